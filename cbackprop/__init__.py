@@ -1,0 +1,53 @@
+"""cbackprop trains neural networks by backpropagation in compiled C, with the names and numbers of Keras 3."""
+
+from cbackprop import (
+    activations,
+    callbacks,
+    config,
+    datasets,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    saving,
+    utils,
+)
+from cbackprop.callbacks import Callback
+from cbackprop.initializers import Initializer
+from cbackprop.layers import Input, Layer
+from cbackprop.losses import Loss
+from cbackprop.metrics import Metric
+from cbackprop.models import Model, Sequential
+from cbackprop.optimizers import Optimizer
+from cbackprop.tensor import KerasTensor
+from cbackprop.variable import Variable
+from cbackprop.version import __version__
+
+__all__ = [
+    "Callback",
+    "Initializer",
+    "Input",
+    "KerasTensor",
+    "Layer",
+    "Loss",
+    "Metric",
+    "Model",
+    "Optimizer",
+    "Sequential",
+    "Variable",
+    "__version__",
+    "activations",
+    "callbacks",
+    "config",
+    "datasets",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "saving",
+    "utils",
+]

@@ -1,0 +1,208 @@
+"""Activation functions a = f(z).
+
+Each can be named in a layer (``Dense(8, activation="relu")``), called on an array, or called on a
+symbolic tensor of a functional model.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop import config
+from cbackprop.compiled.kernels import activations as kernels
+from cbackprop.registry import Registry
+from cbackprop.tensor import KerasTensor
+
+__all__ = ["ActivationFunction", "Kernel", "deserialize", "get", "serialize"]
+
+registry = Registry("activation", "activations")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What the engines run: the name of a kernel and its numbers.
+
+    `axis` is set where a function works along one axis of the batch; the kernel then gets the
+    number of elements that follow that axis in front of its other numbers.
+    """
+
+    name: str
+    numbers: tuple[float, ...] = ()
+    axis: int | None = None
+
+    def layout(self, shape: tuple[int, ...]) -> tuple[int, int, tuple[float, ...]]:
+        """``(rows, width, numbers)`` for the kernel on an array of this shape."""
+        if self.axis is None:
+            return 1, math.prod(shape), self.numbers
+        axis = self.axis % len(shape)
+        inner = math.prod(shape[axis + 1 :])
+        return math.prod(shape[:axis]), shape[axis] * inner, (inner, *self.numbers)
+
+
+class ActivationFunction:
+    """A public activation: its arguments, checked, name a `Kernel`; calling it evaluates that.
+
+    Made by the decorator `activation` from a function of the arguments that follow ``x``.
+    """
+
+    def __init__(self, kernel: Callable[..., Kernel], arguments: dict[str, Any] | None = None) -> None:
+        functools.update_wrapper(self, kernel)
+        self._kernel = kernel
+        self.arguments = arguments or {}
+        self.unbound = self
+        signature = inspect.signature(kernel)
+        x = inspect.Parameter("x", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        self.__signature__ = signature.replace(parameters=[x, *signature.parameters.values()])
+
+    def bind(self, *args: Any, **kwargs: Any) -> ActivationFunction:
+        """The same activation with other values of its arguments."""
+        arguments = inspect.signature(self._kernel).bind(*args, **kwargs).arguments
+        self._kernel(**arguments)
+        bound = ActivationFunction(self._kernel, dict(arguments))
+        bound.unbound = self.unbound
+        return bound
+
+    def kernel(self) -> Kernel:
+        """What the engines run."""
+        return self._kernel(**self.arguments)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that were bound."""
+        return dict(self.arguments)
+
+    def from_config(self, config: dict[str, Any]) -> ActivationFunction:
+        """The activation with these arguments bound."""
+        return self.bind(**config) if config else self
+
+    def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        function = self.bind(*args, **{**self.arguments, **kwargs}) if args or kwargs else self
+        if isinstance(x, KerasTensor):
+            return Registry.families["layers"].find("Activation")(function)(x)
+        return evaluate(function.kernel(), x)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        return f"<activation {self.__name__}({arguments})>" if arguments else f"<activation {self.__name__}>"
+
+    __name__: str
+
+
+def activation(*aliases: str) -> Callable[[Callable[..., Kernel]], ActivationFunction]:
+    """Decorator: register a public activation under its name and `aliases`."""
+
+    def enter(kernel: Callable[..., Kernel]) -> ActivationFunction:
+        function = ActivationFunction(kernel)
+        registry.add(function, *aliases)
+        __all__.append(function.__name__)
+        return function
+
+    return enter
+
+
+def evaluate(kernel: Kernel, x: Any) -> NDArray[Any]:
+    """f(x) by the compiled kernel, in the array's own float type (`config.floatx` for other types)."""
+    array = np.asarray(x)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"x must hold real numbers, but got dtype {array.dtype}.")
+    if array.dtype.name not in config.FLOAT_TYPES:
+        array = array.astype(config.floatx())
+    if kernel.axis is not None and not -array.ndim <= kernel.axis < array.ndim:
+        raise ValueError(f"axis {kernel.axis} is out of range for x of shape {array.shape}.")
+    rows, width, numbers = kernel.layout(array.shape)
+    out = np.empty(array.shape, array.dtype)
+    kernels.Activation(kernel.name, numbers).apply(
+        np.ascontiguousarray(array).reshape(rows, width), out.reshape(rows, width)
+    )
+    return out
+
+
+@activation()
+def linear() -> Kernel:
+    """Linear activation, the identity: ``f(x) = x``.
+
+    Parameters
+    ----------
+    x : array_like or KerasTensor
+
+    Returns
+    -------
+    ndarray or KerasTensor
+        Shaped like `x`.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.activations.linear([-1.0, 2.0])
+    array([-1.,  2.], dtype=float32)
+    """
+    return Kernel("linear")
+
+
+@activation()
+def softmax(axis: int = -1) -> Kernel:
+    """Softmax: ``f(x)_j = exp(x_j) / sum_k exp(x_k)`` along an axis.
+
+    Parameters
+    ----------
+    x : array_like or KerasTensor
+    axis : int, default -1
+        The axis whose values will sum to 1.
+
+    Returns
+    -------
+    ndarray or KerasTensor
+        Shaped like `x`; positive, summing to 1 along `axis`.
+
+    Raises
+    ------
+    ValueError
+        If `axis` is not an axis of `x`.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.activations.softmax([0.0, 0.0])
+    array([0.5, 0.5], dtype=float32)
+    """
+    return Kernel("softmax", axis=axis)
+
+
+def serialize(activation: Any) -> Any:
+    """The name of an activation."""
+    return registry.serialize(activation)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """The activation that `serialize` named."""
+    return registry.deserialize(config, custom_objects)
+
+
+def get(identifier: Any) -> Any:
+    """The activation that a name, a config or a function stands for; ``None`` is `linear`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name (the message names the nearest known ones).
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.activations.get("linear")
+    <activation linear>
+    """
+    found = registry.find("linear") if identifier is None else registry.get(identifier)
+    if not isinstance(found, ActivationFunction):
+        raise TypeError(
+            f"An activation is a name or a function of cbackprop.activations, but got {identifier!r}. "
+            "For a function with other arguments, use its bind: activations.leaky_relu.bind(negative_slope=0.1)."
+        )
+    return found

@@ -1,0 +1,47 @@
+"""The compiled half of cbackprop, chosen for this processor.
+
+Every module here was built once for any processor of the architecture, and once more for each
+instruction set listed in setup.py, below ``variants/``. Putting a variant's folder in front of
+the search path is all the choosing there is: modules, and the C functions that they take from
+each other with ``cimport``, are then found there under the same names.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cbackprop.compiled import cpu
+
+__all__ = ["INSTRUCTION_SET", "variant_path"]
+
+_HERE = Path(__file__).parent
+BASELINE = "baseline"
+
+
+def _available() -> list[str]:
+    """Instruction sets that were built and that this processor has, the best first."""
+    return [name for name in cpu.supported() if (_HERE / "variants" / name).is_dir()] + [BASELINE]
+
+
+def _choose() -> str:
+    """The best available one, or the one that the environment variable ``CBACKPROP_CPU`` names."""
+    available = _available()
+    wanted = os.environ.get("CBACKPROP_CPU", available[0])
+    if wanted not in available:
+        raise ImportError(f"CBACKPROP_CPU={wanted!r} cannot be used here. Choose from: {', '.join(available)}.")
+    return wanted
+
+
+INSTRUCTION_SET = _choose()
+
+
+def variant_path(package: str, path: list[str]) -> list[str]:
+    """The search path of a package below this one: the chosen variant's folder, then its own."""
+    if INSTRUCTION_SET == BASELINE:
+        return path
+    parts = package.split(".")[2:]
+    return [str(_HERE.joinpath("variants", INSTRUCTION_SET, *parts)), *path]
+
+
+__path__ = variant_path(__name__, __path__)

@@ -1,0 +1,120 @@
+"""Fashion-MNIST: articles of clothing in the format and numbers of MNIST."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.datasets.idx import check_path, read_idx
+
+__all__ = ["load_data"]
+
+DEBIAN_DIRECTORY = Path("/usr/share/datasets/fashion-mnist")
+NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+CLASSES = 10
+
+Part = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+
+
+def load_data(path: str | os.PathLike[str] | None = None) -> tuple[Part, Part]:
+    """60,000 training and 10,000 test images of clothing, 28 x 28 pixels in 256 shades of grey.
+
+    The classes are 0 T-shirt/top, 1 trouser, 2 pullover, 3 dress, 4 coat, 5 sandal, 6 shirt, 7 sneaker,
+    8 bag, 9 ankle boot.
+
+    The library neither carries nor downloads the data. ``apt-get install dataset-fashion-mnist`` puts them where they
+    are found without `path` on Debian and Ubuntu; elsewhere, download the four files named below.
+
+    Parameters
+    ----------
+    path : str or path-like, optional
+        The directory with ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and
+        ``t10k-labels-idx1-ubyte``, each plain or with ``.gz`` at its end. Without it, the environment variable
+        ``CBACKPROP_DATA`` names that directory or the one above its ``fashion-mnist``; without that too, it is
+        ``/usr/share/datasets/fashion-mnist``.
+
+    Returns
+    -------
+    (x_train, y_train), (x_test, y_test) : tuple of tuples of ndarray
+        As Keras gives them: ``x_train`` is (60000, 28, 28) and ``x_test`` (10000, 28, 28), uint8, 0 (background)
+        to 255; ``y_train`` is (60000,) and ``y_test`` (10000,), uint8, 0 to 9. The numbers of images are
+        those of the files: other files of the same form are read too.
+
+    Raises
+    ------
+    TypeError
+        If `path` is neither a string nor path-like.
+    FileNotFoundError
+        If a file is missing; the message says which, where it was looked for, and how to get it.
+    ValueError
+        If a file is damaged, holds anything but uint8 images of 28 x 28 pixels or labels from 0 to 9, or if there are
+        more images than labels or the reverse.
+
+    References
+    ----------
+    H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning
+    Algorithms", 2017, https://arxiv.org/abs/1708.07747. Copyright Zalando SE, MIT licence,
+    https://github.com/zalandoresearch/fashion-mnist
+
+    Examples
+    --------
+    With the data installed, ``(x_train, y_train), (x_test, y_test) = cb.datasets.fashion_mnist.load_data()`` is all.
+    Here two blank images a part stand in for them.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import cbackprop as cb
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for part in "train", "t10k":
+    ...         images = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 28, 0, 0, 0, 28]) + bytes(2 * 28 * 28)
+    ...         _ = Path(folder, f"{part}-images-idx3-ubyte").write_bytes(images)
+    ...         _ = Path(folder, f"{part}-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 2, 9, 0]))
+    ...     (x_train, y_train), (x_test, y_test) = cb.datasets.fashion_mnist.load_data(folder)
+    >>> x_train.shape, y_train
+    ((2, 28, 28), array([9, 0], dtype=uint8))
+    """
+    train_images, train_labels, test_images, test_labels = _find(_directories(path))
+    return _read_part(train_images, train_labels), _read_part(test_images, test_labels)
+
+
+def _directories(path: str | os.PathLike[str] | None) -> list[Path]:
+    """Where to look; what the user named is never passed over for another place."""
+    if path is not None:
+        return [check_path("path", path)]
+    if root := os.environ.get("CBACKPROP_DATA"):
+        return [Path(root, "fashion-mnist"), Path(root)]
+    return [DEBIAN_DIRECTORY]
+
+
+def _find(directories: list[Path]) -> list[Path]:
+    """The four files, in the order of `NAMES`, from the first directory that has them all."""
+    lacking = []
+    for directory in directories:
+        candidates = [(directory / name, directory / f"{name}.gz") for name in NAMES]
+        found = [next((file for file in pair if file.is_file()), None) for pair in candidates]
+        files = [file for file in found if file is not None]
+        if len(files) == len(NAMES):
+            return files
+        missing = ", ".join(name for name, file in zip(NAMES, found, strict=True) if file is None)
+        lacking.append(f"{directory} lacks {missing}")
+    raise FileNotFoundError(
+        f"Fashion-MNIST was not found: {'; '.join(lacking)} (each plain or .gz). Install it with 'apt-get install "
+        "dataset-fashion-mnist', or download the four files from https://github.com/zalandoresearch/fashion-mnist "
+        "and give their directory as path or in the environment variable CBACKPROP_DATA."
+    )
+
+
+def _read_part(images_file: Path, labels_file: Path) -> Part:
+    x, y = read_idx(images_file), read_idx(labels_file)
+    if x.dtype != np.uint8 or x.shape[1:] != (28, 28):
+        raise ValueError(f"{images_file}: expected uint8 of shape (n, 28, 28), but got {x.dtype} of shape {x.shape}.")
+    if y.dtype != np.uint8 or y.ndim != 1:
+        raise ValueError(f"{labels_file}: expected uint8 of shape (n,), but got {y.dtype} of shape {y.shape}.")
+    if len(x) != len(y):
+        raise ValueError(f"{images_file} holds {len(x)} images, but {labels_file} {len(y)} labels.")
+    if y.max() >= CLASSES:
+        raise ValueError(f"{labels_file}: expected labels from 0 to {CLASSES - 1}, but got {y.max()}.")
+    return x, y

@@ -1,0 +1,138 @@
+"""The IDX format: a magic number, the sizes, then the values, all with the most significant byte first."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import math
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["check_path", "read_idx"]
+
+DTYPES: dict[int, np.dtype[Any]] = {
+    0x08: np.dtype(">u1"),
+    0x09: np.dtype(">i1"),
+    0x0B: np.dtype(">i2"),
+    0x0C: np.dtype(">i4"),
+    0x0D: np.dtype(">f4"),
+    0x0E: np.dtype(">f8"),
+}
+MAX_RANK = 32  # NumPy 1's limit; NumPy 2 goes to 64
+GZIP_MAGIC = b"\x1f\x8b"
+DEFLATE_MAX_RATIO = 1032  # no deflate stream yields more bytes than this per byte of its own
+CHUNK = 1 << 20
+
+
+def check_path(name: str, path: Any) -> Path:
+    """`path` as a ``Path``; a TypeError naming the argument if it is neither a string nor path-like."""
+    # open() would take an integer too, as the number of an open file.
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a string or a path, but got {path!r} of type {type(path).__name__}.")
+    return Path(path)
+
+
+def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """The array in an IDX file, plain or compressed with gzip.
+
+    An IDX file holds::
+
+        2 bytes         zero
+        1 byte          type: 8 ubyte, 9 byte, 11 short, 12 int, 13 float, 14 double
+        1 byte          rank
+        4 bytes a size  as many sizes as the rank says
+        the values      the last index runs fastest
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file. Whether it is compressed is seen from its first two bytes, whatever its name.
+
+    Returns
+    -------
+    ndarray
+        Of the shape in the file, in the byte order of the machine, writeable: uint8, int8, int16, int32, float32
+        or float64.
+
+    Raises
+    ------
+    TypeError
+        If `path` is neither a string nor path-like.
+    OSError
+        If the file cannot be opened or read; FileNotFoundError if there is none.
+    ValueError
+        If it is not an IDX file: no magic number, an unknown type, a rank outside 1 to 32, a size of 0, more or
+        fewer values than the sizes say, or a damaged gzip stream. Memory is taken for the values that are there,
+        never for those that the header announces.
+
+    References
+    ----------
+    Y. LeCun, C. Cortes and C. J. C. Burges, "The MNIST database of handwritten digits",
+    http://yann.lecun.com/exdb/mnist/ (section "The IDX file format").
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import cbackprop as cb
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "two-by-three")
+    ...     _ = path.write_bytes(bytes([0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3]) + bytes([1, 2, 3, 4, 5, 6]))
+    ...     cb.datasets.read_idx(path)
+    array([[1, 2, 3],
+           [4, 5, 6]], dtype=uint8)
+    """
+    file = check_path("path", path)
+    with open(file, "rb") as raw:
+        compressed = raw.read(2) == GZIP_MAGIC
+        raw.seek(0)
+        most = os.fstat(raw.fileno()).st_size * (DEFLATE_MAX_RATIO if compressed else 1)
+        stream = gzip.GzipFile(fileobj=raw) if compressed else raw
+        try:
+            dtype, shape = _read_header(stream)
+            payload = _read_payload(stream, math.prod(shape) * dtype.itemsize, most)
+        except (ValueError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ValueError(f"{file} is not a sound IDX file: {error}") from error
+    array = np.frombuffer(payload, dtype).reshape(shape)
+    return array.astype(dtype.newbyteorder("="), copy=False)
+
+
+def _read_header(stream: io.BufferedIOBase) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    magic = stream.read(4)
+    if len(magic) < 4 or magic[:2] != b"\0\0":
+        raise ValueError(f"expected two zero bytes, a type and a rank at its start, but got {magic!r}.")
+    code, rank = magic[2:]
+    if code not in DTYPES:
+        raise ValueError(f"expected one of the types {list(DTYPES)} in its third byte, but got {code}.")
+    if not 1 <= rank <= MAX_RANK:
+        raise ValueError(f"expected a rank of 1 to {MAX_RANK} in its fourth byte, but got {rank}.")
+    sizes = stream.read(4 * rank)
+    if len(sizes) < 4 * rank:
+        raise ValueError(f"expected {rank} sizes of 4 bytes, but it ends after {len(sizes)} bytes of them.")
+    shape = struct.unpack(f">{rank}I", sizes)
+    if 0 in shape:
+        raise ValueError(f"expected sizes of at least 1, but got {shape}.")
+    return DTYPES[code], shape
+
+
+def _read_payload(stream: io.BufferedIOBase, size: int, most: int) -> bytearray:
+    """The `size` bytes that are left in `stream`, in a file that cannot hold more than `most`."""
+    if size > most:
+        raise ValueError(f"its header announces {size} bytes of values, more than the file can hold.")
+    payload = bytearray()
+    while len(payload) < size:
+        # read(n) takes memory for n bytes at once, so what the header announces is asked for piece by piece.
+        chunk = stream.read(min(CHUNK, size - len(payload)))
+        if not chunk:
+            raise ValueError(f"its header announces {size} bytes of values, but {len(payload)} are there.")
+        payload += chunk
+    # Also what makes gzip compare its checksum.
+    if stream.read(1):
+        raise ValueError(f"its header announces {size} bytes of values, but more are there.")
+    return payload

@@ -1,0 +1,210 @@
+"""The reference engine: the four steps of backpropagation in plain NumPy.
+
+Whoever wants to see how a network learns reads `ReferenceEngine.train` first: forward pass, loss,
+backward pass, update. The arithmetic of each layer, loss and optimizer is in `cbackprop.reference`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.engine.compiled import find
+from cbackprop.engine.engine import Array, Data, Engine, Tick
+from cbackprop.reference.layers.layer import Batch
+from cbackprop.reference.optimizers.optimizer import Segment
+
+__all__ = ["ReferenceEngine"]
+
+
+class ReferenceEngine(Engine):
+    """Executes a plan in NumPy. Arguments are those of `Engine`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.layers = [
+            find("reference.layers", step.implementation)(step.layer, step.input_shapes, step.output_shape, index)
+            for index, step in enumerate(self.plan.steps)
+        ]
+        self.loss_functions = [
+            objective.loss and find("reference", objective.loss.implementation)(objective.loss, link is not None)
+            for objective, link in zip(self.objectives, self.links, strict=True)
+        ]
+        self.metric_functions = [
+            [find("reference", metric.implementation)(metric, False) for metric, _ in objective.metrics]
+            for objective in self.objectives
+        ]
+        if self.optimizer is not None:
+            self.update_rule = self.optimizer.implementation_in("reference")(self.optimizer)
+        self.iteration = 0
+        self.reset()
+
+    def _bind_parameters(self) -> None:
+        self.parameters = [[variable.array for variable in step.layer.variables] for step in self.plan.steps]
+        assert self.store is not None
+        self.update_segments = [
+            Segment(
+                self.store.values[begin:end],
+                self.gradient_vector[begin:end],
+                [slot[begin:end] for slot in self.slots],
+                decay,
+            )
+            for begin, end, decay in self.segments()
+        ]
+
+    # The four steps
+
+    def train(
+        self,
+        data: Data,
+        order: NDArray[np.int64] | None,
+        start: int,
+        stop: int,
+        batch_size: int,
+        update: bool = True,
+        training: bool = True,
+        tick: Tick = None,
+    ) -> None:
+        """Run the samples order[start:stop] forwards and backwards, a batch at a time."""
+        with self.lock:
+            self._begin()
+            for first in range(start, stop, batch_size):
+                last = min(first + batch_size, stop)
+                rows: Any = slice(first, last) if order is None else order[first:last]
+                values = self.forward([x[rows] for x in data.inputs], training, with_losses=True)
+                deltas = self.judge(values, data, rows)
+                self.backward(deltas)
+                if update:
+                    self.iteration += 1
+                    self.update()
+                if tick is not None:
+                    tick(last - start)
+
+    def forward(self, inputs: list[Array], training: bool, with_losses: bool) -> dict[int, Array]:
+        """Step 1: each layer turns its input buffers into its output buffer."""
+        values = dict(zip(self.plan.inputs, inputs, strict=True))
+        linked = [link for link in self.links if link is not None] if with_losses else []
+        for index, (step, layer) in enumerate(zip(self.plan.steps, self.layers, strict=True)):
+            if index in linked:
+                continue
+            batch = Batch(training if step.training is None else step.training, self.iteration)
+            sources = [
+                values[buffer].reshape(-1, *shape)
+                for buffer, shape in zip(step.inputs, step.input_shapes, strict=True)
+            ]
+            values[step.output] = layer.forward(sources, self.parameters[index], batch)
+        return values
+
+    def judge(self, values: dict[int, Array], data: Data, rows: Any) -> dict[int, Array]:
+        """Step 2: the loss of each output, and where the backward pass begins: its derivative."""
+        deltas: dict[int, Array] = {}
+        total = 0.0
+        samples = 0
+        for index, objective in enumerate(self.objectives):
+            buffer, shape = self.plan.outputs[index], self.plan.output_shapes[index]
+            samples = len(values[buffer])
+            prediction = values[buffer].reshape(-1, shape[-1])
+            targets = {
+                "values": _rows(data.values[index], rows, prediction.shape),
+                "index": _rows(data.classes[index], rows, prediction.shape[:1]),
+            }
+            weights = _rows(data.weights[index], rows, prediction.shape[:1])
+            loss, function = objective.loss, self.loss_functions[index]
+            if loss is not None:
+                prediction, losses, gradient = function.evaluate(targets[loss.target_kind], prediction)
+                divisor = loss.divisor(len(losses), weights)
+                weighted = losses if weights is None else losses * weights
+                scale = objective.loss_weight / divisor * (np.ones(1) if weights is None else weights)
+                deltas[buffer] = (gradient * scale[:, None].astype(self.dtype)).reshape(-1, *shape)
+                self.head_totals[index] += float(weighted.sum(dtype=np.float64)) / divisor * samples
+                total += objective.loss_weight * float(weighted.sum(dtype=np.float64)) / divisor
+            for sums, (metric, is_weighted), twin in zip(
+                self.metric_totals[index], objective.metrics, self.metric_functions[index], strict=True
+            ):
+                _, row_values, _ = twin.evaluate(targets[metric.target_kind], prediction)
+                counts = weights if is_weighted and weights is not None else np.ones(len(row_values))
+                sums += (float(row_values @ counts), float(counts.sum()))
+        self.loss_total += total * samples
+        self.loss_count += samples
+        return deltas
+
+    def backward(self, deltas: dict[int, Array]) -> None:
+        """Step 3: in reverse order, each layer turns its output's delta into gradients and input deltas."""
+        for backward_step in self.backward_steps:
+            step, layer = self.plan.steps[backward_step.index], self.layers[backward_step.index]
+            delta = deltas[step.output].reshape(-1, *step.output_shape)
+            wanted = [mode is not None for mode in backward_step.input_deltas]
+            input_deltas, gradients = layer.backward(delta, self.parameters[backward_step.index], wanted)
+            for buffer, mode, value in zip(step.inputs, backward_step.input_deltas, input_deltas, strict=True):
+                if mode == "add":
+                    deltas[buffer] = deltas[buffer].reshape(value.shape) + value
+                elif mode == "write":
+                    deltas[buffer] = value
+            for variable, mode, value in zip(step.layer.variables, backward_step.gradients, gradients, strict=True):
+                if mode == "add":
+                    self.view(self.gradient_vector, variable)[...] += value
+                elif mode == "write":
+                    self.view(self.gradient_vector, variable)[...] = value
+
+    def update(self) -> None:
+        """Step 4: the optimizer changes the parameters against their gradients."""
+        if self.optimizer is not None:
+            self.optimizer.iterations = self.iteration
+            self.update_rule.step(self.optimizer.learning_rate, self.iteration, self.update_segments)
+
+    # Without training
+
+    def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
+        """Add the loss and metrics of all samples to the means."""
+        with self.lock:
+            self._begin()
+            for first in range(0, len(data), batch_size):
+                rows = slice(first, first + batch_size)
+                values = self.forward([x[rows] for x in data.inputs], training, with_losses=True)
+                self.judge(values, data, rows)
+                if tick is not None:
+                    tick(min(first + batch_size, len(data)))
+
+    def predict(self, inputs: list[Array], batch_size: int, training: bool = False, tick: Tick = None) -> list[Array]:
+        """The outputs for all samples."""
+        with self.lock:
+            self._begin()
+            samples = len(inputs[0])
+            results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
+            for first in range(0, samples, batch_size):
+                rows = slice(first, first + batch_size)
+                values = self.forward([x[rows] for x in inputs], training, with_losses=False)
+                for result, buffer in zip(results, self.plan.outputs, strict=True):
+                    result[rows] = values[buffer].reshape(-1, *result.shape[1:])
+                if tick is not None:
+                    tick(min(first + batch_size, samples))
+            return results
+
+    def _begin(self) -> None:
+        self.bind()
+        if self.store is None:
+            self.parameters = [[] for _ in self.plan.steps]
+        if self.optimizer is not None:
+            self.iteration = self.optimizer.iterations
+
+    def reset(self) -> None:
+        """Start new means of losses and metrics."""
+        self.loss_total = self.loss_count = 0.0
+        self.head_totals = np.zeros(len(self.objectives))
+        self.metric_totals = [np.zeros((len(objective.metrics), 2)) for objective in self.objectives]
+
+    def losses(self) -> tuple[float, list[float]]:
+        """Means since the last reset: the total loss, and the loss of each output."""
+        count = self.loss_count or 1.0
+        return self.loss_total / count, (self.head_totals / count).tolist()
+
+    def metric_sums(self) -> list[list[tuple[float, float]]]:
+        """(total, count) since the last reset, for each metric of each output."""
+        return [[(float(total), float(count)) for total, count in sums] for sums in self.metric_totals]
+
+
+def _rows(array: Array | None, rows: Any, shape: tuple[int, ...]) -> Array | None:
+    """One batch of an array of data, in the shape that row functions read."""
+    return None if array is None else array[rows].reshape(shape)

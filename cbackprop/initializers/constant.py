@@ -1,0 +1,133 @@
+"""Initializers without chance: one number everywhere, the identity matrix, or an array that the user gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from cbackprop.initializers.initializer import Initializer, check_shape, registry, rounded
+from cbackprop.validation import check_number
+
+__all__ = ["Constant", "Identity", "Ones", "Zeros", "from_array"]
+
+
+@registry.register("zero")
+class Zeros(Initializer):
+    """Every value is 0: ``w = 0``. The usual start of a bias.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.initializers.Zeros()((3,))
+    array([0., 0., 0.], dtype=float32)
+    """
+
+    def _values(self, shape: tuple[int, ...]) -> NDArray[Any]:
+        return np.zeros(shape)
+
+
+@registry.register("one")
+class Ones(Initializer):
+    """Every value is 1: ``w = 1``. The usual start of a normalization's scale.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.initializers.Ones()((3,))
+    array([1., 1., 1.], dtype=float32)
+    """
+
+    def _values(self, shape: tuple[int, ...]) -> NDArray[Any]:
+        return np.ones(shape)
+
+
+@registry.register()
+class Constant(Initializer):
+    """Every value is the same number: ``w = value``.
+
+    Parameters
+    ----------
+    value : float, default 0.0
+        That number.
+
+    Raises
+    ------
+    TypeError
+        If `value` is not a number.
+    ValueError
+        If it is NaN or infinite.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.initializers.Constant(0.5)((3,))
+    array([0.5, 0.5, 0.5], dtype=float32)
+    """
+
+    def __init__(self, value: float = 0.0) -> None:
+        self.value = check_number("value", value)
+
+    def _values(self, shape: tuple[int, ...]) -> NDArray[Any]:
+        return np.full(shape, self.value)
+
+
+@registry.register("IdentityInitializer")
+class Identity(Initializer):
+    """A multiple of the identity matrix: ``w[i, j] = gain`` where ``i == j``, else 0.
+
+    The matrix may be wider or taller than a square; calling it with a shape that is not 2-D is a ValueError.
+
+    Parameters
+    ----------
+    gain : float, default 1.0
+        The number on the diagonal.
+
+    Raises
+    ------
+    TypeError
+        If `gain` is not a number.
+    ValueError
+        If it is NaN or infinite.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.initializers.Identity(gain=2.0)((2, 3))
+    array([[2., 0., 0.],
+           [0., 2., 0.]], dtype=float32)
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = check_number("gain", gain)
+
+    def _values(self, shape: tuple[int, ...]) -> NDArray[Any]:
+        if len(shape) != 2:
+            raise ValueError(f"Identity needs a shape of rank 2, but got shape={shape} of rank {len(shape)}.")
+        return self.gain * np.eye(*shape)
+
+
+def from_array(array: NDArray[Any]) -> Callable[..., NDArray[Any]]:
+    """The initializer that returns copies of `array`, which it keeps as it is now.
+
+    Raises
+    ------
+    TypeError
+        If the array does not hold real numbers.
+    ValueError
+        If it holds NaN or infinity; when called, if `shape` is not its shape.
+    """
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"An array used as initializer must hold real numbers, but got dtype {array.dtype}.")
+    if not np.isfinite(array).all():
+        raise ValueError("An array used as initializer must be finite, but got NaN or infinity in it.")
+    kept = array.copy()
+
+    def initialize(shape: Sequence[int], dtype: DTypeLike | None = None) -> NDArray[Any]:
+        if check_shape(shape) != kept.shape:
+            raise ValueError(f"shape must be {kept.shape}, that of the array used as initializer, but got {shape}.")
+        return rounded(kept.copy(), dtype, "The array used as initializer")
+
+    return initialize

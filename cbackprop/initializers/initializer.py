@@ -1,0 +1,122 @@
+"""What all initializers share: the base class, the registry they enter, and the checks of shape and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from cbackprop.config import check_float_type, floatx
+from cbackprop.registry import Registry
+from cbackprop.spec import Spec
+from cbackprop.validation import check_integer
+
+__all__ = ["Initializer", "check_seed", "check_shape", "registry", "rounded"]
+
+registry = Registry("initializer", "initializers")
+
+
+class Initializer(Spec):
+    """Base of all initializers: an object that, called with a shape, returns the first values of a weight.
+
+    For an initializer of your own, derive from it and write ``__call__(self, shape, dtype=None)``. If the
+    constructor keeps each argument under the argument's own name, ``get_config`` and ``from_config`` need no code.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cbackprop as cb
+    >>> class Ramp(cb.initializers.Initializer):
+    ...     def __init__(self, step=1.0):
+    ...         self.step = step
+    ...
+    ...     def __call__(self, shape, dtype=None):
+    ...         return self.step * np.arange(np.prod(shape), dtype=dtype).reshape(shape)
+    >>> Ramp(step=0.5)((2, 2), dtype="float32")
+    array([[0. , 0.5],
+           [1. , 1.5]], dtype=float32)
+    >>> Ramp(step=0.5).get_config()
+    {'step': 0.5}
+    """
+
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> NDArray[Any]:
+        """The first values of a weight.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape of the weight. Dense kernels are (inputs, outputs), convolution kernels
+            (*window, input channels, output channels).
+        dtype : {"float32", "float64"}, optional
+            Type of the weight, by default ``config.floatx()``. Numbers are computed in float64, then rounded to it.
+
+        Returns
+        -------
+        numpy.ndarray
+            A new C-contiguous array of that shape and type.
+
+        Raises
+        ------
+        TypeError
+            If `shape` is no tuple of integers.
+        ValueError
+            If a dimension is negative, if this initializer has no values for such a shape, if `dtype` is another
+            type, or if a value is too large for it.
+        """
+        with np.errstate(over="ignore"):  # `rounded` refuses what has overflowed
+            values = self._values(check_shape(shape))
+        return rounded(values, dtype, repr(self))
+
+    def _values(self, shape: tuple[int, ...]) -> NDArray[Any]:
+        """New float64 values of the checked `shape`; the one method that an initializer of this package writes."""
+        raise NotImplementedError(f"{type(self).__name__} must define __call__(self, shape, dtype=None).")
+
+    def clone(self) -> Self:
+        """Another initializer with the same config."""
+        return type(self).from_config(self.get_config())
+
+
+def check_shape(shape: Any) -> tuple[int, ...]:
+    """`shape` as a tuple of ints, each at least 0.
+
+    Raises
+    ------
+    TypeError
+        If it is not a tuple, list or array, or an entry of it is not an integer.
+    ValueError
+        If an entry is negative.
+    """
+    if not isinstance(shape, (tuple, list, np.ndarray)) or np.ndim(shape) == 0:
+        raise TypeError(f"shape must be a tuple of integers, but got {shape!r} of type {type(shape).__name__}.")
+    return tuple(check_integer(f"shape[{i}]", size, minimum=0) for i, size in enumerate(shape))
+
+
+def rounded(values: NDArray[Any], dtype: DTypeLike | None, source: str) -> NDArray[Any]:
+    """`values` as a C-contiguous array of `dtype`, ``config.floatx()`` if that is None; not copied if they are one.
+
+    Raises
+    ------
+    ValueError
+        If `dtype` is not a float type of this library, or a value is too large for it; the message names `source`.
+    """
+    float_type = check_float_type(floatx() if dtype is None else dtype)
+    with np.errstate(over="ignore"):
+        result = np.asarray(values, float_type, order="C")
+    if not np.isfinite(result).all():
+        raise ValueError(f"{source} holds values too large for dtype {float_type!r}.")
+    return result
+
+
+def check_seed(seed: Any) -> int | None:
+    """`seed` as an int of at least 0, or ``None``.
+
+    Raises
+    ------
+    TypeError
+        If it is anything else, a bool or a float included.
+    ValueError
+        If it is negative.
+    """
+    return None if seed is None else check_integer("seed", seed, minimum=0)

@@ -1,0 +1,102 @@
+"""The densely connected layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cbackprop import activations, initializers
+from cbackprop.layers.layer import Layer, registry
+from cbackprop.tensor import Shape
+from cbackprop.validation import check_boolean, check_integer
+from cbackprop.variable import Variable
+
+__all__ = ["Dense"]
+
+
+@registry.register()
+class Dense(Layer):
+    """Densely connected layer: ``output = activation(input @ kernel + bias)``.
+
+    Parameters
+    ----------
+    units : int
+        Number of outputs, at least 1.
+    activation : str or callable, optional
+        Applied to the result; none by default.
+    use_bias : bool, default True
+    kernel_initializer : str or Initializer, default "glorot_uniform"
+    bias_initializer : str or Initializer, default "zeros"
+    **kwargs
+        See `Layer`.
+
+    Attributes
+    ----------
+    kernel : Variable
+        Shape (width of the input, units).
+    bias : Variable or None
+        Shape (units,).
+
+    Notes
+    -----
+    Input (batch, ..., width), output (batch, ..., units). With z the result before the activation and
+    delta = dL/dz: ``dL/dkernel = input^T delta``, ``dL/dbias = sum of delta``, ``dL/dinput = delta kernel^T``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range, or an activation or initializer is unknown.
+
+    References
+    ----------
+    Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors",
+    Nature 323, 1986. Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> layer = cb.layers.Dense(4, activation="relu")
+    >>> layer(cb.Input((3,))).shape
+    (None, 4)
+    >>> layer.kernel.shape, layer.count_params()
+    ((3, 4), 16)
+    """
+
+    reads_output = False
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.units = check_integer("units", units, minimum=1)
+        self.activation = activations.get(activation)
+        self.use_bias = check_boolean("use_bias", use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel: Variable | None = None
+        self.bias: Variable | None = None
+
+    def build(self, input_shape: Shape) -> None:
+        """Create kernel and bias."""
+        self.kernel = self.add_weight((input_shape[-1], self.units), self.kernel_initializer, name="kernel")
+        if self.use_bias:
+            self.bias = self.add_weight((self.units,), self.bias_initializer, name="bias")
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """(batch, ..., units)."""
+        if len(input_shape) < 2:
+            raise ValueError(f"Dense {self.name!r} needs inputs (batch, ..., features), but got shape {input_shape}.")
+        return (*input_shape[:-1], self.units)
+
+    def check_built_for(self, input_shape: Shape) -> None:
+        """Refuse another width than the kernel's."""
+        assert self.kernel is not None
+        if input_shape[-1] != self.kernel.shape[0]:
+            raise ValueError(
+                f"Dense {self.name!r} was built for inputs of width {self.kernel.shape[0]}, but got shape {input_shape}."
+            )

@@ -1,0 +1,304 @@
+"""The base of all layers: what a user describes, without the arithmetic."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop import activations, config, initializers
+from cbackprop.registry import Registry
+from cbackprop.spec import Spec
+from cbackprop.tensor import KerasTensor, Node, Shape, flatten, is_symbolic
+from cbackprop.validation import check_boolean, check_integer
+from cbackprop.variable import Variable
+
+__all__ = ["Layer", "clear_names", "registry", "unique_name"]
+
+registry = Registry("layer", "layers")
+
+_names: Counter[str] = Counter()
+
+
+def unique_name(class_name: str) -> str:
+    """``"dense"`` for the first Dense of the process, then ``"dense_1"``, and so on."""
+    base = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", class_name)
+    base = re.sub(r"([a-z])([A-Z])", r"\1_\2", base).lower()
+    _names[base] += 1
+    return base if _names[base] == 1 else f"{base}_{_names[base] - 1}"
+
+
+def clear_names() -> None:
+    """Start counting automatic names anew."""
+    _names.clear()
+
+
+class Layer(Spec):
+    """Base of all layers.
+
+    Parameters
+    ----------
+    name : str, optional
+        Unique in a model; made from the class by default.
+    trainable : bool, default True
+        Whether training changes the layer's weights. A model looks at this when it is compiled.
+    dtype : {"float32", "float64"}, optional
+        Of weights and computations, `config.floatx` by default. All layers of a model must agree.
+    input_shape : tuple of int, optional
+        Shape of one sample, for the first layer of a `Sequential`.
+
+    Attributes
+    ----------
+    built : bool
+        Whether the weights exist, which takes an input shape.
+    """
+
+    # Where the compiled layer and its NumPy twin are: "module.Class" below cbackprop.compiled.layers and
+    # cbackprop.reference.layers. By default the module and class of the same name as the layer's own.
+    implementation: ClassVar[str | None] = None
+    # The layer only gives its input another shape: it costs nothing and has no implementation.
+    is_view: ClassVar[bool] = False
+    # Whether the backward pass needs the layer's own output: if so, no later layer may overwrite that.
+    reads_output: ClassVar[bool] = True
+    # The layer may write its output over its only input.
+    overwrites_input: bool = False
+    # How many inputs the layer takes; None for two or more.
+    n_inputs: ClassVar[int | None] = 1
+
+    # The activation that follows the layer's own computation.
+    activation: activations.ActivationFunction | None = None
+
+    # Runs a layer on arrays. Set by the model floor, which this floor cannot import.
+    run_on_arrays: ClassVar[Callable[..., Any]]
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        input_shape: Sequence[int] | None = None,
+    ) -> None:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"name must be a string, but got {name!r}.")
+        self.name = name or unique_name(type(self).__name__)
+        self._trainable = check_boolean("trainable", trainable)
+        self.dtype = config.floatx() if dtype is None else config.check_float_type(dtype)
+        self.batch_input_shape: Shape | None = None
+        if input_shape is not None:
+            self.batch_input_shape = (None, *check_shape("input_shape", input_shape))
+        self._variables: list[Variable] = []
+        self.nodes: list[Node] = []
+        self.built = False
+
+    # What subclasses define
+
+    def build(self, input_shape: Any) -> None:
+        """Create the weights for inputs of this shape (a list of shapes for several inputs)."""
+
+    def compute_output_shape(self, input_shape: Any) -> Shape:
+        """The shape of the output for this input shape; ``ValueError`` if the layer cannot take it."""
+        return input_shape
+
+    @property
+    def function(self) -> activations.Kernel | None:
+        """Kernel and numbers of the activation, if there is one."""
+        return None if self.activation is None else self.activation.kernel()
+
+    # What users call
+
+    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+        """Connect the layer to symbolic tensors, or run it on arrays.
+
+        Parameters
+        ----------
+        inputs : KerasTensor or array_like, or a list of them
+        training : bool, optional
+            Fixes how dropout and the like behave in this call; left to the run by default.
+
+        Raises
+        ------
+        ValueError
+            If the layer cannot take inputs of this number or shape.
+        """
+        if not is_symbolic(inputs):
+            return Layer.run_on_arrays(self, inputs, bool(training))
+        tensors = flatten(inputs)
+        self.check_inputs(tensors)
+        shapes = [tensor.shape for tensor in tensors]
+        shape = self.resolve(shapes[0] if self.n_inputs == 1 else shapes)
+        output = KerasTensor(shape, self.dtype, self.name)
+        self.nodes.append(Node(self, tensors, [output], training))
+        return output
+
+    def check_inputs(self, tensors: list[Any]) -> None:
+        """Refuse a wrong number of inputs, inputs that are not symbolic, or of another float type."""
+        strangers = [tensor for tensor in tensors if not isinstance(tensor, KerasTensor)]
+        if strangers:
+            raise TypeError(f"Layer {self.name!r} was called on symbolic tensors and {type(strangers[0]).__name__}.")
+        if self.n_inputs is None and len(tensors) < 2:
+            raise ValueError(f"Layer {self.name!r} merges a list of at least 2 inputs, but got {len(tensors)}.")
+        if self.n_inputs is not None and len(tensors) != self.n_inputs:
+            raise ValueError(f"Layer {self.name!r} takes {self.n_inputs} input(s), but got {len(tensors)}.")
+        for tensor in tensors:
+            if tensor.dtype != self.dtype:
+                raise ValueError(
+                    f"Layer {self.name!r} computes in {self.dtype}, but its input {tensor.name!r} is {tensor.dtype}. "
+                    "Give both the same dtype, or set config.set_floatx before making them."
+                )
+
+    def resolve(self, input_shape: Any) -> Shape:
+        """Build the layer if need be, and return its output shape."""
+        shape = self.compute_output_shape(input_shape)
+        if not self.built:
+            self.build(input_shape)
+            self.built = True
+        self.check_built_for(input_shape)
+        return shape
+
+    def check_built_for(self, input_shape: Any) -> None:
+        """Refuse an input shape that the existing weights do not fit."""
+
+    def add_weight(
+        self,
+        shape: Sequence[int],
+        initializer: Any = "glorot_uniform",
+        trainable: bool = True,
+        name: str = "weight",
+    ) -> Variable:
+        """Create a weight; it joins `variables`."""
+        variable = Variable(shape, initializers.get(initializer), self.dtype, name, trainable)
+        variable.path = f"{self.name}/{name}"
+        self._variables.append(variable)
+        return variable
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the layer's weights."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = check_boolean("trainable", value)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All weights, in the order of `get_weights`."""
+        return list(self._variables)
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All weights, in the order of `get_weights`."""
+        return self.variables
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """Weights that training changes."""
+        return [variable for variable in self.variables if variable.trainable and self.trainable]
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """Weights that training leaves alone, or that no gradient reaches."""
+        return [variable for variable in self.variables if not (variable.trainable and self.trainable)]
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """Weights that training changes."""
+        return self.trainable_variables
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """Weights that training leaves alone, or that no gradient reaches."""
+        return self.non_trainable_variables
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input of the layer's first call."""
+        tensors = self._first_node().inputs
+        return tensors[0] if len(tensors) == 1 else list(tensors)
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output of the layer's first call."""
+        tensors = self._first_node().outputs
+        return tensors[0] if len(tensors) == 1 else list(tensors)
+
+    def _first_node(self) -> Node:
+        if not self.nodes:
+            raise AttributeError(f"Layer {self.name!r} has not been called yet, so it has no input or output.")
+        return self.nodes[0]
+
+    def count_params(self) -> int:
+        """Number of weights, as single numbers.
+
+        Raises
+        ------
+        ValueError
+            If the layer has no shape yet.
+        """
+        if not self.built:
+            raise ValueError(f"Layer {self.name!r} has no weights yet: call it or build it with an input shape first.")
+        return sum(variable.size for variable in self.variables)
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        """Copies of all weights."""
+        return [variable.numpy() for variable in self.variables]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Replace all weights.
+
+        Raises
+        ------
+        ValueError
+            If their number or a shape differs, or a value is not finite; nothing is changed then.
+        """
+        weights = list(weights)
+        if len(weights) != len(self.variables):
+            raise ValueError(f"{self.name!r} has {len(self.variables)} weights, but got {len(weights)}.")
+        checked = [variable.check(value) for variable, value in zip(self.variables, weights, strict=True)]
+        for variable, value in zip(self.variables, checked, strict=True):
+            variable.array[...] = value
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments as plain values."""
+        own = super().get_config()
+        own.pop("input_shape", None)
+        return {"name": self.name, "trainable": self.trainable, "dtype": self.dtype} | own
+
+    @property
+    def input_shape(self) -> Any:
+        """Shape of the input of the layer's first call, the batch axis (``None``) included."""
+        if not self.nodes:
+            return self.batch_input_shape
+        shapes = [tensor.shape for tensor in self.nodes[0].inputs]
+        return shapes[0] if len(shapes) == 1 else shapes
+
+    @property
+    def output_shape(self) -> Any:
+        """Shape of the output of the layer's first call, the batch axis (``None``) included."""
+        shapes = [tensor.shape for tensor in self._first_node().outputs]
+        return shapes[0] if len(shapes) == 1 else shapes
+
+
+def check_shape(name: str, shape: Any) -> tuple[int, ...]:
+    """`shape` as a tuple of positive integers.
+
+    Raises
+    ------
+    TypeError
+        If it is no sequence of integers.
+    ValueError
+        If a dimension is not positive.
+    """
+    if isinstance(shape, (int, np.integer)) and not isinstance(shape, bool):
+        shape = (shape,)
+    if isinstance(shape, str) or not hasattr(shape, "__iter__"):
+        raise TypeError(f"{name} must be a tuple of integers, but got {shape!r}.")
+    sizes = tuple(shape)
+    if any(size is None for size in sizes):
+        raise ValueError(f"{name} must be known in every dimension, but got {sizes}.")
+    return tuple(check_integer(f"every dimension of {name}", size, minimum=1) for size in sizes)

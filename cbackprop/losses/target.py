@@ -1,0 +1,105 @@
+"""Checks of targets and sample weights, and the form in which the kernels want them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["as_array", "check_finite", "check_target", "check_weights"]
+
+
+def as_array(name: str, value: Any) -> NDArray[Any]:
+    """`value` as an array of real numbers.
+
+    Raises
+    ------
+    TypeError
+        If it holds anything else.
+    ValueError
+        If its rows differ in length.
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be one array, but its parts differ in shape ({error}).") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must hold real numbers, but got dtype {array.dtype}.")
+    return array
+
+
+def check_finite(name: str, array: NDArray[Any]) -> None:
+    """Refuse NaN and infinity."""
+    if array.dtype.kind != "f":
+        return
+    # A sum is finite only if every term is: one cheap pass decides nearly always.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(array.sum(dtype=array.dtype if array.dtype.itemsize > 2 else np.float32)):
+            return
+    bad = ~np.isfinite(array)
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(f"{name} must be finite, but got {array[where]} at index {where}.")
+
+
+def check_target(name: str, value: Any, prediction_shape: tuple[int, ...], kind: str, dtype: str) -> NDArray[Any]:
+    """Targets as (rows, width) of `dtype`, or for class numbers as (rows,) of int64.
+
+    Raises
+    ------
+    ValueError
+        If the shape does not fit the prediction's, a class is out of range, or a value is not finite.
+    """
+    array = as_array(name, value)
+    check_finite(name, array)
+    if kind == "index":
+        return _check_classes(name, array, prediction_shape)
+    if array.shape == prediction_shape[:-1] and prediction_shape[-1] == 1:
+        array = array.reshape(prediction_shape)
+    if array.shape != prediction_shape:
+        raise ValueError(f"{name} must have the shape of the predictions, {prediction_shape}, but got {array.shape}.")
+    checked = np.ascontiguousarray(array, dtype).reshape(-1, prediction_shape[-1])
+    if array.dtype.itemsize > checked.dtype.itemsize:
+        check_finite(name, checked)
+    return checked
+
+
+def _check_classes(name: str, array: NDArray[Any], prediction_shape: tuple[int, ...]) -> NDArray[Any]:
+    rows, classes = prediction_shape[:-1], prediction_shape[-1]
+    if array.shape not in (rows, (*rows, 1)):
+        raise ValueError(
+            f"{name} must hold one class number for each prediction, shape {rows}, but got shape {array.shape}"
+            + (": one-hot labels go with categorical_crossentropy." if array.shape == prediction_shape else ".")
+        )
+    numbers = array.astype(np.int64)
+    if array.dtype.kind == "f" and not np.array_equal(numbers, array):
+        raise ValueError(f"{name} must hold class numbers, but got the fraction {array[numbers != array][0]}.")
+    if numbers.size and not (numbers.min() >= 0 and numbers.max() < classes):
+        wrong = numbers[(numbers < 0) | (numbers >= classes)][0]
+        raise ValueError(f"{name} must hold classes in [0, {classes}), but got {wrong}.")
+    return np.ascontiguousarray(numbers).reshape(math.prod(rows))
+
+
+def check_weights(name: str, value: Any, rows_shape: tuple[int, ...]) -> NDArray[Any] | None:
+    """Weights as float64 of the shape of the rows; one weight a sample is spread over the sample's rows.
+
+    Raises
+    ------
+    ValueError
+        If the shape does not fit, or a weight is negative or not finite.
+    """
+    if value is None:
+        return None
+    weights = as_array(name, value).astype(np.float64)
+    check_finite(name, weights)
+    if weights.size and weights.min() < 0:
+        raise ValueError(f"{name} must not be negative, but got {weights.min()}.")
+    if weights.ndim == len(rows_shape) + 1 and weights.shape[-1] == 1:
+        weights = weights[..., 0]
+    axes = len(rows_shape) - weights.ndim
+    if axes < 0 or weights.shape != rows_shape[: weights.ndim]:
+        raise ValueError(f"{name} must have one weight for each sample, shape {rows_shape}, but got {weights.shape}.")
+    spread = weights.reshape(weights.shape + (1,) * axes)
+    return np.ascontiguousarray(np.broadcast_to(spread, rows_shape))

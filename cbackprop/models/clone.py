@@ -1,0 +1,69 @@
+"""Copies of models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cbackprop.layers.layer import Layer, registry
+
+__all__ = ["clone_model", "float64_copy"]
+
+
+def clone_model(model: Any) -> Any:
+    """A new model with the same layers and new weights.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    Model
+        Not compiled.
+
+    Raises
+    ------
+    TypeError
+        If `model` is no model.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> model = cb.Sequential([cb.Input((2,)), cb.layers.Dense(1)])
+    >>> cb.models.clone_model(model).count_params()
+    3
+    """
+    if not hasattr(model, "graph") and not hasattr(model, "layers"):
+        raise TypeError(f"clone_model takes a model, but got {type(model).__name__}.")
+    return type(model).from_config(model.get_config())
+
+
+def float64_copy(model: Any) -> Any:
+    """The same model with the same weights in float64, whatever its own type."""
+    config = registry.serialize(model)
+    _set_dtype(config)
+    copy = registry.deserialize(config)
+    for old, new in zip(_flat_layers(model), _flat_layers(copy), strict=True):
+        if hasattr(old, "seed"):
+            new.stream = old.stream
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _set_dtype(value: Any) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key == "dtype" and item == "float32":
+                value[key] = "float64"
+            _set_dtype(item)
+    elif isinstance(value, list):
+        for item in value:
+            _set_dtype(item)
+
+
+def _flat_layers(model: Any) -> list[Layer]:
+    """All layers, those of nested models in place of the models."""
+    found: list[Layer] = []
+    for layer in model.layers:
+        found.extend(_flat_layers(layer) if hasattr(layer, "layers") else [layer])
+    return found

@@ -1,0 +1,207 @@
+"""From what users pass to `fit` to the arrays that engines read: every check of data is made here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.engine import Data
+from cbackprop.losses.target import as_array, check_finite, check_target, check_weights
+from cbackprop.validation import check_number
+
+__all__ = ["OutputNeeds", "Samples", "make_inputs", "make_samples"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class OutputNeeds:
+    """What an output's losses and metrics want to be given: which forms of targets."""
+
+    name: str
+    shape: tuple[int, ...]
+    kinds: frozenset[str]
+
+
+@dataclass
+class Samples:
+    """Checked data, and the share of it that trains."""
+
+    data: Data
+    size: int
+
+    def part(self, begin: int, end: int) -> Samples:
+        """The samples begin:end, without copying them."""
+
+        def cut(arrays: Sequence[Array | None]) -> list[Array | None]:
+            return [None if array is None else array[begin:end] for array in arrays]
+
+        data = self.data
+        inputs = [array[begin:end] for array in data.inputs]
+        return Samples(Data(inputs, cut(data.values), cut(data.classes), cut(data.weights)), end - begin)
+
+
+def make_inputs(model: Any, x: Any) -> list[Array]:
+    """One contiguous array (samples, ...) of the model's dtype for each input.
+
+    Raises
+    ------
+    TypeError
+        If something is no array of numbers.
+    ValueError
+        If number, shapes or lengths of the arrays are wrong, there are no samples, or a value is not finite.
+    """
+    tensors = model.inputs
+    given = assign("x", x, model.input_names, model.input_structure)
+    arrays = [
+        _make_input(f"x[{tensor.name!r}]" if len(tensors) > 1 else "x", value, tensor)
+        for tensor, value in zip(tensors, given, strict=True)
+    ]
+    lengths = {len(array) for array in arrays}
+    if len(lengths) > 1:
+        raise ValueError(f"All inputs must have as many samples, but got {[len(array) for array in arrays]}.")
+    return arrays
+
+
+def _make_input(name: str, value: Any, tensor: Any) -> Array:
+    if value is None:
+        raise ValueError(f"{name} is missing: expected an array of shape {tensor.shape}.")
+    array = as_array(name, value)
+    shape = tensor.shape[1:]
+    if array.ndim == 1 and shape == (1,):
+        array = array[:, np.newaxis]
+    if array.ndim == 0 or array.shape[1:] != shape:
+        raise ValueError(f"{name} must have shape {tensor.shape}, but got {array.shape}.")
+    if len(array) == 0:
+        raise ValueError(f"{name} holds no samples.")
+    check_finite(name, array)
+    converted = np.ascontiguousarray(array, tensor.dtype)
+    if array.dtype.itemsize > converted.dtype.itemsize and array.dtype.kind == "f":
+        check_finite(f"{name} as {tensor.dtype}", converted)
+    return converted
+
+
+def assign(name: str, value: Any, names: list[str], structure: Any = None) -> list[Any]:
+    """What was given for each input or output, whether as one array, a list, or a dict by name.
+
+    Raises
+    ------
+    ValueError
+        If the number or the names do not fit.
+    """
+    if isinstance(value, dict):
+        known = sorted(structure) if isinstance(structure, dict) else names
+        unknown = [key for key in value if key not in known]
+        if unknown or len(value) != len(known):
+            raise ValueError(f"{name} must have the keys {known}, but got {list(value)}.")
+        return [value[key] for key in known]
+    if len(names) == 1 and not (isinstance(value, (list, tuple)) and len(value) == 1 and _is_array(value[0])):
+        return [value]
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"{name} must be a list or dict of {len(names)} arrays ({names}), but got one.")
+    if len(value) != len(names):
+        raise ValueError(f"{name} must hold {len(names)} arrays ({names}), but got {len(value)}.")
+    return list(value)
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "__array__") and np.ndim(value) > 0
+
+
+def make_samples(
+    model: Any,
+    needs: Sequence[OutputNeeds],
+    x: Any,
+    y: Any,
+    sample_weight: Any = None,
+    class_weight: dict[int, float] | None = None,
+) -> Samples:
+    """Inputs, targets and weights, checked against the model and against each other.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `make_inputs`; also if targets are missing, do not fit the outputs, are outside of the classes or are
+        not finite, or weights do not fit.
+    """
+    inputs = make_inputs(model, x)
+    size = len(inputs[0])
+    names = [need.name for need in needs]
+    if y is None and any(need.kinds for need in needs):
+        raise ValueError("y is missing: the model was compiled with a loss or metrics, which need targets.")
+    targets = [None] * len(needs) if y is None else assign("y", y, names, model.output_structure)
+    weights = _assign_weights(sample_weight, names, model.output_structure)
+    data = Data(inputs)
+    for need, target, weight in zip(needs, targets, weights, strict=True):
+        label = "y" if len(needs) == 1 else f"y[{need.name!r}]"
+        shape = (size, *need.shape)
+        _check_length(label, target, size, need)
+        rows = math.prod(need.shape[:-1])
+        forms = {kind: check_target(label, target, shape, kind, model.dtype) for kind in need.kinds}
+        values, classes = forms.get("values"), forms.get("index")
+        data.values.append(None if values is None else values.reshape(size, rows * need.shape[-1]))
+        data.classes.append(None if classes is None else classes.reshape(size, rows))
+        checked = check_weights("sample_weight", weight, shape[:-1])
+        if class_weight is not None:
+            checked = _combine(checked, _class_weights(class_weight, values, classes, need, size), len(needs))
+        data.weights.append(None if checked is None else checked.reshape(size, rows))
+    return Samples(data, size)
+
+
+def _check_length(label: str, target: Any, size: int, need: OutputNeeds) -> None:
+    if not need.kinds:
+        return
+    if target is None:
+        raise ValueError(f"{label} is missing: output {need.name!r} has a loss or metrics.")
+    array = as_array(label, target)
+    if array.ndim == 0 or len(array) != size:
+        raise ValueError(f"{label} must have {size} samples, as many as x, but got shape {array.shape}.")
+
+
+def _assign_weights(sample_weight: Any, names: list[str], structure: Any) -> list[Any]:
+    """A weight array, or None, for each output; one array serves them all."""
+    if isinstance(sample_weight, dict):
+        known = sorted(structure) if isinstance(structure, dict) else names
+        unknown = [key for key in sample_weight if key not in known]
+        if unknown:
+            raise ValueError(f"sample_weight must have keys among {known}, but got {list(sample_weight)}.")
+        return [sample_weight.get(key) for key in known]
+    if isinstance(sample_weight, (list, tuple)) and len(names) > 1:
+        return assign("sample_weight", sample_weight, names)
+    return [sample_weight] * len(names)
+
+
+def _class_weights(
+    class_weight: dict[int, float], values: Array | None, classes: Array | None, need: OutputNeeds, size: int
+) -> Array:
+    """The weight of each row's class; classes that are not listed weigh 1."""
+    if not isinstance(class_weight, dict):
+        raise TypeError(f"class_weight must be a dict of weights by class, but got {type(class_weight).__name__}.")
+    if classes is None:
+        if values is None:
+            raise ValueError("class_weight needs targets.")
+        rows = values.reshape(-1, need.shape[-1])
+        classes = rows.argmax(axis=1) if need.shape[-1] > 1 else np.rint(rows[:, 0]).astype(np.int64)
+    count = max(need.shape[-1], 2)
+    table = np.ones(count)
+    for key, weight in class_weight.items():
+        if not isinstance(key, (int, np.integer)) or not 0 <= key < count:
+            raise ValueError(f"class_weight has class {key!r}, but classes are in [0, {count}).")
+        table[key] = check_number(f"class_weight[{key}]", weight, 0)
+    flat = classes.reshape(-1)
+    if flat.size and not (flat.min() >= 0 and flat.max() < count):
+        raise ValueError(f"class_weight needs targets that are classes in [0, {count}).")
+    return table[flat].reshape(size, *need.shape[:-1])
+
+
+def _combine(sample_weights: Array | None, class_weights: Array, outputs: int) -> Array:
+    if outputs > 1:
+        raise ValueError("class_weight can only be used with a model of one output.")
+    if sample_weights is not None:
+        raise ValueError("sample_weight and class_weight cannot be given at the same time.")
+    return class_weights

@@ -1,0 +1,137 @@
+"""Analytic gradients against central differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cbackprop.engine import CompiledEngine, Data, Engine
+from cbackprop.models.objectives import needs_of
+from cbackprop.variable import Variable
+
+__all__ = ["GradientReport", "check_gradients"]
+
+# Steps that are tried for each weight, relative to max(1, |w|). The error of a central difference is of the
+# order of step^2 from the loss's curvature, and of 1e-16 / step from rounding.
+STEPS = (1e-5, 1e-4, 1e-6, 1e-7)
+GOOD_ENOUGH = 1e-8
+
+
+@dataclass(frozen=True)
+class GradientReport:
+    """The outcome of `Model.check_gradients`.
+
+    The relative error of a weight is |analytic - numeric| / max(|analytic|, |numeric|, scale), where scale is
+    1e-3 of the largest gradient of the model (and at least 1e-8): below that, differences are only rounding.
+
+    Attributes
+    ----------
+    max_relative_error : float
+    worst : tuple (path of the variable, index in it)
+    analytic, numeric : float
+        Both gradients there.
+    errors : dict of str to float
+        The largest relative error of each variable, by path.
+    checked : int
+        Number of single weights that were checked.
+    """
+
+    max_relative_error: float
+    worst: tuple[str, tuple[int, ...]]
+    analytic: float
+    numeric: float
+    errors: dict[str, float]
+    checked: int
+
+    def __str__(self) -> str:
+        width = max(map(len, self.errors), default=8)
+        lines = [f"{path:<{width}}  {error:.2e}" for path, error in self.errors.items()]
+        path, index = self.worst
+        return "\n".join(
+            [
+                f"{self.checked} gradients checked; largest relative error {self.max_relative_error:.2e}",
+                f"at {path}{list(index)}: analytic {self.analytic:.10g}, numeric {self.numeric:.10g}",
+                *lines,
+            ]
+        )
+
+
+class _Probe:
+    """The loss of a model in float64, as a function of its weights."""
+
+    def __init__(self, model: Any, engine: Engine, data: Data, training: bool) -> None:
+        self.engine = engine
+        self.data = data
+        self.training = training
+
+    def loss(self) -> float:
+        self.engine.reset()
+        self.engine.test(self.data, len(self.data), self.training)
+        return self.engine.losses()[0]
+
+    def difference(self, weights: Any, i: int, step: float) -> float:
+        """Central difference of the loss at weight i."""
+        start = weights[i]
+        weights[i] = start + step
+        above, after = weights[i], self.loss()
+        weights[i] = start - step
+        below, before = weights[i], self.loss()
+        weights[i] = start
+        return float((after - before) / (above - below))
+
+
+def check_gradients(
+    model: Any, x: Any, y: Any, epsilon: float | None, sample_weight: Any, training: bool
+) -> GradientReport:
+    """Check every weight of a copy of the model in float64."""
+    from cbackprop.models.clone import float64_copy
+
+    original = model._engine
+    copy = float64_copy(model)
+    objectives = model._objectives
+    trainable = [new for old, new in zip(model.variables, copy.variables, strict=True) if old in original.trainable]
+    kind = type(original) if original is not None else CompiledEngine
+    engine = kind(copy.plan, "float64", objectives, None, trainable)
+    from cbackprop.models.data import make_samples
+
+    samples = make_samples(copy, needs_of(copy, objectives), x, y, sample_weight)
+    engine.train(samples.data, None, 0, samples.size, samples.size, update=False, training=training)
+    analytic = dict(zip(engine.trainable, engine.gradients(), strict=True))
+    return _compare(_Probe(copy, engine, samples.data, training), engine.trainable, analytic, epsilon)
+
+
+def _compare(
+    probe: _Probe, variables: Sequence[Variable], analytic: dict[Variable, Any], epsilon: float | None
+) -> GradientReport:
+    largest = max((float(np.abs(analytic[variable]).max()) for variable in variables), default=0.0)
+    scale = max(1e-3 * largest, 1e-8)
+    worst: tuple[float, tuple[str, tuple[int, ...]], float, float] = (0.0, ("", ()), 0.0, 0.0)
+    errors: dict[str, float] = {}
+    for variable in variables:
+        weights, gradients = variable.array.reshape(-1), analytic[variable].reshape(-1)
+        errors[variable.path] = 0.0
+        for i in range(variable.size):
+            error, numeric = _error(probe, weights, i, float(gradients[i]), scale, epsilon)
+            errors[variable.path] = max(errors[variable.path], error)
+            if error >= worst[0]:
+                index = tuple(int(k) for k in np.unravel_index(i, variable.shape))
+                worst = (error, (variable.path, index), float(gradients[i]), numeric)
+    checked = sum(variable.size for variable in variables)
+    return GradientReport(worst[0], worst[1], worst[2], worst[3], errors, checked)
+
+
+def _error(
+    probe: _Probe, weights: Any, i: int, analytic: float, scale: float, epsilon: float | None
+) -> tuple[float, float]:
+    """The smallest relative error over the steps that are tried, and the difference that gave it."""
+    best = (np.inf, np.nan)
+    for step in STEPS if epsilon is None else (epsilon,):
+        numeric = probe.difference(weights, i, step * max(1.0, abs(float(weights[i]))))
+        error = abs(analytic - numeric) / max(abs(analytic), abs(numeric), scale)
+        best = min(best, (error, numeric))
+        if error < GOOD_ENOUGH:
+            break
+    return best

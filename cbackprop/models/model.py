@@ -1,0 +1,270 @@
+"""Functional models: any graph of layers between inputs and outputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.layers import Input, Layer
+from cbackprop.layers.layer import registry
+from cbackprop.models import configs
+from cbackprop.models.summary import summary_text
+from cbackprop.models.trainer import Trainer
+from cbackprop.plan.graph import Graph
+from cbackprop.plan.plan import Plan
+from cbackprop.tensor import KerasTensor, Node, flatten, is_symbolic, map_structure
+from cbackprop.variable import Variable
+
+__all__ = ["Model"]
+
+
+@registry.register("Functional")
+class Model(Trainer, Layer):
+    """A network: everything that leads from input tensors to output tensors.
+
+    A model is a layer too: called on symbolic tensors it becomes part of a larger model.
+
+    Parameters
+    ----------
+    inputs : KerasTensor, or list or dict of them
+        Made by `Input` (or the middle of another model).
+    outputs : KerasTensor, or list or dict of them
+    name : str, optional
+    trainable : bool, default True
+
+    Attributes
+    ----------
+    layers : list of Layer
+    inputs, outputs : list of KerasTensor
+    input_names, output_names : list of str
+        Keys for dicts of arrays.
+
+    Raises
+    ------
+    TypeError
+        If `inputs` or `outputs` are not symbolic tensors.
+    ValueError
+        If an output does not follow from the inputs, or names of layers repeat.
+
+    References
+    ----------
+    Arguments and methods are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> x = cb.Input((3,))
+    >>> y = cb.layers.Dense(2)(x)
+    >>> model = cb.Model(x, y)
+    >>> model.predict([[1.0, 2.0, 3.0]], verbose=0).shape
+    (1, 2)
+    """
+
+    n_inputs = None
+
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True) -> None:
+        input_list = check_tensors("inputs", inputs)
+        Layer.__init__(self, name=name, dtype=input_list[0].dtype)
+        Trainer.__init__(self)
+        self._set_graph(inputs, outputs)
+        if not trainable:
+            self.trainable = False
+
+    def _set_graph(self, inputs: Any, outputs: Any) -> None:
+        """Take over the graph between these tensors."""
+        self.graph = Graph(check_tensors("inputs", inputs), check_tensors("outputs", outputs))
+        self.input_structure = inputs
+        self.output_structure = outputs
+        self.built = True
+        self._forget_engine()
+
+    @property
+    def inputs(self) -> list[KerasTensor]:
+        """Symbolic inputs, flat."""
+        return list(self.graph.inputs)
+
+    @property
+    def outputs(self) -> list[KerasTensor]:
+        """Symbolic outputs, flat."""
+        return list(self.graph.outputs)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """All layers, each once; nested models count as one."""
+        return self.graph.layers
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of the inputs."""
+        return [tensor.name for tensor in self.inputs]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The keys of a dict of outputs, or the names of the layers that make them, made unique."""
+        if isinstance(self.output_structure, dict):
+            return sorted(self.output_structure)
+        names: list[str] = []
+        for tensor in self.outputs:
+            name = tensor.node.layer.name if tensor.node else tensor.name
+            names.append(name if name not in names else f"{name}_{len(names)}")
+        return names
+
+    @property
+    def plan(self) -> Plan:
+        """The steps that the engines execute."""
+        if self._plan is None:
+            self._plan = Plan(self.inputs, self.outputs)
+        return self._plan
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All weights, in the order of `get_weights`."""
+        return list(dict.fromkeys(variable for layer in self.layers for variable in layer.variables))
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """Weights that training changes."""
+        if not self.trainable:
+            return []
+        return list(dict.fromkeys(variable for layer in self.layers for variable in layer.trainable_variables))
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """Weights that training leaves alone."""
+        trainable = set(self.trainable_variables)
+        return [variable for variable in self.variables if variable not in trainable]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights; setting it sets it on every layer."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        Layer.trainable.__set__(self, value)  # type: ignore[attr-defined]
+        for layer in self.layers:
+            layer.trainable = value
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """A layer by name or by position.
+
+        Raises
+        ------
+        ValueError
+            If there is none, or neither or both of name and index are given.
+        """
+        if (name is None) == (index is None):
+            raise ValueError("get_layer takes either a name or an index.")
+        if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise ValueError(f"The model has {len(self.layers)} layers, but index {index} was asked for.")
+            return self.layers[index]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise ValueError(f"No layer is called {name!r}. Layers: {[layer.name for layer in self.layers]}.")
+
+    # As a layer
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Shapes of the outputs."""
+        return map_structure(lambda tensor: tensor.shape, self.output_structure)
+
+    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+        """The outputs for arrays, or, for symbolic tensors, the model as a layer of another model.
+
+        Parameters
+        ----------
+        inputs : array_like or KerasTensor, or a list or dict of them
+        training : bool, optional
+            Whether dropout and the like are active; not for arrays unless it says so.
+        """
+        if not is_symbolic(inputs):
+            return self.run(inputs, bool(training))
+        tensors = self._in_order(inputs)
+        for tensor, expected in zip(tensors, self.inputs, strict=True):
+            if not isinstance(tensor, KerasTensor):
+                raise TypeError(f"Model {self.name!r} was called on symbolic tensors and {type(tensor).__name__}.")
+            if tensor.shape[1:] != expected.shape[1:] or tensor.dtype != expected.dtype:
+                raise ValueError(
+                    f"Model {self.name!r} expects input {expected.name!r} of shape {expected.shape} and dtype "
+                    f"{expected.dtype}, but got {tensor.shape} and {tensor.dtype}."
+                )
+        outputs = [KerasTensor(tensor.shape, tensor.dtype, self.name) for tensor in self.outputs]
+        self.nodes.append(Node(self, tensors, outputs, training))
+        remaining = iter(outputs)
+        return map_structure(lambda _: next(remaining), self.output_structure)
+
+    def _in_order(self, inputs: Any) -> list[Any]:
+        """Inputs given as one, a list, or a dict by name, in the order of `inputs`."""
+        if isinstance(inputs, dict):
+            by_key = self.input_structure if isinstance(self.input_structure, dict) else {}
+            keys = sorted(by_key) if by_key else self.input_names
+            if sorted(inputs) != sorted(keys):
+                raise ValueError(f"Model {self.name!r} has inputs {keys}, but got {sorted(inputs)}.")
+            return [inputs[key] for key in keys]
+        flat = flatten(inputs)
+        if len(flat) != len(self.inputs):
+            raise ValueError(f"Model {self.name!r} has {len(self.inputs)} input(s), but got {len(flat)}.")
+        return flat
+
+    # Descriptions
+
+    def summary(self, line_length: int = 80, print_fn: Any = print) -> None:
+        """Print a table of the layers, their output shapes and their numbers of weights."""
+        print_fn(summary_text(self, line_length))
+
+    def get_config(self) -> dict[str, Any]:
+        """The whole graph as plain values."""
+        return configs.functional_config(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
+        """A new model, with new weights, of the graph that `get_config` described."""
+        return configs.functional_from_config(cls, config)
+
+    def to_json(self) -> str:
+        """`get_config` with the class's name, as JSON."""
+        return json.dumps(registry.serialize(self))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def check_tensors(name: str, structure: Any) -> list[KerasTensor]:
+    """The symbolic tensors of a structure, flat.
+
+    Raises
+    ------
+    TypeError
+        If it holds anything else, or nothing.
+    """
+    tensors = flatten(structure)
+    for tensor in tensors:
+        if not isinstance(tensor, KerasTensor):
+            raise TypeError(f"{name} must be tensors made by Input or by layers, but got {type(tensor).__name__}.")
+    if not tensors:
+        raise TypeError(f"{name} must not be empty.")
+    return tensors
+
+
+def run_layer(layer: Layer, inputs: Any, training: bool) -> Any:
+    """Run a layer on arrays, in a model of its own that is kept for arrays of the same shapes."""
+    arrays = [np.asarray(array) for array in (flatten(inputs) if layer.n_inputs != 1 else [inputs])]
+    if any(array.ndim == 0 or array.dtype.kind not in "fiub" for array in arrays):
+        raise TypeError(f"Layer {layer.name!r} takes arrays of numbers with a batch axis, or symbolic tensors.")
+    shapes = tuple(array.shape[1:] for array in arrays)
+    cache: dict[Any, Model] = layer.__dict__.setdefault("_models", {})
+    if shapes not in cache:
+        tensors = [Input(shape, dtype=layer.dtype) for shape in shapes]
+        outputs = layer(tensors[0] if layer.n_inputs == 1 else tensors)
+        layer.nodes.pop()
+        cache[shapes] = Model(tensors, outputs)
+    return cache[shapes].run(arrays, training)
+
+
+Layer.run_on_arrays = staticmethod(run_layer)

@@ -1,0 +1,125 @@
+"""What `compile` was told, resolved for each output: its loss, its weight, its metrics, and their names in logs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from cbackprop import losses, metrics
+from cbackprop.engine import Objective
+from cbackprop.losses import Loss
+from cbackprop.metrics import RowMean
+from cbackprop.models.data import OutputNeeds
+from cbackprop.validation import check_number
+
+__all__ = ["log_names", "needs_of", "resolve_objectives"]
+
+
+def resolve_objectives(model: Any, settings: dict[str, Any]) -> list[Objective]:
+    """One objective an output, from the arguments of `compile`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a loss or metric is unknown or of the wrong kind, or a list or dict does not fit the outputs.
+    """
+    names, shapes = model.output_names, model.plan.output_shapes
+    chosen = _spread("loss", settings["loss"], names, one_for_all=False)
+    weights = _spread("loss_weights", settings["loss_weights"], names, one_for_all=False, default=1.0)
+    plain = _spread_metrics("metrics", settings["metrics"], names)
+    weighted = _spread_metrics("weighted_metrics", settings["weighted_metrics"], names)
+    objectives = []
+    for index, shape in enumerate(shapes):
+        loss = _resolve_loss(chosen[index], shape)
+        resolved = [(_resolve_metric(metric, loss, shape), False) for metric in plain[index]]
+        resolved += [(_resolve_metric(metric, loss, shape), True) for metric in weighted[index]]
+        weight = check_number(f"loss_weights[{names[index]!r}]", weights[index], 0)
+        objectives.append(Objective(loss, weight, resolved))
+    if chosen and not any(objective.loss for objective in objectives) and settings["loss"] is not None:
+        raise ValueError("loss is None for every output: give at least one output a loss.")
+    return objectives
+
+
+def _spread(name: str, value: Any, names: Sequence[str], one_for_all: bool, default: Any = None) -> list[Any]:
+    """One entry an output, from a single value, a list, or a dict by name."""
+    if value is None:
+        return [default] * len(names)
+    if isinstance(value, dict) and "class_name" not in value:
+        unknown = [key for key in value if key not in names]
+        if unknown:
+            raise ValueError(f"{name} has a key {unknown[0]!r}, but the model's outputs are {list(names)}.")
+        return [value.get(key, default) for key in names]
+    if isinstance(value, (list, tuple)):
+        if len(value) != len(names):
+            raise ValueError(f"{name} must have {len(names)} entries, one for each output, but got {len(value)}.")
+        return [default if entry is None else entry for entry in value]
+    if len(names) > 1 and name == "loss_weights":
+        raise ValueError(f"{name} must be a list or dict with an entry for each of {list(names)}.")
+    return [value] * len(names)
+
+
+def _spread_metrics(name: str, value: Any, names: Sequence[str]) -> list[list[Any]]:
+    """A list of metrics for each output; with one output, one list is for it."""
+    if not value:
+        return [[] for _ in names]
+    if not isinstance(value, (list, tuple, dict)):
+        raise ValueError(f"{name} must be a list or a dict, but got {value!r}.")
+    if len(names) == 1 and not isinstance(value, dict):
+        flat = value[0] if len(value) == 1 and isinstance(value[0], (list, tuple)) else value
+        return [list(flat)]
+    entries = _spread(name, value, names, one_for_all=True)
+    return [[] if e is None else list(e) if isinstance(e, (list, tuple)) else [e] for e in entries]
+
+
+def _resolve_loss(identifier: Any, shape: tuple[int, ...]) -> Loss | None:
+    if identifier is None:
+        return None
+    loss = losses.as_loss(identifier)
+    if loss.reduction in (None, "none"):
+        raise ValueError(f"{type(loss).__name__} has no reduction: training needs one number to make small.")
+    if not shape:
+        raise ValueError("A loss needs predictions with at least one axis besides the batch.")
+    return loss
+
+
+def _resolve_metric(identifier: Any, loss: Loss | None, shape: tuple[int, ...]) -> RowMean:
+    """The metric object; "accuracy" stands for the form that fits the output and its loss."""
+    if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
+        kind = "index" if loss is not None and loss.target_kind == "index" else "values"
+        if shape[-1] == 1:
+            return metrics.BinaryAccuracy(name=identifier)
+        return (metrics.SparseCategoricalAccuracy if kind == "index" else metrics.CategoricalAccuracy)(name=identifier)
+    metric = metrics.get(identifier)
+    if not isinstance(metric, RowMean):
+        raise TypeError(f"Expected a metric, its name or its config, but got {identifier!r}.")
+    if isinstance(identifier, str):
+        metric.name = identifier
+    return metric
+
+
+def needs_of(model: Any, objectives: Sequence[Objective]) -> list[OutputNeeds]:
+    """Which forms of targets each output wants to be given."""
+    needs = []
+    for name, shape, objective in zip(model.output_names, model.plan.output_shapes, objectives, strict=True):
+        kinds = {objective.loss.target_kind} if objective.loss else set()
+        kinds |= {metric.target_kind for metric, _ in objective.metrics}
+        needs.append(OutputNeeds(name, shape, frozenset(kinds)))
+    return needs
+
+
+def log_names(model: Any, objectives: Sequence[Objective]) -> tuple[list[str | None], list[list[str]]]:
+    """The keys of logs: of each output's loss (with several outputs), and of each output's metrics."""
+    several = len(objectives) > 1
+    used: Counter[str] = Counter()
+    loss_names = [f"{name}_loss" if several else None for name in model.output_names]
+    metric_names: list[list[str]] = []
+    for output, objective in zip(model.output_names, objectives, strict=True):
+        metric_names.append([])
+        for metric, weighted in objective.metrics:
+            name = f"{output}_{metric.name}" if several else metric.name
+            if used[name] and weighted:
+                name = f"{output}_weighted_{metric.name}" if several else f"weighted_{metric.name}"
+            used[name] += 1
+            metric_names[-1].append(name if used[name] == 1 else f"{name}_{used[name] - 1}")
+    return loss_names, metric_names

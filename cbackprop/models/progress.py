@@ -1,0 +1,96 @@
+"""What `fit` shows of its progress: a live bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["Display"]
+
+Logs = dict[str, float]
+
+
+class Display:
+    """Shows epochs as they go by.
+
+    Parameters
+    ----------
+    verbose : {"auto", 0, 1, 2}
+    epochs : int
+    samples : int
+        Number of samples in an epoch.
+    """
+
+    def __init__(self, verbose: int | str, epochs: int, samples: int) -> None:
+        self.silent = verbose == 0
+        self.live = verbose in ("auto", 1) and sys.stdout.isatty()
+        self.epochs = epochs
+        self.samples = samples
+        self._bar: Any = None
+
+    @staticmethod
+    def check(verbose: Any) -> None:
+        """Refuse an unknown `verbose`.
+
+        Raises
+        ------
+        ValueError
+            If it is neither "auto" nor 0, 1 or 2.
+        """
+        if not (verbose == "auto" or (isinstance(verbose, (int, bool)) and verbose in (0, 1, 2))):
+            raise ValueError(f"verbose must be 'auto', 0, 1 or 2, but got {verbose!r}.")
+
+    @staticmethod
+    def line(verbose: int | str, logs: Logs) -> None:
+        """One line of results, unless silent."""
+        if verbose != 0:
+            print(_join(logs), flush=True)
+
+    def __enter__(self) -> Display:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def begin(self, epoch: int) -> None:
+        """An epoch begins."""
+        if self.silent:
+            return
+        self._title = f"Epoch {epoch + 1}/{self.epochs}"
+        self._started = time.perf_counter()
+        if self.live:
+            from tqdm import tqdm
+
+            layout = "{desc} {percentage:3.0f}%|{bar:24}| {elapsed}<{remaining}{postfix}"
+            self._bar = tqdm(total=self.samples, desc=self._title, bar_format=layout, file=sys.stdout, leave=True)
+
+    def tick(self, logs: Callable[[], Logs]) -> Callable[[int], None] | None:
+        """What a long epoch calls now and then with the number of samples done; nothing without a terminal."""
+        if not self.live:
+            return None
+
+        def show(done: int) -> None:
+            self._bar.n = min(done, self.samples)
+            self._bar.set_postfix_str(_join(logs()))
+
+        return show
+
+    def end(self, logs: Logs) -> None:
+        """An epoch has ended."""
+        if self.silent:
+            return
+        seconds = time.perf_counter() - self._started
+        if self._bar is not None:
+            self._bar.n = self.samples
+            self._bar.set_postfix_str(_join(logs))
+            self._bar.close()
+            self._bar = None
+        else:
+            print(f"{self._title} - {seconds:.2f}s - {_join(logs)}", flush=True)
+
+
+def _join(logs: Logs) -> str:
+    return " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())

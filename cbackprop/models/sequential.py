@@ -1,0 +1,189 @@
+"""Models that are a plain stack of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+from cbackprop.layers import Input, InputLayer, Layer
+from cbackprop.layers.layer import registry
+from cbackprop.models.model import Model
+from cbackprop.models.trainer import Trainer
+from cbackprop.tensor import KerasTensor
+from cbackprop.variable import Variable
+
+__all__ = ["Sequential"]
+
+
+@registry.register()
+class Sequential(Model):
+    """A stack of layers, each with one input and one output.
+
+    Without an `Input` in front (or an ``input_shape`` of the first layer), the model gets its shape,
+    and its weights, from the first data that it sees.
+
+    Parameters
+    ----------
+    layers : sequence of Layer, optional
+        May begin with an `Input`.
+    trainable : bool, default True
+    name : str, optional
+
+    Raises
+    ------
+    TypeError
+        If something in `layers` is no layer.
+
+    References
+    ----------
+    Arguments and methods are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> model = cb.Sequential([cb.Input((3,)), cb.layers.Dense(4, activation="relu"), cb.layers.Dense(1)])
+    >>> model.output_shape, model.count_params()
+    ((None, 1), 21)
+    """
+
+    def __init__(
+        self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None
+    ) -> None:
+        Layer.__init__(self, name=name)
+        Trainer.__init__(self)
+        self._stack: list[Layer] = []
+        self._input: InputLayer | None = None
+        for layer in layers or ():
+            self._append(layer)
+        self._connect()
+        if not trainable:
+            self.trainable = False
+
+    def add(self, layer: Any) -> None:
+        """Put a layer on top.
+
+        Raises
+        ------
+        TypeError
+            If `layer` is no layer.
+        ValueError
+            If the layer cannot take the output of the one below it; the model is then unchanged.
+        """
+        before = list(self._stack), self._input
+        self._append(layer)
+        try:
+            self._connect()
+        except ValueError:
+            self._stack, self._input = before
+            self._connect()
+            raise
+
+    def pop(self) -> Layer:
+        """Take the topmost layer off.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        if not self._stack:
+            raise ValueError("The model has no layer to take off.")
+        layer = self._stack.pop()
+        self._connect()
+        return layer
+
+    def _append(self, layer: Any) -> None:
+        if isinstance(layer, KerasTensor) and layer.node is not None:
+            layer = layer.node.layer
+        if not isinstance(layer, Layer):
+            raise TypeError(f"A Sequential is made of layers, but got {layer!r} of type {type(layer).__name__}.")
+        if isinstance(layer, InputLayer):
+            if self._input is not None or self._stack:
+                raise ValueError("An Input can only be the first of a Sequential.")
+            self._input = layer
+            return
+        if layer in self._stack or any(layer.name == other.name for other in self._stack):
+            raise ValueError(f"Layers of a Sequential need different names, but {layer.name!r} is there already.")
+        if layer.batch_input_shape is not None and not self._stack and self._input is None:
+            self._input = InputLayer(layer.batch_input_shape[1:], dtype=layer.dtype)  # type: ignore[arg-type]
+        self._stack.append(layer)
+
+    def _connect(self) -> None:
+        """Call the layers on each other, if the input is known; a model as the first layer knows it."""
+        self.built = False
+        self._forget_engine()
+        first = self._stack[0] if self._stack else None
+        if self._input is None and isinstance(first, Model) and first.built:
+            self._input = InputLayer(first.inputs[0].shape[1:], dtype=first.inputs[0].dtype)  # type: ignore[arg-type]
+        if self._input is None or not self._stack:
+            return
+        tensor = inputs = self._input.output
+        for layer in self._stack:
+            tensor = layer(tensor)
+            if not isinstance(tensor, KerasTensor):
+                raise ValueError(f"Layer {layer.name!r} has several outputs, which a Sequential cannot pass on.")
+        self.dtype = inputs.dtype
+        self._set_graph(inputs, tensor)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Create the weights for inputs of this shape, the batch axis included.
+
+        Raises
+        ------
+        ValueError
+            If a layer cannot take its input.
+        """
+        if self.built:
+            return
+        if input_shape is None:
+            raise ValueError("A Sequential without an Input needs an input_shape to be built.")
+        if not self._stack:
+            raise ValueError("The model has no layers.")
+        self._input = Input(tuple(input_shape)[1:], dtype=self._stack[0].dtype).node.layer  # type: ignore[assignment, union-attr]
+        try:
+            self._connect()
+        except ValueError:
+            self._input = None
+            raise
+
+    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+        """The output for an array, or, for a symbolic tensor, the model as a layer of another model."""
+        if not self.built and isinstance(inputs, KerasTensor):
+            self.build(inputs.shape)
+        return super().__call__(inputs, training)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """All layers but the input."""
+        return list(self._stack)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All weights, in the order of `get_weights`."""
+        return list(dict.fromkeys(variable for layer in self._stack for variable in layer.variables))
+
+    @property
+    def input_shape(self) -> Any:
+        """Shape of the input, the batch axis (``None``) included."""
+        return self._built_graph().inputs[0].shape
+
+    @property
+    def output_shape(self) -> Any:
+        """Shape of the output, the batch axis (``None``) included."""
+        return self._built_graph().outputs[0].shape
+
+    def _built_graph(self) -> Any:
+        if not self.built:
+            raise ValueError(f"Model {self.name!r} has no shape yet: start it with an Input, build it, or fit it.")
+        return self.graph
+
+    def get_config(self) -> dict[str, Any]:
+        """Name and layers as plain values."""
+        first = [] if self._input is None else [self._input]
+        return {"name": self.name, "layers": [registry.serialize(layer) for layer in [*first, *self._stack]]}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
+        """A new model, with new weights, of the layers that `get_config` described."""
+        layers = [registry.deserialize(layer, custom_objects) for layer in config["layers"]]
+        return cls(layers, name=config.get("name"))

@@ -1,0 +1,41 @@
+"""Optimizers: how gradients change the weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cbackprop.optimizers.adam import Adam
+from cbackprop.optimizers.optimizer import Optimizer, registry
+from cbackprop.optimizers.sgd import SGD
+
+__all__ = ["SGD", "Adam", "Optimizer", "deserialize", "get", "registry", "serialize"]
+
+
+def get(identifier: Any) -> Any:
+    """The optimizer that a name, a config, a class or an object stands for.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name (the message names the nearest known ones).
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.optimizers.get("adam")
+    Adam()
+    """
+    found = registry.get(identifier)
+    if not isinstance(found, Optimizer):
+        raise TypeError(f"Expected an optimizer, its name or its config, but got {identifier!r}.")
+    return found
+
+
+def serialize(optimizer: Any) -> Any:
+    """An optimizer as plain values."""
+    return registry.serialize(optimizer)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """The optimizer that `serialize` described."""
+    return registry.deserialize(config, custom_objects)

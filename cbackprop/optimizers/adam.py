@@ -1,0 +1,68 @@
+"""Adam and AdamW."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cbackprop.optimizers.optimizer import Optimizer, registry
+from cbackprop.validation import check_boolean, check_number
+
+__all__ = ["Adam"]
+
+
+@registry.register()
+class Adam(Optimizer):
+    """Adam: steps scaled by running means of the gradient and of its square.
+
+    At step t, ``m = beta_1 m + (1 - beta_1) g``, ``v = beta_2 v + (1 - beta_2) g^2``,
+    ``rate = learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t)`` and ``w = w - rate m / (sqrt(v) + epsilon)``.
+    The paper adds epsilon to the square root of the corrected v; Keras, and so this class, to that of v itself.
+
+    Parameters
+    ----------
+    learning_rate : float, default 0.001
+    beta_1 : float, default 0.9
+        In [0, 1).
+    beta_2 : float, default 0.999
+        In [0, 1).
+    epsilon : float, default 1e-7
+    amsgrad : bool, default False
+        Divide by the square root of the largest v so far (AMSGrad).
+    **kwargs
+        See `Optimizer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is of the wrong type or out of range.
+
+    References
+    ----------
+    Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015. Reddi, Kale and Kumar, "On the
+    convergence of Adam and beyond", ICLR 2018. Arguments, defaults and formulas are those of Keras 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cbackprop as cb
+    >>> w = np.array([1.0])
+    >>> cb.optimizers.Adam(learning_rate=0.1).apply([np.array([2.0])], [w])
+    >>> w.round(6)
+    array([0.9])
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate, **kwargs)
+        self.beta_1 = check_number("beta_1", beta_1, 0, 1, open_maximum=True)
+        self.beta_2 = check_number("beta_2", beta_2, 0, 1, open_maximum=True)
+        self.epsilon = check_number("epsilon", epsilon, 0)
+        self.amsgrad = check_boolean("amsgrad", amsgrad)
+        self.slot_names = ("m", "v", "largest_v") if self.amsgrad else ("m", "v")

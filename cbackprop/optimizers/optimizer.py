@@ -1,0 +1,183 @@
+"""The base of all optimizers."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.compiled.optimizers.optimizer import SegmentList
+from cbackprop.registry import Registry, snake_case
+from cbackprop.spec import Spec
+from cbackprop.validation import check_number
+from cbackprop.variable import Variable
+
+__all__ = ["Optimizer", "registry"]
+
+registry = Registry("optimizer", "optimizers")
+
+
+class Optimizer(Spec):
+    """Base of all optimizers.
+
+    Each step clips the gradients, decays the weights, and then updates them by the optimizer's rule.
+
+    Parameters
+    ----------
+    learning_rate : float
+        Positive or 0.
+    weight_decay : float, optional
+        Before the update, ``w = w - weight_decay learning_rate w``.
+    clipnorm : float, optional
+        Each variable's gradient is scaled down to at most this Euclidean norm.
+    clipvalue : float, optional
+        Each element of a gradient is limited to [-clipvalue, clipvalue].
+    global_clipnorm : float, optional
+        All gradients together are scaled down to at most this norm.
+    name : str, optional
+
+    Attributes
+    ----------
+    learning_rate : float
+        Can be set at any time, also during training.
+    iterations : int
+        Steps taken so far.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is of the wrong type or out of range, or more than one clipping is asked for.
+    """
+
+    # Names of what the optimizer remembers of each parameter, in order.
+    slot_names: tuple[str, ...] = ()
+    # "module.Class" below cbackprop.compiled.optimizers and cbackprop.reference.optimizers.
+    implementation: ClassVar[str | None] = None
+
+    def __init__(
+        self,
+        learning_rate: float,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.weight_decay = None if weight_decay is None else check_number("weight_decay", weight_decay, 0)
+        self.clipnorm = _check_limit("clipnorm", clipnorm)
+        self.clipvalue = _check_limit("clipvalue", clipvalue)
+        self.global_clipnorm = _check_limit("global_clipnorm", global_clipnorm)
+        if sum(limit is not None for limit in (self.clipnorm, self.clipvalue, self.global_clipnorm)) > 1:
+            raise ValueError("Only one of clipnorm, clipvalue and global_clipnorm can be given.")
+        self.name = name or snake_case(type(self).__name__)
+        self.iterations = 0
+        self.slots: dict[Variable, list[NDArray[Any]]] = {}
+        self._undecayed: tuple[set[Variable], tuple[str, ...]] = (set(), ())
+        self._applied: tuple[list[tuple[int, ...]], str, list[NDArray[Any]]] | None = None
+
+    @property
+    def learning_rate(self) -> float:
+        """The step size, a non-negative number."""
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        self._learning_rate = check_number("learning_rate", value, 0)
+
+    def exclude_from_weight_decay(
+        self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
+    ) -> None:
+        """Leave variables out of weight decay; to be called before training.
+
+        Parameters
+        ----------
+        var_list : iterable of Variable, optional
+        var_names : iterable of str, optional
+            Every variable whose path contains one of these is left out.
+        """
+        variables, names = self._undecayed
+        self._undecayed = variables | set(var_list or ()), names + tuple(var_names or ())
+
+    def decays(self, variable: Variable) -> bool:
+        """Whether weight decay applies to a variable."""
+        variables, names = self._undecayed
+        return variable not in variables and not any(name in variable.path for name in names)
+
+    def implementation_in(self, package: str) -> Any:
+        """The class that carries this optimizer out in ``cbackprop.compiled`` or ``cbackprop.reference``."""
+        cls = type(self)
+        path = cls.implementation or f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}"
+        module, _, name = path.rpartition(".")
+        return getattr(importlib.import_module(f"cbackprop.{package}.optimizers.{module}"), name)
+
+    def apply(self, grads: Sequence[NDArray[Any]], trainable_variables: Sequence[Any]) -> None:
+        """Take one step on arrays, in place.
+
+        Parameters
+        ----------
+        grads : sequence of ndarray
+            One gradient for each variable, shaped like it.
+        trainable_variables : sequence of ndarray or Variable
+            All float32 or all float64. The same ones, in the same order, at every call.
+
+        Raises
+        ------
+        ValueError
+            If numbers, shapes or dtypes do not fit, or a gradient is not finite; nothing is changed then.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import cbackprop as cb
+        >>> w = np.array([1.0, 2.0])
+        >>> cb.optimizers.SGD(0.5).apply([np.array([1.0, 1.0])], [w])
+        >>> w
+        array([0.5, 1.5])
+        """
+        arrays = [v.array if isinstance(v, Variable) else v for v in trainable_variables]
+        gradients = _check_gradients(grads, arrays)
+        shapes, dtype = [array.shape for array in arrays], arrays[0].dtype
+        compiled = self.implementation_in("compiled")(self, dtype == np.float64)
+        size = sum(array.size for array in arrays)
+        if self._applied is None:
+            self._applied = (shapes, dtype.name, [np.zeros(size, dtype) for _ in range(compiled.n_slots)])
+        if self._applied[:2] != (shapes, dtype.name):
+            raise ValueError("apply needs variables of the same shapes and dtype at every call.")
+        values = np.concatenate([array.ravel() for array in arrays])
+        ends = np.cumsum([array.size for array in arrays]).tolist()
+        segments = list(zip([0, *ends], ends, [True] * len(ends), strict=False))
+        self.iterations += 1
+        prepared = SegmentList(compiled, values, gradients, self._applied[2], segments)
+        compiled.apply(self.learning_rate, self.iterations, prepared)
+        for array, end in zip(arrays, ends, strict=True):
+            array[...] = values[end - array.size : end].reshape(array.shape)
+
+
+def _check_limit(name: str, value: Any) -> float | None:
+    return None if value is None else check_number(name, value, 0, open_minimum=True)
+
+
+def _check_gradients(grads: Sequence[Any], arrays: Sequence[Any]) -> NDArray[Any]:
+    """All gradients as one vector, once they are known to fit the variables."""
+    grads = list(grads)
+    if not arrays or len(grads) != len(arrays):
+        raise ValueError(f"Expected one gradient for each variable, but got {len(grads)} for {len(arrays)}.")
+    for index, array in enumerate(arrays):
+        if not isinstance(array, np.ndarray) or array.dtype.name not in ("float32", "float64"):
+            raise TypeError(f"Variable {index} must be a float32 or float64 array, but got {type(array).__name__}.")
+        if array.dtype != arrays[0].dtype:
+            raise ValueError(f"Variables must have one dtype, but variable {index} has {array.dtype}.")
+        if not array.flags.writeable or array.size == 0:
+            raise ValueError(f"Variable {index} must be writable and not empty.")
+        if np.shape(grads[index]) != array.shape:
+            raise ValueError(
+                f"Gradient {index} must have shape {array.shape} like its variable, but got {np.shape(grads[index])}."
+            )
+    vector = np.concatenate([np.asarray(gradient, arrays[0].dtype).ravel() for gradient in grads])
+    if not np.isfinite(vector).all():
+        raise ValueError("Gradients must be finite, but got NaN or infinity.")
+    return vector

@@ -1,0 +1,96 @@
+"""The graph between a model's inputs and outputs: its calls and its layers, in order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from cbackprop.layers.layer import Layer
+from cbackprop.tensor import KerasTensor, Node
+
+__all__ = ["Graph"]
+
+
+class Graph:
+    """Everything that lies between input and output tensors.
+
+    Parameters
+    ----------
+    inputs, outputs : sequence of KerasTensor
+
+    Attributes
+    ----------
+    nodes : list of Node
+        Calls of layers, each after those that it needs.
+    layers : list of Layer
+        Each layer once, in the order in which Keras lists layers and weights: by distance from the
+        outputs, then by when a walk back from the outputs meets them.
+
+    Raises
+    ------
+    ValueError
+        If an output does not follow from the inputs, or two layers share a name.
+    """
+
+    def __init__(self, inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor]) -> None:
+        self.inputs = tuple(inputs)
+        self.outputs = tuple(outputs)
+        self._met: dict[Layer, int] = {}
+        self.nodes = self._walk()
+        self.layers = self._sorted_layers()
+        self._check_inputs_reach()
+        repeated = [name for name, count in Counter(layer.name for layer in self.layers).items() if count > 1]
+        if repeated:
+            raise ValueError(f"Layers of a model need different names, but {repeated[0]!r} is used more than once.")
+
+    def _walk(self) -> list[Node]:
+        """Depth-first from the outputs, without recursion, so that a deep network is no problem."""
+        boundary = set(map(id, self.inputs))
+        done: set[Node] = set()
+        order: list[Node] = []
+        for output in self.outputs:
+            pending = [(output, False)]
+            while pending:
+                tensor, expanded = pending.pop()
+                node = tensor.node
+                if node is None or node in done:
+                    continue
+                if expanded:
+                    done.add(node)
+                    order.append(node)
+                    continue
+                if id(tensor) in boundary and node.inputs:
+                    continue  # a model may begin in the middle of another
+                self._met.setdefault(node.layer, len(self._met))
+                pending.append((tensor, True))
+                pending.extend((parent, False) for parent in reversed(node.inputs))
+        return order
+
+    def _sorted_layers(self) -> list[Layer]:
+        boundary = set(map(id, self.inputs))
+        inside = set(self.nodes)
+        node_depth: dict[Node, int] = {}
+        layer_depth: dict[Layer, int] = {}
+        for node in reversed(self.nodes):
+            depth = max(node_depth.get(node, 0), layer_depth.get(node.layer, 0))
+            node_depth[node] = layer_depth[node.layer] = depth
+            for tensor in node.inputs:
+                parent = tensor.node
+                if parent in inside and not (id(tensor) in boundary and parent.inputs):
+                    node_depth[parent] = max(depth + 1, node_depth.get(parent, 0))
+        for tensor in self.inputs:
+            layer = tensor.node.layer if tensor.node else None
+            if layer is not None and not tensor.node.inputs and layer not in layer_depth:
+                layer_depth[layer] = 0
+                self._met[layer] = -1
+        return sorted(layer_depth, key=lambda layer: (-layer_depth[layer], self._met[layer]))
+
+    def _check_inputs_reach(self) -> None:
+        """Refuse outputs that need an input which was not given."""
+        known = set(map(id, self.inputs))
+        for node in self.nodes:
+            if not node.inputs and id(node.outputs[0]) not in known:
+                raise ValueError(
+                    f"The outputs depend on input {node.outputs[0].name!r}, which is not among the model's inputs: "
+                    f"{[tensor.name for tensor in self.inputs]}."
+                )

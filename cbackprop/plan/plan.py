@@ -1,0 +1,218 @@
+"""The plan of a network: steps over numbered buffers, which either engine executes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from cbackprop import layers
+from cbackprop.layers.layer import Layer
+from cbackprop.plan.graph import Graph
+from cbackprop.tensor import KerasTensor, Node
+from cbackprop.variable import Variable
+
+__all__ = ["BackwardStep", "Plan", "Step"]
+
+SampleShape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One computation: a layer reads buffers and writes one.
+
+    `output` may be the same buffer as the only input: the step then works in place.
+    Shapes are those of one sample.
+    """
+
+    layer: Layer
+    inputs: tuple[int, ...]
+    output: int
+    input_shapes: tuple[SampleShape, ...]
+    output_shape: SampleShape
+    training: bool | None
+
+    @property
+    def implementation(self) -> str:
+        """``"module.Class"`` of the compiled layer and of its twin."""
+        cls = type(self.layer)
+        return cls.implementation or f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}"
+
+
+@dataclass(frozen=True)
+class BackwardStep:
+    """What the backward pass of one step has to produce.
+
+    `input_deltas` says for each input ``None`` (nobody needs it), ``"write"`` or ``"add"`` (a later
+    step has written that delta already); `gradients` says the same for each of the layer's variables.
+    """
+
+    index: int
+    input_deltas: tuple[str | None, ...]
+    gradients: tuple[str | None, ...]
+
+
+class Plan:
+    """A network as a list of steps.
+
+    Nested models are unfolded, layers that only change a shape vanish, an activation that follows
+    a layer becomes a step of its own, in place where nothing needs its input any more.
+
+    Parameters
+    ----------
+    inputs, outputs : sequence of KerasTensor
+
+    Attributes
+    ----------
+    steps : list of Step
+        In an order in which they can run.
+    widths : list of int
+        Elements per sample of each buffer.
+    inputs, outputs : list of int
+        Buffers that data goes into, and that predictions come out of. All different.
+    output_shapes : list of tuple of int
+    variables : list of Variable
+        All variables that steps use, each once.
+    """
+
+    def __init__(self, inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor]) -> None:
+        self.steps: list[Step] = []
+        self.widths: list[int] = []
+        self.inputs = [self._new_buffer(sample_shape(tensor)) for tensor in inputs]
+        found = self._unfold(Graph(inputs, outputs), self.inputs, None)
+        self.output_shapes = [sample_shape(tensor) for tensor in outputs]
+        self.outputs = self._separate(found)
+        self._work_in_place()
+        self.variables = list(dict.fromkeys(v for step in self.steps for v in step.layer.variables))
+
+    # Building
+
+    def _new_buffer(self, shape: SampleShape) -> int:
+        self.widths.append(math.prod(shape))
+        return len(self.widths) - 1
+
+    def _unfold(self, graph: Graph, inputs: Sequence[int], training: bool | None) -> list[int]:
+        """Add the steps of a graph whose inputs are these buffers; the buffers of its outputs."""
+        at = {id(tensor): buffer for tensor, buffer in zip(graph.inputs, inputs, strict=True)}
+        for node in graph.nodes:
+            if id(node.outputs[0]) in at:
+                continue
+            sources = [at[id(tensor)] for tensor in node.inputs]
+            mode = training if node.training is None else node.training
+            if hasattr(node.layer, "graph"):
+                results = self._unfold(node.layer.graph, sources, mode)
+            elif node.layer.is_view:
+                results = sources
+            else:
+                results = [self._add_steps(node, sources, mode)]
+            at.update(zip(map(id, node.outputs), results, strict=True))
+        return [at[id(tensor)] for tensor in graph.outputs]
+
+    def _add_steps(self, node: Node, sources: list[int], training: bool | None) -> int:
+        """The step of a layer, and one more for the activation that follows it."""
+        layer, shape = node.layer, sample_shape(node.outputs[0])
+        output = self._add_step(layer, sources, tuple(map(sample_shape, node.inputs)), shape, training)
+        function = layer.function
+        if function is None or function.name == "linear" or isinstance(layer, layers.ActivationLayer):
+            return output
+        activation = layers.Activation(layer.activation, name=f"{layer.name}/activation", dtype=layer.dtype)
+        return self._add_step(activation, [output], (shape,), shape, training)
+
+    def _add_step(
+        self,
+        layer: Layer,
+        sources: Sequence[int],
+        input_shapes: tuple[SampleShape, ...],
+        output_shape: SampleShape,
+        training: bool | None = None,
+    ) -> int:
+        output = self._new_buffer(output_shape)
+        self.steps.append(Step(layer, tuple(sources), output, input_shapes, output_shape, training))
+        return output
+
+    def _separate(self, outputs: Sequence[int]) -> list[int]:
+        """A buffer for each output that is no input's and no other output's, by copying where needed."""
+        separate: list[int] = []
+        for buffer, shape in zip(outputs, self.output_shapes, strict=True):
+            if buffer in self.inputs or buffer in separate:
+                copy = layers.Activation("linear", name=f"copy_{len(self.steps)}")
+                buffer = self._add_step(copy, [buffer], (shape,), shape)
+            separate.append(buffer)
+        return separate
+
+    def _work_in_place(self) -> None:
+        """Let a step write over its input where nobody else reads that, and nobody needs it later."""
+        readers = Counter(buffer for step in self.steps for buffer in step.inputs)
+        kept = {step.output for step in self.steps if step.layer.reads_output}
+        kept.update(self.inputs, self.outputs)
+        moved: dict[int, int] = {}
+        for index, step in enumerate(self.steps):
+            sources = tuple(moved.get(buffer, buffer) for buffer in step.inputs)
+            output = step.output
+            if step.layer.overwrites_input and readers[step.inputs[0]] == 1 and step.inputs[0] not in kept:
+                output = moved[output] = sources[0]
+            self.steps[index] = dataclasses.replace(step, inputs=sources, output=output)
+        self.outputs = [moved.get(buffer, buffer) for buffer in self.outputs]
+
+    # What engines ask
+
+    def link(self, output: int) -> int | None:
+        """The activation that ends in an output buffer in place, which a loss may take over; its step.
+
+        ``None`` if there is none, or another step reads what it writes.
+        """
+        last = [index for index, step in enumerate(self.steps) if output in (step.output, *step.inputs)][-1:]
+        for index in last:
+            step = self.steps[index]
+            if step.inputs == (step.output,) and step.layer.function is not None:
+                return index
+        return None
+
+    def backward_steps(
+        self, trainable: Collection[Variable], with_loss: Collection[int], skipped: Collection[int] = ()
+    ) -> list[BackwardStep]:
+        """The steps of the backward pass, in the order in which they run.
+
+        Parameters
+        ----------
+        trainable : collection of Variable
+            Whose gradients are wanted.
+        with_loss : collection of int
+            The output buffers whose deltas a loss has written.
+        skipped : collection of int
+            Steps that a loss has taken over.
+        """
+        needed = self._buffers_behind(trainable)
+        written = set(with_loss)
+        touched: set[Variable] = set()
+        backward: list[BackwardStep] = []
+        for index in reversed(range(len(self.steps))):
+            step = self.steps[index]
+            if index in skipped or step.output not in needed or step.output not in written:
+                continue
+            deltas: list[str | None] = []
+            for buffer in step.inputs:
+                in_place = buffer == step.output
+                deltas.append(None if buffer not in needed else "add" if buffer in written and not in_place else "write")
+                written.add(buffer)
+            gradients: list[str | None] = []
+            for variable in step.layer.variables:
+                gradients.append(None if variable not in trainable else "add" if variable in touched else "write")
+                touched.add(variable)
+            backward.append(BackwardStep(index, tuple(deltas), tuple(gradients)))
+        return backward
+
+    def _buffers_behind(self, trainable: Collection[Variable]) -> set[int]:
+        """Buffers whose value depends on a trainable variable, so that their delta is of use."""
+        behind: set[int] = set()
+        for step in self.steps:
+            if any(v in trainable for v in step.layer.variables) or any(b in behind for b in step.inputs):
+                behind.add(step.output)
+        return behind
+
+
+def sample_shape(tensor: KerasTensor) -> SampleShape:
+    """The shape of one sample of a symbolic tensor."""
+    return tuple(int(size) for size in tensor.shape[1:] if size is not None)

@@ -1,0 +1,55 @@
+"""The base of the NumPy layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+__all__ = ["Array", "Batch", "Layer"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a layer may want to know of a batch: whether it trains, and how many training batches came before."""
+
+    training: bool
+    iteration: int
+
+
+class Layer:
+    """One use of a layer in a network. It keeps from its forward pass what its backward pass needs.
+
+    Parameters
+    ----------
+    spec : cbackprop.layers.Layer
+        What the user wrote.
+    input_shapes, output_shape
+        Shapes of one sample.
+    node : int
+        Which step of the network it is: shared random layers differ by it.
+    """
+
+    def __init__(
+        self, spec: Any, input_shapes: tuple[tuple[int, ...], ...], output_shape: tuple[int, ...], node: int
+    ) -> None:
+        self.spec = spec
+        self.input_shapes = input_shapes
+        self.output_shape = output_shape
+        self.node = node
+
+    def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
+        """The output (batch, *output_shape) of inputs (batch, *input_shape)."""
+        raise NotImplementedError
+
+    def backward(
+        self, delta: Array, parameters: list[Array], wanted: list[bool]
+    ) -> tuple[list[Array], list[Array]]:
+        """From dL/doutput, the dL/dinput of each input and the dL/dparameter of each parameter.
+
+        Input deltas that are not `wanted` need not be computed; anything may stand in their place.
+        """
+        raise NotImplementedError

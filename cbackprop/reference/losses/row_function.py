@@ -1,0 +1,35 @@
+"""The base of the NumPy losses and metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+__all__ = ["Array", "RowFunction"]
+
+Array = NDArray[Any]
+
+
+class RowFunction:
+    """A value for each row of a prediction, and for a loss its derivative.
+
+    Parameters
+    ----------
+    spec : cbackprop.losses.Loss or cbackprop.metrics.Metric
+        What the user wrote.
+    linked : bool
+        Whether a loss gets logits, and is to return the predictions.
+    """
+
+    def __init__(self, spec: Any, linked: bool) -> None:
+        self.spec = spec
+        self.linked = linked
+
+    def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
+        """Predictions (rows, width), values (rows,), and d value / d y_pred (rows, width).
+
+        y_true is (rows, width), or (rows,) for class numbers. The predictions are `y_pred` unless the
+        loss has taken over a link; a metric has no derivative.
+        """
+        raise NotImplementedError

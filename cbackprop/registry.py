@@ -1,0 +1,181 @@
+"""Names of layers, activations, losses and so on, and the objects they stand for.
+
+One `Registry` a family. It is the only list of what exists: `get`, `serialize`
+and `deserialize` of every public module, and the tests, all read it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Registry", "from_config", "nearest", "to_config"]
+
+
+def snake_case(name: str) -> str:
+    """``"HeNormal"`` to ``"he_normal"``, ``"RMSprop"`` to ``"rmsprop"``."""
+    name = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)
+    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()
+
+
+def nearest(name: object, known: Iterator[str] | list[str]) -> str:
+    """A sentence that ends an error about an unknown name: the nearest known ones."""
+    names = sorted(known)
+    close = difflib.get_close_matches(str(name).lower(), names, n=3, cutoff=0.5)
+    if close:
+        return "Did you mean " + " or ".join(repr(c) for c in close) + "?"
+    return "Known: " + ", ".join(names) + "."
+
+
+class Registry:
+    """The things of one family, by name.
+
+    Parameters
+    ----------
+    family : str
+        What one of them is called in an error message, such as ``"loss"``.
+    module : str
+        The public module they live in, such as ``"losses"``; written into configs.
+    """
+
+    families: dict[str, Registry] = {}
+
+    def __init__(self, family: str, module: str) -> None:
+        self.family = family
+        self.module = module
+        self._by_name: dict[str, Any] = {}
+        self._entries: dict[str, Any] = {}
+        Registry.families[module] = self
+
+    def register(self, *aliases: str) -> Callable[[Any], Any]:
+        """Class or function decorator: enter it under its own name, in snake case, and under `aliases`."""
+
+        def enter(thing: Any) -> Any:
+            self.add(thing, *aliases)
+            return thing
+
+        return enter
+
+    def add(self, thing: Any, *aliases: str, name: str | None = None) -> None:
+        """Enter `thing` under `name` (its own by default) and `aliases`."""
+        name = name or thing.__name__
+        self._entries[name] = thing
+        for key in (name, snake_case(name), *aliases):
+            self._by_name[key] = thing
+            self._by_name[key.lower()] = thing
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return iter(self._entries.items())
+
+    def find(self, name: str) -> Any:
+        """The class or function called `name`.
+
+        Raises
+        ------
+        ValueError
+            If there is none; the message names the nearest ones.
+        """
+        found = self._by_name.get(name, self._by_name.get(name.lower()))
+        if found is None:
+            raise ValueError(f"Unknown {self.family} {name!r}. {nearest(name, list(self._by_name))}")
+        return found
+
+    def name_of(self, thing: Any) -> str | None:
+        """The name of a class or function, of an object's class, or of the function that one binds arguments of."""
+        for name, entry in self._entries.items():
+            if entry is thing or entry is type(thing) or entry is getattr(thing, "unbound", thing):
+                return name
+        return None
+
+    def serialize(self, thing: Any) -> Any:
+        """`thing` as plain values that `deserialize` understands; a function becomes its name.
+
+        Raises
+        ------
+        ValueError
+            If `thing` is not of this family.
+        """
+        name = self.name_of(thing)
+        if name is None:
+            raise ValueError(f"{thing!r} is not a registered {self.family}.")
+        if self._entries[name] is thing:
+            return name
+        return {
+            "module": f"cbackprop.{self.module}",
+            "class_name": name,
+            "config": thing.get_config(),
+            "registered_name": None,
+        }
+
+    def deserialize(self, config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+        """The object that `serialize` described."""
+        custom = custom_objects or {}
+        if isinstance(config, str):
+            return custom[config] if config in custom else self.find(config)
+        if not isinstance(config, dict) or "class_name" not in config:
+            raise ValueError(f"A {self.family} config is a name or a dict with 'class_name', not {config!r}.")
+        name = config["class_name"]
+        cls = custom[name] if name in custom else self.find(name)
+        return cls.from_config(config.get("config", {}))
+
+    def get(self, identifier: Any) -> Any:
+        """Whatever `identifier` stands for: a name, a config, a class or the thing itself.
+
+        Raises
+        ------
+        ValueError
+            For an unknown name.
+        TypeError
+            For anything that cannot stand for one.
+        """
+        if identifier is None:
+            return None
+        if isinstance(identifier, (str, dict)):
+            found = self.deserialize(identifier)
+            return found() if inspect.isclass(found) else found
+        if inspect.isclass(identifier) and identifier in self._entries.values():
+            return identifier()
+        if callable(identifier):
+            return identifier
+        raise TypeError(
+            f"Expected a {self.family}, its name or its config, but got {identifier!r} "
+            f"of type {type(identifier).__name__}."
+        )
+
+
+def to_config(value: Any) -> Any:
+    """`value` as plain Python values that survive JSON."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return {"class_name": "__array__", "config": {"value": value.tolist(), "dtype": value.dtype.name}}
+    if isinstance(value, (list, tuple)):
+        return [to_config(item) for item in value]
+    if isinstance(value, dict):
+        return {key: to_config(item) for key, item in value.items()}
+    for registry in Registry.families.values():
+        if registry.name_of(value) is not None:
+            return registry.serialize(value)
+    raise TypeError(f"{value!r} of type {type(value).__name__} cannot be written into a config.")
+
+
+def from_config(value: Any) -> Any:
+    """What `to_config` made plain, restored (tuples stay lists)."""
+    if isinstance(value, list):
+        return [from_config(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("class_name") == "__array__":
+        return np.asarray(value["config"]["value"], value["config"]["dtype"])
+    if "class_name" in value and "module" in value:
+        family = value["module"].split(".", 1)[-1]
+        if family in Registry.families:
+            return Registry.families[family].deserialize(value)
+    return {key: from_config(item) for key, item in value.items()}

@@ -1,0 +1,44 @@
+"""Objects as plain values, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cbackprop.registry import from_config, to_config
+
+__all__ = ["deserialize_keras_object", "serialize_keras_object"]
+
+
+def serialize_keras_object(obj: Any) -> Any:
+    """Any layer, loss, optimizer and so on, or nested lists and dicts of them, as plain values.
+
+    Raises
+    ------
+    TypeError
+        If something is neither plain nor registered.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.saving.serialize_keras_object(cb.activations.relu)
+    'relu'
+    """
+    return to_config(obj)
+
+
+def deserialize_keras_object(config: Any) -> Any:
+    """What `serialize_keras_object` made plain, restored.
+
+    Raises
+    ------
+    ValueError
+        For an unknown class.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> config = cb.saving.serialize_keras_object(cb.optimizers.SGD(0.1))
+    >>> cb.saving.deserialize_keras_object(config)
+    SGD(learning_rate=0.1)
+    """
+    return from_config(config)

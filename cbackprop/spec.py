@@ -1,0 +1,56 @@
+"""The base of everything a user describes: a small object with a config."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Self
+
+from cbackprop.registry import to_config
+
+__all__ = ["Spec"]
+
+
+class Spec:
+    """An object defined wholly by the arguments of its constructor.
+
+    A subclass stores every constructor argument under the argument's own name;
+    ``get_config``, ``from_config`` and ``repr`` follow from that, so none of
+    them has to be written again for a new layer, loss or optimizer.
+    """
+
+    @classmethod
+    def argument_names(cls) -> tuple[str, ...]:
+        """Names of the constructor's arguments, base classes' ``**kwargs`` included."""
+        names: dict[str, None] = {}
+        for klass in cls.__mro__:
+            init = klass.__dict__.get("__init__")
+            if init is None:
+                continue
+            parameters = list(inspect.signature(init).parameters.values())[1:]
+            names.update((p.name, None) for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+            if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+                break
+        return tuple(names)
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments as plain values (numbers, strings, lists, dicts, ``None``)."""
+        return {name: to_config(getattr(self, name)) for name in self.argument_names()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The object that ``get_config`` described."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        defaults = {
+            name: p.default
+            for klass in reversed(type(self).__mro__)
+            if "__init__" in klass.__dict__
+            for name, p in inspect.signature(klass.__dict__["__init__"]).parameters.items()
+        }
+        shown = [
+            f"{name}={getattr(self, name)!r}"
+            for name in self.argument_names()
+            if (d := defaults.get(name)) is not getattr(self, name) and d != getattr(self, name)
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"

@@ -1,0 +1,147 @@
+"""Weights: each a named piece of one flat vector that all layers of a network share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+__all__ = ["ParameterStore", "Variable", "aligned_zeros"]
+
+# Every variable starts at a cache line.
+ALIGNMENT = 64
+
+
+def aligned_zeros(size: int, dtype: DTypeLike) -> NDArray[Any]:
+    """A vector of zeros that starts at a cache line."""
+    dtype = np.dtype(dtype)
+    raw = np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size * dtype.itemsize].view(dtype)
+
+
+class ParameterStore:
+    """The flat vector in which variables live, each at its own offset.
+
+    All models that share a layer share a store, so that a weight has one place in memory however
+    many models use it. The gaps that align the variables hold zeros, and stay zero in every step.
+    """
+
+    def __init__(self, variables: Iterable[Variable], values: Iterable[NDArray[Any]], dtype: str) -> None:
+        self.variables = tuple(variables)
+        self.dtype = np.dtype(dtype)
+        step = ALIGNMENT // self.dtype.itemsize
+        sizes = [math.ceil(variable.size / step) * step for variable in self.variables]
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        self.values = aligned_zeros(int(offsets[-1]), self.dtype)
+        for variable, offset, value in zip(self.variables, offsets.tolist(), values, strict=False):
+            self.values[offset : offset + variable.size] = np.ravel(value)
+            variable.store, variable.offset = self, offset
+
+    @classmethod
+    def unite(cls, variables: Sequence[Variable]) -> ParameterStore | None:
+        """The one store of all `variables`: theirs if they share one already, else a new one.
+
+        A new store takes over everything that lived in the old ones, trainable variables first,
+        so that the part that an optimizer walks over has no gaps. ``None`` if there are none.
+        """
+        stores = list(dict.fromkeys(variable.store for variable in variables))
+        if len(stores) <= 1:
+            return stores[0] if stores else None
+        everything = [variable for store in stores for variable in store.variables]
+        everything.sort(key=lambda variable: not variable.trainable)
+        return cls(everything, [variable.array for variable in everything], stores[0].dtype.name)
+
+
+class Variable:
+    """A weight of a layer.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    initializer : callable
+        Called as ``initializer(shape, dtype=dtype)``.
+    dtype : {"float32", "float64"}
+    name : str
+    trainable : bool, default True
+        Whether gradients are taken and optimizers change it.
+
+    Attributes
+    ----------
+    shape, dtype, name, trainable
+        As given.
+    path : str
+        Name of the layer and of the variable, such as ``"dense/kernel"``.
+    """
+
+    store: ParameterStore
+    offset: int
+
+    def __init__(
+        self, shape: Sequence[int], initializer: Callable[..., ArrayLike], dtype: str, name: str, trainable: bool = True
+    ) -> None:
+        self.shape = tuple(shape)
+        self.size = math.prod(self.shape)
+        self.dtype = dtype
+        self.name = name
+        self.path = name
+        self.trainable = trainable
+        value = np.asarray(initializer(self.shape, dtype=dtype))
+        if value.shape != self.shape:
+            raise ValueError(f"The initializer of {name!r} returned shape {value.shape}, expected {self.shape}.")
+        ParameterStore([self], [value], dtype)
+
+    @property
+    def array(self) -> NDArray[Any]:
+        """The live values: writing to this array changes the network."""
+        return self.store.values[self.offset : self.offset + self.size].reshape(self.shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def value(self) -> NDArray[Any]:
+        """A copy of the values."""
+        return self.array.copy()
+
+    def numpy(self) -> NDArray[Any]:
+        """A copy of the values."""
+        return self.array.copy()
+
+    def assign(self, value: ArrayLike) -> None:
+        """Replace the values.
+
+        Raises
+        ------
+        ValueError
+            If the shape differs, or a value is NaN or infinite.
+        TypeError
+            If they are no real numbers.
+        """
+        self.array[...] = self.check(value)
+
+    def check(self, value: ArrayLike) -> NDArray[Any]:
+        """`value` as an array that fits this variable, or the error that `assign` raises."""
+        try:
+            array = np.asarray(value)
+        except ValueError as error:
+            raise ValueError(f"Weight {self.path!r} needs one array of shape {self.shape}: {error}.") from None
+        if array.dtype.kind not in "fiu":
+            raise TypeError(f"Weight {self.path!r} needs real numbers, but got dtype {array.dtype}.")
+        if array.shape != self.shape:
+            raise ValueError(f"Weight {self.path!r} has shape {self.shape}, but got {array.shape}.")
+        array = array.astype(self.dtype, copy=False)
+        if not np.isfinite(array).all():
+            raise ValueError(f"Weight {self.path!r} cannot hold NaN or infinity (in {self.dtype}).")
+        return array
+
+    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[Any]:
+        return self.array.astype(dtype or self.dtype)
+
+    def __repr__(self) -> str:
+        return f"<Variable path={self.path!r} shape={self.shape} dtype={self.dtype} trainable={self.trainable}>"

@@ -1,0 +1,112 @@
+"""Builds the Cython half of cbackprop; everything else about the package is in pyproject.toml.
+
+``src_pyx/a/b.pyx`` becomes the module ``cbackprop.compiled.a.b``. It is built once for the
+baseline of the processor's architecture, and once more for each instruction set in `VARIANTS`;
+the package ``cbackprop.compiled`` chooses among them when it is imported.
+"""
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+HERE = Path(__file__).parent
+SOURCES = Path("src_pyx")
+MSVC = sys.platform == "win32"
+X86_64 = platform.machine().lower() in ("x86_64", "amd64")
+
+# One line an instruction set: the compiler's flags for it. cpu.pyx tells at run time whether it can be used.
+VARIANTS = {"avx2": ["/arch:AVX2"] if MSVC else ["-mavx2", "-mfma", "-mbmi2"]} if X86_64 else {}
+
+# Without -ftrapping-math and -fmath-errno loops vectorise, and results stay those of IEEE 754:
+# neither flag touches rounding, denormals, NaN or infinity, as -ffast-math would.
+COMPILE_ARGS = ["/O2"] if MSVC else ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-semantic-interposition"]
+LINK_ARGS = ["-Wl,-s"] if sys.platform == "linux" else []
+
+DIRECTIVES = {
+    "language_level": 3,
+    "cdivision": True,
+    "initializedcheck": False,
+    "embedsignature": True,
+    "freethreading_compatible": True,
+}
+
+# Memoryview code is large: it is generated once, in this module, and imported by the others.
+SHARED = "cbackprop.compiled._cyutility"
+
+
+def blas_int() -> str:
+    """The integer type of the BLAS that SciPy was built with, read from its declarations."""
+    import scipy.linalg
+
+    declarations = (Path(scipy.linalg.__file__).parent / "cython_blas.pxd").read_text()
+    sgemm = next(line for line in declarations.splitlines() if "void sgemm(" in line)
+    return "blas_int" if "blas_int" in sgemm else "int"
+
+
+def write_blas_int(path: Path) -> None:
+    """Declare that type for blas.pyx, leaving the file alone when it already says so."""
+    name = blas_int()
+    origin = "from scipy.linalg.cython_blas cimport blas_int" if name != "int" else "ctypedef int blas_int"
+    text = f"# Made by setup.py: the integer type of SciPy's BLAS.\n{origin}\n"
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
+def extensions() -> list:
+    """Every module under src_pyx, cythonized once and listed once for each instruction set."""
+    os.chdir(HERE)
+    write_blas_int(SOURCES / "kernels" / "blas_int.pxi")
+    modules = [
+        Extension("cbackprop.compiled." + ".".join(path.relative_to(SOURCES).with_suffix("").parts), [str(path)])
+        for path in sorted(SOURCES.rglob("*.pyx"))
+    ]
+    modules.append(Extension(SHARED, [str(SOURCES / "_cyutility.c")]))
+    built = cythonize(
+        modules,
+        compiler_directives=DIRECTIVES,
+        shared_utility_qualified_name=SHARED,
+        include_path=["."],
+        nthreads=0 if MSVC else os.cpu_count(),
+    )
+    variants = [
+        Extension(
+            module.name.replace("cbackprop.compiled.", f"cbackprop.compiled.variants.{name}.", 1),
+            module.sources,
+            extra_compile_args=COMPILE_ARGS + flags,
+        )
+        for name, flags in VARIANTS.items()
+        for module in built
+        if module.name not in (SHARED, "cbackprop.compiled.cpu")
+    ]
+    for module in built:
+        module.extra_compile_args = list(COMPILE_ARGS)
+    for module in built + variants:
+        module.extra_link_args = LINK_ARGS
+    return built + variants
+
+
+class BuildExtensions(build_ext):
+    """Build on every core, with objects of one source but different flags kept apart."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+
+    def copy_extensions_to_source(self) -> None:
+        for ext in self.extensions:  # a variant's folders are no packages, so that nothing else makes them
+            Path(self.get_ext_fullpath(ext.name)).parent.mkdir(parents=True, exist_ok=True)
+        super().copy_extensions_to_source()
+
+    def build_extension(self, ext: Extension) -> None:
+        copy = BuildExtensions.__new__(BuildExtensions)
+        copy.__dict__.update(self.__dict__)
+        copy.build_temp = os.path.join(self.build_temp, ext.name)
+        build_ext.build_extension(copy, ext)
+
+
+setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExtensions})

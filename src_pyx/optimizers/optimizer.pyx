@@ -1,0 +1,140 @@
+"""What all optimizers share: clipping and weight decay, and the order of it all."""
+
+from cython cimport floating
+from libc.math cimport sqrt
+from libc.stdlib cimport calloc, free
+
+from cbackprop.compiled.kernels.memory cimport address
+
+
+cdef double squared_norm(Py_ssize_t n, const floating* x) noexcept nogil:
+    """Sum of x_i^2, in double precision."""
+    cdef Py_ssize_t i
+    cdef double total = 0
+    for i in range(n):
+        total += <double>x[i] * x[i]
+    return total
+
+
+cdef void scale(Py_ssize_t n, floating factor, floating* x) noexcept nogil:
+    """x = factor x."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        x[i] *= factor
+
+
+cdef void clip(Py_ssize_t n, floating limit, floating* x) noexcept nogil:
+    """x = min(max(x, -limit), limit)."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        x[i] = min(max(x[i], -limit), limit)
+
+
+cdef class Optimizer:
+    """One step over segments of flat vectors: clip gradients, decay weights, update.
+
+    Subclasses set `n_slots`, and override `update`, and `begin` where numbers change from step to step.
+
+    Parameters
+    ----------
+    spec : cbackprop.optimizers.Optimizer
+        What the user wrote.
+    is_double : bool
+    """
+
+    def __init__(self, spec, bint is_double):
+        self.is_double = is_double
+        self.weight_decay = spec.weight_decay or 0
+        self.clipnorm = spec.clipnorm or 0
+        self.clipvalue = spec.clipvalue or 0
+        self.global_clipnorm = spec.global_clipnorm or 0
+
+    cdef void begin(self, double learning_rate, uint64_t iteration) noexcept nogil:
+        """Prepare the step number `iteration`, counted from 1."""
+        pass
+
+    cdef void update(self, const Segment* segment) noexcept nogil:
+        pass
+
+    cdef void step(
+        self, double learning_rate, uint64_t iteration, Segment* segments, Py_ssize_t n_segments
+    ) noexcept nogil:
+        cdef Py_ssize_t i
+        cdef double norm
+        if self.global_clipnorm > 0:
+            norm = 0
+            for i in range(n_segments):
+                norm += self.squared_norm(&segments[i])
+            for i in range(n_segments):
+                self.limit_norm(&segments[i], sqrt(norm), self.global_clipnorm)
+        self.begin(learning_rate, iteration)
+        for i in range(n_segments):
+            if self.clipnorm > 0:
+                self.limit_norm(&segments[i], sqrt(self.squared_norm(&segments[i])), self.clipnorm)
+            if self.clipvalue > 0:
+                self.limit_values(&segments[i])
+            if self.weight_decay > 0 and segments[i].decay:
+                self.scale(&segments[i], segments[i].values, 1 - self.weight_decay * learning_rate)
+            self.update(&segments[i])
+
+    cdef double squared_norm(self, const Segment* segment) noexcept nogil:
+        if self.is_double:
+            return squared_norm(segment.size, <const double*>segment.gradients)
+        return squared_norm(segment.size, <const float*>segment.gradients)
+
+    cdef void limit_norm(self, const Segment* segment, double norm, double limit) noexcept nogil:
+        if norm > limit:
+            self.scale(segment, segment.gradients, limit / norm)
+
+    cdef void scale(self, const Segment* segment, void* x, double factor) noexcept nogil:
+        if self.is_double:
+            scale(segment.size, factor, <double*>x)
+        else:
+            scale(segment.size, <float>factor, <float*>x)
+
+    cdef void limit_values(self, const Segment* segment) noexcept nogil:
+        if self.is_double:
+            clip(segment.size, self.clipvalue, <double*>segment.gradients)
+        else:
+            clip(segment.size, <float>self.clipvalue, <float*>segment.gradients)
+
+    def apply(self, double learning_rate, uint64_t iteration, SegmentList segments):
+        """One step on flat vectors."""
+        with nogil:
+            self.step(learning_rate, iteration, segments.items, segments.size)
+
+
+cdef class SegmentList:
+    """Segments of flat vectors as C structs; it keeps the vectors alive.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    values, gradients : one-dimensional arrays of one size, of the optimizer's float type
+    slots : list of such arrays
+        As many as the optimizer has slots.
+    segments : list of (begin, end, decay)
+    """
+
+    def __cinit__(self, Optimizer optimizer, values, gradients, list slots, list segments):
+        cdef Py_ssize_t begin, end, i, k
+        dtype = "float64" if optimizer.is_double else "float32"
+        if len(slots) != optimizer.n_slots:
+            raise ValueError(f"The optimizer has {optimizer.n_slots} slots, but got {len(slots)}.")
+        self.owners = (values, gradients, slots)
+        self.size = len(segments)
+        self.items = <Segment*>calloc(self.size + 1, sizeof(Segment))
+        if self.items == NULL:
+            raise MemoryError()
+        for i, (begin, end, decay) in enumerate(segments):
+            if not 0 <= begin < end:
+                raise ValueError("A segment ends before it begins.")
+            self.items[i].size = end - begin
+            self.items[i].values = address(values[begin:], dtype, end - begin)
+            self.items[i].gradients = address(gradients[begin:], dtype, end - begin)
+            self.items[i].decay = decay
+            for k in range(optimizer.n_slots):
+                self.items[i].slots[k] = address(slots[k][begin:], dtype, end - begin)
+
+    def __dealloc__(self):
+        free(self.items)
