@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["epsilon", "floatx", "set_floatx"]
+import platform
+from typing import Any
+
+from cbackprop import compiled
+from cbackprop.validation import check_integer
+from cbackprop.version import __version__
+
+__all__ = ["epsilon", "floatx", "get_num_threads", "set_floatx", "set_num_threads", "show"]
 
 FLOAT_TYPES = ("float32", "float64")
 
@@ -62,3 +69,77 @@ def check_float_type(dtype: object) -> str:
 def epsilon() -> float:
     """The small number that keeps logarithms of probabilities finite: 1e-7, as in Keras."""
     return 1e-7
+
+
+def _blas_libraries() -> list[Any]:
+    """The BLAS libraries that this process has loaded, SciPy's first: that is the one the kernels call."""
+    import threadpoolctl
+
+    from cbackprop.compiled.kernels import blas  # noqa: F401 - loads SciPy's BLAS
+
+    libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
+    return sorted(libraries, key=lambda library: "scipy" not in library.filepath)
+
+
+def get_num_threads() -> int:
+    """The number of threads that matrix products may use.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.config.get_num_threads() >= 1
+    True
+    """
+    libraries = _blas_libraries()
+    return int(libraries[0].get_num_threads() or 1) if libraries else 1
+
+
+def set_num_threads(n: int) -> None:
+    """Set the number of threads that matrix products may use, in the whole process.
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `n` is not such a number.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> before = cb.config.get_num_threads()
+    >>> cb.config.set_num_threads(1)
+    >>> cb.config.get_num_threads()
+    1
+    >>> cb.config.set_num_threads(before)
+    """
+    n = check_integer("n", n, 1)
+    for library in _blas_libraries():
+        library.set_num_threads(n)
+
+
+def show() -> None:
+    """Print version, instruction set, BLAS and threads."""
+    import numpy
+    import scipy
+
+    libraries = _blas_libraries()
+    blas = libraries[0].info() if libraries else {}
+    words = [blas.get(key) for key in ("internal_api", "version", "architecture")]
+    rows = {
+        "cbackprop": __version__,
+        "Python": platform.python_version(),
+        "NumPy": numpy.__version__,
+        "SciPy": scipy.__version__,
+        "processor": platform.machine(),
+        "instruction set": f"{compiled.INSTRUCTION_SET} (usable here: {', '.join(compiled.available())})",
+        "BLAS": " ".join(str(word) for word in words if word) or "unknown",
+        "threads": str(get_num_threads()),
+        "float type": floatx(),
+    }
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        print(f"{name:<{width}}  {value}")

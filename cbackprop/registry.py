@@ -140,10 +140,11 @@ class Registry:
             return found() if inspect.isclass(found) else found
         if inspect.isclass(identifier) and identifier in self._entries.values():
             return identifier()
-        if callable(identifier):
+        if callable(identifier) or self.name_of(identifier) is not None:
             return identifier
+        article = "an" if self.family[0] in "aeiou" else "a"
         raise TypeError(
-            f"Expected a {self.family}, its name or its config, but got {identifier!r} "
+            f"Expected {article} {self.family}, its name or its config, but got {identifier!r} "
             f"of type {type(identifier).__name__}."
         )
 

@@ -51,6 +51,6 @@ class Spec:
         shown = [
             f"{name}={getattr(self, name)!r}"
             for name in self.argument_names()
-            if (d := defaults.get(name)) is not getattr(self, name) and d != getattr(self, name)
+            if name != "name" and (d := defaults.get(name)) is not getattr(self, name) and d != getattr(self, name)
         ]
         return f"{type(self).__name__}({', '.join(shown)})"

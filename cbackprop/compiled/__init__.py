@@ -13,20 +13,20 @@ from pathlib import Path
 
 from cbackprop.compiled import cpu
 
-__all__ = ["INSTRUCTION_SET", "variant_path"]
+__all__ = ["INSTRUCTION_SET", "available", "variant_path"]
 
 _HERE = Path(__file__).parent
 BASELINE = "baseline"
 
 
-def _available() -> list[str]:
+def available() -> list[str]:
     """Instruction sets that were built and that this processor has, the best first."""
     return [name for name in cpu.supported() if (_HERE / "variants" / name).is_dir()] + [BASELINE]
 
 
 def _choose() -> str:
     """The best available one, or the one that the environment variable ``CBACKPROP_CPU`` names."""
-    available = _available()
+    available = available()
     wanted = os.environ.get("CBACKPROP_CPU", available[0])
     if wanted not in available:
         raise ImportError(f"CBACKPROP_CPU={wanted!r} cannot be used here. Choose from: {', '.join(available)}.")

@@ -14,7 +14,7 @@ from cbackprop.plan.graph import Graph
 from cbackprop.tensor import KerasTensor, Node
 from cbackprop.variable import Variable
 
-__all__ = ["BackwardStep", "Plan", "Step"]
+__all__ = ["BackwardStep", "Plan", "Step", "implementation_of"]
 
 SampleShape = tuple[int, ...]
 
@@ -37,8 +37,7 @@ class Step:
     @property
     def implementation(self) -> str:
         """``"module.Class"`` of the compiled layer and of its twin."""
-        cls = type(self.layer)
-        return cls.implementation or f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}"
+        return implementation_of(type(self.layer))
 
 
 @dataclass(frozen=True)
@@ -211,6 +210,11 @@ class Plan:
             if any(v in trainable for v in step.layer.variables) or any(b in behind for b in step.inputs):
                 behind.add(step.output)
         return behind
+
+
+def implementation_of(cls: type[Layer]) -> str:
+    """Where a layer's compiled class and its twin are: as it says, or under its own module's and class's names."""
+    return cls.implementation or f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}"
 
 
 def sample_shape(tensor: KerasTensor) -> SampleShape:

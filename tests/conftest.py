@@ -1,0 +1,18 @@
+import numpy as np
+import pytest
+
+import cbackprop as cb
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def same_start():
+    """Every test starts from the same seed, the default float type, and fresh names of layers."""
+    cb.utils.set_random_seed(0)
+    cb.utils.clear_session()
+    yield
+    cb.config.set_floatx("float32")

@@ -1,0 +1,137 @@
+"""Networks for tests: one or more for every registered layer, activation and loss, and random graphs of them.
+
+`LAYERS` has an entry for each registered layer; tests/test_registry.py fails if one is missing.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+import cbackprop as cb
+from cbackprop import layers
+
+# For each layer: ways to make it, and the shapes of its inputs.
+LAYERS = {
+    "Dense": [
+        (lambda: layers.Dense(3), [(5,)]),
+        (lambda: layers.Dense(4, use_bias=False), [(2, 3)]),
+        (lambda: layers.Dense(3, activation="tanh"), [(5,)]),
+        (lambda: layers.Dense(3, activation="gelu"), [(2, 2)]),
+        (lambda: layers.Dense(4, activation="softmax"), [(3,)]),
+    ],
+    "Activation": [(lambda: layers.Activation("tanh"), [(4,)]), (lambda: layers.Activation("silu"), [(2, 3)])],
+    "ReLU": [
+        (lambda: layers.ReLU(), [(5,)]),
+        (lambda: layers.ReLU(max_value=1.0, negative_slope=0.1, threshold=0.2), [(5,)]),
+    ],
+    "LeakyReLU": [(lambda: layers.LeakyReLU(), [(5,)]), (lambda: layers.LeakyReLU(0.05), [(2, 3)])],
+    "PReLU": [
+        (lambda: layers.PReLU(alpha_initializer="random_normal"), [(5,)]),
+        (lambda: layers.PReLU(alpha_initializer="ones", shared_axes=[1]), [(3, 4)]),
+    ],
+    "ELU": [(lambda: layers.ELU(), [(5,)]), (lambda: layers.ELU(0.5), [(5,)])],
+    "Softmax": [(lambda: layers.Softmax(), [(5,)]), (lambda: layers.Softmax(axis=1), [(3, 4)])],
+    "InputLayer": [],
+    "Flatten": [(lambda: layers.Flatten(), [(2, 3)])],
+    "Reshape": [(lambda: layers.Reshape((3, 2)), [(6,)]), (lambda: layers.Reshape((-1,)), [(2, 3)])],
+    "Permute": [(lambda: layers.Permute((2, 1)), [(2, 3)]), (lambda: layers.Permute((2, 3, 1)), [(2, 3, 4)])],
+    "RepeatVector": [(lambda: layers.RepeatVector(3), [(4,)])],
+    "Identity": [(lambda: layers.Identity(), [(4,)])],
+    "Dropout": [(lambda: layers.Dropout(0.4, seed=3), [(6,)]), (lambda: layers.Dropout(0.5, seed=4), [(2, 3)])],
+    "Add": [(lambda: layers.Add(), [(4,), (4,), (4,)]), (lambda: layers.Add(), [(2, 3), (2, 3)])],
+    "Subtract": [(lambda: layers.Subtract(), [(4,), (4,)])],
+    "Multiply": [(lambda: layers.Multiply(), [(4,), (4,), (4,)])],
+    "Average": [(lambda: layers.Average(), [(4,), (4,), (4,)])],
+    "Maximum": [(lambda: layers.Maximum(), [(4,), (4,), (4,)])],
+    "Minimum": [(lambda: layers.Minimum(), [(4,), (4,), (4,)])],
+    "Concatenate": [
+        (lambda: layers.Concatenate(), [(4,), (2,), (3,)]),
+        (lambda: layers.Concatenate(axis=1), [(2, 3), (4, 3)]),
+    ],
+    "Dot": [
+        (lambda: layers.Dot(axes=1), [(4,), (4,)]),
+        (lambda: layers.Dot(axes=(2, 1)), [(2, 3), (3, 4)]),
+        (lambda: layers.Dot(axes=1, normalize=True), [(4,), (4,)]),
+    ],
+    "Model": [(lambda: nested(), [(3,)])],
+    "Sequential": [(lambda: cb.Sequential([layers.Dense(3, activation="tanh"), layers.Dense(2)]), [(3,)])],
+}
+
+
+def nested():
+    """A model with a branch, to be used as a layer."""
+    x = cb.Input((3,))
+    h = layers.Dense(3, activation="tanh")(x)
+    return cb.Model(x, layers.Add()([h, x]))
+
+
+def around(make, shapes):
+    """A model in which a layer stands between trainable layers, so that its input deltas matter too."""
+    inputs, hidden = [], []
+    for shape in shapes:
+        x = cb.Input(shape)
+        h = layers.Dense(math.prod(shape), activation="tanh")(layers.Flatten()(x))
+        inputs.append(x)
+        hidden.append(layers.Reshape(shape)(h))
+    layer = make()
+    y = layer(hidden[0] if len(hidden) == 1 else hidden)
+    y = layers.Dense(2)(layers.Flatten()(y))
+    return cb.Model(inputs, y)
+
+
+def data_for(model, samples, rng, loss=None):
+    """Random inputs, and targets that suit a loss."""
+    x = [rng.normal(size=(samples, *tensor.shape[1:])) for tensor in model.inputs]
+    y = [targets_for(loss, (samples, *tensor.shape[1:]), rng) for tensor in model.outputs]
+    return (x[0] if len(x) == 1 else x), (y[0] if len(y) == 1 else y)
+
+
+def targets_for(loss, shape, rng):
+    """Random targets of this shape that a loss accepts."""
+    name = getattr(loss, "name", loss) or ""
+    if "sparse" in name:
+        return rng.integers(shape[-1], size=shape[:-1])
+    if "categorical" in name:
+        return np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])]
+    if "binary" in name:
+        return rng.integers(2, size=shape).astype(float)
+    return rng.normal(size=shape)
+
+
+def random_model(seed, dtype="float32"):
+    """A random graph: several inputs, branches, merges, a shared layer, a nested model, one or two outputs."""
+    rng = np.random.default_rng(seed)
+    inputs = [cb.Input((int(rng.integers(2, 6)),), dtype=dtype) for _ in range(rng.integers(1, 4))]
+    width = int(rng.integers(2, 6))
+    smooth = ["tanh", "sigmoid", "softplus", "gelu", "silu", "elu", "softmax", "selu", "mish", "linear"]
+
+    def dense(units=width):
+        return layers.Dense(units, activation=str(rng.choice(smooth)), dtype=dtype)
+
+    nodes = [dense()(x) for x in inputs]
+    shared = dense()
+    for _ in range(rng.integers(2, 9)):
+        kind = rng.integers(7)
+        a, b = (nodes[i] for i in rng.integers(len(nodes), size=2))
+        if kind == 0:
+            new = shared(a)
+        elif kind == 1:
+            new = layers.Add(dtype=dtype)([a, b])
+        elif kind == 2:
+            new = layers.Multiply(dtype=dtype)([a, b])
+        elif kind == 3:
+            new = dense()(layers.Concatenate(dtype=dtype)([a, b]))
+        elif kind == 4:
+            new = layers.Average(dtype=dtype)([a, b])
+        elif kind == 5:
+            inner = cb.Input((width,), dtype=dtype)
+            new = cb.Model(inner, layers.Subtract(dtype=dtype)([dense()(inner), inner]))(a)
+        else:
+            new = dense()(layers.Dropout(0.3, seed=int(rng.integers(100)), dtype=dtype)(a))
+        nodes.append(new)
+    outputs = [dense(int(rng.integers(1, 4)))(nodes[-1])]
+    if rng.integers(2):
+        outputs.append(layers.Dense(2, dtype=dtype)(nodes[int(rng.integers(len(nodes)))]))
+    return cb.Model(inputs, outputs)

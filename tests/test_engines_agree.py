@@ -1,0 +1,86 @@
+"""The compiled engine and its NumPy twin: the same numbers after 20 training steps, for everything."""
+
+import networks
+import numpy as np
+import pytest
+
+import cbackprop as cb
+from cbackprop import layers
+
+# Relative to the largest weight of each array, after 20 steps.
+LIMITS = {"float64": 1e-12, "float32": 1e-5}
+STEPS = 20
+
+
+def trained(make_model, dtype, optimizer, loss, engine, seed=5):
+    """Predictions, losses and weights after 20 steps of a model that is the same at each call."""
+    cb.config.set_floatx(dtype)
+    cb.utils.set_random_seed(seed)
+    cb.utils.clear_session()
+    model = make_model()
+    rng = np.random.default_rng(seed)
+    x, y = networks.data_for(model, 8 * STEPS // 2, rng, loss)
+    model.compile(cb.optimizers.get(optimizer), loss, metrics=["mse"] if len(model.outputs) == 1 else None, engine=engine)
+    weights = rng.uniform(0.5, 1.5, size=8 * STEPS // 2)
+    history = model.fit(x, y, batch_size=8, epochs=2, sample_weight=weights, verbose=0)
+    assert model.optimizer.iterations == STEPS
+    predictions = model.predict(x, verbose=0)
+    return (
+        predictions if isinstance(predictions, list) else [predictions],
+        model.get_weights(),
+        history.history,
+        model.evaluate(x, y, verbose=0, return_dict=True),
+    )
+
+
+def assert_agree(make_model, dtype, optimizer="sgd", loss="mse"):
+    results = [trained(make_model, dtype, optimizer, loss, engine) for engine in ("compiled", "reference")]
+    limit = LIMITS[dtype]
+    for kind in (0, 1):
+        for a, b in zip(results[0][kind], results[1][kind], strict=True):
+            assert a.dtype == b.dtype == dtype
+            np.testing.assert_allclose(a, b, rtol=0, atol=limit * max(1e-3, np.abs(b).max()))
+    for kind in (2, 3):
+        assert list(results[0][kind]) == list(results[1][kind])
+        for name in results[0][kind]:
+            np.testing.assert_allclose(results[0][kind][name], results[1][kind][name], rtol=limit, atol=limit)
+
+
+@pytest.mark.parametrize("dtype", LIMITS)
+@pytest.mark.parametrize(
+    ("make", "shapes"),
+    [pytest.param(make, shapes, id=f"{name}{i}") for name, rows in networks.LAYERS.items() for i, (make, shapes) in enumerate(rows)],
+)
+def test_layer(make, shapes, dtype):
+    assert_agree(lambda: networks.around(make, shapes), dtype)
+
+
+@pytest.mark.parametrize("dtype", LIMITS)
+@pytest.mark.parametrize("name", [name for name, _ in cb.activations.registry])
+def test_activation(name, dtype):
+    def make():
+        return cb.Sequential([cb.Input((4,)), layers.Dense(5, activation=name), layers.Dense(2)])
+
+    assert_agree(make, dtype)
+
+
+@pytest.mark.parametrize("dtype", LIMITS)
+@pytest.mark.parametrize("last", ["linear", "sigmoid", "softmax"])
+@pytest.mark.parametrize("optimizer", [name for name, _ in cb.optimizers.registry])
+@pytest.mark.parametrize("name", [name for name, _ in cb.losses.registry])
+def test_loss_and_optimizer(name, optimizer, last, dtype):
+    loss = cb.losses.get(name)
+    if "crossentropy" in loss.name and last == "linear":
+        loss = type(loss)(from_logits=True)
+
+    def make():
+        return cb.Sequential([cb.Input((4,)), layers.Dense(6, activation="tanh"), layers.Dense(3, activation=last)])
+
+    cb.config.set_floatx(dtype)
+    assert_agree(make, dtype, optimizer, loss)
+
+
+@pytest.mark.parametrize("dtype", LIMITS)
+@pytest.mark.parametrize("seed", range(25))
+def test_random_graph(seed, dtype):
+    assert_agree(lambda: networks.random_model(seed, dtype), dtype)

@@ -1,0 +1,139 @@
+"""Everything that is registered is complete: kernel, twin, docstring, config, gradient check."""
+
+import importlib
+import inspect
+import json
+
+import networks
+import numpy as np
+import pytest
+
+import cbackprop as cb
+from cbackprop.compiled.kernels import activations as activation_kernels
+from cbackprop.plan.plan import implementation_of
+from cbackprop.reference import activations as activation_twins
+from cbackprop.registry import Registry
+
+FAMILIES = {
+    name: dict(registry) for name, registry in Registry.families.items()
+}
+EVERYTHING = [
+    pytest.param(family, name, thing, id=f"{family}.{name}")
+    for family, things in FAMILIES.items()
+    for name, thing in things.items()
+]
+LAYERS = [pytest.param(cls, id=name) for name, cls in FAMILIES["layers"].items() if not hasattr(cls, "fit")]
+
+
+@pytest.mark.parametrize(("family", "name", "thing"), EVERYTHING)
+def test_is_public_under_its_name(family, name, thing):
+    module = importlib.import_module(f"cbackprop.{family}")
+    owner = cb.models if hasattr(thing, "fit") else module
+    assert getattr(owner, thing.__name__) is thing
+    assert thing.__name__ in owner.__all__
+
+
+@pytest.mark.parametrize(("family", "name", "thing"), EVERYTHING)
+def test_docstring_is_complete(family, name, thing):
+    text = inspect.getdoc(thing)
+    assert text, "no docstring"
+    for section in ("Examples\n--------", "Parameters\n----------"):
+        if section.startswith("Parameters") and len(inspect.signature(thing).parameters) == 0:
+            continue
+        assert section in text, f"no section {section.splitlines()[0]}"
+    assert "import cbackprop as cb" in text
+    if inspect.isclass(thing):
+        assert "References\n----------" in text
+
+
+@pytest.mark.parametrize("cls", LAYERS)
+def test_layer_has_kernel_and_twin(cls):
+    if cls.is_view:
+        return
+    module, _, name = implementation_of(cls).rpartition(".")
+    for package in ("compiled", "reference"):
+        found = importlib.import_module(f"cbackprop.{package}.layers.{module}")
+        base = importlib.import_module(f"cbackprop.{package}.layers.layer").Layer
+        assert issubclass(getattr(found, name), base)
+
+
+@pytest.mark.parametrize("family", ["losses", "metrics"])
+def test_row_functions_have_kernel_and_twin(family):
+    for cls in FAMILIES[family].values():
+        module, _, name = cls.implementation.rpartition(".")
+        for package in ("compiled", "reference"):
+            found = importlib.import_module(f"cbackprop.{package}.{module}")
+            base = importlib.import_module(f"cbackprop.{package}.losses.row_function").RowFunction
+            assert issubclass(getattr(found, name), base), cls
+
+
+def test_optimizers_have_kernel_and_twin():
+    for cls in FAMILIES["optimizers"].values():
+        for package in ("compiled", "reference"):
+            base = importlib.import_module(f"cbackprop.{package}.optimizers.optimizer").Optimizer
+            assert issubclass(cls().implementation_in(package), base), cls
+
+
+def test_activations_have_kernel_and_twin():
+    for name, function in FAMILIES["activations"].items():
+        kernel = function.kernel()
+        assert kernel.name in activation_kernels.names(), name
+        assert len(activation_twins.pair(kernel.name)) == 2, name
+
+
+def test_every_kernel_of_an_activation_belongs_to_one():
+    rectifiers = {cb.activations.relu.bind(negative_slope=0.1).kernel().name}
+    known = rectifiers | {function.kernel().name for function in FAMILIES["activations"].values()}
+    variants = {name for name in activation_kernels.names() if name not in known}
+    assert all(any(name.endswith(base) or name.startswith(base) for base in known) for name in variants), variants
+
+
+def test_every_layer_has_a_network_that_checks_its_gradient():
+    registered = {cls.__name__ for cls in FAMILIES["layers"].values()}
+    assert registered == set(networks.LAYERS)
+    assert all(networks.LAYERS[name] for name in registered - {"InputLayer"})
+
+
+@pytest.mark.parametrize(
+    "make", [pytest.param(make, id=f"{name}{i}") for name, rows in networks.LAYERS.items() for i, (make, _) in enumerate(rows)]
+)
+def test_layer_config_round_trip(make):
+    layer = make()
+    config = json.loads(json.dumps(cb.saving.serialize_keras_object(layer)))
+    again = cb.saving.deserialize_keras_object(config)
+    assert type(again) is type(layer)
+    assert cb.saving.serialize_keras_object(again) == cb.saving.serialize_keras_object(layer)
+
+
+@pytest.mark.parametrize("family", ["losses", "metrics", "optimizers", "initializers"])
+def test_config_round_trip(family):
+    for name, cls in FAMILIES[family].items():
+        if inspect.signature(cls).parameters and any(
+            p.default is p.empty and p.kind is not p.VAR_KEYWORD for p in inspect.signature(cls).parameters.values()
+        ):
+            pytest.fail(f"{name} cannot be made without arguments: add it here with some")
+        thing = cls()
+        config = json.loads(json.dumps(cb.saving.serialize_keras_object(thing)))
+        assert cb.saving.deserialize_keras_object(config).get_config() == thing.get_config(), name
+
+
+@pytest.mark.parametrize("family", [f for f in FAMILIES if f != "layers"])
+def test_unknown_name_suggests_known_ones(family):
+    module = importlib.import_module(f"cbackprop.{family}")
+    name = next(iter(FAMILIES[family]))
+    with pytest.raises(ValueError, match="Did you mean"):
+        module.get(name + "x")
+    with pytest.raises(ValueError, match=r"Known: |Did you mean"):
+        module.get("?")
+    with pytest.raises(TypeError, match="Expected an? "):
+        module.get(3.5)
+
+
+def test_plain_values_survive():
+    value = {"a": [1, 2.5, None, True, "x"], "b": np.float32(2), "c": np.arange(3)}
+    again = cb.saving.deserialize_keras_object(json.loads(json.dumps(cb.saving.serialize_keras_object(value))))
+    assert again["a"] == value["a"]
+    assert again["b"] == 2
+    np.testing.assert_array_equal(again["c"], value["c"])
+    with pytest.raises(TypeError, match="cannot be written"):
+        cb.saving.serialize_keras_object(object())
