@@ -26,10 +26,10 @@ def available() -> list[str]:
 
 def _choose() -> str:
     """The best available one, or the one that the environment variable ``CBACKPROP_CPU`` names."""
-    available = available()
-    wanted = os.environ.get("CBACKPROP_CPU", available[0])
-    if wanted not in available:
-        raise ImportError(f"CBACKPROP_CPU={wanted!r} cannot be used here. Choose from: {', '.join(available)}.")
+    usable = available()
+    wanted = os.environ.get("CBACKPROP_CPU", usable[0])
+    if wanted not in usable:
+        raise ImportError(f"CBACKPROP_CPU={wanted!r} cannot be used here. Choose from: {', '.join(usable)}.")
     return wanted
 
 

@@ -69,7 +69,7 @@ class Orthogonal(Initializer):
 
 def _qr(matrix: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Q and R of `matrix`, the same bits however many threads BLAS is given (OpenBLAS sums in another order)."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # 20 ms to import, for this alone
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # takes 20 ms: not at start
 
     with threadpool_limits(1, "blas"):
         return np.linalg.qr(matrix)

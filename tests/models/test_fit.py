@@ -1,0 +1,362 @@
+"""fit, evaluate, predict and the single-batch methods."""
+
+import numpy as np
+import pytest
+
+import cbackprop as cb
+from cbackprop import layers
+
+ENGINES = ["compiled", "reference"]
+
+
+def small(engine="compiled", loss="mse", metrics=("mae",), optimizer="sgd", units=2):
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(4, activation="tanh"), layers.Dense(units)])
+    model.compile(optimizer, loss, metrics=list(metrics), engine=engine)
+    return model
+
+
+@pytest.fixture
+def data(rng):
+    return rng.normal(size=(20, 3)), rng.normal(size=(20, 2))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_one_step_is_the_seed_by_hand(engine):
+    """z = w x + b, a = tanh(z), loss = (a - y)^2, and w - rate dL/dw, written out."""
+    model = cb.Sequential([cb.Input((2,)), layers.Dense(1, activation="tanh")])
+    model.compile(cb.optimizers.SGD(0.1), "mse", engine=engine)
+    w, b = np.array([[0.3], [-0.2]]), np.array([0.1])
+    model.set_weights([w, b])
+    x, y = np.array([[1.0, 2.0], [0.5, -1.0]]), np.array([[0.7], [-0.4]])
+    a = np.tanh(x @ w + b)
+    delta = 2 * (a - y) / 2 * (1 - a**2)
+    assert model.train_on_batch(x, y) == pytest.approx(float(((a - y) ** 2).mean()), rel=1e-6)
+    np.testing.assert_allclose(model.get_weights()[0], w - 0.1 * x.T @ delta, rtol=1e-6)
+    np.testing.assert_allclose(model.get_weights()[1], b - 0.1 * delta.sum(axis=0), rtol=1e-6)
+
+
+def test_history_and_loss_goes_down(data):
+    history = small(optimizer="adam").fit(*data, epochs=30, verbose=0)
+    assert list(history.history) == ["loss", "mae"]
+    assert history.epoch == list(range(30))
+    assert history.history["loss"][-1] < history.history["loss"][0]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_loss_of_an_epoch_is_the_mean_over_samples(engine, data):
+    """A last batch that is smaller counts less; the weights do not move at rate 0."""
+    model = small(engine, optimizer=cb.optimizers.SGD(0.0))
+    history = model.fit(*data, batch_size=7, verbose=0)
+    prediction = model.predict(data[0], verbose=0)
+    assert history.history["loss"][0] == pytest.approx(np.mean((prediction - data[1]) ** 2), rel=1e-5)
+    assert history.history["mae"][0] == pytest.approx(np.mean(np.abs(prediction - data[1])), rel=1e-5)
+    assert model.evaluate(*data, batch_size=3, verbose=0) == pytest.approx(
+        [history.history["loss"][0], history.history["mae"][0]], rel=1e-5
+    )
+
+
+def test_same_seed_same_bits(data):
+    def run():
+        cb.utils.set_random_seed(11)
+        model = cb.Sequential([layers.Dense(8, activation="relu"), layers.Dropout(0.5), layers.Dense(2)])
+        model.compile("adam", "mse")
+        model.fit(*data, epochs=3, verbose=0)
+        return model.get_weights()
+
+    for a, b in zip(run(), run(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_shuffle_changes_the_order_and_only_that(data):
+    results = []
+    for shuffle in (False, False, True):
+        cb.utils.set_random_seed(1)
+        model = small(optimizer=cb.optimizers.SGD(0.1))
+        model.fit(*data, batch_size=4, shuffle=shuffle, verbose=0)
+        results.append(model.get_weights()[0])
+    np.testing.assert_array_equal(results[0], results[1])
+    assert np.abs(results[0] - results[2]).max() > 1e-6
+
+
+def test_batches_in_order_equal_train_on_batch(data):
+    x, y = data
+    a, b = small(), small()
+    b.set_weights(a.get_weights())
+    a.fit(x, y, batch_size=8, shuffle=False, verbose=0)
+    for start in range(0, 20, 8):
+        b.train_on_batch(x[start : start + 8], y[start : start + 8])
+    for left, right in zip(a.get_weights(), b.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_validation_split_takes_the_last_samples(data):
+    x, y = data
+    a, b = small(), small()
+    b.set_weights(a.get_weights())
+    first = a.fit(x, y, validation_split=0.25, shuffle=False, verbose=0).history
+    second = b.fit(x[:15], y[:15], validation_data=(x[15:], y[15:]), shuffle=False, verbose=0).history
+    assert list(first) == ["loss", "mae", "val_loss", "val_mae"]
+    assert first == second
+    np.testing.assert_allclose(first["val_loss"][0], a.evaluate(x[15:], y[15:], verbose=0)[0], rtol=1e-6)
+
+
+def test_validation_freq_and_steps(data):
+    model = small()
+    history = model.fit(*data, epochs=4, validation_data=data, validation_freq=2, verbose=0)
+    assert len(history.history["val_loss"]) == 2
+    history = model.fit(*data, epochs=4, validation_data=data, validation_freq=[1, 4], verbose=0)
+    assert len(history.history["val_loss"]) == 2
+    part = model.fit(*data, batch_size=5, validation_data=data, validation_steps=2, verbose=0).history["val_loss"][-1]
+    assert part == pytest.approx(model.evaluate(data[0][:10], data[1][:10], verbose=0)[0], rel=1e-6)
+
+
+def test_steps_per_epoch_goes_on_where_it_stopped():
+    x = np.arange(10.0)[:, None]
+    seen = []
+    model = cb.Sequential([cb.Input((1,)), layers.Dense(1, kernel_initializer="ones")])
+    model.compile(cb.optimizers.SGD(0.0), "mse")
+    for epochs in (1, 2):
+        history = model.fit(x, x * 0, batch_size=2, steps_per_epoch=3, epochs=epochs, shuffle=False, verbose=0)
+        seen.append(history.history["loss"])
+    squares = np.arange(10.0) ** 2
+    assert seen[0] == pytest.approx([squares[:6].mean()])
+    assert seen[1] == pytest.approx([squares[:6].mean(), np.concatenate([squares[6:], squares[:2]]).mean()])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_sample_weight(engine, data):
+    x, y = data
+    weights = np.linspace(0, 2, 20)
+    model = small(engine, optimizer=cb.optimizers.SGD(0.0))
+    history = model.fit(x, y, sample_weight=weights, verbose=0).history
+    prediction = model.predict(x, verbose=0)
+    assert history["loss"][0] == pytest.approx((((prediction - y) ** 2).mean(axis=1) * weights).mean(), rel=1e-5)
+    assert history["mae"][0] == pytest.approx(np.abs(prediction - y).mean(), rel=1e-5)
+    model.compile(cb.optimizers.SGD(0.0), "mse", weighted_metrics=["mae"], engine=engine)
+    history = model.fit(x, y, sample_weight=weights, verbose=0).history
+    expected = (np.abs(prediction - y).mean(axis=1) * weights).sum() / weights.sum()
+    assert history["mae"][0] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "categorical_crossentropy"])
+def test_class_weight_is_a_sample_weight_by_class(loss, rng):
+    x, classes = rng.normal(size=(30, 3)), rng.integers(3, size=30)
+    y = classes if loss.startswith("sparse") else np.eye(3)[classes]
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(3, activation="softmax")])
+    model.compile("sgd", loss)
+    start = model.get_weights()
+    model.fit(x, y, class_weight={0: 2.0, 2: 0.5}, shuffle=False, verbose=0)
+    by_class = model.get_weights()
+    model.set_weights(start)
+    model.fit(x, y, sample_weight=np.array([2.0, 1.0, 0.5])[classes], shuffle=False, verbose=0)
+    for a, b in zip(by_class, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_several_inputs_and_outputs(engine, rng):
+    a, b = cb.Input((3,), name="a"), cb.Input((2,), name="b")
+    h = layers.Concatenate()([a, b])
+    outputs = {"value": layers.Dense(1, name="v")(h), "kind": layers.Dense(3, activation="softmax", name="k")(h)}
+    model = cb.Model({"a": a, "b": b}, outputs)
+    model.compile(
+        "adam",
+        {"value": "mse", "kind": "sparse_categorical_crossentropy"},
+        loss_weights={"value": 0.5},
+        metrics={"kind": ["accuracy"], "value": "mae"},
+        engine=engine,
+    )
+    x = {"a": rng.normal(size=(12, 3)), "b": rng.normal(size=(12, 2))}
+    y = {"value": rng.normal(size=12), "kind": rng.integers(3, size=12)}
+    history = model.fit(x, y, epochs=2, verbose=0).history
+    assert sorted(history) == ["kind_accuracy", "kind_loss", "loss", "value_loss", "value_mae"]
+    results = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert results["loss"] == pytest.approx(results["kind_loss"] + 0.5 * results["value_loss"], rel=1e-6)
+    assert model.evaluate(x, y, verbose=0) == [results[name] for name in model.metrics_names]
+    prediction = model.predict(x, verbose=0)
+    assert list(prediction) == ["value", "kind"]
+    assert prediction["value"].shape == (12, 1)
+    np.testing.assert_allclose(prediction["kind"].sum(axis=1), 1, rtol=1e-6)
+    listed = model.predict([x["a"], x["b"]], verbose=0)
+    np.testing.assert_array_equal(listed["kind"], prediction["kind"])
+
+
+def test_an_output_without_loss_does_not_train(rng):
+    x = cb.Input((3,))
+    first, second = layers.Dense(1, name="first"), layers.Dense(1, name="second")
+    model = cb.Model(x, [first(x), second(x)])
+    model.compile("sgd", ["mse", None])
+    before = second.get_weights()
+    data = rng.normal(size=(8, 3))
+    model.fit(data, [data[:, :1], data[:, :1]], verbose=0)
+    np.testing.assert_array_equal(second.get_weights()[0], before[0])
+    assert not np.array_equal(first.get_weights()[1], np.zeros(1))
+
+
+def test_predict_does_not_depend_on_batch_size(rng):
+    model = small()
+    x = rng.normal(size=(1000, 3))
+    whole = model.predict(x, verbose=0)
+    for size in (1, 7, 1000, 5000):
+        np.testing.assert_array_equal(model.predict(x, batch_size=size, verbose=0), whole)
+    np.testing.assert_array_equal(model(x), whole)
+    np.testing.assert_allclose(model.predict_on_batch(x[:5]), whole[:5], rtol=1e-6)
+    np.testing.assert_allclose(model.predict(x, batch_size=10, steps=2, verbose=0), whole[:20], rtol=1e-6)
+
+
+def test_predict_before_compile(rng):
+    model = cb.Sequential([layers.Dense(2)])
+    assert model.predict(rng.normal(size=(4, 3)), verbose=0).shape == (4, 2)
+
+
+def test_dropout_only_trains(rng):
+    model = cb.Sequential([cb.Input((50,)), layers.Dropout(0.5)])
+    x = np.ones((4, 50))
+    np.testing.assert_array_equal(model.predict(x, verbose=0), x)
+    np.testing.assert_array_equal(model(x), x)
+    assert set(np.unique(model(x, training=True))) == {0.0, 2.0}
+
+
+def test_test_on_batch_changes_nothing(data):
+    model = small()
+    before = model.get_weights()
+    loss, mae = model.test_on_batch(*data)
+    assert (loss, mae) == pytest.approx(model.evaluate(*data, verbose=0))
+    assert model.test_on_batch(*data, return_dict=True) == pytest.approx({"loss": loss, "mae": mae})
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_learning_rate_can_change_at_any_time(data):
+    model = small(optimizer=cb.optimizers.SGD(0.1))
+    model.train_on_batch(*data)
+    before = model.get_weights()
+    model.optimizer.learning_rate = 0.0
+    model.train_on_batch(*data)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert model.optimizer.iterations == 2
+
+
+def test_trainable_is_read_when_compiled(data):
+    model = small()
+    hidden = model.layers[0]
+    hidden.trainable = False
+    before = hidden.get_weights()
+    model.fit(*data, verbose=0)
+    assert not np.array_equal(hidden.get_weights()[0], before[0])
+    model.compile("sgd", "mse")
+    before = hidden.get_weights()
+    model.fit(*data, verbose=0)
+    np.testing.assert_array_equal(hidden.get_weights()[0], before[0])
+    assert len(model.trainable_weights) == 2
+    model.trainable = False
+    assert model.trainable_weights == []
+
+
+def test_compile_again_keeps_the_weights(data):
+    model = small()
+    model.fit(*data, verbose=0)
+    weights = model.get_weights()
+    model.compile("adam", "mae")
+    for a, b in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("alternate", [True, False])
+def test_models_share_layers(alternate, rng):
+    """An adversarial pair: two models train different parts of what they share."""
+    first, second = layers.Dense(3, name="first"), layers.Dense(1, name="second")
+    x = cb.Input((3,))
+    h = first(x)
+    whole = cb.Model(x, second(h))
+    z = cb.Input((3,))
+    head = cb.Model(z, second(z))
+    head.compile(cb.optimizers.Adam(0.1), "mse")
+    second.trainable = False
+    whole.compile(cb.optimizers.Adam(0.1), "mse")
+    data, y = rng.normal(size=(10, 3)), rng.normal(size=(10, 1))
+    before = [v.numpy() for v in whole.weights]
+    whole.train_on_batch(data, y)
+    assert not np.array_equal(first.get_weights()[0], before[0])
+    np.testing.assert_array_equal(second.get_weights()[0], before[2])
+    for _ in range(3 if alternate else 1):
+        kept = first.get_weights()[0]
+        head.train_on_batch(data, y)
+        np.testing.assert_array_equal(first.get_weights()[0], kept)
+        whole.train_on_batch(data, y)
+    assert not np.array_equal(second.get_weights()[0], before[2])
+    np.testing.assert_allclose(
+        whole.predict(data, verbose=0), head.predict(cb.Model(x, h).predict(data, verbose=0), verbose=0), rtol=1e-5
+    )
+
+
+def test_optimizer_remembers_when_its_model_is_joined_to_another(rng):
+    """Sharing a layer moves the weights to a new vector; momenta must follow."""
+    x, y = rng.normal(size=(8, 3)), rng.normal(size=(8, 2))
+
+    def run(join):
+        cb.utils.set_random_seed(2)
+        model = small(optimizer=cb.optimizers.Adam(0.05))
+        model.train_on_batch(x, y)
+        if join:
+            other = cb.Model(model.inputs, layers.Dense(1)(model.layers[0].output))
+            other.predict(x, verbose=0)
+        for _ in range(3):
+            model.train_on_batch(x, y)
+        return model.get_weights()
+
+    for a, b in zip(run(False), run(True), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_stop_training(data):
+    class Stop(cb.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = epoch == 1
+
+    assert len(small().fit(*data, epochs=9, callbacks=[Stop()], verbose=0).epoch) == 2
+
+
+def test_batch_callbacks_see_every_batch_and_change_nothing(data):
+    batches = []
+    watch = cb.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batches.append((batch, logs["loss"])))
+    results = []
+    for callbacks in (None, [watch]):
+        cb.utils.set_random_seed(1)
+        model = small()
+        model.fit(*data, batch_size=8, epochs=2, callbacks=callbacks, verbose=0)
+        results.append(model.get_weights())
+    assert [batch for batch, _ in batches] == [0, 1, 2, 0, 1, 2]
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_callback_that_raises_stops_fit_after_a_whole_step(data):
+    def fail(batch, logs):
+        if batch == 1:
+            raise OSError("disk full")
+
+    model = small()
+    with pytest.raises(OSError, match="disk full"):
+        model.fit(*data, batch_size=4, callbacks=[cb.callbacks.LambdaCallback(on_train_batch_end=fail)], verbose=0)
+    assert model.optimizer.iterations == 2
+    model.fit(*data, verbose=0)
+
+
+def test_initial_epoch(data):
+    assert small().fit(*data, epochs=5, initial_epoch=3, verbose=0).epoch == [3, 4]
+    assert small().fit(*data, epochs=2, initial_epoch=3, verbose=0).epoch == []
+
+
+def test_data_of_many_kinds_is_the_same_data(rng):
+    x, y = rng.integers(5, size=(10, 3)), rng.integers(2, size=10)
+    results = []
+    for kind in (np.asarray, np.float32, np.asfortranarray, lambda a: a.tolist(), lambda a: np.repeat(a, 2, axis=0)[::2]):
+        cb.utils.set_random_seed(1)
+        model = cb.Sequential([layers.Dense(2, activation="softmax")])
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        model.fit(kind(x), kind(y), verbose=0)
+        results.append(model.get_weights()[0])
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])

@@ -1,0 +1,226 @@
+"""Every mistake ends in a clear exception, before any weight has changed."""
+
+import numpy as np
+import pytest
+
+import cbackprop as cb
+from cbackprop import layers
+
+X = np.zeros((6, 3))
+Y = np.zeros((6, 2))
+
+
+def model(loss="mse", units=2, activation=None):
+    built = cb.Sequential([cb.Input((3,)), layers.Dense(4), layers.Dense(units, activation=activation)])
+    built.compile("sgd", loss, metrics=["accuracy"])
+    return built
+
+
+def classifier():
+    return model("sparse_categorical_crossentropy", 3, "softmax")
+
+
+def two_inputs():
+    a, b = cb.Input((3,), name="a"), cb.Input((2,), name="b")
+    joined = layers.Concatenate()([a, b])
+    built = cb.Model([a, b], [layers.Dense(1, name="u")(joined), layers.Dense(2, name="v")(joined)])
+    built.compile("sgd", "mse")
+    return built
+
+
+def with_value(array, value):
+    changed = array.copy()
+    changed.flat[3] = value
+    return changed
+
+
+NAN, INF = float("nan"), float("inf")
+
+FIT_MISTAKES = {
+    "rank": (model, lambda m: m.fit(X[0], Y), ValueError, r"x must have shape \(None, 3\), but got \(3,\)"),
+    "width": (model, lambda m: m.fit(X[:, :2], Y), ValueError, r"x must have shape \(None, 3\), but got \(6, 2\)"),
+    "length": (model, lambda m: m.fit(X, Y[:5]), ValueError, r"y must have 6 samples.*\(5, 2\)"),
+    "target width": (model, lambda m: m.fit(X, Y[:, :1]), ValueError, r"y must have the shape.*\(6, 2\).*\(6, 1\)"),
+    "no samples": (model, lambda m: m.fit(X[:0], Y[:0]), ValueError, "x holds no samples"),
+    "no x": (model, lambda m: m.fit(), ValueError, "x is missing"),
+    "no y": (model, lambda m: m.fit(X), ValueError, "y is missing"),
+    "dtype": (model, lambda m: m.fit(X.astype(str), Y), TypeError, "x must hold real numbers, but got dtype <U"),
+    "objects": (model, lambda m: m.fit(X.astype(object), Y), TypeError, "x must hold real numbers, but got dtype obj"),
+    "complex": (model, lambda m: m.fit(X, Y + 0j), TypeError, "y must hold real numbers, but got dtype complex128"),
+    "ragged": (model, lambda m: m.fit([[1, 2, 3], [1, 2]], Y[:2]), ValueError, "x must be one array"),
+    "nan in x": (model, lambda m: m.fit(with_value(X, NAN), Y), ValueError, r"x must be finite, but got nan at .*1, 0"),
+    "inf in x": (model, lambda m: m.fit(with_value(X, -INF), Y), ValueError, "x must be finite, but got -inf"),
+    "nan in y": (model, lambda m: m.fit(X, with_value(Y, NAN)), ValueError, r"y must be finite, but got nan at .*1, 1"),
+    "too large": (model, lambda m: m.fit(with_value(X, 1e300), Y), ValueError, "x as float32 must be finite"),
+    "label high": (classifier, lambda m: m.fit(X, [0, 1, 2, 3, 0, 0]), ValueError, r"classes in \[0, 3\), but got 3"),
+    "label low": (classifier, lambda m: m.fit(X, [0, 1, -1, 0, 0, 0]), ValueError, r"classes in \[0, 3\), but got -1"),
+    "label half": (classifier, lambda m: m.fit(X, [0, 1, 0.5, 0, 0, 0]), ValueError, "fraction 0.5"),
+    "one-hot": (classifier, lambda m: m.fit(X, np.zeros((6, 3))), ValueError, "one-hot labels go with categorical"),
+    "epochs": (model, lambda m: m.fit(X, Y, epochs=-1), ValueError, "epochs must be at least 0, but got -1"),
+    "epochs type": (model, lambda m: m.fit(X, Y, epochs=2.5), TypeError, "epochs must be an integer, but got 2.5"),
+    "batch size": (model, lambda m: m.fit(X, Y, batch_size=0), ValueError, "batch_size must be at least 1, but got 0"),
+    "verbose": (model, lambda m: m.fit(X, Y, verbose=7), ValueError, "verbose must be 'auto', 0, 1 or 2, but got 7"),
+    "split": (model, lambda m: m.fit(X, Y, validation_split=1.0), ValueError, "validation_split must be .* below 1"),
+    "split empty": (model, lambda m: m.fit(X, Y, validation_split=0.01), ValueError, None),
+    "validation": (model, lambda m: m.fit(X, Y, validation_data=3), ValueError, r"validation_data must be a tuple"),
+    "val shape": (model, lambda m: m.fit(X, Y, validation_data=(X, Y[:, :1])), ValueError, "y must have the shape"),
+    "val size": (model, lambda m: m.fit(X, Y, validation_data=(X, Y), validation_batch_size=-2), ValueError, "at least 1"),
+    "frequency": (model, lambda m: m.fit(X, Y, validation_freq=0), ValueError, "validation_freq must be at least 1"),
+    "steps": (model, lambda m: m.fit(X, Y, steps_per_epoch=0), ValueError, "steps_per_epoch must be at least 1"),
+    "shuffle": (model, lambda m: m.fit(X, Y, shuffle="yes"), TypeError, "shuffle must be True or False"),
+    "callbacks": (model, lambda m: m.fit(X, Y, callbacks=[3]), TypeError, "callbacks must hold Callback objects"),
+    "weights": (model, lambda m: m.fit(X, Y, sample_weight=np.ones(5)), ValueError, "one weight for each sample"),
+    "negative weight": (model, lambda m: m.fit(X, Y, sample_weight=-np.ones(6)), ValueError, "must not be negative"),
+    "nan weight": (model, lambda m: m.fit(X, Y, sample_weight=np.full(6, NAN)), ValueError, "sample_weight must be fin"),
+    "class weight": (classifier, lambda m: m.fit(X, [0] * 6, class_weight={3: 1.0}), ValueError, "class_weight has class 3"),
+    "class dict": (classifier, lambda m: m.fit(X, [0] * 6, class_weight=[1]), TypeError, "class_weight must be a dict"),
+    "both weights": (
+        classifier,
+        lambda m: m.fit(X, [0] * 6, class_weight={0: 1}, sample_weight=np.ones(6)),
+        ValueError,
+        "cannot be given at the same time",
+    ),
+    "one input": (two_inputs, lambda m: m.fit(X, [Y[:, :1], Y]), ValueError, "x must be a list or dict of 2 arrays"),
+    "three inputs": (two_inputs, lambda m: m.fit([X, X, X], [Y[:, :1], Y]), ValueError, "x must hold 2 arrays"),
+    "wrong key": (two_inputs, lambda m: m.fit({"a": X, "c": X}, [Y[:, :1], Y]), ValueError, r"keys \['a', 'b'\]"),
+    "lengths": (two_inputs, lambda m: m.fit([X, Y[:4]], [Y[:, :1], Y]), ValueError, r"as many samples.*\[6, 4\]"),
+    "outputs": (two_inputs, lambda m: m.fit([X, Y], Y), ValueError, "y must be a list or dict of 2 arrays"),
+    "evaluate": (model, lambda m: m.evaluate(X, Y, batch_size=-1), ValueError, "batch_size must be at least 1"),
+    "predict": (model, lambda m: m.predict(X[:, :1]), ValueError, "x must have shape"),
+    "predict nan": (model, lambda m: m.predict(with_value(X, NAN)), ValueError, "x must be finite"),
+    "on batch": (model, lambda m: m.train_on_batch(X, Y[:2]), ValueError, "y must have 6 samples"),
+    "call": (model, lambda m: m(X[0]), ValueError, "x must have shape"),
+    "call two": (two_inputs, lambda m: m(X), ValueError, "x must be a list or dict of 2 arrays"),
+    "gradients": (model, lambda m: m.gradients(X, Y[:, :1]), ValueError, "y must have the shape"),
+    "set number": (model, lambda m: m.set_weights([]), ValueError, "has 4 weights, but got 0"),
+    "set shape": (model, lambda m: m.set_weights([np.ones((3, 4)), np.ones(3), Y, Y]), ValueError, r"has shape \(4,\)"),
+    "set nan": (
+        model,
+        lambda m: m.set_weights([np.full((3, 4), NAN), np.ones(4), np.ones((4, 2)), np.ones(2)]),
+        ValueError,
+        "cannot hold NaN",
+    ),
+    "rate": (model, lambda m: setattr(m.optimizer, "learning_rate", -1), ValueError, "learning_rate must be at least 0"),
+    "rate nan": (model, lambda m: setattr(m.optimizer, "learning_rate", NAN), ValueError, "learning_rate must be finite"),
+}
+
+
+@pytest.mark.parametrize("name", FIT_MISTAKES)
+def test_use_of_a_model(name):
+    make, act, error, message = FIT_MISTAKES[name]
+    built = make()
+    before = built.get_weights()
+    with pytest.raises(error, match=message):
+        act(built)
+    for a, b in zip(before, built.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert built.optimizer.iterations == 0
+    assert built.optimizer.learning_rate == 0.01
+
+
+MAKE_MISTAKES = {
+    "before compile": (lambda: cb.Sequential([layers.Dense(1)]).fit(X, Y), RuntimeError, "Call compile before fit"),
+    "evaluate early": (lambda: cb.Sequential([layers.Dense(1)]).evaluate(X, Y), RuntimeError, "Call compile before ev"),
+    "gradients early": (lambda: cb.Sequential([layers.Dense(1)]).gradients(X, Y), RuntimeError, "Call compile before"),
+    "no shape": (lambda: layers.Dense(1).count_params(), ValueError, "has no weights yet"),
+    "no output": (lambda: layers.Dense(1).output, AttributeError, "has not been called yet"),
+    "units": (lambda: layers.Dense(0), ValueError, "units must be at least 1, but got 0"),
+    "units type": (lambda: layers.Dense(2.0), TypeError, "units must be an integer, but got 2.0"),
+    "activation": (lambda: layers.Dense(2, activation="rulu"), ValueError, "Unknown activation 'rulu'. Did you mean 're"),
+    "a function": (lambda: layers.Dense(2, activation=len), TypeError, "An activation is a name or a function of"),
+    "initializer": (lambda: layers.Dense(2, kernel_initializer="xavier"), ValueError, "Unknown initializer 'xavier'"),
+    "argument": (lambda: layers.Dense(2, unit=3), TypeError, "unexpected keyword argument 'unit'"),
+    "name": (lambda: layers.Dense(2, name=3), TypeError, "name must be a string"),
+    "dtype": (lambda: layers.Dense(2, dtype="float16"), ValueError, "Expected dtype 'float32' or 'float64'"),
+    "floatx": (lambda: cb.config.set_floatx("half"), ValueError, "Expected dtype 'float32' or 'float64'"),
+    "mixed dtypes": (
+        lambda: layers.Dense(2, dtype="float64")(cb.Input((3,))),
+        ValueError,
+        "computes in float64, but its input .* is float32",
+    ),
+    "trainable": (lambda: layers.Dense(2, trainable="no"), TypeError, "trainable must be True or False"),
+    "input shape": (lambda: cb.Input((3, None)), ValueError, "must be known in every dimension"),
+    "input zero": (lambda: cb.Input((0,)), ValueError, "must be at least 1, but got 0"),
+    "input string": (lambda: cb.Input("3"), TypeError, "shape must be a tuple of integers"),
+    "dense of vector": (lambda: layers.Dense(2)(cb.Input(())), ValueError, r"needs inputs \(batch, ..., features\)"),
+    "another width": (lambda: [layer(cb.Input((n,))) for layer in [layers.Dense(2)] for n in (3, 4)], ValueError, "was built for inputs of width 3"),
+    "two for one": (lambda: layers.Dense(2)([cb.Input((3,)), cb.Input((3,))]), ValueError, r"takes 1 input\(s\), but got 2"),
+    "one for two": (lambda: layers.Add()(cb.Input((3,))), ValueError, "merges a list of at least 2"),
+    "half symbolic": (lambda: layers.Add()([cb.Input((3,)), X]), TypeError, "symbolic tensors and ndarray"),
+    "array of tensor": (lambda: np.asarray(cb.Input((3,))), TypeError, "is symbolic: it has no values"),
+    "truth of tensor": (lambda: bool(cb.Input((3,))), TypeError, "is symbolic"),
+    "same names": (
+        lambda: cb.Sequential([layers.Dense(1, name="a"), layers.Dense(1, name="a")]),
+        ValueError,
+        "'a' is there already",
+    ),
+    "same names in graph": (
+        lambda: cb.Model(*(lambda x: (x, layers.Dense(1, name="a")(layers.Dense(1, name="a")(x))))(cb.Input((2,)))),
+        ValueError,
+        "'a' is used more than once",
+    ),
+    "disconnected": (lambda: cb.Model(cb.Input((2,)), layers.Dense(1)(cb.Input((2,)))), ValueError, "which is not among"),
+    "no tensors": (lambda: cb.Model([], []), TypeError, "inputs must not be empty|must be tensors"),
+    "arrays for tensors": (lambda: cb.Model(X, X), TypeError, "inputs must be tensors made by Input"),
+    "no layer": (lambda: cb.Sequential([3]), TypeError, "A Sequential is made of layers, but got 3"),
+    "input in the middle": (lambda: cb.Sequential([layers.Dense(1), cb.Input((1,))]), ValueError, "only be the first"),
+    "pop nothing": (lambda: cb.Sequential().pop(), ValueError, "no layer to take off"),
+    "empty": (lambda: cb.Sequential().predict(X), ValueError, "The model has no layers"),
+    "shape of deferred": (lambda: cb.Sequential([layers.Dense(1)]).output_shape, ValueError, "has no shape yet"),
+    "call an input": (lambda: layers.InputLayer((2,))(X), TypeError, "cannot be called"),
+    "get_layer": (lambda: model().get_layer("x"), ValueError, "No layer is called 'x'"),
+    "get_layer both": (lambda: model().get_layer(), ValueError, "either a name or an index"),
+    "get_layer index": (lambda: model().get_layer(index=5), ValueError, "has 2 layers, but index 5"),
+    "seed": (lambda: cb.utils.set_random_seed(-1), ValueError, "seed must be at least 0"),
+    "seed type": (lambda: cb.utils.set_random_seed("1"), TypeError, "seed must be an integer"),
+    "threads": (lambda: cb.config.set_num_threads(0), ValueError, "n must be at least 1"),
+    "lambda callback": (lambda: cb.callbacks.LambdaCallback(on_epoch=len), TypeError, "has no method 'on_epoch'"),
+    "lambda function": (lambda: cb.callbacks.LambdaCallback(on_epoch_end=3), TypeError, "must be callable"),
+    "momentum": (lambda: cb.optimizers.SGD(momentum=1.5), ValueError, "momentum must be at least 0 and at most 1"),
+    "two clips": (lambda: cb.optimizers.SGD(clipnorm=1, clipvalue=1), ValueError, "Only one of clipnorm"),
+    "clone": (lambda: cb.models.clone_model(3), TypeError, "clone_model takes a model"),
+}
+
+
+@pytest.mark.parametrize("name", MAKE_MISTAKES)
+def test_making_things(name):
+    act, error, message = MAKE_MISTAKES[name]
+    with pytest.raises(error, match=message):
+        act()
+
+
+COMPILE_MISTAKES = {
+    "optimizer": (dict(optimizer="adamm"), ValueError, "Unknown optimizer 'adamm'. Did you mean 'adam'"),
+    "optimizer type": (dict(optimizer=3), TypeError, "Expected an optimizer"),
+    "a loss for an optimizer": (dict(optimizer=cb.losses.MeanSquaredError()), TypeError, "Expected an optimizer"),
+    "loss": (dict(loss="mean_square"), ValueError, "Unknown loss 'mean_square'. Did you mean 'mean_squared_error'"),
+    "loss type": (dict(loss=3), TypeError, "Expected a loss"),
+    "a function for a loss": (dict(loss=len), TypeError, "Expected a loss"),
+    "losses": (dict(loss=["mse", "mse"]), ValueError, "loss must have 1 entries"),
+    "loss key": (dict(loss={"x": "mse"}), ValueError, "loss has a key 'x'"),
+    "reduction": (dict(loss=cb.losses.MeanSquaredError(reduction=None)), ValueError, "has no reduction"),
+    "loss weight": (dict(loss="mse", loss_weights=[-1]), ValueError, "loss_weights.* must be at least 0"),
+    "metric": (dict(loss="mse", metrics=["acuracy"]), ValueError, "Unknown metric 'acuracy'"),
+    "metric type": (dict(loss="mse", metrics=[3]), TypeError, "Expected a metric"),
+    "metrics type": (dict(loss="mse", metrics="mae"), ValueError, "metrics must be a list or a dict"),
+    "engine": (dict(loss="mse", engine="numpy"), ValueError, "Unknown engine 'numpy'"),
+}
+
+
+@pytest.mark.parametrize("name", COMPILE_MISTAKES)
+def test_compile(name):
+    arguments, error, message = COMPILE_MISTAKES[name]
+    built = model()
+    settings = built.optimizer, built._settings, built._objectives
+    with pytest.raises(error, match=message):
+        built.compile(**{"optimizer": "sgd", **arguments})
+    assert (built.optimizer, built._settings, built._objectives) == settings
+    built.fit(X, Y, verbose=0)
+
+
+def test_fit_without_a_loss():
+    built = cb.Sequential([cb.Input((3,)), layers.Dense(2)])
+    built.compile("sgd")
+    with pytest.raises(ValueError, match="fit needs a loss"):
+        built.fit(X, Y)
+    assert built.predict(X, verbose=0).shape == (6, 2)
