@@ -138,9 +138,11 @@ class Registry:
         if isinstance(identifier, (str, dict)):
             found = self.deserialize(identifier)
             return found() if inspect.isclass(found) else found
-        if inspect.isclass(identifier) and identifier in self._entries.values():
-            return identifier()
-        if callable(identifier) or self.name_of(identifier) is not None:
+        if inspect.isclass(identifier):
+            identifier = identifier()
+        others = (registry for registry in Registry.families.values() if registry is not self)
+        mine = self.name_of(identifier) is not None
+        if mine or (callable(identifier) and all(other.name_of(identifier) is None for other in others)):
             return identifier
         article = "an" if self.family[0] in "aeiou" else "a"
         raise TypeError(

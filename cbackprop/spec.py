@@ -42,15 +42,22 @@ class Spec:
         return cls(**config)
 
     def __repr__(self) -> str:
+        """Class and arguments, those left at their defaults and the name left out."""
         defaults = {
-            name: p.default
+            name: parameter.default
             for klass in reversed(type(self).__mro__)
             if "__init__" in klass.__dict__
-            for name, p in inspect.signature(klass.__dict__["__init__"]).parameters.items()
+            for name, parameter in inspect.signature(klass.__dict__["__init__"]).parameters.items()
         }
-        shown = [
-            f"{name}={getattr(self, name)!r}"
-            for name in self.argument_names()
-            if name != "name" and (d := defaults.get(name)) is not getattr(self, name) and d != getattr(self, name)
-        ]
+        values = {name: getattr(self, name) for name in self.argument_names() if name != "name"}
+        shown = [f"{name}={value!r}" for name, value in values.items() if not _same(value, defaults.get(name))]
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _same(value: Any, default: Any) -> bool:
+    """Whether an argument was left at its default; a name counts as the thing that it stands for."""
+    if value is default:
+        return True
+    if isinstance(default, str) and not isinstance(value, str):
+        return repr(value).lower() == default.replace("_", "") + "()"
+    return type(value) is type(default) and not hasattr(value, "__array__") and bool(value == default)
