@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from cbackprop import activations
+from cbackprop.compiled.kernels import activations as kernels
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.tensor import Shape
-from cbackprop.validation import check_integer
+from cbackprop.validation import check_integer, check_number
 
-__all__ = ["Activation", "Softmax"]
+__all__ = ["ELU", "Activation", "ActivationLayer", "LeakyReLU", "ReLU", "Softmax"]
 
 
 class ActivationLayer(Layer):
@@ -17,9 +19,15 @@ class ActivationLayer(Layer):
 
     implementation = "activation.Activation"
 
+    @property
+    def overwrites_input(self) -> bool:
+        """The output may lie in the input's memory where the backward pass needs the output alone."""
+        return self.function is not None and not kernels.reads_input(self.function.name)
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape."""
-        axis = self.function.axis
+        function = self.function
+        axis = None if function is None else function.axis
         if axis is not None and not (1 <= axis < len(input_shape) or 1 - len(input_shape) <= axis < 0):
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} works along axis {axis}, "
@@ -62,6 +70,139 @@ class Activation(ActivationLayer):
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
+
+
+@registry.register()
+class ReLU(ActivationLayer):
+    """Rectified linear unit: ``output = max(input, 0)``, with its variants.
+
+    In general ``min(input, max_value)`` where ``input > threshold``, else ``negative_slope * (input - threshold)``.
+
+    Parameters
+    ----------
+    max_value : float, optional
+        The greatest output, at least 0; none by default.
+    negative_slope : float, default 0.0
+        The slope below the threshold, at least 0.
+    threshold : float, default 0.0
+        At least 0.
+    **kwargs
+        See `Layer`.
+
+    Notes
+    -----
+    Input of any shape, output of the same shape.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not a number.
+    ValueError
+        If an argument is negative or not finite.
+
+    References
+    ----------
+    Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML 2010.
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.layers.ReLU(max_value=6.0)([[-1.0, 2.0, 8.0]])
+    array([[0., 2., 6.]], dtype=float32)
+    """
+
+    def __init__(
+        self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.max_value = None if max_value is None else check_number("max_value", max_value, minimum=0)
+        self.negative_slope = check_number("negative_slope", negative_slope, minimum=0)
+        self.threshold = check_number("threshold", threshold, minimum=0)
+        self.activation = activations.relu.bind(self.negative_slope, self.max_value, self.threshold)
+
+
+@registry.register()
+class LeakyReLU(ActivationLayer):
+    """Leaky rectified linear unit: ``input`` where it is positive, else ``negative_slope * input``.
+
+    Parameters
+    ----------
+    negative_slope : float, default 0.3
+        At least 0. (The activation `leaky_relu` has another default, 0.2, as in Keras.)
+    **kwargs
+        See `Layer`. ``alpha``, the old name of `negative_slope`, is taken too, with a warning.
+
+    Notes
+    -----
+    Input of any shape, output of the same shape.
+
+    Raises
+    ------
+    TypeError
+        If `negative_slope` is not a number.
+    ValueError
+        If `negative_slope` is negative or not finite.
+
+    References
+    ----------
+    Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.layers.LeakyReLU(negative_slope=0.5)([[-1.0, 2.0]])
+    array([[-0.5,  2. ]], dtype=float32)
+    """
+
+    def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
+        if "alpha" in kwargs:
+            negative_slope = kwargs.pop("alpha")
+            warnings.warn("LeakyReLU: alpha is now called negative_slope.", DeprecationWarning, stacklevel=2)
+        super().__init__(**kwargs)
+        self.negative_slope = check_number("negative_slope", negative_slope, minimum=0)
+        self.activation = activations.leaky_relu.bind(self.negative_slope)
+
+
+@registry.register()
+class ELU(ActivationLayer):
+    """Exponential linear unit: ``input`` where it is positive, else ``alpha * (exp(input) - 1)``.
+
+    Parameters
+    ----------
+    alpha : float, default 1.0
+        Minus the limit of the output for inputs towards minus infinity.
+    **kwargs
+        See `Layer`.
+
+    Notes
+    -----
+    Input of any shape, output of the same shape.
+
+    Raises
+    ------
+    TypeError
+        If `alpha` is not a number.
+    ValueError
+        If `alpha` is not finite.
+
+    References
+    ----------
+    Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear
+    units (ELUs)", ICLR 2016, arXiv:1511.07289. Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.layers.ELU(alpha=0.5)([[-1000.0, 2.0]])
+    array([[-0.5,  2. ]], dtype=float32)
+    """
+
+    def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.alpha = check_number("alpha", alpha)
+        self.activation = activations.elu.bind(self.alpha)
 
 
 @registry.register()

@@ -64,8 +64,6 @@ class Layer(Spec):
     is_view: ClassVar[bool] = False
     # Whether the backward pass needs the layer's own output: if so, no later layer may overwrite that.
     reads_output: ClassVar[bool] = True
-    # The layer may write its output over its only input.
-    overwrites_input: bool = False
     # How many inputs the layer takes; None for two or more.
     n_inputs: ClassVar[int | None] = 1
 
@@ -108,6 +106,11 @@ class Layer(Spec):
     def function(self) -> activations.Kernel | None:
         """Kernel and numbers of the activation, if there is one."""
         return None if self.activation is None else self.activation.kernel()
+
+    @property
+    def overwrites_input(self) -> bool:
+        """Whether the layer may write its output over its only input."""
+        return False
 
     # What users call
 

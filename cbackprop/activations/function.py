@@ -1,8 +1,4 @@
-"""Activation functions a = f(z).
-
-Each can be named in a layer (``Dense(8, activation="relu")``), called on an array, or called on a
-symbolic tensor of a functional model.
-"""
+"""What an activation is: a name and arguments for the user, a kernel and its numbers for the engines."""
 
 from __future__ import annotations
 
@@ -18,10 +14,19 @@ from numpy.typing import NDArray
 
 from cbackprop import config
 from cbackprop.compiled.kernels import activations as kernels
-from cbackprop.registry import Registry
+from cbackprop.registry import Registry, to_config
 from cbackprop.tensor import KerasTensor
 
-__all__ = ["ActivationFunction", "Kernel", "deserialize", "get", "serialize"]
+__all__ = [
+    "ActivationFunction",
+    "Kernel",
+    "activation",
+    "deserialize",
+    "evaluate",
+    "get",
+    "registry",
+    "serialize",
+]
 
 registry = Registry("activation", "activations")
 
@@ -63,8 +68,17 @@ class ActivationFunction:
         self.__signature__ = signature.replace(parameters=[x, *signature.parameters.values()])
 
     def bind(self, *args: Any, **kwargs: Any) -> ActivationFunction:
-        """The same activation with other values of its arguments."""
-        arguments = inspect.signature(self._kernel).bind(*args, **kwargs).arguments
+        """The same activation with other values of its arguments.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such argument, or its value is of the wrong type or out of range.
+        """
+        try:
+            arguments = inspect.signature(self._kernel).bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise TypeError(f"Activation {self.__name__}: {error}.") from None
         self._kernel(**arguments)
         bound = ActivationFunction(self._kernel, dict(arguments))
         bound.unbound = self.unbound
@@ -75,8 +89,8 @@ class ActivationFunction:
         return self._kernel(**self.arguments)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that were bound."""
-        return dict(self.arguments)
+        """The arguments that were bound, as plain values."""
+        return {name: to_config(value) for name, value in self.arguments.items()}
 
     def from_config(self, config: dict[str, Any]) -> ActivationFunction:
         """The activation with these arguments bound."""
@@ -87,6 +101,9 @@ class ActivationFunction:
         if isinstance(x, KerasTensor):
             return Registry.families["layers"].find("Activation")(function)(x)
         return evaluate(function.kernel(), x)
+
+    def __reduce__(self) -> Any:
+        return deserialize, (registry.serialize(self),)
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
@@ -101,78 +118,26 @@ def activation(*aliases: str) -> Callable[[Callable[..., Kernel]], ActivationFun
     def enter(kernel: Callable[..., Kernel]) -> ActivationFunction:
         function = ActivationFunction(kernel)
         registry.add(function, *aliases)
-        __all__.append(function.__name__)
         return function
 
     return enter
 
 
 def evaluate(kernel: Kernel, x: Any) -> NDArray[Any]:
-    """f(x) by the compiled kernel, in the array's own float type (`config.floatx` for other types)."""
+    """f(x) by the compiled kernel, in the array's own float type (`config.floatx` for anything else)."""
     array = np.asarray(x)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"x must hold real numbers, but got dtype {array.dtype}.")
-    if array.dtype.name not in config.FLOAT_TYPES:
-        array = array.astype(config.floatx())
+    # a Python number has no type of its own, though NumPy would say float64
+    dtype = array.dtype.name if hasattr(x, "dtype") and array.dtype.name in config.FLOAT_TYPES else config.floatx()
     if kernel.axis is not None and not -array.ndim <= kernel.axis < array.ndim:
         raise ValueError(f"axis {kernel.axis} is out of range for x of shape {array.shape}.")
     rows, width, numbers = kernel.layout(array.shape)
-    out = np.empty(array.shape, array.dtype)
+    out = np.empty(array.shape, dtype)
     kernels.Activation(kernel.name, numbers).apply(
-        np.ascontiguousarray(array).reshape(rows, width), out.reshape(rows, width)
+        np.ascontiguousarray(array, dtype).reshape(rows, width), out.reshape(rows, width)
     )
     return out
-
-
-@activation()
-def linear() -> Kernel:
-    """Linear activation, the identity: ``f(x) = x``.
-
-    Parameters
-    ----------
-    x : array_like or KerasTensor
-
-    Returns
-    -------
-    ndarray or KerasTensor
-        Shaped like `x`.
-
-    Examples
-    --------
-    >>> import cbackprop as cb
-    >>> cb.activations.linear([-1.0, 2.0])
-    array([-1.,  2.], dtype=float32)
-    """
-    return Kernel("linear")
-
-
-@activation()
-def softmax(axis: int = -1) -> Kernel:
-    """Softmax: ``f(x)_j = exp(x_j) / sum_k exp(x_k)`` along an axis.
-
-    Parameters
-    ----------
-    x : array_like or KerasTensor
-    axis : int, default -1
-        The axis whose values will sum to 1.
-
-    Returns
-    -------
-    ndarray or KerasTensor
-        Shaped like `x`; positive, summing to 1 along `axis`.
-
-    Raises
-    ------
-    ValueError
-        If `axis` is not an axis of `x`.
-
-    Examples
-    --------
-    >>> import cbackprop as cb
-    >>> cb.activations.softmax([0.0, 0.0])
-    array([0.5, 0.5], dtype=float32)
-    """
-    return Kernel("softmax", axis=axis)
 
 
 def serialize(activation: Any) -> Any:

@@ -1,0 +1,119 @@
+"""What ends a network: the identity, the exponential function, softmax and its logarithm."""
+
+from __future__ import annotations
+
+from cbackprop.activations.function import Kernel, activation
+from cbackprop.validation import check_integer
+
+__all__ = ["exponential", "linear", "log_softmax", "softmax"]
+
+
+@activation()
+def linear() -> Kernel:
+    """Linear activation, the identity: ``f(x) = x``.
+
+    Parameters
+    ----------
+    x : array_like or KerasTensor
+
+    Returns
+    -------
+    ndarray or KerasTensor
+        Shaped like `x`.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.activations.linear([-1.0, 2.0])
+    array([-1.,  2.], dtype=float32)
+    """
+    return Kernel("linear")
+
+
+@activation()
+def exponential() -> Kernel:
+    """Exponential function: ``f(x) = exp(x)``.
+
+    Parameters
+    ----------
+    x : array_like or KerasTensor
+
+    Returns
+    -------
+    ndarray or KerasTensor
+        Shaped like `x`; 0 and infinity where the result is too small or too large for the type.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.activations.exponential([0.0, 1.0]).round(4)
+    array([1.    , 2.7183], dtype=float32)
+    """
+    return Kernel("exponential")
+
+
+@activation()
+def softmax(axis: int = -1) -> Kernel:
+    """Softmax: ``f(x)_j = exp(x_j) / sum_k exp(x_k)`` along an axis.
+
+    Parameters
+    ----------
+    x : array_like or KerasTensor
+    axis : int, default -1
+        The axis whose values will sum to 1.
+
+    Returns
+    -------
+    ndarray or KerasTensor
+        Shaped like `x`; not negative, summing to 1 along `axis`.
+
+    Raises
+    ------
+    TypeError
+        If `axis` is not an integer.
+    ValueError
+        If `axis` is not an axis of `x`.
+
+    References
+    ----------
+    Bridle, "Probabilistic interpretation of feedforward classification network outputs, with
+    relationships to statistical pattern recognition", Neurocomputing, Springer 1990.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.activations.softmax([0.0, 0.0])
+    array([0.5, 0.5], dtype=float32)
+    """
+    return Kernel("softmax", axis=check_integer("axis", axis))
+
+
+@activation()
+def log_softmax(axis: int = -1) -> Kernel:
+    """Logarithm of softmax: ``f(x)_j = x_j - log(sum_k exp(x_k))`` along an axis.
+
+    Parameters
+    ----------
+    x : array_like or KerasTensor
+    axis : int, default -1
+        The axis along which the exponentials will sum to 1.
+
+    Returns
+    -------
+    ndarray or KerasTensor
+        Shaped like `x`; not positive.
+
+    Raises
+    ------
+    TypeError
+        If `axis` is not an integer.
+    ValueError
+        If `axis` is not an axis of `x`.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.activations.log_softmax([0.0, 0.0]).round(4)
+    array([-0.6931, -0.6931], dtype=float32)
+    """
+    return Kernel("log_softmax", axis=check_integer("axis", axis))
