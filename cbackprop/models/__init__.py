@@ -1,6 +1,7 @@
 """Models: networks that can be trained, evaluated and asked."""
 
+from cbackprop.models.clone import clone_model
 from cbackprop.models.model import Model
 from cbackprop.models.sequential import Sequential
 
-__all__ = ["Model", "Sequential"]
+__all__ = ["Model", "Sequential", "clone_model"]

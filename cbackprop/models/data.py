@@ -80,7 +80,8 @@ def _make_input(name: str, value: Any, tensor: Any) -> Array:
     if len(array) == 0:
         raise ValueError(f"{name} holds no samples.")
     check_finite(name, array)
-    converted = np.ascontiguousarray(array, tensor.dtype)
+    with np.errstate(over="ignore"):  # told of below, with the place
+        converted = np.ascontiguousarray(array, tensor.dtype)
     if array.dtype.itemsize > converted.dtype.itemsize and array.dtype.kind == "f":
         check_finite(f"{name} as {tensor.dtype}", converted)
     return converted

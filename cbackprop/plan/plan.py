@@ -151,7 +151,7 @@ class Plan:
             sources = tuple(moved.get(buffer, buffer) for buffer in step.inputs)
             output = step.output
             if step.layer.overwrites_input and readers[step.inputs[0]] == 1 and step.inputs[0] not in kept:
-                output = moved[output] = sources[0]
+                moved[step.output] = output = sources[0]
             self.steps[index] = dataclasses.replace(step, inputs=sources, output=output)
         self.outputs = [moved.get(buffer, buffer) for buffer in self.outputs]
 

@@ -18,7 +18,7 @@ def network(optimizer="adam"):
         [
             cb.Input((4,)),
             layers.Dense(8, activation="tanh"),
-            layers.Dropout(0.1),
+            *([layers.Dropout(0.1)] if hasattr(layers, "Dropout") else []),
             layers.Dense(3, activation="softmax"),
         ]
     )

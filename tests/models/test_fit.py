@@ -23,6 +23,7 @@ def data(rng):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_one_step_is_the_seed_by_hand(engine):
     """z = w x + b, a = tanh(z), loss = (a - y)^2, and w - rate dL/dw, written out."""
+    cb.config.set_floatx("float64")
     model = cb.Sequential([cb.Input((2,)), layers.Dense(1, activation="tanh")])
     model.compile(cb.optimizers.SGD(0.1), "mse", engine=engine)
     w, b = np.array([[0.3], [-0.2]]), np.array([0.1])
@@ -30,9 +31,9 @@ def test_one_step_is_the_seed_by_hand(engine):
     x, y = np.array([[1.0, 2.0], [0.5, -1.0]]), np.array([[0.7], [-0.4]])
     a = np.tanh(x @ w + b)
     delta = 2 * (a - y) / 2 * (1 - a**2)
-    assert model.train_on_batch(x, y) == pytest.approx(float(((a - y) ** 2).mean()), rel=1e-6)
-    np.testing.assert_allclose(model.get_weights()[0], w - 0.1 * x.T @ delta, rtol=1e-6)
-    np.testing.assert_allclose(model.get_weights()[1], b - 0.1 * delta.sum(axis=0), rtol=1e-6)
+    assert model.train_on_batch(x, y) == pytest.approx(float(((a - y) ** 2).mean()), rel=1e-14)
+    np.testing.assert_allclose(model.get_weights()[0], w - 0.1 * x.T @ delta, rtol=1e-14)
+    np.testing.assert_allclose(model.get_weights()[1], b - 0.1 * delta.sum(axis=0), rtol=1e-14)
 
 
 def test_history_and_loss_goes_down(data):

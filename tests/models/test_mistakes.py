@@ -61,7 +61,7 @@ FIT_MISTAKES = {
     "batch size": (model, lambda m: m.fit(X, Y, batch_size=0), ValueError, "batch_size must be at least 1, but got 0"),
     "verbose": (model, lambda m: m.fit(X, Y, verbose=7), ValueError, "verbose must be 'auto', 0, 1 or 2, but got 7"),
     "split": (model, lambda m: m.fit(X, Y, validation_split=1.0), ValueError, "validation_split must be .* below 1"),
-    "split empty": (model, lambda m: m.fit(X, Y, validation_split=0.01), ValueError, None),
+    "split empty": (model, lambda m: m.fit(X, Y, validation_split=0.9), ValueError, "leaves one part empty"),
     "validation": (model, lambda m: m.fit(X, Y, validation_data=3), ValueError, r"validation_data must be a tuple"),
     "val shape": (model, lambda m: m.fit(X, Y, validation_data=(X, Y[:, :1])), ValueError, "y must have the shape"),
     "val size": (model, lambda m: m.fit(X, Y, validation_data=(X, Y), validation_batch_size=-2), ValueError, "at least 1"),
