@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import platform
-from typing import Any
 
-from cbackprop import compiled
+from cbackprop import compiled, threads
 from cbackprop.validation import check_integer
 from cbackprop.version import __version__
 
@@ -71,31 +70,23 @@ def epsilon() -> float:
     return 1e-7
 
 
-def _blas_libraries() -> list[Any]:
-    """The BLAS libraries that this process has loaded, SciPy's first: that is the one the kernels call."""
-    import threadpoolctl
-
-    from cbackprop.compiled.kernels import blas  # noqa: F401 - loads SciPy's BLAS
-
-    libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
-    return sorted(libraries, key=lambda library: "scipy" not in library.filepath)
-
-
 def get_num_threads() -> int:
-    """The number of threads that matrix products may use.
+    """The number of threads that matrix products of this library use, 1 unless set.
 
     Examples
     --------
     >>> import cbackprop as cb
-    >>> cb.config.get_num_threads() >= 1
-    True
+    >>> cb.config.get_num_threads()
+    1
     """
-    libraries = _blas_libraries()
-    return int(libraries[0].get_num_threads() or 1) if libraries else 1
+    return threads.limit()
 
 
 def set_num_threads(n: int) -> None:
-    """Set the number of threads that matrix products may use, in the whole process.
+    """Set the number of threads that matrix products of this library use.
+
+    Networks that this library is made for have products too small to share: with more threads than free
+    processors they get many times slower. Other users of BLAS in the process keep their own setting.
 
     Parameters
     ----------
@@ -110,15 +101,12 @@ def set_num_threads(n: int) -> None:
     Examples
     --------
     >>> import cbackprop as cb
-    >>> before = cb.config.get_num_threads()
-    >>> cb.config.set_num_threads(1)
+    >>> cb.config.set_num_threads(2)
     >>> cb.config.get_num_threads()
-    1
-    >>> cb.config.set_num_threads(before)
+    2
+    >>> cb.config.set_num_threads(1)
     """
-    n = check_integer("n", n, 1)
-    for library in _blas_libraries():
-        library.set_num_threads(n)
+    threads.set_limit(check_integer("n", n, 1))
 
 
 def show() -> None:
@@ -126,9 +114,6 @@ def show() -> None:
     import numpy
     import scipy
 
-    libraries = _blas_libraries()
-    blas = libraries[0].info() if libraries else {}
-    words = [blas.get(key) for key in ("internal_api", "version", "architecture")]
     rows = {
         "cbackprop": __version__,
         "Python": platform.python_version(),
@@ -136,7 +121,7 @@ def show() -> None:
         "SciPy": scipy.__version__,
         "processor": platform.machine(),
         "instruction set": f"{compiled.INSTRUCTION_SET} (usable here: {', '.join(compiled.available())})",
-        "BLAS": " ".join(str(word) for word in words if word) or "unknown",
+        "BLAS": threads.blas_description(),
         "threads": str(get_num_threads()),
         "float type": floatx(),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, Self
 
+from cbackprop import config
 from cbackprop.registry import to_config
 
 __all__ = ["Spec"]
@@ -50,6 +51,8 @@ class Spec:
             for name, parameter in inspect.signature(klass.__dict__["__init__"]).parameters.items()
         }
         values = {name: getattr(self, name) for name in self.argument_names() if name != "name"}
+        if values.get("dtype") == config.floatx():
+            del values["dtype"]
         shown = [f"{name}={value!r}" for name, value in values.items() if not _same(value, defaults.get(name))]
         return f"{type(self).__name__}({', '.join(shown)})"
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
 import numpy as np
@@ -58,6 +59,11 @@ LAYERS = {
     "Model": [(lambda: nested(), [(3,)])],
     "Sequential": [(lambda: cb.Sequential([layers.Dense(3, activation="tanh"), layers.Dense(2)]), [(3,)])],
 }
+
+
+def classes(registry):
+    """Names of the classes of a family, without its functions."""
+    return [name for name, thing in registry if inspect.isclass(thing)]
 
 
 def nested():

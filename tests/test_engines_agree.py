@@ -20,7 +20,9 @@ def trained(make_model, dtype, optimizer, loss, engine, seed=5):
     model = make_model()
     rng = np.random.default_rng(seed)
     x, y = networks.data_for(model, 8 * STEPS // 2, rng, loss)
-    model.compile(cb.optimizers.get(optimizer), loss, metrics=["mse"] if len(model.outputs) == 1 else None, engine=engine)
+    metric = "accuracy" if "crossentropy" in getattr(loss, "name", "") else "mse"
+    metrics = [metric] if len(model.outputs) == 1 else None
+    model.compile(cb.optimizers.get(optimizer), loss, metrics=metrics, engine=engine)
     weights = rng.uniform(0.5, 1.5, size=8 * STEPS // 2)
     history = model.fit(x, y, batch_size=8, epochs=2, sample_weight=weights, verbose=0)
     assert model.optimizer.iterations == STEPS
@@ -66,8 +68,8 @@ def test_activation(name, dtype):
 
 @pytest.mark.parametrize("dtype", LIMITS)
 @pytest.mark.parametrize("last", ["linear", "sigmoid", "softmax"])
-@pytest.mark.parametrize("optimizer", [name for name, _ in cb.optimizers.registry])
-@pytest.mark.parametrize("name", [name for name, _ in cb.losses.registry])
+@pytest.mark.parametrize("optimizer", networks.classes(cb.optimizers.registry))
+@pytest.mark.parametrize("name", networks.classes(cb.losses.registry))
 def test_loss_and_optimizer(name, optimizer, last, dtype):
     loss = cb.losses.get(name)
     if "crossentropy" in loss.name and last == "linear":

@@ -46,7 +46,7 @@ def test_activation(name, where, rng):
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("last", ["linear", "sigmoid", "softmax"])
-@pytest.mark.parametrize("name", [name for name, _ in cb.losses.registry])
+@pytest.mark.parametrize("name", networks.classes(cb.losses.registry))
 def test_loss(name, last, weighted, rng):
     cb.utils.set_random_seed(3)
     loss = cb.losses.get(name)

@@ -16,6 +16,7 @@ from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.engine.engine import INFERENCE_ROWS, Array, Data, Engine, Objective, Tick
 from cbackprop.plan.arena import Lifetime, place
 from cbackprop.plan.plan import Step
+from cbackprop.threads import limited
 from cbackprop.variable import aligned_zeros
 
 __all__ = ["CompiledEngine"]
@@ -153,7 +154,7 @@ class CompiledEngine(Engine):
         tick: Tick = None,
     ) -> None:
         """Run the samples order[start:stop] forwards and backwards, a batch at a time, without the GIL."""
-        with self.lock:
+        with self.lock, limited():
             batch_size = min(batch_size, stop - start)
             self._prepare(data, batch_size)
             rate = self.optimizer.learning_rate if self.optimizer is not None else 0.0
@@ -165,14 +166,14 @@ class CompiledEngine(Engine):
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
         """Add the loss and metrics of all samples to the means."""
-        with self.lock:
+        with self.lock, limited():
             batch_size = min(batch_size, len(data))
             self._prepare(data, batch_size)
             self.runner.test(0, len(data), batch_size, training, tick)
 
     def predict(self, inputs: list[Array], batch_size: int, training: bool = False, tick: Tick = None) -> list[Array]:
         """The outputs for all samples."""
-        with self.lock:
+        with self.lock, limited():
             samples = len(inputs[0])
             rows = min(samples, max(self.capacity, INFERENCE_ROWS))
             self._prepare(Data(inputs), rows)

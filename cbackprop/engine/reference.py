@@ -15,6 +15,7 @@ from cbackprop.engine.compiled import find
 from cbackprop.engine.engine import Array, Data, Engine, Tick
 from cbackprop.reference.layers.layer import Batch
 from cbackprop.reference.optimizers.optimizer import Segment
+from cbackprop.threads import limited
 
 __all__ = ["ReferenceEngine"]
 
@@ -68,7 +69,7 @@ class ReferenceEngine(Engine):
         tick: Tick = None,
     ) -> None:
         """Run the samples order[start:stop] forwards and backwards, a batch at a time."""
-        with self.lock:
+        with self.lock, limited():
             self._begin()
             for first in range(start, stop, batch_size):
                 last = min(first + batch_size, stop)
@@ -158,7 +159,7 @@ class ReferenceEngine(Engine):
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
         """Add the loss and metrics of all samples to the means."""
-        with self.lock:
+        with self.lock, limited():
             self._begin()
             for first in range(0, len(data), batch_size):
                 rows = slice(first, first + batch_size)
@@ -169,7 +170,7 @@ class ReferenceEngine(Engine):
 
     def predict(self, inputs: list[Array], batch_size: int, training: bool = False, tick: Tick = None) -> list[Array]:
         """The outputs for all samples."""
-        with self.lock:
+        with self.lock, limited():
             self._begin()
             samples = len(inputs[0])
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]

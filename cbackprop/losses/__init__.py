@@ -4,32 +4,76 @@ from __future__ import annotations
 
 from typing import Any
 
-from cbackprop.losses.crossentropy import SparseCategoricalCrossentropy
+from cbackprop.losses.crossentropy import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    SparseCategoricalCrossentropy,
+    binary_crossentropy,
+    categorical_crossentropy,
+    sparse_categorical_crossentropy,
+)
 from cbackprop.losses.loss import Loss, registry
-from cbackprop.losses.regression import MeanSquaredError
+from cbackprop.losses.regression import (
+    Huber,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    huber,
+    log_cosh,
+    mean_absolute_error,
+    mean_squared_error,
+)
+from cbackprop.losses.row_function import owner
 
-__all__ = ["Loss", "MeanSquaredError", "SparseCategoricalCrossentropy", "deserialize", "get", "registry", "serialize"]
+__all__ = [
+    "BinaryCrossentropy",
+    "CategoricalCrossentropy",
+    "Huber",
+    "LogCosh",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "SparseCategoricalCrossentropy",
+    "as_loss",
+    "binary_crossentropy",
+    "categorical_crossentropy",
+    "deserialize",
+    "get",
+    "huber",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "registry",
+    "serialize",
+    "sparse_categorical_crossentropy",
+]
 
 
 def get(identifier: Any) -> Any:
     """The loss that a name, a config, a class or an object stands for.
 
+    As in Keras, the name of a class stands for an object, and the name of a function for the function.
+
     Raises
     ------
     ValueError
         For an unknown name (the message names the nearest known ones).
+    TypeError
+        For anything that cannot stand for a loss.
 
     Examples
     --------
     >>> import cbackprop as cb
-    >>> cb.losses.get("mse")
+    >>> cb.losses.get("MeanSquaredError")
     MeanSquaredError()
+    >>> cb.losses.get("mse") is cb.losses.mean_squared_error
+    True
     """
     return registry.get(identifier)
 
 
 def as_loss(identifier: Any) -> Loss:
-    """As `get`, but always a `Loss` object: a loss function becomes the class that it belongs to.
+    """As `get`, but always a `Loss` object: a loss function becomes an object of the class that it belongs to.
 
     Raises
     ------
@@ -37,8 +81,18 @@ def as_loss(identifier: Any) -> Loss:
         For an unknown name.
     TypeError
         For anything that is not a loss of this library.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.losses.as_loss(cb.losses.huber)
+    Huber()
     """
-    found = registry.get(identifier)
+    found = registry.get(identifier) if owner(identifier) is None else identifier
+    cls = owner(found)
+    if cls is not None:
+        name = identifier if isinstance(identifier, str) else found.__name__
+        found = cls(name=name)  # type: ignore[call-arg]
     if not isinstance(found, Loss):
         raise TypeError(f"Expected a loss, its name or its config, but got {identifier!r}.")
     return found

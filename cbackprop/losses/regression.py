@@ -1,15 +1,28 @@
-"""Losses of real-valued predictions."""
+"""Losses of real-valued predictions, each the mean over a row of a function of the error y_pred - y_true."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from cbackprop.losses.loss import Loss, registry
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["MeanSquaredError"]
+from cbackprop.losses.loss import Loss, loss_function, registry
+from cbackprop.losses.row_function import float_type_of
+from cbackprop.validation import check_number
+
+__all__ = [
+    "Huber",
+    "LogCosh",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "huber",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_squared_error",
+]
 
 
-@registry.register("mse", "MSE")
+@registry.register()
 class MeanSquaredError(Loss):
     """Mean squared error: ``loss = mean((y_true - y_pred)^2)`` over the last axis.
 
@@ -19,6 +32,11 @@ class MeanSquaredError(Loss):
         See `Loss`.
     name : str, default "mean_squared_error"
     dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    ValueError
+        For an unknown reduction or dtype.
 
     Notes
     -----
@@ -40,4 +58,245 @@ class MeanSquaredError(Loss):
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str | None = "mean_squared_error", dtype: Any = None
     ) -> None:
-        super().__init__(reduction, name, dtype)
+        super().__init__(name, reduction, dtype)
+
+
+@registry.register()
+class MeanAbsoluteError(Loss):
+    """Mean absolute error: ``loss = mean(|y_true - y_pred|)`` over the last axis.
+
+    Parameters
+    ----------
+    reduction : str, default "sum_over_batch_size"
+        See `Loss`.
+    name : str, default "mean_absolute_error"
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    ValueError
+        For an unknown reduction or dtype.
+
+    Notes
+    -----
+    ``d loss / d y_pred = sign(y_pred - y_true) / width``, and 0 where they are equal.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> float(cb.losses.MeanAbsoluteError()([[0.0, 1.0]], [[3.0, 1.0]]))
+    1.5
+    """
+
+    implementation = "losses.regression.MeanAbsoluteError"
+
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str | None = "mean_absolute_error", dtype: Any = None
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+
+
+@registry.register()
+class Huber(Loss):
+    """Huber loss: squared for small errors, linear for large ones, so that outliers pull less.
+
+    With the error ``e = y_pred - y_true``, ``loss = mean(e^2 / 2)`` where ``|e| <= delta``, and
+    ``mean(delta |e| - delta^2 / 2)`` elsewhere, over the last axis.
+
+    Parameters
+    ----------
+    delta : float, default 1.0
+        Where the loss turns linear; greater than 0.
+    reduction : str, default "sum_over_batch_size"
+        See `Loss`.
+    name : str, default "huber_loss"
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `delta` is no number or not positive; for an unknown reduction or dtype.
+
+    Notes
+    -----
+    ``d loss / d y_pred = min(max(e, -delta), delta) / width``.
+
+    References
+    ----------
+    Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics, 1964.
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> float(cb.losses.Huber(delta=1.0)([[0.0, 0.0]], [[1.0, 3.0]]))
+    1.5
+    """
+
+    implementation = "losses.regression.Huber"
+
+    def __init__(
+        self,
+        delta: float = 1.0,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "huber_loss",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+        self.delta = check_number("delta", delta, 0, open_minimum=True)
+
+
+@registry.register()
+class LogCosh(Loss):
+    """Logarithm of the hyperbolic cosine of the error: ``loss = mean(log(cosh(y_pred - y_true)))`` over the last axis.
+
+    Nearly ``e^2 / 2`` for small errors e, and ``|e| - log(2)`` for large ones.
+
+    Parameters
+    ----------
+    reduction : str, default "sum_over_batch_size"
+        See `Loss`.
+    name : str, default "log_cosh"
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    ValueError
+        For an unknown reduction or dtype.
+
+    Notes
+    -----
+    ``d loss / d y_pred = tanh(y_pred - y_true) / width``. Computed as ``|e| + log((1 + exp(-2 |e|)) / 2)``, which
+    no error overflows.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> round(float(cb.losses.LogCosh()([[0.0, 0.0]], [[0.0, 1000.0]])), 3)
+    499.653
+    """
+
+    implementation = "losses.regression.LogCosh"
+
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str | None = "log_cosh", dtype: Any = None
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+
+
+@loss_function(MeanSquaredError, "mse", "MSE")
+def mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
+    """Mean squared error of each row: `MeanSquaredError` without a reduction.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like, shape (..., width)
+
+    Returns
+    -------
+    ndarray, shape (...,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `MeanSquaredError`.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.losses.mean_squared_error([[0.0, 1.0], [2.0, 2.0]], [[1.0, 1.0], [2.0, 2.0]]).tolist()
+    [0.5, 0.0]
+    """
+    values: NDArray[Any] = MeanSquaredError(None, dtype=float_type_of(y_pred))(y_true, y_pred)
+    return values
+
+
+@loss_function(MeanAbsoluteError, "mae", "MAE")
+def mean_absolute_error(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
+    """Mean absolute error of each row: `MeanAbsoluteError` without a reduction.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like, shape (..., width)
+
+    Returns
+    -------
+    ndarray, shape (...,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `MeanAbsoluteError`.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.losses.mean_absolute_error([[0.0, 1.0], [2.0, 2.0]], [[3.0, 1.0], [2.0, 2.0]]).tolist()
+    [1.5, 0.0]
+    """
+    values: NDArray[Any] = MeanAbsoluteError(None, dtype=float_type_of(y_pred))(y_true, y_pred)
+    return values
+
+
+@loss_function(Huber)
+def huber(y_true: ArrayLike, y_pred: ArrayLike, delta: float = 1.0) -> NDArray[Any]:
+    """Huber loss of each row: `Huber` without a reduction.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like, shape (..., width)
+    delta : float, default 1.0
+        Where the loss turns linear; greater than 0.
+
+    Returns
+    -------
+    ndarray, shape (...,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `Huber`.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.losses.huber([[0.0, 0.0], [0.0, 0.0]], [[1.0, 3.0], [0.0, 0.0]]).tolist()
+    [1.5, 0.0]
+    """
+    values: NDArray[Any] = Huber(delta, None, dtype=float_type_of(y_pred))(y_true, y_pred)
+    return values
+
+
+@loss_function(LogCosh)
+def log_cosh(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
+    """Logarithm of the hyperbolic cosine of the error, for each row: `LogCosh` without a reduction.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like, shape (..., width)
+
+    Returns
+    -------
+    ndarray, shape (...,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `LogCosh`.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.losses.log_cosh([[0.0], [0.0]], [[0.0], [1.0]]).round(3).tolist()
+    [0.0, 0.4339999854564667]
+    """
+    values: NDArray[Any] = LogCosh(None, dtype=float_type_of(y_pred))(y_true, y_pred)
+    return values

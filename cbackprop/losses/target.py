@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["as_array", "check_finite", "check_target", "check_weights"]
+__all__ = ["as_array", "check_finite", "check_prediction", "check_target", "check_weights"]
+
+# How far beyond its limits a target may be: what adding float32 numbers up to 1 may be off by.
+ROUNDING = 1e-6
 
 
 def as_array(name: str, value: Any) -> NDArray[Any]:
@@ -44,13 +47,39 @@ def check_finite(name: str, array: NDArray[Any]) -> None:
         raise ValueError(f"{name} must be finite, but got {array[where]} at index {where}.")
 
 
-def check_target(name: str, value: Any, prediction_shape: tuple[int, ...], kind: str, dtype: str) -> NDArray[Any]:
+def check_prediction(name: str, value: Any, dtype: str) -> NDArray[Any]:
+    """Predictions as a contiguous copy of `dtype`, with at least one axis.
+
+    Raises
+    ------
+    TypeError
+        If they are no real numbers.
+    ValueError
+        If there is no axis, or a value is not finite.
+    """
+    array = as_array(name, value)
+    if array.ndim == 0 or array.shape[-1] == 0:
+        raise ValueError(f"{name} must have rows of predictions in its last axis, but got shape {array.shape}.")
+    with np.errstate(over="ignore"):
+        prediction = np.array(array, dtype, order="C")
+    check_finite(name, prediction)
+    return prediction
+
+
+def check_target(
+    name: str,
+    value: Any,
+    prediction_shape: tuple[int, ...],
+    kind: str,
+    dtype: str,
+    limits: tuple[float, float] | None = None,
+) -> NDArray[Any]:
     """Targets as (rows, width) of `dtype`, or for class numbers as (rows,) of int64.
 
     Raises
     ------
     ValueError
-        If the shape does not fit the prediction's, a class is out of range, or a value is not finite.
+        If the shape does not fit the prediction's, a class or value is out of range, or a value is not finite.
     """
     array = as_array(name, value)
     check_finite(name, array)
@@ -60,10 +89,20 @@ def check_target(name: str, value: Any, prediction_shape: tuple[int, ...], kind:
         array = array.reshape(prediction_shape)
     if array.shape != prediction_shape:
         raise ValueError(f"{name} must have the shape of the predictions, {prediction_shape}, but got {array.shape}.")
-    checked = np.ascontiguousarray(array, dtype).reshape(-1, prediction_shape[-1])
+    with np.errstate(over="ignore"):
+        checked = np.ascontiguousarray(array, dtype).reshape(-1, prediction_shape[-1])
     if array.dtype.itemsize > checked.dtype.itemsize:
         check_finite(name, checked)
+    if limits is not None:
+        _check_limits(name, checked, limits)
     return checked
+
+
+def _check_limits(name: str, array: NDArray[Any], limits: tuple[float, float]) -> None:
+    low, high = limits
+    if array.size and (array.min() < low - ROUNDING or array.max() > high + ROUNDING):
+        wrong = array[(array < low - ROUNDING) | (array > high + ROUNDING)][0]
+        raise ValueError(f"{name} must hold probabilities in [{low:g}, {high:g}], but got {wrong:g}.")
 
 
 def _check_classes(name: str, array: NDArray[Any], prediction_shape: tuple[int, ...]) -> NDArray[Any]:
@@ -73,7 +112,8 @@ def _check_classes(name: str, array: NDArray[Any], prediction_shape: tuple[int, 
             f"{name} must hold one class number for each prediction, shape {rows}, but got shape {array.shape}"
             + (": one-hot labels go with categorical_crossentropy." if array.shape == prediction_shape else ".")
         )
-    numbers = array.astype(np.int64)
+    with np.errstate(invalid="ignore"):
+        numbers = array.astype(np.int64)
     if array.dtype.kind == "f" and not np.array_equal(numbers, array):
         raise ValueError(f"{name} must hold class numbers, but got the fraction {array[numbers != array][0]}.")
     if numbers.size and not (numbers.min() >= 0 and numbers.max() < classes):

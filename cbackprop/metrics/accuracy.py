@@ -4,9 +4,124 @@ from __future__ import annotations
 
 from typing import Any
 
-from cbackprop.metrics.metric import RowMean, registry
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["SparseCategoricalAccuracy"]
+from cbackprop.losses.row_function import float_type_of, row_function_of
+from cbackprop.metrics.metric import RowMean, registry
+from cbackprop.validation import check_number
+
+__all__ = [
+    "Accuracy",
+    "BinaryAccuracy",
+    "CategoricalAccuracy",
+    "SparseCategoricalAccuracy",
+    "binary_accuracy",
+    "categorical_accuracy",
+    "sparse_categorical_accuracy",
+]
+
+
+@registry.register()
+class Accuracy(RowMean):
+    """Share of predictions that equal their targets: ``mean([y_pred = y_true])``.
+
+    The name ``"accuracy"`` given to `compile` does not stand for this class, but for the accuracy that fits the
+    output and its loss, as in Keras.
+
+    Parameters
+    ----------
+    name : str, default "accuracy"
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    ValueError
+        For an unknown dtype.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> float(cb.metrics.Accuracy()([1, 2, 3, 4], [0, 2, 3, 4]))
+    0.75
+    """
+
+    implementation = "metrics.accuracy.Accuracy"
+    elementwise = True
+
+    def __init__(self, name: str | None = "accuracy", dtype: Any = None) -> None:
+        super().__init__(dtype, name)
+
+
+@registry.register()
+class BinaryAccuracy(RowMean):
+    """Share of predictions on their label's side of a threshold: ``mean([[y_pred > threshold] = y_true])``.
+
+    Parameters
+    ----------
+    name : str, default "binary_accuracy"
+    dtype : {"float32", "float64"}, optional
+    threshold : float, default 0.5
+        Predictions above it stand for 1, all others for 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `threshold` is no finite number; for an unknown dtype.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> float(cb.metrics.BinaryAccuracy()([[1], [1], [0], [0]], [[0.98], [1.0], [0.0], [0.6]]))
+    0.75
+    """
+
+    implementation = "metrics.accuracy.BinaryAccuracy"
+    elementwise = True
+
+    def __init__(self, name: str | None = "binary_accuracy", dtype: Any = None, threshold: float = 0.5) -> None:
+        super().__init__(dtype, name)
+        self.threshold = check_number("threshold", threshold)
+
+
+@registry.register()
+class CategoricalAccuracy(RowMean):
+    """Share of rows whose largest prediction is at the largest label: ``mean([argmax(y_pred) = argmax(y_true)])``.
+
+    Parameters
+    ----------
+    name : str, default "categorical_accuracy"
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    ValueError
+        For an unknown dtype.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> metric = cb.metrics.CategoricalAccuracy()
+    >>> float(metric([[0, 1], [1, 0]], [[0.2, 0.8], [0.3, 0.7]]))
+    0.5
+    """
+
+    implementation = "metrics.accuracy.CategoricalAccuracy"
+
+    def __init__(self, name: str | None = "categorical_accuracy", dtype: Any = None) -> None:
+        super().__init__(dtype, name)
 
 
 @registry.register()
@@ -17,6 +132,11 @@ class SparseCategoricalAccuracy(RowMean):
     ----------
     name : str, default "sparse_categorical_accuracy"
     dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    ValueError
+        For an unknown dtype.
 
     References
     ----------
@@ -34,4 +154,89 @@ class SparseCategoricalAccuracy(RowMean):
     target_kind = "index"
 
     def __init__(self, name: str | None = "sparse_categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(name, dtype)
+        super().__init__(dtype, name)
+
+
+@row_function_of(BinaryAccuracy)
+def binary_accuracy(y_true: ArrayLike, y_pred: ArrayLike, threshold: float = 0.5) -> NDArray[Any]:
+    """1 for each prediction on its label's side of a threshold, 0 for the others: `BinaryAccuracy` without the mean.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like
+        Of one shape.
+    threshold : float, default 0.5
+        Predictions above it stand for 1, all others for 0.
+
+    Returns
+    -------
+    ndarray, shaped like `y_pred`
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `BinaryAccuracy`.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.metrics.binary_accuracy([[1, 0], [1, 0]], [[0.9, 0.8], [0.7, 0.1]]).tolist()
+    [[1.0, 0.0], [1.0, 1.0]]
+    """
+    metric = BinaryAccuracy(dtype=float_type_of(y_pred), threshold=threshold)
+    return metric.row_values(y_true, np.asarray(y_pred)[..., np.newaxis]).astype(metric.dtype)
+
+
+@row_function_of(CategoricalAccuracy)
+def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
+    """1 for each row whose largest prediction is at the largest label, 0 for the others.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like, shape (..., classes)
+
+    Returns
+    -------
+    ndarray, shape (...,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `CategoricalAccuracy`.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.metrics.categorical_accuracy([[0, 1], [1, 0]], [[0.2, 0.8], [0.3, 0.7]]).tolist()
+    [1.0, 0.0]
+    """
+    metric = CategoricalAccuracy(dtype=float_type_of(y_pred))
+    return metric.row_values(y_true, y_pred).astype(metric.dtype)
+
+
+@row_function_of(SparseCategoricalAccuracy)
+def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
+    """1 for each row whose largest prediction is at the true class, 0 for the others.
+
+    Parameters
+    ----------
+    y_true : array_like of int, shape (...,)
+    y_pred : array_like, shape (..., classes)
+
+    Returns
+    -------
+    ndarray, shape (...,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `SparseCategoricalAccuracy`.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.metrics.sparse_categorical_accuracy([1, 0], [[0.2, 0.8], [0.3, 0.7]]).tolist()
+    [1.0, 0.0]
+    """
+    metric = SparseCategoricalAccuracy(dtype=float_type_of(y_pred))
+    return metric.row_values(y_true, y_pred).astype(metric.dtype)

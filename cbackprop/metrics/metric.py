@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from cbackprop import config
-from cbackprop.losses.target import check_finite, check_target, check_weights
+from cbackprop.losses.row_function import RowFunction
+from cbackprop.losses.target import as_array, check_weights
 from cbackprop.registry import Registry, snake_case
 from cbackprop.spec import Spec
 
@@ -23,12 +23,17 @@ class Metric(Spec):
 
     Parameters
     ----------
+    dtype : {"float32", "float64"}, optional
     name : str, optional
         The key in logs and in `History`.
-    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    ValueError
+        For an unknown dtype.
     """
 
-    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+    def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or snake_case(type(self).__name__)
         self.dtype = config.floatx() if dtype is None else config.check_float_type(dtype)
         self.reset_state()
@@ -51,13 +56,11 @@ class Metric(Spec):
         return self.result()
 
 
-class RowMean(Metric):
+class RowMean(Metric, RowFunction):
     """Base of the metrics that are a weighted mean of a value for each row of the predictions."""
 
-    # "module.Class" below cbackprop.compiled and cbackprop.reference: a row function.
-    implementation: ClassVar[str]
-    # "values": y_true is shaped like y_pred. "index": y_true holds the number of a class for each row.
-    target_kind: ClassVar[str] = "values"
+    # Each element has a value of its own, so that predictions without a batch axis are a batch of numbers.
+    elementwise: ClassVar[bool] = False
 
     def reset_state(self) -> None:
         """Forget all batches."""
@@ -73,33 +76,25 @@ class RowMean(Metric):
             Shaped like `y_pred`; class numbers, without the last axis, for a sparse metric.
         y_pred : array_like, shape (batch, ..., width)
         sample_weight : array_like, optional
-            Shape (batch,), or one weight for each row of `y_pred`.
+            Shape (batch,), or one weight for each row of `y_pred`; for a metric of single elements also one weight
+            for each element.
 
         Raises
         ------
+        TypeError
+            If an array does not hold real numbers.
         ValueError
             If the shapes do not fit, a label is out of range or anything is NaN or infinite.
         """
-        prediction = np.array(y_pred, self.dtype, order="C")
-        if prediction.ndim == 0:
-            raise ValueError("y_pred must have at least one axis.")
-        check_finite("y_pred", prediction)
-        target = check_target("y_true", y_true, prediction.shape, self.target_kind, self.dtype)
-        weights = check_weights("sample_weight", sample_weight, prediction.shape[:-1])
-        function = self.row_function(False, self.dtype)
-        evaluate = function.values_of_classes if self.target_kind == "index" else function.values
-        values = evaluate(target, prediction.reshape(-1, prediction.shape[-1]))
-        if weights is None:
-            weights = np.ones(len(values))
-        self.total += float(values @ weights.ravel())
-        self.count += float(weights.sum())
+        predictions = as_array("y_pred", y_pred)
+        given = None if sample_weight is None else as_array("sample_weight", sample_weight)
+        if self.elementwise and (predictions.ndim == 1 or (given is not None and given.shape == predictions.shape)):
+            predictions = predictions[..., np.newaxis]
+        values = self.row_values(y_true, predictions)
+        weights = check_weights("sample_weight", given, values.shape)
+        self.total += float(values.sum() if weights is None else (values * weights).sum())
+        self.count += float(values.size if weights is None else weights.sum())
 
     def result(self) -> Any:
         """The weighted mean so far; 0 before any batch."""
         return np.dtype(self.dtype).type(self.total / self.count if self.count else 0.0)
-
-    def row_function(self, linked: bool, dtype: str) -> Any:
-        """The compiled function that gives each row its value."""
-        module, _, name = self.implementation.rpartition(".")
-        compiled = importlib.import_module(f"cbackprop.compiled.{module}")
-        return getattr(compiled, name)(self, linked, dtype == "float64")

@@ -21,11 +21,12 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class OutputNeeds:
-    """What an output's losses and metrics want to be given: which forms of targets."""
+    """What an output's losses and metrics want to be given: which forms of targets, and within which limits."""
 
     name: str
     shape: tuple[int, ...]
     kinds: frozenset[str]
+    limits: tuple[float, float] | None = None
 
 
 @dataclass
@@ -143,7 +144,7 @@ def make_samples(
         shape = (size, *need.shape)
         _check_length(label, target, size, need)
         rows = math.prod(need.shape[:-1])
-        forms = {kind: check_target(label, target, shape, kind, model.dtype) for kind in need.kinds}
+        forms = {kind: check_target(label, target, shape, kind, model.dtype, need.limits) for kind in need.kinds}
         values, classes = forms.get("values"), forms.get("index")
         data.values.append(None if values is None else values.reshape(size, rows * need.shape[-1]))
         data.classes.append(None if classes is None else classes.reshape(size, rows))

@@ -9,6 +9,7 @@ from typing import Any
 from cbackprop import losses, metrics
 from cbackprop.engine import Objective
 from cbackprop.losses import Loss
+from cbackprop.losses.row_function import RowFunction
 from cbackprop.metrics import RowMean
 from cbackprop.models.data import OutputNeeds
 from cbackprop.validation import check_number
@@ -90,7 +91,7 @@ def _resolve_metric(identifier: Any, loss: Loss | None, shape: tuple[int, ...]) 
         if shape[-1] == 1:
             return metrics.BinaryAccuracy(name=identifier)
         return (metrics.SparseCategoricalAccuracy if kind == "index" else metrics.CategoricalAccuracy)(name=identifier)
-    metric = metrics.get(identifier)
+    metric = metrics.as_metric(identifier)
     if not isinstance(metric, RowMean):
         raise TypeError(f"Expected a metric, its name or its config, but got {identifier!r}.")
     if isinstance(identifier, str):
@@ -99,12 +100,14 @@ def _resolve_metric(identifier: Any, loss: Loss | None, shape: tuple[int, ...]) 
 
 
 def needs_of(model: Any, objectives: Sequence[Objective]) -> list[OutputNeeds]:
-    """Which forms of targets each output wants to be given."""
+    """Which forms of targets each output wants to be given, and within which limits."""
     needs = []
     for name, shape, objective in zip(model.output_names, model.plan.output_shapes, objectives, strict=True):
-        kinds = {objective.loss.target_kind} if objective.loss else set()
-        kinds |= {metric.target_kind for metric, _ in objective.metrics}
-        needs.append(OutputNeeds(name, shape, frozenset(kinds)))
+        functions: list[RowFunction] = [objective.loss] if objective.loss else []
+        functions += [metric for metric, _ in objective.metrics]
+        limits = [function.target_limits for function in functions if function.target_limits is not None]
+        narrowest = (max(low for low, _ in limits), min(high for _, high in limits)) if limits else None
+        needs.append(OutputNeeds(name, shape, frozenset(function.target_kind for function in functions), narrowest))
     return needs
 
 

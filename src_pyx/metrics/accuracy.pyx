@@ -1,9 +1,9 @@
-"""Accuracies: 1 for a row that was predicted right, 0 for one that was not."""
+"""Accuracies: 1 for what was predicted right, 0 for what was not."""
 
 from cython cimport floating
 from libc.stdint cimport int64_t
 
-from cbackprop.compiled.losses.row_function cimport RowFunction
+from cbackprop.compiled.losses.row_function cimport KernelFunction, RowFunction
 
 
 cdef inline Py_ssize_t argmax(Py_ssize_t width, const floating* x) noexcept nogil:
@@ -15,6 +15,47 @@ cdef inline Py_ssize_t argmax(Py_ssize_t width, const floating* x) noexcept nogi
     return best
 
 
+cdef void accuracy(
+    Py_ssize_t rows, Py_ssize_t width, const floating* y_true, const floating* y_pred, double parameter,
+    const double* coefficients, double* values, floating* delta,
+) noexcept nogil:
+    """value = mean of [y_pred = y_true]."""
+    cdef Py_ssize_t r, j, right
+    for r in range(rows):
+        right = 0
+        for j in range(width):
+            right += y_pred[j] == y_true[j]
+        values[r] = <double>right / width
+        y_true += width
+        y_pred += width
+
+
+cdef void binary_accuracy(
+    Py_ssize_t rows, Py_ssize_t width, const floating* y_true, const floating* y_pred, double parameter,
+    const double* coefficients, double* values, floating* delta,
+) noexcept nogil:
+    """value = mean of [[y_pred > parameter] = y_true]."""
+    cdef Py_ssize_t r, j, right
+    cdef floating threshold = <floating>parameter
+    for r in range(rows):
+        right = 0
+        for j in range(width):
+            right += (y_pred[j] > threshold) == y_true[j]
+        values[r] = <double>right / width
+        y_true += width
+        y_pred += width
+
+
+cdef void categorical_accuracy(
+    Py_ssize_t rows, Py_ssize_t width, const floating* y_true, const floating* y_pred, double parameter,
+    const double* coefficients, double* values, floating* delta,
+) noexcept nogil:
+    """value = [argmax y_pred = argmax y_true]."""
+    cdef Py_ssize_t r
+    for r in range(rows):
+        values[r] = argmax(width, y_pred + r * width) == argmax(width, y_true + r * width)
+
+
 cdef void sparse_categorical_accuracy(
     Py_ssize_t rows, Py_ssize_t width, const int64_t* y_true, const floating* y_pred, double* values
 ) noexcept nogil:
@@ -22,6 +63,25 @@ cdef void sparse_categorical_accuracy(
     cdef Py_ssize_t r
     for r in range(rows):
         values[r] = argmax(width, y_pred + r * width) == y_true[r]
+
+
+cdef class Accuracy(KernelFunction):
+    def __init__(self, spec, bint linked, bint is_double):
+        super().__init__(spec, linked, is_double)
+        self.kernel32, self.kernel64 = accuracy[float], accuracy[double]
+
+
+cdef class BinaryAccuracy(KernelFunction):
+    def __init__(self, spec, bint linked, bint is_double):
+        super().__init__(spec, linked, is_double)
+        self.kernel32, self.kernel64 = binary_accuracy[float], binary_accuracy[double]
+        self.parameter = spec.threshold
+
+
+cdef class CategoricalAccuracy(KernelFunction):
+    def __init__(self, spec, bint linked, bint is_double):
+        super().__init__(spec, linked, is_double)
+        self.kernel32, self.kernel64 = categorical_accuracy[float], categorical_accuracy[double]
 
 
 cdef class SparseCategoricalAccuracy(RowFunction):

@@ -2,6 +2,16 @@
 
 from cython cimport floating
 
+# One loop over rows of targets and predictions, and one number of its own. Arguments are those of `evaluate`.
+ctypedef void (*Kernel32)(
+    Py_ssize_t rows, Py_ssize_t width, const float* y_true, const float* y_pred, double parameter,
+    const double* coefficients, double* values, float* delta,
+) noexcept nogil
+ctypedef void (*Kernel64)(
+    Py_ssize_t rows, Py_ssize_t width, const double* y_true, const double* y_pred, double parameter,
+    const double* coefficients, double* values, double* delta,
+) noexcept nogil
+
 
 cdef class RowFunction:
     cdef bint is_double
@@ -13,8 +23,16 @@ cdef class RowFunction:
         Py_ssize_t width,
         const void* y_true,             # (rows, width) IN, or (rows,) int64
         void* y_pred,                   # (rows, width) IN; a loss that took over a link writes f(y_pred) there
-        const double* coefficients,     # (rows,) IN: what each row's value counts in the total loss
+        const double* coefficients,     # (rows,) IN: what each row's value counts in the total loss; NULL without delta
         double* values,                 # (rows,) OUT
         void* delta,                    # (rows, width) OUT: coefficient times d value / d y_pred; NULL: not wanted
     ) noexcept nogil
-    cdef _values(self, floating[:, ::1] y_pred, const void* y_true)
+    cdef _values(
+        self, floating[:, ::1] y_pred, const void* y_true, const double[::1] coefficients, floating[:, ::1] delta
+    )
+
+
+cdef class KernelFunction(RowFunction):
+    cdef Kernel32 kernel32
+    cdef Kernel64 kernel64
+    cdef double parameter

@@ -7,15 +7,56 @@ import numpy as np
 from cbackprop.config import epsilon
 from cbackprop.reference.losses.row_function import Array, RowFunction
 
-__all__ = ["SparseCategoricalCrossentropy"]
+__all__ = ["BinaryCrossentropy", "CategoricalCrossentropy", "SparseCategoricalCrossentropy"]
 
 
 def softmax(z: Array) -> tuple[Array, Array]:
-    """softmax(z) and log sum exp(z) of each row."""
+    """p = softmax(z) of each row, and log p."""
     shifted = z - z.max(axis=1, keepdims=True)
     e = np.exp(shifted)
     total = e.sum(axis=1, keepdims=True)
-    return e / total, (np.log(total) + z.max(axis=1, keepdims=True))[:, 0]
+    return e / total, shifted - np.log(total)
+
+
+def clip(p: Array) -> Array:
+    """Probabilities kept away from 0 and 1."""
+    return np.clip(p, p.dtype.type(epsilon()), p.dtype.type(1 - epsilon()))
+
+
+class BinaryCrossentropy(RowFunction):
+    """-mean of y log p + (1 - y) log(1 - p), from logits where they are known."""
+
+    def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
+        """Derivative (sigmoid(z) - y) / width with respect to logits z."""
+        smoothing, width = self.spec.label_smoothing, y_pred.shape[1]
+        y = y_true * (1 - smoothing) + smoothing / 2
+        if self.linked or self.spec.from_logits:
+            e = np.exp(-np.abs(y_pred))
+            p = np.where(y_pred >= 0, 1, e) / (1 + e)
+            values = (np.maximum(y_pred, 0) - y * y_pred + np.log1p(e)).mean(axis=1)
+            return (p if self.linked else y_pred), values, (p - y) / width
+        q = clip(y_pred)
+        values = -(y * np.log(q) + (1 - y) * np.log1p(-q)).mean(axis=1)
+        return y_pred, values, np.where(q == y_pred, (q - y) / (q * (1 - q)), 0) / width
+
+
+class CategoricalCrossentropy(RowFunction):
+    """-sum of y log p, from logits where they are known."""
+
+    def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
+        """Derivative softmax(z) sum(y) - y with respect to logits z."""
+        smoothing, classes = self.spec.label_smoothing, y_pred.shape[1]
+        y = y_true * (1 - smoothing) + smoothing / classes
+        if self.linked or self.spec.from_logits:
+            p, log_p = softmax(y_pred)
+            gradient = p * y.sum(axis=1, keepdims=True) - y
+            return (p if self.linked else y_pred), -(y * log_p).sum(axis=1), gradient
+        total = y_pred.sum(axis=1, keepdims=True)
+        q = y_pred / total
+        clipped = clip(q)
+        values = -(y * np.log(clipped)).sum(axis=1)
+        inside = np.where(q == clipped, y, 0)
+        return y_pred, values, (inside.sum(axis=1, keepdims=True) - inside / clipped) / total
 
 
 class SparseCategoricalCrossentropy(RowFunction):
@@ -25,15 +66,14 @@ class SparseCategoricalCrossentropy(RowFunction):
         """Derivative softmax(z) - onehot(y) with respect to logits z."""
         rows = np.arange(len(y_true))
         if self.linked or self.spec.from_logits:
-            p, log_sum = softmax(y_pred)
-            values = log_sum - y_pred[rows, y_true]
+            p, log_p = softmax(y_pred)
             gradient = p.copy()
             gradient[rows, y_true] -= 1
-            return (p if self.linked else y_pred), values, gradient
+            return (p if self.linked else y_pred), -log_p[rows, y_true], gradient
         total = y_pred.sum(axis=1)
         q = y_pred[rows, y_true] / total
-        clipped = np.clip(q, y_pred.dtype.type(epsilon()), y_pred.dtype.type(1 - epsilon()))
+        clipped = clip(q)
         gradient = np.broadcast_to(1 / total[:, None], y_pred.shape).copy()
-        gradient[rows, y_true] -= 1 / y_pred[rows, y_true]
+        gradient[rows, y_true] -= 1 / (clipped * total)
         gradient[q != clipped] = 0
         return y_pred, -np.log(clipped), gradient

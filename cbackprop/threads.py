@@ -1,0 +1,72 @@
+"""How many threads BLAS uses while this library calls it, and only then."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["blas_description", "limit", "limited", "set_limit"]
+
+_limit = 1
+_lock = threading.Lock()
+_inside = 0
+_before: list[int] = []
+
+
+@functools.cache
+def _libraries() -> list[Any]:
+    """The BLAS libraries of this process that can be told, SciPy's first: that is the one the kernels call."""
+    import threadpoolctl
+
+    from cbackprop.compiled.kernels import blas  # noqa: F401 - loads SciPy's BLAS
+
+    libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
+    return sorted(libraries, key=lambda library: "scipy" not in library.filepath)
+
+
+def limit() -> int:
+    """The number of threads that the engines let BLAS use."""
+    return _limit
+
+
+def set_limit(n: int) -> None:
+    """Set that number, also for engines that are running."""
+    global _limit
+    with _lock:
+        _limit = n
+        if _inside:
+            _tell([n] * len(_libraries()))
+
+
+@contextmanager
+def limited() -> Iterator[None]:
+    """Hold BLAS to the limit; the last thread to leave restores what was there before the first came."""
+    global _inside, _before
+    with _lock:
+        if not _inside:
+            _before = [library.get_num_threads() for library in _libraries()]
+            _tell([_limit] * len(_before))
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                _tell(_before)
+
+
+def _tell(numbers: list[int]) -> None:
+    for library, number in zip(_libraries(), numbers, strict=True):
+        library.set_num_threads(number)
+
+
+def blas_description() -> str:
+    """Name, version and processor of SciPy's BLAS, as far as it tells."""
+    libraries = _libraries()
+    about = libraries[0].info() if libraries else {}
+    words = [about.get(key) for key in ("internal_api", "version", "architecture")]
+    return " ".join(str(word) for word in words if word) or "unknown"
