@@ -37,3 +37,8 @@ cdef class Layer:
 
     cdef void forward(self, const Batch* batch) noexcept nogil
     cdef void backward(self, const Batch* batch) noexcept nogil
+
+
+cdef inline bint in_training(Layer layer, const Batch* batch) noexcept nogil:
+    """Whether the layer is to behave as in training: as its call fixed it, else as the batch says."""
+    return batch.training if layer.training < 0 else layer.training

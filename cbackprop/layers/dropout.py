@@ -1,0 +1,125 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cbackprop import random
+from cbackprop.layers.layer import Layer, registry
+from cbackprop.tensor import Shape
+from cbackprop.validation import check_integer, check_number
+
+__all__ = ["Dropout"]
+
+
+@registry.register()
+class Dropout(Layer):
+    """Dropout: in training, each element becomes 0 with probability `rate`, and else is divided by ``1 - rate``.
+
+    Outside of training the output is the input.
+
+    Parameters
+    ----------
+    rate : float
+        The share that is dropped, in [0, 1].
+    noise_shape : tuple of int or None, optional
+        Shape of the random mask, the batch axis included. ``None`` stands for the dimension of the input;
+        along an axis that is 1, all elements share their fate. The batch axis is ``None`` or 1.
+    seed : int, optional
+        From 0 to 2**32 - 1; drawn from `cbackprop.utils.set_random_seed`'s generator by default.
+    **kwargs
+        See `Layer`.
+
+    Attributes
+    ----------
+    stream : int
+        Which random numbers the layer uses: the seed, or what was drawn in its place.
+
+    Notes
+    -----
+    Input of any shape, output of the same shape. With the mask m of zeros and ones,
+    ``output = m * input / (1 - rate)`` and ``dL/dinput = m * dL/doutput / (1 - rate)``.
+
+    The mask is a function of the stream, the layer's place in the network, the number of training batches
+    that the optimizer has seen, and the position in the batch. So both engines use the same masks, in either
+    float type, and nothing but these four matters.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong type.
+    ValueError
+        If an argument is out of range, or `noise_shape` does not fit the input.
+
+    References
+    ----------
+    Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, "Dropout: a simple way to prevent neural networks
+    from overfitting", JMLR 15, 2014. Random numbers: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as
+    easy as 1, 2, 3", SC 2011. Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> layer = cb.layers.Dropout(0.5, seed=1)
+    >>> layer([[1.0, 2.0, 3.0, 4.0]])
+    array([[1., 2., 3., 4.]], dtype=float32)
+    >>> layer([[1.0, 2.0, 3.0, 4.0]], training=True)
+    array([[2., 4., 0., 8.]], dtype=float32)
+    """
+
+    reads_output = False
+    overwrites_input = True
+
+    def __init__(
+        self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.rate = check_number("rate", rate, 0, 1)
+        self.noise_shape = None if noise_shape is None else check_noise_shape(noise_shape)
+        self.seed = None if seed is None else check_integer("seed", seed, minimum=0, maximum=2**32 - 1)
+        self.stream = random.draw_seed() if self.seed is None else self.seed
+
+    @property
+    def shares_noise(self) -> bool:
+        """Whether all samples of a batch have the same mask."""
+        return self.noise_shape is not None and self.noise_shape[0] == 1
+
+    def sample_noise_shape(self, sample_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the random numbers of one sample."""
+        if self.noise_shape is None:
+            return sample_shape
+        return tuple(noise or size for noise, size in zip(self.noise_shape[1:], sample_shape, strict=True))
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The input's shape."""
+        noise = self.noise_shape
+        if noise is not None and (
+            len(noise) != len(input_shape)
+            or any(n not in (None, 1, size) for n, size in zip(noise[1:], input_shape[1:], strict=True))
+        ):
+            raise ValueError(
+                f"Dropout {self.name!r} has noise_shape {noise}, which must have None, 1 or the input's own size "
+                f"for each axis, but got inputs of shape {input_shape}."
+            )
+        return input_shape
+
+
+def check_noise_shape(noise_shape: Any) -> tuple[int | None, ...]:
+    """`noise_shape` as a tuple of positive integers and ``None``.
+
+    Raises
+    ------
+    TypeError
+        If it is no sequence of them.
+    ValueError
+        If one is below 1, or the batch axis is fixed to a size.
+    """
+    if isinstance(noise_shape, str) or not hasattr(noise_shape, "__iter__"):
+        raise TypeError(f"noise_shape must be a tuple of integers and None, but got {noise_shape!r}.")
+    shape = tuple(
+        None if size is None else check_integer("every element of noise_shape", size, minimum=1) for size in noise_shape
+    )
+    if not shape or shape[0] not in (None, 1):
+        raise ValueError(f"noise_shape must begin with None or 1 for the batch, but got {shape}.")
+    return shape

@@ -1,0 +1,646 @@
+"""Layers that merge several inputs: Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cbackprop import config
+from cbackprop.layers.layer import Layer, registry
+from cbackprop.tensor import Shape
+from cbackprop.validation import check_boolean, check_integer
+
+__all__ = [
+    "Add",
+    "Average",
+    "Concatenate",
+    "Dot",
+    "Maximum",
+    "Merge",
+    "Minimum",
+    "Multiply",
+    "Subtract",
+    "add",
+    "average",
+    "concatenate",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
+]
+
+
+class Merge(Layer):
+    """Base of the layers that merge their inputs element by element.
+
+    Shapes of samples may differ where one of them is 1, and leading axes may be missing: such inputs are
+    broadcast. Their deltas are summed over the axes along which that happened.
+    """
+
+    n_inputs = None
+    reads_output = False
+
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
+        """The shape that all inputs broadcast to."""
+        try:
+            return (None, *np.broadcast_shapes(*(shape[1:] for shape in input_shape)))  # type: ignore[arg-type]
+        except ValueError:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} needs inputs of the same shape, or of shapes that "
+                f"broadcast, but got {', '.join(map(str, input_shape))}."
+            ) from None
+
+
+@registry.register()
+class Add(Merge):
+    """Sum of the inputs, element by element: ``output = input_0 + input_1 + ...``.
+
+    Parameters
+    ----------
+    **kwargs
+        See `Layer`.
+
+    Notes
+    -----
+    Inputs of one shape, or of shapes that broadcast, and an output of that shape.
+    With delta = dL/doutput, ``dL/dinput_i = delta``.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two inputs, or their shapes do not fit each other.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> x = cb.Input((3,))
+    >>> cb.layers.Add()([cb.layers.Dense(3)(x), x]).shape
+    (None, 3)
+    """
+
+
+@registry.register()
+class Subtract(Merge):
+    """Difference of two inputs, element by element: ``output = input_0 - input_1``.
+
+    Parameters
+    ----------
+    **kwargs
+        See `Layer`.
+
+    Notes
+    -----
+    Inputs of one shape, or of shapes that broadcast, and an output of that shape.
+    With delta = dL/doutput, ``dL/dinput_0 = delta`` and ``dL/dinput_1 = -delta``.
+
+    Raises
+    ------
+    ValueError
+        If there are not exactly two inputs, or their shapes do not fit each other.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> x, y = cb.Input((3,)), cb.Input((3,))
+    >>> cb.layers.Subtract()([x, y]).shape
+    (None, 3)
+    """
+
+    n_inputs = 2
+
+
+@registry.register()
+class Multiply(Merge):
+    """Product of the inputs, element by element: ``output = input_0 * input_1 * ...``.
+
+    Parameters
+    ----------
+    **kwargs
+        See `Layer`.
+
+    Notes
+    -----
+    Inputs of one shape, or of shapes that broadcast, and an output of that shape.
+    With delta = dL/doutput, dL/dinput_i is delta times the product of the other inputs.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two inputs, or their shapes do not fit each other.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> x, gate = cb.Input((4, 3)), cb.Input((1, 3))
+    >>> cb.layers.Multiply()([x, gate]).shape
+    (None, 4, 3)
+    """
+
+
+@registry.register()
+class Average(Merge):
+    """Mean of the inputs, element by element: ``output = (input_0 + input_1 + ...) / n``.
+
+    Parameters
+    ----------
+    **kwargs
+        See `Layer`.
+
+    Notes
+    -----
+    Inputs of one shape, or of shapes that broadcast, and an output of that shape.
+    With delta = dL/doutput, ``dL/dinput_i = delta / n``.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two inputs, or their shapes do not fit each other.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> x, y = cb.Input((3,)), cb.Input((3,))
+    >>> cb.layers.Average()([x, y]).shape
+    (None, 3)
+    """
+
+
+@registry.register()
+class Maximum(Merge):
+    """Largest of the inputs, element by element: ``output = max(input_0, input_1, ...)``.
+
+    Parameters
+    ----------
+    **kwargs
+        See `Layer`.
+
+    Notes
+    -----
+    Inputs of one shape, or of shapes that broadcast, and an output of that shape.
+    With delta = dL/doutput, an input gets delta where it is the largest. Two inputs that are equal get half
+    of it each, as in Keras on PyTorch; of more than two, taken one after the other as ``max(max(a, b), c)``,
+    the last gets a half, and the rest share the other half in the same way.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two inputs, or their shapes do not fit each other.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> x, y = cb.Input((3,)), cb.Input((3,))
+    >>> cb.layers.Maximum()([x, y]).shape
+    (None, 3)
+    """
+
+
+@registry.register()
+class Minimum(Merge):
+    """Smallest of the inputs, element by element: ``output = min(input_0, input_1, ...)``.
+
+    Parameters
+    ----------
+    **kwargs
+        See `Layer`.
+
+    Notes
+    -----
+    Inputs of one shape, or of shapes that broadcast, and an output of that shape.
+    With delta = dL/doutput, an input gets delta where it is the smallest. Two inputs that are equal get half
+    of it each, as in Keras on PyTorch; of more than two, taken one after the other as ``min(min(a, b), c)``,
+    the last gets a half, and the rest share the other half in the same way.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two inputs, or their shapes do not fit each other.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> x, y = cb.Input((3,)), cb.Input((3,))
+    >>> cb.layers.Minimum()([x, y]).shape
+    (None, 3)
+    """
+
+
+@registry.register()
+class Concatenate(Layer):
+    """The inputs side by side, along one axis.
+
+    Parameters
+    ----------
+    axis : int, default -1
+        Counted with the batch axis, which is 0 and cannot be meant.
+    **kwargs
+        See `Layer`.
+
+    Notes
+    -----
+    Inputs of one shape but for `axis`, whose lengths add up in the output. Each input gets its own
+    part of delta.
+
+    Raises
+    ------
+    TypeError
+        If `axis` is no integer.
+    ValueError
+        If `axis` is no axis of a sample, the other axes differ, or there are fewer than two inputs.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.layers.Concatenate()([cb.Input((2, 3)), cb.Input((2, 5))]).shape
+    (None, 2, 8)
+    >>> cb.layers.Concatenate(axis=1)([cb.Input((2, 3)), cb.Input((4, 3))]).shape
+    (None, 6, 3)
+    """
+
+    n_inputs = None
+    reads_output = False
+
+    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = check_integer("axis", axis)
+        if self.axis == 0:
+            raise ValueError("axis must not be 0: that is the batch. The first axis of a sample is 1.")
+
+    def positive_axis(self, ndim: int) -> int:
+        """`axis` counted from the front, for inputs of so many axes."""
+        return self.axis if self.axis > 0 else self.axis + ndim
+
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
+        """The common shape, with the sum of all lengths along `axis`."""
+        ndim = len(input_shape[0])
+        axis = self.positive_axis(ndim)
+        if not 1 <= axis < ndim:
+            raise ValueError(
+                f"Concatenate {self.name!r} works along axis {self.axis}, "
+                f"which is not an axis of the samples in shape {input_shape[0]}."
+            )
+        others = {shape[:axis] + shape[axis + 1 :] for shape in input_shape}
+        if len(others) > 1 or any(len(shape) != ndim for shape in input_shape):
+            raise ValueError(
+                f"Concatenate {self.name!r} needs inputs whose shapes differ only along axis {self.axis}, "
+                f"but got {', '.join(map(str, input_shape))}."
+            )
+        length = sum(shape[axis] or 0 for shape in input_shape)
+        return (*input_shape[0][:axis], length, *input_shape[0][axis + 1 :])
+
+
+@registry.register()
+class Dot(Layer):
+    """Dot products of two inputs along an axis of each, sample by sample.
+
+    ``output[..i, ..j] = sum_k input_0[..i, k] * input_1[..j, k]``, where k counts along the given axes
+    and ``..i`` and ``..j`` are all other axes of the two samples.
+
+    Parameters
+    ----------
+    axes : int or tuple of two int
+        The axis of each input, or one for both; counted with the batch axis, which is 0 and cannot be meant.
+    normalize : bool, default False
+        Divide by the Euclidean norms along the axes first, so that the output is the cosine of the angle.
+        Norms below `config.epsilon` count as that.
+    **kwargs
+        See `Layer`.
+
+    Notes
+    -----
+    The output has the axes of the first sample and then those of the second, without the two that were
+    summed over; if none is left, its shape is (batch, 1). As matrices of the vectors along the axes,
+    ``output = A B^T``, ``dL/dA = delta B`` and ``dL/dB = delta^T A``. With ``y = x / |x|``,
+    ``dL/dx = (dL/dy - y (y . dL/dy)) / |x|``.
+
+    Raises
+    ------
+    TypeError
+        If `axes` are no integers.
+    ValueError
+        If `axes` are not one or two, or no axes of the samples, or the inputs differ in length along them.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.layers.Dot(axes=1)([cb.Input((3,)), cb.Input((3,))]).shape
+    (None, 1)
+    >>> cb.layers.Dot(axes=(1, 2))([cb.Input((3, 5)), cb.Input((10, 3))]).shape
+    (None, 5, 10)
+    """
+
+    n_inputs = 2
+    reads_output = False
+
+    def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axes = check_axes(axes)
+        self.normalize = check_boolean("normalize", normalize)
+        self.epsilon = config.epsilon()
+
+    def positive_axes(self, input_shape: Sequence[Shape]) -> tuple[int, int]:
+        """The axis of each input, counted from the front."""
+        first, second = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
+        return (first % len(input_shape[0]), second % len(input_shape[1]))
+
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
+        """All axes of both samples but those that are summed over."""
+        given = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
+        for axis, shape in zip(given, input_shape, strict=True):
+            if not (1 <= axis < len(shape) or 1 - len(shape) <= axis < 0):
+                raise ValueError(
+                    f"Dot {self.name!r} works along axes {self.axes}, "
+                    f"but {axis} is not an axis of the samples in shape {shape}."
+                )
+        a, b = self.positive_axes(input_shape)
+        first, second = input_shape
+        if first[a] != second[b]:
+            raise ValueError(
+                f"Dot {self.name!r} needs inputs of one length along axes {self.axes}, "
+                f"but got shapes {first} and {second}: {first[a]} and {second[b]}."
+            )
+        rest = (*first[1:a], *first[a + 1 :], *second[1:b], *second[b + 1 :])
+        return (None, *(rest or (1,)))
+
+
+def check_axes(axes: Any) -> int | tuple[int, int]:
+    """`axes` of a `Dot` as one integer or two.
+
+    Raises
+    ------
+    TypeError
+        If they are no integers.
+    ValueError
+        If they are not one or two, or 0.
+    """
+    if isinstance(axes, (list, tuple)):
+        if len(axes) != 2:
+            raise ValueError(f"axes must be an integer or two of them, but got {axes!r}.")
+        checked = tuple(check_integer("every axis in axes", axis) for axis in axes)
+    else:
+        checked = (check_integer("axes", axes),)
+    if 0 in checked:
+        raise ValueError(f"axes must not hold 0: that is the batch. The first axis of a sample is 1. Got {axes!r}.")
+    return (checked[0], checked[1]) if len(checked) == 2 else checked[0]
+
+
+def add(inputs: Any, **kwargs: Any) -> Any:
+    """Sum of the inputs: `Add` as a function.
+
+    Parameters
+    ----------
+    inputs : list of KerasTensor or of array_like
+    **kwargs
+        Arguments of the layer.
+
+    Returns
+    -------
+    KerasTensor or ndarray
+
+    Raises
+    ------
+    TypeError, ValueError
+        As the layer does.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> x, y = cb.Input((3,)), cb.Input((3,))
+    >>> cb.layers.add([x, y]).shape
+    (None, 3)
+    """
+    return Add(**kwargs)(inputs)
+
+
+def subtract(inputs: Any, **kwargs: Any) -> Any:
+    """Difference of two inputs: `Subtract` as a function.
+
+    Parameters
+    ----------
+    inputs : list of KerasTensor or of array_like
+    **kwargs
+        Arguments of the layer.
+
+    Returns
+    -------
+    KerasTensor or ndarray
+
+    Raises
+    ------
+    TypeError, ValueError
+        As the layer does.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> x, y = cb.Input((3,)), cb.Input((3,))
+    >>> cb.layers.subtract([x, y]).shape
+    (None, 3)
+    """
+    return Subtract(**kwargs)(inputs)
+
+
+def multiply(inputs: Any, **kwargs: Any) -> Any:
+    """Product of the inputs: `Multiply` as a function.
+
+    Parameters
+    ----------
+    inputs : list of KerasTensor or of array_like
+    **kwargs
+        Arguments of the layer.
+
+    Returns
+    -------
+    KerasTensor or ndarray
+
+    Raises
+    ------
+    TypeError, ValueError
+        As the layer does.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> x, y = cb.Input((3,)), cb.Input((3,))
+    >>> cb.layers.multiply([x, y]).shape
+    (None, 3)
+    """
+    return Multiply(**kwargs)(inputs)
+
+
+def average(inputs: Any, **kwargs: Any) -> Any:
+    """Mean of the inputs: `Average` as a function.
+
+    Parameters
+    ----------
+    inputs : list of KerasTensor or of array_like
+    **kwargs
+        Arguments of the layer.
+
+    Returns
+    -------
+    KerasTensor or ndarray
+
+    Raises
+    ------
+    TypeError, ValueError
+        As the layer does.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> x, y = cb.Input((3,)), cb.Input((3,))
+    >>> cb.layers.average([x, y]).shape
+    (None, 3)
+    """
+    return Average(**kwargs)(inputs)
+
+
+def maximum(inputs: Any, **kwargs: Any) -> Any:
+    """Largest of the inputs: `Maximum` as a function.
+
+    Parameters
+    ----------
+    inputs : list of KerasTensor or of array_like
+    **kwargs
+        Arguments of the layer.
+
+    Returns
+    -------
+    KerasTensor or ndarray
+
+    Raises
+    ------
+    TypeError, ValueError
+        As the layer does.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> x, y = cb.Input((3,)), cb.Input((3,))
+    >>> cb.layers.maximum([x, y]).shape
+    (None, 3)
+    """
+    return Maximum(**kwargs)(inputs)
+
+
+def minimum(inputs: Any, **kwargs: Any) -> Any:
+    """Smallest of the inputs: `Minimum` as a function.
+
+    Parameters
+    ----------
+    inputs : list of KerasTensor or of array_like
+    **kwargs
+        Arguments of the layer.
+
+    Returns
+    -------
+    KerasTensor or ndarray
+
+    Raises
+    ------
+    TypeError, ValueError
+        As the layer does.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> x, y = cb.Input((3,)), cb.Input((3,))
+    >>> cb.layers.minimum([x, y]).shape
+    (None, 3)
+    """
+    return Minimum(**kwargs)(inputs)
+
+
+def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
+    """The inputs side by side: `Concatenate` as a function.
+
+    Parameters
+    ----------
+    inputs : list of KerasTensor or of array_like
+    axis : int, default -1
+    **kwargs
+        Arguments of the layer.
+
+    Returns
+    -------
+    KerasTensor or ndarray
+
+    Raises
+    ------
+    TypeError, ValueError
+        As the layer does.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> x, y = cb.Input((3,)), cb.Input((3,))
+    >>> cb.layers.concatenate([x, y]).shape
+    (None, 6)
+    """
+    return Concatenate(axis=axis, **kwargs)(inputs)
+
+
+def dot(inputs: Any, axes: int | Sequence[int] = -1, normalize: bool = False, **kwargs: Any) -> Any:
+    """Dot products of two inputs: `Dot` as a function.
+
+    Parameters
+    ----------
+    inputs : list of KerasTensor or of array_like
+    axes : int or tuple of two int, default -1
+    normalize : bool, default False
+    **kwargs
+        Arguments of the layer.
+
+    Returns
+    -------
+    KerasTensor or ndarray
+
+    Raises
+    ------
+    TypeError, ValueError
+        As the layer does.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> x, y = cb.Input((3,)), cb.Input((3,))
+    >>> cb.layers.dot([x, y], axes=1).shape
+    (None, 1)
+    """
+    return Dot(axes=axes, normalize=normalize, **kwargs)(inputs)

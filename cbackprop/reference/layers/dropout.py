@@ -1,0 +1,39 @@
+"""Dropout in NumPy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from cbackprop.reference import random
+from cbackprop.reference.layers.layer import Array, Batch, Layer
+
+__all__ = ["Dropout"]
+
+
+class Dropout(Layer):
+    """y = m x / (1 - rate), dx = m dy / (1 - rate) with a random mask m; y = x outside of training."""
+
+    def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
+        """The masked and scaled input."""
+        (x,) = inputs
+        keep = 1 - self.spec.rate
+        self.active = batch.training and keep < 1
+        if not self.active:
+            return x
+        noise = (1 if self.spec.shares_noise else len(x), *self.spec.sample_noise_shape(self.output_shape))
+        mask = random.mask(math.prod(noise), keep, batch.iteration, self.spec.stream, self.node)
+        self.mask = mask.reshape(noise)
+        self.scale = x.dtype.type(1 / keep if keep > 0 else 0)
+        return self.masked(x)
+
+    def backward(
+        self, delta: Array, parameters: list[Array], wanted: list[bool]
+    ) -> tuple[list[Array], list[Array]]:
+        """The masked and scaled delta."""
+        return [self.masked(delta) if self.active else delta], []
+
+    def masked(self, x: Array) -> Array:
+        """m x / (1 - rate)."""
+        return np.where(self.mask, x * self.scale, x.dtype.type(0))

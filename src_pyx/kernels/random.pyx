@@ -1,0 +1,103 @@
+"""Random numbers that depend on nothing but where they are used.
+
+Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011)
+turns a counter of four 32-bit words and a key of two into four random words. Here the key is (stream,
+node), and the counter counts blocks of four elements and training batches: no state, no order, and so
+no dependence on how the work is divided.
+"""
+
+import numpy as np
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+cdef enum:
+    ROUNDS = 10
+    MULTIPLIER_0 = 0xD2511F53
+    MULTIPLIER_1 = 0xCD9E8D57
+    KEY_STEP_0 = 0x9E3779B9
+    KEY_STEP_1 = 0xBB67AE85
+    # Blocks that are computed together, so that the compiler can use vector registers.
+    LANES = 64
+
+
+cdef void philox(
+    uint64_t block, uint64_t iteration, uint32_t stream, uint32_t node,
+    uint32_t* out,              # (4 * LANES,) OUT
+) noexcept nogil:
+    """The random words of LANES blocks, from `block` on."""
+    cdef uint32_t[LANES] c0, c1, c2, c3
+    cdef uint64_t low, high
+    cdef Py_ssize_t i, turn
+    for i in range(LANES):
+        c0[i] = <uint32_t>(block + i)
+        c1[i] = <uint32_t>((block + i) >> 32)
+        c2[i] = <uint32_t>iteration
+        c3[i] = <uint32_t>(iteration >> 32)
+    for turn in range(ROUNDS):
+        for i in range(LANES):
+            low = <uint64_t>c0[i] * <uint32_t>MULTIPLIER_0
+            high = <uint64_t>c2[i] * <uint32_t>MULTIPLIER_1
+            c0[i] = <uint32_t>(high >> 32) ^ c1[i] ^ stream
+            c1[i] = <uint32_t>high
+            c2[i] = <uint32_t>(low >> 32) ^ c3[i] ^ node
+            c3[i] = <uint32_t>low
+        stream += <uint32_t>KEY_STEP_0
+        node += <uint32_t>KEY_STEP_1
+    for i in range(LANES):
+        out[4 * i] = c0[i]
+        out[4 * i + 1] = c1[i]
+        out[4 * i + 2] = c2[i]
+        out[4 * i + 3] = c3[i]
+
+
+cdef void random_bits(
+    Py_ssize_t n, uint64_t block, uint64_t iteration, uint32_t stream, uint32_t node,
+    uint32_t* out,              # (n,) OUT
+) noexcept nogil:
+    """Uniform 32-bit numbers, four from each block, from `block` on."""
+    cdef uint32_t[4 * LANES] words
+    cdef Py_ssize_t length, i
+    while n > 0:
+        length = min(n, 4 * LANES)
+        philox(block, iteration, stream, node, words)
+        for i in range(length):
+            out[i] = words[i]
+        out += length
+        n -= length
+        block += LANES
+
+
+cdef void random_mask(
+    Py_ssize_t n, double probability, uint64_t block, uint64_t iteration, uint32_t stream, uint32_t node,
+    uint8_t* mask,              # (n,) OUT
+) noexcept nogil:
+    """1 with this probability, else 0: whether an element's 32 random bits are below probability * 2^32."""
+    cdef uint32_t[4 * LANES] words
+    cdef uint64_t threshold = <uint64_t>(probability * 4294967296.0 + 0.5)
+    cdef Py_ssize_t length, i
+    while n > 0:
+        length = min(n, 4 * LANES)
+        philox(block, iteration, stream, node, words)
+        for i in range(length):
+            mask[i] = words[i] < threshold
+        mask += length
+        n -= length
+        block += LANES
+
+
+def bits(Py_ssize_t n, uint64_t iteration, uint32_t stream, uint32_t node, uint64_t block=0):
+    """`random_bits` as an array."""
+    result = np.empty(n, np.uint32)
+    cdef uint32_t[::1] view = result
+    if n:
+        random_bits(n, block, iteration, stream, node, &view[0])
+    return result
+
+
+def mask(Py_ssize_t n, double probability, uint64_t iteration, uint32_t stream, uint32_t node, uint64_t block=0):
+    """`random_mask` as an array."""
+    result = np.empty(n, np.uint8)
+    cdef uint8_t[::1] view = result
+    if n:
+        random_mask(n, probability, block, iteration, stream, node, &view[0])
+    return result

@@ -1,0 +1,631 @@
+"""Merges: element by element (Add, Multiply, Maximum ...), side by side (Concatenate), and as products (Dot).
+
+An element-wise merge of several inputs is a chain y = ((x0 op x1) op x2) op ..., as in Keras, so that each
+operation needs one pair of kernels on two arrays of the same size. The chain runs backwards from the
+last input to the first. Inputs that broadcast are stretched to the output's shape first, in scratch;
+inputs that have its shape are read where they are.
+"""
+
+import numpy as np
+
+from cython cimport floating
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+
+from cbackprop.compiled.kernels.blas cimport gemm_nn, gemm_nt, gemm_tn
+from cbackprop.compiled.kernels.elementary cimport sqrt
+from cbackprop.compiled.kernels.gather cimport gather_rows, scatter_rows
+from cbackprop.compiled.kernels.vectors cimport copy_or_add
+from cbackprop.compiled.layers.layer cimport Batch, Layer
+
+
+cdef void add_forward(
+    Py_ssize_t n,
+    const floating* a,          # (n,) IN
+    const floating* b,          # (n,) IN
+    floating* y,                # (n,) OUT, may be a itself
+) noexcept nogil:
+    """y = a + b."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] = a[i] + b[i]
+
+
+cdef void add_backward(
+    Py_ssize_t n,
+    const floating* delta,      # (n,) IN dL/dy, which is dL/da too
+    floating* db,               # (n,) OUT, or NULL
+    bint add_db,
+) noexcept nogil:
+    """db = delta."""
+    if db != NULL:
+        copy_or_add(n, delta, add_db, db)
+
+
+cdef void subtract_forward(
+    Py_ssize_t n,
+    const floating* a,          # (n,) IN
+    const floating* b,          # (n,) IN
+    floating* y,                # (n,) OUT
+) noexcept nogil:
+    """y = a - b."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] = a[i] - b[i]
+
+
+cdef void subtract_backward(
+    Py_ssize_t n,
+    const floating* delta,      # (n,) IN dL/dy, which is dL/da too
+    floating* db,               # (n,) OUT, or NULL
+    bint add_db,
+) noexcept nogil:
+    """db = -delta."""
+    cdef Py_ssize_t i
+    if db == NULL:
+        return
+    if add_db:
+        for i in range(n):
+            db[i] -= delta[i]
+    else:
+        for i in range(n):
+            db[i] = -delta[i]
+
+
+cdef void multiply_forward(
+    Py_ssize_t n,
+    const floating* a,          # (n,) IN
+    const floating* b,          # (n,) IN
+    floating* y,                # (n,) OUT, may be a itself
+) noexcept nogil:
+    """y = a b."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] = a[i] * b[i]
+
+
+cdef void multiply_backward(
+    Py_ssize_t n,
+    const floating* a,          # (n,) IN
+    const floating* b,          # (n,) IN
+    floating* delta,            # (n,) IN dL/dy, OUT dL/da
+    floating* db,               # (n,) OUT, or NULL; may be b itself
+    bint add_db,
+) noexcept nogil:
+    """db = a delta, da = b delta."""
+    cdef Py_ssize_t i
+    cdef floating dy
+    if db == NULL:
+        for i in range(n):
+            delta[i] *= b[i]
+    elif add_db:
+        for i in range(n):
+            dy = delta[i]
+            delta[i] = dy * b[i]
+            db[i] += dy * a[i]
+    else:
+        for i in range(n):
+            dy = delta[i]
+            delta[i] = dy * b[i]
+            db[i] = dy * a[i]
+
+
+cdef void extreme_forward(
+    Py_ssize_t n,
+    floating sign,              # 1 for the maximum, -1 for the minimum
+    const floating* a,          # (n,) IN
+    const floating* b,          # (n,) IN
+    floating* y,                # (n,) OUT, may be a itself
+) noexcept nogil:
+    """y = sign max(sign a, sign b); NaN if either is."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] = b[i] if sign * b[i] > sign * a[i] or b[i] != b[i] else a[i]
+
+
+cdef void extreme_backward(
+    Py_ssize_t n,
+    floating sign,
+    const floating* a,          # (n,) IN
+    const floating* b,          # (n,) IN
+    floating* delta,            # (n,) IN dL/dy, OUT dL/da
+    floating* db,               # (n,) OUT, or NULL; may be b itself
+    bint add_db,
+) noexcept nogil:
+    """All of delta goes to the larger of sign a and sign b; both get half of it where they are equal."""
+    cdef Py_ssize_t i
+    cdef floating of_a, of_b
+    for i in range(n):
+        of_b = delta[i] * (1 if sign * b[i] > sign * a[i] else <floating>0.5 if b[i] == a[i] else 0)
+        of_a = delta[i] - of_b
+        if db != NULL:
+            db[i] = db[i] + of_b if add_db else of_b
+        delta[i] = of_a
+
+
+cdef void divide(Py_ssize_t n, floating divisor, floating* x) noexcept nogil:
+    """x /= divisor.
+
+    x (n,) IN, OUT.
+    """
+    cdef Py_ssize_t i
+    for i in range(n):
+        x[i] /= divisor
+
+
+cdef struct Operand:
+    const Py_ssize_t* index     # (width of the output,): the input's element at each place; NULL if it is the same
+    Py_ssize_t slot             # the part of scratch in which the input is stretched
+
+
+cdef class Merge(Layer):
+    """Subclasses override `combine` and `separate`, and set `reads_values` if the second reads a and b."""
+
+    cdef Operand* operands
+    cdef list memory            # what the operands' indices point into
+    cdef Py_ssize_t n_stretched
+    cdef bint reads_values
+
+    def __cinit__(self, spec, list input_shapes, tuple output_shape):
+        self.operands = <Operand*>calloc(len(input_shapes) + 1, sizeof(Operand))
+        if self.operands == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        free(self.operands)
+
+    def __init__(self, spec, list input_shapes, tuple output_shape):
+        cdef Py_ssize_t[::1] index
+        cdef Py_ssize_t i
+        self.memory = []
+        for i, shape in enumerate(input_shapes):
+            if shape == output_shape:
+                continue
+            elements = np.arange(np.prod(shape, dtype=np.intp), dtype=np.intp).reshape(shape)
+            index = np.broadcast_to(elements, output_shape).flatten()
+            self.memory.append(index)
+            self.operands[i] = Operand(&index[0], self.n_stretched)
+            self.n_stretched += 1
+        slots = self.n_stretched + (self.n_inputs - 2 if self.reads_values else 0)
+        self.scratch_width = slots * int(np.prod(output_shape, dtype=np.intp))
+
+    cdef void combine(self, Py_ssize_t n, const void* a, const void* b, void* y) noexcept nogil:
+        """y = a op b, where y may be a itself unless `reads_values`."""
+        pass
+
+    cdef void separate(
+        self, Py_ssize_t n, const void* a, const void* b, void* delta, void* db, bint add_db
+    ) noexcept nogil:
+        """From delta = dL/dy, make db = dL/db (or add to it; not at all if it is NULL), and turn delta into dL/da.
+
+        `db` may be b itself.
+        """
+        pass
+
+    cdef void* slot(self, Py_ssize_t rows, Py_ssize_t k) noexcept nogil:
+        """Part k of scratch, as large as the output."""
+        return <char*>self.scratch + k * rows * self.output.width * (8 if self.is_double else 4)
+
+    cdef void* operand(self, Py_ssize_t rows, Py_ssize_t i) noexcept nogil:
+        """Input i in the output's shape."""
+        return self.inputs[i].value if self.operands[i].index == NULL else self.slot(rows, self.operands[i].slot)
+
+    cdef void* result(self, Py_ssize_t rows, Py_ssize_t i) noexcept nogil:
+        """The result of the inputs up to i: in scratch if it is kept for the backward pass."""
+        if i == 0:
+            return self.operand(rows, 0)
+        if self.reads_values and i < self.n_inputs - 1:
+            return self.slot(rows, self.n_stretched + i - 1)
+        return self.output.value
+
+    cdef bint adds_to(self, Py_ssize_t i) noexcept nogil:
+        """Whether delta i holds something already.
+
+        The flags in `accumulate` are meant for going from the first input to the last. Here the last
+        comes first, so of several places of one tensor the last has the flag of the first.
+        """
+        cdef Py_ssize_t j
+        for j in range(i + 1, self.n_inputs):
+            if self.inputs[j] == self.inputs[i]:
+                return True
+        for j in range(i):
+            if self.inputs[j] == self.inputs[i]:
+                return self.accumulate[j]
+        return self.accumulate[i]
+
+    cdef void forward(self, const Batch* batch) noexcept nogil:
+        cdef Py_ssize_t rows = batch.rows, n = rows * self.output.width, i
+        for i in range(self.n_inputs):
+            if self.operands[i].index != NULL:
+                self.stretch(rows, i)
+        for i in range(1, self.n_inputs):
+            self.combine(n, self.result(rows, i - 1), self.operand(rows, i), self.result(rows, i))
+
+    cdef void backward(self, const Batch* batch) noexcept nogil:
+        cdef Py_ssize_t rows = batch.rows, n = rows * self.output.width, i
+        cdef void* delta = self.output.delta
+        cdef void* a
+        cdef void* b
+        for i in range(self.n_inputs - 1, 0, -1):
+            a, b = self.result(rows, i - 1), self.operand(rows, i)
+            if self.operands[i].index == NULL:
+                self.separate(n, a, b, delta, self.inputs[i].delta, self.adds_to(i))
+            else:
+                self.separate(n, a, b, delta, b if self.inputs[i].delta != NULL else NULL, False)
+                self.give(rows, i, b)
+        self.give(rows, 0, delta)
+
+    cdef void stretch(self, Py_ssize_t rows, Py_ssize_t i) noexcept nogil:
+        """Broadcast input i into its part of scratch."""
+        cdef const Py_ssize_t* index = self.operands[i].index
+        cdef Py_ssize_t width = self.inputs[i].width
+        cdef void* out = self.operand(rows, i)
+        if self.is_double:
+            gather_rows(rows, width, self.output.width, index, <const double*>self.inputs[i].value, <double*>out)
+        else:
+            gather_rows(rows, width, self.output.width, index, <const float*>self.inputs[i].value, <float*>out)
+
+    cdef void give(self, Py_ssize_t rows, Py_ssize_t i, const void* delta) noexcept nogil:
+        """Give input i its delta, summed over the axes along which it was broadcast."""
+        if self.inputs[i].delta == NULL:
+            return
+        if self.is_double:
+            self.give_typed(rows, i, <const double*>delta)
+        else:
+            self.give_typed(rows, i, <const float*>delta)
+
+    cdef void give_typed(self, Py_ssize_t rows, Py_ssize_t i, const floating* delta) noexcept nogil:
+        cdef const Py_ssize_t* index = self.operands[i].index
+        cdef Py_ssize_t width = self.output.width
+        cdef floating* dx = <floating*>self.inputs[i].delta
+        if index == NULL:
+            copy_or_add(rows * width, delta, self.adds_to(i), dx)
+        else:
+            scatter_rows(rows, self.inputs[i].width, width, index, delta, self.adds_to(i), dx)
+
+
+cdef class Add(Merge):
+    cdef void combine(self, Py_ssize_t n, const void* a, const void* b, void* y) noexcept nogil:
+        if self.is_double:
+            add_forward(n, <const double*>a, <const double*>b, <double*>y)
+        else:
+            add_forward(n, <const float*>a, <const float*>b, <float*>y)
+
+    cdef void separate(
+        self, Py_ssize_t n, const void* a, const void* b, void* delta, void* db, bint add_db
+    ) noexcept nogil:
+        if self.is_double:
+            add_backward(n, <const double*>delta, <double*>db, add_db)
+        else:
+            add_backward(n, <const float*>delta, <float*>db, add_db)
+
+
+cdef class Subtract(Merge):
+    cdef void combine(self, Py_ssize_t n, const void* a, const void* b, void* y) noexcept nogil:
+        if self.is_double:
+            subtract_forward(n, <const double*>a, <const double*>b, <double*>y)
+        else:
+            subtract_forward(n, <const float*>a, <const float*>b, <float*>y)
+
+    cdef void separate(
+        self, Py_ssize_t n, const void* a, const void* b, void* delta, void* db, bint add_db
+    ) noexcept nogil:
+        if self.is_double:
+            subtract_backward(n, <const double*>delta, <double*>db, add_db)
+        else:
+            subtract_backward(n, <const float*>delta, <float*>db, add_db)
+
+
+cdef class Average(Add):
+    """The sum, divided by the number of inputs."""
+
+    cdef void forward(self, const Batch* batch) noexcept nogil:
+        Add.forward(self, batch)
+        self.divide(batch.rows * self.output.width, self.output.value)
+
+    cdef void backward(self, const Batch* batch) noexcept nogil:
+        self.divide(batch.rows * self.output.width, self.output.delta)
+        Add.backward(self, batch)
+
+    cdef void divide(self, Py_ssize_t n, void* x) noexcept nogil:
+        if self.is_double:
+            divide(n, <double>self.n_inputs, <double*>x)
+        else:
+            divide(n, <float>self.n_inputs, <float*>x)
+
+
+cdef class Multiply(Merge):
+    def __cinit__(self, spec, list input_shapes, tuple output_shape):
+        self.reads_values = True
+
+    cdef void combine(self, Py_ssize_t n, const void* a, const void* b, void* y) noexcept nogil:
+        if self.is_double:
+            multiply_forward(n, <const double*>a, <const double*>b, <double*>y)
+        else:
+            multiply_forward(n, <const float*>a, <const float*>b, <float*>y)
+
+    cdef void separate(
+        self, Py_ssize_t n, const void* a, const void* b, void* delta, void* db, bint add_db
+    ) noexcept nogil:
+        if self.is_double:
+            multiply_backward(n, <const double*>a, <const double*>b, <double*>delta, <double*>db, add_db)
+        else:
+            multiply_backward(n, <const float*>a, <const float*>b, <float*>delta, <float*>db, add_db)
+
+
+cdef class Maximum(Merge):
+    cdef int sign
+
+    def __cinit__(self, spec, list input_shapes, tuple output_shape):
+        self.reads_values = True
+        self.sign = 1
+
+    cdef void combine(self, Py_ssize_t n, const void* a, const void* b, void* y) noexcept nogil:
+        if self.is_double:
+            extreme_forward(n, <double>self.sign, <const double*>a, <const double*>b, <double*>y)
+        else:
+            extreme_forward(n, <float>self.sign, <const float*>a, <const float*>b, <float*>y)
+
+    cdef void separate(
+        self, Py_ssize_t n, const void* a, const void* b, void* delta, void* db, bint add_db
+    ) noexcept nogil:
+        if self.is_double:
+            extreme_backward(
+                n, <double>self.sign, <const double*>a, <const double*>b, <double*>delta, <double*>db, add_db
+            )
+        else:
+            extreme_backward(n, <float>self.sign, <const float*>a, <const float*>b, <float*>delta, <float*>db, add_db)
+
+
+cdef class Minimum(Maximum):
+    def __cinit__(self, spec, list input_shapes, tuple output_shape):
+        self.sign = -1
+
+
+cdef void concatenate_forward(
+    Py_ssize_t positions, Py_ssize_t width, Py_ssize_t total,
+    const floating* x,          # (positions, width) IN
+    floating* y,                # (positions, total) OUT: its first `width` columns
+) noexcept nogil:
+    """y[:, :width] = x."""
+    cdef Py_ssize_t p
+    for p in range(positions):
+        memcpy(y + p * total, x + p * width, width * sizeof(floating))
+
+
+cdef void concatenate_backward(
+    Py_ssize_t positions, Py_ssize_t width, Py_ssize_t total,
+    const floating* dy,         # (positions, total) IN: its first `width` columns
+    floating* dx,               # (positions, width) OUT, or NULL
+    bint add_dx,
+) noexcept nogil:
+    """dx = dy[:, :width]."""
+    cdef Py_ssize_t p
+    if dx == NULL:
+        return
+    for p in range(positions):
+        copy_or_add(width, dy + p * total, add_dx, dx + p * width)
+
+
+cdef class Concatenate(Layer):
+    cdef Py_ssize_t positions   # places in front of the axis, in each sample
+
+    def __init__(self, spec, list input_shapes, tuple output_shape):
+        axis = spec.positive_axis(len(output_shape) + 1)
+        self.positions = int(np.prod(output_shape[:axis - 1], dtype=np.intp))
+
+    cdef void forward(self, const Batch* batch) noexcept nogil:
+        if self.is_double:
+            self.run_forward(batch.rows * self.positions, <double*>self.output.value)
+        else:
+            self.run_forward(batch.rows * self.positions, <float*>self.output.value)
+
+    cdef void run_forward(self, Py_ssize_t positions, floating* y) noexcept nogil:
+        cdef Py_ssize_t total = self.output.width // self.positions, i, width
+        for i in range(self.n_inputs):
+            width = self.inputs[i].width // self.positions
+            concatenate_forward(positions, width, total, <const floating*>self.inputs[i].value, y)
+            y += width
+
+    cdef void backward(self, const Batch* batch) noexcept nogil:
+        if self.is_double:
+            self.run_backward(batch.rows * self.positions, <double*>self.output.delta)
+        else:
+            self.run_backward(batch.rows * self.positions, <float*>self.output.delta)
+
+    cdef void run_backward(self, Py_ssize_t positions, const floating* dy) noexcept nogil:
+        cdef Py_ssize_t total = self.output.width // self.positions, i, width
+        for i in range(self.n_inputs):
+            width = self.inputs[i].width // self.positions
+            concatenate_backward(positions, width, total, dy, <floating*>self.inputs[i].delta, self.accumulate[i])
+            dy += width
+
+
+cdef void normalize_forward(
+    Py_ssize_t rows, Py_ssize_t width, double epsilon,
+    const floating* x,          # (rows, width) IN
+    floating* y,                # (rows, width) OUT, may be x itself
+    floating* scale,            # (rows,) OUT: what each row is multiplied by
+) noexcept nogil:
+    """y = x min(1 / |x|, 1 / epsilon), row by row, with the Euclidean norm |x|."""
+    cdef Py_ssize_t r, j
+    cdef floating squares
+    for r in range(rows):
+        squares = 0
+        for j in range(width):
+            squares += x[j] * x[j]
+        scale[r] = min(1 / sqrt(squares), <floating>(1 / epsilon))
+        for j in range(width):
+            y[j] = x[j] * scale[r]
+        x += width
+        y += width
+
+
+cdef void normalize_backward(
+    Py_ssize_t rows, Py_ssize_t width, double epsilon,
+    const floating* y,          # (rows, width) IN
+    const floating* scale,      # (rows,) IN
+    floating* delta,            # (rows, width) IN dL/dy, OUT dL/dx
+) noexcept nogil:
+    """delta <- scale (delta - y (y . delta)), without the second term where epsilon bounds the scale."""
+    cdef Py_ssize_t r, j
+    cdef floating dot
+    for r in range(rows):
+        dot = 0
+        if scale[r] < <floating>(1 / epsilon):
+            for j in range(width):
+                dot += y[j] * delta[j]
+        for j in range(width):
+            delta[j] = scale[r] * (delta[j] - dot * y[j])
+        y += width
+        delta += width
+
+
+cdef void dot_forward(
+    Py_ssize_t samples, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    const floating* a,          # (samples, m, k) IN
+    const floating* b,          # (samples, n, k) IN
+    floating* y,                # (samples, m, n) OUT
+) noexcept nogil:
+    """y = a b^T, for each sample."""
+    cdef Py_ssize_t s
+    for s in range(samples):
+        gemm_nt(m, n, k, <floating>1, a + s * m * k, b + s * n * k, <floating>0, y + s * m * n)
+
+
+cdef void dot_backward(
+    Py_ssize_t samples, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    const floating* a,          # (samples, m, k) IN
+    const floating* b,          # (samples, n, k) IN
+    const floating* dy,         # (samples, m, n) IN
+    floating* da,               # (samples, m, k) OUT, or NULL
+    bint add_da,
+    floating* db,               # (samples, n, k) OUT, or NULL
+    bint add_db,
+) noexcept nogil:
+    """da = dy b, db = dy^T a, for each sample."""
+    cdef Py_ssize_t s
+    for s in range(samples):
+        if da != NULL:
+            gemm_nn(m, k, n, <floating>1, dy + s * m * n, b + s * n * k, <floating>add_da, da + s * m * k)
+        if db != NULL:
+            gemm_tn(n, k, m, <floating>1, dy + s * m * n, a + s * m * k, <floating>add_db, db + s * n * k)
+
+
+cdef struct Factor:
+    Py_ssize_t count            # vectors in each sample
+    const Py_ssize_t* index     # where their elements are in the input, vector by vector; NULL if just so
+    bint in_place               # used as it is: not moved and not normalised
+    Py_ssize_t value            # where its vectors, their deltas and scales are in scratch: elements per sample
+    Py_ssize_t delta            #   in front of them
+    Py_ssize_t scale
+
+
+cdef class Dot(Layer):
+    """Each input as a matrix of vectors along its axis; the output holds the products of all pairs of them."""
+
+    cdef Factor[2] factors
+    cdef list memory            # what the factors' indices point into
+    cdef Py_ssize_t length      # of the vectors
+    cdef bint normalize
+    cdef double epsilon
+
+    def __init__(self, spec, list input_shapes, tuple output_shape):
+        cdef Py_ssize_t[::1] index
+        cdef Py_ssize_t i, width = 0, size
+        axes = spec.positive_axes([(None, *shape) for shape in input_shapes])
+        self.normalize = spec.normalize
+        self.epsilon = spec.epsilon
+        self.length = input_shapes[0][axes[0] - 1]
+        self.memory = []
+        for i, (axis, shape) in enumerate(zip(axes, input_shapes)):
+            size = int(np.prod(shape, dtype=np.intp))
+            self.factors[i].count = size // self.length
+            elements = np.arange(size, dtype=np.intp)
+            index = np.moveaxis(elements.reshape(shape), axis - 1, -1).flatten()
+            if not np.array_equal(index, elements):
+                self.memory.append(index)
+                self.factors[i].index = &index[0]
+            self.factors[i].in_place = self.factors[i].index == NULL and not self.normalize
+            if not self.factors[i].in_place:
+                self.factors[i].value = width
+                self.factors[i].delta = width + size
+                self.factors[i].scale = width + 2 * size
+                width += 2 * size + (self.factors[i].count if self.normalize else 0)
+        self.scratch_width = width
+
+    cdef void forward(self, const Batch* batch) noexcept nogil:
+        if self.is_double:
+            self.run_forward(batch.rows, <double*>self.output.value)
+        else:
+            self.run_forward(batch.rows, <float*>self.output.value)
+
+    cdef void run_forward(self, Py_ssize_t rows, floating* y) noexcept nogil:
+        cdef Py_ssize_t i
+        for i in range(2):
+            if not self.factors[i].in_place:
+                self.pack(rows, i, <const floating*>self.inputs[i].value)
+        dot_forward(
+            rows, self.factors[0].count, self.factors[1].count, self.length,
+            self.vectors(rows, 0, y), self.vectors(rows, 1, y), y,
+        )
+
+    cdef void backward(self, const Batch* batch) noexcept nogil:
+        if self.is_double:
+            self.run_backward(batch.rows, <double*>self.output.delta)
+        else:
+            self.run_backward(batch.rows, <float*>self.output.delta)
+
+    cdef void run_backward(self, Py_ssize_t rows, floating* dy) noexcept nogil:
+        cdef Py_ssize_t i
+        cdef floating* deltas[2]
+        cdef bint[2] add
+        for i in range(2):
+            deltas[i], add[i] = <floating*>self.inputs[i].delta, self.accumulate[i]
+            if deltas[i] != NULL and not self.factors[i].in_place:
+                deltas[i], add[i] = self.part(rows, self.factors[i].delta, dy), False
+        dot_backward(
+            rows, self.factors[0].count, self.factors[1].count, self.length,
+            self.vectors(rows, 0, dy), self.vectors(rows, 1, dy), dy, deltas[0], add[0], deltas[1], add[1],
+        )
+        for i in range(2):
+            if deltas[i] != NULL and not self.factors[i].in_place:
+                self.unpack(rows, i, deltas[i])
+
+    cdef floating* part(self, Py_ssize_t rows, Py_ssize_t offset, const floating* typed) noexcept nogil:
+        """Scratch behind `offset` elements per sample; `typed` only tells the type."""
+        return <floating*>self.scratch + rows * offset
+
+    cdef const floating* vectors(self, Py_ssize_t rows, Py_ssize_t i, const floating* typed) noexcept nogil:
+        """The (rows * count, length) vectors of input i."""
+        if self.factors[i].in_place:
+            return <const floating*>self.inputs[i].value
+        return self.part(rows, self.factors[i].value, typed)
+
+    cdef void pack(self, Py_ssize_t rows, Py_ssize_t i, const floating* x) noexcept nogil:
+        """Make the vectors of input i in scratch."""
+        cdef Factor* factor = &self.factors[i]
+        cdef Py_ssize_t width = factor.count * self.length
+        cdef floating* out = self.part(rows, factor.value, x)
+        if factor.index != NULL:
+            gather_rows(rows, width, width, factor.index, x, out)
+            x = out
+        if self.normalize:
+            normalize_forward(
+                rows * factor.count, self.length, self.epsilon, x, out, self.part(rows, factor.scale, x)
+            )
+
+    cdef void unpack(self, Py_ssize_t rows, Py_ssize_t i, floating* delta) noexcept nogil:
+        """Lead the delta of the vectors of input i back to the input."""
+        cdef Factor* factor = &self.factors[i]
+        cdef Py_ssize_t width = factor.count * self.length
+        cdef floating* dx = <floating*>self.inputs[i].delta
+        if self.normalize:
+            normalize_backward(
+                rows * factor.count, self.length, self.epsilon,
+                self.part(rows, factor.value, delta), self.part(rows, factor.scale, delta), delta,
+            )
+        if factor.index == NULL:
+            copy_or_add(rows * width, delta, self.accumulate[i], dx)
+        else:
+            scatter_rows(rows, width, width, factor.index, delta, self.accumulate[i], dx)

@@ -1,0 +1,54 @@
+"""Layers that put every element of a sample somewhere else; those that only change its shape are views.
+
+`Permute` and `RepeatVector` differ in nothing but an index: which element of the input each element of
+the output is.
+"""
+
+import numpy as np
+
+from cbackprop.compiled.kernels.gather cimport gather_rows, scatter_rows
+from cbackprop.compiled.layers.layer cimport Batch, Layer
+
+
+cdef class Gather(Layer):
+    """y[j] = x[index[j]]; subclasses set the index."""
+
+    cdef object memory          # the index: kept alive here
+    cdef const Py_ssize_t* index
+
+    cdef set_index(self, array):
+        cdef Py_ssize_t[::1] view = array.flatten()
+        self.memory = view
+        self.index = &view[0]
+
+    cdef void forward(self, const Batch* batch) noexcept nogil:
+        cdef const void* x = self.inputs[0].value
+        cdef void* y = self.output.value
+        cdef Py_ssize_t width = self.inputs[0].width
+        if self.is_double:
+            gather_rows(batch.rows, width, self.output.width, self.index, <const double*>x, <double*>y)
+        else:
+            gather_rows(batch.rows, width, self.output.width, self.index, <const float*>x, <float*>y)
+
+    cdef void backward(self, const Batch* batch) noexcept nogil:
+        cdef const void* dy = self.output.delta
+        cdef void* dx = self.inputs[0].delta
+        cdef Py_ssize_t width = self.inputs[0].width
+        cdef bint add = self.accumulate[0]
+        if dx == NULL:
+            return
+        if self.is_double:
+            scatter_rows(batch.rows, width, self.output.width, self.index, <const double*>dy, add, <double*>dx)
+        else:
+            scatter_rows(batch.rows, width, self.output.width, self.index, <const float*>dy, add, <float*>dx)
+
+
+cdef class Permute(Gather):
+    def __init__(self, spec, list input_shapes, tuple output_shape):
+        elements = np.arange(np.prod(output_shape, dtype=np.intp), dtype=np.intp).reshape(input_shapes[0])
+        self.set_index(elements.transpose([dim - 1 for dim in spec.dims]))
+
+
+cdef class RepeatVector(Gather):
+    def __init__(self, spec, list input_shapes, tuple output_shape):
+        self.set_index(np.broadcast_to(np.arange(output_shape[-1], dtype=np.intp), output_shape))
