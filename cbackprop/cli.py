@@ -76,7 +76,8 @@ def fit(options: argparse.Namespace, train: Any, engine: str, verbose: int | str
         ],
         name="digits",
     )
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], engine=engine)
+    optimizer = cb.optimizers.Adam(3e-3)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], engine=engine)
     start = time.perf_counter()
     model.fit(*train, batch_size=options.batch_size, epochs=options.epochs, verbose=verbose)
     return model, time.perf_counter() - start

@@ -30,6 +30,10 @@ class InputLayer(Layer):
     TypeError, ValueError
         If `shape` is not a tuple of positive integers.
 
+    References
+    ----------
+    As Keras 3.
+
     Examples
     --------
     >>> import cbackprop as cb
