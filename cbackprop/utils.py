@@ -1,6 +1,56 @@
-"""Seeds, and names."""
+"""Seeds, names, and labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from cbackprop.layers.layer import clear_names as clear_session
+from cbackprop.losses.target import as_array
 from cbackprop.random import set_random_seed
+from cbackprop.validation import check_integer
 
-__all__ = ["clear_session", "set_random_seed"]
+__all__ = ["clear_session", "set_random_seed", "to_categorical"]
+
+
+def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[Any]:
+    """Class numbers as one-hot rows.
+
+    Parameters
+    ----------
+    x : array_like of int
+        Classes from 0; a last axis of length 1 is dropped.
+    num_classes : int, optional
+        The largest class plus 1 by default.
+
+    Returns
+    -------
+    ndarray
+        Float64 of shape (..., num_classes), with a 1 in each row.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `x` holds anything but integers in [0, num_classes).
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.utils.to_categorical([0, 2], 3)
+    array([[1., 0., 0.],
+           [0., 0., 1.]])
+    """
+    classes = as_array("x", x)
+    if classes.ndim > 1 and classes.shape[-1] == 1:
+        classes = classes[..., 0]
+    numbers = classes.astype(np.int64)
+    if not np.array_equal(numbers, classes):
+        raise ValueError("x must hold class numbers, but got fractions.")
+    if num_classes is None:
+        num_classes = int(numbers.max()) + 1 if numbers.size else 0
+    check_integer("num_classes", num_classes, 0)
+    if numbers.size and not 0 <= numbers.min() <= numbers.max() < num_classes:
+        raise ValueError(f"x must hold classes in [0, {num_classes}), but got {numbers.min()} to {numbers.max()}.")
+    return np.eye(num_classes)[numbers]
