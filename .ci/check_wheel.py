@@ -10,8 +10,15 @@ ALLOWED = {".py", ".pyi", ".pxd", ".so", ".pyd", ".npz", ".md", ".typed"}
 path = Path(sys.argv[1])
 names = zipfile.ZipFile(path).namelist()
 package = [name for name in names if ".dist-info/" not in name]
-strangers = [n for n in package if not n.startswith("cbackprop/") or not {PurePosixPath(n).suffix, PurePosixPath(n).name[-6:]} & ALLOWED]
+strangers = [
+    n
+    for n in package
+    if not n.startswith("cbackprop/") or not {PurePosixPath(n).suffix, PurePosixPath(n).name[-6:]} & ALLOWED
+]
 missing = [end for end in ("py.typed", ".pxd", ".so", ".npz") if not any(name.endswith(end) for name in package)]
-print(f"{path.name}: {path.stat().st_size:,} bytes, {len(names)} files, {sum(n.endswith('.so') for n in names)} extensions")
+print(
+    f"{path.name}: {path.stat().st_size:,} bytes, {len(names)} files, "
+    f"{sum(name.endswith('.so') for name in names)} extensions"
+)
 if strangers or missing or path.stat().st_size > LIMIT:
     sys.exit(f"not allowed: {strangers}; missing: {missing}; limit {LIMIT:,} bytes")

@@ -38,7 +38,9 @@ class Network:
     @property
     def name(self) -> str:
         kind = {"mse": "MSE", "sparse_categorical_crossentropy": "CE"}[self.loss]
-        return f"{'-'.join(map(str, self.widths))} {self.activation} {kind}, batch {self.batch}, {self.optimizer().name}"
+        return (
+            f"{'-'.join(map(str, self.widths))} {self.activation} {kind}, batch {self.batch}, {self.optimizer().name}"
+        )
 
     def model(self, engine: str) -> cb.Sequential:
         *hidden, outputs = self.widths[1:]
@@ -100,7 +102,11 @@ def measure(network: Network, rounds: int) -> dict[str, float]:
 def processor() -> str:
     """The processor's name as the system tells it."""
     info = Path("/proc/cpuinfo")
-    names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line] if info.exists() else []
+    names = (
+        [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line]
+        if info.exists()
+        else []
+    )
     return names[0] if names else platform.processor() or platform.machine()
 
 

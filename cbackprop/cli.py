@@ -24,7 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     train = commands.add_parser("train", help="train a classifier on the bundled digits, and compare with NumPy")
     train.add_argument("--epochs", type=int, default=40, help="passes over the training images (default %(default)s)")
     train.add_argument("--batch-size", type=int, default=32, help="images in a step (default %(default)s)")
-    train.add_argument("--seed", type=int, default=0, help="of initial weights, dropout and order (default %(default)s)")
+    train.add_argument(
+        "--seed", type=int, default=0, help="of initial weights, dropout and order (default %(default)s)"
+    )
     train.add_argument("--no-compare", action="store_true", help="leave the NumPy twin out")
     train.set_defaults(run=run_train)
     info = commands.add_parser("info", help="print version, instruction set, BLAS and threads")
@@ -64,7 +66,9 @@ def run_train(options: argparse.Namespace) -> None:
     print(f"ratio       {reference_seconds / seconds:8.1f}")
 
 
-def fit(options: argparse.Namespace, train: Any, engine: str, verbose: int | str) -> tuple[cb.Sequential, float]:
+def fit(
+    options: argparse.Namespace, data: tuple[Any, Any], engine: str, verbose: int | str
+) -> tuple[cb.Sequential, float]:
     """Train the digits' classifier, always from the same seed; the model and the seconds that `fit` took."""
     cb.utils.set_random_seed(options.seed)
     model = cb.Sequential(
@@ -79,7 +83,7 @@ def fit(options: argparse.Namespace, train: Any, engine: str, verbose: int | str
     optimizer = cb.optimizers.Adam(3e-3)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], engine=engine)
     start = time.perf_counter()
-    model.fit(*train, batch_size=options.batch_size, epochs=options.epochs, verbose=verbose)
+    model.fit(data[0], data[1], batch_size=options.batch_size, epochs=options.epochs, verbose=verbose)
     return model, time.perf_counter() - start
 
 

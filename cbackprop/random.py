@@ -41,7 +41,7 @@ def set_random_seed(seed: int) -> None:
     global _generator
     seed = check_integer("seed", seed, minimum=0, maximum=2**32 - 1)
     python_random.seed(seed)
-    np.random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - the global one is what is to be seeded
     _generator = np.random.default_rng(seed)
 
 

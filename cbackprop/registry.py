@@ -10,7 +10,7 @@ import difflib
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class Registry:
         The public module they live in, such as ``"losses"``; written into configs.
     """
 
-    families: dict[str, Registry] = {}
+    families: ClassVar[dict[str, Registry]] = {}
 
     def __init__(self, family: str, module: str) -> None:
         self.family = family

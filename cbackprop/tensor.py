@@ -109,7 +109,7 @@ def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
 def _is_structure(items: Sequence[Any]) -> bool:
     """Whether a list holds arrays or tensors, and is not an array written as a list of numbers."""
     return len(items) > 0 and all(
-        isinstance(item, (KerasTensor, dict)) or hasattr(item, "__array__") and np.ndim(item) > 0
+        isinstance(item, (KerasTensor, dict)) or (hasattr(item, "__array__") and np.ndim(item) > 0)
         if not isinstance(item, (list, tuple))
         else _is_structure(item)
         for item in items

@@ -140,7 +140,7 @@ class Variable:
             raise ValueError(f"Weight {self.path!r} cannot hold NaN or infinity (in {self.dtype}).")
         return array
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return self.array.astype(dtype or self.dtype)
 
     def __repr__(self) -> str:

@@ -51,7 +51,11 @@ def assert_agree(make_model, dtype, optimizer="sgd", loss="mse"):
 @pytest.mark.parametrize("dtype", LIMITS)
 @pytest.mark.parametrize(
     ("make", "shapes"),
-    [pytest.param(make, shapes, id=f"{name}{i}") for name, rows in networks.LAYERS.items() for i, (make, shapes) in enumerate(rows)],
+    [
+        pytest.param(make, shapes, id=f"{name}{i}")
+        for name, rows in networks.LAYERS.items()
+        for i, (make, shapes) in enumerate(rows)
+    ],
 )
 def test_layer(make, shapes, dtype):
     assert_agree(lambda: networks.around(make, shapes), dtype)

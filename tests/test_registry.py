@@ -14,9 +14,7 @@ from cbackprop.plan.plan import implementation_of
 from cbackprop.reference import activations as activation_twins
 from cbackprop.registry import Registry
 
-FAMILIES = {
-    name: dict(registry) for name, registry in Registry.families.items()
-}
+FAMILIES = {name: dict(registry) for name, registry in Registry.families.items()}
 EVERYTHING = [
     pytest.param(family, name, thing, id=f"{family}.{name}")
     for family, things in FAMILIES.items()
@@ -95,7 +93,8 @@ def test_every_layer_has_a_network_that_checks_its_gradient():
 
 
 @pytest.mark.parametrize(
-    "make", [pytest.param(make, id=f"{name}{i}") for name, rows in networks.LAYERS.items() for i, (make, _) in enumerate(rows)]
+    "make",
+    [pytest.param(make, id=f"{name}{i}") for name, rows in networks.LAYERS.items() for i, (make, _) in enumerate(rows)],
 )
 def test_layer_config_round_trip(make):
     layer = make()
@@ -126,7 +125,7 @@ def test_unknown_name_suggests_known_ones(family):
         module.get(name + "x")
     with pytest.raises(ValueError, match=r"Known: |Did you mean"):
         module.get("?")
-    with pytest.raises(TypeError, match="Expected an? "):
+    with pytest.raises(TypeError, match=r"Expected an? "):
         module.get(3.5)
 
 

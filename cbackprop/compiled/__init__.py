@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cbackprop.compiled import cpu
+from cbackprop.compiled import cpu as cpu
 
 __all__ = ["INSTRUCTION_SET", "available", "variant_path"]
 

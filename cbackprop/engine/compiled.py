@@ -47,7 +47,9 @@ class CompiledEngine(Engine):
         heads = [self._head(index, objective) for index, objective in enumerate(self.objectives)]
         self.runner.set_heads(heads, outputs)
         self._set_backward()
-        self.runner_optimizer = self.optimizer and self.optimizer.implementation_in("compiled")(self.optimizer, is_double)
+        self.runner_optimizer: Any = self.optimizer and self.optimizer.implementation_in("compiled")(
+            self.optimizer, is_double
+        )
         self.capacity = 0
 
     def _layer(self, step: Step) -> Any:
@@ -56,7 +58,7 @@ class CompiledEngine(Engine):
     def _head(self, index: int, objective: Objective) -> Head:
         shape, loss = self.plan.output_shapes[index], objective.loss
         function = loss and loss.row_function(self.links[index] is not None, self.dtype.name)
-        reduction = loss.reduction if loss else "sum"
+        reduction = (loss and loss.reduction) or "sum"
         weight = objective.loss_weight
         return Head(math.prod(shape[:-1]), shape[-1], function, reduction, weight, self.metric_means[index])
 

@@ -29,7 +29,7 @@ class ReferenceEngine(Engine):
             find("reference.layers", step.implementation)(step.layer, step.input_shapes, step.output_shape, index)
             for index, step in enumerate(self.plan.steps)
         ]
-        self.loss_functions = [
+        self.loss_functions: list[Any] = [
             objective.loss and find("reference", objective.loss.implementation)(objective.loss, link is not None)
             for objective, link in zip(self.objectives, self.links, strict=True)
         ]
@@ -92,8 +92,7 @@ class ReferenceEngine(Engine):
                 continue
             batch = Batch(training if step.training is None else step.training, self.iteration)
             sources = [
-                values[buffer].reshape(-1, *shape)
-                for buffer, shape in zip(step.inputs, step.input_shapes, strict=True)
+                values[buffer].reshape(-1, *shape) for buffer, shape in zip(step.inputs, step.input_shapes, strict=True)
             ]
             values[step.output] = layer.forward(sources, self.parameters[index], batch)
         return values

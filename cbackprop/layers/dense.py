@@ -83,7 +83,7 @@ class Dense(Layer):
 
     def build(self, input_shape: Shape) -> None:
         """Create kernel and bias."""
-        self.kernel = self.add_weight((input_shape[-1], self.units), self.kernel_initializer, name="kernel")
+        self.kernel = self.add_weight((*input_shape[-1:], self.units), self.kernel_initializer, name="kernel")
         if self.use_bias:
             self.bias = self.add_weight((self.units,), self.bias_initializer, name="bias")
 
@@ -98,5 +98,6 @@ class Dense(Layer):
         assert self.kernel is not None
         if input_shape[-1] != self.kernel.shape[0]:
             raise ValueError(
-                f"Dense {self.name!r} was built for inputs of width {self.kernel.shape[0]}, but got shape {input_shape}."
+                f"Dense {self.name!r} was built for inputs of width {self.kernel.shape[0]}, "
+                f"but got shape {input_shape}."
             )

@@ -168,13 +168,13 @@ class Layer(Spec):
 
     def add_weight(
         self,
-        shape: Sequence[int],
+        shape: Sequence[int | None],
         initializer: Any = "glorot_uniform",
         trainable: bool = True,
         name: str = "weight",
     ) -> Variable:
         """Create a weight; it joins `variables`."""
-        variable = Variable(shape, initializers.get(initializer), self.dtype, name, trainable)
+        variable = Variable(check_shape("shape", shape), initializers.get(initializer), self.dtype, name, trainable)
         variable.path = f"{self.name}/{name}"
         self._variables.append(variable)
         return variable

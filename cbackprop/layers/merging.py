@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class Merge(Layer):
     broadcast. Their deltas are summed over the axes along which that happened.
     """
 
-    n_inputs = None
+    n_inputs: ClassVar[int | None] = None
     reads_output = False
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
@@ -288,7 +288,7 @@ class Concatenate(Layer):
     (None, 6, 3)
     """
 
-    n_inputs = None
+    n_inputs: ClassVar[int | None] = None
     reads_output = False
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:

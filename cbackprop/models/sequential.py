@@ -46,9 +46,7 @@ class Sequential(Model):
     ((None, 1), 21)
     """
 
-    def __init__(
-        self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None
-    ) -> None:
+    def __init__(self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
         Layer.__init__(self, name=name)
         Trainer.__init__(self)
         self._stack: list[Layer] = []

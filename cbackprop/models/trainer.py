@@ -206,7 +206,7 @@ class Trainer:
         if steps_per_epoch is not None:
             steps_per_epoch = check_integer("steps_per_epoch", steps_per_epoch, 1)
         frequency = _check_frequency(validation_freq)
-        display = Display.check(verbose)
+        Display.check(verbose)
         engine = self._prepare(x, "fit")
         if not any(objective.loss for objective in engine.objectives):
             raise ValueError("fit needs a loss, but the model was compiled without one.")

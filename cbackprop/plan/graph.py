@@ -76,13 +76,14 @@ class Graph:
             node_depth[node] = layer_depth[node.layer] = depth
             for tensor in node.inputs:
                 parent = tensor.node
-                if parent in inside and not (id(tensor) in boundary and parent.inputs):
+                if parent is not None and parent in inside and not (id(tensor) in boundary and parent.inputs):
                     node_depth[parent] = max(depth + 1, node_depth.get(parent, 0))
         for tensor in self.inputs:
-            layer = tensor.node.layer if tensor.node else None
-            if layer is not None and not tensor.node.inputs and layer not in layer_depth:
-                layer_depth[layer] = 0
-                self._met[layer] = -1
+            node_of_input = tensor.node
+            if node_of_input is None or node_of_input.inputs or node_of_input.layer in layer_depth:
+                continue
+            layer_depth[node_of_input.layer] = 0
+            self._met[node_of_input.layer] = -1
         return sorted(layer_depth, key=lambda layer: (-layer_depth[layer], self._met[layer]))
 
     def _check_inputs_reach(self) -> None:

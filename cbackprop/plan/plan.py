@@ -194,7 +194,9 @@ class Plan:
             deltas: list[str | None] = []
             for buffer in step.inputs:
                 in_place = buffer == step.output
-                deltas.append(None if buffer not in needed else "add" if buffer in written and not in_place else "write")
+                deltas.append(
+                    None if buffer not in needed else "add" if buffer in written and not in_place else "write"
+                )
                 written.add(buffer)
             gradients: list[str | None] = []
             for variable in step.layer.variables:

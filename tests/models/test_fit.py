@@ -353,7 +353,13 @@ def test_initial_epoch(data):
 def test_data_of_many_kinds_is_the_same_data(rng):
     x, y = rng.integers(5, size=(10, 3)), rng.integers(2, size=10)
     results = []
-    for kind in (np.asarray, np.float32, np.asfortranarray, lambda a: a.tolist(), lambda a: np.repeat(a, 2, axis=0)[::2]):
+    for kind in (
+        np.asarray,
+        np.float32,
+        np.asfortranarray,
+        lambda a: a.tolist(),
+        lambda a: np.repeat(a, 2, axis=0)[::2],
+    ):
         cb.utils.set_random_seed(1)
         model = cb.Sequential([layers.Dense(2, activation="softmax")])
         model.compile("sgd", "sparse_categorical_crossentropy")

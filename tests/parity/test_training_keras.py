@@ -1,4 +1,4 @@
-"""The same weights and batches in Keras 3: predictions, losses and weights after 20 steps, for every optimizer and loss.
+"""The same weights and batches in Keras 3: predictions, losses, weights after 20 steps, for every optimizer and loss.
 
 Keras computes in float32 throughout, cbackprop sums losses in float64. The limits are those of float32 rounding over
 20 steps: a few units in the last place (6e-8) of each number, times 20 steps, times the few hundred terms of a sum.
@@ -47,7 +47,9 @@ def compare_training(ours, theirs, x, y, weights=None, relative=RELATIVE, absolu
         assert set(a) == set(b)
         for name in a:
             np.testing.assert_allclose(a[name], b[name], rtol=relative, atol=absolute)
-    np.testing.assert_allclose(ours.predict(x, verbose=0), theirs.predict(x, verbose=0), rtol=relative, atol=10 * absolute)
+    np.testing.assert_allclose(
+        ours.predict(x, verbose=0), theirs.predict(x, verbose=0), rtol=relative, atol=10 * absolute
+    )
     for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=relative, atol=10 * absolute)
 
@@ -91,7 +93,9 @@ def test_every_activation(activation, rng):
     compare_training(ours, theirs, x, rng.normal(size=(8 * STEPS, 2)).astype("float32"))
 
 
-@pytest.mark.parametrize("options", [{"clipnorm": 0.1}, {"clipvalue": 0.01}, {"global_clipnorm": 0.1}, {"weight_decay": 0.1}])
+@pytest.mark.parametrize(
+    "options", [{"clipnorm": 0.1}, {"clipvalue": 0.01}, {"global_clipnorm": 0.1}, {"weight_decay": 0.1}]
+)
 def test_common_options_of_optimizers(options, rng):
     ours, theirs = build(cb, None), build(keras, None)
     for library, model in ((cb, ours), (keras, theirs)):
@@ -109,14 +113,18 @@ def test_a_graph_with_everything(rng):
         inner = library.Model(inner_input, layers.Dense(6, activation="silu", name="inner")(inner_input), name="nested")
         left = shared(a)
         right = shared(layers.Dense(4, name="widen")(b))
-        joined = layers.Concatenate(name="joined")([layers.Multiply(name="m")([left, right]), inner(left), inner(right)])
+        joined = layers.Concatenate(name="joined")(
+            [layers.Multiply(name="m")([left, right]), inner(left), inner(right)]
+        )
         top = layers.PReLU(name="prelu")(layers.Dense(5, name="top")(joined))
         return library.Model(
             [a, b], [layers.Dense(1, name="value")(top), layers.Dense(3, activation="softmax", name="kind")(top)]
         )
 
     ours, theirs = make(cb), make(keras)
-    assert [w.path for w in theirs.weights] == [w.path for w in ours.weights] or len(theirs.weights) == len(ours.weights)
+    assert [w.path for w in theirs.weights] == [w.path for w in ours.weights] or len(theirs.weights) == len(
+        ours.weights
+    )
     theirs.set_weights(ours.get_weights())
     for library, model in ((cb, ours), (keras, theirs)):
         model.compile(

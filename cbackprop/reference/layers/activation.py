@@ -21,8 +21,6 @@ class Activation(Layer):
         self.y: Array = self.f(self.x, *self.arguments)
         return self.y
 
-    def backward(
-        self, delta: Array, parameters: list[Array], wanted: list[bool]
-    ) -> tuple[list[Array], list[Array]]:
+    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
         """delta f'(x)."""
         return [self.f_backward(delta, self.x, self.y, *self.arguments)], []

@@ -18,9 +18,7 @@ class Dense(Layer):
             y += parameters[1]
         return y
 
-    def backward(
-        self, delta: Array, parameters: list[Array], wanted: list[bool]
-    ) -> tuple[list[Array], list[Array]]:
+    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
         """Sums over the batch and all axes between it and the last."""
         kernel = parameters[0]
         x = self.x.reshape(-1, kernel.shape[0])

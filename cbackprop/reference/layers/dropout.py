@@ -28,9 +28,7 @@ class Dropout(Layer):
         self.scale = x.dtype.type(1 / keep if keep > 0 else 0)
         return self.masked(x)
 
-    def backward(
-        self, delta: Array, parameters: list[Array], wanted: list[bool]
-    ) -> tuple[list[Array], list[Array]]:
+    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
         """The masked and scaled delta."""
         return [self.masked(delta) if self.active else delta], []
 

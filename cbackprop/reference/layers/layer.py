@@ -45,9 +45,7 @@ class Layer:
         """The output (batch, *output_shape) of inputs (batch, *input_shape)."""
         raise NotImplementedError
 
-    def backward(
-        self, delta: Array, parameters: list[Array], wanted: list[bool]
-    ) -> tuple[list[Array], list[Array]]:
+    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
         """From dL/doutput, the dL/dinput of each input and the dL/dparameter of each parameter.
 
         Input deltas that are not `wanted` need not be computed; anything may stand in their place.

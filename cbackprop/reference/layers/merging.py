@@ -34,9 +34,7 @@ class Merge(Layer):
             self.results.append(self.combine(self.results[-1], x))
         return self.results.pop()
 
-    def backward(
-        self, delta: Array, parameters: list[Array], wanted: list[bool]
-    ) -> tuple[list[Array], list[Array]]:
+    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
         """The chain in reverse."""
         deltas: list[Array] = []
         for a, b in zip(reversed(self.results), reversed(self.operands[1:]), strict=True):
@@ -100,9 +98,7 @@ class Average(Add):
         """The mean."""
         return super().forward(inputs, parameters, batch) / len(inputs)
 
-    def backward(
-        self, delta: Array, parameters: list[Array], wanted: list[bool]
-    ) -> tuple[list[Array], list[Array]]:
+    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
         """The n-th part for each."""
         return super().backward(delta / len(self.input_shapes), parameters, wanted)
 
@@ -142,9 +138,7 @@ class Concatenate(Layer):
         self.ends = np.cumsum([x.shape[self.axis] for x in inputs])
         return np.concatenate(inputs, axis=self.axis)
 
-    def backward(
-        self, delta: Array, parameters: list[Array], wanted: list[bool]
-    ) -> tuple[list[Array], list[Array]]:
+    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
         """Slices of the delta."""
         return np.split(delta, self.ends[:-1], axis=self.axis), []
 
@@ -162,9 +156,7 @@ class Dot(Layer):
         y: Array = self.a @ self.b.transpose(0, 2, 1)
         return y.reshape(len(y), *self.output_shape)
 
-    def backward(
-        self, delta: Array, parameters: list[Array], wanted: list[bool]
-    ) -> tuple[list[Array], list[Array]]:
+    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
         """The products with the other factor, through the normalisation."""
         dy = delta.reshape(len(delta), self.a.shape[1], self.b.shape[1])
         deltas = [dy @ self.b, dy.transpose(0, 2, 1) @ self.a]

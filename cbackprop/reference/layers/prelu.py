@@ -18,9 +18,7 @@ class PReLU(Layer):
         y: Array = np.maximum(self.x, 0) + parameters[0] * np.minimum(self.x, 0)
         return y
 
-    def backward(
-        self, delta: Array, parameters: list[Array], wanted: list[bool]
-    ) -> tuple[list[Array], list[Array]]:
+    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
         """Sums over the batch and the shared axes."""
         (alpha,) = parameters
         shared = tuple(axis for axis in range(1, delta.ndim) if alpha.shape[axis - 1] == 1)

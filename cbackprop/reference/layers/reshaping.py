@@ -16,9 +16,7 @@ class Permute(Layer):
         """The permuted input."""
         return inputs[0].transpose(0, *self.spec.dims)
 
-    def backward(
-        self, delta: Array, parameters: list[Array], wanted: list[bool]
-    ) -> tuple[list[Array], list[Array]]:
+    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
         """The delta, permuted back."""
         return [delta.transpose(np.argsort([0, *self.spec.dims]))], []
 
@@ -30,8 +28,6 @@ class RepeatVector(Layer):
         """The repeated input."""
         return np.repeat(inputs[0][:, None, :], self.spec.n, axis=1)
 
-    def backward(
-        self, delta: Array, parameters: list[Array], wanted: list[bool]
-    ) -> tuple[list[Array], list[Array]]:
+    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
         """The sum over the repetitions."""
         return [delta.sum(axis=1)], []

@@ -1,0 +1,66 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.compiled.engine.head import Head
+from cbackprop.compiled.optimizers.optimizer import Optimizer, SegmentList
+
+Array = NDArray[Any]
+
+class Engine:
+    layers: list[Any]
+    capacity: int
+    iteration: int
+    loss_total: float
+    loss_count: float
+    def __init__(self, layers: list[Any], widths: list[int], is_double: bool) -> None: ...
+    def connect(self, index: int, inputs: tuple[int, ...], output: int, training: int, node: int) -> None: ...
+    def set_parameter(self, index: int, k: int, value: Array, gradient: Array | None, accumulate: bool) -> None: ...
+    def set_backward(self, order: list[int], accumulate: list[list[bool]], linked: list[int]) -> None: ...
+    def set_heads(self, heads: list[Head], outputs: list[int]) -> None: ...
+    def set_optimizer(self, optimizer: Optimizer, segments: SegmentList) -> None: ...
+    def place(
+        self,
+        capacity: int,
+        arena: Array,
+        value_offsets: list[int | None],
+        delta_offsets: list[int | None],
+        scratch_offsets: list[int | None],
+    ) -> None: ...
+    def set_feeds(
+        self,
+        input_arrays: list[Array],
+        inputs: list[int],
+        values: list[Array | None],
+        classes: list[Array | None],
+        weights: list[Array | None],
+    ) -> None: ...
+    def float_type(self) -> type: ...
+    def train(
+        self,
+        order: NDArray[np.int64] | None,
+        start: int,
+        stop: int,
+        batch_size: int,
+        learning_rate: float,
+        update: bool = True,
+        training: bool = True,
+        tick: Callable[[int], None] | None = None,
+    ) -> None: ...
+    def test(
+        self, start: int, stop: int, batch_size: int, training: bool = False, tick: Callable[[int], None] | None = None
+    ) -> None: ...
+    def predict(
+        self,
+        start: int,
+        stop: int,
+        batch_size: int,
+        outputs: list[int],
+        results: list[Array],
+        training: bool = False,
+        tick: Callable[[int], None] | None = None,
+    ) -> None: ...
+    def reset(self) -> None: ...
+    def head_losses(self) -> list[float]: ...
