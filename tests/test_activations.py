@@ -58,7 +58,7 @@ TYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 # Where f cancels, so that the error is one of numbers of this size, not of the result's.
 CANCELLING = {
     "approximate_gelu": 1,  # e^u has the error of u
-    "gelu": 1,
+    "gelu": 1e-10,  # scipy's ndtr errs by 1e-13 of itself in the far tail
     "hard_sigmoid": 1,
     "hard_silu": 3,
     "log_softmax": 1,
@@ -70,11 +70,11 @@ CANCELLING = {
 def array_of(dtype, rng):
     """(20, 30, 6): everything from denormal to huge numbers of both signs."""
     small = np.finfo(dtype).smallest_subnormal
-    special = [0.0, -0.0, small, -small, 1e5 * small, -1e5 * small, 1e30, -1e30, 1e18, -1e18, 3.0, -3.0, 6.0, 1.0, -1.0]
+    special = [0.0, small, 1e5 * small, 1e18, 1e30, 0.5, 1.0, 1.5, 3.0, 6.0]
     powers = np.geomspace(1e-30, 1e30, 200)
-    x = np.concatenate(
-        [np.linspace(-20, 20, 1001), rng.normal(size=1000), rng.uniform(-120, 120, 1184), powers, -powers, special]
-    )
+    rare = np.concatenate([powers, special])
+    common = [np.linspace(-20, 20, 1001), rng.normal(size=1000), rng.uniform(-120, 120, 1179)]
+    x = np.concatenate([*common, rare, -rare])
     return rng.permutation(x).reshape(20, 30, 6).astype(dtype)
 
 
@@ -603,8 +603,9 @@ def test_things_that_are_no_activation():
 def test_kernel_arguments_are_checked():
     with pytest.raises(ValueError, match="no kernel for activation 'nonsense'"):
         kernels.Activation("nonsense")
-    with pytest.raises(ValueError, match="no kernel for activation 'relu' with parameters"):
-        kernels.Activation("relu", (1.0, 2.0, 3.0, 4.0))
+    for name, numbers in (("relu", (1.0, 2.0, 3.0, 4.0)), ("softmax", ()), ("general_relu", (1.0, 2.0))):
+        with pytest.raises(ValueError, match=f"no kernel for activation '{name}' with parameters"):
+            kernels.Activation(name, numbers)
     relu = kernels.Activation("relu")
     with pytest.raises(ValueError, match="same shape"):
         relu.apply(np.zeros((2, 3)), np.zeros((3, 2)))

@@ -42,8 +42,9 @@ class Dropout(Layer):
     ``output = m * input / (1 - rate)`` and ``dL/dinput = m * dL/doutput / (1 - rate)``.
 
     The mask is a function of the stream, the layer's place in the network, the number of training batches
-    that the optimizer has seen, and the position in the batch. So both engines use the same masks, in either
-    float type, and nothing but these four matters.
+    that the optimizer has seen, and the element's position: in its batch where the layer is trained, in all the
+    data where it is not. Nothing else matters, so both engines use the same masks in either float type, and a
+    prediction with ``training=True`` repeats until the next training step.
 
     Raises
     ------
@@ -61,7 +62,7 @@ class Dropout(Layer):
     Examples
     --------
     >>> import cbackprop as cb
-    >>> layer = cb.layers.Dropout(0.5, seed=1)
+    >>> layer = cb.layers.Dropout(0.5, seed=2)
     >>> layer([[1.0, 2.0, 3.0, 4.0]])
     array([[1., 2., 3., 4.]], dtype=float32)
     >>> layer([[1.0, 2.0, 3.0, 4.0]], training=True)

@@ -136,7 +136,7 @@ def check_weights(name: str, value: Any, rows_shape: tuple[int, ...]) -> NDArray
     check_finite(name, weights)
     if weights.size and weights.min() < 0:
         raise ValueError(f"{name} must not be negative, but got {weights.min()}.")
-    if weights.ndim == len(rows_shape) + 1 and weights.shape[-1] == 1:
+    while weights.ndim > 1 and weights.shape[-1] == 1 and weights.shape != rows_shape[: weights.ndim]:
         weights = weights[..., 0]
     axes = len(rows_shape) - weights.ndim
     if axes < 0 or weights.shape != rows_shape[: weights.ndim]:

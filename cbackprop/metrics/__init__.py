@@ -101,7 +101,8 @@ def as_metric(identifier: Any) -> Metric:
 def _mean_of(cls: Any, name: str) -> Metric | None:
     """A metric object that is the plain mean of what a loss's or a metric's class computes, if there is one."""
     for _, entry in registry:
-        if entry is cls or (entry.implementation == cls.implementation and entry.result is RowMean.result):
+        plain = issubclass(entry, RowMean) and entry.result is RowMean.result
+        if entry is cls or (plain and entry.implementation == cls.implementation):
             found: Metric = entry(name=name)
             return found
     return None

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from cbackprop.optimizers.adam import Adam
+from cbackprop.optimizers.adamw import AdamW
 from cbackprop.optimizers.optimizer import Optimizer, registry
+from cbackprop.optimizers.rmsprop import RMSprop
 from cbackprop.optimizers.sgd import SGD
 
-__all__ = ["SGD", "Adam", "Optimizer", "deserialize", "get", "registry", "serialize"]
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "deserialize", "get", "registry", "serialize"]
 
 
 def get(identifier: Any) -> Any:

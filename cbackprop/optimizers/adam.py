@@ -1,4 +1,4 @@
-"""Adam and AdamW."""
+"""Adam."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Adam(Optimizer):
     beta_2 : float, default 0.999
         In [0, 1).
     epsilon : float, default 1e-7
+        Greater than 0.
     amsgrad : bool, default False
         Divide by the square root of the largest v so far (AMSGrad).
     **kwargs
@@ -63,6 +64,6 @@ class Adam(Optimizer):
         super().__init__(learning_rate, **kwargs)
         self.beta_1 = check_number("beta_1", beta_1, 0, 1, open_maximum=True)
         self.beta_2 = check_number("beta_2", beta_2, 0, 1, open_maximum=True)
-        self.epsilon = check_number("epsilon", epsilon, 0)
+        self.epsilon = check_number("epsilon", epsilon, 0, open_minimum=True)
         self.amsgrad = check_boolean("amsgrad", amsgrad)
         self.slot_names = ("m", "v", "largest_v") if self.amsgrad else ("m", "v")

@@ -75,9 +75,10 @@ class Optimizer(Spec):
             raise ValueError("Only one of clipnorm, clipvalue and global_clipnorm can be given.")
         self.name = name or snake_case(type(self).__name__)
         self.iterations = 0
-        self.slots: dict[Variable, list[NDArray[Any]]] = {}
+        # By variable; for plain arrays given to `apply`, by their place in the list.
+        self.slots: dict[Any, list[NDArray[Any]]] = {}
         self._undecayed: tuple[set[Variable], tuple[str, ...]] = (set(), ())
-        self._applied: tuple[list[tuple[int, ...]], str, list[NDArray[Any]]] | None = None
+        self._applied: dict[int, tuple[tuple[int, ...], np.dtype[Any]]] | None = None
 
     @property
     def learning_rate(self) -> float:
@@ -91,21 +92,34 @@ class Optimizer(Spec):
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
     ) -> None:
-        """Leave variables out of weight decay; to be called before training.
+        """Leave variables out of weight decay, those of earlier calls no longer; to be called before training.
 
         Parameters
         ----------
         var_list : iterable of Variable, optional
         var_names : iterable of str, optional
-            Every variable whose path contains one of these is left out.
+            Every variable whose name contains one of these is left out.
+
+        Raises
+        ------
+        TypeError
+            If `var_list` holds anything but variables, or `var_names` anything but strings.
+
+        Examples
+        --------
+        >>> import cbackprop as cb
+        >>> optimizer = cb.optimizers.AdamW()
+        >>> optimizer.exclude_from_weight_decay(var_names=["bias"])
         """
-        variables, names = self._undecayed
-        self._undecayed = variables | set(var_list or ()), names + tuple(var_names or ())
+        variables, names = set(map(_check_variable, var_list or ())), tuple(var_names or ())
+        if isinstance(var_names, str) or not all(isinstance(name, str) for name in names):
+            raise TypeError(f"var_names must be a list of strings, but got {var_names!r}.")
+        self._undecayed = variables, names
 
     def decays(self, variable: Variable) -> bool:
         """Whether weight decay applies to a variable."""
         variables, names = self._undecayed
-        return variable not in variables and not any(name in variable.path for name in names)
+        return variable not in variables and not any(name in variable.name for name in names)
 
     def implementation_in(self, package: str) -> Any:
         """The class that carries this optimizer out in ``cbackprop.compiled`` or ``cbackprop.reference``."""
@@ -122,10 +136,12 @@ class Optimizer(Spec):
         grads : sequence of ndarray
             One gradient for each variable, shaped like it.
         trainable_variables : sequence of ndarray or Variable
-            All float32 or all float64. The same ones, in the same order, at every call.
+            All float32 or all float64. Arrays must be the same ones, in the same order, at every call.
 
         Raises
         ------
+        TypeError
+            If a variable is no such array.
         ValueError
             If numbers, shapes or dtypes do not fit, or a gradient is not finite; nothing is changed then.
 
@@ -138,23 +154,48 @@ class Optimizer(Spec):
         >>> w
         array([0.5, 1.5])
         """
-        arrays = [v.array if isinstance(v, Variable) else v for v in trainable_variables]
+        variables = list(trainable_variables)
+        arrays = [v.array if isinstance(v, Variable) else v for v in variables]
         gradients = _check_gradients(grads, arrays)
-        shapes, dtype = [array.shape for array in arrays], arrays[0].dtype
-        compiled = self.implementation_in("compiled")(self, dtype == np.float64)
-        size = sum(array.size for array in arrays)
-        if self._applied is None:
-            self._applied = (shapes, dtype.name, [np.zeros(size, dtype) for _ in range(compiled.n_slots)])
-        if self._applied[:2] != (shapes, dtype.name):
-            raise ValueError("apply needs variables of the same shapes and dtype at every call.")
-        values = np.concatenate([array.ravel() for array in arrays])
+        slots = self._slots_of(variables, arrays)
+        compiled = self.implementation_in("compiled")(self, arrays[0].dtype == np.float64)
+        values = _flat(arrays)
+        flat_slots = [_flat(column) for column in zip(*slots.values(), strict=True)]
         ends = np.cumsum([array.size for array in arrays]).tolist()
-        segments = list(zip([0, *ends], ends, [True] * len(ends), strict=False))
+        decay = [self.decays(v) if isinstance(v, Variable) else True for v in variables]
+        segments = list(zip([0, *ends[:-1]], ends, decay, strict=True))
+        compiled.apply(
+            self.learning_rate, self.iterations + 1, SegmentList(compiled, values, gradients, flat_slots, segments)
+        )
         self.iterations += 1
-        prepared = SegmentList(compiled, values, gradients, self._applied[2], segments)
-        compiled.apply(self.learning_rate, self.iterations, prepared)
-        for array, end in zip(arrays, ends, strict=True):
-            array[...] = values[end - array.size : end].reshape(array.shape)
+        self.slots.update(slots)
+        for column, vector in zip([arrays, *zip(*slots.values(), strict=True)], [values, *flat_slots], strict=True):
+            for array, (begin, end, _) in zip(column, segments, strict=True):
+                array[...] = vector[begin:end].reshape(array.shape)
+
+    def _slots_of(self, variables: list[Any], arrays: list[NDArray[Any]]) -> dict[Any, list[NDArray[Any]]]:
+        """What is remembered of each variable, or of each array by its place in the list; zeros at first."""
+        keys = [v if isinstance(v, Variable) else index for index, v in enumerate(variables)]
+        shapes = {key: (a.shape, a.dtype) for key, a in zip(keys, arrays, strict=True) if isinstance(key, int)}
+        if len(set(keys)) != len(keys):
+            raise ValueError("trainable_variables must not hold a variable twice.")
+        if shapes and self._applied not in (None, shapes):
+            raise ValueError("apply needs arrays of the same shapes and dtype, in the same order, at every call.")
+        self._applied = shapes or self._applied
+        return {
+            key: self.slots.get(key) or [np.zeros_like(array) for _ in self.slot_names]
+            for key, array in zip(keys, arrays, strict=True)
+        }
+
+
+def _flat(arrays: Iterable[NDArray[Any]]) -> NDArray[Any]:
+    return np.concatenate([array.ravel() for array in arrays])
+
+
+def _check_variable(value: Any) -> Variable:
+    if not isinstance(value, Variable):
+        raise TypeError(f"var_list must hold variables, but got {type(value).__name__}.")
+    return value
 
 
 def _check_limit(name: str, value: Any) -> float | None:
@@ -177,7 +218,8 @@ def _check_gradients(grads: Sequence[Any], arrays: Sequence[Any]) -> NDArray[Any
             raise ValueError(
                 f"Gradient {index} must have shape {array.shape} like its variable, but got {np.shape(grads[index])}."
             )
-    vector = np.concatenate([np.asarray(gradient, arrays[0].dtype).ravel() for gradient in grads])
+    with np.errstate(over="ignore"):
+        vector = _flat(np.asarray(gradient, arrays[0].dtype) for gradient in grads)
     if not np.isfinite(vector).all():
         raise ValueError("Gradients must be finite, but got NaN or infinity.")
     return vector

@@ -17,13 +17,16 @@ cdef dict KERNELS = {}
 
 cdef class Entry:
     cdef Kernel kernel
+    cdef int n_parameters
 
 
 cdef void register(
-    str name, Forward32 forward32, Forward64 forward64, Backward32 backward32, Backward64 backward64,
+    str name, int n_parameters,
+    Forward32 forward32, Forward64 forward64, Backward32 backward32, Backward64 backward64,
     bint reads_input=False,
 ):
     cdef Entry entry = Entry()
+    entry.n_parameters = n_parameters
     entry.kernel.forward32 = forward32
     entry.kernel.forward64 = forward64
     entry.kernel.backward32 = backward32
@@ -46,10 +49,11 @@ cdef class Activation:
     """An activation with its numbers, ready to run on arrays of either type."""
 
     def __init__(self, str name, tuple parameters=()):
-        if name not in KERNELS or len(parameters) > 3:
+        cdef Entry entry = KERNELS.get(name)
+        if entry is None or len(parameters) != entry.n_parameters:
             raise ValueError(f"There is no kernel for activation {name!r} with parameters {parameters!r}.")
         self.name = name
-        self.kernel = (<Entry>KERNELS[name]).kernel
+        self.kernel = entry.kernel
         for i, value in enumerate(parameters):
             self.p[i] = value
 

@@ -50,54 +50,45 @@ cdef void philox(
         out[4 * i + 3] = c3[i]
 
 
-cdef void random_bits(
-    Py_ssize_t n, uint64_t block, uint64_t iteration, uint32_t stream, uint32_t node,
-    uint32_t* out,              # (n,) OUT
-) noexcept nogil:
-    """Uniform 32-bit numbers, four from each block, from `block` on."""
-    cdef uint32_t[4 * LANES] words
-    cdef Py_ssize_t length, i
-    while n > 0:
-        length = min(n, 4 * LANES)
-        philox(block, iteration, stream, node, words)
-        for i in range(length):
-            out[i] = words[i]
-        out += length
-        n -= length
-        block += LANES
-
-
 cdef void random_mask(
-    Py_ssize_t n, double probability, uint64_t block, uint64_t iteration, uint32_t stream, uint32_t node,
+    Py_ssize_t n, double probability, uint64_t first, uint64_t iteration, uint32_t stream, uint32_t node,
     uint8_t* mask,              # (n,) OUT
 ) noexcept nogil:
-    """1 with this probability, else 0: whether an element's 32 random bits are below probability * 2^32."""
+    """For n elements from `first` on, 1 with this probability, else 0.
+
+    It is 1 where the element's 32 random bits are below probability * 2^32.
+    """
     cdef uint32_t[4 * LANES] words
-    cdef uint64_t threshold = <uint64_t>(probability * 4294967296.0 + 0.5)
-    cdef Py_ssize_t length, i
+    cdef uint64_t threshold = <uint64_t>(probability * 4294967296.0 + 0.5), block = first // 4
+    cdef Py_ssize_t skipped = first % 4, length, i
     while n > 0:
-        length = min(n, 4 * LANES)
+        length = min(n, 4 * LANES - skipped)
         philox(block, iteration, stream, node, words)
         for i in range(length):
-            mask[i] = words[i] < threshold
+            mask[i] = words[skipped + i] < threshold
         mask += length
         n -= length
         block += LANES
+        skipped = 0
 
 
 def bits(Py_ssize_t n, uint64_t iteration, uint32_t stream, uint32_t node, uint64_t block=0):
-    """`random_bits` as an array."""
+    """The random words of n elements, four from each block, from `block` on."""
+    cdef uint32_t[4 * LANES] words
+    cdef Py_ssize_t i
     result = np.empty(n, np.uint32)
     cdef uint32_t[::1] view = result
-    if n:
-        random_bits(n, block, iteration, stream, node, &view[0])
+    for i in range(n):
+        if i % (4 * LANES) == 0:
+            philox(block + i // 4, iteration, stream, node, words)
+        view[i] = words[i % (4 * LANES)]
     return result
 
 
-def mask(Py_ssize_t n, double probability, uint64_t iteration, uint32_t stream, uint32_t node, uint64_t block=0):
+def mask(Py_ssize_t n, double probability, uint64_t iteration, uint32_t stream, uint32_t node, uint64_t first=0):
     """`random_mask` as an array."""
     result = np.empty(n, np.uint8)
     cdef uint8_t[::1] view = result
     if n:
-        random_mask(n, probability, block, iteration, stream, node, &view[0])
+        random_mask(n, probability, first, iteration, stream, node, &view[0])
     return result

@@ -119,8 +119,10 @@ cdef void extreme_forward(
 ) noexcept nogil:
     """y = sign max(sign a, sign b); NaN if either is."""
     cdef Py_ssize_t i
+    cdef floating extreme
     for i in range(n):
-        y[i] = b[i] if sign * b[i] > sign * a[i] or b[i] != b[i] else a[i]
+        extreme = b[i] if sign * b[i] > sign * a[i] else a[i]
+        y[i] = extreme if b[i] == b[i] else b[i]
 
 
 cdef void extreme_backward(

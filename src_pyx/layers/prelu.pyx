@@ -17,9 +17,11 @@ cdef void prelu_forward(
 ) noexcept nogil:
     """y = max(x, 0) + alpha min(x, 0)."""
     cdef Py_ssize_t r, j
+    cdef floating below
     for r in range(rows):
         for j in range(width):
-            y[j] = x[j] if x[j] > 0 else alpha[j] * x[j]
+            below = alpha[j] * x[j]     # outside of the condition, so that there is no branch
+            y[j] = x[j] if x[j] > 0 else below
         x += width
         y += width
 
@@ -35,7 +37,7 @@ cdef void prelu_backward(
 ) noexcept nogil:
     """dalpha = sum over rows of dy min(x, 0); dx = dy where x > 0, alpha dy where x < 0, 0 where x = 0."""
     cdef Py_ssize_t r, j
-    cdef floating delta
+    cdef floating delta, below
     if dalpha != NULL:
         memset(dalpha, 0, width * sizeof(floating))
         for r in range(rows):
@@ -44,7 +46,8 @@ cdef void prelu_backward(
     if dx != NULL:
         for r in range(rows):
             for j in range(width):
-                delta = dy[j] * (1 if x[j] > 0 else alpha[j] if x[j] < 0 else 0)
+                below = alpha[j] if x[j] < 0 else 0
+                delta = dy[j] * (1 if x[j] > 0 else below)
                 dx[j] = dx[j] + delta if add_dx else delta
             x += width
             dy += width

@@ -23,6 +23,13 @@ cdef void scale(Py_ssize_t n, floating factor, floating* x) noexcept nogil:
         x[i] *= factor
 
 
+cdef void decay(Py_ssize_t n, floating rate, floating* w) noexcept nogil:
+    """w = w - rate w. A small rate keeps its digits here, and would lose them in 1 - rate."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        w[i] -= rate * w[i]
+
+
 cdef void clip(Py_ssize_t n, floating limit, floating* x) noexcept nogil:
     """x = min(max(x, -limit), limit)."""
     cdef Py_ssize_t i
@@ -74,7 +81,7 @@ cdef class Optimizer:
             if self.clipvalue > 0:
                 self.limit_values(&segments[i])
             if self.weight_decay > 0 and segments[i].decay:
-                self.scale(&segments[i], segments[i].values, 1 - self.weight_decay * learning_rate)
+                self.decay(&segments[i], self.weight_decay * learning_rate)
             self.update(&segments[i])
 
     cdef double squared_norm(self, const Segment* segment) noexcept nogil:
@@ -84,13 +91,16 @@ cdef class Optimizer:
 
     cdef void limit_norm(self, const Segment* segment, double norm, double limit) noexcept nogil:
         if norm > limit:
-            self.scale(segment, segment.gradients, limit / norm)
+            if self.is_double:
+                scale(segment.size, limit / norm, <double*>segment.gradients)
+            else:
+                scale(segment.size, <float>(limit / norm), <float*>segment.gradients)
 
-    cdef void scale(self, const Segment* segment, void* x, double factor) noexcept nogil:
+    cdef void decay(self, const Segment* segment, double rate) noexcept nogil:
         if self.is_double:
-            scale(segment.size, factor, <double*>x)
+            decay(segment.size, rate, <double*>segment.values)
         else:
-            scale(segment.size, <float>factor, <float*>x)
+            decay(segment.size, <float>rate, <float*>segment.values)
 
     cdef void limit_values(self, const Segment* segment) noexcept nogil:
         if self.is_double:

@@ -124,7 +124,7 @@ def test_a_value_that_is_also_used_elsewhere_keeps_its_link(rng):
 def test_a_very_deep_network(rng):
     x = y = cb.Input((2,))
     shared = layers.Dense(2, activation="tanh")
-    for _ in range(3000):
+    for _ in range(1000):
         y = shared(y)
     model = cb.Model(x, y)
     model.compile("sgd", "mse")

@@ -1,8 +1,9 @@
 """Elementary functions in the type of their argument.
 
-exp, expm1, tanh, sigmoid, softplus and normal_cdf have no branches and call nothing, so that loops over
-them vectorise: against libm's, 5 to 20 times as fast (benchmarks/activations.py). Results are
-within 4 units in the last place; NaN stays NaN.
+exp, expm1, tanh, sigmoid, softplus and normal_cdf have no branches and call nothing, so that loops over them
+vectorise: with AVX2, exp of a float32 takes 0.5 ns and tanh 0.9 ns, where glibc 2.36 takes 2.5 and 15 ns
+(benchmarks/activations.py). They err by at most 6 units in the last place, and by 0 instead of a denormal
+number. NaN stays NaN.
 """
 
 from cython cimport floating

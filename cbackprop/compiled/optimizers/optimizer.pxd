@@ -19,7 +19,7 @@ cdef class Optimizer:
     cdef bint is_double
     cdef double squared_norm(self, const Segment* segment) noexcept nogil
     cdef void limit_norm(self, const Segment* segment, double norm, double limit) noexcept nogil
-    cdef void scale(self, const Segment* segment, void* x, double factor) noexcept nogil
+    cdef void decay(self, const Segment* segment, double rate) noexcept nogil
     cdef void limit_values(self, const Segment* segment) noexcept nogil
     cdef double weight_decay, clipnorm, clipvalue, global_clipnorm      # 0: none
 

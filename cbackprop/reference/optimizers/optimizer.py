@@ -48,7 +48,7 @@ class Optimizer:
             if spec.clipvalue:
                 np.clip(segment.gradients, -spec.clipvalue, spec.clipvalue, out=segment.gradients)
             if spec.weight_decay and segment.decay:
-                segment.values[...] *= 1 - spec.weight_decay * learning_rate
+                segment.values[...] -= spec.weight_decay * learning_rate * segment.values
             self.update(learning_rate, iteration, segment.values, segment.gradients, *segment.slots)
 
     def update(self, learning_rate: float, iteration: int, w: Array, g: Array, *slots: Array) -> None:

@@ -20,7 +20,7 @@ cdef void silu_backward(
         delta[i] *= sigmoid(x[i]) * (one + x[i] * sigmoid(-x[i]))
 
 
-register("silu", silu_forward[float], silu_forward[double], silu_backward[float], silu_backward[double], True)
+register("silu", 0, silu_forward[float], silu_forward[double], silu_backward[float], silu_backward[double], True)
 
 
 cdef void hard_silu_forward(
@@ -45,7 +45,7 @@ cdef void hard_silu_backward(
 
 
 register(
-    "hard_silu", hard_silu_forward[float], hard_silu_forward[double],
+    "hard_silu", 0, hard_silu_forward[float], hard_silu_forward[double],
     hard_silu_backward[float], hard_silu_backward[double], True,
 )
 
@@ -71,7 +71,7 @@ cdef void gelu_backward(
         delta[i] *= cdf + x[i] * density
 
 
-register("gelu", gelu_forward[float], gelu_forward[double], gelu_backward[float], gelu_backward[double], True)
+register("gelu", 0, gelu_forward[float], gelu_forward[double], gelu_backward[float], gelu_backward[double], True)
 
 
 # gelu's approximation: Phi(x) is nearly sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)).
@@ -105,7 +105,7 @@ cdef void approximate_gelu_backward(
 
 
 register(
-    "approximate_gelu", approximate_gelu_forward[float], approximate_gelu_forward[double],
+    "approximate_gelu", 0, approximate_gelu_forward[float], approximate_gelu_forward[double],
     approximate_gelu_backward[float], approximate_gelu_backward[double], True,
 )
 
@@ -139,4 +139,4 @@ cdef void mish_backward(
         delta[i] *= n / d + x[i] * (four * a * a * b * (one + e) / (d * d))
 
 
-register("mish", mish_forward[float], mish_forward[double], mish_backward[float], mish_backward[double], True)
+register("mish", 0, mish_forward[float], mish_forward[double], mish_backward[float], mish_backward[double], True)

@@ -17,9 +17,7 @@ cdef void linear_backward(
     pass
 
 
-register(
-    "linear", linear_forward[float], linear_forward[double], linear_backward[float], linear_backward[double]
-)
+register("linear", 0, linear_forward[float], linear_forward[double], linear_backward[float], linear_backward[double])
 
 
 cdef void exponential_forward(
@@ -41,7 +39,7 @@ cdef void exponential_backward(
 
 
 register(
-    "exponential", exponential_forward[float], exponential_forward[double],
+    "exponential", 0, exponential_forward[float], exponential_forward[double],
     exponential_backward[float], exponential_backward[double],
 )
 
@@ -144,7 +142,7 @@ cdef void softmax_backward(
 
 
 register(
-    "softmax", softmax_forward[float], softmax_forward[double], softmax_backward[float], softmax_backward[double]
+    "softmax", 1, softmax_forward[float], softmax_forward[double], softmax_backward[float], softmax_backward[double]
 )
 
 
@@ -188,6 +186,6 @@ cdef void log_softmax_backward(
 
 
 register(
-    "log_softmax", log_softmax_forward[float], log_softmax_forward[double],
+    "log_softmax", 1, log_softmax_forward[float], log_softmax_forward[double],
     log_softmax_backward[float], log_softmax_backward[double],
 )

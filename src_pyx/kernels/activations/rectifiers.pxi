@@ -21,7 +21,7 @@ cdef void relu_backward(
         delta[i] = zero if y[i] <= zero else delta[i]
 
 
-register("relu", relu_forward[float], relu_forward[double], relu_backward[float], relu_backward[double])
+register("relu", 0, relu_forward[float], relu_forward[double], relu_backward[float], relu_backward[double])
 
 
 cdef void relu6_forward(
@@ -45,7 +45,7 @@ cdef void relu6_backward(
         delta[i] = zero if y[i] >= six else inside
 
 
-register("relu6", relu6_forward[float], relu6_forward[double], relu6_backward[float], relu6_backward[double])
+register("relu6", 0, relu6_forward[float], relu6_forward[double], relu6_backward[float], relu6_backward[double])
 
 
 cdef void leaky_relu_forward(
@@ -69,7 +69,7 @@ cdef void leaky_relu_backward(
 
 
 register(
-    "leaky_relu", leaky_relu_forward[float], leaky_relu_forward[double],
+    "leaky_relu", 1, leaky_relu_forward[float], leaky_relu_forward[double],
     leaky_relu_backward[float], leaky_relu_backward[double],
 )
 
@@ -104,7 +104,7 @@ cdef void general_relu_backward(
 
 
 register(
-    "general_relu", general_relu_forward[float], general_relu_forward[double],
+    "general_relu", 3, general_relu_forward[float], general_relu_forward[double],
     general_relu_backward[float], general_relu_backward[double], True,
 )
 
@@ -129,7 +129,7 @@ cdef void elu_backward(
         delta[i] *= one if y[i] > zero else y[i] + alpha
 
 
-register("elu", elu_forward[float], elu_forward[double], elu_backward[float], elu_backward[double])
+register("elu", 1, elu_forward[float], elu_forward[double], elu_backward[float], elu_backward[double])
 
 
 cdef void general_elu_backward(
@@ -143,7 +143,7 @@ cdef void general_elu_backward(
 
 
 register(
-    "general_elu", elu_forward[float], elu_forward[double],
+    "general_elu", 1, elu_forward[float], elu_forward[double],
     general_elu_backward[float], general_elu_backward[double], True,
 )
 
@@ -168,7 +168,7 @@ cdef void celu_backward(
         delta[i] *= one if y[i] > zero else y[i] / alpha + one
 
 
-register("celu", celu_forward[float], celu_forward[double], celu_backward[float], celu_backward[double])
+register("celu", 1, celu_forward[float], celu_forward[double], celu_backward[float], celu_backward[double])
 
 
 # The scale and alpha at which a mean of 0 and a variance of 1 are a fixed point.
@@ -196,7 +196,7 @@ cdef void selu_backward(
         delta[i] *= scale if y[i] > zero else y[i] + alpha
 
 
-register("selu", selu_forward[float], selu_forward[double], selu_backward[float], selu_backward[double])
+register("selu", 0, selu_forward[float], selu_forward[double], selu_backward[float], selu_backward[double])
 
 
 cdef void softplus_forward(
@@ -218,7 +218,8 @@ cdef void softplus_backward(
 
 
 register(
-    "softplus", softplus_forward[float], softplus_forward[double], softplus_backward[float], softplus_backward[double]
+    "softplus", 0, softplus_forward[float], softplus_forward[double],
+    softplus_backward[float], softplus_backward[double],
 )
 
 
@@ -246,6 +247,6 @@ cdef void squareplus_backward(
 
 
 register(
-    "squareplus", squareplus_forward[float], squareplus_forward[double],
+    "squareplus", 1, squareplus_forward[float], squareplus_forward[double],
     squareplus_backward[float], squareplus_backward[double],
 )

@@ -22,7 +22,7 @@ cdef void soft_shrink_backward(
 
 
 register(
-    "soft_shrink", soft_shrink_forward[float], soft_shrink_forward[double],
+    "soft_shrink", 1, soft_shrink_forward[float], soft_shrink_forward[double],
     soft_shrink_backward[float], soft_shrink_backward[double],
 )
 
@@ -48,7 +48,7 @@ cdef void hard_shrink_backward(
 
 
 register(
-    "hard_shrink", hard_shrink_forward[float], hard_shrink_forward[double],
+    "hard_shrink", 1, hard_shrink_forward[float], hard_shrink_forward[double],
     hard_shrink_backward[float], hard_shrink_backward[double],
 )
 
@@ -74,6 +74,6 @@ cdef void tanh_shrink_backward(
 
 
 register(
-    "tanh_shrink", tanh_shrink_forward[float], tanh_shrink_forward[double],
+    "tanh_shrink", 0, tanh_shrink_forward[float], tanh_shrink_forward[double],
     tanh_shrink_backward[float], tanh_shrink_backward[double], True,
 )

@@ -20,7 +20,9 @@ cdef void sigmoid_backward(
         delta[i] *= y[i] * (one - y[i])
 
 
-register("sigmoid", sigmoid_forward[float], sigmoid_forward[double], sigmoid_backward[float], sigmoid_backward[double])
+register(
+    "sigmoid", 0, sigmoid_forward[float], sigmoid_forward[double], sigmoid_backward[float], sigmoid_backward[double]
+)
 
 
 cdef void hard_sigmoid_forward(
@@ -45,7 +47,7 @@ cdef void hard_sigmoid_backward(
 
 
 register(
-    "hard_sigmoid", hard_sigmoid_forward[float], hard_sigmoid_forward[double],
+    "hard_sigmoid", 0, hard_sigmoid_forward[float], hard_sigmoid_forward[double],
     hard_sigmoid_backward[float], hard_sigmoid_backward[double],
 )
 
@@ -72,7 +74,7 @@ cdef void sparse_sigmoid_backward(
 
 
 register(
-    "sparse_sigmoid", sparse_sigmoid_forward[float], sparse_sigmoid_forward[double],
+    "sparse_sigmoid", 0, sparse_sigmoid_forward[float], sparse_sigmoid_forward[double],
     sparse_sigmoid_backward[float], sparse_sigmoid_backward[double],
 )
 
@@ -96,7 +98,7 @@ cdef void log_sigmoid_backward(
 
 
 register(
-    "log_sigmoid", log_sigmoid_forward[float], log_sigmoid_forward[double],
+    "log_sigmoid", 0, log_sigmoid_forward[float], log_sigmoid_forward[double],
     log_sigmoid_backward[float], log_sigmoid_backward[double],
 )
 
@@ -120,7 +122,7 @@ cdef void tanh_backward(
         delta[i] *= one - y[i] * y[i]
 
 
-register("tanh", tanh_forward[float], tanh_forward[double], tanh_backward[float], tanh_backward[double])
+register("tanh", 0, tanh_forward[float], tanh_forward[double], tanh_backward[float], tanh_backward[double])
 
 
 cdef void hard_tanh_forward(
@@ -144,7 +146,7 @@ cdef void hard_tanh_backward(
 
 
 register(
-    "hard_tanh", hard_tanh_forward[float], hard_tanh_forward[double],
+    "hard_tanh", 0, hard_tanh_forward[float], hard_tanh_forward[double],
     hard_tanh_backward[float], hard_tanh_backward[double],
 )
 
@@ -171,5 +173,6 @@ cdef void softsign_backward(
 
 
 register(
-    "softsign", softsign_forward[float], softsign_forward[double], softsign_backward[float], softsign_backward[double]
+    "softsign", 0, softsign_forward[float], softsign_forward[double],
+    softsign_backward[float], softsign_backward[double],
 )

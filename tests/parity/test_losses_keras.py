@@ -1,0 +1,175 @@
+"""The losses against those of Keras: names, arguments, values with all options, gradients through torch."""
+
+import inspect
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+from cbackprop import losses
+from cbackprop.losses.row_function import owner
+
+CLASSES = {name: thing for name, thing in losses.registry if inspect.isclass(thing)}
+FUNCTIONS = {name: thing for name, thing in losses.registry if not inspect.isclass(thing)}
+KERAS_NAMES = keras.src.losses.ALL_OBJECTS_DICT
+
+SMOOTHED = [
+    {"from_logits": logits, "label_smoothing": smoothing}
+    for logits, smoothing in itertools.product([False, True], [0.0, 0.1])
+]
+OPTIONS = {
+    "Huber": [{}, {"delta": 0.3}],
+    "BinaryCrossentropy": SMOOTHED,
+    "CategoricalCrossentropy": SMOOTHED,
+    "SparseCategoricalCrossentropy": [{}, {"from_logits": True}],
+}
+CASES = [(name, options) for name in CLASSES for options in OPTIONS.get(name, [{}])]
+EACH_CASE = pytest.mark.parametrize(("name", "options"), CASES)
+EACH_CLASS = pytest.mark.parametrize("name", CLASSES)
+REDUCTIONS = ["sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None]
+EACH_TYPE = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+
+def limit(cls, dtype, reduction=None):
+    """Rounding of sums of a few terms of size 1.
+
+    On torch, Keras takes means and reduces losses in float32 whatever the dtype: only what it merely sums over
+    classes is of float64 precision.
+    """
+    return 1e-12 if dtype == "float64" and cls.link == "softmax" and reduction in (None, "none") else 2e-6
+
+
+def problem(loss, dtype, rng, shape=(6, 4, 3)):
+    """Targets and predictions; of the probabilities, which do not sum to 1, some are 0 and some 1."""
+    if loss.target_kind == "index":
+        y_true = rng.integers(shape[-1], size=shape[:-1])
+    elif loss.target_limits:
+        y_true = np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])]
+        y_true[:2] = rng.random((2, *shape[1:]))
+    else:
+        y_true = rng.normal(size=shape)
+    if not loss.link or loss.from_logits:
+        return y_true, (3 * rng.normal(size=shape)).astype(dtype)
+    y_pred = rng.uniform(0.05, 0.95, size=shape)
+    y_pred[::3] = np.eye(shape[-1])[rng.integers(shape[-1], size=y_pred[::3].shape[:-1])]
+    return y_true, y_pred.astype(dtype)
+
+
+def as_numpy(tensor):
+    return keras.ops.convert_to_numpy(tensor)
+
+
+@EACH_CLASS
+def test_arguments_and_defaults(name):
+    ours = inspect.signature(CLASSES[name]).parameters.values()
+    theirs = inspect.signature(getattr(keras.losses, name)).parameters.values()
+    assert [(p.name, p.default, p.kind) for p in ours] == [(p.name, p.default, p.kind) for p in theirs]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_arguments_and_defaults_of_functions(name):
+    ours = inspect.signature(FUNCTIONS[name]).parameters.values()
+    theirs = inspect.signature(getattr(keras.losses, name)).parameters.values()
+    assert [(p.name, p.default, p.kind) for p in ours] == [(p.name, p.default, p.kind) for p in theirs]
+
+
+def test_base_class_takes_the_same_arguments():
+    ours = inspect.signature(losses.Loss).parameters.values()
+    theirs = inspect.signature(keras.losses.Loss).parameters.values()
+    assert [(p.name, p.default) for p in ours] == [(p.name, p.default) for p in theirs]
+
+
+@EACH_CLASS
+def test_names(name):
+    assert CLASSES[name]().name == getattr(keras.losses, name)().name
+
+
+def test_strings_stand_for_the_same_things():
+    """Every string that Keras knows, of a loss that we have."""
+    ours = {**CLASSES, **FUNCTIONS}
+    common = {key: thing.__name__ for key, thing in KERAS_NAMES.items() if thing.__name__ in ours}
+    assert len(common) == len(CLASSES) + len(FUNCTIONS) + 6
+    for key, name in common.items():
+        found, theirs = losses.get(key), keras.losses.get(key)
+        assert inspect.isfunction(found) == inspect.isfunction(theirs), key
+        assert (found if inspect.isfunction(found) else type(found)) is ours[name], key
+
+
+@EACH_CASE
+def test_configs_are_understood(name, options):
+    theirs = getattr(keras.losses, name)(reduction="sum", **options)
+    ours = CLASSES[name].from_config(theirs.get_config())
+    assert {key: getattr(ours, key) for key in theirs.get_config()} == theirs.get_config()
+    again = type(theirs).from_config(CLASSES[name](reduction="sum", **options).get_config())
+    assert again.get_config() == theirs.get_config()
+
+
+@EACH_TYPE
+@EACH_CASE
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("weights", [None, (6, 4)])
+def test_values(name, options, dtype, reduction, weights, rng):
+    ours = CLASSES[name](reduction=reduction, dtype=dtype, **options)
+    theirs = getattr(keras.losses, name)(reduction=reduction, dtype=dtype, **options)
+    y_true, y_pred = problem(ours, dtype, rng)
+    w = None if weights is None else rng.uniform(0, 2, size=weights)
+    found, expected = ours(y_true, y_pred, sample_weight=w), as_numpy(theirs(y_true, y_pred, sample_weight=w))
+    assert found.shape == expected.shape
+    assert found.dtype == dtype
+    tolerance = limit(CLASSES[name], dtype, reduction)
+    assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+@EACH_CASE
+def test_weights_of_samples(name, options, rng):
+    ours, theirs = CLASSES[name](**options), getattr(keras.losses, name)(**options)
+    y_true, y_pred = problem(ours, "float32", rng, (6, 3))
+    w = rng.uniform(0, 2, size=6)
+    expected = float(theirs(y_true, y_pred, sample_weight=w))
+    for weights in (w, w[:, np.newaxis]):
+        assert float(ours(y_true, y_pred, sample_weight=weights)) == pytest.approx(expected, rel=1e-6)
+
+
+@EACH_TYPE
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_function_values(name, dtype, rng):
+    for options in OPTIONS.get(owner(FUNCTIONS[name]).__name__, [{}]):
+        y_true, y_pred = problem(owner(FUNCTIONS[name])(**options), dtype, rng)
+        found = FUNCTIONS[name](y_true, y_pred, **options)
+        expected = as_numpy(getattr(keras.losses, name)(y_true, y_pred, **options))
+        assert found.dtype == expected.dtype == dtype
+        tolerance = limit(owner(FUNCTIONS[name]), dtype)
+        assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+@EACH_TYPE
+@EACH_CASE
+def test_gradients(name, options, dtype, rng):
+    """The kernel's delta against torch's derivative of Keras's loss, clipped probabilities included."""
+    ours = CLASSES[name](dtype=dtype, **options)
+    theirs = getattr(keras.losses, name)(reduction=None, dtype=dtype, **options)
+    y_true, y_pred = problem(ours, dtype, rng, (12, 3))
+    coefficients = rng.uniform(0.5, 1, size=12)
+    tensor = torch.tensor(y_pred, requires_grad=True)
+    theirs(y_true, tensor, sample_weight=coefficients).sum().backward()
+    function, delta = ours.row_function(False, dtype), np.empty_like(y_pred)
+    if ours.target_kind == "index":
+        function.values_of_classes(y_true, y_pred, coefficients, delta)
+    else:
+        function.values(y_true.astype(dtype), y_pred, coefficients, delta)
+    expected = tensor.grad.numpy()
+    tolerance = limit(CLASSES[name], dtype)
+    assert np.abs(expected).max() < 20  # from 1 / p
+    assert_allclose(delta, expected, rtol=tolerance, atol=20 * tolerance)
+
+
+@pytest.mark.parametrize("name", [name for name, cls in CLASSES.items() if cls.link])
+def test_extreme_logits(name):
+    """Keras's values from logits are finite too, and the same."""
+    ours, theirs = CLASSES[name](from_logits=True, reduction=None), getattr(keras.losses, name)(from_logits=True, reduction=None)
+    z = np.array([[1e4, -1e4, 3.0], [-1e4, 1e4, 0.0], [1e4, 1e4, 1e4]], np.float32)
+    y = np.array([0, 0, 2]) if ours.target_kind == "index" else np.eye(3)[[0, 0, 2]]
+    assert_allclose(ours(y, z), as_numpy(theirs(y, z)), rtol=1e-6)
