@@ -13,7 +13,7 @@ import cbackprop as cb
 from cbackprop import layers, metrics
 from cbackprop.losses.row_function import owner
 
-CLASSES = dict(metrics.registry)
+CLASSES = {name: cls for name, cls in metrics.registry if issubclass(cls, metrics.RowMean)}
 FUNCTIONS = [getattr(metrics, name) for name in metrics.__all__ if owner(getattr(metrics, name)) is not None]
 OPTIONS = {
     "BinaryAccuracy": [{}, {"threshold": 0.2}, {"threshold": -1.0}],
@@ -34,7 +34,8 @@ def problem(metric, rng, shape=(4, 3, 2)):
     """Targets that the metric accepts, and predictions in (0, 1), of which many are right."""
     y_pred = rng.uniform(0.05, 0.95, size=shape)
     if metric.target_kind == "index":
-        return np.where(rng.random(shape[:-1]) < 0.7, y_pred.argmax(-1), rng.integers(shape[-1], size=shape[:-1])), y_pred
+        guesses = rng.integers(shape[-1], size=shape[:-1])
+        return np.where(rng.random(shape[:-1]) < 0.7, y_pred.argmax(-1), guesses), y_pred
     if "Categorical" in type(metric).__name__:
         return np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])], y_pred
     if type(metric).__name__ == "Accuracy":

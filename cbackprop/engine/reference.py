@@ -39,6 +39,7 @@ class ReferenceEngine(Engine):
         ]
         if self.optimizer is not None:
             self.update_rule = self.optimizer.implementation_in("reference")(self.optimizer)
+        self.update_segments: list[Segment] = []
         self.iteration = 0
         self.reset()
 
@@ -83,14 +84,14 @@ class ReferenceEngine(Engine):
                 if tick is not None:
                     tick(last - start)
 
-    def forward(self, inputs: list[Array], training: bool, with_losses: bool) -> dict[int, Array]:
+    def forward(self, inputs: list[Array], training: bool, with_losses: bool, first: int = 0) -> dict[int, Array]:
         """Step 1: each layer turns its input buffers into its output buffer."""
         values = dict(zip(self.plan.inputs, inputs, strict=True))
         linked = [link for link in self.links if link is not None] if with_losses else []
         for index, (step, layer) in enumerate(zip(self.plan.steps, self.layers, strict=True)):
             if index in linked:
                 continue
-            batch = Batch(training if step.training is None else step.training, self.iteration)
+            batch = Batch(training if step.training is None else step.training, self.iteration, first)
             sources = [
                 values[buffer].reshape(-1, *shape) for buffer, shape in zip(step.inputs, step.input_shapes, strict=True)
             ]
@@ -162,7 +163,7 @@ class ReferenceEngine(Engine):
             self._begin()
             for first in range(0, len(data), batch_size):
                 rows = slice(first, first + batch_size)
-                values = self.forward([x[rows] for x in data.inputs], training, with_losses=True)
+                values = self.forward([x[rows] for x in data.inputs], training, with_losses=True, first=first)
                 self.judge(values, data, rows)
                 if tick is not None:
                     tick(min(first + batch_size, len(data)))
@@ -175,7 +176,7 @@ class ReferenceEngine(Engine):
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
             for first in range(0, samples, batch_size):
                 rows = slice(first, first + batch_size)
-                values = self.forward([x[rows] for x in inputs], training, with_losses=False)
+                values = self.forward([x[rows] for x in inputs], training, with_losses=False, first=first)
                 for result, buffer in zip(results, self.plan.outputs, strict=True):
                     result[rows] = values[buffer].reshape(-1, *result.shape[1:])
                 if tick is not None:

@@ -60,6 +60,7 @@ def bits(n: int, iteration: int, stream: int, node: int, block: int = 0) -> NDAr
     return philox(counter, (stream, node)).reshape(-1)[:n]
 
 
-def mask(n: int, probability: float, iteration: int, stream: int, node: int) -> NDArray[np.bool_]:
-    """True with this probability: whether an element's bits are below probability * 2^32."""
-    return bits(n, iteration, stream, node) < int(probability * 2.0**32 + 0.5)
+def mask(n: int, probability: float, iteration: int, stream: int, node: int, first: int = 0) -> NDArray[np.bool_]:
+    """True with this probability, for n elements from `first` on: whether an element's bits are below it times 2^32."""
+    block, skipped = divmod(first, 4)
+    return bits(skipped + n, iteration, stream, node, block)[skipped:] < int(probability * 2.0**32 + 0.5)

@@ -316,6 +316,7 @@ cdef class Engine:
         if order is not None and order.shape[0]:
             rows = &order[0]
         batch.training = training
+        batch.first = 0
         with nogil:
             last = now()
             while position < stop:
@@ -373,6 +374,7 @@ cdef class Engine:
             last = now()
             while position < stop:
                 batch.rows = min(batch_size, stop - position)
+                batch.first = position - start
                 self.fetch(NULL, position, batch.rows)
                 self.forward(&batch, with_heads)
                 if with_heads:

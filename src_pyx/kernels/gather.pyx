@@ -13,8 +13,8 @@ cdef void gather_rows(
     floating* y,                # (rows, out_width) OUT
 ) noexcept nogil:
     """y[r, j] = x[r, index[j]]."""
-    cdef Py_ssize_t r, j
-    for r in range(rows):
+    cdef Py_ssize_t _, j
+    for _ in range(rows):
         for j in range(out_width):
             y[j] = x[index[j]]
         x += width
@@ -29,10 +29,10 @@ cdef void scatter_rows(
     floating* dx,               # (rows, width) OUT
 ) noexcept nogil:
     """dx[r, i] = sum of dy[r, j] over all j with index[j] = i, added to what is there if `accumulate`."""
-    cdef Py_ssize_t r, j
+    cdef Py_ssize_t _, j
     if not accumulate:
         memset(dx, 0, rows * width * sizeof(floating))
-    for r in range(rows):
+    for _ in range(rows):
         for j in range(out_width):
             dx[index[j]] += dy[j]
         dx += width

@@ -27,13 +27,13 @@ cdef void philox(
     """The random words of LANES blocks, from `block` on."""
     cdef uint32_t[LANES] c0, c1, c2, c3
     cdef uint64_t low, high
-    cdef Py_ssize_t i, turn
+    cdef Py_ssize_t i, _
     for i in range(LANES):
         c0[i] = <uint32_t>(block + i)
         c1[i] = <uint32_t>((block + i) >> 32)
         c2[i] = <uint32_t>iteration
         c3[i] = <uint32_t>(iteration >> 32)
-    for turn in range(ROUNDS):
+    for _ in range(ROUNDS):
         for i in range(LANES):
             low = <uint64_t>c0[i] * <uint32_t>MULTIPLIER_0
             high = <uint64_t>c2[i] * <uint32_t>MULTIPLIER_1

@@ -110,7 +110,7 @@ cdef class Dropout(Layer):
 
     cdef void make_mask(self, const Batch* batch) noexcept nogil:
         """Draw the mask of a batch into scratch."""
-        cdef Py_ssize_t width = self.output.width, r, j
+        cdef Py_ssize_t width = self.output.width, _, j
         cdef Py_ssize_t count = self.noise_width * (1 if self.same_for_all else batch.rows)
         cdef Py_ssize_t first = self.noise_width * (0 if self.same_for_all else batch.first)
         cdef uint8_t* mask = <uint8_t*>self.scratch
@@ -118,7 +118,7 @@ cdef class Dropout(Layer):
         random_mask(count, self.keep, first, batch.iteration, self.stream, self.node, noise)
         if self.index == NULL:
             return
-        for r in range(batch.rows):
+        for _ in range(batch.rows):
             for j in range(width):
                 mask[j] = noise[self.index[j]]
             mask += width

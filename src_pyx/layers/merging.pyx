@@ -518,8 +518,9 @@ cdef struct Factor:
     Py_ssize_t count            # vectors in each sample
     const Py_ssize_t* index     # where their elements are in the input, vector by vector; NULL if just so
     bint in_place               # used as it is: not moved and not normalised
-    Py_ssize_t value            # where its vectors, their deltas and scales are in scratch: elements per sample
-    Py_ssize_t delta            #   in front of them
+    # Where its vectors, their deltas and their scales are in scratch: elements per sample in front of them.
+    Py_ssize_t value
+    Py_ssize_t delta
     Py_ssize_t scale
 
 

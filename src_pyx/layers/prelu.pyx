@@ -16,9 +16,9 @@ cdef void prelu_forward(
     floating* y,                # (rows, width) OUT
 ) noexcept nogil:
     """y = max(x, 0) + alpha min(x, 0)."""
-    cdef Py_ssize_t r, j
+    cdef Py_ssize_t _, j
     cdef floating below
-    for r in range(rows):
+    for _ in range(rows):
         for j in range(width):
             below = alpha[j] * x[j]     # outside of the condition, so that there is no branch
             y[j] = x[j] if x[j] > 0 else below
@@ -36,7 +36,7 @@ cdef void prelu_backward(
     bint add_dx,
 ) noexcept nogil:
     """dalpha = sum over rows of dy min(x, 0); dx = dy where x > 0, alpha dy where x < 0, 0 where x = 0."""
-    cdef Py_ssize_t r, j
+    cdef Py_ssize_t r, _, j
     cdef floating delta, below
     if dalpha != NULL:
         memset(dalpha, 0, width * sizeof(floating))
@@ -44,7 +44,7 @@ cdef void prelu_backward(
             for j in range(width):
                 dalpha[j] += dy[r * width + j] * (x[r * width + j] if x[r * width + j] < 0 else 0)
     if dx != NULL:
-        for r in range(rows):
+        for _ in range(rows):
             for j in range(width):
                 below = alpha[j] if x[j] < 0 else 0
                 delta = dy[j] * (1 if x[j] > 0 else below)

@@ -61,7 +61,6 @@ def aligned(inputs):
     return [x.reshape(len(x), *[1] * (ndim - x.ndim), *x.shape[1:]) for x in inputs]
 
 
-
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("name", "shapes"), CASES)
 def test_elementwise_forward(name, shapes, dtype, rng):
@@ -178,7 +177,7 @@ def test_too_few_or_many_inputs(name):
     with pytest.raises(ValueError, match=wanted):
         layer([cb.Input((3,))])
     if name in ("Subtract", "Dot"):
-        with pytest.raises(ValueError, match="takes 2 input.*got 3"):
+        with pytest.raises(ValueError, match=r"takes 2 input.*got 3"):
             layer([cb.Input((3,))] * 3)
 
 
@@ -321,9 +320,7 @@ def test_many_samples_and_a_smaller_last_batch(rng):
     """Scratch is laid out for the rows of each batch, which may be fewer than there is room for."""
     inputs = arrays([(3, 1), (1, 4), (3, 4)], rng, samples=600)
     for name in ("Multiply", "Maximum"):
-        np.testing.assert_allclose(
-            outputs(getattr(layers, name)(), inputs), ELEMENTWISE[name](inputs), rtol=1e-6
-        )
+        np.testing.assert_allclose(outputs(getattr(layers, name)(), inputs), ELEMENTWISE[name](inputs), rtol=1e-6)
     model = around(layers.Multiply, [(3, 1), (1, 4), (3, 4)])
     x = arrays([(3, 1), (1, 4), (3, 4)], rng, samples=20)
     y = rng.normal(size=(20, 2)).astype("float32")

@@ -41,6 +41,9 @@ def test_masks_agree(probability):
     key = (2**32 - 1, 3)
     mask = kernels.mask(10_001, probability, 17, *key)
     np.testing.assert_array_equal(mask, twins.mask(10_001, probability, 17, *key))
+    for first in (1, 2, 3, 4, 255, 256, 1001):
+        np.testing.assert_array_equal(kernels.mask(700, probability, 17, *key, first=first), mask[first : first + 700])
+        np.testing.assert_array_equal(twins.mask(700, probability, 17, *key, first=first), mask[first : first + 700])
     # Five standard deviations of a binomial share.
     assert mask.mean() == pytest.approx(probability, abs=5 * np.sqrt(probability * (1 - probability) / 10_001) + 1e-12)
 
@@ -53,7 +56,7 @@ def test_position_is_all_that_matters():
 
 
 def test_every_part_of_counter_and_key_matters():
-    base = dict(iteration=5, stream=6, node=7, block=8)
+    base = {"iteration": 5, "stream": 6, "node": 7, "block": 8}
     seen = {kernels.bits(4, **base).tobytes()}
     for name in base:
         for shift in (0, 31, *((32, 63) if name in ("iteration", "block") else ())):

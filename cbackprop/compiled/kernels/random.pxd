@@ -1,11 +1,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 
-cdef void random_bits(
-    Py_ssize_t n, uint64_t block, uint64_t iteration, uint32_t stream, uint32_t node, uint32_t* out
-) noexcept nogil
-
 cdef void random_mask(
-    Py_ssize_t n, double probability, uint64_t block, uint64_t iteration, uint32_t stream, uint32_t node,
+    Py_ssize_t n, double probability, uint64_t first, uint64_t iteration, uint32_t stream, uint32_t node,
     uint8_t* mask,
 ) noexcept nogil

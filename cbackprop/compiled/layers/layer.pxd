@@ -20,6 +20,7 @@ cdef struct Batch:
     Py_ssize_t rows         # samples in this batch
     bint training
     uint64_t iteration      # number of training batches seen so far: what random layers count by
+    Py_ssize_t first        # samples in front of this batch at the same iteration, as test and predict have them
 
 
 cdef class Layer:

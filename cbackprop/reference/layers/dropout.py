@@ -23,7 +23,8 @@ class Dropout(Layer):
         if not self.active:
             return x
         noise = (1 if self.spec.shares_noise else len(x), *self.spec.sample_noise_shape(self.output_shape))
-        mask = random.mask(math.prod(noise), keep, batch.iteration, self.spec.stream, self.node)
+        first = 0 if self.spec.shares_noise else batch.first * math.prod(noise[1:])
+        mask = random.mask(math.prod(noise), keep, batch.iteration, self.spec.stream, self.node, first)
         self.mask = mask.reshape(noise)
         self.scale = x.dtype.type(1 / keep if keep > 0 else 0)
         return self.masked(x)

@@ -14,10 +14,14 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Batch:
-    """What a layer may want to know of a batch: whether it trains, and how many training batches came before."""
+    """What a layer may want to know of a batch: whether it trains, and how many training batches came before.
+
+    Where several batches have the same number, as in test and predict, `first` counts the samples in front.
+    """
 
     training: bool
     iteration: int
+    first: int = 0
 
 
 class Layer:

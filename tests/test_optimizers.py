@@ -1,0 +1,415 @@
+"""Every optimizer of the registry: kernel against twin with all options, steps on plain arrays, mistakes."""
+
+import importlib
+import inspect
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import cbackprop as cb
+from cbackprop import layers, optimizers
+from cbackprop.compiled.optimizers.optimizer import SegmentList
+from cbackprop.reference.optimizers.optimizer import Segment
+
+CLASSES = dict(optimizers.registry)
+
+
+def every(**choices):
+    """All combinations of choices, as keyword arguments."""
+    return [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
+
+
+# Every way to make an optimizer that takes another path through its kernel.
+OWN = {
+    "SGD": every(momentum=[0.0, 0.9, 1.0], nesterov=[False, True]),
+    "Adam": every(amsgrad=[False, True], beta_1=[0.9, 0.0]),
+    "AdamW": every(amsgrad=[False, True], weight_decay=[0.004, 0.2]),
+    # Not centered with rho = 0: there v - a^2 is 0 but for rounding.
+    "RMSprop": every(momentum=[0.0, 0.9], centered=[False, True]) + every(momentum=[0.0, 0.9], rho=[0.0]),
+}
+# Every way of what all optimizers share.
+SHARED = [
+    {**decay, **clip}
+    for decay in [{}, {"weight_decay": 0.1}]
+    for clip in [{}, {"clipnorm": 0.5}, {"clipvalue": 0.1}, {"global_clipnorm": 0.7}]
+]
+CASES = [(name, {**shared, **own}) for name in CLASSES for own in OWN.get(name, [{}]) for shared in SHARED]
+EACH_CLASS = pytest.mark.parametrize("name", CLASSES)
+EACH_CASE = pytest.mark.parametrize(("name", "options"), CASES)
+EACH_TYPE = pytest.mark.parametrize("dtype", ["float32", "float64"])
+# Relative to the largest weight.
+LIMITS = {"float64": 1e-12, "float32": 1e-5}
+STEPS = 20
+# Odd lengths, so that the last elements of vector loops are there too.
+SEGMENTS = [(0, 1, True), (1, 40, True), (40, 41, False), (48, 177, False), (177, 200, True)]
+
+
+def assert_close(a, b, dtype):
+    assert_allclose(a, b, rtol=0, atol=LIMITS[dtype] * max(np.abs(b).max(), 1))
+
+
+# Completeness
+
+
+@EACH_CLASS
+def test_class_is_complete(name):
+    cls = CLASSES[name]
+    text = inspect.getdoc(cls)
+    for section in ("Parameters", "Raises", "References", "Examples"):
+        assert f"{section}\n{'-' * len(section)}\n" in text, section
+    for argument in inspect.signature(cls).parameters:
+        assert f"\n{argument} : " in text or argument == "kwargs", argument
+    for package in ("compiled", "reference"):
+        base = importlib.import_module(f"cbackprop.{package}.optimizers.optimizer").Optimizer
+        assert issubclass(cls().implementation_in(package), base)
+    assert name in optimizers.__all__
+    assert name in OWN, "add the options that change its path"
+
+
+@EACH_CASE
+def test_slots_and_config(name, options):
+    optimizer = CLASSES[name](learning_rate=0.3, name="mine", **options)
+    for is_double in (False, True):
+        assert optimizer.implementation_in("compiled")(optimizer, is_double).n_slots == len(optimizer.slot_names)
+    assert len(set(optimizer.slot_names)) == len(optimizer.slot_names)
+    again = optimizers.deserialize(json.loads(json.dumps(optimizers.serialize(optimizer))))
+    assert type(again) is CLASSES[name]
+    assert again.get_config() == optimizer.get_config()
+    assert again.get_config().items() >= {"learning_rate": 0.3, "name": "mine", **options}.items()
+
+
+@EACH_CLASS
+def test_names_stand_for_the_class(name):
+    cls = CLASSES[name]
+    for identifier in (name, name.lower(), cls, cls(), optimizers.serialize(cls())):
+        assert type(optimizers.get(identifier)) is cls
+
+
+# Steps
+
+
+@EACH_TYPE
+@EACH_CASE
+def test_kernel_agrees_with_twin(name, options, dtype, rng):
+    optimizer = CLASSES[name](learning_rate=0.05, **options)
+    n = SEGMENTS[-1][1]
+    values = rng.normal(size=n).astype(dtype)
+    slots = [np.zeros(n, dtype) for _ in optimizer.slot_names]
+    gradients = np.zeros(n, dtype)
+    ours = (values.copy(), gradients.copy(), [slot.copy() for slot in slots])
+    compiled = optimizer.implementation_in("compiled")(optimizer, dtype == "float64")
+    prepared = SegmentList(compiled, *ours, SEGMENTS)
+    twin = optimizer.implementation_in("reference")(optimizer)
+    segments = [Segment(values[b:e], gradients[b:e], [slot[b:e] for slot in slots], decay) for b, e, decay in SEGMENTS]
+    start = values.copy()
+    for step in range(1, STEPS + 1):
+        gradient = rng.normal(size=n).astype(dtype) * rng.choice([0.01, 1, 10])
+        gradient[::7] = 0
+        ours[1][:], gradients[:] = gradient, gradient
+        compiled.apply(0.05 / step, step, prepared)
+        twin.step(0.05 / step, step, segments)
+    assert values.dtype == dtype
+    assert_close(ours[0], values, dtype)
+    for a, b in zip(ours[2], slots, strict=True):
+        assert_close(a, b, dtype)
+    assert_array_equal(ours[0][41:48], start[41:48])  # between segments nothing is touched
+    inside = np.concatenate([np.arange(b, e) for b, e, _ in SEGMENTS])
+    moved = ours[0][inside] != start[inside]
+    assert moved[inside % 7 != 0].all()
+
+
+@EACH_CASE
+def test_steps_on_arrays(name, options, rng):
+    """The same as the twin makes of one flat vector; arrays of any shape and layout, in place."""
+    shapes = [(3, 4), (5,), (), (2, 1, 3)]
+    arrays = [np.asarray(rng.normal(size=shape)) for shape in shapes]
+    strided = np.zeros((4, 6))
+    arrays.append(strided[::2, ::3])
+    arrays[-1][...] = rng.normal(size=(2, 2))
+    optimizer = CLASSES[name](**options)
+    twin = optimizer.implementation_in("reference")(optimizer)
+    segments = [
+        Segment(a.ravel().copy(), np.zeros(a.size), [np.zeros(a.size) for _ in optimizer.slot_names], True)
+        for a in arrays
+    ]
+    for step in range(1, 4):
+        gradients = [rng.normal(size=a.shape) for a in arrays]
+        before = [g.copy() for g in gradients]
+        assert optimizer.apply(gradients, arrays) is None
+        for segment, gradient in zip(segments, gradients, strict=True):
+            segment.gradients[:] = gradient.ravel()
+        twin.step(optimizer.learning_rate, step, segments)
+        assert optimizer.iterations == step
+        for a, b in zip(gradients, before, strict=True):
+            assert_array_equal(a, b)
+    for array, segment in zip(arrays, segments, strict=True):
+        assert_close(array.ravel(), segment.values, "float64")
+    assert strided.astype(bool).sum() == 4
+
+
+def test_formulas_of_one_step():
+    """First and second steps, by hand."""
+    g1, g2, rate = 2.0, -1.0, 0.1
+
+    def after(optimizer, gradients):
+        w = np.array([1.0])
+        for g in gradients:
+            optimizer.apply([np.array([g])], [w])
+        return w[0]
+
+    assert after(optimizers.SGD(rate), [g1]) == pytest.approx(0.8)
+    assert after(optimizers.SGD(rate, momentum=0.5), [g1, g2]) == pytest.approx(1 - 0.2 - 0.5 * 0.2 + 0.1)
+    v1, v2 = -0.2, 0.5 * -0.2 + 0.1
+    nesterov = 1 + 0.5 * v1 - rate * g1 + 0.5 * v2 - rate * g2
+    assert after(optimizers.SGD(rate, momentum=0.5, nesterov=True), [g1, g2]) == pytest.approx(nesterov)
+    adam = 1 - rate * math.sqrt(0.001) / 0.1 * 0.2 / (math.sqrt(0.004) + 0.3)
+    assert after(optimizers.Adam(rate, epsilon=0.3), [g1]) == pytest.approx(adam)
+    assert after(optimizers.AdamW(rate, 0.5, epsilon=0.3), [g1]) == pytest.approx(adam - rate * 0.5)
+    rms = 1 - rate * g1 / math.sqrt(0.1 * 4 + 0.3)
+    assert after(optimizers.RMSprop(rate, epsilon=0.3), [g1]) == pytest.approx(rms)
+    centered = 1 - rate * g1 / math.sqrt(0.1 * 4 - 0.04 + 0.3)
+    assert after(optimizers.RMSprop(rate, epsilon=0.3, centered=True), [g1]) == pytest.approx(centered)
+    momentum = rms - 0.5 * (1 - rms) - rate * g2 / math.sqrt(0.9 * 0.4 + 0.1 + 0.3)
+    assert after(optimizers.RMSprop(rate, epsilon=0.3, momentum=0.5), [g1, g2]) == pytest.approx(momentum)
+    assert after(optimizers.SGD(rate, weight_decay=0.5, clipvalue=1), [g1]) == pytest.approx(1 - 0.05 - 0.1)
+
+
+def test_clipping_by_norm():
+    a, b = np.zeros(2), np.zeros(1)
+    optimizers.SGD(1.0, clipnorm=1).apply([np.array([3.0, 4.0]), np.array([0.5])], [a, b])
+    assert_allclose(np.append(a, b), [-0.6, -0.8, -0.5])
+    a, b = np.zeros(2), np.zeros(1)
+    optimizers.SGD(1.0, global_clipnorm=1).apply([np.array([2.0, 3.0]), np.array([6.0])], [a, b])
+    assert_allclose(np.append(a, b), [-2 / 7, -3 / 7, -6 / 7])
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@EACH_TYPE
+def test_centered_steps_stay_finite(dtype, momentum):
+    """With a constant gradient v - a^2 is rounded to either side of 0, by far more than epsilon."""
+    w = np.ones(3, dtype)
+    optimizer = optimizers.RMSprop(centered=True, momentum=momentum)
+    for _ in range(500):
+        optimizer.apply([np.array([1e3, -777.7, 1e5], dtype)], [w])
+    assert np.isfinite(w).all()
+
+
+@EACH_CASE
+def test_nothing_becomes_nan_where_no_gradient_is(name, options):
+    w = np.array([0.0, 1.0])
+    optimizer = CLASSES[name](**options)
+    for _ in range(3):
+        optimizer.apply([np.zeros(2)], [w])
+    assert w[0] == 0
+    decay = optimizer.weight_decay or 0
+    assert w[1] == pytest.approx((1 - decay * optimizer.learning_rate) ** 3)
+
+
+def test_small_decay_counts():
+    """1 - 1e-9 is 1 in float32, so that the decay must not be written that way."""
+    w = np.array([1e3], np.float32)
+    twin = np.array([1e3])
+    for array in (w, twin):
+        optimizer = optimizers.SGD(learning_rate=1e-3, weight_decay=0.03)
+        for _ in range(1000):
+            optimizer.apply([np.zeros(1)], [array])
+    assert 1e3 - w[0] == pytest.approx(1e3 - twin[0], rel=0.05)
+
+
+# Variables and models
+
+
+def test_excluded_from_decay(rng):
+    """By name or one by one; in `apply` and in training by both engines."""
+    x, y = rng.normal(size=(8, 3)), rng.normal(size=(8, 2))
+    for engine in ("apply", "compiled", "reference"):
+        cb.utils.set_random_seed(1)
+        model = cb.Sequential([cb.Input((3,)), layers.Dense(4, name="bias_layer"), layers.Dense(2)])
+        for w in model.trainable_variables:
+            w.assign(np.ones(w.shape))
+        optimizer = optimizers.SGD(0.0, weight_decay=0.5)
+        optimizer.exclude_from_weight_decay(var_names=["kernel"])
+        optimizer.exclude_from_weight_decay([model.trainable_variables[2]], ["bias"])
+        optimizer.learning_rate = 0.5
+        model.compile(optimizer, loss="mse", engine="compiled" if engine == "apply" else engine)
+        zero = [np.zeros(w.shape) for w in model.trainable_variables]
+        if engine == "apply":
+            optimizer.apply(zero, model.trainable_variables)
+        else:
+            model.fit(x, y, sample_weight=np.zeros(8), batch_size=8, verbose=0)
+        assert [w.array.ravel()[0] for w in model.trainable_variables] == [0.75, 1, 1, 1]
+
+
+def test_apply_and_fit_share_what_is_remembered(rng):
+    x, y = rng.normal(size=(8, 3)), rng.normal(size=(8, 2))
+    found = []
+    for by_hand in (False, True):
+        cb.utils.set_random_seed(1)
+        model = cb.Sequential([cb.Input((3,)), layers.Dense(2)])
+        model.compile(optimizers.Adam(0.1), loss="mse")
+        for step in range(4):
+            if by_hand and step in (0, 2):
+                model.optimizer.apply(model.gradients(x, y), model.trainable_variables)
+            else:
+                model.train_on_batch(x, y)
+        assert model.optimizer.iterations == 4
+        found.append(model.get_weights())
+    for a, b in zip(*found, strict=True):
+        assert_allclose(a, b, rtol=1e-6)
+
+
+# Mistakes
+
+
+@EACH_CLASS
+@pytest.mark.parametrize(
+    ("grads", "error", "message"),
+    [
+        ([np.ones(2)], ValueError, "one gradient for each variable, but got 1 for 2"),
+        ([], ValueError, "one gradient for each variable, but got 0 for 2"),
+        ([np.ones(2), np.ones(2)], ValueError, r"Gradient 1 must have shape \(3,\) like its variable, but got \(2,\)"),
+        ([np.ones(2), np.array([1, np.nan, 1])], ValueError, "Gradients must be finite"),
+        ([np.ones(2), np.array([1, -np.inf, 1])], ValueError, "Gradients must be finite"),
+        ([np.ones(2), np.array([1, 1e300, 1])], ValueError, "Gradients must be finite"),
+    ],
+    ids=["too few", "none", "shape", "nan", "inf", "too large for float32"],
+)
+def test_bad_gradients_change_nothing(name, grads, error, message):
+    optimizer = CLASSES[name]()
+    arrays = [np.ones(2, np.float32), np.ones(3, np.float32)]
+    optimizer.apply([np.ones(2), np.ones(3)], arrays)
+    before = [a.copy() for a in arrays], {k: [s.copy() for s in v] for k, v in optimizer.slots.items()}
+    with pytest.raises(error, match=message):
+        optimizer.apply(grads, arrays)
+    assert optimizer.iterations == 1
+    for a, b in zip(arrays, before[0], strict=True):
+        assert_array_equal(a, b)
+    for key, slots in before[1].items():
+        for a, b in zip(optimizer.slots[key], slots, strict=True):
+            assert_array_equal(a, b)
+
+
+@EACH_CLASS
+@pytest.mark.parametrize(
+    ("variables", "error", "message"),
+    [
+        ([np.ones(2, int)], TypeError, "Variable 0 must be a float32 or float64 array"),
+        ([[1.0, 1.0]], TypeError, "Variable 0 must be a float32 or float64 array, but got list"),
+        ([np.ones(2), np.ones(2, "f")], ValueError, "Variables must have one dtype"),
+        ([np.ones(0)], ValueError, "not empty"),
+        ([np.broadcast_to(np.ones(1), 2)], ValueError, "writable"),
+        ([], ValueError, "one gradient for each variable"),
+    ],
+)
+def test_bad_variables(name, variables, error, message):
+    with pytest.raises(error, match=message):
+        CLASSES[name]().apply([np.ones(np.shape(v)) for v in variables], variables)
+
+
+@EACH_CLASS
+def test_other_arrays_than_before(name):
+    optimizer = CLASSES[name]()
+    optimizer.apply([np.ones(2)], [np.ones(2)])
+    for arrays in ([np.ones(3)], [np.ones(2, "f")], [np.ones(2), np.ones(2)]):
+        with pytest.raises(ValueError, match="same shapes and dtype"):
+            optimizer.apply([np.ones(a.shape) for a in arrays], arrays)
+    variable = cb.Variable((2,), cb.initializers.Ones(), "float64", "w")
+    with pytest.raises(ValueError, match="twice"):
+        optimizer.apply([np.ones(2)] * 2, [variable, variable])
+
+
+NUMBERS = {
+    "learning_rate": (-1, "at least 0"),
+    "weight_decay": (-0.1, "at least 0"),
+    "clipnorm": (0, "greater than 0"),
+    "clipvalue": (-1, "greater than 0"),
+    "global_clipnorm": (0, "greater than 0"),
+    "momentum": (1.5, "at least 0 and at most 1"),
+    "beta_1": (1.0, "at least 0 and below 1"),
+    "beta_2": (-0.1, "at least 0 and below 1"),
+    "rho": (1.0, "at least 0 and below 1"),
+    "epsilon": (0, "greater than 0"),
+}
+SWITCHES = ("nesterov", "amsgrad", "centered")
+
+
+@EACH_CLASS
+def test_bad_arguments(name):
+    cls = CLASSES[name]
+    assert set(cls.argument_names()) <= {*NUMBERS, *SWITCHES, "name"}, "add the new argument to NUMBERS or SWITCHES"
+    for argument in cls.argument_names():
+        if argument in NUMBERS:
+            value, words = NUMBERS[argument]
+            with pytest.raises(ValueError, match=f"^{argument} must be {words}, but got {value}"):
+                cls(**{argument: value})
+            with pytest.raises(ValueError, match=f"^{argument} must be finite"):
+                cls(**{argument: math.nan})
+            with pytest.raises(TypeError, match=f"^{argument} must be a number"):
+                cls(**{argument: "much"})
+        elif argument in SWITCHES:
+            with pytest.raises(TypeError, match=f"^{argument} must be True or False"):
+                cls(**{argument: 1})
+    with pytest.raises(ValueError, match="Only one of clipnorm, clipvalue and global_clipnorm"):
+        cls(clipnorm=1, clipvalue=1)
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        cls(speed=1)
+
+
+def test_learning_rate_can_be_set():
+    optimizer = optimizers.SGD()
+    optimizer.learning_rate = 0.5
+    assert optimizer.get_config()["learning_rate"] == 0.5
+    with pytest.raises(ValueError, match="learning_rate must be"):
+        optimizer.learning_rate = -1
+    assert optimizer.learning_rate == 0.5
+
+
+def test_adamw_without_decay():
+    with pytest.raises(TypeError, match="weight_decay must be a number, but got None"):
+        optimizers.AdamW(weight_decay=None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([np.ones(2)],), "var_list must hold variables, but got ndarray"),
+        ((["bias"],), "var_list must hold variables, but got str"),
+        ((None, "bias"), "var_names must be a list of strings, but got 'bias'"),
+        ((None, [3]), "var_names must be a list of strings"),
+    ],
+)
+def test_bad_exclusions(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        optimizers.SGD().exclude_from_weight_decay(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "error", "message"),
+    [
+        ("adamm", ValueError, "Unknown optimizer 'adamm'. Did you mean 'adam'"),
+        ({"class_name": "Adamm", "config": {}}, ValueError, "Unknown optimizer 'Adamm'"),
+        (None, TypeError, "Expected an optimizer"),
+        (0.1, TypeError, "Expected an optimizer"),
+        (print, TypeError, "Expected an optimizer"),
+        (cb.losses.Huber(), TypeError, "Expected an optimizer"),
+    ],
+)
+def test_unknown_optimizers(identifier, error, message):
+    with pytest.raises(error, match=message):
+        optimizers.get(identifier)
+
+
+def test_segments_are_checked():
+    optimizer = optimizers.Adam()
+    compiled = optimizer.implementation_in("compiled")(optimizer, True)
+    vectors = [np.zeros(4) for _ in range(4)]
+    with pytest.raises(ValueError, match="2 slots, but got 1"):
+        SegmentList(compiled, vectors[0], vectors[1], vectors[2:3], [(0, 4, True)])
+    with pytest.raises(ValueError, match="ends before it begins"):
+        SegmentList(compiled, vectors[0], vectors[1], vectors[2:], [(2, 2, True)])
+    with pytest.raises(ValueError, match="at least 5 elements"):
+        SegmentList(compiled, vectors[0], vectors[1], vectors[2:], [(0, 5, True)])
