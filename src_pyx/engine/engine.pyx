@@ -202,7 +202,6 @@ cdef class Engine:
         """
         cdef Py_ssize_t i, width
         cdef Head head
-        cdef Feed* feed
         self.n_feeds = 0
         self.feed_memory = []
         free(self.feeds)

@@ -96,8 +96,8 @@ def test_add_and_pop(rng):
     assert model.output_shape == (None, 2)
     top = model.pop()
     assert model.output_shape == (None, 4)
+    model.add(layers.Dense(5))
     with pytest.raises(ValueError, match="was built for"):
-        model.add(layers.Dense(5))
         model.add(top)
     assert model.output_shape == (None, 5)
     assert model.predict(rng.normal(size=(2, 3)), verbose=0).shape == (2, 5)

@@ -1,8 +1,12 @@
 from cython cimport floating
 
 # x (rows, width) IN; y (rows, width) OUT, may be x itself; p: the activation's own numbers.
-ctypedef void (*Forward32)(const float* x, float* y, Py_ssize_t rows, Py_ssize_t width, const double* p) noexcept nogil
-ctypedef void (*Forward64)(const double* x, double* y, Py_ssize_t rows, Py_ssize_t width, const double* p) noexcept nogil
+ctypedef void (*Forward32)(
+    const float* x, float* y, Py_ssize_t rows, Py_ssize_t width, const double* p
+) noexcept nogil
+ctypedef void (*Forward64)(
+    const double* x, double* y, Py_ssize_t rows, Py_ssize_t width, const double* p
+) noexcept nogil
 
 # delta (rows, width) IN dL/dy, OUT dL/dx; x and y as above, each NULL where the activation does not read it.
 ctypedef void (*Backward32)(
