@@ -50,6 +50,10 @@ class Trainer:
         """What was prepared for another graph or other settings is of no use any more."""
         self._plan = self._engine = self._predictor = self._objectives = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles: everything but the engines, which are built anew when needed."""
+        return self.__dict__ | {"_engine": None, "_predictor": None, "_plan": None}
+
     # Settings
 
     def compile(

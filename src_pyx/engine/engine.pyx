@@ -67,6 +67,7 @@ cdef class Engine:
     cdef Feed* feeds
     cdef list feed_memory
     cdef readonly Py_ssize_t capacity
+    cdef bint busy                      # inside a run: a signal handler or a finalizer may call us then
     cdef bint is_double
     cdef Optimizer optimizer
     cdef SegmentList segments
@@ -106,6 +107,11 @@ cdef class Engine:
 
     # Connecting
 
+    cdef check_idle(self):
+        """Refuse to touch memory that a run of this engine, further up the stack, is using."""
+        if self.busy:
+            raise RuntimeError("The model is in the middle of a batch: it cannot be used from a signal handler.")
+
     cdef Buffer* buffer(self, Py_ssize_t index) except NULL:
         if not 0 <= index < self.n_buffers:
             raise IndexError(f"There is no buffer {index}.")
@@ -115,6 +121,7 @@ cdef class Engine:
         """Tell layer `index` its buffers, whether its mode is fixed (0, 1; -1: no), and its number."""
         cdef Layer layer = self.layers[index]
         cdef Py_ssize_t i
+        self.check_idle()
         if len(inputs) != layer.n_inputs:
             raise ValueError("The layer has another number of inputs.")
         for i in range(layer.n_inputs):
@@ -126,6 +133,7 @@ cdef class Engine:
     def set_parameter(self, Py_ssize_t index, Py_ssize_t k, value, gradient, bint accumulate):
         """Tell layer `index` where its parameter `k` lies, and where its gradient goes (None: nowhere)."""
         cdef Layer layer = self.layers[index]
+        self.check_idle()
         if not 0 <= k < layer.n_parameters :
             raise ValueError("The layer has no such parameter.")
         layer.parameters[k].value = address(value, self.float_type(), value.size)
@@ -138,6 +146,7 @@ cdef class Engine:
         """The layers of the backward pass in order, for each which input deltas to add to, and the linked ones."""
         cdef Py_ssize_t i, k
         cdef Layer layer
+        self.check_idle()
         self.n_backward = 0
         for i in range(self.n_layers):
             self.linked[i] = i in linked
@@ -152,6 +161,7 @@ cdef class Engine:
         """The heads, and the buffers that they read."""
         cdef Head head
         cdef Py_ssize_t i
+        self.check_idle()
         free(self.head_pointers)
         self.n_heads = 0
         self.head_pointers = <PyObject**>calloc(len(heads) + 1, sizeof(PyObject*))
@@ -168,6 +178,7 @@ cdef class Engine:
 
     def set_optimizer(self, Optimizer optimizer, SegmentList segments):
         """The optimizer, and what it works on."""
+        self.check_idle()
         self.optimizer = optimizer
         self.segments = segments
 
@@ -176,6 +187,7 @@ cdef class Engine:
         cdef Py_ssize_t i
         cdef Layer layer
         cdef Head head
+        self.check_idle()
         for i in range(self.n_buffers):
             self.buffers[i].value = self.at(arena, value_offsets[i], capacity * self.buffers[i].width)
             self.buffers[i].delta = self.at(arena, delta_offsets[i], capacity * self.buffers[i].width)
@@ -202,6 +214,7 @@ cdef class Engine:
         """
         cdef Py_ssize_t i, width
         cdef Head head
+        self.check_idle()
         self.n_feeds = 0
         self.feed_memory = []
         free(self.feeds)
@@ -283,6 +296,7 @@ cdef class Engine:
     cdef check_range(self, const int64_t[::1] order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size):
         """Refuse what would read outside of the data or write outside of the buffers."""
         cdef Py_ssize_t i, samples = len(self.feed_memory[0][0])
+        self.check_idle()
         for entry in self.feed_memory:
             if len(entry[0]) != samples:
                 raise ValueError("The arrays differ in length.")
@@ -316,26 +330,30 @@ cdef class Engine:
             rows = &order[0]
         batch.training = training
         batch.first = 0
-        with nogil:
-            last = now()
-            while position < stop:
-                batch.rows = min(batch_size, stop - position)
-                batch.iteration = self.iteration
-                self.fetch(rows, position, batch.rows)
-                self.forward(&batch, True)
-                self.judge(&batch, True)
-                self.backward(&batch)
-                if update:
-                    self.iteration += 1
-                    if self.optimizer is not None:
-                        self.optimizer.step(learning_rate, self.iteration, self.segments.items, self.segments.size)
-                position += batch.rows
-                if now() - last > TICK:
-                    with gil:
-                        PyErr_CheckSignals()
-                        if tick is not None:
-                            tick(position - start)
-                    last = now()
+        self.busy = True
+        try:
+            with nogil:
+                last = now()
+                while position < stop:
+                    batch.rows = min(batch_size, stop - position)
+                    batch.iteration = self.iteration
+                    self.fetch(rows, position, batch.rows)
+                    self.forward(&batch, True)
+                    self.judge(&batch, True)
+                    self.backward(&batch)
+                    if update:
+                        self.iteration += 1
+                        if self.optimizer is not None:
+                            self.optimizer.step(learning_rate, self.iteration, self.segments.items, self.segments.size)
+                    position += batch.rows
+                    if now() - last > TICK:
+                        with gil:
+                            PyErr_CheckSignals()
+                            if tick is not None:
+                                tick(position - start)
+                        last = now()
+        finally:
+            self.busy = False
 
     def test(self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size, bint training=False, tick=None):
         """Loss and metrics of the samples start:stop."""
@@ -369,27 +387,31 @@ cdef class Engine:
             keep.append(result)
         batch.training = training
         batch.iteration = self.iteration
-        with nogil:
-            last = now()
-            while position < stop:
-                batch.rows = min(batch_size, stop - position)
-                batch.first = position - start
-                self.fetch(NULL, position, batch.rows)
-                self.forward(&batch, with_heads)
-                if with_heads:
-                    self.judge(&batch, False)
-                for i in range(n_outputs):
-                    memcpy(
-                        <char*>targets[i] + (position - start) * row_bytes[i], <char*>sources[i],
-                        batch.rows * row_bytes[i],
-                    )
-                position += batch.rows
-                if now() - last > TICK:
-                    with gil:
-                        PyErr_CheckSignals()
-                        if tick is not None:
-                            tick(position - start)
-                    last = now()
+        self.busy = True
+        try:
+            with nogil:
+                last = now()
+                while position < stop:
+                    batch.rows = min(batch_size, stop - position)
+                    batch.first = position - start
+                    self.fetch(NULL, position, batch.rows)
+                    self.forward(&batch, with_heads)
+                    if with_heads:
+                        self.judge(&batch, False)
+                    for i in range(n_outputs):
+                        memcpy(
+                            <char*>targets[i] + (position - start) * row_bytes[i], <char*>sources[i],
+                            batch.rows * row_bytes[i],
+                        )
+                    position += batch.rows
+                    if now() - last > TICK:
+                        with gil:
+                            PyErr_CheckSignals()
+                            if tick is not None:
+                                tick(position - start)
+                        last = now()
+        finally:
+            self.busy = False
 
     # Results
 

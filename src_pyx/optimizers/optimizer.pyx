@@ -24,7 +24,7 @@ cdef void scale(Py_ssize_t n, floating factor, floating* x) noexcept nogil:
 
 
 cdef void decay(Py_ssize_t n, floating rate, floating* w) noexcept nogil:
-    """w = w - rate w. A small rate keeps its digits here, and would lose them in 1 - rate."""
+    """w = w - rate w."""
     cdef Py_ssize_t i
     for i in range(n):
         w[i] -= rate * w[i]

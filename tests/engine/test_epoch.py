@@ -171,3 +171,28 @@ def test_an_interrupt_stops_a_long_epoch_after_a_whole_step():
     assert model.optimizer.iterations > before
     assert all(np.isfinite(w).all() for w in model.get_weights())
     model.fit(x[:64], y[:64], verbose=0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_signal_handler_cannot_use_a_model_that_is_running():
+    model = network()
+    x, y = samples(200_000)
+    model.fit(x[:8], y[:8], verbose=0)
+    raised = []
+
+    def handler(number, frame):
+        try:
+            model.predict(x[:4], verbose=0)
+        except RuntimeError as error:
+            raised.append(error)
+
+    previous = signal.signal(signal.SIGUSR1, handler)
+    try:
+        timer = threading.Timer(0.1, lambda: signal.raise_signal(signal.SIGUSR1))
+        timer.start()
+        model.fit(x, y, batch_size=2, verbose=0)
+        timer.join()
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+    assert len(raised) == 1
+    assert "in the middle of a batch" in str(raised[0])

@@ -1,0 +1,39 @@
+"""Models in pickles and copies."""
+
+import copy
+import pickle
+
+import networks
+import numpy as np
+import pytest
+
+import cbackprop as cb
+from cbackprop import layers
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_copy_goes_on_as_the_original_does(duplicate, trained, rng):
+    model = cb.Sequential(
+        [cb.Input((3,)), layers.Dense(4, activation="gelu"), layers.Dropout(0.2, seed=1), layers.Dense(2)]
+    )
+    model.compile("adam", "mse", metrics=["mae"])
+    x, y = networks.data_for(model, 16, rng)
+    if trained:
+        model.fit(x, y, epochs=2, verbose=0)
+    twin = duplicate(model)
+    results = [m.fit(x, y, epochs=3, shuffle=False, verbose=0).history for m in (model, twin)]
+    assert results[0] == results[1]
+    for a, b in zip(model.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    before = model.get_weights()[0]
+    twin.fit(x, y, verbose=0)
+    np.testing.assert_array_equal(model.get_weights()[0], before)
+
+
+@pytest.mark.parametrize(
+    "thing", [cb.optimizers.Adam(0.1), cb.losses.Huber(), cb.metrics.MeanSquaredError(), layers.Dense(2)]
+)
+def test_specs_can_be_copied(thing):
+    for twin in (copy.deepcopy(thing), pickle.loads(pickle.dumps(thing))):
+        assert twin.get_config() == thing.get_config()
