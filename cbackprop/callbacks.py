@@ -9,6 +9,16 @@ __all__ = ["Callback", "CallbackList", "History", "LambdaCallback"]
 
 Logs = dict[str, float] | None
 
+# Methods of Keras's callbacks for moments that do not exist here: evaluation and prediction do not stop at batches.
+UNCALLED = (
+    "on_test_batch_begin",
+    "on_test_batch_end",
+    "on_predict_batch_begin",
+    "on_predict_batch_end",
+    "on_batch_begin",
+    "on_batch_end",
+)
+
 
 class Callback:
     """Base of all callbacks; override the moments of interest.
@@ -187,6 +197,12 @@ class CallbackList:
     def __init__(self, callbacks: Iterable[Callback], model: Any, params: dict[str, Any]) -> None:
         self.callbacks = list(callbacks)
         for callback in self.callbacks:
+            for name in UNCALLED:
+                if hasattr(callback, name):
+                    raise ValueError(
+                        f"{type(callback).__name__} has {name}, which is never called: there are no such moments."
+                    )
+        for callback in self.callbacks:
             callback.set_model(model)
             callback.set_params(params)
         self.watches_batches = any(_overrides(callback, "on_train_batch_begin") for callback in self.callbacks) or any(
@@ -197,9 +213,11 @@ class CallbackList:
         if not hasattr(Callback, name):
             raise AttributeError(name)
 
+        moment_only = name.endswith(("train_begin", "test_begin", "predict_begin", "predict_end"))
+
         def call(*args: Any) -> None:
             for callback in self.callbacks:
-                getattr(callback, name)(*args)
+                getattr(callback, name)(*args, **({} if args or not moment_only else {"logs": {}}))
 
         return call
 

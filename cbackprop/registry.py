@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,7 +23,7 @@ def snake_case(name: str) -> str:
     return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()
 
 
-def nearest(name: object, known: Iterator[str] | list[str]) -> str:
+def nearest(name: object, known: Iterable[str]) -> str:
     """A sentence that ends an error about an unknown name: the nearest known ones."""
     names = sorted(known)
     close = difflib.get_close_matches(str(name).lower(), names, n=3, cutoff=0.5)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import Any, Self
 
 from cbackprop import config
-from cbackprop.registry import to_config
+from cbackprop.registry import nearest, to_config
 
 __all__ = ["Spec"]
+
+
+# Arguments that `repr` leaves out.
+HIDDEN = ("name", "input_shape")
 
 
 class Spec:
@@ -20,6 +25,7 @@ class Spec:
     """
 
     @classmethod
+    @functools.cache
     def argument_names(cls) -> tuple[str, ...]:
         """Names of the constructor's arguments, base classes' ``**kwargs`` included."""
         names: dict[str, None] = {}
@@ -32,6 +38,13 @@ class Spec:
             if not any(p.kind is p.VAR_KEYWORD for p in parameters):
                 break
         return tuple(names)
+
+    @classmethod
+    def refuse_unknown(cls, arguments: dict[str, Any]) -> None:
+        """``TypeError`` for keyword arguments that no constructor of the class takes; it names the nearest ones."""
+        for name in arguments:
+            known = [argument for argument in cls.argument_names() if argument not in arguments]
+            raise TypeError(f"{cls.__name__} has no argument {name!r}. {nearest(name, known)}")
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments as plain values (numbers, strings, lists, dicts, ``None``)."""
@@ -50,7 +63,7 @@ class Spec:
             if "__init__" in klass.__dict__
             for name, parameter in inspect.signature(klass.__dict__["__init__"]).parameters.items()
         }
-        values = {name: getattr(self, name) for name in self.argument_names() if name != "name"}
+        values = {name: getattr(self, name) for name in self.argument_names() if name not in HIDDEN}
         if values.get("dtype") == config.floatx():
             del values["dtype"]
         shown = [f"{name}={value!r}" for name, value in values.items() if not _same(value, defaults.get(name))]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cbackprop.registry import Registry
+
 if TYPE_CHECKING:
     from cbackprop.layers.layer import Layer
 
@@ -47,6 +49,20 @@ class KerasTensor:
         raise TypeError(
             f"{self!r} is symbolic: it has no values. Make a Model of its inputs and outputs, and call that on arrays."
         )
+
+    def _merge(self, other: Any, layer: str) -> Any:
+        if not isinstance(other, KerasTensor):
+            raise TypeError(f"{self!r} can only be combined with other symbolic tensors, but got {other!r}.")
+        return Registry.families["layers"].find(layer)()([self, other])
+
+    def __add__(self, other: Any) -> Any:
+        return self._merge(other, "Add")
+
+    def __sub__(self, other: Any) -> Any:
+        return self._merge(other, "Subtract")
+
+    def __mul__(self, other: Any) -> Any:
+        return self._merge(other, "Multiply")
 
     def __bool__(self) -> bool:
         raise TypeError(f"{self!r} is symbolic: it is neither true nor false.")

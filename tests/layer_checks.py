@@ -43,6 +43,8 @@ def assert_backward(make_model, loss="mse", samples=5):
         for engine in ("compiled", "reference"):
             model.compile("sgd", loss, engine=engine)
             gradients = model.gradients(x, y, training=True)
+            for a, b in zip(gradients, model.gradients(x, y, training=True), strict=True):
+                np.testing.assert_array_equal(a, b)
             found.append([model.predict(x, verbose=0), model.evaluate(x, y, verbose=0), *gradients])
         largest = max(np.abs(gradient).max() for gradient in found[1][2:])
         assert largest > 1e-4

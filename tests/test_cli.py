@@ -59,7 +59,7 @@ def test_a_wrong_option_exits_with_2(arguments):
     assert stop.value.code == 2
 
 
-def test_the_command_is_installed():
+def test_the_command_is_installed(tmp_path):
     command = [sys.executable, "-c", "import sys; from cbackprop.cli import main; sys.exit(main(['--version']))"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.strip() == f"cbackprop {cb.__version__}"

@@ -11,7 +11,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cbackprop.compiled import cpu as cpu
+try:
+    from cbackprop.compiled import cpu as cpu
+except ImportError as error:
+    raise ImportError(
+        f"{Path(__file__).parent.parent} is cbackprop's source, which has not been built in place. "
+        "Run from another directory to use the installed package, or build it here: pip install -e ."
+    ) from error
 
 __all__ = ["INSTRUCTION_SET", "available", "variant_path"]
 

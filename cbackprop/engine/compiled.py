@@ -179,6 +179,7 @@ class CompiledEngine(Engine):
             samples = len(inputs[0])
             rows = min(samples, max(self.capacity, INFERENCE_ROWS))
             self._prepare(Data(inputs), rows)
+            self.runner.iteration = self.draw_count(training)
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
             self.runner.predict(0, samples, rows, self.plan.outputs, results, training, tick)
             return results

@@ -81,6 +81,7 @@ class Engine:
         chosen = set(trainable)
         self.trainable = [variable for variable in plan.variables if variable in chosen]
         self.lock = threading.RLock()
+        self.predictions_in_training = 0
         self.links = [self._link(index) for index in range(len(self.objectives))]
         with_loss = [b for b, objective in zip(plan.outputs, self.objectives, strict=False) if objective.loss]
         linked = [link for link in self.links if link is not None]
@@ -158,6 +159,12 @@ class Engine:
     def gradients(self) -> list[Array]:
         """Copies of the gradients of all trainable variables."""
         return [self.view(self.gradient_vector, variable).copy() for variable in self.trainable]
+
+    def draw_count(self, training: bool) -> int:
+        """What random layers count by in a prediction: each one made as in training draws anew."""
+        earlier = self.predictions_in_training
+        self.predictions_in_training += training
+        return earlier
 
     # What the engines define
 

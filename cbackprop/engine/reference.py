@@ -172,6 +172,7 @@ class ReferenceEngine(Engine):
         """The outputs for all samples."""
         with self.lock, limited():
             self._begin()
+            self.iteration = self.draw_count(training)
             samples = len(inputs[0])
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
             for first in range(0, samples, batch_size):

@@ -67,7 +67,7 @@ class Initializer(Spec):
         """
         with np.errstate(over="ignore"):  # `rounded` refuses what has overflowed
             values = self._values(check_shape(shape))
-        return rounded(values, dtype, repr(self))
+        return rounded(values, dtype, self)
 
     def _values(self, shape: tuple[int, ...]) -> NDArray[Any]:
         """New float64 values of the checked `shape`; the one method that an initializer of this package writes."""
@@ -93,7 +93,7 @@ def check_shape(shape: Any) -> tuple[int, ...]:
     return tuple(check_integer(f"shape[{i}]", size, minimum=0) for i, size in enumerate(shape))
 
 
-def rounded(values: NDArray[Any], dtype: DTypeLike | None, source: str) -> NDArray[Any]:
+def rounded(values: NDArray[Any], dtype: DTypeLike | None, source: object) -> NDArray[Any]:
     """`values` as a C-contiguous array of `dtype`, ``config.floatx()`` if that is None; not copied if they are one.
 
     Raises

@@ -80,7 +80,9 @@ class Layer(Spec):
         trainable: bool = True,
         dtype: Any = None,
         input_shape: Sequence[int] | None = None,
+        **kwargs: Any,
     ) -> None:
+        self.refuse_unknown(kwargs)
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name must be a string, but got {name!r}.")
         self.name = name or unique_name(type(self).__name__)
@@ -92,6 +94,14 @@ class Layer(Spec):
         self._variables: list[Variable] = []
         self.nodes: list[Node] = []
         self.built = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        changeable = ("name", "trainable")
+        if self.__dict__.get("built") and name in self.argument_names() and name not in changeable:
+            raise AttributeError(
+                f"{type(self).__name__} {self.name!r} is built: its {name} cannot change any more. Make another layer."
+            )
+        super().__setattr__(name, value)
 
     # What subclasses define
 

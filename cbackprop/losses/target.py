@@ -29,7 +29,8 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
     except ValueError as error:
         raise ValueError(f"{name} must be one array, but its parts differ in shape ({error}).") from None
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must hold real numbers, but got dtype {array.dtype}.")
+        hint = " A sparse matrix must be made dense first: call its toarray()." if hasattr(value, "toarray") else ""
+        raise TypeError(f"{name} must hold real numbers, but got dtype {array.dtype}.{hint}")
     return array
 
 

@@ -192,9 +192,9 @@ def _class_weights(
     count = max(need.shape[-1], 2)
     table = np.ones(count)
     for key, weight in class_weight.items():
-        if not isinstance(key, (int, np.integer)) or not 0 <= key < count:
+        if not isinstance(key, (int, float, np.number)) or key not in range(count):
             raise ValueError(f"class_weight has class {key!r}, but classes are in [0, {count}).")
-        table[key] = check_number(f"class_weight[{key}]", weight, 0)
+        table[int(key)] = check_number(f"class_weight[{key}]", weight, 0)
     flat = classes.reshape(-1)
     if flat.size and not (flat.min() >= 0 and flat.max() < count):
         raise ValueError(f"class_weight needs targets that are classes in [0, {count}).")

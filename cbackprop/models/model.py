@@ -91,6 +91,16 @@ class Model(Trainer, Layer):
         return list(self.graph.outputs)
 
     @property
+    def input(self) -> Any:
+        """Symbolic inputs, in the structure that the model was made with."""
+        return self.input_structure
+
+    @property
+    def output(self) -> Any:
+        """Symbolic outputs, in the structure that the model was made with."""
+        return self.output_structure
+
+    @property
     def layers(self) -> list[Layer]:
         """All layers, each once; nested models count as one."""
         return self.graph.layers
@@ -212,7 +222,7 @@ class Model(Trainer, Layer):
 
     # Descriptions
 
-    def summary(self, line_length: int = 80, print_fn: Any = print) -> None:
+    def summary(self, line_length: int | None = None, print_fn: Any = print) -> None:
         """Print a table of the layers, their output shapes and their numbers of weights."""
         print_fn(summary_text(self, line_length))
 

@@ -1,4 +1,4 @@
-"""What `fit` shows of its progress: a live bar on a terminal, plain lines elsewhere."""
+"""What `fit` shows of its progress: a line an epoch, and on a terminal a live bar while it lasts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import Any
 __all__ = ["Display"]
 
 Logs = dict[str, float]
+
+# Seconds between two pictures of the bar.
+REDRAW = 0.05
 
 
 class Display:
@@ -64,8 +67,16 @@ class Display:
         if self.live:
             from tqdm import tqdm
 
-            layout = "{desc} {percentage:3.0f}%|{bar:24}| {elapsed}<{remaining}{postfix}"
-            self._bar = tqdm(total=self.samples, desc=self._title, bar_format=layout, file=sys.stdout, leave=True)
+            layout = "{desc} {percentage:3.0f}%|{bar:12}| {elapsed}<{remaining}{postfix}"
+            self._bar = tqdm(
+                total=self.samples,
+                desc=self._title,
+                bar_format=layout,
+                file=sys.stdout,
+                leave=False,
+                dynamic_ncols=True,
+            )
+            self._shown = self._started
 
     def tick(self, logs: Callable[[], Logs]) -> Callable[[int], None] | None:
         """What a long epoch calls now and then with the number of samples done; nothing without a terminal."""
@@ -73,6 +84,9 @@ class Display:
             return None
 
         def show(done: int) -> None:
+            if time.perf_counter() - self._shown < REDRAW:
+                return
+            self._shown = time.perf_counter()
             self._bar.n = min(done, self.samples)
             self._bar.set_postfix_str(_join(logs()))
 
@@ -84,12 +98,9 @@ class Display:
             return
         seconds = time.perf_counter() - self._started
         if self._bar is not None:
-            self._bar.n = self.samples
-            self._bar.set_postfix_str(_join(logs))
             self._bar.close()
             self._bar = None
-        else:
-            print(f"{self._title} - {seconds:.2f}s - {_join(logs)}", flush=True)
+        print(f"{self._title} - {seconds:.2f}s - {_join(logs)}", flush=True)
 
 
 def _join(logs: Logs) -> str:

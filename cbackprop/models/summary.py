@@ -7,14 +7,14 @@ from typing import Any
 __all__ = ["summary_text"]
 
 
-def summary_text(model: Any, line_length: int) -> str:
+def summary_text(model: Any, line_length: int | None) -> str:
     """One line a layer: name and class, output shape, number of weights; and their sums."""
     if not model.built:
         return f"Model: {model.name!r} has no shape yet: start it with an Input, build it, or fit it."
     rows = [(f"{layer.name} ({type(layer).__name__})", _shape(layer), f"{_count(layer):,}") for layer in model.layers]
     header = ("Layer (type)", "Output shape", "Param #")
-    widths = [max(len(row[i]) for row in [header, *rows]) + 2 for i in range(3)]
-    width = max(line_length, sum(widths))
+    widths = [max(len(row[i]) for row in [header, *rows]) + 3 for i in range(3)]
+    width = max(line_length or 0, sum(widths))
     widths[1] += width - sum(widths)
 
     def line(row: tuple[str, str, str]) -> str:
@@ -31,11 +31,20 @@ def summary_text(model: Any, line_length: int) -> str:
             "-" * width,
             *map(line, rows),
             "=" * width,
-            f"Total params: {total:,} ({size / 1024:.2f} KB)",
+            f"Total params: {total:,} ({_size(size)})",
             f"Trainable params: {trainable:,}",
             f"Non-trainable params: {total - trainable:,}",
         ]
     )
+
+
+def _size(size: float) -> str:
+    """A number of bytes in a unit that suits it."""
+    for unit in ("B", "KB", "MB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.2f} {unit}"
+        size /= 1024
+    return f"{size:.2f} GB"
 
 
 def _shape(layer: Any) -> str:

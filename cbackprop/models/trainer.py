@@ -63,6 +63,10 @@ class Trainer:
         loss_weights: Any = None,
         metrics: Any = None,
         weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
         engine: str = "compiled",
     ) -> None:
         """Choose how the model is trained.
@@ -78,6 +82,8 @@ class Trainer:
             Without sample weights.
         weighted_metrics : like `metrics`, optional
             With sample weights.
+        run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
+            Taken for the sake of scripts written for Keras; they have no effect.
         engine : {"compiled", "reference"}, default "compiled"
             Compiled C, or the NumPy twin.
 
@@ -162,9 +168,10 @@ class Trainer:
         ----------
         x, y : array_like, or list or dict of them
             Samples along the first axis.
-        batch_size : int, default 32
+        batch_size : int, optional
+            32 by default; with `steps_per_epoch`, as many as make the samples last for these steps.
         epochs : int, default 1
-            The epoch to train up to, counted from 0.
+            The number of epochs, those before `initial_epoch` included.
         verbose : {"auto", 0, 1, 2}, default "auto"
             0 is silent; 1 and "auto" show a progress bar on a terminal and a line an epoch elsewhere; 2 a line an
             epoch.
@@ -204,7 +211,12 @@ class Trainer:
         """
         epochs = check_integer("epochs", epochs, 0)
         initial_epoch = check_integer("initial_epoch", initial_epoch, 0)
-        batch_size = 32 if batch_size is None else check_integer("batch_size", batch_size, 1)
+        if batch_size is not None:
+            check_integer("batch_size", batch_size, 1)
+        if validation_batch_size is not None:
+            check_integer("validation_batch_size", validation_batch_size, 1)
+        if validation_steps is not None:
+            check_integer("validation_steps", validation_steps, 1)
         shuffle = check_boolean("shuffle", shuffle)
         split = check_number("validation_split", validation_split, 0, 1, open_maximum=True)
         if steps_per_epoch is not None:
@@ -215,16 +227,23 @@ class Trainer:
         if not any(objective.loss for objective in engine.objectives):
             raise ValueError("fit needs a loss, but the model was compiled without one.")
         samples = self._samples(x, y, sample_weight, class_weight)
-        validation = self._validation(validation_data, validation_steps, validation_batch_size or batch_size)
-        if split and validation is None:
-            at = math.floor(samples.size * (1 - split))
-            if not 0 < at < samples.size:
-                raise ValueError(f"validation_split {split} of {samples.size} samples leaves one part empty.")
-            samples, validation = samples.part(0, at), samples.part(at, samples.size)
+        size = samples.size
+        at = math.floor(size * (1 - split)) if validation_data is None else size
+        if not 0 < at <= size or (at == size and split and validation_data is None):
+            raise ValueError(f"validation_split {split} of {size} samples leaves one part empty.")
+        batch_size = _batch_size(batch_size, steps_per_epoch, at)
+        validation = self._validation(validation_data)
+        if at < size:
+            # Class weights are for training; what is held out is judged as any other data.
+            whole = samples if class_weight is None else self._samples(x, y, sample_weight)
+            samples, validation = samples.part(0, at), whole.part(at, size)
+        validation_batch_size = batch_size if validation_batch_size is None else validation_batch_size
+        if validation is not None and validation_steps is not None:
+            validation = validation.part(0, min(validation.size, validation_steps * validation_batch_size))
         order = Order(samples.size, batch_size, shuffle, steps_per_epoch)
         self.history = History()
         params = {"verbose": verbose, "epochs": epochs, "steps": order.steps}
-        run = CallbackList([self.history, *_as_list(callbacks)], self, params)
+        run = CallbackList([*_as_list(callbacks), self.history], self, params)
         self.stop_training = False
         with Display(verbose, epochs, order.samples) as shown:
             run.on_train_begin()
@@ -237,7 +256,7 @@ class Trainer:
                 logs = self._logs(engine)
                 if validation is not None and frequency(epoch):
                     run.on_test_begin()
-                    results = self._test(engine, validation.data, validation_batch_size or batch_size)
+                    results = self._test(engine, validation.data, validation_batch_size)
                     run.on_test_end(results)
                     logs |= {f"val_{name}": value for name, value in results.items()}
                 shown.end(logs)
@@ -250,14 +269,19 @@ class Trainer:
     def _run_epoch(self, engine: Engine, data: Data, order: Order, run: CallbackList, shown: Display) -> None:
         """One epoch: a single call of the engine, unless a callback asks for batches."""
         tick = shown.tick(lambda: self._logs(engine))
+        step = done = 0
         for rows, begin, end in order.ranges():
             if not run.watches_batches:
                 engine.train(data, rows, begin, end, order.batch_size, tick=tick)
                 continue
-            for step, start in enumerate(range(begin, end, order.batch_size)):
+            for start in range(begin, end, order.batch_size):
+                stop = min(start + order.batch_size, end)
                 run.on_train_batch_begin(step)
-                engine.train(data, rows, start, min(start + order.batch_size, end), order.batch_size)
+                engine.train(data, rows, start, stop, order.batch_size)
                 run.on_train_batch_end(step, self._logs(engine))
+                step, done = step + 1, done + stop - start
+                if tick is not None:
+                    tick(done)
                 if self.stop_training:
                     return
 
@@ -265,8 +289,7 @@ class Trainer:
         assert self._objectives is not None
         return make_samples(self, needs_of(self, self._objectives), x, y, sample_weight, class_weight)
 
-    def _validation(self, data: Any, steps: int | None, batch_size: int) -> Samples | None:
-        check_integer("validation_batch_size", batch_size, 1)
+    def _validation(self, data: Any) -> Samples | None:
         if data is None:
             return None
         if not isinstance(data, (tuple, list)) or not 1 <= len(data) <= 3:
@@ -274,10 +297,7 @@ class Trainer:
                 "validation_data must be a tuple (x, y) or (x, y, sample_weight), but got "
                 f"{type(data).__name__}{f' of {len(data)}' if isinstance(data, (tuple, list)) else ''}."
             )
-        samples = self._samples(*data)
-        if steps is not None:
-            samples = samples.part(0, min(samples.size, check_integer("validation_steps", steps, 1) * batch_size))
-        return samples
+        return self._samples(*data)
 
     # Results
 
@@ -305,7 +325,7 @@ class Trainer:
 
     @property
     def metrics_names(self) -> list[str]:
-        """Names of what `evaluate` returns, in order.
+        """Names of what `evaluate` returns, in order: the loss, each output's loss, and the metrics.
 
         Raises
         ------
@@ -316,7 +336,9 @@ class Trainer:
             raise RuntimeError("The model has no metrics yet: compile it, and give it a shape.")
         loss_names, metric_names = log_names(self, self._objectives)
         names = ["loss"] if any(objective.loss for objective in self._objectives) else []
-        names += [name for name in loss_names if name is not None]
+        by_output = dict(zip(self.output_names, loss_names, strict=True))  # type: ignore[attr-defined]
+        as_given = self.output_structure if isinstance(self.output_structure, dict) else by_output
+        names += [name for output in as_given if (name := by_output[output]) is not None]
         flat = [name for group in metric_names for name in group]
         return names + (sorted(flat) if len(self._objectives) > 1 else flat)
 
@@ -337,7 +359,8 @@ class Trainer:
         ----------
         x, y, sample_weight
             As in `fit`.
-        batch_size : int, default 32
+        batch_size : int, optional
+            32 by default; with `steps`, as many as make the samples last for these steps.
         verbose : {"auto", 0, 1, 2}, default "auto"
         steps : int, optional
             Batches to look at; all by default.
@@ -357,12 +380,16 @@ class Trainer:
         TypeError, ValueError
             If an argument or the data is wrong.
         """
-        batch_size = 32 if batch_size is None else check_integer("batch_size", batch_size, 1)
+        if batch_size is not None:
+            check_integer("batch_size", batch_size, 1)
+        if steps is not None:
+            check_integer("steps", steps, 1)
         Display.check(verbose)
         engine = self._prepare(x, "evaluate")
         samples = self._samples(x, y, sample_weight)
+        batch_size = _batch_size(batch_size, steps, samples.size)
         if steps is not None:
-            samples = samples.part(0, min(samples.size, check_integer("steps", steps, 1) * batch_size))
+            samples = samples.part(0, min(samples.size, steps * batch_size))
         run = CallbackList(_as_list(callbacks), self, {"verbose": verbose})
         run.on_test_begin()
         logs = self._test(engine, samples.data, batch_size)
@@ -383,8 +410,8 @@ class Trainer:
         Parameters
         ----------
         x : array_like, or list or dict of them
-        batch_size : int, default 32
-            Only limits how many samples `steps` stands for: results do not depend on it.
+        batch_size : int, optional
+            Only tells how many samples `steps` stands for: results do not depend on it.
         verbose : {"auto", 0, 1, 2}, default "auto"
         steps : int, optional
             Batches to predict; all by default.
@@ -400,20 +427,23 @@ class Trainer:
         TypeError, ValueError
             If an argument or the data is wrong.
         """
-        batch_size = 32 if batch_size is None else check_integer("batch_size", batch_size, 1)
+        if batch_size is not None:
+            check_integer("batch_size", batch_size, 1)
+        if steps is not None:
+            check_integer("steps", steps, 1)
         Display.check(verbose)
         run = CallbackList(_as_list(callbacks), self, {"verbose": verbose})
-        limit = None if steps is None else check_integer("steps", steps, 1) * batch_size
         run.on_predict_begin()
-        outputs = self.run(x, training=False, limit=limit)
+        outputs = self.run(x, training=False, batch_size=batch_size, steps=steps)
         run.on_predict_end()
         return outputs
 
-    def run(self, x: Any, training: bool, limit: int | None = None) -> Any:
+    def run(self, x: Any, training: bool, batch_size: int | None = None, steps: int | None = None) -> Any:
         """The outputs for arrays, in the structure of the model's outputs."""
         self._build_for(x)
         inputs = make_inputs(self, x)
-        if limit is not None:
+        if steps is not None:
+            limit = steps * _batch_size(batch_size, steps, len(inputs[0]))
             inputs = [array[:limit] for array in inputs]
         results = iter(self._inference_engine().predict(inputs, 32, training))
         return map_structure(lambda _: next(results), self.output_structure)
@@ -575,6 +605,13 @@ class Order:
             steps -= math.ceil((end - begin) / self.batch_size)
             self._position = end
         return parts
+
+
+def _batch_size(given: int | None, steps: int | None, samples: int) -> int:
+    """The batch size: as given, else what makes the samples last for these steps, else 32, as in Keras."""
+    if given is not None:
+        return given
+    return 32 if steps is None else max(math.ceil(samples / steps), 1)
 
 
 def _check_frequency(value: Any) -> Callable[[int], bool]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.compiled.optimizers.optimizer import SegmentList
-from cbackprop.registry import Registry, snake_case
+from cbackprop.registry import Registry, nearest, snake_case
 from cbackprop.spec import Spec
 from cbackprop.validation import check_number
 from cbackprop.variable import Variable
@@ -65,7 +65,9 @@ class Optimizer(Spec):
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
         name: str | None = None,
+        **kwargs: Any,
     ) -> None:
+        self.refuse_unknown(kwargs)
         self.learning_rate = learning_rate
         self.weight_decay = None if weight_decay is None else check_number("weight_decay", weight_decay, 0)
         self.clipnorm = _check_limit("clipnorm", clipnorm)
@@ -79,6 +81,18 @@ class Optimizer(Spec):
         self.slots: dict[Any, list[NDArray[Any]]] = {}
         self._undecayed: tuple[set[Variable], tuple[str, ...]] = (set(), ())
         self._applied: dict[int, tuple[tuple[int, ...], np.dtype[Any]]] | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if (
+            not name.startswith("_")
+            and "_applied" in self.__dict__
+            and not hasattr(self, name)
+            and name not in self.argument_names()
+        ):
+            raise AttributeError(
+                f"{type(self).__name__} has no setting {name!r}. {nearest(name, self.argument_names())}"
+            )
+        super().__setattr__(name, value)
 
     @property
     def learning_rate(self) -> float:

@@ -88,7 +88,7 @@ def test_global_random_state_is_left_alone():
     assert np.random.random() == expected  # noqa: NPY002
 
 
-def test_import_reads_no_data_and_load_needs_no_sklearn():
+def test_import_reads_no_data_and_load_needs_no_sklearn(tmp_path):
     program = """
 import builtins, sys
 opened = []
@@ -99,7 +99,7 @@ datasets.digits.load_data()
 assert [name for name in opened if "digits.npz" in name]
 assert "sklearn" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)
 
 
 def test_licence_note_lies_beside_the_data():

@@ -100,6 +100,7 @@ def test_in_place_after_dense_but_not_after_its_activation():
 
     plain, rectified = make(None).plan.steps, make("relu").plan.steps
     assert plain[1].inputs == (plain[1].output,)
+    assert plain[2].inputs == (plain[2].output,)
     assert rectified[2].inputs != (rectified[2].output,)
     assert_backward(lambda: make(None))
     assert_backward(lambda: make("relu"))
@@ -123,7 +124,7 @@ def test_places_iterations_and_seeds_differ():
     model = cb.Model(tensor, [drop(tensor), drop(tensor), layers.Dropout(0.5, seed=2)(tensor)])
     masks = [mask.tobytes() for mask in model(x, training=True)]
     assert len(set(masks)) == 3
-    assert [mask.tobytes() for mask in model(x, training=True)] == masks
+    assert {mask.tobytes() for mask in model(x, training=True)}.isdisjoint(masks)
 
 
 @pytest.mark.parametrize("engine", ["compiled", "reference"])

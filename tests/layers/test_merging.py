@@ -75,7 +75,9 @@ def test_elementwise_backward(name, shapes):
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
 @pytest.mark.parametrize("places", ["aa", "aab", "aba", "baa", "aaa", "abab"])
-def test_the_same_tensor_several_times(name, places):
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_the_same_tensor_several_times(name, places, elsewhere):
+    """Whether or not a later layer has begun its delta."""
     if name == "Subtract" and len(places) > 2:
         return
 
@@ -83,7 +85,11 @@ def test_the_same_tensor_several_times(name, places):
         x = cb.Input((3,))
         a, b = layers.Dense(3, activation="tanh")(x), layers.Dense(3, activation="tanh")(x)
         merged = getattr(layers, name)()([{"a": a, "b": b}[place] for place in places])
-        return cb.Model(x, layers.Dense(2)(layers.Add()([merged, layers.Multiply()([a, b])])))
+        if elsewhere:
+            merged = layers.Add()([merged, layers.Multiply()([a, b])])
+        elif "b" not in places:
+            merged = layers.Concatenate()([merged, b])
+        return cb.Model(x, layers.Dense(2)(merged))
 
     assert_backward(make)
 
@@ -94,6 +100,32 @@ def test_the_same_tensor_side_by_side_and_as_both_factors():
         a = layers.Dense(3, activation="tanh")(x)
         parts = [layers.Concatenate()([a, a]), layers.Dot(axes=1)([a, a]), layers.Dot(1, normalize=True)([a, a])]
         return cb.Model(x, layers.Dense(2)(layers.Concatenate()([*parts, a])))
+
+    assert_backward(make)
+
+
+@pytest.mark.parametrize("name", ["Add", "Multiply", "Maximum"])
+def test_broadcast_inputs_with_other_uses(name):
+    def make():
+        x = cb.Input((4,))
+        row, column = (layers.Dense(4, activation="tanh")(x) for _ in range(2))
+        column = layers.Reshape((4, 1))(column)
+        merged = getattr(layers, name)()([column, row, layers.Reshape((1, 4))(row)])
+        parts = [layers.Flatten()(tensor) for tensor in (merged, row, column)]
+        return cb.Model(x, layers.Dense(2)(layers.Concatenate()(parts)))
+
+    assert_backward(make)
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("axes", [1, 2, (1, 2)])
+def test_factors_with_other_uses(axes, normalize):
+    def make():
+        x = cb.Input((4,))
+        a, b = (layers.Reshape((3, 3))(layers.Dense(9, activation="tanh")(x)) for _ in range(2))
+        products = [layers.Dot(axes, normalize)([a, b]), layers.Dot(axes, normalize)([b, b])]
+        parts = [layers.Flatten()(tensor) for tensor in (*products, a, b)]
+        return cb.Model(x, layers.Dense(2)(layers.Concatenate()(parts)))
 
     assert_backward(make)
 

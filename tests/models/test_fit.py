@@ -111,6 +111,76 @@ def test_validation_freq_and_steps(data):
     assert part == pytest.approx(model.evaluate(data[0][:10], data[1][:10], verbose=0)[0], rel=1e-6)
 
 
+def test_validation_steps_cut_what_was_split_off(data):
+    model = small(optimizer=cb.optimizers.SGD(0.0))
+    history = model.fit(*data, batch_size=2, validation_split=0.5, validation_steps=2, verbose=0).history
+    assert history["val_loss"][0] == pytest.approx(model.evaluate(data[0][10:14], data[1][10:14], verbose=0)[0])
+
+
+def test_steps_without_a_batch_size_take_all_samples(data):
+    model = small(optimizer=cb.optimizers.SGD(0.0))
+    x, y = np.repeat(data[0], 5, axis=0), np.repeat(data[1], 5, axis=0)
+    assert model.predict(x, steps=2, verbose=0).shape == (100, 2)
+    assert model.evaluate(x, y, steps=1, verbose=0) == pytest.approx(model.evaluate(x, y, verbose=0), rel=1e-6)
+    model.fit(x, y, steps_per_epoch=4, verbose=0)
+    assert model.optimizer.iterations == 4
+
+
+def test_class_weights_do_not_weigh_what_is_held_out(rng):
+    x, y = rng.normal(size=(20, 3)), rng.integers(3, size=20)
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(3, activation="softmax")])
+    model.compile(cb.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    history = model.fit(x, y, validation_split=0.5, class_weight={0: 9.0, 1.0: 0.1}, verbose=0).history
+    assert history["val_loss"][0] == pytest.approx(model.evaluate(x[10:], y[10:], verbose=0), rel=1e-6)
+    assert history["loss"][0] != pytest.approx(model.evaluate(x[:10], y[:10], verbose=0), rel=1e-2)
+
+
+def test_batches_are_numbered_through_an_epoch(data):
+    seen = []
+    watch = cb.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs=None: seen.append(batch))
+    small().fit(*data, batch_size=8, steps_per_epoch=4, epochs=2, callbacks=[watch], verbose=0)
+    assert seen == [0, 1, 2, 3, 0, 1, 2, 3]
+
+
+def test_what_a_callback_adds_to_the_logs_is_recorded(data):
+    class Rate(cb.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            assert logs == {}
+
+        def on_epoch_end(self, epoch, logs=None):
+            logs["rate"] = self.model.optimizer.learning_rate
+
+    assert small().fit(*data, callbacks=[Rate()], verbose=0).history["rate"] == [0.01]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_predictions_in_training_mode_draw_anew(engine):
+    model = cb.Sequential([cb.Input((50,)), layers.Dropout(0.5)])
+    model.compile("sgd", "mse", engine=engine)
+    x = np.ones((2, 50))
+    draws = {model(x, training=True).tobytes() for _ in range(20)}
+    assert len(draws) == 20
+    assert {model(x).tobytes() for _ in range(3)} == {np.ones((2, 50), np.float32).tobytes()}
+
+
+def test_a_feature_extractor_cut_out_of_a_model(data):
+    model = small()
+    features = cb.Model(model.input, model.get_layer(index=0).output)
+    np.testing.assert_allclose(
+        features.predict(data[0], verbose=0), np.tanh(data[0] @ model.get_weights()[0]), rtol=1e-4, atol=1e-6
+    )
+    assert model.output is model.outputs[0]
+
+
+def test_arithmetic_of_symbolic_tensors():
+    a, b = cb.Input((2,)), cb.Input((2,))
+    model = cb.Model([a, b], [a + b, a - b, a * b])
+    results = model.predict([[[1.0, 2.0]], [[3.0, 5.0]]], verbose=0)
+    assert [r.tolist() for r in results] == [[[4.0, 7.0]], [[-2.0, -3.0]], [[3.0, 10.0]]]
+    with pytest.raises(TypeError, match="only be combined with other symbolic tensors"):
+        a * 2.0
+
+
 def test_steps_per_epoch_goes_on_where_it_stopped():
     x = np.arange(10.0)[:, None]
     seen = []

@@ -34,6 +34,16 @@ def with_value(array, value):
     return changed
 
 
+class NeverCalled(cb.callbacks.Callback):
+    def on_test_batch_end(self, batch, logs=None):
+        pass
+
+
+class Sparse:
+    def toarray(self):
+        return X
+
+
 NAN, INF = float("nan"), float("inf")
 
 FIT_MISTAKES = {
@@ -158,7 +168,7 @@ MAKE_MISTAKES = {
     ),
     "a function": (lambda: layers.Dense(2, activation=len), TypeError, "An activation is a name or a function of"),
     "initializer": (lambda: layers.Dense(2, kernel_initializer="xavier"), ValueError, "Unknown initializer 'xavier'"),
-    "argument": (lambda: layers.Dense(2, unit=3), TypeError, "unexpected keyword argument 'unit'"),
+    "argument": (lambda: layers.Dense(2, unit=3), TypeError, "Dense has no argument 'unit'. Did you mean 'units'"),
     "name": (lambda: layers.Dense(2, name=3), TypeError, "name must be a string"),
     "dtype": (lambda: layers.Dense(2, dtype="float16"), ValueError, "Expected dtype 'float32' or 'float64'"),
     "floatx": (lambda: cb.config.set_floatx("half"), ValueError, "Expected dtype 'float32' or 'float64'"),
@@ -214,6 +224,15 @@ MAKE_MISTAKES = {
     "get_layer index": (lambda: model().get_layer(index=5), ValueError, "has 2 layers, but index 5"),
     "seed": (lambda: cb.utils.set_random_seed(-1), ValueError, "seed must be at least 0"),
     "seed type": (lambda: cb.utils.set_random_seed("1"), TypeError, "seed must be an integer"),
+    "setting": (lambda: setattr(cb.optimizers.Adam(), "lr", 0.1), AttributeError, "Adam has no setting 'lr'"),
+    "optimizer argument": (lambda: cb.optimizers.Adam(lr=0.1), TypeError, "Adam has no argument 'lr'"),
+    "built": (lambda: setattr(model().layers[0], "units", 9), AttributeError, "is built: its units cannot change"),
+    "uncalled": (
+        lambda: model().fit(X, Y, callbacks=[cb.callbacks.LambdaCallback(on_epoch_end=len), NeverCalled()]),
+        ValueError,
+        "NeverCalled has on_test_batch_end, which is never called",
+    ),
+    "sparse": (lambda: model().predict(Sparse()), TypeError, "call its toarray"),
     "threads": (lambda: cb.config.set_num_threads(0), ValueError, "n must be at least 1"),
     "lambda callback": (lambda: cb.callbacks.LambdaCallback(on_epoch=len), TypeError, "has no method 'on_epoch'"),
     "lambda function": (lambda: cb.callbacks.LambdaCallback(on_epoch_end=3), TypeError, "must be callable"),

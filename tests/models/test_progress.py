@@ -43,15 +43,24 @@ def test_a_bar_on_a_terminal(verbose, monkeypatch):
     monkeypatch.setattr(sys, "stdout", terminal)
     fit(verbose)
     shown = terminal.getvalue()
-    assert "Epoch 1/2 100%|" in shown
-    assert "loss: " in shown
+    assert "Epoch 1/2   0%|" in shown
     assert "\r" in shown
+    assert re.search(r"Epoch 2/2 - \d+\.\d\ds - loss: \d+\.\d{4}\n", shown)
 
 
 def test_the_bar_moves_within_a_long_epoch(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
     fit("auto", samples=400_000, epochs=1, batch_size=1)
+    shares = [int(share) for share in re.findall(r"(\d+)%\|", terminal.getvalue())]
+    assert any(0 < share < 100 for share in shares)
+
+
+def test_the_bar_moves_when_callbacks_watch_batches(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    watch = cb.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    fit("auto", samples=4000, epochs=1, batch_size=1, callbacks=[watch])
     shares = [int(share) for share in re.findall(r"(\d+)%\|", terminal.getvalue())]
     assert any(0 < share < 100 for share in shares)
 

@@ -171,5 +171,6 @@ def test_arguments_and_defaults_are_those_of_keras(family):
         assert not extra, f"{name} has arguments that Keras has not: {extra}"
         assert common == [p for p in theirs if p in common], name
         for argument in common:
-            if argument not in ("name", "dtype"):
+            # Keras's InputLayer may get its shape by other, older names.
+            if argument not in ("name", "dtype") and (name, argument) != ("InputLayer", "shape"):
                 assert ours[argument].default == theirs[argument].default, f"{name}({argument})"
