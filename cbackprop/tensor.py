@@ -78,6 +78,8 @@ class Node:
     outputs : tuple of KerasTensor
     training : bool or None
         As the call fixed it; ``None`` leaves it to the run.
+    graph : Graph or None
+        For a call of a model: its graph, as it was then.
     """
 
     def __init__(
@@ -86,11 +88,13 @@ class Node:
         inputs: Sequence[KerasTensor],
         outputs: Sequence[KerasTensor],
         training: bool | None = None,
+        graph: Any = None,
     ) -> None:
         self.layer = layer
         self.inputs = tuple(inputs)
         self.outputs = tuple(outputs)
         self.training = training
+        self.graph = graph
         for tensor in outputs:
             tensor.node = self
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["check_boolean", "check_integer", "check_number"]
+__all__ = ["check_boolean", "check_integer", "check_name", "check_number"]
 
 
 def _bounds(minimum: float | None, maximum: float | None, open_minimum: bool, open_maximum: bool) -> str:
@@ -51,7 +51,11 @@ def check_number(
         value = value.item()
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, but got {value!r} of type {type(value).__name__}.")
-    if not math.isfinite(value):
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:
+        finite = False
+    if not finite:
         raise ValueError(f"{name} must be finite, but got {value!r}.")
     _check_range(name, value, minimum, maximum, open_minimum, open_maximum)
     return float(value)
@@ -84,3 +88,16 @@ def check_boolean(name: str, value: Any) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, but got {value!r} of type {type(value).__name__}.")
     return bool(value)
+
+
+def check_name(value: Any) -> str | None:
+    """`value` as a name, or ``None``.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a string nor ``None``.
+    """
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"name must be a string, but got {value!r} of type {type(value).__name__}.")
+    return value

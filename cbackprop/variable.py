@@ -89,10 +89,7 @@ class Variable:
         self.name = name
         self.path = name
         self.trainable = trainable
-        value = np.asarray(initializer(self.shape, dtype=dtype))
-        if value.shape != self.shape:
-            raise ValueError(f"The initializer of {name!r} returned shape {value.shape}, expected {self.shape}.")
-        ParameterStore([self], [value], dtype)
+        ParameterStore([self], [self.check(initializer(self.shape, dtype=dtype))], dtype)
 
     @property
     def array(self) -> NDArray[Any]:
@@ -127,6 +124,8 @@ class Variable:
 
     def check(self, value: ArrayLike) -> NDArray[Any]:
         """`value` as an array that fits this variable, or the error that `assign` raises."""
+        if isinstance(value, np.ma.MaskedArray):
+            raise TypeError(f"Weight {self.path!r} cannot be a masked array: its mask would be lost.")
         try:
             array = np.asarray(value)
         except ValueError as error:

@@ -64,6 +64,8 @@ class Layer(Spec):
     is_view: ClassVar[bool] = False
     # Whether the backward pass needs the layer's own output: if so, no later layer may overwrite that.
     reads_output: ClassVar[bool] = True
+    # The layer is a model: its calls unfold into those of its own layers.
+    is_model: ClassVar[bool] = False
     # How many inputs the layer takes; None for two or more.
     n_inputs: ClassVar[int | None] = 1
 
@@ -139,13 +141,13 @@ class Layer(Spec):
             If the layer cannot take inputs of this number or shape.
         """
         if not is_symbolic(inputs):
-            return Layer.run_on_arrays(self, inputs, bool(training))
+            return Layer.run_on_arrays(self, inputs, bool(check_training(training)))
         tensors = flatten(inputs)
         self.check_inputs(tensors)
         shapes = [tensor.shape for tensor in tensors]
         shape = self.resolve(shapes[0] if self.n_inputs == 1 else shapes)
         output = KerasTensor(shape, self.dtype, self.name)
-        self.nodes.append(Node(self, tensors, [output], training))
+        self.nodes.append(Node(self, tensors, [output], check_training(training)))
         return output
 
     def check_inputs(self, tensors: list[Any]) -> None:
@@ -269,10 +271,11 @@ class Layer(Spec):
         ValueError
             If their number or a shape differs, or a value is not finite; nothing is changed then.
         """
-        weights = list(weights)
+        if not isinstance(weights, (list, tuple)):
+            raise TypeError(f"weights must be a list of arrays, but got {type(weights).__name__}.")
         if len(weights) != len(self.variables):
             raise ValueError(f"{self.name!r} has {len(self.variables)} weights, but got {len(weights)}.")
-        checked = [variable.check(value) for variable, value in zip(self.variables, weights, strict=True)]
+        checked = [variable.check(value).copy() for variable, value in zip(self.variables, weights, strict=True)]
         for variable, value in zip(self.variables, checked, strict=True):
             variable.array[...] = value
 
@@ -295,6 +298,11 @@ class Layer(Spec):
         """Shape of the output of the layer's first call, the batch axis (``None``) included."""
         shapes = [tensor.shape for tensor in self._first_node().outputs]
         return shapes[0] if len(shapes) == 1 else shapes
+
+
+def check_training(training: Any) -> bool | None:
+    """`training` as a bool or ``None``; ``TypeError`` for anything else."""
+    return None if training is None else check_boolean("training", training)
 
 
 def check_shape(name: str, shape: Any) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from cbackprop import config
 from cbackprop.losses.row_function import Function, RowFunction, row_function_of
 from cbackprop.losses.target import check_weights
 from cbackprop.registry import Registry, snake_case
+from cbackprop.validation import check_name
 
 __all__ = ["REDUCTIONS", "Loss", "loss_function", "registry"]
 
@@ -52,7 +53,7 @@ class Loss(RowFunction):
             known = ", ".join(map(repr, REDUCTIONS))
             raise ValueError(f"reduction must be one of {known}, but got {reduction!r}.")
         self.reduction = reduction
-        self.name = name or snake_case(type(self).__name__)
+        self.name = check_name(name) or snake_case(type(self).__name__)
         self.dtype = config.floatx() if dtype is None else config.check_float_type(dtype)
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:

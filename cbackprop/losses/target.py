@@ -24,6 +24,8 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
     ValueError
         If its rows differ in length.
     """
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array: its mask would be lost. Fill it, or weigh samples by 0.")
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -40,7 +42,7 @@ def check_finite(name: str, array: NDArray[Any]) -> None:
         return
     # A sum is finite only if every term is: one cheap pass decides nearly always.
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(array.sum(dtype=array.dtype if array.dtype.itemsize > 2 else np.float32)):
+        if np.isfinite(array.sum(dtype=array.dtype.newbyteorder("=") if array.dtype.itemsize > 2 else np.float32)):
             return
     bad = ~np.isfinite(array)
     if bad.any():

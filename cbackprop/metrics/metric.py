@@ -12,6 +12,7 @@ from cbackprop.losses.row_function import RowFunction
 from cbackprop.losses.target import as_array, check_weights
 from cbackprop.registry import Registry, snake_case
 from cbackprop.spec import Spec
+from cbackprop.validation import check_name
 
 __all__ = ["Metric", "RowMean", "registry"]
 
@@ -34,7 +35,7 @@ class Metric(Spec):
     """
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
-        self.name = name or snake_case(type(self).__name__)
+        self.name = check_name(name) or snake_case(type(self).__name__)
         self.dtype = config.floatx() if dtype is None else config.check_float_type(dtype)
         self.reset_state()
 

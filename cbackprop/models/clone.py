@@ -34,7 +34,7 @@ def clone_model(model: Any) -> Any:
     >>> cb.models.clone_model(model).count_params()
     3
     """
-    if not hasattr(model, "graph") and not hasattr(model, "layers"):
+    if not getattr(model, "is_model", False):
         raise TypeError(f"clone_model takes a model, but got {type(model).__name__}.")
     return type(model).from_config(model.get_config())
 
@@ -66,5 +66,5 @@ def _flat_layers(model: Any) -> list[Layer]:
     """All layers, those of nested models in place of the models."""
     found: list[Layer] = []
     for layer in model.layers:
-        found.extend(_flat_layers(layer) if hasattr(layer, "layers") else [layer])
+        found.extend(_flat_layers(layer) if layer.is_model else [layer])
     return found

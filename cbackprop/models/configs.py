@@ -77,7 +77,7 @@ def functional_from_config(cls: type, config: dict[str, Any]) -> Any:
         name = call["layer"]
         inputs = [tensors[tuple(reference)] for reference in call["inputs"]]
         layer = layers[name]
-        many = hasattr(layer, "graph") or layer.n_inputs != 1
+        many = layer.is_model or layer.n_inputs != 1
         layer(_as_called(layer, inputs) if many else inputs[0], training=call["training"])
         number = counts.get(name, 0)
         counts[name] = number + 1
@@ -88,6 +88,6 @@ def functional_from_config(cls: type, config: dict[str, Any]) -> Any:
 
 def _as_called(layer: Layer, inputs: list[KerasTensor]) -> Any:
     """Flat inputs in the structure that a nested model was made with."""
-    structure = getattr(layer, "input_structure", inputs)
+    structure = getattr(layer, "input_structure", None) if layer.is_model else inputs
     remaining = iter(inputs)
     return map_structure(lambda _: next(remaining), structure)

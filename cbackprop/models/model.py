@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from cbackprop.layers import Input, Layer
-from cbackprop.layers.layer import registry
+from cbackprop.layers.layer import check_training, registry
 from cbackprop.models import configs
 from cbackprop.models.summary import summary_text
 from cbackprop.models.trainer import Trainer
@@ -63,6 +63,10 @@ class Model(Trainer, Layer):
     """
 
     n_inputs = None
+    is_model = True
+    _graph: Graph | None = None
+    input_structure: Any = None
+    output_structure: Any = None
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True) -> None:
         input_list = check_tensors("inputs", inputs)
@@ -74,11 +78,24 @@ class Model(Trainer, Layer):
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         """Take over the graph between these tensors."""
-        self.graph = Graph(check_tensors("inputs", inputs), check_tensors("outputs", outputs))
+        self._graph = Graph(check_tensors("inputs", inputs), check_tensors("outputs", outputs))
         self.input_structure = inputs
         self.output_structure = outputs
         self.built = True
         self._forget_engine()
+
+    @property
+    def graph(self) -> Graph:
+        """The graph between inputs and outputs.
+
+        Raises
+        ------
+        ValueError
+            If the model has no shape yet.
+        """
+        if self._graph is None:
+            raise ValueError(f"Model {self.name!r} has no shape yet: start it with an Input, build it, or fit it.")
+        return self._graph
 
     @property
     def inputs(self) -> list[KerasTensor]:
@@ -192,7 +209,7 @@ class Model(Trainer, Layer):
             Whether dropout and the like are active; not for arrays unless it says so.
         """
         if not is_symbolic(inputs):
-            return self.run(inputs, bool(training))
+            return self.run(inputs, bool(check_training(training)))
         tensors = self._in_order(inputs)
         for tensor, expected in zip(tensors, self.inputs, strict=True):
             if not isinstance(tensor, KerasTensor):
@@ -203,7 +220,7 @@ class Model(Trainer, Layer):
                     f"{expected.dtype}, but got {tensor.shape} and {tensor.dtype}."
                 )
         outputs = [KerasTensor(tensor.shape, tensor.dtype, self.name) for tensor in self.outputs]
-        self.nodes.append(Node(self, tensors, outputs, training))
+        self.nodes.append(Node(self, tensors, outputs, check_training(training), self.graph))
         remaining = iter(outputs)
         return map_structure(lambda _: next(remaining), self.output_structure)
 

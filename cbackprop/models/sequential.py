@@ -51,6 +51,8 @@ class Sequential(Model):
         Trainer.__init__(self)
         self._stack: list[Layer] = []
         self._input: InputLayer | None = None
+        if layers is not None and not isinstance(layers, (list, tuple)):
+            raise TypeError(f"layers must be a list of layers, but got {type(layers).__name__}. Forgot the brackets?")
         for layer in layers or ():
             self._append(layer)
         self._connect()
@@ -67,11 +69,14 @@ class Sequential(Model):
         ValueError
             If the layer cannot take the output of the one below it; the model is then unchanged.
         """
+        self._check_alone()
+        if layer is self:
+            raise ValueError("A model cannot be a layer of itself.")
         before = list(self._stack), self._input
         self._append(layer)
         try:
             self._connect()
-        except ValueError:
+        except BaseException:
             self._stack, self._input = before
             self._connect()
             raise
@@ -84,11 +89,16 @@ class Sequential(Model):
         ValueError
             If there is none.
         """
+        self._check_alone()
         if not self._stack:
             raise ValueError("The model has no layer to take off.")
         layer = self._stack.pop()
         self._connect()
         return layer
+
+    def _check_alone(self) -> None:
+        if self.nodes:
+            raise ValueError(f"Model {self.name!r} is part of another model: its layers cannot change. Clone it first.")
 
     def _append(self, layer: Any) -> None:
         if isinstance(layer, KerasTensor) and layer.node is not None:
@@ -109,6 +119,7 @@ class Sequential(Model):
     def _connect(self) -> None:
         """Call the layers on each other, if the input is known; a model as the first layer knows it."""
         self.built = False
+        self._graph = None
         self._forget_engine()
         first = self._stack[0] if self._stack else None
         if self._input is None and isinstance(first, Model) and first.built:
@@ -163,17 +174,12 @@ class Sequential(Model):
     @property
     def input_shape(self) -> Any:
         """Shape of the input, the batch axis (``None``) included."""
-        return self._built_graph().inputs[0].shape
+        return self.graph.inputs[0].shape
 
     @property
     def output_shape(self) -> Any:
         """Shape of the output, the batch axis (``None``) included."""
-        return self._built_graph().outputs[0].shape
-
-    def _built_graph(self) -> Any:
-        if not self.built:
-            raise ValueError(f"Model {self.name!r} has no shape yet: start it with an Input, build it, or fit it.")
-        return self.graph
+        return self.graph.outputs[0].shape
 
     def get_config(self) -> dict[str, Any]:
         """Name and layers as plain values."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,6 +49,7 @@ class Trainer:
     def _forget_engine(self) -> None:
         """What was prepared for another graph or other settings is of no use any more."""
         self._plan = self._engine = self._predictor = self._objectives = None
+        self._trainable_when_compiled = None
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: everything but the engines, which are built anew when needed."""
@@ -241,9 +242,9 @@ class Trainer:
         if validation is not None and validation_steps is not None:
             validation = validation.part(0, min(validation.size, validation_steps * validation_batch_size))
         order = Order(samples.size, batch_size, shuffle, steps_per_epoch)
-        self.history = History()
+        history = self.history = History()
         params = {"verbose": verbose, "epochs": epochs, "steps": order.steps}
-        run = CallbackList([*_as_list(callbacks), self.history], self, params)
+        run = CallbackList([*_as_list(callbacks), history], self, params)
         self.stop_training = False
         with Display(verbose, epochs, order.samples) as shown:
             run.on_train_begin()
@@ -264,7 +265,7 @@ class Trainer:
                 if self.stop_training:
                     break
             run.on_train_end(logs)
-        return self.history
+        return history
 
     def _run_epoch(self, engine: Engine, data: Data, order: Order, run: CallbackList, shown: Display) -> None:
         """One epoch: a single call of the engine, unless a callback asks for batches."""
@@ -297,7 +298,7 @@ class Trainer:
                 "validation_data must be a tuple (x, y) or (x, y, sample_weight), but got "
                 f"{type(data).__name__}{f' of {len(data)}' if isinstance(data, (tuple, list)) else ''}."
             )
-        return self._samples(*data)
+        return self._samples(*data, *[None] * (2 - len(data)))
 
     # Results
 
@@ -518,6 +519,7 @@ class Trainer:
         >>> [g.tolist() for g in model.gradients([[2.0]], [[1.0]])]
         [[[4.0]], [2.0]]
         """
+        check_boolean("training", training)
         engine = self._prepare(x, "gradients")
         samples = self._samples(x, y, sample_weight)
         with engine.lock:
@@ -564,6 +566,7 @@ class Trainer:
         """
         if epsilon is not None:
             epsilon = check_number("epsilon", epsilon, 0, open_minimum=True)
+        check_boolean("training", training)
         self._prepare(x, "check_gradients")
         return check_gradients(self, x, y, epsilon, sample_weight, training)
 
@@ -591,9 +594,8 @@ class Order:
         self._position = size
         self._rows: NDArray[np.int64] | None = None
 
-    def ranges(self) -> list[tuple[NDArray[np.int64] | None, int, int]]:
+    def ranges(self) -> Iterator[tuple[NDArray[np.int64] | None, int, int]]:
         """The parts (order, begin, end) of passes over the samples that make the next epoch."""
-        parts = []
         steps = self.steps
         while steps > 0:
             if self._position >= self.size:
@@ -601,10 +603,9 @@ class Order:
                 self._rows = random.generator().permutation(self.size) if self.shuffle else None
             begin = self._position
             end = min(begin + steps * self.batch_size, self.size)
-            parts.append((self._rows, begin, end))
-            steps -= math.ceil((end - begin) / self.batch_size)
             self._position = end
-        return parts
+            steps -= math.ceil((end - begin) / self.batch_size)
+            yield self._rows, begin, end
 
 
 def _batch_size(given: int | None, steps: int | None, samples: int) -> int:

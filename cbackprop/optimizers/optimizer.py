@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.registry import Registry, nearest, snake_case
 from cbackprop.spec import Spec
-from cbackprop.validation import check_number
+from cbackprop.validation import check_integer, check_name, check_number
 from cbackprop.variable import Variable
 
 __all__ = ["Optimizer", "registry"]
@@ -75,7 +75,7 @@ class Optimizer(Spec):
         self.global_clipnorm = _check_limit("global_clipnorm", global_clipnorm)
         if sum(limit is not None for limit in (self.clipnorm, self.clipvalue, self.global_clipnorm)) > 1:
             raise ValueError("Only one of clipnorm, clipvalue and global_clipnorm can be given.")
-        self.name = name or snake_case(type(self).__name__)
+        self.name = check_name(name) or snake_case(type(self).__name__)
         self.iterations = 0
         # By variable; for plain arrays given to `apply`, by their place in the list.
         self.slots: dict[Any, list[NDArray[Any]]] = {}
@@ -83,15 +83,12 @@ class Optimizer(Spec):
         self._applied: dict[int, tuple[tuple[int, ...], np.dtype[Any]]] | None = None
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if (
-            not name.startswith("_")
-            and "_applied" in self.__dict__
-            and not hasattr(self, name)
-            and name not in self.argument_names()
-        ):
-            raise AttributeError(
-                f"{type(self).__name__} has no setting {name!r}. {nearest(name, self.argument_names())}"
-            )
+        if "_applied" in self.__dict__:  # made; a subclass may still be setting its own arguments, each once
+            if name in self.argument_names() and name in self.__dict__:
+                raise AttributeError(f"{name} of {type(self).__name__} is fixed when it is made. Make another one.")
+            if not (name.startswith("_") or name in self.argument_names() or hasattr(self, name)):
+                near = nearest(name, self.argument_names())
+                raise AttributeError(f"{type(self).__name__} has no setting {name!r}. {near}")
         super().__setattr__(name, value)
 
     @property
@@ -102,6 +99,15 @@ class Optimizer(Spec):
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
         self._learning_rate = check_number("learning_rate", value, 0)
+
+    @property
+    def iterations(self) -> int:
+        """Steps taken so far."""
+        return self._iterations
+
+    @iterations.setter
+    def iterations(self, value: int) -> None:
+        self._iterations = check_integer("iterations", value, 0, 2**62)
 
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None

@@ -39,6 +39,8 @@ class Graph:
         self.nodes = self._walk()
         self.layers = self._sorted_layers()
         self._check_inputs_reach()
+        if len(set(map(id, self.inputs))) < len(self.inputs):
+            raise ValueError(f"An input is given more than once: {[tensor.name for tensor in self.inputs]}.")
         repeated = [name for name, count in Counter(layer.name for layer in self.layers).items() if count > 1]
         if repeated:
             raise ValueError(f"Layers of a model need different names, but {repeated[0]!r} is used more than once.")

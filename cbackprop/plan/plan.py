@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from cbackprop import layers
-from cbackprop.layers.layer import Layer
+from cbackprop.layers.layer import Layer, registry
 from cbackprop.plan.graph import Graph
 from cbackprop.tensor import KerasTensor, Node
 from cbackprop.variable import Variable
@@ -96,17 +96,18 @@ class Plan:
         """Add the steps of a graph whose inputs are these buffers; the buffers of its outputs."""
         at = {id(tensor): buffer for tensor, buffer in zip(graph.inputs, inputs, strict=True)}
         for node in graph.nodes:
-            if id(node.outputs[0]) in at:
+            if all(id(tensor) in at for tensor in node.outputs):
                 continue
             sources = [at[id(tensor)] for tensor in node.inputs]
             mode = training if node.training is None else node.training
-            if hasattr(node.layer, "graph"):
-                results = self._unfold(node.layer.graph, sources, mode)
+            if node.graph is not None:
+                results = self._unfold(node.graph, sources, mode)
             elif node.layer.is_view:
                 results = sources
             else:
                 results = [self._add_steps(node, sources, mode)]
-            at.update(zip(map(id, node.outputs), results, strict=True))
+            for tensor, result in zip(node.outputs, results, strict=True):
+                at.setdefault(id(tensor), result)
         return [at[id(tensor)] for tensor in graph.outputs]
 
     def _add_steps(self, node: Node, sources: list[int], training: bool | None) -> int:
@@ -127,6 +128,11 @@ class Plan:
         output_shape: SampleShape,
         training: bool | None = None,
     ) -> int:
+        for source, shape in zip(sources, input_shapes, strict=True):
+            if self.widths[source] != math.prod(shape):
+                raise ValueError(
+                    f"Layer {layer.name!r} expects {shape}, but gets {self.widths[source]} numbers a sample."
+                )
         output = self._new_buffer(output_shape)
         self.steps.append(Step(layer, tuple(sources), output, input_shapes, output_shape, training))
         return output
@@ -215,8 +221,21 @@ class Plan:
 
 
 def implementation_of(cls: type[Layer]) -> str:
-    """Where a layer's compiled class and its twin are: as it says, or under its own module's and class's names."""
-    return cls.implementation or f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}"
+    """Where a layer's compiled class and its twin are: as it says, or under its own module's and class's names.
+
+    Raises
+    ------
+    TypeError
+        For a class that has none: `Layer` itself, or one that is not registered and has a computation of its own.
+    """
+    if cls.implementation:
+        return cls.implementation
+    for base in cls.__mro__:
+        if "call" in base.__dict__:
+            break
+        if registry.name_of(base) is not None:
+            return f"{base.__module__.rpartition('.')[2]}.{base.__name__}"
+    raise TypeError(f"{cls.__name__} has no compiled computation: layers written in Python cannot be run yet.")
 
 
 def sample_shape(tensor: KerasTensor) -> SampleShape:

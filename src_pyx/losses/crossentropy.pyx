@@ -96,9 +96,9 @@ cdef void sparse_from_probabilities(
         clipped = clip(q)
         values[r] = -log(clipped)
         if delta != NULL:
-            coefficient = <floating>coefficients[r] if q == clipped else 0
+            coefficient = <floating>coefficients[r]
             for j in range(width):
-                delta[j] = coefficient / total
+                delta[j] = coefficient / total if q == clipped else 0
             if q == clipped:
                 delta[y_true[r]] -= coefficient / p[y_true[r]]
             delta += width
