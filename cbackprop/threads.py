@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,6 +58,17 @@ def limited() -> Iterator[None]:
             _inside -= 1
             if not _inside:
                 _tell(_before)
+
+
+def _start_anew() -> None:
+    """In a child process: the threads that were inside stayed behind in the parent."""
+    global _lock, _inside
+    _lock = threading.Lock()
+    _inside = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)
 
 
 def _tell(numbers: list[int]) -> None:

@@ -100,6 +100,7 @@ class CompiledEngine(Engine):
             offsets[index] = offset
         n = len(values)
         arena = aligned_zeros(max(total, 1), self.dtype)
+        self.capacity = 0
         self.runner.place(rows, arena, offsets[:n], offsets[n : 2 * n], offsets[2 * n :])
         self.capacity = rows
 
@@ -138,6 +139,8 @@ class CompiledEngine(Engine):
     # Running
 
     def _prepare(self, data: Data, rows: int) -> None:
+        if self.runner.busy:
+            raise RuntimeError("The model is in the middle of a batch: it cannot be used now.")
         self.bind()
         self.reserve(rows)
         if self.optimizer is not None:
@@ -187,6 +190,18 @@ class CompiledEngine(Engine):
     def reset(self) -> None:
         """Start new means of losses and metrics."""
         self.runner.reset()
+
+    def sums(self) -> Any:
+        """What `restore` takes: everything added up since the last reset."""
+        return self.runner.sums(), self.metric_sums()
+
+    def restore(self, sums: Any) -> None:
+        """Go on adding to what `sums` returned."""
+        totals, metrics = sums
+        self.runner.set_sums(*totals)
+        for means, values in zip(self.metric_means, metrics, strict=True):
+            for mean, (total, count) in zip(means, values, strict=True):
+                mean.total, mean.count = total, count
 
     def losses(self) -> tuple[float, list[float]]:
         """Means since the last reset: the total loss, and the loss of each output."""

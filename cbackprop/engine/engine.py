@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Collection, Sequence
+import weakref
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +55,19 @@ class Data:
         return len(self.inputs[0])
 
 
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    """In a child process: whoever held a lock stayed behind in the parent."""
+    for engine in list(_engines):
+        engine.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)
+
+
 class Engine:
     """Executes a plan. A lock lets one thread in at a time; other threads may use other models meanwhile.
 
@@ -81,12 +97,14 @@ class Engine:
         chosen = set(trainable)
         self.trainable = [variable for variable in plan.variables if variable in chosen]
         self.lock = threading.RLock()
+        _engines.add(self)
         self.predictions_in_training = 0
         self.links = [self._link(index) for index in range(len(self.objectives))]
         with_loss = [b for b, objective in zip(plan.outputs, self.objectives, strict=False) if objective.loss]
         linked = [link for link in self.links if link is not None]
         self.backward_steps = plan.backward_steps(set(self.trainable), with_loss, linked)
         self.store: ParameterStore | None = None
+        self.bound = False
         self.gradient_vector: Array = np.zeros(0, self.dtype)
 
     def _link(self, index: int) -> int | None:
@@ -106,14 +124,27 @@ class Engine:
     def bind(self) -> None:
         """Follow the variables to where they live now: another model may have united them with its own."""
         variables = self.plan.variables
-        if self.store is not None and all(variable.store is self.store for variable in variables):
+        if self.bound and all(variable.store is self.store for variable in variables):
             return
+        self.bound = False  # until all is in place: an interrupt may come at any line
         self.store = ParameterStore.unite(variables)
         if self.store is None:
             return
         self.gradient_vector = aligned_zeros(self.store.values.size, self.dtype)
         self.slots = self._bind_slots()
         self._bind_parameters()
+        self.bound = True
+
+    @contextmanager
+    def fresh_means(self) -> Iterator[None]:
+        """Start new means of losses and metrics, and afterwards go on with the ones that were there before."""
+        with self.lock:
+            earlier = self.sums()
+            self.reset()
+            try:
+                yield
+            finally:
+                self.restore(earlier)
 
     def _bind_slots(self) -> list[Array]:
         """Slot vectors laid out like the parameters, with what the optimizer already remembers."""
@@ -198,6 +229,14 @@ class Engine:
 
     def reset(self) -> None:
         """Start new means of losses and metrics."""
+        raise NotImplementedError
+
+    def sums(self) -> Any:
+        """What `restore` takes: everything added up since the last reset."""
+        raise NotImplementedError
+
+    def restore(self, sums: Any) -> None:
+        """Go on adding to what `sums` returned."""
         raise NotImplementedError
 
     def losses(self) -> tuple[float, list[float]]:

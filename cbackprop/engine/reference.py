@@ -197,6 +197,15 @@ class ReferenceEngine(Engine):
         self.head_totals = np.zeros(len(self.objectives))
         self.metric_totals = [np.zeros((len(objective.metrics), 2)) for objective in self.objectives]
 
+    def sums(self) -> Any:
+        """What `restore` takes: everything added up since the last reset."""
+        totals = self.loss_total, self.loss_count, self.head_totals.copy()
+        return *totals, [sums.copy() for sums in self.metric_totals]
+
+    def restore(self, sums: Any) -> None:
+        """Go on adding to what `sums` returned."""
+        self.loss_total, self.loss_count, self.head_totals, self.metric_totals = sums
+
     def losses(self) -> tuple[float, list[float]]:
         """Means since the last reset: the total loss, and the loss of each output."""
         count = self.loss_count or 1.0

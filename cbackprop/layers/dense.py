@@ -98,6 +98,6 @@ class Dense(Layer):
         assert self.kernel is not None
         if input_shape[-1] != self.kernel.shape[0] or self.kernel.shape[1] != self.units:
             raise ValueError(
-                f"Dense {self.name!r} was built for inputs of width {self.kernel.shape[0]} and {self.kernel.shape[1]} units, "
-                f"but got shape {input_shape}."
+                f"Dense {self.name!r} was built for inputs of width {self.kernel.shape[0]} "
+                f"and {self.kernel.shape[1]} units, but got shape {input_shape}."
             )

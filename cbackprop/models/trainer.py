@@ -315,9 +315,9 @@ class Trainer:
         return dict(sorted(logs.items()))
 
     def _test(self, engine: Engine, data: Data, batch_size: int) -> dict[str, float]:
-        engine.reset()
-        engine.test(data, batch_size)
-        return self._logs(engine)
+        with engine.fresh_means():
+            engine.test(data, batch_size)
+            return self._logs(engine)
 
     def _listed(self, logs: dict[str, float]) -> Any:
         names = self.metrics_names
@@ -471,9 +471,9 @@ class Trainer:
         """One training step on all the given samples. Arguments, results and errors as `fit` and `evaluate`."""
         engine = self._prepare(x, "train_on_batch")
         samples = self._samples(x, y, sample_weight, class_weight)
-        engine.reset()
-        engine.train(samples.data, None, 0, samples.size, samples.size)
-        logs = self._logs(engine)
+        with engine.fresh_means():
+            engine.train(samples.data, None, 0, samples.size, samples.size)
+            logs = self._logs(engine)
         return logs if return_dict else self._listed(logs)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
@@ -522,8 +522,7 @@ class Trainer:
         check_boolean("training", training)
         engine = self._prepare(x, "gradients")
         samples = self._samples(x, y, sample_weight)
-        with engine.lock:
-            engine.reset()
+        with engine.fresh_means():
             engine.train(samples.data, None, 0, samples.size, samples.size, update=False, training=training)
             found = dict(zip(engine.trainable, engine.gradients(), strict=True))
         return [found[variable] for variable in self.trainable_variables if variable in found]  # type: ignore[attr-defined]

@@ -67,7 +67,7 @@ cdef class Engine:
     cdef Feed* feeds
     cdef list feed_memory
     cdef readonly Py_ssize_t capacity
-    cdef bint busy                      # inside a run: a signal handler or a finalizer may call us then
+    cdef readonly bint busy                      # inside a run: a signal handler or a finalizer may call us then
     cdef bint is_double
     cdef Optimizer optimizer
     cdef SegmentList segments
@@ -188,16 +188,18 @@ cdef class Engine:
         cdef Layer layer
         cdef Head head
         self.check_idle()
+        self.capacity = 0
+        for head in self.heads:
+            head.allocate(capacity)
+        self.memory = (self.memory, arena)  # both, until every pointer has moved
         for i in range(self.n_buffers):
             self.buffers[i].value = self.at(arena, value_offsets[i], capacity * self.buffers[i].width)
             self.buffers[i].delta = self.at(arena, delta_offsets[i], capacity * self.buffers[i].width)
         for i in range(self.n_layers):
             layer = self.layers[i]
             layer.scratch = self.at(arena, scratch_offsets[i], capacity * layer.scratch_width)
-        for head in self.heads:
-            head.allocate(capacity)
-        self.capacity = capacity
         self.memory = arena
+        self.capacity = capacity
 
     cdef void* at(self, arena, offset, Py_ssize_t size) except? NULL:
         if offset is None or size == 0:
@@ -256,6 +258,15 @@ cdef class Engine:
         self.feed_memory.append((array, data, staging))
         self.n_feeds += 1
 
+    cdef check_complete(self, Layer layer):
+        """Refuse to run a layer that was not told its buffers and parameters."""
+        cdef Py_ssize_t k
+        if layer.output == NULL or layer.output.value == NULL:
+            raise RuntimeError("A layer has no buffers.")
+        for k in range(layer.n_parameters):
+            if layer.parameters[k].value == NULL:
+                raise RuntimeError("A layer has no parameters.")
+
     cdef void fetch(self, const int64_t* order, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
         """Make one batch readable: in place where its rows follow each other, gathered otherwise."""
         cdef Py_ssize_t i, r
@@ -297,6 +308,8 @@ cdef class Engine:
         """Refuse what would read outside of the data or write outside of the buffers."""
         cdef Py_ssize_t i, samples = len(self.feed_memory[0][0])
         self.check_idle()
+        for layer in self.layers:
+            self.check_complete(layer)
         for entry in self.feed_memory:
             if len(entry[0]) != samples:
                 raise ValueError("The arrays differ in length.")
@@ -418,11 +431,25 @@ cdef class Engine:
     def reset(self):
         """Start new means of losses and metrics."""
         cdef Head head
+        self.check_idle()
         self.loss_total = self.loss_count = 0
         self.head_loss_totals[:] = 0
         for head in self.heads:
             for metric in head.metrics:
                 metric.reset()
+
+    def sums(self):
+        """Everything added up since the last reset, but the metrics."""
+        return self.loss_total, self.loss_count, self.head_losses()
+
+    def set_sums(self, double loss_total, double loss_count, list head_losses):
+        """Go on adding to what `sums` returned."""
+        cdef Py_ssize_t i
+        self.check_idle()
+        self.loss_total = loss_total
+        self.loss_count = loss_count
+        for i in range(len(head_losses)):
+            self.head_loss_totals[i] = head_losses[i]
 
     def head_losses(self):
         """Sum over samples of each head's loss since the last reset."""

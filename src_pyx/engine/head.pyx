@@ -65,7 +65,8 @@ cdef class Head:
 
     def allocate(self, Py_ssize_t rows):
         """Make room for batches of up to this many samples."""
-        self.memory = np.zeros(2 * rows * self.positions)
+        cdef double[::1] memory = np.zeros(2 * rows * self.positions)
+        self.memory = memory
         self.coefficients = &self.memory[0]
         self.row_values = &self.memory[rows * self.positions]
 

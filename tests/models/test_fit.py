@@ -437,3 +437,62 @@ def test_data_of_many_kinds_is_the_same_data(rng):
         results.append(model.get_weights()[0])
     for result in results[1:]:
         np.testing.assert_array_equal(result, results[0])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_looking_on_from_a_callback_leaves_the_epoch_alone(engine, data):
+    """Evaluating, predicting or taking gradients between batches must not mix with the means of the epoch."""
+    results = []
+    for busy in (False, True):
+        cb.utils.set_random_seed(3)
+        model = small(engine)
+
+        def look(batch, logs, model=model):
+            model.evaluate(data[0] * 100, data[1], verbose=0)
+            model.predict(data[0], verbose=0)
+            model.gradients(*data)
+
+        callbacks = [cb.callbacks.LambdaCallback(on_train_batch_end=look)] if busy else None
+        results.append(model.fit(*data, batch_size=4, epochs=2, callbacks=callbacks, verbose=0).history)
+    assert results[0] == results[1]
+
+
+def test_fit_returns_its_own_history(data):
+    model = small()
+    inner = cb.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: model.fit(*data, verbose=0))
+    assert len(model.fit(*data, epochs=3, callbacks=[inner], verbose=0).epoch) == 3
+
+
+def test_layers_added_after_compile_train(data):
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(4)])
+    model.compile("sgd", "mse")
+    model.add(layers.Dense(2))
+    before = model.layers[1].get_weights()[0]
+    model.fit(*data, verbose=0)
+    assert not np.array_equal(model.layers[1].get_weights()[0], before)
+
+
+@pytest.mark.parametrize("line", range(12))
+def test_an_interrupt_while_weights_are_bound_leaves_a_model_that_trains(line, data, monkeypatch):
+    """Whatever step of the binding is cut short, the next fit binds anew."""
+    from cbackprop.engine.compiled import CompiledEngine
+
+    model = small()
+    names = ["_bind_slots", "_bind_parameters", "segments", "view"]
+    name, after = names[line % 4], line // 4
+    original, calls = getattr(CompiledEngine, name), []
+
+    def interrupted(self, *args):
+        calls.append(name)
+        if len(calls) > after:
+            raise KeyboardInterrupt
+        return original(self, *args)
+
+    monkeypatch.setattr(CompiledEngine, name, interrupted)
+    try:
+        model.fit(*data, verbose=0)
+    except KeyboardInterrupt:
+        monkeypatch.setattr(CompiledEngine, name, original)
+    before = model.get_weights()[0]
+    model.fit(*data, verbose=0)
+    assert not np.array_equal(model.get_weights()[0], before)

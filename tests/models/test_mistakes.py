@@ -284,3 +284,44 @@ def test_fit_without_a_loss():
     with pytest.raises(ValueError, match="fit needs a loss"):
         built.fit(X, Y)
     assert built.predict(X, verbose=0).shape == (6, 2)
+
+
+def test_a_model_inside_another_cannot_change():
+    inner = cb.Sequential([cb.Input((3,)), layers.Dense(4)])
+    outer = cb.Sequential([cb.Input((3,)), inner, layers.Dense(2)])
+    for change in (inner.pop, lambda: inner.add(layers.Dense(40))):
+        with pytest.raises(ValueError, match="is part of another model"):
+            change()
+    outer.compile("sgd", "mse")
+    outer.fit(X, Y, verbose=0)
+
+
+@pytest.mark.parametrize("masked", ["x", "y"])
+def test_masked_arrays_are_refused(masked):
+    arrays = {"x": X, "y": Y}
+    arrays[masked] = np.ma.masked_array(arrays[masked], mask=True)
+    with pytest.raises(TypeError, match=f"{masked} must not be a masked array"):
+        model().fit(**arrays)
+
+
+def test_layers_of_ones_own_are_refused_for_now():
+    class Mine(layers.Layer):
+        def call(self, x):
+            return x
+
+    with pytest.raises(TypeError, match="Mine has no compiled computation"):
+        cb.Sequential([cb.Input((3,)), Mine()]).predict(X)
+
+
+def test_a_subclass_of_a_layer_computes_as_the_layer_does():
+    class Named(layers.Dense):
+        pass
+
+    assert cb.Sequential([cb.Input((3,)), Named(2)]).predict(X, verbose=0).shape == (6, 2)
+
+
+def test_big_endian_data_is_data():
+    built = model()
+    built.fit(X.astype(">f8"), Y.astype(">f4"), verbose=0)
+    with pytest.raises(ValueError, match="x must be finite"):
+        built.fit(with_value(X, NAN).astype(">f4"), Y)

@@ -8,8 +8,8 @@ from cbackprop.compiled.losses.row_function cimport RowFunction
 cdef class MetricSum:
     cdef RowFunction function
     cdef bint weighted
-    cdef readonly double total
-    cdef readonly double count
+    cdef public double total
+    cdef public double count
 
 
 cdef class Head:
