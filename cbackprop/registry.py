@@ -120,8 +120,13 @@ class Registry:
         if not isinstance(config, dict) or "class_name" not in config:
             raise ValueError(f"A {self.family} config is a name or a dict with 'class_name', not {config!r}.")
         name = config["class_name"]
+        if not isinstance(name, str):
+            raise ValueError(f"The class_name of a {self.family} config must be a string, but got {name!r}.")
         cls = custom[name] if name in custom else self.find(name)
-        return cls.from_config(config.get("config", {}))
+        try:
+            return cls.from_config(config.get("config", {}))
+        except (AttributeError, IndexError, KeyError) as error:
+            raise ValueError(f"The config of {self.family} {name!r} is incomplete or damaged: {error!r}.") from error
 
     def get(self, identifier: Any) -> Any:
         """Whatever `identifier` stands for: a name, a config, a class or the thing itself.

@@ -410,3 +410,21 @@ def test_segments_are_checked():
         SegmentList(compiled, vectors[0], vectors[1], vectors[2:], [(2, 2, True)])
     with pytest.raises(ValueError, match="at least 5 elements"):
         SegmentList(compiled, vectors[0], vectors[1], vectors[2:], [(0, 5, True)])
+
+
+@pytest.mark.parametrize(
+    ("variable", "gradient"),
+    [
+        (np.ones(3, ">f8"), np.ones(3)),
+        (np.ones(3, np.float16), np.ones(3)),
+        (np.ones(3), np.ones(3) * 1j),
+        (np.ones(3), None),
+    ],
+)
+def test_apply_refuses_other_types_and_keeps_its_state(variable, gradient):
+    optimizer = cb.optimizers.Adam()
+    with pytest.raises((TypeError, ValueError), match=r"must be a float32|must hold real"):
+        optimizer.apply([gradient], [variable])
+    assert optimizer.iterations == 0
+    assert not optimizer.slots
+    optimizer.apply([np.ones(3)], [np.ones(3)])

@@ -137,3 +137,12 @@ def test_plain_values_survive():
     np.testing.assert_array_equal(again["c"], value["c"])
     with pytest.raises(TypeError, match="cannot be written"):
         cb.saving.serialize_keras_object(object())
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"class_name": 5}, {"class_name": "Sequential", "config": {}}, {"class_name": "Model", "config": {"name": 1}}],
+)
+def test_a_damaged_config_is_a_value_error(config):
+    with pytest.raises(ValueError, match=r"must be a string|incomplete or damaged"):
+        cb.layers.registry.deserialize(config)

@@ -228,12 +228,15 @@ def _check_gradients(grads: Sequence[Any], arrays: Sequence[Any]) -> NDArray[Any
     if not arrays or len(grads) != len(arrays):
         raise ValueError(f"Expected one gradient for each variable, but got {len(grads)} for {len(arrays)}.")
     for index, array in enumerate(arrays):
-        if not isinstance(array, np.ndarray) or array.dtype.name not in ("float32", "float64"):
-            raise TypeError(f"Variable {index} must be a float32 or float64 array, but got {type(array).__name__}.")
+        if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64):
+            got = getattr(array, "dtype", type(array).__name__)
+            raise TypeError(f"Variable {index} must be a float32 or float64 array, but got {got}.")
         if array.dtype != arrays[0].dtype:
             raise ValueError(f"Variables must have one dtype, but variable {index} has {array.dtype}.")
         if not array.flags.writeable or array.size == 0:
             raise ValueError(f"Variable {index} must be writable and not empty.")
+        if np.asarray(grads[index]).dtype.kind not in "fiu":
+            raise TypeError(f"Gradient {index} must hold real numbers, but got {grads[index]!r}.")
         if np.shape(grads[index]) != array.shape:
             raise ValueError(
                 f"Gradient {index} must have shape {array.shape} like its variable, but got {np.shape(grads[index])}."
