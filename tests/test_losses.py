@@ -256,6 +256,31 @@ def test_clipped_probabilities(name, dtype):
     assert_array_equal(delta, np.zeros((2, 2)))
 
 
+@pytest.mark.parametrize("name", [name for name in CROSSENTROPIES if CLASSES[name].link == "softmax"])
+@EACH_TYPE
+def test_rows_without_any_probability(name, dtype):
+    """Their value is NaN, as in Keras, so that it is seen; but no weight is lost to them."""
+    loss = CLASSES[name](dtype=dtype)
+    y_true = np.array([0, 1]) if loss.target_kind == "index" else np.eye(2)
+    p = np.array([[0, 0], [0.5, 0.5]], dtype)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for _, values, delta in (compiled(loss, y_true, p, np.ones(2)), twin(loss, y_true, p, np.ones(2))):
+            assert np.isnan(values).tolist() == [True, False]
+            assert_allclose(delta, [[0, 0], [1, -1]], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CROSSENTROPIES)
+def test_linked_loss_is_the_loss_of_the_activation(name, rng):
+    """What a loss makes of logits that it has taken over: the activation's predictions, and their loss."""
+    loss = CLASSES[name](dtype="float64")
+    y_true, z = targets(loss, 20, 3, rng), rng.normal(size=(20, 3))
+    p = cb.activations.get(loss.link)(z)
+    predictions, values, _ = compiled(loss, y_true, z, np.ones(20), linked=True)
+    assert_allclose(predictions, p, rtol=1e-14)
+    assert_allclose(values, compiled(loss, y_true, p)[1], rtol=1e-12)
+    assert_allclose(compiled(loss, y_true, z, linked=True)[0], p, rtol=1e-14)
+
+
 def test_linked_loss_gives_the_gradients_of_logits(rng):
     """The same network, once with the link in the last layer, once with from_logits in the loss."""
     x = rng.normal(size=(12, 4))

@@ -152,7 +152,7 @@ cdef void categorical_from_probabilities(
             mass += y if q == clipped else 0
         values[r] = value
         if delta != NULL:
-            coefficient = <floating>coefficients[r] / total
+            coefficient = <floating>coefficients[r] / total if total != 0 else 0
             for j in range(width):
                 y = keep * y_true[j] + extra
                 q = p[j] / total

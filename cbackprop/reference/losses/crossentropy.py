@@ -55,8 +55,9 @@ class CategoricalCrossentropy(RowFunction):
         q = y_pred / total
         clipped = clip(q)
         values = -(y * np.log(clipped)).sum(axis=1)
-        inside = np.where(q == clipped, y, 0)
-        return y_pred, values, (inside.sum(axis=1, keepdims=True) - inside / clipped) / total
+        mass = np.where(q == clipped, y, 0).sum(axis=1, keepdims=True)
+        gradient = (mass - np.where(q == clipped, y / clipped, 0)) / np.where(total == 0, 1, total)
+        return y_pred, values, gradient
 
 
 class SparseCategoricalCrossentropy(RowFunction):
