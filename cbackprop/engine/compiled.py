@@ -188,8 +188,9 @@ class CompiledEngine(Engine):
             return results
 
     def reset(self) -> None:
-        """Start new means of losses and metrics."""
-        self.runner.reset()
+        """Start new means of losses and metrics, once no other thread is running."""
+        with self.lock:
+            self.runner.reset()
 
     def sums(self) -> Any:
         """What `restore` takes: everything added up since the last reset."""
