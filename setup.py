@@ -20,7 +20,14 @@ MSVC = sys.platform == "win32"
 X86_64 = platform.machine().lower() in ("x86_64", "amd64")
 
 # One line an instruction set: the compiler's flags for it. cpu.pyx tells at run time whether it can be used.
-VARIANTS = {"avx2": ["/arch:AVX2"] if MSVC else ["-mavx2", "-mfma", "-mbmi2"]} if X86_64 else {}
+VARIANTS = (
+    {
+        "avx2": ["/arch:AVX2"] if MSVC else ["-mavx2", "-mfma", "-mbmi2"],
+        "avx512": ["/arch:AVX512"] if MSVC else [f"-mavx512{part}" for part in ("f", "vl", "dq", "bw")] + ["-mfma", "-mbmi2"],
+    }
+    if X86_64
+    else {}
+)
 
 # Without -ftrapping-math and -fmath-errno loops vectorise, and results stay those of IEEE 754:
 # neither flag touches rounding, denormals, NaN or infinity, as -ffast-math would.
@@ -62,7 +69,7 @@ def extensions() -> list:
     os.chdir(HERE)
     write_blas_int(SOURCES / "kernels" / "blas_int.pxi")
     modules = [
-        Extension("cbackprop.compiled." + ".".join(path.relative_to(SOURCES).with_suffix("").parts), [str(path)])
+        Extension("cbackprop.compiled." + ".".join(path.relative_to(SOURCES).with_suffix("").parts), [str(path)], depends=[str(header) for header in path.parent.glob("*.h")])
         for path in sorted(SOURCES.rglob("*.pyx"))
     ]
     modules.append(Extension(SHARED, [str(SOURCES / "_cyutility.c")]))
@@ -77,6 +84,7 @@ def extensions() -> list:
         Extension(
             module.name.replace("cbackprop.compiled.", f"cbackprop.compiled.variants.{name}.", 1),
             module.sources,
+            depends=module.depends,
             extra_compile_args=COMPILE_ARGS + flags,
         )
         for name, flags in VARIANTS.items()

@@ -43,13 +43,13 @@ def set_limit(n: int) -> None:
 
 
 @contextmanager
-def limited() -> Iterator[None]:
-    """Hold BLAS to the limit; the last thread to leave restores what was there before the first came."""
+def limited(n: int | None = None) -> Iterator[None]:
+    """Hold BLAS to `n` threads, or to the limit; the last thread to leave restores what was there before the first."""
     global _inside, _before
     with _lock:
         if not _inside:
             _before = [library.get_num_threads() for library in _libraries()]
-            _tell([_limit] * len(_before))
+            _tell([n or _limit] * len(_before))
         _inside += 1
     try:
         yield

@@ -16,9 +16,12 @@ ALIGNMENT = 64
 
 
 def aligned_zeros(size: int, dtype: DTypeLike) -> NDArray[Any]:
-    """A vector of zeros that starts at a cache line."""
+    """A vector of zeros that starts at a cache line, with a line of memory behind it.
+
+    Compiled code reads whole vectors of numbers, and may read that line with the last ones.
+    """
     dtype = np.dtype(dtype)
-    raw = np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8)
+    raw = np.zeros(size * dtype.itemsize + 2 * ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + size * dtype.itemsize].view(dtype)
 

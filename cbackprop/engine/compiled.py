@@ -9,17 +9,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop import threads
+from cbackprop.compiled.engine.context import Context
 from cbackprop.compiled.engine.engine import Engine as Runner
+from cbackprop.compiled.engine.gradients import Gradients
 from cbackprop.compiled.engine.head import Head, MetricSum
 from cbackprop.compiled.kernels.blas import MAX_DIMENSION
 from cbackprop.compiled.optimizers.optimizer import SegmentList
-from cbackprop.engine.engine import INFERENCE_ROWS, Array, Data, Engine, Objective, Tick
+from cbackprop.engine.engine import Array, Data, Engine, Objective, Tick
 from cbackprop.plan.arena import Lifetime, place
 from cbackprop.plan.plan import Step
-from cbackprop.threads import limited
-from cbackprop.variable import aligned_zeros
+from cbackprop.variable import Variable, aligned_zeros
 
 __all__ = ["CompiledEngine"]
+
+# Bytes of buffers that stay in a processor's second level cache while a tile passes through the layers.
+CACHE_BYTES = 256 * 1024
+# Tiles have a multiple of so many rows, which suits every size of register tiles.
+TILE_STEP = 24
+# A thread must have at least so many floating point operations in a step, or meeting others costs more than it gains.
+LEAST_WORK = 300_000
+# Elements of the arena behind its last buffer, because products read whole vectors.
+PADDING = 64
 
 
 def find(package: str, implementation: str) -> Any:
@@ -50,7 +61,12 @@ class CompiledEngine(Engine):
         self.runner_optimizer: Any = self.optimizer and self.optimizer.implementation_in("compiled")(
             self.optimizer, is_double
         )
-        self.capacity = 0
+        scratch = [layer.scratch_width for layer in self.runner.layers]
+        self.lifetimes = self._lifetimes(scratch)
+        self.row_bytes = self._place(TILE_STEP)[1] * self.dtype.itemsize / TILE_STEP
+        self.flops = self._flops()
+        self.tile_memory = self.whole_memory = (0, 0)  # samples and threads that there is room for
+        self.head_rows = 0
 
     def _layer(self, step: Step) -> Any:
         return find("compiled.layers", step.implementation)(step.layer, list(step.input_shapes), step.output_shape)
@@ -68,12 +84,14 @@ class CompiledEngine(Engine):
         self.runner.set_backward([step.index for step in self.backward_steps], accumulate, linked)
 
     def _bind_parameters(self) -> None:
-        wanted = {step.index: step.gradients for step in self.backward_steps}
         for index, step in enumerate(self.plan.steps):
-            gradients = wanted.get(index, (None,) * len(step.layer.variables))
-            for k, (variable, mode) in enumerate(zip(step.layer.variables, gradients, strict=True)):
-                gradient = None if mode is None else self.view(self.gradient_vector, variable).reshape(-1)
-                self.runner.set_parameter(index, k, variable.array.reshape(-1), gradient, mode == "add")
+            for k, variable in enumerate(step.layer.variables):
+                self.runner.set_parameter(index, k, variable.array.reshape(-1), variable in self.trainable)
+        uses = self._uses()
+        whole = [part for variable, those in uses.items() for part in self._parts(variable, those, variable.size)]
+        finest = max(sum(variable.size for variable in uses) // 16, 2048)
+        parts = [part for variable, those in uses.items() for part in self._parts(variable, those, finest)]
+        self.runner.set_gradients(Gradients(self.runner.layers, self.gradient_vector, whole, parts))
         if self.optimizer is not None:
             assert self.store is not None
             segments = SegmentList(
@@ -81,68 +99,143 @@ class CompiledEngine(Engine):
             )
             self.runner.set_optimizer(self.runner_optimizer, segments)
 
+    def _uses(self) -> dict[Variable, list[tuple[int, int]]]:
+        """For each variable whose gradient is wanted: the steps that use it, and as which of their parameters."""
+        uses: dict[Variable, list[tuple[int, int]]] = {}
+        for step in self.backward_steps:
+            variables = self.plan.steps[step.index].layer.variables
+            for k, (variable, mode) in enumerate(zip(variables, step.gradients, strict=True)):
+                if mode is not None:
+                    uses.setdefault(variable, []).append((step.index, k))
+        return uses
+
+    def _parts(
+        self, variable: Variable, uses: list[tuple[int, int]], size: int
+    ) -> list[tuple[int, int, int, int, int, bool]]:
+        """A gradient in parts of about `size` elements: (layer, parameter, begin, end, offset, add) for each use."""
+        grain = math.lcm(*[self.runner.layers[index].grains[k] for index, k in uses]) * TILE_STEP
+        length = math.ceil(size / grain) * grain
+        return [
+            (index, k, begin, min(begin + length, variable.size), variable.offset + begin, number > 0)
+            for begin in range(0, variable.size, length)
+            for number, (index, k) in enumerate(uses)
+        ]
+
     # Memory
 
-    def reserve(self, rows: int) -> None:
-        """Make room for batches of this many samples."""
-        if rows <= self.capacity:
-            return
-        largest = rows * max(self.plan.widths)
-        if largest > MAX_DIMENSION:
-            raise ValueError(f"A batch of {rows} samples of this network is larger than BLAS can be told. Use fewer.")
-        values, deltas, scratch = self._lifetimes()
-        wanted = [*values, *deltas, *scratch]
-        used = [index for index, lifetime in enumerate(wanted) if lifetime is not None]
-        sizes = [Lifetime(rows * life.size, life.first, life.last) for life in wanted if life is not None]
-        found, total = place(sizes)
-        offsets: list[int | None] = [None] * len(wanted)
-        for index, offset in zip(used, found, strict=True):
-            offsets[index] = offset
-        n = len(values)
-        arena = aligned_zeros(max(total, 1), self.dtype)
-        self.capacity = 0
-        self.runner.place(rows, arena, offsets[:n], offsets[n : 2 * n], offsets[2 * n :])
-        self.capacity = rows
-
-    def _lifetimes(self) -> tuple[list[Lifetime | None], list[Lifetime | None], list[Lifetime | None]]:
+    def _lifetimes(self, scratch_widths: list[int]) -> list[Lifetime | None]:
         """When each value, delta and scratch space is in use; sizes are those of one sample.
 
-        Moments: step i runs forwards at i, losses and metrics at n, step i runs backwards at 2 n - i.
+        Moments: step i runs forwards at i, losses and metrics at n, step i runs backwards at 2 n - i, and gradients of
+        parameters are computed after that. Inputs of the network are read where the data is.
         """
         n = len(self.plan.steps)
-        widths = self.plan.widths
-        values = _Spans(widths)
-        deltas = _Spans(widths)
+        values, deltas = _Spans(self.plan.widths), _Spans(self.plan.widths)
         scratch: list[Lifetime | None] = []
         backward = {step.index: step for step in self.backward_steps}
-        for buffer in self.plan.inputs:
-            values.touch(buffer, -1)
         for buffer in self.plan.outputs:
             values.touch(buffer, n)
         for buffer, objective in zip(self.plan.outputs, self.objectives, strict=False):
             if objective.loss:
                 deltas.touch(buffer, n)
         for index, step in enumerate(self.plan.steps):
-            moments = [index, 2 * n - index] if index in backward else [index]
-            width = self.runner.layers[index].scratch_width
+            moments = [index]
+            if index in backward:
+                learns = any(mode is not None for mode in backward[index].gradients)
+                moments += [2 * n - index, 2 * n + 1] if learns else [2 * n - index]
+            width = scratch_widths[index]
             scratch.append(Lifetime(width, moments[0], moments[-1]) if width else None)
             for moment in moments:
                 for buffer in (*step.inputs, step.output):
                     values.touch(buffer, moment)
-            if index in backward:
-                deltas.touch(step.output, 2 * n - index)
+            for moment in moments[1:]:
+                deltas.touch(step.output, moment)
                 for buffer, mode in zip(step.inputs, backward[index].input_deltas, strict=True):
                     if mode is not None:
                         deltas.touch(buffer, 2 * n - index)
-        return values.lifetimes(), deltas.lifetimes(), scratch
+        for buffer in self.plan.inputs:
+            values.spans.pop(buffer, None)
+        return [*values.lifetimes(), *deltas.lifetimes(), *scratch]
+
+    def _place(self, rows: int) -> tuple[list[int | None], int]:
+        """Where values, deltas and scratch for so many samples lie in an arena, and how large it is."""
+        used = [index for index, lifetime in enumerate(self.lifetimes) if lifetime is not None]
+        sizes = [Lifetime(rows * life.size, life.first, life.last) for life in self.lifetimes if life is not None]
+        found, total = place(sizes)
+        offsets: list[int | None] = [None] * len(self.lifetimes)
+        for index, offset in zip(used, found, strict=True):
+            offsets[index] = offset
+        return offsets, total
+
+    def _contexts(self, rows: int, count: int, together: bool) -> list[Context]:
+        """Contexts for so many samples, in arenas of their own or `together` in one."""
+        offsets, total = self._place(rows)
+        n = len(self.plan.widths)
+        scratch = [layer.scratch_width for layer in self.runner.layers]
+        arenas = [aligned_zeros(total + PADDING, self.dtype) for _ in range(1 if together else count)]
+        return [
+            Context(
+                rows, arenas[0 if together else index], self.plan.widths, offsets[:n], offsets[n : 2 * n],
+                offsets[2 * n :], scratch, len(self.objectives),
+            )  # fmt: skip
+            for index in range(count)
+        ]
+
+    def _flops(self) -> int:
+        """Roughly the floating point operations of a sample, forwards."""
+        products = [2 * math.prod(step.input_shapes[0][:-1]) * step.layer.variables[0].size
+                    for step in self.plan.steps if step.layer.variables]  # fmt: skip
+        return sum(products) + 10 * sum(self.plan.widths)
+
+    def _tile(self) -> int:
+        """Rows of a tile: those whose buffers stay in the cache, but no fewer than make it worth reading all weights."""
+        weights = sum(variable.size for variable in self.plan.variables) * self.dtype.itemsize
+        rows = int(max(CACHE_BYTES, weights) / max(self.row_bytes, 1))
+        return max(rows // TILE_STEP, 2) * TILE_STEP
+
+    def _threads(self, flops: int) -> int:
+        """How many threads a run shall have whose steps take so many operations."""
+        return max(min(threads.limit(), flops // LEAST_WORK), 1)
+
+    def reserve_tiles(self, rows: int, count: int) -> None:
+        """Make room for tiles in `count` threads, of as many samples as suit the caches, or `rows` if those are fewer."""
+        rows = min(self._tile(), math.ceil(rows / TILE_STEP) * TILE_STEP)
+        if rows > self.tile_memory[0] or count > self.tile_memory[1]:
+            rows, count = max(rows, self.tile_memory[0]), max(count, self.tile_memory[1])
+            self.tile_memory = (0, 0)
+            self.runner.place_tiles(self._contexts(rows, count, False), rows)
+            self.tile_memory = (rows, count)
+
+    def reserve_whole(self, rows: int, count: int) -> None:
+        """Make room for batches of so many samples in one arena, seen by `count` threads."""
+        if rows > self.whole_memory[0] or count > self.whole_memory[1]:
+            rows, count = max(rows, self.whole_memory[0]), max(count, self.whole_memory[1])
+            self.whole_memory = (0, 0)
+            *shares, whole = self._contexts(rows, count + 1, True)
+            self.runner.place_whole(shares, whole, rows)
+            self.whole_memory = (rows, count)
+
+    def _reserve(self, rows: int, count: int) -> bool:
+        """Make room for training or testing on batches of so many samples; whether they pass in tiles."""
+        if rows * max(self.plan.widths) > MAX_DIMENSION:
+            raise ValueError(f"A batch of {rows} samples of this network is larger than BLAS can be told. Use fewer.")
+        tiled = rows >= 2 * self._tile()
+        if tiled:
+            self.reserve_tiles(rows, count)
+        else:
+            self.reserve_whole(rows, count)
+        if rows > self.head_rows:
+            self.head_rows = 0
+            self.runner.allocate_heads(rows)
+            self.head_rows = rows
+        return tiled
 
     # Running
 
-    def _prepare(self, data: Data, rows: int) -> None:
+    def _begin(self, data: Data) -> None:
         if self.runner.busy:
             raise RuntimeError("The model is in the middle of a batch: it cannot be used now.")
         self.bind()
-        self.reserve(rows)
         if self.optimizer is not None:
             self.runner.iteration = self.optimizer.iterations
         self.runner.set_feeds(data.inputs, self.plan.inputs, data.values, data.classes, data.weights)
@@ -159,32 +252,40 @@ class CompiledEngine(Engine):
         tick: Tick = None,
     ) -> None:
         """Run the samples order[start:stop] forwards and backwards, a batch at a time, without the GIL."""
-        with self.lock, limited():
+        with self.lock, threads.limited(1):
             batch_size = min(batch_size, stop - start)
-            self._prepare(data, batch_size)
+            count = self._threads(3 * self.flops * batch_size)
+            self._begin(data)
+            tiled = self._reserve(batch_size, count)
+            self.runner.stage(order is not None)
             rate = self.optimizer.learning_rate if self.optimizer is not None else 0.0
             try:
-                self.runner.train(order, start, stop, batch_size, rate, update, training, tick)
+                self.runner.train(order, start, stop, batch_size, rate, tiled, update, training, count, tick)
             finally:
                 if self.optimizer is not None and update:
                     self.optimizer.iterations = self.runner.iteration
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
         """Add the loss and metrics of all samples to the means."""
-        with self.lock, limited():
+        with self.lock, threads.limited(1):
             batch_size = min(batch_size, len(data))
-            self._prepare(data, batch_size)
-            self.runner.test(0, len(data), batch_size, training, tick)
+            count = self._threads(self.flops * batch_size)
+            self._begin(data)
+            tiled = self._reserve(batch_size, count)
+            self.runner.stage(False)
+            self.runner.test(0, len(data), batch_size, tiled, training, count, tick)
 
     def predict(self, inputs: list[Array], batch_size: int, training: bool = False, tick: Tick = None) -> list[Array]:
         """The outputs for all samples."""
-        with self.lock, limited():
+        with self.lock, threads.limited(1):
             samples = len(inputs[0])
-            rows = min(samples, max(self.capacity, INFERENCE_ROWS))
-            self._prepare(Data(inputs), rows)
+            count = self._threads(self.flops * samples)
+            self._begin(Data(inputs))
+            self.reserve_tiles(samples, count)
+            self.runner.stage(False)
             self.runner.iteration = self.draw_count(training)
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
-            self.runner.predict(0, samples, rows, self.plan.outputs, results, training, tick)
+            self.runner.predict(0, samples, self.plan.outputs, results, training, count, tick)
             return results
 
     def reset(self) -> None:

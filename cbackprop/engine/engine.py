@@ -25,8 +25,6 @@ Array = NDArray[Any]
 # Called now and then during a long run with the number of samples done; an exception stops the run.
 Tick = Callable[[int], None] | None
 
-# Samples that go through the network at once where nobody chose a batch size, or a smaller one would do no good.
-INFERENCE_ROWS = 256
 
 
 @dataclass

@@ -1,7 +1,12 @@
 """The compiled engine: runs batches through layers, losses and optimizer without the GIL.
 
+A batch that is small enough is held in memory as a whole, and each thread takes some of its rows through all layers,
+forwards and backwards; a larger one passes in tiles, so that what a layer writes is still in the cache when the next
+one reads it. Threads meet two or three times a step, when gradients and then parameters can be computed. How rows,
+tiles and parameters are divided changes no number: the same seed gives the same bits on any number of threads.
+
 Everything here was checked by the plan and by `cbackprop.engine.compiled`, which builds it; what this
-file checks again is only what would be a write outside of an array.
+file checks again is only what would be a read or write outside of an array.
 """
 
 import numpy as np
@@ -10,12 +15,14 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
 
+from cbackprop.compiled.engine.context cimport CLASSES, Context, Feed, VALUES, WEIGHTS
+from cbackprop.compiled.engine.gradients cimport Gradients
 from cbackprop.compiled.engine.head cimport Head
+from cbackprop.compiled.engine.team cimport Team, Work
 from cbackprop.compiled.kernels.memory cimport address
-from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer
-from cbackprop.compiled.optimizers.optimizer cimport Optimizer, SegmentList
+from cbackprop.compiled.layers.layer cimport Batch, Layer
+from cbackprop.compiled.optimizers.optimizer cimport Optimizer, Segment, SegmentList
 
 cdef extern from "<time.h>" nogil:
     ctypedef long time_t
@@ -25,8 +32,17 @@ cdef extern from "<time.h>" nogil:
     int timespec_get(timespec* ts, int base)
     int TIME_UTC
 
-# Seconds between two looks at pending signals (and at the progress display).
+cdef enum:
+    # Rows are divided among tiles, and among threads, at multiples of this, which suits the sizes of register tiles.
+    TILE_STEP = 24
+    ROW_STEP = 8
+    # Parameters are divided at multiples of this: a cache line of either type.
+    PARAMETER_STEP = 16
+
+# Seconds between two looks at pending signals (and at the progress display), and how often the clock is read: a step
+# of the smallest networks takes little longer than that.
 cdef double TICK = 0.05
+cdef int STEPS_BETWEEN_CLOCKS = 32
 
 
 cdef double now() noexcept nogil:
@@ -35,11 +51,18 @@ cdef double now() noexcept nogil:
     return <double>t.tv_sec + 1e-9 * <double>t.tv_nsec
 
 
-cdef struct Feed:
-    const char* data        # all rows
-    Py_ssize_t row_bytes
-    char* staging           # room for the rows of one batch
-    const void** reader     # where the reader of the batch looks for its address
+cdef inline Py_ssize_t share(Py_ssize_t size, Py_ssize_t step, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil:
+    """Where a thread's share begins, at a multiple of `step`; the next one's is where it ends."""
+    cdef Py_ssize_t steps = (size + step - 1) // step
+    return min(steps * thread // threads * step, size)
+
+
+cdef void train_thread(void* engine, Py_ssize_t thread) noexcept nogil:
+    (<Engine>engine).run_batches(thread)
+
+
+cdef void predict_thread(void* engine, Py_ssize_t thread) noexcept nogil:
+    (<Engine>engine).run_predictions(thread)
 
 
 cdef class Engine:
@@ -55,54 +78,76 @@ cdef class Engine:
     """
 
     cdef readonly list layers
-    cdef list heads
-    cdef object memory                  # what pointers point into: kept alive here
-    cdef dict parameter_memory
+    cdef readonly list heads
+    cdef list widths
+    cdef dict parameter_memory          # what pointers point into: kept alive here
     cdef Py_ssize_t n_layers, n_heads, n_buffers, n_backward, n_feeds
     cdef PyObject** layer_pointers
     cdef PyObject** head_pointers
-    cdef Buffer* buffers
     cdef Py_ssize_t* backward_order
     cdef bint* linked                   # layers that a loss has taken over
+    cdef bint is_double
+    # Memory: contexts whose arenas tiles pass through, contexts that share one arena, and the same arena as a whole
+    cdef list tile_list, share_list
+    cdef PyObject** tiles
+    cdef PyObject** shares
+    cdef Context whole
+    cdef readonly Py_ssize_t tile_capacity, whole_capacity, head_capacity
+    cdef Py_ssize_t n_tiles, n_shares
+    # Data
     cdef Feed* feeds
     cdef list feed_memory
-    cdef readonly Py_ssize_t capacity
-    cdef readonly bint busy                      # inside a run: a signal handler or a finalizer may call us then
-    cdef bint is_double
+    # Training
     cdef Optimizer optimizer
     cdef SegmentList segments
+    cdef Gradients gradients
+    cdef Team team
+    cdef readonly bint busy             # inside a run: a signal handler or a finalizer may call us then
     cdef public uint64_t iteration      # training batches so far
     cdef readonly double loss_total     # sum over samples since the last reset
     cdef readonly double loss_count
     cdef double[::1] head_loss_totals
+    # The run that threads are in
+    cdef const int64_t* order
+    cdef Py_ssize_t start, stop, batch_size
+    cdef double learning_rate
+    cdef bint tiled, backwards, update, training
+    cdef object tick, error
+    cdef bint halt                      # thread 0 to all: stop after this batch
+    cdef double last_tick
+    cdef double[:, ::1] divisors        # (threads, heads): of the current batch
+    cdef size_t[::1] results            # addresses of predictions
+    cdef Py_ssize_t[::1] result_buffers, result_bytes
 
     def __cinit__(self, list layers, list widths, bint is_double):
         cdef Layer layer
         cdef Py_ssize_t i
         self.layers = list(layers)
+        self.widths = list(widths)
         self.n_layers = len(layers)
         self.n_buffers = len(widths)
         self.is_double = is_double
         self.layer_pointers = <PyObject**>calloc(self.n_layers + 1, sizeof(PyObject*))
         self.backward_order = <Py_ssize_t*>calloc(self.n_layers + 1, sizeof(Py_ssize_t))
         self.linked = <bint*>calloc(self.n_layers + 1, sizeof(bint))
-        self.buffers = <Buffer*>calloc(self.n_buffers + 1, sizeof(Buffer))
-        if not (self.layer_pointers and self.backward_order and self.linked and self.buffers):
+        if not (self.layer_pointers and self.backward_order and self.linked):
             raise MemoryError()
         for i, layer in enumerate(self.layers):
             self.layer_pointers[i] = <PyObject*>layer
             layer.is_double = is_double
-        for i in range(self.n_buffers):
-            self.buffers[i].width = widths[i]
+            layer.index = i
         self.parameter_memory = {}
         self.heads = []
+        self.feed_memory = []
+        self.team = Team()
 
     def __dealloc__(self):
         free(self.layer_pointers)
         free(self.head_pointers)
         free(self.backward_order)
         free(self.linked)
-        free(self.buffers)
+        free(self.tiles)
+        free(self.shares)
         free(self.feeds)
 
     # Connecting
@@ -112,10 +157,10 @@ cdef class Engine:
         if self.busy:
             raise RuntimeError("The model is in the middle of a batch: it cannot be used from a signal handler.")
 
-    cdef Buffer* buffer(self, Py_ssize_t index) except NULL:
+    cdef Py_ssize_t buffer(self, Py_ssize_t index) except -1:
         if not 0 <= index < self.n_buffers:
             raise IndexError(f"There is no buffer {index}.")
-        return &self.buffers[index]
+        return index
 
     def connect(self, Py_ssize_t index, tuple inputs, Py_ssize_t output, int training, unsigned int node):
         """Tell layer `index` its buffers, whether its mode is fixed (0, 1; -1: no), and its number."""
@@ -130,17 +175,15 @@ cdef class Engine:
         layer.training = training
         layer.node = node
 
-    def set_parameter(self, Py_ssize_t index, Py_ssize_t k, value, gradient, bint accumulate):
-        """Tell layer `index` where its parameter `k` lies, and where its gradient goes (None: nowhere)."""
+    def set_parameter(self, Py_ssize_t index, Py_ssize_t k, value, bint trainable):
+        """Tell layer `index` where its parameter `k` lies, and whether its gradient is wanted."""
         cdef Layer layer = self.layers[index]
         self.check_idle()
-        if not 0 <= k < layer.n_parameters :
+        if not 0 <= k < layer.n_parameters or value.size != layer.parameters[k].size:
             raise ValueError("The layer has no such parameter.")
         layer.parameters[k].value = address(value, self.float_type(), value.size)
-        layer.parameters[k].gradient = NULL if gradient is None else address(gradient, self.float_type(), value.size)
-        layer.parameters[k].size = value.size
-        layer.parameters[k].accumulate = accumulate
-        self.parameter_memory[index, k] = (value, gradient)
+        layer.parameters[k].trainable = trainable
+        self.parameter_memory[index, k] = value
 
     def set_backward(self, list order, list accumulate, list linked):
         """The layers of the backward pass in order, for each which input deltas to add to, and the linked ones."""
@@ -169,8 +212,8 @@ cdef class Engine:
             raise MemoryError()
         self.heads = list(heads)
         for i, head in enumerate(self.heads):
-            head.prediction = self.buffer(outputs[i])
-            if head.positions * head.width != head.prediction.width:
+            head.output = self.buffer(outputs[i])
+            if head.positions * head.width != self.widths[head.output]:
                 raise ValueError("The head does not fit the output.")
             self.head_pointers[i] = <PyObject*>head
         self.n_heads = len(heads)
@@ -182,29 +225,52 @@ cdef class Engine:
         self.optimizer = optimizer
         self.segments = segments
 
-    def place(self, Py_ssize_t capacity, arena, list value_offsets, list delta_offsets, list scratch_offsets):
-        """Give every buffer its place in the arena (None: it has none), for batches of up to `capacity` samples."""
+    def set_gradients(self, Gradients gradients):
+        """Where gradients go."""
+        self.check_idle()
+        self.gradients = gradients
+
+    # Memory
+
+    def place_tiles(self, list contexts, Py_ssize_t capacity):
+        """A context for each thread, through which tiles of up to `capacity` samples pass."""
+        self.check_idle()
+        self.n_tiles = 0
+        self.tiles = self.list_contexts(contexts, self.tiles)
+        self.tile_list = contexts
+        self.n_tiles, self.tile_capacity = len(contexts), capacity
+
+    def place_whole(self, list contexts, Context whole, Py_ssize_t capacity):
+        """A context for each thread to look at its rows of a whole batch, and one to look at all of them."""
+        self.check_idle()
+        self.n_shares = 0
+        self.shares = self.list_contexts(contexts, self.shares)
+        self.share_list = contexts
+        self.whole = whole
+        self.n_shares, self.whole_capacity = len(contexts), capacity
+
+    cdef PyObject** list_contexts(self, list contexts, PyObject** old) except NULL:
+        cdef Context context
         cdef Py_ssize_t i
-        cdef Layer layer
+        cdef PyObject** pointers = <PyObject**>calloc(len(contexts) + 1, sizeof(PyObject*))
+        if pointers == NULL:
+            raise MemoryError()
+        for i, context in enumerate(contexts):
+            if (context.n_buffers, context.n_layers, context.n_heads) != (self.n_buffers, self.n_layers, self.n_heads):
+                free(pointers)
+                raise ValueError("A context does not fit the engine.")
+            pointers[i] = <PyObject*>context
+        free(old)
+        return pointers
+
+    def allocate_heads(self, Py_ssize_t samples):
+        """Make room for the losses and metrics of batches of up to this many samples."""
         cdef Head head
         self.check_idle()
-        self.capacity = 0
+        self.head_capacity = 0
         for head in self.heads:
-            head.allocate(capacity)
-        self.memory = (self.memory, arena)  # both, until every pointer has moved
-        for i in range(self.n_buffers):
-            self.buffers[i].value = self.at(arena, value_offsets[i], capacity * self.buffers[i].width)
-            self.buffers[i].delta = self.at(arena, delta_offsets[i], capacity * self.buffers[i].width)
-        for i in range(self.n_layers):
-            layer = self.layers[i]
-            layer.scratch = self.at(arena, scratch_offsets[i], capacity * layer.scratch_width)
-        self.memory = arena
-        self.capacity = capacity
-
-    cdef void* at(self, arena, offset, Py_ssize_t size) except? NULL:
-        if offset is None or size == 0:
-            return NULL
-        return address(arena[offset:], self.float_type(), size)
+            head.allocate(samples)
+        self.head_capacity = samples
 
     # Data
 
@@ -224,25 +290,21 @@ cdef class Engine:
         if self.feeds == NULL:
             raise MemoryError()
         for i in range(len(input_arrays)):
-            buffer = self.buffer(inputs[i])
-            self.add_feed(input_arrays[i], self.float_type(), buffer.width, <const void**>&buffer.value)
+            self.add_feed(input_arrays[i], self.float_type(), self.widths[inputs[i]], self.buffer(inputs[i]), -1, 0)
         for i in range(min(self.n_heads, len(values))):
             head = self.heads[i]
-            head.values = head.classes = NULL
-            head.weights = NULL
             width = head.positions * head.width
-            self.add_feed(values[i], self.float_type(), width, &head.values)
-            self.add_feed(classes[i], np.int64, head.positions, <const void**>&head.classes)
-            self.add_feed(weights[i], np.float64, head.positions, <const void**>&head.weights)
+            self.add_feed(values[i], self.float_type(), width, -1, i, VALUES)
+            self.add_feed(classes[i], np.int64, head.positions, -1, i, CLASSES)
+            self.add_feed(weights[i], np.float64, head.positions, -1, i, WEIGHTS)
 
     def float_type(self):
         """The NumPy type of the engine's numbers."""
         return np.float64 if self.is_double else np.float32
 
-    cdef add_feed(self, array, dtype, Py_ssize_t width, const void** reader):
+    cdef add_feed(self, array, dtype, Py_ssize_t width, Py_ssize_t buffer, Py_ssize_t head, int role):
         cdef Feed* feed = &self.feeds[self.n_feeds]
         cdef const unsigned char[::1] data
-        cdef unsigned char[::1] staging
         if array is None:
             return
         if array.dtype != dtype or not array.flags.c_contiguous or array.size != array.shape[0] * width:
@@ -251,65 +313,40 @@ cdef class Engine:
             raise ValueError("There is no data.")
         data = array.reshape(-1).view(np.uint8)
         feed.row_bytes = width * array.dtype.itemsize
-        staging = np.empty(max(feed.row_bytes * self.capacity, 1), np.uint8)
         feed.data = <const char*>&data[0]
-        feed.staging = <char*>&staging[0]
-        feed.reader = reader
-        self.feed_memory.append((array, data, staging))
+        feed.buffer, feed.head, feed.role = buffer, head, role
+        self.feed_memory.append((array, data))
         self.n_feeds += 1
 
-    cdef check_complete(self, Layer layer):
-        """Refuse to run a layer that was not told its buffers and parameters."""
-        cdef Py_ssize_t k
-        if layer.output == NULL or layer.output.value == NULL:
-            raise RuntimeError("A layer has no buffers.")
-        for k in range(layer.n_parameters):
-            if layer.parameters[k].value == NULL:
-                raise RuntimeError("A layer has no parameters.")
-
-    cdef void fetch(self, const int64_t* order, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
-        """Make one batch readable: in place where its rows follow each other, gathered otherwise."""
-        cdef Py_ssize_t i, r
-        cdef Feed* feed
-        for i in range(self.n_feeds):
-            feed = &self.feeds[i]
-            if order == NULL:
-                feed.reader[0] = feed.data + start * feed.row_bytes
-                continue
-            for r in range(rows):
-                memcpy(feed.staging + r * feed.row_bytes, feed.data + order[start + r] * feed.row_bytes, feed.row_bytes)
-            feed.reader[0] = feed.staging
-
-    # Running
-
-    cdef void forward(self, const Batch* batch, bint with_heads) noexcept nogil:
-        cdef Py_ssize_t i
-        for i in range(self.n_layers):
-            if not (with_heads and self.linked[i]):
-                (<Layer>self.layer_pointers[i]).forward(batch)
-
-    cdef void backward(self, const Batch* batch) noexcept nogil:
-        cdef Py_ssize_t i
-        for i in range(self.n_backward):
-            (<Layer>self.layer_pointers[self.backward_order[i]]).backward(batch)
-
-    cdef void judge(self, const Batch* batch, bint with_delta) noexcept nogil:
-        """Losses, deltas and metrics of all heads."""
-        cdef Py_ssize_t i
-        cdef double loss
-        for i in range(self.n_heads):
-            (<Head>self.head_pointers[i]).run(batch, with_delta)
-            loss = (<Head>self.head_pointers[i]).batch_loss
-            self.head_loss_totals[i] += loss * batch.rows
-            self.loss_total += (<Head>self.head_pointers[i]).loss_weight * loss * batch.rows
-        self.loss_count += batch.rows
-
-    cdef check_range(self, const int64_t[::1] order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size):
-        """Refuse what would read outside of the data or write outside of the buffers."""
-        cdef Py_ssize_t i, samples = len(self.feed_memory[0][0])
+    def stage(self, bint gathered):
+        """Make room in the contexts for gathered rows of the feeds, if there are to be any."""
+        cdef Context context
         self.check_idle()
+        for context in self.tile_list or []:
+            context.set_staging(self.staging(self.tile_capacity if gathered else 0))
+        together = self.staging(self.whole_capacity if gathered else 0)
+        for context in [*(self.share_list or []), *([] if self.whole is None else [self.whole])]:
+            context.set_staging(together)
+
+    cdef list staging(self, Py_ssize_t rows):
+        """Memory for so many rows of each feed."""
+        bytes = [rows * self.feeds[i].row_bytes for i in range(self.n_feeds)]
+        return [np.empty(max(n, 64) + 64, np.uint8) if rows else None for n in bytes]
+
+    cdef check_run(self, const int64_t[::1] order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size):
+        """Refuse what would read outside of the data or write outside of the buffers."""
+        cdef Py_ssize_t i, k, samples
+        cdef Layer layer
+        self.check_idle()
+        if not self.n_feeds:
+            raise RuntimeError("The engine has no data.")
+        samples = len(self.feed_memory[0][0])
         for layer in self.layers:
-            self.check_complete(layer)
+            if layer.output < 0:
+                raise RuntimeError("A layer has no buffers.")
+            for k in range(layer.n_parameters):
+                if layer.parameters[k].value == NULL:
+                    raise RuntimeError("A layer has no parameters.")
         for entry in self.feed_memory:
             if len(entry[0]) != samples:
                 raise ValueError("The arrays differ in length.")
@@ -322,109 +359,292 @@ cdef class Engine:
             for i in range(start, stop):
                 if not 0 <= order[i] < samples:
                     raise IndexError("The order names a sample that is not there.")
-        if not 1 <= batch_size <= self.capacity:
-            raise ValueError("The batch is larger than the buffers.")
+        if batch_size < 1:
+            raise ValueError("A batch has at least one sample.")
+
+    # Running
 
     def train(
         self, const int64_t[::1] order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size,
-        double learning_rate, bint update=True, bint training=True, tick=None,
+        double learning_rate, bint tiled, bint update=True, bint training=True, Py_ssize_t threads=1, tick=None,
     ):
         """Train on the samples order[start:stop], a batch at a time, all without the GIL.
 
-        With `update` False the gradients are left in the gradient vector and nothing is changed.
+        With `tiled`, batches pass in tiles. With `update` False the gradients are left in the gradient vector and nothing is changed.
         `tick`, if given, is called about 20 times a second with the number of samples seen.
         """
-        cdef Batch batch
-        cdef Py_ssize_t position = start
-        cdef const int64_t* rows = NULL
-        cdef double last
-        self.check_range(order, start, stop, batch_size)
-        if order is not None and order.shape[0]:
-            rows = &order[0]
-        batch.training = training
-        batch.first = 0
-        self.busy = True
-        try:
-            with nogil:
-                last = now()
-                while position < stop:
-                    batch.rows = min(batch_size, stop - position)
-                    batch.iteration = self.iteration
-                    self.fetch(rows, position, batch.rows)
-                    self.forward(&batch, True)
-                    self.judge(&batch, True)
-                    self.backward(&batch)
-                    if update:
-                        self.iteration += 1
-                        if self.optimizer is not None:
-                            self.optimizer.step(learning_rate, self.iteration, self.segments.items, self.segments.size)
-                    position += batch.rows
-                    if now() - last > TICK:
-                        with gil:
-                            PyErr_CheckSignals()
-                            if tick is not None:
-                                tick(position - start)
-                        last = now()
-        finally:
-            self.busy = False
+        self.update = update
+        self.run(order, start, stop, batch_size, learning_rate, tiled, True, training, threads, tick)
 
-    def test(self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size, bint training=False, tick=None):
+    def test(
+        self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size, bint tiled, bint training=False,
+        Py_ssize_t threads=1, tick=None,
+    ):
         """Loss and metrics of the samples start:stop."""
-        self.infer(start, stop, batch_size, [], [], True, training, tick)
+        self.update = False
+        self.run(None, start, stop, batch_size, 0, tiled, False, training, threads, tick)
 
-    def predict(self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size, list outputs, list results,
-                bint training=False, tick=None):
-        """Write the buffers `outputs` of the samples start:stop into the arrays `results`."""
-        self.infer(start, stop, batch_size, outputs, results, False, training, tick)
+    cdef run(
+        self, const int64_t[::1] order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size,
+        double learning_rate, bint tiled, bint backwards, bint training, Py_ssize_t threads, tick,
+    ):
+        self.check_run(order, start, stop, batch_size)
+        if batch_size > self.head_capacity or threads > (self.n_tiles if tiled else self.n_shares) or (
+            not tiled and batch_size > self.whole_capacity
+        ):
+            raise ValueError("The engine has no memory for such a batch or so many threads.")
+        self.tiled = tiled
+        if self.gradients is None and backwards and self.n_backward:
+            raise RuntimeError("The engine has no gradients.")
+        self.order = &order[0] if order is not None and order.shape[0] else NULL
+        self.start, self.stop, self.batch_size = start, stop, batch_size
+        self.learning_rate, self.backwards, self.training = learning_rate, backwards, training
+        self.divisors = np.ones((threads, self.n_heads + 1))
+        if backwards and tiled and self.gradients is not None:
+            self.gradients.set_groups(self.group_count(batch_size))
+        self.tick = tick
+        self.run_team(train_thread, threads)
 
-    cdef infer(self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size, list outputs, list results,
-               bint with_heads, bint training, tick):
-        cdef Batch batch
-        cdef Py_ssize_t position = start, i, n_outputs = len(outputs)
-        cdef Py_ssize_t itemsize = 8 if self.is_double else 4
-        cdef size_t[::1] targets = np.zeros(n_outputs + 1, np.uintp)    # addresses
-        cdef size_t[::1] sources = np.zeros(n_outputs + 1, np.uintp)
-        cdef size_t[::1] row_bytes = np.zeros(n_outputs + 1, np.uintp)
-        cdef unsigned char[::1] result
-        cdef double last
-        self.check_range(None, start, stop, batch_size)
-        keep = []
-        for i in range(n_outputs):
-            source = self.buffer(outputs[i])
-            result = results[i].reshape(-1).view(np.uint8)
-            if result.shape[0] != (stop - start) * source.width * itemsize or result.shape[0] == 0:
-                raise ValueError("A result does not fit its output.")
-            sources[i] = <size_t>source.value
-            targets[i] = <size_t>&result[0]
-            row_bytes[i] = source.width * itemsize
-            keep.append(result)
-        batch.training = training
-        batch.iteration = self.iteration
+    cdef run_team(self, Work work, Py_ssize_t threads):
+        """Run `work` in threads, this one among them, and raise what went wrong meanwhile."""
+        self.halt = False
+        self.error = None
+        self.last_tick = now()
         self.busy = True
         try:
+            self.team.start(threads, work, <void*>self)
             with nogil:
-                last = now()
-                while position < stop:
-                    batch.rows = min(batch_size, stop - position)
-                    batch.first = position - start
-                    self.fetch(NULL, position, batch.rows)
-                    self.forward(&batch, with_heads)
-                    if with_heads:
-                        self.judge(&batch, False)
-                    for i in range(n_outputs):
-                        memcpy(
-                            <char*>targets[i] + (position - start) * row_bytes[i], <char*>sources[i],
-                            batch.rows * row_bytes[i],
-                        )
-                    position += batch.rows
-                    if now() - last > TICK:
-                        with gil:
-                            PyErr_CheckSignals()
-                            if tick is not None:
-                                tick(position - start)
-                        last = now()
+                work(<void*>self, 0)
+                self.team.finish()
         finally:
             self.busy = False
+            self.tick = None
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+
+    cdef void look_up(self, Py_ssize_t done) noexcept nogil:
+        """Now and then, with the GIL: signals and the display. What they raise ends the run."""
+        cdef double time = now()
+        if time - self.last_tick < TICK:
+            return
+        with gil:
+            try:
+                PyErr_CheckSignals()
+                if self.tick is not None:
+                    self.tick(done)
+            except BaseException as error:
+                self.error = error
+                self.halt = True
+        self.last_tick = now()
+
+    cdef Py_ssize_t group_count(self, Py_ssize_t rows) noexcept nogil:
+        """How many groups of tiles have gradient vectors of their own."""
+        return min((rows + self.tile_capacity - 1) // self.tile_capacity, <Py_ssize_t>16)
+
+    cdef void run_batches(self, Py_ssize_t thread) noexcept nogil:
+        """What each thread does: its share of every batch."""
+        cdef Py_ssize_t position = self.start, rows, steps = 0
+        cdef uint64_t iteration = self.iteration
+        cdef bint clock_each_step = self.work_of(self.batch_size) > 100_000
+        while position < self.stop and not self.halt:
+            rows = min(self.batch_size, self.stop - position)
+            self.run_batch(thread, position, rows, iteration)
+            iteration += self.update
+            position += rows
+            steps += 1
+            if thread == 0:
+                self.iteration = iteration
+                if clock_each_step or steps % STEPS_BETWEEN_CLOCKS == 0:
+                    self.look_up(position - self.start)
+            self.team.meet()
+
+    cdef Py_ssize_t work_of(self, Py_ssize_t rows) noexcept nogil:
+        """Roughly the floating point operations of a step."""
+        return rows * (6 * self.segments.elements if self.segments is not None else 100_000)
+
+    cdef void run_batch(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration) noexcept nogil:
+        cdef Py_ssize_t groups = self.group_count(rows) if self.tiled else 1
+        self.set_divisors(thread, start, rows)
+        if self.tiled:
+            self.run_tiles(thread, start, rows, iteration, groups)
+        else:
+            self.run_rows(thread, start, rows, iteration)
+        if thread == 0 and self.update and self.optimizer is not None:
+            self.optimizer.begin(self.learning_rate, iteration + 1)
+        self.team.meet()
+        if thread == 0:
+            self.add_up(rows)
+        if not self.backwards or self.gradients is None:
+            return
+        if not self.tiled:
+            self.collect(thread)
+            self.team.meet()
+        if self.segments is None:
+            return
+        self.step(thread, groups)
+
+    cdef void set_divisors(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
+        """What each head's sum is divided by, for which all its weights in the batch may be needed."""
+        cdef Py_ssize_t i, h
+        for h in range(self.n_heads):
+            self.divisors[thread, h] = (<Head>self.head_pointers[h]).divisor(rows, rows)
+        for i in range(self.n_feeds):
+            if self.feeds[i].role == WEIGHTS and self.feeds[i].buffer < 0:
+                h = self.feeds[i].head
+                self.divisors[thread, h] = (<Head>self.head_pointers[h]).divisor(
+                    rows, self.total_weight(&self.feeds[i], start, rows)
+                )
+
+    cdef double total_weight(self, const Feed* feed, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
+        cdef Py_ssize_t r, j, positions = feed.row_bytes // <Py_ssize_t>sizeof(double)
+        cdef const double* weights
+        cdef double total = 0
+        for r in range(start, start + rows):
+            weights = <const double*>feed.data + (r if self.order == NULL else self.order[r]) * positions
+            for j in range(positions):
+                total += weights[j]
+        return total
+
+    cdef void run_rows(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration) noexcept nogil:
+        """This thread's rows of a batch that is held as a whole."""
+        cdef Py_ssize_t begin = share(rows, ROW_STEP, thread, self.team.size)
+        cdef Py_ssize_t end = share(rows, ROW_STEP, thread + 1, self.team.size)
+        if thread == 0 and self.team.size > 1:
+            self.whole.batch.rows = rows
+            self.whole.refer(self.feeds, self.order, start)
+        if begin < end:
+            self.run_samples(thread, <Context>self.shares[thread], begin, start, begin, end - begin, iteration)
+
+    cdef void run_tiles(
+        self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration, Py_ssize_t groups
+    ) noexcept nogil:
+        """This thread's groups of tiles, and their gradients."""
+        cdef Py_ssize_t count = (rows + self.tile_capacity - 1) // self.tile_capacity, group, i, begin, end
+        for group in range(groups * thread // self.team.size, groups * (thread + 1) // self.team.size):
+            for i in range(count * group // groups, count * (group + 1) // groups):
+                begin, end = share(rows, TILE_STEP, i, count), share(rows, TILE_STEP, i + 1, count)
+                self.run_samples(thread, <Context>self.tiles[thread], 0, start, begin, end - begin, iteration)
+                if self.backwards and self.gradients is not None:
+                    self.gradients.collect_tile(&(<Context>self.tiles[thread]).batch, group, i > count * group // groups)
+
+    cdef void run_samples(
+        self, Py_ssize_t thread, Context context, Py_ssize_t place, Py_ssize_t start, Py_ssize_t begin,
+        Py_ssize_t rows, uint64_t iteration,
+    ) noexcept nogil:
+        """Rows from `begin` on of the batch that begins at `start`, through all layers and back."""
+        cdef Py_ssize_t i
+        context.show(place, rows)
+        context.batch.training = self.training
+        context.batch.iteration = iteration
+        context.batch.first = begin if self.backwards else start - self.start + begin
+        context.fetch(self.feeds, self.order, start + begin)
+        for i in range(self.n_layers):
+            if not self.linked[i]:
+                (<Layer>self.layer_pointers[i]).forward(&context.batch)
+        for i in range(self.n_heads):
+            (<Head>self.head_pointers[i]).run(
+                &context.batch, &context.targets[i], begin, self.divisors[thread, i], self.backwards
+            )
+        if self.backwards:
+            for i in range(self.n_backward):
+                (<Layer>self.layer_pointers[self.backward_order[i]]).backward(&context.batch)
+
+    cdef void add_up(self, Py_ssize_t rows) noexcept nogil:
+        """Losses and metrics of a batch, by one thread."""
+        cdef Py_ssize_t i
+        cdef double loss
+        cdef bint weighted
+        for i in range(self.n_heads):
+            weighted = (<Context>(self.tiles[0] if self.tiled else self.shares[0])).targets[i].weights != NULL
+            loss = (<Head>self.head_pointers[i]).add_up(rows, weighted, self.divisors[0, i])
+            self.head_loss_totals[i] += loss * rows
+            self.loss_total += (<Head>self.head_pointers[i]).loss_weight * loss * rows
+        self.loss_count += rows
+
+    cdef void collect(self, Py_ssize_t thread) noexcept nogil:
+        """This thread's parts of the gradient of a batch that is held as a whole."""
+        cdef Batch batch
+        if self.team.size == 1:
+            self.gradients.collect_share(&(<Context>self.shares[0]).batch, 0, 1)
+            return
+        batch = self.whole.batch    # seen by all threads, so each works with a copy
+        batch.workspace = (<Context>self.shares[thread]).batch.workspace
+        self.gradients.collect_share(&batch, thread, self.team.size)
+
+    cdef void step(self, Py_ssize_t thread, Py_ssize_t groups) noexcept nogil:
+        """Add up the groups' gradients and take the optimizer's step, over this thread's share of the parameters."""
+        cdef Py_ssize_t begin = share(self.segments.elements, PARAMETER_STEP, thread, self.team.size)
+        cdef Py_ssize_t end = share(self.segments.elements, PARAMETER_STEP, thread + 1, self.team.size), i, size
+        cdef bint update = self.update and self.optimizer is not None
+        cdef bint whole = update and self.optimizer.limits_norms()
+        cdef Segment part
+        if whole:
+            begin, end = 0, self.segments.elements if thread == 0 else 0
+        for i in range(self.segments.size):
+            size = self.segments.items[i].size
+            if begin < min(end, size):
+                part = self.segments.part(i, max(begin, <Py_ssize_t>0), min(end, size))
+                self.gradients.merge(&part, groups)
+                if update and not whole:
+                    self.optimizer.step_part(self.learning_rate, &part)
+            begin, end = max(begin - size, <Py_ssize_t>0), end - size
+        if whole and thread == 0:
+            self.optimizer.step(self.learning_rate, self.iteration + 1, self.segments.items, self.segments.size)
+
+    # Predicting
+
+    def predict(
+        self, Py_ssize_t start, Py_ssize_t stop, list outputs, list results, bint training=False,
+        Py_ssize_t threads=1, tick=None,
+    ):
+        """Write the buffers `outputs` of the samples start:stop into the arrays `results`."""
+        cdef Py_ssize_t n_outputs = len(outputs), i
+        cdef Py_ssize_t itemsize = 8 if self.is_double else 4
+        self.check_run(None, start, stop, 1)
+        if threads > self.n_tiles:
+            raise ValueError("The engine has no memory for so many threads.")
+        self.results = np.zeros(n_outputs + 1, np.uintp)
+        self.result_buffers = np.zeros(n_outputs + 1, np.intp)
+        self.result_bytes = np.zeros(n_outputs + 1, np.intp)
+        for i in range(n_outputs):
+            self.result_buffers[i] = self.buffer(outputs[i])
+            self.result_bytes[i] = self.widths[outputs[i]] * itemsize
+            if results[i].size != (stop - start) * self.widths[outputs[i]]:
+                raise ValueError("A result does not fit its output.")
+            self.results[i] = <size_t>address(results[i], self.float_type(), results[i].size)
+        self.order = NULL
+        self.start, self.stop, self.training, self.tick = start, stop, training, tick
+        self.run_team(predict_thread, threads)
+
+    cdef void run_predictions(self, Py_ssize_t thread) noexcept nogil:
+        """What each thread does: some of the tiles."""
+        cdef Py_ssize_t rows = self.stop - self.start, i, begin, end
+        cdef Py_ssize_t count = (rows + self.tile_capacity - 1) // self.tile_capacity
+        for i in range(count * thread // self.team.size, count * (thread + 1) // self.team.size):
+            if self.halt:
+                return
+            begin, end = share(rows, TILE_STEP, i, count), share(rows, TILE_STEP, i + 1, count)
+            self.predict_samples(<Context>self.tiles[thread], begin, end - begin)
+            if thread == 0:
+                self.look_up(end)
+
+    cdef void predict_samples(self, Context context, Py_ssize_t begin, Py_ssize_t rows) noexcept nogil:
+        """The last layers write where the results are wanted."""
+        cdef Py_ssize_t outputs = self.results.shape[0] - 1, k
+        context.show(0, rows)
+        context.batch.training = self.training
+        context.batch.iteration = self.iteration
+        context.batch.first = begin
+        context.fetch(self.feeds, NULL, self.start + begin)
+        for k in range(outputs):
+            context.batch.buffers[self.result_buffers[k]].value = (
+                <char*>self.results[k] + begin * self.result_bytes[k]
+            )
+        for k in range(self.n_layers):
+            (<Layer>self.layer_pointers[k]).forward(&context.batch)
+        for k in range(outputs):
+            context.batch.buffers[self.result_buffers[k]].value = context.base[self.result_buffers[k]].value
 
     # Results
 

@@ -1,9 +1,14 @@
-"""What happens at one output of a network: its loss, its delta, its metrics."""
+"""What happens at one output of a network: its loss, its delta, its metrics.
+
+Threads run different samples of a batch at the same time, each writing the values of its own rows. These are added up
+by one thread when all have been through, in an order that does not depend on how they were divided.
+"""
 
 import numpy as np
 
 from cpython.ref cimport PyObject
 from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
 
 cdef enum:
     MEAN_OVER_ROWS = 0
@@ -14,6 +19,20 @@ REDUCTIONS = {
     "sum_over_batch_size": MEAN_OVER_ROWS, "mean": MEAN_OVER_ROWS,
     "sum": SUM, "mean_with_sample_weight": MEAN_OVER_WEIGHTS,
 }
+
+
+cdef double sum_of(Py_ssize_t n, const double* x, const double* weights) noexcept nogil:
+    """Sum of x_i, or of w_i x_i unless weights is NULL: in four partial sums that do not wait for each other."""
+    cdef double parts[4]
+    cdef Py_ssize_t i, k
+    for k in range(4):
+        parts[k] = 0
+    for i in range(0, n - 3, 4):
+        for k in range(4):
+            parts[k] += x[i + k] if weights == NULL else weights[i + k] * x[i + k]
+    for i in range(n - n % 4, n):
+        parts[0] += x[i] if weights == NULL else weights[i] * x[i]
+    return (parts[0] + parts[1]) + (parts[2] + parts[3])
 
 
 cdef class MetricSum:
@@ -63,58 +82,62 @@ cdef class Head:
     def __dealloc__(self):
         free(self.metric_pointers)
 
-    def allocate(self, Py_ssize_t rows):
+    def allocate(self, Py_ssize_t samples):
         """Make room for batches of up to this many samples."""
-        cdef double[::1] memory = np.zeros(2 * rows * self.positions)
+        cdef Py_ssize_t rows = samples * self.positions, i
+        cdef double[::1] memory = np.zeros((3 + self.n_metrics) * rows)
+        cdef MetricSum metric
         self.memory = memory
-        self.coefficients = &self.memory[0]
-        self.row_values = &self.memory[rows * self.positions]
+        self.coefficients = &memory[0]
+        self.values = &memory[rows]
+        self.weights = &memory[2 * rows]
+        for i, metric in enumerate(self.metrics):
+            metric.values = &memory[(3 + i) * rows]
 
-    cdef void run(self, const Batch* batch, bint with_delta) noexcept nogil:
-        """Set `batch_loss` and, if wanted, the prediction's delta; add to the metrics."""
-        cdef Py_ssize_t i, rows = batch.rows * self.positions
-        self.batch_loss = 0
-        if self.loss is not None:
-            self.run_loss(rows, with_delta)
-        for i in range(self.n_metrics):
-            self.run_metric(<MetricSum>self.metric_pointers[i], rows)
-
-    cdef const void* target_of(self, RowFunction function) noexcept nogil:
-        return <const void*>self.classes if function.index_targets else self.values
-
-    cdef void run_loss(self, Py_ssize_t rows, bint with_delta) noexcept nogil:
-        """batch_loss = sum of w_r value_r / divisor; delta = d (loss_weight batch_loss) / d prediction."""
-        cdef Py_ssize_t r
-        cdef double divisor = rows if self.reduction == MEAN_OVER_ROWS else 1
-        cdef double total = 0
+    cdef double divisor(self, Py_ssize_t samples, double total_weight) noexcept nogil:
+        """What the sum of the weighted values of a batch is divided by."""
         if self.reduction == MEAN_OVER_WEIGHTS:
-            divisor = rows
-            if self.weights != NULL:
-                divisor = 0
-                for r in range(rows):
-                    divisor += self.weights[r]
-                divisor = divisor if divisor > 0 else 1
-        for r in range(rows):
-            self.coefficients[r] = self.loss_weight * (1 if self.weights == NULL else self.weights[r]) / divisor
-        self.loss.evaluate(
-            rows, self.width, self.target_of(self.loss), self.prediction.value,
-            self.coefficients, self.row_values, self.prediction.delta if with_delta else NULL,
-        )
-        for r in range(rows):
-            total += self.row_values[r] * (1 if self.weights == NULL else self.weights[r])
-        self.batch_loss = total / divisor
+            return total_weight if total_weight > 0 else 1
+        return samples * self.positions if self.reduction == MEAN_OVER_ROWS else 1
 
-    cdef void run_metric(self, MetricSum metric, Py_ssize_t rows) noexcept nogil:
-        """total += sum of w_r value_r; count += sum of w_r."""
-        cdef Py_ssize_t r
-        metric.function.evaluate(
-            rows, self.width, self.target_of(metric.function), self.prediction.value, NULL, self.row_values, NULL
-        )
-        if metric.weighted and self.weights != NULL:
+    cdef void run(
+        self, const Batch* batch, const Target* target, Py_ssize_t offset, double divisor, bint with_delta
+    ) noexcept nogil:
+        """The values of the loss and of metrics, and if wanted the prediction's delta.
+
+        Its row r is d (loss_weight batch_loss) / d prediction, batch_loss = sum of w_r value_r / divisor.
+        """
+        cdef Py_ssize_t rows = batch.rows * self.positions, first = offset * self.positions, i, r
+        cdef double* coefficients = self.coefficients + first
+        cdef void* prediction = batch.buffers[self.output].value
+        cdef double scale = self.loss_weight / divisor
+        if target.weights != NULL:
+            memcpy(self.weights + first, target.weights, rows * sizeof(double))
+        if self.loss is not None:
             for r in range(rows):
-                metric.total += self.row_values[r] * self.weights[r]
-                metric.count += self.weights[r]
-        else:
-            for r in range(rows):
-                metric.total += self.row_values[r]
-            metric.count += rows
+                coefficients[r] = scale if target.weights == NULL else scale * target.weights[r]
+            self.loss.evaluate(
+                rows, self.width, <const void*>target.classes if self.loss.index_targets else target.values,
+                prediction, coefficients, self.values + first, batch.buffers[self.output].delta if with_delta else NULL,
+            )
+        for i in range(self.n_metrics):
+            (<MetricSum>self.metric_pointers[i]).function.evaluate(
+                rows, self.width,
+                <const void*>target.classes if (<MetricSum>self.metric_pointers[i]).function.index_targets
+                else target.values,
+                prediction, NULL, (<MetricSum>self.metric_pointers[i]).values + first, NULL,
+            )
+
+    cdef double add_up(self, Py_ssize_t samples, bint weighted, double divisor) noexcept nogil:
+        """The loss of a batch; and add the batch to the metrics: total += sum of w_r value_r, count += sum of w_r."""
+        cdef Py_ssize_t rows = samples * self.positions, i
+        cdef const double* weights = self.weights if weighted else NULL
+        for i in range(self.n_metrics):
+            self.add_metric(<MetricSum>self.metric_pointers[i], rows, weights)
+        return 0 if self.loss is None else sum_of(rows, self.values, weights) / divisor
+
+    cdef void add_metric(self, MetricSum metric, Py_ssize_t rows, const double* weights) noexcept nogil:
+        if not metric.weighted:
+            weights = NULL
+        metric.total += sum_of(rows, metric.values, weights)
+        metric.count += rows if weights == NULL else sum_of(rows, weights, NULL)

@@ -3,29 +3,19 @@
 from libc.string cimport memcpy, memset
 
 
-cdef void fill_rows(Py_ssize_t rows, Py_ssize_t width, const floating* row, floating* out) noexcept nogil:
-    """out[r, :] = row.
-
-    row (width,) IN; out (rows, width) OUT.
-    """
-    cdef Py_ssize_t r
-    for r in range(rows):
-        memcpy(out + r * width, row, width * sizeof(floating))
-
-
 cdef void sum_rows(
-    Py_ssize_t rows, Py_ssize_t width, const floating* x, bint accumulate, floating* out
+    Py_ssize_t rows, Py_ssize_t width, Py_ssize_t begin, Py_ssize_t end, const floating* x, bint add, floating* out
 ) noexcept nogil:
-    """out = sum over r of x[r, :], added to what is there if `accumulate`.
+    """out = sum over r of x[r, begin:end], added to what is there if `add`.
 
-    x (rows, width) IN; out (width,) OUT.
+    x (rows, width) IN; out (end - begin,) OUT.
     """
     cdef Py_ssize_t r, j
-    if not accumulate:
-        memset(out, 0, width * sizeof(floating))
+    if not add:
+        memset(out, 0, (end - begin) * sizeof(floating))
     for r in range(rows):
-        for j in range(width):
-            out[j] += x[r * width + j]
+        for j in range(begin, end):
+            out[j - begin] += x[r * width + j]
 
 
 cdef void copy_or_add(Py_ssize_t n, const floating* x, bint accumulate, floating* out) noexcept nogil:

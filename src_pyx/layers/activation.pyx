@@ -2,7 +2,7 @@
 
 from cbackprop.compiled.kernels.activations cimport Activation as Kernel
 from cbackprop.compiled.kernels.vectors cimport copy_or_add
-from cbackprop.compiled.layers.layer cimport Batch, Layer
+from cbackprop.compiled.layers.layer cimport Batch, Layer, input_of, output_of
 
 
 cdef class Activation(Layer):
@@ -18,18 +18,18 @@ cdef class Activation(Layer):
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         self.kernel.forward(
-            self.inputs[0].value, self.output.value, batch.rows * self.rows, self.width, self.is_double
+            input_of(self, batch, 0).value, output_of(self, batch).value, batch.rows * self.rows, self.width, self.is_double
         )
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
-        cdef Py_ssize_t n = batch.rows * self.output.width
-        cdef void* delta = self.output.delta
+        cdef Py_ssize_t n = batch.rows * output_of(self, batch).width
+        cdef void* delta = output_of(self, batch).delta
         self.kernel.backward(
-            delta, self.inputs[0].value, self.output.value, batch.rows * self.rows, self.width, self.is_double
+            delta, input_of(self, batch, 0).value, output_of(self, batch).value, batch.rows * self.rows, self.width, self.is_double
         )
         if self.inputs[0] == self.output:
             return
         if self.is_double:
-            copy_or_add(n, <const double*>delta, self.accumulate[0], <double*>self.inputs[0].delta)
+            copy_or_add(n, <const double*>delta, self.accumulate[0], <double*>input_of(self, batch, 0).delta)
         else:
-            copy_or_add(n, <const float*>delta, self.accumulate[0], <float*>self.inputs[0].delta)
+            copy_or_add(n, <const float*>delta, self.accumulate[0], <float*>input_of(self, batch, 0).delta)

@@ -2,84 +2,113 @@
 
 from cython cimport floating
 
-from cbackprop.compiled.kernels.blas cimport gemm_nn, gemm_nt, gemm_tn
-from cbackprop.compiled.kernels.vectors cimport fill_rows, sum_rows
-from cbackprop.compiled.layers.layer cimport Batch, Layer
+from cbackprop.compiled.kernels.matrix cimport multiply
+from cbackprop.compiled.kernels.vectors cimport sum_rows
+from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer, input_of, output_of
 
 
 cdef void dense_forward(
     Py_ssize_t rows, Py_ssize_t width, Py_ssize_t units,
     const floating* x,          # (rows, width) IN
-    const floating* kernel,     # (width, units) IN
+    const floating* kernel,     # (width, units) IN, padded
     const floating* bias,       # (units,) IN, or NULL
     floating* y,                # (rows, units) OUT
+    void* workspace,
 ) noexcept nogil:
     """y = x W + b."""
-    if bias == NULL:
-        gemm_nn(rows, units, width, <floating>1, x, kernel, <floating>0, y)
-    else:
-        fill_rows(rows, units, bias, y)
-        gemm_nn(rows, units, width, <floating>1, x, kernel, <floating>1, y)
+    multiply(rows, units, width, x, width, 1, kernel, units, 1, True, bias, False, y, workspace)
 
 
 cdef void dense_backward(
     Py_ssize_t rows, Py_ssize_t width, Py_ssize_t units,
-    const floating* x,          # (rows, width) IN
     const floating* kernel,     # (width, units) IN
     const floating* dy,         # (rows, units) IN
-    floating* dkernel,          # (width, units) OUT, or NULL
-    bint add_dkernel,
-    floating* dbias,            # (units,) OUT, or NULL
-    bint add_dbias,
-    floating* dx,               # (rows, width) OUT, or NULL
-    bint add_dx,
+    bint add,
+    floating* dx,               # (rows, width) OUT
+    void* workspace,
 ) noexcept nogil:
-    """dW = x^T dy, db = sum of dy over rows, dx = dy W^T."""
-    if dbias != NULL:
-        sum_rows(rows, units, dy, add_dbias, dbias)
-    if dkernel != NULL:
-        gemm_tn(width, units, rows, <floating>1, x, dy, <floating>add_dkernel, dkernel)
-    if dx != NULL:
-        gemm_nt(rows, width, units, <floating>1, dy, kernel, <floating>add_dx, dx)
+    """dx = dy W^T."""
+    multiply(rows, width, units, dy, units, 1, kernel, 1, units, True, <const floating*>NULL, add, dx, workspace)
+
+
+cdef void dense_collect(
+    Py_ssize_t rows, Py_ssize_t width, Py_ssize_t units, Py_ssize_t inputs,
+    const floating* x,          # (rows, width) IN; the first `inputs` columns are wanted
+    const floating* dy,         # (rows, units) IN, padded
+    bint add,
+    floating* dkernel,          # (inputs, units) OUT
+    void* workspace,
+) noexcept nogil:
+    """dW = x^T dy."""
+    if units == 1:      # a row of dW, which lies in memory as the column does, makes better use of vectors
+        multiply(1, inputs, rows, dy, 1, 1, x, width, 1, False, <const floating*>NULL, add, dkernel, workspace)
+    else:
+        multiply(
+            inputs, units, rows, x, 1, width, dy, units, 1, True, <const floating*>NULL, add, dkernel, workspace
+        )
 
 
 cdef class Dense(Layer):
-    cdef Py_ssize_t positions   # rows of the matrix product for each sample
+    """The kernel works on the last axis; all others count samples."""
+
+    cdef Py_ssize_t positions       # rows of the matrix product, for each sample
     cdef Py_ssize_t width
     cdef Py_ssize_t units
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
-        self.units = output_shape[-1]
-        self.width = input_shapes[0][-1]
+        self.width, self.units = spec.kernel.shape
         self.positions = 1
-        for size in input_shapes[0][:-1]:
+        for size in output_shape[:-1]:
             self.positions *= size
+        self.parameters[0].grain = self.units
+        if self.n_parameters == 2:
+            self.parameters[1].grain = 1
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         if self.is_double:
-            self.run_forward(batch.rows, <double*>self.output.value)
+            self.run_forward(batch, <double*>output_of(self, batch).value)
         else:
-            self.run_forward(batch.rows, <float*>self.output.value)
+            self.run_forward(batch, <float*>output_of(self, batch).value)
 
-    cdef void run_forward(self, Py_ssize_t rows, floating* y) noexcept nogil:
+    cdef void run_forward(self, const Batch* batch, floating* y) noexcept nogil:
         dense_forward(
-            rows * self.positions, self.width, self.units,
-            <const floating*>self.inputs[0].value, <const floating*>self.parameters[0].value,
-            <const floating*>self.parameters[1].value, y,
+            batch.rows * self.positions, self.width, self.units, <const floating*>input_of(self, batch, 0).value,
+            <const floating*>self.parameters[0].value,
+            <const floating*>(self.parameters[1].value if self.n_parameters == 2 else NULL), y, batch.workspace,
         )
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
+        if input_of(self, batch, 0).delta == NULL:
+            return
         if self.is_double:
-            self.run_backward(batch.rows, <double*>self.output.delta)
+            self.run_backward(batch, <double*>input_of(self, batch, 0).delta)
         else:
-            self.run_backward(batch.rows, <float*>self.output.delta)
+            self.run_backward(batch, <float*>input_of(self, batch, 0).delta)
 
-    cdef void run_backward(self, Py_ssize_t rows, const floating* dy) noexcept nogil:
+    cdef void run_backward(self, const Batch* batch, floating* dx) noexcept nogil:
         dense_backward(
-            rows * self.positions, self.width, self.units,
-            <const floating*>self.inputs[0].value, <const floating*>self.parameters[0].value,
-            dy,
-            <floating*>self.parameters[0].gradient, self.parameters[0].accumulate,
-            <floating*>self.parameters[1].gradient, self.parameters[1].accumulate,
-            <floating*>self.inputs[0].delta, self.accumulate[0],
+            batch.rows * self.positions, self.width, self.units, <const floating*>self.parameters[0].value,
+            <const floating*>output_of(self, batch).delta, self.accumulate[0], dx, batch.workspace,
         )
+
+    cdef void collect(
+        self, const Batch* batch, Py_ssize_t k, Py_ssize_t begin, Py_ssize_t end, bint add, void* gradient
+    ) noexcept nogil:
+        if self.is_double:
+            self.run_collect(batch, k, begin, end, add, <double*>gradient)
+        else:
+            self.run_collect(batch, k, begin, end, add, <float*>gradient)
+
+    cdef void run_collect(
+        self, const Batch* batch, Py_ssize_t k, Py_ssize_t begin, Py_ssize_t end, bint add, floating* gradient
+    ) noexcept nogil:
+        cdef Py_ssize_t rows = batch.rows * self.positions
+        cdef const floating* x = <const floating*>input_of(self, batch, 0).value
+        cdef const floating* dy = <const floating*>output_of(self, batch).delta
+        if k == 1:
+            sum_rows(rows, self.units, begin, end, dy, add, gradient)
+        else:
+            dense_collect(
+                rows, self.width, self.units, (end - begin) // self.units, x + begin // self.units, dy, add, gradient,
+                batch.workspace,
+            )

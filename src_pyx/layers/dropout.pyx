@@ -12,7 +12,7 @@ from libc.stdint cimport uint8_t
 
 from cbackprop.compiled.kernels.random cimport random_mask
 from cbackprop.compiled.kernels.vectors cimport copy_or_add
-from cbackprop.compiled.layers.layer cimport Batch, Layer, in_training
+from cbackprop.compiled.layers.layer cimport Batch, Layer, input_of, in_training, output_of, scratch_of
 
 
 cdef void dropout_forward(
@@ -75,45 +75,45 @@ cdef class Dropout(Layer):
             self.scratch_width = (width + 3) // 4 + (0 if self.index == NULL else (self.noise_width + 3) // 4)
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
-        cdef Py_ssize_t n = batch.rows * self.output.width
         cdef bint active = self.keep < 1 and in_training(self, batch)
         if active:
             self.make_mask(batch)
         if self.is_double:
-            self.run_forward(n, active, <double*>self.output.value)
+            self.run_forward(batch, active, <double*>output_of(self, batch).value)
         else:
-            self.run_forward(n, active, <float*>self.output.value)
+            self.run_forward(batch, active, <float*>output_of(self, batch).value)
 
-    cdef void run_forward(self, Py_ssize_t n, bint active, floating* y) noexcept nogil:
-        cdef const floating* x = <const floating*>self.inputs[0].value
+    cdef void run_forward(self, const Batch* batch, bint active, floating* y) noexcept nogil:
+        cdef Py_ssize_t n = batch.rows * output_of(self, batch).width
+        cdef const floating* x = <const floating*>input_of(self, batch, 0).value
         if active:
-            dropout_forward(n, <floating>self.scale, <const uint8_t*>self.scratch, x, y)
+            dropout_forward(n, <floating>self.scale, <const uint8_t*>scratch_of(self, batch), x, y)
         elif self.inputs[0] != self.output:
             copy_or_add(n, x, False, y)
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
-        cdef Py_ssize_t n = batch.rows * self.output.width
         cdef bint active = self.keep < 1 and in_training(self, batch)
-        if self.inputs[0].delta == NULL:
+        if input_of(self, batch, 0).delta == NULL:
             return
         if self.is_double:
-            self.run_backward(n, active, <const double*>self.output.delta)
+            self.run_backward(batch, active, <const double*>output_of(self, batch).delta)
         else:
-            self.run_backward(n, active, <const float*>self.output.delta)
+            self.run_backward(batch, active, <const float*>output_of(self, batch).delta)
 
-    cdef void run_backward(self, Py_ssize_t n, bint active, const floating* dy) noexcept nogil:
-        cdef floating* dx = <floating*>self.inputs[0].delta
+    cdef void run_backward(self, const Batch* batch, bint active, const floating* dy) noexcept nogil:
+        cdef Py_ssize_t n = batch.rows * output_of(self, batch).width
+        cdef floating* dx = <floating*>input_of(self, batch, 0).delta
         if active:
-            dropout_backward(n, <floating>self.scale, <const uint8_t*>self.scratch, dy, dx, self.accumulate[0])
+            dropout_backward(n, <floating>self.scale, <const uint8_t*>scratch_of(self, batch), dy, dx, self.accumulate[0])
         elif self.inputs[0] != self.output:
             copy_or_add(n, dy, self.accumulate[0], dx)
 
     cdef void make_mask(self, const Batch* batch) noexcept nogil:
         """Draw the mask of a batch into scratch."""
-        cdef Py_ssize_t width = self.output.width, _, j
+        cdef Py_ssize_t width = output_of(self, batch).width, _, j
         cdef Py_ssize_t count = self.noise_width * (1 if self.same_for_all else batch.rows)
         cdef Py_ssize_t first = self.noise_width * (0 if self.same_for_all else batch.first)
-        cdef uint8_t* mask = <uint8_t*>self.scratch
+        cdef uint8_t* mask = <uint8_t*>scratch_of(self, batch)
         cdef uint8_t* noise = mask if self.index == NULL else mask + batch.rows * width
         random_mask(count, self.keep, first, batch.iteration, self.stream, self.node, noise)
         if self.index == NULL:

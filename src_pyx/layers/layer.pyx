@@ -1,15 +1,18 @@
-"""One use of a layer in a network, compiled: where its buffers are, and what it does to them.
+"""One use of a layer in a network, compiled: which buffers it works on, and what it does to them.
 
-The engine fills in the pointers, calls `forward` on every layer in order and `backward` in reverse
-order. A layer writes its output's value; then, given its output's delta, its parameters'
-gradients and its inputs' deltas. It may destroy its output's delta on the way.
+The engine fills in the numbers, calls `forward` on every layer in order and `backward` in reverse order, for all
+samples of a batch or for some of them. A layer writes its output's value; then, given its output's delta, its inputs'
+deltas. When all samples of a batch have been through, `collect` computes the gradients of parameters, in parts.
+Several threads may call all three at the same time.
 """
 
 from libc.stdlib cimport calloc, free
 
 
 cdef class Layer:
-    """Subclasses read what they need from `spec` in ``__init__`` and override `forward` and `backward`.
+    """Subclasses read what they need from `spec` in ``__init__`` and override `forward`, `backward` and `collect`.
+
+    A layer may destroy its output's delta in `backward` if it has no parameters.
 
     Parameters
     ----------
@@ -21,13 +24,17 @@ cdef class Layer:
     """
 
     def __cinit__(self, spec, list input_shapes, tuple output_shape):
+        cdef Py_ssize_t k
         self.n_inputs = len(input_shapes)
         self.n_parameters = len(spec.variables)
-        self.inputs = <Buffer**>calloc(self.n_inputs + 1, sizeof(Buffer*))
+        self.inputs = <Py_ssize_t*>calloc(self.n_inputs + 1, sizeof(Py_ssize_t))
         self.accumulate = <bint*>calloc(self.n_inputs + 1, sizeof(bint))
         self.parameters = <Parameter*>calloc(self.n_parameters + 1, sizeof(Parameter))
         if self.inputs == NULL or self.accumulate == NULL or self.parameters == NULL:
             raise MemoryError()
+        for k, variable in enumerate(spec.variables):
+            self.parameters[k].size = self.parameters[k].grain = variable.size
+        self.output = -1
         self.training = -1
 
     def __dealloc__(self):
@@ -35,8 +42,22 @@ cdef class Layer:
         free(self.accumulate)
         free(self.parameters)
 
+    @property
+    def grains(self) -> list:
+        """For each parameter: its gradient can be computed in parts of any multiple of so many elements."""
+        return [self.parameters[k].grain for k in range(self.n_parameters)]
+
     cdef void forward(self, const Batch* batch) noexcept nogil:
         pass
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
+        pass
+
+    cdef void collect(
+        self, const Batch* batch, Py_ssize_t k, Py_ssize_t begin, Py_ssize_t end, bint add, void* gradient
+    ) noexcept nogil:
+        """The elements begin:end of the gradient of parameter k, from all samples of the batch.
+
+        gradient (end - begin,) OUT, added to what is there if `add`.
+        """
         pass

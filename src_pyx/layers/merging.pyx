@@ -16,7 +16,7 @@ from cbackprop.compiled.kernels.blas cimport gemm_nn, gemm_nt, gemm_tn
 from cbackprop.compiled.kernels.elementary cimport sqrt
 from cbackprop.compiled.kernels.gather cimport gather_rows, scatter_rows
 from cbackprop.compiled.kernels.vectors cimport copy_or_add
-from cbackprop.compiled.layers.layer cimport Batch, Layer
+from cbackprop.compiled.layers.layer cimport Batch, Layer, input_of, output_of, scratch_of
 
 
 cdef void add_forward(
@@ -204,21 +204,24 @@ cdef class Merge(Layer):
         """
         pass
 
-    cdef void* slot(self, Py_ssize_t rows, Py_ssize_t k) noexcept nogil:
+    cdef void* slot(self, const Batch* batch, Py_ssize_t k) noexcept nogil:
         """Part k of scratch, as large as the output."""
-        return <char*>self.scratch + k * rows * self.output.width * (8 if self.is_double else 4)
+        cdef Py_ssize_t size = batch.rows * output_of(self, batch).width
+        return <char*>scratch_of(self, batch) + k * size * (8 if self.is_double else 4)
 
-    cdef void* operand(self, Py_ssize_t rows, Py_ssize_t i) noexcept nogil:
+    cdef void* operand(self, const Batch* batch, Py_ssize_t i) noexcept nogil:
         """Input i in the output's shape."""
-        return self.inputs[i].value if self.operands[i].index == NULL else self.slot(rows, self.operands[i].slot)
+        if self.operands[i].index == NULL:
+            return input_of(self, batch, i).value
+        return self.slot(batch, self.operands[i].slot)
 
-    cdef void* result(self, Py_ssize_t rows, Py_ssize_t i) noexcept nogil:
+    cdef void* result(self, const Batch* batch, Py_ssize_t i) noexcept nogil:
         """The result of the inputs up to i: in scratch if it is kept for the backward pass."""
         if i == 0:
-            return self.operand(rows, 0)
+            return self.operand(batch, 0)
         if self.reads_values and i < self.n_inputs - 1:
-            return self.slot(rows, self.n_stretched + i - 1)
-        return self.output.value
+            return self.slot(batch, self.n_stretched + i - 1)
+        return output_of(self, batch).value
 
     cdef bint adds_to(self, Py_ssize_t i) noexcept nogil:
         """Whether delta i holds something already.
@@ -236,54 +239,55 @@ cdef class Merge(Layer):
         return self.accumulate[i]
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
-        cdef Py_ssize_t rows = batch.rows, n = rows * self.output.width, i
+        cdef Py_ssize_t n = batch.rows * output_of(self, batch).width, i
         for i in range(self.n_inputs):
             if self.operands[i].index != NULL:
-                self.stretch(rows, i)
+                self.stretch(batch, i)
         for i in range(1, self.n_inputs):
-            self.combine(n, self.result(rows, i - 1), self.operand(rows, i), self.result(rows, i))
+            self.combine(n, self.result(batch, i - 1), self.operand(batch, i), self.result(batch, i))
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
-        cdef Py_ssize_t rows = batch.rows, n = rows * self.output.width, i
-        cdef void* delta = self.output.delta
+        cdef Py_ssize_t n = batch.rows * output_of(self, batch).width, i
+        cdef void* delta = output_of(self, batch).delta
         cdef void* a
         cdef void* b
         for i in range(self.n_inputs - 1, 0, -1):
-            a, b = self.result(rows, i - 1), self.operand(rows, i)
+            a, b = self.result(batch, i - 1), self.operand(batch, i)
             if self.operands[i].index == NULL:
-                self.separate(n, a, b, delta, self.inputs[i].delta, self.adds_to(i))
+                self.separate(n, a, b, delta, input_of(self, batch, i).delta, self.adds_to(i))
             else:
-                self.separate(n, a, b, delta, b if self.inputs[i].delta != NULL else NULL, False)
-                self.give(rows, i, b)
-        self.give(rows, 0, delta)
+                self.separate(n, a, b, delta, b if input_of(self, batch, i).delta != NULL else NULL, False)
+                self.give(batch, i, b)
+        self.give(batch, 0, delta)
 
-    cdef void stretch(self, Py_ssize_t rows, Py_ssize_t i) noexcept nogil:
+    cdef void stretch(self, const Batch* batch, Py_ssize_t i) noexcept nogil:
         """Broadcast input i into its part of scratch."""
         cdef const Py_ssize_t* index = self.operands[i].index
-        cdef Py_ssize_t width = self.inputs[i].width
-        cdef void* out = self.operand(rows, i)
+        cdef Py_ssize_t width = input_of(self, batch, i).width, out_width = output_of(self, batch).width
+        cdef const void* x = input_of(self, batch, i).value
+        cdef void* out = self.operand(batch, i)
         if self.is_double:
-            gather_rows(rows, width, self.output.width, index, <const double*>self.inputs[i].value, <double*>out)
+            gather_rows(batch.rows, width, out_width, index, <const double*>x, <double*>out)
         else:
-            gather_rows(rows, width, self.output.width, index, <const float*>self.inputs[i].value, <float*>out)
+            gather_rows(batch.rows, width, out_width, index, <const float*>x, <float*>out)
 
-    cdef void give(self, Py_ssize_t rows, Py_ssize_t i, const void* delta) noexcept nogil:
+    cdef void give(self, const Batch* batch, Py_ssize_t i, const void* delta) noexcept nogil:
         """Give input i its delta, summed over the axes along which it was broadcast."""
-        if self.inputs[i].delta == NULL:
+        if input_of(self, batch, i).delta == NULL:
             return
         if self.is_double:
-            self.give_typed(rows, i, <const double*>delta)
+            self.give_typed(batch, i, <const double*>delta)
         else:
-            self.give_typed(rows, i, <const float*>delta)
+            self.give_typed(batch, i, <const float*>delta)
 
-    cdef void give_typed(self, Py_ssize_t rows, Py_ssize_t i, const floating* delta) noexcept nogil:
+    cdef void give_typed(self, const Batch* batch, Py_ssize_t i, const floating* delta) noexcept nogil:
         cdef const Py_ssize_t* index = self.operands[i].index
-        cdef Py_ssize_t width = self.output.width
-        cdef floating* dx = <floating*>self.inputs[i].delta
+        cdef Py_ssize_t width = output_of(self, batch).width
+        cdef floating* dx = <floating*>input_of(self, batch, i).delta
         if index == NULL:
-            copy_or_add(rows * width, delta, self.adds_to(i), dx)
+            copy_or_add(batch.rows * width, delta, self.adds_to(i), dx)
         else:
-            scatter_rows(rows, self.inputs[i].width, width, index, delta, self.adds_to(i), dx)
+            scatter_rows(batch.rows, input_of(self, batch, i).width, width, index, delta, self.adds_to(i), dx)
 
 
 cdef class Add(Merge):
@@ -323,10 +327,10 @@ cdef class Average(Add):
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         Add.forward(self, batch)
-        self.divide(batch.rows * self.output.width, self.output.value)
+        self.divide(batch.rows * output_of(self, batch).width, output_of(self, batch).value)
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
-        self.divide(batch.rows * self.output.width, self.output.delta)
+        self.divide(batch.rows * output_of(self, batch).width, output_of(self, batch).delta)
         Add.backward(self, batch)
 
     cdef void divide(self, Py_ssize_t n, void* x) noexcept nogil:
@@ -418,28 +422,32 @@ cdef class Concatenate(Layer):
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         if self.is_double:
-            self.run_forward(batch.rows * self.positions, <double*>self.output.value)
+            self.run_forward(batch, <double*>output_of(self, batch).value)
         else:
-            self.run_forward(batch.rows * self.positions, <float*>self.output.value)
+            self.run_forward(batch, <float*>output_of(self, batch).value)
 
-    cdef void run_forward(self, Py_ssize_t positions, floating* y) noexcept nogil:
-        cdef Py_ssize_t total = self.output.width // self.positions, i, width
+    cdef void run_forward(self, const Batch* batch, floating* y) noexcept nogil:
+        cdef Py_ssize_t positions = batch.rows * self.positions, i, width
+        cdef Py_ssize_t total = output_of(self, batch).width // self.positions
         for i in range(self.n_inputs):
-            width = self.inputs[i].width // self.positions
-            concatenate_forward(positions, width, total, <const floating*>self.inputs[i].value, y)
+            width = input_of(self, batch, i).width // self.positions
+            concatenate_forward(positions, width, total, <const floating*>input_of(self, batch, i).value, y)
             y += width
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
         if self.is_double:
-            self.run_backward(batch.rows * self.positions, <double*>self.output.delta)
+            self.run_backward(batch, <double*>output_of(self, batch).delta)
         else:
-            self.run_backward(batch.rows * self.positions, <float*>self.output.delta)
+            self.run_backward(batch, <float*>output_of(self, batch).delta)
 
-    cdef void run_backward(self, Py_ssize_t positions, const floating* dy) noexcept nogil:
-        cdef Py_ssize_t total = self.output.width // self.positions, i, width
+    cdef void run_backward(self, const Batch* batch, const floating* dy) noexcept nogil:
+        cdef Py_ssize_t positions = batch.rows * self.positions, i, width
+        cdef Py_ssize_t total = output_of(self, batch).width // self.positions
         for i in range(self.n_inputs):
-            width = self.inputs[i].width // self.positions
-            concatenate_backward(positions, width, total, dy, <floating*>self.inputs[i].delta, self.accumulate[i])
+            width = input_of(self, batch, i).width // self.positions
+            concatenate_backward(
+                positions, width, total, dy, <floating*>input_of(self, batch, i).delta, self.accumulate[i]
+            )
             dy += width
 
 
@@ -559,76 +567,76 @@ cdef class Dot(Layer):
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         if self.is_double:
-            self.run_forward(batch.rows, <double*>self.output.value)
+            self.run_forward(batch, <double*>output_of(self, batch).value)
         else:
-            self.run_forward(batch.rows, <float*>self.output.value)
+            self.run_forward(batch, <float*>output_of(self, batch).value)
 
-    cdef void run_forward(self, Py_ssize_t rows, floating* y) noexcept nogil:
+    cdef void run_forward(self, const Batch* batch, floating* y) noexcept nogil:
         cdef Py_ssize_t i
         for i in range(2):
             if not self.factors[i].in_place:
-                self.pack(rows, i, <const floating*>self.inputs[i].value)
+                self.pack(batch, i, <const floating*>input_of(self, batch, i).value)
         dot_forward(
-            rows, self.factors[0].count, self.factors[1].count, self.length,
-            self.vectors(rows, 0, y), self.vectors(rows, 1, y), y,
+            batch.rows, self.factors[0].count, self.factors[1].count, self.length,
+            self.vectors(batch, 0, y), self.vectors(batch, 1, y), y,
         )
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
         if self.is_double:
-            self.run_backward(batch.rows, <double*>self.output.delta)
+            self.run_backward(batch, <double*>output_of(self, batch).delta)
         else:
-            self.run_backward(batch.rows, <float*>self.output.delta)
+            self.run_backward(batch, <float*>output_of(self, batch).delta)
 
-    cdef void run_backward(self, Py_ssize_t rows, floating* dy) noexcept nogil:
+    cdef void run_backward(self, const Batch* batch, floating* dy) noexcept nogil:
         cdef Py_ssize_t i
         cdef floating* deltas[2]
         cdef bint[2] add
         for i in range(2):
-            deltas[i], add[i] = <floating*>self.inputs[i].delta, self.accumulate[i]
+            deltas[i], add[i] = <floating*>input_of(self, batch, i).delta, self.accumulate[i]
             if deltas[i] != NULL and not self.factors[i].in_place:
-                deltas[i], add[i] = self.part(rows, self.factors[i].delta, dy), False
+                deltas[i], add[i] = self.part(batch, self.factors[i].delta, dy), False
         dot_backward(
-            rows, self.factors[0].count, self.factors[1].count, self.length,
-            self.vectors(rows, 0, dy), self.vectors(rows, 1, dy), dy, deltas[0], add[0], deltas[1], add[1],
+            batch.rows, self.factors[0].count, self.factors[1].count, self.length,
+            self.vectors(batch, 0, dy), self.vectors(batch, 1, dy), dy, deltas[0], add[0], deltas[1], add[1],
         )
         for i in range(2):
             if deltas[i] != NULL and not self.factors[i].in_place:
-                self.unpack(rows, i, deltas[i])
+                self.unpack(batch, i, deltas[i])
 
-    cdef floating* part(self, Py_ssize_t rows, Py_ssize_t offset, const floating* typed) noexcept nogil:
+    cdef floating* part(self, const Batch* batch, Py_ssize_t offset, const floating* typed) noexcept nogil:
         """Scratch behind `offset` elements per sample; `typed` only tells the type."""
-        return <floating*>self.scratch + rows * offset
+        return <floating*>scratch_of(self, batch) + batch.rows * offset
 
-    cdef const floating* vectors(self, Py_ssize_t rows, Py_ssize_t i, const floating* typed) noexcept nogil:
+    cdef const floating* vectors(self, const Batch* batch, Py_ssize_t i, const floating* typed) noexcept nogil:
         """The (rows * count, length) vectors of input i."""
         if self.factors[i].in_place:
-            return <const floating*>self.inputs[i].value
-        return self.part(rows, self.factors[i].value, typed)
+            return <const floating*>input_of(self, batch, i).value
+        return self.part(batch, self.factors[i].value, typed)
 
-    cdef void pack(self, Py_ssize_t rows, Py_ssize_t i, const floating* x) noexcept nogil:
+    cdef void pack(self, const Batch* batch, Py_ssize_t i, const floating* x) noexcept nogil:
         """Make the vectors of input i in scratch."""
         cdef Factor* factor = &self.factors[i]
         cdef Py_ssize_t width = factor.count * self.length
-        cdef floating* out = self.part(rows, factor.value, x)
+        cdef floating* out = self.part(batch, factor.value, x)
         if factor.index != NULL:
-            gather_rows(rows, width, width, factor.index, x, out)
+            gather_rows(batch.rows, width, width, factor.index, x, out)
             x = out
         if self.normalize:
             normalize_forward(
-                rows * factor.count, self.length, self.epsilon, x, out, self.part(rows, factor.scale, x)
+                batch.rows * factor.count, self.length, self.epsilon, x, out, self.part(batch, factor.scale, x)
             )
 
-    cdef void unpack(self, Py_ssize_t rows, Py_ssize_t i, floating* delta) noexcept nogil:
+    cdef void unpack(self, const Batch* batch, Py_ssize_t i, floating* delta) noexcept nogil:
         """Lead the delta of the vectors of input i back to the input."""
         cdef Factor* factor = &self.factors[i]
         cdef Py_ssize_t width = factor.count * self.length
-        cdef floating* dx = <floating*>self.inputs[i].delta
+        cdef floating* dx = <floating*>input_of(self, batch, i).delta
         if self.normalize:
             normalize_backward(
-                rows * factor.count, self.length, self.epsilon,
-                self.part(rows, factor.value, delta), self.part(rows, factor.scale, delta), delta,
+                batch.rows * factor.count, self.length, self.epsilon,
+                self.part(batch, factor.value, delta), self.part(batch, factor.scale, delta), delta,
             )
         if factor.index == NULL:
-            copy_or_add(rows * width, delta, self.accumulate[i], dx)
+            copy_or_add(batch.rows * width, delta, self.accumulate[i], dx)
         else:
-            scatter_rows(rows, width, width, factor.index, delta, self.accumulate[i], dx)
+            scatter_rows(batch.rows, width, width, factor.index, delta, self.accumulate[i], dx)

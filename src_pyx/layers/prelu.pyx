@@ -6,7 +6,7 @@ from cython cimport floating
 from libc.string cimport memset
 
 from cbackprop.compiled.kernels.gather cimport gather_rows, scatter_rows
-from cbackprop.compiled.layers.layer cimport Batch, Layer
+from cbackprop.compiled.layers.layer cimport Batch, Layer, input_of, output_of, scratch_of
 
 
 cdef void prelu_forward(
@@ -31,76 +31,93 @@ cdef void prelu_backward(
     const floating* x,          # (rows, width) IN
     const floating* alpha,      # (width,) IN
     const floating* dy,         # (rows, width) IN
-    floating* dalpha,           # (width,) OUT, or NULL
-    floating* dx,               # (rows, width) OUT, or NULL
+    floating* dx,               # (rows, width) OUT
     bint add_dx,
 ) noexcept nogil:
-    """dalpha = sum over rows of dy min(x, 0); dx = dy where x > 0, alpha dy where x < 0, 0 where x = 0."""
-    cdef Py_ssize_t r, _, j
+    """dx = dy where x > 0, alpha dy where x < 0, 0 where x = 0."""
+    cdef Py_ssize_t _, j
     cdef floating delta, below
-    if dalpha != NULL:
-        memset(dalpha, 0, width * sizeof(floating))
-        for r in range(rows):
-            for j in range(width):
-                dalpha[j] += dy[r * width + j] * (x[r * width + j] if x[r * width + j] < 0 else 0)
-    if dx != NULL:
-        for _ in range(rows):
-            for j in range(width):
-                below = alpha[j] if x[j] < 0 else 0
-                delta = dy[j] * (1 if x[j] > 0 else below)
-                dx[j] = dx[j] + delta if add_dx else delta
-            x += width
-            dy += width
-            dx += width
+    for _ in range(rows):
+        for j in range(width):
+            below = alpha[j] if x[j] < 0 else 0
+            delta = dy[j] * (1 if x[j] > 0 else below)
+            dx[j] = dx[j] + delta if add_dx else delta
+        x += width
+        dy += width
+        dx += width
+
+
+cdef void prelu_collect(
+    Py_ssize_t rows, Py_ssize_t width,
+    const floating* x,          # (rows, width) IN
+    const floating* dy,         # (rows, width) IN
+    floating* dalpha,           # (width,) OUT
+) noexcept nogil:
+    """dalpha = sum over rows of dy min(x, 0)."""
+    cdef Py_ssize_t r, j
+    memset(dalpha, 0, width * sizeof(floating))
+    for r in range(rows):
+        for j in range(width):
+            dalpha[j] += dy[r * width + j] * (x[r * width + j] if x[r * width + j] < 0 else 0)
 
 
 cdef class PReLU(Layer):
-    """Where alpha is shared it is stretched to the width of a sample first, so that one kernel serves all cases."""
+    """Where alpha is shared it is stretched to the width of a sample first, so that one kernel serves all cases.
 
-    cdef object memory          # what the pointers below point into
+    Scratch holds the stretched alpha, and behind it, in `collect`, the stretched gradient.
+    """
+
+    cdef object memory          # the index: kept alive here
     cdef const Py_ssize_t* index    # (width,): which alpha belongs to an element
-    cdef void* alpha            # (width,): alpha, one for each element of a sample
-    cdef void* dalpha           # (width,): its gradient
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
         cdef Py_ssize_t[::1] index
-        cdef double[:, ::1] rows
         places = np.arange(spec.alpha.size, dtype=np.intp).reshape(spec.alpha.shape)
         index = np.broadcast_to(places, output_shape).flatten()
-        rows = np.zeros((2, index.shape[0]))
-        self.memory = (index, rows)
+        self.memory = index
         self.index = &index[0]
-        self.alpha = &rows[0, 0]
-        self.dalpha = &rows[1, 0]
+        self.scratch_width = 2 * index.shape[0]
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         if self.is_double:
-            self.run_forward(batch.rows, <double*>self.output.value)
+            self.run_forward(batch, <double*>output_of(self, batch).value)
         else:
-            self.run_forward(batch.rows, <float*>self.output.value)
+            self.run_forward(batch, <float*>output_of(self, batch).value)
 
-    cdef void run_forward(self, Py_ssize_t rows, floating* y) noexcept nogil:
-        cdef Py_ssize_t width = self.output.width
-        cdef floating* alpha = <floating*>self.alpha
+    cdef void run_forward(self, const Batch* batch, floating* y) noexcept nogil:
+        cdef Py_ssize_t width = output_of(self, batch).width
+        cdef floating* alpha = <floating*>scratch_of(self, batch)
         gather_rows(1, self.parameters[0].size, width, self.index, <const floating*>self.parameters[0].value, alpha)
-        prelu_forward(rows, width, <const floating*>self.inputs[0].value, <const floating*>alpha, y)
+        prelu_forward(batch.rows, width, <const floating*>input_of(self, batch, 0).value, <const floating*>alpha, y)
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
+        if input_of(self, batch, 0).delta == NULL:
+            return
         if self.is_double:
-            self.run_backward(batch.rows, <double*>self.output.delta)
+            self.run_backward(batch, <double*>input_of(self, batch, 0).delta)
         else:
-            self.run_backward(batch.rows, <float*>self.output.delta)
+            self.run_backward(batch, <float*>input_of(self, batch, 0).delta)
 
-    cdef void run_backward(self, Py_ssize_t rows, const floating* dy) noexcept nogil:
-        cdef Py_ssize_t width = self.output.width
-        cdef floating* gradient = <floating*>self.parameters[0].gradient
-        cdef floating* dalpha = NULL if gradient == NULL else <floating*>self.dalpha
+    cdef void run_backward(self, const Batch* batch, floating* dx) noexcept nogil:
         prelu_backward(
-            rows, width, <const floating*>self.inputs[0].value, <const floating*>self.alpha, dy,
-            dalpha, <floating*>self.inputs[0].delta, self.accumulate[0],
+            batch.rows, output_of(self, batch).width, <const floating*>input_of(self, batch, 0).value,
+            <const floating*>scratch_of(self, batch), <const floating*>output_of(self, batch).delta,
+            dx, self.accumulate[0],
         )
-        if gradient != NULL:
-            scatter_rows(
-                1, self.parameters[0].size, width, self.index, <const floating*>dalpha,
-                self.parameters[0].accumulate, gradient,
-            )
+
+    cdef void collect(
+        self, const Batch* batch, Py_ssize_t k, Py_ssize_t begin, Py_ssize_t end, bint add, void* gradient
+    ) noexcept nogil:
+        if self.is_double:
+            self.run_collect(batch, add, <double*>gradient)
+        else:
+            self.run_collect(batch, add, <float*>gradient)
+
+    cdef void run_collect(self, const Batch* batch, bint add, floating* gradient) noexcept nogil:
+        cdef Py_ssize_t width = output_of(self, batch).width
+        cdef floating* dalpha = <floating*>scratch_of(self, batch) + width
+        prelu_collect(
+            batch.rows, width, <const floating*>input_of(self, batch, 0).value,
+            <const floating*>output_of(self, batch).delta, dalpha,
+        )
+        scatter_rows(1, self.parameters[0].size, width, self.index, <const floating*>dalpha, add, gradient)

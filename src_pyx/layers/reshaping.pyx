@@ -7,7 +7,7 @@ the output is.
 import numpy as np
 
 from cbackprop.compiled.kernels.gather cimport gather_rows, scatter_rows
-from cbackprop.compiled.layers.layer cimport Batch, Layer
+from cbackprop.compiled.layers.layer cimport Batch, Layer, input_of, output_of
 
 
 cdef class Gather(Layer):
@@ -22,25 +22,25 @@ cdef class Gather(Layer):
         self.index = &view[0]
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
-        cdef const void* x = self.inputs[0].value
-        cdef void* y = self.output.value
-        cdef Py_ssize_t width = self.inputs[0].width
+        cdef const void* x = input_of(self, batch, 0).value
+        cdef void* y = output_of(self, batch).value
+        cdef Py_ssize_t width = input_of(self, batch, 0).width
         if self.is_double:
-            gather_rows(batch.rows, width, self.output.width, self.index, <const double*>x, <double*>y)
+            gather_rows(batch.rows, width, output_of(self, batch).width, self.index, <const double*>x, <double*>y)
         else:
-            gather_rows(batch.rows, width, self.output.width, self.index, <const float*>x, <float*>y)
+            gather_rows(batch.rows, width, output_of(self, batch).width, self.index, <const float*>x, <float*>y)
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
-        cdef const void* dy = self.output.delta
-        cdef void* dx = self.inputs[0].delta
-        cdef Py_ssize_t width = self.inputs[0].width
+        cdef const void* dy = output_of(self, batch).delta
+        cdef void* dx = input_of(self, batch, 0).delta
+        cdef Py_ssize_t width = input_of(self, batch, 0).width
         cdef bint add = self.accumulate[0]
         if dx == NULL:
             return
         if self.is_double:
-            scatter_rows(batch.rows, width, self.output.width, self.index, <const double*>dy, add, <double*>dx)
+            scatter_rows(batch.rows, width, output_of(self, batch).width, self.index, <const double*>dy, add, <double*>dx)
         else:
-            scatter_rows(batch.rows, width, self.output.width, self.index, <const float*>dy, add, <float*>dx)
+            scatter_rows(batch.rows, width, output_of(self, batch).width, self.index, <const float*>dy, add, <float*>dx)
 
 
 cdef class Permute(Gather):

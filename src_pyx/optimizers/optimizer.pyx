@@ -63,9 +63,29 @@ cdef class Optimizer:
     cdef void update(self, const Segment* segment) noexcept nogil:
         pass
 
+    cdef bint limits_norms(self) noexcept nogil:
+        """Whether a step needs norms of whole gradients, so that its parts cannot be taken by themselves."""
+        return self.clipnorm > 0 or self.global_clipnorm > 0
+
     cdef void step(
         self, double learning_rate, uint64_t iteration, Segment* segments, Py_ssize_t n_segments
     ) noexcept nogil:
+        cdef Py_ssize_t i
+        self.begin(learning_rate, iteration)
+        if self.limits_norms():
+            self.limit_all_norms(segments, n_segments)
+        for i in range(n_segments):
+            self.step_part(learning_rate, &segments[i])
+
+    cdef void step_part(self, double learning_rate, const Segment* segment) noexcept nogil:
+        """The part of a step that treats every parameter by itself, after `begin`."""
+        if self.clipvalue > 0:
+            self.limit_values(segment)
+        if self.weight_decay > 0 and segment.decay:
+            self.decay(segment, self.weight_decay * learning_rate)
+        self.update(segment)
+
+    cdef void limit_all_norms(self, Segment* segments, Py_ssize_t n_segments) noexcept nogil:
         cdef Py_ssize_t i
         cdef double norm
         if self.global_clipnorm > 0:
@@ -74,15 +94,9 @@ cdef class Optimizer:
                 norm += self.squared_norm(&segments[i])
             for i in range(n_segments):
                 self.limit_norm(&segments[i], sqrt(norm), self.global_clipnorm)
-        self.begin(learning_rate, iteration)
-        for i in range(n_segments):
-            if self.clipnorm > 0:
+        if self.clipnorm > 0:
+            for i in range(n_segments):
                 self.limit_norm(&segments[i], sqrt(self.squared_norm(&segments[i])), self.clipnorm)
-            if self.clipvalue > 0:
-                self.limit_values(&segments[i])
-            if self.weight_decay > 0 and segments[i].decay:
-                self.decay(&segments[i], self.weight_decay * learning_rate)
-            self.update(&segments[i])
 
     cdef double squared_norm(self, const Segment* segment) noexcept nogil:
         if self.is_double:
@@ -132,6 +146,7 @@ cdef class SegmentList:
         if len(slots) != optimizer.n_slots:
             raise ValueError(f"The optimizer has {optimizer.n_slots} slots, but got {len(slots)}.")
         self.owners = (values, gradients, slots)
+        self.itemsize = 8 if optimizer.is_double else 4
         self.size = len(segments)
         self.items = <Segment*>calloc(self.size + 1, sizeof(Segment))
         if self.items == NULL:
@@ -140,11 +155,24 @@ cdef class SegmentList:
             if not 0 <= begin < end:
                 raise ValueError("A segment ends before it begins.")
             self.items[i].size = end - begin
+            self.elements += end - begin
             self.items[i].values = address(values[begin:], dtype, end - begin)
             self.items[i].gradients = address(gradients[begin:], dtype, end - begin)
             self.items[i].decay = decay
             for k in range(optimizer.n_slots):
                 self.items[i].slots[k] = address(slots[k][begin:], dtype, end - begin)
+
+    cdef Segment part(self, Py_ssize_t i, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+        """The elements begin:end of segment i."""
+        cdef Segment part = self.items[i]
+        cdef Py_ssize_t k
+        part.size = end - begin
+        part.values = <char*>part.values + begin * self.itemsize
+        part.gradients = <char*>part.gradients + begin * self.itemsize
+        for k in range(MAX_SLOTS):
+            if part.slots[k] != NULL:
+                part.slots[k] = <char*>part.slots[k] + begin * self.itemsize
+        return part
 
     def __dealloc__(self):
         free(self.items)

@@ -1,7 +1,7 @@
 from cpython.ref cimport PyObject
-from libc.stdint cimport int64_t
 
-from cbackprop.compiled.layers.layer cimport Batch, Buffer
+from cbackprop.compiled.engine.context cimport Target
+from cbackprop.compiled.layers.layer cimport Batch
 from cbackprop.compiled.losses.row_function cimport RowFunction
 
 
@@ -10,15 +10,13 @@ cdef class MetricSum:
     cdef bint weighted
     cdef public double total
     cdef public double count
+    cdef double* values             # (rows,)
 
 
 cdef class Head:
-    cdef Buffer* prediction
-    cdef Py_ssize_t positions       # rows of the prediction for each sample
-    cdef Py_ssize_t width
-    cdef const void* values         # (rows, width): targets shaped like the prediction
-    cdef const int64_t* classes     # (rows,): targets that are class numbers
-    cdef const double* weights      # (rows,), or NULL
+    cdef readonly Py_ssize_t positions      # rows of the prediction for each sample
+    cdef readonly Py_ssize_t width
+    cdef Py_ssize_t output                  # the buffer of the prediction
     cdef RowFunction loss
     cdef double loss_weight
     cdef int reduction
@@ -26,11 +24,13 @@ cdef class Head:
     cdef PyObject** metric_pointers
     cdef Py_ssize_t n_metrics
     cdef double* coefficients       # (rows,)
-    cdef double* row_values         # (rows,)
-    cdef readonly double batch_loss
+    cdef double* values             # (rows,): of the loss
+    cdef double* weights            # (rows,)
     cdef double[::1] memory
 
-    cdef void run(self, const Batch* batch, bint with_delta) noexcept nogil
-    cdef const void* target_of(self, RowFunction function) noexcept nogil
-    cdef void run_loss(self, Py_ssize_t rows, bint with_delta) noexcept nogil
-    cdef void run_metric(self, MetricSum metric, Py_ssize_t rows) noexcept nogil
+    cdef double divisor(self, Py_ssize_t samples, double total_weight) noexcept nogil
+    cdef void run(
+        self, const Batch* batch, const Target* target, Py_ssize_t offset, double divisor, bint with_delta
+    ) noexcept nogil
+    cdef double add_up(self, Py_ssize_t samples, bint weighted, double divisor) noexcept nogil
+    cdef void add_metric(self, MetricSum metric, Py_ssize_t rows, const double* weights) noexcept nogil

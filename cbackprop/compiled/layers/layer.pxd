@@ -11,33 +11,56 @@ cdef struct Buffer:
 
 cdef struct Parameter:
     void* value             # (size,)
-    void* gradient          # (size,): dL/dvalue; NULL where the parameter is frozen
     Py_ssize_t size
-    bint accumulate         # add to the gradient: another use of a shared layer has written it already
+    Py_ssize_t grain        # its gradient can be computed in parts of any multiple of this
+    bint trainable          # its gradient is wanted
 
 
 cdef struct Batch:
-    Py_ssize_t rows         # samples in this batch
+    # Samples that go through the layers together, and where everything about them lies. Threads work on different
+    # ones at the same time, so that a layer itself must not change in `forward`, `backward` and `collect`.
+    Py_ssize_t rows         # samples
     bint training
     uint64_t iteration      # number of training batches seen so far: what random layers count by
-    Py_ssize_t first        # samples in front of this batch at the same iteration, as test and predict have them
+    Py_ssize_t first        # samples of the same iteration in front of these
+    Buffer* buffers         # by number
+    void** scratch          # by the layer's index: (rows, scratch_width), kept from forward to backward
+    void* workspace         # what `multiply` wants
 
 
 cdef class Layer:
-    cdef Buffer** inputs
-    cdef Buffer* output
+    cdef Py_ssize_t* inputs     # numbers of buffers
+    cdef Py_ssize_t output
     cdef bint* accumulate   # for each input: add to its delta, because a later layer has written it already
     cdef Parameter* parameters
     cdef readonly Py_ssize_t n_inputs
     cdef readonly Py_ssize_t n_parameters
     cdef readonly Py_ssize_t scratch_width
-    cdef void* scratch      # (rows, scratch_width): kept from forward to backward
+    cdef Py_ssize_t index
     cdef bint is_double
     cdef int training       # 0 or 1 if the call fixed it, -1 if the batch says so
     cdef uint32_t node      # which use of the layer this is: shared random layers differ by it
 
     cdef void forward(self, const Batch* batch) noexcept nogil
     cdef void backward(self, const Batch* batch) noexcept nogil
+    cdef void collect(
+        self, const Batch* batch, Py_ssize_t k, Py_ssize_t begin, Py_ssize_t end, bint add, void* gradient
+    ) noexcept nogil
+
+
+cdef inline Buffer* input_of(Layer layer, const Batch* batch, Py_ssize_t i) noexcept nogil:
+    """What input i of the layer is in this batch."""
+    return &batch.buffers[layer.inputs[i]]
+
+
+cdef inline Buffer* output_of(Layer layer, const Batch* batch) noexcept nogil:
+    """What the output of the layer is in this batch."""
+    return &batch.buffers[layer.output]
+
+
+cdef inline void* scratch_of(Layer layer, const Batch* batch) noexcept nogil:
+    """The layer's scratch in this batch."""
+    return batch.scratch[layer.index]
 
 
 cdef inline bint in_training(Layer layer, const Batch* batch) noexcept nogil:

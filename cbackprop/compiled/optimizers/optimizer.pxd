@@ -26,6 +26,9 @@ cdef class Optimizer:
     cdef void step(
         self, double learning_rate, uint64_t iteration, Segment* segments, Py_ssize_t n_segments
     ) noexcept nogil
+    cdef bint limits_norms(self) noexcept nogil
+    cdef void limit_all_norms(self, Segment* segments, Py_ssize_t n_segments) noexcept nogil
+    cdef void step_part(self, double learning_rate, const Segment* segment) noexcept nogil
     cdef void begin(self, double learning_rate, uint64_t iteration) noexcept nogil
     cdef void update(self, const Segment* segment) noexcept nogil
 
@@ -33,4 +36,8 @@ cdef class Optimizer:
 cdef class SegmentList:
     cdef Segment* items
     cdef readonly Py_ssize_t size
+    cdef readonly Py_ssize_t elements   # in all segments
+    cdef Py_ssize_t itemsize
     cdef object owners
+
+    cdef Segment part(self, Py_ssize_t i, Py_ssize_t begin, Py_ssize_t end) noexcept nogil

@@ -1,0 +1,47 @@
+"""Where the samples that one thread works on lie."""
+
+from libc.stdint cimport int64_t
+
+from cbackprop.compiled.layers.layer cimport Batch, Buffer
+
+
+cdef struct Feed:
+    # An array of data, a row a sample.
+    const char* data
+    Py_ssize_t row_bytes
+    Py_ssize_t buffer           # the buffer that it is the value of, or -1
+    Py_ssize_t head             # else the head, and
+    int role                    # what it is to the head: VALUES, CLASSES or WEIGHTS
+
+
+cdef enum:
+    VALUES = 0
+    CLASSES = 1
+    WEIGHTS = 2
+
+
+cdef struct Target:
+    # What one head compares the predictions of these samples with; NULL where it has none.
+    const void* values          # (rows, width): shaped like the prediction
+    const int64_t* classes      # (rows,): class numbers
+    const double* weights       # (rows,)
+
+
+cdef class Context:
+    cdef Batch batch
+    cdef Py_ssize_t offset      # samples of the training batch in front of these
+    cdef Target* targets        # (heads,)
+    cdef Py_ssize_t n_buffers, n_layers, n_heads, itemsize
+    cdef readonly Py_ssize_t capacity   # samples that there is room for
+    cdef Py_ssize_t shown       # the offset that buffers and scratch point to
+    cdef Buffer* base           # (buffers,): where the row of the first sample is
+    cdef void** scratch_base    # (layers,)
+    cdef Py_ssize_t* scratch_bytes      # (layers,): of one sample
+    cdef char** staging         # (feeds,): room for the rows of a batch
+    cdef Py_ssize_t n_feeds
+    cdef object arena, workspace, staging_memory        # what pointers point into: kept alive here
+
+    cdef void* at(self, arena, offset, Py_ssize_t size) except? NULL
+    cdef void show(self, Py_ssize_t offset, Py_ssize_t rows) noexcept nogil
+    cdef void refer(self, const Feed* feeds, const int64_t* order, Py_ssize_t start) noexcept nogil
+    cdef void fetch(self, const Feed* feeds, const int64_t* order, Py_ssize_t start) noexcept nogil

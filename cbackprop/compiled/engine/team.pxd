@@ -1,0 +1,19 @@
+"""Threads that work on one call together."""
+
+from libc.stdint cimport int32_t
+
+# What each thread of a team does, given the same argument and its own number.
+ctypedef void (*Work)(void* argument, Py_ssize_t thread) noexcept nogil
+
+
+cdef class Team:
+    cdef void* barrier
+    cdef readonly Py_ssize_t size       # threads, the caller's included
+    cdef Work work
+    cdef void* argument
+    cdef int32_t number                 # the last number that a helper took
+    cdef int32_t started                # helpers may begin
+
+    cdef start(self, Py_ssize_t threads, Work work, void* argument)
+    cdef void finish(self) noexcept nogil
+    cdef void meet(self) noexcept nogil

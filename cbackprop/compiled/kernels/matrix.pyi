@@ -1,0 +1,12 @@
+from typing import Any
+
+from numpy.typing import NDArray
+
+def product(
+    a: NDArray[Any],
+    b: NDArray[Any],
+    out: NDArray[Any],
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    repeat: int = 1,
+) -> None: ...

@@ -1,0 +1,156 @@
+"""Where the samples that one thread works on lie: buffers, scratch, targets.
+
+A context has an arena of its own, through which tiles of a batch pass one after the other; or several contexts share
+an arena that holds a whole batch, and each looks at rows of its own.
+"""
+
+import numpy as np
+
+from libc.stdint cimport int64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+
+from cbackprop.compiled.kernels.matrix cimport WORKSPACE_BYTES
+from cbackprop.compiled.kernels.memory cimport address
+
+
+cdef void gather(
+    Py_ssize_t rows, Py_ssize_t row_bytes, const int64_t* order, const char* data, char* out
+) noexcept nogil:
+    """out[r] = data[order[r]], rows of bytes. A call of memcpy for 8 bytes would take longer than the copy."""
+    cdef Py_ssize_t r, i
+    cdef const char* row
+    for r in range(rows):
+        row = data + order[r] * row_bytes
+        if row_bytes > 64 or row_bytes % 4:
+            memcpy(out, row, row_bytes)
+        else:
+            for i in range(row_bytes // 4):
+                (<int*>out)[i] = (<const int*>row)[i]
+        out += row_bytes
+
+
+cdef class Context:
+    """Buffers and scratch in an arena, for up to `capacity` samples.
+
+    Parameters
+    ----------
+    capacity : int
+    arena : array
+    widths : list of int
+        Elements per sample of each buffer.
+    value_offsets, delta_offsets, scratch_offsets : list of (int or None)
+        Where in the arena they are; ``None``: nowhere.
+    scratch_widths : list of int
+        Elements per sample of each layer's scratch.
+    n_heads : int
+    """
+
+    def __cinit__(
+        self, Py_ssize_t capacity, arena, list widths, list value_offsets, list delta_offsets, list scratch_offsets,
+        list scratch_widths, Py_ssize_t n_heads,
+    ):
+        cdef Py_ssize_t i
+        self.n_buffers, self.n_layers, self.n_heads = len(widths), len(scratch_widths), n_heads
+        self.itemsize = arena.dtype.itemsize
+        self.arena = arena
+        self.batch.buffers = <Buffer*>calloc(self.n_buffers + 1, sizeof(Buffer))
+        self.base = <Buffer*>calloc(self.n_buffers + 1, sizeof(Buffer))
+        self.batch.scratch = <void**>calloc(self.n_layers + 1, sizeof(void*))
+        self.scratch_base = <void**>calloc(self.n_layers + 1, sizeof(void*))
+        self.scratch_bytes = <Py_ssize_t*>calloc(self.n_layers + 1, sizeof(Py_ssize_t))
+        self.targets = <Target*>calloc(n_heads + 1, sizeof(Target))
+        if not (
+            self.batch.buffers and self.base and self.batch.scratch and self.scratch_base and self.scratch_bytes
+            and self.targets
+        ):
+            raise MemoryError()
+        for i in range(self.n_buffers):
+            self.base[i].width = widths[i]
+            self.base[i].value = self.at(arena, value_offsets[i], capacity * widths[i])
+            self.base[i].delta = self.at(arena, delta_offsets[i], capacity * widths[i])
+            self.batch.buffers[i] = self.base[i]
+        for i in range(self.n_layers):
+            self.scratch_bytes[i] = scratch_widths[i] * self.itemsize
+            self.scratch_base[i] = self.at(arena, scratch_offsets[i], capacity * scratch_widths[i])
+            self.batch.scratch[i] = self.scratch_base[i]
+        raw = np.empty(WORKSPACE_BYTES + 64, np.uint8)
+        self.workspace = raw[-raw.ctypes.data % 64:][:WORKSPACE_BYTES]
+        self.batch.workspace = address(self.workspace, np.uint8, WORKSPACE_BYTES)
+        self.capacity = capacity
+
+    def __dealloc__(self):
+        free(self.batch.buffers)
+        free(self.base)
+        free(self.batch.scratch)
+        free(self.scratch_base)
+        free(self.scratch_bytes)
+        free(self.targets)
+        free(self.staging)
+
+    cdef void* at(self, arena, offset, Py_ssize_t size) except? NULL:
+        if offset is None or size == 0:
+            return NULL
+        return address(arena[offset:], arena.dtype, size)
+
+    def set_staging(self, list arrays):
+        """Room for the gathered rows of each feed, as many as `capacity` (None: its rows are never gathered)."""
+        cdef Py_ssize_t i
+        self.n_feeds = 0
+        free(self.staging)
+        self.staging = <char**>calloc(len(arrays) + 1, sizeof(char*))
+        if self.staging == NULL:
+            raise MemoryError()
+        self.staging_memory = arrays
+        for i, array in enumerate(arrays):
+            self.staging[i] = <char*>address(array, np.uint8, array.size) if array is not None else NULL
+        for i in range(self.n_heads):
+            self.targets[i] = Target(NULL, NULL, NULL)
+        self.n_feeds = len(arrays)
+
+    cdef void show(self, Py_ssize_t offset, Py_ssize_t rows) noexcept nogil:
+        """Look at the samples offset:offset + rows of the arena."""
+        cdef Py_ssize_t i, bytes
+        self.batch.rows = rows
+        if offset == self.shown:
+            return
+        self.shown = offset
+        for i in range(self.n_buffers):
+            bytes = offset * self.base[i].width * self.itemsize
+            if self.base[i].value != NULL:
+                self.batch.buffers[i].value = <char*>self.base[i].value + bytes
+            if self.base[i].delta != NULL:
+                self.batch.buffers[i].delta = <char*>self.base[i].delta + bytes
+        for i in range(self.n_layers):
+            if self.scratch_base[i] != NULL:
+                self.batch.scratch[i] = <char*>self.scratch_base[i] + offset * self.scratch_bytes[i]
+
+    cdef void refer(self, const Feed* feeds, const int64_t* order, Py_ssize_t start) noexcept nogil:
+        """Look for inputs where other contexts with the same staging `fetch` theirs."""
+        cdef Py_ssize_t i
+        for i in range(self.n_feeds):
+            if feeds[i].buffer >= 0:
+                self.batch.buffers[feeds[i].buffer].value = (
+                    <void*>(feeds[i].data + start * feeds[i].row_bytes) if order == NULL else self.staging[i]
+                )
+
+    cdef void fetch(self, const Feed* feeds, const int64_t* order, Py_ssize_t start) noexcept nogil:
+        """Make the samples readable that begin at `start`: where they lie, or gathered in `order`."""
+        cdef Py_ssize_t i
+        cdef const char* rows
+        cdef char* staging
+        for i in range(self.n_feeds):
+            if order == NULL:
+                rows = feeds[i].data + start * feeds[i].row_bytes
+            else:
+                staging = self.staging[i] + self.shown * feeds[i].row_bytes
+                gather(self.batch.rows, feeds[i].row_bytes, order + start, feeds[i].data, staging)
+                rows = staging
+            if feeds[i].buffer >= 0:
+                self.batch.buffers[feeds[i].buffer].value = <void*>rows
+            elif feeds[i].role == VALUES:
+                self.targets[feeds[i].head].values = rows
+            elif feeds[i].role == CLASSES:
+                self.targets[feeds[i].head].classes = <const int64_t*>rows
+            else:
+                self.targets[feeds[i].head].weights = <const double*>rows

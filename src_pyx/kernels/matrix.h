@@ -1,0 +1,61 @@
+/* The tiles of tiles.h for float and double, in the vectors of the instruction set that is compiled for. */
+
+#ifndef CBACKPROP_MATRIX_H
+#define CBACKPROP_MATRIX_H
+
+#include <stddef.h>
+#include <string.h>
+
+#if !defined(__GNUC__)
+#define VECTOR_BYTES 0
+#elif defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+
+/* As many sums as there are registers for, beside a row of B and a number of A: 32 registers, or 16. */
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define TILE_ROWS 8
+#define TILE_VECTORS 3
+#else
+#define TILE_ROWS 6
+#define TILE_VECTORS 2
+#endif
+
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define SHUFFLE __builtin_shufflevector
+#endif
+#endif
+
+#if defined(__GNUC__)
+#define NEVER_INLINE __attribute__((noinline))
+#else
+#define NEVER_INLINE
+#endif
+
+#define REPEAT_1(X) X(0)
+#define REPEAT_2(X) REPEAT_1(X) X(1)
+#define REPEAT_3(X) REPEAT_2(X) X(2)
+#define REPEAT_4(X) REPEAT_3(X) X(3)
+#define REPEAT_5(X) REPEAT_4(X) X(4)
+#define REPEAT_6(X) REPEAT_5(X) X(5)
+#define REPEAT_7(X) REPEAT_6(X) X(6)
+#define REPEAT_8(X) REPEAT_7(X) X(7)
+
+#define REAL float
+#define NAME(x) x##_float
+#include "tiles.h"
+#undef REAL
+#undef NAME
+
+#define REAL double
+#define NAME(x) x##_double
+#include "tiles.h"
+#undef REAL
+#undef NAME
+
+#endif
