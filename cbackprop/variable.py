@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -33,6 +33,9 @@ class ParameterStore:
     many models use it. The gaps that align the variables hold zeros, and stay zero in every step.
     """
 
+    # How often variables have moved. Whoever knows where they were at this number need not look again.
+    generation: ClassVar[int] = 0
+
     def __init__(self, variables: Iterable[Variable], values: Iterable[NDArray[Any]], dtype: str) -> None:
         self.variables = tuple(variables)
         self.dtype = np.dtype(dtype)
@@ -43,6 +46,7 @@ class ParameterStore:
         for variable, offset, value in zip(self.variables, offsets.tolist(), values, strict=False):
             self.values[offset : offset + variable.size] = np.ravel(value)
             variable.store, variable.offset = self, offset
+        ParameterStore.generation += 1
 
     @classmethod
     def unite(cls, variables: Sequence[Variable]) -> ParameterStore | None:

@@ -19,7 +19,7 @@ from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.engine.engine import Array, Data, Engine, Objective, Tick
 from cbackprop.plan.arena import Lifetime, place
 from cbackprop.plan.plan import Step
-from cbackprop.variable import Variable, aligned_zeros
+from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
 __all__ = ["CompiledEngine"]
 
@@ -67,6 +67,8 @@ class CompiledEngine(Engine):
         self.flops = self._flops()
         self.tile_memory = self.whole_memory = (0, 0)  # samples and threads that there is room for
         self.head_rows = 0
+        several = len(self.plan.inputs) > 1 or len(self.plan.outputs) > 1
+        self.sample_shape = None if several else self.plan.input_shapes[0]
 
     def _layer(self, step: Step) -> Any:
         return find("compiled.layers", step.implementation)(step.layer, list(step.input_shapes), step.output_shape)
@@ -287,6 +289,28 @@ class CompiledEngine(Engine):
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
             self.runner.predict(0, samples, self.plan.outputs, results, training, count, tick)
             return results
+
+    def predict_now(self, x: Array) -> Array | None:
+        """The output for a few samples, if this network has one input and one output, and `x` fits it as it is.
+
+        ``None`` otherwise, and if there is anything to prepare or to complain of: then `predict` is to be called.
+        """
+        rows = x.shape[0] if x.ndim else 0
+        if (
+            not 0 < rows <= self.tile_memory[0]
+            or self.generation != ParameterStore.generation
+            or x.shape[1:] != self.sample_shape
+            or x.dtype != self.dtype
+            or not x.flags.c_contiguous
+            or (rows > 1 and self._threads(self.flops * rows) > 1)
+        ):
+            return None
+        with self.lock:
+            if self.generation != ParameterStore.generation:
+                return None
+            result: Array = np.empty((rows, *self.plan.output_shapes[0]), self.dtype)
+            finite = self.runner.predict_now(x, result, self.plan.inputs[0], self.plan.outputs[0])
+            return result if finite else None
 
     def reset(self) -> None:
         """Start new means of losses and metrics, once no other thread is running."""

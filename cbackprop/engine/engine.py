@@ -103,6 +103,7 @@ class Engine:
         self.backward_steps = plan.backward_steps(set(self.trainable), with_loss, linked)
         self.store: ParameterStore | None = None
         self.bound = False
+        self.generation = -1  # of `ParameterStore`, when the variables were seen to be where they were
         self.gradient_vector: Array = np.zeros(0, self.dtype)
 
     def _link(self, index: int) -> int | None:
@@ -122,9 +123,12 @@ class Engine:
     def bind(self) -> None:
         """Follow the variables to where they live now: another model may have united them with its own."""
         variables = self.plan.variables
+        generation = ParameterStore.generation
         if self.bound and all(variable.store is self.store for variable in variables):
+            self.generation = generation
             return
         self.bound = False  # until all is in place: an interrupt may come at any line
+        self.generation = -1
         self.store = ParameterStore.unite(variables)
         if self.store is None:
             return
@@ -224,6 +228,10 @@ class Engine:
     def predict(self, inputs: list[Array], batch_size: int, training: bool = False, tick: Tick = None) -> list[Array]:
         """The outputs for all samples, each (samples, ...)."""
         raise NotImplementedError
+
+    def predict_now(self, x: Array) -> Array | None:
+        """The output for a few samples without the cost of `predict`, where that is possible; ``None`` elsewhere."""
+        return None
 
     def reset(self) -> None:
         """Start new means of losses and metrics."""

@@ -208,7 +208,7 @@ class Model(Trainer, Layer):
         training : bool, optional
             Whether dropout and the like are active; not for arrays unless it says so.
         """
-        if not is_symbolic(inputs):
+        if type(inputs) is np.ndarray or not is_symbolic(inputs):
             return self.run(inputs, bool(check_training(training)))
         tensors = self._in_order(inputs)
         for tensor, expected in zip(tensors, self.inputs, strict=True):

@@ -71,7 +71,7 @@ class Plan:
         Elements per sample of each buffer.
     inputs, outputs : list of int
         Buffers that data goes into, and that predictions come out of. All different.
-    output_shapes : list of tuple of int
+    input_shapes, output_shapes : list of tuple of int
     variables : list of Variable
         All variables that steps use, each once.
     """
@@ -79,7 +79,8 @@ class Plan:
     def __init__(self, inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor]) -> None:
         self.steps: list[Step] = []
         self.widths: list[int] = []
-        self.inputs = [self._new_buffer(sample_shape(tensor)) for tensor in inputs]
+        self.input_shapes = [sample_shape(tensor) for tensor in inputs]
+        self.inputs = [self._new_buffer(shape) for shape in self.input_shapes]
         found = self._unfold(Graph(inputs, outputs), self.inputs, None)
         self.output_shapes = [sample_shape(tensor) for tensor in outputs]
         self.outputs = self._separate(found)

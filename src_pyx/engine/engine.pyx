@@ -11,8 +11,10 @@ file checks again is only what would be a read or write outside of an array.
 
 import numpy as np
 
+from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport PyObject
+from cython cimport floating
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 
@@ -55,6 +57,23 @@ cdef inline Py_ssize_t share(Py_ssize_t size, Py_ssize_t step, Py_ssize_t thread
     """Where a thread's share begins, at a multiple of `step`; the next one's is where it ends."""
     cdef Py_ssize_t steps = (size + step - 1) // step
     return min(steps * thread // threads * step, size)
+
+
+cdef bint all_finite(Py_ssize_t n, const floating* x) noexcept nogil:
+    """Whether no number is NaN or infinite: such a number times 0 is NaN."""
+    cdef floating parts[16]
+    cdef floating total = 0
+    cdef Py_ssize_t i, k
+    for k in range(16):
+        parts[k] = 0
+    for i in range(0, n - 15, 16):
+        for k in range(16):
+            parts[k] += x[i + k] * 0
+    for i in range(n - n % 16, n):
+        total += x[i] * 0
+    for k in range(16):
+        total += parts[k]
+    return total == 0
 
 
 cdef void train_thread(void* engine, Py_ssize_t thread) noexcept nogil:
@@ -102,6 +121,7 @@ cdef class Engine:
     cdef SegmentList segments
     cdef Gradients gradients
     cdef Team team
+    cdef bint checked                   # layers know their buffers and parameters
     cdef readonly bint busy             # inside a run: a signal handler or a finalizer may call us then
     cdef public uint64_t iteration      # training batches so far
     cdef readonly double loss_total     # sum over samples since the last reset
@@ -333,20 +353,27 @@ cdef class Engine:
         bytes = [rows * self.feeds[i].row_bytes for i in range(self.n_feeds)]
         return [np.empty(max(n, 64) + 64, np.uint8) if rows else None for n in bytes]
 
-    cdef check_run(self, const int64_t[::1] order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size):
-        """Refuse what would read outside of the data or write outside of the buffers."""
-        cdef Py_ssize_t i, k, samples
+    def check_complete(self):
+        """Refuse to run layers that were not told their buffers and parameters."""
+        cdef Py_ssize_t k
         cdef Layer layer
-        self.check_idle()
-        if not self.n_feeds:
-            raise RuntimeError("The engine has no data.")
-        samples = len(self.feed_memory[0][0])
+        self.checked = False
         for layer in self.layers:
             if layer.output < 0:
                 raise RuntimeError("A layer has no buffers.")
             for k in range(layer.n_parameters):
                 if layer.parameters[k].value == NULL:
                     raise RuntimeError("A layer has no parameters.")
+        self.checked = True
+
+    cdef check_run(self, const int64_t[::1] order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size):
+        """Refuse what would read outside of the data or write outside of the buffers."""
+        cdef Py_ssize_t i, samples
+        self.check_idle()
+        self.check_complete()
+        if not self.n_feeds:
+            raise RuntimeError("The engine has no data.")
+        samples = len(self.feed_memory[0][0])
         for entry in self.feed_memory:
             if len(entry[0]) != samples:
                 raise ValueError("The arrays differ in length.")
@@ -633,18 +660,68 @@ cdef class Engine:
         """The last layers write where the results are wanted."""
         cdef Py_ssize_t outputs = self.results.shape[0] - 1, k
         context.show(0, rows)
-        context.batch.training = self.training
-        context.batch.iteration = self.iteration
-        context.batch.first = begin
         context.fetch(self.feeds, NULL, self.start + begin)
         for k in range(outputs):
             context.batch.buffers[self.result_buffers[k]].value = (
                 <char*>self.results[k] + begin * self.result_bytes[k]
             )
-        for k in range(self.n_layers):
-            (<Layer>self.layer_pointers[k]).forward(&context.batch)
+        self.run_layers(context, begin)
         for k in range(outputs):
             context.batch.buffers[self.result_buffers[k]].value = context.base[self.result_buffers[k]].value
+
+    cdef void run_layers(self, Context context, Py_ssize_t begin) noexcept nogil:
+        """All layers forwards, for a prediction."""
+        cdef Py_ssize_t i
+        context.batch.training = self.training
+        context.batch.iteration = self.iteration
+        context.batch.first = begin
+        for i in range(self.n_layers):
+            (<Layer>self.layer_pointers[i]).forward(&context.batch)
+
+    def predict_now(self, x, result, Py_ssize_t source, Py_ssize_t output):
+        """Write the buffer `output` of a few samples into `result`, given that of the buffer `source`.
+
+        What `predict` does, for contiguous arrays of one input and one output, without what that costs in Python:
+        a network of 8-64-64-4 takes half a microsecond. False, and nothing is done, if a value is not finite.
+        """
+        cdef Context context
+        cdef Py_ssize_t itemsize = 8 if self.is_double else 4, rows
+        cdef Py_buffer given, wanted
+        cdef bint finite
+        self.check_idle()
+        if not self.n_tiles or not self.checked:
+            raise RuntimeError("The engine has no memory.")
+        context = self.tile_list[0]
+        PyObject_GetBuffer(x, &given, PyBUF_C_CONTIGUOUS)
+        try:
+            PyObject_GetBuffer(result, &wanted, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
+            try:
+                rows = given.len // (context.base[self.buffer(source)].width * itemsize)
+                if (
+                    rows > context.capacity or given.itemsize != itemsize or wanted.itemsize != itemsize
+                    or given.len != rows * context.base[source].width * itemsize
+                    or wanted.len != rows * context.base[self.buffer(output)].width * itemsize
+                ):
+                    raise ValueError("An array does not fit the network.")
+                self.training = False
+                self.busy = True
+                with nogil:
+                    if self.is_double:
+                        finite = all_finite(given.len // itemsize, <const double*>given.buf)
+                    else:
+                        finite = all_finite(given.len // itemsize, <const float*>given.buf)
+                    if finite:
+                        context.show(0, rows)
+                        context.batch.buffers[source].value = given.buf
+                        context.batch.buffers[output].value = wanted.buf
+                        self.run_layers(context, 0)
+                        context.batch.buffers[output].value = context.base[output].value
+                self.busy = False
+                return finite
+            finally:
+                PyBuffer_Release(&wanted)
+        finally:
+            PyBuffer_Release(&given)
 
     # Results
 

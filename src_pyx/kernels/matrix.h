@@ -1,10 +1,13 @@
-/* The tiles of tiles.h for float and double, in the vectors of the instruction set that is compiled for. */
+/* Matrix products of float and double, in the vectors of the instruction set that is compiled for. */
 
 #ifndef CBACKPROP_MATRIX_H
 #define CBACKPROP_MATRIX_H
 
 #include <stddef.h>
-#include <string.h>
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 #if !defined(__GNUC__)
 #define VECTOR_BYTES 0
@@ -47,15 +50,52 @@
 #define REPEAT_8(X) REPEAT_7(X) X(7)
 
 #define REAL float
-#define NAME(x) x##_float
+
+#define BYTES VECTOR_BYTES
+#define VECTORS TILE_VECTORS
+#define NAME(x) x##_float_full
+#if defined(__AVX512F__)
+#define STORE_PART(p, v, count) _mm512_mask_storeu_ps(p, (__mmask16)((1u << (count)) - 1), (__m512)(v))
+#define LOAD_PART(p, count) ((VECTOR)_mm512_maskz_loadu_ps((__mmask16)((1u << (count)) - 1), p))
+#endif
 #include "tiles.h"
-#undef REAL
-#undef NAME
+
+#if VECTOR_BYTES == 64
+#define BYTES 32
+#define VECTORS 1
+#define NAME(x) x##_float_half
+#include "tiles.h"
+#define HALF(x) x##_float_half
+#define BYTES 16
+#define VECTORS 1
+#define NAME(x) x##_float_quarter
+#include "tiles.h"
+#define QUARTER(x) x##_float_quarter
+#elif VECTOR_BYTES == 32
+#define BYTES 16
+#define VECTORS 1
+#define NAME(x) x##_float_half
+#include "tiles.h"
+#define HALF(x) x##_float_half
+#endif
+
+#define NAME(x) x##_float
+#define FULL(x) x##_float_full
+#include "panels.h"
 
 #define REAL double
-#define NAME(x) x##_double
+
+#define BYTES VECTOR_BYTES
+#define VECTORS TILE_VECTORS
+#define NAME(x) x##_double_full
+#if defined(__AVX512F__)
+#define STORE_PART(p, v, count) _mm512_mask_storeu_pd(p, (__mmask8)((1u << (count)) - 1), (__m512d)(v))
+#define LOAD_PART(p, count) ((VECTOR)_mm512_maskz_loadu_pd((__mmask8)((1u << (count)) - 1), p))
+#endif
 #include "tiles.h"
-#undef REAL
-#undef NAME
+
+#define NAME(x) x##_double
+#define FULL(x) x##_double_full
+#include "panels.h"
 
 #endif

@@ -19,18 +19,24 @@ cdef extern from "matrix.h" nogil:
         TILE_VECTORS
     void tile_column_float(
         Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const float* a, Py_ssize_t a_row, Py_ssize_t a_column,
-        const float* b, Py_ssize_t b_row, const float* bias, bint add, float* c, Py_ssize_t c_row)
+        const float* b, Py_ssize_t b_row, const float* bias, bint add, float* c, Py_ssize_t c_row,
+        Py_ssize_t c_column)
     void tile_column_double(
         Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const double* a, Py_ssize_t a_row, Py_ssize_t a_column,
-        const double* b, Py_ssize_t b_row, const double* bias, bint add, double* c, Py_ssize_t c_row)
+        const double* b, Py_ssize_t b_row, const double* bias, bint add, double* c, Py_ssize_t c_row,
+        Py_ssize_t c_column)
     void pack_rows_float(
-        Py_ssize_t k, Py_ssize_t columns, Py_ssize_t vectors, const float* b, Py_ssize_t b_row, float* panel)
+        Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const float* b, Py_ssize_t b_row, float* panel)
     void pack_rows_double(
-        Py_ssize_t k, Py_ssize_t columns, Py_ssize_t vectors, const double* b, Py_ssize_t b_row, double* panel)
+        Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const double* b, Py_ssize_t b_row, double* panel)
     void pack_columns_float(
-        Py_ssize_t k, Py_ssize_t columns, Py_ssize_t vectors, const float* b, Py_ssize_t b_column, float* panel)
+        Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const float* b, Py_ssize_t b_column, float* panel)
     void pack_columns_double(
-        Py_ssize_t k, Py_ssize_t columns, Py_ssize_t vectors, const double* b, Py_ssize_t b_column, double* panel)
+        Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const double* b, Py_ssize_t b_column, double* panel)
+    void sum_rows_float(
+        Py_ssize_t rows, Py_ssize_t columns, const float* x, Py_ssize_t x_row, bint add, float* out)
+    void sum_rows_double(
+        Py_ssize_t rows, Py_ssize_t columns, const double* x, Py_ssize_t x_row, bint add, double* out)
 
 cdef enum:
     # With fewer rows in C, packing costs more than it gains.
@@ -46,29 +52,43 @@ cdef inline Py_ssize_t lanes(floating* c) noexcept nogil:
 
 cdef inline void tile_column(
     Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const floating* a, Py_ssize_t a_row, Py_ssize_t a_column,
-    const floating* b, Py_ssize_t b_row, const floating* bias, bint add, floating* c, Py_ssize_t c_row,
+    const floating* b, Py_ssize_t b_row, const floating* bias, bint add,
+    floating* c, Py_ssize_t c_row, Py_ssize_t c_column,
 ) noexcept nogil:
     if floating is float:
-        tile_column_float(rows, columns, k, a, a_row, a_column, b, b_row, bias, add, c, c_row)
+        tile_column_float(rows, columns, k, a, a_row, a_column, b, b_row, bias, add, c, c_row, c_column)
     else:
-        tile_column_double(rows, columns, k, a, a_row, a_column, b, b_row, bias, add, c, c_row)
+        tile_column_double(rows, columns, k, a, a_row, a_column, b, b_row, bias, add, c, c_row, c_column)
 
 
 cdef inline void pack(
-    Py_ssize_t k, Py_ssize_t columns, Py_ssize_t vectors,
+    Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width,
     const floating* b, Py_ssize_t b_row, Py_ssize_t b_column, floating* panel,
 ) noexcept nogil:
-    """A panel (k, vectors of columns) whose rows follow each other, with 0 behind the columns that there are."""
+    """A panel (k, width) whose rows follow each other, with 0 behind the columns that there are."""
     if floating is float:
         if b_column == 1:
-            pack_rows_float(k, columns, vectors, b, b_row, panel)
+            pack_rows_float(k, columns, width, b, b_row, panel)
         else:
-            pack_columns_float(k, columns, vectors, b, b_column, panel)
+            pack_columns_float(k, columns, width, b, b_column, panel)
     else:
         if b_column == 1:
-            pack_rows_double(k, columns, vectors, b, b_row, panel)
+            pack_rows_double(k, columns, width, b, b_row, panel)
         else:
-            pack_columns_double(k, columns, vectors, b, b_column, panel)
+            pack_columns_double(k, columns, width, b, b_column, panel)
+
+
+cdef void sum_rows(
+    Py_ssize_t rows, Py_ssize_t columns,
+    const floating* x, Py_ssize_t x_row,    # (rows, columns) IN, padded: element (r, j) at r x_row + j
+    bint add,
+    floating* out,                          # (columns,) OUT
+) noexcept nogil:
+    """out = sum over r of x[r, :], added to what is there if `add`."""
+    if floating is float:
+        sum_rows_float(rows, columns, x, x_row, add, out)
+    else:
+        sum_rows_double(rows, columns, x, x_row, add, out)
 
 
 cdef inline Py_ssize_t panel_width(Py_ssize_t columns, Py_ssize_t lane) noexcept nogil:
@@ -81,9 +101,8 @@ cdef inline Py_ssize_t panel_width(Py_ssize_t columns, Py_ssize_t lane) noexcept
 
 cdef void multiply_in_place(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    const floating* a, Py_ssize_t a_row, Py_ssize_t a_column,
-    const floating* b, Py_ssize_t b_row,
-    const floating* bias, bint add, floating* c,
+    const floating* a, Py_ssize_t a_row, Py_ssize_t a_column, const floating* b, Py_ssize_t b_row,
+    const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column,
 ) noexcept nogil:
     """C = A B + bias, reading whole vectors of B where it lies.
 
@@ -97,38 +116,38 @@ cdef void multiply_in_place(
             depth = min(k - p, <Py_ssize_t>BLOCK_ROWS)
             tile_column(
                 m, width, depth, a + p * a_column, a_row, a_column, b + p * b_row + j, b_row,
-                NULL if bias == NULL or p else bias + j, add or p > 0, c + j, n,
+                NULL if bias == NULL or p else bias + j, add or p > 0, c + j * c_column, c_row, c_column,
             )
             p += depth
         j += width
 
 
 cdef void multiply_block(
-    Py_ssize_t m, Py_ssize_t columns, Py_ssize_t k,
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     const floating* a, Py_ssize_t a_row, Py_ssize_t a_column,
     const floating* b, Py_ssize_t b_row, Py_ssize_t b_column,
-    const floating* bias, bint add, floating* c, Py_ssize_t c_row, floating* panels,
+    const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column, floating* panels,
 ) noexcept nogil:
     """C = A B + bias for a block of B that fits into `panels`, packed there first."""
-    cdef Py_ssize_t lane = lanes(c), j = 0, row = 0, width, vectors
+    cdef Py_ssize_t lane = lanes(c), j = 0, row = 0, width, padded
     cdef floating* panel = panels
-    while j < columns:
-        width = panel_width(columns - j, lane)
-        vectors = (width + lane - 1) // lane
-        pack(k, width, vectors, b + j * b_column, b_row, b_column, panel)
-        panel += k * vectors * lane
+    while j < n:
+        width = panel_width(n - j, lane)
+        padded = (width + lane - 1) // lane * lane
+        pack(k, width, padded, b + j * b_column, b_row, b_column, panel)
+        panel += k * padded
         j += width
     while row < m:
         panel = panels
         j = 0
-        while j < columns:
-            width = panel_width(columns - j, lane)
-            vectors = (width + lane - 1) // lane
+        while j < n:
+            width = panel_width(n - j, lane)
+            padded = (width + lane - 1) // lane * lane
             tile_column(
-                min(m - row, TILE_ROWS), width, k, a + row * a_row, a_row, a_column, panel, vectors * lane,
-                NULL if bias == NULL else bias + j, add, c + row * c_row + j, c_row,
+                min(m - row, <Py_ssize_t>TILE_ROWS), width, k, a + row * a_row, a_row, a_column, panel, padded,
+                NULL if bias == NULL else bias + j, add, c + row * c_row + j * c_column, c_row, c_column,
             )
-            panel += k * vectors * lane
+            panel += k * padded
             j += width
         row += TILE_ROWS
 
@@ -140,7 +159,7 @@ cdef void multiply(
     bint b_padded,              # a vector may be read behind the last element of B
     const floating* bias,       # (n,) IN, or NULL
     bint add,
-    floating* c,                # (m, n) OUT
+    floating* c, Py_ssize_t c_row, Py_ssize_t c_column,         # (m, n) OUT: element (i, j) at i c_row + j c_column
     void* workspace,            # WORKSPACE_BYTES, destroyed
 ) noexcept nogil:
     """C = A B + bias, added to what is in C if `add`.
@@ -148,9 +167,9 @@ cdef void multiply(
     Large matrices are multiplied in blocks of B, packed into panels that stay in the cache while A passes by.
     """
     cdef Py_ssize_t p = 0, j, depth
-    cdef bint large = sizeof(floating) * n * max(k, m) > LARGE and m >= LEAST_ROWS_TO_PACK
+    cdef bint large = <Py_ssize_t>sizeof(floating) * n * max(k, m) > LARGE and m >= LEAST_ROWS_TO_PACK
     if b_column == 1 and not large and (b_padded or n % lanes(c) == 0):
-        multiply_in_place(m, n, k, a, a_row, a_column, b, b_row, bias, add, c)
+        multiply_in_place(m, n, k, a, a_row, a_column, b, b_row, bias, add, c, c_row, c_column)
         return
     while p < k:
         depth = min(k - p, <Py_ssize_t>BLOCK_ROWS)
@@ -158,8 +177,8 @@ cdef void multiply(
         while j < n:
             multiply_block(
                 m, min(n - j, <Py_ssize_t>BLOCK_COLUMNS), depth, a + p * a_column, a_row, a_column,
-                b + p * b_row + j * b_column, b_row, b_column,
-                NULL if bias == NULL or p else bias + j, add or p > 0, c + j, n, <floating*>workspace,
+                b + p * b_row + j * b_column, b_row, b_column, NULL if bias == NULL or p else bias + j, add or p > 0,
+                c + j * c_column, c_row, c_column, <floating*>workspace,
             )
             j += BLOCK_COLUMNS
         p += depth
@@ -188,5 +207,5 @@ def product(
             multiply(
                 m, n, k, &a[0, 0], 1 if transpose_a else k, m if transpose_a else 1,
                 &b[0, 0], 1 if transpose_b else n, k if transpose_b else 1, False,
-                <const floating*>NULL, False, &out[0, 0], aligned,
+                <const floating*>NULL, False, &out[0, 0], n, 1, aligned,
             )

@@ -1,6 +1,7 @@
-/* Register tiles of a matrix product C = A B, for one float type.
+/* Register tiles of a matrix product C = A B, for one float type and one size of vectors.
 
-   matrix.h includes this file once for each type, with REAL and NAME(x) defined.
+   matrix.h includes this file for each, with REAL, BYTES (of a vector), VECTORS (of columns, at most 3) and NAME(x)
+   defined; STORE_PART(p, v, count) and LOAD_PART(p, count) too, where the processor can mask a vector.
 
    A tile is a few rows of C times one to three vectors of columns. All its sums stay in registers while k runs
    once over a column of A and a row of B: nothing else reaches the limit of two fused multiplications a cycle.
@@ -9,16 +10,14 @@
    An element of C is the sum over k in ascending order, whatever tile it falls into. So the same numbers come out
    however rows and columns are divided. */
 
-#define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(REAL)))
-
-#if VECTOR_BYTES == 0 /* no vectors in this compiler's C: a vector of one number */
-#undef LANES
+#if BYTES == 0 /* no vectors in this compiler's C: a vector of one number */
 #define LANES 1
 typedef REAL NAME(Vector);
 typedef REAL NAME(Anywhere);
 #else
-typedef REAL NAME(Vector) __attribute__((vector_size(VECTOR_BYTES)));
-typedef REAL NAME(Anywhere) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
+#define LANES ((ptrdiff_t)(BYTES / sizeof(REAL)))
+typedef REAL NAME(Vector) __attribute__((vector_size(BYTES)));
+typedef REAL NAME(Anywhere) __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
 #endif
 
 #define VECTOR NAME(Vector)
@@ -29,8 +28,8 @@ typedef struct {
     ptrdiff_t a_row, a_column;
     const REAL* b;              /* (k, columns) IN: element (p, j) at p b_row + j; whole vectors are read */
     ptrdiff_t b_row;
-    REAL* c;                    /* (rows, columns) OUT: element (i, j) at i c_row + j */
-    ptrdiff_t c_row;
+    REAL* c;                    /* (rows, columns) OUT: element (i, j) at i c_row + j c_column */
+    ptrdiff_t c_row, c_column;
     ptrdiff_t k;
     ptrdiff_t last;             /* columns of the last vector of a tile */
     const REAL* bias;           /* (columns,) IN, or NULL: what the sums begin with */
@@ -45,14 +44,15 @@ static inline VECTOR NAME(load)(const REAL* p, ptrdiff_t count) {
     return LOAD(numbers);
 }
 
-/* Sums of a tile whose last vector is not full: what is beside C must not be touched. */
+/* Sums of a tile that cannot be written as whole vectors. */
 static NEVER_INLINE void NAME(write_sums)(
     const NAME(Product)* p, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t vectors, const REAL* sums
 ) {
     const ptrdiff_t width = vectors * LANES, columns = width - LANES + p->last;
     REAL* c = p->c + row * p->c_row;
     for (ptrdiff_t i = 0; i < rows; i++, c += p->c_row, sums += width)
-        for (ptrdiff_t j = 0; j < columns; j++) c[j] = p->add ? c[j] + sums[j] : sums[j];
+        for (ptrdiff_t j = 0; j < columns; j++)
+            c[j * p->c_column] = p->add ? c[j * p->c_column] + sums[j] : sums[j];
 }
 
 #define A_ROW(i) const REAL* a##i = p->a + (row + i) * p->a_row;
@@ -74,7 +74,8 @@ static NEVER_INLINE void NAME(write_sums)(
 #define MULTIPLY_2(i) MULTIPLY_1(i) c##i##_1 += s##i * b_1;
 #define MULTIPLY_3(i) MULTIPLY_2(i) c##i##_2 += s##i * b_2;
 
-#define C_AT(i, v) (*(NAME(Anywhere)*)(p->c + (row + i) * p->c_row + v * LANES))
+#define C_ADDRESS(i, v) (p->c + (row + i) * p->c_row + v * LANES)
+#define C_AT(i, v) (*(NAME(Anywhere)*)C_ADDRESS(i, v))
 #define WRITE_1(i) C_AT(i, 0) = c##i##_0;
 #define WRITE_2(i) WRITE_1(i) C_AT(i, 1) = c##i##_1;
 #define WRITE_3(i) WRITE_2(i) C_AT(i, 2) = c##i##_2;
@@ -84,6 +85,21 @@ static NEVER_INLINE void NAME(write_sums)(
 #define KEEP_1(i) sums[i][0] = c##i##_0;
 #define KEEP_2(i) KEEP_1(i) sums[i][1] = c##i##_1;
 #define KEEP_3(i) KEEP_2(i) sums[i][2] = c##i##_2;
+
+#ifdef STORE_PART
+#define PART(i, v) \
+    STORE_PART(C_ADDRESS(i, v), p->add ? LOAD_PART(C_ADDRESS(i, v), p->last) + c##i##_##v : c##i##_##v, p->last);
+#define WHOLE(i, v) if (p->add) C_AT(i, v) += c##i##_##v; else C_AT(i, v) = c##i##_##v;
+#define PART_1(i) PART(i, 0)
+#define PART_2(i) WHOLE(i, 0) PART(i, 1)
+#define PART_3(i) WHOLE(i, 0) WHOLE(i, 1) PART(i, 2)
+#define WRITE_PART(ROWS, V) \
+    if (p->last < LANES && p->c_column == 1) { \
+        REPEAT_##ROWS(PART_##V) \
+    } else
+#else
+#define WRITE_PART(ROWS, V)
+#endif
 
 #define TILE(ROWS, V) \
     static void NAME(tile_##ROWS##_##V)(const NAME(Product)* p, ptrdiff_t row) { \
@@ -99,7 +115,7 @@ static NEVER_INLINE void NAME(write_sums)(
             b += p->b_row; \
             at += p->a_column; \
         } \
-        if (p->last < LANES) { \
+        WRITE_PART(ROWS, V) if (p->last < LANES || p->c_column != 1) { \
             VECTOR sums[ROWS][V]; \
             REPEAT_##ROWS(KEEP_##V) \
             NAME(write_sums)(p, row, ROWS, V, (const REAL*)sums); \
@@ -112,13 +128,15 @@ static NEVER_INLINE void NAME(write_sums)(
 
 typedef void (*NAME(Tile))(const NAME(Product)*, ptrdiff_t);
 
-#define TILES_OF(ROWS) TILE(ROWS, 1) TILE(ROWS, 2) MORE_TILES(ROWS)
-#if TILE_VECTORS == 3
-#define MORE_TILES(ROWS) TILE(ROWS, 3)
+#if VECTORS == 3
+#define TILES_OF(ROWS) TILE(ROWS, 1) TILE(ROWS, 2) TILE(ROWS, 3)
 #define TABLE(ROWS) {0, NAME(tile_##ROWS##_1), NAME(tile_##ROWS##_2), NAME(tile_##ROWS##_3)}
-#else
-#define MORE_TILES(ROWS)
+#elif VECTORS == 2
+#define TILES_OF(ROWS) TILE(ROWS, 1) TILE(ROWS, 2)
 #define TABLE(ROWS) {0, NAME(tile_##ROWS##_1), NAME(tile_##ROWS##_2), 0}
+#else
+#define TILES_OF(ROWS) TILE(ROWS, 1)
+#define TABLE(ROWS) {0, NAME(tile_##ROWS##_1), 0, 0}
 #endif
 
 TILES_OF(1) TILES_OF(2) TILES_OF(3) TILES_OF(4) TILES_OF(5) TILES_OF(6)
@@ -133,62 +151,17 @@ static const NAME(Tile) NAME(TILES)[TILE_ROWS + 1][4] = {
 };
 #endif
 
-/* C (rows, columns) for up to TILE_VECTORS vectors of columns; arguments as in Product. */
+/* C (rows, columns) for up to VECTORS vectors of columns; arguments as in Product. */
 static inline void NAME(tile_column)(
     ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t k, const REAL* a, ptrdiff_t a_row, ptrdiff_t a_column,
-    const REAL* b, ptrdiff_t b_row, const REAL* bias, int add, REAL* c, ptrdiff_t c_row
+    const REAL* b, ptrdiff_t b_row, const REAL* bias, int add, REAL* c, ptrdiff_t c_row,
+    ptrdiff_t c_column
 ) {
     const ptrdiff_t vectors = (columns + LANES - 1) / LANES, last = columns - (vectors - 1) * LANES;
-    const NAME(Product) p = {a, a_row, a_column, b, b_row, c, c_row, k, last, bias, add};
+    const NAME(Product) p = {a, a_row, a_column, b, b_row, c, c_row, c_column, k, last, bias, add};
     ptrdiff_t row = 0;
     for (; row + TILE_ROWS <= rows; row += TILE_ROWS) NAME(TILES)[TILE_ROWS][vectors](&p, row);
     if (row < rows) NAME(TILES)[rows - row][vectors](&p, row);
-}
-
-/* A panel of B, (k, vectors LANES), from rows of B (k, columns): 0 behind the columns that there are. */
-static void NAME(pack_rows)(
-    ptrdiff_t k, ptrdiff_t columns, ptrdiff_t vectors, const REAL* b, ptrdiff_t b_row, REAL* panel
-) {
-    const ptrdiff_t whole = columns / LANES, rest = columns % LANES;
-    for (ptrdiff_t p = 0; p < k; p++, b += b_row, panel += vectors * LANES) {
-        for (ptrdiff_t v = 0; v < whole; v++) *(NAME(Anywhere)*)(panel + v * LANES) = LOAD(b + v * LANES);
-        if (whole < vectors) *(NAME(Anywhere)*)(panel + whole * LANES) = NAME(load)(b + whole * LANES, rest);
-    }
-}
-
-#ifdef SHUFFLE
-typedef REAL NAME(Four) __attribute__((vector_size(4 * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
-
-/* The transpose of the 4 x 4 numbers at b. */
-static inline void NAME(transpose_four)(const REAL* b, ptrdiff_t b_row, REAL* out, ptrdiff_t out_row) {
-#define FOUR(p) (*(NAME(Four)*)(p))
-    const NAME(Four) b0 = FOUR(b), b1 = FOUR(b + b_row), b2 = FOUR(b + 2 * b_row), b3 = FOUR(b + 3 * b_row);
-    const NAME(Four) low_01 = SHUFFLE(b0, b1, 0, 4, 1, 5), high_01 = SHUFFLE(b0, b1, 2, 6, 3, 7);
-    const NAME(Four) low_23 = SHUFFLE(b2, b3, 0, 4, 1, 5), high_23 = SHUFFLE(b2, b3, 2, 6, 3, 7);
-    FOUR(out) = SHUFFLE(low_01, low_23, 0, 1, 4, 5);
-    FOUR(out + out_row) = SHUFFLE(low_01, low_23, 2, 3, 6, 7);
-    FOUR(out + 2 * out_row) = SHUFFLE(high_01, high_23, 0, 1, 4, 5);
-    FOUR(out + 3 * out_row) = SHUFFLE(high_01, high_23, 2, 3, 6, 7);
-#undef FOUR
-}
-#endif
-
-/* A panel of B, (k, vectors LANES), from the transpose of B (columns, k): 0 behind the columns that there are. */
-static void NAME(pack_columns)(
-    ptrdiff_t k, ptrdiff_t columns, ptrdiff_t vectors, const REAL* b, ptrdiff_t b_column, REAL* panel
-) {
-    const ptrdiff_t width = vectors * LANES;
-    ptrdiff_t j = 0, p;
-    for (; j + 4 <= columns; j += 4, b += 4 * b_column) {
-        p = 0;
-#ifdef SHUFFLE
-        for (; p + 4 <= k; p += 4) NAME(transpose_four)(b + p, b_column, panel + p * width + j, width);
-#endif
-        for (; p < k; p++)
-            for (ptrdiff_t i = 0; i < 4; i++) panel[p * width + j + i] = b[p + i * b_column];
-    }
-    for (; j < width; j++, b += b_column)
-        for (p = 0; p < k; p++) panel[p * width + j] = j < columns ? b[p] : 0;
 }
 
 #undef LANES
@@ -208,6 +181,7 @@ static void NAME(pack_columns)(
 #undef MULTIPLY_1
 #undef MULTIPLY_2
 #undef MULTIPLY_3
+#undef C_ADDRESS
 #undef C_AT
 #undef WRITE_1
 #undef WRITE_2
@@ -218,7 +192,17 @@ static void NAME(pack_columns)(
 #undef KEEP_1
 #undef KEEP_2
 #undef KEEP_3
+#undef PART
+#undef WHOLE
+#undef PART_1
+#undef PART_2
+#undef PART_3
+#undef WRITE_PART
 #undef TILE
 #undef TILES_OF
-#undef MORE_TILES
 #undef TABLE
+#undef BYTES
+#undef VECTORS
+#undef NAME
+#undef STORE_PART
+#undef LOAD_PART

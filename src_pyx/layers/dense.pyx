@@ -2,9 +2,13 @@
 
 from cython cimport floating
 
-from cbackprop.compiled.kernels.matrix cimport multiply
-from cbackprop.compiled.kernels.vectors cimport sum_rows
+from cbackprop.compiled.kernels.matrix cimport multiply, sum_rows
 from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer, input_of, output_of
+
+
+cdef enum:
+    # With fewer units than a vector has numbers, rows of dW would waste some.
+    FEW_UNITS = 16
 
 
 cdef void dense_forward(
@@ -16,7 +20,9 @@ cdef void dense_forward(
     void* workspace,
 ) noexcept nogil:
     """y = x W + b."""
-    multiply(rows, units, width, x, width, 1, kernel, units, 1, True, bias, False, y, workspace)
+    multiply(
+        rows, units, width, x, width, 1, kernel, units, 1, True, bias, False, y, units, 1, workspace
+    )
 
 
 cdef void dense_backward(
@@ -28,7 +34,9 @@ cdef void dense_backward(
     void* workspace,
 ) noexcept nogil:
     """dx = dy W^T."""
-    multiply(rows, width, units, dy, units, 1, kernel, 1, units, True, <const floating*>NULL, add, dx, workspace)
+    multiply(
+        rows, width, units, dy, units, 1, kernel, 1, units, True, <const floating*>NULL, add, dx, width, 1, workspace
+    )
 
 
 cdef void dense_collect(
@@ -39,12 +47,16 @@ cdef void dense_collect(
     floating* dkernel,          # (inputs, units) OUT
     void* workspace,
 ) noexcept nogil:
-    """dW = x^T dy."""
-    if units == 1:      # a row of dW, which lies in memory as the column does, makes better use of vectors
-        multiply(1, inputs, rows, dy, 1, 1, x, width, 1, False, <const floating*>NULL, add, dkernel, workspace)
+    """dW = x^T dy; by its transpose dy^T x where that fills vectors better."""
+    if units < FEW_UNITS and units < inputs:
+        multiply(
+            units, inputs, rows, dy, 1, units, x, width, 1, False, <const floating*>NULL, add,
+            dkernel, 1, units, workspace,
+        )
     else:
         multiply(
-            inputs, units, rows, x, 1, width, dy, units, 1, True, <const floating*>NULL, add, dkernel, workspace
+            inputs, units, rows, x, 1, width, dy, units, 1, True, <const floating*>NULL, add,
+            dkernel, units, 1, workspace,
         )
 
 
@@ -106,7 +118,7 @@ cdef class Dense(Layer):
         cdef const floating* x = <const floating*>input_of(self, batch, 0).value
         cdef const floating* dy = <const floating*>output_of(self, batch).delta
         if k == 1:
-            sum_rows(rows, self.units, begin, end, dy, add, gradient)
+            sum_rows(rows, end - begin, dy + begin, self.units, add, gradient)
         else:
             dense_collect(
                 rows, self.width, self.units, (end - begin) // self.units, x + begin // self.units, dy, add, gradient,

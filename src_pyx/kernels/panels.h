@@ -1,0 +1,108 @@
+/* What surrounds the tiles of one float type: the choice of vectors, panels of B, sums of rows.
+
+   matrix.h includes this file for each type, with REAL, NAME(x), FULL(x) (the name of x for the largest vectors), and
+   HALF(x) and QUARTER(x), where smaller ones serve few columns better, defined. */
+
+#define LANES ((ptrdiff_t)(sizeof(FULL(Vector)) / sizeof(REAL)))
+#define ANYWHERE FULL(Anywhere)
+
+/* C (rows, columns) for a panel of columns; arguments as in Product. */
+static inline void NAME(tile_column)(
+    ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t k, const REAL* a, ptrdiff_t a_row, ptrdiff_t a_column,
+    const REAL* b, ptrdiff_t b_row, const REAL* bias, int add, REAL* c, ptrdiff_t c_row, ptrdiff_t c_column
+) {
+#ifdef QUARTER
+    if (columns <= LANES / 4) {
+        QUARTER(tile_column)(rows, columns, k, a, a_row, a_column, b, b_row, bias, add, c, c_row, c_column);
+        return;
+    }
+#endif
+#ifdef HALF
+    if (columns <= LANES / 2) {
+        HALF(tile_column)(rows, columns, k, a, a_row, a_column, b, b_row, bias, add, c, c_row, c_column);
+        return;
+    }
+#endif
+    FULL(tile_column)(rows, columns, k, a, a_row, a_column, b, b_row, bias, add, c, c_row, c_column);
+}
+
+/* A panel of B, (k, width) of whole vectors, from rows of B (k, columns): 0 behind the columns that there are. */
+static void NAME(pack_rows)(
+    ptrdiff_t k, ptrdiff_t columns, ptrdiff_t width, const REAL* b, ptrdiff_t b_row, REAL* panel
+) {
+    const ptrdiff_t whole = columns - columns % LANES;
+    for (ptrdiff_t p = 0; p < k; p++, b += b_row, panel += width) {
+        for (ptrdiff_t j = 0; j < whole; j += LANES) *(ANYWHERE*)(panel + j) = *(const ANYWHERE*)(b + j);
+        if (whole < width) *(ANYWHERE*)(panel + whole) = FULL(load)(b + whole, columns - whole);
+    }
+}
+
+#ifdef SHUFFLE
+typedef REAL NAME(Four) __attribute__((vector_size(4 * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
+
+/* The transpose of the 4 x 4 numbers at b. */
+static inline void NAME(transpose_four)(const REAL* b, ptrdiff_t b_row, REAL* out, ptrdiff_t out_row) {
+#define FOUR(p) (*(NAME(Four)*)(p))
+    const NAME(Four) b0 = FOUR(b), b1 = FOUR(b + b_row), b2 = FOUR(b + 2 * b_row), b3 = FOUR(b + 3 * b_row);
+    const NAME(Four) low_01 = SHUFFLE(b0, b1, 0, 4, 1, 5), high_01 = SHUFFLE(b0, b1, 2, 6, 3, 7);
+    const NAME(Four) low_23 = SHUFFLE(b2, b3, 0, 4, 1, 5), high_23 = SHUFFLE(b2, b3, 2, 6, 3, 7);
+    FOUR(out) = SHUFFLE(low_01, low_23, 0, 1, 4, 5);
+    FOUR(out + out_row) = SHUFFLE(low_01, low_23, 2, 3, 6, 7);
+    FOUR(out + 2 * out_row) = SHUFFLE(high_01, high_23, 0, 1, 4, 5);
+    FOUR(out + 3 * out_row) = SHUFFLE(high_01, high_23, 2, 3, 6, 7);
+#undef FOUR
+}
+#endif
+
+/* A panel of B, (k, width), from the transpose of B (columns, k): 0 behind the columns that there are. */
+static void NAME(pack_columns)(
+    ptrdiff_t k, ptrdiff_t columns, ptrdiff_t width, const REAL* b, ptrdiff_t b_column, REAL* panel
+) {
+    ptrdiff_t j = 0, p;
+    for (; j + 4 <= columns; j += 4, b += 4 * b_column) {
+        p = 0;
+#ifdef SHUFFLE
+        for (; p + 4 <= k; p += 4) NAME(transpose_four)(b + p, b_column, panel + p * width + j, width);
+#endif
+        for (; p < k; p++)
+            for (ptrdiff_t i = 0; i < 4; i++) panel[p * width + j + i] = b[p + i * b_column];
+    }
+    for (; j < width; j++, b += b_column)
+        for (p = 0; p < k; p++) panel[p * width + j] = j < columns ? b[p] : 0;
+}
+
+/* out (columns,) = the sum over rows of x (rows, x_row), added to what is there if `add`.
+
+   Four rows are summed side by side, so that one addition need not wait for the other. Whole vectors are read. */
+static void NAME(sum_rows)(ptrdiff_t rows, ptrdiff_t columns, const REAL* x, ptrdiff_t x_row, int add, REAL* out) {
+    for (ptrdiff_t j = 0; j < columns; j += LANES) {
+        FULL(Vector) s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+        const REAL* p = x + j;
+        ptrdiff_t r = 0;
+        for (; r + 4 <= rows; r += 4, p += 4 * x_row) {
+            s0 += *(const ANYWHERE*)p;
+            s1 += *(const ANYWHERE*)(p + x_row);
+            s2 += *(const ANYWHERE*)(p + 2 * x_row);
+            s3 += *(const ANYWHERE*)(p + 3 * x_row);
+        }
+        for (; r < rows; r++, p += x_row) s0 += *(const ANYWHERE*)p;
+        s0 = (s0 + s1) + (s2 + s3);
+        const ptrdiff_t count = columns - j < LANES ? columns - j : LANES;
+        if (add) s0 += FULL(load)(out + j, count);
+        if (count == LANES) {
+            *(ANYWHERE*)(out + j) = s0;
+        } else {
+            REAL numbers[LANES];
+            *(ANYWHERE*)numbers = s0;
+            for (ptrdiff_t i = 0; i < count; i++) out[j + i] = numbers[i];
+        }
+    }
+}
+
+#undef LANES
+#undef ANYWHERE
+#undef REAL
+#undef NAME
+#undef FULL
+#undef HALF
+#undef QUARTER
