@@ -20,14 +20,13 @@ MSVC = sys.platform == "win32"
 X86_64 = platform.machine().lower() in ("x86_64", "amd64")
 
 # One line an instruction set: the compiler's flags for it. cpu.pyx tells at run time whether it can be used.
-VARIANTS = (
-    {
-        "avx2": ["/arch:AVX2"] if MSVC else ["-mavx2", "-mfma", "-mbmi2"],
-        "avx512": ["/arch:AVX512"] if MSVC else [f"-mavx512{part}" for part in ("f", "vl", "dq", "bw")] + ["-mfma", "-mbmi2"],
-    }
-    if X86_64
-    else {}
-)
+AVX512 = [f"-mavx512{part}" for part in ("f", "vl", "dq", "bw")]
+VARIANTS = {
+    "avx2": ["/arch:AVX2"] if MSVC else ["-mavx2", "-mfma", "-mbmi2"],
+    "avx512": ["/arch:AVX512"] if MSVC else [*AVX512, "-mfma", "-mbmi2"],
+}
+if not X86_64:
+    VARIANTS = {}
 
 # Without -ftrapping-math and -fmath-errno loops vectorise, and results stay those of IEEE 754:
 # neither flag touches rounding, denormals, NaN or infinity, as -ffast-math would.
@@ -69,7 +68,11 @@ def extensions() -> list:
     os.chdir(HERE)
     write_blas_int(SOURCES / "kernels" / "blas_int.pxi")
     modules = [
-        Extension("cbackprop.compiled." + ".".join(path.relative_to(SOURCES).with_suffix("").parts), [str(path)], depends=[str(header) for header in path.parent.glob("*.h")])
+        Extension(
+            "cbackprop.compiled." + ".".join(path.relative_to(SOURCES).with_suffix("").parts),
+            [str(path)],
+            depends=[str(header) for header in path.parent.glob("*.h")],
+        )
         for path in sorted(SOURCES.rglob("*.pyx"))
     ]
     modules.append(Extension(SHARED, [str(SOURCES / "_cyutility.c")]))

@@ -25,7 +25,7 @@ def _libraries() -> list[Any]:
     from cbackprop.compiled.kernels import blas  # noqa: F401 - loads SciPy's BLAS
 
     libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
-    return sorted(libraries, key=lambda library: "scipy" not in library.filepath)
+    return sorted(libraries, key=lambda library: "scipy.libs" not in library.filepath)
 
 
 def limit() -> int:

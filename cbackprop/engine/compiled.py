@@ -175,22 +175,22 @@ class CompiledEngine(Engine):
         n = len(self.plan.widths)
         scratch = [layer.scratch_width for layer in self.runner.layers]
         arenas = [aligned_zeros(total + PADDING, self.dtype) for _ in range(1 if together else count)]
+        places = offsets[:n], offsets[n : 2 * n], offsets[2 * n :]
         return [
-            Context(
-                rows, arenas[0 if together else index], self.plan.widths, offsets[:n], offsets[n : 2 * n],
-                offsets[2 * n :], scratch, len(self.objectives),
-            )  # fmt: skip
+            Context(rows, arenas[index % len(arenas)], self.plan.widths, *places, scratch, len(self.objectives))
             for index in range(count)
         ]
 
     def _flops(self) -> int:
         """Roughly the floating point operations of a sample, forwards."""
-        products = [2 * math.prod(step.input_shapes[0][:-1]) * step.layer.variables[0].size
-                    for step in self.plan.steps if step.layer.variables]  # fmt: skip
-        return sum(products) + 10 * sum(self.plan.widths)
+        total = 10 * sum(self.plan.widths)
+        for step in self.plan.steps:
+            if step.layer.variables:
+                total += 2 * math.prod(step.input_shapes[0][:-1]) * step.layer.variables[0].size
+        return total
 
     def _tile(self) -> int:
-        """Rows of a tile: those whose buffers stay in the cache, but no fewer than make it worth reading all weights."""
+        """Rows of a tile: as many as stay in the cache, but no fewer than make it worth reading all weights."""
         weights = sum(variable.size for variable in self.plan.variables) * self.dtype.itemsize
         rows = int(max(CACHE_BYTES, weights) / max(self.row_bytes, 1))
         return max(rows // TILE_STEP, 2) * TILE_STEP
@@ -200,7 +200,7 @@ class CompiledEngine(Engine):
         return max(min(threads.limit(), flops // LEAST_WORK), 1)
 
     def reserve_tiles(self, rows: int, count: int) -> None:
-        """Make room for tiles in `count` threads, of as many samples as suit the caches, or `rows` if those are fewer."""
+        """Make room for tiles in `count` threads, of `rows` samples or as many as suit the caches."""
         rows = min(self._tile(), math.ceil(rows / TILE_STEP) * TILE_STEP)
         if rows > self.tile_memory[0] or count > self.tile_memory[1]:
             rows, count = max(rows, self.tile_memory[0]), max(count, self.tile_memory[1])

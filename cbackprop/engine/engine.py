@@ -26,7 +26,6 @@ Array = NDArray[Any]
 Tick = Callable[[int], None] | None
 
 
-
 @dataclass
 class Objective:
     """What is asked of one output: a loss, its weight, and metrics, each with whether samples are weighted."""

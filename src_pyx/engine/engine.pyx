@@ -397,7 +397,8 @@ cdef class Engine:
     ):
         """Train on the samples order[start:stop], a batch at a time, all without the GIL.
 
-        With `tiled`, batches pass in tiles. With `update` False the gradients are left in the gradient vector and nothing is changed.
+        With `tiled`, batches pass in tiles. With `update` False the gradients are left in the gradient vector and
+        nothing is changed.
         `tick`, if given, is called about 20 times a second with the number of samples seen.
         """
         self.update = update
@@ -547,13 +548,14 @@ cdef class Engine:
         self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration, Py_ssize_t groups
     ) noexcept nogil:
         """This thread's groups of tiles, and their gradients."""
-        cdef Py_ssize_t count = (rows + self.tile_capacity - 1) // self.tile_capacity, group, i, begin, end
+        cdef Py_ssize_t count = (rows + self.tile_capacity - 1) // self.tile_capacity, group, first, i, begin, end
         for group in range(groups * thread // self.team.size, groups * (thread + 1) // self.team.size):
-            for i in range(count * group // groups, count * (group + 1) // groups):
+            first = count * group // groups
+            for i in range(first, count * (group + 1) // groups):
                 begin, end = share(rows, TILE_STEP, i, count), share(rows, TILE_STEP, i + 1, count)
                 self.run_samples(thread, <Context>self.tiles[thread], 0, start, begin, end - begin, iteration)
                 if self.backwards and self.gradients is not None:
-                    self.gradients.collect_tile(&(<Context>self.tiles[thread]).batch, group, i > count * group // groups)
+                    self.gradients.collect_tile(&(<Context>self.tiles[thread]).batch, group, i > first)
 
     cdef void run_samples(
         self, Py_ssize_t thread, Context context, Py_ssize_t place, Py_ssize_t start, Py_ssize_t begin,

@@ -195,7 +195,7 @@ def product(
     ValueError
         If the shapes do not fit, or one is empty.
     """
-    cdef Py_ssize_t m = a.shape[transpose_a], k = a.shape[not transpose_a], n = b.shape[not transpose_b], i
+    cdef Py_ssize_t m = a.shape[transpose_a], k = a.shape[not transpose_a], n = b.shape[not transpose_b], _
     cdef unsigned char[::1] workspace = np.empty(WORKSPACE_BYTES + 64, np.uint8)
     cdef void* aligned = <void*>((<size_t>&workspace[0] + 63) & ~<size_t>63)
     if b.shape[transpose_b] != k or out.shape[0] != m or out.shape[1] != n:
@@ -203,7 +203,7 @@ def product(
     if m == 0 or n == 0 or k == 0:
         raise ValueError("The matrices must not be empty.")
     with nogil:
-        for i in range(repeat):
+        for _ in range(repeat):
             multiply(
                 m, n, k, &a[0, 0], 1 if transpose_a else k, m if transpose_a else 1,
                 &b[0, 0], 1 if transpose_b else n, k if transpose_b else 1, False,

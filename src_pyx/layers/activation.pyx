@@ -17,16 +17,17 @@ cdef class Activation(Layer):
         self.kernel = Kernel(function.name, numbers)
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
+        cdef Py_ssize_t rows = batch.rows * self.rows
         self.kernel.forward(
-            input_of(self, batch, 0).value, output_of(self, batch).value, batch.rows * self.rows, self.width, self.is_double
+            input_of(self, batch, 0).value, output_of(self, batch).value, rows, self.width, self.is_double
         )
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
         cdef Py_ssize_t n = batch.rows * output_of(self, batch).width
         cdef void* delta = output_of(self, batch).delta
-        self.kernel.backward(
-            delta, input_of(self, batch, 0).value, output_of(self, batch).value, batch.rows * self.rows, self.width, self.is_double
-        )
+        cdef const void* x = input_of(self, batch, 0).value
+        cdef const void* y = output_of(self, batch).value
+        self.kernel.backward(delta, x, y, batch.rows * self.rows, self.width, self.is_double)
         if self.inputs[0] == self.output:
             return
         if self.is_double:

@@ -3,7 +3,7 @@
 from cython cimport floating
 
 from cbackprop.compiled.kernels.matrix cimport multiply, sum_rows
-from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer, input_of, output_of
+from cbackprop.compiled.layers.layer cimport Batch, Layer, input_of, output_of
 
 
 cdef enum:

@@ -104,7 +104,9 @@ cdef class Dropout(Layer):
         cdef Py_ssize_t n = batch.rows * output_of(self, batch).width
         cdef floating* dx = <floating*>input_of(self, batch, 0).delta
         if active:
-            dropout_backward(n, <floating>self.scale, <const uint8_t*>scratch_of(self, batch), dy, dx, self.accumulate[0])
+            dropout_backward(
+                n, <floating>self.scale, <const uint8_t*>scratch_of(self, batch), dy, dx, self.accumulate[0]
+            )
         elif self.inputs[0] != self.output:
             copy_or_add(n, dy, self.accumulate[0], dx)
 

@@ -33,14 +33,14 @@ cdef class Gather(Layer):
     cdef void backward(self, const Batch* batch) noexcept nogil:
         cdef const void* dy = output_of(self, batch).delta
         cdef void* dx = input_of(self, batch, 0).delta
-        cdef Py_ssize_t width = input_of(self, batch, 0).width
+        cdef Py_ssize_t width = input_of(self, batch, 0).width, out_width = output_of(self, batch).width
         cdef bint add = self.accumulate[0]
         if dx == NULL:
             return
         if self.is_double:
-            scatter_rows(batch.rows, width, output_of(self, batch).width, self.index, <const double*>dy, add, <double*>dx)
+            scatter_rows(batch.rows, width, out_width, self.index, <const double*>dy, add, <double*>dx)
         else:
-            scatter_rows(batch.rows, width, output_of(self, batch).width, self.index, <const float*>dy, add, <float*>dx)
+            scatter_rows(batch.rows, width, out_width, self.index, <const float*>dy, add, <float*>dx)
 
 
 cdef class Permute(Gather):
