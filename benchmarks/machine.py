@@ -50,14 +50,14 @@ def fma_peak(threads: int = 1, seconds: float = 0.2) -> float:
 
 
 def memory_bandwidth(threads: int = 1, seconds: float = 0.5) -> float:
-    """GB/s of a triad over vectors that together are six times as large as the largest cache."""
-    numbers = 2 * largest_cache() // 4 // threads
+    """GB/s of a triad over two vectors, each twice as large as the largest cache at least."""
+    numbers = max(2 * largest_cache() // 4, 2**24)
     return on_threads(lambda: limits.stream_bandwidth(seconds, numbers), threads)
 
 
-def bandwidth(nbytes: int, seconds: float = 0.02) -> float:
-    """GB/s of one thread's triad over so many bytes in all: that of the cache they fit into, or of memory."""
-    return limits.stream_bandwidth(seconds, max(nbytes // 12, 1))
+def bandwidth(nbytes: int, seconds: float = 0.05) -> float:
+    """GB/s of one thread's triad over vectors of so many bytes in all: of the cache they fit into, or of memory."""
+    return limits.stream_bandwidth(seconds, max(nbytes // 8, 1))
 
 
 def describe(threads: int = 1) -> dict[str, Any]:
