@@ -145,6 +145,18 @@ def explain(rows: list[dict[str, Any]], report: Report) -> bool:
     return any("WRONG" in text for text in lines)
 
 
+def complain(workers: list[Worker], report: Report) -> dict[str, float]:
+    """How many processors each peer had on average; tells if cbackprop's thread did not have one for itself."""
+    used = {worker.name: worker("processors") for worker in workers}
+    if workers[0].threads == 1 and used["cbackprop"] < 0.95:
+        report.say(
+            "",
+            f"**Disturbed:** other programs had the processor for {share(1 - used['cbackprop'])} of the time. "
+            "Times are too long by as much; ratios suffer less.",
+        )
+    return used
+
+
 def run(options: argparse.Namespace, threads: int, report: Report) -> dict[str, Any]:
     """Both tables for a number of threads."""
     about = machine.describe(threads)
@@ -156,6 +168,7 @@ def run(options: argparse.Namespace, threads: int, report: Report) -> dict[str, 
             if options.cases[kind]:
                 peak = about["fma_peak_gflops"]
                 found[kind] = compare(kind, options, workers, described, peak, report)
+        found["processors_used"] = complain(workers, report)
     finally:
         for worker in workers:
             worker.close()
@@ -188,7 +201,7 @@ def draw_panel(axis: Any, run: dict[str, Any], kind: str) -> None:
     axis.set_yticks(range(len(rows)), [row["case"] for row in rows])
     axis.invert_yaxis()
     axis.set_xlabel(f"{kind}, {run['machine']['threads']} thread(s): speed relative to the best peer")
-    axis.legend(fontsize="small")
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(names), fontsize="small", frameon=False)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -28,6 +28,7 @@ class Server:
         self.peer = importlib.import_module(f"peers.{name}")
         self.peer.set_threads(threads)
         self.job: Any = None
+        self.wall = self.cpu = 0.0
 
     def about(self) -> dict[str, Any]:
         """Title, versions, and what the peer can do."""
@@ -46,9 +47,16 @@ class Server:
         return self.job.run(1)
 
     def seconds(self, count: int) -> float:
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         self.job.run(count)
-        return time.perf_counter() - start
+        taken = time.perf_counter() - start
+        self.wall += taken
+        self.cpu += time.process_time() - cpu
+        return taken
+
+    def processors(self) -> float:
+        """How many processors were used on average so far."""
+        return self.cpu / max(self.wall, 1e-9)
 
     def calibrate(self, wanted: float) -> int:
         """How many repetitions take so many seconds; the first run, which may compile, does not count."""
