@@ -123,7 +123,7 @@ def compare(
     titles = [about[name]["title"] for name in names]
     report.table(
         f"{kind}: µs a {unit} (ratio to the best peer), {workers[0].threads} thread(s)",
-        ["network", *titles, "best peer", "of FMA peak", "samples/s"],
+        ["network", *titles, "best peer", "cbackprop: of FMA peak", "samples/s"],
     )
     rows = []
     for case in options.cases[kind]:

@@ -97,22 +97,33 @@ def prepare(workers: list[Worker], kind: str, case: Any, result: Result) -> list
     return ready
 
 
+def calibrate(workers: list[Worker], seconds: float, result: Result) -> dict[Worker, int]:
+    """How many repetitions take each worker about so many seconds."""
+    counts = {}
+    for worker in workers:
+        try:
+            counts[worker] = worker("calibrate", seconds)
+        except PeerError as failure:
+            result.reasons[worker.name] = str(failure)
+    return counts
+
+
 def measure(workers: list[Worker], kind: str, case: Any, rounds: int, seconds: float, checked: bool = True) -> Result:
     """Time a case in rounds that take each peer about so many seconds, after calibrating runs to warm up."""
     result = Result()
     ready = prepare(workers, kind, case, result)
     if checked:
         ready = check(ready, kind, case, result)
-    counts = {}
-    for worker in ready:
-        try:
-            counts[worker] = worker("calibrate", seconds)
-        except PeerError as failure:
-            result.reasons[worker.name] = str(failure)
+    counts = calibrate(ready, seconds, result)
     steps = case.steps if isinstance(case, Network) else 1
     for _ in range(rounds):
-        for worker, count in counts.items():
+        for worker, count in list(counts.items()):
             time.sleep(PAUSE)
-            taken = worker("seconds", count)
-            result.seconds.setdefault(worker.name, []).append(taken / (count * steps))
+            try:
+                taken = worker("seconds", count)
+                result.seconds.setdefault(worker.name, []).append(taken / (count * steps))
+            except PeerError as failure:
+                result.reasons[worker.name] = str(failure)
+                result.seconds.pop(worker.name, None)
+                del counts[worker]
     return result

@@ -20,6 +20,8 @@ import pickle
 import time
 from typing import Any
 
+from peers import UnsupportedError
+
 
 class Server:
     """Answers questions about one peer. Each public method is a question."""
@@ -80,8 +82,8 @@ def main() -> None:
             server = server or Server(sys.argv[1], int(sys.argv[2]))
             answer = True, getattr(server, method)(*arguments)
         except Exception as error:
-            first = (str(error).splitlines() or [""])[0]
-            answer = False, f"{type(error).__name__}: {first[:200]}"
+            first = (str(error).splitlines() or [""])[0][:200]
+            answer = False, first if isinstance(error, UnsupportedError) else f"{type(error).__name__}: {first}"
         pickle.dump(answer, answers)
         answers.flush()
 

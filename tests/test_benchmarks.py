@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from cbackprop.compiled.kernels import limits
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -65,6 +67,14 @@ def test_compare_finds_a_peer_that_computes_something_else(tmp_path):
     assert done.returncode == 1, done.stdout + done.stderr
     assert "**wrong**" in done.stdout
     assert "weights differ by" in done.stdout
+
+
+def test_limits():
+    assert 0.1 < limits.fma_peak(0.001) < 10_000
+    assert limits.stream_bandwidth(0.001, 1) > 0
+    assert limits.stream_bandwidth(0.001, 100_000) > 0.1
+    with pytest.raises(ValueError, match="size must be at least 1, but got 0"):
+        limits.stream_bandwidth(0.001, 0)
 
 
 @pytest.mark.parametrize(

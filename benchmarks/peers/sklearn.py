@@ -31,10 +31,12 @@ def set_threads(n: int) -> None:
 
 def arguments(network: Network) -> dict[str, Any]:
     """The arguments that say this network; early stopping can never set in."""
-    if network.activation not in ACTIVATIONS or network.optimizer not in SOLVERS:
-        raise UnsupportedError(f"no {network.activation} with {network.optimizer}")
+    if network.activation not in ACTIVATIONS:
+        raise UnsupportedError(f"it has no {network.activation}")
+    if network.optimizer not in SOLVERS:
+        raise UnsupportedError(f"it has no {network.optimizer}")
     if network.loss == "ce" and network.widths[-1] < 3:
-        raise UnsupportedError("two classes make a sigmoid")
+        raise UnsupportedError("it makes a sigmoid of two classes")
     halved_sum = network.loss == "mse" and network.optimizer != "adam"
     return {
         "hidden_layer_sizes": network.widths[1:-1],
