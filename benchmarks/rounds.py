@@ -16,6 +16,16 @@ WEIGHTS_TOLERANCE, CHANGE_TOLERANCE = 1e-3, 0.03
 PAUSE = 0.005  # seconds for the last peer's threads to stop spinning
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How often and for how long each peer is timed, by which clock ("wall" or "cpu"), and whether it is checked."""
+
+    rounds: int
+    seconds: float
+    clock: str = "wall"
+    checked: bool = True
+
+
 @dataclass
 class Result:
     """Seconds a step or a call of each peer in each round, and why a peer has none."""
@@ -108,19 +118,19 @@ def calibrate(workers: list[Worker], seconds: float, result: Result) -> dict[Wor
     return counts
 
 
-def measure(workers: list[Worker], kind: str, case: Any, rounds: int, seconds: float, checked: bool = True) -> Result:
-    """Time a case in rounds that take each peer about so many seconds, after calibrating runs to warm up."""
+def measure(workers: list[Worker], kind: str, case: Any, plan: Plan) -> Result:
+    """Time a case in rounds, after calibrating runs to warm up."""
     result = Result()
     ready = prepare(workers, kind, case, result)
-    if checked:
+    if plan.checked:
         ready = check(ready, kind, case, result)
-    counts = calibrate(ready, seconds, result)
+    counts = calibrate(ready, plan.seconds, result)
     steps = case.steps if isinstance(case, Network) else 1
-    for _ in range(rounds):
+    for _ in range(plan.rounds):
         for worker, count in list(counts.items()):
             time.sleep(PAUSE)
             try:
-                taken = worker("seconds", count)
+                taken = worker("seconds", count, plan.clock)
                 result.seconds.setdefault(worker.name, []).append(taken / (count * steps))
             except PeerError as failure:
                 result.reasons[worker.name] = str(failure)

@@ -32,7 +32,19 @@ def results(folder, name):
 def test_compare(tmp_path):
     (tmp_path / "jax.py").write_text("raise ImportError('not here')")
     done = run(
-        *("compare.py", "--only", "2-8-1", "--rounds", "2", "--seconds", "0.01", "--peers", "numpy,jax"),
+        *(
+            "compare.py",
+            "--only",
+            "2-8-1",
+            "--rounds",
+            "2",
+            "--seconds",
+            "0.01",
+            "--peers",
+            "numpy,jax",
+            "--clock",
+            "cpu",
+        ),
         *("--output", str(tmp_path)),
         path=tmp_path,
     )
@@ -83,6 +95,7 @@ def test_limits():
         (["--peers", "numpy,abacus"], "There is no peer 'abacus'"),
         (["--only", "nothing"], "No network's name contains 'nothing'"),
         (["--threads", "0"], "processors for --threads"),
+        (["--clock", "cpu", "--threads", "1", "1"], "needs --threads 1"),
         (["--network", "3"], "two or more widths"),
     ],
 )
