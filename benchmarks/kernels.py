@@ -263,6 +263,8 @@ def draw(data: dict[str, Any], figure: Any) -> None:
 def draw_squares(axis: Any, rows: list[dict[str, Any]], data: dict[str, Any]) -> None:
     for name in ("cbackprop", "BLAS", "NumPy"):
         points = [(row["m"], row["gflops"][name]) for row in rows if name in row["gflops"]]
+        if not points:
+            continue
         axis.plot([x for x, _ in points], [y for _, y in points], marker=".", label=name)
     axis.axhline(peak_of(data), color="grey", linewidth=0.8)
     axis.set(xscale="log", xlabel="size of square matrices", ylabel="GF/s")
