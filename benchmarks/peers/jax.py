@@ -1,7 +1,8 @@
 """JAX: an epoch is one jitted `lax.scan` over batches, with weights and optimizer's state donated.
 
 The order of the rows comes from NumPy, whose permutation is faster than JAX's, which sorts; the gather of each batch
-is inside the jitted epoch. Optimizers are written by hand, so that XLA fuses each into one pass.
+is inside the jitted epoch. Unrolling the scan once gains a seventh on the smallest network. Optimizers are written by
+hand, so that XLA fuses each into one pass.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def epoch(network: Network, state: Any, x: Any, y: Any, rows: Any) -> Any:
         picked = (array.at[batch].get(mode="promise_in_bounds") for array in (x, y))
         return step(network, state, *picked), None
 
-    return jax.lax.scan(body, state, rows)[0]
+    return jax.lax.scan(body, state, rows, unroll=min(2, len(rows)))[0]
 
 
 class Training:
