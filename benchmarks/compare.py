@@ -1,134 +1,227 @@
-"""Microseconds per training step: compiled C against the NumPy twin, in interleaved rounds.
+"""Training and inference of cbackprop against NumPy, scikit-learn, PyTorch, JAX and ONNX Runtime.
 
-Each network is trained on random data. A round times one `fit` of each engine, one after the other; the table shows
-the medians over the rounds, and the median of the ratios within a round, which a change of clock speed leaves alone.
+Every peer runs in a process of its own, starts from the same weights, and is first checked to compute the same as
+cbackprop. Then come rounds in which each peer is timed once. Tables show medians over the rounds, and in brackets
+the ratio to the best peer: the median over the rounds of a time divided by the best peer's in the same round.
 """
 
 from __future__ import annotations
 
 import argparse
-import platform
-import statistics
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-import cbackprop as cb
-from cbackprop import layers
-
-ENGINES = ("compiled", "reference")
-
-
-@dataclass(frozen=True)
-class Network:
-    """Widths from input to output, how it is trained, and how many steps make an epoch."""
-
-    widths: tuple[int, ...]
-    activation: str
-    last: str
-    loss: str
-    batch: int
-    optimizer: Callable[[], Any]
-    steps: int
-
-    @property
-    def name(self) -> str:
-        kind = {"mse": "MSE", "sparse_categorical_crossentropy": "CE"}[self.loss]
-        return (
-            f"{'-'.join(map(str, self.widths))} {self.activation} {kind}, batch {self.batch}, {self.optimizer().name}"
-        )
-
-    def model(self, engine: str) -> cb.Sequential:
-        *hidden, outputs = self.widths[1:]
-        stack = [layers.Dense(width, activation=self.activation) for width in hidden]
-        model = cb.Sequential([cb.Input((self.widths[0],)), *stack, layers.Dense(outputs, activation=self.last)])
-        model.compile(self.optimizer(), self.loss, engine=engine)
-        return model
-
-    def data(self) -> tuple[Any, Any]:
-        rng = np.random.default_rng(0)
-        samples = self.batch * self.steps
-        x = rng.normal(size=(samples, self.widths[0])).astype(np.float32)
-        if self.loss == "mse":
-            return x, rng.normal(size=(samples, self.widths[-1])).astype(np.float32)
-        return x, rng.integers(self.widths[-1], size=samples)
+import machine
+import peers
+import workloads
+from report import Report, number, share
+from rounds import Plan, Result, measure
+from worker import PeerError, Worker
 
 
-def classifier(widths: tuple[int, ...], batch: int, optimizer: Callable[[], Any], steps: int) -> Network:
-    return Network(widths, "relu", "softmax", "sparse_categorical_crossentropy", batch, optimizer, steps)
-
-
-def regressor(
-    widths: tuple[int, ...], activation: str, batch: int, optimizer: Callable[[], Any], steps: int
-) -> Network:
-    return Network(widths, activation, "linear", "mse", batch, optimizer, steps)
-
-
-NETWORKS = [
-    regressor((2, 8, 1), "tanh", 4, cb.optimizers.SGD, 500),
-    regressor((8, 64, 64, 4), "relu", 32, cb.optimizers.Adam, 200),
-    classifier((64, 64, 10), 32, cb.optimizers.Adam, 200),
-    regressor((30, 128, 64, 1), "relu", 128, cb.optimizers.Adam, 100),
-    classifier((784, 128, 10), 32, cb.optimizers.SGD, 100),
-    classifier((784, 512, 256, 10), 128, cb.optimizers.Adam, 20),
-    regressor((4, 32, 16, 4), "tanh", 10_000, cb.optimizers.Adam, 3),
-]
-
-
-def seconds_per_step(model: cb.Sequential, x: Any, y: Any, network: Network) -> float:
-    start = time.perf_counter()
-    model.fit(x, y, batch_size=network.batch, verbose=0)
-    return (time.perf_counter() - start) / network.steps
-
-
-def measure(network: Network, rounds: int) -> dict[str, float]:
-    """Medians over the rounds, after one round to warm up."""
-    x, y = network.data()
-    models = {engine: network.model(engine) for engine in ENGINES}
-    times: dict[str, list[float]] = {engine: [] for engine in ENGINES}
-    for round_number in range(rounds + 1):
-        for engine, model in models.items():
-            seconds = seconds_per_step(model, x, y, network)
-            if round_number:
-                times[engine].append(seconds)
-    ratios = [slow / fast for fast, slow in zip(*times.values(), strict=True)]
-    return {engine: statistics.median(t) for engine, t in times.items()} | {"ratio": statistics.median(ratios)}
-
-
-def processor() -> str:
-    """The processor's name as the system tells it."""
-    info = Path("/proc/cpuinfo")
-    names = (
-        [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line]
-        if info.exists()
-        else []
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=0.05, help="of each peer in each round, at least one epoch")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1], help="one or several numbers of threads")
+    parser.add_argument(
+        "--clock", choices=("wall", "cpu"), default="wall", help="cpu: the process's own time, for a busy machine"
     )
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", default="", help="part of a network's name")
-    options = parser.parse_args()
-    cb.config.set_num_threads(options.threads)
-    print(f"{processor()}, {options.threads} thread(s), median of {options.rounds} rounds, µs per step\n")
-    print("| network | cbackprop | NumPy twin | ratio |")
-    print("|---|---:|---:|---:|")
-    for network in NETWORKS:
-        if options.only in network.name:
-            result = measure(network, options.rounds)
-            print(
-                f"| {network.name} | {1e6 * result['compiled']:,.1f} | {1e6 * result['reference']:,.1f} "
-                f"| {result['ratio']:.1f} |",
-                flush=True,
+    parser.add_argument("--peers", default=",".join(peers.NAMES), help=f"some of {','.join(peers.NAMES)}")
+    parser.add_argument("--no-check", action="store_true", help="do not compare what the peers compute")
+    parser.add_argument("--output", type=Path, help="directory for compare.md, compare.json and compare.png")
+    own = parser.add_argument_group("a network of your own, instead of those in workloads.py")
+    own.add_argument("--network", help="widths from input to output, such as 17-50-3")
+    own.add_argument("--activation", choices=workloads.ACTIVATIONS, default="relu")
+    own.add_argument("--loss", choices=workloads.LOSSES, default="ce")
+    own.add_argument("--batch", type=int, default=32)
+    own.add_argument("--optimizer", choices=workloads.RATES, default="adam")
+    options = parser.parse_args(arguments)
+    complaint = find_fault(options)
+    if complaint:
+        parser.error(complaint)
+    return options
+
+
+def find_fault(options: argparse.Namespace) -> str:
+    """What is wrong about the options, if anything; sets what follows from them."""
+    options.peers = options.peers.split(",")
+    unknown = [name for name in options.peers if name not in peers.NAMES]
+    if unknown:
+        return f"There is no peer {unknown[0]!r}. Choose from: {', '.join(peers.NAMES)}."
+    if not 1 <= min(options.threads) <= max(options.threads) <= len(machine.cpus()):
+        return f"There are {len(machine.cpus())} processors for --threads."
+    if options.clock == "cpu" and options.threads != [1]:
+        return "--clock cpu adds up the time of all threads: it needs --threads 1."
+    if options.rounds < 1:
+        return "--rounds must be at least 1."
+    training, inference = workloads.TRAINING, workloads.INFERENCE
+    if options.network:
+        try:
+            network = workloads.given(
+                options.network, options.activation, options.loss, options.batch, options.optimizer
             )
+        except ValueError as error:
+            return str(error)
+        training = [network]
+        inference = [case for rows in (1, 10_000) for case in workloads.predictions(network, rows)]
+    chosen = {"Training": training, "Inference": inference}
+    options.cases = {kind: [case for case in cases if options.only in case.name] for kind, cases in chosen.items()}
+    return "" if any(options.cases.values()) else f"No network's name contains {options.only!r}."
+
+
+def start(options: argparse.Namespace, threads: int, report: Report) -> tuple[list[Worker], dict[str, Any]]:
+    """Workers of the peers that are there, cbackprop's first, and what each says about itself."""
+    names = ["cbackprop", *(name for name in options.peers if name != "cbackprop")]
+    found, about = [], {}
+    for name in names:
+        worker = Worker(name, threads)
+        try:
+            about[name] = worker("about")
+            found.append(worker)
+        except PeerError as failure:
+            worker.close()
+            about[name] = {"title": name, "versions": {}, "kinds": ["Training", "Inference"], "absent": str(failure)}
+            report.say(f"{name} is left blank: {failure}  ")
+    versions = {package: version for one in about.values() for package, version in one["versions"].items()}
+    report.say("Versions: " + ", ".join(f"{package} {version}" for package, version in versions.items()) + ".")
+    return found, about
+
+
+def figures(case: Any, result: Result, peak: float) -> dict[str, Any]:
+    """Everything about a case for the JSON file."""
+    training = isinstance(case, workloads.Network)
+    rows = case.batch if training else case.rows
+    operations = case.step_operations() if training else case.network.forward_operations(rows)
+    found: dict[str, Any] = {"case": case.name, "operations": operations, "rows": rows, "best": result.best()}
+    found["peers"] = {
+        peer: {
+            "seconds": times,
+            "median": result.median(peer),
+            "ratio_to_best": result.ratio(peer),
+            "gflops": operations / result.median(peer) / 1e9,
+            "share_of_peak": operations / result.median(peer) / 1e9 / peak,
+            "samples_per_second": rows / result.median(peer),
+        }
+        for peer, times in result.seconds.items()
+    }
+    found["blank"] = result.reasons
+    return found
+
+
+def cell(found: dict[str, Any], peer: str) -> str:
+    one = found["peers"].get(peer)
+    if one is None:
+        return "**wrong**" if found["blank"].get(peer, "").startswith("WRONG") else ""
+    ratio = one["ratio_to_best"]
+    return number(1e6 * one["median"]) + ("" if ratio is None else f" ({ratio:.2f})")
+
+
+def compare(
+    kind: str, options: argparse.Namespace, workers: list[Worker], about: Any, peak: float, report: Report
+) -> Any:
+    """One table: the cases of a kind in the rows, peers in the columns."""
+    names = [name for name in about if kind in about[name]["kinds"]]
+    unit = "step" if kind == "Training" else "call"
+    titles = [about[name]["title"] for name in names]
+    report.table(
+        f"{kind}: µs a {unit} (ratio to the best peer), {workers[0].threads} thread(s)",
+        ["network", *titles, "best peer", "cbackprop: of FMA peak", "samples/s"],
+    )
+    rows = []
+    plan = Plan(options.rounds, options.seconds, options.clock, not options.no_check)
+    for case in options.cases[kind]:
+        able = [worker for worker in workers if worker.name in names]
+        found = figures(case, measure(able, kind, case, plan), peak)
+        rows.append(found)
+        own = found["peers"].get("cbackprop", {})
+        best = about[found["best"]]["title"] if found["best"] else ""
+        extra = share(own.get("share_of_peak")), number(own.get("samples_per_second"))
+        report.row(case.name, *(cell(found, name) for name in names), best, *extra)
+    return rows
+
+
+def explain(rows: list[dict[str, Any]], report: Report) -> bool:
+    """Say why cells are blank; whether anything computed something wrong."""
+    lines = sorted({f"- {row['case']}: {peer}: {why}" for row in rows for peer, why in row["blank"].items()})
+    if lines:
+        report.say("", "Blank cells:", "", *lines)
+    return any("WRONG" in text for text in lines)
+
+
+def complain(workers: list[Worker], report: Report) -> dict[str, float]:
+    """How many processors each peer had on average; tells if cbackprop's thread did not have one for itself."""
+    used = {worker.name: worker("processors") for worker in workers}
+    if workers[0].threads == 1 and used["cbackprop"] < 0.95:
+        report.say(
+            "",
+            f"**Disturbed:** other programs had the processor for {share(1 - used['cbackprop'])} of the time. "
+            "By the clock on the wall, times are too long by as much; ratios suffer less.",
+        )
+    return used
+
+
+def run(options: argparse.Namespace, threads: int, report: Report) -> dict[str, Any]:
+    """Both tables for a number of threads."""
+    about = machine.describe(threads)
+    report.say("", f"# {threads} thread(s)", "", machine.headline(about) + ".  ")
+    workers, described = start(options, threads, report)
+    found: dict[str, Any] = {"machine": about, "peers": described}
+    try:
+        for kind in ("Training", "Inference"):
+            if options.cases[kind]:
+                peak = about["fma_peak_gflops"]
+                found[kind] = compare(kind, options, workers, described, peak, report)
+        found["processors_used"] = complain(workers, report)
+    finally:
+        for worker in workers:
+            worker.close()
+    found["wrong"] = explain([row for kind in ("Training", "Inference") for row in found.get(kind, [])], report)
+    return found
+
+
+def draw(runs: list[dict[str, Any]], figure: Any) -> None:
+    """Speed relative to the best peer, a panel for each table: longer is faster."""
+    panels = [(run, kind) for run in runs for kind in ("Training", "Inference") if run.get(kind)]
+    figure.set_size_inches(10, 1 + sum(0.6 + 0.6 * len(run[kind]) for run, kind in panels))
+    heights = [1 + len(run[kind]) for run, kind in panels]
+    axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for axis, (run, kind) in zip(axes, panels, strict=True):
+        draw_panel(axis, run, kind)
+
+
+def draw_panel(axis: Any, run: dict[str, Any], kind: str) -> None:
+    rows, names = run[kind], list(run["peers"])
+    for place, name in enumerate(names):
+        ratios = [row["peers"].get(name, {}).get("ratio_to_best") for row in rows]
+        bars = [(index, 1 / ratio) for index, ratio in enumerate(ratios) if ratio]
+        if bars:
+            positions = [index + 0.8 * (place + 0.5) / len(names) - 0.4 for index, _ in bars]
+            color = f"C{place}" if name != "cbackprop" else "black"
+            title = run["peers"][name]["title"]
+            axis.barh(positions, [speed for _, speed in bars], 0.8 / len(names), color=color, label=title)
+    axis.axvline(1, color="grey", linewidth=0.8)
+    axis.set_xscale("log")
+    axis.set_yticks(range(len(rows)), [row["case"] for row in rows])
+    axis.invert_yaxis()
+    axis.set_xlabel(f"{kind}, {run['machine']['threads']} thread(s): speed relative to the best peer")
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(names), fontsize="small", frameon=False)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
+    report = Report("compare")
+    report.say(
+        f"Median of {options.rounds} interleaved rounds of about {1000 * options.seconds:.0f} ms for each peer, "
+        f"by the {options.clock} clock."
+    )
+    runs = [run(options, threads, report) for threads in options.threads]
+    report.data = {"rounds": options.rounds, "clock": options.clock, "checked": not options.no_check, "runs": runs}
+    report.write(options.output, lambda figure: draw(runs, figure))
+    return int(any(one["wrong"] for one in runs))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

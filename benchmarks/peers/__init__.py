@@ -1,0 +1,24 @@
+"""The libraries that are measured: one module each, all with the same contents.
+
+``TITLE``
+    How the library is called in tables.
+``PACKAGES``
+    The distributions whose versions matter.
+``set_threads(n)``
+    Called once, before anything else. The process has been told already by its affinity and environment.
+``Training(network)``
+    A `workloads.Network` with its own starting weights and data. ``steps(count)`` takes so many steps on the first
+    batch and returns the weights, for comparison; ``run(epochs)`` is what is timed: every epoch visits all rows in
+    a new random order.
+``Inference(prediction)``
+    A `workloads.Prediction`. ``run(calls)`` is what is timed, and returns the last call's outputs; each call goes
+    from one NumPy array to another.
+
+A class that a library has no use for is left out. What it cannot express raises `UnsupportedError`.
+"""
+
+NAMES = ("cbackprop", "numpy", "sklearn", "torch", "jax", "onnxruntime")
+
+
+class UnsupportedError(Exception):
+    """The library's arguments cannot say this network."""

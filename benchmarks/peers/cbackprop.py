@@ -1,0 +1,69 @@
+"""cbackprop: `fit` on arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workloads import MOMENTUM, RATES, RHO, RMSPROP_EPSILON, Network, Prediction
+
+import cbackprop as cb
+from cbackprop import layers, optimizers
+
+TITLE = "cbackprop"
+PACKAGES = ("cbackprop",)
+LOSSES = {"mse": "mse", "ce": "sparse_categorical_crossentropy"}
+OPTIMIZERS = {
+    "sgd": lambda rate: optimizers.SGD(rate),
+    "momentum": lambda rate: optimizers.SGD(rate, momentum=MOMENTUM),
+    "adam": lambda rate: optimizers.Adam(rate),
+    "rmsprop": lambda rate: optimizers.RMSprop(rate, RHO, epsilon=RMSPROP_EPSILON),
+}
+
+
+def set_threads(n: int) -> None:
+    cb.config.set_num_threads(n)
+
+
+def make(network: Network, engine: str) -> cb.Sequential:
+    """The compiled model with the network's weights."""
+    *hidden, outputs = network.widths[1:]
+    stack = [layers.Dense(width, activation=network.activation) for width in hidden]
+    last = layers.Dense(outputs, activation="softmax" if network.loss == "ce" else "linear")
+    model = cb.Sequential([cb.Input((network.widths[0],)), *stack, last])
+    model.compile(OPTIMIZERS[network.optimizer](RATES[network.optimizer]), LOSSES[network.loss], engine=engine)
+    model.set_weights(network.weights())
+    return model
+
+
+class Training:
+    engine = "compiled"
+
+    def __init__(self, network: Network) -> None:
+        self.batch = network.batch
+        self.x, self.y = network.data()
+        self.model = make(network, self.engine)
+
+    def steps(self, count: int) -> list[Any]:
+        for _ in range(count):
+            self.model.train_on_batch(self.x[: self.batch], self.y[: self.batch])
+        return self.model.get_weights()
+
+    def run(self, epochs: int) -> None:
+        self.model.fit(self.x, self.y, batch_size=self.batch, epochs=epochs, verbose=0)
+
+
+class Inference:
+    def __init__(self, prediction: Prediction) -> None:
+        model = make(prediction.network, "compiled")
+        doors = {
+            "predict_on_batch": model.predict_on_batch,
+            "model(x)": model,
+            "predict": lambda x: model.predict(x, verbose=0),
+        }
+        self.call = doors[prediction.door]
+        self.x = prediction.network.inputs(prediction.rows)
+
+    def run(self, calls: int) -> Any:
+        for _ in range(calls):
+            y = self.call(self.x)
+        return y

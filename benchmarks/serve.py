@@ -1,0 +1,93 @@
+"""The process of one peer: reads pickled questions from its standard input, and answers on its standard output.
+
+python benchmarks/serve.py PEER THREADS CPU,CPU,...
+
+Only `worker.py` starts it. The affinity is set before any library is imported, since many count processors then.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if __name__ == "__main__" and hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {int(cpu) for cpu in sys.argv[3].split(",")})
+
+import importlib
+import importlib.metadata
+import math
+import pickle
+import time
+from typing import Any
+
+from peers import UnsupportedError
+
+
+class Server:
+    """Answers questions about one peer. Each public method is a question."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        self.peer = importlib.import_module(f"peers.{name}")
+        self.peer.set_threads(threads)
+        self.job: Any = None
+        self.wall = self.cpu = 0.0
+
+    def about(self) -> dict[str, Any]:
+        """Title, versions, and what the peer can do."""
+        kinds = [kind for kind in ("Training", "Inference") if hasattr(self.peer, kind)]
+        versions = {package: importlib.metadata.version(package) for package in self.peer.PACKAGES}
+        return {"title": self.peer.TITLE, "versions": versions, "kinds": kinds}
+
+    def prepare(self, kind: str, case: Any) -> None:
+        self.job = None  # frees the memory of the last one first
+        self.job = getattr(self.peer, kind)(case)
+
+    def steps(self, count: int) -> Any:
+        return self.job.steps(count)
+
+    def outputs(self) -> Any:
+        return self.job.run(1)
+
+    def seconds(self, count: int, clock: str = "wall") -> float:
+        """How long so many repetitions take by the clock on the wall, or by the process's own ("cpu")."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        self.job.run(count)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        self.wall += wall
+        self.cpu += cpu
+        return cpu if clock == "cpu" else wall
+
+    def processors(self) -> float:
+        """How many processors were used on average so far."""
+        return self.cpu / max(self.wall, 1e-9)
+
+    def calibrate(self, wanted: float) -> int:
+        """How many repetitions take so many seconds; the first run, which may compile, does not count."""
+        self.job.run(1)
+        count = 1
+        while (taken := self.seconds(count)) < wanted / 2:
+            count = math.ceil(count * min(10, wanted / max(taken, 1e-7)))
+        return max(1, round(count * wanted / taken))
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print must not get between the answers
+    server: Any = None
+    while True:
+        try:
+            method, *arguments = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        try:
+            server = server or Server(sys.argv[1], int(sys.argv[2]))
+            answer = True, getattr(server, method)(*arguments)
+        except Exception as error:
+            first = (str(error).splitlines() or [""])[0][:200]
+            answer = False, first if isinstance(error, UnsupportedError) else f"{type(error).__name__}: {first}"
+        pickle.dump(answer, answers)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
