@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -234,6 +235,10 @@ class CompiledEngine(Engine):
 
     # Running
 
+    def _blas(self) -> AbstractContextManager[None]:
+        """Hold BLAS to one thread if layers call it. Its idle threads take processors from ours when let loose again."""
+        return threads.limited(1) if any(layer.calls_blas for layer in self.runner.layers) else nullcontext()
+
     def _begin(self, data: Data) -> None:
         if self.runner.busy:
             raise RuntimeError("The model is in the middle of a batch: it cannot be used now.")
@@ -254,7 +259,7 @@ class CompiledEngine(Engine):
         tick: Tick = None,
     ) -> None:
         """Run the samples order[start:stop] forwards and backwards, a batch at a time, without the GIL."""
-        with self.lock, threads.limited(1):
+        with self.lock, self._blas():
             batch_size = min(batch_size, stop - start)
             count = self._threads(3 * self.flops * batch_size)
             self._begin(data)
@@ -269,7 +274,7 @@ class CompiledEngine(Engine):
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
         """Add the loss and metrics of all samples to the means."""
-        with self.lock, threads.limited(1):
+        with self.lock, self._blas():
             batch_size = min(batch_size, len(data))
             count = self._threads(self.flops * batch_size)
             self._begin(data)
@@ -279,7 +284,7 @@ class CompiledEngine(Engine):
 
     def predict(self, inputs: list[Array], batch_size: int, training: bool = False, tick: Tick = None) -> list[Array]:
         """The outputs for all samples."""
-        with self.lock, threads.limited(1):
+        with self.lock, self._blas():
             samples = len(inputs[0])
             count = self._threads(self.flops * samples)
             self._begin(Data(inputs))

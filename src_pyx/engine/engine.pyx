@@ -485,7 +485,7 @@ cdef class Engine:
                 self.iteration = iteration
                 if clock_each_step or steps % STEPS_BETWEEN_CLOCKS == 0:
                     self.look_up(position - self.start)
-            self.team.meet()
+            self.team.meet(thread)
 
     cdef Py_ssize_t work_of(self, Py_ssize_t rows) noexcept nogil:
         """Roughly the floating point operations of a step."""
@@ -500,14 +500,14 @@ cdef class Engine:
             self.run_rows(thread, start, rows, iteration)
         if thread == 0 and self.update and self.optimizer is not None:
             self.optimizer.begin(self.learning_rate, iteration + 1)
-        self.team.meet()
+        self.team.meet(thread)
         if thread == 0:
             self.add_up(rows)
         if not self.backwards or self.gradients is None:
             return
         if not self.tiled:
             self.collect(thread)
-            self.team.meet()
+            self.team.meet(thread)
         if self.segments is None:
             return
         self.step(thread, groups)

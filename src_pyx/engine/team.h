@@ -29,31 +29,22 @@
 /* Sleep while *p is `value`, and wake whoever does. Without futexes a sleep is a turn given to others. */
 #if defined(__linux__)
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#define YIELD() sched_yield()
 static void sleep_while(int32_t* p, int32_t value) { syscall(SYS_futex, p, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0); }
 static void wake_all(int32_t* p) { syscall(SYS_futex, p, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0); }
-#elif defined(_MSC_VER)
-static void sleep_while(int32_t* p, int32_t value) { SwitchToThread(); }
-static void wake_all(int32_t* p) {}
+#else
+#if defined(_MSC_VER)
+#define YIELD() SwitchToThread()
 #else
 #include <sched.h>
-static void sleep_while(int32_t* p, int32_t value) { sched_yield(); }
-static void wake_all(int32_t* p) {}
+#define YIELD() sched_yield()
 #endif
-
-/* Some 20 microseconds: longer than the work of threads that share a step differs, shorter than a time slice. */
-#define SPINS 600
-
-static void wait_while(int32_t* p, int32_t value, int32_t* sleepers) {
-    for (int i = 0; i < SPINS; i++) {
-        if (ATOMIC_LOAD(p) != value) return;
-        SPIN_PAUSE();
-    }
-    ATOMIC_ADD(sleepers, 1);
-    while (ATOMIC_LOAD(p) == value) sleep_while(p, value);
-    ATOMIC_ADD(sleepers, -1);
-}
+static void sleep_while(int32_t* p, int32_t value) { (void)p, (void)value, YIELD(); }
+static void wake_all(int32_t* p) { (void)p; }
+#endif
 
 /* Each counter in a cache line of its own. */
 typedef struct {
@@ -65,16 +56,64 @@ typedef struct {
     char gap_2[60];
     int32_t sleepers;
     char gap_3[60];
+    int32_t processor;          /* where the caller runs */
+    char gap_5[60];
     int32_t running;            /* helpers that have not finished */
     char gap_4[60];
 } Barrier;
 
-/* Return when all threads of the team have called this. */
-static void barrier_wait(Barrier* b) {
+/* Linux wakes a thread where the one runs that wakes it, and may leave both there, one at a time, beside an idle
+   processor. So helper `number` goes to a processor of its own, as far as there are some; it may be moved again. */
+#if defined(__linux__)
+static void spread(Barrier* b, int32_t number) {
+    cpu_set_t allowed, one;
+    if (number == 0) {
+        ATOMIC_STORE(&b->processor, sched_getcpu());
+        return;
+    }
+    if (sched_getaffinity(0, sizeof allowed, &allowed)) return;
+    int cpu = ATOMIC_LOAD(&b->processor);
+    if (cpu < 0 || cpu >= CPU_SETSIZE || CPU_COUNT(&allowed) < 2) return;
+    for (int32_t steps = 0; steps < number;) {
+        cpu = (cpu + 1) % CPU_SETSIZE;
+        steps += CPU_ISSET(cpu, &allowed) != 0;
+    }
+    if (cpu == sched_getcpu()) return;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    if (sched_setaffinity(0, sizeof one, &one) == 0) sched_setaffinity(0, sizeof allowed, &allowed);
+}
+#else
+static void spread(Barrier* b, int32_t number) { (void)b, (void)number; }
+#endif
+
+/* A thread that waits spins for some 20 microseconds, which suits a share of a step; then it gives its turn to others
+   again and again for a millisecond or so, in case they want its processor; only then it sleeps. */
+#define SPINS 600
+#define YIELDS 2000
+
+/* Return when *p is no longer `value`: 1 if it took a sleep. */
+static int wait_while(int32_t* p, int32_t value, int32_t* sleepers) {
+    for (int i = 0; i < SPINS; i++) {
+        if (ATOMIC_LOAD(p) != value) return 0;
+        SPIN_PAUSE();
+    }
+    for (int i = 0; i < YIELDS; i++) {
+        if (ATOMIC_LOAD(p) != value) return 0;
+        YIELD();
+    }
+    ATOMIC_ADD(sleepers, 1);
+    while (ATOMIC_LOAD(p) == value) sleep_while(p, value);
+    ATOMIC_ADD(sleepers, -1);
+    return 1;
+}
+
+/* Return when all threads of the team have called this; each gives its number. */
+static void barrier_wait(Barrier* b, int32_t number) {
     if (b->size == 1) return;
     const int32_t generation = ATOMIC_LOAD(&b->generation);
     if (ATOMIC_ADD(&b->arrived, 1) < b->size) {
-        wait_while(&b->generation, generation, &b->sleepers);
+        if (wait_while(&b->generation, generation, &b->sleepers)) spread(b, number);
         return;
     }
     ATOMIC_STORE(&b->arrived, 0);
@@ -84,11 +123,15 @@ static void barrier_wait(Barrier* b) {
 
 /* Let helpers begin that wait at the gate. */
 static void barrier_open(Barrier* b, int32_t* gate) {
+    spread(b, 0);
     ATOMIC_STORE(gate, 1);
     if (ATOMIC_LOAD(&b->sleepers)) wake_all(gate);
 }
 
-static void barrier_enter(Barrier* b, int32_t* gate) { wait_while(gate, 0, &b->sleepers); }
+static void barrier_enter(Barrier* b, int32_t* gate, int32_t number) {
+    wait_while(gate, 0, &b->sleepers);
+    spread(b, number);
+}
 
 /* A helper's last act: it touches nothing of the team afterwards. */
 static void barrier_leave(Barrier* b) {
@@ -99,11 +142,8 @@ static void barrier_leave(Barrier* b) {
 
 /* Return when all helpers have left. */
 static void barrier_join(Barrier* b) {
-    int32_t running, spins = 0;
-    while ((running = ATOMIC_LOAD(&b->running)) > 0) {
-        if (spins++ < SPINS) SPIN_PAUSE();
-        else sleep_while(&b->running, running);
-    }
+    int32_t running;
+    while ((running = ATOMIC_LOAD(&b->running)) > 0) wait_while(&b->running, running, &b->sleepers);
 }
 
 #endif

@@ -17,11 +17,9 @@ cdef extern from "team.h" nogil:
         int32_t size
         int32_t running
     int32_t ATOMIC_ADD(int32_t* p, int32_t n)
-    int32_t ATOMIC_LOAD(int32_t* p)
-    void ATOMIC_STORE(int32_t* p, int32_t n)
-    void barrier_wait(Barrier* barrier)
+    void barrier_wait(Barrier* barrier, int32_t number)
     void barrier_open(Barrier* barrier, int32_t* gate)
-    void barrier_enter(Barrier* barrier, int32_t* gate)
+    void barrier_enter(Barrier* barrier, int32_t* gate, int32_t number)
     void barrier_leave(Barrier* barrier)
     void barrier_join(Barrier* barrier)
 
@@ -29,8 +27,9 @@ cdef extern from "team.h" nogil:
 cdef void help(void* team) noexcept nogil:
     """The life of a thread: wait until all are there, work, leave."""
     cdef Barrier* barrier = <Barrier*>(<Team>team).barrier
-    barrier_enter(barrier, &(<Team>team).started)
-    (<Team>team).work((<Team>team).argument, ATOMIC_ADD(&(<Team>team).number, 1))
+    cdef int32_t number = ATOMIC_ADD(&(<Team>team).number, 1)
+    barrier_enter(barrier, &(<Team>team).started, number)
+    (<Team>team).work((<Team>team).argument, number)
     barrier_leave(barrier)
 
 
@@ -63,10 +62,10 @@ cdef class Team:
         barrier.size = self.size
         barrier_open(barrier, &self.started)
 
-    cdef void meet(self) noexcept nogil:
-        """Return when all threads of the team have called this."""
+    cdef void meet(self, Py_ssize_t number) noexcept nogil:
+        """Return when all threads of the team have called this, each with its number."""
         if self.size > 1:
-            barrier_wait(<Barrier*>self.barrier)
+            barrier_wait(<Barrier*>self.barrier, number)
 
     cdef void finish(self) noexcept nogil:
         """Return when all helpers have left."""

@@ -564,6 +564,7 @@ cdef class Dot(Layer):
                 self.factors[i].scale = width + 2 * size
                 width += 2 * size + (self.factors[i].count if self.normalize else 0)
         self.scratch_width = width
+        self.calls_blas = True
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         if self.is_double:

@@ -16,4 +16,4 @@ cdef class Team:
 
     cdef start(self, Py_ssize_t threads, Work work, void* argument)
     cdef void finish(self) noexcept nogil
-    cdef void meet(self) noexcept nogil
+    cdef void meet(self, Py_ssize_t number) noexcept nogil

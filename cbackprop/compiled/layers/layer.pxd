@@ -36,6 +36,7 @@ cdef class Layer:
     cdef readonly Py_ssize_t n_inputs
     cdef readonly Py_ssize_t n_parameters
     cdef readonly Py_ssize_t scratch_width
+    cdef readonly bint calls_blas   # so that BLAS must be held to one thread meanwhile
     cdef Py_ssize_t index
     cdef bint is_double
     cdef int training       # 0 or 1 if the call fixed it, -1 if the batch says so
