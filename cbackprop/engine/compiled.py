@@ -160,10 +160,17 @@ class CompiledEngine(Engine):
             values.spans.pop(buffer, None)
         return [*values.lifetimes(), *deltas.lifetimes(), *scratch]
 
-    def _place(self, rows: int) -> tuple[list[int | None], int]:
-        """Where values, deltas and scratch for so many samples lie in an arena, and how large it is."""
+    def _place(self, rows: int, shared: bool = False) -> tuple[list[int | None], int]:
+        """Where values, deltas and scratch for so many samples lie in an arena, and how large it is.
+
+        Threads with rows of their own in a `shared` arena are not at the same step at the same time: then nothing may
+        take the place of what is of no use any more.
+        """
         used = [index for index, lifetime in enumerate(self.lifetimes) if lifetime is not None]
-        sizes = [Lifetime(rows * life.size, life.first, life.last) for life in self.lifetimes if life is not None]
+        lifetimes = [lifetime for lifetime in self.lifetimes if lifetime is not None]
+        if shared:
+            lifetimes = [Lifetime(life.size, 0, 0) for life in lifetimes]
+        sizes = [Lifetime(rows * life.size, life.first, life.last) for life in lifetimes]
         found, total = place(sizes)
         offsets: list[int | None] = [None] * len(self.lifetimes)
         for index, offset in zip(used, found, strict=True):
@@ -172,7 +179,7 @@ class CompiledEngine(Engine):
 
     def _contexts(self, rows: int, count: int, together: bool) -> list[Context]:
         """Contexts for so many samples, in arenas of their own or `together` in one."""
-        offsets, total = self._place(rows)
+        offsets, total = self._place(rows, shared=together and count > 2)
         n = len(self.plan.widths)
         scratch = [layer.scratch_width for layer in self.runner.layers]
         arenas = [aligned_zeros(total + PADDING, self.dtype) for _ in range(1 if together else count)]
@@ -236,7 +243,7 @@ class CompiledEngine(Engine):
     # Running
 
     def _blas(self) -> AbstractContextManager[None]:
-        """Hold BLAS to one thread if layers call it. Its idle threads take processors from ours when let loose again."""
+        """Hold BLAS to one thread if layers call it. When it is let loose again, its idle threads take processors."""
         return threads.limited(1) if any(layer.calls_blas for layer in self.runner.layers) else nullcontext()
 
     def _begin(self, data: Data) -> None:

@@ -35,10 +35,12 @@ cdef extern from "<time.h>" nogil:
     int TIME_UTC
 
 cdef enum:
-    # Rows are divided among tiles, and among threads, at multiples of this, which suits the sizes of register tiles.
+    # Rows are divided among tiles at multiples of this, which suits the sizes of register tiles.
     TILE_STEP = 24
-    ROW_STEP = 8
-    # Parameters are divided at multiples of this: a cache line of either type.
+    # Rows are divided among threads at multiples of the numbers in the largest vector: then no share but the last has
+    # numbers left over, which loops treat one by one, and may round otherwise.
+    ROW_STEP = 16
+    # Likewise parameters; a multiple of a cache line, too.
     PARAMETER_STEP = 16
 
 # Seconds between two looks at pending signals (and at the progress display), and how often the clock is read: a step
@@ -602,23 +604,23 @@ cdef class Engine:
         self.gradients.collect_share(&batch, thread, self.team.size)
 
     cdef void step(self, Py_ssize_t thread, Py_ssize_t groups) noexcept nogil:
-        """Add up the groups' gradients and take the optimizer's step, over this thread's share of the parameters."""
-        cdef Py_ssize_t begin = share(self.segments.elements, PARAMETER_STEP, thread, self.team.size)
-        cdef Py_ssize_t end = share(self.segments.elements, PARAMETER_STEP, thread + 1, self.team.size), i, size
+        """Add up the groups' gradients and take the optimizer's step, over this thread's share of each segment."""
         cdef bint update = self.update and self.optimizer is not None
-        cdef bint whole = update and self.optimizer.limits_norms()
+        cdef bint alone = update and self.optimizer.limits_norms()
+        cdef Py_ssize_t threads = 1 if alone else self.team.size, i, begin, end
         cdef Segment part
-        if whole:
-            begin, end = 0, self.segments.elements if thread == 0 else 0
+        if alone and thread > 0:
+            return
         for i in range(self.segments.size):
-            size = self.segments.items[i].size
-            if begin < min(end, size):
-                part = self.segments.part(i, max(begin, <Py_ssize_t>0), min(end, size))
-                self.gradients.merge(&part, groups)
-                if update and not whole:
-                    self.optimizer.step_part(self.learning_rate, &part)
-            begin, end = max(begin - size, <Py_ssize_t>0), end - size
-        if whole and thread == 0:
+            begin = share(self.segments.items[i].size, PARAMETER_STEP, thread, threads)
+            end = share(self.segments.items[i].size, PARAMETER_STEP, thread + 1, threads)
+            if begin == end:
+                continue
+            part = self.segments.part(i, begin, end)
+            self.gradients.merge(&part, groups)
+            if update and not alone:
+                self.optimizer.step_part(self.learning_rate, &part)
+        if alone:
             self.optimizer.step(self.learning_rate, self.iteration + 1, self.segments.items, self.segments.size)
 
     # Predicting

@@ -38,11 +38,11 @@ cdef void dropout_backward(
 ) noexcept nogil:
     """dx = scale dy where the mask is 1, else 0."""
     cdef Py_ssize_t i
-    cdef floating kept
+    cdef floating factor
     if add_dx:
         for i in range(n):
-            kept = scale * dy[i]
-            dx[i] += kept if mask[i] else 0
+            factor = scale if mask[i] else 0    # chosen first: so it rounds alike in vectors and one by one
+            dx[i] += factor * dy[i]
     else:
         dropout_forward(n, scale, mask, dy, dx)
 

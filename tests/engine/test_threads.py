@@ -1,0 +1,175 @@
+"""However many threads there are, and whether a batch is held as a whole or passes in tiles: the same numbers.
+
+The same bits on 1, 2 and 3 threads; and those of the NumPy twin, which knows neither threads nor tiles.
+"""
+
+import threading
+
+import networks
+import numpy as np
+import pytest
+
+import cbackprop as cb
+from cbackprop import layers
+from cbackprop.engine import compiled
+
+THREADS = (1, 2, 3)
+# Batches that are no multiple of anything, and a last one that is smaller.
+SAMPLES, BATCH = 333, 131
+
+
+@pytest.fixture(autouse=True)
+def always_shared(monkeypatch):
+    """Steps of every size are shared among threads; afterwards there is one thread again."""
+    monkeypatch.setattr(compiled, "LEAST_WORK", 1)
+    yield
+    cb.config.set_num_threads(1)
+
+
+@pytest.fixture(params=["whole", "tiled"])
+def tiled(request, monkeypatch):
+    """Whether batches pass in tiles: then these are as small as they can be."""
+    if request.param == "tiled":
+        monkeypatch.setattr(compiled.CompiledEngine, "_tile", lambda self: 48)
+    return request.param == "tiled"
+
+
+def trained(make_model, threads, optimizer="adam", loss="mse", engine="compiled", **settings):
+    """Everything that comes out of training, evaluating and predicting, as arrays."""
+    cb.config.set_num_threads(threads)
+    cb.utils.set_random_seed(5)
+    cb.utils.clear_session()
+    model = make_model()
+    rng = np.random.default_rng(5)
+    x, y = networks.data_for(model, SAMPLES, rng, loss)
+    weights = rng.uniform(0.5, 1.5, size=SAMPLES)
+    model.compile(optimizer if isinstance(optimizer, str) else optimizer(), loss, engine=engine, **settings)
+    history = model.fit(x, y, batch_size=BATCH, epochs=2, sample_weight=weights, verbose=0)
+    gradients = model.gradients(x, y, sample_weight=weights)
+    numbers = [value for values in history.history.values() for value in values]
+    numbers += model.evaluate(x, y, batch_size=BATCH, verbose=0, return_dict=True).values()
+    predictions = model.predict(x, verbose=0)
+    predictions = predictions if isinstance(predictions, list) else [predictions]
+    return [np.array(numbers), *model.get_weights(), *gradients, *predictions]
+
+
+def assert_same(make_model, **settings):
+    results = {threads: trained(make_model, threads, **settings) for threads in THREADS}
+    for threads in THREADS[1:]:
+        for a, b in zip(results[1], results[threads], strict=True):
+            assert a.tobytes() == b.tobytes(), f"{threads} threads"
+    for a, b in zip(results[1], trained(make_model, 1, engine="reference", **settings), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=2e-5 * max(1e-3, np.abs(b).max()))
+
+
+@pytest.mark.parametrize(
+    ("make", "shapes"),
+    [
+        pytest.param(make, shapes, id=f"{name}{i}")
+        for name, rows in networks.LAYERS.items()
+        for i, (make, shapes) in enumerate(rows)
+    ],
+)
+def test_every_layer(make, shapes, tiled):
+    assert_same(lambda: networks.around(make, shapes))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_graphs(seed, tiled):
+    assert_same(lambda: networks.random_model(seed))
+
+
+def classifier():
+    return cb.Sequential(
+        [
+            cb.Input((30,)),
+            layers.Dense(50, activation="tanh"),
+            layers.Dropout(0.2, seed=1),
+            layers.Dense(17, activation="relu"),
+            layers.Dense(7, activation="softmax"),
+        ]
+    )
+
+
+@pytest.mark.parametrize("clip", [{}, {"clipnorm": 0.01}, {"clipvalue": 0.001}, {"global_clipnorm": 0.01}])
+@pytest.mark.parametrize("name", networks.classes(cb.optimizers.registry))
+def test_every_optimizer(name, clip, tiled):
+    def optimizer():
+        return cb.optimizers.get({"class_name": name, "config": {"weight_decay": 0.01, **clip}})
+
+    assert_same(classifier, optimizer=optimizer, loss="sparse_categorical_crossentropy", weighted_metrics=["accuracy"])
+
+
+@pytest.mark.parametrize("reduction", ["sum", "sum_over_batch_size", "mean_with_sample_weight"])
+def test_every_reduction(reduction, tiled):
+    loss = cb.losses.SparseCategoricalCrossentropy(reduction=reduction)
+    assert_same(classifier, optimizer=lambda: cb.optimizers.SGD(1e-4), loss=loss)
+
+
+def test_shared_layer(tiled):
+    def make():
+        shared = layers.Dense(20, activation="tanh")
+        x, z = cb.Input((20,)), cb.Input((20,))
+        return cb.Model([x, z], layers.Dense(3)(layers.Add()([shared(shared(x)), shared(z)])))
+
+    assert_same(make)
+
+
+def test_wide_layers_are_computed_in_parts():
+    def make():
+        return cb.Sequential([cb.Input((300,)), layers.Dense(400, activation="relu"), layers.Dense(10)])
+
+    assert_same(make)
+
+
+def test_more_threads_than_rows():
+    cb.config.set_num_threads(64)
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    x = np.ones((5, 3), "float32")
+    history = model.fit(x, x[:, :2], batch_size=5, verbose=0)
+    assert np.isfinite(history.history["loss"][0])
+    assert model.predict(x, verbose=0).shape == (5, 2)
+
+
+def test_an_exception_from_a_display_ends_all_threads(monkeypatch):
+    """What the caller's thread meets between two batches stops its helpers too, and the model can be used again."""
+    cb.config.set_num_threads(2)
+    model = classifier()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    x, y = networks.data_for(model, 4000, np.random.default_rng(0), "sparse")
+    engine = model._prepare(x, "fit")
+    data = model._samples(x, y).data
+    order = np.tile(np.arange(4000), 500)
+
+    def stop(done):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        engine.train(data, order, 0, len(order), 100, tick=stop)
+    before = threading.active_count()
+    assert 0 < model.optimizer.iterations < 20_000
+    assert np.isfinite(model.fit(x, y, verbose=0).history["loss"][0])
+    assert threading.active_count() == before
+
+
+def test_models_in_python_threads_with_teams():
+    """Two Python threads, each training a model with a team of its own, get what they get alone."""
+    cb.config.set_num_threads(2)
+    x, y = networks.data_for(classifier(), SAMPLES, np.random.default_rng(0), "sparse")
+
+    def train(results, index):
+        results[index] = models[index].fit(x, y, batch_size=BATCH, epochs=20, verbose=0, shuffle=False).history["loss"]
+
+    models = [classifier() for _ in range(2)]
+    start = models[0].get_weights()
+    for model in models:
+        model.compile("adam", "sparse_categorical_crossentropy")
+        model.set_weights(start)
+    results = [None, None]
+    threads = [threading.Thread(target=train, args=(results, index)) for index in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results[0] == results[1]

@@ -1,0 +1,76 @@
+"""Matrix products in register tiles, against NumPy in float64."""
+
+import numpy as np
+import pytest
+
+from cbackprop.compiled.kernels.matrix import product
+
+# Sizes around those of vectors (4 to 16), tiles (6, 8), panels (48) and blocks (96, 256).
+SIZES = [1, 2, 3, 5, 8, 13, 16, 17, 31, 48, 49, 96, 100, 256, 257, 300]
+TOLERANCES = {"float32": 2e-6, "float64": 4e-15}
+
+
+def operand(rows, columns, transposed, dtype, rng):
+    """A matrix, as it lies in memory, and as it counts in a product."""
+    stored = rng.normal(size=(columns, rows) if transposed else (rows, columns)).astype(dtype)
+    return stored, (stored.T if transposed else stored).astype(np.float64)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("transpose_b", [False, True])
+@pytest.mark.parametrize("transpose_a", [False, True])
+def test_products(transpose_a, transpose_b, dtype, rng):
+    shapes = [tuple(rng.choice(SIZES, 3)) for _ in range(150)] + [(400, 300, 600), (70, 1100, 300), (1, 1, 1)]
+    for m, n, k in shapes:
+        a, left = operand(m, k, transpose_a, dtype, rng)
+        b, right = operand(k, n, transpose_b, dtype, rng)
+        out = np.full((m, n), np.nan, dtype)
+        product(a, b, out, transpose_a, transpose_b)
+        scale = np.abs(left) @ np.abs(right)
+        assert (np.abs(out - left @ right) <= TOLERANCES[dtype] * scale).all(), (m, n, k)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("transpose_b", [False, True])
+def test_rows_do_not_depend_on_how_many_there_are(transpose_b, dtype, rng):
+    """Threads share rows: each must be the same to the last bit in any company."""
+    for n, k in [(7, 300), (64, 64), (300, 700), (1, 500), (500, 33)]:
+        a, _ = operand(200, k, False, dtype, rng)
+        b, _ = operand(k, n, transpose_b, dtype, rng)
+        whole = np.empty((200, n), dtype)
+        product(a, b, whole, False, transpose_b)
+        for begin, end in [(0, 1), (3, 50), (8, 72), (100, 200)]:
+            part = np.empty((end - begin, n), dtype)
+            product(a[begin:end], b, part, False, transpose_b)
+            assert part.tobytes() == whole[begin:end].tobytes()
+
+
+def test_nothing_beside_the_result_is_touched(rng):
+    for m, n in [(1, 1), (5, 3), (8, 17), (6, 31)]:
+        around = np.full((m + 2, n), 7.0, np.float32)
+        product(np.ones((m, 4), np.float32), np.ones((4, n), np.float32), around[1:-1])
+        assert (around[0] == 7).all()
+        assert (around[-1] == 7).all()
+        assert (around[1:-1] == 4).all()
+
+
+def test_nan_and_infinity_pass_through():
+    a = np.array([[np.nan, 1.0], [np.inf, 1.0], [0.0, 1.0]], np.float32)
+    out = np.empty((3, 3), np.float32)
+    product(a, np.ones((2, 3), np.float32), out)
+    assert np.isnan(out[0]).all()
+    assert np.isinf(out[1]).all()
+    assert (out[2] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "out"), [((2, 3), (4, 5), (2, 5)), ((2, 3), (3, 5), (2, 4)), ((2, 3), (3, 5), (3, 5))]
+)
+def test_wrong_shapes_are_refused(a, b, out):
+    with pytest.raises(ValueError, match="do not fit"):
+        product(np.zeros(a), np.zeros(b), np.zeros(out))
+
+
+def test_empty_matrices_are_refused():
+    with pytest.raises(ValueError, match="empty"):
+        product(np.zeros((2, 0)), np.zeros((0, 3)), np.zeros((2, 3)))
