@@ -34,8 +34,9 @@ def tiled(request, monkeypatch):
     return request.param == "tiled"
 
 
-def trained(make_model, threads, optimizer="adam", loss="mse", engine="compiled", **settings):
+def trained(make_model, threads, optimizer="adam", loss="mse", engine="compiled", dtype="float32", **settings):
     """Everything that comes out of training, evaluating and predicting, as arrays."""
+    cb.config.set_floatx(dtype)
     cb.config.set_num_threads(threads)
     cb.utils.set_random_seed(5)
     cb.utils.clear_session()
@@ -58,8 +59,9 @@ def assert_same(make_model, **settings):
     for threads in THREADS[1:]:
         for a, b in zip(results[1], results[threads], strict=True):
             assert a.tobytes() == b.tobytes(), f"{threads} threads"
-    for a, b in zip(results[1], trained(make_model, 1, engine="reference", **settings), strict=True):
-        np.testing.assert_allclose(a, b, rtol=0, atol=2e-5 * max(1e-3, np.abs(b).max()))
+    pair = [trained(make_model, 2, engine=engine, dtype="float64", **settings) for engine in ("compiled", "reference")]
+    for a, b in zip(*pair, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-11 * max(1, np.abs(b).max()))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_every_layer(make, shapes, tiled):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_random_graphs(seed, tiled):
-    assert_same(lambda: networks.random_model(seed))
+    assert_same(lambda: networks.random_model(seed, cb.config.floatx()))
 
 
 def classifier():
