@@ -108,7 +108,7 @@ def nodes(low, high, power=2):
     return [low + (high - low) * ((1 - cos(pi * (k + mpf(1) / 2) / count)) / 2) ** power for k in range(count)]
 
 
-# The common factor of P and Q is free. 7/8 and 21/16 were the best of those tried: what rounding does to a number is
+# The common factor of P and Q is free. 7/8, 7/4 and 21/16 were the best of those tried: rounding changes a number the
 # more the nearer that is to a power of two from above.
 # name: function, weight of its absolute error, points, degrees, fixed coefficients, point of balance
 LOG2 = mpf("0.69325")
@@ -122,8 +122,8 @@ FITS = {
     "erf float64": (third_erf, third_erf_weight, nodes(0, 35), (10, 9), {(1, 0): mpf(21) / 16}, None),
     "log1p float32": (log_rest, lambda z: z, nodes(0, mpf("0.0401"), 1), (2, 0), WHOLE, mpf("0.04")),
     "log1p float64": (log_rest, lambda z: z, nodes(0, mpf("0.0401"), 1), (6, 0), WHOLE, None),
-    "tail_ratio float32": (mills, inverse(mills), nodes(0, mpf("14.6"), 3), (4, 5), WHOLE, mpf(1)),
-    "tail_ratio float64": (mills, inverse(mills), nodes(0, 39, 3), (9, 10), WHOLE, None),
+    "tail_ratio float32": (mills, inverse(mills), nodes(0, mpf("14.6"), 3), (4, 5), {(1, 0): mpf(7) / 4}, mpf(1)),
+    "tail_ratio float64": (mills, inverse(mills), nodes(0, 39, 3), (9, 10), {(1, 0): mpf(7) / 4}, None),
 }
 
 
