@@ -8,7 +8,7 @@ Every constant has the type of the array: C would compute the whole expression i
 from libc.math cimport INFINITY
 
 from cbackprop.compiled.kernels.elementary cimport (
-    clip, exp, expm1, fabs, log, normal_cdf, sigmoid, softplus, sqrt, tanh,
+    clip, exp, expm1, fabs, log, normal_cdf, sigmoid, sigmoids, softplus, sqrt, tanh,
 )
 
 

@@ -14,10 +14,11 @@ cdef void silu_backward(
     floating* delta, const floating* x, const floating* y, Py_ssize_t rows, Py_ssize_t width, const double* p
 ) noexcept nogil:
     """dy/dx = s (1 + x (1 - s)) with s = sigmoid(x), 1 - s = sigmoid(-x)."""
-    cdef floating one = 1
+    cdef floating one = 1, s, rest
     cdef Py_ssize_t i
     for i in range(rows * width):
-        delta[i] *= sigmoid(x[i]) * (one + x[i] * sigmoid(-x[i]))
+        s = sigmoids(x[i], &rest)
+        delta[i] *= s * (one + x[i] * rest)
 
 
 register("silu", 0, silu_forward[float], silu_forward[double], silu_backward[float], silu_backward[double], True)
@@ -95,13 +96,14 @@ cdef void approximate_gelu_backward(
     """dy/dx = s (1 + x (1 - s) du/dx) with s = sigmoid(u), 1 - s = sigmoid(-u)."""
     cdef floating one = 1, three = 3, slope = <floating>GELU_SLOPE, cubic = <floating>GELU_CUBIC
     cdef floating bound = 30      # where s is 0 or 1 in either type
-    cdef floating z, u, du
+    cdef floating z, u, du, s, rest
     cdef Py_ssize_t i
     for i in range(rows * width):
         z = clip(x[i], -bound, bound)
         u = slope * z * (one + cubic * z * z)
         du = slope * (one + three * cubic * z * z)
-        delta[i] *= sigmoid(u) * (one + z * sigmoid(-u) * du)
+        s = sigmoids(u, &rest)
+        delta[i] *= s * (one + z * rest * du)
 
 
 register(

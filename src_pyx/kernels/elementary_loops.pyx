@@ -1,0 +1,116 @@
+"""Loops over the elementary functions, for tests and measurements.
+
+They are called through a pointer, as the kernels that the functions are made for: gcc would take them for rarely used
+where `evaluate` called them itself, and neither inline the functions nor vectorise.
+"""
+
+from cython cimport floating
+
+from cbackprop.compiled.kernels.elementary cimport (
+    erf, exp, expm1, log, log1p, normal_cdf, sigmoid, sigmoids, softplus, tanh,
+)
+
+
+cdef void erf_loop(const floating* x, floating* y, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        y[i] = erf(x[i])
+
+
+cdef void exp_loop(const floating* x, floating* y, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        y[i] = exp(x[i])
+
+
+cdef void expm1_loop(const floating* x, floating* y, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        y[i] = expm1(x[i])
+
+
+cdef void log_loop(const floating* x, floating* y, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        y[i] = log(x[i])
+
+
+cdef void log1p_loop(const floating* x, floating* y, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        y[i] = log1p(x[i])
+
+
+cdef void normal_cdf_loop(const floating* x, floating* y, Py_ssize_t size) noexcept nogil:
+    cdef floating density
+    cdef Py_ssize_t i
+    for i in range(size):
+        y[i] = normal_cdf(x[i], &density)
+
+
+cdef void normal_density_loop(const floating* x, floating* y, Py_ssize_t size) noexcept nogil:
+    cdef floating density
+    cdef Py_ssize_t i
+    for i in range(size):
+        normal_cdf(x[i], &density)
+        y[i] = density
+
+
+cdef void sigmoid_loop(const floating* x, floating* y, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        y[i] = sigmoid(x[i])
+
+
+cdef void sigmoid_complement_loop(const floating* x, floating* y, Py_ssize_t size) noexcept nogil:
+    cdef floating complement
+    cdef Py_ssize_t i
+    for i in range(size):
+        sigmoids(x[i], &complement)
+        y[i] = complement
+
+
+cdef void softplus_loop(const floating* x, floating* y, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        y[i] = softplus(x[i])
+
+
+cdef void tanh_loop(const floating* x, floating* y, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        y[i] = tanh(x[i])
+
+
+def evaluate(str name, const floating[::1] x, floating[::1] y):
+    """y[:] = f(x), for the function f of that name."""
+    cdef void (*loop)(const floating*, floating*, Py_ssize_t) noexcept nogil
+    cdef Py_ssize_t size = x.shape[0]
+    if name == "erf":
+        loop = erf_loop
+    elif name == "exp":
+        loop = exp_loop
+    elif name == "expm1":
+        loop = expm1_loop
+    elif name == "log":
+        loop = log_loop
+    elif name == "log1p":
+        loop = log1p_loop
+    elif name == "normal_cdf":
+        loop = normal_cdf_loop
+    elif name == "normal_density":
+        loop = normal_density_loop
+    elif name == "sigmoid":
+        loop = sigmoid_loop
+    elif name == "sigmoid_complement":
+        loop = sigmoid_complement_loop
+    elif name == "softplus":
+        loop = softplus_loop
+    elif name == "tanh":
+        loop = tanh_loop
+    else:
+        raise ValueError(f"There is no elementary function {name!r}.")
+    if y.shape[0] != size:
+        raise ValueError("x and y must have the same shape.")
+    if size:
+        loop(&x[0], &y[0], size)
