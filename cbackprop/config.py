@@ -71,7 +71,7 @@ def epsilon() -> float:
 
 
 def get_num_threads() -> int:
-    """The number of threads that matrix products of this library use, 1 unless set.
+    """The number of threads that a model may use, 1 unless set.
 
     Examples
     --------
@@ -83,10 +83,11 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(n: int) -> None:
-    """Set the number of threads that matrix products of this library use.
+    """Set the number of threads that training, evaluating and predicting may use.
 
-    Networks that this library is made for have products too small to share: with more threads than free
-    processors they get many times slower. Other users of BLAS in the process keep their own setting.
+    They live for one call, and share each batch. The numbers that come out are the same to the last bit however many
+    there are. A step that is too small to share stays on one thread. With more threads than free processors, most of
+    the time goes into waiting. Other users of BLAS in the process keep their own setting.
 
     Parameters
     ----------

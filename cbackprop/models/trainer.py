@@ -592,7 +592,7 @@ class Order:
     def __init__(self, size: int, batch_size: int, shuffle: bool, steps_per_epoch: int | None) -> None:
         self.size = size
         self.batch_size = batch_size
-        self.shuffle = shuffle
+        self.shuffle = shuffle and size > batch_size  # one batch of all samples is the same in any order
         self.steps = steps_per_epoch or math.ceil(size / batch_size)
         self.samples = size if steps_per_epoch is None else steps_per_epoch * batch_size
         self._position = size
