@@ -26,7 +26,7 @@ __all__ = ["CompiledEngine"]
 
 # Bytes of buffers that stay in a processor's second level cache while a tile passes through the layers.
 CACHE_BYTES = 256 * 1024
-# Tiles have a multiple of so many rows, which suits every size of register tiles.
+# Tiles have a multiple of so many rows, which suits every size of register tiles; as in engine.pyx.
 TILE_STEP = 24
 # A thread must have at least so many floating point operations in a step, or meeting others costs more than it gains.
 LEAST_WORK = 300_000

@@ -14,68 +14,24 @@ import numpy as np
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport PyObject
-from cython cimport floating
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 
+from cbackprop.compiled.engine.clock cimport now
 from cbackprop.compiled.engine.context cimport CLASSES, Context, Feed, VALUES, WEIGHTS
+from cbackprop.compiled.engine.division cimport PARAMETER_STEP, ROW_STEP, TILE_STEP, share
 from cbackprop.compiled.engine.gradients cimport Gradients
 from cbackprop.compiled.engine.head cimport Head
 from cbackprop.compiled.engine.team cimport Team, Work
 from cbackprop.compiled.kernels.memory cimport address
+from cbackprop.compiled.kernels.vectors cimport all_finite
 from cbackprop.compiled.layers.layer cimport Batch, Layer
 from cbackprop.compiled.optimizers.optimizer cimport Optimizer, Segment, SegmentList
-
-cdef extern from "<time.h>" nogil:
-    ctypedef long time_t
-    cdef struct timespec:
-        time_t tv_sec
-        long tv_nsec
-    int timespec_get(timespec* ts, int base)
-    int TIME_UTC
-
-cdef enum:
-    # Rows are divided among tiles at multiples of this, which suits the sizes of register tiles.
-    TILE_STEP = 24
-    # Rows are divided among threads at multiples of the numbers in the largest vector: then no share but the last has
-    # numbers left over, which loops treat one by one, and may round otherwise.
-    ROW_STEP = 16
-    # Likewise parameters; a multiple of a cache line, too.
-    PARAMETER_STEP = 16
 
 # Seconds between two looks at pending signals (and at the progress display), and how often the clock is read: a step
 # of the smallest networks takes little longer than that.
 cdef double TICK = 0.05
 cdef int STEPS_BETWEEN_CLOCKS = 32
-
-
-cdef double now() noexcept nogil:
-    cdef timespec t
-    timespec_get(&t, TIME_UTC)
-    return <double>t.tv_sec + 1e-9 * <double>t.tv_nsec
-
-
-cdef inline Py_ssize_t share(Py_ssize_t size, Py_ssize_t step, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil:
-    """Where a thread's share begins, at a multiple of `step`; the next one's is where it ends."""
-    cdef Py_ssize_t steps = (size + step - 1) // step
-    return min(steps * thread // threads * step, size)
-
-
-cdef bint all_finite(Py_ssize_t n, const floating* x) noexcept nogil:
-    """Whether no number is NaN or infinite: such a number times 0 is NaN."""
-    cdef floating parts[16]
-    cdef floating total = 0
-    cdef Py_ssize_t i, k
-    for k in range(16):
-        parts[k] = 0
-    for i in range(0, n - 15, 16):
-        for k in range(16):
-            parts[k] += x[i + k] * 0
-    for i in range(n - n % 16, n):
-        total += x[i] * 0
-    for k in range(16):
-        total += parts[k]
-    return total == 0
 
 
 cdef void train_thread(void* engine, Py_ssize_t thread) noexcept nogil:
@@ -118,6 +74,7 @@ cdef class Engine:
     # Data
     cdef Feed* feeds
     cdef list feed_memory
+    cdef int staged                     # contexts know these feeds: 1 where the data lies, 2 also gathered
     # Training
     cdef Optimizer optimizer
     cdef SegmentList segments
@@ -257,28 +214,31 @@ cdef class Engine:
     def place_tiles(self, list contexts, Py_ssize_t capacity):
         """A context for each thread, through which tiles of up to `capacity` samples pass."""
         self.check_idle()
-        self.n_tiles = 0
-        self.tiles = self.list_contexts(contexts, self.tiles)
+        if capacity < 1 or capacity % TILE_STEP:
+            raise ValueError(f"Tiles have a multiple of {TILE_STEP} rows.")
+        self.n_tiles = self.staged = 0
+        self.tiles = self.list_contexts(contexts, capacity, self.tiles)
         self.tile_list = contexts
         self.n_tiles, self.tile_capacity = len(contexts), capacity
 
     def place_whole(self, list contexts, Context whole, Py_ssize_t capacity):
         """A context for each thread to look at its rows of a whole batch, and one to look at all of them."""
         self.check_idle()
-        self.n_shares = 0
-        self.shares = self.list_contexts(contexts, self.shares)
+        self.n_shares = self.staged = 0
+        self.shares = self.list_contexts([*contexts, whole], capacity, self.shares)
         self.share_list = contexts
         self.whole = whole
         self.n_shares, self.whole_capacity = len(contexts), capacity
 
-    cdef PyObject** list_contexts(self, list contexts, PyObject** old) except NULL:
+    cdef PyObject** list_contexts(self, list contexts, Py_ssize_t capacity, PyObject** old) except NULL:
         cdef Context context
         cdef Py_ssize_t i
         cdef PyObject** pointers = <PyObject**>calloc(len(contexts) + 1, sizeof(PyObject*))
         if pointers == NULL:
             raise MemoryError()
         for i, context in enumerate(contexts):
-            if (context.n_buffers, context.n_layers, context.n_heads) != (self.n_buffers, self.n_layers, self.n_heads):
+            fits = (context.n_buffers, context.n_layers, context.n_heads)
+            if fits != (self.n_buffers, self.n_layers, self.n_heads) or context.capacity < capacity:
                 free(pointers)
                 raise ValueError("A context does not fit the engine.")
             pointers[i] = <PyObject*>context
@@ -305,7 +265,7 @@ cdef class Engine:
         cdef Py_ssize_t i, width
         cdef Head head
         self.check_idle()
-        self.n_feeds = 0
+        self.n_feeds = self.staged = 0
         self.feed_memory = []
         free(self.feeds)
         self.feeds = <Feed*>calloc(len(input_arrays) + 3 * self.n_heads + 1, sizeof(Feed))
@@ -349,6 +309,7 @@ cdef class Engine:
         together = self.staging(self.whole_capacity if gathered else 0)
         for context in [*(self.share_list or []), *([] if self.whole is None else [self.whole])]:
             context.set_staging(together)
+        self.staged = 2 if gathered else 1
 
     cdef list staging(self, Py_ssize_t rows):
         """Memory for so many rows of each feed."""
@@ -390,6 +351,8 @@ cdef class Engine:
                     raise IndexError("The order names a sample that is not there.")
         if batch_size < 1:
             raise ValueError("A batch has at least one sample.")
+        if self.staged < (1 if order is None else 2):
+            raise RuntimeError("The engine has no room for the rows of its data.")
 
     # Running
 
