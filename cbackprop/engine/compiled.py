@@ -29,7 +29,7 @@ CACHE_BYTES = 256 * 1024
 # Tiles have a multiple of so many rows, which suits every size of register tiles; as in engine.pyx.
 TILE_STEP = 24
 # A thread must have at least so many floating point operations in a step, or meeting others costs more than it gains.
-LEAST_WORK = 300_000
+LEAST_WORK = 1_000_000
 # Elements of the arena behind its last buffer, because products read whole vectors.
 PADDING = 64
 
