@@ -121,20 +121,23 @@ class Engine:
 
     def bind(self) -> None:
         """Follow the variables to where they live now: another model may have united them with its own."""
-        variables = self.plan.variables
-        generation = ParameterStore.generation
-        if self.bound and all(variable.store is self.store for variable in variables):
-            self.generation = generation
+        if self.bound and self._are_here():
             return
         self.bound = False  # until all is in place: an interrupt may come at any line
-        self.generation = -1
-        self.store = ParameterStore.unite(variables)
+        self.store = ParameterStore.unite(self.plan.variables)
         if self.store is None:
             return
         self.gradient_vector = aligned_zeros(self.store.values.size, self.dtype)
         self.slots = self._bind_slots()
         self._bind_parameters()
-        self.bound = True
+        self.bound = self._are_here()
+
+    def _are_here(self) -> bool:
+        """Whether all variables live in the store that this engine knows; if so, since which generation."""
+        generation = ParameterStore.generation  # read first: whoever moves them meanwhile raises it
+        here = all(variable.store is self.store for variable in self.plan.variables)
+        self.generation = generation if here else -1
+        return here
 
     @contextmanager
     def fresh_means(self) -> Iterator[None]:

@@ -1,0 +1,89 @@
+"""The short way of a few rows: the numbers of `predict`, and its refusals."""
+
+import numpy as np
+import pytest
+
+import cbackprop as cb
+from cbackprop import layers
+
+
+@pytest.fixture
+def model():
+    """A model that has predicted before, so that the short way is open."""
+    model = cb.Sequential([cb.Input((5,)), layers.Dense(7, activation="tanh"), layers.Dense(3, activation="softmax")])
+    model.predict(np.zeros((40, 5)), verbose=0)
+    return model
+
+
+def quick(model, x):
+    """What the short way gives."""
+    return (model._engine or model._predictor).predict_now(x)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 24, 37])
+def test_it_gives_what_predict_gives(model, rows, rng):
+    x = rng.normal(size=(rows, 5)).astype("float32")
+    expected = model._inference_engine().predict([x], 32, False)[0]
+    np.testing.assert_allclose(quick(model, x), expected, rtol=1e-6)
+    assert quick(model, x).shape == (rows, 3)
+    assert model.predict_on_batch(x).tobytes() == quick(model, x).tobytes() == model(x).tobytes()
+
+
+def test_it_is_taken_for_single_rows(model, monkeypatch):
+    monkeypatch.setattr(type(model._predictor), "predict", None)
+    assert model(np.zeros((1, 5), "float32")).shape == (1, 3)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.zeros((1, 5)),
+        np.zeros((0, 5), "float32"),
+        np.zeros((5, 4), "float32").T[:, :5],
+        np.zeros((10_000, 5), "float32"),
+        np.float32(1),
+        np.full((1, 5), np.nan, "float32"),
+        np.full((2, 5), -np.inf, "float32"),
+    ],
+    ids=["float64", "empty", "strided", "many", "scalar", "nan", "inf"],
+)
+def test_what_it_does_not_take(model, x):
+    assert quick(model, x) is None
+
+
+def test_mistakes_are_refused_as_ever(model):
+    with pytest.raises(ValueError, match="must be finite"):
+        model(np.full((1, 5), np.nan, "float32"))
+    with pytest.raises(ValueError, match="must have shape"):
+        model(np.zeros((1, 4), "float32"))
+    assert np.isfinite(model(np.zeros((1, 5), "float32"))).all()
+
+
+def test_it_follows_weights_that_change_or_move(model, rng):
+    x = rng.normal(size=(2, 5)).astype("float32")
+    before = model(x)
+    model.set_weights([weight * 2 for weight in model.get_weights()])
+    changed = model(x)
+    assert not np.array_equal(before, changed)
+    other = cb.Sequential([cb.Input((5,)), *model.layers, layers.Dense(2)])
+    other.compile("sgd", "mse")
+    other.fit(x, np.ones((2, 2)), verbose=0)  # the weights now live in a store of both
+    assert not np.array_equal(changed, model(x))
+    np.testing.assert_allclose(model(x), model.predict(np.repeat(x, 20, axis=0), verbose=0)[::20], rtol=1e-5)
+
+
+def test_a_compiled_model_is_not_trained_by_predicting(model, rng):
+    x = rng.normal(size=(64, 5)).astype("float32")
+    y = rng.integers(3, size=64)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    histories = []
+    start = model.get_weights()
+    for between in (lambda: None, lambda: model(x[:1])):
+        model.set_weights(start)
+        model.compile("adam", "sparse_categorical_crossentropy")
+        losses = []
+        for _ in range(3):
+            losses += model.fit(x, y, shuffle=False, verbose=0).history["loss"]
+            between()
+        histories.append(losses)
+    assert histories[0] == histories[1]
