@@ -207,9 +207,11 @@ class CompiledEngine(Engine):
         """How many threads a run shall have whose steps take so many operations."""
         return max(min(threads.limit(), flops // LEAST_WORK), 1)
 
-    def reserve_tiles(self, rows: int, count: int) -> None:
-        """Make room for tiles in `count` threads, of `rows` samples or as many as suit the caches."""
-        rows = min(self._tile(), math.ceil(rows / TILE_STEP) * TILE_STEP)
+    def reserve_tiles(self, rows: int, count: int, whole: bool = False) -> None:
+        """Make room for tiles in `count` threads, of `rows` samples or, if not `whole`, as many as suit the caches."""
+        rows = math.ceil(rows / TILE_STEP) * TILE_STEP
+        if not whole:
+            rows = min(self._tile(), rows)
         if rows > self.tile_memory[0] or count > self.tile_memory[1]:
             rows, count = max(rows, self.tile_memory[0]), max(count, self.tile_memory[1])
             self.tile_memory = (0, 0)
@@ -225,11 +227,12 @@ class CompiledEngine(Engine):
             self.runner.place_whole(shares, whole, rows)
             self.whole_memory = (rows, count)
 
-    def _reserve(self, rows: int, count: int) -> bool:
+    def _reserve(self, rows: int, count: int, training: bool) -> bool:
         """Make room for training or testing on batches of so many samples; whether they pass in tiles."""
         if rows * max(self.plan.widths) > MAX_DIMENSION:
             raise ValueError(f"A batch of {rows} samples of this network is larger than BLAS can be told. Use fewer.")
-        tiled = rows >= 2 * self._tile()
+        whole = self.sees_whole(training) or any(o.loss is not None and o.loss.alone for o in self.objectives)
+        tiled = rows >= 2 * self._tile() and not whole
         if tiled:
             self.reserve_tiles(rows, count)
         else:
@@ -270,7 +273,7 @@ class CompiledEngine(Engine):
             batch_size = min(batch_size, stop - start)
             count = self._threads(3 * self.flops * batch_size)
             self._begin(data)
-            tiled = self._reserve(batch_size, count)
+            tiled = self._reserve(batch_size, count, training)
             self.runner.stage(order is not None)
             rate = self.optimizer.learning_rate if self.optimizer is not None else 0.0
             try:
@@ -285,7 +288,7 @@ class CompiledEngine(Engine):
             batch_size = min(batch_size, len(data))
             count = self._threads(self.flops * batch_size)
             self._begin(data)
-            tiled = self._reserve(batch_size, count)
+            tiled = self._reserve(batch_size, count, training)
             self.runner.stage(False)
             self.runner.test(0, len(data), batch_size, tiled, training, count, tick)
 
@@ -293,13 +296,16 @@ class CompiledEngine(Engine):
         """The outputs for all samples."""
         with self.lock, self._blas():
             samples = len(inputs[0])
-            count = self._threads(self.flops * samples)
+            alone = self.sees_whole(training)
+            count = 1 if alone else self._threads(self.flops * samples)
             self._begin(Data(inputs))
-            self.reserve_tiles(samples, count)
+            self.reserve_tiles(samples, count, whole=alone and training)
             self.runner.stage(False)
             self.runner.iteration = self.draw_count(training)
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
             self.runner.predict(0, samples, self.plan.outputs, results, training, count, tick)
+            if alone and training:
+                self.tile_memory = (0, 0)  # such a tile does not suit the caches: the next run makes its own
             return results
 
     def predict_now(self, x: Array) -> Array | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cbackprop.losses.loss import Loss
 from cbackprop.metrics.metric import RowMean
 from cbackprop.optimizers.optimizer import Optimizer
-from cbackprop.plan.plan import Plan
+from cbackprop.plan.plan import Plan, Step
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
 __all__ = ["Data", "Engine", "Objective", "Tick"]
@@ -104,6 +104,15 @@ class Engine:
         self.bound = False
         self.generation = -1  # of `ParameterStore`, when the variables were seen to be where they were
         self.gradient_vector: Array = np.zeros(0, self.dtype)
+
+    def sees_whole(self, training: bool) -> bool:
+        """Whether a layer must see every batch of such a run as a whole, so that none can be divided."""
+        return any(self.is_alone(step, training) for step in self.plan.steps)
+
+    def is_alone(self, step: Step, training: bool) -> bool:
+        """Whether a step must see every batch of such a run as a whole."""
+        training = training if step.training is None else step.training
+        return step.layer.alone == "always" or (step.layer.alone == "in_training" and training)
 
     def _link(self, index: int) -> int | None:
         """The step that the loss of an output takes over, where link and loss cancel."""

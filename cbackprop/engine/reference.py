@@ -81,6 +81,7 @@ class ReferenceEngine(Engine):
                 if update:
                     self.iteration += 1
                     self.update()
+                    self.finish(training)
                 if tick is not None:
                     tick(last - start)
 
@@ -155,6 +156,12 @@ class ReferenceEngine(Engine):
             self.optimizer.iterations = self.iteration
             self.update_rule.step(self.optimizer.learning_rate, self.iteration, self.update_segments)
 
+    def finish(self, training: bool) -> None:
+        """And layers that saw the whole batch change what no gradient reaches."""
+        for step, layer, parameters in zip(self.plan.steps, self.layers, self.parameters, strict=True):
+            if self.is_alone(step, training):
+                layer.finish(parameters)
+
     # Without training
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
@@ -174,6 +181,7 @@ class ReferenceEngine(Engine):
             self._begin()
             self.iteration = self.draw_count(training)
             samples = len(inputs[0])
+            batch_size = samples if training and self.sees_whole(training) else batch_size
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
             for first in range(0, samples, batch_size):
                 rows = slice(first, first + batch_size)

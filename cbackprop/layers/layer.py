@@ -69,6 +69,9 @@ class Layer(Spec):
     # How many inputs the layer takes; None for two or more.
     n_inputs: ClassVar[int | None] = 1
 
+    # Whether the layer must see a batch as a whole, "never", "in_training" or "always": then one thread runs it alone.
+    alone: str = "never"
+
     # The activation that follows the layer's own computation.
     activation: activations.ActivationFunction | None = None
 

@@ -33,6 +33,8 @@ class RowFunction(Spec):
     target_kind: ClassVar[str] = "values"
     # The smallest and the largest target that make sense; None: any number.
     target_limits: ClassVar[tuple[float, float] | None] = None
+    # Whether it must be called once with all rows of a batch, by one thread.
+    alone: ClassVar[bool] = False
 
     dtype: str
 

@@ -126,13 +126,10 @@ cdef class Context:
                 self.batch.scratch[i] = <char*>self.scratch_base[i] + offset * self.scratch_bytes[i]
 
     cdef void refer(self, const Feed* feeds, const int64_t* order, Py_ssize_t start) noexcept nogil:
-        """Look for inputs where other contexts with the same staging `fetch` theirs."""
+        """Look for the samples of a batch where other contexts with the same staging `fetch` theirs."""
         cdef Py_ssize_t i
         for i in range(self.n_feeds):
-            if feeds[i].buffer >= 0:
-                self.batch.buffers[feeds[i].buffer].value = (
-                    <void*>(feeds[i].data + start * feeds[i].row_bytes) if order == NULL else self.staging[i]
-                )
+            self.point(&feeds[i], feeds[i].data + start * feeds[i].row_bytes if order == NULL else self.staging[i])
 
     cdef void fetch(self, const Feed* feeds, const int64_t* order, Py_ssize_t start) noexcept nogil:
         """Make the samples readable that begin at `start`: where they lie, or gathered in `order`."""
@@ -146,11 +143,15 @@ cdef class Context:
                 staging = self.staging[i] + self.shown * feeds[i].row_bytes
                 gather(self.batch.rows, feeds[i].row_bytes, order + start, feeds[i].data, staging)
                 rows = staging
-            if feeds[i].buffer >= 0:
-                self.batch.buffers[feeds[i].buffer].value = <void*>rows
-            elif feeds[i].role == VALUES:
-                self.targets[feeds[i].head].values = rows
-            elif feeds[i].role == CLASSES:
-                self.targets[feeds[i].head].classes = <const int64_t*>rows
-            else:
-                self.targets[feeds[i].head].weights = <const double*>rows
+            self.point(&feeds[i], rows)
+
+    cdef void point(self, const Feed* feed, const char* rows) noexcept nogil:
+        """Tell whoever reads a feed where its rows are."""
+        if feed.buffer >= 0:
+            self.batch.buffers[feed.buffer].value = <void*>rows
+        elif feed.role == VALUES:
+            self.targets[feed.head].values = rows
+        elif feed.role == CLASSES:
+            self.targets[feed.head].classes = <const int64_t*>rows
+        else:
+            self.targets[feed.head].weights = <const double*>rows

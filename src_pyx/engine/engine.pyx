@@ -20,12 +20,13 @@ from libc.stdlib cimport calloc, free
 from cbackprop.compiled.engine.clock cimport now
 from cbackprop.compiled.engine.context cimport CLASSES, Context, Feed, VALUES, WEIGHTS
 from cbackprop.compiled.engine.division cimport PARAMETER_STEP, ROW_STEP, TILE_STEP, share
+from cbackprop.compiled.engine.failure cimport Failure, take_failure
 from cbackprop.compiled.engine.gradients cimport Gradients
 from cbackprop.compiled.engine.head cimport Head
 from cbackprop.compiled.engine.team cimport Team, Work
 from cbackprop.compiled.kernels.memory cimport address
 from cbackprop.compiled.kernels.vectors cimport all_finite
-from cbackprop.compiled.layers.layer cimport Batch, Layer
+from cbackprop.compiled.layers.layer cimport Batch, Layer, is_alone
 from cbackprop.compiled.optimizers.optimizer cimport Optimizer, Segment, SegmentList
 
 # Seconds between two looks at pending signals (and at the progress display), and how often the clock is read: a step
@@ -93,6 +94,9 @@ cdef class Engine:
     cdef bint tiled, backwards, update, training
     cdef object tick, error
     cdef bint halt                      # thread 0 to all: stop after this batch
+    cdef Failure failure                # what Python code inside of a step raised
+    cdef bint* alone                    # layers that see a batch of this run as a whole
+    cdef bint any_alone
     cdef double last_tick
     cdef double[:, ::1] divisors        # (threads, heads): of the current batch
     cdef size_t[::1] results            # addresses of predictions
@@ -109,7 +113,8 @@ cdef class Engine:
         self.layer_pointers = <PyObject**>calloc(self.n_layers + 1, sizeof(PyObject*))
         self.backward_order = <Py_ssize_t*>calloc(self.n_layers + 1, sizeof(Py_ssize_t))
         self.linked = <bint*>calloc(self.n_layers + 1, sizeof(bint))
-        if not (self.layer_pointers and self.backward_order and self.linked):
+        self.alone = <bint*>calloc(self.n_layers + 1, sizeof(bint))
+        if not (self.layer_pointers and self.backward_order and self.linked and self.alone):
             raise MemoryError()
         for i, layer in enumerate(self.layers):
             self.layer_pointers[i] = <PyObject*>layer
@@ -125,6 +130,8 @@ cdef class Engine:
         free(self.head_pointers)
         free(self.backward_order)
         free(self.linked)
+        free(self.alone)
+        take_failure(&self.failure)
         free(self.tiles)
         free(self.shares)
         free(self.feeds)
@@ -195,6 +202,8 @@ cdef class Engine:
             if head.positions * head.width != self.widths[head.output]:
                 raise ValueError("The head does not fit the output.")
             self.head_pointers[i] = <PyObject*>head
+            if head.loss is not None:
+                head.loss.failure = &self.failure
         self.n_heads = len(heads)
         self.head_loss_totals = np.zeros(max(self.n_heads, 1))
 
@@ -242,6 +251,7 @@ cdef class Engine:
                 free(pointers)
                 raise ValueError("A context does not fit the engine.")
             pointers[i] = <PyObject*>context
+            context.batch.failure = &self.failure
         free(old)
         return pointers
 
@@ -387,6 +397,9 @@ cdef class Engine:
         ):
             raise ValueError("The engine has no memory for such a batch or so many threads.")
         self.tiled = tiled
+        self.set_alone(training)
+        if tiled and self.any_alone:
+            raise ValueError("A layer or a loss must see batches as a whole: they cannot pass in tiles.")
         if self.gradients is None and backwards and self.n_backward:
             raise RuntimeError("The engine has no gradients.")
         self.order = &order[0] if order is not None and order.shape[0] else NULL
@@ -397,6 +410,17 @@ cdef class Engine:
             self.gradients.set_groups(self.group_count(batch_size))
         self.tick = tick
         self.run_team(train_thread, threads)
+
+    cdef set_alone(self, bint training):
+        """Find out which layers and losses see a batch of this run as a whole."""
+        cdef Py_ssize_t i
+        cdef Head head
+        self.any_alone = False
+        for i in range(self.n_layers):
+            self.alone[i] = not self.linked[i] and is_alone(<Layer>self.layer_pointers[i], training)
+            self.any_alone = self.any_alone or self.alone[i]
+        for head in self.heads:
+            self.any_alone = self.any_alone or head.is_alone()
 
     cdef run_team(self, Work work, Py_ssize_t threads):
         """Run `work` in threads, this one among them, and raise what went wrong meanwhile."""
@@ -412,8 +436,11 @@ cdef class Engine:
         finally:
             self.busy = False
             self.tick = None
-        if self.error is not None:
-            error, self.error = self.error, None
+        failure = take_failure(&self.failure)
+        error, self.error = self.error, None
+        if failure is not None:
+            raise failure
+        if error is not None:
             raise error
 
     cdef void look_up(self, Py_ssize_t done) noexcept nogil:
@@ -442,7 +469,8 @@ cdef class Engine:
         cdef bint clock_each_step = self.work_of(self.batch_size) > 100_000
         while position < self.stop and not self.halt:
             rows = min(self.batch_size, self.stop - position)
-            self.run_batch(thread, position, rows, iteration)
+            if not self.run_batch(thread, position, rows, iteration):
+                return
             iteration += self.update
             position += rows
             steps += 1
@@ -456,7 +484,8 @@ cdef class Engine:
         """Roughly the floating point operations of a step."""
         return rows * (6 * self.segments.elements if self.segments is not None else 100_000)
 
-    cdef void run_batch(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration) noexcept nogil:
+    cdef bint run_batch(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration) noexcept nogil:
+        """This thread's share of a batch; False, the same in all threads, if it has failed and changed nothing."""
         cdef Py_ssize_t groups = self.group_count(rows) if self.tiled else 1
         self.set_divisors(thread, start, rows)
         if self.tiled:
@@ -466,16 +495,26 @@ cdef class Engine:
         if thread == 0 and self.update and self.optimizer is not None:
             self.optimizer.begin(self.learning_rate, iteration + 1)
         self.team.meet(thread)
+        if self.failure.error != NULL:
+            return False
         if thread == 0:
             self.add_up(rows)
-        if not self.backwards or self.gradients is None:
-            return
-        if not self.tiled:
-            self.collect(thread)
-            self.team.meet(thread)
-        if self.segments is None:
-            return
-        self.step(thread, groups)
+        if self.backwards and self.gradients is not None:
+            if not self.tiled:
+                self.collect(thread)
+                self.team.meet(thread)
+            if self.segments is not None:
+                self.step(thread, groups)
+        if thread == 0 and self.update and self.any_alone:
+            self.finish()
+        return True
+
+    cdef void finish(self) noexcept nogil:
+        """Let layers that were alone with a batch change what no gradient reaches."""
+        cdef Py_ssize_t i
+        for i in range(self.n_layers):
+            if self.alone[i]:
+                (<Layer>self.layer_pointers[i]).finish(&(<Context>self.whole_batch()).batch)
 
     cdef void set_divisors(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
         """What each head's sum is divided by, for which all its weights in the batch may be needed."""
@@ -504,9 +543,9 @@ cdef class Engine:
         cdef Py_ssize_t begin = share(rows, ROW_STEP, thread, self.team.size)
         cdef Py_ssize_t end = share(rows, ROW_STEP, thread + 1, self.team.size)
         if thread == 0 and self.team.size > 1:
-            self.whole.batch.rows = rows
+            self.prepare(self.whole, rows, iteration, 0 if self.backwards else start - self.start)
             self.whole.refer(self.feeds, self.order, start)
-        if begin < end:
+        if begin < end or self.any_alone:
             self.run_samples(thread, <Context>self.shares[thread], begin, start, begin, end - begin, iteration)
 
     cdef void run_tiles(
@@ -527,22 +566,63 @@ cdef class Engine:
         Py_ssize_t rows, uint64_t iteration,
     ) noexcept nogil:
         """Rows from `begin` on of the batch that begins at `start`, through all layers and back."""
-        cdef Py_ssize_t i
+        cdef Py_ssize_t i, layer
         context.show(place, rows)
-        context.batch.training = self.training
-        context.batch.iteration = iteration
-        context.batch.first = begin if self.backwards else start - self.start + begin
-        context.fetch(self.feeds, self.order, start + begin)
+        self.prepare(context, rows, iteration, begin if self.backwards else start - self.start + begin)
+        if rows:
+            context.fetch(self.feeds, self.order, start + begin)
         for i in range(self.n_layers):
-            if not self.linked[i]:
+            if self.alone[i]:
+                self.run_alone(thread, i, False)
+            elif rows and not self.linked[i]:
                 (<Layer>self.layer_pointers[i]).forward(&context.batch)
         for i in range(self.n_heads):
-            (<Head>self.head_pointers[i]).run(
-                &context.batch, &context.targets[i], begin, self.divisors[thread, i], self.backwards
-            )
-        if self.backwards:
-            for i in range(self.n_backward):
-                (<Layer>self.layer_pointers[self.backward_order[i]]).backward(&context.batch)
+            self.run_head(thread, <Head>self.head_pointers[i], i, context, begin)
+        if not self.backwards:
+            return
+        for i in range(self.n_backward):
+            layer = self.backward_order[i]
+            if self.alone[layer]:
+                self.run_alone(thread, layer, True)
+            elif rows:
+                (<Layer>self.layer_pointers[layer]).backward(&context.batch)
+
+    cdef void prepare(self, Context context, Py_ssize_t rows, uint64_t iteration, Py_ssize_t first) noexcept nogil:
+        context.batch.rows = rows
+        context.batch.training = self.training
+        context.batch.iteration = iteration
+        context.batch.first = first
+
+    cdef PyObject* whole_batch(self) noexcept nogil:
+        """The context that sees all samples of a batch held as a whole."""
+        return <PyObject*>self.whole if self.team.size > 1 else self.shares[0]
+
+    cdef void run_alone(self, Py_ssize_t thread, Py_ssize_t layer, bint back) noexcept nogil:
+        """Have the first thread run a layer on the whole batch, while the others wait."""
+        cdef const Batch* batch = &(<Context>self.whole_batch()).batch
+        self.team.meet(thread)
+        if thread == 0 and self.failure.error == NULL:
+            if back:
+                (<Layer>self.layer_pointers[layer]).backward(batch)
+            else:
+                (<Layer>self.layer_pointers[layer]).forward(batch)
+        self.team.meet(thread)
+
+    cdef void run_head(
+        self, Py_ssize_t thread, Head head, Py_ssize_t i, Context context, Py_ssize_t begin
+    ) noexcept nogil:
+        """Losses and metrics of this thread's samples; or of all, by the first thread, if the loss must see all."""
+        cdef double divisor = self.divisors[thread, i]
+        cdef PyObject* whole
+        if not head.is_alone():
+            if context.batch.rows:
+                head.run(&context.batch, &context.targets[i], begin, divisor, self.backwards)
+            return
+        self.team.meet(thread)
+        if thread == 0 and self.failure.error == NULL:
+            whole = self.whole_batch()
+            head.run(&(<Context>whole).batch, &(<Context>whole).targets[i], 0, divisor, self.backwards)
+        self.team.meet(thread)
 
     cdef void add_up(self, Py_ssize_t rows) noexcept nogil:
         """Losses and metrics of a batch, by one thread."""
@@ -620,6 +700,8 @@ cdef class Engine:
                 return
             begin, end = share(rows, TILE_STEP, i, count), share(rows, TILE_STEP, i + 1, count)
             self.predict_samples(<Context>self.tiles[thread], begin, end - begin)
+            if self.failure.error != NULL:
+                return
             if thread == 0:
                 self.look_up(end)
 
@@ -684,6 +766,9 @@ cdef class Engine:
                         self.run_layers(context, 0)
                         context.batch.buffers[output].value = context.base[output].value
                 self.busy = False
+                error = take_failure(&self.failure)
+                if error is not None:
+                    raise error
                 return finite
             finally:
                 PyBuffer_Release(&wanted)

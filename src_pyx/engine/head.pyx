@@ -94,6 +94,10 @@ cdef class Head:
         for i, metric in enumerate(self.metrics):
             metric.values = &memory[(3 + i) * rows]
 
+    cdef bint is_alone(self) noexcept nogil:
+        """Whether the loss must be called once with a whole batch."""
+        return self.loss is not None and self.loss.alone
+
     cdef double divisor(self, Py_ssize_t samples, double total_weight) noexcept nogil:
         """What the sum of the weighted values of a batch is divided by."""
         if self.reduction == MEAN_OVER_WEIGHTS:

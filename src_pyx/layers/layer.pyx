@@ -34,6 +34,7 @@ cdef class Layer:
             raise MemoryError()
         for k, variable in enumerate(spec.variables):
             self.parameters[k].size = self.parameters[k].grain = variable.size
+        self.alone = {"never": NEVER, "in_training": IN_TRAINING, "always": ALWAYS}[spec.alone]
         self.output = -1
         self.training = -1
 
@@ -51,6 +52,13 @@ cdef class Layer:
         pass
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
+        pass
+
+    cdef void finish(self, const Batch* batch) noexcept nogil:
+        """After the step of a batch that changes weights: change those that no gradient reaches, by one thread.
+
+        Only called for a layer that was alone with the batch.
+        """
         pass
 
     cdef void collect(

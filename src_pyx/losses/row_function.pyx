@@ -21,6 +21,7 @@ cdef class RowFunction:
     def __init__(self, spec, bint linked, bint is_double):
         self.is_double = is_double
         self.index_targets = spec.target_kind == "index"
+        self.alone = spec.alone
 
     cdef void evaluate(
         self, Py_ssize_t rows, Py_ssize_t width, const void* y_true, void* y_pred,

@@ -76,6 +76,19 @@ def test_every_layer(make, shapes, tiled):
     assert_same(lambda: networks.around(make, shapes))
 
 
+@pytest.mark.parametrize("alone", ["in_training", "always"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_layers_that_see_whole_batches(seed, alone, monkeypatch):
+    """A layer that one thread runs on a whole batch gives the bits that it gives when all threads run it."""
+    divided = trained(lambda: networks.random_model(seed, "float32"), 3)
+    monkeypatch.setattr(layers.Dense, "alone", alone)
+    monkeypatch.setattr(layers.Concatenate, "alone", alone)
+    for threads in THREADS:
+        for a, b in zip(divided, trained(lambda: networks.random_model(seed, "float32"), threads), strict=True):
+            assert a.tobytes() == b.tobytes()
+    assert_same(lambda: networks.random_model(seed, cb.config.floatx()))
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_random_graphs(seed, tiled):
     assert_same(lambda: networks.random_model(seed, cb.config.floatx()))

@@ -44,4 +44,5 @@ cdef class Context:
     cdef void* at(self, arena, offset, Py_ssize_t size) except? NULL
     cdef void show(self, Py_ssize_t offset, Py_ssize_t rows) noexcept nogil
     cdef void refer(self, const Feed* feeds, const int64_t* order, Py_ssize_t start) noexcept nogil
+    cdef void point(self, const Feed* feed, const char* rows) noexcept nogil
     cdef void fetch(self, const Feed* feeds, const int64_t* order, Py_ssize_t start) noexcept nogil

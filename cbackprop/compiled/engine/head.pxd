@@ -28,6 +28,7 @@ cdef class Head:
     cdef double* weights            # (rows,)
     cdef double[::1] memory
 
+    cdef bint is_alone(self) noexcept nogil
     cdef double divisor(self, Py_ssize_t samples, double total_weight) noexcept nogil
     cdef void run(
         self, const Batch* batch, const Target* target, Py_ssize_t offset, double divisor, bint with_delta

@@ -2,6 +2,8 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from cbackprop.compiled.engine.failure cimport Failure
+
 
 cdef struct Buffer:
     void* value             # (rows, width): what a layer computed
@@ -26,6 +28,14 @@ cdef struct Batch:
     Buffer* buffers         # by number
     void** scratch          # by the layer's index: (rows, scratch_width), kept from forward to backward
     void* workspace         # what `multiply` wants
+    Failure* failure        # where a layer in Python leaves its exception
+
+
+cdef enum:
+    # When a layer must see a batch as a whole: one thread then calls its `forward` and `backward`, once a batch.
+    NEVER = 0
+    IN_TRAINING = 1
+    ALWAYS = 2
 
 
 cdef class Layer:
@@ -36,6 +46,7 @@ cdef class Layer:
     cdef readonly Py_ssize_t n_inputs
     cdef readonly Py_ssize_t n_parameters
     cdef readonly Py_ssize_t scratch_width
+    cdef readonly int alone     # NEVER, IN_TRAINING or ALWAYS
     cdef readonly bint calls_blas   # so that BLAS must be held to one thread meanwhile
     cdef Py_ssize_t index
     cdef bint is_double
@@ -44,6 +55,7 @@ cdef class Layer:
 
     cdef void forward(self, const Batch* batch) noexcept nogil
     cdef void backward(self, const Batch* batch) noexcept nogil
+    cdef void finish(self, const Batch* batch) noexcept nogil
     cdef void collect(
         self, const Batch* batch, Py_ssize_t k, Py_ssize_t begin, Py_ssize_t end, bint add, void* gradient
     ) noexcept nogil
@@ -62,6 +74,13 @@ cdef inline Buffer* output_of(Layer layer, const Batch* batch) noexcept nogil:
 cdef inline void* scratch_of(Layer layer, const Batch* batch) noexcept nogil:
     """The layer's scratch in this batch."""
     return batch.scratch[layer.index]
+
+
+cdef inline bint is_alone(Layer layer, bint training) noexcept nogil:
+    """Whether the layer must see a batch of such a run as a whole."""
+    if layer.alone == IN_TRAINING:
+        return training if layer.training < 0 else layer.training
+    return layer.alone == ALWAYS
 
 
 cdef inline bint in_training(Layer layer, const Batch* batch) noexcept nogil:

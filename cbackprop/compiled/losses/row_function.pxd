@@ -2,6 +2,8 @@
 
 from cython cimport floating
 
+from cbackprop.compiled.engine.failure cimport Failure
+
 # One loop over rows of targets and predictions, and one number of its own. Arguments are those of `evaluate`.
 ctypedef void (*Kernel32)(
     Py_ssize_t rows, Py_ssize_t width, const float* y_true, const float* y_pred, double parameter,
@@ -15,6 +17,8 @@ ctypedef void (*Kernel64)(
 
 cdef class RowFunction:
     cdef bint is_double
+    cdef readonly bint alone            # must be called once with all rows of a batch
+    cdef Failure* failure               # where one in Python leaves its exception
     cdef readonly bint index_targets    # y_true is (rows,) int64, one class a row; else like y_pred
 
     cdef void evaluate(

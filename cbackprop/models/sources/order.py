@@ -42,7 +42,7 @@ class Order:
         while steps > 0:
             if self._position >= self.size:
                 self._position = 0
-                self._rows = random.generator().permutation(self.size) if self.shuffle else None
+                self._rows = random.permutation(self.size) if self.shuffle else None
             begin = self._position
             end = min(begin + steps * self.batch_size, self.size)
             self._position = end

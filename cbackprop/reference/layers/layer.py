@@ -55,3 +55,9 @@ class Layer:
         Input deltas that are not `wanted` need not be computed; anything may stand in their place.
         """
         raise NotImplementedError
+
+    def finish(self, parameters: list[Array]) -> None:
+        """After the step of a batch that changes weights: change those that no gradient reaches.
+
+        Only called for a layer that must see a batch as a whole.
+        """
