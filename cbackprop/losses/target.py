@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.foreign import from_foreign
+
 __all__ = ["as_array", "check_finite", "check_prediction", "check_target", "check_weights"]
 
 # How far beyond its limits a target may be: what adding float32 numbers up to 1 may be off by.
@@ -27,7 +29,7 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array: its mask would be lost. Fill it, or weigh samples by 0.")
     try:
-        array = np.asarray(value)
+        array = np.asarray(from_foreign(name, value))
     except ValueError as error:
         raise ValueError(f"{name} must be one array, but its parts differ in shape ({error}).") from None
     if array.dtype.kind not in "fiub":

@@ -15,6 +15,7 @@ from cbackprop.callbacks import Callback, CallbackList, History
 from cbackprop.engine import ENGINES, Data, Engine, Objective
 from cbackprop.models.data import Samples, make_inputs, make_samples
 from cbackprop.models.gradient_check import GradientReport, check_gradients
+from cbackprop.models.inputs import check_readable, sample_shape
 from cbackprop.models.objectives import log_names, needs_of, resolve_objectives
 from cbackprop.models.progress import Display
 from cbackprop.models.sources import ArraySource, Source, open_source
@@ -140,12 +141,8 @@ class Trainer:
             return
         if isinstance(x, Source):
             x = x.example
-        if x is None:
-            raise ValueError("x is missing.")
-        array = np.asarray(x[0] if isinstance(x, (list, tuple)) and len(x) == 1 else x)
-        if array.ndim < 1 or array.dtype.kind not in "fiub":
-            raise ValueError(f"x must be an array of numbers with a batch axis, but got {type(x).__name__}.")
-        self.build((None, *(array.shape[1:] or (1,))))  # type: ignore[attr-defined]
+        shape = sample_shape(x[0] if isinstance(x, (list, tuple)) and len(x) == 1 else x)
+        self.build((None, *shape))  # type: ignore[attr-defined]
 
     # Training
 
@@ -468,15 +465,25 @@ class Trainer:
             self._build_for(source)
             source.prepare(self._inputs)
             source.limit(steps, None)
-            engine = self._inference_engine()
-            pieces = [engine.predict(piece.samples().inputs, 32, training) for piece in source.sweep()]
-        results = iter(pieces[0] if len(pieces) == 1 else map(np.concatenate, zip(*pieces, strict=True)))
-        return map_structure(lambda _: next(results), self.output_structure)
+            given = x if isinstance(source, ArraySource) else None
+            results = [self._predict_piece(piece.samples().inputs, training, given) for piece in source.sweep()]
+        outputs = iter(results[0] if len(results) == 1 else map(np.concatenate, zip(*results, strict=True)))
+        return map_structure(lambda _: next(outputs), self.output_structure)
 
     def _inputs(self, x: Any, *_: Any) -> Samples:
-        """Inputs alone: what a prediction wants of a batch."""
-        inputs = make_inputs(self, x)
+        """Inputs alone: what a prediction wants of a batch. Whether they are finite is seen when they are read."""
+        inputs = make_inputs(self, x, check=False)
         return Samples(Data(inputs), len(inputs[0]))
+
+    def _predict_piece(self, inputs: list[Any], training: bool, given: Any) -> list[NDArray[Any]]:
+        results = self._inference_engine().predict(inputs, 32, training, check=True)
+        if results is None:
+            if given is not None:
+                make_inputs(self, given)  # knows of what type the numbers were
+            for name, array in zip(self.input_names, inputs, strict=True):  # type: ignore[attr-defined]
+                check_readable(f"x[{name!r}]" if len(inputs) > 1 else "x", array, self.dtype)  # type: ignore[attr-defined]
+            raise ValueError("x must be finite, and was not while it was read.")
+        return results
 
     def _inference_engine(self) -> Engine:
         """The engine of `compile`, or one that can only predict."""
