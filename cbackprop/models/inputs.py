@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.engine import STORED_AS, SparseRows
-from cbackprop.losses.target import as_array, check_finite
+from cbackprop.losses.target import NotFinite, as_array, check_finite
 
-__all__ = ["check_readable", "is_sparse", "make_input", "sample_shape"]
+__all__ = ["is_sparse", "make_input", "sample_shape"]
 
 # An array of more bytes is not copied to change its type: that is done with every batch as it is fetched.
 LARGE = 2**26
@@ -89,21 +89,6 @@ def _stored(name: str, array: NDArray[Any], dtype: np.dtype[Any], check: bool) -
     return converted
 
 
-def check_readable(name: str, array: Any, dtype: str) -> None:
-    """Refuse an array of data that is not finite as numbers of `dtype`.
-
-    Raises
-    ------
-    ValueError
-        If a value is not; it names the place.
-    """
-    if isinstance(array, SparseRows):
-        return  # checked when it was made
-    check_finite(name, array)
-    if array.dtype.kind == "f":
-        _check_range(name, array, np.dtype(dtype))
-
-
 def _check_range(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
     """Refuse numbers that would become infinite, without a copy of them all."""
     for extreme, index in ((array.max(), array.argmax), (array.min(), array.argmin)):
@@ -111,7 +96,7 @@ def _check_range(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
             converted = dtype.type(extreme)
         if not np.isfinite(converted):
             where = tuple(int(i) for i in np.unravel_index(index(), array.shape))
-            raise ValueError(f"{name} as {dtype} must be finite, but got {converted} at index {where}.")
+            raise NotFinite(f"{name} as {dtype}", converted, where)
 
 
 def _make_sparse(name: str, matrix: Any, tensor: Any) -> SparseRows:
@@ -129,8 +114,5 @@ def _make_sparse(name: str, matrix: Any, tensor: Any) -> SparseRows:
     if not np.isfinite(values).all():
         stored = int((~np.isfinite(values)).argmax())
         row = int(np.searchsorted(rows.indptr, stored, side="right")) - 1
-        raise ValueError(
-            f"{name} as {tensor.dtype} must be finite, but got {values[stored]} at index "
-            f"({row}, {int(rows.indices[stored])})."
-        )
+        raise NotFinite(f"{name} as {tensor.dtype}", values[stored], (row, int(rows.indices[stored])))
     return SparseRows(rows.indptr, rows.indices, values, rows.shape[1])

@@ -15,7 +15,7 @@ from cbackprop.callbacks import Callback, CallbackList, History
 from cbackprop.engine import ENGINES, Data, Engine, Objective
 from cbackprop.models.data import Samples, make_inputs, make_samples
 from cbackprop.models.gradient_check import GradientReport, check_gradients
-from cbackprop.models.inputs import check_readable, sample_shape
+from cbackprop.models.inputs import sample_shape
 from cbackprop.models.objectives import log_names, needs_of, resolve_objectives
 from cbackprop.models.progress import Display
 from cbackprop.models.sources import ArraySource, Source, open_source
@@ -463,26 +463,27 @@ class Trainer:
                 return map_structure(lambda _: quick, self.output_structure)
         with open_source(x, batch_size=batch_size, steps=steps) as source:
             self._build_for(source)
-            source.prepare(self._inputs)
-            source.limit(steps, None)
             given = x if isinstance(source, ArraySource) else None
+            source.prepare(self._inputs if given is None else self._unchecked_inputs)
+            source.limit(steps, None)
             results = [self._predict_piece(piece.samples().inputs, training, given) for piece in source.sweep()]
         outputs = iter(results[0] if len(results) == 1 else map(np.concatenate, zip(*results, strict=True)))
         return map_structure(lambda _: next(outputs), self.output_structure)
 
-    def _inputs(self, x: Any, *_: Any) -> Samples:
-        """Inputs alone: what a prediction wants of a batch. Whether they are finite is seen when they are read."""
-        inputs = make_inputs(self, x, check=False)
+    def _inputs(self, x: Any, *_: Any, check: bool = True) -> Samples:
+        """Inputs alone: what a prediction wants of a batch."""
+        inputs = make_inputs(self, x, check)
         return Samples(Data(inputs), len(inputs[0]))
 
+    def _unchecked_inputs(self, x: Any, *_: Any) -> Samples:
+        """The same, but whether they are finite is found out when they are read."""
+        return self._inputs(x, check=False)
+
     def _predict_piece(self, inputs: list[Any], training: bool, given: Any) -> list[NDArray[Any]]:
-        results = self._inference_engine().predict(inputs, 32, training, check=True)
+        results = self._inference_engine().predict(inputs, 32, training, check=given is not None)
         if results is None:
-            if given is not None:
-                make_inputs(self, given)  # knows of what type the numbers were
-            for name, array in zip(self.input_names, inputs, strict=True):  # type: ignore[attr-defined]
-                check_readable(f"x[{name!r}]" if len(inputs) > 1 else "x", array, self.dtype)  # type: ignore[attr-defined]
-            raise ValueError("x must be finite, and was not while it was read.")
+            make_inputs(self, given)  # tells where the number is that is not finite
+            raise ValueError("x must be finite, and was not when it was read.")
         return results
 
     def _inference_engine(self) -> Engine:

@@ -7,6 +7,7 @@ from typing import Any
 
 from cbackprop.models.sources.arrays import ArraySource
 from cbackprop.models.sources.batches import BatchSource, Indexed, Once, Repeated
+from cbackprop.models.sources.blocks import BlockSource, holds_files
 from cbackprop.models.sources.source import Source
 
 __all__ = ["open_source"]
@@ -44,7 +45,8 @@ def open_source(
     """
     dataset = _dataset(x)
     if dataset is None:
-        return ArraySource(x, y, sample_weight, class_weight, batch_size, steps, shuffle)
+        source = BlockSource if holds_files(x, y, sample_weight) else ArraySource
+        return source(x, y, sample_weight, class_weight, batch_size, steps, shuffle)
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None:
             raise ValueError(
