@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -53,11 +54,11 @@ def _from_dlpack(name: str, value: Any) -> Any:
     try:
         return np.from_dlpack(value)
     except Exception as error:  # which ones there are, is up to the other library
-        try:
-            return np.asarray(value)
-        except Exception:
-            kind = type(value).__name__
-            raise TypeError(f"{name} is a {kind} that cannot be read as an array of the CPU: {error}") from None
+        if hasattr(value, "__array__"):
+            with contextlib.suppress(Exception):
+                return np.asarray(value)
+        kind = type(value).__name__
+        raise TypeError(f"{name}, of type {kind}, cannot be read as an array of the CPU: {error}") from None
 
 
 def _stack(columns: Iterable[Array]) -> Array:

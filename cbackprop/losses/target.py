@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from cbackprop.foreign import from_foreign
 
-__all__ = ["NotFinite", "as_array", "check_finite", "check_prediction", "check_target", "check_weights"]
+__all__ = ["NotFiniteError", "as_array", "check_finite", "check_prediction", "check_target", "check_weights"]
 
 # How far beyond its limits a target may be: what adding float32 numbers up to 1 may be off by.
 ROUNDING = 1e-6
 
 
-class NotFinite(ValueError):
+class NotFiniteError(ValueError):
     """A number is NaN or infinite.
 
     Parameters
@@ -33,11 +33,11 @@ class NotFinite(ValueError):
         self.name, self.value, self.index = name, value, index
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return NotFinite, (self.name, self.value, self.index)
+        return NotFiniteError, (self.name, self.value, self.index)
 
-    def at(self, row: int) -> NotFinite:
+    def at(self, row: int) -> NotFiniteError:
         """The same for another array, of which the one that was checked is a part: there it is in this row."""
-        return NotFinite(self.name, self.value, (row, *self.index[1:]))
+        return NotFiniteError(self.name, self.value, (row, *self.index[1:]))
 
 
 def as_array(name: str, value: Any) -> NDArray[Any]:
@@ -73,7 +73,7 @@ def check_finite(name: str, array: NDArray[Any]) -> None:
     bad = ~np.isfinite(array)
     if bad.any():
         where = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise NotFinite(name, array[where], where)
+        raise NotFiniteError(name, array[where], where)
 
 
 def check_prediction(name: str, value: Any, dtype: str) -> NDArray[Any]:

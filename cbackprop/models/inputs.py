@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.engine import STORED_AS, SparseRows
-from cbackprop.losses.target import NotFinite, as_array, check_finite
+from cbackprop.losses.target import NotFiniteError, as_array, check_finite
 
 __all__ = ["is_sparse", "make_input", "sample_shape"]
 
@@ -96,7 +96,7 @@ def _check_range(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
             converted = dtype.type(extreme)
         if not np.isfinite(converted):
             where = tuple(int(i) for i in np.unravel_index(index(), array.shape))
-            raise NotFinite(f"{name} as {dtype}", converted, where)
+            raise NotFiniteError(f"{name} as {dtype}", converted, where)
 
 
 def _make_sparse(name: str, matrix: Any, tensor: Any) -> SparseRows:
@@ -114,5 +114,5 @@ def _make_sparse(name: str, matrix: Any, tensor: Any) -> SparseRows:
     if not np.isfinite(values).all():
         stored = int((~np.isfinite(values)).argmax())
         row = int(np.searchsorted(rows.indptr, stored, side="right")) - 1
-        raise NotFinite(f"{name} as {tensor.dtype}", values[stored], (row, int(rows.indices[stored])))
+        raise NotFiniteError(f"{name} as {tensor.dtype}", values[stored], (row, int(rows.indices[stored])))
     return SparseRows(rows.indptr, rows.indices, values, rows.shape[1])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop import random
-from cbackprop.losses.target import NotFinite, as_array
+from cbackprop.losses.target import NotFiniteError, as_array
 from cbackprop.models.data import Samples
 from cbackprop.models.sources.arrays import split_at
 from cbackprop.models.sources.order import batch_size_for
@@ -97,7 +97,8 @@ class BlockSource(Source):
         if len(set(sizes)) > 1:
             raise ValueError(f"All arrays must have as many samples, but got {sizes}.")
         self._size = sizes[0]
-        self._check(*[map_arrays(part, lambda array: array[:1]) for part in self._given], self._class_weight)
+        x, y, sample_weight = [map_arrays(part, lambda array: array[:1]) for part in self._given]
+        self._check(x, y, sample_weight, self._class_weight)
         self._row_bytes = max(sum(array.nbytes // max(len(array), 1) for array in arrays), 1)
         self._lay_out()
 
@@ -109,7 +110,8 @@ class BlockSource(Source):
     def split(self, share: float) -> BlockSource:
         """Keep the first samples, and return a source of the last."""
         at, given = split_at(self._size, share), self._given
-        held_out = BlockSource(*[map_arrays(part, lambda array: array[at:]) for part in given])
+        x, y, sample_weight = [map_arrays(part, lambda array: array[at:]) for part in given]
+        held_out = BlockSource(x, y, sample_weight)
         held_out._batch_size = self._batch_size
         held_out.prepare(self._check)
         self._given = tuple(map_arrays(part, lambda array: array[:at]) for part in given)
@@ -157,10 +159,10 @@ class BlockSource(Source):
 
     def _read(self, runs: list[tuple[int, int]]) -> Samples:
         """The samples of some runs begin:end of neighbours, checked."""
-        parts = [map_arrays(part, lambda array: _copy(array, runs)) for part in self._given]
+        x, y, sample_weight = [map_arrays(part, lambda array: _copy(array, runs)) for part in self._given]
         try:
-            return self._check(*parts, self._class_weight)
-        except NotFinite as error:
+            return self._check(x, y, sample_weight, self._class_weight)
+        except NotFiniteError as error:
             raise error.at(_place(runs, error.index[0])) from None
         except ValueError as error:
             error.add_note(f"This happened in the samples {runs[0][0]}:{runs[-1][1]}.")
@@ -228,7 +230,7 @@ def _copy(array: Any, runs: list[tuple[int, int]]) -> NDArray[Any]:
 
 def _release(array: np.memmap[Any, Any], part: NDArray[Any]) -> None:
     """Tell the system that these pages of a file are of no use to this process for now."""
-    memory = getattr(array, "_mmap", None)
+    memory: Any = getattr(array, "_mmap", None)
     # Pages of a private mapping ("c") may hold what the user wrote, and nothing else does.
     if not hasattr(memory, "madvise") or not hasattr(mmap, "MADV_DONTNEED") or array.mode == "c":
         return

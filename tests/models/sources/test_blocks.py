@@ -189,7 +189,10 @@ def resident():
 @pytest.mark.skipif("not __import__('pathlib').Path('/proc/self/status').exists()")
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_resident_memory_does_not_grow_with_the_file(shuffle, tmp_path, monkeypatch):
-    """400 MB of which each piece is 4 MB; the file is sparse, so that it costs no disk."""
+    """400 MB of which each piece is 4 MB; the file is sparse, so that it costs no disk.
+
+    What is allowed is for two pieces, their numbers as floats (16 MB for each thread), and what malloc keeps.
+    """
     monkeypatch.setattr(blocks, "PIECE", 2**22)
     x = np.memmap(tmp_path / "x", np.uint8, "w+", shape=(400_000, 1000))
     y = np.zeros((400_000, 1), "float32")
@@ -201,6 +204,6 @@ def test_resident_memory_does_not_grow_with_the_file(shuffle, tmp_path, monkeypa
     before = resident()
     model.fit(x, y, batch_size=500, shuffle=shuffle, callbacks=[watch], verbose=0)
     assert len(peaks) == 800
-    assert max(peaks) - before < 60e6
+    assert max(peaks) - before < 100e6
     model.predict(x, verbose=0)
-    assert resident() - before < 60e6
+    assert resident() - before < 100e6
