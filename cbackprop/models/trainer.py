@@ -169,8 +169,8 @@ class Trainer:
 
         Parameters
         ----------
-        x, y : array_like, or list or dict of them
-            Samples along the first axis.
+        x, y : array_like, or list or dict of them; or a dataset as x alone
+            Samples along the first axis. See Notes for what else there is.
         batch_size : int, optional
             32 by default; with `steps_per_epoch`, as many as make the samples last for these steps.
         epochs : int, default 1
@@ -181,10 +181,10 @@ class Trainer:
         callbacks : list of Callback, optional
         validation_split : float, default 0.0
             The last share of the samples, in [0, 1), that is not trained on but evaluated after each epoch.
-        validation_data : tuple (x, y) or (x, y, sample_weight), optional
+        validation_data : tuple (x, y) or (x, y, sample_weight), or a dataset, optional
             Used instead of `validation_split`.
         shuffle : bool, default True
-            Visit the samples in a new random order in each epoch.
+            Visit the samples, or the batches of a `utils.PyDataset`, in a new random order in each epoch.
         class_weight : dict of int to float, optional
             What a sample counts by its class; 1 for classes that are not listed.
         sample_weight : array_like, or list or dict of them, optional
@@ -210,7 +210,24 @@ class Trainer:
         RuntimeError
             Before `compile`.
         TypeError, ValueError
-            If an argument or the data is wrong; nothing has been trained then.
+            If an argument or the data is wrong. Nothing has been trained then, unless data is only seen while training
+            goes on: then the model is as the last good batch left it.
+
+        Notes
+        -----
+        Beside arrays, lists and dicts of them:
+
+        - Arrays of 8 or 16 bits (images of uint8) are kept as they are and become floats a batch at a time; so are
+          larger arrays of another type than the model's.
+        - SciPy's sparse matrices. Where `Dense` layers read them, zeros are neither stored nor multiplied; elsewhere
+          the rows of a batch are made dense.
+        - Tables and columns of pandas, polars and pyarrow, and whatever offers its memory by DLPack.
+        - ``numpy.memmap`` of more than 64 MB: read, checked and trained on in pieces of that size. To shuffle, a piece
+          is put together from 64 runs of neighbouring samples in random places, and its samples are shuffled, too.
+        - Datasets that yield batches (x, y) or (x, y, sample_weight): generators and other iterators, with
+          `steps_per_epoch` if they go on for longer than an epoch; iterables that can be gone through again, such as a
+          torch DataLoader; `utils.PyDataset` and what behaves like it. Threads make and check batches ahead of
+          training. A batch has the size that it has: `batch_size` is of no effect.
         """
         epochs = check_integer("epochs", epochs, 0)
         initial_epoch = check_integer("initial_epoch", initial_epoch, 0)
@@ -425,7 +442,8 @@ class Trainer:
 
         Parameters
         ----------
-        x : array_like, or list or dict of them
+        x : array_like, or list or dict of them, or a dataset
+            As in `fit`; targets that a dataset yields are passed over.
         batch_size : int, optional
             Only tells how many samples `steps` stands for: results do not depend on it.
         verbose : {"auto", 0, 1, 2}, default "auto"

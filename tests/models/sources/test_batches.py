@@ -1,5 +1,9 @@
 """Generators, iterables and datasets of batches: the numbers of arrays, mistakes, and threads that end."""
 
+import _thread
+import io
+import subprocess
+import sys
 import threading
 import time
 
@@ -382,6 +386,60 @@ def test_mistakes(name, built, data):
 def test_processes_are_replaced_by_threads(data):
     with pytest.warns(UserWarning, match="made by threads"):
         network().fit(Dataset(cut(*data), use_multiprocessing=True, workers=2), verbose=0)
+
+
+def test_an_interrupt_while_training_waits_for_a_batch(data):
+    release = threading.Event()
+
+    def batches():
+        yield from cut(*data[:2])
+        release.wait(10)
+
+    timer = threading.Timer(0.3, _thread.interrupt_main)
+    timer.start()
+    start = time.monotonic()
+    threading.Timer(0.5, release.set).start()
+    with pytest.raises(KeyboardInterrupt):
+        network().fit(batches(), steps_per_epoch=10, verbose=0)
+    assert time.monotonic() - start < 5
+
+
+def test_the_interpreter_ends_while_a_generator_is_stuck():
+    script = """
+import time
+import numpy as np
+import cbackprop as cb
+from cbackprop.models.sources import prefetch
+
+prefetch.PATIENCE = 0.1
+
+def batches():
+    yield np.zeros((4, 3)), np.zeros((4, 2))
+    yield np.zeros((4, 3)), np.full((4, 2), np.nan)
+    time.sleep(1000)
+
+model = cb.Sequential([cb.layers.Dense(2)])
+model.compile("sgd", "mse")
+try:
+    model.fit(batches(), steps_per_epoch=10, verbose=0)
+except ValueError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert "y must be finite" in done.stdout
+
+
+@pytest.mark.parametrize("steps", [None, 3])
+def test_a_bar_without_an_end(steps, data, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr("cbackprop.models.progress.REDRAW", 0)
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    network().fit(iter(cut(*data[:2])), steps_per_epoch=steps, verbose=1)
+    assert "Epoch 1/1" in sys.stdout.getvalue()
+    assert "loss: " in sys.stdout.getvalue()
 
 
 # Prefetch
