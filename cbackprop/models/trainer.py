@@ -255,17 +255,16 @@ class Trainer:
             source.prepare(self._samples)
             times = sum(map(frequency, range(initial_epoch, epochs)))
             validation = self._validation(validation_data, validation_steps, times)
-            if validation is not None:
-                opened.enter_context(validation)
-            elif split:
+            if validation is None and split:
                 validation = source.split(split)
             if validation is not None:
+                opened.enter_context(validation)
                 validation.limit(validation_steps, validation_batch_size or source.batch_size)
             history = self.history = History()
             params = {"verbose": verbose, "epochs": epochs, "steps": source.steps}
             run = CallbackList([*_as_list(callbacks), history], self, params)
             self.stop_training = False
-            with Display(verbose, epochs, source.samples) as shown:
+            with engine.kept_threads(), Display(verbose, epochs, source.samples) as shown:
                 run.on_train_begin()
                 logs: dict[str, float] = {}
                 for epoch in range(initial_epoch, epochs):
