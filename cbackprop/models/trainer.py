@@ -255,11 +255,10 @@ class Trainer:
             source.prepare(self._samples)
             times = sum(map(frequency, range(initial_epoch, epochs)))
             validation = self._validation(validation_data, validation_steps, times)
-            if validation is not None:
-                opened.enter_context(validation)
-            elif split:
+            if validation is None and split:
                 validation = source.split(split)
             if validation is not None:
+                opened.enter_context(validation)
                 validation.limit(validation_steps, validation_batch_size or source.batch_size)
             history = self.history = History()
             params = {"verbose": verbose, "epochs": epochs, "steps": source.steps}

@@ -247,6 +247,15 @@ def test_a_dataset_does_not_begin_anew_within_an_epoch(make, data):
     assert losses[1] == pytest.approx(model.evaluate(data[0][16:], data[1][16:], verbose=0), rel=1e-5)
 
 
+def test_an_iterable_of_unknown_length_begins_anew_with_an_epoch(data):
+    class Unknown(Loader):
+        def __len__(self):
+            raise TypeError("who knows")
+
+    expected = train(network(), *data[:2], batch_size=8, shuffle=False)
+    same(train(network(), Unknown(cut(*data[:2])), steps_per_epoch=3), expected)
+
+
 def test_a_generator_that_is_used_up_validates_no_more(data):
     model = network()
     with pytest.warns(UserWarning, match="ran out of data"):

@@ -112,6 +112,29 @@ def test_entries_that_repeat_or_are_not_sorted(rng):
         np.testing.assert_array_equal(given.indices, before)
 
 
+def test_gradients_of_rows_that_are_not_sorted(rng):
+    x, y = matrix(rng), rng.normal(size=(200, 2))
+    shuffled = x.copy()
+    for begin, end in zip(x.indptr, x.indptr[1:], strict=False):
+        order = begin + rng.permutation(end - begin)
+        shuffled.indices[begin:end], shuffled.data[begin:end] = x.indices[order], x.data[order]
+    shuffled.has_sorted_indices = False
+    model = network()
+    model.predict(x, verbose=0)
+    for a, b in zip(model.gradients(shuffled, y), model.gradients(x, y), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_more_numbers_in_a_batch_than_blas_could_be_told(rng):
+    columns = 3_000_000
+    x = scipy.sparse.random(1000, columns, 5 / columns, "csr", "float32", random_state=rng)
+    model = cb.Sequential([cb.Input((columns,)), layers.Dense(1, kernel_initializer="ones")])
+    model.compile(cb.optimizers.SGD(0.0), "mse")
+    expected = float(np.square(x.sum(axis=1)).mean())
+    assert model.evaluate(x, np.zeros(1000), batch_size=1000, verbose=0) == pytest.approx(expected, rel=1e-4)
+    model.fit(x, np.zeros(1000), batch_size=1000, verbose=0)
+
+
 def test_one_sparse_input_among_others(rng):
     a, b = cb.Input((41,), name="a"), cb.Input((3,), name="b")
     joined = layers.Concatenate()([layers.Dense(5)(a), b])
