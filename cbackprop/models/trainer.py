@@ -264,7 +264,7 @@ class Trainer:
                 run.on_epoch_end(epoch, logs)
                 if self.stop_training:
                     break
-            if epochs > 0 and self.optimizer is not None:
+            if initial_epoch < epochs and self.optimizer is not None:
                 self.optimizer.finalize_variable_values(engine.trainable)
             run.on_train_end(logs)
         return history

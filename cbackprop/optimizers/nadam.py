@@ -46,7 +46,7 @@ class Nadam(Optimizer):
     >>> w = np.array([1.0])
     >>> cb.optimizers.Nadam(learning_rate=0.1).apply([np.array([2.0])], [w])
     >>> w.round(4)
-    array([0.9037])
+    array([0.8937])
     """
 
     implementation: ClassVar[str | None] = "adam.Nadam"
