@@ -95,12 +95,12 @@ cdef inline floating ftrl_element(
     floating w, floating g, floating* total, floating* linear,
 ) noexcept nogil:
     """The new weight; see `ftrl`."""
-    cdef floating before = power(total[0], exponent, is_root) * inverse_rate
+    cdef floating before = power(total[0], exponent, is_root)
     cdef floating after, quadratic, rest
     total[0] += g * g
-    after = power(total[0], exponent, is_root) * inverse_rate
-    linear[0] += g + shrinkage * w - (after - before) * w
-    quadratic = after + l2
+    after = power(total[0], exponent, is_root)
+    linear[0] += g + shrinkage * w - inverse_rate * (after - before) * w
+    quadratic = inverse_rate * after + l2
     rest = clip(linear[0], -l1, l1) - linear[0]
     # without any gradient so far, and no sum to begin with, both are 0
     return rest / quadratic if quadratic > 0 else 0

@@ -43,10 +43,10 @@ class Ftrl(Optimizer):
             return
         spec = self.spec
         total, linear = slots
-        before = total**-spec.learning_rate_power / learning_rate
+        before = total**-spec.learning_rate_power
         total += g * g
-        after = total**-spec.learning_rate_power / learning_rate
-        linear += g + 2 * spec.l2_shrinkage_regularization_strength * w - (after - before) * w
-        quadratic = after + 2 * spec.l2_regularization_strength + spec.beta / learning_rate
+        after = total**-spec.learning_rate_power
+        linear += g + 2 * spec.l2_shrinkage_regularization_strength * w - (after - before) / learning_rate * w
+        quadratic = after / learning_rate + 2 * spec.l2_regularization_strength + spec.beta / learning_rate
         rest = np.clip(linear, -spec.l1_regularization_strength, spec.l1_regularization_strength) - linear
         w[...] = np.divide(rest, quadratic, out=np.zeros_like(w), where=quadratic > 0)
