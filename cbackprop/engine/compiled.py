@@ -97,11 +97,7 @@ class CompiledEngine(Engine):
         parts = [part for variable, those in uses.items() for part in self._parts(variable, those, finest)]
         self.runner.set_gradients(Gradients(self.runner.layers, self.gradient_vector, whole, parts))
         if self.optimizer is not None:
-            assert self.store is not None
-            segments = SegmentList(
-                self.runner_optimizer, self.store.values, self.gradient_vector, self.slots, self.segments()
-            )
-            self.runner.set_optimizer(self.runner_optimizer, segments)
+            self.runner.set_optimizer(self.runner_optimizer, SegmentList(self.runner_optimizer, self.segments()))
 
     def _uses(self) -> dict[Variable, list[tuple[int, int]]]:
         """For each variable whose gradient is wanted: the steps that use it, and as which of their parameters."""
@@ -257,7 +253,7 @@ class CompiledEngine(Engine):
             raise RuntimeError("The model is in the middle of a batch: it cannot be used now.")
         self.bind()
         if self.optimizer is not None:
-            self.runner.iteration = self.optimizer.iterations
+            self.runner.iteration = self.optimizer.batches
         self.runner.set_feeds(data.inputs, self.plan.inputs, data.values, data.classes, data.weights)
 
     def train(
@@ -278,12 +274,13 @@ class CompiledEngine(Engine):
             self._begin(data)
             tiled = self._reserve(batch_size, count, training)
             self.runner.stage(order is not None)
-            rate = self.optimizer.learning_rate if self.optimizer is not None else 0.0
+            if self.optimizer is not None:
+                self.runner_optimizer.read_rate()
             try:
-                self.runner.train(order, start, stop, batch_size, rate, tiled, update, training, count, tick)
+                self.runner.train(order, start, stop, batch_size, tiled, update, training, count, tick)
             finally:
                 if self.optimizer is not None and update:
-                    self.optimizer.iterations = self.runner.iteration
+                    self.optimizer.batches = self.runner.iteration
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
         """Add the loss and metrics of all samples to the means."""
