@@ -5,10 +5,12 @@ from __future__ import annotations
 import random as python_random
 
 import numpy as np
+from numpy.typing import NDArray
 
+from cbackprop.compiled.kernels import random as kernels
 from cbackprop.validation import check_integer
 
-__all__ = ["draw_seed", "generator", "set_random_seed"]
+__all__ = ["draw_seed", "generator", "permutation", "set_random_seed"]
 
 _generator = np.random.default_rng()
 
@@ -48,6 +50,12 @@ def set_random_seed(seed: int) -> None:
 def generator(seed: int | None = None) -> np.random.Generator:
     """The process-wide generator, or a fresh one from `seed`."""
     return _generator if seed is None else np.random.default_rng(seed)
+
+
+def permutation(n: int) -> NDArray[np.int64]:
+    """The numbers 0 ... n - 1 in an order drawn from the process-wide generator."""
+    key = _generator.bit_generator.random_raw()
+    return kernels.permutation(n, key & 0xFFFFFFFF, key >> 32)
 
 
 def draw_seed() -> int:

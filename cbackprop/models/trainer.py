@@ -246,7 +246,7 @@ class Trainer:
         params = {"verbose": verbose, "epochs": epochs, "steps": order.steps}
         run = CallbackList([*_as_list(callbacks), history], self, params)
         self.stop_training = False
-        with Display(verbose, epochs, order.samples) as shown:
+        with engine.kept_threads(), Display(verbose, epochs, order.samples) as shown:
             run.on_train_begin()
             logs: dict[str, float] = {}
             for epoch in range(initial_epoch, epochs):
@@ -604,7 +604,7 @@ class Order:
         while steps > 0:
             if self._position >= self.size:
                 self._position = 0
-                self._rows = random.generator().permutation(self.size) if self.shuffle else None
+                self._rows = random.permutation(self.size) if self.shuffle else None
             begin = self._position
             end = min(begin + steps * self.batch_size, self.size)
             self._position = end

@@ -1,5 +1,7 @@
 """The counter-based random numbers, compiled and in NumPy."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -72,3 +74,24 @@ def test_distribution():
         assert abs(correlation) < 5 / np.sqrt(len(bits))
     ones = np.unpackbits(bits.view(np.uint8)).reshape(-1, 32).mean(axis=0)
     assert np.abs(ones - 0.5).max() < 5 * 0.5 / np.sqrt(len(bits))
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 255, 256, 257, 5000])
+def test_permutation_has_every_number_once(n):
+    order = kernels.permutation(n, 1, 2)
+    assert order.dtype == np.int64
+    np.testing.assert_array_equal(np.sort(order), np.arange(n))
+    np.testing.assert_array_equal(order, kernels.permutation(n, 1, 2))
+    assert n < 255 or (order != kernels.permutation(n, 1, 3)).any()
+
+
+def test_permutations_are_equally_likely():
+    found = Counter(tuple(kernels.permutation(4, stream, 7).tolist()) for stream in range(24_000))
+    assert len(found) == 24
+    assert stats.chisquare(list(found.values())).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("n", [-1, 2**32])
+def test_permutation_of_no_such_size(n):
+    with pytest.raises(ValueError, match="order"):
+        kernels.permutation(n, 1, 2)
