@@ -101,8 +101,9 @@ cdef class Histogram(Tally):
     and positives, by how many thresholds the prediction is above.
     """
 
-    cdef double[::1] thresholds         # in rising order
-    cdef double[::1] label_weights
+    cdef double[::1] threshold_memory, weight_memory        # what these point into: kept alive here
+    cdef const double* thresholds       # (n,), in rising order
+    cdef const double* label_weights    # (width,), or NULL: all 1
     cdef bint even, open_ends, from_logits, multi_label
     cdef Py_ssize_t n, first, last, top_k
 
@@ -110,8 +111,9 @@ cdef class Histogram(Tally):
         super().__init__(spec, width, is_double, weighted)
         # Compared in the type of the predictions, as they are rounded too
         ordered = np.sort(np.asarray(spec.thresholds, np.float64 if is_double else np.float32))
-        self.thresholds = ordered.astype(np.float64)
-        self.n = self.thresholds.shape[0]
+        self.threshold_memory = ordered.astype(np.float64)
+        self.thresholds = &self.threshold_memory[0]
+        self.n = self.threshold_memory.shape[0]
         self.even = spec.is_even
         self.open_ends = spec.open_ends
         self.from_logits = spec.from_logits
@@ -123,9 +125,10 @@ cdef class Histogram(Tally):
         if self.last > width or self.top_k > width or self.first < 0:
             raise ValueError("The rows are too short.")
         if spec.column_weights is not None:
-            self.label_weights = np.array(spec.column_weights, np.float64)
-            if self.label_weights.shape[0] != width:
+            self.weight_memory = np.array(spec.column_weights, np.float64)
+            if self.weight_memory.shape[0] != width:
                 raise ValueError("There is not one weight for each label.")
+            self.label_weights = &self.weight_memory[0]
 
     cdef void update(
         self, Py_ssize_t rows, const void* y_true, const void* y_pred, const double* weights, bint each
@@ -145,7 +148,7 @@ cdef class Histogram(Tally):
             for j in range(self.first, self.last):
                 i = r * self.width + j
                 weight = weight_of(weights, r, i, each)
-                if self.label_weights is not None:
+                if self.label_weights != NULL:
                     weight *= self.label_weights[j]
                 slot = 2 * j if self.multi_label else 0
                 slot = (slot + (y_true[i] != 0)) * (self.n + 1)

@@ -1,5 +1,7 @@
 """The base of compiled metrics that see a batch as a whole. Other packages may `cimport` it to add their own."""
 
+from cython cimport floating
+
 from cbackprop.compiled.engine.failure cimport Failure
 
 
@@ -21,3 +23,5 @@ cdef class Tally:
         const double* weights,          # (rows,) IN, or with `each` (rows, width); NULL: all 1
         bint each,
     ) noexcept nogil
+    cdef set_size(self, Py_ssize_t size)
+    cdef _add(self, floating[:, ::1] y_pred, const void* y_true, const double[::1] weights)
