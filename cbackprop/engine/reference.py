@@ -124,9 +124,7 @@ class ReferenceEngine(Engine):
                 self.head_totals[index] += float(weighted.sum(dtype=np.float64)) / divisor * samples
                 total += objective.loss_weight * float(weighted.sum(dtype=np.float64)) / divisor
             for (metric, is_weighted), twin in zip(objective.metrics, self.metric_twins[index], strict=True):
-                twin.update(
-                    targets[objective.target_kind(metric)], prediction, weights if is_weighted else None, shape
-                )
+                twin.update(targets[objective.target_kind(metric)], prediction, weights if is_weighted else None, shape)
         self.loss_total += total * samples
         self.loss_count += samples
         return deltas

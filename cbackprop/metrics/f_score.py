@@ -48,8 +48,8 @@ class FBetaScore(Tally):
     >>> import cbackprop as cb
     >>> metric = cb.metrics.FBetaScore(beta=2.0, threshold=0.5)
     >>> y_true = [[1, 1, 1], [1, 0, 0], [1, 1, 0]]
-    >>> metric(y_true, [[0.2, 0.6, 0.7], [0.2, 0.6, 0.6], [0.6, 0.8, 0.0]]).round(4).tolist()
-    [0.3846, 0.9091, 0.8333]
+    >>> metric(y_true, [[0.2, 0.6, 0.7], [0.2, 0.6, 0.6], [0.6, 0.8, 0.0]]).round(4)
+    array([0.3846, 0.9091, 0.8333], dtype=float32)
     """
 
     implementation = "metrics.tally.Hits"
@@ -118,8 +118,8 @@ class F1Score(FBetaScore):
     >>> import cbackprop as cb
     >>> metric = cb.metrics.F1Score(threshold=0.5)
     >>> y_true = [[1, 1, 1], [1, 0, 0], [1, 1, 0]]
-    >>> metric(y_true, [[0.2, 0.6, 0.7], [0.2, 0.6, 0.6], [0.6, 0.8, 0.0]]).round(4).tolist()
-    [0.5, 0.8, 0.6667]
+    >>> metric(y_true, [[0.2, 0.6, 0.7], [0.2, 0.6, 0.6], [0.6, 0.8, 0.0]]).round(4)
+    array([0.5   , 0.8   , 0.6667], dtype=float32)
     """
 
     def __init__(

@@ -88,7 +88,8 @@ class IoU(Tally):
         self.sparse_y_true = check_boolean("sparse_y_true", sparse_y_true)
         self.sparse_y_pred = check_boolean("sparse_y_pred", sparse_y_pred)
         self.axis = check_last_axis(axis)
-        self.target_kind = "index" if self.sparse_y_true and not self.sparse_y_pred else "values"
+        kind = "index" if self.sparse_y_true and not self.sparse_y_pred else "values"
+        self.target_kind = kind  # type: ignore[misc]
         self.elementwise = self.sparse_y_pred
 
     @property

@@ -60,7 +60,7 @@ class Metric(Spec):
     """
 
     # In which form a batch's targets are given, as in `RowFunction`; None: in the one that the output's loss reads.
-    target_kind: str | None = None
+    target_kind: ClassVar[Any] = None
     target_limits: ClassVar[tuple[float, float] | None] = None
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
@@ -173,7 +173,7 @@ def overridden(metric: Metric, base: type[Metric]) -> bool:
     )
 
 
-class RowMean(RowFunction, Metric):
+class RowMean(RowFunction, Metric):  # type: ignore[misc]
     """Base of the metrics that are a weighted mean of a value for each row of the predictions.
 
     Parameters

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cbackprop.losses.row_function import owner
 from cbackprop.losses.target import as_array
 from cbackprop.metrics.metric import Metric, registry
 from cbackprop.registry import snake_case, to_config
@@ -167,7 +168,9 @@ class MeanMetricWrapper(Mean):
         self.fn = fn
         self.kwargs = kwargs
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> None:
+    def update_state(  # type: ignore[override]
+        self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None
+    ) -> None:
         """Add a batch."""
         values = self.fn(y_true, y_pred, **self.kwargs)
         kind = np.asarray(values).dtype.kind
@@ -176,6 +179,23 @@ class MeanMetricWrapper(Mean):
         super().update_state(values, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments as plain values; the function by its name, if it is of this library."""
-        base = {"name": self.name, "dtype": self.dtype}
-        return base | {"fn": to_config(self.fn)} | {key: to_config(value) for key, value in self.kwargs.items()}
+        """Constructor arguments as plain values; the function by its name, if it is one of this library."""
+        name = getattr(self.fn, "__name__", "")
+        config = {"name": self.name, "dtype": self.dtype, "fn": name}
+        if _functions().get(name) is not self.fn:
+            config["fn"] = to_config(self.fn)
+        return config | {key: to_config(value) for key, value in self.kwargs.items()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> MeanMetricWrapper:
+        """The metric that `get_config` described."""
+        fn = config.get("fn")
+        return cls(**{**config, "fn": _functions().get(fn, fn) if isinstance(fn, str) else fn})
+
+
+def _functions() -> dict[str, Any]:
+    """The functions of the public module, by name."""
+    from cbackprop import metrics
+
+    found = {name: getattr(metrics, name) for name in metrics.__all__}
+    return {name: thing for name, thing in found.items() if owner(thing) is not None}

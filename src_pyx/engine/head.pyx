@@ -83,8 +83,8 @@ cdef class Head:
         self.loss = loss
         self.reduction = REDUCTIONS[reduction]
         self.loss_weight = loss_weight
-        self.metrics = [metric for metric in metrics if isinstance(metric, MetricSum)]
-        self.tallies = [metric for metric in metrics if not isinstance(metric, MetricSum)]
+        self.metrics = [entry for entry in metrics if isinstance(entry, MetricSum)]
+        self.tallies = [entry for entry in metrics if not isinstance(entry, MetricSum)]
         self.n_metrics, self.n_tallies = len(self.metrics), len(self.tallies)
         self.calls_python = any([(<Tally?>tally).in_python for tally in self.tallies])
         if any([tally.width != width for tally in self.tallies]):

@@ -158,8 +158,8 @@ cdef class Histogram(Tally):
 
     cdef Py_ssize_t last_of_top(self, const floating* row) noexcept nogil:
         """Where the k-th largest element is; of equal ones the first is the larger."""
-        cdef Py_ssize_t last = -1, best, j, k
-        for k in range(self.top_k):
+        cdef Py_ssize_t last = -1, best, j, _
+        for _ in range(self.top_k):
             best = -1
             for j in range(self.width):
                 if (last < 0 or precedes(row, last, j)) and (best < 0 or row[j] > row[best]):
