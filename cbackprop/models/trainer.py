@@ -286,7 +286,8 @@ class Trainer:
                     if self.stop_training:
                         break
                 if initial_epoch < epochs and self.optimizer is not None:
-                    self.optimizer.finalize_variable_values(engine.trainable)
+                    known = [v for v in engine.trainable if v in self.optimizer.slots]
+                    self.optimizer.finalize_variable_values(known)
                 run.on_train_end(logs)
         return history
 
