@@ -14,7 +14,13 @@ from cbackprop.metrics import RowMean
 from cbackprop.models.data import OutputNeeds
 from cbackprop.validation import check_number
 
-__all__ = ["log_names", "needs_of", "resolve_objectives"]
+__all__ = ["log_names", "more_is_better", "needs_of", "resolve_objectives"]
+
+# Words in the names of metrics of which more is better.
+RISING = ("Accuracy", "AUC", "Precision", "Recall", "Specificity", "TruePositives", "TrueNegatives", "IoU", "Score")
+RISING += ("Similarity", "Correlation")
+# Metrics of which less is better, and that are no losses.
+FALLING = ("FalsePositives", "FalseNegatives", "RootMeanSquaredError", "LogCoshError")
 
 
 def resolve_objectives(model: Any, settings: dict[str, Any]) -> list[Objective]:
@@ -126,3 +132,11 @@ def log_names(model: Any, objectives: Sequence[Objective]) -> tuple[list[str | N
             used[name] += 1
             metric_names[-1].append(name if used[name] == 1 else f"{name}_{used[name] - 1}")
     return loss_names, metric_names
+
+
+def more_is_better(metric: RowMean) -> bool | None:
+    """Whether a metric grows with success: accuracies do, losses do not; ``None`` where its class does not tell."""
+    name = type(metric).__name__
+    if any(word in name for word in RISING):
+        return True
+    return False if name in FALLING or name in dict(losses.registry) else None

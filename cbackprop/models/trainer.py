@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop import optimizers, random
-from cbackprop.callbacks import Callback, CallbackList, History
+from cbackprop.callbacks import Callback, CallbackList, History, ProgbarLogger
 from cbackprop.engine import ENGINES, Data, Engine, Objective
 from cbackprop.models.data import Samples, make_inputs, make_samples
 from cbackprop.models.gradient_check import GradientReport, check_gradients
-from cbackprop.models.objectives import log_names, needs_of, resolve_objectives
+from cbackprop.models.objectives import log_names, more_is_better, needs_of, resolve_objectives
+from cbackprop.models.place import Place, Resumption, check_place, same_form
 from cbackprop.models.progress import Display
 from cbackprop.registry import nearest
 from cbackprop.tensor import map_structure
@@ -31,13 +32,15 @@ class Trainer:
     """The part of `Model` that trains it."""
 
     stop_training: bool
+    stop_evaluating: bool
+    stop_predicting: bool
     output_structure: Any
     built: bool
 
     def __init__(self) -> None:
         self.optimizer: optimizers.Optimizer | None = None
         self.history: History | None = None
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.compiled = False
         self._settings: dict[str, Any] = {}
         self._trainable_when_compiled: list[Variable] | None = None
@@ -45,6 +48,8 @@ class Trainer:
         self._plan: Plan | None = None
         self._engine: Engine | None = None
         self._predictor: Engine | None = None
+        self._place: Place | None = None  # of the last run of fit
+        self._resumption: Resumption | None = None  # what the next one may go on from
 
     def _forget_engine(self) -> None:
         """What was prepared for another graph or other settings is of no use any more."""
@@ -53,7 +58,7 @@ class Trainer:
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: everything but the engines, which are built anew when needed."""
-        return self.__dict__ | {"_engine": None, "_predictor": None, "_plan": None}
+        return self.__dict__ | {"_engine": None, "_predictor": None, "_plan": None, "_place": None}
 
     # Settings
 
@@ -243,48 +248,130 @@ class Trainer:
             validation = validation.part(0, min(validation.size, validation_steps * validation_batch_size))
         order = Order(samples.size, batch_size, shuffle, steps_per_epoch)
         history = self.history = History()
-        params = {"verbose": verbose, "epochs": epochs, "steps": order.steps}
-        run = CallbackList([*_as_list(callbacks), history], self, params)
+        run = self._callbacks([callbacks, history], verbose=verbose, epochs=epochs, steps=order.steps)
         self.stop_training = False
         with engine.kept_threads(), Display(verbose, epochs, order.samples) as shown:
             run.on_train_begin()
+            engine = self._prepare(x, "fit")  # going back to a backup may have taken another one
             logs: dict[str, float] = {}
-            for epoch in range(initial_epoch, epochs):
+            place, left = self._begin_at(initial_epoch, order)
+            for epoch in range(place.epoch, epochs):
+                place.begin(epoch)
+                engine.reset()
                 run.on_epoch_begin(epoch)
                 shown.begin(epoch)
-                engine.reset()
-                self._run_epoch(engine, samples.data, order, run, shown)
+                self._run_epoch(engine, samples.data, order, run, shown, left)
+                left = None
                 logs = self._logs(engine)
                 if validation is not None and frequency(epoch):
-                    run.on_test_begin()
-                    results = self._test(engine, validation.data, validation_batch_size)
-                    run.on_test_end(results)
+                    place.sums = engine.sums()
+                    results = self._test(engine, validation, validation_batch_size, run)
                     logs |= {f"val_{name}": value for name, value in results.items()}
                 shown.end(logs)
+                place.begin(epoch + 1)
                 run.on_epoch_end(epoch, logs)
                 if self.stop_training:
                     break
             run.on_train_end(logs)
         return history
 
-    def _run_epoch(self, engine: Engine, data: Data, order: Order, run: CallbackList, shown: Display) -> None:
-        """One epoch: a single call of the engine, unless a callback asks for batches."""
+    def _begin_at(self, epoch: int, order: Order) -> tuple[Place, dict[str, Any] | None]:
+        """Where a run begins: at an epoch, or where an interrupted one was left."""
+        place = self._place = Place(order, epoch)
+        found, self._resumption = self._resumption, None
+        left = None
+        if found is not None and (found.always or found.place["epoch"] == epoch):
+            left = place.go_to(found.place)
+        return place, left
+
+    def _run_epoch(
+        self,
+        engine: Engine,
+        data: Data,
+        order: Order,
+        run: CallbackList,
+        shown: Display,
+        left: dict[str, Any] | None = None,
+    ) -> None:
+        """One epoch: a single call of the engine, unless a callback asks for batches.
+
+        The steps that were finished when the epoch was `left` are skipped.
+        """
+        assert self._place is not None
         tick = shown.tick(lambda: self._logs(engine))
+        watched = run.watches_batches("train")
+        skip = left["step"] if left else 0
         step = done = 0
-        for rows, begin, end in order.ranges():
-            if not run.watches_batches:
+        for rows, first, end in order.ranges():
+            steps = math.ceil((end - first) / order.batch_size)
+            skipped = min(skip - step, steps) if step < skip else 0
+            begin = min(first + skipped * order.batch_size, end)
+            step, done = step + skipped, done + begin - first
+            if left is not None and step == skip:
+                self._place.step = step
+                self._restore_step(engine, left)
+                left = None
+            if begin == end:
+                continue
+            if not watched:
                 engine.train(data, rows, begin, end, order.batch_size, tick=tick)
                 continue
             for start in range(begin, end, order.batch_size):
                 stop = min(start + order.batch_size, end)
                 run.on_train_batch_begin(step)
                 engine.train(data, rows, start, stop, order.batch_size)
-                run.on_train_batch_end(step, self._logs(engine))
                 step, done = step + 1, done + stop - start
+                self._place.step = step
+                run.on_train_batch_end(step - 1, self._logs(engine))
                 if tick is not None:
                     tick(done)
                 if self.stop_training:
                     return
+
+    def _restore_step(self, engine: Engine, left: dict[str, Any]) -> None:
+        """Take over the means of an epoch so far."""
+        if not same_form(left["sums"], engine.sums()):
+            raise ValueError("The interrupted training had other losses or metrics: compile the model as it was then.")
+        engine.restore(left["sums"])
+        if left["generator_at_step"] is not None:
+            random.set_state(left["generator_at_step"])
+
+    def compile_settings(self) -> dict[str, Any]:
+        """The arguments that `compile` was called with, but the optimizer."""
+        return dict(self._settings)
+
+    def restart_engine(self) -> None:
+        """Let the next run read everything that layers hold besides weights anew."""
+        self._engine = self._predictor = None
+
+    def training_place(self) -> dict[str, Any] | None:
+        """Where training is, as plain values for a file; ``None`` before the first `fit`."""
+        if self._place is None or self._engine is None:
+            return None
+        return self._place.state(self._engine.sums())
+
+    def resume_at(self, place: dict[str, Any], always: bool) -> None:
+        """Let the next `fit` go on from there, if it begins with the same epoch, or `always`."""
+        self._resumption = Resumption(check_place(place), always)
+
+    def metric_directions(self) -> dict[str, bool]:
+        """For each metric in the logs, whether more is better."""
+        if self._objectives is None:
+            return {}
+        _, names = log_names(self, self._objectives)
+        pairs = zip(names, self._objectives, strict=True)
+        found = {
+            name: more_is_better(metric)
+            for group, objective in pairs
+            for name, (metric, _) in zip(group, objective.metrics, strict=True)
+        }
+        return {name: direction for name, direction in found.items() if direction is not None}
+
+    def _callbacks(self, callbacks: Any, **params: Any) -> CallbackList:
+        run = CallbackList(callbacks, model=self, **params)
+        # fit shows its progress itself.
+        run.callbacks = [callback for callback in run.callbacks if not isinstance(callback, ProgbarLogger)]
+        return run
 
     def _samples(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None) -> Samples:
         assert self._objectives is not None
@@ -314,10 +401,26 @@ class Trainer:
                 logs[name] = float(metric.result())
         return dict(sorted(logs.items()))
 
-    def _test(self, engine: Engine, data: Data, batch_size: int) -> dict[str, float]:
+    def _test(
+        self, engine: Engine, samples: Samples, batch_size: int, run: CallbackList | None = None
+    ) -> dict[str, float]:
+        """Loss and metrics of some samples: a single call of the engine, unless a callback asks for batches."""
+        run = CallbackList() if run is None else run
+        self.stop_evaluating = False
+        run.on_test_begin()
         with engine.fresh_means():
-            engine.test(data, batch_size)
-            return self._logs(engine)
+            if not run.watches_batches("test"):
+                engine.test(samples.data, batch_size)
+            else:
+                for step, begin in enumerate(range(0, samples.size, batch_size)):
+                    run.on_test_batch_begin(step)
+                    engine.test(samples.part(begin, min(begin + batch_size, samples.size)).data, batch_size)
+                    run.on_test_batch_end(step, self._logs(engine))
+                    if self.stop_evaluating:
+                        break
+            logs = self._logs(engine)
+        run.on_test_end(logs)
+        return logs
 
     def _listed(self, logs: dict[str, float]) -> Any:
         names = self.metrics_names
@@ -391,10 +494,9 @@ class Trainer:
         batch_size = _batch_size(batch_size, steps, samples.size)
         if steps is not None:
             samples = samples.part(0, min(samples.size, steps * batch_size))
-        run = CallbackList(_as_list(callbacks), self, {"verbose": verbose})
-        run.on_test_begin()
-        logs = self._test(engine, samples.data, batch_size)
-        run.on_test_end(logs)
+        steps = math.ceil(samples.size / batch_size)
+        run = self._callbacks(callbacks, verbose=verbose, epochs=1, steps=steps)
+        logs = self._test(engine, samples, batch_size, run)
         Display.line(verbose, logs)
         return logs if return_dict else self._listed(logs)
 
@@ -433,11 +535,38 @@ class Trainer:
         if steps is not None:
             check_integer("steps", steps, 1)
         Display.check(verbose)
-        run = CallbackList(_as_list(callbacks), self, {"verbose": verbose})
+        run = self._callbacks(callbacks, verbose=verbose, epochs=1, steps=steps)
+        self.stop_predicting = False
         run.on_predict_begin()
-        outputs = self.run(x, training=False, batch_size=batch_size, steps=steps)
+        if run.watches_batches("predict"):
+            outputs = self._predict_watched(x, batch_size, steps, run)
+        else:
+            outputs = self.run(x, training=False, batch_size=batch_size, steps=steps)
         run.on_predict_end()
         return outputs
+
+    def _predict_watched(self, x: Any, batch_size: int | None, steps: int | None, run: CallbackList) -> Any:
+        """`predict` batch by batch."""
+        self._build_for(x)
+        inputs = make_inputs(self, x)
+        size = len(inputs[0])
+        batch_size = _batch_size(batch_size, steps, size)
+        if steps is not None:
+            size = min(size, steps * batch_size)
+        parts: list[list[NDArray[Any]]] = []
+        for step, begin in enumerate(range(0, size, batch_size)):
+            run.on_predict_batch_begin(step)
+            batch = [array[begin : min(begin + batch_size, size)] for array in inputs]
+            parts.append(self._inference_engine().predict(batch, 32, False))
+            run.on_predict_batch_end(step, {"outputs": self._as_output(parts[-1])})
+            if self.stop_predicting:
+                break
+        return self._as_output([np.concatenate(arrays) for arrays in zip(*parts, strict=True)])
+
+    def _as_output(self, arrays: list[NDArray[Any]]) -> Any:
+        """Flat outputs in the structure of the model's outputs."""
+        remaining = iter(arrays)
+        return map_structure(lambda _: next(remaining), self.output_structure)
 
     def run(self, x: Any, training: bool, batch_size: int | None = None, steps: int | None = None) -> Any:
         """The outputs for arrays, in the structure of the model's outputs."""
@@ -451,8 +580,7 @@ class Trainer:
         if steps is not None:
             limit = steps * _batch_size(batch_size, steps, len(inputs[0]))
             inputs = [array[:limit] for array in inputs]
-        results = iter(self._inference_engine().predict(inputs, 32, training))
-        return map_structure(lambda _: next(results), self.output_structure)
+        return self._as_output(self._inference_engine().predict(inputs, 32, training))
 
     def _inference_engine(self) -> Engine:
         """The engine of `compile`, or one that can only predict."""
@@ -475,6 +603,7 @@ class Trainer:
     ) -> Any:
         """One training step on all the given samples. Arguments, results and errors as `fit` and `evaluate`."""
         engine = self._prepare(x, "train_on_batch")
+        self._place = None  # a file would say that training is still where the last fit ended
         samples = self._samples(x, y, sample_weight, class_weight)
         with engine.fresh_means():
             engine.train(samples.data, None, 0, samples.size, samples.size)
@@ -485,7 +614,7 @@ class Trainer:
         """Loss and metrics of all the given samples. Arguments, results and errors as `evaluate`."""
         engine = self._prepare(x, "test_on_batch")
         samples = self._samples(x, y, sample_weight)
-        logs = self._test(engine, samples.data, samples.size)
+        logs = self._test(engine, samples, samples.size)
         return logs if return_dict else self._listed(logs)
 
     def predict_on_batch(self, x: Any) -> Any:
@@ -596,6 +725,7 @@ class Order:
         self.steps = steps_per_epoch or math.ceil(size / batch_size)
         self.samples = size if steps_per_epoch is None else steps_per_epoch * batch_size
         self._position = size
+        self._drawn: dict[str, Any] | None = None  # the random state that the present order was drawn from
         self._rows: NDArray[np.int64] | None = None
 
     def ranges(self) -> Iterator[tuple[NDArray[np.int64] | None, int, int]]:
@@ -604,12 +734,28 @@ class Order:
         while steps > 0:
             if self._position >= self.size:
                 self._position = 0
-                self._rows = random.permutation(self.size) if self.shuffle else None
+                self._draw()
             begin = self._position
             end = min(begin + steps * self.batch_size, self.size)
             self._position = end
             steps -= math.ceil((end - begin) / self.batch_size)
             yield self._rows, begin, end
+
+    def _draw(self) -> None:
+        if self.shuffle:
+            self._drawn = random.state()
+            self._rows = random.permutation(self.size)
+
+    def state(self) -> dict[str, Any]:
+        """What `set_state` takes, as plain values."""
+        return {"position": self._position, "drawn": self._drawn}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on in the pass over the samples that `state` was in; this moves the random state."""
+        self._position = min(state["position"], self.size)
+        if self._position < self.size and self.shuffle and state["drawn"] is not None:
+            random.set_state(state["drawn"])
+            self._draw()
 
 
 def _batch_size(given: int | None, steps: int | None, samples: int) -> int:
@@ -626,11 +772,3 @@ def _check_frequency(value: Any) -> Callable[[int], bool]:
         return lambda epoch: epoch + 1 in chosen
     every = check_integer("validation_freq", value, 1)
     return lambda epoch: (epoch + 1) % every == 0
-
-
-def _as_list(callbacks: Any) -> list[Callback]:
-    found = [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
-    for callback in found:
-        if not isinstance(callback, Callback):
-            raise TypeError(f"callbacks must hold Callback objects, but got {type(callback).__name__}.")
-    return found

@@ -1,0 +1,108 @@
+"""Where training is: what must be known to go on from there as if nothing had happened."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+from cbackprop import random
+from cbackprop.validation import check_integer
+
+__all__ = ["Place", "Resumption", "check_place", "same_form"]
+
+
+@dataclass
+class Resumption:
+    """A place to go on from: `always`, or only if a run begins with its epoch."""
+
+    place: dict[str, Any]
+    always: bool
+
+
+class Place:
+    """The epoch and step that a run is at.
+
+    Parameters
+    ----------
+    order : Order
+        In which epochs visit the samples.
+    epoch : int
+        The epoch that comes next.
+    """
+
+    def __init__(self, order: Any, epoch: int) -> None:
+        self.order = order
+        self.run = [order.size, order.batch_size, order.shuffle, order.steps]
+        self.begin(epoch)
+
+    def begin(self, epoch: int) -> None:
+        """An epoch comes next."""
+        self.epoch = epoch
+        self.step = 0
+        self.sums: Any = None
+        self._order = self.order.state()
+        self._generator = random.state()
+
+    def state(self, sums: Any) -> dict[str, Any]:
+        """Plain values from which `go_to` finds back; `sums` are the means of the epoch so far."""
+        within = self.step > 0
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "run": self.run,
+            "order": self._order,
+            "generator": self._generator,
+            "generator_at_step": random.state() if within else None,
+            "sums": _listed(sums if self.sums is None else self.sums) if within else None,
+        }
+
+    def go_to(self, saved: dict[str, Any]) -> dict[str, Any] | None:
+        """Take up an epoch that was left; what is to be restored after skipping its finished steps."""
+        if saved["run"] != self.run:
+            warnings.warn(
+                f"The samples or batches are not those of the interrupted training: epoch {saved['epoch'] + 1} begins "
+                "anew.",
+                stacklevel=4,
+            )
+            self.begin(saved["epoch"])
+            return None
+        self.order.set_state(saved["order"])
+        random.set_state(saved["generator"])
+        self.begin(saved["epoch"])
+        return saved if saved["step"] else None
+
+
+def _listed(value: Any) -> Any:
+    return [_listed(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def same_form(value: Any, model: Any) -> bool:
+    """Whether nested lists have the form of others."""
+    if isinstance(model, (list, tuple)):
+        return (
+            isinstance(value, list)
+            and len(value) == len(model)
+            and all(same_form(a, b) for a, b in zip(value, model, strict=True))
+        )
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def check_place(saved: Any) -> dict[str, Any]:
+    """What `Place.state` made, read from a file that nobody vouches for.
+
+    Raises
+    ------
+    TypeError, ValueError, KeyError
+        If anything is wrong.
+    """
+    check_integer("epoch", saved["epoch"], 0, 2**62)
+    check_integer("step", saved["step"], 0, 2**62)
+    order = saved["order"]
+    check_integer("position", order["position"], 0, 2**62)
+    for state in (order["drawn"], saved["generator"], saved["generator_at_step"]):
+        if state is not None:
+            random.check_state(state)
+    if saved["generator"] is None or not isinstance(saved["run"], list) or "sums" not in saved:
+        raise ValueError("the position of the training is incomplete")
+    return saved
