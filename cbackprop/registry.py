@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-__all__ = ["Registry", "custom_objects", "from_config", "nearest", "to_config"]
+__all__ = ["Registry", "from_config", "nearest", "own_objects", "to_config"]
 
 
 def snake_case(name: str) -> str:
@@ -45,7 +45,7 @@ class CustomObjects:
         return self.everywhere | (self._scope.get() or {})
 
     def enter(self, objects: dict[str, Any]) -> Token[dict[str, Any] | None]:
-        """Begin a scope in which more is known."""
+        """Begin a scope in which more is known; `leave` takes what this returns."""
         return self._scope.set((self._scope.get() or {}) | objects)
 
     def leave(self, token: Token[dict[str, Any] | None]) -> None:
@@ -57,7 +57,7 @@ class CustomObjects:
         return next((name for name, entry in self.all().items() if entry is thing or entry is type(thing)), None)
 
 
-custom_objects = CustomObjects()
+own_objects = CustomObjects()
 
 
 class Registry:
@@ -108,7 +108,7 @@ class Registry:
         ValueError
             If there is none; the message names the nearest ones.
         """
-        found = custom_objects.all().get(name, self._by_name.get(name, self._by_name.get(name.lower())))
+        found = own_objects.all().get(name, self._by_name.get(name, self._by_name.get(name.lower())))
         if found is None:
             raise ValueError(f"Unknown {self.family} {name!r}. {nearest(name, list(self._by_name))}")
         return found
@@ -129,7 +129,7 @@ class Registry:
             If `thing` is not of this family.
         """
         name = self.name_of(thing)
-        if name is None and (own := custom_objects.name_of(thing)) is not None:
+        if name is None and (own := own_objects.name_of(thing)) is not None:
             return _custom_config(thing, own, f"cbackprop.{self.module}")
         if name is None:
             raise ValueError(f"{thing!r} is not a registered {self.family}.")
@@ -144,17 +144,22 @@ class Registry:
 
     def deserialize(self, config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
         """The object that `serialize` described."""
-        custom = custom_objects or {}
+        if custom_objects:
+            token = own_objects.enter(custom_objects)
+            try:
+                return self.deserialize(config)
+            finally:
+                own_objects.leave(token)
         if isinstance(config, str):
-            return custom[config] if config in custom else self.find(config)
+            return self.find(config)
         if not isinstance(config, dict) or "class_name" not in config:
             raise ValueError(f"A {self.family} config is a name or a dict with 'class_name', not {config!r}.")
         name = config["class_name"]
         if not isinstance(name, str):
             raise ValueError(f"The class_name of a {self.family} config must be a string, but got {name!r}.")
         registered = config.get("registered_name")
-        registered = registered if isinstance(registered, str) and registered in custom_objects.all() else name
-        cls = custom[name] if name in custom else self.find(registered)
+        registered = registered if isinstance(registered, str) and registered in own_objects.all() else name
+        cls = self.find(registered)
         try:
             return cls.from_config(config.get("config", {}))
         except (AttributeError, IndexError, KeyError) as error:
@@ -211,7 +216,7 @@ def to_config(value: Any) -> Any:
     for registry in Registry.families.values():
         if registry.name_of(value) is not None:
             return registry.serialize(value)
-    if (own := custom_objects.name_of(value)) is not None:
+    if (own := own_objects.name_of(value)) is not None:
         return _custom_config(value, own, None)
     raise TypeError(f"{value!r} of type {type(value).__name__} cannot be written into a config.")
 
@@ -231,8 +236,8 @@ def from_config(value: Any) -> Any:
         return value
     if value.get("class_name") == "__array__":
         return _array_from(value["config"])
-    if "class_name" in value and value.get("registered_name") in custom_objects.all():
-        return custom_objects.all()[value["registered_name"]].from_config(value.get("config", {}))
+    if "class_name" in value and value.get("registered_name") in own_objects.all():
+        return own_objects.all()[value["registered_name"]].from_config(value.get("config", {}))
     if "class_name" in value and isinstance(value.get("module"), str):
         family = value["module"].split(".", 1)[-1]
         if family in Registry.families:

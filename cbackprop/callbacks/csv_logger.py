@@ -80,9 +80,7 @@ class CSVLogger(Callback):
                 # Validation may come only later, with a validation_freq above 1.
                 self.keys += [f"val_{key}" for key in self.keys]
         if self._writer is None:
-            self._writer = csv.DictWriter(
-                self._file, ["epoch", *self.keys], delimiter=self.sep
-            )
+            self._writer = csv.DictWriter(self._file, ["epoch", *self.keys], delimiter=self.sep)
             if self._with_header:
                 self._writer.writeheader()
         self._writer.writerow({"epoch": epoch} | {key: logs.get(key, "NA") for key in self.keys})

@@ -124,7 +124,9 @@ class ModelCheckpoint(MonitorCallback):
             return True
         better = self.is_improvement(current, self.best)
         if self.verbose:
-            change = f"improved from {describe(self.best)} to" if better else f"is not better than {describe(self.best)}:"
+            change = (
+                f"improved from {describe(self.best)} to" if better else f"is not better than {describe(self.best)}:"
+            )
             print(f"\nEpoch {epoch + 1}: {self.monitor} {change} {describe(current)}", flush=True)
         if better:
             self.best = current

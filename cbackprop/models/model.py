@@ -268,7 +268,8 @@ class Model(Trainer, Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         """A new model, with new weights, of the graph that `get_config` described."""
-        return configs.functional_from_config(cls, config)
+        with saving.CustomObjectScope(custom_objects):
+            return configs.functional_from_config(cls, config)
 
     def to_json(self) -> str:
         """`get_config` with the class's name, as JSON."""

@@ -6,10 +6,12 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from cbackprop import random
 from cbackprop.validation import check_integer
 
-__all__ = ["Place", "Resumption", "check_place", "same_form"]
+__all__ = ["Place", "Resumption", "check_place", "formed_like"]
 
 
 @dataclass
@@ -74,18 +76,29 @@ class Place:
 
 
 def _listed(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
     return [_listed(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def same_form(value: Any, model: Any) -> bool:
-    """Whether nested lists have the form of others."""
-    if isinstance(model, (list, tuple)):
-        return (
-            isinstance(value, list)
-            and len(value) == len(model)
-            and all(same_form(a, b) for a, b in zip(value, model, strict=True))
-        )
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def formed_like(model: Any, value: Any) -> Any:
+    """Nested lists of numbers in the form of other nested lists and arrays.
+
+    Raises
+    ------
+    ValueError
+        If they do not have it.
+    """
+    if isinstance(model, np.ndarray):
+        array = np.asarray(value)
+        if array.shape == model.shape and array.dtype.kind in "fiu":
+            return array.astype(model.dtype)
+    elif isinstance(model, (list, tuple)):
+        if isinstance(value, list) and len(value) == len(model):
+            return type(model)(formed_like(a, b) for a, b in zip(model, value, strict=True))
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    raise ValueError("The interrupted training had other losses or metrics: compile the model as it was then.")
 
 
 def check_place(saved: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from cbackprop.engine import ENGINES, Data, Engine, Objective
 from cbackprop.models.data import Samples, make_inputs, make_samples
 from cbackprop.models.gradient_check import GradientReport, check_gradients
 from cbackprop.models.objectives import log_names, more_is_better, needs_of, resolve_objectives
-from cbackprop.models.place import Place, Resumption, check_place, same_form
+from cbackprop.models.place import Place, Resumption, check_place, formed_like
 from cbackprop.models.progress import Display
 from cbackprop.registry import nearest
 from cbackprop.tensor import map_structure
@@ -330,9 +330,7 @@ class Trainer:
 
     def _restore_step(self, engine: Engine, left: dict[str, Any]) -> None:
         """Take over the means of an epoch so far."""
-        if not same_form(left["sums"], engine.sums()):
-            raise ValueError("The interrupted training had other losses or metrics: compile the model as it was then.")
-        engine.restore(left["sums"])
+        engine.restore(formed_like(engine.sums(), left["sums"]))
         if left["generator_at_step"] is not None:
             random.set_state(left["generator_at_step"])
 

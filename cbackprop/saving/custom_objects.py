@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from cbackprop.registry import custom_objects
+from cbackprop.registry import own_objects
 
 __all__ = [
     "CustomObjectScope",
@@ -27,7 +27,7 @@ def get_custom_objects() -> dict[str, Any]:
     >>> isinstance(cb.saving.get_custom_objects(), dict)
     True
     """
-    return custom_objects.everywhere
+    return own_objects.everywhere
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Any], Any]:
@@ -60,7 +60,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
     def enter(thing: Any) -> Any:
         if isinstance(thing, type) and not hasattr(thing, "get_config"):
             raise TypeError(f"{thing.__name__} needs a method get_config to be registered.")
-        custom_objects.everywhere[f"{package}>{name or thing.__name__}"] = thing
+        own_objects.everywhere[f"{package}>{name or thing.__name__}"] = thing
         return thing
 
     return enter
@@ -75,7 +75,7 @@ def get_registered_name(obj: Any) -> str:
     >>> cb.saving.get_registered_name(cb.layers.Dense)
     'Dense'
     """
-    return custom_objects.name_of(obj) or obj.__name__
+    return own_objects.name_of(obj) or obj.__name__
 
 
 def get_registered_object(
@@ -89,14 +89,10 @@ def get_registered_object(
     >>> cb.saving.get_registered_object("nobody>Nothing") is None
     True
     """
-    for known in (_known(), custom_objects or {}, module_objects or {}):
+    for known in (own_objects.all(), custom_objects or {}, module_objects or {}):
         if name in known:
             return known[name]
     return None
-
-
-def _known() -> dict[str, Any]:
-    return custom_objects.all()
 
 
 class CustomObjectScope:
@@ -129,13 +125,13 @@ class CustomObjectScope:
         self._token: Any = None
 
     def __enter__(self) -> CustomObjectScope:
-        self._token = custom_objects.enter(self.custom_objects)
+        self._token = own_objects.enter(self.custom_objects)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        custom_objects.leave(self._token)
+        own_objects.leave(self._token)
 
 
 custom_object_scope = CustomObjectScope

@@ -59,7 +59,7 @@ def test_a_missing_value_is_warned_of():
 
 def test_learning_rates_come_down():
     model = small(rate=1.0)
-    reduce = callbacks.ReduceLROnPlateau(factor=0.5, patience=1, cooldown=1, min_lr=0.3)
+    reduce = callbacks.ReduceLROnPlateau(factor=0.5, patience=1, cooldown=2, min_lr=0.3)
     history = model.fit(X, Y, epochs=6, callbacks=[script([1.0] * 6), reduce], verbose=0)
     assert history.history["learning_rate"] == [1.0, 1.0, 0.5, 0.5, 0.3, 0.3]
 
@@ -166,7 +166,11 @@ MISTAKES = {
     "patience": (lambda: callbacks.EarlyStopping(patience=-1), ValueError, "patience must be at least 0"),
     "min_delta": (lambda: callbacks.EarlyStopping(min_delta="0"), TypeError, "min_delta must be a number"),
     "baseline": (lambda: callbacks.EarlyStopping(baseline=float("nan")), ValueError, "baseline must be finite"),
-    "factor": (lambda: callbacks.ReduceLROnPlateau(factor=1.0), ValueError, "factor must be greater than 0 and below 1"),
+    "factor": (
+        lambda: callbacks.ReduceLROnPlateau(factor=1.0),
+        ValueError,
+        "factor must be greater than 0 and below 1",
+    ),
     "schedule": (lambda: callbacks.LearningRateScheduler(0.1), TypeError, "schedule must be callable"),
     "separator": (lambda: callbacks.CSVLogger("log", ", "), ValueError, "separator must be one character"),
     "save_freq": (lambda: callbacks.ModelCheckpoint("a", save_freq="batch"), ValueError, "save_freq must be 'epoch'"),
