@@ -27,15 +27,16 @@ class Place:
 
     Parameters
     ----------
-    order : Order
-        In which epochs visit the samples.
+    source : Source
+        Where samples come from.
     epoch : int
         The epoch that comes next.
     """
 
-    def __init__(self, order: Any, epoch: int) -> None:
-        self.order = order
-        self.run = [order.size, order.batch_size, order.shuffle, order.steps]
+    def __init__(self, source: Any, epoch: int) -> None:
+        self.source = source
+        state = source.state() or {}
+        self.run = [type(source).__name__, source.samples, source.batch_size, source.steps, state.get("shuffle")]
         self.begin(epoch)
 
     def begin(self, epoch: int) -> None:
@@ -43,7 +44,7 @@ class Place:
         self.epoch = epoch
         self.step = 0
         self.sums: Any = None
-        self._order = self.order.state()
+        self._source = self.source.state()
         self._generator = random.state()
 
     def state(self, sums: Any) -> dict[str, Any]:
@@ -53,7 +54,7 @@ class Place:
             "epoch": self.epoch,
             "step": self.step,
             "run": self.run,
-            "order": self._order,
+            "source": self._source,
             "generator": self._generator,
             "generator_at_step": random.state() if within else None,
             "sums": _listed(sums if self.sums is None else self.sums) if within else None,
@@ -69,7 +70,7 @@ class Place:
             )
             self.begin(saved["epoch"])
             return None
-        self.order.set_state(saved["order"])
+        self.source.set_state(saved["source"])
         random.set_state(saved["generator"])
         self.begin(saved["epoch"])
         return saved if saved["step"] else None
@@ -111,9 +112,9 @@ def check_place(saved: Any) -> dict[str, Any]:
     """
     check_integer("epoch", saved["epoch"], 0, 2**62)
     check_integer("step", saved["step"], 0, 2**62)
-    order = saved["order"]
-    check_integer("position", order["position"], 0, 2**62)
-    for state in (order["drawn"], saved["generator"], saved["generator_at_step"]):
+    source = saved["source"] or {"position": 0, "drawn": None}
+    check_integer("position", source["position"], 0, 2**62)
+    for state in (source["drawn"], saved["generator"], saved["generator_at_step"]):
         if state is not None:
             random.check_state(state)
     if saved["generator"] is None or not isinstance(saved["run"], list) or "sums" not in saved:

@@ -11,19 +11,11 @@ __all__ = ["get_state", "set_state"]
 
 
 def get_state(optimizer: Any, variables: list[Any]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Plain numbers, and arrays by "index of the variable/name of the slot"."""
-    rate = optimizer.learning_rate
-    numbers = {
-        "class_name": type(optimizer).__name__,
-        "iterations": optimizer.iterations,
-        "learning_rate": float(rate) if isinstance(rate, (int, float)) else None,
-    }
-    arrays = {
-        f"{index}/{name}": slot
-        for index, variable in enumerate(variables)
-        for name, slot in zip(optimizer.slot_names, optimizer.slots.get(variable, ()), strict=False)
-    }
-    return numbers, arrays
+    """Plain numbers, and arrays by "number of the variable/name of the slot"."""
+    state = optimizer.state(variables)
+    arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
+    numbers = {name: value for name, value in state.items() if name not in arrays}
+    return {"class_name": type(optimizer).__name__} | numbers, arrays
 
 
 def set_state(optimizer: Any, variables: list[Any], numbers: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
@@ -31,42 +23,16 @@ def set_state(optimizer: Any, variables: list[Any], numbers: dict[str, Any], arr
 
     Raises
     ------
-    TypeError, ValueError, KeyError
+    TypeError, ValueError
         If it is damaged; nothing is changed then.
     """
-    slots = {}
-    for index, variable in enumerate(variables):
-        names = [f"{index}/{name}" for name in optimizer.slot_names]
-        found = [arrays.pop(name) for name in names if name in arrays]
-        if found and len(found) != len(names):
-            raise ValueError(f"the state of the optimizer lacks a part for {variable.path!r}")
-        for slot in found:
-            if slot.shape != variable.shape or slot.dtype != variable.dtype:
-                raise ValueError(f"the state of the optimizer for {variable.path!r} has another shape or dtype")
-        if found:
-            slots[variable] = found
-    if arrays:
-        raise ValueError(f"the state of the optimizer has a part {min(arrays)!r} that nothing is known of")
-    iterations, rate = numbers["iterations"], numbers["learning_rate"]
-    before = optimizer.iterations
-    optimizer.iterations = iterations
-    if rate is not None:
-        try:
-            optimizer.learning_rate = rate
-        except (TypeError, ValueError):
-            optimizer.iterations = before
-            raise
-    for variable, found in slots.items():
-        _put(optimizer, variable, found)
-    for variable in [variable for variable in variables if variable not in slots]:
-        _put(optimizer, variable, [np.zeros(variable.shape, variable.dtype) for _ in optimizer.slot_names])
-
-
-def _put(optimizer: Any, variable: Any, values: list[NDArray[Any]]) -> None:
-    """Into the vectors of an engine that has them already, else to be found by one."""
-    live = optimizer.slots.get(variable)
-    if live is None:
-        optimizer.slots[variable] = [value.copy() for value in values]
-        return
-    for slot, value in zip(live, values, strict=True):
-        slot[...] = value
+    state = {name: value for name, value in numbers.items() if name != "class_name"} | arrays
+    if isinstance(optimizer.learning_rate, float):
+        # A file from a time of schedules says nothing of the rate.
+        state.setdefault("learning_rate", optimizer.learning_rate)
+    for number, variable in enumerate(variables):
+        # A variable that has been trained since, and had not been before, starts again with nothing remembered.
+        if variable in optimizer.slots and not any(name.startswith(f"{number}/") for name in arrays):
+            slots = {name: optimizer.new_slot(name, variable.array, variable.path) for name in optimizer.memory_names}
+            state |= {f"{number}/{name}": slot for name, slot in slots.items() if slot is not None}
+    optimizer.set_state(state, variables)
