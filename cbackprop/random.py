@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random as python_random
-
 from typing import Any
 
 import numpy as np

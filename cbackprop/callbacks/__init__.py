@@ -12,6 +12,7 @@ from cbackprop.callbacks.model_checkpoint import ModelCheckpoint
 from cbackprop.callbacks.monitor_callback import MonitorCallback
 from cbackprop.callbacks.progbar_logger import ProgbarLogger
 from cbackprop.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
+from cbackprop.callbacks.swap_ema_weights import SwapEMAWeights
 from cbackprop.callbacks.tensorboard import TensorBoard
 from cbackprop.callbacks.terminate_on_nan import TerminateOnNaN
 
@@ -28,6 +29,7 @@ __all__ = [
     "MonitorCallback",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "SwapEMAWeights",
     "TensorBoard",
     "TerminateOnNaN",
 ]

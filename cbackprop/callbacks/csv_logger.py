@@ -79,12 +79,12 @@ class CSVLogger(Callback):
             if not any(key.startswith("val_") for key in self.keys):
                 # Validation may come only later, with a validation_freq above 1.
                 self.keys += [f"val_{key}" for key in self.keys]
+        assert self._file is not None
         if self._writer is None:
             self._writer = csv.DictWriter(self._file, ["epoch", *self.keys], delimiter=self.sep)
             if self._with_header:
                 self._writer.writeheader()
         self._writer.writerow({"epoch": epoch} | {key: logs.get(key, "NA") for key in self.keys})
-        assert self._file is not None
         self._file.flush()
 
     def on_train_end(self, logs: Logs = None) -> None:

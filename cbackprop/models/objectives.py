@@ -17,8 +17,10 @@ from cbackprop.validation import check_number
 __all__ = ["log_names", "more_is_better", "needs_of", "resolve_objectives"]
 
 # Words in the names of metrics of which more is better.
-RISING = ("Accuracy", "AUC", "Precision", "Recall", "Specificity", "TruePositives", "TrueNegatives", "IoU", "Score")
-RISING += ("Similarity", "Correlation")
+RISING = (
+    *("Accuracy", "AUC", "Precision", "Recall", "Specificity", "TruePositives", "TrueNegatives", "IoU"),
+    *("Score", "Similarity", "Correlation"),
+)
 # Metrics of which less is better, and that are no losses.
 FALLING = ("FalsePositives", "FalseNegatives", "RootMeanSquaredError", "LogCoshError")
 

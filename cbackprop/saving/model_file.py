@@ -324,12 +324,12 @@ def _weights(file: Container, model: Any, skip_mismatch: bool = False) -> list[N
     """The arrays for the model's variables, in order; ``None`` where one is to be skipped."""
     by_index: dict[str, str] = {}
     for name, rest in _names(file, "weights").items():
-        index = rest.partition("/")[0]
-        if index in by_index:
-            raise ValueError(f"{file.path!r} is damaged: it holds weight {index} twice.")
-        by_index[index] = name
+        number = rest.partition("/")[0]
+        if number in by_index:
+            raise ValueError(f"{file.path!r} is damaged: it holds weight {number} twice.")
+        by_index[number] = name
     variables = model.variables
-    if set(by_index) != {str(index) for index in range(len(variables))}:
+    if set(by_index) != set(map(str, range(len(variables)))):
         raise ValueError(f"{file.path!r} holds {len(by_index)} weights, but the model has {len(variables)}.")
     found: list[NDArray[Any] | None] = []
     for index, variable in enumerate(variables):
@@ -374,8 +374,11 @@ def _restore_optimizer(file: Container, model: Any, state: dict[str, Any]) -> No
 
 def _restore_streams(file: Container, model: Any, state: dict[str, Any]) -> None:
     layers, streams = _random_layers(model), state.get("streams")
-    valid = isinstance(streams, list) and all(type(stream) is int and 0 <= stream < 2**32 for stream in streams)
-    if not valid or len(streams) != len(layers):
+    if (
+        not isinstance(streams, list)
+        or len(streams) != len(layers)
+        or not all(type(stream) is int and 0 <= stream < 2**32 for stream in streams)
+    ):
         raise ValueError(f"{file.path!r} does not fit: the model has {len(layers)} layers with random numbers.")
     if [layer.stream for layer in layers] != streams:
         for layer, stream in zip(layers, streams, strict=True):

@@ -27,9 +27,11 @@ def set_state(optimizer: Any, variables: list[Any], numbers: dict[str, Any], arr
         If it is damaged; nothing is changed then.
     """
     state = {name: value for name, value in numbers.items() if name != "class_name"} | arrays
-    if isinstance(optimizer.learning_rate, float):
-        # A file from a time of schedules says nothing of the rate.
-        state.setdefault("learning_rate", optimizer.learning_rate)
+    # A rate of this optimizer's own is kept where the file has a schedule, and the other way round.
+    if "learning_rate" in optimizer.state([]):
+        state.setdefault("learning_rate", float(optimizer.learning_rate))
+    else:
+        state.pop("learning_rate", None)
     for number, variable in enumerate(variables):
         # A variable that has been trained since, and had not been before, starts again with nothing remembered.
         if variable in optimizer.slots and not any(name.startswith(f"{number}/") for name in arrays):

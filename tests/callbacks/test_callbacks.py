@@ -194,3 +194,34 @@ def test_logs_are_plain_numbers():
     seen = []
     small().fit(X, Y, callbacks=[callbacks.LambdaCallback(on_epoch_end=lambda e, logs: seen.append(logs))], verbose=0)
     assert json.loads(json.dumps(seen)) == seen
+
+
+def averaging():
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(1)])
+    model.compile(cb.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9), "mse")
+    return model
+
+
+@pytest.mark.parametrize("on_epoch", [False, True])
+def test_evaluations_see_the_averages(on_epoch):
+    """With the callback, weights end up as without it: training itself never sees the averages."""
+    a, b = averaging(), averaging()
+    b.set_weights(a.get_weights())
+    seen = []
+
+    def look(*_):
+        seen.append((b.get_weights()[0], b.optimizer.averages[b.variables[0]].copy()))
+
+    watch = callbacks.LambdaCallback(on_test_end=look, on_epoch_end=look)
+    swap = callbacks.SwapEMAWeights(on_epoch)
+    a.fit(X, Y, epochs=3, shuffle=False, verbose=0)
+    b.fit(X, Y, epochs=3, shuffle=False, validation_data=(X, Y), callbacks=[watch, swap, watch], verbose=0)
+    np.testing.assert_array_equal(a.get_weights()[0], b.get_weights()[0])
+    equal = [np.array_equal(*pair) for pair in seen]
+    # test_end before and after swapping back, then epoch_end before and after swapping there
+    assert equal == [True, False, False, on_epoch] * 3
+
+
+def test_averages_need_an_optimizer_that_keeps_them():
+    with pytest.raises(ValueError, match="needs an optimizer with use_ema=True"):
+        small().evaluate(X, Y, callbacks=[callbacks.SwapEMAWeights()], verbose=0)

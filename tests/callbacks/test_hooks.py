@@ -94,11 +94,11 @@ def test_the_way_through_batches_trains_to_the_same_bits():
 
 @pytest.mark.parametrize("name", METHODS)
 def test_an_exception_ends_the_run_and_leaves_a_good_model(name):
-    class Trouble(Exception):
+    class TroubleError(Exception):
         pass
 
     def fail(*args, **kwargs):
-        raise Trouble
+        raise TroubleError
 
     model = small()
     model.fit(X, Y, verbose=0)
@@ -109,7 +109,8 @@ def test_an_exception_ends_the_run_and_leaves_a_good_model(name):
         model.fit(X, Y, batch_size=5, validation_data=(X, Y), callbacks=[callback], verbose=0)
         model.predict(X, callbacks=[callback], verbose=0)
 
-    pytest.raises(Trouble, run)
+    with pytest.raises(TroubleError):
+        run()
     assert np.isfinite(model.get_weights()[0]).all()
     assert len(model.fit(X, Y, epochs=2, verbose=0).history["loss"]) == 2
     assert model.evaluate(X, Y, verbose=0)[0] < before[0]
@@ -140,7 +141,7 @@ def test_stopping_in_the_middle():
 
 
 def test_params_and_history():
-    seen, watch = recorder(["on_train_begin"])
+    _, watch = recorder(["on_train_begin"])
     model = small()
     history = model.fit(X, Y, batch_size=4, epochs=2, callbacks=[[watch]], verbose=0)
     assert watch.params == {"verbose": 0, "epochs": 2, "steps": 3}

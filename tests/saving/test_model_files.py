@@ -74,7 +74,7 @@ def test_training_goes_on_to_the_same_bits_after_loading(tmp_path, engine):
     same_weights(same, model)
 
 
-class Interrupt(Exception):
+class InterruptError(Exception):
     pass
 
 
@@ -84,11 +84,11 @@ def interrupt_at(epoch, batch=None):
     def begin(number, logs=None):
         at["epoch"] = number
         if batch is None and number == epoch:
-            raise Interrupt
+            raise InterruptError
 
     def end(number, logs=None):
         if at["epoch"] == epoch and number == batch:
-            raise Interrupt
+            raise InterruptError
 
     hooks = {"on_epoch_begin": begin} | ({"on_train_batch_end": end} if batch is not None else {})
     return callbacks.LambdaCallback(**hooks)
@@ -116,7 +116,7 @@ def test_an_interruption_changes_no_bit(tmp_path, engine, frequency, batch, step
     cb.random.set_state(state)
     backup = tmp_path / "backup"
     broken = [callbacks.BackupAndRestore(backup, frequency), interrupt_at(2, batch)]
-    with pytest.raises(Interrupt):
+    with pytest.raises(InterruptError):
         first.fit(X, Y, **arguments, callbacks=broken)
 
     cb.utils.set_random_seed(1234)
@@ -139,7 +139,7 @@ def test_a_damaged_backup_and_the_one_before_it(tmp_path):
 
 def test_other_data_begin_the_epoch_anew(tmp_path):
     backup = callbacks.BackupAndRestore(tmp_path, 2)
-    with pytest.raises(Interrupt):
+    with pytest.raises(InterruptError):
         dropping().fit(X, Y, batch_size=3, epochs=3, callbacks=[backup, interrupt_at(1, 3)], verbose=0)
     with pytest.warns(UserWarning, match="epoch 2 begins anew"):
         assert dropping().fit(X, Y, batch_size=5, epochs=3, callbacks=[backup], verbose=0).epoch == [1, 2]
@@ -209,8 +209,8 @@ def test_overwriting_and_places_that_cannot_be(tmp_path):
         cb.models.load_model(tmp_path / "nothing.keras")
     with pytest.raises(ValueError, match="has no weights yet"):
         cb.Sequential([layers.Dense(1)]).save(tmp_path / "m.keras")
+    model.save_weights(tmp_path / "w")
     with pytest.raises(ValueError, match="holds weights without a model"):
-        model.save_weights(tmp_path / "w")
         cb.models.load_model(tmp_path / "w")
 
 
