@@ -47,16 +47,11 @@ class Callback:
     """
 
     params: dict[str, Any] | None = None
-    _model: Any = None
-
-    @property
-    def model(self) -> Any:
-        """The model that is run."""
-        return self._model
+    model: Any = None
 
     def set_model(self, model: Any) -> None:
         """Called with the model before a run begins."""
-        self._model = model
+        self.model = model
 
     def set_params(self, params: dict[str, Any]) -> None:
         """Called with the run's parameters before it begins."""

@@ -214,8 +214,10 @@ def test_evaluations_see_the_averages(on_epoch):
 
     watch = callbacks.LambdaCallback(on_test_end=look, on_epoch_end=look)
     swap = callbacks.SwapEMAWeights(on_epoch)
-    a.fit(X, Y, epochs=3, shuffle=False, verbose=0)
-    b.fit(X, Y, epochs=3, shuffle=False, validation_data=(X, Y), callbacks=[watch, swap, watch], verbose=0)
+    a.fit(X, Y, batch_size=2, epochs=3, shuffle=False, verbose=0)
+    b.fit(
+        X, Y, batch_size=2, epochs=3, shuffle=False, validation_data=(X, Y), callbacks=[watch, swap, watch], verbose=0
+    )
     np.testing.assert_array_equal(a.get_weights()[0], b.get_weights()[0])
     equal = [np.array_equal(*pair) for pair in seen]
     # test_end before and after swapping back, then epoch_end before and after swapping there
