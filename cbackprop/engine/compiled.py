@@ -111,11 +111,7 @@ class CompiledEngine(Engine):
         parts = [part for variable, those in uses.items() for part in self._parts(variable, those, finest)]
         self.runner.set_gradients(Gradients(self.runner.layers, self.gradient_vector, whole, parts))
         if self.optimizer is not None:
-            assert self.store is not None
-            segments = SegmentList(
-                self.runner_optimizer, self.store.values, self.gradient_vector, self.slots, self.segments()
-            )
-            self.runner.set_optimizer(self.runner_optimizer, segments)
+            self.runner.set_optimizer(self.runner_optimizer, SegmentList(self.runner_optimizer, self.segments()))
 
     def _uses(self) -> dict[Variable, list[tuple[int, int]]]:
         """For each variable whose gradient is wanted: the steps that use it, and as which of their parameters."""
@@ -244,7 +240,9 @@ class CompiledEngine(Engine):
 
     def _reserve(self, rows: int, count: int, training: bool) -> bool:
         """Make room for training or testing on batches of so many samples; whether they pass in tiles."""
-        if rows * max(self.plan.widths) > MAX_DIMENSION:
+        skipped = self.runner.unstored()
+        widest = max(width for buffer, width in enumerate(self.plan.widths) if buffer not in skipped)
+        if rows * widest > MAX_DIMENSION:
             raise ValueError(f"A batch of {rows} samples of this network is larger than BLAS can be told. Use fewer.")
         whole = self.sees_whole(training) or any(o.loss is not None and o.loss.alone for o in self.objectives)
         tiled = rows >= 2 * self._tile() and not whole
@@ -269,7 +267,7 @@ class CompiledEngine(Engine):
             raise RuntimeError("The model is in the middle of a batch: it cannot be used now.")
         self.bind()
         if self.optimizer is not None:
-            self.runner.iteration = self.optimizer.iterations
+            self.runner.iteration = self.optimizer.batches
         self.runner.set_feeds(data.inputs, self.plan.inputs, data.values, data.classes, data.weights)
 
     def train(
@@ -290,12 +288,13 @@ class CompiledEngine(Engine):
             self._begin(data)
             tiled = self._reserve(batch_size, count, training)
             self.runner.stage(order is not None)
-            rate = self.optimizer.learning_rate if self.optimizer is not None else 0.0
+            if self.optimizer is not None:
+                self.runner_optimizer.read_rate()
             try:
-                self.runner.train(order, start, stop, batch_size, rate, tiled, update, training, count, tick)
+                self.runner.train(order, start, stop, batch_size, tiled, update, training, count, tick)
             finally:
                 if self.optimizer is not None and update:
-                    self.optimizer.iterations = self.runner.iteration
+                    self.optimizer.batches = self.runner.iteration
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
         """Add the loss and metrics of all samples to the means."""
@@ -307,8 +306,10 @@ class CompiledEngine(Engine):
             self.runner.stage(False)
             self.runner.test(0, len(data), batch_size, tiled, training, count, tick)
 
-    def predict(self, inputs: list[Array], batch_size: int, training: bool = False, tick: Tick = None) -> list[Array]:
-        """The outputs for all samples."""
+    def predict(
+        self, inputs: list[Any], batch_size: int, training: bool = False, tick: Tick = None, check: bool = False
+    ) -> list[Array] | None:
+        """The outputs for all samples; ``None`` if `check` finds that an input is not finite."""
         with self.lock, self._blas():
             samples = len(inputs[0])
             alone = self.sees_whole(training)
@@ -318,10 +319,10 @@ class CompiledEngine(Engine):
             self.runner.stage(False)
             self.runner.iteration = self.draw_count(training)
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
-            self.runner.predict(0, samples, self.plan.outputs, results, training, count, tick)
+            finite = self.runner.predict(0, samples, self.plan.outputs, results, training, count, tick, check)
             if alone and training:
                 self.tile_memory = (0, 0)  # such a tile does not suit the caches: the next run makes its own
-            return results
+            return results if finite else None
 
     def predict_now(self, x: Array) -> Array | None:
         """The output for a few samples, if this network has one input and one output, and `x` fits it as it is.

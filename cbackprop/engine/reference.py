@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from cbackprop.engine.compiled import find
 from cbackprop.engine.engine import Array, Data, Engine, Tick
+from cbackprop.engine.sparse import dense_rows
+from cbackprop.optimizers.segment import Segment
 from cbackprop.reference.layers.layer import Batch
 from cbackprop.reference.metrics.tally import metric_twin
-from cbackprop.reference.optimizers.optimizer import Segment
 from cbackprop.threads import limited
 
 __all__ = ["ReferenceEngine"]
@@ -46,16 +47,7 @@ class ReferenceEngine(Engine):
 
     def _bind_parameters(self) -> None:
         self.parameters = [[variable.array for variable in step.layer.variables] for step in self.plan.steps]
-        assert self.store is not None
-        self.update_segments = [
-            Segment(
-                self.store.values[begin:end],
-                self.gradient_vector[begin:end],
-                [slot[begin:end] for slot in self.slots],
-                decay,
-            )
-            for begin, end, decay in self.segments()
-        ]
+        self.update_segments = self.segments() if self.optimizer is not None else []
 
     # The four steps
 
@@ -76,13 +68,13 @@ class ReferenceEngine(Engine):
             for first in range(start, stop, batch_size):
                 last = min(first + batch_size, stop)
                 rows: Any = slice(first, last) if order is None else order[first:last]
-                values = self.forward([x[rows] for x in data.inputs], training, with_losses=True)
+                values = self.forward(self._inputs(data.inputs, rows), training, with_losses=True)
                 deltas = self.judge(values, data, rows)
                 self.backward(deltas)
                 if update:
-                    self.iteration += 1
                     self.update()
                     self.finish(training)
+                    self.iteration += 1
                 if tick is not None:
                     tick(last - start)
 
@@ -150,8 +142,9 @@ class ReferenceEngine(Engine):
     def update(self) -> None:
         """Step 4: the optimizer changes the parameters against their gradients."""
         if self.optimizer is not None:
-            self.optimizer.iterations = self.iteration
-            self.update_rule.step(self.optimizer.learning_rate, self.iteration, self.update_segments)
+            rate = self.optimizer.rate_at(self.iteration)
+            self.update_rule.step(rate, self.iteration, self.update_segments)
+            self.optimizer.batches = self.iteration + 1
 
     def finish(self, training: bool) -> None:
         """And layers that saw the whole batch change what no gradient reaches."""
@@ -167,13 +160,15 @@ class ReferenceEngine(Engine):
             self._begin()
             for first in range(0, len(data), batch_size):
                 rows = slice(first, first + batch_size)
-                values = self.forward([x[rows] for x in data.inputs], training, with_losses=True, first=first)
+                values = self.forward(self._inputs(data.inputs, rows), training, with_losses=True, first=first)
                 self.judge(values, data, rows)
                 if tick is not None:
                     tick(min(first + batch_size, len(data)))
 
-    def predict(self, inputs: list[Array], batch_size: int, training: bool = False, tick: Tick = None) -> list[Array]:
-        """The outputs for all samples."""
+    def predict(
+        self, inputs: list[Any], batch_size: int, training: bool = False, tick: Tick = None, check: bool = False
+    ) -> list[Array] | None:
+        """The outputs for all samples; ``None`` if `check` finds that an input is not finite."""
         with self.lock, limited():
             self._begin()
             self.iteration = self.draw_count(training)
@@ -182,19 +177,26 @@ class ReferenceEngine(Engine):
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
             for first in range(0, samples, batch_size):
                 rows = slice(first, first + batch_size)
-                values = self.forward([x[rows] for x in inputs], training, with_losses=False, first=first)
+                batch = self._inputs(inputs, rows)
+                if check and not all(np.isfinite(x).all() for x in batch):
+                    return None
+                values = self.forward(batch, training, with_losses=False, first=first)
                 for result, buffer in zip(results, self.plan.outputs, strict=True):
                     result[rows] = values[buffer].reshape(-1, *result.shape[1:])
                 if tick is not None:
                     tick(min(first + batch_size, samples))
             return results
 
+    def _inputs(self, inputs: list[Any], rows: Any) -> list[Array]:
+        """The inputs of a batch as the network's numbers, whatever they are stored as."""
+        return [dense_rows(x, rows, self.dtype) for x in inputs]
+
     def _begin(self) -> None:
         self.bind()
         if self.store is None:
             self.parameters = [[] for _ in self.plan.steps]
         if self.optimizer is not None:
-            self.iteration = self.optimizer.iterations
+            self.iteration = self.optimizer.batches
 
     def reset(self) -> None:
         """Start new means of losses and metrics."""
