@@ -69,7 +69,8 @@ class CompiledEngine(Engine):
         self.tile_memory = self.whole_memory = (0, 0)  # samples and threads that there is room for
         self.head_rows = 0
         several = len(self.plan.inputs) > 1 or len(self.plan.outputs) > 1
-        self.sample_shape = None if several else self.plan.input_shapes[0]
+        unchecked = not any(self.plan.id_ranges)  # `predict_now` checks nothing but the shape
+        self.sample_shape = self.plan.input_shapes[0] if unchecked and not several else None
 
     def _layer(self, step: Step) -> Any:
         return find("compiled.layers", step.implementation)(step.layer, list(step.input_shapes), step.output_shape)
@@ -193,13 +194,14 @@ class CompiledEngine(Engine):
         """Roughly the floating point operations of a sample, forwards."""
         total = 10 * sum(self.plan.widths)
         for step in self.plan.steps:
-            if step.layer.variables:
+            if step.layer.variables and not step.layer.reads_rows:
                 total += 2 * math.prod(step.input_shapes[0][:-1]) * step.layer.variables[0].size
         return total
 
     def _tile(self) -> int:
         """Rows of a tile: as many as stay in the cache, but no fewer than make it worth reading all weights."""
-        weights = sum(variable.size for variable in self.plan.variables) * self.dtype.itemsize
+        read = {v: None for step in self.plan.steps if not step.layer.reads_rows for v in step.layer.variables}
+        weights = sum(variable.size for variable in read) * self.dtype.itemsize
         rows = int(max(CACHE_BYTES, weights) / max(self.row_bytes, 1))
         return max(rows // TILE_STEP, 2) * TILE_STEP
 

@@ -72,6 +72,11 @@ class Layer(Spec):
     # Whether the layer must see a batch as a whole, "never", "in_training" or "always": then one thread runs it alone.
     alone: str = "never"
 
+    # Inputs are whole numbers in [0, id_range): data that gets here unchanged is checked for that.
+    id_range: int | None = None
+    # The layer reads only a few rows of its first weight for each sample, and so does its gradient reach only these.
+    reads_rows: ClassVar[bool] = False
+
     # The activation that follows the layer's own computation.
     activation: activations.ActivationFunction | None = None
 
@@ -163,7 +168,7 @@ class Layer(Spec):
         if self.n_inputs is not None and len(tensors) != self.n_inputs:
             raise ValueError(f"Layer {self.name!r} takes {self.n_inputs} input(s), but got {len(tensors)}.")
         for tensor in tensors:
-            if tensor.dtype != self.dtype:
+            if tensor.dtype != self.dtype and tensor.dtype in config.FLOAT_TYPES:
                 raise ValueError(
                     f"Layer {self.name!r} computes in {self.dtype}, but its input {tensor.name!r} is {tensor.dtype}. "
                     "Give both the same dtype, or set config.set_floatx before making them."
@@ -193,6 +198,11 @@ class Layer(Spec):
         variable.path = f"{self.name}/{name}"
         self._variables.append(variable)
         return variable
+
+    @property
+    def largest_id_range(self) -> int:
+        """Whole numbers up to this are exact in the layer's float type."""
+        return 2**53 if self.dtype == "float64" else 2**24
 
     @property
     def trainable(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.config import FLOAT_TYPES
 from cbackprop.engine import Data
 from cbackprop.losses.target import as_array, check_finite, check_target, check_weights
 from cbackprop.validation import check_number
@@ -59,17 +60,30 @@ def make_inputs(model: Any, x: Any) -> list[Array]:
     """
     tensors = model.inputs
     given = assign("x", x, model.input_names, model.input_structure)
+    names = [f"x[{tensor.name!r}]" if len(tensors) > 1 else "x" for tensor in tensors]
     arrays = [
-        _make_input(f"x[{tensor.name!r}]" if len(tensors) > 1 else "x", value, tensor)
-        for tensor, value in zip(tensors, given, strict=True)
+        _make_input(name, value, tensor, model.dtype) for name, value, tensor in zip(names, given, tensors, strict=True)
     ]
+    for name, array, tensor, limit in zip(names, arrays, tensors, model.plan.id_ranges, strict=True):
+        if limit is not None or tensor.dtype not in FLOAT_TYPES:
+            _check_whole(name, array, limit)
     lengths = {len(array) for array in arrays}
     if len(lengths) > 1:
         raise ValueError(f"All inputs must have as many samples, but got {[len(array) for array in arrays]}.")
     return arrays
 
 
-def _make_input(name: str, value: Any, tensor: Any) -> Array:
+def _check_whole(name: str, array: Array, limit: int | None) -> None:
+    """Refuse numbers that are not whole, or cannot be used to look something up in a table of `limit` rows."""
+    whole = np.rint(array) == array
+    if not whole.all():
+        raise ValueError(f"{name} must hold whole numbers, but got {array[~whole][0]}.")
+    if limit is not None and not (array.min() >= 0 and array.max() < limit):
+        wrong = array[(array < 0) | (array >= limit)][0]
+        raise ValueError(f"{name} must hold whole numbers in [0, {limit}), but got {wrong:.0f}.")
+
+
+def _make_input(name: str, value: Any, tensor: Any, dtype: str) -> Array:
     if value is None:
         raise ValueError(f"{name} is missing: expected an array of shape {tensor.shape}.")
     array = as_array(name, value)
@@ -82,9 +96,9 @@ def _make_input(name: str, value: Any, tensor: Any) -> Array:
         raise ValueError(f"{name} holds no samples.")
     check_finite(name, array)
     with np.errstate(over="ignore"):  # told of below, with the place
-        converted = np.ascontiguousarray(array, tensor.dtype)
+        converted = np.ascontiguousarray(array, dtype)
     if array.dtype.itemsize > converted.dtype.itemsize and array.dtype.kind == "f":
-        check_finite(f"{name} as {tensor.dtype}", converted)
+        check_finite(f"{name} as {dtype}", converted)
     return converted
 
 

@@ -72,6 +72,9 @@ class Plan:
     inputs, outputs : list of int
         Buffers that data goes into, and that predictions come out of. All different.
     input_shapes, output_shapes : list of tuple of int
+    id_ranges : list of (int or None)
+        For each input: it must hold whole numbers from 0 on and below this, because a layer that looks something up
+        reads it, as it is or put together with others.
     variables : list of Variable
         All variables that steps use, each once.
     """
@@ -84,6 +87,7 @@ class Plan:
         found = self._unfold(Graph(inputs, outputs), self.inputs, None)
         self.output_shapes = [sample_shape(tensor) for tensor in outputs]
         self.outputs = self._separate(found)
+        self.id_ranges = self._find_id_ranges()
         self._work_in_place()
         self.variables = list(dict.fromkeys(v for step in self.steps for v in step.layer.variables))
 
@@ -161,6 +165,20 @@ class Plan:
                 moved[step.output] = output = sources[0]
             self.steps[index] = dataclasses.replace(step, inputs=sources, output=output)
         self.outputs = [moved.get(buffer, buffer) for buffer in self.outputs]
+
+    def _find_id_ranges(self) -> list[int | None]:
+        """Called before steps work in place: a buffer still has one value."""
+        origins = {buffer: {index} for index, buffer in enumerate(self.inputs)}
+        ranges: list[int | None] = [None] * len(self.inputs)
+        for step in self.steps:
+            behind = set().union(*(origins.get(buffer, set()) for buffer in step.inputs))
+            if isinstance(step.layer, (layers.Concatenate, layers.Permute, layers.RepeatVector)):
+                origins[step.output] = behind
+            limit = step.layer.id_range
+            if limit is not None:
+                for index in behind:
+                    ranges[index] = min(limit, ranges[index] or limit)
+        return ranges
 
     # What engines ask
 
