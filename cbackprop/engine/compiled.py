@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import math
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -331,6 +332,21 @@ class CompiledEngine(Engine):
             result: Array = np.empty((rows, *self.plan.output_shapes[0]), self.dtype)
             finite = self.runner.predict_now(x, result, self.plan.inputs[0], self.plan.outputs[0])
             return result if finite else None
+
+    @contextmanager
+    def kept_threads(self) -> Iterator[None]:
+        """Meanwhile, threads wait for the next run when one ends. Starting them takes as long as a small epoch."""
+        with self.lock:
+            self.runner.keep_team(True)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.runner.keep_team(False)
+
+    def forget_threads(self) -> None:
+        """In a child process: threads stayed behind in the parent."""
+        self.runner.forget_team()
 
     def reset(self) -> None:
         """Start new means of losses and metrics, once no other thread is running."""

@@ -55,14 +55,15 @@ class Data:
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 
-def _renew_locks() -> None:
-    """In a child process: whoever held a lock stayed behind in the parent."""
+def _after_fork() -> None:
+    """In a child process: other threads, and whoever held a lock, stayed behind in the parent."""
     for engine in list(_engines):
         engine.lock = threading.RLock()
+        engine.forget_threads()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_locks)
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Engine:
@@ -243,6 +244,14 @@ class Engine:
     def predict_now(self, x: Array) -> Array | None:
         """The output for a few samples without the cost of `predict`, where that is possible; ``None`` elsewhere."""
         return None
+
+    @contextmanager
+    def kept_threads(self) -> Iterator[None]:
+        """Meanwhile, threads wait for the next run when one ends."""
+        yield
+
+    def forget_threads(self) -> None:
+        """In a child process: threads stayed behind in the parent."""
 
     def reset(self) -> None:
         """Start new means of losses and metrics."""

@@ -246,7 +246,7 @@ class Trainer:
         params = {"verbose": verbose, "epochs": epochs, "steps": order.steps}
         run = CallbackList([*_as_list(callbacks), history], self, params)
         self.stop_training = False
-        with Display(verbose, epochs, order.samples) as shown:
+        with engine.kept_threads(), Display(verbose, epochs, order.samples) as shown:
             run.on_train_begin()
             logs: dict[str, float] = {}
             for epoch in range(initial_epoch, epochs):

@@ -443,6 +443,18 @@ cdef class Engine:
         if error is not None:
             raise error
 
+    def keep_team(self, bint kept):
+        """Have threads wait for the next run when one ends, until told otherwise."""
+        self.check_idle()
+        self.team.kept = kept
+        if not kept:
+            with nogil:
+                self.team.dismiss()
+
+    def forget_team(self):
+        """In a child process: threads stayed behind in the parent."""
+        self.team.forget()
+
     cdef void look_up(self, Py_ssize_t done) noexcept nogil:
         """Now and then, with the GIL: signals and the display. What they raise ends the run."""
         cdef double time = now()
