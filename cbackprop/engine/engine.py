@@ -106,6 +106,17 @@ class Engine:
         self.generation = -1  # of `ParameterStore`, when the variables were seen to be where they were
         self.gradient_vector: Array = np.zeros(0, self.dtype)
 
+    def check_differentiable(self) -> None:
+        """Refuse to train through a layer in Python that does not say how."""
+        for step in self.backward_steps:
+            layer: Any = self.plan.steps[step.index].layer
+            if layer.is_python and getattr(layer, "backward", None) is None:
+                raise TypeError(
+                    f"Layer {layer.name!r} of class {type(layer).__name__} is written in Python, and gradients must "
+                    "pass through it: define backward(inputs, outputs, delta), which returns the input delta (and the "
+                    "gradients of weights); see cbackprop.layers.Layer. There is no automatic differentiation."
+                )
+
     def sees_whole(self, training: bool) -> bool:
         """Whether a layer must see every batch of such a run as a whole, so that none can be divided."""
         return any(self.is_alone(step, training) for step in self.plan.steps)

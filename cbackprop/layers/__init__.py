@@ -30,6 +30,7 @@ from cbackprop.layers.merging import (
 from cbackprop.layers.noise import GaussianDropout, GaussianNoise
 from cbackprop.layers.prelu import PReLU
 from cbackprop.layers.preprocessing import CategoryEncoding, Normalization, Rescaling
+from cbackprop.layers.python_layer import Lambda
 from cbackprop.layers.reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from cbackprop.layers.spatial_dropout import SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 
@@ -52,6 +53,7 @@ __all__ = [
     "Identity",
     "Input",
     "InputLayer",
+    "Lambda",
     "Layer",
     "LeakyReLU",
     "Masking",

@@ -41,9 +41,11 @@ def clone_model(model: Any) -> Any:
 
 def float64_copy(model: Any) -> Any:
     """The same model with the same weights in float64, whatever its own type."""
-    config = registry.serialize(model)
-    _set_dtype(config)
-    copy = registry.deserialize(config)
+    strangers = {type(layer) for layer in _flat_layers(model) if registry.name_of(type(layer)) is None}
+    with registry.knowing(strangers):
+        config = registry.serialize(model)
+        _set_dtype(config)
+        copy = registry.deserialize(config)
     for old, new in zip(_flat_layers(model), _flat_layers(copy), strict=True):
         if isinstance(old, RandomLayer) and isinstance(new, RandomLayer):
             new.stream = old.stream

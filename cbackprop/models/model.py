@@ -294,7 +294,8 @@ def run_layer(layer: Layer, inputs: Any, training: bool) -> Any:
     cache: dict[Any, Model] = layer.__dict__.setdefault("_models", {})
     if shapes not in cache:
         tensors = [Input(shape, dtype=layer.dtype) for shape in shapes]
-        outputs = layer(tensors[0] if layer.n_inputs == 1 else tensors)
+        single = layer.n_inputs == 1 or (layer.is_python and len(tensors) == 1)
+        outputs = layer(tensors[0] if single else tensors)
         layer.nodes.pop()
         cache[shapes] = Model(tensors, outputs)
     return cache[shapes].run(arrays, training)

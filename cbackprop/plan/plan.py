@@ -250,11 +250,12 @@ def implementation_of(cls: type[Layer]) -> str:
     if cls.implementation:
         return cls.implementation
     for base in cls.__mro__:
-        if "call" in base.__dict__:
-            break
         if registry.name_of(base) is not None:
             return f"{base.__module__.rpartition('.')[2]}.{base.__name__}"
-    raise TypeError(f"{cls.__name__} has no compiled computation: layers written in Python cannot be run yet.")
+    raise TypeError(
+        f"{cls.__name__} computes nothing: define call(self, inputs, training=False), on NumPy arrays, and "
+        "backward(self, inputs, outputs, delta) where gradients must pass; see cbackprop.layers.Layer."
+    )
 
 
 def sample_shape(tensor: KerasTensor) -> SampleShape:
