@@ -16,6 +16,7 @@ from cbackprop.compiled.engine.context import Context
 from cbackprop.compiled.engine.engine import Engine as Runner
 from cbackprop.compiled.engine.gradients import Gradients
 from cbackprop.compiled.engine.head import Head, MetricSum
+from cbackprop.compiled.engine.tables import Table
 from cbackprop.compiled.kernels.blas import MAX_DIMENSION
 from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.engine.engine import Array, Data, Engine, Objective, Tick
@@ -64,6 +65,7 @@ class CompiledEngine(Engine):
             self.optimizer, is_double
         )
         scratch = [layer.scratch_width for layer in self.runner.layers]
+        self.runner_tables: dict[Variable, Table] = {}
         self.lifetimes = self._lifetimes(scratch)
         self.row_bytes = self._place(TILE_STEP)[1] * self.dtype.itemsize / TILE_STEP
         self.flops = self._flops()
@@ -93,6 +95,7 @@ class CompiledEngine(Engine):
             for k, variable in enumerate(step.layer.variables):
                 self.runner.set_parameter(index, k, variable.array.reshape(-1), variable in self.trainable)
         uses = self._uses()
+        tables = {variable: uses.pop(variable) for variable in list(uses) if variable in self.tables}
         whole = [part for variable, those in uses.items() for part in self._parts(variable, those, variable.size)]
         finest = max(sum(variable.size for variable in uses) // 16, 2048)
         parts = [part for variable, those in uses.items() for part in self._parts(variable, those, finest)]
@@ -103,6 +106,22 @@ class CompiledEngine(Engine):
                 self.runner_optimizer, self.store.values, self.gradient_vector, self.slots, self.segments()
             )
             self.runner.set_optimizer(self.runner_optimizer, segments)
+            self.runner_tables = {variable: self._table(variable, those) for variable, those in tables.items()}
+            self.runner.set_tables(list(self.runner_tables.values()))
+
+    def _table(self, variable: Variable, uses: list[tuple[int, int]]) -> Table:
+        assert self.optimizer is not None
+        users = [(self.runner.layers[index], k) for index, k in uses]
+        reads = sum(self.plan.widths[self.plan.steps[index].inputs[0]] for index, _ in uses)
+        slots = [self.view(slot, variable) for slot in self.slots]
+        return Table(users, variable.array, slots, self.optimizer.decays(variable), reads)
+
+    def gradients(self) -> list[Array]:
+        """Copies of the gradients of all trainable variables."""
+        return [
+            self.runner_tables[variable].gradient() if variable in self.runner_tables else dense
+            for variable, dense in zip(self.trainable, super().gradients(), strict=True)
+        ]
 
     def _uses(self) -> dict[Variable, list[tuple[int, int]]]:
         """For each variable whose gradient is wanted: the steps that use it, and as which of their parameters."""
@@ -230,12 +249,12 @@ class CompiledEngine(Engine):
             self.runner.place_whole(shares, whole, rows)
             self.whole_memory = (rows, count)
 
-    def _reserve(self, rows: int, count: int, training: bool) -> bool:
+    def _reserve(self, rows: int, count: int, training: bool, backwards: bool = False) -> bool:
         """Make room for training or testing on batches of so many samples; whether they pass in tiles."""
         if rows * max(self.plan.widths) > MAX_DIMENSION:
             raise ValueError(f"A batch of {rows} samples of this network is larger than BLAS can be told. Use fewer.")
         whole = self.sees_whole(training) or any(o.loss is not None and o.loss.alone for o in self.objectives)
-        tiled = rows >= 2 * self._tile() and not whole
+        tiled = rows >= 2 * self._tile() and not whole and not (backwards and self.tables)
         if tiled:
             self.reserve_tiles(rows, count)
         else:
@@ -276,7 +295,9 @@ class CompiledEngine(Engine):
             batch_size = min(batch_size, stop - start)
             count = self._threads(3 * self.flops * batch_size)
             self._begin(data)
-            tiled = self._reserve(batch_size, count, training)
+            tiled = self._reserve(batch_size, count, training, backwards=True)
+            for table in self.runner_tables.values():
+                table.reserve(batch_size)
             self.runner.stage(order is not None)
             rate = self.optimizer.learning_rate if self.optimizer is not None else 0.0
             try:

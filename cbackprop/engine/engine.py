@@ -52,6 +52,9 @@ class Data:
         return len(self.inputs[0])
 
 
+# Larger tables, such as those of `Embedding`, are updated by rows with every optimizer.
+LARGEST_DENSE_TABLE = 2**20
+
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 
@@ -101,6 +104,7 @@ class Engine:
         with_loss = [b for b, objective in zip(plan.outputs, self.objectives, strict=False) if objective.loss]
         linked = [link for link in self.links if link is not None]
         self.backward_steps = plan.backward_steps(set(self.trainable), with_loss, linked)
+        self.tables = {variable for variable in self.trainable if self._is_table(variable)}
         self.store: ParameterStore | None = None
         self.bound = False
         self.generation = -1  # of `ParameterStore`, when the variables were seen to be where they were
@@ -125,6 +129,16 @@ class Engine:
         """Whether a step must see every batch of such a run as a whole."""
         training = training if step.training is None else step.training
         return step.layer.alone == "always" or (step.layer.alone == "in_training" and training)
+
+    def _is_table(self, variable: Variable) -> bool:
+        """Whether only those rows of a variable are updated that a batch reads.
+
+        So it is where that makes no difference, and where tables are so large that all else would be too slow.
+        """
+        uses = [step.layer for step in self.plan.steps if variable in step.layer.variables]
+        if self.optimizer is None or not all(layer.reads_rows for layer in uses):
+            return False
+        return self.optimizer.rests_without_gradient or variable.size > LARGEST_DENSE_TABLE
 
     def _link(self, index: int) -> int | None:
         """The step that the loss of an output takes over, where link and loss cancel."""
@@ -200,7 +214,7 @@ class Engine:
         trainable = set(self.trainable)
         mergeable = False
         for variable in self.store.variables:
-            if variable not in trainable:
+            if variable not in trainable or variable in self.tables:
                 mergeable = False
                 continue
             decay = optimizer is None or optimizer.decays(variable)

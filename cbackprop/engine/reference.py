@@ -16,6 +16,7 @@ from cbackprop.engine.engine import Array, Data, Engine, Tick
 from cbackprop.reference.layers.layer import Batch
 from cbackprop.reference.optimizers.optimizer import Segment
 from cbackprop.threads import limited
+from cbackprop.variable import Variable
 
 __all__ = ["ReferenceEngine"]
 
@@ -154,7 +155,29 @@ class ReferenceEngine(Engine):
         """Step 4: the optimizer changes the parameters against their gradients."""
         if self.optimizer is not None:
             self.optimizer.iterations = self.iteration
-            self.update_rule.step(self.optimizer.learning_rate, self.iteration, self.update_segments)
+            tables = {variable: self.reached_rows(variable) for variable in self.tables}
+            copies = [self.copy_rows(variable, rows) for variable, rows in tables.items()]
+            self.update_rule.step(self.optimizer.learning_rate, self.iteration, [*self.update_segments, *copies])
+            for (variable, rows), segment in zip(tables.items(), copies, strict=True):
+                for vector, copy in zip(self.vectors_of(variable), [segment.values, *segment.slots], strict=True):
+                    vector[rows] = copy
+
+    def reached_rows(self, variable: Variable) -> Array:
+        """The rows of a table that the batch has read."""
+        uses = [step.index for step in self.backward_steps if variable in self.plan.steps[step.index].layer.variables]
+        return np.unique(np.concatenate([self.layers[index].rows for index in uses]))
+
+    def vectors_of(self, variable: Variable) -> list[Array]:
+        """A variable's weights and slots."""
+        assert self.store is not None
+        return [self.view(vector, variable) for vector in [self.store.values, *self.slots]]
+
+    def copy_rows(self, variable: Variable, rows: Array) -> Segment:
+        """Some rows of a table as a segment."""
+        assert self.optimizer is not None
+        values, *slots = [vector[rows] for vector in self.vectors_of(variable)]
+        gradients = self.view(self.gradient_vector, variable)[rows]
+        return Segment(values, gradients, slots, self.optimizer.decays(variable))
 
     def finish(self, training: bool) -> None:
         """And layers that saw the whole batch change what no gradient reaches."""

@@ -101,6 +101,14 @@ class Optimizer(Spec):
         self._learning_rate = check_number("learning_rate", value, 0)
 
     @property
+    def rests_without_gradient(self) -> bool:
+        """Whether a weight, and what is remembered of it, stays as it is where the gradient is 0.
+
+        Then steps over large tables (see `Embedding`) can leave out the rows that a batch did not read.
+        """
+        return False
+
+    @property
     def iterations(self) -> int:
         """Steps taken so far."""
         return self._iterations
