@@ -37,9 +37,13 @@ PADDING = 64
 
 
 def find(package: str, implementation: str) -> Any:
-    """The class ``module.Class`` below ``cbackprop.compiled`` or ``cbackprop.reference``."""
-    module, _, name = implementation.rpartition(".")
-    return getattr(importlib.import_module(f"cbackprop.{package}.{module}"), name)
+    """The class ``module.Class`` below ``cbackprop.compiled`` or ``cbackprop.reference``.
+
+    Or, of ``other:module.Class``, that below ``other.compiled`` or ``other.reference``.
+    """
+    owner, _, path = implementation.rpartition(":")
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(f"{owner or 'cbackprop'}.{package}.{module}"), name)
 
 
 class CompiledEngine(Engine):

@@ -94,7 +94,8 @@ class Layer(Spec):
     """
 
     # Where the compiled layer and its NumPy twin are: "module.Class" below cbackprop.compiled.layers and
-    # cbackprop.reference.layers. By default the module and class of the same name as the layer's own.
+    # cbackprop.reference.layers; "package:module.Class" below package.compiled.layers and package.reference.layers. By
+    # default the module and class of the same name as the layer's own.
     implementation: ClassVar[str | None] = None
     # The layer only gives its input another shape: it costs nothing and has no implementation.
     is_view: ClassVar[bool] = False
