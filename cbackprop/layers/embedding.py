@@ -85,7 +85,7 @@ class Embedding(Layer):
     ) -> None:
         weights = kwargs.pop("weights", None)  # no argument of its own: a layer's `weights` are something else
         super().__init__(**kwargs)
-        self.input_dim = check_integer("input_dim", input_dim, 1, self.largest_id_range)
+        self.input_dim = self.id_range = check_integer("input_dim", input_dim, 1, self.largest_id_range)
         self.output_dim = check_integer("output_dim", output_dim, 1)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.mask_zero = check_boolean("mask_zero", mask_zero)
@@ -97,11 +97,6 @@ class Embedding(Layer):
             self.built = True
             one = isinstance(weights, (list, tuple)) and len(weights) == 1 and np.ndim(weights[0]) == 2
             self.set_weights(weights if one else [weights])
-
-    @property
-    def id_range(self) -> int:
-        """Inputs are whole numbers below this."""
-        return self.input_dim
 
     def build(self, input_shape: Any = None) -> None:
         """Create the table."""

@@ -164,8 +164,8 @@ class Normalization(Layer):
         self.axis = tuple(check_integer("axis", item) for item in axes)
         if (mean is None) != (variance is None):
             raise ValueError("Normalization takes both mean and variance, or none of them.")
-        self.input_mean = None if mean is None else check_constant("mean", mean)
-        self.input_variance = None if variance is None else check_constant("variance", variance)
+        self.input_mean: Any = None if mean is None else check_constant("mean", mean)
+        self.input_variance: Any = None if variance is None else check_constant("variance", variance)
         if np.shape(self.input_mean) != np.shape(self.input_variance):
             raise ValueError(
                 f"mean and variance must have the same shape, but got {np.shape(mean)} and {np.shape(variance)}."
@@ -373,7 +373,7 @@ class CategoryEncoding(Layer):
         super().__init__(**kwargs)
         if num_tokens is None:
             raise ValueError("CategoryEncoding needs num_tokens, the number of classes.")
-        self.num_tokens = check_integer("num_tokens", num_tokens, 1, self.largest_id_range)
+        self.num_tokens = self.id_range = check_integer("num_tokens", num_tokens, 1, self.largest_id_range)
         modes = ("multi_hot", "one_hot", "count")
         self.output_mode = "multi_hot" if output_mode == "binary" else output_mode
         if self.output_mode not in modes:
@@ -381,11 +381,6 @@ class CategoryEncoding(Layer):
         self.sparse = check_boolean("sparse", sparse)
         if self.sparse:
             raise ValueError("sparse must be False: outputs are dense arrays.")
-
-    @property
-    def id_range(self) -> int:
-        """Inputs are whole numbers below this."""
-        return self.num_tokens
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape with the last axis replaced, or for "one_hot" followed, by the classes."""

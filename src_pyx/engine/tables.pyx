@@ -1,8 +1,8 @@
 """Tables of which a batch reads only some rows: a step's cost follows these, not the table.
 
 The gradient is a list of the rows that were reached, in the order in which they were reached first, with the sums of
-what came to each, in the order of samples. For the optimizer's step the same rows of weights and slots are copied side by
-side, so that any optimizer finds a segment like all others; then they are copied back.
+what came to each, in the order of samples. For the optimizer's step the same rows of weights and slots are copied side
+by side, so that any optimizer finds a segment like all others; then they are copied back.
 """
 
 import numpy as np

@@ -22,8 +22,8 @@ cdef void scale_rows(
     floating* y,                # (rows, width) OUT, may be x itself
 ) noexcept nogil:
     """y = x scale + offset, added to what is there if `add`."""
-    cdef Py_ssize_t r, j
-    for r in range(rows):
+    cdef Py_ssize_t _, j
+    for _ in range(rows):
         if add:
             for j in range(width):
                 y[j] += x[j] * <floating>scale[j] + <floating>offset[j]
@@ -76,9 +76,9 @@ cdef void normalize_rows(
     floating* y,                # (rows, width) OUT, may be x itself
 ) noexcept nogil:
     """y = (x - mean) / deviation, or x deviation + mean with `invert`; added to what is there if `add`."""
-    cdef Py_ssize_t r, j, k
+    cdef Py_ssize_t _, j, k
     cdef floating result, shift
-    for r in range(rows):
+    for _ in range(rows):
         for j in range(width):
             k = index[j]
             shift = mean[k] if mean != NULL else 0
@@ -138,9 +138,9 @@ cdef void encode(
     floating* y,                # (positions, classes) OUT
 ) noexcept nogil:
     """y[p, c] = how often c is in x[p], or whether it is."""
-    cdef Py_ssize_t p, t, c
+    cdef Py_ssize_t _, t, c
     memset(y, 0, positions * classes * sizeof(floating))
-    for p in range(positions):
+    for _ in range(positions):
         for t in range(tokens):
             if 0 <= x[t] < classes:
                 c = to_id(x[t], classes)
@@ -187,9 +187,9 @@ cdef void mask_rows(
     floating* out,              # (steps, features) OUT
 ) noexcept nogil:
     """Values where any x of the step differs from the mask value, else 0; added to what is there if `add`."""
-    cdef Py_ssize_t s, j
+    cdef Py_ssize_t _, j
     cdef bint shown
-    for s in range(steps):
+    for _ in range(steps):
         shown = False
         for j in range(features):
             shown |= x[j] != mask_value
