@@ -255,7 +255,9 @@ class CompiledEngine(Engine):
 
     def _reserve(self, rows: int, count: int, training: bool, backwards: bool = False) -> bool:
         """Make room for training or testing on batches of so many samples; whether they pass in tiles."""
-        if rows * max(self.plan.widths) > MAX_DIMENSION:
+        skipped = self.runner.unstored()
+        widest = max(width for buffer, width in enumerate(self.plan.widths) if buffer not in skipped)
+        if rows * widest > MAX_DIMENSION:
             raise ValueError(f"A batch of {rows} samples of this network is larger than BLAS can be told. Use fewer.")
         whole = self.sees_whole(training) or any(o.loss is not None and o.loss.alone for o in self.objectives)
         tiled = rows >= 2 * self._tile() and not whole and not (backwards and self.tables)
@@ -320,8 +322,10 @@ class CompiledEngine(Engine):
             self.runner.stage(False)
             self.runner.test(0, len(data), batch_size, tiled, training, count, tick)
 
-    def predict(self, inputs: list[Array], batch_size: int, training: bool = False, tick: Tick = None) -> list[Array]:
-        """The outputs for all samples."""
+    def predict(
+        self, inputs: list[Any], batch_size: int, training: bool = False, tick: Tick = None, check: bool = False
+    ) -> list[Array] | None:
+        """The outputs for all samples; ``None`` if `check` finds that an input is not finite."""
         with self.lock, self._blas():
             samples = len(inputs[0])
             alone = self.sees_whole(training)
@@ -331,10 +335,10 @@ class CompiledEngine(Engine):
             self.runner.stage(False)
             self.runner.iteration = self.draw_count(training)
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
-            self.runner.predict(0, samples, self.plan.outputs, results, training, count, tick)
+            finite = self.runner.predict(0, samples, self.plan.outputs, results, training, count, tick, check)
             if alone and training:
                 self.tile_memory = (0, 0)  # such a tile does not suit the caches: the next run makes its own
-            return results
+            return results if finite else None
 
     def predict_now(self, x: Array) -> Array | None:
         """The output for a few samples, if this network has one input and one output, and `x` fits it as it is.

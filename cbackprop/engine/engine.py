@@ -19,11 +19,13 @@ from cbackprop.optimizers.optimizer import Optimizer
 from cbackprop.plan.plan import Plan, Step
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
-__all__ = ["Data", "Engine", "Objective", "Tick"]
+__all__ = ["STORED_AS", "Data", "Engine", "Objective", "Tick"]
 
 Array = NDArray[Any]
 # Called now and then during a long run with the number of samples done; an exception stops the run.
 Tick = Callable[[int], None] | None
+# What inputs may be stored as.
+STORED_AS = ("int8", "uint8", "int16", "uint16", "int32", "int64", "float16", "float32", "float64")
 
 
 @dataclass
@@ -39,11 +41,13 @@ class Objective:
 class Data:
     """Checked arrays, one row a sample, in the forms that kernels read.
 
-    `inputs` and `values` are of the network's float type, `values` (samples, elements of the output);
-    `classes` int64 and `weights` float64, both (samples, rows of the output); ``None`` where there is none.
+    `inputs` are arrays (samples, ...) of the network's float type, or as they are stored: of any type in
+    `STORED_AS`, or `SparseRows`; a batch is turned into the network's numbers when it is fetched.
+    `values` are of the network's float type, (samples, elements of the output); `classes` int64 and `weights` float64,
+    both (samples, rows of the output); ``None`` where there is none.
     """
 
-    inputs: list[Array]
+    inputs: list[Any]
     values: list[Array | None] = field(default_factory=list)
     classes: list[Array | None] = field(default_factory=list)
     weights: list[Array | None] = field(default_factory=list)
@@ -262,8 +266,10 @@ class Engine:
         """Add the loss and metrics of all samples to the means."""
         raise NotImplementedError
 
-    def predict(self, inputs: list[Array], batch_size: int, training: bool = False, tick: Tick = None) -> list[Array]:
-        """The outputs for all samples, each (samples, ...)."""
+    def predict(
+        self, inputs: list[Any], batch_size: int, training: bool = False, tick: Tick = None, check: bool = False
+    ) -> list[Array] | None:
+        """The outputs for all samples, each (samples, ...); ``None`` if `check` finds that an input is not finite."""
         raise NotImplementedError
 
     def predict_now(self, x: Array) -> Array | None:

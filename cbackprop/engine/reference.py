@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cbackprop.engine.compiled import find
 from cbackprop.engine.engine import Array, Data, Engine, Tick
+from cbackprop.engine.sparse import dense_rows
 from cbackprop.reference.layers.layer import Batch
 from cbackprop.reference.optimizers.optimizer import Segment
 from cbackprop.threads import limited
@@ -76,7 +77,7 @@ class ReferenceEngine(Engine):
             for first in range(start, stop, batch_size):
                 last = min(first + batch_size, stop)
                 rows: Any = slice(first, last) if order is None else order[first:last]
-                values = self.forward([x[rows] for x in data.inputs], training, with_losses=True)
+                values = self.forward(self._inputs(data.inputs, rows), training, with_losses=True)
                 deltas = self.judge(values, data, rows)
                 self.backward(deltas)
                 if update:
@@ -193,13 +194,15 @@ class ReferenceEngine(Engine):
             self._begin()
             for first in range(0, len(data), batch_size):
                 rows = slice(first, first + batch_size)
-                values = self.forward([x[rows] for x in data.inputs], training, with_losses=True, first=first)
+                values = self.forward(self._inputs(data.inputs, rows), training, with_losses=True, first=first)
                 self.judge(values, data, rows)
                 if tick is not None:
                     tick(min(first + batch_size, len(data)))
 
-    def predict(self, inputs: list[Array], batch_size: int, training: bool = False, tick: Tick = None) -> list[Array]:
-        """The outputs for all samples."""
+    def predict(
+        self, inputs: list[Any], batch_size: int, training: bool = False, tick: Tick = None, check: bool = False
+    ) -> list[Array] | None:
+        """The outputs for all samples; ``None`` if `check` finds that an input is not finite."""
         with self.lock, limited():
             self._begin()
             self.iteration = self.draw_count(training)
@@ -208,12 +211,19 @@ class ReferenceEngine(Engine):
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
             for first in range(0, samples, batch_size):
                 rows = slice(first, first + batch_size)
-                values = self.forward([x[rows] for x in inputs], training, with_losses=False, first=first)
+                batch = self._inputs(inputs, rows)
+                if check and not all(np.isfinite(x).all() for x in batch):
+                    return None
+                values = self.forward(batch, training, with_losses=False, first=first)
                 for result, buffer in zip(results, self.plan.outputs, strict=True):
                     result[rows] = values[buffer].reshape(-1, *result.shape[1:])
                 if tick is not None:
                     tick(min(first + batch_size, samples))
             return results
+
+    def _inputs(self, inputs: list[Any], rows: Any) -> list[Array]:
+        """The inputs of a batch as the network's numbers, whatever they are stored as."""
+        return [dense_rows(x, rows, self.dtype) for x in inputs]
 
     def _begin(self) -> None:
         self.bind()

@@ -22,11 +22,11 @@ class Display:
     ----------
     verbose : {"auto", 0, 1, 2}
     epochs : int
-    samples : int
-        Number of samples in an epoch.
+    samples : int or None
+        Number of samples in an epoch, where that is known before.
     """
 
-    def __init__(self, verbose: int | str, epochs: int, samples: int) -> None:
+    def __init__(self, verbose: int | str, epochs: int, samples: int | None) -> None:
         self.silent = verbose == 0
         self.live = verbose in ("auto", 1) and sys.stdout.isatty()
         self.epochs = epochs
@@ -87,7 +87,7 @@ class Display:
             if time.perf_counter() - self._shown < REDRAW:
                 return
             self._shown = time.perf_counter()
-            self._bar.n = min(done, self.samples)
+            self._bar.n = done if self.samples is None else min(done, self.samples)
             self._bar.set_postfix_str(_join(logs()))
 
         return show

@@ -14,7 +14,7 @@ import numpy as np
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport PyObject
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from cbackprop.compiled.engine.clock cimport now
@@ -26,6 +26,9 @@ from cbackprop.compiled.engine.head cimport Head
 from cbackprop.compiled.engine.tables cimport Table
 from cbackprop.compiled.engine.team cimport Team, Work
 from cbackprop.compiled.kernels.memory cimport address
+from cbackprop.compiled.kernels.rows cimport (
+    FLOAT16, FLOAT32, FLOAT64, INT8, INT16, INT32, INT64, SparseRows, UINT8, UINT16,
+)
 from cbackprop.compiled.kernels.vectors cimport all_finite
 from cbackprop.compiled.layers.layer cimport Batch, Layer, is_alone
 from cbackprop.compiled.optimizers.optimizer cimport Optimizer, Segment, SegmentList
@@ -34,6 +37,13 @@ from cbackprop.compiled.optimizers.optimizer cimport Optimizer, Segment, Segment
 # of the smallest networks takes little longer than that.
 cdef double TICK = 0.05
 cdef int STEPS_BETWEEN_CLOCKS = 32
+
+# What inputs may be stored as: each batch is turned into the engine's numbers when it is fetched.
+STORED = {
+    np.dtype(np.int8): INT8, np.dtype(np.uint8): UINT8, np.dtype(np.int16): INT16, np.dtype(np.uint16): UINT16,
+    np.dtype(np.int32): INT32, np.dtype(np.int64): INT64, np.dtype(np.float16): FLOAT16,
+    np.dtype(np.float32): FLOAT32, np.dtype(np.float64): FLOAT64,
+}
 
 
 cdef void train_thread(void* engine, Py_ssize_t thread) noexcept nogil:
@@ -75,6 +85,7 @@ cdef class Engine:
     cdef Py_ssize_t n_tiles, n_shares
     # Data
     cdef Feed* feeds
+    cdef SparseRows* sparse_rows         # (feeds,)
     cdef list feed_memory
     cdef int staged                     # contexts know these feeds: 1 where the data lies, 2 also gathered
     # Training
@@ -98,6 +109,7 @@ cdef class Engine:
     cdef double learning_rate
     cdef bint tiled, backwards, update, training
     cdef object tick, error
+    cdef bint check, found_infinite     # whether inputs are to be checked as they are fetched; what came of it
     cdef bint halt                      # thread 0 to all: stop after this batch
     cdef Failure failure                # what Python code inside of a step raised
     cdef bint* alone                    # layers that see a batch of this run as a whole
@@ -142,6 +154,7 @@ cdef class Engine:
         free(self.tiles)
         free(self.shares)
         free(self.feeds)
+        free(self.sparse_rows)
 
     # Connecting
 
@@ -298,8 +311,9 @@ cdef class Engine:
     def set_feeds(self, list input_arrays, list inputs, list values, list classes, list weights):
         """The data: arrays of samples, for the model's inputs and for each head's targets and weights.
 
-        Every array is C-contiguous, as long as the others, and of the engine's float type, but
-        classes (int64) and weights (float64). A head without targets or weights has None.
+        Every array is C-contiguous, as long as the others, and of the engine's float type, but classes (int64) and
+        weights (float64); inputs may also be of another type, or sparse rows. A head without targets or weights has
+        None.
         """
         cdef Py_ssize_t i, width
         cdef Head head
@@ -307,8 +321,10 @@ cdef class Engine:
         self.n_feeds = self.staged = 0
         self.feed_memory = []
         free(self.feeds)
+        free(self.sparse_rows)
         self.feeds = <Feed*>calloc(len(input_arrays) + 3 * self.n_heads + 1, sizeof(Feed))
-        if self.feeds == NULL:
+        self.sparse_rows = <SparseRows*>calloc(len(input_arrays) + 3 * self.n_heads + 1, sizeof(SparseRows))
+        if self.feeds == NULL or self.sparse_rows == NULL:
             raise MemoryError()
         for i in range(len(input_arrays)):
             self.add_feed(input_arrays[i], self.float_type(), self.widths[inputs[i]], self.buffer(inputs[i]), -1, 0)
@@ -328,32 +344,73 @@ cdef class Engine:
         cdef const unsigned char[::1] data
         if array is None:
             return
-        if array.dtype != dtype or not array.flags.c_contiguous or array.size != array.shape[0] * width:
-            raise ValueError("An array of data does not fit the network.")
-        if array.shape[0] == 0:
+        if len(array) == 0:
             raise ValueError("There is no data.")
-        data = array.reshape(-1).view(np.uint8)
-        feed.row_bytes = width * array.dtype.itemsize
-        feed.data = <const char*>&data[0]
+        feed.width, feed.row_bytes = width, width * np.dtype(dtype).itemsize
         feed.buffer, feed.head, feed.role = buffer, head, role
-        self.feed_memory.append((array, data))
+        if hasattr(array, "starts"):
+            self.add_sparse(feed, &self.sparse_rows[self.n_feeds], array, dtype)
+        else:
+            stored = STORED.get(array.dtype, 0) if buffer >= 0 else 0
+            if not (stored or array.dtype == dtype) or not array.flags.c_contiguous or array.size != len(array) * width:
+                raise ValueError("An array of data does not fit the network.")
+            data = array.reshape(-1).view(np.uint8)
+            feed.stored = 0 if array.dtype == dtype else stored
+            feed.stored_bytes = width * array.dtype.itemsize
+            feed.data = <const char*>&data[0]
+            self.feed_memory.append((array, data))
         self.n_feeds += 1
 
+    cdef add_sparse(self, Feed* feed, SparseRows* rows, array, dtype):
+        """An input whose rows are those of a sparse matrix."""
+        cdef const int64_t[::1] starts = array.starts
+        cdef const int32_t[::1] columns = array.columns
+        cdef const unsigned char[::1] values
+        cdef Py_ssize_t i, stored = columns.shape[0]
+        fits = starts.shape[0] == len(array) + 1 and starts[0] >= 0 and starts[starts.shape[0] - 1] <= stored
+        if not fits or array.shape[1] != feed.width or array.values.dtype != dtype or len(array.values) != stored:
+            raise ValueError("A sparse matrix does not fit the network.")
+        for i in range(starts.shape[0] - 1):
+            if starts[i] > starts[i + 1]:
+                raise ValueError("A row of a sparse matrix ends before it begins.")
+        values = array.values.view(np.uint8)
+        rows.starts = &starts[0]
+        if stored:
+            rows.columns, rows.values = &columns[0], &values[0]
+        feed.sparse = rows
+        feed.direct = all(layer.takes_sparse for layer in self.readers_of(feed.buffer))
+        self.feed_memory.append((array, starts, columns, values))
+
+    cdef list readers_of(self, Py_ssize_t buffer):
+        """The layers that read a buffer."""
+        cdef Layer layer
+        return [layer for layer in self.layers if buffer in [layer.inputs[i] for i in range(layer.n_inputs)]]
+
+    def unstored(self):
+        """The buffers whose rows nobody wants with all their zeros."""
+        return [self.feeds[i].buffer for i in range(self.n_feeds) if self.feeds[i].direct]
+
     def stage(self, bint gathered):
-        """Make room in the contexts for gathered rows of the feeds, if there are to be any."""
+        """Make room in the contexts for rows of the feeds that are gathered, or are not read as they are stored."""
         cdef Context context
         self.check_idle()
         for context in self.tile_list or []:
-            context.set_staging(self.staging(self.tile_capacity if gathered else 0))
-        together = self.staging(self.whole_capacity if gathered else 0)
+            context.set_staging(self.staging(self.tile_capacity, gathered))
+        together = self.staging(self.whole_capacity, gathered)
         for context in [*(self.share_list or []), *([] if self.whole is None else [self.whole])]:
             context.set_staging(together)
         self.staged = 2 if gathered else 1
 
-    cdef list staging(self, Py_ssize_t rows):
-        """Memory for so many rows of each feed."""
-        bytes = [rows * self.feeds[i].row_bytes for i in range(self.n_feeds)]
-        return [np.empty(max(n, 64) + 64, np.uint8) if rows else None for n in bytes]
+    cdef list staging(self, Py_ssize_t rows, bint gathered):
+        """Memory for so many rows of each feed, or None."""
+        cdef Feed* feed
+        cdef Py_ssize_t i
+        memory = []
+        for i in range(self.n_feeds):
+            feed = &self.feeds[i]
+            needed = not feed.direct and (gathered or feed.stored or feed.sparse != NULL)
+            memory.append(np.empty(max(rows * feed.row_bytes, 64) + 64, np.uint8) if needed else None)
+        return memory
 
     def check_complete(self):
         """Refuse to run layers that were not told their buffers and parameters."""
@@ -749,9 +806,12 @@ cdef class Engine:
 
     def predict(
         self, Py_ssize_t start, Py_ssize_t stop, list outputs, list results, bint training=False,
-        Py_ssize_t threads=1, tick=None,
+        Py_ssize_t threads=1, tick=None, bint check=False,
     ):
-        """Write the buffers `outputs` of the samples start:stop into the arrays `results`."""
+        """Write the buffers `outputs` of the samples start:stop into the arrays `results`.
+
+        False if `check` and a number of the inputs is NaN or infinite: then the results are of no use.
+        """
         cdef Py_ssize_t n_outputs = len(outputs), i
         cdef Py_ssize_t itemsize = 8 if self.is_double else 4
         self.check_run(None, start, stop, 1)
@@ -768,7 +828,9 @@ cdef class Engine:
             self.results[i] = <size_t>address(results[i], self.float_type(), results[i].size)
         self.order = NULL
         self.start, self.stop, self.training, self.tick = start, stop, training, tick
+        self.check, self.found_infinite = check, False
         self.run_team(predict_thread, threads)
+        return not self.found_infinite
 
     cdef void run_predictions(self, Py_ssize_t thread) noexcept nogil:
         """What each thread does: some of the tiles."""
@@ -779,7 +841,7 @@ cdef class Engine:
                 return
             begin, end = share(rows, TILE_STEP, i, count), share(rows, TILE_STEP, i + 1, count)
             self.predict_samples(<Context>self.tiles[thread], begin, end - begin)
-            if self.failure.error != NULL:
+            if self.failure.error != NULL or self.found_infinite:
                 return
             if thread == 0:
                 self.look_up(end)
@@ -789,6 +851,9 @@ cdef class Engine:
         cdef Py_ssize_t outputs = self.results.shape[0] - 1, k
         context.show(0, rows)
         context.fetch(self.feeds, NULL, self.start + begin)
+        if self.check and not self.inputs_finite(context):
+            self.found_infinite = True
+            return
         for k in range(outputs):
             context.batch.buffers[self.result_buffers[k]].value = (
                 <char*>self.results[k] + begin * self.result_bytes[k]
@@ -796,6 +861,19 @@ cdef class Engine:
         self.run_layers(context, begin)
         for k in range(outputs):
             context.batch.buffers[self.result_buffers[k]].value = context.base[self.result_buffers[k]].value
+
+    cdef bint inputs_finite(self, Context context) noexcept nogil:
+        """Whether the inputs of these samples hold neither NaN nor infinity. That brings them into the cache, too."""
+        cdef Py_ssize_t i, n
+        cdef const void* value
+        for i in range(self.n_feeds):
+            n = context.batch.rows * self.feeds[i].width
+            value = context.batch.buffers[self.feeds[i].buffer].value
+            if self.feeds[i].sparse != NULL:
+                continue
+            if not (all_finite(n, <const double*>value) if self.is_double else all_finite(n, <const float*>value)):
+                return False
+        return True
 
     cdef void run_layers(self, Context context, Py_ssize_t begin) noexcept nogil:
         """All layers forwards, for a prediction."""
@@ -841,6 +919,7 @@ cdef class Engine:
                     if finite:
                         context.show(0, rows)
                         context.batch.buffers[source].value = given.buf
+                        context.batch.buffers[source].sparse = NULL
                         context.batch.buffers[output].value = wanted.buf
                         self.run_layers(context, 0)
                         context.batch.buffers[output].value = context.base[output].value
