@@ -164,8 +164,10 @@ class Normalization(Layer):
         self.axis = tuple(check_integer("axis", item) for item in axes)
         if (mean is None) != (variance is None):
             raise ValueError("Normalization takes both mean and variance, or none of them.")
-        self.input_mean: Any = None if mean is None else check_constant("mean", mean)
-        self.input_variance: Any = None if variance is None else check_constant("variance", variance)
+        self.input_mean: Any = mean
+        self.input_variance: Any = variance
+        if mean is not None:
+            self.input_mean, self.input_variance = check_constant("mean", mean), check_constant("variance", variance)
         if np.shape(self.input_mean) != np.shape(self.input_variance):
             raise ValueError(
                 f"mean and variance must have the same shape, but got {np.shape(mean)} and {np.shape(variance)}."
