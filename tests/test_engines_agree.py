@@ -11,8 +11,8 @@ from cbackprop import layers
 LIMITS = {"float64": 1e-12, "float32": 1e-5}
 STEPS = 20
 
-# Gradients may cancel and leave a weight near 0, but their terms, of size 1, are rounded at 6e-8 (float32); 20 steps with
-# a rate of 0.01 add up 20 * 0.01 * 1e-7 = 2e-8 or more of that, limit times this scale (seen: 1.25e-8).
+# Gradients may cancel and leave a weight near 0, but their terms, of size 1, are rounded at 6e-8 (float32); 20 steps of
+# rate 0.01 add up 20 * 0.01 * 1e-7 = 2e-8 or more of that, limit times this scale (seen: 1.25e-8).
 LEAST_SCALE = 3e-3
 
 

@@ -105,11 +105,7 @@ class CompiledEngine(Engine):
         parts = [part for variable, those in uses.items() for part in self._parts(variable, those, finest)]
         self.runner.set_gradients(Gradients(self.runner.layers, self.gradient_vector, whole, parts))
         if self.optimizer is not None:
-            assert self.store is not None
-            segments = SegmentList(
-                self.runner_optimizer, self.store.values, self.gradient_vector, self.slots, self.segments()
-            )
-            self.runner.set_optimizer(self.runner_optimizer, segments)
+            self.runner.set_optimizer(self.runner_optimizer, SegmentList(self.runner_optimizer, self.segments()))
             self.runner_tables = {variable: self._table(variable, those) for variable, those in tables.items()}
             self.runner.set_tables(list(self.runner_tables.values()))
 
@@ -118,7 +114,7 @@ class CompiledEngine(Engine):
         users = [(self.runner.layers[index], k) for index, k in uses]
         reads = sum(self.plan.widths[self.plan.steps[index].inputs[0]] for index, _ in uses)
         slots = [self.view(slot, variable) for slot in self.slots]
-        return Table(users, variable.array, slots, self.optimizer.decays(variable), reads)
+        return Table(users, variable.array, slots, self.optimizer.decay_of(variable), reads)
 
     def gradients(self) -> list[Array]:
         """Copies of the gradients of all trainable variables."""
@@ -282,7 +278,7 @@ class CompiledEngine(Engine):
             raise RuntimeError("The model is in the middle of a batch: it cannot be used now.")
         self.bind()
         if self.optimizer is not None:
-            self.runner.iteration = self.optimizer.iterations
+            self.runner.iteration = self.optimizer.batches
         self.runner.set_feeds(data.inputs, self.plan.inputs, data.values, data.classes, data.weights)
 
     def train(
@@ -305,12 +301,13 @@ class CompiledEngine(Engine):
             for table in self.runner_tables.values():
                 table.reserve(batch_size)
             self.runner.stage(order is not None)
-            rate = self.optimizer.learning_rate if self.optimizer is not None else 0.0
+            if self.optimizer is not None:
+                self.runner_optimizer.read_rate()
             try:
-                self.runner.train(order, start, stop, batch_size, rate, tiled, update, training, count, tick)
+                self.runner.train(order, start, stop, batch_size, tiled, update, training, count, tick)
             finally:
                 if self.optimizer is not None and update:
-                    self.optimizer.iterations = self.runner.iteration
+                    self.optimizer.batches = self.runner.iteration
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
         """Add the loss and metrics of all samples to the means."""

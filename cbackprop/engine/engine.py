@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cbackprop.losses.loss import Loss
 from cbackprop.metrics.metric import RowMean
 from cbackprop.optimizers.optimizer import Optimizer
+from cbackprop.optimizers.segment import Segment
 from cbackprop.plan.plan import Plan, Step
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
@@ -137,12 +138,15 @@ class Engine:
     def _is_table(self, variable: Variable) -> bool:
         """Whether only those rows of a variable are updated that a batch reads.
 
-        So it is where that makes no difference, and where tables are so large that all else would be too slow.
+        So it is where that makes no difference, and where tables are so large that all else would be too slow; never
+        where something is made of all rows, or of those of several batches.
         """
         uses = [step.layer for step in self.plan.steps if variable in step.layer.variables]
-        if self.optimizer is None or not all(layer.reads_rows for layer in uses):
+        rule = self.optimizer
+        if rule is None or rule.whole_variables or rule.use_ema or rule.gradient_accumulation_steps:
             return False
-        return self.optimizer.rests_without_gradient or variable.size > LARGEST_DENSE_TABLE
+        large = rule.rests_without_gradient or variable.size > LARGEST_DENSE_TABLE
+        return large and all(layer.reads_rows for layer in uses)
 
     def _link(self, index: int) -> int | None:
         """The step that the loss of an output takes over, where link and loss cancel."""
@@ -190,30 +194,50 @@ class Engine:
                 self.restore(earlier)
 
     def _bind_slots(self) -> list[Array]:
-        """Slot vectors laid out like the parameters, with what the optimizer already remembers."""
+        """Slot vectors laid out like the parameters, with what the optimizer already remembers.
+
+        An optimizer that works on whole variables has slots of any shape, each in a place of its own.
+        """
         assert self.store is not None
-        if self.optimizer is None:
+        optimizer = self.optimizer
+        if optimizer is None:
             return []
-        slots = [aligned_zeros(self.store.values.size, self.dtype) for _ in self.optimizer.slot_names]
+        count = 0 if optimizer.whole_variables else len(optimizer.memory_names)
+        vectors = [aligned_zeros(self.store.values.size, self.dtype) for _ in range(count)]
         for variable in self.trainable:
-            views = [self.view(slot, variable) for slot in slots]
-            for view, old in zip(views, self.optimizer.slots.get(variable, ()), strict=False):
-                view[...] = old
-            self.optimizer.slots[variable] = views
-        return slots
+            slots = optimizer.remembered(variable, variable.array)
+            for vector, old in zip(vectors, slots, strict=False):
+                self.view(vector, variable)[...] = old
+            optimizer.slots[variable] = [self.view(vector, variable) for vector in vectors] or slots
+        return vectors
 
     def view(self, vector: Array, variable: Variable) -> Array:
         """The part of a flat vector that belongs to a variable."""
         return vector[variable.offset : variable.offset + variable.size].reshape(variable.shape)
 
-    def segments(self) -> list[tuple[int, int, bool]]:
-        """Runs (begin, end, decay) of the flat vectors that the optimizer works on.
+    def segments(self) -> list[Segment]:
+        """What the optimizer works on: whole variables if its rule says so, else runs of the flat vectors."""
+        assert self.optimizer is not None
+        assert self.store is not None
+        if self.optimizer.whole_variables:
+            return [self._whole(self.optimizer, v) for v in self.store.variables if v in set(self.trainable)]
+        values, gradients, slots = self.store.values, self.gradient_vector, self.slots
+        return [
+            Segment(values[begin:end], gradients[begin:end], [slot[begin:end] for slot in slots], decay)
+            for begin, end, decay in self._runs(self.optimizer)
+        ]
+
+    def _whole(self, optimizer: Optimizer, variable: Variable) -> Segment:
+        gradient = self.view(self.gradient_vector, variable)
+        return Segment(variable.array, gradient, optimizer.slots[variable], optimizer.decay_of(variable))
+
+    def _runs(self, optimizer: Optimizer) -> list[tuple[int, int, float]]:
+        """Runs (begin, end, decay) of the flat vectors.
 
         Neighbours with nothing but padding between them make one run, unless each variable's norm counts.
         """
-        optimizer = self.optimizer
-        merge = optimizer is not None and optimizer.clipnorm is None
-        runs: list[tuple[int, int, bool]] = []
+        merge = optimizer.clipnorm is None
+        runs: list[tuple[int, int, float]] = []
         assert self.store is not None
         trainable = set(self.trainable)
         mergeable = False
@@ -221,7 +245,7 @@ class Engine:
             if variable not in trainable or variable in self.tables:
                 mergeable = False
                 continue
-            decay = optimizer is None or optimizer.decays(variable)
+            decay = optimizer.decay_of(variable)
             end = variable.offset + variable.size
             if merge and mergeable and runs[-1][2] == decay:
                 runs[-1] = (runs[-1][0], end, decay)

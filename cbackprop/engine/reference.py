@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from cbackprop.engine.compiled import find
 from cbackprop.engine.engine import Array, Data, Engine, Tick
 from cbackprop.engine.sparse import dense_rows
+from cbackprop.optimizers.segment import Segment
 from cbackprop.reference.layers.layer import Batch
-from cbackprop.reference.optimizers.optimizer import Segment
 from cbackprop.threads import limited
 from cbackprop.variable import Variable
 
@@ -47,16 +47,7 @@ class ReferenceEngine(Engine):
 
     def _bind_parameters(self) -> None:
         self.parameters = [[variable.array for variable in step.layer.variables] for step in self.plan.steps]
-        assert self.store is not None
-        self.update_segments = [
-            Segment(
-                self.store.values[begin:end],
-                self.gradient_vector[begin:end],
-                [slot[begin:end] for slot in self.slots],
-                decay,
-            )
-            for begin, end, decay in self.segments()
-        ]
+        self.update_segments = self.segments() if self.optimizer is not None else []
 
     # The four steps
 
@@ -81,9 +72,9 @@ class ReferenceEngine(Engine):
                 deltas = self.judge(values, data, rows)
                 self.backward(deltas)
                 if update:
-                    self.iteration += 1
                     self.update()
                     self.finish(training)
+                    self.iteration += 1
                 if tick is not None:
                     tick(last - start)
 
@@ -155,10 +146,11 @@ class ReferenceEngine(Engine):
     def update(self) -> None:
         """Step 4: the optimizer changes the parameters against their gradients."""
         if self.optimizer is not None:
-            self.optimizer.iterations = self.iteration
             tables = {variable: self.reached_rows(variable) for variable in self.tables}
             copies = [self.copy_rows(variable, rows) for variable, rows in tables.items()]
-            self.update_rule.step(self.optimizer.learning_rate, self.iteration, [*self.update_segments, *copies])
+            rate = self.optimizer.rate_at(self.iteration)
+            self.update_rule.step(rate, self.iteration, [*self.update_segments, *copies])
+            self.optimizer.batches = self.iteration + 1
             for (variable, rows), segment in zip(tables.items(), copies, strict=True):
                 for vector, copy in zip(self.vectors_of(variable), [segment.values, *segment.slots], strict=True):
                     vector[rows] = copy
@@ -178,7 +170,7 @@ class ReferenceEngine(Engine):
         assert self.optimizer is not None
         values, *slots = [vector[rows] for vector in self.vectors_of(variable)]
         gradients = self.view(self.gradient_vector, variable)[rows]
-        return Segment(values, gradients, slots, self.optimizer.decays(variable))
+        return Segment(values, gradients, slots, self.optimizer.decay_of(variable))
 
     def finish(self, training: bool) -> None:
         """And layers that saw the whole batch change what no gradient reaches."""
@@ -230,7 +222,7 @@ class ReferenceEngine(Engine):
         if self.store is None:
             self.parameters = [[] for _ in self.plan.steps]
         if self.optimizer is not None:
-            self.iteration = self.optimizer.iterations
+            self.iteration = self.optimizer.batches
 
     def reset(self) -> None:
         """Start new means of losses and metrics."""

@@ -287,6 +287,8 @@ class Trainer:
                     run.on_epoch_end(epoch, logs)
                     if self.stop_training:
                         break
+                if initial_epoch < epochs and self.optimizer is not None:
+                    self.optimizer.finalize_variable_values(engine.trainable)
                 run.on_train_end(logs)
         return history
 

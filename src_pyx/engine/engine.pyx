@@ -106,7 +106,6 @@ cdef class Engine:
     # The run that threads are in
     cdef const int64_t* order
     cdef Py_ssize_t start, stop, batch_size
-    cdef double learning_rate
     cdef bint tiled, backwards, update, training
     cdef object tick, error
     cdef bint check, found_infinite     # whether inputs are to be checked as they are fetched; what came of it
@@ -253,9 +252,8 @@ cdef class Engine:
             raise MemoryError()
         for i, table in enumerate(self.tables):
             read = sum(self.widths[(<Layer>layer).inputs[0]] for layer in table.layers)
-            if any(layer not in self.layers for layer in table.layers) or table.n_slots != self.optimizer.n_slots or (
-                read > table.reads
-            ):
+            known = all(layer in self.layers for layer in table.layers)
+            if not known or table.n_slots != self.optimizer.n_memories or read > table.reads:
                 raise ValueError("A table does not fit the engine.")
             self.table_pointers[i] = <PyObject*>table
         self.n_tables = len(tables)
@@ -454,7 +452,7 @@ cdef class Engine:
 
     def train(
         self, const int64_t[::1] order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size,
-        double learning_rate, bint tiled, bint update=True, bint training=True, Py_ssize_t threads=1, tick=None,
+        bint tiled, bint update=True, bint training=True, Py_ssize_t threads=1, tick=None,
     ):
         """Train on the samples order[start:stop], a batch at a time, all without the GIL.
 
@@ -463,7 +461,7 @@ cdef class Engine:
         `tick`, if given, is called about 20 times a second with the number of samples seen.
         """
         self.update = update
-        self.run(order, start, stop, batch_size, learning_rate, tiled, True, training, threads, tick)
+        self.run(order, start, stop, batch_size, tiled, True, training, threads, tick)
 
     def test(
         self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size, bint tiled, bint training=False,
@@ -471,11 +469,11 @@ cdef class Engine:
     ):
         """Loss and metrics of the samples start:stop."""
         self.update = False
-        self.run(None, start, stop, batch_size, 0, tiled, False, training, threads, tick)
+        self.run(None, start, stop, batch_size, tiled, False, training, threads, tick)
 
     cdef run(
         self, const int64_t[::1] order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size,
-        double learning_rate, bint tiled, bint backwards, bint training, Py_ssize_t threads, tick,
+        bint tiled, bint backwards, bint training, Py_ssize_t threads, tick,
     ):
         self.check_run(order, start, stop, batch_size)
         if batch_size > self.head_capacity or threads > (self.n_tiles if tiled else self.n_shares) or (
@@ -493,7 +491,7 @@ cdef class Engine:
             raise RuntimeError("The engine has no gradients.")
         self.order = &order[0] if order is not None and order.shape[0] else NULL
         self.start, self.stop, self.batch_size = start, stop, batch_size
-        self.learning_rate, self.backwards, self.training = learning_rate, backwards, training
+        self.backwards, self.training = backwards, training
         self.divisors = np.ones((threads, self.n_heads + 1))
         if backwards and tiled and self.gradients is not None:
             self.gradients.set_groups(self.group_count(batch_size))
@@ -594,7 +592,7 @@ cdef class Engine:
         else:
             self.run_rows(thread, start, rows, iteration)
         if thread == 0 and self.update and self.optimizer is not None:
-            self.optimizer.begin(self.learning_rate, iteration + 1)
+            self.optimizer.begin_batch(iteration, &self.failure)
         self.team.meet(thread)
         if self.failure.error != NULL:
             return False
@@ -748,9 +746,13 @@ cdef class Engine:
                 (<Table>self.table_pointers[i]).collect(&batch)
 
     cdef void step(self, Py_ssize_t thread, Py_ssize_t groups) noexcept nogil:
-        """Add up the groups' gradients and take the optimizer's step, over this thread's share of each segment."""
+        """Add up the groups' gradients and take the optimizer's step, over this thread's share of each segment.
+
+        Where an optimizer works on whole variables, some of the segments are this thread's share.
+        """
         cdef bint update = self.update and self.optimizer is not None
         cdef bint alone = update and self.optimizer.limits_norms()
+        cdef bint whole = update and self.optimizer.whole
         cdef Py_ssize_t threads = 1 if alone else self.team.size, i, begin, end
         cdef Segment part
         if alone and thread > 0:
@@ -758,12 +760,15 @@ cdef class Engine:
         for i in range(self.segments.size):
             begin = share(self.segments.items[i].size, PARAMETER_STEP, thread, threads)
             end = share(self.segments.items[i].size, PARAMETER_STEP, thread + 1, threads)
+            if whole:
+                begin = 0
+                end = self.segments.items[i].size if self.segments.owner(i, threads) == thread else 0
             if begin == end:
                 continue
             part = self.segments.part(i, begin, end)
             self.gradients.merge(&part, groups)
             if update and not alone:
-                self.optimizer.step_part(self.learning_rate, &part)
+                self.optimizer.step_part(&part)
         if alone:
             self.step_alone()
         elif update:
@@ -779,14 +784,14 @@ cdef class Engine:
             return
         part = table.part(begin, end)
         table.copy(begin, end, False)
-        self.optimizer.step_part(self.learning_rate, &part)
+        self.optimizer.step_part(&part)
         table.copy(begin, end, True)
 
     cdef void step_alone(self) noexcept nogil:
         """The optimizer's step over everything, by one thread, because norms of whole gradients are needed."""
         cdef Py_ssize_t n = self.segments.size, i
         if self.n_tables == 0:
-            self.optimizer.step(self.learning_rate, self.iteration + 1, self.segments.items, n)
+            self.optimizer.step(self.segments.items, n)
             return
         for i in range(n):
             self.all_segments[i] = self.segments.items[i]
@@ -795,7 +800,7 @@ cdef class Engine:
             self.all_segments[n + i] = (<Table>self.table_pointers[i]).part(
                 0, (<Table>self.table_pointers[i]).sums.count
             )
-        self.optimizer.step(self.learning_rate, self.iteration + 1, self.all_segments, n + self.n_tables)
+        self.optimizer.step(self.all_segments, n + self.n_tables)
         for i in range(self.n_tables):
             self.copy_table(<Table>self.table_pointers[i], True)
 

@@ -24,13 +24,13 @@ cdef class Table:
     values : array (rows, width)
     slots : list of such arrays
         What the optimizer remembers.
-    decay : bool
-        Whether weight decay applies.
+    decay : float
+        The weight decay that applies, or 0.
     reads : int
         Rows that a sample reads, in all users together.
     """
 
-    def __cinit__(self, list users, values, list slots, bint decay, Py_ssize_t reads):
+    def __cinit__(self, list users, values, list slots, double decay, Py_ssize_t reads):
         cdef Py_ssize_t i
         cdef Layer layer
         self.layers = [layer for layer, _ in users]

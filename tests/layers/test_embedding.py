@@ -39,6 +39,7 @@ OPTIMIZERS = {
     "clipnorm": lambda: cb.optimizers.SGD(0.5, clipnorm=0.01),
     "global": lambda: cb.optimizers.Adam(0.01, global_clipnorm=0.01),
     "clipvalue": lambda: cb.optimizers.SGD(0.5, clipvalue=0.001),
+    "adagrad": lambda: cb.optimizers.Adagrad(0.1),
 }
 
 
@@ -69,13 +70,14 @@ def test_engines_and_threads_agree(optimizer, by_rows, monkeypatch):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "clipnorm", "global", "clipvalue"])
+@pytest.mark.parametrize("optimizer", ["sgd", "clipnorm", "global", "clipvalue", "adagrad"])
 def test_steps_over_rows_are_the_dense_ones(optimizer, monkeypatch):
     """Exact where a weight without gradient stays; Adam's first step likewise, hence a single batch."""
     results = []
     for limit in (0, 2**20):
         monkeypatch.setattr(engine, "LARGEST_DENSE_TABLE", limit)
         monkeypatch.setattr(cb.optimizers.SGD, "rests_without_gradient", False)
+        monkeypatch.setattr(cb.optimizers.Adagrad, "rests_without_gradient", False)
         cb.utils.set_random_seed(3)
         model = shared()
         model.compile(OPTIMIZERS[optimizer](), "mse")
@@ -86,6 +88,32 @@ def test_steps_over_rows_are_the_dense_ones(optimizer, monkeypatch):
         results.append([*model.get_weights(), *model.gradients(x, y)])
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("cls", [cls for _, cls in cb.optimizers.registry])
+def test_optimizers_that_rest_without_gradient_do(cls):
+    for optimizer in (cls(), cls(weight_decay=0.1)):
+        w = np.full((3, 2), 2.0)
+        for gradient in (1.0, 0.5, 0.0):
+            before = [w.copy(), *map(np.copy, [s for s in optimizer.slots.get(0, []) if s is not None])]
+            optimizer.apply([np.full((3, 2), gradient)], [w])
+        after = [w, *[s for s in optimizer.slots.get(0, []) if s is not None]]
+        same = all((a == b).all() for a, b in zip(before, after, strict=True))
+        assert same or not optimizer.rests_without_gradient
+
+
+@pytest.mark.parametrize("settings", [{"use_ema": True}, {"gradient_accumulation_steps": 2}])
+def test_what_is_made_of_all_rows_is_made_of_all_rows(settings, monkeypatch):
+    results = []
+    for limit in (0, 2**20):
+        monkeypatch.setattr(engine, "LARGEST_DENSE_TABLE", limit)
+        cb.utils.set_random_seed(3)
+        model = shared()
+        model.compile(cb.optimizers.Adam(0.01, **settings), "mse")
+        model.fit(*data(), batch_size=10, verbose=0)
+        results.append(model.get_weights())
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_rows_that_no_batch_reads_wait(monkeypatch):

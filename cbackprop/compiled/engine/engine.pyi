@@ -50,7 +50,6 @@ class Engine:
         start: int,
         stop: int,
         batch_size: int,
-        learning_rate: float,
         tiled: bool,
         update: bool = True,
         training: bool = True,
