@@ -168,7 +168,8 @@ class ReferenceEngine(Engine):
     def copy_rows(self, variable: Variable, rows: Array) -> Segment:
         """Some rows of a table as a segment."""
         assert self.optimizer is not None
-        values, *slots = [vector[rows] for vector in self.vectors_of(variable)]
+        values, *copies = [vector[rows] for vector in self.vectors_of(variable)]
+        slots: list[Array | None] = [*copies]
         gradients = self.view(self.gradient_vector, variable)[rows]
         return Segment(values, gradients, slots, self.optimizer.decay_of(variable))
 
