@@ -48,8 +48,8 @@ class Embedding(Layer):
     without gradient alone (SGD without momentum, Adagrad), whose numbers are those of Keras. Tables of up to 2**20
     numbers give Keras's numbers with every optimizer. Larger ones are updated lazily with optimizers that would
     move every row in every step (Adam, momentum, weight decay): rows that a batch does not read wait, with all that
-    the optimizer remembers of them, as with ``torch.optim.SparseAdam``. With moving averages, accumulated gradients, and
-    rules that work on whole variables (Lamb, Muon, Adafactor), tables of every size are updated as a whole.
+    the optimizer remembers of them, as with ``torch.optim.SparseAdam``. With moving averages, accumulated gradients,
+    and rules that work on whole variables (Lamb, Muon, Adafactor), tables of every size are updated as a whole.
 
     Raises
     ------
