@@ -18,8 +18,11 @@ from cbackprop.compiled.engine.gradients import Gradients
 from cbackprop.compiled.engine.head import Head, MetricSum
 from cbackprop.compiled.engine.tables import Table
 from cbackprop.compiled.kernels.blas import MAX_DIMENSION
+from cbackprop.compiled.metrics.tally import Called
 from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.engine.engine import Array, Data, Engine, Objective, Tick
+from cbackprop.metrics.metric import Metric, RowMean
+from cbackprop.metrics.tally import Tally
 from cbackprop.plan.arena import Lifetime, place
 from cbackprop.plan.plan import Step
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
@@ -58,9 +61,9 @@ class CompiledEngine(Engine):
             training = -1 if step.training is None else int(step.training)
             self.runner.connect(index, step.inputs, step.output, training, index)
         outputs = self.plan.outputs[: len(self.objectives)]
-        self.metric_means = [
-            [MetricSum(metric.row_function(False, self.dtype.name), weighted) for metric, weighted in objective.metrics]
-            for objective in self.objectives
+        self.metric_states = [
+            [self._metric(index, metric, weighted) for metric, weighted in objective.metrics]
+            for index, objective in enumerate(self.objectives)
         ]
         heads = [self._head(index, objective) for index, objective in enumerate(self.objectives)]
         self.runner.set_heads(heads, outputs)
@@ -87,7 +90,18 @@ class CompiledEngine(Engine):
         function = loss and loss.row_function(self.links[index] is not None, self.dtype.name)
         reduction = (loss and loss.reduction) or "sum"
         weight = objective.loss_weight
-        return Head(math.prod(shape[:-1]), shape[-1], function, reduction, weight, self.metric_means[index])
+        return Head(math.prod(shape[:-1]), shape[-1], function, reduction, weight, self.metric_states[index])
+
+    def _metric(self, index: int, metric: Metric, weighted: bool) -> Any:
+        """What adds batches of an output to a metric: compiled code, or a call of the metric itself."""
+        shape = self.plan.output_shapes[index]
+        if not metric.runs_in_c():
+            classes = self.objectives[index].target_kind(metric) == "index"
+            return Called(metric, shape, classes, self.dtype == np.float64, weighted)
+        if isinstance(metric, Tally):
+            return metric.tally(shape[-1], self.dtype.name, weighted)
+        assert isinstance(metric, RowMean)
+        return MetricSum(metric.row_function(False, self.dtype.name), weighted)
 
     def _set_backward(self) -> None:
         accumulate = [[delta == "add" for delta in step.input_deltas] for step in self.backward_steps]
@@ -381,24 +395,24 @@ class CompiledEngine(Engine):
 
     def sums(self) -> Any:
         """What `restore` takes: everything added up since the last reset."""
-        return self.runner.sums(), self.metric_sums()
+        return self.runner.sums(), self.metric_snapshots()
 
     def restore(self, sums: Any) -> None:
         """Go on adding to what `sums` returned."""
         totals, metrics = sums
         self.runner.set_sums(*totals)
-        for means, values in zip(self.metric_means, metrics, strict=True):
-            for mean, (total, count) in zip(means, values, strict=True):
-                mean.total, mean.count = total, count
+        for states, values in zip(self.metric_states, metrics, strict=True):
+            for state, value in zip(states, values, strict=True):
+                state.restore(value)
 
     def losses(self) -> tuple[float, list[float]]:
         """Means since the last reset: the total loss, and the loss of each output."""
         count = self.runner.loss_count or 1.0
         return self.runner.loss_total / count, [total / count for total in self.runner.head_losses()]
 
-    def metric_sums(self) -> list[list[tuple[float, float]]]:
-        """(total, count) since the last reset, for each metric of each output."""
-        return [[(mean.total, mean.count) for mean in means] for means in self.metric_means]
+    def metric_snapshots(self) -> list[list[Any]]:
+        """What `restore` of each metric of each output takes: everything added up since the last reset."""
+        return [[state.snapshot() for state in states] for states in self.metric_states]
 
 
 class _Spans:

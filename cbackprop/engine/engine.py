@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.losses.loss import Loss
-from cbackprop.metrics.metric import RowMean
+from cbackprop.metrics.metric import Metric
 from cbackprop.optimizers.optimizer import Optimizer
 from cbackprop.optimizers.segment import Segment
 from cbackprop.plan.plan import Plan, Step
@@ -35,7 +35,11 @@ class Objective:
 
     loss: Loss | None = None
     loss_weight: float = 1.0
-    metrics: list[tuple[RowMean, bool]] = field(default_factory=list)
+    metrics: list[tuple[Metric, bool]] = field(default_factory=list)
+
+    def target_kind(self, metric: Metric) -> str:
+        """In which form a metric is given targets: its own, else that of the loss, else like the predictions."""
+        return metric.target_kind or (self.loss and self.loss.target_kind) or "values"
 
 
 @dataclass
@@ -324,6 +328,6 @@ class Engine:
         """Means since the last reset: the total loss, and the loss of each output."""
         raise NotImplementedError
 
-    def metric_sums(self) -> list[list[tuple[float, float]]]:
-        """(total, count) since the last reset, for each metric of each output."""
+    def metric_snapshots(self) -> list[list[Any]]:
+        """What `restore` of each metric of each output takes: everything added up since the last reset."""
         raise NotImplementedError

@@ -16,6 +16,7 @@ from cbackprop.engine.engine import Array, Data, Engine, Tick
 from cbackprop.engine.sparse import dense_rows
 from cbackprop.optimizers.segment import Segment
 from cbackprop.reference.layers.layer import Batch
+from cbackprop.reference.metrics.tally import metric_twin
 from cbackprop.threads import limited
 from cbackprop.variable import Variable
 
@@ -35,9 +36,9 @@ class ReferenceEngine(Engine):
             objective.loss and find("reference", objective.loss.implementation)(objective.loss, link is not None)
             for objective, link in zip(self.objectives, self.links, strict=True)
         ]
-        self.metric_functions = [
-            [find("reference", metric.implementation)(metric, False) for metric, _ in objective.metrics]
-            for objective in self.objectives
+        self.metric_twins = [
+            [metric_twin(metric, shape[-1]) for metric, _ in objective.metrics]
+            for objective, shape in zip(self.objectives, self.plan.output_shapes, strict=False)
         ]
         if self.optimizer is not None:
             self.update_rule = self.optimizer.implementation_in("reference")(self.optimizer)
@@ -115,12 +116,8 @@ class ReferenceEngine(Engine):
                 deltas[buffer] = (gradient * scale[:, None].astype(self.dtype)).reshape(-1, *shape)
                 self.head_totals[index] += float(weighted.sum(dtype=np.float64)) / divisor * samples
                 total += objective.loss_weight * float(weighted.sum(dtype=np.float64)) / divisor
-            for sums, (metric, is_weighted), twin in zip(
-                self.metric_totals[index], objective.metrics, self.metric_functions[index], strict=True
-            ):
-                _, row_values, _ = twin.evaluate(targets[metric.target_kind], prediction)
-                counts = weights if is_weighted and weights is not None else np.ones(len(row_values))
-                sums += (float(row_values @ counts), float(counts.sum()))
+            for (metric, is_weighted), twin in zip(objective.metrics, self.metric_twins[index], strict=True):
+                twin.update(targets[objective.target_kind(metric)], prediction, weights if is_weighted else None, shape)
         self.loss_total += total * samples
         self.loss_count += samples
         return deltas
@@ -229,25 +226,30 @@ class ReferenceEngine(Engine):
         """Start new means of losses and metrics."""
         self.loss_total = self.loss_count = 0.0
         self.head_totals = np.zeros(len(self.objectives))
-        self.metric_totals = [np.zeros((len(objective.metrics), 2)) for objective in self.objectives]
+        for twins in self.metric_twins:
+            for twin in twins:
+                twin.reset()
 
     def sums(self) -> Any:
         """What `restore` takes: everything added up since the last reset."""
         totals = self.loss_total, self.loss_count, self.head_totals.copy()
-        return *totals, [sums.copy() for sums in self.metric_totals]
+        return *totals, self.metric_snapshots()
 
     def restore(self, sums: Any) -> None:
         """Go on adding to what `sums` returned."""
-        self.loss_total, self.loss_count, self.head_totals, self.metric_totals = sums
+        self.loss_total, self.loss_count, self.head_totals, metrics = sums
+        for twins, states in zip(self.metric_twins, metrics, strict=True):
+            for twin, state in zip(twins, states, strict=True):
+                twin.restore(state)
 
     def losses(self) -> tuple[float, list[float]]:
         """Means since the last reset: the total loss, and the loss of each output."""
         count = self.loss_count or 1.0
         return self.loss_total / count, (self.head_totals / count).tolist()
 
-    def metric_sums(self) -> list[list[tuple[float, float]]]:
-        """(total, count) since the last reset, for each metric of each output."""
-        return [[(float(total), float(count)) for total, count in sums] for sums in self.metric_totals]
+    def metric_snapshots(self) -> list[list[Any]]:
+        """What `restore` of each metric of each output takes: everything added up since the last reset."""
+        return [[twin.snapshot() for twin in twins] for twins in self.metric_twins]
 
 
 def _rows(array: Array | None, rows: Any, shape: tuple[int, ...]) -> Array | None:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 __all__ = ["Display"]
 
 Logs = dict[str, float]
@@ -104,4 +106,9 @@ class Display:
 
 
 def _join(logs: Logs) -> str:
-    return " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())
+    return " - ".join(f"{name}: {_number(value)}" for name, value in logs.items())
+
+
+def _number(value: Any) -> str:
+    """Four decimals of a number, or of each number of an array."""
+    return np.array2string(value, precision=4) if isinstance(value, np.ndarray) else f"{value:.4f}"

@@ -16,7 +16,7 @@ from cbackprop.engine import ENGINES, Data, Engine, Objective
 from cbackprop.models.data import Samples, make_inputs, make_samples
 from cbackprop.models.gradient_check import GradientReport, check_gradients
 from cbackprop.models.inputs import sample_shape
-from cbackprop.models.objectives import log_names, needs_of, resolve_objectives
+from cbackprop.models.objectives import log_names, named_results, needs_of, resolve_objectives
 from cbackprop.models.progress import Display
 from cbackprop.models.sources import ArraySource, Source, open_source
 from cbackprop.models.sources.batches import ran_out
@@ -341,10 +341,10 @@ class Trainer:
         total, losses = engine.losses()
         logs = {"loss": total} if any(objective.loss for objective in engine.objectives) else {}
         logs |= {name: value for name, value in zip(loss_names, losses, strict=True) if name is not None}
-        for names, sums, objective in zip(metric_names, engine.metric_sums(), engine.objectives, strict=True):
-            for name, (metric_total, count), (metric, _) in zip(names, sums, objective.metrics, strict=True):
-                metric.total, metric.count = metric_total, count
-                logs[name] = float(metric.result())
+        for names, states, objective in zip(metric_names, engine.metric_snapshots(), engine.objectives, strict=True):
+            for name, state, (metric, _) in zip(names, states, objective.metrics, strict=True):
+                metric.restore(state)
+                logs |= named_results(name, metric.result())
         return dict(sorted(logs.items()))
 
     def _test(self, engine: Engine, source: Source) -> dict[str, float]:
@@ -357,6 +357,7 @@ class Trainer:
 
     def _listed(self, logs: dict[str, float]) -> Any:
         names = self.metrics_names
+        names = [name for name in names if name in logs] + [name for name in logs if name not in names]
         results = [logs[name] for name in names]
         return results[0] if len(results) == 1 else results
 

@@ -31,6 +31,7 @@ from cbackprop.compiled.kernels.rows cimport (
 )
 from cbackprop.compiled.kernels.vectors cimport all_finite
 from cbackprop.compiled.layers.layer cimport Batch, Layer, is_alone
+from cbackprop.compiled.metrics.tally cimport Tally
 from cbackprop.compiled.optimizers.optimizer cimport Optimizer, Segment, SegmentList
 
 # Seconds between two looks at pending signals (and at the progress display), and how often the clock is read: a step
@@ -113,6 +114,7 @@ cdef class Engine:
     cdef Failure failure                # what Python code inside of a step raised
     cdef bint* alone                    # layers that see a batch of this run as a whole
     cdef bint any_alone
+    cdef bint any_python                # some metric is in Python
     cdef double last_tick
     cdef double[:, ::1] divisors        # (threads, heads): of the current batch
     cdef size_t[::1] results            # addresses of predictions
@@ -223,6 +225,9 @@ cdef class Engine:
             self.head_pointers[i] = <PyObject*>head
             if head.loss is not None:
                 head.loss.failure = &self.failure
+            head.is_double = self.is_double
+            for tally in head.tallies:
+                (<Tally?>tally).failure = &self.failure
         self.n_heads = len(heads)
         self.head_loss_totals = np.zeros(max(self.n_heads, 1))
 
@@ -499,15 +504,16 @@ cdef class Engine:
         self.run_team(train_thread, threads)
 
     cdef set_alone(self, bint training):
-        """Find out which layers and losses see a batch of this run as a whole."""
+        """Find out which layers and losses see a batch of this run as a whole, and whether metrics may fail."""
         cdef Py_ssize_t i
         cdef Head head
-        self.any_alone = False
+        self.any_alone = self.any_python = False
         for i in range(self.n_layers):
             self.alone[i] = not self.linked[i] and is_alone(<Layer>self.layer_pointers[i], training)
             self.any_alone = self.any_alone or self.alone[i]
         for head in self.heads:
             self.any_alone = self.any_alone or head.is_alone()
+            self.any_python = self.any_python or head.calls_python
 
     cdef run_team(self, Work work, Py_ssize_t threads):
         """Run `work` in threads, this one among them, and raise what went wrong meanwhile."""
@@ -594,9 +600,13 @@ cdef class Engine:
         if thread == 0 and self.update and self.optimizer is not None:
             self.optimizer.begin_batch(iteration, &self.failure)
         self.team.meet(thread)
+        if self.any_python:     # a metric that may fail: before the batch changes anything
+            if thread == 0 and self.failure.error == NULL:
+                self.add_up(rows)
+            self.team.meet(thread)
         if self.failure.error != NULL:
             return False
-        if thread == 0:
+        if thread == 0 and not self.any_python:
             self.add_up(rows)
         if self.backwards and self.gradients is not None:
             if not self.tiled:
@@ -947,8 +957,7 @@ cdef class Engine:
         self.loss_total = self.loss_count = 0
         self.head_loss_totals[:] = 0
         for head in self.heads:
-            for metric in head.metrics:
-                metric.reset()
+            head.reset()
 
     def sums(self):
         """Everything added up since the last reset, but the metrics."""
