@@ -10,6 +10,7 @@ import difflib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from typing import Any, ClassVar
 
@@ -96,6 +97,18 @@ class Registry:
         for key in (name, snake_case(name), *aliases):
             self._by_name[key] = thing
             self._by_name[key.lower()] = thing
+
+    @contextmanager
+    def knowing(self, classes: Iterable[type]) -> Iterator[None]:
+        """Within this, these classes are known too, though only by their full names."""
+        names = {f"{cls.__module__}.{cls.__qualname__}/{number}": cls for number, cls in enumerate(classes)}
+        self._entries |= names
+        self._by_name |= names
+        try:
+            yield
+        finally:
+            for name in names:
+                del self._entries[name], self._by_name[name]
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         return iter(self._entries.items())

@@ -16,6 +16,7 @@ from cbackprop.compiled.engine.context import Context
 from cbackprop.compiled.engine.engine import Engine as Runner
 from cbackprop.compiled.engine.gradients import Gradients
 from cbackprop.compiled.engine.head import Head, MetricSum
+from cbackprop.compiled.engine.tables import Table
 from cbackprop.compiled.kernels.blas import MAX_DIMENSION
 from cbackprop.compiled.metrics.tally import Called
 from cbackprop.compiled.optimizers.optimizer import SegmentList
@@ -39,9 +40,13 @@ PADDING = 64
 
 
 def find(package: str, implementation: str) -> Any:
-    """The class ``module.Class`` below ``cbackprop.compiled`` or ``cbackprop.reference``."""
-    module, _, name = implementation.rpartition(".")
-    return getattr(importlib.import_module(f"cbackprop.{package}.{module}"), name)
+    """The class ``module.Class`` below ``cbackprop.compiled`` or ``cbackprop.reference``.
+
+    Or, of ``other:module.Class``, that below ``other.compiled`` or ``other.reference``.
+    """
+    owner, _, path = implementation.rpartition(":")
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(f"{owner or 'cbackprop'}.{package}.{module}"), name)
 
 
 class CompiledEngine(Engine):
@@ -67,13 +72,15 @@ class CompiledEngine(Engine):
             self.optimizer, is_double
         )
         scratch = [layer.scratch_width for layer in self.runner.layers]
+        self.runner_tables: dict[Variable, Table] = {}
         self.lifetimes = self._lifetimes(scratch)
         self.row_bytes = self._place(TILE_STEP)[1] * self.dtype.itemsize / TILE_STEP
         self.flops = self._flops()
         self.tile_memory = self.whole_memory = (0, 0)  # samples and threads that there is room for
         self.head_rows = 0
         several = len(self.plan.inputs) > 1 or len(self.plan.outputs) > 1
-        self.sample_shape = None if several else self.plan.input_shapes[0]
+        unchecked = not any(self.plan.id_ranges)  # `predict_now` checks nothing but the shape
+        self.sample_shape = self.plan.input_shapes[0] if unchecked and not several else None
 
     def _layer(self, step: Step) -> Any:
         return find("compiled.layers", step.implementation)(step.layer, list(step.input_shapes), step.output_shape)
@@ -106,12 +113,29 @@ class CompiledEngine(Engine):
             for k, variable in enumerate(step.layer.variables):
                 self.runner.set_parameter(index, k, variable.array.reshape(-1), variable in self.trainable)
         uses = self._uses()
+        tables = {variable: uses.pop(variable) for variable in list(uses) if variable in self.tables}
         whole = [part for variable, those in uses.items() for part in self._parts(variable, those, variable.size)]
         finest = max(sum(variable.size for variable in uses) // 16, 2048)
         parts = [part for variable, those in uses.items() for part in self._parts(variable, those, finest)]
         self.runner.set_gradients(Gradients(self.runner.layers, self.gradient_vector, whole, parts))
         if self.optimizer is not None:
             self.runner.set_optimizer(self.runner_optimizer, SegmentList(self.runner_optimizer, self.segments()))
+            self.runner_tables = {variable: self._table(variable, those) for variable, those in tables.items()}
+            self.runner.set_tables(list(self.runner_tables.values()))
+
+    def _table(self, variable: Variable, uses: list[tuple[int, int]]) -> Table:
+        assert self.optimizer is not None
+        users = [(self.runner.layers[index], k) for index, k in uses]
+        reads = sum(self.plan.widths[self.plan.steps[index].inputs[0]] for index, _ in uses)
+        slots = [self.view(slot, variable) for slot in self.slots]
+        return Table(users, variable.array, slots, self.optimizer.decay_of(variable), reads)
+
+    def gradients(self) -> list[Array]:
+        """Copies of the gradients of all trainable variables."""
+        return [
+            self.runner_tables[variable].gradient() if variable in self.runner_tables else dense
+            for variable, dense in zip(self.trainable, super().gradients(), strict=True)
+        ]
 
     def _uses(self) -> dict[Variable, list[tuple[int, int]]]:
         """For each variable whose gradient is wanted: the steps that use it, and as which of their parameters."""
@@ -204,13 +228,14 @@ class CompiledEngine(Engine):
         """Roughly the floating point operations of a sample, forwards."""
         total = 10 * sum(self.plan.widths)
         for step in self.plan.steps:
-            if step.layer.variables:
+            if step.layer.variables and not step.layer.reads_rows:
                 total += 2 * math.prod(step.input_shapes[0][:-1]) * step.layer.variables[0].size
         return total
 
     def _tile(self) -> int:
         """Rows of a tile: as many as stay in the cache, but no fewer than make it worth reading all weights."""
-        weights = sum(variable.size for variable in self.plan.variables) * self.dtype.itemsize
+        read = {v: None for step in self.plan.steps if not step.layer.reads_rows for v in step.layer.variables}
+        weights = sum(variable.size for variable in read) * self.dtype.itemsize
         rows = int(max(CACHE_BYTES, weights) / max(self.row_bytes, 1))
         return max(rows // TILE_STEP, 2) * TILE_STEP
 
@@ -238,14 +263,14 @@ class CompiledEngine(Engine):
             self.runner.place_whole(shares, whole, rows)
             self.whole_memory = (rows, count)
 
-    def _reserve(self, rows: int, count: int, training: bool) -> bool:
+    def _reserve(self, rows: int, count: int, training: bool, backwards: bool = False) -> bool:
         """Make room for training or testing on batches of so many samples; whether they pass in tiles."""
         skipped = self.runner.unstored()
         widest = max(width for buffer, width in enumerate(self.plan.widths) if buffer not in skipped)
         if rows * widest > MAX_DIMENSION:
             raise ValueError(f"A batch of {rows} samples of this network is larger than BLAS can be told. Use fewer.")
         whole = self.sees_whole(training) or any(o.loss is not None and o.loss.alone for o in self.objectives)
-        tiled = rows >= 2 * self._tile() and not whole
+        tiled = rows >= 2 * self._tile() and not whole and not (backwards and self.tables)
         if tiled:
             self.reserve_tiles(rows, count)
         else:
@@ -286,7 +311,9 @@ class CompiledEngine(Engine):
             batch_size = min(batch_size, stop - start)
             count = self._threads(3 * self.flops * batch_size)
             self._begin(data)
-            tiled = self._reserve(batch_size, count, training)
+            tiled = self._reserve(batch_size, count, training, backwards=True)
+            for table in self.runner_tables.values():
+                table.reserve(batch_size)
             self.runner.stage(order is not None)
             if self.optimizer is not None:
                 self.runner_optimizer.read_rate()

@@ -61,6 +61,9 @@ class Data:
         return len(self.inputs[0])
 
 
+# Larger tables, such as those of `Embedding`, are updated by rows with every optimizer.
+LARGEST_DENSE_TABLE = 2**20
+
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 
@@ -110,10 +113,22 @@ class Engine:
         with_loss = [b for b, objective in zip(plan.outputs, self.objectives, strict=False) if objective.loss]
         linked = [link for link in self.links if link is not None]
         self.backward_steps = plan.backward_steps(set(self.trainable), with_loss, linked)
+        self.tables = {variable for variable in self.trainable if self._is_table(variable)}
         self.store: ParameterStore | None = None
         self.bound = False
         self.generation = -1  # of `ParameterStore`, when the variables were seen to be where they were
         self.gradient_vector: Array = np.zeros(0, self.dtype)
+
+    def check_differentiable(self) -> None:
+        """Refuse to train through a layer in Python that does not say how."""
+        for step in self.backward_steps:
+            layer: Any = self.plan.steps[step.index].layer
+            if layer.is_python and getattr(layer, "backward", None) is None:
+                raise TypeError(
+                    f"Layer {layer.name!r} of class {type(layer).__name__} is written in Python, and gradients must "
+                    "pass through it: define backward(inputs, outputs, delta), which returns the input delta (and the "
+                    "gradients of weights); see cbackprop.layers.Layer. There is no automatic differentiation."
+                )
 
     def sees_whole(self, training: bool) -> bool:
         """Whether a layer must see every batch of such a run as a whole, so that none can be divided."""
@@ -123,6 +138,19 @@ class Engine:
         """Whether a step must see every batch of such a run as a whole."""
         training = training if step.training is None else step.training
         return step.layer.alone == "always" or (step.layer.alone == "in_training" and training)
+
+    def _is_table(self, variable: Variable) -> bool:
+        """Whether only those rows of a variable are updated that a batch reads.
+
+        So it is where that makes no difference, and where tables are so large that all else would be too slow; never
+        where something is made of all rows, or of those of several batches.
+        """
+        uses = [step.layer for step in self.plan.steps if variable in step.layer.variables]
+        rule = self.optimizer
+        if rule is None or rule.whole_variables or rule.use_ema or rule.gradient_accumulation_steps:
+            return False
+        large = rule.rests_without_gradient or variable.size > LARGEST_DENSE_TABLE
+        return large and all(layer.reads_rows for layer in uses)
 
     def _link(self, index: int) -> int | None:
         """The step that the loss of an output takes over, where link and loss cancel."""
@@ -218,7 +246,7 @@ class Engine:
         trainable = set(self.trainable)
         mergeable = False
         for variable in self.store.variables:
-            if variable not in trainable:
+            if variable not in trainable or variable in self.tables:
                 mergeable = False
                 continue
             decay = optimizer.decay_of(variable)

@@ -18,6 +18,7 @@ from cbackprop.optimizers.segment import Segment
 from cbackprop.reference.layers.layer import Batch
 from cbackprop.reference.metrics.tally import metric_twin
 from cbackprop.threads import limited
+from cbackprop.variable import Variable
 
 __all__ = ["ReferenceEngine"]
 
@@ -142,9 +143,32 @@ class ReferenceEngine(Engine):
     def update(self) -> None:
         """Step 4: the optimizer changes the parameters against their gradients."""
         if self.optimizer is not None:
+            tables = {variable: self.reached_rows(variable) for variable in self.tables}
+            copies = [self.copy_rows(variable, rows) for variable, rows in tables.items()]
             rate = self.optimizer.rate_at(self.iteration)
-            self.update_rule.step(rate, self.iteration, self.update_segments)
+            self.update_rule.step(rate, self.iteration, [*self.update_segments, *copies])
             self.optimizer.batches = self.iteration + 1
+            for (variable, rows), segment in zip(tables.items(), copies, strict=True):
+                for vector, copy in zip(self.vectors_of(variable), [segment.values, *segment.slots], strict=True):
+                    vector[rows] = copy
+
+    def reached_rows(self, variable: Variable) -> Array:
+        """The rows of a table that the batch has read."""
+        uses = [step.index for step in self.backward_steps if variable in self.plan.steps[step.index].layer.variables]
+        return np.unique(np.concatenate([self.layers[index].rows for index in uses]))
+
+    def vectors_of(self, variable: Variable) -> list[Array]:
+        """A variable's weights and slots."""
+        assert self.store is not None
+        return [self.view(vector, variable) for vector in [self.store.values, *self.slots]]
+
+    def copy_rows(self, variable: Variable, rows: Array) -> Segment:
+        """Some rows of a table as a segment."""
+        assert self.optimizer is not None
+        values, *copies = [vector[rows] for vector in self.vectors_of(variable)]
+        slots: list[Array | None] = [*copies]
+        gradients = self.view(self.gradient_vector, variable)[rows]
+        return Segment(values, gradients, slots, self.optimizer.decay_of(variable))
 
     def finish(self, training: bool) -> None:
         """And layers that saw the whole batch change what no gradient reaches."""

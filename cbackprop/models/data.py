@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.config import FLOAT_TYPES
 from cbackprop.engine import Data
 from cbackprop.losses.target import as_array, check_target, check_weights
-from cbackprop.models.inputs import is_sparse, make_input
+from cbackprop.models.inputs import check_whole, is_sparse, make_input
 from cbackprop.validation import check_number
 
 __all__ = ["OutputNeeds", "Samples", "make_inputs", "make_samples"]
@@ -60,10 +61,14 @@ def make_inputs(model: Any, x: Any, check: bool = True) -> list[Any]:
     """
     tensors = model.inputs
     given = assign("x", x, model.input_names, model.input_structure)
+    names = [f"x[{tensor.name!r}]" if len(tensors) > 1 else "x" for tensor in tensors]
     arrays = [
-        make_input(f"x[{tensor.name!r}]" if len(tensors) > 1 else "x", value, tensor, check)
-        for tensor, value in zip(tensors, given, strict=True)
+        make_input(name, value, tensor, model.dtype, check)
+        for name, value, tensor in zip(names, given, tensors, strict=True)
     ]
+    for name, array, tensor, limit in zip(names, arrays, tensors, model.plan.id_ranges, strict=True):
+        if limit is not None or tensor.dtype not in FLOAT_TYPES:
+            check_whole(name, array, limit)
     lengths = {len(array) for array in arrays}
     if len(lengths) > 1:
         raise ValueError(f"All inputs must have as many samples, but got {[len(array) for array in arrays]}.")

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from cbackprop.engine import STORED_AS, SparseRows
 from cbackprop.losses.target import NotFiniteError, as_array, check_finite
 
-__all__ = ["is_sparse", "make_input", "sample_shape"]
+__all__ = ["check_whole", "is_sparse", "make_input", "sample_shape"]
 
 # An array of more bytes is not copied to change its type: that is done with every batch as it is fetched.
 LARGE = 2**26
+# Numbers that are looked at together.
+BLOCK = 2**16
 
 
 def is_sparse(value: Any) -> bool:
@@ -39,8 +41,8 @@ def sample_shape(value: Any) -> tuple[int, ...]:
     return tuple(int(size) for size in shape[1:]) or (1,)
 
 
-def make_input(name: str, value: Any, tensor: Any, check: bool = True) -> Any:
-    """An array (samples, ...) in C order, or sparse rows, of the model's dtype or of a type that engines convert from.
+def make_input(name: str, value: Any, tensor: Any, dtype: str, check: bool = True) -> Any:
+    """An array (samples, ...) in C order, or sparse rows, of `dtype` or of a type that engines convert from.
 
     Without `check`, whether numbers are finite is left to whoever reads them.
 
@@ -54,14 +56,33 @@ def make_input(name: str, value: Any, tensor: Any, check: bool = True) -> Any:
     if value is None:
         raise ValueError(f"{name} is missing: expected an array of shape {tensor.shape}.")
     if is_sparse(value):
-        return _make_sparse(name, value, tensor)
+        return _make_sparse(name, value, tensor, dtype)
     array = as_array(name, value)
     if array.ndim == 1 and tensor.shape[1:] == (1,):
         array = array[:, np.newaxis]
     _check_shape(name, array, tensor)
     if check:
         check_finite(name, array)
-    return _stored(name, array, np.dtype(tensor.dtype), check)
+    return _stored(name, array, np.dtype(dtype), check)
+
+
+def check_whole(name: str, value: Any, limit: int | None) -> None:
+    """Refuse numbers that are not whole, or cannot be used to look something up in a table of `limit` rows.
+
+    Raises
+    ------
+    ValueError
+        If there is one.
+    """
+    stored = value.values if isinstance(value, SparseRows) else value.reshape(-1)
+    for begin in range(0, len(stored), BLOCK):
+        numbers = stored[begin : begin + BLOCK]
+        fractions = np.rint(numbers) != numbers
+        if fractions.any():
+            raise ValueError(f"{name} must hold whole numbers, but got {numbers[fractions][0]}.")
+        wrong = np.zeros(0) if limit is None else numbers[(numbers < 0) | (numbers >= limit)]
+        if len(wrong):
+            raise ValueError(f"{name} must hold whole numbers in [0, {limit}), but got {wrong[0]:.0f}.")
 
 
 def _check_shape(name: str, array: Any, tensor: Any) -> None:
@@ -99,7 +120,7 @@ def _check_range(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
             raise NotFiniteError(f"{name} as {dtype}", converted, where)
 
 
-def _make_sparse(name: str, matrix: Any, tensor: Any) -> SparseRows:
+def _make_sparse(name: str, matrix: Any, tensor: Any, dtype: str) -> SparseRows:
     """The rows of a matrix in any of SciPy's sparse formats."""
     if matrix.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold real numbers, but got dtype {matrix.dtype}.")
@@ -110,9 +131,9 @@ def _make_sparse(name: str, matrix: Any, tensor: Any) -> SparseRows:
     if rows.shape[1] > np.iinfo(np.int32).max:
         raise ValueError(f"{name} has {rows.shape[1]} columns: more than {np.iinfo(np.int32).max} cannot be numbered.")
     with np.errstate(over="ignore"):
-        values = np.ascontiguousarray(rows.data, tensor.dtype)
+        values = np.ascontiguousarray(rows.data, dtype)
     if not np.isfinite(values).all():
         stored = int((~np.isfinite(values)).argmax())
         row = int(np.searchsorted(rows.indptr, stored, side="right")) - 1
-        raise NotFiniteError(f"{name} as {tensor.dtype}", values[stored], (row, int(rows.indices[stored])))
+        raise NotFiniteError(f"{name} as {dtype}", values[stored], (row, int(rows.indices[stored])))
     return SparseRows(rows.indptr, rows.indices, values, rows.shape[1])

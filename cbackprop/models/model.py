@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from cbackprop import saving
+from cbackprop.config import FLOAT_TYPES, floatx
 from cbackprop.layers import Input, Layer
 from cbackprop.layers.layer import check_training, registry
 from cbackprop.models import configs
@@ -71,8 +72,7 @@ class Model(Trainer, Layer):
     output_structure: Any = None
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True) -> None:
-        input_list = check_tensors("inputs", inputs)
-        Layer.__init__(self, name=name, dtype=input_list[0].dtype)
+        Layer.__init__(self, name=name)
         Trainer.__init__(self)
         self._set_graph(inputs, outputs)
         if not trainable:
@@ -83,8 +83,15 @@ class Model(Trainer, Layer):
         self._graph = Graph(check_tensors("inputs", inputs), check_tensors("outputs", outputs))
         self.input_structure = inputs
         self.output_structure = outputs
+        self.dtype = self._find_float_type()
         self.built = True
         self._forget_engine()
+
+    def _find_float_type(self) -> str:
+        """The float type of the layers, which all agree, or of an input."""
+        layers = [layer.dtype for layer in self.layers if layer.n_inputs != 0]
+        found = [dtype for dtype in [*layers, *(tensor.dtype for tensor in self.inputs)] if dtype in FLOAT_TYPES]
+        return found[0] if found else floatx()
 
     @property
     def graph(self) -> Graph:
@@ -216,7 +223,8 @@ class Model(Trainer, Layer):
         for tensor, expected in zip(tensors, self.inputs, strict=True):
             if not isinstance(tensor, KerasTensor):
                 raise TypeError(f"Model {self.name!r} was called on symbolic tensors and {type(tensor).__name__}.")
-            if tensor.shape[1:] != expected.shape[1:] or tensor.dtype != expected.dtype:
+            same_type = tensor.dtype in (expected.dtype, self.dtype) or tensor.dtype not in FLOAT_TYPES
+            if tensor.shape[1:] != expected.shape[1:] or not same_type:
                 raise ValueError(
                     f"Model {self.name!r} expects input {expected.name!r} of shape {expected.shape} and dtype "
                     f"{expected.dtype}, but got {tensor.shape} and {tensor.dtype}."
@@ -305,7 +313,8 @@ def run_layer(layer: Layer, inputs: Any, training: bool) -> Any:
     cache: dict[Any, Model] = layer.__dict__.setdefault("_models", {})
     if shapes not in cache:
         tensors = [Input(shape, dtype=layer.dtype) for shape in shapes]
-        outputs = layer(tensors[0] if layer.n_inputs == 1 else tensors)
+        single = layer.n_inputs == 1 or (layer.is_python and len(tensors) == 1)
+        outputs = layer(tensors[0] if single else tensors)
         layer.nodes.pop()
         cache[shapes] = Model(tensors, outputs)
     return cache[shapes].run(arrays, training)

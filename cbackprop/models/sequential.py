@@ -132,7 +132,6 @@ class Sequential(Model):
             tensor = layer(tensor)
             if not isinstance(tensor, KerasTensor):
                 raise ValueError(f"Layer {layer.name!r} has several outputs, which a Sequential cannot pass on.")
-        self.dtype = inputs.dtype
         self._set_graph(inputs, tensor)
 
     def build(self, input_shape: Any = None) -> None:

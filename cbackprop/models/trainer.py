@@ -138,6 +138,8 @@ class Trainer:
                 self.optimizer,
                 trainable,
             )
+        if what not in ("evaluate", "test_on_batch"):
+            self._engine.check_differentiable()
         return self._engine
 
     def _build_for(self, x: Any) -> None:

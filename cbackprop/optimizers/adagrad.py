@@ -62,6 +62,11 @@ class Adagrad(Optimizer):
         self.initial_accumulator_value = check_number("initial_accumulator_value", initial_accumulator_value, 0)
         self.epsilon = check_number("epsilon", epsilon, 0, open_minimum=True)
 
+    @property
+    def rests_without_gradient(self) -> bool:
+        """Without weight decay."""
+        return not self.weight_decay
+
     def new_slot(self, name: str, values: NDArray[Any], path: str) -> NDArray[Any] | None:
         """The accumulator, v in the formula, begins where it was told to."""
         return np.full(values.shape, self.initial_accumulator_value, values.dtype)

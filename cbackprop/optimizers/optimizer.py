@@ -191,6 +191,14 @@ class Optimizer(Spec):
         self._batches = check_integer("batches", value, 0, 2**62)
 
     @property
+    def rests_without_gradient(self) -> bool:
+        """Whether a weight, and what is remembered of it, stays as it is where the gradient is 0.
+
+        Then steps over large tables (see `Embedding`) can leave out the rows that a batch did not read.
+        """
+        return False
+
+    @property
     def iterations(self) -> int:
         """Updates so far."""
         return self._batches // (self.gradient_accumulation_steps or 1)

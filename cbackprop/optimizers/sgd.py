@@ -53,3 +53,8 @@ class SGD(Optimizer):
         self.momentum = check_number("momentum", momentum, 0, 1)
         self.nesterov = check_boolean("nesterov", nesterov)
         self.slot_names = ("momentum",) if self.momentum else ()
+
+    @property
+    def rests_without_gradient(self) -> bool:
+        """Without momentum and weight decay."""
+        return not (self.momentum or self.weight_decay)

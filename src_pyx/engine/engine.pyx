@@ -23,6 +23,7 @@ from cbackprop.compiled.engine.division cimport PARAMETER_STEP, ROW_STEP, TILE_S
 from cbackprop.compiled.engine.failure cimport Failure, take_failure
 from cbackprop.compiled.engine.gradients cimport Gradients
 from cbackprop.compiled.engine.head cimport Head
+from cbackprop.compiled.engine.tables cimport Table
 from cbackprop.compiled.engine.team cimport Team, Work
 from cbackprop.compiled.kernels.memory cimport address
 from cbackprop.compiled.kernels.rows cimport (
@@ -92,6 +93,10 @@ cdef class Engine:
     cdef Optimizer optimizer
     cdef SegmentList segments
     cdef Gradients gradients
+    cdef list tables                    # whose gradients are not in the gradient vector, but lists of rows
+    cdef PyObject** table_pointers
+    cdef Py_ssize_t n_tables
+    cdef Segment* all_segments          # room for those of flat vectors, and one for each table
     cdef Team team
     cdef bint checked                   # layers know their buffers and parameters
     cdef readonly bint busy             # inside a run: a signal handler or a finalizer may call us then
@@ -145,6 +150,8 @@ cdef class Engine:
         free(self.linked)
         free(self.alone)
         take_failure(&self.failure)
+        free(self.table_pointers)
+        free(self.all_segments)
         free(self.tiles)
         free(self.shares)
         free(self.feeds)
@@ -234,6 +241,27 @@ cdef class Engine:
         """Where gradients go."""
         self.check_idle()
         self.gradients = gradients
+
+    def set_tables(self, list tables):
+        """Parameters of which a batch reaches only some rows; after `set_optimizer`."""
+        cdef Py_ssize_t i
+        cdef Table table
+        self.check_idle()
+        self.n_tables = 0
+        self.tables = list(tables)
+        free(self.table_pointers)
+        free(self.all_segments)
+        self.table_pointers = <PyObject**>calloc(len(tables) + 1, sizeof(PyObject*))
+        self.all_segments = <Segment*>calloc(self.segments.size + len(tables) + 1, sizeof(Segment))
+        if not (self.table_pointers and self.all_segments):
+            raise MemoryError()
+        for i, table in enumerate(self.tables):
+            read = sum(self.widths[(<Layer>layer).inputs[0]] for layer in table.layers)
+            known = all(layer in self.layers for layer in table.layers)
+            if not known or table.n_slots != self.optimizer.n_memories or read > table.reads:
+                raise ValueError("A table does not fit the engine.")
+            self.table_pointers[i] = <PyObject*>table
+        self.n_tables = len(tables)
 
     # Memory
 
@@ -461,6 +489,9 @@ cdef class Engine:
         self.set_alone(training)
         if tiled and self.any_alone:
             raise ValueError("A layer or a loss must see batches as a whole: they cannot pass in tiles.")
+        for table in self.tables or [] if backwards else []:
+            if tiled or table.capacity < min(table.rows, batch_size * table.reads):
+                raise ValueError("A table has no room for the rows of such a batch.")
         if self.gradients is None and backwards and self.n_backward:
             raise RuntimeError("The engine has no gradients.")
         self.order = &order[0] if order is not None and order.shape[0] else NULL
@@ -716,13 +747,13 @@ cdef class Engine:
 
     cdef void collect(self, Py_ssize_t thread) noexcept nogil:
         """This thread's parts of the gradient of a batch that is held as a whole."""
-        cdef Batch batch
-        if self.team.size == 1:
-            self.gradients.collect_share(&(<Context>self.shares[0]).batch, 0, 1)
-            return
-        batch = self.whole.batch    # seen by all threads, so each works with a copy
+        cdef Batch batch = (<Context>self.whole_batch()).batch      # seen by all threads, so each works with a copy
+        cdef Py_ssize_t i
         batch.workspace = (<Context>self.shares[thread]).batch.workspace
         self.gradients.collect_share(&batch, thread, self.team.size)
+        for i in range(self.n_tables):
+            if i % self.team.size == thread:
+                (<Table>self.table_pointers[i]).collect(&batch)
 
     cdef void step(self, Py_ssize_t thread, Py_ssize_t groups) noexcept nogil:
         """Add up the groups' gradients and take the optimizer's step, over this thread's share of each segment.
@@ -749,7 +780,42 @@ cdef class Engine:
             if update and not alone:
                 self.optimizer.step_part(&part)
         if alone:
-            self.optimizer.step(self.segments.items, self.segments.size)
+            self.step_alone()
+        elif update:
+            for i in range(self.n_tables):
+                self.step_table(thread, <Table>self.table_pointers[i])
+
+    cdef void step_table(self, Py_ssize_t thread, Table table) noexcept nogil:
+        """The optimizer's step over this thread's share of the rows that the batch has reached."""
+        cdef Py_ssize_t begin = share(table.sums.count, PARAMETER_STEP, thread, self.team.size)
+        cdef Py_ssize_t end = share(table.sums.count, PARAMETER_STEP, thread + 1, self.team.size)
+        cdef Segment part
+        if begin == end:
+            return
+        part = table.part(begin, end)
+        table.copy(begin, end, False)
+        self.optimizer.step_part(&part)
+        table.copy(begin, end, True)
+
+    cdef void step_alone(self) noexcept nogil:
+        """The optimizer's step over everything, by one thread, because norms of whole gradients are needed."""
+        cdef Py_ssize_t n = self.segments.size, i
+        if self.n_tables == 0:
+            self.optimizer.step(self.segments.items, n)
+            return
+        for i in range(n):
+            self.all_segments[i] = self.segments.items[i]
+        for i in range(self.n_tables):
+            self.copy_table(<Table>self.table_pointers[i], False)
+            self.all_segments[n + i] = (<Table>self.table_pointers[i]).part(
+                0, (<Table>self.table_pointers[i]).sums.count
+            )
+        self.optimizer.step(self.all_segments, n + self.n_tables)
+        for i in range(self.n_tables):
+            self.copy_table(<Table>self.table_pointers[i], True)
+
+    cdef void copy_table(self, Table table, bint back) noexcept nogil:
+        table.copy(0, table.sums.count, back)
 
     # Predicting
 

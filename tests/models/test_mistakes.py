@@ -294,15 +294,6 @@ def test_masked_arrays_are_refused(masked):
         model().fit(**arrays)
 
 
-def test_layers_of_ones_own_are_refused_for_now():
-    class Mine(layers.Layer):
-        def call(self, x):
-            return x
-
-    with pytest.raises(TypeError, match="Mine has no compiled computation"):
-        cb.Sequential([cb.Input((3,)), Mine()]).predict(X)
-
-
 def test_a_subclass_of_a_layer_computes_as_the_layer_does():
     class Named(layers.Dense):
         pass
