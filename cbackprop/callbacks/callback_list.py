@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cbackprop.callbacks.callback import Callback, Logs
+from cbackprop.callbacks.callback import BATCH_METHODS, Callback, Logs
 from cbackprop.callbacks.history import History
 from cbackprop.callbacks.progbar_logger import ProgbarLogger
 from cbackprop.validation import check_boolean
@@ -59,13 +59,16 @@ class CallbackList(Callback):
             present = any(isinstance(callback, kind) for callback in self.callbacks)
             if check_boolean(name, wanted) and not present:
                 self.callbacks.append(kind())
+        self._watched = {
+            run: any(callback.watches_batches(run) for callback in self.callbacks) for run in BATCH_METHODS
+        }
         if model is not None:
             self.set_model(model)
         self.set_params(params)
 
     def watches_batches(self, run: str) -> bool:
         """Whether any of the callbacks asks for single batches."""
-        return any(callback.watches_batches(run) for callback in self.callbacks)
+        return self._watched[run]
 
     def set_model(self, model: Any) -> None:
         """Hand the model to every callback."""

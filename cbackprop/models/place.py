@@ -40,15 +40,27 @@ class Place:
         self.begin(epoch)
 
     def begin(self, epoch: int) -> None:
-        """An epoch comes next."""
+        """An epoch begins."""
         self.epoch = epoch
         self.step = 0
         self.sums: Any = None
+        self._between = False
+        self._note()
+
+    def end(self) -> None:
+        """An epoch has ended. Where the next one begins is noted when it does: callbacks may draw random numbers."""
+        self.epoch += 1
+        self.step = 0
+        self._between = True
+
+    def _note(self) -> None:
         self._source = self.source.state()
         self._generator = random.state()
 
     def state(self, sums: Any) -> dict[str, Any]:
         """Plain values from which `go_to` finds back; `sums` are the means of the epoch so far."""
+        if self._between:
+            self._note()
         within = self.step > 0
         return {
             "epoch": self.epoch,

@@ -291,7 +291,7 @@ class Trainer:
                         results = self._test(engine, validation, run)
                         logs |= {f"val_{name}": value for name, value in results.items()}
                     shown.end(logs)
-                    place.begin(epoch + 1)
+                    place.end()
                     run.on_epoch_end(epoch, logs)
                     if self.stop_training:
                         break

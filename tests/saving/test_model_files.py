@@ -180,15 +180,16 @@ def test_weights_of_another_optimizer_and_of_other_shapes(tmp_path):
         cb.Sequential([cb.Input((3,)), layers.Dense(8)]).load_weights(tmp_path / "w")
 
 
-def test_an_old_file_survives_a_failure(tmp_path, monkeypatch):
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_an_old_file_survives_a_failure(tmp_path, monkeypatch, step):
     model = dropping()
     model.save(tmp_path / "m.keras")
     before = (tmp_path / "m.keras").read_bytes()
 
-    def full(handle):
+    def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, step, full)
     model.fit(X, Y, verbose=0)
     with pytest.raises(OSError, match="No space left"):
         model.save(tmp_path / "m.keras")
