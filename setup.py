@@ -29,7 +29,7 @@ if not X86_64:
     VARIANTS = {}
 # What gains from wider vectors, below src_pyx. The rest is bound by memory, or handles Python objects; a wheel that held
 # it three times would be larger than 3 MB.
-VARIED = ("kernels", "losses", "optimizers/adam.pyx", "optimizers/sgd.pyx", "layers/dropout.pyx")
+VARIED = ("kernels/", "losses/", "optimizers/adam.", "optimizers/sgd.", "layers/dropout.")
 
 # Without -ftrapping-math and -fmath-errno loops vectorise, and results stay those of IEEE 754:
 # neither flag touches rounding, denormals, NaN or infinity, as -ffast-math would.
@@ -95,7 +95,7 @@ def extensions() -> list:
         )
         for name, flags in VARIANTS.items()
         for module in built
-        if module.sources[0].startswith(tuple(str(SOURCES / part) for part in VARIED))
+        if module.sources[0].startswith(tuple(f"{SOURCES}/{part}" for part in VARIED))
     ]
     for module in built:
         module.extra_compile_args = list(COMPILE_ARGS)
