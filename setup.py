@@ -27,7 +27,7 @@ VARIANTS = {
 }
 if not X86_64:
     VARIANTS = {}
-# What gains from wider vectors, below src_pyx. The rest is bound by memory, or handles Python objects; a wheel that held
+# What gains from wider vectors, below src_pyx. The rest is bound by memory, or handles Python objects; a wheel with all of
 # it three times would be larger than 3 MB.
 VARIED = ("kernels/", "losses/", "optimizers/adam.", "optimizers/sgd.", "layers/dropout.")
 
