@@ -27,8 +27,8 @@ VARIANTS = {
 }
 if not X86_64:
     VARIANTS = {}
-# What gains from wider vectors, below src_pyx. The rest is bound by memory, or handles Python objects; a wheel with all of
-# it three times would be larger than 3 MB.
+# What gains from wider vectors, below src_pyx. The rest is bound by memory, or handles Python objects; with all of it
+# three times, a wheel would be larger than 3 MB.
 VARIED = ("kernels/", "losses/", "optimizers/adam.", "optimizers/sgd.", "layers/dropout.")
 
 # Without -ftrapping-math and -fmath-errno loops vectorise, and results stay those of IEEE 754:
