@@ -75,10 +75,14 @@ class Variable:
     name : str
     trainable : bool, default True
         Whether gradients are taken and optimizers change it.
+    regularizer : Regularizer, optional
+        What it adds to the loss while it is trainable.
+    constraint : Constraint, optional
+        What it is held to after each step.
 
     Attributes
     ----------
-    shape, dtype, name, trainable
+    shape, dtype, name, trainable, regularizer, constraint
         As given.
     path : str
         Name of the layer and of the variable, such as ``"dense/kernel"``.
@@ -88,7 +92,14 @@ class Variable:
     offset: int
 
     def __init__(
-        self, shape: Sequence[int], initializer: Callable[..., ArrayLike], dtype: str, name: str, trainable: bool = True
+        self,
+        shape: Sequence[int],
+        initializer: Callable[..., ArrayLike],
+        dtype: str,
+        name: str,
+        trainable: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
     ) -> None:
         self.shape = tuple(shape)
         self.size = math.prod(self.shape)
@@ -96,6 +107,8 @@ class Variable:
         self.name = name
         self.path = name
         self.trainable = trainable
+        self.regularizer = regularizer
+        self.constraint = constraint
         ParameterStore([self], [self.check(initializer(self.shape, dtype=dtype))], dtype)
 
     @property

@@ -11,15 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop import threads
+from cbackprop.compiled.constraints import projections
 from cbackprop.compiled.engine.context import Context
 from cbackprop.compiled.engine.engine import Engine as Runner
 from cbackprop.compiled.engine.gradients import Gradients
 from cbackprop.compiled.engine.head import Head, MetricSum
 from cbackprop.compiled.kernels.blas import MAX_DIMENSION
 from cbackprop.compiled.optimizers.optimizer import SegmentList
+from cbackprop.compiled.regularizers import penalties
 from cbackprop.engine.engine import Array, Data, Engine, Objective, Tick
 from cbackprop.plan.arena import Lifetime, place
-from cbackprop.plan.plan import Step
+from cbackprop.plan.plan import Activity, Step
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
 __all__ = ["CompiledEngine"]
@@ -40,6 +42,11 @@ def find(package: str, implementation: str) -> Any:
     return getattr(importlib.import_module(f"cbackprop.{package}.{module}"), name)
 
 
+def compiled_for(module: Any, spec: Any, in_python: str) -> Any:
+    """The compiled class of a regularizer or constraint; the one that calls it, if it is in Python."""
+    return getattr(module, getattr(spec, "implementation", None) or in_python)
+
+
 class CompiledEngine(Engine):
     """Executes a plan in C, without the GIL. Arguments are those of `Engine`."""
 
@@ -57,7 +64,8 @@ class CompiledEngine(Engine):
             for objective in self.objectives
         ]
         heads = [self._head(index, objective) for index, objective in enumerate(self.objectives)]
-        self.runner.set_heads(heads, outputs)
+        heads += [self._activity_head(activity) for activity in self.activities]
+        self.runner.set_heads(heads, outputs + [activity.buffer for activity in self.activities])
         self._set_backward()
         self.runner_optimizer: Any = self.optimizer and self.optimizer.implementation_in("compiled")(
             self.optimizer, is_double
@@ -81,6 +89,15 @@ class CompiledEngine(Engine):
         weight = objective.loss_weight
         return Head(math.prod(shape[:-1]), shape[-1], function, reduction, weight, self.metric_means[index])
 
+    def _activity_head(self, activity: Activity) -> Head:
+        """What a layer's output adds to the loss: a loss without targets, divided by the batch size."""
+        regularizer, shape = activity.regularizer, activity.shape
+        element = getattr(regularizer, "implementation", None) == "ElementPenalty"
+        function = (penalties.ElementActivity if element else penalties.PythonActivity)(
+            regularizer, shape, self.dtype == np.float64
+        )
+        return Head(1, math.prod(shape), function, "sum_over_batch_size", 1.0, [])
+
     def _set_backward(self) -> None:
         accumulate = [[delta == "add" for delta in step.input_deltas] for step in self.backward_steps]
         linked = [link for link in self.links if link is not None]
@@ -101,6 +118,22 @@ class CompiledEngine(Engine):
                 self.runner_optimizer, self.store.values, self.gradient_vector, self.slots, self.segments()
             )
             self.runner.set_optimizer(self.runner_optimizer, segments)
+        self._bind_regularizers()
+
+    def _bind_regularizers(self) -> None:
+        """Tell the runner what trainable variables add to the loss, and what they are held to."""
+        added = [
+            compiled_for(penalties, v.regularizer, "PythonPenalty")(v.regularizer, v.array.reshape(-1), v.shape, v.offset)
+            for v in self.trainable
+            if v.regularizer is not None
+        ]
+        self.runner.set_penalties(penalties.Penalties(added, self.gradient_vector) if added else None)
+        held = [
+            compiled_for(projections, v.constraint, "PythonProjection")(v.constraint, v.array.reshape(-1), v.shape)
+            for v in self.trainable
+            if v.constraint is not None
+        ]
+        self.runner.set_projections(projections.Projections(held) if held else None)
 
     def _uses(self) -> dict[Variable, list[tuple[int, int]]]:
         """For each variable whose gradient is wanted: the steps that use it, and as which of their parameters."""
@@ -141,6 +174,10 @@ class CompiledEngine(Engine):
         for buffer, objective in zip(self.plan.outputs, self.objectives, strict=False):
             if objective.loss:
                 deltas.touch(buffer, n)
+        for activity in self.activities:
+            values.touch(activity.buffer, n)
+            if activity.buffer in self.with_delta:
+                deltas.touch(activity.buffer, n)
         for index, step in enumerate(self.plan.steps):
             moments = [index]
             if index in backward:
@@ -185,7 +222,7 @@ class CompiledEngine(Engine):
         arenas = [aligned_zeros(total + PADDING, self.dtype) for _ in range(1 if together else count)]
         places = offsets[:n], offsets[n : 2 * n], offsets[2 * n :]
         return [
-            Context(rows, arenas[index % len(arenas)], self.plan.widths, *places, scratch, len(self.objectives))
+            Context(rows, arenas[index % len(arenas)], self.plan.widths, *places, scratch, len(self.runner.heads))
             for index in range(count)
         ]
 
@@ -231,7 +268,7 @@ class CompiledEngine(Engine):
         """Make room for training or testing on batches of so many samples; whether they pass in tiles."""
         if rows * max(self.plan.widths) > MAX_DIMENSION:
             raise ValueError(f"A batch of {rows} samples of this network is larger than BLAS can be told. Use fewer.")
-        whole = self.sees_whole(training) or any(o.loss is not None and o.loss.alone for o in self.objectives)
+        whole = self.sees_whole(training) or any(head.alone for head in self.runner.heads)
         tiled = rows >= 2 * self._tile() and not whole
         if tiled:
             self.reserve_tiles(rows, count)
@@ -350,7 +387,8 @@ class CompiledEngine(Engine):
     def losses(self) -> tuple[float, list[float]]:
         """Means since the last reset: the total loss, and the loss of each output."""
         count = self.runner.loss_count or 1.0
-        return self.runner.loss_total / count, [total / count for total in self.runner.head_losses()]
+        totals = self.runner.head_losses()[: len(self.objectives)]
+        return self.runner.loss_total / count, [total / count for total in totals]
 
     def metric_sums(self) -> list[list[tuple[float, float]]]:
         """(total, count) since the last reset, for each metric of each output."""

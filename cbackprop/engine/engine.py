@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cbackprop.losses.loss import Loss
 from cbackprop.metrics.metric import RowMean
 from cbackprop.optimizers.optimizer import Optimizer
-from cbackprop.plan.plan import Plan, Step
+from cbackprop.plan.plan import Plan
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
 __all__ = ["Data", "Engine", "Objective", "Tick"]
@@ -93,11 +93,16 @@ class Engine:
         self.optimizer = optimizer
         chosen = set(trainable)
         self.trainable = [variable for variable in plan.variables if variable in chosen]
+        self.alone = [step.layer.alone for step in plan.steps]  # as it is now: a layer may be frozen later
         self.lock = threading.RLock()
         _engines.add(self)
         self.predictions_in_training = 0
         self.links = [self._link(index) for index in range(len(self.objectives))]
+        # Without objectives the network only predicts, and what its layers' outputs would add to a loss does not count.
+        self.activities = plan.activities if self.objectives else []
         with_loss = [b for b, objective in zip(plan.outputs, self.objectives, strict=False) if objective.loss]
+        with_loss += [activity.buffer for activity in self.activities]
+        self.with_delta = plan.buffers_behind(self.trainable)
         linked = [link for link in self.links if link is not None]
         self.backward_steps = plan.backward_steps(set(self.trainable), with_loss, linked)
         self.store: ParameterStore | None = None
@@ -107,12 +112,13 @@ class Engine:
 
     def sees_whole(self, training: bool) -> bool:
         """Whether a layer must see every batch of such a run as a whole, so that none can be divided."""
-        return any(self.is_alone(step, training) for step in self.plan.steps)
+        return any(self.is_alone(index, training) for index in range(len(self.plan.steps)))
 
-    def is_alone(self, step: Step, training: bool) -> bool:
+    def is_alone(self, index: int, training: bool) -> bool:
         """Whether a step must see every batch of such a run as a whole."""
+        step = self.plan.steps[index]
         training = training if step.training is None else step.training
-        return step.layer.alone == "always" or (step.layer.alone == "in_training" and training)
+        return self.alone[index] == "always" or (self.alone[index] == "in_training" and training)
 
     def _link(self, index: int) -> int | None:
         """The step that the loss of an output takes over, where link and loss cancel."""

@@ -16,6 +16,7 @@ from cbackprop.engine.engine import Array, Data, Engine, Tick
 from cbackprop.reference.layers.layer import Batch
 from cbackprop.reference.optimizers.optimizer import Segment
 from cbackprop.threads import limited
+from cbackprop.variable import Variable
 
 __all__ = ["ReferenceEngine"]
 
@@ -128,6 +129,11 @@ class ReferenceEngine(Engine):
                 _, row_values, _ = twin.evaluate(targets[metric.target_kind], prediction)
                 counts = weights if is_weighted and weights is not None else np.ones(len(row_values))
                 sums += (float(row_values @ counts), float(counts.sum()))
+        for activity in self.activities:
+            output = values[activity.buffer].reshape(-1, *activity.shape)
+            total += float(activity.regularizer(output)) / samples
+            deltas[activity.buffer] = np.asarray(activity.regularizer.gradient(output) / samples, self.dtype)
+        total += sum(float(variable.regularizer(variable.array)) for variable in self._regularized())
         self.loss_total += total * samples
         self.loss_count += samples
         return deltas
@@ -150,16 +156,26 @@ class ReferenceEngine(Engine):
                 elif mode == "write":
                     self.view(self.gradient_vector, variable)[...] = value
 
+        for variable in self._regularized():
+            self.view(self.gradient_vector, variable)[...] += variable.regularizer.gradient(variable.array)
+
+    def _regularized(self) -> list[Variable]:
+        """The variables that add something to the loss."""
+        return [variable for variable in self.trainable if variable.regularizer is not None]
+
     def update(self) -> None:
         """Step 4: the optimizer changes the parameters against their gradients."""
         if self.optimizer is not None:
             self.optimizer.iterations = self.iteration
             self.update_rule.step(self.optimizer.learning_rate, self.iteration, self.update_segments)
+            for variable in self.trainable:
+                if variable.constraint is not None:
+                    variable.assign(variable.constraint(variable.numpy()))
 
     def finish(self, training: bool) -> None:
         """And layers that saw the whole batch change what no gradient reaches."""
-        for step, layer, parameters in zip(self.plan.steps, self.layers, self.parameters, strict=True):
-            if self.is_alone(step, training):
+        for index, (layer, parameters) in enumerate(zip(self.layers, self.parameters, strict=True)):
+            if self.is_alone(index, training):
                 layer.finish(parameters)
 
     # Without training

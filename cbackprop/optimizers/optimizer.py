@@ -192,6 +192,9 @@ class Optimizer(Spec):
         for column, vector in zip([arrays, *zip(*slots.values(), strict=True)], [values, *flat_slots], strict=True):
             for array, (begin, end, _) in zip(column, segments, strict=True):
                 array[...] = vector[begin:end].reshape(array.shape)
+        for variable in variables:
+            if isinstance(variable, Variable) and variable.constraint is not None:
+                variable.assign(variable.constraint(variable.numpy()))
 
     def _slots_of(self, variables: list[Any], arrays: list[NDArray[Any]]) -> dict[Any, list[NDArray[Any]]]:
         """What is remembered of each variable, or of each array by its place in the list; zeros at first."""

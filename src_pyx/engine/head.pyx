@@ -94,6 +94,11 @@ cdef class Head:
         for i, metric in enumerate(self.metrics):
             metric.values = &memory[(3 + i) * rows]
 
+    @property
+    def alone(self) -> bool:
+        """Whether the loss must be called once with a whole batch."""
+        return self.is_alone()
+
     cdef bint is_alone(self) noexcept nogil:
         """Whether the loss must be called once with a whole batch."""
         return self.loss is not None and self.loss.alone
