@@ -1,6 +1,8 @@
 """Layers: what a network is made of."""
 
 from cbackprop.layers.activation import ELU, Activation, ActivationLayer, LeakyReLU, ReLU, Softmax
+from cbackprop.layers.activity_regularization import ActivityRegularization
+from cbackprop.layers.batch_normalization import BatchNormalization
 from cbackprop.layers.dense import Dense
 from cbackprop.layers.dropout import Dropout
 from cbackprop.layers.input import Input, InputLayer
@@ -24,6 +26,12 @@ from cbackprop.layers.merging import (
     multiply,
     subtract,
 )
+from cbackprop.layers.normalization import (
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
 from cbackprop.layers.prelu import PReLU
 from cbackprop.layers.reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 
@@ -31,17 +39,21 @@ __all__ = [
     "ELU",
     "Activation",
     "ActivationLayer",
+    "ActivityRegularization",
     "Add",
     "Average",
+    "BatchNormalization",
     "Concatenate",
     "Dense",
     "Dot",
     "Dropout",
     "Flatten",
+    "GroupNormalization",
     "Identity",
     "Input",
     "InputLayer",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
     "Maximum",
     "Merge",
@@ -49,11 +61,13 @@ __all__ = [
     "Multiply",
     "PReLU",
     "Permute",
+    "RMSNormalization",
     "ReLU",
     "RepeatVector",
     "Reshape",
     "Softmax",
     "Subtract",
+    "UnitNormalization",
     "add",
     "average",
     "concatenate",
