@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import math
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,12 @@ from cbackprop.compiled.engine.engine import Engine as Runner
 from cbackprop.compiled.engine.gradients import Gradients
 from cbackprop.compiled.engine.head import Head, MetricSum
 from cbackprop.compiled.kernels.blas import MAX_DIMENSION
+from cbackprop.compiled.metrics.tally import Called
 from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.compiled.regularizers import penalties
 from cbackprop.engine.engine import Array, Data, Engine, Objective, Tick
+from cbackprop.metrics.metric import Metric, RowMean
+from cbackprop.metrics.tally import Tally
 from cbackprop.plan.arena import Lifetime, place
 from cbackprop.plan.plan import Activity, Step
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
@@ -59,9 +63,9 @@ class CompiledEngine(Engine):
             training = -1 if step.training is None else int(step.training)
             self.runner.connect(index, step.inputs, step.output, training, index)
         outputs = self.plan.outputs[: len(self.objectives)]
-        self.metric_means = [
-            [MetricSum(metric.row_function(False, self.dtype.name), weighted) for metric, weighted in objective.metrics]
-            for objective in self.objectives
+        self.metric_states = [
+            [self._metric(index, metric, weighted) for metric, weighted in objective.metrics]
+            for index, objective in enumerate(self.objectives)
         ]
         heads = [self._head(index, objective) for index, objective in enumerate(self.objectives)]
         heads += [self._activity_head(activity) for activity in self.activities]
@@ -87,7 +91,18 @@ class CompiledEngine(Engine):
         function = loss and loss.row_function(self.links[index] is not None, self.dtype.name)
         reduction = (loss and loss.reduction) or "sum"
         weight = objective.loss_weight
-        return Head(math.prod(shape[:-1]), shape[-1], function, reduction, weight, self.metric_means[index])
+        return Head(math.prod(shape[:-1]), shape[-1], function, reduction, weight, self.metric_states[index])
+
+    def _metric(self, index: int, metric: Metric, weighted: bool) -> Any:
+        """What adds batches of an output to a metric: compiled code, or a call of the metric itself."""
+        shape = self.plan.output_shapes[index]
+        if not metric.runs_in_c():
+            classes = self.objectives[index].target_kind(metric) == "index"
+            return Called(metric, shape, classes, self.dtype == np.float64, weighted)
+        if isinstance(metric, Tally):
+            return metric.tally(shape[-1], self.dtype.name, weighted)
+        assert isinstance(metric, RowMean)
+        return MetricSum(metric.row_function(False, self.dtype.name), weighted)
 
     def _activity_head(self, activity: Activity) -> Head:
         """What a layer's output adds to the loss: a loss without targets, divided by the batch size."""
@@ -113,11 +128,7 @@ class CompiledEngine(Engine):
         parts = [part for variable, those in uses.items() for part in self._parts(variable, those, finest)]
         self.runner.set_gradients(Gradients(self.runner.layers, self.gradient_vector, whole, parts))
         if self.optimizer is not None:
-            assert self.store is not None
-            segments = SegmentList(
-                self.runner_optimizer, self.store.values, self.gradient_vector, self.slots, self.segments()
-            )
-            self.runner.set_optimizer(self.runner_optimizer, segments)
+            self.runner.set_optimizer(self.runner_optimizer, SegmentList(self.runner_optimizer, self.segments()))
         self._bind_regularizers()
 
     def _bind_regularizers(self) -> None:
@@ -266,7 +277,9 @@ class CompiledEngine(Engine):
 
     def _reserve(self, rows: int, count: int, training: bool) -> bool:
         """Make room for training or testing on batches of so many samples; whether they pass in tiles."""
-        if rows * max(self.plan.widths) > MAX_DIMENSION:
+        skipped = self.runner.unstored()
+        widest = max(width for buffer, width in enumerate(self.plan.widths) if buffer not in skipped)
+        if rows * widest > MAX_DIMENSION:
             raise ValueError(f"A batch of {rows} samples of this network is larger than BLAS can be told. Use fewer.")
         whole = self.sees_whole(training) or any(head.alone for head in self.runner.heads)
         tiled = rows >= 2 * self._tile() and not whole
@@ -291,7 +304,7 @@ class CompiledEngine(Engine):
             raise RuntimeError("The model is in the middle of a batch: it cannot be used now.")
         self.bind()
         if self.optimizer is not None:
-            self.runner.iteration = self.optimizer.iterations
+            self.runner.iteration = self.optimizer.batches
         self.runner.set_feeds(data.inputs, self.plan.inputs, data.values, data.classes, data.weights)
 
     def train(
@@ -312,12 +325,13 @@ class CompiledEngine(Engine):
             self._begin(data)
             tiled = self._reserve(batch_size, count, training)
             self.runner.stage(order is not None)
-            rate = self.optimizer.learning_rate if self.optimizer is not None else 0.0
+            if self.optimizer is not None:
+                self.runner_optimizer.read_rate()
             try:
-                self.runner.train(order, start, stop, batch_size, rate, tiled, update, training, count, tick)
+                self.runner.train(order, start, stop, batch_size, tiled, update, training, count, tick)
             finally:
                 if self.optimizer is not None and update:
-                    self.optimizer.iterations = self.runner.iteration
+                    self.optimizer.batches = self.runner.iteration
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
         """Add the loss and metrics of all samples to the means."""
@@ -329,8 +343,10 @@ class CompiledEngine(Engine):
             self.runner.stage(False)
             self.runner.test(0, len(data), batch_size, tiled, training, count, tick)
 
-    def predict(self, inputs: list[Array], batch_size: int, training: bool = False, tick: Tick = None) -> list[Array]:
-        """The outputs for all samples."""
+    def predict(
+        self, inputs: list[Any], batch_size: int, training: bool = False, tick: Tick = None, check: bool = False
+    ) -> list[Array] | None:
+        """The outputs for all samples; ``None`` if `check` finds that an input is not finite."""
         with self.lock, self._blas():
             samples = len(inputs[0])
             alone = self.sees_whole(training)
@@ -340,10 +356,10 @@ class CompiledEngine(Engine):
             self.runner.stage(False)
             self.runner.iteration = self.draw_count(training)
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
-            self.runner.predict(0, samples, self.plan.outputs, results, training, count, tick)
+            finite = self.runner.predict(0, samples, self.plan.outputs, results, training, count, tick, check)
             if alone and training:
                 self.tile_memory = (0, 0)  # such a tile does not suit the caches: the next run makes its own
-            return results
+            return results if finite else None
 
     def predict_now(self, x: Array) -> Array | None:
         """The output for a few samples, if this network has one input and one output, and `x` fits it as it is.
@@ -367,6 +383,21 @@ class CompiledEngine(Engine):
             finite = self.runner.predict_now(x, result, self.plan.inputs[0], self.plan.outputs[0])
             return result if finite else None
 
+    @contextmanager
+    def kept_threads(self) -> Iterator[None]:
+        """Meanwhile, threads wait for the next run when one ends. Starting them takes as long as a small epoch."""
+        with self.lock:
+            self.runner.keep_team(True)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.runner.keep_team(False)
+
+    def forget_threads(self) -> None:
+        """In a child process: threads stayed behind in the parent."""
+        self.runner.forget_team()
+
     def reset(self) -> None:
         """Start new means of losses and metrics, once no other thread is running."""
         with self.lock:
@@ -374,15 +405,15 @@ class CompiledEngine(Engine):
 
     def sums(self) -> Any:
         """What `restore` takes: everything added up since the last reset."""
-        return self.runner.sums(), self.metric_sums()
+        return self.runner.sums(), self.metric_snapshots()
 
     def restore(self, sums: Any) -> None:
         """Go on adding to what `sums` returned."""
         totals, metrics = sums
         self.runner.set_sums(*totals)
-        for means, values in zip(self.metric_means, metrics, strict=True):
-            for mean, (total, count) in zip(means, values, strict=True):
-                mean.total, mean.count = total, count
+        for states, values in zip(self.metric_states, metrics, strict=True):
+            for state, value in zip(states, values, strict=True):
+                state.restore(value)
 
     def losses(self) -> tuple[float, list[float]]:
         """Means since the last reset: the total loss, and the loss of each output."""
@@ -390,9 +421,9 @@ class CompiledEngine(Engine):
         totals = self.runner.head_losses()[: len(self.objectives)]
         return self.runner.loss_total / count, [total / count for total in totals]
 
-    def metric_sums(self) -> list[list[tuple[float, float]]]:
-        """(total, count) since the last reset, for each metric of each output."""
-        return [[(mean.total, mean.count) for mean in means] for means in self.metric_means]
+    def metric_snapshots(self) -> list[list[Any]]:
+        """What `restore` of each metric of each output takes: everything added up since the last reset."""
+        return [[state.snapshot() for state in states] for states in self.metric_states]
 
 
 class _Spans:

@@ -37,7 +37,7 @@ class Engine:
     def allocate_heads(self, samples: int) -> None: ...
     def set_feeds(
         self,
-        input_arrays: list[Array],
+        input_arrays: list[Any],
         inputs: list[int],
         values: list[Array | None],
         classes: list[Array | None],
@@ -52,7 +52,6 @@ class Engine:
         start: int,
         stop: int,
         batch_size: int,
-        learning_rate: float,
         tiled: bool,
         update: bool = True,
         training: bool = True,
@@ -78,7 +77,11 @@ class Engine:
         training: bool = False,
         threads: int = 1,
         tick: Callable[[int], None] | None = None,
-    ) -> None: ...
+        check: bool = False,
+    ) -> bool: ...
+    def unstored(self) -> list[int]: ...
+    def keep_team(self, kept: bool) -> None: ...
+    def forget_team(self) -> None: ...
     def predict_now(self, x: Array, result: Array, source: int, output: int) -> bool: ...
     def reset(self) -> None: ...
     def sums(self) -> tuple[float, float, list[float]]: ...

@@ -3,12 +3,14 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from cbackprop.compiled.engine.failure cimport Failure
+from cbackprop.compiled.kernels.rows cimport SparseRows
 
 
 cdef struct Buffer:
     void* value             # (rows, width): what a layer computed
     void* delta             # (rows, width): dL/dvalue; NULL where nobody needs it
     Py_ssize_t width        # elements in one row
+    const SparseRows* sparse    # the value, if only layers that take such rows read it; NULL elsewhere
 
 
 cdef struct Parameter:
@@ -48,6 +50,7 @@ cdef class Layer:
     cdef readonly Py_ssize_t scratch_width
     cdef readonly int alone     # NEVER, IN_TRAINING or ALWAYS
     cdef readonly bint calls_blas   # so that BLAS must be held to one thread meanwhile
+    cdef readonly bint takes_sparse     # its inputs may be given as sparse rows
     cdef Py_ssize_t index
     cdef bint is_double
     cdef int training       # 0 or 1 if the call fixed it, -1 if the batch says so
