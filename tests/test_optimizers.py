@@ -436,7 +436,9 @@ def test_bad_arguments(name):
             value, words = NUMBERS[argument]
             if (name, argument) == ("Lion", "beta_1"):
                 value, words = 0.0, "greater than 0 and at most 1"
-            with pytest.raises(ValueError, match=f"^{argument} must be {words}.*, but got {value}" if words else "finite"):
+            with pytest.raises(
+                ValueError, match=f"^{argument} must be {words}.*, but got {value}" if words else "finite"
+            ):
                 cls(**{argument: value})
             with pytest.raises(ValueError, match=f"^{argument} must be finite"):
                 cls(**{argument: math.nan})

@@ -59,8 +59,10 @@ def check_weight(w: Any) -> NDArray[Any]:
 
 
 def check_axis(axis: Any) -> int | list[int]:
-    """`axis` as an integer or a list of them; ``TypeError`` for anything else."""
+    """`axis` as an integer or a list of them; ``TypeError`` for anything else, ``ValueError`` for no axis."""
     if isinstance(axis, (list, tuple)):
+        if not axis:
+            raise ValueError("axis must name at least one axis, but got an empty list.")
         return [check_integer("every element of axis", item) for item in axis]
     return check_integer("axis", axis)
 

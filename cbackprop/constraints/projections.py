@@ -26,6 +26,11 @@ class NormConstraint(Constraint):
     # minimum, maximum, rate
     limits: tuple[float, float, float]
 
+    def joins_axes(self, ndim: int) -> bool:
+        """Whether the axes are neighbours in a weight of so many axes."""
+        axes = axes_of(self.axis, ndim)
+        return axes == tuple(range(axes[0], axes[-1] + 1))
+
     def __call__(self, w: ArrayLike) -> NDArray[Any]:
         """The weight with its norms along `axis` limited.
 

@@ -46,9 +46,31 @@ def find(package: str, implementation: str) -> Any:
     return getattr(importlib.import_module(f"cbackprop.{package}.{module}"), name)
 
 
-def compiled_for(module: Any, spec: Any, in_python: str) -> Any:
-    """The compiled class of a regularizer or constraint; the one that calls it, if it is in Python."""
-    return getattr(module, getattr(spec, "implementation", None) or in_python)
+def compiled_name(spec: Any) -> str | None:
+    """The compiled class of a regularizer or constraint; ``None`` if a user has written it, or changed it, in Python."""
+    for cls in type(spec).__mro__:
+        if "implementation" in cls.__dict__:
+            name: str | None = cls.__dict__["implementation"]
+            return name
+        if "__call__" in cls.__dict__ or "gradient" in cls.__dict__:
+            return None
+    return None
+
+
+def penalty_of(variable: Variable) -> Any:
+    """What adds a variable's regularizer to loss and gradient."""
+    kind = getattr(penalties, compiled_name(variable.regularizer) or "PythonPenalty")
+    return kind(variable.regularizer, variable.array.reshape(-1), variable.shape, variable.offset)
+
+
+def projection_of(variable: Variable) -> Any:
+    """What holds a variable to its constraint. Norms along axes that are no neighbours are left to NumPy."""
+    constraint = variable.constraint
+    name = compiled_name(constraint)
+    if name == "NormConstraint" and not constraint.joins_axes(variable.ndim):
+        name = None
+    kind = getattr(projections, name or "PythonProjection")
+    return kind(constraint, variable.array.reshape(-1), variable.shape)
 
 
 class CompiledEngine(Engine):
@@ -107,7 +129,7 @@ class CompiledEngine(Engine):
     def _activity_head(self, activity: Activity) -> Head:
         """What a layer's output adds to the loss: a loss without targets, divided by the batch size."""
         regularizer, shape = activity.regularizer, activity.shape
-        element = getattr(regularizer, "implementation", None) == "ElementPenalty"
+        element = compiled_name(regularizer) == "ElementPenalty"
         function = (penalties.ElementActivity if element else penalties.PythonActivity)(
             regularizer, shape, self.dtype == np.float64
         )
@@ -133,17 +155,9 @@ class CompiledEngine(Engine):
 
     def _bind_regularizers(self) -> None:
         """Tell the runner what trainable variables add to the loss, and what they are held to."""
-        added = [
-            compiled_for(penalties, v.regularizer, "PythonPenalty")(v.regularizer, v.array.reshape(-1), v.shape, v.offset)
-            for v in self.trainable
-            if v.regularizer is not None
-        ]
+        added = [penalty_of(variable) for variable in self.trainable if variable.regularizer is not None]
         self.runner.set_penalties(penalties.Penalties(added, self.gradient_vector) if added else None)
-        held = [
-            compiled_for(projections, v.constraint, "PythonProjection")(v.constraint, v.array.reshape(-1), v.shape)
-            for v in self.trainable
-            if v.constraint is not None
-        ]
+        held = [projection_of(variable) for variable in self.trainable if variable.constraint is not None]
         self.runner.set_projections(projections.Projections(held) if held else None)
 
     def _uses(self) -> dict[Variable, list[tuple[int, int]]]:
