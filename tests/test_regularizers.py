@@ -130,23 +130,20 @@ def test_activities_in_a_graph(engine, rng):
 @pytest.mark.parametrize("where", ["kernel_regularizer", "activity_regularizer"])
 def test_an_exception_in_python_changes_nothing(engine, where, rng):
     class Failing(Quartic):
-        calls = 0
+        fails = False
 
         def __call__(self, x):
-            Failing.calls += 1
-            if Failing.calls > 3:
-                raise ZeroDivisionError("mine")
-            return super().__call__(x)
+            return 1 / 0 if Failing.fails else super().__call__(x)
 
-    Failing.calls = 0
+    Failing.fails = False
     model = regularized(Failing(), where)
     model.compile("sgd", "mse", engine=engine)
     x, y = networks.data_for(model, 8, rng)
-    weights = []
-    with pytest.raises(ZeroDivisionError, match="mine"):
-        for _ in range(4):
-            weights = model.get_weights()
-            model.train_on_batch(x, y)
+    model.train_on_batch(x, y)
+    weights = model.get_weights()
+    Failing.fails = True
+    with pytest.raises(ZeroDivisionError):
+        model.train_on_batch(x, y)
     for old, new in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -192,7 +189,7 @@ def test_refuses():
         layers.Dense(3, bias_regularizer="orthogonal_regularizer")(cb.Input((2,)))
     with pytest.raises(TypeError, match=r"needs a method gradient\(x\)"):
         layers.Dense(3, kernel_regularizer=lambda w: 0.0)
-    with pytest.raises(ValueError, match="Did you mean 'l1_l2'|Did you mean"):
+    with pytest.raises(ValueError, match="Did you mean"):
         layers.Dense(3, kernel_regularizer="l1l3")
     with pytest.raises(TypeError, match="x must hold real numbers"):
         regularizers.L2()(["a"])

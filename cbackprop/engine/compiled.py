@@ -47,7 +47,7 @@ def find(package: str, implementation: str) -> Any:
 
 
 def compiled_name(spec: Any) -> str | None:
-    """The compiled class of a regularizer or constraint; ``None`` if a user has written it, or changed it, in Python."""
+    """The compiled class of a regularizer or constraint; ``None`` if a user wrote it, or changed it, in Python."""
     for cls in type(spec).__mro__:
         if "implementation" in cls.__dict__:
             name: str | None = cls.__dict__["implementation"]

@@ -18,9 +18,9 @@ cdef void limit_norms(
     floating* w,            # (outer, n, inner) IN and OUT
 ) noexcept nogil:
     """w = w desired / (epsilon + norm), norm along the axis n, desired = rate clip(norm) + (1 - rate) norm."""
-    cdef Py_ssize_t o, k, j
+    cdef Py_ssize_t _, k, j
     cdef double norm
-    for o in range(outer):
+    for _ in range(outer):
         memset(norms, 0, inner * sizeof(double))
         for k in range(n):
             for j in range(inner):

@@ -1,6 +1,7 @@
 """Normalization: of groups of a sample's elements, and of channels over a batch.
 
-Sums are taken in double precision, in eight parts that do not wait for each other, and in an order that depends on nothing but their length.
+Sums are taken in double precision, in eight parts that do not wait for each other, and in an order that depends on
+nothing but their length.
 """
 
 import numpy as np
@@ -102,14 +103,14 @@ cdef void normalization_forward(
     floating* y,                # (rows, width) OUT
 ) noexcept nogil:
     """y = gamma (x - shift) / root + beta."""
-    cdef Py_ssize_t n = layout.repeats * layout.run, g, r, k, j
+    cdef Py_ssize_t n = layout.repeats * layout.run, g, _, k, j
     cdef const floating* from_
     cdef floating* to
     cdef const floating* scale
     cdef const floating* offset
     cdef double mean, spread
     cdef floating shift, inverse
-    for r in range(rows):
+    for _ in range(rows):
         for g in range(layout.groups):
             mean = spread = 0
             if rule.about_mean:
@@ -152,12 +153,15 @@ cdef void normalization_backward(
     bint add,
     floating* dx,               # (rows, width) OUT
 ) noexcept nogil:
-    """dx = (g - a - b (x - center) / root) / root, g = gamma dy, a = mean of g or 0, b = factor sum g (x - shift) / root."""
-    cdef Py_ssize_t n = layout.repeats * layout.run, g, r, k, j, at
+    """dx = (g - a - b (x - center) / root) / root with g = gamma dy.
+
+    a is the mean of g, or 0 where the mean is not subtracted; b = factor sum of g (x - shift) / root.
+    """
+    cdef Py_ssize_t n = layout.repeats * layout.run, g, _, k, j, at
     cdef const floating* scale
     cdef double total, product
     cdef floating shift, inverse, a, b, delta
-    for r in range(rows):
+    for _ in range(rows):
         for g in range(layout.groups):
             total = product = 0
             inverse = kept[1]
