@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-__all__ = ["ParameterStore", "Variable", "aligned_zeros"]
+__all__ = ["ParameterStore", "Variable", "aligned_zeros", "are_blank", "blank_variables"]
 
 # Every variable starts at a cache line.
 ALIGNMENT = 64
+
+
+# While a model is made whose weights come from a file: how many numbers the file still has for them.
+_left_to_make: ContextVar[int | None] = ContextVar("elements left to make", default=None)
+
+
+@contextmanager
+def blank_variables(elements: int) -> Iterator[None]:
+    """Make variables of zeros without their initializers, `elements` numbers at most."""
+    token = _left_to_make.set(elements)
+    try:
+        yield
+    finally:
+        _left_to_make.reset(token)
+
+
+def are_blank() -> bool:
+    """Whether variables that are made now are still to get their values."""
+    return _left_to_make.get() is not None
 
 
 def aligned_zeros(size: int, dtype: DTypeLike) -> NDArray[Any]:
@@ -109,7 +130,16 @@ class Variable:
         self.trainable = trainable
         self.regularizer = regularizer
         self.constraint = constraint
-        ParameterStore([self], [self.check(initializer(self.shape, dtype=dtype))], dtype)
+        ParameterStore([self], [self._first_value(initializer)], dtype)
+
+    def _first_value(self, initializer: Callable[..., ArrayLike]) -> NDArray[Any]:
+        left = _left_to_make.get()
+        if left is None:
+            return self.check(initializer(self.shape, dtype=self.dtype))
+        if self.size > left:
+            raise ValueError(f"Weight {self.name!r} of shape {self.shape} is larger than all that the file holds.")
+        _left_to_make.set(left - self.size)
+        return np.zeros(self.shape, self.dtype)
 
     @property
     def array(self) -> NDArray[Any]:

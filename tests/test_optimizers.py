@@ -44,8 +44,10 @@ OWN = {
     "Lion": [{}, {"beta_1": 1.0, "beta_2": 0.0}],
     "Rprop": [{}, {"eta_minus": 0.3, "eta_plus": 2.0, "min_step": 0.01, "max_step": 0.1}],
     "Adafactor": [{}, {"beta_2_decay": -0.5, "clip_threshold": 0.5, "epsilon_2": 1.0}],
-    "Muon": every(nesterov=[False, True], rms_rate=[None, 0.2])
-    + [{"adam_lr_ratio": 2.0, "adam_weight_decay": None, "ns_steps": 2}],
+    "Muon": [
+        *every(nesterov=[False, True], rms_rate=[None, 0.2]),
+        {"adam_lr_ratio": 2.0, "adam_weight_decay": None, "ns_steps": 2},
+    ],
 }
 # Every way of what all optimizers share.
 SHARED = [

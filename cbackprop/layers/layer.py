@@ -15,7 +15,7 @@ from cbackprop.registry import Registry
 from cbackprop.spec import Spec
 from cbackprop.tensor import KerasTensor, Node, Shape, flatten, is_symbolic
 from cbackprop.validation import check_boolean, check_integer, check_number
-from cbackprop.variable import Variable
+from cbackprop.variable import Variable, are_blank
 
 __all__ = ["Layer", "check_penalty", "clear_names", "registry", "unique_name"]
 
@@ -206,6 +206,8 @@ class Layer(Spec):
 
     def _try(self, variable: Variable) -> None:
         """Refuse a regularizer or a constraint that cannot take the weight: training calls them without a way back."""
+        if are_blank():
+            return
         if variable.regularizer is not None:
             check_penalty(variable.regularizer, variable.array.copy(), variable.name)
         if variable.constraint is not None:

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from cbackprop import saving
 from cbackprop.layers import Input, Layer
 from cbackprop.layers.layer import check_training, registry
 from cbackprop.models import configs
@@ -14,6 +15,7 @@ from cbackprop.models.summary import summary_text
 from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import Graph
 from cbackprop.plan.plan import Plan
+from cbackprop.saving.model_file import restore_training
 from cbackprop.tensor import KerasTensor, Node, flatten, is_symbolic, map_structure
 from cbackprop.variable import Variable
 
@@ -243,6 +245,22 @@ class Model(Trainer, Layer):
         """Print a table of the layers, their output shapes and their numbers of weights."""
         print_fn(summary_text(self, line_length))
 
+    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None) -> None:
+        """Write the whole model to a file; see `saving.save_model`."""
+        saving.save_model(self, filepath, overwrite, zipped)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None) -> None:
+        """Write weights and the state of the optimizer to a file; see `saving.save_weights`."""
+        saving.save_weights(self, filepath, overwrite, max_shard_size)
+
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
+        """Take weights and the state of the optimizer from a file; see `saving.load_weights`."""
+        saving.load_weights(self, filepath, skip_mismatch, **kwargs)
+
+    def restore_training(self, filepath: Any) -> None:
+        """Go back to where training was when `save_weights` wrote a file, and let the next `fit` go on from there."""
+        restore_training(self, filepath)
+
     def get_config(self) -> dict[str, Any]:
         """The whole graph as plain values."""
         return configs.functional_config(self)
@@ -250,7 +268,8 @@ class Model(Trainer, Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         """A new model, with new weights, of the graph that `get_config` described."""
-        return configs.functional_from_config(cls, config)
+        with saving.CustomObjectScope(custom_objects):
+            return configs.functional_from_config(cls, config)
 
     def to_json(self) -> str:
         """`get_config` with the class's name, as JSON."""

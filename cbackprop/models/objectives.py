@@ -15,7 +15,15 @@ from cbackprop.metrics import Metric
 from cbackprop.models.data import OutputNeeds
 from cbackprop.validation import check_number
 
-__all__ = ["log_names", "named_results", "needs_of", "resolve_objectives"]
+__all__ = ["log_names", "more_is_better", "named_results", "needs_of", "resolve_objectives"]
+
+# Words in the names of metrics of which more is better.
+RISING = (
+    *("Accuracy", "AUC", "Precision", "Recall", "Specificity", "TruePositives", "TrueNegatives", "IoU"),
+    *("Score", "Similarity", "Correlation"),
+)
+# Metrics of which less is better, and that are no losses.
+FALLING = ("FalsePositives", "FalseNegatives", "RootMeanSquaredError", "LogCoshError")
 
 
 def resolve_objectives(model: Any, settings: dict[str, Any]) -> list[Objective]:
@@ -146,3 +154,11 @@ def named_results(name: str, result: Any) -> dict[str, Any]:
     if array.dtype.kind not in "fiub":
         raise TypeError(f"The result of metric {name!r} must be numbers, but is {result!r}.")
     return {name: float(array.item()) if array.size == 1 else array.copy()}
+
+
+def more_is_better(metric: Metric) -> bool | None:
+    """Whether a metric grows with success: accuracies do, losses do not; ``None`` where its class does not tell."""
+    name = type(metric).__name__
+    if any(word in name for word in RISING):
+        return True
+    return False if name in FALLING or name in dict(losses.registry) else None

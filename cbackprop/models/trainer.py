@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop import optimizers
-from cbackprop.callbacks import Callback, CallbackList, History
+from cbackprop import optimizers, random
+from cbackprop.callbacks import Callback, CallbackList, History, ProgbarLogger
 from cbackprop.engine import ENGINES, Data, Engine, Objective
 from cbackprop.models.data import Samples, make_inputs, make_samples
 from cbackprop.models.gradient_check import GradientReport, check_gradients
 from cbackprop.models.inputs import sample_shape
-from cbackprop.models.objectives import log_names, named_results, needs_of, resolve_objectives
+from cbackprop.models.objectives import log_names, more_is_better, named_results, needs_of, resolve_objectives
+from cbackprop.models.place import Place, Resumption, check_place, formed_like
 from cbackprop.models.progress import Display
 from cbackprop.models.sources import ArraySource, Source, open_source
 from cbackprop.models.sources.batches import ran_out
@@ -35,13 +36,15 @@ class Trainer:
     """The part of `Model` that trains it."""
 
     stop_training: bool
+    stop_evaluating: bool
+    stop_predicting: bool
     output_structure: Any
     built: bool
 
     def __init__(self) -> None:
         self.optimizer: optimizers.Optimizer | None = None
         self.history: History | None = None
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.compiled = False
         self._settings: dict[str, Any] = {}
         self._trainable_when_compiled: list[Variable] | None = None
@@ -49,6 +52,8 @@ class Trainer:
         self._plan: Plan | None = None
         self._engine: Engine | None = None
         self._predictor: Engine | None = None
+        self._place: Place | None = None  # of the last run of fit
+        self._resumption: Resumption | None = None  # what the next one may go on from
 
     def _forget_engine(self) -> None:
         """What was prepared for another graph or other settings is of no use any more."""
@@ -57,7 +62,7 @@ class Trainer:
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: everything but the engines, which are built anew when needed."""
-        return self.__dict__ | {"_engine": None, "_predictor": None, "_plan": None}
+        return self.__dict__ | {"_engine": None, "_predictor": None, "_plan": None, "_place": None}
 
     # Settings
 
@@ -261,54 +266,128 @@ class Trainer:
                 opened.enter_context(validation)
                 validation.limit(validation_steps, validation_batch_size or source.batch_size)
             history = self.history = History()
-            params = {"verbose": verbose, "epochs": epochs, "steps": source.steps}
-            run = CallbackList([*_as_list(callbacks), history], self, params)
+            run = self._callbacks([callbacks, history], verbose=verbose, epochs=epochs, steps=source.steps)
             self.stop_training = False
             with engine.kept_threads(), Display(verbose, epochs, source.samples) as shown:
                 run.on_train_begin()
+                engine = self._prepare(source, "fit")  # going back to a backup may have taken another one
                 logs: dict[str, float] = {}
-                for epoch in range(initial_epoch, epochs):
+                place, left = self._begin_at(initial_epoch, source)
+                for epoch in range(place.epoch, epochs):
                     if source.exhausted:
                         ran_out()
                         break
+                    place.begin(epoch)
+                    engine.reset()
                     run.on_epoch_begin(epoch)
                     shown.begin(epoch)
-                    engine.reset()
-                    self._run_epoch(engine, source, run, shown)
+                    self._run_epoch(engine, source, run, shown, left)
+                    left = None
                     logs = self._logs(engine)
                     if validation is not None and frequency(epoch):
-                        run.on_test_begin()
-                        results = self._test(engine, validation)
-                        run.on_test_end(results)
+                        place.sums = engine.sums()
+                        results = self._test(engine, validation, run)
                         logs |= {f"val_{name}": value for name, value in results.items()}
                     shown.end(logs)
+                    place.begin(epoch + 1)
                     run.on_epoch_end(epoch, logs)
                     if self.stop_training:
                         break
                 if initial_epoch < epochs and self.optimizer is not None:
-                    self.optimizer.finalize_variable_values(engine.trainable)
+                    known = [v for v in engine.trainable if v in self.optimizer.slots]
+                    self.optimizer.finalize_variable_values(known)
                 run.on_train_end(logs)
         return history
 
-    def _run_epoch(self, engine: Engine, source: Source, run: CallbackList, shown: Display) -> None:
-        """One epoch: a call of the engine for each piece of the data, or for each batch if a callback asks for them."""
+    def _begin_at(self, epoch: int, source: Source) -> tuple[Place, dict[str, Any] | None]:
+        """Where a run begins: at an epoch, or where an interrupted one was left."""
+        place = self._place = Place(source, epoch)
+        found, self._resumption = self._resumption, None
+        left = None
+        if found is not None and (found.always or found.place["epoch"] == epoch):
+            left = place.go_to(found.place)
+        return place, left
+
+    def _run_epoch(
+        self, engine: Engine, source: Source, run: CallbackList, shown: Display, left: dict[str, Any] | None = None
+    ) -> None:
+        """One epoch: a call of the engine for each piece of the data, or for each batch if a callback asks for them.
+
+        The steps that were finished when the epoch was `left` are skipped.
+        """
+        assert self._place is not None
+        watched = run.watches_batches("train")
+        skip = left["step"] if left else 0
         tick = shown.tick(lambda: self._logs(engine))
+        watched = run.watches_batches("train")
+        skip = left["step"] if left else 0
         step = done = 0
         for piece in source.epoch():
-            size = piece.batch_size if run.watches_batches else piece.size
-            for start in range(piece.begin, piece.end, size):
+            steps = -(-piece.size // piece.batch_size)
+            skipped = min(max(skip - step, 0), steps)
+            begin = min(piece.begin + skipped * piece.batch_size, piece.end)
+            step, done = step + skipped, done + begin - piece.begin
+            if left is not None and step == skip:
+                self._restore_step(engine, left)
+                left = None
+            size = piece.batch_size if watched else piece.size
+            for start in range(begin, piece.end, size):
                 stop = min(start + size, piece.end)
-                if run.watches_batches:
+                if watched:
                     run.on_train_batch_begin(step)
                 seen = None if tick is None else partial(_tick_after, tick, done)
                 engine.train(piece.data, piece.rows, start, stop, piece.batch_size, tick=seen)
-                step, done = step + 1, done + stop - start
-                if run.watches_batches:
+                step, done = step + -(-(stop - start) // piece.batch_size), done + stop - start
+                self._place.step = step
+                if watched:
                     run.on_train_batch_end(step - 1, self._logs(engine))
                 if tick is not None:
                     tick(done)
                 if self.stop_training:
                     return
+
+    def _restore_step(self, engine: Engine, left: dict[str, Any]) -> None:
+        """Take over the means of an epoch so far."""
+        engine.restore(formed_like(engine.sums(), left["sums"]))
+        if left["generator_at_step"] is not None:
+            random.set_state(left["generator_at_step"])
+
+    def compile_settings(self) -> dict[str, Any]:
+        """The arguments that `compile` was called with, but the optimizer."""
+        return dict(self._settings)
+
+    def restart_engine(self) -> None:
+        """Let the next run read everything that layers hold besides weights anew."""
+        self._engine = self._predictor = None
+
+    def training_place(self) -> dict[str, Any] | None:
+        """Where training is, as plain values for a file; ``None`` before the first `fit`."""
+        if self._place is None or self._engine is None:
+            return None
+        return self._place.state(self._engine.sums())
+
+    def resume_at(self, place: dict[str, Any], always: bool) -> None:
+        """Let the next `fit` go on from there, if it begins with the same epoch, or `always`."""
+        self._resumption = Resumption(check_place(place), always)
+
+    def metric_directions(self) -> dict[str, bool]:
+        """For each metric in the logs, whether more is better."""
+        if self._objectives is None:
+            return {}
+        _, names = log_names(self, self._objectives)
+        pairs = zip(names, self._objectives, strict=True)
+        found = {
+            name: more_is_better(metric)
+            for group, objective in pairs
+            for name, (metric, _) in zip(group, objective.metrics, strict=True)
+        }
+        return {name: direction for name, direction in found.items() if direction is not None}
+
+    def _callbacks(self, callbacks: Any, **params: Any) -> CallbackList:
+        run = CallbackList(callbacks, model=self, **params)
+        # fit shows its progress itself.
+        run.callbacks = [callback for callback in run.callbacks if not isinstance(callback, ProgbarLogger)]
+        return run
 
     def _samples(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None) -> Samples:
         assert self._objectives is not None
@@ -345,13 +424,29 @@ class Trainer:
                 logs |= named_results(name, metric.result())
         return dict(sorted(logs.items()))
 
-    def _test(self, engine: Engine, source: Source) -> dict[str, float]:
+    def _test(self, engine: Engine, source: Source, run: CallbackList) -> dict[str, float]:
+        self.stop_evaluating = False
+        run.on_test_begin()
         with engine.fresh_means():
-            seen = 0
-            for piece in source.sweep():
-                engine.test(piece.samples(), piece.batch_size)
-                seen += piece.size
-            return self._logs(engine) if seen else {}
+            logs = self._logs(engine) if self._sweep(engine, source, run) else {}
+        run.on_test_end(logs)
+        return logs
+
+    def _sweep(self, engine: Engine, source: Source, run: CallbackList) -> int:
+        """Test all samples, batch by batch if a callback asks for that; how many batches there were."""
+        watched = run.watches_batches("test")
+        step = 0
+        for piece in source.sweep():
+            for part in piece.batches() if watched else [piece]:
+                if watched:
+                    run.on_test_batch_begin(step)
+                engine.test(part.samples(), part.batch_size)
+                step += 1
+                if watched:
+                    run.on_test_batch_end(step - 1, self._logs(engine))
+                if self.stop_evaluating:
+                    return step
+        return step
 
     def _listed(self, logs: dict[str, float]) -> Any:
         names = self.metrics_names
@@ -425,10 +520,8 @@ class Trainer:
             engine = self._prepare(source, "evaluate")
             source.prepare(self._samples)
             source.limit(steps, None)
-            run = CallbackList(_as_list(callbacks), self, {"verbose": verbose})
-            run.on_test_begin()
-            logs = self._test(engine, source)
-            run.on_test_end(logs)
+            run = self._callbacks(callbacks, verbose=verbose, epochs=1, steps=source.steps)
+            logs = self._test(engine, source, run)
         Display.line(verbose, logs)
         return logs if return_dict else self._listed(logs)
 
@@ -468,11 +561,35 @@ class Trainer:
         if steps is not None:
             check_integer("steps", steps, 1)
         Display.check(verbose)
-        run = CallbackList(_as_list(callbacks), self, {"verbose": verbose})
+        run = self._callbacks(callbacks, verbose=verbose, epochs=1, steps=steps)
+        self.stop_predicting = False
         run.on_predict_begin()
-        outputs = self.run(x, training=False, batch_size=batch_size, steps=steps)
+        if run.watches_batches("predict"):
+            outputs = self._predict_watched(x, batch_size, steps, run)
+        else:
+            outputs = self.run(x, training=False, batch_size=batch_size, steps=steps)
         run.on_predict_end()
         return outputs
+
+    def _predict_watched(self, x: Any, batch_size: int | None, steps: int | None, run: CallbackList) -> Any:
+        """`predict` batch by batch."""
+        results: list[list[NDArray[Any]]] = []
+        with open_source(x, batch_size=batch_size, steps=steps) as source:
+            self._build_for(source)
+            source.prepare(self._inputs)
+            source.limit(steps, None)
+            for batch in (batch for piece in source.sweep() for batch in piece.batches()):
+                run.on_predict_batch_begin(len(results))
+                results.append(self._predict_piece(batch.samples().inputs, False, x))
+                run.on_predict_batch_end(len(results) - 1, {"outputs": self._as_output(results[-1])})
+                if self.stop_predicting:
+                    break
+        return self._as_output(_joined(results))
+
+    def _as_output(self, arrays: list[NDArray[Any]]) -> Any:
+        """Flat outputs in the structure of the model's outputs."""
+        remaining = iter(arrays)
+        return map_structure(lambda _: next(remaining), self.output_structure)
 
     def run(self, x: Any, training: bool, batch_size: int | None = None, steps: int | None = None) -> Any:
         """The outputs for arrays, in the structure of the model's outputs."""
@@ -487,8 +604,7 @@ class Trainer:
             source.prepare(self._inputs if given is None else self._unchecked_inputs)
             source.limit(steps, None)
             results = [self._predict_piece(piece.samples().inputs, training, given) for piece in source.sweep()]
-        outputs = iter(results[0] if len(results) == 1 else map(np.concatenate, zip(*results, strict=True)))
-        return map_structure(lambda _: next(outputs), self.output_structure)
+        return self._as_output(_joined(results))
 
     def _inputs(self, x: Any, *_: Any, check: bool = True) -> Samples:
         """Inputs alone: what a prediction wants of a batch."""
@@ -527,6 +643,7 @@ class Trainer:
     ) -> Any:
         """One training step on all the given samples. Arguments, results and errors as `fit` and `evaluate`."""
         engine = self._prepare(x, "train_on_batch")
+        self._place = None  # a file would say that training is still where the last fit ended
         samples = self._samples(x, y, sample_weight, class_weight)
         with engine.fresh_means():
             engine.train(samples.data, None, 0, samples.size, samples.size)
@@ -629,6 +746,11 @@ class Trainer:
         return check_gradients(self, x, y, epsilon, sample_weight, training)
 
 
+def _joined(results: list[list[NDArray[Any]]]) -> list[NDArray[Any]]:
+    """The outputs of several pieces, each as one array."""
+    return results[0] if len(results) == 1 else [np.concatenate(arrays) for arrays in zip(*results, strict=True)]
+
+
 def _tick_after(tick: Callable[[int], None], before: int, done: int) -> None:
     """Tell the display of samples that follow those of earlier calls."""
     tick(before + done)
@@ -641,11 +763,3 @@ def _check_frequency(value: Any) -> Callable[[int], bool]:
         return lambda epoch: epoch + 1 in chosen
     every = check_integer("validation_freq", value, 1)
     return lambda epoch: (epoch + 1) % every == 0
-
-
-def _as_list(callbacks: Any) -> list[Callback]:
-    found = [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
-    for callback in found:
-        if not isinstance(callback, Callback):
-            raise TypeError(f"callbacks must hold Callback objects, but got {type(callback).__name__}.")
-    return found

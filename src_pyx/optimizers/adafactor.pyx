@@ -105,10 +105,10 @@ cdef class Adafactor(Optimizer):
 
     cdef void factor(self, const Segment* segment, floating* g) noexcept nogil:
         """Each of the matrices that a variable of more than two axes is made of by itself."""
-        cdef Py_ssize_t rows = segment.rows, columns = segment.columns, i
+        cdef Py_ssize_t rows = segment.rows, columns = segment.columns, _
         cdef floating* r = <floating*>segment.slots[0]
         cdef floating* c = <floating*>segment.slots[1]
-        for i in range(segment.size // (rows * columns)):
+        for _ in range(segment.size // (rows * columns)):
             track_means(
                 rows, columns, <floating>self.rest, <floating>self.epsilon_1, g, r, c, <floating*>segment.scratch
             )

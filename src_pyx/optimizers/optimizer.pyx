@@ -1,4 +1,4 @@
-"""What all optimizers share: learning rates, accumulation, clipping, weight decay, averages, and the order of it all."""
+"""What all optimizers share: rates, accumulation, clipping, weight decay, averages, and the order of it all."""
 
 import numpy as np
 
@@ -8,7 +8,6 @@ from libc.stdlib cimport calloc, free
 
 from cbackprop.compiled.engine.failure cimport Failure, fail, take_failure
 from cbackprop.compiled.kernels.memory cimport address
-from cbackprop.compiled.optimizers.schedules cimport Schedule
 
 
 cdef double squared_norm(Py_ssize_t n, const floating* x) noexcept nogil:
@@ -92,8 +91,8 @@ cdef class Optimizer:
     """One batch over segments of flat vectors: accumulate and clip gradients, decay weights, update, average.
 
     Subclasses set `n_slots` (and `whole`), and override `update`, and `begin` where numbers change from step to step.
-    Behind the slots of the rule, a segment has one for the moving average of the weights, if there is to be one, and one
-    for the sum of gradients, if they are accumulated.
+    Behind the slots of the rule, a segment has one for the moving average of the weights, if there is to be one, and
+    one for the sum of gradients, if they are accumulated.
 
     Parameters
     ----------

@@ -107,7 +107,16 @@ def classifier():
     )
 
 
-@pytest.mark.parametrize("clip", [{}, {"clipnorm": 0.01}, {"clipvalue": 0.001}, {"global_clipnorm": 0.01}])
+@pytest.mark.parametrize(
+    "clip",
+    [
+        {},
+        {"clipnorm": 0.01},
+        {"clipvalue": 0.001},
+        {"global_clipnorm": 0.01},
+        {"use_ema": True, "gradient_accumulation_steps": 2},
+    ],
+)
 @pytest.mark.parametrize("name", networks.classes(cb.optimizers.registry))
 def test_every_optimizer(name, clip, tiled):
     def optimizer():

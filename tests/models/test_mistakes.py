@@ -34,11 +34,6 @@ def with_value(array, value):
     return changed
 
 
-class NeverCalled(cb.callbacks.Callback):
-    def on_test_batch_end(self, batch, logs=None):
-        pass
-
-
 class Sparse:
     def toarray(self):
         return X
@@ -227,11 +222,6 @@ MAKE_MISTAKES = {
     "setting": (lambda: setattr(cb.optimizers.Adam(), "lr", 0.1), AttributeError, "Adam has no setting 'lr'"),
     "optimizer argument": (lambda: cb.optimizers.Adam(lr=0.1), TypeError, "Adam has no argument 'lr'"),
     "built": (lambda: setattr(model().layers[0], "units", 9), AttributeError, "is built: its units cannot change"),
-    "uncalled": (
-        lambda: model().fit(X, Y, callbacks=[cb.callbacks.LambdaCallback(on_epoch_end=len), NeverCalled()]),
-        ValueError,
-        "NeverCalled has on_test_batch_end, which is never called",
-    ),
     "sparse": (lambda: model().predict(Sparse()), TypeError, "call its toarray"),
     "threads": (lambda: cb.config.set_num_threads(0), ValueError, "n must be at least 1"),
     "lambda callback": (lambda: cb.callbacks.LambdaCallback(on_epoch=len), TypeError, "has no method 'on_epoch'"),

@@ -78,6 +78,15 @@ class ArraySource(Source):
         for rows, begin, end in self._order.ranges():
             yield Piece(self._checked.data, rows, begin, end, self.batch_size)
 
+    def state(self) -> dict[str, Any] | None:
+        """Where in a pass over the samples the next epoch begins."""
+        return self._order.state()
+
+    def set_state(self, state: dict[str, Any] | None) -> None:
+        """Let the next epoch begin there."""
+        if state is not None:
+            self._order.set_state(state)
+
     def sweep(self) -> Iterator[Piece]:
         """The first samples, or all."""
         yield Piece(self._checked.data, None, 0, self._end, self.batch_size)

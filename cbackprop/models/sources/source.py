@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -39,6 +39,11 @@ class Piece:
     def samples(self) -> Data:
         """The samples alone, for a source that does not shuffle."""
         return Samples(self.data, len(self.data)).part(self.begin, self.end).data
+
+    def batches(self) -> Iterator[Piece]:
+        """Each batch as a piece."""
+        for begin in range(self.begin, self.end, self.batch_size):
+            yield replace(self, begin=begin, end=min(begin + self.batch_size, self.end))
 
 
 class Source:
@@ -85,6 +90,13 @@ class Source:
     def sweep(self) -> Iterator[Piece]:
         """The pieces of an evaluation or a prediction, in order."""
         return self.epoch()
+
+    def state(self) -> dict[str, Any] | None:
+        """Between epochs: what `set_state` takes, as plain values; ``None`` if the next epoch always begins anew."""
+        return None
+
+    def set_state(self, state: dict[str, Any] | None) -> None:
+        """Let the next epoch begin where it did when `state` was taken; this moves the random state."""
 
     @property
     def exhausted(self) -> bool:
