@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-__all__ = ["ParameterStore", "Variable", "aligned_zeros", "blank_variables"]
+__all__ = ["ParameterStore", "Variable", "aligned_zeros", "are_blank", "blank_variables"]
 
 # Every variable starts at a cache line.
 ALIGNMENT = 64
@@ -29,6 +29,11 @@ def blank_variables(elements: int) -> Iterator[None]:
         yield
     finally:
         _left_to_make.reset(token)
+
+
+def are_blank() -> bool:
+    """Whether variables that are made now are still to get their values."""
+    return _left_to_make.get() is not None
 
 
 def aligned_zeros(size: int, dtype: DTypeLike) -> NDArray[Any]:
@@ -91,10 +96,14 @@ class Variable:
     name : str
     trainable : bool, default True
         Whether gradients are taken and optimizers change it.
+    regularizer : Regularizer, optional
+        What it adds to the loss while it is trainable.
+    constraint : Constraint, optional
+        What it is held to after each step.
 
     Attributes
     ----------
-    shape, dtype, name, trainable
+    shape, dtype, name, trainable, regularizer, constraint
         As given.
     path : str
         Name of the layer and of the variable, such as ``"dense/kernel"``.
@@ -104,7 +113,14 @@ class Variable:
     offset: int
 
     def __init__(
-        self, shape: Sequence[int], initializer: Callable[..., ArrayLike], dtype: str, name: str, trainable: bool = True
+        self,
+        shape: Sequence[int],
+        initializer: Callable[..., ArrayLike],
+        dtype: str,
+        name: str,
+        trainable: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
     ) -> None:
         self.shape = tuple(shape)
         self.size = math.prod(self.shape)
@@ -112,6 +128,8 @@ class Variable:
         self.name = name
         self.path = name
         self.trainable = trainable
+        self.regularizer = regularizer
+        self.constraint = constraint
         ParameterStore([self], [self._first_value(initializer)], dtype)
 
     def _first_value(self, initializer: Callable[..., ArrayLike]) -> NDArray[Any]:

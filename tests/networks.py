@@ -68,6 +68,35 @@ LAYERS = {
     ],
     "Masking": [(lambda: layers.Masking(), [(2, 3)])],
     "Embedding": [(lambda: layers.Embedding(4, 3), [(5,)]), (lambda: ids_and_embedding(), [(2, 2)])],
+    "ActivityRegularization": [
+        (lambda: layers.ActivityRegularization(0.1, 0.2), [(4,)]),
+        (lambda: layers.ActivityRegularization(l2=0.3), [(2, 3)]),
+    ],
+    "LayerNormalization": [
+        (lambda: layers.LayerNormalization(gamma_initializer="random_normal"), [(5,)]),
+        (lambda: layers.LayerNormalization(axis=[1, 2], beta_regularizer="l2"), [(3, 4)]),
+        (lambda: layers.LayerNormalization(axis=1, scale=False), [(3, 4)]),
+        (lambda: layers.LayerNormalization(axis=(1, 3), center=False), [(2, 3, 4)]),
+        (lambda: layers.LayerNormalization(rms_scaling=True), [(5,)]),
+    ],
+    "RMSNormalization": [
+        (lambda: layers.RMSNormalization(), [(5,)]),
+        (lambda: layers.RMSNormalization(axis=[-1, 1]), [(3, 4)]),
+    ],
+    "UnitNormalization": [
+        (lambda: layers.UnitNormalization(), [(5,)]),
+        (lambda: layers.UnitNormalization(axis=1), [(3, 4)]),
+    ],
+    "GroupNormalization": [
+        (lambda: layers.GroupNormalization(2, gamma_initializer="random_normal"), [(6,)]),
+        (lambda: layers.GroupNormalization(2, beta_initializer="ones"), [(2, 3, 4)]),
+        (lambda: layers.GroupNormalization(-1, axis=1), [(3, 4)]),
+    ],
+    "BatchNormalization": [
+        (lambda: layers.BatchNormalization(gamma_initializer="random_normal"), [(5,)]),
+        (lambda: layers.BatchNormalization(axis=1, momentum=0.5, scale=False), [(3, 4)]),
+        (lambda: layers.BatchNormalization(center=False, gamma_regularizer="l1"), [(2, 2, 3)]),
+    ],
     "Add": [(lambda: layers.Add(), [(4,), (4,), (4,)]), (lambda: layers.Add(), [(2, 3), (2, 3)])],
     "Subtract": [(lambda: layers.Subtract(), [(4,), (4,)])],
     "Multiply": [(lambda: layers.Multiply(), [(4,), (4,), (4,)])],

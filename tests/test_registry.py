@@ -122,7 +122,7 @@ def test_layer_config_round_trip(make):
     assert cb.saving.serialize_keras_object(again) == cb.saving.serialize_keras_object(layer)
 
 
-@pytest.mark.parametrize("family", ["losses", "metrics", "optimizers", "initializers"])
+@pytest.mark.parametrize("family", ["losses", "metrics", "optimizers", "initializers", "regularizers", "constraints"])
 def test_config_round_trip(family):
     for name in networks.classes(FAMILIES[family].items()):
         cls = FAMILIES[family][name]

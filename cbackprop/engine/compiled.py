@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop import threads
+from cbackprop.compiled.constraints import projections
 from cbackprop.compiled.engine.context import Context
 from cbackprop.compiled.engine.engine import Engine as Runner
 from cbackprop.compiled.engine.gradients import Gradients
@@ -20,11 +21,12 @@ from cbackprop.compiled.engine.tables import Table
 from cbackprop.compiled.kernels.blas import MAX_DIMENSION
 from cbackprop.compiled.metrics.tally import Called
 from cbackprop.compiled.optimizers.optimizer import SegmentList
+from cbackprop.compiled.regularizers import penalties
 from cbackprop.engine.engine import Array, Data, Engine, Objective, Tick
 from cbackprop.metrics.metric import Metric, RowMean
 from cbackprop.metrics.tally import Tally
 from cbackprop.plan.arena import Lifetime, place
-from cbackprop.plan.plan import Step
+from cbackprop.plan.plan import Activity, Step
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
 __all__ = ["CompiledEngine"]
@@ -49,6 +51,33 @@ def find(package: str, implementation: str) -> Any:
     return getattr(importlib.import_module(f"{owner or 'cbackprop'}.{package}.{module}"), name)
 
 
+def compiled_name(spec: Any) -> str | None:
+    """The compiled class of a regularizer or constraint; ``None`` if a user wrote it, or changed it, in Python."""
+    for cls in type(spec).__mro__:
+        if "implementation" in cls.__dict__:
+            name: str | None = cls.__dict__["implementation"]
+            return name
+        if "__call__" in cls.__dict__ or "gradient" in cls.__dict__:
+            return None
+    return None
+
+
+def penalty_of(variable: Variable) -> Any:
+    """What adds a variable's regularizer to loss and gradient."""
+    kind = getattr(penalties, compiled_name(variable.regularizer) or "PythonPenalty")
+    return kind(variable.regularizer, variable.array.reshape(-1), variable.shape, variable.offset)
+
+
+def projection_of(variable: Variable) -> Any:
+    """What holds a variable to its constraint. Norms along axes that are no neighbours are left to NumPy."""
+    constraint = variable.constraint
+    name = compiled_name(constraint)
+    if name == "NormConstraint" and not constraint.joins_axes(variable.ndim):
+        name = None
+    kind = getattr(projections, name or "PythonProjection")
+    return kind(constraint, variable.array.reshape(-1), variable.shape)
+
+
 class CompiledEngine(Engine):
     """Executes a plan in C, without the GIL. Arguments are those of `Engine`."""
 
@@ -66,7 +95,8 @@ class CompiledEngine(Engine):
             for index, objective in enumerate(self.objectives)
         ]
         heads = [self._head(index, objective) for index, objective in enumerate(self.objectives)]
-        self.runner.set_heads(heads, outputs)
+        heads += [self._activity_head(activity) for activity in self.activities]
+        self.runner.set_heads(heads, outputs + [activity.buffer for activity in self.activities])
         self._set_backward()
         self.runner_optimizer: Any = self.optimizer and self.optimizer.implementation_in("compiled")(
             self.optimizer, is_double
@@ -103,6 +133,15 @@ class CompiledEngine(Engine):
         assert isinstance(metric, RowMean)
         return MetricSum(metric.row_function(False, self.dtype.name), weighted)
 
+    def _activity_head(self, activity: Activity) -> Head:
+        """What a layer's output adds to the loss: a loss without targets, divided by the batch size."""
+        regularizer, shape = activity.regularizer, activity.shape
+        element = compiled_name(regularizer) == "ElementPenalty"
+        function = (penalties.ElementActivity if element else penalties.PythonActivity)(
+            regularizer, shape, self.dtype == np.float64
+        )
+        return Head(1, math.prod(shape), function, "sum_over_batch_size", 1.0, [])
+
     def _set_backward(self) -> None:
         accumulate = [[delta == "add" for delta in step.input_deltas] for step in self.backward_steps]
         linked = [link for link in self.links if link is not None]
@@ -122,6 +161,7 @@ class CompiledEngine(Engine):
             self.runner.set_optimizer(self.runner_optimizer, SegmentList(self.runner_optimizer, self.segments()))
             self.runner_tables = {variable: self._table(variable, those) for variable, those in tables.items()}
             self.runner.set_tables(list(self.runner_tables.values()))
+        self._bind_regularizers()
 
     def _table(self, variable: Variable, uses: list[tuple[int, int]]) -> Table:
         assert self.optimizer is not None
@@ -136,6 +176,13 @@ class CompiledEngine(Engine):
             self.runner_tables[variable].gradient() if variable in self.runner_tables else dense
             for variable, dense in zip(self.trainable, super().gradients(), strict=True)
         ]
+
+    def _bind_regularizers(self) -> None:
+        """Tell the runner what trainable variables add to the loss, and what they are held to."""
+        added = [penalty_of(variable) for variable in self.trainable if variable.regularizer is not None]
+        self.runner.set_penalties(penalties.Penalties(added, self.gradient_vector) if added else None)
+        held = [projection_of(variable) for variable in self.trainable if variable.constraint is not None]
+        self.runner.set_projections(projections.Projections(held) if held else None)
 
     def _uses(self) -> dict[Variable, list[tuple[int, int]]]:
         """For each variable whose gradient is wanted: the steps that use it, and as which of their parameters."""
@@ -176,6 +223,10 @@ class CompiledEngine(Engine):
         for buffer, objective in zip(self.plan.outputs, self.objectives, strict=False):
             if objective.loss:
                 deltas.touch(buffer, n)
+        for activity in self.activities:
+            values.touch(activity.buffer, n)
+            if activity.buffer in self.with_delta:
+                deltas.touch(activity.buffer, n)
         for index, step in enumerate(self.plan.steps):
             moments = [index]
             if index in backward:
@@ -220,7 +271,7 @@ class CompiledEngine(Engine):
         arenas = [aligned_zeros(total + PADDING, self.dtype) for _ in range(1 if together else count)]
         places = offsets[:n], offsets[n : 2 * n], offsets[2 * n :]
         return [
-            Context(rows, arenas[index % len(arenas)], self.plan.widths, *places, scratch, len(self.objectives))
+            Context(rows, arenas[index % len(arenas)], self.plan.widths, *places, scratch, len(self.runner.heads))
             for index in range(count)
         ]
 
@@ -269,7 +320,7 @@ class CompiledEngine(Engine):
         widest = max(width for buffer, width in enumerate(self.plan.widths) if buffer not in skipped)
         if rows * widest > MAX_DIMENSION:
             raise ValueError(f"A batch of {rows} samples of this network is larger than BLAS can be told. Use fewer.")
-        whole = self.sees_whole(training) or any(o.loss is not None and o.loss.alone for o in self.objectives)
+        whole = self.sees_whole(training) or any(head.alone for head in self.runner.heads)
         tiled = rows >= 2 * self._tile() and not whole and not (backwards and self.tables)
         if tiled:
             self.reserve_tiles(rows, count)
@@ -408,7 +459,8 @@ class CompiledEngine(Engine):
     def losses(self) -> tuple[float, list[float]]:
         """Means since the last reset: the total loss, and the loss of each output."""
         count = self.runner.loss_count or 1.0
-        return self.runner.loss_total / count, [total / count for total in self.runner.head_losses()]
+        totals = self.runner.head_losses()[: len(self.objectives)]
+        return self.runner.loss_total / count, [total / count for total in totals]
 
     def metric_snapshots(self) -> list[list[Any]]:
         """What `restore` of each metric of each output takes: everything added up since the last reset."""

@@ -17,7 +17,7 @@ from cbackprop.losses.loss import Loss
 from cbackprop.metrics.metric import Metric
 from cbackprop.optimizers.optimizer import Optimizer
 from cbackprop.optimizers.segment import Segment
-from cbackprop.plan.plan import Plan, Step
+from cbackprop.plan.plan import Plan
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
 __all__ = ["STORED_AS", "Data", "Engine", "Objective", "Tick"]
@@ -106,11 +106,16 @@ class Engine:
         self.optimizer = optimizer
         chosen = set(trainable)
         self.trainable = [variable for variable in plan.variables if variable in chosen]
+        self.alone = [step.layer.alone for step in plan.steps]  # as it is now: a layer may be frozen later
         self.lock = threading.RLock()
         _engines.add(self)
         self.predictions_in_training = 0
         self.links = [self._link(index) for index in range(len(self.objectives))]
+        # Without objectives the network only predicts, and what its layers' outputs would add to a loss does not count.
+        self.activities = plan.activities if self.objectives else []
         with_loss = [b for b, objective in zip(plan.outputs, self.objectives, strict=False) if objective.loss]
+        with_loss += [activity.buffer for activity in self.activities]
+        self.with_delta = plan.buffers_behind(self.trainable)
         linked = [link for link in self.links if link is not None]
         self.backward_steps = plan.backward_steps(set(self.trainable), with_loss, linked)
         self.tables = {variable for variable in self.trainable if self._is_table(variable)}
@@ -132,12 +137,13 @@ class Engine:
 
     def sees_whole(self, training: bool) -> bool:
         """Whether a layer must see every batch of such a run as a whole, so that none can be divided."""
-        return any(self.is_alone(step, training) for step in self.plan.steps)
+        return any(self.is_alone(index, training) for index in range(len(self.plan.steps)))
 
-    def is_alone(self, step: Step, training: bool) -> bool:
+    def is_alone(self, index: int, training: bool) -> bool:
         """Whether a step must see every batch of such a run as a whole."""
+        step = self.plan.steps[index]
         training = training if step.training is None else step.training
-        return step.layer.alone == "always" or (step.layer.alone == "in_training" and training)
+        return self.alone[index] == "always" or (self.alone[index] == "in_training" and training)
 
     def _is_table(self, variable: Variable) -> bool:
         """Whether only those rows of a variable are updated that a batch reads.

@@ -118,6 +118,11 @@ class ReferenceEngine(Engine):
                 total += objective.loss_weight * float(weighted.sum(dtype=np.float64)) / divisor
             for (metric, is_weighted), twin in zip(objective.metrics, self.metric_twins[index], strict=True):
                 twin.update(targets[objective.target_kind(metric)], prediction, weights if is_weighted else None, shape)
+        for activity in self.activities:
+            output = values[activity.buffer].reshape(-1, *activity.shape)
+            total += float(activity.regularizer(output)) / samples
+            deltas[activity.buffer] = np.asarray(activity.regularizer.gradient(output) / samples, self.dtype)
+        total += sum(float(variable.regularizer(variable.array)) for variable in self._regularized())
         self.loss_total += total * samples
         self.loss_count += samples
         return deltas
@@ -140,6 +145,13 @@ class ReferenceEngine(Engine):
                 elif mode == "write":
                     self.view(self.gradient_vector, variable)[...] = value
 
+        for variable in self._regularized():
+            self.view(self.gradient_vector, variable)[...] += variable.regularizer.gradient(variable.array)
+
+    def _regularized(self) -> list[Variable]:
+        """The variables that add something to the loss."""
+        return [variable for variable in self.trainable if variable.regularizer is not None]
+
     def update(self) -> None:
         """Step 4: the optimizer changes the parameters against their gradients."""
         if self.optimizer is not None:
@@ -151,6 +163,9 @@ class ReferenceEngine(Engine):
             for (variable, rows), segment in zip(tables.items(), copies, strict=True):
                 for vector, copy in zip(self.vectors_of(variable), [segment.values, *segment.slots], strict=True):
                     vector[rows] = copy
+            for variable in self.trainable:
+                if variable.constraint is not None:
+                    variable.assign(variable.constraint(variable.numpy()))
 
     def reached_rows(self, variable: Variable) -> Array:
         """The rows of a table that the batch has read."""
@@ -172,8 +187,8 @@ class ReferenceEngine(Engine):
 
     def finish(self, training: bool) -> None:
         """And layers that saw the whole batch change what no gradient reaches."""
-        for step, layer, parameters in zip(self.plan.steps, self.layers, self.parameters, strict=True):
-            if self.is_alone(step, training):
+        for index, (layer, parameters) in enumerate(zip(self.layers, self.parameters, strict=True)):
+            if self.is_alone(index, training):
                 layer.finish(parameters)
 
     # Without training

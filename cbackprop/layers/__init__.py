@@ -1,7 +1,9 @@
 """Layers: what a network is made of."""
 
 from cbackprop.layers.activation import ELU, Activation, ActivationLayer, LeakyReLU, ReLU, Softmax
+from cbackprop.layers.activity_regularization import ActivityRegularization
 from cbackprop.layers.alpha_dropout import AlphaDropout
+from cbackprop.layers.batch_normalization import BatchNormalization
 from cbackprop.layers.dense import Dense
 from cbackprop.layers.dropout import Dropout
 from cbackprop.layers.embedding import Embedding
@@ -28,6 +30,12 @@ from cbackprop.layers.merging import (
     subtract,
 )
 from cbackprop.layers.noise import GaussianDropout, GaussianNoise
+from cbackprop.layers.normalization import (
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
 from cbackprop.layers.prelu import PReLU
 from cbackprop.layers.preprocessing import CategoryEncoding, Normalization, Rescaling
 from cbackprop.layers.python_layer import Lambda
@@ -38,9 +46,11 @@ __all__ = [
     "ELU",
     "Activation",
     "ActivationLayer",
+    "ActivityRegularization",
     "Add",
     "AlphaDropout",
     "Average",
+    "BatchNormalization",
     "CategoryEncoding",
     "Concatenate",
     "Dense",
@@ -50,11 +60,13 @@ __all__ = [
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
+    "GroupNormalization",
     "Identity",
     "Input",
     "InputLayer",
     "Lambda",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
     "Masking",
     "Maximum",
@@ -64,6 +76,7 @@ __all__ = [
     "Normalization",
     "PReLU",
     "Permute",
+    "RMSNormalization",
     "ReLU",
     "RepeatVector",
     "Rescaling",
@@ -73,6 +86,7 @@ __all__ = [
     "SpatialDropout2D",
     "SpatialDropout3D",
     "Subtract",
+    "UnitNormalization",
     "add",
     "average",
     "concatenate",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cbackprop import activations, initializers
+from cbackprop import activations, constraints, initializers, regularizers
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.tensor import Shape
 from cbackprop.validation import check_boolean, check_integer
@@ -26,6 +26,12 @@ class Dense(Layer):
     use_bias : bool, default True
     kernel_initializer : str or Initializer, default "glorot_uniform"
     bias_initializer : str or Initializer, default "zeros"
+    kernel_regularizer, bias_regularizer : str or Regularizer, optional
+        What the weights add to the loss.
+    activity_regularizer : str or Regularizer, optional
+        What the output, after the activation, adds to the loss; divided by the batch size.
+    kernel_constraint, bias_constraint : str or Constraint, optional
+        What the weights are held to after each step.
     **kwargs
         See `Layer`.
 
@@ -70,22 +76,43 @@ class Dense(Layer):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.units = check_integer("units", units, minimum=1)
         self.activation = activations.get(activation)
         self.use_bias = check_boolean("use_bias", use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
         self.kernel: Variable | None = None
         self.bias: Variable | None = None
 
     def build(self, input_shape: Shape) -> None:
         """Create kernel and bias."""
-        self.kernel = self.add_weight((*input_shape[-1:], self.units), self.kernel_initializer, name="kernel")
+        self.kernel = self.add_weight(
+            (*input_shape[-1:], self.units),
+            self.kernel_initializer,
+            name="kernel",
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
         if self.use_bias:
-            self.bias = self.add_weight((self.units,), self.bias_initializer, name="bias")
+            self.bias = self.add_weight(
+                (self.units,),
+                self.bias_initializer,
+                name="bias",
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """(batch, ..., units)."""

@@ -10,14 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop import activations, config, initializers
+from cbackprop import activations, config, constraints, initializers, regularizers
 from cbackprop.registry import Registry
 from cbackprop.spec import Spec
 from cbackprop.tensor import KerasTensor, Node, Shape, flatten, is_symbolic
-from cbackprop.validation import check_boolean, check_integer
-from cbackprop.variable import Variable
+from cbackprop.validation import check_boolean, check_integer, check_number
+from cbackprop.variable import Variable, are_blank
 
-__all__ = ["Layer", "clear_names", "registry", "unique_name"]
+__all__ = ["Layer", "check_penalty", "clear_names", "registry", "unique_name"]
 
 registry = Registry("layer", "layers")
 
@@ -63,6 +63,8 @@ class Layer(Spec):
         Of weights and computations, `config.floatx` by default. All layers of a model must agree.
     input_shape : tuple of int, optional
         Shape of one sample, for the first layer of a `Sequential`.
+    activity_regularizer : str or Regularizer, optional
+        Its value for the layer's output, divided by the batch size, is added to the loss.
 
     Attributes
     ----------
@@ -130,9 +132,11 @@ class Layer(Spec):
         trainable: bool = True,
         dtype: Any = None,
         input_shape: Sequence[int] | None = None,
+        activity_regularizer: Any = None,
         **kwargs: Any,
     ) -> None:
         self.refuse_unknown(kwargs)
+        self.activity_regularizer = regularizers.get(activity_regularizer)
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name must be a string, but got {name!r}.")
         self.name = name or unique_name(type(self).__name__)
@@ -243,12 +247,36 @@ class Layer(Spec):
         initializer: Any = "glorot_uniform",
         trainable: bool = True,
         name: str = "weight",
+        regularizer: Any = None,
+        constraint: Any = None,
     ) -> Variable:
         """Create a weight; it joins `variables`."""
-        variable = Variable(check_shape("shape", shape), initializers.get(initializer), self.dtype, name, trainable)
+        shape, first = check_shape("shape", shape), initializers.get(initializer)
+        variable = Variable(
+            shape, first, self.dtype, name, trainable, regularizers.get(regularizer), constraints.get(constraint)
+        )
+        self._try(variable)
         variable.path = f"{self.name}/{name}"
         self._variables.append(variable)
         return variable
+
+    def _try(self, variable: Variable) -> None:
+        """Refuse a regularizer or a constraint that cannot take the weight: training calls them without a way back."""
+        if are_blank():
+            return
+        if variable.regularizer is not None:
+            check_penalty(variable.regularizer, variable.array.copy(), variable.name)
+        if variable.constraint is not None:
+            variable.check(variable.constraint(variable.array.copy()))
+
+    @property
+    def losses(self) -> list[float]:
+        """What the regularizers of the trainable weights add to the loss, one number each."""
+        return [
+            float(variable.regularizer(variable.numpy()))
+            for variable in self.trainable_variables
+            if variable.regularizer is not None
+        ]
 
     @property
     def largest_id_range(self) -> int:
@@ -347,6 +375,8 @@ class Layer(Spec):
         """Constructor arguments as plain values."""
         own = super().get_config()
         own.pop("input_shape", None)
+        if self.activity_regularizer is None:
+            own.pop("activity_regularizer", None)
         return {"name": self.name, "trainable": self.trainable, "dtype": self.dtype} | own
 
     @property
@@ -367,6 +397,25 @@ class Layer(Spec):
 def check_training(training: Any) -> bool | None:
     """`training` as a bool or ``None``; ``TypeError`` for anything else."""
     return None if training is None else check_boolean("training", training)
+
+
+def check_penalty(regularizer: Any, values: NDArray[Any], name: str) -> None:
+    """Refuse a regularizer whose value for `values` is no number, or whose gradient is not shaped like them.
+
+    Raises
+    ------
+    TypeError
+        If the value is no number, or the gradient not an array of numbers.
+    ValueError
+        If one is not finite, or the gradient has another shape.
+    """
+    check_number(f"the value of the regularizer of {name!r}", np.asarray(regularizer(values)).item())
+    gradient = np.asarray(regularizer.gradient(values))
+    if gradient.dtype.kind not in "fiu" or gradient.shape != values.shape or not np.isfinite(gradient).all():
+        raise ValueError(
+            f"The gradient of the regularizer of {name!r} must be finite numbers of shape {values.shape}, "
+            f"but got {gradient.dtype} of shape {gradient.shape}."
+        )
 
 
 def check_shape(name: str, shape: Any) -> tuple[int, ...]:

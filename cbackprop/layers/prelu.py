@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cbackprop import initializers
+from cbackprop import constraints, initializers, regularizers
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.tensor import Shape
 from cbackprop.validation import check_integer
@@ -21,6 +21,10 @@ class PReLU(Layer):
     Parameters
     ----------
     alpha_initializer : str or Initializer, default "Zeros"
+    alpha_regularizer : str or Regularizer, optional
+        What alpha adds to the loss.
+    alpha_constraint : str or Constraint, optional
+        What alpha is held to after each step.
     shared_axes : int or sequence of int, optional
         Axes along which one alpha serves all elements; the axes of a sample are 1, 2, ... With ``[1, 2]``,
         images (batch, height, width, channels) have one alpha a channel. Every element has its own by default.
@@ -64,10 +68,17 @@ class PReLU(Layer):
     reads_output = False
 
     def __init__(
-        self, alpha_initializer: Any = "Zeros", shared_axes: int | Sequence[int] | None = None, **kwargs: Any
+        self,
+        alpha_initializer: Any = "Zeros",
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
+        shared_axes: int | Sequence[int] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.alpha_initializer = initializers.get(alpha_initializer)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.alpha_constraint = constraints.get(alpha_constraint)
         self.shared_axes: list[int] | None = None
         if shared_axes is not None:
             axes = shared_axes if isinstance(shared_axes, (list, tuple)) else [shared_axes]
@@ -76,7 +87,13 @@ class PReLU(Layer):
 
     def build(self, input_shape: Shape) -> None:
         """Create alpha."""
-        self.alpha = self.add_weight(self._alpha_shape(input_shape), self.alpha_initializer, name="alpha")
+        self.alpha = self.add_weight(
+            self._alpha_shape(input_shape),
+            self.alpha_initializer,
+            name="alpha",
+            regularizer=self.alpha_regularizer,
+            constraint=self.alpha_constraint,
+        )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape."""

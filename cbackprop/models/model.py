@@ -310,14 +310,15 @@ def run_layer(layer: Layer, inputs: Any, training: bool) -> Any:
     if any(array.ndim == 0 or array.dtype.kind not in "fiub" for array in arrays):
         raise TypeError(f"Layer {layer.name!r} takes arrays of numbers with a batch axis, or symbolic tensors.")
     shapes = tuple(array.shape[1:] for array in arrays)
+    key = shapes, layer.trainable  # frozen, batch normalization behaves otherwise
     cache: dict[Any, Model] = layer.__dict__.setdefault("_models", {})
-    if shapes not in cache:
+    if key not in cache:
         tensors = [Input(shape, dtype=layer.dtype) for shape in shapes]
         single = layer.n_inputs == 1 or (layer.is_python and len(tensors) == 1)
         outputs = layer(tensors[0] if single else tensors)
         layer.nodes.pop()
-        cache[shapes] = Model(tensors, outputs)
-    return cache[shapes].run(arrays, training)
+        cache[key] = Model(tensors, outputs)
+    return cache[key].run(arrays, training)
 
 
 Layer.run_on_arrays = staticmethod(run_layer)

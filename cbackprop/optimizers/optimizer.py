@@ -543,6 +543,9 @@ class Optimizer(Spec):
         self.slots.update(slots)
         for array, segment in zip(targets, segments, strict=True):
             array[...] = segment.values
+        for variable in variables:
+            if isinstance(variable, Variable) and variable.constraint is not None:
+                variable.assign(variable.constraint(variable.numpy()))
 
     def _slots_of(self, variables: list[Any], arrays: list[Array]) -> dict[Any, list[Array | None]]:
         """What is remembered of each variable, or of each array by its place in the list."""

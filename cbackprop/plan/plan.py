@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cbackprop import layers
 from cbackprop.layers.layer import Layer, registry
@@ -14,7 +15,7 @@ from cbackprop.plan.graph import Graph
 from cbackprop.tensor import KerasTensor, Node
 from cbackprop.variable import Variable
 
-__all__ = ["BackwardStep", "Plan", "Step", "implementation_of"]
+__all__ = ["Activity", "BackwardStep", "Plan", "Step", "implementation_of"]
 
 SampleShape = tuple[int, ...]
 
@@ -53,6 +54,15 @@ class BackwardStep:
     gradients: tuple[str | None, ...]
 
 
+@dataclass(frozen=True)
+class Activity:
+    """A layer's output whose size adds to the loss: its buffer, which no step writes over, and its shape."""
+
+    regularizer: Any
+    buffer: int
+    shape: SampleShape
+
+
 class Plan:
     """A network as a list of steps.
 
@@ -75,12 +85,15 @@ class Plan:
     id_ranges : list of (int or None)
         For each input: it must hold whole numbers from 0 on and below this, because a layer that looks something up
         reads it, as it is or put together with others.
+    activities : list of Activity
+        Outputs of layers that add to the loss.
     variables : list of Variable
         All variables that steps use, each once.
     """
 
     def __init__(self, inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor]) -> None:
         self.steps: list[Step] = []
+        self.activities: list[Activity] = []
         self.widths: list[int] = []
         self.input_shapes = [sample_shape(tensor) for tensor in inputs]
         self.inputs = [self._new_buffer(shape) for shape in self.input_shapes]
@@ -111,6 +124,8 @@ class Plan:
                 results = sources
             else:
                 results = [self._add_steps(node, sources, mode)]
+            if node.graph is None and node.layer.activity_regularizer is not None:
+                results = [self._add_activity(node, results[0])]
             for tensor, result in zip(node.outputs, results, strict=True):
                 at.setdefault(id(tensor), result)
         return [at[id(tensor)] for tensor in graph.outputs]
@@ -124,6 +139,22 @@ class Plan:
             return output
         activation = layers.Activation(layer.activation, name=f"{layer.name}/activation", dtype=layer.dtype)
         return self._add_step(activation, [output], (shape,), shape, training)
+
+    def _add_activity(self, node: Node, buffer: int) -> int:
+        """Have the buffer of a layer's output add to the loss; others then read a copy of it.
+
+        So its delta is first written by the penalty, and added to by one step only. What a layer that is a view passes
+        on may belong to others, and is copied first.
+        """
+        shape = sample_shape(node.outputs[0])
+        if node.layer.is_view:
+            buffer = self._copy(buffer, shape)
+        self.activities.append(Activity(node.layer.activity_regularizer, buffer, shape))
+        return self._copy(buffer, shape)
+
+    def _copy(self, buffer: int, shape: SampleShape) -> int:
+        copy = layers.Activation("linear", name=f"copy_{len(self.steps)}")
+        return self._add_step(copy, [buffer], (shape,), shape)
 
     def _add_step(
         self,
@@ -147,8 +178,7 @@ class Plan:
         separate: list[int] = []
         for buffer, shape in zip(outputs, self.output_shapes, strict=True):
             if buffer in self.inputs or buffer in separate:
-                copy = layers.Activation("linear", name=f"copy_{len(self.steps)}")
-                buffer = self._add_step(copy, [buffer], (shape,), shape)
+                buffer = self._copy(buffer, shape)
             separate.append(buffer)
         return separate
 
@@ -156,7 +186,7 @@ class Plan:
         """Let a step write over its input where nobody else reads that, and nobody needs it later."""
         readers = Counter(buffer for step in self.steps for buffer in step.inputs)
         kept = {step.output for step in self.steps if step.layer.reads_output}
-        kept.update(self.inputs, self.outputs)
+        kept.update(self.inputs, self.outputs, (activity.buffer for activity in self.activities))
         moved: dict[int, int] = {}
         for index, step in enumerate(self.steps):
             sources = tuple(moved.get(buffer, buffer) for buffer in step.inputs)
@@ -165,6 +195,10 @@ class Plan:
                 moved[step.output] = output = sources[0]
             self.steps[index] = dataclasses.replace(step, inputs=sources, output=output)
         self.outputs = [moved.get(buffer, buffer) for buffer in self.outputs]
+        self.activities = [
+            dataclasses.replace(activity, buffer=moved.get(activity.buffer, activity.buffer))
+            for activity in self.activities
+        ]
 
     def _find_id_ranges(self) -> list[int | None]:
         """Called before steps work in place: a buffer still has one value."""
@@ -208,7 +242,7 @@ class Plan:
         skipped : collection of int
             Steps that a loss has taken over.
         """
-        needed = self._buffers_behind(trainable)
+        needed = self.buffers_behind(trainable)
         written = set(with_loss)
         touched: set[Variable] = set()
         backward: list[BackwardStep] = []
@@ -230,7 +264,7 @@ class Plan:
             backward.append(BackwardStep(index, tuple(deltas), tuple(gradients)))
         return backward
 
-    def _buffers_behind(self, trainable: Collection[Variable]) -> set[int]:
+    def buffers_behind(self, trainable: Collection[Variable]) -> set[int]:
         """Buffers whose value depends on a trainable variable, so that their delta is of use."""
         behind: set[int] = set()
         for step in self.steps:

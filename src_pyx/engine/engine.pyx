@@ -17,6 +17,7 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 
+from cbackprop.compiled.constraints.projections cimport Projections
 from cbackprop.compiled.engine.clock cimport now
 from cbackprop.compiled.engine.context cimport CLASSES, Context, Feed, VALUES, WEIGHTS
 from cbackprop.compiled.engine.division cimport PARAMETER_STEP, ROW_STEP, TILE_STEP, share
@@ -33,6 +34,7 @@ from cbackprop.compiled.kernels.vectors cimport all_finite
 from cbackprop.compiled.layers.layer cimport Batch, Layer, is_alone
 from cbackprop.compiled.metrics.tally cimport Tally
 from cbackprop.compiled.optimizers.optimizer cimport Optimizer, Segment, SegmentList
+from cbackprop.compiled.regularizers.penalties cimport Penalties
 
 # Seconds between two looks at pending signals (and at the progress display), and how often the clock is read: a step
 # of the smallest networks takes little longer than that.
@@ -97,6 +99,8 @@ cdef class Engine:
     cdef PyObject** table_pointers
     cdef Py_ssize_t n_tables
     cdef Segment* all_segments          # room for those of flat vectors, and one for each table
+    cdef Penalties penalties
+    cdef Projections projections
     cdef Team team
     cdef bint checked                   # layers know their buffers and parameters
     cdef readonly bint busy             # inside a run: a signal handler or a finalizer may call us then
@@ -262,6 +266,16 @@ cdef class Engine:
                 raise ValueError("A table does not fit the engine.")
             self.table_pointers[i] = <PyObject*>table
         self.n_tables = len(tables)
+
+    def set_penalties(self, Penalties penalties):
+        """What the weights add to the loss (None: nothing)."""
+        self.check_idle()
+        self.penalties = penalties
+
+    def set_projections(self, Projections projections):
+        """What the weights are held to after each step (None: nothing)."""
+        self.check_idle()
+        self.projections = projections
 
     # Memory
 
@@ -593,6 +607,8 @@ cdef class Engine:
         """This thread's share of a batch; False, the same in all threads, if it has failed and changed nothing."""
         cdef Py_ssize_t groups = self.group_count(rows) if self.tiled else 1
         self.set_divisors(thread, start, rows)
+        if self.penalties is not None:
+            self.penalties.evaluate(thread, self.team.size, self.backwards, &self.failure)
         if self.tiled:
             self.run_tiles(thread, start, rows, iteration, groups)
         else:
@@ -614,9 +630,21 @@ cdef class Engine:
                 self.team.meet(thread)
             if self.segments is not None:
                 self.step(thread, groups)
+            elif thread == 0:
+                self.complete_gradients(groups)
+            if self.update and self.projections is not None:
+                self.team.meet(thread)
+                self.projections.apply(thread, self.team.size, &self.failure)
         if thread == 0 and self.update and self.any_alone:
             self.finish()
         return True
+
+    cdef void complete_gradients(self, Py_ssize_t groups) noexcept nogil:
+        """Where there is no optimizer: what `step` does to the gradients."""
+        cdef Segment everything = self.gradients.everything()
+        self.gradients.merge(&everything, groups)
+        if self.penalties is not None:
+            self.penalties.add_gradients(&everything)
 
     cdef void finish(self) noexcept nogil:
         """Let layers that were alone with a batch change what no gradient reaches."""
@@ -743,6 +771,8 @@ cdef class Engine:
             loss = (<Head>self.head_pointers[i]).add_up(rows, weighted, self.divisors[0, i])
             self.head_loss_totals[i] += loss * rows
             self.loss_total += (<Head>self.head_pointers[i]).loss_weight * loss * rows
+        if self.penalties is not None:
+            self.loss_total += self.penalties.total() * rows
         self.loss_count += rows
 
     cdef void collect(self, Py_ssize_t thread) noexcept nogil:
@@ -777,6 +807,8 @@ cdef class Engine:
                 continue
             part = self.segments.part(i, begin, end)
             self.gradients.merge(&part, groups)
+            if self.penalties is not None:
+                self.penalties.add_gradients(&part)
             if update and not alone:
                 self.optimizer.step_part(&part)
         if alone:

@@ -10,6 +10,7 @@ import numpy as np
 from cpython.ref cimport PyObject
 from cython cimport floating
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 from cbackprop.compiled.kernels.memory cimport address
 from cbackprop.compiled.layers.layer cimport Batch, Layer
@@ -116,6 +117,13 @@ cdef class Gradients:
         """The thread that computes a part: the one in whose share of all elements its middle is."""
         cdef Py_ssize_t middle = (self.work[i] + self.work[i + 1]) // 2
         return middle * threads // self.work[self.n_parts]
+
+    cdef Segment everything(self) noexcept nogil:
+        """The whole gradient vector, without parameters."""
+        cdef Segment segment
+        memset(&segment, 0, sizeof(Segment))
+        segment.size, segment.gradients = self.size, self.groups[0]
+        return segment
 
     cdef void merge(self, const Segment* segment, Py_ssize_t groups) noexcept nogil:
         """Add the vectors of groups of tiles to the first, over a segment of it."""

@@ -133,6 +133,11 @@ cdef class Head:
         self.target_values = <char*>address(values, dtype, rows * self.width) if values.size else NULL
         self.target_classes = <int64_t*>address(classes, np.int64, rows) if classes.size else NULL
 
+    @property
+    def alone(self) -> bool:
+        """Whether the loss must be called once with a whole batch."""
+        return self.is_alone()
+
     cdef bint is_alone(self) noexcept nogil:
         """Whether the loss must be called once with a whole batch."""
         return self.loss is not None and self.loss.alone

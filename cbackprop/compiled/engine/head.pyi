@@ -13,6 +13,7 @@ class MetricSum:
 class Head:
     positions: int
     width: int
+    alone: bool
     def __init__(
         self, positions: int, width: int, loss: Any, reduction: str, loss_weight: float, metrics: list[Any]
     ) -> None: ...

@@ -1,0 +1,44 @@
+"""What regularizers add to the loss and to gradients. Other packages may `cimport` this to add their own."""
+
+from cpython.ref cimport PyObject
+
+from cbackprop.compiled.engine.failure cimport Failure
+from cbackprop.compiled.losses.row_function cimport RowFunction
+from cbackprop.compiled.optimizers.optimizer cimport Segment
+
+
+cdef class Penalty:
+    cdef bint is_double
+    cdef readonly bint python       # must be evaluated with the GIL, by the first thread
+    cdef void* weights              # (size,): of one variable
+    cdef Py_ssize_t size
+    cdef Py_ssize_t offset          # of the variable, in the flat vectors
+    cdef object owner               # what `weights` points into: kept alive here
+
+    cdef double evaluate(self, bint with_gradient, Failure* failure) noexcept nogil
+    cdef void add_gradient(self, Py_ssize_t begin, Py_ssize_t end, void* gradient) noexcept nogil
+
+
+cdef class Penalties:
+    cdef list items                 # keeps alive what `pointers` points to
+    cdef PyObject** pointers
+    cdef Py_ssize_t n
+    cdef double[::1] values         # (n,): of the current batch
+    cdef char* base                 # of the gradient vector
+    cdef Py_ssize_t itemsize
+    cdef object owner
+
+    cdef void evaluate(
+        self, Py_ssize_t thread, Py_ssize_t threads, bint with_gradients, Failure* failure
+    ) noexcept nogil
+    cdef double total(self) noexcept nogil
+    cdef void add_gradients(self, const Segment* segment) noexcept nogil
+
+
+cdef class ElementActivity(RowFunction):
+    cdef double l1, l2
+
+
+cdef class PythonActivity(RowFunction):
+    cdef object regularizer
+    cdef tuple shape

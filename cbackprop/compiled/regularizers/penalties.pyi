@@ -1,0 +1,19 @@
+from typing import Any
+
+from numpy.typing import NDArray
+
+class Penalty:
+    python: bool
+    def __init__(self, regularizer: Any, values: NDArray[Any], shape: tuple[int, ...], offset: int) -> None: ...
+
+class ElementPenalty(Penalty): ...
+class PythonPenalty(Penalty): ...
+
+class Penalties:
+    def __init__(self, items: list[Penalty], gradients: NDArray[Any]) -> None: ...
+
+class ElementActivity:
+    def __init__(self, regularizer: Any, shape: tuple[int, ...], is_double: bool) -> None: ...
+
+class PythonActivity:
+    def __init__(self, regularizer: Any, shape: tuple[int, ...], is_double: bool) -> None: ...

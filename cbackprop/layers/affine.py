@@ -1,0 +1,59 @@
+"""What normalizing layers do last: scale by gamma and shift by beta, which are learned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cbackprop import constraints, initializers, regularizers
+from cbackprop.layers.layer import Layer
+from cbackprop.validation import check_boolean
+from cbackprop.variable import Variable
+
+__all__ = ["AffineLayer"]
+
+
+class AffineLayer(Layer):
+    """Base of layers that end in ``gamma * normalized + beta``."""
+
+    gamma: Variable | None = None
+    beta: Variable | None = None
+
+    def _set_affine(
+        self,
+        center: bool,
+        scale: bool,
+        beta_initializer: Any,
+        gamma_initializer: Any,
+        beta_regularizer: Any,
+        gamma_regularizer: Any,
+        beta_constraint: Any,
+        gamma_constraint: Any,
+    ) -> None:
+        """Keep the constructor's arguments."""
+        self.center = check_boolean("center", center)
+        self.scale: Any = check_boolean("scale", scale)
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
+
+    def _add_affine(self, shape: tuple[int, ...], scales: bool, centers: bool) -> None:
+        """Create those of gamma and beta that are wanted."""
+        if scales:
+            self.gamma = self.add_weight(
+                shape,
+                self.gamma_initializer,
+                name="gamma",
+                regularizer=self.gamma_regularizer,
+                constraint=self.gamma_constraint,
+            )
+        if centers:
+            self.beta = self.add_weight(
+                shape,
+                self.beta_initializer,
+                name="beta",
+                regularizer=self.beta_regularizer,
+                constraint=self.beta_constraint,
+            )

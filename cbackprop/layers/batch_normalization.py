@@ -1,0 +1,155 @@
+"""Normalization by the mean and variance of a batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cbackprop import initializers
+from cbackprop.layers.affine import AffineLayer
+from cbackprop.layers.layer import registry
+from cbackprop.layers.normalization import normalized_axes
+from cbackprop.tensor import Shape
+from cbackprop.validation import check_boolean, check_integer, check_number
+from cbackprop.variable import Variable
+
+__all__ = ["BatchNormalization"]
+
+
+@registry.register()
+class BatchNormalization(AffineLayer):
+    """Normalize each channel over the batch: ``gamma * (x - mean) / sqrt(variance + epsilon) + beta``.
+
+    In training mean and variance are those of the batch, and moving averages of them are kept:
+    ``moving = momentum * moving + (1 - momentum) * batch``. Elsewhere, and where the layer is not trainable, the moving
+    averages take their place.
+
+    Parameters
+    ----------
+    axis : int, default -1
+        The axis of the channels; mean and variance are taken over all others.
+    momentum : float, default 0.99
+        In [0, 1].
+    epsilon : float, default 0.001
+        Added to the variance, at least 0.
+    center, scale : bool, default True
+        Whether there is a beta, and a gamma.
+    beta_initializer, gamma_initializer : str or Initializer, default "zeros" and "ones"
+    moving_mean_initializer, moving_variance_initializer : str or Initializer, default "zeros" and "ones"
+    beta_regularizer, gamma_regularizer : str or Regularizer, optional
+    beta_constraint, gamma_constraint : str or Constraint, optional
+    synchronized : bool, default False
+        For configs of Keras: only False.
+    **kwargs
+        See `Layer`.
+
+    Attributes
+    ----------
+    gamma, beta : Variable or None
+        Shape (channels,).
+    moving_mean, moving_variance : Variable
+        Shape (channels,); not trainable.
+
+    Notes
+    -----
+    Input of any shape, output of the same shape. With u the normalized input, g = dL/doutput and means over the batch:
+    ``dL/dinput = gamma (g - mean(g) - u mean(g u)) / sqrt(variance + epsilon)``, ``dL/dgamma = sum of g u``,
+    ``dL/dbeta = sum of g``. The variance is that of the batch itself (divided by n), as in Keras.
+
+    Moving averages change in `fit` and `train_on_batch` only, not when the layer or a model is called on arrays with
+    ``training=True``. Whether the layer is trainable counts as of the first run after `compile`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range, or the input has no such axis.
+
+    References
+    ----------
+    Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal covariate
+    shift", ICML 2015. Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> layer = cb.layers.BatchNormalization(epsilon=0.0)
+    >>> layer([[1.0, 10.0], [3.0, 30.0]], training=True)
+    array([[-1., -1.],
+           [ 1.,  1.]], dtype=float32)
+    >>> layer([[1.0, 10.0], [3.0, 30.0]])
+    array([[ 1., 10.],
+           [ 3., 30.]], dtype=float32)
+    """
+
+    implementation = "normalization.BatchNormalization"
+    reads_output = False
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        *,
+        synchronized: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.axis = check_integer("axis", axis)
+        self.momentum = check_number("momentum", momentum, minimum=0, maximum=1)
+        self.epsilon = check_number("epsilon", epsilon, minimum=0)
+        self._set_affine(
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
+        )
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        if check_boolean("synchronized", synchronized):
+            raise ValueError("synchronized must be False: there are no replicas to average over.")
+        self.synchronized = False
+        self.moving_mean: Variable | None = None
+        self.moving_variance: Variable | None = None
+
+    @property
+    def alone(self) -> str:  # type: ignore[override]
+        """The layer must see a training batch as a whole, unless it is frozen."""
+        return "in_training" if self.trainable else "never"
+
+    def build(self, input_shape: Shape) -> None:
+        """Create gamma, beta and the moving averages."""
+        shape = self._weight_shape(input_shape)
+        self._add_affine(shape, self.scale, self.center)
+        self.moving_mean = self.add_weight(shape, self.moving_mean_initializer, False, "moving_mean")
+        self.moving_variance = self.add_weight(shape, self.moving_variance_initializer, False, "moving_variance")
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The input's shape."""
+        self._weight_shape(input_shape)
+        return input_shape
+
+    def check_built_for(self, input_shape: Shape) -> None:
+        """Refuse a shape with another number of channels."""
+        assert self.moving_mean is not None
+        if self._weight_shape(input_shape) != self.moving_mean.shape:
+            raise ValueError(
+                f"BatchNormalization {self.name!r} was built for {self.moving_mean.size} channels, "
+                f"but got shape {input_shape}."
+            )
+
+    def _weight_shape(self, input_shape: Shape) -> tuple[int, ...]:
+        (axis,) = normalized_axes(self, self.axis, input_shape)
+        return (int(input_shape[axis] or 1),)

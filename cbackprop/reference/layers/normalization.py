@@ -1,0 +1,121 @@
+"""Normalization in NumPy: of groups of a sample's elements, and of channels over a batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cbackprop.reference.layers.layer import Array, Batch, Layer
+
+__all__ = ["BatchNormalization", "Normalization"]
+
+
+class Normalization(Layer):
+    """y = gamma u + beta with u = (x - shift) / r, where r^2 is the mean (or sum) of (x - center)^2, plus epsilon.
+
+    Shift and center are the mean of the group, or 0. With g = gamma dy: dx = (g - a - b (x - center) / r) / r,
+    where a is the mean of g if the mean was subtracted, and b the mean (or sum) of g u.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        numbers = np.arange(np.prod(self.output_shape)).reshape(1, *self.output_shape)
+        # Which elements of a sample make each group: (groups, repeats, run).
+        self.order = self.spec.arrange(numbers)[0]
+        self.shape = self.spec.parameter_shape(*self.order.shape)
+        self.scales, self.centers = self.spec.gamma is not None, self.spec.beta is not None
+
+    def grouped(self, x: Array) -> Array:
+        """(batch, ...) as (batch, groups, repeats, run)."""
+        return x.reshape(len(x), -1)[:, self.order]
+
+    def restored(self, x: Array) -> Array:
+        """The inverse of `grouped`."""
+        result = np.empty((len(x), self.order.size), x.dtype)
+        result[:, self.order] = x
+        return result.reshape(-1, *self.output_shape)
+
+    def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
+        """The normalized input."""
+        spec, x = self.spec, self.grouped(inputs[0]).astype(np.float64)
+        mean = x.mean(axis=(2, 3), keepdims=True)
+        centered = x - mean if spec.about_mean else x
+        squares = np.square(centered)
+        spread = (squares.mean if spec.takes_mean else squares.sum)(axis=(2, 3), keepdims=True)
+        with np.errstate(divide="ignore"):
+            self.inverse = np.minimum(1 / np.sqrt(spread + spec.epsilon), spec.limit)
+        self.centered = centered * self.inverse
+        self.u = (x - mean if spec.subtracts_mean else x) * self.inverse
+        y = self.u * parameters[0].reshape(self.shape) if self.scales else self.u
+        if self.centers:
+            y = y + parameters[-1].reshape(self.shape)
+        return self.restored(y.astype(inputs[0].dtype))
+
+    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
+        """Sums over the batch and over the elements that share a parameter."""
+        spec, dy = self.spec, self.grouped(delta).astype(np.float64)
+        g = dy * parameters[0].reshape(self.shape) if self.scales else dy
+        a = g.mean(axis=(2, 3), keepdims=True) if spec.subtracts_mean else 0
+        products = g * self.u
+        b = (products.mean if spec.takes_mean else products.sum)(axis=(2, 3), keepdims=True)
+        b = b * (self.inverse < spec.limit)
+        dx = self.restored(((g - a - b * self.centered) * self.inverse).astype(delta.dtype))
+        shared = (0, *(axis + 1 for axis, size in enumerate(self.shape) if size == 1))
+        sums = [dy * self.u] * self.scales + [dy] * self.centers
+        return [dx], [
+            s.sum(axis=shared).reshape(p.shape).astype(delta.dtype) for s, p in zip(sums, parameters, strict=True)
+        ]
+
+
+class BatchNormalization(Layer):
+    """y = gamma u + beta with u = (x - mean) / sqrt(variance + epsilon), each of shape (channels,).
+
+    In training dx = gamma (g - mean(g) - u mean(g u)) / sqrt(variance + epsilon), with g = dy and means over the
+    batch; with moving averages, which do not depend on x, dx = gamma g / sqrt(variance + epsilon).
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.frozen = not self.spec.trainable
+        ndim = len(self.output_shape) + 1
+        axis = self.spec.axis % ndim
+        self.others = tuple(other for other in range(ndim) if other != axis)
+        self.shape = tuple(-1 if other == axis else 1 for other in range(ndim))
+
+    def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
+        """The normalized input."""
+        x = inputs[0].astype(np.float64)
+        self.own = batch.training and not self.frozen
+        if self.own:
+            self.mean, self.variance = x.mean(axis=self.others), x.var(axis=self.others)
+        else:
+            self.mean, self.variance = (moving.astype(np.float64) for moving in parameters[-2:])
+        self.inverse = 1 / np.sqrt(self.variance + self.spec.epsilon).reshape(self.shape)
+        self.u = (x - self.mean.reshape(self.shape)) * self.inverse
+        y = self.u * parameters[0].reshape(self.shape) if self.spec.scale else self.u
+        if self.spec.center:
+            y = y + parameters[-3].reshape(self.shape)
+        return y.astype(inputs[0].dtype)
+
+    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
+        """Sums over all axes but the channels'."""
+        g = delta.astype(np.float64)
+        dx = g
+        if self.own:
+            dx = g - g.mean(axis=self.others, keepdims=True)
+            dx = dx - self.u * (g * self.u).mean(axis=self.others, keepdims=True)
+        dx = dx * self.inverse
+        if self.spec.scale:
+            dx = dx * parameters[0].reshape(self.shape)
+        sums = [g * self.u] * self.spec.scale + [g] * self.spec.center
+        gradients = [s.sum(axis=self.others).astype(delta.dtype) for s in sums]
+        return [dx.astype(delta.dtype)], gradients + [np.zeros_like(p) for p in parameters[-2:]]
+
+    def finish(self, parameters: list[Array]) -> None:
+        """Moving averages go on."""
+        if not self.own:
+            return
+        momentum = self.spec.momentum
+        for moving, new in zip(parameters[-2:], (self.mean, self.variance), strict=True):
+            moving[...] = momentum * moving + (1 - momentum) * new

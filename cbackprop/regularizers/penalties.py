@@ -1,0 +1,134 @@
+"""Penalties on the size of weights: sums of their absolute values and of their squares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cbackprop.regularizers.regularizer import Regularizer, check_array, registry
+from cbackprop.validation import check_number
+
+__all__ = ["L1", "L1L2", "L2"]
+
+
+class ElementPenalty(Regularizer):
+    """``l1 * sum(|x|) + l2 * sum(x^2)``, with the two factors of the subclass (0 by default)."""
+
+    implementation = "ElementPenalty"
+    l1: float = 0.0
+    l2: float = 0.0
+
+    def __call__(self, x: ArrayLike) -> float:
+        """``l1 * sum(|x|) + l2 * sum(x^2)``; ``TypeError`` if `x` does not hold real numbers."""
+        x = check_array(x)
+        absolute = float(np.abs(x).sum(dtype=np.float64)) if self.l1 else 0.0
+        squares = float(np.square(x, dtype=np.float64).sum()) if self.l2 else 0.0
+        return self.l1 * absolute + self.l2 * squares
+
+    def gradient(self, x: ArrayLike) -> NDArray[Any]:
+        """``l1 * sign(x) + 2 * l2 * x``; ``TypeError`` if `x` does not hold real numbers."""
+        x = check_array(x)
+        return np.asarray(self.l1 * np.sign(x) + 2 * self.l2 * x, x.dtype)
+
+
+def check_factor(name: str, value: Any, default: float) -> float:
+    """A factor of at least 0; the default for ``None``."""
+    return default if value is None else check_number(name, value, minimum=0)
+
+
+@registry.register()
+class L1(ElementPenalty):
+    """Sum of absolute values: ``l1 * sum(|x|)``, which draws weights to exactly 0.
+
+    Parameters
+    ----------
+    l1 : float, default 0.01
+        At least 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the factor is no number, negative or not finite.
+
+    References
+    ----------
+    Tibshirani, "Regression shrinkage and selection via the lasso", JRSS B 58, 1996. Arguments and defaults are
+    those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.regularizers.L1(0.5)([1.0, -3.0])
+    2.0
+    >>> cb.regularizers.L1(0.5).gradient([1.0, -3.0])
+    array([ 0.5, -0.5])
+    """
+
+    def __init__(self, l1: float | None = 0.01) -> None:
+        self.l1 = check_factor("l1", l1, 0.01)
+
+
+@registry.register()
+class L2(ElementPenalty):
+    """Sum of squares: ``l2 * sum(x^2)``.
+
+    Parameters
+    ----------
+    l2 : float, default 0.01
+        At least 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the factor is no number, negative or not finite.
+
+    References
+    ----------
+    Krogh and Hertz, "A simple weight decay can improve generalization", NIPS 1991. Arguments and defaults are those
+    of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.regularizers.L2(0.5)([1.0, -3.0])
+    5.0
+    >>> layer = cb.layers.Dense(3, kernel_regularizer="l2")
+    >>> layer.kernel_regularizer
+    L2()
+    """
+
+    def __init__(self, l2: float | None = 0.01) -> None:
+        self.l2 = check_factor("l2", l2, 0.01)
+
+
+@registry.register()
+class L1L2(ElementPenalty):
+    """Both sums: ``l1 * sum(|x|) + l2 * sum(x^2)``.
+
+    Parameters
+    ----------
+    l1, l2 : float, default 0.0
+        At least 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a factor is no number, negative or not finite.
+
+    References
+    ----------
+    Zou and Hastie, "Regularization and variable selection via the elastic net", JRSS B 67, 2005. Arguments and
+    defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.regularizers.L1L2(l1=1.0, l2=0.5)([1.0, -3.0])
+    9.0
+    """
+
+    def __init__(self, l1: float | None = 0.0, l2: float | None = 0.0) -> None:
+        self.l1 = check_factor("l1", l1, 0.0)
+        self.l2 = check_factor("l2", l2, 0.0)

@@ -1,0 +1,72 @@
+"""The base of all regularizers, and the registry that they enter."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cbackprop import config
+from cbackprop.registry import Registry
+from cbackprop.spec import Spec
+
+__all__ = ["Regularizer", "check_array", "registry"]
+
+registry = Registry("regularizer", "regularizers")
+
+
+class Regularizer(Spec):
+    """Base of all regularizers: an object that, called with a weight, returns what is added to the loss.
+
+    For a regularizer of your own, derive from it and write ``__call__(self, x)``, which returns a number, and
+    ``gradient(self, x)``, which returns its derivative, shaped like ``x``. Training calls both once a batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cbackprop as cb
+    >>> class Towards(cb.regularizers.Regularizer):
+    ...     def __init__(self, target=1.0):
+    ...         self.target = target
+    ...
+    ...     def __call__(self, x):
+    ...         return 0.5 * np.sum((x - self.target) ** 2)
+    ...
+    ...     def gradient(self, x):
+    ...         return x - self.target
+    >>> layer = cb.layers.Dense(2, kernel_regularizer=Towards(3.0))
+    """
+
+    # The compiled class in cbackprop.compiled.regularizers.penalties; None: the NumPy code here is called in training.
+    implementation: ClassVar[str | None] = None
+
+    def __call__(self, x: ArrayLike) -> float:
+        """What is added to the loss for the weight `x`.
+
+        Raises
+        ------
+        TypeError
+            If `x` does not hold real numbers.
+        ValueError
+            If this regularizer cannot take its shape.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define __call__(self, x).")
+
+    def gradient(self, x: ArrayLike) -> NDArray[Any]:
+        """The derivative of ``self(x)``, shaped like `x`. Raises as a call does."""
+        raise NotImplementedError(f"{type(self).__name__} must define gradient(self, x).")
+
+
+def check_array(x: Any) -> NDArray[Any]:
+    """`x` as an array of a float type.
+
+    Raises
+    ------
+    TypeError
+        If it does not hold real numbers.
+    """
+    array = np.asarray(x)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"x must hold real numbers, but got dtype {array.dtype}.")
+    return array if array.dtype.name in config.FLOAT_TYPES else array.astype(config.floatx())
