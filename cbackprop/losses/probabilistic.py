@@ -71,10 +71,10 @@ class KLDivergence(Loss):
 
 @registry.register()
 class Poisson(Loss):
-    """Poisson loss of counts and predicted rates: ``loss = mean(y_pred - y_true log(y_pred + 1e-7))`` over the last axis.
+    """Poisson loss of counts and predicted rates: ``loss = mean(y_pred - y_true log(y_pred + 1e-7))``.
 
-    The negative log-likelihood of a Poisson distribution, without what does not depend on the prediction. Predictions
-    must not be negative: end the network in ``"exponential"`` or ``"softplus"``.
+    Over the last axis: the negative log-likelihood of a Poisson distribution, without what does not depend on the
+    prediction. Predictions must not be negative: end the network in ``"exponential"`` or ``"softplus"``.
 
     Parameters
     ----------

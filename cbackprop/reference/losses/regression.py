@@ -1,4 +1,4 @@
-"""Losses of real-valued predictions, in NumPy, most of them the mean over a row of a function of e = y_pred - y_true."""
+"""Losses of real-valued predictions, in NumPy, most the mean over a row of a function of e = y_pred - y_true."""
 
 from __future__ import annotations
 
