@@ -88,6 +88,8 @@ class CompiledEngine(Engine):
     def _head(self, index: int, objective: Objective) -> Head:
         shape, loss = self.plan.output_shapes[index], objective.loss
         function = loss and loss.row_function(self.links[index] is not None, self.dtype.name)
+        if function is not None:
+            function.set_shape(shape)
         reduction = (loss and loss.reduction) or "sum"
         weight = objective.loss_weight
         return Head(math.prod(shape[:-1]), shape[-1], function, reduction, weight, self.metric_states[index])

@@ -21,6 +21,7 @@ from cbackprop.losses.margin import (
     hinge,
     squared_hinge,
 )
+from cbackprop.losses.overlap import CosineSimilarity, Dice, Tversky, cosine_similarity, dice, tversky
 from cbackprop.losses.probabilistic import (
     BinaryFocalCrossentropy,
     CategoricalFocalCrossentropy,
@@ -33,6 +34,7 @@ from cbackprop.losses.probabilistic import (
     kl_divergence,
     poisson,
 )
+from cbackprop.losses.python_loss import FunctionLoss
 from cbackprop.losses.regression import (
     Huber,
     LogCosh,
@@ -58,6 +60,9 @@ __all__ = [
     "CategoricalFocalCrossentropy",
     "CategoricalGeneralizedCrossEntropy",
     "CategoricalHinge",
+    "CosineSimilarity",
+    "Dice",
+    "FunctionLoss",
     "Hinge",
     "Huber",
     "KLDivergence",
@@ -71,6 +76,7 @@ __all__ = [
     "Quantile",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
+    "Tversky",
     "as_loss",
     "binary_crossentropy",
     "binary_focal_crossentropy",
@@ -78,7 +84,9 @@ __all__ = [
     "categorical_focal_crossentropy",
     "categorical_generalized_cross_entropy",
     "categorical_hinge",
+    "cosine_similarity",
     "deserialize",
+    "dice",
     "get",
     "hinge",
     "huber",
@@ -94,6 +102,7 @@ __all__ = [
     "serialize",
     "sparse_categorical_crossentropy",
     "squared_hinge",
+    "tversky",
 ]
 
 
@@ -123,6 +132,8 @@ def get(identifier: Any) -> Any:
 def as_loss(identifier: Any) -> Loss:
     """As `get`, but always a `Loss` object: a loss function becomes an object of the class that it belongs to.
 
+    Any other function becomes a `FunctionLoss`.
+
     Raises
     ------
     ValueError
@@ -141,6 +152,12 @@ def as_loss(identifier: Any) -> Loss:
     if cls is not None:
         name = identifier if isinstance(identifier, str) else found.__name__
         found = cls(name=name)  # type: ignore[call-arg]
+    elif not isinstance(found, Loss) and callable(found):
+        found = FunctionLoss(found)
+    if isinstance(found, Loss) and not hasattr(found, "implementation"):
+        raise TypeError(
+            f"{type(found).__name__} must have a method call(y_true, y_pred) that returns value and gradient."
+        )
     if not isinstance(found, Loss):
         raise TypeError(f"Expected a loss, its name or its config, but got {identifier!r}.")
     return found

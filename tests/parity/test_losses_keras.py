@@ -188,6 +188,7 @@ def test_gradients(name, options, dtype, rng):
     tensor = torch.tensor(y_pred.astype(their_type), requires_grad=True)
     theirs(y_true, tensor, sample_weight=coefficients).sum().backward()
     function, delta = ours.row_function(False, dtype), np.empty_like(y_pred)
+    function.set_shape(y_pred.shape[1:])
     if ours.target_kind == "index":
         function.values_of_classes(y_true, y_pred, coefficients, delta)
     else:
@@ -205,3 +206,28 @@ def test_extreme_logits(name):
     z = np.array([[1e4, -1e4, 3.0], [-1e4, 1e4, 0.0], [1e4, 1e4, 1e4]], np.float32)
     y = np.array([0, 0, 2]) if ours.target_kind == "index" else np.eye(3)[[0, 0, 2]]
     assert_allclose(ours(y, z), as_numpy(theirs(y, z)), rtol=1e-6)
+
+
+@EACH_TYPE
+@pytest.mark.parametrize("axis", [None, -1, 0, 1, (1, 2), (0, 1), (-1, 1)])
+@pytest.mark.parametrize("name", ["CosineSimilarity", "Dice", "Tversky"])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_axes(name, axis, dtype, reduction, rng):
+    if name == "CosineSimilarity" and axis in (None, (-1, 1)):
+        pytest.skip("Keras takes the norm of a matrix, of which there is no such thing as a cosine")
+    y_true, y_pred = (
+        rng.integers(2, size=(6, 4, 3)).astype(dtype),
+        rng.uniform(0.05, 0.95, size=(6, 4, 3)).astype(dtype),
+    )
+    ours = CLASSES[name](axis=axis, reduction=reduction, dtype=dtype)(y_true, y_pred)
+    theirs = as_numpy(getattr(keras.losses, name)(axis=axis, reduction=reduction, dtype=dtype)(y_true, y_pred))
+    assert ours.shape == theirs.shape
+    assert_allclose(ours, theirs, rtol=2e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight"])
+def test_one_value_with_weights(reduction, rng):
+    y_true, y_pred, w = rng.integers(2, size=(6, 3)).astype("f"), rng.random((6, 3)).astype("f"), rng.random(6)
+    theirs = keras.losses.Dice(reduction=reduction)(y_true, y_pred, sample_weight=w)
+    ours = losses.Dice(reduction=reduction)(y_true, y_pred, sample_weight=w)
+    assert float(ours) == pytest.approx(float(theirs), rel=1e-6)
