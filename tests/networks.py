@@ -135,7 +135,7 @@ def data_for(model, samples, rng, loss=None):
 def targets_for(loss, shape, rng):
     """Random targets of this shape that a loss accepts."""
     name = getattr(loss, "name", loss) or ""
-    if getattr(loss, "target_kind", "") == "index":
+    if "sparse" in name or getattr(loss, "target_kind", "") == "index":
         return rng.integers(shape[-1], size=shape[:-1])
     if "categorical" in name:
         return np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])]

@@ -170,7 +170,7 @@ def test_an_axis_that_is_not_there_is_seen_before_training(axis):
 
 @pytest.mark.parametrize("name", ["Dice", "Tversky"])
 def test_labels_out_of_range(name):
-    with pytest.raises(ValueError, match="^y_true must hold probabilities"):
+    with pytest.raises(ValueError, match=r"^y_true must hold probabilities"):
         CLASSES[name]()([[2.0]], [[0.5]])
 
 

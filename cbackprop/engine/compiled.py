@@ -87,8 +87,9 @@ class CompiledEngine(Engine):
 
     def _head(self, index: int, objective: Objective) -> Head:
         shape, loss = self.plan.output_shapes[index], objective.loss
-        function = loss and loss.row_function(self.links[index] is not None, self.dtype.name)
-        if function is not None:
+        function = None
+        if loss is not None:
+            function = loss.row_function(self.links[index] is not None, self.dtype.name)
             function.set_shape(shape)
         reduction = (loss and loss.reduction) or "sum"
         weight = objective.loss_weight

@@ -205,7 +205,7 @@ class Tversky(AxisLoss):
 
 @registry.register()
 class CosineSimilarity(AxisLoss):
-    """Cosine of the angle between target and prediction, negative: ``loss = -sum(y_true * y_pred) / (|y_true| |y_pred|)``.
+    """Negative cosine between target and prediction: ``loss = -sum(y_true * y_pred) / (|y_true| |y_pred|)``.
 
     -1 where both point the same way, 1 where opposite ways.
 

@@ -88,7 +88,7 @@ cdef class GroupFunction(RowFunction):
         const double* coefficients, double* values, floating* delta,
     ) noexcept nogil:
         cdef Py_ssize_t sample = self.groups * self.size, positions = sample // width if width else 0
-        cdef Py_ssize_t block, block_rows, b, g, r
+        cdef Py_ssize_t block, block_rows, _b, g, r
         cdef double total, factor, share
         cdef Slope slope
         if positions == 0 or rows % positions:
@@ -98,7 +98,7 @@ cdef class GroupFunction(RowFunction):
         block_rows = rows if self.alone else positions
         block = block_rows // positions
         share = 1.0 / (block_rows if self.summed else self.groups)
-        for b in range(rows // block_rows):
+        for _b in range(rows // block_rows):
             factor = total = 0
             if delta != NULL:
                 for r in range(block_rows):

@@ -96,7 +96,7 @@ cdef inline void softmax(Py_ssize_t width, floating* z, floating* log_total, flo
 
 
 cdef inline floating focal(floating y, floating rest, floating log_p, floating gamma, floating* slope) noexcept nogil:
-    """f = -y (1 - p)^gamma log p for rest = 1 - p; slope = p df/dp = y (gamma p rest^(gamma - 1) log p - rest^gamma)."""
+    """f = -y rest^gamma log p with rest = 1 - p; slope = p df/dp = y (gamma p rest^(gamma - 1) log p - rest^gamma)."""
     cdef floating factor = power(rest, gamma)
     slope[0] = -y * factor
     if gamma != 0 and rest > 0:

@@ -1,4 +1,4 @@
-"""Losses of real-valued predictions, most of them the mean over a row of a function of the error e = y_pred - y_true."""
+"""Losses of real-valued predictions, most the mean over a row of a function of the error e = y_pred - y_true."""
 
 from cython cimport floating
 
