@@ -117,6 +117,10 @@ LAYERS = {
 }
 
 
+# Losses that take the logarithm of predictions.
+POSITIVE = ("KLDivergence", "Poisson")
+
+
 def classes(registry):
     """Names of the classes of a family, without its functions."""
     return [name for name, thing in registry if inspect.isclass(thing)]
@@ -160,13 +164,27 @@ def data_for(model, samples, rng, loss=None):
 def targets_for(loss, shape, rng):
     """Random targets of this shape that a loss accepts."""
     name = getattr(loss, "name", loss) or ""
-    if "sparse" in name:
+    if "sparse" in name or getattr(loss, "target_kind", "") == "index":
         return rng.integers(shape[-1], size=shape[:-1])
     if "categorical" in name:
         return np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])]
-    if "binary" in name:
+    if "binary" in name or "hinge" in name:
         return rng.integers(2, size=shape).astype(float)
-    return rng.normal(size=shape)
+    low, high = getattr(loss, "target_limits", None) or (-np.inf, np.inf)
+    if high < np.inf:
+        return rng.dirichlet(np.ones(shape[-1]), size=shape[:-1])
+    if "percentage" in name:
+        return 1 + np.abs(rng.normal(size=shape))  # what is nearly 0 has a derivative as large as one likes
+    return rng.normal(size=shape) if low < 0 else rng.poisson(2, size=shape).astype(float)
+
+
+def objective_for(name, last):
+    """A loss, and the activation `last` or, if the loss asks for what that does not promise, another for it."""
+    loss = cb.losses.get(name)
+    if loss.link and last == "linear":
+        options = inspect.signature(type(loss)).parameters
+        return (type(loss)(from_logits=True), last) if "from_logits" in options else (loss, loss.link)
+    return loss, ("softplus" if name in POSITIVE and last == "linear" else last)
 
 
 def random_model(seed, dtype="float32"):

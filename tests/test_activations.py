@@ -45,6 +45,8 @@ VARIANTS = {
     ],
     "soft_shrink": [{"threshold": 0.0}, {"threshold": 1.5}],
     "softmax": [{"axis": 0}, {"axis": 1}, {"axis": -2}],
+    "sparsemax": [{"axis": 0}, {"axis": 1}, {"axis": -2}],
+    "threshold": [{"threshold": -1.5, "default_value": 2.5}, {"threshold": 1.5}],
     "squareplus": [{"b": 0}, {"b": 0.25}, {"b": 100.0}],
 }
 CASES = [
@@ -63,6 +65,7 @@ CANCELLING = {
     "hard_silu": 3,
     "log_softmax": 1,
     "softmax": 1,
+    "sparsemax": 1,
     "tanh_shrink": 1,
 }
 
@@ -481,6 +484,7 @@ def test_kernels_of_relu_read_as_little_as_they_can():
         "mish",
         "silu",
         "tanh_shrink",
+        "threshold",
     ]
 
 
@@ -558,6 +562,9 @@ MISTAKES = [
     ("sigmoid", {"beta": 2}, TypeError, "Activation sigmoid: got an unexpected keyword argument 'beta'"),
     ("soft_shrink", {"threshold": -1}, ValueError, "threshold must be at least 0, but got -1"),
     ("soft_shrink", {"threshold": None}, TypeError, "threshold must be a number, but got None"),
+    ("sparsemax", {"axis": 0.5}, TypeError, "axis must be an integer, but got 0.5"),
+    ("threshold", {"threshold": math.inf}, ValueError, "threshold must be finite, but got inf"),
+    ("threshold", {"default_value": "0"}, TypeError, "default_value must be a number, but got '0'"),
     ("softmax", {"axis": None}, TypeError, "axis must be an integer, but got None"),
     ("softmax", {"axis": True}, TypeError, "axis must be an integer, but got True"),
     ("squareplus", {"b": -1}, ValueError, "b must be at least 0, but got -1"),

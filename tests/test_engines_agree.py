@@ -24,7 +24,8 @@ def trained(make_model, dtype, optimizer, loss, engine, seed=5):
     model = make_model()
     rng = np.random.default_rng(seed)
     x, y = networks.data_for(model, 8 * STEPS // 2, rng, loss)
-    metric = "accuracy" if "crossentropy" in getattr(loss, "name", "") else "mse"
+    classifies = "crossentropy" in getattr(loss, "name", "") or getattr(loss, "target_kind", "") == "index"
+    metric = "accuracy" if classifies else "mse"
     metrics = [metric] if len(model.outputs) == 1 else None
     model.compile(cb.optimizers.get(optimizer), loss, metrics=metrics, engine=engine)
     weights = rng.uniform(0.5, 1.5, size=8 * STEPS // 2)
@@ -79,9 +80,7 @@ def test_activation(name, dtype):
 @pytest.mark.parametrize("optimizer", networks.classes(cb.optimizers.registry))
 @pytest.mark.parametrize("name", networks.classes(cb.losses.registry))
 def test_loss_and_optimizer(name, optimizer, last, dtype):
-    loss = cb.losses.get(name)
-    if "crossentropy" in loss.name and last == "linear":
-        loss = type(loss)(from_logits=True)
+    loss, last = networks.objective_for(name, last)
 
     def make():
         return cb.Sequential([cb.Input((4,)), layers.Dense(6, activation="tanh"), layers.Dense(3, activation=last)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cbackprop.activations.function import Kernel, activation
 from cbackprop.validation import check_boolean
 
-__all__ = ["gelu", "hard_silu", "mish", "silu"]
+__all__ = ["gelu", "hard_silu", "hard_swish", "mish", "silu", "swish"]
 
 
 @activation("swish")
@@ -119,3 +119,7 @@ def mish() -> Kernel:
     array([-0.2525,  1.944 ], dtype=float32)
     """
     return Kernel("mish")
+
+
+swish = silu
+hard_swish = hard_silu

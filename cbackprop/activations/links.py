@@ -1,11 +1,11 @@
-"""What ends a network: the identity, the exponential function, softmax and its logarithm."""
+"""What ends a network: the identity, the exponential function, softmax, its logarithm and its sparse kin."""
 
 from __future__ import annotations
 
 from cbackprop.activations.function import Kernel, activation
 from cbackprop.validation import check_integer
 
-__all__ = ["exponential", "linear", "log_softmax", "softmax"]
+__all__ = ["exponential", "linear", "log_softmax", "softmax", "sparsemax"]
 
 
 @activation()
@@ -117,3 +117,40 @@ def log_softmax(axis: int = -1) -> Kernel:
     array([-0.6931, -0.6931], dtype=float32)
     """
     return Kernel("log_softmax", axis=check_integer("axis", axis))
+
+
+@activation()
+def sparsemax(axis: int = -1) -> Kernel:
+    """Sparsemax: ``f(x)_j = max(x_j - tau, 0)`` along an axis, with tau such that the values sum to 1.
+
+    Like softmax, but what is unlikely is exactly 0.
+
+    Parameters
+    ----------
+    x : array_like or KerasTensor
+    axis : int, default -1
+        The axis whose values will sum to 1.
+
+    Returns
+    -------
+    ndarray or KerasTensor
+        Shaped like `x`; not negative, summing to 1 along `axis`.
+
+    Raises
+    ------
+    TypeError
+        If `axis` is not an integer.
+    ValueError
+        If `axis` is not an axis of `x`.
+
+    References
+    ----------
+    Martins and Astudillo, "From softmax to sparsemax", ICML 2016.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.activations.sparsemax([0.5, 1.0, -1.0])
+    array([0.25, 0.75, 0.  ], dtype=float32)
+    """
+    return Kernel("sparsemax", axis=check_integer("axis", axis))

@@ -7,7 +7,7 @@ import math
 from cbackprop.activations.function import Kernel, activation
 from cbackprop.validation import check_number
 
-__all__ = ["celu", "elu", "leaky_relu", "relu", "relu6", "selu", "softplus", "squareplus"]
+__all__ = ["celu", "elu", "leaky_relu", "relu", "relu6", "selu", "softplus", "sparse_plus", "squareplus", "threshold"]
 
 
 def _leaky(negative_slope: float) -> Kernel:
@@ -296,3 +296,61 @@ def squareplus(b: float = 4) -> Kernel:
     """
     b = check_number("b", b, minimum=0)
     return Kernel("squareplus", (b,)) if b > 0 else Kernel("relu")
+
+
+@activation()
+def sparse_plus() -> Kernel:
+    """Sparse plus, a smooth rectifier that is 0 below -1: ``f(x) = (x + 1)^2 / 4`` in [-1, 1], and x above.
+
+    Parameters
+    ----------
+    x : array_like or KerasTensor
+
+    Returns
+    -------
+    ndarray or KerasTensor
+        Shaped like `x`; not negative.
+
+    References
+    ----------
+    Blondel, Martins and Niculae, "Learning with Fenchel-Young losses", Journal of Machine Learning Research 21, 2020.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.activations.sparse_plus([-2.0, 0.0, 2.0])
+    array([0.  , 0.25, 2.  ], dtype=float32)
+    """
+    return Kernel("sparse_plus")
+
+
+@activation()
+def threshold(threshold: float = 0.0, default_value: float = 0.0) -> Kernel:
+    """Threshold: ``f(x) = x`` where ``x > threshold``, else `default_value`.
+
+    Parameters
+    ----------
+    x : array_like or KerasTensor
+    threshold : float, default 0.0
+    default_value : float, default 0.0
+        Keras has no defaults for these two numbers.
+
+    Returns
+    -------
+    ndarray or KerasTensor
+        Shaped like `x`.
+
+    Raises
+    ------
+    TypeError
+        If one of the numbers is not a number.
+    ValueError
+        If one is not finite.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.activations.threshold([-1.0, 0.5, 2.0], 1.0, 0.25)
+    array([0.25, 0.25, 2.  ], dtype=float32)
+    """
+    return Kernel("threshold", (check_number("threshold", threshold), check_number("default_value", default_value)))

@@ -117,7 +117,10 @@ class CompiledEngine(Engine):
 
     def _head(self, index: int, objective: Objective) -> Head:
         shape, loss = self.plan.output_shapes[index], objective.loss
-        function = loss and loss.row_function(self.links[index] is not None, self.dtype.name)
+        function = None
+        if loss is not None:
+            function = loss.row_function(self.links[index] is not None, self.dtype.name)
+            function.set_shape(shape)
         reduction = (loss and loss.reduction) or "sum"
         weight = objective.loss_weight
         return Head(math.prod(shape[:-1]), shape[-1], function, reduction, weight, self.metric_states[index])

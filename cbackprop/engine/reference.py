@@ -36,6 +36,9 @@ class ReferenceEngine(Engine):
             objective.loss and find("reference", objective.loss.implementation)(objective.loss, link is not None)
             for objective, link in zip(self.objectives, self.links, strict=True)
         ]
+        for function, shape in zip(self.loss_functions, self.plan.output_shapes, strict=False):
+            if function is not None:
+                function.set_shape(shape)
         self.metric_twins = [
             [metric_twin(metric, shape[-1]) for metric, _ in objective.metrics]
             for objective, shape in zip(self.objectives, self.plan.output_shapes, strict=False)
@@ -112,7 +115,8 @@ class ReferenceEngine(Engine):
                 prediction, losses, gradient = function.evaluate(targets[loss.target_kind], prediction)
                 divisor = loss.divisor(len(losses), weights)
                 weighted = losses if weights is None else losses * weights
-                scale = objective.loss_weight / divisor * (np.ones(1) if weights is None else weights)
+                scale = objective.loss_weight / divisor * (np.ones(len(losses)) if weights is None else weights)
+                scale = function.spread(scale)
                 deltas[buffer] = (gradient * scale[:, None].astype(self.dtype)).reshape(-1, *shape)
                 self.head_totals[index] += float(weighted.sum(dtype=np.float64)) / divisor * samples
                 total += objective.loss_weight * float(weighted.sum(dtype=np.float64)) / divisor

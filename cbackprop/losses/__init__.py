@@ -13,39 +13,96 @@ from cbackprop.losses.crossentropy import (
     sparse_categorical_crossentropy,
 )
 from cbackprop.losses.loss import Loss, registry
+from cbackprop.losses.margin import (
+    CategoricalHinge,
+    Hinge,
+    SquaredHinge,
+    categorical_hinge,
+    hinge,
+    squared_hinge,
+)
+from cbackprop.losses.overlap import CosineSimilarity, Dice, Tversky, cosine_similarity, dice, tversky
+from cbackprop.losses.probabilistic import (
+    BinaryFocalCrossentropy,
+    CategoricalFocalCrossentropy,
+    CategoricalGeneralizedCrossEntropy,
+    KLDivergence,
+    Poisson,
+    binary_focal_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_generalized_cross_entropy,
+    kl_divergence,
+    poisson,
+)
+from cbackprop.losses.python_loss import FunctionLoss
 from cbackprop.losses.regression import (
     Huber,
     LogCosh,
     MeanAbsoluteError,
+    MeanAbsolutePercentageError,
     MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Quantile,
     huber,
     log_cosh,
     mean_absolute_error,
+    mean_absolute_percentage_error,
     mean_squared_error,
+    mean_squared_logarithmic_error,
+    quantile,
 )
 from cbackprop.losses.row_function import owner
 
 __all__ = [
     "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "CategoricalGeneralizedCrossEntropy",
+    "CategoricalHinge",
+    "CosineSimilarity",
+    "Dice",
+    "FunctionLoss",
+    "Hinge",
     "Huber",
+    "KLDivergence",
     "LogCosh",
     "Loss",
     "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
     "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Poisson",
+    "Quantile",
     "SparseCategoricalCrossentropy",
+    "SquaredHinge",
+    "Tversky",
     "as_loss",
     "binary_crossentropy",
+    "binary_focal_crossentropy",
     "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_generalized_cross_entropy",
+    "categorical_hinge",
+    "cosine_similarity",
     "deserialize",
+    "dice",
     "get",
+    "hinge",
     "huber",
+    "kl_divergence",
     "log_cosh",
     "mean_absolute_error",
+    "mean_absolute_percentage_error",
     "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "poisson",
+    "quantile",
     "registry",
     "serialize",
     "sparse_categorical_crossentropy",
+    "squared_hinge",
+    "tversky",
 ]
 
 
@@ -75,6 +132,8 @@ def get(identifier: Any) -> Any:
 def as_loss(identifier: Any) -> Loss:
     """As `get`, but always a `Loss` object: a loss function becomes an object of the class that it belongs to.
 
+    Any other function becomes a `FunctionLoss`.
+
     Raises
     ------
     ValueError
@@ -93,6 +152,12 @@ def as_loss(identifier: Any) -> Loss:
     if cls is not None:
         name = identifier if isinstance(identifier, str) else found.__name__
         found = cls(name=name)  # type: ignore[call-arg]
+    elif not isinstance(found, Loss) and callable(found):
+        found = FunctionLoss(found)
+    if isinstance(found, Loss) and not hasattr(found, "implementation"):
+        raise TypeError(
+            f"{type(found).__name__} must have a method call(y_true, y_pred) that returns value and gradient."
+        )
     if not isinstance(found, Loss):
         raise TypeError(f"Expected a loss, its name or its config, but got {identifier!r}.")
     return found

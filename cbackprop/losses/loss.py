@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cbackprop import config
 from cbackprop.losses.row_function import Function, RowFunction, row_function_of
-from cbackprop.losses.target import check_weights
+from cbackprop.losses.target import check_prediction, check_target, check_weights
 from cbackprop.registry import Registry, snake_case
 from cbackprop.validation import check_name
 
@@ -46,6 +46,12 @@ class Loss(RowFunction):
 
     from_logits: bool = False
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "call" in cls.__dict__:
+            cls.implementation = "losses.python_loss.PythonLoss"
+            cls.alone = True
+
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
     ) -> None:
@@ -80,6 +86,53 @@ class Loss(RowFunction):
         """
         values = self.row_values(y_true, y_pred).astype(self.dtype)
         return self.reduce(values, check_weights("sample_weight", sample_weight, values.shape))
+
+    def check_output(self, shape: tuple[int, ...]) -> None:
+        """Refuse predictions, of this shape without the batch's axis, that the loss cannot judge.
+
+        Raises
+        ------
+        ValueError
+            If it cannot.
+        """
+
+    def row_values(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.float64]:
+        """The value of each row; see `RowFunction`."""
+        if type(self).call is Loss.call:
+            return super().row_values(y_true, y_pred)
+        from cbackprop.losses.python_loss import evaluate, rows_of  # which need this module
+
+        prediction = check_prediction("y_pred", y_pred, self.dtype)
+        target = check_target("y_true", y_true, prediction.shape, self.target_kind, self.dtype, self.target_limits)
+        target = target.reshape(prediction.shape[:-1] if self.target_kind == "index" else prediction.shape)
+        values, _ = evaluate(self, target.copy(), prediction)
+        return rows_of(self, values, prediction.shape).reshape(prediction.shape[:-1])
+
+    def call(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> Any:
+        """For losses in Python to override: the value and the gradient of a batch.
+
+        Parameters
+        ----------
+        y_true, y_pred : ndarray, shape (batch, ..., width)
+            `y_true` without the last axis if the class says ``target_kind = "index"``.
+
+        Returns
+        -------
+        value : float, or ndarray of shape (batch,) or (batch, ...)
+            Of the batch, of each sample, or of each row of the last axis.
+        gradient : ndarray
+            Shaped like `y_pred`: the derivative of that value, not divided by how many there are.
+
+        Raises
+        ------
+        NotImplementedError
+            If the loss is compiled.
+
+        See Also
+        --------
+        FunctionLoss : the same of a function.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is compiled: call the object itself.")
 
     def reduce(self, values: NDArray[Any], weights: NDArray[Any] | None) -> Any:
         """Values of rows and their weights, as `reduction` says."""

@@ -1,4 +1,4 @@
-"""Losses of real-valued predictions, each the mean over a row of a function of the error y_pred - y_true."""
+"""Losses of real-valued predictions, most of them the mean over a row of a function of the error y_pred - y_true."""
 
 from __future__ import annotations
 
@@ -14,11 +14,17 @@ __all__ = [
     "Huber",
     "LogCosh",
     "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
     "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Quantile",
     "huber",
     "log_cosh",
     "mean_absolute_error",
+    "mean_absolute_percentage_error",
     "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "quantile",
 ]
 
 
@@ -192,6 +198,143 @@ class LogCosh(Loss):
         super().__init__(name, reduction, dtype)
 
 
+@registry.register()
+class MeanAbsolutePercentageError(Loss):
+    """Mean absolute percentage error: ``loss = 100 mean(|y_true - y_pred| / |y_true|)`` over the last axis.
+
+    Targets nearer to 0 than 1e-7 are divided by that.
+
+    Parameters
+    ----------
+    reduction : str, default "sum_over_batch_size"
+        See `Loss`.
+    name : str, default "mean_absolute_percentage_error"
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range.
+
+    Notes
+    -----
+    ``d loss / d y_pred = 100 sign(y_pred - y_true) / (|y_true| width)``.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> float(cb.losses.MeanAbsolutePercentageError()([[2.0, 4.0]], [[1.0, 4.0]]))
+    25.0
+    """
+
+    implementation = "losses.regression.MeanAbsolutePercentageError"
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "mean_absolute_percentage_error",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+
+
+@registry.register()
+class MeanSquaredLogarithmicError(Loss):
+    """Mean squared logarithmic error: ``loss = mean((log(y_true + 1) - log(y_pred + 1))^2)`` over the last axis.
+
+    Targets and predictions below 1e-7 count as that.
+
+    Parameters
+    ----------
+    reduction : str, default "sum_over_batch_size"
+        See `Loss`.
+    name : str, default "mean_squared_logarithmic_error"
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range.
+
+    Notes
+    -----
+    ``d loss / d y_pred = 2 (log(y_pred + 1) - log(y_true + 1)) / ((y_pred + 1) width)``, and 0 below 1e-7.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> round(float(cb.losses.MeanSquaredLogarithmicError()([[0.0, 1.0]], [[1.0, 1.0]])), 4)
+    0.2402
+    """
+
+    implementation = "losses.regression.MeanSquaredLogarithmicError"
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "mean_squared_logarithmic_error",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+
+
+@registry.register()
+class Quantile(Loss):
+    """Quantile (pinball) loss: ``loss = mean(max(q d, (q - 1) d))``, ``d = y_true - y_pred``, over the last axis.
+
+    Least where predictions are below a part `quantile` = q of the targets: 0.5 predicts the median.
+
+    Parameters
+    ----------
+    quantile : float, default 0.5
+        Between 0 and 1, both excluded.
+    reduction : str, default "sum_over_batch_size"
+        See `Loss`.
+    name : str, default "quantile"
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range.
+
+    Notes
+    -----
+    ``d loss / d y_pred = -q / width`` below the target, ``(1 - q) / width`` above it, and 0 where they are equal.
+
+    References
+    ----------
+    Koenker and Bassett, "Regression quantiles", Econometrica 46, 1978.
+    Arguments and defaults are those of this library; Keras has no such loss.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> float(cb.losses.Quantile(0.75)([[1.0], [1.0]], [[0.0], [2.0]]))
+    0.5
+    """
+
+    implementation = "losses.regression.Quantile"
+
+    def __init__(
+        self,
+        quantile: float = 0.5,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "quantile",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+        self.quantile = check_number("quantile", quantile, 0, 1, open_minimum=True, open_maximum=True)
+
+
 @loss_function(MeanSquaredError, "mse", "MSE")
 def mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
     """Mean squared error of each row: `MeanSquaredError` without a reduction.
@@ -299,4 +442,87 @@ def log_cosh(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
     [0.0, 0.4339999854564667]
     """
     values: NDArray[Any] = LogCosh(None, dtype=float_type_of(y_pred))(y_true, y_pred)
+    return values
+
+
+@loss_function(MeanAbsolutePercentageError, "mape", "MAPE")
+def mean_absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
+    """Mean absolute percentage error of each row: `MeanAbsolutePercentageError` without a reduction.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like, shape (..., width)
+
+    Returns
+    -------
+    ndarray, shape (...,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `MeanAbsolutePercentageError`.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.losses.mean_absolute_percentage_error([[2.0, 4.0]], [[1.0, 4.0]]).tolist()
+    [25.0]
+    """
+    values: NDArray[Any] = MeanAbsolutePercentageError(reduction=None, dtype=float_type_of(y_pred))(y_true, y_pred)
+    return values
+
+
+@loss_function(MeanSquaredLogarithmicError, "msle", "MSLE")
+def mean_squared_logarithmic_error(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
+    """Mean squared logarithmic error of each row: `MeanSquaredLogarithmicError` without a reduction.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like, shape (..., width)
+
+    Returns
+    -------
+    ndarray, shape (...,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `MeanSquaredLogarithmicError`.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.losses.mean_squared_logarithmic_error([[0.0], [1.0]], [[0.0], [0.0]]).round(2).tolist()
+    [0.0, 0.47999998927116394]
+    """
+    values: NDArray[Any] = MeanSquaredLogarithmicError(reduction=None, dtype=float_type_of(y_pred))(y_true, y_pred)
+    return values
+
+
+@loss_function(Quantile)
+def quantile(y_true: ArrayLike, y_pred: ArrayLike, quantile: float = 0.5) -> NDArray[Any]:
+    """Quantile loss of each row: `Quantile` without a reduction.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like, shape (..., width)
+    quantile : float, default 0.5
+        Between 0 and 1, both excluded.
+
+    Returns
+    -------
+    ndarray, shape (...,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `Quantile`.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.losses.quantile([[1.0], [1.0]], [[0.0], [2.0]], 0.75).tolist()
+    [0.75, 0.25]
+    """
+    values: NDArray[Any] = Quantile(quantile, reduction=None, dtype=float_type_of(y_pred))(y_true, y_pred)
     return values

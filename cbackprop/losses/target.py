@@ -131,7 +131,10 @@ def _check_limits(name: str, array: NDArray[Any], limits: tuple[float, float]) -
     low, high = limits
     if array.size and (array.min() < low - ROUNDING or array.max() > high + ROUNDING):
         wrong = array[(array < low - ROUNDING) | (array > high + ROUNDING)][0]
-        raise ValueError(f"{name} must hold probabilities in [{low:g}, {high:g}], but got {wrong:g}.")
+        if high == math.inf:
+            raise ValueError(f"{name} must hold numbers of at least {low:g}, but got {wrong:g}.")
+        kind = "probabilities" if low == 0 else "labels"
+        raise ValueError(f"{name} must hold {kind} in [{low:g}, {high:g}], but got {wrong:g}.")
 
 
 def _check_classes(name: str, array: NDArray[Any], prediction_shape: tuple[int, ...]) -> NDArray[Any]:

@@ -90,6 +90,7 @@ def _resolve_loss(identifier: Any, shape: tuple[int, ...]) -> Loss | None:
         raise ValueError(f"{type(loss).__name__} has no reduction: training needs one number to make small.")
     if not shape:
         raise ValueError("A loss needs predictions with at least one axis besides the batch.")
+    loss.check_output(shape)
     return loss
 
 

@@ -271,3 +271,35 @@ def tanh_shrink_forward(x: Array) -> Array:
 
 def tanh_shrink_backward(delta: Array, x: Array, y: Array) -> Array:
     return delta * np.tanh(x) ** 2
+
+
+def sparse_plus_forward(x: Array) -> Array:
+    return np.where(x >= 1, x, np.where(x <= -1, 0, ((np.clip(x, -1, 1) + 1) / 2) ** 2)).astype(x.dtype)
+
+
+def sparse_plus_backward(delta: Array, x: Array, y: Array) -> Array:
+    return delta * np.minimum(np.sqrt(y), 1)
+
+
+def threshold_forward(x: Array, threshold: float, default_value: float) -> Array:
+    return np.where(x <= threshold, x.dtype.type(default_value), x)
+
+
+def threshold_backward(delta: Array, x: Array, y: Array, threshold: float, default_value: float) -> Array:
+    return delta * (x > threshold)
+
+
+def sparsemax_forward(x: Array, axis: int) -> Array:
+    z = x - x.max(axis=axis, keepdims=True)
+    falling = -np.sort(-z, axis=axis)
+    sums = falling.cumsum(axis=axis)
+    count = np.arange(1, x.shape[axis] + 1).reshape([-1 if i == axis % x.ndim else 1 for i in range(x.ndim)])
+    size = (1 + count * falling > sums).sum(axis=axis, keepdims=True)
+    tau = (np.take_along_axis(sums, size - 1, axis) - 1) / size.astype(x.dtype)
+    return np.maximum(z - tau, 0)
+
+
+def sparsemax_backward(delta: Array, x: Array, y: Array, axis: int) -> Array:
+    kept = y > 0
+    mean = (delta * kept).sum(axis=axis, keepdims=True) / kept.sum(axis=axis, keepdims=True)
+    return np.where(kept, delta - mean, 0).astype(delta.dtype)

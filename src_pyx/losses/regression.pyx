@@ -1,9 +1,12 @@
-"""Losses of real-valued predictions, each the mean over a row of a function of the error e = y_pred - y_true."""
+"""Losses of real-valued predictions, most the mean over a row of a function of the error e = y_pred - y_true."""
 
 from cython cimport floating
 
 from cbackprop.compiled.kernels.elementary cimport expm1, fabs, log1p, tanh
 from cbackprop.compiled.losses.row_function cimport KernelFunction
+
+# The smallest target that is divided by, as in Keras.
+cdef double EPSILON = 1e-7
 
 
 cdef void mean_squared_error(
@@ -101,6 +104,81 @@ cdef void log_cosh(
         y_pred += width
 
 
+cdef void mean_absolute_percentage_error(
+    Py_ssize_t rows, Py_ssize_t width, const floating* y_true, const floating* y_pred, double parameter,
+    const double* coefficients, double* values, floating* delta,
+) noexcept nogil:
+    """value = 100 mean of |e| / s, d value / d y_pred = 100 sign(e) / (s width), with s = max(|y_true|, epsilon)."""
+    cdef Py_ssize_t r, j
+    cdef floating total, factor = 0, size, error, low = <floating>EPSILON
+    for r in range(rows):
+        total = 0
+        if delta != NULL:
+            factor = <floating>(100 * coefficients[r] / width)
+        for j in range(width):
+            size = max(fabs(y_true[j]), low)
+            error = y_pred[j] - y_true[j]
+            total += fabs(error) / size
+            if delta != NULL:
+                delta[j] = (factor if error > 0 else (-factor if error < 0 else 0)) / size
+        values[r] = 100 * total / width
+        if delta != NULL:
+            delta += width
+        y_true += width
+        y_pred += width
+
+
+cdef void mean_squared_logarithmic_error(
+    Py_ssize_t rows, Py_ssize_t width, const floating* y_true, const floating* y_pred, double parameter,
+    const double* coefficients, double* values, floating* delta,
+) noexcept nogil:
+    """value = mean of d^2, d = log((p + 1) / (y + 1)), p and y no less than epsilon.
+
+    d value / d y_pred = 2 d / ((p + 1) width), 0 below epsilon.
+    """
+    cdef Py_ssize_t r, j
+    cdef floating total, factor = 0, p, y, difference, low = <floating>EPSILON
+    for r in range(rows):
+        total = 0
+        if delta != NULL:
+            factor = <floating>(2 * coefficients[r] / width)
+        for j in range(width):
+            p = max(y_pred[j], low)
+            y = max(y_true[j], low)
+            difference = log1p(p) - log1p(y)
+            total += difference * difference
+            if delta != NULL:
+                delta[j] = factor * difference / (p + 1) if p == y_pred[j] else 0
+        values[r] = total / width
+        if delta != NULL:
+            delta += width
+        y_true += width
+        y_pred += width
+
+
+cdef void quantile(
+    Py_ssize_t rows, Py_ssize_t width, const floating* y_true, const floating* y_pred, double parameter,
+    const double* coefficients, double* values, floating* delta,
+) noexcept nogil:
+    """value = mean of max(q d, (q - 1) d), d = y_true - y_pred: slope -q below the target, 1 - q above, 0 at it."""
+    cdef Py_ssize_t r, j
+    cdef floating total, factor = 0, difference, q = <floating>parameter
+    for r in range(rows):
+        total = 0
+        if delta != NULL:
+            factor = <floating>(coefficients[r] / width)
+        for j in range(width):
+            difference = y_true[j] - y_pred[j]
+            total += max(q * difference, (q - 1) * difference)
+            if delta != NULL:
+                delta[j] = factor * (-q if difference > 0 else (1 - q if difference < 0 else 0))
+        values[r] = total / width
+        if delta != NULL:
+            delta += width
+        y_true += width
+        y_pred += width
+
+
 cdef class MeanSquaredError(KernelFunction):
     def __init__(self, spec, bint linked, bint is_double):
         super().__init__(spec, linked, is_double)
@@ -124,3 +202,24 @@ cdef class LogCosh(KernelFunction):
     def __init__(self, spec, bint linked, bint is_double):
         super().__init__(spec, linked, is_double)
         self.kernel32, self.kernel64 = log_cosh[float], log_cosh[double]
+
+
+cdef class MeanAbsolutePercentageError(KernelFunction):
+    def __init__(self, spec, bint linked, bint is_double):
+        super().__init__(spec, linked, is_double)
+        self.kernel32 = mean_absolute_percentage_error[float]
+        self.kernel64 = mean_absolute_percentage_error[double]
+
+
+cdef class MeanSquaredLogarithmicError(KernelFunction):
+    def __init__(self, spec, bint linked, bint is_double):
+        super().__init__(spec, linked, is_double)
+        self.kernel32 = mean_squared_logarithmic_error[float]
+        self.kernel64 = mean_squared_logarithmic_error[double]
+
+
+cdef class Quantile(KernelFunction):
+    def __init__(self, spec, bint linked, bint is_double):
+        super().__init__(spec, linked, is_double)
+        self.kernel32, self.kernel64 = quantile[float], quantile[double]
+        self.parameter = spec.quantile

@@ -23,6 +23,9 @@ cdef class RowFunction:
         self.index_targets = spec.target_kind == "index"
         self.alone = spec.alone
 
+    def set_shape(self, tuple shape):
+        """What one sample of the prediction looks like, for losses that see more than rows."""
+
     cdef void evaluate(
         self, Py_ssize_t rows, Py_ssize_t width, const void* y_true, void* y_pred,
         const double* coefficients, double* values, void* delta,

@@ -245,7 +245,7 @@ COMPILE_MISTAKES = {
     "a loss for an optimizer": ({"optimizer": cb.losses.MeanSquaredError()}, TypeError, "Expected an optimizer"),
     "loss": ({"loss": "mean_square"}, ValueError, "Unknown loss 'mean_square'. Did you mean 'mean_squared_error'"),
     "loss type": ({"loss": 3}, TypeError, "Expected a loss"),
-    "a function for a loss": ({"loss": len}, TypeError, "Expected a loss"),
+    "another function for a loss": ({"loss": cb.activations.relu}, TypeError, "Expected a loss"),
     "losses": ({"loss": ["mse", "mse"]}, ValueError, "loss must have 1 entries"),
     "loss key": ({"loss": {"x": "mse"}}, ValueError, "loss has a key 'x'"),
     "reduction": ({"loss": cb.losses.MeanSquaredError(reduction=None)}, ValueError, "has no reduction"),

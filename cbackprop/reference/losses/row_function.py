@@ -25,6 +25,15 @@ class RowFunction:
     def __init__(self, spec: Any, linked: bool) -> None:
         self.spec = spec
         self.linked = linked
+        self.sample_shape: tuple[int, ...] = ()
+
+    def set_shape(self, shape: tuple[int, ...]) -> None:
+        """What one sample of the prediction looks like, for losses that see more than rows."""
+        self.sample_shape = shape
+
+    def spread(self, coefficients: Array) -> Array:
+        """What each row of the derivative is multiplied by, (rows,), if the row values count so much in the total."""
+        return coefficients
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Predictions (rows, width), values (rows,), and d value / d y_pred (rows, width).

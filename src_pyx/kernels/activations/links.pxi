@@ -189,3 +189,76 @@ register(
     "log_softmax", 1, log_softmax_forward[float], log_softmax_forward[double],
     log_softmax_backward[float], log_softmax_backward[double],
 )
+
+
+cdef inline floating sparsemax_threshold(
+    const floating* x, Py_ssize_t size, Py_ssize_t stride, floating shift
+) noexcept nogil:
+    """tau such that the sum of max(x_j - shift - tau, 0) is 1.
+
+    Elements that are not above the threshold of all that are left drop out, which raises it, until none does
+    (Michelot, 1986). It needs no sorted copy, and few rounds. It starts from those above the largest minus 1, where
+    tau must lie.
+    """
+    cdef floating one = 1, tau = -one, total
+    cdef Py_ssize_t j, count, before = -1
+    while True:
+        count = 0
+        total = 0
+        for j in range(size):
+            if x[j * stride] - shift > tau:
+                total += x[j * stride] - shift
+                count += 1
+        # NaN is above nothing: then there is no threshold.
+        if count == before or count == 0:
+            return tau
+        before = count
+        tau = (total - one) / count
+
+
+cdef void sparsemax_forward(
+    const floating* x, floating* y, Py_ssize_t rows, Py_ssize_t width, const double* p
+) noexcept nogil:
+    """y_j = max(x_j - max x - tau, 0), over every p[0]-th element of a row."""
+    cdef Py_ssize_t inner = <Py_ssize_t>p[0]
+    cdef Py_ssize_t size = width // inner
+    cdef Py_ssize_t r, c, j
+    cdef floating shift, tau, z, zero = 0
+    for r in range(rows):
+        for c in range(inner):
+            shift = max_of(x + c, size, inner)
+            tau = sparsemax_threshold(x + c, size, inner, shift)
+            for j in range(size):
+                z = x[c + j * inner] - shift - tau
+                y[c + j * inner] = zero if z <= zero else z
+        x += width
+        y += width
+
+
+cdef void sparsemax_backward(
+    floating* delta, const floating* x, const floating* y, Py_ssize_t rows, Py_ssize_t width, const double* p
+) noexcept nogil:
+    """delta_j <- delta_j - mean of delta, where y_j > 0 and over those only; 0 elsewhere."""
+    cdef Py_ssize_t inner = <Py_ssize_t>p[0]
+    cdef Py_ssize_t size = width // inner
+    cdef Py_ssize_t r, c, j, count
+    cdef floating total, zero = 0
+    for r in range(rows):
+        for c in range(inner):
+            total = 0
+            count = 0
+            for j in range(size):
+                if y[c + j * inner] > zero:
+                    total += delta[c + j * inner]
+                    count += 1
+            total = total / count if count else total
+            for j in range(size):
+                delta[c + j * inner] = delta[c + j * inner] - total if y[c + j * inner] > zero else zero
+        delta += width
+        y += width
+
+
+register(
+    "sparsemax", 1, sparsemax_forward[float], sparsemax_forward[double],
+    sparsemax_backward[float], sparsemax_backward[double],
+)

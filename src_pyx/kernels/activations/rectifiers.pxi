@@ -250,3 +250,56 @@ register(
     "squareplus", 1, squareplus_forward[float], squareplus_forward[double],
     squareplus_backward[float], squareplus_backward[double],
 )
+
+
+cdef void sparse_plus_forward(
+    const floating* x, floating* y, Py_ssize_t rows, Py_ssize_t width, const double* p
+) noexcept nogil:
+    """y = 0 below -1, x above 1, (x + 1)^2 / 4 between."""
+    cdef floating zero = 0, one = 1, half = <floating>0.5, middle
+    cdef Py_ssize_t i
+    for i in range(rows * width):
+        middle = (clip(x[i], -one, one) + one) * half
+        y[i] = x[i] if x[i] >= one else (zero if x[i] <= -one else middle * middle)
+
+
+cdef void sparse_plus_backward(
+    floating* delta, const floating* x, const floating* y, Py_ssize_t rows, Py_ssize_t width, const double* p
+) noexcept nogil:
+    """dy/dx = min(sqrt(y), 1)."""
+    cdef floating one = 1
+    cdef Py_ssize_t i
+    for i in range(rows * width):
+        delta[i] *= one if y[i] >= one else sqrt(y[i])
+
+
+register(
+    "sparse_plus", 0, sparse_plus_forward[float], sparse_plus_forward[double],
+    sparse_plus_backward[float], sparse_plus_backward[double],
+)
+
+
+cdef void threshold_forward(
+    const floating* x, floating* y, Py_ssize_t rows, Py_ssize_t width, const double* p
+) noexcept nogil:
+    """y = x where x > p[0], else p[1]."""
+    cdef floating t = <floating>p[0], value = <floating>p[1]
+    cdef Py_ssize_t i
+    for i in range(rows * width):
+        y[i] = value if x[i] <= t else x[i]
+
+
+cdef void threshold_backward(
+    floating* delta, const floating* x, const floating* y, Py_ssize_t rows, Py_ssize_t width, const double* p
+) noexcept nogil:
+    """dy/dx = 1 where x > p[0], else 0."""
+    cdef floating zero = 0, t = <floating>p[0]
+    cdef Py_ssize_t i
+    for i in range(rows * width):
+        delta[i] = zero if x[i] <= t else delta[i]
+
+
+register(
+    "threshold", 2, threshold_forward[float], threshold_forward[double],
+    threshold_backward[float], threshold_backward[double], True,
+)

@@ -1,0 +1,141 @@
+"""Losses written in Python: functions of NumPy arrays that return a value and its gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.losses.loss import Loss
+
+__all__ = ["FunctionLoss", "coefficients_of", "evaluate", "rows_of"]
+
+Array = NDArray[Any]
+
+
+class FunctionLoss(Loss):
+    """A loss that is a Python function of a batch: what `compile` makes of ``loss=function``.
+
+    Parameters
+    ----------
+    function : callable
+        Called as ``function(y_true, y_pred)`` with NumPy arrays of the network's float type, both (batch, ...). It
+        returns a value and its gradient, the latter shaped like ``y_pred``. The value is either one number for the
+        whole batch, whose gradient is that of this number; or one for each sample, (batch,); or one for each row of
+        the last axis. Then ``gradient[i]`` is that of ``value[i]``, and nothing is divided by the batch size.
+    reduction : str, default "sum_over_batch_size"
+        See `Loss`. One number for the batch stays as it is.
+    name : str, optional
+        By default the function's name.
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError
+        If `function` cannot be called; when called, if it returns no gradient.
+    ValueError
+        When called, if a value or gradient is of another shape, or not finite.
+
+    Notes
+    -----
+    It is called once for each batch, under the GIL, by one thread, while compiled layers wait. Weights of samples can
+    tell samples apart only if there is a value for each: one number for the batch is multiplied by their mean. What
+    the function raises ends `fit` before that batch changes a weight. A subclass of `Loss` with a method
+    ``call(y_true, y_pred)`` that returns both does the same, and can be saved.
+
+    References
+    ----------
+    Keras 3 takes functions of tensors, which it differentiates itself.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> def squares(y_true, y_pred):
+    ...     error = y_pred - y_true
+    ...     return (error**2).mean(axis=-1), 2 * error / error.shape[-1]
+    >>> model = cb.Sequential([cb.Input((2,)), cb.layers.Dense(1)])
+    >>> model.compile(loss=squares)
+    >>> float(cb.losses.FunctionLoss(squares)([[0.0], [0.0]], [[1.0], [2.0]]))
+    2.5
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Array, Array], Any],
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        if not callable(function):
+            raise TypeError(f"function must be callable, but got {function!r}.")
+        super().__init__(name or getattr(function, "__name__", None), reduction, dtype)
+        self.function = function
+
+    def call(self, y_true: Array, y_pred: Array) -> Any:
+        """The function's value and gradient."""
+        return self.function(y_true, y_pred)
+
+
+def evaluate(loss: Loss, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float64], Array]:
+    """Values, of shape (), (batch,) or that of the rows, and a gradient like `y_pred`.
+
+    Raises
+    ------
+    TypeError
+        If no gradient is returned, or what is returned are no numbers.
+    ValueError
+        If a shape is wrong, or a number not finite.
+    """
+    shape = y_pred.shape
+    result = loss.call(y_true, y_pred)
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise TypeError(
+            f"The loss {loss.name!r} must return a pair (value, gradient), the gradient shaped like y_pred: "
+            f"nothing is differentiated for it. It returned {type(result).__name__}."
+        )
+    values = _numbers(loss, "value", result[0], np.float64)
+    gradient = _numbers(loss, "gradient", result[1], y_pred.dtype)
+    if values.shape not in ((), shape[:1], shape[:-1]):
+        raise ValueError(
+            f"The value of the loss {loss.name!r} must be one number, or one for each of {shape[0]} samples, "
+            f"but got shape {values.shape}."
+        )
+    if gradient.shape != shape:
+        raise ValueError(
+            f"The gradient of the loss {loss.name!r} must have the shape of y_pred, {shape}, but got {gradient.shape}."
+        )
+    return values, gradient
+
+
+def _numbers(loss: Loss, what: str, value: Any, dtype: Any) -> Array:
+    try:
+        given = np.asarray(value)
+        array = np.ascontiguousarray(given, dtype).reshape(given.shape)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"The {what} of the loss {loss.name!r} must hold real numbers ({error}).") from None
+    if given.dtype.kind not in "fiub":
+        raise TypeError(f"The {what} of the loss {loss.name!r} must hold real numbers, but got dtype {given.dtype}.")
+    if not np.isfinite(array).all():
+        raise ValueError(f"The {what} of the loss {loss.name!r} is NaN or infinite.")
+    return array
+
+
+def _share(loss: Loss, values: Array, shape: tuple[int, ...]) -> float:
+    """What a row gets of a value that it has in common with others: all of it, unless rows are summed."""
+    return values.size / max(int(np.prod(shape[:-1])), 1) if loss.reduction == "sum" else 1.0
+
+
+def rows_of(loss: Loss, values: Array, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """A value for each row of predictions of this shape, so that the loss's reduction of them is that of `values`."""
+    spread = values.reshape(values.shape + (1,) * (len(shape) - 1 - values.ndim)) if values.ndim else values
+    return np.broadcast_to(spread * _share(loss, values, shape), shape[:-1]).reshape(-1)
+
+
+def coefficients_of(loss: Loss, values: Array, coefficients: Array, shape: tuple[int, ...]) -> Array:
+    """What the gradient of each row is multiplied by, given what each row's value counts in the total loss."""
+    rows = coefficients.reshape(shape[:-1])
+    common = tuple(range(values.ndim, len(shape) - 1))
+    total = rows.sum(axis=common, keepdims=True) * _share(loss, values, shape)
+    return np.broadcast_to(total, shape[:-1]).reshape(-1)

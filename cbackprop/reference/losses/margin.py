@@ -1,0 +1,49 @@
+"""Losses of classifiers with a margin, in NumPy. A label 0 counts as -1."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cbackprop.reference.losses.row_function import Array, RowFunction
+
+__all__ = ["CategoricalHinge", "Hinge", "SquaredHinge"]
+
+
+def signs(y: Array) -> Array:
+    """Labels -1 and 1."""
+    return np.where(y == 0, y.dtype.type(-1), y)
+
+
+class Hinge(RowFunction):
+    """mean of max(1 - y y_pred, 0)."""
+
+    def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
+        """Derivative -y / width where the margin is not kept."""
+        y = signs(y_true)
+        margin = np.maximum(1 - y * y_pred, 0)
+        return y_pred, margin.mean(axis=1), np.where(margin > 0, -y, 0) / y.shape[1]
+
+
+class SquaredHinge(RowFunction):
+    """mean of max(1 - y y_pred, 0)^2."""
+
+    def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
+        """Derivative -2 y max(1 - y y_pred, 0) / width."""
+        y = signs(y_true)
+        margin = np.maximum(1 - y * y_pred, 0)
+        return y_pred, (margin * margin).mean(axis=1), -y * margin * (2 / y.shape[1])
+
+
+class CategoricalHinge(RowFunction):
+    """max(1 + n - p, 0) for p = sum of y y_pred and n = the largest (1 - y) y_pred."""
+
+    def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
+        """Derivative (1 - y) at the largest, minus y, where the value is positive."""
+        rows = np.arange(len(y_true))
+        others = (1 - y_true) * y_pred
+        worst = others.argmax(axis=1)
+        margin = 1 + others[rows, worst] - (y_true * y_pred).sum(axis=1)
+        gradient = -y_true
+        gradient[rows, worst] += 1 - y_true[rows, worst]
+        gradient[margin <= 0] = 0
+        return y_pred, np.maximum(margin, 0), gradient

@@ -1,0 +1,62 @@
+"""Losses written in Python, called once for a batch with copies, so that nothing that they keep is freed memory."""
+
+import numpy as np
+
+from libc.string cimport memcpy
+
+from cbackprop.compiled.engine.failure cimport Failure, fail
+from cbackprop.compiled.kernels.memory cimport address
+from cbackprop.compiled.losses.row_function cimport RowFunction
+
+
+cdef class PythonLoss(RowFunction):
+    cdef object spec
+    cdef tuple shape            # of one sample of the prediction
+    cdef Failure unread         # where exceptions go while no engine is there
+
+    def __init__(self, spec, bint linked, bint is_double):
+        super().__init__(spec, linked, is_double)
+        self.spec = spec
+        self.failure = &self.unread
+
+    def set_shape(self, tuple shape):
+        """What one sample of the prediction looks like."""
+        self.shape = shape
+
+    cdef void evaluate(
+        self, Py_ssize_t rows, Py_ssize_t width, const void* y_true, void* y_pred,
+        const double* coefficients, double* values, void* delta,
+    ) noexcept nogil:
+        with gil:
+            try:
+                self.call(rows, width, y_true, y_pred, coefficients, values, delta)
+            except BaseException as error:
+                fail(self.failure, error)
+
+    cdef call(
+        self, Py_ssize_t rows, Py_ssize_t width, const void* y_true, const void* y_pred,
+        const double* coefficients, double* values, void* delta,
+    ):
+        from cbackprop.losses.python_loss import coefficients_of, evaluate, rows_of
+
+        dtype = np.float64 if self.is_double else np.float32
+        prediction = copy_of(y_pred, rows * width, dtype).reshape(-1, *self.shape)
+        if self.index_targets:
+            target = copy_of(y_true, rows, np.int64).reshape(prediction.shape[:-1])
+        else:
+            target = copy_of(y_true, rows * width, dtype).reshape(prediction.shape)
+        shape = prediction.shape
+        value, gradient = evaluate(self.spec, target, prediction)
+        found = np.array(rows_of(self.spec, value, shape), np.float64)
+        memcpy(values, address(found, "float64", rows), rows * sizeof(double))
+        if delta != NULL:
+            factors = coefficients_of(self.spec, value, copy_of(coefficients, rows, np.float64), shape)
+            result = np.ascontiguousarray(gradient.reshape(rows, width) * factors[:, np.newaxis].astype(dtype))
+            memcpy(delta, address(result, dtype, rows * width), result.nbytes)
+
+
+cdef copy_of(const void* data, Py_ssize_t size, dtype):
+    """An array of its own."""
+    array = np.empty(size, dtype)
+    memcpy(address(array, dtype, size), data, array.nbytes)
+    return array
