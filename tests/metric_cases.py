@@ -8,8 +8,10 @@ CLASSES = 4
 
 
 def labels(rows, rng):
-    """Several labels a row, and predictions that often lie on a threshold."""
-    return rng.integers(2, size=(rows, CLASSES)).astype("f"), rng.random((rows, CLASSES)).astype("f").round(2)
+    """Several labels a row, and predictions that often lie on a threshold, the outermost and beyond among them."""
+    y_true, y_pred = rng.integers(2, size=(rows, CLASSES)), rng.random((rows, CLASSES)).round(2)
+    y_pred[0] = [0, 1, -0.5, 1.5]
+    return y_true.astype("f"), y_pred.astype("f")
 
 
 def one_hot(rows, rng):

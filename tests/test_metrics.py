@@ -198,9 +198,15 @@ def test_names_stand_for_the_class(name):
         assert type(metrics.as_metric(identifier)) is cls
 
 
-@pytest.mark.parametrize("alias", ["mse", "MSE", "mae", "MAE", "bce", "BCE"])
+@pytest.mark.parametrize("alias", ["mse", "MSE", "mae", "MAE", "bce", "BCE", "mape", "MAPE", "msle", "MSLE"])
 def test_aliases(alias):
-    names = {"mse": "MeanSquaredError", "mae": "MeanAbsoluteError", "bce": "BinaryCrossentropy"}
+    names = {
+        "mse": "MeanSquaredError",
+        "mae": "MeanAbsoluteError",
+        "bce": "BinaryCrossentropy",
+        "mape": "MeanAbsolutePercentageError",
+        "msle": "MeanSquaredLogarithmicError",
+    }
     assert type(metrics.get(alias)) is CLASSES[names[alias.lower()]]
 
 
@@ -209,17 +215,26 @@ def test_functions_stand_for_means():
     assert found == {
         "binary_accuracy": "BinaryAccuracy",
         "binary_crossentropy": "BinaryCrossentropy",
+        "binary_focal_crossentropy": "MeanMetricWrapper",
         "categorical_accuracy": "CategoricalAccuracy",
         "categorical_crossentropy": "CategoricalCrossentropy",
+        "categorical_focal_crossentropy": "MeanMetricWrapper",
+        "categorical_hinge": "CategoricalHinge",
         "concordance_correlation": "ConcordanceCorrelation",
+        "hinge": "Hinge",
         "huber": "MeanMetricWrapper",  # Keras has no such metric class
+        "kl_divergence": "KLDivergence",
         "log_cosh": "LogCoshError",
         "mean_absolute_error": "MeanAbsoluteError",
+        "mean_absolute_percentage_error": "MeanAbsolutePercentageError",
         "mean_squared_error": "MeanSquaredError",
+        "mean_squared_logarithmic_error": "MeanSquaredLogarithmicError",
+        "poisson": "Poisson",
         "sparse_categorical_accuracy": "SparseCategoricalAccuracy",
         "sparse_categorical_crossentropy": "SparseCategoricalCrossentropy",
         "sparse_top_k_categorical_accuracy": "SparseTopKCategoricalAccuracy",
         "pearson_correlation": "PearsonCorrelation",
+        "squared_hinge": "SquaredHinge",
         "top_k_categorical_accuracy": "TopKCategoricalAccuracy",
     }
     assert metrics.as_metric(metrics.log_cosh).name == "log_cosh"
@@ -315,12 +330,12 @@ def test_labels_out_of_range(name, rng):
     metric = CLASSES[name]()
     y_true, y_pred = problem(metric, rng)
     y_true = y_true.astype(float)
-    y_true.flat[0] = 2
+    y_true.flat[0] = wrong = -2 if type(metric).__name__ == "Poisson" else 2
     if metric.target_kind == "index":
         with pytest.raises(ValueError, match=r"classes in \[0, 2\), but got 2"):
             metric.update_state(y_true, y_pred)
     elif metric.target_limits:
-        with pytest.raises(ValueError, match=r"probabilities in \[0, 1\], but got 2"):
+        with pytest.raises(ValueError, match=rf"^y_true must hold .* but got {wrong}"):
             metric.update_state(y_true, y_pred)
     else:
         metric.update_state(y_true, y_pred)

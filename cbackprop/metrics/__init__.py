@@ -10,7 +10,21 @@ from cbackprop.losses.crossentropy import (
     categorical_crossentropy,
     sparse_categorical_crossentropy,
 )
-from cbackprop.losses.regression import huber, log_cosh, mean_absolute_error, mean_squared_error
+from cbackprop.losses.margin import categorical_hinge, hinge, squared_hinge
+from cbackprop.losses.probabilistic import (
+    binary_focal_crossentropy,
+    categorical_focal_crossentropy,
+    kl_divergence,
+    poisson,
+)
+from cbackprop.losses.regression import (
+    huber,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+)
 from cbackprop.losses.row_function import owner
 from cbackprop.metrics.accuracy import (
     Accuracy,
@@ -36,6 +50,7 @@ from cbackprop.metrics.correlation import (
 from cbackprop.metrics.crossentropy import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
 from cbackprop.metrics.f_score import F1Score, FBetaScore
 from cbackprop.metrics.iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
+from cbackprop.metrics.margin import CategoricalHinge, Hinge, SquaredHinge
 from cbackprop.metrics.metric import Metric, RowMean, registry
 from cbackprop.metrics.precision_recall import (
     Precision,
@@ -45,11 +60,14 @@ from cbackprop.metrics.precision_recall import (
     SensitivityAtSpecificity,
     SpecificityAtSensitivity,
 )
+from cbackprop.metrics.probabilistic import KLDivergence, Poisson
 from cbackprop.metrics.reduction import Mean, MeanMetricWrapper, Sum
 from cbackprop.metrics.regression import (
     LogCoshError,
     MeanAbsoluteError,
+    MeanAbsolutePercentageError,
     MeanSquaredError,
+    MeanSquaredLogarithmicError,
     R2Score,
     RootMeanSquaredError,
 )
@@ -66,24 +84,30 @@ __all__ = [
     "BinaryIoU",
     "CategoricalAccuracy",
     "CategoricalCrossentropy",
+    "CategoricalHinge",
     "ConcordanceCorrelation",
     "CosineSimilarity",
     "F1Score",
     "FBetaScore",
     "FalseNegatives",
     "FalsePositives",
+    "Hinge",
     "IoU",
+    "KLDivergence",
     "LogCoshError",
     "Mean",
     "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
     "MeanIoU",
     "MeanMetricWrapper",
     "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
     "Metric",
     "MetricVariable",
     "OneHotIoU",
     "OneHotMeanIoU",
     "PearsonCorrelation",
+    "Poisson",
     "Precision",
     "PrecisionAtRecall",
     "R2Score",
@@ -96,6 +120,7 @@ __all__ = [
     "SparseCategoricalCrossentropy",
     "SparseTopKCategoricalAccuracy",
     "SpecificityAtSensitivity",
+    "SquaredHinge",
     "Sum",
     "Tally",
     "TopKCategoricalAccuracy",
@@ -104,21 +129,30 @@ __all__ = [
     "as_metric",
     "binary_accuracy",
     "binary_crossentropy",
+    "binary_focal_crossentropy",
     "categorical_accuracy",
     "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
     "concordance_correlation",
     "deserialize",
     "get",
+    "hinge",
     "huber",
+    "kl_divergence",
     "log_cosh",
     "mean_absolute_error",
+    "mean_absolute_percentage_error",
     "mean_squared_error",
+    "mean_squared_logarithmic_error",
     "pearson_correlation",
+    "poisson",
     "registry",
     "serialize",
     "sparse_categorical_accuracy",
     "sparse_categorical_crossentropy",
     "sparse_top_k_categorical_accuracy",
+    "squared_hinge",
     "top_k_categorical_accuracy",
 ]
 

@@ -13,7 +13,15 @@ from cbackprop.metrics.metric import RowMean, registry
 from cbackprop.metrics.tally import Tally
 from cbackprop.validation import check_integer
 
-__all__ = ["LogCoshError", "MeanAbsoluteError", "MeanSquaredError", "R2Score", "RootMeanSquaredError"]
+__all__ = [
+    "LogCoshError",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "R2Score",
+    "RootMeanSquaredError",
+]
 
 
 @registry.register("mse", "MSE")
@@ -216,3 +224,69 @@ class R2Score(Tally):
             warnings.warn("num_regressors is not smaller than the samples less one: R2 is not adjusted.", stacklevel=4)
             return score
         return 1 - (1 - score) * (samples - 1) / (samples - self.num_regressors - 1)
+
+
+@registry.register("mape", "MAPE")
+class MeanAbsolutePercentageError(RowMean):
+    """Mean absolute percentage error: ``100 mean(|y_true - y_pred| / |y_true|)``.
+
+    Targets nearer to 0 than 1e-7 are divided by that.
+
+    Parameters
+    ----------
+    name : str, default "mean_absolute_percentage_error"
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    ValueError
+        For an unknown dtype.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> round(float(cb.metrics.MeanAbsolutePercentageError()([[2, 4]], [[1, 4]])), 4)
+    25.0
+    """
+
+    implementation = "losses.regression.MeanAbsolutePercentageError"
+
+    def __init__(self, name: str | None = "mean_absolute_percentage_error", dtype: Any = None) -> None:
+        super().__init__(dtype, name)
+
+
+@registry.register("msle", "MSLE")
+class MeanSquaredLogarithmicError(RowMean):
+    """Mean squared logarithmic error: ``mean((log(y_true + 1) - log(y_pred + 1))^2)``.
+
+    Targets and predictions below 1e-7 count as that.
+
+    Parameters
+    ----------
+    name : str, default "mean_squared_logarithmic_error"
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    ValueError
+        For an unknown dtype.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> round(float(cb.metrics.MeanSquaredLogarithmicError()([[0, 1], [0, 0]], [[1, 1], [0, 0]])), 4)
+    0.1201
+    """
+
+    implementation = "losses.regression.MeanSquaredLogarithmicError"
+
+    def __init__(self, name: str | None = "mean_squared_logarithmic_error", dtype: Any = None) -> None:
+        super().__init__(dtype, name)

@@ -44,7 +44,7 @@ def test_kernel_agrees_with_twin(name, options, make, dtype, weighted, rng):
         y_true = y_true if index else y_true.astype(dtype)
         kernel = kernel or metric.tally(y_pred.shape[1], dtype)
         twin = twin or metric_twin(metric, y_pred.shape[1])
-        w = None if weights is None else weights.astype(float)
+        w = None if weights is None else weights.astype(float) / 2
         (kernel.add_classes if index else kernel.add)(y_true, y_pred, w)
         twin.update(y_true, y_pred, w)
         assert_allclose(kernel.snapshot(), twin.snapshot(), rtol=1e-6 if dtype == "float32" else 1e-12)

@@ -36,6 +36,8 @@ def problem(metric, rng, shape):
     if "Correlation" in type(metric).__name__:
         # In float64: Keras loses digits of float32 where terms cancel
         return rng.normal(size=shape), rng.normal(size=shape)
+    if "Hinge" in type(metric).__name__:
+        return rng.integers(2, size=shape).astype(np.float32), y_pred
     if "Categorical" in type(metric).__name__:
         return np.eye(shape[-1], dtype=np.float32)[rng.integers(shape[-1], size=shape[:-1])], y_pred
     return np.where(rng.random(shape) < 0.3, y_pred, rng.integers(2, size=shape)).astype(np.float32), y_pred
@@ -65,7 +67,7 @@ def test_base_class_takes_the_same_arguments():
 def test_strings_stand_for_the_same_things():
     """Every string that Keras knows, of a metric that we have."""
     common = {key: thing.__name__ for key, thing in KERAS_NAMES.items() if thing.__name__ in CLASSES}
-    assert len(common) == 2 * len(CLASSES) + 6
+    assert len(common) == 2 * len(CLASSES) + 10
     for key, name in common.items():
         assert type(metrics.get(key)) is CLASSES[name], key
         assert type(keras.metrics.get(key)).__name__ == name, key
