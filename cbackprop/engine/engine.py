@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.engine.problem import EngineProblem
 from cbackprop.losses.loss import Loss
 from cbackprop.metrics.metric import RowMean
+from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.optimizers.optimizer import Optimizer
 from cbackprop.plan.plan import Plan, Step
+from cbackprop.threads import limited
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
 __all__ = ["Data", "Engine", "Objective", "Tick"]
@@ -101,6 +104,7 @@ class Engine:
         linked = [link for link in self.links if link is not None]
         self.backward_steps = plan.backward_steps(set(self.trainable), with_loss, linked)
         self.store: ParameterStore | None = None
+        self.last_problem: Any = None  # what a full-batch optimizer looked at last
         self.bound = False
         self.generation = -1  # of `ParameterStore`, when the variables were seen to be where they were
         self.gradient_vector: Array = np.zeros(0, self.dtype)
@@ -231,6 +235,31 @@ class Engine:
         With `update` False, gradients are computed and nothing is changed.
         """
         raise NotImplementedError
+
+    def solver(self) -> Any:
+        """What carries out the optimizer's arithmetic."""
+        raise NotImplementedError
+
+    def jacobian(self, data: Data, begin: int, end: int) -> tuple[Array, NDArray[np.float64]]:
+        """Derivatives of each number predicted for the samples begin:end, (numbers, weights), and its error (numbers,).
+
+        Weights are those of `trainable`, one after the other; outputs without a loss are left out.
+        """
+        raise NotImplementedError
+
+    def learn(
+        self, data: Data, order: NDArray[np.int64] | None, start: int, stop: int, batch_size: int, tick: Tick = None
+    ) -> None:
+        """Change the weights as the optimizer does it: batch by batch, or by looking at all samples several times."""
+        if not isinstance(self.optimizer, FullBatchOptimizer):
+            self.train(data, order, start, stop, batch_size, tick=tick)
+            return
+        with self.lock, limited(1):
+            self.bind()
+            self.optimizer.step(EngineProblem(self, data))
+            self.optimizer.iterations += 1
+        if tick is not None:
+            tick(stop - start)
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
         """Add the loss and metrics of all samples to the means."""

@@ -232,6 +232,8 @@ class Trainer:
         at = math.floor(size * (1 - split)) if validation_data is None else size
         if not 0 < at <= size or (at == size and split and validation_data is None):
             raise ValueError(f"validation_split {split} of {size} samples leaves one part empty.")
+        if isinstance(self.optimizer, optimizers.FullBatchOptimizer):
+            batch_size = self.optimizer.check_batch_size(batch_size, steps_per_epoch, at)
         batch_size = _batch_size(batch_size, steps_per_epoch, at)
         validation = self._validation(validation_data)
         if at < size:
@@ -254,6 +256,8 @@ class Trainer:
                 shown.begin(epoch)
                 engine.reset()
                 self._run_epoch(engine, samples.data, order, run, shown)
+                if isinstance(self.optimizer, optimizers.FullBatchOptimizer) and self.optimizer.converged:
+                    self.stop_training = True
                 logs = self._logs(engine)
                 if validation is not None and frequency(epoch):
                     run.on_test_begin()
@@ -273,12 +277,12 @@ class Trainer:
         step = done = 0
         for rows, begin, end in order.ranges():
             if not run.watches_batches:
-                engine.train(data, rows, begin, end, order.batch_size, tick=tick)
+                engine.learn(data, rows, begin, end, order.batch_size, tick=tick)
                 continue
             for start in range(begin, end, order.batch_size):
                 stop = min(start + order.batch_size, end)
                 run.on_train_batch_begin(step)
-                engine.train(data, rows, start, stop, order.batch_size)
+                engine.learn(data, rows, start, stop, order.batch_size)
                 run.on_train_batch_end(step, self._logs(engine))
                 step, done = step + 1, done + stop - start
                 if tick is not None:
@@ -477,7 +481,7 @@ class Trainer:
         engine = self._prepare(x, "train_on_batch")
         samples = self._samples(x, y, sample_weight, class_weight)
         with engine.fresh_means():
-            engine.train(samples.data, None, 0, samples.size, samples.size)
+            engine.learn(samples.data, None, 0, samples.size, samples.size)
             logs = self._logs(engine)
         return logs if return_dict else self._listed(logs)
 

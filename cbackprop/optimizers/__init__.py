@@ -6,11 +6,14 @@ from typing import Any
 
 from cbackprop.optimizers.adam import Adam
 from cbackprop.optimizers.adamw import AdamW
+from cbackprop.optimizers.full_batch import FullBatchOptimizer
+from cbackprop.optimizers.lbfgs import LBFGS
+from cbackprop.optimizers.levenberg_marquardt import LevenbergMarquardt
 from cbackprop.optimizers.optimizer import Optimizer, registry
 from cbackprop.optimizers.rmsprop import RMSprop
 from cbackprop.optimizers.sgd import SGD
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "deserialize", "get", "registry", "serialize"]
+__all__ = ["LBFGS", "SGD", "Adam", "AdamW", "FullBatchOptimizer", "LevenbergMarquardt", "Optimizer", "RMSprop", "deserialize", "get", "registry", "serialize"]
 
 
 def get(identifier: Any) -> Any:

@@ -1,0 +1,115 @@
+"""The base of optimizers that look at the loss of all samples several times before they take a step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.optimizers.optimizer import Optimizer
+
+__all__ = ["FullBatchOptimizer", "Problem"]
+
+Array = NDArray[Any]
+
+
+class Problem(Protocol):
+    """What a full-batch optimizer minimizes: the loss of all samples as a function of one vector of weights.
+
+    The vector holds the trainable weights one after the other. All evaluations between two steps see the same
+    random numbers, so that they are those of one function.
+    """
+
+    key: Any  # what the vector is of: another key is another vector
+    solver: Any  # the compiled kernels of the optimizer, or their twin
+    samples: int
+    values: int  # numbers that the model predicts for a sample
+    only_squares: str | None  # why the loss is no weighted sum of squared errors; None: it is one
+
+    def weights(self) -> Array:
+        """A copy of the vector."""
+
+    def place(self, weights: Array) -> None:
+        """Make these the weights."""
+
+    def gradient(self) -> tuple[float, Array]:
+        """Loss and gradient at the weights."""
+
+    def loss(self) -> float:
+        """The loss at the weights."""
+
+    def jacobian(self, begin: int, end: int) -> tuple[Array, Array]:
+        """Derivatives (rows, weights) and values (rows,) of the errors of samples, their squares adding up to the loss."""
+
+    def repeats(self) -> bool:
+        """Whether the next step sees the same function as the last evaluation, and at the same weights."""
+
+    def keep(self) -> Any:
+        """Losses and metrics of the last evaluation."""
+
+    def show(self, kept: Any) -> None:
+        """Show these as the outcome of the step."""
+
+
+class FullBatchOptimizer(Optimizer):
+    """Base of optimizers that evaluate the loss of all samples at several points for each step.
+
+    An epoch of `fit` is one step on all samples as one batch. Loss and metrics that are logged are those after the
+    step, with dropout as in training.
+
+    Parameters
+    ----------
+    learning_rate : float, default 1.0
+    name : str, optional
+
+    Attributes
+    ----------
+    converged : bool
+        Whether the last step found no way on; `fit` then stops.
+    """
+
+    converged: bool = False
+
+    def step(self, problem: Problem) -> None:
+        """Take one step; whatever goes wrong leaves the weights as they were."""
+        before = problem.weights()
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                self.improve(problem, before)
+        except BaseException:
+            problem.place(before)
+            raise
+
+    def check_batch_size(self, batch_size: int | None, steps_per_epoch: int | None, samples: int) -> int:
+        """The batch size of `fit` for so many samples.
+
+        Raises
+        ------
+        ValueError
+            If it is asked for less than all of them.
+        """
+        if steps_per_epoch not in (None, 1) or (batch_size is not None and batch_size < samples):
+            asked = f"batch_size={batch_size}" if steps_per_epoch in (None, 1) else f"steps_per_epoch={steps_per_epoch}"
+            raise ValueError(
+                f"{type(self).__name__} needs all {samples} samples in one batch, but got {asked}. Leave it out."
+            )
+        return samples
+
+    def improve(self, problem: Problem, start: Array) -> None:
+        """Find better weights than `start`, place them, and show their loss and metrics."""
+        raise NotImplementedError
+
+    def apply(self, grads: Sequence[Array], trainable_variables: Sequence[Any]) -> None:
+        """Refused: a gradient alone is not enough for this optimizer.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError(
+            f"{type(self).__name__} needs the loss at several points, not only a gradient: "
+            "it cannot be applied. Use it with compile and fit, or train_on_batch."
+        )
