@@ -11,6 +11,7 @@ from cbackprop.version import __version__
 __all__ = ["epsilon", "floatx", "get_num_threads", "set_floatx", "set_num_threads", "show"]
 
 FLOAT_TYPES = ("float32", "float64")
+INTEGER_TYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 
 _floatx = "float32"
 
@@ -63,6 +64,18 @@ def check_float_type(dtype: object) -> str:
     if name not in FLOAT_TYPES:
         raise ValueError(f"Expected dtype 'float32' or 'float64', but got {dtype!r}.")
     return str(name)
+
+
+def check_input_type(dtype: object) -> str:
+    """`dtype` as a float type, or as the name of an integer type, whose numbers travel as floats.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    name = str(getattr(dtype, "__name__", None) or getattr(dtype, "name", None) or dtype)
+    return name if name in INTEGER_TYPES else check_float_type(dtype)
 
 
 def epsilon() -> float:

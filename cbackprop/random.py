@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random as python_random
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from cbackprop.compiled.kernels import random as kernels
 from cbackprop.validation import check_integer
 
-__all__ = ["draw_seed", "generator", "permutation", "set_random_seed"]
+__all__ = ["check_state", "draw_seed", "generator", "permutation", "set_random_seed", "set_state", "state"]
 
 _generator = np.random.default_rng()
 
@@ -61,3 +62,30 @@ def permutation(n: int) -> NDArray[np.int64]:
 def draw_seed() -> int:
     """A fresh 32-bit seed from the process-wide generator."""
     return int(_generator.integers(2**32))
+
+
+def state() -> dict[str, Any]:
+    """The state of the process-wide generator, as plain values."""
+    return dict(_generator.bit_generator.state)
+
+
+def check_state(value: Any) -> dict[str, Any]:
+    """`value` if it is a state of such a generator.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not.
+    """
+    numbers = [value["state"]["state"], value["state"]["inc"], value["has_uint32"], value["uinteger"]]
+    limits = [2**128, 2**128, 2, 2**32]
+    if value["bit_generator"] != "PCG64" or not all(
+        type(number) is int and 0 <= number < limit for number, limit in zip(numbers, limits, strict=True)
+    ):
+        raise ValueError("a random state must be one of NumPy's PCG64")
+    return dict(value)
+
+
+def set_state(value: dict[str, Any]) -> None:
+    """Go on with the random numbers that came after `state` was asked for."""
+    _generator.bit_generator.state = check_state(value)

@@ -10,11 +10,13 @@ import difflib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
 from typing import Any, ClassVar
 
 import numpy as np
 
-__all__ = ["Registry", "from_config", "nearest", "to_config"]
+__all__ = ["Registry", "from_config", "nearest", "own_objects", "to_config"]
 
 
 def snake_case(name: str) -> str:
@@ -30,6 +32,33 @@ def nearest(name: object, known: Iterable[str]) -> str:
     if close:
         return "Did you mean " + " or ".join(repr(c) for c in close) + "?"
     return "Known: " + ", ".join(names) + "."
+
+
+class CustomObjects:
+    """Classes and functions of users: registered `everywhere`, or known within a scope of one thread."""
+
+    def __init__(self) -> None:
+        self.everywhere: dict[str, Any] = {}
+        self._scope: ContextVar[dict[str, Any] | None] = ContextVar("custom objects", default=None)
+
+    def all(self) -> dict[str, Any]:
+        """Everything that is known now, by name."""
+        return self.everywhere | (self._scope.get() or {})
+
+    def enter(self, objects: dict[str, Any]) -> Token[dict[str, Any] | None]:
+        """Begin a scope in which more is known; `leave` takes what this returns."""
+        return self._scope.set((self._scope.get() or {}) | objects)
+
+    def leave(self, token: Token[dict[str, Any] | None]) -> None:
+        """End a scope."""
+        self._scope.reset(token)
+
+    def name_of(self, thing: Any) -> str | None:
+        """The name of a class or function, or of an object's class."""
+        return next((name for name, entry in self.all().items() if entry is thing or entry is type(thing)), None)
+
+
+own_objects = CustomObjects()
 
 
 class Registry:
@@ -69,6 +98,18 @@ class Registry:
             self._by_name[key] = thing
             self._by_name[key.lower()] = thing
 
+    @contextmanager
+    def knowing(self, classes: Iterable[type]) -> Iterator[None]:
+        """Within this, these classes are known too, though only by their full names."""
+        names = {f"{cls.__module__}.{cls.__qualname__}/{number}": cls for number, cls in enumerate(classes)}
+        self._entries |= names
+        self._by_name |= names
+        try:
+            yield
+        finally:
+            for name in names:
+                del self._entries[name], self._by_name[name]
+
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         return iter(self._entries.items())
 
@@ -80,7 +121,7 @@ class Registry:
         ValueError
             If there is none; the message names the nearest ones.
         """
-        found = self._by_name.get(name, self._by_name.get(name.lower()))
+        found = own_objects.all().get(name, self._by_name.get(name, self._by_name.get(name.lower())))
         if found is None:
             raise ValueError(f"Unknown {self.family} {name!r}. {nearest(name, list(self._by_name))}")
         return found
@@ -101,6 +142,8 @@ class Registry:
             If `thing` is not of this family.
         """
         name = self.name_of(thing)
+        if name is None and (own := own_objects.name_of(thing)) is not None:
+            return _custom_config(thing, own, f"cbackprop.{self.module}")
         if name is None:
             raise ValueError(f"{thing!r} is not a registered {self.family}.")
         if self._entries[name] is thing:
@@ -114,15 +157,22 @@ class Registry:
 
     def deserialize(self, config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
         """The object that `serialize` described."""
-        custom = custom_objects or {}
+        if custom_objects:
+            token = own_objects.enter(custom_objects)
+            try:
+                return self.deserialize(config)
+            finally:
+                own_objects.leave(token)
         if isinstance(config, str):
-            return custom[config] if config in custom else self.find(config)
+            return self.find(config)
         if not isinstance(config, dict) or "class_name" not in config:
             raise ValueError(f"A {self.family} config is a name or a dict with 'class_name', not {config!r}.")
         name = config["class_name"]
         if not isinstance(name, str):
             raise ValueError(f"The class_name of a {self.family} config must be a string, but got {name!r}.")
-        cls = custom[name] if name in custom else self.find(name)
+        registered = config.get("registered_name")
+        registered = registered if isinstance(registered, str) and registered in own_objects.all() else name
+        cls = self.find(registered)
         try:
             return cls.from_config(config.get("config", {}))
         except (AttributeError, IndexError, KeyError) as error:
@@ -156,6 +206,14 @@ class Registry:
         )
 
 
+def _custom_config(thing: Any, name: str, module: str | None) -> Any:
+    """A user's own function as its name, an object of a user's own class as a dict."""
+    if not hasattr(thing, "get_config") or inspect.isclass(thing):
+        return name
+    own = type(thing).__name__
+    return {"module": module, "class_name": own, "config": thing.get_config(), "registered_name": name}
+
+
 def to_config(value: Any) -> Any:
     """`value` as plain Python values that survive JSON."""
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -171,7 +229,16 @@ def to_config(value: Any) -> Any:
     for registry in Registry.families.values():
         if registry.name_of(value) is not None:
             return registry.serialize(value)
+    if (own := own_objects.name_of(value)) is not None:
+        return _custom_config(value, own, None)
     raise TypeError(f"{value!r} of type {type(value).__name__} cannot be written into a config.")
+
+
+def _array_from(config: dict[str, Any]) -> Any:
+    dtype = np.dtype(config["dtype"])
+    if dtype.kind not in "fiub":
+        raise ValueError(f"An array in a config holds numbers, not {dtype}.")
+    return np.asarray(config["value"], dtype)
 
 
 def from_config(value: Any) -> Any:
@@ -181,8 +248,10 @@ def from_config(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     if value.get("class_name") == "__array__":
-        return np.asarray(value["config"]["value"], value["config"]["dtype"])
-    if "class_name" in value and "module" in value:
+        return _array_from(value["config"])
+    if "class_name" in value and value.get("registered_name") in own_objects.all():
+        return own_objects.all()[value["registered_name"]].from_config(value.get("config", {}))
+    if "class_name" in value and isinstance(value.get("module"), str):
         family = value["module"].split(".", 1)[-1]
         if family in Registry.families:
             return Registry.families[family].deserialize(value)

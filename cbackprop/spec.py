@@ -48,7 +48,11 @@ class Spec:
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments as plain values (numbers, strings, lists, dicts, ``None``)."""
-        return {name: to_config(getattr(self, name)) for name in self.argument_names()}
+        return {name: to_config(self.argument(name)) for name in self.argument_names()}
+
+    def argument(self, name: str) -> Any:
+        """What a constructor argument was given as."""
+        return getattr(self, name)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -63,7 +67,7 @@ class Spec:
             if "__init__" in klass.__dict__
             for name, parameter in inspect.signature(klass.__dict__["__init__"]).parameters.items()
         }
-        values = {name: getattr(self, name) for name in self.argument_names() if name not in HIDDEN}
+        values = {name: self.argument(name) for name in self.argument_names() if name not in HIDDEN}
         if values.get("dtype") == config.floatx():
             del values["dtype"]
         shown = [f"{name}={value!r}" for name, value in values.items() if not _same(value, defaults.get(name))]

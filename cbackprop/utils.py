@@ -1,4 +1,4 @@
-"""Seeds, names, and labels."""
+"""Seeds, names, labels, and data sets made a batch at a time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from cbackprop.layers.layer import clear_names as clear_session
 from cbackprop.losses.target import as_array
+from cbackprop.py_dataset import PyDataset
 from cbackprop.random import set_random_seed
 from cbackprop.validation import check_integer
 
-__all__ = ["clear_session", "set_random_seed", "to_categorical"]
+__all__ = ["PyDataset", "Sequence", "clear_session", "set_random_seed", "to_categorical"]
+
+# Its other name in Keras.
+Sequence = PyDataset
 
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[Any]:

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-__all__ = ["ParameterStore", "Variable", "aligned_zeros"]
+__all__ = ["ParameterStore", "Variable", "aligned_zeros", "blank_variables"]
 
 # Every variable starts at a cache line.
 ALIGNMENT = 64
+
+
+# While a model is made whose weights come from a file: how many numbers the file still has for them.
+_left_to_make: ContextVar[int | None] = ContextVar("elements left to make", default=None)
+
+
+@contextmanager
+def blank_variables(elements: int) -> Iterator[None]:
+    """Make variables of zeros without their initializers, `elements` numbers at most."""
+    token = _left_to_make.set(elements)
+    try:
+        yield
+    finally:
+        _left_to_make.reset(token)
 
 
 def aligned_zeros(size: int, dtype: DTypeLike) -> NDArray[Any]:
@@ -96,7 +112,16 @@ class Variable:
         self.name = name
         self.path = name
         self.trainable = trainable
-        ParameterStore([self], [self.check(initializer(self.shape, dtype=dtype))], dtype)
+        ParameterStore([self], [self._first_value(initializer)], dtype)
+
+    def _first_value(self, initializer: Callable[..., ArrayLike]) -> NDArray[Any]:
+        left = _left_to_make.get()
+        if left is None:
+            return self.check(initializer(self.shape, dtype=self.dtype))
+        if self.size > left:
+            raise ValueError(f"Weight {self.name!r} of shape {self.shape} is larger than all that the file holds.")
+        _left_to_make.set(left - self.size)
+        return np.zeros(self.shape, self.dtype)
 
     @property
     def array(self) -> NDArray[Any]:

@@ -41,6 +41,33 @@ LAYERS = {
     "RepeatVector": [(lambda: layers.RepeatVector(3), [(4,)])],
     "Identity": [(lambda: layers.Identity(), [(4,)])],
     "Dropout": [(lambda: layers.Dropout(0.4, seed=3), [(6,)]), (lambda: layers.Dropout(0.5, seed=4), [(2, 3)])],
+    "SpatialDropout1D": [(lambda: layers.SpatialDropout1D(0.4, seed=3), [(2, 3)])],
+    "SpatialDropout2D": [
+        (lambda: layers.SpatialDropout2D(0.4, seed=3), [(2, 2, 3)]),
+        (lambda: layers.SpatialDropout2D(0.4, "channels_first", seed=3), [(3, 2, 2)]),
+    ],
+    "SpatialDropout3D": [(lambda: layers.SpatialDropout3D(0.4, seed=3), [(2, 1, 2, 3)])],
+    "AlphaDropout": [
+        (lambda: layers.AlphaDropout(0.4, seed=3), [(6,)]),
+        (lambda: layers.AlphaDropout(0.4, noise_shape=(None, 1, 3), seed=3), [(2, 3)]),
+    ],
+    "GaussianNoise": [(lambda: layers.GaussianNoise(0.3, seed=3), [(7,)])],
+    "GaussianDropout": [(lambda: layers.GaussianDropout(0.3, seed=3), [(7,)])],
+    "Rescaling": [
+        (lambda: layers.Rescaling(0.7, offset=0.2), [(5,)]),
+        (lambda: layers.Rescaling([0.7, 0.1, -2.0], offset=[[0.2], [0.1]]), [(2, 3)]),
+    ],
+    "Normalization": [
+        (lambda: layers.Normalization(), [(5,)]),
+        (lambda: layers.Normalization(axis=1, mean=[0.1, 0.2], variance=[0.5, 2.0]), [(2, 3)]),
+        (lambda: layers.Normalization(axis=None, mean=0.1, variance=0.5, invert=True), [(2, 3)]),
+    ],
+    "CategoryEncoding": [
+        (lambda: layers.CategoryEncoding(3), [(4,)]),
+        (lambda: layers.CategoryEncoding(3, "one_hot"), [(4,)]),
+    ],
+    "Masking": [(lambda: layers.Masking(), [(2, 3)])],
+    "Embedding": [(lambda: layers.Embedding(4, 3), [(5,)]), (lambda: ids_and_embedding(), [(2, 2)])],
     "Add": [(lambda: layers.Add(), [(4,), (4,), (4,)]), (lambda: layers.Add(), [(2, 3), (2, 3)])],
     "Subtract": [(lambda: layers.Subtract(), [(4,), (4,)])],
     "Multiply": [(lambda: layers.Multiply(), [(4,), (4,), (4,)])],
@@ -64,6 +91,13 @@ LAYERS = {
 def classes(registry):
     """Names of the classes of a family, without its functions."""
     return [name for name, thing in registry if inspect.isclass(thing)]
+
+
+def ids_and_embedding():
+    """A model that reads many rows of a table, whatever its input's numbers are."""
+    x = cb.Input((2, 2))
+    ids = layers.Rescaling(20.0, offset=3.0)(x)
+    return cb.Model(x, layers.Embedding(7, 3)(ids))
 
 
 def nested():

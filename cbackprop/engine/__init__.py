@@ -1,9 +1,19 @@
 """The two engines that execute a plan: compiled C, and its NumPy twin."""
 
 from cbackprop.engine.compiled import CompiledEngine
-from cbackprop.engine.engine import Data, Engine, Objective
+from cbackprop.engine.engine import STORED_AS, Data, Engine, Objective
 from cbackprop.engine.reference import ReferenceEngine
+from cbackprop.engine.sparse import SparseRows
 
-__all__ = ["ENGINES", "CompiledEngine", "Data", "Engine", "Objective", "ReferenceEngine"]
+__all__ = [
+    "ENGINES",
+    "STORED_AS",
+    "CompiledEngine",
+    "Data",
+    "Engine",
+    "Objective",
+    "ReferenceEngine",
+    "SparseRows",
+]
 
 ENGINES: dict[str, type[Engine]] = {"compiled": CompiledEngine, "reference": ReferenceEngine}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import math
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,13 @@ from cbackprop.compiled.engine.context import Context
 from cbackprop.compiled.engine.engine import Engine as Runner
 from cbackprop.compiled.engine.gradients import Gradients
 from cbackprop.compiled.engine.head import Head, MetricSum
+from cbackprop.compiled.engine.tables import Table
 from cbackprop.compiled.kernels.blas import MAX_DIMENSION
+from cbackprop.compiled.metrics.tally import Called
 from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.engine.engine import Array, Data, Engine, Objective, Tick
+from cbackprop.metrics.metric import Metric, RowMean
+from cbackprop.metrics.tally import Tally
 from cbackprop.plan.arena import Lifetime, place
 from cbackprop.plan.plan import Step
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
@@ -35,9 +40,13 @@ PADDING = 64
 
 
 def find(package: str, implementation: str) -> Any:
-    """The class ``module.Class`` below ``cbackprop.compiled`` or ``cbackprop.reference``."""
-    module, _, name = implementation.rpartition(".")
-    return getattr(importlib.import_module(f"cbackprop.{package}.{module}"), name)
+    """The class ``module.Class`` below ``cbackprop.compiled`` or ``cbackprop.reference``.
+
+    Or, of ``other:module.Class``, that below ``other.compiled`` or ``other.reference``.
+    """
+    owner, _, path = implementation.rpartition(":")
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(f"{owner or 'cbackprop'}.{package}.{module}"), name)
 
 
 class CompiledEngine(Engine):
@@ -52,9 +61,9 @@ class CompiledEngine(Engine):
             training = -1 if step.training is None else int(step.training)
             self.runner.connect(index, step.inputs, step.output, training, index)
         outputs = self.plan.outputs[: len(self.objectives)]
-        self.metric_means = [
-            [MetricSum(metric.row_function(False, self.dtype.name), weighted) for metric, weighted in objective.metrics]
-            for objective in self.objectives
+        self.metric_states = [
+            [self._metric(index, metric, weighted) for metric, weighted in objective.metrics]
+            for index, objective in enumerate(self.objectives)
         ]
         heads = [self._head(index, objective) for index, objective in enumerate(self.objectives)]
         self.runner.set_heads(heads, outputs)
@@ -63,13 +72,15 @@ class CompiledEngine(Engine):
             self.optimizer, is_double
         )
         scratch = [layer.scratch_width for layer in self.runner.layers]
+        self.runner_tables: dict[Variable, Table] = {}
         self.lifetimes = self._lifetimes(scratch)
         self.row_bytes = self._place(TILE_STEP)[1] * self.dtype.itemsize / TILE_STEP
         self.flops = self._flops()
         self.tile_memory = self.whole_memory = (0, 0)  # samples and threads that there is room for
         self.head_rows = 0
         several = len(self.plan.inputs) > 1 or len(self.plan.outputs) > 1
-        self.sample_shape = None if several else self.plan.input_shapes[0]
+        unchecked = not any(self.plan.id_ranges)  # `predict_now` checks nothing but the shape
+        self.sample_shape = self.plan.input_shapes[0] if unchecked and not several else None
 
     def _layer(self, step: Step) -> Any:
         return find("compiled.layers", step.implementation)(step.layer, list(step.input_shapes), step.output_shape)
@@ -79,7 +90,18 @@ class CompiledEngine(Engine):
         function = loss and loss.row_function(self.links[index] is not None, self.dtype.name)
         reduction = (loss and loss.reduction) or "sum"
         weight = objective.loss_weight
-        return Head(math.prod(shape[:-1]), shape[-1], function, reduction, weight, self.metric_means[index])
+        return Head(math.prod(shape[:-1]), shape[-1], function, reduction, weight, self.metric_states[index])
+
+    def _metric(self, index: int, metric: Metric, weighted: bool) -> Any:
+        """What adds batches of an output to a metric: compiled code, or a call of the metric itself."""
+        shape = self.plan.output_shapes[index]
+        if not metric.runs_in_c():
+            classes = self.objectives[index].target_kind(metric) == "index"
+            return Called(metric, shape, classes, self.dtype == np.float64, weighted)
+        if isinstance(metric, Tally):
+            return metric.tally(shape[-1], self.dtype.name, weighted)
+        assert isinstance(metric, RowMean)
+        return MetricSum(metric.row_function(False, self.dtype.name), weighted)
 
     def _set_backward(self) -> None:
         accumulate = [[delta == "add" for delta in step.input_deltas] for step in self.backward_steps]
@@ -91,16 +113,29 @@ class CompiledEngine(Engine):
             for k, variable in enumerate(step.layer.variables):
                 self.runner.set_parameter(index, k, variable.array.reshape(-1), variable in self.trainable)
         uses = self._uses()
+        tables = {variable: uses.pop(variable) for variable in list(uses) if variable in self.tables}
         whole = [part for variable, those in uses.items() for part in self._parts(variable, those, variable.size)]
         finest = max(sum(variable.size for variable in uses) // 16, 2048)
         parts = [part for variable, those in uses.items() for part in self._parts(variable, those, finest)]
         self.runner.set_gradients(Gradients(self.runner.layers, self.gradient_vector, whole, parts))
         if self.optimizer is not None:
-            assert self.store is not None
-            segments = SegmentList(
-                self.runner_optimizer, self.store.values, self.gradient_vector, self.slots, self.segments()
-            )
-            self.runner.set_optimizer(self.runner_optimizer, segments)
+            self.runner.set_optimizer(self.runner_optimizer, SegmentList(self.runner_optimizer, self.segments()))
+            self.runner_tables = {variable: self._table(variable, those) for variable, those in tables.items()}
+            self.runner.set_tables(list(self.runner_tables.values()))
+
+    def _table(self, variable: Variable, uses: list[tuple[int, int]]) -> Table:
+        assert self.optimizer is not None
+        users = [(self.runner.layers[index], k) for index, k in uses]
+        reads = sum(self.plan.widths[self.plan.steps[index].inputs[0]] for index, _ in uses)
+        slots = [self.view(slot, variable) for slot in self.slots]
+        return Table(users, variable.array, slots, self.optimizer.decay_of(variable), reads)
+
+    def gradients(self) -> list[Array]:
+        """Copies of the gradients of all trainable variables."""
+        return [
+            self.runner_tables[variable].gradient() if variable in self.runner_tables else dense
+            for variable, dense in zip(self.trainable, super().gradients(), strict=True)
+        ]
 
     def _uses(self) -> dict[Variable, list[tuple[int, int]]]:
         """For each variable whose gradient is wanted: the steps that use it, and as which of their parameters."""
@@ -193,13 +228,14 @@ class CompiledEngine(Engine):
         """Roughly the floating point operations of a sample, forwards."""
         total = 10 * sum(self.plan.widths)
         for step in self.plan.steps:
-            if step.layer.variables:
+            if step.layer.variables and not step.layer.reads_rows:
                 total += 2 * math.prod(step.input_shapes[0][:-1]) * step.layer.variables[0].size
         return total
 
     def _tile(self) -> int:
         """Rows of a tile: as many as stay in the cache, but no fewer than make it worth reading all weights."""
-        weights = sum(variable.size for variable in self.plan.variables) * self.dtype.itemsize
+        read = {v: None for step in self.plan.steps if not step.layer.reads_rows for v in step.layer.variables}
+        weights = sum(variable.size for variable in read) * self.dtype.itemsize
         rows = int(max(CACHE_BYTES, weights) / max(self.row_bytes, 1))
         return max(rows // TILE_STEP, 2) * TILE_STEP
 
@@ -227,12 +263,14 @@ class CompiledEngine(Engine):
             self.runner.place_whole(shares, whole, rows)
             self.whole_memory = (rows, count)
 
-    def _reserve(self, rows: int, count: int, training: bool) -> bool:
+    def _reserve(self, rows: int, count: int, training: bool, backwards: bool = False) -> bool:
         """Make room for training or testing on batches of so many samples; whether they pass in tiles."""
-        if rows * max(self.plan.widths) > MAX_DIMENSION:
+        skipped = self.runner.unstored()
+        widest = max(width for buffer, width in enumerate(self.plan.widths) if buffer not in skipped)
+        if rows * widest > MAX_DIMENSION:
             raise ValueError(f"A batch of {rows} samples of this network is larger than BLAS can be told. Use fewer.")
         whole = self.sees_whole(training) or any(o.loss is not None and o.loss.alone for o in self.objectives)
-        tiled = rows >= 2 * self._tile() and not whole
+        tiled = rows >= 2 * self._tile() and not whole and not (backwards and self.tables)
         if tiled:
             self.reserve_tiles(rows, count)
         else:
@@ -254,7 +292,7 @@ class CompiledEngine(Engine):
             raise RuntimeError("The model is in the middle of a batch: it cannot be used now.")
         self.bind()
         if self.optimizer is not None:
-            self.runner.iteration = self.optimizer.iterations
+            self.runner.iteration = self.optimizer.batches
         self.runner.set_feeds(data.inputs, self.plan.inputs, data.values, data.classes, data.weights)
 
     def train(
@@ -273,14 +311,17 @@ class CompiledEngine(Engine):
             batch_size = min(batch_size, stop - start)
             count = self._threads(3 * self.flops * batch_size)
             self._begin(data)
-            tiled = self._reserve(batch_size, count, training)
+            tiled = self._reserve(batch_size, count, training, backwards=True)
+            for table in self.runner_tables.values():
+                table.reserve(batch_size)
             self.runner.stage(order is not None)
-            rate = self.optimizer.learning_rate if self.optimizer is not None else 0.0
+            if self.optimizer is not None:
+                self.runner_optimizer.read_rate()
             try:
-                self.runner.train(order, start, stop, batch_size, rate, tiled, update, training, count, tick)
+                self.runner.train(order, start, stop, batch_size, tiled, update, training, count, tick)
             finally:
                 if self.optimizer is not None and update:
-                    self.optimizer.iterations = self.runner.iteration
+                    self.optimizer.batches = self.runner.iteration
 
     def solver(self) -> Any:
         """What carries out the optimizer's arithmetic."""
@@ -317,8 +358,10 @@ class CompiledEngine(Engine):
             self.runner.stage(False)
             self.runner.test(0, len(data), batch_size, tiled, training, count, tick)
 
-    def predict(self, inputs: list[Array], batch_size: int, training: bool = False, tick: Tick = None) -> list[Array]:
-        """The outputs for all samples."""
+    def predict(
+        self, inputs: list[Any], batch_size: int, training: bool = False, tick: Tick = None, check: bool = False
+    ) -> list[Array] | None:
+        """The outputs for all samples; ``None`` if `check` finds that an input is not finite."""
         with self.lock, self._blas():
             samples = len(inputs[0])
             alone = self.sees_whole(training)
@@ -328,10 +371,10 @@ class CompiledEngine(Engine):
             self.runner.stage(False)
             self.runner.iteration = self.draw_count(training)
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
-            self.runner.predict(0, samples, self.plan.outputs, results, training, count, tick)
+            finite = self.runner.predict(0, samples, self.plan.outputs, results, training, count, tick, check)
             if alone and training:
                 self.tile_memory = (0, 0)  # such a tile does not suit the caches: the next run makes its own
-            return results
+            return results if finite else None
 
     def predict_now(self, x: Array) -> Array | None:
         """The output for a few samples, if this network has one input and one output, and `x` fits it as it is.
@@ -355,6 +398,21 @@ class CompiledEngine(Engine):
             finite = self.runner.predict_now(x, result, self.plan.inputs[0], self.plan.outputs[0])
             return result if finite else None
 
+    @contextmanager
+    def kept_threads(self) -> Iterator[None]:
+        """Meanwhile, threads wait for the next run when one ends. Starting them takes as long as a small epoch."""
+        with self.lock:
+            self.runner.keep_team(True)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.runner.keep_team(False)
+
+    def forget_threads(self) -> None:
+        """In a child process: threads stayed behind in the parent."""
+        self.runner.forget_team()
+
     def reset(self) -> None:
         """Start new means of losses and metrics, once no other thread is running."""
         with self.lock:
@@ -362,24 +420,24 @@ class CompiledEngine(Engine):
 
     def sums(self) -> Any:
         """What `restore` takes: everything added up since the last reset."""
-        return self.runner.sums(), self.metric_sums()
+        return self.runner.sums(), self.metric_snapshots()
 
     def restore(self, sums: Any) -> None:
         """Go on adding to what `sums` returned."""
         totals, metrics = sums
         self.runner.set_sums(*totals)
-        for means, values in zip(self.metric_means, metrics, strict=True):
-            for mean, (total, count) in zip(means, values, strict=True):
-                mean.total, mean.count = total, count
+        for states, values in zip(self.metric_states, metrics, strict=True):
+            for state, value in zip(states, values, strict=True):
+                state.restore(value)
 
     def losses(self) -> tuple[float, list[float]]:
         """Means since the last reset: the total loss, and the loss of each output."""
         count = self.runner.loss_count or 1.0
         return self.runner.loss_total / count, [total / count for total in self.runner.head_losses()]
 
-    def metric_sums(self) -> list[list[tuple[float, float]]]:
-        """(total, count) since the last reset, for each metric of each output."""
-        return [[(mean.total, mean.count) for mean in means] for means in self.metric_means]
+    def metric_snapshots(self) -> list[list[Any]]:
+        """What `restore` of each metric of each output takes: everything added up since the last reset."""
+        return [[state.snapshot() for state in states] for states in self.metric_states]
 
 
 class _Spans:

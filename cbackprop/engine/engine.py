@@ -15,18 +15,21 @@ from numpy.typing import NDArray
 
 from cbackprop.engine.problem import EngineProblem
 from cbackprop.losses.loss import Loss
-from cbackprop.metrics.metric import RowMean
+from cbackprop.metrics.metric import Metric
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.optimizers.optimizer import Optimizer
+from cbackprop.optimizers.segment import Segment
 from cbackprop.plan.plan import Plan, Step
 from cbackprop.threads import limited
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
-__all__ = ["Data", "Engine", "Objective", "Tick"]
+__all__ = ["STORED_AS", "Data", "Engine", "Objective", "Tick"]
 
 Array = NDArray[Any]
 # Called now and then during a long run with the number of samples done; an exception stops the run.
 Tick = Callable[[int], None] | None
+# What inputs may be stored as.
+STORED_AS = ("int8", "uint8", "int16", "uint16", "int32", "int64", "float16", "float32", "float64")
 
 
 @dataclass
@@ -35,18 +38,24 @@ class Objective:
 
     loss: Loss | None = None
     loss_weight: float = 1.0
-    metrics: list[tuple[RowMean, bool]] = field(default_factory=list)
+    metrics: list[tuple[Metric, bool]] = field(default_factory=list)
+
+    def target_kind(self, metric: Metric) -> str:
+        """In which form a metric is given targets: its own, else that of the loss, else like the predictions."""
+        return metric.target_kind or (self.loss and self.loss.target_kind) or "values"
 
 
 @dataclass
 class Data:
     """Checked arrays, one row a sample, in the forms that kernels read.
 
-    `inputs` and `values` are of the network's float type, `values` (samples, elements of the output);
-    `classes` int64 and `weights` float64, both (samples, rows of the output); ``None`` where there is none.
+    `inputs` are arrays (samples, ...) of the network's float type, or as they are stored: of any type in
+    `STORED_AS`, or `SparseRows`; a batch is turned into the network's numbers when it is fetched.
+    `values` are of the network's float type, (samples, elements of the output); `classes` int64 and `weights` float64,
+    both (samples, rows of the output); ``None`` where there is none.
     """
 
-    inputs: list[Array]
+    inputs: list[Any]
     values: list[Array | None] = field(default_factory=list)
     classes: list[Array | None] = field(default_factory=list)
     weights: list[Array | None] = field(default_factory=list)
@@ -55,17 +64,21 @@ class Data:
         return len(self.inputs[0])
 
 
+# Larger tables, such as those of `Embedding`, are updated by rows with every optimizer.
+LARGEST_DENSE_TABLE = 2**20
+
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 
-def _renew_locks() -> None:
-    """In a child process: whoever held a lock stayed behind in the parent."""
+def _after_fork() -> None:
+    """In a child process: other threads, and whoever held a lock, stayed behind in the parent."""
     for engine in list(_engines):
         engine.lock = threading.RLock()
+        engine.forget_threads()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_locks)
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Engine:
@@ -103,11 +116,23 @@ class Engine:
         with_loss = [b for b, objective in zip(plan.outputs, self.objectives, strict=False) if objective.loss]
         linked = [link for link in self.links if link is not None]
         self.backward_steps = plan.backward_steps(set(self.trainable), with_loss, linked)
+        self.tables = {variable for variable in self.trainable if self._is_table(variable)}
         self.store: ParameterStore | None = None
         self.last_problem: Any = None  # what a full-batch optimizer looked at last
         self.bound = False
         self.generation = -1  # of `ParameterStore`, when the variables were seen to be where they were
         self.gradient_vector: Array = np.zeros(0, self.dtype)
+
+    def check_differentiable(self) -> None:
+        """Refuse to train through a layer in Python that does not say how."""
+        for step in self.backward_steps:
+            layer: Any = self.plan.steps[step.index].layer
+            if layer.is_python and getattr(layer, "backward", None) is None:
+                raise TypeError(
+                    f"Layer {layer.name!r} of class {type(layer).__name__} is written in Python, and gradients must "
+                    "pass through it: define backward(inputs, outputs, delta), which returns the input delta (and the "
+                    "gradients of weights); see cbackprop.layers.Layer. There is no automatic differentiation."
+                )
 
     def sees_whole(self, training: bool) -> bool:
         """Whether a layer must see every batch of such a run as a whole, so that none can be divided."""
@@ -117,6 +142,19 @@ class Engine:
         """Whether a step must see every batch of such a run as a whole."""
         training = training if step.training is None else step.training
         return step.layer.alone == "always" or (step.layer.alone == "in_training" and training)
+
+    def _is_table(self, variable: Variable) -> bool:
+        """Whether only those rows of a variable are updated that a batch reads.
+
+        So it is where that makes no difference, and where tables are so large that all else would be too slow; never
+        where something is made of all rows, or of those of several batches.
+        """
+        uses = [step.layer for step in self.plan.steps if variable in step.layer.variables]
+        rule = self.optimizer
+        if rule is None or rule.whole_variables or rule.use_ema or rule.gradient_accumulation_steps:
+            return False
+        large = rule.rests_without_gradient or variable.size > LARGEST_DENSE_TABLE
+        return large and all(layer.reads_rows for layer in uses)
 
     def _link(self, index: int) -> int | None:
         """The step that the loss of an output takes over, where link and loss cancel."""
@@ -164,38 +202,58 @@ class Engine:
                 self.restore(earlier)
 
     def _bind_slots(self) -> list[Array]:
-        """Slot vectors laid out like the parameters, with what the optimizer already remembers."""
+        """Slot vectors laid out like the parameters, with what the optimizer already remembers.
+
+        An optimizer that works on whole variables has slots of any shape, each in a place of its own.
+        """
         assert self.store is not None
-        if self.optimizer is None:
+        optimizer = self.optimizer
+        if optimizer is None:
             return []
-        slots = [aligned_zeros(self.store.values.size, self.dtype) for _ in self.optimizer.slot_names]
+        count = 0 if optimizer.whole_variables else len(optimizer.memory_names)
+        vectors = [aligned_zeros(self.store.values.size, self.dtype) for _ in range(count)]
         for variable in self.trainable:
-            views = [self.view(slot, variable) for slot in slots]
-            for view, old in zip(views, self.optimizer.slots.get(variable, ()), strict=False):
-                view[...] = old
-            self.optimizer.slots[variable] = views
-        return slots
+            slots = optimizer.remembered(variable, variable.array)
+            for vector, old in zip(vectors, slots, strict=False):
+                self.view(vector, variable)[...] = old
+            optimizer.slots[variable] = [self.view(vector, variable) for vector in vectors] or slots
+        return vectors
 
     def view(self, vector: Array, variable: Variable) -> Array:
         """The part of a flat vector that belongs to a variable."""
         return vector[variable.offset : variable.offset + variable.size].reshape(variable.shape)
 
-    def segments(self) -> list[tuple[int, int, bool]]:
-        """Runs (begin, end, decay) of the flat vectors that the optimizer works on.
+    def segments(self) -> list[Segment]:
+        """What the optimizer works on: whole variables if its rule says so, else runs of the flat vectors."""
+        assert self.optimizer is not None
+        assert self.store is not None
+        if self.optimizer.whole_variables:
+            return [self._whole(self.optimizer, v) for v in self.store.variables if v in set(self.trainable)]
+        values, gradients, slots = self.store.values, self.gradient_vector, self.slots
+        return [
+            Segment(values[begin:end], gradients[begin:end], [slot[begin:end] for slot in slots], decay)
+            for begin, end, decay in self._runs(self.optimizer)
+        ]
+
+    def _whole(self, optimizer: Optimizer, variable: Variable) -> Segment:
+        gradient = self.view(self.gradient_vector, variable)
+        return Segment(variable.array, gradient, optimizer.slots[variable], optimizer.decay_of(variable))
+
+    def _runs(self, optimizer: Optimizer) -> list[tuple[int, int, float]]:
+        """Runs (begin, end, decay) of the flat vectors.
 
         Neighbours with nothing but padding between them make one run, unless each variable's norm counts.
         """
-        optimizer = self.optimizer
-        merge = optimizer is not None and optimizer.clipnorm is None
-        runs: list[tuple[int, int, bool]] = []
+        merge = optimizer.clipnorm is None
+        runs: list[tuple[int, int, float]] = []
         assert self.store is not None
         trainable = set(self.trainable)
         mergeable = False
         for variable in self.store.variables:
-            if variable not in trainable:
+            if variable not in trainable or variable in self.tables:
                 mergeable = False
                 continue
-            decay = optimizer is None or optimizer.decays(variable)
+            decay = optimizer.decay_of(variable)
             end = variable.offset + variable.size
             if merge and mergeable and runs[-1][2] == decay:
                 runs[-1] = (runs[-1][0], end, decay)
@@ -257,7 +315,11 @@ class Engine:
         with self.lock, limited(1):
             self.bind()
             self.optimizer.step(EngineProblem(self, data))
-            self.optimizer.iterations += 1
+            if self.sees_whole(True):  # what no gradient reaches, such as moving means, changes at the place arrived at
+                self.reset()
+                self.train(data, None, start, stop, stop - start)
+            else:
+                self.optimizer.batches += 1
         if tick is not None:
             tick(stop - start)
 
@@ -265,13 +327,23 @@ class Engine:
         """Add the loss and metrics of all samples to the means."""
         raise NotImplementedError
 
-    def predict(self, inputs: list[Array], batch_size: int, training: bool = False, tick: Tick = None) -> list[Array]:
-        """The outputs for all samples, each (samples, ...)."""
+    def predict(
+        self, inputs: list[Any], batch_size: int, training: bool = False, tick: Tick = None, check: bool = False
+    ) -> list[Array] | None:
+        """The outputs for all samples, each (samples, ...); ``None`` if `check` finds that an input is not finite."""
         raise NotImplementedError
 
     def predict_now(self, x: Array) -> Array | None:
         """The output for a few samples without the cost of `predict`, where that is possible; ``None`` elsewhere."""
         return None
+
+    @contextmanager
+    def kept_threads(self) -> Iterator[None]:
+        """Meanwhile, threads wait for the next run when one ends."""
+        yield
+
+    def forget_threads(self) -> None:
+        """In a child process: threads stayed behind in the parent."""
 
     def reset(self) -> None:
         """Start new means of losses and metrics."""
@@ -289,6 +361,6 @@ class Engine:
         """Means since the last reset: the total loss, and the loss of each output."""
         raise NotImplementedError
 
-    def metric_sums(self) -> list[list[tuple[float, float]]]:
-        """(total, count) since the last reset, for each metric of each output."""
+    def metric_snapshots(self) -> list[list[Any]]:
+        """What `restore` of each metric of each output takes: everything added up since the last reset."""
         raise NotImplementedError

@@ -63,7 +63,7 @@ class EngineProblem:
         """Loss and gradient at the weights."""
         self.engine.reset()
         self.engine.train(self.data, None, 0, self.samples, self.samples, update=False)
-        self._note()
+        self.engine.last_problem = (self.data, self.key)
         gradients = [gradient.ravel() for gradient in self.engine.gradients()]
         return self.engine.losses()[0], np.concatenate([np.zeros(0, self.engine.dtype), *gradients])
 
@@ -73,11 +73,8 @@ class EngineProblem:
         self.engine.test(self.data, self.samples, training=True)
         return self.engine.losses()[0]
 
-    def _note(self) -> None:
-        self.engine.last_problem = (self.data, self.key)
-
     def repeats(self) -> bool:
-        """Whether nothing has changed since the last evaluation but the optimizer's own weights."""
+        """Whether this is still the function whose gradient was taken last: the same data, and nothing random."""
         last = self.engine.last_problem
         random = any(hasattr(step.layer, "seed") for step in self.engine.plan.steps)
         return not random and last is not None and last[0] is self.data and last[1] == self.key
@@ -113,12 +110,13 @@ class EngineProblem:
 def _refusal(engine: Engine) -> str | None:
     """Why a network cannot be trained by looking at its loss several times, or ``None``."""
     name = type(engine.optimizer).__name__
+    squares = name == "LevenbergMarquardt"
     for step in engine.plan.steps:
-        if engine.is_alone(step, True):
+        if squares and engine.is_alone(step, True):
             return f"{name} cannot train layer {step.layer.name!r}: it must see a batch as a whole in training."
         for argument, value in vars(step.layer).items():
             if argument.endswith("_constraint") and value is not None:
                 return f"{name} cannot keep to the {argument} of layer {step.layer.name!r}."
-            if argument.endswith("_regularizer") and value is not None and name == "LevenbergMarquardt":
+            if argument.endswith("_regularizer") and value is not None and squares:
                 return f"{name} needs a sum of squares, but layer {step.layer.name!r} has a {argument}."
     return None

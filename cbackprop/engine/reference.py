@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 
 from cbackprop.engine.compiled import find
 from cbackprop.engine.engine import Array, Data, Engine, Tick
+from cbackprop.engine.sparse import dense_rows
+from cbackprop.optimizers.segment import Segment
 from cbackprop.reference.layers.layer import Batch
-from cbackprop.reference.optimizers.optimizer import Segment
+from cbackprop.reference.metrics.tally import metric_twin
 from cbackprop.threads import limited
+from cbackprop.variable import Variable
 
 __all__ = ["ReferenceEngine"]
 
@@ -33,9 +36,9 @@ class ReferenceEngine(Engine):
             objective.loss and find("reference", objective.loss.implementation)(objective.loss, link is not None)
             for objective, link in zip(self.objectives, self.links, strict=True)
         ]
-        self.metric_functions = [
-            [find("reference", metric.implementation)(metric, False) for metric, _ in objective.metrics]
-            for objective in self.objectives
+        self.metric_twins = [
+            [metric_twin(metric, shape[-1]) for metric, _ in objective.metrics]
+            for objective, shape in zip(self.objectives, self.plan.output_shapes, strict=False)
         ]
         if self.optimizer is not None:
             self.update_rule = self.optimizer.implementation_in("reference")(self.optimizer)
@@ -45,16 +48,7 @@ class ReferenceEngine(Engine):
 
     def _bind_parameters(self) -> None:
         self.parameters = [[variable.array for variable in step.layer.variables] for step in self.plan.steps]
-        assert self.store is not None
-        self.update_segments = [
-            Segment(
-                self.store.values[begin:end],
-                self.gradient_vector[begin:end],
-                [slot[begin:end] for slot in self.slots],
-                decay,
-            )
-            for begin, end, decay in self.segments()
-        ]
+        self.update_segments = self.segments() if self.optimizer is not None else []
 
     # The four steps
 
@@ -75,13 +69,13 @@ class ReferenceEngine(Engine):
             for first in range(start, stop, batch_size):
                 last = min(first + batch_size, stop)
                 rows: Any = slice(first, last) if order is None else order[first:last]
-                values = self.forward([x[rows] for x in data.inputs], training, with_losses=True)
+                values = self.forward(self._inputs(data.inputs, rows), training, with_losses=True)
                 deltas = self.judge(values, data, rows)
                 self.backward(deltas)
                 if update:
-                    self.iteration += 1
                     self.update()
                     self.finish(training)
+                    self.iteration += 1
                 if tick is not None:
                     tick(last - start)
 
@@ -122,12 +116,8 @@ class ReferenceEngine(Engine):
                 deltas[buffer] = (gradient * scale[:, None].astype(self.dtype)).reshape(-1, *shape)
                 self.head_totals[index] += float(weighted.sum(dtype=np.float64)) / divisor * samples
                 total += objective.loss_weight * float(weighted.sum(dtype=np.float64)) / divisor
-            for sums, (metric, is_weighted), twin in zip(
-                self.metric_totals[index], objective.metrics, self.metric_functions[index], strict=True
-            ):
-                _, row_values, _ = twin.evaluate(targets[metric.target_kind], prediction)
-                counts = weights if is_weighted and weights is not None else np.ones(len(row_values))
-                sums += (float(row_values @ counts), float(counts.sum()))
+            for (metric, is_weighted), twin in zip(objective.metrics, self.metric_twins[index], strict=True):
+                twin.update(targets[objective.target_kind(metric)], prediction, weights if is_weighted else None, shape)
         self.loss_total += total * samples
         self.loss_count += samples
         return deltas
@@ -185,8 +175,32 @@ class ReferenceEngine(Engine):
     def update(self) -> None:
         """Step 4: the optimizer changes the parameters against their gradients."""
         if self.optimizer is not None:
-            self.optimizer.iterations = self.iteration
-            self.update_rule.step(self.optimizer.learning_rate, self.iteration, self.update_segments)
+            tables = {variable: self.reached_rows(variable) for variable in self.tables}
+            copies = [self.copy_rows(variable, rows) for variable, rows in tables.items()]
+            rate = self.optimizer.rate_at(self.iteration)
+            self.update_rule.step(rate, self.iteration, [*self.update_segments, *copies])
+            self.optimizer.batches = self.iteration + 1
+            for (variable, rows), segment in zip(tables.items(), copies, strict=True):
+                for vector, copy in zip(self.vectors_of(variable), [segment.values, *segment.slots], strict=True):
+                    vector[rows] = copy
+
+    def reached_rows(self, variable: Variable) -> Array:
+        """The rows of a table that the batch has read."""
+        uses = [step.index for step in self.backward_steps if variable in self.plan.steps[step.index].layer.variables]
+        return np.unique(np.concatenate([self.layers[index].rows for index in uses]))
+
+    def vectors_of(self, variable: Variable) -> list[Array]:
+        """A variable's weights and slots."""
+        assert self.store is not None
+        return [self.view(vector, variable) for vector in [self.store.values, *self.slots]]
+
+    def copy_rows(self, variable: Variable, rows: Array) -> Segment:
+        """Some rows of a table as a segment."""
+        assert self.optimizer is not None
+        values, *copies = [vector[rows] for vector in self.vectors_of(variable)]
+        slots: list[Array | None] = [*copies]
+        gradients = self.view(self.gradient_vector, variable)[rows]
+        return Segment(values, gradients, slots, self.optimizer.decay_of(variable))
 
     def finish(self, training: bool) -> None:
         """And layers that saw the whole batch change what no gradient reaches."""
@@ -202,13 +216,15 @@ class ReferenceEngine(Engine):
             self._begin()
             for first in range(0, len(data), batch_size):
                 rows = slice(first, first + batch_size)
-                values = self.forward([x[rows] for x in data.inputs], training, with_losses=True, first=first)
+                values = self.forward(self._inputs(data.inputs, rows), training, with_losses=True, first=first)
                 self.judge(values, data, rows)
                 if tick is not None:
                     tick(min(first + batch_size, len(data)))
 
-    def predict(self, inputs: list[Array], batch_size: int, training: bool = False, tick: Tick = None) -> list[Array]:
-        """The outputs for all samples."""
+    def predict(
+        self, inputs: list[Any], batch_size: int, training: bool = False, tick: Tick = None, check: bool = False
+    ) -> list[Array] | None:
+        """The outputs for all samples; ``None`` if `check` finds that an input is not finite."""
         with self.lock, limited():
             self._begin()
             self.iteration = self.draw_count(training)
@@ -217,43 +233,55 @@ class ReferenceEngine(Engine):
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
             for first in range(0, samples, batch_size):
                 rows = slice(first, first + batch_size)
-                values = self.forward([x[rows] for x in inputs], training, with_losses=False, first=first)
+                batch = self._inputs(inputs, rows)
+                if check and not all(np.isfinite(x).all() for x in batch):
+                    return None
+                values = self.forward(batch, training, with_losses=False, first=first)
                 for result, buffer in zip(results, self.plan.outputs, strict=True):
                     result[rows] = values[buffer].reshape(-1, *result.shape[1:])
                 if tick is not None:
                     tick(min(first + batch_size, samples))
             return results
 
+    def _inputs(self, inputs: list[Any], rows: Any) -> list[Array]:
+        """The inputs of a batch as the network's numbers, whatever they are stored as."""
+        return [dense_rows(x, rows, self.dtype) for x in inputs]
+
     def _begin(self) -> None:
         self.bind()
         if self.store is None:
             self.parameters = [[] for _ in self.plan.steps]
         if self.optimizer is not None:
-            self.iteration = self.optimizer.iterations
+            self.iteration = self.optimizer.batches
 
     def reset(self) -> None:
         """Start new means of losses and metrics."""
         self.loss_total = self.loss_count = 0.0
         self.head_totals = np.zeros(len(self.objectives))
-        self.metric_totals = [np.zeros((len(objective.metrics), 2)) for objective in self.objectives]
+        for twins in self.metric_twins:
+            for twin in twins:
+                twin.reset()
 
     def sums(self) -> Any:
         """What `restore` takes: everything added up since the last reset."""
         totals = self.loss_total, self.loss_count, self.head_totals.copy()
-        return *totals, [sums.copy() for sums in self.metric_totals]
+        return *totals, self.metric_snapshots()
 
     def restore(self, sums: Any) -> None:
         """Go on adding to what `sums` returned."""
-        self.loss_total, self.loss_count, self.head_totals, self.metric_totals = sums
+        self.loss_total, self.loss_count, self.head_totals, metrics = sums
+        for twins, states in zip(self.metric_twins, metrics, strict=True):
+            for twin, state in zip(twins, states, strict=True):
+                twin.restore(state)
 
     def losses(self) -> tuple[float, list[float]]:
         """Means since the last reset: the total loss, and the loss of each output."""
         count = self.loss_count or 1.0
         return self.loss_total / count, (self.head_totals / count).tolist()
 
-    def metric_sums(self) -> list[list[tuple[float, float]]]:
-        """(total, count) since the last reset, for each metric of each output."""
-        return [[(float(total), float(count)) for total, count in sums] for sums in self.metric_totals]
+    def metric_snapshots(self) -> list[list[Any]]:
+        """What `restore` of each metric of each output takes: everything added up since the last reset."""
+        return [[twin.snapshot() for twin in twins] for twins in self.metric_twins]
 
 
 def _rows(array: Array | None, rows: Any, shape: tuple[int, ...]) -> Array | None:

@@ -1,10 +1,13 @@
 """Layers: what a network is made of."""
 
 from cbackprop.layers.activation import ELU, Activation, ActivationLayer, LeakyReLU, ReLU, Softmax
+from cbackprop.layers.alpha_dropout import AlphaDropout
 from cbackprop.layers.dense import Dense
 from cbackprop.layers.dropout import Dropout
+from cbackprop.layers.embedding import Embedding
 from cbackprop.layers.input import Input, InputLayer
 from cbackprop.layers.layer import Layer, registry
+from cbackprop.layers.masking import Masking
 from cbackprop.layers.merging import (
     Add,
     Average,
@@ -24,35 +27,51 @@ from cbackprop.layers.merging import (
     multiply,
     subtract,
 )
+from cbackprop.layers.noise import GaussianDropout, GaussianNoise
 from cbackprop.layers.prelu import PReLU
+from cbackprop.layers.preprocessing import CategoryEncoding, Normalization, Rescaling
+from cbackprop.layers.python_layer import Lambda
 from cbackprop.layers.reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
+from cbackprop.layers.spatial_dropout import SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 
 __all__ = [
     "ELU",
     "Activation",
     "ActivationLayer",
     "Add",
+    "AlphaDropout",
     "Average",
+    "CategoryEncoding",
     "Concatenate",
     "Dense",
     "Dot",
     "Dropout",
+    "Embedding",
     "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
     "Identity",
     "Input",
     "InputLayer",
+    "Lambda",
     "Layer",
     "LeakyReLU",
+    "Masking",
     "Maximum",
     "Merge",
     "Minimum",
     "Multiply",
+    "Normalization",
     "PReLU",
     "Permute",
     "ReLU",
     "RepeatVector",
+    "Rescaling",
     "Reshape",
     "Softmax",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
     "Subtract",
     "add",
     "average",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cbackprop import random
-from cbackprop.layers.layer import Layer, registry
+from cbackprop.layers.layer import registry
+from cbackprop.layers.random_layer import RandomLayer
 from cbackprop.tensor import Shape
 from cbackprop.validation import check_integer, check_number
 
@@ -14,7 +14,7 @@ __all__ = ["Dropout"]
 
 
 @registry.register()
-class Dropout(Layer):
+class Dropout(RandomLayer):
     """Dropout: in training, each element becomes 0 with probability `rate`, and else is divided by ``1 - rate``.
 
     Outside of training the output is the input.
@@ -69,17 +69,12 @@ class Dropout(Layer):
     array([[2., 4., 0., 8.]], dtype=float32)
     """
 
-    reads_output = False
-    overwrites_input = True
-
     def __init__(
         self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(seed=seed, **kwargs)
         self.rate = check_number("rate", rate, 0, 1)
         self.noise_shape = None if noise_shape is None else check_noise_shape(noise_shape)
-        self.seed = None if seed is None else check_integer("seed", seed, minimum=0, maximum=2**32 - 1)
-        self.stream = random.draw_seed() if self.seed is None else self.seed
 
     @property
     def shares_noise(self) -> bool:
@@ -100,8 +95,8 @@ class Dropout(Layer):
             or any(n not in (None, 1, size) for n, size in zip(noise[1:], input_shape[1:], strict=True))
         ):
             raise ValueError(
-                f"Dropout {self.name!r} has noise_shape {noise}, which must have None, 1 or the input's own size "
-                f"for each axis, but got inputs of shape {input_shape}."
+                f"{type(self).__name__} {self.name!r} has noise_shape {noise}, which must have None, 1 or the input's "
+                f"own size for each axis, but got inputs of shape {input_shape}."
             )
         return input_shape
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cbackprop import config
 from cbackprop.layers.layer import Layer, check_shape, registry
 from cbackprop.tensor import KerasTensor, Node, Shape
 from cbackprop.validation import check_integer
@@ -22,7 +23,7 @@ class InputLayer(Layer):
         Shape of one sample.
     batch_size : int, optional
         A fixed number of samples; only recorded.
-    dtype : {"float32", "float64"}, optional
+    dtype : {"float32", "float64"} or name of an integer type, optional
     name : str, optional
 
     Raises
@@ -52,7 +53,8 @@ class InputLayer(Layer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(name=name, dtype=dtype, **kwargs)
+        super().__init__(name=name, **kwargs)
+        self.dtype = config.floatx() if dtype is None else config.check_input_type(dtype)
         self.shape = check_shape("shape", shape)
         self.batch_size = None if batch_size is None else check_integer("batch_size", batch_size, minimum=1)
         self.batch_input_shape: Shape = (None, *self.shape)
@@ -79,8 +81,9 @@ def Input(  # noqa: N802 - the name users know
         Shape of one sample, such as ``(784,)``; the batch axis is added in front.
     batch_size : int, optional
         A fixed number of samples; only recorded.
-    dtype : {"float32", "float64"}, optional
-        `config.floatx` by default.
+    dtype : {"float32", "float64"} or name of an integer type, optional
+        `config.floatx` by default. With an integer type, whole numbers are expected; any layer takes them, as numbers
+        of its own float type.
     name : str, optional
         The key for this input in a dict of arrays.
 

@@ -40,6 +40,19 @@ def clear_names() -> None:
 class Layer(Spec):
     """Base of all layers.
 
+    A subclass may define its computation in Python, on NumPy arrays, with these methods; see the example.
+
+    ``build(input_shape)``
+        Creates weights by `add_weight`; shapes begin with the batch axis, ``None``.
+    ``compute_output_shape(input_shape)``
+        The output's shape; by default the input's.
+    ``call(inputs, training=False)``
+        The outputs (batch, ...) for an array, or for a list of arrays where the layer is called on several tensors.
+    ``backward(inputs, outputs, delta)``
+        From what `call` was given and has returned, and ``delta = dL/doutputs``: dL/dinputs (a list where there are
+        several inputs); with trainable weights a tuple of that and of the list of their gradients. There is no
+        automatic differentiation: without this method the layer can only stand where no gradient is needed.
+
     Parameters
     ----------
     name : str, optional
@@ -55,10 +68,34 @@ class Layer(Spec):
     ----------
     built : bool
         Whether the weights exist, which takes an input shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cbackprop as cb
+    >>> class Power(cb.layers.Layer):
+    ...     '''output = |input| ** exponent, with a trainable exponent for each feature.'''
+    ...
+    ...     def build(self, input_shape):
+    ...         self.exponent = self.add_weight((input_shape[-1],), "ones", name="exponent")
+    ...
+    ...     def call(self, inputs, training=False):
+    ...         return np.abs(inputs) ** self.exponent
+    ...
+    ...     def backward(self, inputs, outputs, delta):
+    ...         exponent = np.asarray(self.exponent)
+    ...         size = np.maximum(np.abs(inputs), 1e-12)
+    ...         d_inputs = delta * exponent * outputs / size * np.sign(inputs)
+    ...         return d_inputs, [(delta * outputs * np.log(size)).sum(axis=0)]
+    >>> model = cb.Sequential([cb.Input((3,)), cb.layers.Dense(4), Power(), cb.layers.Dense(1)])
+    >>> model.compile("adam", "mse")
+    >>> model.check_gradients(np.ones((2, 3)), np.zeros((2, 1))).max_relative_error < 1e-6
+    True
     """
 
     # Where the compiled layer and its NumPy twin are: "module.Class" below cbackprop.compiled.layers and
-    # cbackprop.reference.layers. By default the module and class of the same name as the layer's own.
+    # cbackprop.reference.layers; "package:module.Class" below package.compiled.layers and package.reference.layers. By
+    # default the module and class of the same name as the layer's own.
     implementation: ClassVar[str | None] = None
     # The layer only gives its input another shape: it costs nothing and has no implementation.
     is_view: ClassVar[bool] = False
@@ -72,8 +109,16 @@ class Layer(Spec):
     # Whether the layer must see a batch as a whole, "never", "in_training" or "always": then one thread runs it alone.
     alone: str = "never"
 
+    # Inputs are whole numbers in [0, id_range): data that gets here unchanged is checked for that.
+    id_range: int | None = None
+    # The layer reads only a few rows of its first weight for each sample, and so does its gradient reach only these.
+    reads_rows: ClassVar[bool] = False
+
     # The activation that follows the layer's own computation.
     activation: activations.ActivationFunction | None = None
+
+    # The computation is a method `call` in Python, which a subclass has defined.
+    is_python: ClassVar[bool] = False
 
     # Runs a layer on arrays. Set by the model floor, which this floor cannot import.
     run_on_arrays: ClassVar[Callable[..., Any]]
@@ -100,6 +145,14 @@ class Layer(Spec):
         self.nodes: list[Node] = []
         self.built = False
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "call" in cls.__dict__ and not cls.is_model:
+            cls.is_python, cls.implementation, cls.alone = True, "python_layer.PythonLayer", "always"
+            cls.reads_output, cls.is_view = True, False
+            if "n_inputs" not in cls.__dict__:
+                cls.n_inputs = None
+
     def __setattr__(self, name: str, value: Any) -> None:
         changeable = ("name", "trainable")
         if self.__dict__.get("built") and name in self.argument_names() and name not in changeable:
@@ -115,6 +168,8 @@ class Layer(Spec):
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         """The shape of the output for this input shape; ``ValueError`` if the layer cannot take it."""
+        if isinstance(input_shape, list):
+            raise ValueError(f"{type(self).__name__} {self.name!r} has several inputs: define compute_output_shape.")
         return input_shape
 
     @property
@@ -148,7 +203,8 @@ class Layer(Spec):
         tensors = flatten(inputs)
         self.check_inputs(tensors)
         shapes = [tensor.shape for tensor in tensors]
-        shape = self.resolve(shapes[0] if self.n_inputs == 1 else shapes)
+        single = self.n_inputs == 1 or (self.is_python and isinstance(inputs, KerasTensor))
+        shape = self.resolve(shapes[0] if single else shapes)
         output = KerasTensor(shape, self.dtype, self.name)
         self.nodes.append(Node(self, tensors, [output], check_training(training)))
         return output
@@ -158,12 +214,12 @@ class Layer(Spec):
         strangers = [tensor for tensor in tensors if not isinstance(tensor, KerasTensor)]
         if strangers:
             raise TypeError(f"Layer {self.name!r} was called on symbolic tensors and {type(strangers[0]).__name__}.")
-        if self.n_inputs is None and len(tensors) < 2:
+        if self.n_inputs is None and len(tensors) < 2 and not self.is_python:
             raise ValueError(f"Layer {self.name!r} merges a list of at least 2 inputs, but got {len(tensors)}.")
         if self.n_inputs is not None and len(tensors) != self.n_inputs:
             raise ValueError(f"Layer {self.name!r} takes {self.n_inputs} input(s), but got {len(tensors)}.")
         for tensor in tensors:
-            if tensor.dtype != self.dtype:
+            if tensor.dtype != self.dtype and tensor.dtype in config.FLOAT_TYPES:
                 raise ValueError(
                     f"Layer {self.name!r} computes in {self.dtype}, but its input {tensor.name!r} is {tensor.dtype}. "
                     "Give both the same dtype, or set config.set_floatx before making them."
@@ -193,6 +249,11 @@ class Layer(Spec):
         variable.path = f"{self.name}/{name}"
         self._variables.append(variable)
         return variable
+
+    @property
+    def largest_id_range(self) -> int:
+        """Whole numbers up to this are exact in the layer's float type."""
+        return 2**53 if self.dtype == "float64" else 2**24
 
     @property
     def trainable(self) -> bool:

@@ -8,10 +8,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["as_array", "check_finite", "check_prediction", "check_target", "check_weights"]
+from cbackprop.foreign import from_foreign
+
+__all__ = ["NotFiniteError", "as_array", "check_finite", "check_prediction", "check_target", "check_weights"]
 
 # How far beyond its limits a target may be: what adding float32 numbers up to 1 may be off by.
 ROUNDING = 1e-6
+
+
+class NotFiniteError(ValueError):
+    """A number is NaN or infinite.
+
+    Parameters
+    ----------
+    name : str
+        Of the array.
+    value : float
+    index : tuple of int
+        Where in the array it is.
+    """
+
+    def __init__(self, name: str, value: float, index: tuple[int, ...]) -> None:
+        super().__init__(f"{name} must be finite, but got {value} at index {index}.")
+        self.name, self.value, self.index = name, value, index
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NotFiniteError, (self.name, self.value, self.index)
+
+    def at(self, row: int) -> NotFiniteError:
+        """The same for another array, of which the one that was checked is a part: there it is in this row."""
+        return NotFiniteError(self.name, self.value, (row, *self.index[1:]))
 
 
 def as_array(name: str, value: Any) -> NDArray[Any]:
@@ -27,7 +53,7 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array: its mask would be lost. Fill it, or weigh samples by 0.")
     try:
-        array = np.asarray(value)
+        array = np.asarray(from_foreign(name, value))
     except ValueError as error:
         raise ValueError(f"{name} must be one array, but its parts differ in shape ({error}).") from None
     if array.dtype.kind not in "fiub":
@@ -47,7 +73,7 @@ def check_finite(name: str, array: NDArray[Any]) -> None:
     bad = ~np.isfinite(array)
     if bad.any():
         where = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise ValueError(f"{name} must be finite, but got {array[where]} at index {where}.")
+        raise NotFiniteError(name, array[where], where)
 
 
 def check_prediction(name: str, value: Any, dtype: str) -> NDArray[Any]:

@@ -9,16 +9,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from cbackprop.losses.row_function import float_type_of, row_function_of
 from cbackprop.metrics.metric import RowMean, registry
-from cbackprop.validation import check_number
+from cbackprop.validation import check_boolean, check_integer, check_number
 
 __all__ = [
     "Accuracy",
     "BinaryAccuracy",
     "CategoricalAccuracy",
     "SparseCategoricalAccuracy",
+    "SparseTopKCategoricalAccuracy",
+    "TopKCategoricalAccuracy",
     "binary_accuracy",
     "categorical_accuracy",
     "sparse_categorical_accuracy",
+    "sparse_top_k_categorical_accuracy",
+    "top_k_categorical_accuracy",
 ]
 
 
@@ -157,6 +161,86 @@ class SparseCategoricalAccuracy(RowMean):
         super().__init__(dtype, name)
 
 
+@registry.register()
+class TopKCategoricalAccuracy(RowMean):
+    """Share of rows in which the prediction at the largest label is among the k largest.
+
+    Parameters
+    ----------
+    k : int, default 5
+        Fewer than k predictions of the row may be larger.
+    name : str, default "top_k_categorical_accuracy"
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `k` is no integer from 1 on; for an unknown dtype.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> metric = cb.metrics.TopKCategoricalAccuracy(k=1)
+    >>> float(metric([[0, 0, 1], [0, 1, 0]], [[0.1, 0.9, 0.8], [0.05, 0.95, 0]]))
+    0.5
+    """
+
+    implementation = "metrics.accuracy.TopKCategoricalAccuracy"
+
+    def __init__(self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: Any = None) -> None:
+        super().__init__(dtype, name)
+        self.k = check_integer("k", k, 1)
+
+
+@registry.register()
+class SparseTopKCategoricalAccuracy(RowMean):
+    """Share of rows in which the prediction of the true class is among the k largest.
+
+    Parameters
+    ----------
+    k : int, default 5
+        Fewer than k predictions of the row may be larger.
+    name : str, default "sparse_top_k_categorical_accuracy"
+    dtype : {"float32", "float64"}, optional
+    from_sorted_ids : bool, default False
+        Whether `y_pred` holds class numbers, the most probable first, of which the first k are looked at.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range; when called, if a label is no class in [0, classes).
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> metric = cb.metrics.SparseTopKCategoricalAccuracy(k=1)
+    >>> float(metric([2, 1], [[0.1, 0.9, 0.8], [0.05, 0.95, 0]]))
+    0.5
+    """
+
+    implementation = "metrics.accuracy.SparseTopKCategoricalAccuracy"
+    target_kind = "index"
+
+    def __init__(
+        self,
+        k: int = 5,
+        name: str | None = "sparse_top_k_categorical_accuracy",
+        dtype: Any = None,
+        from_sorted_ids: bool = False,
+    ) -> None:
+        super().__init__(dtype, name)
+        self.k = check_integer("k", k, 1)
+        self.from_sorted_ids = check_boolean("from_sorted_ids", from_sorted_ids)
+
+
 @row_function_of(BinaryAccuracy)
 def binary_accuracy(y_true: ArrayLike, y_pred: ArrayLike, threshold: float = 0.5) -> NDArray[Any]:
     """1 for each prediction on its label's side of a threshold, 0 for the others: `BinaryAccuracy` without the mean.
@@ -239,4 +323,67 @@ def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray
     [1.0, 0.0]
     """
     metric = SparseCategoricalAccuracy(dtype=float_type_of(y_pred))
+    return metric.row_values(y_true, y_pred).astype(metric.dtype)
+
+
+@row_function_of(TopKCategoricalAccuracy)
+def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5) -> NDArray[Any]:
+    """1 for each row in which the prediction at the largest label is among the k largest, 0 for the others.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like, shape (..., classes)
+    k : int, default 5
+        Fewer than k predictions of the row may be larger.
+
+    Returns
+    -------
+    ndarray, shape (...,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `TopKCategoricalAccuracy`.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.metrics.top_k_categorical_accuracy([[0, 0, 1], [0, 1, 0]], [[0.1, 0.9, 0.8], [0.05, 0.95, 0]], k=1).tolist()
+    [0.0, 1.0]
+    """
+    metric = TopKCategoricalAccuracy(k, dtype=float_type_of(y_pred))
+    return metric.row_values(y_true, y_pred).astype(metric.dtype)
+
+
+@row_function_of(SparseTopKCategoricalAccuracy)
+def sparse_top_k_categorical_accuracy(
+    y_true: ArrayLike, y_pred: ArrayLike, k: int = 5, from_sorted_ids: bool = False
+) -> NDArray[Any]:
+    """1 for each row in which the prediction of the true class is among the k largest, 0 for the others.
+
+    Parameters
+    ----------
+    y_true : array_like of int, shape (...,)
+    y_pred : array_like, shape (..., classes)
+    k : int, default 5
+        Fewer than k predictions of the row may be larger.
+    from_sorted_ids : bool, default False
+        Whether `y_pred` holds class numbers, the most probable first, of which the first k are looked at.
+
+    Returns
+    -------
+    ndarray, shape (...,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `SparseTopKCategoricalAccuracy`.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.metrics.sparse_top_k_categorical_accuracy([2, 1], [[0.1, 0.9, 0.8], [0.05, 0.95, 0]], k=1).tolist()
+    [0.0, 1.0]
+    """
+    metric = SparseTopKCategoricalAccuracy(k, dtype=float_type_of(y_pred), from_sorted_ids=from_sorted_ids)
     return metric.row_values(y_true, y_pred).astype(metric.dtype)

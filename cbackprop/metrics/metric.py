@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,17 +11,22 @@ from numpy.typing import ArrayLike
 from cbackprop import config
 from cbackprop.losses.row_function import RowFunction
 from cbackprop.losses.target import as_array, check_weights
-from cbackprop.registry import Registry, snake_case
+from cbackprop.metrics.variable import MetricVariable
+from cbackprop.registry import Registry, snake_case, to_config
 from cbackprop.spec import Spec
 from cbackprop.validation import check_name
 
-__all__ = ["Metric", "RowMean", "registry"]
+__all__ = ["Metric", "RowMean", "overridden", "registry"]
 
 registry = Registry("metric", "metrics")
 
 
 class Metric(Spec):
     """Base of all metrics: numbers that batches are added to, and a result computed from them.
+
+    A metric of one's own is a subclass that makes its variables in ``__init__``, changes them in `update_state`, and
+    computes `result` from them, a number, an array, or a dict of them by name. In `compile` it is called once a batch,
+    with NumPy arrays; an exception that it raises ends `fit`, and the weights are those of the last finished step.
 
     Parameters
     ----------
@@ -32,41 +38,179 @@ class Metric(Spec):
     ------
     ValueError
         For an unknown dtype.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cbackprop as cb
+    >>> class LargestError(cb.metrics.Metric):
+    ...     def __init__(self, name="largest_error", **kwargs):
+    ...         super().__init__(name=name, **kwargs)
+    ...         self.largest = self.add_variable((), "zeros", name="largest")
+    ...
+    ...     def update_state(self, y_true, y_pred, sample_weight=None):
+    ...         self.largest.assign(max(self.largest, np.abs(y_pred - y_true).max()))
+    ...
+    ...     def result(self):
+    ...         return self.largest
+    >>> model = cb.Sequential([cb.Input((1,)), cb.layers.Dense(1, kernel_initializer="ones")])
+    >>> model.compile(loss="mse", metrics=[LargestError()])
+    >>> model.evaluate([[1.0], [2.0]], [[1.0], [5.0]], verbose=0)
+    [4.5, 3.0]
     """
+
+    # In which form a batch's targets are given, as in `RowFunction`; None: in the one that the output's loss reads.
+    target_kind: ClassVar[Any] = None
+    target_limits: ClassVar[tuple[float, float] | None] = None
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = check_name(name) or snake_case(type(self).__name__)
         self.dtype = config.floatx() if dtype is None else config.check_float_type(dtype)
-        self.reset_state()
+
+    # What a subclass defines
 
     def reset_state(self) -> None:
-        """Forget all batches."""
-        raise NotImplementedError
+        """Forget all batches: set all variables to 0."""
+        for variable in self.variables:
+            variable.assign(np.zeros(variable.shape))
 
-    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+    def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Add a batch."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not define update_state.")
 
     def result(self) -> Any:
         """The metric of all batches so far."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not define result.")
 
-    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Add a batch, and return the metric of all batches so far."""
-        self.update_state(y_true, y_pred, sample_weight)
+        self.update_state(*args, **kwargs)
         return self.result()
 
+    # Variables
 
-class RowMean(Metric, RowFunction):
-    """Base of the metrics that are a weighted mean of a value for each row of the predictions."""
+    def add_variable(
+        self,
+        shape: Sequence[int],
+        initializer: Any,
+        dtype: Any = None,
+        aggregation: str | None = "sum",
+        name: str | None = None,
+    ) -> MetricVariable:
+        """Make a variable: numbers that `reset_state` sets to 0, and that validation leaves as they were.
+
+        Parameters
+        ----------
+        shape : sequence of int
+        initializer : str, Initializer or callable
+        dtype : str, optional
+            ``floatx`` by default; any real type of NumPy.
+        aggregation : str, default "sum"
+            Taken for the sake of metrics written for Keras; it has no effect.
+        name : str, optional
+
+        Returns
+        -------
+        MetricVariable
+            To be computed with as an array, with ``assign``, ``assign_add`` and ``assign_sub``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is wrong.
+        """
+        variable = MetricVariable(shape, initializer, config.floatx() if dtype is None else dtype, name)
+        self.__dict__.setdefault("_variables", []).append(variable)
+        return variable
+
+    def add_weight(
+        self, shape: Sequence[int] = (), initializer: Any = None, dtype: Any = None, name: str | None = None
+    ) -> MetricVariable:
+        """As `add_variable`; zeros by default."""
+        return self.add_variable(shape, "zeros" if initializer is None else initializer, dtype, name=name)
+
+    @property
+    def variables(self) -> list[MetricVariable]:
+        """Everything made by `add_variable`, by this metric and by metrics that are its attributes."""
+        inner = [value for value in self.__dict__.values() if isinstance(value, Metric)]
+        return [*self.__dict__.get("_variables", []), *(v for metric in inner for v in metric.variables)]
+
+    # What engines ask
+
+    def runs_in_c(self) -> bool:
+        """Whether compiled code can do for a batch what `update_state` does."""
+        return False
+
+    def check_output(self, shape: tuple[int, ...]) -> None:
+        """``ValueError`` if predictions of this shape, without the batch axis, are none for this metric."""
+
+    def snapshot(self) -> Any:
+        """A copy of what batches have been added to, for `restore`."""
+        return [variable.value for variable in self.variables]
+
+    def restore(self, state: Any) -> None:
+        """Go on from a `snapshot`, one of this metric or of compiled code that works for it."""
+        for variable, value in zip(self.variables, state, strict=False):
+            variable.assign(value)
+
+    # Description
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments as plain values; of a class of one's own, those that it has stored."""
+        return {name: to_config(getattr(self, name)) for name in self.argument_names() if hasattr(self, name)}
+
+    def __repr__(self) -> str:
+        try:
+            return super().__repr__()
+        except AttributeError:
+            return f"<{type(self).__name__} name={getattr(self, 'name', None)}>"
+
+
+def overridden(metric: Metric, base: type[Metric]) -> bool:
+    """Whether a subclass of a metric of this library does something else with batches than compiled code would."""
+    return any(
+        getattr(type(metric), name, None) is not getattr(base, name, None) for name in ("update_state", "reset_state")
+    )
+
+
+class RowMean(RowFunction, Metric):  # type: ignore[misc]
+    """Base of the metrics that are a weighted mean of a value for each row of the predictions.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}, optional
+    name : str, optional
+
+    Raises
+    ------
+    ValueError
+        For an unknown dtype.
+    """
 
     # Each element has a value of its own, so that predictions without a batch axis are a batch of numbers.
     elementwise: ClassVar[bool] = False
 
+    def __init__(self, dtype: Any = None, name: str | None = None) -> None:
+        super().__init__(dtype, name)
+        self.total = self.count = 0.0
+
+    def runs_in_c(self) -> bool:
+        """Whether compiled code can do for a batch what `update_state` does."""
+        return not overridden(self, RowMean)
+
+    def snapshot(self) -> Any:
+        """The sum of the weighted values so far, that of the weights, and variables that a subclass has added."""
+        return self.total, self.count, *super().snapshot()
+
+    def restore(self, state: Any) -> None:
+        """Go on from a `snapshot`."""
+        self.total, self.count, *variables = state
+        super().restore(variables)
+
     def reset_state(self) -> None:
         """Forget all batches."""
-        self.total = 0.0
-        self.count = 0.0
+        super().reset_state()
+        self.total = self.count = 0.0
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         """Add a batch.

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cbackprop.metrics.metric import RowMean, registry
+from cbackprop.metrics.tally import Tally
+from cbackprop.validation import check_integer
 
-__all__ = ["LogCoshError", "MeanAbsoluteError", "MeanSquaredError", "RootMeanSquaredError"]
+__all__ = ["LogCoshError", "MeanAbsoluteError", "MeanSquaredError", "R2Score", "RootMeanSquaredError"]
 
 
 @registry.register("mse", "MSE")
@@ -139,3 +143,76 @@ class LogCoshError(RowMean):
 
     def __init__(self, name: str | None = "logcosh", dtype: Any = None) -> None:
         super().__init__(dtype, name)
+
+
+@registry.register()
+class R2Score(Tally):
+    """Coefficient of determination: ``1 - sum((y_true - y_pred)^2) / sum((y_true - mean(y_true))^2)``.
+
+    Parameters
+    ----------
+    class_aggregation : {"uniform_average", "variance_weighted_average", None}, default "uniform_average"
+        What becomes of the scores of several columns: their mean, their mean weighted with the columns' variances, or
+        an array of them.
+    num_regressors : int, default 0
+        How many independent variables there are: from 1 on, the score is the adjusted one.
+    name : str, default "r2_score"
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range; when called, if the predictions are not (batch, width).
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> round(float(cb.metrics.R2Score()([[1], [4], [3]], [[2], [4], [4]])), 4)
+    0.5714
+    """
+
+    implementation = "metrics.tally.Moments"
+    rank = 2
+
+    def __init__(
+        self,
+        class_aggregation: str | None = "uniform_average",
+        num_regressors: int = 0,
+        name: str | None = "r2_score",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(dtype, name)
+        known = (None, "uniform_average", "variance_weighted_average")
+        if class_aggregation not in known:
+            raise ValueError(f"class_aggregation must be one of {list(known)}, but got {class_aggregation!r}.")
+        self.class_aggregation = class_aggregation
+        self.num_regressors = check_integer("num_regressors", num_regressors, 0)
+
+    def size(self, width: int) -> int:
+        """How many sums there are."""
+        return 4 * width + 1
+
+    def score(self, sums: NDArray[np.float64]) -> Any:
+        """The score, or one for each column."""
+        total, squares, errors, weights = sums[:-1].reshape(4, -1)
+        spread = squares - total * (total / weights)
+        scores = 1 - errors / spread
+        scores = np.where(np.isinf(scores), 0.0, scores)
+        if self.class_aggregation is None:
+            return self.adjusted(scores, sums[-1])
+        if self.class_aggregation == "uniform_average":
+            return self.adjusted(scores.mean(), sums[-1])
+        return self.adjusted((spread * scores).sum() / spread.sum(), sums[-1])
+
+    def adjusted(self, score: Any, samples: float) -> Any:
+        """The score, less what so many regressors would explain by chance."""
+        if self.num_regressors == 0:
+            return score
+        if self.num_regressors >= samples - 1:
+            warnings.warn("num_regressors is not smaller than the samples less one: R2 is not adjusted.", stacklevel=4)
+            return score
+        return 1 - (1 - score) * (samples - 1) / (samples - self.num_regressors - 1)

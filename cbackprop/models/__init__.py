@@ -3,5 +3,6 @@
 from cbackprop.models.clone import clone_model
 from cbackprop.models.model import Model
 from cbackprop.models.sequential import Sequential
+from cbackprop.saving import load_model, save_model
 
-__all__ = ["Model", "Sequential", "clone_model"]
+__all__ = ["Model", "Sequential", "clone_model", "load_model", "save_model"]

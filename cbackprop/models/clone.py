@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cbackprop.layers.dropout import Dropout
 from cbackprop.layers.layer import Layer, registry
+from cbackprop.layers.random_layer import RandomLayer
 
 __all__ = ["clone_model", "float64_copy"]
 
@@ -41,11 +41,13 @@ def clone_model(model: Any) -> Any:
 
 def float64_copy(model: Any) -> Any:
     """The same model with the same weights in float64, whatever its own type."""
-    config = registry.serialize(model)
-    _set_dtype(config)
-    copy = registry.deserialize(config)
+    strangers = {type(layer) for layer in _flat_layers(model) if registry.name_of(type(layer)) is None}
+    with registry.knowing(strangers):
+        config = registry.serialize(model)
+        _set_dtype(config)
+        copy = registry.deserialize(config)
     for old, new in zip(_flat_layers(model), _flat_layers(copy), strict=True):
-        if isinstance(old, Dropout) and isinstance(new, Dropout):
+        if isinstance(old, RandomLayer) and isinstance(new, RandomLayer):
             new.stream = old.stream
     copy.set_weights(model.get_weights())
     return copy

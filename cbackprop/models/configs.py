@@ -77,7 +77,7 @@ def functional_from_config(cls: type, config: dict[str, Any]) -> Any:
         name = call["layer"]
         inputs = [tensors[tuple(reference)] for reference in call["inputs"]]
         layer = layers[name]
-        many = layer.is_model or layer.n_inputs != 1
+        many = layer.is_model or (layer.n_inputs != 1 and not (layer.is_python and len(inputs) == 1))
         layer(_as_called(layer, inputs) if many else inputs[0], training=call["training"])
         number = counts.get(name, 0)
         counts[name] = number + 1

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.config import FLOAT_TYPES
 from cbackprop.engine import Data
-from cbackprop.losses.target import as_array, check_finite, check_target, check_weights
+from cbackprop.losses.target import as_array, check_target, check_weights
+from cbackprop.models.inputs import check_whole, is_sparse, make_input
 from cbackprop.validation import check_number
 
 __all__ = ["OutputNeeds", "Samples", "make_inputs", "make_samples"]
@@ -47,8 +49,8 @@ class Samples:
         return Samples(Data(inputs, cut(data.values), cut(data.classes), cut(data.weights)), end - begin)
 
 
-def make_inputs(model: Any, x: Any) -> list[Array]:
-    """One contiguous array (samples, ...) of the model's dtype for each input.
+def make_inputs(model: Any, x: Any, check: bool = True) -> list[Any]:
+    """What engines read for each input: see `make_input`.
 
     Raises
     ------
@@ -59,33 +61,18 @@ def make_inputs(model: Any, x: Any) -> list[Array]:
     """
     tensors = model.inputs
     given = assign("x", x, model.input_names, model.input_structure)
+    names = [f"x[{tensor.name!r}]" if len(tensors) > 1 else "x" for tensor in tensors]
     arrays = [
-        _make_input(f"x[{tensor.name!r}]" if len(tensors) > 1 else "x", value, tensor)
-        for tensor, value in zip(tensors, given, strict=True)
+        make_input(name, value, tensor, model.dtype, check)
+        for name, value, tensor in zip(names, given, tensors, strict=True)
     ]
+    for name, array, tensor, limit in zip(names, arrays, tensors, model.plan.id_ranges, strict=True):
+        if limit is not None or tensor.dtype not in FLOAT_TYPES:
+            check_whole(name, array, limit)
     lengths = {len(array) for array in arrays}
     if len(lengths) > 1:
         raise ValueError(f"All inputs must have as many samples, but got {[len(array) for array in arrays]}.")
     return arrays
-
-
-def _make_input(name: str, value: Any, tensor: Any) -> Array:
-    if value is None:
-        raise ValueError(f"{name} is missing: expected an array of shape {tensor.shape}.")
-    array = as_array(name, value)
-    shape = tensor.shape[1:]
-    if array.ndim == 1 and shape == (1,):
-        array = array[:, np.newaxis]
-    if array.ndim == 0 or array.shape[1:] != shape:
-        raise ValueError(f"{name} must have shape {tensor.shape}, but got {array.shape}.")
-    if len(array) == 0:
-        raise ValueError(f"{name} holds no samples.")
-    check_finite(name, array)
-    with np.errstate(over="ignore"):  # told of below, with the place
-        converted = np.ascontiguousarray(array, tensor.dtype)
-    if array.dtype.itemsize > converted.dtype.itemsize and array.dtype.kind == "f":
-        check_finite(f"{name} as {tensor.dtype}", converted)
-    return converted
 
 
 def assign(name: str, value: Any, names: list[str], structure: Any = None) -> list[Any]:
@@ -112,7 +99,7 @@ def assign(name: str, value: Any, names: list[str], structure: Any = None) -> li
 
 
 def _is_array(value: Any) -> bool:
-    return hasattr(value, "__array__") and np.ndim(value) > 0
+    return is_sparse(value) or (hasattr(value, "__array__") and np.ndim(value) > 0)
 
 
 def make_samples(
@@ -142,7 +129,7 @@ def make_samples(
     for need, target, weight in zip(needs, targets, weights, strict=True):
         label = "y" if len(needs) == 1 else f"y[{need.name!r}]"
         shape = (size, *need.shape)
-        _check_length(label, target, size, need)
+        target = _check_length(label, target, size, need)
         rows = math.prod(need.shape[:-1])
         forms = {kind: check_target(label, target, shape, kind, model.dtype, need.limits) for kind in need.kinds}
         values, classes = forms.get("values"), forms.get("index")
@@ -155,14 +142,16 @@ def make_samples(
     return Samples(data, size)
 
 
-def _check_length(label: str, target: Any, size: int, need: OutputNeeds) -> None:
+def _check_length(label: str, target: Any, size: int, need: OutputNeeds) -> Any:
+    """The targets of an output as an array, a row a sample; as they are if nobody wants them."""
     if not need.kinds:
-        return
+        return target
     if target is None:
         raise ValueError(f"{label} is missing: output {need.name!r} has a loss or metrics.")
     array = as_array(label, target)
     if array.ndim == 0 or len(array) != size:
         raise ValueError(f"{label} must have {size} samples, as many as x, but got shape {array.shape}.")
+    return array
 
 
 def _assign_weights(sample_weight: Any, names: list[str], structure: Any) -> list[Any]:

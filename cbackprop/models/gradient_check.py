@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,7 @@ def check_gradients(
 
     original = model._engine
     copy = float64_copy(model)
-    objectives = model._objectives
+    objectives = [replace(objective, metrics=[]) for objective in model._objectives]
     trainable = [new for old, new in zip(model.variables, copy.variables, strict=True) if old in original.trainable]
     kind = type(original) if original is not None else CompiledEngine
     engine = kind(copy.plan, "float64", objectives, None, trainable)

@@ -7,6 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from cbackprop import saving
+from cbackprop.config import FLOAT_TYPES, floatx
 from cbackprop.layers import Input, Layer
 from cbackprop.layers.layer import check_training, registry
 from cbackprop.models import configs
@@ -14,6 +16,7 @@ from cbackprop.models.summary import summary_text
 from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import Graph
 from cbackprop.plan.plan import Plan
+from cbackprop.saving.model_file import restore_training
 from cbackprop.tensor import KerasTensor, Node, flatten, is_symbolic, map_structure
 from cbackprop.variable import Variable
 
@@ -69,8 +72,7 @@ class Model(Trainer, Layer):
     output_structure: Any = None
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True) -> None:
-        input_list = check_tensors("inputs", inputs)
-        Layer.__init__(self, name=name, dtype=input_list[0].dtype)
+        Layer.__init__(self, name=name)
         Trainer.__init__(self)
         self._set_graph(inputs, outputs)
         if not trainable:
@@ -81,8 +83,15 @@ class Model(Trainer, Layer):
         self._graph = Graph(check_tensors("inputs", inputs), check_tensors("outputs", outputs))
         self.input_structure = inputs
         self.output_structure = outputs
+        self.dtype = self._find_float_type()
         self.built = True
         self._forget_engine()
+
+    def _find_float_type(self) -> str:
+        """The float type of the layers, which all agree, or of an input."""
+        layers = [layer.dtype for layer in self.layers if layer.n_inputs != 0]
+        found = [dtype for dtype in [*layers, *(tensor.dtype for tensor in self.inputs)] if dtype in FLOAT_TYPES]
+        return found[0] if found else floatx()
 
     @property
     def graph(self) -> Graph:
@@ -214,7 +223,8 @@ class Model(Trainer, Layer):
         for tensor, expected in zip(tensors, self.inputs, strict=True):
             if not isinstance(tensor, KerasTensor):
                 raise TypeError(f"Model {self.name!r} was called on symbolic tensors and {type(tensor).__name__}.")
-            if tensor.shape[1:] != expected.shape[1:] or tensor.dtype != expected.dtype:
+            same_type = tensor.dtype in (expected.dtype, self.dtype) or tensor.dtype not in FLOAT_TYPES
+            if tensor.shape[1:] != expected.shape[1:] or not same_type:
                 raise ValueError(
                     f"Model {self.name!r} expects input {expected.name!r} of shape {expected.shape} and dtype "
                     f"{expected.dtype}, but got {tensor.shape} and {tensor.dtype}."
@@ -243,6 +253,22 @@ class Model(Trainer, Layer):
         """Print a table of the layers, their output shapes and their numbers of weights."""
         print_fn(summary_text(self, line_length))
 
+    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None) -> None:
+        """Write the whole model to a file; see `saving.save_model`."""
+        saving.save_model(self, filepath, overwrite, zipped)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None) -> None:
+        """Write weights and the state of the optimizer to a file; see `saving.save_weights`."""
+        saving.save_weights(self, filepath, overwrite, max_shard_size)
+
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
+        """Take weights and the state of the optimizer from a file; see `saving.load_weights`."""
+        saving.load_weights(self, filepath, skip_mismatch, **kwargs)
+
+    def restore_training(self, filepath: Any) -> None:
+        """Go back to where training was when `save_weights` wrote a file, and let the next `fit` go on from there."""
+        restore_training(self, filepath)
+
     def get_config(self) -> dict[str, Any]:
         """The whole graph as plain values."""
         return configs.functional_config(self)
@@ -250,7 +276,8 @@ class Model(Trainer, Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         """A new model, with new weights, of the graph that `get_config` described."""
-        return configs.functional_from_config(cls, config)
+        with saving.CustomObjectScope(custom_objects):
+            return configs.functional_from_config(cls, config)
 
     def to_json(self) -> str:
         """`get_config` with the class's name, as JSON."""
@@ -286,7 +313,8 @@ def run_layer(layer: Layer, inputs: Any, training: bool) -> Any:
     cache: dict[Any, Model] = layer.__dict__.setdefault("_models", {})
     if shapes not in cache:
         tensors = [Input(shape, dtype=layer.dtype) for shape in shapes]
-        outputs = layer(tensors[0] if layer.n_inputs == 1 else tensors)
+        single = layer.n_inputs == 1 or (layer.is_python and len(tensors) == 1)
+        outputs = layer(tensors[0] if single else tensors)
         layer.nodes.pop()
         cache[shapes] = Model(tensors, outputs)
     return cache[shapes].run(arrays, training)

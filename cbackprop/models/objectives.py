@@ -6,15 +6,24 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from cbackprop import losses, metrics
 from cbackprop.engine import Objective
 from cbackprop.losses import Loss
-from cbackprop.losses.row_function import RowFunction
-from cbackprop.metrics import RowMean
+from cbackprop.metrics import Metric
 from cbackprop.models.data import OutputNeeds
 from cbackprop.validation import check_number
 
-__all__ = ["log_names", "needs_of", "resolve_objectives"]
+__all__ = ["log_names", "more_is_better", "named_results", "needs_of", "resolve_objectives"]
+
+# Words in the names of metrics of which more is better.
+RISING = (
+    *("Accuracy", "AUC", "Precision", "Recall", "Specificity", "TruePositives", "TrueNegatives", "IoU"),
+    *("Score", "Similarity", "Correlation"),
+)
+# Metrics of which less is better, and that are no losses.
+FALLING = ("FalsePositives", "FalseNegatives", "RootMeanSquaredError", "LogCoshError")
 
 
 def resolve_objectives(model: Any, settings: dict[str, Any]) -> list[Objective]:
@@ -84,7 +93,7 @@ def _resolve_loss(identifier: Any, shape: tuple[int, ...]) -> Loss | None:
     return loss
 
 
-def _resolve_metric(identifier: Any, loss: Loss | None, shape: tuple[int, ...]) -> RowMean:
+def _resolve_metric(identifier: Any, loss: Loss | None, shape: tuple[int, ...]) -> Metric:
     """The metric object; "accuracy" stands for the form that fits the output and its loss."""
     if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
         kind = "index" if loss is not None and loss.target_kind == "index" else "values"
@@ -92,8 +101,9 @@ def _resolve_metric(identifier: Any, loss: Loss | None, shape: tuple[int, ...]) 
             return metrics.BinaryAccuracy(name=identifier)
         return (metrics.SparseCategoricalAccuracy if kind == "index" else metrics.CategoricalAccuracy)(name=identifier)
     metric = metrics.as_metric(identifier)
-    if not isinstance(metric, RowMean):
-        raise TypeError(f"Expected a metric, its name or its config, but got {identifier!r}.")
+    if not shape:
+        raise ValueError("A metric needs predictions with at least one axis besides the batch.")
+    metric.check_output(shape)
     if isinstance(identifier, str):
         metric.name = identifier
     return metric
@@ -103,11 +113,13 @@ def needs_of(model: Any, objectives: Sequence[Objective]) -> list[OutputNeeds]:
     """Which forms of targets each output wants to be given, and within which limits."""
     needs = []
     for name, shape, objective in zip(model.output_names, model.plan.output_shapes, objectives, strict=True):
-        functions: list[RowFunction] = [objective.loss] if objective.loss else []
+        functions: list[Loss | Metric] = [objective.loss] if objective.loss else []
         functions += [metric for metric, _ in objective.metrics]
+        kinds = {objective.loss.target_kind} if objective.loss else set()
+        kinds |= {objective.target_kind(metric) for metric, _ in objective.metrics}
         limits = [function.target_limits for function in functions if function.target_limits is not None]
         narrowest = (max(low for low, _ in limits), min(high for _, high in limits)) if limits else None
-        needs.append(OutputNeeds(name, shape, frozenset(function.target_kind for function in functions), narrowest))
+        needs.append(OutputNeeds(name, shape, frozenset(kinds), narrowest))
     return needs
 
 
@@ -126,3 +138,27 @@ def log_names(model: Any, objectives: Sequence[Objective]) -> tuple[list[str | N
             used[name] += 1
             metric_names[-1].append(name if used[name] == 1 else f"{name}_{used[name] - 1}")
     return loss_names, metric_names
+
+
+def named_results(name: str, result: Any) -> dict[str, Any]:
+    """A metric's result as entries of logs: a float, an array where it has several numbers, or those of its dict.
+
+    Raises
+    ------
+    TypeError
+        If a metric in Python has another result.
+    """
+    if isinstance(result, dict):
+        return {key: value for inner, one in result.items() for key, value in named_results(inner, one).items()}
+    array = np.asarray(result)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"The result of metric {name!r} must be numbers, but is {result!r}.")
+    return {name: float(array.item()) if array.size == 1 else array.copy()}
+
+
+def more_is_better(metric: Metric) -> bool | None:
+    """Whether a metric grows with success: accuracies do, losses do not; ``None`` where its class does not tell."""
+    name = type(metric).__name__
+    if any(word in name for word in RISING):
+        return True
+    return False if name in FALLING or name in dict(losses.registry) else None

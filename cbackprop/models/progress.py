@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 __all__ = ["Display"]
 
 Logs = dict[str, float]
@@ -22,11 +24,11 @@ class Display:
     ----------
     verbose : {"auto", 0, 1, 2}
     epochs : int
-    samples : int
-        Number of samples in an epoch.
+    samples : int or None
+        Number of samples in an epoch, where that is known before.
     """
 
-    def __init__(self, verbose: int | str, epochs: int, samples: int) -> None:
+    def __init__(self, verbose: int | str, epochs: int, samples: int | None) -> None:
         self.silent = verbose == 0
         self.live = verbose in ("auto", 1) and sys.stdout.isatty()
         self.epochs = epochs
@@ -87,7 +89,7 @@ class Display:
             if time.perf_counter() - self._shown < REDRAW:
                 return
             self._shown = time.perf_counter()
-            self._bar.n = min(done, self.samples)
+            self._bar.n = done if self.samples is None else min(done, self.samples)
             self._bar.set_postfix_str(_join(logs()))
 
         return show
@@ -104,4 +106,9 @@ class Display:
 
 
 def _join(logs: Logs) -> str:
-    return " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())
+    return " - ".join(f"{name}: {_number(value)}" for name, value in logs.items())
+
+
+def _number(value: Any) -> str:
+    """Four decimals of a number, or of each number of an array."""
+    return np.array2string(value, precision=4) if isinstance(value, np.ndarray) else f"{value:.4f}"

@@ -9,6 +9,7 @@ from cbackprop.layers import Input, InputLayer, Layer
 from cbackprop.layers.layer import registry
 from cbackprop.models.model import Model
 from cbackprop.models.trainer import Trainer
+from cbackprop.saving import CustomObjectScope
 from cbackprop.tensor import KerasTensor
 from cbackprop.variable import Variable
 
@@ -131,7 +132,6 @@ class Sequential(Model):
             tensor = layer(tensor)
             if not isinstance(tensor, KerasTensor):
                 raise ValueError(f"Layer {layer.name!r} has several outputs, which a Sequential cannot pass on.")
-        self.dtype = inputs.dtype
         self._set_graph(inputs, tensor)
 
     def build(self, input_shape: Any = None) -> None:
@@ -189,5 +189,6 @@ class Sequential(Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         """A new model, with new weights, of the layers that `get_config` described."""
-        layers = [registry.deserialize(layer, custom_objects) for layer in config["layers"]]
+        with CustomObjectScope(custom_objects):
+            layers = [registry.deserialize(layer) for layer in config["layers"]]
         return cls(layers, name=config.get("name"))

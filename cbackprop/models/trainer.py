@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop import optimizers, random
-from cbackprop.callbacks import Callback, CallbackList, History
+from cbackprop.callbacks import Callback, CallbackList, History, ProgbarLogger
 from cbackprop.engine import ENGINES, Data, Engine, Objective
 from cbackprop.models.data import Samples, make_inputs, make_samples
 from cbackprop.models.gradient_check import GradientReport, check_gradients
-from cbackprop.models.objectives import log_names, needs_of, resolve_objectives
+from cbackprop.models.inputs import sample_shape
+from cbackprop.models.objectives import log_names, more_is_better, named_results, needs_of, resolve_objectives
+from cbackprop.models.place import Place, Resumption, check_place, formed_like
 from cbackprop.models.progress import Display
+from cbackprop.models.sources import ArraySource, Source, open_source
+from cbackprop.models.sources.batches import ran_out
 from cbackprop.registry import nearest
 from cbackprop.tensor import map_structure
 from cbackprop.validation import check_boolean, check_integer, check_number
@@ -31,13 +36,15 @@ class Trainer:
     """The part of `Model` that trains it."""
 
     stop_training: bool
+    stop_evaluating: bool
+    stop_predicting: bool
     output_structure: Any
     built: bool
 
     def __init__(self) -> None:
         self.optimizer: optimizers.Optimizer | None = None
         self.history: History | None = None
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.compiled = False
         self._settings: dict[str, Any] = {}
         self._trainable_when_compiled: list[Variable] | None = None
@@ -45,6 +52,8 @@ class Trainer:
         self._plan: Plan | None = None
         self._engine: Engine | None = None
         self._predictor: Engine | None = None
+        self._place: Place | None = None  # of the last run of fit
+        self._resumption: Resumption | None = None  # what the next one may go on from
 
     def _forget_engine(self) -> None:
         """What was prepared for another graph or other settings is of no use any more."""
@@ -53,7 +62,7 @@ class Trainer:
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: everything but the engines, which are built anew when needed."""
-        return self.__dict__ | {"_engine": None, "_predictor": None, "_plan": None}
+        return self.__dict__ | {"_engine": None, "_predictor": None, "_plan": None, "_place": None}
 
     # Settings
 
@@ -129,18 +138,18 @@ class Trainer:
                 self.optimizer,
                 trainable,
             )
+        if what not in ("evaluate", "test_on_batch"):
+            self._engine.check_differentiable()
         return self._engine
 
     def _build_for(self, x: Any) -> None:
         """Give a Sequential without an input shape the shape of this data."""
         if self.built:
             return
-        if x is None:
-            raise ValueError("x is missing.")
-        array = np.asarray(x[0] if isinstance(x, (list, tuple)) and len(x) == 1 else x)
-        if array.ndim < 1 or array.dtype.kind not in "fiub":
-            raise ValueError(f"x must be an array of numbers with a batch axis, but got {type(x).__name__}.")
-        self.build((None, *(array.shape[1:] or (1,))))  # type: ignore[attr-defined]
+        if isinstance(x, Source):
+            x = x.example
+        shape = sample_shape(x[0] if isinstance(x, (list, tuple)) and len(x) == 1 else x)
+        self.build((None, *shape))  # type: ignore[attr-defined]
 
     # Training
 
@@ -167,8 +176,8 @@ class Trainer:
 
         Parameters
         ----------
-        x, y : array_like, or list or dict of them
-            Samples along the first axis.
+        x, y : array_like, or list or dict of them; or a dataset as x alone
+            Samples along the first axis. See Notes for what else there is.
         batch_size : int, optional
             32 by default; with `steps_per_epoch`, as many as make the samples last for these steps.
         epochs : int, default 1
@@ -179,10 +188,10 @@ class Trainer:
         callbacks : list of Callback, optional
         validation_split : float, default 0.0
             The last share of the samples, in [0, 1), that is not trained on but evaluated after each epoch.
-        validation_data : tuple (x, y) or (x, y, sample_weight), optional
+        validation_data : tuple (x, y) or (x, y, sample_weight), or a dataset, optional
             Used instead of `validation_split`.
         shuffle : bool, default True
-            Visit the samples in a new random order in each epoch.
+            Visit the samples, or the batches of a `utils.PyDataset`, in a new random order in each epoch.
         class_weight : dict of int to float, optional
             What a sample counts by its class; 1 for classes that are not listed.
         sample_weight : array_like, or list or dict of them, optional
@@ -208,7 +217,24 @@ class Trainer:
         RuntimeError
             Before `compile`.
         TypeError, ValueError
-            If an argument or the data is wrong; nothing has been trained then.
+            If an argument or the data is wrong. Nothing has been trained then, unless data is only seen while training
+            goes on: then the model is as the last good batch left it.
+
+        Notes
+        -----
+        Beside arrays, lists and dicts of them:
+
+        - Arrays of 8 or 16 bits (images of uint8) are kept as they are and become floats a batch at a time; so are
+          larger arrays of another type than the model's.
+        - SciPy's sparse matrices. Where `Dense` layers read them, zeros are neither stored nor multiplied; elsewhere
+          the rows of a batch are made dense.
+        - Tables and columns of pandas, polars and pyarrow, and whatever offers its memory by DLPack.
+        - ``numpy.memmap`` of more than 64 MB: read, checked and trained on in pieces of that size. To shuffle, a piece
+          is put together from 64 runs of neighbouring samples in random places, and its samples are shuffled, too.
+        - Datasets that yield batches (x, y) or (x, y, sample_weight): generators and other iterators, with
+          `steps_per_epoch` if they go on for longer than an epoch; iterables that can be gone through again, such as a
+          torch DataLoader; `utils.PyDataset` and what behaves like it. Threads make and check batches ahead of
+          training. A batch has the size that it has: `batch_size` is of no effect.
         """
         epochs = check_integer("epochs", epochs, 0)
         initial_epoch = check_integer("initial_epoch", initial_epoch, 0)
@@ -224,85 +250,171 @@ class Trainer:
             steps_per_epoch = check_integer("steps_per_epoch", steps_per_epoch, 1)
         frequency = _check_frequency(validation_freq)
         Display.check(verbose)
-        engine = self._prepare(x, "fit")
-        if not any(objective.loss for objective in engine.objectives):
-            raise ValueError("fit needs a loss, but the model was compiled without one.")
-        samples = self._samples(x, y, sample_weight, class_weight)
-        size = samples.size
-        at = math.floor(size * (1 - split)) if validation_data is None else size
-        if not 0 < at <= size or (at == size and split and validation_data is None):
-            raise ValueError(f"validation_split {split} of {size} samples leaves one part empty.")
-        if isinstance(self.optimizer, optimizers.FullBatchOptimizer):
-            batch_size = self.optimizer.check_batch_size(batch_size, steps_per_epoch, at)
-        batch_size = _batch_size(batch_size, steps_per_epoch, at)
-        validation = self._validation(validation_data)
-        if at < size:
-            # Class weights are for training; what is held out is judged as any other data.
-            whole = samples if class_weight is None else self._samples(x, y, sample_weight)
-            samples, validation = samples.part(0, at), whole.part(at, size)
-        validation_batch_size = batch_size if validation_batch_size is None else validation_batch_size
-        if validation is not None and validation_steps is not None:
-            validation = validation.part(0, min(validation.size, validation_steps * validation_batch_size))
-        order = Order(samples.size, batch_size, shuffle, steps_per_epoch)
-        history = self.history = History()
-        params = {"verbose": verbose, "epochs": epochs, "steps": order.steps}
-        run = CallbackList([*_as_list(callbacks), history], self, params)
-        self.stop_training = False
-        with Display(verbose, epochs, order.samples) as shown:
-            run.on_train_begin()
-            logs: dict[str, float] = {}
-            for epoch in range(initial_epoch, epochs):
-                run.on_epoch_begin(epoch)
-                shown.begin(epoch)
-                engine.reset()
-                self._run_epoch(engine, samples.data, order, run, shown)
-                if isinstance(self.optimizer, optimizers.FullBatchOptimizer) and self.optimizer.converged:
-                    self.stop_training = True
-                logs = self._logs(engine)
-                if validation is not None and frequency(epoch):
-                    run.on_test_begin()
-                    results = self._test(engine, validation.data, validation_batch_size)
-                    run.on_test_end(results)
-                    logs |= {f"val_{name}": value for name, value in results.items()}
-                shown.end(logs)
-                run.on_epoch_end(epoch, logs)
-                if self.stop_training:
-                    break
-            run.on_train_end(logs)
+        with ExitStack() as opened:
+            source: Source = opened.enter_context(
+                open_source(
+                    x, y, sample_weight, class_weight, batch_size, steps_per_epoch, shuffle, epochs - initial_epoch
+                )
+            )
+            engine = self._prepare(source, "fit")
+            if not any(objective.loss for objective in engine.objectives):
+                raise ValueError("fit needs a loss, but the model was compiled without one.")
+            source.prepare(self._samples)
+            times = sum(map(frequency, range(initial_epoch, epochs)))
+            validation = self._validation(validation_data, validation_steps, times)
+            if validation is None and split:
+                validation = source.split(split)
+            if isinstance(self.optimizer, optimizers.FullBatchOptimizer):
+                source.join()
+            if validation is not None:
+                opened.enter_context(validation)
+                validation.limit(validation_steps, validation_batch_size or source.batch_size)
+            history = self.history = History()
+            run = self._callbacks([callbacks, history], verbose=verbose, epochs=epochs, steps=source.steps)
+            self.stop_training = False
+            with engine.kept_threads(), Display(verbose, epochs, source.samples) as shown:
+                run.on_train_begin()
+                engine = self._prepare(source, "fit")  # going back to a backup may have taken another one
+                logs: dict[str, float] = {}
+                place, left = self._begin_at(initial_epoch, source)
+                for epoch in range(place.epoch, epochs):
+                    if source.exhausted:
+                        ran_out()
+                        break
+                    place.begin(epoch)
+                    engine.reset()
+                    run.on_epoch_begin(epoch)
+                    shown.begin(epoch)
+                    self._run_epoch(engine, source, run, shown, left)
+                    left = None
+                    if isinstance(self.optimizer, optimizers.FullBatchOptimizer) and self.optimizer.converged:
+                        self.stop_training = True
+                    logs = self._logs(engine)
+                    if validation is not None and frequency(epoch):
+                        place.sums = engine.sums()
+                        results = self._test(engine, validation, run)
+                        logs |= {f"val_{name}": value for name, value in results.items()}
+                    shown.end(logs)
+                    place.end()
+                    run.on_epoch_end(epoch, logs)
+                    if self.stop_training:
+                        break
+                if initial_epoch < epochs and self.optimizer is not None:
+                    known = [v for v in engine.trainable if v in self.optimizer.slots]
+                    self.optimizer.finalize_variable_values(known)
+                run.on_train_end(logs)
         return history
 
-    def _run_epoch(self, engine: Engine, data: Data, order: Order, run: CallbackList, shown: Display) -> None:
-        """One epoch: a single call of the engine, unless a callback asks for batches."""
+    def _begin_at(self, epoch: int, source: Source) -> tuple[Place, dict[str, Any] | None]:
+        """Where a run begins: at an epoch, or where an interrupted one was left."""
+        place = self._place = Place(source, epoch)
+        found, self._resumption = self._resumption, None
+        left = None
+        if found is not None and (found.always or found.place["epoch"] == epoch):
+            left = place.go_to(found.place)
+        return place, left
+
+    def _run_epoch(
+        self, engine: Engine, source: Source, run: CallbackList, shown: Display, left: dict[str, Any] | None = None
+    ) -> None:
+        """One epoch: a call of the engine for each piece of the data, or for each batch if a callback asks for them.
+
+        The steps that were finished when the epoch was `left` are skipped.
+        """
+        assert self._place is not None
+        watched = run.watches_batches("train")
+        skip = left["step"] if left else 0
         tick = shown.tick(lambda: self._logs(engine))
+        watched = run.watches_batches("train")
+        skip = left["step"] if left else 0
         step = done = 0
-        for rows, begin, end in order.ranges():
-            if not run.watches_batches:
-                engine.learn(data, rows, begin, end, order.batch_size, tick=tick)
-                continue
-            for start in range(begin, end, order.batch_size):
-                stop = min(start + order.batch_size, end)
-                run.on_train_batch_begin(step)
-                engine.learn(data, rows, start, stop, order.batch_size)
-                run.on_train_batch_end(step, self._logs(engine))
-                step, done = step + 1, done + stop - start
+        for piece in source.epoch():
+            steps = -(-piece.size // piece.batch_size)
+            skipped = min(max(skip - step, 0), steps)
+            begin = min(piece.begin + skipped * piece.batch_size, piece.end)
+            step, done = step + skipped, done + begin - piece.begin
+            if left is not None and step == skip:
+                self._restore_step(engine, left)
+                left = None
+            size = piece.batch_size if watched else piece.size
+            for start in range(begin, piece.end, size):
+                stop = min(start + size, piece.end)
+                if watched:
+                    run.on_train_batch_begin(step)
+                seen = None if tick is None else partial(_tick_after, tick, done)
+                engine.learn(piece.data, piece.rows, start, stop, piece.batch_size, tick=seen)
+                step, done = step + -(-(stop - start) // piece.batch_size), done + stop - start
+                self._place.step = step
+                if watched:
+                    run.on_train_batch_end(step - 1, self._logs(engine))
                 if tick is not None:
                     tick(done)
                 if self.stop_training:
                     return
 
+    def _restore_step(self, engine: Engine, left: dict[str, Any]) -> None:
+        """Take over the means of an epoch so far."""
+        engine.restore(formed_like(engine.sums(), left["sums"]))
+        if left["generator_at_step"] is not None:
+            random.set_state(left["generator_at_step"])
+
+    def compile_settings(self) -> dict[str, Any]:
+        """The arguments that `compile` was called with, but the optimizer."""
+        return dict(self._settings)
+
+    def restart_engine(self) -> None:
+        """Let the next run read everything that layers hold besides weights anew."""
+        self._engine = self._predictor = None
+
+    def training_place(self) -> dict[str, Any] | None:
+        """Where training is, as plain values for a file; ``None`` before the first `fit`."""
+        if self._place is None or self._engine is None:
+            return None
+        return self._place.state(self._engine.sums())
+
+    def resume_at(self, place: dict[str, Any], always: bool) -> None:
+        """Let the next `fit` go on from there, if it begins with the same epoch, or `always`."""
+        self._resumption = Resumption(check_place(place), always)
+
+    def metric_directions(self) -> dict[str, bool]:
+        """For each metric in the logs, whether more is better."""
+        if self._objectives is None:
+            return {}
+        _, names = log_names(self, self._objectives)
+        pairs = zip(names, self._objectives, strict=True)
+        found = {
+            name: more_is_better(metric)
+            for group, objective in pairs
+            for name, (metric, _) in zip(group, objective.metrics, strict=True)
+        }
+        return {name: direction for name, direction in found.items() if direction is not None}
+
+    def _callbacks(self, callbacks: Any, **params: Any) -> CallbackList:
+        run = CallbackList(callbacks, model=self, **params)
+        # fit shows its progress itself.
+        run.callbacks = [callback for callback in run.callbacks if not isinstance(callback, ProgbarLogger)]
+        return run
+
     def _samples(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None) -> Samples:
         assert self._objectives is not None
         return make_samples(self, needs_of(self, self._objectives), x, y, sample_weight, class_weight)
 
-    def _validation(self, data: Any) -> Samples | None:
+    def _validation(self, data: Any, steps: int | None, times: int) -> Source | None:
+        """What is evaluated after so many of the epochs."""
         if data is None:
             return None
-        if not isinstance(data, (tuple, list)) or not 1 <= len(data) <= 3:
+        parts = data if isinstance(data, (tuple, list)) else (data,)
+        if not 1 <= len(parts) <= 3:
+            raise ValueError(f"validation_data must be a tuple (x, y) or (x, y, sample_weight), but got {len(parts)}.")
+        x, y, sample_weight = (*parts, None, None)[:3]
+        source = open_source(x, y, sample_weight, steps=steps, epochs=times)
+        if not isinstance(data, (tuple, list)) and isinstance(source, ArraySource):
             raise ValueError(
-                "validation_data must be a tuple (x, y) or (x, y, sample_weight), but got "
-                f"{type(data).__name__}{f' of {len(data)}' if isinstance(data, (tuple, list)) else ''}."
+                "validation_data must be a tuple (x, y) or (x, y, sample_weight), or a dataset, "
+                f"but got {type(data).__name__}."
             )
-        return self._samples(*data, *[None] * (2 - len(data)))
+        source.prepare(self._samples)
+        return source
 
     # Results
 
@@ -312,19 +424,39 @@ class Trainer:
         total, losses = engine.losses()
         logs = {"loss": total} if any(objective.loss for objective in engine.objectives) else {}
         logs |= {name: value for name, value in zip(loss_names, losses, strict=True) if name is not None}
-        for names, sums, objective in zip(metric_names, engine.metric_sums(), engine.objectives, strict=True):
-            for name, (metric_total, count), (metric, _) in zip(names, sums, objective.metrics, strict=True):
-                metric.total, metric.count = metric_total, count
-                logs[name] = float(metric.result())
+        for names, states, objective in zip(metric_names, engine.metric_snapshots(), engine.objectives, strict=True):
+            for name, state, (metric, _) in zip(names, states, objective.metrics, strict=True):
+                metric.restore(state)
+                logs |= named_results(name, metric.result())
         return dict(sorted(logs.items()))
 
-    def _test(self, engine: Engine, data: Data, batch_size: int) -> dict[str, float]:
+    def _test(self, engine: Engine, source: Source, run: CallbackList) -> dict[str, float]:
+        self.stop_evaluating = False
+        run.on_test_begin()
         with engine.fresh_means():
-            engine.test(data, batch_size)
-            return self._logs(engine)
+            logs = self._logs(engine) if self._sweep(engine, source, run) else {}
+        run.on_test_end(logs)
+        return logs
+
+    def _sweep(self, engine: Engine, source: Source, run: CallbackList) -> int:
+        """Test all samples, batch by batch if a callback asks for that; how many batches there were."""
+        watched = run.watches_batches("test")
+        step = 0
+        for piece in source.sweep():
+            for part in piece.batches() if watched else [piece]:
+                if watched:
+                    run.on_test_batch_begin(step)
+                engine.test(part.samples(), part.batch_size)
+                step += 1
+                if watched:
+                    run.on_test_batch_end(step - 1, self._logs(engine))
+                if self.stop_evaluating:
+                    return step
+        return step
 
     def _listed(self, logs: dict[str, float]) -> Any:
         names = self.metrics_names
+        names = [name for name in names if name in logs] + [name for name in logs if name not in names]
         results = [logs[name] for name in names]
         return results[0] if len(results) == 1 else results
 
@@ -390,15 +522,12 @@ class Trainer:
         if steps is not None:
             check_integer("steps", steps, 1)
         Display.check(verbose)
-        engine = self._prepare(x, "evaluate")
-        samples = self._samples(x, y, sample_weight)
-        batch_size = _batch_size(batch_size, steps, samples.size)
-        if steps is not None:
-            samples = samples.part(0, min(samples.size, steps * batch_size))
-        run = CallbackList(_as_list(callbacks), self, {"verbose": verbose})
-        run.on_test_begin()
-        logs = self._test(engine, samples.data, batch_size)
-        run.on_test_end(logs)
+        with open_source(x, y, sample_weight, batch_size=batch_size, steps=steps) as source:
+            engine = self._prepare(source, "evaluate")
+            source.prepare(self._samples)
+            source.limit(steps, None)
+            run = self._callbacks(callbacks, verbose=verbose, epochs=1, steps=source.steps)
+            logs = self._test(engine, source, run)
         Display.line(verbose, logs)
         return logs if return_dict else self._listed(logs)
 
@@ -414,7 +543,8 @@ class Trainer:
 
         Parameters
         ----------
-        x : array_like, or list or dict of them
+        x : array_like, or list or dict of them, or a dataset
+            As in `fit`; targets that a dataset yields are passed over.
         batch_size : int, optional
             Only tells how many samples `steps` stands for: results do not depend on it.
         verbose : {"auto", 0, 1, 2}, default "auto"
@@ -437,11 +567,35 @@ class Trainer:
         if steps is not None:
             check_integer("steps", steps, 1)
         Display.check(verbose)
-        run = CallbackList(_as_list(callbacks), self, {"verbose": verbose})
+        run = self._callbacks(callbacks, verbose=verbose, epochs=1, steps=steps)
+        self.stop_predicting = False
         run.on_predict_begin()
-        outputs = self.run(x, training=False, batch_size=batch_size, steps=steps)
+        if run.watches_batches("predict"):
+            outputs = self._predict_watched(x, batch_size, steps, run)
+        else:
+            outputs = self.run(x, training=False, batch_size=batch_size, steps=steps)
         run.on_predict_end()
         return outputs
+
+    def _predict_watched(self, x: Any, batch_size: int | None, steps: int | None, run: CallbackList) -> Any:
+        """`predict` batch by batch."""
+        results: list[list[NDArray[Any]]] = []
+        with open_source(x, batch_size=batch_size, steps=steps) as source:
+            self._build_for(source)
+            source.prepare(self._inputs)
+            source.limit(steps, None)
+            for batch in (batch for piece in source.sweep() for batch in piece.batches()):
+                run.on_predict_batch_begin(len(results))
+                results.append(self._predict_piece(batch.samples().inputs, False, x))
+                run.on_predict_batch_end(len(results) - 1, {"outputs": self._as_output(results[-1])})
+                if self.stop_predicting:
+                    break
+        return self._as_output(_joined(results))
+
+    def _as_output(self, arrays: list[NDArray[Any]]) -> Any:
+        """Flat outputs in the structure of the model's outputs."""
+        remaining = iter(arrays)
+        return map_structure(lambda _: next(remaining), self.output_structure)
 
     def run(self, x: Any, training: bool, batch_size: int | None = None, steps: int | None = None) -> Any:
         """The outputs for arrays, in the structure of the model's outputs."""
@@ -450,13 +604,29 @@ class Trainer:
             quick = None if engine is None else engine.predict_now(x)
             if quick is not None:
                 return map_structure(lambda _: quick, self.output_structure)
-        self._build_for(x)
-        inputs = make_inputs(self, x)
-        if steps is not None:
-            limit = steps * _batch_size(batch_size, steps, len(inputs[0]))
-            inputs = [array[:limit] for array in inputs]
-        results = iter(self._inference_engine().predict(inputs, 32, training))
-        return map_structure(lambda _: next(results), self.output_structure)
+        with open_source(x, batch_size=batch_size, steps=steps) as source:
+            self._build_for(source)
+            given = x if isinstance(source, ArraySource) else None
+            source.prepare(self._inputs if given is None else self._unchecked_inputs)
+            source.limit(steps, None)
+            results = [self._predict_piece(piece.samples().inputs, training, given) for piece in source.sweep()]
+        return self._as_output(_joined(results))
+
+    def _inputs(self, x: Any, *_: Any, check: bool = True) -> Samples:
+        """Inputs alone: what a prediction wants of a batch."""
+        inputs = make_inputs(self, x, check)
+        return Samples(Data(inputs), len(inputs[0]))
+
+    def _unchecked_inputs(self, x: Any, *_: Any) -> Samples:
+        """The same, but whether they are finite is found out when they are read."""
+        return self._inputs(x, check=False)
+
+    def _predict_piece(self, inputs: list[Any], training: bool, given: Any) -> list[NDArray[Any]]:
+        results = self._inference_engine().predict(inputs, 32, training, check=given is not None)
+        if results is None:
+            make_inputs(self, given)  # tells where the number is that is not finite
+            raise ValueError("x must be finite, and was not when it was read.")
+        return results
 
     def _inference_engine(self) -> Engine:
         """The engine of `compile`, or one that can only predict."""
@@ -479,6 +649,7 @@ class Trainer:
     ) -> Any:
         """One training step on all the given samples. Arguments, results and errors as `fit` and `evaluate`."""
         engine = self._prepare(x, "train_on_batch")
+        self._place = None  # a file would say that training is still where the last fit ended
         samples = self._samples(x, y, sample_weight, class_weight)
         with engine.fresh_means():
             engine.learn(samples.data, None, 0, samples.size, samples.size)
@@ -489,7 +660,9 @@ class Trainer:
         """Loss and metrics of all the given samples. Arguments, results and errors as `evaluate`."""
         engine = self._prepare(x, "test_on_batch")
         samples = self._samples(x, y, sample_weight)
-        logs = self._test(engine, samples.data, samples.size)
+        with engine.fresh_means():
+            engine.test(samples.data, samples.size)
+            logs = self._logs(engine)
         return logs if return_dict else self._listed(logs)
 
     def predict_on_batch(self, x: Any) -> Any:
@@ -579,48 +752,14 @@ class Trainer:
         return check_gradients(self, x, y, epsilon, sample_weight, training)
 
 
-class Order:
-    """The order in which epochs visit the samples.
-
-    Parameters
-    ----------
-    size : int
-        Number of samples.
-    batch_size : int
-    shuffle : bool
-        A new random order for each pass over the samples; otherwise the order of the arrays.
-    steps_per_epoch : int or None
-        Batches in an epoch; with ``None`` an epoch is a pass.
-    """
-
-    def __init__(self, size: int, batch_size: int, shuffle: bool, steps_per_epoch: int | None) -> None:
-        self.size = size
-        self.batch_size = batch_size
-        self.shuffle = shuffle and size > batch_size  # one batch of all samples is the same in any order
-        self.steps = steps_per_epoch or math.ceil(size / batch_size)
-        self.samples = size if steps_per_epoch is None else steps_per_epoch * batch_size
-        self._position = size
-        self._rows: NDArray[np.int64] | None = None
-
-    def ranges(self) -> Iterator[tuple[NDArray[np.int64] | None, int, int]]:
-        """The parts (order, begin, end) of passes over the samples that make the next epoch."""
-        steps = self.steps
-        while steps > 0:
-            if self._position >= self.size:
-                self._position = 0
-                self._rows = random.permutation(self.size) if self.shuffle else None
-            begin = self._position
-            end = min(begin + steps * self.batch_size, self.size)
-            self._position = end
-            steps -= math.ceil((end - begin) / self.batch_size)
-            yield self._rows, begin, end
+def _joined(results: list[list[NDArray[Any]]]) -> list[NDArray[Any]]:
+    """The outputs of several pieces, each as one array."""
+    return results[0] if len(results) == 1 else [np.concatenate(arrays) for arrays in zip(*results, strict=True)]
 
 
-def _batch_size(given: int | None, steps: int | None, samples: int) -> int:
-    """The batch size: as given, else what makes the samples last for these steps, else 32, as in Keras."""
-    if given is not None:
-        return given
-    return 32 if steps is None else max(math.ceil(samples / steps), 1)
+def _tick_after(tick: Callable[[int], None], before: int, done: int) -> None:
+    """Tell the display of samples that follow those of earlier calls."""
+    tick(before + done)
 
 
 def _check_frequency(value: Any) -> Callable[[int], bool]:
@@ -630,11 +769,3 @@ def _check_frequency(value: Any) -> Callable[[int], bool]:
         return lambda epoch: epoch + 1 in chosen
     every = check_integer("validation_freq", value, 1)
     return lambda epoch: (epoch + 1) % every == 0
-
-
-def _as_list(callbacks: Any) -> list[Callback]:
-    found = [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
-    for callback in found:
-        if not isinstance(callback, Callback):
-            raise TypeError(f"callbacks must hold Callback objects, but got {type(callback).__name__}.")
-    return found

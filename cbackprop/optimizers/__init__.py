@@ -4,16 +4,53 @@ from __future__ import annotations
 
 from typing import Any
 
+from cbackprop.optimizers import schedules
+from cbackprop.optimizers.adadelta import Adadelta
+from cbackprop.optimizers.adafactor import Adafactor
+from cbackprop.optimizers.adagrad import Adagrad
 from cbackprop.optimizers.adam import Adam
+from cbackprop.optimizers.adamax import Adamax
 from cbackprop.optimizers.adamw import AdamW
+from cbackprop.optimizers.ftrl import Ftrl
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
+from cbackprop.optimizers.lamb import Lamb
 from cbackprop.optimizers.lbfgs import LBFGS
 from cbackprop.optimizers.levenberg_marquardt import LevenbergMarquardt
+from cbackprop.optimizers.lion import Lion
+from cbackprop.optimizers.muon import Muon
+from cbackprop.optimizers.nadam import Nadam
 from cbackprop.optimizers.optimizer import Optimizer, registry
 from cbackprop.optimizers.rmsprop import RMSprop
+from cbackprop.optimizers.rprop import Rprop
+from cbackprop.optimizers.schedule_free_adamw import ScheduleFreeAdamW
 from cbackprop.optimizers.sgd import SGD
 
-__all__ = ["LBFGS", "SGD", "Adam", "AdamW", "FullBatchOptimizer", "LevenbergMarquardt", "Optimizer", "RMSprop", "deserialize", "get", "registry", "serialize"]
+__all__ = [
+    "LBFGS",
+    "SGD",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Ftrl",
+    "FullBatchOptimizer",
+    "Lamb",
+    "LevenbergMarquardt",
+    "Lion",
+    "Muon",
+    "Nadam",
+    "Optimizer",
+    "RMSprop",
+    "Rprop",
+    "ScheduleFreeAdamW",
+    "deserialize",
+    "get",
+    "registry",
+    "schedules",
+    "serialize",
+]
 
 
 def get(identifier: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cbackprop.optimizers.optimizer import Optimizer, registry
+from cbackprop.optimizers.optimizer import LearningRate, Optimizer, registry
 from cbackprop.validation import check_boolean, check_number
 
 __all__ = ["Adam"]
@@ -54,7 +54,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: LearningRate = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,

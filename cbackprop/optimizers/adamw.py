@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from cbackprop.optimizers.adam import Adam
-from cbackprop.optimizers.optimizer import registry
+from cbackprop.optimizers.optimizer import LearningRate, registry
 
 __all__ = ["AdamW"]
 
@@ -54,7 +54,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: LearningRate = 0.001,
         weight_decay: float = 0.004,
         beta_1: float = 0.9,
         beta_2: float = 0.999,

@@ -44,7 +44,7 @@ class Problem(Protocol):
         """Derivatives (rows, weights) and values (rows,) of the errors of samples, their squares adding up to the loss."""
 
     def repeats(self) -> bool:
-        """Whether the next step sees the same function as the last evaluation, and at the same weights."""
+        """Whether this is still the function whose gradient was taken last."""
 
     def keep(self) -> Any:
         """Losses and metrics of the last evaluation."""
@@ -82,26 +82,11 @@ class FullBatchOptimizer(Optimizer):
             problem.place(before)
             raise
 
-    def check_batch_size(self, batch_size: int | None, steps_per_epoch: int | None, samples: int) -> int:
-        """The batch size of `fit` for so many samples.
-
-        Raises
-        ------
-        ValueError
-            If it is asked for less than all of them.
-        """
-        if steps_per_epoch not in (None, 1) or (batch_size is not None and batch_size < samples):
-            asked = f"batch_size={batch_size}" if steps_per_epoch in (None, 1) else f"steps_per_epoch={steps_per_epoch}"
-            raise ValueError(
-                f"{type(self).__name__} needs all {samples} samples in one batch, but got {asked}. Leave it out."
-            )
-        return samples
-
     def improve(self, problem: Problem, start: Array) -> None:
         """Find better weights than `start`, place them, and show their loss and metrics."""
         raise NotImplementedError
 
-    def apply(self, grads: Sequence[Array], trainable_variables: Sequence[Any]) -> None:
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
         """Refused: a gradient alone is not enough for this optimizer.
 
         Raises

@@ -94,16 +94,16 @@ class LBFGS(FullBatchOptimizer):
         self.c2 = check_number("c2", c2, 0, 1, open_minimum=True, open_maximum=True)
         self.c1 = check_number("c1", c1, 0, self.c2, open_minimum=True, open_maximum=True)
         self._memory: _Memory | None = None
-        self._last: tuple[float, Array, Any] | None = None
+        self._last: tuple[Array, float, Array, Any] | None = None
 
     def improve(self, problem: Problem, start: Array) -> None:
         """One step along the direction of the two-loop recursion."""
         if self._memory is None or self._memory.key != problem.key or self._memory.s.shape[1] != start.size:
             self._memory = _Memory(problem.key, self.history_size, start)
             self._last = None
-        if self._last is None or not problem.repeats():
-            self._last = (*problem.gradient(), problem.keep())
-        loss, gradient, kept = self._last
+        if self._last is None or not problem.repeats() or not np.array_equal(self._last[0], start):
+            self._last = (start, *problem.gradient(), problem.keep())
+        _, loss, gradient, kept = self._last
         if not np.isfinite(loss):
             raise FloatingPointError(f"The loss is {loss} before the step: L-BFGS has nothing to go by.")
         self.converged = float(np.abs(gradient).max(initial=0)) <= self.tolerance_grad
@@ -121,12 +121,12 @@ class LBFGS(FullBatchOptimizer):
         )
         problem.place(weights)
         problem.show(new_kept)
-        self._last = new_loss, new_gradient, new_kept
+        self._last = found
 
     def _search(self, problem: Problem, memory: _Memory, start: Array) -> tuple[Array, float, Array, Any] | None:
         """The point of a line search: along the quasi-Newton direction, or where it leads nowhere, the gradient."""
         assert self._last is not None
-        loss, gradient, _ = self._last
+        _, loss, gradient, _ = self._last
         resolution = 0.1 * float(np.finfo(start.dtype).eps) * abs(loss)
         while True:
             line = _Line(problem, start, memory.direction(problem.solver, gradient), gradient)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cbackprop.optimizers.optimizer import Optimizer, registry
+from cbackprop.optimizers.optimizer import LearningRate, Optimizer, registry
 from cbackprop.validation import check_boolean, check_number
 
 __all__ = ["SGD"]
@@ -47,9 +47,14 @@ class SGD(Optimizer):
     """
 
     def __init__(
-        self, learning_rate: float = 0.01, momentum: float = 0.0, nesterov: bool = False, **kwargs: Any
+        self, learning_rate: LearningRate = 0.01, momentum: float = 0.0, nesterov: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(learning_rate, **kwargs)
         self.momentum = check_number("momentum", momentum, 0, 1)
         self.nesterov = check_boolean("nesterov", nesterov)
         self.slot_names = ("momentum",) if self.momentum else ()
+
+    @property
+    def rests_without_gradient(self) -> bool:
+        """Without momentum and weight decay."""
+        return not (self.momentum or self.weight_decay)

@@ -72,6 +72,9 @@ class Plan:
     inputs, outputs : list of int
         Buffers that data goes into, and that predictions come out of. All different.
     input_shapes, output_shapes : list of tuple of int
+    id_ranges : list of (int or None)
+        For each input: it must hold whole numbers from 0 on and below this, because a layer that looks something up
+        reads it, as it is or put together with others.
     variables : list of Variable
         All variables that steps use, each once.
     """
@@ -84,6 +87,7 @@ class Plan:
         found = self._unfold(Graph(inputs, outputs), self.inputs, None)
         self.output_shapes = [sample_shape(tensor) for tensor in outputs]
         self.outputs = self._separate(found)
+        self.id_ranges = self._find_id_ranges()
         self._work_in_place()
         self.variables = list(dict.fromkeys(v for step in self.steps for v in step.layer.variables))
 
@@ -162,6 +166,20 @@ class Plan:
             self.steps[index] = dataclasses.replace(step, inputs=sources, output=output)
         self.outputs = [moved.get(buffer, buffer) for buffer in self.outputs]
 
+    def _find_id_ranges(self) -> list[int | None]:
+        """Called before steps work in place: a buffer still has one value."""
+        origins = {buffer: {index} for index, buffer in enumerate(self.inputs)}
+        ranges: list[int | None] = [None] * len(self.inputs)
+        for step in self.steps:
+            behind = set().union(*(origins.get(buffer, set()) for buffer in step.inputs))
+            if isinstance(step.layer, (layers.Concatenate, layers.Permute, layers.RepeatVector)):
+                origins[step.output] = behind
+            limit = step.layer.id_range
+            if limit is not None:
+                for index in behind:
+                    ranges[index] = min(limit, ranges[index] or limit)
+        return ranges
+
     # What engines ask
 
     def link(self, output: int) -> int | None:
@@ -232,11 +250,12 @@ def implementation_of(cls: type[Layer]) -> str:
     if cls.implementation:
         return cls.implementation
     for base in cls.__mro__:
-        if "call" in base.__dict__:
-            break
         if registry.name_of(base) is not None:
             return f"{base.__module__.rpartition('.')[2]}.{base.__name__}"
-    raise TypeError(f"{cls.__name__} has no compiled computation: layers written in Python cannot be run yet.")
+    raise TypeError(
+        f"{cls.__name__} computes nothing: define call(self, inputs, training=False), on NumPy arrays, and "
+        "backward(self, inputs, outputs, delta) where gradients must pass; see cbackprop.layers.Layer."
+    )
 
 
 def sample_shape(tensor: KerasTensor) -> SampleShape:

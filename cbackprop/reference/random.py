@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bits", "mask", "philox"]
+__all__ = ["bits", "mask", "normal", "philox"]
 
 ROUNDS = 10
 MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
@@ -64,3 +64,19 @@ def mask(n: int, probability: float, iteration: int, stream: int, node: int, fir
     """True with this probability, for n elements from `first` on: whether an element's bits are below it times 2^32."""
     block, skipped = divmod(first, 4)
     return bits(skipped + n, iteration, stream, node, block)[skipped:] < int(probability * 2.0**32 + 0.5)
+
+
+def normal(n: int, iteration: int, stream: int, node: int, first: int = 0) -> NDArray[np.float64]:
+    """Numbers of the normal distribution for n elements from `first` on, two from two words each.
+
+    Of uniform u and v, ``sqrt(-2 log u) cos(2 pi v)`` and ``sqrt(-2 log u) sin(2 pi v)``; v begins at -1/8.
+
+    References
+    ----------
+    Box and Muller, "A note on the generation of random normal deviates", Annals of Mathematical Statistics 29, 1958.
+    """
+    block, skipped = divmod(first, 4)
+    words = bits((skipped + n + 3) // 4 * 4, iteration, stream, node, block).astype(np.float64)
+    distance = np.sqrt(-2 * np.log((words[0::2] + 0.5) * 2.0**-32))
+    angle = 2 * np.pi * (words[1::2] * 2.0**-32 - 0.125)
+    return np.stack([distance * np.cos(angle), distance * np.sin(angle)], axis=1).reshape(-1)[skipped : skipped + n]

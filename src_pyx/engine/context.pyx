@@ -12,6 +12,7 @@ from libc.string cimport memcpy
 
 from cbackprop.compiled.kernels.matrix cimport WORKSPACE_BYTES
 from cbackprop.compiled.kernels.memory cimport address
+from cbackprop.compiled.kernels.rows cimport convert, densify
 
 
 cdef void gather(
@@ -28,6 +29,21 @@ cdef void gather(
             for i in range(row_bytes // 4):
                 (<int*>out)[i] = (<const int*>row)[i]
         out += row_bytes
+
+
+cdef void gather_converted(
+    Py_ssize_t rows, const Feed* feed, const int64_t* order, Py_ssize_t start, bint is_double, char* out
+) noexcept nogil:
+    """Rows that are stored as other numbers than those that are read: out[r] = data[order[start + r]]."""
+    cdef Py_ssize_t r
+    cdef const char* row
+    for r in range(rows):
+        row = feed.data + (start + r if order == NULL else order[start + r]) * feed.stored_bytes
+        if is_double:
+            convert(feed.stored, feed.width, row, <double*>out)
+        else:
+            convert(feed.stored, feed.width, row, <float*>out)
+        out += feed.row_bytes
 
 
 cdef class Context:
@@ -87,6 +103,7 @@ cdef class Context:
         free(self.scratch_bytes)
         free(self.targets)
         free(self.staging)
+        free(self.sparse)
 
     cdef void* at(self, arena, offset, Py_ssize_t size) except? NULL:
         if offset is None or size == 0:
@@ -98,9 +115,13 @@ cdef class Context:
         cdef Py_ssize_t i
         self.n_feeds = 0
         free(self.staging)
+        free(self.sparse)
         self.staging = <char**>calloc(len(arrays) + 1, sizeof(char*))
-        if self.staging == NULL:
+        self.sparse = <SparseRows*>calloc(len(arrays) + 1, sizeof(SparseRows))
+        if self.staging == NULL or self.sparse == NULL:
             raise MemoryError()
+        for i in range(self.n_buffers):
+            self.batch.buffers[i].sparse = NULL
         self.staging_memory = arrays
         for i, array in enumerate(arrays):
             self.staging[i] = <char*>address(array, np.uint8, array.size) if array is not None else NULL
@@ -126,32 +147,52 @@ cdef class Context:
                 self.batch.scratch[i] = <char*>self.scratch_base[i] + offset * self.scratch_bytes[i]
 
     cdef void refer(self, const Feed* feeds, const int64_t* order, Py_ssize_t start) noexcept nogil:
-        """Look for the samples of a batch where other contexts with the same staging `fetch` theirs."""
+        """Look for rows where other contexts with the same staging `fetch` theirs."""
         cdef Py_ssize_t i
         for i in range(self.n_feeds):
-            self.point(&feeds[i], feeds[i].data + start * feeds[i].row_bytes if order == NULL else self.staging[i])
+            self.point(feeds, i, order, start)
 
     cdef void fetch(self, const Feed* feeds, const int64_t* order, Py_ssize_t start) noexcept nogil:
-        """Make the samples readable that begin at `start`: where they lie, or gathered in `order`."""
+        """Make the samples readable that begin at `start`: where they lie, or gathered in `order` and converted."""
         cdef Py_ssize_t i
-        cdef const char* rows
-        cdef char* staging
         for i in range(self.n_feeds):
-            if order == NULL:
-                rows = feeds[i].data + start * feeds[i].row_bytes
-            else:
-                staging = self.staging[i] + self.shown * feeds[i].row_bytes
-                gather(self.batch.rows, feeds[i].row_bytes, order + start, feeds[i].data, staging)
-                rows = staging
-            self.point(&feeds[i], rows)
+            if self.staging[i] != NULL:
+                self.stage(&feeds[i], order, start, self.staging[i] + self.shown * feeds[i].row_bytes)
+            self.point(feeds, i, order, start)
 
-    cdef void point(self, const Feed* feed, const char* rows) noexcept nogil:
-        """Tell whoever reads a feed where its rows are."""
+    cdef void point(self, const Feed* feeds, Py_ssize_t i, const int64_t* order, Py_ssize_t start) noexcept nogil:
+        """Tell whoever reads a feed where its rows are: staged, where the data lies, or as sparse rows."""
+        cdef const Feed* feed = &feeds[i]
+        cdef char* rows = <char*>feed.data + start * feed.row_bytes
+        if self.staging[i] != NULL:
+            rows = self.staging[i] + self.shown * feed.row_bytes
         if feed.buffer >= 0:
-            self.batch.buffers[feed.buffer].value = <void*>rows
+            self.batch.buffers[feed.buffer].value = rows
+            self.batch.buffers[feed.buffer].sparse = NULL
+            if feed.direct:
+                self.sparse[i] = feed.sparse[0]
+                self.sparse[i].order, self.sparse[i].first = order, start
+                self.batch.buffers[feed.buffer].sparse = &self.sparse[i]
         elif feed.role == VALUES:
             self.targets[feed.head].values = rows
         elif feed.role == CLASSES:
             self.targets[feed.head].classes = <const int64_t*>rows
         else:
             self.targets[feed.head].weights = <const double*>rows
+
+    cdef void stage(self, const Feed* feed, const int64_t* order, Py_ssize_t start, char* out) noexcept nogil:
+        """The rows of a batch, one after the other and as they are read."""
+        cdef SparseRows sparse
+        if feed.sparse != NULL:
+            sparse = feed.sparse[0]
+            sparse.order, sparse.first = order, start
+            if self.itemsize == sizeof(double):
+                densify(&sparse, self.batch.rows, feed.width, <double*>out)
+            else:
+                densify(&sparse, self.batch.rows, feed.width, <float*>out)
+        elif feed.stored:
+            gather_converted(self.batch.rows, feed, order, start, self.itemsize == sizeof(double), out)
+        elif order == NULL:
+            memcpy(out, feed.data + start * feed.row_bytes, self.batch.rows * feed.row_bytes)
+        else:
+            gather(self.batch.rows, feed.row_bytes, order + start, feed.data, out)

@@ -14,7 +14,7 @@ import numpy as np
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport PyObject
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -24,16 +24,28 @@ from cbackprop.compiled.engine.division cimport PARAMETER_STEP, ROW_STEP, TILE_S
 from cbackprop.compiled.engine.failure cimport Failure, take_failure
 from cbackprop.compiled.engine.gradients cimport Gradients
 from cbackprop.compiled.engine.head cimport Head
+from cbackprop.compiled.engine.tables cimport Table
 from cbackprop.compiled.engine.team cimport Team, Work
 from cbackprop.compiled.kernels.memory cimport address
+from cbackprop.compiled.kernels.rows cimport (
+    FLOAT16, FLOAT32, FLOAT64, INT8, INT16, INT32, INT64, SparseRows, UINT8, UINT16,
+)
 from cbackprop.compiled.kernels.vectors cimport all_finite
 from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer, is_alone
+from cbackprop.compiled.metrics.tally cimport Tally
 from cbackprop.compiled.optimizers.optimizer cimport Optimizer, Segment, SegmentList
 
 # Seconds between two looks at pending signals (and at the progress display), and how often the clock is read: a step
 # of the smallest networks takes little longer than that.
 cdef double TICK = 0.05
 cdef int STEPS_BETWEEN_CLOCKS = 32
+
+# What inputs may be stored as: each batch is turned into the engine's numbers when it is fetched.
+STORED = {
+    np.dtype(np.int8): INT8, np.dtype(np.uint8): UINT8, np.dtype(np.int16): INT16, np.dtype(np.uint16): UINT16,
+    np.dtype(np.int32): INT32, np.dtype(np.int64): INT64, np.dtype(np.float16): FLOAT16,
+    np.dtype(np.float32): FLOAT32, np.dtype(np.float64): FLOAT64,
+}
 
 
 cdef void train_thread(void* engine, Py_ssize_t thread) noexcept nogil:
@@ -75,12 +87,17 @@ cdef class Engine:
     cdef Py_ssize_t n_tiles, n_shares
     # Data
     cdef Feed* feeds
+    cdef SparseRows* sparse_rows         # (feeds,)
     cdef list feed_memory
     cdef int staged                     # contexts know these feeds: 1 where the data lies, 2 also gathered
     # Training
     cdef Optimizer optimizer
     cdef SegmentList segments
     cdef Gradients gradients
+    cdef list tables                    # whose gradients are not in the gradient vector, but lists of rows
+    cdef PyObject** table_pointers
+    cdef Py_ssize_t n_tables
+    cdef Segment* all_segments          # room for those of flat vectors, and one for each table
     cdef Team team
     cdef bint checked                   # layers know their buffers and parameters
     cdef readonly bint busy             # inside a run: a signal handler or a finalizer may call us then
@@ -91,13 +108,14 @@ cdef class Engine:
     # The run that threads are in
     cdef const int64_t* order
     cdef Py_ssize_t start, stop, batch_size
-    cdef double learning_rate
     cdef bint tiled, backwards, update, training
     cdef object tick, error
+    cdef bint check, found_infinite     # whether inputs are to be checked as they are fetched; what came of it
     cdef bint halt                      # thread 0 to all: stop after this batch
     cdef Failure failure                # what Python code inside of a step raised
     cdef bint* alone                    # layers that see a batch of this run as a whole
     cdef bint any_alone
+    cdef bint any_python                # some metric is in Python
     cdef double last_tick
     cdef double[:, ::1] divisors        # (threads, heads): of the current batch
     cdef size_t[::1] results            # addresses of predictions
@@ -133,9 +151,12 @@ cdef class Engine:
         free(self.linked)
         free(self.alone)
         take_failure(&self.failure)
+        free(self.table_pointers)
+        free(self.all_segments)
         free(self.tiles)
         free(self.shares)
         free(self.feeds)
+        free(self.sparse_rows)
 
     # Connecting
 
@@ -205,6 +226,9 @@ cdef class Engine:
             self.head_pointers[i] = <PyObject*>head
             if head.loss is not None:
                 head.loss.failure = &self.failure
+            head.is_double = self.is_double
+            for tally in head.tallies:
+                (<Tally?>tally).failure = &self.failure
         self.n_heads = len(heads)
         self.head_loss_totals = np.zeros(max(self.n_heads, 1))
 
@@ -218,6 +242,27 @@ cdef class Engine:
         """Where gradients go."""
         self.check_idle()
         self.gradients = gradients
+
+    def set_tables(self, list tables):
+        """Parameters of which a batch reaches only some rows; after `set_optimizer`."""
+        cdef Py_ssize_t i
+        cdef Table table
+        self.check_idle()
+        self.n_tables = 0
+        self.tables = list(tables)
+        free(self.table_pointers)
+        free(self.all_segments)
+        self.table_pointers = <PyObject**>calloc(len(tables) + 1, sizeof(PyObject*))
+        self.all_segments = <Segment*>calloc(self.segments.size + len(tables) + 1, sizeof(Segment))
+        if not (self.table_pointers and self.all_segments):
+            raise MemoryError()
+        for i, table in enumerate(self.tables):
+            read = sum(self.widths[(<Layer>layer).inputs[0]] for layer in table.layers)
+            known = all(layer in self.layers for layer in table.layers)
+            if not known or table.n_slots != self.optimizer.n_memories or read > table.reads:
+                raise ValueError("A table does not fit the engine.")
+            self.table_pointers[i] = <PyObject*>table
+        self.n_tables = len(tables)
 
     # Memory
 
@@ -270,8 +315,9 @@ cdef class Engine:
     def set_feeds(self, list input_arrays, list inputs, list values, list classes, list weights):
         """The data: arrays of samples, for the model's inputs and for each head's targets and weights.
 
-        Every array is C-contiguous, as long as the others, and of the engine's float type, but
-        classes (int64) and weights (float64). A head without targets or weights has None.
+        Every array is C-contiguous, as long as the others, and of the engine's float type, but classes (int64) and
+        weights (float64); inputs may also be of another type, or sparse rows. A head without targets or weights has
+        None.
         """
         cdef Py_ssize_t i, width
         cdef Head head
@@ -279,8 +325,10 @@ cdef class Engine:
         self.n_feeds = self.staged = 0
         self.feed_memory = []
         free(self.feeds)
+        free(self.sparse_rows)
         self.feeds = <Feed*>calloc(len(input_arrays) + 3 * self.n_heads + 1, sizeof(Feed))
-        if self.feeds == NULL:
+        self.sparse_rows = <SparseRows*>calloc(len(input_arrays) + 3 * self.n_heads + 1, sizeof(SparseRows))
+        if self.feeds == NULL or self.sparse_rows == NULL:
             raise MemoryError()
         for i in range(len(input_arrays)):
             self.add_feed(input_arrays[i], self.float_type(), self.widths[inputs[i]], self.buffer(inputs[i]), -1, 0)
@@ -300,32 +348,73 @@ cdef class Engine:
         cdef const unsigned char[::1] data
         if array is None:
             return
-        if array.dtype != dtype or not array.flags.c_contiguous or array.size != array.shape[0] * width:
-            raise ValueError("An array of data does not fit the network.")
-        if array.shape[0] == 0:
+        if len(array) == 0:
             raise ValueError("There is no data.")
-        data = array.reshape(-1).view(np.uint8)
-        feed.row_bytes = width * array.dtype.itemsize
-        feed.data = <const char*>&data[0]
+        feed.width, feed.row_bytes = width, width * np.dtype(dtype).itemsize
         feed.buffer, feed.head, feed.role = buffer, head, role
-        self.feed_memory.append((array, data))
+        if hasattr(array, "starts"):
+            self.add_sparse(feed, &self.sparse_rows[self.n_feeds], array, dtype)
+        else:
+            stored = STORED.get(array.dtype, 0) if buffer >= 0 else 0
+            if not (stored or array.dtype == dtype) or not array.flags.c_contiguous or array.size != len(array) * width:
+                raise ValueError("An array of data does not fit the network.")
+            data = array.reshape(-1).view(np.uint8)
+            feed.stored = 0 if array.dtype == dtype else stored
+            feed.stored_bytes = width * array.dtype.itemsize
+            feed.data = <const char*>&data[0]
+            self.feed_memory.append((array, data))
         self.n_feeds += 1
 
+    cdef add_sparse(self, Feed* feed, SparseRows* rows, array, dtype):
+        """An input whose rows are those of a sparse matrix."""
+        cdef const int64_t[::1] starts = array.starts
+        cdef const int32_t[::1] columns = array.columns
+        cdef const unsigned char[::1] values
+        cdef Py_ssize_t i, stored = columns.shape[0]
+        fits = starts.shape[0] == len(array) + 1 and starts[0] >= 0 and starts[starts.shape[0] - 1] <= stored
+        if not fits or array.shape[1] != feed.width or array.values.dtype != dtype or len(array.values) != stored:
+            raise ValueError("A sparse matrix does not fit the network.")
+        for i in range(starts.shape[0] - 1):
+            if starts[i] > starts[i + 1]:
+                raise ValueError("A row of a sparse matrix ends before it begins.")
+        values = array.values.view(np.uint8)
+        rows.starts = &starts[0]
+        if stored:
+            rows.columns, rows.values = &columns[0], &values[0]
+        feed.sparse = rows
+        feed.direct = all(layer.takes_sparse for layer in self.readers_of(feed.buffer))
+        self.feed_memory.append((array, starts, columns, values))
+
+    cdef list readers_of(self, Py_ssize_t buffer):
+        """The layers that read a buffer."""
+        cdef Layer layer
+        return [layer for layer in self.layers if buffer in [layer.inputs[i] for i in range(layer.n_inputs)]]
+
+    def unstored(self):
+        """The buffers whose rows nobody wants with all their zeros."""
+        return [self.feeds[i].buffer for i in range(self.n_feeds) if self.feeds[i].direct]
+
     def stage(self, bint gathered):
-        """Make room in the contexts for gathered rows of the feeds, if there are to be any."""
+        """Make room in the contexts for rows of the feeds that are gathered, or are not read as they are stored."""
         cdef Context context
         self.check_idle()
         for context in self.tile_list or []:
-            context.set_staging(self.staging(self.tile_capacity if gathered else 0))
-        together = self.staging(self.whole_capacity if gathered else 0)
+            context.set_staging(self.staging(self.tile_capacity, gathered))
+        together = self.staging(self.whole_capacity, gathered)
         for context in [*(self.share_list or []), *([] if self.whole is None else [self.whole])]:
             context.set_staging(together)
         self.staged = 2 if gathered else 1
 
-    cdef list staging(self, Py_ssize_t rows):
-        """Memory for so many rows of each feed."""
-        bytes = [rows * self.feeds[i].row_bytes for i in range(self.n_feeds)]
-        return [np.empty(max(n, 64) + 64, np.uint8) if rows else None for n in bytes]
+    cdef list staging(self, Py_ssize_t rows, bint gathered):
+        """Memory for so many rows of each feed, or None."""
+        cdef Feed* feed
+        cdef Py_ssize_t i
+        memory = []
+        for i in range(self.n_feeds):
+            feed = &self.feeds[i]
+            needed = not feed.direct and (gathered or feed.stored or feed.sparse != NULL)
+            memory.append(np.empty(max(rows * feed.row_bytes, 64) + 64, np.uint8) if needed else None)
+        return memory
 
     def check_complete(self):
         """Refuse to run layers that were not told their buffers and parameters."""
@@ -369,7 +458,7 @@ cdef class Engine:
 
     def train(
         self, const int64_t[::1] order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size,
-        double learning_rate, bint tiled, bint update=True, bint training=True, Py_ssize_t threads=1, tick=None,
+        bint tiled, bint update=True, bint training=True, Py_ssize_t threads=1, tick=None,
     ):
         """Train on the samples order[start:stop], a batch at a time, all without the GIL.
 
@@ -378,7 +467,7 @@ cdef class Engine:
         `tick`, if given, is called about 20 times a second with the number of samples seen.
         """
         self.update = update
-        self.run(order, start, stop, batch_size, learning_rate, tiled, True, training, threads, tick)
+        self.run(order, start, stop, batch_size, tiled, True, training, threads, tick)
 
     def test(
         self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size, bint tiled, bint training=False,
@@ -386,11 +475,11 @@ cdef class Engine:
     ):
         """Loss and metrics of the samples start:stop."""
         self.update = False
-        self.run(None, start, stop, batch_size, 0, tiled, False, training, threads, tick)
+        self.run(None, start, stop, batch_size, tiled, False, training, threads, tick)
 
     cdef run(
         self, const int64_t[::1] order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size,
-        double learning_rate, bint tiled, bint backwards, bint training, Py_ssize_t threads, tick,
+        bint tiled, bint backwards, bint training, Py_ssize_t threads, tick,
     ):
         self.check_run(order, start, stop, batch_size)
         if batch_size > self.head_capacity or threads > (self.n_tiles if tiled else self.n_shares) or (
@@ -401,11 +490,14 @@ cdef class Engine:
         self.set_alone(training)
         if tiled and self.any_alone:
             raise ValueError("A layer or a loss must see batches as a whole: they cannot pass in tiles.")
+        for table in self.tables or [] if backwards else []:
+            if tiled or table.capacity < min(table.rows, batch_size * table.reads):
+                raise ValueError("A table has no room for the rows of such a batch.")
         if self.gradients is None and backwards and self.n_backward:
             raise RuntimeError("The engine has no gradients.")
         self.order = &order[0] if order is not None and order.shape[0] else NULL
         self.start, self.stop, self.batch_size = start, stop, batch_size
-        self.learning_rate, self.backwards, self.training = learning_rate, backwards, training
+        self.backwards, self.training = backwards, training
         self.divisors = np.ones((threads, self.n_heads + 1))
         if backwards and tiled and self.gradients is not None:
             self.gradients.set_groups(self.group_count(batch_size))
@@ -413,15 +505,16 @@ cdef class Engine:
         self.run_team(train_thread, threads)
 
     cdef set_alone(self, bint training):
-        """Find out which layers and losses see a batch of this run as a whole."""
+        """Find out which layers and losses see a batch of this run as a whole, and whether metrics may fail."""
         cdef Py_ssize_t i
         cdef Head head
-        self.any_alone = False
+        self.any_alone = self.any_python = False
         for i in range(self.n_layers):
             self.alone[i] = not self.linked[i] and is_alone(<Layer>self.layer_pointers[i], training)
             self.any_alone = self.any_alone or self.alone[i]
         for head in self.heads:
             self.any_alone = self.any_alone or head.is_alone()
+            self.any_python = self.any_python or head.calls_python
 
     cdef run_team(self, Work work, Py_ssize_t threads):
         """Run `work` in threads, this one among them, and raise what went wrong meanwhile."""
@@ -443,6 +536,18 @@ cdef class Engine:
             raise failure
         if error is not None:
             raise error
+
+    def keep_team(self, bint kept):
+        """Have threads wait for the next run when one ends, until told otherwise."""
+        self.check_idle()
+        self.team.kept = kept
+        if not kept:
+            with nogil:
+                self.team.dismiss()
+
+    def forget_team(self):
+        """In a child process: threads stayed behind in the parent."""
+        self.team.forget()
 
     cdef void look_up(self, Py_ssize_t done) noexcept nogil:
         """Now and then, with the GIL: signals and the display. What they raise ends the run."""
@@ -494,11 +599,15 @@ cdef class Engine:
         else:
             self.run_rows(thread, start, rows, iteration)
         if thread == 0 and self.update and self.optimizer is not None:
-            self.optimizer.begin(self.learning_rate, iteration + 1)
+            self.optimizer.begin_batch(iteration, &self.failure)
         self.team.meet(thread)
+        if self.any_python:     # a metric that may fail: before the batch changes anything
+            if thread == 0 and self.failure.error == NULL:
+                self.add_up(rows)
+            self.team.meet(thread)
         if self.failure.error != NULL:
             return False
-        if thread == 0:
+        if thread == 0 and not self.any_python:
             self.add_up(rows)
         if self.backwards and self.gradients is not None:
             if not self.tiled:
@@ -639,18 +748,22 @@ cdef class Engine:
 
     cdef void collect(self, Py_ssize_t thread) noexcept nogil:
         """This thread's parts of the gradient of a batch that is held as a whole."""
-        cdef Batch batch
-        if self.team.size == 1:
-            self.gradients.collect_share(&(<Context>self.shares[0]).batch, 0, 1)
-            return
-        batch = self.whole.batch    # seen by all threads, so each works with a copy
+        cdef Batch batch = (<Context>self.whole_batch()).batch      # seen by all threads, so each works with a copy
+        cdef Py_ssize_t i
         batch.workspace = (<Context>self.shares[thread]).batch.workspace
         self.gradients.collect_share(&batch, thread, self.team.size)
+        for i in range(self.n_tables):
+            if i % self.team.size == thread:
+                (<Table>self.table_pointers[i]).collect(&batch)
 
     cdef void step(self, Py_ssize_t thread, Py_ssize_t groups) noexcept nogil:
-        """Add up the groups' gradients and take the optimizer's step, over this thread's share of each segment."""
+        """Add up the groups' gradients and take the optimizer's step, over this thread's share of each segment.
+
+        Where an optimizer works on whole variables, some of the segments are this thread's share.
+        """
         cdef bint update = self.update and self.optimizer is not None
         cdef bint alone = update and self.optimizer.limits_norms()
+        cdef bint whole = update and self.optimizer.whole
         cdef Py_ssize_t threads = 1 if alone else self.team.size, i, begin, end
         cdef Segment part
         if alone and thread > 0:
@@ -658,14 +771,52 @@ cdef class Engine:
         for i in range(self.segments.size):
             begin = share(self.segments.items[i].size, PARAMETER_STEP, thread, threads)
             end = share(self.segments.items[i].size, PARAMETER_STEP, thread + 1, threads)
+            if whole:
+                begin = 0
+                end = self.segments.items[i].size if self.segments.owner(i, threads) == thread else 0
             if begin == end:
                 continue
             part = self.segments.part(i, begin, end)
             self.gradients.merge(&part, groups)
             if update and not alone:
-                self.optimizer.step_part(self.learning_rate, &part)
+                self.optimizer.step_part(&part)
         if alone:
-            self.optimizer.step(self.learning_rate, self.iteration + 1, self.segments.items, self.segments.size)
+            self.step_alone()
+        elif update:
+            for i in range(self.n_tables):
+                self.step_table(thread, <Table>self.table_pointers[i])
+
+    cdef void step_table(self, Py_ssize_t thread, Table table) noexcept nogil:
+        """The optimizer's step over this thread's share of the rows that the batch has reached."""
+        cdef Py_ssize_t begin = share(table.sums.count, PARAMETER_STEP, thread, self.team.size)
+        cdef Py_ssize_t end = share(table.sums.count, PARAMETER_STEP, thread + 1, self.team.size)
+        cdef Segment part
+        if begin == end:
+            return
+        part = table.part(begin, end)
+        table.copy(begin, end, False)
+        self.optimizer.step_part(&part)
+        table.copy(begin, end, True)
+
+    cdef void step_alone(self) noexcept nogil:
+        """The optimizer's step over everything, by one thread, because norms of whole gradients are needed."""
+        cdef Py_ssize_t n = self.segments.size, i
+        if self.n_tables == 0:
+            self.optimizer.step(self.segments.items, n)
+            return
+        for i in range(n):
+            self.all_segments[i] = self.segments.items[i]
+        for i in range(self.n_tables):
+            self.copy_table(<Table>self.table_pointers[i], False)
+            self.all_segments[n + i] = (<Table>self.table_pointers[i]).part(
+                0, (<Table>self.table_pointers[i]).sums.count
+            )
+        self.optimizer.step(self.all_segments, n + self.n_tables)
+        for i in range(self.n_tables):
+            self.copy_table(<Table>self.table_pointers[i], True)
+
+    cdef void copy_table(self, Table table, bint back) noexcept nogil:
+        table.copy(0, table.sums.count, back)
 
     # Derivatives of single samples
 
@@ -759,9 +910,12 @@ cdef class Engine:
 
     def predict(
         self, Py_ssize_t start, Py_ssize_t stop, list outputs, list results, bint training=False,
-        Py_ssize_t threads=1, tick=None,
+        Py_ssize_t threads=1, tick=None, bint check=False,
     ):
-        """Write the buffers `outputs` of the samples start:stop into the arrays `results`."""
+        """Write the buffers `outputs` of the samples start:stop into the arrays `results`.
+
+        False if `check` and a number of the inputs is NaN or infinite: then the results are of no use.
+        """
         cdef Py_ssize_t n_outputs = len(outputs), i
         cdef Py_ssize_t itemsize = 8 if self.is_double else 4
         self.check_run(None, start, stop, 1)
@@ -778,7 +932,9 @@ cdef class Engine:
             self.results[i] = <size_t>address(results[i], self.float_type(), results[i].size)
         self.order = NULL
         self.start, self.stop, self.training, self.tick = start, stop, training, tick
+        self.check, self.found_infinite = check, False
         self.run_team(predict_thread, threads)
+        return not self.found_infinite
 
     cdef void run_predictions(self, Py_ssize_t thread) noexcept nogil:
         """What each thread does: some of the tiles."""
@@ -789,7 +945,7 @@ cdef class Engine:
                 return
             begin, end = share(rows, TILE_STEP, i, count), share(rows, TILE_STEP, i + 1, count)
             self.predict_samples(<Context>self.tiles[thread], begin, end - begin)
-            if self.failure.error != NULL:
+            if self.failure.error != NULL or self.found_infinite:
                 return
             if thread == 0:
                 self.look_up(end)
@@ -799,6 +955,9 @@ cdef class Engine:
         cdef Py_ssize_t outputs = self.results.shape[0] - 1, k
         context.show(0, rows)
         context.fetch(self.feeds, NULL, self.start + begin)
+        if self.check and not self.inputs_finite(context):
+            self.found_infinite = True
+            return
         for k in range(outputs):
             context.batch.buffers[self.result_buffers[k]].value = (
                 <char*>self.results[k] + begin * self.result_bytes[k]
@@ -806,6 +965,19 @@ cdef class Engine:
         self.run_layers(context, begin)
         for k in range(outputs):
             context.batch.buffers[self.result_buffers[k]].value = context.base[self.result_buffers[k]].value
+
+    cdef bint inputs_finite(self, Context context) noexcept nogil:
+        """Whether the inputs of these samples hold neither NaN nor infinity. That brings them into the cache, too."""
+        cdef Py_ssize_t i, n
+        cdef const void* value
+        for i in range(self.n_feeds):
+            n = context.batch.rows * self.feeds[i].width
+            value = context.batch.buffers[self.feeds[i].buffer].value
+            if self.feeds[i].sparse != NULL:
+                continue
+            if not (all_finite(n, <const double*>value) if self.is_double else all_finite(n, <const float*>value)):
+                return False
+        return True
 
     cdef void run_layers(self, Context context, Py_ssize_t begin) noexcept nogil:
         """All layers forwards, for a prediction."""
@@ -851,6 +1023,7 @@ cdef class Engine:
                     if finite:
                         context.show(0, rows)
                         context.batch.buffers[source].value = given.buf
+                        context.batch.buffers[source].sparse = NULL
                         context.batch.buffers[output].value = wanted.buf
                         self.run_layers(context, 0)
                         context.batch.buffers[output].value = context.base[output].value
@@ -873,8 +1046,7 @@ cdef class Engine:
         self.loss_total = self.loss_count = 0
         self.head_loss_totals[:] = 0
         for head in self.heads:
-            for metric in head.metrics:
-                metric.reset()
+            head.reset()
 
     def sums(self):
         """Everything added up since the last reset, but the metrics."""

@@ -7,8 +7,11 @@ by one thread when all have been through, in an order that does not depend on ho
 import numpy as np
 
 from cpython.ref cimport PyObject
+from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
+
+from cbackprop.compiled.kernels.memory cimport address
 
 cdef enum:
     MEAN_OVER_ROWS = 0
@@ -46,6 +49,14 @@ cdef class MetricSum:
         """Start a new mean."""
         self.total = self.count = 0
 
+    def snapshot(self):
+        """The two sums."""
+        return self.total, self.count
+
+    def restore(self, state):
+        """Go on from these sums."""
+        self.total, self.count = state
+
 
 cdef class Head:
     """The loss and the metrics of one output.
@@ -58,7 +69,8 @@ cdef class Head:
     reduction : str
         A key of `REDUCTIONS`.
     loss_weight : float
-    metrics : list of MetricSum
+    metrics : list of MetricSum and Tally
+        Means of row values, whose kernels run with the loss, and metrics that see a batch as a whole afterwards.
     """
 
     def __cinit__(
@@ -71,16 +83,29 @@ cdef class Head:
         self.loss = loss
         self.reduction = REDUCTIONS[reduction]
         self.loss_weight = loss_weight
-        self.metrics = list(metrics)
-        self.n_metrics = len(metrics)
+        self.metrics = [entry for entry in metrics if isinstance(entry, MetricSum)]
+        self.tallies = [entry for entry in metrics if not isinstance(entry, MetricSum)]
+        self.n_metrics, self.n_tallies = len(self.metrics), len(self.tallies)
+        self.calls_python = any([(<Tally?>tally).in_python for tally in self.tallies])
+        if any([tally.width != width for tally in self.tallies]):
+            raise ValueError("A metric does not fit the output.")
+        self.tally_pointers = <PyObject**>calloc(self.n_tallies + 1, sizeof(PyObject*))
         self.metric_pointers = <PyObject**>calloc(self.n_metrics + 1, sizeof(PyObject*))
-        if self.metric_pointers == NULL:
+        if self.metric_pointers == NULL or self.tally_pointers == NULL:
             raise MemoryError()
         for i, metric in enumerate(self.metrics):
             self.metric_pointers[i] = <PyObject*>metric
+        for i in range(self.n_tallies):
+            self.tally_pointers[i] = <PyObject*>self.tallies[i]
 
     def __dealloc__(self):
         free(self.metric_pointers)
+        free(self.tally_pointers)
+
+    def reset(self):
+        """Start all metrics anew."""
+        for metric in [*self.metrics, *self.tallies]:
+            metric.reset()
 
     def allocate(self, Py_ssize_t samples):
         """Make room for batches of up to this many samples."""
@@ -93,6 +118,20 @@ cdef class Head:
         self.weights = &memory[2 * rows]
         for i, metric in enumerate(self.metrics):
             metric.values = &memory[(3 + i) * rows]
+        if self.n_tallies:
+            self.allocate_batch(rows)
+
+    cdef allocate_batch(self, Py_ssize_t rows):
+        """Make room for the predictions and targets of a whole batch, which are elsewhere by the time it is judged."""
+        cdef Tally tally
+        dtype = np.float64 if self.is_double else np.float32
+        wanted = [tally.index_targets for tally in self.tallies]
+        values = np.empty(0 if all(wanted) else rows * self.width, dtype)
+        classes = np.empty(rows if any(wanted) else 0, np.int64)
+        self.kept = [np.empty(rows * self.width, dtype), values, classes]
+        self.predictions = <char*>address(self.kept[0], dtype, rows * self.width)
+        self.target_values = <char*>address(values, dtype, rows * self.width) if values.size else NULL
+        self.target_classes = <int64_t*>address(classes, np.int64, rows) if classes.size else NULL
 
     cdef bint is_alone(self) noexcept nogil:
         """Whether the loss must be called once with a whole batch."""
@@ -131,6 +170,19 @@ cdef class Head:
                 else target.values,
                 prediction, NULL, (<MetricSum>self.metric_pointers[i]).values + first, NULL,
             )
+        if self.n_tallies:
+            self.keep(first, rows, target, prediction)
+
+    cdef void keep(
+        self, Py_ssize_t first, Py_ssize_t rows, const Target* target, const void* prediction
+    ) noexcept nogil:
+        """Copy the predictions and targets of some rows to where the whole batch is to be."""
+        cdef Py_ssize_t row_bytes = self.width * (8 if self.is_double else 4)
+        memcpy(self.predictions + first * row_bytes, prediction, rows * row_bytes)
+        if self.target_values != NULL:
+            memcpy(self.target_values + first * row_bytes, target.values, rows * row_bytes)
+        if self.target_classes != NULL:
+            memcpy(self.target_classes + first, target.classes, rows * sizeof(int64_t))
 
     cdef double add_up(self, Py_ssize_t samples, bint weighted, double divisor) noexcept nogil:
         """The loss of a batch; and add the batch to the metrics: total += sum of w_r value_r, count += sum of w_r."""
@@ -138,6 +190,8 @@ cdef class Head:
         cdef const double* weights = self.weights if weighted else NULL
         for i in range(self.n_metrics):
             self.add_metric(<MetricSum>self.metric_pointers[i], rows, weights)
+        for i in range(self.n_tallies):
+            self.add_tally(<Tally>self.tally_pointers[i], rows, weights)
         return 0 if self.loss is None else sum_of(rows, self.values, weights) / divisor
 
     cdef void add_metric(self, MetricSum metric, Py_ssize_t rows, const double* weights) noexcept nogil:
@@ -145,3 +199,9 @@ cdef class Head:
             weights = NULL
         metric.total += sum_of(rows, metric.values, weights)
         metric.count += rows if weights == NULL else sum_of(rows, weights, NULL)
+
+    cdef void add_tally(self, Tally tally, Py_ssize_t rows, const double* weights) noexcept nogil:
+        tally.update(
+            rows, <const void*>self.target_classes if tally.index_targets else self.target_values, self.predictions,
+            weights if tally.weighted else NULL, False,
+        )

@@ -58,7 +58,11 @@ typedef struct {
     char gap_3[60];
     int32_t processor;          /* where the caller runs */
     char gap_5[60];
-    int32_t running;            /* helpers that have not finished */
+    int32_t calls;              /* how often helpers were called to work */
+    char gap_6[60];
+    int32_t working;            /* helpers that have not finished a call */
+    char gap_7[60];
+    int32_t running;            /* helpers that have not left */
     char gap_4[60];
 } Barrier;
 
@@ -121,29 +125,35 @@ static void barrier_wait(Barrier* b, int32_t number) {
     if (ATOMIC_LOAD(&b->sleepers)) wake_all(&b->generation);
 }
 
-/* Let helpers begin that wait at the gate. */
-static void barrier_open(Barrier* b, int32_t* gate) {
+/* Call the helpers, which wait for it. */
+static void call_helpers(Barrier* b) {
     spread(b, 0);
-    ATOMIC_STORE(gate, 1);
-    if (ATOMIC_LOAD(&b->sleepers)) wake_all(gate);
+    ATOMIC_STORE(&b->working, b->size - 1);
+    ATOMIC_ADD(&b->calls, 1);
+    if (ATOMIC_LOAD(&b->sleepers)) wake_all(&b->calls);
 }
 
-static void barrier_enter(Barrier* b, int32_t* gate, int32_t number) {
-    wait_while(gate, 0, &b->sleepers);
-    spread(b, number);
+/* Return when a helper that has been called so often is called again. */
+static void await_call(Barrier* b, int32_t number, int32_t calls) {
+    if (wait_while(&b->calls, calls, &b->sleepers) || calls == 0) spread(b, number);
 }
 
-/* A helper's last act: it touches nothing of the team afterwards. */
-static void barrier_leave(Barrier* b) {
-    int32_t* running = &b->running;
-    ATOMIC_ADD(running, -1);
-    wake_all(running);
+static void count_down(int32_t* counter) {
+    ATOMIC_ADD(counter, -1);
+    wake_all(counter);
 }
 
-/* Return when all helpers have left. */
-static void barrier_join(Barrier* b) {
-    int32_t running;
-    while ((running = ATOMIC_LOAD(&b->running)) > 0) wait_while(&b->running, running, &b->sleepers);
+/* Tell that a helper has done its work, or, as its last act, that it has left. */
+static void end_work(Barrier* b) { count_down(&b->working); }
+static void leave(Barrier* b) { count_down(&b->running); }
+
+static void await_zero(Barrier* b, int32_t* counter) {
+    int32_t value;
+    while ((value = ATOMIC_LOAD(counter)) > 0) wait_while(counter, value, &b->sleepers);
 }
+
+/* Return when all helpers have done their work, or have left. */
+static void await_work(Barrier* b) { await_zero(b, &b->working); }
+static void await_end(Barrier* b) { await_zero(b, &b->running); }
 
 #endif

@@ -1,4 +1,4 @@
-"""Threads that live for one call, meet at a barrier, and never hold the GIL.
+"""Threads that live for one call of the user's, meet at a barrier, and never hold the GIL.
 
 Starting one takes some 20 us. When two threads meet on two free processors, the last one waits 0.2 us; where processors
 are not free, a thread that has waited a little longer than that sleeps.
@@ -6,6 +6,7 @@ are not free, a thread that has waited a little longer than that sleeps.
 
 from libc.stdint cimport int32_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 cdef extern from "pythread.h":
     # Declared here because Cython's own declaration wants a function that may raise.
@@ -15,26 +16,37 @@ cdef extern from "pythread.h":
 cdef extern from "team.h" nogil:
     ctypedef struct Barrier:
         int32_t size
+        int32_t calls
         int32_t running
     int32_t ATOMIC_ADD(int32_t* p, int32_t n)
     void barrier_wait(Barrier* barrier, int32_t number)
-    void barrier_open(Barrier* barrier, int32_t* gate)
-    void barrier_enter(Barrier* barrier, int32_t* gate, int32_t number)
-    void barrier_leave(Barrier* barrier)
-    void barrier_join(Barrier* barrier)
+    void call_helpers(Barrier* barrier)
+    void await_call(Barrier* barrier, int32_t number, int32_t calls)
+    void end_work(Barrier* barrier)
+    void leave(Barrier* barrier)
+    void await_work(Barrier* barrier)
+    void await_end(Barrier* barrier)
 
 
 cdef void help(void* team) noexcept nogil:
-    """The life of a thread: wait until all are there, work, leave."""
+    """The life of a thread: work whenever it is called, until there is no work any more."""
     cdef Barrier* barrier = <Barrier*>(<Team>team).barrier
-    cdef int32_t number = ATOMIC_ADD(&(<Team>team).number, 1)
-    barrier_enter(barrier, &(<Team>team).started, number)
-    (<Team>team).work((<Team>team).argument, number)
-    barrier_leave(barrier)
+    cdef int32_t number = ATOMIC_ADD(&(<Team>team).number, 1), calls = 0
+    while True:
+        await_call(barrier, number, calls)
+        calls += 1
+        if (<Team>team).work == NULL:
+            leave(barrier)
+            return
+        (<Team>team).work((<Team>team).argument, number)
+        end_work(barrier)
 
 
 cdef class Team:
-    """A team that can work again and again, one call at a time. Its owner keeps it alive meanwhile."""
+    """A team that can work again and again, one call at a time. Its owner keeps it alive meanwhile.
+
+    Helpers leave after each call, unless the team is to be kept together for some calls.
+    """
 
     def __cinit__(self):
         self.size = 1
@@ -43,16 +55,24 @@ cdef class Team:
             raise MemoryError()
 
     def __dealloc__(self):
+        self.dismiss()
         free(self.barrier)
 
     cdef start(self, Py_ssize_t threads, Work work, void* argument):
-        """Start `threads` - 1 helpers, or as many as the system allows; the caller is to be thread 0 itself."""
-        cdef Barrier* barrier = <Barrier*>self.barrier
-        self.size = 1
-        self.number = 0
+        """Set `threads` - 1 helpers to work, or as many as the system allows; the caller is to be thread 0 itself."""
+        if self.size != threads:
+            self.dismiss()
+            self.engage(threads)
         self.work = work
         self.argument = argument
-        self.started = 0
+        if self.size > 1:
+            call_helpers(<Barrier*>self.barrier)
+
+    cdef engage(self, Py_ssize_t threads):
+        """Start helpers, who wait to be called."""
+        cdef Barrier* barrier = <Barrier*>self.barrier
+        self.number = 0
+        barrier.calls = 0
         while self.size < threads:
             barrier.running += 1
             if PyThread_start_new_thread(help, <void*>self) == PYTHREAD_INVALID_THREAD_ID:
@@ -60,7 +80,6 @@ cdef class Team:
                 break
             self.size += 1
         barrier.size = self.size
-        barrier_open(barrier, &self.started)
 
     cdef void meet(self, Py_ssize_t number) noexcept nogil:
         """Return when all threads of the team have called this, each with its number."""
@@ -68,6 +87,22 @@ cdef class Team:
             barrier_wait(<Barrier*>self.barrier, number)
 
     cdef void finish(self) noexcept nogil:
+        """Return when all helpers have done their work."""
+        if self.size > 1:
+            await_work(<Barrier*>self.barrier)
+        if not self.kept:
+            self.dismiss()
+
+    cdef void dismiss(self) noexcept nogil:
         """Return when all helpers have left."""
         if self.size > 1:
-            barrier_join(<Barrier*>self.barrier)
+            self.work = NULL
+            call_helpers(<Barrier*>self.barrier)
+            await_end(<Barrier*>self.barrier)
+            self.size = 1
+
+    cdef void forget(self) noexcept nogil:
+        """In a child process: the helpers stayed behind in the parent."""
+        memset(self.barrier, 0, sizeof(Barrier))
+        self.size = 1
+        self.kept = False

@@ -3,7 +3,8 @@
 from cython cimport floating
 
 from cbackprop.compiled.kernels.matrix cimport multiply, sum_rows
-from cbackprop.compiled.layers.layer cimport Batch, Layer, input_of, output_of
+from cbackprop.compiled.kernels.rows cimport sparse_times_matrix, sparse_transposed_times_matrix
+from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer, input_of, output_of
 
 
 cdef enum:
@@ -72,6 +73,7 @@ cdef class Dense(Layer):
         self.positions = 1
         for size in output_shape[:-1]:
             self.positions *= size
+        self.takes_sparse = self.positions == 1
         self.parameters[0].grain = self.units
         if self.n_parameters == 2:
             self.parameters[1].grain = 1
@@ -83,11 +85,16 @@ cdef class Dense(Layer):
             self.run_forward(batch, <float*>output_of(self, batch).value)
 
     cdef void run_forward(self, const Batch* batch, floating* y) noexcept nogil:
-        dense_forward(
-            batch.rows * self.positions, self.width, self.units, <const floating*>input_of(self, batch, 0).value,
-            <const floating*>self.parameters[0].value,
-            <const floating*>(self.parameters[1].value if self.n_parameters == 2 else NULL), y, batch.workspace,
-        )
+        cdef Buffer* x = input_of(self, batch, 0)
+        cdef const floating* kernel = <const floating*>self.parameters[0].value
+        cdef const floating* bias = <const floating*>(self.parameters[1].value if self.n_parameters == 2 else NULL)
+        if x.sparse != NULL:
+            sparse_times_matrix(batch.rows, self.width, self.units, x.sparse, kernel, bias, y)
+        else:
+            dense_forward(
+                batch.rows * self.positions, self.width, self.units, <const floating*>x.value, kernel, bias, y,
+                batch.workspace,
+            )
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
         if input_of(self, batch, 0).delta == NULL:
@@ -115,12 +122,16 @@ cdef class Dense(Layer):
         self, const Batch* batch, Py_ssize_t k, Py_ssize_t begin, Py_ssize_t end, bint add, floating* gradient
     ) noexcept nogil:
         cdef Py_ssize_t rows = batch.rows * self.positions
-        cdef const floating* x = <const floating*>input_of(self, batch, 0).value
+        cdef Buffer* x = input_of(self, batch, 0)
         cdef const floating* dy = <const floating*>output_of(self, batch).delta
         if k == 1:
             sum_rows(rows, end - begin, dy + begin, self.units, add, gradient)
+        elif x.sparse != NULL:
+            sparse_transposed_times_matrix(
+                rows, self.units, begin // self.units, end // self.units, x.sparse, dy, add, gradient
+            )
         else:
             dense_collect(
-                rows, self.width, self.units, (end - begin) // self.units, x + begin // self.units, dy, add, gradient,
-                batch.workspace,
+                rows, self.width, self.units, (end - begin) // self.units,
+                <const floating*>x.value + begin // self.units, dy, add, gradient, batch.workspace,
             )

@@ -69,3 +69,10 @@ cdef class Layer:
         gradient (end - begin,) OUT, added to what is there if `add`.
         """
         pass
+
+    cdef void collect_rows(self, const Batch* batch, Py_ssize_t k, RowSums* sums) noexcept nogil:
+        """The gradient of parameter k, of which only some rows are reached, added to the sums of other uses.
+
+        Only called for a layer whose spec says ``reads_rows``.
+        """
+        pass

@@ -3,6 +3,7 @@
 The same bits on 1, 2 and 3 threads; and those of the NumPy twin, which knows neither threads nor tiles.
 """
 
+import os
 import threading
 
 import networks
@@ -106,7 +107,16 @@ def classifier():
     )
 
 
-@pytest.mark.parametrize("clip", [{}, {"clipnorm": 0.01}, {"clipvalue": 0.001}, {"global_clipnorm": 0.01}])
+@pytest.mark.parametrize(
+    "clip",
+    [
+        {},
+        {"clipnorm": 0.01},
+        {"clipvalue": 0.001},
+        {"global_clipnorm": 0.01},
+        {"use_ema": True, "gradient_accumulation_steps": 2},
+    ],
+)
 @pytest.mark.parametrize("name", networks.classes(cb.optimizers.registry))
 def test_every_optimizer(name, clip, tiled):
     def optimizer():
@@ -188,3 +198,28 @@ def test_models_in_python_threads_with_teams():
     for thread in threads:
         thread.join()
     assert results[0] == results[1]
+
+
+def test_a_child_of_a_process_whose_threads_wait_for_the_next_epoch():
+    """Threads stay together during `fit`, and do not survive a fork: the child starts its own."""
+    cb.config.set_num_threads(2)
+    model = classifier()
+    x, y = np.ones((333, 30), "float32"), np.zeros(333)
+
+    class Fork(cb.callbacks.Callback):
+        codes = ()
+
+        def on_epoch_end(self, epoch, logs=None):
+            child = os.fork()
+            if child == 0:
+                try:
+                    model.train_on_batch(x, y)
+                    os._exit(0 if np.isfinite(model.predict(x, verbose=0)).all() else 1)
+                finally:
+                    os._exit(2)
+            self.codes = (*self.codes, os.waitpid(child, 0)[1])
+
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    fork = Fork()
+    model.fit(x, y, batch_size=131, epochs=2, verbose=0, callbacks=[fork])
+    assert fork.codes == (0, 0)

@@ -34,11 +34,6 @@ def with_value(array, value):
     return changed
 
 
-class NeverCalled(cb.callbacks.Callback):
-    def on_test_batch_end(self, batch, logs=None):
-        pass
-
-
 class Sparse:
     def toarray(self):
         return X
@@ -227,11 +222,6 @@ MAKE_MISTAKES = {
     "setting": (lambda: setattr(cb.optimizers.Adam(), "lr", 0.1), AttributeError, "Adam has no setting 'lr'"),
     "optimizer argument": (lambda: cb.optimizers.Adam(lr=0.1), TypeError, "Adam has no argument 'lr'"),
     "built": (lambda: setattr(model().layers[0], "units", 9), AttributeError, "is built: its units cannot change"),
-    "uncalled": (
-        lambda: model().fit(X, Y, callbacks=[cb.callbacks.LambdaCallback(on_epoch_end=len), NeverCalled()]),
-        ValueError,
-        "NeverCalled has on_test_batch_end, which is never called",
-    ),
     "sparse": (lambda: model().predict(Sparse()), TypeError, "call its toarray"),
     "threads": (lambda: cb.config.set_num_threads(0), ValueError, "n must be at least 1"),
     "lambda callback": (lambda: cb.callbacks.LambdaCallback(on_epoch=len), TypeError, "has no method 'on_epoch'"),
@@ -302,15 +292,6 @@ def test_masked_arrays_are_refused(masked):
     arrays[masked] = np.ma.masked_array(arrays[masked], mask=True)
     with pytest.raises(TypeError, match=f"{masked} must not be a masked array"):
         model().fit(**arrays)
-
-
-def test_layers_of_ones_own_are_refused_for_now():
-    class Mine(layers.Layer):
-        def call(self, x):
-            return x
-
-    with pytest.raises(TypeError, match="Mine has no compiled computation"):
-        cb.Sequential([cb.Input((3,)), Mine()]).predict(X)
 
 
 def test_a_subclass_of_a_layer_computes_as_the_layer_does():

@@ -2,13 +2,19 @@
 
 from libc.stdint cimport int64_t
 
+from cbackprop.compiled.kernels.rows cimport SparseRows
 from cbackprop.compiled.layers.layer cimport Batch, Buffer
 
 
 cdef struct Feed:
     # An array of data, a row a sample.
     const char* data
-    Py_ssize_t row_bytes
+    Py_ssize_t row_bytes        # of a row as it is read
+    Py_ssize_t width            # numbers in a row
+    int stored                  # what the numbers are stored as, if that is not what is read; else 0
+    Py_ssize_t stored_bytes     # of a row as it is stored
+    const SparseRows* sparse    # the array, if it is a sparse matrix; else NULL
+    bint direct                 # all layers that read it take sparse rows
     Py_ssize_t buffer           # the buffer that it is the value of, or -1
     Py_ssize_t head             # else the head, and
     int role                    # what it is to the head: VALUES, CLASSES or WEIGHTS
@@ -38,11 +44,13 @@ cdef class Context:
     cdef void** scratch_base    # (layers,)
     cdef Py_ssize_t* scratch_bytes      # (layers,): of one sample
     cdef char** staging         # (feeds,): room for the rows of a batch
+    cdef SparseRows* sparse     # (feeds,): the rows of a batch of each sparse feed
     cdef Py_ssize_t n_feeds
     cdef object arena, workspace, staging_memory        # what pointers point into: kept alive here
 
     cdef void* at(self, arena, offset, Py_ssize_t size) except? NULL
     cdef void show(self, Py_ssize_t offset, Py_ssize_t rows) noexcept nogil
     cdef void refer(self, const Feed* feeds, const int64_t* order, Py_ssize_t start) noexcept nogil
-    cdef void point(self, const Feed* feed, const char* rows) noexcept nogil
+    cdef void stage(self, const Feed* feed, const int64_t* order, Py_ssize_t start, char* out) noexcept nogil
+    cdef void point(self, const Feed* feeds, Py_ssize_t i, const int64_t* order, Py_ssize_t start) noexcept nogil
     cdef void fetch(self, const Feed* feeds, const int64_t* order, Py_ssize_t start) noexcept nogil

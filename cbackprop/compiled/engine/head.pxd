@@ -1,8 +1,10 @@
 from cpython.ref cimport PyObject
+from libc.stdint cimport int64_t
 
 from cbackprop.compiled.engine.context cimport Target
 from cbackprop.compiled.layers.layer cimport Batch
 from cbackprop.compiled.losses.row_function cimport RowFunction
+from cbackprop.compiled.metrics.tally cimport Tally
 
 
 cdef class MetricSum:
@@ -27,7 +29,21 @@ cdef class Head:
     cdef double* values             # (rows,): of the loss
     cdef double* weights            # (rows,)
     cdef double[::1] memory
+    # Metrics that see a batch as a whole
+    cdef readonly list tallies
+    cdef PyObject** tally_pointers
+    cdef Py_ssize_t n_tallies
+    cdef bint is_double
+    cdef readonly bint calls_python
+    cdef list kept                  # what these point into: (rows, width) or (rows,); NULL where no metric wants it
+    cdef char* predictions
+    cdef char* target_values
+    cdef int64_t* target_classes
 
+    cdef allocate_batch(self, Py_ssize_t rows)
+    cdef void keep(
+        self, Py_ssize_t first, Py_ssize_t rows, const Target* target, const void* prediction
+    ) noexcept nogil
     cdef bint is_alone(self) noexcept nogil
     cdef double divisor(self, Py_ssize_t samples, double total_weight) noexcept nogil
     cdef void run(
@@ -35,3 +51,4 @@ cdef class Head:
     ) noexcept nogil
     cdef double add_up(self, Py_ssize_t samples, bint weighted, double divisor) noexcept nogil
     cdef void add_metric(self, MetricSum metric, Py_ssize_t rows, const double* weights) noexcept nogil
+    cdef void add_tally(self, Tally tally, Py_ssize_t rows, const double* weights) noexcept nogil

@@ -12,8 +12,11 @@ cdef class Team:
     cdef Work work
     cdef void* argument
     cdef int32_t number                 # the last number that a helper took
-    cdef int32_t started                # helpers may begin
+    cdef bint kept                      # helpers stay when a call ends
 
     cdef start(self, Py_ssize_t threads, Work work, void* argument)
+    cdef engage(self, Py_ssize_t threads)
     cdef void finish(self) noexcept nogil
+    cdef void dismiss(self) noexcept nogil
+    cdef void forget(self) noexcept nogil
     cdef void meet(self, Py_ssize_t number) noexcept nogil

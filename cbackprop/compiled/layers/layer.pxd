@@ -1,14 +1,17 @@
 """The base of a compiled layer. Other packages may `cimport` it to add their own."""
 
 from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memset
 
 from cbackprop.compiled.engine.failure cimport Failure
+from cbackprop.compiled.kernels.rows cimport SparseRows
 
 
 cdef struct Buffer:
     void* value             # (rows, width): what a layer computed
     void* delta             # (rows, width): dL/dvalue; NULL where nobody needs it
     Py_ssize_t width        # elements in one row
+    const SparseRows* sparse    # the value, if only layers that take such rows read it; NULL elsewhere
 
 
 cdef struct Parameter:
@@ -31,6 +34,15 @@ cdef struct Batch:
     Failure* failure        # where a layer in Python leaves its exception
 
 
+cdef struct RowSums:
+    # The gradient of a table of which a batch reads only some rows.
+    void* gradients         # (capacity, width): their sums, in the order in which they were reached first
+    Py_ssize_t* rows        # (capacity,): which rows they are
+    int* places             # (rows of the table,): where a row's sum is, counted from 1; 0: nowhere
+    Py_ssize_t count        # rows that were reached
+    Py_ssize_t row_bytes    # of a sum
+
+
 cdef enum:
     # When a layer must see a batch as a whole: one thread then calls its `forward` and `backward`, once a batch.
     NEVER = 0
@@ -48,6 +60,7 @@ cdef class Layer:
     cdef readonly Py_ssize_t scratch_width
     cdef readonly int alone     # NEVER, IN_TRAINING or ALWAYS
     cdef readonly bint calls_blas   # so that BLAS must be held to one thread meanwhile
+    cdef readonly bint takes_sparse     # its inputs may be given as sparse rows
     cdef Py_ssize_t index
     cdef bint is_double
     cdef int training       # 0 or 1 if the call fixed it, -1 if the batch says so
@@ -59,6 +72,17 @@ cdef class Layer:
     cdef void collect(
         self, const Batch* batch, Py_ssize_t k, Py_ssize_t begin, Py_ssize_t end, bint add, void* gradient
     ) noexcept nogil
+    cdef void collect_rows(self, const Batch* batch, Py_ssize_t k, RowSums* sums) noexcept nogil
+
+
+cdef inline Py_ssize_t reach(RowSums* sums, Py_ssize_t row) noexcept nogil:
+    """The place of a row's sum, which begins with zeros."""
+    if sums.places[row] == 0:
+        sums.rows[sums.count] = row
+        memset(<char*>sums.gradients + sums.count * sums.row_bytes, 0, sums.row_bytes)
+        sums.count += 1
+        sums.places[row] = <int>sums.count
+    return sums.places[row] - 1
 
 
 cdef inline Buffer* input_of(Layer layer, const Batch* batch, Py_ssize_t i) noexcept nogil:

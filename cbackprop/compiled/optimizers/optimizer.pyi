@@ -1,19 +1,16 @@
 from typing import Any
 
-from numpy.typing import NDArray
+from cbackprop.optimizers.segment import Segment
 
 class Optimizer:
     n_slots: int
+    n_memories: int
+    whole: bool
     def __init__(self, spec: Any, is_double: bool) -> None: ...
-    def apply(self, learning_rate: float, iteration: int, segments: SegmentList) -> None: ...
+    def read_rate(self) -> None: ...
+    def apply(self, batches: int, segments: SegmentList) -> None: ...
 
 class SegmentList:
     size: int
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        values: NDArray[Any],
-        gradients: NDArray[Any],
-        slots: list[NDArray[Any]],
-        segments: list[tuple[int, int, bool]],
-    ) -> None: ...
+    elements: int
+    def __init__(self, optimizer: Optimizer, segments: list[Segment]) -> None: ...

@@ -9,7 +9,7 @@ import numpy as np
 from cbackprop.reference import random
 from cbackprop.reference.layers.layer import Array, Batch, Layer
 
-__all__ = ["Dropout"]
+__all__ = ["AlphaDropout", "Dropout"]
 
 
 class Dropout(Layer):
@@ -27,12 +27,26 @@ class Dropout(Layer):
         mask = random.mask(math.prod(noise), keep, batch.iteration, self.spec.stream, self.node, first)
         self.mask = mask.reshape(noise)
         self.scale = x.dtype.type(1 / keep if keep > 0 else 0)
-        return self.masked(x)
+        return self.apply(x)
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
         """The masked and scaled delta."""
         return [self.masked(delta) if self.active else delta], []
 
+    def apply(self, x: Array) -> Array:
+        """The output in training."""
+        return self.masked(x)
+
     def masked(self, x: Array) -> Array:
         """m x / (1 - rate)."""
         return np.where(self.mask, x * self.scale, x.dtype.type(0))
+
+
+class AlphaDropout(Dropout):
+    """y = a x + b where the mask is 1, else a s + b with selu's limit s; dx = a m dy."""
+
+    def apply(self, x: Array) -> Array:
+        """The output in training."""
+        a, b, dropped = map(x.dtype.type, self.spec.coefficients)
+        self.scale = a
+        return np.where(self.mask, a * x + b, dropped)

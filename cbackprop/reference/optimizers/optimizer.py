@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cbackprop.optimizers.segment import Segment
 
 __all__ = ["Array", "Optimizer", "Segment"]
 
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Segment:
-    """A run of the flat vectors: parameters, gradients, slots, and whether weight decay applies."""
-
-    values: Array
-    gradients: Array
-    slots: list[Array]
-    decay: bool
-
-
 class Optimizer:
-    """One step: clip gradients, decay weights, update.
+    """One batch: accumulate and clip gradients, decay weights, update, average.
 
     Parameters
     ----------
@@ -35,8 +26,27 @@ class Optimizer:
     def __init__(self, spec: Any) -> None:
         self.spec = spec
 
-    def step(self, learning_rate: float, iteration: int, segments: list[Segment]) -> None:
-        """Take step number `iteration`, counted from 1, on all segments in place."""
+    def step(self, learning_rate: float, batches: int, segments: list[Segment]) -> None:
+        """Take the step after so many batches on all segments in place."""
+        spec = self.spec
+        steps = spec.gradient_accumulation_steps or 1
+        updates = (batches + 1) % steps == 0
+        if steps > 1:
+            for segment in segments:
+                _accumulate(segment.gradients, segment.slots[-1], steps, updates)
+        if updates:
+            self.limit(segments)
+            for segment in segments:
+                if segment.decay:
+                    segment.values[...] -= segment.decay * learning_rate * segment.values
+                own = segment.slots[: len(spec.slot_names)]
+                self.update(learning_rate, batches // steps + 1, segment.values, segment.gradients, *own)
+        if spec.use_ema:
+            for segment in segments:
+                self.average(batches // steps, segment.values, segment.slots[len(spec.slot_names)])
+
+    def limit(self, segments: list[Segment]) -> None:
+        """Clip the gradients."""
         spec = self.spec
         if spec.global_clipnorm:
             norm = np.sqrt(sum(_squared_norm(segment.gradients) for segment in segments))
@@ -47,13 +57,28 @@ class Optimizer:
                 _limit_norm(segment.gradients, np.sqrt(_squared_norm(segment.gradients)), spec.clipnorm)
             if spec.clipvalue:
                 np.clip(segment.gradients, -spec.clipvalue, spec.clipvalue, out=segment.gradients)
-            if spec.weight_decay and segment.decay:
-                segment.values[...] -= spec.weight_decay * learning_rate * segment.values
-            self.update(learning_rate, iteration, segment.values, segment.gradients, *segment.slots)
 
-    def update(self, learning_rate: float, iteration: int, w: Array, g: Array, *slots: Array) -> None:
-        """Change the parameters `w`, and the slots, in place."""
+    def update(self, learning_rate: float, iteration: int, w: Array, g: Array, *slots: Any) -> None:
+        """Change the parameters `w`, and the slots, in place, in the update number `iteration`, counted from 1."""
         raise NotImplementedError
+
+    def average(self, iterations: int, w: Array, average: Any) -> None:
+        """average = momentum average + (1 - momentum) w, beginning with w; now and then w = average."""
+        momentum = self.spec.ema_momentum if iterations else 0.0
+        average *= momentum
+        average += (1 - momentum) * w
+        if self.spec.ema_overwrite_frequency and (iterations + 1) % self.spec.ema_overwrite_frequency == 0:
+            w[...] = average
+
+
+def _accumulate(g: Array, total: Any, steps: int, updates: bool) -> None:
+    """Add g to the sum of earlier ones; where that completes it, g becomes the mean of all."""
+    if updates:
+        g += total
+        g /= steps
+        total[...] = 0
+    else:
+        total += g
 
 
 def _squared_norm(g: Array) -> float:

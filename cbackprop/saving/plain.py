@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cbackprop.registry import from_config, to_config
+from cbackprop.saving.custom_objects import CustomObjectScope
 
 __all__ = ["deserialize_keras_object", "serialize_keras_object"]
 
@@ -26,8 +27,14 @@ def serialize_keras_object(obj: Any) -> Any:
     return to_config(obj)
 
 
-def deserialize_keras_object(config: Any) -> Any:
+def deserialize_keras_object(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """What `serialize_keras_object` made plain, restored.
+
+    Parameters
+    ----------
+    config : plain values
+    custom_objects : dict of str to class or function, optional
+        What else the config may mention.
 
     Raises
     ------
@@ -41,4 +48,5 @@ def deserialize_keras_object(config: Any) -> Any:
     >>> cb.saving.deserialize_keras_object(config)
     SGD(learning_rate=0.1)
     """
-    return from_config(config)
+    with CustomObjectScope(custom_objects):
+        return from_config(config)

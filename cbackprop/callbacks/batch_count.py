@@ -1,0 +1,38 @@
+"""Doing something every so many batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cbackprop.validation import check_integer
+
+__all__ = ["BatchCount"]
+
+
+class BatchCount:
+    """Counts batches over epochs, for callbacks with a frequency.
+
+    Parameters
+    ----------
+    frequency : "epoch" or int
+        At the end of epochs, or every so many batches.
+    name : str
+        Of the argument, for messages.
+    """
+
+    def __init__(self, frequency: Any, name: str = "save_freq") -> None:
+        if isinstance(frequency, str):
+            if frequency != "epoch":
+                raise ValueError(f"{name} must be 'epoch' or a number of batches, but got {frequency!r}.")
+            self.every = None
+        else:
+            self.every = check_integer(name, frequency, 1)
+        self.seen = 0
+
+    def add(self) -> bool:
+        """Another batch; whether the frequency is reached."""
+        self.seen += 1
+        if self.every is None or self.seen < self.every:
+            return False
+        self.seen = 0
+        return True

@@ -1,0 +1,120 @@
+"""Several callbacks called as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from cbackprop.callbacks.callback import BATCH_METHODS, Callback, Logs
+from cbackprop.callbacks.history import History
+from cbackprop.callbacks.progbar_logger import ProgbarLogger
+from cbackprop.validation import check_boolean
+
+__all__ = ["CallbackList"]
+
+
+class CallbackList(Callback):
+    """Calls every callback in turn.
+
+    Parameters
+    ----------
+    callbacks : Callback, or nested lists of them, optional
+    add_history, add_progbar : bool, default False
+        Add a `History` or a `ProgbarLogger` if there is none.
+    model : Model, optional
+    **params
+        Handed to every callback's `set_params`.
+
+    Attributes
+    ----------
+    callbacks : list of Callback
+
+    Raises
+    ------
+    TypeError
+        If `callbacks` holds anything but callbacks.
+
+    References
+    ----------
+    Arguments are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> run = cb.callbacks.CallbackList([cb.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(logs))])
+    >>> run.on_epoch_end(0, {"loss": 0.5})
+    {'loss': 0.5}
+    """
+
+    def __init__(
+        self,
+        callbacks: Any = None,
+        add_history: bool = False,
+        add_progbar: bool = False,
+        model: Any = None,
+        **params: Any,
+    ) -> None:
+        self.callbacks = list(_flatten(callbacks))
+        for name, wanted, kind in (("add_history", add_history, History), ("add_progbar", add_progbar, ProgbarLogger)):
+            present = any(isinstance(callback, kind) for callback in self.callbacks)
+            if check_boolean(name, wanted) and not present:
+                self.callbacks.append(kind())
+        self._watched = {
+            run: any(callback.watches_batches(run) for callback in self.callbacks) for run in BATCH_METHODS
+        }
+        if model is not None:
+            self.set_model(model)
+        self.set_params(params)
+
+    def watches_batches(self, run: str) -> bool:
+        """Whether any of the callbacks asks for single batches."""
+        return self._watched[run]
+
+    def set_model(self, model: Any) -> None:
+        """Hand the model to every callback."""
+        super().set_model(model)
+        for callback in self.callbacks:
+            if isinstance(callback, History):
+                model.history = callback
+            callback.set_model(model)
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Hand the run's parameters to every callback."""
+        super().set_params(params)
+        if params:
+            for callback in self.callbacks:
+                callback.set_params(params)
+
+
+def _flatten(callbacks: Any) -> Iterator[Callback]:
+    if callbacks is None:
+        return
+    if isinstance(callbacks, (list, tuple)):
+        for item in callbacks:
+            yield from _flatten(item)
+        return
+    if not isinstance(callbacks, Callback):
+        got = callbacks.__name__ if isinstance(callbacks, type) else type(callbacks).__name__
+        raise TypeError(f"callbacks must hold Callback objects, but got {got}.")
+    yield callbacks
+
+
+def _moment(name: str) -> Any:
+    def call(self: CallbackList, logs: Logs = None) -> None:
+        for callback in self.callbacks:
+            getattr(callback, name)({} if logs is None else logs)
+
+    return call
+
+
+def _numbered_moment(name: str) -> Any:
+    def call(self: CallbackList, number: int, logs: Logs = None) -> None:
+        for callback in self.callbacks:
+            getattr(callback, name)(number, {} if logs is None else logs)
+
+    return call
+
+
+for _name in [name for name in vars(Callback) if name.startswith("on_")]:
+    _make = _numbered_moment if "batch" in _name or "epoch" in _name else _moment
+    setattr(CallbackList, _name, _make(_name))

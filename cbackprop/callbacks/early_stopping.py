@@ -1,0 +1,115 @@
+"""Stopping when a number has not become better for some time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from cbackprop.callbacks.callback import Logs
+from cbackprop.callbacks.monitor_callback import MonitorCallback
+from cbackprop.validation import check_boolean, check_integer, check_number
+
+__all__ = ["EarlyStopping"]
+
+
+class EarlyStopping(MonitorCallback):
+    """Stop training when the watched number has not become better for `patience` epochs.
+
+    Parameters
+    ----------
+    monitor : str, default "val_loss"
+    min_delta : float, default 0
+        A change by less than this is no improvement.
+    patience : int, default 0
+        Epochs without an improvement after which training stops.
+    verbose : {0, 1}, default 0
+        1 tells of the stop.
+    mode : {"auto", "min", "max"}, default "auto"
+    baseline : float, optional
+        Only improvements beyond this value count against the patience.
+    restore_best_weights : bool, default False
+        In the end, go back to the weights of the best epoch, however training ended.
+    start_from_epoch : int, default 0
+        Epochs before this one, counted from 0, are not looked at.
+
+    Attributes
+    ----------
+    best, best_epoch, wait, stopped_epoch
+        The best value, its epoch, the epochs since then, and the epoch of the stop (0 if there was none).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong.
+
+    References
+    ----------
+    Arguments and decisions are those of Keras 3. Prechelt, "Early stopping - but when?", in Neural Networks: Tricks
+    of the Trade, 1998.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> model = cb.Sequential([cb.Input((1,)), cb.layers.Dense(1)])
+    >>> model.compile(cb.optimizers.SGD(0.0), "mse")
+    >>> stop = cb.callbacks.EarlyStopping(monitor="loss", patience=3)
+    >>> len(model.fit([[0.0]], [[1.0]], epochs=10, callbacks=[stop], verbose=0).epoch)
+    4
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta=min_delta)
+        self.patience = check_integer("patience", patience, 0)
+        self.verbose = verbose
+        self.baseline = None if baseline is None else check_number("baseline", baseline)
+        self.restore_best_weights = check_boolean("restore_best_weights", restore_best_weights)
+        self.start_from_epoch = check_integer("start_from_epoch", start_from_epoch, 0)
+        self._start()
+
+    def _start(self) -> None:
+        self.wait = self.stopped_epoch = self.best_epoch = 0
+        self.best = None
+        self.best_weights: list[NDArray[Any]] | None = None
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Forget an earlier run."""
+        self._start()
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Look at the epoch's value."""
+        self.find_direction()
+        current = self.monitored(logs, "EarlyStopping")
+        if current is None or epoch < self.start_from_epoch:
+            return
+        if self.restore_best_weights and self.best_weights is None:
+            self.best_weights, self.best_epoch = self.model.get_weights(), epoch
+        self.wait += 1
+        if self.is_improvement(current, self.best):
+            self.best, self.best_epoch = current, epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+            if self.baseline is None or self.is_improvement(current, self.baseline):
+                self.wait = 0
+        elif self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Go back to the best weights, if that is wanted."""
+        if self.stopped_epoch and self.verbose:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping", flush=True)
+        if self.best_weights is not None:
+            if self.verbose:
+                print(f"Restoring the weights of epoch {self.best_epoch + 1}, the best one.", flush=True)
+            self.model.set_weights(self.best_weights)

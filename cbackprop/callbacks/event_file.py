@@ -1,0 +1,114 @@
+"""Files of events that TensorBoard reads.
+
+A file is a sequence of TFRecords (length, checksum, content, checksum), each with one protocol buffer ``Event``.
+Only scalars and histograms are needed here: a few lines instead of a dependency on TensorBoard and protobuf.
+
+References
+----------
+``tensorflow/core/util/event.proto``, ``tensorflow/core/framework/summary.proto``, and the page "TFRecord and
+tf.train.Example" of TensorFlow's guide. Wire format: protobuf.dev, "Encoding".
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+from itertools import count
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["EventFile"]
+
+_numbers = count()
+
+
+class EventFile:
+    """A new file of events in a folder, which is made if need be.
+
+    Parameters
+    ----------
+    folder : str
+    """
+
+    def __init__(self, folder: str) -> None:
+        os.makedirs(folder, exist_ok=True)
+        name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}.v2"
+        self._file = open(os.path.join(folder, name), "wb")  # noqa: SIM115
+        self._write(_text(3, b"brain.Event:2"), 0)
+
+    def scalar(self, tag: str, value: float, step: int) -> None:
+        """Write one number."""
+        self._summary(_text(1, tag.encode()) + _key(2, 5) + struct.pack("<f", float(np.float32(value))), step)
+
+    def histogram(self, tag: str, values: NDArray[Any], step: int) -> None:
+        """Write how values are distributed, in 30 bins of equal width; values must be finite."""
+        flat = values.astype(np.float64).ravel()
+        counts, edges = np.histogram(flat, 30)
+        content = b"".join(
+            _double(number, value)
+            for number, value in enumerate([flat.min(), flat.max(), flat.size, flat.sum(), (flat**2).sum()], 1)
+        )
+        content += _text(6, edges[1:].astype("<f8").tobytes()) + _text(7, counts.astype("<f8").tobytes())
+        self._summary(_text(1, tag.encode()) + _text(5, content), step)
+
+    def _summary(self, value: bytes, step: int) -> None:
+        self._write(_text(5, _text(1, value)), step)
+
+    def _write(self, content: bytes, step: int) -> None:
+        event = _double(1, time.time()) + _key(2, 0) + _varint(step) + content
+        length = struct.pack("<Q", len(event))
+        self._file.write(length + _checksum(length) + event + _checksum(event))
+
+    def flush(self) -> None:
+        """Let readers see everything written so far."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Write everything and close the file."""
+        self._file.close()
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _key(field: int, kind: int) -> bytes:
+    return _varint(field << 3 | kind)
+
+
+def _text(field: int, content: bytes) -> bytes:
+    return _key(field, 2) + _varint(len(content)) + content
+
+
+def _double(field: int, value: float) -> bytes:
+    return _key(field, 1) + struct.pack("<d", value)
+
+
+def _table() -> list[int]:
+    """CRC-32C (Castagnoli), a byte at a time."""
+    table = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
+        table.append(byte)
+    return table
+
+
+_TABLE = _table()
+
+
+def _checksum(content: bytes) -> bytes:
+    crc = 0xFFFFFFFF
+    for byte in content:
+        crc = crc >> 8 ^ _TABLE[(crc ^ byte) & 255]
+    crc ^= 0xFFFFFFFF
+    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)

@@ -1,0 +1,63 @@
+"""Callbacks made of functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cbackprop.callbacks.callback import Callback
+
+__all__ = ["LambdaCallback"]
+
+
+class LambdaCallback(Callback):
+    """A callback made of functions.
+
+    Parameters
+    ----------
+    on_epoch_begin, on_epoch_end : callable (epoch, logs), optional
+    on_train_begin, on_train_end : callable (logs), optional
+    on_train_batch_begin, on_train_batch_end : callable (batch, logs), optional
+    **kwargs : callable
+        Any other method of `Callback`.
+
+    Raises
+    ------
+    TypeError
+        For the name of no method, or something that cannot be called.
+
+    References
+    ----------
+    Arguments are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> callback = cb.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch))
+    """
+
+    def __init__(
+        self,
+        on_epoch_begin: Any = None,
+        on_epoch_end: Any = None,
+        on_train_begin: Any = None,
+        on_train_end: Any = None,
+        on_train_batch_begin: Any = None,
+        on_train_batch_end: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        given = {
+            "on_epoch_begin": on_epoch_begin,
+            "on_epoch_end": on_epoch_end,
+            "on_train_begin": on_train_begin,
+            "on_train_end": on_train_end,
+            "on_train_batch_begin": on_train_batch_begin,
+            "on_train_batch_end": on_train_batch_end,
+            **kwargs,
+        }
+        for name, function in given.items():
+            if not name.startswith("on_") or not hasattr(Callback, name):
+                raise TypeError(f"Callback has no method {name!r}.")
+            if function is not None and not callable(function):
+                raise TypeError(f"{name} must be callable, but got {function!r}.")
+            if function is not None:
+                setattr(self, name, function)

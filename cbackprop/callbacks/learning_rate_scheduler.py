@@ -1,0 +1,77 @@
+"""A learning rate for each epoch."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+from cbackprop.callbacks.callback import Callback, Logs
+from cbackprop.validation import check_number
+
+__all__ = ["LearningRateScheduler"]
+
+
+class LearningRateScheduler(Callback):
+    """Set the learning rate before every epoch.
+
+    Parameters
+    ----------
+    schedule : callable (epoch, learning_rate) -> float
+        With the epoch, counted from 0, and the learning rate so far; one that takes only the epoch will do.
+    verbose : {0, 1}, default 0
+        1 tells of each setting.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `schedule` cannot be called, or, in `fit`, returns no learning rate.
+
+    Notes
+    -----
+    The learning rate joins the logs as ``learning_rate``.
+
+    References
+    ----------
+    Arguments are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> model = cb.Sequential([cb.Input((1,)), cb.layers.Dense(1)])
+    >>> model.compile(cb.optimizers.SGD(0.5), "mse")
+    >>> halved = cb.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2 if epoch else rate)
+    >>> model.fit([[0.0]], [[1.0]], epochs=3, callbacks=[halved], verbose=0).history["learning_rate"]
+    [0.5, 0.25, 0.125]
+    """
+
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
+        if not callable(schedule):
+            raise TypeError(f"schedule must be callable, but got {schedule!r}.")
+        self.schedule = schedule
+        self.verbose = verbose
+        self._takes_rate = _takes_two(schedule)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Set the epoch's learning rate."""
+        optimizer = self.model.optimizer
+        arguments = (epoch, float(optimizer.learning_rate)) if self._takes_rate else (epoch,)
+        rate = check_number("what schedule returns", self.schedule(*arguments), 0)
+        optimizer.learning_rate = rate
+        if self.verbose:
+            print(f"\nEpoch {epoch + 1}: learning rate set to {rate}.", flush=True)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Record the epoch's learning rate."""
+        if logs is not None:
+            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+
+
+def _takes_two(function: Callable[..., float]) -> bool:
+    """Whether a function can be called with two arguments. Trying it would hide its own errors."""
+    try:
+        inspect.signature(function).bind(0, 0.0)
+    except TypeError:
+        return False
+    except ValueError:  # built-in functions may have no signature
+        return True
+    return True

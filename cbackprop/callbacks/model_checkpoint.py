@@ -1,0 +1,141 @@
+"""Saving the model while it is trained."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from cbackprop.callbacks.batch_count import BatchCount
+from cbackprop.callbacks.callback import Logs
+from cbackprop.callbacks.monitor_callback import MonitorCallback, describe
+from cbackprop.validation import check_boolean
+
+__all__ = ["ModelCheckpoint"]
+
+
+class ModelCheckpoint(MonitorCallback):
+    """Save the model, or its weights, every epoch or every so many batches.
+
+    Parameters
+    ----------
+    filepath : str or path
+        May hold ``{epoch}`` (counted from 1), ``{batch}`` (counted from 1, with a number for `save_freq`) and names
+        of the logs, with formats: ``"{epoch:02d}-{val_loss:.2f}.keras"``. Any suffix will do.
+    monitor : str, default "val_loss"
+    verbose : {0, 1}, default 0
+    save_best_only : bool, default False
+        Only save when the watched number is better than ever.
+    save_weights_only : bool, default False
+        `Model.save_weights` instead of `Model.save`.
+    mode : {"auto", "min", "max"}, default "auto"
+    save_freq : "epoch" or int, default "epoch"
+        A number of batches makes training stop at every batch, which slows it down.
+    initial_value_threshold : float, optional
+        With `save_best_only`, what the first value must be better than.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong.
+    KeyError
+        In `fit`, if `filepath` holds a name that is not in the logs.
+    OSError
+        In `fit`, if the file cannot be written.
+
+    Notes
+    -----
+    A file is replaced in one go, after the new one is safely on the disk.
+
+    References
+    ----------
+    Arguments and decisions are those of Keras 3.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import cbackprop as cb
+    >>> model = cb.Sequential([cb.Input((1,)), cb.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save = cb.callbacks.ModelCheckpoint(os.path.join(folder, "{epoch:02d}.keras"))
+    ...     _ = model.fit([[0.0]], [[1.0]], epochs=2, callbacks=[save], verbose=0)
+    ...     print(sorted(os.listdir(folder)))
+    ['01.keras', '02.keras']
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__(monitor, mode, initial_value_threshold)
+        self.filepath = os.fspath(filepath)
+        self.verbose = verbose
+        self.save_best_only = check_boolean("save_best_only", save_best_only)
+        self.save_weights_only = check_boolean("save_weights_only", save_weights_only)
+        self.save_freq = save_freq
+        self._count = BatchCount(save_freq)
+        self._epoch = 0
+
+    def watches_batches(self, run: str) -> bool:
+        """Only with a number for `save_freq`, or in a subclass that overrides more."""
+        own = type(self).on_train_batch_end is ModelCheckpoint.on_train_batch_end and run == "train"
+        return self._count.every is not None if own else super().watches_batches(run)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Remember the epoch for file names."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Save, if it is time."""
+        if self._count.add():
+            self._save(self._epoch, logs or {}, {"batch": batch + 1})
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Save, if it is time."""
+        if self._count.every is None:
+            self._save(epoch, logs or {}, {})
+
+    def _save(self, epoch: int, logs: dict[str, Any], names: dict[str, int]) -> None:
+        path = self._path({"epoch": epoch + 1} | names | logs)
+        if self.save_best_only and not self._is_best(epoch, logs):
+            return
+        folder = os.path.dirname(path)
+        if folder:
+            os.makedirs(folder, exist_ok=True)
+        if self.save_weights_only:
+            self.model.save_weights(path, overwrite=True)
+        else:
+            self.model.save(path, overwrite=True)
+        if self.verbose:
+            print(f"\nEpoch {epoch + 1}: saved to {path}", flush=True)
+
+    def _is_best(self, epoch: int, logs: dict[str, Any]) -> bool:
+        """Whether the watched number is better than ever; a missing one cannot keep the model from being saved."""
+        self.find_direction()
+        current = self.monitored(logs, "ModelCheckpoint with save_best_only")
+        if current is None:
+            return True
+        better = self.is_improvement(current, self.best)
+        if self.verbose:
+            change = (
+                f"improved from {describe(self.best)} to" if better else f"is not better than {describe(self.best)}:"
+            )
+            print(f"\nEpoch {epoch + 1}: {self.monitor} {change} {describe(current)}", flush=True)
+        if better:
+            self.best = current
+        return better
+
+    def _path(self, names: dict[str, Any]) -> str:
+        try:
+            return self.filepath.format(**names)
+        except KeyError as error:
+            raise KeyError(
+                f"filepath {self.filepath!r} holds {error.args[0]!r}, but there are only {', '.join(names)}."
+            ) from None

@@ -1,0 +1,99 @@
+"""The base of callbacks that watch one number of the logs."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+from cbackprop.callbacks.callback import Callback
+from cbackprop.validation import check_number
+
+__all__ = ["MonitorCallback"]
+
+
+class MonitorCallback(Callback):
+    """Base of callbacks that watch one number of the logs, and know whether it has become better.
+
+    Parameters
+    ----------
+    monitor : str, default "val_loss"
+        Name in the logs.
+    mode : {"auto", "min", "max"}, default "auto"
+        Whether less or more is better; "auto" knows it of the loss, and of the metrics of `compile`.
+    baseline : float, optional
+        What the first value is compared with.
+    min_delta : float, default 0
+        A change by less than this is no improvement.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong.
+
+    References
+    ----------
+    Arguments are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.callbacks.EarlyStopping("loss", mode="min").is_improvement(0.5, 0.6)
+    True
+    """
+
+    def __init__(
+        self, monitor: str = "val_loss", mode: str = "auto", baseline: float | None = None, min_delta: float = 0
+    ) -> None:
+        if not isinstance(monitor, str):
+            raise TypeError(f"monitor must be a name in the logs, but got {monitor!r}.")
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(f"mode must be 'auto', 'min' or 'max', but got {mode!r}.")
+        self.monitor = monitor
+        self.mode = mode
+        self.best: float | None = None if baseline is None else check_number("baseline", baseline)
+        self.min_delta = abs(check_number("min_delta", min_delta))
+        self.wants_more = {"min": False, "max": True}.get(mode)
+
+    def find_direction(self) -> None:
+        """Find out whether less or more is better, once the model's metrics are known.
+
+        Raises
+        ------
+        ValueError
+            If the name says nothing.
+        """
+        name = self.monitor.removeprefix("val_")
+        if self.wants_more is None and (name == "loss" or name.endswith("_loss")):
+            self.wants_more = False
+        if self.wants_more is None:
+            self.wants_more = self.model.metric_directions().get(name)
+        if self.wants_more is None:
+            raise ValueError(
+                f"{type(self).__name__} cannot tell whether more or less of {self.monitor!r} is better. "
+                "Give it mode='max' or mode='min'."
+            )
+
+    def is_improvement(self, value: float, reference: float | None) -> bool:
+        """Whether `value` is better than `reference` by more than `min_delta`; NaN never is."""
+        if reference is None:
+            return True
+        if self.wants_more:
+            return value - self.min_delta > reference
+        return value + self.min_delta < reference
+
+    def monitored(self, logs: dict[str, Any] | None, purpose: str) -> float | None:
+        """The watched number, or a warning that it is not there."""
+        value = (logs or {}).get(self.monitor)
+        if value is None:
+            warnings.warn(
+                f"{purpose} looks at {self.monitor!r}, which is not in the logs: {', '.join(logs or {}) or 'none'}.",
+                stacklevel=2,
+            )
+            return None
+        return float(value)
+
+
+def describe(value: float | None) -> str:
+    """A watched number in a message."""
+    return "None" if value is None else "nan" if math.isnan(value) else f"{value:.5f}"

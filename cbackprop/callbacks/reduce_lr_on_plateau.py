@@ -1,0 +1,112 @@
+"""Smaller steps when a number no longer becomes better."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cbackprop.callbacks.callback import Logs
+from cbackprop.callbacks.monitor_callback import MonitorCallback
+from cbackprop.validation import check_integer, check_number
+
+__all__ = ["ReduceLROnPlateau"]
+
+
+class ReduceLROnPlateau(MonitorCallback):
+    """Multiply the learning rate by `factor` when the watched number has not become better for `patience` epochs.
+
+    Parameters
+    ----------
+    monitor : str, default "val_loss"
+    factor : float, default 0.1
+        Positive and below 1.
+    patience : int, default 10
+    verbose : {0, 1}, default 0
+        1 tells of each change.
+    mode : {"auto", "min", "max"}, default "auto"
+    min_delta : float, default 1e-4
+        A change by less than this is no improvement.
+    cooldown : int, default 0
+        Epochs after a change before patience is counted again.
+    min_lr : float, default 0
+        The learning rate never becomes smaller.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong, or, in `fit`, if the learning rate is a schedule.
+
+    Notes
+    -----
+    The learning rate joins the logs as ``learning_rate``.
+
+    References
+    ----------
+    Arguments and decisions are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> model = cb.Sequential([cb.Input((1,)), cb.layers.Dense(1)])
+    >>> model.compile(cb.optimizers.SGD(0.5), "mse")
+    >>> slower = cb.callbacks.ReduceLROnPlateau(monitor="loss", factor=0.5, patience=1, min_delta=1e9)
+    >>> model.fit([[0.0]], [[1.0]], epochs=3, callbacks=[slower], verbose=0).history["learning_rate"]
+    [0.5, 0.5, 0.25]
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta=min_delta)
+        self.factor = check_number("factor", factor, 0, 1, open_minimum=True, open_maximum=True)
+        self.patience = check_integer("patience", patience, 0)
+        self.verbose = verbose
+        self.cooldown = check_integer("cooldown", cooldown, 0)
+        self.min_lr = check_number("min_lr", min_lr, 0)
+        self.wait = self.cooldown_counter = 0
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Forget an earlier run."""
+        self.best = None
+        self.wait = self.cooldown_counter = 0
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Look at the epoch's value."""
+        self.find_direction()
+        logs = {} if logs is None else logs
+        optimizer = self.model.optimizer
+        logs["learning_rate"] = float(optimizer.learning_rate)
+        current = self.monitored(logs, "ReduceLROnPlateau")
+        if current is None:
+            return
+        if self.in_cooldown():
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self.is_improvement(current, self.best):
+            self.best = current
+            self.wait = 0
+        elif not self.in_cooldown():
+            self.wait += 1
+            if self.wait >= self.patience and self._reduce(optimizer, epoch):
+                self.cooldown_counter = self.cooldown
+                self.wait = 0
+
+    def _reduce(self, optimizer: Any, epoch: int) -> bool:
+        old = float(optimizer.learning_rate)
+        if old <= self.min_lr:
+            return False
+        optimizer.learning_rate = max(old * self.factor, self.min_lr)
+        if self.verbose:
+            print(f"\nEpoch {epoch + 1}: learning rate reduced to {optimizer.learning_rate}.", flush=True)
+        return True
+
+    def in_cooldown(self) -> bool:
+        """Whether a change was so recent that patience is not counted."""
+        return self.cooldown_counter > 0

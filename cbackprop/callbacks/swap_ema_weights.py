@@ -1,0 +1,94 @@
+"""Evaluating with the moving averages of the weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from cbackprop.callbacks.callback import Callback, Logs
+from cbackprop.validation import check_boolean
+
+__all__ = ["SwapEMAWeights"]
+
+
+class SwapEMAWeights(Callback):
+    """Put the moving averages of the weights in their place during evaluations and predictions.
+
+    The optimizer must keep them: ``use_ema=True``.
+
+    Parameters
+    ----------
+    swap_on_epoch : bool, default False
+        Also from the end of each epoch to the beginning of the next, for callbacks that come later in the list, such
+        as `ModelCheckpoint`.
+
+    Raises
+    ------
+    TypeError
+        If `swap_on_epoch` is no bool.
+    ValueError
+        In a run, if the optimizer keeps no averages.
+
+    References
+    ----------
+    Arguments are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> model = cb.Sequential([cb.Input((1,)), cb.layers.Dense(1)])
+    >>> model.compile(cb.optimizers.SGD(0.1, use_ema=True), "mse")
+    >>> x, y = [[0.0], [1.0]], [[1.0], [3.0]]
+    >>> history = model.fit(x, y, validation_data=(x, y), callbacks=[cb.callbacks.SwapEMAWeights()], verbose=0)
+    """
+
+    def __init__(self, swap_on_epoch: bool = False) -> None:
+        self.swap_on_epoch = check_boolean("swap_on_epoch", swap_on_epoch)
+        self._own: dict[Any, NDArray[Any]] | None = None
+
+    def _put_averages(self) -> None:
+        """The averages stay where they are too: in the end, `fit` copies them from there."""
+        optimizer = self.model.optimizer
+        if optimizer is None or not optimizer.use_ema:
+            raise ValueError("SwapEMAWeights needs an optimizer with use_ema=True.")
+        if self._own is None:
+            mine = set(self.model.variables)
+            averages = {key: average for key, average in optimizer.averages.items() if key in mine}
+            self._own = {variable: variable.value for variable in averages}
+            for variable, average in averages.items():
+                variable.array[...] = average
+
+    def _put_own(self) -> None:
+        for variable, value in (self._own or {}).items():
+            variable.array[...] = value
+        self._own = None
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Train on the weights themselves."""
+        self._put_own()
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Show the averages to later callbacks, if that is wanted."""
+        if self.swap_on_epoch:
+            self._put_averages()
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """The averages have become the weights."""
+        self._own = None
+
+    def on_test_begin(self, logs: Logs = None) -> None:
+        """Evaluate the averages."""
+        self._put_averages()
+
+    def on_test_end(self, logs: Logs = None) -> None:
+        """Back to the weights themselves."""
+        self._put_own()
+
+    def on_predict_begin(self, logs: Logs = None) -> None:
+        """Predict with the averages."""
+        self._put_averages()
+
+    def on_predict_end(self, logs: Logs = None) -> None:
+        """Back to the weights themselves."""
+        self._put_own()

@@ -1,0 +1,156 @@
+"""Logs for TensorBoard."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from cbackprop.callbacks.callback import Callback, Logs
+from cbackprop.callbacks.event_file import EventFile
+from cbackprop.validation import check_boolean, check_integer
+
+__all__ = ["TensorBoard"]
+
+
+class TensorBoard(Callback):
+    """Write logs and histograms of the weights for TensorBoard.
+
+    Parameters
+    ----------
+    log_dir : str or path, default "logs"
+        Gets folders ``train`` and ``validation``.
+    histogram_freq : int, default 0
+        Histograms of all weights every so many epochs; 0 for none.
+    write_graph : bool, default True
+        Taken for the sake of scripts written for Keras; no graph is written.
+    write_images : bool, default False
+        Not supported.
+    write_steps_per_second : bool, default False
+        Also the number of training steps a second, in each epoch.
+    update_freq : "epoch", "batch" or int, default "epoch"
+        Also the means so far, after every so many batches. This makes training stop at every batch, which slows it
+        down.
+    profile_batch, embeddings_freq : int, default 0
+        Not supported.
+    embeddings_metadata : optional
+        Not supported.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong or not supported.
+    OSError
+        In a run, if a file cannot be written.
+
+    References
+    ----------
+    Arguments and names of the curves are those of Keras 3.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import cbackprop as cb
+    >>> model = cb.Sequential([cb.Input((1,)), cb.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = model.fit([[0.0]], [[1.0]], callbacks=[cb.callbacks.TensorBoard(folder)], verbose=0)
+    ...     print(os.listdir(folder))
+    ['train']
+    """
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str] = "logs",
+        histogram_freq: int = 0,
+        write_graph: bool = True,
+        write_images: bool = False,
+        write_steps_per_second: bool = False,
+        update_freq: str | int = "epoch",
+        profile_batch: Any = 0,
+        embeddings_freq: int = 0,
+        embeddings_metadata: Any = None,
+    ) -> None:
+        self.log_dir = os.fspath(log_dir)
+        self.histogram_freq = check_integer("histogram_freq", histogram_freq, 0)
+        self.write_graph = check_boolean("write_graph", write_graph)
+        self.write_steps_per_second = check_boolean("write_steps_per_second", write_steps_per_second)
+        for name, value in (
+            ("write_images", write_images),
+            ("profile_batch", profile_batch),
+            ("embeddings_freq", embeddings_freq),
+            ("embeddings_metadata", embeddings_metadata),
+        ):
+            if value:
+                raise ValueError(f"{name} is not supported, but got {value!r}.")
+        if isinstance(update_freq, str) and update_freq not in ("epoch", "batch"):
+            raise ValueError(f"update_freq must be 'epoch', 'batch' or a number of batches, but got {update_freq!r}.")
+        self.update_freq = update_freq
+        self._every = {"epoch": 0, "batch": 1}.get(update_freq) if isinstance(update_freq, str) else None
+        if self._every is None:
+            self._every = check_integer("update_freq", update_freq, 1)
+        self._files: dict[str, EventFile] = {}
+        self._batch = self._iterations = 0
+        self._started = 0.0
+
+    def watches_batches(self, run: str) -> bool:
+        """Only with an `update_freq` in batches, or in a subclass that overrides more."""
+        own = type(self).on_train_batch_end is TensorBoard.on_train_batch_end and run == "train"
+        return bool(self._every) if own else super().watches_batches(run)
+
+    def _into(self, folder: str) -> EventFile:
+        if folder not in self._files:
+            self._files[folder] = EventFile(os.path.join(self.log_dir, folder))
+        return self._files[folder]
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Begin new files."""
+        self._close()
+        self._batch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Look at the clock."""
+        self._iterations = self.model.optimizer.iterations
+        self._started = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Write the means so far, if it is time."""
+        if self._every and self._batch % self._every == 0:
+            for name, value in (logs or {}).items():
+                self._into("train").scalar(f"batch_{name}", value, self._batch)
+        self._batch += 1
+
+    def on_test_end(self, logs: Logs = None) -> None:
+        """Write what the evaluation found, over the number of training steps."""
+        optimizer = self.model.optimizer
+        for name, value in (logs or {}).items():
+            self._into("validation").scalar(f"evaluation_{name}_vs_iterations", value, optimizer.iterations)
+        for file in self._files.values():
+            file.flush()
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Write the epoch's logs, and histograms if it is time."""
+        train = {name: value for name, value in (logs or {}).items() if not name.startswith("val_")}
+        train["learning_rate"] = float(self.model.optimizer.learning_rate)
+        if self.write_steps_per_second:
+            steps = self.model.optimizer.iterations - self._iterations
+            train["steps_per_second"] = steps / max(time.perf_counter() - self._started, 1e-9)
+        for name, value in train.items():
+            self._into("train").scalar(f"epoch_{name}", value, epoch)
+        for name, value in (logs or {}).items():
+            if name.startswith("val_"):
+                self._into("validation").scalar(f"epoch_{name.removeprefix('val_')}", value, epoch)
+        if self.histogram_freq and epoch % self.histogram_freq == 0:
+            for variable in self.model.variables:
+                self._into("train").histogram(f"{variable.path}/histogram", variable.array, epoch)
+        for file in self._files.values():
+            file.flush()
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Close the files."""
+        self._close()
+
+    def _close(self) -> None:
+        for file in self._files.values():
+            file.close()
+        self._files = {}

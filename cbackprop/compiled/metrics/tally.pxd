@@ -1,0 +1,27 @@
+"""The base of compiled metrics that see a batch as a whole. Other packages may `cimport` it to add their own."""
+
+from cython cimport floating
+
+from cbackprop.compiled.engine.failure cimport Failure
+
+
+cdef class Tally:
+    cdef bint is_double
+    cdef readonly bint index_targets    # y_true is (rows,) int64, one class a row; else like y_pred
+    cdef readonly bint weighted         # whether weights of samples count
+    cdef readonly bint in_python        # it may fail, and leaves its exception in `failure`
+    cdef Failure* failure
+    cdef readonly Py_ssize_t width      # elements of a row
+    cdef double[::1] memory             # the sums: kept alive here
+    cdef double* sums
+
+    cdef void update(
+        self,
+        Py_ssize_t rows,
+        const void* y_true,             # (rows, width) IN, or (rows,) int64
+        const void* y_pred,             # (rows, width) IN
+        const double* weights,          # (rows,) IN, or with `each` (rows, width); NULL: all 1
+        bint each,
+    ) noexcept nogil
+    cdef set_size(self, Py_ssize_t size)
+    cdef _add(self, floating[:, ::1] y_pred, const void* y_true, const double[::1] weights)

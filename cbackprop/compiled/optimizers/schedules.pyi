@@ -1,0 +1,9 @@
+from collections.abc import Callable
+from typing import Any
+
+class Schedule:
+    def __init__(self, spec: Any) -> None: ...
+    def at(self, step: int) -> float: ...
+
+class PythonSchedule(Schedule):
+    def __init__(self, function: Callable[[int], float]) -> None: ...

@@ -1,0 +1,73 @@
+"""Samples of which only the numbers that are not 0 are stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SparseRows", "dense_rows"]
+
+
+class SparseRows:
+    """Rows of a sparse matrix, as in SciPy's CSR format.
+
+    Parameters
+    ----------
+    starts : ndarray of int64, (rows + 1,)
+        Where in `columns` and `values` each row begins; the last one is where the last row ends.
+    columns : ndarray of int32
+        Ascending in each row.
+    values : ndarray of float
+    width : int
+        Number of columns.
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not fit each other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cbackprop.engine.sparse import SparseRows
+    >>> rows = SparseRows(np.array([0, 1, 3]), np.array([2, 0, 1], np.int32), np.array([5.0, 6.0, 7.0]), 3)
+    >>> rows.dense(slice(None), np.float64)
+    array([[0., 0., 5.],
+           [6., 7., 0.]])
+    """
+
+    def __init__(self, starts: NDArray[Any], columns: NDArray[Any], values: NDArray[Any], width: int) -> None:
+        self.starts = np.ascontiguousarray(starts, np.int64)
+        self.columns = np.ascontiguousarray(columns, np.int32)
+        self.values = np.ascontiguousarray(values)
+        self.shape = (len(self.starts) - 1, width)
+        ends = self.starts[[0, -1]] if len(self.starts) else (-1, -1)
+        if not (0 <= ends[0] <= ends[1] <= len(self.columns) == len(self.values)) or (np.diff(self.starts) < 0).any():
+            raise ValueError("The index arrays of a sparse matrix do not fit each other.")
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> SparseRows:
+        """Rows that follow each other, without copying what is stored."""
+        begin, end, _ = rows.indices(len(self))
+        return SparseRows(self.starts[begin : max(begin, end) + 1], self.columns, self.values, self.shape[1])
+
+    def dense(self, rows: Any, dtype: Any) -> NDArray[Any]:
+        """Some rows, a slice or numbers of them, with all their zeros."""
+        numbers = np.arange(len(self))[rows]
+        result = np.zeros((len(numbers), self.shape[1]), dtype)
+        for out, row in zip(result, numbers, strict=True):
+            stored = slice(self.starts[row], self.starts[row + 1])
+            np.add.at(out, self.columns[stored], self.values[stored])
+        return result
+
+
+def dense_rows(array: NDArray[Any] | SparseRows, rows: Any, dtype: Any) -> NDArray[Any]:
+    """Some rows of an array of data, however it is stored, as numbers of `dtype`."""
+    if isinstance(array, SparseRows):
+        return array.dense(rows, dtype)
+    with np.errstate(over="ignore"):  # a number beyond the type's is found where inputs are checked
+        return np.asarray(array[rows], dtype)

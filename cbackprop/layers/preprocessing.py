@@ -1,0 +1,393 @@
+"""Layers that prepare data: scaling it, and turning numbers of classes into indicators."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cbackprop.layers.layer import Layer, registry
+from cbackprop.registry import to_config
+from cbackprop.tensor import Shape
+from cbackprop.validation import check_boolean, check_integer
+from cbackprop.variable import Variable
+
+__all__ = ["CategoryEncoding", "Normalization", "Rescaling"]
+
+
+def check_constant(name: str, value: Any) -> Any:
+    """`value` as a finite float, or an array of them as it was given.
+
+    Raises
+    ------
+    TypeError
+        If it is no real number or array of them.
+    ValueError
+        If one is not finite.
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        array = np.asarray(None)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{name} must be a number or an array of numbers, but got {value!r}.")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, but got {value!r}.")
+    return float(array) if array.ndim == 0 else value
+
+
+@registry.register()
+class Rescaling(Layer):
+    """Multiply and shift: ``output = input * scale + offset``.
+
+    Parameters
+    ----------
+    scale : float, or array_like of float
+        Arrays are broadcast against the samples.
+    offset : float, or array_like of float, default 0.0
+    **kwargs
+        See `Layer`.
+
+    Notes
+    -----
+    Input of any shape, output of the same shape; ``dL/dinput = scale * dL/doutput``.
+
+    Raises
+    ------
+    TypeError
+        If `scale` or `offset` holds anything but numbers.
+    ValueError
+        If a number is not finite, or an array does not fit the input.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.layers.Rescaling(1 / 128, offset=-1.0)([[0.0, 128.0, 256.0]])
+    array([[-1.,  0.,  1.]], dtype=float32)
+    """
+
+    implementation = "preprocessing.Rescaling"
+    reads_output = False
+    overwrites_input = True
+
+    def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scale = check_constant("scale", scale)
+        self.offset = check_constant("offset", offset)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The input's shape."""
+        for name in ("scale", "offset"):
+            self.constant(name, input_shape[1:])
+        return input_shape
+
+    def constant(self, name: str, sample_shape: Sequence[Any]) -> NDArray[np.float64]:
+        """One of the two, broadcast to the shape of a sample.
+
+        Raises
+        ------
+        ValueError
+            If it does not fit.
+        """
+        value = np.asarray(getattr(self, name), np.float64)
+        try:
+            return np.broadcast_to(value, tuple(sample_shape))
+        except ValueError:
+            raise ValueError(
+                f"Rescaling {self.name!r} has {name} of shape {value.shape}, which does not fit samples of shape "
+                f"{tuple(sample_shape)}."
+            ) from None
+
+
+@registry.register()
+class Normalization(Layer):
+    """Shift and scale to mean 0 and variance 1: ``output = (input - mean) / max(sqrt(variance), 1e-7)``.
+
+    Parameters
+    ----------
+    axis : int, tuple of int, or None, default -1
+        The axes along which each place has a mean and variance of its own; ``None``: one for all.
+    mean, variance : float or array_like of float, optional
+        Both or none. Without them `adapt` finds them, and they are weights that no optimizer changes.
+    invert : bool, default False
+        Undo it: ``output = input * max(sqrt(variance), 1e-7) + mean``.
+    **kwargs
+        See `Layer`.
+
+    Notes
+    -----
+    Input of any shape, output of the same shape; ``dL/dinput`` is ``dL/doutput`` with the same factor.
+    The weights, without `mean` and `variance`, are mean, variance and, as in Keras, a count that nobody reads.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong type.
+    ValueError
+        If only one of `mean` and `variance` is given, their shapes differ or do not fit, a variance is negative, or
+        `axis` is no axis of the samples.
+
+    References
+    ----------
+    Arguments, defaults and numbers are those of Keras 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cbackprop as cb
+    >>> layer = cb.layers.Normalization()
+    >>> data = np.array([[0.0, 10.0], [2.0, 30.0]])
+    >>> layer.adapt(data)
+    >>> layer(data)
+    array([[-1., -1.],
+           [ 1.,  1.]], dtype=float32)
+    >>> cb.layers.Normalization(mean=3.0, variance=4.0)([[5.0]])
+    array([[1.]], dtype=float32)
+    """
+
+    implementation = "preprocessing.Normalization"
+    reads_output = False
+    overwrites_input = True
+
+    def __init__(
+        self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        axes = () if axis is None else axis if isinstance(axis, (list, tuple)) else (axis,)
+        self.axis = tuple(check_integer("axis", item) for item in axes)
+        if (mean is None) != (variance is None):
+            raise ValueError("Normalization takes both mean and variance, or none of them.")
+        self.input_mean: Any = mean
+        self.input_variance: Any = variance
+        if mean is not None:
+            self.input_mean, self.input_variance = check_constant("mean", mean), check_constant("variance", variance)
+        if np.shape(self.input_mean) != np.shape(self.input_variance):
+            raise ValueError(
+                f"mean and variance must have the same shape, but got {np.shape(mean)} and {np.shape(variance)}."
+            )
+        if np.ndim(self.input_mean) > len(self.axis):
+            raise ValueError(f"mean must have at most an axis for each of {self.axis}, but got {np.shape(mean)}.")
+        if variance is not None and (np.asarray(variance) < 0).any():
+            raise ValueError(f"variance must not be negative, but got {variance!r}.")
+        self.invert = check_boolean("invert", invert)
+        self.adapt_mean: Variable | None = None
+        self.adapt_variance: Variable | None = None
+
+    @property
+    def mean(self) -> Any:
+        """The mean as given, or as `adapt` found it; ``None`` before there is one."""
+        return self.input_mean if self.adapt_mean is None else self.adapt_mean.value
+
+    @property
+    def variance(self) -> Any:
+        """The variance as given, or as `adapt` found it; ``None`` before there is one."""
+        return self.input_variance if self.adapt_variance is None else self.adapt_variance.value
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments as plain values."""
+        given = {"mean": to_config(self.input_mean), "variance": to_config(self.input_variance)}
+        return super().get_config() | given
+
+    def kept_axes(self, input_shape: Sequence[Any]) -> tuple[int, ...]:
+        """The axes of `axis`, sorted, counted from the front with the batch as 0.
+
+        Raises
+        ------
+        ValueError
+            If one is no axis of the samples.
+        """
+        rank = len(input_shape)
+        axes = sorted({axis + rank if axis < 0 else axis for axis in self.axis})
+        if len(axes) < len(self.axis) or any(not 1 <= axis < rank for axis in axes):
+            raise ValueError(
+                f"Normalization {self.name!r} has axis {self.axis}, which must be different axes of the samples, "
+                f"but got inputs of shape {tuple(input_shape)}."
+            )
+        return tuple(axes)
+
+    def statistic_shape(self, input_shape: Sequence[Any]) -> tuple[int, ...]:
+        """The shape of mean and variance."""
+        return tuple(int(input_shape[axis]) for axis in self.kept_axes(input_shape))
+
+    def build(self, input_shape: Shape) -> None:
+        """Create mean and variance, unless they were given."""
+        if self.input_mean is not None:
+            return
+        shape = self.statistic_shape(input_shape)
+        self.adapt_mean = self.add_weight(shape, "zeros", trainable=False, name="mean")
+        self.adapt_variance = self.add_weight(shape, "ones", trainable=False, name="variance")
+        self.add_weight((), "zeros", trainable=False, name="count")
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The input's shape."""
+        self.places(input_shape[1:])
+        return input_shape
+
+    def check_built_for(self, input_shape: Shape) -> None:
+        """Refuse another shape of the kept axes than that of the weights."""
+        shape = self.statistic_shape(input_shape)
+        if self.adapt_mean is not None and shape != self.adapt_mean.shape:
+            raise ValueError(
+                f"Normalization {self.name!r} was built for axes of size {self.adapt_mean.shape}, but got inputs of "
+                f"shape {tuple(input_shape)}."
+            )
+
+    def places(self, sample_shape: Sequence[Any]) -> NDArray[np.intp]:
+        """For each element of a sample, which element of the flat mean and variance is its own."""
+        kept = self.kept_axes((None, *sample_shape))
+        shape = [size if axis in kept else 1 for axis, size in enumerate(sample_shape, 1)]
+        given = np.shape(self.input_mean)
+        if self.input_mean is not None:
+            own = [1] * (len(kept) - len(given)) + list(given)
+            shape = [1] * len(sample_shape)
+            for axis, size in zip(kept, own, strict=True):
+                shape[axis - 1] = size
+        numbers = np.arange(math.prod(shape), dtype=np.intp).reshape(shape)
+        try:
+            return np.broadcast_to(numbers, tuple(sample_shape))
+        except ValueError:
+            raise ValueError(
+                f"Normalization {self.name!r} has a mean of shape {given}, which does not fit samples of shape "
+                f"{tuple(sample_shape)} along axis {self.axis}."
+            ) from None
+
+    def adapt(self, data: ArrayLike | Iterable[ArrayLike]) -> None:
+        """Take mean and variance from data, in place of what was there before.
+
+        Parameters
+        ----------
+        data : array_like (samples, ...), or iterable of such arrays
+            An iterable's arrays are batches.
+
+        Raises
+        ------
+        TypeError
+            If the data is no array of numbers.
+        ValueError
+            If it is empty, not finite, of a shape that the layer was not built for, or mean and variance were given.
+        """
+        if self.input_mean is not None:
+            raise ValueError(f"Normalization {self.name!r} was given mean and variance: there is nothing to adapt.")
+        sums: tuple[float, Any, Any] | None = None
+        for batch in _batches(data):
+            self.resolve((None, *(batch.shape[1:] or (1,))))
+            sums = _combined(sums, _moments(batch, self.kept_axes(batch.shape)))
+        if sums is None:
+            raise ValueError("adapt needs at least one sample.")
+        assert self.adapt_mean is not None
+        assert self.adapt_variance is not None
+        count, mean, squares = sums
+        self.adapt_mean.assign(mean)
+        self.adapt_variance.assign(squares / count)
+
+
+def _batches(data: Any) -> Iterable[NDArray[np.float64]]:
+    """Checked arrays with a batch axis, one after the other."""
+    whole = isinstance(data, np.ndarray) or not hasattr(data, "__iter__")
+    if isinstance(data, (list, tuple)):
+        whole = not all(hasattr(item, "__array__") and np.ndim(item) > 0 for item in data)
+    for item in [data] if whole else data:
+        array = np.asarray(item)
+        if array.dtype.kind not in "fiub" or array.ndim == 0:
+            raise TypeError(f"adapt takes arrays of numbers with a batch axis, but got {type(item).__name__}.")
+        array = array.astype(np.float64).reshape(array.shape if array.ndim > 1 else (-1, 1))
+        if array.size == 0:
+            raise ValueError(f"adapt needs at least one sample, but got an array of shape {array.shape}.")
+        if not np.isfinite(array).all():
+            raise ValueError("adapt needs finite numbers, but got NaN or infinity.")
+        yield array
+
+
+def _moments(batch: NDArray[np.float64], kept: tuple[int, ...]) -> tuple[float, Any, Any]:
+    """How many numbers each mean is of, the means, and the sums of squared distances from them."""
+    others = tuple(axis for axis in range(batch.ndim) if axis not in kept)
+    mean = batch.mean(axis=others)
+    squares = np.square(batch - batch.mean(axis=others, keepdims=True)).sum(axis=others)
+    return math.prod(batch.shape[axis] for axis in others), mean, squares
+
+
+def _combined(a: tuple[float, Any, Any] | None, b: tuple[float, Any, Any]) -> tuple[float, Any, Any]:
+    """`_moments` of two batches together, without the loss of digits of sums of squares (Chan, Golub and LeVeque)."""
+    if a is None:
+        return b
+    (n, mean_a, squares_a), (m, mean_b, squares_b) = a, b
+    step = mean_b - mean_a
+    return n + m, mean_a + step * (m / (n + m)), squares_a + squares_b + step**2 * (n * m / (n + m))
+
+
+@registry.register()
+class CategoryEncoding(Layer):
+    """Numbers of classes as indicators.
+
+    Parameters
+    ----------
+    num_tokens : int
+        The number of classes: inputs are whole numbers in [0, num_tokens).
+    output_mode : {"multi_hot", "one_hot", "count"}, default "multi_hot"
+        "one_hot": a row with a single 1 for each number; "multi_hot": one row for all numbers along the last axis,
+        with a 1 for each that is among them; "count": likewise, with how often it is.
+    sparse : bool, default False
+        Must be ``False``: outputs are dense.
+    **kwargs
+        See `Layer`.
+
+    Notes
+    -----
+    "one_hot" turns (batch, ..., 1) into (batch, ..., num_tokens), and (batch, ..., n) with n > 1 into
+    (batch, ..., n, num_tokens); the others turn (batch, ..., n) into (batch, ..., num_tokens).
+    No gradient passes through. Data of a model that gets here unchanged is checked; other numbers out of range are
+    left out.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong type.
+    ValueError
+        If an argument is none of these.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.layers.CategoryEncoding(num_tokens=4, output_mode="count")([[0, 2, 2]])
+    array([[1., 0., 2., 0.]], dtype=float32)
+    >>> cb.layers.CategoryEncoding(num_tokens=3, output_mode="one_hot")([[1], [2]])
+    array([[0., 1., 0.],
+           [0., 0., 1.]], dtype=float32)
+    """
+
+    implementation = "preprocessing.CategoryEncoding"
+    reads_output = False
+
+    def __init__(
+        self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if num_tokens is None:
+            raise ValueError("CategoryEncoding needs num_tokens, the number of classes.")
+        self.num_tokens = self.id_range = check_integer("num_tokens", num_tokens, 1, self.largest_id_range)
+        modes = ("multi_hot", "one_hot", "count")
+        self.output_mode = "multi_hot" if output_mode == "binary" else output_mode
+        if self.output_mode not in modes:
+            raise ValueError(f"output_mode must be one of {modes}, but got {output_mode!r}.")
+        self.sparse = check_boolean("sparse", sparse)
+        if self.sparse:
+            raise ValueError("sparse must be False: outputs are dense arrays.")
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The input's shape with the last axis replaced, or for "one_hot" followed, by the classes."""
+        if len(input_shape) < 2:
+            raise ValueError(f"CategoryEncoding {self.name!r} needs inputs with a batch axis, but got {input_shape}.")
+        if self.output_mode == "one_hot" and input_shape[-1] != 1:
+            return (*input_shape, self.num_tokens)
+        return (*input_shape[:-1], self.num_tokens)

@@ -1,0 +1,132 @@
+"""F-scores: precision and recall in one number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.metrics.metric import registry
+from cbackprop.metrics.tally import Tally
+from cbackprop.validation import check_number
+
+__all__ = ["F1Score", "FBetaScore"]
+
+AVERAGES = (None, "micro", "macro", "weighted")
+# Keeps divisions by 0 away, as Keras does.
+EPSILON = 1e-7
+
+
+@registry.register()
+class FBetaScore(Tally):
+    """Weighted harmonic mean of precision and recall: ``(1 + beta^2) p r / (beta^2 p + r)`` of each class.
+
+    Parameters
+    ----------
+    average : {None, "micro", "macro", "weighted"}, optional
+        None: an array with the score of each class. "micro": the score of the counts of all classes together.
+        "macro": the mean over the classes. "weighted": the mean, weighted with how often each class is true.
+    beta : float, default 1.0
+        Greater than 0: how much more recall counts than precision.
+    threshold : float, optional
+        In (0, 1]: the predicted classes are those above it. By default they are those with the largest prediction.
+    name : str, default "fbeta_score"
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range; when called, if the predictions are not (batch, classes).
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> metric = cb.metrics.FBetaScore(beta=2.0, threshold=0.5)
+    >>> y_true = [[1, 1, 1], [1, 0, 0], [1, 1, 0]]
+    >>> metric(y_true, [[0.2, 0.6, 0.7], [0.2, 0.6, 0.6], [0.6, 0.8, 0.0]]).round(4)
+    array([0.3846, 0.9091, 0.8333], dtype=float32)
+    """
+
+    implementation = "metrics.tally.Hits"
+    rank = 2
+    elementwise = False
+
+    def __init__(
+        self,
+        average: str | None = None,
+        beta: float = 1.0,
+        threshold: float | None = None,
+        name: str | None = "fbeta_score",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(dtype, name)
+        if average not in AVERAGES:
+            raise ValueError(f"average must be one of {list(AVERAGES)}, but got {average!r}.")
+        self.average = average
+        self.beta = check_number("beta", beta, 0, open_minimum=True)
+        self.threshold = None if threshold is None else check_number("threshold", threshold, 0, 1, open_minimum=True)
+
+    def size(self, width: int) -> int:
+        """How many sums there are."""
+        return 4 * width
+
+    def score(self, sums: NDArray[np.float64]) -> Any:
+        """The score, or one for each class."""
+        counts = sums.reshape(4, -1)
+        if self.average == "micro":
+            counts = counts.sum(axis=1)
+        hits, false_alarms, misses, positives = counts
+        precision = hits / (hits + false_alarms + EPSILON)
+        recall = hits / (hits + misses + EPSILON)
+        square = self.beta**2
+        scores = (1 + square) * precision * recall / (square * precision + recall + EPSILON)
+        if self.average == "weighted":
+            return (scores * positives / (positives.sum() + EPSILON)).sum()
+        return scores if self.average is None else scores.mean()
+
+
+@registry.register()
+class F1Score(FBetaScore):
+    """Harmonic mean of precision and recall: ``2 p r / (p + r)`` of each class.
+
+    Parameters
+    ----------
+    average : {None, "micro", "macro", "weighted"}, optional
+        None: an array with the score of each class. "micro": the score of the counts of all classes together.
+        "macro": the mean over the classes. "weighted": the mean, weighted with how often each class is true.
+    threshold : float, optional
+        In (0, 1]: the predicted classes are those above it. By default they are those with the largest prediction.
+    name : str, default "f1_score"
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range; when called, if the predictions are not (batch, classes).
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> metric = cb.metrics.F1Score(threshold=0.5)
+    >>> y_true = [[1, 1, 1], [1, 0, 0], [1, 1, 0]]
+    >>> metric(y_true, [[0.2, 0.6, 0.7], [0.2, 0.6, 0.6], [0.6, 0.8, 0.0]]).round(4)
+    array([0.5   , 0.8   , 0.6667], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        average: str | None = None,
+        threshold: float | None = None,
+        name: str | None = "f1_score",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(average, 1.0, threshold, name, dtype)

@@ -1,0 +1,327 @@
+"""Intersection over union, of segmentations above all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cbackprop import config
+from cbackprop.losses.crossentropy import check_last_axis
+from cbackprop.losses.target import as_array, check_finite
+from cbackprop.metrics.metric import registry
+from cbackprop.metrics.tally import Tally
+from cbackprop.validation import check_boolean, check_integer, check_number
+
+__all__ = ["BinaryIoU", "IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU"]
+
+# Keeps divisions by 0 away, as Keras does.
+EPSILON = 1e-7
+WHOLE_TYPES = {"int": "int32", "int32": "int32", "int64": "int64"}
+
+
+@registry.register()
+class IoU(Tally):
+    """Mean over some classes of ``TP / (TP + FP + FN)``: what is rightly found, by what is there or found.
+
+    A confusion matrix of all batches is kept, of which classes that never appear are left out. Labels and predictions
+    outside of [0, num_classes) count nowhere.
+
+    Parameters
+    ----------
+    num_classes : int
+    target_class_ids : sequence of int
+        The classes of which the mean is taken.
+    name : str, optional
+    dtype : {"int32", "int64", "float32", "float64"}, optional
+        Of the confusion matrix, int32 by default: then weights lose their fractions.
+    ignore_class : int, optional
+        Labels of this class count nowhere.
+    sparse_y_true, sparse_y_pred : bool, default True
+        Whether labels, or predictions, are class numbers (of which fractions are cut off) rather than rows with an
+        element for each class.
+    axis : int, default -1
+        Only the last axis can hold the classes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range; when called, if shapes do not fit.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> round(float(cb.metrics.IoU(num_classes=2, target_class_ids=[0])([0, 0, 1, 1], [0, 1, 0, 1])), 4)
+    0.3333
+    """
+
+    implementation = "metrics.tally.Confusion"
+    # Predictions from here on are of class 1, others of class 0; None: they are class numbers.
+    cut: float | None = None
+
+    def __init__(
+        self,
+        num_classes: int,
+        target_class_ids: Sequence[int],
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_true: bool = True,
+        sparse_y_pred: bool = True,
+        axis: int = -1,
+    ) -> None:
+        whole = "int32" if dtype is None else WHOLE_TYPES.get(getattr(dtype, "__name__", dtype))
+        super().__init__(None if whole else dtype, name)
+        self.float_type_of_results = config.floatx() if whole else self.dtype
+        self.whole_weights = whole is not None
+        self.dtype = whole or self.dtype
+        self.num_classes = check_integer("num_classes", num_classes, 1)
+        self.target_class_ids = _check_ids(target_class_ids, self.num_classes)
+        self.ignore_class = None if ignore_class is None else check_integer("ignore_class", ignore_class)
+        self.sparse_y_true = check_boolean("sparse_y_true", sparse_y_true)
+        self.sparse_y_pred = check_boolean("sparse_y_pred", sparse_y_pred)
+        self.axis = check_last_axis(axis)
+        kind = "index" if self.sparse_y_true and not self.sparse_y_pred else "values"
+        self.target_kind = kind  # type: ignore[misc]
+        self.elementwise = self.sparse_y_pred
+
+    @property
+    def float_type(self) -> str:
+        """The type in which predictions are compared, and of results."""
+        return self.float_type_of_results
+
+    def size(self, width: int) -> int:
+        """How many sums there are."""
+        return self.num_classes**2
+
+    def check_width(self, width: int) -> None:
+        """``ValueError`` if rows are no predictions for each class."""
+        if not self.sparse_y_pred and width != self.num_classes:
+            raise ValueError(f"num_classes is {self.num_classes}, but there are {width} predictions in a row.")
+
+    def check_predictions(self, y_pred: ArrayLike) -> NDArray[Any]:
+        """Predictions as contiguous floats; class numbers may have any number of axes."""
+        array = as_array("y_pred", y_pred)
+        return super().check_predictions(array.reshape(1) if array.ndim == 0 else array)
+
+    def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Labels in the form of the predictions: class numbers for class numbers, which need not be classes."""
+        array = as_array("y_true", y_true)
+        if not self.sparse_y_true and self.sparse_y_pred:
+            check_finite("y_true", array)
+            array = array.argmax(axis=-1)
+        if self.target_kind != "index":
+            return super().check_targets(array, shape)
+        check_finite("y_true", array)
+        if array.size != math.prod(shape[:-1]):
+            raise ValueError(f"y_true must hold a class for each of {shape[:-1]} rows, but got shape {array.shape}.")
+        with np.errstate(invalid="ignore"):
+            return np.ascontiguousarray(array.reshape(-1).astype(np.int64))
+
+    def score(self, sums: NDArray[np.float64]) -> Any:
+        """The mean over the classes that appear."""
+        matrix = sums.reshape(self.num_classes, self.num_classes)
+        hits = matrix.diagonal()[self.target_class_ids]
+        union = (matrix.sum(axis=0) + matrix.sum(axis=1))[self.target_class_ids] - hits
+        appears = union > 1e-9
+        return np.where(appears, hits / (union + EPSILON), 0).sum() / (appears.sum() + EPSILON)
+
+
+def _check_ids(value: Any, classes: int) -> list[int]:
+    """Class numbers as a list."""
+    if isinstance(value, (str, dict)) or not hasattr(value, "__iter__"):
+        raise TypeError(f"target_class_ids must be a list of classes, but got {value!r}.")
+    ids = [check_integer("target_class_ids", number, 0, classes - 1) for number in value]
+    if not ids:
+        raise ValueError("target_class_ids must hold at least one class, but is empty.")
+    return ids
+
+
+@registry.register()
+class BinaryIoU(IoU):
+    """Mean over classes 0 and 1 of ``TP / (TP + FP + FN)``, with predictions cut at a threshold.
+
+    Parameters
+    ----------
+    target_class_ids : sequence of int, default (0, 1)
+        The classes of which the mean is taken.
+    threshold : float, default 0.5
+        Predictions from here on stand for class 1, others for class 0.
+    name : str, optional
+    dtype : {"int32", "int64", "float32", "float64"}, optional
+        Of the confusion matrix, int32 by default: then weights lose their fractions.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range; when called, if shapes do not fit.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> round(float(cb.metrics.BinaryIoU(threshold=0.3)([0, 1, 0, 1], [0.1, 0.2, 0.4, 0.7])), 4)
+    0.3333
+    """
+
+    def __init__(
+        self,
+        target_class_ids: Sequence[int] = (0, 1),
+        threshold: float = 0.5,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(2, target_class_ids, name, dtype)
+        self.threshold = self.cut = check_number("threshold", threshold)
+
+
+@registry.register()
+class MeanIoU(IoU):
+    """Mean over all classes of ``TP / (TP + FP + FN)``.
+
+    Parameters
+    ----------
+    num_classes : int
+    name : str, optional
+    dtype : {"int32", "int64", "float32", "float64"}, optional
+        Of the confusion matrix, int32 by default: then weights lose their fractions.
+    ignore_class : int, optional
+        Labels of this class count nowhere.
+    sparse_y_true, sparse_y_pred : bool, default True
+        Whether labels, or predictions, are class numbers (of which fractions are cut off) rather than rows with an
+        element for each class.
+    axis : int, default -1
+        Only the last axis can hold the classes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range; when called, if shapes do not fit.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> round(float(cb.metrics.MeanIoU(num_classes=2)([0, 0, 1, 1], [0, 1, 0, 1])), 4)
+    0.3333
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_true: bool = True,
+        sparse_y_pred: bool = True,
+        axis: int = -1,
+    ) -> None:
+        ids = range(check_integer("num_classes", num_classes, 1))
+        super().__init__(num_classes, ids, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
+
+
+@registry.register()
+class OneHotIoU(IoU):
+    """As `IoU`, of one-hot labels and rows of predictions.
+
+    Parameters
+    ----------
+    num_classes : int
+    target_class_ids : sequence of int
+        The classes of which the mean is taken.
+    name : str, optional
+    dtype : {"int32", "int64", "float32", "float64"}, optional
+        Of the confusion matrix, int32 by default: then weights lose their fractions.
+    ignore_class : int, optional
+        Labels of this class count nowhere.
+    sparse_y_pred : bool, default False
+        Whether predictions are class numbers rather than rows with an element for each class.
+    axis : int, default -1
+        Only the last axis can hold the classes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range; when called, if shapes do not fit.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> metric = cb.metrics.OneHotIoU(num_classes=2, target_class_ids=[0])
+    >>> round(float(metric([[1, 0], [0, 1]], [[0.9, 0.1], [0.6, 0.4]])), 4)
+    0.5
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        target_class_ids: Sequence[int],
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_pred: bool = False,
+        axis: int = -1,
+    ) -> None:
+        super().__init__(num_classes, target_class_ids, name, dtype, ignore_class, False, sparse_y_pred, axis)
+
+
+@registry.register()
+class OneHotMeanIoU(MeanIoU):
+    """As `MeanIoU`, of one-hot labels and rows of predictions.
+
+    Parameters
+    ----------
+    num_classes : int
+    name : str, optional
+    dtype : {"int32", "int64", "float32", "float64"}, optional
+        Of the confusion matrix, int32 by default: then weights lose their fractions.
+    ignore_class : int, optional
+        Labels of this class count nowhere.
+    sparse_y_pred : bool, default False
+        Whether predictions are class numbers rather than rows with an element for each class.
+    axis : int, default -1
+        Only the last axis can hold the classes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range; when called, if shapes do not fit.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> round(float(cb.metrics.OneHotMeanIoU(num_classes=2)([[1, 0], [0, 1]], [[0.9, 0.1], [0.6, 0.4]])), 4)
+    0.25
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_pred: bool = False,
+        axis: int = -1,
+    ) -> None:
+        super().__init__(num_classes, name, dtype, ignore_class, False, sparse_y_pred, axis)

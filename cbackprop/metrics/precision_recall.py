@@ -1,0 +1,329 @@
+"""Precision and recall, and the best of one where the other is good enough."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.metrics.metric import registry
+from cbackprop.metrics.thresholds import Array, Counts, ThresholdMetric, ratio
+from cbackprop.validation import check_integer, check_number
+
+__all__ = [
+    "Precision",
+    "PrecisionAtRecall",
+    "Recall",
+    "RecallAtPrecision",
+    "SensitivityAtSpecificity",
+    "SpecificityAtSensitivity",
+]
+
+
+@registry.register()
+class Precision(Counts):
+    """Share of the predicted positives that are positive: ``TP / (TP + FP)``; 0 if none is predicted.
+
+    Parameters
+    ----------
+    thresholds : float or list of float, optional
+        In [0, 1]; by default 0.5, and with `top_k` none. For several, the result is an array of one for each.
+    top_k : int, optional
+        Only the k largest predictions of a row can be positive; of equal ones the first are.
+    class_id : int, optional
+        Only this element of each row counts.
+    name : str, optional
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range; when called, if rows are too short for `top_k` or
+        `class_id`.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> round(float(cb.metrics.Precision()([0, 1, 1, 1], [0.9, 0.2, 0.8, 0.7])), 4)
+    0.6667
+    """
+
+    def values(self) -> Array:
+        """The precision at each threshold."""
+        return ratio(self.true_positives, self.true_positives + self.false_positives)
+
+
+@registry.register()
+class Recall(Counts):
+    """Share of the positives that are predicted as such: ``TP / (TP + FN)``; 0 if there is none.
+
+    Parameters
+    ----------
+    thresholds : float or list of float, optional
+        In [0, 1]; by default 0.5, and with `top_k` none. For several, the result is an array of one for each.
+    top_k : int, optional
+        Only the k largest predictions of a row can be positive; of equal ones the first are.
+    class_id : int, optional
+        Only this element of each row counts.
+    name : str, optional
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range; when called, if rows are too short for `top_k` or
+        `class_id`.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> round(float(cb.metrics.Recall()([0, 1, 1, 1], [0.9, 0.2, 0.8, 0.7])), 4)
+    0.6667
+    """
+
+    def values(self) -> Array:
+        """The recall at each threshold."""
+        return ratio(self.true_positives, self.true_positives + self.false_negatives)
+
+
+def even_thresholds(n: int) -> list[float]:
+    """n thresholds from 0 to 1; for one, 0.5."""
+    return [0.5] if n == 1 else [0.0, *((i + 1) / (n - 1) for i in range(n - 2)), 1.0]
+
+
+class BestAt(ThresholdMetric):
+    """Base of the metrics that are the best of one rate over the thresholds at which another is good enough.
+
+    Parameters
+    ----------
+    num_thresholds : int
+    class_id : int, optional
+    name : str, optional
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range.
+    """
+
+    def __init__(self, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any) -> None:
+        self.num_thresholds = check_integer("num_thresholds", num_thresholds, 1)
+        super().__init__(even_thresholds(self.num_thresholds), dtype, name, class_id=class_id)
+        self.is_even = self.num_thresholds > 1
+
+    def recalls(self) -> Array:
+        """TP / (TP + FN) at each threshold, also called sensitivity."""
+        return ratio(self.true_positives, self.true_positives + self.false_negatives)
+
+    def precisions(self) -> Array:
+        """TP / (TP + FP) at each threshold."""
+        return ratio(self.true_positives, self.true_positives + self.false_positives)
+
+    def specificities(self) -> Array:
+        """TN / (TN + FP) at each threshold."""
+        return ratio(self.true_negatives, self.true_negatives + self.false_positives)
+
+
+def best(rates: Array, others: Array, least: float) -> Any:
+    """The largest of the rates where the others are at least so large; 0 if they are nowhere."""
+    return rates[others >= least].max(initial=0.0)
+
+
+@registry.register()
+class SensitivityAtSpecificity(BestAt):
+    """Largest ``TP / (TP + FN)`` over the thresholds at which ``TN / (TN + FP)`` is at least `specificity`.
+
+    Parameters
+    ----------
+    specificity : float
+        In [0, 1].
+    num_thresholds : int, default 200
+        How many thresholds, evenly spaced from 0 to 1, are tried.
+    class_id : int, optional
+        Only this element of each row counts.
+    name : str, optional
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> metric = cb.metrics.SensitivityAtSpecificity(0.5)
+    >>> float(metric([0, 0, 0, 1, 1], [0.0, 0.3, 0.8, 0.3, 0.8]))
+    0.5
+    """
+
+    def __init__(
+        self,
+        specificity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        self.specificity = check_number("specificity", specificity, 0, 1)
+        super().__init__(num_thresholds, class_id, name, dtype)
+
+    def score(self, sums: NDArray[np.float64]) -> Any:
+        """The best sensitivity."""
+        return best(self.recalls(), self.specificities(), self.specificity)
+
+
+@registry.register()
+class SpecificityAtSensitivity(BestAt):
+    """Largest ``TN / (TN + FP)`` over the thresholds at which ``TP / (TP + FN)`` is at least `sensitivity`.
+
+    Parameters
+    ----------
+    sensitivity : float
+        In [0, 1].
+    num_thresholds : int, default 200
+        How many thresholds, evenly spaced from 0 to 1, are tried.
+    class_id : int, optional
+        Only this element of each row counts.
+    name : str, optional
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> metric = cb.metrics.SpecificityAtSensitivity(0.5)
+    >>> round(float(metric([0, 0, 0, 1, 1], [0.0, 0.3, 0.8, 0.3, 0.8])), 4)
+    0.6667
+    """
+
+    def __init__(
+        self,
+        sensitivity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        self.sensitivity = check_number("sensitivity", sensitivity, 0, 1)
+        super().__init__(num_thresholds, class_id, name, dtype)
+
+    def score(self, sums: NDArray[np.float64]) -> Any:
+        """The best specificity."""
+        return best(self.specificities(), self.recalls(), self.sensitivity)
+
+
+@registry.register()
+class PrecisionAtRecall(BestAt):
+    """Largest ``TP / (TP + FP)`` over the thresholds at which ``TP / (TP + FN)`` is at least `recall`.
+
+    Parameters
+    ----------
+    recall : float
+        In [0, 1].
+    num_thresholds : int, default 200
+        How many thresholds, evenly spaced from 0 to 1, are tried.
+    class_id : int, optional
+        Only this element of each row counts.
+    name : str, optional
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> float(cb.metrics.PrecisionAtRecall(0.5)([0, 0, 0, 1, 1], [0.0, 0.3, 0.8, 0.3, 0.8]))
+    0.5
+    """
+
+    def __init__(
+        self,
+        recall: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        self.recall = check_number("recall", recall, 0, 1)
+        super().__init__(num_thresholds, class_id, name, dtype)
+
+    def score(self, sums: NDArray[np.float64]) -> Any:
+        """The best precision."""
+        return best(self.precisions(), self.recalls(), self.recall)
+
+
+@registry.register()
+class RecallAtPrecision(BestAt):
+    """Largest ``TP / (TP + FN)`` over the thresholds at which ``TP / (TP + FP)`` is at least `precision`.
+
+    Parameters
+    ----------
+    precision : float
+        In [0, 1].
+    num_thresholds : int, default 200
+        How many thresholds, evenly spaced from 0 to 1, are tried.
+    class_id : int, optional
+        Only this element of each row counts.
+    name : str, optional
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> float(cb.metrics.RecallAtPrecision(0.8)([0, 0, 1, 1], [0.0, 0.5, 0.3, 0.9]))
+    0.5
+    """
+
+    def __init__(
+        self,
+        precision: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        self.precision = check_number("precision", precision, 0, 1)
+        super().__init__(num_thresholds, class_id, name, dtype)
+
+    def score(self, sums: NDArray[np.float64]) -> Any:
+        """The best recall."""
+        return best(self.recalls(), self.precisions(), self.precision)

@@ -1,0 +1,156 @@
+"""The base of metrics that sum up more than one value a row: counts, confusion matrices, moments."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cbackprop.losses.target import as_array, check_prediction, check_target, check_weights
+from cbackprop.metrics.metric import Metric, overridden
+
+__all__ = ["Tally"]
+
+
+class Tally(Metric):
+    """Base of the metrics whose state is a vector of sums, which compiled code adds batches to.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}, optional
+    name : str, optional
+
+    Raises
+    ------
+    ValueError
+        For an unknown dtype.
+    """
+
+    # "module.Class" below cbackprop.compiled and cbackprop.reference.
+    implementation: ClassVar[str]
+    target_kind = "values"
+    # How many axes predictions must have with that of the batch; None: any number.
+    rank: int | None = None
+    # Whether each element of a row may have a weight of its own.
+    elementwise: bool = True
+
+    def __init__(self, dtype: Any = None, name: str | None = None) -> None:
+        super().__init__(dtype, name)
+        self.sums: NDArray[np.float64] | None = None
+        self.width: int | None = None
+
+    # What a subclass defines
+
+    def size(self, width: int) -> int:
+        """How many sums there are, for predictions with rows of `width` elements."""
+        raise NotImplementedError
+
+    def check_width(self, width: int) -> None:
+        """``ValueError`` if rows of `width` elements are too short."""
+
+    def score(self, sums: NDArray[np.float64]) -> Any:
+        """The metric, computed from the sums."""
+        raise NotImplementedError
+
+    # What a metric does
+
+    def result(self) -> Any:
+        """The metric of all batches so far; 0 before any batch."""
+        if self.sums is None:
+            return np.dtype(self.float_type).type(0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            score = np.asarray(self.score(self.sums))
+        return score.astype(self.float_type)[()]
+
+    def reset_state(self) -> None:
+        """Forget all batches."""
+        super().reset_state()
+        self.sums = self.width = None
+
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+        """Add a batch.
+
+        Parameters
+        ----------
+        y_true : array_like
+            Shaped like `y_pred`; class numbers, without the last axis, where `y_pred` has an element for each class.
+        y_pred : array_like, shape (batch, ..., width)
+        sample_weight : array_like, optional
+            Shape (batch,), one weight for each row of `y_pred`, or one for each element.
+
+        Raises
+        ------
+        TypeError
+            If an array does not hold real numbers.
+        ValueError
+            If the shapes do not fit, or anything is NaN or infinite.
+        """
+        predictions = self.check_predictions(y_pred)
+        targets = self.check_targets(y_true, predictions.shape)
+        self.check_output(predictions.shape[1:])
+        width = predictions.shape[-1]
+        if self.width not in (None, width):
+            raise ValueError(f"y_pred must have rows of {self.width} elements as before, but got {predictions.shape}.")
+        given = None if sample_weight is None else as_array("sample_weight", sample_weight)
+        each = self.elementwise and given is not None and given.shape == predictions.shape and width > 1
+        weights = check_weights("sample_weight", given, predictions.shape if each else predictions.shape[:-1])
+        tally = self.tally(width, self.float_type)
+        if self.sums is not None:
+            tally.restore(self.sums)
+        add = tally.add_classes if self.target_kind == "index" else tally.add
+        flat = None if weights is None else weights.reshape(-1)
+        add(targets, predictions.reshape(-1, width), flat)
+        self.restore(tally.snapshot())
+        self.width = width
+
+    def check_predictions(self, y_pred: ArrayLike) -> NDArray[Any]:
+        """Predictions as contiguous floats with an axis of rows; single numbers are rows of one."""
+        array = as_array("y_pred", y_pred)
+        if array.ndim == 1 and self.rank is None:
+            array = array[:, np.newaxis]
+        return check_prediction("y_pred", array, self.float_type)
+
+    def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Targets that fit predictions of this shape, in the form that compiled code reads."""
+        kind = self.target_kind or "values"
+        return check_target("y_true", y_true, shape, kind, self.float_type, self.target_limits)
+
+    # What engines ask
+
+    @property
+    def float_type(self) -> str:
+        """The type in which predictions are compared, and of results."""
+        return self.dtype
+
+    def runs_in_c(self) -> bool:
+        """Whether compiled code can do for a batch what `update_state` does."""
+        return not overridden(self, Tally)
+
+    def check_output(self, shape: tuple[int, ...]) -> None:
+        """``ValueError`` if predictions of this shape, without the batch axis, are none for this metric."""
+        if self.rank is not None and len(shape) + 1 != self.rank:
+            raise ValueError(
+                f"{type(self).__name__} needs predictions with {self.rank} axes, (batch, width), "
+                f"but got shape {('batch', *shape)}."
+            )
+        self.check_width(shape[-1])
+
+    def tally(self, width: int, dtype: str, weighted: bool = True) -> Any:
+        """The compiled code that adds up batches with rows of `width` elements."""
+        module, _, name = self.implementation.rpartition(".")
+        compiled = importlib.import_module(f"cbackprop.compiled.{module}")
+        return getattr(compiled, name)(self, width, dtype == "float64", weighted)
+
+    def snapshot(self) -> Any:
+        """A copy of the sums, and variables that a subclass has added."""
+        return None if self.sums is None else self.sums.copy(), self.width, super().snapshot()
+
+    def restore(self, state: Any) -> None:
+        """Go on from a `snapshot`, or from the sums of compiled code."""
+        if isinstance(state, np.ndarray):
+            self.sums = state
+            return
+        self.sums, self.width, variables = state
+        super().restore(variables)

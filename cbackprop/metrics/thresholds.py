@@ -1,0 +1,336 @@
+"""What metrics share that count predictions above thresholds, and the plain counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.metrics.metric import registry
+from cbackprop.metrics.tally import Tally
+from cbackprop.registry import to_config
+from cbackprop.validation import check_integer, check_number
+
+__all__ = [
+    "Counts",
+    "FalseNegatives",
+    "FalsePositives",
+    "ThresholdMetric",
+    "TrueNegatives",
+    "TruePositives",
+    "check_thresholds",
+    "ratio",
+]
+
+Array = NDArray[Any]
+
+# Below all predictions: what a metric of the top k uses instead of a threshold.
+LOWEST = -1e10
+
+
+def check_thresholds(value: Any, default: float = 0.5) -> list[float]:
+    """One threshold or several as a list of floats in [0, 1].
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one is no number in [0, 1], or there is none.
+    """
+    if value is None:
+        return [default]
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    given = list(value) if isinstance(value, (list, tuple)) else [value]
+    if not given:
+        raise ValueError("thresholds must hold at least one threshold, but is empty.")
+    return [check_number("thresholds", threshold, 0, 1) for threshold in given]
+
+
+def is_evenly_spaced(thresholds: Array) -> bool:
+    """Whether these are 0, 1 / (n - 1), ..., 1, so that a prediction's place among them can be computed."""
+    n = len(thresholds)
+    if n < 3:
+        return False
+    return bool(np.allclose(thresholds, np.arange(n, dtype=np.float32) / (n - 1), atol=1e-7))
+
+
+def ratio(a: Array, b: Array) -> Array:
+    """a / b, and 0 where b is 0."""
+    return np.divide(a, b, out=np.zeros(np.broadcast(a, b).shape), where=b != 0)
+
+
+class ThresholdMetric(Tally):
+    """Base of the metrics computed from counts of true and false positives and negatives at each threshold.
+
+    A label counts as positive unless it is 0, a prediction at a threshold if it is above it.
+
+    Parameters
+    ----------
+    thresholds : list of float
+    dtype : {"float32", "float64"}, optional
+    name : str, optional
+    top_k : int, optional
+    class_id : int, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `top_k` or `class_id` is no number that can be.
+    """
+
+    implementation = "metrics.tally.Histogram"
+    open_ends = False
+    from_logits = False
+    multi_label = False
+    column_weights: Any = None
+
+    def __init__(
+        self,
+        thresholds: list[float],
+        dtype: Any = None,
+        name: str | None = None,
+        top_k: int | None = None,
+        class_id: int | None = None,
+    ) -> None:
+        super().__init__(dtype, name)
+        self.thresholds = thresholds
+        self.is_even = is_evenly_spaced(np.asarray(thresholds))
+        self.top_k = None if top_k is None else check_integer("top_k", top_k, 1)
+        self.class_id = None if class_id is None else check_integer("class_id", class_id, 0)
+
+    def size(self, width: int) -> int:
+        """How many sums there are."""
+        return 2 * (len(self.thresholds) + 1) * (width if self.multi_label else 1)
+
+    def check_width(self, width: int) -> None:
+        """``ValueError`` if rows of `width` elements are too short for `top_k` or `class_id`."""
+        if self.top_k is not None and self.top_k > width:
+            raise ValueError(f"top_k is {self.top_k}, but there are only {width} predictions in a row.")
+        if self.class_id is not None and self.class_id >= width:
+            raise ValueError(f"class_id is {self.class_id}, but there are only classes in [0, {width}).")
+
+    def counts(self) -> tuple[Array, Array, Array, Array]:
+        """True positives, false positives, true negatives and false negatives at each threshold, in doubles.
+
+        Each of shape (thresholds,); of a multi-label metric (thresholds, labels).
+        """
+        n = len(self.thresholds)
+        sums = np.zeros((1, 2, n + 1)) if self.sums is None else self.sums.reshape(-1, 2, n + 1)
+        above = np.flip(np.cumsum(np.flip(sums, -1), axis=-1), -1)[..., 1:]
+        rank = np.argsort(np.argsort(self.thresholds, kind="stable"), kind="stable")
+        above, total = above[..., rank], sums.sum(-1, keepdims=True)
+        below = total - above
+        found = above[:, 1], above[:, 0], below[:, 0], below[:, 1]
+        tp, fp, tn, fn = (count.T if self.multi_label else count[0] for count in found)
+        return tp, fp, tn, fn
+
+    @property
+    def true_positives(self) -> Array:
+        """Weight of the positives above each threshold."""
+        return self.counts()[0]
+
+    @property
+    def false_positives(self) -> Array:
+        """Weight of the negatives above each threshold."""
+        return self.counts()[1]
+
+    @property
+    def true_negatives(self) -> Array:
+        """Weight of the negatives not above each threshold."""
+        return self.counts()[2]
+
+    @property
+    def false_negatives(self) -> Array:
+        """Weight of the positives not above each threshold."""
+        return self.counts()[3]
+
+    def result(self) -> Any:
+        """The metric of all batches so far."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            score = np.asarray(self.score(np.zeros(0)))
+        return score.astype(self.float_type)[()]
+
+
+class Counts(ThresholdMetric):
+    """Base of the metrics whose `thresholds` users choose; with one of them the result is a number.
+
+    Parameters
+    ----------
+    thresholds : float or list of float, optional
+    top_k : int, optional
+    class_id : int, optional
+    name : str, optional
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range.
+    """
+
+    def __init__(
+        self,
+        thresholds: Any = None,
+        top_k: int | None = None,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        default = 0.5 if top_k is None else LOWEST
+        super().__init__(check_thresholds(thresholds, default), dtype, name, top_k, class_id)
+        one = thresholds is None or isinstance(thresholds, (int, float))
+        self.init_thresholds = thresholds if one else list(self.thresholds)
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments as plain values."""
+        return super().get_config() | {"thresholds": to_config(self.init_thresholds)}
+
+    def score(self, sums: NDArray[np.float64]) -> Any:
+        """One number, or one for each threshold."""
+        values = self.values()
+        return values[0] if len(self.thresholds) == 1 else values
+
+    def values(self) -> Array:
+        """The metric at each threshold."""
+        raise NotImplementedError
+
+
+@registry.register()
+class TruePositives(Counts):
+    """Weight of positive labels whose predictions are above a threshold: ``sum([y_true != 0] [y_pred > threshold])``.
+
+    Parameters
+    ----------
+    thresholds : float or list of float, optional
+        In [0, 1]; 0.5 by default. For several, the result is an array of one count for each.
+    name : str, optional
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a threshold is no number in [0, 1]; for an unknown dtype.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> float(cb.metrics.TruePositives()([0, 1, 1, 1], [0.9, 0.2, 0.8, 0.7]))
+    2.0
+    """
+
+    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(thresholds, name=name, dtype=dtype)
+
+    def values(self) -> Array:
+        """The count at each threshold."""
+        return self.true_positives
+
+
+@registry.register()
+class FalsePositives(Counts):
+    """Weight of labels 0 whose predictions are above a threshold: ``sum([y_true = 0] [y_pred > threshold])``.
+
+    Parameters
+    ----------
+    thresholds : float or list of float, optional
+        In [0, 1]; 0.5 by default. For several, the result is an array of one count for each.
+    name : str, optional
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a threshold is no number in [0, 1]; for an unknown dtype.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> float(cb.metrics.FalsePositives()([0, 1, 0, 0], [0.9, 0.2, 0.8, 0.3]))
+    2.0
+    """
+
+    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(thresholds, name=name, dtype=dtype)
+
+    def values(self) -> Array:
+        """The count at each threshold."""
+        return self.false_positives
+
+
+@registry.register()
+class TrueNegatives(Counts):
+    """Weight of labels 0 whose predictions are not above a threshold: ``sum([y_true = 0] [y_pred <= threshold])``.
+
+    Parameters
+    ----------
+    thresholds : float or list of float, optional
+        In [0, 1]; 0.5 by default. For several, the result is an array of one count for each.
+    name : str, optional
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a threshold is no number in [0, 1]; for an unknown dtype.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> float(cb.metrics.TrueNegatives()([0, 1, 0, 0], [0.9, 0.2, 0.1, 0.3]))
+    2.0
+    """
+
+    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(thresholds, name=name, dtype=dtype)
+
+    def values(self) -> Array:
+        """The count at each threshold."""
+        return self.true_negatives
+
+
+@registry.register()
+class FalseNegatives(Counts):
+    """Weight of positives whose predictions are not above a threshold: ``sum([y_true != 0] [y_pred <= threshold])``.
+
+    Parameters
+    ----------
+    thresholds : float or list of float, optional
+        In [0, 1]; 0.5 by default. For several, the result is an array of one count for each.
+    name : str, optional
+    dtype : {"float32", "float64"}, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a threshold is no number in [0, 1]; for an unknown dtype.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> float(cb.metrics.FalseNegatives()([0, 1, 1, 1], [0.9, 0.2, 0.8, 0.3]))
+    2.0
+    """
+
+    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(thresholds, name=name, dtype=dtype)
+
+    def values(self) -> Array:
+        """The count at each threshold."""
+        return self.false_negatives

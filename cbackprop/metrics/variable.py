@@ -1,0 +1,116 @@
+"""Numbers that a metric written in Python keeps between batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from cbackprop import initializers
+
+__all__ = ["MetricVariable"]
+
+
+class MetricVariable(NDArrayOperatorsMixin):
+    """An array with a fixed shape and type that can be computed with as an array, and assigned to.
+
+    Parameters
+    ----------
+    shape : sequence of int
+    initializer : str, Initializer or callable
+        Called as ``initializer(shape, dtype=dtype)``.
+    dtype : str
+        Any real type of NumPy.
+    name : str, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the shape, the type or the initializer is none.
+    """
+
+    def __init__(self, shape: Sequence[int], initializer: Any, dtype: DTypeLike, name: str | None = None) -> None:
+        self._values: NDArray[Any] = np.zeros(shape, dtype)
+        if self._values.dtype.kind not in "fiub":
+            raise TypeError(f"A variable of a metric holds real numbers, not {self._values.dtype}.")
+        self.name = name
+        initial = initializers.get(initializer)
+        self.assign(initial(self.shape, dtype=self.dtype if self._values.dtype.kind == "f" else "float32"))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape."""
+        return self._values.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self._values.ndim
+
+    @property
+    def dtype(self) -> str:
+        """Name of the type."""
+        return self._values.dtype.name
+
+    @property
+    def value(self) -> NDArray[Any]:
+        """A copy of the values."""
+        return self._values.copy()
+
+    def numpy(self) -> NDArray[Any]:
+        """A copy of the values."""
+        return self._values.copy()
+
+    def assign(self, value: ArrayLike) -> MetricVariable:
+        """Replace the values.
+
+        Raises
+        ------
+        ValueError
+            If the shape differs.
+        """
+        array = np.asarray(value)
+        if array.shape != self.shape and not (array.size == 1 and self._values.size == 1):
+            raise ValueError(f"Variable {self.name!r} of a metric has shape {self.shape}, but got {array.shape}.")
+        self._values[...] = array.reshape(self.shape).astype(self._values.dtype)
+        return self
+
+    def assign_add(self, value: ArrayLike) -> MetricVariable:
+        """Add to the values."""
+        return self.assign(self._values + np.asarray(value))
+
+    def assign_sub(self, value: ArrayLike) -> MetricVariable:
+        """Subtract from the values."""
+        return self.assign(self._values - np.asarray(value))
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return self._values.astype(dtype or self._values.dtype)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Compute with the values; ``variable += x`` assigns."""
+        plain = [x._values if isinstance(x, MetricVariable) else x for x in inputs]
+        (out,) = kwargs.pop("out", (None,))
+        if not isinstance(out, MetricVariable):
+            return getattr(ufunc, method)(*plain, out=out, **kwargs)
+        return out.assign(getattr(ufunc, method)(*plain, **kwargs))
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._values[key].copy()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __float__(self) -> float:
+        return float(self._values.item())
+
+    def __int__(self) -> int:
+        return int(self._values.item())
+
+    def __bool__(self) -> bool:
+        return bool(self._values.item())
+
+    def __repr__(self) -> str:
+        return f"<MetricVariable name={self.name!r} shape={self.shape} dtype={self.dtype} value={self._values}>"

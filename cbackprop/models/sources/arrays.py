@@ -1,0 +1,115 @@
+"""Arrays that are in memory: checked once, before anything is trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from cbackprop.models.data import Samples
+from cbackprop.models.sources.order import Order, batch_size_for
+from cbackprop.models.sources.source import Check, Piece, Source
+
+__all__ = ["ArraySource", "split_at"]
+
+
+class ArraySource(Source):
+    """Samples in arrays, visited in a random order or as they lie.
+
+    Parameters
+    ----------
+    x, y, sample_weight, class_weight
+        As in `fit`.
+    batch_size : int or None
+    steps : int or None
+        Batches in an epoch.
+    shuffle : bool
+    """
+
+    batch_size: int = 32
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        batch_size: int | None = None,
+        steps: int | None = None,
+        shuffle: bool = False,
+    ) -> None:
+        self.example = x
+        self._given = (x, y, sample_weight, class_weight)
+        self._batch_size, self._steps, self._shuffle = batch_size, steps, shuffle
+
+    def prepare(self, check: Check) -> None:
+        """Check all arrays."""
+        self._check = check
+        self._set(check(*self._given))
+
+    def _set(self, samples: Samples) -> None:
+        self._checked = samples
+        self.batch_size = batch_size_for(self._batch_size, self._steps, samples.size)
+        self._order = Order(samples.size, self.batch_size, self._shuffle, self._steps)
+        self.steps, self.samples = self._order.steps, self._order.samples
+        self._end = samples.size
+
+    def split(self, share: float) -> ArraySource:
+        """Keep the first samples, and return a source of the last."""
+        checked = self._checked
+        at = split_at(checked.size, share)
+        x, y, sample_weight, class_weight = self._given
+        # Class weights are for training; what is held out is judged as any other data.
+        whole = checked if class_weight is None else self._check(x, y, sample_weight, None)
+        held_out = ArraySource(x, batch_size=self._batch_size)
+        held_out._set(whole.part(at, checked.size))
+        self._set(checked.part(0, at))
+        held_out.limit(None, self.batch_size)
+        return held_out
+
+    def join(self) -> None:
+        """Make one batch of all samples."""
+        size, steps, asked = self._checked.size, self._steps, self._batch_size
+        if steps not in (None, 1) or (asked is not None and asked < size):
+            given = f"batch_size={asked}" if steps in (None, 1) else f"steps_per_epoch={steps}"
+            raise ValueError(f"The optimizer needs all {size} samples in one batch, but got {given}. Leave it out.")
+        self._batch_size, self._steps = size, None
+        self._set(self._checked)
+
+    def limit(self, steps: int | None, batch_size: int | None) -> None:
+        """Evaluate in batches of so many samples, and no more than so many of them."""
+        self.batch_size = self.batch_size if batch_size is None else batch_size
+        size = self._checked.size
+        self._end = size if steps is None else min(size, steps * self.batch_size)
+
+    def epoch(self) -> Iterator[Piece]:
+        """Parts of passes over the samples."""
+        for rows, begin, end in self._order.ranges():
+            yield Piece(self._checked.data, rows, begin, end, self.batch_size)
+
+    def state(self) -> dict[str, Any] | None:
+        """Where in a pass over the samples the next epoch begins."""
+        return self._order.state()
+
+    def set_state(self, state: dict[str, Any] | None) -> None:
+        """Let the next epoch begin there."""
+        if state is not None:
+            self._order.set_state(state)
+
+    def sweep(self) -> Iterator[Piece]:
+        """The first samples, or all."""
+        yield Piece(self._checked.data, None, 0, self._end, self.batch_size)
+
+
+def split_at(size: int, share: float) -> int:
+    """The first of the last samples that are held out, rounded as Keras rounds it.
+
+    Raises
+    ------
+    ValueError
+        If one part would be empty.
+    """
+    at = math.floor(size * (1 - share))
+    if not 0 < at < size:
+        raise ValueError(f"validation_split {share} of {size} samples leaves one part empty.")
+    return at

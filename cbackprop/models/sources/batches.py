@@ -1,0 +1,277 @@
+"""Batches that are made while training goes on: by generators, iterables and datasets."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from cbackprop import random
+from cbackprop.models.data import Samples
+from cbackprop.models.sources.prefetch import Prefetch
+from cbackprop.models.sources.source import Check, Piece, Source
+
+__all__ = ["BatchSource", "Indexed", "Once", "Repeated", "ran_out"]
+
+# Batches that are made ahead of training, where the dataset does not say how many.
+AHEAD = 4
+
+
+class Once:
+    """Batches of an iterator: they can be had a single time.
+
+    Parameters
+    ----------
+    iterator : iterator
+    """
+
+    restarts = False
+    length: int | None = None
+    workers = 1
+    ahead = AHEAD
+
+    def __init__(self, iterator: Iterator[Any]) -> None:
+        self._iterator = iterator
+
+    def example(self) -> Any:
+        """The first batch, which is not lost by this."""
+        first = list(itertools.islice(self._iterator, 1))
+        self._iterator = itertools.chain(first, self._iterator)
+        if not first:
+            raise ValueError("x yields no batches.")
+        return first[0]
+
+    def tasks(self, shuffle: bool) -> Iterator[Any]:
+        """What `batch` turns into batches, one after the other."""
+        return self._iterator
+
+    def batch(self, task: Any) -> Any:
+        """A batch."""
+        return task
+
+    def begin(self) -> None:
+        """An epoch begins."""
+
+    def end(self) -> None:
+        """An epoch has ended."""
+
+
+class Repeated(Once):
+    """Batches of an iterable that can be gone through again and again, such as a torch DataLoader.
+
+    Parameters
+    ----------
+    iterable : iterable
+    """
+
+    restarts = True
+
+    def __init__(self, iterable: Any) -> None:
+        self._iterable = iterable
+        self.length = _length(iterable)
+        super().__init__(iter(()))
+
+    def example(self) -> Any:
+        """The first batch."""
+        for batch in self._iterable:
+            return batch
+        raise ValueError("x yields no batches.")
+
+    def tasks(self, shuffle: bool) -> Iterator[Any]:
+        """Begin anew."""
+        return iter(self._iterable)
+
+
+class Indexed(Once):
+    """Batches of a `utils.PyDataset`, or of what behaves like one.
+
+    Parameters
+    ----------
+    dataset : PyDataset
+    """
+
+    restarts = True
+
+    def __init__(self, dataset: Any) -> None:
+        self._dataset = dataset
+        self.length = dataset.num_batches if hasattr(dataset, "num_batches") else _length(dataset)
+        if self.length is not None and self.length < 1:
+            raise ValueError(f"x is a {type(dataset).__name__} of {self.length} batches: there is nothing in it.")
+        self.workers = max(getattr(dataset, "workers", 1), 1)
+        self.ahead = max(getattr(dataset, "max_queue_size", 10), self.workers)
+        if getattr(dataset, "use_multiprocessing", False):
+            warnings.warn(
+                f"{type(dataset).__name__} asks for use_multiprocessing: its batches are made by threads "
+                "of this process instead.",
+                stacklevel=4,
+            )
+        super().__init__(iter(()))
+
+    def example(self) -> Any:
+        """The first batch."""
+        return self._dataset[0]
+
+    def tasks(self, shuffle: bool) -> Iterator[Any]:
+        """Numbers of batches, in order or shuffled."""
+        if self.length is None:
+            return itertools.count()
+        order = random.generator().permutation(self.length).tolist() if shuffle else range(self.length)
+        return iter(order)
+
+    def batch(self, task: Any) -> Any:
+        """The batch of that number."""
+        return self._dataset[task]
+
+    def begin(self) -> None:
+        """Tell the dataset."""
+        self._tell("on_epoch_begin")
+
+    def end(self) -> None:
+        """Tell the dataset."""
+        self._tell("on_epoch_end")
+
+    def _tell(self, name: str) -> None:
+        method = getattr(self._dataset, name, None)
+        if method is not None:
+            method()
+
+
+class BatchSource(Source):
+    """Batches of a dataset, made and checked by threads ahead of training.
+
+    Parameters
+    ----------
+    dataset : Once
+    class_weight : dict, optional
+    steps : int, optional
+        Batches in an epoch; all by default. Epochs then go on where the last one stopped.
+    shuffle : bool, default False
+        Go through the batches of a dataset that has numbered ones in a random order.
+    epochs : int, default 1
+        How often an epoch will be asked for: of an iterator no more is taken than these need.
+    """
+
+    batch_size: int | None = None
+
+    def __init__(
+        self, dataset: Once, class_weight: Any = None, steps: int | None = None, shuffle: bool = False, epochs: int = 1
+    ) -> None:
+        if dataset.length is None and isinstance(dataset, Indexed) and steps is None:
+            raise ValueError("x is a dataset without end: say how many batches to take (steps_per_epoch or steps).")
+        self._dataset, self._class_weight, self._steps, self._shuffle = dataset, class_weight, steps, shuffle
+        self.steps = dataset.length if steps is None else steps
+        self._limit = None if steps is None or dataset.restarts else steps * epochs
+        self._pass: Prefetch | None = None
+        self._seen = 0  # batches of this pass
+        self._found = False  # any batch at all
+        self._waiting: list[Samples] = []
+
+    @property
+    def example(self) -> Any:  # type: ignore[override]
+        """Inputs of the first batch."""
+        return _unpack(self._dataset.example())[0]
+
+    def prepare(self, check: Check) -> None:
+        """Nothing but the first batch could be checked; it is, when its turn comes."""
+        self._check = check
+
+    def limit(self, steps: int | None, batch_size: int | None) -> None:
+        """Batches have the sizes that they have."""
+        self._steps = steps
+
+    def epoch(self) -> Iterator[Piece]:
+        """Each batch is a piece."""
+        self._dataset.begin()
+        count = 0
+        while self._steps is None or count < self._steps:
+            samples = self._next()
+            if samples is None and count == 0 and self._dataset.restarts:
+                samples = self._next()  # the last epoch took just what there was
+            if samples is None:
+                self._at_end(count)
+                break
+            yield Piece(samples.data, None, 0, samples.size, samples.size)
+            count += 1
+        if self._steps is None or (self._dataset.length is not None and self._seen >= self._dataset.length):
+            self.close()
+        self._dataset.end()
+
+    def _at_end(self, count: int) -> None:
+        if not self._found:
+            raise ValueError("x yields no batches.")
+        if self._steps is not None or count == 0:
+            ran_out()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether an iterator has come to its end."""
+        if self._dataset.restarts:
+            return False
+        if not self._waiting:
+            self._waiting = [] if (samples := self._next()) is None else [samples]
+        if not self._found:
+            raise ValueError("x yields no batches.")
+        return not self._waiting
+
+    def _next(self) -> Samples | None:
+        """The next batch, checked; None at the end of a pass, after which another one begins."""
+        if self._waiting:
+            return self._waiting.pop()
+        if self._pass is None:
+            self._seen = 0
+            dataset = self._dataset
+            tasks = dataset.tasks(self._shuffle)
+            self._pass = Prefetch(tasks, self._make, dataset.workers, dataset.ahead, self._limit)
+        try:
+            samples: Samples = next(self._pass)
+        except StopIteration:
+            if self._dataset.restarts:
+                self.close()
+            return None
+        except Exception as error:
+            error.add_note(f"This happened in batch {self._seen} of x, counted from 0.")
+            raise
+        self._seen += 1
+        self._found = True
+        return samples
+
+    def _make(self, task: Any) -> Samples:
+        x, y, sample_weight = _unpack(self._dataset.batch(task))
+        return self._check(x, y, sample_weight, self._class_weight)
+
+    def close(self) -> None:
+        """End the threads of this pass."""
+        if self._pass is not None:
+            self._pass.close()
+            self._pass = None
+
+
+def ran_out() -> None:
+    """Warn as Keras does."""
+    warnings.warn(
+        "Your input ran out of data; interrupting training. Make sure that your dataset or generator can generate at "
+        "least `steps_per_epoch * epochs` batches.",
+        stacklevel=3,
+    )
+
+
+def _unpack(batch: Any) -> tuple[Any, Any, Any]:
+    """(x, y, sample_weight) of what was yielded: a tuple or list of up to three, or x alone."""
+    if not isinstance(batch, (tuple, list)):
+        return batch, None, None
+    if not 1 <= len(batch) <= 3:
+        raise ValueError(
+            f"A batch must be a tuple (x,), (x, y) or (x, y, sample_weight), but got {type(batch).__name__} "
+            f"of {len(batch)}."
+        )
+    x, y, sample_weight = (*batch, None, None)[:3]
+    return x, y, sample_weight
+
+
+def _length(dataset: Any) -> int | None:
+    """Number of batches, where the dataset knows it: a DataLoader of an endless stream has a len that raises."""
+    try:
+        return len(dataset)
+    except TypeError:
+        return None

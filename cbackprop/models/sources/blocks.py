@@ -1,0 +1,243 @@
+"""Files mapped into memory that may be larger than it: read, checked and trained on a piece at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop import random
+from cbackprop.losses.target import NotFiniteError, as_array
+from cbackprop.models.data import Samples
+from cbackprop.models.sources.arrays import split_at
+from cbackprop.models.sources.order import batch_size_for
+from cbackprop.models.sources.prefetch import Prefetch
+from cbackprop.models.sources.source import Check, Piece, Source
+
+__all__ = ["PIECE", "BlockSource", "holds_files", "map_arrays"]
+
+# Bytes that are read at a time, in all arrays together, at most; files that are smaller are treated as other arrays.
+PIECE = 2**26
+# Blocks that a piece is made of when samples are shuffled: each is read in one go.
+BLOCKS = 64
+# Where a page of a file is touched, Linux maps others around it, up to a multiple of so many bytes.
+AROUND = 2**16
+
+
+def map_arrays(structure: Any, function: Callable[[Any], Any]) -> Any:
+    """The same list, tuple or dict, with `function` of each array in it."""
+    if isinstance(structure, dict):
+        return {key: function(value) for key, value in structure.items()}
+    if isinstance(structure, (list, tuple)) and any(isinstance(value, np.ndarray) for value in structure):
+        return [function(value) for value in structure]
+    return None if structure is None else function(structure)
+
+
+def _arrays(*structures: Any) -> list[Any]:
+    found: list[Any] = []
+    for structure in structures:
+        map_arrays(structure, found.append)
+    return found
+
+
+def holds_files(*structures: Any) -> bool:
+    """Whether any array is a file mapped into memory, of more than a piece."""
+    return any(isinstance(array, np.memmap) and array.ndim and array.nbytes > PIECE for array in _arrays(*structures))
+
+
+class BlockSource(Source):
+    """Samples in files that are mapped into memory, and in other arrays beside them.
+
+    A thread reads the next piece while the last one is trained on. To shuffle, the files are cut into blocks of
+    neighbouring samples; each epoch goes through the blocks in a random order, puts some dozens of them together to a
+    piece, and through the samples of a piece in a random order, too. So files are read in long runs, at the price that
+    samples that are neighbours in the file often meet again in a piece.
+
+    Parameters
+    ----------
+    x, y, sample_weight, class_weight
+        As in `fit`.
+    batch_size : int or None
+    steps : int or None
+        Batches in an epoch; all by default. Epochs then go on where the last one stopped.
+    shuffle : bool
+    """
+
+    batch_size: int = 32
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        batch_size: int | None = None,
+        steps: int | None = None,
+        shuffle: bool = False,
+    ) -> None:
+        self.example = x
+        self._given = tuple(map_arrays(part, _in_memory) for part in (x, y, sample_weight))
+        self._class_weight, self._batch_size, self._steps, self._shuffle = class_weight, batch_size, steps, shuffle
+        self._end: int | None = None
+        self._pass: Prefetch | None = None
+        self._left: Samples | None = None
+        self._rest: Iterator[Piece] | None = None
+
+    def prepare(self, check: Check) -> None:
+        """Check types and shapes by the first sample; numbers are checked piece by piece as they are read."""
+        self._check = check
+        arrays = _arrays(*self._given)
+        if any(not array.shape for array in arrays):
+            raise ValueError("x, y and sample_weight must have an axis for the samples.")
+        sizes = [int(array.shape[0]) for array in arrays]
+        if len(set(sizes)) > 1:
+            raise ValueError(f"All arrays must have as many samples, but got {sizes}.")
+        self._size = sizes[0]
+        x, y, sample_weight = [map_arrays(part, lambda array: array[:1]) for part in self._given]
+        self._check(x, y, sample_weight, self._class_weight)
+        self._row_bytes = max(sum(array.nbytes // max(len(array), 1) for array in arrays), 1)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self.batch_size = batch_size_for(self._batch_size, self._steps, self._size)
+        self.steps = self._steps or -(-self._size // self.batch_size)
+        self.samples = self._size if self._steps is None else self._steps * self.batch_size
+
+    def split(self, share: float) -> BlockSource:
+        """Keep the first samples, and return a source of the last."""
+        at, given = split_at(self._size, share), self._given
+        x, y, sample_weight = [map_arrays(part, lambda array: array[at:]) for part in given]
+        held_out = BlockSource(x, y, sample_weight)
+        held_out._batch_size = self._batch_size
+        held_out.prepare(self._check)
+        self._given = tuple(map_arrays(part, lambda array: array[:at]) for part in given)
+        self._size = at
+        self._lay_out()
+        return held_out
+
+    def limit(self, steps: int | None, batch_size: int | None) -> None:
+        """Evaluate in batches of so many samples, and no more than so many of them."""
+        self.batch_size = self.batch_size if batch_size is None else batch_size
+        self._end = None if steps is None else min(self._size, steps * self.batch_size)
+
+    def epoch(self) -> Iterator[Piece]:
+        """The pieces of a pass over the files; with `steps_per_epoch`, parts of passes."""
+        if self._steps is None:
+            yield from self._pieces(self._size, self._shuffle)
+            return
+        steps = self._steps
+        while steps > 0:
+            if self._rest is None:
+                self._rest = self._pieces(self._size, self._shuffle)
+            piece = next(self._rest, None)
+            if piece is None:
+                self._rest = None
+                continue
+            end = min(piece.begin + steps * piece.batch_size, piece.end)
+            if end < piece.end:
+                self._rest = _put_back(piece, end, self._rest)
+            steps -= -(-(end - piece.begin) // piece.batch_size)
+            yield Piece(piece.data, piece.rows, piece.begin, end, piece.batch_size)
+
+    def sweep(self) -> Iterator[Piece]:
+        """The first samples, or all, in order."""
+        yield from self._pieces(self._size if self._end is None else self._end, False)
+
+    def _pieces(self, size: int, shuffle: bool) -> Iterator[Piece]:
+        """One pass over the first samples."""
+        self.close()
+        rows = max(PIECE // self._row_bytes // self.batch_size, 1) * self.batch_size
+        self._pass = Prefetch(iter(_runs(size, rows, shuffle)), self._read, size=1)
+        for samples in self._pass:
+            order = random.permutation(samples.size) if shuffle else None
+            yield Piece(samples.data, order, 0, samples.size, self.batch_size)
+        self.close()
+
+    def _read(self, runs: list[tuple[int, int]]) -> Samples:
+        """The samples of some runs begin:end of neighbours, checked."""
+        x, y, sample_weight = [map_arrays(part, lambda array: _copy(array, runs)) for part in self._given]
+        try:
+            return self._check(x, y, sample_weight, self._class_weight)
+        except NotFiniteError as error:
+            raise error.at(_place(runs, error.index[0])) from None
+        except ValueError as error:
+            error.add_note(f"This happened in the samples {runs[0][0]}:{runs[-1][1]}.")
+            raise
+
+    def close(self) -> None:
+        """End the thread that reads."""
+        if self._pass is not None:
+            self._pass.close()
+            self._pass = None
+
+
+def _in_memory(value: Any) -> NDArray[Any]:
+    """What is no file, as an array of which parts can be taken."""
+    return value if isinstance(value, np.ndarray) else as_array("data beside a file", value)
+
+
+def _put_back(piece: Piece, begin: int, rest: Iterator[Piece]) -> Iterator[Piece]:
+    yield Piece(piece.data, piece.rows, begin, piece.end, piece.batch_size)
+    yield from rest
+
+
+def _runs(size: int, rows: int, shuffle: bool) -> list[list[tuple[int, int]]]:
+    """For each piece of `rows` samples: which runs begin:end of the samples it is made of."""
+    if not shuffle:
+        return [[(begin, min(begin + rows, size))] for begin in range(0, size, rows)]
+    length = max(rows // BLOCKS, 1)
+    starts = random.permutation(-(-size // length)) * length
+    pieces: list[list[tuple[int, int]]] = [[]]
+    room = rows
+    for start in starts.tolist():
+        begin, end = start, min(start + length, size)
+        while begin < end:
+            if room == 0:
+                pieces.append([])
+                room = rows
+            taken = min(end - begin, room)
+            pieces[-1].append((begin, begin + taken))
+            begin, room = begin + taken, room - taken
+    return [sorted(piece) for piece in pieces]
+
+
+def _place(runs: list[tuple[int, int]], row: int) -> int:
+    """The number in the file of a sample of a piece."""
+    for begin, end in runs:
+        if row < end - begin:
+            return begin + row
+        row -= end - begin
+    raise IndexError(row)
+
+
+def _copy(array: Any, runs: list[tuple[int, int]]) -> NDArray[Any]:
+    """The samples of some runs, in memory of their own; what was read of the file need not stay there."""
+    source = np.asarray(array)
+    rows = sum(end - begin for begin, end in runs)
+    out = np.empty((rows, *source.shape[1:]), source.dtype)
+    at = 0
+    for begin, end in runs:
+        out[at : at + end - begin] = source[begin:end]
+        at += end - begin
+        if isinstance(array, np.memmap):
+            _release(array, source[begin:end])
+    return out
+
+
+def _release(array: np.memmap[Any, Any], part: NDArray[Any]) -> None:
+    """Tell the system that these pages of a file are of no use to this process for now."""
+    memory: Any = getattr(array, "_mmap", None)
+    # Pages of a private mapping ("c") may hold what the user wrote, and nothing else does.
+    if not hasattr(memory, "madvise") or not hasattr(mmap, "MADV_DONTNEED") or array.mode == "c":
+        return
+    if not part.size or not part.flags.c_contiguous:
+        return
+    begin = part.ctypes.data - np.frombuffer(memory, np.uint8).ctypes.data
+    first = begin // AROUND * AROUND
+    last = -(-(begin + part.nbytes) // AROUND) * AROUND
+    with contextlib.suppress(OSError, ValueError):  # it is only a matter of memory
+        memory.madvise(mmap.MADV_DONTNEED, first, last - first)

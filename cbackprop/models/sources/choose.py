@@ -1,0 +1,71 @@
+"""Which source suits what the user passed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cbackprop.models.sources.arrays import ArraySource
+from cbackprop.models.sources.batches import BatchSource, Indexed, Once, Repeated
+from cbackprop.models.sources.blocks import BlockSource, holds_files
+from cbackprop.models.sources.source import Source
+
+__all__ = ["open_source"]
+
+# What says that an object is an array, a table or a matrix of samples, rather than an iterable of batches.
+ARRAY_SIGNS = ("__array__", "__array_interface__", "__dlpack__", "__dataframe__", "toarray")
+
+
+def open_source(
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    batch_size: int | None = None,
+    steps: int | None = None,
+    shuffle: bool = False,
+    epochs: int = 1,
+) -> Source:
+    """The source of these samples; nothing of them is read yet.
+
+    Parameters
+    ----------
+    x, y, sample_weight, class_weight, batch_size
+        As in `fit`.
+    steps : int, optional
+        Batches in an epoch.
+    shuffle : bool
+    epochs : int
+        How many epochs, or evaluations, there will be.
+
+    Raises
+    ------
+    ValueError
+        If targets or weights come with a dataset that yields its own, or it has no batches.
+    """
+    dataset = _dataset(x)
+    if dataset is None:
+        source = BlockSource if holds_files(x, y, sample_weight) else ArraySource
+        return source(x, y, sample_weight, class_weight, batch_size, steps, shuffle)
+    for name, value in (("y", y), ("sample_weight", sample_weight)):
+        if value is not None:
+            raise ValueError(
+                f"{name} must not be given when x is a {type(x).__name__}: its batches hold their own, "
+                "as tuples (x, y) or (x, y, sample_weight)."
+            )
+    return BatchSource(dataset, class_weight, steps, shuffle, epochs)
+
+
+def _dataset(x: Any) -> Once | None:
+    """`x` as a dataset, if it is one."""
+    if isinstance(x, (Mapping, list, tuple)):
+        return None
+    if hasattr(x, "on_epoch_end") and hasattr(x, "__getitem__"):
+        return Indexed(x)
+    if any(hasattr(x, name) for name in ARRAY_SIGNS):
+        return None
+    if isinstance(x, Iterator):
+        return Once(x)
+    if hasattr(x, "__iter__") and not hasattr(x, "__getitem__"):
+        return Repeated(x)
+    return None

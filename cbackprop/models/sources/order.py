@@ -1,0 +1,75 @@
+"""The order in which epochs visit the samples of arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop import random
+
+__all__ = ["Order", "batch_size_for"]
+
+
+class Order:
+    """The order in which epochs visit the samples.
+
+    Parameters
+    ----------
+    size : int
+        Number of samples.
+    batch_size : int
+    shuffle : bool
+        A new random order for each pass over the samples; otherwise the order of the arrays.
+    steps_per_epoch : int or None
+        Batches in an epoch; with ``None`` an epoch is a pass.
+    """
+
+    def __init__(self, size: int, batch_size: int, shuffle: bool, steps_per_epoch: int | None) -> None:
+        self.size = size
+        self.batch_size = batch_size
+        self.shuffle = shuffle and size > batch_size  # one batch of all samples is the same in any order
+        self.steps = steps_per_epoch or math.ceil(size / batch_size)
+        self.samples = size if steps_per_epoch is None else steps_per_epoch * batch_size
+        self._position = size
+        self._drawn: dict[str, Any] | None = None  # the random state that the present order was drawn from
+        self._rows: NDArray[np.int64] | None = None
+
+    def ranges(self) -> Iterator[tuple[NDArray[np.int64] | None, int, int]]:
+        """The parts (order, begin, end) of passes over the samples that make the next epoch."""
+        steps = self.steps
+        while steps > 0:
+            if self._position >= self.size:
+                self._position = 0
+                self._draw()
+            begin = self._position
+            end = min(begin + steps * self.batch_size, self.size)
+            self._position = end
+            steps -= math.ceil((end - begin) / self.batch_size)
+            yield self._rows, begin, end
+
+    def _draw(self) -> None:
+        if self.shuffle:
+            self._drawn = random.state()
+            self._rows = random.permutation(self.size)
+
+    def state(self) -> dict[str, Any]:
+        """What `set_state` takes, as plain values."""
+        return {"position": self._position, "drawn": self._drawn, "shuffle": self.shuffle}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on in the pass over the samples that `state` was in; this moves the random state."""
+        self._position = min(state["position"], self.size)
+        if self._position < self.size and self.shuffle and state["drawn"] is not None:
+            random.set_state(state["drawn"])
+            self._draw()
+
+
+def batch_size_for(given: int | None, steps: int | None, samples: int) -> int:
+    """The batch size: as given, else what makes the samples last for these steps, else 32, as in Keras."""
+    if given is not None:
+        return given
+    return 32 if steps is None else max(math.ceil(samples / steps), 1)

@@ -1,0 +1,135 @@
+"""Work that is done ahead by threads, and handed over in order."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+__all__ = ["Prefetch"]
+
+# Seconds that `close` waits for a thread that is in the user's code. A thread that is stuck there longer cannot be
+# ended from outside; it ends when that code returns, or with the interpreter.
+PATIENCE = 5.0
+
+
+class Prefetch:
+    """Results of `work` on each of some tasks, computed by threads ahead of whoever asks for them.
+
+    Tasks are drawn by one thread at a time, so that they may come from a generator; results come in the order of tasks.
+    What is raised by `work`, or while a task is drawn, is raised by `next` in the place of the result.
+
+    Parameters
+    ----------
+    tasks : iterator
+    work : callable
+    workers : int, default 1
+        Threads.
+    size : int, default 4
+        How many results may be ahead.
+    limit : int, optional
+        Draw no more than so many tasks.
+
+    Examples
+    --------
+    >>> from cbackprop.models.sources.prefetch import Prefetch
+    >>> ahead = Prefetch(iter(range(4)), lambda task: task**2, workers=2)
+    >>> list(ahead)
+    [0, 1, 4, 9]
+    >>> ahead.close()
+    """
+
+    def __init__(
+        self,
+        tasks: Iterator[Any],
+        work: Callable[[Any], Any],
+        workers: int = 1,
+        size: int = 4,
+        limit: int | None = None,
+    ) -> None:
+        self._tasks, self._work, self._size, self._limit = tasks, work, size, limit
+        self._turn = threading.Lock()
+        self._changed = threading.Condition()
+        self._ready: dict[int, tuple[Any, BaseException | None]] = {}
+        self._drawn = self._given = 0
+        self._closed = False
+        self._threads = [
+            threading.Thread(target=self._produce, name=f"cbackprop-prefetch-{index}", daemon=True)
+            for index in range(workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        """The next result.
+
+        Raises
+        ------
+        StopIteration
+            When there are no more tasks.
+        """
+        with self._changed:
+            while self._given not in self._ready:
+                if self._closed:
+                    raise StopIteration
+                self._changed.wait()
+            result, error = self._ready[self._given]
+            if error is not None:
+                raise error  # stays in its place: after the last result there is nothing but this
+            del self._ready[self._given]
+            self._given += 1
+            self._changed.notify_all()
+            return result
+
+    def close(self) -> None:
+        """End the threads; what they have computed ahead is lost."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        deadline = time.monotonic() + PATIENCE
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+
+    def _produce(self) -> None:
+        """What each thread does, until there is nothing more to do."""
+        while self._produce_one():
+            pass
+
+    def _produce_one(self) -> bool:
+        """Put the next result, or what was raised instead, in its place; whether to go on."""
+        result, raised = None, None
+        with self._turn:
+            number = self._reserve()
+            if number is None:
+                return False
+            try:
+                task = next(self._tasks) if number != self._limit else self._end()
+            except BaseException as error:  # whatever it is, it belongs to whoever waits for the result
+                raised = error
+        if raised is None:
+            try:
+                result = self._work(task)
+            except BaseException as error:
+                raised = error
+        with self._changed:
+            self._ready[number] = result, raised
+            self._changed.notify_all()
+        return raised is None
+
+    def _reserve(self) -> int | None:
+        """The number of the next task, once there is room for its result; None when nobody wants any more."""
+        with self._changed:
+            while not self._closed and self._drawn - self._given >= self._size:
+                self._changed.wait()
+            if self._closed or any(error is not None for _, error in self._ready.values()):
+                return None
+            self._drawn += 1
+            return self._drawn - 1
+
+    @staticmethod
+    def _end() -> Any:
+        raise StopIteration

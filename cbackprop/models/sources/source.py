@@ -1,0 +1,123 @@
+"""What `fit`, `evaluate` and `predict` get samples from, whatever the user passed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.engine import Data
+from cbackprop.models.data import Samples
+
+__all__ = ["Check", "Piece", "Source"]
+
+# From (x, y, sample_weight, class_weight) to checked samples; TypeError or ValueError if anything is wrong.
+Check = Callable[[Any, Any, Any, Any], Samples]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Samples that are in memory at the same time: rows[begin:end] of checked data, to be taken in batches.
+
+    Without `rows` they are begin:end of the data.
+    """
+
+    data: Data
+    rows: NDArray[np.int64] | None
+    begin: int
+    end: int
+    batch_size: int
+
+    @property
+    def size(self) -> int:
+        """Number of samples."""
+        return self.end - self.begin
+
+    def samples(self) -> Data:
+        """The samples alone, for a source that does not shuffle."""
+        return Samples(self.data, len(self.data)).part(self.begin, self.end).data
+
+    def batches(self) -> Iterator[Piece]:
+        """Each batch as a piece."""
+        for begin in range(self.begin, self.end, self.batch_size):
+            yield replace(self, begin=begin, end=min(begin + self.batch_size, self.end))
+
+
+class Source:
+    """Where samples come from. Used as a context manager: on leaving it, threads that it started end.
+
+    Attributes
+    ----------
+    example : object
+        Inputs as the user gave them, by whose shape a model without one can be built.
+    batch_size : int or None
+        Samples in a batch, where all have as many.
+    steps : int or None
+        Batches in an epoch, where that is known before.
+    samples : int or None
+        Samples in an epoch, where that is known before.
+    """
+
+    example: Any = None
+    batch_size: Any = None
+    steps: int | None = None
+    samples: int | None = None
+
+    def prepare(self, check: Check) -> None:
+        """Check whatever can be checked before training, once the model has a shape."""
+        raise NotImplementedError
+
+    def split(self, share: float) -> Source:
+        """Keep the first samples, and return a source of the last `share` of them.
+
+        Raises
+        ------
+        ValueError
+            If one part would be empty, or the source cannot be divided.
+        """
+        raise ValueError("validation_split needs arrays: there is no telling which batches of a dataset are the last.")
+
+    def join(self) -> None:
+        """Make one batch of all samples, for an optimizer that needs them.
+
+        Raises
+        ------
+        ValueError
+            If the source has batches of its own, or smaller ones were asked for.
+        """
+        raise ValueError("The optimizer needs all samples in one batch: give fit arrays that are in memory.")
+
+    def limit(self, steps: int | None, batch_size: int | None) -> None:
+        """Evaluate in batches of so many samples, and no more than so many of them."""
+
+    def epoch(self) -> Iterator[Piece]:
+        """The pieces of the next epoch of training."""
+        raise NotImplementedError
+
+    def sweep(self) -> Iterator[Piece]:
+        """The pieces of an evaluation or a prediction, in order."""
+        return self.epoch()
+
+    def state(self) -> dict[str, Any] | None:
+        """Between epochs: what `set_state` takes, as plain values; ``None`` if the next epoch always begins anew."""
+        return None
+
+    def set_state(self, state: dict[str, Any] | None) -> None:
+        """Let the next epoch begin where it did when `state` was taken; this moves the random state."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether there is nothing left for another epoch."""
+        return False
+
+    def close(self) -> None:
+        """End what was started."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,66 @@
+"""Adamax."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from cbackprop.optimizers.optimizer import LearningRate, Optimizer, registry
+from cbackprop.validation import check_number
+
+__all__ = ["Adamax"]
+
+
+@registry.register()
+class Adamax(Optimizer):
+    """Adam with the largest recent gradient in the place of the root mean square.
+
+    At step t, ``m = beta_1 m + (1 - beta_1) g``, ``u = max(beta_2 u, |g|)`` and
+    ``w = w - learning_rate m / ((1 - beta_1^t) (u + epsilon))``.
+
+    Parameters
+    ----------
+    learning_rate : float, default 0.001
+    beta_1 : float, default 0.9
+        In [0, 1).
+    beta_2 : float, default 0.999
+        In [0, 1).
+    epsilon : float, default 1e-7
+        Greater than 0.
+    **kwargs
+        See `Optimizer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is of the wrong type or out of range.
+
+    References
+    ----------
+    Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, section 7.1. Arguments, defaults and
+    formulas are those of Keras 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cbackprop as cb
+    >>> w = np.array([1.0])
+    >>> cb.optimizers.Adamax(learning_rate=0.1).apply([np.array([2.0])], [w])
+    >>> w.round(6)
+    array([0.9])
+    """
+
+    implementation: ClassVar[str | None] = "adam.Adamax"
+    slot_names = ("momentum", "norm")
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate, **kwargs)
+        self.beta_1 = check_number("beta_1", beta_1, 0, 1, open_maximum=True)
+        self.beta_2 = check_number("beta_2", beta_2, 0, 1, open_maximum=True)
+        self.epsilon = check_number("epsilon", epsilon, 0, open_minimum=True)

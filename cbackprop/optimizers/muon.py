@@ -1,0 +1,184 @@
+"""Muon."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.optimizers.optimizer import LearningRate, Optimizer, registry
+from cbackprop.validation import check_boolean, check_integer, check_number
+from cbackprop.variable import Variable
+
+__all__ = ["Muon"]
+
+
+@registry.register()
+class Muon(Optimizer):
+    """Steps along the momentum made orthogonal, for matrices; AdamW for all other variables.
+
+    ``m = momentum m + g``; ``u = g + momentum m`` (or m, without Nesterov's) is divided by its norm, and `ns_steps`
+    times ``S = u u^T``, ``u = muon_a u + (muon_b S + muon_c S S) u``, which brings all its singular values near to
+    1. Then ``w = w - learning_rate rms_rate sqrt(max(rows, columns)) u``.
+
+    Variables of other than two axes, those with "embedding" in their path, and those that `exclude_layers` names are
+    updated as by `Adam`, with ``adam_lr_ratio learning_rate``.
+
+    Parameters
+    ----------
+    learning_rate : float, default 0.001
+    adam_beta_1 : float, default 0.9
+        In [0, 1).
+    adam_beta_2 : float, default 0.999
+        In [0, 1).
+    adam_weight_decay : float, optional, default 0.004
+        Weight decay of the variables that Adam updates.
+    epsilon : float, default 1e-7
+        Of Adam; greater than 0.
+    weight_decay : float, optional, default 0.004
+        Weight decay of the others.
+    clipnorm : float, optional
+    clipvalue : float, optional
+    global_clipnorm : float, optional
+    use_ema : bool, default False
+    ema_momentum : float, default 0.99
+    ema_overwrite_frequency : int, optional
+    loss_scale_factor : float, optional
+    gradient_accumulation_steps : int, optional
+    name : str, optional
+        These as in `Optimizer`.
+    exclude_layers : list of str, optional
+        Regular expressions: a variable in whose path one is found is updated by Adam. Say, the last layer's.
+    exclude_embeddings : bool, default True
+    muon_a : float, default 3.4445
+    muon_b : float, default -4.7750
+    muon_c : float, default 2.0315
+    adam_lr_ratio : float, default 1
+        At least 0.
+    momentum : float, default 0.95
+        In [0, 1].
+    ns_steps : int, default 5
+        At least 0.
+    nesterov : bool, default True
+    rms_rate : float, optional, default 0.2
+        Makes steps as large as those of Adam; ``None``: no factor.
+    **kwargs
+        See `Optimizer`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is of the wrong type or out of range.
+
+    References
+    ----------
+    Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024. Liu et al., "Muon is scalable
+    for LLM training", 2025. Arguments, defaults and formulas are those of Keras 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cbackprop as cb
+    >>> w = np.ones((2, 3))
+    >>> cb.optimizers.Muon(0.1, weight_decay=None).apply([np.eye(2, 3)], [w])
+    >>> w.shape, bool((np.diag(w) < 1).all())
+    ((2, 3), True)
+    """
+
+    whole_variables = True
+    slot_names = ("momentum", "velocity")
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        adam_beta_1: float = 0.9,
+        adam_beta_2: float = 0.999,
+        adam_weight_decay: float | None = 0.004,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = 0.004,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        exclude_layers: Sequence[str] | None = None,
+        exclude_embeddings: bool = True,
+        muon_a: float = 3.4445,
+        muon_b: float = -4.7750,
+        muon_c: float = 2.0315,
+        adam_lr_ratio: float = 1,
+        momentum: float = 0.95,
+        ns_steps: int = 5,
+        nesterov: bool = True,
+        rms_rate: float | None = 0.2,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **kwargs,
+        )
+        self.adam_beta_1 = check_number("adam_beta_1", adam_beta_1, 0, 1, open_maximum=True)
+        self.adam_beta_2 = check_number("adam_beta_2", adam_beta_2, 0, 1, open_maximum=True)
+        self.adam_weight_decay = (
+            None if adam_weight_decay is None else check_number("adam_weight_decay", adam_weight_decay, 0)
+        )
+        self.epsilon = check_number("epsilon", epsilon, 0, open_minimum=True)
+        self.exclude_layers = _check_patterns(exclude_layers)
+        self.exclude_embeddings = check_boolean("exclude_embeddings", exclude_embeddings)
+        self.muon_a = check_number("muon_a", muon_a)
+        self.muon_b = check_number("muon_b", muon_b)
+        self.muon_c = check_number("muon_c", muon_c)
+        self.adam_lr_ratio = check_number("adam_lr_ratio", adam_lr_ratio, 0)
+        self.momentum = check_number("momentum", momentum, 0, 1)
+        self.ns_steps = check_integer("ns_steps", ns_steps, 0, 1000)
+        self.nesterov = check_boolean("nesterov", nesterov)
+        self.rms_rate = None if rms_rate is None else check_number("rms_rate", rms_rate, 0)
+
+    def uses_adam(self, ndim: int, path: str) -> bool:
+        """Whether a variable of so many axes is updated by Adam."""
+        if ndim != 2 or (self.exclude_embeddings and "embedding" in path.lower()):
+            return True
+        return any(re.search(pattern, path) for pattern in self.exclude_layers)
+
+    def new_slot(self, name: str, values: NDArray[Any], path: str) -> NDArray[Any] | None:
+        """Only Adam needs a mean of squared gradients."""
+        if name == "velocity" and not self.uses_adam(values.ndim, path):
+            return None
+        return np.zeros(values.shape, values.dtype)
+
+    def decay_of(self, variable: Any) -> float:
+        """The weight decay of a variable, by who updates it."""
+        if isinstance(variable, Variable) and not self.decays(variable):
+            return 0.0
+        by_adam = self.uses_adam(variable.ndim, variable.path if isinstance(variable, Variable) else "")
+        return (self.adam_weight_decay if by_adam else self.weight_decay) or 0.0
+
+
+def _check_patterns(patterns: Any) -> list[str]:
+    if isinstance(patterns, str) or not all(isinstance(pattern, str) for pattern in patterns or ()):
+        raise TypeError(f"exclude_layers must be a list of strings, but got {patterns!r}.")
+    for pattern in patterns or ():
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(
+                f"exclude_layers must hold regular expressions, but {pattern!r} is none: {error}."
+            ) from None
+    return list(patterns or ())

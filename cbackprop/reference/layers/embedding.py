@@ -1,0 +1,34 @@
+"""Embedding in NumPy: y = table[x]."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cbackprop.reference.layers.layer import Array, Batch, Layer
+
+__all__ = ["Embedding"]
+
+
+class Embedding(Layer):
+    """y = table[x]; dtable[r] = sum of dy where x = r, dx = 0.
+
+    `rows` are the rows that the last batch read.
+    """
+
+    def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
+        """A row for each number."""
+        (self.x,) = inputs
+        self.ids = np.clip(np.nan_to_num(self.x), 0, self.spec.input_dim - 1).astype(np.int64)
+        y: Array = parameters[0][self.ids]
+        return y
+
+    @property
+    def rows(self) -> Array:
+        """The rows that the last batch read."""
+        return np.unique(self.ids)
+
+    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
+        """The sum over the places where a row was read."""
+        gradient = np.zeros_like(parameters[0])
+        np.add.at(gradient, self.ids, delta)
+        return [np.zeros_like(self.x)], [gradient]

@@ -1,0 +1,22 @@
+"""Layers written in Python, as they are."""
+
+from __future__ import annotations
+
+from cbackprop.layers.python_layer import differentiate, evaluate
+from cbackprop.reference.layers.layer import Array, Batch, Layer
+
+__all__ = ["PythonLayer"]
+
+
+class PythonLayer(Layer):
+    """y = call(x), dx and gradients by backward(x, y, dy)."""
+
+    def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
+        """What `call` returns."""
+        self.inputs = [x.copy() for x in inputs]
+        self.y = evaluate(self.spec, self.inputs, self.output_shape, batch.training)
+        return self.y.copy()
+
+    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
+        """What `backward` returns."""
+        return differentiate(self.spec, self.inputs, self.y, delta.copy())

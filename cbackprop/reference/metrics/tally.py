@@ -1,0 +1,182 @@
+"""What adds batches to metrics, in NumPy: means of row values, sums of several kinds, and metrics in Python."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+
+from cbackprop.metrics.metric import Metric
+from cbackprop.metrics.tally import Tally as TallyMetric
+from cbackprop.reference.activations import sigmoid_forward
+from cbackprop.reference.losses.row_function import Array
+
+__all__ = ["Called", "Confusion", "Histogram", "Hits", "Moments", "RowMean", "Tally", "metric_twin"]
+
+
+def metric_twin(metric: Metric, width: int) -> Any:
+    """What adds batches with rows of `width` elements to a metric."""
+    if not metric.runs_in_c():
+        return Called(metric)
+    module, _, name = metric.implementation.rpartition(".")  # type: ignore[attr-defined]
+    twin = getattr(importlib.import_module(f"cbackprop.reference.{module}"), name)
+    return twin(metric, width) if isinstance(metric, TallyMetric) else RowMean(twin(metric, False))
+
+
+class RowMean:
+    """Weighted sum of the values of rows, and the sum of the weights."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all batches."""
+        self.total = self.count = 0.0
+
+    def snapshot(self) -> Any:
+        """The two sums."""
+        return self.total, self.count
+
+    def restore(self, state: Any) -> None:
+        """Go on from these sums."""
+        self.total, self.count = state
+
+    def update(self, y_true: Array, y_pred: Array, weights: Array | None, shape: tuple[int, ...]) -> None:
+        """total += sum of w value, count += sum of w."""
+        _, values, _ = self.function.evaluate(y_true, y_pred)
+        counts = np.ones(len(values)) if weights is None else weights
+        self.total += float(values @ counts)
+        self.count += float(counts.sum())
+
+
+class Called:
+    """Calls `update_state` of a metric in Python with the arrays of a batch."""
+
+    def __init__(self, metric: Metric) -> None:
+        self.metric = metric
+        self.reset = metric.reset_state
+        self.snapshot = metric.snapshot
+        self.restore = metric.restore
+
+    def update(self, y_true: Array, y_pred: Array, weights: Array | None, shape: tuple[int, ...]) -> None:
+        """Copies of all arrays: what the metric keeps stays as it was."""
+        predictions = y_pred.reshape(-1, *shape).copy()
+        targets = y_true.reshape(predictions.shape if y_true.ndim > 1 else predictions.shape[:-1]).copy()
+        if weights is None:
+            self.metric.update_state(targets, predictions)
+        else:
+            self.metric.update_state(targets, predictions, sample_weight=weights.reshape(predictions.shape[:-1]).copy())
+
+
+class Tally:
+    """Sums that batches are added to.
+
+    Parameters
+    ----------
+    spec : cbackprop.metrics.Metric
+        What the user wrote.
+    width : int
+        Elements of a row of the predictions.
+    """
+
+    def __init__(self, spec: Any, width: int) -> None:
+        self.spec = spec
+        self.width = width
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all batches."""
+        self.sums = np.zeros(self.spec.size(self.width))
+
+    def snapshot(self) -> Any:
+        """A copy of the sums."""
+        return self.sums.copy()
+
+    def restore(self, state: Any) -> None:
+        """Go on from these sums."""
+        self.sums = state.copy()
+
+    def update(self, y_true: Array, y_pred: Array, weights: Array | None, shape: tuple[int, ...] = ()) -> None:
+        """Add rows (rows, width), with weights (rows,) or (rows, width)."""
+        rows = np.ones((len(y_pred), 1)) if weights is None else weights.reshape(len(y_pred), -1)
+        self.sums += self.count(y_true, y_pred, np.broadcast_to(rows, y_pred.shape)).reshape(-1)
+
+    def count(self, y_true: Array, y_pred: Array, weights: Array) -> Array:
+        """What a batch adds to the sums, given a weight for each element."""
+        raise NotImplementedError
+
+
+class Histogram(Tally):
+    """Weight of negatives and positives by how many thresholds their predictions are above."""
+
+    def count(self, y_true: Array, y_pred: Array, weights: Array) -> Array:
+        """(labels, 2, thresholds + 1)."""
+        spec = self.spec
+        if spec.column_weights is not None:
+            weights = weights * np.asarray(spec.column_weights)
+        above = self.above(sigmoid_forward(y_pred) if spec.from_logits else y_pred)
+        if spec.top_k is not None:
+            order = np.argsort(-y_pred, axis=1, kind="stable")
+            np.put_along_axis(above, order[:, spec.top_k :], 0, axis=1)
+        labels = np.broadcast_to(np.arange(self.width) if spec.multi_label else 0, y_pred.shape)
+        columns = slice(None) if spec.class_id is None else [spec.class_id]
+        found = np.zeros((self.width if spec.multi_label else 1, 2, len(spec.thresholds) + 1))
+        places = labels[:, columns], (y_true != 0)[:, columns].astype(int), above[:, columns]
+        np.add.at(found, places, weights[:, columns])
+        return found
+
+    def above(self, y_pred: Array) -> Array:
+        """How many thresholds each prediction is above."""
+        thresholds = np.sort(np.asarray(self.spec.thresholds, y_pred.dtype))
+        if not self.spec.is_even:
+            return np.searchsorted(thresholds, y_pred, side="left")
+        found = np.ceil(np.clip(y_pred, 0, 1) * y_pred.dtype.type(len(thresholds) - 1)).astype(int)
+        return np.maximum(found, 1) if self.spec.open_ends else found
+
+
+class Hits(Tally):
+    """Weights of true positives, false positives, false negatives and positives of each class."""
+
+    def count(self, y_true: Array, y_pred: Array, weights: Array) -> Array:
+        """(4, width)."""
+        if self.spec.threshold is None:
+            hits = (y_pred >= y_pred.max(axis=1, keepdims=True)) & (abs(y_pred) > 1e-9)
+        else:
+            hits = y_pred > y_pred.dtype.type(self.spec.threshold)
+        truth = y_true.astype(float)
+        parts = [hits * truth, hits * (1 - truth), ~hits * truth, truth]
+        return np.array([(part * weights).sum(axis=0) for part in parts])
+
+
+class Confusion(Tally):
+    """Weight of what is of one class and was predicted as another."""
+
+    def count(self, y_true: Array, y_pred: Array, weights: Array) -> Array:
+        """(classes, classes)."""
+        spec = self.spec
+        if spec.sparse_y_pred:
+            guess = y_pred >= y_pred.dtype.type(spec.cut) if spec.cut is not None else np.trunc(y_pred)
+            truth = np.trunc(y_true)
+        else:
+            guess, weights = y_pred.argmax(axis=1), weights[:, 0]
+            truth = y_true if y_true.ndim == 1 else y_true.argmax(axis=1)
+        n = spec.num_classes
+        counts = (truth >= 0) & (truth < n) & (guess >= 0) & (guess < n)
+        if spec.ignore_class is not None:
+            counts &= truth != spec.ignore_class
+        matrix = np.zeros((n, n))
+        places = truth[counts].astype(int), guess[counts].astype(int)
+        np.add.at(matrix, places, np.trunc(weights[counts]) if spec.whole_weights else weights[counts])
+        return matrix
+
+
+class Moments(Tally):
+    """Weighted sums of y, y^2 and (y - prediction)^2, and of the weights; and the number of elements."""
+
+    def count(self, y_true: Array, y_pred: Array, weights: Array) -> Array:
+        """(4 width + 1,)."""
+        y, error = y_true.astype(float), y_true.astype(float) - y_pred
+        parts = [(weights * part).sum(axis=0) for part in (y, y * y, error * error, np.ones_like(y))]
+        return np.concatenate([*parts, [y_true.size]])

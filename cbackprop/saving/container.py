@@ -1,0 +1,118 @@
+"""Named arrays and a few texts in one safetensors file, written so that a crash never harms the old one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+__all__ = ["Container", "read", "write"]
+
+# A header larger than this is no model's; safetensors itself has the same limit.
+MAX_HEADER_BYTES = 100_000_000
+
+
+def write(path: str, arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, str]) -> None:
+    """Write a file beside `path`, wait until the disk has it, and put it in the place of `path`.
+
+    Raises
+    ------
+    OSError
+        If that fails; `path` then is what it was.
+    """
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{path!r} is a folder, but the name of a file is needed.")
+    content = save(dict(arrays), metadata=dict(texts))
+    folder = os.path.dirname(os.path.abspath(path))
+    handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)[:100]}.", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, _mode(path))
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    _sync_folder(folder)
+
+
+def _mode(path: str) -> int:
+    """Permissions of the file that is replaced, or those of any new file; temporary ones are their owner's only."""
+    if os.path.exists(path):
+        return os.stat(path).st_mode & 0o777
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _sync_folder(folder: str) -> None:
+    """Make the new name last, where folders can be opened."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class Container:
+    """An open file: `texts`, and arrays that are read when they are asked for."""
+
+    def __init__(self, path: str, file: Any) -> None:
+        self.path = path
+        self._file = file
+        self.texts: dict[str, str] = file.metadata() or {}
+        self.names = set(file.keys())
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of an array, without reading it."""
+        return tuple(self._file.get_slice(name).get_shape())
+
+    def array(self, name: str) -> NDArray[Any]:
+        """An array of float32 or float64 numbers.
+
+        Raises
+        ------
+        ValueError
+            If it holds anything else.
+        """
+        kind = self._file.get_slice(name).get_dtype()
+        if kind not in ("F32", "F64"):
+            raise ValueError(f"{self.path!r} is damaged: {name!r} holds {kind} instead of float32 or float64.")
+        return np.asarray(self._file.get_tensor(name))
+
+
+@contextmanager
+def read(path: str) -> Iterator[Container]:
+    """Open a file that `write` made.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    ValueError
+        If it is no such file, or damaged.
+    """
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        start = file.read(9)
+    length = int.from_bytes(start[:8], "little")
+    if len(start) < 9 or start[8:] != b"{" or length > MAX_HEADER_BYTES:
+        raise ValueError(f"{path!r} is not a model saved by cbackprop.")
+    if 8 + length > size:
+        raise ValueError(f"{path!r} is truncated: it ends within its header.")
+    try:
+        with safe_open(path, "np") as opened:
+            yield Container(path, opened)
+    except SafetensorError as error:
+        raise ValueError(f"{path!r} is truncated or damaged: {error}.") from error

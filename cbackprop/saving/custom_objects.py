@@ -1,0 +1,137 @@
+"""Classes and functions of a user's own, by the names under which files and configs mention them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from cbackprop.registry import own_objects
+
+__all__ = [
+    "CustomObjectScope",
+    "custom_object_scope",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "register_keras_serializable",
+]
+
+
+def get_custom_objects() -> dict[str, Any]:
+    """The live dict of everything registered, by name.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> isinstance(cb.saving.get_custom_objects(), dict)
+    True
+    """
+    return own_objects.everywhere
+
+
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Any], Any]:
+    """Class or function decorator: let configs and files mention a class or function of one's own.
+
+    Parameters
+    ----------
+    package : str, default "Custom"
+    name : str, optional
+        That of the class or function by default. It is known as ``package>name``.
+
+    Raises
+    ------
+    TypeError
+        If a class has no ``get_config``.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> @cb.saving.register_keras_serializable("mine")
+    ... class Wide(cb.layers.Dense):
+    ...     pass
+    >>> cb.saving.get_registered_name(Wide)
+    'mine>Wide'
+    """
+    for argument, value in (("package", package), ("name", name)):
+        if not isinstance(value, str) and (argument, value) != ("name", None):
+            raise TypeError(f"{argument} must be a string, but got {value!r}. Forgot the parentheses?")
+
+    def enter(thing: Any) -> Any:
+        if isinstance(thing, type) and not hasattr(thing, "get_config"):
+            raise TypeError(f"{thing.__name__} needs a method get_config to be registered.")
+        own_objects.everywhere[f"{package}>{name or thing.__name__}"] = thing
+        return thing
+
+    return enter
+
+
+def get_registered_name(obj: Any) -> str:
+    """The name that a class or function is registered under, or its own.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.saving.get_registered_name(cb.layers.Dense)
+    'Dense'
+    """
+    return own_objects.name_of(obj) or obj.__name__
+
+
+def get_registered_object(
+    name: str, custom_objects: dict[str, Any] | None = None, module_objects: dict[str, Any] | None = None
+) -> Any:
+    """The class or function registered under a name; ``None`` if there is none.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.saving.get_registered_object("nobody>Nothing") is None
+    True
+    """
+    for known in (own_objects.all(), custom_objects or {}, module_objects or {}):
+        if name in known:
+            return known[name]
+    return None
+
+
+class CustomObjectScope:
+    """Within a ``with`` block, configs and files may mention these classes and functions by these names.
+
+    Parameters
+    ----------
+    custom_objects : dict of str to class or function
+
+    Raises
+    ------
+    TypeError
+        If it is no such dict.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> class Wide(cb.layers.Dense):
+    ...     pass
+    >>> with cb.saving.CustomObjectScope({"Wide": Wide}):
+    ...     cb.Sequential.from_config({"layers": [{"class_name": "Wide", "config": {"units": 3}}]}).layers[0].units
+    3
+    """
+
+    def __init__(self, custom_objects: dict[str, Any] | None) -> None:
+        given = custom_objects or {}
+        if not isinstance(given, dict) or not all(isinstance(name, str) and callable(x) for name, x in given.items()):
+            raise TypeError(f"custom_objects must be a dict of names to classes or functions, but got {given!r}.")
+        self.custom_objects = given
+        self._token: Any = None
+
+    def __enter__(self) -> CustomObjectScope:
+        self._token = own_objects.enter(self.custom_objects)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        own_objects.leave(self._token)
+
+
+custom_object_scope = CustomObjectScope

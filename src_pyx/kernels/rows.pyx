@@ -1,0 +1,153 @@
+"""Rows of data, from how they are stored to what layers read: small integers, halves, sparse matrices."""
+
+from cython cimport floating
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t
+from libc.string cimport memcpy, memset
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+
+    /* IEEE 754 half to single: exponent and fraction moved to their places are the number times 2^-112, also where
+       it is denormal; an exponent of all ones (infinity, NaN) stays one. Without a branch, so that loops vectorise. */
+    static inline float rows_half(uint16_t half) {
+        uint32_t bits = (uint32_t)(half & 0x7fff) << 13, sign = (uint32_t)(half & 0x8000) << 16;
+        uint32_t special = (half & 0x7c00) == 0x7c00 ? 0x7f800000u : 0;
+        float number;
+        memcpy(&number, &bits, 4);
+        number *= 5.192296858534828e+33f;
+        memcpy(&bits, &number, 4);
+        bits |= sign | special;
+        memcpy(&number, &bits, 4);
+        return number;
+    }
+    """
+    float rows_half(uint16_t half) noexcept nogil
+
+ctypedef fused stored:
+    int8_t
+    uint8_t
+    int16_t
+    uint16_t
+    int32_t
+    int64_t
+    float
+    double
+
+
+cdef void convert_numbers(Py_ssize_t n, const stored* x, floating* out) noexcept nogil:
+    """out = x."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = <floating>x[i]
+
+
+cdef void convert_halves(Py_ssize_t n, const uint16_t* x, floating* out) noexcept nogil:
+    """out = x, of half precision."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = rows_half(x[i])
+
+
+cdef void convert(int stored_as, Py_ssize_t n, const void* x, floating* out) noexcept nogil:
+    """out = x.
+
+    x (n,) IN, of the type `stored_as`; out (n,) OUT.
+    """
+    if stored_as == UINT8:
+        convert_numbers(n, <const uint8_t*>x, out)
+    elif stored_as == INT8:
+        convert_numbers(n, <const int8_t*>x, out)
+    elif stored_as == UINT16:
+        convert_numbers(n, <const uint16_t*>x, out)
+    elif stored_as == INT16:
+        convert_numbers(n, <const int16_t*>x, out)
+    elif stored_as == INT32:
+        convert_numbers(n, <const int32_t*>x, out)
+    elif stored_as == INT64:
+        convert_numbers(n, <const int64_t*>x, out)
+    elif stored_as == FLOAT16:
+        convert_halves(n, <const uint16_t*>x, out)
+    elif stored_as == FLOAT32:
+        convert_numbers(n, <const float*>x, out)
+    else:
+        convert_numbers(n, <const double*>x, out)
+
+
+cdef void densify(const SparseRows* x, Py_ssize_t rows, Py_ssize_t width, floating* out) noexcept nogil:
+    """The rows with all their zeros.
+
+    out (rows, width) OUT.
+    """
+    cdef Py_ssize_t r, row, k
+    cdef const floating* values = <const floating*>x.values
+    memset(out, 0, rows * width * sizeof(floating))
+    for r in range(rows):
+        row = row_of(x, r)
+        for k in range(x.starts[row], x.starts[row + 1]):
+            if 0 <= x.columns[k] < width:
+                out[r * width + x.columns[k]] += values[k]
+
+
+cdef void add_scaled(Py_ssize_t n, floating factor, const floating* x, floating* out) noexcept nogil:
+    """out += factor x."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] += factor * x[i]
+
+
+cdef void sparse_times_matrix(
+    Py_ssize_t rows, Py_ssize_t width, Py_ssize_t units,
+    const SparseRows* x,        # (rows, width) IN
+    const floating* kernel,     # (width, units) IN
+    const floating* bias,       # (units,) IN, or NULL
+    floating* y,                # (rows, units) OUT
+) noexcept nogil:
+    """y = x W + b: a row of W for each number that is stored."""
+    cdef Py_ssize_t r, row, k
+    cdef const floating* values = <const floating*>x.values
+    for r in range(rows):
+        if bias == NULL:
+            memset(y, 0, units * sizeof(floating))
+        else:
+            memcpy(y, bias, units * sizeof(floating))
+        row = row_of(x, r)
+        for k in range(x.starts[row], x.starts[row + 1]):
+            if 0 <= x.columns[k] < width:
+                add_scaled(units, values[k], kernel + x.columns[k] * units, y)
+        y += units
+
+
+cdef Py_ssize_t first_from(const int32_t* columns, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t column) noexcept nogil:
+    """The first of the ascending columns[begin:end] that is not below `column`."""
+    cdef Py_ssize_t middle
+    while begin < end:
+        middle = begin + (end - begin) // 2
+        if columns[middle] < column:
+            begin = middle + 1
+        else:
+            end = middle
+    return begin
+
+
+cdef void sparse_transposed_times_matrix(
+    Py_ssize_t rows, Py_ssize_t units, Py_ssize_t begin, Py_ssize_t end,
+    const SparseRows* x,        # (rows, columns) IN; columns begin:end are wanted
+    const floating* dy,         # (rows, units) IN
+    bint add,
+    floating* dkernel,          # (end - begin, units) OUT, added to what is there if `add`
+) noexcept nogil:
+    """dW = x^T dy: rows of W whose column is nowhere in x are left alone."""
+    cdef Py_ssize_t r, row, k
+    cdef const floating* values = <const floating*>x.values
+    if not add:
+        memset(dkernel, 0, (end - begin) * units * sizeof(floating))
+    for r in range(rows):
+        row = row_of(x, r)
+        for k in range(first_from(x.columns, x.starts[row], x.starts[row + 1], begin), x.starts[row + 1]):
+            if x.columns[k] >= end:
+                break
+            if x.columns[k] >= begin:
+                add_scaled(units, values[k], dy, dkernel + (x.columns[k] - begin) * units)
+        dy += units

@@ -1,0 +1,204 @@
+"""Layers written in Python."""
+
+import numpy as np
+import pytest
+
+import cbackprop as cb
+from cbackprop import layers
+
+
+class Scale(layers.Layer):
+    """output = input * scale, as a layer with a weight; `mistake` makes it go wrong in one way or another."""
+
+    mistake = None
+
+    def build(self, input_shape):
+        self.scale = self.add_weight((input_shape[-1],), "random_normal", name="scale")
+        self.add_weight((2,), "zeros", trainable=False, name="unused")
+
+    def call(self, inputs, training=False):
+        self.trained = training
+        if self.mistake == "raise":
+            raise KeyError("a mistake in call")
+        return np.zeros((3, 3)) if self.mistake == "shape" else inputs * self.scale
+
+    def backward(self, inputs, outputs, delta):
+        gradient = (inputs * delta).reshape(-1, inputs.shape[-1]).sum(axis=0)
+        if self.mistake == "raise in backward":
+            raise ZeroDivisionError("a mistake in backward")
+        if self.mistake == "no gradients":
+            return delta * self.scale
+        if self.mistake == "wrong gradient":
+            return delta * self.scale, [gradient[:-1]]
+        if self.mistake == "wrong delta":
+            return delta[:1], [gradient]
+        return delta * self.scale, [gradient]
+
+
+class Product(layers.Layer):
+    """output = a * b of two inputs."""
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+    def call(self, inputs):
+        a, b = inputs
+        return a * b
+
+    def backward(self, inputs, outputs, delta):
+        a, b = inputs
+        return [b * delta, a * delta]
+
+
+class OneWay(layers.Layer):
+    def call(self, inputs):
+        return np.round(inputs)
+
+
+def everywhere():
+    """Python layers at the beginning, in the middle of branches, shared, and at the end."""
+    x = cb.Input((4,))
+    start = Scale()(x)
+    h = layers.Dense(4, activation="tanh")(start)
+    shared = Scale()
+    p = Product()([shared(h), layers.Dense(4)(h)])
+    q = layers.Add()([p, shared(p)])
+    return cb.Model(x, Scale()(layers.Dense(2)(q)))
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_gradients(engine, rng):
+    model = everywhere()
+    model.compile("sgd", "mse", engine=engine)
+    report = model.check_gradients(rng.normal(size=(5, 4)), rng.normal(size=(5, 2)))
+    assert report.max_relative_error < 1e-6, report
+    assert report.checked == sum(v.size for v in model.trainable_weights)
+
+
+def trained(make, engine, threads=1):
+    cb.config.set_num_threads(threads)
+    cb.utils.set_random_seed(3)
+    cb.utils.clear_session()
+    model = make()
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(100, 4)), rng.normal(size=(100, 2))
+    model.compile("adam", "mse", engine=engine)
+    history = model.fit(x, y, batch_size=24, epochs=3, verbose=0)
+    results = [np.array(history.history["loss"]), model.predict(x, verbose=0), *model.get_weights()]
+    cb.config.set_num_threads(1)
+    return [*results, np.array(model.evaluate(x, y, verbose=0))]
+
+
+def test_both_engines_and_all_threads_agree(monkeypatch):
+    from cbackprop.engine import compiled
+
+    monkeypatch.setattr(compiled, "LEAST_WORK", 1)
+    first = trained(everywhere, "compiled")
+    for a, b in zip(first, trained(everywhere, "compiled", 3), strict=True):
+        assert a.tobytes() == b.tobytes()
+    for a, b in zip(first, trained(everywhere, "reference"), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_a_python_layer_gives_what_the_compiled_one_gives():
+    def stack(middle):
+        return lambda: cb.Sequential([cb.Input((4,)), layers.Dense(5), middle(), layers.Dense(2)])
+
+    square = stack(lambda: layers.Lambda(lambda x: x * x, backward=lambda x, y, delta: 2 * x * delta))
+    x = cb.Input((5,))
+    compiled = stack(lambda: cb.Model(x, layers.Multiply()([x, x])))
+    for a, b in zip(trained(square, "compiled"), trained(compiled, "compiled"), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_training_is_told():
+    layer = Scale()
+    model = cb.Sequential([cb.Input((3,)), layer])
+    model.compile("sgd", "mse")
+    x = np.ones((4, 3))
+    model.fit(x, x, verbose=0)
+    assert layer.trained is True
+    model.predict(x, verbose=0)
+    assert layer.trained is False
+
+
+def test_without_backward_where_no_gradient_passes(rng):
+    model = cb.Sequential([cb.Input((3,)), OneWay(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = rng.normal(size=(8, 3)) * 3
+    model.fit(x, np.ones((8, 1)), verbose=0)
+    assert model.check_gradients(x, np.ones((8, 1))).max_relative_error < 1e-6
+    np.testing.assert_array_equal(OneWay()(x), np.round(x.astype("float32")))
+
+
+def test_without_backward_where_a_gradient_must_pass():
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(2), OneWay()])
+    model.compile("sgd", "mse")
+    x, y = np.ones((4, 3)), np.ones((4, 2))
+    before = model.get_weights()
+    for call in (model.fit, model.train_on_batch, model.gradients, model.check_gradients):
+        with pytest.raises(TypeError, match="define backward"):
+            call(x, y)
+    assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+    assert np.isfinite(model.evaluate(x, y, verbose=0))
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+@pytest.mark.parametrize(
+    ("mistake", "error", "match"),
+    [
+        ("raise", KeyError, "a mistake in call"),
+        ("shape", ValueError, "output of layer .* must have shape"),
+        ("raise in backward", ZeroDivisionError, "a mistake in backward"),
+        ("no gradients", TypeError, "must return a tuple"),
+        ("wrong gradient", ValueError, "gradient of 'scale'"),
+        ("wrong delta", ValueError, "Input delta 0"),
+    ],
+)
+def test_mistakes_end_the_run_before_weights_change(mistake, error, match, engine):
+    layer = Scale()
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(4), layer, layers.Dense(1)])
+    model.compile("adam", "mse", engine=engine)
+    x, y = np.ones((8, 3)), np.ones((8, 1))
+    model.fit(x, y, verbose=0)
+    before = model.get_weights()
+    layer.mistake = mistake
+    with pytest.raises(error, match=match):
+        model.fit(x, y, verbose=0)
+    assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+    layer.mistake = None
+    model.fit(x, y, verbose=0)
+    assert np.isfinite(model.predict(x, verbose=0)).all()
+
+
+def test_lambda():
+    double = layers.Lambda(lambda x, by: x * by, arguments={"by": 2.0})
+    np.testing.assert_array_equal(double([[1.0, 2.0]]), [[2.0, 4.0]])
+    total = layers.Lambda(lambda x: x.sum(axis=1), output_shape=(3,))
+    np.testing.assert_array_equal(total(np.ones((2, 4, 3))), np.full((2, 3), 4.0))
+    assert layers.Lambda(np.square)(cb.Input((2, 3))).shape == (None, 2, 3)
+    both = layers.Lambda(lambda ab: np.concatenate(ab, axis=-1))([cb.Input((2,)), cb.Input((3,))])
+    assert both.shape == (None, 5)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "match"),
+    [
+        (lambda: layers.Lambda("tanh"), TypeError, "function"),
+        (lambda: layers.Lambda(np.tanh, backward=3), TypeError, "backward"),
+        (lambda: layers.Lambda(np.tanh, mask=np.tanh), ValueError, "mask"),
+        (lambda: layers.Lambda(lambda x: x @ np.ones((7, 7)))(cb.Input((3,))), ValueError, "Give output_shape"),
+        (lambda: layers.Lambda(lambda x: x.sum())(cb.Input((3,))), ValueError, "a row for each sample"),
+        (
+            lambda: layers.Lambda(lambda x: ["a"] * len(x), output_shape=(1,))(np.ones((2, 1))),
+            TypeError,
+            "real numbers",
+        ),
+        (lambda: layers.Layer()(np.ones((2, 1))), TypeError, "define call"),
+        (lambda: cb.Sequential([cb.Input((1,)), layers.Lambda(np.tanh)]).to_json(), ValueError, "not a registered"),
+        (lambda: layers.Lambda(np.tanh)([np.ones((2, 1))], foo=1), TypeError, "foo"),
+    ],
+)
+def test_mistakes(make, error, match):
+    with pytest.raises(error, match=match):
+        make()

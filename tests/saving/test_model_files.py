@@ -1,0 +1,249 @@
+"""Models and weights in files and back: the same bits, also when training goes on."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import cbackprop as cb
+from cbackprop import callbacks, layers
+
+X, Y = np.linspace(-1, 1, 60).reshape(20, 3), np.linspace(0, 1, 20).reshape(20, 1)
+
+
+def dropping(engine="compiled", optimizer="adam"):
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(8, "tanh"), layers.Dropout(0.3), layers.Dense(1)])
+    model.compile(optimizer, "mse", metrics=["mae"], engine=engine)
+    return model
+
+
+def same_weights(a, b):
+    for left, right in zip(a.get_weights(), b.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m.h5", "m", "m.safetensors"])
+def test_whole_models(tmp_path, name):
+    model = dropping()
+    model.fit(X, Y, epochs=2, verbose=0)
+    model.save(tmp_path / name)
+    same = cb.models.load_model(tmp_path / name)
+    assert type(same) is cb.Sequential
+    np.testing.assert_array_equal(same.predict(X, verbose=0), model.predict(X, verbose=0))
+    assert same.evaluate(X, Y, verbose=0) == model.evaluate(X, Y, verbose=0)
+    assert same.optimizer.iterations == model.optimizer.iterations
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_a_graph_in_another_process(tmp_path):
+    """Several inputs and outputs, a shared layer and a nested model, in float64."""
+    cb.config.set_floatx("float64")
+    a, b = cb.Input((3,), name="a"), cb.Input((3,), name="b")
+    shared = cb.Sequential([cb.Input((3,)), layers.Dense(4, "relu"), layers.PReLU()])
+    both = layers.Concatenate()([shared(a), shared(b)])
+    model = cb.Model({"a": a, "b": b}, [layers.Dense(1, name="x")(both), layers.Dense(2, name="y")(both)])
+    model.compile(cb.optimizers.SGD(0.1, momentum=0.9), {"x": "mse", "y": "mae"}, metrics={"y": ["mse"]})
+    data = {"a": X, "b": X[::-1]}, [Y, np.hstack([Y, Y])]
+    model.fit(*data, verbose=0)
+    model.save(tmp_path / "m.keras")
+    np.save(tmp_path / "x.npy", X)
+    script = (
+        "import sys, numpy as np, cbackprop as cb; folder = sys.argv[1]; x = np.load(folder + '/x.npy');"
+        "model = cb.models.load_model(folder + '/m.keras');"
+        "p = model.predict({'a': x, 'b': x[::-1]}, verbose=0);"
+        "np.savez(folder + '/p.npz', *p)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=60)
+    with np.load(tmp_path / "p.npz") as found:
+        for array, expected in zip(found.values(), model.predict(data[0], verbose=0), strict=True):
+            np.testing.assert_array_equal(array, expected)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_training_goes_on_to_the_same_bits_after_loading(tmp_path, engine):
+    cb.utils.set_random_seed(5)
+    model = dropping(engine)
+    model.fit(X, Y, batch_size=3, epochs=2, verbose=0)
+    model.save(tmp_path / "m.keras")
+    model.fit(X, Y, batch_size=3, epochs=4, initial_epoch=2, verbose=0)
+    cb.utils.set_random_seed(77)
+    same = cb.models.load_model(tmp_path / "m.keras")
+    same.fit(X, Y, batch_size=3, epochs=4, initial_epoch=2, verbose=0)
+    same_weights(same, model)
+
+
+class InterruptError(Exception):
+    pass
+
+
+def interrupt_at(epoch, batch=None):
+    at = {}
+
+    def begin(number, logs=None):
+        at["epoch"] = number
+        if batch is None and number == epoch:
+            raise InterruptError
+
+    def end(number, logs=None):
+        if at["epoch"] == epoch and number == batch:
+            raise InterruptError
+
+    hooks = {"on_epoch_begin": begin} | ({"on_train_batch_end": end} if batch is not None else {})
+    return callbacks.LambdaCallback(**hooks)
+
+
+@pytest.mark.parametrize("steps", [None, 5])
+@pytest.mark.parametrize(("frequency", "batch"), [("epoch", None), (2, 3), (1, 6), (4, 0)])
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_an_interruption_changes_no_bit(tmp_path, engine, frequency, batch, steps):
+    """In a model made anew, whose dropout would draw other masks: the backup brings its own along."""
+    if steps is not None and batch == 6:
+        batch = 4
+    arguments = {"batch_size": 3, "epochs": 4, "validation_data": (X, Y), "steps_per_epoch": steps, "verbose": 0}
+    cb.utils.set_random_seed(5)
+    whole = dropping(engine)
+    start = whole.get_weights()
+    state = cb.random.state()
+    history = whole.fit(X, Y, **arguments).history
+    cb.random.set_state(state)
+    stream = whole.layers[1].stream
+
+    first = dropping(engine)
+    first.layers[1].stream = stream
+    first.set_weights(start)
+    cb.random.set_state(state)
+    backup = tmp_path / "backup"
+    broken = [callbacks.BackupAndRestore(backup, frequency), interrupt_at(2, batch)]
+    with pytest.raises(InterruptError):
+        first.fit(X, Y, **arguments, callbacks=broken)
+
+    cb.utils.set_random_seed(1234)
+    second = dropping(engine)
+    second.predict(X, verbose=0)
+    rest = second.fit(X, Y, **arguments, callbacks=[callbacks.BackupAndRestore(backup, frequency)])
+    same_weights(second, whole)
+    assert {name: values[-len(rest.epoch) :] for name, values in history.items()} == rest.history
+    assert not backup.exists()
+
+
+def test_a_damaged_backup_and_the_one_before_it(tmp_path):
+    model = dropping()
+    backup = callbacks.BackupAndRestore(tmp_path, double_checkpoint=True, delete_checkpoint=False)
+    model.fit(X, Y, epochs=3, callbacks=[backup], verbose=0)
+    assert sorted(os.listdir(tmp_path)) == ["latest.weights.h5", "latest.weights.h5.bkp"]
+    (tmp_path / "latest.weights.h5").write_bytes(b"")
+    assert dropping().fit(X, Y, epochs=4, callbacks=[backup], verbose=0).epoch == [2, 3]
+
+
+def test_other_data_begin_the_epoch_anew(tmp_path):
+    backup = callbacks.BackupAndRestore(tmp_path, 2)
+    with pytest.raises(InterruptError):
+        dropping().fit(X, Y, batch_size=3, epochs=3, callbacks=[backup, interrupt_at(1, 3)], verbose=0)
+    with pytest.warns(UserWarning, match="epoch 2 begins anew"):
+        assert dropping().fit(X, Y, batch_size=5, epochs=3, callbacks=[backup], verbose=0).epoch == [1, 2]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam", "adamw"])
+def test_weights_bring_the_state_of_the_optimizer(tmp_path, optimizer):
+    a, b = dropping(optimizer=optimizer), dropping(optimizer=optimizer)
+    a.fit(X, Y, verbose=0)
+    a.optimizer.learning_rate = 0.5
+    a.save_weights(tmp_path / "w.weights.h5")
+    b.fit(X, Y, epochs=3, verbose=0)
+    b.load_weights(tmp_path / "w.weights.h5")
+    assert (b.optimizer.iterations, b.optimizer.learning_rate) == (1, 0.5)
+    b.layers[1].stream = a.layers[1].stream
+    b.restart_engine()
+    for model in (a, b):
+        model.fit(X, Y, shuffle=False, verbose=0)
+    same_weights(a, b)
+
+
+def test_weights_of_another_optimizer_and_of_other_shapes(tmp_path):
+    a, b = dropping(), dropping(optimizer="sgd")
+    a.fit(X, Y, verbose=0)
+    a.save_weights(tmp_path / "w")
+    with pytest.warns(UserWarning, match="The state of Adam in .* is of no use to SGD"):
+        b.load_weights(tmp_path / "w")
+    same_weights(a, b)
+    wide = cb.Sequential([cb.Input((3,)), layers.Dense(9), layers.Dense(1)])
+    before = wide.get_weights()
+    with pytest.raises(ValueError, match=r"of shape \(3, 8\), but .* has \(3, 9\)"):
+        wide.load_weights(tmp_path / "w")
+    np.testing.assert_array_equal(wide.get_weights()[0], before[0])
+    with pytest.warns(UserWarning, match="It stays as it is"):
+        wide.load_weights(tmp_path / "w", skip_mismatch=True)
+    np.testing.assert_array_equal(wide.get_weights()[0], before[0])
+    with pytest.raises(ValueError, match="holds 4 weights, but the model has 2"):
+        cb.Sequential([cb.Input((3,)), layers.Dense(8)]).load_weights(tmp_path / "w")
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_an_old_file_survives_a_failure(tmp_path, monkeypatch, step):
+    model = dropping()
+    model.save(tmp_path / "m.keras")
+    before = (tmp_path / "m.keras").read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, step, full)
+    model.fit(X, Y, verbose=0)
+    with pytest.raises(OSError, match="No space left"):
+        model.save(tmp_path / "m.keras")
+    assert (tmp_path / "m.keras").read_bytes() == before
+    assert os.listdir(tmp_path) == ["m.keras"]
+
+
+def test_overwriting_and_places_that_cannot_be(tmp_path):
+    model = dropping()
+    model.save(tmp_path / "m.keras")
+    with pytest.raises(FileExistsError, match="overwrite is False"):
+        model.save(tmp_path / "m.keras", overwrite=False)
+    with pytest.raises(IsADirectoryError):
+        model.save(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        model.save(tmp_path / "nowhere" / "m.keras")
+    with pytest.raises(FileNotFoundError):
+        cb.models.load_model(tmp_path / "nothing.keras")
+    with pytest.raises(ValueError, match="has no weights yet"):
+        cb.Sequential([layers.Dense(1)]).save(tmp_path / "m.keras")
+    model.save_weights(tmp_path / "w")
+    with pytest.raises(ValueError, match="holds weights without a model"):
+        cb.models.load_model(tmp_path / "w")
+
+
+def test_loading_draws_nothing(tmp_path):
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(8)])
+    model.save(tmp_path / "m")
+    state = cb.random.state()
+    assert not cb.models.load_model(tmp_path / "m").compiled
+    assert cb.random.state() == state
+
+
+class Wide(layers.Dense):
+    """A layer of a user's own."""
+
+    implementation = "dense.Dense"
+
+
+def test_custom_objects(tmp_path):
+    @cb.saving.register_keras_serializable("tests")
+    class Registered(layers.Dense):
+        implementation = "dense.Dense"
+
+    model = cb.Sequential([cb.Input((3,)), Registered(2)])
+    model.save(tmp_path / "registered")
+    assert type(cb.models.load_model(tmp_path / "registered").layers[0]) is Registered
+    del cb.saving.get_custom_objects()["tests>Registered"]
+    with pytest.raises(ValueError, match="Unknown layer 'Registered'"):
+        cb.models.load_model(tmp_path / "registered")
+    model = cb.Sequential([cb.Input((3,)), Wide(2)])
+    with pytest.raises(ValueError, match="not a registered layer"):
+        model.save(tmp_path / "custom")
+    with cb.saving.custom_object_scope({"Wide": Wide}):
+        cb.Sequential([model]).save(tmp_path / "custom")
+    loaded = cb.models.load_model(tmp_path / "custom", custom_objects={"Wide": Wide})
+    assert type(loaded.layers[0].layers[0]) is Wide
