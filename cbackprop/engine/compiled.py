@@ -333,7 +333,9 @@ class CompiledEngine(Engine):
             self._begin(data)
             self.reserve_tiles(end - begin, 1)
             self.runner.stage(False)
-            offsets = dict(zip(self.trainable, np.cumsum([0, *(v.size for v in self.trainable)]).tolist(), strict=False))
+            offsets = dict(
+                zip(self.trainable, np.cumsum([0, *(v.size for v in self.trainable)]).tolist(), strict=False)
+            )
             parts = [
                 (index, k, 0, variable.size, offsets[variable], number > 0)
                 for variable, uses in self._uses().items()

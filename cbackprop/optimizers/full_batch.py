@@ -41,7 +41,7 @@ class Problem(Protocol):
         """The loss at the weights."""
 
     def jacobian(self, begin: int, end: int) -> tuple[Array, Array]:
-        """Derivatives (rows, weights) and values (rows,) of the errors of samples, their squares adding up to the loss."""
+        """Derivatives (rows, weights) and values (rows,) of errors of samples; their squares add up to the loss."""
 
     def repeats(self) -> bool:
         """Whether this is still the function whose gradient was taken last."""

@@ -21,17 +21,18 @@ class LevenbergMarquardt(FullBatchOptimizer):
     """Levenberg-Marquardt: damped Gauss-Newton steps for sums of squares, for networks of up to some thousand weights.
 
     With the errors r, whose squares add up to the loss, and their derivatives J with respect to the weights, a step
-    solves ``(J'J + mu diag(J'J)) d = -J'r``. If the loss at ``w + learning_rate d`` is lower, that is the new w, and mu
-    is divided by `damping_factor`; if not, mu is multiplied by it and the step is tried again.
+    solves ``(J'J + mu D) d = -J'r``, where D holds the largest elements that the diagonal of J'J has had so far. If the
+    loss at ``w + learning_rate d`` is lower, that is the new w, and mu is divided by `damping_decrease`; if not, mu is
+    multiplied by `damping_increase` and the step is tried again.
 
     Parameters
     ----------
     learning_rate : float, default 1.0
         The share of d that is taken.
-    damping : float, default 1e-3
+    damping : float, default 1e-2
         The first mu.
-    damping_factor : float, default 10.0
-        Greater than 1.
+    damping_increase, damping_decrease : float, default 1.5 and 5.0
+        Greater than 1. To raise mu by little and to lower it by much keeps it from being too small for long.
     min_damping, max_damping : float, default 1e-15 and 1e10
         mu is not lowered below the first; where it would rise above the second, the method has converged.
     tolerance_grad : float, default 1e-10
@@ -64,8 +65,10 @@ class LevenbergMarquardt(FullBatchOptimizer):
 
     References
     ----------
-    Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", SIAM Journal, 1963. Hagan and
-    Menhaj, "Training feedforward networks with the Marquardt algorithm", IEEE Transactions on Neural Networks, 1994.
+    Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", SIAM Journal, 1963. Moré, "The
+    Levenberg-Marquardt algorithm: implementation and theory", 1978 (D). Hagan and Menhaj, "Training feedforward
+    networks with the Marquardt algorithm", IEEE Transactions on Neural Networks, 1994. Transtrum and Sethna,
+    "Improvements to the Levenberg-Marquardt algorithm for nonlinear least-squares minimization", 2012 (mu).
 
     Examples
     --------
@@ -85,8 +88,9 @@ class LevenbergMarquardt(FullBatchOptimizer):
     def __init__(
         self,
         learning_rate: float = 1.0,
-        damping: float = 1e-3,
-        damping_factor: float = 10.0,
+        damping: float = 1e-2,
+        damping_increase: float = 1.5,
+        damping_decrease: float = 5.0,
         min_damping: float = 1e-15,
         max_damping: float = 1e10,
         tolerance_grad: float = 1e-10,
@@ -98,11 +102,14 @@ class LevenbergMarquardt(FullBatchOptimizer):
         self.min_damping = check_number("min_damping", min_damping, 0, open_minimum=True)
         self.max_damping = check_number("max_damping", max_damping, self.min_damping)
         self.damping = check_number("damping", damping, self.min_damping, self.max_damping)
-        self.damping_factor = check_number("damping_factor", damping_factor, 1, open_minimum=True)
+        self.damping_increase = check_number("damping_increase", damping_increase, 1, open_minimum=True)
+        self.damping_decrease = check_number("damping_decrease", damping_decrease, 1, open_minimum=True)
         self.tolerance_grad = check_number("tolerance_grad", tolerance_grad, 0)
         self.tolerance_change = check_number("tolerance_change", tolerance_change, 0)
         self.memory_limit = check_integer("memory_limit", memory_limit, 1)
         self._mu = self.damping
+        self._key: Any = None
+        self._scale: Array = np.zeros(0)
 
     def improve(self, problem: Problem, start: Array) -> None:
         """One accepted step, after as many tries as it takes."""
@@ -112,19 +119,28 @@ class LevenbergMarquardt(FullBatchOptimizer):
             raise FloatingPointError(f"The loss is {loss} before the step: Levenberg-Marquardt has nothing to go by.")
         kept = problem.keep()
         squares, gradient = self._normal_equations(problem, start.size)
+        self._follow(problem.key, squares.diagonal())
         self.converged = 2 * float(np.abs(gradient).max(initial=0)) <= self.tolerance_grad
         while not self.converged:
-            new_loss = self._try(problem, start, problem.solver.solve(squares, gradient, self._mu))
+            new_loss = self._try(problem, start, problem.solver.solve(squares, gradient, self._mu * self._scale))
             if new_loss < loss:
-                self._mu = max(self._mu / self.damping_factor, self.min_damping)
+                self._mu = max(self._mu / self.damping_decrease, self.min_damping)
                 self.converged = loss - new_loss <= self.tolerance_change * loss
                 problem.show(problem.keep())
                 return
-            self.converged = self._mu * self.damping_factor > self.max_damping
+            self.converged = self._mu * self.damping_increase > self.max_damping
             if not self.converged:
-                self._mu *= self.damping_factor
+                self._mu *= self.damping_increase
         problem.place(start)
         problem.show(kept)
+
+    def _follow(self, key: Any, diagonal: Array) -> None:
+        """Keep the largest elements of the diagonal; of other weights than before, these."""
+        if key != self._key:
+            self._key, self._scale = key, np.zeros(diagonal.size)
+        # A weight that no output depends on has a zero row, and stays as it is.
+        least = 1e-15 * diagonal.max(initial=0) or 1.0
+        self._scale = np.maximum(self._scale, np.maximum(diagonal, least))
 
     def _try(self, problem: Problem, start: Array, step: Array | None) -> float:
         """The loss after a step; the weights are there then."""

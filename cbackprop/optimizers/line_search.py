@@ -98,7 +98,13 @@ def strong_wolfe(
 
 class _Search:
     def __init__(
-        self, function: Callable[[float], Point], start: Point, c1: float, c2: float, evaluations: int, resolution: float
+        self,
+        function: Callable[[float], Point],
+        start: Point,
+        c1: float,
+        c2: float,
+        evaluations: int,
+        resolution: float,
     ) -> None:
         self.function = function
         self.start = start

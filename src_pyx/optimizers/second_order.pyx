@@ -113,13 +113,12 @@ cdef class LevenbergMarquardt(Optimizer):
                 &gradient[0], &one,
             )
 
-    def solve(self, const double[:, ::1] squares, const double[::1] gradient, double mu):
-        """The d of (A + mu D) d = -g, D = diag(A), or None where rounding leaves no positive definite matrix."""
+    def solve(self, const double[:, ::1] squares, const double[::1] gradient, const double[::1] damping):
+        """The d of (A + diag(damping)) d = -g, or None where rounding leaves no positive definite matrix."""
         cdef blas_int n = <blas_int>gradient.shape[0], one = 1, failed = 0
         cdef char upper = c'u'
-        cdef double least, largest = 0
         cdef Py_ssize_t i
-        if not squares.shape[0] == squares.shape[1] == n or gradient.shape[0] != n:
+        if not squares.shape[0] == squares.shape[1] == damping.shape[0] == n:
             raise ValueError("The normal equations do not fit each other.")
         solution = -np.asarray(gradient)
         matrix = np.array(squares)
@@ -129,10 +128,6 @@ cdef class LevenbergMarquardt(Optimizer):
         cdef double[:, ::1] a = matrix
         with nogil:
             for i in range(n):
-                largest = max(largest, a[i, i])
-            # A weight that no output depends on has a zero row, and stays as it is.
-            least = largest * 1e-15 if largest > 0 else 1
-            for i in range(n):
-                a[i, i] += mu * max(a[i, i], least)
+                a[i, i] += damping[i]
             dposv(&upper, &n, &one, &a[0, 0], &n, &d[0], &n, &failed)
         return None if failed else solution

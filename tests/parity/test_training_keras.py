@@ -55,7 +55,7 @@ def compare_training(ours, theirs, x, y, weights=None, relative=RELATIVE, absolu
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("optimizer", networks.classes(cb.optimizers.registry))
+@pytest.mark.parametrize("optimizer", networks.stepping_optimizers())
 @pytest.mark.parametrize("loss", networks.classes(cb.losses.registry))
 def test_every_optimizer_and_loss(loss, optimizer, weighted, rng):
     entropy = "Crossentropy" in loss

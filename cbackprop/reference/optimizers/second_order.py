@@ -44,14 +44,10 @@ class LevenbergMarquardt(FullBatch):
         squares += np.tril(jacobian.T @ jacobian)
         gradient += jacobian.T @ errors
 
-    def solve(self, squares: Array, gradient: Array, mu: float) -> Array | None:
-        """The d of (A + mu D) d = -g, D = diag(A), or None where rounding leaves no positive definite matrix."""
-        diagonal = squares.diagonal()
-        largest = diagonal.max(initial=0)
-        full = np.tril(squares) + np.tril(squares, -1).T
-        full += np.diag(mu * np.maximum(diagonal, largest * 1e-15 if largest > 0 else 1))
+    def solve(self, squares: Array, gradient: Array, damping: Array) -> Array | None:
+        """The d of (A + diag(damping)) d = -g, or None where rounding leaves no positive definite matrix."""
         try:
-            factor = np.linalg.cholesky(full)
+            factor = np.linalg.cholesky(np.tril(squares) + np.tril(squares, -1).T + np.diag(damping))
         except np.linalg.LinAlgError:
             return None
         solution: Array = np.linalg.solve(factor.T, np.linalg.solve(factor, -gradient))
