@@ -1,8 +1,9 @@
 """Second-order training: L-BFGS against scikit-learn's, Levenberg-Marquardt against the optimum.
 
 Run ``python benchmarks/second_order.py``; it takes about a minute, and needs scikit-learn. For each network it prints
-the time and the loss of both libraries after the same number of iterations of L-BFGS from the same weights in the same
-float type: medians over rounds in which both run one after the other, on one thread. Then it prints how far
+the time of an iteration of L-BFGS in both libraries, on one thread, and our loss over scikit-learn's: after as many
+iterations, and after as much time. Both start from the same weights in the same float type. Numbers are medians over
+rounds, in which both run one after the other; each has data and weights of its own. Then it prints how far
 Levenberg-Marquardt is from the optimum of a noisy sine with 20 hidden units, which a run of 2,000 epochs finds.
 """
 
@@ -38,23 +39,24 @@ def make_data(samples: int, features: int, dtype: str, seed: int = 0) -> tuple[n
     return x.astype(dtype), y.astype(dtype)
 
 
-def make_ours(x: np.ndarray, hidden: tuple[int, ...], activation: str) -> cb.Sequential:
-    """A network whose weights depend on nothing but its sizes."""
+def make_ours(x: np.ndarray, hidden: tuple[int, ...], activation: str, iterations: int, seed: int) -> cb.Sequential:
+    """A network whose weights depend on nothing but its sizes and the seed."""
     cb.config.set_floatx(x.dtype.name)
-    cb.utils.set_random_seed(1)
+    cb.utils.set_random_seed(seed)
     units = [cb.layers.Dense(n, activation=activation) for n in hidden]
     model = cb.Sequential([cb.Input(x.shape[1:]), *units, cb.layers.Dense(1)])
-    model.compile(cb.optimizers.LBFGS(tolerance_grad=0, tolerance_change=0), loss="mse")
+    optimizer = cb.optimizers.LBFGS(tolerance_grad=0, tolerance_change=0, max_iterations=iterations)
+    model.compile(optimizer, loss="mse")
     return model
 
 
 def make_theirs(
-    x: np.ndarray, y: np.ndarray, hidden: tuple[int, ...], activation: str, iterations: int
+    x: np.ndarray, y: np.ndarray, hidden: tuple[int, ...], activation: str, iterations: int, seed: int
 ) -> MLPRegressor:
     """The same network with the same weights, in scikit-learn."""
     settings = {"activation": activation, "solver": "lbfgs", "alpha": 0, "tol": 0, "max_fun": 10**6}
     model = MLPRegressor(hidden_layer_sizes=hidden, max_iter=1, warm_start=True, **settings).fit(x, y)
-    weights = make_ours(x, hidden, activation).get_weights()
+    weights = make_ours(x, hidden, activation, 1, seed).get_weights()
     model.coefs_, model.intercepts_ = weights[::2], weights[1::2]
     return model.set_params(max_iter=iterations)
 
@@ -66,22 +68,30 @@ def timed(fit: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
+def run_round(network: tuple, dtype: str, seed: int) -> tuple[float, float, float, float]:
+    """Milliseconds of an iteration in both, and the ratio of losses: after as many iterations, and in the same time."""
+    _, samples, features, hidden, activation, iterations = network
+    x, y = make_data(samples, features, dtype, seed)
+    theirs = make_theirs(x, y, hidden, activation, iterations, seed)
+    their_time = timed(partial(theirs.fit, x, y))
+    ours = make_ours(x, hidden, activation, theirs.n_iter_, seed)
+    our_time = timed(partial(ours.fit, x, y[:, None], verbose=0))
+    longer = make_ours(x, hidden, activation, max(int(theirs.n_iter_ * their_time / our_time), 1), seed)
+    longer.fit(x, y[:, None], verbose=0)
+    losses = [model.history.history["loss"][-1] / (2 * theirs.loss_) for model in (ours, longer)]
+    return our_time / theirs.n_iter_ * 1e3, their_time / theirs.n_iter_ * 1e3, losses[0], losses[1]
+
+
 def compare(network: tuple, dtype: str, rounds: int) -> None:
     """Print a line of the table."""
+    results = [run_round(network, dtype, seed) for seed in range(rounds)]
+    ours, theirs, same_count, same_time = (statistics.median(column) for column in zip(*results, strict=True))
+    ratio = statistics.median(b / a for a, b, *_ in results)
     name, samples, features, hidden, activation, iterations = network
-    x, y = make_data(samples, features, dtype)
-    times: dict[str, list[float]] = {"ours": [], "theirs": []}
-    for _ in range(rounds):
-        theirs = make_theirs(x, y, hidden, activation, iterations)
-        times["theirs"].append(timed(partial(theirs.fit, x, y)))
-        ours = make_ours(x, hidden, activation)
-        times["ours"].append(timed(partial(ours.fit, x, y[:, None], epochs=theirs.n_iter_, verbose=0)))
-    ratio = statistics.median(b / a for a, b in zip(times["ours"], times["theirs"], strict=True))
-    a, b = (statistics.median(times[who]) for who in ("ours", "theirs"))
-    loss = ours.history.history["loss"][-1]
+    sizes = "-".join(map(str, (features, *hidden, 1)))
     print(
-        f"| {name} {features}-{'-'.join(map(str, hidden))}-1 {activation} | {dtype} | {theirs.n_iter_} "
-        f"| {a * 1e3:.1f} | {b * 1e3:.1f} | {ratio:.2f} | {loss:.5g} | {2 * theirs.loss_:.5g} |"
+        f"| {name}: {samples} samples, {sizes} {activation}, {iterations} iterations | {dtype} | {ours:.3f} "
+        f"| {theirs:.3f} | {ratio:.2f} | {same_count:.2f} | {same_time:.2f} |"
     )
 
 
@@ -104,8 +114,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
     warnings.simplefilter("ignore", ConvergenceWarning)
-    print("| L-BFGS | type | iterations | cbackprop ms | scikit-learn ms | ratio | loss | scikit-learn's loss |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| L-BFGS | type | ms an iteration | scikit-learn's | ratio | loss / scikit-learn's | in the same time |")
+    print("|---|---|---|---|---|---|---|")
     with threadpool_limits(1):
         for network in NETWORKS:
             for dtype in ("float32", "float64"):

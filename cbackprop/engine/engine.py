@@ -20,7 +20,6 @@ from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.optimizers.optimizer import Optimizer
 from cbackprop.optimizers.segment import Segment
 from cbackprop.plan.plan import Plan, Step
-from cbackprop.threads import limited
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
 __all__ = ["STORED_AS", "Data", "Engine", "Objective", "Tick"]
@@ -118,7 +117,7 @@ class Engine:
         self.backward_steps = plan.backward_steps(set(self.trainable), with_loss, linked)
         self.tables = {variable for variable in self.trainable if self._is_table(variable)}
         self.store: ParameterStore | None = None
-        self.last_problem: Any = None  # what a full-batch optimizer looked at last
+        self.problem: EngineProblem | None = None  # what a full-batch optimizer looked at last
         self.bound = False
         self.generation = -1  # of `ParameterStore`, when the variables were seen to be where they were
         self.gradient_vector: Array = np.zeros(0, self.dtype)
@@ -312,14 +311,11 @@ class Engine:
         if not isinstance(self.optimizer, FullBatchOptimizer):
             self.train(data, order, start, stop, batch_size, tick=tick)
             return
-        with self.lock, limited(1):
+        with self.lock:
             self.bind()
-            self.optimizer.step(EngineProblem(self, data))
-            if self.sees_whole(True):  # what no gradient reaches, such as moving means, changes at the place arrived at
-                self.reset()
-                self.train(data, None, start, stop, stop - start)
-            else:
-                self.optimizer.batches += 1
+            if self.problem is None or self.problem.data is not data:
+                self.problem = EngineProblem(self, data)
+            self.optimizer.step(self.problem)
         if tick is not None:
             tick(stop - start)
 

@@ -38,6 +38,8 @@ class EngineProblem:
         self.samples = len(data)
         pairs = zip(engine.plan.output_shapes, engine.objectives, strict=True)
         self.values = sum(math.prod(shape) for shape, objective in pairs if objective.loss)
+        self._seen = False
+        self._random = any(hasattr(step.layer, "seed") for step in engine.plan.steps)
 
     @property
     def only_squares(self) -> str | None:
@@ -63,7 +65,7 @@ class EngineProblem:
         """Loss and gradient at the weights."""
         self.engine.reset()
         self.engine.train(self.data, None, 0, self.samples, self.samples, update=False)
-        self.engine.last_problem = (self.data, self.key)
+        self._seen = True
         gradients = [gradient.ravel() for gradient in self.engine.gradients()]
         return self.engine.losses()[0], np.concatenate([np.zeros(0, self.engine.dtype), *gradients])
 
@@ -74,10 +76,8 @@ class EngineProblem:
         return self.engine.losses()[0]
 
     def repeats(self) -> bool:
-        """Whether this is still the function whose gradient was taken last: the same data, and nothing random."""
-        last = self.engine.last_problem
-        random = any(hasattr(step.layer, "seed") for step in self.engine.plan.steps)
-        return not random and last is not None and last[0] is self.data and last[1] == self.key
+        """Whether the gradient of this function has been taken, and nothing in it is random."""
+        return self._seen and not self._random
 
     def jacobian(self, begin: int, end: int) -> tuple[Array, Array]:
         """Derivatives and values of the errors of some samples, scaled so that their squares add up to the loss."""
@@ -101,6 +101,16 @@ class EngineProblem:
     def keep(self) -> Any:
         """Losses and metrics of the last evaluation."""
         return self.engine.sums()
+
+    def finish(self) -> None:
+        """Count a step; moving means and the like change at the place arrived at, by a pass that moves no weight."""
+        optimizer = self.engine.optimizer
+        assert optimizer is not None
+        if self.engine.sees_whole(True):
+            self.engine.reset()
+            self.engine.train(self.data, None, 0, self.samples, self.samples)
+        else:
+            optimizer.batches += 1
 
     def show(self, kept: Any) -> None:
         """Show these as the outcome of the step."""

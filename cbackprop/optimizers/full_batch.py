@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.optimizers.optimizer import Optimizer
+from cbackprop.validation import check_integer, check_number
 
 __all__ = ["FullBatchOptimizer", "Problem"]
 
@@ -44,10 +45,13 @@ class Problem(Protocol):
         """Derivatives (rows, weights) and values (rows,) of errors of samples; their squares add up to the loss."""
 
     def repeats(self) -> bool:
-        """Whether this is still the function whose gradient was taken last."""
+        """Whether the gradient of this function has been taken, and it is the same in every step."""
 
     def keep(self) -> Any:
         """Losses and metrics of the last evaluation."""
+
+    def finish(self) -> None:
+        """Count a step, and let what no gradient reaches follow."""
 
     def show(self, kept: Any) -> None:
         """Show these as the outcome of the step."""
@@ -56,12 +60,14 @@ class Problem(Protocol):
 class FullBatchOptimizer(Optimizer):
     """Base of optimizers that evaluate the loss of all samples at several points for each step.
 
-    An epoch of `fit` is one step on all samples as one batch. Loss and metrics that are logged are those after the
-    step, with dropout as in training.
+    An epoch of `fit` is `max_iterations` steps on all samples as one batch. Loss and metrics that are logged are those
+    after the last step, with dropout as in training.
 
     Parameters
     ----------
     learning_rate : float, default 1.0
+    max_iterations : int, default 1
+        Steps in an epoch, if it does not converge before.
     name : str, optional
 
     Attributes
@@ -72,15 +78,23 @@ class FullBatchOptimizer(Optimizer):
 
     converged: bool = False
 
+    def __init__(self, learning_rate: float = 1.0, max_iterations: int = 1, name: str | None = None) -> None:
+        super().__init__(check_number("learning_rate", learning_rate, 0, open_minimum=True), name=name)
+        self.max_iterations = check_integer("max_iterations", max_iterations, 1)
+
     def step(self, problem: Problem) -> None:
-        """Take one step; whatever goes wrong leaves the weights as they were."""
-        before = problem.weights()
-        try:
-            with np.errstate(over="ignore", invalid="ignore"):
-                self.improve(problem, before)
-        except BaseException:
-            problem.place(before)
-            raise
+        """Take the steps of an epoch; whatever goes wrong in one leaves the weights as they were before it."""
+        for _ in range(self.max_iterations):
+            before = problem.weights()
+            try:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    self.improve(problem, before)
+            except BaseException:
+                problem.place(before)
+                raise
+            problem.finish()
+            if self.converged:
+                break
 
     def improve(self, problem: Problem, start: Array) -> None:
         """Find better weights than `start`, place them, and show their loss and metrics."""

@@ -37,6 +37,8 @@ class LBFGS(FullBatchOptimizer):
         Converged where a step lowers the loss by no more than this share of it.
     c1, c2 : float, default 1e-4 and 0.9
         ``0 < c1 < c2 < 1``.
+    max_iterations : int, default 1
+        Steps in an epoch, if it does not converge before; more of them save the time of logs and callbacks.
     name : str, optional
 
     Attributes
@@ -51,9 +53,10 @@ class LBFGS(FullBatchOptimizer):
 
     Notes
     -----
-    An epoch of `fit` is one step on all samples; `batch_size` need not be given. Loss and metrics in the logs are those
-    after the step. History, losses and gradients outlive `fit`: another one goes on where the last one stopped.
-    Random layers draw once for each step. Vectors are of the network's float type, sums of their products double.
+    An epoch of `fit` is `max_iterations` steps on all samples; `batch_size` need not be given. Loss and metrics in the
+    logs are those after the last step. The history outlives `fit`: another one goes on where the last one stopped. It
+    is no part of what `state` returns. Random layers draw once for each step. Vectors are of the network's float type,
+    sums of their products double.
 
     References
     ----------
@@ -84,9 +87,10 @@ class LBFGS(FullBatchOptimizer):
         tolerance_change: float = 1e-9,
         c1: float = 1e-4,
         c2: float = 0.9,
+        max_iterations: int = 1,
         name: str | None = None,
     ) -> None:
-        super().__init__(check_number("learning_rate", learning_rate, 0, open_minimum=True), name=name)
+        super().__init__(learning_rate, max_iterations, name)
         self.history_size = check_integer("history_size", history_size, 1)
         self.max_evaluations = check_integer("max_evaluations", max_evaluations, 1)
         self.tolerance_grad = check_number("tolerance_grad", tolerance_grad, 0)
@@ -106,22 +110,19 @@ class LBFGS(FullBatchOptimizer):
         _, loss, gradient, kept = self._last
         if not np.isfinite(loss):
             raise FloatingPointError(f"The loss is {loss} before the step: L-BFGS has nothing to go by.")
-        self.converged = float(np.abs(gradient).max(initial=0)) <= self.tolerance_grad
-        found = None if self.converged else self._search(problem, self._memory, start)
+        found = None if self._is_flat(gradient) else self._search(problem, self._memory, start)
         if found is None:
             self.converged = True
             problem.place(start)
             problem.show(kept)
             return
-        weights, new_loss, new_gradient, new_kept = found
+        weights, new_loss, new_gradient, _ = found
         self._memory.add(problem.solver, weights - start, new_gradient - gradient)
-        self.converged = (
-            loss - new_loss <= self.tolerance_change * abs(loss)
-            or float(np.abs(new_gradient).max()) <= self.tolerance_grad
-        )
-        problem.place(weights)
-        problem.show(new_kept)
+        self.converged = loss - new_loss <= self.tolerance_change * abs(loss) or self._is_flat(new_gradient)
         self._last = found
+
+    def _is_flat(self, gradient: Array) -> bool:
+        return float(np.abs(gradient).max(initial=0)) <= self.tolerance_grad
 
     def _search(self, problem: Problem, memory: _Memory, start: Array) -> tuple[Array, float, Array, Any] | None:
         """The point of a line search: along the quasi-Newton direction, or where it leads nowhere, the gradient."""
@@ -135,7 +136,7 @@ class LBFGS(FullBatchOptimizer):
             if origin.finite and line.slope < 0:
                 point = strong_wolfe(line, origin, first, self.c1, self.c2, self.max_evaluations, resolution)
                 if point is not origin:
-                    return line.at[point.step]
+                    return line.take(point.step)
             if not memory.count:
                 return None
             memory.count = 0
@@ -148,17 +149,27 @@ class _Line:
         self.problem, self.start, self.direction = problem, start, direction
         self.slope = problem.solver.dot(gradient, direction)
         self.at: dict[float, tuple[Array, float, Array, Any]] = {}
+        self.now = 0.0  # the step where the weights are
 
     def __call__(self, step: float) -> Point:
         weights = self.start + self.start.dtype.type(step) * self.direction
         if not np.isfinite(weights).all():
             return Point(step, np.inf, np.nan)
         self.problem.place(weights)
+        self.now = step
         loss, gradient = self.problem.gradient()
         point = Point(step, loss, self.problem.solver.dot(gradient, self.direction))
         if point.finite:
             self.at[step] = weights, loss, gradient, self.problem.keep()
         return point
+
+    def take(self, step: float) -> tuple[Array, float, Array, Any]:
+        """Place the weights of a step, and show what was found there."""
+        found = self.at[step]
+        if step != self.now:
+            self.problem.place(found[0])
+            self.problem.show(found[-1])
+        return found
 
 
 class _Memory:

@@ -8,6 +8,7 @@ import numpy as np
 
 from cbackprop.optimizers.full_batch import Array, FullBatchOptimizer, Problem
 from cbackprop.optimizers.optimizer import registry
+from cbackprop.threads import limited
 from cbackprop.validation import check_integer, check_number
 
 __all__ = ["LevenbergMarquardt"]
@@ -41,6 +42,8 @@ class LevenbergMarquardt(FullBatchOptimizer):
         Converged where a step lowers the loss by no more than this share of it.
     memory_limit : int, default 2 ** 31
         Bytes that J'J, its factors and the part of J in work may take.
+    max_iterations : int, default 1
+        Steps in an epoch, if it does not converge before; more of them save the time of logs and callbacks.
     name : str, optional
 
     Attributes
@@ -58,10 +61,10 @@ class LevenbergMarquardt(FullBatchOptimizer):
 
     Notes
     -----
-    An epoch of `fit` is one step on all samples; `batch_size` need not be given. Loss and metrics in the logs are those
-    after the step. The last mu outlives `fit`. Random layers draw once for each step. J comes from backward passes, one
-    for each output number, in the network's float type; J'J, J'r and the solution are double. J is never held as a
-    whole.
+    An epoch of `fit` is `max_iterations` steps on all samples; `batch_size` need not be given. Loss and metrics in the
+    logs are those after the last step. The last mu and D outlive `fit`, but are no part of what `state` returns. Random
+    layers draw once for each step. J comes from backward passes, one for each output number, in the network's float
+    type; J'J, J'r and the solution are double. J is never held as a whole.
 
     References
     ----------
@@ -75,10 +78,10 @@ class LevenbergMarquardt(FullBatchOptimizer):
     >>> import numpy as np
     >>> import cbackprop as cb
     >>> cb.utils.set_random_seed(1)
-    >>> x = np.linspace(-1, 1, 50)[:, None]
+    >>> x = np.linspace(0, 1, 50)[:, None]
     >>> model = cb.Sequential([cb.Input((1,)), cb.layers.Dense(8, activation="tanh"), cb.layers.Dense(1)])
     >>> model.compile(cb.optimizers.LevenbergMarquardt(), loss="mse")
-    >>> history = model.fit(x, np.sin(3 * x), epochs=20, verbose=0)
+    >>> history = model.fit(x, np.sin(6 * x), epochs=50, verbose=0)
     >>> history.history["loss"][-1] < 1e-6
     True
     """
@@ -96,9 +99,10 @@ class LevenbergMarquardt(FullBatchOptimizer):
         tolerance_grad: float = 1e-10,
         tolerance_change: float = 1e-12,
         memory_limit: int = 2**31,
+        max_iterations: int = 1,
         name: str | None = None,
     ) -> None:
-        super().__init__(check_number("learning_rate", learning_rate, 0, open_minimum=True), name=name)
+        super().__init__(learning_rate, max_iterations, name)
         self.min_damping = check_number("min_damping", min_damping, 0, open_minimum=True)
         self.max_damping = check_number("max_damping", max_damping, self.min_damping)
         self.damping = check_number("damping", damping, self.min_damping, self.max_damping)
@@ -113,6 +117,10 @@ class LevenbergMarquardt(FullBatchOptimizer):
 
     def improve(self, problem: Problem, start: Array) -> None:
         """One accepted step, after as many tries as it takes."""
+        with limited(1):  # BLAS, so that the bits do not depend on the number of its threads
+            self._improve(problem, start)
+
+    def _improve(self, problem: Problem, start: Array) -> None:
         self._refuse(problem, start.size)
         loss = problem.loss()
         if not np.isfinite(loss):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["Point", "cubic_minimum", "strong_wolfe"]
 
@@ -14,8 +14,7 @@ MARGIN = 0.1
 GROWTH = (2.0, 10.0)
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """A step length, the function's value there, and its derivative."""
 
     step: float

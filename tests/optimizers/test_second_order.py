@@ -105,7 +105,7 @@ def test_levenberg_marquardt_finds_the_minimum_that_scipy_finds():
     """Few weights and many samples, so that there is a minimum that both can reach."""
     x, y = data(1, n=300)
     cb.config.set_floatx("float64")
-    cb.utils.set_random_seed(2)
+    cb.utils.set_random_seed(4)  # with others, the minimum is where weights are infinite
     model = cb.Sequential([cb.Input((2,)), layers.Dense(3, activation="tanh"), layers.Dense(1)])
     model.compile(optimizers.LevenbergMarquardt(tolerance_change=1e-14), loss="mse")
     problem = problem_of(model, x, y)
@@ -127,12 +127,12 @@ def test_levenberg_marquardt_finds_the_minimum_that_scipy_finds():
     problem.place(start)
     losses = model.fit(x, y, epochs=300, verbose=0).history["loss"]
     assert losses[-1] <= loss * (1 + 1e-9)
-    assert len(losses) < 300
+    assert len(losses) < 100
     # From the same start both may end in different minima; where ours ended, theirs must find no better place.
     ours = problem.weights()
     loss, weights = theirs(ours)
     assert losses[-1] == pytest.approx(loss, rel=1e-9)
-    assert_allclose(ours, weights, atol=1e-3)
+    assert_allclose(ours, weights, atol=1e-5)
 
 
 def test_levenberg_marquardt_fits_a_noisy_sine():
@@ -344,6 +344,18 @@ def test_state_outlives_fit(name):
 
 
 @EACH_CLASS
+def test_several_steps_in_an_epoch(name):
+    x, y = data()
+    losses = []
+    for count in (1, 4):
+        model = dense()
+        model.compile(CLASSES[name](max_iterations=count), loss="mse")
+        losses.append(model.fit(x, y, epochs=12 // count, verbose=0).history["loss"])
+        assert model.optimizer.iterations == 12
+    assert losses[0][3::4] == losses[1]
+
+
+@EACH_CLASS
 def test_other_data_and_other_weights_are_noticed(name):
     x, y = data()
     model = dense()
@@ -481,7 +493,7 @@ NUMBERS = {
     "min_damping": (0, "greater than 0"),
     "max_damping": (1e-16, "at least 1e-15"),
 }
-COUNTS = {"history_size": 0, "max_evaluations": 0, "memory_limit": 0}
+COUNTS = {"max_iterations": 0, "history_size": 0, "max_evaluations": 0, "memory_limit": 0}
 
 
 @EACH_CLASS
