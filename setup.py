@@ -1,8 +1,8 @@
 """Builds the Cython half of cbackprop; everything else about the package is in pyproject.toml.
 
 ``src_pyx/a/b.pyx`` becomes the module ``cbackprop.compiled.a.b``. It is built once for the
-baseline of the processor's architecture, and once more for each instruction set in `VARIANTS`;
-the package ``cbackprop.compiled`` chooses among them when it is imported.
+baseline of the processor's architecture, and, where that is worth it (`VARIED`), once more for each instruction set in
+`VARIANTS`; the package ``cbackprop.compiled`` chooses among them when it is imported.
 """
 
 import os
@@ -27,6 +27,9 @@ VARIANTS = {
 }
 if not X86_64:
     VARIANTS = {}
+# What gains from wider vectors, below src_pyx. The rest is bound by memory, or handles Python objects; with all of it
+# three times, a wheel would be larger than 3 MB.
+VARIED = ("kernels/", "losses/", "optimizers/adam.", "optimizers/sgd.", "layers/dropout.")
 
 # Without -ftrapping-math and -fmath-errno loops vectorise, and results stay those of IEEE 754:
 # neither flag touches rounding, denormals, NaN or infinity, as -ffast-math would.
@@ -92,7 +95,7 @@ def extensions() -> list:
         )
         for name, flags in VARIANTS.items()
         for module in built
-        if module.name not in (SHARED, "cbackprop.compiled.cpu")
+        if module.sources[0].startswith(tuple(f"{SOURCES}/{part}" for part in VARIED))
     ]
     for module in built:
         module.extra_compile_args = list(COMPILE_ARGS)

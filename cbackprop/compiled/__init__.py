@@ -1,6 +1,6 @@
 """The compiled half of cbackprop, chosen for this processor.
 
-Every module here was built once for any processor of the architecture, and once more for each
+Every module here was built once for any processor of the architecture, and those that gain from it once more for each
 instruction set listed in setup.py, below ``variants/``. Putting a variant's folder in front of
 the search path is all the choosing there is: modules, and the C functions that they take from
 each other with ``cimport``, are then found there under the same names.
