@@ -133,6 +133,12 @@ def ids_and_embedding():
     return cb.Model(x, layers.Embedding(7, 3)(ids))
 
 
+def stepping_optimizers():
+    """The optimizers that take a step by the gradient of a batch, by name; the others have tests of their own."""
+    base = cb.optimizers.FullBatchOptimizer
+    return {name: cls for name, cls in cb.optimizers.registry if not issubclass(cls, base)}
+
+
 def nested():
     """A model with a branch, to be used as a layer."""
     x = cb.Input((3,))

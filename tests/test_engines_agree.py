@@ -77,7 +77,7 @@ def test_activation(name, dtype):
 
 @pytest.mark.parametrize("dtype", LIMITS)
 @pytest.mark.parametrize("last", ["linear", "sigmoid", "softmax"])
-@pytest.mark.parametrize("optimizer", networks.classes(cb.optimizers.registry))
+@pytest.mark.parametrize("optimizer", networks.stepping_optimizers())
 @pytest.mark.parametrize("name", networks.classes(cb.losses.registry))
 def test_loss_and_optimizer(name, optimizer, last, dtype):
     loss, last = networks.objective_for(name, last)

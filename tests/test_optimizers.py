@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 
+import networks
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -15,7 +16,7 @@ from cbackprop import layers, optimizers
 from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.reference.optimizers.optimizer import Segment
 
-CLASSES = dict(optimizers.registry)
+CLASSES = networks.stepping_optimizers()
 
 
 def every(**choices):

@@ -377,6 +377,33 @@ class CompiledEngine(Engine):
                 if self.optimizer is not None and update:
                     self.optimizer.batches = self.runner.iteration
 
+    def solver(self) -> Any:
+        """What carries out the optimizer's arithmetic."""
+        return self.runner_optimizer
+
+    def jacobian(self, data: Data, begin: int, end: int) -> tuple[Array, NDArray[np.float64]]:
+        """Derivatives of each number predicted for the samples begin:end, and its error."""
+        with self.lock, self._blas():
+            self._begin(data)
+            self.reserve_tiles(end - begin, 1)
+            self.runner.stage(False)
+            offsets = dict(
+                zip(self.trainable, np.cumsum([0, *(v.size for v in self.trainable)]).tolist(), strict=False)
+            )
+            parts = [
+                (index, k, 0, variable.size, offsets[variable], number > 0)
+                for variable, uses in self._uses().items()
+                for number, (index, k) in enumerate(uses)
+            ]
+            size = sum(variable.size for variable in self.trainable)
+            shapes = zip(self.plan.output_shapes, self.objectives, strict=True)
+            numbers = (end - begin) * sum(math.prod(shape) for shape, objective in shapes if objective.loss)
+            derivatives = aligned_zeros(numbers * size, self.dtype).reshape(numbers, size)
+            errors = np.zeros(numbers)
+            row = Gradients(self.runner.layers, derivatives[0], parts, [])
+            self.runner.jacobian(begin, end, row, derivatives, errors)
+            return derivatives, errors
+
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
         """Add the loss and metrics of all samples to the means."""
         with self.lock, self._blas():

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.engine.problem import EngineProblem
 from cbackprop.losses.loss import Loss
 from cbackprop.metrics.metric import Metric
+from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.optimizers.optimizer import Optimizer
 from cbackprop.optimizers.segment import Segment
 from cbackprop.plan.plan import Plan
@@ -120,6 +122,7 @@ class Engine:
         self.backward_steps = plan.backward_steps(set(self.trainable), with_loss, linked)
         self.tables = {variable for variable in self.trainable if self._is_table(variable)}
         self.store: ParameterStore | None = None
+        self.problem: EngineProblem | None = None  # what a full-batch optimizer looked at last
         self.bound = False
         self.generation = -1  # of `ParameterStore`, when the variables were seen to be where they were
         self.gradient_vector: Array = np.zeros(0, self.dtype)
@@ -295,6 +298,32 @@ class Engine:
         With `update` False, gradients are computed and nothing is changed.
         """
         raise NotImplementedError
+
+    def solver(self) -> Any:
+        """What carries out the optimizer's arithmetic."""
+        raise NotImplementedError
+
+    def jacobian(self, data: Data, begin: int, end: int) -> tuple[Array, NDArray[np.float64]]:
+        """Derivatives of each number predicted for the samples begin:end, (numbers, weights), and its error (numbers,).
+
+        Weights are those of `trainable`, one after the other; outputs without a loss are left out.
+        """
+        raise NotImplementedError
+
+    def learn(
+        self, data: Data, order: NDArray[np.int64] | None, start: int, stop: int, batch_size: int, tick: Tick = None
+    ) -> None:
+        """Change the weights as the optimizer does it: batch by batch, or by looking at all samples several times."""
+        if not isinstance(self.optimizer, FullBatchOptimizer):
+            self.train(data, order, start, stop, batch_size, tick=tick)
+            return
+        with self.lock:
+            self.bind()
+            if self.problem is None or self.problem.data is not data:
+                self.problem = EngineProblem(self, data)
+            self.optimizer.step(self.problem)
+        if tick is not None:
+            tick(stop - start)
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
         """Add the loss and metrics of all samples to the means."""

@@ -148,13 +148,44 @@ class ReferenceEngine(Engine):
                     self.view(self.gradient_vector, variable)[...] += value
                 elif mode == "write":
                     self.view(self.gradient_vector, variable)[...] = value
-
         for variable in self._regularized():
             self.view(self.gradient_vector, variable)[...] += variable.regularizer.gradient(variable.array)
 
     def _regularized(self) -> list[Variable]:
         """The variables that add something to the loss."""
         return [variable for variable in self.trainable if variable.regularizer is not None]
+
+    def solver(self) -> Any:
+        """What carries out the optimizer's arithmetic."""
+        return self.update_rule
+
+    def jacobian(self, data: Data, begin: int, end: int) -> tuple[Array, NDArray[np.float64]]:
+        """Derivatives of each number predicted for the samples begin:end, and its error: a pass back for each."""
+        derivatives, errors = [], []
+        heads = [index for index, objective in enumerate(self.objectives) if objective.loss]
+        with self.lock, limited():
+            self._begin()
+            for sample in range(begin, end):
+                rows = slice(sample, sample + 1)
+                values = self.forward([x[rows] for x in data.inputs], True, with_losses=True, first=sample)
+                for head in heads:
+                    prediction = values[self.plan.outputs[head]].ravel()
+                    targets = data.values[head]
+                    assert targets is not None
+                    errors.extend(prediction.astype(np.float64) - targets[sample].ravel())
+                    for k in range(prediction.size):
+                        derivatives.append(self._derivatives(heads, head, k))
+        return np.array(derivatives), np.array(errors)
+
+    def _derivatives(self, heads: list[int], head: int, k: int) -> Array:
+        """The derivatives of number k of an output, for the sample that was last seen."""
+        deltas: dict[int, Array] = {}
+        for other in heads:
+            deltas[self.plan.outputs[other]] = np.zeros((1, *self.plan.output_shapes[other]), self.dtype)
+        deltas[self.plan.outputs[head]].flat[k] = 1
+        self.gradient_vector[...] = 0
+        self.backward(deltas)
+        return np.concatenate([gradient.ravel() for gradient in self.gradients()])
 
     def update(self) -> None:
         """Step 4: the optimizer changes the parameters against their gradients."""

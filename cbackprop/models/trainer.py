@@ -264,6 +264,8 @@ class Trainer:
             validation = self._validation(validation_data, validation_steps, times)
             if validation is None and split:
                 validation = source.split(split)
+            if isinstance(self.optimizer, optimizers.FullBatchOptimizer):
+                source.join()
             if validation is not None:
                 opened.enter_context(validation)
                 validation.limit(validation_steps, validation_batch_size or source.batch_size)
@@ -285,6 +287,8 @@ class Trainer:
                     shown.begin(epoch)
                     self._run_epoch(engine, source, run, shown, left)
                     left = None
+                    if isinstance(self.optimizer, optimizers.FullBatchOptimizer) and self.optimizer.converged:
+                        self.stop_training = True
                     logs = self._logs(engine)
                     if validation is not None and frequency(epoch):
                         place.sums = engine.sums()
@@ -338,7 +342,7 @@ class Trainer:
                 if watched:
                     run.on_train_batch_begin(step)
                 seen = None if tick is None else partial(_tick_after, tick, done)
-                engine.train(piece.data, piece.rows, start, stop, piece.batch_size, tick=seen)
+                engine.learn(piece.data, piece.rows, start, stop, piece.batch_size, tick=seen)
                 step, done = step + -(-(stop - start) // piece.batch_size), done + stop - start
                 self._place.step = step
                 if watched:
@@ -648,7 +652,7 @@ class Trainer:
         self._place = None  # a file would say that training is still where the last fit ended
         samples = self._samples(x, y, sample_weight, class_weight)
         with engine.fresh_means():
-            engine.train(samples.data, None, 0, samples.size, samples.size)
+            engine.learn(samples.data, None, 0, samples.size, samples.size)
             logs = self._logs(engine)
         return logs if return_dict else self._listed(logs)
 

@@ -12,7 +12,10 @@ from cbackprop.optimizers.adam import Adam
 from cbackprop.optimizers.adamax import Adamax
 from cbackprop.optimizers.adamw import AdamW
 from cbackprop.optimizers.ftrl import Ftrl
+from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.optimizers.lamb import Lamb
+from cbackprop.optimizers.lbfgs import LBFGS
+from cbackprop.optimizers.levenberg_marquardt import LevenbergMarquardt
 from cbackprop.optimizers.lion import Lion
 from cbackprop.optimizers.muon import Muon
 from cbackprop.optimizers.nadam import Nadam
@@ -23,6 +26,7 @@ from cbackprop.optimizers.schedule_free_adamw import ScheduleFreeAdamW
 from cbackprop.optimizers.sgd import SGD
 
 __all__ = [
+    "LBFGS",
     "SGD",
     "Adadelta",
     "Adafactor",
@@ -31,7 +35,9 @@ __all__ = [
     "AdamW",
     "Adamax",
     "Ftrl",
+    "FullBatchOptimizer",
     "Lamb",
+    "LevenbergMarquardt",
     "Lion",
     "Muon",
     "Nadam",

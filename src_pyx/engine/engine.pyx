@@ -16,6 +16,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 from cbackprop.compiled.constraints.projections cimport Projections
 from cbackprop.compiled.engine.clock cimport now
@@ -31,7 +32,7 @@ from cbackprop.compiled.kernels.rows cimport (
     FLOAT16, FLOAT32, FLOAT64, INT8, INT16, INT32, INT64, SparseRows, UINT8, UINT16,
 )
 from cbackprop.compiled.kernels.vectors cimport all_finite
-from cbackprop.compiled.layers.layer cimport Batch, Layer, is_alone
+from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer, is_alone
 from cbackprop.compiled.metrics.tally cimport Tally
 from cbackprop.compiled.optimizers.optimizer cimport Optimizer, Segment, SegmentList
 from cbackprop.compiled.regularizers.penalties cimport Penalties
@@ -848,6 +849,94 @@ cdef class Engine:
 
     cdef void copy_table(self, Table table, bint back) noexcept nogil:
         table.copy(0, table.sums.count, back)
+
+    # Derivatives of single samples
+
+    def jacobian(
+        self, Py_ssize_t start, Py_ssize_t stop, Gradients gradients, derivatives, double[::1] errors, bint training=True
+    ):
+        """Errors of the numbers predicted for the samples start:stop, and the derivatives of each.
+
+        derivatives (numbers, parameters) of the engine's float type, of which `gradients` describes a row, and errors
+        (numbers,): prediction - target, sample by sample, in a sample head by head, of those heads that have a loss.
+        """
+        cdef Py_ssize_t numbers = 0, begin
+        cdef Head head
+        self.check_run(None, start, stop, 1)
+        for head in self.heads:
+            numbers += head.positions * head.width if head.loss is not None else 0
+        if not self.n_tiles or any(self.linked[i] for i in range(self.n_layers)):
+            raise RuntimeError("The engine has no memory, or a loss has taken over a layer.")
+        if derivatives.ndim != 2 or gradients.size > derivatives.shape[1] or (
+            not derivatives.shape[0] == errors.shape[0] == (stop - start) * numbers
+        ):
+            raise ValueError("The arrays do not fit the network.")
+        self.order, self.training = NULL, training
+        cdef char* rows = <char*>address(derivatives, self.float_type(), derivatives.size)
+        cdef Py_ssize_t row_bytes = derivatives.shape[1] * derivatives.itemsize
+        self.busy = True
+        try:
+            with nogil:
+                begin = start
+                while begin < stop and self.failure.error == NULL:
+                    self.differentiate(
+                        <Context>self.tiles[0], begin, min(self.tile_capacity, stop - begin), numbers, gradients,
+                        rows + (begin - start) * numbers * row_bytes, row_bytes, &errors[(begin - start) * numbers],
+                    )
+                    begin += self.tile_capacity
+        finally:
+            self.busy = False
+        failure = take_failure(&self.failure)
+        if failure is not None:
+            raise failure
+
+    cdef void differentiate(
+        self, Context context, Py_ssize_t begin, Py_ssize_t rows, Py_ssize_t numbers, Gradients gradients,
+        char* derivatives, Py_ssize_t row_bytes, double* errors,
+    ) noexcept nogil:
+        """A tile: a pass forwards and back for each predicted number. Layers may destroy what they have read."""
+        cdef Py_ssize_t h, k, i, r, number = 0
+        for h in range(self.n_heads):
+            if (<Head>self.head_pointers[h]).loss is None:
+                continue
+            for k in range((<Head>self.head_pointers[h]).positions * (<Head>self.head_pointers[h]).width):
+                context.show(0, rows)
+                self.prepare(context, rows, self.iteration, begin)
+                context.fetch(self.feeds, NULL, begin)
+                for i in range(self.n_layers):
+                    (<Layer>self.layer_pointers[i]).forward(&context.batch)
+                for i in range(self.n_heads):
+                    self.seed(context, i, k if i == h else -1, numbers, errors + number)
+                for i in range(self.n_backward):
+                    (<Layer>self.layer_pointers[self.backward_order[i]]).backward(&context.batch)
+                for r in range(rows):
+                    context.show(r, 1)
+                    self.prepare(context, 1, self.iteration, begin + r)
+                    context.refer(self.feeds, NULL, begin + r)
+                    gradients.collect_all(&context.batch, derivatives + (r * numbers + number) * row_bytes, False)
+                number += 1
+
+    cdef void seed(
+        self, Context context, Py_ssize_t h, Py_ssize_t k, Py_ssize_t numbers, double* errors
+    ) noexcept nogil:
+        """The deltas of a head: 1 for number k of each sample, whose errors are noted, 0 for all others (-1: for all)."""
+        cdef Py_ssize_t width = (<Head>self.head_pointers[h]).positions * (<Head>self.head_pointers[h]).width, r
+        cdef Buffer* buffer = &context.batch.buffers[(<Head>self.head_pointers[h]).output]
+        cdef const void* targets = context.targets[h].values
+        if (<Head>self.head_pointers[h]).loss is None or buffer.delta == NULL:
+            return
+        memset(buffer.delta, 0, context.batch.rows * width * (8 if self.is_double else 4))
+        if k < 0:
+            return
+        for r in range(context.batch.rows):
+            if self.is_double:
+                (<double*>buffer.delta)[r * width + k] = 1
+                errors[r * numbers] = (<double*>buffer.value)[r * width + k] - (<double*>targets)[r * width + k]
+            else:
+                (<float*>buffer.delta)[r * width + k] = 1
+                errors[r * numbers] = (
+                    <double>(<float*>buffer.value)[r * width + k] - (<float*>targets)[r * width + k]
+                )
 
     # Predicting
 

@@ -90,13 +90,16 @@ cdef class Gradients:
 
     cdef void collect_tile(self, const Batch* batch, Py_ssize_t group, bint add) noexcept nogil:
         """All gradients of a tile, added to its group's vector unless it is the first."""
+        self.collect_all(batch, self.groups[group], add)
+
+    cdef void collect_all(self, const Batch* batch, char* vector, bint add) noexcept nogil:
+        """All gradients of a batch, written to a vector or added to what is there."""
         cdef Py_ssize_t i
         cdef Part* part
         for i in range(self.n_parameters):
             part = &self.parameters[i]
             (<Layer>part.layer).collect(
-                batch, part.k, part.begin, part.end, add or part.add,
-                self.groups[group] + part.offset * self.itemsize,
+                batch, part.k, part.begin, part.end, add or part.add, vector + part.offset * self.itemsize
             )
 
     cdef void collect_share(self, const Batch* batch, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil:

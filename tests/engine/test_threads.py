@@ -117,7 +117,7 @@ def classifier():
         {"use_ema": True, "gradient_accumulation_steps": 2},
     ],
 )
-@pytest.mark.parametrize("name", networks.classes(cb.optimizers.registry))
+@pytest.mark.parametrize("name", networks.stepping_optimizers())
 def test_every_optimizer(name, clip, tiled):
     def optimizer():
         return cb.optimizers.get({"class_name": name, "config": {"weight_decay": 0.01, **clip}})

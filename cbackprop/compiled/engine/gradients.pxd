@@ -30,4 +30,5 @@ cdef class Gradients:
     cdef void collect_tile(self, const Batch* batch, Py_ssize_t group, bint add) noexcept nogil
     cdef void collect_share(self, const Batch* batch, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil
     cdef Segment everything(self) noexcept nogil
+    cdef void collect_all(self, const Batch* batch, char* vector, bint add) noexcept nogil
     cdef void merge(self, const Segment* segment, Py_ssize_t groups) noexcept nogil

@@ -67,6 +67,15 @@ class ArraySource(Source):
         held_out.limit(None, self.batch_size)
         return held_out
 
+    def join(self) -> None:
+        """Make one batch of all samples."""
+        size, steps, asked = self._checked.size, self._steps, self._batch_size
+        if steps not in (None, 1) or (asked is not None and asked < size):
+            given = f"batch_size={asked}" if steps in (None, 1) else f"steps_per_epoch={steps}"
+            raise ValueError(f"The optimizer needs all {size} samples in one batch, but got {given}. Leave it out.")
+        self._batch_size, self._steps = size, None
+        self._set(self._checked)
+
     def limit(self, steps: int | None, batch_size: int | None) -> None:
         """Evaluate in batches of so many samples, and no more than so many of them."""
         self.batch_size = self.batch_size if batch_size is None else batch_size

@@ -80,6 +80,16 @@ class Source:
         """
         raise ValueError("validation_split needs arrays: there is no telling which batches of a dataset are the last.")
 
+    def join(self) -> None:
+        """Make one batch of all samples, for an optimizer that needs them.
+
+        Raises
+        ------
+        ValueError
+            If the source has batches of its own, or smaller ones were asked for.
+        """
+        raise ValueError("The optimizer needs all samples in one batch: give fit arrays that are in memory.")
+
     def limit(self, steps: int | None, batch_size: int | None) -> None:
         """Evaluate in batches of so many samples, and no more than so many of them."""
 

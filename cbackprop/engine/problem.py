@@ -1,0 +1,132 @@
+"""The loss of all samples as a function of one vector of weights, for optimizers that look at it several times."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.losses.regression import MeanSquaredError
+
+if TYPE_CHECKING:
+    from cbackprop.engine.engine import Data, Engine
+
+__all__ = ["EngineProblem"]
+
+Array = NDArray[Any]
+
+
+class EngineProblem:
+    """A `cbackprop.optimizers.full_batch.Problem`: the loss of some data in a network.
+
+    Parameters
+    ----------
+    engine : Engine
+        Bound, and locked by this thread.
+    data : Data
+    """
+
+    def __init__(self, engine: Engine, data: Data) -> None:
+        refusal = _refusal(engine)
+        if refusal is not None:
+            raise ValueError(refusal)
+        self.engine, self.data = engine, data
+        self.key = tuple(engine.trainable)
+        self.solver = engine.solver()
+        self.samples = len(data)
+        pairs = zip(engine.plan.output_shapes, engine.objectives, strict=True)
+        self.values = sum(math.prod(shape) for shape, objective in pairs if objective.loss)
+        self._seen = False
+        self._random = any(hasattr(step.layer, "seed") for step in engine.plan.steps)
+
+    @property
+    def only_squares(self) -> str | None:
+        """Why the loss is no weighted sum of squared errors, or ``None``."""
+        for objective in self.engine.objectives:
+            if objective.loss is not None and type(objective.loss) is not MeanSquaredError:
+                return f"the loss must be MeanSquaredError, but got {type(objective.loss).__name__}."
+        return None
+
+    def weights(self) -> Array:
+        """A copy of the trainable weights, one after the other."""
+        found = [variable.array.ravel() for variable in self.key]
+        return np.concatenate([np.zeros(0, self.engine.dtype), *found])
+
+    def place(self, weights: Array) -> None:
+        """Make these the weights."""
+        begin = 0
+        for variable in self.key:
+            variable.array[...] = weights[begin : begin + variable.size].reshape(variable.shape)
+            begin += variable.size
+
+    def gradient(self) -> tuple[float, Array]:
+        """Loss and gradient at the weights."""
+        self.engine.reset()
+        self.engine.train(self.data, None, 0, self.samples, self.samples, update=False)
+        self._seen = True
+        gradients = [gradient.ravel() for gradient in self.engine.gradients()]
+        return self.engine.losses()[0], np.concatenate([np.zeros(0, self.engine.dtype), *gradients])
+
+    def loss(self) -> float:
+        """The loss at the weights."""
+        self.engine.reset()
+        self.engine.test(self.data, self.samples, training=True)
+        return self.engine.losses()[0]
+
+    def repeats(self) -> bool:
+        """Whether the gradient of this function has been taken, and nothing in it is random."""
+        return self._seen and not self._random
+
+    def jacobian(self, begin: int, end: int) -> tuple[Array, Array]:
+        """Derivatives and values of the errors of some samples, scaled so that their squares add up to the loss."""
+        derivatives, errors = self.engine.jacobian(self.data, begin, end)
+        scales = np.concatenate([self._scales(index, begin, end) for index in range(len(self.engine.objectives))], 1)
+        scale = scales.ravel()
+        return np.multiply(derivatives, scale[:, None], dtype=np.float64), errors * scale
+
+    def _scales(self, index: int, begin: int, end: int) -> Array:
+        """What the errors of an output are multiplied by, (samples, numbers)."""
+        objective, shape = self.engine.objectives[index], self.engine.plan.output_shapes[index]
+        if objective.loss is None:
+            return np.zeros((end - begin, 0))
+        weights = self.data.weights[index]
+        divisor = objective.loss.divisor(self.samples * math.prod(shape[:-1]), weights)
+        scales = np.full((end - begin, math.prod(shape[:-1]), shape[-1]), objective.loss_weight / divisor / shape[-1])
+        if weights is not None:
+            scales *= weights[begin:end].reshape(end - begin, -1, 1)
+        return np.sqrt(scales).reshape(end - begin, -1)
+
+    def keep(self) -> Any:
+        """Losses and metrics of the last evaluation."""
+        return self.engine.sums()
+
+    def finish(self) -> None:
+        """Count a step; moving means and the like change at the place arrived at, by a pass that moves no weight."""
+        optimizer = self.engine.optimizer
+        assert optimizer is not None
+        if self.engine.sees_whole(True):
+            self.engine.reset()
+            self.engine.train(self.data, None, 0, self.samples, self.samples)
+        else:
+            optimizer.batches += 1
+
+    def show(self, kept: Any) -> None:
+        """Show these as the outcome of the step."""
+        self.engine.restore(kept)
+
+
+def _refusal(engine: Engine) -> str | None:
+    """Why a network cannot be trained by looking at its loss several times, or ``None``."""
+    name = type(engine.optimizer).__name__
+    squares = name == "LevenbergMarquardt"
+    for index, step in enumerate(engine.plan.steps):
+        if squares and engine.is_alone(index, True):
+            return f"{name} cannot train layer {step.layer.name!r}: it must see a batch as a whole in training."
+        for argument, value in vars(step.layer).items():
+            if argument.endswith("_constraint") and value is not None:
+                return f"{name} cannot keep to the {argument} of layer {step.layer.name!r}."
+            if argument.endswith("_regularizer") and value is not None and squares:
+                return f"{name} needs a sum of squares, but layer {step.layer.name!r} has a {argument}."
+    return None

@@ -1,0 +1,114 @@
+"""The base of optimizers that look at the loss of all samples several times before they take a step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.optimizers.optimizer import Optimizer
+from cbackprop.validation import check_integer, check_number
+
+__all__ = ["FullBatchOptimizer", "Problem"]
+
+Array = NDArray[Any]
+
+
+class Problem(Protocol):
+    """What a full-batch optimizer minimizes: the loss of all samples as a function of one vector of weights.
+
+    The vector holds the trainable weights one after the other. All evaluations between two steps see the same
+    random numbers, so that they are those of one function.
+    """
+
+    key: Any  # what the vector is of: another key is another vector
+    solver: Any  # the compiled kernels of the optimizer, or their twin
+    samples: int
+    values: int  # numbers that the model predicts for a sample
+    only_squares: str | None  # why the loss is no weighted sum of squared errors; None: it is one
+
+    def weights(self) -> Array:
+        """A copy of the vector."""
+
+    def place(self, weights: Array) -> None:
+        """Make these the weights."""
+
+    def gradient(self) -> tuple[float, Array]:
+        """Loss and gradient at the weights."""
+
+    def loss(self) -> float:
+        """The loss at the weights."""
+
+    def jacobian(self, begin: int, end: int) -> tuple[Array, Array]:
+        """Derivatives (rows, weights) and values (rows,) of errors of samples; their squares add up to the loss."""
+
+    def repeats(self) -> bool:
+        """Whether the gradient of this function has been taken, and it is the same in every step."""
+
+    def keep(self) -> Any:
+        """Losses and metrics of the last evaluation."""
+
+    def finish(self) -> None:
+        """Count a step, and let what no gradient reaches follow."""
+
+    def show(self, kept: Any) -> None:
+        """Show these as the outcome of the step."""
+
+
+class FullBatchOptimizer(Optimizer):
+    """Base of optimizers that evaluate the loss of all samples at several points for each step.
+
+    An epoch of `fit` is `max_iterations` steps on all samples as one batch. Loss and metrics that are logged are those
+    after the last step, with dropout as in training.
+
+    Parameters
+    ----------
+    learning_rate : float, default 1.0
+    max_iterations : int, default 1
+        Steps in an epoch, if it does not converge before.
+    name : str, optional
+
+    Attributes
+    ----------
+    converged : bool
+        Whether the last step found no way on; `fit` then stops.
+    """
+
+    converged: bool = False
+
+    def __init__(self, learning_rate: float = 1.0, max_iterations: int = 1, name: str | None = None) -> None:
+        super().__init__(check_number("learning_rate", learning_rate, 0, open_minimum=True), name=name)
+        self.max_iterations = check_integer("max_iterations", max_iterations, 1)
+
+    def step(self, problem: Problem) -> None:
+        """Take the steps of an epoch; whatever goes wrong in one leaves the weights as they were before it."""
+        for _ in range(self.max_iterations):
+            before = problem.weights()
+            try:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    self.improve(problem, before)
+            except BaseException:
+                problem.place(before)
+                raise
+            problem.finish()
+            if self.converged:
+                break
+
+    def improve(self, problem: Problem, start: Array) -> None:
+        """Find better weights than `start`, place them, and show their loss and metrics."""
+        raise NotImplementedError
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
+        """Refused: a gradient alone is not enough for this optimizer.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError(
+            f"{type(self).__name__} needs the loss at several points, not only a gradient: "
+            "it cannot be applied. Use it with compile and fit, or train_on_batch."
+        )

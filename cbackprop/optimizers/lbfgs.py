@@ -1,0 +1,203 @@
+"""L-BFGS."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cbackprop.optimizers.full_batch import Array, FullBatchOptimizer, Problem
+from cbackprop.optimizers.line_search import Point, strong_wolfe
+from cbackprop.optimizers.optimizer import registry
+from cbackprop.validation import check_integer, check_number
+
+__all__ = ["LBFGS"]
+
+
+@registry.register()
+class LBFGS(FullBatchOptimizer):
+    """L-BFGS: quasi-Newton steps from the last changes of weights and gradient, for all samples at once.
+
+    With ``s = w_k+1 - w_k`` and ``y = g_k+1 - g_k`` of the last `history_size` steps, the direction is ``d = -H g``,
+    where H is the inverse Hessian that the BFGS formula builds from them, starting at ``(s.y / y.y) I``. Then
+    ``w = w + t d``, with t from a line search for the strong Wolfe conditions ``f(w + t d) <= f(w) + c1 t g.d`` and
+    ``|g(w + t d).d| <= c2 |g.d|``.
+
+    Parameters
+    ----------
+    learning_rate : float, default 1.0
+        The first t that a search tries; in the very first search, over the sum of all ``|g|`` where that is above 1.
+    history_size : int, default 10
+        Pairs (s, y) that are remembered; at least 1.
+    max_evaluations : int, default 25
+        Of loss and gradient in one search; at least 1.
+    tolerance_grad : float, default 1e-7
+        Converged where no element of the gradient is larger.
+    tolerance_change : float, default 1e-9
+        Converged where a step lowers the loss by no more than this share of it.
+    c1, c2 : float, default 1e-4 and 0.9
+        ``0 < c1 < c2 < 1``.
+    max_iterations : int, default 1
+        Steps in an epoch, if it does not converge before; more of them save the time of logs and callbacks.
+    name : str, optional
+
+    Attributes
+    ----------
+    converged : bool
+        Whether the last step found no way on; `fit` then stops, as if a callback had set ``model.stop_training``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is of the wrong type or out of range. In `fit`: if a batch is smaller than the data.
+
+    Notes
+    -----
+    An epoch of `fit` is `max_iterations` steps on all samples; `batch_size` need not be given. Loss and metrics in the
+    logs are those after the last step. The history outlives `fit`: another one goes on where the last one stopped. It
+    is no part of what `state` returns. Random layers draw once for each step. Vectors are of the network's float type,
+    sums of their products double.
+
+    References
+    ----------
+    Liu and Nocedal, "On the limited memory BFGS method for large scale optimization", Mathematical Programming, 1989.
+    Nocedal and Wright, "Numerical optimization", 2nd edition, 2006, algorithms 7.4, 7.5, 3.5 and 3.6.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cbackprop as cb
+    >>> cb.utils.set_random_seed(1)
+    >>> x = np.linspace(-1, 1, 50)[:, None]
+    >>> model = cb.Sequential([cb.Input((1,)), cb.layers.Dense(8, activation="tanh"), cb.layers.Dense(1)])
+    >>> model.compile(cb.optimizers.LBFGS(), loss="mse")
+    >>> history = model.fit(x, np.sin(3 * x), epochs=100, verbose=0)
+    >>> history.history["loss"][-1] < 1e-4
+    True
+    """
+
+    implementation: ClassVar[str | None] = "second_order.LBFGS"
+
+    def __init__(
+        self,
+        learning_rate: float = 1.0,
+        history_size: int = 10,
+        max_evaluations: int = 25,
+        tolerance_grad: float = 1e-7,
+        tolerance_change: float = 1e-9,
+        c1: float = 1e-4,
+        c2: float = 0.9,
+        max_iterations: int = 1,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(learning_rate, max_iterations, name)
+        self.history_size = check_integer("history_size", history_size, 1)
+        self.max_evaluations = check_integer("max_evaluations", max_evaluations, 1)
+        self.tolerance_grad = check_number("tolerance_grad", tolerance_grad, 0)
+        self.tolerance_change = check_number("tolerance_change", tolerance_change, 0)
+        self.c2 = check_number("c2", c2, 0, 1, open_minimum=True, open_maximum=True)
+        self.c1 = check_number("c1", c1, 0, self.c2, open_minimum=True, open_maximum=True)
+        self._memory: _Memory | None = None
+        self._last: tuple[Array, float, Array, Any] | None = None
+
+    def improve(self, problem: Problem, start: Array) -> None:
+        """One step along the direction of the two-loop recursion."""
+        if self._memory is None or self._memory.key != problem.key or self._memory.s.shape[1] != start.size:
+            self._memory = _Memory(problem.key, self.history_size, start)
+            self._last = None
+        if self._last is None or not problem.repeats() or not np.array_equal(self._last[0], start):
+            self._last = (start, *problem.gradient(), problem.keep())
+        _, loss, gradient, kept = self._last
+        if not np.isfinite(loss):
+            raise FloatingPointError(f"The loss is {loss} before the step: L-BFGS has nothing to go by.")
+        found = None if self._is_flat(gradient) else self._search(problem, self._memory, start)
+        if found is None:
+            self.converged = True
+            problem.place(start)
+            problem.show(kept)
+            return
+        weights, new_loss, new_gradient, _ = found
+        self._memory.add(problem.solver, weights - start, new_gradient - gradient)
+        self.converged = loss - new_loss <= self.tolerance_change * abs(loss) or self._is_flat(new_gradient)
+        self._last = found
+
+    def _is_flat(self, gradient: Array) -> bool:
+        return float(np.abs(gradient).max(initial=0)) <= self.tolerance_grad
+
+    def _search(self, problem: Problem, memory: _Memory, start: Array) -> tuple[Array, float, Array, Any] | None:
+        """The point of a line search: along the quasi-Newton direction, or where it leads nowhere, the gradient."""
+        assert self._last is not None
+        _, loss, gradient, _ = self._last
+        resolution = 0.1 * float(np.finfo(start.dtype).eps) * abs(loss)
+        while True:
+            line = _Line(problem, start, memory.direction(problem.solver, gradient), gradient)
+            first = self.learning_rate if memory.count else min(1.0, 1.0 / memory.length(gradient)) * self.learning_rate
+            origin = Point(0.0, loss, line.slope)
+            if origin.finite and line.slope < 0:
+                point = strong_wolfe(line, origin, first, self.c1, self.c2, self.max_evaluations, resolution)
+                if point is not origin:
+                    return line.take(point.step)
+            if not memory.count:
+                return None
+            memory.count = 0
+
+
+class _Line:
+    """The loss along a direction, and what was found at each step."""
+
+    def __init__(self, problem: Problem, start: Array, direction: Array, gradient: Array) -> None:
+        self.problem, self.start, self.direction = problem, start, direction
+        self.slope = problem.solver.dot(gradient, direction)
+        self.at: dict[float, tuple[Array, float, Array, Any]] = {}
+        self.now = 0.0  # the step where the weights are
+
+    def __call__(self, step: float) -> Point:
+        weights = self.start + self.start.dtype.type(step) * self.direction
+        if not np.isfinite(weights).all():
+            return Point(step, np.inf, np.nan)
+        self.problem.place(weights)
+        self.now = step
+        loss, gradient = self.problem.gradient()
+        point = Point(step, loss, self.problem.solver.dot(gradient, self.direction))
+        if point.finite:
+            self.at[step] = weights, loss, gradient, self.problem.keep()
+        return point
+
+    def take(self, step: float) -> tuple[Array, float, Array, Any]:
+        """Place the weights of a step, and show what was found there."""
+        found = self.at[step]
+        if step != self.now:
+            self.problem.place(found[0])
+            self.problem.show(found[-1])
+        return found
+
+
+class _Memory:
+    """The last changes of weights and gradient, in arrays that are written over from the oldest on."""
+
+    def __init__(self, key: Any, size: int, like: Array) -> None:
+        self.key = key
+        self.s = np.zeros((size, like.size), like.dtype)
+        self.y = np.zeros((size, like.size), like.dtype)
+        self.rho = np.zeros(size)
+        self.count = self.next = 0
+
+    def add(self, solver: Any, s: Array, y: Array) -> None:
+        """Remember a step, unless the curvature along it is not positive beyond rounding."""
+        product = solver.dot(s, y)
+        if product > np.finfo(np.float64).eps * solver.dot(y, y):
+            self.s[self.next], self.y[self.next], self.rho[self.next] = s, y, 1 / product
+            self.next = (self.next + 1) % len(self.s)
+            self.count = min(self.count + 1, len(self.s))
+
+    def direction(self, solver: Any, gradient: Array) -> Array:
+        """-H g."""
+        found = -gradient
+        if self.count:
+            solver.recur(self.s, self.y, self.rho, self.next, self.count, found)
+        return found
+
+    @staticmethod
+    def length(gradient: Array) -> float:
+        """The sum of absolute values."""
+        return float(np.abs(gradient).sum(dtype=np.float64))

@@ -1,0 +1,186 @@
+"""The method of Levenberg and Marquardt."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cbackprop.optimizers.full_batch import Array, FullBatchOptimizer, Problem
+from cbackprop.optimizers.optimizer import registry
+from cbackprop.threads import limited
+from cbackprop.validation import check_integer, check_number
+
+__all__ = ["LevenbergMarquardt"]
+
+# Numbers in the part of the Jacobian that is held at a time.
+BLOCK = 2**18
+
+
+@registry.register()
+class LevenbergMarquardt(FullBatchOptimizer):
+    """Levenberg-Marquardt: damped Gauss-Newton steps for sums of squares, for networks of up to some thousand weights.
+
+    With the errors r, whose squares add up to the loss, and their derivatives J with respect to the weights, a step
+    solves ``(J'J + mu D) d = -J'r``, where D holds the largest elements that the diagonal of J'J has had so far. If the
+    loss at ``w + learning_rate d`` is lower, that is the new w, and mu is divided by `damping_decrease`; if not, mu is
+    multiplied by `damping_increase` and the step is tried again.
+
+    Parameters
+    ----------
+    learning_rate : float, default 1.0
+        The share of d that is taken.
+    damping : float, default 1e-2
+        The first mu.
+    damping_increase, damping_decrease : float, default 1.5 and 5.0
+        Greater than 1. To raise mu by little and to lower it by much keeps it from being too small for long.
+    min_damping, max_damping : float, default 1e-15 and 1e10
+        mu is not lowered below the first; where it would rise above the second, the method has converged.
+    tolerance_grad : float, default 1e-10
+        Converged where no element of the loss's gradient is larger.
+    tolerance_change : float, default 1e-12
+        Converged where a step lowers the loss by no more than this share of it.
+    memory_limit : int, default 2 ** 31
+        Bytes that J'J, its factors and the part of J in work may take.
+    max_iterations : int, default 1
+        Steps in an epoch, if it does not converge before; more of them save the time of logs and callbacks.
+    name : str, optional
+
+    Attributes
+    ----------
+    converged : bool
+        Whether the last step found no way on; `fit` then stops, as if a callback had set ``model.stop_training``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is of the wrong type or out of range. In `fit`: if a batch is smaller than the data, a loss is not
+        `MeanSquaredError`, or a layer has a regularizer or a constraint, or needs a batch as a whole in training.
+    MemoryError
+        In `fit`, if the weights are too many for `memory_limit`.
+
+    Notes
+    -----
+    An epoch of `fit` is `max_iterations` steps on all samples; `batch_size` need not be given. Loss and metrics in the
+    logs are those after the last step. The last mu and D outlive `fit`, but are no part of what `state` returns. Random
+    layers draw once for each step. J comes from backward passes, one for each output number, in the network's float
+    type; J'J, J'r and the solution are double. J is never held as a whole.
+
+    References
+    ----------
+    Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", SIAM Journal, 1963. Moré, "The
+    Levenberg-Marquardt algorithm: implementation and theory", 1978 (D). Hagan and Menhaj, "Training feedforward
+    networks with the Marquardt algorithm", IEEE Transactions on Neural Networks, 1994. Transtrum and Sethna,
+    "Improvements to the Levenberg-Marquardt algorithm for nonlinear least-squares minimization", 2012 (mu).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cbackprop as cb
+    >>> cb.utils.set_random_seed(1)
+    >>> x = np.linspace(0, 1, 50)[:, None]
+    >>> model = cb.Sequential([cb.Input((1,)), cb.layers.Dense(8, activation="tanh"), cb.layers.Dense(1)])
+    >>> model.compile(cb.optimizers.LevenbergMarquardt(), loss="mse")
+    >>> history = model.fit(x, np.sin(6 * x), epochs=50, verbose=0)
+    >>> history.history["loss"][-1] < 1e-6
+    True
+    """
+
+    implementation: ClassVar[str | None] = "second_order.LevenbergMarquardt"
+
+    def __init__(
+        self,
+        learning_rate: float = 1.0,
+        damping: float = 1e-2,
+        damping_increase: float = 1.5,
+        damping_decrease: float = 5.0,
+        min_damping: float = 1e-15,
+        max_damping: float = 1e10,
+        tolerance_grad: float = 1e-10,
+        tolerance_change: float = 1e-12,
+        memory_limit: int = 2**31,
+        max_iterations: int = 1,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(learning_rate, max_iterations, name)
+        self.min_damping = check_number("min_damping", min_damping, 0, open_minimum=True)
+        self.max_damping = check_number("max_damping", max_damping, self.min_damping)
+        self.damping = check_number("damping", damping, self.min_damping, self.max_damping)
+        self.damping_increase = check_number("damping_increase", damping_increase, 1, open_minimum=True)
+        self.damping_decrease = check_number("damping_decrease", damping_decrease, 1, open_minimum=True)
+        self.tolerance_grad = check_number("tolerance_grad", tolerance_grad, 0)
+        self.tolerance_change = check_number("tolerance_change", tolerance_change, 0)
+        self.memory_limit = check_integer("memory_limit", memory_limit, 1)
+        self._mu = self.damping
+        self._key: Any = None
+        self._scale: Array = np.zeros(0)
+
+    def improve(self, problem: Problem, start: Array) -> None:
+        """One accepted step, after as many tries as it takes."""
+        with limited(1):  # BLAS, so that the bits do not depend on the number of its threads
+            self._improve(problem, start)
+
+    def _improve(self, problem: Problem, start: Array) -> None:
+        self._refuse(problem, start.size)
+        loss = problem.loss()
+        if not np.isfinite(loss):
+            raise FloatingPointError(f"The loss is {loss} before the step: Levenberg-Marquardt has nothing to go by.")
+        kept = problem.keep()
+        squares, gradient = self._normal_equations(problem, start.size)
+        self._follow(problem.key, squares.diagonal())
+        self.converged = 2 * float(np.abs(gradient).max(initial=0)) <= self.tolerance_grad
+        while not self.converged:
+            new_loss = self._try(problem, start, problem.solver.solve(squares, gradient, self._mu * self._scale))
+            if new_loss < loss:
+                self._mu = max(self._mu / self.damping_decrease, self.min_damping)
+                self.converged = loss - new_loss <= self.tolerance_change * loss
+                problem.show(problem.keep())
+                return
+            self.converged = self._mu * self.damping_increase > self.max_damping
+            if not self.converged:
+                self._mu *= self.damping_increase
+        problem.place(start)
+        problem.show(kept)
+
+    def _follow(self, key: Any, diagonal: Array) -> None:
+        """Keep the largest elements of the diagonal; of other weights than before, these."""
+        if key != self._key:
+            self._key, self._scale = key, np.zeros(diagonal.size)
+        # A weight that no output depends on has a zero row, and stays as it is.
+        least = 1e-15 * diagonal.max(initial=0) or 1.0
+        self._scale = np.maximum(self._scale, np.maximum(diagonal, least))
+
+    def _try(self, problem: Problem, start: Array, step: Array | None) -> float:
+        """The loss after a step; the weights are there then."""
+        if step is None:
+            return np.inf
+        weights = (start + self.learning_rate * step).astype(start.dtype)
+        if not np.isfinite(weights).all():
+            return np.inf
+        problem.place(weights)
+        return problem.loss()
+
+    def _normal_equations(self, problem: Problem, size: int) -> tuple[Array, Array]:
+        """J'J, of which the lower triangle is made, and J'r."""
+        squares, gradient = np.zeros((size, size)), np.zeros(size)
+        samples = self._block(problem, size)
+        for begin in range(0, problem.samples, samples):
+            jacobian, errors = problem.jacobian(begin, min(begin + samples, problem.samples))
+            problem.solver.add(jacobian, errors, squares, gradient)
+        return squares, gradient
+
+    @staticmethod
+    def _block(problem: Problem, size: int) -> int:
+        """Samples whose derivatives are held at a time."""
+        return min(max(BLOCK // max(size * problem.values, 1), 1), problem.samples)
+
+    def _refuse(self, problem: Problem, size: int) -> None:
+        if problem.only_squares is not None:
+            raise ValueError(f"Levenberg-Marquardt needs a sum of squared errors: {problem.only_squares}")
+        rows = self._block(problem, size) * problem.values
+        needed = 8 * (2 * size * size + 2 * rows * size)
+        if needed > self.memory_limit:
+            raise MemoryError(
+                f"Levenberg-Marquardt needs {needed} bytes for {size} weights (twice {size} x {size} numbers, and "
+                f"{rows} rows of the Jacobian), but memory_limit is {self.memory_limit}. Use LBFGS for such networks."
+            )
