@@ -55,7 +55,7 @@ def test_a_graph_in_another_process(tmp_path):
         "p = model.predict({'a': x, 'b': x[::-1]}, verbose=0);"
         "np.savez(folder + '/p.npz', *p)"
     )
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-P", "-c", script, str(tmp_path)], check=True, timeout=60)
     with np.load(tmp_path / "p.npz") as found:
         for array, expected in zip(found.values(), model.predict(data[0], verbose=0), strict=True):
             np.testing.assert_array_equal(array, expected)
