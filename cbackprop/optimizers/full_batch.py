@@ -27,7 +27,10 @@ class Problem(Protocol):
     solver: Any  # the compiled kernels of the optimizer, or their twin
     samples: int
     values: int  # numbers that the model predicts for a sample
-    only_squares: str | None  # why the loss is no weighted sum of squared errors; None: it is one
+
+    @property
+    def only_squares(self) -> str | None:
+        """Why the loss is no weighted sum of squared errors, or ``None``."""
 
     def weights(self) -> Array:
         """A copy of the vector."""

@@ -853,7 +853,8 @@ cdef class Engine:
     # Derivatives of single samples
 
     def jacobian(
-        self, Py_ssize_t start, Py_ssize_t stop, Gradients gradients, derivatives, double[::1] errors, bint training=True
+        self, Py_ssize_t start, Py_ssize_t stop, Gradients gradients, derivatives, double[::1] errors,
+        bint training=True,
     ):
         """Errors of the numbers predicted for the samples start:stop, and the derivatives of each.
 
@@ -919,7 +920,7 @@ cdef class Engine:
     cdef void seed(
         self, Context context, Py_ssize_t h, Py_ssize_t k, Py_ssize_t numbers, double* errors
     ) noexcept nogil:
-        """The deltas of a head: 1 for number k of each sample, whose errors are noted, 0 for all others (-1: for all)."""
+        """The deltas of a head: 1 for number k of each sample, whose errors are noted, else 0 (k = -1: all 0)."""
         cdef Py_ssize_t width = (<Head>self.head_pointers[h]).positions * (<Head>self.head_pointers[h]).width, r
         cdef Buffer* buffer = &context.batch.buffers[(<Head>self.head_pointers[h]).output]
         cdef const void* targets = context.targets[h].values

@@ -92,7 +92,9 @@ cdef class LBFGS(Optimizer):
 
 
 cdef class LevenbergMarquardt(Optimizer):
-    def add(self, const double[:, ::1] jacobian, const double[::1] errors, double[:, ::1] squares, double[::1] gradient):
+    def add(
+        self, const double[:, ::1] jacobian, const double[::1] errors, double[:, ::1] squares, double[::1] gradient
+    ):
         """squares += J'J in the lower triangle, gradient += J'r. BLAS reads row-major J as column-major J'."""
         cdef blas_int n = <blas_int>jacobian.shape[1], rows = <blas_int>jacobian.shape[0], one = 1
         cdef double unit = 1
