@@ -125,7 +125,8 @@ class CategoricalHinge(Loss):
 
     Notes
     -----
-    Where the loss is positive: ``d loss / d y_pred = 1`` for the largest other prediction, -1 for that of the label.
+    Where the loss is positive: ``d loss / d y_pred = 1`` for the largest other prediction, divided among several of the
+    same size, and -1 for that of the label.
 
     References
     ----------

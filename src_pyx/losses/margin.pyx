@@ -65,28 +65,30 @@ cdef void categorical_hinge(
 ) noexcept nogil:
     """value = max(1 + n - p, 0), with p = sum of y y_pred, and n = the largest (1 - y) y_pred.
 
-    Where it is positive: d value / d y_pred_j = (1 - y_j) [j is the first with the largest] - y_j.
+    Where it is positive: d value / d y_pred_j = (1 - y_j) [j has the largest] / (how many have) - y_j.
     """
-    cdef Py_ssize_t r, j, worst
-    cdef floating positive, negative, other, margin, coefficient
+    cdef Py_ssize_t r, j, ties
+    cdef floating positive, negative, other, margin, coefficient, part
     for r in range(rows):
         positive = 0
         negative = (1 - y_true[0]) * y_pred[0]
-        worst = 0
+        ties = 0
         for j in range(width):
             positive += y_true[j] * y_pred[j]
             other = (1 - y_true[j]) * y_pred[j]
             if other > negative:
                 negative = other
-                worst = j
+                ties = 0
+            ties += other == negative
         margin = 1 + negative - positive
         # Written so that NaN stays NaN: the run is to see it.
         values[r] = 0 if margin < 0 else margin
         if delta != NULL:
             coefficient = <floating>coefficients[r] if margin > 0 else 0
+            part = coefficient / max(ties, 1)
             for j in range(width):
-                delta[j] = -coefficient * y_true[j]
-            delta[worst] += coefficient * (1 - y_true[worst])
+                other = (1 - y_true[j]) * y_pred[j]
+                delta[j] = (part * (1 - y_true[j]) if other == negative else 0) - coefficient * y_true[j]
             delta += width
         y_true += width
         y_pred += width

@@ -38,12 +38,11 @@ class CategoricalHinge(RowFunction):
     """max(1 + n - p, 0) for p = sum of y y_pred and n = the largest (1 - y) y_pred."""
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
-        """Derivative (1 - y) at the largest, minus y, where the value is positive."""
-        rows = np.arange(len(y_true))
+        """Derivative (1 - y) at the largest, divided among equals, minus y; 0 where the value is 0."""
         others = (1 - y_true) * y_pred
-        worst = others.argmax(axis=1)
-        margin = 1 + others[rows, worst] - (y_true * y_pred).sum(axis=1)
-        gradient = -y_true
-        gradient[rows, worst] += 1 - y_true[rows, worst]
+        largest = others.max(axis=1, keepdims=True)
+        ties = others == largest
+        margin = 1 + largest[:, 0] - (y_true * y_pred).sum(axis=1)
+        gradient = ties * (1 - y_true) / np.maximum(ties.sum(axis=1, keepdims=True), 1).astype(y_pred.dtype) - y_true
         gradient[margin <= 0] = 0
         return y_pred, np.maximum(margin, 0), gradient
