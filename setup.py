@@ -42,6 +42,7 @@ DIRECTIVES = {
     "initializedcheck": False,
     "embedsignature": True,
     "freethreading_compatible": True,
+    "auto_pickle": False,
 }
 
 # Memoryview code is large: it is generated once, in this module, and imported by the others.
