@@ -29,7 +29,14 @@ if not X86_64:
     VARIANTS = {}
 # What gains from wider vectors, below src_pyx. The rest is bound by memory, or handles Python objects; with all of it
 # three times, a wheel would be larger than 3 MB.
-VARIED = ("kernels/", "losses/", "optimizers/adam.", "optimizers/sgd.", "layers/dropout.")
+VARIED = (
+    "kernels/",
+    "layers/dropout.",
+    "losses/crossentropy.",
+    "losses/regression.",
+    "optimizers/adam.",
+    "optimizers/sgd.",
+)
 
 # Without -ftrapping-math and -fmath-errno loops vectorise, and results stay those of IEEE 754:
 # neither flag touches rounding, denormals, NaN or infinity, as -ffast-math would.
