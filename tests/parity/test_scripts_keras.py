@@ -17,19 +17,32 @@ SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.py"))
 
 
 def same_weights(library, monkeypatch):
-    """Every model gets trainable weights that depend on nothing but their shapes, when it is first compiled."""
+    """Every model gets trainable weights that depend on nothing but their shapes, when it is first compiled.
+
+    Unless it is read from a file, with its weights.
+    """
     owner = next(cls for cls in library.Model.__mro__ if "compile" in vars(cls))
     compile_, seen = owner.compile, {}
 
     def compile_with_weights(self, *args, **kwargs):
         compile_(self, *args, **kwargs)
+        if loading:
+            return
         rng = np.random.default_rng(0)
         for weight in self.trainable_weights:
             if id(weight) not in seen and len(weight.shape) > 1:
                 weight.assign(rng.normal(0, 0.4, size=weight.shape).astype("float32"))
                 seen[id(weight)] = weight
 
+    def load_model(*args, **kwargs):
+        loading.append(True)
+        model = read(*args, **kwargs)
+        loading.pop()
+        return model
+
+    loading, read = [], library.models.load_model
     monkeypatch.setattr(owner, "compile", compile_with_weights)
+    monkeypatch.setattr(library.models, "load_model", load_model)
     return seen  # to be kept: the number of a weight that is gone would be given to another
 
 
