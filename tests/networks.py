@@ -67,7 +67,11 @@ LAYERS = {
         (lambda: layers.CategoryEncoding(3, "one_hot"), [(4,)]),
     ],
     "Masking": [(lambda: layers.Masking(), [(2, 3)])],
-    "Embedding": [(lambda: layers.Embedding(4, 3), [(5,)]), (lambda: ids_and_embedding(), [(2, 2)])],
+    "Embedding": [
+        (lambda: layers.Embedding(4, 3), [(5,)]),
+        (lambda: ids_and_embedding(), [(2, 2)]),
+        (lambda: layers.Embedding(4, 3, embeddings_regularizer="l2", embeddings_constraint="unit_norm"), [(5,)]),
+    ],
     "ActivityRegularization": [
         (lambda: layers.ActivityRegularization(0.1, 0.2), [(4,)]),
         (lambda: layers.ActivityRegularization(l2=0.3), [(2, 3)]),

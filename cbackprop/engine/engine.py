@@ -158,6 +158,8 @@ class Engine:
         rule = self.optimizer
         if rule is None or rule.whole_variables or rule.use_ema or rule.gradient_accumulation_steps:
             return False
+        if variable.regularizer is not None or variable.constraint is not None:
+            return False
         large = rule.rests_without_gradient or variable.size > LARGEST_DENSE_TABLE
         return large and all(layer.reads_rows for layer in uses)
 

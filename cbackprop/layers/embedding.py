@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cbackprop import initializers
+from cbackprop import constraints, initializers, regularizers
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.tensor import Shape
 from cbackprop.validation import check_boolean, check_integer
@@ -27,6 +27,8 @@ class Embedding(Layer):
     output_dim : int
         The width of a row.
     embeddings_initializer : str or Initializer, default "uniform"
+    embeddings_regularizer : str or Regularizer, optional
+    embeddings_constraint : str or Constraint, optional
     mask_zero : bool, default False
         Must be ``False``: no layer here knows masks.
     weights : array_like (input_dim, output_dim), or a list of one, optional
@@ -48,8 +50,9 @@ class Embedding(Layer):
     without gradient alone (SGD without momentum, Adagrad), whose numbers are those of Keras. Tables of up to 2**20
     numbers give Keras's numbers with every optimizer. Larger ones are updated lazily with optimizers that would
     move every row in every step (Adam, momentum, weight decay): rows that a batch does not read wait, with all that
-    the optimizer remembers of them, as with ``torch.optim.SparseAdam``. With moving averages, accumulated gradients,
-    and rules that work on whole variables (Lamb, Muon, Adafactor), tables of every size are updated as a whole.
+    the optimizer remembers of them, as with ``torch.optim.SparseAdam``. With moving averages, accumulated gradients, a
+    regularizer or a constraint, and rules that work on whole variables (Lamb, Muon, Adafactor), tables of every size
+    are updated as a whole.
 
     Raises
     ------
@@ -80,7 +83,8 @@ class Embedding(Layer):
         input_dim: int,
         output_dim: int,
         embeddings_initializer: Any = "uniform",
-        *,
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
         mask_zero: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -89,6 +93,8 @@ class Embedding(Layer):
         self.input_dim = self.id_range = check_integer("input_dim", input_dim, 1, self.largest_id_range)
         self.output_dim = check_integer("output_dim", output_dim, 1)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
         self.mask_zero = check_boolean("mask_zero", mask_zero)
         if self.mask_zero:
             raise ValueError("mask_zero must be False: no layer knows masks. Multiply by (ids != 0) as a second input.")
@@ -103,7 +109,13 @@ class Embedding(Layer):
         """Create the table."""
         if self.embeddings is None:
             shape = self.input_dim, self.output_dim
-            self.embeddings = self.add_weight(shape, self.embeddings_initializer, name="embeddings")
+            self.embeddings = self.add_weight(
+                shape,
+                self.embeddings_initializer,
+                name="embeddings",
+                regularizer=self.embeddings_regularizer,
+                constraint=self.embeddings_constraint,
+            )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """(batch, ..., output_dim)."""
