@@ -14,40 +14,27 @@ import numpy as np
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport PyObject
-from libc.stdint cimport int32_t, int64_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
-from cbackprop.compiled.constraints.projections cimport Projections
 from cbackprop.compiled.engine.clock cimport now
-from cbackprop.compiled.engine.context cimport CLASSES, Context, Feed, VALUES, WEIGHTS
+from cbackprop.compiled.engine.context cimport Context, Feed, WEIGHTS
 from cbackprop.compiled.engine.division cimport PARAMETER_STEP, ROW_STEP, TILE_STEP, share
-from cbackprop.compiled.engine.failure cimport Failure, take_failure
+from cbackprop.compiled.engine.failure cimport take_failure
 from cbackprop.compiled.engine.gradients cimport Gradients
 from cbackprop.compiled.engine.head cimport Head
+from cbackprop.compiled.engine.network cimport Network
 from cbackprop.compiled.engine.tables cimport Table
 from cbackprop.compiled.engine.team cimport Team, Work
 from cbackprop.compiled.kernels.memory cimport address
-from cbackprop.compiled.kernels.rows cimport (
-    FLOAT16, FLOAT32, FLOAT64, INT8, INT16, INT32, INT64, SparseRows, UINT8, UINT16,
-)
 from cbackprop.compiled.kernels.vectors cimport all_finite
 from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer, is_alone
-from cbackprop.compiled.metrics.tally cimport Tally
-from cbackprop.compiled.optimizers.optimizer cimport Optimizer, Segment, SegmentList
-from cbackprop.compiled.regularizers.penalties cimport Penalties
+from cbackprop.compiled.optimizers.optimizer cimport Segment
 
 # Seconds between two looks at pending signals (and at the progress display), and how often the clock is read: a step
 # of the smallest networks takes little longer than that.
 cdef double TICK = 0.05
 cdef int STEPS_BETWEEN_CLOCKS = 32
-
-# What inputs may be stored as: each batch is turned into the engine's numbers when it is fetched.
-STORED = {
-    np.dtype(np.int8): INT8, np.dtype(np.uint8): UINT8, np.dtype(np.int16): INT16, np.dtype(np.uint16): UINT16,
-    np.dtype(np.int32): INT32, np.dtype(np.int64): INT64, np.dtype(np.float16): FLOAT16,
-    np.dtype(np.float32): FLOAT32, np.dtype(np.float64): FLOAT64,
-}
 
 
 cdef void train_thread(void* engine, Py_ssize_t thread) noexcept nogil:
@@ -58,57 +45,15 @@ cdef void predict_thread(void* engine, Py_ssize_t thread) noexcept nogil:
     (<Engine>engine).run_predictions(thread)
 
 
-cdef class Engine:
-    """Layers connected by buffers.
+cdef class Engine(Network):
+    """Runs a network: trains, tests and predicts.
 
-    Parameters
-    ----------
-    layers : list of Layer
-        In the order in which they run.
-    widths : list of int
-        Elements per sample of each buffer.
-    is_double : bool
+    Arguments are those of `Network`.
     """
 
-    cdef readonly list layers
-    cdef readonly list heads
-    cdef list widths
-    cdef dict parameter_memory          # what pointers point into: kept alive here
-    cdef Py_ssize_t n_layers, n_heads, n_buffers, n_backward, n_feeds
-    cdef PyObject** layer_pointers
-    cdef PyObject** head_pointers
-    cdef Py_ssize_t* backward_order
-    cdef bint* linked                   # layers that a loss has taken over
-    cdef bint is_double
-    # Memory: contexts whose arenas tiles pass through, contexts that share one arena, and the same arena as a whole
-    cdef list tile_list, share_list
-    cdef PyObject** tiles
-    cdef PyObject** shares
-    cdef Context whole
-    cdef readonly Py_ssize_t tile_capacity, whole_capacity, head_capacity
-    cdef Py_ssize_t n_tiles, n_shares
-    # Data
-    cdef Feed* feeds
-    cdef SparseRows* sparse_rows         # (feeds,)
-    cdef list feed_memory
-    cdef int staged                     # contexts know these feeds: 1 where the data lies, 2 also gathered
-    # Training
-    cdef Optimizer optimizer
-    cdef SegmentList segments
-    cdef Gradients gradients
-    cdef list tables                    # whose gradients are not in the gradient vector, but lists of rows
-    cdef PyObject** table_pointers
-    cdef Py_ssize_t n_tables
-    cdef Segment* all_segments          # room for those of flat vectors, and one for each table
-    cdef Penalties penalties
-    cdef Projections projections
     cdef Team team
-    cdef bint checked                   # layers know their buffers and parameters
-    cdef readonly bint busy             # inside a run: a signal handler or a finalizer may call us then
-    cdef public uint64_t iteration      # training batches so far
     cdef readonly double loss_total     # sum over samples since the last reset
     cdef readonly double loss_count
-    cdef double[::1] head_loss_totals
     # The run that threads are in
     cdef const int64_t* order
     cdef Py_ssize_t start, stop, batch_size
@@ -116,8 +61,6 @@ cdef class Engine:
     cdef object tick, error
     cdef bint check, found_infinite     # whether inputs are to be checked as they are fetched; what came of it
     cdef bint halt                      # thread 0 to all: stop after this batch
-    cdef Failure failure                # what Python code inside of a step raised
-    cdef bint* alone                    # layers that see a batch of this run as a whole
     cdef bint any_alone
     cdef bint any_python                # some metric is in Python
     cdef double last_tick
@@ -126,347 +69,7 @@ cdef class Engine:
     cdef Py_ssize_t[::1] result_buffers, result_bytes
 
     def __cinit__(self, list layers, list widths, bint is_double):
-        cdef Layer layer
-        cdef Py_ssize_t i
-        self.layers = list(layers)
-        self.widths = list(widths)
-        self.n_layers = len(layers)
-        self.n_buffers = len(widths)
-        self.is_double = is_double
-        self.layer_pointers = <PyObject**>calloc(self.n_layers + 1, sizeof(PyObject*))
-        self.backward_order = <Py_ssize_t*>calloc(self.n_layers + 1, sizeof(Py_ssize_t))
-        self.linked = <bint*>calloc(self.n_layers + 1, sizeof(bint))
-        self.alone = <bint*>calloc(self.n_layers + 1, sizeof(bint))
-        if not (self.layer_pointers and self.backward_order and self.linked and self.alone):
-            raise MemoryError()
-        for i, layer in enumerate(self.layers):
-            self.layer_pointers[i] = <PyObject*>layer
-            layer.is_double = is_double
-            layer.index = i
-        self.parameter_memory = {}
-        self.heads = []
-        self.feed_memory = []
         self.team = Team()
-
-    def __dealloc__(self):
-        free(self.layer_pointers)
-        free(self.head_pointers)
-        free(self.backward_order)
-        free(self.linked)
-        free(self.alone)
-        take_failure(&self.failure)
-        free(self.table_pointers)
-        free(self.all_segments)
-        free(self.tiles)
-        free(self.shares)
-        free(self.feeds)
-        free(self.sparse_rows)
-
-    # Connecting
-
-    cdef check_idle(self):
-        """Refuse to touch memory that a run of this engine, further up the stack, is using."""
-        if self.busy:
-            raise RuntimeError("The model is in the middle of a batch: it cannot be used from a signal handler.")
-
-    cdef Py_ssize_t buffer(self, Py_ssize_t index) except -1:
-        if not 0 <= index < self.n_buffers:
-            raise IndexError(f"There is no buffer {index}.")
-        return index
-
-    def connect(self, Py_ssize_t index, tuple inputs, Py_ssize_t output, int training, unsigned int node):
-        """Tell layer `index` its buffers, whether its mode is fixed (0, 1; -1: no), and its number."""
-        cdef Layer layer = self.layers[index]
-        cdef Py_ssize_t i
-        self.check_idle()
-        if len(inputs) != layer.n_inputs:
-            raise ValueError("The layer has another number of inputs.")
-        for i in range(layer.n_inputs):
-            layer.inputs[i] = self.buffer(inputs[i])
-        layer.output = self.buffer(output)
-        layer.training = training
-        layer.node = node
-
-    def set_parameter(self, Py_ssize_t index, Py_ssize_t k, value, bint trainable):
-        """Tell layer `index` where its parameter `k` lies, and whether its gradient is wanted."""
-        cdef Layer layer = self.layers[index]
-        self.check_idle()
-        if not 0 <= k < layer.n_parameters or value.size != layer.parameters[k].size:
-            raise ValueError("The layer has no such parameter.")
-        layer.parameters[k].value = address(value, self.float_type(), value.size)
-        layer.parameters[k].trainable = trainable
-        self.parameter_memory[index, k] = value
-
-    def set_backward(self, list order, list accumulate, list linked):
-        """The layers of the backward pass in order, for each which input deltas to add to, and the linked ones."""
-        cdef Py_ssize_t i, k
-        cdef Layer layer
-        self.check_idle()
-        self.n_backward = 0
-        for i in range(self.n_layers):
-            self.linked[i] = i in linked
-        for i in range(len(order)):
-            layer = self.layers[order[i]]
-            self.backward_order[i] = order[i]
-            for k in range(layer.n_inputs):
-                layer.accumulate[k] = accumulate[i][k]
-        self.n_backward = len(order)
-
-    def set_heads(self, list heads, list outputs):
-        """The heads, and the buffers that they read."""
-        cdef Head head
-        cdef Py_ssize_t i
-        self.check_idle()
-        free(self.head_pointers)
-        self.n_heads = 0
-        self.head_pointers = <PyObject**>calloc(len(heads) + 1, sizeof(PyObject*))
-        if self.head_pointers == NULL:
-            raise MemoryError()
-        self.heads = list(heads)
-        for i, head in enumerate(self.heads):
-            head.output = self.buffer(outputs[i])
-            if head.positions * head.width != self.widths[head.output]:
-                raise ValueError("The head does not fit the output.")
-            self.head_pointers[i] = <PyObject*>head
-            if head.loss is not None:
-                head.loss.failure = &self.failure
-            head.is_double = self.is_double
-            for tally in head.tallies:
-                (<Tally?>tally).failure = &self.failure
-        self.n_heads = len(heads)
-        self.head_loss_totals = np.zeros(max(self.n_heads, 1))
-
-    def set_optimizer(self, Optimizer optimizer, SegmentList segments):
-        """The optimizer, and what it works on."""
-        self.check_idle()
-        self.optimizer = optimizer
-        self.segments = segments
-
-    def set_gradients(self, Gradients gradients):
-        """Where gradients go."""
-        self.check_idle()
-        self.gradients = gradients
-
-    def set_tables(self, list tables):
-        """Parameters of which a batch reaches only some rows; after `set_optimizer`."""
-        cdef Py_ssize_t i
-        cdef Table table
-        self.check_idle()
-        self.n_tables = 0
-        self.tables = list(tables)
-        free(self.table_pointers)
-        free(self.all_segments)
-        self.table_pointers = <PyObject**>calloc(len(tables) + 1, sizeof(PyObject*))
-        self.all_segments = <Segment*>calloc(self.segments.size + len(tables) + 1, sizeof(Segment))
-        if not (self.table_pointers and self.all_segments):
-            raise MemoryError()
-        for i, table in enumerate(self.tables):
-            read = sum(self.widths[(<Layer>layer).inputs[0]] for layer in table.layers)
-            known = all(layer in self.layers for layer in table.layers)
-            if not known or table.n_slots != self.optimizer.n_memories or read > table.reads:
-                raise ValueError("A table does not fit the engine.")
-            self.table_pointers[i] = <PyObject*>table
-        self.n_tables = len(tables)
-
-    def set_penalties(self, Penalties penalties):
-        """What the weights add to the loss (None: nothing)."""
-        self.check_idle()
-        self.penalties = penalties
-
-    def set_projections(self, Projections projections):
-        """What the weights are held to after each step (None: nothing)."""
-        self.check_idle()
-        self.projections = projections
-
-    # Memory
-
-    def place_tiles(self, list contexts, Py_ssize_t capacity):
-        """A context for each thread, through which tiles of up to `capacity` samples pass."""
-        self.check_idle()
-        if capacity < 1 or capacity % TILE_STEP:
-            raise ValueError(f"Tiles have a multiple of {TILE_STEP} rows.")
-        self.n_tiles = self.staged = 0
-        self.tiles = self.list_contexts(contexts, capacity, self.tiles)
-        self.tile_list = contexts
-        self.n_tiles, self.tile_capacity = len(contexts), capacity
-
-    def place_whole(self, list contexts, Context whole, Py_ssize_t capacity):
-        """A context for each thread to look at its rows of a whole batch, and one to look at all of them."""
-        self.check_idle()
-        self.n_shares = self.staged = 0
-        self.shares = self.list_contexts([*contexts, whole], capacity, self.shares)
-        self.share_list = contexts
-        self.whole = whole
-        self.n_shares, self.whole_capacity = len(contexts), capacity
-
-    cdef PyObject** list_contexts(self, list contexts, Py_ssize_t capacity, PyObject** old) except NULL:
-        cdef Context context
-        cdef Py_ssize_t i
-        cdef PyObject** pointers = <PyObject**>calloc(len(contexts) + 1, sizeof(PyObject*))
-        if pointers == NULL:
-            raise MemoryError()
-        for i, context in enumerate(contexts):
-            fits = (context.n_buffers, context.n_layers, context.n_heads)
-            if fits != (self.n_buffers, self.n_layers, self.n_heads) or context.capacity < capacity:
-                free(pointers)
-                raise ValueError("A context does not fit the engine.")
-            pointers[i] = <PyObject*>context
-            context.batch.failure = &self.failure
-        free(old)
-        return pointers
-
-    def allocate_heads(self, Py_ssize_t samples):
-        """Make room for the losses and metrics of batches of up to this many samples."""
-        cdef Head head
-        self.check_idle()
-        self.head_capacity = 0
-        for head in self.heads:
-            head.allocate(samples)
-        self.head_capacity = samples
-
-    # Data
-
-    def set_feeds(self, list input_arrays, list inputs, list values, list classes, list weights):
-        """The data: arrays of samples, for the model's inputs and for each head's targets and weights.
-
-        Every array is C-contiguous, as long as the others, and of the engine's float type, but classes (int64) and
-        weights (float64); inputs may also be of another type, or sparse rows. A head without targets or weights has
-        None.
-        """
-        cdef Py_ssize_t i, width
-        cdef Head head
-        self.check_idle()
-        self.n_feeds = self.staged = 0
-        self.feed_memory = []
-        free(self.feeds)
-        free(self.sparse_rows)
-        self.feeds = <Feed*>calloc(len(input_arrays) + 3 * self.n_heads + 1, sizeof(Feed))
-        self.sparse_rows = <SparseRows*>calloc(len(input_arrays) + 3 * self.n_heads + 1, sizeof(SparseRows))
-        if self.feeds == NULL or self.sparse_rows == NULL:
-            raise MemoryError()
-        for i in range(len(input_arrays)):
-            self.add_feed(input_arrays[i], self.float_type(), self.widths[inputs[i]], self.buffer(inputs[i]), -1, 0)
-        for i in range(min(self.n_heads, len(values))):
-            head = self.heads[i]
-            width = head.positions * head.width
-            self.add_feed(values[i], self.float_type(), width, -1, i, VALUES)
-            self.add_feed(classes[i], np.int64, head.positions, -1, i, CLASSES)
-            self.add_feed(weights[i], np.float64, head.positions, -1, i, WEIGHTS)
-
-    def float_type(self):
-        """The NumPy type of the engine's numbers."""
-        return np.float64 if self.is_double else np.float32
-
-    cdef add_feed(self, array, dtype, Py_ssize_t width, Py_ssize_t buffer, Py_ssize_t head, int role):
-        cdef Feed* feed = &self.feeds[self.n_feeds]
-        cdef const unsigned char[::1] data
-        if array is None:
-            return
-        if len(array) == 0:
-            raise ValueError("There is no data.")
-        feed.width, feed.row_bytes = width, width * np.dtype(dtype).itemsize
-        feed.buffer, feed.head, feed.role = buffer, head, role
-        if hasattr(array, "starts"):
-            self.add_sparse(feed, &self.sparse_rows[self.n_feeds], array, dtype)
-        else:
-            stored = STORED.get(array.dtype, 0) if buffer >= 0 else 0
-            if not (stored or array.dtype == dtype) or not array.flags.c_contiguous or array.size != len(array) * width:
-                raise ValueError("An array of data does not fit the network.")
-            data = array.reshape(-1).view(np.uint8)
-            feed.stored = 0 if array.dtype == dtype else stored
-            feed.stored_bytes = width * array.dtype.itemsize
-            feed.data = <const char*>&data[0]
-            self.feed_memory.append((array, data))
-        self.n_feeds += 1
-
-    cdef add_sparse(self, Feed* feed, SparseRows* rows, array, dtype):
-        """An input whose rows are those of a sparse matrix."""
-        cdef const int64_t[::1] starts = array.starts
-        cdef const int32_t[::1] columns = array.columns
-        cdef const unsigned char[::1] values
-        cdef Py_ssize_t i, stored = columns.shape[0]
-        fits = starts.shape[0] == len(array) + 1 and starts[0] >= 0 and starts[starts.shape[0] - 1] <= stored
-        if not fits or array.shape[1] != feed.width or array.values.dtype != dtype or len(array.values) != stored:
-            raise ValueError("A sparse matrix does not fit the network.")
-        for i in range(starts.shape[0] - 1):
-            if starts[i] > starts[i + 1]:
-                raise ValueError("A row of a sparse matrix ends before it begins.")
-        values = array.values.view(np.uint8)
-        rows.starts = &starts[0]
-        if stored:
-            rows.columns, rows.values = &columns[0], &values[0]
-        feed.sparse = rows
-        feed.direct = all(layer.takes_sparse for layer in self.readers_of(feed.buffer))
-        self.feed_memory.append((array, starts, columns, values))
-
-    cdef list readers_of(self, Py_ssize_t buffer):
-        """The layers that read a buffer."""
-        cdef Layer layer
-        return [layer for layer in self.layers if buffer in [layer.inputs[i] for i in range(layer.n_inputs)]]
-
-    def unstored(self):
-        """The buffers whose rows nobody wants with all their zeros."""
-        return [self.feeds[i].buffer for i in range(self.n_feeds) if self.feeds[i].direct]
-
-    def stage(self, bint gathered):
-        """Make room in the contexts for rows of the feeds that are gathered, or are not read as they are stored."""
-        cdef Context context
-        self.check_idle()
-        for context in self.tile_list or []:
-            context.set_staging(self.staging(self.tile_capacity, gathered))
-        together = self.staging(self.whole_capacity, gathered)
-        for context in [*(self.share_list or []), *([] if self.whole is None else [self.whole])]:
-            context.set_staging(together)
-        self.staged = 2 if gathered else 1
-
-    cdef list staging(self, Py_ssize_t rows, bint gathered):
-        """Memory for so many rows of each feed, or None."""
-        cdef Feed* feed
-        cdef Py_ssize_t i
-        memory = []
-        for i in range(self.n_feeds):
-            feed = &self.feeds[i]
-            needed = not feed.direct and (gathered or feed.stored or feed.sparse != NULL)
-            memory.append(np.empty(max(rows * feed.row_bytes, 64) + 64, np.uint8) if needed else None)
-        return memory
-
-    def check_complete(self):
-        """Refuse to run layers that were not told their buffers and parameters."""
-        cdef Py_ssize_t k
-        cdef Layer layer
-        self.checked = False
-        for layer in self.layers:
-            if layer.output < 0:
-                raise RuntimeError("A layer has no buffers.")
-            for k in range(layer.n_parameters):
-                if layer.parameters[k].value == NULL:
-                    raise RuntimeError("A layer has no parameters.")
-        self.checked = True
-
-    cdef check_run(self, const int64_t[::1] order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size):
-        """Refuse what would read outside of the data or write outside of the buffers."""
-        cdef Py_ssize_t i, samples
-        self.check_idle()
-        self.check_complete()
-        if not self.n_feeds:
-            raise RuntimeError("The engine has no data.")
-        samples = len(self.feed_memory[0][0])
-        for entry in self.feed_memory:
-            if len(entry[0]) != samples:
-                raise ValueError("The arrays differ in length.")
-        if order is None:
-            if not 0 <= start <= stop <= samples:
-                raise IndexError("The range lies outside of the data.")
-        else:
-            if not 0 <= start <= stop <= order.shape[0]:
-                raise IndexError("The range lies outside of the order.")
-            for i in range(start, stop):
-                if not 0 <= order[i] < samples:
-                    raise IndexError("The order names a sample that is not there.")
-        if batch_size < 1:
-            raise ValueError("A batch has at least one sample.")
-        if self.staged < (1 if order is None else 2):
-            raise RuntimeError("The engine has no room for the rows of its data.")
 
     # Running
 

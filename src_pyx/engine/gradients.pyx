@@ -110,7 +110,7 @@ cdef class Gradients:
         for i in range(self.n_parts):
             part = &self.parts[i]
             if not part.add:
-                mine = self.owner(i, threads) == thread
+                mine = threads == 1 or self.owner(i, threads) == thread
             if mine:
                 (<Layer>part.layer).collect(
                     batch, part.k, part.begin, part.end, part.add, self.groups[0] + part.offset * self.itemsize
