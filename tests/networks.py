@@ -150,8 +150,11 @@ def nested():
     return cb.Model(x, layers.Add()([h, x]))
 
 
-def around(make, shapes):
-    """A model in which a layer stands between trainable layers, so that its input deltas matter too."""
+def around(make, shapes, beside=False):
+    """A model in which a layer stands between trainable layers, so that its input deltas matter too.
+
+    With `beside`, what the layer reads also goes another way, so that its input deltas are added to what is there.
+    """
     inputs, hidden = [], []
     for shape in shapes:
         x = cb.Input(shape)
@@ -160,8 +163,10 @@ def around(make, shapes):
         hidden.append(layers.Reshape(shape)(h))
     layer = make()
     y = layer(hidden[0] if len(hidden) == 1 else hidden)
-    y = layers.Dense(2)(layers.Flatten()(y))
-    return cb.Model(inputs, y)
+    y = layers.Flatten()(y)
+    if beside:
+        y = layers.Concatenate()([y, *[layers.Flatten()(h) for h in hidden]])
+    return cb.Model(inputs, layers.Dense(2)(y))
 
 
 def data_for(model, samples, rng, loss=None):

@@ -16,11 +16,12 @@ LAYER_CASES = [
 ]
 
 
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside"])
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
 @pytest.mark.parametrize(("make", "shapes"), LAYER_CASES)
-def test_layer(make, shapes, engine, rng):
+def test_layer(make, shapes, engine, beside, rng):
     cb.utils.set_random_seed(1)
-    model = networks.around(make, shapes)
+    model = networks.around(make, shapes, beside)
     model.compile("sgd", "mse", engine=engine)
     x, y = networks.data_for(model, 3, rng)
     report = model.check_gradients(x, y, training=True)
