@@ -8,7 +8,7 @@ from cbackprop.saving.custom_objects import (
     get_registered_object,
     register_keras_serializable,
 )
-from cbackprop.saving.model_file import load_model, load_weights, save_model, save_weights
+from cbackprop.saving.model_file import load_extras, load_model, load_weights, save_model, save_weights
 from cbackprop.saving.plain import deserialize_keras_object, serialize_keras_object
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "load_extras",
     "load_model",
     "load_weights",
     "register_keras_serializable",

@@ -2,7 +2,7 @@
 
 A file is in the safetensors format, whatever its suffix: arrays ``weights/INDEX/PATH`` and
 ``optimizer/INDEX/SLOT``, and as metadata JSON texts: the ``model``, what it was compiled with (``training``), and the
-``state`` of its training. Nothing in a file is ever run.
+``state`` of its training; ``extra/NAME`` is whatever else belongs to it. Nothing in a file is ever run.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -24,15 +25,26 @@ from cbackprop.saving.custom_objects import CustomObjectScope
 from cbackprop.validation import check_boolean
 from cbackprop.variable import blank_variables
 
-__all__ = ["load_model", "load_weights", "restore_training", "save_model", "save_weights"]
+__all__ = ["load_extras", "load_model", "load_weights", "restore_training", "save_model", "save_weights"]
 
 # Raised when an older version of this library cannot understand new files.
 FORMAT_VERSION = 1
 
+# As JSON, six bytes a character at worst, more than this would not fit into a header.
+MAX_EXTRA_BYTES = 16_000_000
+
+EXTRA = "extra/"
+
 Path = str | os.PathLike[str]
 
 
-def save_model(model: Any, filepath: Path, overwrite: bool = True, zipped: bool | None = None) -> None:
+def save_model(
+    model: Any,
+    filepath: Path,
+    overwrite: bool = True,
+    zipped: bool | None = None,
+    extras: Mapping[str, str] | None = None,
+) -> None:
     """Write a whole model to a file: architecture, weights, what it was compiled with, and how far training is.
 
     Parameters
@@ -44,11 +56,14 @@ def save_model(model: Any, filepath: Path, overwrite: bool = True, zipped: bool 
         Whether an existing file may be replaced.
     zipped : optional
         Taken for the sake of scripts written for Keras; it has no effect.
+    extras : dict of str to str, optional
+        Texts that belong to the model, by name, such as the config of its preprocessing. `load_extras` reads them.
 
     Raises
     ------
     TypeError, ValueError
-        If `model` has no shape yet, or a part of it cannot be written.
+        If `model` has no shape yet, a part of it cannot be written, or `extras` is no dict of texts of at most
+        16 MB altogether.
     FileExistsError
         If there is such a file and `overwrite` is False.
     OSError
@@ -70,11 +85,48 @@ def save_model(model: Any, filepath: Path, overwrite: bool = True, zipped: bool 
     True
     """
     path = _path_to_write(model, filepath, overwrite)
-    texts = {"model": json.dumps(layer_registry.serialize(model))}
+    texts = _check_extras(extras) | {"model": json.dumps(layer_registry.serialize(model))}
     training = _training_config(model)
     if training is not None:
         texts["training"] = training
     _write(model, path, texts)
+
+
+def load_extras(filepath: Path) -> dict[str, str]:
+    """The texts that `save_model` was given as `extras`.
+
+    They are texts from a file that nobody vouches for: whoever asked for them to be written checks what they say.
+
+    Parameters
+    ----------
+    filepath : str or path
+
+    Returns
+    -------
+    dict of str to str
+        Empty if there were none.
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    ValueError
+        If it is no model, damaged, or made by a newer version.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import cbackprop as cb
+    >>> model = cb.Sequential([cb.Input((2,)), cb.layers.Dense(1)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "model.keras")
+    ...     cb.saving.save_model(model, path, extras={"note": "of Tuesday"})
+    ...     cb.saving.load_extras(path)
+    {'note': 'of Tuesday'}
+    """
+    with container.read(os.fspath(filepath)) as file:
+        _check_version(file)
+        return {name[len(EXTRA) :]: text for name, text in file.texts.items() if name.startswith(EXTRA)}
 
 
 def save_weights(model: Any, filepath: Path, overwrite: bool = True, max_shard_size: float | None = None) -> None:
@@ -240,6 +292,21 @@ def _path_to_write(model: Any, filepath: Path, overwrite: bool) -> str:
     if not check_boolean("overwrite", overwrite) and os.path.exists(path):
         raise FileExistsError(f"{path!r} exists, and overwrite is False.")
     return path
+
+
+def _check_extras(extras: Any) -> dict[str, str]:
+    """Texts under the names that they have in a file."""
+    if not isinstance(extras, (Mapping, type(None))):
+        raise TypeError(f"extras must be a dict of texts by name, but got {type(extras).__name__}.")
+    texts: dict[str, str] = {}
+    for name, text in (extras or {}).items():
+        if not isinstance(name, str) or not isinstance(text, str):
+            raise TypeError(f"extras must hold texts by name, but got {name!r}: {type(text).__name__}.")
+        texts[EXTRA + name] = text
+    size = sum(len(part.encode()) for pair in texts.items() for part in pair)
+    if size > MAX_EXTRA_BYTES:
+        raise ValueError(f"extras must be texts of at most {MAX_EXTRA_BYTES:,} bytes altogether, but got {size:,}.")
+    return texts
 
 
 def _write(model: Any, path: str, texts: dict[str, str]) -> None:
