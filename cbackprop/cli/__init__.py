@@ -1,0 +1,85 @@
+"""The console command ``cbackprop``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+import cbackprop as cb
+from cbackprop.cli.bench import bench
+from cbackprop.cli.evaluate import evaluate
+from cbackprop.cli.export import export
+from cbackprop.cli.gradcheck import gradcheck
+from cbackprop.cli.predict import predict
+from cbackprop.cli.summary import summary
+from cbackprop.cli.train import train
+
+__all__ = ["main"]
+
+WRONG, INTERRUPTED, CLOSED = 2, 130, 1
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(cb.__version__, prog_name="cbackprop", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Train neural networks by compiled backpropagation, and use them on tables."""
+
+
+@cli.command()
+def info() -> None:
+    """Print version, instruction set, BLAS and threads."""
+    cb.config.show()
+
+
+for command in (train, predict, evaluate, summary, export, gradcheck, bench):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit code: 0; 1 if a gradient is wrong, or nobody reads the output any more; 2 for a mistake, after one
+        sentence about it; 130 after an interrupt.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        code = cli.main(given, prog_name="cbackprop", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+    except click.exceptions.Abort:
+        complain("interrupted")
+        return INTERRUPTED
+    except click.ClickException as error:
+        complain(error.format_message())
+    except BrokenPipeError:
+        # What is left in the buffer has nowhere to go when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED
+    except SystemExit as stop:  # from click and rich, when a pipe is closed
+        return stop.code if isinstance(stop.code, int) else CLOSED
+    except OSError as error:
+        file = f"{error.filename!r}: " if error.filename else ""
+        complain(f"{file}{error.strerror or error}")
+    except MemoryError:
+        complain("not enough memory for this table or network")
+    except (ImportError, RuntimeError, TypeError, ValueError) as error:
+        complain(str(error))
+    return WRONG
+
+
+def complain(message: str) -> None:
+    """One sentence on one line."""
+    click.echo(f"cbackprop: {' '.join(message.split())}", err=True)

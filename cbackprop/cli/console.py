@@ -1,0 +1,85 @@
+"""What the commands show: tables on standard output, progress and notes on standard error.
+
+Colours and what moves are for terminals; elsewhere rich leaves them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import click
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table as Grid
+
+import cbackprop as cb
+
+__all__ = ["EpochBar", "note", "show_grid", "show_scores"]
+
+
+def note(text: str) -> None:
+    """A line on standard error."""
+    click.echo(f"note: {text}", err=True)
+
+
+def show_grid(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table whose first column is text and whose others are numbers."""
+    grid = Grid(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, name in enumerate(header):
+        grid.add_column(name, justify="right" if index else "left")
+    for row in rows:
+        grid.add_row(*row)
+    Console(markup=False, highlight=False, emoji=False).print(grid)
+
+
+def show_scores(title: str, scores: dict[str, Any], baseline: dict[str, Any], targets: Sequence[Any]) -> None:
+    """Scores of a model beside those of the trivial one, a table for each target."""
+    for target in targets:
+        mine = scores if len(targets) == 1 else scores[target.name]
+        trivial = baseline if len(targets) == 1 else baseline[target.name]
+        guess = "commonest class" if target.classes else "mean"
+        rows = [(name, number(value), number(trivial[name])) for name, value in mine.items()]
+        show_grid(f"{target.name}: {title}", ("", "model", guess), rows)
+
+
+def number(value: float) -> str:
+    """Four decimals, or four digits of what is large or small."""
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
+
+
+class EpochBar(cb.callbacks.Callback):
+    """A bar of epochs with their results and the time that is left at most; nothing without a terminal.
+
+    Parameters
+    ----------
+    epochs : int
+    quiet : bool
+    """
+
+    def __init__(self, epochs: int, quiet: bool) -> None:
+        console = Console(stderr=True, markup=False, highlight=False)
+        columns = (
+            TextColumn("epoch {task.completed}/{task.total}", markup=False),
+            BarColumn(20),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[results]}", markup=False),
+        )
+        shown = console.is_terminal and not quiet
+        self._bar = Progress(*columns, console=console, disable=not shown, transient=True, refresh_per_second=8)
+        self._task = self._bar.add_task("", total=epochs, results="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Move on."""
+        results = " ".join(f"{name} {number(value)}" for name, value in (logs or {}).items())
+        self._bar.update(self._task, completed=epoch + 1, results=results)

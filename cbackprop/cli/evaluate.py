@@ -1,0 +1,32 @@
+"""``cbackprop evaluate``."""
+
+from __future__ import annotations
+
+import click
+
+from cbackprop import tables
+from cbackprop.cli.console import note, number, show_grid, show_scores
+from cbackprop.cli.files import open_model, read_arrays, read_table, tell_unused
+from cbackprop.cli.table_training import count_rows, with_targets
+
+__all__ = ["evaluate"]
+
+
+@click.command()
+@click.argument("model")
+@click.argument("data")
+@click.option("--x", "x_name", default="x", show_default=True, metavar="NAME",
+              help="The array of inputs in an NPZ file, for a model that takes arrays.")  # fmt: skip
+@click.option("--y", "y_name", default="y", show_default=True, metavar="NAME", help="The array of targets.")
+def evaluate(model: str, data: str, x_name: str, y_name: str) -> None:
+    """Compare what MODEL predicts for DATA with what DATA says."""
+    opened = open_model(model)
+    if not isinstance(opened, tables.TableModel):
+        x, y = read_arrays(data, [x_name, y_name])
+        scores = opened.evaluate(x, y, verbose=0, return_dict=True)
+        show_grid(f"{len(x)} samples", ("", "model"), [(name, number(value)) for name, value in scores.items()])
+        return
+    table = read_table(data, opened.text_columns)
+    tell_unused(opened, table)
+    table = with_targets(table, opened.target_names, note)
+    show_scores(f"{count_rows(table)} rows", opened.evaluate(table), opened.baseline(table), opened.targets)

@@ -1,0 +1,26 @@
+"""``cbackprop export``."""
+
+from __future__ import annotations
+
+import click
+
+from cbackprop import tables
+from cbackprop.cli.console import note
+from cbackprop.cli.files import check_folder, open_model
+
+__all__ = ["export"]
+
+
+@click.command()
+@click.argument("model")
+@click.option("--onnx", metavar="FILE", required=True, help="Write the network for ONNX Runtime and others.")
+def export(model: str, onnx: str) -> None:
+    """Write MODEL in another format."""
+    from cbackprop import export as exporter
+
+    check_folder("--onnx", onnx)
+    opened = open_model(model)
+    if isinstance(opened, tables.TableModel):
+        note("the file holds the network alone: its inputs are those that the model's encoder makes of a table")
+        opened = opened.model
+    exporter.onnx(opened, onnx)

@@ -1,0 +1,61 @@
+"""Files that commands are given: tables, arrays and models."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+import cbackprop as cb
+from cbackprop import tables
+from cbackprop.cli.console import note
+
+__all__ = ["check_folder", "open_model", "read_arrays", "read_table", "tell_unused"]
+
+INPUT = "-"
+
+
+def read_table(data: str, text: Collection[str] = (), arrays: Sequence[str] | None = None) -> dict[str, Any]:
+    """The table in a file, or as CSV on standard input."""
+    source: Any = sys.stdin.buffer if data == INPUT else data
+    return tables.read(source, text, arrays)
+
+
+def open_model(path: str) -> Any:
+    """The `TableModel` in a file, or the `Model` in one that knows nothing of tables."""
+    return tables.load(path) if tables.knows_tables(path) else cb.models.load_model(path)
+
+
+def read_arrays(data: str, names: Sequence[str]) -> list[Any]:
+    """Arrays of an NPZ file, as they are: for models that take arrays."""
+    if not data.lower().endswith(".npz"):
+        raise ValueError(f"The model takes arrays, which must be in an NPZ file, but got {data!r}.")
+    tables.read(data, arrays=names)  # says what is wrong with it
+    with np.load(data, allow_pickle=False) as archive:
+        return [archive[name] for name in names]
+
+
+def check_folder(option: str, path: str | None) -> None:
+    """Refuse a file that could not be written in the end, before it takes time to find out what goes there."""
+    folder = os.path.dirname(os.path.abspath(path)) if path else "."
+    if not os.path.isdir(folder):
+        raise ValueError(f"{option} must be in a folder that exists, but there is no {folder!r}.")
+    if path and os.path.isdir(path):
+        raise ValueError(f"{option} must be the name of a file, but {path!r} is a folder.")
+
+
+def tell_unused(model: tables.TableModel, table: Iterable[str], kept: Collection[str] = ()) -> None:
+    """Note which columns a model passes over."""
+    used = {*(column.name for column in model.encoder.columns), *model.encoder.dropped, *model.encoder.drop}
+    unused = [name for name in table if name not in {*used, *model.target_names, *kept}]
+    if unused:
+        note(f"columns that the model does not know are passed over: {listed(unused)}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in one line, however many there are."""
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(names[:10]) + more

@@ -1,0 +1,82 @@
+"""``cbackprop gradcheck``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import numpy as np
+
+from cbackprop import tables
+from cbackprop.cli.console import note
+from cbackprop.cli.files import open_model, read_arrays, read_table
+from cbackprop.cli.table_training import with_targets
+
+__all__ = ["gradcheck"]
+
+# What rounding and curvature leave between a right gradient and central differences in float64.
+TOLERANCE = 1e-5
+
+
+@click.command()
+@click.argument("model")
+@click.argument("data", required=False)
+@click.option("--rows", type=click.IntRange(1), default=8, show_default=True, help="How many samples to check with.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random samples, without DATA.")
+@click.option("--x", "x_name", default="x", show_default=True, metavar="NAME",
+              help="The array of inputs in an NPZ file, for a model that takes arrays.")  # fmt: skip
+@click.option("--y", "y_name", default="y", show_default=True, metavar="NAME", help="The array of targets.")
+def gradcheck(model: str, data: str | None, rows: int, seed: int, x_name: str, y_name: str) -> int:
+    """Compare each gradient of MODEL with central differences, on DATA or random samples.
+
+    The exit code is 1 if one of them is wrong.
+    """
+    opened = open_model(model)
+    network = opened.model if isinstance(opened, tables.TableModel) else opened
+    if data is None:
+        x, y = random_samples(opened, network, rows, np.random.default_rng(seed))
+    elif isinstance(opened, tables.TableModel):
+        table = read_table(data, opened.text_columns)
+        whole = with_targets(table, opened.target_names, note)
+        table = {name: column[:rows] for name, column in whole.items()}
+        x, y = opened.inputs(table), opened.outputs(table)
+    else:
+        x, y = (array[:rows] for array in read_arrays(data, [x_name, y_name]))
+    report = network.check_gradients(x, y)
+    click.echo(str(report))
+    return int(not report.max_relative_error < TOLERANCE)
+
+
+def random_samples(opened: Any, network: Any, rows: int, rng: np.random.Generator) -> tuple[Any, Any]:
+    """Inputs and targets that a model takes."""
+    inputs: dict[str, Any] = {}
+    for tensor in network.inputs:
+        if tensor.name == "categories" and isinstance(opened, tables.TableModel):
+            inputs[tensor.name] = rng.integers(opened.encoder.vocabulary, size=(rows, *tensor.shape[1:]))
+        elif tensor.dtype not in ("float32", "float64"):
+            raise ValueError(f"Input {tensor.name!r} takes {tensor.dtype}: give DATA to check the gradients with.")
+        else:
+            inputs[tensor.name] = rng.normal(size=(rows, *tensor.shape[1:]))
+    losses = losses_of(network)
+    targets = [
+        random_targets(tensor.shape[1:], rows, "sparse" in repr(loss).lower(), rng)
+        for tensor, loss in zip(network.outputs, losses, strict=True)
+    ]
+    arrays = list(inputs.values())
+    return arrays[0] if len(arrays) == 1 else arrays, targets[0] if len(targets) == 1 else targets
+
+
+def losses_of(network: Any) -> list[Any]:
+    """The loss of each output."""
+    loss = network.compile_settings().get("loss")
+    if isinstance(loss, dict):
+        return [loss.get(name) for name in network.output_names]
+    return list(loss) if isinstance(loss, (list, tuple)) else [loss] * len(network.outputs)
+
+
+def random_targets(shape: tuple[int, ...], rows: int, sparse: bool, rng: np.random.Generator) -> Any:
+    """Numbers of classes, or rows with a one in one place, which every other loss takes, too."""
+    classes = rng.integers(max(shape[-1], 2), size=(rows, *shape[:-1]))
+    if sparse:
+        return classes
+    return np.eye(shape[-1])[classes] if shape[-1] > 1 else classes[..., np.newaxis].astype(float)

@@ -1,0 +1,36 @@
+"""``cbackprop summary``."""
+
+from __future__ import annotations
+
+import click
+
+from cbackprop import tables
+from cbackprop.cli.console import show_grid
+from cbackprop.cli.files import listed, open_model
+
+__all__ = ["summary"]
+
+
+@click.command()
+@click.argument("model")
+def summary(model: str) -> None:
+    """Show the layers of MODEL and, if it is for tables, their columns."""
+    opened = open_model(model)
+    if not isinstance(opened, tables.TableModel):
+        opened.summary(print_fn=click.echo)
+        return
+    opened.model.summary(print_fn=click.echo)
+    click.echo()
+    rows = [(column.name, column.kind, inputs_of(column)) for column in opened.encoder.columns]
+    show_grid("columns", ("", "kind", "inputs"), rows)
+    for name, reason in opened.encoder.dropped.items():
+        click.echo(f"left out: {name}, which {reason}")
+    for target in opened.targets:
+        what = f"one of {listed([str(value) for value in target.classes])}" if target.classes else "a number"
+        click.echo(f"predicts: {target.name}, {what}")
+
+
+def inputs_of(column: tables.columns.Column) -> str:
+    """How many inputs of the network a column is."""
+    embedded = getattr(column, "embedded", False)
+    return "embedded" if embedded else str(len(column.feature_names))

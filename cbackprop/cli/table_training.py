@@ -1,0 +1,147 @@
+"""``cbackprop train DATA``: from a table to a model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+import cbackprop as cb
+from cbackprop import tables
+from cbackprop.cli.console import EpochBar, note, show_scores
+from cbackprop.cli.files import listed, read_table
+from cbackprop.cli.settings import check_outputs, plot_history, settings
+
+__all__ = ["run"]
+
+EPOCHS = 200
+Table = dict[str, Any]
+
+
+def run(data: str, options: Any) -> None:
+    """Read, divide, train, judge, save."""
+    check_outputs(options)
+    options.epochs = options.epochs or EPOCHS
+    tell = (lambda text: None) if options.quiet else note
+    table, targets = read_for_training(data, options)
+    table = with_targets(table, targets, tell)
+    encoders = [tables.TargetEncoder(name, options.task).fit(table[name]) for name in targets]
+    train, held_out = divide(table, encoders, options)
+    with settings(options.threads, options.floatx):
+        cb.utils.set_random_seed(options.seed)
+        model = make(train, encoders, options)
+        tell_dropped(model, tell)
+        history, seconds = fit(model, train, held_out, options)
+        if options.save:
+            model.save(options.save)
+        report(model, train, held_out, history, seconds)
+        if options.plot:
+            plot_history(history, options.plot)
+
+
+def read_for_training(data: str, options: Any) -> tuple[Table, list[str]]:
+    """The table, and the names of its targets."""
+    if data.lower().endswith(".npz") and not options.target:
+        table = read_table(data, arrays=[options.x_name, options.y_name])
+        return table, list(tables.read(data, arrays=[options.y_name]))
+    # A name is only known to be a list of them when the columns are, and by then their texts are numbers.
+    wanted = [part for name in options.categorical for part in (name, *name.split(","))]
+    table = read_table(data, text=wanted)
+    if not options.target:
+        raise click.UsageError(f"--target is missing: which column is to be predicted? There are {listed([*table])}.")
+    return table, named(options.target, table)
+
+
+def named(names: Sequence[str], table: Table) -> list[str]:
+    """Names of columns; one that no column has may be several with commas between them."""
+    parts = [[name] if name in table else [part.strip() for part in name.split(",")] for name in names]
+    found = list(dict.fromkeys(part for group in parts for part in group))
+    for name in found:
+        tables.check_column(name, table)
+    return found
+
+
+def with_targets(table: Table, targets: Sequence[str], tell: Any) -> Table:
+    """The rows that have all targets."""
+    kept = tables.drop_missing(table, targets)
+    rows, left = count_rows(table), count_rows(kept)
+    if left < rows:
+        tell(f"{rows - left} of {rows} rows have no target, and are left out")
+    return kept
+
+
+def count_rows(table: Table) -> int:
+    """How many rows a table has."""
+    return len(next(iter(table.values())))
+
+
+def divide(table: Table, encoders: Sequence[Any], options: Any) -> tuple[Table, Table | None]:
+    """Rows to train on, and rows that are held out, if any."""
+    if not options.validation:
+        return table, None
+    classes = next((target.name for target in encoders if target.classes), None)
+    return tables.split(table, options.validation, classes, options.seed)
+
+
+def make(train: Table, encoders: Sequence[Any], options: Any) -> tables.TableModel:
+    """The network for the rows to train on: nothing is learned from others."""
+    config = {} if options.learning_rate is None else {"learning_rate": options.learning_rate}
+    return tables.build(
+        train,
+        [tables.TargetEncoder(target.name, target.task) for target in encoders],
+        units=options.layers,
+        activation=options.activation,
+        dropout=options.dropout,
+        optimizer=cb.optimizers.get({"class_name": options.optimizer, "config": config}),
+        encoder=tables.TableEncoder(options.embed_above, named(options.categorical, train), named(options.drop, train)),
+        embedding=options.embedding,
+    )
+
+
+def tell_dropped(model: tables.TableModel, tell: Any) -> None:
+    """Which columns are left out, and why."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in model.encoder.dropped.items():
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        what, each = ("a column", "it") if len(names) == 1 else ("columns", "each")
+        tell(f"{what} left out, because {each} {reason}: {listed(names)}")
+
+
+def fit(model: tables.TableModel, train: Table, held_out: Table | None, options: Any) -> tuple[Any, float]:
+    """Train until the validation loss does not fall any more; the weights are those of its lowest value then."""
+    stop = cb.callbacks.EarlyStopping(
+        "loss" if held_out is None else "val_loss",
+        patience=options.patience or options.epochs,
+        restore_best_weights=True,
+    )
+    logs = [cb.callbacks.TensorBoard(options.tensorboard)] if options.tensorboard else []
+    start = time.perf_counter()
+    with EpochBar(options.epochs, options.quiet) as bar:
+        history = model.fit(
+            train,
+            held_out,
+            batch_size=options.batch_size,
+            epochs=options.epochs,
+            verbose=0,
+            callbacks=[stop, bar, *logs],
+        )
+    return history, time.perf_counter() - start
+
+
+def report(model: tables.TableModel, train: Table, held_out: Table | None, history: Any, seconds: float) -> None:
+    """What came out."""
+    values = history.history["loss" if held_out is None else "val_loss"]
+    best = 1 + min(range(len(values)), key=values.__getitem__)
+    rows = count_rows(train)
+    click.echo(
+        f"{rows} rows of {len(model.encoder.columns)} columns; {model.model.count_params():,} weights trained for "
+        f"{len(values)} epochs in {seconds:.2f} s; those of epoch {best} are kept"
+    )
+    if held_out is None:
+        show_scores(f"{rows} rows trained on", model.evaluate(train), model.baseline(train), model.targets)
+        return
+    rows = count_rows(held_out)
+    show_scores(f"{rows} rows held out", model.evaluate(held_out), model.baseline(held_out), model.targets)

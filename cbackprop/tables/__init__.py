@@ -1,0 +1,30 @@
+"""Networks for tables: raw columns of any table in, predicted columns out.
+
+What the console command does with ``train DATA``, ``predict`` and ``evaluate``, from Python. This module is imported by
+itself: ``from cbackprop import tables``.
+"""
+
+from cbackprop.tables.encoder import TableEncoder, check_column
+from cbackprop.tables.files import read, write
+from cbackprop.tables.frame import as_table
+from cbackprop.tables.model import TableModel, build, knows_tables, load
+from cbackprop.tables.rows import drop_missing, split
+from cbackprop.tables.scores import classification_scores, regression_scores
+from cbackprop.tables.target import TargetEncoder
+
+__all__ = [
+    "TableEncoder",
+    "TableModel",
+    "TargetEncoder",
+    "as_table",
+    "build",
+    "check_column",
+    "classification_scores",
+    "drop_missing",
+    "knows_tables",
+    "load",
+    "read",
+    "regression_scores",
+    "split",
+    "write",
+]

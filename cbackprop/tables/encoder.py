@@ -1,0 +1,270 @@
+"""Tables as the numbers that networks take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+import numpy as np
+
+from cbackprop.config import check_float_type
+from cbackprop.registry import nearest
+from cbackprop.tables.columns import (
+    CategoryColumn,
+    Column,
+    NumberColumn,
+    TimeColumn,
+    column_from_config,
+    useless,
+)
+from cbackprop.tables.frame import as_table, kind_of
+from cbackprop.validation import check_integer
+
+__all__ = ["TableEncoder", "check_column"]
+
+KINDS: dict[str, Any] = {"number": NumberColumn, "boolean": NumberColumn, "time": TimeColumn}
+
+
+class TableEncoder:
+    """Turns the columns of a table into numbers, always in the way that it found right for the table it was fitted to.
+
+    - numbers and booleans: less their mean, divided by their standard deviation; the median where one is missing
+    - texts: a column of zeros and ones for each that occurs, and for none at all; zeros alone for any other text.
+      Above a number of different texts, the number of the text instead, for an `Embedding`
+    - times: days since 1970 as a number, and sine and cosine of their place in the year, the week and the day
+    - a column with missing values gets another one that says where
+
+    Columns that are empty, constant, or different in each row (names, numbers of rows) are left out.
+
+    Parameters
+    ----------
+    embed_above : int, default 32
+        Texts with more than so many different values are given by number.
+    categorical : iterable of str, default ()
+        Columns whose numbers stand for categories.
+    drop : iterable of str, default ()
+        Columns to leave out.
+
+    Attributes
+    ----------
+    columns : list of Column
+        What is taken, with all that was found out about it.
+    dropped : dict of str to str
+        What is left out, and why.
+    feature_names : list of str
+        Names of the columns of ``transform``'s numbers.
+    width : int
+        Their number.
+    embedded : list of CategoryColumn
+        Columns that are given by number.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong.
+
+    References
+    ----------
+    Guo and Berkhahn, "Entity embeddings of categorical variables", arXiv:1604.06737, 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cbackprop.tables import TableEncoder
+    >>> encoder = TableEncoder().fit({"city": ["Rome", "Oslo", None], "rain": [1.0, 3.0, 5.0]})
+    >>> encoder.feature_names
+    ['city is Oslo', 'city is Rome', 'city is missing', 'rain']
+    >>> encoder.transform({"rain": [3.0], "city": ["Oslo"]})
+    array([[1., 0., 0., 0.]], dtype=float32)
+    """
+
+    def __init__(self, embed_above: int = 32, categorical: Iterable[str] = (), drop: Iterable[str] = ()) -> None:
+        self.embed_above = check_integer("embed_above", embed_above, 0)
+        self.categorical = _names("categorical", categorical)
+        self.drop = _names("drop", drop)
+        self._columns: list[Column] | None = None
+        self.dropped: dict[str, str] = {}
+
+    def fit(self, table: Any) -> Self:
+        """Find out what is in each column.
+
+        Parameters
+        ----------
+        table : see `as_table`
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no table, a column that was named is not there, or no column can be used.
+        """
+        columns = as_table(table)
+        for name in (*self.categorical, *self.drop):
+            check_column(name, columns)
+        taken: list[Column] = []
+        dropped: dict[str, str] = {}
+        for name, values in columns.items():
+            if name in self.drop:
+                continue
+            why = useless(name, values) if name not in self.categorical else None
+            if why is not None:
+                dropped[name] = why
+            elif kind_of(values) == "text" or name in self.categorical:
+                taken.append(CategoryColumn.fit(name, values, self.embed_above))
+            else:
+                taken.append(KINDS[kind_of(values)].fit(name, values))
+        if not taken:
+            reasons = ", ".join(f"{name!r} {why}" for name, why in list(dropped.items())[:5]) or "all are dropped"
+            raise ValueError(f"The table has no column to learn from: {reasons}.")
+        self._columns, self.dropped = taken, dropped
+        return self
+
+    @property
+    def columns(self) -> list[Column]:
+        if self._columns is None:
+            raise RuntimeError("Call fit before: the encoder knows no columns yet.")
+        return self._columns
+
+    @property
+    def embedded(self) -> list[CategoryColumn]:
+        return [column for column in self.columns if isinstance(column, CategoryColumn) and column.embedded]
+
+    @property
+    def _plain(self) -> list[Column]:
+        embedded = self.embedded
+        return [column for column in self.columns if column not in embedded]
+
+    @property
+    def feature_names(self) -> list[str]:
+        return [name for column in self._plain for name in column.feature_names]
+
+    @property
+    def width(self) -> int:
+        return len(self.feature_names)
+
+    @property
+    def text_columns(self) -> list[str]:
+        """Columns that are taken as texts, whatever they look like: "007" is not 7 in them."""
+        return [column.name for column in self.columns if isinstance(column, CategoryColumn)]
+
+    def transform(self, table: Any, dtype: str = "float32") -> Any:
+        """The numbers for a table; its columns are found by name, and others are passed over.
+
+        Parameters
+        ----------
+        table : see `as_table`
+        dtype : {"float32", "float64"}, default "float32"
+
+        Returns
+        -------
+        ndarray (rows, width)
+            If no column is embedded. Otherwise a dict of it as "numbers" (unless width is 0), and of "categories",
+            int64 of shape (rows, number of embedded columns). Numbers of a column follow those of the column before
+            it, so that one `Embedding` of `vocabulary` rows holds them all.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a column is missing, or does not hold what it held.
+        RuntimeError
+            Before `fit`.
+        """
+        dtype, given = check_float_type(dtype), as_table(table)
+        for column in self.columns:
+            check_column(column.name, given)
+        plain = [column.encode(given[column.name]) for column in self._plain]
+        numbers = np.concatenate(plain, axis=1).astype(dtype) if plain else None
+        if not self.embedded:
+            return numbers
+        ids = [column.ids(given[column.name]) for column in self.embedded]
+        starts = np.cumsum([0, *(column.size for column in self.embedded[:-1])])
+        found = {} if numbers is None else {"numbers": numbers}
+        return found | {"categories": np.column_stack(ids) + starts}
+
+    def fit_transform(self, table: Any, dtype: str = "float32") -> Any:
+        """`fit`, then `transform`."""
+        columns = as_table(table)
+        return self.fit(columns).transform(columns, dtype)
+
+    @property
+    def vocabulary(self) -> int:
+        """How many numbers the embedded columns use altogether."""
+        return sum(column.size for column in self.embedded)
+
+    def get_config(self) -> dict[str, Any]:
+        """Everything as plain values that survive JSON."""
+        return {
+            "embed_above": self.embed_above,
+            "categorical": list(self.categorical),
+            "drop": list(self.drop),
+            "columns": None if self._columns is None else [column.get_config() for column in self._columns],
+            "dropped": dict(self.dropped),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The encoder that `get_config` described.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it describes none.
+        """
+        arguments = check_config("encoder", config, cls().get_config())
+        columns, dropped = arguments.pop("columns"), arguments.pop("dropped")
+        encoder = cls(**arguments)
+        if not isinstance(dropped, dict) or not all(isinstance(part, str) for pair in dropped.items() for part in pair):
+            raise TypeError(f"dropped must be a dict of reasons by name, but got {dropped!r:.100}.")
+        encoder.dropped = dict(dropped)
+        if columns is not None:
+            if not isinstance(columns, list) or not columns:
+                raise ValueError(f"columns must be a list of at least one, but got {columns!r:.100}.")
+            encoder._columns = [column_from_config(column) for column in columns]
+            names = [column.name for column in encoder._columns]
+            if len(set(names)) < len(names):
+                raise ValueError(f"columns must have different names, but got {names!r:.200}.")
+        return encoder
+
+    def __repr__(self) -> str:
+        if self._columns is None:
+            return "<TableEncoder, not fitted>"
+        return f"<TableEncoder of {len(self.columns)} columns to {self.width + len(self.embedded)}>"
+
+
+def check_column(name: str, table: Iterable[str]) -> None:
+    """Refuse a name that no column has.
+
+    Raises
+    ------
+    ValueError
+        It says which names are nearest.
+
+    Examples
+    --------
+    >>> from cbackprop.tables import check_column
+    >>> check_column("age", {"age": [1, 2]})
+    """
+    if name not in table:
+        raise ValueError(f"The table has no column {name!r}. {nearest(name, table)}")
+
+
+def check_config(what: str, config: Any, known: Iterable[str]) -> dict[str, Any]:
+    """A copy of a config that has these entries and no others.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if not isinstance(config, dict) or set(config) != set(known):
+        raise ValueError(f"The config of an {what} must have the entries {sorted(known)}, but got {config!r:.100}.")
+    return dict(config)
+
+
+def _names(argument: str, names: Any) -> tuple[str, ...]:
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise TypeError(f"{argument} must be names of columns, but got {names!r}.")
+    found = tuple(names)
+    for name in found:
+        if not isinstance(name, str):
+            raise TypeError(f"{argument} must be names of columns, but got {name!r} of type {type(name).__name__}.")
+    return found

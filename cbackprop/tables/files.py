@@ -1,0 +1,263 @@
+"""Tables in files: CSV, TSV, Parquet and NPZ.
+
+CSV, TSV and Parquet are read by polars, which is imported when it is needed.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+import zipfile
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from cbackprop.registry import nearest
+from cbackprop.tables.frame import Table, as_table
+
+__all__ = ["read", "write"]
+
+SUFFIXES = (".csv", ".tsv", ".parquet", ".npz")
+# What stands for a missing value in a text file.
+MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "none", "?"]
+TIMES = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S%.f"]
+
+
+def read(
+    source: str | os.PathLike[str] | BinaryIO, text: Collection[str] = (), arrays: Sequence[str] | None = None
+) -> Table:
+    """Read a table.
+
+    A column of a text file holds numbers, booleans, or times if all its values can be read as such. Empty fields, NA,
+    NaN, null, None and ? are missing values.
+
+    Parameters
+    ----------
+    source : path or binary file
+        ``.csv``, ``.tsv``, ``.parquet`` or ``.npz``; an open file holds CSV.
+    text : collection of str, default ()
+        Columns of text files to be left as they are.
+    arrays : sequence of str, optional
+        Names of the arrays of an NPZ file to read; all by default. An array of one axis is a column of its name; one
+        of more axes makes columns ``x0``, ``x1`` and so on.
+
+    Returns
+    -------
+    dict of str to ndarray (rows,)
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened.
+    ImportError
+        If polars is needed and missing.
+    TypeError, ValueError
+        If it is no such table.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from cbackprop import tables
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "data.npz")
+    ...     tables.write({"x": [1.5, 2.5], "y": [0, 1]}, path)
+    ...     tables.read(path)
+    {'x': array([1.5, 2.5]), 'y': array([0, 1])}
+    """
+    if isinstance(source, (str, os.PathLike)):
+        path = os.fspath(source)
+        suffix = check_suffix(path)
+        if os.path.isdir(path):
+            raise IsADirectoryError(f"{path!r} is a folder, but the name of a file is needed.")
+        if not os.path.exists(path):
+            raise FileNotFoundError(f"There is no file {path!r}.")
+        name = repr(path)
+    else:
+        path, suffix, name = source, ".csv", "The input"  # type: ignore[assignment]
+    if suffix == ".npz":
+        return _read_npz(path, arrays)
+    polars = _polars(f"reading {suffix[1:].upper()}")
+    try:
+        if suffix == ".parquet":
+            return as_table(polars.read_parquet(path))
+        return as_table(_typed(polars, _read_text(polars, path, suffix), text))
+    except polars.exceptions.PolarsError as error:
+        raise ValueError(f"{name} cannot be read as {suffix[1:].upper()}: {_sentence(error)}") from error
+
+
+def check_suffix(path: str) -> str:
+    """How a file's name ends, if that is a format of tables.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in SUFFIXES:
+        raise ValueError(f"The name of a table must end in {', '.join(SUFFIXES)}, but got {path!r}.")
+    return suffix
+
+
+def _polars(what: str) -> Any:
+    try:
+        import polars
+    except ImportError as error:
+        raise ImportError(f'{what} needs polars: pip install "cbackprop[tables]".') from error
+    return polars
+
+
+def _sentence(error: Exception) -> str:
+    """The beginning of another library's message, on one line."""
+    line = str(error).strip().partition("\n")[0].strip().rstrip(".:")
+    return f"{line or type(error).__name__}."
+
+
+def _read_text(polars: Any, source: Any, suffix: str) -> Any:
+    """All columns as texts."""
+    content = source.read() if hasattr(source, "read") else _bytes(source)
+    if not content.strip():
+        raise ValueError(f"{'The input' if hasattr(source, 'read') else repr(source)} is empty.")
+    return polars.read_csv(
+        content,
+        separator="\t" if suffix == ".tsv" else ",",
+        infer_schema=False,
+        encoding="utf8-lossy",
+        null_values=MISSING,
+    )
+
+
+def _bytes(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _typed(polars: Any, frame: Any, text: Collection[str]) -> Any:
+    """The columns in the first type that holds all their values."""
+    frame = frame.rename({name: name.strip() for name in frame.columns})
+    columns = []
+    for series in frame.get_columns():
+        series = series.str.strip_chars()
+        series = series.set(series.is_in(MISSING), None)
+        columns.append(series if series.name in text else _inferred(polars, series))
+    return polars.DataFrame(columns)
+
+
+def _inferred(polars: Any, series: Any) -> Any:
+    count = series.null_count()
+    if count == len(series):
+        return series
+    for kind in (polars.Int64, polars.Float64):
+        found = series.cast(kind, strict=False)
+        if found.null_count() == count:
+            return found
+    lowered = series.str.to_lowercase()
+    if lowered.drop_nulls().is_in(["true", "false"]).all():
+        return lowered == "true"
+    for layout in TIMES:
+        found = series.str.replace("T", " ").str.to_datetime(layout, strict=False, time_unit="us")
+        if found.null_count() == count:
+            return found
+    return series
+
+
+def _read_npz(path: str, arrays: Sequence[str] | None) -> Table:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            names = archive.files if arrays is None else list(arrays)
+            for name in names:
+                if name not in archive.files:
+                    raise ValueError(f"{path!r} has no array {name!r}. {nearest(name, archive.files)}")
+            found = {name: archive[name] for name in names}
+    except (ValueError, EOFError, zipfile.BadZipFile, KeyError, AttributeError) as error:
+        if isinstance(error, ValueError) and "has no array" in str(error):
+            raise
+        raise ValueError(f"{path!r} cannot be read as NPZ: {_sentence(error)}") from error
+    columns: Table = {}
+    for name, array in found.items():
+        if array.ndim == 0:
+            raise ValueError(f"{path!r} must hold arrays with a row for each sample, but {name!r} is one number.")
+        if array.ndim == 1:
+            columns[name] = array
+        else:
+            flat = array.reshape(len(array), -1)
+            columns |= {f"{name}{index}": flat[:, index] for index in range(flat.shape[1])}
+    return as_table(columns)
+
+
+def write(table: Any, target: str | os.PathLike[str] | None = None) -> None:
+    """Write a table to a file, or as CSV to standard output.
+
+    Parameters
+    ----------
+    table : see `as_table`
+    target : path, optional
+        ``.csv``, ``.tsv``, ``.parquet`` or ``.npz``.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    ImportError
+        If polars is needed, for Parquet, and missing.
+    TypeError, ValueError
+        If it is no table, or the name ends otherwise.
+
+    Examples
+    --------
+    >>> from cbackprop import tables
+    >>> tables.write({"x": [1.5, None], "y": ["a", "b"]})
+    x,y
+    1.5,a
+    ,b
+    """
+    columns = as_table(table)
+    if target is None:
+        _write_rows(csv.writer(sys.stdout, lineterminator="\n"), columns)
+        return
+    path = os.fspath(target)
+    WRITERS[check_suffix(path)](columns, path)
+
+
+def _write_text(columns: Table, path: str) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        delimiter = "\t" if path.lower().endswith(".tsv") else ","
+        _write_rows(csv.writer(file, delimiter=delimiter, lineterminator="\n"), columns)
+
+
+def _write_rows(writer: Any, columns: Table) -> None:
+    writer.writerow(columns)
+    writer.writerows(zip(*map(_fields, columns.values()), strict=True))
+
+
+def _fields(column: Any) -> Sequence[Any]:
+    """What is written of a column: an empty field where a value is missing, and "true" and "false"."""
+    if column.dtype.kind == "M":
+        return ["" if value == "NaT" else value for value in np.datetime_as_string(column).tolist()]
+    return ["" if v is None or v != v else str(v).lower() if isinstance(v, bool) else v for v in column.tolist()]
+
+
+def _write_parquet(columns: Table, path: str) -> None:
+    polars = _polars("writing Parquet")
+    series = [
+        polars.Series(name, column.tolist() if column.dtype.kind == "O" else column, nan_to_null=True)
+        for name, column in columns.items()
+    ]
+    polars.DataFrame(series).write_parquet(path)
+
+
+def _write_npz(columns: Table, path: str) -> None:
+    """Texts as arrays of their own type, so that nothing in the file needs pickle."""
+    arrays = {name: column.astype(str) if column.dtype.kind == "O" else column for name, column in columns.items()}
+    with open(path, "wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+WRITERS: dict[str, Callable[[Table, str], None]] = {
+    ".csv": _write_text,
+    ".tsv": _write_text,
+    ".parquet": _write_parquet,
+    ".npz": _write_npz,
+}

@@ -1,0 +1,360 @@
+"""A network together with what turns tables into its inputs, and its outputs into columns."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cbackprop import layers as specs
+from cbackprop import saving
+from cbackprop.callbacks import History
+from cbackprop.models import Model
+from cbackprop.tables.encoder import TableEncoder, check_column
+from cbackprop.tables.frame import Array, Table, as_table
+from cbackprop.tables.scores import classification_scores, regression_scores
+from cbackprop.tables.target import TargetEncoder
+from cbackprop.validation import check_integer, check_number
+
+__all__ = ["TableModel", "build", "knows_tables", "load"]
+
+# The name under which a model's file says how tables are encoded.
+EXTRA = "tables"
+
+
+class TableModel:
+    """A network for tables, with raw columns on both sides.
+
+    Made by `build`, or by `load` from a file that ``cbackprop train`` or `save` wrote.
+
+    Parameters
+    ----------
+    model : Model
+        Compiled, if it is to be trained; an output for each target.
+    encoder : TableEncoder
+    targets : list of TargetEncoder
+
+    Raises
+    ------
+    TypeError, ValueError
+        If these three do not fit each other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cbackprop import tables
+    >>> table = {"size": np.linspace(1, 5, 50), "heavy": [False] * 25 + [True] * 25}
+    >>> model = tables.build(table, "heavy", units=())
+    >>> history = model.fit(table, epochs=100, batch_size=5, verbose=0)
+    >>> model.predict({"size": [1.5, 4.5]})
+    array([False,  True])
+    """
+
+    def __init__(self, model: Any, encoder: TableEncoder, targets: Sequence[TargetEncoder]) -> None:
+        self.model, self.encoder, self.targets = model, encoder, list(targets)
+        inputs = {"categories": len(encoder.embedded)} if encoder.embedded else {}
+        inputs |= {"numbers": encoder.width} if encoder.width else {}
+        shapes = {tensor.name: tensor.shape[1:] for tensor in model.inputs}
+        if shapes != {name: (width,) for name, width in inputs.items()}:
+            raise ValueError(f"The model must have inputs of the widths {inputs}, but has {shapes}.")
+        widths = [tensor.shape[1:] for tensor in model.outputs]
+        if widths != [(target.width,) for target in self.targets] or not self.targets:
+            raise ValueError(f"The model has outputs of the shapes {widths}, which do not fit {self.targets}.")
+
+    @property
+    def target_names(self) -> list[str]:
+        """Names of the columns that it predicts."""
+        return [target.name for target in self.targets]
+
+    @property
+    def text_columns(self) -> list[str]:
+        """Columns that are taken as texts, whatever they look like: what `read` is to be told."""
+        return self.encoder.text_columns + [t.name for t in self.targets if t.classes and isinstance(t.classes[0], str)]
+
+    def inputs(self, table: Any) -> Any:
+        """What the network takes: `TableEncoder.transform` in its own float type."""
+        return self.encoder.transform(table, self.model.dtype)
+
+    def outputs(self, table: Any) -> Any:
+        """What the network is to give: the encoded targets, one array or a list of them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a target is missing in the table, or in a row.
+        """
+        columns = as_table(table)
+        for name in self.target_names:
+            check_column(name, columns)
+        encoded = [target.encode(columns[target.name]) for target in self.targets]
+        return encoded[0] if len(encoded) == 1 else encoded
+
+    def fit(self, table: Any, validation: Any = None, **options: Any) -> History:
+        """Train on a table with all its targets.
+
+        Parameters
+        ----------
+        table : see `as_table`
+        validation : table, optional
+            Evaluated after each epoch.
+        **options
+            Of `Model.fit`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument or the table is wrong.
+        """
+        columns = as_table(table)
+        if validation is not None:
+            held_out = as_table(validation)
+            options["validation_data"] = self.inputs(held_out), self.outputs(held_out)
+        return self.model.fit(self.inputs(columns), self.outputs(columns), **options)
+
+    def _raw(self, table: Any) -> list[Array]:
+        outputs = self.model.predict(self.inputs(table), verbose=0)
+        return outputs if isinstance(outputs, list) else [outputs]
+
+    def predict(self, table: Any) -> Any:
+        """The predicted column, in its own values and units; a dict of them by name if there are several targets.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a column is missing, or does not hold what it held.
+        """
+        pairs = zip(self.targets, self._raw(table), strict=True)
+        return self._single({target.name: target.decode(output) for target, output in pairs})
+
+    def predict_proba(self, table: Any) -> Any:
+        """Probabilities (rows, classes), in the order of the target's `classes`; a dict by name for several targets.
+
+        Raises
+        ------
+        ValueError
+            As `predict`; also if no target has classes.
+        """
+        pairs = zip(self.targets, self._raw(table), strict=True)
+        found = {target.name: output for target, output in pairs if target.classes}
+        if not found:
+            raise ValueError(f"There are no probabilities: {', '.join(self.target_names)} has no classes.")
+        return self._single(found)
+
+    def results(self, table: Any) -> Table:
+        """Predictions by name, each followed by its probabilities, called ``NAME=CLASS``."""
+        columns: Table = {}
+        for target, output in zip(self.targets, self._raw(table), strict=True):
+            columns[target.name] = target.decode(output)
+            for index, value in enumerate(target.classes):
+                columns[f"{target.name}={value}"] = output[:, index]
+        return columns
+
+    def evaluate(self, table: Any) -> dict[str, Any]:
+        """Scores of the predictions, by name; a dict of such dicts by target if there are several.
+
+        See `classification_scores` and `regression_scores`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `predict` and `outputs`.
+        """
+        return self._scores(table, self._raw(table))
+
+    def baseline(self, table: Any) -> dict[str, Any]:
+        """The scores of always predicting the shares of the classes, or the mean, of the training data."""
+        columns = as_table(table)
+        rows = len(next(iter(columns.values())))
+        trivial = [np.tile(target.shares or [0.0], (rows, 1)) for target in self.targets]
+        return self._scores(columns, trivial)
+
+    def _scores(self, table: Any, raw: list[Array]) -> dict[str, Any]:
+        encoded = self.outputs(table)
+        scores = {}
+        for target, output, truth in zip(
+            self.targets, raw, encoded if isinstance(encoded, list) else [encoded], strict=True
+        ):
+            if target.classes:
+                scores[target.name] = classification_scores(truth, output)
+            else:
+                scores[target.name] = regression_scores(truth * target.scale + target.mean, target.decode(output))
+        found: dict[str, Any] = self._single(scores)
+        return found
+
+    def _single(self, by_name: dict[str, Any]) -> Any:
+        return next(iter(by_name.values())) if len(self.targets) == 1 else by_name
+
+    def save(self, filepath: str | os.PathLike[str]) -> None:
+        """Write network and encoding to one file, as `Model.save` does; `load` reads it.
+
+        Raises
+        ------
+        OSError, TypeError, ValueError
+            As `saving.save_model`.
+        """
+        config = {
+            "encoder": self.encoder.get_config(),
+            "targets": [target.get_config() for target in self.targets],
+        }
+        saving.save_model(self.model, filepath, extras={EXTRA: json.dumps(config, allow_nan=False)})
+
+    def __repr__(self) -> str:
+        return f"<TableModel of {len(self.encoder.columns)} columns for {', '.join(self.target_names)}>"
+
+
+def build(
+    table: Any,
+    target: str | TargetEncoder | Sequence[str | TargetEncoder],
+    *,
+    units: Sequence[int] = (64, 64),
+    activation: Any = "relu",
+    dropout: float = 0.0,
+    optimizer: Any = "adam",
+    task: str = "auto",
+    encoder: TableEncoder | None = None,
+    embedding: int = 8,
+) -> TableModel:
+    """A network for a table, compiled but not trained yet.
+
+    Dense layers of `units`, then a softmax of the classes, or a number, for each target.
+
+    Parameters
+    ----------
+    table : see `as_table`
+    target : str or TargetEncoder, or list of them
+        Columns to predict.
+    units : sequence of int, default (64, 64)
+        Widths of the hidden layers.
+    activation : str or function, default "relu"
+    dropout : float, default 0.0
+        After each hidden layer.
+    optimizer : str or Optimizer, default "adam"
+    task : {"auto", "classification", "regression"}, default "auto"
+        See `TargetEncoder`.
+    encoder : TableEncoder, optional
+        It is fitted to the table, whether it was before or not.
+    embedding : int, default 8
+        Numbers in the vector that stands for a text of an embedded column.
+
+    Returns
+    -------
+    TableModel
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong, or the table does not suit it.
+
+    Examples
+    --------
+    >>> from cbackprop import tables
+    >>> tables.build({"a": [1, 2, 3], "b": [2.5, 4.5, 6.5]}, "b", units=[8]).model.count_params()
+    25
+    """
+    columns = as_table(table)
+    wanted = [target] if isinstance(target, (str, TargetEncoder)) else list(target)
+    targets = [t if isinstance(t, TargetEncoder) else TargetEncoder(t, task) for t in wanted]
+    names = [t.name for t in targets]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"target must be one or more different columns, but got {target!r}.")
+    for name in names:
+        check_column(name, columns)
+    for encoded in targets:
+        encoded.fit(columns[encoded.name])
+    rest = {name: values for name, values in columns.items() if name not in names}
+    if not rest:
+        raise ValueError(f"The table has no column to learn from: it has only {', '.join(names)}.")
+    chosen = (TableEncoder() if encoder is None else encoder).fit(rest)
+    model = _network(chosen, targets, units, activation, dropout, check_integer("embedding", embedding, 1))
+    kinds = [("sparse_categorical_crossentropy", "accuracy") if t.classes else ("mse", "r2_score") for t in targets]
+    model.compile(optimizer, loss=[loss for loss, _ in kinds], metrics=[[metric] for _, metric in kinds])
+    return TableModel(model, chosen, targets)
+
+
+def _network(
+    encoder: TableEncoder, targets: list[TargetEncoder], units: Any, activation: Any, dropout: float, embedding: int
+) -> Any:
+    inputs = {}
+    parts = []
+    if encoder.width:
+        inputs["numbers"] = specs.Input((encoder.width,), name="numbers")
+        parts.append(inputs["numbers"])
+    if encoder.embedded:
+        inputs["categories"] = ids = specs.Input((len(encoder.embedded),), dtype="int64", name="categories")
+        parts.append(specs.Flatten()(specs.Embedding(encoder.vocabulary, embedding, name="embedding")(ids)))
+    x = parts[0] if len(parts) == 1 else specs.Concatenate()(parts)
+    share = check_number("dropout", dropout, 0, 1, open_maximum=True)
+    for index, width in enumerate(units, 1):
+        x = specs.Dense(width, activation=activation, name=f"hidden_{index}")(x)
+        x = specs.Dropout(share, name=f"dropout_{index}")(x) if share else x
+    outputs = []
+    for index, target in enumerate(targets, 1):
+        name = "output" if len(targets) == 1 else f"output_{index}"
+        outputs.append(specs.Dense(target.width, "softmax" if target.classes else None, name=name)(x))
+    single = inputs["numbers"] if list(inputs) == ["numbers"] else inputs
+    return Model(single, outputs[0] if len(outputs) == 1 else outputs, name="table")
+
+
+def knows_tables(filepath: str | os.PathLike[str]) -> bool:
+    """Whether a model's file says how tables are encoded.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `saving.load_extras`.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import cbackprop as cb
+    >>> from cbackprop import tables
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "plain.keras")
+    ...     cb.Sequential([cb.Input((2,)), cb.layers.Dense(1)]).save(path)
+    ...     tables.knows_tables(path)
+    False
+    """
+    return EXTRA in saving.load_extras(filepath)
+
+
+def load(filepath: str | os.PathLike[str]) -> TableModel:
+    """The network in a file, and how tables are encoded for it.
+
+    Parameters
+    ----------
+    filepath : str or path
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    ValueError
+        If it is no model, one that says nothing of tables, or damaged.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from cbackprop import tables
+    >>> model = tables.build({"a": [1, 2, 3], "b": [2.5, 4.5, 6.5]}, "b")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(os.path.join(folder, "b.keras"))
+    ...     same = tables.load(os.path.join(folder, "b.keras"))
+    >>> same
+    <TableModel of 1 columns for b>
+    >>> bool((same.predict({"a": [9]}) == model.predict({"a": [9]})).all())
+    True
+    """
+    path = os.fspath(filepath)
+    texts = saving.load_extras(path)
+    if EXTRA not in texts:
+        raise ValueError(f"{path!r} holds a model that says nothing of tables: it takes arrays.")
+    try:
+        config = json.loads(texts[EXTRA])
+        encoder = TableEncoder.from_config(config["encoder"])
+        targets = [TargetEncoder.from_config(target) for target in config["targets"]]
+        return TableModel(saving.load_model(path), encoder, targets)
+    except (TypeError, ValueError, KeyError, RuntimeError, RecursionError, OverflowError) as error:
+        raise ValueError(f"{path!r} does not say how tables are encoded for it: {error}") from error
