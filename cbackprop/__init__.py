@@ -1,5 +1,7 @@
 """cbackprop trains neural networks by backpropagation in compiled C, with the names and numbers of Keras 3."""
 
+from typing import TYPE_CHECKING
+
 from cbackprop import (
     activations,
     callbacks,
@@ -55,3 +57,16 @@ __all__ = [
     "saving",
     "utils",
 ]
+
+
+if TYPE_CHECKING:
+    from cbackprop import tables as tables
+else:
+
+    def __getattr__(name):
+        """`tables` is imported when it is asked for: networks alone need not wait for it."""
+        if name == "tables":
+            import importlib
+
+            return importlib.import_module("cbackprop.tables")
+        raise AttributeError(f"module 'cbackprop' has no attribute {name!r}")

@@ -31,6 +31,8 @@ def predict(model: str, data: str, output: str | None, keep: tuple[str, ...], x_
         table = read_table(data, opened.text_columns)
         for name in keep:
             tables.check_column(name, table)
+            if name in opened.target_names:
+                raise ValueError(f"--keep cannot copy {name!r}: that is the name of the prediction.")
         tell_unused(opened, table, keep)
         results = {name: table[name] for name in keep} | opened.results(table)
     else:

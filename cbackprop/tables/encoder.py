@@ -32,7 +32,7 @@ class TableEncoder:
     - texts: a column of zeros and ones for each that occurs, and for none at all; zeros alone for any other text.
       Above a number of different texts, the number of the text instead, for an `Embedding`
     - times: days since 1970 as a number, and sine and cosine of their place in the year, the week and the day
-    - a column with missing values gets another one that says where
+    - a column with missing (or infinite) values gets another one that says where
 
     Columns that are empty, constant, or different in each row (names, numbers of rows) are left out.
 

@@ -9,6 +9,7 @@ import csv
 import os
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, BinaryIO
 
@@ -22,6 +23,8 @@ __all__ = ["read", "write"]
 SUFFIXES = (".csv", ".tsv", ".parquet", ".npz")
 # What stands for a missing value in a text file.
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "none", "?"]
+# What may separate the columns of a .csv; the first of those that are as common.
+SEPARATORS = ",;\t|"
 TIMES = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S%.f"]
 
 
@@ -31,7 +34,7 @@ def read(
     """Read a table.
 
     A column of a text file holds numbers, booleans, or times if all its values can be read as such. Empty fields, NA,
-    NaN, null, None and ? are missing values.
+    NaN, null, None and ? are missing values. Columns of a .csv may also be separated by semicolons, tabs or bars.
 
     Parameters
     ----------
@@ -122,11 +125,17 @@ def _read_text(polars: Any, source: Any, suffix: str) -> Any:
         raise ValueError(f"{'The input' if hasattr(source, 'read') else repr(source)} is empty.")
     return polars.read_csv(
         content,
-        separator="\t" if suffix == ".tsv" else ",",
+        separator="\t" if suffix == ".tsv" else _separator(content),
         infer_schema=False,
         encoding="utf8-lossy",
         null_values=MISSING,
     )
+
+
+def _separator(content: bytes) -> str:
+    """What stands between the names of the columns most often."""
+    header = content.lstrip().partition(b"\n")[0]
+    return max(SEPARATORS, key=lambda separator: header.count(separator.encode()))
 
 
 def _bytes(path: str) -> bytes:
@@ -166,15 +175,14 @@ def _inferred(polars: Any, series: Any) -> Any:
 def _read_npz(path: str, arrays: Sequence[str] | None) -> Table:
     try:
         with np.load(path, allow_pickle=False) as archive:
-            names = archive.files if arrays is None else list(arrays)
-            for name in names:
-                if name not in archive.files:
-                    raise ValueError(f"{path!r} has no array {name!r}. {nearest(name, archive.files)}")
-            found = {name: archive[name] for name in names}
-    except (ValueError, EOFError, zipfile.BadZipFile, KeyError, AttributeError) as error:
-        if isinstance(error, ValueError) and "has no array" in str(error):
-            raise
+            present = archive.files
+            names = present if arrays is None else arrays
+            found = {name: archive[name] for name in names if name in present}
+    except (AttributeError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path!r} cannot be read as NPZ: {_sentence(error)}") from error
+    for name in names:
+        if name not in found:
+            raise ValueError(f"{path!r} has no array {name!r}. {nearest(name, present)}")
     columns: Table = {}
     for name, array in found.items():
         if array.ndim == 0:
