@@ -9,13 +9,7 @@ from collections.abc import Sequence
 import click
 
 import cbackprop as cb
-from cbackprop.cli.bench import bench
-from cbackprop.cli.evaluate import evaluate
-from cbackprop.cli.export import export
-from cbackprop.cli.gradcheck import gradcheck
-from cbackprop.cli.predict import predict
-from cbackprop.cli.summary import summary
-from cbackprop.cli.train import train
+from cbackprop.cli import bench, evaluate, export, gradcheck, predict, summary, train
 
 __all__ = ["main"]
 
@@ -34,8 +28,8 @@ def info() -> None:
     cb.config.show()
 
 
-for command in (train, predict, evaluate, summary, export, gradcheck, bench):
-    cli.add_command(command)
+for module in (train, predict, evaluate, summary, export, gradcheck, bench):
+    cli.add_command(module.command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

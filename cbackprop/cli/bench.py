@@ -19,7 +19,7 @@ from cbackprop import layers
 from cbackprop.cli.console import show_grid
 from cbackprop.cli.settings import settings
 
-__all__ = ["bench"]
+__all__ = ["command"]
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,9 @@ PEERS: dict[str, tuple[str, Callable[[Job, Any, Any], Epoch]]] = {
 }
 
 
-@click.command()
+@click.command("bench")
 @click.option("--seconds", type=click.FloatRange(0, 600), default=10.0, show_default=True, help="How long to measure.")
-def bench(seconds: float) -> None:
+def command(seconds: float) -> None:
     """Measure training steps of three small networks on one thread, here and in peers that are installed."""
     present = {name: make for name, (module, make) in PEERS.items() if importlib.util.find_spec(module)}
     rows = []

@@ -9,16 +9,16 @@ from cbackprop.cli.console import note, number, show_grid, show_scores
 from cbackprop.cli.files import open_model, read_arrays, read_table, tell_unused
 from cbackprop.cli.table_training import count_rows, with_targets
 
-__all__ = ["evaluate"]
+__all__ = ["command"]
 
 
-@click.command()
+@click.command("evaluate")
 @click.argument("model")
 @click.argument("data")
 @click.option("--x", "x_name", default="x", show_default=True, metavar="NAME",
               help="The array of inputs in an NPZ file, for a model that takes arrays.")  # fmt: skip
 @click.option("--y", "y_name", default="y", show_default=True, metavar="NAME", help="The array of targets.")
-def evaluate(model: str, data: str, x_name: str, y_name: str) -> None:
+def command(model: str, data: str, x_name: str, y_name: str) -> None:
     """Compare what MODEL predicts for DATA with what DATA says."""
     opened = open_model(model)
     if not isinstance(opened, tables.TableModel):

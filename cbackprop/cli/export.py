@@ -8,13 +8,13 @@ from cbackprop import tables
 from cbackprop.cli.console import note
 from cbackprop.cli.files import check_folder, open_model
 
-__all__ = ["export"]
+__all__ = ["command"]
 
 
-@click.command()
+@click.command("export")
 @click.argument("model")
 @click.option("--onnx", metavar="FILE", required=True, help="Write the network for ONNX Runtime and others.")
-def export(model: str, onnx: str) -> None:
+def command(model: str, onnx: str) -> None:
     """Write MODEL in another format."""
     from cbackprop import export as exporter
 

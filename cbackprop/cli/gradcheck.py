@@ -12,13 +12,13 @@ from cbackprop.cli.console import note
 from cbackprop.cli.files import open_model, read_arrays, read_table
 from cbackprop.cli.table_training import with_targets
 
-__all__ = ["gradcheck"]
+__all__ = ["command"]
 
 # What rounding and curvature leave between a right gradient and central differences in float64.
 TOLERANCE = 1e-5
 
 
-@click.command()
+@click.command("gradcheck")
 @click.argument("model")
 @click.argument("data", required=False)
 @click.option("--rows", type=click.IntRange(1), default=8, show_default=True, help="How many samples to check with.")
@@ -26,7 +26,7 @@ TOLERANCE = 1e-5
 @click.option("--x", "x_name", default="x", show_default=True, metavar="NAME",
               help="The array of inputs in an NPZ file, for a model that takes arrays.")  # fmt: skip
 @click.option("--y", "y_name", default="y", show_default=True, metavar="NAME", help="The array of targets.")
-def gradcheck(model: str, data: str | None, rows: int, seed: int, x_name: str, y_name: str) -> int:
+def command(model: str, data: str | None, rows: int, seed: int, x_name: str, y_name: str) -> int:
     """Compare each gradient of MODEL with central differences, on DATA or random samples.
 
     The exit code is 1 if one of them is wrong.

@@ -10,17 +10,17 @@ import numpy as np
 from cbackprop import tables
 from cbackprop.cli.files import open_model, read_arrays, read_table, tell_unused
 
-__all__ = ["predict"]
+__all__ = ["command"]
 
 
-@click.command()
+@click.command("predict")
 @click.argument("model")
 @click.argument("data")
 @click.option("--output", metavar="FILE", help="A .csv, .tsv, .parquet or .npz file; standard output by default.")
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Copy a column of DATA to the output.")
 @click.option("--x", "x_name", default="x", show_default=True, metavar="NAME",
               help="The array of inputs in an NPZ file, for a model that takes arrays.")  # fmt: skip
-def predict(model: str, data: str, output: str | None, keep: tuple[str, ...], x_name: str) -> None:
+def command(model: str, data: str, output: str | None, keep: tuple[str, ...], x_name: str) -> None:
     """Write what MODEL predicts for each row of DATA.
 
     Columns are found by name. The output has a column of the target's name and, for classes, one called NAME=CLASS

@@ -8,12 +8,12 @@ from cbackprop import tables
 from cbackprop.cli.console import show_grid
 from cbackprop.cli.files import listed, open_model
 
-__all__ = ["summary"]
+__all__ = ["command"]
 
 
-@click.command()
+@click.command("summary")
 @click.argument("model")
-def summary(model: str) -> None:
+def command(model: str) -> None:
     """Show the layers of MODEL and, if it is for tables, their columns."""
     opened = open_model(model)
     if not isinstance(opened, tables.TableModel):

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 import cbackprop as cb
 from cbackprop.cli import digits, table_training
 
-__all__ = ["train"]
+__all__ = ["command"]
 
 # What the digits can be trained with; everything else is for tables.
 FOR_DIGITS = ("epochs", "batch_size", "seed", "threads", "save", "plot", "no_compare", "quiet")
@@ -39,7 +39,7 @@ def known(module: Any) -> Any:
     return check
 
 
-@click.command()
+@click.command("train")
 @click.argument("data", required=False)
 @click.option("--target", multiple=True, metavar="COLUMN", help="What to predict; several, or A,B, together.")
 @click.option("--drop", multiple=True, metavar="COLUMN", help="Leave a column out.")
@@ -56,7 +56,7 @@ def known(module: Any) -> Any:
 @click.option("--dropout", type=FRACTION, default=0.0, show_default=True)
 @click.option("--optimizer", callback=known(cb.optimizers), default="adam", show_default=True)
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="The optimizer's own by default.")
-@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
+@click.option("--batch-size", type=click.IntRange(1), help="Rows in a step.  [default: 32; L-BFGS takes all]")
 @click.option("--epochs", type=click.IntRange(1), help="At most.  [default: 200; for the digits 40]")
 @click.option("--patience", type=click.IntRange(0), default=20, show_default=True,
               help="Stop after so many epochs without a better validation loss; 0 for never.")  # fmt: skip
@@ -69,7 +69,7 @@ def known(module: Any) -> Any:
 @click.option("--no-compare", is_flag=True, help="Digits only: leave the NumPy twin out.")
 @click.option("--quiet", is_flag=True, help="No progress and no notes.")
 @click.pass_context
-def train(context: click.Context, data: str | None, **options: Any) -> None:
+def command(context: click.Context, data: str | None, **options: Any) -> None:
     """Train a network on a table, and compare it with guessing.
 
     DATA is a .csv, .tsv, .parquet or .npz file, or - for CSV from standard input. Without DATA, a classifier of the

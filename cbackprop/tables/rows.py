@@ -46,15 +46,17 @@ def split(table: Any, share: float, classes: str | None = None, seed: int = 0) -
     share = check_number("share", share, 0, 1, open_minimum=True, open_maximum=True)
     rows = len(next(iter(columns.values())))
     order = np.random.default_rng(check_integer("seed", seed, 0)).permutation(rows)
-    first = np.zeros(0, int)
+    number = np.zeros(rows, int)
     if classes is not None:
         check_column(classes, columns)
         labels = np.array(["" if label is None else label for label in labels_of(columns[classes])])
-        order = order[np.argsort(labels[order], kind="stable")]
-        first = np.unique(labels[order], return_index=True)[1]
-    passed = np.floor(np.arange(1, rows + 1) * share + 1e-9)
-    held = np.diff(passed, prepend=0) > 0
-    held[first] = False
+        number = np.unique(labels, return_inverse=True)[1]
+        order = order[np.argsort(number[order], kind="stable")]
+    # Every so many rows one is held out: in the order of classes, that is the same share of each.
+    held = np.diff(np.floor(np.arange(1, rows + 1) * share + 1e-9), prepend=0) > 0
+    if classes is not None:
+        _, first = np.unique(number[order], return_index=True)
+        held[first[np.bincount(number[order[~held]], minlength=len(first)) == 0]] = False
     if not held.any() or held.all():
         raise ValueError(f"share must leave rows on both sides, but got {share:g} of {rows} rows.")
     return _take(columns, np.sort(order[~held])), _take(columns, np.sort(order[held]))

@@ -3,6 +3,7 @@
 import copy
 import datetime
 import json
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -125,14 +126,25 @@ def tables(draw):
     return {name: draw(st.lists(cell, min_size=rows, max_size=rows)) for name, cell in cells.items()}
 
 
+@contextmanager
+def sentences(*known):
+    """What is raised within must say one of these; yields a list that is not empty afterwards if something was."""
+    said = []
+    try:
+        yield said
+    except ValueError as error:
+        said.append(str(error))
+        if not any(part in said[0] for part in known):
+            raise
+
+
 @settings(max_examples=150, deadline=None)
 @given(table=tables(), other=tables(), embed_above=st.integers(0, 10), dtype=st.sampled_from(["float32", "float64"]))
 def test_any_table(table, other, embed_above, dtype):
     encoder = TableEncoder(embed_above)
-    try:
+    with sentences("has no column to learn from") as refused:
         found = encoder.fit_transform(table, dtype)
-    except ValueError as error:
-        assert "has no column to learn from" in str(error)
+    if refused:
         return
     parts = found if isinstance(found, dict) else {"numbers": found}
     rows = len(next(iter(table.values())))
@@ -148,12 +160,9 @@ def test_any_table(table, other, embed_above, dtype):
     again = same.transform(table, dtype)
     for name, part in (again if isinstance(again, dict) else {"numbers": again}).items():
         np.testing.assert_array_equal(part, parts[name])
-    try:  # another table: numbers, or a sentence
-        encoder.transform(
-            {column.name: values for column, values in zip(encoder.columns, other.values(), strict=False)}
-        )
-    except ValueError as error:
-        assert "must hold" in str(error) or "has no column" in str(error)
+    names = [column.name for column in encoder.columns]
+    with sentences("must hold", "has no column"):
+        encoder.transform(dict(zip(names, other.values(), strict=False)))
 
 
 MISTAKES = {
