@@ -117,7 +117,7 @@ MISTAKES = {
     "activation": (["train", "d.npz", "--activation", "rleu"], "Unknown activation 'rleu'. Did you mean 'relu'"),
     "optimizer": (
         ["train", "d.npz", "--optimizer", "adma"],
-        "Unknown optimizer 'adma'. Did you mean 'adamax' or 'adam'",
+        "'adma'. Did you mean 'adamax' or 'adam'",
     ),
     "all rows": (
         ["train", "d.npz", "--quiet", "--optimizer", "lbfgs", "--batch-size", "9"],

@@ -27,6 +27,7 @@ def command(model: str, data: str, x_name: str, y_name: str) -> None:
         show_grid(f"{len(x)} samples", ("", "model"), [(name, number(value)) for name, value in scores.items()])
         return
     table = read_table(data, opened.text_columns)
-    tell_unused(opened, table)
     table = with_targets(table, opened.target_names, note)
-    show_scores(f"{count_rows(table)} rows", opened.evaluate(table), opened.baseline(table), opened.targets)
+    scores, trivial = opened.evaluate(table), opened.baseline(table)
+    tell_unused(opened, table)
+    show_scores(f"{count_rows(table)} rows", scores, trivial, opened.targets)

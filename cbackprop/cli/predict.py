@@ -33,11 +33,10 @@ def command(model: str, data: str, output: str | None, keep: tuple[str, ...], x_
             tables.check_column(name, table)
             if name in opened.target_names:
                 raise ValueError(f"--keep cannot copy {name!r}: that is the name of the prediction.")
+        tables.write({name: table[name] for name in keep} | opened.results(table), output)
         tell_unused(opened, table, keep)
-        results = {name: table[name] for name in keep} | opened.results(table)
     else:
-        results = outputs_of(opened, data, x_name)
-    tables.write(results, output)
+        tables.write(outputs_of(opened, data, x_name), output)
 
 
 def outputs_of(model: Any, data: str, x_name: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ CSV, TSV and Parquet are read by polars, which is imported when it is needed.
 from __future__ import annotations
 
 import csv
+import math
 import os
 import sys
 import zipfile
@@ -190,7 +191,7 @@ def _read_npz(path: str, arrays: Sequence[str] | None) -> Table:
         if array.ndim == 1:
             columns[name] = array
         else:
-            flat = array.reshape(len(array), -1)
+            flat = array.reshape(len(array), math.prod(array.shape[1:]))
             columns |= {f"{name}{index}": flat[:, index] for index in range(flat.shape[1])}
     return as_table(columns)
 
