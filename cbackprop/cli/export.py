@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import click
 
 from cbackprop import tables
@@ -16,11 +18,9 @@ __all__ = ["command"]
 @click.option("--onnx", metavar="FILE", required=True, help="Write the network for ONNX Runtime and others.")
 def command(model: str, onnx: str) -> None:
     """Write MODEL in another format."""
-    from cbackprop import export as exporter
-
     check_folder("--onnx", onnx)
     opened = open_model(model)
     if isinstance(opened, tables.TableModel):
         note("the file holds the network alone: its inputs are those that the model's encoder makes of a table")
         opened = opened.model
-    exporter.onnx(opened, onnx)
+    importlib.import_module("cbackprop.export").onnx(opened, onnx)

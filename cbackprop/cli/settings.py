@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -38,8 +39,6 @@ def check_outputs(options: Any) -> None:
 
 def plot_history(history: Any, path: str) -> None:
     """Curves of a training, in a file."""
-    from cbackprop import plotting
-
-    axes = plotting.curves(history)
+    axes = importlib.import_module("cbackprop.plotting").curves(history)
     figure = getattr(axes, "figure", None) or next(iter(getattr(axes, "flat", axes))).figure
     figure.savefig(path)

@@ -21,7 +21,7 @@ from cbackprop.tables.frame import Table, as_table
 
 __all__ = ["read", "write"]
 
-SUFFIXES = (".csv", ".tsv", ".parquet", ".npz")
+FORMATS = {".csv": "CSV", ".tsv": "TSV", ".parquet": "Parquet", ".npz": "NPZ"}
 # What stands for a missing value in a text file.
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "none", "?"]
 # What may separate the columns of a .csv; the first of those that are as common.
@@ -70,6 +70,9 @@ def read(
     ...     tables.read(path)
     {'x': array([1.5, 2.5]), 'y': array([0, 1])}
     """
+    for argument, names in (("text", text), ("arrays", arrays)):
+        if isinstance(names, str):
+            raise TypeError(f"{argument} must be several names, but got the string {names!r}.")
     if isinstance(source, (str, os.PathLike)):
         path = os.fspath(source)
         suffix = check_suffix(path)
@@ -78,17 +81,20 @@ def read(
         if not os.path.exists(path):
             raise FileNotFoundError(f"There is no file {path!r}.")
         name = repr(path)
-    else:
+    elif hasattr(source, "read"):
         path, suffix, name = source, ".csv", "The input"  # type: ignore[assignment]
+    else:
+        raise TypeError(f"source must be a path or a binary file, but got {type(source).__name__}.")
     if suffix == ".npz":
         return _read_npz(path, arrays)
-    polars = _polars(f"reading {suffix[1:].upper()}")
+    format_name = FORMATS[suffix]
+    polars = _polars(f"reading {format_name}")
     try:
         if suffix == ".parquet":
             return as_table(polars.read_parquet(path))
         return as_table(_typed(polars, _read_text(polars, path, suffix), text))
     except polars.exceptions.PolarsError as error:
-        raise ValueError(f"{name} cannot be read as {suffix[1:].upper()}: {_sentence(error)}") from error
+        raise ValueError(f"{name} cannot be read as {format_name}: {_sentence(error)}") from error
 
 
 def check_suffix(path: str) -> str:
@@ -100,8 +106,8 @@ def check_suffix(path: str) -> str:
         If it is not.
     """
     suffix = os.path.splitext(path)[1].lower()
-    if suffix not in SUFFIXES:
-        raise ValueError(f"The name of a table must end in {', '.join(SUFFIXES)}, but got {path!r}.")
+    if suffix not in FORMATS:
+        raise ValueError(f"The name of a table must end in {', '.join(FORMATS)}, but got {path!r}.")
     return suffix
 
 

@@ -54,6 +54,10 @@ class TableModel:
     """
 
     def __init__(self, model: Any, encoder: TableEncoder, targets: Sequence[TargetEncoder]) -> None:
+        if not getattr(model, "is_model", False):
+            raise TypeError(f"model must be a Model, but got {type(model).__name__}.")
+        if not isinstance(encoder, TableEncoder) or not all(isinstance(t, TargetEncoder) for t in targets):
+            raise TypeError("encoder must be a TableEncoder, and targets TargetEncoders.")
         self.model, self.encoder, self.targets = model, encoder, list(targets)
         inputs = {"categories": len(encoder.embedded)} if encoder.embedded else {}
         inputs |= {"numbers": encoder.width} if encoder.width else {}
@@ -255,7 +259,11 @@ def build(
     25
     """
     columns = as_table(table)
-    wanted = [target] if isinstance(target, (str, TargetEncoder)) else list(target)
+    wanted = [target] if isinstance(target, (str, TargetEncoder)) else target
+    if not isinstance(wanted, (list, tuple)) or not all(isinstance(t, (str, TargetEncoder)) for t in wanted):
+        raise TypeError(f"target must be a column's name or a list of names, but got {target!r}.")
+    if not isinstance(encoder, (TableEncoder, type(None))):
+        raise TypeError(f"encoder must be a TableEncoder, but got {type(encoder).__name__}.")
     targets = [t if isinstance(t, TargetEncoder) else TargetEncoder(t, task) for t in wanted]
     names = [t.name for t in targets]
     if not names or len(set(names)) < len(names):
@@ -287,6 +295,8 @@ def _network(
         parts.append(specs.Flatten()(specs.Embedding(encoder.vocabulary, embedding, name="embedding")(ids)))
     x = parts[0] if len(parts) == 1 else specs.Concatenate()(parts)
     share = check_number("dropout", dropout, 0, 1, open_maximum=True)
+    if not isinstance(units, (list, tuple)):
+        raise TypeError(f"units must be a list of widths, but got {units!r}.")
     for index, width in enumerate(units, 1):
         x = specs.Dense(width, activation=activation, name=f"hidden_{index}")(x)
         x = specs.Dropout(share, name=f"dropout_{index}")(x) if share else x

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cbackprop.config import epsilon
+from cbackprop.losses.target import check_prediction, check_target
 from cbackprop.tables.frame import Array
 
 __all__ = ["classification_scores", "regression_scores"]
@@ -26,6 +27,11 @@ def classification_scores(truth: Array, probabilities: Array) -> dict[str, float
         ``log loss``; and ``AUC``, the mean over classes of how often a row of it is given a higher probability of it
         than another row. Classes without rows are left out of means, and AUC if no class can be told from others.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If these are no such arrays.
+
     Examples
     --------
     >>> import numpy as np
@@ -34,6 +40,10 @@ def classification_scores(truth: Array, probabilities: Array) -> dict[str, float
     >>> {name: round(score, 3) for name, score in classification_scores(np.array([0, 0, 1, 1]), probabilities).items()}
     {'accuracy': 0.75, 'balanced accuracy': 0.75, 'log loss': 0.4, 'AUC': 1.0}
     """
+    probabilities = check_prediction("probabilities", probabilities, "float64")
+    if probabilities.ndim != 2 or not len(probabilities):
+        raise ValueError(f"probabilities must have the shape (rows, classes), but got {probabilities.shape}.")
+    truth = check_target("truth", truth, probabilities.shape, "index", "float64")
     right = probabilities.argmax(axis=1) == truth
     present = np.unique(truth)
     given = probabilities[np.arange(len(truth)), truth]
@@ -57,18 +67,34 @@ def _area(is_it: Array, probability: Array) -> float:
 
 
 def regression_scores(truth: Array, prediction: Array) -> dict[str, float]:
-    """Scores of predicted numbers, both (rows,): ``RMSE`` and ``MAE`` in their unit, and ``R2`` where they differ.
+    """Scores of predicted numbers: ``RMSE`` and ``MAE`` in their unit, and ``R2`` unless all true ones are the same.
+
+    Parameters
+    ----------
+    truth, prediction : ndarray (rows,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If these are no such arrays.
 
     Examples
     --------
     >>> import numpy as np
     >>> from cbackprop.tables import regression_scores
-    >>> regression_scores(np.array([1.0, 3.0]), np.array([1.0, 1.0]))
+    >>> regression_scores(np.array([2.0, 4.0]), np.array([2.0, 2.0]))
     {'RMSE': 1.4142135623730951, 'MAE': 1.0, 'R2': -1.0}
     """
-    errors = prediction - truth
-    scores = {"RMSE": float(np.sqrt(np.mean(errors**2))), "MAE": float(np.abs(errors).mean())}
-    spread = float(((truth - truth.mean()) ** 2).sum())
+    prediction = check_prediction("prediction", prediction, "float64")
+    truth = check_prediction("truth", truth, "float64")
+    if prediction.shape != truth.shape or truth.ndim != 1:
+        shapes = f"{truth.shape} and {prediction.shape}"
+        raise ValueError(f"truth and prediction must be of one shape (rows,), but got {shapes}.")
+    unit = max(float(np.abs(truth).max()), np.finfo(float).tiny)  # so that squares cannot overflow
+    errors = prediction / unit - truth / unit
+    squares = float((errors**2).mean())
+    scores = {"RMSE": float(np.sqrt(squares)) * unit, "MAE": float(np.abs(errors).mean()) * unit}
+    spread = float((truth / unit).var())
     if spread > 0:
-        scores["R2"] = float(1 - (errors**2).sum() / spread)
+        scores["R2"] = 1 - squares / spread
     return scores

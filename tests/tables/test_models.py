@@ -98,6 +98,17 @@ def test_numbers_of_another_unit_are_learned_as_well(table):
 MISTAKES = {
     "target": (lambda t: tables.build(t, "solid"), ValueError, r"no column 'solid'. Did you mean 'sold'"),
     "no target": (lambda t: tables.build(t, []), ValueError, "target must be one or more different columns"),
+    "number": (lambda t: tables.build(t, 3), TypeError, "target must be a column's name or a list of names, but got 3"),
+    "unit": (lambda t: tables.build(t, "sold", units=64), TypeError, "units must be a list of widths, but got 64"),
+    "encoder": (lambda t: tables.build(t, "sold", encoder=3), TypeError, "encoder must be a TableEncoder, but got int"),
+    "model": (lambda t: tables.TableModel(3, None, []), TypeError, "model must be a Model, but got int"),
+    "parts": (lambda t: tables.TableModel(cb.Sequential(), None, []), TypeError, "encoder must be a TableEncoder"),
+    "source": (lambda t: tables.read(3), TypeError, "source must be a path or a binary file, but got int"),
+    "text": (
+        lambda t: tables.read("a.csv", text="ab"),
+        TypeError,
+        "text must be several names, but got the",
+    ),
     "twice": (lambda t: tables.build(t, ["sold", "sold"]), ValueError, "different columns"),
     "nothing else": (lambda t: tables.build({"sold": t["sold"]}, "sold"), ValueError, "it has only sold"),
     "units": (lambda t: tables.build(t, "sold", units=[0]), ValueError, "units must be at least 1"),

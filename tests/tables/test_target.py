@@ -96,8 +96,28 @@ def test_scores_of_classes():
     assert np.isfinite(classification_scores(np.array([0, 1]), np.array([[0.0, 1.0], [1.0, 0.0]]))["log loss"])
 
 
+WRONG_SCORES = {
+    "class": (
+        lambda: classification_scores([0, 2], [[0.5, 0.5]] * 2),
+        r"truth must hold classes in \[0, 2\), but got 2",
+    ),
+    "axes": (lambda: classification_scores([0, 1], [0.5, 0.5]), r"probabilities must have the shape \(rows, classes\)"),
+    "finite": (lambda: classification_scores([0], [[np.nan, 1]]), "probabilities must be finite"),
+    "lengths": (lambda: regression_scores([1.0], [1.0, 2.0]), "must be of one shape"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_SCORES)
+def test_scores_of_anything_else(name):
+    make, message = WRONG_SCORES[name]
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
 def test_scores_of_numbers():
     assert regression_scores(np.array([1.0, 2, 3]), np.array([1.0, 2, 5])) == pytest.approx(
         {"RMSE": np.sqrt(4 / 3), "MAE": 2 / 3, "R2": -1}
     )
+    large = regression_scores(np.array([1e200, -1e200]), np.array([1e200, 1e200]))
+    assert large == pytest.approx({"RMSE": np.sqrt(2) * 1e200, "MAE": 1e200, "R2": -1})
     assert set(regression_scores(np.array([1.0]), np.array([2.0]))) == {"RMSE", "MAE"}
