@@ -1,7 +1,6 @@
 """From a file to predictions without a line of Python: CSV, TSV and Parquet, and tables that scikit-learn brings."""
 
 import io
-import os
 import re
 import subprocess
 import sys
@@ -268,14 +267,3 @@ def test_mistakes(tmp_path, monkeypatch, capsys, name):
     assert printed.err.startswith("cbackprop: ")
     assert printed.err.count("\n") == 1
     assert printed.out == ""
-
-
-def test_bench_with_peers(capsys):
-    assert main(["bench", "--seconds", "0"]) == 0
-    printed = capsys.readouterr().out
-    assert re.search(r"network +cbackprop +NumPy twin +scikit-learn +PyTorch *\n", printed)
-    for row in ("8-16-3, batch 16, adam", "64-64-10, batch 32, adam", "784-128-10, batch 32, sgd"):
-        numbers = re.search(rf"{row} +([\d.,]+) +([\d.,]+) +([\d.,]+) +([\d.,]+) *\n", printed).groups()
-        assert all(float(number.replace(",", "")) > 0.1 for number in numbers)
-    assert "not installed" not in printed
-    assert "COLUMNS" in os.environ or max(map(len, printed.splitlines())) <= 80

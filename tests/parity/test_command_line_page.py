@@ -56,5 +56,15 @@ def test_the_page(tmp_path, monkeypatch, capsys):
     found = [float(re.search(r"R2 +(\S+)", part)[1]) for part in (pattern, first)]
     assert abs(found[0] - found[1]) < 0.05
     assert len(next(out for line, out in shown.items() if line.endswith("head -3")).splitlines()) == 3
+    check_bench(next(out for line, out in shown.items() if "bench" in line))
     for name in ("predicted.parquet", "predicted.npz", "predicted.csv", "logs"):
         assert os.path.exists(name), name
+
+
+def check_bench(printed):
+    """All peers are installed here, and measured."""
+    assert re.search(r"network +cbackprop +NumPy twin +scikit-learn +PyTorch *\n", printed)
+    for row in ("8-16-3, batch 16, adam", "64-64-10, batch 32, adam", "784-128-10, batch 32, sgd"):
+        numbers = re.search(rf"{row} +([\d.,]+) +([\d.,]+) +([\d.,]+) +([\d.,]+) *\n", printed).groups()
+        assert all(float(number.replace(",", "")) > 0.1 for number in numbers)
+    assert "not installed" not in printed
