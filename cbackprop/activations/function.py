@@ -7,7 +7,7 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, ParamSpec
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ __all__ = [
     "registry",
     "serialize",
 ]
+
+Arguments = ParamSpec("Arguments")
 
 registry = Registry("activation", "activations")
 
@@ -52,13 +54,13 @@ class Kernel:
         return math.prod(shape[:axis]), shape[axis] * inner, (inner, *self.numbers)
 
 
-class ActivationFunction:
+class ActivationFunction(Generic[Arguments]):
     """A public activation: its arguments, checked, name a `Kernel`; calling it evaluates that.
 
     Made by the decorator `activation` from a function of the arguments that follow ``x``.
     """
 
-    def __init__(self, kernel: Callable[..., Kernel], arguments: dict[str, Any] | None = None) -> None:
+    def __init__(self, kernel: Callable[Arguments, Kernel], arguments: dict[str, Any] | None = None) -> None:
         functools.update_wrapper(self, kernel)
         self._kernel = kernel
         self.arguments = arguments or {}
@@ -67,7 +69,7 @@ class ActivationFunction:
         x = inspect.Parameter("x", inspect.Parameter.POSITIONAL_OR_KEYWORD)
         self.__signature__ = signature.replace(parameters=[x, *signature.parameters.values()])
 
-    def bind(self, *args: Any, **kwargs: Any) -> ActivationFunction:
+    def bind(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> ActivationFunction[Arguments]:
         """The same activation with other values of its arguments.
 
         Raises
@@ -79,24 +81,24 @@ class ActivationFunction:
             arguments = inspect.signature(self._kernel).bind(*args, **kwargs).arguments
         except TypeError as error:
             raise TypeError(f"Activation {self.__name__}: {error}.") from None
-        self._kernel(**arguments)
+        self._kernel(**arguments)  # type: ignore[call-arg]
         bound = ActivationFunction(self._kernel, dict(arguments))
         bound.unbound = self.unbound
         return bound
 
     def kernel(self) -> Kernel:
         """What the engines run."""
-        return self._kernel(**self.arguments)
+        return self._kernel(**self.arguments)  # type: ignore[call-arg]
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that were bound, as plain values."""
         return {name: to_config(value) for name, value in self.arguments.items()}
 
-    def from_config(self, config: dict[str, Any]) -> ActivationFunction:
+    def from_config(self, config: dict[str, Any]) -> ActivationFunction[Arguments]:
         """The activation with these arguments bound."""
-        return self.bind(**config) if config else self
+        return self.bind(**config) if config else self  # type: ignore[call-arg]
 
-    def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, x: Any, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Any:
         function = self.bind(*args, **{**self.arguments, **kwargs}) if args or kwargs else self
         if isinstance(x, KerasTensor):
             return Registry.families["layers"].find("Activation")(function)(x)
@@ -112,10 +114,10 @@ class ActivationFunction:
     __name__: str
 
 
-def activation(*aliases: str) -> Callable[[Callable[..., Kernel]], ActivationFunction]:
+def activation(*aliases: str) -> Callable[[Callable[Arguments, Kernel]], ActivationFunction[Arguments]]:
     """Decorator: register a public activation under its name and `aliases`."""
 
-    def enter(kernel: Callable[..., Kernel]) -> ActivationFunction:
+    def enter(kernel: Callable[Arguments, Kernel]) -> ActivationFunction[Arguments]:
         function = ActivationFunction(kernel)
         registry.add(function, *aliases)
         return function

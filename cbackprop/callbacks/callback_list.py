@@ -107,14 +107,22 @@ def _moment(name: str) -> Any:
     return call
 
 
-def _numbered_moment(name: str) -> Any:
-    def call(self: CallbackList, number: int, logs: Logs = None) -> None:
+def _epoch_moment(name: str) -> Any:
+    def call(self: CallbackList, epoch: int, logs: Logs = None) -> None:
         for callback in self.callbacks:
-            getattr(callback, name)(number, {} if logs is None else logs)
+            getattr(callback, name)(epoch, {} if logs is None else logs)
+
+    return call
+
+
+def _batch_moment(name: str) -> Any:
+    def call(self: CallbackList, batch: int, logs: Logs = None) -> None:
+        for callback in self.callbacks:
+            getattr(callback, name)(batch, {} if logs is None else logs)
 
     return call
 
 
 for _name in [name for name in vars(Callback) if name.startswith("on_")]:
-    _make = _numbered_moment if "batch" in _name or "epoch" in _name else _moment
+    _make = _batch_moment if "batch" in _name else _epoch_moment if "epoch" in _name else _moment
     setattr(CallbackList, _name, _make(_name))

@@ -69,7 +69,7 @@ class VarianceScaling(Initializer):
     """Draws with mean 0 whose variance is `scale` over the number of connections.
 
     ``Var[w] = scale / n``, where n is the weight's fan-in, its fan-out, or the mean of both, and at least 1.
-    A matrix has shape (fan_in, fan_out); a convolution kernel (*window, inputs, outputs) has
+    A matrix has shape (fan_in, fan_out); a convolution kernel ``(*window, inputs, outputs)`` has
     ``fan_in = prod(window) inputs`` and ``fan_out = prod(window) outputs``. The draws come from
 
     - ``"truncated_normal"``: ``N(0, s**2)`` given ``|w| <= 2 s``, with ``s = sqrt(scale / n) / 0.8796`` so that

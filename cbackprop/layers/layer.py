@@ -117,7 +117,7 @@ class Layer(Spec):
     reads_rows: ClassVar[bool] = False
 
     # The activation that follows the layer's own computation.
-    activation: activations.ActivationFunction | None = None
+    activation: activations.ActivationFunction[...] | None = None
 
     # The computation is a method `call` in Python, which a subclass has defined.
     is_python: ClassVar[bool] = False

@@ -79,7 +79,7 @@ class Reshape(Layer):
 
     Notes
     -----
-    Input (batch, ...), output (batch, *target_shape). Costs nothing: nothing is moved.
+    Input (batch, ...), output ``(batch, *target_shape)``. Costs nothing: nothing is moved.
 
     Raises
     ------
@@ -111,7 +111,7 @@ class Reshape(Layer):
             )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """(batch, *target_shape), with -1 replaced."""
+        """``(batch, *target_shape)``, with -1 replaced."""
         size = math.prod(known(input_shape))
         given = math.prod(length for length in self.target_shape if length != -1)
         if size % given or (size != given and -1 not in self.target_shape):

@@ -1,5 +1,7 @@
 """When callbacks are called, with what, and what they cost."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -159,3 +161,11 @@ def test_not_a_callback():
 def test_the_progress_logger_changes_nothing_in_fit(capsys):
     small().fit(X, Y, callbacks=[callbacks.ProgbarLogger()], verbose=2)
     assert capsys.readouterr().out.count("loss") == 1
+
+
+def test_a_list_is_called_like_one_callback():
+    for name in METHODS:
+        one, many = (
+            list(inspect.signature(getattr(kind, name)).parameters) for kind in (cb.Callback, callbacks.CallbackList)
+        )
+        assert one == many, name

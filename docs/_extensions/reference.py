@@ -1,0 +1,203 @@
+"""The reference: pages made from ``__all__`` of every public module, so that no public name can be left out.
+
+A page for each module with its functions and second names, and one for each class. `public_names` is what the finished
+site must know; the build fails where its inventory lacks one of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+from sphinx.util.inventory import InventoryFile
+
+import cbackprop
+
+FOLDER = "reference"
+
+# Modules that users do not import. Whatever else the package holds is public, and documented.
+INTERNAL = {
+    "compiled",
+    "engine",
+    "foreign",
+    "plan",
+    "py_dataset",
+    "random",
+    "reference",
+    "registry",
+    "spec",
+    "tensor",
+    "threads",
+    "validation",
+    "variable",
+    "version",
+}
+
+# Classes whose pages show what they inherit, because users call it and no base has a page.
+INHERITED = ("Model", "Sequential")
+
+
+def modules() -> Iterator[ModuleType]:
+    """Every public module, the package first."""
+    yield cbackprop
+    for info in pkgutil.iter_modules(cbackprop.__path__):
+        if info.name not in INTERNAL and not info.name.startswith("_"):
+            yield from nested(importlib.import_module(f"cbackprop.{info.name}"))
+
+
+def nested(module: ModuleType) -> Iterator[ModuleType]:
+    """A module, and those that its ``__all__`` names."""
+    yield module
+    for name in sorted(getattr(module, "__all__", ())):
+        if inspect.ismodule(thing := getattr(module, name)):
+            yield from nested(thing)
+
+
+def public_names() -> set[str]:
+    """Every name that a user may write."""
+    return {
+        name
+        for module in modules()
+        for name in (module.__name__, *(f"{module.__name__}.{name}" for name in module.__all__))
+    }
+
+
+class Module:
+    """The page of one module, and the pages of its classes."""
+
+    def __init__(self, module: ModuleType, homes: dict[int, str]) -> None:
+        self.module = module
+        self.name = module.__name__
+        self.homes = homes
+        self.modules: list[str] = []
+        self.classes: list[str] = []
+        self.functions: list[str] = []
+        self.others: list[str] = []
+        own = [name for name in module.__all__ if getattr(getattr(module, name), "__name__", name) == name]
+        for name in (*own, *(name for name in module.__all__ if name not in own)):  # second names come second
+            self._sort(name, getattr(module, name))
+        for names in (self.modules, self.classes, self.functions, self.others):
+            names.sort(key=lambda name: (name.casefold(), name))
+
+    def _sort(self, name: str, thing: Any) -> None:
+        if inspect.ismodule(thing):
+            self.modules.append(thing.__name__)
+        elif not callable(thing) or self.homes.setdefault(id(thing), f"{self.name}.{name}") != f"{self.name}.{name}":
+            self.others.append(name)
+        elif inspect.isclass(thing):
+            self.classes.append(name)
+        else:
+            self.functions.append(name)
+
+    def pages(self) -> Iterator[tuple[str, str]]:
+        """Name and text of each page."""
+        yield self.name, self._module_page()
+        for name in self.classes:
+            yield f"{self.name}.{name}", self._class_page(name)
+
+    def _module_page(self) -> str:
+        lines = [*title(self.name), f".. automodule:: {self.name}", "   :no-members:", ""]
+        lines += [f".. currentmodule:: {self.name}", ""]
+        lines += self._table("Modules", [(name, name) for name in self.modules])
+        lines += self._table("Classes", [(name, f"{self.name}.{name}") for name in self.classes])
+        if self.functions:
+            lines += title("Functions", "-")
+            for name in self.functions:
+                lines += [f".. autofunction:: {self.name}.{name}", ""]
+        if self.others:
+            lines += title("Other names", "-")
+            for name in self.others:
+                lines += self._other(name)
+        return "\n".join(lines)
+
+    def _table(self, heading: str, names: list[tuple[str, str]]) -> list[str]:
+        """What has pages of its own: names, and what they are called in full."""
+        if not names:
+            return []
+        lines = [*title(heading, "-"), ".. list-table::", ""]
+        for name, full in names:
+            lines += [f"   * - :obj:`{name} <{full}>`", f"     - {summary(resolve(full))}"]
+        if self.module is cbackprop and heading == "Modules":  # they stand in the index already
+            return [*lines, ""]
+        return [*lines, "", ".. toctree::", "   :hidden:", "", *(f"   {full}" for _, full in names), ""]
+
+    def _other(self, name: str) -> list[str]:
+        thing = getattr(self.module, name)
+        home = self.homes.get(id(thing))
+        text = f":obj:`{home}` by another name." if home else value(thing)
+        return [f".. py:data:: {name}", "", f"   {text}", ""]
+
+    def _class_page(self, name: str) -> str:
+        lines = [*title(name), f".. currentmodule:: {self.name}", "", f".. autoclass:: {self.name}.{name}"]
+        lines += ["   :members:", "   :show-inheritance:"]
+        if name in INHERITED:
+            lines.append("   :inherited-members: object")
+        return "\n".join([*lines, ""])
+
+
+def title(text: str, line: str = "=") -> list[str]:
+    """A heading."""
+    return [text, line * len(text), ""]
+
+
+def resolve(name: str) -> Any:
+    """The module, or the member of a module, of this name."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        module, _, member = name.rpartition(".")
+        return getattr(importlib.import_module(module), member)
+
+
+def summary(thing: Any) -> str:
+    """The first sentence or two of a docstring."""
+    return " ".join((inspect.getdoc(thing) or "").split("\n\n", 1)[0].split())
+
+
+def value(thing: Any) -> str:
+    """What is said of a name that is no class, function or module."""
+    return f"``{thing!r}``" if isinstance(thing, str | int | float) else summary(type(thing))
+
+
+def write(app: Sphinx) -> None:
+    """Write the pages, and leave alone those that have not changed, so that they are not built again."""
+    folder = Path(app.srcdir) / FOLDER
+    folder.mkdir(exist_ok=True)
+    homes: dict[int, str] = {}
+    found = sorted(modules(), key=lambda module: module is cbackprop)  # a class's page is where its family is
+    pages = dict(page for module in found for page in Module(module, homes).pages())
+    names = [module.__name__ for module in modules() if module.__name__.count(".") == 1]
+    index = [*title("Reference"), ".. toctree::", "   :maxdepth: 1", "", *(f"   {n}" for n in ["cbackprop", *names])]
+    pages["index"] = "\n".join([*index, ""])
+    for old in folder.glob("*.rst"):
+        if old.stem not in pages:
+            old.unlink()
+    for name, text in pages.items():
+        path = folder / f"{name}.rst"
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+
+
+def check(app: Sphinx, error: Exception | None) -> None:
+    """Fail when the inventory of the finished site lacks a public name."""
+    if error is not None or app.builder.name not in ("html", "dirhtml"):
+        return
+    with open(Path(app.outdir) / "objects.inv", "rb") as file:
+        inventory = InventoryFile.load(file, "", lambda base, path: path)
+    known = {name for kind, names in inventory.items() if kind.startswith("py:") for name in names}
+    if missing := sorted(public_names() - known):
+        raise ExtensionError(f"The reference lacks {', '.join(missing)}.")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Tell Sphinx."""
+    app.connect("builder-inited", write, priority=100)
+    app.connect("build-finished", check)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

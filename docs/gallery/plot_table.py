@@ -1,0 +1,67 @@
+"""
+A table
+=======
+
+Rows of a data frame instead of images: 569 tumours, described by 30 measured numbers each, and whether they were
+malignant. The frame (pandas, from scikit-learn's bundled data) goes into the network as it is.
+"""
+
+# %%
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_breast_cancer
+from sklearn.metrics import RocCurveDisplay
+
+import cbackprop as cb
+from cbackprop import layers
+
+data = load_breast_cancer(as_frame=True)
+order = np.random.default_rng(0).permutation(len(data.frame))
+train, test = order[:400], order[400:]
+x, y = data.data, 1 - data.target.to_numpy()  # 1: malignant
+print(x.describe().loc[["mean", "std"]].iloc[:, :4].round(3))
+
+# %%
+# The columns differ in size by factors of 100,000. ``Normalization`` learns mean and variance of each from the training
+# rows, and is part of the model from then on: whoever has the model needs no scaler beside it.
+
+cb.utils.set_random_seed(0)
+scale = layers.Normalization()
+scale.adapt(x.iloc[train].to_numpy())
+model = cb.Sequential(
+    [
+        cb.Input((30,)),
+        scale,
+        layers.Dense(16, activation="relu", kernel_regularizer=cb.regularizers.L2(1e-3)),
+        layers.Dense(1, activation="sigmoid"),
+    ]
+)
+model.compile(cb.optimizers.Adam(3e-3), loss="binary_crossentropy", metrics=["accuracy", "auc"])
+history = model.fit(x.iloc[train], y[train], epochs=60, validation_split=0.15, verbose=0)
+print(model.evaluate(x.iloc[test], y[test], return_dict=True, verbose=0))
+
+# %%
+# Training and validation loss, and the ROC curve of the rows that were held out.
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
+left.plot(history.history["loss"], label="training")
+left.plot(history.history["val_loss"], label="validation")
+left.set(xlabel="epoch", ylabel="loss", yscale="log")
+left.legend()
+RocCurveDisplay.from_predictions(y[test], model.predict(x.iloc[test], verbose=0).ravel(), ax=right, name="network")
+
+# %%
+# How much each column matters: when its values are shuffled among the rows, the loss rises by what the network owed it.
+
+base = model.evaluate(x.iloc[test], y[test], return_dict=True, verbose=0)["loss"]
+rng = np.random.default_rng(1)
+rise = {}
+for name in x.columns:
+    shuffled = x.iloc[test].copy()
+    shuffled[name] = rng.permutation(shuffled[name].to_numpy())
+    rise[name] = model.evaluate(shuffled, y[test], return_dict=True, verbose=0)["loss"] - base
+top = sorted(rise, key=rise.get)[-8:]
+figure, ax = plt.subplots(figsize=(6, 3), layout="constrained")
+ax.barh(top, [rise[name] for name in top])
+ax.set_xlabel("rise of the loss when the column is shuffled")
