@@ -1,0 +1,182 @@
+"""A model of the graph in an ONNX file."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from cbackprop import Input, Model, layers
+from cbackprop.config import FLOAT_TYPES
+from cbackprop.export import onnx_files
+from cbackprop.export.onnx_reader import activations, operators, weights  # noqa: F401 - register
+from cbackprop.export.onnx_reader.builder import OPERATORS, PATTERNS, Builder, UnreadableError
+from cbackprop.export.onnx_reader.graph import Node, ReadGraph
+from cbackprop.export.onnx_reader.matching import match
+from cbackprop.tensor import KerasTensor
+
+__all__ = ["model_of"]
+
+# A node, and if it is the last of a formula, how that is read and what its names stand for.
+Reading = tuple[Node, Any, dict[str, Any]]
+
+
+def model_of(package: Any, path: str, content: bytes) -> Model:
+    """The model of a file's graph.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    try:
+        proto = parsed(package, path, content)
+        graph = ReadGraph(package, proto)
+        return built(graph, proto)
+    except (UnreadableError, ValueError, TypeError) as error:
+        raise ValueError(f"{path!r} cannot be read as a model: {error}") from error
+
+
+def parsed(package: Any, path: str, content: bytes) -> Any:
+    """The file's content, of which ONNX says that it is well formed."""
+    proto = package.ModelProto()
+    try:
+        proto.ParseFromString(content)
+    except Exception as error:  # protobuf's own, which has no public base
+        raise ValueError("it is no ONNX file, or damaged.") from error
+    if not proto.HasField("graph"):
+        raise ValueError("it is no ONNX file: it holds no graph.")
+    opset = next((entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")), 0)
+    newest = package.defs.onnx_opset_version()
+    if not onnx_files.OLDEST_READ <= opset <= newest:
+        raise ValueError(
+            f"it is written for operator set {opset}, but {onnx_files.OLDEST_READ} to {newest} are read. "
+            "onnx.version_converter may help."
+        )
+    if proto.functions or proto.graph.sparse_initializer or proto.training_info:
+        raise ValueError("functions, sparse constants and training are not read; onnx.inliner may help.")
+    refuse_unknown(package, proto, opset)
+    try:
+        package.external_data_helper.load_external_data_for_model(proto, os.path.dirname(os.path.abspath(path)))
+        package.checker.check_model(proto)
+    except Exception as error:  # the checker's own, or what Python says to damaged text
+        raise ValueError(f"it is damaged: {str(error).strip()}") from error
+    return proto
+
+
+def refuse_unknown(package: Any, proto: Any, opset: int) -> None:
+    """Name all operators that ONNX does not have, together with those that no layer computes."""
+    unknown = False
+    for node in proto.graph.node:
+        if node.domain not in ("", "ai.onnx"):
+            unknown = True
+        else:
+            unknown |= not package.defs.has(node.op_type, opset, "")
+    if unknown:
+        roots = {formula.operator for formula, _, _ in PATTERNS}
+        found = {f"{node.domain}::{node.op_type}" if node.domain else node.op_type for node in proto.graph.node}
+        refuse_operators(found - roots - set(OPERATORS) - {"Constant"})
+
+
+def refuse_operators(names: set[str]) -> None:
+    """``ValueError`` with all of them, if there are any."""
+    if names:
+        raise UnreadableError(f"no layer computes {', '.join(sorted(names))}.")
+
+
+def built(graph: ReadGraph, proto: Any) -> Model:
+    """The model, whose layers are made in the order of the nodes."""
+    inputs = [value for value in proto.graph.input if not graph.is_constant(value.name)]
+    outputs = [value.name for value in proto.graph.output]
+    readings = needed(graph, outputs)
+    builder = Builder(graph, float_type(graph, inputs, proto), [*(value.name for value in inputs), *outputs])
+    for value in inputs:
+        enter(builder, value)
+    for node, read, bound in readings:
+        try:
+            tensor = read(builder, node) if bound is None else read(builder, node, bound)
+        except (ValueError, TypeError, IndexError) as error:
+            raise UnreadableError(f"{node.label}: {str(error).rstrip('.')}.") from error
+        builder.tensors[node.outputs[0]] = tensor
+    ends = [named_output(builder, name, outputs[:position]) for position, name in enumerate(outputs)]
+    starts = [builder.tensors[value.name] for value in inputs]
+    name = proto.graph.name or None
+    return Model(starts if len(starts) > 1 else starts[0], ends if len(ends) > 1 else ends[0], name=name)
+
+
+def needed(graph: ReadGraph, outputs: list[str]) -> list[Any]:
+    """How the nodes that outputs depend on are read.
+
+    Raises
+    ------
+    UnreadableError
+        If some cannot be; the message names all their operators.
+    """
+    patterns = sorted(PATTERNS, key=lambda entry: entry[0].size, reverse=True)
+    wanted, found, unknown = set(outputs), [], set()
+    for node in reversed(graph.nodes):
+        here = wanted.intersection(node.outputs)
+        if not here or all(graph.is_constant(name) for name in here):
+            continue
+        read, bound = reading_of(graph, node, patterns)
+        if read is None or here != {node.outputs[0]}:
+            unknown.add(node.operator)
+        found.append((node, read, bound))
+        sources = node.inputs if bound is None else [bound[name] for name in ("x", "y") if name in bound]
+        wanted.update(name for name in sources if name and not graph.is_constant(name))
+    refuse_operators(unknown)
+    return found[::-1]
+
+
+def reading_of(graph: ReadGraph, node: Node, patterns: list[Any]) -> tuple[Any, dict[str, Any] | None]:
+    """The function that reads a node, and with which bindings, if it ends a formula."""
+    for formula, accept, read in patterns:
+        if formula.operator == node.operator:
+            bound = match(formula, graph, node)
+            if bound is not None and accept(bound):
+                return read, bound
+    return OPERATORS.get(node.operator), None
+
+
+def float_type(graph: ReadGraph, inputs: Any, proto: Any) -> str:
+    """The type of the first values among inputs and outputs that are floats."""
+    helper = graph.package.helper
+    for value in [*inputs, *proto.graph.output]:
+        dtype = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name
+        if dtype in FLOAT_TYPES:
+            return str(dtype)
+    return "float32"
+
+
+def enter(builder: Builder, value: Any) -> None:
+    """Make a graph's input.
+
+    Raises
+    ------
+    UnreadableError
+        If the size of a sample is not known.
+    """
+    dims = list(value.type.tensor_type.shape.dim)
+    if not value.type.tensor_type.HasField("shape") or not dims:
+        raise UnreadableError(f"input {value.name!r} has no axis for a batch.")
+    sizes = [int(dim.dim_value) for dim in dims]
+    if any(size < 1 for size in sizes[1:]):
+        raise UnreadableError(f"input {value.name!r} has axes of unknown size, apart from that of the batch.")
+    dtype = builder.graph.package.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name
+    if dtype in FLOAT_TYPES or dtype == "float16":
+        dtype = builder.dtype
+    else:
+        builder.whole.add(value.name)
+    builder.batch = sizes[0] or builder.batch
+    builder.tensors[value.name] = Input(tuple(sizes[1:]), dtype=dtype, name=value.name)
+
+
+def named_output(builder: Builder, name: str, before: list[str]) -> KerasTensor:
+    """An output's tensor, made by a layer that is called like the output."""
+    tensor = builder.tensor(name)
+    others = [builder.tensors[other] for other in before]
+    layer = tensor.node.layer if tensor.node is not None else None
+    if layer is None or layer.n_inputs == 0 or any(tensor is other for other in others):
+        free = name if layer is None or layer.name != name else builder.unique(name)
+        return layers.Identity(name=free, dtype=builder.dtype)(tensor)
+    layer.name = name
+    return tensor
