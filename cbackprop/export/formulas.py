@@ -2,9 +2,9 @@
 
 A formula is a text such as ``"Mul(x, Sigmoid(x))"``. Capitalized calls are operators, with attributes as keyword
 arguments. ``x`` and ``y`` stand for values that depend on the inputs, numbers for constants, and other names for
-constants that the formula leaves open (``float`` and ``int64`` for the types themselves). A name can be given to what
-occurs more than once: ``"d = Sub(x, mean); Mul(d, d)"``. A tensor that is left open is written ``name[...]``; other open
-names are single numbers, or attributes.
+constants that the formula leaves open (``float``, ``int64`` and the like for the types themselves). A name can be given to what
+occurs more than once: ``"d = Sub(x, mean); Mul(d, d)"``. A tensor that is left open is written ``name[...]``; other
+open names are single numbers, or attributes.
 """
 
 from __future__ import annotations
@@ -13,9 +13,16 @@ import ast
 import functools
 from dataclasses import dataclass
 
-__all__ = ["ACTIVATIONS", "DOUBLES", "LAYERS", "OTHER_SPELLINGS", "Formula", "parse"]
+__all__ = ["ACTIVATIONS", "DOUBLES", "LAYERS", "OTHER_SPELLINGS", "TENSORS", "TYPES", "Formula", "operator_of", "parse"]
 
 TENSORS = ("x", "y")
+# Names of types, and which types of ONNX a file may have there; "float" is written as the graph's own.
+TYPES = {
+    "float": ("FLOAT", "DOUBLE", "FLOAT16"),
+    "float32": ("FLOAT", "DOUBLE", "FLOAT16"),
+    "int64": ("INT64", "INT32"),
+    "bool": ("BOOL",),
+}
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,9 @@ DOUBLES: dict[str, str] = {
     "softsign": "Div(x, Add(Abs(x), 1))",
     "hard_silu": "Mul(x, Clip(Div(Add(x, 3), 6), 0, 1))",
     "gelu": "Mul(Mul(x, Add(Cast(Erf(Cast(Mul(x, 0.70710678118654752), to=float32)), to=float), 1)), 0.5)",
-    "approximate_gelu": "Mul(Mul(x, Add(Tanh(Mul(Add(x, Mul(Mul(Mul(x, x), x), 0.044715)), 0.79788456080286536)), 1)), 0.5)",
+    "approximate_gelu": (
+        "Mul(Mul(x, Add(Tanh(Mul(Add(x, Mul(Mul(Mul(x, x), x), 0.044715)), 0.79788456080286536)), 1)), 0.5)"
+    ),
     "mish": f"Mul(x, Tanh({_SOFTPLUS}))",
 }
 
@@ -143,7 +152,13 @@ OTHER_SPELLINGS: list[tuple[str, str]] = [
     ("hard_silu", "Mul(x, Div(Clip(Add(x, 3), 0, 6), 6))"),
     ("mish", "Mul(x, Tanh(Softplus(x)))"),
     ("soft_shrink", "Shrink(x, lambd=threshold, bias=threshold)"),
+    (
+        "soft_shrink",
+        "Add(Where(Greater(x, threshold), Sub(x, threshold), 0), Where(Less(x, low), Add(x, threshold), 0))",
+    ),
     ("hard_shrink", "Shrink(x, lambd=threshold)"),
+    ("hard_shrink", "Where(Or(Greater(x, threshold), Less(x, low)), x, 0)"),
+    ("hard_shrink", "Where(Or(Cast(Greater(x, threshold), to=bool), Cast(Less(x, low), to=bool)), x, 0)"),
     *(
         ("gelu", text.replace("ERF", erf))
         for erf in ("Add(Erf(Div(x, 1.41421356)), 1)", "Add(Erf(Mul(x, 0.70710678)), 1)")
@@ -190,7 +205,5 @@ LAYERS: dict[str, tuple[str, ...]] = {
         f"{_CENTERED} Add(Mul(Div(c, Sqrt(Add(ReduceMean(Mul(c, c), axes[...]), epsilon))), scale[...]), offset[...])",
         f"{_CENTERED} Add(Mul(Div(c, Sqrt(Add(ReduceMean(Pow(c, 2), axes[...]), epsilon))), scale[...]), offset[...])",
     ),
-    "over_deviation": (
-        f"{_CENTERED} Mul(Div(x, Sqrt(Add(ReduceMean(Mul(c, c), axes[...]), epsilon))), scale[...])",
-    ),
+    "over_deviation": (f"{_CENTERED} Mul(Div(x, Sqrt(Add(ReduceMean(Mul(c, c), axes[...]), epsilon))), scale[...])",),
 }

@@ -84,14 +84,14 @@ def from_onnx(path: Path) -> Any:
     Parameters
     ----------
     path : str or path
-        Written by `onnx`, or by PyTorch, scikit-learn's converter and others, for operator set 13 or later. Large weights
-        may be in a file of their own beside it.
+        Written by `onnx`, or by PyTorch, scikit-learn's converter and others, for operator set 13 or later. Large
+        weights may be in a file of their own beside it.
 
     Returns
     -------
     Model
-        Not compiled. Matrix products, tables, normalizations and PReLU are layers whose weights are those of the file, to be
-        trained on; other constants are fixed.
+        Not compiled. Matrix products, tables, normalizations and PReLU are layers whose weights are those of the file,
+        to be trained on; other constants are fixed.
 
     Raises
     ------

@@ -34,8 +34,10 @@ def _reader(kernel: str) -> Callable[[Builder, Node, dict[str, Any]], KerasTenso
     return read
 
 
-def _along_one_axis(bound: dict[str, Any]) -> bool:
-    """Whether what a formula along an axis leaves open is what `ACTIVATIONS` means."""
+def _fits(bound: dict[str, Any]) -> bool:
+    """Whether constants are to each other as the activation has them."""
+    if "low" in bound:
+        return bool(bound["low"] == -bound["threshold"])
     if "count" not in bound:
         return True
     axis, length = bound["axis"], bound["length"]
@@ -53,4 +55,4 @@ for _kernel, _text in [
     *DOUBLES.items(),
     *OTHER_SPELLINGS,
 ]:
-    recognizes(_text, accept=_along_one_axis)(_reader(_kernel))
+    recognizes(_text, accept=_fits)(_reader(_kernel))

@@ -59,6 +59,9 @@ class ReadGraph:
 
     def __init__(self, package: Any, proto: Any) -> None:
         self.package = package
+        self._shapes = _inferred_shapes(package, proto)
+        # Constants that come from shapes, in which 0 stands for the size of the batch, as it does for Reshape.
+        self._from_shapes: set[str] = set()
         self.opset = next(entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx"))
         self.constants: dict[str, Array] = {}
         for tensor in proto.graph.initializer:
@@ -113,10 +116,18 @@ class ReadGraph:
         if node.operator == "Constant":
             self.constants[node.outputs[0]] = self._constant(node)
             return
+        if node.operator == "Shape" and not node.attributes and node.inputs[0] in self._shapes:
+            self.constants[node.outputs[0]] = self._shapes[node.inputs[0]]
+            self._from_shapes.add(node.outputs[0])
+            return
         compute = FOLDED.get(node.operator)
         if compute is None or not node.inputs or not all(name in self.constants for name in node.inputs if name):
             return
         inputs = [self.constants[name] for name in node.inputs if name]
+        if self._from_shapes.intersection(node.inputs):
+            if node.operator not in MOVES:
+                return
+            self._from_shapes.add(node.outputs[0])
         try:
             with np.errstate(all="ignore"):
                 self.constants[node.outputs[0]] = np.asarray(compute(node, *inputs))
@@ -132,6 +143,22 @@ class ReadGraph:
             if name in ("value_int", "value_ints"):
                 return np.asarray(value, np.int64)
         raise ValueError(f"{node.label} holds no numbers.")
+
+
+def _inferred_shapes(package: Any, proto: Any) -> dict[str, Array]:
+    """Shapes of values, with 0 for the batch, of graphs that compute with shapes."""
+    if not any(node.op_type == "Shape" for node in proto.graph.node):
+        return {}
+    try:
+        graph = package.shape_inference.infer_shapes(proto).graph
+    except Exception as error:  # ONNX's own
+        raise ValueError(f"it is damaged: {str(error).strip()}") from error
+    shapes: dict[str, Array] = {}
+    for value in [*graph.input, *graph.value_info, *graph.output]:
+        sizes = [int(dim.dim_value) for dim in value.type.tensor_type.shape.dim]
+        if sizes and all(size > 0 for size in sizes[1:]):
+            shapes[value.name] = np.array([0, *sizes[1:]])
+    return shapes
 
 
 def _axes(rest: tuple[Array, ...]) -> tuple[int, ...] | None:
@@ -158,6 +185,8 @@ def _small(function: Callable[..., Any]) -> Callable[..., Any]:
     return compute
 
 
+# Operators that may be applied to shapes.
+MOVES = ("Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Concat", "Gather", "Slice")
 # What may be computed of constants: nothing whose result is larger than what the file holds.
 FOLDED: dict[str, Callable[..., Any]] = {
     "Identity": lambda node, array: array,
@@ -169,6 +198,7 @@ FOLDED: dict[str, Callable[..., Any]] = {
     "Unsqueeze": lambda node, array, *rest: np.expand_dims(array, _axes(rest) or ()),
     "Concat": lambda node, *arrays: np.concatenate(arrays, node.attribute("axis")),
     "Gather": lambda node, array, indices: _taken(node, array, indices),
+    "Slice": lambda node, array, *rest: _sliced(array, *rest),
     "Neg": _small(np.negative),
     "Sqrt": _small(np.sqrt),
     "Add": _small(np.add),
@@ -182,3 +212,9 @@ def _taken(node: Node, array: Array, indices: Array) -> Array:
     if indices.size > array.size:
         raise ValueError("more numbers would be taken than there are.")
     return np.take(array, indices, node.attribute("axis"))
+
+
+def _sliced(array: Array, starts: Array, ends: Array, axes: Array | None = None, steps: Array | None = None) -> Array:
+    if array.ndim != 1 or any(part is not None and part.size != 1 for part in (starts, ends, axes, steps)):
+        raise ValueError("only vectors of constants are cut.")
+    return array[int(starts.item()) : int(ends.item()) : 1 if steps is None else int(steps.item())]

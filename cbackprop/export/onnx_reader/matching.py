@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cbackprop.export.formulas import TENSORS, Formula, operator_of
+from cbackprop.export.formulas import TENSORS, TYPES, Formula, operator_of
 from cbackprop.export.onnx_reader.graph import Node, ReadGraph
 
 __all__ = ["match"]
@@ -89,27 +89,24 @@ class _Matching:
 
     def _attributes(self, tree: ast.Call, node: Node, bound: Bound) -> Bound | None:
         """The bindings with the attributes that the formula leaves open, if all others fit."""
-        expected = {keyword.arg: keyword.value for keyword in tree.keywords}
+        expected = {str(keyword.arg): keyword.value for keyword in tree.keywords}
         for name in set(itertools.chain(node.attributes, node.defaults)) - set(expected):
-            if name != "saturate" and not _same(node.attribute(name), node.defaults.get(name)):
+            if not _same(node.attribute(name), node.defaults.get(name)):
                 return None
         for name, value in expected.items():
-            given = node.attribute(str(name))
+            given = node.attribute(name)
             if not isinstance(value, ast.Name):
                 if not _same(given, ast.literal_eval(value)):
                     return None
-            elif value.id in ("float", "float32", "int64"):
-                if given not in self._types(value.id):
+            elif value.id in TYPES:
+                types = self.graph.package.TensorProto
+                if given not in [getattr(types, kind) for kind in TYPES[value.id]]:
                     return None
             elif given is None or not _same(bound.get(value.id, given), given):
                 return None
             else:
                 bound = bound | {value.id: _shortest(given)}
         return bound
-
-    def _types(self, name: str) -> tuple[int, ...]:
-        types = self.graph.package.TensorProto
-        return (types.INT64, types.INT32) if name == "int64" else (types.FLOAT, types.DOUBLE, types.FLOAT16)
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -236,9 +236,7 @@ def clip(builder: Builder, node: Node) -> KerasTensor:
         # max(x, b) = max(x - b, 0) + b, and min(x, t) = t - max(t - x, 0)
         sign, bound = (1.0, bottom) if top is None else (-1.0, top)
         moved = builder.apply(node, layers.Rescaling, x, sign, -sign * float(bound or 0.0))
-        return builder.apply(
-            node, layers.Rescaling, builder.apply(node, layers.ReLU, moved), sign, float(bound or 0.0)
-        )
+        return builder.apply(node, layers.Rescaling, builder.apply(node, layers.ReLU, moved), sign, float(bound or 0.0))
     if not bottom < top:
         raise UnreadableError(f"its bounds {bottom} and {top} are not in order")
     half, middle = (top - bottom) / 2, (top + bottom) / 2

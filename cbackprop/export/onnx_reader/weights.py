@@ -53,7 +53,9 @@ def matmul(builder: Builder, node: Node) -> KerasTensor:
         raise UnreadableError("a constant stands on the left")
     tensors = [builder.tensor(a), builder.tensor(b)]
     if any(tensor.ndim != 3 for tensor in tensors):
-        raise UnreadableError(f"values of shapes {[tensor.shape for tensor in tensors]} are no matrices for each sample")
+        raise UnreadableError(
+            f"values of shapes {[tensor.shape for tensor in tensors]} are no matrices for each sample"
+        )
     return builder.apply(node, layers.Dot, tensors, (2, 1))
 
 
@@ -99,7 +101,9 @@ def cosine(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
 
 @recognizes(
     *LAYERS["embedding"],
-    accept=lambda bound: bound["table"].ndim == 2 and bound.get("last", len(bound["table"]) - 1) == len(bound["table"]) - 1,
+    accept=lambda bound: (
+        bound["table"].ndim == 2 and bound.get("last", len(bound["table"]) - 1) == len(bound["table"]) - 1
+    ),
 )
 def embedding(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     """A table of which rows are read."""

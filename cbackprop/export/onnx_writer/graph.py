@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.export.formulas import TENSORS, operator_of, parse
+from cbackprop.export.formulas import TENSORS, TYPES, operator_of, parse
 from cbackprop.layers import Layer
 from cbackprop.variable import Variable
 
@@ -174,6 +174,6 @@ class _Writing:
             return ast.literal_eval(tree)
         if tree.id == "float":
             return self.graph.float_type
-        if tree.id in ("float32", "int64"):
+        if tree.id in TYPES:
             return int(self.graph.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(tree.id)))
         return self.values[tree.id]

@@ -14,8 +14,8 @@ from cbackprop.export.onnx_writer.graph import Call, Graph, translates
 @translates(layers.Rescaling)
 def rescaling(graph: Graph, call: Call) -> str:
     """Mul and Add."""
-    numbers = {name: np.asarray(getattr(call.layer, name), np.float64) for name in ("scale", "offset")}
-    return graph.formula(LAYERS["rescaling"][0], call.inputs[0], **numbers)
+    scale, offset = (np.asarray(value, np.float64) for value in (call.layer.scale, call.layer.offset))
+    return graph.formula(LAYERS["rescaling"][0], call.inputs[0], scale=scale, offset=offset)
 
 
 @translates(layers.Normalization)
