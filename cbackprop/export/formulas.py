@@ -1,10 +1,9 @@
 """Formulas of ONNX operators: what is written for an activation or a layer, and what is recognized as one.
 
 A formula is a text such as ``"Mul(x, Sigmoid(x))"``. Capitalized calls are operators, with attributes as keyword
-arguments. ``x`` and ``y`` stand for values that depend on the inputs, numbers for constants, and other names for
-constants that the formula leaves open (``float``, ``int64`` and the like for the types themselves). A name can be given to what
-occurs more than once: ``"d = Sub(x, mean); Mul(d, d)"``. A tensor that is left open is written ``name[...]``; other
-open names are single numbers, or attributes.
+arguments. ``x`` and ``y`` stand for values that depend on the inputs, numbers for constants, ``float``, ``int64`` and
+the like for types, and other names for constants that the formula leaves open: ``name`` for a number or an attribute,
+``name[...]`` for a tensor. What occurs more than once can be given a name: ``"d = Sub(x, mean); Mul(d, d)"``.
 """
 
 from __future__ import annotations
@@ -196,6 +195,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "Mul(Div(x, Sqrt(Add(ReduceMean(Pow(x, 2), axes[...]), epsilon))), scale[...])",
         "Mul(Mul(x, Div(1, Sqrt(Add(ReduceMean(Pow(x, 2), axes[...]), epsilon)))), scale[...])",
         "Mul(Mul(x, Reciprocal(Sqrt(Add(ReduceMean(Pow(x, 2), axes[...]), epsilon)))), scale[...])",
+    ),
+    "group_normalization": (
+        "unit = InstanceNormalization(Reshape(x, groups[...]), ones[...], zeros[...], epsilon=epsilon);"
+        "Add(Mul(Reshape(unit, shape[...]), scale[...]), offset[...])",
     ),
     "standardized": (
         f"{_CENTERED} Div(c, Sqrt(Add(ReduceMean(Mul(c, c), axes[...]), epsilon)))",

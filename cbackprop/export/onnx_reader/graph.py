@@ -107,9 +107,11 @@ class ReadGraph:
         return name in self.constants
 
     def scalar(self, name: str) -> float | None:
-        """The number that a constant holds, if it is one."""
+        """The number that a constant holds, if it is one; of float32 the shortest decimal that is stored so."""
         array = self.constants.get(name)
-        return float(array.reshape(())) if array is not None and array.size == 1 else None
+        if array is None or array.size != 1:
+            return None
+        return float(str(array.reshape(())[()])) if array.dtype == np.float32 else float(array.reshape(()))
 
     def _fold(self, node: Node) -> None:
         """Compute a node of constants, if that takes no more than moving them."""

@@ -195,6 +195,23 @@ def group_normalization(builder: Builder, node: Node) -> KerasTensor:
     return builder.apply(node, layers.GroupNormalization, x, groups, weights=weights, **options)
 
 
+def _is_group_normalization(bound: dict[str, Any]) -> bool:
+    groups = bound["groups"].tolist()
+    return len(groups) == 3 and groups[0] in (0, -1) and (bound["ones"] == 1).all() and not bound["zeros"].any()
+
+
+@recognizes(*LAYERS["group_normalization"], accept=_is_group_normalization)
+def decomposed_group_normalization(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """Of groups of channels, as PyTorch writes it."""
+    x, groups = builder.tensor(bound["x"]), int(bound["groups"][1])
+    shape = sample_shape(x)
+    if len(shape) < 1 or groups < 1 or shape[0] % groups or bound["shape"].tolist()[1:] != list(shape):
+        raise UnreadableError(f"values of shape {x.shape} cannot be divided into {groups} groups of channels")
+    weights = [_along(bound[name], x, [1]) for name in ("scale", "offset")]
+    options = {"axis": 1, "epsilon": bound["epsilon"]}
+    return builder.apply(node, layers.GroupNormalization, x, groups, weights=weights, **options)
+
+
 def _axes_of(bound: dict[str, Any], x: KerasTensor) -> list[int]:
     axes = [positive(int(axis), x.ndim) for axis in bound["axes"].ravel()]
     if sorted(set(axes)) != axes:

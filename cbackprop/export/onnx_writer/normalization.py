@@ -28,13 +28,13 @@ def shaped(variable: Variable, axes: Sequence[int], rank: int) -> Any:
 
 @translates(layers.LayerNormalization)
 def layer_normalization(graph: Graph, call: Call) -> str:
-    """LayerNormalization where the axes are the last ones, else what it is made of."""
+    """LayerNormalization where the axes are the last ones, else, and in float64, what it is made of."""
     layer, (x,), rank = call.layer, call.inputs, len(call.output_shape) + 1
     axes = sorted_axes(layer.axis, rank)
     values = {"axes": np.array(axes), "epsilon": layer.epsilon}
     if layer.rms_scaling:
         return graph.formula(LAYERS["over_deviation"][0], x, scale=shaped(layer.gamma, axes, rank), **values)
-    if axes[-1] == rank - 1 and len(axes) == rank - axes[0]:
+    if graph.dtype == np.float32 and axes == list(range(axes[0], rank)):
         ones = np.ones(call.output_shape[axes[0] - 1 :])
         weights: list[Any] = [ones if layer.gamma is None else graph.variable(layer.gamma)]
         weights += [] if layer.beta is None else [graph.variable(layer.beta)]
@@ -73,8 +73,8 @@ def group_normalization(graph: Graph, call: Call) -> str:
     ]
     groups = channels if layer.groups == -1 else layer.groups
     x = channels_first(graph, call)
-    y = graph.add("GroupNormalization", x, *weights, num_groups=groups, epsilon=layer.epsilon)
-    return channels_back(graph, call, y)
+    options = {"epsilon": layer.epsilon, "stash_type": graph.float_type}
+    return channels_back(graph, call, graph.add("GroupNormalization", x, *weights, num_groups=groups, **options))
 
 
 @translates(layers.BatchNormalization)
