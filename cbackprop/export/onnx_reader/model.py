@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from cbackprop import Input, Model, layers
-from cbackprop.config import FLOAT_TYPES
+from cbackprop.config import FLOAT_TYPES, INTEGER_TYPES
 from cbackprop.export import onnx_files
 from cbackprop.export.onnx_reader import activations, operators, weights  # noqa: F401 - register
 from cbackprop.export.onnx_reader.builder import OPERATORS, PATTERNS, Builder, UnreadableError
@@ -87,6 +87,8 @@ def built(graph: ReadGraph, proto: Any) -> Model:
     """The model, whose layers are made in the order of the nodes."""
     inputs = [value for value in proto.graph.input if not graph.is_constant(value.name)]
     outputs = [value.name for value in proto.graph.output]
+    if not inputs or not outputs:
+        raise UnreadableError("the graph has no inputs or no outputs.")
     readings = needed(graph, outputs)
     builder = Builder(graph, float_type(graph, inputs, proto), [*(value.name for value in inputs), *outputs])
     for value in inputs:
@@ -117,6 +119,8 @@ def needed(graph: ReadGraph, outputs: list[str]) -> list[Any]:
         here = wanted.intersection(node.outputs)
         if not here or all(graph.is_constant(name) for name in here):
             continue
+        if all(graph.is_constant(name) for name in node.inputs if name):
+            raise UnreadableError(f"{node.label} does not depend on the inputs of the graph.")
         read, bound = reading_of(graph, node, patterns)
         if read is None or here != {node.outputs[0]}:
             unknown.add(node.operator)
@@ -139,12 +143,16 @@ def reading_of(graph: ReadGraph, node: Node, patterns: list[Any]) -> tuple[Any, 
 
 def float_type(graph: ReadGraph, inputs: Any, proto: Any) -> str:
     """The type of the first values among inputs and outputs that are floats."""
-    helper = graph.package.helper
-    for value in [*inputs, *proto.graph.output]:
-        dtype = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name
-        if dtype in FLOAT_TYPES:
-            return str(dtype)
-    return "float32"
+    types = [type_of(graph, value) for value in [*inputs, *proto.graph.output]]
+    return next((dtype for dtype in types if dtype in FLOAT_TYPES), "float32")
+
+
+def type_of(graph: ReadGraph, value: Any) -> str:
+    """What an input or output holds, by NumPy's name."""
+    try:
+        return str(graph.package.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name)
+    except KeyError:
+        return "no numbers"
 
 
 def enter(builder: Builder, value: Any) -> None:
@@ -161,11 +169,13 @@ def enter(builder: Builder, value: Any) -> None:
     sizes = [int(dim.dim_value) for dim in dims]
     if any(size < 1 for size in sizes[1:]):
         raise UnreadableError(f"input {value.name!r} has axes of unknown size, apart from that of the batch.")
-    dtype = builder.graph.package.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name
+    dtype = type_of(builder.graph, value)
     if dtype in FLOAT_TYPES or dtype == "float16":
         dtype = builder.dtype
-    else:
+    elif dtype in INTEGER_TYPES:
         builder.whole.add(value.name)
+    else:
+        raise UnreadableError(f"input {value.name!r} holds {dtype}, but only real numbers are read.")
     builder.batch = sizes[0] or builder.batch
     builder.tensors[value.name] = Input(tuple(sizes[1:]), dtype=dtype, name=value.name)
 

@@ -186,11 +186,7 @@ def group_normalization(builder: Builder, node: Node) -> KerasTensor:
     groups = node.attribute("num_groups") if node.operator == "GroupNormalization" else channels
     if groups < 1 or channels % groups:
         raise UnreadableError(f"{channels} channels cannot be divided into {groups} groups")
-    weights = [builder.constant(node, position) for position in (1, 2)]
-    if builder.graph.opset < 21:  # one number for each group, later for each channel
-        weights = [np.repeat(array, channels // groups) if array.shape == (groups,) else array for array in weights]
-    if any(array.shape != (channels,) for array in weights):
-        raise UnreadableError(f"weights of shapes {[array.shape for array in weights]} do not fit {channels} channels")
+    weights = [_vector(builder, node, position, channels) for position in (1, 2)]
     options = {"axis": 1, "epsilon": _epsilon(node)}
     return builder.apply(node, layers.GroupNormalization, x, groups, weights=weights, **options)
 
