@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from cbackprop.saving import container
@@ -79,7 +80,7 @@ def onnx(model: Any, path: Path, opset: int = OPSET) -> None:
     container.replace(_checked(path), content)
 
 
-def from_onnx(path: Path) -> Any:
+def from_onnx(path: Path, outputs: Sequence[str] | None = None) -> Any:
     """A trainable model of the graph in an ONNX file.
 
     Parameters
@@ -87,6 +88,9 @@ def from_onnx(path: Path) -> Any:
     path : str or path
         Written by `onnx`, or by PyTorch, scikit-learn's converter and others, for operator set 13 or later. Large
         weights may be in a file of their own beside it.
+    outputs : sequence of str, optional
+        Names of values of the graph that the model is to predict: some of its outputs, for instance without those that
+        hold no numbers, or values on the way there. All outputs by default.
 
     Returns
     -------
@@ -99,7 +103,7 @@ def from_onnx(path: Path) -> Any:
     ImportError
         If the package onnx is not installed: ``pip install "cbackprop[onnx]"``.
     TypeError
-        If `path` is no path.
+        If `path` is no path, or `outputs` no sequence of strings.
     OSError
         If there is no such file.
     ValueError
@@ -123,11 +127,15 @@ def from_onnx(path: Path) -> Any:
 
     package = _package()
     path = _checked(path)
+    if outputs is not None and (
+        isinstance(outputs, str) or not outputs or not all(isinstance(name, str) for name in outputs)
+    ):
+        raise TypeError(f"outputs must be a list of names, but got {outputs!r}.")
     if os.path.getsize(path) > LARGEST_FILE:
         raise ValueError(f"{path!r} is no ONNX file: it is larger than 2 GB.")
     with open(path, "rb") as file:
         content = file.read()
-    return model_of(package, path, content)
+    return model_of(package, path, content, outputs)
 
 
 def _package() -> Any:

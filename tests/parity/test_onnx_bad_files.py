@@ -78,7 +78,7 @@ def assert_harmless(path, content):
         pass
 
 
-@settings(max_examples=150, **FUZZ)
+@settings(max_examples=80, **FUZZ)
 @given(data=st.data())
 def test_any_bytes_replaced(tmp_path, contents, data):
     content = bytearray(data.draw(st.sampled_from(contents)))
@@ -136,7 +136,7 @@ def change_input(graph, data):
 CHANGES = [change_node, change_constant, change_input]
 
 
-@settings(max_examples=300, **FUZZ)
+@settings(max_examples=200, **FUZZ)
 @given(data=st.data())
 def test_any_part_replaced(tmp_path, contents, data):
     proto = onnx.ModelProto.FromString(data.draw(st.sampled_from(contents)))

@@ -183,10 +183,35 @@ def test_weights_in_a_file_beside_it(tmp_path):
         export.from_onnx(tmp_path / "large.onnx")
 
 
+def test_some_outputs_of_a_classifier(tmp_path):
+    text = (
+        '<ir_version: 8, opset_import: ["" : 17, "ai.onnx.ml" : 3]> '
+        "g (float[n, 4] x) => (int64[n] label, float[n, m] probabilities) "
+        "{ h = MatMul(x, w) z = Add(h, b) label = ArgMax<axis=1, keepdims=0>(z) probabilities = Softmax<axis=1>(z) }"
+    )
+    proto = onnx.parser.parse_model(text)
+    proto.graph.initializer.extend([numpy_helper.from_array(W, "w"), numpy_helper.from_array(B, "b")])
+    path = tmp_path / "m.onnx"
+    onnx.save(proto, path)
+    with pytest.raises(ValueError, match=r"no layer computes ArgMax\."):
+        export.from_onnx(path)
+    model = export.from_onnx(path, outputs=["probabilities", "z"])
+    assert model.output_names == ["probabilities", "z"]
+    x = inputs_for(model)
+    expected = [*ReferenceEvaluator(proto).run(["probabilities"], {"x": x[0]}), x[0] @ W + B]
+    assert_same(model.predict(x, verbose=0), expected, "float32")
+    with pytest.raises(ValueError, match=r"no value 'probability' .* Did you mean 'probabilities'"):
+        export.from_onnx(path, ["probability"])
+    for wrong in ("z", [], [3]):
+        with pytest.raises(TypeError, match="outputs must be a list of names"):
+            export.from_onnx(path, wrong)
+
+
 # Mistakes
 
 REFUSED = {
     "all operators": ("h = Sin(x) i = Relu(h) y = Cos(i)", {}, r"no layer computes Cos, Sin\."),
+    "constant operators": ("h = Sin(b) y = Add(x, h)", {"b": ONES}, r"no layer computes Sin\."),
     "second output": ("h, y = TopK(x, k)", {"k": np.array([2])}, r"no layer computes TopK\."),
     "quotient": ("h = Exp(x) y = Div(x, h)", {}, "Div 'y': it divides by a value that is not constant"),
     "inverse": ("y = Div(b, x)", {"b": ONES}, "it divides by a value that is not constant"),

@@ -86,7 +86,7 @@ class ReadGraph:
         domain = "" if proto.domain == "ai.onnx" else proto.domain
         operator = f"{domain}::{proto.op_type}" if domain else proto.op_type
         defaults: dict[str, Any] = {}
-        if not domain:
+        if not domain and self.package.defs.has(proto.op_type, self.opset, ""):
             schema = self.package.defs.get_schema(proto.op_type, self.opset, "")
             for name, entry in schema.attributes.items():
                 if entry.default_value.type:

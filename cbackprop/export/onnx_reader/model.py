@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from cbackprop import Input, Model, layers
@@ -12,15 +13,16 @@ from cbackprop.export.onnx_reader import activations, operators, weights  # noqa
 from cbackprop.export.onnx_reader.builder import OPERATORS, PATTERNS, Builder, UnreadableError
 from cbackprop.export.onnx_reader.graph import Node, ReadGraph
 from cbackprop.export.onnx_reader.matching import match
+from cbackprop.registry import nearest
 from cbackprop.tensor import KerasTensor
 
 __all__ = ["model_of"]
 
-# A node, and if it is the last of a formula, how that is read and what its names stand for.
-Reading = tuple[Node, Any, dict[str, Any]]
+# A node, how it is read, and if it is the last of a formula, what the formula's names stand for.
+Reading = tuple[Node, Any, dict[str, Any] | None]
 
 
-def model_of(package: Any, path: str, content: bytes) -> Model:
+def model_of(package: Any, path: str, content: bytes, outputs: Sequence[str] | None) -> Model:
     """The model of a file's graph.
 
     Raises
@@ -31,7 +33,7 @@ def model_of(package: Any, path: str, content: bytes) -> Model:
     try:
         proto = parsed(package, path, content)
         graph = ReadGraph(package, proto)
-        return built(graph, proto)
+        return built(graph, proto, chosen(graph, proto, outputs))
     except (UnreadableError, ValueError, TypeError) as error:
         raise ValueError(f"{path!r} cannot be read as a model: {error}") from error
 
@@ -64,17 +66,16 @@ def parsed(package: Any, path: str, content: bytes) -> Any:
 
 
 def refuse_unknown(package: Any, proto: Any, opset: int) -> None:
-    """Name all operators that ONNX does not have, together with those that no layer computes."""
-    unknown = False
-    for node in proto.graph.node:
-        if node.domain not in ("", "ai.onnx"):
-            unknown = True
-        else:
-            unknown |= not package.defs.has(node.op_type, opset, "")
-    if unknown:
-        roots = {formula.operator for formula, _, _ in PATTERNS}
-        found = {f"{node.domain}::{node.op_type}" if node.domain else node.op_type for node in proto.graph.node}
-        refuse_operators(found - roots - set(OPERATORS) - {"Constant"})
+    """Name all operators that are not read, if ONNX does not know one of them, which its checker would name alone."""
+    nodes = proto.graph.node
+    if not all(package.defs.has(node.op_type, opset, "") for node in nodes if node.domain in ("", "ai.onnx")):
+        names = {f"{node.domain}::{node.op_type}" if node.domain else node.op_type for node in nodes}
+        refuse_operators(names - known_operators() - {"Constant"})
+
+
+def known_operators() -> set[str]:
+    """Operators that make a layer, by themselves or as the last ones of a formula."""
+    return {*OPERATORS, *(formula.operator for formula, _, _ in PATTERNS)}
 
 
 def refuse_operators(names: set[str]) -> None:
@@ -83,10 +84,20 @@ def refuse_operators(names: set[str]) -> None:
         raise UnreadableError(f"no layer computes {', '.join(sorted(names))}.")
 
 
-def built(graph: ReadGraph, proto: Any) -> Model:
+def chosen(graph: ReadGraph, proto: Any, outputs: Sequence[str] | None) -> list[str]:
+    """The names of the values that the model is to predict."""
+    if outputs is None:
+        return [value.name for value in proto.graph.output]
+    known = {*graph.makers, *(value.name for value in proto.graph.input)}
+    for name in outputs:
+        if name not in known:
+            raise UnreadableError(f"it has no value {name!r} that could be an output. {nearest(name, known)}")
+    return list(dict.fromkeys(outputs))
+
+
+def built(graph: ReadGraph, proto: Any, outputs: list[str]) -> Model:
     """The model, whose layers are made in the order of the nodes."""
     inputs = [value for value in proto.graph.input if not graph.is_constant(value.name)]
-    outputs = [value.name for value in proto.graph.output]
     if not inputs or not outputs:
         raise UnreadableError("the graph has no inputs or no outputs.")
     readings = needed(graph, outputs)
@@ -105,7 +116,7 @@ def built(graph: ReadGraph, proto: Any) -> Model:
     return Model(starts if len(starts) > 1 else starts[0], ends if len(ends) > 1 else ends[0], name=name)
 
 
-def needed(graph: ReadGraph, outputs: list[str]) -> list[Any]:
+def needed(graph: ReadGraph, outputs: list[str]) -> list[Reading]:
     """How the nodes that outputs depend on are read.
 
     Raises
@@ -114,20 +125,22 @@ def needed(graph: ReadGraph, outputs: list[str]) -> list[Any]:
         If some cannot be; the message names all their operators.
     """
     patterns = sorted(PATTERNS, key=lambda entry: entry[0].size, reverse=True)
-    wanted, found, unknown = set(outputs), [], set()
+    wanted, found, unknown, fixed = set(outputs), [], set(), []
     for node in reversed(graph.nodes):
         here = wanted.intersection(node.outputs)
         if not here or all(graph.is_constant(name) for name in here):
             continue
-        if all(graph.is_constant(name) for name in node.inputs if name):
-            raise UnreadableError(f"{node.label} does not depend on the inputs of the graph.")
+        if node.operator in known_operators() and all(graph.is_constant(name) for name in node.inputs if name):
+            fixed.append(node.label)
         read, bound = reading_of(graph, node, patterns)
-        if read is None or here != {node.outputs[0]}:
+        if (read is None or here != {node.outputs[0]}) and node.label not in fixed:
             unknown.add(node.operator)
         found.append((node, read, bound))
         sources = node.inputs if bound is None else [bound[name] for name in ("x", "y") if name in bound]
         wanted.update(name for name in sources if name and not graph.is_constant(name))
     refuse_operators(unknown)
+    if fixed:
+        raise UnreadableError(f"{fixed[0]} does not depend on the inputs of the graph.")
     return found[::-1]
 
 

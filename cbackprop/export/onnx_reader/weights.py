@@ -22,6 +22,9 @@ from cbackprop.export.onnx_reader.builder import (
 from cbackprop.export.onnx_reader.graph import Array, Node
 from cbackprop.tensor import KerasTensor
 
+# A file may spell a weight of many equal numbers as one. Up to so many that is believed.
+LARGEST_GROWTH = 2**20
+
 # Products
 
 
@@ -160,10 +163,14 @@ def layer_normalization(builder: Builder, node: Node) -> KerasTensor:
 
 
 def _broadcast(array: Array, shape: Sequence[int]) -> Array:
+    """A weight that has these axes, but no more than `LARGEST_GROWTH` numbers made of fewer."""
+    grows = array.size < math.prod(shape) > LARGEST_GROWTH
     try:
-        return np.broadcast_to(array, shape)
+        if not grows:
+            return np.broadcast_to(array, shape)
     except ValueError:
-        raise UnreadableError(f"a weight of shape {array.shape} does not fit axes of sizes {tuple(shape)}") from None
+        pass
+    raise UnreadableError(f"a weight of shape {array.shape} does not fit axes of sizes {tuple(shape)}")
 
 
 @reads("RMSNormalization")

@@ -41,8 +41,9 @@ def layer_normalization(graph: Graph, call: Call) -> str:
         return graph.add("LayerNormalization", x, *weights, axis=axes[0], epsilon=layer.epsilon)
     if layer.gamma is None and layer.beta is None:
         return graph.formula(LAYERS["standardized"][0], x, **values)
-    scale = 1.0 if layer.gamma is None else shaped(layer.gamma, axes, rank)
-    offset = 0.0 if layer.beta is None else shaped(layer.beta, axes, rank)
+    blank = np.ones([call.output_shape[axis - 1] if axis in axes else 1 for axis in range(axes[0], rank)])
+    scale = blank if layer.gamma is None else shaped(layer.gamma, axes, rank)
+    offset = 0 * blank if layer.beta is None else shaped(layer.beta, axes, rank)
     return graph.formula(LAYERS["layer_normalization"][0], x, scale=scale, offset=offset, **values)
 
 
