@@ -136,7 +136,8 @@ DOUBLES: dict[str, str] = {
 # How others write the same activations.
 OTHER_SPELLINGS: list[tuple[str, str]] = [
     ("relu", "Max(x, 0)"),
-    ("threshold", "Where(Greater(x, threshold), x, default_value)"),
+    ("relu", "Clip(x, 0)"),
+    ("threshold", "ThresholdedRelu(x, alpha=threshold)"),
     ("sigmoid", "Div(1, Add(Exp(Neg(x)), 1))"),
     ("hard_sigmoid", "HardSigmoid(x, alpha=0.16666667, beta=0.5)"),
     ("hard_sigmoid", "Div(Clip(Add(x, 3), 0, 6), 6)"),

@@ -121,6 +121,8 @@ HAND_MADE = {
     "no bound": ("y = Clip(x)", {}, ["Identity"]),
     "greatest": ("y = Max(x, a)", {"a": B[0]}, ["Rescaling", "Maximum"]),
     "relu as maximum": ("y = Max(z, x)", {"z": np.float32(0)}, ["Activation"]),
+    "relu as bound": ("y = Clip(x, z, )", {"z": np.float32(0)}, ["Activation"]),
+    "threshold": ("y = ThresholdedRelu<alpha=0.5>(x)", {}, ["Activation"]),
     "mean": ("h = Relu(x) y = Mean(x, h, x)", {}, ["Activation", "Average"]),
     "sum": ("h = Relu(x) y = Sum(x, h, x)", {}, ["Activation", "Add"]),
     "silu": ("s = Sigmoid(x) y = Mul(s, x)", {}, ["Activation"]),

@@ -27,7 +27,9 @@ def _reader(kernel: str) -> Callable[[Builder, Node, dict[str, Any]], KerasTenso
 
     def read(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
         x = builder.tensor(bound["x"])
-        numbers = [positive(bound[name], x.ndim) if name == "axis" else bound[name] for name in names]
+        numbers = [bound.get(name, 0.0) for name in names]  # 0 where a spelling has no such number
+        if names == ("axis",):
+            numbers = [positive(bound["axis"], x.ndim)]
         make = OF_KERNEL.get(kernel) or getattr(activations, kernel).bind
         return builder.apply(node, layers.Activation, x, make(*numbers) if numbers else make())
 

@@ -67,7 +67,7 @@ class ReadGraph:
         for tensor in proto.graph.initializer:
             self.constants[tensor.name] = self._array(tensor)
         self.nodes = [self._node(index, node) for index, node in enumerate(proto.graph.node)]
-        self.makers = {name: node for node in self.nodes for name in node.outputs}
+        self.makers = {name: node for node in self.nodes for name in node.outputs if name}
         for node in self.nodes:
             self._fold(node)
 
@@ -93,6 +93,8 @@ class ReadGraph:
                     defaults[name] = helper.get_attribute_value(entry.default_value)
         name = proto.name or next(filter(None, proto.output), f"{proto.op_type}_{index}")
         inputs = list(proto.input)
+        while inputs and not inputs[-1]:  # left out
+            inputs.pop()
         if operator.startswith("Reduce") or operator in ("Squeeze", "Unsqueeze"):
             axes = attributes.pop("axes", None)  # of older operator sets, which have no such input
             if axes is not None:

@@ -9,7 +9,7 @@ from typing import Any
 from cbackprop import Input, Model, layers
 from cbackprop.config import FLOAT_TYPES, INTEGER_TYPES
 from cbackprop.export import onnx_files
-from cbackprop.export.onnx_reader import activations, operators, weights  # noqa: F401 - register
+from cbackprop.export.onnx_reader import activations, normalization, operators, preprocessing, weights  # noqa: F401 - register
 from cbackprop.export.onnx_reader.builder import OPERATORS, PATTERNS, Builder, UnreadableError
 from cbackprop.export.onnx_reader.graph import Node, ReadGraph
 from cbackprop.export.onnx_reader.matching import match
@@ -107,7 +107,7 @@ def built(graph: ReadGraph, proto: Any, outputs: list[str]) -> Model:
     for node, read, bound in readings:
         try:
             tensor = read(builder, node) if bound is None else read(builder, node, bound)
-        except (ValueError, TypeError, IndexError) as error:
+        except (ValueError, TypeError, IndexError, ArithmeticError) as error:
             raise UnreadableError(f"{node.label}: {str(error).rstrip('.')}.") from error
         builder.tensors[node.outputs[0]] = tensor
     ends = [named_output(builder, name, outputs[:position]) for position, name in enumerate(outputs)]
