@@ -1,21 +1,17 @@
 """The examples in docstrings run."""
 
-import doctest
-import importlib
-import pkgutil
+import sys
 
+import docstrings
 import pytest
 
-import cbackprop
 
-MODULES = [
-    name
-    for _, name, _ in pkgutil.walk_packages(cbackprop.__path__, "cbackprop.")
-    if not name.startswith(("cbackprop.compiled.", "cbackprop.reference"))
-]
-
-
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", docstrings.MODULES)
 def test_examples(name):
-    results = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
-    assert results.failed == 0
+    failed, _ = docstrings.run(name)
+    assert not failed
+
+
+def test_an_example_is_left_out_where_a_package_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert docstrings.run("cbackprop.export.onnx_files") == ([], ["cbackprop.export.onnx_files.onnx"])

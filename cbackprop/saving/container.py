@@ -13,13 +13,24 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-__all__ = ["Container", "read", "write"]
+__all__ = ["Container", "read", "replace", "write"]
 
 # A header larger than this is no model's; safetensors itself has the same limit.
 MAX_HEADER_BYTES = 100_000_000
 
 
 def write(path: str, arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, str]) -> None:
+    """Write a file of arrays and texts; see `replace`.
+
+    Raises
+    ------
+    OSError
+        If that fails; `path` then is what it was.
+    """
+    replace(path, save(dict(arrays), metadata=dict(texts)))
+
+
+def replace(path: str, content: bytes) -> None:
     """Write a file beside `path`, wait until the disk has it, and put it in the place of `path`.
 
     Raises
@@ -29,7 +40,6 @@ def write(path: str, arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, str
     """
     if os.path.isdir(path):
         raise IsADirectoryError(f"{path!r} is a folder, but the name of a file is needed.")
-    content = save(dict(arrays), metadata=dict(texts))
     folder = os.path.dirname(os.path.abspath(path))
     handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)[:100]}.", dir=folder)
     try:

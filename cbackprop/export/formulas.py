@@ -1,0 +1,213 @@
+"""Formulas of ONNX operators: what is written for an activation or a layer, and what is recognized as one.
+
+A formula is a text such as ``"Mul(x, Sigmoid(x))"``. Capitalized calls are operators, with attributes as keyword
+arguments. ``x`` and ``y`` stand for values that depend on the inputs, numbers for constants, ``float``, ``int64`` and
+the like for types, and other names for constants that the formula leaves open: ``name`` for a number or an attribute,
+``name[...]`` for a tensor. What occurs more than once can be given a name: ``"d = Sub(x, mean); Mul(d, d)"``.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+from dataclasses import dataclass
+
+__all__ = ["ACTIVATIONS", "DOUBLES", "LAYERS", "OTHER_SPELLINGS", "TENSORS", "TYPES", "Formula", "operator_of", "parse"]
+
+TENSORS = ("x", "y")
+# Names of types, and which types of ONNX a file may have there; "float" is written as the graph's own.
+TYPES = {
+    "float": ("FLOAT", "DOUBLE", "FLOAT16"),
+    "float32": ("FLOAT", "DOUBLE", "FLOAT16"),
+    "int64": ("INT64", "INT32"),
+    "bool": ("BOOL",),
+}
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A parsed formula: what names stand for, and the result."""
+
+    definitions: dict[str, ast.expr]
+    result: ast.Call
+
+    @property
+    def operator(self) -> str:
+        """The operator that is applied last."""
+        return operator_of(self.result)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many operators and numbers there are: of two formulas that fit, the larger one says more."""
+        nodes = [node for tree in (self.result, *self.definitions.values()) for node in ast.walk(tree)]
+        return sum(isinstance(node, ast.Call) for node in nodes), sum(isinstance(node, ast.Constant) for node in nodes)
+
+
+@functools.cache
+def parse(text: str) -> Formula:
+    """The formula that a text spells."""
+    *assignments, last = ast.parse(text).body
+    definitions = {}
+    for statement in assignments:
+        assert isinstance(statement, ast.Assign)
+        (target,) = statement.targets
+        assert isinstance(target, ast.Name)
+        definitions[target.id] = statement.value
+    assert isinstance(last, ast.Expr)
+    assert isinstance(last.value, ast.Call)
+    return Formula(definitions, last.value)
+
+
+def operator_of(call: ast.Call) -> str:
+    """The name of a call's operator."""
+    assert isinstance(call.func, ast.Name)
+    return call.func.id
+
+
+# For each kernel of an activation: the names of its numbers, and its formula. A kernel along an axis has that, too.
+ACTIVATIONS: dict[str, tuple[tuple[str, ...], str]] = {
+    "exponential": ((), "Exp(x)"),
+    "softmax": (("axis",), "Softmax(x, axis=axis)"),
+    "log_softmax": (("axis",), "LogSoftmax(x, axis=axis)"),
+    # The largest numbers of a sorted row that stay positive when what exceeds a sum of 1 is taken off equally.
+    "sparsemax": (
+        ("axis",),
+        "z = Sub(x, ReduceMax(x, axes[...]));"
+        "falling = TopK(z, length[...], axis=axis);"
+        "inside = Greater(Add(Mul(falling, count[...]), 1), CumSum(falling, along));"
+        "total = ReduceSum(Where(inside, falling, 0), axes[...]);"
+        "Relu(Sub(z, Div(Sub(total, 1), ReduceSum(Cast(inside, to=float), axes[...]))))",
+    ),
+    "relu": ((), "Relu(x)"),
+    "relu6": ((), "Clip(x, 0, 6)"),
+    "leaky_relu": (("negative_slope",), "LeakyRelu(x, alpha=negative_slope)"),
+    "general_relu": (
+        ("negative_slope", "threshold"),
+        "Where(Greater(x, threshold), x, Mul(Sub(x, threshold), negative_slope))",
+    ),
+    "bounded_relu": (
+        ("negative_slope", "max_value", "threshold"),
+        "Where(Greater(x, threshold), Clip(x, 0, max_value), Mul(Sub(x, threshold), negative_slope))",
+    ),
+    "elu": (("alpha",), "Elu(x, alpha=alpha)"),
+    "general_elu": (("alpha",), "Where(Greater(x, 0), x, Mul(Sub(Exp(Min(x, 0)), 1), alpha))"),
+    "celu": (("alpha",), "Celu(x, alpha=alpha)"),
+    "selu": ((), "Selu(x)"),
+    "softplus": ((), "Softplus(x)"),
+    "squareplus": (("b",), "Add(Max(x, 0), Div(b, Mul(Add(Sqrt(Add(Mul(x, x), b)), Abs(x)), 2)))"),
+    "sparse_plus": ((), "Add(Pow(Clip(Mul(Add(x, 1), 0.5), 0, 1), 2), Relu(Sub(x, 1)))"),
+    "threshold": (("threshold", "default_value"), "Where(Greater(x, threshold), x, default_value)"),
+    "sigmoid": ((), "Sigmoid(x)"),
+    "hard_sigmoid": ((), "Clip(Div(Add(x, 3), 6), 0, 1)"),
+    "sparse_sigmoid": ((), "Clip(Mul(Add(x, 1), 0.5), 0, 1)"),
+    "log_sigmoid": ((), "Neg(Softplus(Neg(x)))"),
+    "tanh": ((), "Tanh(x)"),
+    "hard_tanh": ((), "Clip(x, -1, 1)"),
+    "softsign": ((), "Softsign(x)"),
+    "silu": ((), "Mul(x, Sigmoid(x))"),
+    "hard_silu": ((), "HardSwish(x)"),
+    "gelu": ((), "Gelu(x)"),
+    "approximate_gelu": ((), "Gelu(x, approximate='tanh')"),
+    "mish": ((), "Mish(x)"),
+    "soft_shrink": (("threshold",), "Mul(Sign(x), Relu(Sub(Abs(x), threshold)))"),
+    "hard_shrink": (("threshold",), "Where(Greater(Abs(x), threshold), x, 0)"),
+    "tanh_shrink": ((), "Sub(x, Tanh(x))"),
+}
+
+_SOFTPLUS = "Add(Max(x, 0), Log(Add(Exp(Neg(Abs(x))), 1)))"
+_EXPM1 = "Sub(Exp(Min(x, 0)), 1)"
+# In float64: operators that ONNX Runtime has for float32 only, and attributes, which are float32, are avoided.
+DOUBLES: dict[str, str] = {
+    "leaky_relu": "Where(Greater(x, 0), x, Mul(x, negative_slope))",
+    "elu": f"Where(Greater(x, 0), x, Mul({_EXPM1}, alpha))",
+    "celu": "Where(Greater(x, 0), x, Mul(Sub(Exp(Div(Min(x, 0), alpha)), 1), alpha))",
+    "selu": f"Mul(Where(Greater(x, 0), x, Mul({_EXPM1}, 1.6732632423543772848)), 1.0507009873554804934)",
+    "softplus": _SOFTPLUS,
+    "log_sigmoid": "Sub(Min(x, 0), Log(Add(Exp(Neg(Abs(x))), 1)))",
+    "softsign": "Div(x, Add(Abs(x), 1))",
+    "hard_silu": "Mul(x, Clip(Div(Add(x, 3), 6), 0, 1))",
+    "gelu": "Mul(Mul(x, Add(Cast(Erf(Cast(Mul(x, 0.70710678118654752), to=float32)), to=float), 1)), 0.5)",
+    "approximate_gelu": (
+        "Mul(Mul(x, Add(Tanh(Mul(Add(x, Mul(Mul(Mul(x, x), x), 0.044715)), 0.79788456080286536)), 1)), 0.5)"
+    ),
+    "mish": f"Mul(x, Tanh({_SOFTPLUS}))",
+}
+
+# How others write the same activations.
+OTHER_SPELLINGS: list[tuple[str, str]] = [
+    ("relu", "Max(x, 0)"),
+    ("relu", "Clip(x, 0)"),
+    ("threshold", "ThresholdedRelu(x, alpha=threshold)"),
+    ("sigmoid", "Div(1, Add(Exp(Neg(x)), 1))"),
+    ("hard_sigmoid", "HardSigmoid(x, alpha=0.16666667, beta=0.5)"),
+    ("hard_sigmoid", "Div(Clip(Add(x, 3), 0, 6), 6)"),
+    ("sparse_sigmoid", "HardSigmoid(x, alpha=0.5, beta=0.5)"),
+    ("log_sigmoid", "Log(Sigmoid(x))"),
+    ("log_softmax", "Log(Softmax(x, axis=axis))"),
+    ("softplus", "Log(Add(Exp(x), 1))"),
+    ("softsign", "Div(x, Add(Abs(x), 1))"),
+    ("silu", "Swish(x)"),
+    ("hard_silu", "Mul(x, HardSigmoid(x, alpha=0.16666667, beta=0.5))"),
+    ("hard_silu", "Div(Mul(x, Clip(Add(x, 3), 0, 6)), 6)"),
+    ("hard_silu", "Mul(x, Div(Clip(Add(x, 3), 0, 6), 6))"),
+    ("mish", "Mul(x, Tanh(Softplus(x)))"),
+    ("soft_shrink", "Shrink(x, lambd=threshold, bias=threshold)"),
+    (
+        "soft_shrink",
+        "Add(Where(Greater(x, threshold), Sub(x, threshold), 0), Where(Less(x, low), Add(x, threshold), 0))",
+    ),
+    ("hard_shrink", "Shrink(x, lambd=threshold)"),
+    ("hard_shrink", "Where(Or(Greater(x, threshold), Less(x, low)), x, 0)"),
+    ("hard_shrink", "Where(Or(Cast(Greater(x, threshold), to=bool), Cast(Less(x, low), to=bool)), x, 0)"),
+    *(
+        ("gelu", text.replace("ERF", erf))
+        for erf in ("Add(Erf(Div(x, 1.41421356)), 1)", "Add(Erf(Mul(x, 0.70710678)), 1)")
+        for text in ("Mul(Mul(x, ERF), 0.5)", "Mul(Mul(x, 0.5), ERF)", "Mul(x, Mul(ERF, 0.5))")
+    ),
+    *(
+        ("approximate_gelu", text.replace("TANH", f"Add(Tanh(Mul(Add(x, Mul({cube}, 0.044715)), 0.7978845608)), 1)"))
+        for cube in ("Mul(Mul(x, x), x)", "Pow(x, 3)")
+        for text in ("Mul(Mul(x, TANH), 0.5)", "Mul(Mul(x, 0.5), TANH)", "Mul(x, Mul(TANH, 0.5))")
+    ),
+]
+
+_UNIT = "Mul({0}, Min(Div(1, Sqrt(ReduceSumSquare({0}, axes[...]))), limit))"
+_INDICATORS = "Cast(Equal(Floor(Unsqueeze(x, last[...])), classes[...]), to=float)"
+_CENTERED = "c = Sub(x, ReduceMean(x, axes[...]));"
+# Of layers, by names of their own: what is written, and what is recognized as well.
+LAYERS: dict[str, tuple[str, ...]] = {
+    "dense": ("Add(MatMul(x, kernel[...]), bias[...])",),
+    "rescaling": ("Add(Mul(x, scale[...]), offset[...])",),
+    "repeat": ("Expand(Unsqueeze(x, axes[...]), shape[...])",),
+    "embedding": (
+        "Gather(table[...], Cast(Clip(x, 0, last), to=int64))",
+        "Gather(table[...], Cast(x, to=int64))",
+        "Gather(table[...], x)",
+    ),
+    "prelu": ("PRelu(x, slope[...])", "Add(Max(x, 0), Mul(Min(x, 0), slope[...]))"),
+    "masking": ("Where(Greater(ReduceMax(Cast(Not(Equal(x, mask_value)), to=float), last[...]), 0), x, 0)",),
+    "one_hot": (_INDICATORS,),
+    "multi_hot": (f"ReduceMax({_INDICATORS}, axes[...], keepdims=0)",),
+    "count": (f"ReduceSum({_INDICATORS}, axes[...], keepdims=0)",),
+    "unit": (_UNIT.format("x"),),
+    "cosine": (f"MatMul({_UNIT.format('x')}, Transpose({_UNIT.format('y')}, perm=perm))",),
+    "root_mean_square": (
+        "Mul(Div(x, Sqrt(Add(ReduceMean(Mul(x, x), axes[...]), epsilon))), scale[...])",
+        "Mul(Div(x, Sqrt(Add(ReduceMean(Pow(x, 2), axes[...]), epsilon))), scale[...])",
+        "Mul(Mul(x, Div(1, Sqrt(Add(ReduceMean(Pow(x, 2), axes[...]), epsilon)))), scale[...])",
+        "Mul(Mul(x, Reciprocal(Sqrt(Add(ReduceMean(Pow(x, 2), axes[...]), epsilon)))), scale[...])",
+    ),
+    "group_normalization": (
+        "unit = InstanceNormalization(Reshape(x, groups[...]), ones[...], zeros[...], epsilon=epsilon);"
+        "Add(Mul(Reshape(unit, shape[...]), scale[...]), offset[...])",
+    ),
+    "standardized": (
+        f"{_CENTERED} Div(c, Sqrt(Add(ReduceMean(Mul(c, c), axes[...]), epsilon)))",
+        f"{_CENTERED} Div(c, Sqrt(Add(ReduceMean(Pow(c, 2), axes[...]), epsilon)))",
+    ),
+    "layer_normalization": (
+        f"{_CENTERED} Add(Mul(Div(c, Sqrt(Add(ReduceMean(Mul(c, c), axes[...]), epsilon))), scale[...]), offset[...])",
+        f"{_CENTERED} Add(Mul(Div(c, Sqrt(Add(ReduceMean(Pow(c, 2), axes[...]), epsilon))), scale[...]), offset[...])",
+    ),
+    "over_deviation": (f"{_CENTERED} Mul(Div(x, Sqrt(Add(ReduceMean(Mul(c, c), axes[...]), epsilon))), scale[...])",),
+}

@@ -1,0 +1,178 @@
+"""Layers as they are made of the nodes of a graph."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from cbackprop.export.formulas import Formula, parse
+from cbackprop.export.onnx_reader.graph import Array, Node, ReadGraph
+from cbackprop.layers import Layer
+from cbackprop.tensor import KerasTensor
+
+__all__ = ["OPERATORS", "PATTERNS", "Builder", "UnreadableError", "reads", "recognizes"]
+
+# Numbers of a sample, beyond which a shape in a file is not believed.
+LARGEST_SAMPLE = 2**31 - 1
+
+
+class UnreadableError(ValueError):
+    """What a node computes is no layer's computation."""
+
+
+Reader = Callable[["Builder", Node], KerasTensor]
+PatternReader = Callable[["Builder", Node, dict[str, Any]], KerasTensor]
+Acceptance = Callable[[dict[str, Any]], bool]
+
+# How nodes with an operator are read, by the operator's name.
+OPERATORS: dict[str, Reader] = {}
+# Formulas of several operators, whether constants are as they must be, and how the whole is read.
+PATTERNS: list[tuple[Formula, Acceptance, PatternReader]] = []
+
+
+def reads(*operators: str) -> Callable[[Reader], Reader]:
+    """Decorator: the function makes layers of a node with one of these operators."""
+
+    def enter(function: Reader) -> Reader:
+        OPERATORS.update(dict.fromkeys(operators, function))
+        return function
+
+    return enter
+
+
+def recognizes(*texts: str, accept: Acceptance = lambda bound: True) -> Callable[[PatternReader], PatternReader]:
+    """Decorator: the function makes layers of nodes that fit one of these formulas, where `accept` is true."""
+
+    def enter(function: PatternReader) -> PatternReader:
+        PATTERNS.extend((parse(text), accept, function) for text in texts)
+        return function
+
+    return enter
+
+
+class Builder:
+    """Layers of a float type, and the tensors that are made by now.
+
+    Parameters
+    ----------
+    graph : ReadGraph
+    dtype : {"float32", "float64"}
+    names : sequence of str
+        Names that layers must not take.
+
+    Attributes
+    ----------
+    tensors : dict of str to KerasTensor
+        By the names of values in the graph.
+    whole : set of str
+        Names of values that are whole numbers.
+    batch : int or None
+        The number of samples that the graph fixes.
+    """
+
+    def __init__(self, graph: ReadGraph, dtype: str, names: Sequence[str]) -> None:
+        self.graph, self.dtype = graph, dtype
+        self.tensors: dict[str, KerasTensor] = {}
+        self.whole: set[str] = set()
+        self.batch: int | None = None
+        self._names = set(names)
+
+    def unique(self, name: str) -> str:
+        """`name`, or if it is taken, with a number behind it."""
+        found, number = name, 1
+        while found in self._names:
+            found, number = f"{name}_{number}", number + 1
+        self._names.add(found)
+        return found
+
+    def _name_for(self, name: str) -> str:
+        """``"dense"`` for a node ``"dense/Gemm"``, or the whole name for the second such node."""
+        front = name.rpartition("/")[0].strip("/")
+        return self.unique(front if front and front not in self._names else name)
+
+    def tensor(self, name: str) -> KerasTensor:
+        """A value that depends on the inputs.
+
+        Raises
+        ------
+        UnreadableError
+            If it does not.
+        """
+        if name not in self.tensors:
+            raise UnreadableError(f"its input {name!r} does not depend on the inputs of the graph")
+        return self.tensors[name]
+
+    def optional(self, node: Node, position: int) -> Array | None:
+        """A constant input, or ``None`` if it is left out.
+
+        Raises
+        ------
+        UnreadableError
+            If it is no constant.
+        """
+        name = node.inputs[position] if position < len(node.inputs) else ""
+        if not name:
+            return None
+        if not self.graph.is_constant(name):
+            raise UnreadableError(f"its input {name!r} is not constant")
+        return self.graph.constants[name]
+
+    def constant(self, node: Node, position: int) -> Array:
+        """A constant input that must be there."""
+        array = self.optional(node, position)
+        if array is None:
+            raise UnreadableError(f"its input {position} is missing")
+        return array
+
+    def apply(
+        self, node: Node, layer: type[Layer], inputs: Any, *arguments: Any, weights: Any = None, **options: Any
+    ) -> KerasTensor:
+        """Call a new layer with these arguments, and give it these weights."""
+        made = layer(*arguments, name=self._name_for(node.name[:200]), dtype=self.dtype, **options)
+        output: KerasTensor = made(inputs)
+        if math.prod(size or 1 for size in output.shape) > LARGEST_SAMPLE:
+            raise UnreadableError(f"samples of shape {output.shape[1:]} are too large")
+        if weights is not None:
+            made.set_weights([np.asarray(weight) for weight in weights])
+        return output
+
+
+def sample_shape(tensor: KerasTensor) -> tuple[int, ...]:
+    """The shape of one sample."""
+    return tuple(int(size) for size in tensor.shape[1:] if size is not None)
+
+
+def fitting(array: Array, tensor: KerasTensor) -> Array:
+    """A constant without an axis for the batch, as it is broadcast to samples.
+
+    Raises
+    ------
+    UnreadableError
+        If it would change their shape.
+    """
+    shape = sample_shape(tensor)
+    own = array[0] if array.ndim == len(shape) + 1 and array.shape[0] == 1 else array
+    try:
+        fits = np.broadcast_shapes(own.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise UnreadableError(f"a constant of shape {array.shape} does not fit values of shape {tensor.shape}")
+    return own
+
+
+def positive(axis: int, rank: int) -> int:
+    """An axis of a sample, counted from the batch.
+
+    Raises
+    ------
+    UnreadableError
+        If it is the batch's, or there is none.
+    """
+    found = axis + rank if axis < 0 else axis
+    if not 1 <= found < rank:
+        raise UnreadableError(f"axis {axis} is not an axis of the samples, which have {rank - 1}")
+    return found

@@ -1,0 +1,124 @@
+"""Where a formula fits a graph."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from cbackprop.export.formulas import TENSORS, TYPES, Formula, operator_of
+from cbackprop.export.onnx_reader.graph import Node, ReadGraph
+
+__all__ = ["match"]
+
+COMMUTATIVE = ("Add", "Mul", "Max", "Min", "Equal")
+# Numbers that a file has in float32 are not those of a formula to the last digit.
+RELATIVE = 1e-5
+
+Bound = dict[str, Any]
+
+
+def match(formula: Formula, graph: ReadGraph, node: Node) -> Bound | None:
+    """What the formula's names stand for if `node` is its last operator: values by name, constants, attributes.
+
+    ``None`` if it does not fit.
+    """
+    return next(_Matching(formula, graph).of_node(formula.result, node, {}), None)
+
+
+class _Matching:
+    """Each method yields the bindings with which a part of the formula fits, of which there can be several."""
+
+    def __init__(self, formula: Formula, graph: ReadGraph) -> None:
+        self.definitions, self.graph = formula.definitions, graph
+
+    def of_value(self, tree: ast.expr, value: str, bound: Bound) -> Iterator[Bound]:
+        """A part of the formula against a value."""
+        if isinstance(tree, ast.Call):
+            node = self.graph.makers.get(value)
+            if node is not None and node.outputs[0] == value and not self.graph.is_constant(value):
+                yield from self.of_node(tree, node, bound)
+        elif isinstance(tree, ast.Name) and tree.id in TENSORS:
+            if not self.graph.is_constant(value) and bound.get(tree.id, value) == value:
+                yield bound | {tree.id: value}
+        elif isinstance(tree, ast.Name) and tree.id in self.definitions:
+            key = f"{tree.id} ="
+            if key not in bound:
+                for found in self.of_value(self.definitions[tree.id], value, bound):
+                    yield found | {key: value}
+            elif bound[key] == value:
+                yield bound
+        elif self.graph.is_constant(value):
+            yield from self._constant(tree, value, bound)
+
+    def _constant(self, tree: ast.expr, value: str, bound: Bound) -> Iterator[Bound]:
+        number = self.graph.scalar(value)
+        if isinstance(tree, ast.Subscript):
+            assert isinstance(tree.value, ast.Name)
+            array = self.graph.constants[value]
+            if np.array_equal(bound.get(tree.value.id, array), array):
+                yield bound | {tree.value.id: array}
+        elif isinstance(tree, ast.Name):
+            if number is not None and bound.get(tree.id, number) == number:
+                yield bound | {tree.id: number}
+        elif number is not None and _same(number, ast.literal_eval(tree)):
+            yield bound
+
+    def of_node(self, tree: ast.Call, node: Node, bound: Bound) -> Iterator[Bound]:
+        """An operator of the formula against one of the graph."""
+        names = node.inputs
+        if node.operator != operator_of(tree) or len(names) != len(tree.args):
+            return
+        with_attributes = self._attributes(tree, node, bound)
+        if with_attributes is None:
+            return
+        swap = node.operator in COMMUTATIVE and len(names) == 2
+        for order in (names, names[::-1]) if swap else (names,):
+            yield from self._inputs(tree.args, order, with_attributes)
+
+    def _inputs(self, trees: list[ast.expr], names: list[str], bound: Bound) -> Iterator[Bound]:
+        if not trees:
+            yield bound
+            return
+        for found in self.of_value(trees[0], names[0], bound):
+            yield from self._inputs(trees[1:], names[1:], found)
+
+    def _attributes(self, tree: ast.Call, node: Node, bound: Bound) -> Bound | None:
+        """The bindings with the attributes that the formula leaves open, if all others fit."""
+        expected = {str(keyword.arg): keyword.value for keyword in tree.keywords}
+        for name in set(itertools.chain(node.attributes, node.defaults)) - set(expected):
+            if not _same(node.attribute(name), node.defaults.get(name)):
+                return None
+        for name, value in expected.items():
+            given = node.attribute(name)
+            if not isinstance(value, ast.Name):
+                if not _same(given, ast.literal_eval(value)):
+                    return None
+            elif value.id in TYPES:
+                types = self.graph.package.TensorProto
+                if given not in [getattr(types, kind) for kind in TYPES[value.id]]:
+                    return None
+            elif given is None or not _same(bound.get(value.id, given), given):
+                return None
+            else:
+                bound = bound | {value.id: _shortest(given)}
+        return bound
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether attributes or numbers are equal, floats but for their last digits."""
+    if isinstance(a, bytes):
+        a = a.decode(errors="replace")
+    if isinstance(b, bytes):
+        b = b.decode(errors="replace")
+    numbers = isinstance(a, (int, float)) and isinstance(b, (int, float))
+    return math.isclose(a, b, rel_tol=RELATIVE) if numbers else bool(a == b)
+
+
+def _shortest(value: Any) -> Any:
+    """A float attribute, which is stored in float32, as the shortest decimal number that is stored so."""
+    return float(str(np.float32(value))) if isinstance(value, float) else value

@@ -1,0 +1,205 @@
+"""A model of the graph in an ONNX file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from cbackprop import Input, Model, layers
+from cbackprop.config import FLOAT_TYPES, INTEGER_TYPES
+from cbackprop.export import onnx_files
+from cbackprop.export.onnx_reader import activations, normalization, operators, preprocessing, weights  # noqa: F401 - register
+from cbackprop.export.onnx_reader.builder import OPERATORS, PATTERNS, Builder, UnreadableError
+from cbackprop.export.onnx_reader.graph import Node, ReadGraph
+from cbackprop.export.onnx_reader.matching import match
+from cbackprop.registry import nearest
+from cbackprop.tensor import KerasTensor
+
+__all__ = ["model_of"]
+
+# A node, how it is read, and if it is the last of a formula, what the formula's names stand for.
+Reading = tuple[Node, Any, dict[str, Any] | None]
+
+
+def model_of(package: Any, path: str, content: bytes, outputs: Sequence[str] | None) -> Model:
+    """The model of a file's graph.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    try:
+        proto = parsed(package, path, content)
+        graph = ReadGraph(package, proto)
+        return built(graph, proto, chosen(graph, proto, outputs))
+    except (UnreadableError, ValueError, TypeError) as error:
+        raise ValueError(f"{path!r} cannot be read as a model: {error}") from error
+
+
+def parsed(package: Any, path: str, content: bytes) -> Any:
+    """The file's content, of which ONNX says that it is well formed."""
+    proto = package.ModelProto()
+    try:
+        proto.ParseFromString(content)
+    except Exception as error:  # protobuf's own, which has no public base
+        raise ValueError("it is no ONNX file, or damaged.") from error
+    if not proto.HasField("graph"):
+        raise ValueError("it is no ONNX file: it holds no graph.")
+    opset = next((entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")), 0)
+    newest = package.defs.onnx_opset_version()
+    if not onnx_files.OLDEST_READ <= opset <= newest:
+        raise ValueError(
+            f"it is written for operator set {opset}, but {onnx_files.OLDEST_READ} to {newest} are read. "
+            "onnx.version_converter may help."
+        )
+    if proto.functions or proto.graph.sparse_initializer or proto.training_info:
+        raise ValueError("functions, sparse constants and training are not read; onnx.inliner may help.")
+    refuse_unknown(package, proto, opset)
+    try:
+        package.external_data_helper.load_external_data_for_model(proto, os.path.dirname(os.path.abspath(path)))
+        package.checker.check_model(proto)
+    except Exception as error:  # the checker's own, or what Python says to damaged text
+        raise ValueError(f"it is damaged: {str(error).strip()}") from error
+    return proto
+
+
+def refuse_unknown(package: Any, proto: Any, opset: int) -> None:
+    """Name all operators that are not read, if ONNX does not know one of them, which its checker would name alone."""
+    nodes = proto.graph.node
+    if not all(package.defs.has(node.op_type, opset, "") for node in nodes if node.domain in ("", "ai.onnx")):
+        names = {f"{node.domain}::{node.op_type}" if node.domain else node.op_type for node in nodes}
+        refuse_operators(names - known_operators() - {"Constant"})
+
+
+def known_operators() -> set[str]:
+    """Operators that make a layer, by themselves or as the last ones of a formula."""
+    return {*OPERATORS, *(formula.operator for formula, _, _ in PATTERNS)}
+
+
+def refuse_operators(names: set[str]) -> None:
+    """``ValueError`` with all of them, if there are any."""
+    if names:
+        raise UnreadableError(f"no layer computes {', '.join(sorted(names))}.")
+
+
+def chosen(graph: ReadGraph, proto: Any, outputs: Sequence[str] | None) -> list[str]:
+    """The names of the values that the model is to predict."""
+    if outputs is None:
+        return [value.name for value in proto.graph.output]
+    known = {*graph.makers, *(value.name for value in proto.graph.input)}
+    for name in outputs:
+        if name not in known:
+            raise UnreadableError(f"it has no value {name!r} that could be an output. {nearest(name, known)}")
+    return list(dict.fromkeys(outputs))
+
+
+def built(graph: ReadGraph, proto: Any, outputs: list[str]) -> Model:
+    """The model, whose layers are made in the order of the nodes."""
+    inputs = [value for value in proto.graph.input if not graph.is_constant(value.name)]
+    if not inputs or not outputs:
+        raise UnreadableError("the graph has no inputs or no outputs.")
+    readings = needed(graph, outputs)
+    builder = Builder(graph, float_type(graph, inputs, proto), [*(value.name for value in inputs), *outputs])
+    for value in inputs:
+        enter(builder, value)
+    for node, read, bound in readings:
+        try:
+            tensor = read(builder, node) if bound is None else read(builder, node, bound)
+        except (ValueError, TypeError, IndexError, ArithmeticError) as error:
+            raise UnreadableError(f"{node.label}: {str(error).rstrip('.')}.") from error
+        builder.tensors[node.outputs[0]] = tensor
+    ends = [named_output(builder, name, outputs[:position]) for position, name in enumerate(outputs)]
+    starts = [builder.tensors[value.name] for value in inputs]
+    name = proto.graph.name or None
+    return Model(starts if len(starts) > 1 else starts[0], ends if len(ends) > 1 else ends[0], name=name)
+
+
+def needed(graph: ReadGraph, outputs: list[str]) -> list[Reading]:
+    """How the nodes that outputs depend on are read.
+
+    Raises
+    ------
+    UnreadableError
+        If some cannot be; the message names all their operators.
+    """
+    patterns = sorted(PATTERNS, key=lambda entry: entry[0].size, reverse=True)
+    wanted, found, unknown, fixed = set(outputs), [], set(), []
+    for node in reversed(graph.nodes):
+        here = wanted.intersection(node.outputs)
+        if not here or all(graph.is_constant(name) for name in here):
+            continue
+        if node.operator in known_operators() and all(graph.is_constant(name) for name in node.inputs if name):
+            fixed.append(node.label)
+        read, bound = reading_of(graph, node, patterns)
+        if (read is None or here != {node.outputs[0]}) and node.label not in fixed:
+            unknown.add(node.operator)
+        found.append((node, read, bound))
+        sources = node.inputs if bound is None else [bound[name] for name in ("x", "y") if name in bound]
+        wanted.update(name for name in sources if name and not graph.is_constant(name))
+    refuse_operators(unknown)
+    if fixed:
+        raise UnreadableError(f"{fixed[0]} does not depend on the inputs of the graph.")
+    return found[::-1]
+
+
+def reading_of(graph: ReadGraph, node: Node, patterns: list[Any]) -> tuple[Any, dict[str, Any] | None]:
+    """The function that reads a node, and with which bindings, if it ends a formula."""
+    for formula, accept, read in patterns:
+        if formula.operator == node.operator:
+            bound = match(formula, graph, node)
+            if bound is not None and accept(bound):
+                return read, bound
+    return OPERATORS.get(node.operator), None
+
+
+def float_type(graph: ReadGraph, inputs: Any, proto: Any) -> str:
+    """The type of the first values among inputs and outputs that are floats."""
+    types = [type_of(graph, value) for value in [*inputs, *proto.graph.output]]
+    return next((dtype for dtype in types if dtype in FLOAT_TYPES), "float32")
+
+
+def type_of(graph: ReadGraph, value: Any) -> str:
+    """What an input or output holds, by NumPy's name."""
+    try:
+        return str(graph.package.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name)
+    except KeyError:
+        return "no numbers"
+
+
+def enter(builder: Builder, value: Any) -> None:
+    """Make a graph's input.
+
+    Raises
+    ------
+    UnreadableError
+        If the size of a sample is not known.
+    """
+    dims = list(value.type.tensor_type.shape.dim)
+    if not value.type.tensor_type.HasField("shape") or not dims:
+        raise UnreadableError(f"input {value.name!r} has no axis for a batch.")
+    sizes = [int(dim.dim_value) for dim in dims]
+    if any(size < 1 for size in sizes[1:]):
+        raise UnreadableError(f"input {value.name!r} has axes of unknown size, apart from that of the batch.")
+    dtype = type_of(builder.graph, value)
+    if dtype in FLOAT_TYPES or dtype == "float16":
+        dtype = builder.dtype
+    elif dtype in INTEGER_TYPES:
+        builder.whole.add(value.name)
+    else:
+        raise UnreadableError(f"input {value.name!r} holds {dtype}, but only real numbers are read.")
+    builder.batch = sizes[0] or builder.batch
+    builder.tensors[value.name] = Input(tuple(sizes[1:]), dtype=dtype, name=value.name)
+
+
+def named_output(builder: Builder, name: str, before: list[str]) -> KerasTensor:
+    """An output's tensor, made by a layer that is called like the output."""
+    tensor = builder.tensor(name)
+    others = [builder.tensors[other] for other in before]
+    layer = tensor.node.layer if tensor.node is not None else None
+    if layer is None or layer.n_inputs == 0 or any(tensor is other for other in others):
+        free = name if layer is None or layer.name != name else builder.unique(name)
+        return layers.Identity(name=free, dtype=builder.dtype)(tensor)
+    layer.name = name
+    return tensor

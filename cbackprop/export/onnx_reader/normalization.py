@@ -1,0 +1,174 @@
+"""Normalizations, whether one operator or several, as layers with weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cbackprop import layers
+from cbackprop.export.formulas import LAYERS
+from cbackprop.export.onnx_reader.builder import (
+    Builder,
+    UnreadableError,
+    fitting,
+    positive,
+    reads,
+    recognizes,
+    sample_shape,
+)
+from cbackprop.export.onnx_reader.graph import Array, Node
+from cbackprop.tensor import KerasTensor
+
+# A file may spell a weight of many equal numbers as one. Up to so many that is believed.
+LARGEST_GROWTH = 2**20
+
+
+def _vector(builder: Builder, node: Node, position: int, size: int) -> Array:
+    array = builder.constant(node, position)
+    if array.shape != (size,):
+        raise UnreadableError(f"its input {position} has shape {array.shape} instead of {(size,)}")
+    return array
+
+
+def _epsilon(node: Node) -> float:
+    return float(str(np.float32(node.attribute("epsilon"))))
+
+
+@reads("BatchNormalization")
+def batch_normalization(builder: Builder, node: Node) -> KerasTensor:
+    """With the averages of the file, which go on moving in training."""
+    x = builder.tensor(node.inputs[0])
+    if node.attribute("training_mode") or x.ndim < 2:
+        raise UnreadableError("it takes statistics of a batch")
+    weights = [_vector(builder, node, position, sample_shape(x)[0]) for position in (1, 2, 3, 4)]
+    options = {"axis": 1, "epsilon": _epsilon(node), "momentum": float(str(np.float32(node.attribute("momentum"))))}
+    return builder.apply(node, layers.BatchNormalization, x, weights=weights, **options)
+
+
+@reads("LayerNormalization")
+def layer_normalization(builder: Builder, node: Node) -> KerasTensor:
+    """Along the last axes."""
+    x = builder.tensor(node.inputs[0])
+    first = positive(node.attribute("axis"), x.ndim)
+    axes, shape = list(range(first, x.ndim)), sample_shape(x)[first - 1 :]
+    gamma, beta = builder.constant(node, 1), builder.optional(node, 2)
+    weights = [_broadcast(array, shape) for array in (gamma, beta) if array is not None]
+    options = {"axis": axes, "epsilon": _epsilon(node), "center": beta is not None}
+    return builder.apply(node, layers.LayerNormalization, x, weights=weights, **options)
+
+
+def _broadcast(array: Array, shape: Sequence[int]) -> Array:
+    """A weight that has these axes, but no more than `LARGEST_GROWTH` numbers made of fewer."""
+    grows = array.size < math.prod(shape) > LARGEST_GROWTH
+    try:
+        if not grows:
+            return np.broadcast_to(array, shape)
+    except ValueError:
+        pass
+    raise UnreadableError(f"a weight of shape {array.shape} does not fit axes of sizes {tuple(shape)}")
+
+
+@reads("RMSNormalization")
+def rms_normalization(builder: Builder, node: Node) -> KerasTensor:
+    """Along the last axes."""
+    x = builder.tensor(node.inputs[0])
+    first = positive(node.attribute("axis"), x.ndim)
+    weights = [_broadcast(builder.constant(node, 1), sample_shape(x)[first - 1 :])]
+    options = {"axis": list(range(first, x.ndim)), "epsilon": _epsilon(node)}
+    return builder.apply(node, layers.RMSNormalization, x, weights=weights, **options)
+
+
+@reads("GroupNormalization", "InstanceNormalization")
+def group_normalization(builder: Builder, node: Node) -> KerasTensor:
+    """Of groups of channels, or of each channel."""
+    x = builder.tensor(node.inputs[0])
+    if x.ndim < 2:
+        raise UnreadableError("it needs channels")
+    channels = sample_shape(x)[0]
+    groups = node.attribute("num_groups") if node.operator == "GroupNormalization" else channels
+    if groups < 1 or channels % groups:
+        raise UnreadableError(f"{channels} channels cannot be divided into {groups} groups")
+    weights = [_vector(builder, node, position, channels) for position in (1, 2)]
+    options = {"axis": 1, "epsilon": _epsilon(node)}
+    return builder.apply(node, layers.GroupNormalization, x, groups, weights=weights, **options)
+
+
+def _is_group_normalization(bound: dict[str, Any]) -> bool:
+    groups = bound["groups"].tolist()
+    return len(groups) == 3 and groups[0] in (0, -1) and (bound["ones"] == 1).all() and not bound["zeros"].any()
+
+
+@recognizes(*LAYERS["group_normalization"], accept=_is_group_normalization)
+def decomposed_group_normalization(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """Of groups of channels, as PyTorch writes it."""
+    x, groups = builder.tensor(bound["x"]), int(bound["groups"][1])
+    shape = sample_shape(x)
+    if len(shape) < 1 or groups < 1 or shape[0] % groups or bound["shape"].tolist()[1:] != list(shape):
+        raise UnreadableError(f"values of shape {x.shape} cannot be divided into {groups} groups of channels")
+    weights = [_along(bound[name], x, [1]) for name in ("scale", "offset")]
+    options = {"axis": 1, "epsilon": bound["epsilon"]}
+    return builder.apply(node, layers.GroupNormalization, x, groups, weights=weights, **options)
+
+
+def _axes_of(bound: dict[str, Any], x: KerasTensor) -> list[int]:
+    axes = [positive(int(axis), x.ndim) for axis in bound["axes"].ravel()]
+    if sorted(set(axes)) != axes:
+        raise UnreadableError(f"its axes {axes} are not in order")
+    return axes
+
+
+def _along(array: Array, x: KerasTensor, axes: Sequence[int]) -> Array:
+    """A constant as a weight that has these axes only."""
+    own = fitting(array, x)
+    shape = [size if axis in axes else 1 for axis, size in enumerate(sample_shape(x), 1)]
+    own = own.reshape((1,) * (len(shape) - own.ndim) + own.shape)
+    return _broadcast(own, shape).reshape([shape[axis - 1] for axis in axes])
+
+
+@recognizes(*LAYERS["layer_normalization"])
+def decomposed_layer_normalization(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """Along any axes."""
+    x = builder.tensor(bound["x"])
+    axes = _axes_of(bound, x)
+    weights = [_along(bound[name], x, axes) for name in ("scale", "offset")]
+    return builder.apply(node, layers.LayerNormalization, x, axes, bound["epsilon"], weights=weights)
+
+
+@recognizes(*LAYERS["standardized"])
+def standardized(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """Layer normalization without weights."""
+    x = builder.tensor(bound["x"])
+    options = {"center": False, "scale": False}
+    return builder.apply(node, layers.LayerNormalization, x, _axes_of(bound, x), bound["epsilon"], **options)
+
+
+@recognizes(*LAYERS["over_deviation"])
+def over_deviation(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """Division by the standard deviation."""
+    x = builder.tensor(bound["x"])
+    axes = _axes_of(bound, x)
+    weights = [_along(bound["scale"], x, axes)]
+    options = {"rms_scaling": True, "weights": weights}
+    return builder.apply(node, layers.LayerNormalization, x, axes, bound["epsilon"], **options)
+
+
+@recognizes(*LAYERS["root_mean_square"])
+def root_mean_square(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """Division by the root mean square."""
+    x = builder.tensor(bound["x"])
+    axes = _axes_of(bound, x)
+    weights = [_along(bound["scale"], x, axes)]
+    return builder.apply(node, layers.RMSNormalization, x, axes, bound["epsilon"], weights=weights)
+
+
+@recognizes(
+    *LAYERS["unit"],
+    accept=lambda bound: math.isclose(bound["limit"], layers.UnitNormalization.limit, rel_tol=1e-5),
+)
+def unit(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """Division by the norm."""
+    x = builder.tensor(bound["x"])
+    return builder.apply(node, layers.UnitNormalization, x, _axes_of(bound, x))

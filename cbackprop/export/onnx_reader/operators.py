@@ -1,0 +1,245 @@
+"""Operators that rearrange or combine values, as layers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from cbackprop import activations, layers
+from cbackprop.export.formulas import LAYERS
+from cbackprop.export.onnx_reader.builder import (
+    Builder,
+    UnreadableError,
+    fitting,
+    positive,
+    reads,
+    recognizes,
+    sample_shape,
+)
+from cbackprop.export.onnx_reader.graph import Array, Node
+from cbackprop.tensor import KerasTensor
+
+MERGES = {
+    "Add": layers.Add,
+    "Sub": layers.Subtract,
+    "Mul": layers.Multiply,
+    "Max": layers.Maximum,
+    "Min": layers.Minimum,
+    "Sum": layers.Add,
+    "Mean": layers.Average,
+}
+
+
+@reads("Identity")
+def identity(builder: Builder, node: Node) -> KerasTensor:
+    """The value itself."""
+    return builder.tensor(node.inputs[0])
+
+
+@reads("Cast")
+def cast(builder: Builder, node: Node) -> KerasTensor:
+    """The value in the model's float type; to whole numbers only what is whole."""
+    types, source = builder.graph.package.TensorProto, node.inputs[0]
+    x = builder.tensor(source)
+    if node.attribute("to") not in (types.FLOAT, types.DOUBLE, types.FLOAT16, types.BFLOAT16):
+        if source not in builder.whole:
+            raise UnreadableError("it turns numbers into whole ones")
+        builder.whole.add(node.outputs[0])
+        return x
+    return x if x.dtype == builder.dtype else builder.apply(node, layers.Identity, x)
+
+
+@reads("Dropout")
+def dropout(builder: Builder, node: Node) -> KerasTensor:
+    """Dropout, which does nothing but in training."""
+    ratio, training = builder.optional(node, 1), builder.optional(node, 2)
+    if training is not None and training.any():
+        raise UnreadableError("it is in training mode")
+    rate = 0.5 if ratio is None else float(ratio.reshape(()))
+    return builder.apply(node, layers.Dropout, builder.tensor(node.inputs[0]), float(str(np.float32(rate))))
+
+
+# Shapes
+
+
+@reads("Flatten")
+def flatten(builder: Builder, node: Node) -> KerasTensor:
+    """Samples as rows."""
+    x = builder.tensor(node.inputs[0])
+    axis = node.attribute("axis")
+    if (axis + x.ndim if axis < 0 else axis) != 1:
+        raise UnreadableError(f"it flattens from axis {axis}, but only samples can be flattened")
+    return builder.apply(node, layers.Flatten, x)
+
+
+@reads("Reshape")
+def reshape(builder: Builder, node: Node) -> KerasTensor:
+    """Samples in another shape, whose first axis stays the batch."""
+    x = builder.tensor(node.inputs[0])
+    sizes = [int(size) for size in builder.constant(node, 1).ravel()]
+    if node.attribute("allowzero") and 0 in sizes:
+        raise UnreadableError("it makes empty values")
+    if not sizes or sizes[0] not in (0, -1, builder.batch):
+        raise UnreadableError(f"the shape {sizes} does not keep the batch as the first axis")
+    old = sample_shape(x)
+    if any(size == 0 and axis > len(old) for axis, size in enumerate(sizes)):
+        raise UnreadableError(f"the shape {sizes} copies axes that are not there")
+    shape = [old[axis - 1] if size == 0 else size for axis, size in enumerate(sizes) if axis > 0]
+    if sizes[0] == -1 and math.prod(shape) != math.prod(old):
+        raise UnreadableError(f"the shape {sizes} does not keep the batch as the first axis")
+    return _reshaped(builder, node, x, shape)
+
+
+def _reshaped(builder: Builder, node: Node, x: KerasTensor, shape: Any) -> KerasTensor:
+    return x if tuple(shape) == sample_shape(x) else builder.apply(node, layers.Reshape, x, tuple(shape))
+
+
+@reads("Squeeze")
+def squeeze(builder: Builder, node: Node) -> KerasTensor:
+    """Samples without some axes of length 1."""
+    x = builder.tensor(node.inputs[0])
+    given = builder.optional(node, 1)
+    if given is None:
+        raise UnreadableError("it removes every axis of length 1, which could be the batch's")
+    axes = {positive(int(axis), x.ndim) for axis in given.ravel()}
+    if any(x.shape[axis] != 1 for axis in axes):
+        raise UnreadableError(f"axes {sorted(axes)} of a value of shape {x.shape} are not all of length 1")
+    return _reshaped(builder, node, x, [size for axis, size in enumerate(x.shape) if axis not in axes | {0}])
+
+
+@reads("Unsqueeze")
+def unsqueeze(builder: Builder, node: Node) -> KerasTensor:
+    """Samples with more axes of length 1."""
+    x = builder.tensor(node.inputs[0])
+    given = builder.constant(node, 1).ravel()
+    if len(given) > 32:
+        raise UnreadableError(f"{len(given)} more axes are too many")
+    rank = x.ndim + len(given)
+    axes = {positive(int(axis), rank) for axis in given}
+    remaining = iter(sample_shape(x))
+    return _reshaped(builder, node, x, [1 if axis in axes else next(remaining) for axis in range(1, rank)])
+
+
+@reads("Transpose")
+def transpose(builder: Builder, node: Node) -> KerasTensor:
+    """The axes of samples in another order."""
+    x = builder.tensor(node.inputs[0])
+    order = node.attribute("perm") or list(range(x.ndim))[::-1]
+    if order[0] != 0:
+        raise UnreadableError(f"the order {order} moves the axis of the batch")
+    return builder.apply(node, layers.Permute, x, tuple(order[1:])) if len(order) > 1 else x
+
+
+@recognizes(
+    *LAYERS["repeat"],
+    accept=lambda bound: (
+        bound["axes"].tolist() == [1] and bound["shape"].size == 3 and bound["shape"][[0, 2]].tolist() == [1, 1]
+    ),
+)
+def repeat(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """A vector, several times."""
+    return builder.apply(node, layers.RepeatVector, builder.tensor(bound["x"]), int(bound["shape"][1]))
+
+
+@reads("Concat")
+def concat(builder: Builder, node: Node) -> KerasTensor:
+    """Values side by side."""
+    tensors = [builder.tensor(name) for name in node.inputs]
+    axis = positive(node.attribute("axis"), tensors[0].ndim)
+    return tensors[0] if len(tensors) == 1 else builder.apply(node, layers.Concatenate, tensors, axis)
+
+
+# Arithmetic
+
+
+@reads("Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Mean")
+def merge(builder: Builder, node: Node) -> KerasTensor:
+    """Values with each other; constants scale, shift or bound the rest."""
+    tensors = [builder.tensor(name) for name in node.inputs if not builder.graph.is_constant(name)]
+    constants = [builder.graph.constants[name] for name in node.inputs if builder.graph.is_constant(name)]
+    if not constants:
+        return _merged(builder, node, tensors)
+    if len(tensors) != 1 or len(constants) != 1 or node.operator == "Mean":
+        raise UnreadableError("it takes several values and constants at once")
+    first = builder.graph.is_constant(node.inputs[0])
+    return _with_constant(builder, node, tensors[0], constants[0], first)
+
+
+def _merged(builder: Builder, node: Node, tensors: list[KerasTensor]) -> KerasTensor:
+    if node.operator == "Div":
+        raise UnreadableError("it divides by a value that is not constant")
+    if len({tensor.ndim for tensor in tensors}) > 1:
+        raise UnreadableError("it combines values with different numbers of axes, and so samples with each other")
+    return tensors[0] if len(tensors) == 1 else builder.apply(node, MERGES[node.operator], tensors)
+
+
+def _with_constant(builder: Builder, node: Node, x: KerasTensor, array: Array, first: bool) -> KerasTensor:
+    value = fitting(array, x).astype(np.float64)
+    operator = node.operator
+    if operator in ("Add", "Sum"):
+        return builder.apply(node, layers.Rescaling, x, 1.0, value)
+    if operator == "Sub":
+        return builder.apply(node, layers.Rescaling, x, *((-1.0, value) if first else (1.0, -value)))
+    if operator == "Mul":
+        return builder.apply(node, layers.Rescaling, x, value)
+    if operator in ("Max", "Min"):
+        other = builder.apply(node, layers.Rescaling, x, 0.0, value)
+        return builder.apply(node, MERGES[operator], [x, other])
+    if first:
+        raise UnreadableError("it divides by a value that is not constant")
+    with np.errstate(divide="ignore"):
+        return builder.apply(node, layers.Rescaling, x, 1 / value)
+
+
+@recognizes(*LAYERS["rescaling"])
+def rescaling(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """A factor and a shift."""
+    x = builder.tensor(bound["x"])
+    scale, offset = (fitting(bound[name], x).astype(np.float64) for name in ("scale", "offset"))
+    return builder.apply(node, layers.Rescaling, x, scale, offset)
+
+
+@reads("Neg")
+def negative(builder: Builder, node: Node) -> KerasTensor:
+    """A factor of -1."""
+    return builder.apply(node, layers.Rescaling, builder.tensor(node.inputs[0]), -1.0)
+
+
+@reads("Abs")
+def absolute(builder: Builder, node: Node) -> KerasTensor:
+    """The larger one of a value and its negative."""
+    x = builder.tensor(node.inputs[0])
+    return builder.apply(node, layers.Maximum, [x, builder.apply(node, layers.Rescaling, x, -1.0)])
+
+
+@reads("Pow")
+def power(builder: Builder, node: Node) -> KerasTensor:
+    """Small whole powers, as products."""
+    x, exponents = builder.tensor(node.inputs[0]), builder.constant(node, 1)
+    if exponents.size != 1 or exponents.item() not in (1, 2, 3, 4):
+        raise UnreadableError("only powers of 1, 2, 3 and 4 can be read")
+    exponent = int(exponents.item())
+    return x if exponent == 1 else builder.apply(node, layers.Multiply, [x] * exponent)
+
+
+@reads("Clip")
+def clip(builder: Builder, node: Node) -> KerasTensor:
+    """Between two bounds, of which one may be missing."""
+    x = builder.tensor(node.inputs[0])
+    low, high = (builder.optional(node, position) for position in (1, 2))
+    bottom, top = (None if bound is None else float(bound.reshape(())) for bound in (low, high))
+    if bottom is None and top is None:
+        return x
+    if bottom is None or top is None:
+        # max(x, b) = max(x - b, 0) + b, and min(x, t) = t - max(t - x, 0)
+        sign, bound = (1.0, bottom) if top is None else (-1.0, top)
+        moved = builder.apply(node, layers.Rescaling, x, sign, -sign * float(bound or 0.0))
+        return builder.apply(node, layers.Rescaling, builder.apply(node, layers.ReLU, moved), sign, float(bound or 0.0))
+    if not bottom < top:
+        raise UnreadableError(f"its bounds {bottom} and {top} are not in order")
+    half, middle = (top - bottom) / 2, (top + bottom) / 2
+    unit = builder.apply(node, layers.Rescaling, x, 1 / half, -middle / half)
+    bounded = builder.apply(node, layers.Activation, unit, activations.hard_tanh)
+    return builder.apply(node, layers.Rescaling, bounded, half, middle)

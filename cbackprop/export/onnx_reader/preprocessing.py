@@ -1,0 +1,50 @@
+"""Layers that prepare data, from the formulas that they are written as."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cbackprop import layers
+from cbackprop.export.formulas import LAYERS
+from cbackprop.export.onnx_reader.builder import Builder, recognizes, sample_shape
+from cbackprop.export.onnx_reader.graph import Node
+from cbackprop.tensor import KerasTensor
+
+
+@recognizes(*LAYERS["masking"], accept=lambda bound: bound["last"].tolist() == [-1])
+def masking(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """Zeros in place of some steps."""
+    return builder.apply(node, layers.Masking, builder.tensor(bound["x"]), bound["mask_value"])
+
+
+def _counts_classes(bound: dict[str, Any]) -> bool:
+    classes = bound["classes"]
+    return (
+        classes.ndim == 1
+        and np.array_equal(classes, np.arange(len(classes)))
+        and bound["last"].tolist() == [-1]
+        and ("axes" not in bound or bound["axes"].tolist() == [-2])
+    )
+
+
+@recognizes(*LAYERS["multi_hot"], accept=_counts_classes)
+def multi_hot(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """Which classes there are."""
+    return builder.apply(node, layers.CategoryEncoding, builder.tensor(bound["x"]), len(bound["classes"]))
+
+
+@recognizes(*LAYERS["count"], accept=_counts_classes)
+def count(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """How often each class is there."""
+    return builder.apply(node, layers.CategoryEncoding, builder.tensor(bound["x"]), len(bound["classes"]), "count")
+
+
+@recognizes(*LAYERS["one_hot"], accept=_counts_classes)
+def one_hot(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """An indicator for each number."""
+    x, n = builder.tensor(bound["x"]), len(bound["classes"])
+    made = builder.apply(node, layers.CategoryEncoding, x, n, "one_hot")
+    shape = *sample_shape(x), n
+    return made if sample_shape(made) == shape else builder.apply(node, layers.Reshape, made, shape)

@@ -1,0 +1,120 @@
+"""Products, tables and slopes, as layers with weights."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from cbackprop import config, layers
+from cbackprop.export.formulas import LAYERS
+from cbackprop.export.onnx_reader.builder import (
+    Builder,
+    UnreadableError,
+    fitting,
+    reads,
+    recognizes,
+    sample_shape,
+)
+from cbackprop.export.onnx_reader.graph import Array, Node
+from cbackprop.tensor import KerasTensor
+
+# Products
+
+
+def _dense(builder: Builder, node: Node, x: KerasTensor, kernel: Array, bias: Array | None) -> KerasTensor:
+    if kernel.ndim != 2 or x.ndim < 2 or kernel.shape[0] != x.shape[-1] or kernel.size == 0:
+        raise UnreadableError(f"a matrix of shape {kernel.shape} does not fit values of shape {x.shape}")
+    weights = [kernel] if bias is None else [kernel, bias]
+    return builder.apply(node, layers.Dense, x, kernel.shape[1], use_bias=bias is not None, weights=weights)
+
+
+@recognizes(
+    *LAYERS["dense"],
+    accept=lambda bound: (
+        bound["kernel"].ndim == 2 and bound["bias"].size == bound["kernel"].shape[1] == (*bound["bias"].shape, 1)[-2]
+    ),
+)
+def dense(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """A matrix and a bias."""
+    return _dense(builder, node, builder.tensor(bound["x"]), bound["kernel"], bound["bias"].ravel())
+
+
+@reads("MatMul")
+def matmul(builder: Builder, node: Node) -> KerasTensor:
+    """A matrix of weights, or the matrices of two values."""
+    a, b = node.inputs
+    if builder.graph.is_constant(b):
+        return _dense(builder, node, builder.tensor(a), builder.graph.constants[b], None)
+    if builder.graph.is_constant(a):
+        raise UnreadableError("a constant stands on the left")
+    tensors = [builder.tensor(a), builder.tensor(b)]
+    if any(tensor.ndim != 3 for tensor in tensors):
+        raise UnreadableError(
+            f"values of shapes {[tensor.shape for tensor in tensors]} are no matrices for each sample"
+        )
+    return builder.apply(node, layers.Dot, tensors, (2, 1))
+
+
+@reads("Gemm")
+def gemm(builder: Builder, node: Node) -> KerasTensor:
+    """A matrix and a bias, with factors."""
+    x, kernel = builder.tensor(node.inputs[0]), builder.constant(node, 1)
+    if node.attribute("transA") or kernel.ndim != 2 or x.ndim != 2:
+        raise UnreadableError("it mixes the samples of a batch")
+    kernel = kernel.T if node.attribute("transB") else kernel
+    if (alpha := node.attribute("alpha")) != 1:
+        kernel = kernel * np.asarray(alpha, kernel.dtype)
+    third = node.inputs[2] if len(node.inputs) > 2 else ""
+    if third and not builder.graph.is_constant(third):
+        if node.attribute("beta") != 1 or builder.tensor(third).ndim != 2:
+            raise UnreadableError(f"its input {third!r} is not constant")
+        return builder.apply(node, layers.Add, [_dense(builder, node, x, kernel, None), builder.tensor(third)])
+    bias = builder.optional(node, 2)
+    if bias is not None:
+        shape = (1,) * (2 - bias.ndim) + bias.shape
+        if bias.ndim > 2 or shape[0] != 1 or shape[1] not in (1, kernel.shape[1]):
+            raise UnreadableError(f"a bias of shape {bias.shape} does not fit {kernel.shape[1]} units")
+        bias = np.broadcast_to(bias.ravel() * np.asarray(node.attribute("beta"), bias.dtype), kernel.shape[1:])
+    return _dense(builder, node, x, kernel, bias)
+
+
+def _is_cosine(bound: dict[str, Any]) -> bool:
+    return (
+        bound["axes"].tolist() in ([-1], [2])
+        and bound["perm"] == [0, 2, 1]
+        and math.isclose(bound["limit"], 1 / config.epsilon(), rel_tol=1e-5)
+    )
+
+
+@recognizes(*LAYERS["cosine"], accept=_is_cosine)
+def cosine(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """Cosines of the angles between vectors."""
+    tensors = [builder.tensor(bound[name]) for name in ("x", "y")]
+    if any(tensor.ndim != 3 for tensor in tensors):
+        raise UnreadableError("its inputs are no matrices for each sample")
+    return builder.apply(node, layers.Dot, tensors, (2, 2), normalize=True)
+
+
+@recognizes(
+    *LAYERS["embedding"],
+    accept=lambda bound: (
+        bound["table"].ndim == 2 and bound.get("last", len(bound["table"]) - 1) == len(bound["table"]) - 1
+    ),
+)
+def embedding(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """A table of which rows are read."""
+    table = bound["table"]
+    return builder.apply(node, layers.Embedding, builder.tensor(bound["x"]), *table.shape, weights=[table])
+
+
+@recognizes(*LAYERS["prelu"])
+def prelu(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """A slope for each element, shared along axes of length 1."""
+    x = builder.tensor(bound["x"])
+    slope = fitting(bound["slope"], x)
+    shape = sample_shape(x)
+    slope = slope.reshape((1,) * (len(shape) - slope.ndim) + slope.shape)
+    shared = [axis for axis, size in enumerate(slope.shape, 1) if size == 1]
+    return builder.apply(node, layers.PReLU, x, shared_axes=shared or None, weights=[slope])

@@ -1,0 +1,179 @@
+"""A graph of ONNX operators that grows."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.export.formulas import TENSORS, TYPES, operator_of, parse
+from cbackprop.layers import Layer
+from cbackprop.variable import Variable
+
+__all__ = ["Call", "Graph", "translates", "translation_of"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a layer, on values of the graph that are called `inputs`; shapes are those of a sample."""
+
+    layer: Any
+    inputs: tuple[str, ...]
+    input_shapes: tuple[tuple[int, ...], ...]
+    output_shape: tuple[int, ...]
+    training: bool | None
+
+
+Translation = Callable[["Graph", Call], str]
+_translations: dict[type[Layer], Translation] = {}
+
+
+def translates(*classes: type[Layer]) -> Callable[[Translation], Translation]:
+    """Decorator: the function adds a call of such layers to a graph, without what `Layer.activation` says.
+
+    It returns the name of the output.
+    """
+
+    def enter(function: Translation) -> Translation:
+        _translations.update(dict.fromkeys(classes, function))
+        return function
+
+    return enter
+
+
+def translation_of(layer: Layer) -> Translation:
+    """The function that writes such layers: that of the class, or of a base with the same computation.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    for cls in type(layer).__mro__:
+        if cls in _translations and not layer.is_python and layer.implementation == cls.implementation:
+            return _translations[cls]
+    kind = "computes in Python" if layer.is_python else "has a computation of its own"
+    raise ValueError(f"Layer {layer.name!r} ({type(layer).__name__}) cannot be written to ONNX: it {kind}.")
+
+
+class Graph:
+    """Operators and constants, each under a name of its own.
+
+    Parameters
+    ----------
+    package : module
+        The package onnx.
+    dtype : {"float32", "float64"}
+        Of all numbers that are not indices.
+    names : sequence of str
+        Taken already.
+
+    Attributes
+    ----------
+    nodes : list of NodeProto
+    constants : list of TensorProto
+    scope : str
+        What names of new values begin with.
+    """
+
+    def __init__(self, package: Any, dtype: str, names: Sequence[str]) -> None:
+        self.onnx = package
+        self.dtype = np.dtype(dtype)
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self.scope = ""
+        self._names = set(names)
+        self._known: dict[Any, str] = {}
+
+    @property
+    def float_type(self) -> int:
+        """The float type's number in ONNX."""
+        return int(self.onnx.helper.np_dtype_to_tensor_dtype(self.dtype))
+
+    def unique(self, name: str) -> str:
+        """`name`, or if it is taken, with a number behind it."""
+        found, number = name, 1
+        while found in self._names:
+            found, number = f"{name}_{number}", number + 1
+        self._names.add(found)
+        return found
+
+    def add(self, operator: str, *inputs: Any, outputs: int = 1, **attributes: Any) -> str:
+        """An operator on values (by name) and constants (arrays or numbers); the name of its first output."""
+        names = [value if isinstance(value, str) else self.constant(value) for value in inputs]
+        made = [self.unique(f"{self.scope}/{operator}") for _ in range(outputs)]
+        node = self.onnx.helper.make_node(operator, names, made, name=made[0], **attributes)
+        self.nodes.append(node)
+        return made[0]
+
+    def constant(self, value: Any) -> str:
+        """The name of a constant: floats in the graph's type, integers as int64."""
+        array = np.asarray(value)
+        array = np.ascontiguousarray(array, np.int64 if array.dtype.kind in "iu" else self.dtype).reshape(array.shape)
+        key = array.dtype, array.shape, array.tobytes()
+        if key not in self._known:
+            self._known[key] = self._store(array, f"{self.scope}/constant")
+        return self._known[key]
+
+    def variable(self, variable: Variable) -> str:
+        """The name of a weight, which is stored once however many layers' calls use it."""
+        if variable not in self._known:
+            self._known[variable] = self._store(variable.numpy(), variable.path)
+        return self._known[variable]
+
+    def _store(self, array: NDArray[Any], name: str) -> str:
+        found = self.unique(name)
+        self.constants.append(self.onnx.numpy_helper.from_array(array, found))
+        return found
+
+    def reshape(self, value: str, sample_shape: Sequence[int]) -> str:
+        """The samples in another shape."""
+        return self.add("Reshape", value, np.array([0, *sample_shape], np.int64))
+
+    def transpose(self, value: str, order: Sequence[int]) -> str:
+        """The axes in another order, that of the batch first."""
+        return value if list(order) == list(range(len(order))) else self.add("Transpose", value, perm=list(order))
+
+    def formula(self, text: str, x: str, y: str | None = None, **constants: Any) -> str:
+        """The operators of a formula (see `cbackprop.export.formulas`), with these values for what it leaves open."""
+        return _Writing(self, text, {"x": x, "y": y} | constants).result
+
+
+class _Writing:
+    """One formula as it is written."""
+
+    def __init__(self, graph: Graph, text: str, values: dict[str, Any]) -> None:
+        self.graph, self.values = graph, values
+        formula = parse(text)
+        self.definitions = formula.definitions
+        self.result: str = self.write(formula.result)
+
+    def write(self, tree: ast.expr) -> Any:
+        """The name of the value, or the constant, that a part of the formula stands for."""
+        if isinstance(tree, ast.Call):
+            operator = operator_of(tree)
+            attributes = {keyword.arg or "": self.attribute(keyword.value) for keyword in tree.keywords}
+            outputs = 2 if operator == "TopK" else 1
+            return self.graph.add(operator, *map(self.write, tree.args), outputs=outputs, **attributes)
+        if isinstance(tree, ast.Subscript):
+            tree = tree.value
+        if not isinstance(tree, ast.Name):
+            return float(ast.literal_eval(tree))
+        if tree.id not in self.values:
+            self.values[tree.id] = self.write(self.definitions[tree.id])
+        value = self.values[tree.id]
+        return value if tree.id in TENSORS or not isinstance(value, float) else self.graph.dtype.type(value)
+
+    def attribute(self, tree: ast.expr) -> Any:
+        """The value of an attribute."""
+        if not isinstance(tree, ast.Name):
+            return ast.literal_eval(tree)
+        if tree.id == "float":
+            return self.graph.float_type
+        if tree.id in TYPES:
+            return int(self.graph.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(tree.id)))
+        return self.values[tree.id]

@@ -1,0 +1,77 @@
+"""Layers with weights, and layers that rearrange samples, as operators."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cbackprop import layers
+from cbackprop.export.formulas import LAYERS
+from cbackprop.export.onnx_writer.graph import Call, Graph, translates
+
+
+@translates(layers.Dense)
+def dense(graph: Graph, call: Call) -> str:
+    """Gemm, or for samples of several axes MatMul and Add."""
+    layer, (x,) = call.layer, call.inputs
+    kernel = graph.variable(layer.kernel)
+    weights = [kernel] if layer.bias is None else [kernel, graph.variable(layer.bias)]
+    if len(call.output_shape) == 1:
+        return graph.add("Gemm", x, *weights)
+    if layer.bias is None:
+        return graph.add("MatMul", x, kernel)
+    return graph.formula(LAYERS["dense"][0], x, kernel=kernel, bias=weights[1])
+
+
+@translates(layers.Embedding)
+def embedding(graph: Graph, call: Call) -> str:
+    """Gather; as in `predict`, numbers are cut down to whole ones and limited to the table."""
+    layer = call.layer
+    table = graph.variable(layer.embeddings)
+    return graph.formula(LAYERS["embedding"][0], call.inputs[0], table=table, last=float(layer.input_dim - 1))
+
+
+@translates(layers.PReLU)
+def prelu(graph: Graph, call: Call) -> str:
+    """PRelu, whose slope is broadcast; in float64, which ONNX Runtime has none for, what it is made of."""
+    text = LAYERS["prelu"][graph.dtype == np.float64]
+    return graph.formula(text, call.inputs[0], slope=graph.variable(call.layer.alpha))
+
+
+@translates(layers.Flatten, layers.Reshape)
+def reshape(graph: Graph, call: Call) -> str:
+    """Reshape, or nothing where the shape stays."""
+    (x,) = call.inputs
+    return x if call.input_shapes[0] == call.output_shape else graph.reshape(x, call.output_shape)
+
+
+@translates(layers.Permute)
+def permute(graph: Graph, call: Call) -> str:
+    """Transpose."""
+    return graph.transpose(call.inputs[0], (0, *call.layer.dims))
+
+
+@translates(layers.RepeatVector)
+def repeat_vector(graph: Graph, call: Call) -> str:
+    """A new axis, and Expand along it."""
+    shape = np.array([1, call.layer.n, 1])
+    return graph.formula(LAYERS["repeat"][0], call.inputs[0], axes=np.array([1]), shape=shape)
+
+
+@translates(
+    layers.Identity,
+    layers.ActivityRegularization,
+    layers.Dropout,
+    layers.SpatialDropout1D,
+    layers.SpatialDropout2D,
+    layers.SpatialDropout3D,
+    layers.AlphaDropout,
+    layers.GaussianNoise,
+    layers.GaussianDropout,
+)
+def nothing(graph: Graph, call: Call) -> str:
+    """What does nothing but in training leaves nothing in the graph."""
+    if call.training and hasattr(call.layer, "stream"):
+        raise ValueError(
+            f"Layer {call.layer.name!r} is called with training=True: its random numbers cannot be written to ONNX."
+        )
+    return call.inputs[0]

@@ -1,0 +1,74 @@
+"""Layers that merge several inputs, as operators."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from cbackprop import layers
+from cbackprop.export.formulas import LAYERS
+from cbackprop.export.onnx_writer.graph import Call, Graph, translates
+
+OPERATORS = {
+    layers.Add: "Add",
+    layers.Subtract: "Sub",
+    layers.Multiply: "Mul",
+    layers.Maximum: "Max",
+    layers.Minimum: "Min",
+}
+
+
+def aligned(graph: Graph, call: Call) -> list[str]:
+    """The inputs with as many axes as the output: ONNX would take missing ones for those in front of the batch."""
+    rank = len(call.output_shape)
+    return [
+        name if len(shape) == rank else graph.reshape(name, [1] * (rank - len(shape)) + list(shape))
+        for name, shape in zip(call.inputs, call.input_shapes, strict=True)
+    ]
+
+
+@translates(*OPERATORS)
+def merge(graph: Graph, call: Call) -> str:
+    """One after the other."""
+    operator = next(OPERATORS[cls] for cls in type(call.layer).__mro__ if cls in OPERATORS)
+    return functools.reduce(lambda a, b: graph.add(operator, a, b), aligned(graph, call))
+
+
+@translates(layers.Average)
+def average(graph: Graph, call: Call) -> str:
+    """The sum, divided."""
+    total = functools.reduce(lambda a, b: graph.add("Add", a, b), aligned(graph, call))
+    return graph.add("Div", total, float(len(call.inputs)))
+
+
+@translates(layers.Concatenate)
+def concatenate(graph: Graph, call: Call) -> str:
+    """Concat."""
+    return graph.add("Concat", *call.inputs, axis=call.layer.positive_axis(len(call.output_shape) + 1))
+
+
+@translates(layers.Dot)
+def dot(graph: Graph, call: Call) -> str:
+    """A product of matrices, whose rows are the vectors along the axes."""
+    axes = call.layer.positive_axes([(None, *shape) for shape in call.input_shapes])
+    a, b = (
+        rows_of(graph, name, shape, axis)
+        for name, shape, axis in zip(call.inputs, call.input_shapes, axes, strict=True)
+    )
+    if call.layer.normalize:
+        values = {"axes": np.array([-1]), "limit": 1 / call.layer.epsilon, "perm": [0, 2, 1]}
+        product = graph.formula(LAYERS["cosine"][0], a, b, **values)
+    else:
+        product = graph.add("MatMul", a, graph.transpose(b, (0, 2, 1)))
+    return graph.reshape(product, call.output_shape)
+
+
+def rows_of(graph: Graph, name: str, shape: Sequence[int], axis: int) -> str:
+    """Samples of this shape as matrices (all other axes, axis)."""
+    order = [*(other for other in range(len(shape) + 1) if other != axis), axis]
+    size = shape[axis - 1]
+    others = int(np.prod(shape)) // size
+    moved = graph.transpose(name, order)
+    return moved if (others, size) == tuple(shape[i - 1] for i in order[1:]) else graph.reshape(moved, (others, size))

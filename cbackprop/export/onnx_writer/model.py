@@ -1,0 +1,132 @@
+"""A model as an ONNX graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cbackprop import Model
+from cbackprop.export import onnx_files
+from cbackprop.export.onnx_writer import layers, merging, normalization, preprocessing  # noqa: F401 - register
+from cbackprop.export.onnx_writer.activations import write_activation
+from cbackprop.export.onnx_writer.graph import Call, Graph, translation_of
+from cbackprop.layers import ActivationLayer
+from cbackprop.tensor import KerasTensor, Node
+from cbackprop.validation import check_integer
+from cbackprop.version import __version__
+
+__all__ = ["graph_of"]
+
+
+def graph_of(package: Any, model: Any, opset: Any) -> bytes:
+    """The content of an ONNX file with what a model predicts.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the model, or an argument, cannot be written.
+    """
+    if not isinstance(model, Model):
+        raise TypeError(f"model must be a model, but got {model!r} of type {type(model).__name__}.")
+    opset = check_integer("opset", opset, onnx_files.OPSET, package.defs.onnx_opset_version())
+    if not model.built:
+        raise ValueError(f"Model {model.name!r} has no shape yet: start it with an Input, build it, or fit it.")
+    size = sum(variable.array.nbytes for variable in model.variables)
+    if size > onnx_files.LARGEST_FILE // 2 * 1.9:
+        raise ValueError(f"Model {model.name!r} has {size / 2**30:.2f} GB of weights, but an ONNX file ends at 2 GB.")
+    inputs = keys_of(model.input_structure, model.input_names)
+    graph = Graph(package, model.dtype, inputs)
+    outputs = [graph.unique(name) for name in keys_of(model.output_structure, model.output_names)]
+    found = unfold(graph, model.graph, enter(graph, model, inputs), None)
+    finish(graph, found, inputs, outputs)
+    return proto_of(graph, model, inputs, outputs, opset)
+
+
+def keys_of(structure: Any, names: list[str]) -> list[str]:
+    """What users call the inputs or outputs: the keys of a dict, or their names."""
+    plain = isinstance(structure, dict) and all(isinstance(item, KerasTensor) for item in structure.values())
+    return sorted(structure) if plain else names
+
+
+def enter(graph: Graph, model: Model, names: list[str]) -> list[str]:
+    """Values of the float type for the inputs."""
+    values = []
+    for tensor, name in zip(model.inputs, names, strict=True):
+        graph.scope = name
+        values.append(name if tensor.dtype == model.dtype else graph.add("Cast", name, to=graph.float_type))
+    return values
+
+
+def unfold(graph: Graph, described: Any, inputs: Sequence[str], training: bool | None) -> list[str]:
+    """Add the calls of a model's graph, whose inputs have these names; the names of its outputs."""
+    at = {id(tensor): name for tensor, name in zip(described.inputs, inputs, strict=True)}
+    for node in described.nodes:
+        if all(id(tensor) in at for tensor in node.outputs):
+            continue
+        sources = [at[id(tensor)] for tensor in node.inputs]
+        mode = training if node.training is None else node.training
+        if node.graph is not None:
+            results = unfold(graph, node.graph, sources, mode)
+        else:
+            results = [write_call(graph, node, sources, mode)]
+        for tensor, result in zip(node.outputs, results, strict=True):
+            at.setdefault(id(tensor), result)
+    return [at[id(tensor)] for tensor in described.outputs]
+
+
+def write_call(graph: Graph, node: Node, sources: Sequence[str], training: bool | None) -> str:
+    """Add a call of a layer, and the activation that follows it."""
+    layer = node.layer
+    translate = translation_of(layer)
+    graph.scope = layer.name
+    shapes = tuple(sample_shape(tensor) for tensor in node.inputs)
+    shape = sample_shape(node.outputs[0])
+    value = translate(graph, Call(layer, tuple(sources), shapes, shape, training))
+    if layer.activation is None or isinstance(layer, ActivationLayer):
+        return value
+    return write_activation(graph, layer.name, layer.activation, value, shape)
+
+
+def sample_shape(tensor: KerasTensor) -> tuple[int, ...]:
+    """The shape of one sample."""
+    return tuple(int(size) for size in tensor.shape[1:] if size is not None)
+
+
+def finish(graph: Graph, found: list[str], inputs: list[str], outputs: list[str]) -> None:
+    """Give the values that were found the outputs' names; an input or a second output needs a node of its own."""
+    made = {name: node for node in graph.nodes for name in node.output}
+    renamed: dict[str, str] = {}
+    for value, output in zip(found, outputs, strict=True):
+        if value in made and value not in renamed:
+            renamed[value] = output
+    for node in graph.nodes:
+        for names in (node.input, node.output):
+            for position, name in enumerate(names):
+                names[position] = renamed.get(name, name)
+    for value, output in zip(found, outputs, strict=True):
+        if renamed.get(value) != output:
+            graph.scope = output
+            graph.nodes.append(
+                graph.onnx.helper.make_node("Identity", [renamed.get(value, value)], [output], name=output)
+            )
+
+
+def proto_of(graph: Graph, model: Model, inputs: list[str], outputs: list[str], opset: int) -> bytes:
+    """The content of the file."""
+    helper = graph.onnx.helper
+    ends = [
+        helper.make_tensor_value_info(name, type_of(graph, tensor.dtype), ["batch", *tensor.shape[1:]])
+        for name, tensor in zip([*inputs, *outputs], [*model.inputs, *model.outputs], strict=True)
+    ]
+    made = helper.make_graph(graph.nodes, model.name, ends[: len(inputs)], ends[len(inputs) :], graph.constants)
+    opsets = [helper.make_opsetid("", opset)]
+    proto = helper.make_model(made, opset_imports=opsets, producer_name="cbackprop", producer_version=__version__)
+    proto.ir_version = helper.find_min_ir_version_for(opsets)
+    return bytes(proto.SerializeToString())
+
+
+def type_of(graph: Graph, dtype: str) -> int:
+    """A type's number in ONNX."""
+    return int(graph.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))

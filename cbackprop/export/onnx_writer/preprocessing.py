@@ -1,0 +1,48 @@
+"""Layers that prepare data, as operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cbackprop import layers
+from cbackprop.export.formulas import LAYERS
+from cbackprop.export.onnx_writer.graph import Call, Graph, translates
+
+
+@translates(layers.Rescaling)
+def rescaling(graph: Graph, call: Call) -> str:
+    """Mul and Add."""
+    scale, offset = (np.asarray(value, np.float64) for value in (call.layer.scale, call.layer.offset))
+    return graph.formula(LAYERS["rescaling"][0], call.inputs[0], scale=scale, offset=offset)
+
+
+@translates(layers.Normalization)
+def normalization(graph: Graph, call: Call) -> str:
+    """Sub and Div, or the reverse."""
+    layer, (x,) = call.layer, call.inputs
+    places = layer.places(call.output_shape)
+    mean, deviation = (np.ravel(value)[places] for value in (layer.mean, np.sqrt(layer.variance)))
+    deviation = np.maximum(deviation, 1e-7)
+    if layer.invert:
+        return graph.add("Add", graph.add("Mul", x, deviation), mean)
+    return graph.add("Div", graph.add("Sub", x, mean), deviation)
+
+
+@translates(layers.CategoryEncoding)
+def category_encoding(graph: Graph, call: Call) -> str:
+    """Comparison with all classes, and the greatest or the sum of what that gives."""
+    layer, (x,) = call.layer, call.inputs
+    values: dict[str, Any] = {"last": np.array([-1]), "classes": np.arange(float(layer.num_tokens))}
+    if layer.output_mode != "one_hot":
+        return graph.formula(LAYERS[layer.output_mode][0], x, axes=np.array([-2]), **values)
+    indicators = graph.formula(LAYERS["one_hot"][0], x, **values)
+    return graph.reshape(indicators, call.output_shape) if call.input_shapes[0][-1] == 1 else indicators
+
+
+@translates(layers.Masking)
+def masking(graph: Graph, call: Call) -> str:
+    """Where any feature is not the mask's value, the input, else 0."""
+    values = {"mask_value": call.layer.mask_value, "last": np.array([-1])}
+    return graph.formula(LAYERS["masking"][0], call.inputs[0], **values)

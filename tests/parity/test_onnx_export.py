@@ -1,0 +1,193 @@
+"""ONNX files give `predict`'s numbers in ONNX Runtime and in ONNX's own evaluator, for every layer and activation."""
+
+import networks
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx.reference import ReferenceEvaluator
+from onnx_checks import ACTIVATIONS, LAYERS, LIMITS, activation_model, assert_same, inputs_for, model_of
+
+import cbackprop as cb
+from cbackprop import export, layers
+from cbackprop.export.formulas import ACTIVATIONS as FORMULAS
+from cbackprop.export.onnx_files import OPSET
+from cbackprop.export.onnx_writer import model as writer
+from cbackprop.export.onnx_writer.graph import translation_of
+
+NEWEST = onnx.defs.onnx_opset_version()
+# Whose calls unfold, and that of which there is nothing but a name.
+WITHOUT = {"InputLayer", "Model", "Sequential"}
+
+
+def assert_runs(model, path, x, names=None, opset=OPSET):
+    """The file passes ONNX's checks, and both runtimes give what the model predicts."""
+    export.onnx(model, path, opset)
+    proto = onnx.load(path)
+    onnx.checker.check_model(proto, full_check=True)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    evaluator = ReferenceEvaluator(proto)
+    names = names or model.input_names
+    assert [value.name for value in session.get_inputs()] == names
+    for size in (len(x[0]), 1):
+        feed = {name: array[:size] for name, array in zip(names, x, strict=True)}
+        expected = model.predict(list(feed.values()) if model.input_names == names else feed, verbose=0)
+        for runtime in (session, evaluator):
+            assert_same(runtime.run(None, feed), expected, model.dtype)
+    return [value.name for value in session.get_outputs()]
+
+
+def test_every_layer_and_activation_has_a_translation():
+    for name, cls in layers.registry:
+        if name not in WITHOUT:
+            assert callable(translation_of(cls.__new__(cls))), name
+    for name, function in cb.activations.registry:
+        assert function.kernel().name in {*FORMULAS, "linear"}, name
+
+
+@pytest.mark.parametrize("dtype", LIMITS)
+@pytest.mark.parametrize(("make", "shapes"), LAYERS)
+def test_layer(tmp_path, make, shapes, dtype):
+    model = model_of(make, shapes, dtype)
+    assert_runs(model, tmp_path / "m.onnx", inputs_for(model))
+
+
+@pytest.mark.parametrize("dtype", LIMITS)
+@pytest.mark.parametrize("function", ACTIVATIONS)
+def test_activation(tmp_path, function, dtype):
+    model = activation_model(function, dtype)
+    assert_runs(model, tmp_path / "m.onnx", inputs_for(model, scale=3))
+
+
+@pytest.mark.parametrize("seed", range(36))
+def test_random_model(tmp_path, seed):
+    model = networks.random_model(seed, "float64" if seed % 4 == 0 else "float32")
+    assert_runs(model, tmp_path / "m.onnx", inputs_for(model), opset=OPSET if seed % 2 else NEWEST)
+
+
+def test_names_of_several_inputs_and_outputs(tmp_path):
+    a, b = cb.Input((3,), name="a"), cb.Input((2,), name="b", dtype="int32")
+    joined = layers.Concatenate()([a, layers.Identity()(b)])
+    model = cb.Model([a, b], [layers.Dense(2, name="p")(joined), layers.Dense(1, "tanh", name="q")(joined)])
+    assert assert_runs(model, tmp_path / "m.onnx", inputs_for(model)) == ["p", "q"]
+
+
+def test_names_of_dicts(tmp_path):
+    a, b = cb.Input((3,)), cb.Input((3,))
+    y = layers.Add()([a, b])
+    model = cb.Model({"left": a, "right": b}, {"sum": y, "right": layers.Dense(2)(y)})
+    path = tmp_path / "m.onnx"
+    assert assert_runs(model, path, inputs_for(model), ["left", "right"]) == ["right_1", "sum"]
+
+
+def test_outputs_that_are_inputs_or_twice_the_same(tmp_path):
+    x = cb.Input((3,), name="x")
+    y = layers.Dense(2, name="y")(x)
+    model = cb.Model(x, [x, y, y, layers.Activation("relu", name="z")(y)])
+    names = assert_runs(model, tmp_path / "m.onnx", inputs_for(model))
+    assert names == ["x_1", "y", "y_2", "z"]
+
+
+def test_samples_are_broadcast_to_each_other(tmp_path):
+    a, b, c = cb.Input((2, 3)), cb.Input((3,)), cb.Input((2, 1))
+    for merge in (layers.Add, layers.Multiply, layers.Average, layers.Maximum):
+        model = cb.Model([a, b, c], merge()([a, b, c]))
+        assert_runs(model, tmp_path / "m.onnx", inputs_for(model, samples=3))
+
+
+def test_shared_weights_are_stored_once(tmp_path):
+    x, layer = cb.Input((4,)), layers.Dense(4, activation="tanh")
+    inner = cb.Sequential([layers.Dense(4)])
+    model = cb.Model(x, layers.Add()([inner(layer(layer(x))), inner(x)]))
+    path = tmp_path / "m.onnx"
+    assert_runs(model, path, inputs_for(model))
+    proto = onnx.load(path)
+    shapes = [tuple(tensor.dims) for tensor in proto.graph.initializer]
+    assert sorted(shapes) == [(4,), (4,), (4, 4), (4, 4)]
+    assert (proto.producer_name, proto.producer_version) == ("cbackprop", cb.__version__)
+
+
+def test_noise_leaves_nothing(tmp_path):
+    x = cb.Input((4,))
+    model = cb.Model(x, layers.Dense(2, name="y")(layers.Dropout(0.5)(layers.GaussianNoise(1.0)(x))))
+    export.onnx(model, tmp_path / "m.onnx")
+    assert [node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node] == ["Gemm"]
+
+
+def test_rows_out_of_a_table_are_limited_to_it(tmp_path):
+    x = cb.Input((2,))
+    model = cb.Model(x, layers.Embedding(4, 3)(layers.Rescaling(1.0)(x)))
+    assert_runs(model, tmp_path / "m.onnx", [np.array([[-1.5, 7.0], [2.9, 0.4]], "float32")])
+
+
+# Mistakes
+
+
+class Twice(layers.Layer):
+    def call(self, inputs):
+        return 2 * inputs
+
+
+class Own(layers.Dense):
+    implementation = "elsewhere:dense.Own"
+
+
+def unbuilt():
+    return cb.Sequential([layers.Dense(2)])
+
+
+def of(layer, training=None):
+    x = cb.Input((3,))
+    return cb.Model(x, layer(x, training=training))
+
+
+MISTAKES = {
+    "no model": (lambda: layers.Dense(2), TypeError, "model must be a model, but got"),
+    "no shape": (unbuilt, ValueError, "has no shape yet"),
+    "python": (lambda: of(Twice(name="twice")), ValueError, r"Layer 'twice' \(Twice\) cannot .* computes in Python"),
+    "lambda": (lambda: of(layers.Lambda(np.square, name="sq")), ValueError, "Layer 'sq' .* computes in Python"),
+    "nested": (lambda: of(cb.Sequential([Twice(name="deep")])), ValueError, "Layer 'deep'"),
+    "package": (lambda: of(Own(2, name="own")), ValueError, "'own' .* has a computation of its own"),
+    "dropout": (lambda: of(layers.Dropout(0.5, name="d"), True), ValueError, "'d' is called with training=True"),
+    "batch": (lambda: of(layers.BatchNormalization(name="b"), True), ValueError, "'b' is called with training=True"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_what_cannot_be_written(tmp_path, name):
+    make, error, message = MISTAKES[name]
+    path = tmp_path / "m.onnx"
+    path.write_text("old")
+    with pytest.raises(error, match=message):
+        export.onnx(make(), path)
+    assert path.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_frozen_batch_normalization_in_training_is_written(tmp_path):
+    model = of(layers.BatchNormalization(trainable=False), True)
+    assert_runs(model, tmp_path / "m.onnx", inputs_for(model))
+
+
+@pytest.mark.parametrize("opset", [OPSET - 1, NEWEST + 1])
+def test_opset_out_of_range(tmp_path, opset):
+    with pytest.raises(ValueError, match="opset must be"):
+        export.onnx(of(layers.Dense(1)), tmp_path / "m.onnx", opset)
+
+
+def test_wrong_types(tmp_path):
+    model = of(layers.Dense(1))
+    with pytest.raises(TypeError, match="opset must be an integer"):
+        export.onnx(model, tmp_path / "m.onnx", "21")
+    with pytest.raises(TypeError, match="path must be a string or a path, but got 3"):
+        export.onnx(model, 3)
+    with pytest.raises(IsADirectoryError):
+        export.onnx(model, tmp_path)
+    with pytest.raises(FileNotFoundError):
+        export.onnx(model, tmp_path / "nowhere" / "m.onnx")
+
+
+def test_weights_beyond_what_a_file_can_hold(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer.onnx_files, "LARGEST_FILE", 100)
+    with pytest.raises(ValueError, match="an ONNX file ends at 2 GB"):
+        export.onnx(of(layers.Dense(30)), tmp_path / "m.onnx")
