@@ -262,7 +262,7 @@ class Model(Trainer, Layer):
         saving.save_weights(self, filepath, overwrite, max_shard_size)
 
     def load_weights(self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
-        """Take weights and the state of the optimizer from a file; see `saving.load_weights`."""
+        """Take weights from a file, here or Keras's, or from a PyTorch ``state_dict``; see `saving.load_weights`."""
         saving.load_weights(self, filepath, skip_mismatch, **kwargs)
 
     def restore_training(self, filepath: Any) -> None:
