@@ -27,18 +27,18 @@ def model_config(config: Entry) -> Entry:
         If it uses classes that are unknown here, all of which are named, arguments that nothing here has, or code.
     """
     entries = list(_entries(config))
+    for entry in entries:
+        if entry["class_name"] == "Lambda" and _holds_code(entry["config"]):
+            name = entry["config"].get("name")
+            raise ValueError(
+                f"its Lambda {name!r} holds code, which is never run. Make a class of it, in Keras and here, and give it "
+                "as custom_objects."
+            )
     unknown = sorted({name for name in map(_unknown_class, entries) if name})
     if unknown:
         raise ValueError(
             f"it uses classes that are unknown here: {', '.join(unknown)}. Give those of your own as custom_objects."
         )
-    for entry in entries:
-        if entry["class_name"] == "Lambda" and _holds_code(entry.get("config")):
-            name = entry["config"].get("name")
-            raise ValueError(
-                f"its Lambda {name!r} holds code, which is never run. In Keras, register the function by "
-                "keras.saving.register_keras_serializable, and give the same function here as custom_objects."
-            )
     return _layer_entry(config)
 
 
@@ -106,7 +106,9 @@ def _sequential(config: Entry) -> Entry:
 
 
 def _functional(config: Entry) -> Entry:
-    layers = [{"name": entry.get("name", entry["config"].get("name")), **_layer_entry(entry)} for entry in config["layers"]]
+    layers = [
+        {"name": entry.get("name", entry["config"].get("name")), **_layer_entry(entry)} for entry in config["layers"]
+    ]
     return {
         "name": config.get("name"),
         "layers": layers,
@@ -145,14 +147,16 @@ def _calls(entries: list[Entry]) -> Iterator[Entry]:
                 counts[name] += 1
                 yield call
         if len(made) == before:
-            raise ValueError(f"its layer {next(name for name, left in pending.items() if left)!r} is called on nothing.")
+            raise ValueError(
+                f"its layer {next(name for name, left in pending.items() if left)!r} is called on nothing."
+            )
 
 
 def _call(entry: Entry, node: Any) -> Entry:
     name = entry["name"]
     if not isinstance(node, dict) or "args" not in node:
         raise ValueError(f"it is not in the format of Keras 3: the calls of layer {name!r} are no dicts.")
-    more = {key: value for key, value in node.get("kwargs", {}).items() if value is not None}
+    more = {key: value for key, value in node.get("kwargs", {}).items() if not _is_nothing(value)}
     training = more.pop("training", None)
     if more:
         raise ValueError(f"layer {name!r} is called with {min(more)!r}, which no layer takes here.")
@@ -160,6 +164,13 @@ def _call(entry: Entry, node: Any) -> Entry:
     if str(entry.get("module")).startswith("keras.src.ops") and len({len(ref["shape"]) for ref in tensors}) > 1:
         raise ValueError(f"operation {name!r} combines tensors of different ranks, which layers do otherwise.")
     return {"layer": name, "inputs": [tensor["keras_history"] for tensor in tensors], "training": training}
+
+
+def _is_nothing(value: Any) -> bool:
+    """Whether it is ``None``, or lists or dicts of it: Keras notes that there was no mask."""
+    if isinstance(value, (list, dict)):
+        return all(map(_is_nothing, value.values() if isinstance(value, dict) else value))
+    return value is None
 
 
 def _tensors(layer: str, arguments: Any) -> Iterator[Entry]:

@@ -17,6 +17,9 @@ from cbackprop.variable import blank_variables
 
 __all__ = ["load_keras_model"]
 
+# How many numbers the model may have that the file lacks: few enough to be harmless, so that the error can say which.
+SLACK = 1_000_000
+
 
 def load_keras_model(path: str, kind: str, compile: bool) -> Any:
     """The model in a ``.keras`` file that Keras wrote.
@@ -44,7 +47,7 @@ def load_keras_model(path: str, kind: str, compile: bool) -> Any:
 
 
 def _make(file: KerasFile) -> Any:
-    elements = sum(int(np.prod(file.shape(name), dtype=object)) for name in file.datasets)
+    elements = SLACK + sum(int(np.prod(file.shape(name), dtype=object)) for name in file.datasets)
     try:
         with blank_variables(elements):
             model = layer_registry.deserialize(model_config(file.config or {}))

@@ -87,9 +87,7 @@ def _file_name(layer: Any) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _check_layer(
-    file: KerasFile, place: str, layer: Any, names: list[str | None], left: dict[str, str]
-) -> None:
+def _check_layer(file: KerasFile, place: str, layer: Any, names: list[str | None], left: dict[str, str]) -> None:
     """Refuse weights that are not exactly those of the layer."""
     more = sorted(path for path in left if path.startswith(f"{place}/"))
     shapes = [None if name is None else file.shape(name) for name in names]
