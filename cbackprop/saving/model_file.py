@@ -178,10 +178,10 @@ def load_weights(model: Any, filepath: Path | Mapping[str, Any], skip_mismatch: 
     filepath : str or path, or dict of str to array
         What it is is told by its content, whatever the suffix:
 
-        - A file of `Model.save_weights` or `Model.save`. Weights are told apart by their order, not by names. The state
-          of the optimizer comes along if the model has one of the same class.
-        - A ``.weights.h5`` or ``.keras`` file that Keras 3 wrote, of a model with the same layers: what is told apart is
-          their classes and order, not their names. It needs ``pip install "cbackprop[h5]"``. The optimizer is left alone.
+        - A file of `Model.save_weights` or `Model.save`. Weights are told apart by their order, not by names. The
+          state of the optimizer comes along if the model has one of the same class.
+        - A ``.weights.h5`` or ``.keras`` file that Keras 3 wrote, of a model with the same layers: their classes and
+          order tell them apart, not their names. It needs ``pip install "cbackprop[h5]"``. The optimizer is left alone.
         - The ``state_dict`` of a PyTorch module with the same layers in the same order, as tensors or arrays, or a
           safetensors file of that of an ``nn.Sequential``: Linear, BatchNorm1d, LayerNorm, RMSNorm, GroupNorm,
           Embedding, PReLU. The optimizer is left alone.

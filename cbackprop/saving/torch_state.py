@@ -38,8 +38,8 @@ def _spread(array: Array, shape: tuple[int, ...]) -> Array:
 
 
 # For each class: PyTorch's names of the weights, by their names here, and how one becomes the other.
-NORMALIZATION = {"gamma": ("weight", _same), "beta": ("bias", _same)}
 Roles = dict[str, tuple[str, Callable[[Array, tuple[int, ...]], Array]]]
+NORMALIZATION: Roles = {"gamma": ("weight", _same), "beta": ("bias", _same)}
 ROLES: dict[type[layers.Layer], Roles] = {
     layers.Dense: {"kernel": ("weight", _transposed), "bias": ("bias", _same)},
     layers.BatchNormalization: {

@@ -130,7 +130,7 @@ def test_structures_of_inputs_and_outputs(tmp_path, rng, crossing):
     ours.load_weights(tmp_path / "m.keras")
     models = [ours]
     if crossing:  # Keras's file does not say that both have the same layer, and Keras does not load it either
-        with pytest.raises(ValueError, match="needs weights of shape .* but .* holds no weights at"):
+        with pytest.raises(ValueError, match=r"needs weights of shape .* but .* holds no weights at"):
             cb.models.load_model(tmp_path / "m.keras")
     else:
         models.append(cb.models.load_model(tmp_path / "m.keras"))
@@ -257,13 +257,13 @@ def huge(parts):
 BAD = {
     "cut": (cut, "is truncated or damaged"),
     "no config": (lambda f: edit_archive(f, lambda parts: parts.pop("config.json")), "has no 'config.json'"),
-    "no weights": (lambda f: edit_archive(f, lambda parts: parts.pop("model.weights.h5")), "has no 'model.weights.h5'"),
-    "no json": (lambda f: edit_archive(f, lambda parts: parts.update({"config.json": b"{"})), "'config.json' is no JSON"),
-    "a list": (lambda f: edit_archive(f, lambda parts: parts.update({"config.json": b"[]"})), "'config.json' is no dict"),
+    "no weights": (lambda f: edit_archive(f, lambda parts: parts.pop("model.weights.h5")), "no 'model.weights.h5'"),
+    "no json": (lambda f: edit_archive(f, lambda parts: parts.update({"config.json": b"{"})), "is no JSON"),
+    "a list": (lambda f: edit_archive(f, lambda parts: parts.update({"config.json": b"[]"})), "is no dict"),
     "bomb": (lambda f: edit_archive(f, huge), "would unpack to many times its size"),
-    "no hdf5": (lambda f: edit_archive(f, lambda parts: parts.update({"model.weights.h5": b"no"})), "truncated or damaged"),
-    "torch": (lambda f: edit_archive(f, lambda parts: parts.update({"x/data.pkl": b""})), "a file of PyTorch's, a pickle"),
-    "unknown": (lambda f: edit_config(f, lambda c: first_layer(c).update(class_name="Conv2D")), "are unknown here: Conv2D"),
+    "no hdf5": (lambda f: edit_archive(f, lambda parts: parts.update({"model.weights.h5": b"no"})), "or damaged"),
+    "torch": (lambda f: edit_archive(f, lambda parts: parts.update({"x/data.pkl": b""})), "a pickle"),
+    "unknown": (lambda f: edit_config(f, lambda c: first_layer(c).update(class_name="Conv2D")), "here: Conv2D"),
     "argument": (layer_config(lora_rank=4), "Dense has lora_rank=4, an argument that is unknown here"),
     "bad argument": (layer_config(units=-1), "units must be at least 1"),
     "half floats": (layer_config(dtype={"class_name": "DTypePolicy", "config": {"name": "float16"}}), "float16"),
@@ -308,9 +308,9 @@ def test_other_files(tmp_path):
         cb.models.load_model(tmp_path / "m.weights.h5")
     with pytest.raises(ValueError, match=r"needs weights of shape \(3, 2\) and \(2,\), but .* \(3, 3\) and \(3,\)"):
         ours.load_weights(tmp_path / "m.weights.h5")
-    with pytest.warns(UserWarning) as warned:
+    with pytest.warns(UserWarning, match="stay") as warned:
         ours.load_weights(tmp_path / "m.weights.h5", skip_mismatch=True)
-    assert any("stay as they are" in str(warning.message) for warning in warned)
+    assert len(warned) == 2
     np.testing.assert_array_equal(ours.get_weights()[2], before[2])
     assert not np.array_equal(ours.get_weights()[0], before[0])
     theirs.save(tmp_path / "old.h5")
@@ -336,7 +336,7 @@ class Scale(keras.layers.Layer):
 def test_classes_of_ones_own(tmp_path):
     theirs = keras.Sequential([keras.Input((4,)), Scale()])
     save(theirs, tmp_path)
-    with pytest.raises(ValueError, match="unknown here: .*Scale"):
+    with pytest.raises(ValueError, match=r"unknown here: .*Scale"):
         cb.models.load_model(tmp_path / "m.keras")
 
     class Mine(cb.layers.Layer):

@@ -14,7 +14,11 @@ from cbackprop.saving.torch_state import ROLES
 
 # Our layers, PyTorch's, and the shape of a sample. PyTorch's channels come first, as ours here.
 CASES = {
-    "Dense": (lambda: [layers.Dense(3), layers.Dense(2, use_bias=False)], lambda: [nn.Linear(5, 3), nn.Linear(3, 2, False)], (5,)),
+    "Dense": (
+        lambda: [layers.Dense(3), layers.Dense(2, use_bias=False)],
+        lambda: [nn.Linear(5, 3), nn.Linear(3, 2, False)],
+        (5,),
+    ),
     "BatchNormalization": (
         lambda: [layers.BatchNormalization(epsilon=1e-5), layers.BatchNormalization(1, 0.9, 1e-5, False, False)],
         lambda: [nn.BatchNorm1d(5), nn.BatchNorm1d(5, affine=False)],
@@ -29,7 +33,9 @@ CASES = {
     "GroupNormalization": (
         lambda: [layers.GroupNormalization(2, axis=1, epsilon=1e-5)], lambda: [nn.GroupNorm(2, 4)], (4, 3),
     ),
-    "Embedding": (lambda: [layers.Embedding(7, 3), layers.Dense(2)], lambda: [nn.Embedding(7, 3), nn.Linear(3, 2)], (4,)),
+    "Embedding": (
+        lambda: [layers.Embedding(7, 3), layers.Dense(2)], lambda: [nn.Embedding(7, 3), nn.Linear(3, 2)], (4,)
+    ),
     "PReLU": (lambda: [layers.PReLU(), layers.PReLU()], lambda: [nn.PReLU(), nn.PReLU(5)], (5,)),
 }  # fmt: skip
 

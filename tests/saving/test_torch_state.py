@@ -11,8 +11,8 @@ from cbackprop import layers
 
 GOOD = {"0.weight": np.ones((3, 4)), "0.bias": np.ones(3), "2.weight": np.ones((3,))}
 BAD = {
-    "a module too many": ({"3.weight": np.ones(3)}, r"for 3 modules \(0, 2, 3\), but the model has 2 layers .*\(d, p\)"),
-    "a name too many": ({"2.bias": np.ones(3)}, r"'p' \(PReLU\) needs weight, but module '2' of state_dict has bias and weight"),
+    "a module too many": ({"3.weight": np.ones(3)}, r"3 modules \(0, 2, 3\), but the model has 2 layers .*\(d, p\)"),
+    "a name too many": ({"2.bias": np.ones(3)}, r"'p' \(PReLU\) needs weight, but module '2' of .* has bias and w"),
     "a name too few": ({"0.bias": None}, r"'d' \(Dense\) needs weight and bias, but module '0' .* has weight"),
     "not transposed": ({"0.weight": np.ones((4, 3))}, r"needs weight of shape \(3, 4\), but 0.weight .* has \(4, 3\)"),
     "another shape": ({"2.weight": np.ones(2)}, r"needs weight of shape \(3,\), but 2.weight of state_dict has \(2,\)"),

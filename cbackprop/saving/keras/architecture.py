@@ -31,8 +31,8 @@ def model_config(config: Entry) -> Entry:
         if entry["class_name"] == "Lambda" and _holds_code(entry["config"]):
             name = entry["config"].get("name")
             raise ValueError(
-                f"its Lambda {name!r} holds code, which is never run. Make a class of it, in Keras and here, and give it "
-                "as custom_objects."
+                f"its Lambda {name!r} holds code, which is never run. Make a class of it, in Keras and here, and "
+                "give that as custom_objects."
             )
     unknown = sorted({name for name in map(_unknown_class, entries) if name})
     if unknown:

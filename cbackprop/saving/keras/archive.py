@@ -1,4 +1,4 @@
-"""Keras's files, opened: the HDF5 file with the weights, alone or in a zip archive beside a description of the model."""
+"""Keras's files, opened: the HDF5 file with the weights, alone or in a zip archive beside the model's description."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ def open_keras_file(path: str, kind: str) -> Iterator[KerasFile]:
     with file:
         if "model_weights" in file or "layer_names" in file.attrs:
             raise ValueError(
-                f"{path!r} is in Keras's older HDF5 format. Read it with Keras, and write it by model.save('name.keras') "
-                "or model.save_weights('name.weights.h5')."
+                f"{path!r} is in Keras's older HDF5 format. Read it with Keras, and write it by model.save('x.keras') "
+                "or model.save_weights('x.weights.h5')."
             )
         try:
             opened = KerasFile(path, config, file)
@@ -119,8 +119,8 @@ def _unpack(path: str) -> tuple[dict[str, Any], io.BytesIO]:
         names = archive.namelist()
         if any(name.endswith("data.pkl") for name in names):
             raise ValueError(
-                f"{path!r} is a file of PyTorch's, a pickle, which is never opened because it can run code. In PyTorch, "
-                "read it by torch.load(path, weights_only=True), and give load_weights the state_dict."
+                f"{path!r} is a file of PyTorch's, a pickle, which is never opened because it can run code. In "
+                "PyTorch, read it by torch.load(path, weights_only=True), and give load_weights the state_dict."
             )
         for name in (CONFIG, WEIGHTS):
             if name not in names:

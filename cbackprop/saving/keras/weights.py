@@ -42,13 +42,16 @@ def read_keras_weights(file: KerasFile, model: Any, skip_mismatch: bool = False)
         except ValueError as error:
             if not skip_mismatch:
                 raise
-            warnings.warn(f"{error} Its weights stay as they are.", stacklevel=5)
+            warnings.warn(f"{error} Its weights stay as they are.", stacklevel=4)
             left = {path: name for path, name in left.items() if not path.startswith(f"{place}/")}
             names = [None] * len(names)
         for variable, name in zip(layer.variables, names, strict=True):
             found[variable] = None if name is None else file.array(name)
-    if left and not skip_mismatch:
-        raise ValueError(f"{file.path!r} holds weights at {min(left)!r}, but the model has no layer for them.")
+    if left:
+        message = f"{file.path!r} holds weights at {min(left)!r}, but the model has no layer for them."
+        if not skip_mismatch:
+            raise ValueError(message)
+        warnings.warn(f"{message} They stay unused.", stacklevel=4)
     return [found[variable] for variable in model.variables]
 
 
