@@ -23,8 +23,6 @@ from cbackprop.registry import from_config, to_config
 from cbackprop.saving import container, optimizer_state
 from cbackprop.saving.container import Container
 from cbackprop.saving.custom_objects import CustomObjectScope
-from cbackprop.saving.keras import load_keras_model, read_keras_weights
-from cbackprop.saving.keras.archive import open_keras_file
 from cbackprop.saving.kinds import kind_of
 from cbackprop.saving.torch_state import is_torch_weight, read_torch_state
 from cbackprop.validation import check_boolean
@@ -149,7 +147,11 @@ def load_model(
     check_boolean("safe_mode", safe_mode)
     kind = kind_of(path)
     with CustomObjectScope(custom_objects):
-        return load_keras_model(path, kind, compiled) if kind != "safetensors" else _load_own(path, compiled)
+        if kind == "safetensors":
+            return _load_own(path, compiled)
+        from cbackprop.saving.keras import load_keras_model  # costs time, and few need it
+
+        return load_keras_model(path, kind, compiled)
 
 
 def _load_own(path: str, compiled: bool) -> Any:
@@ -223,6 +225,8 @@ def load_weights(model: Any, filepath: Path | Mapping[str, Any], skip_mismatch: 
     path = _path_to_read(filepath)
     kind = kind_of(path)
     if kind != "safetensors":
+        from cbackprop.saving.keras import open_keras_file, read_keras_weights  # as above
+
         with open_keras_file(path, kind) as keras_file:
             _assign(model, read_keras_weights(keras_file, model, skip))
         return
