@@ -1,5 +1,6 @@
 """Files that Keras 3 wrote: the same predictions here, and one sentence about whatever cannot be read."""
 
+import contextlib
 import io
 import json
 import zipfile
@@ -298,6 +299,21 @@ def test_bad_files(tmp_path, name):
     change(tmp_path)
     with pytest.raises(ValueError, match=message):
         cb.models.load_model(tmp_path / "m.keras")
+
+
+def test_any_bytes_changed(tmp_path):
+    """Refused as it should be, or read."""
+    theirs, ours = stack(keras, 3), stack(cb, 3)
+    save(theirs, tmp_path)
+    rng = np.random.default_rng(0)
+    for name in ["m.keras", "m.weights.h5"] * 50:
+        content = bytearray((tmp_path / name).read_bytes())
+        for _ in range(rng.integers(1, 6)):
+            content[rng.integers(len(content))] = rng.integers(256)
+        (tmp_path / "bad").write_bytes(content[: rng.integers(len(content)) if rng.integers(3) == 0 else None])
+        for load in (ours.load_weights, cb.models.load_model):
+            with contextlib.suppress(ValueError):
+                load(tmp_path / "bad")
 
 
 def test_other_files(tmp_path):

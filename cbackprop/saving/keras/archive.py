@@ -43,7 +43,9 @@ class KerasFile:
         h5py = _h5py()
         found: dict[str, Any] = {}
 
-        def visit(name: str, thing: Any) -> None:
+        def visit(name: Any, thing: Any) -> None:
+            if not isinstance(name, str):
+                raise ValueError(f"{name!r} is no text")
             if isinstance(thing, h5py.Dataset):
                 found[name] = thing
 
@@ -52,7 +54,8 @@ class KerasFile:
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a dataset, without reading it."""
-        return tuple(self.datasets[name].shape or ())
+        with self._reading(name):
+            return tuple(self.datasets[name].shape or ())
 
     def array(self, name: str) -> Any:
         """A dataset of numbers as an array.
@@ -63,12 +66,19 @@ class KerasFile:
             If it holds no numbers, lies elsewhere, or cannot be read.
         """
         dataset = self.datasets[name]
-        if dataset.is_virtual or dataset.external:
+        with self._reading(name):
+            is_elsewhere, dtype = dataset.is_virtual or dataset.external, dataset.dtype
+        if is_elsewhere:
             raise ValueError(f"{self.path!r} is refused: {name!r} is to be read from another file.")
-        if dataset.dtype.kind not in "fiu":
-            raise ValueError(f"{self.path!r} is damaged: {name!r} holds {dataset.dtype} instead of numbers.")
-        try:
+        if dtype.kind not in "fiu":
+            raise ValueError(f"{self.path!r} is damaged: {name!r} holds {dtype} instead of numbers.")
+        with self._reading(name):
             return dataset[()]
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[None]:
+        try:
+            yield
         except DAMAGE as error:
             raise ValueError(f"{self.path!r} is damaged: {name!r} cannot be read: {error}.") from error
 
@@ -93,15 +103,16 @@ def open_keras_file(path: str, kind: str) -> Iterator[KerasFile]:
             raise
         raise ValueError(f"{path!r} is truncated or damaged: {error}.") from error
     with file:
-        if "model_weights" in file or "layer_names" in file.attrs:
+        try:
+            old = "model_weights" in file or "layer_names" in file.attrs
+            opened = None if old else KerasFile(path, config, file)
+        except DAMAGE as error:
+            raise ValueError(f"{path!r} is truncated or damaged: {error}.") from error
+        if opened is None:
             raise ValueError(
                 f"{path!r} is in Keras's older HDF5 format. Read it with Keras, and write it by model.save('x.keras') "
                 "or model.save_weights('x.weights.h5')."
             )
-        try:
-            opened = KerasFile(path, config, file)
-        except DAMAGE as error:
-            raise ValueError(f"{path!r} is truncated or damaged: {error}.") from error
         yield opened
 
 
