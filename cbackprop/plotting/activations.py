@@ -18,8 +18,8 @@ QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 def activations(model: Any, x: Any, ax: Any = None) -> Any:
     """The distribution of each layer's output for some inputs, from the first layer at the top.
 
-    A box holds the middle half of the numbers, with the median; thick lines reach to the 5th and the 95th percentile, thin
-    ones to the extremes. At the right are standard deviation, and which part of the numbers is 0, as after a ReLU.
+    A box holds the middle half of the numbers, with the median; thick lines reach to the 5th and the 95th percentile,
+    thin ones to the extremes. At the right are standard deviation, and which part of the numbers is 0, as after a ReLU.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ def activations(model: Any, x: Any, ax: Any = None) -> Any:
     --------
     >>> import cbackprop as cb
     >>> from cbackprop import plotting
-    >>> model = cb.Sequential([cb.Input((4,)), cb.layers.Dense(3, "relu", name="hidden"), cb.layers.Dense(1, name="out")])
+    >>> model = cb.Sequential([cb.Input((2,)), cb.layers.Dense(3, name="hidden"), cb.layers.Dense(1, name="out")])
     >>> try:
-    ...     names = [label.get_text() for label in plotting.activations(model, [[1.0, 2.0, 3.0, 4.0]]).get_yticklabels()]
+    ...     names = [label.get_text() for label in plotting.activations(model, [[1.0, 2.0]]).get_yticklabels()]
     ... except ImportError:  # without matplotlib
     ...     names = ["hidden", "out"]
     >>> names

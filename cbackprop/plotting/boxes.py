@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from cbackprop.plotting.layout import Layout, arrange
@@ -99,7 +100,9 @@ def _shortened(text: str) -> str:
 def _shapes(node: Any) -> str:
     after = ", ".join(str(tensor.shape) for tensor in node.outputs)
     counts = Counter(str(tensor.shape) for tensor in node.inputs)
-    before = ", ".join(shape if count == 1 else f"{count} × {shape}" for shape, count in counts.items())
+    before = ", ".join(
+        shape if count == 1 else f"{count} \N{MULTIPLICATION SIGN} {shape}" for shape, count in counts.items()
+    )
     return f"{before} → {after}" if before else after
 
 
@@ -191,7 +194,7 @@ def _line(ax: Any, points: list[tuple[float, float]], sideways: bool, scale: flo
     from matplotlib.path import Path
 
     corners, codes = [points[0]], [Path.MOVETO]
-    for index, (before, after) in enumerate(zip(points, points[1:], strict=False)):
+    for index, (before, after) in enumerate(pairwise(points)):
         if index % 2 == 0:
             if max(abs(before[0] - after[0]), abs(before[1] - after[1])) > 0.01:
                 corners.append(after)

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["bare_figure", "check_model", "one_axes", "several_axes"]
+__all__ = ["bare_figure", "check_model", "one_axes", "pyplot", "several_axes"]
 
 
-def _pyplot() -> Any:
+def pyplot() -> Any:
+    """`matplotlib.pyplot`, or an error that says what to install."""
     try:
-        from matplotlib import pyplot
+        from matplotlib import pyplot as plt
     except ImportError as error:
         raise ImportError('Pictures are drawn by matplotlib: pip install "cbackprop[plot]"') from error
-    return pyplot
+    return plt
 
 
 def bare_figure(width: float, height: float) -> Any:
     """The axes of a new figure of so many inches: they fill it, and have no frame."""
-    figure = _pyplot().figure(figsize=(width, height))
+    figure = pyplot().figure(figsize=(width, height))
     return figure.add_axes((0, 0, 1, 1))
 
 
@@ -32,9 +33,9 @@ def one_axes(ax: Any, width: float, height: float) -> Any:
     TypeError
         If `ax` are no axes.
     """
-    pyplot = _pyplot()
+    plt = pyplot()
     if ax is None:
-        return pyplot.subplots(figsize=(width, height), layout="constrained")[1]
+        return plt.subplots(figsize=(width, height), layout="constrained")[1]
     if not hasattr(ax, "set_xlabel") or not hasattr(ax, "figure"):
         raise TypeError(f"ax must be axes of matplotlib, but got {type(ax).__name__}.")
     return ax
@@ -57,7 +58,7 @@ def several_axes(ax: Any, count: int, width: float, height: float, columns: int)
         return [one_axes(one, width, height) for one in given]
     columns = min(columns, count)
     rows = -(-count // columns)
-    figure = _pyplot().figure(figsize=(width * columns, height * rows), layout="constrained")
+    figure = pyplot().figure(figsize=(width * columns, height * rows), layout="constrained")
     return [figure.add_subplot(rows, columns, number + 1) for number in range(count)]
 
 

@@ -21,7 +21,7 @@ def curves(history: Any, metrics: str | Sequence[str] | None = None, ax: Any = N
     Parameters
     ----------
     history : History or dict, or a list or dict of them
-        What `fit` returned, or its ``history``. Several runs are told apart by color; the keys of a dict are their names.
+        What `fit` returned, or its ``history``. Colors tell several runs apart; the keys of a dict are their names.
     metrics : str or list of str, optional
         Which ones, without ``val_``; each has a panel. All by default.
     ax : Axes or list of Axes, optional
@@ -117,14 +117,14 @@ def _names(runs: dict[str, Run], metrics: str | Iterable[str] | None) -> list[st
 def _draw(ax: Any, name: str, runs: dict[str, Run], yscale: str) -> None:
     several = len(runs) > 1
     for number, (run, (epochs, history)) in enumerate(runs.items()):
-        for key, style, what in ((name, "-", "training"), (f"val_{name}", "--", "validation")):
-            values = history.get(key)
+        for place, (prefix, style, what) in enumerate((("", "-", "training"), ("val_", "--", "validation"))):
+            values = history.get(prefix + name)
             if not values:
                 continue
             # Validation may be rarer than epochs: then it is known for the last of each few.
             step = max(1, len(epochs) // len(values))
             at = [epoch + 1 for epoch in epochs[step - 1 :: step][: len(values)]]
-            color = f"C{number if several else ('--' == style) * 1}"
+            color = f"C{number if several else place}"
             label = f"{run}, {what}" if several else what
             ax.plot(at, values[: len(at)], style, color=color, label=label, marker="o" if len(at) == 1 else None)
     ax.set(xlabel="epoch", ylabel=name, yscale=yscale)

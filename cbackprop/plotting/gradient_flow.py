@@ -12,10 +12,10 @@ __all__ = ["gradient_flow"]
 
 
 def gradient_flow(model: Any, x: Any, y: Any, sample_weight: Any = None, ax: Any = None) -> Any:
-    """The root mean square of each weight's gradient, beside that of the weight itself, from the first layer at the top.
+    """The root mean square of each weight's gradient, beside that of the weight itself, the first layer at the top.
 
-    Gradients that shrink by orders of magnitude towards the first layers vanish, those that grow explode. At the right is
-    the ratio of gradient to weight.
+    Gradients that shrink by orders of magnitude towards the first layers vanish, those that grow explode. At the right
+    is the ratio of gradient to weight.
 
     Parameters
     ----------

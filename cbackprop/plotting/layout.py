@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["Layout", "arrange"]
 
@@ -41,8 +42,8 @@ def arrange(sizes: Sequence[Point], edges: Sequence[Edge]) -> Layout:
 
     References
     ----------
-    Sugiyama, Tagawa and Toda, "Methods for visual understanding of hierarchical system structures", IEEE Transactions on
-    Systems, Man, and Cybernetics 11, 1981.
+    Sugiyama, Tagawa and Toda, "Methods for visual understanding of hierarchical system structures", IEEE Transactions
+    on Systems, Man, and Cybernetics 11, 1981.
     """
     if not sizes:
         return Layout([], [], 0.0, 0.0)
@@ -93,7 +94,7 @@ def _chains(edges: Sequence[Edge], rows_of: list[int], widths: list[float]) -> t
             widths.append(LINE_WIDTH)
             rows_of.append(row)
         chains.append([*chain, end])
-    return chains, [link for chain in chains for link in zip(chain, chain[1:], strict=False)]
+    return chains, [link for chain in chains for link in pairwise(chain)]
 
 
 def _neighbours(count: int, links: list[Edge]) -> tuple[list[list[int]], list[list[int]]]:
@@ -143,7 +144,7 @@ def _mean(values: Sequence[float], otherwise: float) -> float:
 
 def _crossings(rows: list[list[int]], below: list[list[int]]) -> int:
     count = 0
-    for row, after in zip(rows, rows[1:], strict=False):
+    for row, after in pairwise(rows):
         place = {box: index for index, box in enumerate(after)}
         ends = [place[end] for box in row for end in sorted(below[box], key=place.__getitem__)]
         count += sum(a > b for index, a in enumerate(ends) for b in ends[index + 1 :])
@@ -172,7 +173,7 @@ def _pack(row: list[int], wanted: list[float], widths: list[float], x: list[floa
     Without the least distances between neighbours that is a regression by an increasing sequence, which pooling solves.
     """
     offsets = [0.0]
-    for left, right in zip(row, row[1:], strict=False):
+    for left, right in pairwise(row):
         offsets.append(offsets[-1] + (widths[left] + widths[right]) / 2 + COLUMN_GAP)
     pools: list[list[float]] = []  # sum, number
     for place, offset in zip(wanted, offsets, strict=True):

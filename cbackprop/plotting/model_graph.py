@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-
 from typing import Any
 
-from cbackprop.plotting.canvas import bare_figure, check_model, one_axes
 from cbackprop.plotting.boxes import draw, make_box
+from cbackprop.plotting.canvas import bare_figure, check_model, one_axes, pyplot
 from cbackprop.validation import check_boolean, check_number
 
 __all__ = ["plot_model"]
@@ -27,6 +26,7 @@ def plot_model(
     dpi: float = 200,
     show_layer_activations: bool = False,
     show_trainable: bool = False,
+    splines: str = "ortho",
     ax: Any = None,
 ) -> Any:
     """Draw the graph of a model: a box for each call of a layer, from the inputs at the top to the outputs.
@@ -52,6 +52,8 @@ def plot_model(
         Show which activation a layer ends with.
     show_trainable : bool, default False
         Show whether training changes a layer's weights.
+    splines : optional
+        Taken for the sake of scripts written for Keras; lines are straight within rows and bent between them.
     ax : Axes, optional
         Where to draw; a new figure, as large as it must be, by default.
 
@@ -98,8 +100,7 @@ def plot_model(
     dpi = check_number("dpi", dpi, 1, 10_000)
     if to_file is not None and not isinstance(to_file, (str, os.PathLike)):
         raise TypeError(f"to_file must be a string, a path or None, but got {to_file!r}.")
-    if ax is not None:
-        one_axes(ax, 1, 1)
+    pyplot() if ax is None else one_axes(ax, 1, 1)
     box = make_box(model.graph, None, shown)
     width, height = box.width + 2 * MARGIN, box.height + 2 * MARGIN
     if ax is None:
