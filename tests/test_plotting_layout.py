@@ -51,11 +51,32 @@ def test_a_line_of_boxes_is_straight():
     assert [x for x, _ in layout.centers] == [40, 40, 40]
 
 
-def test_two_lines_do_not_cross():
-    """Given in an order in which they would."""
-    layout = arrange([(30, 20)] * 4, [(0, 3), (1, 2)])
-    left, right = layout.centers[0][0] < layout.centers[1][0], layout.centers[3][0] < layout.centers[2][0]
-    assert left == right
+def crossings(layout, edges):
+    """How many pairs of lines between two rows change sides."""
+    (xs, ys) = zip(*layout.centers, strict=True)
+    count = 0
+    for (a, b), (c, d) in itertools.combinations(edges, 2):
+        same_rows = (ys[a], ys[b]) == (ys[c], ys[d])
+        count += same_rows and (xs[a] - xs[c]) * (xs[b] - xs[d]) < 0
+    return count
+
+
+# Boxes given in an order in which lines would cross.
+PLANAR = {
+    "two lines": (4, [(0, 3), (1, 2)]),
+    "two lines behind another": (6, [(0, 1), (0, 2), (1, 5), (2, 4), (4, 3), (5, 3)]),
+    "a short way beside two long ones": (
+        10,
+        [(0, 2), (2, 3), (1, 4), (4, 5), (3, 6), (5, 6), (6, 7), (7, 9), (0, 8), (8, 9)],
+    ),
+    "a box between": (5, [(0, 2), (1, 3), (0, 4)]),
+}
+
+
+@pytest.mark.parametrize("name", PLANAR)
+def test_lines_do_not_cross_where_they_need_not(name):
+    count, edges = PLANAR[name]
+    assert crossings(arrange([(30, 20)] * count, edges), edges) == 0
 
 
 def test_nothing():
