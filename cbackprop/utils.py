@@ -1,4 +1,4 @@
-"""Seeds, names, labels, and data sets made a batch at a time."""
+"""Seeds, names, labels, pictures of models, and data sets made a batch at a time."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from cbackprop.layers.layer import clear_names as clear_session
 from cbackprop.losses.target import as_array
+from cbackprop.plotting.model_graph import plot_model
 from cbackprop.py_dataset import PyDataset
 from cbackprop.random import set_random_seed
 from cbackprop.validation import check_integer
 
-__all__ = ["PyDataset", "Sequence", "clear_session", "set_random_seed", "to_categorical"]
+__all__ = ["PyDataset", "Sequence", "clear_session", "plot_model", "set_random_seed", "to_categorical"]
 
 # Its other name in Keras.
 Sequence = PyDataset

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from cbackprop.callbacks.callback import Callback, Logs
 
 __all__ = ["History"]
@@ -43,6 +46,15 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
+
+    def plot(self, metrics: str | Sequence[str] | None = None, ax: Any = None, yscale: str = "linear") -> Any:
+        """Draw losses and metrics over the epochs, which needs ``pip install "cbackprop[plot]"``.
+
+        Arguments, result and errors are those of `plotting.curves`.
+        """
+        from cbackprop.plotting import curves  # a tool: on a floor above this one, and drawn with what may be missing
+
+        return curves(self, metrics, ax, yscale)
 
     def __repr__(self) -> str:
         return f"<History of {len(self.epoch)} epochs: {', '.join(self.history)}>"

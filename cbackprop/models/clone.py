@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cbackprop.layers.layer import Layer, registry
+from cbackprop.layers.layer import registry
 from cbackprop.layers.random_layer import RandomLayer
+from cbackprop.plan.graph import unfolded_layers
 
 __all__ = ["clone_model", "float64_copy"]
 
@@ -41,12 +42,12 @@ def clone_model(model: Any) -> Any:
 
 def float64_copy(model: Any) -> Any:
     """The same model with the same weights in float64, whatever its own type."""
-    strangers = {type(layer) for layer in _flat_layers(model) if registry.name_of(type(layer)) is None}
+    strangers = {type(layer) for layer in unfolded_layers(model) if registry.name_of(type(layer)) is None}
     with registry.knowing(strangers):
         config = registry.serialize(model)
         _set_dtype(config)
         copy = registry.deserialize(config)
-    for old, new in zip(_flat_layers(model), _flat_layers(copy), strict=True):
+    for old, new in zip(unfolded_layers(model), unfolded_layers(copy), strict=True):
         if isinstance(old, RandomLayer) and isinstance(new, RandomLayer):
             new.stream = old.stream
     copy.set_weights(model.get_weights())
@@ -62,11 +63,3 @@ def _set_dtype(value: Any) -> None:
     elif isinstance(value, list):
         for item in value:
             _set_dtype(item)
-
-
-def _flat_layers(model: Any) -> list[Layer]:
-    """All layers, those of nested models in place of the models."""
-    found: list[Layer] = []
-    for layer in model.layers:
-        found.extend(_flat_layers(layer) if layer.is_model else [layer])
-    return found

@@ -12,7 +12,7 @@ from cbackprop.config import FLOAT_TYPES, floatx
 from cbackprop.layers import Input, Layer
 from cbackprop.layers.layer import check_training, registry
 from cbackprop.models import configs
-from cbackprop.models.summary import summary_text
+from cbackprop.models.summary import summary_html, summary_text
 from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import Graph
 from cbackprop.plan.plan import Plan
@@ -249,9 +249,53 @@ class Model(Trainer, Layer):
 
     # Descriptions
 
-    def summary(self, line_length: int | None = None, print_fn: Any = print) -> None:
-        """Print a table of the layers, their output shapes and their numbers of weights."""
-        print_fn(summary_text(self, line_length))
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Print a table of the layers, their output shapes and their numbers of weights.
+
+        Parameters
+        ----------
+        line_length : int, optional
+            Width of the table; by default that of its contents, or of the terminal if that is narrower.
+        positions : optional
+            Taken for the sake of scripts written for Keras; columns are as wide as what is in them.
+        print_fn : callable, optional
+            What to call with the text instead of printing it.
+        expand_nested : bool, default False
+            List the layers of nested models, too.
+        show_trainable : bool, default False
+            Say of each layer with weights whether training changes them.
+        layer_range : list of two str, optional
+            Names of the first and the last layer to list.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not as above.
+
+        Examples
+        --------
+        >>> import cbackprop as cb
+        >>> cb.Sequential([cb.Input((4,)), cb.layers.Dense(3, name="hidden")], name="small").summary()
+        Model: 'small'
+        =====================================
+        Layer (type)    Output shape  Param #
+        -------------------------------------
+        hidden (Dense)  (None, 3)          15
+        =====================================
+        Total params: 15 (60 B)
+        Trainable params: 15 (60 B)
+        Non-trainable params: 0 (0 B)
+        """
+        text = summary_text(self, line_length, expand_nested, show_trainable, layer_range)
+        (print if print_fn is None else print_fn)(text)
 
     def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None) -> None:
         """Write the whole model to a file; see `saving.save_model`."""
@@ -262,7 +306,7 @@ class Model(Trainer, Layer):
         saving.save_weights(self, filepath, overwrite, max_shard_size)
 
     def load_weights(self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
-        """Take weights and the state of the optimizer from a file; see `saving.load_weights`."""
+        """Take weights from a file, here or Keras's, or from a PyTorch ``state_dict``; see `saving.load_weights`."""
         saving.load_weights(self, filepath, skip_mismatch, **kwargs)
 
     def restore_training(self, filepath: Any) -> None:
@@ -282,6 +326,10 @@ class Model(Trainer, Layer):
     def to_json(self) -> str:
         """`get_config` with the class's name, as JSON."""
         return json.dumps(registry.serialize(self))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: `summary` as a table."""
+        return summary_html(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

@@ -1,56 +1,156 @@
-"""The table that `Model.summary` prints."""
+"""The tables that `Model.summary` prints and that a notebook shows."""
 
 from __future__ import annotations
 
+import html
+import shutil
+from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["summary_text"]
+from cbackprop.models.description import NO_SHAPE, Row, branches, byte_size, check_line_length, describe, totals
+from cbackprop.validation import check_boolean
+
+__all__ = ["summary_html", "summary_text"]
+
+GAP = 2
+# Tables are no wider than a terminal; where there is none, as in a file, than this.
+WIDTH_OF_FILES = 100
+# Columns are narrowed down to these, the widest first, before a table becomes too wide.
+NARROWEST = {"Layer (type)": 12, "Connected to": 12, "Output shape": 9}
 
 
-def summary_text(model: Any, line_length: int | None) -> str:
-    """One line a layer: name and class, output shape, number of weights; and their sums."""
+def summary_text(
+    model: Any,
+    line_length: int | None = None,
+    expand_nested: bool = False,
+    show_trainable: bool = False,
+    layer_range: Sequence[str] | None = None,
+) -> str:
+    """One line a layer: name and class, output shape, number of weights, in a graph what leads to it; and sums."""
+    length = check_line_length(line_length)
+    rows = describe(model, check_boolean("expand_nested", expand_nested), layer_range)
+    columns = _columns(model, rows, check_boolean("show_trainable", show_trainable))
+    limit = length or shutil.get_terminal_size((WIDTH_OF_FILES, 24)).columns
+    widths = _widths(columns, limit, length)
+    if sum(widths) + GAP * (len(widths) - 1) > limit and "Connected to" in columns:
+        del columns["Connected to"]
+        widths = _widths(columns, limit, length)
+    width = sum(widths) + GAP * (len(widths) - 1)
+    cells = list(zip(*columns.values(), strict=True))
+    lines = [
+        f"Model: {model.name!r}",
+        "=" * width,
+        *_lines(list(columns), widths, [[name] for name in columns]),
+        "-" * width,
+    ]
+    for row in cells:
+        lines += _lines(list(columns), widths, list(row))
+    lines.append("=" * width)
     if not model.built:
-        return f"Model: {model.name!r} has no shape yet: start it with an Input, build it, or fit it."
-    rows = [(f"{layer.name} ({type(layer).__name__})", _shape(layer), f"{_count(layer):,}") for layer in model.layers]
-    header = ("Layer (type)", "Output shape", "Param #")
-    widths = [max(len(row[i]) for row in [header, *rows]) + 3 for i in range(3)]
-    width = max(line_length or 0, sum(widths))
-    widths[1] += width - sum(widths)
+        return "\n".join([*lines, f"Model {model.name!r} {NO_SHAPE}"])
+    found = totals(model)
+    fixed, fixed_size = found.params - found.trainable, found.size - found.trainable_size
+    sums = [
+        f"Total params: {found.params:,} ({byte_size(found.size)})",
+        f"Trainable params: {found.trainable:,} ({byte_size(found.trainable_size)})",
+        f"Non-trainable params: {fixed:,} ({byte_size(fixed_size)})",
+    ]
+    return "\n".join([*lines, *sums])
 
-    def line(row: tuple[str, str, str]) -> str:
-        return f"{row[0]:<{widths[0]}}{row[1]:<{widths[1]}}{row[2]:>{widths[2]}}"
 
-    total = sum(variable.size for variable in model.variables)
-    trainable = sum(variable.size for variable in model.trainable_variables)
-    size = sum(variable.array.nbytes for variable in model.variables)
-    return "\n".join(
-        [
-            f"Model: {model.name!r}",
-            "=" * width,
-            line(header),
-            "-" * width,
-            *map(line, rows),
-            "=" * width,
-            f"Total params: {total:,} ({_size(size)})",
-            f"Trainable params: {trainable:,}",
-            f"Non-trainable params: {total - trainable:,}",
-        ]
+def _columns(model: Any, rows: list[Row], show_trainable: bool) -> dict[str, list[list[str]]]:
+    """For each column a cell for each row; a cell is a list of lines."""
+    columns: dict[str, list[list[str]]] = {
+        "Layer (type)": [[f"{'  ' * row.level}{row.name} ({row.kind})"] for row in rows],
+        "Output shape": [list(row.shapes) or ["?"] for row in rows],
+        "Param #": [["?" if row.params is None else f"{row.params:,}"] for row in rows],
+    }
+    if branches(model):
+        columns["Connected to"] = [list(row.sources) or [""] for row in rows]
+    if show_trainable:
+        columns["Trainable"] = [[{None: "-", True: "yes", False: "no"}[row.trainable]] for row in rows]
+    return columns
+
+
+def _widths(columns: dict[str, list[list[str]]], limit: int, exact: int | None) -> list[int]:
+    """As wide as the contents, narrowed to what there is room for; `exact` also widens."""
+    widths = {name: max(len(line) for cell in [[name], *cells] for line in cell) for name, cells in columns.items()}
+    missing = sum(widths.values()) + GAP * (len(widths) - 1) - limit
+    while missing > 0:
+        wide = [name for name, narrowest in NARROWEST.items() if widths.get(name, 0) > narrowest]
+        if not wide:
+            break
+        widths[max(wide, key=widths.__getitem__)] -= 1
+        missing -= 1
+    if exact is not None and missing < 0:
+        widths["Output shape"] -= missing
+    return list(widths.values())
+
+
+def _lines(names: list[str], widths: list[int], cells: list[list[str]]) -> list[str]:
+    """One row of the table, as many lines as its highest cell; numbers are flush right."""
+    fitted = [
+        [part for line in cell for part in _fit(line, width, wraps=name in ("Connected to", "Output shape"))]
+        for name, width, cell in zip(names, widths, cells, strict=True)
+    ]
+    lines = []
+    for number in range(max(map(len, fitted))):
+        parts = []
+        for name, width, cell in zip(names, widths, fitted, strict=True):
+            text = cell[number] if number < len(cell) else ""
+            parts.append(f"{text:>{width}}" if name == "Param #" else f"{text:<{width}}")
+        lines.append((" " * GAP).join(parts).rstrip())
+    return lines
+
+
+def _fit(text: str, width: int, wraps: bool) -> list[str]:
+    """A text in lines of this width, or in one with what is too much left out."""
+    if len(text) <= width:
+        return [text]
+    if wraps and ", " in text:
+        parts = text.split(", ")
+        return [_shortened(part + "," * (number < len(parts)), width) for number, part in enumerate(parts, 1)]
+    return [_shortened(text, width)]
+
+
+def _shortened(text: str, width: int) -> str:
+    """Without the end of the name, and only if even so the class has no room, without the end of all."""
+    if len(text) <= width:
+        return text
+    name, bracket, kind = text.partition(" (")
+    left = width - len(bracket + kind) - 2
+    return f"{name[:left]}..{bracket}{kind}" if bracket and left >= 4 else f"{text[: width - 2]}.."
+
+
+CELL = "padding:0.2em 0.8em;border-bottom:1px solid rgba(128,128,128,0.25);vertical-align:top;"
+
+
+def summary_html(model: Any) -> str:
+    """The same table for a notebook; it takes its colors from there, light or dark."""
+    rows = describe(model)
+    columns = _columns(model, rows, any(row.trainable is False for row in rows))
+
+    def cell(tag: str, name: str, lines: list[str], style: str = "") -> str:
+        side = "right" if name == "Param #" else "left"
+        text = "<br>".join(html.escape(line) for line in lines)
+        return f'<{tag} style="{CELL}text-align:{side};{style}">{text}</{tag}>'
+
+    head = "".join(cell("th", name, [name], "font-weight:600;") for name in columns)
+    body = "".join(
+        f"<tr>{''.join(cell('td', name, lines) for name, lines in zip(columns, row, strict=True))}</tr>"
+        for row in zip(*columns.values(), strict=True)
     )
-
-
-def _size(size: float) -> str:
-    """A number of bytes in a unit that suits it."""
-    for unit in ("B", "KB", "MB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.2f} {unit}"
-        size /= 1024
-    return f"{size:.2f} GB"
-
-
-def _shape(layer: Any) -> str:
-    shapes = [tensor.shape for tensor in layer.nodes[-1].outputs] if layer.nodes else []
-    return ", ".join(map(str, shapes))
-
-
-def _count(layer: Any) -> int:
-    return sum(variable.size for variable in layer.variables)
+    title = f"{type(model).__name__} <b>{html.escape(model.name)}</b>"
+    if model.built:
+        found = totals(model)
+        fixed = found.params - found.trainable
+        below = f"{found.params:,} parameters ({byte_size(found.size)})"
+        below += f", {fixed:,} of them not trainable" if fixed else ""
+    else:
+        below = html.escape(NO_SHAPE[0].upper() + NO_SHAPE[1:])
+    return (
+        f'<div><div style="margin:0.3em 0;">{title}</div>'
+        f'<table style="border-collapse:collapse;background:transparent;"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
+        f'<div style="margin:0.3em 0;opacity:0.75;">{below}</div></div>'
+    )

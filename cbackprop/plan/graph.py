@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from cbackprop.layers.layer import Layer
 from cbackprop.tensor import KerasTensor, Node
 
-__all__ = ["Graph"]
+__all__ = ["Graph", "unfolded_layers"]
 
 
 class Graph:
@@ -97,3 +98,11 @@ class Graph:
                     f"The outputs depend on input {node.outputs[0].name!r}, which is not among the model's inputs: "
                     f"{[tensor.name for tensor in self.inputs]}."
                 )
+
+
+def unfolded_layers(model: Any) -> list[Layer]:
+    """All layers, those of nested models in place of the models; one that is used in two of them comes twice."""
+    found: list[Layer] = []
+    for layer in model.layers:
+        found.extend(unfolded_layers(layer) if layer.is_model else [layer])
+    return found

@@ -98,7 +98,7 @@ class Container:
         """
         kind = self._file.get_slice(name).get_dtype()
         if kind not in ("F32", "F64"):
-            raise ValueError(f"{self.path!r} is damaged: {name!r} holds {kind} instead of float32 or float64.")
+            raise ValueError(f"{self.path!r} cannot be used: {name!r} holds {kind} instead of float32 or float64.")
         return np.asarray(self._file.get_tensor(name))
 
 

@@ -2,7 +2,8 @@
 
 A file is in the safetensors format, whatever its suffix: arrays ``weights/INDEX/PATH`` and
 ``optimizer/INDEX/SLOT``, and as metadata JSON texts: the ``model``, what it was compiled with (``training``), and the
-``state`` of its training; ``extra/NAME`` is whatever else belongs to it. Nothing in a file is ever run.
+``state`` of its training; ``extra/NAME`` is whatever else belongs to it. Nothing in a file is ever run. Files of others
+are read by `saving.keras` and `saving.torch_state`.
 """
 
 from __future__ import annotations
@@ -10,18 +11,20 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.layers.layer import Layer
 from cbackprop.layers.layer import registry as layer_registry
+from cbackprop.plan.graph import unfolded_layers
 from cbackprop.registry import from_config, to_config
 from cbackprop.saving import container, optimizer_state
 from cbackprop.saving.container import Container
 from cbackprop.saving.custom_objects import CustomObjectScope
+from cbackprop.saving.kinds import kind_of
+from cbackprop.saving.torch_state import is_torch_weight, read_torch_state
 from cbackprop.validation import check_boolean
 from cbackprop.variable import blank_variables
 
@@ -159,17 +162,18 @@ def save_weights(model: Any, filepath: Path, overwrite: bool = True, max_shard_s
 def load_model(
     filepath: Path, custom_objects: dict[str, Any] | None = None, compile: bool = True, safe_mode: bool = True
 ) -> Any:
-    """The model in a file that `Model.save` wrote.
+    """The model in a file that `Model.save` wrote, here or in Keras.
 
     Parameters
     ----------
     filepath : str or path
+        Told apart by content, whatever the suffix. A file of Keras's needs the extra: ``pip install "cbackprop[h5]"``.
     custom_objects : dict of str to class or function, optional
         Classes and functions of one's own that the file mentions; registered ones need not be given.
     compile : bool, default True
-        Whether to compile the model as it was, the state of the optimizer included.
+        Whether to compile the model as it was, the state of the optimizer included (but not that of Keras's).
     safe_mode : bool, default True
-        Taken for the sake of scripts written for Keras; no file can bring code with it.
+        Taken for the sake of scripts written for Keras; no code in a file is ever run.
 
     Returns
     -------
@@ -181,6 +185,8 @@ def load_model(
     ------
     OSError
         If there is no such file.
+    ImportError
+        If it is a file of Keras's, and h5py is not installed.
     ValueError
         If it is no model, damaged, or made by a newer version, or mentions something unknown.
 
@@ -188,9 +194,20 @@ def load_model(
     --------
     See `save_model`.
     """
-    path, compiled = os.fspath(filepath), check_boolean("compile", compile)
+    path, compiled = _path_to_read(filepath), check_boolean("compile", compile)
     check_boolean("safe_mode", safe_mode)
-    with CustomObjectScope(custom_objects), container.read(path) as file:
+    kind = kind_of(path)
+    with CustomObjectScope(custom_objects):
+        if kind == "safetensors":
+            return _load_own(path, compiled)
+        from cbackprop.saving.keras import load_keras_model  # costs time, and few need it
+
+        return load_keras_model(path, kind, compiled)
+
+
+def _load_own(path: str, compiled: bool) -> Any:
+    """The model in a file that `save_model` wrote."""
+    with container.read(path) as file:
         _check_version(file)
         if "model" not in file.texts:
             raise ValueError(f"{path!r} holds weights without a model. Make the model, and use its load_weights.")
@@ -205,14 +222,22 @@ def load_model(
     return model
 
 
-def load_weights(model: Any, filepath: Path, skip_mismatch: bool = False, **kwargs: Any) -> None:
-    """Take weights, and the state of the optimizer if there is one of the same class, from a file.
+def load_weights(model: Any, filepath: Path | Mapping[str, Any], skip_mismatch: bool = False, **kwargs: Any) -> None:
+    """Take weights from a file, written here, by Keras or from PyTorch, or from a PyTorch ``state_dict``.
 
     Parameters
     ----------
     model : Model
-    filepath : str or path
-        Written by `Model.save_weights` or `Model.save`. Weights are told apart by their order, not by names.
+    filepath : str or path, or dict of str to array
+        What it is is told by its content, whatever the suffix:
+
+        - A file of `Model.save_weights` or `Model.save`. Weights are told apart by their order, not by names. The
+          state of the optimizer comes along if the model has one of the same class.
+        - A ``.weights.h5`` or ``.keras`` file that Keras 3 wrote, of a model with the same layers: their classes and
+          order tell them apart, not their names. It needs ``pip install "cbackprop[h5]"``. The optimizer is left alone.
+        - The ``state_dict`` of a PyTorch module with the same layers in the same order, as tensors or arrays, or a
+          safetensors file of that of an ``nn.Sequential``: Linear, BatchNorm1d, LayerNorm, RMSNorm, GroupNorm,
+          Embedding, PReLU. The optimizer is left alone.
     skip_mismatch : bool, default False
         Leave weights of another shape as they are, with a warning, instead of refusing the file.
 
@@ -220,6 +245,10 @@ def load_weights(model: Any, filepath: Path, skip_mismatch: bool = False, **kwar
     ------
     OSError
         If there is no such file.
+    ImportError
+        If it is a file of Keras's, and h5py is not installed.
+    TypeError
+        If a ``state_dict`` holds anything but arrays of numbers.
     ValueError
         If it is damaged or its weights do not fit; nothing is changed then.
 
@@ -233,24 +262,44 @@ def load_weights(model: Any, filepath: Path, skip_mismatch: bool = False, **kwar
     ...     b.load_weights(os.path.join(folder, "a.weights.h5"))
     >>> bool((a.get_weights()[0] == b.get_weights()[0]).all())
     True
+    >>> b.load_weights({"0.weight": [[1.0, 2.0]], "0.bias": [3.0]})
+    >>> b.predict([[10.0, 100.0]], verbose=0)
+    array([[213.]], dtype=float32)
     """
     if kwargs:
         raise TypeError(f"load_weights has no argument {min(kwargs)!r}.")
     _check_built(model)
     skip = check_boolean("skip_mismatch", skip_mismatch)
-    with container.read(os.fspath(filepath)) as file:
+    if isinstance(filepath, Mapping):
+        _assign(model, read_torch_state(model, filepath, "state_dict"))
+        return
+    path = _path_to_read(filepath)
+    kind = kind_of(path)
+    if kind != "safetensors":
+        from cbackprop.saving.keras import open_keras_file, read_keras_weights  # as above
+
+        with open_keras_file(path, kind) as keras_file:
+            _assign(model, read_keras_weights(keras_file, model, skip))
+        return
+    with container.read(path) as file:
+        if "format" not in file.texts or not file.texts["format"].startswith("cbackprop "):
+            arrays = {name: file.array(name) for name in sorted(file.names) if is_torch_weight(name)}
+            _assign(model, read_torch_state(model, arrays, repr(path), ordered=False))
+            return
         _check_version(file)
         weights = _weights(file, model, skip)
         state = _json(file, "state")
-        kept = [variable for variable, value in zip(model.variables, weights, strict=True) if value is None]
         for variable, value in zip(model.variables, weights, strict=True):
             if value is not None:
                 variable.check(value)
-        if not kept:
+        if all(value is not None for value in weights):
             _restore_optimizer(file, model, state)
-        model.set_weights(
-            [v.array if value is None else value for v, value in zip(model.variables, weights, strict=True)]
-        )
+        _assign(model, weights)
+
+
+def _assign(model: Any, weights: Sequence[NDArray[Any] | None]) -> None:
+    """Replace all weights but those that stay (``None``); none if one does not fit."""
+    model.set_weights([v.array if value is None else value for v, value in zip(model.variables, weights, strict=True)])
 
 
 def restore_training(model: Any, filepath: Path) -> None:
@@ -262,7 +311,7 @@ def restore_training(model: Any, filepath: Path) -> None:
         As `load_weights`; the weights are unchanged then.
     """
     _check_built(model)
-    with container.read(os.fspath(filepath)) as file:
+    with container.read(_path_to_read(filepath)) as file:
         _check_version(file)
         weights = _weights(file, model)
         state = _json(file, "state")
@@ -309,6 +358,12 @@ def _check_extras(extras: Any) -> dict[str, str]:
     return texts
 
 
+def _path_to_read(filepath: Any) -> str:
+    if not isinstance(filepath, (str, os.PathLike)) or not isinstance(path := os.fspath(filepath), str):
+        raise TypeError(f"filepath must be a string or a path, but got {filepath!r} of type {type(filepath).__name__}.")
+    return path
+
+
 def _write(model: Any, path: str, texts: dict[str, str]) -> None:
     variables = model.variables
     arrays = {_weight_name(index, variable): variable.array for index, variable in enumerate(variables)}
@@ -339,13 +394,7 @@ def _training_config(model: Any) -> str | None:
 
 def _random_layers(model: Any) -> list[Any]:
     """Layers that draw random numbers, those of nested models in their place."""
-    found: list[Layer] = []
-    for layer in model.layers:
-        if layer.is_model:
-            found.extend(_random_layers(layer))
-        elif hasattr(layer, "stream"):
-            found.append(layer)
-    return found
+    return [layer for layer in unfolded_layers(model) if hasattr(layer, "stream")]
 
 
 # Reading

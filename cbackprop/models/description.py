@@ -1,0 +1,119 @@
+"""What a summary says of each layer, whether as text or as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cbackprop.validation import check_integer
+
+__all__ = ["NO_SHAPE", "Row", "Totals", "branches", "byte_size", "check_line_length", "describe", "totals"]
+
+NO_SHAPE = "has no shape yet: start it with an Input, build it, or fit it."
+
+
+@dataclass(frozen=True)
+class Row:
+    """A layer. `level` says in how many nested models it is, `sources` where each of its calls has its inputs from."""
+
+    name: str
+    kind: str
+    shapes: tuple[str, ...]
+    params: int | None
+    sources: tuple[str, ...]
+    trainable: bool | None
+    level: int
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Numbers of weights and of their bytes, of all and of the trainable ones."""
+
+    params: int
+    size: int
+    trainable: int
+    trainable_size: int
+
+
+def describe(model: Any, expand_nested: bool = False, layer_range: Sequence[str] | None = None) -> list[Row]:
+    """A row for each layer; with `expand_nested` those of nested models follow theirs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `layer_range` is not the names of a first and a last layer.
+    """
+    layers = _in_range(model, layer_range)
+    return [row for layer in layers for row in _rows(model, layer, expand_nested, 0)]
+
+
+def _in_range(model: Any, layer_range: Sequence[str] | None) -> list[Any]:
+    if layer_range is None:
+        return list(model.layers)
+    if isinstance(layer_range, str) or not hasattr(layer_range, "__len__") or len(layer_range) != 2:
+        raise TypeError(f"layer_range must be the names of a first and a last layer, but got {layer_range!r}.")
+    first, last = (model.layers.index(model.get_layer(name)) for name in layer_range)
+    if first > last:
+        raise ValueError(
+            f"layer_range must begin before it ends, but {layer_range[0]!r} comes after {layer_range[1]!r}."
+        )
+    return list(model.layers[first : last + 1])
+
+
+def _rows(model: Any, layer: Any, expand_nested: bool, level: int) -> Iterator[Row]:
+    nodes = [node for node in model.graph.nodes if node.layer is layer] if model.built else []
+    nodes = nodes or (layer.nodes[:1] if layer.n_inputs == 0 else [])
+    yield Row(
+        layer.name,
+        type(layer).__name__,
+        tuple(dict.fromkeys(str(tensor.shape) for node in nodes for tensor in node.outputs)),
+        sum(variable.size for variable in layer.variables) if layer.built else None,
+        tuple(", ".join(_source(tensor) for tensor in node.inputs) for node in nodes if node.inputs),
+        layer.trainable if layer.variables else None,
+        level,
+    )
+    if expand_nested and layer.is_model:
+        for inner in layer.layers:
+            yield from _rows(layer, inner, expand_nested, level + 1)
+
+
+def _source(tensor: Any) -> str:
+    """The layer that makes a tensor, and which of its outputs it is where there are several."""
+    node = tensor.node
+    which = f"[{[id(output) for output in node.outputs].index(id(tensor))}]" if len(node.outputs) > 1 else ""
+    return f"{node.layer.name}{which}"
+
+
+def branches(model: Any) -> bool:
+    """Whether the graph is more than one line of layers, so that a summary says what is connected to what."""
+    if not model.built:
+        return False
+    nodes = [node for node in model.graph.nodes if node.inputs]
+    used = [id(tensor) for node in nodes for tensor in node.inputs]
+    return len(model.inputs) > 1 or len(model.outputs) > 1 or len(set(used)) < len(used) or len(used) > len(nodes)
+
+
+def totals(model: Any) -> Totals:
+    """Each weight counted once, however often its layer is used."""
+    everything, trainable = model.variables, model.trainable_variables
+    return Totals(
+        sum(variable.size for variable in everything),
+        sum(variable.array.nbytes for variable in everything),
+        sum(variable.size for variable in trainable),
+        sum(variable.array.nbytes for variable in trainable),
+    )
+
+
+def check_line_length(line_length: Any) -> int | None:
+    """`line_length`, if it is a number of characters that a table fits into, or ``None``."""
+    return None if line_length is None else check_integer("line_length", line_length, minimum=40)
+
+
+def byte_size(size: float) -> str:
+    """A number of bytes in a unit that suits it."""
+    for unit in ("B", "KB", "MB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.2f} {unit}"
+        size /= 1024
+    return f"{size:.2f} GB"

@@ -1,0 +1,79 @@
+"""Where pictures are drawn: axes that were given, or those of a new figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["bare_figure", "check_model", "one_axes", "pyplot", "several_axes"]
+
+
+def pyplot() -> Any:
+    """`matplotlib.pyplot`, or an error that says what to install."""
+    try:
+        from matplotlib import pyplot as plt
+    except ImportError as error:
+        raise ImportError('Pictures are drawn by matplotlib: pip install "cbackprop[plot]"') from error
+    return plt
+
+
+def bare_figure(width: float, height: float) -> Any:
+    """The axes of a new figure of so many inches: they fill it, and have no frame."""
+    figure = pyplot().figure(figsize=(width, height))
+    return figure.add_axes((0, 0, 1, 1))
+
+
+def one_axes(ax: Any, width: float, height: float) -> Any:
+    """`ax`, or the axes of a new figure of so many inches.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    TypeError
+        If `ax` are no axes.
+    """
+    plt = pyplot()
+    if ax is None:
+        return plt.subplots(figsize=(width, height), layout="constrained")[1]
+    if not hasattr(ax, "set_xlabel") or not hasattr(ax, "figure"):
+        raise TypeError(f"ax must be axes of matplotlib, but got {type(ax).__name__}.")
+    return ax
+
+
+def several_axes(ax: Any, count: int, width: float, height: float, columns: int) -> list[Any]:
+    """As many axes as are needed: those that were given, or panels of a new figure, each of so many inches.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    TypeError, ValueError
+        If `ax` are no axes, or not so many.
+    """
+    if ax is not None:
+        given = list(ax.flat) if hasattr(ax, "flat") else list(ax) if isinstance(ax, Sequence) else [ax]
+        if len(given) != count:
+            raise ValueError(f"ax must be {count} axes, one for each panel, but got {len(given)}.")
+        return [one_axes(one, width, height) for one in given]
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure = pyplot().figure(figsize=(width * columns, height * rows), layout="constrained")
+    return [figure.add_subplot(rows, columns, number + 1) for number in range(count)]
+
+
+def check_model(model: Any) -> Any:
+    """`model`, if it is one and has a shape.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    ValueError
+        If it has no shape yet.
+    """
+    if not getattr(model, "is_model", False):
+        raise TypeError(f"model must be a model, but got {type(model).__name__}.")
+    if not model.built:
+        raise ValueError(f"Model {model.name!r} has no shape yet: start it with an Input, build it, or fit it.")
+    return model

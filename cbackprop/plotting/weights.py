@@ -1,0 +1,97 @@
+"""Pictures of weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cbackprop.plotting.canvas import check_model, several_axes
+
+__all__ = ["weights"]
+
+BINS = 40
+
+
+def weights(model: Any, kind: str = "histogram", layers: list[str] | None = None, ax: Any = None) -> list[Any]:
+    """The weights of each layer, as histograms or as images.
+
+    Parameters
+    ----------
+    model : Model
+    kind : {"histogram", "image"}, default "histogram"
+        How often which values are; or each number at its place, a column for each unit, red above 0 and blue below.
+    layers : list of str, optional
+        Names of the layers whose weights are shown, or those of nested models; all by default.
+    ax : Axes or list of Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    list of Axes
+        One for each weight.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    TypeError, ValueError
+        If `model` is none or has no weights, or `kind` or a layer is unknown.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> from cbackprop import plotting
+    >>> model = cb.Sequential([cb.Input((4,)), cb.layers.Dense(3, name="hidden")])
+    >>> try:
+    ...     titles = [ax.get_title() for ax in plotting.weights(model)]
+    ... except ImportError:  # without matplotlib
+    ...     titles = ["hidden/kernel (4, 3)", "hidden/bias (3,)"]
+    >>> titles
+    ['hidden/kernel (4, 3)', 'hidden/bias (3,)']
+    """
+    if kind not in ("histogram", "image"):
+        raise ValueError(f"kind must be 'histogram' or 'image', but got {kind!r}.")
+    variables = _variables(check_model(model), layers)
+    panels = several_axes(ax, len(variables), 3.6, 2.6, columns=4)
+    for variable, panel in zip(variables, panels, strict=True):
+        values = variable.numpy()
+        (_histogram if kind == "histogram" else _image)(panel, values)
+        panel.set_title(f"{_shortened(variable.path)} {variable.shape}", fontsize="medium")
+    return panels
+
+
+def _variables(model: Any, layers: list[str] | None) -> list[Any]:
+    if layers is None:
+        found = model.weights
+    else:
+        if isinstance(layers, str):
+            raise TypeError(f"layers must be a list of names, but got {layers!r}.")
+        found = [variable for name in layers for variable in model.get_layer(name).weights]
+    if not found:
+        raise ValueError(f"Model {model.name!r} has no weights to draw.")
+    return list(found)
+
+
+def _shortened(path: str) -> str:
+    return path if len(path) <= 28 else f"{path[:12]}…{path[-15:]}"
+
+
+def _histogram(ax: Any, values: Any) -> None:
+    flat = values.reshape(-1)
+    ax.hist(flat, bins=min(BINS, max(5, int(np.sqrt(flat.size)) + 1)), color="C0")
+    ax.axvline(0, color="0.5", linewidth=0.8)
+    ax.set_xlabel(f"value (mean {flat.mean():.2g}, std {flat.std():.2g})", fontsize="medium")
+    ax.set_ylabel("weights")
+
+
+def _image(ax: Any, values: Any) -> None:
+    matrix = values.reshape(-1, values.shape[-1]) if values.ndim else values.reshape(1, 1)
+    limit = float(np.abs(matrix).max()) or 1.0
+    image = ax.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
+    ax.figure.colorbar(image, ax=ax)
+    ax.set(xlabel="unit", ylabel="input" if matrix.shape[0] > 1 else "")
+    if matrix.shape[0] == 1:
+        ax.set_yticks([])
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.yaxis.get_major_locator().set_params(integer=True) if matrix.shape[0] > 1 else None

@@ -1,0 +1,147 @@
+"""Keras's files, opened: the HDF5 file with the weights, alone or in a zip archive beside the model's description."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["KerasFile", "open_keras_file"]
+
+WEIGHTS, CONFIG = "model.weights.h5", "config.json"
+# Keras does not compress. A part that unpacks to far more than the whole file is made to fill the memory.
+LARGEST_RATIO, ALWAYS_ALLOWED = 20, 10_000_000
+# What h5py and zipfile raise for damaged files.
+DAMAGE = (OSError, RuntimeError, ValueError, TypeError, KeyError, LookupError, EOFError, MemoryError, OverflowError)
+
+
+class KerasFile:
+    """An open file of Keras's.
+
+    Attributes
+    ----------
+    path : str
+    config : dict or None
+        Description of the model; ``None`` in a file with weights only.
+    datasets : dict of str to h5py.Dataset
+        What is stored in the HDF5 file, by path.
+    """
+
+    def __init__(self, path: str, config: dict[str, Any] | None, file: Any) -> None:
+        self.path = path
+        self.config = config
+        self._file = file
+        self.datasets = self._find()
+
+    def _find(self) -> dict[str, Any]:
+        """All datasets that are in this file itself: links to other places are not followed."""
+        h5py = _h5py()
+        found: dict[str, Any] = {}
+
+        def visit(name: Any, thing: Any) -> None:
+            if not isinstance(name, str):
+                raise ValueError(f"{name!r} is no text")
+            if isinstance(thing, h5py.Dataset):
+                found[name] = thing
+
+        self._file.visititems(visit)
+        return found
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a dataset, without reading it."""
+        with self._reading(name):
+            return tuple(self.datasets[name].shape or ())
+
+    def array(self, name: str) -> Any:
+        """A dataset of numbers as an array.
+
+        Raises
+        ------
+        ValueError
+            If it holds no numbers, lies elsewhere, or cannot be read.
+        """
+        dataset = self.datasets[name]
+        with self._reading(name):
+            is_elsewhere, dtype = dataset.is_virtual or dataset.external, dataset.dtype
+        if is_elsewhere:
+            raise ValueError(f"{self.path!r} is refused: {name!r} is to be read from another file.")
+        if dtype.kind not in "fiu":
+            raise ValueError(f"{self.path!r} is damaged: {name!r} holds {dtype} instead of numbers.")
+        with self._reading(name):
+            return dataset[()]
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except DAMAGE as error:
+            raise ValueError(f"{self.path!r} is damaged: {name!r} cannot be read: {error}.") from error
+
+
+@contextmanager
+def open_keras_file(path: str, kind: str) -> Iterator[KerasFile]:
+    """Open a file of Keras 3: ``.weights.h5`` (`kind` "hdf5") or ``.keras`` ("zip").
+
+    Raises
+    ------
+    ImportError
+        If h5py is not installed.
+    ValueError
+        If it is no such file, or damaged.
+    """
+    h5py = _h5py()
+    try:
+        config, content = (None, path) if kind == "hdf5" else _unpack(path)
+        file = h5py.File(content, "r")
+    except (*DAMAGE, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(error, ValueError) and str(error).startswith(repr(path)):
+            raise
+        raise ValueError(f"{path!r} is truncated or damaged: {error}.") from error
+    with file:
+        try:
+            old = "model_weights" in file or "layer_names" in file.attrs
+            opened = None if old else KerasFile(path, config, file)
+        except DAMAGE as error:
+            raise ValueError(f"{path!r} is truncated or damaged: {error}.") from error
+        if opened is None:
+            raise ValueError(
+                f"{path!r} is in Keras's older HDF5 format. Read it with Keras, and write it by model.save('x.keras') "
+                "or model.save_weights('x.weights.h5')."
+            )
+        yield opened
+
+
+def _h5py() -> Any:
+    try:
+        import h5py
+    except ImportError as error:
+        raise ImportError('Files of Keras are read by h5py: pip install "cbackprop[h5]"') from error
+    return h5py
+
+
+def _unpack(path: str) -> tuple[dict[str, Any], io.BytesIO]:
+    """The two parts of an archive."""
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        if any(name.endswith("data.pkl") for name in names):
+            raise ValueError(
+                f"{path!r} is a file of PyTorch's, a pickle, which is never opened because it can run code. In "
+                "PyTorch, read it by torch.load(path, weights_only=True), and give load_weights the state_dict."
+            )
+        for name in (CONFIG, WEIGHTS):
+            if name not in names:
+                raise ValueError(f"{path!r} is an archive, but no model saved by Keras 3: it has no {name!r}.")
+            if archive.getinfo(name).file_size > ALWAYS_ALLOWED + LARGEST_RATIO * os.path.getsize(path):
+                raise ValueError(f"{path!r} is refused: {name!r} would unpack to many times its size.")
+        try:
+            config = json.loads(archive.read(CONFIG))
+        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+            raise ValueError(f"{path!r} is damaged: {CONFIG!r} is no JSON.") from error
+        if not isinstance(config, dict):
+            raise ValueError(f"{path!r} is damaged: {CONFIG!r} is no dict.")
+        return config, io.BytesIO(archive.read(WEIGHTS))

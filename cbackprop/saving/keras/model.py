@@ -1,0 +1,73 @@
+"""Models in files that Keras 3 wrote."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from cbackprop.layers.layer import registry as layer_registry
+from cbackprop.registry import from_config
+from cbackprop.saving.keras.architecture import model_config
+from cbackprop.saving.keras.archive import KerasFile, open_keras_file
+from cbackprop.saving.keras.plain import plain_object, plain_value
+from cbackprop.saving.keras.weights import read_keras_weights
+from cbackprop.variable import blank_variables
+
+__all__ = ["load_keras_model"]
+
+# How many numbers the model may have that the file lacks: few enough to be harmless, so that the error can say which.
+SLACK = 1_000_000
+
+
+def load_keras_model(path: str, kind: str, compile: bool) -> Any:
+    """The model in a ``.keras`` file that Keras wrote.
+
+    Raises
+    ------
+    ImportError
+        If h5py is not installed.
+    ValueError
+        If it is damaged, holds weights only, or a model that cannot be made here.
+
+    Warns
+    -----
+    UserWarning
+        If it cannot be compiled as Keras says; the model then is not compiled.
+    """
+    with open_keras_file(path, kind) as file:
+        if file.config is None:
+            raise ValueError(f"{path!r} holds weights without a model. Make the model, and use its load_weights.")
+        model = _make(file)
+        model.set_weights(read_keras_weights(file, model))
+        if compile and file.config.get("compile_config"):
+            _compile(file, model)
+    return model
+
+
+def _make(file: KerasFile) -> Any:
+    elements = SLACK + sum(int(np.prod(file.shape(name), dtype=object)) for name in file.datasets)
+    try:
+        with blank_variables(elements):
+            model = layer_registry.deserialize(model_config(file.config or {}))
+    except Exception as error:  # whatever a constructor may say to arguments from anywhere
+        raise ValueError(f"{file.path!r} holds no model that can be made here: {error}") from error
+    if not getattr(model, "is_model", False) or not model.built:
+        raise ValueError(f"{file.path!r} holds no model that can be made here: {type(model).__name__} has no shape.")
+    return model
+
+
+def _compile(file: KerasFile, model: Any) -> None:
+    """As Keras says, but for what only means something to Keras."""
+    said = (file.config or {})["compile_config"]
+    try:
+        settings: dict[str, Any] = {}
+        for name, family in (("loss", "losses"), ("metrics", "metrics"), ("weighted_metrics", "metrics")):
+            settings[name] = plain_value(said.get(name), family)
+        optimizer = said["optimizer"]
+        settings["optimizer"] = optimizer if isinstance(optimizer, str) else plain_object(optimizer, "optimizers")
+        settings["loss_weights"] = said.get("loss_weights")
+        model.compile(**from_config(settings))
+    except Exception as error:  # as in _make
+        warnings.warn(f"{file.path!r} says nothing that the model can be compiled with: {error}", stacklevel=4)

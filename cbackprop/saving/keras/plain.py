@@ -1,0 +1,67 @@
+"""Objects in Keras's configs, as this library writes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cbackprop.registry import Registry, own_objects
+
+__all__ = ["plain_object", "plain_value"]
+
+# Arguments of Keras's that say something even where they change nothing.
+WITHOUT_EFFECT = {"renorm_momentum", "autocast"}
+
+
+def plain_object(entry: dict[str, Any], family: str) -> dict[str, Any]:
+    """An object of a family (``"layers"``, ``"losses"``): what Keras says of it, without arguments that do nothing.
+
+    Raises
+    ------
+    ValueError
+        If it has an argument that does something and that nothing here has.
+    """
+    name, config, registered = entry["class_name"], entry.get("config") or {}, entry.get("registered_name")
+    module = str(entry.get("module"))
+    named = module.split(".", 1)[-1]
+    if named in Registry.families:
+        family = named
+    known = own_objects.all()
+    own = known.get(registered) if isinstance(registered, str) else None
+    cls = own or known.get(name) or Registry.families[family].find(name)
+    return {
+        "module": f"cbackprop.{family}",
+        "class_name": name,
+        "config": _arguments(cls, config, family),
+        "registered_name": registered if own is not None else None,
+    }
+
+
+def _arguments(cls: Any, config: dict[str, Any], family: str) -> dict[str, Any]:
+    known = cls.argument_names() if hasattr(cls, "argument_names") else tuple(config)
+    kept: dict[str, Any] = {}
+    for name, value in config.items():
+        if name in known:
+            kept[name] = plain_value(value, family)
+        elif value is not None and value is not False and name not in WITHOUT_EFFECT:
+            raise ValueError(f"{cls.__name__} has {name}={value!r}, an argument that is unknown here.")
+    return kept
+
+
+def plain_value(value: Any, family: str = "layers") -> Any:
+    """A value of a config: numbers and texts as they are, functions by name, objects as `plain_object` says them."""
+    if isinstance(value, (list, tuple)):
+        return [plain_value(item, family) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kind = value.get("class_name")
+    if not isinstance(kind, str):
+        return {key: plain_value(item, family) for key, item in value.items()}
+    if kind == "DTypePolicy":
+        return value["config"]["name"]
+    if kind == "__numpy__":
+        return {"class_name": "__array__", "config": value["config"]}
+    if kind == "__tuple__":
+        return plain_value(value["config"]["value"], family)
+    if kind == "function":
+        return value["config"]
+    return plain_object(value, family)
