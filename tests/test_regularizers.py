@@ -11,6 +11,7 @@ EACH = [
     regularizers.L1(0.3),
     regularizers.L2(0.2),
     regularizers.L1L2(0.1, 0.2),
+    regularizers.DividedL2(0.2),
     regularizers.OrthogonalRegularizer(0.5),
     regularizers.OrthogonalRegularizer(0.5, mode="columns"),
 ]
