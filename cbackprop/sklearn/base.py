@@ -127,13 +127,15 @@ class BaseMLP(BaseEstimator, ABC):
 
     def _keep(self, arguments: dict[str, Any]) -> None:
         """Keep the arguments of `__init__`, each as it is, under its own name."""
-        for name in self._get_param_names():
-            setattr(self, name, arguments[name])
+        self.__dict__.update((name, value) for name, value in arguments.items() if name != "self")
 
     # What the two kinds of estimators do differently
 
     def _learn_classes(self, y: Array, incremental: bool) -> None:
         """Get to know the classes, or check that they are those of before."""
+
+    def _check_classes(self, y: Array) -> None:
+        """Refuse classes that are not known."""
 
     @abstractmethod
     def _encode(self, y: Array, dtype: Any) -> Array:
@@ -264,6 +266,7 @@ class BaseMLP(BaseEstimator, ABC):
 
     def _check_validation(self, X: Any, y: Any, sample_weight: Any) -> Samples:
         X, y = self._check_data(X, y, reset=False)
+        self._check_classes(y)
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         return Samples(X, self._encode(y, X.dtype), weight, weight)
 

@@ -190,15 +190,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
             return
-        classes = unique_labels(y)
-        if self.warm_start and set(classes) != set(self.classes_):
+        if self.warm_start and set(classes := unique_labels(y)) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
                 f"Previously got {self.classes_}, `y` has {classes}"
             )
-        self._check_known(classes)
+        self._check_classes(y)
 
-    def _check_known(self, classes: Array) -> None:
+    def _check_classes(self, y: Array) -> None:
+        classes = unique_labels(y)
         if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
             raise ValueError(
                 f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {classes}."
@@ -210,7 +210,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._label_binarizer.y_type_ == "multiclass"
 
     def _encode(self, y: Array, dtype: Any) -> Array:
-        self._check_known(unique_labels(y))
         if not self._many:
             return cast(Array, self._label_binarizer.transform(y).astype(dtype))
         numbers = np.searchsorted(self.classes_, y)
