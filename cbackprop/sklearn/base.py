@@ -421,7 +421,7 @@ class BaseMLP(BaseEstimator, ABC):
             outputs = self.model_.predict_on_batch(held_out.x)
             if not np.isfinite(outputs).all():
                 return np.nan
-            return float(self._score_of(held_out.y, outputs, held_out.score_weight))
+            return self._score_of(held_out.y, outputs, held_out.score_weight)
 
         return score
 

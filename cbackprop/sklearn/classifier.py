@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 import cbackprop as cb
 from cbackprop.sklearn.base import BaseMLP, Objective, trains_in_batches
 from cbackprop.sklearn.losses import own_loss, reduced
+from cbackprop.sklearn.scores import accuracy
 
 __all__ = ["MLPClassifier"]
 
@@ -245,7 +246,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             right = outputs.argmax(axis=1) == numbers
         else:
             right = ((outputs > 0.5) == (targets > 0.5)).all(axis=1)
-        return float(np.average(right, weights=weight))
+        return accuracy(right, weight)
 
     # Training in parts, and predicting
 

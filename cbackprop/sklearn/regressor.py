@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 
 import cbackprop as cb
 from cbackprop.sklearn.base import BaseMLP, Objective, trains_in_batches
 from cbackprop.sklearn.losses import own_loss, reduced
+from cbackprop.sklearn.scores import r2
 
 __all__ = ["MLPRegressor"]
 
@@ -199,7 +199,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return Objective(self._named("loss", lambda: own_loss(self.loss)))
 
     def _score_of(self, targets: Array, outputs: Array, weight: Array | None) -> float:
-        return float(r2_score(targets, outputs, sample_weight=weight))
+        return r2(targets, outputs, weight)
 
     # Training in parts, and predicting
 
