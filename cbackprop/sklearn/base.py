@@ -299,24 +299,11 @@ class BaseMLP(BaseEstimator, ABC):
         self.n_outputs_, self.out_activation_ = self._output(samples.y)
         units = [samples.x.shape[1], *sizes, self.n_outputs_]
         activations = for_each_layer("activation", self.activation, len(sizes))
-        dtype = samples.x.dtype.name
-        model = self._named(
-            "activation or dropout",
-            lambda: build_model(
-                units,
-                activations,
-                self.out_activation_,
-                for_each_layer("dropout", self.dropout, len(sizes)),
-                self.batch_normalization,
-                float(self.alpha),
-                dtype,
-            ),
-        )
+        weights = list(draw_weights(self._random_state, units, activations)) if fresh else []
+        model = self._build(units, activations, samples.x.dtype.name)
         if fresh:
-            for layer, (coefficients, intercepts) in zip(
-                dense_layers(model), draw_weights(self._random_state, units, activations), strict=True
-            ):
-                layer.set_weights([coefficients, intercepts])
+            for layer, both in zip(dense_layers(model), weights, strict=True):
+                layer.set_weights(both)
             self.n_layers_ = len(units)
             self.t_ = 0
         else:
@@ -336,6 +323,25 @@ class BaseMLP(BaseEstimator, ABC):
         self.n_iter_ = 0
         if fresh:
             self._start_records(isinstance(optimizer, cb.optimizers.FullBatchOptimizer))
+
+    def _build(self, units: list[int], activations: list[Any], dtype: str) -> cb.Sequential:
+        """The network, with weights of zeros."""
+        dropout = for_each_layer("dropout", self.dropout, len(activations))
+        # Without dropout nothing is drawn, so that scikit-learn's split follows.
+        seed = self._random_state.randint(2**31) if any(dropout) else 0
+        with cb.utils.seeded(int(seed)):
+            return self._named(
+                "activation",
+                lambda: build_model(
+                    units,
+                    activations,
+                    self.out_activation_,
+                    dropout,
+                    self.batch_normalization,
+                    float(self.alpha),
+                    dtype,
+                ),
+            )
 
     def _named(self, parameter: str, make: Callable[[], Any]) -> Any:
         """What `make` returns; or its complaint, with the name of the parameter that caused it."""
