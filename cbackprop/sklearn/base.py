@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, InvalidParameterError, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -23,31 +19,12 @@ import cbackprop as cb
 from cbackprop.optimizers.schedules import LearningRateSchedule
 from cbackprop.sklearn.network import Weights, build_model, dense_layers, draw_weights, for_each_layer
 from cbackprop.sklearn.optimizer import is_full_batch, make_optimizer
-from cbackprop.sklearn.rule import FullBatchRule, Rule
+from cbackprop.sklearn.samples import Objective, Samples, split
+from cbackprop.sklearn.training import train
 
-__all__ = ["BaseMLP", "Objective", "Samples", "trains_in_batches"]
+__all__ = ["BaseMLP", "trains_in_batches"]
 
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Checked data: inputs, targets as the network wants them, the weights of samples in the loss and in scores."""
-
-    x: Any
-    y: Array
-    weight: Array | None = None
-    score_weight: Array | None = None
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What is minimized, and how what `fit` logs becomes the loss that is reported."""
-
-    loss: Any
-    loss_weight: float = 1.0
-    weighted_metrics: tuple[Any, ...] = ()
-    shown: Callable[[dict[str, Any]], float] = lambda logs: logs["loss"]
 
 
 def trains_in_batches(estimator: BaseMLP) -> bool:
@@ -124,6 +101,12 @@ class BaseMLP(BaseEstimator, ABC):
     callbacks: Any
     restore_best_weights: bool
     n_threads: int | None
+
+    model_: cb.Sequential
+    loss_curve_: list[float]
+    validation_scores_: list[float] | None
+    best_loss_: float | None
+    best_validation_score_: float | None
 
     def _keep(self, arguments: dict[str, Any]) -> None:
         """Keep the arguments of `__init__`, each as it is, under its own name."""
@@ -222,22 +205,24 @@ class BaseMLP(BaseEstimator, ABC):
             raise ValueError("partial_fit does not support early_stopping=True")
         first = not hasattr(self, "model_") or not (self.warm_start or incremental)
         samples = self._check_samples(X, y, sample_weight, incremental, reset=first)
-        held_out = None
-        if validation is not None:
-            held_out = self._check_validation(*validation)
+        held_out = None if validation is None else self._check_validation(*validation)
         self._random_state = check_random_state(self.random_state)
-        if first or not incremental:
+        if first or not incremental or self._looks_at_all():
             self._prepare(samples, fresh=first)
-        full = isinstance(self.model_.optimizer, cb.optimizers.FullBatchOptimizer)
-        if self.early_stopping and held_out is None and not full:
-            samples, held_out = self._split(samples)
-        self._train(samples, held_out, 1 if incremental else self.max_iter, full)
+        if self.early_stopping and held_out is None and not self._looks_at_all():
+            stratify = None if self._is_regressor or self.n_outputs_ > 1 else samples.y
+            samples, held_out = split(samples, self.validation_fraction, self._random_state, stratify)
+        train(self, samples, held_out, 1 if incremental else self.max_iter)
         if not all(np.isfinite(weight).all() for weight in self.model_.get_weights()):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
                 "preprocessed."
             )
         return self
+
+    def _looks_at_all(self) -> bool:
+        """Whether the model was compiled with an optimizer that looks at all samples."""
+        return isinstance(self.model_.optimizer, cb.optimizers.FullBatchOptimizer)
 
     def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
         """Finite inputs of one of the two float types, and labels or numbers, (n,) or (n, outputs)."""
@@ -270,27 +255,6 @@ class BaseMLP(BaseEstimator, ABC):
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         return Samples(X, self._encode(y, X.dtype), weight, weight)
 
-    def _split(self, samples: Samples) -> tuple[Samples, Samples]:
-        """Training and validation samples."""
-        stratify = None if self._is_regressor or self.n_outputs_ > 1 else samples.y
-        weights = [weight for weight in (samples.weight, samples.score_weight) if weight is not None]
-        parts = train_test_split(
-            samples.x,
-            samples.y,
-            *weights,
-            random_state=self._random_state,
-            test_size=self.validation_fraction,
-            stratify=stratify,
-        )
-        if parts[1].shape[0] < 2:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
-            )
-        train, held_out = parts[::2], parts[1::2]
-        weight = train[2] if samples.weight is not None else None
-        score_weight = held_out[-1] if samples.score_weight is not None else None
-        return Samples(train[0], train[1], weight), Samples(held_out[0], held_out[1], score_weight, score_weight)
-
     def _prepare(self, samples: Samples, fresh: bool) -> None:
         """A model with new weights, or with those of the last one, and a new optimizer."""
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes)).tolist()
@@ -320,9 +284,8 @@ class BaseMLP(BaseEstimator, ABC):
             ),
         )
         self.model_ = model
-        self.n_iter_ = 0
-        if fresh:
-            self._start_records(isinstance(optimizer, cb.optimizers.FullBatchOptimizer))
+        if not self._looks_at_all() and (fresh or not hasattr(self, "loss_curve_")):
+            self._start_records()
 
     def _build(self, units: list[int], activations: list[Any], dtype: str) -> cb.Sequential:
         """The network, with weights of zeros."""
@@ -350,86 +313,13 @@ class BaseMLP(BaseEstimator, ABC):
         except (TypeError, ValueError) as error:
             raise InvalidParameterError(f"The {parameter!r} parameter of {type(self).__name__}: {error}") from error
 
-    def _start_records(self, full: bool) -> None:
+    def _start_records(self) -> None:
         """Empty records of losses and scores."""
-        if full:
-            return
-        self.loss_curve_: list[float] = []
+        self.loss_curve_ = []
         self._no_improvement_count = 0
         self.best_loss_ = None if self.early_stopping else np.inf
         self.validation_scores_ = None
         self.best_validation_score_ = None
-
-    def _train(self, samples: Samples, held_out: Samples | None, epochs: int, full: bool) -> None:
-        """Run `fit` of the model."""
-        objective = self._objective(samples.y, samples.weight)
-        n_samples = samples.x.shape[0]
-        rule: Any = FullBatchRule(self, objective.shown) if full else None
-        if rule is None:
-            score = None if held_out is None else self._scorer(held_out)
-            if score is not None and self.validation_scores_ is None:
-                self.validation_scores_, self.best_validation_score_ = [], -np.inf
-            rule = Rule(self, n_samples, score, objective.shown)
-        seen = held_out if self.callbacks else None
-        seed = self._random_state.randint(2**31)
-        self.n_iter_ = 0
-        try:
-            with self._threads(), cb.utils.seeded(int(seed)):
-                self.model_.fit(
-                    samples.x,
-                    samples.y,
-                    batch_size=n_samples if full else self._batch_size(n_samples),
-                    epochs=epochs,
-                    verbose=0,
-                    callbacks=[rule, self.callbacks],
-                    sample_weight=samples.weight,
-                    shuffle=self.shuffle,
-                    validation_data=None if seen is None else (seen.x, seen.y, seen.weight),
-                )
-        except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
-        else:
-            self._warn(rule, epochs, full)
-        if not full and rule.best_weights is not None:
-            self.model_.set_weights(rule.best_weights)
-
-    def _warn(self, rule: Any, epochs: int, full: bool) -> None:
-        """Tell of a training that ended before it had converged."""
-        if full and (rule.exhausted or (not rule.stopped and self.n_iter_ == epochs)):
-            reached = "max_fun function calls" if rule.exhausted else "max_iter iterations"
-            warnings.warn(
-                f"{self.solver} failed to converge after {self.n_iter_} iteration(s): {reached} reached. Increase "
-                "the number, or scale the data as shown in https://scikit-learn.org/stable/modules/preprocessing.html",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
-        elif not full and not self.model_.stop_training and self.n_iter_ == self.max_iter:
-            warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
-                "converged yet.",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
-
-    def _batch_size(self, n_samples: int) -> int:
-        if self.batch_size == "auto":
-            return min(200, n_samples)
-        if self.batch_size > n_samples:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=6
-            )
-        return int(min(self.batch_size, n_samples))
-
-    def _scorer(self, held_out: Samples) -> Callable[[], float]:
-        """What returns the score of these samples."""
-
-        def score() -> float:
-            outputs = self.model_.predict_on_batch(held_out.x)
-            if not np.isfinite(outputs).all():
-                return np.nan
-            return self._score_of(held_out.y, outputs, held_out.score_weight)
-
-        return score
 
     def _threads(self) -> AbstractContextManager[None]:
         return nullcontext() if self.n_threads is None else cb.config.num_threads(self.n_threads)
@@ -469,4 +359,3 @@ class BaseMLP(BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-

@@ -14,8 +14,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
 import cbackprop as cb
-from cbackprop.sklearn.base import BaseMLP, Objective, trains_in_batches
+from cbackprop.sklearn.base import BaseMLP, trains_in_batches
 from cbackprop.sklearn.losses import own_loss, reduced
+from cbackprop.sklearn.samples import Objective
 from cbackprop.sklearn.scores import accuracy
 
 __all__ = ["MLPClassifier"]
@@ -215,7 +216,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return cast(Array, self._label_binarizer.transform(y).astype(dtype))
         numbers = np.searchsorted(self.classes_, y)
         loss = None if self.loss == "log_loss" else self._named("loss", lambda: own_loss(self.loss))
-        return numbers if loss is None or loss.target_kind == "index" else np.eye(len(self.classes_), dtype=dtype)[numbers]
+        return (
+            numbers if loss is None or loss.target_kind == "index" else np.eye(len(self.classes_), dtype=dtype)[numbers]
+        )
 
     def _with_class_weight(self, y: Array, weight: Array | None, incremental: bool) -> Array | None:
         if self.class_weight is None:

@@ -11,8 +11,9 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
 
 import cbackprop as cb
-from cbackprop.sklearn.base import BaseMLP, Objective, trains_in_batches
+from cbackprop.sklearn.base import BaseMLP, trains_in_batches
 from cbackprop.sklearn.losses import own_loss, reduced
+from cbackprop.sklearn.samples import Objective
 from cbackprop.sklearn.scores import r2
 
 __all__ = ["MLPRegressor"]
@@ -131,8 +132,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     >>> from sklearn.datasets import make_friedman1
     >>> from cbackprop.sklearn import MLPRegressor
     >>> X, y = make_friedman1(500, random_state=0)
-    >>> regressor = MLPRegressor(hidden_layer_sizes=(32, 16), activation=["silu", "tanh"], solver="lbfgs", random_state=0)
-    >>> regressor.fit(X[:400], y[:400]).score(X[400:], y[400:]) > 0.9
+    >>> regressor = MLPRegressor(hidden_layer_sizes=(32, 16), activation=["silu", "tanh"], solver="lbfgs")
+    >>> regressor.set_params(random_state=0).fit(X[:400], y[:400]).score(X[400:], y[400:]) > 0.9
     True
     """
 
@@ -193,9 +194,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             )
         if self.loss == "poisson":
             constant = float(np.average(xlogy(targets, targets) - targets, axis=0, weights=weight).sum())
-            return Objective(
-                reduced(cb.losses.Poisson()), float(outputs), shown=lambda logs: logs["loss"] + constant
-            )
+            return Objective(reduced(cb.losses.Poisson()), float(outputs), shown=lambda logs: logs["loss"] + constant)
         return Objective(self._named("loss", lambda: own_loss(self.loss)))
 
     def _score_of(self, targets: Array, outputs: Array, weight: Array | None) -> float:

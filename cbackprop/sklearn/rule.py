@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -38,10 +39,17 @@ class Rule(Callback):
         shown: Callable[[dict[str, Any]], float],
     ) -> None:
         self.estimator, self.samples, self.score, self.shown = estimator, samples, score, shown
-        self.stopped = False
         self.best_weights: Any = None
         self._by_score = bool(estimator.early_stopping)
         self._keeps_best = self._by_score or estimator.restore_best_weights
+        if score is not None and estimator.validation_scores_ is None:
+            estimator.validation_scores_, estimator.best_validation_score_ = [], -math.inf
+
+    def complaint(self, epochs: int) -> str | None:
+        """What to say of a training that ended without converging."""
+        if self.model.stop_training or self.estimator.n_iter_ < self.estimator.max_iter:
+            return None
+        return f"Stochastic Optimizer: Maximum iterations ({epochs}) reached and the optimization hasn't converged yet."
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Note the loss and the score, and decide."""
@@ -96,7 +104,7 @@ class Rule(Callback):
                 self._tell(f"{message} Setting learning rate to {optimizer.learning_rate:f}")
                 return
             message += " Learning rate too small."
-        self.stopped = self.model.stop_training = True
+        self.model.stop_training = True
         self._tell(f"{message} Stopping.")
 
     def _tell(self, message: str) -> None:
@@ -116,9 +124,20 @@ class FullBatchRule(Callback):
 
     def __init__(self, estimator: Any, shown: Callable[[dict[str, Any]], float]) -> None:
         self.estimator, self.shown = estimator, shown
-        self.stopped = False
-        self.exhausted = False  # whether max_fun is why training stopped
+        self.best_weights: Any = None
+        self._exhausted = False  # whether max_fun is why training stopped
         self._before: float | None = None
+
+    def complaint(self, epochs: int) -> str | None:
+        """What to say of a training that ended without converging."""
+        if self.model.stop_training and not self._exhausted:
+            return None
+        reached = "max_fun function calls" if self._exhausted else "max_iter iterations"
+        estimator = self.estimator
+        return (
+            f"{estimator.solver} failed to converge after {estimator.n_iter_} iteration(s): {reached} reached. "
+            "Increase the number, or scale the data: https://scikit-learn.org/stable/modules/preprocessing.html"
+        )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Note the loss, and stop where it has become as low as it gets."""
@@ -132,6 +151,6 @@ class FullBatchRule(Callback):
         before, self._before = self._before, loss
         flat = before is not None and before - loss <= LEAST_CHANGE * max(abs(before), abs(loss), 1.0)
         if optimizer.converged or flat:
-            self.stopped = self.model.stop_training = True
+            self.model.stop_training = True
         elif getattr(optimizer, "evaluations", 0) >= estimator.max_fun:
-            self.exhausted = self.model.stop_training = True
+            self._exhausted = self.model.stop_training = True

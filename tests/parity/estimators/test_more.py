@@ -259,8 +259,9 @@ def test_interrupted():
                 raise KeyboardInterrupt
 
     a = MLPClassifier(callbacks=Interrupt())
-    with pytest.warns(UserWarning, match="Training interrupted by user"):
+    with pytest.warns(UserWarning, match="Training interrupted by user") as told:
         a.fit(*IRIS)
+    assert told[0].filename == __file__
     assert a.n_iter_ == 3 == len(a.loss_curve_)
     assert a.predict(IRIS[0]).shape == (150,)
 

@@ -143,7 +143,9 @@ def test_warm_start_and_partial_fit(solver):
     assert_same(a, b, x)
     a, b = pair("MLPRegressor", settings)
     for begin in (0, 50, 20):
-        assert_same(a.partial_fit(x[begin:][:40], x[begin:][:40, 0]), b.partial_fit(x[begin:][:40], x[begin:][:40, 0]), x)
+        assert_same(
+            a.partial_fit(x[begin:][:40], x[begin:][:40, 0]), b.partial_fit(x[begin:][:40], x[begin:][:40, 0]), x
+        )
 
 
 @pytest.mark.parametrize("layout", ["csr", "csc"])
@@ -169,7 +171,9 @@ def test_lbfgs_finds_the_one_optimum(data):
         np.testing.assert_allclose(mine, other, atol=2e-4)
 
 
-@pytest.mark.parametrize(("kind", "data"), [("MLPClassifier", iris), ("MLPRegressor", diabetes), ("MLPRegressor", outputs)])
+@pytest.mark.parametrize(
+    ("kind", "data"), [("MLPClassifier", iris), ("MLPRegressor", diabetes), ("MLPRegressor", outputs)]
+)
 def test_lbfgs_is_no_worse(kind, data):
     x, y = data()
     settings = {"solver": "lbfgs", "activation": "tanh", "max_iter": 200, "alpha": 0.1, "hidden_layer_sizes": (8,)}

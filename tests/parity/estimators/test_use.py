@@ -103,7 +103,9 @@ def test_metadata_routing():
         search = GridSearchCV(a, {"alpha": [0.1, 1e-4]}, cv=2).fit(X, Y, sample_weight=weight)
         assert search.best_score_ > 0.5
         assert "sample_weight" in a.get_metadata_routing().fit.requests
-        assert "sample_weight" in a.set_partial_fit_request(sample_weight=True).get_metadata_routing().partial_fit.requests
+        assert (
+            "sample_weight" in a.set_partial_fit_request(sample_weight=True).get_metadata_routing().partial_fit.requests
+        )
 
 
 def test_one_row_is_predicted_without_detours(monkeypatch):
