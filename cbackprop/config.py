@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from cbackprop import compiled, threads
 from cbackprop.validation import check_integer
 from cbackprop.version import __version__
 
-__all__ = ["epsilon", "floatx", "get_num_threads", "set_floatx", "set_num_threads", "show"]
+__all__ = ["epsilon", "floatx", "get_num_threads", "num_threads", "set_floatx", "set_num_threads", "show"]
 
 FLOAT_TYPES = ("float32", "float64")
 INTEGER_TYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
@@ -121,6 +123,33 @@ def set_num_threads(n: int) -> None:
     >>> cb.config.set_num_threads(1)
     """
     threads.set_limit(check_integer("n", n, 1))
+
+
+@contextmanager
+def num_threads(n: int) -> Iterator[None]:
+    """Let what this thread runs meanwhile use `n` threads, and everything else as many as before.
+
+    Parameters
+    ----------
+    n : int
+        At least 1; see `set_num_threads`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `n` is not such a number.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> with cb.config.num_threads(2):
+    ...     cb.config.get_num_threads()
+    2
+    >>> cb.config.get_num_threads()
+    1
+    """
+    with threads.own_limit(check_integer("n", n, 1)):
+        yield
 
 
 def show() -> None:

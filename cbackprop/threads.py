@@ -7,11 +7,13 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["blas_description", "limit", "limited", "set_limit"]
+__all__ = ["blas_description", "limit", "limited", "own_limit", "set_limit"]
 
 _limit = 1
+_own: ContextVar[int | None] = ContextVar("limit of own_limit", default=None)
 _lock = threading.Lock()
 _inside = 0
 _before: list[int] = []
@@ -30,7 +32,17 @@ def _libraries() -> list[Any]:
 
 def limit() -> int:
     """The number of threads that the engines let BLAS use."""
-    return _limit
+    return _own.get() or _limit
+
+
+@contextmanager
+def own_limit(n: int) -> Iterator[None]:
+    """Another number for what this thread runs meanwhile."""
+    token = _own.set(n)
+    try:
+        yield
+    finally:
+        _own.reset(token)
 
 
 def set_limit(n: int) -> None:
@@ -49,7 +61,7 @@ def limited(n: int | None = None) -> Iterator[None]:
     with _lock:
         if not _inside:
             _before = [library.get_num_threads() for library in _libraries()]
-            _tell([n or _limit] * len(_before))
+            _tell([n or limit()] * len(_before))
         _inside += 1
     try:
         yield

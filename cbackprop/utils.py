@@ -11,10 +11,10 @@ from cbackprop.layers.layer import clear_names as clear_session
 from cbackprop.losses.target import as_array
 from cbackprop.plotting.model_graph import plot_model
 from cbackprop.py_dataset import PyDataset
-from cbackprop.random import set_random_seed
+from cbackprop.random import seeded, set_random_seed
 from cbackprop.validation import check_integer
 
-__all__ = ["PyDataset", "Sequence", "clear_session", "plot_model", "set_random_seed", "to_categorical"]
+__all__ = ["PyDataset", "Sequence", "clear_session", "plot_model", "seeded", "set_random_seed", "to_categorical"]
 
 # Its other name in Keras.
 Sequence = PyDataset

@@ -69,6 +69,14 @@ class ParameterStore:
             variable.store, variable.offset = self, offset
         ParameterStore.generation += 1
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Of a copy or a pickle: its vector need not be aligned, nor have room behind it, nor be writable."""
+        self.__dict__.update(state)
+        values = self.values
+        self.values = aligned_zeros(values.size, values.dtype)
+        self.values[:] = values
+        ParameterStore.generation += 1
+
     @classmethod
     def unite(cls, variables: Sequence[Variable]) -> ParameterStore | None:
         """The one store of all `variables`: theirs if they share one already, else a new one.

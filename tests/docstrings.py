@@ -28,7 +28,13 @@ class Runner(doctest.DocTestRunner):
 def run(name):
     """Names of what has failed in a module, and of what was left out."""
     failed, left_out = [], []
-    for test in doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(name), name):
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        if "pip install" not in str(error):
+            raise
+        return [], [name]
+    for test in doctest.DocTestFinder(exclude_empty=True).find(module, name):
         runner = Runner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.FAIL_FAST)
         failures = runner.run(test).failed
         if runner.left_out:

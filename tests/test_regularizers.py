@@ -11,6 +11,7 @@ EACH = [
     regularizers.L1(0.3),
     regularizers.L2(0.2),
     regularizers.L1L2(0.1, 0.2),
+    regularizers.DividedL2(0.2),
     regularizers.OrthogonalRegularizer(0.5),
     regularizers.OrthogonalRegularizer(0.5, mode="columns"),
 ]
@@ -107,6 +108,29 @@ def test_loss_by_hand(engine):
     layer.trainable = False
     model.compile("sgd", "mse", engine=engine)
     assert model.evaluate(x, y, verbose=0) == pytest.approx(0.03)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "mean_with_sample_weight", "sum"])
+def test_divided_penalties(engine, reduction):
+    """By the number of samples of each batch, or the sum of their weights, or not at all; Python's, too."""
+
+    class Own(Quartic):
+        divided = True
+
+    x, y, weight = np.zeros((5, 5)), np.zeros((5, 1)), np.array([1.0, 2.0, 3.0, 4.0, 0.5])
+    divisors = {"sum_over_batch_size": (3, 2), "mean_with_sample_weight": (6, 4.5), "sum": (1, 1)}[reduction]
+    for regularizer in (regularizers.DividedL2(0.5), Own()):
+        layer = layers.Dense(1, kernel_initializer=cb.initializers.Constant(0.5), kernel_regularizer=regularizer)
+        model = cb.Sequential([cb.Input((5,)), layer])
+        loss = cb.losses.MeanSquaredError(reduction=reduction)
+        model.compile(cb.optimizers.SGD(0.0), loss, engine=engine)
+        penalty = float(regularizer(layer.kernel.value))
+        expected = sum(n * penalty / divisor for n, divisor in zip((3, 2), divisors, strict=True)) / 5
+        found = model.fit(x, y, batch_size=3, shuffle=False, sample_weight=weight, verbose=0).history["loss"]
+        assert found == pytest.approx([expected], rel=1e-6)
+        gradient = model.gradients(x[:3], y[:3], weight[:3])[0]
+        np.testing.assert_allclose(gradient, regularizer.gradient(layer.kernel.value) / divisors[0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

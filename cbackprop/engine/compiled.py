@@ -106,6 +106,8 @@ class CompiledEngine(Engine):
         self.lifetimes = self._lifetimes(scratch)
         self.row_bytes = self._place(TILE_STEP)[1] * self.dtype.itemsize / TILE_STEP
         self.flops = self._flops()
+        read = {v for step in self.plan.steps if not step.layer.reads_rows for v in step.layer.variables}
+        self.weight_bytes = sum(variable.size for variable in read) * self.dtype.itemsize
         self.tile_memory = self.whole_memory = (0, 0)  # samples and threads that there is room for
         self.head_rows = 0
         several = len(self.plan.inputs) > 1 or len(self.plan.outputs) > 1
@@ -288,9 +290,7 @@ class CompiledEngine(Engine):
 
     def _tile(self) -> int:
         """Rows of a tile: as many as stay in the cache, but no fewer than make it worth reading all weights."""
-        read = {v: None for step in self.plan.steps if not step.layer.reads_rows for v in step.layer.variables}
-        weights = sum(variable.size for variable in read) * self.dtype.itemsize
-        rows = int(max(CACHE_BYTES, weights) / max(self.row_bytes, 1))
+        rows = int(max(CACHE_BYTES, self.weight_bytes) / max(self.row_bytes, 1))
         return max(rows // TILE_STEP, 2) * TILE_STEP
 
     def _threads(self, flops: int) -> int:

@@ -122,6 +122,7 @@ class Engine:
         self.backward_steps = plan.backward_steps(set(self.trainable), with_loss, linked)
         self.tables = {variable for variable in self.trainable if self._is_table(variable)}
         self.store: ParameterStore | None = None
+        self.log_names: Any = None  # the keys of logs, once they were asked for
         self.problem: EngineProblem | None = None  # what a full-batch optimizer looked at last
         self.bound = False
         self.generation = -1  # of `ParameterStore`, when the variables were seen to be where they were
@@ -179,7 +180,7 @@ class Engine:
 
     def bind(self) -> None:
         """Follow the variables to where they live now: another model may have united them with its own."""
-        if self.bound and self._are_here():
+        if self.bound and (self.generation == ParameterStore.generation or self._are_here()):
             return
         self.bound = False  # until all is in place: an interrupt may come at any line
         self.store = ParameterStore.unite(self.plan.variables)

@@ -101,6 +101,7 @@ class ReferenceEngine(Engine):
         deltas: dict[int, Array] = {}
         total = 0.0
         samples = 0
+        self.divisor = 1.0
         for index, objective in enumerate(self.objectives):
             buffer, shape = self.plan.outputs[index], self.plan.output_shapes[index]
             samples = len(values[buffer])
@@ -114,6 +115,7 @@ class ReferenceEngine(Engine):
             if loss is not None:
                 prediction, losses, gradient = function.evaluate(targets[loss.target_kind], prediction)
                 divisor = loss.divisor(len(losses), weights)
+                self.divisor = divisor if index == 0 else self.divisor
                 weighted = losses if weights is None else losses * weights
                 scale = objective.loss_weight / divisor * (np.ones(len(losses)) if weights is None else weights)
                 scale = function.spread(scale)
@@ -126,7 +128,7 @@ class ReferenceEngine(Engine):
             output = values[activity.buffer].reshape(-1, *activity.shape)
             total += float(activity.regularizer(output)) / samples
             deltas[activity.buffer] = np.asarray(activity.regularizer.gradient(output) / samples, self.dtype)
-        total += sum(float(variable.regularizer(variable.array)) for variable in self._regularized())
+        total += sum(float(v.regularizer(v.array)) / self._divisor_of(v.regularizer) for v in self._regularized())
         self.loss_total += total * samples
         self.loss_count += samples
         return deltas
@@ -149,7 +151,12 @@ class ReferenceEngine(Engine):
                 elif mode == "write":
                     self.view(self.gradient_vector, variable)[...] = value
         for variable in self._regularized():
-            self.view(self.gradient_vector, variable)[...] += variable.regularizer.gradient(variable.array)
+            divisor = self._divisor_of(variable.regularizer)
+            self.view(self.gradient_vector, variable)[...] += variable.regularizer.gradient(variable.array) / divisor
+
+    def _divisor_of(self, regularizer: Any) -> float:
+        """What a regularizer's share of the current batch is divided by."""
+        return self.divisor if getattr(regularizer, "divided", False) else 1.0
 
     def _regularized(self) -> list[Variable]:
         """The variables that add something to the loss."""

@@ -420,7 +420,9 @@ class Trainer:
 
     def _logs(self, engine: Engine) -> dict[str, float]:
         """Means since the engine's last reset, by name, in the order in which Keras lists them."""
-        loss_names, metric_names = log_names(self, engine.objectives)
+        if engine.log_names is None:
+            engine.log_names = log_names(self, engine.objectives)
+        loss_names, metric_names = engine.log_names
         total, losses = engine.losses()
         logs = {"loss": total} if any(objective.loss for objective in engine.objectives) else {}
         logs |= {name: value for name, value in zip(loss_names, losses, strict=True) if name is not None}

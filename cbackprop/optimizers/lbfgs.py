@@ -45,6 +45,8 @@ class LBFGS(FullBatchOptimizer):
     ----------
     converged : bool
         Whether the last step found no way on; `fit` then stops, as if a callback had set ``model.stop_training``.
+    evaluations : int
+        Of loss and gradient, so far.
 
     Raises
     ------
@@ -77,6 +79,7 @@ class LBFGS(FullBatchOptimizer):
     """
 
     implementation: ClassVar[str | None] = "second_order.LBFGS"
+    evaluations: int = 0
 
     def __init__(
         self,
@@ -107,6 +110,7 @@ class LBFGS(FullBatchOptimizer):
             self._last = None
         if self._last is None or not problem.repeats() or not np.array_equal(self._last[0], start):
             self._last = (start, *problem.gradient(), problem.keep())
+            self.evaluations += 1
         _, loss, gradient, kept = self._last
         if not np.isfinite(loss):
             raise FloatingPointError(f"The loss is {loss} before the step: L-BFGS has nothing to go by.")
@@ -135,6 +139,7 @@ class LBFGS(FullBatchOptimizer):
             origin = Point(0.0, loss, line.slope)
             if origin.finite and line.slope < 0:
                 point = strong_wolfe(line, origin, first, self.c1, self.c2, self.max_evaluations, resolution)
+                self.evaluations += line.evaluations
                 if point is not origin:
                     return line.take(point.step)
             if not memory.count:
@@ -150,6 +155,7 @@ class _Line:
         self.slope = problem.solver.dot(gradient, direction)
         self.at: dict[float, tuple[Array, float, Array, Any]] = {}
         self.now = 0.0  # the step where the weights are
+        self.evaluations = 0
 
     def __call__(self, step: float) -> Point:
         weights = self.start + self.start.dtype.type(step) * self.direction
@@ -158,6 +164,7 @@ class _Line:
         self.problem.place(weights)
         self.now = step
         loss, gradient = self.problem.gradient()
+        self.evaluations += 1
         point = Point(step, loss, self.problem.solver.dot(gradient, self.direction))
         if point.finite:
             self.at[step] = weights, loss, gradient, self.problem.keep()

@@ -188,7 +188,7 @@ class Optimizer(Spec):
 
     @batches.setter
     def batches(self, value: int) -> None:
-        self._batches = check_integer("batches", value, 0, 2**62)
+        self.__dict__["_batches"] = check_integer("batches", value, 0, 2**62)
 
     @property
     def rests_without_gradient(self) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from cbackprop.regularizers.orthogonal import OrthogonalRegularizer
-from cbackprop.regularizers.penalties import L1, L1L2, L2
+from cbackprop.regularizers.penalties import L1, L1L2, L2, DividedL2
 from cbackprop.regularizers.regularizer import Regularizer, registry
 
 __all__ = [
     "L1",
     "L1L2",
     "L2",
+    "DividedL2",
     "OrthogonalRegularizer",
     "Regularizer",
     "deserialize",

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from cbackprop.regularizers.regularizer import Regularizer, check_array, registry
 from cbackprop.validation import check_number
 
-__all__ = ["L1", "L1L2", "L2"]
+__all__ = ["L1", "L1L2", "L2", "DividedL2"]
 
 
 class ElementPenalty(Regularizer):
@@ -132,3 +132,48 @@ class L1L2(ElementPenalty):
     def __init__(self, l1: float | None = 0.0, l2: float | None = 0.0) -> None:
         self.l1 = check_factor("l1", l1, 0.0)
         self.l2 = check_factor("l2", l2, 0.0)
+
+
+@registry.register()
+class DividedL2(ElementPenalty):
+    """Sum of squares over the size of the batch: ``l2 * sum(x^2) / n`` is added to the loss of a batch.
+
+    ``n`` is what the loss of the model's first output is divided by: the number of samples, or with the reduction
+    ``"mean_with_sample_weight"`` the sum of their weights. So a penalty means the same whatever the size of the batch,
+    of the last and smaller one of an epoch, too: with ``l2 = 1 / (2 s^2)``, a normal prior of deviation s on each
+    weight, which counts as much as a sample.
+
+    Parameters
+    ----------
+    l2 : float, default 0.01
+        At least 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the factor is no number, negative or not finite.
+
+    Notes
+    -----
+    Called on an array it returns the sum, not divided. As an `activity_regularizer` it is `L2`, which is divided by
+    the number of samples there.
+
+    References
+    ----------
+    The penalty ``alpha / 2`` of scikit-learn's `MLPClassifier` and `MLPRegressor`. MacKay, "A practical Bayesian
+    framework for backpropagation networks", Neural Computation 4, 1992.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> layer = cb.layers.Dense(1, kernel_initializer="ones", kernel_regularizer=cb.regularizers.DividedL2(0.5))
+    >>> model = cb.Sequential([cb.Input((1,)), layer])
+    >>> model.compile("sgd", "mse")
+    >>> model.evaluate([[0.0]] * 4, [[0.0]] * 4, verbose=0)
+    0.125
+    """
+
+    divided = True
+
+    def __init__(self, l2: float | None = 0.01) -> None:
+        self.l2 = check_factor("l2", l2, 0.01)

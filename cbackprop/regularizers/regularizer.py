@@ -40,6 +40,8 @@ class Regularizer(Spec):
 
     # The compiled class in cbackprop.compiled.regularizers.penalties; None: the NumPy code here is called in training.
     implementation: ClassVar[str | None] = None
+    # Whether what is added is divided by what the loss of the batch is divided by; see `DividedL2`.
+    divided: ClassVar[bool] = False
 
     def __call__(self, x: ArrayLike) -> float:
         """What is added to the loss for the weight `x`.

@@ -212,7 +212,9 @@ cdef class Engine(Network):
         cdef Py_ssize_t groups = self.group_count(rows) if self.tiled else 1
         self.set_divisors(thread, start, rows)
         if self.penalties is not None:
-            self.penalties.evaluate(thread, self.team.size, self.backwards, &self.failure)
+            self.penalties.evaluate(
+                thread, self.team.size, self.divisors[thread, 0], self.backwards, &self.failure
+            )
         if self.tiled:
             self.run_tiles(thread, start, rows, iteration, groups)
         else:

@@ -82,6 +82,7 @@ cdef class Penalty:
         self.weights = address(values, values.dtype, values.size)
         self.size = values.size
         self.offset = offset
+        self.divided, self.divisor = getattr(regularizer, "divided", False), 1
         self.owner = values
 
     cdef double evaluate(self, bint with_gradient, Failure* failure) noexcept nogil:
@@ -107,13 +108,12 @@ cdef class ElementPenalty(Penalty):
         return element_penalty(self.size, self.l1, self.l2, <const float*>self.weights)
 
     cdef void add_gradient(self, Py_ssize_t begin, Py_ssize_t end, void* gradient) noexcept nogil:
+        cdef double l1 = self.l1 / self.divisor, l2 = self.l2 / self.divisor
         if self.is_double:
-            add_element_gradient(
-                end - begin, self.l1, self.l2, <const double*>self.weights + begin, <double*>gradient
-            )
+            add_element_gradient(end - begin, l1, l2, <const double*>self.weights + begin, <double*>gradient)
         else:
             add_element_gradient(
-                end - begin, <float>self.l1, <float>self.l2, <const float*>self.weights + begin, <float*>gradient
+                end - begin, <float>l1, <float>l2, <const float*>self.weights + begin, <float*>gradient
             )
 
 
@@ -145,9 +145,9 @@ cdef class PythonPenalty(Penalty):
         cdef Py_ssize_t i
         for i in range(begin, end):
             if self.is_double:
-                (<double*>gradient)[i - begin] += self.gradient[i]
+                (<double*>gradient)[i - begin] += self.gradient[i] / self.divisor
             else:
-                (<float*>gradient)[i - begin] += <float>self.gradient[i]
+                (<float*>gradient)[i - begin] += <float>(self.gradient[i] / self.divisor)
 
 
 cdef flat_gradient(regularizer, x):
@@ -191,13 +191,15 @@ cdef class Penalties:
         free(self.pointers)
 
     cdef void evaluate(
-        self, Py_ssize_t thread, Py_ssize_t threads, bint with_gradients, Failure* failure
+        self, Py_ssize_t thread, Py_ssize_t threads, double divisor, bint with_gradients, Failure* failure
     ) noexcept nogil:
-        """This thread's share of the penalties."""
+        """This thread's share of the penalties, in a batch whose loss is divided by `divisor`."""
         cdef Py_ssize_t i
         for i in range(self.n):
             if thread == (0 if (<Penalty>self.pointers[i]).python else i % threads):
+                (<Penalty>self.pointers[i]).divisor = divisor if (<Penalty>self.pointers[i]).divided else 1
                 self.values[i] = (<Penalty>self.pointers[i]).evaluate(with_gradients, failure)
+                self.values[i] /= (<Penalty>self.pointers[i]).divisor
 
     cdef double total(self) noexcept nogil:
         """What all of them add to the loss."""

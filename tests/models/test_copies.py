@@ -31,6 +31,21 @@ def test_a_copy_goes_on_as_the_original_does(duplicate, trained, rng):
     np.testing.assert_array_equal(model.get_weights()[0], before)
 
 
+def test_a_pickle_may_be_read_only(rng):
+    """As joblib loads it from a file mapped into memory: the copy has memory of its own, aligned and writable."""
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(5), layers.Dense(1)])
+    model.compile("adam", "mse")
+    x, y = networks.data_for(model, 16, rng)
+    buffers = []
+    plain = pickle.dumps(model, protocol=5, buffer_callback=buffers.append)
+    twin = pickle.loads(plain, buffers=[buffer.raw().tobytes() for buffer in buffers])
+    assert buffers
+    np.testing.assert_array_equal(twin.predict(x, verbose=0), model.predict(x, verbose=0))
+    assert twin.layers[0].kernel.array.ctypes.data % 64 == 0
+    results = [m.fit(x, y, epochs=2, shuffle=False, verbose=0).history["loss"] for m in (model, twin)]
+    assert results[0] == results[1]
+
+
 @pytest.mark.parametrize(
     "thing", [cb.optimizers.Adam(0.1), cb.losses.Huber(), cb.metrics.MeanSquaredError(), layers.Dense(2)]
 )

@@ -13,6 +13,8 @@ cdef class Penalty:
     cdef void* weights              # (size,): of one variable
     cdef Py_ssize_t size
     cdef Py_ssize_t offset          # of the variable, in the flat vectors
+    cdef bint divided               # by what the loss of a batch is divided by
+    cdef double divisor             # that of the current batch, or 1
     cdef object owner               # what `weights` points into: kept alive here
 
     cdef double evaluate(self, bint with_gradient, Failure* failure) noexcept nogil
@@ -29,7 +31,7 @@ cdef class Penalties:
     cdef object owner
 
     cdef void evaluate(
-        self, Py_ssize_t thread, Py_ssize_t threads, bint with_gradients, Failure* failure
+        self, Py_ssize_t thread, Py_ssize_t threads, double divisor, bint with_gradients, Failure* failure
     ) noexcept nogil
     cdef double total(self) noexcept nogil
     cdef void add_gradients(self, const Segment* segment) noexcept nogil

@@ -1,0 +1,36 @@
+"""The optimizer that an estimator's parameters describe."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from cbackprop import optimizers
+from cbackprop.optimizers.schedules import LearningRateSchedule
+
+__all__ = ["is_full_batch", "make_optimizer"]
+
+
+def make_optimizer(estimator: Any) -> optimizers.Optimizer:
+    """A new optimizer: one of scikit-learn's three, any other by its name, or a copy of the object that was given."""
+    solver = estimator.solver
+    if isinstance(solver, optimizers.Optimizer):
+        return copy.deepcopy(solver)
+    rate = estimator.learning_rate
+    if not isinstance(rate, LearningRateSchedule):
+        rate = float(estimator.learning_rate_init)
+    if solver == "lbfgs":
+        return optimizers.LBFGS(tolerance_grad=estimator.tol, tolerance_change=0)
+    if solver == "sgd":
+        return optimizers.SGD(rate, estimator.momentum, bool(estimator.nesterovs_momentum))
+    if solver == "adam":
+        return optimizers.Adam(rate, estimator.beta_1, estimator.beta_2, estimator.epsilon)
+    found = optimizers.get(solver)
+    return found if isinstance(found, optimizers.FullBatchOptimizer) else type(found)(learning_rate=rate)
+
+
+def is_full_batch(solver: Any) -> bool:
+    """Whether the solver looks at all samples in every step, and so has no batches and no `partial_fit`."""
+    if isinstance(solver, str):
+        solver = optimizers.get(solver)
+    return isinstance(solver, optimizers.FullBatchOptimizer)

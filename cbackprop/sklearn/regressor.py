@@ -1,0 +1,249 @@
+"""The regressor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import xlogy
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.utils.metaestimators import available_if
+
+import cbackprop as cb
+from cbackprop.sklearn.base import BaseMLP, trains_in_batches
+from cbackprop.sklearn.losses import own_loss, reduced
+from cbackprop.sklearn.samples import Objective
+from cbackprop.sklearn.scores import r2
+
+__all__ = ["MLPRegressor"]
+
+Array = NDArray[Any]
+
+
+class MLPRegressor(RegressorMixin, BaseMLP):
+    """Multi-layer perceptron that minimizes the squared error: scikit-learn's, trained by compiled C.
+
+    Parameters, attributes, their defaults and meanings are those of ``sklearn.neural_network.MLPRegressor``, and from
+    the same weights the same step follows. After `max_fun` come those that it does not have.
+
+    Parameters
+    ----------
+    loss : str, Loss or callable, default "squared_error"
+        ``"squared_error"``: half of the squared error. ``"poisson"``: half of the Poisson deviance of counts, of which
+        the network predicts the logarithm. Or any of `cbackprop.losses`, such as ``"huber"``, and functions as
+        `compile` takes them.
+    hidden_layer_sizes : int or sequence of int, default (100,)
+        Units of each hidden layer.
+    activation : str, callable, or a sequence of them, default "relu"
+        Of all hidden layers, or of each: ``"identity"``, ``"logistic"``, ``"tanh"``, ``"relu"``, or any of
+        `cbackprop.activations`, such as ``"gelu"``.
+    solver : str or Optimizer, default "adam"
+        ``"lbfgs"``, ``"sgd"``, ``"adam"``, the name of any other of `cbackprop.optimizers`, or an object, which is
+        copied and used as it is, its learning rate included.
+    alpha : float, default 0.0001
+        Factor of the L2 penalty, which is divided by the size of the batch (the sum of its weights) and by 2.
+    batch_size : int or "auto", default "auto"
+        ``"auto"`` is ``min(200, n_samples)``. L-BFGS takes all samples.
+    learning_rate : {"constant", "invscaling", "adaptive"} or LearningRateSchedule, default "constant"
+        The strings are for ``solver="sgd"``: constant, divided by ``t_ ** power_t`` after each epoch, or divided by 5
+        whenever training would stop. A schedule counts steps and is for every solver named by a string but L-BFGS.
+    learning_rate_init : float, default 0.001
+    power_t : float, default 0.5
+    max_iter : int, default 200
+        Epochs, or steps of L-BFGS.
+    shuffle : bool, default True
+        Visit the samples in another order in each epoch.
+    random_state : int, RandomState or None, default None
+        For first weights, the split for `early_stopping`, the order of samples and dropout.
+    tol : float, default 1e-4
+        Training stops when the loss, or the validation score, has not improved by `tol` in more than
+        `n_iter_no_change` epochs; L-BFGS, when no element of the gradient is larger.
+    verbose : bool, default False
+        Print the loss of each epoch.
+    warm_start : bool, default False
+        Let `fit` begin with the weights of the last one.
+    momentum : float, default 0.9
+    nesterovs_momentum : bool, default True
+    early_stopping : bool, default False
+        Watch R2 on validation data instead of the loss, and end with the weights of the best epoch.
+    validation_fraction : float, default 0.1
+        The share of the samples that is set aside for that, unless `fit` is given validation data.
+    beta_1, beta_2, epsilon : float, default 0.9, 0.999 and 1e-8
+        Of Adam.
+    n_iter_no_change : int, default 10
+    max_fun : int, default 15000
+        L-BFGS evaluates the loss no more often.
+    dropout : float or sequence of float, default 0.0
+        The share of the outputs of all hidden layers, or of each, that is dropped in training.
+    batch_normalization : bool, default False
+        Normalize what each hidden layer's activation is applied to.
+    callbacks : Callback or list of them, optional
+        Of cbackprop. With validation data, their logs hold ``val_loss``.
+    restore_best_weights : bool, default False
+        End with the weights of the best epoch without `early_stopping`, too: that of the best score on validation
+        data, or without them of the lowest loss.
+    n_threads : int, optional
+        For training and predicting; as many as `cbackprop.config.set_num_threads` says by default.
+
+    Attributes
+    ----------
+    model_ : cbackprop.Sequential
+        The network. What can be done with any model can be done with it: `summary`, `save`, `check_gradients`.
+    loss_ : float
+        Of the last epoch.
+    best_loss_ : float or None
+        The lowest; ``None`` with `early_stopping`.
+    loss_curve_ : list of float
+        Of each epoch.
+    validation_scores_ : list of float or None
+        R2 on validation data after each epoch, if there are any.
+    best_validation_score_ : float or None
+    t_ : int
+        Samples seen in training.
+    coefs_, intercepts_ : list of ndarray
+        Of each layer. They are the model's own memory: writing to them changes the model.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Where X had names.
+    n_iter_ : int
+        Epochs of the last fit.
+    n_layers_, n_outputs_ : int
+    out_activation_ : str
+        ``"identity"``, or ``"exp"`` for Poisson.
+
+    Notes
+    -----
+    X is trained as it is if it is float32, and predictions are of its type; anything else becomes float64. Where that
+    is precise enough, float32 takes half the time. The order of samples is not scikit-learn's for the same
+    `random_state`; first weights and the split are.
+
+    For several outputs, scikit-learn reports the mean of their squared errors, and takes the gradient of the sum. So
+    does this class; L-BFGS minimizes the sum.
+
+    References
+    ----------
+    Parameters are those of scikit-learn 1.7 and later. Kingma and Ba, "Adam: a method for stochastic optimization",
+    ICLR 2015. Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS
+    2010.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_friedman1
+    >>> from cbackprop.sklearn import MLPRegressor
+    >>> X, y = make_friedman1(500, random_state=0)
+    >>> regressor = MLPRegressor(hidden_layer_sizes=(32, 16), activation=["silu", "tanh"], solver="lbfgs")
+    >>> regressor.set_params(random_state=0).fit(X[:400], y[:400]).score(X[400:], y[400:]) > 0.9
+    True
+    """
+
+    _is_regressor = True
+
+    def __init__(
+        self,
+        loss: Any = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dropout: Any = 0.0,
+        batch_normalization: bool = False,
+        callbacks: Any = None,
+        restore_best_weights: bool = False,
+        n_threads: int | None = None,
+    ) -> None:
+        self._keep(locals())
+
+    # Objective
+
+    def _encode(self, y: Array, dtype: Any) -> Array:
+        return np.ascontiguousarray(y.reshape(len(y), -1), dtype=dtype)
+
+    def _output(self, targets: Array) -> tuple[int, str]:
+        return targets.shape[1], "exp" if self.loss == "poisson" else "identity"
+
+    def _objective(self, targets: Array, weight: Array | None) -> Objective:
+        outputs = targets.shape[1]
+        if self.loss == "squared_error":
+            loss = reduced(cb.losses.MeanSquaredError())
+            if outputs == 1:
+                return Objective(loss, 0.5)
+            errors = cb.metrics.MeanSquaredError(name="squared_error", dtype="float64")
+            return Objective(
+                loss, outputs / 2, (errors,), lambda logs: logs["loss"] - (outputs - 1) / 2 * logs["squared_error"]
+            )
+        if self.loss == "poisson":
+            constant = float(np.average(xlogy(targets, targets) - targets, axis=0, weights=weight).sum())
+            return Objective(reduced(cb.losses.Poisson()), float(outputs), shown=lambda logs: logs["loss"] + constant)
+        return Objective(self._named("loss", lambda: own_loss(self.loss)))
+
+    def _score_of(self, targets: Array, outputs: Array, weight: Array | None) -> float:
+        return r2(targets, outputs, weight)
+
+    # Training in parts, and predicting
+
+    @available_if(trains_in_batches)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+        """Train for one epoch on the given samples, and go on from there with the next call.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        AttributeError
+            If the solver needs all samples.
+        TypeError, ValueError
+            If a parameter or the data is wrong.
+        """
+        self._fit(X, y, sample_weight, None, incremental=True)
+        return self
+
+    def predict(self, X: Any) -> Array:
+        """The predicted numbers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        TypeError, ValueError
+            If X is wrong.
+        """
+        outputs = self._outputs(X)
+        return outputs.ravel() if outputs.shape[1] == 1 else outputs

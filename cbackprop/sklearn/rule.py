@@ -1,0 +1,156 @@
+"""What happens after each epoch of an estimator's training: attributes, scores, learning rate, and when to stop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from cbackprop.callbacks import Callback
+
+__all__ = ["FullBatchRule", "Rule"]
+
+# Below this an adaptive learning rate is not lowered any more.
+LEAST_RATE = 1e-6
+# What a full-batch step must lower the loss by, as a share of it or of 1: the default of SciPy's L-BFGS-B.
+LEAST_CHANGE = 2.220446049250313e-09
+
+
+class Rule(Callback):
+    """The end of an epoch as scikit-learn has it.
+
+    Parameters
+    ----------
+    estimator : BaseMLP
+        Its attributes are kept up to date, so that an interrupted training leaves them right.
+    samples : int
+        In an epoch.
+    score : callable, optional
+        Returns the score of the validation data.
+    shown : callable
+        Turns the loss of an epoch into the one that is reported.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        samples: int,
+        score: Callable[[], float] | None,
+        shown: Callable[[dict[str, Any]], float],
+    ) -> None:
+        self.estimator, self.samples, self.score, self.shown = estimator, samples, score, shown
+        self.best_weights: Any = None
+        self._by_score = bool(estimator.early_stopping)
+        self._keeps_best = self._by_score or estimator.restore_best_weights
+        if score is not None and estimator.validation_scores_ is None:
+            estimator.validation_scores_, estimator.best_validation_score_ = [], -math.inf
+
+    def complaint(self, epochs: int) -> str | None:
+        """What to say of a training that ended without converging."""
+        if self.model.stop_training or self.estimator.n_iter_ < self.estimator.max_iter:
+            return None
+        return f"Stochastic Optimizer: Maximum iterations ({epochs}) reached and the optimization hasn't converged yet."
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Note the loss and the score, and decide."""
+        estimator = self.estimator
+        loss = estimator.loss_ = self.shown(logs or {})
+        estimator.n_iter_ += 1
+        estimator.t_ += self.samples
+        estimator.loss_curve_.append(loss)
+        if estimator.verbose:
+            print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
+        self._judge(loss)
+        if estimator.learning_rate == "invscaling" and estimator.solver == "sgd":
+            self.model.optimizer.learning_rate = estimator.learning_rate_init / (estimator.t_ + 1) ** estimator.power_t
+        if estimator._no_improvement_count > estimator.n_iter_no_change:
+            self._no_way_on()
+
+    def _judge(self, loss: float) -> None:
+        """Compare the loss, or the score, with the best one so far."""
+        estimator = self.estimator
+        score = None
+        if self.score is not None:
+            score = self.score()
+            estimator.validation_scores_.append(score)
+            if estimator.verbose:
+                print(f"Validation score: {score:f}")
+        if self._by_score:
+            better_by_tol = not score < estimator.best_validation_score_ + estimator.tol
+        else:
+            better_by_tol = not loss > estimator.best_loss_ - estimator.tol
+        estimator._no_improvement_count = 0 if better_by_tol else estimator._no_improvement_count + 1
+        best_score = score is not None and score > estimator.best_validation_score_
+        if best_score:
+            estimator.best_validation_score_ = score
+        best_loss = not self._by_score and loss < estimator.best_loss_
+        if best_loss:
+            estimator.best_loss_ = loss
+        if self._keeps_best and (best_loss if score is None else best_score):
+            self.best_weights = self.model.get_weights()
+
+    def _no_way_on(self) -> None:
+        """Stop, or go on with a fifth of the learning rate."""
+        estimator, optimizer = self.estimator, self.model.optimizer
+        watched = "Validation score" if self._by_score else "Training loss"
+        message = (
+            f"{watched} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change} "
+            "consecutive epochs."
+        )
+        if estimator.learning_rate == "adaptive" and estimator.solver == "sgd":
+            if optimizer.learning_rate > LEAST_RATE:
+                optimizer.learning_rate /= 5.0
+                estimator._no_improvement_count = 0
+                self._tell(f"{message} Setting learning rate to {optimizer.learning_rate:f}")
+                return
+            message += " Learning rate too small."
+        self.model.stop_training = True
+        self._tell(f"{message} Stopping.")
+
+    def _tell(self, message: str) -> None:
+        if self.estimator.verbose:
+            print(message)
+
+
+class FullBatchRule(Callback):
+    """The end of a step of an optimizer that looks at all samples.
+
+    Parameters
+    ----------
+    estimator : BaseMLP
+    shown : callable
+        Turns the loss of a step into the one that is reported.
+    """
+
+    def __init__(self, estimator: Any, shown: Callable[[dict[str, Any]], float]) -> None:
+        self.estimator, self.shown = estimator, shown
+        self.best_weights: Any = None
+        self._exhausted = False  # whether max_fun is why training stopped
+        self._before: float | None = None
+
+    def complaint(self, epochs: int) -> str | None:
+        """What to say of a training that ended without converging."""
+        if self.model.stop_training and not self._exhausted:
+            return None
+        reached = "max_fun function calls" if self._exhausted else "max_iter iterations"
+        estimator = self.estimator
+        return (
+            f"{estimator.solver} failed to converge after {estimator.n_iter_} iteration(s): {reached} reached. "
+            "Increase the number, or scale the data: https://scikit-learn.org/stable/modules/preprocessing.html"
+        )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Note the loss, and stop where it has become as low as it gets."""
+        estimator, optimizer = self.estimator, self.model.optimizer
+        logs = logs or {}
+        loss = logs["loss"]
+        estimator.loss_ = self.shown(logs)
+        estimator.n_iter_ += 1
+        if estimator.verbose:
+            print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
+        before, self._before = self._before, loss
+        flat = before is not None and before - loss <= LEAST_CHANGE * max(abs(before), abs(loss), 1.0)
+        if optimizer.converged or flat:
+            self.model.stop_training = True
+        elif getattr(optimizer, "evaluations", 0) >= estimator.max_fun:
+            self._exhausted = self.model.stop_training = True
