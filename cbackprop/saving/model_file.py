@@ -21,7 +21,7 @@ from cbackprop.registry import from_config, to_config
 from cbackprop.saving import container, optimizer_state
 from cbackprop.saving.container import Container
 from cbackprop.saving.custom_objects import CustomObjectScope
-from cbackprop.validation import check_boolean
+from cbackprop.validation import check_boolean, check_path
 from cbackprop.variable import blank_variables
 
 __all__ = ["load_model", "load_weights", "restore_training", "save_model", "save_weights"]
@@ -136,7 +136,7 @@ def load_model(
     --------
     See `save_model`.
     """
-    path, compiled = os.fspath(filepath), check_boolean("compile", compile)
+    path, compiled = check_path("filepath", filepath), check_boolean("compile", compile)
     check_boolean("safe_mode", safe_mode)
     with CustomObjectScope(custom_objects), container.read(path) as file:
         _check_version(file)
@@ -186,7 +186,7 @@ def load_weights(model: Any, filepath: Path, skip_mismatch: bool = False, **kwar
         raise TypeError(f"load_weights has no argument {min(kwargs)!r}.")
     _check_built(model)
     skip = check_boolean("skip_mismatch", skip_mismatch)
-    with container.read(os.fspath(filepath)) as file:
+    with container.read(check_path("filepath", filepath)) as file:
         _check_version(file)
         weights = _weights(file, model, skip)
         state = _json(file, "state")
@@ -210,7 +210,7 @@ def restore_training(model: Any, filepath: Path) -> None:
         As `load_weights`; the weights are unchanged then.
     """
     _check_built(model)
-    with container.read(os.fspath(filepath)) as file:
+    with container.read(check_path("filepath", filepath)) as file:
         _check_version(file)
         weights = _weights(file, model)
         state = _json(file, "state")
@@ -234,7 +234,7 @@ def _check_built(model: Any) -> None:
 
 def _path_to_write(model: Any, filepath: Path, overwrite: bool) -> str:
     _check_built(model)
-    path = os.fspath(filepath)
+    path = check_path("filepath", filepath)
     if not isinstance(path, str):
         raise TypeError(f"filepath must be a string or a path, but got {filepath!r}.")
     if not check_boolean("overwrite", overwrite) and os.path.exists(path):
