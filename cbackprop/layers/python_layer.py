@@ -82,6 +82,8 @@ def differentiate(layer: Any, inputs: list[Array], outputs: Array, delta: Array)
     deltas = result if len(inputs) > 1 else [result]
     if not isinstance(deltas, (list, tuple)) or len(deltas) != len(inputs):
         raise ValueError(f"backward of layer {layer.name!r} must return a list of {len(inputs)} input deltas.")
+    if result is None and not wanted:
+        raise TypeError(f"backward of layer {layer.name!r} must return the input delta, but returned None.")
     found = [
         np.zeros_like(x) if value is None else _checked(layer, f"Input delta {i}", value, x.shape)
         for i, (value, x) in enumerate(zip(deltas, inputs, strict=True))

@@ -174,9 +174,14 @@ class MeanMetricWrapper(Mean):
     ) -> None:
         """Add a batch."""
         values = self.fn(y_true, y_pred, **self.kwargs)
-        kind = np.asarray(values).dtype.kind
-        if kind not in "fiub":
+        try:
+            array = np.asarray(values)
+        except ValueError:
+            array = np.empty(1, object)
+        if array.dtype.kind not in "fiub":
             raise TypeError(f"Metric {self.name!r} must return numbers, but its function returned {values!r}.")
+        if array.size == 0:
+            raise ValueError(f"Metric {self.name!r} must return numbers, but its function returned none.")
         super().update_state(values, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
