@@ -63,7 +63,7 @@ def check_float_type(dtype: object) -> str:
         If it is neither ``"float32"`` nor ``"float64"``.
     """
     name = getattr(dtype, "__name__", None) or getattr(dtype, "name", None) or dtype
-    if name not in FLOAT_TYPES:
+    if not isinstance(name, str) or name not in FLOAT_TYPES:
         raise ValueError(f"Expected dtype 'float32' or 'float64', but got {dtype!r}.")
     return str(name)
 

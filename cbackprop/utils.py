@@ -58,4 +58,6 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[Any]
     check_integer("num_classes", num_classes, 0)
     if numbers.size and not 0 <= numbers.min() <= numbers.max() < num_classes:
         raise ValueError(f"x must hold classes in [0, {num_classes}), but got {numbers.min()} to {numbers.max()}.")
-    return np.eye(num_classes)[numbers]
+    rows = np.zeros((*numbers.shape, num_classes))
+    np.put_along_axis(rows, numbers[..., np.newaxis], 1.0, axis=-1)
+    return rows

@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import math
 import numbers
-from typing import Any
+import os
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["check_boolean", "check_integer", "check_name", "check_number"]
+__all__ = [
+    "check_boolean",
+    "check_choice",
+    "check_integer",
+    "check_items",
+    "check_memory",
+    "check_name",
+    "check_number",
+    "check_path",
+    "check_verbose",
+    "named",
+]
+
+Thing = TypeVar("Thing")
+
+# Addresses have 48 bits on the processors of today. With so many numbers a sample, and a batch of them, no product
+# of sizes leaves 64 bits before memory has run out.
+MOST_NUMBERS = 2**48
 
 
 def _bounds(minimum: float | None, maximum: float | None, open_minimum: bool, open_maximum: bool) -> str:
@@ -69,12 +88,15 @@ def check_integer(name: str, value: Any, minimum: int | None = None, maximum: in
     TypeError
         If it is not an integer; a bool or a float is not one.
     ValueError
-        If it is out of bounds.
+        If it is out of bounds, or does not fit into 64 bits.
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, but got {value!r} of type {type(value).__name__}.")
     _check_range(name, value, minimum, maximum, False, False)
-    return int(value)
+    number = int(value)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"{name} must fit into 64 bits, but got {value!r}.")
+    return number
 
 
 def check_boolean(name: str, value: Any) -> bool:
@@ -101,3 +123,81 @@ def check_name(value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
         raise TypeError(f"name must be a string, but got {value!r} of type {type(value).__name__}.")
     return value
+
+
+def check_choice(name: str, value: Any, choices: Collection[str | None]) -> Any:
+    """`value`, which must be one of `choices`.
+
+    Raises
+    ------
+    TypeError
+        If it is no string (nor ``None``, where that is one of them).
+    ValueError
+        If it is another one.
+    """
+    if not (isinstance(value, str) or (value is None and None in choices)):
+        error: type[Exception] = TypeError
+    elif value not in choices:
+        error = ValueError
+    else:
+        return value
+    raise error(f"{name} must be one of {', '.join(map(repr, choices))}, but got {value!r}.")
+
+
+def check_items(name: str, value: Any, what: str) -> list[Any]:
+    """What a list, tuple, range or vector holds; whatever has no order, or is text, is none of them.
+
+    Raises
+    ------
+    TypeError
+        If `value` is none of them.
+    """
+    if not (isinstance(value, (list, tuple, range)) or (isinstance(value, np.ndarray) and value.ndim == 1)):
+        raise TypeError(f"{name} must be {what}, but got {value!r} of type {type(value).__name__}.")
+    return list(value)
+
+
+def check_path(name: str, value: Any) -> str:
+    """`value` as the name of a file or folder.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a string nor a path.
+    """
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(path, str):
+        raise TypeError(f"{name} must be a string or a path, but got {value!r} of type {type(value).__name__}.")
+    return path
+
+
+def check_memory(name: str, shape: Sequence[int | None]) -> None:
+    """Refuse a shape of more numbers than any memory holds: their count must fit into the integers of C.
+
+    Raises
+    ------
+    ValueError
+        If it is such a shape.
+    """
+    if math.prod(size or 1 for size in shape) > MOST_NUMBERS:
+        raise ValueError(f"{name} must stand for 2**48 numbers at most, but got {tuple(shape)}.")
+
+
+def check_verbose(value: Any) -> int:
+    """How much a callback says: 0 is nothing.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `value` is none of 0, 1 and 2.
+    """
+    return check_integer("verbose", int(value) if isinstance(value, (bool, np.bool_)) else value, 0, 2)
+
+
+def named(name: str, get: Callable[[Any], Thing], value: Any) -> Thing:
+    """What `get` makes of an argument; what it raises begins with the argument's name."""
+    try:
+        return get(value)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name}: {error}") from error

@@ -462,8 +462,8 @@ WRONG_ARGUMENTS: dict[str, Wrong] = {
     "seed": [(-1, ValueError, "at least 0"), *[(seed, TypeError, "an integer") for seed in [1.5, "1", True]]],
     "input_axes": [*WRONG_AXES, ([0], ValueError, "given together.* output_axes=None")],
     "output_axes": [*WRONG_AXES, ([0], ValueError, "given together.* input_axes=None")],
-    "mode": [("fan_on", ValueError, "'fan_avg', but got 'fan_on'"), (1, TypeError, "must be a string")],
-    "distribution": [("cauchy", ValueError, "'uniform', but got 'cauchy'"), (None, TypeError, "must be a string")],
+    "mode": [("fan_on", ValueError, "'fan_avg', but got 'fan_on'"), (1, TypeError, "must be one of")],
+    "distribution": [("cauchy", ValueError, "one of .*but got 'cauchy'"), (None, TypeError, "must be one of")],
 }
 WRONG_ARGUMENTS["stddev"].append((-0.1, ValueError, "at least 0, but got -0.1"))
 WRONG_ARGUMENTS["scale"] += [(0, ValueError, "greater than 0, but got 0"), (-1.0, ValueError, "greater than 0")]

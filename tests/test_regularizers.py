@@ -207,7 +207,7 @@ def test_refuses():
         regularizers.L2(-1)
     with pytest.raises(TypeError, match="l1 must be a number"):
         regularizers.L1("a")
-    with pytest.raises(ValueError, match='mode must be "rows" or "columns"'):
+    with pytest.raises(ValueError, match="mode must be one of 'rows', 'columns'"):
         regularizers.OrthogonalRegularizer(mode="both")
     with pytest.raises(ValueError, match=r"needs a matrix of 2 rows or more, but got \(3,\)"):
         layers.Dense(3, bias_regularizer="orthogonal_regularizer")(cb.Input((2,)))

@@ -6,7 +6,7 @@ import os
 
 from cbackprop.callbacks.batch_count import BatchCount
 from cbackprop.callbacks.callback import Callback, Logs
-from cbackprop.validation import check_boolean
+from cbackprop.validation import check_boolean, check_path
 
 __all__ = ["BackupAndRestore"]
 
@@ -68,7 +68,7 @@ class BackupAndRestore(Callback):
         double_checkpoint: bool = False,
         delete_checkpoint: bool = True,
     ) -> None:
-        self.backup_dir = os.fspath(backup_dir)
+        self.backup_dir = check_path("backup_dir", backup_dir)
         if not self.backup_dir:
             raise ValueError("backup_dir must not be empty.")
         self.save_freq = save_freq

@@ -7,7 +7,7 @@ import os
 from typing import IO, Any
 
 from cbackprop.callbacks.callback import Callback, Logs
-from cbackprop.validation import check_boolean
+from cbackprop.validation import check_boolean, check_path
 
 __all__ = ["CSVLogger"]
 
@@ -54,9 +54,9 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
-        if not isinstance(separator, str) or len(separator) != 1:
-            raise ValueError(f"separator must be one character, but got {separator!r}.")
-        self.filename = os.fspath(filename)
+        if not isinstance(separator, str) or len(separator) != 1 or separator in '\r\n"':
+            raise ValueError(f"separator must be one character, no quote or end of line, but got {separator!r}.")
+        self.filename = check_path("filename", filename)
         self.sep = separator
         self.append = check_boolean("append", append)
         self.keys: list[str] | None = None

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cbackprop.callbacks.callback import Logs
 from cbackprop.callbacks.monitor_callback import MonitorCallback
-from cbackprop.validation import check_boolean, check_integer, check_number
+from cbackprop.validation import check_boolean, check_integer, check_number, check_verbose
 
 __all__ = ["EarlyStopping"]
 
@@ -71,7 +71,7 @@ class EarlyStopping(MonitorCallback):
     ) -> None:
         super().__init__(monitor, mode, min_delta=min_delta)
         self.patience = check_integer("patience", patience, 0)
-        self.verbose = verbose
+        self.verbose = check_verbose(verbose)
         self.baseline = None if baseline is None else check_number("baseline", baseline)
         self.restore_best_weights = check_boolean("restore_best_weights", restore_best_weights)
         self.start_from_epoch = check_integer("start_from_epoch", start_from_epoch, 0)

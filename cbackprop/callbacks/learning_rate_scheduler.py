@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 
 from cbackprop.callbacks.callback import Callback, Logs
-from cbackprop.validation import check_number
+from cbackprop.validation import check_number, check_verbose
 
 __all__ = ["LearningRateScheduler"]
 
@@ -48,7 +48,7 @@ class LearningRateScheduler(Callback):
         if not callable(schedule):
             raise TypeError(f"schedule must be callable, but got {schedule!r}.")
         self.schedule = schedule
-        self.verbose = verbose
+        self.verbose = check_verbose(verbose)
         self._takes_rate = _takes_two(schedule)
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from cbackprop.callbacks.batch_count import BatchCount
 from cbackprop.callbacks.callback import Logs
 from cbackprop.callbacks.monitor_callback import MonitorCallback, describe
-from cbackprop.validation import check_boolean
+from cbackprop.validation import check_boolean, check_number, check_path, check_verbose
 
 __all__ = ["ModelCheckpoint"]
 
@@ -74,9 +74,11 @@ class ModelCheckpoint(MonitorCallback):
         save_freq: str | int = "epoch",
         initial_value_threshold: float | None = None,
     ) -> None:
+        if initial_value_threshold is not None:
+            initial_value_threshold = check_number("initial_value_threshold", initial_value_threshold)
         super().__init__(monitor, mode, initial_value_threshold)
-        self.filepath = os.fspath(filepath)
-        self.verbose = verbose
+        self.filepath = check_path("filepath", filepath)
+        self.verbose = check_verbose(verbose)
         self.save_best_only = check_boolean("save_best_only", save_best_only)
         self.save_weights_only = check_boolean("save_weights_only", save_weights_only)
         self.save_freq = save_freq

@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 from cbackprop.callbacks.callback import Callback
-from cbackprop.validation import check_number
+from cbackprop.validation import check_choice, check_number
 
 __all__ = ["MonitorCallback"]
 
@@ -47,10 +47,8 @@ class MonitorCallback(Callback):
     ) -> None:
         if not isinstance(monitor, str):
             raise TypeError(f"monitor must be a name in the logs, but got {monitor!r}.")
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(f"mode must be 'auto', 'min' or 'max', but got {mode!r}.")
         self.monitor = monitor
-        self.mode = mode
+        self.mode = check_choice("mode", mode, ("auto", "min", "max"))
         self.best: float | None = None if baseline is None else check_number("baseline", baseline)
         self.min_delta = abs(check_number("min_delta", min_delta))
         self.wants_more = {"min": False, "max": True}.get(mode)

@@ -6,7 +6,7 @@ from typing import Any
 
 from cbackprop.callbacks.callback import Logs
 from cbackprop.callbacks.monitor_callback import MonitorCallback
-from cbackprop.validation import check_integer, check_number
+from cbackprop.validation import check_integer, check_number, check_verbose
 
 __all__ = ["ReduceLROnPlateau"]
 
@@ -67,7 +67,7 @@ class ReduceLROnPlateau(MonitorCallback):
         super().__init__(monitor, mode, min_delta=min_delta)
         self.factor = check_number("factor", factor, 0, 1, open_minimum=True, open_maximum=True)
         self.patience = check_integer("patience", patience, 0)
-        self.verbose = verbose
+        self.verbose = check_verbose(verbose)
         self.cooldown = check_integer("cooldown", cooldown, 0)
         self.min_lr = check_number("min_lr", min_lr, 0)
         self.wait = self.cooldown_counter = 0

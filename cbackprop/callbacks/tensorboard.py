@@ -8,7 +8,7 @@ from typing import Any
 
 from cbackprop.callbacks.callback import Callback, Logs
 from cbackprop.callbacks.event_file import EventFile
-from cbackprop.validation import check_boolean, check_integer
+from cbackprop.validation import check_boolean, check_integer, check_path
 
 __all__ = ["TensorBoard"]
 
@@ -71,7 +71,7 @@ class TensorBoard(Callback):
         embeddings_freq: int = 0,
         embeddings_metadata: Any = None,
     ) -> None:
-        self.log_dir = os.fspath(log_dir)
+        self.log_dir = check_path("log_dir", log_dir)
         self.histogram_freq = check_integer("histogram_freq", histogram_freq, 0)
         self.write_graph = check_boolean("write_graph", write_graph)
         self.write_steps_per_second = check_boolean("write_steps_per_second", write_steps_per_second)
@@ -81,7 +81,7 @@ class TensorBoard(Callback):
             ("embeddings_freq", embeddings_freq),
             ("embeddings_metadata", embeddings_metadata),
         ):
-            if value:
+            if value is not None and (not isinstance(value, (bool, int)) or value):
                 raise ValueError(f"{name} is not supported, but got {value!r}.")
         if isinstance(update_freq, str) and update_freq not in ("epoch", "batch"):
             raise ValueError(f"update_freq must be 'epoch', 'batch' or a number of batches, but got {update_freq!r}.")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cbackprop.initializers.distributions import TRUNCATED_STDDEV, truncated_standard_normal
 from cbackprop.initializers.initializer import Initializer, check_seed, registry
 from cbackprop.random import generator
-from cbackprop.validation import check_integer, check_number
+from cbackprop.validation import check_choice, check_integer, check_number
 
 __all__ = ["VarianceScaling", "compute_fans"]
 
@@ -54,14 +54,6 @@ def _check_axes(name: str, axes: Any) -> list[int] | None:
     if not isinstance(axes, (list, tuple)):
         raise TypeError(f"{name} must be a list of integers, but got {axes!r} of type {type(axes).__name__}.")
     return [check_integer(f"{name}[{i}]", axis) for i, axis in enumerate(axes)]
-
-
-def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a string, but got {value!r} of type {type(value).__name__}.")
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, but got {value!r}.")
-    return value
 
 
 @registry.register()
@@ -124,10 +116,11 @@ class VarianceScaling(Initializer):
         output_axes: Sequence[int] | None = None,
     ) -> None:
         self.scale = check_number("scale", scale, minimum=0, open_minimum=True)
-        self.mode = _check_choice("mode", mode, MODES)
+        self.mode = check_choice("mode", mode, MODES)
         distribution = distribution.lower() if isinstance(distribution, str) else distribution
-        distribution = "truncated_normal" if distribution == "normal" else distribution
-        self.distribution = _check_choice("distribution", distribution, DISTRIBUTIONS)
+        self.distribution = check_choice("distribution", distribution, (*DISTRIBUTIONS, "normal"))
+        if self.distribution == "normal":
+            self.distribution = "truncated_normal"
         self.seed = check_seed(seed)
         self.input_axes = _check_axes("input_axes", input_axes)
         self.output_axes = _check_axes("output_axes", output_axes)

@@ -9,7 +9,7 @@ from cbackprop import activations
 from cbackprop.compiled.kernels import activations as kernels
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.tensor import Shape
-from cbackprop.validation import check_integer, check_number
+from cbackprop.validation import check_integer, check_number, named
 
 __all__ = ["ELU", "Activation", "ActivationLayer", "LeakyReLU", "ReLU", "Softmax"]
 
@@ -27,7 +27,9 @@ class ActivationLayer(Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape."""
         function = self.function
-        axis = None if function is None else function.axis
+        if function is None:
+            raise TypeError(f"{type(self).__name__} computes nothing: it is the base of layers with an activation.")
+        axis = function.axis
         if axis is not None and not (1 <= axis < len(input_shape) or 1 - len(input_shape) <= axis < 0):
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} works along axis {axis}, "
@@ -69,7 +71,7 @@ class Activation(ActivationLayer):
 
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.activation = activations.get(activation)
+        self.activation = named("activation", activations.get, activation)
 
 
 @registry.register()

@@ -6,7 +6,7 @@ from typing import Any
 
 from cbackprop import constraints, initializers, regularizers
 from cbackprop.layers.layer import Layer
-from cbackprop.validation import check_boolean
+from cbackprop.validation import check_boolean, named
 from cbackprop.variable import Variable
 
 __all__ = ["AffineLayer"]
@@ -32,12 +32,12 @@ class AffineLayer(Layer):
         """Keep the constructor's arguments."""
         self.center = check_boolean("center", center)
         self.scale: Any = check_boolean("scale", scale)
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
+        self.beta_initializer = named("beta_initializer", initializers.get, beta_initializer)
+        self.gamma_initializer = named("gamma_initializer", initializers.get, gamma_initializer)
+        self.beta_regularizer = named("beta_regularizer", regularizers.get, beta_regularizer)
+        self.gamma_regularizer = named("gamma_regularizer", regularizers.get, gamma_regularizer)
+        self.beta_constraint = named("beta_constraint", constraints.get, beta_constraint)
+        self.gamma_constraint = named("gamma_constraint", constraints.get, gamma_constraint)
 
     def _add_affine(self, shape: tuple[int, ...], scales: bool, centers: bool) -> None:
         """Create those of gamma and beta that are wanted."""

@@ -9,7 +9,7 @@ from cbackprop.layers.affine import AffineLayer
 from cbackprop.layers.layer import registry
 from cbackprop.layers.normalization import normalized_axes
 from cbackprop.tensor import Shape
-from cbackprop.validation import check_boolean, check_integer, check_number
+from cbackprop.validation import check_boolean, check_integer, check_number, named
 from cbackprop.variable import Variable
 
 __all__ = ["BatchNormalization"]
@@ -116,8 +116,10 @@ class BatchNormalization(AffineLayer):
             beta_constraint,
             gamma_constraint,
         )
-        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
-        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.moving_mean_initializer = named("moving_mean_initializer", initializers.get, moving_mean_initializer)
+        self.moving_variance_initializer = named(
+            "moving_variance_initializer", initializers.get, moving_variance_initializer
+        )
         if check_boolean("synchronized", synchronized):
             raise ValueError("synchronized must be False: there are no replicas to average over.")
         self.synchronized = False

@@ -7,7 +7,7 @@ from typing import Any
 from cbackprop import activations, constraints, initializers, regularizers
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.tensor import Shape
-from cbackprop.validation import check_boolean, check_integer
+from cbackprop.validation import check_boolean, check_integer, named
 from cbackprop.variable import Variable
 
 __all__ = ["Dense"]
@@ -85,14 +85,14 @@ class Dense(Layer):
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.units = check_integer("units", units, minimum=1)
-        self.activation = activations.get(activation)
+        self.activation = named("activation", activations.get, activation)
         self.use_bias = check_boolean("use_bias", use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        self.kernel_initializer = named("kernel_initializer", initializers.get, kernel_initializer)
+        self.bias_initializer = named("bias_initializer", initializers.get, bias_initializer)
+        self.kernel_regularizer = named("kernel_regularizer", regularizers.get, kernel_regularizer)
+        self.bias_regularizer = named("bias_regularizer", regularizers.get, bias_regularizer)
+        self.kernel_constraint = named("kernel_constraint", constraints.get, kernel_constraint)
+        self.bias_constraint = named("bias_constraint", constraints.get, bias_constraint)
         self.kernel: Variable | None = None
         self.bias: Variable | None = None
 

@@ -8,7 +8,7 @@ from typing import Any
 from cbackprop.layers.layer import registry
 from cbackprop.layers.random_layer import RandomLayer
 from cbackprop.tensor import Shape
-from cbackprop.validation import check_integer, check_number
+from cbackprop.validation import check_integer, check_items, check_number
 
 __all__ = ["Dropout"]
 
@@ -111,10 +111,9 @@ def check_noise_shape(noise_shape: Any) -> tuple[int | None, ...]:
     ValueError
         If one is below 1, or the batch axis is fixed to a size.
     """
-    if isinstance(noise_shape, str) or not hasattr(noise_shape, "__iter__"):
-        raise TypeError(f"noise_shape must be a tuple of integers and None, but got {noise_shape!r}.")
     shape = tuple(
-        None if size is None else check_integer("every element of noise_shape", size, minimum=1) for size in noise_shape
+        None if size is None else check_integer("every element of noise_shape", size, minimum=1)
+        for size in check_items("noise_shape", noise_shape, "a tuple of integers and None")
     )
     if not shape or shape[0] not in (None, 1):
         raise ValueError(f"noise_shape must begin with None or 1 for the batch, but got {shape}.")

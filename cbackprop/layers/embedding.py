@@ -9,7 +9,7 @@ import numpy as np
 from cbackprop import constraints, initializers, regularizers
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.tensor import Shape
-from cbackprop.validation import check_boolean, check_integer
+from cbackprop.validation import check_boolean, check_integer, named
 from cbackprop.variable import Variable
 
 __all__ = ["Embedding"]
@@ -92,9 +92,9 @@ class Embedding(Layer):
         super().__init__(**kwargs)
         self.input_dim = self.id_range = check_integer("input_dim", input_dim, 1, self.largest_id_range)
         self.output_dim = check_integer("output_dim", output_dim, 1)
-        self.embeddings_initializer = initializers.get(embeddings_initializer)
-        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
-        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        self.embeddings_initializer = named("embeddings_initializer", initializers.get, embeddings_initializer)
+        self.embeddings_regularizer = named("embeddings_regularizer", regularizers.get, embeddings_regularizer)
+        self.embeddings_constraint = named("embeddings_constraint", constraints.get, embeddings_constraint)
         self.mask_zero = check_boolean("mask_zero", mask_zero)
         if self.mask_zero:
             raise ValueError("mask_zero must be False: no layer knows masks. Multiply by (ids != 0) as a second input.")

@@ -14,7 +14,7 @@ from cbackprop import activations, config, constraints, initializers, regularize
 from cbackprop.registry import Registry
 from cbackprop.spec import Spec
 from cbackprop.tensor import KerasTensor, Node, Shape, flatten, is_symbolic
-from cbackprop.validation import check_boolean, check_integer, check_number
+from cbackprop.validation import check_boolean, check_integer, check_items, check_memory, check_number, named
 from cbackprop.variable import Variable, are_blank
 
 __all__ = ["Layer", "check_penalty", "clear_names", "registry", "unique_name"]
@@ -136,7 +136,7 @@ class Layer(Spec):
         **kwargs: Any,
     ) -> None:
         self.refuse_unknown(kwargs)
-        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.activity_regularizer = named("activity_regularizer", regularizers.get, activity_regularizer)
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name must be a string, but got {name!r}.")
         self.name = name or unique_name(type(self).__name__)
@@ -232,6 +232,7 @@ class Layer(Spec):
     def resolve(self, input_shape: Any) -> Shape:
         """Build the layer if need be, and return its output shape."""
         shape = self.compute_output_shape(input_shape)
+        check_memory(f"the output of layer {self.name!r}", shape)
         if not self.built:
             self.build(input_shape)
             self.built = True
@@ -251,7 +252,8 @@ class Layer(Spec):
         constraint: Any = None,
     ) -> Variable:
         """Create a weight; it joins `variables`."""
-        shape, first = check_shape("shape", shape), initializers.get(initializer)
+        shape = check_shape(f"the shape of weight {name!r}", shape)
+        first = named("initializer", initializers.get, "glorot_uniform" if initializer is None else initializer)
         variable = Variable(
             shape, first, self.dtype, name, trainable, regularizers.get(regularizer), constraints.get(constraint)
         )
@@ -430,9 +432,9 @@ def check_shape(name: str, shape: Any) -> tuple[int, ...]:
     """
     if isinstance(shape, (int, np.integer)) and not isinstance(shape, bool):
         shape = (shape,)
-    if isinstance(shape, str) or not hasattr(shape, "__iter__"):
-        raise TypeError(f"{name} must be a tuple of integers, but got {shape!r}.")
-    sizes = tuple(shape)
+    sizes = check_items(name, shape, "a tuple of integers")
     if any(size is None for size in sizes):
-        raise ValueError(f"{name} must be known in every dimension, but got {sizes}.")
-    return tuple(check_integer(f"every dimension of {name}", size, minimum=1) for size in sizes)
+        raise ValueError(f"{name} must be known in every dimension, but got {tuple(sizes)}.")
+    checked = tuple(check_integer(f"every dimension of {name}", size, minimum=1) for size in sizes)
+    check_memory(name, checked)
+    return checked

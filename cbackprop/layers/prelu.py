@@ -8,7 +8,7 @@ from typing import Any
 from cbackprop import constraints, initializers, regularizers
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.tensor import Shape
-from cbackprop.validation import check_integer
+from cbackprop.validation import check_integer, named
 from cbackprop.variable import Variable
 
 __all__ = ["PReLU"]
@@ -76,9 +76,9 @@ class PReLU(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.alpha_initializer = initializers.get(alpha_initializer)
-        self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        self.alpha_constraint = constraints.get(alpha_constraint)
+        self.alpha_initializer = named("alpha_initializer", initializers.get, alpha_initializer)
+        self.alpha_regularizer = named("alpha_regularizer", regularizers.get, alpha_regularizer)
+        self.alpha_constraint = named("alpha_constraint", constraints.get, alpha_constraint)
         self.shared_axes: list[int] | None = None
         if shared_axes is not None:
             axes = shared_axes if isinstance(shared_axes, (list, tuple)) else [shared_axes]

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.registry import to_config
 from cbackprop.tensor import Shape
-from cbackprop.validation import check_boolean, check_integer
+from cbackprop.validation import check_boolean, check_choice, check_integer
 from cbackprop.variable import Variable
 
 __all__ = ["CategoryEncoding", "Normalization", "Rescaling"]
@@ -376,10 +376,9 @@ class CategoryEncoding(Layer):
         if num_tokens is None:
             raise ValueError("CategoryEncoding needs num_tokens, the number of classes.")
         self.num_tokens = self.id_range = check_integer("num_tokens", num_tokens, 1, self.largest_id_range)
-        modes = ("multi_hot", "one_hot", "count")
-        self.output_mode = "multi_hot" if output_mode == "binary" else output_mode
-        if self.output_mode not in modes:
-            raise ValueError(f"output_mode must be one of {modes}, but got {output_mode!r}.")
+        self.output_mode = check_choice("output_mode", output_mode, ("multi_hot", "one_hot", "count", "binary"))
+        if self.output_mode == "binary":
+            self.output_mode = "multi_hot"
         self.sparse = check_boolean("sparse", sparse)
         if self.sparse:
             raise ValueError("sparse must be False: outputs are dense arrays.")

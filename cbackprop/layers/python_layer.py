@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cbackprop.layers.layer import Layer, check_shape
 from cbackprop.tensor import Shape
+from cbackprop.validation import check_items
 
 __all__ = ["Lambda", "differentiate", "evaluate"]
 
@@ -81,6 +82,8 @@ def differentiate(layer: Any, inputs: list[Array], outputs: Array, delta: Array)
     deltas = result if len(inputs) > 1 else [result]
     if not isinstance(deltas, (list, tuple)) or len(deltas) != len(inputs):
         raise ValueError(f"backward of layer {layer.name!r} must return a list of {len(inputs)} input deltas.")
+    if result is None and not wanted:
+        raise TypeError(f"backward of layer {layer.name!r} must return the input delta, but returned None.")
     found = [
         np.zeros_like(x) if value is None else _checked(layer, f"Input delta {i}", value, x.shape)
         for i, (value, x) in enumerate(zip(deltas, inputs, strict=True))
@@ -156,6 +159,8 @@ class Lambda(Layer):
         if mask is not None:
             raise ValueError("mask must be None: no layer knows masks.")
         self.wrapped = function
+        if arguments is not None and not isinstance(arguments, dict):
+            raise TypeError(f"arguments of Lambda must be a dict, but got {arguments!r}.")
         self.arguments = dict(arguments or {})
         self.mask = mask
         self.backward = backward
@@ -182,7 +187,8 @@ class Lambda(Layer):
     def compute_output_shape(self, input_shape: Any) -> Shape:
         """The output's shape, as given or as a call of the function shows it."""
         if callable(self.sample_shape):
-            return (None, *check_shape("output_shape", tuple(self.sample_shape(input_shape))[1:]))
+            shape = check_items("what output_shape returns", self.sample_shape(input_shape), "a tuple of integers")
+            return (None, *check_shape("output_shape", shape[1:]))
         if self.sample_shape is not None:
             return (None, *self.sample_shape)
         shapes = input_shape if isinstance(input_shape, list) else [input_shape]

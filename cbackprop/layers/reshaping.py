@@ -8,7 +8,7 @@ from typing import Any
 
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.tensor import Shape
-from cbackprop.validation import check_integer
+from cbackprop.validation import check_integer, check_items
 
 __all__ = ["Flatten", "Identity", "Permute", "RepeatVector", "Reshape"]
 
@@ -262,6 +262,6 @@ def check_integers(name: str, values: Any) -> tuple[int, ...]:
     TypeError
         If they are no sequence of integers.
     """
-    if isinstance(values, str) or not hasattr(values, "__iter__"):
-        raise TypeError(f"{name} must be a tuple of integers, but got {values!r}.")
-    return tuple(check_integer(f"every element of {name}", value) for value in values)
+    return tuple(
+        check_integer(f"every element of {name}", value) for value in check_items(name, values, "a tuple of integers")
+    )

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from cbackprop.layers.layer import registry
 from cbackprop.layers.random_layer import RandomLayer
 from cbackprop.tensor import Shape
-from cbackprop.validation import check_number
+from cbackprop.validation import check_choice, check_number
 
 __all__ = ["SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"]
 
@@ -50,9 +50,7 @@ def check_data_format(value: Any) -> str:
     ValueError
         For anything else.
     """
-    if value is not None and value not in FORMATS:
-        raise ValueError(f"data_format must be 'channels_last' or 'channels_first', but got {value!r}.")
-    return value or FORMATS[0]
+    return FORMATS[0] if value is None else check_choice("data_format", value, FORMATS)
 
 
 @registry.register()

@@ -12,7 +12,7 @@ from cbackprop import config
 from cbackprop.losses.row_function import Function, RowFunction, row_function_of
 from cbackprop.losses.target import check_prediction, check_target, check_weights
 from cbackprop.registry import Registry, snake_case
-from cbackprop.validation import check_name
+from cbackprop.validation import check_choice, check_name
 
 __all__ = ["REDUCTIONS", "Loss", "loss_function", "registry"]
 
@@ -55,10 +55,7 @@ class Loss(RowFunction):
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
     ) -> None:
-        if reduction not in REDUCTIONS:
-            known = ", ".join(map(repr, REDUCTIONS))
-            raise ValueError(f"reduction must be one of {known}, but got {reduction!r}.")
-        self.reduction = reduction
+        self.reduction = check_choice("reduction", reduction, REDUCTIONS)
         self.name = check_name(name) or snake_case(type(self).__name__)
         self.dtype = config.floatx() if dtype is None else config.check_float_type(dtype)
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.losses.loss import Loss
+from cbackprop.validation import check_name
 
 __all__ = ["FunctionLoss", "coefficients_of", "evaluate", "rows_of"]
 
@@ -70,7 +71,7 @@ class FunctionLoss(Loss):
     ) -> None:
         if not callable(function):
             raise TypeError(f"function must be callable, but got {function!r}.")
-        super().__init__(name or getattr(function, "__name__", None), reduction, dtype)
+        super().__init__(check_name(name) or getattr(function, "__name__", None), reduction, dtype)
         self.function = function
 
     def call(self, y_true: Array, y_pred: Array) -> Any:

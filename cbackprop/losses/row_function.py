@@ -40,6 +40,8 @@ class RowFunction(Spec):
 
     def row_function(self, linked: bool, dtype: str) -> Any:
         """The compiled function; `linked` says that it gets logits, and is to replace them by predictions."""
+        if not hasattr(self, "implementation"):
+            raise TypeError(f"{type(self).__name__} computes nothing: it is the base of others.")
         module, _, name = self.implementation.rpartition(".")
         compiled = importlib.import_module(f"cbackprop.compiled.{module}")
         return getattr(compiled, name)(self, linked, dtype == "float64")

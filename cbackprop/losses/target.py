@@ -149,7 +149,7 @@ def _check_classes(name: str, array: NDArray[Any], prediction_shape: tuple[int, 
     if array.dtype.kind == "f" and not np.array_equal(numbers, array):
         raise ValueError(f"{name} must hold class numbers, but got the fraction {array[numbers != array][0]}.")
     if numbers.size and not (numbers.min() >= 0 and numbers.max() < classes):
-        wrong = numbers[(numbers < 0) | (numbers >= classes)][0]
+        wrong = array.reshape(numbers.shape)[(numbers < 0) | (numbers >= classes)][0]
         raise ValueError(f"{name} must hold classes in [0, {classes}), but got {wrong}.")
     return np.ascontiguousarray(numbers).reshape(math.prod(rows))
 

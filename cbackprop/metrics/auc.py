@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cbackprop.metrics.metric import registry
-from cbackprop.metrics.thresholds import Array, ThresholdMetric, check_thresholds, ratio
+from cbackprop.metrics.thresholds import MOST_THRESHOLDS, Array, ThresholdMetric, check_thresholds, ratio
 from cbackprop.validation import check_boolean, check_integer, check_number
 
 __all__ = ["AUC"]
@@ -82,7 +82,7 @@ class AUC(ThresholdMetric):
     ) -> None:
         self.init_thresholds = None if thresholds is None else sorted(check_thresholds(thresholds))
         if self.init_thresholds is None:
-            n = check_integer("num_thresholds", num_thresholds, 2)
+            n = check_integer("num_thresholds", num_thresholds, 2, MOST_THRESHOLDS)
             inner = [(i + 1) / (n - 1) for i in range(n - 2)]
         else:
             inner = self.init_thresholds

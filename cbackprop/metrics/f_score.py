@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cbackprop.metrics.metric import registry
 from cbackprop.metrics.tally import Tally
-from cbackprop.validation import check_number
+from cbackprop.validation import check_choice, check_number
 
 __all__ = ["F1Score", "FBetaScore"]
 
@@ -65,10 +65,8 @@ class FBetaScore(Tally):
         dtype: Any = None,
     ) -> None:
         super().__init__(dtype, name)
-        if average not in AVERAGES:
-            raise ValueError(f"average must be one of {list(AVERAGES)}, but got {average!r}.")
-        self.average = average
-        self.beta = check_number("beta", beta, 0, open_minimum=True)
+        self.average = check_choice("average", average, AVERAGES)
+        self.beta = check_number("beta", beta, 0, 1e100, open_minimum=True)
         self.threshold = None if threshold is None else check_number("threshold", threshold, 0, 1, open_minimum=True)
 
     def size(self, width: int) -> int:

@@ -14,13 +14,15 @@ from cbackprop.losses.crossentropy import check_last_axis
 from cbackprop.losses.target import as_array, check_finite
 from cbackprop.metrics.metric import registry
 from cbackprop.metrics.tally import Tally
-from cbackprop.validation import check_boolean, check_integer, check_number
+from cbackprop.validation import check_boolean, check_integer, check_items, check_number
 
 __all__ = ["BinaryIoU", "IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU"]
 
 # Keeps divisions by 0 away, as Keras does.
 EPSILON = 1e-7
 WHOLE_TYPES = {"int": "int32", "int32": "int32", "int64": "int64"}
+# The matrix then has 32 GB.
+MOST_CLASSES = 2**16
 
 
 @registry.register()
@@ -77,12 +79,13 @@ class IoU(Tally):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ) -> None:
-        whole = "int32" if dtype is None else WHOLE_TYPES.get(getattr(dtype, "__name__", dtype))
+        known = "int32" if dtype is None else getattr(dtype, "__name__", dtype)
+        whole = WHOLE_TYPES.get(known) if isinstance(known, str) else None
         super().__init__(None if whole else dtype, name)
         self.float_type_of_results = config.floatx() if whole else self.dtype
         self.whole_weights = whole is not None
         self.dtype = whole or self.dtype
-        self.num_classes = check_integer("num_classes", num_classes, 1)
+        self.num_classes = check_integer("num_classes", num_classes, 1, MOST_CLASSES)
         self.target_class_ids = _check_ids(target_class_ids, self.num_classes)
         self.ignore_class = None if ignore_class is None else check_integer("ignore_class", ignore_class)
         self.sparse_y_true = check_boolean("sparse_y_true", sparse_y_true)
@@ -136,9 +139,8 @@ class IoU(Tally):
 
 def _check_ids(value: Any, classes: int) -> list[int]:
     """Class numbers as a list."""
-    if isinstance(value, (str, dict)) or not hasattr(value, "__iter__"):
-        raise TypeError(f"target_class_ids must be a list of classes, but got {value!r}.")
-    ids = [check_integer("target_class_ids", number, 0, classes - 1) for number in value]
+    given = check_items("target_class_ids", value, "a list of classes")
+    ids = [check_integer("target_class_ids", number, 0, classes - 1) for number in given]
     if not ids:
         raise ValueError("target_class_ids must hold at least one class, but is empty.")
     return ids
@@ -229,7 +231,7 @@ class MeanIoU(IoU):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ) -> None:
-        ids = range(check_integer("num_classes", num_classes, 1))
+        ids = range(check_integer("num_classes", num_classes, 1, MOST_CLASSES))
         super().__init__(num_classes, ids, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
 
 

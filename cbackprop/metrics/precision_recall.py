@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.metrics.metric import registry
-from cbackprop.metrics.thresholds import Array, Counts, ThresholdMetric, ratio
+from cbackprop.metrics.thresholds import MOST_THRESHOLDS, Array, Counts, ThresholdMetric, ratio
 from cbackprop.validation import check_integer, check_number
 
 __all__ = [
@@ -117,7 +117,7 @@ class BestAt(ThresholdMetric):
     """
 
     def __init__(self, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any) -> None:
-        self.num_thresholds = check_integer("num_thresholds", num_thresholds, 1)
+        self.num_thresholds = check_integer("num_thresholds", num_thresholds, 1, MOST_THRESHOLDS)
         super().__init__(even_thresholds(self.num_thresholds), dtype, name, class_id=class_id)
         self.is_even = self.num_thresholds > 1
 

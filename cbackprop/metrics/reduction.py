@@ -12,6 +12,7 @@ from cbackprop.losses.row_function import owner
 from cbackprop.losses.target import as_array
 from cbackprop.metrics.metric import Metric, registry
 from cbackprop.registry import snake_case, to_config
+from cbackprop.validation import check_name
 
 __all__ = ["Mean", "MeanMetricWrapper", "Sum"]
 
@@ -164,7 +165,7 @@ class MeanMetricWrapper(Mean):
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
         if not callable(fn):
             raise TypeError(f"fn must be a function of y_true and y_pred, but got {fn!r}.")
-        super().__init__(name or snake_case(type(self).__name__), dtype)
+        super().__init__(check_name(name) or snake_case(type(self).__name__), dtype)
         self.fn = fn
         self.kwargs = kwargs
 
@@ -173,9 +174,14 @@ class MeanMetricWrapper(Mean):
     ) -> None:
         """Add a batch."""
         values = self.fn(y_true, y_pred, **self.kwargs)
-        kind = np.asarray(values).dtype.kind
-        if kind not in "fiub":
+        try:
+            array = np.asarray(values)
+        except ValueError:
+            array = np.empty(1, object)
+        if array.dtype.kind not in "fiub":
             raise TypeError(f"Metric {self.name!r} must return numbers, but its function returned {values!r}.")
+        if array.size == 0:
+            raise ValueError(f"Metric {self.name!r} must return numbers, but its function returned none.")
         super().update_state(values, sample_weight)
 
     def get_config(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cbackprop.metrics.metric import RowMean, registry
 from cbackprop.metrics.tally import Tally
-from cbackprop.validation import check_integer
+from cbackprop.validation import check_choice, check_integer
 
 __all__ = [
     "LogCoshError",
@@ -195,9 +195,7 @@ class R2Score(Tally):
     ) -> None:
         super().__init__(dtype, name)
         known = (None, "uniform_average", "variance_weighted_average")
-        if class_aggregation not in known:
-            raise ValueError(f"class_aggregation must be one of {list(known)}, but got {class_aggregation!r}.")
-        self.class_aggregation = class_aggregation
+        self.class_aggregation = check_choice("class_aggregation", class_aggregation, known)
         self.num_regressors = check_integer("num_regressors", num_regressors, 0)
 
     def size(self, width: int) -> int:

@@ -139,6 +139,8 @@ class Tally(Metric):
 
     def tally(self, width: int, dtype: str, weighted: bool = True) -> Any:
         """The compiled code that adds up batches with rows of `width` elements."""
+        if not hasattr(self, "implementation"):
+            raise TypeError(f"{type(self).__name__} computes nothing: it is the base of others.")
         module, _, name = self.implementation.rpartition(".")
         compiled = importlib.import_module(f"cbackprop.compiled.{module}")
         return getattr(compiled, name)(self, width, dtype == "float64", weighted)

@@ -27,6 +27,8 @@ Array = NDArray[Any]
 
 # Below all predictions: what a metric of the top k uses instead of a threshold.
 LOWEST = -1e10
+# Many more than any curve needs; every one of them is a Python float.
+MOST_THRESHOLDS = 2**20
 
 
 def check_thresholds(value: Any, default: float = 0.5) -> list[float]:

@@ -10,6 +10,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from cbackprop import initializers
+from cbackprop.validation import check_integer, check_items, check_memory, check_name, named
 
 __all__ = ["MetricVariable"]
 
@@ -33,12 +34,15 @@ class MetricVariable(NDArrayOperatorsMixin):
     """
 
     def __init__(self, shape: Sequence[int], initializer: Any, dtype: DTypeLike, name: str | None = None) -> None:
-        self._values: NDArray[Any] = np.zeros(shape, dtype)
-        if self._values.dtype.kind not in "fiub":
-            raise TypeError(f"A variable of a metric holds real numbers, not {self._values.dtype}.")
-        self.name = name
-        initial = initializers.get(initializer)
-        self.assign(initial(self.shape, dtype=self.dtype if self._values.dtype.kind == "f" else "float32"))
+        kind = _check_type(dtype)
+        given = (shape,) if isinstance(shape, (int, np.integer)) else check_items("shape", shape, "a tuple of integers")
+        sizes = [check_integer("shape", size, 0) for size in given]
+        check_memory("shape", sizes)
+        self._values: NDArray[Any] = np.zeros(sizes, kind)
+        self.name = check_name(name)
+        initial = named("initializer", initializers.get, "zeros" if initializer is None else initializer)
+        first_type = self.dtype if kind.kind == "f" else "float32"
+        self.assign(named("initializer", lambda start: start(self.shape, dtype=first_type), initial))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -114,3 +118,14 @@ class MetricVariable(NDArrayOperatorsMixin):
 
     def __repr__(self) -> str:
         return f"<MetricVariable name={self.name!r} shape={self.shape} dtype={self.dtype} value={self._values}>"
+
+
+def _check_type(dtype: Any) -> np.dtype[Any]:
+    """`dtype` as a type of real numbers; floats of 64 bits for ``None``, as in NumPy."""
+    try:
+        found = np.dtype(dtype)
+    except (TypeError, ValueError):
+        found = np.dtype(object)
+    if found.kind not in "fiub":
+        raise TypeError(f"dtype must be a type of real numbers, but got {dtype!r}.")
+    return found

@@ -11,6 +11,7 @@ from cbackprop import saving
 from cbackprop.config import FLOAT_TYPES, floatx
 from cbackprop.layers import Input, Layer
 from cbackprop.layers.layer import check_training, registry
+from cbackprop.losses.target import as_array
 from cbackprop.models import configs
 from cbackprop.models.summary import summary_html, summary_text
 from cbackprop.models.trainer import Trainer
@@ -21,6 +22,9 @@ from cbackprop.tensor import KerasTensor, Node, flatten, is_symbolic, map_struct
 from cbackprop.variable import Variable
 
 __all__ = ["Model"]
+
+# Models that a layer keeps for being called on arrays of as many shapes.
+MOST_CACHED = 8
 
 
 @registry.register("Functional")
@@ -354,13 +358,15 @@ def check_tensors(name: str, structure: Any) -> list[KerasTensor]:
 
 def run_layer(layer: Layer, inputs: Any, training: bool) -> Any:
     """Run a layer on arrays, in a model of its own that is kept for arrays of the same shapes."""
-    arrays = [np.asarray(array) for array in (flatten(inputs) if layer.n_inputs != 1 else [inputs])]
-    if any(array.ndim == 0 or array.dtype.kind not in "fiub" for array in arrays):
+    arrays = [as_array("inputs", array) for array in (flatten(inputs) if layer.n_inputs != 1 else [inputs])]
+    if any(array.ndim == 0 for array in arrays):
         raise TypeError(f"Layer {layer.name!r} takes arrays of numbers with a batch axis, or symbolic tensors.")
     shapes = tuple(array.shape[1:] for array in arrays)
     key = shapes, layer.trainable  # frozen, batch normalization behaves otherwise
     cache: dict[Any, Model] = layer.__dict__.setdefault("_models", {})
     if key not in cache:
+        if len(cache) == MOST_CACHED:
+            del cache[next(iter(cache))]
         tensors = [Input(shape, dtype=layer.dtype) for shape in shapes]
         single = layer.n_inputs == 1 or (layer.is_python and len(tensors) == 1)
         outputs = layer(tensors[0] if single else tensors)

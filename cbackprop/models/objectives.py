@@ -71,7 +71,7 @@ def _spread(name: str, value: Any, names: Sequence[str], one_for_all: bool, defa
 
 def _spread_metrics(name: str, value: Any, names: Sequence[str]) -> list[list[Any]]:
     """A list of metrics for each output; with one output, one list is for it."""
-    if not value:
+    if value is None:
         return [[] for _ in names]
     if not isinstance(value, (list, tuple, dict)):
         raise ValueError(f"{name} must be a list or a dict, but got {value!r}.")

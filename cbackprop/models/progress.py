@@ -44,7 +44,8 @@ class Display:
         ValueError
             If it is neither "auto" nor 0, 1 or 2.
         """
-        if not (verbose == "auto" or (isinstance(verbose, (int, bool)) and verbose in (0, 1, 2))):
+        known = ("auto",) if isinstance(verbose, str) else (0, 1, 2)
+        if not isinstance(verbose, (str, int, np.integer)) or verbose not in known:
             raise ValueError(f"verbose must be 'auto', 0, 1 or 2, but got {verbose!r}.")
 
     @staticmethod

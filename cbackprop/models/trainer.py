@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from cbackprop.models.sources import ArraySource, Source, open_source
 from cbackprop.models.sources.batches import ran_out
 from cbackprop.registry import nearest
 from cbackprop.tensor import map_structure
-from cbackprop.validation import check_boolean, check_integer, check_number
+from cbackprop.validation import check_boolean, check_integer, check_number, named
 
 if TYPE_CHECKING:
     from cbackprop.plan.plan import Plan
@@ -46,6 +46,7 @@ class Trainer:
         self.history: History | None = None
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.compiled = False
+        self._fits: set[object] = set()  # that are running; a callback may call another
         self._settings: dict[str, Any] = {}
         self._trainable_when_compiled: list[Variable] | None = None
         self._objectives: list[Objective] | None = None
@@ -62,7 +63,8 @@ class Trainer:
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: everything but the engines, which are built anew when needed."""
-        return self.__dict__ | {"_engine": None, "_predictor": None, "_plan": None, "_place": None}
+        made_anew = dict.fromkeys(("_engine", "_predictor", "_plan", "_place"))
+        return self.__dict__ | made_anew | {"_fits": set()}
 
     # Settings
 
@@ -102,7 +104,7 @@ class Trainer:
         TypeError, ValueError
             If a name is unknown, or something does not fit the outputs. The model keeps its settings then.
         """
-        if engine not in ENGINES:
+        if not isinstance(engine, str) or engine not in ENGINES:
             raise ValueError(f"Unknown engine {engine!r}. {nearest(engine, list(ENGINES))}")
         settings = {
             "loss": loss,
@@ -261,7 +263,9 @@ class Trainer:
                 raise ValueError("fit needs a loss, but the model was compiled without one.")
             source.prepare(self._samples)
             times = sum(map(frequency, range(initial_epoch, epochs)))
-            validation = self._validation(validation_data, validation_steps, times)
+            validation = named(
+                "validation_data", lambda data: self._validation(data, validation_steps, times), validation_data
+            )
             if validation is None and split:
                 validation = source.split(split)
             if isinstance(self.optimizer, optimizers.FullBatchOptimizer):
@@ -272,7 +276,7 @@ class Trainer:
             history = self.history = History()
             run = self._callbacks([callbacks, history], verbose=verbose, epochs=epochs, steps=source.steps)
             self.stop_training = False
-            with engine.kept_threads(), Display(verbose, epochs, source.samples) as shown:
+            with engine.kept_threads(), self._counted_in(engine), Display(verbose, epochs, source.samples) as shown:
                 run.on_train_begin()
                 engine = self._prepare(source, "fit")  # going back to a backup may have taken another one
                 logs: dict[str, float] = {}
@@ -281,11 +285,12 @@ class Trainer:
                     if source.exhausted:
                         ran_out()
                         break
+                    self._place = place
                     place.begin(epoch)
                     engine.reset()
                     run.on_epoch_begin(epoch)
                     shown.begin(epoch)
-                    self._run_epoch(engine, source, run, shown, left)
+                    self._run_epoch(engine, source, place, run, shown, left)
                     left = None
                     if isinstance(self.optimizer, optimizers.FullBatchOptimizer) and self.optimizer.converged:
                         self.stop_training = True
@@ -305,6 +310,19 @@ class Trainer:
                 run.on_train_end(logs)
         return history
 
+    @contextmanager
+    def _counted_in(self, engine: Engine) -> Iterator[None]:
+        """Let others know that `fit` runs. In a callback of another `fit`, it leaves the means of that one alone."""
+        earlier = engine.sums() if self._fits else None
+        token = object()
+        self._fits.add(token)
+        try:
+            yield
+        finally:
+            self._fits.discard(token)
+            if earlier is not None:
+                engine.restore(earlier)
+
     def _begin_at(self, epoch: int, source: Source) -> tuple[Place, dict[str, Any] | None]:
         """Where a run begins: at an epoch, or where an interrupted one was left."""
         place = self._place = Place(source, epoch)
@@ -315,15 +333,18 @@ class Trainer:
         return place, left
 
     def _run_epoch(
-        self, engine: Engine, source: Source, run: CallbackList, shown: Display, left: dict[str, Any] | None = None
+        self,
+        engine: Engine,
+        source: Source,
+        place: Place,
+        run: CallbackList,
+        shown: Display,
+        left: dict[str, Any] | None = None,
     ) -> None:
         """One epoch: a call of the engine for each piece of the data, or for each batch if a callback asks for them.
 
         The steps that were finished when the epoch was `left` are skipped.
         """
-        assert self._place is not None
-        watched = run.watches_batches("train")
-        skip = left["step"] if left else 0
         tick = shown.tick(lambda: self._logs(engine))
         watched = run.watches_batches("train")
         skip = left["step"] if left else 0
@@ -344,7 +365,7 @@ class Trainer:
                 seen = None if tick is None else partial(_tick_after, tick, done)
                 engine.learn(piece.data, piece.rows, start, stop, piece.batch_size, tick=seen)
                 step, done = step + -(-(stop - start) // piece.batch_size), done + stop - start
-                self._place.step = step
+                place.step = step
                 if watched:
                     run.on_train_batch_end(step - 1, self._logs(engine))
                 if tick is not None:
@@ -405,13 +426,12 @@ class Trainer:
             return None
         parts = data if isinstance(data, (tuple, list)) else (data,)
         if not 1 <= len(parts) <= 3:
-            raise ValueError(f"validation_data must be a tuple (x, y) or (x, y, sample_weight), but got {len(parts)}.")
+            raise ValueError(f"expected a tuple (x, y) or (x, y, sample_weight), but got {len(parts)} elements.")
         x, y, sample_weight = (*parts, None, None)[:3]
         source = open_source(x, y, sample_weight, steps=steps, epochs=times)
         if not isinstance(data, (tuple, list)) and isinstance(source, ArraySource):
             raise ValueError(
-                "validation_data must be a tuple (x, y) or (x, y, sample_weight), or a dataset, "
-                f"but got {type(data).__name__}."
+                f"expected a tuple (x, y) or (x, y, sample_weight), or a dataset, but got {type(data).__name__}."
             )
         source.prepare(self._samples)
         return source

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.optimizers.optimizer import LearningRate, Optimizer, registry
-from cbackprop.validation import check_boolean, check_integer, check_number
+from cbackprop.validation import check_boolean, check_integer, check_items, check_number
 from cbackprop.variable import Variable
 
 __all__ = ["Muon"]
@@ -172,13 +172,14 @@ class Muon(Optimizer):
 
 
 def _check_patterns(patterns: Any) -> list[str]:
-    if isinstance(patterns, str) or not all(isinstance(pattern, str) for pattern in patterns or ()):
+    given = check_items("exclude_layers", () if patterns is None else patterns, "a list of strings")
+    if not all(isinstance(pattern, str) for pattern in given):
         raise TypeError(f"exclude_layers must be a list of strings, but got {patterns!r}.")
-    for pattern in patterns or ():
+    for pattern in given:
         try:
             re.compile(pattern)
         except re.error as error:
             raise ValueError(
                 f"exclude_layers must hold regular expressions, but {pattern!r} is none: {error}."
             ) from None
-    return list(patterns or ())
+    return given

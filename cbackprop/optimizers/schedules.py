@@ -9,7 +9,7 @@ from typing import Any
 from cbackprop.compiled.optimizers.schedules import PythonSchedule
 from cbackprop.registry import Registry
 from cbackprop.spec import Spec
-from cbackprop.validation import check_boolean, check_name, check_number
+from cbackprop.validation import check_boolean, check_items, check_name, check_number
 
 __all__ = [
     "CosineDecay",
@@ -186,11 +186,10 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 
 
 def _check_list(name: str, values: Any) -> list[float]:
-    if isinstance(values, (str, dict)) or not hasattr(values, "__len__") or not hasattr(values, "__getitem__"):
-        raise TypeError(f"{name} must be a list of numbers, but got {values!r}.")
-    for index, value in enumerate(values):
+    given = check_items(name, values, "a list of numbers")
+    for index, value in enumerate(given):
         check_number(f"{name}[{index}]", value, 0)
-    return [value if isinstance(value, int) else float(value) for value in values]
+    return [value if isinstance(value, int) else float(value) for value in given]
 
 
 @registry.register()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cbackprop.regularizers.regularizer import Regularizer, check_array, registry
-from cbackprop.validation import check_number
+from cbackprop.validation import check_choice, check_number
 
 __all__ = ["OrthogonalRegularizer"]
 
@@ -52,9 +52,7 @@ class OrthogonalRegularizer(Regularizer):
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
         self.factor = check_number("factor", factor, minimum=0)
-        if mode not in ("rows", "columns"):
-            raise ValueError(f'mode must be "rows" or "columns", but got {mode!r}.')
-        self.mode = mode
+        self.mode = check_choice("mode", mode, ("rows", "columns"))
 
     def __call__(self, x: ArrayLike) -> float:
         """The penalty; ``ValueError`` if `x` is no matrix of at least 2 rows (or columns)."""

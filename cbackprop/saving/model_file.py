@@ -25,7 +25,7 @@ from cbackprop.saving.container import Container
 from cbackprop.saving.custom_objects import CustomObjectScope
 from cbackprop.saving.kinds import kind_of
 from cbackprop.saving.torch_state import is_torch_weight, read_torch_state
-from cbackprop.validation import check_boolean
+from cbackprop.validation import check_boolean, check_path
 from cbackprop.variable import blank_variables
 
 __all__ = ["load_extras", "load_model", "load_weights", "restore_training", "save_model", "save_weights"]
@@ -194,7 +194,7 @@ def load_model(
     --------
     See `save_model`.
     """
-    path, compiled = _path_to_read(filepath), check_boolean("compile", compile)
+    path, compiled = check_path("filepath", filepath), check_boolean("compile", compile)
     check_boolean("safe_mode", safe_mode)
     kind = kind_of(path)
     with CustomObjectScope(custom_objects):
@@ -273,7 +273,7 @@ def load_weights(model: Any, filepath: Path | Mapping[str, Any], skip_mismatch: 
     if isinstance(filepath, Mapping):
         _assign(model, read_torch_state(model, filepath, "state_dict"))
         return
-    path = _path_to_read(filepath)
+    path = check_path("filepath", filepath)
     kind = kind_of(path)
     if kind != "safetensors":
         from cbackprop.saving.keras import open_keras_file, read_keras_weights  # as above
@@ -311,7 +311,7 @@ def restore_training(model: Any, filepath: Path) -> None:
         As `load_weights`; the weights are unchanged then.
     """
     _check_built(model)
-    with container.read(_path_to_read(filepath)) as file:
+    with container.read(check_path("filepath", filepath)) as file:
         _check_version(file)
         weights = _weights(file, model)
         state = _json(file, "state")
@@ -335,7 +335,7 @@ def _check_built(model: Any) -> None:
 
 def _path_to_write(model: Any, filepath: Path, overwrite: bool) -> str:
     _check_built(model)
-    path = os.fspath(filepath)
+    path = check_path("filepath", filepath)
     if not isinstance(path, str):
         raise TypeError(f"filepath must be a string or a path, but got {filepath!r}.")
     if not check_boolean("overwrite", overwrite) and os.path.exists(path):
@@ -356,12 +356,6 @@ def _check_extras(extras: Any) -> dict[str, str]:
     if size > MAX_EXTRA_BYTES:
         raise ValueError(f"extras must be texts of at most {MAX_EXTRA_BYTES:,} bytes altogether, but got {size:,}.")
     return texts
-
-
-def _path_to_read(filepath: Any) -> str:
-    if not isinstance(filepath, (str, os.PathLike)) or not isinstance(path := os.fspath(filepath), str):
-        raise TypeError(f"filepath must be a string or a path, but got {filepath!r} of type {type(filepath).__name__}.")
-    return path
 
 
 def _write(model: Any, path: str, texts: dict[str, str]) -> None:

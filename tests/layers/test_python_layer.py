@@ -202,3 +202,27 @@ def test_lambda():
 def test_mistakes(make, error, match):
     with pytest.raises(error, match=match):
         make()
+
+
+def test_backward_that_returns_nothing():
+    class Forgetful(layers.Layer):
+        def call(self, inputs):
+            return inputs
+
+        def backward(self, inputs, outputs, delta):
+            delta * 2  # noqa: B018 - the return is missing
+
+    model = cb.Sequential([cb.Input((2,)), layers.Dense(2), Forgetful()])
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    with pytest.raises(TypeError, match="backward of layer 'forgetful.*' must return the input delta, but returned N"):
+        model.fit(np.ones((3, 2)), np.zeros((3, 2)), verbose=0)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_arrays_of_many_shapes_leave_few_models_behind():
+    layer = layers.Flatten()
+    for size in range(1, 30):
+        assert layer(np.zeros((1, size, 2))).shape == (1, 2 * size)
+    assert len(layer._models) <= 8

@@ -325,3 +325,17 @@ def test_a_model_is_not_used_by_its_own_metric(rng):
     with pytest.raises(RuntimeError, match="in the middle of a batch"):
         model.fit(x, y, verbose=0)
     assert_allclose(model.predict(x, verbose=0).shape, (50, 2))
+
+
+@EACH_ENGINE
+@pytest.mark.parametrize("value", [[], (), [[1.0], [2.0, 3.0]], None, "high", (0.0, np.zeros(2))], ids=str)
+def test_functions_that_return_no_numbers(value, engine):
+    model = cb.Sequential([cb.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=[lambda y_true, y_pred: value], engine=engine)
+    before = model.get_weights()
+    with pytest.raises(
+        (TypeError, ValueError), match=r"Metric '<lambda>' must return numbers, but its function return"
+    ):
+        model.fit(np.ones((3, 2)), np.zeros((3, 1)), verbose=0)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        assert_array_equal(a, b)

@@ -463,6 +463,37 @@ def test_fit_returns_its_own_history(data):
     assert len(model.fit(*data, epochs=3, callbacks=[inner], verbose=0).epoch) == 3
 
 
+def test_what_callbacks_train_does_not_count_in_the_epoch(data):
+    def run(*extra):
+        cb.utils.set_random_seed(0)
+        model = small(optimizer=cb.optimizers.SGD(0.0))
+        return model, model.fit(*data, epochs=2, batch_size=2, shuffle=False, verbose=0, callbacks=list(extra)).history
+
+    _, alone = run()
+    for act in (lambda m: m.fit(data[0][:1], data[1][:1] + 9, verbose=0), lambda m: m.train_on_batch(*data)):
+        model = None
+
+        class Meddler(cb.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                act(self.model)  # noqa: B023
+
+        model, history = run(Meddler())
+        assert history == alone
+        assert model.optimizer.iterations > 2
+
+
+@pytest.mark.parametrize("change", [lambda m: m.add(layers.Dense(1)), lambda m: m.pop()])
+@pytest.mark.parametrize("hook", ["on_epoch_begin", "on_train_batch_end", "on_test_end", "on_train_end"])
+def test_layers_cannot_change_while_fit_runs(hook, change, data):
+    model = small()
+    meddler = cb.callbacks.Callback()
+    setattr(meddler, hook, lambda *_, **__: change(model))
+    with pytest.raises(RuntimeError, match="fit is running on model .*: its layers cannot change"):
+        model.fit(*data, validation_data=data, callbacks=[meddler], verbose=0)
+    model.fit(*data, verbose=0)
+    change(model)
+
+
 def test_layers_added_after_compile_train(data):
     model = cb.Sequential([cb.Input((3,)), layers.Dense(4)])
     model.compile("sgd", "mse")

@@ -373,7 +373,7 @@ MISTAKES = {
     "no numbers": (lambda m, d: m.fit(iter([("a", "b")])), (TypeError, ValueError), "x must"),
     "a function": (lambda m, d: m.fit(lambda: None), (TypeError, ValueError), "x must"),
     "not compiled": (lambda m, d: cb.Sequential([layers.Dense(2)]).fit(iter(cut(*d))), RuntimeError, "Call compile"),
-    "validation": (lambda m, d: m.fit(*d[:2], validation_data=3), ValueError, "validation_data must be a tuple"),
+    "validation": (lambda m, d: m.fit(*d[:2], validation_data=3), ValueError, "validation_data: expected a tuple"),
     "workers": (lambda m, d: Dataset([], workers=-1), ValueError, "workers must be at least 0"),
     "queue": (lambda m, d: Dataset([], max_queue_size=1.5), TypeError, "max_queue_size must be an integer"),
     "processes": (lambda m, d: Dataset([], use_multiprocessing="no"), TypeError, "use_multiprocessing must be True"),
