@@ -103,18 +103,36 @@ cdef class Gradients:
             )
 
     cdef void collect_share(self, const Batch* batch, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil:
-        """One thread's parts of the gradient of a whole batch."""
-        cdef Py_ssize_t i
+        """One thread's parts of the gradient of a whole batch, those that join as one."""
+        cdef Py_ssize_t i = 0, end
         cdef Part* part
         cdef bint mine = False
-        for i in range(self.n_parts):
+        if threads == 1:
+            self.collect_all(batch, self.groups[0], False)
+            return
+        while i < self.n_parts:
             part = &self.parts[i]
+            end = part.end
             if not part.add:
-                mine = threads == 1 or self.owner(i, threads) == thread
-            if mine:
-                (<Layer>part.layer).collect(
-                    batch, part.k, part.begin, part.end, part.add, self.groups[0] + part.offset * self.itemsize
-                )
+                mine = self.owner(i, threads) == thread
+            i += 1
+            if not mine:
+                continue
+            while i < self.n_parts and self.joins(i) and self.owner(i, threads) == thread:
+                end = self.parts[i].end
+                i += 1
+            (<Layer>part.layer).collect(
+                batch, part.k, part.begin, end, part.add, self.groups[0] + part.offset * self.itemsize
+            )
+
+    cdef bint joins(self, Py_ssize_t i) noexcept nogil:
+        """Whether a part goes on where the one before it ends, and no other use is added to either."""
+        cdef Part* part = &self.parts[i]
+        cdef Part* before = part - 1
+        return (
+            part.layer == before.layer and part.k == before.k and part.begin == before.end
+            and not (part.add or before.add) and not (i + 1 < self.n_parts and self.parts[i + 1].add)
+        )
 
     cdef Py_ssize_t owner(self, Py_ssize_t i, Py_ssize_t threads) noexcept nogil:
         """The thread that computes a part: the one in whose share of all elements its middle is."""

@@ -17,6 +17,8 @@ cdef extern from "matrix.h" nogil:
         VECTOR_BYTES
         TILE_ROWS
         TILE_VECTORS
+        ENOUGH_TO_PACK
+        PACKS_A
     void tile_column_float(
         Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const float* a, Py_ssize_t a_row, Py_ssize_t a_column,
         const float* b, Py_ssize_t b_row, const float* bias, bint add, float* c, Py_ssize_t c_row,
@@ -33,6 +35,10 @@ cdef extern from "matrix.h" nogil:
         Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const float* b, Py_ssize_t b_column, float* panel)
     void pack_columns_double(
         Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const double* b, Py_ssize_t b_column, double* panel)
+    void pack_tiles_float(
+        Py_ssize_t rows, Py_ssize_t k, const float* a, Py_ssize_t a_column, Py_ssize_t gap, float* tiles)
+    void pack_tiles_double(
+        Py_ssize_t rows, Py_ssize_t k, const double* a, Py_ssize_t a_column, Py_ssize_t gap, double* tiles)
     void sum_rows_float(
         Py_ssize_t rows, Py_ssize_t columns, const float* x, Py_ssize_t x_row, bint add, float* out)
     void sum_rows_double(
@@ -40,9 +46,10 @@ cdef extern from "matrix.h" nogil:
 
 cdef enum:
     # With fewer rows in C, packing costs more than it gains.
-    LEAST_ROWS_TO_PACK = 64
-    # Bytes of B, or of C, from which on rows of B lie too far apart for the caches.
-    LARGE = 384 * 1024
+    LEAST_ROWS_TO_PACK = 48
+    # With shorter sums, packing A costs more than it gains, unless its columns lie whole pages apart.
+    LEAST_DEPTH_TO_TILE = 128
+    PAGE = 4096
 
 
 cdef inline Py_ssize_t lanes(floating* c) noexcept nogil:
@@ -106,37 +113,49 @@ cdef void multiply_in_place(
 ) noexcept nogil:
     """C = A B + bias, reading whole vectors of B where it lies.
 
-    In blocks of k as `multiply_block`, so that sums are the same in both.
+    In blocks of k as packed ones, so that sums are the same in both. Where numbers of a row of A lie apart, a few rows of
+    C at a time, so that those of A stay in the cache.
     """
-    cdef Py_ssize_t j = 0, p, width, depth
-    while j < n:
-        width = panel_width(n - j, lanes(c))
-        p = 0
-        while p < k:
-            depth = min(k - p, <Py_ssize_t>BLOCK_ROWS)
-            tile_column(
-                m, width, depth, a + p * a_column, a_row, a_column, b + p * b_row + j, b_row,
-                NULL if bias == NULL or p else bias + j, add or p > 0, c + j * c_column, c_row, c_column,
-            )
-            p += depth
-        j += width
+    cdef Py_ssize_t row = 0, j, p, rows, width, depth
+    while row < m:
+        rows = min(m - row, <Py_ssize_t>TILED_ROWS) if a_row == 1 else m
+        j = 0
+        while j < n:
+            width = panel_width(n - j, lanes(c))
+            p = 0
+            while p < k:
+                depth = min(k - p, <Py_ssize_t>BLOCK_ROWS)
+                tile_column(
+                    rows, width, depth, a + row * a_row + p * a_column, a_row, a_column, b + p * b_row + j, b_row,
+                    NULL if bias == NULL or p else bias + j, add or p > 0,
+                    c + row * c_row + j * c_column, c_row, c_column,
+                )
+                p += depth
+            j += width
+        row += rows
 
 
-cdef void multiply_block(
-    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    const floating* a, Py_ssize_t a_row, Py_ssize_t a_column,
-    const floating* b, Py_ssize_t b_row, Py_ssize_t b_column,
-    const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column, floating* panels,
+cdef void pack_panels(
+    Py_ssize_t n, Py_ssize_t k, const floating* b, Py_ssize_t b_row, Py_ssize_t b_column, floating* panels,
 ) noexcept nogil:
-    """C = A B + bias for a block of B that fits into `panels`, packed there first."""
-    cdef Py_ssize_t lane = lanes(c), j = 0, row = 0, width, padded
-    cdef floating* panel = panels
+    """Pack a block of B."""
+    cdef Py_ssize_t lane = lanes(panels), j = 0, width, padded
     while j < n:
         width = panel_width(n - j, lane)
         padded = (width + lane - 1) // lane * lane
-        pack(k, width, padded, b + j * b_column, b_row, b_column, panel)
-        panel += k * padded
+        pack(k, width, padded, b + j * b_column, b_row, b_column, panels)
+        panels += k * padded
         j += width
+
+
+cdef void multiply_panels(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    const floating* a, Py_ssize_t a_row, Py_ssize_t a_column, const floating* panels,
+    const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column,
+) noexcept nogil:
+    """C = A B + bias for a packed block of B: a few rows of A meet all panels, then the next."""
+    cdef Py_ssize_t lane = lanes(c), row = 0, j, width, padded
+    cdef const floating* panel
     while row < m:
         panel = panels
         j = 0
@@ -152,6 +171,46 @@ cdef void multiply_block(
         row += TILE_ROWS
 
 
+cdef void multiply_tiles(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    const floating* tiles, const floating* panels,
+    const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column,
+) noexcept nogil:
+    """C = A B + bias for packed blocks of A and B: a panel of B meets all tiles of A, then the next."""
+    cdef Py_ssize_t lane = lanes(c), j = 0, row, width, padded
+    cdef const floating* tile
+    while j < n:
+        width = panel_width(n - j, lane)
+        padded = (width + lane - 1) // lane * lane
+        tile = tiles
+        row = 0
+        while row < m:
+            tile_column(
+                min(m - row, <Py_ssize_t>TILE_ROWS), width, k, tile, 1, TILE_ROWS, panels, padded,
+                NULL if bias == NULL else bias + j, add, c + row * c_row + j * c_column, c_row, c_column,
+            )
+            tile += k * TILE_ROWS + TILE_GAP
+            row += TILE_ROWS
+        panels += k * padded
+        j += width
+
+
+cdef void multiply_transposed(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating* a, Py_ssize_t a_column, const floating* panels,
+    const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column, floating* tiles,
+) noexcept nogil:
+    """C = A B + bias for a packed block of B, where numbers of a column of A follow each other: A is packed, too."""
+    cdef Py_ssize_t row = 0, rows
+    while row < m:
+        rows = min(m - row, <Py_ssize_t>TILED_ROWS)
+        if floating is float:
+            pack_tiles_float(rows, k, a + row, a_column, TILE_GAP, tiles)
+        else:
+            pack_tiles_double(rows, k, a + row, a_column, TILE_GAP, tiles)
+        multiply_tiles(rows, n, k, tiles, panels, bias, add, c + row * c_row, c_row, c_column)
+        row += rows
+
+
 cdef void multiply(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     const floating* a, Py_ssize_t a_row, Py_ssize_t a_column,   # (m, k) IN: element (i, p) at i a_row + p a_column
@@ -164,23 +223,37 @@ cdef void multiply(
 ) noexcept nogil:
     """C = A B + bias, added to what is in C if `add`.
 
-    Large matrices are multiplied in blocks of B, packed into panels that stay in the cache while A passes by.
+    Large matrices are multiplied in blocks of B, packed into panels that stay in the cache while A passes by. Tiles for
+    16 registers read A so often that it is worth packing as well, where a tile's rows are not already in few lines.
     """
-    cdef Py_ssize_t p = 0, j, depth
-    cdef bint large = <Py_ssize_t>sizeof(floating) * n * max(k, m) > LARGE and m >= LEAST_ROWS_TO_PACK
-    if b_column == 1 and not large and (b_padded or n % lanes(c) == 0):
+    cdef Py_ssize_t p = 0, j, depth, columns, size = sizeof(floating)
+    cdef bint packed = m >= LEAST_ROWS_TO_PACK and size * b_row * max(m, k // 4) >= ENOUGH_TO_PACK
+    if b_column == 1 and not packed and (b_padded or n % lanes(c) == 0):
         multiply_in_place(m, n, k, a, a_row, a_column, b, b_row, bias, add, c, c_row, c_column)
         return
+    cdef floating* panels = <floating*>workspace
+    cdef floating* tiles = panels + BLOCK_ROWS * TILED_COLUMNS
+    cdef bint tiled = (
+        PACKS_A and packed and a_row == 1 and a_column > 1
+        and (k >= LEAST_DEPTH_TO_TILE or size * a_column % PAGE == 0)
+    )
     while p < k:
         depth = min(k - p, <Py_ssize_t>BLOCK_ROWS)
         j = 0
         while j < n:
-            multiply_block(
-                m, min(n - j, <Py_ssize_t>BLOCK_COLUMNS), depth, a + p * a_column, a_row, a_column,
-                b + p * b_row + j * b_column, b_row, b_column, NULL if bias == NULL or p else bias + j, add or p > 0,
-                c + j * c_column, c_row, c_column, <floating*>workspace,
-            )
-            j += BLOCK_COLUMNS
+            columns = min(n - j, <Py_ssize_t>(TILED_COLUMNS if tiled else BLOCK_COLUMNS))
+            pack_panels(columns, depth, b + p * b_row + j * b_column, b_row, b_column, panels)
+            if tiled:
+                multiply_transposed(
+                    m, columns, depth, a + p * a_column, a_column, panels,
+                    NULL if bias == NULL or p else bias + j, add or p > 0, c + j * c_column, c_row, c_column, tiles,
+                )
+            else:
+                multiply_panels(
+                    m, columns, depth, a + p * a_column, a_row, a_column, panels,
+                    NULL if bias == NULL or p else bias + j, add or p > 0, c + j * c_column, c_row, c_column,
+                )
+            j += columns
         p += depth
 
 

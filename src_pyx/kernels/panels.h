@@ -71,6 +71,20 @@ static void NAME(pack_columns)(
         for (p = 0; p < k; p++) panel[p * width + j] = j < columns ? b[p] : 0;
 }
 
+/* Tiles (k, TILE_ROWS) of A (rows, k), each `gap` numbers behind the other, from the transpose of A, whose rows lie
+   a_column apart. Behind the rows that there are, the last tile holds anything. */
+static void NAME(pack_tiles)(
+    ptrdiff_t rows, ptrdiff_t k, const REAL* a, ptrdiff_t a_column, ptrdiff_t gap, REAL* tiles
+) {
+    const ptrdiff_t whole = rows - rows % TILE_ROWS;
+    for (ptrdiff_t p = 0; p < k; p++, a += a_column, tiles += TILE_ROWS) {
+        REAL* tile = tiles;
+        ptrdiff_t i = 0;
+        for (; i < whole; i += TILE_ROWS, tile += k * TILE_ROWS + gap) memcpy(tile, a + i, TILE_ROWS * sizeof(REAL));
+        for (; i < rows; i++) *tile++ = a[i];
+    }
+}
+
 /* out (columns,) = the sum over rows of x (rows, x_row), added to what is there if `add`.
 
    Four rows are summed side by side, so that one addition need not wait for the other. Whole vectors are read. */

@@ -29,6 +29,7 @@ cdef class Gradients:
     cdef Py_ssize_t owner(self, Py_ssize_t i, Py_ssize_t threads) noexcept nogil
     cdef void collect_tile(self, const Batch* batch, Py_ssize_t group, bint add) noexcept nogil
     cdef void collect_share(self, const Batch* batch, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil
+    cdef bint joins(self, Py_ssize_t i) noexcept nogil
     cdef Segment everything(self) noexcept nogil
     cdef void collect_all(self, const Batch* batch, char* vector, bint add) noexcept nogil
     cdef void merge(self, const Segment* segment, Py_ssize_t groups) noexcept nogil

@@ -6,8 +6,14 @@ cdef enum:
     # A block of B that is packed: rows and columns. It stays in the second level cache while rows of A pass by.
     BLOCK_ROWS = 256
     BLOCK_COLUMNS = 96
+    # The same where A is packed as well, rows and columns. Each panel of B then stays in the first level cache while
+    # all tiles of A pass by, and A is packed for more columns at a time.
+    TILED_ROWS = 96
+    TILED_COLUMNS = 480
+    # Numbers between two tiles of A, so that the same places of all tiles do not meet in one set of the cache.
+    TILE_GAP = 16
     # Scratch that `multiply` may use, whatever the shapes.
-    WORKSPACE_BYTES = BLOCK_ROWS * BLOCK_COLUMNS * 8
+    WORKSPACE_BYTES = (BLOCK_ROWS * (TILED_COLUMNS + TILED_ROWS) + TILED_ROWS * TILE_GAP) * 8
 
 
 cdef void multiply(
