@@ -113,8 +113,8 @@ cdef void multiply_in_place(
 ) noexcept nogil:
     """C = A B + bias, reading whole vectors of B where it lies.
 
-    In blocks of k as packed ones, so that sums are the same in both. Where numbers of a row of A lie apart, a few rows of
-    C at a time, so that those of A stay in the cache.
+    In blocks of k as packed ones, so that sums are the same in both. Where numbers of a row of A lie apart, a few rows
+    of C at a time, so that those of A stay in the cache.
     """
     cdef Py_ssize_t row = 0, j, p, rows, width, depth
     while row < m:
