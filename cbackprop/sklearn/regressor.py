@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -204,7 +204,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     @available_if(trains_in_batches)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch on the given samples, and go on from there with the next call.
 
         Parameters
@@ -224,8 +224,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         TypeError, ValueError
             If a parameter or the data is wrong.
         """
-        self._fit(X, y, sample_weight, None, incremental=True)
-        return self
+        return self._fit(X, y, sample_weight, None, incremental=True)
 
     def predict(self, X: Any) -> Array:
         """The predicted numbers.
