@@ -83,7 +83,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     class_weight : dict, "balanced" or None, default None
         What samples count by their class in the loss.
     callbacks : Callback or list of them, optional
-        Of cbackprop. With validation data, their logs hold ``val_loss``.
+        Of cbackprop. With validation data, their logs hold ``val_loss`` and ``val_score``.
     restore_best_weights : bool, default False
         End with the weights of the best epoch without `early_stopping`, too: that of the best score on validation
         data, or without them of the lowest loss.

@@ -79,7 +79,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     batch_normalization : bool, default False
         Normalize what each hidden layer's activation is applied to.
     callbacks : Callback or list of them, optional
-        Of cbackprop. With validation data, their logs hold ``val_loss``.
+        Of cbackprop. With validation data, their logs hold ``val_loss`` and ``val_score``.
     restore_best_weights : bool, default False
         End with the weights of the best epoch without `early_stopping`, too: that of the best score on validation
         data, or without them of the lowest loss.
@@ -133,7 +133,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     >>> from cbackprop.sklearn import MLPRegressor
     >>> X, y = make_friedman1(500, random_state=0)
     >>> regressor = MLPRegressor(hidden_layer_sizes=(32, 16), activation=["silu", "tanh"], solver="lbfgs")
-    >>> regressor.set_params(random_state=0).fit(X[:400], y[:400]).score(X[400:], y[400:]) > 0.9
+    >>> regressor.set_params(random_state=0, tol=0.02).fit(X[:400], y[:400]).score(X[400:], y[400:]) > 0.9
     True
     """
 

@@ -28,6 +28,8 @@ def activations(estimator):
 def test_activation_of_each_layer():
     a = MLPClassifier((6, 5, 4), ["gelu", "logistic", cb.activations.silu], max_iter=2).fit(*IRIS)
     assert activations(a) == ["gelu", "sigmoid", "silu", "softmax"]
+    a = MLPRegressor(hidden_layer_sizes=np.array([6, 5]), activation=np.array(["relu", "tanh"]), max_iter=1)
+    assert activations(a.fit(*DIABETES)) == ["relu", "tanh", "linear"]
     assert activations(MLPRegressor(activation="swish", max_iter=1).fit(*DIABETES)) == ["silu", "linear"]
 
 
@@ -114,7 +116,8 @@ def test_callbacks():
     a.fit(x[::2], y[::2], X_val=x[1::2], y_val=y[1::2])
     assert a.n_iter_ == 2 == len(logs)
     assert [entry["loss"] for entry in logs] == a.loss_curve_
-    assert set(logs[0]) == {"loss", "val_loss"}
+    assert set(logs[0]) == {"loss", "val_loss", "val_score"}
+    assert [entry["val_score"] for entry in logs] == a.validation_scores_
     MLPRegressor(callbacks=log, max_iter=3).fit(*DIABETES)
     assert len(logs) == 5
 
@@ -245,7 +248,7 @@ def test_coefficients_can_be_written():
     np.testing.assert_allclose(a.predict(x), x[:, 0] + 2)
     with pytest.raises(ValueError, match="shape"):
         a.coefs_[0] = np.zeros(3)
-    with pytest.raises(ValueError, match="argument"):
+    with pytest.raises(ValueError, match="Expected 1 arrays, one for each layer, but got 0"):
         a.intercepts_ = []
     assert isinstance(a.coefs_, list)
     np.testing.assert_array_equal(a.model_.get_weights()[0], a.coefs_[0])
