@@ -132,8 +132,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     >>> from sklearn.datasets import make_friedman1
     >>> from cbackprop.sklearn import MLPRegressor
     >>> X, y = make_friedman1(500, random_state=0)
-    >>> regressor = MLPRegressor(hidden_layer_sizes=(32, 16), activation=["silu", "tanh"], solver="lbfgs")
-    >>> regressor.set_params(random_state=0, tol=0.02).fit(X[:400], y[:400]).score(X[400:], y[400:]) > 0.9
+    >>> regressor = MLPRegressor("huber", (32, 16), ["silu", "tanh"], early_stopping=True, random_state=0)
+    >>> regressor.set_params(batch_size=32, learning_rate_init=0.01).fit(X[:400], y[:400]).score(X[400:], y[400:]) > 0.9
     True
     """
 
