@@ -120,7 +120,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     Notes
     -----
     X is trained as it is if it is float32, and predictions are of its type; anything else becomes float64. Where that
-    is precise enough, float32 takes half the time. The order of samples is not scikit-learn's for the same
+    is precise enough, float32 takes less time. The order of samples is not scikit-learn's for the same
     `random_state`; first weights and the split are.
 
     References
