@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,7 @@ class BaseMLP(BaseEstimator, ABC):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [str, callable, list, tuple],
+        "activation": [str, callable, "array-like"],
         "solver": [str, cb.Optimizer],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -168,7 +168,7 @@ class BaseMLP(BaseEstimator, ABC):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
-    ) -> BaseMLP:
+    ) -> Self:
         """Fit the model.
 
         Parameters
@@ -200,7 +200,7 @@ class BaseMLP(BaseEstimator, ABC):
             raise ValueError("sample_weight_val was given without X_val and y_val.")
         return self._fit(X, y, sample_weight, validation, incremental=False)
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: Any, incremental: bool) -> BaseMLP:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: Any, incremental: bool) -> Self:
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         first = not hasattr(self, "model_") or not (self.warm_start or incremental)
@@ -271,7 +271,7 @@ class BaseMLP(BaseEstimator, ABC):
             self.n_layers_ = len(units)
             self.t_ = 0
         else:
-            model.set_weights(self.model_.get_weights())
+            self._take_over_weights(model)
         optimizer = self._named("solver", lambda: make_optimizer(self))
         objective = self._objective(samples.y, samples.weight)
         self._named(
@@ -287,9 +287,21 @@ class BaseMLP(BaseEstimator, ABC):
         if not self._looks_at_all() and (fresh or not hasattr(self, "loss_curve_")):
             self._start_records()
 
+    def _take_over_weights(self, model: cb.Sequential) -> None:
+        """Let a new model begin with the weights of the last one."""
+        shapes, known = ([weight.shape for weight in m.get_weights()] for m in (model, self.model_))
+        if shapes != known:
+            raise ValueError(
+                "Training can only go on with the features and hidden layers of before: weights had the shapes "
+                f"{known}, and now need {shapes}."
+            )
+        model.set_weights(self.model_.get_weights())
+
     def _build(self, units: list[int], activations: list[Any], dtype: str) -> cb.Sequential:
         """The network, with weights of zeros."""
         dropout = for_each_layer("dropout", self.dropout, len(activations))
+        if any(not isinstance(rate, Real) or not 0 <= float(rate) < 1 for rate in dropout):
+            raise InvalidParameterError(f"The 'dropout' parameter must hold numbers in [0, 1), but got {dropout}.")
         # Without dropout nothing is drawn, so that scikit-learn's split follows.
         seed = self._random_state.randint(2**31) if any(dropout) else 0
         with cb.utils.seeded(int(seed)):

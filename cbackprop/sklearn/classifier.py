@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +83,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     class_weight : dict, "balanced" or None, default None
         What samples count by their class in the loss.
     callbacks : Callback or list of them, optional
-        Of cbackprop. With validation data, their logs hold ``val_loss``.
+        Of cbackprop. With validation data, their logs hold ``val_loss`` and ``val_score``.
     restore_best_weights : bool, default False
         End with the weights of the best epoch without `early_stopping`, too: that of the best score on validation
         data, or without them of the lowest loss.
@@ -120,7 +120,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     Notes
     -----
     X is trained as it is if it is float32, and predictions are of its type; anything else becomes float64. Where that
-    is precise enough, float32 takes half the time. The order of samples is not scikit-learn's for the same
+    is precise enough, float32 takes less time. The order of samples is not scikit-learn's for the same
     `random_state`; first weights and the split are.
 
     References
@@ -255,7 +255,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     @available_if(trains_in_batches)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Train for one epoch on the given samples, and go on from there with the next call.
 
         Parameters
@@ -280,8 +280,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if _check_partial_fit_first_call(self, classes):
             self._label_binarizer = LabelBinarizer()
             self._label_binarizer.fit(y if type_of_target(y).startswith("multilabel") else classes)
-        self._fit(X, y, sample_weight, None, incremental=True)
-        return self
+        return self._fit(X, y, sample_weight, None, incremental=True)
 
     def predict(self, X: Any) -> Array:
         """The class of each sample.

@@ -109,6 +109,9 @@ class Weights(list[Array]):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(index, slice):
+            wanted, value = len(self._variables[index]), list(value)
+            if len(value) != wanted:
+                raise ValueError(f"Expected {wanted} arrays, one for each layer, but got {len(value)}.")
             for variable, item in zip(self._variables[index], value, strict=True):
                 variable.assign(item)
         else:

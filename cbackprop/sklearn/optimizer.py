@@ -32,5 +32,8 @@ def make_optimizer(estimator: Any) -> optimizers.Optimizer:
 def is_full_batch(solver: Any) -> bool:
     """Whether the solver looks at all samples in every step, and so has no batches and no `partial_fit`."""
     if isinstance(solver, str):
-        solver = optimizers.get(solver)
+        try:
+            solver = optimizers.get(solver)
+        except ValueError:
+            return False  # `fit` says that there is no such solver
     return isinstance(solver, optimizers.FullBatchOptimizer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +79,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     batch_normalization : bool, default False
         Normalize what each hidden layer's activation is applied to.
     callbacks : Callback or list of them, optional
-        Of cbackprop. With validation data, their logs hold ``val_loss``.
+        Of cbackprop. With validation data, their logs hold ``val_loss`` and ``val_score``.
     restore_best_weights : bool, default False
         End with the weights of the best epoch without `early_stopping`, too: that of the best score on validation
         data, or without them of the lowest loss.
@@ -115,7 +115,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     Notes
     -----
     X is trained as it is if it is float32, and predictions are of its type; anything else becomes float64. Where that
-    is precise enough, float32 takes half the time. The order of samples is not scikit-learn's for the same
+    is precise enough, float32 takes less time. The order of samples is not scikit-learn's for the same
     `random_state`; first weights and the split are.
 
     For several outputs, scikit-learn reports the mean of their squared errors, and takes the gradient of the sum. So
@@ -132,8 +132,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     >>> from sklearn.datasets import make_friedman1
     >>> from cbackprop.sklearn import MLPRegressor
     >>> X, y = make_friedman1(500, random_state=0)
-    >>> regressor = MLPRegressor(hidden_layer_sizes=(32, 16), activation=["silu", "tanh"], solver="lbfgs")
-    >>> regressor.set_params(random_state=0).fit(X[:400], y[:400]).score(X[400:], y[400:]) > 0.9
+    >>> regressor = MLPRegressor("huber", (32, 16), ["silu", "tanh"], early_stopping=True, random_state=0)
+    >>> regressor.set_params(batch_size=32, learning_rate_init=0.01).fit(X[:400], y[:400]).score(X[400:], y[400:]) > 0.9
     True
     """
 
@@ -204,7 +204,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     @available_if(trains_in_batches)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch on the given samples, and go on from there with the next call.
 
         Parameters
@@ -224,8 +224,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         TypeError, ValueError
             If a parameter or the data is wrong.
         """
-        self._fit(X, y, sample_weight, None, incremental=True)
-        return self
+        return self._fit(X, y, sample_weight, None, incremental=True)
 
     def predict(self, X: Any) -> Array:
         """The predicted numbers.

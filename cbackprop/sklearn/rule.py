@@ -54,27 +54,30 @@ class Rule(Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Note the loss and the score, and decide."""
         estimator = self.estimator
-        loss = estimator.loss_ = self.shown(logs or {})
+        logs = {} if logs is None else logs
+        loss = estimator.loss_ = self.shown(logs)
         estimator.n_iter_ += 1
         estimator.t_ += self.samples
         estimator.loss_curve_.append(loss)
-        if estimator.verbose:
-            print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
-        self._judge(loss)
+        self._tell(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
+        score = None if self.score is None else self.score()
+        if score is not None:
+            logs["val_score"] = score  # for the callbacks that follow
+            self._note(score)
+        self._judge(loss, score)
         if estimator.learning_rate == "invscaling" and estimator.solver == "sgd":
             self.model.optimizer.learning_rate = estimator.learning_rate_init / (estimator.t_ + 1) ** estimator.power_t
         if estimator._no_improvement_count > estimator.n_iter_no_change:
             self._no_way_on()
 
-    def _judge(self, loss: float) -> None:
+    def _note(self, score: float) -> None:
+        """Keep a score."""
+        self.estimator.validation_scores_.append(score)
+        self._tell(f"Validation score: {score:f}")
+
+    def _judge(self, loss: float, score: float | None) -> None:
         """Compare the loss, or the score, with the best one so far."""
         estimator = self.estimator
-        score = None
-        if self.score is not None:
-            score = self.score()
-            estimator.validation_scores_.append(score)
-            if estimator.verbose:
-                print(f"Validation score: {score:f}")
         if self._by_score:
             better_by_tol = not score < estimator.best_validation_score_ + estimator.tol
         else:

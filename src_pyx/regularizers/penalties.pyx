@@ -17,6 +17,25 @@ from cbackprop.compiled.losses.row_function cimport RowFunction
 from cbackprop.compiled.optimizers.optimizer cimport Segment
 
 
+cdef double sum_of_squares(Py_ssize_t n, const floating* x) noexcept nogil:
+    """sum x_i^2: in eight partial sums that do not wait for each other.
+
+    x (n,) IN.
+    """
+    cdef double squares[8]
+    cdef Py_ssize_t i, k
+    for k in range(8):
+        squares[k] = 0
+    for i in range(0, n - 7, 8):
+        for k in range(8):
+            squares[k] += <double>x[i + k] * x[i + k]
+    for i in range(n - n % 8, n):
+        squares[0] += <double>x[i] * x[i]
+    for k in range(1, 8):
+        squares[0] += squares[k]
+    return squares[0]
+
+
 cdef double element_penalty(Py_ssize_t n, double l1, double l2, const floating* x) noexcept nogil:
     """l1 sum |x_i| + l2 sum x_i^2: in eight partial sums that do not wait for each other.
 
@@ -26,6 +45,8 @@ cdef double element_penalty(Py_ssize_t n, double l1, double l2, const floating* 
     cdef double squares[8]
     cdef Py_ssize_t i, k
     cdef double value
+    if l1 == 0:
+        return l2 * sum_of_squares(n, x)
     for k in range(8):
         absolute[k] = squares[k] = 0
     for i in range(0, n - 7, 8):
@@ -51,7 +72,11 @@ cdef void add_element_gradient(
     x (n,) IN; gradient (n,) IN and OUT.
     """
     cdef Py_ssize_t i
-    cdef floating sign
+    cdef floating sign, factor = 2 * l2
+    if l1 == 0:     # the commonest penalty: 40,000 weights take 18 us with this and `sum_of_squares`, and 30 without
+        for i in range(n):
+            gradient[i] += factor * x[i]
+        return
     for i in range(n):
         sign = <floating>(x[i] > 0) - <floating>(x[i] < 0)
         gradient[i] += l1 * sign + 2 * l2 * x[i]

@@ -36,6 +36,7 @@ def test_a_pickle_may_be_read_only(rng):
     model = cb.Sequential([cb.Input((3,)), layers.Dense(5), layers.Dense(1)])
     model.compile("adam", "mse")
     x, y = networks.data_for(model, 16, rng)
+    model.predict(x, verbose=0)  # brings the weights together, in the one vector that the pickle holds
     buffers = []
     plain = pickle.dumps(model, protocol=5, buffer_callback=buffers.append)
     twin = pickle.loads(plain, buffers=[buffer.raw().tobytes() for buffer in buffers])

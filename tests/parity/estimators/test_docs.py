@@ -27,7 +27,10 @@ def test_the_page_runs(capsys):
         warnings.simplefilter("ignore", ConvergenceWarning)
         for block in blocks:
             exec(compile(block, "docs/sklearn.md", "exec"), names)
-    first, *_, = capsys.readouterr().out.splitlines()
+    (
+        first,
+        *_,
+    ) = capsys.readouterr().out.splitlines()
     assert float(first) > 0.95
     assert 0.8 < (names["y"] < names["upper"].predict(names["X"])).mean() < 0.97
 

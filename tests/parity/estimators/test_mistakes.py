@@ -45,7 +45,8 @@ PARAMETERS = [
     ("loss", 3, "'loss' parameter"),
     ("dropout", 1.0, "'dropout' parameter"),
     ("dropout", [0.1, 0.2], "dropout must be one for all hidden layers, or 1 of them"),
-    ("dropout", [-0.5], "rate must be at least 0"),
+    ("dropout", [-0.5], r"'dropout' parameter must hold numbers in \[0, 1\)"),
+    ("dropout", ["a"], "'dropout' parameter"),
     ("batch_normalization", 1.5, "'batch_normalization' parameter"),
     ("callbacks", "stop", "'callbacks' parameter"),
     ("callbacks", [3], "callbacks must hold Callback objects"),
@@ -70,7 +71,7 @@ def test_a_bad_refit_keeps_the_model():
     before = a.predict_proba(X)
     for settings in ({"activation": "relo"}, {"solver": "adm"}, {"loss": "x"}, {"hidden_layer_sizes": (7,)}):
         changed = a.get_params() | settings
-        with pytest.raises(ValueError, match=r"parameter|shape"):
+        with pytest.raises(ValueError, match=r"parameter|hidden layers of before"):
             MLPClassifier.set_params(a, **changed).fit(X, Y)
         np.testing.assert_array_equal(a.predict_proba(X), before)
         a.set_params(activation="relu", solver="adam", loss="log_loss", hidden_layer_sizes=(100,))
@@ -144,6 +145,7 @@ def test_classes():
 def test_solvers_without_batches():
     for solver in ("lbfgs", cb.optimizers.LBFGS(), cb.optimizers.LevenbergMarquardt(), "levenberg_marquardt"):
         assert not hasattr(MLPClassifier(solver=solver), "partial_fit")
+    assert hasattr(MLPClassifier(solver="adm"), "partial_fit")
     with pytest.raises(AttributeError, match="partial_fit"):
         MLPClassifier(solver="lbfgs").partial_fit(X, Y)
     with pytest.raises(ValueError, match="early_stopping"):

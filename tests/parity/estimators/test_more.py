@@ -28,6 +28,8 @@ def activations(estimator):
 def test_activation_of_each_layer():
     a = MLPClassifier((6, 5, 4), ["gelu", "logistic", cb.activations.silu], max_iter=2).fit(*IRIS)
     assert activations(a) == ["gelu", "sigmoid", "silu", "softmax"]
+    a = MLPRegressor(hidden_layer_sizes=np.array([6, 5]), activation=np.array(["relu", "tanh"]), max_iter=1)
+    assert activations(a.fit(*DIABETES)) == ["relu", "tanh", "linear"]
     assert activations(MLPRegressor(activation="swish", max_iter=1).fit(*DIABETES)) == ["silu", "linear"]
 
 
@@ -56,8 +58,10 @@ def test_class_weight():
     for class_weight in ("balanced", dict(enumerate(weights))):
         found = MLPClassifier(class_weight=class_weight, **settings).fit(x, y)
         np.testing.assert_array_equal(found.coefs_[0], expected.coefs_[0])
-    both = MLPClassifier(class_weight="balanced", **settings).fit(x, y, sample_weight=np.full(len(x), 2.0))
-    np.testing.assert_allclose(both.coefs_[0], expected.coefs_[0], rtol=1e-3)
+    own = np.random.RandomState(0).uniform(size=len(x))
+    both = MLPClassifier(class_weight="balanced", **settings).fit(x, y, sample_weight=own)
+    product = MLPClassifier(**settings).fit(x, y, sample_weight=own * weights[y])
+    np.testing.assert_array_equal(both.coefs_[0], product.coefs_[0])
     part = MLPClassifier(class_weight={0: 3.0}, **settings).partial_fit(x, y, classes=[0, 1, 2])
     same = MLPClassifier(**settings).partial_fit(x, y, np.where(y == 0, 3.0, 1.0), classes=[0, 1, 2])
     np.testing.assert_array_equal(part.coefs_[0], same.coefs_[0])
@@ -112,7 +116,8 @@ def test_callbacks():
     a.fit(x[::2], y[::2], X_val=x[1::2], y_val=y[1::2])
     assert a.n_iter_ == 2 == len(logs)
     assert [entry["loss"] for entry in logs] == a.loss_curve_
-    assert set(logs[0]) == {"loss", "val_loss"}
+    assert set(logs[0]) == {"loss", "val_loss", "val_score"}
+    assert [entry["val_score"] for entry in logs] == a.validation_scores_
     MLPRegressor(callbacks=log, max_iter=3).fit(*DIABETES)
     assert len(logs) == 5
 
@@ -188,6 +193,19 @@ def test_solvers(solver):
         assert type(a.model_.optimizer) is type(solver)
 
 
+def test_another_solver_goes_on_from_the_weights():
+    settings = {"hidden_layer_sizes": 5, "random_state": 0, "max_iter": 100, "learning_rate_init": 1e-4}
+    a = MLPRegressor(solver="lbfgs", **settings).fit(*DIABETES)
+    before = a.score(*DIABETES)
+    a.set_params(solver="adam").partial_fit(*DIABETES)
+    assert a.score(*DIABETES) == pytest.approx(before, abs=0.01)
+    assert type(a.model_.optimizer) is cb.optimizers.Adam
+    a.set_params(solver="lbfgs", warm_start=True, max_iter=5).fit(*DIABETES)
+    a.set_params(solver="sgd", max_iter=3).fit(*DIABETES)
+    assert len(a.loss_curve_) == 4
+    assert a.score(*DIABETES) > before - 0.01
+
+
 def test_learning_rate_schedule():
     schedule = cb.optimizers.schedules.PiecewiseConstantDecay([2], [0.1, 0.0])
     a = MLPRegressor(solver="sgd", learning_rate=schedule, momentum=0, max_iter=4, batch_size=442)
@@ -212,7 +230,10 @@ def test_float_types_are_kept(dtype):
 def test_threads_change_no_bit():
     settings = {"hidden_layer_sizes": (100, 100), "max_iter": 2, "random_state": 0}
     x = np.random.RandomState(0).normal(size=(1000, 40))
-    one, two = (MLPRegressor(n_threads=n, **settings).fit(x, x[:, 0]) for n in (1, 2))
+    seen = []
+    note = cb.callbacks.LambdaCallback(on_train_begin=lambda logs: seen.append(cb.config.get_num_threads()))
+    one, two = (MLPRegressor(n_threads=n, callbacks=note, **settings).fit(x, x[:, 0]) for n in (1, 2))
+    assert seen == [1, 2]
     assert one.predict(x).tobytes() == two.predict(x).tobytes()
     assert cb.config.get_num_threads() == 1
 
@@ -227,7 +248,7 @@ def test_coefficients_can_be_written():
     np.testing.assert_allclose(a.predict(x), x[:, 0] + 2)
     with pytest.raises(ValueError, match="shape"):
         a.coefs_[0] = np.zeros(3)
-    with pytest.raises(ValueError, match="argument"):
+    with pytest.raises(ValueError, match="Expected 1 arrays, one for each layer, but got 0"):
         a.intercepts_ = []
     assert isinstance(a.coefs_, list)
     np.testing.assert_array_equal(a.model_.get_weights()[0], a.coefs_[0])
@@ -241,6 +262,14 @@ def test_same_seed_same_numbers_and_no_other_generator_moves():
     assert cb.random.state() == state
     assert np.random.get_state()[1].tobytes() == before  # noqa: NPY002
     assert fits[0] == fits[1] != fits[2]
+    orders = []
+    for seed in (1, 2):
+        a = MLPRegressor(hidden_layer_sizes=(), batch_size=20, random_state=seed).partial_fit(*DIABETES)
+        a.coefs_[0][:] = 0
+        a.intercepts_[0][:] = 0
+        a.set_params(warm_start=True, max_iter=1).fit(*DIABETES)
+        orders.append(a.loss_)
+    assert orders[0] != orders[1]
     state = np.random.RandomState(1)
     fits = [MLPClassifier(random_state=state, **settings).fit(*IRIS).loss_curve_ for _ in range(2)]
     assert fits[0] != fits[1]
