@@ -53,9 +53,8 @@ def onnx(model: Any, path: Path, opset: int = OPSET) -> None:
     was made with; an output that is called like an input gets a number behind its name. The batch axis is left open.
     Weights that layers share are stored once. Inputs of integer type are turned into floats by the graph.
 
-    Numbers agree with `predict` to the rounding of the model's float type, with two exceptions in float64: the error
-    function of the exact `activations.gelu` is that of float32, as ONNX Runtime has no other, and the epsilon of batch
-    and group normalization is an attribute, which ONNX rounds to float32.
+    Numbers agree with `predict` to the rounding of the model's float type; but the epsilon of batch and group
+    normalization is an attribute, which ONNX rounds to float32 in float64, too.
 
     References
     ----------

@@ -88,6 +88,18 @@ def test_outputs_that_are_inputs_or_twice_the_same(tmp_path):
     assert names == ["x_1", "y", "y_2", "z"]
 
 
+def test_a_subclass_with_the_same_computation_is_written(tmp_path):
+    model = of(type("Narrow", (layers.Dense,), {})(2))
+    assert_runs(model, tmp_path / "m.onnx", inputs_for(model))
+
+
+def test_a_registered_layer_is_not_written_as_its_base(tmp_path, monkeypatch):
+    cls = type("Registered", (layers.Dense,), {})
+    monkeypatch.setitem(layers.registry._entries, "Registered", cls)
+    with pytest.raises(ValueError, match="has a computation of its own"):
+        export.onnx(of(cls(2)), tmp_path / "m.onnx")
+
+
 def test_samples_are_broadcast_to_each_other(tmp_path):
     a, b, c = cb.Input((2, 3)), cb.Input((3,)), cb.Input((2, 1))
     for merge in (layers.Add, layers.Multiply, layers.Average, layers.Maximum):

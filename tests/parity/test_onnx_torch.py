@@ -46,7 +46,7 @@ MODULES = [
     (nn.GroupNorm(2, 6), ["GroupNormalization"]),
     (nn.Identity(), []),
     (nn.Softplus(beta=2), ["Rescaling", "Activation", "Rescaling"]),
-    (nn.Hardtanh(-0.5, 2.0), ["Rescaling", "Activation", "Rescaling"]),
+    (nn.Hardtanh(-0.5, 2.0), ["Rescaling", "Maximum", "Rescaling", "Minimum"]),
 ]
 # Axes of which PyTorch leaves the size open
 OPEN = {"x": {0: "n"}, "y": {0: "n"}}

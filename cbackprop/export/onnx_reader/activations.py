@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cbackprop import activations, layers
-from cbackprop.export.formulas import ACTIVATIONS, DOUBLES, OTHER_SPELLINGS
+from cbackprop.export.formulas import ACTIVATIONS, DOUBLES, OTHER_SPELLINGS, mean_rule
 from cbackprop.export.onnx_reader.builder import Builder, positive, recognizes
 from cbackprop.export.onnx_reader.graph import Node
 from cbackprop.tensor import KerasTensor
@@ -40,6 +40,10 @@ def _fits(bound: dict[str, Any]) -> bool:
     """Whether constants are to each other as the activation has them."""
     if "low" in bound:
         return bool(bound["low"] == -bound["threshold"])
+    if "points" in bound:
+        rule = zip(("points", "weights"), mean_rule(), strict=True)
+        same = (bound[name].shape == values.shape and np.allclose(bound[name], values) for name, values in rule)
+        return bound["last"].tolist() == [-1] and all(same)
     if "count" not in bound:
         return True
     axis, length = bound["axis"], bound["length"]

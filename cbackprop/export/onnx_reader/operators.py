@@ -230,16 +230,9 @@ def clip(builder: Builder, node: Node) -> KerasTensor:
     x = builder.tensor(node.inputs[0])
     low, high = (builder.optional(node, position) for position in (1, 2))
     bottom, top = (None if bound is None else float(bound.reshape(())) for bound in (low, high))
-    if bottom is None and top is None:
-        return x
-    if bottom is None or top is None:
-        # max(x, b) = max(x - b, 0) + b, and min(x, t) = t - max(t - x, 0)
-        sign, bound = (1.0, bottom) if top is None else (-1.0, top)
-        moved = builder.apply(node, layers.Rescaling, x, sign, -sign * float(bound or 0.0))
-        return builder.apply(node, layers.Rescaling, builder.apply(node, layers.ReLU, moved), sign, float(bound or 0.0))
-    if not bottom < top:
-        raise UnreadableError(f"its bounds {bottom} and {top} are not in order")
-    half, middle = (top - bottom) / 2, (top + bottom) / 2
-    unit = builder.apply(node, layers.Rescaling, x, 1 / half, -middle / half)
-    bounded = builder.apply(node, layers.Activation, unit, activations.hard_tanh)
-    return builder.apply(node, layers.Rescaling, bounded, half, middle)
+    if bottom == 0 and top is not None and top >= 0:
+        return builder.apply(node, layers.Activation, x, activations.relu.bind(max_value=top))
+    for bound, layer in ((bottom, layers.Maximum), (top, layers.Minimum)):
+        if bound is not None:
+            x = builder.apply(node, layer, [x, builder.apply(node, layers.Rescaling, x, 0.0, bound)])
+    return x

@@ -9,7 +9,7 @@ import numpy as np
 
 from cbackprop import layers
 from cbackprop.activations import ActivationFunction
-from cbackprop.export.formulas import ACTIVATIONS, DOUBLES
+from cbackprop.export.formulas import ACTIVATIONS, DOUBLES, mean_rule
 from cbackprop.export.onnx_writer.graph import Call, Graph, translates
 
 __all__ = ["write_activation"]
@@ -44,9 +44,10 @@ def write_activation(
     if name not in ACTIVATIONS:
         raise ValueError(f"Activation {activation!r} of layer {layer_name!r} cannot be written to ONNX.")
     arguments, text = ACTIVATIONS[name]
+    values: dict[str, Any] = dict(zip(arguments, numbers, strict=False))
     if graph.dtype == np.float64:
         text = DOUBLES.get(name, text)
-    values: dict[str, Any] = dict(zip(arguments, numbers, strict=False))
+        values |= dict(zip(("points", "weights"), mean_rule(), strict=True)) | {"last": np.array([-1])}
     if kernel.axis is not None:
         values = along_axis(kernel.axis % (len(shape) + 1), shape)
     return graph.formula(text, x, **values)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.export.formulas import TENSORS, TYPES, operator_of, parse
-from cbackprop.layers import Layer
+from cbackprop.layers import Layer, registry
 from cbackprop.variable import Variable
 
 __all__ = ["Call", "Graph", "translates", "translation_of"]
@@ -56,6 +56,8 @@ def translation_of(layer: Layer) -> Translation:
     for cls in type(layer).__mro__:
         if cls in _translations and not layer.is_python and layer.implementation == cls.implementation:
             return _translations[cls]
+        if registry.name_of(cls) is not None:  # a layer of the library's own, that no base can stand for
+            break
     kind = "computes in Python" if layer.is_python else "has a computation of its own"
     raise ValueError(f"Layer {layer.name!r} ({type(layer).__name__}) cannot be written to ONNX: it {kind}.")
 

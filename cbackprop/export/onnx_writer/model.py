@@ -34,7 +34,7 @@ def graph_of(package: Any, model: Any, opset: Any) -> bytes:
     if not model.built:
         raise ValueError(f"Model {model.name!r} has no shape yet: start it with an Input, build it, or fit it.")
     size = sum(variable.array.nbytes for variable in model.variables)
-    if size > onnx_files.LARGEST_FILE // 2 * 1.9:
+    if size > onnx_files.LARGEST_FILE:
         raise ValueError(f"Model {model.name!r} has {size / 2**30:.2f} GB of weights, but an ONNX file ends at 2 GB.")
     inputs = keys_of(model.input_structure, model.input_names)
     graph = Graph(package, model.dtype, inputs)
@@ -124,7 +124,10 @@ def proto_of(graph: Graph, model: Model, inputs: list[str], outputs: list[str], 
     opsets = [helper.make_opsetid("", opset)]
     proto = helper.make_model(made, opset_imports=opsets, producer_name="cbackprop", producer_version=__version__)
     proto.ir_version = helper.find_min_ir_version_for(opsets)
-    return bytes(proto.SerializeToString())
+    try:
+        return bytes(proto.SerializeToString())
+    except Exception as error:  # protobuf's own, where weights and the rest together are too large
+        raise ValueError(f"Model {model.name!r} does not fit an ONNX file, which ends at 2 GB: {error}.") from error
 
 
 def type_of(graph: Graph, dtype: str) -> int:
