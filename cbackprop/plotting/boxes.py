@@ -123,10 +123,11 @@ def _kind(node: Any) -> str:
 
 def _text_width(text: str, size: float) -> float:
     """Width of a line in points."""
-    from matplotlib.textpath import TextPath
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
 
-    # Letters that are placed at whole pixels, as on a screen, take some more room.
-    return 1.06 * float(TextPath((0, 0), text, size=size).get_extents().width) if text.strip() else 0.0
+    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size), ismath=False)
+    return 1.06 * float(width)  # letters that are placed at whole pixels, as on a screen, take some more room
 
 
 def draw(ax: Any, box: Box, left: float, top: float) -> None:
