@@ -1,5 +1,8 @@
 """cbackprop trains neural networks by backpropagation in compiled C, with the names and numbers of Keras 3."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from cbackprop import (
     activations,
     callbacks,
@@ -27,6 +30,9 @@ from cbackprop.tensor import KerasTensor
 from cbackprop.variable import Variable
 from cbackprop.version import __version__
 
+if TYPE_CHECKING:
+    from cbackprop import plotting
+
 __all__ = [
     "Callback",
     "Initializer",
@@ -51,7 +57,15 @@ __all__ = [
     "metrics",
     "models",
     "optimizers",
+    "plotting",
     "regularizers",
     "saving",
     "utils",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Tools are imported when they are asked for, to keep the import of the library short."""
+    if name == "plotting":
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
