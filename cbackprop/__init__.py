@@ -1,6 +1,7 @@
 """cbackprop trains neural networks by backpropagation in compiled C, with the names and numbers of Keras 3."""
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from cbackprop import (
     activations,
@@ -30,6 +31,9 @@ from cbackprop.tensor import KerasTensor
 from cbackprop.variable import Variable
 from cbackprop.version import __version__
 
+if TYPE_CHECKING:
+    from cbackprop import plotting
+
 __all__ = [
     "Callback",
     "Initializer",
@@ -55,6 +59,7 @@ __all__ = [
     "metrics",
     "models",
     "optimizers",
+    "plotting",
     "regularizers",
     "saving",
     "utils",
@@ -62,13 +67,12 @@ __all__ = [
 
 
 if TYPE_CHECKING:
+    from cbackprop import plotting as plotting
     from cbackprop import tables as tables
-else:
 
-    def __getattr__(name):
-        """`tables` is imported when it is asked for: networks alone need not wait for it."""
-        if name == "tables":
-            import importlib
 
-            return importlib.import_module("cbackprop.tables")
-        raise AttributeError(f"module 'cbackprop' has no attribute {name!r}")
+def __getattr__(name: str) -> Any:
+    """Tools are imported when they are asked for, to keep the import of the library short."""
+    if name in ("plotting", "tables"):
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

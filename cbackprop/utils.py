@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cbackprop.layers.layer import clear_names as clear_session
 from cbackprop.losses.target import as_array
-from cbackprop.plotting.model_graph import plot_model
 from cbackprop.py_dataset import PyDataset
 from cbackprop.random import seeded, set_random_seed
 from cbackprop.validation import check_integer
 
+if TYPE_CHECKING:
+    from cbackprop.plotting import plot_model
+
 __all__ = ["PyDataset", "Sequence", "clear_session", "plot_model", "seeded", "set_random_seed", "to_categorical"]
+
+
+def __getattr__(name: str) -> Any:
+    """What draws is imported when it is asked for, to keep the import of the library short."""
+    if name != "plot_model":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from cbackprop.plotting import plot_model
+
+    return plot_model
+
 
 # Its other name in Keras.
 Sequence = PyDataset

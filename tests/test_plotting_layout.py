@@ -1,6 +1,7 @@
 """The layout of graphs: boxes do not overlap, lines point downwards, around other boxes, and rarely cross."""
 
 import itertools
+import subprocess
 import sys
 
 import pytest
@@ -77,6 +78,16 @@ PLANAR = {
 def test_lines_do_not_cross_where_they_need_not(name):
     count, edges = PLANAR[name]
     assert crossings(arrange([(30, 20)] * count, edges), edges) == 0
+
+
+def test_imported_only_when_it_is_asked_for():
+    script = (
+        "import sys, cbackprop as cb;"
+        "new = {'cbackprop.plotting', 'cbackprop.saving.keras', 'matplotlib'} & set(sys.modules);"
+        "assert not new, new; cb.plotting.curves; cb.utils.plot_model; assert 'matplotlib' not in sys.modules;"
+        "assert not hasattr(cb, 'nothing') and not hasattr(cb.utils, 'nothing')"
+    )
+    subprocess.run([sys.executable, "-P", "-c", script], check=True, timeout=60)
 
 
 def test_nothing():

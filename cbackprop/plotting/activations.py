@@ -54,6 +54,8 @@ def activations(model: Any, x: Any, ax: Any = None) -> Any:
     """
     calls = [node for node in check_model(model).graph.nodes if node.inputs]
     named = [(node.layer.name, tensor) for node in calls for tensor in node.outputs]
+    if not named:
+        raise ValueError(f"Model {model.name!r} has no layers whose output could be drawn.")
     probe = Model(model.inputs, [tensor for _, tensor in named])
     found = probe.predict(_flat(model, x), verbose=0)
     outputs = found if isinstance(found, list) else [found]

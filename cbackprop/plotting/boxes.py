@@ -50,12 +50,11 @@ def make_box(graph: Any, title: str | None, shown: dict[str, bool]) -> Box:
         which = f" · call {so_far[id(node.layer)]} of {calls[id(node.layer)]}" if calls[id(node.layer)] > 1 else ""
         inner.append(_call_box(node, which, shown))
     number = {id(tensor): index for index, node in enumerate(nodes) for tensor in node.outputs}
-    edges = [
-        (number[id(tensor)], index)
-        for index, node in enumerate(nodes)
-        for tensor in node.inputs
-        if id(tensor) in number
-    ]
+    for tensor in graph.inputs:  # a model may begin in the middle of another
+        if id(tensor) not in number:
+            number[id(tensor)] = len(inner)
+            inner.append(_text_box([f"output of {_shortened(tensor.name)}", str(tensor.shape)], "input"))
+    edges = [(number[id(tensor)], index) for index, node in enumerate(nodes) for tensor in node.inputs]
     sideways = shown["sideways"]
     sizes = [(box.height, box.width) if sideways else (box.width, box.height) for box in inner]
     layout = arrange(sizes, edges)
@@ -68,7 +67,7 @@ def make_box(graph: Any, title: str | None, shown: dict[str, bool]) -> Box:
 
 
 def _nodes(graph: Any) -> list[Any]:
-    """The calls of a graph, and its inputs, where it begins inside of another one or that nothing uses."""
+    """The inputs of a graph, those included that nothing uses, and its calls."""
     begins = [tensor.node for tensor in graph.inputs if tensor.node is not None and not tensor.node.inputs]
     return list(dict.fromkeys([*begins, *(node for node in graph.nodes if node.inputs)]))
 
@@ -88,9 +87,14 @@ def _call_box(node: Any, which: str, shown: dict[str, bool]) -> Box:
         lines.append(", ".join(dict.fromkeys(tensor.dtype for tensor in node.outputs)))
     if shown["trainable"] and layer.variables:
         lines.append("trainable" if layer.trainable else "frozen")
+    return _text_box(lines, _kind(node))
+
+
+def _text_box(lines: list[str], kind: str) -> Box:
+    """As large as its lines."""
     widths = [_text_width(line, FONT if index == 0 else SMALL) for index, line in enumerate(lines)]
     height = LINE * (FONT + SMALL * (len(lines) - 1)) + 2 * PADDING - 3
-    return Box(lines, _kind(node), max(widths) + 2 * PADDING + 4, height)
+    return Box(lines, kind, max(widths) + 2 * PADDING + 4, height)
 
 
 def _shortened(text: str) -> str:
@@ -123,10 +127,11 @@ def _kind(node: Any) -> str:
 
 def _text_width(text: str, size: float) -> float:
     """Width of a line in points."""
-    from matplotlib.textpath import TextPath
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
 
-    # Letters that are placed at whole pixels, as on a screen, take some more room.
-    return 1.06 * float(TextPath((0, 0), text, size=size).get_extents().width) if text.strip() else 0.0
+    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size), ismath=False)
+    return 1.06 * float(width)  # letters that are placed at whole pixels, as on a screen, take some more room
 
 
 def draw(ax: Any, box: Box, left: float, top: float) -> None:

@@ -6,6 +6,7 @@ the mean place of their neighbours, then places as near to those as the widths a
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,7 +17,7 @@ Point = tuple[float, float]
 Edge = tuple[int, int]
 
 ROW_GAP, COLUMN_GAP, LINE_WIDTH = 26.0, 18.0, 6.0
-SWEEPS = 12
+ATTEMPTS, SWEEPS = 8, 12
 
 
 @dataclass
@@ -107,25 +108,30 @@ def _neighbours(count: int, links: list[Edge]) -> tuple[list[list[int]], list[li
 
 
 def _order(rows: list[list[int]], above: list[list[int]], below: list[list[int]]) -> None:
-    """Sort each row by the mean place of the neighbours, downwards and upwards in turn; the best order stays.
+    """Put the boxes of each row into an order with few crossings.
 
-    It begins from the order of the boxes and from the reverse, which together get stuck more rarely than either.
+    Sorting by neighbours gets stuck where means are equal: so it begins from several orders, and the best result stays.
     """
-    best, fewest = [list(row) for row in rows], _crossings(rows, below)
-    for start in (rows, [row[::-1] for row in rows]):
-        order = [list(row) for row in start]
+    chance = random.Random(0)
+    fewest, best = _crossings(rows, below), [list(row) for row in rows]
+    for attempt in range(ATTEMPTS):
+        if not fewest:
+            break
+        order = [chance.sample(row, len(row)) if attempt else list(row) for row in rows]
         for sweep in range(SWEEPS):
-            if not fewest:
-                break
-            down = sweep % 2 == 0
-            near = above if down else below
-            for row in order if down else reversed(order):
-                place = {box: index for other in order for index, box in enumerate(other)}
-                row.sort(key=lambda box: _mean([place[other] for other in near[box]], place[box]))
+            _sort(order, above if sweep % 2 == 0 else below, down=sweep % 2 == 0)
             crossings = _crossings(order, below)
             if crossings < fewest:
-                best, fewest = [list(row) for row in order], crossings
+                fewest, best = crossings, [list(row) for row in order]
     rows[:] = best
+
+
+def _sort(rows: list[list[int]], near: list[list[int]], down: bool) -> None:
+    """Sort each row by the mean place of the neighbours in the row before, or upwards in the row after."""
+    order = rows if down else rows[::-1]
+    for fixed, row in pairwise(order):
+        place = {box: index for boxes in (fixed, row) for index, box in enumerate(boxes)}
+        row.sort(key=lambda box: _mean([place[other] for other in near[box]], place[box]))
 
 
 def _mean(values: Sequence[float], otherwise: float) -> float:

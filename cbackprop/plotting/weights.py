@@ -81,6 +81,7 @@ def _histogram(ax: Any, values: Any) -> None:
     flat = values.reshape(-1)
     ax.hist(flat, bins=min(BINS, max(5, int(np.sqrt(flat.size)) + 1)), color="C0")
     ax.axvline(0, color="0.5", linewidth=0.8)
+    ax.locator_params(axis="x", nbins=5)
     ax.set_xlabel(f"value (mean {flat.mean():.2g}, std {flat.std():.2g})", fontsize="medium")
     ax.set_ylabel("weights")
 

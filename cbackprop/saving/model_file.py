@@ -271,7 +271,7 @@ def load_weights(model: Any, filepath: Path | Mapping[str, Any], skip_mismatch: 
     _check_built(model)
     skip = check_boolean("skip_mismatch", skip_mismatch)
     if isinstance(filepath, Mapping):
-        _assign(model, read_torch_state(model, filepath, "state_dict"))
+        _assign(model, read_torch_state(model, filepath, "state_dict", skip_mismatch=skip))
         return
     path = check_path("filepath", filepath)
     kind = kind_of(path)
@@ -284,7 +284,7 @@ def load_weights(model: Any, filepath: Path | Mapping[str, Any], skip_mismatch: 
     with container.read(path) as file:
         if "format" not in file.texts or not file.texts["format"].startswith("cbackprop "):
             arrays = {name: file.array(name) for name in sorted(file.names) if is_torch_weight(name)}
-            _assign(model, read_torch_state(model, arrays, repr(path), ordered=False))
+            _assign(model, read_torch_state(model, arrays, repr(path), ordered=False, skip_mismatch=skip))
             return
         _check_version(file)
         weights = _weights(file, model, skip)

@@ -7,6 +7,7 @@ groups, in order, belong to the layers that have weights here, in order.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -55,8 +56,10 @@ ROLES: dict[type[layers.Layer], Roles] = {
 }
 
 
-def read_torch_state(model: Any, state: Mapping[str, Any], source: str, ordered: bool = True) -> list[Array]:
-    """The arrays for the model's variables, in order.
+def read_torch_state(
+    model: Any, state: Mapping[str, Any], source: str, ordered: bool = True, skip_mismatch: bool = False
+) -> list[Array | None]:
+    """The arrays for the model's variables, in order; ``None`` where one is to be skipped.
 
     Parameters
     ----------
@@ -67,6 +70,8 @@ def read_torch_state(model: Any, state: Mapping[str, Any], source: str, ordered:
         What to call it in messages.
     ordered : bool, default True
         Whether the order of `state` is that of the modules. If not, they must be numbered, as in ``nn.Sequential``.
+    skip_mismatch : bool, default False
+        Skip the weights of a layer that does not fit its module, with a warning.
 
     Raises
     ------
@@ -82,9 +87,15 @@ def read_torch_state(model: Any, state: Mapping[str, Any], source: str, ordered:
             f"{source} has weights for {len(groups)} modules ({', '.join(groups) or 'none'}), but the model has "
             f"{len(wanted)} layers with weights ({', '.join(layer.name for layer in wanted) or 'none'})."
         )
-    found: dict[Any, Array] = {}
+    found: dict[Any, Array | None] = {}
     for layer, (prefix, group) in zip(wanted, groups.items(), strict=True):
-        found.update(_convert(layer, prefix, group, source))
+        try:
+            found.update(_convert(layer, prefix, group, source))
+        except ValueError as error:
+            if not skip_mismatch:
+                raise
+            warnings.warn(f"{error} Its weights stay as they are.", stacklevel=4)
+            found.update(dict.fromkeys(layer.variables))
     return [found[variable] for variable in model.variables]
 
 

@@ -154,6 +154,13 @@ def test_plot_model_into_given_axes(model):
     assert not right.texts
 
 
+def test_a_model_that_begins_in_another(model):
+    part = cb.Model(model.get_layer("sum").output, model.output)
+    texts = [text.get_text() for text in cb.utils.plot_model(part, None, show_layer_names=True).texts]
+    assert "output of sum" in texts
+    assert "x (InputLayer)" not in texts
+
+
 def test_arguments_are_keras():
     def arguments(function):
         return [(p.name, p.default) for p in inspect.signature(function).parameters.values() if p.name != "kwargs"]
@@ -186,6 +193,7 @@ MISTAKES = {
     "no model": (lambda m: plotting.weights(3), "model must be a model, but got int"),
     "no shape": (lambda m: plotting.weights(cb.Sequential([layers.Dense(1)])), "has no shape yet"),
     "inputs": (lambda m: plotting.activations(m, X[:, :2]), "x"),
+    "no layers": (lambda m: plotting.activations(cb.Model(m.input, m.input), X), "has no layers whose output"),
     "keys": (lambda m: plotting.activations(m, {"y": X}), r"x must have the keys \['x'\], but has \['y'\]"),
     "targets": (lambda m: plotting.gradient_flow(m, X, Y + 3), r"y must hold classes in \[0, 3\)"),
     "frozen": (lambda m: (setattr(m, "trainable", False), plotting.gradient_flow(m, X, Y)), "has no trainable weights"),

@@ -1,0 +1,50 @@
+"""Makes the pictures of docs/plotting.md, each by the snippet above it.
+
+python docs/pictures.py
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parent
+# Texts stay texts, so that the files are small; the same numbers make the same file.
+STYLE = {"svg.fonttype": "none", "svg.hashsalt": "cbackprop", "font.family": "sans-serif", "font.size": 9}
+
+
+def parts(page: Path) -> Iterator[tuple[str, str]]:
+    """What is to be done with a page, in order: ("run", snippet) and ("save", name of a picture)."""
+    pattern = r"^```python\n(.*?)^```$|^!\[[^\]]*\]\(([^)]*)\)$"
+    for found in re.finditer(pattern, page.read_text(), re.MULTILINE | re.DOTALL):
+        yield ("run", found[1]) if found[1] else ("save", found[2])
+
+
+def run(page: Path, folder: Path) -> list[str]:
+    """Run the snippets of a page, and save the pictures below this folder; their names."""
+    import matplotlib as mpl
+    from matplotlib import pyplot as plt
+
+    saved = []
+    names: dict[str, Any] = {}
+    with mpl.rc_context(STYLE):
+        for kind, text in parts(page):
+            if kind == "run":
+                plt.close("all")
+                exec(compile(text, str(page), "exec"), names)
+                continue
+            path = folder / text
+            path.parent.mkdir(parents=True, exist_ok=True)
+            plt.gcf().savefig(path, metadata={"Date": None})
+            saved.append(text)
+        plt.close("all")
+    return saved
+
+
+if __name__ == "__main__":
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    print(*run(DOCS / "plotting.md", DOCS), sep="\n")
