@@ -120,9 +120,14 @@ def test_the_same_seed_gives_the_same_model(plane, capsys):
 
 
 def test_training_stops_early_and_keeps_the_best_weights(plane, capsys):
-    assert main(["train", "arrays.npz", "--epochs", "500", "--patience", "3", "--learning-rate", "0.02"]) == 0
+    options = ["train", "arrays.npz", "--patience", "3", "--learning-rate", "0.02"]
+    assert main([*options, "--epochs", "500", "--save", "a"]) == 0
     trained, best = map(int, re.search(r"for (\d+) epochs .* epoch (\d+) are kept", capsys.readouterr().out).groups())
     assert trained == best + 3 < 500
+    assert main([*options, "--epochs", str(best), "--save", "b"]) == 0
+    a, b = (tables.load(name).model.get_weights() for name in "ab")
+    for left, right in zip(a, b, strict=True):
+        np.testing.assert_array_equal(left, right)
 
 
 def test_rows_without_a_target_are_left_out(tmp_path, capsys, rng):
