@@ -151,7 +151,7 @@ MISTAKES = {
     "drop": ("train columns.npz --target kind --drop C", "The table has no column 'C'"),
     "text": ("train columns.npz --target kind --task regression", "must hold numbers for regression, but holds texts"),
     "constant": ("train columns.npz --target flat", "Target 'flat' is 1.0 everywhere: there is nothing to learn"),
-    "too many": ("train arrays.npz --task classification", "different values in 300 rows: too many for classes"),
+    "too many": ("train arrays.npz --task classification", "different numbers in 300 rows: too many for classes"),
     "nothing left": ("train arrays.npz --drop x0,x1,x2", "The table has no column to learn from: all are dropped"),
     "split": ("train arrays.npz --validation 0.001", "share must leave rows on both sides, but got 0.001 of 300"),
     "column": ("predict m.keras arrays.npz", "The table has no column 'a'"),
