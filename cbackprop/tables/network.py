@@ -66,17 +66,12 @@ def build(
     25
     """
     columns = as_table(table)
-    wanted = [target] if isinstance(target, (str, TargetEncoder)) else target
-    if not isinstance(wanted, (list, tuple)) or not all(isinstance(t, (str, TargetEncoder)) for t in wanted):
-        raise TypeError(f"target must be a column's name or a list of names, but got {target!r}.")
-    if not isinstance(encoder, (TableEncoder, type(None))):
-        raise TypeError(f"encoder must be a TableEncoder, but got {type(encoder).__name__}.")
-    targets = [t if isinstance(t, TargetEncoder) else TargetEncoder(t, task) for t in wanted]
-    names = [t.name for t in targets]
-    if not names or len(set(names)) < len(names):
-        raise ValueError(f"target must be one or more different columns, but got {target!r}.")
+    targets = _targets(target, task)
+    names = [encoded.name for encoded in targets]
     for name in names:
         check_column(name, columns)
+    if not isinstance(encoder, (TableEncoder, type(None))):
+        raise TypeError(f"encoder must be a TableEncoder, but got {type(encoder).__name__}.")
     for encoded in targets:
         encoded.fit(columns[encoded.name])
     rest = {name: values for name, values in columns.items() if name not in names}
@@ -87,6 +82,17 @@ def build(
     kinds = [("sparse_categorical_crossentropy", "accuracy") if t.classes else ("mse", "r2_score") for t in targets]
     model.compile(optimizer, loss=[loss for loss, _ in kinds], metrics=[[metric] for _, metric in kinds])
     return TableModel(model, chosen, targets)
+
+
+def _targets(target: Any, task: str) -> list[TargetEncoder]:
+    """An encoder for each of the columns that are to be predicted."""
+    wanted = [target] if isinstance(target, (str, TargetEncoder)) else target
+    if not isinstance(wanted, (list, tuple)) or not all(isinstance(t, (str, TargetEncoder)) for t in wanted):
+        raise TypeError(f"target must be a column's name or a list of names, but got {target!r}.")
+    encoders = [t if isinstance(t, TargetEncoder) else TargetEncoder(t, task) for t in wanted]
+    if not encoders or len({encoder.name for encoder in encoders}) < len(encoders):
+        raise ValueError(f"target must be one or more different columns, but got {target!r}.")
+    return encoders
 
 
 def _network(
