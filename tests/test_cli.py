@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import numpy as np
 import pytest
 
 import cbackprop as cb
+from cbackprop import tables
 from cbackprop.cli import main
 
 COMMAND = [sys.executable, "-c", "import sys; from cbackprop.cli import main; sys.exit(main())"]
@@ -185,7 +187,51 @@ def test_what_is_not_installed_is_named(tmp_path, monkeypatch, capsys):
     assert main(["train", str(tmp_path / "d.csv"), "--target", "b"]) == 2
     assert capsys.readouterr().err == 'cbackprop: reading CSV needs polars: pip install "cbackprop[tables]".\n'
     assert main(["train", "--plot", str(tmp_path / "p.png")]) == 2
-    assert capsys.readouterr().err == 'cbackprop: --plot needs matplotlib: pip install "cbackprop[plot]".\n'
+    assert capsys.readouterr().err == "cbackprop: --plot needs matplotlib: pip install matplotlib.\n"
+
+
+class Figure:
+    """Of one picture or of several, as matplotlib's."""
+
+    def __init__(self):
+        self.figure = self
+
+    def savefig(self, path):
+        with open(path, "w") as file:
+            file.write("picture")
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_plot_is_of_the_history(tmp_path, monkeypatch, several):
+    seen = []
+
+    def curves(history):
+        seen.append(history.history)
+        return np.array([[Figure(), Figure()]]) if several else Figure()
+
+    monkeypatch.setitem(sys.modules, "matplotlib", types.ModuleType("matplotlib"))
+    monkeypatch.setitem(sys.modules, "cbackprop.plotting", types.SimpleNamespace(curves=curves))
+    path = str(tmp_path / "p.png")
+    assert main(["train", "--no-compare", "--epochs", "2", "--plot", path]) == 0
+    np.savez(tmp_path / "d.npz", x=np.random.default_rng(0).normal(size=(50, 2)), y=np.arange(50.0))
+    assert main(["train", str(tmp_path / "d.npz"), "--epochs", "3", "--plot", path]) == 0
+    assert [len(history["loss"]) for history in seen] == [2, 3]
+    assert "val_loss" in seen[1]
+    assert (tmp_path / "p.png").read_text() == "picture"
+
+
+def test_export_hands_the_network_over(digits, tmp_path, monkeypatch, capsys):
+    seen = []
+    exporter = types.SimpleNamespace(onnx=lambda model, path: seen.append((model, path)))
+    monkeypatch.setitem(sys.modules, "cbackprop.export", exporter)
+    path = str(tmp_path / "m.onnx")
+    assert main(["export", digits[0], "--onnx", path]) == 0
+    assert capsys.readouterr().err == ""
+    model = tables.build({"a": [1, 2, 3], "b": [2.5, 4.5, 6.5]}, "b")
+    model.save(tmp_path / "table")
+    assert main(["export", str(tmp_path / "table"), "--onnx", path]) == 0
+    assert capsys.readouterr().err.startswith("note: the file holds the network alone")
+    assert [(type(network), where) for network, where in seen] == [(cb.Sequential, path), (cb.Model, path)]
 
 
 def test_settings_are_those_from_before(capsys):

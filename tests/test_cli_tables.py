@@ -120,9 +120,14 @@ def test_the_same_seed_gives_the_same_model(plane, capsys):
 
 
 def test_training_stops_early_and_keeps_the_best_weights(plane, capsys):
-    assert main(["train", "arrays.npz", "--epochs", "500", "--patience", "3", "--learning-rate", "0.02"]) == 0
+    options = ["train", "arrays.npz", "--patience", "3", "--learning-rate", "0.02"]
+    assert main([*options, "--epochs", "500", "--save", "a"]) == 0
     trained, best = map(int, re.search(r"for (\d+) epochs .* epoch (\d+) are kept", capsys.readouterr().out).groups())
     assert trained == best + 3 < 500
+    assert main([*options, "--epochs", str(best), "--save", "b"]) == 0
+    a, b = (tables.load(name).model.get_weights() for name in "ab")
+    for left, right in zip(a, b, strict=True):
+        np.testing.assert_array_equal(left, right)
 
 
 def test_rows_without_a_target_are_left_out(tmp_path, capsys, rng):
@@ -146,7 +151,7 @@ MISTAKES = {
     "drop": ("train columns.npz --target kind --drop C", "The table has no column 'C'"),
     "text": ("train columns.npz --target kind --task regression", "must hold numbers for regression, but holds texts"),
     "constant": ("train columns.npz --target flat", "Target 'flat' is 1.0 everywhere: there is nothing to learn"),
-    "too many": ("train arrays.npz --task classification", "different values in 300 rows: too many for classes"),
+    "too many": ("train arrays.npz --task classification", "different numbers in 300 rows: too many for classes"),
     "nothing left": ("train arrays.npz --drop x0,x1,x2", "The table has no column to learn from: all are dropped"),
     "split": ("train arrays.npz --validation 0.001", "share must leave rows on both sides, but got 0.001 of 300"),
     "column": ("predict m.keras arrays.npz", "The table has no column 'a'"),

@@ -34,7 +34,7 @@ def check_outputs(options: Any) -> None:
         try:
             import matplotlib  # noqa: F401
         except ImportError as error:
-            raise ImportError('--plot needs matplotlib: pip install "cbackprop[plot]".') from error
+            raise ImportError("--plot needs matplotlib: pip install matplotlib.") from error
 
 
 def plot_history(history: Any, path: str) -> None:

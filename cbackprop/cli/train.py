@@ -19,7 +19,7 @@ FRACTION = click.FloatRange(0, 1, max_open=True)
 
 
 def widths(context: Any, parameter: Any, value: str) -> list[int]:
-    """ "64,32" as numbers."""
+    """Widths such as "64,32" as numbers."""
     parts = [part.strip() for part in value.split(",")] if value.strip() not in ("", "none") else []
     if not all(part.isascii() and part.isdigit() and 0 < int(part) <= 2**20 for part in parts):
         raise click.BadParameter(f"expected widths such as 64,32, or none, but got {value!r}.")

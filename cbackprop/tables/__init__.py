@@ -7,7 +7,8 @@ itself: ``from cbackprop import tables``.
 from cbackprop.tables.encoder import TableEncoder, check_column
 from cbackprop.tables.files import read, write
 from cbackprop.tables.frame import as_table
-from cbackprop.tables.model import TableModel, build, knows_tables, load
+from cbackprop.tables.model import TableModel, knows_tables, load
+from cbackprop.tables.network import build
 from cbackprop.tables.rows import drop_missing, split
 from cbackprop.tables.scores import classification_scores, regression_scores
 from cbackprop.tables.target import TargetEncoder

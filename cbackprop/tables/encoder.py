@@ -120,12 +120,14 @@ class TableEncoder:
 
     @property
     def columns(self) -> list[Column]:
+        """What is taken, with all that was found out about it."""
         if self._columns is None:
             raise RuntimeError("Call fit before: the encoder knows no columns yet.")
         return self._columns
 
     @property
     def embedded(self) -> list[CategoryColumn]:
+        """Columns that are given by number."""
         return [column for column in self.columns if isinstance(column, CategoryColumn) and column.embedded]
 
     @property
@@ -135,10 +137,12 @@ class TableEncoder:
 
     @property
     def feature_names(self) -> list[str]:
+        """Names of the columns of `transform`'s numbers."""
         return [name for column in self._plain for name in column.feature_names]
 
     @property
     def width(self) -> int:
+        """The number of `transform`'s columns of numbers."""
         return len(self.feature_names)
 
     @property

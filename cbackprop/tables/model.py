@@ -9,17 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from cbackprop import layers as specs
 from cbackprop import saving
 from cbackprop.callbacks import History
-from cbackprop.models import Model
 from cbackprop.tables.encoder import TableEncoder, check_column
 from cbackprop.tables.frame import Array, Table, as_table
 from cbackprop.tables.scores import classification_scores, regression_scores
 from cbackprop.tables.target import TargetEncoder
-from cbackprop.validation import check_integer, check_number
 
-__all__ = ["TableModel", "build", "knows_tables", "load"]
+__all__ = ["TableModel", "knows_tables", "load"]
 
 # The name under which a model's file says how tables are encoded.
 EXTRA = "tables"
@@ -207,105 +204,6 @@ class TableModel:
 
     def __repr__(self) -> str:
         return f"<TableModel of {len(self.encoder.columns)} columns for {', '.join(self.target_names)}>"
-
-
-def build(
-    table: Any,
-    target: str | TargetEncoder | Sequence[str | TargetEncoder],
-    *,
-    units: Sequence[int] = (64, 64),
-    activation: Any = "relu",
-    dropout: float = 0.0,
-    optimizer: Any = "adam",
-    task: str = "auto",
-    encoder: TableEncoder | None = None,
-    embedding: int = 8,
-) -> TableModel:
-    """A network for a table, compiled but not trained yet.
-
-    Dense layers of `units`, then a softmax of the classes, or a number, for each target.
-
-    Parameters
-    ----------
-    table : see `as_table`
-    target : str or TargetEncoder, or list of them
-        Columns to predict.
-    units : sequence of int, default (64, 64)
-        Widths of the hidden layers.
-    activation : str or function, default "relu"
-    dropout : float, default 0.0
-        After each hidden layer.
-    optimizer : str or Optimizer, default "adam"
-    task : {"auto", "classification", "regression"}, default "auto"
-        See `TargetEncoder`.
-    encoder : TableEncoder, optional
-        It is fitted to the table, whether it was before or not.
-    embedding : int, default 8
-        Numbers in the vector that stands for a text of an embedded column.
-
-    Returns
-    -------
-    TableModel
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is wrong, or the table does not suit it.
-
-    Examples
-    --------
-    >>> from cbackprop import tables
-    >>> tables.build({"a": [1, 2, 3], "b": [2.5, 4.5, 6.5]}, "b", units=[8]).model.count_params()
-    25
-    """
-    columns = as_table(table)
-    wanted = [target] if isinstance(target, (str, TargetEncoder)) else target
-    if not isinstance(wanted, (list, tuple)) or not all(isinstance(t, (str, TargetEncoder)) for t in wanted):
-        raise TypeError(f"target must be a column's name or a list of names, but got {target!r}.")
-    if not isinstance(encoder, (TableEncoder, type(None))):
-        raise TypeError(f"encoder must be a TableEncoder, but got {type(encoder).__name__}.")
-    targets = [t if isinstance(t, TargetEncoder) else TargetEncoder(t, task) for t in wanted]
-    names = [t.name for t in targets]
-    if not names or len(set(names)) < len(names):
-        raise ValueError(f"target must be one or more different columns, but got {target!r}.")
-    for name in names:
-        check_column(name, columns)
-    for encoded in targets:
-        encoded.fit(columns[encoded.name])
-    rest = {name: values for name, values in columns.items() if name not in names}
-    if not rest:
-        raise ValueError(f"The table has no column to learn from: it has only {', '.join(names)}.")
-    chosen = (TableEncoder() if encoder is None else encoder).fit(rest)
-    model = _network(chosen, targets, units, activation, dropout, check_integer("embedding", embedding, 1))
-    kinds = [("sparse_categorical_crossentropy", "accuracy") if t.classes else ("mse", "r2_score") for t in targets]
-    model.compile(optimizer, loss=[loss for loss, _ in kinds], metrics=[[metric] for _, metric in kinds])
-    return TableModel(model, chosen, targets)
-
-
-def _network(
-    encoder: TableEncoder, targets: list[TargetEncoder], units: Any, activation: Any, dropout: float, embedding: int
-) -> Any:
-    inputs = {}
-    parts = []
-    if encoder.width:
-        inputs["numbers"] = specs.Input((encoder.width,), name="numbers")
-        parts.append(inputs["numbers"])
-    if encoder.embedded:
-        inputs["categories"] = ids = specs.Input((len(encoder.embedded),), dtype="int64", name="categories")
-        parts.append(specs.Flatten()(specs.Embedding(encoder.vocabulary, embedding, name="embedding")(ids)))
-    x = parts[0] if len(parts) == 1 else specs.Concatenate()(parts)
-    share = check_number("dropout", dropout, 0, 1, open_maximum=True)
-    if not isinstance(units, (list, tuple)):
-        raise TypeError(f"units must be a list of widths, but got {units!r}.")
-    for index, width in enumerate(units, 1):
-        x = specs.Dense(width, activation=activation, name=f"hidden_{index}")(x)
-        x = specs.Dropout(share, name=f"dropout_{index}")(x) if share else x
-    outputs = []
-    for index, target in enumerate(targets, 1):
-        name = "output" if len(targets) == 1 else f"output_{index}"
-        outputs.append(specs.Dense(target.width, "softmax" if target.classes else None, name=name)(x))
-    single = inputs["numbers"] if list(inputs) == ["numbers"] else inputs
-    return Model(single, outputs[0] if len(outputs) == 1 else outputs, name="table")
 
 
 def knows_tables(filepath: str | os.PathLike[str]) -> bool:

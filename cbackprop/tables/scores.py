@@ -11,6 +11,10 @@ from cbackprop.tables.frame import Array
 __all__ = ["classification_scores", "regression_scores"]
 
 
+# A variance of less than this, where the largest number is 1, is none.
+LEAST = 1e-300
+
+
 def classification_scores(truth: Array, probabilities: Array) -> dict[str, float]:
     """Scores of predicted probabilities.
 
@@ -90,11 +94,11 @@ def regression_scores(truth: Array, prediction: Array) -> dict[str, float]:
     if prediction.shape != truth.shape or truth.ndim != 1:
         shapes = f"{truth.shape} and {prediction.shape}"
         raise ValueError(f"truth and prediction must be of one shape (rows,), but got {shapes}.")
-    unit = max(float(np.abs(truth).max()), np.finfo(float).tiny)  # so that squares cannot overflow
+    unit = float(max(np.abs(truth).max(), np.abs(prediction).max())) or 1.0  # so that squares cannot overflow
     errors = prediction / unit - truth / unit
     squares = float((errors**2).mean())
     scores = {"RMSE": float(np.sqrt(squares)) * unit, "MAE": float(np.abs(errors).mean()) * unit}
     spread = float((truth / unit).var())
-    if spread > 0:
+    if spread > LEAST:
         scores["R2"] = 1 - squares / spread
     return scores

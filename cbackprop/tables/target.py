@@ -101,7 +101,7 @@ class TargetEncoder:
             raise ValueError(f"Target {self.name!r} is {plain[0]!r} everywhere: there is nothing to learn.")
         if len(counts) > max(2, len(plain) // 2):
             raise ValueError(
-                f"Target {self.name!r} has {len(counts)} different values in {len(plain)} rows: too many for classes."
+                f"Target {self.name!r} has {len(counts)} different {kind}s in {len(plain)} rows: too many for classes."
             )
         self.classes = sorted(counts)
         self.shares = [counts[value] / len(plain) for value in self.classes]

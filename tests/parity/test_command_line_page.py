@@ -22,7 +22,8 @@ def in_a_shell(line, folder):
     command.write_text(SHIM)
     command.chmod(command.stat().st_mode | stat.S_IXUSR)
     path = os.pathsep.join([str(bin_folder), str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(line, shell=True, env=os.environ | {"PATH": path}, capture_output=True, text=True)
+    command_line = ["bash", "-c", line]
+    done = subprocess.run(command_line, env=os.environ | {"PATH": path}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout

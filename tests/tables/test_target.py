@@ -63,7 +63,7 @@ MISTAKES = {
     "text": (lambda: TargetEncoder("t", "regression").fit(["a", "b"]), ValueError, "must hold numbers .* holds texts"),
     "times": (lambda: TargetEncoder("t").fit(DAYS), ValueError, "must hold numbers for regression, but holds times"),
     "times as classes": (lambda: TargetEncoder("t", "classification").fit(DAYS), ValueError, "are no classes"),
-    "names": (lambda: TargetEncoder("t").fit(list("abcdef")), ValueError, "6 different values in 6 rows: too many"),
+    "names": (lambda: TargetEncoder("t").fit(list("abcdef")), ValueError, "6 different texts in 6 rows: too many"),
     "not fitted": (lambda: TargetEncoder("t").encode([1]), RuntimeError, "Call fit before"),
     "missing": (lambda: FITTED.encode(["a", None]), ValueError, "Target 't' has no value in row 1"),
     "unknown": (lambda: FITTED.encode(["a", "c"]), ValueError, "class 'c', which training had not: only 'a', 'b'"),
@@ -120,4 +120,5 @@ def test_scores_of_numbers():
     )
     large = regression_scores(np.array([1e200, -1e200]), np.array([1e200, 1e200]))
     assert large == pytest.approx({"RMSE": np.sqrt(2) * 1e200, "MAE": 1e200, "R2": -1})
+    assert set(regression_scores(np.array([1e-320, 0.0]), np.array([1e308, 0.0]))) == {"RMSE", "MAE"}
     assert set(regression_scores(np.array([1.0]), np.array([2.0]))) == {"RMSE", "MAE"}
