@@ -17,6 +17,7 @@ from setuptools.command.build_ext import build_ext
 HERE = Path(__file__).parent
 SOURCES = Path("src_pyx")
 MSVC = sys.platform == "win32"
+CLANG = sys.platform == "darwin" or "clang" in os.environ.get("CC", "")
 X86_64 = platform.machine().lower() in ("x86_64", "amd64")
 
 # One line an instruction set: the compiler's flags for it. cpu.pyx tells at run time whether it can be used.
@@ -42,7 +43,7 @@ VARIED = (
 # neither flag touches rounding, denormals, NaN or infinity, as -ffast-math would.
 COMPILE_ARGS = ["/O2"] if MSVC else ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-semantic-interposition"]
 # Where speed is not made, loops vectorise too, but are not unrolled and inlined at the expense of size.
-SMALLER = [] if MSVC else ["-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic"]
+SMALLER = [] if MSVC else ["-O2"] if CLANG else ["-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic"]
 LINK_ARGS = ["-Wl,-s"] if sys.platform == "linux" else []
 
 DIRECTIVES = {

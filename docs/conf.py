@@ -19,6 +19,7 @@ extensions = [
     "myst_parser",
     "sphinx_gallery.gen_gallery",
     "absent_data",
+    "guides",
     "links",
     "reference",
 ]

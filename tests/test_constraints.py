@@ -41,7 +41,7 @@ def test_values(rng):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("constraint", EACH, ids=lambda one: getattr(one, "__name__", repr(one)))
+@pytest.mark.parametrize("constraint", EACH, ids=lambda constraint: getattr(constraint, "__name__", repr(constraint)))
 def test_engines_agree_and_threads_change_no_bit(constraint, dtype, rng, monkeypatch):
     from cbackprop.engine import compiled
 

@@ -1,30 +1,27 @@
-"""The programs on the pages of the documentation run, and print what the pages show."""
+"""The programs on the pages of the documentation run, and print what the pages show.
+
+Pages that need an extra are run by tests/parity/test_pages.py.
+"""
 
 import os
+import tomllib
 
 import pages
 import pytest
 
-import cbackprop as cb
-
 ALONE = [page for page in pages.PAGES if not pages.extras(page)]
-
-
-@pytest.fixture(autouse=True)
-def settings(monkeypatch):
-    """A page may set the float type, threads and print options of the process."""
-    import numpy as np
-
-    floatx, threads, shown = cb.config.floatx(), cb.config.get_num_threads(), np.get_printoptions()
-    yield
-    cb.config.set_floatx(floatx)
-    cb.config.set_num_threads(threads)
-    np.set_printoptions(**shown)
 
 
 @pytest.mark.parametrize("page", ALONE, ids=lambda page: page.stem)
 def test_page(page, tmp_path):
     pages.run(page, tmp_path)
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.stem)
+def test_marks_and_extras_exist(page):
+    assert not {block.kind for block in pages.blocks(page.read_text())} & pages.REFUSED
+    known = tomllib.loads((pages.ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert pages.extras(page) <= set(known)
 
 
 def page(tmp_path, text):
@@ -41,7 +38,7 @@ def test_blocks_share_names_and_output_is_compared(tmp_path):
 
 
 def test_commands_run_in_the_folder(tmp_path):
-    text = "```sh\necho 1 > file\ncat file\n```\n\n```output\n1\n```\n"
+    text = "```sh\npip install nothing\necho 1 > file\ncat file\n```\n\n```output\n1\n```\n"
     assert pages.run(page(tmp_path, text), tmp_path) == 1
     with pytest.raises(AssertionError, match="line 2"):
         pages.run(page(tmp_path, "```sh\nfalse\n```\n"), tmp_path)

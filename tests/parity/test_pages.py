@@ -1,45 +1,9 @@
-"""Every snippet of docs/weights.md and docs/plotting.md runs, and does what the page says."""
+"""The programs on pages of the documentation that need an extra run; the others are run by tests/test_pages.py."""
 
-import runpy
-from pathlib import Path
-
-import matplotlib as mpl
-import numpy as np
-import torch
-
-mpl.use("Agg")
-
-DOCS = Path(__file__).parents[2] / "docs"
-PICTURES = runpy.run_path(str(DOCS / "pictures.py"))
+import pages
+import pytest
 
 
-def assert_same(ours, theirs):
-    x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
-    with torch.no_grad():
-        expected = theirs(torch.tensor(x)).detach().numpy()
-    np.testing.assert_allclose(ours.predict(x, verbose=0), expected, rtol=0, atol=1e-6 * np.abs(expected).max())
-
-
-def test_weights(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    names, compared = {}, 0
-    for _, text in PICTURES["parts"](DOCS / "weights.md"):
-        exec(compile(text, "weights.md", "exec"), names)
-        if "model" in names and "small" not in names:
-            theirs = names.get("module", names["theirs"])
-            theirs.eval()
-            assert_same(names["model"], theirs)
-            compared += 1
-    assert compared == 5
-    assert "[[213.]]" in capsys.readouterr().out
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.keras", "model.safetensors", "model.weights.h5"]
-
-
-def test_plotting(tmp_path):
-    """The pictures that the page shows are there, and are those of its snippets."""
-    saved = PICTURES["run"](DOCS / "plotting.md", tmp_path)
-    assert sorted(saved) == sorted(f"pictures/{path.name}" for path in (DOCS / "pictures").iterdir())
-    for name in saved:
-        new, old = ((folder / name).read_text() for folder in (tmp_path, DOCS))
-        # Numbers depend on the processor's rounding, and ticks on matplotlib's version.
-        assert new.count('id="axes_') == old.count('id="axes_')
+@pytest.mark.parametrize("page", [page for page in pages.PAGES if pages.extras(page)], ids=lambda page: page.stem)
+def test_page(page, tmp_path):
+    pages.run(page, tmp_path)
