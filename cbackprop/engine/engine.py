@@ -154,14 +154,14 @@ class Engine:
         So it is where that makes no difference, and where tables are so large that all else would be too slow; never
         where something is made of all rows, or of those of several batches.
         """
-        uses = [step.layer for step in self.plan.steps if variable in step.layer.variables]
         rule = self.optimizer
         if rule is None or rule.whole_variables or rule.use_ema or rule.gradient_accumulation_steps:
             return False
         if variable.regularizer is not None or variable.constraint is not None:
             return False
-        large = rule.rests_without_gradient or variable.size > LARGEST_DENSE_TABLE
-        return large and all(layer.reads_rows for layer in uses)
+        if not rule.rests_without_gradient and variable.size <= LARGEST_DENSE_TABLE:
+            return False
+        return all(step.layer.reads_rows for step in self.plan.steps if variable in step.layer.variables)
 
     def _link(self, index: int) -> int | None:
         """The step that the loss of an output takes over, where link and loss cancel."""
