@@ -43,7 +43,8 @@ class Worker:
     def _start(self) -> subprocess.Popen[bytes]:
         environment = os.environ | dict.fromkeys(COUNTS, str(self.threads))
         if self.threads == 1:
-            environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+            own = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+            environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {own}"
         chosen = ",".join(map(str, machine.cpus()[-self.threads :]))
         command = [sys.executable, str(SERVER), self.name, str(self.threads), chosen]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
