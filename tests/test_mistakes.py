@@ -189,3 +189,8 @@ def test_no_initializer_is_the_default_of_weights():
     layer = layers.Dense(3, kernel_initializer=None, bias_initializer=None)
     layer(np.ones((1, 2)))
     assert layer.get_weights()[0].any()
+
+
+def test_the_registered_name_of_what_has_none():
+    with pytest.raises(TypeError, match="obj must be a class or function, but got 3"):
+        cb.saving.get_registered_name(3)
