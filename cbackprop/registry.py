@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-__all__ = ["Registry", "from_config", "nearest", "own_objects", "to_config"]
+__all__ = ["Registry", "from_config", "nearest", "own_objects", "reading", "to_config"]
 
 
 def snake_case(name: str) -> str:
@@ -32,6 +32,27 @@ def nearest(name: object, known: Iterable[str]) -> str:
     if close:
         return "Did you mean " + " or ".join(repr(c) for c in close) + "?"
     return "Known: " + ", ".join(names) + "."
+
+
+@contextmanager
+def reading(what: str, config: Any) -> Iterator[None]:
+    """Whatever goes wrong while something is made from a config says that the config is at fault.
+
+    Raises
+    ------
+    TypeError
+        If the config is no dict.
+    ValueError
+        If something in it is missing, of another form than what is written there, or nested too deep.
+    """
+    if not isinstance(config, dict):
+        raise TypeError(f"The config of {what} must be a dict, but got {config!r}.")
+    try:
+        yield
+    except (AttributeError, LookupError, StopIteration) as error:
+        raise ValueError(f"The config of {what} is incomplete or damaged: {error!r}.") from error
+    except RecursionError as error:
+        raise ValueError(f"The config of {what} is nested too deep.") from error
 
 
 class CustomObjects:
@@ -173,10 +194,9 @@ class Registry:
         registered = config.get("registered_name")
         registered = registered if isinstance(registered, str) and registered in own_objects.all() else name
         cls = self.find(registered)
-        try:
-            return cls.from_config(config.get("config", {}))
-        except (AttributeError, IndexError, KeyError) as error:
-            raise ValueError(f"The config of {self.family} {name!r} is incomplete or damaged: {error!r}.") from error
+        own = config.get("config", {})
+        with reading(f"{self.family} {name!r}", own):
+            return cls.from_config(own)
 
     def get(self, identifier: Any) -> Any:
         """Whatever `identifier` stands for: a name, a config, a class or the thing itself.
@@ -235,10 +255,11 @@ def to_config(value: Any) -> Any:
 
 
 def _array_from(config: dict[str, Any]) -> Any:
-    dtype = np.dtype(config["dtype"])
+    with reading("an array", config):
+        dtype, value = np.dtype(config["dtype"]), config["value"]
     if dtype.kind not in "fiub":
         raise ValueError(f"An array in a config holds numbers, not {dtype}.")
-    return np.asarray(config["value"], dtype)
+    return np.asarray(value, dtype)
 
 
 def from_config(value: Any) -> Any:

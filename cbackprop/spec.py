@@ -7,7 +7,7 @@ import inspect
 from typing import Any, Self
 
 from cbackprop import config
-from cbackprop.registry import nearest, to_config
+from cbackprop.registry import nearest, reading, to_config
 
 __all__ = ["Spec"]
 
@@ -57,7 +57,8 @@ class Spec:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """The object that ``get_config`` described."""
-        return cls(**config)
+        with reading(cls.__name__, config):
+            return cls(**config)
 
     def __repr__(self) -> str:
         """Class and arguments, those left at their defaults and the name left out."""

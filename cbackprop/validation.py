@@ -119,9 +119,16 @@ def check_name(value: Any) -> str | None:
     ------
     TypeError
         If it is neither a string nor ``None``.
+    ValueError
+        If it cannot be written as UTF-8, as files of models need it.
     """
     if value is not None and not isinstance(value, str):
         raise TypeError(f"name must be a string, but got {value!r} of type {type(value).__name__}.")
+    if value is not None and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"name must be text that can be written as UTF-8, but got {value!r}.") from None
     return value
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -52,26 +54,46 @@ class ParameterStore:
 
     All models that share a layer share a store, so that a weight has one place in memory however
     many models use it. The gaps that align the variables hold zeros, and stay zero in every step.
+    A variable that nobody uses any more, as its model is gone, leaves the store when that is next united with another.
     """
 
     # How often variables have moved. Whoever knows where they were at this number need not look again.
     generation: ClassVar[int] = 0
+    # Held while variables move, and by whoever relies on several of them being where they are.
+    moving: ClassVar[Any] = threading.RLock()
+    # The values with which variables left for another store. What is written here later must be brought along.
+    left: NDArray[Any] | None = None
 
     def __init__(self, variables: Iterable[Variable], values: Iterable[NDArray[Any]], dtype: str) -> None:
-        self.variables = tuple(variables)
+        listed = list(variables)
+        self._known = [weakref.ref(variable) for variable in listed]
         self.dtype = np.dtype(dtype)
-        step = ALIGNMENT // self.dtype.itemsize
-        sizes = [math.ceil(variable.size / step) * step for variable in self.variables]
-        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        self.values = aligned_zeros(int(offsets[-1]), self.dtype)
-        for variable, offset, value in zip(self.variables, offsets.tolist(), values, strict=False):
+        offsets = [0]
+        for variable in listed:
+            offsets.append(self.next_offset(offsets[-1] + variable.size))
+        self.values = aligned_zeros(offsets[-1], self.dtype)
+        for variable, offset, value in zip(listed, offsets, values, strict=False):
             self.values[offset : offset + variable.size] = np.ravel(value)
-            variable.store, variable.offset = self, offset
+            variable.place = self, offset
         ParameterStore.generation += 1
+
+    @property
+    def variables(self) -> list[Variable]:
+        """Those that live here and are still in use, in the order of their offsets."""
+        return [variable for reference in self._known if (variable := reference()) is not None]
+
+    def next_offset(self, end: int) -> int:
+        """Where a variable lies if the one before it ends here."""
+        step = ALIGNMENT // self.dtype.itemsize
+        return math.ceil(end / step) * step
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles, which know no weak references."""
+        return self.__dict__ | {"_known": self.variables, "left": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Of a copy or a pickle: its vector need not be aligned, nor have room behind it, nor be writable."""
-        self.__dict__.update(state)
+        self.__dict__ |= state | {"_known": [weakref.ref(variable) for variable in state["_known"]]}
         values = self.values
         self.values = aligned_zeros(values.size, values.dtype)
         self.values[:] = values
@@ -84,12 +106,27 @@ class ParameterStore:
         A new store takes over everything that lived in the old ones, trainable variables first,
         so that the part that an optimizer walks over has no gaps. ``None`` if there are none.
         """
-        stores = list(dict.fromkeys(variable.store for variable in variables))
-        if len(stores) <= 1:
-            return stores[0] if stores else None
-        everything = [variable for store in stores for variable in store.variables]
-        everything.sort(key=lambda variable: not variable.trainable)
-        return cls(everything, [variable.array for variable in everything], stores[0].dtype.name)
+        with cls.moving:
+            stores = list(dict.fromkeys(variable.store for variable in variables))
+            if len(stores) <= 1:
+                return stores[0] if stores else None
+            everything = [variable for store in stores for variable in store.variables]
+            everything.sort(key=lambda variable: not variable.trainable)
+            left = {store: store.values.copy() for store in stores}
+            values = [left[v.store][v.offset : v.offset + v.size] for v in everything]
+            united = cls(everything, values, stores[0].dtype.name)
+            for store in stores:
+                store.left = left[store]
+            return united
+
+    def bring_along(self, variable: Variable, offset: int) -> None:
+        """Add to a variable that has left from this offset what was changed here since."""
+        if variable.store is self or self.left is None:
+            return
+        part = slice(offset, offset + variable.size)
+        then, now, there = self.left[part], self.values[part], variable.array.reshape(-1)
+        there[...] = np.where(there == then, now, there + (now - then))
+        then[...] = now
 
 
 class Variable:
@@ -117,8 +154,8 @@ class Variable:
         Name of the layer and of the variable, such as ``"dense/kernel"``.
     """
 
-    store: ParameterStore
-    offset: int
+    # The store and the offset in it, as one: whoever reads them while they change must not get one of each.
+    place: tuple[ParameterStore, int]
 
     def __init__(
         self,
@@ -150,9 +187,20 @@ class Variable:
         return np.zeros(self.shape, self.dtype)
 
     @property
+    def store(self) -> ParameterStore:
+        """The vector in which the values lie."""
+        return self.place[0]
+
+    @property
+    def offset(self) -> int:
+        """Where in the store they begin."""
+        return self.place[1]
+
+    @property
     def array(self) -> NDArray[Any]:
         """The live values: writing to this array changes the network."""
-        return self.store.values[self.offset : self.offset + self.size].reshape(self.shape)
+        store, offset = self.place
+        return store.values[offset : offset + self.size].reshape(self.shape)
 
     @property
     def ndim(self) -> int:

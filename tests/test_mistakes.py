@@ -165,3 +165,32 @@ def test_every_argument(cls, tmp_path, monkeypatch):
                 use(thing)
                 if isinstance(thing, Spec):
                     check_config(thing)
+
+
+def test_one_hot_labels_of_many_classes_take_no_more_than_their_rows():
+    rows = cb.utils.to_categorical([[0, 2_000_000]])
+    assert rows.shape == (1, 2, 2_000_001)
+    assert rows.sum() == rows[0, 0, 0] + rows[0, 1, -1] == 2
+    assert cb.utils.to_categorical([], 0).shape == (0, 0)
+
+
+def test_what_computes_nothing_says_so():
+    x = cb.Input((4,))
+    with pytest.raises(TypeError, match="ActivationLayer computes nothing"):
+        layers.ActivationLayer()(x)
+    for metric in (cb.metrics.RowMean(), cb.metrics.Tally()):
+        model = cb.Sequential([x, layers.Dense(1)])
+        model.compile("sgd", "mse", metrics=[metric])
+        with pytest.raises(TypeError, match="computes nothing: it is the base of others"):
+            model.fit(np.ones((2, 4)), np.ones((2, 1)), verbose=0)
+
+
+def test_no_initializer_is_the_default_of_weights():
+    layer = layers.Dense(3, kernel_initializer=None, bias_initializer=None)
+    layer(np.ones((1, 2)))
+    assert layer.get_weights()[0].any()
+
+
+def test_the_registered_name_of_what_has_none():
+    with pytest.raises(TypeError, match="obj must be a class or function, but got 3"):
+        cb.saving.get_registered_name(3)

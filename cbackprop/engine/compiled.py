@@ -374,6 +374,7 @@ class CompiledEngine(Engine):
             try:
                 self.runner.train(order, start, stop, batch_size, tiled, update, training, count, tick)
             finally:
+                self.bring_along()
                 if self.optimizer is not None and update:
                     self.optimizer.batches = self.runner.iteration
 

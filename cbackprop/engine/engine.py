@@ -74,6 +74,7 @@ def _after_fork() -> None:
     for engine in list(_engines):
         engine.lock = threading.RLock()
         engine.forget_threads()
+    ParameterStore.moving = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -125,6 +126,7 @@ class Engine:
         self.log_names: Any = None  # the keys of logs, once they were asked for
         self.problem: EngineProblem | None = None  # what a full-batch optimizer looked at last
         self.bound = False
+        self.offsets: dict[Variable, int] = {}  # of the variables in the store
         self.generation = -1  # of `ParameterStore`, when the variables were seen to be where they were
         self.gradient_vector: Array = np.zeros(0, self.dtype)
 
@@ -155,14 +157,14 @@ class Engine:
         So it is where that makes no difference, and where tables are so large that all else would be too slow; never
         where something is made of all rows, or of those of several batches.
         """
-        uses = [step.layer for step in self.plan.steps if variable in step.layer.variables]
         rule = self.optimizer
         if rule is None or rule.whole_variables or rule.use_ema or rule.gradient_accumulation_steps:
             return False
         if variable.regularizer is not None or variable.constraint is not None:
             return False
-        large = rule.rests_without_gradient or variable.size > LARGEST_DENSE_TABLE
-        return large and all(layer.reads_rows for layer in uses)
+        if not rule.rests_without_gradient and variable.size <= LARGEST_DENSE_TABLE:
+            return False
+        return all(step.layer.reads_rows for step in self.plan.steps if variable in step.layer.variables)
 
     def _link(self, index: int) -> int | None:
         """The step that the loss of an output takes over, where link and loss cancel."""
@@ -183,13 +185,23 @@ class Engine:
         if self.bound and (self.generation == ParameterStore.generation or self._are_here()):
             return
         self.bound = False  # until all is in place: an interrupt may come at any line
-        self.store = ParameterStore.unite(self.plan.variables)
-        if self.store is None:
+        with ParameterStore.moving:
+            self.store = ParameterStore.unite(self.plan.variables)
+            if self.store is None:
+                return
+            self.offsets = {variable: variable.offset for variable in self.plan.variables}
+            self.gradient_vector = aligned_zeros(self.store.values.size, self.dtype)
+            self.slots = self._bind_slots()
+            self._bind_parameters()
+            self.bound = self._are_here()
+
+    def bring_along(self) -> None:
+        """At the end of a run: another model may have moved weights meanwhile, but this one went on where they were."""
+        if self.store is None or self.generation == ParameterStore.generation:
             return
-        self.gradient_vector = aligned_zeros(self.store.values.size, self.dtype)
-        self.slots = self._bind_slots()
-        self._bind_parameters()
-        self.bound = self._are_here()
+        with ParameterStore.moving:
+            for variable, offset in self.offsets.items():
+                self.store.bring_along(variable, offset)
 
     def _are_here(self) -> bool:
         """Whether all variables live in the store that this engine knows; if so, since which generation."""
@@ -228,8 +240,9 @@ class Engine:
         return vectors
 
     def view(self, vector: Array, variable: Variable) -> Array:
-        """The part of a flat vector that belongs to a variable."""
-        return vector[variable.offset : variable.offset + variable.size].reshape(variable.shape)
+        """The part of a flat vector that belongs to a variable, where it was when the run began."""
+        offset = self.offsets[variable]
+        return vector[offset : offset + variable.size].reshape(variable.shape)
 
     def segments(self) -> list[Segment]:
         """What the optimizer works on: whole variables if its rule says so, else runs of the flat vectors."""
@@ -250,24 +263,23 @@ class Engine:
     def _runs(self, optimizer: Optimizer) -> list[tuple[int, int, float]]:
         """Runs (begin, end, decay) of the flat vectors.
 
-        Neighbours with nothing but padding between them make one run, unless each variable's norm counts.
+        Neighbours with nothing but padding between them make one run, unless each variable's norm counts. Between
+        others there is a variable that is frozen, or one that is left of a model that is gone.
         """
         merge = optimizer.clipnorm is None
         runs: list[tuple[int, int, float]] = []
         assert self.store is not None
         trainable = set(self.trainable)
-        mergeable = False
         for variable in self.store.variables:
             if variable not in trainable or variable in self.tables:
-                mergeable = False
                 continue
             decay = optimizer.decay_of(variable)
             end = variable.offset + variable.size
-            if merge and mergeable and runs[-1][2] == decay:
+            follows = bool(runs) and self.store.next_offset(runs[-1][1]) == variable.offset
+            if merge and follows and runs[-1][2] == decay:
                 runs[-1] = (runs[-1][0], end, decay)
             else:
                 runs.append((variable.offset, end, decay))
-            mergeable = True
         return runs
 
     def gradients(self) -> list[Array]:
@@ -324,7 +336,10 @@ class Engine:
             self.bind()
             if self.problem is None or self.problem.data is not data:
                 self.problem = EngineProblem(self, data)
-            self.optimizer.step(self.problem)
+            try:
+                self.optimizer.step(self.problem)
+            finally:
+                self.bring_along()
         if tick is not None:
             tick(stop - start)
 

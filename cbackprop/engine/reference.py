@@ -69,18 +69,25 @@ class ReferenceEngine(Engine):
         """Run the samples order[start:stop] forwards and backwards, a batch at a time."""
         with self.lock, limited():
             self._begin()
-            for first in range(start, stop, batch_size):
-                last = min(first + batch_size, stop)
-                rows: Any = slice(first, last) if order is None else order[first:last]
-                values = self.forward(self._inputs(data.inputs, rows), training, with_losses=True)
-                deltas = self.judge(values, data, rows)
-                self.backward(deltas)
-                if update:
-                    self.update()
-                    self.finish(training)
-                    self.iteration += 1
-                if tick is not None:
-                    tick(last - start)
+            try:
+                for first in range(start, stop, batch_size):
+                    last = min(first + batch_size, stop)
+                    self._train_batch(
+                        data, slice(first, last) if order is None else order[first:last], update, training
+                    )
+                    if tick is not None:
+                        tick(last - start)
+            finally:
+                self.bring_along()
+
+    def _train_batch(self, data: Data, rows: Any, update: bool, training: bool) -> None:
+        values = self.forward(self._inputs(data.inputs, rows), training, with_losses=True)
+        deltas = self.judge(values, data, rows)
+        self.backward(deltas)
+        if update:
+            self.update()
+            self.finish(training)
+            self.iteration += 1
 
     def forward(self, inputs: list[Array], training: bool, with_losses: bool, first: int = 0) -> dict[int, Array]:
         """Step 1: each layer turns its input buffers into its output buffer."""

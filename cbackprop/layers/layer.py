@@ -14,7 +14,15 @@ from cbackprop import activations, config, constraints, initializers, regularize
 from cbackprop.registry import Registry
 from cbackprop.spec import Spec
 from cbackprop.tensor import KerasTensor, Node, Shape, flatten, is_symbolic
-from cbackprop.validation import check_boolean, check_integer, check_items, check_memory, check_number, named
+from cbackprop.validation import (
+    check_boolean,
+    check_integer,
+    check_items,
+    check_memory,
+    check_name,
+    check_number,
+    named,
+)
 from cbackprop.variable import Variable, are_blank
 
 __all__ = ["Layer", "check_penalty", "clear_names", "registry", "unique_name"]
@@ -137,9 +145,7 @@ class Layer(Spec):
     ) -> None:
         self.refuse_unknown(kwargs)
         self.activity_regularizer = named("activity_regularizer", regularizers.get, activity_regularizer)
-        if name is not None and not isinstance(name, str):
-            raise TypeError(f"name must be a string, but got {name!r}.")
-        self.name = name or unique_name(type(self).__name__)
+        self.name = check_name(name) or unique_name(type(self).__name__)
         self._trainable = check_boolean("trainable", trainable)
         self.dtype = config.floatx() if dtype is None else config.check_float_type(dtype)
         self.batch_input_shape: Shape | None = None
@@ -158,6 +164,8 @@ class Layer(Spec):
                 cls.n_inputs = None
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "name" and not check_name(value):
+            raise TypeError(f"name must be a string with something in it, but got {value!r}.")
         changeable = ("name", "trainable")
         if self.__dict__.get("built") and name in self.argument_names() and name not in changeable:
             raise AttributeError(

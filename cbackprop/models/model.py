@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
@@ -15,8 +16,9 @@ from cbackprop.losses.target import as_array
 from cbackprop.models import configs
 from cbackprop.models.summary import summary_html, summary_text
 from cbackprop.models.trainer import Trainer
-from cbackprop.plan.graph import Graph
+from cbackprop.plan.graph import Graph, check_names
 from cbackprop.plan.plan import Plan
+from cbackprop.registry import reading
 from cbackprop.saving.model_file import restore_training
 from cbackprop.tensor import KerasTensor, Node, flatten, is_symbolic, map_structure
 from cbackprop.variable import Variable
@@ -25,6 +27,8 @@ __all__ = ["Model"]
 
 # Models that a layer keeps for being called on arrays of as many shapes.
 MOST_CACHED = 8
+# Models within models: Python's own recursion, of pickle above all, ends at some hundred.
+DEEPEST = 32
 
 
 @registry.register("Functional")
@@ -84,7 +88,9 @@ class Model(Trainer, Layer):
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         """Take over the graph between these tensors."""
-        self._graph = Graph(check_tensors("inputs", inputs), check_tensors("outputs", outputs))
+        graph = Graph(check_tensors("inputs", inputs), check_tensors("outputs", outputs))
+        check_nesting(self, graph.layers)
+        self._graph = graph
         self.input_structure = inputs
         self.output_structure = outputs
         self.dtype = self._find_float_type()
@@ -318,13 +324,14 @@ class Model(Trainer, Layer):
         restore_training(self, filepath)
 
     def get_config(self) -> dict[str, Any]:
-        """The whole graph as plain values."""
+        """The whole graph as plain values; ``ValueError`` if layers were renamed so that two share a name."""
+        check_names(self.layers)
         return configs.functional_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         """A new model, with new weights, of the graph that `get_config` described."""
-        with saving.CustomObjectScope(custom_objects):
+        with saving.CustomObjectScope(custom_objects), reading(f"a {cls.__name__}", config):
             return configs.functional_from_config(cls, config)
 
     def to_json(self) -> str:
@@ -337,6 +344,24 @@ class Model(Trainer, Layer):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def check_nesting(model: Model, layers: Iterable[Layer]) -> None:
+    """Refuse layers that are models of which one holds `model` itself, or that are nested too deep.
+
+    Raises
+    ------
+    ValueError
+        If they are.
+    """
+    inside = [layer for layer in layers if isinstance(layer, Model)]
+    for _ in range(DEEPEST):
+        if model in inside:
+            raise ValueError(f"Model {model.name!r} cannot be a layer of itself, nor of a model within it.")
+        inside = list(dict.fromkeys(layer for each in inside for layer in each.layers if isinstance(layer, Model)))
+        if not inside:
+            return
+    raise ValueError(f"Models can be nested {DEEPEST} deep at most, but model {model.name!r} would hold more.")
 
 
 def check_tensors(name: str, structure: Any) -> list[KerasTensor]:

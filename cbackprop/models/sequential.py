@@ -7,8 +7,10 @@ from typing import Any, Self
 
 from cbackprop.layers import Input, InputLayer, Layer
 from cbackprop.layers.layer import registry
-from cbackprop.models.model import Model
+from cbackprop.models.model import Model, check_nesting
 from cbackprop.models.trainer import Trainer
+from cbackprop.plan.graph import check_names
+from cbackprop.registry import reading
 from cbackprop.saving import CustomObjectScope
 from cbackprop.tensor import KerasTensor
 from cbackprop.variable import Variable
@@ -71,8 +73,6 @@ class Sequential(Model):
             If the layer cannot take the output of the one below it; the model is then unchanged.
         """
         self._check_alone()
-        if layer is self:
-            raise ValueError("A model cannot be a layer of itself.")
         before = list(self._stack), self._input
         self._append(layer)
         try:
@@ -113,6 +113,7 @@ class Sequential(Model):
                 raise ValueError("An Input can only be the first of a Sequential.")
             self._input = layer
             return
+        check_nesting(self, [layer])
         if layer in self._stack or any(layer.name == other.name for other in self._stack):
             raise ValueError(f"Layers of a Sequential need different names, but {layer.name!r} is there already.")
         if layer.batch_input_shape is not None and not self._stack and self._input is None:
@@ -184,13 +185,14 @@ class Sequential(Model):
         return self.graph.outputs[0].shape
 
     def get_config(self) -> dict[str, Any]:
-        """Name and layers as plain values."""
+        """Name and layers as plain values; ``ValueError`` if layers were renamed so that two share a name."""
+        check_names(self._stack)
         first = [] if self._input is None else [self._input]
         return {"name": self.name, "layers": [registry.serialize(layer) for layer in [*first, *self._stack]]}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         """A new model, with new weights, of the layers that `get_config` described."""
-        with CustomObjectScope(custom_objects):
+        with CustomObjectScope(custom_objects), reading(f"a {cls.__name__}", config):
             layers = [registry.deserialize(layer) for layer in config["layers"]]
         return cls(layers, name=config.get("name"))

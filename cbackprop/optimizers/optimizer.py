@@ -16,7 +16,7 @@ from cbackprop.optimizers import schedules
 from cbackprop.optimizers.schedules import LearningRateSchedule
 from cbackprop.optimizers.segment import Segment
 from cbackprop.optimizers.state import OptimizerVariable, check_array
-from cbackprop.registry import Registry, nearest, snake_case, to_config
+from cbackprop.registry import Registry, nearest, reading, snake_case, to_config
 from cbackprop.spec import Spec
 from cbackprop.validation import check_boolean, check_integer, check_name, check_number
 from cbackprop.variable import Variable
@@ -226,10 +226,11 @@ class Optimizer(Spec):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         """The optimizer that `get_config` described."""
-        rate = config.get("learning_rate")
-        if isinstance(rate, dict):
-            config = config | {"learning_rate": schedules.deserialize(rate, custom_objects)}
-        return cls(**config)
+        with reading(cls.__name__, config):
+            rate = config.get("learning_rate")
+            if isinstance(rate, dict):
+                config = config | {"learning_rate": schedules.deserialize(rate, custom_objects)}
+            return cls(**config)
 
     # Weight decay
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 __all__ = ["Lifetime", "place"]
 
 # Elements between the starts of two buffers are a multiple of this: a cache line of floats.
@@ -32,22 +35,24 @@ def place(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
     >>> place([Lifetime(16, 0, 1), Lifetime(16, 1, 2), Lifetime(16, 2, 3)])
     ([0, 16, 0], 32)
     """
-    offsets = [0] * len(lifetimes)
-    placed: list[int] = []
-    total = 0
-    for index in sorted(range(len(lifetimes)), key=lambda i: -lifetimes[i].size):
+    order = sorted(range(len(lifetimes)), key=lambda i: -lifetimes[i].size)
+    # As arrays: networks of thousands of layers have millions of pairs
+    firsts = np.array([lifetimes[i].first for i in order], np.int64)
+    lasts = np.array([lifetimes[i].last for i in order], np.int64)
+    begins, ends = np.zeros_like(firsts), np.zeros_like(firsts)
+    for k, index in enumerate(order):
         mine = lifetimes[index]
-        rivals = sorted(
-            (offsets[i], offsets[i] + lifetimes[i].size)
-            for i in placed
-            if lifetimes[i].first <= mine.last and mine.first <= lifetimes[i].last
-        )
-        start = 0
-        for begin, end in rivals:
-            if start + mine.size <= begin:
-                break
-            start = max(start, -(-end // ALIGNMENT) * ALIGNMENT)
-        offsets[index] = start
-        placed.append(index)
-        total = max(total, start + mine.size)
-    return offsets, total
+        rivals = (firsts[:k] <= mine.last) & (mine.first <= lasts[:k])
+        begins[k] = _lowest_gap(begins[:k][rivals], ends[:k][rivals], mine.size)
+        ends[k] = begins[k] + mine.size
+    offsets = dict(zip(order, begins.tolist(), strict=True))
+    return [offsets[i] for i in range(len(lifetimes))], int(ends.max(initial=0))
+
+
+def _lowest_gap(begins: NDArray[np.int64], ends: NDArray[np.int64], size: int) -> int:
+    """The lowest place for so many elements that overlaps with none of these."""
+    by_begin = np.argsort(begins)
+    above = np.maximum.accumulate(-(-ends[by_begin] // ALIGNMENT) * ALIGNMENT)  # of each of them and those below
+    starts = np.concatenate([[0], above])
+    fits = starts[:-1] + size <= begins[by_begin]
+    return int(starts[fits.argmax() if fits.any() else -1])

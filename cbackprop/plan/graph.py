@@ -9,7 +9,20 @@ from typing import Any
 from cbackprop.layers.layer import Layer
 from cbackprop.tensor import KerasTensor, Node
 
-__all__ = ["Graph", "unfolded_layers"]
+__all__ = ["Graph", "check_names", "unfolded_layers"]
+
+
+def check_names(layers: Sequence[Layer]) -> None:
+    """Refuse two layers of one name: neither a config nor `Model.get_layer` could tell them apart.
+
+    Raises
+    ------
+    ValueError
+        If there are such.
+    """
+    repeated = [name for name, count in Counter(layer.name for layer in layers).items() if count > 1]
+    if repeated:
+        raise ValueError(f"Layers of a model need different names, but {repeated[0]!r} is used more than once.")
 
 
 class Graph:
@@ -42,9 +55,7 @@ class Graph:
         self._check_inputs_reach()
         if len(set(map(id, self.inputs))) < len(self.inputs):
             raise ValueError(f"An input is given more than once: {[tensor.name for tensor in self.inputs]}.")
-        repeated = [name for name, count in Counter(layer.name for layer in self.layers).items() if count > 1]
-        if repeated:
-            raise ValueError(f"Layers of a model need different names, but {repeated[0]!r} is used more than once.")
+        check_names(self.layers)
 
     def _walk(self) -> list[Node]:
         """Depth-first from the outputs, without recursion, so that a deep network is no problem."""

@@ -19,6 +19,9 @@ __all__ = ["Activity", "BackwardStep", "Plan", "Step", "implementation_of"]
 
 SampleShape = tuple[int, ...]
 
+# A few models nested into each other twice each unfold into millions, which would take all memory.
+MOST_STEPS = 100_000
+
 
 @dataclass(frozen=True)
 class Step:
@@ -169,6 +172,8 @@ class Plan:
                 raise ValueError(
                     f"Layer {layer.name!r} expects {shape}, but gets {self.widths[source]} numbers a sample."
                 )
+        if len(self.steps) == MOST_STEPS:
+            raise ValueError(f"The model unfolds into more than {MOST_STEPS} calls of layers, each of nested models'.")
         output = self._new_buffer(output_shape)
         self.steps.append(Step(layer, tuple(sources), output, input_shapes, output_shape, training))
         return output

@@ -69,13 +69,21 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 def get_registered_name(obj: Any) -> str:
     """The name that a class or function is registered under, or its own.
 
+    Raises
+    ------
+    TypeError
+        If it has none.
+
     Examples
     --------
     >>> import cbackprop as cb
     >>> cb.saving.get_registered_name(cb.layers.Dense)
     'Dense'
     """
-    return own_objects.name_of(obj) or obj.__name__
+    name = own_objects.name_of(obj) or getattr(obj, "__name__", None)
+    if name is None:
+        raise TypeError(f"obj must be a class or function, but got {obj!r}.")
+    return name
 
 
 def get_registered_object(

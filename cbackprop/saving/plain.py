@@ -39,7 +39,7 @@ def deserialize_keras_object(config: Any, custom_objects: dict[str, Any] | None 
     Raises
     ------
     ValueError
-        For an unknown class.
+        For an unknown class, or a config that is damaged or nested too deep.
 
     Examples
     --------
@@ -49,4 +49,7 @@ def deserialize_keras_object(config: Any, custom_objects: dict[str, Any] | None 
     SGD(learning_rate=0.1)
     """
     with CustomObjectScope(custom_objects):
-        return from_config(config)
+        try:
+            return from_config(config)
+        except RecursionError as error:
+            raise ValueError("The config is nested too deep.") from error

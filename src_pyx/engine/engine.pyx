@@ -13,6 +13,7 @@ import numpy as np
 
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.pythread cimport PyThread_get_thread_ident
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
@@ -138,7 +139,7 @@ cdef class Engine(Network):
         self.halt = False
         self.error = None
         self.last_tick = now()
-        self.busy = True
+        self.begin_run()
         try:
             self.team.start(threads, work, <void*>self)
             with nogil:
@@ -163,8 +164,10 @@ cdef class Engine(Network):
                 self.team.dismiss()
 
     def forget_team(self):
-        """In a child process: threads stayed behind in the parent."""
+        """In a child process: threads stayed behind in the parent, and so did a run unless it is this thread's."""
         self.team.forget()
+        if self.runner != PyThread_get_thread_ident():
+            self.busy = False
 
     cdef void look_up(self, Py_ssize_t done) noexcept nogil:
         """Now and then, with the GIL: signals and the display. What they raise ends the run."""
@@ -480,7 +483,7 @@ cdef class Engine(Network):
         self.order, self.training = NULL, training
         cdef char* rows = <char*>address(derivatives, self.float_type(), derivatives.size)
         cdef Py_ssize_t row_bytes = derivatives.shape[1] * derivatives.itemsize
-        self.busy = True
+        self.begin_run()
         try:
             with nogil:
                 begin = start
@@ -652,7 +655,7 @@ cdef class Engine(Network):
                 ):
                     raise ValueError("An array does not fit the network.")
                 self.training = False
-                self.busy = True
+                self.begin_run()
                 with nogil:
                     if self.is_double:
                         finite = all_finite(given.len // itemsize, <const double*>given.buf)

@@ -6,6 +6,7 @@ file checks again is only what would be a read or write outside of an array.
 
 import numpy as np
 
+from cpython.pythread cimport PyThread_get_thread_ident
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
@@ -83,6 +84,11 @@ cdef class Network:
         free(self.sparse_rows)
 
     # Connecting
+
+    cdef begin_run(self):
+        """From here on until `busy` is unset again, memory is in use."""
+        self.busy = True
+        self.runner = PyThread_get_thread_ident()
 
     cdef check_idle(self):
         """Refuse to touch memory that a run of this engine, further up the stack, is using."""

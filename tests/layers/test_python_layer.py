@@ -210,12 +210,12 @@ def test_backward_that_returns_nothing():
             return inputs
 
         def backward(self, inputs, outputs, delta):
-            delta * 2  # noqa: B018 - the return is missing
+            self.result = delta  # the return is missing
 
     model = cb.Sequential([cb.Input((2,)), layers.Dense(2), Forgetful()])
     model.compile("sgd", "mse")
     before = model.get_weights()
-    with pytest.raises(TypeError, match="backward of layer 'forgetful.*' must return the input delta, but returned N"):
+    with pytest.raises(TypeError, match=r"backward of layer 'forgetful.*' must return the input delta, but returned N"):
         model.fit(np.ones((3, 2)), np.zeros((3, 2)), verbose=0)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)

@@ -488,7 +488,7 @@ def test_layers_cannot_change_while_fit_runs(hook, change, data):
     model = small()
     meddler = cb.callbacks.Callback()
     setattr(meddler, hook, lambda *_, **__: change(model))
-    with pytest.raises(RuntimeError, match="fit is running on model .*: its layers cannot change"):
+    with pytest.raises(RuntimeError, match=r"fit is running on model .*: its layers cannot change"):
         model.fit(*data, validation_data=data, callbacks=[meddler], verbose=0)
     model.fit(*data, verbose=0)
     change(model)

@@ -260,7 +260,7 @@ COMPILE_MISTAKES = {
     "loss": ({"loss": "mean_square"}, ValueError, "Unknown loss 'mean_square'. Did you mean 'mean_squared_error'"),
     "loss type": ({"loss": 3}, TypeError, "Expected a loss"),
     "another function for a loss": ({"loss": cb.activations.relu}, TypeError, "Expected a loss"),
-    "engine": ({"engine": ["compiled"]}, ValueError, "Unknown engine"),
+    "engine type": ({"engine": ["compiled"]}, ValueError, "Unknown engine"),
     "no metrics": ({"loss": "mse", "metrics": 0}, ValueError, "metrics must be a list or a dict, but got 0"),
     "metrics array": ({"loss": "mse", "metrics": np.zeros(2)}, ValueError, "metrics must be a list or a dict"),
     "losses": ({"loss": ["mse", "mse"]}, ValueError, "loss must have 1 entries"),

@@ -47,11 +47,13 @@ cdef class Network:
     cdef Projections projections
     cdef bint checked                   # layers know their buffers and parameters
     cdef readonly bint busy             # inside a run: a signal handler or a finalizer may call us then
+    cdef unsigned long runner           # the thread whose run that is
     cdef public uint64_t iteration      # training batches so far
     cdef double[::1] head_loss_totals
     cdef Failure failure                # what Python code inside of a step raised
     cdef bint* alone                    # layers that see a batch of this run as a whole
 
+    cdef begin_run(self)
     cdef check_idle(self)
     cdef Py_ssize_t buffer(self, Py_ssize_t index) except -1
     cdef PyObject** list_contexts(self, list contexts, Py_ssize_t capacity, PyObject** old) except NULL
