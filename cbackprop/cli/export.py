@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-
 import click
 
-from cbackprop import tables
+from cbackprop import export, tables
 from cbackprop.cli.console import note
 from cbackprop.cli.files import check_folder, open_model
 
@@ -23,4 +21,4 @@ def command(model: str, onnx: str) -> None:
     if isinstance(opened, tables.TableModel):
         note("the file holds the network alone: its inputs are those that the model's encoder makes of a table")
         opened = opened.model
-    importlib.import_module("cbackprop.export").onnx(opened, onnx)
+    export.onnx(opened, onnx)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -39,6 +38,6 @@ def check_outputs(options: Any) -> None:
 
 def plot_history(history: Any, path: str) -> None:
     """Curves of a training, in a file."""
-    axes = importlib.import_module("cbackprop.plotting").curves(history)
+    axes = cb.plotting.curves(history)
     figure = getattr(axes, "figure", None) or next(iter(getattr(axes, "flat", axes))).figure
     figure.savefig(path)
