@@ -210,7 +210,7 @@ def test_a_plot_is_of_the_history(tmp_path, monkeypatch, several):
         return np.array([[Figure(), Figure()]]) if several else Figure()
 
     monkeypatch.setitem(sys.modules, "matplotlib", types.ModuleType("matplotlib"))
-    monkeypatch.setitem(sys.modules, "cbackprop.plotting", types.SimpleNamespace(curves=curves))
+    monkeypatch.setattr("cbackprop.plotting.curves", curves)
     path = str(tmp_path / "p.png")
     assert main(["train", "--no-compare", "--epochs", "2", "--plot", path]) == 0
     np.savez(tmp_path / "d.npz", x=np.random.default_rng(0).normal(size=(50, 2)), y=np.arange(50.0))
@@ -222,8 +222,7 @@ def test_a_plot_is_of_the_history(tmp_path, monkeypatch, several):
 
 def test_export_hands_the_network_over(digits, tmp_path, monkeypatch, capsys):
     seen = []
-    exporter = types.SimpleNamespace(onnx=lambda model, path: seen.append((model, path)))
-    monkeypatch.setitem(sys.modules, "cbackprop.export", exporter)
+    monkeypatch.setattr("cbackprop.export.onnx", lambda model, path: seen.append((model, path)))
     path = str(tmp_path / "m.onnx")
     assert main(["export", digits[0], "--onnx", path]) == 0
     assert capsys.readouterr().err == ""
