@@ -109,7 +109,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     coefs_, intercepts_ : list of ndarray
         Of each layer. They are the model's own memory: writing to them changes the model.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (features,)
         Where X had names.
     n_iter_ : int
         Epochs of the last fit.

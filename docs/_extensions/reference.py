@@ -196,8 +196,17 @@ def check(app: Sphinx, error: Exception | None) -> None:
         raise ExtensionError(f"The reference lacks {', '.join(missing)}.")
 
 
+def leave_out(app: Sphinx, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
+    """Methods that another library has put into a class, as scikit-learn does: they are documented there."""
+    others = inspect.isroutine(thing) and not (getattr(thing, "__module__", None) or "cbackprop").startswith(
+        "cbackprop"
+    )
+    return True if others else None
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Tell Sphinx."""
+    app.connect("autodoc-skip-member", leave_out)
     app.connect("builder-inited", write, priority=100)
     app.connect("build-finished", check)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
