@@ -16,5 +16,5 @@ except ImportError as error:
 
 
 def test_import():
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-P", "-c", SCRIPT], capture_output=True, text=True)
     assert done.stdout == 'cbackprop.sklearn needs scikit-learn: pip install "cbackprop[sklearn]".\n', done.stderr

@@ -99,7 +99,7 @@ datasets.digits.load_data()
 assert [name for name in opened if "digits.npz" in name]
 assert "sklearn" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)
+    subprocess.run([sys.executable, "-P", "-c", program], check=True, cwd=tmp_path)
 
 
 def test_licence_note_lies_beside_the_data():

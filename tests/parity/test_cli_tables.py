@@ -15,7 +15,7 @@ from sklearn import datasets, metrics
 from cbackprop import tables
 from cbackprop.cli import main
 
-COMMAND = [sys.executable, "-c", "import sys; from cbackprop.cli import main; sys.exit(main())"]
+COMMAND = [sys.executable, "-P", "-c", "import sys; from cbackprop.cli import main; sys.exit(main())"]
 
 
 def breast_cancer():

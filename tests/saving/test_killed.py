@@ -47,7 +47,7 @@ def arguments():
 def train_until(folder, epoch):
     """Train in another process; kill it, if `epoch` is a number, at whatever it is doing after it has begun that."""
     paths = [os.path.dirname(__file__), *sys.path]
-    command = [sys.executable, "-c", TRAINING, str(folder)]
+    command = [sys.executable, "-P", "-c", TRAINING, str(folder)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         begun = []
