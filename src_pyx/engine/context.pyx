@@ -15,20 +15,9 @@ from cbackprop.compiled.kernels.memory cimport address
 from cbackprop.compiled.kernels.rows cimport convert, densify
 
 
-cdef void gather(
-    Py_ssize_t rows, Py_ssize_t row_bytes, const int64_t* order, const char* data, char* out
-) noexcept nogil:
-    """out[r] = data[order[r]], rows of bytes. A call of memcpy for 8 bytes would take longer than the copy."""
-    cdef Py_ssize_t r, i
-    cdef const char* row
-    for r in range(rows):
-        row = data + order[r] * row_bytes
-        if row_bytes > 64 or row_bytes % 4:
-            memcpy(out, row, row_bytes)
-        else:
-            for i in range(row_bytes // 4):
-                (<int*>out)[i] = (<const int*>row)[i]
-        out += row_bytes
+cdef extern from "copies.h" nogil:
+    void gather(
+        Py_ssize_t rows, Py_ssize_t row_bytes, const int64_t* order, const char* data, char* out)
 
 
 cdef void gather_converted(

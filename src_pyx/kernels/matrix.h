@@ -23,15 +23,20 @@
 /* As many sums as there are registers for, beside a row of B and a number of A: 32 registers, or 16. With fewer sums,
    A and B are read more often: packing gains earlier, and that of A gains at all.
 
+   THIN_TILE_ROWS: rows of a tile of one vector of columns. A sum must wait four cycles for the one before, so that only
+   eight or more sums side by side keep two multipliers busy.
+
    ENOUGH_TO_PACK: bytes between rows of B, times how often they are read, where packing B begins to gain. Measured
    with `product` over shapes from 24 to 2048, on a Zen 4. */
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define TILE_ROWS 8
+#define THIN_TILE_ROWS 8
 #define TILE_VECTORS 3
 #define ENOUGH_TO_PACK (768 * 1024)
 #define PACKS_A 0
 #else
 #define TILE_ROWS 6
+#define THIN_TILE_ROWS 12
 #define TILE_VECTORS 2
 #define ENOUGH_TO_PACK (128 * 1024)
 #define PACKS_A 1
@@ -57,6 +62,17 @@
 #define REPEAT_6(X) REPEAT_5(X) X(5)
 #define REPEAT_7(X) REPEAT_6(X) X(6)
 #define REPEAT_8(X) REPEAT_7(X) X(7)
+#define REPEAT_9(X) REPEAT_8(X) X(8)
+#define REPEAT_10(X) REPEAT_9(X) X(9)
+#define REPEAT_11(X) REPEAT_10(X) X(10)
+#define REPEAT_12(X) REPEAT_11(X) X(11)
+
+/* Rows of the next tile where so many are left: the last two share them, because a tile of a few rows waits for its
+   sums and takes as long as one of more. */
+static inline ptrdiff_t next_rows(ptrdiff_t left, ptrdiff_t most) {
+    if (left >= 2 * most) return most;
+    return left > most ? (left + 1) / 2 : left;
+}
 
 #define REAL float
 

@@ -19,6 +19,7 @@ cdef extern from "matrix.h" nogil:
         TILE_VECTORS
         ENOUGH_TO_PACK
         PACKS_A
+    Py_ssize_t next_rows(Py_ssize_t left, Py_ssize_t most)
     void tile_column_float(
         Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const float* a, Py_ssize_t a_row, Py_ssize_t a_column,
         const float* b, Py_ssize_t b_row, const float* bias, bint add, float* c, Py_ssize_t c_row,
@@ -27,6 +28,18 @@ cdef extern from "matrix.h" nogil:
         Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const double* a, Py_ssize_t a_row, Py_ssize_t a_column,
         const double* b, Py_ssize_t b_row, const double* bias, bint add, double* c, Py_ssize_t c_row,
         Py_ssize_t c_column)
+    void multiply_row_float(
+        Py_ssize_t k, const float* a, Py_ssize_t a_column, const float* b, Py_ssize_t b_row, const float* bias,
+        bint add, float* c)
+    void multiply_row_double(
+        Py_ssize_t k, const double* a, Py_ssize_t a_column, const double* b, Py_ssize_t b_row, const double* bias,
+        bint add, double* c)
+    void multiply_vector_float(
+        Py_ssize_t rows, Py_ssize_t k, const float* a, Py_ssize_t a_row, const float* x, const float* bias,
+        bint add, float* y, Py_ssize_t y_row)
+    void multiply_vector_double(
+        Py_ssize_t rows, Py_ssize_t k, const double* a, Py_ssize_t a_row, const double* x, const double* bias,
+        bint add, double* y, Py_ssize_t y_row)
     void pack_rows_float(
         Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const float* b, Py_ssize_t b_row, float* panel)
     void pack_rows_double(
@@ -50,6 +63,10 @@ cdef enum:
     # With shorter sums, packing A costs more than it gains, unless its columns lie whole pages apart.
     LEAST_DEPTH_TO_TILE = 128
     PAGE = 4096
+    # Vectors of columns that one row of C takes at once.
+    WIDE = 8
+    # Rows of B that are read side by side when it is packed.
+    ROWS_PACKED = 8
 
 
 cdef inline Py_ssize_t lanes(floating* c) noexcept nogil:
@@ -106,6 +123,28 @@ cdef inline Py_ssize_t panel_width(Py_ssize_t columns, Py_ssize_t lane) noexcept
     return min(min(vectors, TILE_VECTORS) * lane, columns)
 
 
+cdef inline void multiply_row(
+    Py_ssize_t k, const floating* a, Py_ssize_t a_column, const floating* b, Py_ssize_t b_row, const floating* bias,
+    bint add, floating* c,
+) noexcept nogil:
+    """c = a B + bias for `WIDE` vectors of columns."""
+    if floating is float:
+        multiply_row_float(k, a, a_column, b, b_row, bias, add, c)
+    else:
+        multiply_row_double(k, a, a_column, b, b_row, bias, add, c)
+
+
+cdef inline void multiply_vector(
+    Py_ssize_t rows, Py_ssize_t k, const floating* a, Py_ssize_t a_row, const floating* x, const floating* bias,
+    bint add, floating* y, Py_ssize_t y_row,
+) noexcept nogil:
+    """y = A x + bias."""
+    if floating is float:
+        multiply_vector_float(rows, k, a, a_row, x, bias, add, y, y_row)
+    else:
+        multiply_vector_double(rows, k, a, a_row, x, bias, add, y, y_row)
+
+
 cdef void multiply_in_place(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     const floating* a, Py_ssize_t a_row, Py_ssize_t a_column, const floating* b, Py_ssize_t b_row,
@@ -117,19 +156,27 @@ cdef void multiply_in_place(
     of C at a time, so that those of A stay in the cache.
     """
     cdef Py_ssize_t row = 0, j, p, rows, width, depth
+    cdef bint wide
     while row < m:
         rows = min(m - row, <Py_ssize_t>TILED_ROWS) if a_row == 1 else m
         j = 0
         while j < n:
-            width = panel_width(n - j, lanes(c))
+            wide = m == 1 and c_column == 1 and n - j >= WIDE * lanes(c)
+            width = WIDE * lanes(c) if wide else panel_width(n - j, lanes(c))
             p = 0
             while p < k:
                 depth = min(k - p, <Py_ssize_t>BLOCK_ROWS)
-                tile_column(
-                    rows, width, depth, a + row * a_row + p * a_column, a_row, a_column, b + p * b_row + j, b_row,
-                    NULL if bias == NULL or p else bias + j, add or p > 0,
-                    c + row * c_row + j * c_column, c_row, c_column,
-                )
+                if wide:
+                    multiply_row(
+                        depth, a + p * a_column, a_column, b + p * b_row + j, b_row,
+                        NULL if bias == NULL or p else bias + j, add or p > 0, c + j,
+                    )
+                else:
+                    tile_column(
+                        rows, width, depth, a + row * a_row + p * a_column, a_row, a_column, b + p * b_row + j, b_row,
+                        NULL if bias == NULL or p else bias + j, add or p > 0,
+                        c + row * c_row + j * c_column, c_row, c_column,
+                    )
                 p += depth
             j += width
         row += rows
@@ -138,14 +185,20 @@ cdef void multiply_in_place(
 cdef void pack_panels(
     Py_ssize_t n, Py_ssize_t k, const floating* b, Py_ssize_t b_row, Py_ssize_t b_column, floating* panels,
 ) noexcept nogil:
-    """Pack a block of B."""
-    cdef Py_ssize_t lane = lanes(panels), j = 0, width, padded
-    while j < n:
-        width = panel_width(n - j, lane)
-        padded = (width + lane - 1) // lane * lane
-        pack(k, width, padded, b + j * b_column, b_row, b_column, panels)
-        panels += k * padded
-        j += width
+    """Pack a block of B.
+
+    Where its rows lie apart, all panels of a few rows at a time, so that memory is read along rows.
+    """
+    cdef Py_ssize_t lane = lanes(panels), p = 0, j, rows, width, padded
+    while p < k:
+        rows = min(k - p, <Py_ssize_t>ROWS_PACKED) if b_column == 1 else k
+        j = 0
+        while j < n:
+            width = panel_width(n - j, lane)
+            padded = (width + lane - 1) // lane * lane
+            pack(rows, width, padded, b + p * b_row + j * b_column, b_row, b_column, panels + j * k + p * padded)
+            j += width
+        p += rows
 
 
 cdef void multiply_panels(
@@ -154,21 +207,22 @@ cdef void multiply_panels(
     const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column,
 ) noexcept nogil:
     """C = A B + bias for a packed block of B: a few rows of A meet all panels, then the next."""
-    cdef Py_ssize_t lane = lanes(c), row = 0, j, width, padded
+    cdef Py_ssize_t lane = lanes(c), row = 0, rows, j, width, padded
     cdef const floating* panel
     while row < m:
+        rows = m if n <= lane else next_rows(m - row, TILE_ROWS)
         panel = panels
         j = 0
         while j < n:
             width = panel_width(n - j, lane)
             padded = (width + lane - 1) // lane * lane
             tile_column(
-                min(m - row, <Py_ssize_t>TILE_ROWS), width, k, a + row * a_row, a_row, a_column, panel, padded,
+                rows, width, k, a + row * a_row, a_row, a_column, panel, padded,
                 NULL if bias == NULL else bias + j, add, c + row * c_row + j * c_column, c_row, c_column,
             )
             panel += k * padded
             j += width
-        row += TILE_ROWS
+        row += rows
 
 
 cdef void multiply_tiles(
@@ -228,6 +282,9 @@ cdef void multiply(
     """
     cdef Py_ssize_t p = 0, j, depth, columns, size = sizeof(floating)
     cdef bint packed = m >= LEAST_ROWS_TO_PACK and size * b_row * max(m, k // 4) >= ENOUGH_TO_PACK
+    if n == 1 and a_column == 1 and b_row == 1:
+        multiply_vector(m, k, a, a_row, b, bias, add, c, c_row)
+        return
     if b_column == 1 and not packed and (b_padded or n % lanes(c) == 0):
         multiply_in_place(m, n, k, a, a_row, a_column, b, b_row, bias, add, c, c_row, c_column)
         return

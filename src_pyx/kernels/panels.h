@@ -26,6 +26,68 @@ static inline void NAME(tile_column)(
     FULL(tile_column)(rows, columns, k, a, a_row, a_column, b, b_row, bias, add, c, c_row, c_column);
 }
 
+/* One row of C for eight vectors of columns, as many sums as are needed to keep two multipliers busy: c = a B + bias.
+   Element p of a is at p a_column. The sums are those of tiles. */
+static void NAME(multiply_row)(
+    ptrdiff_t k, const REAL* a, ptrdiff_t a_column, const REAL* b, ptrdiff_t b_row, const REAL* bias, int add, REAL* c
+) {
+#define AT(p, v) (*(ANYWHERE*)((p) + v * LANES))
+#define ROW_BEGIN(v) FULL(Vector) c##v = bias ? FULL(load)(bias + v * LANES, LANES) : zero;
+#define ROW_MULTIPLY(v) c##v += s * AT(b, v);
+#define ROW_ADD(v) AT(c, v) += c##v;
+#define ROW_WRITE(v) AT(c, v) = c##v;
+    const FULL(Vector) zero = {0};
+    REPEAT_8(ROW_BEGIN)
+    for (; k > 0; k--, a += a_column, b += b_row) {
+        const REAL s = *a;
+        REPEAT_8(ROW_MULTIPLY)
+    }
+    if (add) {
+        REPEAT_8(ROW_ADD)
+    } else {
+        REPEAT_8(ROW_WRITE)
+    }
+#undef AT
+#undef ROW_BEGIN
+#undef ROW_MULTIPLY
+#undef ROW_ADD
+#undef ROW_WRITE
+}
+
+/* y (rows,) = A x + bias, where the numbers of each row of A (rows, k) and those of x follow each other.
+
+   Each lane of a vector sums every so many of k, then the lanes are added: in an order that depends on k alone. */
+static void NAME(multiply_vector)(
+    ptrdiff_t rows, ptrdiff_t k, const REAL* a, ptrdiff_t a_row, const REAL* x, const REAL* bias, int add,
+    REAL* y, ptrdiff_t y_row
+) {
+#define DOT_BEGIN(i) FULL(Vector) s##i = {0}; const REAL* a##i = a + (i < count ? i : 0) * a_row;
+#define DOT_MULTIPLY(i) s##i += *(const ANYWHERE*)(a##i + p) * numbers;
+#define DOT_KEEP(i) *(ANYWHERE*)lanes[i] = s##i;
+    const REAL start = bias ? *bias : 0;
+    for (; rows > 0; rows -= 4, a += 4 * a_row, y += 4 * y_row) {
+        const ptrdiff_t count = rows < 4 ? rows : 4;
+        ptrdiff_t p = 0;
+        REAL lanes[4][LANES];
+        REPEAT_4(DOT_BEGIN)
+        for (; p + LANES <= k; p += LANES) {
+            const FULL(Vector) numbers = *(const ANYWHERE*)(x + p);
+            REPEAT_4(DOT_MULTIPLY)
+        }
+        REPEAT_4(DOT_KEEP)
+        for (ptrdiff_t i = 0; i < count; i++) {
+            REAL sum = start, rest = 0;
+            for (ptrdiff_t j = 0; j < LANES; j++) sum += lanes[i][j];
+            for (ptrdiff_t j = p; j < k; j++) rest += a[i * a_row + j] * x[j];
+            sum += rest;
+            y[i * y_row] = add ? y[i * y_row] + sum : sum;
+        }
+    }
+#undef DOT_BEGIN
+#undef DOT_MULTIPLY
+#undef DOT_KEEP
+}
+
 /* A panel of B, (k, width) of whole vectors, from rows of B (k, columns): 0 behind the columns that there are. */
 static void NAME(pack_rows)(
     ptrdiff_t k, ptrdiff_t columns, ptrdiff_t width, const REAL* b, ptrdiff_t b_row, REAL* panel
@@ -50,8 +112,8 @@ static inline void NAME(transpose_four)(const REAL* b, ptrdiff_t b_row, REAL* ou
     FOUR(out + out_row) = SHUFFLE(low_01, low_23, 2, 3, 6, 7);
     FOUR(out + 2 * out_row) = SHUFFLE(high_01, high_23, 0, 1, 4, 5);
     FOUR(out + 3 * out_row) = SHUFFLE(high_01, high_23, 2, 3, 6, 7);
-#undef FOUR
 }
+#undef FOUR
 #endif
 
 /* A panel of B, (k, width), from the transpose of B (columns, k): 0 behind the columns that there are. */

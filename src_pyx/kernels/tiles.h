@@ -138,16 +138,19 @@ typedef void (*NAME(Tile))(const NAME(Product)*, ptrdiff_t);
 #define TILES_OF(ROWS) TILE(ROWS, 1)
 #define TABLE(ROWS) {0, NAME(tile_##ROWS##_1), 0, 0}
 #endif
+#define TABLE_1(ROWS) {0, NAME(tile_##ROWS##_1), 0, 0}
 
 TILES_OF(1) TILES_OF(2) TILES_OF(3) TILES_OF(4) TILES_OF(5) TILES_OF(6)
 #if TILE_ROWS == 8
 TILES_OF(7) TILES_OF(8)
-static const NAME(Tile) NAME(TILES)[TILE_ROWS + 1][4] = {
+static const NAME(Tile) NAME(TILES)[THIN_TILE_ROWS + 1][4] = {
     {0}, TABLE(1), TABLE(2), TABLE(3), TABLE(4), TABLE(5), TABLE(6), TABLE(7), TABLE(8),
 };
 #else
-static const NAME(Tile) NAME(TILES)[TILE_ROWS + 1][4] = {
+TILE(7, 1) TILE(8, 1) TILE(9, 1) TILE(10, 1) TILE(11, 1) TILE(12, 1)
+static const NAME(Tile) NAME(TILES)[THIN_TILE_ROWS + 1][4] = {
     {0}, TABLE(1), TABLE(2), TABLE(3), TABLE(4), TABLE(5), TABLE(6),
+    TABLE_1(7), TABLE_1(8), TABLE_1(9), TABLE_1(10), TABLE_1(11), TABLE_1(12),
 };
 #endif
 
@@ -158,10 +161,12 @@ static inline void NAME(tile_column)(
     ptrdiff_t c_column
 ) {
     const ptrdiff_t vectors = (columns + LANES - 1) / LANES, last = columns - (vectors - 1) * LANES;
+    const ptrdiff_t most = vectors == 1 ? THIN_TILE_ROWS : TILE_ROWS;
     const NAME(Product) p = {a, a_row, a_column, b, b_row, c, c_row, c_column, k, last, bias, add};
-    ptrdiff_t row = 0;
-    for (; row + TILE_ROWS <= rows; row += TILE_ROWS) NAME(TILES)[TILE_ROWS][vectors](&p, row);
-    if (row < rows) NAME(TILES)[rows - row][vectors](&p, row);
+    for (ptrdiff_t row = 0, count; row < rows; row += count) {
+        count = next_rows(rows - row, most);
+        NAME(TILES)[count][vectors](&p, row);
+    }
 }
 
 #undef LANES
@@ -201,6 +206,7 @@ static inline void NAME(tile_column)(
 #undef TILE
 #undef TILES_OF
 #undef TABLE
+#undef TABLE_1
 #undef BYTES
 #undef VECTORS
 #undef NAME
