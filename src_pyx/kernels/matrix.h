@@ -4,9 +4,10 @@
 #define CBACKPROP_MATRIX_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -74,12 +75,20 @@ static inline ptrdiff_t next_rows(ptrdiff_t left, ptrdiff_t most) {
     return left > most ? (left + 1) / 2 : left;
 }
 
+#if VECTOR_BYTES == 32 && defined(__AVX2__)
+/* From `FIRST(bytes)` on: ones in so many bytes, then zeros. */
+static const int32_t ONES_AND_ZEROS[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+#define FIRST(bytes) (ONES_AND_ZEROS + 8 - (bytes) / 4)
+#endif
+
 #define REAL float
 
 #define BYTES VECTOR_BYTES
 #define VECTORS TILE_VECTORS
 #define NAME(x) x##_float_full
-#if defined(__AVX512F__)
+#if defined(FIRST)
+#define LOAD_PART(p, count) (VECTOR)_mm256_maskload_ps(p, _mm256_loadu_si256((const __m256i*)FIRST(4 * (count))))
+#elif defined(__AVX512F__)
 #define STORE_PART(p, v, count) _mm512_mask_storeu_ps(p, (__mmask16)((1u << (count)) - 1), (__m512)(v))
 #define LOAD_PART(p, count) ((VECTOR)_mm512_maskz_loadu_ps((__mmask16)((1u << (count)) - 1), p))
 #endif
@@ -100,6 +109,9 @@ static inline ptrdiff_t next_rows(ptrdiff_t left, ptrdiff_t most) {
 #define BYTES 16
 #define VECTORS 1
 #define NAME(x) x##_float_half
+#if defined(FIRST)
+#define LOAD_PART(p, count) (VECTOR)_mm_maskload_ps(p, _mm_loadu_si128((const __m128i*)FIRST(4 * (count))))
+#endif
 #include "tiles.h"
 #define HALF(x) x##_float_half
 #endif
@@ -113,7 +125,9 @@ static inline ptrdiff_t next_rows(ptrdiff_t left, ptrdiff_t most) {
 #define BYTES VECTOR_BYTES
 #define VECTORS TILE_VECTORS
 #define NAME(x) x##_double_full
-#if defined(__AVX512F__)
+#if defined(FIRST)
+#define LOAD_PART(p, count) (VECTOR)_mm256_maskload_pd(p, _mm256_loadu_si256((const __m256i*)FIRST(8 * (count))))
+#elif defined(__AVX512F__)
 #define STORE_PART(p, v, count) _mm512_mask_storeu_pd(p, (__mmask8)((1u << (count)) - 1), (__m512d)(v))
 #define LOAD_PART(p, count) ((VECTOR)_mm512_maskz_loadu_pd((__mmask8)((1u << (count)) - 1), p))
 #endif

@@ -1,7 +1,7 @@
 /* Register tiles of a matrix product C = A B, for one float type and one size of vectors.
 
    matrix.h includes this file for each, with REAL, BYTES (of a vector), VECTORS (of columns, at most 3) and NAME(x)
-   defined; STORE_PART(p, v, count) and LOAD_PART(p, count) too, where the processor can mask a vector.
+   defined; LOAD_PART(p, count) and STORE_PART(p, v, count) too, where the processor masks vectors fast.
 
    A tile is a few rows of C times one to three vectors of columns. All its sums stay in registers while k runs
    once over a column of A and a row of B: nothing else reaches the limit of two fused multiplications a cycle.
@@ -38,10 +38,14 @@ typedef struct {
 
 /* The first `count` numbers from p on; 0 behind them. */
 static inline VECTOR NAME(load)(const REAL* p, ptrdiff_t count) {
-    REAL numbers[LANES] = {0};
     if (count == LANES) return LOAD(p);
+#ifdef LOAD_PART
+    return LOAD_PART(p, count);
+#else
+    REAL numbers[LANES] = {0};
     for (ptrdiff_t j = 0; j < count; j++) numbers[j] = p[j];
     return LOAD(numbers);
+#endif
 }
 
 /* Sums of a tile that cannot be written as whole vectors. */
