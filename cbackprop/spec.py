@@ -48,7 +48,14 @@ class Spec:
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments as plain values (numbers, strings, lists, dicts, ``None``)."""
-        return {name: to_config(self.argument(name)) for name in self.argument_names()}
+        try:
+            return {name: to_config(self.argument(name)) for name in self.argument_names()}
+        except AttributeError as error:
+            kind = type(self).__name__
+            raise TypeError(
+                f"{kind} does not keep the arguments of its constructor under their own names ({error}): do so, or "
+                "define get_config."
+            ) from error
 
     def argument(self, name: str) -> Any:
         """What a constructor argument was given as."""
@@ -68,7 +75,8 @@ class Spec:
             if "__init__" in klass.__dict__
             for name, parameter in inspect.signature(klass.__dict__["__init__"]).parameters.items()
         }
-        values = {name: self.argument(name) for name in self.argument_names() if name not in HIDDEN}
+        kept = (name for name in self.argument_names() if name not in HIDDEN and hasattr(self, name))
+        values = {name: self.argument(name) for name in kept}
         if values.get("dtype") == config.floatx():
             del values["dtype"]
         shown = [f"{name}={value!r}" for name, value in values.items() if not _same(value, defaults.get(name))]

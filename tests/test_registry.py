@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import json
+import re
 
 import networks
 import numpy as np
@@ -167,3 +168,20 @@ def test_plain_values_survive():
 def test_a_damaged_config_is_a_value_error(config):
     with pytest.raises(ValueError, match=r"must be a string|incomplete or damaged"):
         cb.layers.registry.deserialize(config)
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "end"),
+    [
+        (
+            "losses",
+            "mean_square_error",
+            "'mean_squared_error' or 'mean_squared_logarithmic_error' or 'mean_absolute_error'?",
+        ),
+        ("initializers", "glorot", "Did you mean 'glorot_normal' or 'glorot_uniform'?"),
+        ("optimizers", "adm", "Did you mean 'adam' or 'nadam' or 'adamax'?"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_one_spelling_of_each(family, name, end):
+    with pytest.raises(ValueError, match=f"{re.escape(end)}$"):
+        Registry.families[family].find(name)

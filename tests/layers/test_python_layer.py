@@ -181,6 +181,17 @@ def test_lambda():
     assert both.shape == (None, 5)
 
 
+class Forgetful(layers.Layer):
+    """Keeps its argument under another name."""
+
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.times = factor
+
+    def call(self, inputs):
+        return inputs * self.times
+
+
 @pytest.mark.parametrize(
     ("make", "error", "match"),
     [
@@ -197,6 +208,7 @@ def test_lambda():
         (lambda: layers.Layer()(np.ones((2, 1))), TypeError, "define call"),
         (lambda: cb.Sequential([cb.Input((1,)), layers.Lambda(np.tanh)]).to_json(), ValueError, "not a registered"),
         (lambda: layers.Lambda(np.tanh)([np.ones((2, 1))], foo=1), TypeError, "foo"),
+        (lambda: Forgetful(3).get_config(), TypeError, "Forgetful does not keep the arguments .*no attribute 'factor'"),
     ],
 )
 def test_mistakes(make, error, match):
@@ -204,18 +216,24 @@ def test_mistakes(make, error, match):
         make()
 
 
+def test_repr_of_arguments_that_are_not_kept():
+    assert repr(Forgetful(3)) == "Forgetful()"
+
+
 def test_backward_that_returns_nothing():
-    class Forgetful(layers.Layer):
+    class ReturnsNothing(layers.Layer):
         def call(self, inputs):
             return inputs
 
         def backward(self, inputs, outputs, delta):
             self.result = delta  # the return is missing
 
-    model = cb.Sequential([cb.Input((2,)), layers.Dense(2), Forgetful()])
+    model = cb.Sequential([cb.Input((2,)), layers.Dense(2), ReturnsNothing()])
     model.compile("sgd", "mse")
     before = model.get_weights()
-    with pytest.raises(TypeError, match=r"backward of layer 'forgetful.*' must return the input delta, but returned N"):
+    with pytest.raises(
+        TypeError, match=r"backward of layer 'returns_nothing.*' must return the input delta, but returned N"
+    ):
         model.fit(np.ones((3, 2)), np.zeros((3, 2)), verbose=0)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
