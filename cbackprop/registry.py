@@ -16,6 +16,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from cbackprop.validation import type_name
+
 __all__ = ["Registry", "from_config", "nearest", "own_objects", "reading", "to_config"]
 
 
@@ -249,7 +251,7 @@ class Registry:
         article = "an" if self.family[0] in "aeiou" else "a"
         raise TypeError(
             f"Expected {article} {self.family}, its name or its config, but got {identifier!r} "
-            f"of type {type(identifier).__name__}."
+            f"of type {type_name(identifier)}."
         )
 
 

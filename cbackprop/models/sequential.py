@@ -13,6 +13,7 @@ from cbackprop.plan.graph import check_names
 from cbackprop.registry import reading
 from cbackprop.saving import CustomObjectScope
 from cbackprop.tensor import KerasTensor
+from cbackprop.validation import type_name
 from cbackprop.variable import Variable
 
 __all__ = ["Sequential"]
@@ -107,7 +108,7 @@ class Sequential(Model):
         if isinstance(layer, KerasTensor) and layer.node is not None:
             layer = layer.node.layer
         if not isinstance(layer, Layer):
-            raise TypeError(f"A Sequential is made of layers, but got {layer!r} of type {type(layer).__name__}.")
+            raise TypeError(f"A Sequential is made of layers, but got {layer!r} of type {type_name(layer)}.")
         if isinstance(layer, InputLayer):
             if self._input is not None or self._stack:
                 raise ValueError("An Input can only be the first of a Sequential.")
@@ -143,9 +144,11 @@ class Sequential(Model):
         Raises
         ------
         ValueError
-            If a layer cannot take its input.
+            If a layer cannot take its input, or if the model was built for another shape.
         """
         if self.built:
+            if input_shape is not None and tuple(input_shape)[1:] != self.input_shape[1:]:
+                raise ValueError(f"Model {self.name!r} is built for {self.input_shape}, but got {tuple(input_shape)}.")
             return
         if input_shape is None:
             raise ValueError("A Sequential without an Input needs an input_shape to be built.")

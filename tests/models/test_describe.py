@@ -114,6 +114,8 @@ def test_automatic_names():
 
 def test_representations_show_what_differs():
     assert repr(layers.Dense(3, use_bias=False)).startswith("Dense(units=3")
+    assert repr(layers.Dense(3)) == "Dense(units=3)"
+    assert repr(layers.Dense(3, "relu")) == "Dense(units=3, activation='relu')"
     assert "use_bias=False" in repr(layers.Dense(3, use_bias=False))
     assert repr(cb.optimizers.Adam(0.01)) == "Adam(learning_rate=0.01)"
     assert "trainable=True" in repr(cb.Sequential([cb.Input((1,)), layers.Dense(1)]).weights[0])
