@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from cbackprop.layers import Input, InputLayer, Layer
-from cbackprop.layers.layer import registry
+from cbackprop.layers.layer import check_begun, registry
 from cbackprop.models.model import Model, check_nesting
 from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import check_names
@@ -109,6 +109,7 @@ class Sequential(Model):
             layer = layer.node.layer
         if not isinstance(layer, Layer):
             raise TypeError(f"A Sequential is made of layers, but got {layer!r} of type {type_name(layer)}.")
+        check_begun(layer)
         if isinstance(layer, InputLayer):
             if self._input is not None or self._stack:
                 raise ValueError("An Input can only be the first of a Sequential.")
@@ -176,16 +177,6 @@ class Sequential(Model):
     def variables(self) -> list[Variable]:
         """All weights, in the order of `get_weights`."""
         return list(dict.fromkeys(variable for layer in self._stack for variable in layer.variables))
-
-    @property
-    def input_shape(self) -> Any:
-        """Shape of the input, the batch axis (``None``) included."""
-        return self.graph.inputs[0].shape
-
-    @property
-    def output_shape(self) -> Any:
-        """Shape of the output, the batch axis (``None``) included."""
-        return self.graph.outputs[0].shape
 
     def get_config(self) -> dict[str, Any]:
         """Name and layers as plain values; ``ValueError`` if layers were renamed so that two share a name."""

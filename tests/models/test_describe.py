@@ -112,6 +112,13 @@ def test_automatic_names():
     ]
 
 
+def test_shapes_of_a_model_that_no_model_contains():
+    a, b = cb.Input((3,)), cb.Input((2,))
+    model = cb.Model([a, b], layers.Concatenate()([a, b]))
+    assert (model.input_shape, model.output_shape) == ([(None, 3), (None, 2)], (None, 5))
+    assert cb.Model(a, layers.Dense(4)(a)).input_shape == (None, 3)
+
+
 def test_representations_show_what_differs():
     assert repr(layers.Dense(3, use_bias=False)).startswith("Dense(units=3")
     assert repr(layers.Dense(3)) == "Dense(units=3)"

@@ -42,6 +42,14 @@ class Sparse:
 NAN, INF = float("nan"), float("inf")
 
 
+class Careless(layers.Layer):
+    def __init__(self):
+        pass
+
+    def call(self, inputs):
+        return inputs
+
+
 def batches():
     yield X, Y
 
@@ -253,6 +261,14 @@ MAKE_MISTAKES = {
         TypeError,
         r"of type keras\.src\.dense\.Dense",
     ),
+    "constructor that stops at itself": (lambda: cb.Sequential([Careless()]), RuntimeError, r"begin with super\(\)"),
+    "its call": (lambda: Careless()(X), RuntimeError, r"Careless\.__init__ must begin with super\(\)"),
+    "model with a call": (
+        lambda: type("M", (cb.Model,), {"call": len}),
+        TypeError,
+        "M defines call, which would never",
+    ),
+    "model with a step": (lambda: type("M", (cb.Sequential,), {"train_step": len}), TypeError, "M defines train_step"),
     "input in the middle": (lambda: cb.Sequential([layers.Dense(1), cb.Input((1,))]), ValueError, "only be the first"),
     "pop nothing": (lambda: cb.Sequential().pop(), ValueError, "no layer to take off"),
     "empty": (lambda: cb.Sequential().predict(X), ValueError, "The model has no layers"),
