@@ -171,6 +171,25 @@ def test_a_damaged_config_is_a_value_error(config):
 
 
 @pytest.mark.parametrize(
+    ("module", "name", "message"),
+    [
+        (cb, "ops", r"^module 'cbackprop' has no attribute 'ops', unlike Keras \(.*use numpy\)$"),
+        (
+            cb.layers,
+            "Conv2D",
+            r"^module 'cbackprop.layers' has no attribute 'Conv2D', unlike Keras \(planned: images\)$",
+        ),
+        (cb.layers, "Densee", "^module 'cbackprop.layers' has no attribute 'Densee'$"),
+        (cb.utils, "to_categorial", "^module 'cbackprop.utils' has no attribute 'to_categorial'$"),
+    ],
+)
+def test_a_name_that_is_absent(module, name, message):
+    with pytest.raises(AttributeError, match=message) as caught:
+        getattr(module, name)
+    assert (caught.value.name, caught.value.obj) == (name, module)  # of which Python makes its suggestion
+
+
+@pytest.mark.parametrize(
     ("family", "name", "end"),
     [
         (

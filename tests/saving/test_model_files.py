@@ -204,8 +204,10 @@ def test_overwriting_and_places_that_cannot_be(tmp_path):
         model.save(tmp_path / "m.keras", overwrite=False)
     with pytest.raises(IsADirectoryError):
         model.save(tmp_path)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"There is no folder '.*nowhere' to write 'm.keras' into"):
         model.save(tmp_path / "nowhere" / "m.keras")
+    with pytest.raises(FileNotFoundError, match="The name of a file is needed, but got ''"):
+        model.save("")
     with pytest.raises(FileNotFoundError):
         cb.models.load_model(tmp_path / "nothing.keras")
     with pytest.raises(ValueError, match="has no weights yet"):
