@@ -1,5 +1,6 @@
 """cbackprop trains neural networks by backpropagation in compiled C, with the names and numbers of Keras 3."""
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from cbackprop import (
     saving,
     utils,
 )
+from cbackprop.absent import attribute_error, explain
 from cbackprop.callbacks import Callback
 from cbackprop.initializers import Initializer
 from cbackprop.layers import Input, Layer
@@ -68,11 +70,16 @@ __all__ = [
 
 if TYPE_CHECKING:
     from cbackprop import plotting as plotting
+    from cbackprop import sklearn as sklearn
     from cbackprop import tables as tables
 
 
 def __getattr__(name: str) -> Any:
     """Tools are imported when they are asked for, to keep the import of the library short."""
-    if name in ("plotting", "tables"):
+    if name in ("plotting", "sklearn", "tables"):
         return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise attribute_error(sys.modules[__name__], name)
+
+
+for _family in (activations, callbacks, initializers, layers, losses, optimizers):
+    explain(_family)

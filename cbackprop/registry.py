@@ -16,6 +16,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from cbackprop.validation import type_name
+
 __all__ = ["Registry", "from_config", "nearest", "own_objects", "reading", "to_config"]
 
 
@@ -100,6 +102,8 @@ class Registry:
         self.module = module
         self._by_name: dict[str, Any] = {}
         self._entries: dict[str, Any] = {}
+        # One spelling of each name, for messages, in small letters.
+        self._suggested: set[str] = set()
         Registry.families[module] = self
 
     def register(self, *aliases: str) -> Callable[[Any], Any]:
@@ -115,6 +119,7 @@ class Registry:
         """Enter `thing` under `name` (its own by default) and `aliases`."""
         name = name or thing.__name__
         self._entries[name] = thing
+        self._suggested |= {snake_case(name), *filter(str.islower, aliases)}
         for key in (name, snake_case(name), *aliases):
             self._by_name[key] = thing
             self._by_name[key.lower()] = thing
@@ -142,10 +147,13 @@ class Registry:
         ValueError
             If there is none; the message names the nearest ones.
         """
-        found = own_objects.all().get(name, self._by_name.get(name, self._by_name.get(name.lower())))
+        found = self._lookup(name)
         if found is None:
-            raise ValueError(f"Unknown {self.family} {name!r}. {nearest(name, list(self._by_name))}")
+            raise ValueError(f"Unknown {self.family} {name!r}. {nearest(name, self._suggested)}")
         return found
+
+    def _lookup(self, name: str) -> Any:
+        return own_objects.all().get(name, self._by_name.get(name, self._by_name.get(name.lower())))
 
     def name_of(self, thing: Any) -> str | None:
         """The name of a class or function, of an object's class, or of the function that one binds arguments of."""
@@ -166,7 +174,7 @@ class Registry:
         if name is None and (own := own_objects.name_of(thing)) is not None:
             return _custom_config(thing, own, f"cbackprop.{self.module}")
         if name is None:
-            raise ValueError(f"{thing!r} is not a registered {self.family}.")
+            return self._stranger_config(thing)
         if self._entries[name] is thing:
             return name
         return {
@@ -175,6 +183,23 @@ class Registry:
             "config": thing.get_config(),
             "registered_name": None,
         }
+
+    def _stranger_config(self, thing: Any) -> Any:
+        """An object of a user's class that is registered nowhere, as Keras writes it: readers are told the class."""
+        cls = type(thing)
+        own = (
+            not inspect.isclass(thing) and hasattr(thing, "get_config") and cls.__module__.split(".")[0] != "cbackprop"
+        )
+        if own and cls.__name__ not in self._by_name:
+            return _custom_config(thing, cls.__name__, f"cbackprop.{self.module}")
+        raise ValueError(f"{thing!r} is not a registered {self.family}.{self._way_to_register(thing, own)}")
+
+    def _way_to_register(self, thing: Any, own: bool) -> str:
+        if own:
+            return f" As {type(thing).__name__!r} is one, give it a name by @saving.register_keras_serializable()."
+        if hasattr(thing, "get_config") and not inspect.isclass(thing):
+            return " It is made of functions, which no file holds: write a class, or save the weights alone."
+        return ""
 
     def deserialize(self, config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
         """The object that `serialize` described."""
@@ -193,7 +218,11 @@ class Registry:
             raise ValueError(f"The class_name of a {self.family} config must be a string, but got {name!r}.")
         registered = config.get("registered_name")
         registered = registered if isinstance(registered, str) and registered in own_objects.all() else name
-        cls = self.find(registered)
+        if (cls := self._lookup(registered)) is None:
+            raise ValueError(
+                f"Unknown {self.family} {registered!r}. {nearest(registered, self._suggested)} A class of your own "
+                f"is made known by custom_objects={{{registered!r}: ...}}, or by saving.register_keras_serializable."
+            )
         own = config.get("config", {})
         with reading(f"{self.family} {name!r}", own):
             return cls.from_config(own)
@@ -222,7 +251,7 @@ class Registry:
         article = "an" if self.family[0] in "aeiou" else "a"
         raise TypeError(
             f"Expected {article} {self.family}, its name or its config, but got {identifier!r} "
-            f"of type {type(identifier).__name__}."
+            f"of type {type_name(identifier)}."
         )
 
 

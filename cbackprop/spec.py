@@ -7,7 +7,7 @@ import inspect
 from typing import Any, Self
 
 from cbackprop import config
-from cbackprop.registry import nearest, reading, to_config
+from cbackprop.registry import Registry, nearest, reading, to_config
 
 __all__ = ["Spec"]
 
@@ -48,7 +48,14 @@ class Spec:
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments as plain values (numbers, strings, lists, dicts, ``None``)."""
-        return {name: to_config(self.argument(name)) for name in self.argument_names()}
+        try:
+            return {name: to_config(self.argument(name)) for name in self.argument_names()}
+        except AttributeError as error:
+            kind = type(self).__name__
+            raise TypeError(
+                f"{kind} does not keep the arguments of its constructor under their own names ({error}): do so, or "
+                "define get_config."
+            ) from error
 
     def argument(self, name: str) -> Any:
         """What a constructor argument was given as."""
@@ -68,16 +75,25 @@ class Spec:
             if "__init__" in klass.__dict__
             for name, parameter in inspect.signature(klass.__dict__["__init__"]).parameters.items()
         }
-        values = {name: self.argument(name) for name in self.argument_names() if name not in HIDDEN}
+        kept = (name for name in self.argument_names() if name not in HIDDEN and hasattr(self, name))
+        values = {name: self.argument(name) for name in kept}
         if values.get("dtype") == config.floatx():
             del values["dtype"]
-        shown = [f"{name}={value!r}" for name, value in values.items() if not _same(value, defaults.get(name))]
+        shown = [f"{name}={_named(value)!r}" for name, value in values.items() if not _same(value, defaults.get(name))]
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _named(value: Any) -> Any:
+    """The name of a function that is known by one, such as an activation; anything else as it is."""
+    if not callable(value) or inspect.isclass(value) or not any(r.name_of(value) for r in Registry.families.values()):
+        return value
+    config = to_config(value)
+    return config if isinstance(config, str) else value
 
 
 def _same(value: Any, default: Any) -> bool:
     """Whether an argument was left at its default; a name counts as the thing that it stands for."""
-    if value is default:
+    if value is default or (default is None and _named(value) == "linear"):
         return True
     if isinstance(default, str) and not isinstance(value, str):
         return repr(value).lower() == default.replace("_", "") + "()"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,20 +53,48 @@ class KerasTensor:
 
     def _merge(self, other: Any, layer: str) -> Any:
         if not isinstance(other, KerasTensor):
-            raise TypeError(f"{self!r} can only be combined with other symbolic tensors, but got {other!r}.")
+            raise TypeError(
+                f"{self!r} can only be combined with numbers and other symbolic tensors, but got {other!r}."
+            )
         return Registry.families["layers"].find(layer)()([self, other])
 
+    def _rescale(self, scale: float, offset: float = 0.0) -> Any:
+        return Registry.families["layers"].find("Rescaling")(scale, offset)(self)
+
     def __add__(self, other: Any) -> Any:
-        return self._merge(other, "Add")
+        return self._rescale(1.0, other) if _is_number(other) else self._merge(other, "Add")
 
     def __sub__(self, other: Any) -> Any:
-        return self._merge(other, "Subtract")
+        return self._rescale(1.0, -other) if _is_number(other) else self._merge(other, "Subtract")
 
     def __mul__(self, other: Any) -> Any:
-        return self._merge(other, "Multiply")
+        return self._rescale(other) if _is_number(other) else self._merge(other, "Multiply")
+
+    def __truediv__(self, other: Any) -> Any:
+        if not _is_number(other) or other == 0:
+            raise TypeError(f"{self!r} can only be divided by numbers other than 0, but got {other!r}.")
+        return self._rescale(1 / other)
+
+    def __neg__(self) -> Any:
+        return self._rescale(-1.0)
+
+    def __rsub__(self, other: Any) -> Any:
+        return -self + other
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __getitem__(self, index: Any) -> Any:
+        raise TypeError(
+            f"{self!r} is symbolic, and has no parts. Take them in a layers.Lambda(lambda x: x[...], backward=...)."
+        )
 
     def __bool__(self) -> bool:
         raise TypeError(f"{self!r} is symbolic: it is neither true nor false.")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 class Node:

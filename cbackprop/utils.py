@@ -2,27 +2,55 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cbackprop.absent import attribute_error
 from cbackprop.layers.layer import clear_names as clear_session
 from cbackprop.losses.target import as_array
 from cbackprop.py_dataset import PyDataset
 from cbackprop.random import seeded, set_random_seed
+from cbackprop.saving import (
+    CustomObjectScope,
+    custom_object_scope,
+    deserialize_keras_object,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+    serialize_keras_object,
+)
 from cbackprop.validation import check_integer
 
 if TYPE_CHECKING:
     from cbackprop.plotting import plot_model
 
-__all__ = ["PyDataset", "Sequence", "clear_session", "plot_model", "seeded", "set_random_seed", "to_categorical"]
+__all__ = [
+    "CustomObjectScope",
+    "PyDataset",
+    "Sequence",
+    "clear_session",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "plot_model",
+    "register_keras_serializable",
+    "seeded",
+    "serialize_keras_object",
+    "set_random_seed",
+    "to_categorical",
+]
 
 
 def __getattr__(name: str) -> Any:
     """What draws is imported when it is asked for, to keep the import of the library short."""
     if name != "plot_model":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise attribute_error(sys.modules[__name__], name)
     from cbackprop.plotting import plot_model
 
     return plot_model

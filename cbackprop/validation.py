@@ -21,6 +21,7 @@ __all__ = [
     "check_path",
     "check_verbose",
     "named",
+    "type_name",
 ]
 
 Thing = TypeVar("Thing")
@@ -199,6 +200,13 @@ def check_verbose(value: Any) -> int:
         If `value` is none of 0, 1 and 2.
     """
     return check_integer("verbose", int(value) if isinstance(value, (bool, np.bool_)) else value, 0, 2)
+
+
+def type_name(value: Any) -> str:
+    """What a message calls the type of `value`, or a class: with its module where the name alone could mislead."""
+    cls = value if isinstance(value, type) else type(value)
+    known = cls.__module__.partition(".")[0] in ("__main__", "builtins", "cbackprop", "numpy")
+    return cls.__name__ if known else f"{cls.__module__}.{cls.__qualname__}"
 
 
 def named(name: str, get: Callable[[Any], Thing], value: Any) -> Thing:

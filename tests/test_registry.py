@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import json
+import re
 
 import networks
 import numpy as np
@@ -167,3 +168,39 @@ def test_plain_values_survive():
 def test_a_damaged_config_is_a_value_error(config):
     with pytest.raises(ValueError, match=r"must be a string|incomplete or damaged"):
         cb.layers.registry.deserialize(config)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "message"),
+    [
+        (cb, "ops", r"^module 'cbackprop' has no attribute 'ops', unlike Keras \(.*use numpy\)$"),
+        (
+            cb.layers,
+            "Conv2D",
+            r"^module 'cbackprop.layers' has no attribute 'Conv2D', unlike Keras \(planned: images\)$",
+        ),
+        (cb.layers, "Densee", "^module 'cbackprop.layers' has no attribute 'Densee'$"),
+        (cb.utils, "to_categorial", "^module 'cbackprop.utils' has no attribute 'to_categorial'$"),
+    ],
+)
+def test_a_name_that_is_absent(module, name, message):
+    with pytest.raises(AttributeError, match=message) as caught:
+        getattr(module, name)
+    assert (caught.value.name, caught.value.obj) == (name, module)  # of which Python makes its suggestion
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "end"),
+    [
+        (
+            "losses",
+            "mean_square_error",
+            "'mean_squared_error' or 'mean_squared_logarithmic_error' or 'mean_absolute_error'?",
+        ),
+        ("initializers", "glorot", "Did you mean 'glorot_normal' or 'glorot_uniform'?"),
+        ("optimizers", "adm", "Did you mean 'adam' or 'nadam' or 'adamax'?"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_one_spelling_of_each(family, name, end):
+    with pytest.raises(ValueError, match=f"{re.escape(end)}$"):
+        Registry.families[family].find(name)

@@ -8,7 +8,7 @@ from typing import Any
 from cbackprop.callbacks.callback import BATCH_METHODS, Callback, Logs
 from cbackprop.callbacks.history import History
 from cbackprop.callbacks.progbar_logger import ProgbarLogger
-from cbackprop.validation import check_boolean
+from cbackprop.validation import check_boolean, type_name
 
 __all__ = ["CallbackList"]
 
@@ -94,7 +94,7 @@ def _flatten(callbacks: Any) -> Iterator[Callback]:
             yield from _flatten(item)
         return
     if not isinstance(callbacks, Callback):
-        got = callbacks.__name__ if isinstance(callbacks, type) else type(callbacks).__name__
+        got = f"the class {type_name(callbacks)}" if isinstance(callbacks, type) else type_name(callbacks)
         raise TypeError(f"callbacks must hold Callback objects, but got {got}.")
     yield callbacks
 

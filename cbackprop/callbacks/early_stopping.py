@@ -84,11 +84,11 @@ class EarlyStopping(MonitorCallback):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Forget an earlier run."""
+        self.find_direction()
         self._start()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Look at the epoch's value."""
-        self.find_direction()
         current = self.monitored(logs, "EarlyStopping")
         if current is None or epoch < self.start_from_epoch:
             return

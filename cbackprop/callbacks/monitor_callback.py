@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 from cbackprop.callbacks.callback import Callback
+from cbackprop.registry import nearest
 from cbackprop.validation import check_choice, check_number
 
 __all__ = ["MonitorCallback"]
@@ -67,9 +68,11 @@ class MonitorCallback(Callback):
         if self.wants_more is None:
             self.wants_more = self.model.metric_directions().get(name)
         if self.wants_more is None:
+            prefix = self.monitor.removesuffix(name)
+            known = [f"{prefix}{metric}" for metric in ("loss", *self.model.metric_directions())]
             raise ValueError(
                 f"{type(self).__name__} cannot tell whether more or less of {self.monitor!r} is better. "
-                "Give it mode='max' or mode='min'."
+                f"Give it mode='max' or mode='min'. {nearest(self.monitor, known)}"
             )
 
     def is_improvement(self, value: float, reference: float | None) -> bool:

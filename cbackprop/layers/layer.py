@@ -53,7 +53,7 @@ class Layer(Spec):
     ``build(input_shape)``
         Creates weights by `add_weight`; shapes begin with the batch axis, ``None``.
     ``compute_output_shape(input_shape)``
-        The output's shape; by default the input's.
+        The output's shape; by default what a call with zeros shows, or the input's if that fails.
     ``call(inputs, training=False)``
         The outputs (batch, ...) for an array, or for a list of arrays where the layer is called on several tensors.
     ``backward(inputs, outputs, delta)``
@@ -130,6 +130,9 @@ class Layer(Spec):
     # The computation is a method `call` in Python, which a subclass has defined.
     is_python: ClassVar[bool] = False
 
+    # The output's shape as a call of a layer in Python shows it. Set by python_layer, which this module cannot import.
+    observed_shape: ClassVar[Callable[..., Any]]
+
     # Runs a layer on arrays. Set by the model floor, which this floor cannot import.
     run_on_arrays: ClassVar[Callable[..., Any]]
 
@@ -180,6 +183,8 @@ class Layer(Spec):
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         """The shape of the output for this input shape; ``ValueError`` if the layer cannot take it."""
+        if self.is_python and self.built and (shape := Layer.observed_shape(self, input_shape)) is not None:
+            return shape
         if isinstance(input_shape, list):
             raise ValueError(f"{type(self).__name__} {self.name!r} has several inputs: define compute_output_shape.")
         return input_shape
@@ -210,6 +215,7 @@ class Layer(Spec):
         ValueError
             If the layer cannot take inputs of this number or shape.
         """
+        check_begun(self)
         if not is_symbolic(inputs):
             return Layer.run_on_arrays(self, inputs, bool(check_training(training)))
         tensors = flatten(inputs)
@@ -239,13 +245,15 @@ class Layer(Spec):
 
     def resolve(self, input_shape: Any) -> Shape:
         """Build the layer if need be, and return its output shape."""
-        shape = self.compute_output_shape(input_shape)
-        check_memory(f"the output of layer {self.name!r}", shape)
+        observes = self.is_python and type(self).compute_output_shape is Layer.compute_output_shape
+        shape = None if observes else self.compute_output_shape(input_shape)
+        if shape is not None:
+            check_memory(f"the output of layer {self.name!r}", shape)
         if not self.built:
             self.build(input_shape)
             self.built = True
         self.check_built_for(input_shape)
-        return shape
+        return self.compute_output_shape(input_shape) if shape is None else shape
 
     def check_built_for(self, input_shape: Any) -> None:
         """Refuse an input shape that the existing weights do not fit."""
@@ -402,6 +410,12 @@ class Layer(Spec):
         """Shape of the output of the layer's first call, the batch axis (``None``) included."""
         shapes = [tensor.shape for tensor in self._first_node().outputs]
         return shapes[0] if len(shapes) == 1 else shapes
+
+
+def check_begun(layer: Layer) -> None:
+    """``RuntimeError`` for a layer whose own constructor has not called that of `Layer`."""
+    if "nodes" not in layer.__dict__:
+        raise RuntimeError(f"{type(layer).__name__}.__init__ must begin with super().__init__(**kwargs).")
 
 
 def check_training(training: Any) -> bool | None:

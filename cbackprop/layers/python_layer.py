@@ -57,6 +57,38 @@ def evaluate(layer: Any, inputs: list[Array], output_shape: tuple[int, ...], tra
     return _checked(layer, "The output", value, (len(inputs[0]), *output_shape))
 
 
+def observed_shape(layer: Any, input_shape: Any) -> Shape | None:
+    """The shape of the output as a call with zeros for one sample shows it; ``None`` if the layer raises an error.
+
+    Raises
+    ------
+    ValueError
+        If the output has no row for that sample.
+    """
+    try:
+        found = np.shape(_call_on_zeros(layer, input_shape))
+    except Exception:  # it may need other numbers than zeros
+        return None
+    return _sample_shape(layer, found)
+
+
+def _call_on_zeros(layer: Any, input_shape: Any) -> Any:
+    shapes = input_shape if isinstance(input_shape, list) else [input_shape]
+    zeros = [np.zeros((1, *(size or 1 for size in shape[1:])), layer.dtype) for shape in shapes]
+    with np.errstate(all="ignore"):
+        return layer.call(zeros if isinstance(input_shape, list) else zeros[0])
+
+
+def _sample_shape(layer: Any, found: tuple[int, ...]) -> Shape:
+    if found[:1] != (1,):
+        kind = type(layer).__name__
+        raise ValueError(f"{kind} {layer.name!r} must return a row for each sample, but returned shape {found}.")
+    return (None, *found[1:])
+
+
+Layer.observed_shape = staticmethod(observed_shape)
+
+
 def differentiate(layer: Any, inputs: list[Array], outputs: Array, delta: Array) -> tuple[list[Array], list[Array]]:
     """What the layer's `backward` returns for a batch, checked: a delta for each input, a gradient for each weight.
 
@@ -191,15 +223,11 @@ class Lambda(Layer):
             return (None, *check_shape("output_shape", shape[1:]))
         if self.sample_shape is not None:
             return (None, *self.sample_shape)
-        shapes = input_shape if isinstance(input_shape, list) else [input_shape]
-        zeros = [np.zeros((1, *(size or 1 for size in shape[1:])), self.dtype) for shape in shapes]
         try:
-            found = np.shape(self.call(zeros if isinstance(input_shape, list) else zeros[0]))
+            found = np.shape(_call_on_zeros(self, input_shape))
         except Exception as error:
             raise ValueError(
                 f"The output shape of Lambda {self.name!r} cannot be found, because its function raises {error!r} for "
                 "zeros. Give output_shape."
             ) from error
-        if found[:1] != (1,):
-            raise ValueError(f"Lambda {self.name!r} must return a row for each sample, but returned shape {found}.")
-        return (None, *found[1:])
+        return _sample_shape(self, found)

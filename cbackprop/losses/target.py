@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.foreign import from_foreign
+from cbackprop.validation import type_name
 
 __all__ = ["NotFiniteError", "as_array", "check_finite", "check_prediction", "check_target", "check_weights"]
 
@@ -52,14 +54,29 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
     """
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array: its mask would be lost. Fill it, or weigh samples by 0.")
+    native = from_foreign(name, value)
     try:
-        array = np.asarray(from_foreign(name, value))
+        array = np.asarray(native)
     except ValueError as error:
-        raise ValueError(f"{name} must be one array, but its parts differ in shape ({error}).") from None
+        if isinstance(value, (list, tuple)):
+            raise ValueError(f"{name} must be one array, but its parts differ in shape ({error}).") from None
+        raise ValueError(f"{name}, of type {type_name(value)}, cannot be read as an array: {error}") from None
     if array.dtype.kind not in "fiub":
-        hint = " A sparse matrix must be made dense first: call its toarray()." if hasattr(value, "toarray") else ""
-        raise TypeError(f"{name} must hold real numbers, but got dtype {array.dtype}.{hint}")
+        single = array.dtype == object and not array.ndim
+        got = f"an object of type {type_name(value)}" if single else f"dtype {array.dtype}"
+        raise TypeError(f"{name} must hold real numbers, but got {got}.{_hint(value, array)}")
     return array
+
+
+def _hint(value: Any, array: NDArray[Any]) -> str:
+    """How what is no array of numbers may become one."""
+    if hasattr(value, "toarray"):
+        return " A sparse matrix must be made dense first: call its toarray()."
+    if inspect.isgeneratorfunction(value):
+        return " Call it: what it returns are batches."
+    if array.dtype == object and array.ndim:
+        return " If all of it are numbers, convert it: astype('float32')."
+    return ""
 
 
 def check_finite(name: str, array: NDArray[Any]) -> None:
@@ -117,7 +134,10 @@ def check_target(
     if array.shape == prediction_shape[:-1] and prediction_shape[-1] == 1:
         array = array.reshape(prediction_shape)
     if array.shape != prediction_shape:
-        raise ValueError(f"{name} must have the shape of the predictions, {prediction_shape}, but got {array.shape}.")
+        hint = _class_hint(array, prediction_shape)
+        raise ValueError(
+            f"{name} must have the shape of the predictions, {prediction_shape}, but got {array.shape}.{hint}"
+        )
     with np.errstate(over="ignore"):
         checked = np.ascontiguousarray(array, dtype).reshape(-1, prediction_shape[-1])
     if array.dtype.itemsize > checked.dtype.itemsize:
@@ -125,6 +145,18 @@ def check_target(
     if limits is not None:
         _check_limits(name, checked, limits)
     return checked
+
+
+def _class_hint(array: NDArray[Any], prediction_shape: tuple[int, ...]) -> str:
+    """What to do if targets of the wrong shape look like class numbers."""
+    rows, classes = prediction_shape[:-1], prediction_shape[-1]
+    fits = array.size > 0 and array.dtype.kind in "iub" and array.shape in (rows, (*rows, 1))
+    if not fits or array.max() >= classes:
+        return ""
+    return (
+        " Class numbers go with losses and metrics called sparse_..., or become rows by utils.to_categorical(y, "
+        f"{classes})."
+    )
 
 
 def _check_limits(name: str, array: NDArray[Any], limits: tuple[float, float]) -> None:
@@ -150,7 +182,8 @@ def _check_classes(name: str, array: NDArray[Any], prediction_shape: tuple[int, 
         raise ValueError(f"{name} must hold class numbers, but got the fraction {array[numbers != array][0]}.")
     if numbers.size and not (numbers.min() >= 0 and numbers.max() < classes):
         wrong = array.reshape(numbers.shape)[(numbers < 0) | (numbers >= classes)][0]
-        raise ValueError(f"{name} must hold classes in [0, {classes}), but got {wrong}.")
+        hint = " A single unit goes with binary_crossentropy." if classes == 1 else ""
+        raise ValueError(f"{name} must hold classes in [0, {classes}), but got {wrong}.{hint}")
     return np.ascontiguousarray(numbers).reshape(math.prod(rows))
 
 

@@ -37,13 +37,19 @@ def clone_model(model: Any) -> Any:
     """
     if not getattr(model, "is_model", False):
         raise TypeError(f"clone_model takes a model, but got {type(model).__name__}.")
-    return type(model).from_config(model.get_config())
+    with registry.knowing(_strangers(model)):
+        return type(model).from_config(model.get_config())
+
+
+def _strangers(model: Any) -> set[type]:
+    """Classes of the model and its layers that are registered nowhere."""
+    classes = {type(layer) for layer in [model, *unfolded_layers(model)]}
+    return {cls for cls in classes if registry.name_of(cls) is None}
 
 
 def float64_copy(model: Any) -> Any:
     """The same model with the same weights in float64, whatever its own type."""
-    strangers = {type(layer) for layer in unfolded_layers(model) if registry.name_of(type(layer)) is None}
-    with registry.knowing(strangers):
+    with registry.knowing(_strangers(model)):
         config = registry.serialize(model)
         _set_dtype(config)
         copy = registry.deserialize(config)

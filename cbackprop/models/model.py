@@ -79,6 +79,16 @@ class Model(Trainer, Layer):
     input_structure: Any = None
     output_structure: Any = None
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = [name for name in ("call", "train_step", "test_step", "predict_step") if name in cls.__dict__]
+        if own:
+            raise TypeError(
+                f"{cls.__name__} defines {own[0]}, which would never be called: a model here is a graph that runs in "
+                "compiled code. Make it of Input and layers; what is computed in Python goes into a Layer, a Loss or a "
+                "Callback."
+            )
+
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True) -> None:
         Layer.__init__(self, name=name)
         Trainer.__init__(self)
@@ -135,6 +145,18 @@ class Model(Trainer, Layer):
     def output(self) -> Any:
         """Symbolic outputs, in the structure that the model was made with."""
         return self.output_structure
+
+    @property
+    def input_shape(self) -> Any:
+        """Shape of the input, the batch axis (``None``) included, or a list of shapes."""
+        shapes = [tensor.shape for tensor in self.inputs]
+        return shapes[0] if len(shapes) == 1 else shapes
+
+    @property
+    def output_shape(self) -> Any:
+        """Shape of the output, the batch axis (``None``) included, or a list of shapes."""
+        shapes = [tensor.shape for tensor in self.outputs]
+        return shapes[0] if len(shapes) == 1 else shapes
 
     @property
     def layers(self) -> list[Layer]:

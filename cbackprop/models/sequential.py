@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from cbackprop.layers import Input, InputLayer, Layer
-from cbackprop.layers.layer import registry
+from cbackprop.layers.layer import check_begun, registry
 from cbackprop.models.model import Model, check_nesting
 from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import check_names
 from cbackprop.registry import reading
 from cbackprop.saving import CustomObjectScope
 from cbackprop.tensor import KerasTensor
+from cbackprop.validation import type_name
 from cbackprop.variable import Variable
 
 __all__ = ["Sequential"]
@@ -107,7 +108,8 @@ class Sequential(Model):
         if isinstance(layer, KerasTensor) and layer.node is not None:
             layer = layer.node.layer
         if not isinstance(layer, Layer):
-            raise TypeError(f"A Sequential is made of layers, but got {layer!r} of type {type(layer).__name__}.")
+            raise TypeError(f"A Sequential is made of layers, but got {layer!r} of type {type_name(layer)}.")
+        check_begun(layer)
         if isinstance(layer, InputLayer):
             if self._input is not None or self._stack:
                 raise ValueError("An Input can only be the first of a Sequential.")
@@ -143,9 +145,11 @@ class Sequential(Model):
         Raises
         ------
         ValueError
-            If a layer cannot take its input.
+            If a layer cannot take its input, or if the model was built for another shape.
         """
         if self.built:
+            if input_shape is not None and tuple(input_shape)[1:] != self.input_shape[1:]:
+                raise ValueError(f"Model {self.name!r} is built for {self.input_shape}, but got {tuple(input_shape)}.")
             return
         if input_shape is None:
             raise ValueError("A Sequential without an Input needs an input_shape to be built.")
@@ -173,16 +177,6 @@ class Sequential(Model):
     def variables(self) -> list[Variable]:
         """All weights, in the order of `get_weights`."""
         return list(dict.fromkeys(variable for layer in self._stack for variable in layer.variables))
-
-    @property
-    def input_shape(self) -> Any:
-        """Shape of the input, the batch axis (``None``) included."""
-        return self.graph.inputs[0].shape
-
-    @property
-    def output_shape(self) -> Any:
-        """Shape of the output, the batch axis (``None``) included."""
-        return self.graph.outputs[0].shape
 
     def get_config(self) -> dict[str, Any]:
         """Name and layers as plain values; ``ValueError`` if layers were renamed so that two share a name."""

@@ -38,9 +38,13 @@ def replace(path: str, content: bytes) -> None:
     OSError
         If that fails; `path` then is what it was.
     """
+    folder = os.path.dirname(os.path.abspath(path))
     if os.path.isdir(path):
         raise IsADirectoryError(f"{path!r} is a folder, but the name of a file is needed.")
-    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.basename(path):
+        raise FileNotFoundError(f"The name of a file is needed, but got {path!r}.")
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"There is no folder {folder!r} to write {os.path.basename(path)!r} into.")
     handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)[:100]}.", dir=folder)
     try:
         with os.fdopen(handle, "wb") as file:

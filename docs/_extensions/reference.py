@@ -24,6 +24,7 @@ FOLDER = "reference"
 
 # Modules that users do not import. Whatever else the package holds is public, and documented.
 INTERNAL = {
+    "absent",
     "compiled",
     "engine",
     "foreign",

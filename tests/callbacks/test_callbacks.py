@@ -47,9 +47,16 @@ def test_early_stopping_knows_directions():
         stop.set_model(model)
         stop.find_direction()
         assert stop.wants_more is wants_more
-    stop = callbacks.EarlyStopping("nothing")
-    with pytest.raises(ValueError, match="cannot tell whether more or less of 'nothing' is better"):
-        model.fit(X, Y, callbacks=[stop], verbose=0)
+
+
+@pytest.mark.parametrize("kind", [callbacks.EarlyStopping, callbacks.ReduceLROnPlateau])
+def test_a_name_without_direction_is_refused_before_training(kind):
+    model = small(metrics=["mae", "accuracy"])
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=r"more or less of 'val_acc' is better.* Did you mean 'val_accuracy'"):
+        model.fit(X, Y, callbacks=[kind("val_acc")], verbose=0)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
 
 
 def test_a_missing_value_is_warned_of():

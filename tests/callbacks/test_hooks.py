@@ -154,7 +154,7 @@ def test_params_and_history():
 
 
 def test_not_a_callback():
-    with pytest.raises(TypeError, match="callbacks must hold Callback objects, but got History"):
+    with pytest.raises(TypeError, match="callbacks must hold Callback objects, but got the class History"):
         small().fit(X, Y, callbacks=[callbacks.History], verbose=0)
 
 

@@ -181,6 +181,17 @@ def test_lambda():
     assert both.shape == (None, 5)
 
 
+class Forgetful(layers.Layer):
+    """Keeps its argument under another name."""
+
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.times = factor
+
+    def call(self, inputs):
+        return inputs * self.times
+
+
 @pytest.mark.parametrize(
     ("make", "error", "match"),
     [
@@ -197,6 +208,8 @@ def test_lambda():
         (lambda: layers.Layer()(np.ones((2, 1))), TypeError, "define call"),
         (lambda: cb.Sequential([cb.Input((1,)), layers.Lambda(np.tanh)]).to_json(), ValueError, "not a registered"),
         (lambda: layers.Lambda(np.tanh)([np.ones((2, 1))], foo=1), TypeError, "foo"),
+        (lambda: Total()(cb.Input((3,))), ValueError, r"Total 'total.*' must return a row for each sample, but .*\(\)"),
+        (lambda: Forgetful(3).get_config(), TypeError, "Forgetful does not keep the arguments .*no attribute 'factor'"),
     ],
 )
 def test_mistakes(make, error, match):
@@ -204,18 +217,67 @@ def test_mistakes(make, error, match):
         make()
 
 
+class Total(layers.Layer):
+    def call(self, inputs):
+        return inputs.sum()
+
+
+class Project(layers.Layer):
+    """A matrix product whose output shape nobody states."""
+
+    def build(self, input_shape):
+        self.matrix = self.add_weight((input_shape[-1], 2), name="matrix")
+
+    def call(self, inputs):
+        return inputs @ np.asarray(self.matrix)
+
+    def backward(self, inputs, outputs, delta):
+        return delta @ np.asarray(self.matrix).T, [inputs.T @ delta]
+
+
+def test_output_shape_is_observed(rng):
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(4), Project(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    assert model.layers[1].output_shape == (None, 2)
+    assert model.check_gradients(rng.normal(size=(3, 3)), np.ones((3, 1))).max_relative_error < 1e-6
+
+
+def test_output_shape_of_several_inputs_is_observed():
+    class Join(layers.Layer):
+        def call(self, inputs):
+            return np.concatenate(inputs, axis=1)
+
+    assert Join()([cb.Input((3,)), cb.Input((2,))]).shape == (None, 5)
+
+
+def test_output_shape_is_the_inputs_where_zeros_fail():
+    class Picky(layers.Layer):
+        def call(self, inputs):
+            if not inputs.any():
+                raise ZeroDivisionError
+            return inputs
+
+    assert Picky()(cb.Input((3,))).shape == (None, 3)
+
+
+def test_repr_of_arguments_that_are_not_kept():
+    assert repr(Forgetful(3)) == "Forgetful()"
+
+
 def test_backward_that_returns_nothing():
-    class Forgetful(layers.Layer):
+    class ReturnsNothing(layers.Layer):
         def call(self, inputs):
             return inputs
 
         def backward(self, inputs, outputs, delta):
             self.result = delta  # the return is missing
 
-    model = cb.Sequential([cb.Input((2,)), layers.Dense(2), Forgetful()])
+    model = cb.Sequential([cb.Input((2,)), layers.Dense(2), ReturnsNothing()])
     model.compile("sgd", "mse")
     before = model.get_weights()
-    with pytest.raises(TypeError, match=r"backward of layer 'forgetful.*' must return the input delta, but returned N"):
+    with pytest.raises(
+        TypeError, match=r"backward of layer 'returns_nothing.*' must return the input delta, but returned N"
+    ):
         model.fit(np.ones((3, 2)), np.zeros((3, 2)), verbose=0)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)

@@ -112,8 +112,17 @@ def test_automatic_names():
     ]
 
 
+def test_shapes_of_a_model_that_no_model_contains():
+    a, b = cb.Input((3,)), cb.Input((2,))
+    model = cb.Model([a, b], layers.Concatenate()([a, b]))
+    assert (model.input_shape, model.output_shape) == ([(None, 3), (None, 2)], (None, 5))
+    assert cb.Model(a, layers.Dense(4)(a)).input_shape == (None, 3)
+
+
 def test_representations_show_what_differs():
     assert repr(layers.Dense(3, use_bias=False)).startswith("Dense(units=3")
+    assert repr(layers.Dense(3)) == "Dense(units=3)"
+    assert repr(layers.Dense(3, "relu")) == "Dense(units=3, activation='relu')"
     assert "use_bias=False" in repr(layers.Dense(3, use_bias=False))
     assert repr(cb.optimizers.Adam(0.01)) == "Adam(learning_rate=0.01)"
     assert "trainable=True" in repr(cb.Sequential([cb.Input((1,)), layers.Dense(1)]).weights[0])

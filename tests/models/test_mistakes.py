@@ -41,6 +41,19 @@ class Sparse:
 
 NAN, INF = float("nan"), float("inf")
 
+
+class Careless(layers.Layer):
+    def __init__(self):
+        pass
+
+    def call(self, inputs):
+        return inputs
+
+
+def batches():
+    yield X, Y
+
+
 FIT_MISTAKES = {
     "rank": (model, lambda m: m.fit(X[0], Y), ValueError, r"x must have shape \(None, 3\), but got \(3,\)"),
     "width": (model, lambda m: m.fit(X[:, :2], Y), ValueError, r"x must have shape \(None, 3\), but got \(6, 2\)"),
@@ -51,6 +64,26 @@ FIT_MISTAKES = {
     "no y": (model, lambda m: m.fit(X), ValueError, "y is missing"),
     "dtype": (model, lambda m: m.fit(X.astype(str), Y), TypeError, "x must hold real numbers, but got dtype <U"),
     "objects": (model, lambda m: m.fit(X.astype(object), Y), TypeError, "x must hold real numbers, but got dtype obj"),
+    "objects that may be numbers": (model, lambda m: m.fit(X.astype(object), Y), TypeError, r"astype\('float32'\)"),
+    "an object": (
+        model,
+        lambda m: m.fit(object(), Y),
+        TypeError,
+        "x must hold real numbers, but got an object of type o",
+    ),
+    "a generator function": (model, lambda m: m.fit(batches), TypeError, "an object of type function. Call it"),
+    "one class a row": (
+        model,
+        lambda m: m.fit(X, [0, 1, 1, 0, 0, 1]),
+        ValueError,
+        r"sparse_..., or .*to_categorical\(y, 2",
+    ),
+    "built for another shape": (
+        model,
+        lambda m: m.build((None, 4)),
+        ValueError,
+        r"built for \(None, 3\), but got \(None, 4",
+    ),
     "complex": (model, lambda m: m.fit(X, Y + 0j), TypeError, "y must hold real numbers, but got dtype complex128"),
     "ragged": (model, lambda m: m.fit([[1, 2, 3], [1, 2]], Y[:2]), ValueError, "x must be one array"),
     "nan in x": (model, lambda m: m.fit(with_value(X, NAN), Y), ValueError, r"x must be finite, but got nan at .*1, 0"),
@@ -223,6 +256,19 @@ MAKE_MISTAKES = {
     "no tensors": (lambda: cb.Model([], []), TypeError, "inputs must not be empty|must be tensors"),
     "arrays for tensors": (lambda: cb.Model(X, X), TypeError, "inputs must be tensors made by Input"),
     "no layer": (lambda: cb.Sequential([3]), TypeError, "A Sequential is made of layers, but got 3"),
+    "another library's layer": (
+        lambda: cb.Sequential([type("Dense", (), {"__module__": "keras.src.dense"})()]),
+        TypeError,
+        r"of type keras\.src\.dense\.Dense",
+    ),
+    "constructor that stops at itself": (lambda: cb.Sequential([Careless()]), RuntimeError, r"begin with super\(\)"),
+    "its call": (lambda: Careless()(X), RuntimeError, r"Careless\.__init__ must begin with super\(\)"),
+    "model with a call": (
+        lambda: type("M", (cb.Model,), {"call": len}),
+        TypeError,
+        "M defines call, which would never",
+    ),
+    "model with a step": (lambda: type("M", (cb.Sequential,), {"train_step": len}), TypeError, "M defines train_step"),
     "input in the middle": (lambda: cb.Sequential([layers.Dense(1), cb.Input((1,))]), ValueError, "only be the first"),
     "pop nothing": (lambda: cb.Sequential().pop(), ValueError, "no layer to take off"),
     "empty": (lambda: cb.Sequential().predict(X), ValueError, "The model has no layers"),

@@ -204,8 +204,10 @@ def test_overwriting_and_places_that_cannot_be(tmp_path):
         model.save(tmp_path / "m.keras", overwrite=False)
     with pytest.raises(IsADirectoryError):
         model.save(tmp_path)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"There is no folder '.*nowhere' to write 'm.keras' into"):
         model.save(tmp_path / "nowhere" / "m.keras")
+    with pytest.raises(FileNotFoundError, match="The name of a file is needed, but got ''"):
+        model.save("")
     with pytest.raises(FileNotFoundError):
         cb.models.load_model(tmp_path / "nothing.keras")
     with pytest.raises(ValueError, match="has no weights yet"):
@@ -229,6 +231,13 @@ class Wide(layers.Dense):
     implementation = "dense.Dense"
 
 
+def test_a_class_that_cannot_be_told_from_one_of_the_library(tmp_path):
+    mine = type("Dense", (Wide,), {"__module__": __name__})
+    with pytest.raises(ValueError, match="'Dense' is one, give it a name by @saving"):
+        cb.Sequential([cb.Input((3,)), mine(2)]).save(tmp_path / "mine")
+    assert not list(tmp_path.iterdir())
+
+
 def test_custom_objects(tmp_path):
     @cb.saving.register_keras_serializable("tests")
     class Registered(layers.Dense):
@@ -241,8 +250,29 @@ def test_custom_objects(tmp_path):
     with pytest.raises(ValueError, match="Unknown layer 'Registered'"):
         cb.models.load_model(tmp_path / "registered")
     model = cb.Sequential([cb.Input((3,)), Wide(2)])
-    with pytest.raises(ValueError, match="not a registered layer"):
-        model.save(tmp_path / "custom")
+    model.save(tmp_path / "stranger")
+    with pytest.raises(ValueError, match=r"Unknown layer 'Wide'\..* custom_objects=\{'Wide': "):
+        cb.models.load_model(tmp_path / "stranger")
+    loaded = cb.models.load_model(tmp_path / "stranger", custom_objects={"Wide": Wide})
+    assert type(loaded.layers[0]) is Wide
+    assert type(cb.models.clone_model(model).layers[0]) is Wide
+
+
+def test_a_model_class_of_ones_own(tmp_path):
+    class Own(cb.Model):
+        pass
+
+    x = cb.Input((3,))
+    model = Own(x, layers.Dense(2)(x))
+    model.save(tmp_path / "own")
+    assert type(cb.models.load_model(tmp_path / "own", custom_objects={"Own": Own})) is Own
+    assert type(cb.models.clone_model(model)) is Own
+    model.compile("sgd", "mse")
+    assert model.check_gradients(np.ones((2, 3)), np.ones((2, 2))).max_relative_error < 1e-6
+
+
+def test_classes_known_by_a_scope(tmp_path):
+    model = cb.Sequential([cb.Input((3,)), Wide(2)])
     with cb.saving.custom_object_scope({"Wide": Wide}):
         cb.Sequential([model]).save(tmp_path / "custom")
     loaded = cb.models.load_model(tmp_path / "custom", custom_objects={"Wide": Wide})
