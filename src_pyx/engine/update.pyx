@@ -19,8 +19,8 @@ cdef void step(
 ) noexcept nogil:
     """Add up the groups' gradients and take the optimizer's step, over this thread's share of each segment.
 
-    Without `update` or an optimizer no weight changes. Where one works on whole variables, some segments are this thread's
-    share.
+    Without `update` or an optimizer no weight changes. Where one works on whole variables, some segments are one
+    thread's share.
     """
     cdef bint changes = update and network.optimizer is not None
     cdef bint alone = changes and network.optimizer.limits_norms()
