@@ -27,6 +27,11 @@ cdef inline double sum_of(Py_ssize_t n, const floating* x, Py_ssize_t step) noex
     """Sum of n numbers, `step` apart."""
     cdef double parts[8]
     cdef Py_ssize_t i, k
+    cdef double few = 0
+    if n < 8:       # which is some 3 times faster without parts
+        for i in range(n):
+            few += x[i * step]
+        return few
     for k in range(8):
         parts[k] = 0
     for i in range(0, n - 7, 8):
@@ -41,6 +46,11 @@ cdef inline double squares_of(Py_ssize_t n, const floating* x, Py_ssize_t step, 
     """Sum of (x_i - center)^2."""
     cdef double parts[8]
     cdef Py_ssize_t i, k
+    cdef double few = 0
+    if n < 8:
+        for i in range(n):
+            few += (x[i * step] - center) * (x[i * step] - center)
+        return few
     for k in range(8):
         parts[k] = 0
     for i in range(0, n - 7, 8):
@@ -59,7 +69,15 @@ cdef inline void products_of(
     cdef double totals[8]
     cdef double products[8]
     cdef Py_ssize_t i, k
-    cdef double g
+    cdef double g, few = 0, few_products = 0
+    if n < 8:
+        for i in range(n):
+            g = dy[i * step] if gamma == NULL else <double>gamma[i] * dy[i * step]
+            few += g
+            few_products += g * (x[i * step] - shift)
+        total[0] += few
+        product[0] += few_products
+        return
     for k in range(8):
         totals[k] = products[k] = 0
     if gamma == NULL:
@@ -86,6 +104,7 @@ cdef struct Layout:
     Py_ssize_t groups, repeats, run, step
     const Py_ssize_t* offsets   # (groups, repeats): where a run begins in a sample
     const Py_ssize_t* places    # (groups, repeats): the first of its weights, which follow each other
+    const Py_ssize_t* order     # (groups, repeats): the runs, by their places
 
 
 cdef struct Rule:
@@ -188,6 +207,18 @@ cdef void normalization_backward(
         dx += width
 
 
+cdef inline Py_ssize_t first_run(Layout layout, Py_ssize_t place) noexcept nogil:
+    """The first run, in the order of places, whose weights begin at `place` or behind it."""
+    cdef Py_ssize_t low = 0, high = layout.groups * layout.repeats, middle
+    while low < high:
+        middle = (low + high) // 2
+        if layout.places[layout.order[middle]] < place:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 cdef void normalization_collect(
     Py_ssize_t rows, Py_ssize_t width, Layout layout, Rule rule, Py_ssize_t begin, Py_ssize_t end, bint scales,
     const floating* x,          # (rows, width) IN
@@ -198,26 +229,26 @@ cdef void normalization_collect(
 ) noexcept nogil:
     """dgamma = sum of dy (x - shift) / root if `scales`, else dbeta = sum of dy."""
     cdef double sums[BLOCK]
-    cdef Py_ssize_t first, last, r, g, k, j, at, place
+    cdef Py_ssize_t first, last, r, i, j, at, place, low, high
     cdef floating shift, inverse
     cdef const floating* mine
     for first in range(begin, end, 32):
         last = min(first + BLOCK, end)
         memset(sums, 0, BLOCK * sizeof(double))
+        low, high = first_run(layout, first - layout.run + 1), first_run(layout, last)
         for r in range(rows):
-            for g in range(layout.groups):
-                mine = kept + 2 * (r * layout.groups + g)
+            for i in range(low, high):
+                mine = kept + 2 * (r * layout.groups + layout.order[i] // layout.repeats)
                 shift, inverse = mine[0] if rule.subtracts_mean else 0, mine[1]
-                for k in range(layout.repeats):
-                    place = layout.places[g * layout.repeats + k]
-                    at = r * width + layout.offsets[g * layout.repeats + k]
-                    for j in range(max(first - place, <Py_ssize_t>0), min(last - place, layout.run)):
-                        if scales:
-                            sums[place + j - first] += (
-                                dy[at + j * layout.step] * ((x[at + j * layout.step] - shift) * inverse)
-                            )
-                        else:
-                            sums[place + j - first] += dy[at + j * layout.step]
+                place = layout.places[layout.order[i]]
+                at = r * width + layout.offsets[layout.order[i]]
+                for j in range(max(first - place, <Py_ssize_t>0), min(last - place, layout.run)):
+                    if scales:
+                        sums[place + j - first] += (
+                            dy[at + j * layout.step] * ((x[at + j * layout.step] - shift) * inverse)
+                        )
+                    else:
+                        sums[place + j - first] += dy[at + j * layout.step]
         for j in range(last - first):
             gradient[first - begin + j] = <floating>sums[j] + (gradient[first - begin + j] if add else 0)
 
@@ -231,7 +262,7 @@ cdef class Normalization(Layer):
     cdef int gamma, beta        # which parameters they are, or -1
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
-        cdef Py_ssize_t[::1] offsets, places
+        cdef Py_ssize_t[::1] offsets, places, runs
         width = int(np.prod(output_shape))
         order = spec.arrange(np.arange(width, dtype=np.intp).reshape(1, *output_shape))[0]
         shape = spec.parameter_shape(*order.shape)
@@ -240,8 +271,9 @@ cdef class Normalization(Layer):
         self.layout.groups, self.layout.repeats, self.layout.run = order.shape
         self.layout.step = order[0, 0, 1] - order[0, 0, 0] if order.shape[2] > 1 else 1
         offsets, places = order[:, :, 0].flatten(), weights[:, :, 0].flatten()
-        self.memory = offsets, places
-        self.layout.offsets, self.layout.places = &offsets[0], &places[0]
+        runs = np.argsort(places, kind="stable").astype(np.intp)
+        self.memory = offsets, places, runs
+        self.layout.offsets, self.layout.places, self.layout.order = &offsets[0], &places[0], &runs[0]
         self.rule.subtracts_mean, self.rule.about_mean = spec.subtracts_mean, spec.about_mean
         self.rule.factor = self.layout.groups / width if spec.takes_mean else 1.0
         self.rule.epsilon, self.rule.limit = spec.epsilon, spec.limit
