@@ -73,7 +73,9 @@ def save_model(
 
     Notes
     -----
-    The new file takes the place of an old one in one go, after the disk has it all.
+    The new file takes the place of an old one in one go, after the disk has it all. A process that is killed before
+    that leaves the old one as it is, and beside it what it has written: a file whose name begins with a dot and goes on
+    with that of the model. It can be deleted.
 
     Examples
     --------
