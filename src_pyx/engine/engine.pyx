@@ -15,12 +15,12 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
 from cbackprop.compiled.engine.context cimport Context, describe, Feed, WEIGHTS
-from cbackprop.compiled.engine.division cimport ROW_STEP, TILE_STEP, share
+from cbackprop.compiled.engine.division cimport ROW_STEP, TILE_STEP, part_rows, share
 from cbackprop.compiled.engine.head cimport Head
 from cbackprop.compiled.engine.predictor cimport Predictor
 from cbackprop.compiled.engine.tables cimport Table
 from cbackprop.compiled.engine.update cimport complete_gradients, step
-from cbackprop.compiled.layers.layer cimport Batch, Layer, is_alone
+from cbackprop.compiled.layers.layer cimport Batch, Layer, is_alone, run_whole
 
 # Steps between two looks at the clock: one of the smallest networks takes little longer than such a look.
 cdef int STEPS_BETWEEN_CLOCKS = 32
@@ -203,10 +203,11 @@ cdef class Engine(Predictor):
 
     cdef void run_rows(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration) noexcept nogil:
         """This thread's rows of a batch that is held as a whole."""
-        cdef Py_ssize_t begin = share(rows, ROW_STEP, thread, self.team.size)
-        cdef Py_ssize_t end = share(rows, ROW_STEP, thread + 1, self.team.size)
+        cdef Py_ssize_t grain = part_rows(rows) if self.any_alone else ROW_STEP
+        cdef Py_ssize_t begin = share(rows, grain, thread, self.team.size)
+        cdef Py_ssize_t end = share(rows, grain, thread + 1, self.team.size)
         if thread == 0 and self.team.size > 1:
-            describe(self.whole, rows, self.training, iteration, 0 if self.backwards else start - self.start)
+            describe(self.whole, rows, self.training, iteration, 0 if self.backwards else start - self.start, 0, rows)
             self.whole.refer(self.feeds, self.order, start)
         if begin < end or self.any_alone:
             self.run_samples(thread, <Context>self.shares[thread], begin, start, begin, end - begin, iteration)
@@ -231,12 +232,15 @@ cdef class Engine(Predictor):
         """Rows from `begin` on of the batch that begins at `start`, through all layers and back."""
         cdef Py_ssize_t i, layer
         context.show(place, rows)
-        describe(context, rows, self.training, iteration, begin if self.backwards else start - self.start + begin)
+        describe(
+            context, rows, self.training, iteration, begin if self.backwards else start - self.start + begin,
+            begin, min(self.batch_size, self.stop - start),
+        )
         if rows:
             context.fetch(self.feeds, self.order, start + begin)
         for i in range(self.n_layers):
             if self.alone[i]:
-                self.run_alone(thread, i, False)
+                self.run_alone(thread, context, i, False)
             elif rows and not self.linked[i]:
                 (<Layer>self.layer_pointers[i]).forward(&context.batch)
         for i in range(self.n_heads):
@@ -246,7 +250,7 @@ cdef class Engine(Predictor):
         for i in range(self.n_backward):
             layer = self.backward_order[i]
             if self.alone[layer]:
-                self.run_alone(thread, layer, True)
+                self.run_alone(thread, context, layer, True)
             elif rows:
                 (<Layer>self.layer_pointers[layer]).backward(&context.batch)
 
@@ -254,16 +258,29 @@ cdef class Engine(Predictor):
         """The context that sees all samples of a batch held as a whole."""
         return <PyObject*>self.whole if self.team.size > 1 else self.shares[0]
 
-    cdef void run_alone(self, Py_ssize_t thread, Py_ssize_t layer, bint back) noexcept nogil:
-        """Have the first thread run a layer on the whole batch, while the others wait."""
-        cdef const Batch* batch = &(<Context>self.whole_batch()).batch
+    cdef void run_alone(self, Py_ssize_t thread, Context context, Py_ssize_t layer, bint back) noexcept nogil:
+        """A layer that sees the whole batch: the first thread runs it while the others wait, unless it is divided."""
+        if (<Layer>self.layer_pointers[layer]).divided:
+            self.run_divided(thread, context, layer, back)
+            return
         self.team.meet(thread)
         if thread == 0 and self.failure.error == NULL:
-            if back:
-                (<Layer>self.layer_pointers[layer]).backward(batch)
-            else:
-                (<Layer>self.layer_pointers[layer]).forward(batch)
+            run_whole(<Layer>self.layer_pointers[layer], &(<Context>self.whole_batch()).batch, back)
         self.team.meet(thread)
+
+    cdef void run_divided(self, Py_ssize_t thread, Context context, Py_ssize_t layer, bint back) noexcept nogil:
+        """All threads find out together what the layer must know of the whole batch, and go on with their rows."""
+        if context.batch.rows:
+            (<Layer>self.layer_pointers[layer]).survey(&context.batch, back)
+        self.team.meet(thread)
+        (<Layer>self.layer_pointers[layer]).conclude(&context.batch, back, thread, self.team.size)
+        self.team.meet(thread)
+        if context.batch.rows == 0:
+            return
+        if back:
+            (<Layer>self.layer_pointers[layer]).backward(&context.batch)
+        else:
+            (<Layer>self.layer_pointers[layer]).forward(&context.batch)
 
     cdef void run_head(
         self, Py_ssize_t thread, Head head, Py_ssize_t i, Context context, Py_ssize_t begin

@@ -8,7 +8,7 @@ from cbackprop.compiled.engine.gradients cimport Gradients
 from cbackprop.compiled.engine.head cimport Head
 from cbackprop.compiled.engine.network cimport Network
 from cbackprop.compiled.kernels.memory cimport address
-from cbackprop.compiled.layers.layer cimport Buffer, Layer
+from cbackprop.compiled.layers.layer cimport Buffer, Layer, run_whole
 
 
 def jacobian(
@@ -62,17 +62,17 @@ cdef void differentiate(
             continue
         for k in range((<Head>network.head_pointers[h]).positions * (<Head>network.head_pointers[h]).width):
             context.show(0, rows)
-            describe(context, rows, training, network.iteration, begin)
+            describe(context, rows, training, network.iteration, begin, 0, rows)
             context.fetch(network.feeds, NULL, begin)
             for i in range(network.n_layers):
-                (<Layer>network.layer_pointers[i]).forward(&context.batch)
+                run_whole(<Layer>network.layer_pointers[i], &context.batch, False)
             for i in range(network.n_heads):
                 seed(network, context, i, k if i == h else -1, numbers, errors + number)
             for i in range(network.n_backward):
-                (<Layer>network.layer_pointers[network.backward_order[i]]).backward(&context.batch)
+                run_whole(<Layer>network.layer_pointers[network.backward_order[i]], &context.batch, True)
             for r in range(rows):
                 context.show(r, 1)
-                describe(context, 1, training, network.iteration, begin + r)
+                describe(context, 1, training, network.iteration, begin + r, r, rows)
                 context.refer(network.feeds, NULL, begin + r)
                 gradients.collect_all(&context.batch, derivatives + (r * numbers + number) * row_bytes, False)
             number += 1

@@ -17,7 +17,7 @@ from cbackprop.compiled.engine.network cimport Network
 from cbackprop.compiled.engine.team cimport Team, Work
 from cbackprop.compiled.kernels.memory cimport address
 from cbackprop.compiled.kernels.vectors cimport all_finite
-from cbackprop.compiled.layers.layer cimport Layer
+from cbackprop.compiled.layers.layer cimport Layer, run_whole
 
 # Seconds between two looks at pending signals (and at the progress display).
 cdef double TICK = 0.05
@@ -163,9 +163,9 @@ cdef class Predictor(Network):
     cdef void run_layers(self, Context context, Py_ssize_t begin) noexcept nogil:
         """All layers forwards, for a prediction."""
         cdef Py_ssize_t i
-        describe(context, context.batch.rows, self.training, self.iteration, begin)
+        describe(context, context.batch.rows, self.training, self.iteration, begin, 0, context.batch.rows)
         for i in range(self.n_layers):
-            (<Layer>self.layer_pointers[i]).forward(&context.batch)
+            run_whole(<Layer>self.layer_pointers[i], &context.batch, False)
 
     def predict_now(self, x, result, Py_ssize_t source, Py_ssize_t output):
         """Write the buffer `output` of a few samples into `result`, given that of the buffer `source`.

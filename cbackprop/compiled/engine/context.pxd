@@ -57,10 +57,13 @@ cdef class Context:
 
 
 cdef inline void describe(
-    Context context, Py_ssize_t rows, bint training, uint64_t iteration, Py_ssize_t first
+    Context context, Py_ssize_t rows, bint training, uint64_t iteration, Py_ssize_t first, Py_ssize_t offset,
+    Py_ssize_t total,
 ) noexcept nogil:
     """Tell layers what they are called with, besides buffers."""
     context.batch.rows = rows
     context.batch.training = training
     context.batch.iteration = iteration
     context.batch.first = first
+    context.batch.offset = offset
+    context.batch.total = total
