@@ -13,6 +13,7 @@ import numpy as np
 __all__ = [
     "check_boolean",
     "check_choice",
+    "check_counts",
     "check_integer",
     "check_items",
     "check_memory",
@@ -98,6 +99,19 @@ def check_integer(name: str, value: Any, minimum: int | None = None, maximum: in
     if not -(2**63) <= number < 2**63:
         raise ValueError(f"{name} must fit into 64 bits, but got {value!r}.")
     return number
+
+
+def check_counts(**counts: Any) -> None:
+    """Refuse numbers of steps or samples, by name, that are neither ``None`` nor at least 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `check_integer`.
+    """
+    for name, count in counts.items():
+        if count is not None:
+            check_integer(name, count, 1)
 
 
 def check_boolean(name: str, value: Any) -> bool:

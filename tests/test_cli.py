@@ -16,7 +16,7 @@ import cbackprop as cb
 from cbackprop import tables
 from cbackprop.cli import main
 
-COMMAND = [sys.executable, "-P", "-c", "import sys; from cbackprop.cli import main; sys.exit(main())"]
+COMMAND = [sys.executable, "-P", "-m", "cbackprop"]
 
 
 def test_info(capsys):

@@ -17,6 +17,7 @@ from cbackprop.compiled.engine.context import Context
 from cbackprop.compiled.engine.engine import Engine as Runner
 from cbackprop.compiled.engine.gradients import Gradients
 from cbackprop.compiled.engine.head import Head, MetricSum
+from cbackprop.compiled.engine.jacobian import jacobian
 from cbackprop.compiled.engine.tables import Table
 from cbackprop.compiled.kernels.blas import MAX_DIMENSION
 from cbackprop.compiled.metrics.tally import Called
@@ -402,7 +403,7 @@ class CompiledEngine(Engine):
             derivatives = aligned_zeros(numbers * size, self.dtype).reshape(numbers, size)
             errors = np.zeros(numbers)
             row = Gradients(self.runner.layers, derivatives[0], parts, [])
-            self.runner.jacobian(begin, end, row, derivatives, errors)
+            jacobian(self.runner, begin, end, row, derivatives, errors)
             return derivatives, errors
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:

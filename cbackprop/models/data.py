@@ -138,6 +138,7 @@ def make_samples(
         checked = check_weights("sample_weight", weight, shape[:-1])
         if class_weight is not None:
             checked = _combine(checked, _class_weights(class_weight, values, classes, need, size), len(needs))
+        _check_fits("sample_weight" if class_weight is None else "class_weight", checked, model.dtype)
         data.weights.append(None if checked is None else checked.reshape(size, rows))
     return Samples(data, size)
 
@@ -188,6 +189,13 @@ def _class_weights(
     if flat.size and not (flat.min() >= 0 and flat.max() < count):
         raise ValueError(f"class_weight needs targets that are classes in [0, {count}).")
     return table[flat].reshape(size, *need.shape[:-1])
+
+
+def _check_fits(name: str, weights: Array | None, dtype: str) -> None:
+    """Refuse weights that are infinite in the model's type: they would make all of its weights NaN."""
+    most = np.finfo(dtype).max
+    if weights is not None and weights.size and weights.max() > most:
+        raise ValueError(f"{name} must be at most {most:.3g}, the largest {dtype}, but got {weights.max():.3g}.")
 
 
 def _combine(sample_weights: Array | None, class_weights: Array, outputs: int) -> Array:

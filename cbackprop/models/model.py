@@ -19,7 +19,7 @@ from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import Graph, check_names
 from cbackprop.plan.plan import Plan
 from cbackprop.registry import reading
-from cbackprop.saving.model_file import restore_training
+from cbackprop.saving.weights_file import restore_training
 from cbackprop.tensor import KerasTensor, Node, flatten, is_symbolic, map_structure
 from cbackprop.variable import Variable
 

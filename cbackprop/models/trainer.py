@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,24 @@ from cbackprop.models.sources import ArraySource, Source, open_source
 from cbackprop.models.sources.batches import ran_out
 from cbackprop.registry import nearest
 from cbackprop.tensor import map_structure
-from cbackprop.validation import check_boolean, check_integer, check_number, named
+from cbackprop.validation import check_boolean, check_counts, check_integer, check_number, named
 
 if TYPE_CHECKING:
     from cbackprop.plan.plan import Plan
     from cbackprop.variable import Variable
 
 __all__ = ["Trainer"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `fit` works with once everything has been checked and opened."""
+
+    source: Source
+    validation: Source | None
+    validates: Callable[[int], bool]  # whether to evaluate after an epoch
+    callbacks: CallbackList
+    display: Display
 
 
 class Trainer:
@@ -240,17 +252,15 @@ class Trainer:
         """
         epochs = check_integer("epochs", epochs, 0)
         initial_epoch = check_integer("initial_epoch", initial_epoch, 0)
-        if batch_size is not None:
-            check_integer("batch_size", batch_size, 1)
-        if validation_batch_size is not None:
-            check_integer("validation_batch_size", validation_batch_size, 1)
-        if validation_steps is not None:
-            check_integer("validation_steps", validation_steps, 1)
+        check_counts(
+            batch_size=batch_size,
+            steps_per_epoch=steps_per_epoch,
+            validation_batch_size=validation_batch_size,
+            validation_steps=validation_steps,
+        )
         shuffle = check_boolean("shuffle", shuffle)
         split = check_number("validation_split", validation_split, 0, 1, open_maximum=True)
-        if steps_per_epoch is not None:
-            steps_per_epoch = check_integer("steps_per_epoch", steps_per_epoch, 1)
-        frequency = _check_frequency(validation_freq)
+        validates = _check_frequency(validation_freq)
         Display.check(verbose)
         with ExitStack() as opened:
             source: Source = opened.enter_context(
@@ -262,7 +272,7 @@ class Trainer:
             if not any(objective.loss for objective in engine.objectives):
                 raise ValueError("fit needs a loss, but the model was compiled without one.")
             source.prepare(self._samples)
-            times = sum(map(frequency, range(initial_epoch, epochs)))
+            times = sum(map(validates, range(initial_epoch, epochs)))
             validation = named(
                 "validation_data", lambda data: self._validation(data, validation_steps, times), validation_data
             )
@@ -274,41 +284,32 @@ class Trainer:
                 opened.enter_context(validation)
                 validation.limit(validation_steps, validation_batch_size or source.batch_size)
             history = self.history = History()
-            run = self._callbacks([callbacks, history], verbose=verbose, epochs=epochs, steps=source.steps)
-            self.stop_training = False
-            with engine.kept_threads(), self._counted_in(engine), Display(verbose, epochs, source.samples) as shown:
-                run.on_train_begin()
-                engine = self._prepare(source, "fit")  # going back to a backup may have taken another one
-                logs: dict[str, float] = {}
-                place, left = self._begin_at(initial_epoch, source)
-                for epoch in range(place.epoch, epochs):
-                    if source.exhausted:
-                        ran_out()
-                        break
-                    self._place = place
-                    place.begin(epoch)
-                    engine.reset()
-                    run.on_epoch_begin(epoch)
-                    shown.begin(epoch)
-                    self._run_epoch(engine, source, place, run, shown, left)
-                    left = None
-                    if isinstance(self.optimizer, optimizers.FullBatchOptimizer) and self.optimizer.converged:
-                        self.stop_training = True
-                    logs = self._logs(engine)
-                    if validation is not None and frequency(epoch):
-                        place.sums = engine.sums()
-                        results = self._test(engine, validation, run)
-                        logs |= {f"val_{name}": value for name, value in results.items()}
-                    shown.end(logs)
-                    place.end()
-                    run.on_epoch_end(epoch, logs)
-                    if self.stop_training:
-                        break
-                if initial_epoch < epochs and self.optimizer is not None:
-                    known = [v for v in engine.trainable if v in self.optimizer.slots]
-                    self.optimizer.finalize_variable_values(known)
-                run.on_train_end(logs)
+            callbacks = self._callbacks([callbacks, history], verbose=verbose, epochs=epochs, steps=source.steps)
+            run = Run(source, validation, validates, callbacks, Display(verbose, epochs, source.samples))
+            self._train(run, engine, initial_epoch, epochs)
         return history
+
+    def _train(self, run: Run, engine: Engine, initial_epoch: int, epochs: int) -> None:
+        """What `fit` does when everything has been checked and opened."""
+        self.stop_training = False
+        with engine.kept_threads(), self._counted_in(engine), run.display:
+            run.callbacks.on_train_begin()
+            engine = self._prepare(run.source, "fit")  # going back to a backup may have taken another one
+            logs: dict[str, float] = {}
+            place, left = self._begin_at(initial_epoch, run.source)
+            for epoch in range(place.epoch, epochs):
+                if run.source.exhausted:
+                    ran_out(4)
+                    break
+                self._place = place
+                logs = self._run_epoch(run, engine, place, epoch, left)
+                left = None
+                if self.stop_training:
+                    break
+            if initial_epoch < epochs and self.optimizer is not None:
+                known = [v for v in engine.trainable if v in self.optimizer.slots]
+                self.optimizer.finalize_variable_values(known)
+            run.callbacks.on_train_end(logs)
 
     @contextmanager
     def _counted_in(self, engine: Engine) -> Iterator[None]:
@@ -333,41 +334,52 @@ class Trainer:
         return place, left
 
     def _run_epoch(
-        self,
-        engine: Engine,
-        source: Source,
-        place: Place,
-        run: CallbackList,
-        shown: Display,
-        left: dict[str, Any] | None = None,
-    ) -> None:
-        """One epoch: a call of the engine for each piece of the data, or for each batch if a callback asks for them.
+        self, run: Run, engine: Engine, place: Place, epoch: int, left: dict[str, Any] | None
+    ) -> dict[str, float]:
+        """Train for an epoch, or for what remains of one that was `left`, and evaluate; the logs."""
+        place.begin(epoch)
+        engine.reset()
+        run.callbacks.on_epoch_begin(epoch)
+        run.display.begin(epoch)
+        self._run_steps(run, engine, place, left)
+        if isinstance(self.optimizer, optimizers.FullBatchOptimizer) and self.optimizer.converged:
+            self.stop_training = True
+        logs = self._logs(engine)
+        if run.validation is not None and run.validates(epoch):
+            place.sums = engine.sums()
+            results = self._test(engine, run.validation, run.callbacks)
+            logs |= {f"val_{name}": value for name, value in results.items()}
+        run.display.end(logs)
+        place.end()
+        run.callbacks.on_epoch_end(epoch, logs)
+        return logs
 
-        The steps that were finished when the epoch was `left` are skipped.
+    def _run_steps(self, run: Run, engine: Engine, place: Place, left: dict[str, Any] | None) -> None:
+        """The steps of an epoch: a call of the engine for each piece of the data, or for each batch if it is watched.
+
+        Those that were finished when the epoch was `left` are skipped.
         """
-        tick = shown.tick(lambda: self._logs(engine))
-        watched = run.watches_batches("train")
-        skip = left["step"] if left else 0
-        step = done = 0
-        for piece in source.epoch():
-            steps = -(-piece.size // piece.batch_size)
-            skipped = min(max(skip - step, 0), steps)
-            begin = min(piece.begin + skipped * piece.batch_size, piece.end)
-            step, done = step + skipped, done + begin - piece.begin
-            if left is not None and step == skip:
-                self._restore_step(engine, left)
-                left = None
-            size = piece.batch_size if watched else piece.size
-            for start in range(begin, piece.end, size):
-                stop = min(start + size, piece.end)
+        tick = run.display.tick(lambda: self._logs(engine))
+        watched = run.callbacks.watches_batches("train")
+        step = done = 0  # steps and samples
+        for piece in run.source.epoch():
+            begin = piece.begin
+            if left is not None:
+                finished = min(left["step"] - step, piece.steps)
+                begin = min(begin + finished * piece.batch_size, piece.end)
+                step, done = step + finished, done + begin - piece.begin
+                if step == left["step"]:
+                    self._restore_step(engine, left)
+                    left = None
+            for part in replace(piece, begin=begin).parts(watched):
                 if watched:
-                    run.on_train_batch_begin(step)
+                    run.callbacks.on_train_batch_begin(step)
                 seen = None if tick is None else partial(_tick_after, tick, done)
-                engine.learn(piece.data, piece.rows, start, stop, piece.batch_size, tick=seen)
-                step, done = step + -(-(stop - start) // piece.batch_size), done + stop - start
+                engine.learn(piece.data, piece.rows, part.begin, part.end, piece.batch_size, tick=seen)
+                step, done = step + part.steps, done + part.size
                 place.step = step
                 if watched:
-                    run.on_train_batch_end(step - 1, self._logs(engine))
+                    run.callbacks.on_train_batch_end(step - 1, self._logs(engine))
                 if tick is not None:
                     tick(done)
                 if self.stop_training:
@@ -465,7 +477,7 @@ class Trainer:
         watched = run.watches_batches("test")
         step = 0
         for piece in source.sweep():
-            for part in piece.batches() if watched else [piece]:
+            for part in piece.parts(watched):
                 if watched:
                     run.on_test_batch_begin(step)
                 engine.test(part.samples(), part.batch_size)
@@ -539,10 +551,7 @@ class Trainer:
         TypeError, ValueError
             If an argument or the data is wrong.
         """
-        if batch_size is not None:
-            check_integer("batch_size", batch_size, 1)
-        if steps is not None:
-            check_integer("steps", steps, 1)
+        check_counts(batch_size=batch_size, steps=steps)
         Display.check(verbose)
         with open_source(x, y, sample_weight, batch_size=batch_size, steps=steps) as source:
             engine = self._prepare(source, "evaluate")
@@ -584,10 +593,7 @@ class Trainer:
         TypeError, ValueError
             If an argument or the data is wrong.
         """
-        if batch_size is not None:
-            check_integer("batch_size", batch_size, 1)
-        if steps is not None:
-            check_integer("steps", steps, 1)
+        check_counts(batch_size=batch_size, steps=steps)
         Display.check(verbose)
         run = self._callbacks(callbacks, verbose=verbose, epochs=1, steps=steps)
         self.stop_predicting = False

@@ -33,6 +33,9 @@ def write(path: str, arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, str
 def replace(path: str, content: bytes) -> None:
     """Write a file beside `path`, wait until the disk has it, and put it in the place of `path`.
 
+    A process that is killed meanwhile leaves the file beside it, whose name is that of `path` between two dots and some
+    letters; nobody else can tell whether it is still being written.
+
     Raises
     ------
     OSError

@@ -11,30 +11,18 @@ file checks again is only what would be a read or write outside of an array.
 
 import numpy as np
 
-from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.exc cimport PyErr_CheckSignals
-from cpython.pythread cimport PyThread_get_thread_ident
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memset
 
-from cbackprop.compiled.engine.clock cimport now
-from cbackprop.compiled.engine.context cimport Context, Feed, WEIGHTS
-from cbackprop.compiled.engine.division cimport PARAMETER_STEP, ROW_STEP, TILE_STEP, share
-from cbackprop.compiled.engine.failure cimport take_failure
-from cbackprop.compiled.engine.gradients cimport Gradients
+from cbackprop.compiled.engine.context cimport Context, describe, Feed, WEIGHTS
+from cbackprop.compiled.engine.division cimport ROW_STEP, TILE_STEP, part_rows, share
 from cbackprop.compiled.engine.head cimport Head
-from cbackprop.compiled.engine.network cimport Network
+from cbackprop.compiled.engine.predictor cimport Predictor
 from cbackprop.compiled.engine.tables cimport Table
-from cbackprop.compiled.engine.team cimport Team, Work
-from cbackprop.compiled.kernels.memory cimport address
-from cbackprop.compiled.kernels.vectors cimport all_finite
-from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer, is_alone
-from cbackprop.compiled.optimizers.optimizer cimport Segment
+from cbackprop.compiled.engine.update cimport complete_gradients, step
+from cbackprop.compiled.layers.layer cimport Batch, Layer, is_alone, run_whole
 
-# Seconds between two looks at pending signals (and at the progress display), and how often the clock is read: a step
-# of the smallest networks takes little longer than that.
-cdef double TICK = 0.05
+# Steps between two looks at the clock: one of the smallest networks takes little longer than such a look.
 cdef int STEPS_BETWEEN_CLOCKS = 32
 
 
@@ -42,35 +30,21 @@ cdef void train_thread(void* engine, Py_ssize_t thread) noexcept nogil:
     (<Engine>engine).run_batches(thread)
 
 
-cdef void predict_thread(void* engine, Py_ssize_t thread) noexcept nogil:
-    (<Engine>engine).run_predictions(thread)
-
-
-cdef class Engine(Network):
+cdef class Engine(Predictor):
     """Runs a network: trains, tests and predicts.
 
     Arguments are those of `Network`.
     """
 
-    cdef Team team
     cdef readonly double loss_total     # sum over samples since the last reset
     cdef readonly double loss_count
     # The run that threads are in
     cdef const int64_t* order
-    cdef Py_ssize_t start, stop, batch_size
-    cdef bint tiled, backwards, update, training
-    cdef object tick, error
-    cdef bint check, found_infinite     # whether inputs are to be checked as they are fetched; what came of it
-    cdef bint halt                      # thread 0 to all: stop after this batch
+    cdef Py_ssize_t batch_size
+    cdef bint tiled, backwards, update
     cdef bint any_alone
     cdef bint any_python                # some metric is in Python
-    cdef double last_tick
     cdef double[:, ::1] divisors        # (threads, heads): of the current batch
-    cdef size_t[::1] results            # addresses of predictions
-    cdef Py_ssize_t[::1] result_buffers, result_bytes
-
-    def __cinit__(self, list layers, list widths, bint is_double):
-        self.team = Team()
 
     # Running
 
@@ -134,56 +108,6 @@ cdef class Engine(Network):
             self.any_alone = self.any_alone or head.is_alone()
             self.any_python = self.any_python or head.calls_python
 
-    cdef run_team(self, Work work, Py_ssize_t threads):
-        """Run `work` in threads, this one among them, and raise what went wrong meanwhile."""
-        self.halt = False
-        self.error = None
-        self.last_tick = now()
-        self.begin_run()
-        try:
-            self.team.start(threads, work, <void*>self)
-            with nogil:
-                work(<void*>self, 0)
-                self.team.finish()
-        finally:
-            self.busy = False
-            self.tick = None
-        failure = take_failure(&self.failure)
-        error, self.error = self.error, None
-        if failure is not None:
-            raise failure
-        if error is not None:
-            raise error
-
-    def keep_team(self, bint kept):
-        """Have threads wait for the next run when one ends, until told otherwise."""
-        self.check_idle()
-        self.team.kept = kept
-        if not kept:
-            with nogil:
-                self.team.dismiss()
-
-    def forget_team(self):
-        """In a child process: threads stayed behind in the parent, and so did a run unless it is this thread's."""
-        self.team.forget()
-        if self.runner != PyThread_get_thread_ident():
-            self.busy = False
-
-    cdef void look_up(self, Py_ssize_t done) noexcept nogil:
-        """Now and then, with the GIL: signals and the display. What they raise ends the run."""
-        cdef double time = now()
-        if time - self.last_tick < TICK:
-            return
-        with gil:
-            try:
-                PyErr_CheckSignals()
-                if self.tick is not None:
-                    self.tick(done)
-            except BaseException as error:
-                self.error = error
-                self.halt = True
-        self.last_tick = now()
-
     cdef Py_ssize_t group_count(self, Py_ssize_t rows) noexcept nogil:
         """How many groups of tiles have gradient vectors of their own."""
         return min((rows + self.tile_capacity - 1) // self.tile_capacity, <Py_ssize_t>16)
@@ -238,22 +162,15 @@ cdef class Engine(Network):
                 self.collect(thread)
                 self.team.meet(thread)
             if self.segments is not None:
-                self.step(thread, groups)
+                step(self, thread, self.team.size, groups, self.update)
             elif thread == 0:
-                self.complete_gradients(groups)
+                complete_gradients(self, groups)
             if self.update and self.projections is not None:
                 self.team.meet(thread)
                 self.projections.apply(thread, self.team.size, &self.failure)
         if thread == 0 and self.update and self.any_alone:
             self.finish()
         return True
-
-    cdef void complete_gradients(self, Py_ssize_t groups) noexcept nogil:
-        """Where there is no optimizer: what `step` does to the gradients."""
-        cdef Segment everything = self.gradients.everything()
-        self.gradients.merge(&everything, groups)
-        if self.penalties is not None:
-            self.penalties.add_gradients(&everything)
 
     cdef void finish(self) noexcept nogil:
         """Let layers that were alone with a batch change what no gradient reaches."""
@@ -286,10 +203,11 @@ cdef class Engine(Network):
 
     cdef void run_rows(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration) noexcept nogil:
         """This thread's rows of a batch that is held as a whole."""
-        cdef Py_ssize_t begin = share(rows, ROW_STEP, thread, self.team.size)
-        cdef Py_ssize_t end = share(rows, ROW_STEP, thread + 1, self.team.size)
+        cdef Py_ssize_t grain = part_rows(rows) if self.any_alone else ROW_STEP
+        cdef Py_ssize_t begin = share(rows, grain, thread, self.team.size)
+        cdef Py_ssize_t end = share(rows, grain, thread + 1, self.team.size)
         if thread == 0 and self.team.size > 1:
-            self.prepare(self.whole, rows, iteration, 0 if self.backwards else start - self.start)
+            describe(self.whole, rows, self.training, iteration, 0 if self.backwards else start - self.start, 0, rows)
             self.whole.refer(self.feeds, self.order, start)
         if begin < end or self.any_alone:
             self.run_samples(thread, <Context>self.shares[thread], begin, start, begin, end - begin, iteration)
@@ -314,12 +232,15 @@ cdef class Engine(Network):
         """Rows from `begin` on of the batch that begins at `start`, through all layers and back."""
         cdef Py_ssize_t i, layer
         context.show(place, rows)
-        self.prepare(context, rows, iteration, begin if self.backwards else start - self.start + begin)
+        describe(
+            context, rows, self.training, iteration, begin if self.backwards else start - self.start + begin,
+            begin, min(self.batch_size, self.stop - start),
+        )
         if rows:
             context.fetch(self.feeds, self.order, start + begin)
         for i in range(self.n_layers):
             if self.alone[i]:
-                self.run_alone(thread, i, False)
+                self.run_alone(thread, context, i, False)
             elif rows and not self.linked[i]:
                 (<Layer>self.layer_pointers[i]).forward(&context.batch)
         for i in range(self.n_heads):
@@ -329,30 +250,37 @@ cdef class Engine(Network):
         for i in range(self.n_backward):
             layer = self.backward_order[i]
             if self.alone[layer]:
-                self.run_alone(thread, layer, True)
+                self.run_alone(thread, context, layer, True)
             elif rows:
                 (<Layer>self.layer_pointers[layer]).backward(&context.batch)
-
-    cdef void prepare(self, Context context, Py_ssize_t rows, uint64_t iteration, Py_ssize_t first) noexcept nogil:
-        context.batch.rows = rows
-        context.batch.training = self.training
-        context.batch.iteration = iteration
-        context.batch.first = first
 
     cdef PyObject* whole_batch(self) noexcept nogil:
         """The context that sees all samples of a batch held as a whole."""
         return <PyObject*>self.whole if self.team.size > 1 else self.shares[0]
 
-    cdef void run_alone(self, Py_ssize_t thread, Py_ssize_t layer, bint back) noexcept nogil:
-        """Have the first thread run a layer on the whole batch, while the others wait."""
-        cdef const Batch* batch = &(<Context>self.whole_batch()).batch
+    cdef void run_alone(self, Py_ssize_t thread, Context context, Py_ssize_t layer, bint back) noexcept nogil:
+        """A layer that sees the whole batch: the first thread runs it while the others wait, unless it is divided."""
+        if (<Layer>self.layer_pointers[layer]).divided:
+            self.run_divided(thread, context, layer, back)
+            return
         self.team.meet(thread)
         if thread == 0 and self.failure.error == NULL:
-            if back:
-                (<Layer>self.layer_pointers[layer]).backward(batch)
-            else:
-                (<Layer>self.layer_pointers[layer]).forward(batch)
+            run_whole(<Layer>self.layer_pointers[layer], &(<Context>self.whole_batch()).batch, back)
         self.team.meet(thread)
+
+    cdef void run_divided(self, Py_ssize_t thread, Context context, Py_ssize_t layer, bint back) noexcept nogil:
+        """All threads find out together what the layer must know of the whole batch, and go on with their rows."""
+        if context.batch.rows:
+            (<Layer>self.layer_pointers[layer]).survey(&context.batch, back)
+        self.team.meet(thread)
+        (<Layer>self.layer_pointers[layer]).conclude(&context.batch, back, thread, self.team.size)
+        self.team.meet(thread)
+        if context.batch.rows == 0:
+            return
+        if back:
+            (<Layer>self.layer_pointers[layer]).backward(&context.batch)
+        else:
+            (<Layer>self.layer_pointers[layer]).forward(&context.batch)
 
     cdef void run_head(
         self, Py_ssize_t thread, Head head, Py_ssize_t i, Context context, Py_ssize_t begin
@@ -393,290 +321,6 @@ cdef class Engine(Network):
         for i in range(self.n_tables):
             if i % self.team.size == thread:
                 (<Table>self.table_pointers[i]).collect(&batch)
-
-    cdef void step(self, Py_ssize_t thread, Py_ssize_t groups) noexcept nogil:
-        """Add up the groups' gradients and take the optimizer's step, over this thread's share of each segment.
-
-        Where an optimizer works on whole variables, some of the segments are this thread's share.
-        """
-        cdef bint update = self.update and self.optimizer is not None
-        cdef bint alone = update and self.optimizer.limits_norms()
-        cdef bint whole = update and self.optimizer.whole
-        cdef Py_ssize_t threads = 1 if alone else self.team.size, i, begin, end
-        cdef Segment part
-        if alone and thread > 0:
-            return
-        for i in range(self.segments.size):
-            begin = share(self.segments.items[i].size, PARAMETER_STEP, thread, threads)
-            end = share(self.segments.items[i].size, PARAMETER_STEP, thread + 1, threads)
-            if whole:
-                begin = 0
-                end = self.segments.items[i].size if self.segments.owner(i, threads) == thread else 0
-            if begin == end:
-                continue
-            part = self.segments.part(i, begin, end)
-            self.gradients.merge(&part, groups)
-            if self.penalties is not None:
-                self.penalties.add_gradients(&part)
-            if update and not alone:
-                self.optimizer.step_part(&part)
-        if alone:
-            self.step_alone()
-        elif update:
-            for i in range(self.n_tables):
-                self.step_table(thread, <Table>self.table_pointers[i])
-
-    cdef void step_table(self, Py_ssize_t thread, Table table) noexcept nogil:
-        """The optimizer's step over this thread's share of the rows that the batch has reached."""
-        cdef Py_ssize_t begin = share(table.sums.count, PARAMETER_STEP, thread, self.team.size)
-        cdef Py_ssize_t end = share(table.sums.count, PARAMETER_STEP, thread + 1, self.team.size)
-        cdef Segment part
-        if begin == end:
-            return
-        part = table.part(begin, end)
-        table.copy(begin, end, False)
-        self.optimizer.step_part(&part)
-        table.copy(begin, end, True)
-
-    cdef void step_alone(self) noexcept nogil:
-        """The optimizer's step over everything, by one thread, because norms of whole gradients are needed."""
-        cdef Py_ssize_t n = self.segments.size, i
-        if self.n_tables == 0:
-            self.optimizer.step(self.segments.items, n)
-            return
-        for i in range(n):
-            self.all_segments[i] = self.segments.items[i]
-        for i in range(self.n_tables):
-            self.copy_table(<Table>self.table_pointers[i], False)
-            self.all_segments[n + i] = (<Table>self.table_pointers[i]).part(
-                0, (<Table>self.table_pointers[i]).sums.count
-            )
-        self.optimizer.step(self.all_segments, n + self.n_tables)
-        for i in range(self.n_tables):
-            self.copy_table(<Table>self.table_pointers[i], True)
-
-    cdef void copy_table(self, Table table, bint back) noexcept nogil:
-        table.copy(0, table.sums.count, back)
-
-    # Derivatives of single samples
-
-    def jacobian(
-        self, Py_ssize_t start, Py_ssize_t stop, Gradients gradients, derivatives, double[::1] errors,
-        bint training=True,
-    ):
-        """Errors of the numbers predicted for the samples start:stop, and the derivatives of each.
-
-        derivatives (numbers, parameters) of the engine's float type, of which `gradients` describes a row, and errors
-        (numbers,): prediction - target, sample by sample, in a sample head by head, of those heads that have a loss.
-        """
-        cdef Py_ssize_t numbers = 0, begin
-        cdef Head head
-        self.check_run(None, start, stop, 1)
-        for head in self.heads:
-            numbers += head.positions * head.width if head.loss is not None else 0
-        if not self.n_tiles or any(self.linked[i] for i in range(self.n_layers)):
-            raise RuntimeError("The engine has no memory, or a loss has taken over a layer.")
-        if derivatives.ndim != 2 or gradients.size > derivatives.shape[1] or (
-            not derivatives.shape[0] == errors.shape[0] == (stop - start) * numbers
-        ):
-            raise ValueError("The arrays do not fit the network.")
-        self.order, self.training = NULL, training
-        cdef char* rows = <char*>address(derivatives, self.float_type(), derivatives.size)
-        cdef Py_ssize_t row_bytes = derivatives.shape[1] * derivatives.itemsize
-        self.begin_run()
-        try:
-            with nogil:
-                begin = start
-                while begin < stop and self.failure.error == NULL:
-                    self.differentiate(
-                        <Context>self.tiles[0], begin, min(self.tile_capacity, stop - begin), numbers, gradients,
-                        rows + (begin - start) * numbers * row_bytes, row_bytes, &errors[(begin - start) * numbers],
-                    )
-                    begin += self.tile_capacity
-        finally:
-            self.busy = False
-        failure = take_failure(&self.failure)
-        if failure is not None:
-            raise failure
-
-    cdef void differentiate(
-        self, Context context, Py_ssize_t begin, Py_ssize_t rows, Py_ssize_t numbers, Gradients gradients,
-        char* derivatives, Py_ssize_t row_bytes, double* errors,
-    ) noexcept nogil:
-        """A tile: a pass forwards and back for each predicted number. Layers may destroy what they have read."""
-        cdef Py_ssize_t h, k, i, r, number = 0
-        for h in range(self.n_heads):
-            if (<Head>self.head_pointers[h]).loss is None:
-                continue
-            for k in range((<Head>self.head_pointers[h]).positions * (<Head>self.head_pointers[h]).width):
-                context.show(0, rows)
-                self.prepare(context, rows, self.iteration, begin)
-                context.fetch(self.feeds, NULL, begin)
-                for i in range(self.n_layers):
-                    (<Layer>self.layer_pointers[i]).forward(&context.batch)
-                for i in range(self.n_heads):
-                    self.seed(context, i, k if i == h else -1, numbers, errors + number)
-                for i in range(self.n_backward):
-                    (<Layer>self.layer_pointers[self.backward_order[i]]).backward(&context.batch)
-                for r in range(rows):
-                    context.show(r, 1)
-                    self.prepare(context, 1, self.iteration, begin + r)
-                    context.refer(self.feeds, NULL, begin + r)
-                    gradients.collect_all(&context.batch, derivatives + (r * numbers + number) * row_bytes, False)
-                number += 1
-
-    cdef void seed(
-        self, Context context, Py_ssize_t h, Py_ssize_t k, Py_ssize_t numbers, double* errors
-    ) noexcept nogil:
-        """The deltas of a head: 1 for number k of each sample, whose errors are noted, else 0 (k = -1: all 0)."""
-        cdef Py_ssize_t width = (<Head>self.head_pointers[h]).positions * (<Head>self.head_pointers[h]).width, r
-        cdef Buffer* buffer = &context.batch.buffers[(<Head>self.head_pointers[h]).output]
-        cdef const void* targets = context.targets[h].values
-        if (<Head>self.head_pointers[h]).loss is None or buffer.delta == NULL:
-            return
-        memset(buffer.delta, 0, context.batch.rows * width * (8 if self.is_double else 4))
-        if k < 0:
-            return
-        for r in range(context.batch.rows):
-            if self.is_double:
-                (<double*>buffer.delta)[r * width + k] = 1
-                errors[r * numbers] = (<double*>buffer.value)[r * width + k] - (<double*>targets)[r * width + k]
-            else:
-                (<float*>buffer.delta)[r * width + k] = 1
-                errors[r * numbers] = (
-                    <double>(<float*>buffer.value)[r * width + k] - (<float*>targets)[r * width + k]
-                )
-
-    # Predicting
-
-    def predict(
-        self, Py_ssize_t start, Py_ssize_t stop, list outputs, list results, bint training=False,
-        Py_ssize_t threads=1, tick=None, bint check=False,
-    ):
-        """Write the buffers `outputs` of the samples start:stop into the arrays `results`.
-
-        False if `check` and a number of the inputs is NaN or infinite: then the results are of no use.
-        """
-        cdef Py_ssize_t n_outputs = len(outputs), i
-        cdef Py_ssize_t itemsize = 8 if self.is_double else 4
-        self.check_run(None, start, stop, 1)
-        if threads > self.n_tiles:
-            raise ValueError("The engine has no memory for so many threads.")
-        self.results = np.zeros(n_outputs + 1, np.uintp)
-        self.result_buffers = np.zeros(n_outputs + 1, np.intp)
-        self.result_bytes = np.zeros(n_outputs + 1, np.intp)
-        for i in range(n_outputs):
-            self.result_buffers[i] = self.buffer(outputs[i])
-            self.result_bytes[i] = self.widths[outputs[i]] * itemsize
-            if results[i].size != (stop - start) * self.widths[outputs[i]]:
-                raise ValueError("A result does not fit its output.")
-            self.results[i] = <size_t>address(results[i], self.float_type(), results[i].size)
-        self.order = NULL
-        self.start, self.stop, self.training, self.tick = start, stop, training, tick
-        self.check, self.found_infinite = check, False
-        self.run_team(predict_thread, threads)
-        return not self.found_infinite
-
-    cdef void run_predictions(self, Py_ssize_t thread) noexcept nogil:
-        """What each thread does: some of the tiles."""
-        cdef Py_ssize_t rows = self.stop - self.start, i, begin, end
-        cdef Py_ssize_t count = (rows + self.tile_capacity - 1) // self.tile_capacity
-        for i in range(count * thread // self.team.size, count * (thread + 1) // self.team.size):
-            if self.halt:
-                return
-            begin, end = share(rows, TILE_STEP, i, count), share(rows, TILE_STEP, i + 1, count)
-            self.predict_samples(<Context>self.tiles[thread], begin, end - begin)
-            if self.failure.error != NULL or self.found_infinite:
-                return
-            if thread == 0:
-                self.look_up(end)
-
-    cdef void predict_samples(self, Context context, Py_ssize_t begin, Py_ssize_t rows) noexcept nogil:
-        """The last layers write where the results are wanted."""
-        cdef Py_ssize_t outputs = self.results.shape[0] - 1, k
-        context.show(0, rows)
-        context.fetch(self.feeds, NULL, self.start + begin)
-        if self.check and not self.inputs_finite(context):
-            self.found_infinite = True
-            return
-        for k in range(outputs):
-            context.batch.buffers[self.result_buffers[k]].value = (
-                <char*>self.results[k] + begin * self.result_bytes[k]
-            )
-        self.run_layers(context, begin)
-        for k in range(outputs):
-            context.batch.buffers[self.result_buffers[k]].value = context.base[self.result_buffers[k]].value
-
-    cdef bint inputs_finite(self, Context context) noexcept nogil:
-        """Whether the inputs of these samples hold neither NaN nor infinity. That brings them into the cache, too."""
-        cdef Py_ssize_t i, n
-        cdef const void* value
-        for i in range(self.n_feeds):
-            n = context.batch.rows * self.feeds[i].width
-            value = context.batch.buffers[self.feeds[i].buffer].value
-            if self.feeds[i].sparse != NULL:
-                continue
-            if not (all_finite(n, <const double*>value) if self.is_double else all_finite(n, <const float*>value)):
-                return False
-        return True
-
-    cdef void run_layers(self, Context context, Py_ssize_t begin) noexcept nogil:
-        """All layers forwards, for a prediction."""
-        cdef Py_ssize_t i
-        context.batch.training = self.training
-        context.batch.iteration = self.iteration
-        context.batch.first = begin
-        for i in range(self.n_layers):
-            (<Layer>self.layer_pointers[i]).forward(&context.batch)
-
-    def predict_now(self, x, result, Py_ssize_t source, Py_ssize_t output):
-        """Write the buffer `output` of a few samples into `result`, given that of the buffer `source`.
-
-        What `predict` does, for contiguous arrays of one input and one output, without what that costs in Python:
-        a network of 8-64-64-4 takes half a microsecond. False, and nothing is done, if a value is not finite.
-        """
-        cdef Context context
-        cdef Py_ssize_t itemsize = 8 if self.is_double else 4, rows
-        cdef Py_buffer given, wanted
-        cdef bint finite
-        self.check_idle()
-        if not self.n_tiles or not self.checked:
-            raise RuntimeError("The engine has no memory.")
-        context = self.tile_list[0]
-        PyObject_GetBuffer(x, &given, PyBUF_C_CONTIGUOUS)
-        try:
-            PyObject_GetBuffer(result, &wanted, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
-            try:
-                rows = given.len // (context.base[self.buffer(source)].width * itemsize)
-                if (
-                    rows > context.capacity or given.itemsize != itemsize or wanted.itemsize != itemsize
-                    or given.len != rows * context.base[source].width * itemsize
-                    or wanted.len != rows * context.base[self.buffer(output)].width * itemsize
-                ):
-                    raise ValueError("An array does not fit the network.")
-                self.training = False
-                self.begin_run()
-                with nogil:
-                    if self.is_double:
-                        finite = all_finite(given.len // itemsize, <const double*>given.buf)
-                    else:
-                        finite = all_finite(given.len // itemsize, <const float*>given.buf)
-                    if finite:
-                        context.show(0, rows)
-                        context.batch.buffers[source].value = given.buf
-                        context.batch.buffers[source].sparse = NULL
-                        context.batch.buffers[output].value = wanted.buf
-                        self.run_layers(context, 0)
-                        context.batch.buffers[output].value = context.base[output].value
-                self.busy = False
-                error = take_failure(&self.failure)
-                if error is not None:
-                    raise error
-                return finite
-            finally:
-                PyBuffer_Release(&wanted)
-        finally:
-            PyBuffer_Release(&given)
 
     # Results
 

@@ -54,6 +54,17 @@ cdef class Layer:
     cdef void backward(self, const Batch* batch) noexcept nogil:
         pass
 
+    cdef void survey(self, const Batch* batch, bint back) noexcept nogil:
+        """What a divided layer finds out about samples before `forward` or `backward`, in parts of `part_rows`.
+
+        Only called where it must see the batch as a whole: by each thread for its samples, which are whole parts.
+        """
+        pass
+
+    cdef void conclude(self, const Batch* batch, bint back, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil:
+        """After `survey` of all samples: this thread's share of joining the parts, in their order."""
+        pass
+
     cdef void finish(self, const Batch* batch) noexcept nogil:
         """After the step of a batch that changes weights: change those that no gradient reaches, by one thread.
 

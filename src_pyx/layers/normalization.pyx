@@ -10,6 +10,7 @@ from cython cimport floating
 from libc.math cimport sqrt
 from libc.string cimport memset
 
+from cbackprop.compiled.engine.division cimport MOST_PARTS, PARAMETER_STEP, part_rows, share
 from cbackprop.compiled.layers.layer cimport Batch, IN_TRAINING, Layer, in_training, input_of, output_of, scratch_of
 
 
@@ -17,6 +18,8 @@ cdef enum:
     # Channels, or weights, whose sums are taken together: as many numbers as a few cache lines hold. (Steps of `range`
     # repeat the number, as Cython must know their sign.)
     BLOCK = 32
+    # The same where rows follow each other: so much of one is read at once.
+    BATCH_BLOCK = 256
 
 
 cdef inline double add_parts(double* parts) noexcept nogil:
@@ -27,6 +30,11 @@ cdef inline double sum_of(Py_ssize_t n, const floating* x, Py_ssize_t step) noex
     """Sum of n numbers, `step` apart."""
     cdef double parts[8]
     cdef Py_ssize_t i, k
+    cdef double few = 0
+    if n < 8:       # which is some 3 times faster without parts
+        for i in range(n):
+            few += x[i * step]
+        return few
     for k in range(8):
         parts[k] = 0
     for i in range(0, n - 7, 8):
@@ -41,6 +49,11 @@ cdef inline double squares_of(Py_ssize_t n, const floating* x, Py_ssize_t step, 
     """Sum of (x_i - center)^2."""
     cdef double parts[8]
     cdef Py_ssize_t i, k
+    cdef double few = 0
+    if n < 8:
+        for i in range(n):
+            few += (x[i * step] - center) * (x[i * step] - center)
+        return few
     for k in range(8):
         parts[k] = 0
     for i in range(0, n - 7, 8):
@@ -59,7 +72,15 @@ cdef inline void products_of(
     cdef double totals[8]
     cdef double products[8]
     cdef Py_ssize_t i, k
-    cdef double g
+    cdef double g, few = 0, few_products = 0
+    if n < 8:
+        for i in range(n):
+            g = dy[i * step] if gamma == NULL else <double>gamma[i] * dy[i * step]
+            few += g
+            few_products += g * (x[i * step] - shift)
+        total[0] += few
+        product[0] += few_products
+        return
     for k in range(8):
         totals[k] = products[k] = 0
     if gamma == NULL:
@@ -86,6 +107,7 @@ cdef struct Layout:
     Py_ssize_t groups, repeats, run, step
     const Py_ssize_t* offsets   # (groups, repeats): where a run begins in a sample
     const Py_ssize_t* places    # (groups, repeats): the first of its weights, which follow each other
+    const Py_ssize_t* order     # (groups, repeats): the runs, by their places
 
 
 cdef struct Rule:
@@ -188,6 +210,18 @@ cdef void normalization_backward(
         dx += width
 
 
+cdef inline Py_ssize_t first_run(Layout layout, Py_ssize_t place) noexcept nogil:
+    """The first run, in the order of places, whose weights begin at `place` or behind it."""
+    cdef Py_ssize_t low = 0, high = layout.groups * layout.repeats, middle
+    while low < high:
+        middle = (low + high) // 2
+        if layout.places[layout.order[middle]] < place:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 cdef void normalization_collect(
     Py_ssize_t rows, Py_ssize_t width, Layout layout, Rule rule, Py_ssize_t begin, Py_ssize_t end, bint scales,
     const floating* x,          # (rows, width) IN
@@ -198,26 +232,26 @@ cdef void normalization_collect(
 ) noexcept nogil:
     """dgamma = sum of dy (x - shift) / root if `scales`, else dbeta = sum of dy."""
     cdef double sums[BLOCK]
-    cdef Py_ssize_t first, last, r, g, k, j, at, place
+    cdef Py_ssize_t first, last, r, i, j, at, place, low, high
     cdef floating shift, inverse
     cdef const floating* mine
     for first in range(begin, end, 32):
         last = min(first + BLOCK, end)
         memset(sums, 0, BLOCK * sizeof(double))
+        low, high = first_run(layout, first - layout.run + 1), first_run(layout, last)
         for r in range(rows):
-            for g in range(layout.groups):
-                mine = kept + 2 * (r * layout.groups + g)
+            for i in range(low, high):
+                mine = kept + 2 * (r * layout.groups + layout.order[i] // layout.repeats)
                 shift, inverse = mine[0] if rule.subtracts_mean else 0, mine[1]
-                for k in range(layout.repeats):
-                    place = layout.places[g * layout.repeats + k]
-                    at = r * width + layout.offsets[g * layout.repeats + k]
-                    for j in range(max(first - place, <Py_ssize_t>0), min(last - place, layout.run)):
-                        if scales:
-                            sums[place + j - first] += (
-                                dy[at + j * layout.step] * ((x[at + j * layout.step] - shift) * inverse)
-                            )
-                        else:
-                            sums[place + j - first] += dy[at + j * layout.step]
+                place = layout.places[layout.order[i]]
+                at = r * width + layout.offsets[layout.order[i]]
+                for j in range(max(first - place, <Py_ssize_t>0), min(last - place, layout.run)):
+                    if scales:
+                        sums[place + j - first] += (
+                            dy[at + j * layout.step] * ((x[at + j * layout.step] - shift) * inverse)
+                        )
+                    else:
+                        sums[place + j - first] += dy[at + j * layout.step]
         for j in range(last - first):
             gradient[first - begin + j] = <floating>sums[j] + (gradient[first - begin + j] if add else 0)
 
@@ -231,7 +265,7 @@ cdef class Normalization(Layer):
     cdef int gamma, beta        # which parameters they are, or -1
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
-        cdef Py_ssize_t[::1] offsets, places
+        cdef Py_ssize_t[::1] offsets, places, runs
         width = int(np.prod(output_shape))
         order = spec.arrange(np.arange(width, dtype=np.intp).reshape(1, *output_shape))[0]
         shape = spec.parameter_shape(*order.shape)
@@ -240,8 +274,9 @@ cdef class Normalization(Layer):
         self.layout.groups, self.layout.repeats, self.layout.run = order.shape
         self.layout.step = order[0, 0, 1] - order[0, 0, 0] if order.shape[2] > 1 else 1
         offsets, places = order[:, :, 0].flatten(), weights[:, :, 0].flatten()
-        self.memory = offsets, places
-        self.layout.offsets, self.layout.places = &offsets[0], &places[0]
+        runs = np.argsort(places, kind="stable").astype(np.intp)
+        self.memory = offsets, places, runs
+        self.layout.offsets, self.layout.places, self.layout.order = &offsets[0], &places[0], &runs[0]
         self.rule.subtracts_mean, self.rule.about_mean = spec.subtracts_mean, spec.about_mean
         self.rule.factor = self.layout.groups / width if spec.takes_mean else 1.0
         self.rule.epsilon, self.rule.limit = spec.epsilon, spec.limit
@@ -312,32 +347,131 @@ cdef merged_runs(order, weights):
 
 # Batches
 
+cdef void add_rows(
+    Py_ssize_t rows, Py_ssize_t step, Py_ssize_t count,
+    const floating* x,          # (rows, count) IN, rows `step` apart
+    double* total,              # (count,) OUT
+) noexcept nogil:
+    """total += sum of the rows, four at a time, so that totals are read and written less often."""
+    cdef Py_ssize_t _, c
+    for _ in range(0, rows - 3, 4):
+        for c in range(count):
+            total[c] += (<double>x[c] + x[c + step]) + (<double>x[c + 2 * step] + x[c + 3 * step])
+        x += 4 * step
+    for _ in range(rows % 4):
+        for c in range(count):
+            total[c] += x[c]
+        x += step
+
+
+cdef void add_squares(
+    Py_ssize_t rows, Py_ssize_t step, Py_ssize_t count,
+    const floating* x,          # (rows, count) IN, rows `step` apart
+    const double* mean,         # (count,) IN
+    double* total,              # (count,) OUT
+) noexcept nogil:
+    """total += sum of (x - mean)^2."""
+    cdef Py_ssize_t _, c
+    cdef double d0, d1, d2, d3
+    for _ in range(0, rows - 3, 4):
+        for c in range(count):
+            d0, d1, d2, d3 = x[c] - mean[c], x[c + step] - mean[c], x[c + 2 * step] - mean[c], x[c + 3 * step] - mean[c]
+            total[c] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3)
+        x += 4 * step
+    for _ in range(rows % 4):
+        for c in range(count):
+            total[c] += (x[c] - mean[c]) * (x[c] - mean[c])
+        x += step
+
+
+cdef void add_products(
+    Py_ssize_t rows, Py_ssize_t step, Py_ssize_t count,
+    const floating* x,          # (rows, count) IN, rows `step` apart
+    const floating* dy,         # (rows, count) IN
+    const double* mean,         # (count,) IN
+    double* total,              # (count,) OUT
+    double* product,            # (count,) OUT
+) noexcept nogil:
+    """total += sum of dy, product += sum of dy (x - mean)."""
+    cdef Py_ssize_t _, c
+    cdef double g0, g1
+    for _ in range(0, rows - 1, 2):
+        for c in range(count):
+            g0, g1 = dy[c], dy[c + step]
+            total[c] += g0 + g1
+            product[c] += g0 * (x[c] - mean[c]) + g1 * (x[c + step] - mean[c])
+        x += 2 * step
+        dy += 2 * step
+    if rows % 2:
+        for c in range(count):
+            total[c] += dy[c]
+            product[c] += dy[c] * (x[c] - mean[c])
+
+
 cdef void batch_moments(
     Py_ssize_t rows, Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t first, Py_ssize_t count,
     const floating* x,          # (rows, channels, inner) IN
     double* mean,               # (count,) OUT: of the channels from `first` on
-    double* variance,           # (count,) OUT
+    double* spread,             # (count,) OUT
 ) noexcept nogil:
-    """Mean and variance of some channels, in two passes."""
+    """Mean and sum of (x - mean)^2 of some channels, in two passes."""
     cdef Py_ssize_t r, c, n = rows * inner
     memset(mean, 0, count * sizeof(double))
-    memset(variance, 0, count * sizeof(double))
-    for r in range(rows):
-        for c in range(count):
-            if inner == 1:
-                mean[c] += x[r * channels + first + c]
-            else:
+    memset(spread, 0, count * sizeof(double))
+    if inner == 1:
+        add_rows(rows, channels, count, x + first, mean)
+    else:
+        for r in range(rows):
+            for c in range(count):
                 mean[c] += sum_of(inner, x + (r * channels + first + c) * inner, 1)
     for c in range(count):
         mean[c] /= n
-    for r in range(rows):
+    if inner == 1:
+        add_squares(rows, channels, count, x + first, mean, spread)
+    else:
+        for r in range(rows):
+            for c in range(count):
+                spread[c] += squares_of(inner, x + (r * channels + first + c) * inner, 1, mean[c])
+
+
+cdef void join_moments(
+    Py_ssize_t parts, Py_ssize_t channels, Py_ssize_t count,
+    const double* sizes,        # (parts,) IN: elements a channel
+    const double* means,        # (parts, count) IN, `channels` apart
+    const double* spreads,      # (parts, count) IN
+    double* mean,               # (count,) OUT
+    double* variance,           # (count,) OUT
+) noexcept nogil:
+    """Mean and variance of all from those of parts: the spread of each about the common mean."""
+    cdef Py_ssize_t p, c
+    cdef double n = 0, d
+    memset(mean, 0, count * sizeof(double))
+    memset(variance, 0, count * sizeof(double))
+    for p in range(parts):
+        n += sizes[p]
         for c in range(count):
-            if inner == 1:
-                variance[c] += (x[r * channels + first + c] - mean[c]) * (x[r * channels + first + c] - mean[c])
-            else:
-                variance[c] += squares_of(inner, x + (r * channels + first + c) * inner, 1, mean[c])
+            mean[c] += sizes[p] * means[p * channels + c]
+    for c in range(count):
+        mean[c] /= n
+    for p in range(parts):
+        for c in range(count):
+            d = means[p * channels + c] - mean[c]
+            variance[c] += spreads[p * channels + c] + sizes[p] * d * d
     for c in range(count):
         variance[c] /= n
+
+
+cdef void join_sums(
+    Py_ssize_t parts, Py_ssize_t channels, Py_ssize_t count,
+    const double* sums,         # (parts, count) IN, `channels` apart
+    double* total,              # (count,) OUT
+) noexcept nogil:
+    """Sums of all from those of parts."""
+    cdef Py_ssize_t p, c
+    memset(total, 0, count * sizeof(double))
+    for p in range(parts):
+        for c in range(count):
+            total[c] += sums[p * channels + c]
 
 
 cdef void batch_forward(
@@ -350,9 +484,9 @@ cdef void batch_forward(
     floating* y,                # (rows, channels, inner) OUT
 ) noexcept nogil:
     """y = (x - mean) inverse gamma + beta, for some channels."""
-    cdef floating shift[BLOCK]
-    cdef floating scale[BLOCK]
-    cdef floating offset[BLOCK]
+    cdef floating shift[BATCH_BLOCK]
+    cdef floating scale[BATCH_BLOCK]
+    cdef floating offset[BATCH_BLOCK]
     cdef Py_ssize_t r, c, i, at
     for c in range(count):
         shift[c] = <floating>mean[c]
@@ -382,13 +516,11 @@ cdef void batch_sums(
     cdef Py_ssize_t r, c, at
     memset(total, 0, count * sizeof(double))
     memset(product, 0, count * sizeof(double))
-    for r in range(rows):
-        at = (r * channels + first) * inner
-        if inner == 1:
-            for c in range(count):
-                total[c] += dy[at + c]
-                product[c] += dy[at + c] * (x[at + c] - mean[c])
-        else:
+    if inner == 1:
+        add_products(rows, channels, count, x + first, dy + first, mean, total, product)
+    else:
+        for r in range(rows):
+            at = (r * channels + first) * inner
             for c in range(count):
                 products_of(
                     inner, 1, x + at + c * inner, dy + at + c * inner, <const floating*>NULL, mean[c],
@@ -407,16 +539,17 @@ cdef void batch_backward(
     const floating* gamma,      # (channels,) IN, or NULL
     const double* total,        # (count,) IN: sum of dy; NULL: mean and inverse do not depend on x
     const double* product,      # (count,) IN: sum of dy (x - mean) inverse
+    double n,                   # elements a channel in the batch
     bint add,
     floating* dx,               # (rows, channels, inner) OUT
 ) noexcept nogil:
     """dx = gamma inverse (dy - total / n - (x - mean) inverse product / n), for some channels."""
-    cdef floating shift[BLOCK]
-    cdef floating scale[BLOCK]
-    cdef floating a[BLOCK]
-    cdef floating b[BLOCK]
+    cdef floating shift[BATCH_BLOCK]
+    cdef floating scale[BATCH_BLOCK]
+    cdef floating a[BATCH_BLOCK]
+    cdef floating b[BATCH_BLOCK]
     cdef floating delta
-    cdef Py_ssize_t r, c, i, at, n = rows * inner
+    cdef Py_ssize_t r, c, i, at
     for c in range(count):
         shift[c] = <floating>mean[c]
         scale[c] = <floating>(inverse[c] if gamma == NULL else inverse[c] * gamma[first + c])
@@ -446,12 +579,13 @@ cdef void move_average(Py_ssize_t n, floating momentum, const double* new, float
 
 
 cdef class BatchNormalization(Layer):
-    """Channels of a batch. In training one thread sees all of it, and what it finds is kept in the layer itself."""
+    """Channels of a batch. In training threads find sums of its parts, and what all amount to is kept in the layer."""
 
     cdef Py_ssize_t outer, channels, inner      # a sample is (outer, channels, inner)
     cdef double momentum, epsilon
     cdef int gamma, beta, moving                # which parameters they are, or -1; the variance follows the mean
     cdef double[::1] mean, variance, inverse, total, product    # (channels,): of the current training batch
+    cdef double[:, :, ::1] parts    # (2, MOST_PARTS, channels): mean and spread of each, or total and product
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
         axis = spec.axis % (len(output_shape) + 1) - 1
@@ -463,6 +597,8 @@ cdef class BatchNormalization(Layer):
         self.beta = self.n_parameters - 3 if spec.center else -1
         self.moving = self.n_parameters - 2
         self.mean, self.variance, self.inverse, self.total, self.product = np.zeros((5, self.channels))
+        self.parts = np.zeros((2, MOST_PARTS, self.channels))
+        self.divided = True
         for k in range(self.n_parameters):
             self.parameters[k].grain = 1
 
@@ -490,6 +626,61 @@ cdef class BatchNormalization(Layer):
             if not self.owns_moments(batch):
                 inverse[c] = 1 / sqrt(inverse[c] + self.epsilon)
 
+    cdef double elements(self, Py_ssize_t samples) noexcept nogil:
+        """How many a channel has in so many samples."""
+        return <double>samples * self.outer * self.inner
+
+    cdef void survey(self, const Batch* batch, bint back) noexcept nogil:
+        if not self.owns_moments(batch):
+            return
+        if self.is_double:
+            self.run_survey(batch, back, <const double*>input_of(self, batch, 0).value)
+        else:
+            self.run_survey(batch, back, <const float*>input_of(self, batch, 0).value)
+
+    cdef void run_survey(self, const Batch* batch, bint back, const floating* x) noexcept nogil:
+        """Moments of each part of these samples, or sums of its deltas."""
+        cdef const floating* dy = <const floating*>output_of(self, batch).delta
+        cdef Py_ssize_t step = part_rows(batch.total), width = self.outer * self.channels * self.inner
+        cdef Py_ssize_t i, begin, rows, part, first, count
+        for i in range((batch.rows + step - 1) // step):
+            begin = i * step
+            rows = min(step, batch.rows - begin) * self.outer
+            part = batch.offset // step + i
+            for first in range(0, self.channels, 256):
+                count = min(self.channels - first, <Py_ssize_t>BATCH_BLOCK)
+                if back:
+                    batch_sums(
+                        rows, self.channels, self.inner, first, count, x + begin * width, dy + begin * width,
+                        &self.mean[first], &self.inverse[first], &self.parts[0, part, first],
+                        &self.parts[1, part, first],
+                    )
+                else:
+                    batch_moments(
+                        rows, self.channels, self.inner, first, count, x + begin * width,
+                        &self.parts[0, part, first], &self.parts[1, part, first],
+                    )
+
+    cdef void conclude(self, const Batch* batch, bint back, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil:
+        cdef Py_ssize_t begin = share(self.channels, PARAMETER_STEP, thread, threads)
+        cdef Py_ssize_t end = share(self.channels, PARAMETER_STEP, thread + 1, threads)
+        cdef Py_ssize_t step = part_rows(batch.total), parts = (batch.total + step - 1) // step, p, c
+        cdef double sizes[MOST_PARTS]
+        if begin == end or not self.owns_moments(batch):
+            return
+        if back:
+            join_sums(parts, self.channels, end - begin, &self.parts[0, 0, begin], &self.total[begin])
+            join_sums(parts, self.channels, end - begin, &self.parts[1, 0, begin], &self.product[begin])
+            return
+        for p in range(parts):
+            sizes[p] = self.elements(min(step, batch.total - p * step))
+        join_moments(
+            parts, self.channels, end - begin, sizes, &self.parts[0, 0, begin], &self.parts[1, 0, begin],
+            &self.mean[begin], &self.variance[begin],
+        )
+        for c in range(begin, end):
+            self.inverse[c] = 1 / sqrt(self.variance[c] + self.epsilon)
+
     cdef void forward(self, const Batch* batch) noexcept nogil:
         if self.is_double:
             self.run_forward(batch, <double*>output_of(self, batch).value)
@@ -498,17 +689,11 @@ cdef class BatchNormalization(Layer):
 
     cdef void run_forward(self, const Batch* batch, floating* y) noexcept nogil:
         cdef const floating* x = <const floating*>input_of(self, batch, 0).value
-        cdef Py_ssize_t rows = batch.rows * self.outer, first, count, c
-        cdef double mean[BLOCK]
-        cdef double inverse[BLOCK]
-        for first in range(0, self.channels, 32):
-            count = min(self.channels - first, <Py_ssize_t>BLOCK)
-            if self.owns_moments(batch):
-                batch_moments(
-                    rows, self.channels, self.inner, first, count, x, &self.mean[first], &self.variance[first]
-                )
-                for c in range(first, first + count):
-                    self.inverse[c] = 1 / sqrt(self.variance[c] + self.epsilon)
+        cdef Py_ssize_t rows = batch.rows * self.outer, first, count
+        cdef double mean[BATCH_BLOCK]
+        cdef double inverse[BATCH_BLOCK]
+        for first in range(0, self.channels, 256):
+            count = min(self.channels - first, <Py_ssize_t>BATCH_BLOCK)
             self.find_moments(batch, first, count, mean, inverse)
             batch_forward(
                 rows, self.channels, self.inner, first, count, x, mean, inverse,
@@ -516,6 +701,8 @@ cdef class BatchNormalization(Layer):
             )
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
+        if input_of(self, batch, 0).delta == NULL:
+            return
         if self.is_double:
             self.run_backward(batch, <double*>input_of(self, batch, 0).delta)
         else:
@@ -526,22 +713,16 @@ cdef class BatchNormalization(Layer):
         cdef const floating* dy = <const floating*>output_of(self, batch).delta
         cdef Py_ssize_t rows = batch.rows * self.outer, first, count
         cdef bint own = self.owns_moments(batch)
-        cdef double mean[BLOCK]
-        cdef double inverse[BLOCK]
-        for first in range(0, self.channels, 32):
-            count = min(self.channels - first, <Py_ssize_t>BLOCK)
+        cdef double mean[BATCH_BLOCK]
+        cdef double inverse[BATCH_BLOCK]
+        for first in range(0, self.channels, 256):
+            count = min(self.channels - first, <Py_ssize_t>BATCH_BLOCK)
             self.find_moments(batch, first, count, mean, inverse)
-            if own:
-                batch_sums(
-                    rows, self.channels, self.inner, first, count, x, dy, mean, inverse,
-                    &self.total[first], &self.product[first],
-                )
-            if dx != NULL:
-                batch_backward(
-                    rows, self.channels, self.inner, first, count, x, dy, mean, inverse,
-                    <const floating*>self.parameter(self.gamma), &self.total[first] if own else NULL,
-                    &self.product[first] if own else NULL, self.accumulate[0], dx,
-                )
+            batch_backward(
+                rows, self.channels, self.inner, first, count, x, dy, mean, inverse,
+                <const floating*>self.parameter(self.gamma), &self.total[first] if own else NULL,
+                &self.product[first] if own else NULL, self.elements(batch.total), self.accumulate[0], dx,
+            )
 
     cdef void collect(
         self, const Batch* batch, Py_ssize_t k, Py_ssize_t begin, Py_ssize_t end, bint add, void* gradient
@@ -555,13 +736,13 @@ cdef class BatchNormalization(Layer):
         self, const Batch* batch, Py_ssize_t k, Py_ssize_t begin, Py_ssize_t end, bint add, floating* gradient
     ) noexcept nogil:
         """The sums that `backward` took; where that did not need any, they are taken now."""
-        cdef double mean[BLOCK]
-        cdef double inverse[BLOCK]
-        cdef double total[BLOCK]
-        cdef double product[BLOCK]
+        cdef double mean[BATCH_BLOCK]
+        cdef double inverse[BATCH_BLOCK]
+        cdef double total[BATCH_BLOCK]
+        cdef double product[BATCH_BLOCK]
         cdef Py_ssize_t first, count, c
-        for first in range(begin, end, 32):
-            count = min(end - first, <Py_ssize_t>BLOCK)
+        for first in range(begin, end, 256):
+            count = min(end - first, <Py_ssize_t>BATCH_BLOCK)
             if self.owns_moments(batch):
                 for c in range(count):
                     total[c], product[c] = self.total[first + c], self.product[first + c]

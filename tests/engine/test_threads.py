@@ -4,6 +4,7 @@ The same bits on 1, 2 and 3 threads; and those of the NumPy twin, which knows ne
 """
 
 import os
+import sys
 import threading
 
 import networks
@@ -88,6 +89,18 @@ def test_layers_that_see_whole_batches(seed, alone, monkeypatch):
         for a, b in zip(divided, trained(lambda: networks.random_model(seed, "float32"), threads), strict=True):
             assert a.tobytes() == b.tobytes()
     assert_same(lambda: networks.random_model(seed, cb.config.floatx()))
+
+
+@pytest.mark.parametrize("channels", [5, 300])
+def test_moments_of_parts_of_a_large_batch(channels, monkeypatch):
+    """Parts of more rows than threads are usually divided at, and more channels than are looked at together."""
+    monkeypatch.setattr(sys.modules[__name__], "SAMPLES", 1337)
+    monkeypatch.setattr(sys.modules[__name__], "BATCH", 1100)
+
+    def make():
+        return cb.Sequential([cb.Input((channels,)), layers.BatchNormalization(), layers.Dense(3)])
+
+    assert_same(make)
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -140,6 +140,18 @@ FIT_MISTAKES = {
         ValueError,
         "class_weight has class 3",
     ),
+    "class weight out of range": (
+        classifier,
+        lambda m: m.fit(X, [0] * 6, class_weight={0: 1e300}),
+        ValueError,
+        "class_weight must be at most",
+    ),
+    "sample weight out of range": (
+        classifier,
+        lambda m: m.fit(X, [0] * 6, sample_weight=np.full(6, 1e300)),
+        ValueError,
+        "sample_weight must be at most",
+    ),
     "class dict": (classifier, lambda m: m.fit(X, [0] * 6, class_weight=[1]), TypeError, "class_weight must be a dict"),
     "both weights": (
         classifier,

@@ -141,8 +141,9 @@ def test_other_data_begin_the_epoch_anew(tmp_path):
     backup = callbacks.BackupAndRestore(tmp_path, 2)
     with pytest.raises(InterruptError):
         dropping().fit(X, Y, batch_size=3, epochs=3, callbacks=[backup, interrupt_at(1, 3)], verbose=0)
-    with pytest.warns(UserWarning, match="epoch 2 begins anew"):
+    with pytest.warns(UserWarning, match="epoch 2 begins anew") as told:
         assert dropping().fit(X, Y, batch_size=5, epochs=3, callbacks=[backup], verbose=0).epoch == [1, 2]
+    assert told[0].filename == __file__
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam", "adamw"])

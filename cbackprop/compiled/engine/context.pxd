@@ -1,6 +1,6 @@
 """Where the samples that one thread works on lie."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from cbackprop.compiled.kernels.rows cimport SparseRows
 from cbackprop.compiled.layers.layer cimport Batch, Buffer
@@ -54,3 +54,16 @@ cdef class Context:
     cdef void stage(self, const Feed* feed, const int64_t* order, Py_ssize_t start, char* out) noexcept nogil
     cdef void point(self, const Feed* feeds, Py_ssize_t i, const int64_t* order, Py_ssize_t start) noexcept nogil
     cdef void fetch(self, const Feed* feeds, const int64_t* order, Py_ssize_t start) noexcept nogil
+
+
+cdef inline void describe(
+    Context context, Py_ssize_t rows, bint training, uint64_t iteration, Py_ssize_t first, Py_ssize_t offset,
+    Py_ssize_t total,
+) noexcept nogil:
+    """Tell layers what they are called with, besides buffers."""
+    context.batch.rows = rows
+    context.batch.training = training
+    context.batch.iteration = iteration
+    context.batch.first = first
+    context.batch.offset = offset
+    context.batch.total = total

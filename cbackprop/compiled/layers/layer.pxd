@@ -28,6 +28,8 @@ cdef struct Batch:
     bint training
     uint64_t iteration      # number of training batches seen so far: what random layers count by
     Py_ssize_t first        # samples of the same iteration in front of these
+    Py_ssize_t offset       # samples of the same batch in front of these
+    Py_ssize_t total        # samples of that batch
     Buffer* buffers         # by number
     void** scratch          # by the layer's index: (rows, scratch_width), kept from forward to backward
     void* workspace         # what `multiply` wants
@@ -44,7 +46,8 @@ cdef struct RowSums:
 
 
 cdef enum:
-    # When a layer must see a batch as a whole: one thread then calls its `forward` and `backward`, once a batch.
+    # When a layer must see a batch as a whole: one thread then calls its `forward` and `backward`, once a batch, unless
+    # it is `divided`.
     NEVER = 0
     IN_TRAINING = 1
     ALWAYS = 2
@@ -59,6 +62,7 @@ cdef class Layer:
     cdef readonly Py_ssize_t n_parameters
     cdef readonly Py_ssize_t scratch_width
     cdef readonly int alone     # NEVER, IN_TRAINING or ALWAYS
+    cdef readonly bint divided  # what it must know of the whole batch is found by `survey` and `conclude`
     cdef readonly bint calls_blas   # so that BLAS must be held to one thread meanwhile
     cdef readonly bint takes_sparse     # its inputs may be given as sparse rows
     cdef Py_ssize_t index
@@ -68,6 +72,8 @@ cdef class Layer:
 
     cdef void forward(self, const Batch* batch) noexcept nogil
     cdef void backward(self, const Batch* batch) noexcept nogil
+    cdef void survey(self, const Batch* batch, bint back) noexcept nogil
+    cdef void conclude(self, const Batch* batch, bint back, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil
     cdef void finish(self, const Batch* batch) noexcept nogil
     cdef void collect(
         self, const Batch* batch, Py_ssize_t k, Py_ssize_t begin, Py_ssize_t end, bint add, void* gradient
@@ -98,6 +104,17 @@ cdef inline Buffer* output_of(Layer layer, const Batch* batch) noexcept nogil:
 cdef inline void* scratch_of(Layer layer, const Batch* batch) noexcept nogil:
     """The layer's scratch in this batch."""
     return batch.scratch[layer.index]
+
+
+cdef inline void run_whole(Layer layer, const Batch* batch, bint back) noexcept nogil:
+    """`forward`, or `backward`, by a thread that has all samples of the batch."""
+    if layer.divided:
+        layer.survey(batch, back)
+        layer.conclude(batch, back, 0, 1)
+    if back:
+        layer.backward(batch)
+    else:
+        layer.forward(batch)
 
 
 cdef inline bint is_alone(Layer layer, bint training) noexcept nogil:

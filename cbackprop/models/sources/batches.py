@@ -201,7 +201,7 @@ class BatchSource(Source):
         if not self._found:
             raise ValueError("x yields no batches.")
         if self._steps is not None or count == 0:
-            ran_out()
+            ran_out(8)
 
     @property
     def exhausted(self) -> bool:
@@ -247,12 +247,12 @@ class BatchSource(Source):
             self._pass = None
 
 
-def ran_out() -> None:
-    """Warn as Keras does."""
+def ran_out(stacklevel: int) -> None:
+    """Warn as Keras does, at the line that called `fit`: so many frames up."""
     warnings.warn(
         "Your input ran out of data; interrupting training. Make sure that your dataset or generator can generate at "
         "least `steps_per_epoch * epochs` batches.",
-        stacklevel=3,
+        stacklevel=stacklevel,
     )
 
 

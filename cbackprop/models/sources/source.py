@@ -36,6 +36,11 @@ class Piece:
         """Number of samples."""
         return self.end - self.begin
 
+    @property
+    def steps(self) -> int:
+        """Number of batches."""
+        return -(-self.size // self.batch_size)
+
     def samples(self) -> Data:
         """The samples alone, for a source that does not shuffle."""
         return Samples(self.data, len(self.data)).part(self.begin, self.end).data
@@ -44,6 +49,10 @@ class Piece:
         """Each batch as a piece."""
         for begin in range(self.begin, self.end, self.batch_size):
             yield replace(self, begin=begin, end=min(begin + self.batch_size, self.end))
+
+    def parts(self, batchwise: bool) -> Iterator[Piece]:
+        """What is run in one call: each batch, or all there is, if there is anything."""
+        return self.batches() if batchwise else iter([self] if self.size else [])
 
 
 class Source:

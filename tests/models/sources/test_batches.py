@@ -241,8 +241,9 @@ def test_epochs_go_on_where_the_last_one_stopped(data):
 def test_a_dataset_does_not_begin_anew_within_an_epoch(make, data):
     model = network()
     model.compile(cb.optimizers.SGD(0.0), "mse")
-    with pytest.warns(UserWarning, match="ran out of data"):
+    with pytest.warns(UserWarning, match="ran out of data") as told:
         losses = model.fit(make(cut(*data[:2])), steps_per_epoch=2, epochs=3, shuffle=False, verbose=0).history["loss"]
+    assert {warning.filename for warning in told} == {__file__}
     assert losses[0] == losses[2] == pytest.approx(model.evaluate(data[0][:16], data[1][:16], verbose=0), rel=1e-5)
     assert losses[1] == pytest.approx(model.evaluate(data[0][16:], data[1][16:], verbose=0), rel=1e-5)
 

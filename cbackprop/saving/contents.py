@@ -1,0 +1,141 @@
+"""What a file of this library holds, by name, and what is checked of it before anything else is read.
+
+Arrays ``weights/INDEX/PATH`` and ``optimizer/INDEX/SLOT``, and texts: the ``format`` and its version, and in JSON the
+``model``, what it was compiled with (``training``), and the ``state`` of its training; ``extra/NAME`` is whatever else
+belongs to it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from typing import Any
+
+from numpy.typing import NDArray
+
+from cbackprop.saving.container import Container
+from cbackprop.validation import check_boolean, check_path
+
+__all__ = [
+    "EXTRA",
+    "FORMAT_VERSION",
+    "Path",
+    "check_built",
+    "check_version",
+    "is_own",
+    "names_in",
+    "path_to_write",
+    "read_json",
+    "read_weights",
+]
+
+# Raised when an older version of this library cannot understand new files.
+FORMAT_VERSION = 1
+
+EXTRA = "extra/"
+
+Path = str | os.PathLike[str]
+
+
+def check_built(model: Any) -> None:
+    """Refuse a model that has no weights yet.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no model, or has no shape.
+    """
+    if not getattr(model, "is_model", False):
+        raise TypeError(f"Expected a model, but got {type(model).__name__}.")
+    if not model.built:
+        raise ValueError(f"Model {model.name!r} has no weights yet: start it with an Input, build it, or fit it.")
+
+
+def path_to_write(model: Any, filepath: Path, overwrite: bool) -> str:
+    """Where a model goes.
+
+    Raises
+    ------
+    TypeError, ValueError, FileExistsError
+        If there is nothing to write, or nothing to be written there.
+    """
+    check_built(model)
+    path = check_path("filepath", filepath)
+    if not check_boolean("overwrite", overwrite) and os.path.exists(path):
+        raise FileExistsError(f"{path!r} exists, and overwrite is False.")
+    return path
+
+
+def check_version(file: Container) -> None:
+    """Refuse what this version does not understand.
+
+    Raises
+    ------
+    ValueError
+        If the file is no model of this library, or one of a newer version.
+    """
+    name, _, number = file.texts.get("format", "").partition(" ")
+    if name != "cbackprop" or not number.isascii() or not number.isdigit() or len(number) > 9:
+        raise ValueError(f"{file.path!r} is not a model saved by cbackprop.")
+    if int(number) > FORMAT_VERSION:
+        raise ValueError(f"{file.path!r} was made by a newer version of cbackprop: its format is {number}.")
+
+
+def is_own(file: Container) -> bool:
+    """Whether this library wrote a file, in whatever version."""
+    return file.texts.get("format", "").startswith("cbackprop ")
+
+
+def read_json(file: Container, name: str) -> Any:
+    """One of the texts, which must be a dict in JSON.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    try:
+        value = json.loads(file.texts.get(name, ""))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{file.path!r} is damaged: its {name} is no JSON.") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{file.path!r} is damaged: its {name} is no dict.")
+    return value
+
+
+def names_in(file: Container, part: str) -> dict[str, str]:
+    """Names of arrays of one part of the file, and what follows the part's name."""
+    return {name: name[len(part) + 1 :] for name in file.names if name.startswith(f"{part}/")}
+
+
+def read_weights(file: Container, model: Any, skip_mismatch: bool = False) -> list[NDArray[Any] | None]:
+    """The arrays for the model's variables, in order; ``None`` where one is to be skipped.
+
+    Raises
+    ------
+    ValueError
+        If they do not fit.
+    """
+    by_index: dict[str, str] = {}
+    for name, rest in names_in(file, "weights").items():
+        number = rest.partition("/")[0]
+        if number in by_index:
+            raise ValueError(f"{file.path!r} is damaged: it holds weight {number} twice.")
+        by_index[number] = name
+    variables = model.variables
+    if set(by_index) != set(map(str, range(len(variables)))):
+        raise ValueError(f"{file.path!r} holds {len(by_index)} weights, but the model has {len(variables)}.")
+    found: list[NDArray[Any] | None] = []
+    for index, variable in enumerate(variables):
+        name = by_index[str(index)]
+        shape = file.shape(name)
+        if shape != variable.shape:
+            message = f"{file.path!r} holds {name!r} of shape {shape}, but {variable.path!r} has {variable.shape}."
+            if not skip_mismatch:
+                raise ValueError(message)
+            warnings.warn(f"{message} It stays as it is.", stacklevel=4)
+            found.append(None)
+        else:
+            found.append(file.array(name))
+    return found

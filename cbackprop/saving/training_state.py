@@ -1,0 +1,94 @@
+"""How far training is, for files: the optimizer's memory, random streams, and the place in an epoch."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from numpy.typing import NDArray
+
+from cbackprop.plan.graph import unfolded_layers
+from cbackprop.saving import optimizer_state
+from cbackprop.saving.container import Container
+from cbackprop.saving.contents import names_in
+
+__all__ = ["get_state", "restore_optimizer", "restore_streams", "resume"]
+
+
+def get_state(model: Any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Plain values for the text ``state``, and the optimizer's arrays by name."""
+    state: dict[str, Any] = {
+        "streams": [layer.stream for layer in _random_layers(model)],
+        "place": model.training_place(),
+    }
+    if model.optimizer is None:
+        return state, {}
+    state["optimizer"], slots = optimizer_state.get_state(model.optimizer, model.variables)
+    return state, slots
+
+
+def _random_layers(model: Any) -> list[Any]:
+    """Layers that draw random numbers, those of nested models in their place."""
+    return [layer for layer in unfolded_layers(model) if hasattr(layer, "stream")]
+
+
+def restore_optimizer(file: Container, model: Any, state: dict[str, Any]) -> None:
+    """Let the model's optimizer remember what the one that was saved did, if it is of the same class.
+
+    Raises
+    ------
+    ValueError
+        If its state does not fit.
+    """
+    numbers = state.get("optimizer")
+    optimizer = model.optimizer
+    if numbers is None or optimizer is None:
+        return
+    arrays = {rest: file.array(name) for name, rest in names_in(file, "optimizer").items()}
+    try:
+        if numbers["class_name"] != type(optimizer).__name__:
+            warnings.warn(
+                f"The state of {numbers['class_name']} in {file.path!r} is of no use to {type(optimizer).__name__}.",
+                stacklevel=4,
+            )
+            return
+        optimizer_state.set_state(optimizer, model.variables, numbers, arrays)
+    except (TypeError, ValueError, KeyError) as error:
+        raise ValueError(f"{file.path!r} does not fit the optimizer: {error}.") from error
+
+
+def restore_streams(file: Container, model: Any, state: dict[str, Any]) -> None:
+    """Let layers draw the random numbers that those of the saved model would have drawn.
+
+    Raises
+    ------
+    ValueError
+        If the model has other layers of this kind.
+    """
+    layers, streams = _random_layers(model), state.get("streams")
+    if (
+        not isinstance(streams, list)
+        or len(streams) != len(layers)
+        or not all(type(stream) is int and 0 <= stream < 2**32 for stream in streams)
+    ):
+        raise ValueError(f"{file.path!r} does not fit: the model has {len(layers)} layers with random numbers.")
+    if [layer.stream for layer in layers] != streams:
+        for layer, stream in zip(layers, streams, strict=True):
+            layer.stream = stream
+        model.restart_engine()
+
+
+def resume(file: Container, model: Any, state: dict[str, Any], always: bool) -> None:
+    """Let the next `fit` go on from where training was; see `Trainer.resume_at`.
+
+    Raises
+    ------
+    ValueError
+        If the file does not say where that is.
+    """
+    if state.get("place") is None:
+        return
+    try:
+        model.resume_at(state["place"], always)
+    except (TypeError, ValueError, KeyError) as error:
+        raise ValueError(f"{file.path!r} does not say where training was: {error}.") from error

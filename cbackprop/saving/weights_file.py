@@ -1,0 +1,176 @@
+"""Weights in files: written with the state of the optimizer, read from files of this library, Keras and PyTorch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.saving import container, training_state
+from cbackprop.saving.contents import (
+    FORMAT_VERSION,
+    Path,
+    check_built,
+    check_version,
+    is_own,
+    path_to_write,
+    read_json,
+    read_weights,
+)
+from cbackprop.saving.kinds import kind_of
+from cbackprop.saving.torch_state import is_torch_weight, read_torch_state
+from cbackprop.saving.training_state import restore_optimizer, restore_streams, resume
+from cbackprop.validation import check_boolean, check_path
+
+__all__ = ["load_weights", "restore_training", "save_weights", "write_weights"]
+
+
+def save_weights(model: Any, filepath: Path, overwrite: bool = True, max_shard_size: float | None = None) -> None:
+    """Write weights, the state of the optimizer, and how far training is, to a file.
+
+    Parameters
+    ----------
+    model : Model
+    filepath : str or path
+        Any suffix will do.
+    overwrite : bool, default True
+        Whether an existing file may be replaced.
+    max_shard_size : optional
+        Not supported: there is always one file.
+
+    Raises
+    ------
+    TypeError, ValueError, FileExistsError, OSError
+        As `save_model`.
+
+    Examples
+    --------
+    See `load_weights`.
+    """
+    if max_shard_size is not None:
+        raise ValueError(f"max_shard_size is not supported: weights are in one file. Got {max_shard_size!r}.")
+    write_weights(model, path_to_write(model, filepath, overwrite), {})
+
+
+def load_weights(model: Any, filepath: Path | Mapping[str, Any], skip_mismatch: bool = False, **kwargs: Any) -> None:
+    """Take weights from a file, written here, by Keras or from PyTorch, or from a PyTorch ``state_dict``.
+
+    Parameters
+    ----------
+    model : Model
+    filepath : str or path, or dict of str to array
+        What it is is told by its content, whatever the suffix:
+
+        - A file of `Model.save_weights` or `Model.save`. Weights are told apart by their order, not by names. The
+          state of the optimizer comes along if the model has one of the same class.
+        - A ``.weights.h5`` or ``.keras`` file that Keras 3 wrote, of a model with the same layers: their classes and
+          order tell them apart, not their names. It needs ``pip install "cbackprop[h5]"``. The optimizer is left alone.
+        - The ``state_dict`` of a PyTorch module with the same layers in the same order, as tensors or arrays, or a
+          safetensors file of that of an ``nn.Sequential``: Linear, BatchNorm1d, LayerNorm, RMSNorm, GroupNorm,
+          Embedding, PReLU. The optimizer is left alone.
+    skip_mismatch : bool, default False
+        Leave weights of another shape as they are, with a warning, instead of refusing the file.
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    ImportError
+        If it is a file of Keras's, and h5py is not installed.
+    TypeError
+        If a ``state_dict`` holds anything but arrays of numbers.
+    ValueError
+        If it is damaged or its weights do not fit; nothing is changed then.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import cbackprop as cb
+    >>> a, b = (cb.Sequential([cb.Input((2,)), cb.layers.Dense(1)]) for _ in range(2))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     a.save_weights(os.path.join(folder, "a.weights.h5"))
+    ...     b.load_weights(os.path.join(folder, "a.weights.h5"))
+    >>> bool((a.get_weights()[0] == b.get_weights()[0]).all())
+    True
+    >>> b.load_weights({"0.weight": [[1.0, 2.0]], "0.bias": [3.0]})
+    >>> b.predict([[10.0, 100.0]], verbose=0)
+    array([[213.]], dtype=float32)
+    """
+    if kwargs:
+        raise TypeError(f"load_weights has no argument {min(kwargs)!r}.")
+    check_built(model)
+    skip = check_boolean("skip_mismatch", skip_mismatch)
+    if isinstance(filepath, Mapping):
+        _assign(model, read_torch_state(model, filepath, "state_dict", skip_mismatch=skip))
+        return
+    path = check_path("filepath", filepath)
+    kind = kind_of(path)
+    if kind != "safetensors":
+        from cbackprop.saving.keras import open_keras_file, read_keras_weights  # costs time, and few need it
+
+        with open_keras_file(path, kind) as keras_file:
+            _assign(model, read_keras_weights(keras_file, model, skip))
+        return
+    with container.read(path) as file:
+        if not is_own(file):
+            arrays = {name: file.array(name) for name in sorted(file.names) if is_torch_weight(name)}
+            _assign(model, read_torch_state(model, arrays, repr(path), ordered=False, skip_mismatch=skip))
+            return
+        check_version(file)
+        weights = read_weights(file, model, skip)
+        state = read_json(file, "state")
+        for variable, value in zip(model.variables, weights, strict=True):
+            if value is not None:
+                variable.check(value)
+        if all(value is not None for value in weights):
+            restore_optimizer(file, model, state)
+        _assign(model, weights)
+
+
+def write_weights(model: Any, path: str, texts: dict[str, str]) -> None:
+    """Write a model's weights, the state of its training, and some texts.
+
+    Raises
+    ------
+    OSError
+        If that fails; an existing file is then untouched.
+    """
+    variables = model.variables
+    arrays = {_weight_name(index, variable): variable.array for index, variable in enumerate(variables)}
+    state, slots = training_state.get_state(model)
+    arrays |= {f"optimizer/{name}": array for name, array in slots.items()}
+    texts = {"format": f"cbackprop {FORMAT_VERSION}", "state": json.dumps(state)} | texts
+    container.write(path, {name: np.ascontiguousarray(array) for name, array in arrays.items()}, texts)
+
+
+def _weight_name(index: int, variable: Any) -> str:
+    return f"weights/{index}/{variable.path}"
+
+
+def _assign(model: Any, weights: Sequence[NDArray[Any] | None]) -> None:
+    """Replace all weights but those that stay (``None``); none if one does not fit."""
+    model.set_weights([v.array if value is None else value for v, value in zip(model.variables, weights, strict=True)])
+
+
+def restore_training(model: Any, filepath: Path) -> None:
+    """Go back to where training was when `save_weights` wrote a file; the next `fit` goes on from there.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `load_weights`; the weights are unchanged then.
+    """
+    check_built(model)
+    with container.read(check_path("filepath", filepath)) as file:
+        check_version(file)
+        weights = read_weights(file, model)
+        state = read_json(file, "state")
+        for variable, value in zip(model.variables, weights, strict=True):
+            variable.check(value)
+        resume(file, model, state, always=True)
+        restore_optimizer(file, model, state)
+        restore_streams(file, model, state)
+        model.set_weights(weights)

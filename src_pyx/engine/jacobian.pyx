@@ -1,0 +1,101 @@
+"""Derivatives of the numbers predicted for single samples."""
+
+from libc.string cimport memset
+
+from cbackprop.compiled.engine.context cimport Context, describe
+from cbackprop.compiled.engine.failure cimport take_failure
+from cbackprop.compiled.engine.gradients cimport Gradients
+from cbackprop.compiled.engine.head cimport Head
+from cbackprop.compiled.engine.network cimport Network
+from cbackprop.compiled.kernels.memory cimport address
+from cbackprop.compiled.layers.layer cimport Buffer, Layer, run_whole
+
+
+def jacobian(
+    Network network not None, Py_ssize_t start, Py_ssize_t stop, Gradients gradients not None,
+    derivatives, double[::1] errors, bint training=True,
+):
+    """Errors of the numbers predicted for the samples start:stop, and the derivatives of each.
+
+    derivatives (numbers, parameters) of the engine's float type, of which `gradients` describes a row, and errors
+    (numbers,): prediction - target, sample by sample, in a sample head by head, of those heads that have a loss.
+    """
+    cdef Py_ssize_t numbers = 0, begin
+    cdef Head head
+    network.check_run(None, start, stop, 1)
+    for head in network.heads:
+        numbers += head.positions * head.width if head.loss is not None else 0
+    if not network.n_tiles or any(network.linked[i] for i in range(network.n_layers)):
+        raise RuntimeError("The engine has no memory, or a loss has taken over a layer.")
+    if derivatives.ndim != 2 or gradients.size > derivatives.shape[1] or (
+        not derivatives.shape[0] == errors.shape[0] == (stop - start) * numbers
+    ):
+        raise ValueError("The arrays do not fit the network.")
+    cdef char* rows = <char*>address(derivatives, network.float_type(), derivatives.size)
+    cdef Py_ssize_t row_bytes = derivatives.shape[1] * derivatives.itemsize
+    network.begin_run()
+    try:
+        with nogil:
+            begin = start
+            while begin < stop and network.failure.error == NULL:
+                differentiate(
+                    network, <Context>network.tiles[0], begin, min(network.tile_capacity, stop - begin), numbers,
+                    gradients, rows + (begin - start) * numbers * row_bytes, row_bytes,
+                    &errors[(begin - start) * numbers], training,
+                )
+                begin += network.tile_capacity
+    finally:
+        network.busy = False
+    failure = take_failure(&network.failure)
+    if failure is not None:
+        raise failure
+
+
+cdef void differentiate(
+    Network network, Context context, Py_ssize_t begin, Py_ssize_t rows, Py_ssize_t numbers, Gradients gradients,
+    char* derivatives, Py_ssize_t row_bytes, double* errors, bint training,
+) noexcept nogil:
+    """A tile: a pass forwards and back for each predicted number. Layers may destroy what they have read."""
+    cdef Py_ssize_t h, k, i, r, number = 0
+    for h in range(network.n_heads):
+        if (<Head>network.head_pointers[h]).loss is None:
+            continue
+        for k in range((<Head>network.head_pointers[h]).positions * (<Head>network.head_pointers[h]).width):
+            context.show(0, rows)
+            describe(context, rows, training, network.iteration, begin, 0, rows)
+            context.fetch(network.feeds, NULL, begin)
+            for i in range(network.n_layers):
+                run_whole(<Layer>network.layer_pointers[i], &context.batch, False)
+            for i in range(network.n_heads):
+                seed(network, context, i, k if i == h else -1, numbers, errors + number)
+            for i in range(network.n_backward):
+                run_whole(<Layer>network.layer_pointers[network.backward_order[i]], &context.batch, True)
+            for r in range(rows):
+                context.show(r, 1)
+                describe(context, 1, training, network.iteration, begin + r, r, rows)
+                context.refer(network.feeds, NULL, begin + r)
+                gradients.collect_all(&context.batch, derivatives + (r * numbers + number) * row_bytes, False)
+            number += 1
+
+
+cdef void seed(
+    Network network, Context context, Py_ssize_t h, Py_ssize_t k, Py_ssize_t numbers, double* errors
+) noexcept nogil:
+    """The deltas of a head: 1 for number k of each sample, whose errors are noted, else 0 (k = -1: all 0)."""
+    cdef Py_ssize_t width = (<Head>network.head_pointers[h]).positions * (<Head>network.head_pointers[h]).width, r
+    cdef Buffer* buffer = &context.batch.buffers[(<Head>network.head_pointers[h]).output]
+    cdef const void* targets = context.targets[h].values
+    if (<Head>network.head_pointers[h]).loss is None or buffer.delta == NULL:
+        return
+    memset(buffer.delta, 0, context.batch.rows * width * (8 if network.is_double else 4))
+    if k < 0:
+        return
+    for r in range(context.batch.rows):
+        if network.is_double:
+            (<double*>buffer.delta)[r * width + k] = 1
+            errors[r * numbers] = (<double*>buffer.value)[r * width + k] - (<double*>targets)[r * width + k]
+        else:
+            (<float*>buffer.delta)[r * width + k] = 1
+            errors[r * numbers] = (
+                <double>(<float*>buffer.value)[r * width + k] - (<float*>targets)[r * width + k]
+            )
