@@ -21,8 +21,14 @@ LAYERS = {
         (lambda: layers.Dense(3, activation="tanh"), [(5,)]),
         (lambda: layers.Dense(3, activation="gelu"), [(2, 2)]),
         (lambda: layers.Dense(4, activation="softmax"), [(3,)]),
+        (lambda: layers.Dense(6, activation="glu"), [(2, 3)]),
     ],
-    "Activation": [(lambda: layers.Activation("tanh"), [(4,)]), (lambda: layers.Activation("silu"), [(2, 3)])],
+    "Activation": [
+        (lambda: layers.Activation("tanh"), [(4,)]),
+        (lambda: layers.Activation("silu"), [(2, 3)]),
+        (lambda: layers.Activation("glu"), [(6,)]),
+        (lambda: layers.Activation(cb.activations.glu.bind(axis=1)), [(4, 3)]),
+    ],
     "ReLU": [
         (lambda: layers.ReLU(), [(5,)]),
         (lambda: layers.ReLU(max_value=1.0, negative_slope=0.1, threshold=0.2), [(5,)]),

@@ -35,10 +35,10 @@ def test_activation(name, where, rng):
     cb.utils.set_random_seed(2)
     x = cb.Input((4,))
     if where == "dense":
-        h = layers.Dense(5, activation=name)(x)
+        h = layers.Dense(6, activation=name)(x)
     else:
-        z = layers.Dense(5)(x)
-        h = layers.Add()([layers.Activation(name)(z), z])
+        z = layers.Dense(6)(x)
+        h = layers.Concatenate()([layers.Activation(name)(z), z])
     model = cb.Model(x, layers.Dense(2)(h))
     model.compile("sgd", "mse")
     report = model.check_gradients(*networks.data_for(model, 4, rng))

@@ -189,6 +189,24 @@ class Layer(Spec):
         """Kernel and numbers of the activation, if there is one."""
         return None if self.activation is None else self.activation.kernel()
 
+    def activated(self, shape: Shape) -> Shape:
+        """What the activation leaves of this shape: all of it, but where it halves an axis.
+
+        Raises
+        ------
+        ValueError
+            If the activation works along an axis that samples do not have, or halves one that is odd.
+        """
+        function = self.function
+        if function is None or function.axis is None:
+            return shape
+        if not (1 <= function.axis < len(shape) or 1 - len(shape) <= function.axis < 0):
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} works along axis {function.axis}, "
+                f"which is not an axis of the samples in shape {shape}."
+            )
+        return function.output_shape(shape)
+
     @property
     def overwrites_input(self) -> bool:
         """Whether the layer may write its output over its only input."""

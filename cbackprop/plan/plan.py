@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cbackprop import layers
+from cbackprop.layers.glu import GLU
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.plan.graph import Graph
 from cbackprop.tensor import KerasTensor, Node
@@ -135,13 +136,15 @@ class Plan:
 
     def _add_steps(self, node: Node, sources: list[int], training: bool | None) -> int:
         """The step of a layer, and one more for the activation that follows it."""
-        layer, shape = node.layer, sample_shape(node.outputs[0])
-        output = self._add_step(layer, sources, tuple(map(sample_shape, node.inputs)), shape, training)
-        function = layer.function
-        if function is None or function.name == "linear" or isinstance(layer, layers.ActivationLayer):
+        layer, shape, function = node.layer, sample_shape(node.outputs[0]), node.layer.function
+        shapes = tuple(map(sample_shape, node.inputs))
+        if isinstance(layer, layers.ActivationLayer):
+            return self._add_step(_as_step(layer, layer.name), sources, shapes, shape, training)
+        between = shape if function is None else function.input_shape(shape)
+        output = self._add_step(layer, sources, shapes, between, training)
+        if function is None or function.name == "linear":
             return output
-        activation = layers.Activation(layer.activation, name=f"{layer.name}/activation", dtype=layer.dtype)
-        return self._add_step(activation, [output], (shape,), shape, training)
+        return self._add_step(_as_step(layer, f"{layer.name}/activation"), [output], (between,), shape, training)
 
     def _add_activity(self, node: Node, buffer: int) -> int:
         """Have the buffer of a layer's output add to the loss; others then read a copy of it.
@@ -276,6 +279,16 @@ class Plan:
             if any(v in trainable for v in step.layer.variables) or any(b in behind for b in step.inputs):
                 behind.add(step.output)
         return behind
+
+
+def _as_step(layer: Layer, name: str) -> Layer:
+    """What computes a layer's activation: itself, if it does nothing else, and the output is as wide as the input."""
+    function = layer.function
+    if function is not None and function.halves:
+        return GLU(layer.activation, name=name, dtype=layer.dtype)
+    if isinstance(layer, layers.ActivationLayer):
+        return layer
+    return layers.Activation(layer.activation, name=name, dtype=layer.dtype)
 
 
 def implementation_of(cls: type[Layer]) -> str:
