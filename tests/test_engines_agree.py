@@ -67,6 +67,12 @@ def test_layer(make, shapes, dtype):
 
 
 @pytest.mark.parametrize("dtype", LIMITS)
+@pytest.mark.parametrize("name", networks.MASKED)
+def test_masks(name, dtype):
+    assert_agree(networks.MASKED[name], dtype)
+
+
+@pytest.mark.parametrize("dtype", LIMITS)
 @pytest.mark.parametrize("name", [name for name, _ in cb.activations.registry])
 def test_activation(name, dtype):
     def make():

@@ -3,8 +3,10 @@
 import json
 import math
 
+import networks
 import numpy as np
 import pytest
+from layer_checks import assert_backward
 
 import cbackprop as cb
 from cbackprop import activations, layers
@@ -36,6 +38,17 @@ def test_kernel_and_twin_agree(axis, dtype, rng):
 @pytest.mark.parametrize("dtype", ROUNDINGS)
 def test_known_values(dtype):
     np.testing.assert_allclose(activations.glu(np.array([*A, *B], dtype)), KNOWN, rtol=ROUNDINGS[dtype])
+
+
+@pytest.mark.parametrize("axis", [1, 2, -1])
+@pytest.mark.parametrize("dense", [False, True])
+def test_gradients_of_layers(axis, dense):
+    glu = activations.glu.bind(axis=axis)
+    assert_backward(
+        lambda: networks.around(
+            lambda: layers.Dense(6, activation=glu) if dense else layers.Activation(glu), [(4, 6)], beside=True
+        )
+    )
 
 
 def test_extremes_give_no_nan():

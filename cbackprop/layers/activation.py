@@ -17,6 +17,7 @@ __all__ = ["ELU", "Activation", "ActivationLayer", "LeakyReLU", "ReLU", "Softmax
 class ActivationLayer(Layer):
     """Base of the layers that apply one activation to every element and have no weights."""
 
+    supports_masking = True
     implementation = "activation.Activation"
 
     @property

@@ -45,7 +45,8 @@ class Dense(Layer):
     Notes
     -----
     Input (batch, ..., width), output (batch, ..., units), of which `activations.glu` leaves half. With z the result
-    before the activation and delta = dL/dz: ``dL/dkernel = input^T delta``, ``dL/dbias = sum of delta``, ``dL/dinput = delta kernel^T``.
+    before the activation and delta = dL/dz: ``dL/dkernel = input^T delta``, ``dL/dbias = sum of delta``,
+    ``dL/dinput = delta kernel^T``.
 
     Raises
     ------
@@ -67,6 +68,7 @@ class Dense(Layer):
     ((3, 4), 16)
     """
 
+    supports_masking = True
     reads_output = False
 
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -140,9 +141,19 @@ class Trainer:
                 self.optimizer,
                 trainable,
             )
+            self._warn_of_lost_masks()
         if what not in ("evaluate", "test_on_batch"):
             self._engine.check_differentiable()
         return self._engine
+
+    def _warn_of_lost_masks(self) -> None:
+        """Tell of layers that end a mask: losses and metrics count what it would have taken out."""
+        for name in self.plan.unmasked_by:  # type: ignore[attr-defined]
+            warnings.warn(
+                f"Layer {name!r} does not support masking: the mask of its input ends there, and does not reach loss "
+                "and metrics.",
+                stacklevel=4,
+            )
 
     def _build_for(self, x: Any) -> None:
         """Give a Sequential without an input shape the shape of this data."""

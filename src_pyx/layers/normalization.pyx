@@ -18,6 +18,9 @@ cdef enum:
     # repeat the number, as Cython must know their sign.)
     BLOCK = 32
 
+# What Keras adds to the number of elements that a mask has left, so that none is no division by 0.
+cdef double MASK_EPSILON = 1e-7
+
 
 cdef inline double add_parts(double* parts) noexcept nogil:
     return ((parts[0] + parts[4]) + (parts[2] + parts[6])) + ((parts[1] + parts[5]) + (parts[3] + parts[7]))
@@ -435,6 +438,58 @@ cdef void batch_backward(
                     dx[i] = dx[i] + delta if add else delta
 
 
+cdef void masked_moments(
+    Py_ssize_t rows, Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t features, Py_ssize_t first, Py_ssize_t count,
+    const floating* x,          # (rows, channels, inner) IN
+    const floating* mask,       # (rows channels inner / features,) IN: 0 where `features` elements of x do not count
+    double* size,               # (count,) OUT: how many elements count, and a little more
+    double* mean,               # (count,) OUT: of the channels from `first` on
+    double* variance,           # (count,) OUT
+) noexcept nogil:
+    """Mean and variance of what counts of some channels, in two passes."""
+    cdef Py_ssize_t r, c, i
+    for c in range(count):
+        size[c], mean[c], variance[c] = MASK_EPSILON, 0, 0
+        for r in range(rows):
+            for i in range((r * channels + first + c) * inner, (r * channels + first + c + 1) * inner):
+                if mask[i // features] != 0:
+                    size[c] += 1
+                    mean[c] += x[i]
+        mean[c] /= size[c]
+        for r in range(rows):
+            for i in range((r * channels + first + c) * inner, (r * channels + first + c + 1) * inner):
+                if mask[i // features] != 0:
+                    variance[c] += (x[i] - mean[c]) * (x[i] - mean[c])
+        variance[c] /= size[c]
+
+
+cdef void masked_backward(
+    Py_ssize_t rows, Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t features, Py_ssize_t first, Py_ssize_t count,
+    const floating* x,          # (rows, channels, inner) IN
+    const floating* mask,       # (rows channels inner / features,) IN
+    const floating* dy,         # (rows, channels, inner) IN
+    const double* size,         # (count,) IN
+    const double* mean,         # (count,) IN
+    const double* inverse,      # (count,) IN
+    const floating* gamma,      # (channels,) IN, or NULL
+    const double* total,        # (count,) IN: sum of all dy
+    const double* product,      # (count,) IN: sum of all dy (x - mean) inverse
+    bint add,
+    floating* dx,               # (rows, channels, inner) OUT
+) noexcept nogil:
+    """As `batch_backward`, where mean and inverse depend only on what counts."""
+    cdef Py_ssize_t r, c, i
+    cdef double scale, delta
+    for c in range(count):
+        scale = inverse[c] if gamma == NULL else inverse[c] * gamma[first + c]
+        for r in range(rows):
+            for i in range((r * channels + first + c) * inner, (r * channels + first + c + 1) * inner):
+                delta = dy[i]
+                if mask[i // features] != 0:
+                    delta -= (total[c] + (x[i] - mean[c]) * inverse[c] * product[c]) / size[c]
+                dx[i] = <floating>(delta * scale) + (dx[i] if add else 0)
+
+
 cdef void move_average(Py_ssize_t n, floating momentum, const double* new, floating* moving) noexcept nogil:
     """moving = momentum moving + (1 - momentum) new.
 
@@ -452,6 +507,8 @@ cdef class BatchNormalization(Layer):
     cdef double momentum, epsilon
     cdef int gamma, beta, moving                # which parameters they are, or -1; the variance follows the mean
     cdef double[::1] mean, variance, inverse, total, product    # (channels,): of the current training batch
+    cdef double[::1] size       # (channels,): elements of that which count, where the input has a mask
+    cdef Py_ssize_t features    # elements that each number of a mask is for; 0: there is no mask
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
         axis = spec.axis % (len(output_shape) + 1) - 1
@@ -462,7 +519,8 @@ cdef class BatchNormalization(Layer):
         self.gamma = 0 if spec.scale else -1
         self.beta = self.n_parameters - 3 if spec.center else -1
         self.moving = self.n_parameters - 2
-        self.mean, self.variance, self.inverse, self.total, self.product = np.zeros((5, self.channels))
+        self.mean, self.variance, self.inverse, self.total, self.product, self.size = np.zeros((6, self.channels))
+        self.features = output_shape[-1] if self.n_inputs > 1 else 0
         for k in range(self.n_parameters):
             self.parameters[k].grain = 1
 
@@ -504,9 +562,16 @@ cdef class BatchNormalization(Layer):
         for first in range(0, self.channels, 32):
             count = min(self.channels - first, <Py_ssize_t>BLOCK)
             if self.owns_moments(batch):
-                batch_moments(
-                    rows, self.channels, self.inner, first, count, x, &self.mean[first], &self.variance[first]
-                )
+                if self.features:
+                    masked_moments(
+                        rows, self.channels, self.inner, self.features, first, count, x,
+                        <const floating*>input_of(self, batch, 1).value,
+                        &self.size[first], &self.mean[first], &self.variance[first],
+                    )
+                else:
+                    batch_moments(
+                        rows, self.channels, self.inner, first, count, x, &self.mean[first], &self.variance[first]
+                    )
                 for c in range(first, first + count):
                     self.inverse[c] = 1 / sqrt(self.variance[c] + self.epsilon)
             self.find_moments(batch, first, count, mean, inverse)
@@ -536,7 +601,14 @@ cdef class BatchNormalization(Layer):
                     rows, self.channels, self.inner, first, count, x, dy, mean, inverse,
                     &self.total[first], &self.product[first],
                 )
-            if dx != NULL:
+            if dx != NULL and own and self.features:
+                masked_backward(
+                    rows, self.channels, self.inner, self.features, first, count, x,
+                    <const floating*>input_of(self, batch, 1).value, dy, &self.size[first], mean, inverse,
+                    <const floating*>self.parameter(self.gamma), &self.total[first], &self.product[first],
+                    self.accumulate[0], dx,
+                )
+            elif dx != NULL:
                 batch_backward(
                     rows, self.channels, self.inner, first, count, x, dy, mean, inverse,
                     <const floating*>self.parameter(self.gamma), &self.total[first] if own else NULL,
