@@ -215,7 +215,8 @@ class Softmax(ActivationLayer):
 
     Notes
     -----
-    Input of any shape, output of the same shape.
+    Input of any shape, output of the same shape. A mask of the input passes on, but changes no value: Keras 3 takes
+    one whose last axis fits.
 
     Raises
     ------

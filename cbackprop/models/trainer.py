@@ -104,6 +104,14 @@ class Trainer:
         ------
         TypeError, ValueError
             If a name is unknown, or something does not fit the outputs. The model keeps its settings then.
+
+        Notes
+        -----
+        Where an output has a mask (of `layers.Masking`, or of `layers.Embedding` with ``mask_zero``), only the rows
+        that it shows count: a loss is their mean, or what its reduction says with sample weights times the mask, and
+        so are metrics that are means over rows, weighted or not. Other metrics, such as AUC, do not know of masks, as
+        in Keras. A layer that does not support masks ends them, and a warning says so when training or evaluating
+        begins.
         """
         if not isinstance(engine, str) or engine not in ENGINES:
             raise ValueError(f"Unknown engine {engine!r}. {nearest(engine, list(ENGINES))}")
