@@ -220,7 +220,8 @@ def activation_runs(name: str, size: int, dtype: str) -> tuple[dict[str, Run], d
 def activation_rows(options: argparse.Namespace, report: Report) -> list[dict[str, Any]]:
     element_table("Activations", options, report)
     rows = []
-    for name in (name for name, _ in activations.registry if options.only in f"{name} forward backward"):
+    names = [name for name, function in activations.registry if not function.kernel().halves]
+    for name in (name for name in names if options.only in f"{name} forward backward"):
         runs = activation_runs(name, ELEMENTS[0], options.dtype)
         for direction, loop, pair in zip(("forward", "backward"), (FORWARD, BACKWARD), runs, strict=True):
             rows.append(element_row(f"{name} {direction}", pair, ELEMENTS[0], loop, options, report))

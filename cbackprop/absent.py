@@ -45,7 +45,6 @@ ABSENT = [
     ),
     ("layers", r"FlaxLayer|JaxLayer|TFSMLayer|TorchModuleWrapper", LEFT_OUT, "wraps another framework"),
     ("layers", r"InputSpec", LEFT_OUT, "shapes are checked by `compute_output_shape`"),
-    ("activations", r"glu", LEFT_OUT, "halves the width, which no layer's own activation may do"),
     ("losses", r"Circle|circle", LEFT_OUT, "for learned distances, with pairs made inside of a batch"),
     ("losses", r"CTC|ctc", LEFT_OUT, "for sequences, with recurrent networks"),
     ("optimizers", r"LossScaleOptimizer", LEFT_OUT, "for float16, which nothing here computes in"),

@@ -30,6 +30,7 @@ BOUND = [
     activations.softmax.bind(1),
     activations.log_softmax.bind(1),
     activations.sparsemax.bind(1),
+    activations.glu.bind(2),
     activations.threshold.bind(0.2, -1.0),
     activations.soft_shrink.bind(0.1),
     activations.hard_shrink.bind(0.1),
@@ -51,8 +52,8 @@ def model_of(make, shapes, dtype="float32"):
 
 
 def activation_model(function, dtype="float32"):
-    """A model of one activation, for samples (3, 4)."""
-    x = cb.Input((3, 4), dtype=dtype)
+    """A model of one activation, for samples (4, 6)."""
+    x = cb.Input((4, 6), dtype=dtype)
     return cb.Model(x, cb.layers.Activation(function, dtype=dtype)(x))
 
 

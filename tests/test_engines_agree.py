@@ -67,10 +67,16 @@ def test_layer(make, shapes, dtype):
 
 
 @pytest.mark.parametrize("dtype", LIMITS)
+@pytest.mark.parametrize("name", networks.MASKED)
+def test_masks(name, dtype):
+    assert_agree(networks.MASKED[name], dtype)
+
+
+@pytest.mark.parametrize("dtype", LIMITS)
 @pytest.mark.parametrize("name", [name for name, _ in cb.activations.registry])
 def test_activation(name, dtype):
     def make():
-        return cb.Sequential([cb.Input((4,)), layers.Dense(5, activation=name), layers.Dense(2)])
+        return cb.Sequential([cb.Input((4,)), layers.Dense(6, activation=name), layers.Dense(2)])
 
     assert_agree(make, dtype)
 

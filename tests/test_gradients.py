@@ -29,16 +29,28 @@ def test_layer(make, shapes, engine, beside, rng):
     assert report.max_relative_error <= LIMIT, report
 
 
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+@pytest.mark.parametrize("name", networks.MASKED)
+def test_masks(name, engine, rng):
+    model = networks.MASKED[name]()
+    model.compile("sgd", "mse", engine=engine)
+    x, y = networks.data_for(model, 5, rng)
+    rows = model.outputs[0].shape[1:-1]
+    report = model.check_gradients(x, y, sample_weight=rng.uniform(0.5, 1.5, (5, *rows)), training=True)
+    assert report.checked == sum(variable.size for variable in model.trainable_weights)
+    assert report.max_relative_error <= LIMIT, report
+
+
 @pytest.mark.parametrize("name", [name for name, _ in cb.activations.registry])
 @pytest.mark.parametrize("where", ["dense", "layer"])
 def test_activation(name, where, rng):
     cb.utils.set_random_seed(2)
     x = cb.Input((4,))
     if where == "dense":
-        h = layers.Dense(5, activation=name)(x)
+        h = layers.Dense(6, activation=name)(x)
     else:
-        z = layers.Dense(5)(x)
-        h = layers.Add()([layers.Activation(name)(z), z])
+        z = layers.Dense(6)(x)
+        h = layers.Concatenate()([layers.Activation(name)(z), z])
     model = cb.Model(x, layers.Dense(2)(h))
     model.compile("sgd", "mse")
     report = model.check_gradients(*networks.data_for(model, 4, rng))

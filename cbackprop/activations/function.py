@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cbackprop import config
 from cbackprop.compiled.kernels import activations as kernels
+from cbackprop.compiled.kernels.glu import glu
 from cbackprop.registry import Registry, to_config
 from cbackprop.tensor import KerasTensor
 
@@ -38,12 +39,14 @@ class Kernel:
     """What the engines run: the name of a kernel and its numbers.
 
     `axis` is set where a function works along one axis of the batch; the kernel then gets the
-    number of elements that follow that axis in front of its other numbers.
+    number of elements that follow that axis in front of its other numbers. `halves` says that the
+    result has half as many elements along the axis: such a function is no kernel of `kernels.activations`.
     """
 
     name: str
     numbers: tuple[float, ...] = ()
     axis: int | None = None
+    halves: bool = False
 
     def layout(self, shape: tuple[int, ...]) -> tuple[int, int, tuple[float, ...]]:
         """``(rows, width, numbers)`` for the kernel on an array of this shape."""
@@ -52,6 +55,29 @@ class Kernel:
         axis = self.axis % len(shape)
         inner = math.prod(shape[axis + 1 :])
         return math.prod(shape[:axis]), shape[axis] * inner, (inner, *self.numbers)
+
+    def output_shape(self, shape: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The shape of the result for x of this shape.
+
+        Raises
+        ------
+        ValueError
+            If an axis that is to be halved is odd.
+        """
+        if self.axis is None or not self.halves:
+            return shape
+        axis = self.axis % len(shape)
+        size = shape[axis]
+        if size is None or size % 2:
+            raise ValueError(f"{self.name} halves axis {self.axis}, which must be even, but the shape is {shape}.")
+        return (*shape[:axis], size // 2, *shape[axis + 1 :])
+
+    def input_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape, without the batch's axis, of what has a result of this shape."""
+        if self.axis is None or not self.halves:
+            return shape
+        axis = self.axis % (len(shape) + 1) - 1
+        return (*shape[:axis], 2 * shape[axis], *shape[axis + 1 :])
 
 
 class ActivationFunction(Generic[Arguments]):
@@ -134,11 +160,14 @@ def evaluate(kernel: Kernel, x: Any) -> NDArray[Any]:
     dtype = array.dtype.name if hasattr(x, "dtype") and array.dtype.name in config.FLOAT_TYPES else config.floatx()
     if kernel.axis is not None and not -array.ndim <= kernel.axis < array.ndim:
         raise ValueError(f"axis {kernel.axis} is out of range for x of shape {array.shape}.")
+    shape = kernel.output_shape(array.shape)
     rows, width, numbers = kernel.layout(array.shape)
-    out = np.empty(array.shape, dtype)
-    kernels.Activation(kernel.name, numbers).apply(
-        np.ascontiguousarray(array, dtype).reshape(rows, width), out.reshape(rows, width)
-    )
+    matrix = np.ascontiguousarray(array, dtype).reshape(rows, width)
+    if kernel.halves:
+        halved: NDArray[Any] = glu(matrix).reshape(shape)
+        return halved
+    out = np.empty(shape, dtype)
+    kernels.Activation(kernel.name, numbers).apply(matrix, out.reshape(rows, width))
     return out
 
 

@@ -1,11 +1,11 @@
-"""Gates: x times a function that rises from 0 to 1."""
+"""Gates: x, or a half of it, times a function that rises from 0 to 1."""
 
 from __future__ import annotations
 
 from cbackprop.activations.function import Kernel, activation
-from cbackprop.validation import check_boolean
+from cbackprop.validation import check_boolean, check_integer
 
-__all__ = ["gelu", "hard_silu", "hard_swish", "mish", "silu", "swish"]
+__all__ = ["gelu", "glu", "hard_silu", "hard_swish", "mish", "silu", "swish"]
 
 
 @activation("swish")
@@ -93,6 +93,43 @@ def gelu(approximate: bool = False) -> Kernel:
     array([-0.0455,  1.9545], dtype=float32)
     """
     return Kernel("approximate_gelu" if check_boolean("approximate", approximate) else "gelu")
+
+
+@activation()
+def glu(axis: int = -1) -> Kernel:
+    """Gated linear unit: ``f([a, b]) = a * sigmoid(b)``, where a and b are the halves of x along an axis.
+
+    Parameters
+    ----------
+    x : array_like or KerasTensor
+        Even along the axis.
+    axis : int, default -1
+        The axis that is halved; in a layer not 0, the batch.
+
+    Returns
+    -------
+    ndarray or KerasTensor
+        Half as long as `x` along the axis: ``Dense(8, activation="glu")`` has 4 outputs.
+
+    Raises
+    ------
+    TypeError
+        If `axis` is not an integer.
+    ValueError
+        If `x` has no such axis, or is odd along it.
+
+    References
+    ----------
+    Dauphin, Fan, Auli and Grangier, "Language modeling with gated convolutional networks", ICML 2017,
+    arXiv:1612.08083.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.activations.glu([3.0, -2.0, 0.0, 100.0])
+    array([ 1.5, -2. ], dtype=float32)
+    """
+    return Kernel("glu", axis=check_integer("axis", axis), halves=True)
 
 
 @activation()

@@ -97,7 +97,9 @@ class CompiledEngine(Engine):
         ]
         heads = [self._head(index, objective) for index, objective in enumerate(self.objectives)]
         heads += [self._activity_head(activity) for activity in self.activities]
-        self.runner.set_heads(heads, outputs + [activity.buffer for activity in self.activities])
+        masks = [-1 if mask is None else mask.buffer for mask in self.masks] + [-1] * len(self.activities)
+        self.runner.set_heads(heads, outputs + [activity.buffer for activity in self.activities], masks)
+        self.runner.set_predicting(self.plan.predicting)
         self._set_backward()
         self.runner_optimizer: Any = self.optimizer and self.optimizer.implementation_in("compiled")(
             self.optimizer, is_double
@@ -137,7 +139,7 @@ class CompiledEngine(Engine):
         if isinstance(metric, Tally):
             return metric.tally(shape[-1], self.dtype.name, weighted)
         assert isinstance(metric, RowMean)
-        return MetricSum(metric.row_function(False, self.dtype.name), weighted)
+        return MetricSum(metric.row_function(False, self.dtype.name), weighted, metric.takes_mask)
 
     def _activity_head(self, activity: Activity) -> Head:
         """What a layer's output adds to the loss: a loss without targets, divided by the batch size."""
@@ -229,6 +231,9 @@ class CompiledEngine(Engine):
         for buffer, objective in zip(self.plan.outputs, self.objectives, strict=False):
             if objective.loss:
                 deltas.touch(buffer, n)
+        for mask in self.masks:
+            if mask is not None:
+                values.touch(mask.buffer, n)
         for activity in self.activities:
             values.touch(activity.buffer, n)
             if activity.buffer in self.with_delta:
@@ -324,7 +329,8 @@ class CompiledEngine(Engine):
         widest = max(width for buffer, width in enumerate(self.plan.widths) if buffer not in skipped)
         if rows * widest > MAX_DIMENSION:
             raise ValueError(f"A batch of {rows} samples of this network is larger than BLAS can be told. Use fewer.")
-        whole = self.sees_whole(training) or any(head.alone for head in self.runner.heads)
+        # What a masked loss is divided by is known when the last row has been through the layers.
+        whole = self.sees_whole(training) or any(head.alone for head in self.runner.heads) or any(self.masks)
         tiled = rows >= 2 * self._tile() and not whole and not (backwards and self.tables)
         if tiled:
             self.reserve_tiles(rows, count)

@@ -19,7 +19,7 @@ from cbackprop.metrics.metric import Metric
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.optimizers.optimizer import Optimizer
 from cbackprop.optimizers.segment import Segment
-from cbackprop.plan.plan import Plan
+from cbackprop.plan.plan import Mask, Plan
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
 __all__ = ["STORED_AS", "Data", "Engine", "Objective", "Tick"]
@@ -116,6 +116,7 @@ class Engine:
         self.links = [self._link(index) for index in range(len(self.objectives))]
         # Without objectives the network only predicts, and what its layers' outputs would add to a loss does not count.
         self.activities = plan.activities if self.objectives else []
+        self.masks = [self._mask(index) for index in range(len(self.objectives))]
         with_loss = [b for b, objective in zip(plan.outputs, self.objectives, strict=False) if objective.loss]
         with_loss += [activity.buffer for activity in self.activities]
         self.with_delta = plan.buffers_behind(self.trainable)
@@ -165,6 +166,11 @@ class Engine:
         if not rule.rests_without_gradient and variable.size <= LARGEST_DENSE_TABLE:
             return False
         return all(step.layer.reads_rows for step in self.plan.steps if variable in step.layer.variables)
+
+    def _mask(self, index: int) -> Mask | None:
+        """The mask of an output, if something is asked of it."""
+        objective = self.objectives[index]
+        return self.plan.output_masks[index] if objective.loss or objective.metrics else None
 
     def _link(self, index: int) -> int | None:
         """The step that the loss of an output takes over, where link and loss cancel."""

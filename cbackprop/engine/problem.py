@@ -121,6 +121,8 @@ def _refusal(engine: Engine) -> str | None:
     """Why a network cannot be trained by looking at its loss several times, or ``None``."""
     name = type(engine.optimizer).__name__
     squares = name == "LevenbergMarquardt"
+    if squares and any(engine.masks):
+        return f"{name} cannot train an output that has a mask: weigh its rows by sample_weight."
     for index, step in enumerate(engine.plan.steps):
         if squares and engine.is_alone(index, True):
             return f"{name} cannot train layer {step.layer.name!r}: it must see a batch as a whole in training."

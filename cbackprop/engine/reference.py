@@ -93,7 +93,8 @@ class ReferenceEngine(Engine):
         """Step 1: each layer turns its input buffers into its output buffer."""
         values = dict(zip(self.plan.inputs, inputs, strict=True))
         linked = [link for link in self.links if link is not None] if with_losses else []
-        for index, (step, layer) in enumerate(zip(self.plan.steps, self.layers, strict=True)):
+        count = len(self.plan.steps) if with_losses else self.plan.predicting
+        for index, (step, layer) in enumerate(zip(self.plan.steps[:count], self.layers, strict=False)):
             if index in linked:
                 continue
             batch = Batch(training if step.training is None else step.training, self.iteration, first)
@@ -117,11 +118,13 @@ class ReferenceEngine(Engine):
                 "values": _rows(data.values[index], rows, prediction.shape),
                 "index": _rows(data.classes[index], rows, prediction.shape[:1]),
             }
-            weights = _rows(data.weights[index], rows, prediction.shape[:1])
+            given = _rows(data.weights[index], rows, prediction.shape[:1])
+            mask = self._mask_values(index, values)
+            weights = _product(mask, given)
             loss, function = objective.loss, self.loss_functions[index]
             if loss is not None:
                 prediction, losses, gradient = function.evaluate(targets[loss.target_kind], prediction)
-                divisor = loss.divisor(len(losses), weights)
+                divisor = loss.divisor(len(losses) if mask is None else int(mask.sum()), weights)
                 self.divisor = divisor if index == 0 else self.divisor
                 weighted = losses if weights is None else losses * weights
                 scale = objective.loss_weight / divisor * (np.ones(len(losses)) if weights is None else weights)
@@ -130,7 +133,8 @@ class ReferenceEngine(Engine):
                 self.head_totals[index] += float(weighted.sum(dtype=np.float64)) / divisor * samples
                 total += objective.loss_weight * float(weighted.sum(dtype=np.float64)) / divisor
             for (metric, is_weighted), twin in zip(objective.metrics, self.metric_twins[index], strict=True):
-                twin.update(targets[objective.target_kind(metric)], prediction, weights if is_weighted else None, shape)
+                counted = _product(mask if metric.takes_mask else None, given if is_weighted else None)
+                twin.update(targets[objective.target_kind(metric)], prediction, counted, shape)
         for activity in self.activities:
             output = values[activity.buffer].reshape(-1, *activity.shape)
             total += float(activity.regularizer(output)) / samples
@@ -139,6 +143,11 @@ class ReferenceEngine(Engine):
         self.loss_total += total * samples
         self.loss_count += samples
         return deltas
+
+    def _mask_values(self, index: int, values: dict[int, Array]) -> Array | None:
+        """For each row of an output 1 if it counts, else 0; ``None`` if it has no mask."""
+        mask = self.masks[index]
+        return None if mask is None else values[mask.buffer].reshape(-1).astype(np.float64)
 
     def backward(self, deltas: dict[int, Array]) -> None:
         """Step 3: in reverse order, each layer turns its output's delta into gradients and input deltas."""
@@ -319,3 +328,10 @@ class ReferenceEngine(Engine):
 def _rows(array: Array | None, rows: Any, shape: tuple[int, ...]) -> Array | None:
     """One batch of an array of data, in the shape that row functions read."""
     return None if array is None else array[rows].reshape(shape)
+
+
+def _product(mask: Array | None, weights: Array | None) -> Array | None:
+    """The weights of rows of which only some count."""
+    if mask is None or weights is None:
+        return weights if mask is None else mask
+    return weights * mask

@@ -122,6 +122,10 @@ ACTIVATIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "hard_silu": ((), "HardSwish(x)"),
     "gelu": ((), "Gelu(x)"),
     "approximate_gelu": ((), "Gelu(x, approximate='tanh')"),
+    "glu": (
+        ("axis",),
+        "Mul(Slice(x, start[...], middle[...], axes[...]), Sigmoid(Slice(x, middle[...], end[...], axes[...])))",
+    ),
     "mish": ((), "Mish(x)"),
     "soft_shrink": (("threshold",), "Mul(Sign(x), Relu(Sub(Abs(x), threshold)))"),
     "hard_shrink": (("threshold",), "Where(Greater(Abs(x), threshold), x, 0)"),

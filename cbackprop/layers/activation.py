@@ -17,25 +17,20 @@ __all__ = ["ELU", "Activation", "ActivationLayer", "LeakyReLU", "ReLU", "Softmax
 class ActivationLayer(Layer):
     """Base of the layers that apply one activation to every element and have no weights."""
 
+    supports_masking = True
     implementation = "activation.Activation"
 
     @property
     def overwrites_input(self) -> bool:
         """The output may lie in the input's memory where the backward pass needs the output alone."""
-        return self.function is not None and not kernels.reads_input(self.function.name)
+        function = self.function
+        return function is not None and not function.halves and not kernels.reads_input(function.name)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The input's shape."""
-        function = self.function
-        if function is None:
+        """The input's shape, or what is left of it if the activation halves an axis."""
+        if self.function is None:
             raise TypeError(f"{type(self).__name__} computes nothing: it is the base of layers with an activation.")
-        axis = function.axis
-        if axis is not None and not (1 <= axis < len(input_shape) or 1 - len(input_shape) <= axis < 0):
-            raise ValueError(
-                f"{type(self).__name__} {self.name!r} works along axis {axis}, "
-                f"which is not an axis of the samples in shape {input_shape}."
-            )
-        return input_shape
+        return self.activated(input_shape)
 
 
 @registry.register()
@@ -51,7 +46,7 @@ class Activation(ActivationLayer):
 
     Notes
     -----
-    Input of any shape, output of the same shape.
+    Input of any shape, output of the same shape; with `activations.glu`, half as long along an axis.
 
     Raises
     ------
@@ -220,7 +215,8 @@ class Softmax(ActivationLayer):
 
     Notes
     -----
-    Input of any shape, output of the same shape.
+    Input of any shape, output of the same shape. A mask of the input passes on, but changes no value: Keras 3 takes
+    one whose last axis fits.
 
     Raises
     ------

@@ -44,6 +44,7 @@ class ActivityRegularization(Layer):
     3.0
     """
 
+    supports_masking = True
     is_view = True
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:

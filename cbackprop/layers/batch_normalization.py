@@ -55,6 +55,8 @@ class BatchNormalization(AffineLayer):
     ``dL/dinput = gamma (g - mean(g) - u mean(g u)) / sqrt(variance + epsilon)``, ``dL/dgamma = sum of g u``,
     ``dL/dbeta = sum of g``. The variance is that of the batch itself (divided by n), as in Keras.
 
+    Where the input has a mask, only what that shows counts in a batch's mean and variance; all of it is normalized.
+
     Moving averages change in `fit` and `train_on_batch` only, not when the layer or a model is called on arrays with
     ``training=True``. Whether the layer is trainable counts as of the first run after `compile`.
 
@@ -80,6 +82,8 @@ class BatchNormalization(AffineLayer):
            [ 3., 30.]], dtype=float32)
     """
 
+    supports_masking = True
+    reads_mask = True
     implementation = "normalization.BatchNormalization"
     reads_output = False
 

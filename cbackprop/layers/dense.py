@@ -44,8 +44,9 @@ class Dense(Layer):
 
     Notes
     -----
-    Input (batch, ..., width), output (batch, ..., units). With z the result before the activation and
-    delta = dL/dz: ``dL/dkernel = input^T delta``, ``dL/dbias = sum of delta``, ``dL/dinput = delta kernel^T``.
+    Input (batch, ..., width), output (batch, ..., units), of which `activations.glu` leaves half. With z the result
+    before the activation and delta = dL/dz: ``dL/dkernel = input^T delta``, ``dL/dbias = sum of delta``,
+    ``dL/dinput = delta kernel^T``.
 
     Raises
     ------
@@ -67,6 +68,7 @@ class Dense(Layer):
     ((3, 4), 16)
     """
 
+    supports_masking = True
     reads_output = False
 
     def __init__(
@@ -115,10 +117,10 @@ class Dense(Layer):
             )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """(batch, ..., units)."""
+        """(batch, ..., units), or what the activation leaves of it."""
         if len(input_shape) < 2:
             raise ValueError(f"Dense {self.name!r} needs inputs (batch, ..., features), but got shape {input_shape}.")
-        return (*input_shape[:-1], self.units)
+        return self.activated((*input_shape[:-1], self.units))
 
     def check_built_for(self, input_shape: Shape) -> None:
         """Refuse another width than the kernel's."""

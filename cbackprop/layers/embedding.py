@@ -8,6 +8,7 @@ import numpy as np
 
 from cbackprop import constraints, initializers, regularizers
 from cbackprop.layers.layer import Layer, registry
+from cbackprop.layers.masks import Differs
 from cbackprop.tensor import Shape
 from cbackprop.validation import check_boolean, check_integer, named
 from cbackprop.variable import Variable
@@ -30,7 +31,8 @@ class Embedding(Layer):
     embeddings_regularizer : str or Regularizer, optional
     embeddings_constraint : str or Constraint, optional
     mask_zero : bool, default False
-        Must be ``False``: no layer here knows masks.
+        Whether 0 stands for no thing: the output has a mask, ``input != 0``, which goes with it through all layers
+        that support masks to the loss and metrics. Row 0 of the table is then of no use.
     weights : array_like (input_dim, output_dim), or a list of one, optional
         Values to begin with.
     **kwargs
@@ -96,8 +98,7 @@ class Embedding(Layer):
         self.embeddings_regularizer = named("embeddings_regularizer", regularizers.get, embeddings_regularizer)
         self.embeddings_constraint = named("embeddings_constraint", constraints.get, embeddings_constraint)
         self.mask_zero = check_boolean("mask_zero", mask_zero)
-        if self.mask_zero:
-            raise ValueError("mask_zero must be False: no layer knows masks. Multiply by (ids != 0) as a second input.")
+        self.supports_masking = self.mask_zero
         self.embeddings: Variable | None = None
         if weights is not None:
             self.build()
@@ -120,3 +121,13 @@ class Embedding(Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """(batch, ..., output_dim)."""
         return (*input_shape, self.output_dim)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Where numbers are not 0, shaped like the input; ``None`` without `mask_zero`."""
+        return np.asarray(inputs) != 0 if self.mask_zero else None
+
+    def mask_rule(
+        self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
+    ) -> Any:
+        """With `mask_zero` a mask of its own, whatever there was before."""
+        return Differs(self, 0, 1) if self.mask_zero else None

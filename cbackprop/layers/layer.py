@@ -60,6 +60,9 @@ class Layer(Spec):
         From what `call` was given and has returned, and ``delta = dL/doutputs``: dL/dinputs (a list where there are
         several inputs); with trainable weights a tuple of that and of the list of their gradients. There is no
         automatic differentiation: without this method the layer can only stand where no gradient is needed.
+    ``compute_mask(inputs, previous_mask)``
+        The mask of the output, see `compute_mask`. A layer without this method, and without ``supports_masking =
+        True`` (the output has the mask of the first input), has none: there the input's mask ends.
 
     Parameters
     ----------
@@ -124,6 +127,14 @@ class Layer(Spec):
     # The layer reads only a few rows of its first weight for each sample, and so does its gradient reach only these.
     reads_rows: ClassVar[bool] = False
 
+    # Whether the output has a mask: by default that of the first input. Elsewhere masks end.
+    supports_masking: bool = False
+    # The computation takes the mask of the input, where it has one, as a second input.
+    reads_mask: ClassVar[bool] = False
+
+    # What stands for rows that a mask hides in a merge that sees only what masks show; None: masks change no values.
+    hidden_as: ClassVar[float | None] = None
+
     # The activation that follows the layer's own computation.
     activation: activations.ActivationFunction[...] | None = None
 
@@ -160,9 +171,11 @@ class Layer(Spec):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
+            cls.supports_masking = True
         if "call" in cls.__dict__ and not cls.is_model:
             cls.is_python, cls.implementation, cls.alone = True, "python_layer.PythonLayer", "always"
-            cls.reads_output, cls.is_view = True, False
+            cls.reads_output, cls.is_view, cls.reads_mask = True, False, False
             if "n_inputs" not in cls.__dict__:
                 cls.n_inputs = None
 
@@ -189,10 +202,77 @@ class Layer(Spec):
             raise ValueError(f"{type(self).__name__} {self.name!r} has several inputs: define compute_output_shape.")
         return input_shape
 
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The mask of the output for arrays and their masks; ``None`` if there is none.
+
+        Parameters
+        ----------
+        inputs : ndarray, or list of ndarray
+        previous_mask : ndarray of bool, or list of them, optional
+            One value for each row of the last axis of the input; ``None`` for an input without a mask.
+
+        Returns
+        -------
+        ndarray of bool, or None
+            One value for each row of the output.
+        """
+        if not self.supports_masking:
+            return None
+        return previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
+
+    def mask_rule(
+        self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
+    ) -> Any:
+        """Where the mask of a call's output comes from, asked when a network is planned.
+
+        Parameters
+        ----------
+        shapes, output : tuple of int
+            Of a sample of each input, and of the output.
+        masks : list of (tuple of int or None)
+            Shapes of the inputs' masks, for a sample.
+
+        Returns
+        -------
+        int, MaskStep or None
+            The number of the input whose mask it is, a step that makes the mask, or ``None``: there is none.
+
+        Raises
+        ------
+        ValueError
+            If a mask does not have a value for each row of the output.
+        """
+        if not self.supports_masking or not masks or masks[0] is None:
+            return None
+        if masks[0] != output[:-1]:
+            raise ValueError(
+                f"Layer {self.name!r} passes on the mask of its input, of shape {masks[0]} for a sample, but its "
+                f"output {output} has other rows. Define compute_mask, or set supports_masking to False."
+            )
+        return 0
+
     @property
     def function(self) -> activations.Kernel | None:
         """Kernel and numbers of the activation, if there is one."""
         return None if self.activation is None else self.activation.kernel()
+
+    def activated(self, shape: Shape) -> Shape:
+        """What the activation leaves of this shape: all of it, but where it halves an axis.
+
+        Raises
+        ------
+        ValueError
+            If the activation works along an axis that samples do not have, or halves one that is odd.
+        """
+        function = self.function
+        if function is None or function.axis is None:
+            return shape
+        if not (1 <= function.axis < len(shape) or 1 - len(shape) <= function.axis < 0):
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} works along axis {function.axis}, "
+                f"which is not an axis of the samples in shape {shape}."
+            )
+        return function.output_shape(shape)
 
     @property
     def overwrites_input(self) -> bool:

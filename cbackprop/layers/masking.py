@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cbackprop.layers.layer import Layer, registry
+from cbackprop.layers.masks import Differs
 from cbackprop.tensor import Shape
 from cbackprop.validation import check_number
 
@@ -13,7 +17,7 @@ __all__ = ["Masking"]
 
 @registry.register()
 class Masking(Layer):
-    """Zeros in place of steps that are to be ignored: those whose features all equal `mask_value`.
+    """Steps that are to be ignored, those whose features all equal `mask_value`: zeros, and a mask that says so.
 
     Parameters
     ----------
@@ -24,7 +28,8 @@ class Masking(Layer):
     Notes
     -----
     Input (batch, ..., features), output of the same shape. ``dL/dinput`` is ``dL/doutput``, and 0 where a step is
-    masked. Keras also tells later layers which steps are masked; no layer here asks, as none is recurrent.
+    masked. The mask, (batch, ...), goes with the output through all layers that support masks, and what of it reaches
+    an output of the model counts in the loss and in metrics: see `Model.compile`.
 
     Raises
     ------
@@ -43,6 +48,7 @@ class Masking(Layer):
             [-1.,  2.]]], dtype=float32)
     """
 
+    supports_masking = True
     implementation = "preprocessing.Masking"
     reads_output = False
 
@@ -55,3 +61,15 @@ class Masking(Layer):
         if len(input_shape) < 2:
             raise ValueError(f"Masking {self.name!r} needs inputs (batch, ..., features), but got {input_shape}.")
         return input_shape
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> NDArray[np.bool_]:
+        """Where any feature differs from `mask_value`, (batch, ...)."""
+        array = np.asarray(inputs)
+        shown: NDArray[np.bool_] = (array != array.dtype.type(self.mask_value)).any(axis=-1)
+        return shown
+
+    def mask_rule(
+        self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
+    ) -> Any:
+        """A mask of its own, whatever there was before."""
+        return Differs(self, self.mask_value, output[-1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -9,6 +11,7 @@ import numpy as np
 
 from cbackprop import config
 from cbackprop.layers.layer import Layer, registry
+from cbackprop.layers.masks import Merged
 from cbackprop.tensor import Shape
 from cbackprop.validation import check_boolean, check_integer
 
@@ -40,6 +43,7 @@ class Merge(Layer):
     broadcast. Their deltas are summed over the axes along which that happened.
     """
 
+    supports_masking = True
     n_inputs: ClassVar[int | None] = None
     reads_output = False
 
@@ -52,6 +56,26 @@ class Merge(Layer):
                 f"{type(self).__name__} {self.name!r} needs inputs of the same shape, or of shapes that "
                 f"broadcast, but got {', '.join(map(str, input_shape))}."
             ) from None
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Where any of the masks says so; ``None`` if one of the inputs has none."""
+        if previous_mask is None or any(mask is None for mask in previous_mask):
+            return None
+        ndim = max(np.ndim(mask) for mask in previous_mask)
+        masks = [np.asarray(mask, bool) for mask in previous_mask]
+        aligned = [mask.reshape(len(mask), *[1] * (ndim - mask.ndim), *mask.shape[1:]) for mask in masks]
+        return functools.reduce(np.logical_or, aligned)
+
+    def mask_rule(
+        self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
+    ) -> Any:
+        """Where any of the masks, broadcast as the inputs are, says so; none if one of the inputs has none."""
+        known = [shape for shape in masks if shape is not None]
+        if len(known) < len(shapes):
+            return None
+        elements = [np.arange(math.prod(shape)).reshape(shape) for shape in known]
+        sources = [np.broadcast_to(places, output[:-1]).ravel() for places in elements]
+        return Merged(self, np.array(sources), np.zeros(math.prod(output[:-1]), bool))
 
 
 @registry.register()
@@ -133,6 +157,7 @@ class Multiply(Merge):
     -----
     Inputs of one shape, or of shapes that broadcast, and an output of that shape.
     With delta = dL/doutput, dL/dinput_i is delta times the product of the other inputs.
+    1 stands for rows that a mask hides, and the output is 0 where all inputs are hidden.
 
     Raises
     ------
@@ -150,6 +175,8 @@ class Multiply(Merge):
     >>> cb.layers.Multiply()([x, gate]).shape
     (None, 4, 3)
     """
+
+    hidden_as = 1.0
 
 
 @registry.register()
@@ -199,6 +226,7 @@ class Maximum(Merge):
     With delta = dL/doutput, an input gets delta where it is the largest. Two inputs that are equal get half
     of it each, as in Keras on PyTorch; of more than two, taken one after the other as ``max(max(a, b), c)``,
     the last gets a half, and the rest share the other half in the same way.
+    Rows that a mask hides are left out; where all inputs are hidden, the first one is the output.
 
     Raises
     ------
@@ -217,6 +245,8 @@ class Maximum(Merge):
     (None, 3)
     """
 
+    hidden_as = -math.inf
+
 
 @registry.register()
 class Minimum(Merge):
@@ -233,6 +263,7 @@ class Minimum(Merge):
     With delta = dL/doutput, an input gets delta where it is the smallest. Two inputs that are equal get half
     of it each, as in Keras on PyTorch; of more than two, taken one after the other as ``min(min(a, b), c)``,
     the last gets a half, and the rest share the other half in the same way.
+    Rows that a mask hides are left out; where all inputs are hidden, the first one is the output.
 
     Raises
     ------
@@ -250,6 +281,8 @@ class Minimum(Merge):
     >>> cb.layers.Minimum()([x, y]).shape
     (None, 3)
     """
+
+    hidden_as = math.inf
 
 
 @registry.register()
@@ -288,6 +321,7 @@ class Concatenate(Layer):
     (None, 6, 3)
     """
 
+    supports_masking = True
     n_inputs: ClassVar[int | None] = None
     reads_output = False
 
@@ -318,6 +352,36 @@ class Concatenate(Layer):
             )
         length = sum(shape[axis] or 0 for shape in input_shape)
         return (*input_shape[0][:axis], length, *input_shape[0][axis + 1 :])
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The masks one after the other; along the last axis, where any of them says so. Inputs without one count."""
+        if previous_mask is None or all(mask is None for mask in previous_mask):
+            return None
+        shapes = [np.shape(array) for array in inputs]
+        masks = [
+            np.ones(shape, bool) if mask is None else np.broadcast_to(np.asarray(mask, bool)[..., np.newaxis], shape)
+            for mask, shape in zip(previous_mask, shapes, strict=True)
+        ]
+        return np.concatenate(masks, axis=self.axis).any(axis=-1)
+
+    def mask_rule(
+        self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
+    ) -> Any:
+        """The masks one after the other; along the last axis, where any of them says so. Inputs without one count."""
+        if not any(shape is not None for shape in masks):
+            return None
+        number = np.full(output, -1)  # of the input that each element comes from
+        place = np.empty(output, int)  # the row of it
+        axis, begin = self.positive_axis(len(output) + 1) - 1, 0
+        for index, shape in enumerate(shapes):
+            part = (slice(None),) * axis + (slice(begin, begin + shape[axis]),)
+            number[part] = index
+            place[part] = np.arange(math.prod(shape[:-1])).reshape(*shape[:-1], 1)
+            begin += shape[axis]
+        rows = [np.where(number == index, place, -1).max(axis=-1).ravel() for index in range(len(shapes))]
+        known = [index for index, shape in enumerate(masks) if shape is not None]
+        always = np.any([rows[index] >= 0 for index in range(len(shapes)) if index not in known], axis=0)
+        return Merged(self, np.array([rows[index] for index in known]), np.broadcast_to(always, rows[0].shape))
 
 
 @registry.register()
@@ -364,6 +428,7 @@ class Dot(Layer):
     (None, 5, 10)
     """
 
+    supports_masking = True
     n_inputs = 2
     reads_output = False
 
@@ -377,6 +442,15 @@ class Dot(Layer):
         """The axis of each input, counted from the front."""
         first, second = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
         return (first % len(input_shape[0]), second % len(input_shape[1]))
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        """None: products of rows are no rows."""
+
+    def mask_rule(
+        self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
+    ) -> Any:
+        """None: products of rows are no rows."""
+        return
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         """All axes of both samples but those that are summed over."""

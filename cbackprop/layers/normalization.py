@@ -172,6 +172,8 @@ class LayerNormalization(AxesNormalization):
     (2,)
     """
 
+    supports_masking = True
+
     def __init__(
         self,
         axis: int | Sequence[int] = -1,
@@ -296,6 +298,8 @@ class UnitNormalization(AxesNormalization):
     array([[0.6, 0.8]], dtype=float32)
     """
 
+    supports_masking = True
+
     subtracts_mean = False
     about_mean = False
     takes_mean = False
@@ -352,6 +356,8 @@ class GroupNormalization(Normalization):
     >>> cb.layers.GroupNormalization(2, epsilon=0.0)([[1.0, 3.0, 30.0, 10.0]])
     array([[-1.,  1.,  1., -1.]], dtype=float32)
     """
+
+    supports_masking = True
 
     def __init__(
         self,

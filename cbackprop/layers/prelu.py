@@ -65,6 +65,7 @@ class PReLU(Layer):
     ((None, 8, 8, 3), (1, 1, 3))
     """
 
+    supports_masking = True
     reads_output = False
 
     def __init__(

@@ -73,6 +73,7 @@ class Rescaling(Layer):
     array([[-1.,  0.,  1.]], dtype=float32)
     """
 
+    supports_masking = True
     implementation = "preprocessing.Rescaling"
     reads_output = False
     overwrites_input = True
@@ -152,6 +153,7 @@ class Normalization(Layer):
     array([[1.]], dtype=float32)
     """
 
+    supports_masking = True
     implementation = "preprocessing.Normalization"
     reads_output = False
     overwrites_input = True

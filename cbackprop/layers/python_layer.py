@@ -140,6 +140,9 @@ class Lambda(Layer):
     output_shape : tuple of int, or callable, optional
         Shape of one sample of the output, or a function of the input's shape, batch axis included. By default found
         by calling `function` on zeros.
+    mask : callable, optional
+        Called as ``mask(inputs, previous_mask)``, it makes the output's mask; see `Layer.compute_mask`. By default the
+        output has none.
     backward : callable, optional
         Called as ``backward(inputs, outputs, delta)`` with ``delta = dL/doutput``; returns dL/dinput, or a list of
         them. Needed where trainable weights come before the layer.
@@ -156,7 +159,7 @@ class Lambda(Layer):
     Raises
     ------
     TypeError
-        If `function` or `backward` cannot be called.
+        If `function`, `mask` or `backward` cannot be called.
     ValueError
         If the shape of the output cannot be found.
 
@@ -188,8 +191,9 @@ class Lambda(Layer):
         for name, value in (("function", function), ("backward", backward)):
             if not callable(value) and not (name == "backward" and value is None):
                 raise TypeError(f"{name} of Lambda must be callable, but got {value!r}.")
-        if mask is not None:
-            raise ValueError("mask must be None: no layer knows masks.")
+        if mask is not None and not callable(mask):
+            raise TypeError(f"mask of Lambda must be callable, but got {type(mask).__name__}.")
+        self.supports_masking = mask is not None
         self.wrapped = function
         if arguments is not None and not isinstance(arguments, dict):
             raise TypeError(f"arguments of Lambda must be a dict, but got {arguments!r}.")
@@ -215,6 +219,10 @@ class Lambda(Layer):
         """The function's value."""
         more = {"training": training} if _takes_training(self.wrapped) else {}
         return self.wrapped(inputs, **more, **self.arguments)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """What `mask` returns."""
+        return None if self.mask is None else self.mask(inputs, previous_mask)
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         """The output's shape, as given or as a call of the function shows it."""

@@ -28,6 +28,7 @@ class RandomLayer(Layer):
         Which random numbers the layer uses: the seed, or what was drawn in its place.
     """
 
+    supports_masking = True
     reads_output = False
     overwrites_input = True
 

@@ -146,6 +146,7 @@ class Identity(Layer):
     array([[1., 2.]], dtype=float32)
     """
 
+    supports_masking = True
     is_view = True
 
 

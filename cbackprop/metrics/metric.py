@@ -62,6 +62,8 @@ class Metric(Spec):
     # In which form a batch's targets are given, as in `RowFunction`; None: in the one that the output's loss reads.
     target_kind: ClassVar[Any] = None
     target_limits: ClassVar[tuple[float, float] | None] = None
+    # Whether rows count as the mask of the predictions says.
+    takes_mask: ClassVar[bool] = False
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = check_name(name) or snake_case(type(self).__name__)
@@ -189,6 +191,7 @@ class RowMean(RowFunction, Metric):  # type: ignore[misc]
 
     # Each element has a value of its own, so that predictions without a batch axis are a batch of numbers.
     elementwise: ClassVar[bool] = False
+    takes_mask: ClassVar[bool] = True
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         super().__init__(dtype, name)

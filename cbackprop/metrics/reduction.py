@@ -162,6 +162,8 @@ class MeanMetricWrapper(Mean):
     1.0
     """
 
+    takes_mask = True
+
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
         if not callable(fn):
             raise TypeError(f"fn must be a function of y_true and y_pred, but got {fn!r}.")

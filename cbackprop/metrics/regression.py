@@ -82,6 +82,7 @@ class RootMeanSquaredError(RowMean):
 
     implementation = "losses.regression.MeanSquaredError"
     elementwise = True
+    takes_mask = False
 
     def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None) -> None:
         super().__init__(dtype, name)

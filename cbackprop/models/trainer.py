@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -115,6 +116,14 @@ class Trainer:
         ------
         TypeError, ValueError
             If a name is unknown, or something does not fit the outputs. The model keeps its settings then.
+
+        Notes
+        -----
+        Where an output has a mask (of `layers.Masking`, or of `layers.Embedding` with ``mask_zero``), only the rows
+        that it shows count: a loss is their mean, or what its reduction says with sample weights times the mask, and
+        so are metrics that are means over rows, weighted or not. Other metrics, such as AUC, do not know of masks, as
+        in Keras. A layer that does not support masks ends them, and a warning says so when training or evaluating
+        begins.
         """
         if not isinstance(engine, str) or engine not in ENGINES:
             raise ValueError(f"Unknown engine {engine!r}. {nearest(engine, list(ENGINES))}")
@@ -152,9 +161,19 @@ class Trainer:
                 self.optimizer,
                 trainable,
             )
+            self._warn_of_lost_masks()
         if what not in ("evaluate", "test_on_batch"):
             self._engine.check_differentiable()
         return self._engine
+
+    def _warn_of_lost_masks(self) -> None:
+        """Tell of layers that end a mask: losses and metrics count what it would have taken out."""
+        for name in self.plan.unmasked_by:  # type: ignore[attr-defined]
+            warnings.warn(
+                f"Layer {name!r} does not support masking: the mask of its input ends there, and does not reach loss "
+                "and metrics.",
+                stacklevel=4,
+            )
 
     def _build_for(self, x: Any) -> None:
         """Give a Sequential without an input shape the shape of this data."""

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from cbackprop import layers
+from cbackprop.layers.glu import GLU
 from cbackprop.layers.layer import Layer, registry
+from cbackprop.layers.masks import Chosen, MaskStep, rule_of
 from cbackprop.plan.graph import Graph
 from cbackprop.tensor import KerasTensor, Node
 from cbackprop.variable import Variable
 
-__all__ = ["Activity", "BackwardStep", "Plan", "Step", "implementation_of"]
+__all__ = ["Activity", "BackwardStep", "Mask", "Plan", "Step", "Value", "implementation_of"]
 
 SampleShape = tuple[int, ...]
 
@@ -66,11 +68,28 @@ class Activity:
     shape: SampleShape
 
 
+@dataclass(frozen=True)
+class Mask:
+    """The buffer that holds a mask, 1 for each row that counts and else 0, and its shape for a sample."""
+
+    buffer: int
+    shape: SampleShape
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a symbolic tensor is in the plan: a buffer, and the mask that goes with it."""
+
+    buffer: int
+    mask: Mask | None = None
+
+
 class Plan:
     """A network as a list of steps.
 
     Nested models are unfolded, layers that only change a shape vanish, an activation that follows
-    a layer becomes a step of its own, in place where nothing needs its input any more.
+    a layer becomes a step of its own, in place where nothing needs its input any more. Masks are buffers like others,
+    made by steps of their own.
 
     Parameters
     ----------
@@ -88,6 +107,12 @@ class Plan:
     id_ranges : list of (int or None)
         For each input: it must hold whole numbers from 0 on and below this, because a layer that looks something up
         reads it, as it is or put together with others.
+    output_masks : list of (Mask or None)
+        What of each output counts in losses and metrics.
+    predicting : int
+        Predictions need so many of the steps, the first ones. The others make masks that only losses and metrics read.
+    unmasked_by : list of str
+        Layers at which a mask ends, because they do not support masks.
     activities : list of Activity
         Outputs of layers that add to the loss.
     variables : list of Variable
@@ -97,12 +122,15 @@ class Plan:
     def __init__(self, inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor]) -> None:
         self.steps: list[Step] = []
         self.activities: list[Activity] = []
+        self.unmasked_by: list[str] = []
         self.widths: list[int] = []
         self.input_shapes = [sample_shape(tensor) for tensor in inputs]
         self.inputs = [self._new_buffer(shape) for shape in self.input_shapes]
-        found = self._unfold(Graph(inputs, outputs), self.inputs, None)
+        found = self._unfold(Graph(inputs, outputs), [Value(buffer) for buffer in self.inputs], None)
         self.output_shapes = [sample_shape(tensor) for tensor in outputs]
-        self.outputs = self._separate(found)
+        self.outputs = self._separate([value.buffer for value in found])
+        self.output_masks = [value.mask for value in found]
+        self.predicting = self._sort_masks()
         self.id_ranges = self._find_id_ranges()
         self._work_in_place()
         self.variables = list(dict.fromkeys(v for step in self.steps for v in step.layer.variables))
@@ -113,9 +141,9 @@ class Plan:
         self.widths.append(math.prod(shape))
         return len(self.widths) - 1
 
-    def _unfold(self, graph: Graph, inputs: Sequence[int], training: bool | None) -> list[int]:
-        """Add the steps of a graph whose inputs are these buffers; the buffers of its outputs."""
-        at = {id(tensor): buffer for tensor, buffer in zip(graph.inputs, inputs, strict=True)}
+    def _unfold(self, graph: Graph, inputs: Sequence[Value], training: bool | None) -> list[Value]:
+        """Add the steps of a graph whose inputs have these values; those of its outputs."""
+        at = {id(tensor): value for tensor, value in zip(graph.inputs, inputs, strict=True)}
         for node in graph.nodes:
             if all(id(tensor) in at for tensor in node.outputs):
                 continue
@@ -123,25 +151,98 @@ class Plan:
             mode = training if node.training is None else node.training
             if node.graph is not None:
                 results = self._unfold(node.graph, sources, mode)
-            elif node.layer.is_view:
-                results = sources
             else:
-                results = [self._add_steps(node, sources, mode)]
-            if node.graph is None and node.layer.activity_regularizer is not None:
-                results = [self._add_activity(node, results[0])]
+                results = [self._call(node, sources, mode)]
             for tensor, result in zip(node.outputs, results, strict=True):
                 at.setdefault(id(tensor), result)
         return [at[id(tensor)] for tensor in graph.outputs]
 
-    def _add_steps(self, node: Node, sources: list[int], training: bool | None) -> int:
+    def _call(self, node: Node, sources: list[Value], training: bool | None) -> Value:
+        """Add the steps of a call of a layer; its output's value."""
+        mask = self._add_mask(node, sources)
+        output = sources[0].buffer if node.layer.is_view else self._add_steps(node, sources, training)
+        if mask is not None and node.layer.hidden_as is not None:
+            output = self._add_hidden(node, Value(output, mask), sources[0])
+        if node.layer.activity_regularizer is not None:
+            output = self._add_activity(node, output)
+        return Value(output, mask)
+
+    def _add_mask(self, node: Node, sources: list[Value]) -> Mask | None:
+        """The mask of a call's output, and the step that makes it, if it is not that of an input."""
+        layer, shapes, output = node.layer, list(map(sample_shape, node.inputs)), sample_shape(node.outputs[0])
+        masks = [value.mask for value in sources]
+        rule = rule_of(layer, shapes, [None if mask is None else mask.shape for mask in masks], output)
+        if isinstance(rule, int):
+            return masks[rule]
+        known = [mask for mask in masks if mask is not None]
+        if rule is None:
+            if known and not layer.supports_masking and layer.name not in self.unmasked_by:
+                self.unmasked_by.append(layer.name)
+            return None
+        read = [] if rule.reads == "masks" else list(zip([value.buffer for value in sources], shapes, strict=True))
+        if rule.reads != "inputs":
+            read += [(mask.buffer, mask.shape) for mask in known]
+        buffers, read_shapes = zip(*read, strict=True)
+        return Mask(self._add_step(rule, buffers, read_shapes, output[:-1]), output[:-1])
+
+    def _sort_masks(self) -> int:
+        """Drop steps that make masks which nobody reads, and put those last that predictions do not need.
+
+        How many steps come before these.
+        """
+        wanted = {mask.buffer for mask in self.output_masks if mask is not None}
+        first: list[Step] = []
+        last: list[Step] = []
+        read: set[int] = set()
+        for step in reversed(self.steps):
+            if not isinstance(step.layer, MaskStep) or step.output in read:
+                first.append(step)
+                read.update(step.inputs)
+            elif step.output in wanted:
+                last.append(step)
+                wanted.update(step.inputs)
+        self.steps = first[::-1] + last[::-1]
+        return len(first)
+
+    def _add_steps(self, node: Node, sources: list[Value], training: bool | None) -> int:
         """The step of a layer, and one more for the activation that follows it."""
-        layer, shape = node.layer, sample_shape(node.outputs[0])
-        output = self._add_step(layer, sources, tuple(map(sample_shape, node.inputs)), shape, training)
-        function = layer.function
-        if function is None or function.name == "linear" or isinstance(layer, layers.ActivationLayer):
+        layer, shape, function = node.layer, sample_shape(node.outputs[0]), node.layer.function
+        buffers, shapes = [value.buffer for value in sources], tuple(map(sample_shape, node.inputs))
+        if isinstance(layer, layers.ActivationLayer):
+            return self._add_step(_as_step(layer, layer.name), buffers, shapes, shape, training)
+        mask = sources[0].mask if layer.reads_mask else None
+        if mask is not None:
+            buffers, shapes = [*buffers, mask.buffer], (*shapes, mask.shape)
+        if layer.hidden_as is not None:
+            buffers = [
+                self._choose(layer, value, size, layer.hidden_as) for value, size in zip(sources, shapes, strict=True)
+            ]
+        between = shape if function is None else function.input_shape(shape)
+        output = self._add_step(layer, buffers, shapes, between, training)
+        if function is None or function.name == "linear":
             return output
-        activation = layers.Activation(layer.activation, name=f"{layer.name}/activation", dtype=layer.dtype)
-        return self._add_step(activation, [output], (shape,), shape, training)
+        return self._add_step(_as_step(layer, f"{layer.name}/activation"), [output], (between,), shape, training)
+
+    def _choose(self, layer: Layer, value: Value, shape: SampleShape, number: float) -> int:
+        """A value with this number where its mask hides it."""
+        if value.mask is None:
+            return value.buffer
+        read = [value.buffer, value.mask.buffer]
+        return self._add_step(Chosen(layer, number), read, (shape, value.mask.shape), shape)
+
+    def _add_hidden(self, node: Node, value: Value, first: Value) -> int:
+        """What a merge gives where all of its inputs are hidden: a product 0, a largest number the first of them."""
+        layer, shape = node.layer, sample_shape(node.outputs[0])
+        if layer.hidden_as == 1:
+            return self._choose(layer, value, shape, 0.0)
+        if sample_shape(node.inputs[0]) != shape:
+            raise ValueError(
+                f"{type(layer).__name__} {layer.name!r} has inputs with masks: then the first must have the shape of "
+                f"the output, {shape}, but has {sample_shape(node.inputs[0])}."
+            )
+        assert value.mask is not None
+        read = [value.buffer, value.mask.buffer, first.buffer]
+        return self._add_step(Chosen(layer), read, (shape, value.mask.shape, shape), shape)
 
     def _add_activity(self, node: Node, buffer: int) -> int:
         """Have the buffer of a layer's output add to the loss; others then read a copy of it.
@@ -273,9 +374,21 @@ class Plan:
         """Buffers whose value depends on a trainable variable, so that their delta is of use."""
         behind: set[int] = set()
         for step in self.steps:
+            if isinstance(step.layer, MaskStep):
+                continue
             if any(v in trainable for v in step.layer.variables) or any(b in behind for b in step.inputs):
                 behind.add(step.output)
         return behind
+
+
+def _as_step(layer: Layer, name: str) -> Layer:
+    """What computes a layer's activation: itself, if it does nothing else, and the output is as wide as the input."""
+    function = layer.function
+    if function is not None and function.halves:
+        return GLU(layer.activation, name=name, dtype=layer.dtype)
+    if isinstance(layer, layers.ActivationLayer):
+        return layer
+    return layers.Activation(layer.activation, name=name, dtype=layer.dtype)
 
 
 def implementation_of(cls: type[Layer]) -> str:

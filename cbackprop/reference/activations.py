@@ -303,3 +303,13 @@ def sparsemax_backward(delta: Array, x: Array, y: Array, axis: int) -> Array:
     kept = y > 0
     mean = (delta * kept).sum(axis=axis, keepdims=True) / kept.sum(axis=axis, keepdims=True)
     return np.where(kept, delta - mean, 0).astype(delta.dtype)
+
+
+def glu_forward(x: Array, axis: int) -> Array:
+    a, b = np.split(x, 2, axis=axis)
+    return a * expit(b)
+
+
+def glu_backward(delta: Array, x: Array, axis: int) -> Array:
+    a, b = np.split(x, 2, axis=axis)
+    return np.concatenate([delta * expit(b), delta * a * expit(b) * expit(-b)], axis=axis)

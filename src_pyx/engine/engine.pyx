@@ -80,8 +80,8 @@ cdef class Engine(Predictor):
             raise ValueError("The engine has no memory for such a batch or so many threads.")
         self.tiled = tiled
         self.set_alone(training)
-        if tiled and self.any_alone:
-            raise ValueError("A layer or a loss must see batches as a whole: they cannot pass in tiles.")
+        if tiled and (self.any_alone or self.masked):
+            raise ValueError("A layer, a loss or a mask must see batches as a whole: they cannot pass in tiles.")
         for table in self.tables or [] if backwards else []:
             if tiled or table.capacity < min(table.rows, batch_size * table.reads):
                 raise ValueError("A table has no room for the rows of such a batch.")
@@ -138,14 +138,14 @@ cdef class Engine(Predictor):
         """This thread's share of a batch; False, the same in all threads, if it has failed and changed nothing."""
         cdef Py_ssize_t groups = self.group_count(rows) if self.tiled else 1
         self.set_divisors(thread, start, rows)
-        if self.penalties is not None:
-            self.penalties.evaluate(
-                thread, self.team.size, self.divisors[thread, 0], self.backwards, &self.failure
-            )
         if self.tiled:
             self.run_tiles(thread, start, rows, iteration, groups)
         else:
             self.run_rows(thread, start, rows, iteration)
+        if self.penalties is not None:      # which may be divided by what a mask has left
+            self.penalties.evaluate(
+                thread, self.team.size, self.divisors[thread, 0], self.backwards, &self.failure
+            )
         if thread == 0 and self.update and self.optimizer is not None:
             self.optimizer.begin_batch(iteration, &self.failure)
         self.team.meet(thread)
@@ -209,7 +209,7 @@ cdef class Engine(Predictor):
         if thread == 0 and self.team.size > 1:
             describe(self.whole, rows, self.training, iteration, 0 if self.backwards else start - self.start, 0, rows)
             self.whole.refer(self.feeds, self.order, start)
-        if begin < end or self.any_alone:
+        if begin < end or self.any_alone or self.masked:
             self.run_samples(thread, <Context>self.shares[thread], begin, start, begin, end - begin, iteration)
 
     cdef void run_tiles(
@@ -243,6 +243,8 @@ cdef class Engine(Predictor):
                 self.run_alone(thread, context, i, False)
             elif rows and not self.linked[i]:
                 (<Layer>self.layer_pointers[i]).forward(&context.batch)
+        if self.masked:
+            self.weigh(thread, context, begin)
         for i in range(self.n_heads):
             self.run_head(thread, <Head>self.head_pointers[i], i, context, begin)
         if not self.backwards:
@@ -253,6 +255,19 @@ cdef class Engine(Predictor):
                 self.run_alone(thread, context, layer, True)
             elif rows:
                 (<Layer>self.layer_pointers[layer]).backward(&context.batch)
+
+    cdef void weigh(self, Py_ssize_t thread, Context context, Py_ssize_t begin) noexcept nogil:
+        """What rows with a mask count, and, when all threads know that, what sums of theirs are divided by."""
+        cdef Py_ssize_t i
+        for i in range(self.n_heads):
+            if (<Head>self.head_pointers[i]).mask >= 0 and context.batch.rows:
+                (<Head>self.head_pointers[i]).weigh(&context.batch, &context.targets[i], begin)
+        self.team.meet(thread)
+        for i in range(self.n_heads):
+            if (<Head>self.head_pointers[i]).mask >= 0:
+                self.divisors[thread, i] = (<Head>self.head_pointers[i]).masked_divisor(
+                    (<Context>self.whole_batch()).batch.rows
+                )
 
     cdef PyObject* whole_batch(self) noexcept nogil:
         """The context that sees all samples of a batch held as a whole."""

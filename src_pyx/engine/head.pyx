@@ -41,9 +41,10 @@ cdef double sum_of(Py_ssize_t n, const double* x, const double* weights) noexcep
 cdef class MetricSum:
     """Weighted sum of a metric's row values, and the sum of the weights."""
 
-    def __init__(self, RowFunction function, bint weighted):
+    def __init__(self, RowFunction function, bint weighted, bint masked=True):
         self.function = function
         self.weighted = weighted
+        self.masked = masked
 
     def reset(self):
         """Start a new mean."""
@@ -83,6 +84,7 @@ cdef class Head:
         self.loss = loss
         self.reduction = REDUCTIONS[reduction]
         self.loss_weight = loss_weight
+        self.mask = -1
         self.metrics = [entry for entry in metrics if isinstance(entry, MetricSum)]
         self.tallies = [entry for entry in metrics if not isinstance(entry, MetricSum)]
         self.n_metrics, self.n_tallies = len(self.metrics), len(self.tallies)
@@ -110,7 +112,8 @@ cdef class Head:
     def allocate(self, Py_ssize_t samples):
         """Make room for batches of up to this many samples."""
         cdef Py_ssize_t rows = samples * self.positions, i
-        cdef double[::1] memory = np.zeros((3 + self.n_metrics) * rows)
+        cdef Py_ssize_t n = 3 + self.n_metrics
+        cdef double[::1] memory = np.zeros((n + 2 * (self.mask >= 0)) * rows)
         cdef MetricSum metric
         self.memory = memory
         self.coefficients = &memory[0]
@@ -118,6 +121,9 @@ cdef class Head:
         self.weights = &memory[2 * rows]
         for i, metric in enumerate(self.metrics):
             metric.values = &memory[(3 + i) * rows]
+        if self.mask >= 0:
+            self.shown = &memory[n * rows]
+            self.masked_weights = &memory[(n + 1) * rows]
         if self.n_tallies:
             self.allocate_batch(rows)
 
@@ -148,6 +154,31 @@ cdef class Head:
             return total_weight if total_weight > 0 else 1
         return samples * self.positions if self.reduction == MEAN_OVER_ROWS else 1
 
+    cdef void weigh(self, const Batch* batch, const Target* target, Py_ssize_t offset) noexcept nogil:
+        """Of an output with a mask: which of these rows count, and how much."""
+        cdef Py_ssize_t rows = batch.rows * self.positions, first = offset * self.positions, r
+        cdef const void* mask = batch.buffers[self.mask].value
+        for r in range(rows):
+            self.shown[first + r] = (<const double*>mask)[r] if self.is_double else (<const float*>mask)[r]
+            self.masked_weights[first + r] = self.shown[first + r] * (
+                1 if target.weights == NULL else target.weights[r]
+            )
+
+    cdef double masked_divisor(self, Py_ssize_t samples) noexcept nogil:
+        """What the sum of the weighted values of a batch is divided by, once all its rows have been weighed."""
+        cdef double total = 1
+        if self.reduction != SUM:
+            total = sum_of(
+                samples * self.positions, self.shown if self.reduction == MEAN_OVER_ROWS else self.masked_weights, NULL
+            )
+        return total if total > 0 else 1
+
+    cdef const double* weights_of(self, bint masked, bint weighted) noexcept nogil:
+        """The weights of the batch's rows, for what is masked or weighted; NULL: all 1."""
+        if masked and self.mask >= 0:
+            return self.masked_weights if weighted else self.shown
+        return self.weights if weighted else NULL
+
     cdef void run(
         self, const Batch* batch, const Target* target, Py_ssize_t offset, double divisor, bint with_delta
     ) noexcept nogil:
@@ -159,11 +190,12 @@ cdef class Head:
         cdef double* coefficients = self.coefficients + first
         cdef void* prediction = batch.buffers[self.output].value
         cdef double scale = self.loss_weight / divisor
+        cdef const double* weights = target.weights if self.mask < 0 else self.masked_weights + first
         if target.weights != NULL:
             memcpy(self.weights + first, target.weights, rows * sizeof(double))
         if self.loss is not None:
             for r in range(rows):
-                coefficients[r] = scale if target.weights == NULL else scale * target.weights[r]
+                coefficients[r] = scale if weights == NULL else scale * weights[r]
             self.loss.evaluate(
                 rows, self.width, <const void*>target.classes if self.loss.index_targets else target.values,
                 prediction, coefficients, self.values + first, batch.buffers[self.output].delta if with_delta else NULL,
@@ -192,21 +224,19 @@ cdef class Head:
     cdef double add_up(self, Py_ssize_t samples, bint weighted, double divisor) noexcept nogil:
         """The loss of a batch; and add the batch to the metrics: total += sum of w_r value_r, count += sum of w_r."""
         cdef Py_ssize_t rows = samples * self.positions, i
-        cdef const double* weights = self.weights if weighted else NULL
         for i in range(self.n_metrics):
-            self.add_metric(<MetricSum>self.metric_pointers[i], rows, weights)
+            self.add_metric(<MetricSum>self.metric_pointers[i], rows, weighted)
         for i in range(self.n_tallies):
-            self.add_tally(<Tally>self.tally_pointers[i], rows, weights)
-        return 0 if self.loss is None else sum_of(rows, self.values, weights) / divisor
+            self.add_tally(<Tally>self.tally_pointers[i], rows, weighted)
+        return 0 if self.loss is None else sum_of(rows, self.values, self.weights_of(True, weighted)) / divisor
 
-    cdef void add_metric(self, MetricSum metric, Py_ssize_t rows, const double* weights) noexcept nogil:
-        if not metric.weighted:
-            weights = NULL
+    cdef void add_metric(self, MetricSum metric, Py_ssize_t rows, bint weighted) noexcept nogil:
+        cdef const double* weights = self.weights_of(metric.masked, weighted and metric.weighted)
         metric.total += sum_of(rows, metric.values, weights)
         metric.count += rows if weights == NULL else sum_of(rows, weights, NULL)
 
-    cdef void add_tally(self, Tally tally, Py_ssize_t rows, const double* weights) noexcept nogil:
+    cdef void add_tally(self, Tally tally, Py_ssize_t rows, bint weighted) noexcept nogil:
         tally.update(
             rows, <const void*>self.target_classes if tally.index_targets else self.target_values, self.predictions,
-            weights if tally.weighted else NULL, False,
+            self.weights_of(tally.masked, weighted and tally.weighted), False,
         )

@@ -52,7 +52,7 @@ cdef class Network:
         cdef Py_ssize_t i
         self.layers = list(layers)
         self.widths = list(widths)
-        self.n_layers = len(layers)
+        self.n_layers = self.n_predicting = len(layers)
         self.n_buffers = len(widths)
         self.is_double = is_double
         self.layer_pointers = <PyObject**>calloc(self.n_layers + 1, sizeof(PyObject*))
@@ -138,13 +138,21 @@ cdef class Network:
                 layer.accumulate[k] = accumulate[i][k]
         self.n_backward = len(order)
 
-    def set_heads(self, list heads, list outputs):
-        """The heads, and the buffers that they read."""
+    def set_predicting(self, Py_ssize_t count):
+        """Predictions need only so many of the layers, the first ones."""
+        self.check_idle()
+        if not 0 <= count <= self.n_layers:
+            raise ValueError("There are not so many layers.")
+        self.n_predicting = count
+
+    def set_heads(self, list heads, list outputs, list masks):
+        """The heads, and the buffers that they read: predictions, and their masks (-1: none)."""
         cdef Head head
         cdef Py_ssize_t i
         self.check_idle()
         free(self.head_pointers)
         self.n_heads = 0
+        self.masked = False
         self.head_pointers = <PyObject**>calloc(len(heads) + 1, sizeof(PyObject*))
         if self.head_pointers == NULL:
             raise MemoryError()
@@ -153,6 +161,10 @@ cdef class Network:
             head.output = self.buffer(outputs[i])
             if head.positions * head.width != self.widths[head.output]:
                 raise ValueError("The head does not fit the output.")
+            head.mask = -1 if masks[i] < 0 else self.buffer(masks[i])
+            if head.mask >= 0 and self.widths[head.mask] != head.positions:
+                raise ValueError("The mask does not fit the output.")
+            self.masked = self.masked or head.mask >= 0
             self.head_pointers[i] = <PyObject*>head
             if head.loss is not None:
                 head.loss.failure = &self.failure

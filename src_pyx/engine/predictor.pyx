@@ -161,10 +161,10 @@ cdef class Predictor(Network):
         return True
 
     cdef void run_layers(self, Context context, Py_ssize_t begin) noexcept nogil:
-        """All layers forwards, for a prediction."""
+        """All layers forwards that a prediction needs."""
         cdef Py_ssize_t i
         describe(context, context.batch.rows, self.training, self.iteration, begin, 0, context.batch.rows)
-        for i in range(self.n_layers):
+        for i in range(self.n_predicting):
             run_whole(<Layer>self.layer_pointers[i], &context.batch, False)
 
     def predict_now(self, x, result, Py_ssize_t source, Py_ssize_t output):

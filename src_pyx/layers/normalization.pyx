@@ -21,6 +21,9 @@ cdef enum:
     # The same where rows follow each other: so much of one is read at once.
     BATCH_BLOCK = 256
 
+# What Keras adds to the number of elements that a mask has left, so that none is no division by 0.
+cdef double MASK_EPSILON = 1e-7
+
 
 cdef inline double add_parts(double* parts) noexcept nogil:
     return ((parts[0] + parts[4]) + (parts[2] + parts[6])) + ((parts[1] + parts[5]) + (parts[3] + parts[7]))
@@ -413,9 +416,12 @@ cdef void batch_moments(
     const floating* x,          # (rows, channels, inner) IN
     double* mean,               # (count,) OUT: of the channels from `first` on
     double* spread,             # (count,) OUT
+    double* size,               # (count,) OUT: how many elements
 ) noexcept nogil:
     """Mean and sum of (x - mean)^2 of some channels, in two passes."""
     cdef Py_ssize_t r, c, n = rows * inner
+    for c in range(count):
+        size[c] = n
     memset(mean, 0, count * sizeof(double))
     memset(spread, 0, count * sizeof(double))
     if inner == 1:
@@ -435,30 +441,32 @@ cdef void batch_moments(
 
 
 cdef void join_moments(
-    Py_ssize_t parts, Py_ssize_t channels, Py_ssize_t count,
-    const double* sizes,        # (parts,) IN: elements a channel
+    Py_ssize_t parts, Py_ssize_t channels, Py_ssize_t count, double more,
     const double* means,        # (parts, count) IN, `channels` apart
     const double* spreads,      # (parts, count) IN
+    const double* sizes,        # (parts, count) IN: elements
     double* mean,               # (count,) OUT
     double* variance,           # (count,) OUT
+    double* size,               # (count,) OUT: all elements, and `more`
 ) noexcept nogil:
     """Mean and variance of all from those of parts: the spread of each about the common mean."""
-    cdef Py_ssize_t p, c
-    cdef double n = 0, d
-    memset(mean, 0, count * sizeof(double))
-    memset(variance, 0, count * sizeof(double))
-    for p in range(parts):
-        n += sizes[p]
-        for c in range(count):
-            mean[c] += sizes[p] * means[p * channels + c]
+    cdef Py_ssize_t p, c, i
+    cdef double d
     for c in range(count):
-        mean[c] /= n
+        mean[c], variance[c], size[c] = 0, 0, more
     for p in range(parts):
         for c in range(count):
-            d = means[p * channels + c] - mean[c]
-            variance[c] += spreads[p * channels + c] + sizes[p] * d * d
+            size[c] += sizes[p * channels + c]
+            mean[c] += sizes[p * channels + c] * means[p * channels + c]
     for c in range(count):
-        variance[c] /= n
+        mean[c] /= size[c]
+    for p in range(parts):
+        for c in range(count):
+            i = p * channels + c
+            d = means[i] - mean[c]
+            variance[c] += spreads[i] + sizes[i] * d * d
+    for c in range(count):
+        variance[c] /= size[c]
 
 
 cdef void join_sums(
@@ -568,6 +576,58 @@ cdef void batch_backward(
                     dx[i] = dx[i] + delta if add else delta
 
 
+cdef void masked_moments(
+    Py_ssize_t rows, Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t features, Py_ssize_t first, Py_ssize_t count,
+    const floating* x,          # (rows, channels, inner) IN
+    const floating* mask,       # (rows channels inner / features,) IN: 0 where `features` elements of x do not count
+    double* mean,               # (count,) OUT: of the channels from `first` on
+    double* spread,             # (count,) OUT
+    double* size,               # (count,) OUT: how many elements count
+) noexcept nogil:
+    """As `batch_moments`, of what counts; 0 where nothing does."""
+    cdef Py_ssize_t r, c, i
+    for c in range(count):
+        mean[c], spread[c], size[c] = 0, 0, 0
+        for r in range(rows):
+            for i in range((r * channels + first + c) * inner, (r * channels + first + c + 1) * inner):
+                if mask[i // features] != 0:
+                    size[c] += 1
+                    mean[c] += x[i]
+        if size[c] > 0:
+            mean[c] /= size[c]
+        for r in range(rows):
+            for i in range((r * channels + first + c) * inner, (r * channels + first + c + 1) * inner):
+                if mask[i // features] != 0:
+                    spread[c] += (x[i] - mean[c]) * (x[i] - mean[c])
+
+
+cdef void masked_backward(
+    Py_ssize_t rows, Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t features, Py_ssize_t first, Py_ssize_t count,
+    const floating* x,          # (rows, channels, inner) IN
+    const floating* mask,       # (rows channels inner / features,) IN
+    const floating* dy,         # (rows, channels, inner) IN
+    const double* size,         # (count,) IN: how many elements count, and MASK_EPSILON
+    const double* mean,         # (count,) IN
+    const double* inverse,      # (count,) IN
+    const floating* gamma,      # (channels,) IN, or NULL
+    const double* total,        # (count,) IN: sum of all dy
+    const double* product,      # (count,) IN: sum of all dy (x - mean) inverse
+    bint add,
+    floating* dx,               # (rows, channels, inner) OUT
+) noexcept nogil:
+    """As `batch_backward`, where mean and inverse depend only on what counts."""
+    cdef Py_ssize_t r, c, i
+    cdef double scale, delta
+    for c in range(count):
+        scale = inverse[c] if gamma == NULL else inverse[c] * gamma[first + c]
+        for r in range(rows):
+            for i in range((r * channels + first + c) * inner, (r * channels + first + c + 1) * inner):
+                delta = dy[i]
+                if mask[i // features] != 0:
+                    delta -= (total[c] + (x[i] - mean[c]) * inverse[c] * product[c]) / size[c]
+                dx[i] = <floating>(delta * scale) + (dx[i] if add else 0)
+
+
 cdef void move_average(Py_ssize_t n, floating momentum, const double* new, floating* moving) noexcept nogil:
     """moving = momentum moving + (1 - momentum) new.
 
@@ -585,7 +645,10 @@ cdef class BatchNormalization(Layer):
     cdef double momentum, epsilon
     cdef int gamma, beta, moving                # which parameters they are, or -1; the variance follows the mean
     cdef double[::1] mean, variance, inverse, total, product    # (channels,): of the current training batch
-    cdef double[:, :, ::1] parts    # (2, MOST_PARTS, channels): mean and spread of each, or total and product
+    cdef double[::1] size       # (channels,): elements that count, of all
+    # (3, MOST_PARTS, channels): mean, spread and size of each part; or total and product
+    cdef double[:, :, ::1] parts
+    cdef Py_ssize_t features    # elements that each number of a mask is for; 0: there is no mask
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
         axis = spec.axis % (len(output_shape) + 1) - 1
@@ -596,8 +659,9 @@ cdef class BatchNormalization(Layer):
         self.gamma = 0 if spec.scale else -1
         self.beta = self.n_parameters - 3 if spec.center else -1
         self.moving = self.n_parameters - 2
-        self.mean, self.variance, self.inverse, self.total, self.product = np.zeros((5, self.channels))
-        self.parts = np.zeros((2, MOST_PARTS, self.channels))
+        self.mean, self.variance, self.inverse, self.total, self.product, self.size = np.zeros((6, self.channels))
+        self.parts = np.zeros((3, MOST_PARTS, self.channels))
+        self.features = output_shape[-1] if self.n_inputs > 1 else 0
         self.divided = True
         for k in range(self.n_parameters):
             self.parameters[k].grain = 1
@@ -655,28 +719,32 @@ cdef class BatchNormalization(Layer):
                         &self.mean[first], &self.inverse[first], &self.parts[0, part, first],
                         &self.parts[1, part, first],
                     )
+                elif self.features:
+                    masked_moments(
+                        rows, self.channels, self.inner, self.features, first, count, x + begin * width,
+                        <const floating*>input_of(self, batch, 1).value + begin * width // self.features,
+                        &self.parts[0, part, first], &self.parts[1, part, first], &self.parts[2, part, first],
+                    )
                 else:
                     batch_moments(
                         rows, self.channels, self.inner, first, count, x + begin * width,
-                        &self.parts[0, part, first], &self.parts[1, part, first],
+                        &self.parts[0, part, first], &self.parts[1, part, first], &self.parts[2, part, first],
                     )
 
     cdef void conclude(self, const Batch* batch, bint back, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil:
         cdef Py_ssize_t begin = share(self.channels, PARAMETER_STEP, thread, threads)
         cdef Py_ssize_t end = share(self.channels, PARAMETER_STEP, thread + 1, threads)
-        cdef Py_ssize_t step = part_rows(batch.total), parts = (batch.total + step - 1) // step, p, c
-        cdef double sizes[MOST_PARTS]
+        cdef Py_ssize_t step = part_rows(batch.total), parts = (batch.total + step - 1) // step, c
         if begin == end or not self.owns_moments(batch):
             return
         if back:
             join_sums(parts, self.channels, end - begin, &self.parts[0, 0, begin], &self.total[begin])
             join_sums(parts, self.channels, end - begin, &self.parts[1, 0, begin], &self.product[begin])
             return
-        for p in range(parts):
-            sizes[p] = self.elements(min(step, batch.total - p * step))
         join_moments(
-            parts, self.channels, end - begin, sizes, &self.parts[0, 0, begin], &self.parts[1, 0, begin],
-            &self.mean[begin], &self.variance[begin],
+            parts, self.channels, end - begin, MASK_EPSILON if self.features else 0, &self.parts[0, 0, begin],
+            &self.parts[1, 0, begin], &self.parts[2, 0, begin], &self.mean[begin], &self.variance[begin],
+            &self.size[begin],
         )
         for c in range(begin, end):
             self.inverse[c] = 1 / sqrt(self.variance[c] + self.epsilon)
@@ -718,11 +786,19 @@ cdef class BatchNormalization(Layer):
         for first in range(0, self.channels, 256):
             count = min(self.channels - first, <Py_ssize_t>BATCH_BLOCK)
             self.find_moments(batch, first, count, mean, inverse)
-            batch_backward(
-                rows, self.channels, self.inner, first, count, x, dy, mean, inverse,
-                <const floating*>self.parameter(self.gamma), &self.total[first] if own else NULL,
-                &self.product[first] if own else NULL, self.elements(batch.total), self.accumulate[0], dx,
-            )
+            if own and self.features:
+                masked_backward(
+                    rows, self.channels, self.inner, self.features, first, count, x,
+                    <const floating*>input_of(self, batch, 1).value, dy, &self.size[first], mean, inverse,
+                    <const floating*>self.parameter(self.gamma), &self.total[first], &self.product[first],
+                    self.accumulate[0], dx,
+                )
+            else:
+                batch_backward(
+                    rows, self.channels, self.inner, first, count, x, dy, mean, inverse,
+                    <const floating*>self.parameter(self.gamma), &self.total[first] if own else NULL,
+                    &self.product[first] if own else NULL, self.elements(batch.total), self.accumulate[0], dx,
+                )
 
     cdef void collect(
         self, const Batch* batch, Py_ssize_t k, Py_ssize_t begin, Py_ssize_t end, bint add, void* gradient

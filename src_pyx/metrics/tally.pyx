@@ -379,6 +379,7 @@ cdef class Called(Tally):
 
     def __init__(self, metric, tuple shape, bint index_targets, bint is_double, bint weighted):
         self.metric = metric
+        self.masked = metric.takes_mask
         self.shape = shape
         self.index_targets = index_targets
         self.is_double = is_double

@@ -78,6 +78,11 @@ def test_every_layer(make, shapes, tiled):
     assert_same(lambda: networks.around(make, shapes))
 
 
+@pytest.mark.parametrize("name", networks.MASKED)
+def test_masks(name, tiled):
+    assert_same(networks.MASKED[name], weighted_metrics=["mae"])
+
+
 @pytest.mark.parametrize("alone", ["in_training", "always"])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_layers_that_see_whole_batches(seed, alone, monkeypatch):

@@ -197,7 +197,7 @@ def test_a_step_costs_what_its_rows_cost():
         (lambda: layers.Embedding(2.0, 2), TypeError, "input_dim"),
         (lambda: layers.Embedding(2**24 + 1, 2), ValueError, "input_dim"),
         (lambda: layers.Embedding(2, 0), ValueError, "output_dim"),
-        (lambda: layers.Embedding(2, 2, mask_zero=True), ValueError, "mask_zero"),
+        (lambda: layers.Embedding(2, 2, mask_zero=1), TypeError, "mask_zero must be True or False, but got 1"),
         (lambda: layers.Embedding(2, 2, weights=np.ones((3, 2))), ValueError, "shape"),
         (lambda: layers.Embedding(2, 2, lora_rank=4), TypeError, "lora_rank"),
     ],

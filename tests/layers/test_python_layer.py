@@ -197,7 +197,7 @@ class Forgetful(layers.Layer):
     [
         (lambda: layers.Lambda("tanh"), TypeError, "function"),
         (lambda: layers.Lambda(np.tanh, backward=3), TypeError, "backward"),
-        (lambda: layers.Lambda(np.tanh, mask=np.tanh), ValueError, "mask"),
+        (lambda: layers.Lambda(np.tanh, mask=True), TypeError, "mask of Lambda must be callable, but got bool"),
         (lambda: layers.Lambda(lambda x: x @ np.ones((7, 7)))(cb.Input((3,))), ValueError, "Give output_shape"),
         (lambda: layers.Lambda(lambda x: x.sum())(cb.Input((3,))), ValueError, "a row for each sample"),
         (

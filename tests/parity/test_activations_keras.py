@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+import cbackprop as cb
 from cbackprop import activations
 from cbackprop.compiled.kernels import activations as kernels
+from cbackprop.compiled.kernels.glu import glu_delta
 from cbackprop.layers import activation as activation_layers
 
 REGISTERED = dict(activations.registry)
-NOT_YET = {"glu"}
 
 VARIANTS = {
     "celu": [{"alpha": 0.3}, {"alpha": 4.0}, {"alpha": -2.0}],
@@ -49,7 +50,7 @@ OTHER_SLOPE_AT = [
 CASES = [
     pytest.param(name, arguments, id=f"{name}({arguments or ''})")
     for name in REGISTERED
-    if name != "sparsemax"  # see test_sparsemax
+    if name not in ("sparsemax", "glu")  # see test_sparsemax, test_glu
     for arguments in [*([{}] if name != "threshold" else []), *VARIANTS.get(name, [])]
 ]
 
@@ -60,7 +61,7 @@ def public_functions(module):
 
 
 def test_names():
-    assert public_functions(keras.activations) == set(REGISTERED) | {"swish", "hard_swish"} | NOT_YET
+    assert public_functions(keras.activations) == set(REGISTERED) | {"swish", "hard_swish"}
 
 
 @pytest.mark.parametrize("name", REGISTERED)
@@ -81,6 +82,40 @@ def test_sparsemax():
     np.testing.assert_allclose(ours[[0, 2]], theirs[[0, 2]])
     np.testing.assert_allclose(ours.sum(axis=-1), 1, rtol=1e-6)
     assert abs(theirs[1].sum() - 1) > 0.1
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_glu(axis, rng):
+    x = rng.uniform(-20, 20, (6, 4, 10)).astype("float32")
+    tensor = torch.tensor(x, requires_grad=True)
+    output = keras.activations.glu(tensor, axis=axis)
+    delta = rng.normal(size=output.shape).astype("float32")
+    output.backward(torch.tensor(delta))
+    function = activations.glu.bind(axis=axis)
+    assert_near(function(x), output.detach().numpy(), 1)
+    rows, width, _ = function.kernel().layout(x.shape)
+    gradient = glu_delta(x.reshape(rows, width), delta.reshape(rows, width // 2)).reshape(x.shape)
+    size = np.abs(delta) * np.maximum(1, np.abs(np.split(x, 2, axis=axis)[0]))  # Keras takes sigmoid(b) from 1
+    assert_near(gradient, tensor.grad.numpy(), np.concatenate([size, size], axis=axis))
+
+
+def test_glu_in_training(rng):
+    """As the last layer: Keras says that its output is as wide as the layer, so that no other can follow."""
+
+    def make(library):
+        return library.Sequential([library.Input((5,)), library.layers.Dense(4, activation="glu")])
+
+    ours, theirs = make(cb), make(keras)
+    ours.set_weights(theirs.get_weights())
+    x, y = rng.normal(size=(40, 5)).astype("float32"), rng.normal(size=(40, 2)).astype("float32")
+    for library, model in ((cb, ours), (keras, theirs)):
+        model.compile(library.optimizers.SGD(0.05, momentum=0.9), "mse")
+    for begin in range(0, 40, 8):
+        batch = x[begin : begin + 8], y[begin : begin + 8]
+        loss, their_loss = (model.train_on_batch(*batch) for model in (ours, theirs))
+        np.testing.assert_allclose(loss, their_loss, rtol=1e-5)
+    for weight, their_weight in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, their_weight, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("alias", ["swish", "hard_swish"])

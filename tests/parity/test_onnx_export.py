@@ -203,3 +203,17 @@ def test_weights_beyond_what_a_file_can_hold(tmp_path, monkeypatch):
     monkeypatch.setattr(writer.onnx_files, "LARGEST_FILE", 100)
     with pytest.raises(ValueError, match="an ONNX file ends at 2 GB"):
         export.onnx(of(layers.Dense(30)), tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("name", ["steps", "ids", "normalized", "Add", "Concatenate half"])
+def test_masks_are_left_out(tmp_path, name):
+    model = networks.MASKED[name]()
+    assert_runs(model, tmp_path / "m.onnx", inputs_for(model))
+
+
+@pytest.mark.parametrize("name", ["Multiply", "Maximum", "Multiply half"])
+def test_merges_whose_values_depend_on_masks_are_refused(tmp_path, name):
+    model = networks.MASKED[name]()
+    with pytest.raises(ValueError, match=r"Layer 'm\w+' merges only what masks show, which cannot be written to ONNX"):
+        export.onnx(model, tmp_path / "m.onnx")
+    assert not (tmp_path / "m.onnx").exists()

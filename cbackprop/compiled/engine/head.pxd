@@ -10,6 +10,7 @@ from cbackprop.compiled.metrics.tally cimport Tally
 cdef class MetricSum:
     cdef RowFunction function
     cdef bint weighted
+    cdef bint masked                # rows count as the mask says
     cdef public double total
     cdef public double count
     cdef double* values             # (rows,)
@@ -19,6 +20,7 @@ cdef class Head:
     cdef readonly Py_ssize_t positions      # rows of the prediction for each sample
     cdef readonly Py_ssize_t width
     cdef Py_ssize_t output                  # the buffer of the prediction
+    cdef Py_ssize_t mask                    # the buffer of its mask, or -1
     cdef RowFunction loss
     cdef double loss_weight
     cdef int reduction
@@ -28,6 +30,8 @@ cdef class Head:
     cdef double* coefficients       # (rows,)
     cdef double* values             # (rows,): of the loss
     cdef double* weights            # (rows,)
+    cdef double* shown              # (rows,): the mask of an output that has one
+    cdef double* masked_weights     # (rows,): that times the weights
     cdef double[::1] memory
     # Metrics that see a batch as a whole
     cdef readonly list tallies
@@ -46,9 +50,12 @@ cdef class Head:
     ) noexcept nogil
     cdef bint is_alone(self) noexcept nogil
     cdef double divisor(self, Py_ssize_t samples, double total_weight) noexcept nogil
+    cdef void weigh(self, const Batch* batch, const Target* target, Py_ssize_t offset) noexcept nogil
+    cdef double masked_divisor(self, Py_ssize_t samples) noexcept nogil
+    cdef const double* weights_of(self, bint masked, bint weighted) noexcept nogil
     cdef void run(
         self, const Batch* batch, const Target* target, Py_ssize_t offset, double divisor, bint with_delta
     ) noexcept nogil
     cdef double add_up(self, Py_ssize_t samples, bint weighted, double divisor) noexcept nogil
-    cdef void add_metric(self, MetricSum metric, Py_ssize_t rows, const double* weights) noexcept nogil
-    cdef void add_tally(self, Tally tally, Py_ssize_t rows, const double* weights) noexcept nogil
+    cdef void add_metric(self, MetricSum metric, Py_ssize_t rows, bint weighted) noexcept nogil
+    cdef void add_tally(self, Tally tally, Py_ssize_t rows, bint weighted) noexcept nogil

@@ -17,6 +17,8 @@ cdef class Network:
     cdef readonly list heads
     cdef list widths
     cdef dict parameter_memory          # what pointers point into: kept alive here
+    cdef Py_ssize_t n_predicting        # layers that predictions need: the first ones
+    cdef bint masked                    # some head has a mask
     cdef Py_ssize_t n_layers, n_heads, n_buffers, n_backward, n_feeds
     cdef PyObject** layer_pointers
     cdef PyObject** head_pointers

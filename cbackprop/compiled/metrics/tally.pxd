@@ -9,6 +9,7 @@ cdef class Tally:
     cdef bint is_double
     cdef readonly bint index_targets    # y_true is (rows,) int64, one class a row; else like y_pred
     cdef readonly bint weighted         # whether weights of samples count
+    cdef readonly bint masked           # whether rows count as the mask of the predictions says
     cdef readonly bint in_python        # it may fail, and leaves its exception in `failure`
     cdef Failure* failure
     cdef readonly Py_ssize_t width      # elements of a row

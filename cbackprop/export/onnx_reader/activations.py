@@ -29,7 +29,7 @@ def _reader(kernel: str) -> Callable[[Builder, Node, dict[str, Any]], KerasTenso
         x = builder.tensor(bound["x"])
         numbers = [bound.get(name, 0.0) for name in names]  # 0 where a spelling has no such number
         if names == ("axis",):
-            numbers = [positive(bound["axis"], x.ndim)]
+            numbers = [positive(int(bound["axes"][0]) if kernel == "glu" else bound["axis"], x.ndim)]
         make = OF_KERNEL.get(kernel) or getattr(activations, kernel).bind
         return builder.apply(node, layers.Activation, x, make(*numbers) if numbers else make())
 
@@ -44,6 +44,12 @@ def _fits(bound: dict[str, Any]) -> bool:
         rule = zip(("points", "weights"), mean_rule(), strict=True)
         same = (bound[name].shape == values.shape and np.allclose(bound[name], values) for name, values in rule)
         return bound["last"].tolist() == [-1] and all(same)
+    if "middle" in bound:
+        return bool(
+            [len(bound[name]) for name in ("axes", "start", "middle", "end")] == [1] * 4
+            and bound["start"][0] == 0
+            and bound["end"][0] == 2 * bound["middle"][0]
+        )
     if "count" not in bound:
         return True
     axis, length = bound["axis"], bound["length"]

@@ -54,11 +54,12 @@ def write_activation(
 
 
 def along_axis(axis: int, shape: tuple[int, ...]) -> dict[str, Any]:
-    """What formulas of activations along an axis leave open."""
+    """What formulas of activations along an axis leave open; shape is that of a sample of the result."""
     length = shape[axis - 1]
     return {
         "axis": axis,
         "axes": np.array([axis]),
+        **{name: np.array([k * length]) for k, name in enumerate(("start", "middle", "end"))},  # of what is halved
         "along": np.array(axis),
         "length": np.array([length]),
         "count": np.arange(1.0, length + 1).reshape(-1, *[1] * (len(shape) - axis)),

@@ -13,6 +13,7 @@ from cbackprop.export.onnx_writer import layers, merging, normalization, preproc
 from cbackprop.export.onnx_writer.activations import write_activation
 from cbackprop.export.onnx_writer.graph import Call, Graph, translation_of
 from cbackprop.layers import ActivationLayer
+from cbackprop.layers.masks import Chosen
 from cbackprop.tensor import KerasTensor, Node
 from cbackprop.validation import check_integer
 from cbackprop.version import __version__
@@ -33,6 +34,7 @@ def graph_of(package: Any, model: Any, opset: Any) -> bytes:
     opset = check_integer("opset", opset, onnx_files.OPSET, package.defs.onnx_opset_version())
     if not model.built:
         raise ValueError(f"Model {model.name!r} has no shape yet: start it with an Input, build it, or fit it.")
+    check_values(model)
     size = sum(variable.array.nbytes for variable in model.variables)
     if size > onnx_files.LARGEST_FILE:
         raise ValueError(f"Model {model.name!r} has {size / 2**30:.2f} GB of weights, but an ONNX file ends at 2 GB.")
@@ -42,6 +44,16 @@ def graph_of(package: Any, model: Any, opset: Any) -> bytes:
     found = unfold(graph, model.graph, enter(graph, model, inputs), None)
     finish(graph, found, inputs, outputs)
     return proto_of(graph, model, inputs, outputs, opset)
+
+
+def check_values(model: Model) -> None:
+    """Refuse a model of whose predictions a mask is a part; elsewhere masks are for losses and metrics alone."""
+    for step in model.plan.steps:
+        if isinstance(step.layer, Chosen):
+            merge = step.layer.name.rpartition("/")[0]
+            raise ValueError(
+                f"Layer {merge!r} merges only what masks show, which cannot be written to ONNX. Take the masks away."
+            )
 
 
 def keys_of(structure: Any, names: list[str]) -> list[str]:

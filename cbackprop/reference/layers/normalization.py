@@ -72,7 +72,8 @@ class BatchNormalization(Layer):
     """y = gamma u + beta with u = (x - mean) / sqrt(variance + epsilon), each of shape (channels,).
 
     In training dx = gamma (g - mean(g) - u mean(g u)) / sqrt(variance + epsilon), with g = dy and means over the
-    batch; with moving averages, which do not depend on x, dx = gamma g / sqrt(variance + epsilon).
+    batch; with moving averages, which do not depend on x, dx = gamma g / sqrt(variance + epsilon). Of an input with a
+    mask only what that shows counts in mean and variance, and has a part of dx through them.
     """
 
     def __init__(self, *args: Any) -> None:
@@ -87,8 +88,13 @@ class BatchNormalization(Layer):
         """The normalized input."""
         x = inputs[0].astype(np.float64)
         self.own = batch.training and not self.frozen
+        shown = inputs[1][..., np.newaxis] if len(inputs) > 1 else np.ones_like(x)
+        self.shown = np.broadcast_to(shown, x.shape).astype(np.float64)
+        self.size = self.shown.sum(axis=self.others, keepdims=True) + (1e-7 if len(inputs) > 1 else 0)
         if self.own:
-            self.mean, self.variance = x.mean(axis=self.others), x.var(axis=self.others)
+            mean = (x * self.shown).sum(axis=self.others, keepdims=True) / self.size
+            variance = ((x - mean) ** 2 * self.shown).sum(axis=self.others, keepdims=True) / self.size
+            self.mean, self.variance = mean.ravel(), variance.ravel()
         else:
             self.mean, self.variance = (moving.astype(np.float64) for moving in parameters[-2:])
         self.inverse = 1 / np.sqrt(self.variance + self.spec.epsilon).reshape(self.shape)
@@ -103,14 +109,16 @@ class BatchNormalization(Layer):
         g = delta.astype(np.float64)
         dx = g
         if self.own:
-            dx = g - g.mean(axis=self.others, keepdims=True)
-            dx = dx - self.u * (g * self.u).mean(axis=self.others, keepdims=True)
+            through_mean = g.sum(axis=self.others, keepdims=True) / self.size
+            through_variance = self.u * (g * self.u).sum(axis=self.others, keepdims=True) / self.size
+            dx = g - self.shown * (through_mean + through_variance)
         dx = dx * self.inverse
         if self.spec.scale:
             dx = dx * parameters[0].reshape(self.shape)
         sums = [g * self.u] * self.spec.scale + [g] * self.spec.center
         gradients = [s.sum(axis=self.others).astype(delta.dtype) for s in sums]
-        return [dx.astype(delta.dtype)], gradients + [np.zeros_like(p) for p in parameters[-2:]]
+        unwanted = [delta] * (len(wanted) - 1)  # of a mask
+        return [dx.astype(delta.dtype), *unwanted], gradients + [np.zeros_like(p) for p in parameters[-2:]]
 
     def finish(self, parameters: list[Array]) -> None:
         """Moving averages go on."""

@@ -1,0 +1,6 @@
+from typing import Any
+
+from numpy.typing import NDArray
+
+def glu(x: NDArray[Any]) -> NDArray[Any]: ...
+def glu_delta(x: NDArray[Any], dy: NDArray[Any]) -> NDArray[Any]: ...

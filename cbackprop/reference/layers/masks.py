@@ -1,0 +1,55 @@
+"""Masks in NumPy: arrays of 0 and 1, one for each row of what they belong to."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cbackprop.layers.masks import compute
+from cbackprop.reference.layers.layer import Array, Batch, Layer
+
+__all__ = ["Chosen", "Differs", "Merged", "PythonMask"]
+
+
+class Differs(Layer):
+    """1 where any feature differs from a value."""
+
+    def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
+        """The mask."""
+        x = inputs[0].reshape(-1, *self.output_shape, self.spec.features)
+        return (x != x.dtype.type(self.spec.value)).any(axis=-1).astype(x.dtype)
+
+
+class Merged(Layer):
+    """1 where any mask says so, or it is always so."""
+
+    def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
+        """The mask."""
+        samples = len(inputs[0])
+        shown = [
+            (mask.reshape(samples, -1)[:, source] != 0) & (source >= 0)
+            for mask, source in zip(inputs, self.spec.sources, strict=True)
+        ]
+        merged = sum(shown) + self.spec.always > 0
+        return merged.reshape(samples, *self.output_shape).astype(inputs[0].dtype)
+
+
+class PythonMask(Layer):
+    """What `compute_mask` returns."""
+
+    def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
+        """The mask."""
+        return compute(self.spec, [x.copy() for x in inputs], self.output_shape)
+
+
+class Chosen(Layer):
+    """y = x where a mask shows it, else a number or another input; dx likewise."""
+
+    def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
+        """What is chosen."""
+        x, mask, *other = inputs
+        self.shown = mask[..., np.newaxis] != 0
+        return np.where(self.shown, x, other[0] if other else x.dtype.type(self.spec.value))
+
+    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
+        """Each row's delta to where the row came from."""
+        return [np.where(self.shown, delta, 0), delta[..., 0], np.where(self.shown, 0, delta)][: len(wanted)], []
