@@ -9,7 +9,8 @@ ALLOWED = {".py", ".pyi", ".pxd", ".so", ".pyd", ".npz", ".md", ".typed"}
 
 path = Path(sys.argv[1])
 names = zipfile.ZipFile(path).namelist()
-package = [name for name in names if ".dist-info/" not in name]
+# auditwheel lists folders, too
+package = [name for name in names if ".dist-info/" not in name and not name.endswith("/")]
 strangers = [
     n
     for n in package

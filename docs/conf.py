@@ -54,6 +54,10 @@ html_theme_options = {
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
 }
+# Pages of the top level have no others below them: a list of those would be empty, and take room from code.
+html_sidebars = {"*": []}
+html_static_path = ["_static"]
+html_css_files = ["width.css"]
 html_theme = "pydata_sphinx_theme"
 html_title = f"cbackprop {release}"
 html_copy_source = False

@@ -113,6 +113,10 @@ class CompiledEngine(Engine):
         self.weight_bytes = sum(variable.size for variable in read) * self.dtype.itemsize
         self.tile_memory = self.whole_memory = (0, 0)  # samples and threads that there is room for
         self.head_rows = 0
+        self.widest = max(self.plan.widths)
+        # What a masked loss is divided by is known when the last row has been through the layers.
+        self.loss_sees_whole = any(head.alone for head in heads) or any(self.masks)
+        self.calls_blas = any(layer.calls_blas for layer in self.runner.layers)
         several = len(self.plan.inputs) > 1 or len(self.plan.outputs) > 1
         unchecked = not any(self.plan.id_ranges)  # `predict_now` checks nothing but the shape
         self.sample_shape = self.plan.input_shapes[0] if unchecked and not several else None
@@ -325,12 +329,9 @@ class CompiledEngine(Engine):
 
     def _reserve(self, rows: int, count: int, training: bool, backwards: bool = False) -> bool:
         """Make room for training or testing on batches of so many samples; whether they pass in tiles."""
-        skipped = self.runner.unstored()
-        widest = max(width for buffer, width in enumerate(self.plan.widths) if buffer not in skipped)
-        if rows * widest > MAX_DIMENSION:
+        if rows * self.widest > MAX_DIMENSION and rows * self._widest_stored() > MAX_DIMENSION:
             raise ValueError(f"A batch of {rows} samples of this network is larger than BLAS can be told. Use fewer.")
-        # What a masked loss is divided by is known when the last row has been through the layers.
-        whole = self.sees_whole(training) or any(head.alone for head in self.runner.heads) or any(self.masks)
+        whole = self.sees_whole(training) or self.loss_sees_whole
         tiled = rows >= 2 * self._tile() and not whole and not (backwards and self.tables)
         if tiled:
             self.reserve_tiles(rows, count)
@@ -342,11 +343,16 @@ class CompiledEngine(Engine):
             self.head_rows = rows
         return tiled
 
+    def _widest_stored(self) -> int:
+        """The largest buffer's elements of a sample, without those of which only the numbers other than 0 are held."""
+        skipped = self.runner.unstored()
+        return max(width for buffer, width in enumerate(self.plan.widths) if buffer not in skipped)
+
     # Running
 
     def _blas(self) -> AbstractContextManager[None]:
         """Hold BLAS to one thread if layers call it. When it is let loose again, its idle threads take processors."""
-        return threads.limited(1) if any(layer.calls_blas for layer in self.runner.layers) else nullcontext()
+        return threads.limited(1) if self.calls_blas else nullcontext()
 
     def _begin(self, data: Data) -> None:
         if self.runner.busy:

@@ -110,6 +110,9 @@ class Engine:
         chosen = set(trainable)
         self.trainable = [variable for variable in plan.variables if variable in chosen]
         self.alone = [step.layer.alone for step in plan.steps]  # as it is now: a layer may be frozen later
+        self._whole_batches = {
+            mode: any(self.is_alone(i, mode) for i in range(len(plan.steps))) for mode in (False, True)
+        }
         self.lock = threading.RLock()
         _engines.add(self)
         self.predictions_in_training = 0
@@ -144,7 +147,7 @@ class Engine:
 
     def sees_whole(self, training: bool) -> bool:
         """Whether a layer must see every batch of such a run as a whole, so that none can be divided."""
-        return any(self.is_alone(index, training) for index in range(len(self.plan.steps)))
+        return self._whole_batches[bool(training)]
 
     def is_alone(self, index: int, training: bool) -> bool:
         """Whether a step must see every batch of such a run as a whole."""

@@ -168,6 +168,7 @@ OTHER_SPELLINGS: list[tuple[str, str]] = [
     ("relu", "Max(x, 0)"),
     ("relu", "Clip(x, 0)"),
     ("threshold", "ThresholdedRelu(x, alpha=threshold)"),
+    ("threshold", "Where(LessOrEqual(x, threshold), default_value, x)"),
     ("sigmoid", "Div(1, Add(Exp(Neg(x)), 1))"),
     ("hard_sigmoid", "HardSigmoid(x, alpha=0.16666667, beta=0.5)"),
     ("hard_sigmoid", "Div(Clip(Add(x, 3), 0, 6), 6)"),
@@ -175,6 +176,8 @@ OTHER_SPELLINGS: list[tuple[str, str]] = [
     ("log_sigmoid", "Log(Sigmoid(x))"),
     ("log_softmax", "Log(Softmax(x, axis=axis))"),
     ("softplus", "Log(Add(Exp(x), 1))"),
+    # PyTorch's, to less than the rounding of float32
+    ("softplus", "Where(Greater(x, 20), x, Softplus(x))"),
     ("softsign", "Div(x, Add(Abs(x), 1))"),
     ("silu", "Swish(x)"),
     ("hard_silu", "Mul(x, HardSigmoid(x, alpha=0.16666667, beta=0.5))"),
@@ -186,7 +189,9 @@ OTHER_SPELLINGS: list[tuple[str, str]] = [
         "soft_shrink",
         "Add(Where(Greater(x, threshold), Sub(x, threshold), 0), Where(Less(x, low), Add(x, threshold), 0))",
     ),
+    ("soft_shrink", "Where(Greater(Abs(x), threshold), Sub(x, Mul(Sign(x), threshold)), Mul(x, 0))"),
     ("hard_shrink", "Shrink(x, lambd=threshold)"),
+    ("hard_shrink", "Where(LessOrEqual(Abs(x), threshold), 0, x)"),
     ("hard_shrink", "Where(Or(Greater(x, threshold), Less(x, low)), x, 0)"),
     ("hard_shrink", "Where(Or(Cast(Greater(x, threshold), to=bool), Cast(Less(x, low), to=bool)), x, 0)"),
     *(
@@ -208,7 +213,9 @@ _CENTERED = "c = Sub(x, ReduceMean(x, axes[...]));"
 LAYERS: dict[str, tuple[str, ...]] = {
     "dense": ("Add(MatMul(x, kernel[...]), bias[...])",),
     "rescaling": ("Add(Mul(x, scale[...]), offset[...])",),
+    "steeper_softplus": ("z = Mul(x, beta); Where(Greater(z, 20), x, Div(Softplus(z), beta))",),
     "repeat": ("Expand(Unsqueeze(x, axes[...]), shape[...])",),
+    "only_element": ("Gather(x, index[...], axis=axis)",),
     "embedding": (
         "Gather(table[...], Cast(Clip(x, 0, last), to=int64))",
         "Gather(table[...], Cast(x, to=int64))",

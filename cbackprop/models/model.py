@@ -21,6 +21,7 @@ from cbackprop.plan.plan import Plan
 from cbackprop.registry import reading
 from cbackprop.saving.weights_file import restore_training
 from cbackprop.tensor import KerasTensor, Node, flatten, is_symbolic, map_structure
+from cbackprop.validation import check_boolean
 from cbackprop.variable import Variable
 
 __all__ = ["Model"]
@@ -340,6 +341,69 @@ class Model(Trainer, Layer):
     def load_weights(self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
         """Take weights from a file, here or Keras's, or from a PyTorch ``state_dict``; see `saving.load_weights`."""
         saving.load_weights(self, filepath, skip_mismatch, **kwargs)
+
+    def export(
+        self,
+        filepath: Any,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: None = None,
+        *,
+        opset_version: int | None = None,
+    ) -> None:
+        """Write what the model predicts to a file for other programs: an ONNX graph, as `cbackprop.export.onnx` does.
+
+        Parameters
+        ----------
+        filepath : str or path
+            An existing file is replaced in one go.
+        format : {"onnx"}
+            To be given: Keras's default, as its other formats, belongs to a library that this one does without.
+        verbose : bool, optional
+            Whether to print where the file is; ``None`` means yes, as in Keras.
+        input_signature : None
+            Inputs have the shapes and types of the model's, and any number of samples.
+        opset_version : int, optional
+            The version of ONNX's operators, as `opset` in `cbackprop.export.onnx`.
+
+        Raises
+        ------
+        ImportError
+            If the package onnx is not installed: ``pip install "cbackprop[onnx]"``.
+        TypeError, ValueError
+            If `format` is another one, an argument is wrong, or a layer cannot be written.
+        OSError
+            If the file cannot be written. An existing one is then untouched.
+
+        References
+        ----------
+        Arguments are those of Keras 3.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import cbackprop as cb
+        >>> model = cb.Sequential([cb.Input((2,)), cb.layers.Dense(1)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.export(os.path.join(folder, "model.onnx"), format="onnx", verbose=False)
+        """
+        # A tool, on a floor above this one, that needs what may be missing.
+        from cbackprop.export import onnx_files
+
+        if format != "onnx":
+            raise ValueError(
+                f"format {format!r} cannot be written, only 'onnx': model.export(filepath, format='onnx'), or "
+                "cbackprop.export.onnx(model, path). To go on in Python, use model.save."
+            )
+        loud = verbose is None or check_boolean("verbose", verbose)
+        if input_signature is not None:
+            raise ValueError(
+                "input_signature must be None: the inputs of the graph are those of the model, but got "
+                f"{input_signature!r}."
+            )
+        onnx_files.onnx(self, filepath, onnx_files.OPSET if opset_version is None else opset_version)
+        if loud:
+            print(f"Saved artifact at '{filepath}'.")
 
     def restore_training(self, filepath: Any) -> None:
         """Go back to where training was when `save_weights` wrote a file, and let the next `fit` go on from there."""

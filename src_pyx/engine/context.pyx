@@ -109,14 +109,19 @@ cdef class Context:
         self.sparse = <SparseRows*>calloc(len(arrays) + 1, sizeof(SparseRows))
         if self.staging == NULL or self.sparse == NULL:
             raise MemoryError()
-        for i in range(self.n_buffers):
-            self.batch.buffers[i].sparse = NULL
         self.staging_memory = arrays
         for i, array in enumerate(arrays):
             self.staging[i] = <char*>address(array, np.uint8, array.size) if array is not None else NULL
+        self.forget_rows()
+        self.n_feeds = len(arrays)
+
+    cdef forget_rows(self):
+        """Other feeds follow: no longer look at rows of those of before."""
+        cdef Py_ssize_t i
+        for i in range(self.n_buffers):
+            self.batch.buffers[i].sparse = NULL
         for i in range(self.n_heads):
             self.targets[i] = Target(NULL, NULL, NULL)
-        self.n_feeds = len(arrays)
 
     cdef void show(self, Py_ssize_t offset, Py_ssize_t rows) noexcept nogil:
         """Look at the samples offset:offset + rows of the arena."""

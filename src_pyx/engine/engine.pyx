@@ -90,7 +90,9 @@ cdef class Engine(Predictor):
         self.order = &order[0] if order is not None and order.shape[0] else NULL
         self.start, self.stop, self.batch_size = start, stop, batch_size
         self.backwards, self.training = backwards, training
-        self.divisors = np.ones((threads, self.n_heads + 1))
+        if self.divisors is None or self.divisors.shape[0] < threads or self.divisors.shape[1] <= self.n_heads:
+            self.divisors = np.empty((threads, self.n_heads + 1))
+        self.divisors[:, :] = 1
         if backwards and tiled and self.gradients is not None:
             self.gradients.set_groups(self.group_count(batch_size))
         self.tick = tick

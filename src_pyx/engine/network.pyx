@@ -6,6 +6,7 @@ file checks again is only what would be a read or write outside of an array.
 
 import numpy as np
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.pythread cimport PyThread_get_thread_ident
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t
@@ -33,6 +34,11 @@ STORED = {
     np.dtype(np.int32): INT32, np.dtype(np.int64): INT64, np.dtype(np.float16): FLOAT16,
     np.dtype(np.float32): FLOAT32, np.dtype(np.float64): FLOAT64,
 }
+
+
+cdef list staging(list sizes):
+    """Memory of so many bytes for each feed, or None."""
+    return [np.empty(size, np.uint8) if size else None for size in sizes]
 
 
 cdef class Network:
@@ -225,7 +231,7 @@ cdef class Network:
             raise ValueError(f"Tiles have a multiple of {TILE_STEP} rows.")
         self.n_tiles = self.staged = 0
         self.tiles = self.list_contexts(contexts, capacity, self.tiles)
-        self.tile_list = contexts
+        self.tile_list, self.tile_staging = contexts, None
         self.n_tiles, self.tile_capacity = len(contexts), capacity
 
     def place_whole(self, list contexts, Context whole, Py_ssize_t capacity):
@@ -233,7 +239,7 @@ cdef class Network:
         self.check_idle()
         self.n_shares = self.staged = 0
         self.shares = self.list_contexts([*contexts, whole], capacity, self.shares)
-        self.share_list = contexts
+        self.share_list, self.whole_staging = contexts, None
         self.whole = whole
         self.n_shares, self.whole_capacity = len(contexts), capacity
 
@@ -297,7 +303,7 @@ cdef class Network:
 
     cdef add_feed(self, array, dtype, Py_ssize_t width, Py_ssize_t buffer, Py_ssize_t head, int role):
         cdef Feed* feed = &self.feeds[self.n_feeds]
-        cdef const unsigned char[::1] data
+        cdef Py_buffer view
         if array is None:
             return
         if len(array) == 0:
@@ -310,11 +316,13 @@ cdef class Network:
             stored = STORED.get(array.dtype, 0) if buffer >= 0 else 0
             if not (stored or array.dtype == dtype) or not array.flags.c_contiguous or array.size != len(array) * width:
                 raise ValueError("An array of data does not fit the network.")
-            data = array.reshape(-1).view(np.uint8)
             feed.stored = 0 if array.dtype == dtype else stored
             feed.stored_bytes = width * array.dtype.itemsize
-            feed.data = <const char*>&data[0]
-            self.feed_memory.append((array, data))
+            # Each epoch comes by here: a memoryview of a view of the array would take several times as long.
+            PyObject_GetBuffer(array, &view, PyBUF_SIMPLE)
+            feed.data = <const char*>view.buf
+            PyBuffer_Release(&view)
+            self.feed_memory.append((array,))
         self.n_feeds += 1
 
     cdef add_sparse(self, Feed* feed, SparseRows* rows, array, dtype):
@@ -349,24 +357,37 @@ cdef class Network:
     def stage(self, bint gathered):
         """Make room in the contexts for rows of the feeds that are gathered, or are not read as they are stored."""
         cdef Context context
+        cdef list tiles = self.staging_bytes(self.tile_capacity, gathered)
+        cdef list whole = self.staging_bytes(self.whole_capacity, gathered)
         self.check_idle()
-        for context in self.tile_list or []:
-            context.set_staging(self.staging(self.tile_capacity, gathered))
-        together = self.staging(self.whole_capacity, gathered)
-        for context in [*(self.share_list or []), *([] if self.whole is None else [self.whole])]:
-            context.set_staging(together)
+        self.staged = 0
+        if tiles != self.tile_staging:
+            self.tile_staging = None
+            for context in self.tile_list or []:
+                context.set_staging(staging(tiles))
+            self.tile_staging = tiles
+        if whole != self.whole_staging:
+            self.whole_staging = None
+            together = staging(whole)
+            for context in [*(self.share_list or []), *([] if self.whole is None else [self.whole])]:
+                context.set_staging(together)
+            self.whole_staging = whole
+        for context in [*(self.tile_list or []), *(self.share_list or [])]:
+            context.forget_rows()
+        if self.whole is not None:
+            self.whole.forget_rows()
         self.staged = 2 if gathered else 1
 
-    cdef list staging(self, Py_ssize_t rows, bint gathered):
-        """Memory for so many rows of each feed, or None."""
+    cdef list staging_bytes(self, Py_ssize_t rows, bint gathered):
+        """Bytes of memory for so many rows of each feed; 0 where rows are read as they lie."""
         cdef Feed* feed
         cdef Py_ssize_t i
-        memory = []
+        sizes = []
         for i in range(self.n_feeds):
             feed = &self.feeds[i]
             needed = not feed.direct and (gathered or feed.stored or feed.sparse != NULL)
-            memory.append(np.empty(max(rows * feed.row_bytes, 64) + 64, np.uint8) if needed else None)
-        return memory
+            sizes.append(max(rows * feed.row_bytes, <Py_ssize_t>64) + 64 if needed else 0)
+        return sizes
 
     def check_complete(self):
         """Refuse to run layers that were not told their buffers and parameters."""

@@ -1,5 +1,8 @@
 """ONNX files give `predict`'s numbers in ONNX Runtime and in ONNX's own evaluator, for every layer and activation."""
 
+import inspect
+
+import keras
 import networks
 import numpy as np
 import onnx
@@ -217,3 +220,18 @@ def test_merges_whose_values_depend_on_masks_are_refused(tmp_path, name):
     with pytest.raises(ValueError, match=r"Layer 'm\w+' merges only what masks show, which cannot be written to ONNX"):
         export.onnx(model, tmp_path / "m.onnx")
     assert not (tmp_path / "m.onnx").exists()
+
+
+def test_the_spelling_of_keras(tmp_path, capsys):
+    theirs, ours = (
+        [(name, parameter.default) for name, parameter in inspect.signature(cls.export).parameters.items()]
+        for cls in (keras.Model, cb.Model)
+    )
+    assert ours[:-1] == theirs[:-1]  # what follows are options of a format, which Keras does not name
+    model = cb.Sequential([cb.Input((2,)), layers.Dense(1)])
+    export.onnx(model, tmp_path / "a.onnx", 22)
+    assert model.export(tmp_path / "b.onnx", "onnx", opset_version=22) is None
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+    assert capsys.readouterr().out == f"Saved artifact at '{tmp_path / 'b.onnx'}'.\n"
+    model.export(str(tmp_path / "b.onnx"), format="onnx", verbose=False)
+    assert capsys.readouterr().out == ""

@@ -80,6 +80,7 @@ def test_a_model_that_was_read_goes_on_training(tmp_path):
 # What formulas leave open, for those that no test above writes
 OPEN = {
     "threshold": 0.3,
+    "default_value": 0.5,
     "low": -0.3,
     "axis": 1,
     "axes": np.array([-1]),
@@ -226,6 +227,21 @@ HAND_MADE = {
         "s = Sqrt(w) u = Div(d, s) t = Mul(u, g) y = Add(t, b)",
         {"e": np.float32(1e-5), "g": 2 * ONES, "b": ONES}, ["LayerNormalization"],
     ),
+    # What PyTorch's newer exporter (dynamo=True) and others write for one activation or layer
+    "softplus of PyTorch": (
+        "s = Softplus(x) g = Greater(x, t) y = Where(g, x, s)", {"t": np.float32(20)}, ["Activation"],
+    ),
+    "steeper softplus": (
+        "z = Mul(x, b) s = Softplus(z) d = Div(s, b) g = Greater(z, t) y = Where(g, x, d)",
+        {"b": np.float32(2), "t": np.float32(20)}, ["Rescaling", "Activation", "Rescaling"],
+    ),
+    "casts to the same type": (
+        "a = Cast<to=1>(x) h = MatMul(a, w) i = Cast<to=1>(h) c = Cast<to=1>(b) j = Add(i, c) k = Identity(j)"
+        "s = Sigmoid(k) l = Cast<to=1>(j) m = Mul(l, s) y = Cast<to=1>(m)",
+        {"w": W, "b": B}, ["Dense", "Activation"],
+    ),
+    "the only element": ("h = MatMul(x, w) i = Gather<axis=1>(h, z) y = Unsqueeze(i, a)",
+                         {"w": W[:, :1], "z": np.array(0), "a": np.array([1])}, ["Dense", "Reshape", "Reshape"]),
     "slopes": ("y = PRelu(x, a)", {"a": B[:1]}, ["PReLU"]),
 }  # fmt: skip
 
@@ -258,6 +274,23 @@ def test_table_of_whole_numbers(tmp_path):
         model.predict(np.array([[4, 0]]))
 
 
+def test_groups_of_a_shape_that_is_read(tmp_path):
+    body = (
+        "r = Reshape(x, g) i = InstanceNormalization<epsilon=0.01>(r, o, z) q = Shape<start=0>(x) u = Reshape(i, q)"
+        "m = Mul(u, s) y = Add(m, s)"
+    )
+    constants = {"g": np.array([0, 2, -1]), "o": np.ones(2, "f4"), "z": np.zeros(2, "f4"), "s": ONES * 2}
+    assert read(tmp_path, graph(body, out="n, 4"), **constants) == ["GroupNormalization"]
+
+
+def test_scaler_of_scikit_learn(tmp_path):
+    text = (
+        '<ir_version: 8, opset_import: ["" : 17, "ai.onnx.ml" : 3]> g (float[n, 4] x) => (float[n, 3] y) '
+        "{ s = ai.onnx.ml.Scaler<offset=[1.0, 2.0, 3.0, 4.0], scale=[0.5, 1.0, 2.0, 4.0]>(x) y = MatMul(s, w) }"
+    )
+    assert read(tmp_path, text, w=W) == ["Rescaling", "Dense"]
+
+
 def test_weights_in_a_file_beside_it(tmp_path):
     model = cb.Sequential([cb.Input((40,)), layers.Dense(40, name="y")])
     export.onnx(model, tmp_path / "m.onnx")
@@ -280,7 +313,8 @@ def test_some_outputs_of_a_classifier(tmp_path):
     proto.graph.initializer.extend([numpy_helper.from_array(W, "w"), numpy_helper.from_array(B, "b")])
     path = tmp_path / "m.onnx"
     onnx.save(proto, path)
-    with pytest.raises(ValueError, match=r"no layer computes ArgMax\."):
+    choice = r"no layer computes ArgMax\. The outputs are 'label', 'probabilities': the argument `outputs` can choose"
+    with pytest.raises(ValueError, match=choice):
         export.from_onnx(path)
     model = export.from_onnx(path, outputs=["probabilities", "z"])
     assert model.output_names == ["probabilities", "z"]
@@ -314,6 +348,11 @@ REFUSED = {
     "training": ("y = Dropout(x, r, t)", {"r": np.float32(0.5), "t": np.bool_(True)}, "training mode"),
     "samples cut": ("y = Reshape(x, s)", {"s": np.array([-1, 2])}, r"the shape \[-1, 2\] does not keep the batch"),
     "columns": ("i = Cast<to=7>(x) y = Gather<axis=1>(w, i)", {"w": W}, r"no layer computes Gather\."),
+    "one of several elements": ("y = Gather<axis=1>(x, z)", {"z": np.array(0)}, "one of the 4 elements along axis 1"),
+    "an element that is not there": ("y = Gather<axis=1>(x, z)", {"z": np.array(7)}, r"no layer computes Gather\."),
+    "softplus that ends early": (
+        "s = Softplus(x) g = Greater(x, t) y = Where(g, x, s)", {"t": np.float32(2)}, r"no layer computes .*Where\.",
+    ),
     "slope of its own": ("y = HardSigmoid<alpha=0.3>(x)", {}, r"no layer computes HardSigmoid\."),
     "power": ("y = Pow(x, e)", {"e": np.float32(0.5)}, "only powers of"),
     "infinite constant": ("y = Add(x, b)", {"b": ONES * np.inf}, "must be finite"),
@@ -367,10 +406,10 @@ def test_sizes_of_batches_are_not_reckoned_with(tmp_path):
 def test_operators_of_others_are_all_named(tmp_path):
     text = (
         '<ir_version: 8, opset_import: ["" : 17, "ai.onnx.ml" : 3]> g (float[n, 4] x) => (float[n, 4] y) '
-        "{ h = ai.onnx.ml.Scaler(x) i = Sin(h) j = Sinn(i) y = Relu(j) }"
+        "{ h = ai.onnx.ml.Binarizer(x) i = Sin(h) j = Sinn(i) y = Relu(j) }"
     )
     onnx.save(onnx.parser.parse_model(text), tmp_path / "m.onnx")
-    with pytest.raises(ValueError, match=r"no layer computes Sin, Sinn, ai\.onnx\.ml::Scaler\."):
+    with pytest.raises(ValueError, match=r"no layer computes Sin, Sinn, ai\.onnx\.ml::Binarizer\."):
         export.from_onnx(tmp_path / "m.onnx")
 
 

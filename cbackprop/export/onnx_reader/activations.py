@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cbackprop import activations, layers
-from cbackprop.export.formulas import ACTIVATIONS, DOUBLES, OTHER_SPELLINGS, mean_rule
+from cbackprop.export.formulas import ACTIVATIONS, DOUBLES, LAYERS, OTHER_SPELLINGS, mean_rule
 from cbackprop.export.onnx_reader.builder import Builder, positive, recognizes
 from cbackprop.export.onnx_reader.graph import Node
 from cbackprop.tensor import KerasTensor
@@ -68,3 +68,11 @@ for _kernel, _text in [
     *OTHER_SPELLINGS,
 ]:
     recognizes(_text, accept=_fits)(_reader(_kernel))
+
+
+@recognizes(*LAYERS["steeper_softplus"], accept=lambda bound: bound["beta"] > 0)
+def steeper_softplus(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """PyTorch's softplus with a factor `beta`, by which it is divided again."""
+    x = builder.apply(node, layers.Rescaling, builder.tensor(bound["x"]), bound["beta"])
+    x = builder.apply(node, layers.Activation, x, activations.softplus)
+    return builder.apply(node, layers.Rescaling, x, 1 / bound["beta"])

@@ -59,7 +59,7 @@ class ReadGraph:
 
     def __init__(self, package: Any, proto: Any) -> None:
         self.package = package
-        self._shapes = _inferred_shapes(package, proto)
+        self._shapes, types = _inferred(package, proto)
         # Constants that come from shapes, in which 0 stands for the size of the batch, as it does for Reshape.
         self._from_shapes: set[str] = set()
         self.opset = next(entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx"))
@@ -67,6 +67,7 @@ class ReadGraph:
         for tensor in proto.graph.initializer:
             self.constants[tensor.name] = self._array(tensor)
         self.nodes = [self._node(index, node) for index, node in enumerate(proto.graph.node)]
+        self._skip_copies(types)
         self.makers = {name: node for node in self.nodes for name in node.outputs if name}
         for node in self.nodes:
             self._fold(node)
@@ -102,6 +103,20 @@ class ReadGraph:
                 self.constants[inputs[-1]] = np.asarray(axes, np.int64)
         return Node(operator, name, inputs, list(proto.output), attributes, defaults)
 
+    def _skip_copies(self, types: dict[str, int]) -> None:
+        """Let nodes read what is copied, or cast to the type that it has, instead of the copy.
+
+        Converters leave such nodes between those that are one layer together, such as a product and its bias.
+        """
+        sources: dict[str, str] = {}
+        for node in self.nodes:
+            node.inputs = [sources.get(name, name) for name in node.inputs]
+            if node.inputs and (
+                node.operator == "Identity"
+                or (node.operator == "Cast" and types.get(node.inputs[0]) == node.attribute("to"))
+            ):
+                sources[node.outputs[0]] = node.inputs[0]
+
     # Constants
 
     def is_constant(self, name: str) -> bool:
@@ -120,7 +135,8 @@ class ReadGraph:
         if node.operator == "Constant":
             self.constants[node.outputs[0]] = self._constant(node)
             return
-        if node.operator == "Shape" and not node.attributes and node.inputs[0] in self._shapes:
+        whole = not node.attribute("start") and node.attribute("end") is None
+        if node.operator == "Shape" and whole and node.inputs[0] in self._shapes:
             self.constants[node.outputs[0]] = self._shapes[node.inputs[0]]
             self._from_shapes.add(node.outputs[0])
             return
@@ -149,20 +165,22 @@ class ReadGraph:
         raise ValueError(f"{node.label} holds no numbers.")
 
 
-def _inferred_shapes(package: Any, proto: Any) -> dict[str, Array]:
-    """Shapes of values, with 0 for the batch, of graphs that compute with shapes."""
-    if not any(node.op_type == "Shape" for node in proto.graph.node):
-        return {}
+def _inferred(package: Any, proto: Any) -> tuple[dict[str, Array], dict[str, int]]:
+    """Shapes of values, with 0 for the batch, and ONNX's numbers of their types, for graphs that compute with them."""
+    if not any(node.op_type in ("Shape", "Cast") for node in proto.graph.node):
+        return {}, {}
     try:
         graph = package.shape_inference.infer_shapes(proto).graph
     except Exception as error:  # ONNX's own
         raise ValueError(f"it is damaged: {str(error).strip()}") from error
     shapes: dict[str, Array] = {}
+    types: dict[str, int] = {}
     for value in [*graph.input, *graph.value_info, *graph.output]:
+        types[value.name] = value.type.tensor_type.elem_type
         sizes = [int(dim.dim_value) for dim in value.type.tensor_type.shape.dim]
         if sizes and all(size > 0 for size in sizes[1:]):
             shapes[value.name] = np.array([0, *sizes[1:]])
-    return shapes
+    return shapes, types
 
 
 def _axes(rest: tuple[Array, ...]) -> tuple[int, ...] | None:

@@ -78,10 +78,12 @@ def known_operators() -> set[str]:
     return {*OPERATORS, *(formula.operator for formula, _, _ in PATTERNS)}
 
 
-def refuse_operators(names: set[str]) -> None:
-    """``ValueError`` with all of them, if there are any."""
+def refuse_operators(names: set[str], outputs: Sequence[str] = ()) -> None:
+    """``ValueError`` with all of them, if there are any; and with the `outputs` that could be chosen among."""
     if names:
-        raise UnreadableError(f"no layer computes {', '.join(sorted(names))}.")
+        choice = ", ".join(map(repr, outputs))
+        hint = f" The outputs are {choice}: the argument `outputs` can choose some of them." if len(outputs) > 1 else ""
+        raise UnreadableError(f"no layer computes {', '.join(sorted(names))}.{hint}")
 
 
 def chosen(graph: ReadGraph, proto: Any, outputs: Sequence[str] | None) -> list[str]:
@@ -100,7 +102,7 @@ def built(graph: ReadGraph, proto: Any, outputs: list[str]) -> Model:
     inputs = [value for value in proto.graph.input if not graph.is_constant(value.name)]
     if not inputs or not outputs:
         raise UnreadableError("the graph has no inputs or no outputs.")
-    readings = needed(graph, outputs)
+    readings = needed(graph, outputs, [value.name for value in proto.graph.output])
     builder = Builder(graph, float_type(graph, inputs, proto), [*(value.name for value in inputs), *outputs])
     for value in inputs:
         enter(builder, value)
@@ -116,8 +118,8 @@ def built(graph: ReadGraph, proto: Any, outputs: list[str]) -> Model:
     return Model(starts if len(starts) > 1 else starts[0], ends if len(ends) > 1 else ends[0], name=name)
 
 
-def needed(graph: ReadGraph, outputs: list[str]) -> list[Reading]:
-    """How the nodes that outputs depend on are read.
+def needed(graph: ReadGraph, outputs: list[str], choice: list[str]) -> list[Reading]:
+    """How the nodes that outputs depend on are read; `choice` are the graph's own outputs.
 
     Raises
     ------
@@ -138,7 +140,7 @@ def needed(graph: ReadGraph, outputs: list[str]) -> list[Reading]:
         found.append((node, read, bound))
         sources = node.inputs if bound is None else [bound[name] for name in ("x", "y") if name in bound]
         wanted.update(name for name in sources if name and not graph.is_constant(name))
-    refuse_operators(unknown)
+    refuse_operators(unknown, choice if outputs == choice else [])
     if fixed:
         raise UnreadableError(f"{fixed[0]} does not depend on the inputs of the graph.")
     return found[::-1]

@@ -109,6 +109,16 @@ def squeeze(builder: Builder, node: Node) -> KerasTensor:
     return _reshaped(builder, node, x, [size for axis, size in enumerate(x.shape) if axis not in axes | {0}])
 
 
+@recognizes(*LAYERS["only_element"], accept=lambda bound: bound["index"].ndim == 0 and bound["index"] in (0, -1))
+def only_element(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """Samples without an axis of length 1, of which the only element is taken, as in ``y[:, 0]``."""
+    x = builder.tensor(bound["x"])
+    axis = positive(bound["axis"], x.ndim)
+    if x.shape[axis] != 1:
+        raise UnreadableError(f"it takes one of the {x.shape[axis]} elements along axis {axis}")
+    return _reshaped(builder, node, x, [size for other, size in enumerate(x.shape) if other not in (0, axis)])
+
+
 @reads("Unsqueeze")
 def unsqueeze(builder: Builder, node: Node) -> KerasTensor:
     """Samples with more axes of length 1."""
@@ -199,6 +209,14 @@ def rescaling(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTenso
     x = builder.tensor(bound["x"])
     scale, offset = (fitting(bound[name], x).astype(np.float64) for name in ("scale", "offset"))
     return builder.apply(node, layers.Rescaling, x, scale, offset)
+
+
+@reads("ai.onnx.ml::Scaler")
+def scaler(builder: Builder, node: Node) -> KerasTensor:
+    """What scikit-learn's scalers become: ``(x - offset) * scale``."""
+    x = builder.tensor(node.inputs[0])
+    offset, scale = (fitting(np.asarray(node.attributes.get(n, d)), x) for n, d in (("offset", 0.0), ("scale", 1.0)))
+    return builder.apply(node, layers.Rescaling, x, scale, -offset * scale)
 
 
 @reads("Neg")
