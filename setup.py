@@ -28,10 +28,16 @@ VARIANTS = {
 }
 if not X86_64:
     VARIANTS = {}
-# What gains from wider vectors, below src_pyx. The rest is bound by memory, or handles Python objects; with all of it
-# three times, a wheel would be larger than 3 MB.
+# What gains from wider vectors, below src_pyx. The rest is bound by memory, or handles Python objects, or is seldom
+# used; with all of it three times, a wheel would be larger than 3 MB.
 VARIED = (
-    "kernels/",
+    "kernels/activations.",
+    "kernels/elementary_loops.",
+    "kernels/limits.",
+    "kernels/matrix.",
+    "kernels/random.",
+    "kernels/rows.",
+    "kernels/vectors.",
     "layers/dropout.",
     "losses/crossentropy.",
     "losses/regression.",
@@ -41,7 +47,15 @@ VARIED = (
 
 # Without -ftrapping-math and -fmath-errno loops vectorise, and results stay those of IEEE 754:
 # neither flag touches rounding, denormals, NaN or infinity, as -ffast-math would.
-COMPILE_ARGS = ["/O2"] if MSVC else ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-semantic-interposition"]
+# Tables for unwinding and symbols for debuggers are a tenth of a wheel, and a quarter of the time to compile it.
+COMPILE_ARGS = (
+    ["/O2"]
+    if MSVC
+    else [
+        *("-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-semantic-interposition"),
+        *("-fno-asynchronous-unwind-tables", "-g0"),
+    ]
+)
 # Where speed is not made, loops vectorise too, but are not unrolled and inlined at the expense of size.
 SMALLER = [] if MSVC else ["-O2"] if CLANG else ["-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic"]
 LINK_ARGS = ["-Wl,-s"] if sys.platform == "linux" else []
