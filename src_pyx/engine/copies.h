@@ -17,7 +17,6 @@
 /* Shorter rows are copied faster than they are asked for. */
 #define LEAST_BYTES_TO_PREFETCH 384
 
-
 /* Rows of N bytes: a constant, which makes memcpy two instructions instead of a call. */
 #define GATHER_FIXED(N) \
     for (ptrdiff_t r = 0; r < rows; r++, out += N) memcpy(out, data + order[r] * N, N);

@@ -316,9 +316,9 @@ cdef void multiply(
 
 def product(
     floating[:, ::1] a, floating[:, ::1] b, floating[:, ::1] out, bint transpose_a=False, bint transpose_b=False,
-    Py_ssize_t repeat=1,
+    Py_ssize_t repeat=1, floating[::1] bias=None, bint add=False,
 ):
-    """out = op(a) op(b), as often as `repeat` says; op transposes if told so.
+    """out = op(a) op(b) + bias, added to what is there if `add`, as often as `repeat` says; op transposes if told so.
 
     Raises
     ------
@@ -332,10 +332,13 @@ def product(
         raise ValueError("The shapes of a, b and out do not fit.")
     if m == 0 or n == 0 or k == 0:
         raise ValueError("The matrices must not be empty.")
+    if bias is not None and bias.shape[0] != n:
+        raise ValueError("The bias does not fit the columns of out.")
+    cdef const floating* start = &bias[0] if bias is not None else NULL
     with nogil:
         for _ in range(repeat):
             multiply(
                 m, n, k, &a[0, 0], 1 if transpose_a else k, m if transpose_a else 1,
                 &b[0, 0], 1 if transpose_b else n, k if transpose_b else 1, False,
-                <const floating*>NULL, False, &out[0, 0], n, 1, aligned,
+                start, add, &out[0, 0], n, 1, aligned,
             )

@@ -32,6 +32,36 @@ def test_products(transpose_a, transpose_b, dtype, rng):
 
 @pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize("transpose_b", [False, True])
+@pytest.mark.parametrize("transpose_a", [False, True])
+@pytest.mark.parametrize("add", [False, True])
+def test_bias_and_addition(add, transpose_a, transpose_b, dtype, rng):
+    """In each way through a product: tiles, packed or not, a single row, a single column."""
+    for m, n, k in [
+        (1, 256, 300),
+        (1, 64, 17),
+        (1, 5, 9),
+        (50, 1, 37),
+        (3, 1, 5),
+        (1, 1, 4),
+        (20, 24, 300),
+        (300, 320, 700),
+    ]:
+        a, left = operand(m, k, transpose_a, dtype, rng)
+        b, right = operand(k, n, transpose_b, dtype, rng)
+        bias, out = rng.normal(size=n).astype(dtype), rng.normal(size=(m, n)).astype(dtype)
+        expected = left @ right + bias + (out.astype(np.float64) if add else 0)
+        product(a, b, out, transpose_a, transpose_b, bias=bias, add=add)
+        scale = np.abs(left) @ np.abs(right) + 10
+        assert (np.abs(out - expected) <= TOLERANCES[dtype] * scale).all(), (m, n, k)
+
+
+def test_a_bias_of_another_width_is_refused():
+    with pytest.raises(ValueError, match="bias does not fit"):
+        product(np.ones((2, 3)), np.ones((3, 4)), np.ones((2, 4)), bias=np.ones(3))
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("transpose_b", [False, True])
 def test_rows_do_not_depend_on_how_many_there_are(transpose_b, dtype, rng):
     """Threads share rows: each must be the same to the last bit in any company.
 

@@ -9,4 +9,6 @@ def product(
     transpose_a: bool = False,
     transpose_b: bool = False,
     repeat: int = 1,
+    bias: NDArray[Any] | None = None,
+    add: bool = False,
 ) -> None: ...
