@@ -118,6 +118,13 @@ def test_kernels(tmp_path):
     assert all(0 < row["nanoseconds"]["cbackprop"] < 100 for row in rows)
 
 
+def test_startup(tmp_path):
+    done = run("startup.py", "--rounds", "1", "--only", "cbackprop", "--output", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    (milliseconds,) = results(tmp_path, "startup")["results"]["cbackprop"]["milliseconds"]
+    assert 0 < milliseconds < 60_000
+
+
 def test_scaling(tmp_path):
     options = "--parts", "threads", "size", "models", "--rounds", "1", "--seconds", "0.01", "--models", "2"
     done = run("scaling.py", *options, "--only", "64-64-10", "--output", str(tmp_path))

@@ -16,7 +16,6 @@ from cbackprop.engine.engine import Array, Data, Engine, Tick
 from cbackprop.engine.sparse import dense_rows
 from cbackprop.optimizers.segment import Segment
 from cbackprop.reference.layers.layer import Batch
-from cbackprop.reference.metrics.tally import metric_twin
 from cbackprop.threads import limited
 from cbackprop.variable import Variable
 
@@ -28,6 +27,9 @@ class ReferenceEngine(Engine):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # Here, because SciPy's special functions take as long to import as all of this package.
+        from cbackprop.reference.metrics.tally import metric_twin
+
         self.layers = [
             find("reference.layers", step.implementation)(step.layer, step.input_shapes, step.output_shape, index)
             for index, step in enumerate(self.plan.steps)
