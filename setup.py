@@ -28,22 +28,32 @@ VARIANTS = {
 }
 if not X86_64:
     VARIANTS = {}
-# What gains from wider vectors, below src_pyx. The rest is bound by memory, or handles Python objects, or is seldom
-# used; with all of it three times, a wheel would be larger than 3 MB.
-VARIED = (
-    "kernels/activations.",
-    "kernels/elementary_loops.",
-    "kernels/limits.",
-    "kernels/matrix.",
-    "kernels/random.",
-    "kernels/rows.",
-    "kernels/vectors.",
-    "layers/dropout.",
-    "losses/crossentropy.",
-    "losses/regression.",
-    "optimizers/adam.",
-    "optimizers/sgd.",
-)
+# What gains from wider vectors, below src_pyx, and from which. The rest is bound by memory, or handles Python objects,
+# or is seldom used; with all of it three times, a wheel would be larger than 3 MB. Where a processor has more than a
+# module was built for, it takes the best that there is.
+WIDEST, WIDE = ("avx2", "avx512"), ("avx2",)
+VARIED = {
+    "kernels/activations.": WIDEST,
+    "kernels/elementary_loops.": WIDEST,
+    "kernels/limits.": WIDEST,
+    "kernels/matrix.": WIDEST,
+    "kernels/random.": WIDE,
+    "kernels/rows.": WIDE,
+    "kernels/vectors.": WIDE,
+    "layers/dropout.": WIDE,
+    "layers/merging.": WIDE,
+    "layers/normalization.": WIDE,
+    "layers/prelu.": WIDE,
+    "losses/crossentropy.": WIDEST,
+    "losses/regression.": WIDE,
+    "optimizers/adagrad.": WIDE,
+    "optimizers/adam.": WIDEST,
+    "optimizers/rmsprop.": WIDE,
+    "optimizers/sgd.": WIDE,
+    "optimizers/signs.": WIDE,
+}
+# What connects or prepares, or calls Python: it need not be fast, but small.
+GLUE = ("engine/jacobian.", "engine/network.", "layers/python_layer.", "losses/python_loss.")
 
 # Without -ftrapping-math and -fmath-errno loops vectorise, and results stay those of IEEE 754:
 # neither flag touches rounding, denormals, NaN or infinity, as -ffast-math would.
@@ -56,8 +66,11 @@ COMPILE_ARGS = (
         *("-fno-asynchronous-unwind-tables", "-g0"),
     ]
 )
-# Where speed is not made, loops vectorise too, but are not unrolled and inlined at the expense of size.
-SMALLER = [] if MSVC else ["-O2"] if CLANG else ["-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic"]
+# Layers, which loop over elements, and whatever is not varied: loops vectorise too, but are not unrolled and inlined at
+# the expense of size.
+LOOPS = ["-ftree-vectorize", "-fvect-cost-model=dynamic", "-funswitch-loops", "-fversion-loops-for-strides"]
+SMALLER = [] if MSVC else ["-O2"] if CLANG else ["-O2", *LOOPS]
+SMALLEST = ["/O1"] if MSVC else ["-Os"]
 LINK_ARGS = ["-Wl,-s"] if sys.platform == "linux" else []
 
 DIRECTIVES = {
@@ -91,9 +104,21 @@ def write_blas_int(path: Path) -> None:
         path.write_text(text)
 
 
-def is_varied(module: Extension) -> bool:
-    """Whether a module is built for every instruction set."""
-    return Path(module.sources[0]).as_posix().startswith(tuple(f"{SOURCES.as_posix()}/{part}" for part in VARIED))
+def place(module: Extension) -> str:
+    """Where a module's source is, below src_pyx."""
+    return Path(module.sources[0]).relative_to(SOURCES).as_posix()
+
+
+def sets_of(module: Extension) -> tuple[str, ...]:
+    """The instruction sets that a module is built for, beside the baseline."""
+    return next((sets for prefix, sets in VARIED.items() if place(module).startswith(prefix)), ())
+
+
+def compile_args(module: Extension) -> list[str]:
+    """The compiler's flags, but those of an instruction set."""
+    if place(module).startswith(GLUE) or module.name == SHARED:
+        return COMPILE_ARGS + SMALLEST
+    return COMPILE_ARGS + (SMALLER if place(module).startswith("layers/") or not sets_of(module) else [])
 
 
 def extensions() -> list:
@@ -116,19 +141,19 @@ def extensions() -> list:
         include_path=["."],
         nthreads=0 if MSVC else os.cpu_count(),
     )
+    for module in built:
+        module.extra_compile_args = compile_args(module)
     variants = [
         Extension(
             module.name.replace("cbackprop.compiled.", f"cbackprop.compiled.variants.{name}.", 1),
             module.sources,
             depends=module.depends,
-            extra_compile_args=COMPILE_ARGS + flags,
+            extra_compile_args=module.extra_compile_args + flags,
         )
         for name, flags in VARIANTS.items()
         for module in built
-        if is_varied(module)
+        if name in sets_of(module)
     ]
-    for module in built:
-        module.extra_compile_args = COMPILE_ARGS + ([] if is_varied(module) else SMALLER)
     for module in built + variants:
         module.extra_link_args = LINK_ARGS
     return built + variants

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ import cbackprop as cb
 from cbackprop import activations, optimizers
 from cbackprop.compiled.kernels.activations import Activation
 from cbackprop.compiled.optimizers.optimizer import SegmentList
+from cbackprop.optimizers.full_batch import FullBatchOptimizer
+from cbackprop.optimizers.segment import Segment
 from cbackprop.reference import activations as twins
-from cbackprop.reference.optimizers.optimizer import Segment
 
 try:
     from cbackprop.compiled.kernels import matrix
@@ -53,15 +55,12 @@ class Loop:
 
 FORWARD = Loop(arrays=2, traffic=2)  # reads x, writes y
 BACKWARD = Loop(arrays=2, traffic=3)  # reads and writes delta, reads y or x
-OPTIMIZERS = {
-    "SGD": lambda: optimizers.SGD(),
-    "SGD, momentum": lambda: optimizers.SGD(momentum=0.9),
-    "SGD, Nesterov": lambda: optimizers.SGD(momentum=0.9, nesterov=True),
-    "RMSprop": lambda: optimizers.RMSprop(),
-    "RMSprop, centered": lambda: optimizers.RMSprop(centered=True),
-    "Adam": lambda: optimizers.Adam(),
-    "Adam, amsgrad": lambda: optimizers.Adam(amsgrad=True),
-    "AdamW": lambda: optimizers.AdamW(),
+# Variants of what the registry has.
+VARIANTS = {
+    "SGD, momentum": partial(optimizers.SGD, momentum=0.9),
+    "SGD, Nesterov": partial(optimizers.SGD, momentum=0.9, nesterov=True),
+    "RMSprop, centered": partial(optimizers.RMSprop, centered=True),
+    "Adam, amsgrad": partial(optimizers.Adam, amsgrad=True),
 }
 
 
@@ -232,22 +231,27 @@ def optimizer_runs(spec: Any, size: int, dtype: str) -> tuple[dict[str, Run], Lo
     """A step over one flat vector, compiled and in NumPy: reads gradients, reads and writes weights and slots."""
     rng = np.random.default_rng(0)
     values, gradients = (rng.uniform(-1, 1, size).astype(dtype) for _ in range(2))
-    slots = [np.zeros(size, dtype) for _ in spec.slot_names]
+    slots = [spec.new_slot(name, values, "values") for name in spec.slot_names]
     compiled = spec.implementation_in("compiled")(spec, dtype == "float64")
-    segments = SegmentList(compiled, values, gradients, slots, [(0, size, True)])
+    segments = SegmentList(compiled, [Segment(values, gradients, slots, 0.0)])
     twin = spec.implementation_in("reference")(spec)
-    twin_segments = [Segment(values.copy(), gradients, [slot.copy() for slot in slots], True)]
-    runs = {"cbackprop": lambda: compiled.apply(1e-9, 1, segments), "NumPy": lambda: twin.step(1e-9, 1, twin_segments)}
+    twin_segments = [Segment(values.copy(), gradients, [slot.copy() for slot in slots], 0.0)]
+    runs = {"cbackprop": lambda: compiled.apply(1, segments), "NumPy": lambda: twin.step(1e-9, 1, twin_segments)}
     return runs, Loop(arrays=2 + len(slots), traffic=3 + 2 * len(slots))
 
 
 def optimizer_rows(options: argparse.Namespace, report: Report) -> list[dict[str, Any]]:
     element_table("Optimizers", options, report)
     rows = []
-    for name, make in OPTIMIZERS.items():
+    elementwise = {
+        name: make
+        for name, make in optimizers.registry
+        if not make.whole_variables and not issubclass(make, FullBatchOptimizer)
+    }
+    for name, make in (elementwise | VARIANTS).items():
         for size in ELEMENTS:
             if options.only in name:
-                runs, loop = optimizer_runs(make(), size, options.dtype)
+                runs, loop = optimizer_runs(make(learning_rate=1e-9), size, options.dtype)
                 rows.append(element_row(name, runs, size, loop, options, report))
     return rows
 

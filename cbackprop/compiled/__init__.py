@@ -1,9 +1,9 @@
 """The compiled half of cbackprop, chosen for this processor.
 
-Every module here was built once for any processor of the architecture, and those that gain from it once more for each
-instruction set listed in setup.py, below ``variants/``. Putting a variant's folder in front of
-the search path is all the choosing there is: modules, and the C functions that they take from
-each other with ``cimport``, are then found there under the same names.
+Every module here was built once for any processor of the architecture, and those that gain from it once more for some
+of the instruction sets listed in setup.py, below ``variants/``. Putting the folders of the chosen set and of lesser
+ones in front of the search path is all the choosing there is: modules, and the C functions that they take from each
+other with ``cimport``, are then found there under the same names.
 """
 
 from __future__ import annotations
@@ -40,14 +40,15 @@ def _choose() -> str:
 
 
 INSTRUCTION_SET = _choose()
+# It and those that it includes, but the baseline
+_SETS = available()[:-1]
+_SETS = _SETS[_SETS.index(INSTRUCTION_SET) :] if INSTRUCTION_SET in _SETS else []
 
 
 def variant_path(package: str, path: list[str]) -> list[str]:
-    """The search path of a package below this one: the chosen variant's folder, then its own."""
-    if INSTRUCTION_SET == BASELINE:
-        return path
+    """The search path of a package below this one: the chosen variants' folders, then its own."""
     parts = package.split(".")[2:]
-    return [str(_HERE.joinpath("variants", INSTRUCTION_SET, *parts)), *path]
+    return [*(str(_HERE.joinpath("variants", name, *parts)) for name in _SETS), *path]
 
 
 __path__ = variant_path(__name__, __path__)

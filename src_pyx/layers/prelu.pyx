@@ -36,10 +36,11 @@ cdef void prelu_backward(
 ) noexcept nogil:
     """dx = dy where x > 0, alpha dy where x < 0, 0 where x = 0."""
     cdef Py_ssize_t _, j
-    cdef floating delta, below
+    cdef floating delta, slope, below
     for _ in range(rows):
         for j in range(width):
-            below = alpha[j] if x[j] < 0 else 0
+            slope = alpha[j]            # outside of the condition, so that there is no branch
+            below = slope if x[j] < 0 else 0
             delta = dy[j] * (1 if x[j] > 0 else below)
             dx[j] = dx[j] + delta if add_dx else delta
         x += width
