@@ -58,7 +58,8 @@ COMPILE_ARGS = (
 )
 # Where speed is not made, loops vectorise too, but are not unrolled and inlined at the expense of size.
 SMALLER = [] if MSVC else ["-O2"] if CLANG else ["-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic"]
-LINK_ARGS = ["-Wl,-s"] if sys.platform == "linux" else []
+# Without padding between segments, too, libraries take 6 % less room where they are installed.
+LINK_ARGS = ["-Wl,-s", "-Wl,--build-id=none", "-Wl,-z,noseparate-code"] if sys.platform == "linux" else []
 
 DIRECTIVES = {
     "language_level": 3,
@@ -71,6 +72,8 @@ DIRECTIVES = {
 
 # Memoryview code is large: it is generated once, in this module, and imported by the others.
 SHARED = "cbackprop.compiled._cyutility"
+# It hands arrays over, and computes nothing: a third smaller, it keeps the wheels of all Pythons below 3 MB.
+SMALLEST = [] if MSVC else ["-Os"]
 
 
 def blas_int() -> str:
@@ -129,6 +132,8 @@ def extensions() -> list:
     ]
     for module in built:
         module.extra_compile_args = COMPILE_ARGS + ([] if is_varied(module) else SMALLER)
+        if module.name == SHARED:
+            module.extra_compile_args += SMALLEST
     for module in built + variants:
         module.extra_link_args = LINK_ARGS
     return built + variants
