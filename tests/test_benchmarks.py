@@ -1,5 +1,6 @@
 """The benchmarks run, write what they say, and survive peers that are not installed."""
 
+import importlib
 import importlib.util
 import json
 import os
@@ -19,6 +20,12 @@ def run(script, *arguments, path=""):
     command = [sys.executable, str(BENCHMARKS / script), *arguments]
     environment = os.environ | {"PYTHONPATH": str(path)}
     return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+def script(monkeypatch, name):
+    """A benchmark as a module."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module(name)
 
 
 def results(folder, name):
@@ -89,20 +96,34 @@ def test_limits():
         limits.stream_bandwidth(0.001, 0)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--peers", "numpy,abacus"], "There is no peer 'abacus'"),
-        (["--only", "nothing"], "No network's name contains 'nothing'"),
-        (["--threads", "0"], "processors for --threads"),
-        (["--clock", "cpu", "--threads", "1", "1"], "needs --threads 1"),
-        (["--network", "3"], "two or more widths"),
-    ],
-)
-def test_a_wrong_option_is_refused(arguments, message):
-    done = run("compare.py", *arguments)
-    assert done.returncode == 2
-    assert message in done.stderr
+WRONG = [
+    (["--peers", "numpy,abacus"], "There is no peer 'abacus'"),
+    (["--only", "nothing"], "No network's name contains 'nothing'"),
+    (["--threads", "0"], "processors for --threads"),
+    (["--clock", "cpu", "--threads", "1", "1"], "needs --threads 1"),
+    (["--network", "3"], "two or more widths"),
+]
+
+
+def test_a_wrong_option_is_refused(monkeypatch, capsys):
+    compare = script(monkeypatch, "compare")
+    for arguments, message in WRONG:
+        with pytest.raises(SystemExit) as stop:
+            compare.parse(arguments)
+        assert stop.value.code == 2
+        assert message in capsys.readouterr().err
+
+
+def test_embedding(monkeypatch, capsys):
+    embedding = script(monkeypatch, "embedding")
+    whole = embedding.step_time
+    monkeypatch.setattr(embedding, "step_time", lambda rows, optimizer: whole(rows // 100, optimizer))
+    monkeypatch.setattr(embedding, "STEPS", 3)
+    embedding.main()
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["optimizer", "10,000", "rows", "1,000,000", "rows", "ratio"]
+    assert [row.split()[0] for row in rows] == ["SGD", "Adam"]
+    assert all(float(row.split()[-1]) > 0 for row in rows)
 
 
 def test_kernels(tmp_path):

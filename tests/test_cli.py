@@ -141,6 +141,7 @@ MISTAKES = {
     "another width": (["evaluate", "digits.keras", "d.npz", "--x", "wide"], "x must have shape (None, 64), but got"),
     "no folder": (["train", "--save", "no/m"], "--save must be in a folder that exists"),
     "save as folder": (["train", "--save", "."], "--save must be the name of a file, but '.' is a folder"),
+    "picture": (["train", "--plot", "curve.gfi"], "--plot must end in .png, .svg, .pdf, but got 'curve.gfi'"),
     "no npz": (["train", "bad.npz"], "'bad.npz' cannot be read as NPZ"),
     "one array": (["train", "npy.npz"], "'npy.npz' cannot be read as NPZ"),
     "cut off": (["train", "cut.npz"], "'cut.npz' cannot be read as NPZ"),
@@ -235,6 +236,7 @@ def test_export_hands_the_network_over(digits, tmp_path, monkeypatch, capsys):
 
 def test_settings_are_those_from_before(capsys):
     assert main(["train", "--epochs", "1", "--no-compare", "--threads", "2"]) == 0
+    assert capsys.readouterr().out.endswith(" s for 1 epoch\n")
     assert cb.config.get_num_threads() == 1
 
 

@@ -136,8 +136,8 @@ def test_rows_without_a_target_are_left_out(tmp_path, capsys, rng):
     np.savez(data, x=rng.normal(size=(100, 2)), y=y)
     assert main(["train", data, "--epochs", "1", "--save", str(tmp_path / "m")]) == 0
     printed = capsys.readouterr()
-    assert printed.err == "note: 25 of 100 rows have no target, and are left out\n"
-    assert "60 rows of 2 columns" in printed.out
+    assert printed.err == "note: left out for want of a target: 25 of 100 rows\n"
+    assert "60 rows of 2 columns; 4,417 weights trained for 1 epoch in " in printed.out
     assert main(["evaluate", str(tmp_path / "m"), data]) == 0
     assert "y: 75 rows" in capsys.readouterr().out
     np.savez(data, x=np.ones((100, 2)), y=np.full(100, np.nan))
@@ -153,7 +153,10 @@ MISTAKES = {
     "constant": ("train columns.npz --target flat", "Target 'flat' is 1.0 everywhere: there is nothing to learn"),
     "too many": ("train arrays.npz --task classification", "different numbers in 300 rows: too many for classes"),
     "nothing left": ("train arrays.npz --drop x0,x1,x2", "The table has no column to learn from: all are dropped"),
-    "split": ("train arrays.npz --validation 0.001", "share must leave rows on both sides, but got 0.001 of 300"),
+    "split": (
+        "train arrays.npz --validation 0.001",
+        "cbackprop: --validation must leave rows on both sides, but got 0.001 of 300",
+    ),
     "column": ("predict m.keras arrays.npz", "The table has no column 'a'"),
     "keep": ("predict m.keras later.npz --keep c", "The table has no column 'c'"),
     "keep target": ("predict m.keras columns.npz --keep kind", "--keep cannot copy 'kind'"),

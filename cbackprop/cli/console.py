@@ -16,12 +16,17 @@ from rich.table import Table as Grid
 
 import cbackprop as cb
 
-__all__ = ["EpochBar", "note", "show_grid", "show_scores"]
+__all__ = ["EpochBar", "counted", "note", "show_grid", "show_scores"]
 
 
 def note(text: str) -> None:
     """A line on standard error."""
     click.echo(f"note: {text}", err=True)
+
+
+def counted(number: int, name: str) -> str:
+    """How many of what: "1 epoch", "2 epochs"."""
+    return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
 
 
 def show_grid(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 import cbackprop as cb
 from cbackprop import layers
+from cbackprop.cli.console import counted
 from cbackprop.cli.settings import check_outputs, plot_history, settings
 
 __all__ = ["run"]
@@ -30,7 +31,7 @@ def run(options: Any) -> None:
         _, accuracy = model.evaluate(*test, verbose=0)
         click.echo(f"\ntest accuracy {accuracy:.4f}\n")
         click.echo(confusion_text(test[1], model.predict(test[0], verbose=0).argmax(axis=1)))
-        click.echo(f"\ncompiled C  {seconds:8.3f} s for {options.epochs} epochs")
+        click.echo(f"\ncompiled C  {seconds:8.3f} s for {counted(options.epochs, 'epoch')}")
         if options.save:
             model.save(options.save)
         if options.plot:

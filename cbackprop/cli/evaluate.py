@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cbackprop import tables
-from cbackprop.cli.console import note, number, show_grid, show_scores
+from cbackprop.cli.console import counted, note, number, show_grid, show_scores
 from cbackprop.cli.files import open_model, read_arrays, read_table, tell_unused
 from cbackprop.cli.table_training import count_rows, with_targets
 
@@ -24,10 +24,10 @@ def command(model: str, data: str, x_name: str, y_name: str) -> None:
     if not isinstance(opened, tables.TableModel):
         x, y = read_arrays(data, [x_name, y_name])
         scores = opened.evaluate(x, y, verbose=0, return_dict=True)
-        show_grid(f"{len(x)} samples", ("", "model"), [(name, number(value)) for name, value in scores.items()])
+        show_grid(counted(len(x), "sample"), ("", "model"), [(name, number(value)) for name, value in scores.items()])
         return
     table = read_table(data, opened.text_columns)
     table = with_targets(table, opened.target_names, note)
     scores, trivial = opened.evaluate(table), opened.baseline(table)
     tell_unused(opened, table)
-    show_scores(f"{count_rows(table)} rows", scores, trivial, opened.targets)
+    show_scores(counted(count_rows(table), "row"), scores, trivial, opened.targets)

@@ -11,6 +11,8 @@ from cbackprop.cli.files import check_folder
 
 __all__ = ["check_outputs", "plot_history", "settings"]
 
+PICTURES = (".png", ".svg", ".pdf")
+
 
 @contextmanager
 def settings(threads: int, floatx: str = "float32") -> Iterator[None]:
@@ -30,6 +32,8 @@ def check_outputs(options: Any) -> None:
     check_folder("--save", options.save)
     check_folder("--plot", options.plot)
     if options.plot:
+        if not options.plot.lower().endswith(PICTURES):
+            raise ValueError(f"--plot must end in {', '.join(PICTURES)}, but got {options.plot!r}.")
         try:
             import matplotlib  # noqa: F401
         except ImportError as error:

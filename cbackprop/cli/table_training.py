@@ -10,7 +10,7 @@ import click
 
 import cbackprop as cb
 from cbackprop import tables
-from cbackprop.cli.console import EpochBar, note, show_scores
+from cbackprop.cli.console import EpochBar, counted, note, show_scores
 from cbackprop.cli.files import listed, read_table
 from cbackprop.cli.settings import check_outputs, plot_history, settings
 
@@ -68,7 +68,7 @@ def with_targets(table: Table, targets: Sequence[str], tell: Any) -> Table:
     kept = tables.drop_missing(table, targets)
     rows, left = count_rows(table), count_rows(kept)
     if left < rows:
-        tell(f"{rows - left} of {rows} rows have no target, and are left out")
+        tell(f"left out for want of a target: {rows - left:,} of {counted(rows, 'row')}")
     return kept
 
 
@@ -82,7 +82,10 @@ def divide(table: Table, encoders: Sequence[Any], options: Any) -> tuple[Table, 
     if not options.validation:
         return table, None
     classes = next((target.name for target in encoders if target.classes), None)
-    return tables.split(table, options.validation, classes, options.seed)
+    try:
+        return tables.split(table, options.validation, classes, options.seed)
+    except ValueError as error:
+        raise ValueError(f"--validation{str(error).removeprefix('share')}") from None
 
 
 def make(train: Table, encoders: Sequence[Any], options: Any) -> tables.TableModel:
@@ -135,13 +138,15 @@ def report(model: tables.TableModel, train: Table, held_out: Table | None, histo
     """What came out."""
     values = history.history["loss" if held_out is None else "val_loss"]
     best = 1 + min(range(len(values)), key=values.__getitem__)
-    rows = count_rows(train)
+    rows = counted(count_rows(train), "row")
+    columns = counted(len(model.encoder.columns), "column")
+    weights = counted(model.model.count_params(), "weight")
     click.echo(
-        f"{rows} rows of {len(model.encoder.columns)} columns; {model.model.count_params():,} weights trained for "
-        f"{len(values)} epochs in {seconds:.2f} s; those of epoch {best} are kept"
+        f"{rows} of {columns}; {weights} trained for {counted(len(values), 'epoch')} in {seconds:.2f} s; "
+        f"those of epoch {best} are kept"
     )
     if held_out is None:
-        show_scores(f"{rows} rows trained on", model.evaluate(train), model.baseline(train), model.targets)
+        show_scores(f"{rows} trained on", model.evaluate(train), model.baseline(train), model.targets)
         return
-    rows = count_rows(held_out)
-    show_scores(f"{rows} rows held out", model.evaluate(held_out), model.baseline(held_out), model.targets)
+    rows = counted(count_rows(held_out), "row")
+    show_scores(f"{rows} held out", model.evaluate(held_out), model.baseline(held_out), model.targets)

@@ -32,7 +32,14 @@ def samples(n):
 
 
 def count_calls(act):
-    """Calls of Python and C functions while `act` runs, in this thread."""
+    """Calls of Python and C functions while `act` runs, in this thread.
+
+    The fewest of three runs: one that the system holds up takes the GIL for interrupts, 20 times a second.
+    """
+    return min(count_calls_once(act) for _ in range(3))
+
+
+def count_calls_once(act):
     count = 0
 
     def profile(frame, event, argument):
@@ -187,6 +194,7 @@ def test_a_running_model_cannot_be_used_from_within():
         raised.append(done)
 
     for _ in range(5):
-        engine.train(data, None, 0, len(x), 1, tick=use)
+        if not raised:
+            engine.train(data, None, 0, len(x), 1, tick=use)
     assert raised
     model.fit(x[:64], y[:64], verbose=0)

@@ -210,12 +210,11 @@ def test_jacobian(engine, weighted, reduction, rng):
     assert errors @ errors == pytest.approx(loss, rel=1e-12)
     assert problem.loss() == pytest.approx(loss, rel=1e-12)
     assert_allclose(2 * jacobian.T @ errors, gradient, rtol=1e-9, atol=1e-12)
-    for i in range(start.size):
-        shifted = [start.copy(), start.copy()]
-        shifted[0][i] -= 1e-6
-        shifted[1][i] += 1e-6
+    # Along random directions, in each of which every column has its share.
+    for direction in rng.normal(size=(6, start.size)):
+        shifted = start - 1e-6 * direction, start + 1e-6 * direction
         below, above = (problem.place(w) or problem.jacobian(0, 7)[1] for w in shifted)
-        assert_allclose(jacobian[:, i], (above - below) / 2e-6, atol=1e-8)
+        assert_allclose(jacobian @ direction, (above - below) / 2e-6, atol=1e-8)
     problem.place(start)
     parts = [problem.jacobian(begin, end) for begin, end in ((0, 2), (2, 3), (3, 7))]
     assert_allclose(np.concatenate([part[0] for part in parts]), jacobian, atol=1e-14)

@@ -66,8 +66,8 @@ def read(module, x, path, opset, axes=OPEN):
     return model
 
 
-def between(module):
-    torch.manual_seed(0)
+def between(module, seed=0):
+    torch.manual_seed(seed)
     return nn.Sequential(nn.Linear(6, 6), module, nn.Linear(6, 2))
 
 
@@ -134,6 +134,58 @@ def test_network(tmp_path, name, opset):
 def test_network_of_a_fixed_batch(tmp_path, name):
     make, x = OTHERS[name]
     read(make(), x, tmp_path / "m.onnx", 17, axes=None)
+
+
+class Everything(nn.Module):
+    """All of the above, each with an output of its own: that exporter takes seconds for a file, however large."""
+
+    def __init__(self):
+        super().__init__()
+        modules = enumerate([*ACTIVATIONS, *MODULES])
+        self.between = nn.ModuleList(between(module, seed) for seed, (module, _) in modules)
+        self.others = nn.ModuleList(make() for make, _ in OTHERS.values())
+
+    def forward(self, x, *others):
+        outputs = [module(x) for module in self.between]
+        return [*outputs, *(module(other) for module, other in zip(self.others, others, strict=True))]
+
+
+@pytest.mark.parametrize("open_batch", [True, False])
+def test_the_newer_exporter(tmp_path, open_batch):
+    pytest.importorskip("onnxscript")
+    module = Everything().eval()
+    example = (torch.randn(5, 6), *(x for _, x in OTHERS.values()))
+    names = ["x", *(f"x{index}" for index in range(len(OTHERS)))]
+    outputs = [f"y{index}" for index in range(len(module.between) + len(OTHERS))]
+    batch = {0: torch.export.Dim("n")}
+    shapes = {"x": batch, "others": (batch,) * len(OTHERS)} if open_batch else None
+    path = tmp_path / "m.onnx"
+    torch.onnx.export(
+        module,
+        example,
+        path,
+        dynamo=True,
+        input_names=names,
+        output_names=outputs,
+        dynamic_shapes=shapes,
+        verbose=False,
+    )
+    model = cb.export.from_onnx(path)
+    assert (model.input_names, model.output_names) == (names, outputs)
+    with torch.no_grad():
+        expected = module(*example)
+    found = model.predict([x.numpy() for x in example], verbose=0)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-5, atol=1e-5)
+    for index, (_, activation) in enumerate(ACTIVATIONS):
+        _, first, between_them, last = cb.Model(model.inputs[0], model.outputs[index]).layers
+        assert between_them.activation.kernel() == activation.kernel()
+        assert [type(layer).__name__ for layer in (first, last)] == ["Dense", "Dense"]
+    for index, (part, layers) in enumerate(MODULES, len(ACTIVATIONS)):
+        # That exporter puts batch normalization into the weights of the layer before it.
+        inner = [] if isinstance(part, nn.BatchNorm1d) else layers
+        found = cb.Model(model.inputs[0], model.outputs[index]).layers[2:-1]
+        assert [type(layer).__name__ for layer in found] == inner
 
 
 def test_a_network_goes_on_training_as_it_would_have_there(tmp_path):
