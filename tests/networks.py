@@ -244,8 +244,15 @@ def data_for(model, samples, rng, loss=None):
     return (x[0] if len(x) == 1 else x), (y[0] if len(y) == 1 else y)
 
 
+def width_for(loss):
+    """How many units the last layer has before a loss."""
+    return 4 if getattr(loss, "target_kind", "") == "half" else 3
+
+
 def targets_for(loss, shape, rng):
-    """Random targets of this shape that a loss accepts."""
+    """Random targets that a loss accepts for predictions of this shape."""
+    if getattr(loss, "target_kind", "") == "half":
+        return rng.normal(size=(*shape[:-1], shape[-1] // 2))
     name = getattr(loss, "name", loss) or ""
     if "sparse" in name or getattr(loss, "target_kind", "") == "index":
         return rng.integers(shape[-1], size=shape[:-1])
