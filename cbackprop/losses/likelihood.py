@@ -109,7 +109,8 @@ class StudentTNegativeLogLikelihood(LocationScaleLoss):
     Notes
     -----
     With ``z = (y_true - m)^2 exp(-s) / n``, for k targets:
-    ``d loss / dm = (n + 1) (m - y_true) exp(-s) / (n (1 + z) k)`` and ``d loss / ds = (1 - (n + 1) z / (1 + z)) / (2 k)``.
+    ``d loss / dm = (n + 1) (m - y_true) exp(-s) / (n (1 + z) k)`` and
+    ``d loss / ds = (1 - (n + 1) z / (1 + z)) / (2 k)``.
     The variance is ``n exp(s) / (n - 2)`` for n > 2, and infinite for fewer degrees of freedom; hence the scale. For
     layers and metrics see `GaussianNegativeLogLikelihood`.
 
