@@ -28,7 +28,7 @@ ABSENT = [
     ),
     ("layers", r"TimeDistributed|Wrapper", PLANNED, "recurrent networks"),
     ("layers", r"\w*Attention|ReversibleEmbedding|EinsumDense", PLANNED, "attention"),
-    ("layers", r"SpectralNormalization|Discretization", PLANNED, "the rest of their families"),
+    ("layers", r"SpectralNormalization", PLANNED, "the rest of their families"),
     (
         "layers",
         r"Random\w+|RandAugment|AugMix|AutoContrast|CenterCrop|CutMix|Equalization|MixUp|Pipeline|Resizing"

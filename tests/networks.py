@@ -71,6 +71,12 @@ LAYERS = {
         (lambda: layers.CategoryEncoding(3), [(4,)]),
         (lambda: layers.CategoryEncoding(3, "one_hot"), [(4,)]),
     ],
+    "Discretization": [
+        (lambda: layers.Discretization([-0.5, 0.1, 0.6]), [(2, 3)]),
+        (lambda: layers.Discretization([-0.5, 0.1, 0.6], output_mode="one_hot"), [(4,)]),
+        (lambda: layers.Discretization([-0.5, 0.1, 0.6], output_mode="count"), [(4,)]),
+        (lambda: adapted(), [(4,)]),
+    ],
     "Masking": [(lambda: layers.Masking(), [(2, 3)])],
     "Embedding": [
         (lambda: layers.Embedding(4, 3), [(5,)]),
@@ -133,6 +139,13 @@ POSITIVE = ("KLDivergence", "Poisson")
 def classes(registry):
     """Names of the classes of a family, without its functions."""
     return [name for name, thing in registry if inspect.isclass(thing)]
+
+
+def adapted():
+    """A layer that has found its bins in data, of which there is less than bins."""
+    layer = layers.Discretization(num_bins=7, output_mode="multi_hot")
+    layer.adapt([-0.6, -0.2, 0.1, 0.3, 0.5])
+    return layer
 
 
 def ids_and_embedding():

@@ -5,6 +5,7 @@ from cbackprop.layers.activity_regularization import ActivityRegularization
 from cbackprop.layers.alpha_dropout import AlphaDropout
 from cbackprop.layers.batch_normalization import BatchNormalization
 from cbackprop.layers.dense import Dense
+from cbackprop.layers.discretization import Discretization
 from cbackprop.layers.dropout import Dropout
 from cbackprop.layers.embedding import Embedding
 from cbackprop.layers.input import Input, InputLayer
@@ -54,6 +55,7 @@ __all__ = [
     "CategoryEncoding",
     "Concatenate",
     "Dense",
+    "Discretization",
     "Dot",
     "Dropout",
     "Embedding",

@@ -19,6 +19,16 @@ def masking(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     return builder.apply(node, layers.Masking, builder.tensor(bound["x"]), bound["mask_value"])
 
 
+@recognizes(
+    *LAYERS["discretization"], accept=lambda bound: bound["last"].tolist() == [-1] and bound["limits"].ndim == 1
+)
+def discretization(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """How many boundaries are at most a number."""
+    limits = bound["limits"]
+    made = limits[np.isfinite(limits)].tolist()
+    return builder.apply(node, layers.Discretization, builder.tensor(bound["x"]), made)
+
+
 def _counts_classes(bound: dict[str, Any]) -> bool:
     classes = bound["classes"]
     return (
