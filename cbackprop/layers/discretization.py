@@ -93,7 +93,7 @@ class Discretization(Layer):
             raise ValueError("sparse must be False: outputs are dense arrays.")
         self.num_bins = None if num_bins is None else check_integer("num_bins", num_bins, 1, self.largest_id_range)
         given = None if bin_boundaries is None else check_boundaries(bin_boundaries)
-        self.bins = len(given) + 1 if given is not None else self.num_bins
+        self.bins: int = (self.num_bins or 1) if given is None else len(given) + 1
         # Where compiled layers read them: `adapt` writes into this array. What is not needed is larger than any number.
         self._limits = np.full(self.bins - 1, np.inf)
         self._found: int | None = None
