@@ -51,6 +51,7 @@ ABSENT = [
     ("optimizers", r"MultiOptimizer|OptimizerMap", PLANNED, "several optimizers in one model"),
     ("callbacks", r"OrbaxCheckpoint", LEFT_OUT, "a format of JAX's"),
     ("callbacks", r"RemoteMonitor", LEFT_OUT, "sends logs to a server: a callback of three lines with `requests`"),
+    ("utils", r"split_dataset", LEFT_OUT, "sklearn.model_selection.train_test_split splits arrays"),
     ("initializers", r"STFT\w*|stft", LEFT_OUT, "goes with the spectrogram layers"),
 ]
 # Modules and classes of Keras's first floor, and what to do instead.

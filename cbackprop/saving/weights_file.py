@@ -106,6 +106,11 @@ def load_weights(model: Any, filepath: Path | Mapping[str, Any], skip_mismatch: 
     if isinstance(filepath, Mapping):
         _assign(model, read_torch_state(model, filepath, "state_dict", skip_mismatch=skip))
         return
+    if hasattr(filepath, "state_dict"):
+        kind = type(filepath).__name__
+        raise TypeError(
+            f"filepath must be a path or a state_dict, but got the module {kind}: pass module.state_dict()."
+        )
     path = check_path("filepath", filepath)
     kind = kind_of(path)
     if kind != "safetensors":
