@@ -26,9 +26,14 @@ ABSENT = [
         PLANNED,
         "recurrent networks",
     ),
-    ("layers", r"TimeDistributed|Wrapper", PLANNED, "recurrent networks"),
+    ("layers", r"TimeDistributed", PLANNED, "recurrent networks"),
     ("layers", r"\w*Attention|ReversibleEmbedding|EinsumDense", PLANNED, "attention"),
-    ("layers", r"SpectralNormalization", PLANNED, "the rest of their families"),
+    (
+        "layers",
+        r"SpectralNormalization",
+        LEFT_OUT,
+        "it overwrites weights in the forward pass, so that the loss is no function of them",
+    ),
     (
         "layers",
         r"Random\w+|RandAugment|AugMix|AutoContrast|CenterCrop|CutMix|Equalization|MixUp|Pipeline|Resizing"

@@ -42,6 +42,7 @@ NEEDED = {
     "initial_learning_rate": 0.1,
     "initializer": "zeros",
     "input_dim": 5,
+    "layer": layers.Dense(3),
     "learning_rate": 0.1,
     "n": 2,
     "name": None,

@@ -42,6 +42,7 @@ from cbackprop.layers.preprocessing import CategoryEncoding, Normalization, Resc
 from cbackprop.layers.python_layer import Lambda
 from cbackprop.layers.reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from cbackprop.layers.spatial_dropout import SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
+from cbackprop.layers.wrapper import Wrapper
 
 __all__ = [
     "ELU",
@@ -89,6 +90,7 @@ __all__ = [
     "SpatialDropout3D",
     "Subtract",
     "UnitNormalization",
+    "Wrapper",
     "add",
     "average",
     "concatenate",

@@ -148,7 +148,9 @@ def write_weights(model: Any, path: str, texts: dict[str, str]) -> None:
     state, slots = training_state.get_state(model)
     arrays |= {f"optimizer/{name}": array for name, array in slots.items()}
     texts = {"format": f"cbackprop {FORMAT_VERSION}", "state": json.dumps(state)} | texts
-    container.write(path, {name: np.ascontiguousarray(array) for name, array in arrays.items()}, texts)
+    # ascontiguousarray makes a vector of a single number
+    ready = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
+    container.write(path, ready, texts)
 
 
 def _weight_name(index: int, variable: Any) -> str:
