@@ -12,7 +12,7 @@ import numpy as np
 
 import cbackprop as cb
 
-BATCH, WIDTH, STEPS, ROUNDS = 256, 32, 100, 5
+BATCH, WIDTH, STEPS, ROUNDS = 256, 32, 100, 20
 OPTIMIZERS = {"SGD": lambda: cb.optimizers.SGD(0.1), "Adam": lambda: cb.optimizers.Adam(0.001)}
 
 

@@ -26,9 +26,14 @@ ABSENT = [
         PLANNED,
         "recurrent networks",
     ),
-    ("layers", r"TimeDistributed|Wrapper", PLANNED, "recurrent networks"),
+    ("layers", r"TimeDistributed", PLANNED, "recurrent networks"),
     ("layers", r"\w*Attention|ReversibleEmbedding|EinsumDense", PLANNED, "attention"),
-    ("layers", r"SpectralNormalization|Discretization", PLANNED, "the rest of their families"),
+    (
+        "layers",
+        r"SpectralNormalization",
+        LEFT_OUT,
+        "it overwrites weights in the forward pass, so that the loss is no function of them",
+    ),
     (
         "layers",
         r"Random\w+|RandAugment|AugMix|AutoContrast|CenterCrop|CutMix|Equalization|MixUp|Pipeline|Resizing"
@@ -51,6 +56,7 @@ ABSENT = [
     ("optimizers", r"MultiOptimizer|OptimizerMap", PLANNED, "several optimizers in one model"),
     ("callbacks", r"OrbaxCheckpoint", LEFT_OUT, "a format of JAX's"),
     ("callbacks", r"RemoteMonitor", LEFT_OUT, "sends logs to a server: a callback of three lines with `requests`"),
+    ("utils", r"split_dataset", LEFT_OUT, "sklearn.model_selection.train_test_split splits arrays"),
     ("initializers", r"STFT\w*|stft", LEFT_OUT, "goes with the spectrogram layers"),
 ]
 # Modules and classes of Keras's first floor, and what to do instead.

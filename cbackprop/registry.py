@@ -21,6 +21,10 @@ from cbackprop.validation import type_name
 __all__ = ["Registry", "from_config", "nearest", "own_objects", "reading", "to_config"]
 
 
+# Libraries whose losses, metrics and so on work on tensors of their own.
+FOREIGN = ("keras", "tf_keras", "tensorflow", "torch")
+
+
 def snake_case(name: str) -> str:
     """``"HeNormal"`` to ``"he_normal"``, ``"RMSprop"`` to ``"rmsprop"``."""
     name = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)
@@ -136,6 +140,13 @@ class Registry:
             for name in names:
                 del self._entries[name], self._by_name[name]
 
+    @property
+    def base(self) -> type | None:
+        """The class that all classes of the family derive from; ``None`` for a family of functions."""
+        classes = [entry for entry in self._entries.values() if inspect.isclass(entry)]
+        common = (cls for cls in (classes or [object])[0].__mro__ if all(issubclass(other, cls) for other in classes))
+        return next(common) if classes else None
+
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         return iter(self._entries.items())
 
@@ -151,6 +162,10 @@ class Registry:
         if found is None:
             raise ValueError(f"Unknown {self.family} {name!r}. {nearest(name, self._suggested)}")
         return found
+
+    def knows(self, name: str) -> bool:
+        """Whether something of the family, or of a user's own, is called that."""
+        return self._lookup(name) is not None
 
     def _lookup(self, name: str) -> Any:
         return own_objects.all().get(name, self._by_name.get(name, self._by_name.get(name.lower())))
@@ -242,17 +257,44 @@ class Registry:
         if isinstance(identifier, (str, dict)):
             found = self.deserialize(identifier)
             return found() if inspect.isclass(found) else found
+        self.refuse_foreign(identifier)
         if inspect.isclass(identifier):
             identifier = identifier()
         others = (registry for registry in Registry.families.values() if registry is not self)
         mine = self.name_of(identifier) is not None
         if mine or (callable(identifier) and all(other.name_of(identifier) is None for other in others)):
             return identifier
-        article = "an" if self.family[0] in "aeiou" else "a"
         raise TypeError(
-            f"Expected {article} {self.family}, its name or its config, but got {identifier!r} "
+            f"Expected {self._with_article}, its name or its config, but got {identifier!r} "
             f"of type {type_name(identifier)}."
         )
+
+    def refuse_foreign(self, identifier: Any) -> None:
+        """``TypeError`` for what computes on tensors of another library."""
+        library = _foreign_library(identifier)
+        if library is None:
+            return
+        thing = identifier if inspect.isclass(identifier) or inspect.isroutine(identifier) else type(identifier)
+        there = f"{thing.__module__}.{thing.__qualname__}"
+        here = thing.__name__ if thing.__name__ in self._by_name else "..."
+        raise TypeError(
+            f"Expected {self._with_article} of this library, but got {there}, which computes on tensors of {library}: "
+            f"use cbackprop.{self.module}.{here}."
+        )
+
+    @property
+    def _with_article(self) -> str:
+        return f"{'an' if self.family[0] in 'aeiou' else 'a'} {self.family}"
+
+
+def _foreign_library(thing: Any) -> str | None:
+    """The library of tensors that an object, a class or a function belongs to, by itself or by a base."""
+    if inspect.isroutine(thing):
+        modules = [getattr(thing, "__module__", None) or ""]
+    else:
+        modules = [cls.__module__ for cls in (thing if inspect.isclass(thing) else type(thing)).__mro__]
+    roots = (module.partition(".")[0] for module in modules)
+    return next((root for root in roots if root in FOREIGN), None)
 
 
 def _custom_config(thing: Any, name: str, module: str | None) -> Any:
@@ -280,7 +322,15 @@ def to_config(value: Any) -> Any:
             return registry.serialize(value)
     if (own := own_objects.name_of(value)) is not None:
         return _custom_config(value, own, None)
+    if (family := _family_of(value)) is not None:
+        return family.serialize(value)
     raise TypeError(f"{value!r} of type {type(value).__name__} cannot be written into a config.")
+
+
+def _family_of(value: Any) -> Registry | None:
+    """The family of an object of a user's class that is registered nowhere."""
+    families = Registry.families.values()
+    return next((family for family in families if family.base is not None and isinstance(value, family.base)), None)
 
 
 def _array_from(config: dict[str, Any]) -> Any:

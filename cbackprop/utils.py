@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "normalize",
     "plot_model",
     "register_keras_serializable",
     "seeded",
@@ -58,6 +60,47 @@ def __getattr__(name: str) -> Any:
 
 # Its other name in Keras.
 Sequence = PyDataset
+
+
+def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[Any]:
+    """An array divided by its norms along an axis: ``x / |x|``; where the norm is 0, ``x`` itself.
+
+    Parameters
+    ----------
+    x : array_like
+    axis : int, default -1
+        Along which the norms are taken.
+    order : float, default 2
+        Of the norms: 1 for the sum of sizes, 2 for Euclid's, ``inf`` for the largest size.
+
+    Returns
+    -------
+    ndarray
+        Shaped like `x`, of its float type, or float64 for integers.
+
+    Raises
+    ------
+    TypeError
+        If `x` holds anything but numbers, or an argument is none.
+    ValueError
+        If `x` has no such axis.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.utils.normalize([[3.0, 4.0], [0.0, 0.0]])
+    array([[0.6, 0.8],
+           [0. , 0. ]])
+    """
+    array = as_array("x", x)
+    if array.ndim == 0:
+        raise ValueError("x must have at least one axis, but got a single number.")
+    check_integer("axis", axis, -array.ndim, array.ndim - 1)
+    if not isinstance(order, numbers.Real) or isinstance(order, bool) or order != order:
+        raise TypeError(f"order must be a number, but got {order!r}.")
+    norms = np.linalg.norm(array, order, axis, keepdims=True)
+    quotients: NDArray[Any] = array / np.where(norms == 0, 1, norms).astype(norms.dtype)
+    return quotients
 
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[Any]:

@@ -71,6 +71,12 @@ LAYERS = {
         (lambda: layers.CategoryEncoding(3), [(4,)]),
         (lambda: layers.CategoryEncoding(3, "one_hot"), [(4,)]),
     ],
+    "Discretization": [
+        (lambda: layers.Discretization([-0.5, 0.1, 0.6]), [(2, 3)]),
+        (lambda: layers.Discretization([-0.5, 0.1, 0.6], output_mode="one_hot"), [(4,)]),
+        (lambda: layers.Discretization([-0.5, 0.1, 0.6], output_mode="count"), [(4,)]),
+        (lambda: adapted(), [(4,)]),
+    ],
     "Masking": [(lambda: layers.Masking(), [(2, 3)])],
     "Embedding": [
         (lambda: layers.Embedding(4, 3), [(5,)]),
@@ -133,6 +139,13 @@ POSITIVE = ("KLDivergence", "Poisson")
 def classes(registry):
     """Names of the classes of a family, without its functions."""
     return [name for name, thing in registry if inspect.isclass(thing)]
+
+
+def adapted():
+    """A layer that has found its bins in data, of which there is less than bins."""
+    layer = layers.Discretization(num_bins=7, output_mode="multi_hot")
+    layer.adapt([-0.6, -0.2, 0.1, 0.3, 0.5])
+    return layer
 
 
 def ids_and_embedding():
@@ -244,8 +257,15 @@ def data_for(model, samples, rng, loss=None):
     return (x[0] if len(x) == 1 else x), (y[0] if len(y) == 1 else y)
 
 
+def width_for(loss):
+    """How many units the last layer has before a loss."""
+    return 4 if getattr(loss, "target_kind", "") == "half" else 3
+
+
 def targets_for(loss, shape, rng):
-    """Random targets of this shape that a loss accepts."""
+    """Random targets that a loss accepts for predictions of this shape."""
+    if getattr(loss, "target_kind", "") == "half":
+        return rng.normal(size=(*shape[:-1], shape[-1] // 2))
     name = getattr(loss, "name", loss) or ""
     if "sparse" in name or getattr(loss, "target_kind", "") == "index":
         return rng.integers(shape[-1], size=shape[:-1])

@@ -63,7 +63,8 @@ def test_activation(name, where, rng):
 def test_loss(name, last, weighted, rng):
     cb.utils.set_random_seed(3)
     loss, last = networks.objective_for(name, last)
-    model = cb.Sequential([cb.Input((3,)), layers.Dense(4, activation="tanh"), layers.Dense(3, activation=last)])
+    units = networks.width_for(loss)
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(4, activation="tanh"), layers.Dense(units, activation=last)])
     model.compile("sgd", loss)
     x, y = networks.data_for(model, 5, rng, loss)
     weights = rng.uniform(0.1, 2, size=5) if weighted else None

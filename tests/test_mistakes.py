@@ -42,6 +42,7 @@ NEEDED = {
     "initial_learning_rate": 0.1,
     "initializer": "zeros",
     "input_dim": 5,
+    "layer": layers.Dense(3),
     "learning_rate": 0.1,
     "n": 2,
     "name": None,
@@ -85,7 +86,7 @@ def arguments_of(cls):
     """Names of all arguments, those of base classes included, and of those that are needed."""
     parameters = inspect.signature(cls).parameters.values()
     needed = {p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
-    needed |= {"num_tokens"} & {p.name for p in parameters}
+    needed |= {"num_tokens", "bin_boundaries"} & {p.name for p in parameters}
     if issubclass(cls, Spec):
         return cls.argument_names(), needed
     return [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)], needed

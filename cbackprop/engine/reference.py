@@ -116,8 +116,10 @@ class ReferenceEngine(Engine):
             buffer, shape = self.plan.outputs[index], self.plan.output_shapes[index]
             samples = len(values[buffer])
             prediction = values[buffer].reshape(-1, shape[-1])
+            values_of_rows = _rows(data.values[index], rows, prediction.shape)
             targets = {
-                "values": _rows(data.values[index], rows, prediction.shape),
+                "values": values_of_rows,
+                "half": values_of_rows,
                 "index": _rows(data.classes[index], rows, prediction.shape[:1]),
             }
             given = _rows(data.weights[index], rows, prediction.shape[:1])

@@ -226,6 +226,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "one_hot": (_INDICATORS,),
     "multi_hot": (f"ReduceMax({_INDICATORS}, axes[...], keepdims=0)",),
     "count": (f"ReduceSum({_INDICATORS}, axes[...], keepdims=0)",),
+    "discretization": (
+        "ReduceSum(Cast(Not(Less(Unsqueeze(x, last[...]), limits[...])), to=float), last[...], keepdims=0)",
+    ),
     "unit": (_UNIT.format("x"),),
     "cosine": (f"MatMul({_UNIT.format('x')}, Transpose({_UNIT.format('y')}, perm=perm))",),
     "root_mean_square": (

@@ -5,6 +5,7 @@ from cbackprop.layers.activity_regularization import ActivityRegularization
 from cbackprop.layers.alpha_dropout import AlphaDropout
 from cbackprop.layers.batch_normalization import BatchNormalization
 from cbackprop.layers.dense import Dense
+from cbackprop.layers.discretization import Discretization
 from cbackprop.layers.dropout import Dropout
 from cbackprop.layers.embedding import Embedding
 from cbackprop.layers.input import Input, InputLayer
@@ -41,6 +42,7 @@ from cbackprop.layers.preprocessing import CategoryEncoding, Normalization, Resc
 from cbackprop.layers.python_layer import Lambda
 from cbackprop.layers.reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from cbackprop.layers.spatial_dropout import SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
+from cbackprop.layers.wrapper import Wrapper
 
 __all__ = [
     "ELU",
@@ -54,6 +56,7 @@ __all__ = [
     "CategoryEncoding",
     "Concatenate",
     "Dense",
+    "Discretization",
     "Dot",
     "Dropout",
     "Embedding",
@@ -87,6 +90,7 @@ __all__ = [
     "SpatialDropout3D",
     "Subtract",
     "UnitNormalization",
+    "Wrapper",
     "add",
     "average",
     "concatenate",

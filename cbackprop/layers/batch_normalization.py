@@ -84,7 +84,6 @@ class BatchNormalization(AffineLayer):
 
     supports_masking = True
     reads_mask = True
-    implementation = "normalization.BatchNormalization"
     reads_output = False
 
     def __init__(

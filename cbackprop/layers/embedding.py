@@ -102,21 +102,18 @@ class Embedding(Layer):
         self.embeddings: Variable | None = None
         if weights is not None:
             self.build()
-            self.built = True
             one = isinstance(weights, (list, tuple)) and len(weights) == 1 and np.ndim(weights[0]) == 2
             self.set_weights(weights if one else [weights])
 
     def build(self, input_shape: Any = None) -> None:
-        """Create the table."""
-        if self.embeddings is None:
-            shape = self.input_dim, self.output_dim
-            self.embeddings = self.add_weight(
-                shape,
-                self.embeddings_initializer,
-                name="embeddings",
-                regularizer=self.embeddings_regularizer,
-                constraint=self.embeddings_constraint,
-            )
+        """Create the table, which depends on no shape."""
+        self.embeddings = self.add_weight(
+            (self.input_dim, self.output_dim),
+            self.embeddings_initializer,
+            name="embeddings",
+            regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
+        )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """(batch, ..., output_dim)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ from cbackprop.validation import (
 )
 from cbackprop.variable import Variable, are_blank
 
-__all__ = ["Layer", "check_penalty", "clear_names", "registry", "unique_name"]
+__all__ = ["Layer", "check_input_shape", "check_penalty", "clear_names", "registry", "unique_name"]
 
 registry = Registry("layer", "layers")
 
@@ -43,6 +44,29 @@ def unique_name(class_name: str) -> str:
 def clear_names() -> None:
     """Start counting automatic names anew."""
     _names.clear()
+
+
+def _checked_build(build: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    """A layer's `build` for users to call: shapes are checked first, and weights are made once."""
+
+    @functools.wraps(build)
+    def checked(self: Layer, input_shape: Any = None) -> None:
+        if type(self).build is not checked:  # called by that of a subclass
+            build(self, input_shape)
+            return
+        check_begun(self)
+        needed = input_shape is not None or not build.__defaults__
+        shape = check_input_shape(input_shape) if needed else None
+        if shape is not None and self.built:
+            self.check_built_for(shape)
+        elif shape is not None and not self.is_python:
+            self.compute_output_shape(shape)
+        if self.built:
+            return
+        build(self, shape)
+        self.built = True
+
+    return checked
 
 
 class Layer(Spec):
@@ -73,7 +97,7 @@ class Layer(Spec):
     dtype : {"float32", "float64"}, optional
         Of weights and computations, `config.floatx` by default. All layers of a model must agree.
     input_shape : tuple of int, optional
-        Shape of one sample, for the first layer of a `Sequential`.
+        Shape of one sample, for the first layer of a `Sequential`; ``input_dim=n`` stands for ``(n,)``.
     activity_regularizer : str or Regularizer, optional
         Its value for the layer's output, divided by the batch size, is added to the loss.
 
@@ -157,12 +181,17 @@ class Layer(Spec):
         activity_regularizer: Any = None,
         **kwargs: Any,
     ) -> None:
+        input_dim = kwargs.pop("input_dim", None)
         self.refuse_unknown(kwargs)
         self.activity_regularizer = named("activity_regularizer", regularizers.get, activity_regularizer)
         self.name = check_name(name) or unique_name(type(self).__name__)
         self._trainable = check_boolean("trainable", trainable)
         self.dtype = config.floatx() if dtype is None else config.check_float_type(dtype)
         self.batch_input_shape: Shape | None = None
+        if input_dim is not None:
+            if input_shape is not None:
+                raise ValueError("Only one of input_shape and input_dim can be given.")
+            input_shape = (check_integer("input_dim", input_dim, 1),)
         if input_shape is not None:
             self.batch_input_shape = (None, *check_shape("input_shape", input_shape))
         self._variables: list[Variable] = []
@@ -171,6 +200,8 @@ class Layer(Spec):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__ and not cls.is_model:
+            cls.build = _checked_build(cls.__dict__["build"])  # type: ignore[method-assign]
         if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
             cls.supports_masking = True
         if "call" in cls.__dict__ and not cls.is_model:
@@ -191,6 +222,7 @@ class Layer(Spec):
 
     # What subclasses define
 
+    @_checked_build
     def build(self, input_shape: Any) -> None:
         """Create the weights for inputs of this shape (a list of shapes for several inputs)."""
 
@@ -331,7 +363,6 @@ class Layer(Spec):
             check_memory(f"the output of layer {self.name!r}", shape)
         if not self.built:
             self.build(input_shape)
-            self.built = True
         self.check_built_for(input_shape)
         return self.compute_output_shape(input_shape) if shape is None else shape
 
@@ -520,6 +551,26 @@ def check_penalty(regularizer: Any, values: NDArray[Any], name: str) -> None:
             f"The gradient of the regularizer of {name!r} must be finite numbers of shape {values.shape}, "
             f"but got {gradient.dtype} of shape {gradient.shape}."
         )
+
+
+def check_input_shape(shape: Any) -> Any:
+    """`shape` as a tuple, ``(batch, ...)``, of integers of which that of the batch may be ``None``; or a list of such.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    ValueError
+        If a size is not positive, or unknown.
+    """
+    what = "a tuple such as (None, 3), the batch axis first, or a list of such tuples"
+    sizes = check_items("input_shape", shape, what)
+    if sizes and all(isinstance(size, (list, tuple)) for size in sizes):
+        return [check_input_shape(tuple(size)) for size in sizes]
+    if not sizes or (sizes[0] is not None and not isinstance(sizes[0], (int, np.integer))):
+        raise TypeError(f"input_shape must be {what}, but got {shape!r}.")
+    batch = None if sizes[0] is None else check_integer("the batch axis of input_shape", sizes[0], 1)
+    return (batch, *check_shape("input_shape without the batch axis", tuple(sizes[1:])))
 
 
 def check_shape(name: str, shape: Any) -> tuple[int, ...]:

@@ -278,7 +278,7 @@ class Normalization(Layer):
         if self.input_mean is not None:
             raise ValueError(f"Normalization {self.name!r} was given mean and variance: there is nothing to adapt.")
         sums: tuple[float, Any, Any] | None = None
-        for batch in _batches(data):
+        for batch in adaptation_batches(data):
             self.resolve((None, *(batch.shape[1:] or (1,))))
             sums = _combined(sums, _moments(batch, self.kept_axes(batch.shape)))
         if sums is None:
@@ -290,7 +290,7 @@ class Normalization(Layer):
         self.adapt_variance.assign(squares / count)
 
 
-def _batches(data: Any) -> Iterable[NDArray[np.float64]]:
+def adaptation_batches(data: Any) -> Iterable[NDArray[np.float64]]:
     """Checked arrays with a batch axis, one after the other."""
     whole = isinstance(data, np.ndarray) or not hasattr(data, "__iter__")
     if isinstance(data, (list, tuple)):

@@ -12,6 +12,12 @@ from cbackprop.losses.crossentropy import (
     categorical_crossentropy,
     sparse_categorical_crossentropy,
 )
+from cbackprop.losses.likelihood import (
+    GaussianNegativeLogLikelihood,
+    StudentTNegativeLogLikelihood,
+    gaussian_negative_log_likelihood,
+    student_t_negative_log_likelihood,
+)
 from cbackprop.losses.loss import Loss, registry
 from cbackprop.losses.margin import (
     CategoricalHinge,
@@ -63,6 +69,7 @@ __all__ = [
     "CosineSimilarity",
     "Dice",
     "FunctionLoss",
+    "GaussianNegativeLogLikelihood",
     "Hinge",
     "Huber",
     "KLDivergence",
@@ -76,6 +83,7 @@ __all__ = [
     "Quantile",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
+    "StudentTNegativeLogLikelihood",
     "Tversky",
     "as_loss",
     "binary_crossentropy",
@@ -87,6 +95,7 @@ __all__ = [
     "cosine_similarity",
     "deserialize",
     "dice",
+    "gaussian_negative_log_likelihood",
     "get",
     "hinge",
     "huber",
@@ -102,6 +111,7 @@ __all__ = [
     "serialize",
     "sparse_categorical_crossentropy",
     "squared_hinge",
+    "student_t_negative_log_likelihood",
     "tversky",
 ]
 

@@ -30,6 +30,7 @@ class RowFunction(Spec):
     # "module.Class" below cbackprop.compiled and cbackprop.reference.
     implementation: ClassVar[str]
     # "values": y_true is shaped like y_pred. "index": y_true holds the number of a class for each row.
+    # "half": y_true is half as wide as y_pred, which holds two numbers for each target; functions get zeros beside it.
     target_kind: ClassVar[str] = "values"
     # The smallest and the largest target that make sense; None: any number.
     target_limits: ClassVar[tuple[float, float] | None] = None

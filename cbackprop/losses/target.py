@@ -122,6 +122,8 @@ def check_target(
 ) -> NDArray[Any]:
     """Targets as (rows, width) of `dtype`, or for class numbers as (rows,) of int64.
 
+    Those of the kind "half" are half as wide as the predictions; zeros take the place of the other half.
+
     Raises
     ------
     ValueError
@@ -131,6 +133,8 @@ def check_target(
     check_finite(name, array)
     if kind == "index":
         return _check_classes(name, array, prediction_shape)
+    if kind == "half":
+        array = _filled_up(name, array, prediction_shape)
     if array.shape == prediction_shape[:-1] and prediction_shape[-1] == 1:
         array = array.reshape(prediction_shape)
     if array.shape != prediction_shape:
@@ -145,6 +149,20 @@ def check_target(
     if limits is not None:
         _check_limits(name, checked, limits)
     return checked
+
+
+def _filled_up(name: str, array: NDArray[Any], prediction_shape: tuple[int, ...]) -> NDArray[Any]:
+    """Targets half as wide as the predictions, and zeros beside them."""
+    rows, width = prediction_shape[:-1], prediction_shape[-1]
+    if width % 2:
+        raise ValueError(f"Predictions must hold a mean and a variance for each target, but have {width} columns.")
+    if array.shape == rows and width == 2:
+        array = array[..., np.newaxis]
+    if array.shape != (*rows, width // 2):
+        raise ValueError(
+            f"{name} must be half as wide as the predictions, {(*rows, width // 2)}, but got shape {array.shape}."
+        )
+    return np.concatenate([array, np.zeros_like(array)], axis=-1)
 
 
 def _class_hint(array: NDArray[Any], prediction_shape: tuple[int, ...]) -> str:

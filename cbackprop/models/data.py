@@ -132,11 +132,13 @@ def make_samples(
         target = _check_length(label, target, size, need)
         rows = math.prod(need.shape[:-1])
         forms = {kind: check_target(label, target, shape, kind, model.dtype, need.limits) for kind in need.kinds}
-        values, classes = forms.get("values"), forms.get("index")
+        values, classes = forms.get("values", forms.get("half")), forms.get("index")
         data.values.append(None if values is None else values.reshape(size, rows * need.shape[-1]))
         data.classes.append(None if classes is None else classes.reshape(size, rows))
         checked = check_weights("sample_weight", weight, shape[:-1])
         if class_weight is not None:
+            if "half" in need.kinds:
+                raise ValueError("class_weight needs targets that are classes.")
             checked = _combine(checked, _class_weights(class_weight, values, classes, need, size), len(needs))
         _check_fits("sample_weight" if class_weight is None else "class_weight", checked, model.dtype)
         data.weights.append(None if checked is None else checked.reshape(size, rows))

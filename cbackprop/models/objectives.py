@@ -44,6 +44,11 @@ def resolve_objectives(model: Any, settings: dict[str, Any]) -> list[Objective]:
         loss = _resolve_loss(chosen[index], shape)
         resolved = [(_resolve_metric(metric, loss, shape), False) for metric in plain[index]]
         resolved += [(_resolve_metric(metric, loss, shape), True) for metric in weighted[index]]
+        if resolved and loss is not None and loss.target_kind == "half":
+            raise ValueError(
+                f"metrics cannot judge output {names[index]!r}, whose loss {loss.name!r} wants means and variances. "
+                "Make the means a second output, and give that one metrics."
+            )
         weight = check_number(f"loss_weights[{names[index]!r}]", weights[index], 0)
         objectives.append(Objective(loss, weight, resolved))
     if chosen and not any(objective.loss for objective in objectives) and settings["loss"] is not None:

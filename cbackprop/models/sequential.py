@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from cbackprop.layers import Input, InputLayer, Layer
-from cbackprop.layers.layer import check_begun, registry
+from cbackprop.layers.layer import check_begun, check_input_shape, registry
 from cbackprop.models.model import Model, check_nesting
 from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import check_names
@@ -147,15 +147,16 @@ class Sequential(Model):
         ValueError
             If a layer cannot take its input, or if the model was built for another shape.
         """
+        shape = None if input_shape is None else check_input_shape(input_shape)
         if self.built:
-            if input_shape is not None and tuple(input_shape)[1:] != self.input_shape[1:]:
-                raise ValueError(f"Model {self.name!r} is built for {self.input_shape}, but got {tuple(input_shape)}.")
+            if shape is not None and shape[1:] != self.input_shape[1:]:
+                raise ValueError(f"Model {self.name!r} is built for {self.input_shape}, but got {shape}.")
             return
-        if input_shape is None:
+        if shape is None:
             raise ValueError("A Sequential without an Input needs an input_shape to be built.")
         if not self._stack:
             raise ValueError("The model has no layers.")
-        self._input = Input(tuple(input_shape)[1:], dtype=self._stack[0].dtype).node.layer  # type: ignore[assignment, union-attr]
+        self._input = Input(shape[1:], dtype=self._stack[0].dtype).node.layer  # type: ignore[assignment, union-attr]
         try:
             self._connect()
         except ValueError:

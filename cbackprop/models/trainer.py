@@ -28,6 +28,7 @@ from cbackprop.tensor import map_structure
 from cbackprop.validation import check_boolean, check_counts, check_integer, check_number, named
 
 if TYPE_CHECKING:
+    from cbackprop.metrics import Metric
     from cbackprop.plan.plan import Plan
     from cbackprop.variable import Variable
 
@@ -77,7 +78,12 @@ class Trainer:
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: everything but the engines, which are built anew when needed."""
         made_anew = dict.fromkeys(("_engine", "_predictor", "_plan", "_place"))
-        return self.__dict__ | made_anew | {"_fits": set()}
+        graph = self.__dict__.get("_graph")
+        # The calls of layers come first, and in order: from the last one back to the first is a long way for recursion.
+        return {"calls in order": graph and graph.nodes} | self.__dict__ | made_anew | {"_fits": set()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({name: value for name, value in state.items() if name != "calls in order"})
 
     # Settings
 
@@ -409,6 +415,19 @@ class Trainer:
         engine.restore(formed_like(engine.sums(), left["sums"]))
         if left["generator_at_step"] is not None:
             random.set_state(left["generator_at_step"])
+
+    @property
+    def loss(self) -> Any:
+        """What `compile` was given as `loss`; ``None`` before."""
+        return self._settings.get("loss")
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics of all outputs, those of the first one first; empty before `compile`, or without a shape.
+
+        After a run, their `result` is that of its last epoch.
+        """
+        return [metric for objective in self._objectives or () for metric, _ in objective.metrics]
 
     def compile_settings(self) -> dict[str, Any]:
         """The arguments that `compile` was called with, but the optimizer."""

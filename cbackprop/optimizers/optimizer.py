@@ -140,6 +140,7 @@ class Optimizer(Spec):
 
     @learning_rate.setter
     def learning_rate(self, value: LearningRate) -> None:
+        schedules.registry.refuse_foreign(value)
         if isinstance(value, LearningRateSchedule) or (callable(value) and not isinstance(value, type)):
             self._learning_rate = value
             return
@@ -219,7 +220,7 @@ class Optimizer(Spec):
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments as plain values; a schedule as its config."""
-        if callable(self._learning_rate) and schedules.registry.name_of(self._learning_rate) is None:
+        if callable(self._learning_rate) and not isinstance(self._learning_rate, LearningRateSchedule):
             raise ValueError(f"The learning rate {self._learning_rate!r} cannot be written into a config.")
         return {name: to_config(self.argument(name)) for name in self.argument_names()}
 

@@ -6,6 +6,7 @@ ever run. Files of others are read by `saving.keras` and `saving.torch_state`.
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import warnings
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from cbackprop.layers.layer import registry as layer_registry
-from cbackprop.registry import from_config, to_config
+from cbackprop.registry import Registry, from_config, to_config
 from cbackprop.saving import container
 from cbackprop.saving.container import Container
 from cbackprop.saving.contents import (
@@ -115,10 +116,25 @@ def _training_config(model: Any) -> str | None:
     if not model.compiled:
         return None
     try:
-        return json.dumps(to_config({"optimizer": model.optimizer} | model.compile_settings()))
+        return json.dumps(to_config({"optimizer": model.optimizer} | _by_name(model.compile_settings())))
     except (TypeError, ValueError) as error:
         warnings.warn(f"What the model was compiled with is not saved: {error}", stacklevel=4)
         return None
+
+
+def _by_name(settings: Any) -> Any:
+    """Settings with a user's own functions replaced by their names, by which `load_model` is told them again.
+
+    Not those that are called like something else, which would be taken for it.
+    """
+    if isinstance(settings, dict):
+        return {key: _by_name(value) for key, value in settings.items()}
+    if isinstance(settings, (list, tuple)):
+        return [_by_name(value) for value in settings]
+    if not inspect.isfunction(settings) or not settings.__name__.isidentifier():
+        return settings
+    known = any(family.knows(settings.__name__) for family in Registry.families.values())
+    return settings if known else settings.__name__
 
 
 def load_extras(filepath: Path) -> dict[str, str]:
@@ -239,4 +255,7 @@ def _compile(file: Container, model: Any) -> None:
     try:
         model.compile(**from_config(settings))
     except Exception as error:  # as in _make_model
-        raise ValueError(f"{file.path!r} says nothing that the model can be compiled with: {error}") from error
+        raise ValueError(
+            f"{file.path!r} says nothing that the model can be compiled with: {error} What is your own is made known "
+            "by custom_objects; or give compile=False, and compile the model yourself."
+        ) from error

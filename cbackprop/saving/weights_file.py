@@ -106,6 +106,11 @@ def load_weights(model: Any, filepath: Path | Mapping[str, Any], skip_mismatch: 
     if isinstance(filepath, Mapping):
         _assign(model, read_torch_state(model, filepath, "state_dict", skip_mismatch=skip))
         return
+    if hasattr(filepath, "state_dict"):
+        kind = type(filepath).__name__
+        raise TypeError(
+            f"filepath must be a path or a state_dict, but got the module {kind}: pass module.state_dict()."
+        )
     path = check_path("filepath", filepath)
     kind = kind_of(path)
     if kind != "safetensors":
@@ -143,7 +148,9 @@ def write_weights(model: Any, path: str, texts: dict[str, str]) -> None:
     state, slots = training_state.get_state(model)
     arrays |= {f"optimizer/{name}": array for name, array in slots.items()}
     texts = {"format": f"cbackprop {FORMAT_VERSION}", "state": json.dumps(state)} | texts
-    container.write(path, {name: np.ascontiguousarray(array) for name, array in arrays.items()}, texts)
+    # ascontiguousarray makes a vector of a single number
+    ready = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
+    container.write(path, ready, texts)
 
 
 def _weight_name(index: int, variable: Any) -> str:

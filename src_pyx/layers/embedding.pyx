@@ -4,7 +4,14 @@ from cython cimport floating
 from libc.string cimport memcpy, memset
 
 from cbackprop.compiled.kernels.ids cimport to_id
+from cbackprop.compiled.kernels.prefetch cimport prefetch, prefetch_bytes
 from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer, RowSums, input_of, output_of, reach
+
+
+# How many rows are asked for before they are read: of a large table none is in the cache. A step with a million rows
+# and batches of 256 took 47 us instead of 63 (the best of some runs of python benchmarks/embedding.py).
+cdef enum:
+    AHEAD = 16
 
 
 cdef void embedding_forward(
@@ -14,8 +21,12 @@ cdef void embedding_forward(
     floating* y,                # (count, width) OUT
 ) noexcept nogil:
     """y[i] = table[x[i]]."""
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, bytes = width * sizeof(floating)
+    for i in range(min(AHEAD, count)):
+        prefetch_bytes(table + to_id(x[i], n) * width, bytes)
     for i in range(count):
+        if i + AHEAD < count:
+            prefetch_bytes(table + to_id(x[i + AHEAD], n) * width, bytes)
         memcpy(y + i * width, table + to_id(x[i], n) * width, width * sizeof(floating))
 
 
@@ -46,6 +57,8 @@ cdef void embedding_collect_rows(
     """As `embedding_collect`, for all rows, but only those that are there."""
     cdef Py_ssize_t i, j
     cdef floating* row
+    for i in range(count):
+        prefetch(sums.places + to_id(x[i], n))
     for i in range(count):
         row = <floating*>sums.gradients + reach(sums, to_id(x[i], n)) * width
         for j in range(width):

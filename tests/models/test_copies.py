@@ -53,3 +53,19 @@ def test_a_pickle_may_be_read_only(rng):
 def test_specs_can_be_copied(thing):
     for twin in (copy.deepcopy(thing), pickle.loads(pickle.dumps(thing))):
         assert twin.get_config() == thing.get_config()
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+@pytest.mark.parametrize("functional", [False, True])
+def test_deep_networks(functional, duplicate):
+    """Of more layers than recursion can follow."""
+    if functional:
+        x = y = cb.Input((2,))
+        for i in range(400):
+            y = layers.Add()([layers.Dense(2, use_bias=False)(y), y]) if i % 100 == 0 else layers.Identity()(y)
+        model = cb.Model(x, y)
+    else:
+        model = cb.Sequential([cb.Input((2,)), *[layers.Identity() for _ in range(400)], layers.Dense(2)])
+    twin = duplicate(model)
+    np.testing.assert_array_equal(twin.predict([[1.0, 2.0]], verbose=0), model.predict([[1.0, 2.0]], verbose=0))
+    assert "calls in order" not in vars(twin)

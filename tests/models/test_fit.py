@@ -551,3 +551,23 @@ def test_an_interrupt_while_weights_are_bound_leaves_a_model_that_trains(line, d
     before = model.get_weights()[0]
     model.fit(*data, verbose=0)
     assert not np.array_equal(model.get_weights()[0], before)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_loss_and_metrics_are_attributes(engine):
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(2)])
+    assert (model.loss, model.metrics) == (None, [])
+    model.compile("sgd", "mse", metrics=["mae"], weighted_metrics=[cb.metrics.MeanSquaredError()], engine=engine)
+    assert model.loss == "mse"
+    assert [metric.name for metric in model.metrics] == ["mae", "mean_squared_error"]
+    x, y = np.ones((6, 3)), np.zeros((6, 2))
+    history = model.fit(x, y, epochs=2, verbose=0).history
+    assert [metric.result() for metric in model.metrics] == [
+        pytest.approx(history[name][-1]) for name in ("mae", "mean_squared_error")
+    ]
+    a, b = cb.Input((3,)), layers.Dense(1, name="v")
+    two = cb.Model(a, [layers.Dense(2, name="u")(a), b(a)])
+    losses = {"u": "mse", "v": cb.losses.Huber()}
+    two.compile("sgd", losses, metrics={"v": ["mae"]})
+    assert two.loss == losses
+    assert [metric.name for metric in two.metrics] == ["mae"]

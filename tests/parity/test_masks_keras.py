@@ -284,6 +284,7 @@ def test_which_layers_support_masking(name, cls, theirs):
         "Activation": ["relu"],
         "CategoryEncoding": [3],
         "Dense": [2],
+        "Discretization": [[0.0]],
         "Dot": [1],
         "Embedding": [3, 2],
         "Permute": [(1,)],

@@ -16,7 +16,7 @@ LEFT_OUT = {
     },
 }  # fmt: skip
 NAMES = ["AlphaDropout", "CategoryEncoding", "Embedding", "GaussianDropout", "GaussianNoise", "Lambda", "Masking"]
-NAMES += ["Normalization", "Rescaling", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"]
+NAMES += ["Discretization", "Normalization", "Rescaling", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"]
 
 
 def arguments(cls, left_out):
@@ -79,6 +79,44 @@ def test_category_encoding(mode, shape):
     x = RNG.integers(4, size=shape)
     ours, theirs = (k.layers.CategoryEncoding(4, output_mode=mode) for k in (cb, keras))
     np.testing.assert_array_equal(ours(x), np.asarray(theirs(x).cpu()))
+
+
+@pytest.mark.parametrize(
+    ("mode", "shape"),
+    [
+        *((mode, shape) for mode in ("int", "one_hot") for shape in ((50,), (50, 1), (50, 3), (50, 2, 3))),
+        # Of other ranks, Keras counts along the first axis of a sample, or along the batch.
+        *((mode, shape) for mode in ("multi_hot", "count") for shape in ((50, 1), (50, 3))),
+    ],
+)
+def test_discretization(mode, shape):
+    x = RNG.normal(size=shape).round(1).astype(np.float32)
+    ours, theirs = (k.layers.Discretization([-0.5, 0.1, 0.3], output_mode=mode) for k in (cb, keras))
+    expected = np.asarray(theirs(x).cpu())
+    np.testing.assert_array_equal(ours(x), expected)
+    assert ours.compute_output_shape((None, *shape[1:])) == theirs.compute_output_shape((None, *shape[1:]))
+    different = ("name", "dtype")
+    config = {name: value for name, value in theirs.get_config().items() if name not in different}
+    assert {name: ours.get_config()[name] for name in config} == config
+
+
+@pytest.mark.parametrize("epsilon", [0.01, 0.003, 0.2])
+@pytest.mark.parametrize("bins", [1, 2, 7, 10])
+@pytest.mark.parametrize("sizes", [(3,), (100,), (700,), (1000, 50, 333), (1,) * 12])
+def test_boundaries_that_are_found(sizes, bins, epsilon):
+    """Keras's `adapt` needs TensorFlow; these are the parts of it."""
+    batches = [RNG.normal(size=(size, 2)) for size in sizes]
+    ours, theirs = (k.layers.Discretization(num_bins=bins, epsilon=epsilon) for k in (cb, keras))
+    ours.adapt(iter(batches))
+    theirs.reset_state()
+    for batch in batches:
+        theirs.update_state(batch)
+    theirs.finalize_state()
+    np.testing.assert_allclose(ours.bin_boundaries, theirs.bin_boundaries[: bins - 1], rtol=1e-6)
+    again = cb.layers.Discretization.from_config(
+        {name: value for name, value in theirs.get_config().items() if name not in ("name", "dtype")}
+    )
+    np.testing.assert_allclose(again.bin_boundaries, ours.bin_boundaries, rtol=1e-6)
 
 
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam", "RMSprop"])

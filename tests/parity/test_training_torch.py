@@ -28,6 +28,7 @@ OPTIMIZERS = {
         lambda: cb.optimizers.RMSprop(0.01, rho=0.9, epsilon=1e-30),
         lambda p: torch.optim.RMSprop(p, 0.01, alpha=0.9, eps=1e-30),
     ),
+    "rprop": (lambda: cb.optimizers.Rprop(0.01), lambda p: torch.optim.Rprop(p, 0.01)),
 }
 
 

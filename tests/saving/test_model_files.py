@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import networks
 import numpy as np
 import pytest
 
@@ -278,3 +279,91 @@ def test_classes_known_by_a_scope(tmp_path):
         cb.Sequential([model]).save(tmp_path / "custom")
     loaded = cb.models.load_model(tmp_path / "custom", custom_objects={"Wide": Wide})
     assert type(loaded.layers[0].layers[0]) is Wide
+
+
+def squares(y_true, y_pred):
+    error = y_pred - y_true
+    return (error**2).mean(axis=-1), 2 * error / error.shape[-1]
+
+
+def distance(y_true, y_pred):
+    return abs(y_true - y_pred)
+
+
+class Squares(cb.losses.Loss):
+    def __init__(self, factor=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, y_true, y_pred):
+        value, gradient = squares(y_true, y_pred)
+        return self.factor * value, self.factor * gradient
+
+
+class Halving(cb.optimizers.schedules.LearningRateSchedule):
+    def __call__(self, step):
+        return 0.5 ** (1 + step)
+
+    def get_config(self):
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "own"),
+    [
+        ({"loss": squares}, [squares]),
+        ({"loss": Squares(2.0)}, [Squares]),
+        ({"loss": "mse", "metrics": [distance, "mae"]}, [distance]),
+        ({"loss": [squares], "metrics": {"y": [distance]}}, [squares, distance]),
+        ({"loss": "mse", "optimizer": cb.optimizers.SGD(Halving())}, [Halving]),
+    ],
+)
+def test_what_is_ones_own_in_compile(settings, own, tmp_path, recwarn):
+    """Nothing of it is registered: a name stands in the file, and `custom_objects` say whose it is."""
+    path, x, y = tmp_path / "m.keras", np.ones((4, 3)), np.zeros((4, 2))
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(2, name="y")])
+    model.compile(**{"optimizer": cb.optimizers.SGD(0.1), **settings})
+    model.fit(x, y, verbose=0)
+    model.save(path)
+    assert not recwarn
+    with pytest.raises(ValueError, match=rf"(?s)Unknown .*'{own[0].__name__}'.*custom_objects.*compile=False"):
+        cb.models.load_model(path)
+    assert not cb.models.load_model(path, compile=False).compiled
+    again = cb.models.load_model(path, custom_objects={thing.__name__: thing for thing in own})
+    for _ in range(2):
+        assert again.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)
+        assert again.metrics_names == model.metrics_names
+        for one in (model, again):
+            one.fit(x, y, verbose=0)
+
+
+def test_functions_that_no_name_stands_for(tmp_path):
+    def mean_squared_error(y_true, y_pred):
+        return squares(y_true, y_pred)
+
+    for function in (mean_squared_error, lambda y_true, y_pred: squares(y_true, y_pred)):
+        model = cb.Sequential([cb.Input((3,)), layers.Dense(2)])
+        model.compile("sgd", function)
+        with pytest.warns(UserWarning, match="compiled with is not saved"):
+            model.save(tmp_path / "m.keras")
+        assert not cb.models.load_model(tmp_path / "m.keras").compiled
+
+
+@pytest.mark.parametrize(
+    ("make", "shapes"),
+    [
+        pytest.param(make, shapes, id=f"{name}{i}")
+        for name, rows in networks.LAYERS.items()
+        for i, (make, shapes) in enumerate(rows)
+    ],
+)
+def test_every_layer_in_a_file(make, shapes, tmp_path, rng):
+    """The same layers, weights of every shape, and predictions to the last bit."""
+    model = networks.around(make, shapes)
+    model.set_weights([w + rng.uniform(0.1, 0.4, size=w.shape) for w in model.get_weights()])
+    model.save(tmp_path / "m.keras")
+    again = cb.models.load_model(tmp_path / "m.keras")
+    assert again.get_config() == model.get_config()
+    x, _ = networks.data_for(model, 5, rng)
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+    again.load_weights(tmp_path / "m.keras")

@@ -19,6 +19,18 @@ def masking(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     return builder.apply(node, layers.Masking, builder.tensor(bound["x"]), bound["mask_value"])
 
 
+def _are_limits(bound: dict[str, Any]) -> bool:
+    limits = bound["limits"]
+    return bound["last"].tolist() == [-1] and limits.ndim == 1 and bool((limits > -np.inf).all())
+
+
+@recognizes(*LAYERS["discretization"], accept=_are_limits)
+def discretization(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """How many boundaries are at most a number."""
+    limits = np.sort(bound["limits"])
+    return builder.apply(node, layers.Discretization, builder.tensor(bound["x"]), limits[limits < np.inf].tolist())
+
+
 def _counts_classes(bound: dict[str, Any]) -> bool:
     classes = bound["classes"]
     return (

@@ -33,12 +33,25 @@ def normalization(graph: Graph, call: Call) -> str:
 @translates(layers.CategoryEncoding)
 def category_encoding(graph: Graph, call: Call) -> str:
     """Comparison with all classes, and the greatest or the sum of what that gives."""
-    layer, (x,) = call.layer, call.inputs
-    values: dict[str, Any] = {"last": np.array([-1]), "classes": np.arange(float(layer.num_tokens))}
-    if layer.output_mode != "one_hot":
-        return graph.formula(LAYERS[layer.output_mode][0], x, axes=np.array([-2]), **values)
+    return _indicators(graph, call, call.inputs[0], call.layer.num_tokens)
+
+
+def _indicators(graph: Graph, call: Call, x: str, classes: int) -> str:
+    """What the layer's output mode makes of class numbers."""
+    mode = call.layer.output_mode
+    values: dict[str, Any] = {"last": np.array([-1]), "classes": np.arange(float(classes))}
+    if mode != "one_hot":
+        return graph.formula(LAYERS[mode][0], x, axes=np.array([-2]), **values)
     indicators = graph.formula(LAYERS["one_hot"][0], x, **values)
-    return graph.reshape(indicators, call.output_shape) if call.input_shapes[0][-1] == 1 else indicators
+    return graph.reshape(indicators, call.output_shape) if call.input_shapes[0][-1:] == (1,) else indicators
+
+
+@translates(layers.Discretization)
+def discretization(graph: Graph, call: Call) -> str:
+    """Comparison with all boundaries, how many are not above, and what the output mode makes of that."""
+    layer, (x,) = call.layer, call.inputs
+    bins = graph.formula(LAYERS["discretization"][0], x, last=np.array([-1]), limits=layer.limits)
+    return bins if layer.output_mode == "int" else _indicators(graph, call, bins, layer.bins)
 
 
 @translates(layers.Masking)

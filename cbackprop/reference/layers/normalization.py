@@ -1,4 +1,4 @@
-"""Normalization in NumPy: of groups of a sample's elements, and of channels over a batch."""
+"""Normalization of groups of a sample's elements, in NumPy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from cbackprop.reference.layers.layer import Array, Batch, Layer
 
-__all__ = ["BatchNormalization", "Normalization"]
+__all__ = ["Normalization"]
 
 
 class Normalization(Layer):
@@ -66,64 +66,3 @@ class Normalization(Layer):
         return [dx], [
             s.sum(axis=shared).reshape(p.shape).astype(delta.dtype) for s, p in zip(sums, parameters, strict=True)
         ]
-
-
-class BatchNormalization(Layer):
-    """y = gamma u + beta with u = (x - mean) / sqrt(variance + epsilon), each of shape (channels,).
-
-    In training dx = gamma (g - mean(g) - u mean(g u)) / sqrt(variance + epsilon), with g = dy and means over the
-    batch; with moving averages, which do not depend on x, dx = gamma g / sqrt(variance + epsilon). Of an input with a
-    mask only what that shows counts in mean and variance, and has a part of dx through them.
-    """
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.frozen = not self.spec.trainable
-        ndim = len(self.output_shape) + 1
-        axis = self.spec.axis % ndim
-        self.others = tuple(other for other in range(ndim) if other != axis)
-        self.shape = tuple(-1 if other == axis else 1 for other in range(ndim))
-
-    def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
-        """The normalized input."""
-        x = inputs[0].astype(np.float64)
-        self.own = batch.training and not self.frozen
-        shown = inputs[1][..., np.newaxis] if len(inputs) > 1 else np.ones_like(x)
-        self.shown = np.broadcast_to(shown, x.shape).astype(np.float64)
-        self.size = self.shown.sum(axis=self.others, keepdims=True) + (1e-7 if len(inputs) > 1 else 0)
-        if self.own:
-            mean = (x * self.shown).sum(axis=self.others, keepdims=True) / self.size
-            variance = ((x - mean) ** 2 * self.shown).sum(axis=self.others, keepdims=True) / self.size
-            self.mean, self.variance = mean.ravel(), variance.ravel()
-        else:
-            self.mean, self.variance = (moving.astype(np.float64) for moving in parameters[-2:])
-        self.inverse = 1 / np.sqrt(self.variance + self.spec.epsilon).reshape(self.shape)
-        self.u = (x - self.mean.reshape(self.shape)) * self.inverse
-        y = self.u * parameters[0].reshape(self.shape) if self.spec.scale else self.u
-        if self.spec.center:
-            y = y + parameters[-3].reshape(self.shape)
-        return y.astype(inputs[0].dtype)
-
-    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """Sums over all axes but the channels'."""
-        g = delta.astype(np.float64)
-        dx = g
-        if self.own:
-            through_mean = g.sum(axis=self.others, keepdims=True) / self.size
-            through_variance = self.u * (g * self.u).sum(axis=self.others, keepdims=True) / self.size
-            dx = g - self.shown * (through_mean + through_variance)
-        dx = dx * self.inverse
-        if self.spec.scale:
-            dx = dx * parameters[0].reshape(self.shape)
-        sums = [g * self.u] * self.spec.scale + [g] * self.spec.center
-        gradients = [s.sum(axis=self.others).astype(delta.dtype) for s in sums]
-        unwanted = [delta] * (len(wanted) - 1)  # of a mask
-        return [dx.astype(delta.dtype), *unwanted], gradients + [np.zeros_like(p) for p in parameters[-2:]]
-
-    def finish(self, parameters: list[Array]) -> None:
-        """Moving averages go on."""
-        if not self.own:
-            return
-        momentum = self.spec.momentum
-        for moving, new in zip(parameters[-2:], (self.mean, self.variance), strict=True):
-            moving[...] = momentum * moving + (1 - momentum) * new

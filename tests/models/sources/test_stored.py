@@ -105,6 +105,32 @@ def test_they_are_not_copied(dtype, rng):
     tracemalloc.stop()
 
 
+def classifier_of_images(first):
+    cb.utils.set_random_seed(3)
+    model = cb.Sequential([cb.Input((8, 8, 1)), *first, layers.Flatten(), layers.Dense(5, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+def test_images_are_scaled_by_the_first_layer(rng):
+    """The bits are those of images that were scaled before, but nothing as large as these is made."""
+    x, y = rng.integers(0, 256, (100_000, 8, 8, 1)).astype("uint8"), rng.integers(5, size=100_000)
+    model = classifier_of_images([layers.Rescaling(1 / 256)])
+    model.fit(x[:100], y[:100], verbose=0)
+    other = classifier_of_images([])
+    other.fit(x[:100] / np.float32(256), y[:100], verbose=0)
+    tracemalloc.start()
+    model.fit(x, y, batch_size=500, shuffle=False, verbose=0)
+    predictions = model.predict(x, verbose=0)
+    assert tracemalloc.get_traced_memory()[1] < x.size * 2
+    tracemalloc.stop()
+    scaled = x / np.float32(256)
+    other.fit(scaled, y, batch_size=500, shuffle=False, verbose=0)
+    np.testing.assert_array_equal(predictions, other.predict(scaled, verbose=0))
+    for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_a_large_array_of_another_float_type_is_not_copied(rng, monkeypatch):
     x, y = rng.normal(size=(20_000, 37)), np.zeros((20_000, 2), "float32")
     model = network()

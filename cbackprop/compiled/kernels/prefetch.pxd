@@ -1,0 +1,18 @@
+"""Memory that is asked for before it is read."""
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define CBACKPROP_PREFETCH(p) __builtin_prefetch(p)
+    #else
+    #define CBACKPROP_PREFETCH(p)
+    #endif
+    """
+    void prefetch "CBACKPROP_PREFETCH" (const void* p) noexcept nogil
+
+
+cdef inline void prefetch_bytes(const void* p, Py_ssize_t bytes) noexcept nogil:
+    """Have so many bytes brought into the cache, line by line."""
+    cdef Py_ssize_t i
+    for i in range(0, bytes, 64):
+        prefetch(<const char*>p + i)

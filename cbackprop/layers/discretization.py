@@ -1,0 +1,228 @@
+"""Numbers as the numbers of the ranges that they fall into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cbackprop.layers.layer import Layer, registry
+from cbackprop.layers.preprocessing import adaptation_batches
+from cbackprop.tensor import Shape
+from cbackprop.validation import check_boolean, check_choice, check_counts, check_integer, check_number
+
+__all__ = ["Discretization"]
+
+
+@registry.register()
+class Discretization(Layer):
+    """Numbers as the numbers of the bins that they fall into: ``output`` is how many boundaries are at most ``input``.
+
+    Parameters
+    ----------
+    bin_boundaries : list of float, optional
+        In ascending order. The boundaries ``[0, 1]`` make three bins: below 0, from 0 to below 1, and from 1.
+    num_bins : int, optional
+        In place of boundaries, how many bins `adapt` is to find.
+    epsilon : float, default 0.01
+        How far, as a share of all numbers, a boundary that `adapt` finds may be from the quantile that it stands for.
+    output_mode : {"int", "one_hot", "multi_hot", "count"}, default "int"
+        "int": the bin of each number. "one_hot": a row with a single 1 for each number. "multi_hot": one row for all
+        numbers of a sample, with a 1 for each bin that they are in; "count": likewise, with how many are in it.
+    sparse : bool, default False
+        Must be ``False``: outputs are dense.
+    **kwargs
+        See `Layer`.
+
+    Notes
+    -----
+    "int" keeps the input's shape, and its output holds whole numbers as floats, as `Embedding` and `CategoryEncoding`
+    read them. "one_hot" turns (batch, ..., 1) into (batch, ..., bins), and (batch, ..., n) with n > 1 into
+    (batch, ..., n, bins); the others turn (batch, n) into (batch, bins). No gradient passes through.
+
+    Boundaries are no weights, but belong to the layer's config, as in Keras. With `num_bins` there are always as many
+    bins: if data has fewer numbers, the last ones stay empty.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong type.
+    ValueError
+        If an argument is none of these, boundaries do not ascend, both or none of `bin_boundaries` and `num_bins` are
+        given, or the layer is used before `adapt` has found boundaries.
+
+    References
+    ----------
+    Arguments, defaults and the boundaries that are found are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.layers.Discretization([0.0, 1.0, 2.0])([[-1.5, 1.0, 3.4, 0.5]])
+    array([[0., 2., 3., 1.]], dtype=float32)
+    >>> layer = cb.layers.Discretization(num_bins=2, output_mode="one_hot")
+    >>> layer.adapt([[1.0], [2.0], [3.0], [4.0]])
+    >>> layer.bin_boundaries
+    [2.0]
+    """
+
+    reads_output = False
+
+    def __init__(
+        self,
+        bin_boundaries: Any = None,
+        num_bins: int | None = None,
+        epsilon: float = 0.01,
+        output_mode: str = "int",
+        sparse: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if (bin_boundaries is None) == (num_bins is None):
+            raise ValueError(
+                "Discretization needs either bin_boundaries or num_bins, but got "
+                + ("none of them." if num_bins is None else "both.")
+            )
+        self.epsilon = check_number("epsilon", epsilon, 0, 1, open_minimum=True)
+        self.output_mode = check_choice("output_mode", output_mode, ("int", "one_hot", "multi_hot", "count"))
+        self.sparse = check_boolean("sparse", sparse)
+        if self.sparse:
+            raise ValueError("sparse must be False: outputs are dense arrays.")
+        self.num_bins = None if num_bins is None else check_integer("num_bins", num_bins, 1, self.largest_id_range)
+        given = None if bin_boundaries is None else check_boundaries(bin_boundaries)
+        self.bins: int = (self.num_bins or 1) if given is None else len(given) + 1
+        # Where compiled layers read them: `adapt` writes into this array. What is not needed is larger than any number.
+        self._limits = np.full(self.bins - 1, np.inf)
+        self._found: int | None = None
+        if given is not None:
+            self._take(given)
+
+    @property
+    def bin_boundaries(self) -> list[float] | None:
+        """The boundaries as given, or as `adapt` found them; ``None`` before there are any."""
+        return None if self._found is None else self._limits[: self._found].tolist()
+
+    @property
+    def limits(self) -> NDArray[np.float64]:
+        """The boundaries, (bins - 1,), filled up with infinity.
+
+        Raises
+        ------
+        ValueError
+            If there are none yet.
+        """
+        if self._found is None:
+            raise ValueError(f"Discretization {self.name!r} has no boundaries yet: call its adapt with data.")
+        return self._limits
+
+    def _take(self, boundaries: NDArray[np.float64]) -> None:
+        boundaries = boundaries[: len(self._limits)]
+        self._limits[:] = np.inf
+        self._limits[: len(boundaries)] = boundaries
+        self._found = len(boundaries)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Discretization:
+        """The object that ``get_config`` described, with the boundaries that were found."""
+        if not isinstance(config, dict) or config.get("num_bins") is None:
+            return super().from_config(config)
+        found = config.get("bin_boundaries")
+        layer = super().from_config(config | {"bin_boundaries": None})
+        if found is not None:
+            layer._take(check_boundaries(found))
+        return layer
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The input's shape; but for "int" with bins after, or in place of, the last axis."""
+        if self.output_mode == "int":
+            return input_shape
+        if self.output_mode == "one_hot":
+            single = len(input_shape) > 1 and input_shape[-1] == 1
+            return (*(input_shape[:-1] if single else input_shape), self.bins)
+        if len(input_shape) != 2:
+            raise ValueError(
+                f"Discretization {self.name!r} with output_mode {self.output_mode!r} needs inputs (batch, n), but got "
+                f"{tuple(input_shape)}."
+            )
+        return (input_shape[0], self.bins)
+
+    def adapt(self, data: ArrayLike | Iterable[ArrayLike], steps: int | None = None) -> None:
+        """Find boundaries between which there are about as many numbers of the data, in place of those before.
+
+        Parameters
+        ----------
+        data : array_like (samples, ...), or iterable of such arrays
+            An iterable's arrays are batches.
+        steps : int, optional
+            How many batches to look at; all by default.
+
+        Raises
+        ------
+        TypeError
+            If the data is no array of numbers.
+        ValueError
+            If it is empty or not finite, or boundaries were given.
+        """
+        if self.num_bins is None:
+            raise ValueError(f"Discretization {self.name!r} was given bin_boundaries: there is nothing to adapt.")
+        check_counts(steps=steps)
+        summary = np.empty((2, 0), np.float32)
+        for batch in islice(adaptation_batches(data), steps):
+            summary = merged(summary, summarized(batch, self.epsilon), self.epsilon)
+        if not summary.size:
+            raise ValueError("adapt needs at least one sample.")
+        self._take(compressed(summary, 1 / self.num_bins)[0, :-1].astype(np.float64))
+
+
+def check_boundaries(value: Any) -> NDArray[np.float64]:
+    """Finite numbers in ascending order.
+
+    Raises
+    ------
+    TypeError
+        If they are no numbers.
+    ValueError
+        If one is not finite, or they do not ascend.
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        array = np.asarray(None)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "fiu"):
+        raise TypeError(f"bin_boundaries must be a list of numbers, but got {value!r}.")
+    array = array.astype(np.float64)
+    if not np.isfinite(array).all() or (np.diff(array) < 0).any():
+        raise ValueError(f"bin_boundaries must be finite numbers in ascending order, but got {value!r}.")
+    return array
+
+
+# Quantiles of more numbers than are kept. A summary, (2, n) of float32, holds numbers in ascending order, and of how
+# many numbers, those before it left out, each is the largest.
+
+
+def summarized(values: NDArray[Any], epsilon: float) -> NDArray[np.float32]:
+    """A summary of about 1 / epsilon of the numbers, or of all if they are fewer."""
+    ordered = np.sort(values, axis=None).astype(np.float32)
+    step = max(ordered.size / (1 / epsilon), 1)
+    kept = ordered[int(step - 1) :: int(step)]
+    return np.stack([kept, np.full_like(kept, step)])
+
+
+def merged(a: NDArray[np.float32], b: NDArray[np.float32], epsilon: float) -> NDArray[np.float32]:
+    """A summary of what two summaries are of."""
+    both = np.concatenate([a, b], axis=1)
+    return compressed(both[:, np.argsort(both[0])], epsilon)
+
+
+def compressed(summary: NDArray[np.float32], epsilon: float) -> NDArray[np.float32]:
+    """A summary of 1 / epsilon numbers: the quantiles epsilon, 2 epsilon, ..., 1, interpolated."""
+    if summary.shape[1] * epsilon < 1:
+        return summary
+    wanted = epsilon + np.arange(0.0, 1.0, epsilon)
+    counts = summary[1].cumsum()
+    shares = counts / counts[-1]
+    quantiles, reached = (np.interp(wanted, shares, numbers) for numbers in (summary[0], counts))
+    return np.stack([quantiles, np.diff(reached, prepend=0)]).astype(np.float32)

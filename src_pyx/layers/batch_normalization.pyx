@@ -1,0 +1,519 @@
+"""BatchNormalization: of channels over a batch. For sums see kernels/sums.pxd."""
+
+import numpy as np
+
+from cython cimport floating
+from libc.math cimport sqrt
+from libc.string cimport memset
+
+from cbackprop.compiled.engine.division cimport MOST_PARTS, PARAMETER_STEP, part_rows, share
+from cbackprop.compiled.kernels.sums cimport products_of, squares_of, sum_of
+from cbackprop.compiled.layers.layer cimport Batch, IN_TRAINING, Layer, in_training, input_of, output_of
+
+
+cdef enum:
+    # Channels whose sums are taken together: so much of a row is read at once. (Steps of `range` repeat the number, as
+    # Cython must know their sign.)
+    BATCH_BLOCK = 256
+
+# What Keras adds to the number of elements that a mask has left, so that none is no division by 0.
+cdef double MASK_EPSILON = 1e-7
+
+
+cdef void add_rows(
+    Py_ssize_t rows, Py_ssize_t step, Py_ssize_t count,
+    const floating* x,          # (rows, count) IN, rows `step` apart
+    double* total,              # (count,) OUT
+) noexcept nogil:
+    """total += sum of the rows, four at a time, so that totals are read and written less often."""
+    cdef Py_ssize_t _, c
+    for _ in range(0, rows - 3, 4):
+        for c in range(count):
+            total[c] += (<double>x[c] + x[c + step]) + (<double>x[c + 2 * step] + x[c + 3 * step])
+        x += 4 * step
+    for _ in range(rows % 4):
+        for c in range(count):
+            total[c] += x[c]
+        x += step
+
+
+cdef void add_squares(
+    Py_ssize_t rows, Py_ssize_t step, Py_ssize_t count,
+    const floating* x,          # (rows, count) IN, rows `step` apart
+    const double* mean,         # (count,) IN
+    double* total,              # (count,) OUT
+) noexcept nogil:
+    """total += sum of (x - mean)^2."""
+    cdef Py_ssize_t _, c
+    cdef double d0, d1, d2, d3
+    for _ in range(0, rows - 3, 4):
+        for c in range(count):
+            d0, d1, d2, d3 = x[c] - mean[c], x[c + step] - mean[c], x[c + 2 * step] - mean[c], x[c + 3 * step] - mean[c]
+            total[c] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3)
+        x += 4 * step
+    for _ in range(rows % 4):
+        for c in range(count):
+            total[c] += (x[c] - mean[c]) * (x[c] - mean[c])
+        x += step
+
+
+cdef void add_products(
+    Py_ssize_t rows, Py_ssize_t step, Py_ssize_t count,
+    const floating* x,          # (rows, count) IN, rows `step` apart
+    const floating* dy,         # (rows, count) IN
+    const double* mean,         # (count,) IN
+    double* total,              # (count,) OUT
+    double* product,            # (count,) OUT
+) noexcept nogil:
+    """total += sum of dy, product += sum of dy (x - mean)."""
+    cdef Py_ssize_t _, c
+    cdef double g0, g1
+    for _ in range(0, rows - 1, 2):
+        for c in range(count):
+            g0, g1 = dy[c], dy[c + step]
+            total[c] += g0 + g1
+            product[c] += g0 * (x[c] - mean[c]) + g1 * (x[c + step] - mean[c])
+        x += 2 * step
+        dy += 2 * step
+    if rows % 2:
+        for c in range(count):
+            total[c] += dy[c]
+            product[c] += dy[c] * (x[c] - mean[c])
+
+
+cdef void batch_moments(
+    Py_ssize_t rows, Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t first, Py_ssize_t count,
+    const floating* x,          # (rows, channels, inner) IN
+    double* mean,               # (count,) OUT: of the channels from `first` on
+    double* spread,             # (count,) OUT
+    double* size,               # (count,) OUT: how many elements
+) noexcept nogil:
+    """Mean and sum of (x - mean)^2 of some channels, in two passes."""
+    cdef Py_ssize_t r, c, n = rows * inner
+    for c in range(count):
+        size[c] = n
+    memset(mean, 0, count * sizeof(double))
+    memset(spread, 0, count * sizeof(double))
+    if inner == 1:
+        add_rows(rows, channels, count, x + first, mean)
+    else:
+        for r in range(rows):
+            for c in range(count):
+                mean[c] += sum_of(inner, x + (r * channels + first + c) * inner, 1)
+    for c in range(count):
+        mean[c] /= n
+    if inner == 1:
+        add_squares(rows, channels, count, x + first, mean, spread)
+    else:
+        for r in range(rows):
+            for c in range(count):
+                spread[c] += squares_of(inner, x + (r * channels + first + c) * inner, 1, mean[c])
+
+
+cdef void join_moments(
+    Py_ssize_t parts, Py_ssize_t channels, Py_ssize_t count, double more,
+    const double* means,        # (parts, count) IN, `channels` apart
+    const double* spreads,      # (parts, count) IN
+    const double* sizes,        # (parts, count) IN: elements
+    double* mean,               # (count,) OUT
+    double* variance,           # (count,) OUT
+    double* size,               # (count,) OUT: all elements, and `more`
+) noexcept nogil:
+    """Mean and variance of all from those of parts: the spread of each about the common mean."""
+    cdef Py_ssize_t p, c, i
+    cdef double d
+    for c in range(count):
+        mean[c], variance[c], size[c] = 0, 0, more
+    for p in range(parts):
+        for c in range(count):
+            size[c] += sizes[p * channels + c]
+            mean[c] += sizes[p * channels + c] * means[p * channels + c]
+    for c in range(count):
+        mean[c] /= size[c]
+    for p in range(parts):
+        for c in range(count):
+            i = p * channels + c
+            d = means[i] - mean[c]
+            variance[c] += spreads[i] + sizes[i] * d * d
+    for c in range(count):
+        variance[c] /= size[c]
+
+
+cdef void join_sums(
+    Py_ssize_t parts, Py_ssize_t channels, Py_ssize_t count,
+    const double* sums,         # (parts, count) IN, `channels` apart
+    double* total,              # (count,) OUT
+) noexcept nogil:
+    """Sums of all from those of parts."""
+    cdef Py_ssize_t p, c
+    memset(total, 0, count * sizeof(double))
+    for p in range(parts):
+        for c in range(count):
+            total[c] += sums[p * channels + c]
+
+
+cdef void batch_forward(
+    Py_ssize_t rows, Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t first, Py_ssize_t count,
+    const floating* x,          # (rows, channels, inner) IN
+    const double* mean,         # (count,) IN
+    const double* inverse,      # (count,) IN: 1 / sqrt(variance + epsilon)
+    const floating* gamma,      # (channels,) IN, or NULL
+    const floating* beta,       # (channels,) IN, or NULL
+    floating* y,                # (rows, channels, inner) OUT
+) noexcept nogil:
+    """y = (x - mean) inverse gamma + beta, for some channels."""
+    cdef floating shift[BATCH_BLOCK]
+    cdef floating scale[BATCH_BLOCK]
+    cdef floating offset[BATCH_BLOCK]
+    cdef Py_ssize_t r, c, i, at
+    for c in range(count):
+        shift[c] = <floating>mean[c]
+        scale[c] = <floating>(inverse[c] if gamma == NULL else inverse[c] * gamma[first + c])
+        offset[c] = 0 if beta == NULL else beta[first + c]
+    for r in range(rows):
+        at = (r * channels + first) * inner
+        if inner == 1:
+            for c in range(count):
+                y[at + c] = (x[at + c] - shift[c]) * scale[c] + offset[c]
+        else:
+            for c in range(count):
+                for i in range(at + c * inner, at + (c + 1) * inner):
+                    y[i] = (x[i] - shift[c]) * scale[c] + offset[c]
+
+
+cdef void batch_sums(
+    Py_ssize_t rows, Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t first, Py_ssize_t count,
+    const floating* x,          # (rows, channels, inner) IN
+    const floating* dy,         # (rows, channels, inner) IN
+    const double* mean,         # (count,) IN
+    const double* inverse,      # (count,) IN
+    double* total,              # (count,) OUT
+    double* product,            # (count,) OUT
+) noexcept nogil:
+    """total = sum of dy, product = sum of dy (x - mean) inverse, for some channels."""
+    cdef Py_ssize_t r, c, at
+    memset(total, 0, count * sizeof(double))
+    memset(product, 0, count * sizeof(double))
+    if inner == 1:
+        add_products(rows, channels, count, x + first, dy + first, mean, total, product)
+    else:
+        for r in range(rows):
+            at = (r * channels + first) * inner
+            for c in range(count):
+                products_of(
+                    inner, 1, x + at + c * inner, dy + at + c * inner, <const floating*>NULL, mean[c],
+                    &total[c], &product[c],
+                )
+    for c in range(count):
+        product[c] *= inverse[c]
+
+
+cdef void batch_backward(
+    Py_ssize_t rows, Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t first, Py_ssize_t count,
+    const floating* x,          # (rows, channels, inner) IN
+    const floating* dy,         # (rows, channels, inner) IN
+    const double* mean,         # (count,) IN
+    const double* inverse,      # (count,) IN
+    const floating* gamma,      # (channels,) IN, or NULL
+    const double* total,        # (count,) IN: sum of dy; NULL: mean and inverse do not depend on x
+    const double* product,      # (count,) IN: sum of dy (x - mean) inverse
+    double n,                   # elements a channel in the batch
+    bint add,
+    floating* dx,               # (rows, channels, inner) OUT
+) noexcept nogil:
+    """dx = gamma inverse (dy - total / n - (x - mean) inverse product / n), for some channels."""
+    cdef floating shift[BATCH_BLOCK]
+    cdef floating scale[BATCH_BLOCK]
+    cdef floating a[BATCH_BLOCK]
+    cdef floating b[BATCH_BLOCK]
+    cdef floating delta
+    cdef Py_ssize_t r, c, i, at
+    for c in range(count):
+        shift[c] = <floating>mean[c]
+        scale[c] = <floating>(inverse[c] if gamma == NULL else inverse[c] * gamma[first + c])
+        a[c] = 0 if total == NULL else <floating>(total[c] / n)
+        b[c] = 0 if total == NULL else <floating>(product[c] * inverse[c] / n)
+    for r in range(rows):
+        at = (r * channels + first) * inner
+        if inner == 1:
+            for c in range(count):
+                delta = (dy[at + c] - a[c] - b[c] * (x[at + c] - shift[c])) * scale[c]
+                dx[at + c] = dx[at + c] + delta if add else delta
+        else:
+            for c in range(count):
+                for i in range(at + c * inner, at + (c + 1) * inner):
+                    delta = (dy[i] - a[c] - b[c] * (x[i] - shift[c])) * scale[c]
+                    dx[i] = dx[i] + delta if add else delta
+
+
+cdef void masked_moments(
+    Py_ssize_t rows, Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t features, Py_ssize_t first, Py_ssize_t count,
+    const floating* x,          # (rows, channels, inner) IN
+    const floating* mask,       # (rows channels inner / features,) IN: 0 where `features` elements of x do not count
+    double* mean,               # (count,) OUT: of the channels from `first` on
+    double* spread,             # (count,) OUT
+    double* size,               # (count,) OUT: how many elements count
+) noexcept nogil:
+    """As `batch_moments`, of what counts; 0 where nothing does."""
+    cdef Py_ssize_t r, c, i
+    for c in range(count):
+        mean[c], spread[c], size[c] = 0, 0, 0
+        for r in range(rows):
+            for i in range((r * channels + first + c) * inner, (r * channels + first + c + 1) * inner):
+                if mask[i // features] != 0:
+                    size[c] += 1
+                    mean[c] += x[i]
+        if size[c] > 0:
+            mean[c] /= size[c]
+        for r in range(rows):
+            for i in range((r * channels + first + c) * inner, (r * channels + first + c + 1) * inner):
+                if mask[i // features] != 0:
+                    spread[c] += (x[i] - mean[c]) * (x[i] - mean[c])
+
+
+cdef void masked_backward(
+    Py_ssize_t rows, Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t features, Py_ssize_t first, Py_ssize_t count,
+    const floating* x,          # (rows, channels, inner) IN
+    const floating* mask,       # (rows channels inner / features,) IN
+    const floating* dy,         # (rows, channels, inner) IN
+    const double* size,         # (count,) IN: how many elements count, and MASK_EPSILON
+    const double* mean,         # (count,) IN
+    const double* inverse,      # (count,) IN
+    const floating* gamma,      # (channels,) IN, or NULL
+    const double* total,        # (count,) IN: sum of all dy
+    const double* product,      # (count,) IN: sum of all dy (x - mean) inverse
+    bint add,
+    floating* dx,               # (rows, channels, inner) OUT
+) noexcept nogil:
+    """As `batch_backward`, where mean and inverse depend only on what counts."""
+    cdef Py_ssize_t r, c, i
+    cdef double scale, delta
+    for c in range(count):
+        scale = inverse[c] if gamma == NULL else inverse[c] * gamma[first + c]
+        for r in range(rows):
+            for i in range((r * channels + first + c) * inner, (r * channels + first + c + 1) * inner):
+                delta = dy[i]
+                if mask[i // features] != 0:
+                    delta -= (total[c] + (x[i] - mean[c]) * inverse[c] * product[c]) / size[c]
+                dx[i] = <floating>(delta * scale) + (dx[i] if add else 0)
+
+
+cdef void move_average(Py_ssize_t n, floating momentum, const double* new, floating* moving) noexcept nogil:
+    """moving = momentum moving + (1 - momentum) new.
+
+    new (n,) IN; moving (n,) IN and OUT.
+    """
+    cdef Py_ssize_t i
+    for i in range(n):
+        moving[i] = moving[i] * momentum + <floating>new[i] * (1 - momentum)
+
+
+cdef class BatchNormalization(Layer):
+    """Channels of a batch. In training threads find sums of its parts, and what all amount to is kept in the layer."""
+
+    cdef Py_ssize_t outer, channels, inner      # a sample is (outer, channels, inner)
+    cdef double momentum, epsilon
+    cdef int gamma, beta, moving                # which parameters they are, or -1; the variance follows the mean
+    cdef double[::1] mean, variance, inverse, total, product    # (channels,): of the current training batch
+    cdef double[::1] size       # (channels,): elements that count, of all
+    # (3, MOST_PARTS, channels): mean, spread and size of each part; or total and product
+    cdef double[:, :, ::1] parts
+    cdef Py_ssize_t features    # elements that each number of a mask is for; 0: there is no mask
+
+    def __init__(self, spec, list input_shapes, tuple output_shape):
+        axis = spec.axis % (len(output_shape) + 1) - 1
+        self.outer = int(np.prod(output_shape[:axis]))
+        self.channels = output_shape[axis]
+        self.inner = int(np.prod(output_shape[axis + 1:]))
+        self.momentum, self.epsilon = spec.momentum, spec.epsilon
+        self.gamma = 0 if spec.scale else -1
+        self.beta = self.n_parameters - 3 if spec.center else -1
+        self.moving = self.n_parameters - 2
+        self.mean, self.variance, self.inverse, self.total, self.product, self.size = np.zeros((6, self.channels))
+        self.parts = np.zeros((3, MOST_PARTS, self.channels))
+        self.features = output_shape[-1] if self.n_inputs > 1 else 0
+        self.divided = True
+        for k in range(self.n_parameters):
+            self.parameters[k].grain = 1
+
+    cdef bint owns_moments(self, const Batch* batch) noexcept nogil:
+        """Whether the batch's own mean and variance count."""
+        return self.alone == IN_TRAINING and in_training(self, batch)
+
+    cdef const void* parameter(self, int k) noexcept nogil:
+        return NULL if k < 0 else self.parameters[k].value
+
+    cdef void find_moments(
+        self, const Batch* batch, Py_ssize_t first, Py_ssize_t count, double* mean, double* inverse
+    ) noexcept nogil:
+        """Mean and 1 / root of some channels: of the batch, where `forward` has found them, or the moving ones."""
+        cdef Py_ssize_t c
+        for c in range(count):
+            if self.owns_moments(batch):
+                mean[c], inverse[c] = self.mean[first + c], self.inverse[first + c]
+            elif self.is_double:
+                mean[c] = (<const double*>self.parameters[self.moving].value)[first + c]
+                inverse[c] = (<const double*>self.parameters[self.moving + 1].value)[first + c]
+            else:
+                mean[c] = (<const float*>self.parameters[self.moving].value)[first + c]
+                inverse[c] = (<const float*>self.parameters[self.moving + 1].value)[first + c]
+            if not self.owns_moments(batch):
+                inverse[c] = 1 / sqrt(inverse[c] + self.epsilon)
+
+    cdef double elements(self, Py_ssize_t samples) noexcept nogil:
+        """How many a channel has in so many samples."""
+        return <double>samples * self.outer * self.inner
+
+    cdef void survey(self, const Batch* batch, bint back) noexcept nogil:
+        if not self.owns_moments(batch):
+            return
+        if self.is_double:
+            self.run_survey(batch, back, <const double*>input_of(self, batch, 0).value)
+        else:
+            self.run_survey(batch, back, <const float*>input_of(self, batch, 0).value)
+
+    cdef void run_survey(self, const Batch* batch, bint back, const floating* x) noexcept nogil:
+        """Moments of each part of these samples, or sums of its deltas."""
+        cdef const floating* dy = <const floating*>output_of(self, batch).delta
+        cdef Py_ssize_t step = part_rows(batch.total), width = self.outer * self.channels * self.inner
+        cdef Py_ssize_t i, begin, rows, part, first, count
+        for i in range((batch.rows + step - 1) // step):
+            begin = i * step
+            rows = min(step, batch.rows - begin) * self.outer
+            part = batch.offset // step + i
+            for first in range(0, self.channels, 256):
+                count = min(self.channels - first, <Py_ssize_t>BATCH_BLOCK)
+                if back:
+                    batch_sums(
+                        rows, self.channels, self.inner, first, count, x + begin * width, dy + begin * width,
+                        &self.mean[first], &self.inverse[first], &self.parts[0, part, first],
+                        &self.parts[1, part, first],
+                    )
+                elif self.features:
+                    masked_moments(
+                        rows, self.channels, self.inner, self.features, first, count, x + begin * width,
+                        <const floating*>input_of(self, batch, 1).value + begin * width // self.features,
+                        &self.parts[0, part, first], &self.parts[1, part, first], &self.parts[2, part, first],
+                    )
+                else:
+                    batch_moments(
+                        rows, self.channels, self.inner, first, count, x + begin * width,
+                        &self.parts[0, part, first], &self.parts[1, part, first], &self.parts[2, part, first],
+                    )
+
+    cdef void conclude(self, const Batch* batch, bint back, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil:
+        cdef Py_ssize_t begin = share(self.channels, PARAMETER_STEP, thread, threads)
+        cdef Py_ssize_t end = share(self.channels, PARAMETER_STEP, thread + 1, threads)
+        cdef Py_ssize_t step = part_rows(batch.total), parts = (batch.total + step - 1) // step, c
+        if begin == end or not self.owns_moments(batch):
+            return
+        if back:
+            join_sums(parts, self.channels, end - begin, &self.parts[0, 0, begin], &self.total[begin])
+            join_sums(parts, self.channels, end - begin, &self.parts[1, 0, begin], &self.product[begin])
+            return
+        join_moments(
+            parts, self.channels, end - begin, MASK_EPSILON if self.features else 0, &self.parts[0, 0, begin],
+            &self.parts[1, 0, begin], &self.parts[2, 0, begin], &self.mean[begin], &self.variance[begin],
+            &self.size[begin],
+        )
+        for c in range(begin, end):
+            self.inverse[c] = 1 / sqrt(self.variance[c] + self.epsilon)
+
+    cdef void forward(self, const Batch* batch) noexcept nogil:
+        if self.is_double:
+            self.run_forward(batch, <double*>output_of(self, batch).value)
+        else:
+            self.run_forward(batch, <float*>output_of(self, batch).value)
+
+    cdef void run_forward(self, const Batch* batch, floating* y) noexcept nogil:
+        cdef const floating* x = <const floating*>input_of(self, batch, 0).value
+        cdef Py_ssize_t rows = batch.rows * self.outer, first, count
+        cdef double mean[BATCH_BLOCK]
+        cdef double inverse[BATCH_BLOCK]
+        for first in range(0, self.channels, 256):
+            count = min(self.channels - first, <Py_ssize_t>BATCH_BLOCK)
+            self.find_moments(batch, first, count, mean, inverse)
+            batch_forward(
+                rows, self.channels, self.inner, first, count, x, mean, inverse,
+                <const floating*>self.parameter(self.gamma), <const floating*>self.parameter(self.beta), y,
+            )
+
+    cdef void backward(self, const Batch* batch) noexcept nogil:
+        if input_of(self, batch, 0).delta == NULL:
+            return
+        if self.is_double:
+            self.run_backward(batch, <double*>input_of(self, batch, 0).delta)
+        else:
+            self.run_backward(batch, <float*>input_of(self, batch, 0).delta)
+
+    cdef void run_backward(self, const Batch* batch, floating* dx) noexcept nogil:
+        cdef const floating* x = <const floating*>input_of(self, batch, 0).value
+        cdef const floating* dy = <const floating*>output_of(self, batch).delta
+        cdef Py_ssize_t rows = batch.rows * self.outer, first, count
+        cdef bint own = self.owns_moments(batch)
+        cdef double mean[BATCH_BLOCK]
+        cdef double inverse[BATCH_BLOCK]
+        for first in range(0, self.channels, 256):
+            count = min(self.channels - first, <Py_ssize_t>BATCH_BLOCK)
+            self.find_moments(batch, first, count, mean, inverse)
+            if own and self.features:
+                masked_backward(
+                    rows, self.channels, self.inner, self.features, first, count, x,
+                    <const floating*>input_of(self, batch, 1).value, dy, &self.size[first], mean, inverse,
+                    <const floating*>self.parameter(self.gamma), &self.total[first], &self.product[first],
+                    self.accumulate[0], dx,
+                )
+            else:
+                batch_backward(
+                    rows, self.channels, self.inner, first, count, x, dy, mean, inverse,
+                    <const floating*>self.parameter(self.gamma), &self.total[first] if own else NULL,
+                    &self.product[first] if own else NULL, self.elements(batch.total), self.accumulate[0], dx,
+                )
+
+    cdef void collect(
+        self, const Batch* batch, Py_ssize_t k, Py_ssize_t begin, Py_ssize_t end, bint add, void* gradient
+    ) noexcept nogil:
+        if self.is_double:
+            self.run_collect(batch, k, begin, end, add, <double*>gradient)
+        else:
+            self.run_collect(batch, k, begin, end, add, <float*>gradient)
+
+    cdef void run_collect(
+        self, const Batch* batch, Py_ssize_t k, Py_ssize_t begin, Py_ssize_t end, bint add, floating* gradient
+    ) noexcept nogil:
+        """The sums that `backward` took; where that did not need any, they are taken now."""
+        cdef double mean[BATCH_BLOCK]
+        cdef double inverse[BATCH_BLOCK]
+        cdef double total[BATCH_BLOCK]
+        cdef double product[BATCH_BLOCK]
+        cdef Py_ssize_t first, count, c
+        for first in range(begin, end, 256):
+            count = min(end - first, <Py_ssize_t>BATCH_BLOCK)
+            if self.owns_moments(batch):
+                for c in range(count):
+                    total[c], product[c] = self.total[first + c], self.product[first + c]
+            else:
+                self.find_moments(batch, first, count, mean, inverse)
+                batch_sums(
+                    batch.rows * self.outer, self.channels, self.inner, first, count,
+                    <const floating*>input_of(self, batch, 0).value, <const floating*>output_of(self, batch).delta,
+                    mean, inverse, total, product,
+                )
+            for c in range(count):
+                gradient[first - begin + c] = (
+                    <floating>(product[c] if k == self.gamma else total[c])
+                    + (gradient[first - begin + c] if add else 0)
+                )
+
+    cdef void finish(self, const Batch* batch) noexcept nogil:
+        if not self.owns_moments(batch):
+            return
+        if self.is_double:
+            self.run_finish(<double*>self.parameters[self.moving].value)
+        else:
+            self.run_finish(<float*>self.parameters[self.moving].value)
+
+    cdef void run_finish(self, floating* moving_mean) noexcept nogil:
+        cdef floating* moving_variance = <floating*>self.parameters[self.moving + 1].value
+        move_average(self.channels, <floating>self.momentum, &self.mean[0], moving_mean)
+        move_average(self.channels, <floating>self.momentum, &self.variance[0], moving_variance)

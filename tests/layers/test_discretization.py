@@ -1,0 +1,150 @@
+"""Discretization: bins, what adapt finds, and mistakes."""
+
+import copy
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+import cbackprop as cb
+from cbackprop import layers
+
+
+def test_bins_and_their_encodings():
+    x = [[-1.0, 0.0, 0.5, 1.0], [2.0, 9.0, -3.0, 1.5]]
+    bins = [[0, 1, 1, 2], [3, 3, 0, 2]]
+    limits = [0.0, 1.0, 2.0]
+    np.testing.assert_array_equal(layers.Discretization(limits)(x), bins)
+    one_hot, multi_hot, count = (
+        layers.Discretization(limits, output_mode=mode)(x) for mode in ("one_hot", "multi_hot", "count")
+    )
+    np.testing.assert_array_equal(one_hot, np.eye(4)[np.array(bins)])
+    np.testing.assert_array_equal(multi_hot, one_hot.max(axis=1))
+    np.testing.assert_array_equal(count, one_hot.sum(axis=1))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_boundary_belongs_to_the_bin_above_it(dtype):
+    """Also one that the type rounds."""
+    x = np.array([[0.1], [0.3], [np.nextafter(np.dtype(dtype).type(0.1), np.dtype(dtype).type(0))]], dtype)
+    np.testing.assert_array_equal(layers.Discretization([0.1, 0.3], dtype=dtype)(x), [[1], [2], [0]])
+
+
+def test_bins_are_looked_up():
+    model = cb.Sequential(
+        [cb.Input((2,)), layers.Discretization([0.0]), layers.Embedding(2, 3, embeddings_initializer="random_normal")]
+    )
+    table = model.get_weights()[0]
+    np.testing.assert_array_equal(model.predict([[-1.0, 1.0]], verbose=0), [table[[0, 1]]])
+
+
+def test_adapt_makes_bins_of_as_many_numbers(rng):
+    data = rng.normal(size=(1000, 4))
+    layer = layers.Discretization(num_bins=5, output_mode="count", epsilon=0.001)
+    layer.adapt(data)
+    counts = layer(data.reshape(1, -1))[0]
+    assert counts.sum() == 4000
+    np.testing.assert_allclose(counts, 800, atol=12)  # three times epsilon
+
+
+def test_adapt_in_batches_stays_near_the_quantiles(rng):
+    data = rng.exponential(size=20_000)
+    layer = layers.Discretization(num_bins=4)
+    layer.adapt(iter(np.split(data, 40)))
+    shares = [(data < boundary).mean() for boundary in layer.bin_boundaries]
+    np.testing.assert_allclose(shares, [0.25, 0.5, 0.75], atol=0.03)  # three times epsilon
+    first = layers.Discretization(num_bins=4)
+    first.adapt(iter(np.split(data, 40)), steps=1)
+    alone = layers.Discretization(num_bins=4)
+    alone.adapt(data[:500])
+    assert first.bin_boundaries == alone.bin_boundaries != layer.bin_boundaries
+
+
+def test_adapt_changes_models_that_are_there(rng):
+    layer = layers.Discretization(num_bins=2)
+    model = cb.Sequential([cb.Input((1,)), layer])
+    with pytest.raises(ValueError, match=r"has no boundaries yet: call its adapt"):
+        model.predict([[1.0]], verbose=0)
+    layer.adapt([0.0, 1.0, 2.0, 3.0])
+    assert model.predict([[1.5]], verbose=0) == 1
+    layer.adapt([10.0, 11.0, 12.0, 13.0])
+    assert model.predict([[1.5]], verbose=0) == 0
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_training_without_boundaries_is_refused(engine):
+    model = cb.Sequential([cb.Input((1,)), layers.Discretization(num_bins=2), layers.Dense(1)])
+    model.compile("sgd", "mse", engine=engine)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=r"has no boundaries yet: call its adapt"):
+        model.fit([[1.0]], [[1.0]], verbose=0)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_fewer_numbers_than_bins():
+    layer = layers.Discretization(num_bins=5)
+    layer.adapt([3.0, 1.0])
+    assert layer.bin_boundaries == [1.0]
+    assert layer.compute_output_shape((None, 2)) == (None, 2)
+    np.testing.assert_array_equal(layer([[0.0, 1.0, 1e30]]), [[0, 1, 1]])
+
+
+def test_what_was_found_survives():
+    layer = layers.Discretization(num_bins=3)
+    layer.adapt([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    found = layer.bin_boundaries
+    config = json.loads(json.dumps(layer.get_config()))
+    again = layers.Discretization.from_config(config)
+    for twin in (again, copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        assert (twin.bin_boundaries, twin.num_bins) == (found, 3)
+        twin.adapt([0.0, 100.0, 200.0])
+        assert layer.bin_boundaries == found
+    assert config["bin_boundaries"] == found
+
+
+def test_a_model_in_a_file_keeps_its_bins(tmp_path):
+    layer = layers.Discretization(num_bins=3, output_mode="one_hot")
+    layer.adapt(np.arange(30.0))
+    model = cb.Sequential([cb.Input((1,)), layer, layers.Dense(2)])
+    model.save(tmp_path / "m.keras")
+    x = [[3.0], [15.0], [29.0]]
+    np.testing.assert_array_equal(
+        cb.models.load_model(tmp_path / "m.keras").predict(x, verbose=0), model.predict(x, verbose=0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "match"),
+    [
+        (lambda: layers.Discretization(), ValueError, "either bin_boundaries or num_bins, but got none"),
+        (lambda: layers.Discretization([1.0], 3), ValueError, "either bin_boundaries or num_bins, but got both"),
+        (lambda: layers.Discretization([1.0, 0.0]), ValueError, "in ascending order"),
+        (lambda: layers.Discretization([np.nan]), ValueError, "finite numbers"),
+        (lambda: layers.Discretization("abc"), TypeError, "bin_boundaries must be a list of numbers"),
+        (lambda: layers.Discretization(num_bins=0), ValueError, "num_bins must be at least 1"),
+        (lambda: layers.Discretization([1.0], epsilon=0), ValueError, "epsilon must be greater than 0"),
+        (lambda: layers.Discretization([1.0], output_mode="binary"), ValueError, "output_mode must be one of"),
+        (lambda: layers.Discretization([1.0], sparse=True), ValueError, "sparse must be False"),
+        (lambda: layers.Discretization([1.0]).adapt([1.0]), ValueError, "nothing to adapt"),
+        (lambda: layers.Discretization(num_bins=2).adapt([]), ValueError, "at least one sample"),
+        (lambda: layers.Discretization(num_bins=2).adapt([np.inf]), ValueError, "finite"),
+        (lambda: layers.Discretization(num_bins=2).adapt(["a"]), TypeError, "arrays of numbers"),
+        (lambda: layers.Discretization(num_bins=2).adapt([1.0], steps=0), ValueError, "steps must be at least 1"),
+        (lambda: layers.Discretization(num_bins=2)([[1.0]]), ValueError, "has no boundaries yet"),
+        (
+            lambda: layers.Discretization([1.0], output_mode="count")(cb.Input((2, 3))),
+            ValueError,
+            r"needs inputs \(batch, n\)",
+        ),
+        (
+            lambda: layers.Discretization.from_config({"num_bins": 3, "bin_boundaries": [2.0, 1.0]}),
+            ValueError,
+            "ascending",
+        ),
+    ],
+)
+def test_mistakes(make, error, match):
+    with pytest.raises(error, match=match):
+        make()
