@@ -40,8 +40,8 @@ VARIED = {
     "kernels/random.": WIDE,
     "kernels/rows.": WIDE,
     "kernels/vectors.": WIDE,
+    "layers/batch_normalization.": WIDE,
     "layers/dropout.": WIDE,
-    "layers/merging.": WIDE,
     "layers/normalization.": WIDE,
     "layers/prelu.": WIDE,
     "losses/crossentropy.": WIDE,
@@ -74,8 +74,8 @@ COMPILE_ARGS = (
         *("-fno-asynchronous-unwind-tables", "-g0"),
     ]
 )
-# Layers, which loop over elements, and whatever is not varied: loops vectorise too, but are not unrolled and inlined at
-# the expense of size.
+# What is not varied, or long: loops vectorise too, but are not unrolled and inlined at the expense of size.
+LONG = ("kernels/elementary_loops.", "layers/")
 LOOPS = ["-ftree-vectorize", "-fvect-cost-model=dynamic", "-funswitch-loops", "-fversion-loops-for-strides"]
 SMALLER = [] if MSVC else ["-O2"] if CLANG else ["-O2", *LOOPS]
 SMALLEST = ["/O1"] if MSVC else ["-Os"]
@@ -129,7 +129,7 @@ def compile_args(module: Extension) -> list[str]:
     """The compiler's flags, but those of an instruction set."""
     if place(module).startswith(GLUE):
         return COMPILE_ARGS + SMALLEST
-    return COMPILE_ARGS + (SMALLER if place(module).startswith("layers/") or not sets_of(module) else [])
+    return COMPILE_ARGS + ([] if sets_of(module) and not place(module).startswith(LONG) else SMALLER)
 
 
 def extensions() -> list:

@@ -43,8 +43,8 @@ class Discretization(Layer):
     read them. "one_hot" turns (batch, ..., 1) into (batch, ..., bins), and (batch, ..., n) with n > 1 into
     (batch, ..., n, bins); the others turn (batch, n) into (batch, bins). No gradient passes through.
 
-    Boundaries are no weights, but belong to the layer's config, as in Keras. With `num_bins` there are always as many
-    bins: if data has fewer numbers, the last ones stay empty.
+    Boundaries are no weights, but belong to the layer's config, as in Keras. Data with fewer numbers than
+    `num_bins` makes fewer bins; in a layer that has been called before, the last ones stay empty.
 
     Raises
     ------
@@ -116,10 +116,17 @@ class Discretization(Layer):
         """
         if self._found is None:
             raise ValueError(f"Discretization {self.name!r} has no boundaries yet: call its adapt with data.")
-        return self._limits
+        return self._limits[: self.bins - 1]
 
     def _take(self, boundaries: NDArray[np.float64]) -> None:
+        """These boundaries from now on; a layer that is in use keeps the width of its output."""
         boundaries = boundaries[: len(self._limits)]
+        if self.output_mode != "int" and not self.built:
+            self.bins = len(boundaries) + 1
+        if len(boundaries) >= self.bins:
+            raise ValueError(
+                f"Discretization {self.name!r} is in use with {self.bins} bins, but the data has {len(boundaries) + 1}."
+            )
         self._limits[:] = np.inf
         self._limits[: len(boundaries)] = boundaries
         self._found = len(boundaries)

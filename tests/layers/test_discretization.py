@@ -91,6 +91,19 @@ def test_fewer_numbers_than_bins():
     np.testing.assert_array_equal(layer([[0.0, 1.0, 1e30]]), [[0, 1, 1]])
 
 
+def test_a_layer_in_use_keeps_its_width():
+    early, late = (layers.Discretization(num_bins=5, output_mode="count") for _ in range(2))
+    early(cb.Input((3,)))
+    for layer, width in ((early, 5), (late, 2)):
+        layer.adapt([3.0, 1.0])
+        np.testing.assert_array_equal(layer([[0.0, 1.0, 1e30]]), [[1, 2, 0, 0, 0][:width]])
+    early.adapt(np.arange(100.0))
+    assert len(early.bin_boundaries) == 4
+    with pytest.raises(ValueError, match="is in use with 2 bins, but the data has 5"):
+        late.adapt(np.arange(100.0))
+    assert late.bin_boundaries == [1.0]
+
+
 def test_what_was_found_survives():
     layer = layers.Discretization(num_bins=3)
     layer.adapt([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])

@@ -3,9 +3,6 @@
 import runpy
 from pathlib import Path
 
-import pytest
 
-
-@pytest.mark.filterwarnings("ignore:What the model was compiled with is not saved")
 def test_it_runs():
     runpy.run_path(str(Path(__file__).with_name("user_script.py")), run_name="__main__")

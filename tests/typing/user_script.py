@@ -150,7 +150,7 @@ def save(model: cb.Model, folder: Path) -> cb.Model:
     """To a file, and back."""
     path = folder / "model.safetensors"
     model.save(path)
-    loaded: cb.Model = models.load_model(path)
+    loaded: cb.Model = models.load_model(path, custom_objects={"squares": squares})
     copy: cb.Model = models.clone_model(loaded)
     copy.set_weights(loaded.get_weights())
     return copy
