@@ -268,6 +268,11 @@ MAKE_MISTAKES = {
     "no tensors": (lambda: cb.Model([], []), TypeError, "inputs must not be empty|must be tensors"),
     "arrays for tensors": (lambda: cb.Model(X, X), TypeError, "inputs must be tensors made by Input"),
     "no layer": (lambda: cb.Sequential([3]), TypeError, "A Sequential is made of layers, but got 3"),
+    "class of layers": (
+        lambda: cb.Sequential([layers.Flatten]),
+        TypeError,
+        r"but got the class Flatten\. Forgot the parentheses\?",
+    ),
     "another library's layer": (
         lambda: cb.Sequential([type("Dense", (), {"__module__": "keras.src.dense"})()]),
         TypeError,
