@@ -75,7 +75,8 @@ def _stack(columns: Iterable[Array]) -> Array:
 def _column(where: str, kind: str, is_number: bool, missing: Array | None, read: Callable[[], Array]) -> Array:
     """One column, once it is known to hold numbers alone."""
     if not is_number:
-        raise TypeError(f"{where} holds {kind}, not numbers: drop it, or encode it as numbers.")
+        remedy = "drop it, or encode it as numbers" if where.endswith("]") else "encode it as numbers"
+        raise TypeError(f"{where} holds {kind}, not numbers: {remedy}.")
     if missing is None:
         array = read()
         missing = np.isnan(array) if array.dtype.kind == "f" else np.zeros(0, bool)

@@ -248,5 +248,9 @@ class Variable:
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return self.array.astype(dtype or self.dtype)
 
+    def __getitem__(self, index: Any) -> Any:
+        """A copy of a part of the values, as NumPy indexes them."""
+        return self.array[index].copy()
+
     def __repr__(self) -> str:
         return f"<Variable path={self.path!r} shape={self.shape} dtype={self.dtype} trainable={self.trainable}>"

@@ -218,6 +218,12 @@ class Layer(Spec):
             raise AttributeError(
                 f"{type(self).__name__} {self.name!r} is built: its {name} cannot change any more. Make another layer."
             )
+        held = self.__dict__.get(name)
+        if value is not held and self.__dict__.get("built") and any(held is weight for weight in self._variables):
+            raise AttributeError(
+                f"{name} of {type(self).__name__} {self.name!r} is a weight, which keeps its place in the model: "
+                f"give it other numbers by {name}.assign(values), or all weights by set_weights."
+            )
         super().__setattr__(name, value)
 
     # What subclasses define

@@ -24,6 +24,9 @@ REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "
 class Loss(RowFunction):
     """Base of all losses: a value for each row of the last axis, and how the values become one number.
 
+    A subclass may define a loss in Python, on NumPy arrays, by one method `call`, which returns the value and its
+    gradient; see the example. Each argument of its constructor becomes an attribute of the same name.
+
     Parameters
     ----------
     name : str, optional
@@ -39,6 +42,36 @@ class Loss(RowFunction):
     ------
     ValueError
         For an unknown reduction.
+
+    See Also
+    --------
+    FunctionLoss : the same of a function, which `compile` takes as it is.
+
+    References
+    ----------
+    Arguments are those of Keras 3, whose subclasses leave gradients to automatic differentiation.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> class Power(cb.losses.Loss):
+    ...     '''loss = mean(|y_pred - y_true| ** exponent) over the last axis.'''
+    ...
+    ...     def __init__(self, exponent=3.0, **kwargs):
+    ...         super().__init__(**kwargs)
+    ...         self.exponent = exponent
+    ...
+    ...     def call(self, y_true, y_pred):
+    ...         error = y_pred - y_true
+    ...         value = (abs(error) ** self.exponent).mean(axis=-1)
+    ...         slope = self.exponent * abs(error) ** (self.exponent - 1) / error.shape[-1]
+    ...         return value, slope * (2.0 * (error > 0) - 1.0)
+    >>> float(Power()([[0.0], [1.0]], [[2.0], [1.0]]))
+    4.0
+    >>> model = cb.Sequential([cb.Input((2,)), cb.layers.Dense(1)])
+    >>> model.compile("adam", Power(2.5))
+    >>> model.check_gradients([[0.1, 0.2]], [[1.0]]).max_relative_error < 1e-6
+    True
     """
 
     # The activation that this loss can take over, so that both cancel in the gradient.

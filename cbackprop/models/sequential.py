@@ -107,6 +107,10 @@ class Sequential(Model):
     def _append(self, layer: Any) -> None:
         if isinstance(layer, KerasTensor) and layer.node is not None:
             layer = layer.node.layer
+        if isinstance(layer, type) and issubclass(layer, Layer):
+            raise TypeError(
+                f"A Sequential is made of layers, but got the class {type_name(layer)}. Forgot the parentheses?"
+            )
         if not isinstance(layer, Layer):
             raise TypeError(f"A Sequential is made of layers, but got {layer!r} of type {type_name(layer)}.")
         check_begun(layer)

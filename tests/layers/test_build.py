@@ -122,3 +122,15 @@ def test_input_dim():
         layers.Dense(4, input_dim=3, input_shape=(3,))
     with pytest.raises(TypeError, match="input_dim must be an integer"):
         layers.Dense(4, input_dim="3")
+
+
+def test_weights_can_be_indexed():
+    layer = layers.Dense(2)
+    layer.build((None, 3))
+    values = layer.kernel.numpy()
+    for index in (0, -1, (1, 1), slice(1, None), ..., values > 0):
+        np.testing.assert_array_equal(layer.kernel[index], values[index])
+    layer.kernel[0][:] = 9
+    np.testing.assert_array_equal(layer.kernel.numpy(), values)
+    with pytest.raises(IndexError):
+        layer.kernel[3]

@@ -268,6 +268,11 @@ MAKE_MISTAKES = {
     "no tensors": (lambda: cb.Model([], []), TypeError, "inputs must not be empty|must be tensors"),
     "arrays for tensors": (lambda: cb.Model(X, X), TypeError, "inputs must be tensors made by Input"),
     "no layer": (lambda: cb.Sequential([3]), TypeError, "A Sequential is made of layers, but got 3"),
+    "class of layers": (
+        lambda: cb.Sequential([layers.Flatten]),
+        TypeError,
+        r"but got the class Flatten\. Forgot the parentheses\?",
+    ),
     "another library's layer": (
         lambda: cb.Sequential([type("Dense", (), {"__module__": "keras.src.dense"})()]),
         TypeError,
@@ -294,6 +299,11 @@ MAKE_MISTAKES = {
     "setting": (lambda: setattr(cb.optimizers.Adam(), "lr", 0.1), AttributeError, "Adam has no setting 'lr'"),
     "optimizer argument": (lambda: cb.optimizers.Adam(lr=0.1), TypeError, "Adam has no argument 'lr'"),
     "built": (lambda: setattr(model().layers[0], "units", 9), AttributeError, "is built: its units cannot change"),
+    "array for a weight": (
+        lambda: setattr(model().layers[0], "kernel", np.ones((3, 4))),
+        AttributeError,
+        r"kernel of Dense 'dense\w*' is a weight.*kernel\.assign\(values\)",
+    ),
     "sparse": (lambda: model().predict(Sparse()), TypeError, "call its toarray"),
     "threads": (lambda: cb.config.set_num_threads(0), ValueError, "n must be at least 1"),
     "lambda callback": (lambda: cb.callbacks.LambdaCallback(on_epoch=len), TypeError, "has no method 'on_epoch'"),
