@@ -14,4 +14,4 @@ def test_examples_run_and_sections_are_there(name):
     assert result.failed == 0
     public = module.read_idx if name == "idx" else module.load_data
     for section in ["Returns", "References", "Examples"]:
-        assert f"{section}\n    ---" in public.__doc__
+        assert f"{section}\n---" in inspect.getdoc(public)

@@ -200,7 +200,7 @@ def test_arguments(kind):
         assert (mine[name].default, mine[name].kind) == (parameter.default, parameter.kind), name
     for name in list(mine)[len(other) :]:
         assert mine[name].kind is inspect.Parameter.KEYWORD_ONLY
-        assert f"    {name} : " in getattr(ours, kind).__doc__
+        assert f"\n{name} : " in inspect.getdoc(getattr(ours, kind))
     assert set(getattr(ours, kind)._parameter_constraints) == set(mine)
 
 
