@@ -226,7 +226,7 @@ def check_boundaries(value: Any) -> NDArray[np.float64]:
 
 
 def summarized(values: NDArray[Any], epsilon: float) -> NDArray[np.float32]:
-    """A summary of about 1 / epsilon of the numbers, or of all if they are fewer; ``ValueError`` if one is too large."""
+    """A summary of about 1 / epsilon of the numbers, or of all if they are fewer; or a ``ValueError``."""
     with np.errstate(over="ignore"):
         ordered = np.sort(values, axis=None).astype(np.float32)
     if not np.isfinite(ordered[[0, -1]]).all():

@@ -167,7 +167,7 @@ def test_the_number_of_bins_is_not_set_from_outside():
         (lambda: layers.Discretization([1.0]).adapt([1.0]), ValueError, "nothing to adapt"),
         (lambda: layers.Discretization(num_bins=2).adapt([]), ValueError, "at least one sample"),
         (lambda: layers.Discretization(num_bins=2).adapt([np.inf]), ValueError, "finite"),
-        (lambda: layers.Discretization(num_bins=2).adapt([1.0, -1e39]), ValueError, r"fit into float32, but got 1e\+39"),
+        (lambda: layers.Discretization(num_bins=2).adapt([1.0, -1e39]), ValueError, "fit into float32"),
         (lambda: layers.Discretization(num_bins=2).adapt(["a"]), TypeError, "arrays of numbers"),
         (lambda: layers.Discretization(num_bins=2).adapt([1.0], steps=0), ValueError, "steps must be at least 1"),
         (lambda: layers.Discretization(num_bins=2)([[1.0]]), ValueError, "has no boundaries yet"),

@@ -294,6 +294,7 @@ MAKE_MISTAKES = {
     "setting": (lambda: setattr(cb.optimizers.Adam(), "lr", 0.1), AttributeError, "Adam has no setting 'lr'"),
     "optimizer argument": (lambda: cb.optimizers.Adam(lr=0.1), TypeError, "Adam has no argument 'lr'"),
     "built": (lambda: setattr(model().layers[0], "units", 9), AttributeError, "is built: its units cannot change"),
+    "built anew": (lambda: setattr(model().layers[0], "built", False), AttributeError, "weights cannot be made again"),
     "sparse": (lambda: model().predict(Sparse()), TypeError, "call its toarray"),
     "threads": (lambda: cb.config.set_num_threads(0), ValueError, "n must be at least 1"),
     "lambda callback": (lambda: cb.callbacks.LambdaCallback(on_epoch=len), TypeError, "has no method 'on_epoch'"),
