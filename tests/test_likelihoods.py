@@ -184,7 +184,8 @@ MISTAKES = {
         "class_weight needs targets that are classes",
     ),
     "odd array": (lambda: losses.gaussian_negative_log_likelihood([[1.0]], [[1.0, 2.0, 3.0]]), "have 3 columns"),
-    "degrees": (lambda: losses.StudentTNegativeLogLikelihood(0), "degrees_of_freedom must be greater than 0"),
+    "degrees": (lambda: losses.StudentTNegativeLogLikelihood(0), "degrees_of_freedom must be at least 1e-07"),
+    "few degrees": (lambda: losses.StudentTNegativeLogLikelihood(5e-324), "degrees_of_freedom must be at least 1e-07"),
 }
 
 

@@ -493,12 +493,13 @@ class CompiledEngine(Engine):
         return self.runner.sums(), self.metric_snapshots()
 
     def restore(self, sums: Any) -> None:
-        """Go on adding to what `sums` returned."""
+        """Go on adding to what `sums` returned, once no other thread is running."""
         totals, metrics = sums
-        self.runner.set_sums(*totals)
-        for states, values in zip(self.metric_states, metrics, strict=True):
-            for state, value in zip(states, values, strict=True):
-                state.restore(value)
+        with self.lock:
+            self.runner.set_sums(*totals)
+            for states, values in zip(self.metric_states, metrics, strict=True):
+                for state, value in zip(states, values, strict=True):
+                    state.restore(value)
 
     def losses(self) -> tuple[float, list[float]]:
         """Means since the last reset: the total loss, and the loss of each output."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.engine.problem import EngineProblem
+from cbackprop.layers.layer import Layer
 from cbackprop.losses.loss import Loss
 from cbackprop.metrics.metric import Metric
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
@@ -75,6 +76,7 @@ def _after_fork() -> None:
         engine.lock = threading.RLock()
         engine.forget_threads()
     ParameterStore.moving = threading.RLock()
+    Layer._making = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -93,12 +93,17 @@ class Discretization(Layer):
             raise ValueError("sparse must be False: outputs are dense arrays.")
         self.num_bins = None if num_bins is None else check_integer("num_bins", num_bins, 1, self.largest_id_range)
         given = None if bin_boundaries is None else check_boundaries(bin_boundaries)
-        self.bins: int = (self.num_bins or 1) if given is None else len(given) + 1
+        self._bins: int = (self.num_bins or 1) if given is None else len(given) + 1
         # Where compiled layers read them: `adapt` writes into this array. What is not needed is larger than any number.
-        self._limits = np.full(self.bins - 1, np.inf)
+        self._limits = np.full(self._bins - 1, np.inf)
         self._found: int | None = None
         if given is not None:
             self._take(given)
+
+    @property
+    def bins(self) -> int:
+        """How many bins there are, those that stay empty included."""
+        return self._bins
 
     @property
     def bin_boundaries(self) -> list[float] | None:
@@ -122,7 +127,7 @@ class Discretization(Layer):
         """These boundaries from now on; a layer that is in use keeps the width of its output."""
         boundaries = boundaries[: len(self._limits)]
         if self.output_mode != "int" and not self.built:
-            self.bins = len(boundaries) + 1
+            self._bins = len(boundaries) + 1
         if len(boundaries) >= self.bins:
             raise ValueError(
                 f"Discretization {self.name!r} is in use with {self.bins} bins, but the data has {len(boundaries) + 1}."
@@ -136,11 +141,21 @@ class Discretization(Layer):
         """The object that ``get_config`` described, with the boundaries that were found."""
         if not isinstance(config, dict) or config.get("num_bins") is None:
             return super().from_config(config)
-        found = config.get("bin_boundaries")
-        layer = super().from_config(config | {"bin_boundaries": None})
+        found, bins = config.get("bin_boundaries"), config.get("bins")
+        arguments = {key: value for key, value in config.items() if key not in ("bin_boundaries", "bins")}
+        layer = super().from_config(arguments)
         if found is not None:
             layer._take(check_boundaries(found))
+        if bins is not None:
+            layer._bins = check_integer("bins", bins, layer.bins, layer.num_bins)
         return layer
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments; and the number of bins, where a layer in use keeps more of them than its data made."""
+        config = super().get_config()
+        if self.output_mode != "int" and self._found is not None and self._found + 1 < self._bins:
+            config["bins"] = self._bins
+        return config
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape; but for "int" with bins after, or in place of, the last axis."""
@@ -171,7 +186,7 @@ class Discretization(Layer):
         TypeError
             If the data is no array of numbers.
         ValueError
-            If it is empty or not finite, or boundaries were given.
+            If it is empty, not finite or too large for float32, or boundaries were given.
         """
         if self.num_bins is None:
             raise ValueError(f"Discretization {self.name!r} was given bin_boundaries: there is nothing to adapt.")
@@ -211,8 +226,11 @@ def check_boundaries(value: Any) -> NDArray[np.float64]:
 
 
 def summarized(values: NDArray[Any], epsilon: float) -> NDArray[np.float32]:
-    """A summary of about 1 / epsilon of the numbers, or of all if they are fewer."""
-    ordered = np.sort(values, axis=None).astype(np.float32)
+    """A summary of about 1 / epsilon of the numbers, or of all if they are fewer; or a ``ValueError``."""
+    with np.errstate(over="ignore"):
+        ordered = np.sort(values, axis=None).astype(np.float32)
+    if not np.isfinite(ordered[[0, -1]]).all():
+        raise ValueError(f"adapt needs numbers that fit into float32, but got {np.abs(values).max()}.")
     step = max(ordered.size / (1 / epsilon), 1)
     kept = ordered[int(step - 1) :: int(step)]
     return np.stack([kept, np.full_like(kept, step)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -57,14 +58,15 @@ def _checked_build(build: Callable[[Any, Any], None]) -> Callable[[Any, Any], No
         check_begun(self)
         needed = input_shape is not None or not build.__defaults__
         shape = check_input_shape(input_shape) if needed else None
-        if shape is not None and self.built:
-            self.check_built_for(shape)
-        elif shape is not None and not self.is_python:
-            self.compute_output_shape(shape)
-        if self.built:
-            return
-        build(self, shape)
-        self.built = True
+        with Layer._making:
+            if shape is not None and self.built:
+                self.check_built_for(shape)
+            elif shape is not None and not self.is_python:
+                self.compute_output_shape(shape)
+            if self.built:
+                return
+            build(self, shape)
+            self.built = True
 
     return checked
 
@@ -140,6 +142,8 @@ class Layer(Spec):
     reads_output: ClassVar[bool] = True
     # The layer is a model: its calls unfold into those of its own layers.
     is_model: ClassVar[bool] = False
+    # Held while weights are made, and engines: several threads may use what none of them has used before.
+    _making: ClassVar[Any] = threading.RLock()
     # How many inputs the layer takes; None for two or more.
     n_inputs: ClassVar[int | None] = 1
 
@@ -213,6 +217,10 @@ class Layer(Spec):
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "name" and not check_name(value):
             raise TypeError(f"name must be a string with something in it, but got {value!r}.")
+        if name == "built" and not value and self.__dict__.get("built") and not self.is_model:
+            raise AttributeError(
+                f"{type(self).__name__} {self.name!r} is built: its weights cannot be made again. Make another layer."
+            )
         changeable = ("name", "trainable")
         if self.__dict__.get("built") and name in self.argument_names() and name not in changeable:
             raise AttributeError(

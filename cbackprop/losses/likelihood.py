@@ -94,7 +94,7 @@ class StudentTNegativeLogLikelihood(LocationScaleLoss):
     Parameters
     ----------
     degrees_of_freedom : float, default 4.0
-        Greater than 0. With 1 it is Cauchy's distribution; the more, the nearer it comes to the normal one.
+        From 1e-7 to 1e7. With 1 it is Cauchy's distribution; the more, the nearer it comes to the normal one.
     reduction : str, default "sum_over_batch_size"
         See `Loss`.
     name : str, default "student_t_negative_log_likelihood"
@@ -137,8 +137,8 @@ class StudentTNegativeLogLikelihood(LocationScaleLoss):
         dtype: Any = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
-        # Beyond this, n + 1 is n in float32.
-        self.degrees_of_freedom = check_number("degrees_of_freedom", degrees_of_freedom, 0, 1e7, open_minimum=True)
+        # Beyond these, n + 1 is 1 or n in float32.
+        self.degrees_of_freedom = check_number("degrees_of_freedom", degrees_of_freedom, 1e-7, 1e7)
 
 
 @loss_function(GaussianNegativeLogLikelihood, "gaussian_nll")

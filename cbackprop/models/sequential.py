@@ -152,6 +152,11 @@ class Sequential(Model):
             If a layer cannot take its input, or if the model was built for another shape.
         """
         shape = None if input_shape is None else check_input_shape(input_shape)
+        with Layer._making:
+            self._build(shape)
+
+    def _build(self, shape: Any) -> None:
+        """What `build` does when no other thread is building."""
         if self.built:
             if shape is not None and shape[1:] != self.input_shape[1:]:
                 raise ValueError(f"Model {self.name!r} is built for {self.input_shape}, but got {shape}.")

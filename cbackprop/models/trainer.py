@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cbackprop import optimizers, random
 from cbackprop.callbacks import Callback, CallbackList, History, ProgbarLogger
 from cbackprop.engine import ENGINES, Data, Engine, Objective
+from cbackprop.layers.layer import Layer
 from cbackprop.models.data import Samples, make_inputs, make_samples
 from cbackprop.models.gradient_check import GradientReport, check_gradients
 from cbackprop.models.inputs import sample_shape
@@ -154,23 +155,28 @@ class Trainer:
         if not self.compiled:
             raise RuntimeError(f"Call compile before {what}: the model does not know its loss and optimizer yet.")
         self._build_for(x)
-        if self._engine is None:
-            if self._objectives is None:
-                self._objectives = resolve_objectives(self, self._settings)
-            trainable = self._trainable_when_compiled
-            if trainable is None:
-                trainable = self.trainable_variables  # type: ignore[attr-defined]
-            self._engine = ENGINES[self._settings["engine"]](
-                self.plan,  # type: ignore[attr-defined]
-                self.dtype,  # type: ignore[attr-defined]
-                self._objectives,
-                self.optimizer,
-                trainable,
-            )
-            self._warn_of_lost_masks()
+        with Layer._making:
+            engine = self._engine or self._make_engine()
         if what not in ("evaluate", "test_on_batch"):
-            self._engine.check_differentiable()
-        return self._engine
+            engine.check_differentiable()
+        return engine
+
+    def _make_engine(self) -> Engine:
+        """The engine that trains, from what `compile` was told."""
+        if self._objectives is None:
+            self._objectives = resolve_objectives(self, self._settings)
+        trainable = self._trainable_when_compiled
+        if trainable is None:
+            trainable = self.trainable_variables  # type: ignore[attr-defined]
+        self._engine = engine = ENGINES[self._settings["engine"]](
+            self.plan,  # type: ignore[attr-defined]
+            self.dtype,  # type: ignore[attr-defined]
+            self._objectives,
+            self.optimizer,
+            trainable,
+        )
+        self._warn_of_lost_masks()
+        return engine
 
     def _warn_of_lost_masks(self) -> None:
         """Tell of layers that end a mask: losses and metrics count what it would have taken out."""
@@ -178,7 +184,7 @@ class Trainer:
             warnings.warn(
                 f"Layer {name!r} does not support masking: the mask of its input ends there, and does not reach loss "
                 "and metrics.",
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _build_for(self, x: Any) -> None:
@@ -696,12 +702,13 @@ class Trainer:
 
     def _inference_engine(self) -> Engine:
         """The engine of `compile`, or one that can only predict."""
-        if self._engine is not None:
-            return self._engine
-        if self._predictor is None:
-            engine = ENGINES[self._settings.get("engine", "compiled")]
-            self._predictor = engine(self.plan, self.dtype)  # type: ignore[attr-defined]
-        return self._predictor
+        if (ready := self._engine or self._predictor) is not None:
+            return ready
+        with Layer._making:
+            if (ready := self._engine or self._predictor) is None:
+                engine = ENGINES[self._settings.get("engine", "compiled")]
+                self._predictor = ready = engine(self.plan, self.dtype)  # type: ignore[attr-defined]
+        return ready
 
     # Single batches
 

@@ -1,5 +1,6 @@
 import doctest
 import importlib
+import inspect
 
 import pytest
 

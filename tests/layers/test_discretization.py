@@ -128,6 +128,30 @@ def test_a_model_in_a_file_keeps_its_bins(tmp_path):
     )
 
 
+@pytest.mark.parametrize("mode", ["one_hot", "multi_hot", "count"])
+def test_copies_and_files_keep_bins_that_stay_empty(mode, tmp_path):
+    layer = layers.Discretization(num_bins=5, output_mode=mode)
+    model = cb.Sequential([cb.Input((1,)), layer, layers.Dense(2)])
+    layer.adapt([1.0, 2.0, 3.0])
+    model.save(tmp_path / "m.keras")
+    cloned = cb.models.clone_model(model)
+    cloned.set_weights(model.get_weights())
+    for again in (cb.models.load_model(tmp_path / "m.keras"), cloned, copy.deepcopy(model)):
+        twin = again.layers[0]
+        assert (twin.bins, twin.bin_boundaries) == (5, [1.0, 2.0])
+        x = [[0.0], [1.0], [3.0]]
+        np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def test_the_number_of_bins_is_not_set_from_outside():
+    """A layer with more bins than its output has room for would write beyond it."""
+    layer = layers.Discretization(num_bins=100, output_mode="one_hot")
+    layer.adapt([1.0, 2.0, 3.0])
+    with pytest.raises(AttributeError):
+        layer.bins = 100
+    assert layer.bins == 3
+
+
 @pytest.mark.parametrize(
     ("make", "error", "match"),
     [
@@ -143,6 +167,7 @@ def test_a_model_in_a_file_keeps_its_bins(tmp_path):
         (lambda: layers.Discretization([1.0]).adapt([1.0]), ValueError, "nothing to adapt"),
         (lambda: layers.Discretization(num_bins=2).adapt([]), ValueError, "at least one sample"),
         (lambda: layers.Discretization(num_bins=2).adapt([np.inf]), ValueError, "finite"),
+        (lambda: layers.Discretization(num_bins=2).adapt([1.0, -1e39]), ValueError, "fit into float32"),
         (lambda: layers.Discretization(num_bins=2).adapt(["a"]), TypeError, "arrays of numbers"),
         (lambda: layers.Discretization(num_bins=2).adapt([1.0], steps=0), ValueError, "steps must be at least 1"),
         (lambda: layers.Discretization(num_bins=2)([[1.0]]), ValueError, "has no boundaries yet"),
@@ -156,6 +181,7 @@ def test_a_model_in_a_file_keeps_its_bins(tmp_path):
             ValueError,
             "ascending",
         ),
+        (lambda: layers.Discretization.from_config({"num_bins": 3, "bins": 4}), ValueError, "bins must be at least 3"),
     ],
 )
 def test_mistakes(make, error, match):

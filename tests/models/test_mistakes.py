@@ -304,6 +304,7 @@ MAKE_MISTAKES = {
         AttributeError,
         r"kernel of Dense 'dense\w*' is a weight.*kernel\.assign\(values\)",
     ),
+    "built anew": (lambda: setattr(model().layers[0], "built", False), AttributeError, "weights cannot be made again"),
     "sparse": (lambda: model().predict(Sparse()), TypeError, "call its toarray"),
     "threads": (lambda: cb.config.set_num_threads(0), ValueError, "n must be at least 1"),
     "lambda callback": (lambda: cb.callbacks.LambdaCallback(on_epoch=len), TypeError, "has no method 'on_epoch'"),
