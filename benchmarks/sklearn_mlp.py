@@ -117,16 +117,21 @@ HEAD = """\
 |---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|"""
 
 
-def main() -> None:
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--early-stopping", action="store_true", help="with early_stopping=True on both sides")
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--output", type=Path, help="also write sklearn_mlp.md to this directory")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.seeds < 1:
         parser.error("--seeds must be at least 1.")
+    return options
+
+
+def main() -> None:
+    options = parse()
     warnings.simplefilter("ignore", ConvergenceWarning)
     settings = {"early_stopping": True} if options.early_stopping else {}
     text = [f"# sklearn_mlp\n\n`{' '.join(['python', *sys.argv])}`, scikit-learn {sklearn.__version__}", "", HEAD]
