@@ -7,7 +7,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ __all__ = ["Layer", "check_input_shape", "check_penalty", "clear_names", "regist
 
 registry = Registry("layer", "layers")
 
+Build = TypeVar("Build", bound=Callable[..., None])
 _names: Counter[str] = Counter()
 
 
@@ -47,7 +48,7 @@ def clear_names() -> None:
     _names.clear()
 
 
-def _checked_build(build: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+def _checked_build(build: Build) -> Build:
     """A layer's `build` for users to call: shapes are checked first, and weights are made once."""
 
     @functools.wraps(build)
@@ -68,7 +69,7 @@ def _checked_build(build: Callable[[Any, Any], None]) -> Callable[[Any, Any], No
             build(self, shape)
             self.built = True
 
-    return checked
+    return cast(Build, checked)
 
 
 class Layer(Spec):
