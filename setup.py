@@ -93,8 +93,6 @@ DIRECTIVES = {
 
 # Memoryview code is large: it is generated once, in this module, and imported by the others.
 SHARED = "cbackprop.compiled._cyutility"
-# It hands arrays over, and computes nothing: a third smaller, it keeps the wheels of all Pythons below 3 MB.
-SMALLEST = [] if MSVC else ["-Os"]
 
 
 def blas_int() -> str:
