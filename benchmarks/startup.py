@@ -46,7 +46,8 @@ def probe(statement: str, cache: str) -> tuple[float, float]:
     script = PROBE.format(base=BASE, statement=statement)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = cache
-    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True, env=environment)
+    command = [sys.executable, "-P", "-c", script]  # -P: the package that is installed, whatever the folder
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     milliseconds, megabytes = map(float, done.stdout.split())
     return milliseconds, megabytes
 
