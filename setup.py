@@ -79,6 +79,9 @@ LONG = ("kernels/elementary_loops.", "layers/")
 LOOPS = ["-ftree-vectorize", "-fvect-cost-model=dynamic", "-funswitch-loops", "-fversion-loops-for-strides"]
 SMALLER = [] if MSVC else ["-O2"] if CLANG else ["-O2", *LOOPS]
 SMALLEST = ["/O1"] if MSVC else ["-Os"]
+# Tiles of matrices: a second version of each, for strides of 1, would be no faster.
+TILES = "kernels/matrix."
+ONE_VERSION = [] if MSVC or CLANG else ["-fno-version-loops-for-strides"]
 # Without padding between segments, too, libraries take 6 % less room where they are installed.
 LINK_ARGS = ["-Wl,-s", "-Wl,--build-id=none", "-Wl,-z,noseparate-code"] if sys.platform == "linux" else []
 
@@ -127,6 +130,8 @@ def compile_args(module: Extension) -> list[str]:
     """The compiler's flags, but those of an instruction set."""
     if place(module).startswith(GLUE):
         return COMPILE_ARGS + SMALLEST
+    if place(module).startswith(TILES):
+        return COMPILE_ARGS + ONE_VERSION
     return COMPILE_ARGS + ([] if sets_of(module) and not place(module).startswith(LONG) else SMALLER)
 
 

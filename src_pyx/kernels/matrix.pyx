@@ -19,7 +19,6 @@ cdef extern from "matrix.h" nogil:
         TILE_VECTORS
         ENOUGH_TO_PACK
         PACKS_A
-    Py_ssize_t next_rows(Py_ssize_t left, Py_ssize_t most)
     void tile_column_float(
         Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const float* a, Py_ssize_t a_row, Py_ssize_t a_column,
         const float* b, Py_ssize_t b_row, const float* bias, bint add, float* c, Py_ssize_t c_row,
@@ -206,11 +205,11 @@ cdef void multiply_panels(
     const floating* a, Py_ssize_t a_row, Py_ssize_t a_column, const floating* panels,
     const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column,
 ) noexcept nogil:
-    """C = A B + bias for a packed block of B: a few rows of A meet all panels, then the next."""
+    """C = A B + bias for a packed block of B: rows of A that stay in the cache meet all panels, then the next."""
     cdef Py_ssize_t lane = lanes(c), row = 0, rows, j, width, padded
     cdef const floating* panel
     while row < m:
-        rows = m if n <= lane else next_rows(m - row, TILE_ROWS)
+        rows = min(m - row, <Py_ssize_t>TILED_ROWS)
         panel = panels
         j = 0
         while j < n:

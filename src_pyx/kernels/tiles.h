@@ -48,18 +48,33 @@ static inline VECTOR NAME(load)(const REAL* p, ptrdiff_t count) {
 #endif
 }
 
-/* Sums of a tile that cannot be written as whole vectors. */
-static NEVER_INLINE void NAME(write_sums)(
-    const NAME(Product)* p, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t vectors, const REAL* sums
+/* Sums of a tile whose columns lie apart. */
+static NEVER_INLINE void NAME(scatter_sums)(
+    const NAME(Product)* p, REAL* c, ptrdiff_t rows, ptrdiff_t vectors, const REAL* sums
 ) {
     const ptrdiff_t width = vectors * LANES, columns = width - LANES + p->last;
-    REAL* c = p->c + row * p->c_row;
     for (ptrdiff_t i = 0; i < rows; i++, c += p->c_row, sums += width)
         for (ptrdiff_t j = 0; j < columns; j++)
             c[j * p->c_column] = p->add ? c[j * p->c_column] + sums[j] : sums[j];
 }
 
-#define A_ROW(i) const REAL* a##i = p->a + (row + i) * p->a_row;
+/* The last vectors of a tile, where only their first numbers are columns: in pieces, because masked stores are slow. */
+static NEVER_INLINE void NAME(write_parts)(const NAME(Product)* p, REAL* c, ptrdiff_t rows, VECTOR* sums) {
+    for (ptrdiff_t i = 0; i < rows; i++, c += p->c_row) {
+        if (p->add) sums[i] += NAME(load)(c, p->last);
+        const REAL* from = (const REAL*)&sums[i];
+        REAL* to = c;
+        for (ptrdiff_t piece = LANES / 2; piece > 0; piece /= 2) {
+            if (p->last & piece) {
+                memcpy(to, from, piece * sizeof(REAL));
+                from += piece;
+                to += piece;
+            }
+        }
+    }
+}
+
+#define A_ROW(i) const REAL* a##i = a + i * a_row;
 
 #define START(v, count) const VECTOR start_##v = p->bias ? NAME(load)(p->bias + v * LANES, count) : zero;
 #define START_1 START(0, p->last)
@@ -78,7 +93,7 @@ static NEVER_INLINE void NAME(write_sums)(
 #define MULTIPLY_2(i) MULTIPLY_1(i) c##i##_1 += s##i * b_1;
 #define MULTIPLY_3(i) MULTIPLY_2(i) c##i##_2 += s##i * b_2;
 
-#define C_ADDRESS(i, v) (p->c + (row + i) * p->c_row + v * LANES)
+#define C_ADDRESS(i, v) (c + i * c_row + v * LANES)
 #define C_AT(i, v) (*(NAME(Anywhere)*)C_ADDRESS(i, v))
 #define WRITE_1(i) C_AT(i, 0) = c##i##_0;
 #define WRITE_2(i) WRITE_1(i) C_AT(i, 1) = c##i##_1;
@@ -90,47 +105,67 @@ static NEVER_INLINE void NAME(write_sums)(
 #define KEEP_2(i) KEEP_1(i) sums[i][1] = c##i##_1;
 #define KEEP_3(i) KEEP_2(i) sums[i][2] = c##i##_2;
 
+#define ADD_WHOLE_1(i)
+#define ADD_WHOLE_2(i) ADD_1(i)
+#define ADD_WHOLE_3(i) ADD_2(i)
+#define WRITE_WHOLE_1(i)
+#define WRITE_WHOLE_2(i) WRITE_1(i)
+#define WRITE_WHOLE_3(i) WRITE_2(i)
 #ifdef STORE_PART
 #define PART(i, v) \
     STORE_PART(C_ADDRESS(i, v), p->add ? LOAD_PART(C_ADDRESS(i, v), p->last) + c##i##_##v : c##i##_##v, p->last);
-#define WHOLE(i, v) if (p->add) C_AT(i, v) += c##i##_##v; else C_AT(i, v) = c##i##_##v;
 #define PART_1(i) PART(i, 0)
-#define PART_2(i) WHOLE(i, 0) PART(i, 1)
-#define PART_3(i) WHOLE(i, 0) WHOLE(i, 1) PART(i, 2)
-#define WRITE_PART(ROWS, V) \
-    if (p->last < LANES && p->c_column == 1) { \
-        REPEAT_##ROWS(PART_##V) \
-    } else
+#define PART_2(i) PART(i, 1)
+#define PART_3(i) PART(i, 2)
+#define WRITE_PARTS(ROWS, V) REPEAT_##ROWS(PART_##V)
 #else
-#define WRITE_PART(ROWS, V)
+#define PART_1(i) sums[i] = c##i##_0;
+#define PART_2(i) sums[i] = c##i##_1;
+#define PART_3(i) sums[i] = c##i##_2;
+#define WRITE_PARTS(ROWS, V) \
+    VECTOR sums[ROWS]; \
+    REPEAT_##ROWS(PART_##V) \
+    NAME(write_parts)(p, C_ADDRESS(0, (V - 1)), ROWS, sums);
 #endif
 
 #define TILE(ROWS, V) \
-    static void NAME(tile_##ROWS##_##V)(const NAME(Product)* p, ptrdiff_t row) { \
+    static void NAME(tile_##ROWS##_##V)(const NAME(Product)* p, ptrdiff_t row, ptrdiff_t tiles) { \
+        const ptrdiff_t a_row = p->a_row, a_column = p->a_column, b_row = p->b_row, c_row = p->c_row; \
         const VECTOR zero = {0}; \
-        REPEAT_##ROWS(A_ROW) \
-        START_##V \
-        REPEAT_##ROWS(BEGIN_##V) \
-        const REAL* b = p->b; \
-        ptrdiff_t at = 0; \
-        for (ptrdiff_t k = p->k; k > 0; k--) { \
-            READ_##V \
-            REPEAT_##ROWS(MULTIPLY_##V) \
-            b += p->b_row; \
-            at += p->a_column; \
-        } \
-        WRITE_PART(ROWS, V) if (p->last < LANES || p->c_column != 1) { \
-            VECTOR sums[ROWS][V]; \
-            REPEAT_##ROWS(KEEP_##V) \
-            NAME(write_sums)(p, row, ROWS, V, (const REAL*)sums); \
-        } else if (p->add) { \
-            REPEAT_##ROWS(ADD_##V) \
-        } else { \
-            REPEAT_##ROWS(WRITE_##V) \
+        const REAL* a = p->a + row * a_row; \
+        REAL* c = p->c + row * c_row; \
+        for (; tiles > 0; tiles--, a += ROWS * a_row, c += ROWS * c_row) { \
+            REPEAT_##ROWS(A_ROW) \
+            START_##V \
+            REPEAT_##ROWS(BEGIN_##V) \
+            const REAL* b = p->b; \
+            ptrdiff_t at = 0; \
+            for (ptrdiff_t k = p->k; k > 0; k--) { \
+                READ_##V \
+                REPEAT_##ROWS(MULTIPLY_##V) \
+                b += b_row; \
+                at += a_column; \
+            } \
+            if (p->c_column != 1) { \
+                VECTOR sums[ROWS][V]; \
+                REPEAT_##ROWS(KEEP_##V) \
+                NAME(scatter_sums)(p, c, ROWS, V, (const REAL*)sums); \
+            } else if (p->last < LANES) { \
+                if (p->add) { \
+                    REPEAT_##ROWS(ADD_WHOLE_##V) \
+                } else { \
+                    REPEAT_##ROWS(WRITE_WHOLE_##V) \
+                } \
+                WRITE_PARTS(ROWS, V) \
+            } else if (p->add) { \
+                REPEAT_##ROWS(ADD_##V) \
+            } else { \
+                REPEAT_##ROWS(WRITE_##V) \
+            } \
         } \
     }
 
-typedef void (*NAME(Tile))(const NAME(Product)*, ptrdiff_t);
+typedef void (*NAME(Tile))(const NAME(Product)*, ptrdiff_t, ptrdiff_t);
 
 #if VECTORS == 3
 #define TILES_OF(ROWS) TILE(ROWS, 1) TILE(ROWS, 2) TILE(ROWS, 3)
@@ -167,9 +202,11 @@ static inline void NAME(tile_column)(
     const ptrdiff_t vectors = (columns + LANES - 1) / LANES, last = columns - (vectors - 1) * LANES;
     const ptrdiff_t most = vectors == 1 ? THIN_TILE_ROWS : TILE_ROWS;
     const NAME(Product) p = {a, a_row, a_column, b, b_row, c, c_row, c_column, k, last, bias, add};
-    for (ptrdiff_t row = 0, count; row < rows; row += count) {
+    const ptrdiff_t tiles = rows >= 2 * most ? rows / most - 1 : 0;
+    if (tiles) NAME(TILES)[most][vectors](&p, 0, tiles);
+    for (ptrdiff_t row = tiles * most, count; row < rows; row += count) {
         count = next_rows(rows - row, most);
-        NAME(TILES)[count][vectors](&p, row);
+        NAME(TILES)[count][vectors](&p, row, 1);
     }
 }
 
@@ -202,11 +239,16 @@ static inline void NAME(tile_column)(
 #undef KEEP_2
 #undef KEEP_3
 #undef PART
-#undef WHOLE
+#undef ADD_WHOLE_1
+#undef ADD_WHOLE_2
+#undef ADD_WHOLE_3
+#undef WRITE_WHOLE_1
+#undef WRITE_WHOLE_2
+#undef WRITE_WHOLE_3
 #undef PART_1
 #undef PART_2
 #undef PART_3
-#undef WRITE_PART
+#undef WRITE_PARTS
 #undef TILE
 #undef TILES_OF
 #undef TABLE
