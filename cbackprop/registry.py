@@ -25,10 +25,12 @@ __all__ = ["Registry", "from_config", "nearest", "own_objects", "reading", "to_c
 FOREIGN = ("keras", "tf_keras", "tensorflow", "torch")
 
 
+WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
 def snake_case(name: str) -> str:
     """``"HeNormal"`` to ``"he_normal"``, ``"RMSprop"`` to ``"rmsprop"``."""
-    name = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)
-    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()
+    return WORD_BEGINS.sub("_", name).lower()
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
@@ -122,9 +124,10 @@ class Registry:
     def add(self, thing: Any, *aliases: str, name: str | None = None) -> None:
         """Enter `thing` under `name` (its own by default) and `aliases`."""
         name = name or thing.__name__
+        snake = snake_case(name)
         self._entries[name] = thing
-        self._suggested |= {snake_case(name), *filter(str.islower, aliases)}
-        for key in (name, snake_case(name), *aliases):
+        self._suggested |= {snake, *filter(str.islower, aliases)}
+        for key in (name, snake, *aliases):
             self._by_name[key] = thing
             self._by_name[key.lower()] = thing
 

@@ -6,8 +6,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Generic, ParamSpec
+from typing import Any, Generic, NamedTuple, ParamSpec
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +33,7 @@ Arguments = ParamSpec("Arguments")
 registry = Registry("activation", "activations")
 
 
-@dataclass(frozen=True)
-class Kernel:
+class Kernel(NamedTuple):
     """What the engines run: the name of a kernel and its numbers.
 
     `axis` is set where a function works along one axis of the batch; the kernel then gets the

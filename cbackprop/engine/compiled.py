@@ -157,7 +157,7 @@ class CompiledEngine(Engine):
     def _set_backward(self) -> None:
         accumulate = [[delta == "add" for delta in step.input_deltas] for step in self.backward_steps]
         linked = [link for link in self.links if link is not None]
-        self.runner.set_backward([step.index for step in self.backward_steps], accumulate, linked)
+        self.runner.set_backward([step.position for step in self.backward_steps], accumulate, linked)
 
     def _bind_parameters(self) -> None:
         for index, step in enumerate(self.plan.steps):
@@ -200,10 +200,10 @@ class CompiledEngine(Engine):
         """For each variable whose gradient is wanted: the steps that use it, and as which of their parameters."""
         uses: dict[Variable, list[tuple[int, int]]] = {}
         for step in self.backward_steps:
-            variables = self.plan.steps[step.index].layer.variables
+            variables = self.plan.steps[step.position].layer.variables
             for k, (variable, mode) in enumerate(zip(variables, step.gradients, strict=True)):
                 if mode is not None:
-                    uses.setdefault(variable, []).append((step.index, k))
+                    uses.setdefault(variable, []).append((step.position, k))
         return uses
 
     def _parts(
@@ -229,7 +229,7 @@ class CompiledEngine(Engine):
         n = len(self.plan.steps)
         values, deltas = _Spans(self.plan.widths), _Spans(self.plan.widths)
         scratch: list[Lifetime | None] = []
-        backward = {step.index: step for step in self.backward_steps}
+        backward = {step.position: step for step in self.backward_steps}
         for buffer in self.plan.outputs:
             values.touch(buffer, n)
         for buffer, objective in zip(self.plan.outputs, self.objectives, strict=False):

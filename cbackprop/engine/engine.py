@@ -139,7 +139,7 @@ class Engine:
     def check_differentiable(self) -> None:
         """Refuse to train through a layer in Python that does not say how."""
         for step in self.backward_steps:
-            layer: Any = self.plan.steps[step.index].layer
+            layer: Any = self.plan.steps[step.position].layer
             if layer.is_python and getattr(layer, "backward", None) is None:
                 raise TypeError(
                     f"Layer {layer.name!r} of class {type(layer).__name__} is written in Python, and gradients must "

@@ -156,10 +156,10 @@ class ReferenceEngine(Engine):
     def backward(self, deltas: dict[int, Array]) -> None:
         """Step 3: in reverse order, each layer turns its output's delta into gradients and input deltas."""
         for backward_step in self.backward_steps:
-            step, layer = self.plan.steps[backward_step.index], self.layers[backward_step.index]
+            step, layer = self.plan.steps[backward_step.position], self.layers[backward_step.position]
             delta = deltas[step.output].reshape(-1, *step.output_shape)
             wanted = [mode is not None for mode in backward_step.input_deltas]
-            input_deltas, gradients = layer.backward(delta, self.parameters[backward_step.index], wanted)
+            input_deltas, gradients = layer.backward(delta, self.parameters[backward_step.position], wanted)
             for buffer, mode, value in zip(step.inputs, backward_step.input_deltas, input_deltas, strict=True):
                 if mode == "add":
                     deltas[buffer] = deltas[buffer].reshape(value.shape) + value
@@ -231,8 +231,9 @@ class ReferenceEngine(Engine):
 
     def reached_rows(self, variable: Variable) -> Array:
         """The rows of a table that the batch has read."""
-        uses = [step.index for step in self.backward_steps if variable in self.plan.steps[step.index].layer.variables]
-        return np.unique(np.concatenate([self.layers[index].rows for index in uses]))
+        positions = [step.position for step in self.backward_steps]
+        uses = [self.layers[p] for p in positions if variable in self.plan.steps[p].layer.variables]
+        return np.unique(np.concatenate([use.rows for use in uses]))
 
     def vectors_of(self, variable: Variable) -> list[Array]:
         """A variable's weights and slots."""

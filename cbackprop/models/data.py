@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,7 @@ __all__ = ["OutputNeeds", "Samples", "make_inputs", "make_samples"]
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class OutputNeeds:
+class OutputNeeds(NamedTuple):
     """What an output's losses and metrics want to be given: which forms of targets, and within which limits."""
 
     name: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cbackprop.validation import check_integer
 
@@ -13,8 +12,7 @@ __all__ = ["NO_SHAPE", "Row", "Totals", "branches", "byte_size", "check_line_len
 NO_SHAPE = "has no shape yet: start it with an Input, build it, or fit it."
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A layer. `level` says in how many nested models it is, `sources` where each of its calls has its inputs from."""
 
     name: str
@@ -26,8 +24,7 @@ class Row:
     level: int
 
 
-@dataclass(frozen=True)
-class Totals:
+class Totals(NamedTuple):
     """Numbers of weights and of their bytes, of all and of the trainable ones."""
 
     params: int

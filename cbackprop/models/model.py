@@ -14,7 +14,7 @@ from cbackprop.layers import Input, Layer
 from cbackprop.layers.layer import check_training, registry
 from cbackprop.losses.target import as_array
 from cbackprop.models import configs
-from cbackprop.models.summary import summary_html, summary_text
+from cbackprop.models.summary import summary_text
 from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import Graph, check_names
 from cbackprop.plan.plan import Plan
@@ -426,6 +426,8 @@ class Model(Trainer, Layer):
 
     def _repr_html_(self) -> str:
         """What a notebook shows: `summary` as a table."""
+        from cbackprop.models.notebook import summary_html  # which needs `html`: that costs time
+
         return summary_html(self)
 
     def __repr__(self) -> str:

@@ -1,8 +1,7 @@
-"""The tables that `Model.summary` prints and that a notebook shows."""
+"""The table that `Model.summary` prints."""
 
 from __future__ import annotations
 
-import html
 import shutil
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from cbackprop.models.description import NO_SHAPE, Row, branches, byte_size, check_line_length, describe, totals
 from cbackprop.validation import check_boolean
 
-__all__ = ["summary_html", "summary_text"]
+__all__ = ["columns_of", "summary_text"]
 
 GAP = 2
 # Tables are no wider than a terminal; where there is none, as in a file, than this.
@@ -29,7 +28,7 @@ def summary_text(
     """One line a layer: name and class, output shape, number of weights, in a graph what leads to it; and sums."""
     length = check_line_length(line_length)
     rows = describe(model, check_boolean("expand_nested", expand_nested), layer_range)
-    columns = _columns(model, rows, check_boolean("show_trainable", show_trainable))
+    columns = columns_of(model, rows, check_boolean("show_trainable", show_trainable))
     limit = length or shutil.get_terminal_size((WIDTH_OF_FILES, 24)).columns
     widths = _widths(columns, limit, length)
     if sum(widths) + GAP * (len(widths) - 1) > limit and "Connected to" in columns:
@@ -58,7 +57,7 @@ def summary_text(
     return "\n".join([*lines, *sums])
 
 
-def _columns(model: Any, rows: list[Row], show_trainable: bool) -> dict[str, list[list[str]]]:
+def columns_of(model: Any, rows: list[Row], show_trainable: bool) -> dict[str, list[list[str]]]:
     """For each column a cell for each row; a cell is a list of lines."""
     columns: dict[str, list[list[str]]] = {
         "Layer (type)": [[f"{'  ' * row.level}{row.name} ({row.kind})"] for row in rows],
@@ -120,37 +119,3 @@ def _shortened(text: str, width: int) -> str:
     name, bracket, kind = text.partition(" (")
     left = width - len(bracket + kind) - 2
     return f"{name[:left]}..{bracket}{kind}" if bracket and left >= 4 else f"{text[: width - 2]}.."
-
-
-CELL = "padding:0.2em 0.8em;border-bottom:1px solid rgba(128,128,128,0.25);vertical-align:top;"
-
-
-def summary_html(model: Any) -> str:
-    """The same table for a notebook; it takes its colors from there, light or dark."""
-    rows = describe(model)
-    columns = _columns(model, rows, any(row.trainable is False for row in rows))
-
-    def cell(tag: str, name: str, lines: list[str], style: str = "") -> str:
-        side = "right" if name == "Param #" else "left"
-        text = "<br>".join(html.escape(line) for line in lines)
-        return f'<{tag} style="{CELL}text-align:{side};{style}">{text}</{tag}>'
-
-    head = "".join(cell("th", name, [name], "font-weight:600;") for name in columns)
-    body = "".join(
-        f"<tr>{''.join(cell('td', name, lines) for name, lines in zip(columns, row, strict=True))}</tr>"
-        for row in zip(*columns.values(), strict=True)
-    )
-    title = f"{type(model).__name__} <b>{html.escape(model.name)}</b>"
-    if model.built:
-        found = totals(model)
-        fixed = found.params - found.trainable
-        below = f"{found.params:,} parameters ({byte_size(found.size)})"
-        below += f", {fixed:,} of them not trainable" if fixed else ""
-    else:
-        below = html.escape(NO_SHAPE[0].upper() + NO_SHAPE[1:])
-    return (
-        f'<div><div style="margin:0.3em 0;">{title}</div>'
-        f'<table style="border-collapse:collapse;background:transparent;"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table>"
-        f'<div style="margin:0.3em 0;opacity:0.75;">{below}</div></div>'
-    )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Trainer"]
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """What `fit` works with once everything has been checked and opened."""
 
     source: Source
@@ -402,7 +400,7 @@ class Trainer:
                 if step == left["step"]:
                     self._restore_step(engine, left)
                     left = None
-            for part in replace(piece, begin=begin).parts(watched):
+            for part in piece._replace(begin=begin).parts(watched):
                 if watched:
                     run.callbacks.on_train_batch_begin(step)
                 seen = None if tick is None else partial(_tick_after, tick, done)

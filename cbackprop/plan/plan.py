@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cbackprop import layers
 from cbackprop.layers.glu import GLU
@@ -25,8 +23,7 @@ SampleShape = tuple[int, ...]
 MOST_STEPS = 100_000
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One computation: a layer reads buffers and writes one.
 
     `output` may be the same buffer as the only input: the step then works in place.
@@ -46,21 +43,19 @@ class Step:
         return implementation_of(type(self.layer))
 
 
-@dataclass(frozen=True)
-class BackwardStep:
-    """What the backward pass of one step has to produce.
+class BackwardStep(NamedTuple):
+    """What the backward pass of the step at a position in the plan has to produce.
 
     `input_deltas` says for each input ``None`` (nobody needs it), ``"write"`` or ``"add"`` (a later
     step has written that delta already); `gradients` says the same for each of the layer's variables.
     """
 
-    index: int
+    position: int
     input_deltas: tuple[str | None, ...]
     gradients: tuple[str | None, ...]
 
 
-@dataclass(frozen=True)
-class Activity:
+class Activity(NamedTuple):
     """A layer's output whose size adds to the loss: its buffer, which no step writes over, and its shape."""
 
     regularizer: Any
@@ -68,16 +63,14 @@ class Activity:
     shape: SampleShape
 
 
-@dataclass(frozen=True)
-class Mask:
+class Mask(NamedTuple):
     """The buffer that holds a mask, 1 for each row that counts and else 0, and its shape for a sample."""
 
     buffer: int
     shape: SampleShape
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     """What a symbolic tensor is in the plan: a buffer, and the mask that goes with it."""
 
     buffer: int
@@ -299,11 +292,10 @@ class Plan:
             output = step.output
             if step.layer.overwrites_input and readers[step.inputs[0]] == 1 and step.inputs[0] not in kept:
                 moved[step.output] = output = sources[0]
-            self.steps[index] = dataclasses.replace(step, inputs=sources, output=output)
+            self.steps[index] = step._replace(inputs=sources, output=output)
         self.outputs = [moved.get(buffer, buffer) for buffer in self.outputs]
         self.activities = [
-            dataclasses.replace(activity, buffer=moved.get(activity.buffer, activity.buffer))
-            for activity in self.activities
+            activity._replace(buffer=moved.get(activity.buffer, activity.buffer)) for activity in self.activities
         ]
 
     def _find_id_ranges(self) -> list[int | None]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,7 @@ __all__ = ["Check", "Piece", "Source"]
 Check = Callable[[Any, Any, Any, Any], Samples]
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """Samples that are in memory at the same time: rows[begin:end] of checked data, to be taken in batches.
 
     Without `rows` they are begin:end of the data.
@@ -48,7 +46,7 @@ class Piece:
     def batches(self) -> Iterator[Piece]:
         """Each batch as a piece."""
         for begin in range(self.begin, self.end, self.batch_size):
-            yield replace(self, begin=begin, end=min(begin + self.batch_size, self.end))
+            yield self._replace(begin=begin, end=min(begin + self.batch_size, self.end))
 
     def parts(self, batchwise: bool) -> Iterator[Piece]:
         """What is run in one call: each batch, or all there is, if there is anything."""

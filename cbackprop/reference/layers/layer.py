@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -12,8 +11,7 @@ __all__ = ["Array", "Batch", "Layer"]
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """What a layer may want to know of a batch: whether it trains, and how many training batches came before.
 
     Where several batches have the same number, as in test and predict, `first` counts the samples in front.
