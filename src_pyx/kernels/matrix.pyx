@@ -62,6 +62,9 @@ cdef enum:
     # With shorter sums, packing A costs more than it gains, unless its columns lie whole pages apart.
     LEAST_DEPTH_TO_TILE = 128
     PAGE = 4096
+    # Numbers of A that stay in the first level cache while panels pass by, even where rows lie whole pages apart, so
+    # that they share few of its sets.
+    CLOSE = 1536
     # Vectors of columns that one row of C takes at once.
     WIDE = 8
     # Rows of B that are read side by side when it is packed.
@@ -207,9 +210,10 @@ cdef void multiply_panels(
 ) noexcept nogil:
     """C = A B + bias for a packed block of B: rows of A that stay in the cache meet all panels, then the next."""
     cdef Py_ssize_t lane = lanes(c), row = 0, rows, j, width, padded
+    cdef Py_ssize_t most = m if panel_width(n, lane) == n else max(CLOSE // k // TILE_ROWS, 1) * TILE_ROWS
     cdef const floating* panel
     while row < m:
-        rows = min(m - row, <Py_ssize_t>TILED_ROWS)
+        rows = most if m - row >= 2 * most else m - row
         panel = panels
         j = 0
         while j < n:
