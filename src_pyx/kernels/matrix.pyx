@@ -12,6 +12,8 @@ import numpy as np
 
 from cython cimport floating
 
+from cbackprop.compiled.kernels.prefetch cimport prefetch_to_write
+
 cdef extern from "matrix.h" nogil:
     enum:
         VECTOR_BYTES
@@ -233,8 +235,11 @@ cdef void multiply_tiles(
     const floating* tiles, const floating* panels,
     const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column,
 ) noexcept nogil:
-    """C = A B + bias for packed blocks of A and B: a panel of B meets all tiles of A, then the next."""
-    cdef Py_ssize_t lane = lanes(c), j = 0, row, width, padded
+    """C = A B + bias for packed blocks of A and B: a panel of B meets all tiles of A, then the next.
+
+    While a tile is summed, the lines that it is written to come into the cache: they lie apart.
+    """
+    cdef Py_ssize_t lane = lanes(c), j = 0, i, row, rows, width, padded
     cdef const floating* tile
     while j < n:
         width = panel_width(n - j, lane)
@@ -242,8 +247,11 @@ cdef void multiply_tiles(
         tile = tiles
         row = 0
         while row < m:
+            rows = min(m - row, <Py_ssize_t>TILE_ROWS)
+            for i in range(row, row + rows):
+                prefetch_to_write(c + i * c_row + j * c_column)
             tile_column(
-                min(m - row, <Py_ssize_t>TILE_ROWS), width, k, tile, 1, TILE_ROWS, panels, padded,
+                rows, width, k, tile, 1, TILE_ROWS, panels, padded,
                 NULL if bias == NULL else bias + j, add, c + row * c_row + j * c_column, c_row, c_column,
             )
             tile += k * TILE_ROWS + TILE_GAP
