@@ -81,5 +81,5 @@ def __getattr__(name: str) -> Any:
     raise attribute_error(sys.modules[__name__], name)
 
 
-for _family in (activations, callbacks, initializers, layers, losses, optimizers):
+for _family in (activations, callbacks, datasets, initializers, layers, losses, optimizers):
     explain(_family)

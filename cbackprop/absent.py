@@ -58,6 +58,13 @@ ABSENT = [
     ("callbacks", r"RemoteMonitor", LEFT_OUT, "sends logs to a server: a callback of three lines with `requests`"),
     ("utils", r"split_dataset", LEFT_OUT, "sklearn.model_selection.train_test_split splits arrays"),
     ("initializers", r"STFT\w*|stft", LEFT_OUT, "goes with the spectrogram layers"),
+    ("datasets", r"mnist", LEFT_OUT, "nothing is downloaded: datasets.read_idx reads its files"),
+    (
+        "datasets",
+        r"boston_housing|california_housing|cifar10|cifar100|imdb|reuters",
+        LEFT_OUT,
+        "nothing is downloaded; scikit-learn fetches data",
+    ),
 ]
 # Modules and classes of Keras's first floor, and what to do instead.
 FIRST_FLOOR = {

@@ -74,8 +74,12 @@ def make_inputs(model: Any, x: Any, check: bool = True) -> list[Any]:
     return arrays
 
 
-def assign(name: str, value: Any, names: list[str], structure: Any = None) -> list[Any]:
+def assign(
+    name: str, value: Any, names: list[str], structure: Any = None, wanted: Sequence[bool] | None = None
+) -> list[Any]:
     """What was given for each input or output, whether as one array, a list, or a dict by name.
+
+    A dict may leave out what is not `wanted`.
 
     Raises
     ------
@@ -84,10 +88,10 @@ def assign(name: str, value: Any, names: list[str], structure: Any = None) -> li
     """
     if isinstance(value, dict):
         known = sorted(structure) if isinstance(structure, dict) else names
-        unknown = [key for key in value if key not in known]
-        if unknown or len(value) != len(known):
+        needed = [key for key, want in zip(known, wanted or [True] * len(known), strict=True) if want]
+        if not set(needed) <= set(value) <= set(known):
             raise ValueError(f"{name} must have the keys {known}, but got {list(value)}.")
-        return [value[key] for key in known]
+        return [value.get(key) for key in known]
     if len(names) == 1 and not (isinstance(value, (list, tuple)) and len(value) == 1 and _is_array(value[0])):
         return [value]
     if not isinstance(value, (list, tuple)):
@@ -122,7 +126,8 @@ def make_samples(
     names = [need.name for need in needs]
     if y is None and any(need.kinds for need in needs):
         raise ValueError("y is missing: the model was compiled with a loss or metrics, which need targets.")
-    targets = [None] * len(needs) if y is None else assign("y", y, names, model.output_structure)
+    wanted = [bool(need.kinds) for need in needs]
+    targets = [None] * len(needs) if y is None else assign("y", y, names, model.output_structure, wanted)
     weights = _assign_weights(sample_weight, names, model.output_structure)
     data = Data(inputs)
     for need, target, weight in zip(needs, targets, weights, strict=True):

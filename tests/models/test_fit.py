@@ -286,6 +286,11 @@ def test_an_output_without_loss_does_not_train(rng):
     model.fit(data, [data[:, :1], data[:, :1]], verbose=0)
     np.testing.assert_array_equal(second.get_weights()[0], before[0])
     assert not np.array_equal(first.get_weights()[1], np.zeros(1))
+    loss = model.evaluate(data, [data[:, :1], None], verbose=0)
+    assert model.evaluate(data, {"first": data[:, :1]}, verbose=0) == loss
+    assert model.evaluate(data, {"first": data[:, :1], "second": data[:, :1]}, verbose=0) == loss
+    with pytest.raises(ValueError, match=r"y must have the keys \['first', 'second'\], but got \['second'\]"):
+        model.evaluate(data, {"second": data[:, :1]}, verbose=0)
 
 
 def test_predict_does_not_depend_on_batch_size(rng):
