@@ -11,7 +11,6 @@ tf.train.Example" of TensorFlow's guide. Wire format: protobuf.dev, "Encoding".
 
 from __future__ import annotations
 
-import functools
 import os
 import socket
 import struct
@@ -94,7 +93,6 @@ def _double(field: int, value: float) -> bytes:
     return _key(field, 1) + struct.pack("<d", value)
 
 
-@functools.cache
 def _table() -> list[int]:
     """CRC-32C (Castagnoli), a byte at a time."""
     table = []
@@ -105,9 +103,12 @@ def _table() -> list[int]:
     return table
 
 
+_TABLE = _table()
+
+
 def _checksum(content: bytes) -> bytes:
-    crc, table = 0xFFFFFFFF, _table()
+    crc = 0xFFFFFFFF
     for byte in content:
-        crc = crc >> 8 ^ table[(crc ^ byte) & 255]
+        crc = crc >> 8 ^ _TABLE[(crc ^ byte) & 255]
     crc ^= 0xFFFFFFFF
     return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
