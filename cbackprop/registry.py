@@ -25,6 +25,7 @@ __all__ = ["Registry", "from_config", "nearest", "own_objects", "reading", "to_c
 FOREIGN = ("keras", "tf_keras", "tensorflow", "torch")
 
 
+# Before a capital letter that begins a word, also the last one of several.
 WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 

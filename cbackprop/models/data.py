@@ -90,7 +90,9 @@ def assign(
         known = sorted(structure) if isinstance(structure, dict) else names
         needed = [key for key, want in zip(known, wanted or [True] * len(known), strict=True) if want]
         if not set(needed) <= set(value) <= set(known):
-            raise ValueError(f"{name} must have the keys {known}, but got {list(value)}.")
+            rest = [key for key in known if key not in needed]
+            also = f", and may have {rest}" if rest else ""
+            raise ValueError(f"{name} must have the keys {needed}{also}, but got {list(value)}.")
         return [value.get(key) for key in known]
     if len(names) == 1 and not (isinstance(value, (list, tuple)) and len(value) == 1 and _is_array(value[0])):
         return [value]

@@ -35,7 +35,7 @@ def test_products(transpose_a, transpose_b, dtype, rng):
 @pytest.mark.parametrize("transpose_a", [False, True])
 @pytest.mark.parametrize("add", [False, True])
 def test_bias_and_addition(add, transpose_a, transpose_b, dtype, rng):
-    """In each way through a product: tiles, packed or not, a single row, a single column."""
+    """In each way through a product: tiles, packed or not, with parts of vectors, a single row, a single column."""
     for m, n, k in [
         (1, 256, 300),
         (1, 64, 17),
@@ -45,6 +45,9 @@ def test_bias_and_addition(add, transpose_a, transpose_b, dtype, rng):
         (1, 1, 4),
         (20, 24, 300),
         (300, 320, 700),
+        (13, 23, 40),
+        (29, 7, 300),
+        (64, 300, 130),
     ]:
         a, left = operand(m, k, transpose_a, dtype, rng)
         b, right = operand(k, n, transpose_b, dtype, rng)
@@ -79,7 +82,7 @@ def test_rows_do_not_depend_on_how_many_there_are(transpose_b, dtype, rng):
 
 
 def test_nothing_beside_the_result_is_touched(rng):
-    for m, n in [(1, 1), (5, 3), (8, 17), (6, 31)]:
+    for m, n in [(1, 1), (5, 3), (8, 17), (6, 31), *((20, n) for n in range(1, 36))]:
         around = np.full((m + 2, n), 7.0, np.float32)
         product(np.ones((m, 4), np.float32), np.ones((4, n), np.float32), around[1:-1])
         assert (around[0] == 7).all()

@@ -289,8 +289,12 @@ def test_an_output_without_loss_does_not_train(rng):
     loss = model.evaluate(data, [data[:, :1], None], verbose=0)
     assert model.evaluate(data, {"first": data[:, :1]}, verbose=0) == loss
     assert model.evaluate(data, {"first": data[:, :1], "second": data[:, :1]}, verbose=0) == loss
-    with pytest.raises(ValueError, match=r"y must have the keys \['first', 'second'\], but got \['second'\]"):
-        model.evaluate(data, {"second": data[:, :1]}, verbose=0)
+    before = model.get_weights()
+    for wrong in ["second"], ["first", "third"], []:
+        with pytest.raises(ValueError, match=r"y must have the keys \['first'\], and may have \['second'\], but got"):
+            model.fit(data, dict.fromkeys(wrong, data[:, :1]), verbose=0)
+    for weights, was in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weights, was)
 
 
 def test_predict_does_not_depend_on_batch_size(rng):
