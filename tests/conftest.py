@@ -1,3 +1,4 @@
+import signal
 import zlib
 
 import numpy as np
@@ -15,6 +16,14 @@ def pytest_collection_modifyitems(config, items):
     if share:
         k, n = map(int, share.split("/"))
         items[:] = [item for item in items if (zlib.crc32(item.nodeid.encode()) - k) % n == 0]
+
+
+@pytest.fixture
+def interrupts():
+    """Interrupts as in a terminal: what a shell starts in the background ignores them, and so do its children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

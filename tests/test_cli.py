@@ -259,7 +259,7 @@ def test_a_reader_that_leaves(tmp_path):
     assert process.wait(60) == 1
 
 
-def test_an_interrupt(tmp_path):
+def test_an_interrupt(interrupts, tmp_path):
     """On a terminal, where a bar moves."""
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "d.npz", x=rng.normal(size=(2000, 5)), y=rng.normal(size=2000))

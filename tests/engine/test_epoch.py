@@ -164,7 +164,7 @@ def test_threads_share_a_model_without_harm():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_an_interrupt_stops_a_long_epoch_after_a_whole_step():
+def test_an_interrupt_stops_a_long_epoch_after_a_whole_step(interrupts):
     model = network()
     x, y = samples(200_000)
     model.fit(x[:8], y[:8], verbose=0)

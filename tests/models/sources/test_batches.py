@@ -398,7 +398,7 @@ def test_processes_are_replaced_by_threads(data):
         network().fit(Dataset(cut(*data), use_multiprocessing=True, workers=2), verbose=0)
 
 
-def test_an_interrupt_while_training_waits_for_a_batch(data):
+def test_an_interrupt_while_training_waits_for_a_batch(interrupts, data):
     release = threading.Event()
 
     def batches():
