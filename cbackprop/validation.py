@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 __all__ = [
+    "ArgumentTypeError",
     "check_boolean",
     "check_choice",
     "check_counts",
@@ -26,6 +27,15 @@ __all__ = [
 ]
 
 Thing = TypeVar("Thing")
+
+
+class ArgumentTypeError(TypeError, ValueError):
+    """An argument is of the wrong type.
+
+    Python's own functions raise ``TypeError`` then, Keras's raise ``ValueError``. Code that catches either one catches
+    this.
+    """
+
 
 # Addresses have 48 bits on the processors of today. With so many numbers a sample, and a batch of them, no product
 # of sizes leaves 64 bits before memory has run out.
@@ -63,7 +73,7 @@ def check_number(
 
     Raises
     ------
-    TypeError
+    ArgumentTypeError
         If it is not a real number.
     ValueError
         If it is NaN, infinite or out of bounds.
@@ -71,7 +81,7 @@ def check_number(
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number, but got {value!r} of type {type(value).__name__}.")
+        raise ArgumentTypeError(f"{name} must be a number, but got {value!r} of type {type(value).__name__}.")
     try:
         finite = math.isfinite(value)
     except OverflowError:
@@ -87,13 +97,13 @@ def check_integer(name: str, value: Any, minimum: int | None = None, maximum: in
 
     Raises
     ------
-    TypeError
+    ArgumentTypeError
         If it is not an integer; a bool or a float is not one.
     ValueError
         If it is out of bounds, or does not fit into 64 bits.
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be an integer, but got {value!r} of type {type(value).__name__}.")
+        raise ArgumentTypeError(f"{name} must be an integer, but got {value!r} of type {type(value).__name__}.")
     _check_range(name, value, minimum, maximum, False, False)
     number = int(value)
     if not -(2**63) <= number < 2**63:
@@ -106,7 +116,7 @@ def check_counts(**counts: Any) -> None:
 
     Raises
     ------
-    TypeError, ValueError
+    ArgumentTypeError, ValueError
         As `check_integer`.
     """
     for name, count in counts.items():
@@ -119,11 +129,11 @@ def check_boolean(name: str, value: Any) -> bool:
 
     Raises
     ------
-    TypeError
+    ArgumentTypeError
         If it is neither ``True`` nor ``False``.
     """
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, but got {value!r} of type {type(value).__name__}.")
+        raise ArgumentTypeError(f"{name} must be True or False, but got {value!r} of type {type(value).__name__}.")
     return bool(value)
 
 
@@ -132,13 +142,13 @@ def check_name(value: Any) -> str | None:
 
     Raises
     ------
-    TypeError
+    ArgumentTypeError
         If it is neither a string nor ``None``.
     ValueError
         If it cannot be written as UTF-8, as files of models need it.
     """
     if value is not None and not isinstance(value, str):
-        raise TypeError(f"name must be a string, but got {value!r} of type {type(value).__name__}.")
+        raise ArgumentTypeError(f"name must be a string, but got {value!r} of type {type(value).__name__}.")
     if value is not None and not value.isascii():
         try:
             value.encode()
@@ -152,13 +162,13 @@ def check_choice(name: str, value: Any, choices: Collection[str | None]) -> Any:
 
     Raises
     ------
-    TypeError
+    ArgumentTypeError
         If it is no string (nor ``None``, where that is one of them).
     ValueError
         If it is another one.
     """
     if not (isinstance(value, str) or (value is None and None in choices)):
-        error: type[Exception] = TypeError
+        error: type[Exception] = ArgumentTypeError
     elif value not in choices:
         error = ValueError
     else:
@@ -171,11 +181,11 @@ def check_items(name: str, value: Any, what: str) -> list[Any]:
 
     Raises
     ------
-    TypeError
+    ArgumentTypeError
         If `value` is none of them.
     """
     if not (isinstance(value, (list, tuple, range)) or (isinstance(value, np.ndarray) and value.ndim == 1)):
-        raise TypeError(f"{name} must be {what}, but got {value!r} of type {type(value).__name__}.")
+        raise ArgumentTypeError(f"{name} must be {what}, but got {value!r} of type {type(value).__name__}.")
     return list(value)
 
 
@@ -184,12 +194,12 @@ def check_path(name: str, value: Any) -> str:
 
     Raises
     ------
-    TypeError
+    ArgumentTypeError
         If it is neither a string nor a path.
     """
     path = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(path, str):
-        raise TypeError(f"{name} must be a string or a path, but got {value!r} of type {type(value).__name__}.")
+        raise ArgumentTypeError(f"{name} must be a string or a path, but got {value!r} of type {type(value).__name__}.")
     return path
 
 
@@ -210,7 +220,7 @@ def check_verbose(value: Any) -> int:
 
     Raises
     ------
-    TypeError, ValueError
+    ArgumentTypeError, ValueError
         If `value` is none of 0, 1 and 2.
     """
     return check_integer("verbose", int(value) if isinstance(value, (bool, np.bool_)) else value, 0, 2)
@@ -228,5 +238,6 @@ def named(name: str, get: Callable[[Any], Thing], value: Any) -> Thing:
     try:
         return get(value)
     except (TypeError, ValueError) as error:
-        kind = TypeError if isinstance(error, TypeError) else ValueError
+        kinds = (ArgumentTypeError, TypeError, ValueError)
+        kind = next(kind for kind in kinds if isinstance(error, kind))
         raise kind(f"{name}: {error}") from error

@@ -1,0 +1,41 @@
+"""Checks of arguments: which exceptions a wrong type gives."""
+
+import pytest
+
+from cbackprop import validation
+from cbackprop.validation import ArgumentTypeError, named
+
+CHECKS = {
+    "check_boolean": lambda value: validation.check_boolean("n", value),
+    "check_choice": lambda value: validation.check_choice("n", value, ["sum"]),
+    "check_integer": lambda value: validation.check_integer("n", value),
+    "check_items": lambda value: validation.check_items("n", value, "a list"),
+    "check_name": validation.check_name,
+    "check_number": lambda value: validation.check_number("n", value),
+    "check_path": lambda value: validation.check_path("n", value),
+    "check_verbose": validation.check_verbose,
+}
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+@pytest.mark.parametrize("expected", [TypeError, ValueError])
+def test_code_that_expects_pythons_or_keras_class_catches_a_wrong_type(check, expected):
+    with pytest.raises(expected) as caught:
+        check(object())
+    assert type(caught.value) is ArgumentTypeError
+
+
+def test_a_value_out_of_range_is_no_type_error():
+    with pytest.raises(ValueError, match="at least 1") as caught:
+        validation.check_integer("n", 0, 1)
+    assert not isinstance(caught.value, TypeError)
+
+
+@pytest.mark.parametrize("kind", [ArgumentTypeError, TypeError, ValueError])
+def test_an_argument_is_named_and_the_class_of_the_error_stays(kind):
+    def refuse(value):
+        raise kind("must be a loss.")
+
+    with pytest.raises(kind, match=r"^loss: must be a loss\.") as caught:
+        named("loss", refuse, 3)
+    assert type(caught.value) is kind
