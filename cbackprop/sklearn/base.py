@@ -179,8 +179,9 @@ class BaseMLP(BaseEstimator, ABC):
             Class labels, an indicator matrix of several labels, or numbers.
         sample_weight : array-like of shape (n_samples,), optional
         X_val, y_val, sample_weight_val : like X, y and sample_weight, optional
-            Validation data. Their score is noted in `validation_scores_` after each epoch, and with
-            ``early_stopping=True`` they take the place of the share that would be set aside.
+            Validation data. Their score is noted in `validation_scores_` after each epoch (step, of a solver that
+            looks at all samples), and with ``early_stopping=True`` they take the place of the share that would be set
+            aside.
 
         Returns
         -------
@@ -210,9 +211,9 @@ class BaseMLP(BaseEstimator, ABC):
         if first or not incremental or self._looks_at_all():
             self._prepare(samples, fresh=first)
         if self.early_stopping and held_out is None and not self._looks_at_all():
-            stratify = None if self._is_regressor or self.n_outputs_ > 1 else samples.y
+            stratify = None if self._is_regressor or self.n_outputs_ > 1 else samples.y.astype(bool)
             samples, held_out = split(samples, self.validation_fraction, self._random_state, stratify)
-        train(self, samples, held_out, 1 if incremental else self.max_iter)
+        train(self, samples, held_out, None if incremental else self.max_iter)
         if not all(np.isfinite(weight).all() for weight in self.model_.get_weights()):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
@@ -263,7 +264,8 @@ class BaseMLP(BaseEstimator, ABC):
         self.n_outputs_, self.out_activation_ = self._output(samples.y)
         units = [samples.x.shape[1], *sizes, self.n_outputs_]
         activations = for_each_layer("activation", self.activation, len(sizes))
-        weights = list(draw_weights(self._random_state, units, activations)) if fresh else []
+        last = activations[-1] if activations else self.activation
+        weights = list(draw_weights(self._random_state, units, activations, last)) if fresh else []
         model = self._build(units, activations, samples.x.dtype.name)
         if fresh:
             for layer, both in zip(dense_layers(model), weights, strict=True):

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import compute_sample_weight
@@ -66,6 +67,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     nesterovs_momentum : bool, default True
     early_stopping : bool, default False
         Watch the accuracy on validation data instead of the loss, and end with the weights of the best epoch.
+        Solvers that look at all samples set no share aside for it: they need validation data in `fit`.
     validation_fraction : float, default 0.1
         The share of the samples that is set aside for that, unless `fit` is given validation data.
     beta_1, beta_2, epsilon : float, default 0.9, 0.999 and 1e-8
@@ -292,7 +294,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For several labels, an indicator matrix.
+            For several labels, an indicator matrix; a sparse one if that is what `fit` was given.
 
         Raises
         ------
@@ -305,7 +307,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if self._many:
             return cast(Array, self.classes_.take(outputs.argmax(axis=1)))
         if self._label_binarizer.y_type_ == "multilabel-indicator":
-            return (outputs > 0.5).astype(int)
+            labels = (outputs > 0.5).astype(int)
+            # As scikit-learn's: predictions are stored like the targets that were learnt.
+            return csr_matrix(labels) if self._label_binarizer.sparse_input_ else labels
         return cast(Array, self.classes_.take(outputs[:, 0] > 0.5, mode="clip"))
 
     def predict_proba(self, X: Any) -> Array:

@@ -85,14 +85,23 @@ def dense_layers(model: cb.Sequential) -> list[Any]:
 
 
 def draw_weights(
-    random_state: np.random.RandomState, units: Sequence[int], activations: Sequence[Any]
+    random_state: np.random.RandomState, units: Sequence[int], activations: Sequence[Any], last: Any
 ) -> Iterator[tuple[Array, Array]]:
     """Coefficients and intercepts of each layer: uniform in ``+-sqrt(factor / (fan_in + fan_out))``.
 
     The factor is 2 where the activation is logistic and 6 elsewhere. They are drawn in scikit-learn's order, so that
-    the same `random_state` gives the same weights. The output layer's factor is that of the hidden layer before it.
+    the same `random_state` gives the same weights.
+
+    Parameters
+    ----------
+    random_state : RandomState
+    units : sequence of int
+        Features, hidden units, outputs.
+    activations : sequence
+        One for each hidden layer.
+    last : str, callable or None
+        What the output layer's factor goes by: the hidden layers' activation, even if there are no hidden layers.
     """
-    last = activations[-1] if activations else None
     for (fan_in, fan_out), activation in zip(pairwise(units), [*activations, last], strict=True):
         logistic = isinstance(activation, str) and activation in ("logistic", "sigmoid")
         bound = np.sqrt((2.0 if logistic else 6.0) / (fan_in + fan_out))

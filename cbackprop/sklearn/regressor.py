@@ -67,6 +67,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     nesterovs_momentum : bool, default True
     early_stopping : bool, default False
         Watch R2 on validation data instead of the loss, and end with the weights of the best epoch.
+        Solvers that look at all samples set no share aside for it: they need validation data in `fit`.
     validation_fraction : float, default 0.1
         The share of the samples that is set aside for that, unless `fit` is given validation data.
     beta_1, beta_2, epsilon : float, default 0.9, 0.999 and 1e-8

@@ -121,15 +121,23 @@ class FullBatchRule(Callback):
     Parameters
     ----------
     estimator : BaseMLP
+        With validation data, their scores are kept in its attributes.
+    score : callable, optional
+        Returns the score of the validation data.
     shown : callable
         Turns the loss of a step into the one that is reported.
     """
 
-    def __init__(self, estimator: Any, shown: Callable[[dict[str, Any]], float]) -> None:
-        self.estimator, self.shown = estimator, shown
+    def __init__(
+        self, estimator: Any, score: Callable[[], float] | None, shown: Callable[[dict[str, Any]], float]
+    ) -> None:
+        self.estimator, self.score, self.shown = estimator, score, shown
         self.best_weights: Any = None
         self._exhausted = False  # whether max_fun is why training stopped
         self._before: float | None = None
+        self._steps_without_better = 0
+        if score is not None:
+            estimator.validation_scores_, estimator.best_validation_score_ = [], -math.inf
 
     def complaint(self, epochs: int) -> str | None:
         """What to say of a training that ended without converging."""
@@ -143,17 +151,36 @@ class FullBatchRule(Callback):
         )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Note the loss, and stop where it has become as low as it gets."""
+        """Note the loss and the score, and stop where either has become as good as it gets."""
         estimator, optimizer = self.estimator, self.model.optimizer
-        logs = logs or {}
+        logs = {} if logs is None else logs
         loss = logs["loss"]
         estimator.loss_ = self.shown(logs)
         estimator.n_iter_ += 1
-        if estimator.verbose:
-            print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
+        self._tell(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
+        if self.score is not None:
+            logs["val_score"] = self.score()  # for the callbacks that follow
+            self._judge(logs["val_score"])
         before, self._before = self._before, loss
         flat = before is not None and before - loss <= LEAST_CHANGE * max(abs(before), abs(loss), 1.0)
-        if optimizer.converged or flat:
+        no_better = estimator.early_stopping and self._steps_without_better > estimator.n_iter_no_change
+        if optimizer.converged or flat or no_better:
             self.model.stop_training = True
         elif getattr(optimizer, "evaluations", 0) >= estimator.max_fun:
             self._exhausted = self.model.stop_training = True
+
+    def _judge(self, score: float) -> None:
+        """Keep a score, and the weights if it is the best one so far."""
+        estimator = self.estimator
+        estimator.validation_scores_.append(score)
+        self._tell(f"Validation score: {score:f}")
+        worse = score < estimator.best_validation_score_ + estimator.tol
+        self._steps_without_better = self._steps_without_better + 1 if worse else 0
+        if score > estimator.best_validation_score_:
+            estimator.best_validation_score_ = score
+            if estimator.early_stopping or estimator.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+
+    def _tell(self, message: str) -> None:
+        if self.estimator.verbose:
+            print(message)

@@ -19,7 +19,7 @@ __all__ = ["train"]
 STACK = 6
 
 
-def train(estimator: Any, samples: Samples, held_out: Samples | None, epochs: int) -> None:
+def train(estimator: Any, samples: Samples, held_out: Samples | None, epochs: int | None) -> None:
     """Train for so many epochs, or as many steps of an optimizer that looks at all samples, unless there is no way on.
 
     Parameters
@@ -28,12 +28,13 @@ def train(estimator: Any, samples: Samples, held_out: Samples | None, epochs: in
         With a compiled model.
     samples, held_out : Samples
         To train on, and to validate with.
-    epochs : int
+    epochs : int or None
+        ``None``: one, of a training in parts, of which nobody expects that it converges.
     """
     model = estimator.model_
     shown = estimator._objective(samples.y, samples.weight).shown
     if isinstance(model.optimizer, cb.optimizers.FullBatchOptimizer):
-        rule: Any = FullBatchRule(estimator, shown)
+        rule: Any = FullBatchRule(estimator, scorer(estimator, held_out), shown)
         batch_size = samples.x.shape[0]
     else:
         rule = Rule(estimator, samples.x.shape[0], scorer(estimator, held_out), shown)
@@ -47,7 +48,7 @@ def train(estimator: Any, samples: Samples, held_out: Samples | None, epochs: in
                 samples.x,
                 samples.y,
                 batch_size=batch_size,
-                epochs=epochs,
+                epochs=1 if epochs is None else epochs,
                 verbose=0,
                 callbacks=[rule, estimator.callbacks],
                 sample_weight=samples.weight,
@@ -57,7 +58,7 @@ def train(estimator: Any, samples: Samples, held_out: Samples | None, epochs: in
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=STACK - 1)
     else:
-        message = rule.complaint(epochs)
+        message = None if epochs is None else rule.complaint(epochs)
         if message is not None:
             warnings.warn(message, ConvergenceWarning, stacklevel=STACK - 1)
     if rule.best_weights is not None:

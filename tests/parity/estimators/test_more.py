@@ -98,6 +98,28 @@ def test_validation_data(kind, data, early_stopping):
     assert a.score(x_val, y_val, weight) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("solver", ["lbfgs", "levenberg_marquardt"])
+def test_validation_data_of_solvers_that_look_at_all_samples(solver):
+    x, y = DIABETES
+    x, x_val, y, y_val = x[:60], x[60:], y[:60], y[60:]
+    logs = []
+    settings = {"solver": solver, "hidden_layer_sizes": 6, "random_state": 1, "max_iter": 40, "alpha": 0, "tol": 1e-9}
+    log = cb.callbacks.LambdaCallback(on_epoch_end=lambda epoch, found: logs.append(dict(found)))
+    a = MLPRegressor(**settings, callbacks=log).fit(x, y, X_val=x_val, y_val=y_val)
+    assert len(a.validation_scores_) == a.n_iter_ == len(logs)
+    assert [entry["val_score"] for entry in logs] == a.validation_scores_
+    assert "val_loss" in logs[0]
+    assert a.score(x_val, y_val) == pytest.approx(a.validation_scores_[-1], rel=1e-12)
+    assert a.best_validation_score_ == max(a.validation_scores_) > a.validation_scores_[-1]
+    best = MLPRegressor(**settings, restore_best_weights=True).fit(x, y, X_val=x_val, y_val=y_val)
+    assert best.n_iter_ == a.n_iter_
+    assert best.score(x_val, y_val) == pytest.approx(a.best_validation_score_, rel=1e-12)
+    stopped = MLPRegressor(**settings, early_stopping=True, n_iter_no_change=2).fit(x, y, X_val=x_val, y_val=y_val)
+    assert stopped.n_iter_ < a.n_iter_
+    assert stopped.validation_scores_ == a.validation_scores_[: stopped.n_iter_]
+    assert stopped.score(x_val, y_val) == pytest.approx(stopped.best_validation_score_, rel=1e-12)
+
+
 def test_restore_best_weights_of_the_lowest_loss():
     spoil = cb.optimizers.schedules.PiecewiseConstantDecay([460], [0.01, 3.0])
     settings = {"learning_rate": spoil, "max_iter": 25, "random_state": 0, "batch_size": 20}

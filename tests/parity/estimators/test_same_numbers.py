@@ -1,11 +1,14 @@
 """From the same first weights come the same numbers as from scikit-learn's own estimators."""
 
 import inspect
+import warnings
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix, issparse
 from sklearn import neural_network as theirs
 from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 from sklearn.preprocessing import scale
 
@@ -229,3 +232,79 @@ def test_log_loss():
     x, y = iris()
     a = ours.MLPClassifier(max_iter=1, alpha=0, solver="sgd", learning_rate_init=1e-12, random_state=0).fit(x, y)
     assert a.loss_ == pytest.approx(log_loss(y, a.predict_proba(x)), rel=1e-6)
+
+
+@pytest.mark.parametrize("sizes", [(), (5,), (5, 4)], ids=str)
+@pytest.mark.parametrize("activation", ["logistic", "tanh", "relu", "identity"])
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("MLPClassifier", iris),
+        ("MLPClassifier", two_classes),
+        ("MLPClassifier", labels),
+        ("MLPRegressor", diabetes),
+        ("MLPRegressor", outputs),
+    ],
+)
+def test_first_weights(kind, data, activation, sizes):
+    x, y = data()
+    settings = {"activation": activation, "hidden_layer_sizes": sizes, "solver": "sgd", "learning_rate_init": 1e-300}
+    a, b = (estimator.fit(x, y) for estimator in pair(kind, settings | {"max_iter": 1}))
+    for mine, other in zip([*a.coefs_, *a.intercepts_], [*b.coefs_, *b.intercepts_], strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_first_weights_of_names_of_this_library():
+    """A list of activations goes by its last; "sigmoid" is what theirs calls logistic."""
+    x, y = iris()
+    settings = {"solver": "sgd", "learning_rate_init": 1e-300, "max_iter": 1, "random_state": 3}
+    for sizes, names in (((), "sigmoid"), ((4,), ["sigmoid"]), ((4, 3), ["sigmoid", "sigmoid"])):
+        a = ours.MLPClassifier(sizes, names, **settings).fit(x, y)
+        b = theirs.MLPClassifier(sizes, "logistic", **settings).fit(x, y)
+        for mine, other in zip([*a.coefs_, *a.intercepts_], [*b.coefs_, *b.intercepts_], strict=True):
+            np.testing.assert_array_equal(mine, other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_partial_fit_never_warns_of_convergence(kind):
+    x, y = iris()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        a, b = pair(kind, {"max_iter": 1})
+        for _ in range(3):
+            more = {"classes": [0, 1, 2]} if kind == "MLPClassifier" else {}
+            a.partial_fit(x, y, **more)
+            b.partial_fit(x, y, **more)
+    assert_same(a, b, x)
+    for estimator in (a, b):
+        with pytest.warns(ConvergenceWarning):
+            estimator.fit(x, y)
+
+
+def test_labels_of_a_sparse_matrix_are_predicted_as_one():
+    x, y = labels()
+    settings = {"max_iter": 30}
+    for estimator in pair("MLPClassifier", settings):
+        dense = estimator.fit(x, y).predict(x)
+        assert isinstance(dense, np.ndarray)
+        sparse = estimator.fit(x, csr_matrix(y)).predict(x)
+        assert issparse(sparse)
+        assert sparse.format == "csr"
+        np.testing.assert_array_equal(sparse.toarray(), dense)
+        assert sparse.toarray().dtype == dense.dtype
+        assert estimator.score(x, csr_matrix(y)) == estimator.score(x, y)
+    a, b = pair("MLPClassifier", {})
+    for estimator in (a, b):
+        estimator.partial_fit(x, csr_matrix(y), classes=np.arange(y.shape[1]))
+    assert issparse(a.predict(x))
+    assert issparse(b.predict(x))
+
+
+def test_classes_too_small_to_split():
+    x, y = np.arange(8.0).reshape(4, 2), [0, 0, 0, 1]
+    messages = []
+    for estimator in pair("MLPClassifier", {"early_stopping": True}):
+        with pytest.raises(ValueError, match="only 1 member") as raised:
+            estimator.fit(x, y)
+        messages.append(str(raised.value))
+    assert messages[0] == messages[1]
