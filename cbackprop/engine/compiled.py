@@ -443,6 +443,7 @@ class CompiledEngine(Engine):
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
             finite = self.runner.predict(0, samples, self.plan.outputs, results, training, count, tick, check)
             if alone and training:
+                self.bring_along()  # what layers have changed
                 self.tile_memory = (0, 0)  # such a tile does not suit the caches: the next run makes its own
             return results if finite else None
 

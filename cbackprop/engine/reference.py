@@ -248,9 +248,9 @@ class ReferenceEngine(Engine):
         gradients = self.view(self.gradient_vector, variable)[rows]
         return Segment(values, gradients, slots, self.optimizer.decay_of(variable))
 
-    def finish(self, training: bool) -> None:
-        """And layers that saw the whole batch change what no gradient reaches."""
-        for index, (layer, parameters) in enumerate(zip(self.layers, self.parameters, strict=True)):
+    def finish(self, training: bool, count: int | None = None) -> None:
+        """And layers that saw the whole batch, of the first `count` steps, change what no gradient reaches."""
+        for index, (layer, parameters) in enumerate(zip(self.layers[:count], self.parameters, strict=False)):
             if self.is_alone(index, training):
                 layer.finish(parameters)
 
@@ -287,6 +287,9 @@ class ReferenceEngine(Engine):
                     result[rows] = values[buffer].reshape(-1, *result.shape[1:])
                 if tick is not None:
                     tick(min(first + batch_size, samples))
+            if training:
+                self.finish(training, self.plan.predicting)
+                self.bring_along()
             return results
 
     def _inputs(self, inputs: list[Any], rows: Any) -> list[Array]:

@@ -96,7 +96,8 @@ cdef class Predictor(Network):
     ):
         """Write the buffers `outputs` of the samples start:stop into the arrays `results`.
 
-        False if `check` and a number of the inputs is NaN or infinite: then the results are of no use.
+        False if `check` and a number of the inputs is NaN or infinite: then the results are of no use. In training,
+        layers that have seen the whole batch afterwards change what no gradient reaches.
         """
         cdef Py_ssize_t n_outputs = len(outputs), i
         cdef Py_ssize_t itemsize = 8 if self.is_double else 4
@@ -115,6 +116,9 @@ cdef class Predictor(Network):
         self.start, self.stop, self.training, self.tick = start, stop, training, tick
         self.check, self.found_infinite = check, False
         self.run_team(predict_thread, threads)
+        if training and not self.found_infinite:
+            for i in range(self.n_predicting):
+                (<Layer>self.layer_pointers[i]).finish(&(<Context>self.tiles[0]).batch)
         return not self.found_infinite
 
     cdef void run_predictions(self, Py_ssize_t thread) noexcept nogil:

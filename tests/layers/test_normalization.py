@@ -109,7 +109,7 @@ def test_moving_averages(engine, rng):
     model.gradients(x, y, training=True)
     model.check_gradients(x, y, training=True)
     model.evaluate(x, y, verbose=0)
-    model(x, training=True)
+    model(x)
     np.testing.assert_array_equal(before, [layer.moving_mean.numpy(), layer.moving_variance.numpy()])
     model.train_on_batch(x, y)
     np.testing.assert_allclose(layer.moving_mean.numpy(), 0.1 * x.mean(0), rtol=1e-12)
