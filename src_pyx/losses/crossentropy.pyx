@@ -234,6 +234,9 @@ cdef class Crossentropy(RowFunction):
 
 
 cdef class SparseCategoricalCrossentropy(Crossentropy):
+    reads = "index"
+    links = ("softmax",)
+
     cdef void evaluate(
         self, Py_ssize_t rows, Py_ssize_t width, const void* y_true, void* y_pred,
         const double* coefficients, double* values, void* delta,
@@ -254,6 +257,8 @@ cdef class SparseCategoricalCrossentropy(Crossentropy):
 
 
 cdef class CategoricalCrossentropy(Crossentropy):
+    links = ("softmax",)
+
     cdef void evaluate(
         self, Py_ssize_t rows, Py_ssize_t width, const void* y_true, void* y_pred,
         const double* coefficients, double* values, void* delta,
@@ -277,6 +282,8 @@ cdef class CategoricalCrossentropy(Crossentropy):
 
 
 cdef class BinaryCrossentropy(Crossentropy):
+    links = ("sigmoid",)
+
     cdef void evaluate(
         self, Py_ssize_t rows, Py_ssize_t width, const void* y_true, void* y_pred,
         const double* coefficients, double* values, void* delta,

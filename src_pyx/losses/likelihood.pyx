@@ -81,12 +81,16 @@ cdef void student_t(
 
 
 cdef class GaussianNegativeLogLikelihood(KernelFunction):
+    reads = "half"
+
     def __init__(self, spec, bint linked, bint is_double):
         super().__init__(spec, linked, is_double)
         self.kernel32, self.kernel64 = gaussian[float], gaussian[double]
 
 
 cdef class StudentTNegativeLogLikelihood(RowFunction):
+    reads = "half"
+
     cdef double constant, degrees
 
     def __init__(self, spec, bint linked, bint is_double):

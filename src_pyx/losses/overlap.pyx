@@ -11,6 +11,7 @@ from cython cimport floating
 
 from cbackprop.compiled.kernels.elementary cimport sqrt
 from cbackprop.compiled.losses.row_function cimport RowFunction
+from cbackprop.losses.kernel_check import checked_layout
 
 cdef double EPSILON = 1e-7
 
@@ -48,7 +49,7 @@ cdef class GroupFunction(RowFunction):
 
     def set_shape(self, tuple shape):
         """What one sample of the prediction looks like."""
-        shape, axes = self.spec.layout(shape)
+        shape, axes = checked_layout(self.spec, shape)
         kept = [axis for axis in range(len(shape)) if axis not in axes]
         places = np.arange(np.prod(shape, dtype=np.intp), dtype=np.intp).reshape(shape)
         self.size = int(np.prod([shape[axis] for axis in axes], dtype=np.intp))

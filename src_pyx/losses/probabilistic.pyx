@@ -125,6 +125,8 @@ cdef class Focal(RowFunction):
 
 
 cdef class CategoricalFocalCrossentropy(Focal):
+    links = ("softmax",)
+
     cdef void evaluate(
         self, Py_ssize_t rows, Py_ssize_t width, const void* y_true, void* y_pred,
         const double* coefficients, double* values, void* delta,
@@ -202,6 +204,8 @@ cdef class CategoricalFocalCrossentropy(Focal):
 
 
 cdef class BinaryFocalCrossentropy(Focal):
+    links = ("sigmoid",)
+
     cdef void evaluate(
         self, Py_ssize_t rows, Py_ssize_t width, const void* y_true, void* y_pred,
         const double* coefficients, double* values, void* delta,
@@ -271,6 +275,9 @@ cdef class BinaryFocalCrossentropy(Focal):
 
 cdef class CategoricalGeneralizedCrossEntropy(RowFunction):
     """value = (1 - p_y^q) / q."""
+
+    reads = "index"
+    links = ("softmax",)
 
     cdef bint linked
     cdef double q

@@ -14,8 +14,11 @@ cdef class PythonLoss(RowFunction):
     cdef tuple shape            # of one sample of the prediction
     cdef Failure unread         # where exceptions go while no engine is there
 
+    reads = None
+
     def __init__(self, spec, bint linked, bint is_double):
         super().__init__(spec, linked, is_double)
+        self.alone = True       # it is told batches, whatever the spec says
         self.spec = spec
         self.failure = &self.unread
 

@@ -5,6 +5,8 @@ import numpy as np
 from cython cimport floating
 from libc.stdint cimport int64_t
 
+from cbackprop.losses.kernel_check import check_kernel
+
 
 cdef class RowFunction:
     """Subclasses read what they need from `spec` and override `evaluate`.
@@ -16,9 +18,20 @@ cdef class RowFunction:
     linked : bool
         Whether a loss gets logits in y_pred, and is to replace them by the predictions.
     is_double : bool
+
+    Attributes
+    ----------
+    reads : str or None
+        The form of targets that the kernel reads, as in `target_kind` of the spec; None: any.
+    links : tuple of str
+        The activations that the kernel can take over.
     """
 
+    reads = "values"
+    links = ()
+
     def __init__(self, spec, bint linked, bint is_double):
+        check_kernel(self, spec, linked)
         self.is_double = is_double
         self.index_targets = spec.target_kind == "index"
         self.alone = spec.alone

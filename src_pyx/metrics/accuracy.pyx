@@ -119,6 +119,8 @@ cdef class CategoricalAccuracy(KernelFunction):
 
 
 cdef class SparseCategoricalAccuracy(RowFunction):
+    reads = "index"
+
     cdef void evaluate(
         self, Py_ssize_t rows, Py_ssize_t width, const void* y_true, void* y_pred,
         const double* coefficients, double* values, void* delta,
@@ -139,6 +141,8 @@ cdef class TopKCategoricalAccuracy(KernelFunction):
 cdef class SparseTopKCategoricalAccuracy(RowFunction):
     cdef Py_ssize_t k
     cdef bint sorted_ids
+
+    reads = "index"
 
     def __init__(self, spec, bint linked, bint is_double):
         super().__init__(spec, linked, is_double)

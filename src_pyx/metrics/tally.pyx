@@ -12,6 +12,7 @@ from libc.string cimport memcpy
 
 from cbackprop.compiled.engine.failure cimport fail
 from cbackprop.compiled.kernels.elementary cimport fabs, sigmoid
+from cbackprop.losses.kernel_check import check_kernel, check_sums
 
 
 cdef class Tally:
@@ -28,14 +29,26 @@ cdef class Tally:
     is_double : bool
     weighted : bool
         Whether weights of samples count.
+
+    Attributes
+    ----------
+    reads : str or tuple of str
+        The forms of targets that the kernel reads, as in `target_kind` of the spec.
     """
 
+    reads = "values"
+
     def __init__(self, spec, Py_ssize_t width, bint is_double, bint weighted):
+        check_kernel(self, spec)
         self.is_double = is_double
         self.weighted = weighted
         self.width = width
         self.index_targets = spec.target_kind == "index"
-        self.set_size(spec.size(width))
+
+    cdef set_sums(self, spec, Py_ssize_t size):
+        """Make room for the sums, as many as the kernel writes to; the spec must know of as many."""
+        check_sums(self, spec, self.width, size)
+        self.set_size(size)
 
     cdef set_size(self, Py_ssize_t size):
         self.memory = np.zeros(max(size, 1))
@@ -129,6 +142,7 @@ cdef class Histogram(Tally):
             if self.weight_memory.shape[0] != width:
                 raise ValueError("There is not one weight for each label.")
             self.label_weights = &self.weight_memory[0]
+        self.set_sums(spec, (width if self.multi_label else 1) * 2 * (self.n + 1))
 
     cdef void update(
         self, Py_ssize_t rows, const void* y_true, const void* y_pred, const double* weights, bint each
@@ -210,6 +224,7 @@ cdef class Hits(Tally):
         super().__init__(spec, width, is_double, weighted)
         self.largest = spec.threshold is None
         self.threshold = spec.threshold or 0
+        self.set_sums(spec, 4 * width)
 
     cdef void update(
         self, Py_ssize_t rows, const void* y_true, const void* y_pred, const double* weights, bint each
@@ -259,6 +274,8 @@ cdef class Confusion(Tally):
     cdef bint ignores, numbers_pred, cut, whole_weights
     cdef double threshold
 
+    reads = ("values", "index")
+
     def __init__(self, spec, Py_ssize_t width, bint is_double, bint weighted):
         super().__init__(spec, width, is_double, weighted)
         self.classes = spec.num_classes
@@ -268,6 +285,7 @@ cdef class Confusion(Tally):
         self.whole_weights = spec.whole_weights
         self.cut = spec.cut is not None
         self.threshold = spec.cut or 0
+        self.set_sums(spec, self.classes * self.classes)
 
     cdef void update(
         self, Py_ssize_t rows, const void* y_true, const void* y_pred, const double* weights, bint each
@@ -332,6 +350,10 @@ cdef class Moments(Tally):
 
     sums (4 width + 1).
     """
+
+    def __init__(self, spec, Py_ssize_t width, bint is_double, bint weighted):
+        super().__init__(spec, width, is_double, weighted)
+        self.set_sums(spec, 4 * width + 1)
 
     cdef void update(
         self, Py_ssize_t rows, const void* y_true, const void* y_pred, const double* weights, bint each

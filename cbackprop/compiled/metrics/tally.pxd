@@ -24,5 +24,6 @@ cdef class Tally:
         const double* weights,          # (rows,) IN, or with `each` (rows, width); NULL: all 1
         bint each,
     ) noexcept nogil
+    cdef set_sums(self, spec, Py_ssize_t size)
     cdef set_size(self, Py_ssize_t size)
     cdef _add(self, floating[:, ::1] y_pred, const void* y_true, const double[::1] weights)

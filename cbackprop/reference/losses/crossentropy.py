@@ -26,6 +26,8 @@ def clip(p: Array) -> Array:
 class BinaryCrossentropy(RowFunction):
     """-mean of y log p + (1 - y) log(1 - p), from logits where they are known."""
 
+    links = ("sigmoid",)
+
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivative (sigmoid(z) - y) / width with respect to logits z."""
         smoothing, width = self.spec.label_smoothing, y_pred.shape[1]
@@ -42,6 +44,8 @@ class BinaryCrossentropy(RowFunction):
 
 class CategoricalCrossentropy(RowFunction):
     """-sum of y log p, from logits where they are known."""
+
+    links = ("softmax",)
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivative softmax(z) sum(y) - y with respect to logits z."""
@@ -62,6 +66,9 @@ class CategoricalCrossentropy(RowFunction):
 
 class SparseCategoricalCrossentropy(RowFunction):
     """-log p_y, from logits where they are known."""
+
+    reads = "index"
+    links = ("softmax",)
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivative softmax(z) - onehot(y) with respect to logits z."""

@@ -20,6 +20,8 @@ def parts(y_true: Array, y_pred: Array) -> tuple[Array, Array]:
 class GaussianNegativeLogLikelihood(RowFunction):
     """mean of (log(2 pi) + s + d^2 exp(-s)) / 2."""
 
+    reads = "half"
+
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivatives d exp(-s) / k and (1 - d^2 exp(-s)) / (2 k)."""
         d, s = parts(y_true, y_pred)
@@ -31,6 +33,8 @@ class GaussianNegativeLogLikelihood(RowFunction):
 
 class StudentTNegativeLogLikelihood(RowFunction):
     """mean of c + s / 2 + (n + 1) / 2 log(1 + z), z = d^2 exp(-s) / n."""
+
+    reads = "half"
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivatives (n + 1) z / (1 + z) / (d k) and (1 - (n + 1) z / (1 + z)) / (2 k)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cbackprop.config import epsilon
+from cbackprop.losses.kernel_check import checked_layout
 from cbackprop.reference.losses.row_function import Array, RowFunction
 
 __all__ = ["CosineSimilarity", "Dice", "Tversky"]
@@ -15,7 +16,7 @@ class GroupFunction(RowFunction):
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivative of each value, as a row's share of it."""
-        shape, axes = self.spec.layout(self.sample_shape)
+        shape, axes = checked_layout(self.spec, self.sample_shape)
         self.block = () if self.spec.alone else (y_pred.size // int(np.prod(shape)),)
         axes = tuple(axis + 1 for axis in axes)
         axes = (0, *axes) if self.spec.alone else axes

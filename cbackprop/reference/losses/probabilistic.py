@@ -45,6 +45,8 @@ class Poisson(RowFunction):
 class CategoricalFocalCrossentropy(RowFunction):
     """-alpha sum of y (1 - p)^gamma log p, from logits where they are known."""
 
+    links = ("softmax",)
+
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """With s = p d value / dp for each class: derivative s - p sum(s) with respect to logits."""
         smoothing, classes = self.spec.label_smoothing, y_pred.shape[1]
@@ -71,6 +73,8 @@ class CategoricalFocalCrossentropy(RowFunction):
 
 class BinaryFocalCrossentropy(RowFunction):
     """mean of w m^gamma b: b the binary cross-entropy, m = y (1 - p) + (1 - y) p how wrong a prediction is."""
+
+    links = ("sigmoid",)
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivative w (gamma m^(gamma - 1) dm b + m^gamma db) / width."""
@@ -101,6 +105,9 @@ class BinaryFocalCrossentropy(RowFunction):
 
 class CategoricalGeneralizedCrossEntropy(RowFunction):
     """(1 - p_y^q) / q."""
+
+    reads = "index"
+    links = ("softmax",)
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivative -p_y^(q - 1) at the label; with respect to logits p_y^q (p - onehot(y))."""

@@ -6,6 +6,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from cbackprop.losses.kernel_check import check_kernel
+
 __all__ = ["Array", "RowFunction"]
 
 Array = NDArray[Any]
@@ -22,7 +24,12 @@ class RowFunction:
         Whether a loss gets logits, and is to return the predictions.
     """
 
+    # The form of targets that `evaluate` reads (None: any), and the activations that it can take over.
+    reads: str | None = "values"
+    links: tuple[str, ...] = ()
+
     def __init__(self, spec: Any, linked: bool) -> None:
+        check_kernel(self, spec, linked)
         self.spec = spec
         self.linked = linked
         self.sample_shape: tuple[int, ...] = ()

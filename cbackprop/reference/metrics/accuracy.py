@@ -43,6 +43,8 @@ class CategoricalAccuracy(RowFunction):
 class SparseCategoricalAccuracy(RowFunction):
     """1 where the largest prediction is at the true class."""
 
+    reads = "index"
+
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """[argmax y_pred = y_true]."""
         return y_pred, (y_pred.argmax(axis=1) == y_true).astype(float), None
@@ -64,6 +66,8 @@ class TopKCategoricalAccuracy(RowFunction):
 
 class SparseTopKCategoricalAccuracy(RowFunction):
     """1 where the prediction of the true class is among the k largest, or the class among the first k ids."""
+
+    reads = "index"
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """[y_pred at y_true is among the k largest], or [y_true is one of the first k of y_pred]."""

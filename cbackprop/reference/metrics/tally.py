@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cbackprop.losses.kernel_check import check_kernel, check_sums
 from cbackprop.metrics.metric import Metric
 from cbackprop.metrics.tally import Tally as TallyMetric
 from cbackprop.reference.activations import sigmoid_forward
@@ -81,14 +82,23 @@ class Tally:
         Elements of a row of the predictions.
     """
 
+    # The forms of targets that `count` reads.
+    reads: str | tuple[str, ...] = "values"
+
     def __init__(self, spec: Any, width: int) -> None:
+        check_kernel(self, spec)
         self.spec = spec
         self.width = width
+        check_sums(self, spec, width, self.size())
         self.reset()
+
+    def size(self) -> int:
+        """How many sums there are."""
+        raise NotImplementedError
 
     def reset(self) -> None:
         """Forget all batches."""
-        self.sums = np.zeros(self.spec.size(self.width))
+        self.sums = np.zeros(self.size())
 
     def snapshot(self) -> Any:
         """A copy of the sums."""
@@ -110,6 +120,10 @@ class Tally:
 
 class Histogram(Tally):
     """Weight of negatives and positives by how many thresholds their predictions are above."""
+
+    def size(self) -> int:
+        """Two counts for each threshold, and for below all of them, of each label."""
+        return 2 * (len(self.spec.thresholds) + 1) * (self.width if self.spec.multi_label else 1)
 
     def count(self, y_true: Array, y_pred: Array, weights: Array) -> Array:
         """(labels, 2, thresholds + 1)."""
@@ -139,6 +153,10 @@ class Histogram(Tally):
 class Hits(Tally):
     """Weights of true positives, false positives, false negatives and positives of each class."""
 
+    def size(self) -> int:
+        """Four for each class."""
+        return 4 * self.width
+
     def count(self, y_true: Array, y_pred: Array, weights: Array) -> Array:
         """(4, width)."""
         if self.spec.threshold is None:
@@ -152,6 +170,12 @@ class Hits(Tally):
 
 class Confusion(Tally):
     """Weight of what is of one class and was predicted as another."""
+
+    reads = ("values", "index")
+
+    def size(self) -> int:
+        """One for each pair of classes."""
+        return int(self.spec.num_classes) ** 2
 
     def count(self, y_true: Array, y_pred: Array, weights: Array) -> Array:
         """(classes, classes)."""
@@ -174,6 +198,10 @@ class Confusion(Tally):
 
 class Moments(Tally):
     """Weighted sums of y, y^2 and (y - prediction)^2, and of the weights; and the number of elements."""
+
+    def size(self) -> int:
+        """Four for each column, and one."""
+        return 4 * self.width + 1
 
     def count(self, y_true: Array, y_pred: Array, weights: Array) -> Array:
         """(4 width + 1,)."""
