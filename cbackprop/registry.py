@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from cbackprop import shared_objects
 from cbackprop.validation import type_name
 
 __all__ = ["Registry", "from_config", "nearest", "own_objects", "reading", "to_config"]
@@ -70,10 +71,25 @@ class CustomObjects:
     def __init__(self) -> None:
         self.everywhere: dict[str, Any] = {}
         self._scope: ContextVar[dict[str, Any] | None] = ContextVar("custom objects", default=None)
+        self._copied: ContextVar[dict[str, Any] | None] = ContextVar("copied objects", default=None)
 
     def all(self) -> dict[str, Any]:
         """Everything that is known now, by name."""
-        return self.everywhere | (self._scope.get() or {})
+        return self.everywhere | (self._scope.get() or {}) | (self._copied.get() or {})
+
+    @property
+    def are_copied(self) -> bool:
+        """Whether configs are written to be read at once, in this process, as copies are made."""
+        return self._copied.get() is not None
+
+    @contextmanager
+    def copying(self) -> Iterator[None]:
+        """Within this, configs can mention any class and function, also those that are registered nowhere."""
+        token = self._copied.set(self._copied.get() or {})
+        try:
+            yield
+        finally:
+            self._copied.reset(token)
 
     def enter(self, objects: dict[str, Any]) -> Token[dict[str, Any] | None]:
         """Begin a scope in which more is known; `leave` takes what this returns."""
@@ -85,7 +101,18 @@ class CustomObjects:
 
     def name_of(self, thing: Any) -> str | None:
         """The name of a class or function, or of an object's class."""
-        return next((name for name, entry in self.all().items() if entry is thing or entry is type(thing)), None)
+        name = next((name for name, entry in self.all().items() if entry is thing or entry is type(thing)), None)
+        copied = self._copied.get()
+        if name is not None or copied is None:
+            return name
+        own = thing if inspect.isfunction(thing) else type(thing)
+        has_config = hasattr(thing, "get_config") and hasattr(thing, "from_config") and not inspect.isclass(thing)
+        if own.__module__.partition(".")[0] == "cbackprop" or not (own is thing or has_config):
+            return None
+        if own is thing and holds_layers(thing):
+            raise TypeError(f"{thing!r} binds a layer, which a copy cannot do: give the layer as an argument.")
+        copied[name := f"{own.__module__}.{own.__qualname__}/{len(copied)}"] = own
+        return name
 
 
 own_objects = CustomObjects()
@@ -132,18 +159,6 @@ class Registry:
             self._by_name[key] = thing
             self._by_name[key.lower()] = thing
 
-    @contextmanager
-    def knowing(self, classes: Iterable[type]) -> Iterator[None]:
-        """Within this, these classes are known too, though only by their full names."""
-        names = {f"{cls.__module__}.{cls.__qualname__}/{number}": cls for number, cls in enumerate(classes)}
-        self._entries |= names
-        self._by_name |= names
-        try:
-            yield
-        finally:
-            for name in names:
-                del self._entries[name], self._by_name[name]
-
     @property
     def base(self) -> type | None:
         """The class that all classes of the family derive from; ``None`` for a family of functions."""
@@ -189,6 +204,10 @@ class Registry:
         ValueError
             If `thing` is not of this family.
         """
+        return shared_objects.write(thing, lambda: self.serialize_alone(thing))
+
+    def serialize_alone(self, thing: Any) -> Any:
+        """As `serialize`, without a look at whether the object has been written before."""
         name = self.name_of(thing)
         if name is None and (own := own_objects.name_of(thing)) is not None:
             return _custom_config(thing, own, f"cbackprop.{self.module}")
@@ -243,8 +262,12 @@ class Registry:
                 f"is made known by custom_objects={{{registered!r}: ...}}, or by saving.register_keras_serializable."
             )
         own = config.get("config", {})
-        with reading(f"{self.family} {name!r}", own):
-            return cls.from_config(own)
+
+        def make() -> Any:
+            with reading(f"{self.family} {name!r}", own):
+                return cls.from_config(own)
+
+        return shared_objects.read(config, make)
 
     def get(self, identifier: Any) -> Any:
         """Whatever `identifier` stands for: a name, a config, a class or the thing itself.
@@ -310,25 +333,112 @@ def _custom_config(thing: Any, name: str, module: str | None) -> Any:
 
 
 def to_config(value: Any) -> Any:
-    """`value` as plain Python values that survive JSON."""
+    """`value` as plain Python values that survive JSON.
+
+    Raises
+    ------
+    TypeError
+        If it is or holds something that cannot be written.
+    ValueError
+        If it holds itself.
+    """
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, np.ndarray):
-        return {"class_name": "__array__", "config": {"value": value.tolist(), "dtype": value.dtype.name}}
     if isinstance(value, (list, tuple)):
         return [to_config(item) for item in value]
     if isinstance(value, dict):
         return {key: to_config(item) for key, item in value.items()}
+    if (special := _special_config(value)) is not None:
+        return special
+    return shared_objects.write(value, lambda: _object_config(value))
+
+
+def _special_config(value: Any) -> dict[str, Any] | None:
+    """Values of Python and NumPy that JSON does not have, as Keras writes them."""
+    if isinstance(value, np.ndarray):
+        return {"class_name": "__numpy__", "config": {"value": value.tolist(), "dtype": value.dtype.name}}
+    if isinstance(value, bytes):
+        return {"class_name": "__bytes__", "config": {"value": value.decode("utf-8")}}
+    if isinstance(value, slice):
+        parts = {"start": value.start, "stop": value.stop, "step": value.step}
+        return {"class_name": "__slice__", "config": {name: to_config(part) for name, part in parts.items()}}
+    return {"class_name": "__ellipsis__", "config": {}} if value is ... else None
+
+
+def _object_config(value: Any) -> Any:
     for registry in Registry.families.values():
         if registry.name_of(value) is not None:
-            return registry.serialize(value)
+            return registry.serialize_alone(value)
     if (own := own_objects.name_of(value)) is not None:
-        return _custom_config(value, own, None)
+        return _function_config(own) if inspect.isroutine(value) else _custom_config(value, own, None)
     if (family := _family_of(value)) is not None:
-        return family.serialize(value)
-    raise TypeError(f"{value!r} of type {type(value).__name__} cannot be written into a config.")
+        return family.serialize_alone(value)
+    if inspect.isfunction(value):
+        return _function_config(_free_name(value))
+    if hasattr(value, "get_config") and hasattr(value, "from_config") and not inspect.isclass(value):
+        return _custom_config(value, type(value).__name__, None)
+    if own_objects.are_copied and not holds_layers(value):
+        return value
+    raise TypeError(
+        f"{value!r} of type {type(value).__name__} cannot be written into a config. Give its class the methods "
+        "get_config and from_config, or write it in a get_config of what it is an argument of."
+    )
+
+
+def _function_config(name: str) -> dict[str, Any]:
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": name}
+
+
+def _free_name(function: Any) -> str:
+    """The name by which a reader is told again of a function that is registered nowhere.
+
+    Raises
+    ------
+    TypeError
+        If it has none of its own: a lambda, or one that is called like something of this library.
+    """
+    name = function.__name__
+    if not name.isidentifier():
+        raise TypeError(
+            f"{function!r} has no name, so that no config can mention it. Define it by def, and register it by "
+            "@saving.register_keras_serializable()."
+        )
+    if any(family.knows(name) for family in Registry.families.values()):
+        raise TypeError(
+            f"The function {name!r} is called like one of this library, which would be taken for it. Register it by "
+            "@saving.register_keras_serializable(), under a name of its own."
+        )
+    return name
+
+
+def holds_layers(value: Any) -> bool:
+    """Whether a layer can be reached from an object: by its attributes, its items, or the names a function binds."""
+    pending, seen = [value], set()
+    while pending:
+        thing = pending.pop()
+        if id(thing) in seen or inspect.ismodule(thing) or inspect.isclass(thing):
+            continue
+        seen.add(id(thing))
+        if hasattr(type(thing), "is_model"):
+            return True
+        pending.extend(parts_of(thing))
+    return False
+
+
+def parts_of(thing: Any) -> list[Any]:
+    """What an object holds, one step deep."""
+    if isinstance(thing, dict):
+        return list(thing.values())
+    if isinstance(thing, (list, tuple, set, frozenset)):
+        return list(thing)
+    if inspect.isfunction(thing):
+        bound = inspect.getclosurevars(thing).nonlocals if thing.__closure__ else {}
+        return [*bound.values(), *(thing.__defaults__ or ())]
+    if inspect.ismethod(thing):
+        return [thing.__self__]
+    return list(vars(thing).values()) if hasattr(thing, "__dict__") else []
 
 
 def _family_of(value: Any) -> Registry | None:
@@ -337,7 +447,64 @@ def _family_of(value: Any) -> Registry | None:
     return next((family for family in families if family.base is not None and isinstance(value, family.base)), None)
 
 
-def _array_from(config: dict[str, Any]) -> Any:
+def from_config(value: Any) -> Any:
+    """What `to_config` made plain, restored (tuples stay lists).
+
+    Raises
+    ------
+    TypeError
+        For a class or function that is not known here.
+    ValueError
+        For code, and for what is damaged.
+    """
+    if isinstance(value, list):
+        return [from_config(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    name = value.get("class_name")
+    if name in _SPECIAL:
+        return _SPECIAL[name](value.get("config"))
+    if name == "function":
+        return _function_from(value)
+    registered = value.get("registered_name")
+    if name is not None and isinstance(registered, str) and registered in own_objects.all():
+        return shared_objects.read(value, lambda: _own_object_from(value, own_objects.all()[registered]))
+    if name is not None and isinstance(value.get("module"), str):
+        family = value["module"].split(".", 1)[-1]
+        if family in Registry.families:
+            return Registry.families[family].deserialize(value)
+    if isinstance(name, str) and "config" in value and "module" in value:
+        raise TypeError(
+            f"Unknown class {registered or name!r}. A class of your own is made known by custom_objects="
+            f"{{{registered or name!r}: ...}}, or by @saving.register_keras_serializable()."
+        )
+    return {key: from_config(item) for key, item in value.items()}
+
+
+def _own_object_from(value: dict[str, Any], cls: Any) -> Any:
+    if not hasattr(cls, "from_config"):
+        raise TypeError(f"{cls!r} has no method from_config, by which it could be made of its config.")
+    return cls.from_config(value.get("config", {}))
+
+
+def _function_from(value: dict[str, Any]) -> Any:
+    """The function that a config names: a user's own one, or one of this library."""
+    name = value.get("config")
+    if not isinstance(name, str):
+        raise TypeError(f"The config of a function must be its name, but got {name!r}.")
+    own = own_objects.all()
+    if name in own:
+        return own[name]
+    for family in Registry.families.values():
+        if family.knows(name):
+            return family.find(name)
+    raise TypeError(
+        f"Unknown function {name!r}. A function of your own is made known by custom_objects={{{name!r}: ...}}, or by "
+        "@saving.register_keras_serializable()."
+    )
+
+
+def _array_from(config: Any) -> Any:
     with reading("an array", config):
         dtype, value = np.dtype(config["dtype"]), config["value"]
     if dtype.kind not in "fiub":
@@ -345,18 +512,33 @@ def _array_from(config: dict[str, Any]) -> Any:
     return np.asarray(value, dtype)
 
 
-def from_config(value: Any) -> Any:
-    """What `to_config` made plain, restored (tuples stay lists)."""
-    if isinstance(value, list):
-        return [from_config(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if value.get("class_name") == "__array__":
-        return _array_from(value["config"])
-    if "class_name" in value and value.get("registered_name") in own_objects.all():
-        return own_objects.all()[value["registered_name"]].from_config(value.get("config", {}))
-    if "class_name" in value and isinstance(value.get("module"), str):
-        family = value["module"].split(".", 1)[-1]
-        if family in Registry.families:
-            return Registry.families[family].deserialize(value)
-    return {key: from_config(item) for key, item in value.items()}
+def _tuple_from(config: Any) -> tuple[Any, ...]:
+    with reading("a tuple", config):
+        return tuple(from_config(list(config["value"])))
+
+
+def _bytes_from(config: Any) -> bytes:
+    with reading("bytes", config):
+        return bytes(config["value"].encode("utf-8"))
+
+
+def _slice_from(config: Any) -> slice:
+    with reading("a slice", config):
+        return slice(*(from_config(config[name]) for name in ("start", "stop", "step")))
+
+
+def _refuse_code(config: Any) -> Any:
+    raise ValueError("A lambda in a config is code, which is never run, whatever safe_mode says: register a function.")
+
+
+# What Keras writes of values that are neither plain nor objects; arrays had another name here once.
+_SPECIAL: dict[Any, Callable[[Any], Any]] = {
+    "__array__": _array_from,
+    "__numpy__": _array_from,
+    "__tensor__": _array_from,
+    "__tuple__": _tuple_from,
+    "__bytes__": _bytes_from,
+    "__slice__": _slice_from,
+    "__ellipsis__": lambda config: ...,
+    "__lambda__": _refuse_code,
+}

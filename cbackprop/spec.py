@@ -6,8 +6,9 @@ import functools
 import inspect
 from typing import Any, Self
 
-from cbackprop import config
-from cbackprop.registry import Registry, nearest, reading, to_config
+from cbackprop import config, shared_objects
+from cbackprop.registry import Registry, from_config, nearest, reading, to_config
+from cbackprop.shared_objects import writing
 
 __all__ = ["Spec"]
 
@@ -49,7 +50,8 @@ class Spec:
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments as plain values (numbers, strings, lists, dicts, ``None``)."""
         try:
-            return {name: to_config(self.argument(name)) for name in self.argument_names()}
+            with writing():
+                return {name: to_config(self.argument(name)) for name in self.argument_names()}
         except AttributeError as error:
             kind = type(self).__name__
             raise TypeError(
@@ -63,9 +65,9 @@ class Spec:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The object that ``get_config`` described."""
-        with reading(cls.__name__, config):
-            return cls(**config)
+        """The object that ``get_config`` described; objects among its arguments are made again."""
+        with shared_objects.reading(), reading(cls.__name__, config):
+            return cls(**{name: from_config(value) for name, value in config.items()})
 
     def __repr__(self) -> str:
         """Class and arguments, those left at their defaults and the name left out."""

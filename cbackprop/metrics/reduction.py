@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from cbackprop.losses.row_function import owner
 from cbackprop.losses.target import as_array
 from cbackprop.metrics.metric import Metric, registry
-from cbackprop.registry import snake_case, to_config
+from cbackprop.registry import from_config, snake_case, to_config
 from cbackprop.validation import check_name
 
 __all__ = ["Mean", "MeanMetricWrapper", "Sum"]
@@ -198,7 +198,7 @@ class MeanMetricWrapper(Mean):
     def from_config(cls, config: dict[str, Any]) -> MeanMetricWrapper:
         """The metric that `get_config` described."""
         fn = config.get("fn")
-        return cls(**{**config, "fn": _functions().get(fn, fn) if isinstance(fn, str) else fn})
+        return cls(**{**config, "fn": _functions().get(fn, fn) if isinstance(fn, str) else from_config(fn)})
 
 
 def _functions() -> dict[str, Any]:

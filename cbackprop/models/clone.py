@@ -7,6 +7,7 @@ from typing import Any
 from cbackprop.layers.layer import registry
 from cbackprop.layers.random_layer import RandomLayer
 from cbackprop.plan.graph import unfolded_layers
+from cbackprop.registry import own_objects
 
 __all__ = ["clone_model", "float64_copy"]
 
@@ -37,19 +38,13 @@ def clone_model(model: Any) -> Any:
     """
     if not getattr(model, "is_model", False):
         raise TypeError(f"clone_model takes a model, but got {type(model).__name__}.")
-    with registry.knowing(_strangers(model)):
+    with own_objects.copying():
         return type(model).from_config(model.get_config())
-
-
-def _strangers(model: Any) -> set[type]:
-    """Classes of the model and its layers that are registered nowhere."""
-    classes = {type(layer) for layer in [model, *unfolded_layers(model)]}
-    return {cls for cls in classes if registry.name_of(cls) is None}
 
 
 def float64_copy(model: Any) -> Any:
     """The same model with the same weights in float64, whatever its own type."""
-    with registry.knowing(_strangers(model)):
+    with own_objects.copying():
         config = registry.serialize(model)
         _set_dtype(config)
         copy = registry.deserialize(config)

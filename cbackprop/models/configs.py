@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cbackprop.layers.layer import Layer, registry
+from cbackprop.registry import parts_of
+from cbackprop.shared_objects import writing
 from cbackprop.tensor import KerasTensor, Node, map_structure
 
-__all__ = ["functional_config", "functional_from_config"]
+__all__ = ["functional_config", "functional_from_config", "layer_configs"]
+
+# What a layer knows of its place in models, which is none of its arguments.
+BOOKKEEPING = ("nodes", "_models", "_variables")
 
 
 def functional_config(model: Any) -> dict[str, Any]:
@@ -15,6 +23,9 @@ def functional_config(model: Any) -> dict[str, Any]:
 
     A tensor is written as [name of the layer, number of the call, number of the output].
     """
+    layers = layer_configs(model.layers)
+    for layer, config in zip(model.layers, layers, strict=True):
+        config["name"] = layer.name
     reference: dict[int, list[Any]] = {}
     calls: list[dict[str, Any]] = []
     counts: dict[Layer, int] = {}
@@ -33,11 +44,50 @@ def functional_config(model: Any) -> dict[str, Any]:
             )
     return {
         "name": model.name,
-        "layers": [{"name": layer.name, **registry.serialize(layer)} for layer in model.layers],
+        "layers": layers,
         "calls": calls,
         "inputs": _write(model.input_structure, reference),
         "outputs": _write(model.output_structure, reference),
     }
+
+
+def layer_configs(layers: Sequence[Layer]) -> list[dict[str, Any]]:
+    """The configs of a model's layers, in order.
+
+    Raises
+    ------
+    ValueError
+        If a layer holds another one of them that its config does not write: a copy of it would have another one.
+    """
+    with writing() as written:
+        configs = [registry.serialize(layer) for layer in layers]
+        holders = {layer: set(_held(layer)) for layer in layers if layer.is_python}
+        shared = Counter([*layers, *(inner for held in holders.values() for inner in held)])
+        for layer, held in holders.items():
+            for inner in held:
+                if shared[inner] > 1 and not written.holds(layer, inner):
+                    raise ValueError(
+                        f"Layer {layer.name!r} ({type(layer).__name__}) holds layer {inner.name!r}, which another "
+                        "layer or the model holds, too, but its config does not say so: its copies would have another "
+                        f"one. Let the constructor of {type(layer).__name__} take it as an argument, and get_config "
+                        "return it."
+                    )
+    return configs
+
+
+def _held(layer: Layer) -> Iterator[Layer]:
+    """Layers that a layer in Python holds in attributes of its own, also within lists, dicts and other objects."""
+    pending = [value for name, value in vars(layer).items() if name not in BOOKKEEPING]
+    seen: set[int] = set()
+    while pending:
+        thing = pending.pop()
+        if id(thing) in seen or inspect.ismodule(thing) or inspect.isclass(thing):
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, Layer):
+            yield thing
+        else:
+            pending.extend(parts_of(thing))
 
 
 def _nodes(model: Any) -> list[Node]:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from cbackprop import saving
+from cbackprop import saving, shared_objects
 from cbackprop.config import FLOAT_TYPES, floatx
 from cbackprop.layers import Input, Layer
 from cbackprop.layers.layer import check_training, registry
@@ -417,7 +417,7 @@ class Model(Trainer, Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         """A new model, with new weights, of the graph that `get_config` described."""
-        with saving.CustomObjectScope(custom_objects), reading(f"a {cls.__name__}", config):
+        with saving.CustomObjectScope(custom_objects), shared_objects.reading(), reading(f"a {cls.__name__}", config):
             return configs.functional_from_config(cls, config)
 
     def to_json(self) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Self
 
+from cbackprop import shared_objects
 from cbackprop.layers import Input, InputLayer, Layer
 from cbackprop.layers.layer import check_begun, check_input_shape, registry
+from cbackprop.models import configs
 from cbackprop.models.model import Model, check_nesting
 from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import check_names
@@ -192,11 +194,11 @@ class Sequential(Model):
         """Name and layers as plain values; ``ValueError`` if layers were renamed so that two share a name."""
         check_names(self._stack)
         first = [] if self._input is None else [self._input]
-        return {"name": self.name, "layers": [registry.serialize(layer) for layer in [*first, *self._stack]]}
+        return {"name": self.name, "layers": configs.layer_configs([*first, *self._stack])}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         """A new model, with new weights, of the layers that `get_config` described."""
-        with CustomObjectScope(custom_objects), reading(f"a {cls.__name__}", config):
+        with CustomObjectScope(custom_objects), shared_objects.reading(), reading(f"a {cls.__name__}", config):
             layers = [registry.deserialize(layer) for layer in config["layers"]]
         return cls(layers, name=config.get("name"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cbackprop import shared_objects
 from cbackprop.registry import from_config, to_config
 from cbackprop.saving.custom_objects import CustomObjectScope
 
@@ -24,7 +25,8 @@ def serialize_keras_object(obj: Any) -> Any:
     >>> cb.saving.serialize_keras_object(cb.activations.relu)
     'relu'
     """
-    return to_config(obj)
+    with shared_objects.writing():
+        return to_config(obj)
 
 
 def deserialize_keras_object(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
@@ -50,6 +52,7 @@ def deserialize_keras_object(config: Any, custom_objects: dict[str, Any] | None 
     """
     with CustomObjectScope(custom_objects):
         try:
-            return from_config(config)
+            with shared_objects.reading():
+                return from_config(config)
         except RecursionError as error:
             raise ValueError("The config is nested too deep.") from error

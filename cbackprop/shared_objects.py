@@ -1,0 +1,105 @@
+"""Objects that a config mentions more than once: whoever reads it makes one object of them again, not several.
+
+A layer whose kernel another layer uses, or a regularizer that several layers were given, is written each time as a
+whole. The second time both get the same ``shared_object_id``, as in Keras, by which a reader finds the object that it
+has made of the first one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+__all__ = ["SHARED_ID", "Writing", "read", "reading", "write", "writing"]
+
+SHARED_ID = "shared_object_id"
+
+
+class Writing:
+    """What has been written in one go, and what is being written now."""
+
+    def __init__(self) -> None:
+        # An object is kept alive, so that no other one gets its number.
+        self._first: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self._open: list[int] = []
+        self._within: dict[int, set[int]] = {}
+
+    def write(self, thing: Any, describe: Callable[[], Any]) -> Any:
+        """See `write`."""
+        number = id(thing)
+        if number in self._open:
+            raise ValueError(f"{thing!r} cannot be written into a config: it holds itself.")
+        for outer in self._open:
+            self._within.setdefault(outer, set()).add(number)
+        self._open.append(number)
+        try:
+            config = describe()
+        finally:
+            self._open.pop()
+        if not isinstance(config, dict):  # a function is known by its name
+            return config
+        first = self._first.setdefault(number, (thing, config))[1]
+        if first is not config:
+            first[SHARED_ID] = config[SHARED_ID] = number
+        return config
+
+    def holds(self, outer: Any, inner: Any) -> bool:
+        """Whether `inner` was written as a part of `outer`."""
+        return id(inner) in self._within.get(id(outer), ())
+
+
+_writing: ContextVar[Writing | None] = ContextVar("objects written", default=None)
+_reading: ContextVar[dict[Any, Any] | None] = ContextVar("objects read", default=None)
+
+
+@contextmanager
+def writing() -> Iterator[Writing]:
+    """What is written within this belongs together; within another one, to that."""
+    current = _writing.get()
+    if current is not None:
+        yield current
+        return
+    token = _writing.set(current := Writing())
+    try:
+        yield current
+    finally:
+        _writing.reset(token)
+
+
+def write(thing: Any, describe: Callable[[], Any]) -> Any:
+    """The config of an object, which `describe` makes, marked where the object has been written before.
+
+    Raises
+    ------
+    ValueError
+        If the object is a part of itself.
+    """
+    with writing() as current:
+        return current.write(thing, describe)
+
+
+@contextmanager
+def reading() -> Iterator[dict[Any, Any]]:
+    """Objects made of configs within this, by number; within another one, those of that."""
+    current = _reading.get()
+    if current is not None:
+        yield current
+        return
+    token = _reading.set(current := {})
+    try:
+        yield current
+    finally:
+        _reading.reset(token)
+
+
+def read(config: dict[str, Any], make: Callable[[], Any]) -> Any:
+    """The object that a config describes: one that was made before, or what `make` makes."""
+    number = config.get(SHARED_ID)
+    with reading() as made:
+        if not isinstance(number, int):
+            return make()
+        if number not in made:
+            made[number] = make()
+        return made[number]
