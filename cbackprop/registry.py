@@ -136,6 +136,8 @@ class Registry:
         self.module = module
         self._by_name: dict[str, Any] = {}
         self._entries: dict[str, Any] = {}
+        # Classes that configs mention, but that have no kernel, twin and default of their own.
+        self._unlisted: dict[str, Any] = {}
         # One spelling of each name, for messages, in small letters.
         self._suggested: set[str] = set()
         Registry.families[module] = self
@@ -158,6 +160,11 @@ class Registry:
         for key in (name, snake, *aliases):
             self._by_name[key] = thing
             self._by_name[key.lower()] = thing
+
+    def allow(self, cls: type) -> type:
+        """Class decorator: let configs mention a class that is not one of those the registry lists."""
+        self._unlisted[cls.__name__] = self._by_name[cls.__name__] = cls
+        return cls
 
     @property
     def base(self) -> type | None:
@@ -191,7 +198,7 @@ class Registry:
 
     def name_of(self, thing: Any) -> str | None:
         """The name of a class or function, of an object's class, or of the function that one binds arguments of."""
-        for name, entry in self._entries.items():
+        for name, entry in (self._entries | self._unlisted).items():
             if entry is thing or entry is type(thing) or entry is getattr(thing, "unbound", thing):
                 return name
         return None
@@ -213,14 +220,9 @@ class Registry:
             return _custom_config(thing, own, f"cbackprop.{self.module}")
         if name is None:
             return self._stranger_config(thing)
-        if self._entries[name] is thing:
+        if self._entries.get(name) is thing:
             return name
-        return {
-            "module": f"cbackprop.{self.module}",
-            "class_name": name,
-            "config": thing.get_config(),
-            "registered_name": None,
-        }
+        return _described(thing, f"cbackprop.{self.module}", name, None)
 
     def _stranger_config(self, thing: Any) -> Any:
         """An object of a user's class that is registered nowhere, as Keras writes it: readers are told the class."""
@@ -230,14 +232,8 @@ class Registry:
         )
         if own and cls.__name__ not in self._by_name:
             return _custom_config(thing, cls.__name__, f"cbackprop.{self.module}")
-        raise ValueError(f"{thing!r} is not a registered {self.family}.{self._way_to_register(thing, own)}")
-
-    def _way_to_register(self, thing: Any, own: bool) -> str:
-        if own:
-            return f" As {type(thing).__name__!r} is one, give it a name by @saving.register_keras_serializable()."
-        if hasattr(thing, "get_config") and not inspect.isclass(thing):
-            return " It is made of functions, which no file holds: write a class, or save the weights alone."
-        return ""
+        how = f" As {cls.__name__!r} is one, give it a name by @saving.register_keras_serializable()." if own else ""
+        raise ValueError(f"{thing!r} is not a registered {self.family}.{how}")
 
     def deserialize(self, config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
         """The object that `serialize` described."""
@@ -265,7 +261,7 @@ class Registry:
 
         def make() -> Any:
             with reading(f"{self.family} {name!r}", own):
-                return cls.from_config(own)
+                return _built(cls.from_config(own), config)
 
         return shared_objects.read(config, make)
 
@@ -328,8 +324,22 @@ def _custom_config(thing: Any, name: str, module: str | None) -> Any:
     """A user's own function as its name, an object of a user's own class as a dict."""
     if not hasattr(thing, "get_config") or inspect.isclass(thing):
         return name
-    own = type(thing).__name__
-    return {"module": module, "class_name": own, "config": thing.get_config(), "registered_name": name}
+    return _described(thing, module, type(thing).__name__, name)
+
+
+def _described(thing: Any, module: str | None, class_name: str, registered_name: str | None) -> dict[str, Any]:
+    own = thing.get_config()
+    config = {"module": module, "class_name": class_name, "config": own, "registered_name": registered_name}
+    if hasattr(thing, "get_build_config") and (built := thing.get_build_config()) is not None:
+        config["build_config"] = to_config(built)
+    return config
+
+
+def _built(thing: Any, config: dict[str, Any]) -> Any:
+    """A new object, with weights for the shape that the one had of which this is the config."""
+    if config.get("build_config") and not getattr(thing, "built", True):
+        thing.build_from_config(config["build_config"])
+    return thing
 
 
 def to_config(value: Any) -> Any:
@@ -484,7 +494,7 @@ def from_config(value: Any) -> Any:
 def _own_object_from(value: dict[str, Any], cls: Any) -> Any:
     if not hasattr(cls, "from_config"):
         raise TypeError(f"{cls!r} has no method from_config, by which it could be made of its config.")
-    return cls.from_config(value.get("config", {}))
+    return _built(cls.from_config(value.get("config", {})), value)
 
 
 def _function_from(value: dict[str, Any]) -> Any:

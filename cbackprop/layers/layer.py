@@ -68,6 +68,7 @@ def _checked_build(build: Build) -> Build:
                 return
             build(self, shape)
             self.built = True
+            self._build_shape = shape
 
     return cast(Build, checked)
 
@@ -173,6 +174,9 @@ class Layer(Spec):
     # The output's shape as a call of a layer in Python shows it. Set by python_layer, which this module cannot import.
     observed_shape: ClassVar[Callable[..., Any]]
 
+    # What the weights were made for.
+    _build_shape: Any = None
+
     # Runs a layer on arrays. Set by the model floor, which this floor cannot import.
     run_on_arrays: ClassVar[Callable[..., Any]]
 
@@ -240,6 +244,14 @@ class Layer(Spec):
     @_checked_build
     def build(self, input_shape: Any) -> None:
         """Create the weights for inputs of this shape (a list of shapes for several inputs)."""
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The input shape that the layer was built for, for `build_from_config`; ``None`` if it is not known."""
+        return None if self._build_shape is None else {"input_shape": self._build_shape}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Create the weights for the input shape that `get_build_config` told."""
+        self.build(config["input_shape"])
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         """The shape of the output for this input shape; ``ValueError`` if the layer cannot take it."""

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.layers.layer import Layer, check_shape
+from cbackprop.layers.layer import Layer, check_shape, registry
+from cbackprop.registry import to_config
 from cbackprop.tensor import Shape
 from cbackprop.validation import check_items
 
@@ -129,6 +130,7 @@ def differentiate(layer: Any, inputs: list[Array], outputs: Array, delta: Array)
     ]
 
 
+@registry.allow
 class Lambda(Layer):
     """A function of NumPy arrays as a layer: ``output = function(input)``.
 
@@ -153,8 +155,9 @@ class Lambda(Layer):
 
     Notes
     -----
-    Calls of Python code cost some microseconds a batch, and one thread makes them while the others wait. A model with
-    such a layer is saved without it: only its weights can be.
+    Calls of Python code cost some microseconds a batch, and one thread makes them while the others wait. Files hold the
+    names of functions, not their code: register them by `saving.register_keras_serializable`, or tell `load_model` of
+    them by ``custom_objects``. A ``lambda`` has no name, so that a model with one cannot be saved, only its weights.
 
     Raises
     ------
@@ -207,10 +210,16 @@ class Lambda(Layer):
         )
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments; functions as they are, so that they cannot be written to a file."""
+        """Constructor arguments, functions by name.
+
+        Raises
+        ------
+        TypeError
+            If a function has no name, as a lambda.
+        """
         own = {"function": self.wrapped} | {name: getattr(self, name) for name in ("mask", "arguments", "backward")}
         base = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
-        return base | own | {"output_shape": self.sample_shape}
+        return base | {name: to_config(value) for name, value in (own | {"output_shape": self.sample_shape}).items()}
 
     def __repr__(self) -> str:
         return f"Lambda({getattr(self.wrapped, '__name__', self.wrapped)})"

@@ -280,6 +280,9 @@ class Model(Trainer, Layer):
             raise ValueError(f"Model {self.name!r} has {len(self.inputs)} input(s), but got {len(flat)}.")
         return flat
 
+    def get_build_config(self) -> None:
+        """``None``: the layers of a model tell theirs."""
+
     # Descriptions
 
     def summary(

@@ -258,8 +258,13 @@ def test_config_of_a_wrapper():
     metric = metrics.MeanMetricWrapper(metrics.binary_accuracy, name="b", threshold=0.3)
     again = metrics.MeanMetricWrapper.from_config(metric.get_config())
     assert again([[1]], [[0.4]]) == metric([[1]], [[0.4]]) == 1
-    with pytest.raises(TypeError, match="cannot be written"):
-        metrics.MeanMetricWrapper(error).get_config()
+    own = metrics.MeanMetricWrapper(error).get_config()
+    with pytest.raises(TypeError, match=r"Unknown function 'error'.*custom_objects=\{'error': "):
+        metrics.MeanMetricWrapper.from_config(own)
+    with cb.saving.custom_object_scope({"error": error}):
+        assert metrics.MeanMetricWrapper.from_config(own).fn is error
+    with pytest.raises(TypeError, match="has no name"):
+        metrics.MeanMetricWrapper(lambda y_true, y_pred: y_pred).get_config()
 
 
 # Mistakes

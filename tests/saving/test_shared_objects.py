@@ -202,7 +202,7 @@ class Forgetful(Tied):
 def test_a_reference_that_a_config_does_not_write_is_refused(tmp_path):
     model = around(lambda encoder: Forgetful(encoder, name="decoder"))
     for act in (model.get_config, lambda: cb.models.clone_model(model), lambda: model.save(tmp_path / "m")):
-        with pytest.raises(ValueError, match=r"Layer 'decoder' \(Forgetful\) holds layer 'encoder'.* take it as an arg"):
+        with pytest.raises(ValueError, match=r"Layer 'decoder' \(Forgetful\) holds layer 'encoder'.* take it as an"):
             act()
     assert not list(tmp_path.iterdir())
 
@@ -246,7 +246,7 @@ def test_other_objects_are_kept_by_clones_and_refused_by_files(tmp_path):
     thing = Plain(3)
     model = around(lambda encoder: Several([encoder], pair=thing, name="decoder"))
     assert cb.models.clone_model(model).get_layer("decoder").pair is thing
-    with pytest.raises(TypeError, match="of type Plain cannot be written into a config.*get_config and from_config"):
+    with pytest.raises(TypeError, match=r"of type Plain cannot be written into a config.*get_config and from_config"):
         model.save(tmp_path / "m")
 
 
