@@ -163,6 +163,7 @@ def mean_rule() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return (points + 1) / 2, weights / math.sqrt(math.pi)
 
 
+_GELU_TANH = "Add(Tanh(Mul(Add(x, Mul(CUBE, 0.044715)), 0.79788456080286536)), 1)"
 # How others write the same activations.
 OTHER_SPELLINGS: list[tuple[str, str]] = [
     ("relu", "Max(x, 0)"),
@@ -170,7 +171,7 @@ OTHER_SPELLINGS: list[tuple[str, str]] = [
     ("threshold", "ThresholdedRelu(x, alpha=threshold)"),
     ("threshold", "Where(LessOrEqual(x, threshold), default_value, x)"),
     ("sigmoid", "Div(1, Add(Exp(Neg(x)), 1))"),
-    ("hard_sigmoid", "HardSigmoid(x, alpha=0.16666667, beta=0.5)"),
+    ("hard_sigmoid", "HardSigmoid(x, alpha=0.16666666666666667, beta=0.5)"),
     ("hard_sigmoid", "Div(Clip(Add(x, 3), 0, 6), 6)"),
     ("sparse_sigmoid", "HardSigmoid(x, alpha=0.5, beta=0.5)"),
     ("log_sigmoid", "Log(Sigmoid(x))"),
@@ -180,7 +181,7 @@ OTHER_SPELLINGS: list[tuple[str, str]] = [
     ("softplus", "Where(Greater(x, 20), x, Softplus(x))"),
     ("softsign", "Div(x, Add(Abs(x), 1))"),
     ("silu", "Swish(x)"),
-    ("hard_silu", "Mul(x, HardSigmoid(x, alpha=0.16666667, beta=0.5))"),
+    ("hard_silu", "Mul(x, HardSigmoid(x, alpha=0.16666666666666667, beta=0.5))"),
     ("hard_silu", "Div(Mul(x, Clip(Add(x, 3), 0, 6)), 6)"),
     ("hard_silu", "Mul(x, Div(Clip(Add(x, 3), 0, 6), 6))"),
     ("mish", "Mul(x, Tanh(Softplus(x)))"),
@@ -196,11 +197,11 @@ OTHER_SPELLINGS: list[tuple[str, str]] = [
     ("hard_shrink", "Where(Or(Cast(Greater(x, threshold), to=bool), Cast(Less(x, low), to=bool)), x, 0)"),
     *(
         ("gelu", text.replace("ERF", erf))
-        for erf in ("Add(Erf(Div(x, 1.41421356)), 1)", "Add(Erf(Mul(x, 0.70710678)), 1)")
+        for erf in ("Add(Erf(Div(x, 1.4142135623730951)), 1)", "Add(Erf(Mul(x, 0.70710678118654752)), 1)")
         for text in ("Mul(Mul(x, ERF), 0.5)", "Mul(Mul(x, 0.5), ERF)", "Mul(x, Mul(ERF, 0.5))")
     ),
     *(
-        ("approximate_gelu", text.replace("TANH", f"Add(Tanh(Mul(Add(x, Mul({cube}, 0.044715)), 0.7978845608)), 1)"))
+        ("approximate_gelu", text.replace("TANH", _GELU_TANH.replace("CUBE", cube)))
         for cube in ("Mul(Mul(x, x), x)", "Pow(x, 3)")
         for text in ("Mul(Mul(x, TANH), 0.5)", "Mul(Mul(x, 0.5), TANH)", "Mul(x, Mul(TANH, 0.5))")
     ),

@@ -313,7 +313,7 @@ def test_some_outputs_of_a_classifier(tmp_path):
     proto.graph.initializer.extend([numpy_helper.from_array(W, "w"), numpy_helper.from_array(B, "b")])
     path = tmp_path / "m.onnx"
     onnx.save(proto, path)
-    choice = r"no layer computes ArgMax\. The outputs are 'label', 'probabilities': the argument `outputs` can choose"
+    choice = r"no layer computes ArgMax 'label'\. The outputs are 'label', 'probabilities': the argument `outputs` can"
     with pytest.raises(ValueError, match=choice):
         export.from_onnx(path)
     model = export.from_onnx(path, outputs=["probabilities", "z"])
@@ -331,9 +331,9 @@ def test_some_outputs_of_a_classifier(tmp_path):
 # Mistakes
 
 REFUSED = {
-    "all operators": ("h = Sin(x) i = Relu(h) y = Cos(i)", {}, r"no layer computes Cos, Sin\."),
-    "constant operators": ("h = Sin(b) y = Add(x, h)", {"b": ONES}, r"no layer computes Sin\."),
-    "second output": ("h, y = TopK(x, k)", {"k": np.array([2])}, r"no layer computes TopK\."),
+    "all operators": ("h = Sin(x) i = Relu(h) y = Cos(i)", {}, r"no layer computes Cos 'y', Sin 'h'\."),
+    "constant operators": ("h = Sin(b) y = Add(x, h)", {"b": ONES}, r"no layer computes Sin 'h'\."),
+    "second output": ("h, y = TopK(x, k)", {"k": np.array([2])}, r"no layer computes TopK 'h'\."),
     "quotient": ("h = Exp(x) y = Div(x, h)", {}, "Div 'y': it divides by a value that is not constant"),
     "inverse": ("y = Div(b, x)", {"b": ONES}, "it divides by a value that is not constant"),
     "matrix on the left": ("y = MatMul(w, x)", {"w": W.T.copy()}, "MatMul 'y': a constant stands on the left"),
@@ -347,13 +347,13 @@ REFUSED = {
     "constant that grows": ("y = Add(x, b)", {"b": np.ones((2, 4), "float32")}, "does not fit values"),
     "training": ("y = Dropout(x, r, t)", {"r": np.float32(0.5), "t": np.bool_(True)}, "training mode"),
     "samples cut": ("y = Reshape(x, s)", {"s": np.array([-1, 2])}, r"the shape \[-1, 2\] does not keep the batch"),
-    "columns": ("i = Cast<to=7>(x) y = Gather<axis=1>(w, i)", {"w": W}, r"no layer computes Gather\."),
+    "columns": ("i = Cast<to=7>(x) y = Gather<axis=1>(w, i)", {"w": W}, r"no layer computes Gather 'y'\."),
     "one of several elements": ("y = Gather<axis=1>(x, z)", {"z": np.array(0)}, "one of the 4 elements along axis 1"),
-    "an element that is not there": ("y = Gather<axis=1>(x, z)", {"z": np.array(7)}, r"no layer computes Gather\."),
+    "an element that is not there": ("y = Gather<axis=1>(x, z)", {"z": np.array(7)}, r"no layer computes Gather 'y'\."),
     "softplus that ends early": (
-        "s = Softplus(x) g = Greater(x, t) y = Where(g, x, s)", {"t": np.float32(2)}, r"no layer computes .*Where\.",
+        "s = Softplus(x) g = Greater(x, t) y = Where(g, x, s)", {"t": np.float32(2)}, r"computes .*Where 'y'\.",
     ),
-    "slope of its own": ("y = HardSigmoid<alpha=0.3>(x)", {}, r"no layer computes HardSigmoid\."),
+    "slope of its own": ("y = HardSigmoid<alpha=0.3>(x)", {}, r"no layer computes HardSigmoid 'y'\."),
     "power": ("y = Pow(x, e)", {"e": np.float32(0.5)}, "only powers of"),
     "infinite constant": ("y = Add(x, b)", {"b": ONES * np.inf}, "must be finite"),
     "no value": ("y = Relu(b)", {"b": ONES}, "does not depend on the inputs"),
@@ -380,7 +380,12 @@ LARGE = {
         r"\(10000, 1000000\) are too large",
     ),
     "weight": ("y = LayerNormalization(x, g)", "2000000", {"g": ONES[:1]}, r"a weight of shape \(1,\) does not fit"),
-    "table of constants": ("h = Add(a, b) y = Add(x, h)", "4", {"a": ONES[:, None], "b": ONES}, "would grow"),
+    "table of constants": (
+        "h = Add(a, b) y = Add(x, h)",
+        "4",
+        {"a": np.ones((9999, 1)), "b": np.ones(4)},
+        "would grow",
+    ),
 }
 
 
@@ -399,7 +404,7 @@ def test_sizes_of_batches_are_not_reckoned_with(tmp_path):
     proto = onnx.parser.parse_model(text)
     proto.graph.initializer.append(numpy_helper.from_array(np.array([1, 0]), "o"))
     onnx.save(proto, tmp_path / "m.onnx")
-    with pytest.raises(ValueError, match="Add 't' does not depend on the inputs"):
+    with pytest.raises(ValueError, match=r"Reshape 'y': the shape \[2, 4\] does not keep the batch"):
         export.from_onnx(tmp_path / "m.onnx")
 
 
@@ -409,7 +414,7 @@ def test_operators_of_others_are_all_named(tmp_path):
         "{ h = ai.onnx.ml.Binarizer(x) i = Sin(h) j = Sinn(i) y = Relu(j) }"
     )
     onnx.save(onnx.parser.parse_model(text), tmp_path / "m.onnx")
-    with pytest.raises(ValueError, match=r"no layer computes Sin, Sinn, ai\.onnx\.ml::Binarizer\."):
+    with pytest.raises(ValueError, match=r"no layer computes Sin 'i', Sinn 'j', ai\.onnx\.ml::Binarizer 'h'\."):
         export.from_onnx(tmp_path / "m.onnx")
 
 

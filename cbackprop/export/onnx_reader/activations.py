@@ -21,6 +21,8 @@ OF_KERNEL: dict[str, Callable[..., Any]] = {
     "approximate_gelu": lambda: activations.gelu.bind(approximate=True),
 }
 
+SHRINKS = ("soft_shrink", "hard_shrink")
+
 
 def _reader(kernel: str) -> Callable[[Builder, Node, dict[str, Any]], KerasTensor]:
     names, _ = ACTIVATIONS[kernel]
@@ -45,21 +47,41 @@ def _fits(bound: dict[str, Any]) -> bool:
         same = (bound[name].shape == values.shape and np.allclose(bound[name], values) for name, values in rule)
         return bound["last"].tolist() == [-1] and all(same)
     if "middle" in bound:
-        return bool(
-            [len(bound[name]) for name in ("axes", "start", "middle", "end")] == [1] * 4
-            and bound["start"][0] == 0
-            and bound["end"][0] == 2 * bound["middle"][0]
-        )
-    if "count" not in bound:
-        return True
-    axis, length = bound["axis"], bound["length"]
-    counts = bound["count"].ravel()
+        return _halves(bound)
+    return "count" not in bound or _counts_along_axis(bound)
+
+
+def _halves(bound: dict[str, Any]) -> bool:
+    """Whether the two parts are the halves of an axis."""
+    sample = bound["sample"]
+    if sample is None or [bound[name].size for name in ("axes", "start", "middle", "end")] != [1] * 4:
+        return False
+    axis, start, middle, end = (int(bound[name].item()) for name in ("axes", "start", "middle", "end"))
+    place = axis - 1 if axis > 0 else axis + len(sample)
+    length = sample[place] if axis and 0 <= place < len(sample) else -1
+    return start == 0 and length == 2 * middle and (end == length or end >= 2**31 - 1)
+
+
+def _counts_along_axis(bound: dict[str, Any]) -> bool:
+    """Whether the counts of a sorted row are 1, 2, ... along the axis, all of it."""
+    axis, count, sample = bound["axis"], bound["count"], bound["sample"]
+    place = axis - 1 if axis > 0 else axis + len(sample or ())
+    if sample is None or not axis or not 0 <= place < len(sample) or count.ndim > len(sample) + 1:
+        return False
+    length = sample[place]
+    behind = (1,) * (len(sample) - place - 1)
     return bool(
         bound["axes"].tolist() == [axis]
         and bound["along"] == axis
-        and length.tolist() == [len(counts)]
-        and np.array_equal(counts, np.arange(1, len(counts) + 1))
+        and bound["length"].tolist() == [length]
+        and count.shape[max(count.ndim - 1 - len(behind), 0) :] == (length, *behind)
+        and np.array_equal(count.ravel(), np.arange(1, length + 1))
     )
+
+
+def _fits_shrink(bound: dict[str, Any]) -> bool:
+    """Below a threshold of 0 these activations are not what the formulas say."""
+    return bool(bound["threshold"] >= 0) and _fits(bound)
 
 
 for _kernel, _text in [
@@ -67,7 +89,7 @@ for _kernel, _text in [
     *DOUBLES.items(),
     *OTHER_SPELLINGS,
 ]:
-    recognizes(_text, accept=_fits)(_reader(_kernel))
+    recognizes(_text, accept=_fits_shrink if _kernel in SHRINKS else _fits)(_reader(_kernel))
 
 
 @recognizes(*LAYERS["steeper_softplus"], accept=lambda bound: bound["beta"] > 0)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from cbackprop import layers
 from cbackprop.export.formulas import Formula, parse
 from cbackprop.export.onnx_reader.graph import Array, Node, ReadGraph
 from cbackprop.layers import Layer
 from cbackprop.tensor import KerasTensor
 
-__all__ = ["OPERATORS", "PATTERNS", "Builder", "UnreadableError", "reads", "recognizes"]
+__all__ = ["OPERATORS", "PATTERNS", "Builder", "Pattern", "UnreadableError", "reads", "recognizes"]
 
+# Layers that move numbers.
+MOVES = (layers.Concatenate, layers.Permute, layers.RepeatVector)
 # Numbers of a sample, beyond which a shape in a file is not believed.
 LARGEST_SAMPLE = 2**31 - 1
 
@@ -27,10 +30,18 @@ Reader = Callable[["Builder", Node], KerasTensor]
 PatternReader = Callable[["Builder", Node, dict[str, Any]], KerasTensor]
 Acceptance = Callable[[dict[str, Any]], bool]
 
+
+class Pattern(NamedTuple):
+    """A formula of several operators, whether what it leaves open is as it must be, and how the whole is read."""
+
+    formula: Formula
+    accept: Acceptance
+    read: PatternReader
+
+
 # How nodes with an operator are read, by the operator's name.
 OPERATORS: dict[str, Reader] = {}
-# Formulas of several operators, whether constants are as they must be, and how the whole is read.
-PATTERNS: list[tuple[Formula, Acceptance, PatternReader]] = []
+PATTERNS: list[Pattern] = []
 
 
 def reads(*operators: str) -> Callable[[Reader], Reader]:
@@ -44,10 +55,13 @@ def reads(*operators: str) -> Callable[[Reader], Reader]:
 
 
 def recognizes(*texts: str, accept: Acceptance = lambda bound: True) -> Callable[[PatternReader], PatternReader]:
-    """Decorator: the function makes layers of nodes that fit one of these formulas, where `accept` is true."""
+    """Decorator: the function makes layers of nodes that fit one of these formulas, where `accept` is true.
+
+    `accept` is given what the function is given: the values by name, and as ``"sample"`` the shape of a sample of x.
+    """
 
     def enter(function: PatternReader) -> PatternReader:
-        PATTERNS.extend((parse(text), accept, function) for text in texts)
+        PATTERNS.extend(Pattern(parse(text), accept, function) for text in texts)
         return function
 
     return enter
@@ -67,8 +81,6 @@ class Builder:
     ----------
     tensors : dict of str to KerasTensor
         By the names of values in the graph.
-    whole : set of str
-        Names of values that are whole numbers.
     batch : int or None
         The number of samples that the graph fixes.
     """
@@ -76,7 +88,6 @@ class Builder:
     def __init__(self, graph: ReadGraph, dtype: str, names: Sequence[str]) -> None:
         self.graph, self.dtype = graph, dtype
         self.tensors: dict[str, KerasTensor] = {}
-        self.whole: set[str] = set()
         self.batch: int | None = None
         self._names = set(names)
 
@@ -102,7 +113,7 @@ class Builder:
             If it does not.
         """
         if name not in self.tensors:
-            raise UnreadableError(f"its input {name!r} does not depend on the inputs of the graph")
+            raise UnreadableError(self.graph.why_unknown(name))
         return self.tensors[name]
 
     def optional(self, node: Node, position: int) -> Array | None:
@@ -117,7 +128,8 @@ class Builder:
         if not name:
             return None
         if not self.graph.is_constant(name):
-            raise UnreadableError(f"its input {name!r} is not constant")
+            known = name in self.tensors
+            raise UnreadableError(f"its input {name!r} is not constant" if known else self.graph.why_unknown(name))
         return self.graph.constants[name]
 
     def constant(self, node: Node, position: int) -> Array:
@@ -143,6 +155,14 @@ class Builder:
 def sample_shape(tensor: KerasTensor) -> tuple[int, ...]:
     """The shape of one sample."""
     return tuple(int(size) for size in tensor.shape[1:] if size is not None)
+
+
+def is_data(tensor: KerasTensor) -> bool:
+    """Whether a value holds numbers of the inputs as they are, which are checked before a model sees them."""
+    if tensor.node is None or tensor.node.layer.n_inputs == 0:
+        return True
+    moves = tensor.node.layer.is_view or isinstance(tensor.node.layer, MOVES)
+    return moves and all(is_data(source) for source in tensor.node.inputs)
 
 
 def fitting(array: Array, tensor: KerasTensor) -> Array:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cbackprop.export.onnx_reader.folding import FOLDED
+from cbackprop.export.onnx_reader.inference import inferred
+from cbackprop.export.onnx_reader.sizes import Sizes, computed, of_shape
 
 __all__ = ["Node", "ReadGraph"]
 
@@ -21,6 +24,7 @@ class Node:
     Attributes that are not in the file have their defaults.
     """
 
+    package: Any
     operator: str
     name: str
     inputs: list[str]
@@ -55,19 +59,25 @@ class ReadGraph:
     makers : dict of str to Node
         By the names of their outputs.
     constants : dict of str to ndarray
+    sizes : dict of str to Sizes
+        What is computed of shapes, and depends on the size of the batch.
+    shapes : dict of str to tuple
+        Of values, as far as they can be inferred.
+    types : dict of str to int
+        Of values, as ONNX numbers them.
     """
 
     def __init__(self, package: Any, proto: Any) -> None:
         self.package = package
-        self._shapes, types = _inferred(package, proto)
-        # Constants that come from shapes, in which 0 stands for the size of the batch, as it does for Reshape.
-        self._from_shapes: set[str] = set()
+        self.shapes, self.types = inferred(package, proto)
+        self.sizes: dict[str, Sizes] = {}
+        self._unfolded: dict[str, str] = {}  # why a node of constants was not computed
         self.opset = next(entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx"))
         self.constants: dict[str, Array] = {}
         for tensor in proto.graph.initializer:
             self.constants[tensor.name] = self._array(tensor)
         self.nodes = [self._node(index, node) for index, node in enumerate(proto.graph.node)]
-        self._skip_copies(types)
+        self._skip_copies()
         self.makers = {name: node for node in self.nodes for name in node.outputs if name}
         for node in self.nodes:
             self._fold(node)
@@ -101,9 +111,9 @@ class ReadGraph:
             if axes is not None:
                 inputs.append(f"{name}/axes/{index}")
                 self.constants[inputs[-1]] = np.asarray(axes, np.int64)
-        return Node(operator, name, inputs, list(proto.output), attributes, defaults)
+        return Node(self.package, operator, name, inputs, list(proto.output), attributes, defaults)
 
-    def _skip_copies(self, types: dict[str, int]) -> None:
+    def _skip_copies(self) -> None:
         """Let nodes read what is copied, or cast to the type that it has, instead of the copy.
 
         Converters leave such nodes between those that are one layer together, such as a product and its bias.
@@ -113,7 +123,7 @@ class ReadGraph:
             node.inputs = [sources.get(name, name) for name in node.inputs]
             if node.inputs and (
                 node.operator == "Identity"
-                or (node.operator == "Cast" and types.get(node.inputs[0]) == node.attribute("to"))
+                or (node.operator == "Cast" and self.types.get(node.inputs[0]) == node.attribute("to"))
             ):
                 sources[node.outputs[0]] = node.inputs[0]
 
@@ -130,29 +140,80 @@ class ReadGraph:
             return None
         return float(str(array.reshape(())[()])) if array.dtype == np.float32 else float(array.reshape(()))
 
+    def rank(self, name: str) -> int | None:
+        """How many axes a value has, if that is known."""
+        return len(self.shapes[name]) if name in self.shapes else None
+
+    def sample(self, name: str) -> tuple[int, ...] | None:
+        """The shape of a sample of a value, if that is known."""
+        shape = self.shapes.get(name, (None, None))[1:]
+        sizes = tuple(size for size in shape if isinstance(size, int))
+        return sizes if len(sizes) == len(shape) else None
+
+    def is_float(self, name: str) -> bool:
+        """Whether a value is known to hold floats."""
+        kinds = self.package.TensorProto
+        return self.types.get(name) in (kinds.FLOAT, kinds.DOUBLE, kinds.FLOAT16, kinds.BFLOAT16)
+
+    def is_computed(self, name: str) -> bool:
+        """Whether a value comes from constants and shapes, but is no constant."""
+        return name in self.sizes or name in self._unfolded
+
+    def why_unknown(self, name: str) -> str:
+        """Why a value is neither a constant nor one that depends on the data, for a message."""
+        if name in self.sizes:
+            return f"its input {name!r} depends on the size of the batch"
+        if name in self._unfolded:
+            return f"its input {name!r} is not computed: {self._unfolded[name]}"
+        return f"its input {name!r} does not depend on the inputs of the graph"
+
     def _fold(self, node: Node) -> None:
-        """Compute a node of constants, if that takes no more than moving them."""
+        """Compute a node of constants, or of shapes."""
         if node.operator == "Constant":
             self.constants[node.outputs[0]] = self._constant(node)
             return
-        whole = not node.attribute("start") and node.attribute("end") is None
-        if node.operator == "Shape" and whole and node.inputs[0] in self._shapes:
-            self.constants[node.outputs[0]] = self._shapes[node.inputs[0]]
-            self._from_shapes.add(node.outputs[0])
+        if node.operator == "Shape" and node.inputs and node.inputs[0] in self.shapes:
+            shape = self.shapes[node.inputs[0]]
+            self._keep(node, of_shape(shape, node.attribute("start") or 0, node.attribute("end")))
             return
-        compute = FOLDED.get(node.operator)
-        if compute is None or not node.inputs or not all(name in self.constants for name in node.inputs if name):
+        if node.operator in ("Reshape", "Expand"):
+            self._without_batch(node)
+        names = node.inputs
+        if not any(names) or not all(not name or name in self.constants or name in self.sizes for name in names):
             return
-        inputs = [self.constants[name] for name in node.inputs if name]
-        if self._from_shapes.intersection(node.inputs):
-            if node.operator not in MOVES:
-                return
-            self._from_shapes.add(node.outputs[0])
         try:
-            with np.errstate(all="ignore"):
-                self.constants[node.outputs[0]] = np.asarray(compute(node, *inputs))
-        except (ValueError, TypeError, IndexError, OverflowError) as error:
-            raise ValueError(f"{node.label} cannot be computed: {error}") from error
+            self._keep(node, self._computed(node, names))
+        except (ValueError, TypeError, IndexError, OverflowError, MemoryError) as error:
+            self._unfolded[node.outputs[0]] = f"{node.label}: {error}"
+
+    def _computed(self, node: Node, names: list[str]) -> Sizes | Array | None:
+        with np.errstate(all="ignore"):
+            if any(name in self.sizes for name in names):
+                return computed(
+                    node, [self.sizes[name] if name in self.sizes else self.constants[name] for name in names]
+                )
+            compute = FOLDED.get(node.operator)
+            if compute is None:
+                return None
+            return np.asarray(compute(node, *(self.constants[name] if name else None for name in names)))
+
+    def _keep(self, node: Node, value: Sizes | Array | None) -> None:
+        if isinstance(value, Sizes):
+            self.sizes[node.outputs[0]] = value
+        elif value is not None:
+            self.constants[node.outputs[0]] = value
+
+    def _without_batch(self, node: Node) -> None:
+        """Let a shape of whole samples say that the first axis stays, in place of the size of the batch."""
+        sizes = self.sizes.get(node.inputs[1]) if len(node.inputs) > 1 else None
+        if sizes is None or sizes.constant.ndim != 1 or node.attribute("allowzero"):
+            return
+        # 0 stands for the axis of the data; Expand takes the longer one of two
+        shape = sizes.as_shape(0 if node.operator == "Reshape" else 1)
+        if shape is not None:
+            name = f"{node.inputs[1]}/{node.operator}"
+            self.constants[name] = shape
+            node.inputs = [node.inputs[0], name]
 
     def _constant(self, node: Node) -> Array:
         for name, value in node.attributes.items():
@@ -163,80 +224,3 @@ class ReadGraph:
             if name in ("value_int", "value_ints"):
                 return np.asarray(value, np.int64)
         raise ValueError(f"{node.label} holds no numbers.")
-
-
-def _inferred(package: Any, proto: Any) -> tuple[dict[str, Array], dict[str, int]]:
-    """Shapes of values, with 0 for the batch, and ONNX's numbers of their types, for graphs that compute with them."""
-    if not any(node.op_type in ("Shape", "Cast") for node in proto.graph.node):
-        return {}, {}
-    try:
-        graph = package.shape_inference.infer_shapes(proto).graph
-    except Exception as error:  # ONNX's own
-        raise ValueError(f"it is damaged: {str(error).strip()}") from error
-    shapes: dict[str, Array] = {}
-    types: dict[str, int] = {}
-    for value in [*graph.input, *graph.value_info, *graph.output]:
-        types[value.name] = value.type.tensor_type.elem_type
-        sizes = [int(dim.dim_value) for dim in value.type.tensor_type.shape.dim]
-        if sizes and all(size > 0 for size in sizes[1:]):
-            shapes[value.name] = np.array([0, *sizes[1:]])
-    return shapes, types
-
-
-def _axes(rest: tuple[Array, ...]) -> tuple[int, ...] | None:
-    """Axes that are an input which may be left out."""
-    return tuple(int(axis) for axis in rest[0].ravel()) if rest else None
-
-
-def _reshaped(node: Node, array: Array, shape: Array) -> Array:
-    sizes = [int(size) for size in shape.ravel()]
-    if not node.attribute("allowzero"):
-        sizes = [array.shape[i] if size == 0 else size for i, size in enumerate(sizes)]
-    return array.reshape(sizes)
-
-
-def _small(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Elementwise arithmetic, whose result is not larger than an operand."""
-
-    def compute(node: Node, *arrays: Array) -> Any:
-        shape = np.broadcast_shapes(*(array.shape for array in arrays))
-        if np.prod(shape, dtype=object) > max(array.size for array in arrays):
-            raise ValueError(f"constants of shapes {[array.shape for array in arrays]} would grow.")
-        return function(*arrays).astype(arrays[0].dtype)
-
-    return compute
-
-
-# Operators that may be applied to shapes.
-MOVES = ("Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Concat", "Gather", "Slice")
-# What may be computed of constants: nothing whose result is larger than what the file holds.
-FOLDED: dict[str, Callable[..., Any]] = {
-    "Identity": lambda node, array: array,
-    "Cast": lambda node, array: array if array.dtype.kind == "f" else array.astype(np.int64),
-    "Transpose": lambda node, array: array.transpose(node.attribute("perm")),
-    "Reshape": _reshaped,
-    "Flatten": lambda node, array: array.reshape(int(np.prod(array.shape[: node.attribute("axis")])), -1),
-    "Squeeze": lambda node, array, *rest: np.squeeze(array, _axes(rest)),
-    "Unsqueeze": lambda node, array, *rest: np.expand_dims(array, _axes(rest) or ()),
-    "Concat": lambda node, *arrays: np.concatenate(arrays, node.attribute("axis")),
-    "Gather": lambda node, array, indices: _taken(node, array, indices),
-    "Slice": lambda node, array, *rest: _sliced(array, *rest),
-    "Neg": _small(np.negative),
-    "Sqrt": _small(np.sqrt),
-    "Add": _small(np.add),
-    "Sub": _small(np.subtract),
-    "Mul": _small(np.multiply),
-    "Div": _small(np.divide),
-}
-
-
-def _taken(node: Node, array: Array, indices: Array) -> Array:
-    if indices.size > array.size:
-        raise ValueError("more numbers would be taken than there are.")
-    return np.take(array, indices, node.attribute("axis"))
-
-
-def _sliced(array: Array, starts: Array, ends: Array, axes: Array | None = None, steps: Array | None = None) -> Array:
-    if array.ndim != 1 or any(part is not None and part.size != 1 for part in (starts, ends, axes, steps)):
-        raise ValueError("only vectors of constants are cut.")
-    return array[int(starts.item()) : int(ends.item()) : 1 if steps is None else int(steps.item())]

@@ -17,7 +17,7 @@ __all__ = ["match"]
 
 COMMUTATIVE = ("Add", "Mul", "Max", "Min", "Equal")
 # Numbers that a file has in float32 are not those of a formula to the last digit.
-RELATIVE = 1e-5
+RELATIVE = {"single": 2e-7, "double": 1e-8}
 
 Bound = dict[str, Any]
 
@@ -36,8 +36,8 @@ class _Matching:
     def __init__(self, formula: Formula, graph: ReadGraph) -> None:
         self.definitions, self.graph = formula.definitions, graph
 
-    def of_value(self, tree: ast.expr, value: str, bound: Bound) -> Iterator[Bound]:
-        """A part of the formula against a value."""
+    def of_value(self, tree: ast.expr, value: str, bound: Bound, rank: int) -> Iterator[Bound]:
+        """A part of the formula against a value, which is combined with others of so many axes."""
         if isinstance(tree, ast.Call):
             node = self.graph.makers.get(value)
             if node is not None and node.outputs[0] == value and not self.graph.is_constant(value):
@@ -48,15 +48,17 @@ class _Matching:
         elif isinstance(tree, ast.Name) and tree.id in self.definitions:
             key = f"{tree.id} ="
             if key not in bound:
-                for found in self.of_value(self.definitions[tree.id], value, bound):
+                for found in self.of_value(self.definitions[tree.id], value, bound, rank):
                     yield found | {key: value}
             elif bound[key] == value:
                 yield bound
         elif self.graph.is_constant(value):
-            yield from self._constant(tree, value, bound)
+            yield from self._constant(tree, value, bound, rank)
 
-    def _constant(self, tree: ast.expr, value: str, bound: Bound) -> Iterator[Bound]:
+    def _constant(self, tree: ast.expr, value: str, bound: Bound, rank: int) -> Iterator[Bound]:
         number = self.graph.scalar(value)
+        if number is not None and self.graph.constants[value].ndim > rank:
+            number = None  # it adds axes to the values
         if isinstance(tree, ast.Subscript):
             assert isinstance(tree.value, ast.Name)
             array = self.graph.constants[value]
@@ -65,8 +67,10 @@ class _Matching:
         elif isinstance(tree, ast.Name):
             if number is not None and bound.get(tree.id, number) == number:
                 yield bound | {tree.id: number}
-        elif number is not None and _same(number, ast.literal_eval(tree)):
-            yield bound
+        elif number is not None:
+            precision = "double" if self.graph.constants[value].dtype == np.float64 else "single"
+            if _same(number, ast.literal_eval(tree), RELATIVE[precision]):
+                yield bound
 
     def of_node(self, tree: ast.Call, node: Node, bound: Bound) -> Iterator[Bound]:
         """An operator of the formula against one of the graph."""
@@ -78,14 +82,19 @@ class _Matching:
             return
         swap = node.operator in COMMUTATIVE and len(names) == 2
         for order in (names, names[::-1]) if swap else (names,):
-            yield from self._inputs(tree.args, order, with_attributes)
+            yield from self._inputs(tree.args, order, with_attributes, self._rank(names))
 
-    def _inputs(self, trees: list[ast.expr], names: list[str], bound: Bound) -> Iterator[Bound]:
+    def _inputs(self, trees: list[ast.expr], names: list[str], bound: Bound, rank: int) -> Iterator[Bound]:
         if not trees:
             yield bound
             return
-        for found in self.of_value(trees[0], names[0], bound):
-            yield from self._inputs(trees[1:], names[1:], found)
+        for found in self.of_value(trees[0], names[0], bound, rank):
+            yield from self._inputs(trees[1:], names[1:], found, rank)
+
+    def _rank(self, names: list[str]) -> int:
+        """How many axes a node's values have at least, of which the first is the batch's."""
+        ranks = [self.graph.rank(name) for name in names if name and not self.graph.is_constant(name)]
+        return min((1 if rank is None else rank for rank in ranks), default=1)
 
     def _attributes(self, tree: ast.Call, node: Node, bound: Bound) -> Bound | None:
         """The bindings with the attributes that the formula leaves open, if all others fit."""
@@ -109,14 +118,14 @@ class _Matching:
         return bound
 
 
-def _same(a: Any, b: Any) -> bool:
+def _same(a: Any, b: Any, relative: float = RELATIVE["single"]) -> bool:
     """Whether attributes or numbers are equal, floats but for their last digits."""
     if isinstance(a, bytes):
         a = a.decode(errors="replace")
     if isinstance(b, bytes):
         b = b.decode(errors="replace")
     numbers = isinstance(a, (int, float)) and isinstance(b, (int, float))
-    return math.isclose(a, b, rel_tol=RELATIVE) if numbers else bool(a == b)
+    return math.isclose(a, b, rel_tol=relative) if numbers else bool(a == b)
 
 
 def _shortest(value: Any) -> Any:

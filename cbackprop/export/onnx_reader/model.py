@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -10,14 +11,23 @@ from cbackprop import Input, Model, layers
 from cbackprop.config import FLOAT_TYPES, INTEGER_TYPES
 from cbackprop.export import onnx_files
 from cbackprop.export.onnx_reader import activations, normalization, operators, preprocessing, weights  # noqa: F401 - register
-from cbackprop.export.onnx_reader.builder import OPERATORS, PATTERNS, Builder, UnreadableError
+from cbackprop.export.onnx_reader.builder import OPERATORS, PATTERNS, Builder, Pattern, UnreadableError
+from cbackprop.export.onnx_reader.folding import FOLDED
 from cbackprop.export.onnx_reader.graph import Node, ReadGraph
+from cbackprop.export.onnx_reader.inference import BATCH
 from cbackprop.export.onnx_reader.matching import match
+from cbackprop.layers.masks import Chosen
 from cbackprop.registry import nearest
 from cbackprop.tensor import KerasTensor
 
 __all__ = ["model_of"]
 
+# Operators that move numbers of any type, or say themselves which ones they take.
+OF_ANY_TYPE = (
+    *("Identity", "Cast", "Dropout", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Concat"),
+    *("Slice", "Gather", "Split", "Expand"),
+)
+OF_SEVERAL_OUTPUTS = ("Split",)
 # A node, how it is read, and if it is the last of a formula, what the formula's names stand for.
 Reading = tuple[Node, Any, dict[str, Any] | None]
 
@@ -69,21 +79,23 @@ def refuse_unknown(package: Any, proto: Any, opset: int) -> None:
     """Name all operators that are not read, if ONNX does not know one of them, which its checker would name alone."""
     nodes = proto.graph.node
     if not all(package.defs.has(node.op_type, opset, "") for node in nodes if node.domain in ("", "ai.onnx")):
-        names = {f"{node.domain}::{node.op_type}" if node.domain else node.op_type for node in nodes}
-        refuse_operators(names - known_operators() - {"Constant"})
+        names = {f"{node.domain}::{node.op_type}" if node.domain else node.op_type: node for node in reversed(nodes)}
+        readable = {*known_operators(), *FOLDED, "Constant", "Shape"}
+        labels = {name: f"{name} {node.name or node.output[0]!r}" for name, node in names.items()}
+        refuse_operators({name: label for name, label in labels.items() if name not in readable})
 
 
 def known_operators() -> set[str]:
     """Operators that make a layer, by themselves or as the last ones of a formula."""
-    return {*OPERATORS, *(formula.operator for formula, _, _ in PATTERNS)}
+    return {*OPERATORS, *(pattern.formula.operator for pattern in PATTERNS)}
 
 
-def refuse_operators(names: set[str], outputs: Sequence[str] = ()) -> None:
-    """``ValueError`` with all of them, if there are any; and with the `outputs` that could be chosen among."""
-    if names:
+def refuse_operators(labels: dict[str, str], outputs: Sequence[str] = ()) -> None:
+    """``ValueError`` with a node of each of these operators; and with the `outputs` that could be chosen among."""
+    if labels:
         choice = ", ".join(map(repr, outputs))
         hint = f" The outputs are {choice}: the argument `outputs` can choose some of them." if len(outputs) > 1 else ""
-        raise UnreadableError(f"no layer computes {', '.join(sorted(names))}.{hint}")
+        raise UnreadableError(f"no layer computes {', '.join(labels[name] for name in sorted(labels))}.{hint}")
 
 
 def chosen(graph: ReadGraph, proto: Any, outputs: Sequence[str] | None) -> list[str]:
@@ -108,14 +120,50 @@ def built(graph: ReadGraph, proto: Any, outputs: list[str]) -> Model:
         enter(builder, value)
     for node, read, bound in readings:
         try:
-            tensor = read(builder, node) if bound is None else read(builder, node, bound)
+            refuse_whole_numbers(graph, node, bound)
+            made = read(builder, node) if bound is None else read(builder, node, bound)
+            tensors = made if isinstance(made, list) else [made]
+            for name, tensor in zip(node.outputs, tensors, strict=True):
+                refuse_other_shape(builder, name, tensor)
+                builder.tensors[name] = tensor
         except (ValueError, TypeError, IndexError, ArithmeticError) as error:
             raise UnreadableError(f"{node.label}: {str(error).rstrip('.')}.") from error
-        builder.tensors[node.outputs[0]] = tensor
     ends = [named_output(builder, name, outputs[:position]) for position, name in enumerate(outputs)]
     starts = [builder.tensors[value.name] for value in inputs]
-    name = proto.graph.name or None
-    return Model(starts if len(starts) > 1 else starts[0], ends if len(ends) > 1 else ends[0], name=name)
+    title = proto.graph.name or None
+    model = Model(starts if len(starts) > 1 else starts[0], ends if len(ends) > 1 else ends[0], name=title)
+    refuse_masked_merges(model)
+    return model
+
+
+def refuse_whole_numbers(graph: ReadGraph, node: Node, bound: dict[str, Any] | None) -> None:
+    """Layers compute with floats: whole numbers are only moved, cast, and looked up."""
+    if bound is not None and "table" in bound:
+        return
+    names = [bound[name] for name in ("x", "y") if name in bound] if bound else node.inputs
+    for name in names:
+        data = name and not graph.is_constant(name)
+        if data and node.operator not in OF_ANY_TYPE and not graph.is_float(name):
+            raise UnreadableError(f"its input {name!r} holds whole numbers, of which layers compute floats")
+
+
+def refuse_other_shape(builder: Builder, name: str, tensor: KerasTensor) -> None:
+    """What a layer makes has the shape that ONNX says; constants of more axes, for instance, add to the data's."""
+    expected = builder.graph.shapes.get(name)
+    if expected is None:
+        return
+    first, sizes = expected[:1], expected[1:]
+    fits = len(expected) == tensor.ndim and first in ((BATCH,), (None,), (builder.batch,))
+    if not fits or any(size not in (own, None) for size, own in zip(sizes, tensor.shape[1:], strict=True)):
+        shown = ["n" if size == BATCH else "?" if size is None else size for size in expected]
+        raise UnreadableError(f"its result has shape ({', '.join(map(str, shown))}), which is not one of samples here")
+
+
+def refuse_masked_merges(model: Model) -> None:
+    """Some merges leave out what a mask hides; operators of ONNX know no masks."""
+    for step in model.plan.steps:
+        if isinstance(step.layer, Chosen):
+            raise UnreadableError(f"{step.layer.name!r} would merge masked values in another way than the graph.")
 
 
 def needed(graph: ReadGraph, outputs: list[str], choice: list[str]) -> list[Reading]:
@@ -126,33 +174,45 @@ def needed(graph: ReadGraph, outputs: list[str], choice: list[str]) -> list[Read
     UnreadableError
         If some cannot be; the message names all their operators.
     """
-    patterns = sorted(PATTERNS, key=lambda entry: entry[0].size, reverse=True)
-    wanted, found, unknown, fixed = set(outputs), [], set(), []
+    wanted, found, unknown, fixed = set(outputs), [], {}, []
     for node in reversed(graph.nodes):
         here = wanted.intersection(node.outputs)
         if not here or all(graph.is_constant(name) for name in here):
             continue
         if node.operator in known_operators() and all(graph.is_constant(name) for name in node.inputs if name):
-            fixed.append(node.label)
-        read, bound = reading_of(graph, node, patterns)
-        if (read is None or here != {node.outputs[0]}) and node.label not in fixed:
-            unknown.add(node.operator)
+            fixed.append(f"{node.label}: {graph.why_unknown(node.outputs[0])}")
+            continue
+        read, bound = reading_of(graph, node)
+        if read is None or (here != {node.outputs[0]} and node.operator not in OF_SEVERAL_OUTPUTS):
+            unknown[node.operator] = node.label
         found.append((node, read, bound))
         sources = node.inputs if bound is None else [bound[name] for name in ("x", "y") if name in bound]
-        wanted.update(name for name in sources if name and not graph.is_constant(name))
+        for name in filter(None, sources):
+            if graph.is_computed(name):
+                fixed.append(f"{node.label}: {graph.why_unknown(name)}")
+            elif not graph.is_constant(name):
+                wanted.add(name)
     refuse_operators(unknown, choice if outputs == choice else [])
     if fixed:
-        raise UnreadableError(f"{fixed[0]} does not depend on the inputs of the graph.")
+        raise UnreadableError(f"{fixed[0]}.")
     return found[::-1]
 
 
-def reading_of(graph: ReadGraph, node: Node, patterns: list[Any]) -> tuple[Any, dict[str, Any] | None]:
+@functools.cache
+def patterns_of(operator: str) -> list[Pattern]:
+    """Formulas that end in an operator, the largest first."""
+    found = [pattern for pattern in PATTERNS if pattern.formula.operator == operator]
+    return sorted(found, key=lambda pattern: pattern.formula.size, reverse=True)
+
+
+def reading_of(graph: ReadGraph, node: Node) -> tuple[Any, dict[str, Any] | None]:
     """The function that reads a node, and with which bindings, if it ends a formula."""
-    for formula, accept, read in patterns:
-        if formula.operator == node.operator:
-            bound = match(formula, graph, node)
-            if bound is not None and accept(bound):
-                return read, bound
+    for pattern in patterns_of(node.operator):
+        bound = match(pattern.formula, graph, node)
+        if bound is not None:
+            bound["sample"] = graph.sample(bound["x"])
+            if pattern.accept(bound):
+                return pattern.read, bound
     return OPERATORS.get(node.operator), None
 
 
@@ -187,10 +247,10 @@ def enter(builder: Builder, value: Any) -> None:
     dtype = type_of(builder.graph, value)
     if dtype in FLOAT_TYPES or dtype == "float16":
         dtype = builder.dtype
-    elif dtype in INTEGER_TYPES:
-        builder.whole.add(value.name)
-    else:
+    elif dtype not in INTEGER_TYPES:
         raise UnreadableError(f"input {value.name!r} holds {dtype}, but only real numbers are read.")
+    if sizes[0] > 0 and builder.batch not in (None, sizes[0]):
+        raise UnreadableError(f"input {value.name!r} is for {sizes[0]} samples, but another one for {builder.batch}.")
     builder.batch = sizes[0] or builder.batch
     builder.tensors[value.name] = Input(tuple(sizes[1:]), dtype=dtype, name=value.name)
 

@@ -97,8 +97,11 @@ def group_normalization(builder: Builder, node: Node) -> KerasTensor:
 
 
 def _is_group_normalization(bound: dict[str, Any]) -> bool:
-    groups = bound["groups"].tolist()
-    return len(groups) == 3 and groups[0] in (0, -1) and (bound["ones"] == 1).all() and not bound["zeros"].any()
+    groups, sample = bound["groups"].ravel().tolist(), bound["sample"]
+    if sample is None or len(groups) != 3 or groups[1] < 1 or not (bound["ones"] == 1).all() or bound["zeros"].any():
+        return False
+    whole = groups[2] * groups[1] == math.prod(sample)
+    return whole if groups[0] == -1 else groups[0] == 0 and (whole or groups[2] == -1)
 
 
 @recognizes(*LAYERS["group_normalization"], accept=_is_group_normalization)
@@ -115,6 +118,8 @@ def decomposed_group_normalization(builder: Builder, node: Node, bound: dict[str
 
 def _axes_of(bound: dict[str, Any], x: KerasTensor) -> list[int]:
     axes = [positive(int(axis), x.ndim) for axis in bound["axes"].ravel()]
+    if not axes:
+        raise UnreadableError("without axes it mixes the samples of a batch")
     if sorted(set(axes)) != axes:
         raise UnreadableError(f"its axes {axes} are not in order")
     return axes

@@ -41,12 +41,13 @@ def identity(builder: Builder, node: Node) -> KerasTensor:
 @reads("Cast")
 def cast(builder: Builder, node: Node) -> KerasTensor:
     """The value in the model's float type; to whole numbers only what is whole."""
-    types, source = builder.graph.package.TensorProto, node.inputs[0]
-    x = builder.tensor(source)
-    if node.attribute("to") not in (types.FLOAT, types.DOUBLE, types.FLOAT16, types.BFLOAT16):
-        if source not in builder.whole:
+    kinds, (source,) = builder.graph.package.TensorProto, node.inputs
+    x, target, given = builder.tensor(source), node.attribute("to"), builder.graph.types.get(source)
+    if given is None or target not in (kinds.FLOAT, kinds.DOUBLE, kinds.INT32, kinds.INT64):
+        raise UnreadableError(f"it rounds numbers to {kinds.DataType.Name(target)}")
+    if target in (kinds.INT32, kinds.INT64):
+        if builder.graph.is_float(source):
             raise UnreadableError("it turns numbers into whole ones")
-        builder.whole.add(node.outputs[0])
         return x
     return x if x.dtype == builder.dtype else builder.apply(node, layers.Identity, x)
 

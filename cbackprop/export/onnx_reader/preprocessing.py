@@ -8,7 +8,7 @@ import numpy as np
 
 from cbackprop import layers
 from cbackprop.export.formulas import LAYERS
-from cbackprop.export.onnx_reader.builder import Builder, recognizes, sample_shape
+from cbackprop.export.onnx_reader.builder import Builder, UnreadableError, is_data, recognizes, sample_shape
 from cbackprop.export.onnx_reader.graph import Node
 from cbackprop.tensor import KerasTensor
 
@@ -41,22 +41,32 @@ def _counts_classes(bound: dict[str, Any]) -> bool:
     )
 
 
+def _classes(builder: Builder, bound: dict[str, Any]) -> KerasTensor:
+    """The numbers of classes: data, or what is known to be no larger."""
+    x = builder.tensor(bound["x"])
+    layer: Any = None if x.node is None else x.node.layer
+    counted = isinstance(layer, layers.Discretization) and layer.output_mode == "int"
+    if not is_data(x) and not (counted and len(layer.bin_boundaries) < len(bound["classes"])):
+        raise UnreadableError("it encodes numbers that are computed, which need not be classes")
+    return x
+
+
 @recognizes(*LAYERS["multi_hot"], accept=_counts_classes)
 def multi_hot(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     """Which classes there are."""
-    return builder.apply(node, layers.CategoryEncoding, builder.tensor(bound["x"]), len(bound["classes"]))
+    return builder.apply(node, layers.CategoryEncoding, _classes(builder, bound), len(bound["classes"]))
 
 
 @recognizes(*LAYERS["count"], accept=_counts_classes)
 def count(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     """How often each class is there."""
-    return builder.apply(node, layers.CategoryEncoding, builder.tensor(bound["x"]), len(bound["classes"]), "count")
+    return builder.apply(node, layers.CategoryEncoding, _classes(builder, bound), len(bound["classes"]), "count")
 
 
 @recognizes(*LAYERS["one_hot"], accept=_counts_classes)
 def one_hot(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     """An indicator for each number."""
-    x, n = builder.tensor(bound["x"]), len(bound["classes"])
+    x, n = _classes(builder, bound), len(bound["classes"])
     made = builder.apply(node, layers.CategoryEncoding, x, n, "one_hot")
     shape = *sample_shape(x), n
     return made if sample_shape(made) == shape else builder.apply(node, layers.Reshape, made, shape)

@@ -13,6 +13,7 @@ from cbackprop.export.onnx_reader.builder import (
     Builder,
     UnreadableError,
     fitting,
+    is_data,
     reads,
     recognizes,
     sample_shape,
@@ -33,7 +34,10 @@ def _dense(builder: Builder, node: Node, x: KerasTensor, kernel: Array, bias: Ar
 @recognizes(
     *LAYERS["dense"],
     accept=lambda bound: (
-        bound["kernel"].ndim == 2 and bound["bias"].size == bound["kernel"].shape[1] == (*bound["bias"].shape, 1)[-2]
+        bound["kernel"].ndim == 2
+        and bound["sample"] is not None
+        and 1 <= bound["bias"].ndim <= len(bound["sample"]) + 1
+        and bound["bias"].size == bound["kernel"].shape[1] == bound["bias"].shape[-1]
     ),
 )
 def dense(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
@@ -106,7 +110,10 @@ def cosine(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
 def embedding(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     """A table of which rows are read."""
     table = bound["table"]
-    return builder.apply(node, layers.Embedding, builder.tensor(bound["x"]), *table.shape, weights=[table])
+    x = builder.tensor(bound["x"])
+    if "last" not in bound and not is_data(x):
+        raise UnreadableError("it looks up numbers that are computed: of negative ones, ONNX counts from the end")
+    return builder.apply(node, layers.Embedding, x, *table.shape, weights=[table])
 
 
 @recognizes(*LAYERS["prelu"])

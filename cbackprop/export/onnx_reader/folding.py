@@ -1,0 +1,200 @@
+"""Operators on constants, as ONNX defines them: in the types of the operands, with nothing rounded or skipped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FOLDED", "MOVES", "FoldingError", "whole_slice"]
+
+Array = NDArray[Any]
+# Up to so many numbers a result may have more than the constants that it is made of.
+LARGEST_GROWTH = 4096
+
+
+class FoldingError(ValueError):
+    """These constants are not computed with."""
+
+
+def _elementwise(function: Callable[..., Any]) -> Callable[..., Array]:
+    """Arithmetic in the type of the operands, whose result is not much larger than they are."""
+
+    def compute(node: Any, *arrays: Array) -> Array:
+        shape = np.broadcast_shapes(*(array.shape for array in arrays))
+        _refuse_growth(shape, arrays)
+        return np.asarray(function(*arrays)).astype(arrays[0].dtype)
+
+    return compute
+
+
+def _refuse_growth(shape: Sequence[int], arrays: Sequence[Array]) -> None:
+    """Refuse a result that takes much more memory than the file."""
+    size = math.prod(int(length) for length in shape)
+    if size > max(LARGEST_GROWTH, *(array.size for array in arrays)):
+        raise FoldingError(f"constants of shapes {[array.shape for array in arrays]} would grow")
+
+
+def _comparison(function: Callable[..., Any]) -> Callable[..., Array]:
+    def compute(node: Any, *arrays: Array) -> Array:
+        _refuse_growth(np.broadcast_shapes(*(array.shape for array in arrays)), arrays)
+        return np.asarray(function(*arrays))
+
+    return compute
+
+
+def _divide(a: Array, b: Array) -> Any:
+    if a.dtype.kind == "f":
+        return np.divide(a, b)
+    if (b == 0).any():
+        raise FoldingError("a whole number is divided by 0")
+    quotient = np.floor_divide(a, b)
+    return quotient + ((quotient < 0) & (quotient * b != a)).astype(a.dtype)  # towards 0
+
+
+def _power(a: Array, b: Array) -> Any:
+    if a.dtype.kind == "f":
+        return np.power(a, b.astype(a.dtype) if b.dtype.kind == "f" else b.astype(np.float64))
+    if b.dtype.kind == "f" or (b < 0).any():
+        raise FoldingError("a power of whole numbers with such an exponent is not computed")
+    return np.power(a, b.astype(a.dtype))
+
+
+def _cast(node: Any, array: Array) -> Array:
+    """To another type: towards 0 to whole numbers, which must have room for it."""
+    dtype = node.package.helper.tensor_dtype_to_np_dtype(node.attribute("to"))
+    if dtype.kind not in "fiub" or dtype.name == "bfloat16" or "float8" in dtype.name:
+        raise FoldingError(f"constants of type {dtype} are not computed with")
+    if dtype.kind in "iu":
+        limits, values = np.iinfo(dtype), np.trunc(array) if array.dtype.kind == "f" else array
+        if not all(limits.min <= int(value) <= limits.max for value in (values.min(), values.max()) if array.size):
+            raise FoldingError(f"constants are too large for {dtype}")
+    return array.astype(dtype)
+
+
+def _axes(rest: tuple[Array, ...]) -> tuple[int, ...] | None:
+    """Axes that are an input which may be left out."""
+    return tuple(int(axis) for axis in rest[0].ravel()) if rest else None
+
+
+def _transpose(node: Any, array: Array) -> Array:
+    return array.transpose(node.attribute("perm"))
+
+
+def _reshape(node: Any, array: Array, shape: Array) -> Array:
+    sizes = [int(size) for size in shape.ravel()]
+    if not node.attribute("allowzero"):
+        sizes = [array.shape[i] if size == 0 else size for i, size in enumerate(sizes)]
+    return array.reshape(sizes)
+
+
+def _flatten(node: Any, array: Array) -> Array:
+    axis = node.attribute("axis")
+    axis = axis + array.ndim if axis < 0 else axis
+    return array.reshape(math.prod(array.shape[:axis]), math.prod(array.shape[axis:]))
+
+
+def _gather(node: Any, array: Array, indices: Array) -> Array:
+    axis = node.attribute("axis")
+    _refuse_growth((*array.shape[:axis], *indices.shape, *array.shape[axis:][1:]), [array])
+    return np.take(array, indices, axis)
+
+
+def _slice(
+    node: Any, array: Array, starts: Array, ends: Array, axes: Array | None = None, steps: Array | None = None
+) -> Array:
+    along = range(len(starts)) if axes is None else [int(axis) for axis in axes]
+    by = [1] * len(starts) if steps is None else [int(step) for step in steps]
+    index: list[Any] = [slice(None)] * array.ndim
+    for axis, start, end, step in zip(along, starts, ends, by, strict=True):
+        index[axis] = whole_slice(int(start), int(end), step, array.shape[axis])
+    return array[tuple(index)]
+
+
+def whole_slice(start: int, end: int, step: int, size: int) -> slice:
+    """ONNX's part of an axis as a slice. Both limit what is beyond the axis to it, backwards not in the same way."""
+    if step == 0:
+        raise FoldingError("a step of 0 leads nowhere")
+    if step < 0 and (start < -size or end >= size):
+        raise FoldingError(f"a part from {start} to {end} in steps of {step} is not within an axis of {size}")
+    return slice(start, end, step)
+
+
+def _expand(node: Any, array: Array, shape: Array) -> Array:
+    final = np.broadcast_shapes(array.shape, tuple(int(size) for size in shape.ravel()))
+    _refuse_growth(final, [array])
+    return np.broadcast_to(array, final).copy()
+
+
+def _filled(node: Any, shape: Array) -> Array:
+    sizes = tuple(int(size) for size in shape.ravel())
+    _refuse_growth(sizes, [shape])
+    value = node.attribute("value")
+    array = np.zeros(1, np.float32) if value is None else node.package.numpy_helper.to_array(value)
+    return np.full(sizes, array.ravel()[0])
+
+
+def _range(node: Any, start: Array, limit: Array, delta: Array) -> Array:
+    first, last, step = (array.reshape(()) for array in (start, limit, delta))
+    if step == 0 or not np.isfinite([first, last, step]).all():
+        raise FoldingError("the range does not end")
+    count = max(math.ceil((float(last) - float(first)) / float(step)), 0)
+    _refuse_growth((count,), [start])
+    return (first + np.arange(count).astype(start.dtype) * step).astype(start.dtype)
+
+
+def _product(node: Any, array: Array, *rest: Array) -> Array:
+    axes = _axes(rest)
+    if not axes and node.attribute("noop_with_empty_axes"):
+        return array
+    return np.asarray(np.prod(array, axis=axes or None, keepdims=bool(node.attribute("keepdims")), dtype=array.dtype))
+
+
+def _where(node: Any, condition: Array, a: Array, b: Array) -> Array:
+    _refuse_growth(np.broadcast_shapes(condition.shape, a.shape, b.shape), [condition, a, b])
+    return np.where(condition, a, b)
+
+
+# What may be done with shapes in which the size of the batch occurs.
+MOVES = ("Identity", "Reshape", "Squeeze", "Unsqueeze", "Concat", "Gather", "Slice", "Flatten")
+# What is computed of constants.
+FOLDED: dict[str, Callable[..., Any]] = {
+    "Identity": lambda node, array: array,
+    "Cast": _cast,
+    "Transpose": _transpose,
+    "Reshape": _reshape,
+    "Flatten": _flatten,
+    "Squeeze": lambda node, array, *rest: np.squeeze(array, _axes(rest)),
+    "Unsqueeze": lambda node, array, *rest: np.expand_dims(array, _axes(rest) or ()),
+    "Concat": lambda node, *arrays: np.concatenate(arrays, node.attribute("axis")),
+    "Gather": _gather,
+    "Slice": _slice,
+    "Expand": _expand,
+    "ConstantOfShape": _filled,
+    "Range": _range,
+    "ReduceProd": _product,
+    "Where": _where,
+    "Equal": _comparison(np.equal),
+    "Greater": _comparison(np.greater),
+    "Less": _comparison(np.less),
+    "Not": _comparison(np.logical_not),
+    "And": _comparison(np.logical_and),
+    "Or": _comparison(np.logical_or),
+    "Neg": _elementwise(np.negative),
+    "Abs": _elementwise(np.abs),
+    "Sqrt": _elementwise(np.sqrt),
+    "Exp": _elementwise(np.exp),
+    "Reciprocal": _elementwise(np.reciprocal),
+    "Floor": _elementwise(np.floor),
+    "Ceil": _elementwise(np.ceil),
+    "Add": _elementwise(np.add),
+    "Sub": _elementwise(np.subtract),
+    "Mul": _elementwise(np.multiply),
+    "Div": _elementwise(_divide),
+    "Pow": _elementwise(_power),
+    "Max": _elementwise(lambda *arrays: np.maximum.reduce(np.broadcast_arrays(*arrays))),
+    "Min": _elementwise(lambda *arrays: np.minimum.reduce(np.broadcast_arrays(*arrays))),
+}
