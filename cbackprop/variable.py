@@ -180,7 +180,7 @@ class Variable:
     def _first_value(self, initializer: Callable[..., ArrayLike]) -> NDArray[Any]:
         left = _left_to_make.get()
         if left is None:
-            return self.check(initializer(self.shape, dtype=self.dtype))
+            return self.check(initializer(self.shape, dtype=self.dtype), finite=True)
         if self.size > left:
             raise ValueError(f"Weight {self.name!r} of shape {self.shape} is larger than all that the file holds.")
         _left_to_make.set(left - self.size)
@@ -217,19 +217,22 @@ class Variable:
         return self.array.copy()
 
     def assign(self, value: ArrayLike) -> None:
-        """Replace the values.
+        """Replace the values. NaN and infinity are taken as they are: a training that diverged may leave them.
 
         Raises
         ------
         ValueError
-            If the shape differs, or a value is NaN or infinite.
+            If the shape differs, or a value is too large for the dtype.
         TypeError
             If they are no real numbers.
         """
         self.array[...] = self.check(value)
 
-    def check(self, value: ArrayLike) -> NDArray[Any]:
-        """`value` as an array that fits this variable, or the error that `assign` raises."""
+    def check(self, value: ArrayLike, finite: bool = False) -> NDArray[Any]:
+        """`value` as an array that fits this variable, or the error that `assign` raises.
+
+        With `finite`, NaN and infinity are refused too: where a function made the values, they are its mistake.
+        """
         if isinstance(value, np.ma.MaskedArray):
             raise TypeError(f"Weight {self.path!r} cannot be a masked array: its mask would be lost.")
         try:
@@ -240,10 +243,15 @@ class Variable:
             raise TypeError(f"Weight {self.path!r} needs real numbers, but got dtype {array.dtype}.")
         if array.shape != self.shape:
             raise ValueError(f"Weight {self.path!r} has shape {self.shape}, but got {array.shape}.")
-        array = array.astype(self.dtype, copy=False)
-        if not np.isfinite(array).all():
-            raise ValueError(f"Weight {self.path!r} cannot hold NaN or infinity (in {self.dtype}).")
-        return array
+        with np.errstate(over="ignore"):  # told of below
+            converted = array.astype(self.dtype, copy=False)
+        lost = ~np.isfinite(converted)
+        if finite and lost.any():
+            raise ValueError(f"Weight {self.path!r} cannot begin with NaN or infinity (in {self.dtype}).")
+        lost &= np.isfinite(array)
+        if lost.any():
+            raise ValueError(f"Weight {self.path!r} is {self.dtype}, which cannot hold {array[lost].flat[0]!r}.")
+        return converted
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return self.array.astype(dtype or self.dtype)

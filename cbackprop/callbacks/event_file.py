@@ -45,9 +45,14 @@ class EventFile:
         self._summary(_text(1, tag.encode()) + _key(2, 5) + struct.pack("<f", float(np.float32(value))), step)
 
     def histogram(self, tag: str, values: NDArray[Any], step: int) -> None:
-        """Write how values are distributed, in 30 bins of equal width; values must be finite."""
+        """Write how values are distributed, in 30 bins of equal width; NaN and infinity are left out."""
         flat = values.astype(np.float64).ravel()
-        counts, edges = np.histogram(flat, 30)
+        flat = flat[np.isfinite(flat)].clip(-1e150, 1e150)  # whose squares add up to a number
+        if not flat.size:
+            return
+        low, high = float(flat.min()), float(flat.max())
+        least = 1e3 * np.spacing(max(abs(low), abs(high)))  # bins of equal numbers need a width, too
+        counts, edges = np.histogram(flat, 30, None if high - low > least else (low - least, high + least))
         content = b"".join(
             _double(number, value)
             for number, value in enumerate([flat.min(), flat.max(), flat.size, flat.sum(), (flat**2).sum()], 1)

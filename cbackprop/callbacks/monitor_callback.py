@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 from cbackprop.callbacks.callback import Callback
+from cbackprop.callbacks.short_number import short_number
 from cbackprop.registry import nearest
 from cbackprop.validation import check_choice, check_number
 
@@ -76,8 +77,10 @@ class MonitorCallback(Callback):
             )
 
     def is_improvement(self, value: float, reference: float | None) -> bool:
-        """Whether `value` is better than `reference` by more than `min_delta`; NaN never is."""
-        if reference is None:
+        """Whether `value` is better than `reference` by more than `min_delta`; NaN never is, and a number beats it."""
+        if math.isnan(value):
+            return False
+        if reference is None or math.isnan(reference):
             return True
         if self.wants_more:
             return value - self.min_delta > reference
@@ -97,4 +100,4 @@ class MonitorCallback(Callback):
 
 def describe(value: float | None) -> str:
     """A watched number in a message."""
-    return "None" if value is None else "nan" if math.isnan(value) else f"{value:.5f}"
+    return "None" if value is None else short_number(value, 5)

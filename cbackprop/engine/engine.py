@@ -130,6 +130,8 @@ class Engine:
         self.tables = {variable for variable in self.trainable if self._is_table(variable)}
         self.store: ParameterStore | None = None
         self.log_names: Any = None  # the keys of logs, once they were asked for
+        self.owner: Any = None  # whose means of losses and metrics are being added up
+        self.put_aside: dict[Any, Any] = {}  # those of others, by owner
         self.problem: EngineProblem | None = None  # what a full-batch optimizer looked at last
         self.bound = False
         self.offsets: dict[Variable, int] = {}  # of the variables in the store
@@ -231,6 +233,26 @@ class Engine:
                 yield
             finally:
                 self.restore(earlier)
+
+    @contextmanager
+    def turn_of(self, owner: Any) -> Iterator[None]:
+        """Meanwhile means are those of this owner, such as a run of `fit`; another's are put aside until its turn."""
+        with self.lock:
+            if self.owner is not owner:
+                if self.owner is not None:
+                    self.put_aside[self.owner] = self.sums()
+                self.owner = owner
+                if owner in self.put_aside:
+                    self.restore(self.put_aside.pop(owner))
+                else:
+                    self.reset()
+            yield
+
+    def forget(self, owner: Any) -> None:
+        """Keep nothing of an owner of means any more."""
+        with self.lock:
+            self.put_aside.pop(owner, None)
+            self.owner = None if self.owner is owner else self.owner
 
     def _bind_slots(self) -> list[Array]:
         """Slot vectors laid out like the parameters, with what the optimizer already remembers.

@@ -6,6 +6,7 @@ backward pass, update. The arithmetic of each layer, loss and optimizer is in `c
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ class ReferenceEngine(Engine):
         tick: Tick = None,
     ) -> None:
         """Run the samples order[start:stop] forwards and backwards, a batch at a time."""
-        with self.lock, limited():
+        with self.lock, limited(), _quietly():
             self._begin()
             try:
                 for first in range(start, stop, batch_size):
@@ -190,7 +191,7 @@ class ReferenceEngine(Engine):
         """Derivatives of each number predicted for the samples begin:end, and its error: a pass back for each."""
         derivatives, errors = [], []
         heads = [index for index, objective in enumerate(self.objectives) if objective.loss]
-        with self.lock, limited():
+        with self.lock, limited(), _quietly():
             self._begin()
             for sample in range(begin, end):
                 rows = slice(sample, sample + 1)
@@ -258,7 +259,7 @@ class ReferenceEngine(Engine):
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
         """Add the loss and metrics of all samples to the means."""
-        with self.lock, limited():
+        with self.lock, limited(), _quietly():
             self._begin()
             for first in range(0, len(data), batch_size):
                 rows = slice(first, first + batch_size)
@@ -271,7 +272,7 @@ class ReferenceEngine(Engine):
         self, inputs: list[Any], batch_size: int, training: bool = False, tick: Tick = None, check: bool = False
     ) -> list[Array] | None:
         """The outputs for all samples; ``None`` if `check` finds that an input is not finite."""
-        with self.lock, limited():
+        with self.lock, limited(), _quietly():
             self._begin()
             self.iteration = self.draw_count(training)
             samples = len(inputs[0])
@@ -331,6 +332,11 @@ class ReferenceEngine(Engine):
     def metric_snapshots(self) -> list[list[Any]]:
         """What `restore` of each metric of each output takes: everything added up since the last reset."""
         return [[twin.snapshot() for twin in twins] for twins in self.metric_twins]
+
+
+def _quietly() -> AbstractContextManager[Any]:
+    """Training that diverges is told of by `fit`, once; NumPy would warn of every product."""
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
 def _rows(array: Array | None, rows: Any, shape: tuple[int, ...]) -> Array | None:

@@ -423,7 +423,7 @@ class Layer(Spec):
         if variable.regularizer is not None:
             check_penalty(variable.regularizer, variable.array.copy(), variable.name)
         if variable.constraint is not None:
-            variable.check(variable.constraint(variable.array.copy()))
+            variable.check(variable.constraint(variable.array.copy()), finite=True)
 
     @property
     def losses(self) -> list[float]:

@@ -245,4 +245,5 @@ class RowMean(RowFunction, Metric):  # type: ignore[misc]
 
     def result(self) -> Any:
         """The weighted mean so far; 0 before any batch."""
-        return np.dtype(self.dtype).type(self.total / self.count if self.count else 0.0)
+        with np.errstate(over="ignore"):  # infinite is the right word for it
+            return np.dtype(self.dtype).type(self.total / self.count if self.count else 0.0)

@@ -78,7 +78,7 @@ class Place:
             warnings.warn(
                 f"The samples or batches are not those of the interrupted training: epoch {saved['epoch'] + 1} begins "
                 "anew.",
-                stacklevel=5,
+                stacklevel=6,
             )
             self.begin(saved["epoch"])
             return None

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from cbackprop.callbacks.short_number import short_number
+
 __all__ = ["Display"]
 
 Logs = dict[str, float]
@@ -107,9 +109,4 @@ class Display:
 
 
 def _join(logs: Logs) -> str:
-    return " - ".join(f"{name}: {_number(value)}" for name, value in logs.items())
-
-
-def _number(value: Any) -> str:
-    """Four decimals of a number, or of each number of an array."""
-    return np.array2string(value, precision=4) if isinstance(value, np.ndarray) else f"{value:.4f}"
+    return " - ".join(f"{name}: {short_number(value)}" for name, value in logs.items())

@@ -101,7 +101,7 @@ class Sequential(Model):
         return layer
 
     def _check_alone(self) -> None:
-        if self._fits:
+        if self._runs:
             raise RuntimeError(f"fit is running on model {self.name!r}: its layers cannot change before it ends.")
         if self.nodes:
             raise ValueError(f"Model {self.name!r} is part of another model: its layers cannot change. Clone it first.")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop import optimizers, random
+from cbackprop import optimizers
 from cbackprop.callbacks import Callback, CallbackList, History, ProgbarLogger
 from cbackprop.engine import ENGINES, Data, Engine, Objective
 from cbackprop.layers.layer import Layer
@@ -19,10 +18,10 @@ from cbackprop.models.data import Samples, make_inputs, make_samples
 from cbackprop.models.gradient_check import GradientReport, check_gradients
 from cbackprop.models.inputs import sample_shape
 from cbackprop.models.objectives import log_names, more_is_better, named_results, needs_of, resolve_objectives
-from cbackprop.models.place import Place, Resumption, check_place, formed_like
+from cbackprop.models.place import Place, Resumption, check_place
 from cbackprop.models.progress import Display
 from cbackprop.models.sources import ArraySource, Source, open_source
-from cbackprop.models.sources.batches import ran_out
+from cbackprop.models.training_run import TrainingRun
 from cbackprop.registry import nearest
 from cbackprop.tensor import map_structure
 from cbackprop.validation import check_boolean, check_counts, check_integer, check_number, named
@@ -33,16 +32,6 @@ if TYPE_CHECKING:
     from cbackprop.variable import Variable
 
 __all__ = ["Trainer"]
-
-
-class Run(NamedTuple):
-    """What `fit` works with once everything has been checked and opened."""
-
-    source: Source
-    validation: Source | None
-    validates: Callable[[int], bool]  # whether to evaluate after an epoch
-    callbacks: CallbackList
-    display: Display
 
 
 class Trainer:
@@ -59,7 +48,7 @@ class Trainer:
         self.history: History | None = None
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.compiled = False
-        self._fits: set[object] = set()  # that are running; a callback may call another
+        self._runs: set[TrainingRun] = set()  # of `fit`: a callback may call another, and so may another thread
         self._settings: dict[str, Any] = {}
         self._trainable_when_compiled: list[Variable] | None = None
         self._objectives: list[Objective] | None = None
@@ -79,7 +68,7 @@ class Trainer:
         made_anew = dict.fromkeys(("_engine", "_predictor", "_plan", "_place"))
         graph = self.__dict__.get("_graph")
         # The calls of layers come first, and in order: from the last one back to the first is a long way for recursion.
-        return {"calls in order": graph and graph.nodes} | self.__dict__ | made_anew | {"_fits": set()}
+        return {"calls in order": graph and graph.nodes} | self.__dict__ | made_anew | {"_runs": set()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update({name: value for name, value in state.items() if name != "calls in order"})
@@ -314,111 +303,9 @@ class Trainer:
                 validation.limit(validation_steps, validation_batch_size or source.batch_size)
             history = self.history = History()
             callbacks = self._callbacks([callbacks, history], verbose=verbose, epochs=epochs, steps=source.steps)
-            run = Run(source, validation, validates, callbacks, Display(verbose, epochs, source.samples))
-            self._train(run, engine, initial_epoch, epochs)
+            display = Display(verbose, epochs, source.samples)
+            TrainingRun(self, source, validation, validates, callbacks, display).train(engine, initial_epoch, epochs)
         return history
-
-    def _train(self, run: Run, engine: Engine, initial_epoch: int, epochs: int) -> None:
-        """What `fit` does when everything has been checked and opened."""
-        self.stop_training = False
-        with engine.kept_threads(), self._counted_in(engine), run.display:
-            run.callbacks.on_train_begin()
-            engine = self._prepare(run.source, "fit")  # going back to a backup may have taken another one
-            logs: dict[str, float] = {}
-            place, left = self._begin_at(initial_epoch, run.source)
-            for epoch in range(place.epoch, epochs):
-                if run.source.exhausted:
-                    ran_out(4)
-                    break
-                self._place = place
-                logs = self._run_epoch(run, engine, place, epoch, left)
-                left = None
-                if self.stop_training:
-                    break
-            if initial_epoch < epochs and self.optimizer is not None:
-                known = [v for v in engine.trainable if v in self.optimizer.slots]
-                self.optimizer.finalize_variable_values(known)
-            run.callbacks.on_train_end(logs)
-
-    @contextmanager
-    def _counted_in(self, engine: Engine) -> Iterator[None]:
-        """Let others know that `fit` runs. In a callback of another `fit`, it leaves the means of that one alone."""
-        earlier = engine.sums() if self._fits else None
-        token = object()
-        self._fits.add(token)
-        try:
-            yield
-        finally:
-            self._fits.discard(token)
-            if earlier is not None:
-                engine.restore(earlier)
-
-    def _begin_at(self, epoch: int, source: Source) -> tuple[Place, dict[str, Any] | None]:
-        """Where a run begins: at an epoch, or where an interrupted one was left."""
-        place = self._place = Place(source, epoch)
-        found, self._resumption = self._resumption, None
-        left = None
-        if found is not None and (found.always or found.place["epoch"] == epoch):
-            left = place.go_to(found.place)
-        return place, left
-
-    def _run_epoch(
-        self, run: Run, engine: Engine, place: Place, epoch: int, left: dict[str, Any] | None
-    ) -> dict[str, float]:
-        """Train for an epoch, or for what remains of one that was `left`, and evaluate; the logs."""
-        place.begin(epoch)
-        engine.reset()
-        run.callbacks.on_epoch_begin(epoch)
-        run.display.begin(epoch)
-        self._run_steps(run, engine, place, left)
-        if isinstance(self.optimizer, optimizers.FullBatchOptimizer) and self.optimizer.converged:
-            self.stop_training = True
-        logs = self._logs(engine)
-        if run.validation is not None and run.validates(epoch):
-            place.sums = engine.sums()
-            results = self._test(engine, run.validation, run.callbacks)
-            logs |= {f"val_{name}": value for name, value in results.items()}
-        run.display.end(logs)
-        place.end()
-        run.callbacks.on_epoch_end(epoch, logs)
-        return logs
-
-    def _run_steps(self, run: Run, engine: Engine, place: Place, left: dict[str, Any] | None) -> None:
-        """The steps of an epoch: a call of the engine for each piece of the data, or for each batch if it is watched.
-
-        Those that were finished when the epoch was `left` are skipped.
-        """
-        tick = run.display.tick(lambda: self._logs(engine))
-        watched = run.callbacks.watches_batches("train")
-        step = done = 0  # steps and samples
-        for piece in run.source.epoch():
-            begin = piece.begin
-            if left is not None:
-                finished = min(left["step"] - step, piece.steps)
-                begin = min(begin + finished * piece.batch_size, piece.end)
-                step, done = step + finished, done + begin - piece.begin
-                if step == left["step"]:
-                    self._restore_step(engine, left)
-                    left = None
-            for part in piece._replace(begin=begin).parts(watched):
-                if watched:
-                    run.callbacks.on_train_batch_begin(step)
-                seen = None if tick is None else partial(_tick_after, tick, done)
-                engine.learn(piece.data, piece.rows, part.begin, part.end, piece.batch_size, tick=seen)
-                step, done = step + part.steps, done + part.size
-                place.step = step
-                if watched:
-                    run.callbacks.on_train_batch_end(step - 1, self._logs(engine))
-                if tick is not None:
-                    tick(done)
-                if self.stop_training:
-                    return
-
-    def _restore_step(self, engine: Engine, left: dict[str, Any]) -> None:
-        """Take over the means of an epoch so far."""
-        engine.restore(formed_like(engine.sums(), left["sums"]))
-        if left["generator_at_step"] is not None:
-            random.set_state(left["generator_at_step"])
 
     @property
     def loss(self) -> Any:
@@ -826,11 +713,6 @@ class Trainer:
 def _joined(results: list[list[NDArray[Any]]]) -> list[NDArray[Any]]:
     """The outputs of several pieces, each as one array."""
     return results[0] if len(results) == 1 else [np.concatenate(arrays) for arrays in zip(*results, strict=True)]
-
-
-def _tick_after(tick: Callable[[int], None], before: int, done: int) -> None:
-    """Tell the display of samples that follow those of earlier calls."""
-    tick(before + done)
 
 
 def _check_frequency(value: Any) -> Callable[[int], bool]:

@@ -53,7 +53,7 @@ class OptimizerVariable:
         Raises
         ------
         TypeError, ValueError
-            If they are no real numbers, not finite, or of another shape.
+            If they are no real numbers, or of another shape.
         """
         self._write(check_array(self.path, value, self.shape))
 
@@ -65,7 +65,7 @@ class OptimizerVariable:
 
 
 def check_array(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
-    """`value` as an array of finite numbers of this shape.
+    """`value` as an array of numbers of this shape. After a training that diverged they may be NaN or infinite.
 
     Raises
     ------
@@ -77,6 +77,4 @@ def check_array(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[
         raise TypeError(f"{name} needs real numbers, but got dtype {array.dtype}.")
     if array.shape != shape:
         raise ValueError(f"{name} has shape {shape}, but got {array.shape}.")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} cannot hold NaN or infinity.")
     return array

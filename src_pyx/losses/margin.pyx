@@ -24,7 +24,7 @@ cdef void hinge(
         for j in range(width):
             y = sign_of(y_true[j])
             margin = 1 - y * y_pred[j]
-            total += margin if margin > 0 else 0
+            total += 0 if margin <= 0 else margin   # NaN stays NaN
             if delta != NULL:
                 delta[j] = -factor * y if margin > 0 else 0
         values[r] = total / width
@@ -48,7 +48,7 @@ cdef void squared_hinge(
         for j in range(width):
             y = sign_of(y_true[j])
             margin = 1 - y * y_pred[j]
-            margin = margin if margin > 0 else 0
+            margin = 0 if margin <= 0 else margin   # NaN stays NaN
             total += margin * margin
             if delta != NULL:
                 delta[j] = -factor * y * margin

@@ -245,7 +245,8 @@ cdef class Hits(Tally):
             if self.largest:
                 limit = y_pred[0]
                 for j in range(1, n):
-                    limit = max(limit, y_pred[j])
+                    if y_pred[j] > limit or y_pred[j] != y_pred[j]:     # a row with NaN has no hits
+                        limit = y_pred[j]
             for j in range(n):
                 weight = weight_of(weights, r, r * n + j, each)
                 truth = y_true[j]

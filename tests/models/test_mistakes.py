@@ -173,11 +173,11 @@ FIT_MISTAKES = {
     "gradients": (model, lambda m: m.gradients(X, Y[:, :1]), ValueError, "y must have the shape"),
     "set number": (model, lambda m: m.set_weights([]), ValueError, "has 4 weights, but got 0"),
     "set shape": (model, lambda m: m.set_weights([np.ones((3, 4)), np.ones(3), Y, Y]), ValueError, r"has shape \(4,\)"),
-    "set nan": (
+    "set large": (
         model,
-        lambda m: m.set_weights([np.full((3, 4), NAN), np.ones(4), np.ones((4, 2)), np.ones(2)]),
+        lambda m: m.set_weights([np.full((3, 4), 1e300), np.ones(4), np.ones((4, 2)), np.ones(2)]),
         ValueError,
-        "cannot hold NaN",
+        "is float32, which cannot hold",
     ),
     "rate": (
         model,

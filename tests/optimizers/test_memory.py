@@ -104,7 +104,6 @@ def test_a_state_that_is_set_again(name, engine, data):
         (lambda s: s.update(batches=-1), ValueError, "batches must be at least 0"),
         (lambda s: s.update(learning_rate="x"), TypeError, "learning_rate must be a number"),
         (lambda s: s.update({"1/v": np.ones(3)}), ValueError, r"1/v has shape \(5,\), but got \(3,\)"),
-        (lambda s: s.update({"1/v": np.full(5, np.nan)}), ValueError, "1/v cannot hold NaN"),
         (lambda s: s.update({"1/v": np.array(list("abcde"))}), TypeError, "1/v needs real numbers"),
     ],
 )

@@ -76,7 +76,6 @@ EDITS = {
     ),
     "another shape": (lambda a, t: a.update({weight(a, 0): np.zeros((3, 9), "f4")}), "has \\(3, 8\\)"),
     "another dtype": (lambda a, t: a.update({weight(a, 0): np.zeros((3, 8), "i8")}), "I64 instead of float32"),
-    "not finite": (lambda a, t: a.update({weight(a, 0): np.full((3, 8), np.nan, "f4")}), "cannot hold NaN"),
     "missing": (lambda a, t: a.pop(weight(a, 3)), "is larger than all that the file holds"),
     "twice": (lambda a, t: a.update({"weights/0/x": np.zeros(1, "f4")}), "it holds weight 0 twice"),
     "slot": (lambda a, t: a.pop("optimizer/0/" + slot(a)), "lacks '0/"),

@@ -201,7 +201,7 @@ class BatchSource(Source):
         if not self._found:
             raise ValueError("x yields no batches.")
         if self._steps is not None or count == 0:
-            ran_out(8)
+            ran_out(9)
 
     @property
     def exhausted(self) -> bool:

@@ -20,7 +20,7 @@ __all__ = [
 def power(x: Array, exponent: float) -> Array:
     """x^exponent, where 0 to a negative power counts as 0."""
     result: Array = np.power(np.where(x > 0, x, 1), x.dtype.type(exponent))
-    return np.where(x > 0, result, 1 if exponent == 0 else 0).astype(x.dtype)
+    return np.where(x > 0, result, np.where(np.isnan(x), np.nan, 1 if exponent == 0 else 0)).astype(x.dtype)
 
 
 class KLDivergence(RowFunction):

@@ -145,9 +145,10 @@ class Histogram(Tally):
         """How many thresholds each prediction is above."""
         thresholds = np.sort(np.asarray(self.spec.thresholds, y_pred.dtype))
         if not self.spec.is_even:
-            return np.searchsorted(thresholds, y_pred, side="left")
-        found = np.ceil(np.clip(y_pred, 0, 1) * y_pred.dtype.type(len(thresholds) - 1)).astype(int)
-        return np.maximum(found, 1) if self.spec.open_ends else found
+            return np.where(np.isnan(y_pred), 0, np.searchsorted(thresholds, y_pred, side="left"))
+        numbers = np.clip(np.nan_to_num(y_pred), 0, 1)
+        found = np.ceil(numbers * y_pred.dtype.type(len(thresholds) - 1)).astype(int)
+        return np.where(np.isnan(y_pred), 0, np.maximum(found, 1) if self.spec.open_ends else found)
 
 
 class Hits(Tally):

@@ -1,0 +1,171 @@
+"""One call of `fit`: its epochs and steps, once everything has been checked and opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cbackprop import optimizers, random
+from cbackprop.callbacks import CallbackList
+from cbackprop.engine import Engine
+from cbackprop.models.divergence import DivergenceWatch
+from cbackprop.models.place import Place, formed_like
+from cbackprop.models.progress import Display
+from cbackprop.models.sources import Source
+from cbackprop.models.sources.batches import ran_out
+
+if TYPE_CHECKING:
+    from cbackprop.models.trainer import Trainer
+
+__all__ = ["TrainingRun"]
+
+# Frames from an epoch up to whoever called `fit`, for warnings.
+CALLER = 5
+
+
+class TrainingRun:
+    """What one call of `fit` works with.
+
+    Parameters
+    ----------
+    model : Trainer
+    source, validation : Source
+        Samples to train on, and, if any, to evaluate.
+    validates : callable
+        Whether to evaluate after an epoch.
+    callbacks : CallbackList
+    display : Display
+    """
+
+    def __init__(
+        self,
+        model: Trainer,
+        source: Source,
+        validation: Source | None,
+        validates: Callable[[int], bool],
+        callbacks: CallbackList,
+        display: Display,
+    ) -> None:
+        self.model, self.source, self.validation, self.validates = model, source, validation, validates
+        self.callbacks, self.display = callbacks, display
+
+    def train(self, engine: Engine, initial_epoch: int, epochs: int) -> None:
+        """Train up to a number of epochs."""
+        model = self.model
+        model.stop_training = False
+        model._runs.add(self)
+        try:
+            with engine.kept_threads(), self.display:
+                self.callbacks.on_train_begin()
+                engine = model._prepare(self.source, "fit")  # going back to a backup may have taken another one
+                self._epochs(engine, initial_epoch, epochs)
+        finally:
+            model._runs.discard(self)
+            engine.forget(self)
+
+    def _epochs(self, engine: Engine, initial_epoch: int, epochs: int) -> None:
+        model, optimizer = self.model, self.model.optimizer
+        self.watch = DivergenceWatch(optimizer, engine.trainable)
+        logs: dict[str, float] = {}
+        first, left = self._begin_at(initial_epoch)
+        epoch = first
+        for epoch in range(first, epochs):
+            if self.source.exhausted:
+                ran_out(CALLER)
+                break
+            model._place = self.place
+            logs = self._epoch(engine, epoch, left)
+            left = None
+            if model.stop_training:
+                break
+        self.watch.look_at_weights(epoch, CALLER)
+        if initial_epoch < epochs and optimizer is not None:
+            known = [v for v in engine.trainable if v in optimizer.slots]
+            optimizer.finalize_variable_values(known)
+        self.callbacks.on_train_end(logs)
+
+    def _begin_at(self, epoch: int) -> tuple[int, dict[str, Any] | None]:
+        """Where a run begins: at an epoch, or where an interrupted one was left."""
+        model = self.model
+        self.place = model._place = Place(self.source, epoch)
+        found, model._resumption = model._resumption, None
+        left = None
+        if found is not None and (found.always or found.place["epoch"] == epoch):
+            left = self.place.go_to(found.place)
+        return self.place.epoch, left
+
+    def _epoch(self, engine: Engine, epoch: int, left: dict[str, Any] | None) -> dict[str, float]:
+        """Train for an epoch, or for what remains of one that was `left`, and evaluate; the logs."""
+        model, place = self.model, self.place
+        place.begin(epoch)
+        with engine.turn_of(self):
+            engine.reset()
+        self.callbacks.on_epoch_begin(epoch)
+        self.display.begin(epoch)
+        self._steps(engine, epoch, left)
+        if isinstance(model.optimizer, optimizers.FullBatchOptimizer) and model.optimizer.converged:
+            model.stop_training = True
+        logs = self._logs(engine)
+        if self.validation is not None and self.validates(epoch):
+            with engine.turn_of(self):
+                place.sums = engine.sums()
+            results = model._test(engine, self.validation, self.callbacks)
+            logs |= {f"val_{name}": value for name, value in results.items()}
+        self.watch.look(logs, epoch, None, CALLER + 1)
+        self.display.end(logs)
+        place.end()
+        self.callbacks.on_epoch_end(epoch, logs)
+        return logs
+
+    def _steps(self, engine: Engine, epoch: int, left: dict[str, Any] | None) -> None:
+        """The steps of an epoch: a call of the engine for each piece of the data, or for each batch if it is watched.
+
+        Those that were finished when the epoch was `left` are skipped.
+        """
+        model, place = self.model, self.place
+        tick = self.display.tick(lambda: self._logs(engine))
+        watched = self.callbacks.watches_batches("train")
+        step = done = 0  # steps and samples
+        for piece in self.source.epoch():
+            begin = piece.begin
+            if left is not None:
+                finished = min(left["step"] - step, piece.steps)
+                begin = min(begin + finished * piece.batch_size, piece.end)
+                step, done = step + finished, done + begin - piece.begin
+                if step == left["step"]:
+                    self._restore_step(engine, left)
+                    left = None
+            for part in piece._replace(begin=begin).parts(watched):
+                if watched:
+                    self.callbacks.on_train_batch_begin(step)
+                seen = None if tick is None else partial(_tick_after, tick, done)
+                with engine.turn_of(self):
+                    engine.learn(piece.data, piece.rows, part.begin, part.end, piece.batch_size, tick=seen)
+                step, done = step + part.steps, done + part.size
+                place.step = step
+                if watched:
+                    logs = self._logs(engine)
+                    self.callbacks.on_train_batch_end(step - 1, logs)
+                    self.watch.look(logs, epoch, step - 1, CALLER + 2)
+                if tick is not None:
+                    tick(done)
+                if model.stop_training:
+                    return
+
+    def _restore_step(self, engine: Engine, left: dict[str, Any]) -> None:
+        """Take over the means of an epoch so far."""
+        with engine.turn_of(self):
+            engine.restore(formed_like(engine.sums(), left["sums"]))
+        if left["generator_at_step"] is not None:
+            random.set_state(left["generator_at_step"])
+
+    def _logs(self, engine: Engine) -> dict[str, float]:
+        """The means of this epoch so far."""
+        with engine.turn_of(self):
+            return self.model._logs(engine)
+
+
+def _tick_after(tick: Callable[[int], None], before: int, done: int) -> None:
+    """Tell the display of samples that follow those of earlier calls."""
+    tick(before + done)
