@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from cbackprop.metrics.metric import registry
 from cbackprop.metrics.thresholds import MOST_THRESHOLDS, Array, ThresholdMetric, check_thresholds, ratio
@@ -52,6 +53,11 @@ class AUC(ThresholdMetric):
     ------
     TypeError, ValueError
         If an argument is of the wrong type or out of range; when called, if rows do not fit the labels.
+
+    Notes
+    -----
+    Where all labels are of one class there is no curve: the area is NaN, and a warning says so. (Keras says 0.) It is
+    0 before the first batch.
 
     References
     ----------
@@ -102,6 +108,9 @@ class AUC(ThresholdMetric):
         self.from_logits = check_boolean("from_logits", from_logits)
         self.column_weights = None if self.multi_label else self.label_weights
         self.rank = 2 if self.multi_label else None
+        if not self.multi_label or self.num_labels is not None:
+            labels = (self.num_labels,) if self.num_labels is not None else ()
+            self.make_state([(self.num_thresholds, *labels)] * len(self.state_names))
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments as plain values."""
@@ -114,14 +123,35 @@ class AUC(ThresholdMetric):
         if self.label_weights is not None and len(self.label_weights) != width:
             raise ValueError(f"label_weights has {len(self.label_weights)} entries, but rows have {width} elements.")
 
-    def score(self, sums: NDArray[np.float64]) -> Any:
+    def counts(self) -> tuple[Array, ...]:
+        """True positives, false positives, true negatives and false negatives, a row a threshold."""
+        return tuple(getattr(self, name).value for name in self.state_names)
+
+    def undefined(self) -> Array:
+        """Of which labels there is no curve: only positives or only negatives have been seen, but not nothing at all.
+
+        That of precision over recall needs positives alone.
+        """
+        tp, fp, tn, fn = (count[0] for count in self.counts())
+        positives, negatives = tp + fn, fp + tn
+        one_class = (positives == 0) if self.curve == "PR" else (positives == 0) | (negatives == 0)
+        return np.asarray(one_class & (positives + negatives != 0))
+
+    def score(self) -> Any:
         """The area, or the mean of the labels' areas."""
+        undefined = self.undefined()
+        if undefined.any():
+            warnings.warn(
+                f"Metric {self.name!r} is NaN: the area under a curve needs labels of both classes, but all are "
+                "equal so far.",
+                stacklevel=4,
+            )
         if self.curve == "PR" and self.summation_method == "interpolation":
             terms = self.interpolated_terms()
         else:
             x, y = self.points()
             terms = (x[:-1] - x[1:]) * self.heights(y[:-1], y[1:])
-        areas = terms.sum(axis=0)
+        areas = np.where(undefined, np.nan, terms.sum(axis=0))
         if not self.multi_label:
             return areas
         if self.label_weights is None:

@@ -53,6 +53,7 @@ class FBetaScore(Tally):
     """
 
     implementation = "metrics.tally.Hits"
+    state_names = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
     rank = 2
     elementwise = False
 
@@ -73,12 +74,14 @@ class FBetaScore(Tally):
         """How many sums there are."""
         return 4 * width
 
-    def score(self, sums: NDArray[np.float64]) -> Any:
-        """The score, or one for each class."""
+    def state_of(self, sums: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """The counts of each class, or of all classes together."""
         counts = sums.reshape(4, -1)
-        if self.average == "micro":
-            counts = counts.sum(axis=1)
-        hits, false_alarms, misses, positives = counts
+        return list(counts.sum(axis=1) if self.average == "micro" else counts)
+
+    def score(self) -> Any:
+        """The score, or one for each class."""
+        hits, false_alarms, misses, positives = (getattr(self, name).value for name in self.state_names)
         precision = hits / (hits + false_alarms + EPSILON)
         recall = hits / (hits + misses + EPSILON)
         square = self.beta**2

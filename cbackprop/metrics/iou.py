@@ -14,6 +14,7 @@ from cbackprop.losses.crossentropy import check_last_axis
 from cbackprop.losses.target import as_array, check_finite
 from cbackprop.metrics.metric import registry
 from cbackprop.metrics.tally import Tally
+from cbackprop.metrics.variable import MetricVariable
 from cbackprop.validation import check_boolean, check_integer, check_items, check_number
 
 __all__ = ["BinaryIoU", "IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU"]
@@ -65,6 +66,9 @@ class IoU(Tally):
     """
 
     implementation = "metrics.tally.Confusion"
+    state_names = ("total_cm",)
+    state_titles = {"total_cm": "total_confusion_matrix"}
+    total_cm: MetricVariable
     # Predictions from here on are of class 1, others of class 0; None: they are class numbers.
     cut: float | None = None
 
@@ -94,11 +98,16 @@ class IoU(Tally):
         kind = "index" if self.sparse_y_true and not self.sparse_y_pred else "values"
         self.target_kind = kind  # type: ignore[misc]
         self.elementwise = self.sparse_y_pred
+        self.make_state([(self.num_classes, self.num_classes)])
 
     @property
     def float_type(self) -> str:
         """The type in which predictions are compared, and of results."""
         return self.float_type_of_results
+
+    def state_of(self, sums: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """The confusion matrix, a row for each class of the labels."""
+        return [sums.reshape(self.num_classes, self.num_classes)]
 
     def size(self, width: int) -> int:
         """How many sums there are."""
@@ -128,9 +137,9 @@ class IoU(Tally):
         with np.errstate(invalid="ignore"):
             return np.ascontiguousarray(array.reshape(-1).astype(np.int64))
 
-    def score(self, sums: NDArray[np.float64]) -> Any:
+    def score(self) -> Any:
         """The mean over the classes that appear."""
-        matrix = sums.reshape(self.num_classes, self.num_classes)
+        matrix = self.total_cm.value
         hits = matrix.diagonal()[self.target_class_ids]
         union = (matrix.sum(axis=0) + matrix.sum(axis=1))[self.target_class_ids] - hits
         appears = union > 1e-9

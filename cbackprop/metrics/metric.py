@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from cbackprop.metrics.variable import MetricVariable
 from cbackprop.registry import Registry, snake_case, to_config
 from cbackprop.spec import Spec
 from cbackprop.validation import check_name
+from cbackprop.variable import Variable
 
 __all__ = ["Metric", "RowMean", "overridden", "registry"]
 
@@ -72,9 +74,12 @@ class Metric(Spec):
     # What a subclass defines
 
     def reset_state(self) -> None:
-        """Forget all batches: set all variables to 0."""
-        for variable in self.variables:
-            variable.assign(np.zeros(variable.shape))
+        """Forget all batches: set all variables to 0, and let metrics inside of this one forget theirs."""
+        own, inner = self._parts()
+        for variable in own:
+            variable.clear()
+        for metric in inner:
+            metric.reset_state()
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Add a batch."""
@@ -131,11 +136,24 @@ class Metric(Spec):
         """As `add_variable`; zeros by default."""
         return self.add_variable(shape, "zeros" if initializer is None else initializer, dtype, name=name)
 
+    def forget_variable(self, variable: MetricVariable | None) -> None:
+        """Another one takes the place of this variable."""
+        self._variables = [known for known in self.__dict__.get("_variables", []) if known is not variable]
+
     @property
     def variables(self) -> list[MetricVariable]:
-        """Everything made by `add_variable`, by this metric and by metrics that are its attributes."""
-        inner = [value for value in self.__dict__.values() if isinstance(value, Metric)]
-        return [*self.__dict__.get("_variables", []), *(v for metric in inner for v in metric.variables)]
+        """All variables of this metric, then those of metrics that are its attributes, or in lists and dicts there."""
+        own, inner = self._parts()
+        return [*own, *(variable for metric in inner for variable in metric.variables)]
+
+    def _parts(self) -> tuple[list[MetricVariable], list[Metric]]:
+        """The variables that are this metric's own, in the order of their making, and the metrics inside of it."""
+        own = list(self.__dict__.get("_variables", []))
+        inner: list[Metric] = []
+        for name, value in self.__dict__.items():
+            if name != "_variables":
+                _collect(value, own, inner)
+        return own, inner
 
     # What engines ask
 
@@ -152,8 +170,11 @@ class Metric(Spec):
 
     def restore(self, state: Any) -> None:
         """Go on from a `snapshot`, one of this metric or of compiled code that works for it."""
-        for variable, value in zip(self.variables, state, strict=False):
-            variable.assign(value)
+        for variable, value in zip_longest(self.variables, state):
+            if value is None:  # made since then
+                variable.clear()
+            elif variable is not None:
+                variable.assign(value)
 
     # Description
 
@@ -166,6 +187,20 @@ class Metric(Spec):
             return super().__repr__()
         except AttributeError:
             return f"<{type(self).__name__} name={getattr(self, 'name', None)}>"
+
+
+def _collect(value: Any, own: list[MetricVariable], inner: list[Metric]) -> None:
+    """Add the variables and metrics that an attribute is, or holds in lists and dicts, unless they are known."""
+    if isinstance(value, (MetricVariable, Variable)):
+        if not any(value is known for known in own):
+            own.append(value)  # type: ignore[arg-type]
+    elif isinstance(value, Metric):
+        if not any(value is known for known in inner):
+            inner.append(value)
+    elif isinstance(value, (list, tuple, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            if isinstance(item, (MetricVariable, Variable, Metric, list, tuple, dict)):
+                _collect(item, own, inner)
 
 
 def overridden(metric: Metric, base: type[Metric]) -> bool:
@@ -195,25 +230,21 @@ class RowMean(RowFunction, Metric):  # type: ignore[misc]
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         super().__init__(dtype, name)
-        self.total = self.count = 0.0
+        self.total = self.add_variable((), "zeros", "float64", name="total")
+        self.count = self.add_variable((), "zeros", "float64", name="count")
 
     def runs_in_c(self) -> bool:
         """Whether compiled code can do for a batch what `update_state` does."""
         return not overridden(self, RowMean)
 
-    def snapshot(self) -> Any:
-        """The sum of the weighted values so far, that of the weights, and variables that a subclass has added."""
-        return self.total, self.count, *super().snapshot()
-
     def restore(self, state: Any) -> None:
-        """Go on from a `snapshot`."""
-        self.total, self.count, *variables = state
-        super().restore(variables)
-
-    def reset_state(self) -> None:
-        """Forget all batches."""
-        super().reset_state()
-        self.total = self.count = 0.0
+        """Go on from a `snapshot`, or from the sum of the weighted values and that of the weights."""
+        if isinstance(state, tuple):
+            total, count = state
+            self.total.assign(total)
+            self.count.assign(count)
+        else:
+            super().restore(state)
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         """Add a batch.
@@ -240,8 +271,8 @@ class RowMean(RowFunction, Metric):  # type: ignore[misc]
             predictions = predictions[..., np.newaxis]
         values = self.row_values(y_true, predictions)
         weights = check_weights("sample_weight", given, values.shape)
-        self.total += float(values.sum() if weights is None else (values * weights).sum())
-        self.count += float(values.size if weights is None else weights.sum())
+        self.total.assign_add(values.sum() if weights is None else (values * weights).sum())
+        self.count.assign_add(values.size if weights is None else weights.sum())
 
     def result(self) -> Any:
         """The weighted mean so far; 0 before any batch."""

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cbackprop.metrics.metric import registry
-from cbackprop.metrics.thresholds import MOST_THRESHOLDS, Array, Counts, ThresholdMetric, ratio
+from cbackprop.metrics.thresholds import MOST_THRESHOLDS, Array, Counts, ThresholdMetric, share
 from cbackprop.validation import check_integer, check_number
 
 __all__ = [
@@ -53,9 +50,11 @@ class Precision(Counts):
     0.6667
     """
 
+    state_names = ("true_positives", "false_positives")
+
     def values(self) -> Array:
         """The precision at each threshold."""
-        return ratio(self.true_positives, self.true_positives + self.false_positives)
+        return share(self.true_positives, self.false_positives)
 
 
 @registry.register()
@@ -90,9 +89,11 @@ class Recall(Counts):
     0.6667
     """
 
+    state_names = ("true_positives", "false_negatives")
+
     def values(self) -> Array:
         """The recall at each threshold."""
-        return ratio(self.true_positives, self.true_positives + self.false_negatives)
+        return share(self.true_positives, self.false_negatives)
 
 
 def even_thresholds(n: int) -> list[float]:
@@ -120,18 +121,19 @@ class BestAt(ThresholdMetric):
         self.num_thresholds = check_integer("num_thresholds", num_thresholds, 1, MOST_THRESHOLDS)
         super().__init__(even_thresholds(self.num_thresholds), dtype, name, class_id=class_id)
         self.is_even = self.num_thresholds > 1
+        self.make_state([(len(self.thresholds),)] * len(self.state_names))
 
     def recalls(self) -> Array:
         """TP / (TP + FN) at each threshold, also called sensitivity."""
-        return ratio(self.true_positives, self.true_positives + self.false_negatives)
+        return share(self.true_positives, self.false_negatives)
 
     def precisions(self) -> Array:
         """TP / (TP + FP) at each threshold."""
-        return ratio(self.true_positives, self.true_positives + self.false_positives)
+        return share(self.true_positives, self.false_positives)
 
     def specificities(self) -> Array:
         """TN / (TN + FP) at each threshold."""
-        return ratio(self.true_negatives, self.true_negatives + self.false_positives)
+        return share(self.true_negatives, self.false_positives)
 
 
 def best(rates: Array, others: Array, least: float) -> Any:
@@ -182,7 +184,7 @@ class SensitivityAtSpecificity(BestAt):
         self.specificity = check_number("specificity", specificity, 0, 1)
         super().__init__(num_thresholds, class_id, name, dtype)
 
-    def score(self, sums: NDArray[np.float64]) -> Any:
+    def score(self) -> Any:
         """The best sensitivity."""
         return best(self.recalls(), self.specificities(), self.specificity)
 
@@ -230,7 +232,7 @@ class SpecificityAtSensitivity(BestAt):
         self.sensitivity = check_number("sensitivity", sensitivity, 0, 1)
         super().__init__(num_thresholds, class_id, name, dtype)
 
-    def score(self, sums: NDArray[np.float64]) -> Any:
+    def score(self) -> Any:
         """The best specificity."""
         return best(self.specificities(), self.recalls(), self.sensitivity)
 
@@ -277,7 +279,7 @@ class PrecisionAtRecall(BestAt):
         self.recall = check_number("recall", recall, 0, 1)
         super().__init__(num_thresholds, class_id, name, dtype)
 
-    def score(self, sums: NDArray[np.float64]) -> Any:
+    def score(self) -> Any:
         """The best precision."""
         return best(self.precisions(), self.recalls(), self.recall)
 
@@ -324,6 +326,6 @@ class RecallAtPrecision(BestAt):
         self.precision = check_number("precision", precision, 0, 1)
         super().__init__(num_thresholds, class_id, name, dtype)
 
-    def score(self, sums: NDArray[np.float64]) -> Any:
+    def score(self) -> Any:
         """The best recall."""
         return best(self.recalls(), self.precisions(), self.precision)

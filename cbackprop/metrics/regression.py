@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cbackprop.metrics.metric import RowMean, registry
 from cbackprop.metrics.tally import Tally
+from cbackprop.metrics.variable import MetricVariable
 from cbackprop.validation import check_choice, check_integer
 
 __all__ = [
@@ -185,6 +186,12 @@ class R2Score(Tally):
     """
 
     implementation = "metrics.tally.Moments"
+    state_names = ("num_samples", "squared_sum", "sum", "total_mse", "count")
+    state_titles = {"total_mse": "residual"}
+    squared_sum: MetricVariable
+    sum: MetricVariable
+    total_mse: MetricVariable
+    count: MetricVariable
     rank = 2
 
     def __init__(
@@ -198,22 +205,33 @@ class R2Score(Tally):
         known = (None, "uniform_average", "variance_weighted_average")
         self.class_aggregation = check_choice("class_aggregation", class_aggregation, known)
         self.num_regressors = check_integer("num_regressors", num_regressors, 0)
+        self.num_samples = self.add_variable((), "zeros", "float64", name="num_samples")
 
     def size(self, width: int) -> int:
         """How many sums there are."""
         return 4 * width + 1
 
-    def score(self, sums: NDArray[np.float64]) -> Any:
-        """The score, or one for each column."""
+    @property
+    def has_state(self) -> bool:
+        """Whether there have been samples."""
+        return super().has_state and bool(self.num_samples != 0)
+
+    def state_of(self, sums: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """The number of elements; and sums of y^2, y, squared errors and weights of each column."""
         total, squares, errors, weights = sums[:-1].reshape(4, -1)
+        return [sums[-1], squares, total, errors, weights]
+
+    def score(self) -> Any:
+        """The score, or one for each column."""
+        samples, squares, total, errors, weights = (getattr(self, name).value for name in self.state_names)
         spread = squares - total * (total / weights)
         scores = 1 - errors / spread
         scores = np.where(np.isinf(scores), 0.0, scores)
         if self.class_aggregation is None:
-            return self.adjusted(scores, sums[-1])
+            return self.adjusted(scores, samples)
         if self.class_aggregation == "uniform_average":
-            return self.adjusted(scores.mean(), sums[-1])
-        return self.adjusted((spread * scores).sum() / spread.sum(), sums[-1])
+            return self.adjusted(scores.mean(), samples)
+        return self.adjusted((spread * scores).sum() / spread.sum(), samples)
 
     def adjusted(self, score: Any, samples: float) -> Any:
         """The score, less what so many regressors would explain by chance."""

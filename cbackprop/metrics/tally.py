@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,6 +32,10 @@ class Tally(Metric):
     # "module.Class" below cbackprop.compiled and cbackprop.reference.
     implementation: ClassVar[str]
     target_kind = "values"
+    # The names of the variables, which are attributes too, in the order of `state_of`.
+    state_names: ClassVar[tuple[str, ...]] = ()
+    # The `name` of those variables that are not called like their attribute.
+    state_titles: ClassVar[dict[str, str]] = {}
     # How many axes predictions must have with that of the batch; None: any number.
     rank: int | None = None
     # Whether each element of a row may have a weight of its own.
@@ -38,7 +43,6 @@ class Tally(Metric):
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         super().__init__(dtype, name)
-        self.sums: NDArray[np.float64] | None = None
         self.width: int | None = None
 
     # What a subclass defines
@@ -50,24 +54,49 @@ class Tally(Metric):
     def check_width(self, width: int) -> None:
         """``ValueError`` if rows of `width` elements are too short."""
 
-    def score(self, sums: NDArray[np.float64]) -> Any:
-        """The metric, computed from the sums."""
+    def state_of(self, sums: NDArray[np.float64]) -> Sequence[NDArray[np.float64]]:
+        """What the sums of compiled code say of each variable."""
+        raise NotImplementedError
+
+    def score(self) -> Any:
+        """The metric, computed from the variables."""
         raise NotImplementedError
 
     # What a metric does
 
     def result(self) -> Any:
         """The metric of all batches so far; 0 before any batch."""
-        if self.sums is None:
+        if not self.has_state:
             return np.dtype(self.float_type).type(0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            score = np.asarray(self.score(self.sums))
+            score = np.asarray(self.score())
         return score.astype(self.float_type)[()]
 
     def reset_state(self) -> None:
         """Forget all batches."""
         super().reset_state()
-        self.sums = self.width = None
+        self.width = None
+
+    @property
+    def has_state(self) -> bool:
+        """Whether there are variables yet: some depend on how wide rows are."""
+        return self.state_names[-1] in self.__dict__
+
+    def make_state(self, shapes: Sequence[tuple[int, ...]]) -> None:
+        """Make those of the variables that there are not yet, or that are of another shape."""
+        for name, shape in zip(self.state_names, shapes, strict=True):
+            old = self.__dict__.get(name)
+            if old is None or old.shape != shape:
+                self.forget_variable(old)
+                title = self.state_titles.get(name, name)
+                setattr(self, name, self.add_variable(shape, "zeros", "float64", name=title))
+
+    def add_sums(self, sums: NDArray[np.float64]) -> None:
+        """Add what compiled code has counted."""
+        state = self.state_of(sums)
+        self.make_state([np.shape(value) for value in state])
+        for name, value in zip(self.state_names, state, strict=True):
+            getattr(self, name).assign_add(value)
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         """Add a batch.
@@ -97,12 +126,10 @@ class Tally(Metric):
         each = self.elementwise and given is not None and given.shape == predictions.shape and width > 1
         weights = check_weights("sample_weight", given, predictions.shape if each else predictions.shape[:-1])
         tally = self.tally(width, self.float_type)
-        if self.sums is not None:
-            tally.restore(self.sums)
         add = tally.add_classes if self.target_kind == "index" else tally.add
         flat = None if weights is None else weights.reshape(-1)
         add(targets, predictions.reshape(-1, width), flat)
-        self.restore(tally.snapshot())
+        self.add_sums(tally.snapshot())
         self.width = width
 
     def check_predictions(self, y_pred: ArrayLike) -> NDArray[Any]:
@@ -145,14 +172,14 @@ class Tally(Metric):
         compiled = importlib.import_module(f"cbackprop.compiled.{module}")
         return getattr(compiled, name)(self, width, dtype == "float64", weighted)
 
-    def snapshot(self) -> Any:
-        """A copy of the sums, and variables that a subclass has added."""
-        return None if self.sums is None else self.sums.copy(), self.width, super().snapshot()
-
     def restore(self, state: Any) -> None:
         """Go on from a `snapshot`, or from the sums of compiled code."""
-        if isinstance(state, np.ndarray):
-            self.sums = state
+        if not isinstance(state, np.ndarray):
+            if not self.has_state and len(state) >= len(self.state_names):
+                self.make_state([np.shape(value) for value in state[: len(self.state_names)]])
+            super().restore(state)
             return
-        self.sums, self.width, variables = state
-        super().restore(variables)
+        for name in self.state_names:
+            if name in self.__dict__:
+                getattr(self, name).clear()
+        self.add_sums(state)

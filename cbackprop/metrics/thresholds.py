@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.metrics.metric import registry
 from cbackprop.metrics.tally import Tally
+from cbackprop.metrics.variable import MetricVariable
 from cbackprop.registry import to_config
 from cbackprop.validation import check_integer, check_number
 
@@ -21,10 +22,13 @@ __all__ = [
     "TruePositives",
     "check_thresholds",
     "ratio",
+    "share",
 ]
 
 Array = NDArray[Any]
 
+# Weights of positives above a threshold, of negatives above it, and of negatives and positives that are not.
+COUNTED = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 # Below all predictions: what a metric of the top k uses instead of a threshold.
 LOWEST = -1e10
 # Many more than any curve needs; every one of them is a Python float.
@@ -62,6 +66,11 @@ def ratio(a: Array, b: Array) -> Array:
     return np.divide(a, b, out=np.zeros(np.broadcast(a, b).shape), where=b != 0)
 
 
+def share(part: MetricVariable, rest: MetricVariable) -> Array:
+    """part / (part + rest), and 0 where both are 0."""
+    return ratio(part.value, part.value + rest.value)
+
+
 class ThresholdMetric(Tally):
     """Base of the metrics computed from counts of true and false positives and negatives at each threshold.
 
@@ -82,6 +91,11 @@ class ThresholdMetric(Tally):
     """
 
     implementation = "metrics.tally.Histogram"
+    state_names: ClassVar[tuple[str, ...]] = COUNTED
+    true_positives: MetricVariable
+    false_positives: MetricVariable
+    true_negatives: MetricVariable
+    false_negatives: MetricVariable
     open_ends = False
     from_logits = False
     multi_label = False
@@ -112,46 +126,25 @@ class ThresholdMetric(Tally):
         if self.class_id is not None and self.class_id >= width:
             raise ValueError(f"class_id is {self.class_id}, but there are only classes in [0, {width}).")
 
-    def counts(self) -> tuple[Array, Array, Array, Array]:
-        """True positives, false positives, true negatives and false negatives at each threshold, in doubles.
-
-        Each of shape (thresholds,); of a multi-label metric (thresholds, labels).
-        """
+    def state_of(self, sums: NDArray[np.float64]) -> list[Array]:
+        """Those of the counts of `COUNTED` that are kept: (thresholds,), or of a multi-label metric with labels."""
         n = len(self.thresholds)
-        sums = np.zeros((1, 2, n + 1)) if self.sums is None else self.sums.reshape(-1, 2, n + 1)
-        above = np.flip(np.cumsum(np.flip(sums, -1), axis=-1), -1)[..., 1:]
+        parts = sums.reshape(-1, 2, n + 1)
+        above = np.flip(np.cumsum(np.flip(parts, -1), axis=-1), -1)[..., 1:]
         rank = np.argsort(np.argsort(self.thresholds, kind="stable"), kind="stable")
-        above, total = above[..., rank], sums.sum(-1, keepdims=True)
+        above, total = above[..., rank], parts.sum(-1, keepdims=True)
         below = total - above
-        found = above[:, 1], above[:, 0], below[:, 0], below[:, 1]
-        tp, fp, tn, fn = (count.T if self.multi_label else count[0] for count in found)
-        return tp, fp, tn, fn
+        found = dict(zip(COUNTED, (above[:, 1], above[:, 0], below[:, 0], below[:, 1]), strict=True))
+        return [found[name].T if self.multi_label else found[name][0] for name in self.counted]
 
     @property
-    def true_positives(self) -> Array:
-        """Weight of the positives above each threshold."""
-        return self.counts()[0]
+    def counted(self) -> tuple[str, ...]:
+        """Which of the counts the variables are."""
+        return self.state_names
 
-    @property
-    def false_positives(self) -> Array:
-        """Weight of the negatives above each threshold."""
-        return self.counts()[1]
-
-    @property
-    def true_negatives(self) -> Array:
-        """Weight of the negatives not above each threshold."""
-        return self.counts()[2]
-
-    @property
-    def false_negatives(self) -> Array:
-        """Weight of the positives not above each threshold."""
-        return self.counts()[3]
-
-    def result(self) -> Any:
-        """The metric of all batches so far."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            score = np.asarray(self.score(np.zeros(0)))
-        return score.astype(self.float_type)[()]
+    def score(self) -> Any:
+        """The metric, computed from the counts."""
+        raise NotImplementedError
 
 
 class Counts(ThresholdMetric):
@@ -183,12 +176,13 @@ class Counts(ThresholdMetric):
         super().__init__(check_thresholds(thresholds, default), dtype, name, top_k, class_id)
         one = thresholds is None or isinstance(thresholds, (int, float))
         self.init_thresholds = thresholds if one else list(self.thresholds)
+        self.make_state([(len(self.thresholds),)] * len(self.state_names))
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments as plain values."""
         return super().get_config() | {"thresholds": to_config(self.init_thresholds)}
 
-    def score(self, sums: NDArray[np.float64]) -> Any:
+    def score(self) -> Any:
         """One number, or one for each threshold."""
         values = self.values()
         return values[0] if len(self.thresholds) == 1 else values
@@ -225,12 +219,16 @@ class TruePositives(Counts):
     2.0
     """
 
+    state_names = ("accumulator",)
+    counted = ("true_positives",)  # type: ignore[assignment]
+    accumulator: MetricVariable
+
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(thresholds, name=name, dtype=dtype)
 
     def values(self) -> Array:
         """The count at each threshold."""
-        return self.true_positives
+        return self.accumulator.value
 
 
 @registry.register()
@@ -260,12 +258,16 @@ class FalsePositives(Counts):
     2.0
     """
 
+    state_names = ("accumulator",)
+    counted = ("false_positives",)  # type: ignore[assignment]
+    accumulator: MetricVariable
+
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(thresholds, name=name, dtype=dtype)
 
     def values(self) -> Array:
         """The count at each threshold."""
-        return self.false_positives
+        return self.accumulator.value
 
 
 @registry.register()
@@ -295,12 +297,16 @@ class TrueNegatives(Counts):
     2.0
     """
 
+    state_names = ("accumulator",)
+    counted = ("true_negatives",)  # type: ignore[assignment]
+    accumulator: MetricVariable
+
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(thresholds, name=name, dtype=dtype)
 
     def values(self) -> Array:
         """The count at each threshold."""
-        return self.true_negatives
+        return self.accumulator.value
 
 
 @registry.register()
@@ -330,9 +336,13 @@ class FalseNegatives(Counts):
     2.0
     """
 
+    state_names = ("accumulator",)
+    counted = ("false_negatives",)  # type: ignore[assignment]
+    accumulator: MetricVariable
+
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(thresholds, name=name, dtype=dtype)
 
     def values(self) -> Array:
         """The count at each threshold."""
-        return self.false_negatives
+        return self.accumulator.value

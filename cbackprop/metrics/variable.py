@@ -40,7 +40,9 @@ class MetricVariable(NDArrayOperatorsMixin):
         check_memory("shape", sizes)
         self._values: NDArray[Any] = np.zeros(sizes, kind)
         self.name = check_name(name)
-        initial = named("initializer", initializers.get, "zeros" if initializer is None else initializer)
+        if initializer is None or (isinstance(initializer, str) and initializer == "zeros"):
+            return
+        initial = named("initializer", initializers.get, initializer)
         first_type = self.dtype if kind.kind == "f" else "float32"
         self.assign(named("initializer", lambda start: start(self.shape, dtype=first_type), initial))
 
@@ -81,6 +83,10 @@ class MetricVariable(NDArrayOperatorsMixin):
             raise ValueError(f"Variable {self.name!r} of a metric has shape {self.shape}, but got {array.shape}.")
         self._values[...] = array.reshape(self.shape).astype(self._values.dtype)
         return self
+
+    def clear(self) -> None:
+        """Set all values to 0."""
+        self._values = np.zeros(self.shape, self._values.dtype)
 
     def assign_add(self, value: ArrayLike) -> MetricVariable:
         """Add to the values."""
