@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -67,7 +67,7 @@ class IoU(Tally):
 
     implementation = "metrics.tally.Confusion"
     state_names = ("total_cm",)
-    state_titles = {"total_cm": "total_confusion_matrix"}
+    state_titles: ClassVar[dict[str, str]] = {"total_cm": "total_confusion_matrix"}
     total_cm: MetricVariable
     # Predictions from here on are of class 1, others of class 0; None: they are class numbers.
     cut: float | None = None

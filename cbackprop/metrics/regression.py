@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -187,7 +187,7 @@ class R2Score(Tally):
 
     implementation = "metrics.tally.Moments"
     state_names = ("num_samples", "squared_sum", "sum", "total_mse", "count")
-    state_titles = {"total_mse": "residual"}
+    state_titles: ClassVar[dict[str, str]] = {"total_mse": "residual"}
     squared_sum: MetricVariable
     sum: MetricVariable
     total_mse: MetricVariable
