@@ -39,6 +39,7 @@ VARIED = {
     "kernels/matrix.": WIDEST,
     "kernels/random.": WIDE,
     "kernels/rows.": WIDE,
+    "kernels/strided.": WIDE,
     "kernels/vectors.": WIDE,
     "layers/batch_normalization.": WIDE,
     "layers/dropout.": WIDE,

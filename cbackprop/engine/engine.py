@@ -28,8 +28,11 @@ __all__ = ["STORED_AS", "Data", "Engine", "Objective", "Tick"]
 Array = NDArray[Any]
 # Called now and then during a long run with the number of samples done; an exception stops the run.
 Tick = Callable[[int], None] | None
-# What inputs may be stored as.
-STORED_AS = ("int8", "uint8", "int16", "uint16", "int32", "int64", "float16", "float32", "float64")
+# What data may be stored as.
+STORED_AS = (
+    *("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
+    *("float16", "float32", "float64"),
+)
 
 
 @dataclass
@@ -49,10 +52,9 @@ class Objective:
 class Data:
     """Checked arrays, one row a sample, in the forms that kernels read.
 
-    `inputs` are arrays (samples, ...) of the network's float type, or as they are stored: of any type in
-    `STORED_AS`, or `SparseRows`; a batch is turned into the network's numbers when it is fetched.
-    `values` are of the network's float type, (samples, elements of the output); `classes` int64 and `weights` float64,
-    both (samples, rows of the output); ``None`` where there is none.
+    `inputs` are arrays (samples, ...) of any type in `STORED_AS` and any strides, or `SparseRows`; the rows of a batch
+    become the network's numbers, one after the other, when they are fetched. So do `values`, as large as the output;
+    `classes` become int64 and `weights` float64, a number for each row of the output. ``None`` where there is none.
     """
 
     inputs: list[Any]

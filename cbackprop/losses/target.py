@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 from cbackprop.foreign import from_foreign
 from cbackprop.validation import type_name
 
-__all__ = ["NotFiniteError", "as_array", "check_finite", "check_prediction", "check_target", "check_weights"]
+__all__ = ["NotFiniteError", "as_array", "blocks", "check_finite", "check_prediction", "check_target", "check_weights"]
 
+# Numbers that are looked at together.
+BLOCK = 2**16
 # How far beyond its limits a target may be: what adding float32 numbers up to 1 may be off by.
 ROUNDING = 1e-6
 
@@ -87,10 +90,24 @@ def check_finite(name: str, array: NDArray[Any]) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(array.sum(dtype=array.dtype.newbyteorder("=") if array.dtype.itemsize > 2 else np.float32)):
             return
-    bad = ~np.isfinite(array)
-    if bad.any():
-        where = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise NotFiniteError(name, array[where], where)
+    for first, block in blocks(array):
+        bad = ~np.isfinite(block)
+        if bad.any():
+            where = tuple(int(i) for i in np.argwhere(bad)[0])
+            raise NotFiniteError(name, block[where], (first + where[0], *where[1:]) if where else where)
+
+
+def blocks(array: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Parts of an array, each with the number of its first row: what is made of one may be as large as a batch.
+
+    A view can be far larger than the memory it looks at, so that nothing must ever be made of all its numbers.
+    """
+    if not array.ndim:
+        yield 0, array
+        return
+    rows = max(BLOCK // max(math.prod(array.shape[1:]), 1), 1)
+    for first in range(0, len(array), rows):
+        yield first, array[first : first + rows]
 
 
 def check_prediction(name: str, value: Any, dtype: str) -> NDArray[Any]:

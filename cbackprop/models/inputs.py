@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.engine import STORED_AS, SparseRows
-from cbackprop.losses.target import NotFiniteError, as_array, check_finite
+from cbackprop.losses.target import NotFiniteError, as_array, blocks, check_finite
 
 __all__ = ["check_whole", "is_sparse", "make_input", "sample_shape"]
 
-# An array of more bytes is not copied to change its type: that is done with every batch as it is fetched.
-LARGE = 2**26
-# Numbers that are looked at together.
-BLOCK = 2**16
+# An array of more bytes is not copied to change its type: that is done with every batch as it is fetched. Up to that
+# one copy for all epochs costs less, and no more than half as much memory again.
+LARGE = 2**24
+# Nor is one of more bytes copied to bring its rows together: they may be a view that is far larger than its memory.
+LARGE_VIEW = 2**20
 
 
 def is_sparse(value: Any) -> bool:
@@ -42,7 +43,7 @@ def sample_shape(value: Any) -> tuple[int, ...]:
 
 
 def make_input(name: str, value: Any, tensor: Any, dtype: str, check: bool = True) -> Any:
-    """An array (samples, ...) in C order, or sparse rows, of `dtype` or of a type that engines convert from.
+    """An array (samples, ...) or sparse rows, of any type and strides that engines read.
 
     Without `check`, whether numbers are finite is left to whoever reads them.
 
@@ -74,9 +75,7 @@ def check_whole(name: str, value: Any, limit: int | None) -> None:
     ValueError
         If there is one.
     """
-    stored = value.values if isinstance(value, SparseRows) else value.reshape(-1)
-    for begin in range(0, len(stored), BLOCK):
-        numbers = stored[begin : begin + BLOCK]
+    for _, numbers in blocks(value.values if isinstance(value, SparseRows) else value):
         fractions = np.rint(numbers) != numbers
         if fractions.any():
             raise ValueError(f"{name} must hold whole numbers, but got {numbers[fractions][0]}.")
@@ -93,16 +92,16 @@ def _check_shape(name: str, array: Any, tensor: Any) -> None:
 
 
 def _stored(name: str, array: NDArray[Any], dtype: np.dtype[Any], check: bool) -> NDArray[Any]:
-    """The array as it is, where engines read it so and a copy of their type would be large; else such a copy."""
+    """The array as it is, where engines read it so and a copy would be large; else such a copy."""
     if array.dtype == np.bool_:
         array = array.view(np.uint8)
-    readable = array.dtype.name in STORED_AS and array.dtype.isnative
-    smaller = array.dtype.itemsize < dtype.itemsize
     narrowed = array.dtype.kind == "f" and array.dtype.itemsize > dtype.itemsize
-    if readable and (smaller or (array.nbytes > LARGE and array.flags.c_contiguous)):
+    smaller = array.dtype.itemsize < dtype.itemsize
+    limit = (0 if smaller else LARGE) if array.flags.c_contiguous else LARGE_VIEW
+    if is_readable(array) and array.nbytes > limit:
         if check and narrowed:
             _check_range(name, array, dtype)
-        return np.ascontiguousarray(array)
+        return array
     with np.errstate(over="ignore"):  # told of below, with the place
         converted = np.ascontiguousarray(array, dtype)
     if check and narrowed:
@@ -110,14 +109,21 @@ def _stored(name: str, array: NDArray[Any], dtype: np.dtype[Any], check: bool) -
     return converted
 
 
+def is_readable(array: NDArray[Any]) -> bool:
+    """Whether engines read an array of this type."""
+    return array.dtype.name in STORED_AS and array.dtype.isnative
+
+
 def _check_range(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
     """Refuse numbers that would become infinite, without a copy of them all."""
-    for extreme, index in ((array.max(), array.argmax), (array.min(), array.argmin)):
-        with np.errstate(over="ignore"):
-            converted = dtype.type(extreme)
-        if not np.isfinite(converted):
-            where = tuple(int(i) for i in np.unravel_index(index(), array.shape))
-            raise NotFiniteError(f"{name} as {dtype}", converted, where)
+    with np.errstate(over="ignore"):
+        if np.isfinite(dtype.type(array.max())) and np.isfinite(dtype.type(array.min())):
+            return
+        for first, block in blocks(array):
+            try:
+                check_finite(f"{name} as {dtype}", block.astype(dtype))
+            except NotFiniteError as error:
+                raise error.at(first + error.index[0]) from None
 
 
 def _make_sparse(name: str, matrix: Any, tensor: Any, dtype: str) -> SparseRows:

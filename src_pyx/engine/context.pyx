@@ -12,7 +12,8 @@ from libc.string cimport memcpy
 
 from cbackprop.compiled.kernels.matrix cimport WORKSPACE_BYTES
 from cbackprop.compiled.kernels.memory cimport address
-from cbackprop.compiled.kernels.rows cimport convert, densify
+from cbackprop.compiled.kernels.rows cimport densify
+from cbackprop.compiled.kernels.strided cimport gather_strided
 
 
 cdef extern from "copies.h" nogil:
@@ -20,19 +21,12 @@ cdef extern from "copies.h" nogil:
         Py_ssize_t rows, Py_ssize_t row_bytes, const int64_t* order, const char* data, char* out)
 
 
-cdef void gather_converted(
-    Py_ssize_t rows, const Feed* feed, const int64_t* order, Py_ssize_t start, bint is_double, char* out
-) noexcept nogil:
-    """Rows that are stored as other numbers than those that are read: out[r] = data[order[start + r]]."""
-    cdef Py_ssize_t r
-    cdef const char* row
-    for r in range(rows):
-        row = feed.data + (start + r if order == NULL else order[start + r]) * feed.stored_bytes
-        if is_double:
-            convert(feed.stored, feed.width, row, <double*>out)
-        else:
-            convert(feed.stored, feed.width, row, <float*>out)
-        out += feed.row_bytes
+cdef void limit_classes(Py_ssize_t n, int64_t classes, int64_t* numbers) noexcept nogil:
+    """Class numbers outside of [0, classes) become 0: a loss would look them up beyond its row."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        if not 0 <= numbers[i] < classes:
+            numbers[i] = 0
 
 
 cdef class Context:
@@ -157,7 +151,7 @@ cdef class Context:
     cdef void point(self, const Feed* feeds, Py_ssize_t i, const int64_t* order, Py_ssize_t start) noexcept nogil:
         """Tell whoever reads a feed where its rows are: staged, where the data lies, or as sparse rows."""
         cdef const Feed* feed = &feeds[i]
-        cdef char* rows = <char*>feed.data + start * feed.row_bytes
+        cdef char* rows = <char*>feed.rows.data + start * feed.row_bytes
         if self.staging[i] != NULL:
             rows = self.staging[i] + self.shown * feed.row_bytes
         if feed.buffer >= 0:
@@ -184,9 +178,11 @@ cdef class Context:
                 densify(&sparse, self.batch.rows, feed.width, <double*>out)
             else:
                 densify(&sparse, self.batch.rows, feed.width, <float*>out)
-        elif feed.stored:
-            gather_converted(self.batch.rows, feed, order, start, self.itemsize == sizeof(double), out)
+        elif not feed.as_they_lie:
+            gather_strided(self.batch.rows, &feed.rows, order, start, out)
         elif order == NULL:
-            memcpy(out, feed.data + start * feed.row_bytes, self.batch.rows * feed.row_bytes)
+            memcpy(out, feed.rows.data + start * feed.row_bytes, self.batch.rows * feed.row_bytes)
         else:
-            gather(self.batch.rows, feed.row_bytes, order + start, feed.data, out)
+            gather(self.batch.rows, feed.row_bytes, order + start, feed.rows.data, out)
+        if feed.classes:
+            limit_classes(self.batch.rows * feed.width, feed.classes, <int64_t*>out)

@@ -20,6 +20,7 @@ from cbackprop.compiled.engine.head cimport Head
 from cbackprop.compiled.engine.predictor cimport Predictor
 from cbackprop.compiled.engine.tables cimport Table
 from cbackprop.compiled.engine.update cimport complete_gradients, step
+from cbackprop.compiled.kernels.strided cimport sum_of_row
 from cbackprop.compiled.layers.layer cimport Batch, Layer, is_alone, run_whole
 
 # Steps between two looks at the clock: one of the smallest networks takes little longer than such a look.
@@ -194,13 +195,10 @@ cdef class Engine(Predictor):
                 )
 
     cdef double total_weight(self, const Feed* feed, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
-        cdef Py_ssize_t r, j, positions = feed.row_bytes // <Py_ssize_t>sizeof(double)
-        cdef const double* weights
+        cdef Py_ssize_t r
         cdef double total = 0
         for r in range(start, start + rows):
-            weights = <const double*>feed.data + (r if self.order == NULL else self.order[r]) * positions
-            for j in range(positions):
-                total += weights[j]
+            total = sum_of_row(&feed.rows, r if self.order == NULL else self.order[r], total)
         return total
 
     cdef void run_rows(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration) noexcept nogil:

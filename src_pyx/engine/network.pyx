@@ -6,7 +6,7 @@ file checks again is only what would be a read or write outside of an array.
 
 import numpy as np
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
 from cpython.pythread cimport PyThread_get_thread_ident
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t
@@ -20,20 +20,23 @@ from cbackprop.compiled.engine.gradients cimport Gradients
 from cbackprop.compiled.engine.head cimport Head
 from cbackprop.compiled.engine.tables cimport Table
 from cbackprop.compiled.kernels.memory cimport address
-from cbackprop.compiled.kernels.rows cimport (
-    FLOAT16, FLOAT32, FLOAT64, INT8, INT16, INT32, INT64, SparseRows, UINT8, UINT16,
+from cbackprop.compiled.kernels.rows cimport SparseRows
+from cbackprop.compiled.kernels.strided cimport (
+    AS_FLOAT32, AS_FLOAT64, AS_INT64, FLOAT16, FLOAT32, FLOAT64, INT8, INT16, INT32, INT64, lay_out, MAX_AXES, reader,
+    UINT8, UINT16, UINT32, UINT64,
 )
 from cbackprop.compiled.layers.layer cimport Layer
 from cbackprop.compiled.metrics.tally cimport Tally
 from cbackprop.compiled.optimizers.optimizer cimport Optimizer, Segment, SegmentList
 from cbackprop.compiled.regularizers.penalties cimport Penalties
 
-# What inputs may be stored as: each batch is turned into the engine's numbers when it is fetched.
+# What data may be stored as: each batch is turned into the engine's numbers when it is fetched.
 STORED = {
     np.dtype(np.int8): INT8, np.dtype(np.uint8): UINT8, np.dtype(np.int16): INT16, np.dtype(np.uint16): UINT16,
-    np.dtype(np.int32): INT32, np.dtype(np.int64): INT64, np.dtype(np.float16): FLOAT16,
-    np.dtype(np.float32): FLOAT32, np.dtype(np.float64): FLOAT64,
+    np.dtype(np.int32): INT32, np.dtype(np.uint32): UINT32, np.dtype(np.int64): INT64, np.dtype(np.uint64): UINT64,
+    np.dtype(np.float16): FLOAT16, np.dtype(np.float32): FLOAT32, np.dtype(np.float64): FLOAT64,
 }
+READ_AS = {np.dtype(np.int64): AS_INT64, np.dtype(np.float32): AS_FLOAT32, np.dtype(np.float64): AS_FLOAT64}
 
 
 cdef list staging(list sizes):
@@ -273,9 +276,9 @@ cdef class Network:
     def set_feeds(self, list input_arrays, list inputs, list values, list classes, list weights):
         """The data: arrays of samples, for the model's inputs and for each head's targets and weights.
 
-        Every array is C-contiguous, as long as the others, and of the engine's float type, but classes (int64) and
-        weights (float64); inputs may also be of another type, or sparse rows. A head without targets or weights has
-        None.
+        Every array is as long as the others, of any type in `STORED` and of any strides; inputs may also be sparse
+        rows. A batch is read as numbers of the engine's type; classes as int64, weights as float64. A head without
+        targets or weights has None.
         """
         cdef Py_ssize_t i, width
         cdef Head head
@@ -303,7 +306,6 @@ cdef class Network:
 
     cdef add_feed(self, array, dtype, Py_ssize_t width, Py_ssize_t buffer, Py_ssize_t head, int role):
         cdef Feed* feed = &self.feeds[self.n_feeds]
-        cdef Py_buffer view
         if array is None:
             return
         if len(array) == 0:
@@ -313,17 +315,33 @@ cdef class Network:
         if hasattr(array, "starts"):
             self.add_sparse(feed, &self.sparse_rows[self.n_feeds], array, dtype)
         else:
-            stored = STORED.get(array.dtype, 0) if buffer >= 0 else 0
-            if not (stored or array.dtype == dtype) or not array.flags.c_contiguous or array.size != len(array) * width:
-                raise ValueError("An array of data does not fit the network.")
-            feed.stored = 0 if array.dtype == dtype else stored
-            feed.stored_bytes = width * array.dtype.itemsize
-            # Each epoch comes by here: a memoryview of a view of the array would take several times as long.
-            PyObject_GetBuffer(array, &view, PyBUF_SIMPLE)
-            feed.data = <const char*>view.buf
-            PyBuffer_Release(&view)
+            self.add_strided(feed, array, np.dtype(dtype))
+            feed.classes = (<Head>self.heads[head]).width if buffer < 0 and role == CLASSES and not feed.as_they_lie else 0
             self.feed_memory.append((array,))
         self.n_feeds += 1
+
+    cdef add_strided(self, Feed* feed, array, dtype):
+        """An array wherever its rows are."""
+        cdef Py_buffer view
+        cdef int stored = STORED.get(array.dtype, 0)
+        if not stored or array.size != len(array) * feed.width:
+            raise ValueError("An array of data does not fit the network.")
+        # Each epoch comes by here: a memoryview of a view of the array would take several times as long.
+        PyObject_GetBuffer(array, &view, PyBUF_STRIDES)
+        try:
+            if view.ndim > MAX_AXES:
+                raise ValueError("An array of data has too many axes.")
+            feed.rows.data = <const char*>view.buf
+            feed.rows.out_bytes = dtype.itemsize
+            feed.rows.read = reader(stored, READ_AS[dtype])
+            lay_out(&feed.rows, view.ndim, view.shape, view.strides)
+            feed.as_they_lie = (
+                array.dtype == dtype and feed.rows.n_axes == 0
+                and (feed.rows.stride == feed.row_bytes or view.shape[0] == 1)
+                and (feed.rows.step == dtype.itemsize or feed.width == 1) and <size_t>view.buf % dtype.itemsize == 0
+            )
+        finally:
+            PyBuffer_Release(&view)
 
     cdef add_sparse(self, Feed* feed, SparseRows* rows, array, dtype):
         """An input whose rows are those of a sparse matrix."""
@@ -385,7 +403,7 @@ cdef class Network:
         sizes = []
         for i in range(self.n_feeds):
             feed = &self.feeds[i]
-            needed = not feed.direct and (gathered or feed.stored or feed.sparse != NULL)
+            needed = not feed.direct and (gathered or not feed.as_they_lie)
             sizes.append(max(rows * feed.row_bytes, <Py_ssize_t>64) + 64 if needed else 0)
         return sizes
 

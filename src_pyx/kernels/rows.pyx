@@ -1,78 +1,8 @@
-"""Rows of data, from how they are stored to what layers read: small integers, halves, sparse matrices."""
+"""Rows of sparse matrices: with all their zeros, and in products with other matrices."""
 
 from cython cimport floating
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t
+from libc.stdint cimport int32_t
 from libc.string cimport memcpy, memset
-
-cdef extern from *:
-    """
-    #include <stdint.h>
-    #include <string.h>
-
-    /* IEEE 754 half to single: exponent and fraction moved to their places are the number times 2^-112, also where
-       it is denormal; an exponent of all ones (infinity, NaN) stays one. Without a branch, so that loops vectorise. */
-    static inline float rows_half(uint16_t half) {
-        uint32_t bits = (uint32_t)(half & 0x7fff) << 13, sign = (uint32_t)(half & 0x8000) << 16;
-        uint32_t special = (half & 0x7c00) == 0x7c00 ? 0x7f800000u : 0;
-        float number;
-        memcpy(&number, &bits, 4);
-        number *= 5.192296858534828e+33f;
-        memcpy(&bits, &number, 4);
-        bits |= sign | special;
-        memcpy(&number, &bits, 4);
-        return number;
-    }
-    """
-    float rows_half(uint16_t half) noexcept nogil
-
-ctypedef fused stored:
-    int8_t
-    uint8_t
-    int16_t
-    uint16_t
-    int32_t
-    int64_t
-    float
-    double
-
-
-cdef void convert_numbers(Py_ssize_t n, const stored* x, floating* out) noexcept nogil:
-    """out = x."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i] = <floating>x[i]
-
-
-cdef void convert_halves(Py_ssize_t n, const uint16_t* x, floating* out) noexcept nogil:
-    """out = x, of half precision."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i] = rows_half(x[i])
-
-
-cdef void convert(int stored_as, Py_ssize_t n, const void* x, floating* out) noexcept nogil:
-    """out = x.
-
-    x (n,) IN, of the type `stored_as`; out (n,) OUT.
-    """
-    if stored_as == UINT8:
-        convert_numbers(n, <const uint8_t*>x, out)
-    elif stored_as == INT8:
-        convert_numbers(n, <const int8_t*>x, out)
-    elif stored_as == UINT16:
-        convert_numbers(n, <const uint16_t*>x, out)
-    elif stored_as == INT16:
-        convert_numbers(n, <const int16_t*>x, out)
-    elif stored_as == INT32:
-        convert_numbers(n, <const int32_t*>x, out)
-    elif stored_as == INT64:
-        convert_numbers(n, <const int64_t*>x, out)
-    elif stored_as == FLOAT16:
-        convert_halves(n, <const uint16_t*>x, out)
-    elif stored_as == FLOAT32:
-        convert_numbers(n, <const float*>x, out)
-    else:
-        convert_numbers(n, <const double*>x, out)
 
 
 cdef void densify(const SparseRows* x, Py_ssize_t rows, Py_ssize_t width, floating* out) noexcept nogil:

@@ -3,16 +3,17 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from cbackprop.compiled.kernels.rows cimport SparseRows
+from cbackprop.compiled.kernels.strided cimport StridedRows
 from cbackprop.compiled.layers.layer cimport Batch, Buffer
 
 
 cdef struct Feed:
     # An array of data, a row a sample.
-    const char* data
+    StridedRows rows            # where they are, unless the array is a sparse matrix
+    bint as_they_lie            # they are one after the other, and numbers of the type that is read
     Py_ssize_t row_bytes        # of a row as it is read
     Py_ssize_t width            # numbers in a row
-    int stored                  # what the numbers are stored as, if that is not what is read; else 0
-    Py_ssize_t stored_bytes     # of a row as it is stored
+    int64_t classes             # of class numbers that may change at any time: others are read as 0; else 0
     const SparseRows* sparse    # the array, if it is a sparse matrix; else NULL
     bint direct                 # all layers that read it take sparse rows
     Py_ssize_t buffer           # the buffer that it is the value of, or -1

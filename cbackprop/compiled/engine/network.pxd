@@ -61,6 +61,7 @@ cdef class Network:
     cdef Py_ssize_t buffer(self, Py_ssize_t index) except -1
     cdef PyObject** list_contexts(self, list contexts, Py_ssize_t capacity, PyObject** old) except NULL
     cdef add_feed(self, array, dtype, Py_ssize_t width, Py_ssize_t buffer, Py_ssize_t head, int role)
+    cdef add_strided(self, Feed* feed, array, dtype)
     cdef add_sparse(self, Feed* feed, SparseRows* rows, array, dtype)
     cdef list readers_of(self, Py_ssize_t buffer)
     cdef list staging_bytes(self, Py_ssize_t rows, bint gathered)

@@ -1,20 +1,7 @@
-"""Rows of data, from how they are stored to what layers read."""
+"""Rows of sparse matrices."""
 
 from cython cimport floating
 from libc.stdint cimport int32_t, int64_t
-
-
-cdef enum Stored:
-    # What the numbers of an array are stored as.
-    INT8 = 1
-    UINT8 = 2
-    INT16 = 3
-    UINT16 = 4
-    INT32 = 5
-    INT64 = 6
-    FLOAT16 = 7
-    FLOAT32 = 8
-    FLOAT64 = 9
 
 
 cdef struct SparseRows:
@@ -32,7 +19,6 @@ cdef inline Py_ssize_t row_of(const SparseRows* x, Py_ssize_t r) noexcept nogil:
     return x.first + r if x.order == NULL else x.order[x.first + r]
 
 
-cdef void convert(int stored_as, Py_ssize_t n, const void* x, floating* out) noexcept nogil
 cdef void densify(const SparseRows* x, Py_ssize_t rows, Py_ssize_t width, floating* out) noexcept nogil
 cdef void sparse_times_matrix(
     Py_ssize_t rows, Py_ssize_t width, Py_ssize_t units,
