@@ -1,53 +1,53 @@
-"""Functional models as plain values, and back."""
+"""Functional models as plain values, and back.
+
+The form is that of Keras: an entry for each layer, with the calls that lead into it, and for each input and output
+[name of a layer, number of a call, number of an output].
+"""
 
 from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from cbackprop.layers.layer import Layer, registry
-from cbackprop.registry import parts_of
+from cbackprop.registry import from_config, parts_of, to_config
 from cbackprop.shared_objects import writing
 from cbackprop.tensor import KerasTensor, Node, map_structure
 
-__all__ = ["functional_config", "functional_from_config", "layer_configs"]
+__all__ = ["functional_config", "functional_from_config", "is_functional_config", "layer_configs"]
 
 # What a layer knows of its place in models, which is none of its arguments.
 BOOKKEEPING = ("nodes", "_models", "_variables")
+# What makes a graph, beside which a model's class may have arguments of its own.
+GRAPH = ("layers", "input_layers", "output_layers")
+TENSOR = "__keras_tensor__"
+
+Reference = tuple[str, int, int]
 
 
 def functional_config(model: Any) -> dict[str, Any]:
-    """Layers, the calls that connect them, and which tensors are inputs and outputs.
-
-    A tensor is written as [name of the layer, number of the call, number of the output].
-    """
+    """Layers, the calls that connect them, and which tensors are inputs and outputs."""
     layers = layer_configs(model.layers)
+    entries: dict[Layer, dict[str, Any]] = {}
     for layer, config in zip(model.layers, layers, strict=True):
-        config["name"] = layer.name
+        entries[layer] = config
+        config["name"], config["inbound_nodes"] = layer.name, []
     reference: dict[int, list[Any]] = {}
-    calls: list[dict[str, Any]] = []
-    counts: dict[Layer, int] = {}
+    counts: Counter[Layer] = Counter()
     for node in _nodes(model):
-        number = counts.get(node.layer, 0)
-        counts[node.layer] = number + 1
         for position, tensor in enumerate(node.outputs):
-            reference[id(tensor)] = [node.layer.name, number, position]
+            reference[id(tensor)] = [node.layer.name, counts[node.layer], position]
+        counts[node.layer] += 1
         if node.inputs:
-            calls.append(
-                {
-                    "layer": node.layer.name,
-                    "inputs": [reference[id(tensor)] for tensor in node.inputs],
-                    "training": node.training,
-                }
-            )
+            entries[node.layer]["inbound_nodes"].append(_call(node, reference))
     return {
         "name": model.name,
+        "trainable": model.trainable,
         "layers": layers,
-        "calls": calls,
-        "inputs": _write(model.input_structure, reference),
-        "outputs": _write(model.output_structure, reference),
+        "input_layers": _write(model.input_structure, reference),
+        "output_layers": _write(model.output_structure, reference, {layer.name for layer in entries if _begins(layer)}),
     }
 
 
@@ -98,46 +98,231 @@ def _nodes(model: Any) -> list[Node]:
     return [*unused, *model.graph.nodes]
 
 
-def _write(structure: Any, reference: dict[int, list[Any]]) -> Any:
-    """A structure of tensors with each tensor replaced by how it is written."""
-    if isinstance(structure, KerasTensor):
-        return {"tensor": reference[id(structure)]}
-    if isinstance(structure, dict):
-        return {"dict": {key: _write(item, reference) for key, item in structure.items()}}
-    return {"list": [_write(item, reference) for item in structure]}
+def _begins(layer: Any) -> bool:
+    """Whether Keras counts the calls of a layer from 1, as the graph of a functional model counts as its first one."""
+    return bool(layer.is_model and not hasattr(layer, "add"))
 
 
-def _read(written: dict[str, Any], tensors: dict[tuple[Any, ...], KerasTensor]) -> Any:
-    if "tensor" in written:
-        return tensors[tuple(written["tensor"])]
-    if "dict" in written:
-        return {key: _read(item, tensors) for key, item in written["dict"].items()}
-    return [_read(item, tensors) for item in written["list"]]
+# Calls
 
 
-def functional_from_config(cls: type, config: dict[str, Any]) -> Any:
-    """A new model of the graph that `functional_config` wrote."""
-    layers = {entry["name"]: registry.deserialize(entry) for entry in config["layers"]}
-    tensors: dict[tuple[Any, ...], KerasTensor] = {}
-    counts: dict[str, int] = {}
-    for name, layer in layers.items():
-        if layer.n_inputs == 0:
-            tensors[name, 0, 0] = layer.output
-    for call in config["calls"]:
-        name = call["layer"]
-        inputs = [tensors[tuple(reference)] for reference in call["inputs"]]
-        layer = layers[name]
-        many = layer.is_model or (layer.n_inputs != 1 and not (layer.is_python and len(inputs) == 1))
-        layer(_as_called(layer, inputs) if many else inputs[0], training=call["training"])
-        number = counts.get(name, 0)
-        counts[name] = number + 1
-        for position, tensor in enumerate(layer.nodes[-1].outputs):
-            tensors[name, number, position] = tensor
-    return cls(_read(config["inputs"], tensors), _read(config["outputs"], tensors), name=config["name"])
+def _call(node: Node, reference: dict[int, list[Any]]) -> dict[str, Any]:
+    """What a layer was called with, tensors by where they come from."""
+    args, kwargs = _arguments(node)
+    described = {
+        id(tensor): {
+            "class_name": TENSOR,
+            "config": {"shape": list(tensor.shape), "dtype": tensor.dtype, "keras_history": reference[id(tensor)]},
+        }
+        for tensor in node.inputs
+    }
+
+    def plain(value: Any) -> Any:
+        return to_config(_replaced(value, lambda leaf: described.get(id(leaf), leaf)))
+
+    return {"args": [plain(value) for value in args], "kwargs": {name: plain(value) for name, value in kwargs.items()}}
+
+
+def _arguments(node: Node) -> tuple[list[Any], dict[str, Any]]:
+    given = getattr(node, "arguments", None)
+    kwargs = {} if node.training is None else {"training": node.training}
+    if given is None:
+        return [_as_called(node.layer, list(node.inputs))], kwargs
+    first, *others = given.values.items()
+    if given.mask is not None:
+        kwargs["mask"] = given.mask
+    return [first[1]], kwargs | dict(others)
 
 
 def _as_called(layer: Layer, inputs: list[KerasTensor]) -> Any:
-    """Flat inputs in the structure that a nested model was made with."""
-    structure = getattr(layer, "input_structure", None) if layer.is_model else inputs
-    remaining = iter(inputs)
-    return map_structure(lambda _: next(remaining), structure)
+    """Flat inputs in the structure in which the layer takes them."""
+    if layer.is_model:
+        remaining = iter(inputs)
+        return map_structure(lambda _: next(remaining), layer.input_structure)  # type: ignore[attr-defined]
+    return inputs[0] if layer.n_inputs == 1 or (layer.is_python and len(inputs) == 1) else inputs
+
+
+def _replaced(value: Any, function: Any) -> Any:
+    """Lists, tuples and dicts with `function` applied to what they hold in the end."""
+    if isinstance(value, dict):
+        return {key: _replaced(item, function) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_replaced(item, function) for item in value]
+    return function(value)
+
+
+# Inputs and outputs
+
+
+def _write(structure: Any, reference: dict[int, list[Any]], begun: Iterable[str] = ()) -> Any:
+    """A structure of tensors with each tensor replaced by where it comes from; tuples are marked, as JSON has none."""
+    if isinstance(structure, KerasTensor):
+        name, number, position = reference[id(structure)]
+        return [name, number + (name in begun), position]
+    if isinstance(structure, dict):
+        return {key: _write(item, reference, begun) for key, item in structure.items()}
+    items = [_write(item, reference, begun) for item in structure]
+    return {"class_name": "__tuple__", "config": {"value": items}} if isinstance(structure, tuple) else items
+
+
+def _read(written: Any, tensors: dict[Reference, KerasTensor], begun: Iterable[str] = ()) -> Any:
+    if isinstance(written, list) and len(written) == 3 and isinstance(written[0], str):
+        name, number, position = written
+        return _find(tensors, (name, number - (name in begun), position))
+    if isinstance(written, dict) and written.get("class_name") == "__tuple__":
+        return tuple(_read(item, tensors, begun) for item in written["config"]["value"])
+    if isinstance(written, dict):
+        return {key: _read(item, tensors, begun) for key, item in written.items()}
+    if not isinstance(written, (list, tuple)):
+        raise ValueError(f"Inputs and outputs are written as [layer, call, output], but got {written!r}.")
+    return type(written)(_read(item, tensors, begun) for item in written)
+
+
+def _find(tensors: dict[Reference, KerasTensor], reference: Reference) -> KerasTensor:
+    if reference not in tensors:
+        raise ValueError(f"Layer {reference[0]!r} has no output {reference[2]!r} of a call {reference[1]!r}.")
+    return tensors[reference]
+
+
+# Back
+
+
+def is_functional_config(config: dict[str, Any]) -> bool:
+    """Whether a config describes a graph, rather than the arguments of a class of a user's own."""
+    return all(name in config for name in GRAPH) or "calls" in config
+
+
+def functional_from_config(cls: Any, config: dict[str, Any]) -> Any:
+    """A new model of the graph that `functional_config` wrote.
+
+    Raises
+    ------
+    ValueError
+        If calls need what no other call makes.
+    """
+    if "calls" in config:
+        config = _from_calls(config)
+    layers = {entry.get("name", entry["config"].get("name")): _layer(entry) for entry in config["layers"]}
+    calls = {name: list(entry["inbound_nodes"]) for name, entry in zip(layers, config["layers"], strict=True)}
+    tensors: dict[Reference, KerasTensor] = {
+        (name, 0, 0): layer.output for name, layer in layers.items() if layer.n_inputs == 0
+    }
+    _make_calls(layers, calls, tensors)
+    begun = {name for name, layer in layers.items() if _begins(layer)}
+    more = {key: value for key, value in config.items() if key not in (*GRAPH, "name", "trainable")}
+    inputs, outputs = _read(config["input_layers"], tensors), _read(config["output_layers"], tensors, begun)
+    model = cls(inputs=inputs, outputs=outputs, name=config.get("name"), **more)
+    if config.get("trainable") is False:
+        model._trainable = False  # the layers know for themselves
+    return model
+
+
+def _layer(entry: dict[str, Any]) -> Layer:
+    layer = registry.deserialize(entry)
+    if not isinstance(layer, Layer):
+        raise ValueError(f"A model is made of layers, but its config describes {layer!r}.")
+    return layer
+
+
+def _make_calls(layers: dict[str, Layer], pending: dict[str, list[Any]], tensors: dict[Reference, KerasTensor]) -> None:
+    """All calls, each after those that it needs; they are listed layer by layer."""
+    counts = dict.fromkeys(layers, 0)
+    while any(pending.values()):
+        made = 0
+        for name, nodes in pending.items():
+            while nodes and all(reference in tensors for reference in _references(nodes[0], layers)):
+                args, kwargs = _read_call(nodes.pop(0), tensors)
+                layers[name](*args, **kwargs)
+                for position, tensor in enumerate(layers[name].nodes[-1].outputs):
+                    tensors[name, counts[name], position] = tensor
+                counts[name] += 1
+                made += 1
+        if not made:
+            waiting = sorted(name for name, nodes in pending.items() if nodes)
+            raise ValueError(f"The graph has a loop, or calls on nothing: layers {waiting} wait for each other.")
+
+
+def _references(node: Any, layers: dict[str, Layer]) -> Iterator[Reference]:
+    """Where the tensors come from that a call needs."""
+    for tensor in _tensors_in(node):
+        name, number, position = tensor
+        if name not in layers:
+            raise ValueError(f"Missing node: {name}. A call needs it, but no layer has that name.")
+        yield name, number, position
+
+
+def _tensors_in(node: Any) -> Iterator[Sequence[Any]]:
+    if isinstance(node, dict) and node.get("class_name") == TENSOR:
+        yield node["config"]["keras_history"]
+    elif _is_old_reference(node):
+        yield node[:3]
+    elif isinstance(node, (dict, list, tuple)):
+        for item in node.values() if isinstance(node, dict) else node:
+            yield from _tensors_in(item)
+
+
+def _is_old_reference(node: Any) -> bool:
+    """Whether this is a tensor as Keras 2 wrote it: [layer, call, output, keyword arguments]."""
+    return isinstance(node, list) and len(node) in (3, 4) and isinstance(node[0], str) and isinstance(node[1], int)
+
+
+def _read_call(node: Any, tensors: dict[Reference, KerasTensor]) -> tuple[list[Any], dict[str, Any]]:
+    """Positional and keyword arguments of a call, but those that are nothing."""
+    if isinstance(node, list):
+        found = [tensors[_reference(item)] for item in node]
+        return [found[0] if len(found) == 1 else found], dict(node[0][3]) if len(node[0]) > 3 else {}
+    kwargs = {name: _revived(value, tensors) for name, value in node.get("kwargs", {}).items()}
+    args = [_revived(value, tensors) for value in node["args"]]
+    return args, {name: value for name, value in kwargs.items() if not _is_nothing(value)}
+
+
+def _reference(history: Sequence[Any]) -> Reference:
+    name, number, position = history[:3]
+    return name, number, position
+
+
+def _revived(value: Any, tensors: dict[Reference, KerasTensor]) -> Any:
+    if isinstance(value, dict) and value.get("class_name") == TENSOR:
+        return tensors[_reference(value["config"]["keras_history"])]
+    if isinstance(value, dict) and "class_name" not in value:
+        return {key: _revived(item, tensors) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_revived(item, tensors) for item in value]
+    return from_config(value)
+
+
+def _is_nothing(value: Any) -> bool:
+    """Whether it is ``None``, or lists or dicts of it: Keras notes that there was no mask."""
+    if isinstance(value, (list, dict)):
+        return all(map(_is_nothing, value.values() if isinstance(value, dict) else value))
+    return value is None
+
+
+def _from_calls(config: dict[str, Any]) -> dict[str, Any]:
+    """A config of this library's first form, in which calls were listed for themselves, in Keras's."""
+    entries = [{**entry, "inbound_nodes": []} for entry in config["layers"]]
+    by_name = {entry["name"]: entry for entry in entries}
+    for call in config["calls"]:
+        tensors = [{"class_name": TENSOR, "config": {"keras_history": history}} for history in call["inputs"]]
+        args = [tensors if len(tensors) > 1 else tensors[0]]
+        by_name[call["layer"]]["inbound_nodes"].append({"args": args, "kwargs": {"training": call["training"]}})
+    begun = {entry["name"] for entry in entries if _begins_old(entry)}
+    return {
+        "name": config["name"],
+        "layers": entries,
+        "input_layers": _old_structure(config["inputs"], ()),
+        "output_layers": _old_structure(config["outputs"], begun),
+    }
+
+
+def _begins_old(entry: dict[str, Any]) -> bool:
+    return "calls" in entry["config"]
+
+
+def _old_structure(written: dict[str, Any], begun: Iterable[str]) -> Any:
+    if "tensor" in written:
+        name, number, position = written["tensor"]
+        return [name, number + (name in begun), position]
+    if "dict" in written:
+        return {key: _old_structure(item, begun) for key, item in written["dict"].items()}
+    return [_old_structure(item, begun) for item in written["list"]]

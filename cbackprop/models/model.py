@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterable
 from typing import Any, Self
@@ -18,7 +19,7 @@ from cbackprop.models.summary import summary_text
 from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import Graph, check_names
 from cbackprop.plan.plan import Plan
-from cbackprop.registry import reading
+from cbackprop.registry import from_config, reading
 from cbackprop.saving.weights_file import restore_training
 from cbackprop.tensor import KerasTensor, Node, flatten, is_symbolic, map_structure
 from cbackprop.validation import check_boolean
@@ -413,19 +414,38 @@ class Model(Trainer, Layer):
         restore_training(self, filepath)
 
     def get_config(self) -> dict[str, Any]:
-        """The whole graph as plain values; ``ValueError`` if layers were renamed so that two share a name."""
+        """The whole graph as plain values; of a class with arguments of its own, these.
+
+        Raises
+        ------
+        TypeError
+            If a part cannot be written, or the class does not keep its arguments under their own names.
+        ValueError
+            If layers were renamed so that two share a name.
+        """
+        if not takes_a_graph(type(self)):
+            return super().get_config()
         check_names(self.layers)
         return configs.functional_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
-        """A new model, with new weights, of the graph that `get_config` described."""
+        """A new model, with new weights, of the graph that `get_config` described, here or in Keras."""
         with saving.CustomObjectScope(custom_objects), shared_objects.reading(), reading(f"a {cls.__name__}", config):
-            return configs.functional_from_config(cls, config)
+            config = saving.own_config(cls.__name__, config)
+            if configs.is_functional_config(config) or takes_a_graph(cls):
+                return configs.functional_from_config(cls, config)
+            return cls(**{name: from_config(value) for name, value in config.items()})
 
-    def to_json(self) -> str:
-        """`get_config` with the class's name, as JSON."""
-        return json.dumps(registry.serialize(self))
+    def to_json(self, **kwargs: Any) -> str:
+        """`get_config` with the class's name, as JSON, which `models.model_from_json` reads.
+
+        Parameters
+        ----------
+        **kwargs
+            For `json.dumps`, such as ``indent=2``.
+        """
+        return json.dumps(registry.serialize(self), **kwargs)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: `summary` as a table."""
@@ -435,6 +455,14 @@ class Model(Trainer, Layer):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def takes_a_graph(cls: type) -> bool:
+    """Whether a class is made of inputs and outputs, as `Model` is, and not of arguments of its own."""
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    kinds = {parameter.kind for parameter in parameters}
+    anything = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= kinds
+    return anything or {"inputs", "outputs"} <= {parameter.name for parameter in parameters}
 
 
 def check_nesting(model: Model, layers: Iterable[Layer]) -> None:

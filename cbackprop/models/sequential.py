@@ -13,7 +13,7 @@ from cbackprop.models.model import Model, check_nesting
 from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import check_names
 from cbackprop.registry import reading
-from cbackprop.saving import CustomObjectScope
+from cbackprop.saving import CustomObjectScope, own_config
 from cbackprop.tensor import KerasTensor
 from cbackprop.validation import type_name
 from cbackprop.variable import Variable
@@ -194,11 +194,21 @@ class Sequential(Model):
         """Name and layers as plain values; ``ValueError`` if layers were renamed so that two share a name."""
         check_names(self._stack)
         first = [] if self._input is None else [self._input]
-        return {"name": self.name, "layers": configs.layer_configs([*first, *self._stack])}
+        config: dict[str, Any] = {"name": self.name, "trainable": self.trainable}
+        config["layers"] = configs.layer_configs([*first, *self._stack])
+        if self.built:
+            config["build_input_shape"] = list(self.inputs[0].shape)
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
-        """A new model, with new weights, of the layers that `get_config` described."""
+        """A new model, with new weights, of the layers that `get_config` described, here or in Keras."""
         with CustomObjectScope(custom_objects), shared_objects.reading(), reading(f"a {cls.__name__}", config):
+            config = own_config("Sequential", config)
             layers = [registry.deserialize(layer) for layer in config["layers"]]
-        return cls(layers, name=config.get("name"))
+            model = cls(layers, name=config.get("name"))
+            if config.get("build_input_shape") is not None and not model.built and layers:
+                model.build(config["build_input_shape"])
+            if config.get("trainable") is False:
+                model._trainable = False  # the layers know for themselves
+            return model

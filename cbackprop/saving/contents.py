@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 # Raised when an older version of this library cannot understand new files.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 EXTRA = "extra/"
 

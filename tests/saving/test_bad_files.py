@@ -61,7 +61,7 @@ def edited(part, change):
 
 EDITS = {
     "foreign": (lambda a, t: t.pop("format"), "is not a model saved by cbackprop"),
-    "newer": (lambda a, t: t.update(format="cbackprop 2"), "was made by a newer version"),
+    "newer": (lambda a, t: t.update(format="cbackprop 999"), "was made by a newer version"),
     "no json": (lambda a, t: t.update(model="{"), "its model is no JSON"),
     "deep json": (lambda a, t: t.update(model="[" * 100_000), "its model is no JSON"),
     "unknown": (edited("model", lambda m: m.update(class_name="Nothing")), "Unknown layer 'Nothing'"),

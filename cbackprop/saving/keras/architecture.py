@@ -9,13 +9,33 @@ from cbackprop.layers.layer import registry as layer_registry
 from cbackprop.registry import own_objects
 from cbackprop.saving.keras.plain import plain_object, plain_value
 
-__all__ = ["model_config"]
+__all__ = ["model_config", "own_config"]
 
 MODELS = {"Sequential", "Functional", "Model"}
 # Operations on symbolic tensors that are layers here: x + y, x - y, x * y.
 OPERATORS = {"Add", "Subtract", "Multiply"}
 
 Entry = dict[str, Any]
+
+
+def own_config(class_name: str, config: Entry) -> Entry:
+    """The config of a model as this library writes it, also if Keras has written it.
+
+    Raises
+    ------
+    ValueError
+        As `model_config`.
+    """
+    entries = config.get("layers")
+    if not isinstance(entries, list) or not any(map(_is_of_keras, entries)):
+        return config
+    kind = "Sequential" if class_name == "Sequential" else "Functional"
+    found: Entry = model_config({"class_name": kind, "config": config})["config"]
+    return found
+
+
+def _is_of_keras(entry: Any) -> bool:
+    return isinstance(entry, dict) and str(entry.get("module")).partition(".")[0] == "keras"
 
 
 def model_config(config: Entry) -> Entry:
@@ -99,89 +119,36 @@ def _input(config: Entry) -> Entry:
 
 def _sequential(config: Entry) -> Entry:
     layers = [_layer_entry(entry) for entry in config["layers"]]
-    shape = config.get("build_input_shape")
-    if isinstance(shape, list) and (not layers or layers[0]["class_name"] not in ("InputLayer", "Sequential", "Model")):
-        layers.insert(0, _entry("InputLayer", _input({"batch_shape": shape})))
-    return {"name": config.get("name"), "layers": layers}
+    kept = {name: config[name] for name in ("name", "trainable", "build_input_shape") if name in config}
+    shape = kept.get("build_input_shape")
+    # Of several inputs there is no one shape.
+    if not isinstance(shape, list) or not all(size is None or isinstance(size, int) for size in shape):
+        kept.pop("build_input_shape", None)
+    return kept | {"layers": layers}
 
 
 def _functional(config: Entry) -> Entry:
-    layers = [
-        {"name": entry.get("name", entry["config"].get("name")), **_layer_entry(entry)} for entry in config["layers"]
-    ]
-    return {
-        "name": config.get("name"),
-        "layers": layers,
-        "calls": list(_calls(config["layers"])),
-        "inputs": _structure(config["input_layers"]),
-        "outputs": _structure(config["output_layers"]),
-    }
+    layers = []
+    for entry in config["layers"]:
+        name = entry.get("name", entry["config"].get("name"))
+        nodes = [_checked_call(name, entry, node) for node in entry.get("inbound_nodes", ())]
+        layers.append(_layer_entry(entry) | {"name": name, "inbound_nodes": nodes})
+    return {**config, "layers": layers}
 
 
-def _structure(written: Any) -> Entry:
-    """Inputs or outputs: Keras writes a tensor as [layer, call, output]."""
-    if isinstance(written, dict):
-        return {"dict": {key: _structure(item) for key, item in written.items()}}
-    if isinstance(written, list) and len(written) == 3 and isinstance(written[0], str):
-        return {"tensor": written}
-    if isinstance(written, list):
-        return {"list": [_structure(item) for item in written]}
-    raise ValueError(f"its inputs or outputs are {written!r}.")
-
-
-def _calls(entries: list[Entry]) -> Iterator[Entry]:
-    """The calls of layers, each after those that it needs; Keras lists them layer by layer."""
-    pending = {entry["name"]: list(entry.get("inbound_nodes", ())) for entry in entries}
-    by_name = {entry["name"]: entry for entry in entries}
-    made = {(name, 0) for name, nodes in pending.items() if not nodes}
-    counts = dict.fromkeys(pending, 0)
-    while any(pending.values()):
-        before = len(made)
-        for name, nodes in pending.items():
-            while nodes:
-                call = _call(by_name[name], nodes[0])
-                if not all((layer, number) in made for layer, number, _ in call["inputs"]):
-                    break
-                nodes.pop(0)
-                made.add((name, counts[name]))
-                counts[name] += 1
-                yield call
-        if len(made) == before:
-            raise ValueError(
-                f"its layer {next(name for name, left in pending.items() if left)!r} is called on nothing."
-            )
-
-
-def _call(entry: Entry, node: Any) -> Entry:
-    name = entry["name"]
-    if not isinstance(node, dict) or "args" not in node:
-        raise ValueError(f"it is not in the format of Keras 3: the calls of layer {name!r} are no dicts.")
-    more = {key: value for key, value in node.get("kwargs", {}).items() if not _is_nothing(value)}
-    training = more.pop("training", None)
-    if more:
-        raise ValueError(f"layer {name!r} is called with {min(more)!r}, which no layer takes here.")
-    tensors = list(_tensors(name, node["args"]))
-    if str(entry.get("module")).startswith("keras.src.ops") and len({len(ref["shape"]) for ref in tensors}) > 1:
+def _checked_call(name: str, entry: Entry, node: Any) -> Any:
+    """Refuse calls of operations that are no layers here."""
+    if str(entry.get("module")).startswith("keras.src.ops") and len({len(shape) for shape in _shapes(node)}) > 1:
         raise ValueError(f"operation {name!r} combines tensors of different ranks, which layers do otherwise.")
-    return {"layer": name, "inputs": [tensor["keras_history"] for tensor in tensors], "training": training}
+    if not str(entry.get("module")).startswith("keras.src.ops") or not isinstance(node, dict):
+        return node
+    args = node.get("args", [])
+    return {**node, "args": [args]} if len(args) > 1 else node  # an operation takes tensors one by one
 
 
-def _is_nothing(value: Any) -> bool:
-    """Whether it is ``None``, or lists or dicts of it: Keras notes that there was no mask."""
-    if isinstance(value, (list, dict)):
-        return all(map(_is_nothing, value.values() if isinstance(value, dict) else value))
-    return value is None
-
-
-def _tensors(layer: str, arguments: Any) -> Iterator[Entry]:
-    """The tensors among the arguments of a call; of a dict in the order of its keys."""
-    if isinstance(arguments, dict) and arguments.get("class_name") == "__keras_tensor__":
-        yield arguments["config"]
-    elif isinstance(arguments, dict):
-        for key in sorted(arguments):
-            yield from _tensors(layer, arguments[key])
-    elif isinstance(arguments, list):
-        for item in arguments:
-            yield from _tensors(layer, item)
-    else:
-        raise ValueError(f"layer {layer!r} is called on {arguments!r}, which is no tensor.")
+def _shapes(node: Any) -> Iterator[Any]:
+    if isinstance(node, dict) and node.get("class_name") == "__keras_tensor__":
+        yield node["config"]["shape"]
+    elif isinstance(node, (dict, list)):
+        for item in node.values() if isinstance(node, dict) else node:
+            yield from _shapes(item)
