@@ -459,7 +459,7 @@ class Model(Trainer, Layer):
 
 def takes_a_graph(cls: type) -> bool:
     """Whether a class is made of inputs and outputs, as `Model` is, and not of arguments of its own."""
-    parameters = inspect.signature(cls.__init__).parameters.values()
+    parameters = inspect.signature(cls).parameters.values()
     kinds = {parameter.kind for parameter in parameters}
     anything = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= kinds
     return anything or {"inputs", "outputs"} <= {parameter.name for parameter in parameters}
