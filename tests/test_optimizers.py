@@ -84,14 +84,14 @@ def segments_of(optimizer, values, gradients, slots):
         mine = [slot[begin:end] for slot in slots]
         if optimizer.whole_variables:
             w, g = w.reshape(shape), g.reshape(shape)
-            mine = optimizer.remembered("none", w)
+            mine = optimizer.new_slots("none", w)
         found.append(Segment(w, g, mine, decay if optimizer.weight_decay else 0.0))
     return found
 
 
 def filled(optimizer, values):
     """Slot vectors as they are before the first step."""
-    return optimizer.remembered("none", values)
+    return optimizer.new_slots("none", values)
 
 
 def updates(optimizer, batches):
@@ -188,7 +188,7 @@ def test_steps_on_arrays(name, options, rng):
     optimizer = CLASSES[name](**options)
     twin = optimizer.implementation_in("reference")(optimizer)
     segments = [
-        Segment(a.copy(), np.zeros(a.shape), optimizer.remembered("none", a), optimizer.decay_of(a)) for a in arrays
+        Segment(a.copy(), np.zeros(a.shape), optimizer.new_slots("none", a), optimizer.decay_of(a)) for a in arrays
     ]
     for step in range(1, 7):
         gradients = [np.asarray(rng.normal(size=a.shape)) for a in arrays]

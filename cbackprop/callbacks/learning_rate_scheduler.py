@@ -54,7 +54,7 @@ class LearningRateScheduler(Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Set the epoch's learning rate."""
         optimizer = self.model.optimizer
-        arguments = (epoch, float(optimizer.learning_rate)) if self._takes_rate else (epoch,)
+        arguments = (epoch, optimizer.rate_for(self.model)) if self._takes_rate else (epoch,)
         rate = check_number("what schedule returns", self.schedule(*arguments), 0)
         optimizer.learning_rate = rate
         if self.verbose:
@@ -63,7 +63,7 @@ class LearningRateScheduler(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Record the epoch's learning rate."""
         if logs is not None:
-            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+            logs["learning_rate"] = self.model.optimizer.rate_for(self.model)
 
 
 def _takes_two(function: Callable[..., float]) -> bool:

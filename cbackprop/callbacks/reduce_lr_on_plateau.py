@@ -82,7 +82,7 @@ class ReduceLROnPlateau(MonitorCallback):
         """Look at the epoch's value."""
         logs = {} if logs is None else logs
         optimizer = self.model.optimizer
-        logs["learning_rate"] = float(optimizer.learning_rate)
+        logs["learning_rate"] = optimizer.rate_for(self.model)
         current = self.monitored(logs, "ReduceLROnPlateau")
         if current is None:
             return

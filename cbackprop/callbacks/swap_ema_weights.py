@@ -53,8 +53,7 @@ class SwapEMAWeights(Callback):
         if optimizer is None or not optimizer.use_ema:
             raise ValueError("SwapEMAWeights needs an optimizer with use_ema=True.")
         if self._own is None:
-            mine = set(self.model.variables)
-            averages = {key: average for key, average in optimizer.averages.items() if key in mine}
+            averages = optimizer.state_for(self.model).averages(optimizer)
             self._own = {variable: variable.value for variable in averages}
             for variable, average in averages.items():
                 variable.array[...] = average

@@ -103,6 +103,11 @@ class TensorBoard(Callback):
             self._files[folder] = EventFile(os.path.join(self.log_dir, folder))
         return self._files[folder]
 
+    def _updates(self) -> int:
+        """The steps that the model has been trained."""
+        optimizer = self.model.optimizer
+        return optimizer.iterations_of(optimizer.state_for(self.model))
+
     def on_train_begin(self, logs: Logs = None) -> None:
         """Begin new files."""
         self._close()
@@ -110,7 +115,7 @@ class TensorBoard(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Look at the clock."""
-        self._iterations = self.model.optimizer.iterations
+        self._iterations = self._updates()
         self._started = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
@@ -122,18 +127,17 @@ class TensorBoard(Callback):
 
     def on_test_end(self, logs: Logs = None) -> None:
         """Write what the evaluation found, over the number of training steps."""
-        optimizer = self.model.optimizer
         for name, value in (logs or {}).items():
-            self._into("validation").scalar(f"evaluation_{name}_vs_iterations", value, optimizer.iterations)
+            self._into("validation").scalar(f"evaluation_{name}_vs_iterations", value, self._updates())
         for file in self._files.values():
             file.flush()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Write the epoch's logs, and histograms if it is time."""
         train = {name: value for name, value in (logs or {}).items() if not name.startswith("val_")}
-        train["learning_rate"] = float(self.model.optimizer.learning_rate)
+        train["learning_rate"] = self.model.optimizer.rate_for(self.model)
         if self.write_steps_per_second:
-            steps = self.model.optimizer.iterations - self._iterations
+            steps = self._updates() - self._iterations
             train["steps_per_second"] = steps / max(time.perf_counter() - self._started, 1e-9)
         for name, value in train.items():
             self._into("train").scalar(f"epoch_{name}", value, epoch)

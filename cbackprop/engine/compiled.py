@@ -359,7 +359,7 @@ class CompiledEngine(Engine):
             raise RuntimeError("The model is in the middle of a batch: it cannot be used now.")
         self.bind()
         if self.optimizer is not None:
-            self.runner.iteration = self.optimizer.batches
+            self.runner.iteration = self.state.batches
         self.runner.set_feeds(data.inputs, self.plan.inputs, data.values, data.classes, data.weights)
 
     def train(
@@ -389,7 +389,7 @@ class CompiledEngine(Engine):
             finally:
                 self.bring_along()
                 if self.optimizer is not None and update:
-                    self.optimizer.batches = self.runner.iteration
+                    self.state.batches = self.runner.iteration
 
     def solver(self) -> Any:
         """What carries out the optimizer's arithmetic."""

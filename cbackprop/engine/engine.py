@@ -20,6 +20,7 @@ from cbackprop.metrics.metric import Metric
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.optimizers.optimizer import Optimizer
 from cbackprop.optimizers.segment import Segment
+from cbackprop.optimizers.state import OptimizerState
 from cbackprop.plan.plan import Mask, Plan
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
@@ -97,6 +98,8 @@ class Engine:
     optimizer : Optimizer, optional
     trainable : collection of Variable
         Whose gradients are taken.
+    state : OptimizerState, optional
+        What the optimizer remembers of this model's training; other engines may share it.
     """
 
     def __init__(
@@ -106,11 +109,13 @@ class Engine:
         objectives: Sequence[Objective] = (),
         optimizer: Optimizer | None = None,
         trainable: Collection[Variable] = (),
+        state: OptimizerState | None = None,
     ) -> None:
         self.plan = plan
         self.dtype = np.dtype(dtype)
         self.objectives = list(objectives)
         self.optimizer = optimizer
+        self.state = state or OptimizerState()
         chosen = set(trainable)
         self.trainable = [variable for variable in plan.variables if variable in chosen]
         self.alone = [step.layer.alone for step in plan.steps]  # as it is now: a layer may be frozen later
@@ -206,7 +211,9 @@ class Engine:
                 return
             self.offsets = {variable: variable.offset for variable in self.plan.variables}
             self.gradient_vector = aligned_zeros(self.store.values.size, self.dtype)
-            self.slots = self._bind_slots()
+            self.slots: list[Array] = []
+            if self.optimizer is not None:
+                self.slots = self.state.place(self.optimizer, self.store, self.trainable)
             self._bind_parameters()
             self.bound = self._are_here()
 
@@ -256,24 +263,6 @@ class Engine:
             self.put_aside.pop(owner, None)
             self.owner = None if self.owner is owner else self.owner
 
-    def _bind_slots(self) -> list[Array]:
-        """Slot vectors laid out like the parameters, with what the optimizer already remembers.
-
-        An optimizer that works on whole variables has slots of any shape, each in a place of its own.
-        """
-        assert self.store is not None
-        optimizer = self.optimizer
-        if optimizer is None:
-            return []
-        count = 0 if optimizer.whole_variables else len(optimizer.memory_names)
-        vectors = [aligned_zeros(self.store.values.size, self.dtype) for _ in range(count)]
-        for variable in self.trainable:
-            slots = optimizer.remembered(variable, variable.array)
-            for vector, old in zip(vectors, slots, strict=False):
-                self.view(vector, variable)[...] = old
-            optimizer.slots[variable] = [self.view(vector, variable) for vector in vectors] or slots
-        return vectors
-
     def view(self, vector: Array, variable: Variable) -> Array:
         """The part of a flat vector that belongs to a variable, where it was when the run began."""
         offset = self.offsets[variable]
@@ -293,7 +282,7 @@ class Engine:
 
     def _whole(self, optimizer: Optimizer, variable: Variable) -> Segment:
         gradient = self.view(self.gradient_vector, variable)
-        return Segment(variable.array, gradient, optimizer.slots[variable], optimizer.decay_of(variable))
+        return Segment(variable.array, gradient, self.state.slots[variable], optimizer.decay_of(variable))
 
     def _runs(self, optimizer: Optimizer) -> list[tuple[int, int, float]]:
         """Runs (begin, end, decay) of the flat vectors.
@@ -372,7 +361,7 @@ class Engine:
             if self.problem is None or self.problem.data is not data:
                 self.problem = EngineProblem(self, data)
             try:
-                self.optimizer.step(self.problem)
+                self.optimizer.step(self.problem, self.state)
             finally:
                 self.bring_along()
         if tick is not None:

@@ -104,13 +104,11 @@ class EngineProblem:
 
     def finish(self) -> None:
         """Count a step; moving means and the like change at the place arrived at, by a pass that moves no weight."""
-        optimizer = self.engine.optimizer
-        assert optimizer is not None
         if self.engine.sees_whole(True):
             self.engine.reset()
             self.engine.train(self.data, None, 0, self.samples, self.samples)
         else:
-            optimizer.batches += 1
+            self.engine.state.batches += 1
 
     def show(self, kept: Any) -> None:
         """Show these as the outcome of the step."""

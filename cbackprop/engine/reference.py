@@ -222,7 +222,7 @@ class ReferenceEngine(Engine):
             copies = [self.copy_rows(variable, rows) for variable, rows in tables.items()]
             rate = self.optimizer.rate_at(self.iteration)
             self.update_rule.step(rate, self.iteration, [*self.update_segments, *copies])
-            self.optimizer.batches = self.iteration + 1
+            self.state.batches = self.iteration + 1
             for (variable, rows), segment in zip(tables.items(), copies, strict=True):
                 for vector, copy in zip(self.vectors_of(variable), [segment.values, *segment.slots], strict=True):
                     vector[rows] = copy
@@ -302,7 +302,7 @@ class ReferenceEngine(Engine):
         if self.store is None:
             self.parameters = [[] for _ in self.plan.steps]
         if self.optimizer is not None:
-            self.iteration = self.optimizer.batches
+            self.iteration = self.state.batches
 
     def reset(self) -> None:
         """Start new means of losses and metrics."""

@@ -66,12 +66,16 @@ class Trainer:
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: everything but the engines, which are built anew when needed."""
         made_anew = dict.fromkeys(("_engine", "_predictor", "_plan", "_place"))
+        made_anew["_optimizer_state"] = self.optimizer and self.optimizer.state_for(self)
         graph = self.__dict__.get("_graph")
         # The calls of layers come first, and in order: from the last one back to the first is a long way for recursion.
         return {"calls in order": graph and graph.nodes} | self.__dict__ | made_anew | {"_runs": set()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update({name: value for name, value in state.items() if name != "calls in order"})
+        left_out = ("calls in order", "_optimizer_state")
+        self.__dict__.update({name: value for name, value in state.items() if name not in left_out})
+        if state["_optimizer_state"] is not None:
+            self.optimizer.give_state(self, state["_optimizer_state"])  # type: ignore[union-attr]
 
     # Settings
 
@@ -130,6 +134,7 @@ class Trainer:
         }
         chosen = optimizers.get(optimizer)
         objectives = resolve_objectives(self, settings) if self.built else None
+        chosen.attach(self)
         self.optimizer = chosen
         self._settings = settings
         self._objectives = objectives
@@ -161,6 +166,7 @@ class Trainer:
             self._objectives,
             self.optimizer,
             trainable,
+            None if self.optimizer is None else self.optimizer.state_for(self),
         )
         self._warn_of_lost_masks()
         return engine

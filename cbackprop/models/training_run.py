@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cbackprop import optimizers, random
+from cbackprop import random
 from cbackprop.callbacks import CallbackList
 from cbackprop.engine import Engine
 from cbackprop.models.divergence import DivergenceWatch
@@ -81,8 +81,8 @@ class TrainingRun:
                 break
         self.watch.look_at_weights(epoch, CALLER)
         if initial_epoch < epochs and optimizer is not None:
-            known = [v for v in engine.trainable if v in optimizer.slots]
-            optimizer.finalize_variable_values(known)
+            known = [v for v in engine.trainable if v in engine.state.slots]
+            engine.state.take_averages(optimizer, known)
         self.callbacks.on_train_end(logs)
 
     def _begin_at(self, epoch: int) -> tuple[int, dict[str, Any] | None]:
@@ -104,7 +104,7 @@ class TrainingRun:
         self.callbacks.on_epoch_begin(epoch)
         self.display.begin(epoch)
         self._steps(engine, epoch, left)
-        if isinstance(model.optimizer, optimizers.FullBatchOptimizer) and model.optimizer.converged:
+        if engine.state.search is not None and engine.state.search.converged:
             model.stop_training = True
         logs = self._logs(engine)
         if self.validation is not None and self.validates(epoch):

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.optimizers.optimizer import Optimizer
+from cbackprop.optimizers.state import OptimizerState
 from cbackprop.validation import check_integer, check_number
 
-__all__ = ["FullBatchOptimizer", "Problem"]
+__all__ = ["FullBatchOptimizer", "Problem", "Search"]
 
 Array = NDArray[Any]
 
@@ -60,6 +61,21 @@ class Problem(Protocol):
         """Show these as the outcome of the step."""
 
 
+class Search:
+    """How far the search for better weights of one model is.
+
+    Attributes
+    ----------
+    converged : bool
+        Whether the last step found no way on.
+    evaluations : int
+        Of loss and gradient, so far.
+    """
+
+    converged = False
+    evaluations = 0
+
+
 class FullBatchOptimizer(Optimizer):
     """Base of optimizers that evaluate the loss of all samples at several points for each step.
 
@@ -79,27 +95,36 @@ class FullBatchOptimizer(Optimizer):
         Whether the last step found no way on; `fit` then stops.
     """
 
-    converged: bool = False
-
     def __init__(self, learning_rate: float = 1.0, max_iterations: int = 1, name: str | None = None) -> None:
         super().__init__(check_number("learning_rate", learning_rate, 0, open_minimum=True), name=name)
         self.max_iterations = check_integer("max_iterations", max_iterations, 1)
 
-    def step(self, problem: Problem) -> None:
+    @property
+    def converged(self) -> bool:
+        """Whether the last step found no way on, in the training of the model that was compiled last."""
+        return self._state.search is not None and self._state.search.converged
+
+    def new_search(self) -> Search:
+        """What is remembered before the first step."""
+        return Search()
+
+    def step(self, problem: Problem, state: OptimizerState) -> None:
         """Take the steps of an epoch; whatever goes wrong in one leaves the weights as they were before it."""
+        if state.search is None:
+            state.search = self.new_search()
         for _ in range(self.max_iterations):
             before = problem.weights()
             try:
                 with np.errstate(over="ignore", invalid="ignore"):
-                    self.improve(problem, before)
+                    self.improve(problem, before, state.search)
             except BaseException:
                 problem.place(before)
                 raise
             problem.finish()
-            if self.converged:
+            if state.search.converged:
                 break
 
-    def improve(self, problem: Problem, start: Array) -> None:
+    def improve(self, problem: Problem, start: Array, search: Any) -> None:
         """Find better weights than `start`, place them, and show their loss and metrics."""
         raise NotImplementedError
 

@@ -6,12 +6,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cbackprop.optimizers.full_batch import Array, FullBatchOptimizer, Problem
+from cbackprop.optimizers.full_batch import Array, FullBatchOptimizer, Problem, Search
 from cbackprop.optimizers.line_search import Point, strong_wolfe
 from cbackprop.optimizers.optimizer import registry
 from cbackprop.validation import check_integer, check_number
 
 __all__ = ["LBFGS"]
+
+# A vector of weights, the loss and its gradient there, and the metrics.
+Evaluated = tuple[Array, float, Array, Any]
 
 
 @registry.register()
@@ -79,7 +82,6 @@ class LBFGS(FullBatchOptimizer):
     """
 
     implementation: ClassVar[str | None] = "second_order.LBFGS"
-    evaluations: int = 0
 
     def __init__(
         self,
@@ -100,38 +102,43 @@ class LBFGS(FullBatchOptimizer):
         self.tolerance_change = check_number("tolerance_change", tolerance_change, 0)
         self.c2 = check_number("c2", c2, 0, 1, open_minimum=True, open_maximum=True)
         self.c1 = check_number("c1", c1, 0, self.c2, open_minimum=True, open_maximum=True)
-        self._memory: _Memory | None = None
-        self._last: tuple[Array, float, Array, Any] | None = None
 
-    def improve(self, problem: Problem, start: Array) -> None:
+    @property
+    def evaluations(self) -> int:
+        """Of loss and gradient so far, in the training of the model that was compiled last."""
+        return 0 if self._state.search is None else self._state.search.evaluations
+
+    def new_search(self) -> _History:
+        """Nothing yet."""
+        return _History()
+
+    def improve(self, problem: Problem, start: Array, search: _History) -> None:
         """One step along the direction of the two-loop recursion."""
-        if self._memory is None or self._memory.key != problem.key or self._memory.s.shape[1] != start.size:
-            self._memory = _Memory(problem.key, self.history_size, start)
-            self._last = None
-        if self._last is None or not problem.repeats() or not np.array_equal(self._last[0], start):
-            self._last = (start, *problem.gradient(), problem.keep())
-            self.evaluations += 1
-        _, loss, gradient, kept = self._last
+        memory = search.memory_of(problem, self.history_size, start)
+        if search.last is None or not problem.repeats() or not np.array_equal(search.last[0], start):
+            search.last = (start, *problem.gradient(), problem.keep())
+            search.evaluations += 1
+        _, loss, gradient, kept = search.last
         if not np.isfinite(loss):
             raise FloatingPointError(f"The loss is {loss} before the step: L-BFGS has nothing to go by.")
-        found = None if self._is_flat(gradient) else self._search(problem, self._memory, start)
+        found = None if self._is_flat(gradient) else self._search(problem, memory, search)
         if found is None:
-            self.converged = True
+            search.converged = True
             problem.place(start)
             problem.show(kept)
             return
         weights, new_loss, new_gradient, _ = found
-        self._memory.add(problem.solver, weights - start, new_gradient - gradient)
-        self.converged = loss - new_loss <= self.tolerance_change * abs(loss) or self._is_flat(new_gradient)
-        self._last = found
+        memory.add(problem.solver, weights - start, new_gradient - gradient)
+        search.converged = loss - new_loss <= self.tolerance_change * abs(loss) or self._is_flat(new_gradient)
+        search.last = found
 
     def _is_flat(self, gradient: Array) -> bool:
         return float(np.abs(gradient).max(initial=0)) <= self.tolerance_grad
 
-    def _search(self, problem: Problem, memory: _Memory, start: Array) -> tuple[Array, float, Array, Any] | None:
+    def _search(self, problem: Problem, memory: _Memory, search: _History) -> Evaluated | None:
         """The point of a line search: along the quasi-Newton direction, or where it leads nowhere, the gradient."""
-        assert self._last is not None
-        _, loss, gradient, _ = self._last
+        assert search.last is not None
+        start, loss, gradient, _ = search.last
         resolution = 0.1 * float(np.finfo(start.dtype).eps) * abs(loss)
         while True:
             line = _Line(problem, start, memory.direction(problem.solver, gradient), gradient)
@@ -139,12 +146,27 @@ class LBFGS(FullBatchOptimizer):
             origin = Point(0.0, loss, line.slope)
             if origin.finite and line.slope < 0:
                 point = strong_wolfe(line, origin, first, self.c1, self.c2, self.max_evaluations, resolution)
-                self.evaluations += line.evaluations
+                search.evaluations += line.evaluations
                 if point is not origin:
                     return line.take(point.step)
             if not memory.count:
                 return None
             memory.count = 0
+
+
+class _History(Search):
+    """The last steps, and where the last one has led."""
+
+    def __init__(self) -> None:
+        self.memory: _Memory | None = None
+        self.last: Evaluated | None = None
+
+    def memory_of(self, problem: Problem, size: int, start: Array) -> _Memory:
+        """The memory of this problem's weights; a new one where it is of others."""
+        if self.memory is None or self.memory.key != problem.key or self.memory.s.shape[1] != start.size:
+            self.memory = _Memory(problem.key, size, start)
+            self.last = None
+        return self.memory
 
 
 class _Line:
@@ -153,7 +175,7 @@ class _Line:
     def __init__(self, problem: Problem, start: Array, direction: Array, gradient: Array) -> None:
         self.problem, self.start, self.direction = problem, start, direction
         self.slope = problem.solver.dot(gradient, direction)
-        self.at: dict[float, tuple[Array, float, Array, Any]] = {}
+        self.at: dict[float, Evaluated] = {}
         self.now = 0.0  # the step where the weights are
         self.evaluations = 0
 
@@ -170,7 +192,7 @@ class _Line:
             self.at[step] = weights, loss, gradient, self.problem.keep()
         return point
 
-    def take(self, step: float) -> tuple[Array, float, Array, Any]:
+    def take(self, step: float) -> Evaluated:
         """Place the weights of a step, and show what was found there."""
         found = self.at[step]
         if step != self.now:

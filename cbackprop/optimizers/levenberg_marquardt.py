@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cbackprop.optimizers.full_batch import Array, FullBatchOptimizer, Problem
+from cbackprop.optimizers.full_batch import Array, FullBatchOptimizer, Problem, Search
 from cbackprop.optimizers.optimizer import registry
 from cbackprop.threads import limited
 from cbackprop.validation import check_integer, check_number
@@ -111,44 +111,37 @@ class LevenbergMarquardt(FullBatchOptimizer):
         self.tolerance_grad = check_number("tolerance_grad", tolerance_grad, 0)
         self.tolerance_change = check_number("tolerance_change", tolerance_change, 0)
         self.memory_limit = check_integer("memory_limit", memory_limit, 1)
-        self._mu = self.damping
-        self._key: Any = None
-        self._scale: Array = np.zeros(0)
 
-    def improve(self, problem: Problem, start: Array) -> None:
+    def new_search(self) -> _Damping:
+        """The first mu, and no D yet."""
+        return _Damping(self.damping)
+
+    def improve(self, problem: Problem, start: Array, search: _Damping) -> None:
         """One accepted step, after as many tries as it takes."""
         with limited(1):  # BLAS, so that the bits do not depend on the number of its threads
-            self._improve(problem, start)
+            self._improve(problem, start, search)
 
-    def _improve(self, problem: Problem, start: Array) -> None:
+    def _improve(self, problem: Problem, start: Array, search: _Damping) -> None:
         self._refuse(problem, start.size)
         loss = problem.loss()
         if not np.isfinite(loss):
             raise FloatingPointError(f"The loss is {loss} before the step: Levenberg-Marquardt has nothing to go by.")
         kept = problem.keep()
         squares, gradient = self._normal_equations(problem, start.size)
-        self._follow(problem.key, squares.diagonal())
-        self.converged = 2 * float(np.abs(gradient).max(initial=0)) <= self.tolerance_grad
-        while not self.converged:
-            new_loss = self._try(problem, start, problem.solver.solve(squares, gradient, self._mu * self._scale))
+        search.follow(problem.key, squares.diagonal())
+        search.converged = 2 * float(np.abs(gradient).max(initial=0)) <= self.tolerance_grad
+        while not search.converged:
+            new_loss = self._try(problem, start, problem.solver.solve(squares, gradient, search.mu * search.scale))
             if new_loss < loss:
-                self._mu = max(self._mu / self.damping_decrease, self.min_damping)
-                self.converged = loss - new_loss <= self.tolerance_change * loss
+                search.mu = max(search.mu / self.damping_decrease, self.min_damping)
+                search.converged = loss - new_loss <= self.tolerance_change * loss
                 problem.show(problem.keep())
                 return
-            self.converged = self._mu * self.damping_increase > self.max_damping
-            if not self.converged:
-                self._mu *= self.damping_increase
+            search.converged = search.mu * self.damping_increase > self.max_damping
+            if not search.converged:
+                search.mu *= self.damping_increase
         problem.place(start)
         problem.show(kept)
-
-    def _follow(self, key: Any, diagonal: Array) -> None:
-        """Keep the largest elements of the diagonal; of other weights than before, these."""
-        if key != self._key:
-            self._key, self._scale = key, np.zeros(diagonal.size)
-        # A weight that no output depends on has a zero row, and stays as it is.
-        least = 1e-15 * diagonal.max(initial=0) or 1.0
-        self._scale = np.maximum(self._scale, np.maximum(diagonal, least))
 
     def _try(self, problem: Problem, start: Array, step: Array | None) -> float:
         """The loss after a step; the weights are there then."""
@@ -184,3 +177,20 @@ class LevenbergMarquardt(FullBatchOptimizer):
                 f"Levenberg-Marquardt needs {needed} bytes for {size} weights (twice {size} x {size} numbers, and "
                 f"{rows} rows of the Jacobian), but memory_limit is {self.memory_limit}. Use LBFGS for such networks."
             )
+
+
+class _Damping(Search):
+    """mu, and the scale D of the weights that `key` tells of."""
+
+    def __init__(self, mu: float) -> None:
+        self.mu = mu
+        self.key: Any = None
+        self.scale: Array = np.zeros(0)
+
+    def follow(self, key: Any, diagonal: Array) -> None:
+        """Keep the largest elements of the diagonal; of other weights than before, these."""
+        if key != self.key:
+            self.key, self.scale = key, np.zeros(diagonal.size)
+        # A weight that no output depends on has a zero row, and stays as it is.
+        least = 1e-15 * diagonal.max(initial=0) or 1.0
+        self.scale = np.maximum(self.scale, np.maximum(diagonal, least))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Self
 
@@ -15,7 +16,7 @@ from cbackprop.compiled.optimizers.schedules import PythonSchedule
 from cbackprop.optimizers import schedules
 from cbackprop.optimizers.schedules import LearningRateSchedule
 from cbackprop.optimizers.segment import Segment
-from cbackprop.optimizers.state import OptimizerVariable, check_array
+from cbackprop.optimizers.state import OptimizerState, OptimizerVariable, keys_of
 from cbackprop.registry import Registry, nearest, reading, snake_case, to_config
 from cbackprop.spec import Spec
 from cbackprop.validation import check_boolean, check_integer, check_name, check_number
@@ -66,11 +67,16 @@ class Optimizer(Spec):
     learning_rate : float
         The current one. Can be set at any time, also during training, unless there is a schedule.
     iterations : int
-        Updates so far.
+        Updates so far, of the model that was compiled last.
     batches : int
         Batches so far: more than updates where gradients are accumulated. Schedules count by them.
     variables : list of OptimizerVariable
         Everything that is remembered.
+
+    Notes
+    -----
+    One optimizer may serve several models. Its settings, such as the learning rate, are then theirs together; what it
+    counts and remembers is each model's own (`state_for`).
 
     Raises
     ------
@@ -115,15 +121,15 @@ class Optimizer(Spec):
         self.loss_scale_factor = _check_limit("loss_scale_factor", loss_scale_factor)
         self.gradient_accumulation_steps = _check_count("gradient_accumulation_steps", gradient_accumulation_steps, 2)
         self.name = check_name(name) or snake_case(type(self).__name__)
-        self.batches = 0
-        # By variable; for plain arrays given to `apply`, by their place in the list.
-        self.slots: dict[Any, list[Array | None]] = {}
         self._undecayed: tuple[set[Variable], tuple[str, ...]] = (set(), ())
-        self._built: list[Any] | None = None
-        self._applied: dict[int, tuple[tuple[int, ...], np.dtype[Any]]] | None = None
+        # What is remembered: of each model that was compiled with this optimizer, of what belongs to none, and which of
+        # these the optimizer shows.
+        self._states: weakref.WeakKeyDictionary[Any, OptimizerState] = weakref.WeakKeyDictionary()
+        self._state = self._unowned = OptimizerState()
+        self._shown_in_copy: Callable[[], OptimizerState | None] = lambda: None
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if "_applied" in self.__dict__:  # made; a subclass may still be setting its own arguments, each once
+        if "_unowned" in self.__dict__:  # made; a subclass may still be setting its own arguments, each once
             if name in self.argument_names() and name in self.__dict__:
                 raise AttributeError(f"{name} of {type(self).__name__} is fixed when it is made. Make another one.")
             if not (name.startswith("_") or name in self.argument_names() or hasattr(self, name)):
@@ -151,6 +157,11 @@ class Optimizer(Spec):
             )
         self._learning_rate = check_number("learning_rate", value, 0)
 
+    @property
+    def has_constant_rate(self) -> bool:
+        """Whether the learning rate is a number, which only changes when it is set."""
+        return isinstance(self._learning_rate, float)
+
     def rate_at(self, step: int) -> float:
         """The learning rate of the batch that comes after `step` others.
 
@@ -169,6 +180,10 @@ class Optimizer(Spec):
             raise
         return check_number(f"The learning rate of {rate!r} at step {step}", value, 0)
 
+    def rate_for(self, model: Any) -> float:
+        """The learning rate of a model's coming batch."""
+        return self.rate_at(self.state_for(model).batches)
+
     def bad_rate(self, step: int, value: float) -> ValueError:
         """The error for a schedule that compiled code evaluated."""
         return ValueError(
@@ -180,16 +195,21 @@ class Optimizer(Spec):
         """What gives compiled code the learning rate of each step; ``None`` if that is always the same."""
         if isinstance(self._learning_rate, LearningRateSchedule):
             return self._learning_rate.compiled(self.rate_at)
-        return None if isinstance(self._learning_rate, float) else PythonSchedule(self.rate_at)
+        return None if self.has_constant_rate else PythonSchedule(self.rate_at)
 
     @property
     def batches(self) -> int:
-        """Batches so far."""
-        return self._batches
+        """Batches so far, of the model that was compiled last."""
+        return self._state.batches
 
     @batches.setter
     def batches(self, value: int) -> None:
-        self.__dict__["_batches"] = check_integer("batches", value, 0, 2**62)
+        self._state.batches = value
+
+    @property
+    def slots(self) -> dict[Any, list[Array | None]]:
+        """What is remembered by variable (of arrays, by their place in the list), of the model compiled last."""
+        return self._state.slots
 
     @property
     def rests_without_gradient(self) -> bool:
@@ -202,11 +222,15 @@ class Optimizer(Spec):
     @property
     def iterations(self) -> int:
         """Updates so far."""
-        return self._batches // (self.gradient_accumulation_steps or 1)
+        return self.iterations_of(self._state)
 
     @iterations.setter
     def iterations(self, value: int) -> None:
-        self._batches = check_integer("iterations", value, 0, 2**40) * (self.gradient_accumulation_steps or 1)
+        self.batches = check_integer("iterations", value, 0, 2**40) * (self.gradient_accumulation_steps or 1)
+
+    def iterations_of(self, state: OptimizerState) -> int:
+        """The updates that a training has seen."""
+        return state.batches // (self.gradient_accumulation_steps or 1)
 
     def scale_loss(self, loss: Any) -> Any:
         """`loss` multiplied by `loss_scale_factor`, if there is one."""
@@ -293,20 +317,71 @@ class Optimizer(Spec):
         """What a slot holds before the first step of a variable with these values; ``None`` if it needs none."""
         return np.zeros_like(values, order="C", subok=False)
 
-    def remembered(self, variable: Any, values: Array) -> list[Array | None]:
-        """The slots of a variable as they are now; new ones, if it has none yet."""
-        found = self.slots.get(variable)
-        if found is not None:
-            return found
+    def new_slots(self, variable: Any, values: Array) -> list[Array | None]:
+        """All slots of a variable before its first step."""
         path = variable.path if isinstance(variable, Variable) else ""
         common = len(self.slot_names)
         own = [self.new_slot(name, values, path) for name in self.slot_names]
         return own + [np.zeros_like(values, order="C", subok=False) for _ in self.memory_names[common:]]
 
+    def state_for(self, model: Any) -> OptimizerState:
+        """What this optimizer counts and remembers of the training of one model.
+
+        What was set or built before the first model was compiled becomes that model's, if it fits.
+        """
+        found = self._states.get(model)
+        if found is None:
+            found = OptimizerState()
+            if self._unowned.fits(model):
+                found, self._unowned = self._unowned, found
+            self._states[model] = found
+        return found
+
+    def attach(self, model: Any) -> OptimizerState:
+        """Note that a model is compiled with this optimizer: what it shows is that model's from now on."""
+        self._state = self.state_for(model)
+        return self._state
+
+    def give_state(self, model: Any, state: OptimizerState) -> None:
+        """Let a model that comes out of a copy or a pickle have its state again."""
+        self._states[model] = state
+        if self._state is self._unowned or self._shown_in_copy() is state:
+            self._state = state
+        if self._unowned is self._shown_in_copy():
+            self._unowned = OptimizerState()
+
+    def _state_of(self, variables: Iterable[Any]) -> OptimizerState:
+        """The state in which these variables are known: the one in use last, that of another model, or of none."""
+        keys = keys_of(list(variables))
+        if all(isinstance(key, Variable) for key in keys):
+            if all(key in self._state.slots for key in keys):
+                return self._state
+            owned = [(model.variables, state) for model, state in self._states.items() if model.built]
+            known = [state for theirs, state in owned if set(keys) <= set(theirs)]
+            if known:
+                return self._state if self._state in known else known[0]
+        return self._unowned
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles: the state in use last comes along; models bring their own."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_states", "_shown_in_copy")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        shown = weakref.ref(state["_state"])
+        self.__dict__.update(state | {"_states": weakref.WeakKeyDictionary(), "_shown_in_copy": shown})
+        self.__dict__["_unowned"] = self._state
+
+    def __copy__(self) -> Self:
+        """Another optimizer that goes on from here by itself."""
+        made = type(self).__new__(type(self))
+        made.__setstate__(self.__getstate__())
+        made.__dict__["_state"] = made.__dict__["_unowned"] = self._state.copy()
+        return made
+
     @property
     def built(self) -> bool:
         """Whether anything is remembered of any variable."""
-        return bool(self.slots) or self._built is not None
+        return bool(self.slots) or self._state.built is not None
 
     def build(self, variables: Iterable[Any]) -> None:
         """Begin to remember things of variables, as the first step does; `apply` then knows them.
@@ -323,39 +398,32 @@ class Optimizer(Spec):
         listed = list(variables)
         arrays = [v.array if isinstance(v, Variable) else v for v in listed]
         _check_variables(arrays)
-        self.slots.update(self._slots_of(listed, arrays))
-        self._built = listed
+        state = self._state_of(listed)
+        state.slots.update(state.slots_of(self, listed, arrays))
+        state.built = listed
+        self._state = state
 
     @property
     def variables(self) -> list[OptimizerVariable]:
         """The number of batches, the learning rate if it is constant, and the slots of all variables."""
+        state = self._state
 
         def write_batches(value: Array) -> None:
-            self.batches = int(value)
+            state.batches = int(value)
 
         def write_rate(value: Array) -> None:
             self.learning_rate = float(value)
 
-        found = [OptimizerVariable(self.name, "iteration", lambda: np.int64(self.batches), write_batches)]
-        if isinstance(self._learning_rate, float):
+        found = [OptimizerVariable(self.name, "iteration", lambda: np.int64(state.batches), write_batches)]
+        if self.has_constant_rate:
             found.append(OptimizerVariable(self.name, "learning_rate", lambda: self._learning_rate, write_rate))
-        for key in self.slots:
+        for key, slots in state.slots.items():
             owner = key.path.replace("/", "_") if isinstance(key, Variable) else f"variable_{key}"
-            for index, (name, array) in enumerate(zip(self.memory_names, self.slots[key], strict=True)):
+            for index, (name, array) in enumerate(zip(self.memory_names, slots, strict=True)):
                 if array is not None:
-                    read, write = self._slot_access(key, index)
+                    read, write = state.slot_access(key, index)
                     found.append(OptimizerVariable(self.name, f"{owner}_{name}", read, write))
         return found
-
-    def _slot_access(self, key: Any, index: int) -> tuple[Callable[[], Any], Callable[[Array], None]]:
-        """How to read and to write a slot, wherever it is at that moment."""
-
-        def write(value: Array) -> None:
-            slot = self.slots[key][index]
-            assert slot is not None
-            slot[...] = value
-
-        return lambda: self.slots[key][index], write
 
     def state(self, variables: Iterable[Any] | None = None) -> dict[str, Any]:
         """Everything that is remembered, to be saved and given to `set_state` later.
@@ -372,14 +440,7 @@ class Optimizer(Spec):
             ``"batches"``: int; ``"learning_rate"``: float, if there is no schedule; ``"NUMBER/SLOT"``: ndarray (a copy)
             for each slot of each variable.
         """
-        found: dict[str, Any] = {"batches": self.batches}
-        if isinstance(self._learning_rate, float):
-            found["learning_rate"] = self._learning_rate
-        for number, key in enumerate(self.slots if variables is None else _keys(list(variables))):
-            for name, array in zip(self.memory_names, self.slots.get(key, ()), strict=False):
-                if array is not None:
-                    found[f"{number}/{name}"] = array.copy()
-        return found
+        return self._state_to_show(variables).listed(self, variables)
 
     def set_state(self, state: dict[str, Any], variables: Iterable[Any] | None = None) -> None:
         """Go on where `state` was taken.
@@ -395,48 +456,21 @@ class Optimizer(Spec):
         TypeError, ValueError
             If something is missing or too much, or does not fit; nothing is changed then.
         """
-        listed = list(self.slots) if variables is None else list(variables)
-        keys = _keys(listed)
-        slots: dict[Any, list[Array | None]] = {}
-        expected = {"batches", *(["learning_rate"] if isinstance(self._learning_rate, float) else [])}
-        for number, (key, variable) in enumerate(zip(keys, listed, strict=True)):
-            if key not in self.slots and not any(name.startswith(f"{number}/") for name in state):
-                continue
-            values = variable.array if isinstance(variable, Variable) else variable
-            slots[key] = self.remembered(key, values)
-            named = zip(self.memory_names, slots[key], strict=True)
-            expected.update(f"{number}/{name}" for name, array in named if array is not None)
-        if expected != set(state):
-            odd = sorted(expected.symmetric_difference(state))[0]
-            fault = "lacks" if odd in expected else "has an unknown entry"
-            raise ValueError(f"The state of an optimizer {fault} {odd!r}: it is that of another one.")
-        batches = check_integer("batches", state["batches"], 0, 2**62)
-        rate = check_number("learning_rate", state.get("learning_rate", 0.0), 0)
-        pairs = [
-            (array, check_array(f"{number}/{name}", state[f"{number}/{name}"], array.shape))
-            for number, key in enumerate(keys)
-            for name, array in zip(self.memory_names, slots.get(key, ()), strict=False)
-            if array is not None
-        ]
-        for array, value in pairs:
-            array[...] = value
-        self.slots.update(slots)
-        self.batches = batches
-        if isinstance(self._learning_rate, float):
-            self._learning_rate = rate
+        listed = None if variables is None else list(variables)
+        self._state_to_show(listed).restore(self, state, listed)
+
+    def _state_to_show(self, variables: Iterable[Any] | None) -> OptimizerState:
+        """The state that is meant by a list of variables, or by none."""
+        listed = list(variables or ())
+        found = self._state_of(listed) if listed else self._state
+        return self._state if found is self._unowned and not found.slots else found
 
     # Averages
 
     @property
     def averages(self) -> dict[Any, Array]:
         """The moving averages by variable: live, writing to one changes it. Empty without `use_ema`."""
-        found = {}
-        if self.use_ema:
-            for key, slots in self.slots.items():
-                average = slots[len(self.slot_names)]
-                assert average is not None
-                found[key] = average
-        return found
+        return self._state.averages(self)
 
     def swap_averages(self) -> None:
         """Exchange the weights and their moving averages.
@@ -468,14 +502,8 @@ class Optimizer(Spec):
         """
         if not self.use_ema:
             return
-        averages, listed = self.averages, list(var_list)
-        keys = _keys(listed)
-        for key in keys:
-            if key not in averages:
-                raise ValueError(f"The optimizer has no average of {key!r}: it has not been trained.")
-        for key, variable in zip(keys, listed, strict=True):
-            target = variable.array if isinstance(variable, Variable) else variable
-            target[...] = averages[key]
+        listed = list(var_list)
+        self._state_of(listed).take_averages(self, listed)
 
     # Steps on arrays
 
@@ -496,8 +524,9 @@ class Optimizer(Spec):
         1
         """
         pairs = list(grads_and_vars)
-        self.apply([gradient for gradient, _ in pairs], [variable for _, variable in pairs])
-        return self.batches
+        variables = [variable for _, variable in pairs]
+        self.apply([gradient for gradient, _ in pairs], variables)
+        return self._state_of(variables).batches
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
         """Take one step on arrays, in place.
@@ -527,12 +556,14 @@ class Optimizer(Spec):
         >>> w
         array([0.5, 1.5])
         """
-        if trainable_variables is None and self._built is None:
+        if trainable_variables is None and self._state.built is None:
             raise ValueError("apply needs trainable_variables, unless build has been called with them.")
-        variables = list(self._built if trainable_variables is None else trainable_variables)  # type: ignore[arg-type]
+        variables = list(self._state.built if trainable_variables is None else trainable_variables)  # type: ignore[arg-type]
         arrays = [v.array if isinstance(v, Variable) else v for v in variables]
         gradients = _check_gradients(grads, arrays)
-        slots = self._slots_of(variables, arrays)
+        state = self._state if trainable_variables is None else self._state_of(variables)
+        slots = state.slots_of(self, variables, arrays)
+        self._refuse_strangers(state, variables)
         segments, targets = [], []
         for key, variable, array, gradient in zip(slots, variables, arrays, gradients, strict=True):
             if gradient is not None:
@@ -540,30 +571,24 @@ class Optimizer(Spec):
                 segments.append(Segment(array.copy(order="C"), gradient, slots[key], self.decay_of(variable)))
                 targets.append(array)
         compiled = self.implementation_in("compiled")(self, arrays[0].dtype == np.float64)
-        compiled.apply(self.batches, SegmentList(compiled, segments))
-        self.batches += 1
-        self.slots.update(slots)
+        compiled.apply(state.batches, SegmentList(compiled, segments))
+        state.batches += 1
+        state.slots.update(slots)
         for array, segment in zip(targets, segments, strict=True):
             array[...] = segment.values
         for variable in variables:
             if isinstance(variable, Variable) and variable.constraint is not None:
                 variable.assign(variable.constraint(variable.numpy()))
 
-    def _slots_of(self, variables: list[Any], arrays: list[Array]) -> dict[Any, list[Array | None]]:
-        """What is remembered of each variable, or of each array by its place in the list."""
-        keys = _keys(variables)
-        shapes = {key: (a.shape, a.dtype) for key, a in zip(keys, arrays, strict=True) if isinstance(key, int)}
-        if len(set(keys)) != len(keys):
-            raise ValueError("trainable_variables must not hold a variable twice.")
-        if shapes and self._applied not in (None, shapes):
-            raise ValueError("apply needs arrays of the same shapes and dtype, in the same order, at every call.")
-        self._applied = shapes or self._applied
-        return {key: self.remembered(key, array) for key, array in zip(keys, arrays, strict=True)}
-
-
-def _keys(variables: list[Any]) -> list[Any]:
-    """Under what each variable is remembered."""
-    return [v if isinstance(v, Variable) else index for index, v in enumerate(variables)]
+    def _refuse_strangers(self, state: OptimizerState, variables: list[Any]) -> None:
+        """Refuse variables beside those that steps have been taken on: they would take over a count of others."""
+        known = state is not self._unowned or not state.slots
+        strangers = [v for v in variables if isinstance(v, Variable) and v not in state.slots]
+        if strangers and not known:
+            raise ValueError(
+                f"Unknown variable: {strangers[0].path!r}. The optimizer has taken steps on other variables, or was "
+                "built for them. Make another optimizer, or give build all variables at once."
+            )
 
 
 def _check_variable(value: Any) -> Variable:

@@ -1,14 +1,202 @@
-"""What an optimizer remembers, as named variables and as arrays to be saved."""
+"""What an optimizer remembers of a training, as arrays to step on, as named variables, and as arrays to be saved."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import copy
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["OptimizerVariable", "check_array"]
+from cbackprop.validation import check_integer, check_number
+from cbackprop.variable import ParameterStore, Variable, aligned_zeros
+
+if TYPE_CHECKING:
+    from cbackprop.optimizers.optimizer import Optimizer
+
+__all__ = ["OptimizerState", "OptimizerVariable", "check_array", "keys_of"]
+
+Array = NDArray[Any]
+
+
+class OptimizerState:
+    """What is counted and remembered of the training of one model, or of steps on one list of arrays.
+
+    An optimizer is a rule and its settings, and may serve several models; each of them has a state. All engines of a
+    model share it. Methods that must know the rule are given the optimizer.
+
+    Attributes
+    ----------
+    batches : int
+        Batches so far.
+    slots : dict
+        By variable, what is remembered of it; for plain arrays given to `Optimizer.apply`, by their place in the list.
+    search : object, optional
+        What a full-batch optimizer remembers.
+    built : list, optional
+        The variables that `Optimizer.build` was given.
+    """
+
+    def __init__(self) -> None:
+        self._batches = 0
+        self.slots: dict[Any, list[Array | None]] = {}
+        self.search: Any = None
+        self.built: list[Any] | None = None
+        self._applied: dict[int, tuple[tuple[int, ...], np.dtype[Any]]] | None = None
+        self._forget_vectors()
+
+    def _forget_vectors(self) -> None:
+        self._store: Callable[[], ParameterStore | None] = lambda: None
+        self._vectors: list[Array] = []
+        self._placed: set[Variable] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles: the vectors are put together anew, from the slots."""
+        return {name: self.__dict__[name] for name in ("_batches", "slots", "search", "built", "_applied")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget_vectors()
+
+    def copy(self) -> Self:
+        """Another state of the same variables, that goes on from here by itself."""
+        made = copy.copy(self)
+        made.slots = {key: [None if s is None else s.copy() for s in slots] for key, slots in self.slots.items()}
+        made.search = copy.deepcopy(self.search, {id(v): v for v in self.slots if isinstance(v, Variable)})
+        return made
+
+    @property
+    def batches(self) -> int:
+        """Batches so far."""
+        return self._batches
+
+    @batches.setter
+    def batches(self, value: int) -> None:
+        self._batches = check_integer("batches", value, 0, 2**62)
+
+    def fits(self, model: Any) -> bool:
+        """Whether all that is remembered is of this model's variables."""
+        return not self.slots or (model.built and set(self.slots) <= set(model.variables))
+
+    def remembered(self, rule: Optimizer, variable: Any, values: Array) -> list[Array | None]:
+        """The slots of a variable as they are now; new ones, if it has none yet."""
+        found = self.slots.get(variable)
+        return rule.new_slots(variable, values) if found is None else found
+
+    def slots_of(self, rule: Optimizer, variables: list[Any], arrays: list[Array]) -> dict[Any, list[Array | None]]:
+        """What is remembered of each variable, or of each array by its place in the list."""
+        keys = keys_of(variables)
+        shapes = {key: (a.shape, a.dtype) for key, a in zip(keys, arrays, strict=True) if isinstance(key, int)}
+        if len(set(keys)) != len(keys):
+            raise ValueError("trainable_variables must not hold a variable twice.")
+        if shapes and self._applied not in (None, shapes):
+            raise ValueError("apply needs arrays of the same shapes and dtype, in the same order, at every call.")
+        self._applied = shapes or self._applied
+        return {key: self.remembered(rule, key, array) for key, array in zip(keys, arrays, strict=True)}
+
+    def place(self, rule: Optimizer, store: ParameterStore, trainable: Sequence[Variable]) -> list[Array]:
+        """Slot vectors laid out like the parameters in a store, one for each slot, and the slots as parts of them.
+
+        All engines whose parameters are in this store get the same vectors. An optimizer that works on whole variables
+        has slots of any shape, each in a place of its own, and no vectors.
+        """
+        if self._store() is not store:
+            count = 0 if rule.whole_variables else len(rule.memory_names)
+            self._vectors = [aligned_zeros(store.values.size, store.dtype) for _ in range(count)]
+            self._placed = set()
+            self._store = weakref.ref(store)
+        for variable in trainable:
+            if variable not in self._placed or variable not in self.slots:
+                slots = self.remembered(rule, variable, variable.array)
+                part = slice(variable.offset, variable.offset + variable.size)
+                views: list[Array | None] = [vector[part].reshape(variable.shape) for vector in self._vectors]
+                for view, old in zip(views, slots, strict=False):
+                    view[...] = old  # type: ignore[index]
+                self.slots[variable] = views or slots
+                self._placed.add(variable)
+        return self._vectors
+
+    def slot_access(self, key: Any, index: int) -> tuple[Callable[[], Any], Callable[[Array], None]]:
+        """How to read and to write a slot, wherever it is at that moment."""
+
+        def write(value: Array) -> None:
+            slot = self.slots[key][index]
+            assert slot is not None
+            slot[...] = value
+
+        return lambda: self.slots[key][index], write
+
+    def averages(self, rule: Optimizer) -> dict[Any, Array]:
+        """The moving averages by variable; empty without `use_ema`."""
+        found = {}
+        if rule.use_ema:
+            for key, slots in self.slots.items():
+                average = slots[len(rule.slot_names)]
+                assert average is not None
+                found[key] = average
+        return found
+
+    def take_averages(self, rule: Optimizer, variables: list[Any]) -> None:
+        """As `Optimizer.finalize_variable_values`."""
+        if not rule.use_ema:
+            return
+        averages, keys = self.averages(rule), keys_of(variables)
+        for key in keys:
+            if key not in averages:
+                raise ValueError(f"The optimizer has no average of {key!r}: it has not been trained.")
+        for key, variable in zip(keys, variables, strict=True):
+            target = variable.array if isinstance(variable, Variable) else variable
+            target[...] = averages[key]
+
+    def listed(self, rule: Optimizer, variables: Iterable[Any] | None) -> dict[str, Any]:
+        """As `Optimizer.state`."""
+        found: dict[str, Any] = {"batches": self.batches}
+        if rule.has_constant_rate:
+            found["learning_rate"] = float(rule.learning_rate)
+        for number, key in enumerate(self.slots if variables is None else keys_of(list(variables))):
+            for name, array in zip(rule.memory_names, self.slots.get(key, ()), strict=False):
+                if array is not None:
+                    found[f"{number}/{name}"] = array.copy()
+        return found
+
+    def restore(self, rule: Optimizer, state: dict[str, Any], variables: list[Any] | None) -> None:
+        """As `Optimizer.set_state`."""
+        listed = list(self.slots) if variables is None else variables
+        keys = keys_of(listed)
+        slots: dict[Any, list[Array | None]] = {}
+        expected = {"batches", *(["learning_rate"] if rule.has_constant_rate else [])}
+        for number, (key, variable) in enumerate(zip(keys, listed, strict=True)):
+            if key not in self.slots and not any(name.startswith(f"{number}/") for name in state):
+                continue
+            values = variable.array if isinstance(variable, Variable) else variable
+            slots[key] = self.remembered(rule, key, values)
+            named = zip(rule.memory_names, slots[key], strict=True)
+            expected.update(f"{number}/{name}" for name, array in named if array is not None)
+        if expected != set(state):
+            odd = sorted(expected.symmetric_difference(state))[0]
+            fault = "lacks" if odd in expected else "has an unknown entry"
+            raise ValueError(f"The state of an optimizer {fault} {odd!r}: it is that of another one.")
+        batches = check_integer("batches", state["batches"], 0, 2**62)
+        rate = check_number("learning_rate", state.get("learning_rate", 0.0), 0)
+        pairs = [
+            (array, check_array(f"{number}/{name}", state[f"{number}/{name}"], array.shape))
+            for number, key in enumerate(keys)
+            for name, array in zip(rule.memory_names, slots.get(key, ()), strict=False)
+            if array is not None
+        ]
+        for array, value in pairs:
+            array[...] = value
+        self.slots.update(slots)
+        self.batches = batches
+        if rule.has_constant_rate:
+            rule.learning_rate = rate
+
+
+def keys_of(variables: list[Any]) -> list[Any]:
+    """Under what each variable is remembered: itself, or for an array its place in the list."""
+    return [v if isinstance(v, Variable) else index for index, v in enumerate(variables)]
 
 
 class OptimizerVariable:

@@ -23,7 +23,7 @@ def get_state(model: Any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     }
     if model.optimizer is None:
         return state, {}
-    state["optimizer"], slots = optimizer_state.get_state(model.optimizer, model.variables)
+    state["optimizer"], slots = optimizer_state.get_state(model)
     return state, slots
 
 
@@ -52,7 +52,7 @@ def restore_optimizer(file: Container, model: Any, state: dict[str, Any]) -> Non
                 stacklevel=4,
             )
             return
-        optimizer_state.set_state(optimizer, model.variables, numbers, arrays)
+        optimizer_state.set_state(model, numbers, arrays)
     except (TypeError, ValueError, KeyError) as error:
         raise ValueError(f"{file.path!r} does not fit the optimizer: {error}.") from error
 

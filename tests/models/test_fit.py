@@ -540,11 +540,13 @@ def test_layers_added_after_compile_train(data):
 def test_an_interrupt_while_weights_are_bound_leaves_a_model_that_trains(line, data, monkeypatch):
     """Whatever step of the binding is cut short, the next fit binds anew."""
     from cbackprop.engine.compiled import CompiledEngine
+    from cbackprop.optimizers.state import OptimizerState
 
     model = small()
-    names = ["_bind_slots", "_bind_parameters", "segments", "view"]
+    names = ["place", "_bind_parameters", "segments", "view"]
     name, after = names[line % 4], line // 4
-    original, calls = getattr(CompiledEngine, name), []
+    owner = OptimizerState if name == "place" else CompiledEngine
+    original, calls = getattr(owner, name), []
 
     def interrupted(self, *args):
         calls.append(name)
@@ -552,11 +554,11 @@ def test_an_interrupt_while_weights_are_bound_leaves_a_model_that_trains(line, d
             raise KeyboardInterrupt
         return original(self, *args)
 
-    monkeypatch.setattr(CompiledEngine, name, interrupted)
+    monkeypatch.setattr(owner, name, interrupted)
     try:
         model.fit(*data, verbose=0)
     except KeyboardInterrupt:
-        monkeypatch.setattr(CompiledEngine, name, original)
+        monkeypatch.setattr(owner, name, original)
     before = model.get_weights()[0]
     model.fit(*data, verbose=0)
     assert not np.array_equal(model.get_weights()[0], before)
