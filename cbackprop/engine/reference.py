@@ -117,13 +117,13 @@ class ReferenceEngine(Engine):
             buffer, shape = self.plan.outputs[index], self.plan.output_shapes[index]
             samples = len(values[buffer])
             prediction = values[buffer].reshape(-1, shape[-1])
-            values_of_rows = _rows(data.values[index], rows, prediction.shape)
+            values_of_rows = _rows(data.values[index], rows, prediction.shape, self.dtype)
             targets = {
                 "values": values_of_rows,
                 "half": values_of_rows,
-                "index": _rows(data.classes[index], rows, prediction.shape[:1]),
+                "index": _rows(data.classes[index], rows, prediction.shape[:1], np.int64),
             }
-            given = _rows(data.weights[index], rows, prediction.shape[:1])
+            given = _rows(data.weights[index], rows, prediction.shape[:1], np.float64)
             mask = self._mask_values(index, values)
             weights = _product(mask, given)
             loss, function = objective.loss, self.loss_functions[index]
@@ -339,9 +339,9 @@ def _quietly() -> AbstractContextManager[Any]:
     return np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
-def _rows(array: Array | None, rows: Any, shape: tuple[int, ...]) -> Array | None:
-    """One batch of an array of data, in the shape that row functions read."""
-    return None if array is None else array[rows].reshape(shape)
+def _rows(array: Array | None, rows: Any, shape: tuple[int, ...], dtype: Any) -> Array | None:
+    """One batch of an array of data, in the type and the shape that row functions read."""
+    return None if array is None else np.asarray(array[rows], dtype).reshape(shape)
 
 
 def _product(mask: Array | None, weights: Array | None) -> Array | None:

@@ -14,6 +14,7 @@ from cbackprop.config import FLOAT_TYPES
 from cbackprop.engine import Data
 from cbackprop.losses.target import as_array, check_target, check_weights
 from cbackprop.models.inputs import check_whole, is_sparse, make_input
+from cbackprop.models.large_targets import keep_target, keep_weights
 from cbackprop.validation import check_number
 
 __all__ = ["OutputNeeds", "Samples", "make_inputs", "make_samples"]
@@ -137,18 +138,40 @@ def make_samples(
         shape = (size, *need.shape)
         target = _check_length(label, target, size, need)
         rows = math.prod(need.shape[:-1])
-        forms = {kind: check_target(label, target, shape, kind, model.dtype, need.limits) for kind in need.kinds}
+        keep = class_weight is None  # class weights are looked up with targets as they are read
+        forms = {kind: _form(label, target, shape, kind, model.dtype, need.limits, keep) for kind in need.kinds}
         values, classes = forms.get("values", forms.get("half")), forms.get("index")
-        data.values.append(None if values is None else values.reshape(size, rows * need.shape[-1]))
-        data.classes.append(None if classes is None else classes.reshape(size, rows))
-        checked = check_weights("sample_weight", weight, shape[:-1])
+        data.values.append(_in_rows(values, size, rows * need.shape[-1]))
+        data.classes.append(_in_rows(classes, size, rows))
+        checked = keep_weights(weight, shape[:-1], model.dtype) if keep else None
+        if checked is None:
+            checked = check_weights("sample_weight", weight, shape[:-1])
         if class_weight is not None:
             if "half" in need.kinds:
                 raise ValueError("class_weight needs targets that are classes.")
             checked = _combine(checked, _class_weights(class_weight, values, classes, need, size), len(needs))
         _check_fits("sample_weight" if class_weight is None else "class_weight", checked, model.dtype)
-        data.weights.append(None if checked is None else checked.reshape(size, rows))
+        data.weights.append(_in_rows(checked, size, rows))
     return Samples(data, size)
+
+
+def _form(
+    label: str,
+    target: Any,
+    shape: tuple[int, ...],
+    kind: str,
+    dtype: str,
+    limits: tuple[float, float] | None,
+    keep: bool,
+) -> Array:
+    """Targets in the form that a loss or a metric reads, or as they are if the engine can make it of every batch."""
+    kept = keep_target(target, shape, kind, dtype, limits) if keep else None
+    return check_target(label, target, shape, kind, dtype, limits) if kept is None else kept
+
+
+def _in_rows(array: Array | None, size: int, width: int) -> Array | None:
+    """One row a sample, unless that would take a copy, which the engine can do without."""
+    return array if array is None or not array.flags.c_contiguous else array.reshape(size, width)
 
 
 def _check_length(label: str, target: Any, size: int, need: OutputNeeds) -> Any:

@@ -1,0 +1,75 @@
+"""Targets and weights that are too large to be copied: checked here, and read by the engine where they lie."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.losses.target import as_array, blocks
+from cbackprop.models.inputs import LARGE, is_readable
+
+__all__ = ["keep_target", "keep_weights"]
+
+Array = NDArray[Any]
+
+
+def keep_target(
+    array: Array, shape: tuple[int, ...], kind: str, dtype: str, limits: tuple[float, float] | None
+) -> Array | None:
+    """The targets as they are, if a copy of the type that is read would be large and nothing is wrong with them.
+
+    ``None`` otherwise: `check_target` then makes the copy, or says what is wrong.
+
+    Parameters
+    ----------
+    array : ndarray
+    shape : tuple of int
+        Of the predictions.
+    kind : {"values", "index", "half"}
+        In which form targets are read.
+    dtype : {"float32", "float64"}
+        Of the model.
+    limits : tuple of float, optional
+        Within which values must be.
+    """
+    read = np.dtype(np.int64 if kind == "index" else dtype)
+    rows = shape[:-1]
+    fits = (rows, (*rows, 1)) if kind == "index" else (shape, *((rows,) if shape[-1] == 1 else ()))
+    if kind == "half" or array.shape not in fits or array.size * read.itemsize <= LARGE or not is_readable(array):
+        return None
+    low, high = _limits(kind, shape, dtype, limits)
+    # The engine trusts class numbers of its own type that lie one after the other: those must be nobody else's.
+    if kind == "index" and array.dtype == read and array.flags.c_contiguous:
+        return None
+    return array if all(_are_right(block, kind, low, high) for _, block in blocks(array)) else None
+
+
+def keep_weights(value: Any, rows_shape: tuple[int, ...], dtype: str) -> Array | None:
+    """The weights as they are, on the same conditions; one for each sample serves all rows of its output."""
+    if value is None or math.prod(rows_shape) * 8 <= LARGE:
+        return None
+    array = as_array("sample_weight", value)
+    each = array.shape in (rows_shape, (*rows_shape, 1))
+    if not (each or array.shape == rows_shape[:1]) or not is_readable(array):
+        return None
+    most = float(np.finfo(dtype).max)
+    if not all(_are_right(block, "values", 0, most) for _, block in blocks(array)):
+        return None
+    return array if each else np.broadcast_to(array.reshape(-1, *[1] * (len(rows_shape) - 1)), rows_shape)
+
+
+def _limits(kind: str, shape: tuple[int, ...], dtype: str, limits: tuple[float, float] | None) -> tuple[float, float]:
+    if kind == "index":
+        return 0, shape[-1] - 1
+    most = float(np.finfo(dtype).max)
+    low, high = (-math.inf, math.inf) if limits is None else limits
+    return max(low, -most), min(high, most)
+
+
+def _are_right(block: Array, kind: str, low: float, high: float) -> bool:
+    """Whether all numbers are in [low, high], which NaN is not, and whole where they are classes."""
+    inside = bool(((block >= low) & (block <= high)).all())
+    return inside and (kind != "index" or block.dtype.kind != "f" or bool((np.rint(block) == block).all()))
