@@ -1,21 +1,9 @@
 import signal
-import zlib
 
 import numpy as np
 import pytest
 
 import cbackprop as cb
-
-
-def pytest_addoption(parser):
-    parser.addoption("--share", metavar="K/N", help="run one N-th of the tests: those that fall to K, for any whole K")
-
-
-def pytest_collection_modifyitems(config, items):
-    share = config.getoption("--share")
-    if share:
-        k, n = map(int, share.split("/"))
-        items[:] = [item for item in items if (zlib.crc32(item.nodeid.encode()) - k) % n == 0]
 
 
 @pytest.fixture

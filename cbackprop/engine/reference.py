@@ -53,7 +53,10 @@ class ReferenceEngine(Engine):
         self.reset()
 
     def _bind_parameters(self) -> None:
-        self.parameters = [[variable.array for variable in step.layer.variables] for step in self.plan.steps]
+        self.parameters = [
+            [variable.array for variable in step.layer.variables[: layer.n_weights]]
+            for step, layer in zip(self.plan.steps, self.layers, strict=True)
+        ]
         self.update_segments = self.segments() if self.optimizer is not None else []
 
     # The four steps
@@ -166,7 +169,10 @@ class ReferenceEngine(Engine):
                     deltas[buffer] = deltas[buffer].reshape(value.shape) + value
                 elif mode == "write":
                     deltas[buffer] = value
-            for variable, mode, value in zip(step.layer.variables, backward_step.gradients, gradients, strict=True):
+            own = slice(layer.n_weights)
+            for variable, mode, value in zip(
+                step.layer.variables[own], backward_step.gradients[own], gradients, strict=True
+            ):
                 if mode == "add":
                     self.view(self.gradient_vector, variable)[...] += value
                 elif mode == "write":

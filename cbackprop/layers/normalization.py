@@ -50,7 +50,7 @@ class Normalization(AffineLayer):
 
     def check_built_for(self, input_shape: Shape) -> None:
         """Refuse a shape that the weights do not fit."""
-        shape = self._weight_shape(input_shape)
+        shape = self.weight_shape(input_shape)
         for variable in self.variables:
             if variable.shape != shape:
                 raise ValueError(
@@ -58,7 +58,8 @@ class Normalization(AffineLayer):
                     f"which do not fit inputs of shape {input_shape}."
                 )
 
-    def _weight_shape(self, input_shape: Shape) -> tuple[int, ...]:
+    def weight_shape(self, input_shape: Shape) -> tuple[int, ...]:
+        """The shape of gamma and beta."""
         return tuple(int(input_shape[axis] or 1) for axis in self._axes(input_shape))
 
     def _axes(self, input_shape: Shape) -> tuple[int, ...]:
@@ -208,7 +209,7 @@ class LayerNormalization(AxesNormalization):
 
     def build(self, input_shape: Shape) -> None:
         """Create gamma and beta."""
-        shape = self._weight_shape(input_shape)
+        shape = self.weight_shape(input_shape)
         self._add_affine(shape, self.scale or self.rms_scaling, self.center and not self.rms_scaling)
 
 
@@ -263,7 +264,7 @@ class RMSNormalization(AxesNormalization):
 
     def build(self, input_shape: Shape) -> None:
         """Create the scale."""
-        self.gamma = self.scale = self.add_weight(self._weight_shape(input_shape), "ones", name="scale")
+        self.gamma = self.scale = self.add_weight(self.weight_shape(input_shape), "ones", name="scale")
 
 
 @registry.register()
@@ -393,11 +394,11 @@ class GroupNormalization(Normalization):
 
     def build(self, input_shape: Shape) -> None:
         """Create gamma and beta."""
-        self._add_affine(self._weight_shape(input_shape), self.scale, self.center)
+        self._add_affine(self.weight_shape(input_shape), self.scale, self.center)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape."""
-        (channels,) = self._weight_shape(input_shape)
+        (channels,) = self.weight_shape(input_shape)
         if channels % self._group_count(channels):
             raise ValueError(
                 f"GroupNormalization {self.name!r} cannot divide {channels} channels into {self.groups} groups: "

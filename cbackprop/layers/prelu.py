@@ -89,7 +89,7 @@ class PReLU(Layer):
     def build(self, input_shape: Shape) -> None:
         """Create alpha."""
         self.alpha = self.add_weight(
-            self._alpha_shape(input_shape),
+            self.alpha_shape(input_shape),
             self.alpha_initializer,
             name="alpha",
             regularizer=self.alpha_regularizer,
@@ -108,13 +108,15 @@ class PReLU(Layer):
 
     def check_built_for(self, input_shape: Shape) -> None:
         """Refuse a shape that alpha does not fit."""
-        assert self.alpha is not None
-        if self._alpha_shape(input_shape) != self.alpha.shape:
+        if self.alpha is None:
+            return  # a subclass makes other weights: the engine says which are missing
+        if self.alpha_shape(input_shape) != self.alpha.shape:
             raise ValueError(
                 f"PReLU {self.name!r} was built with alpha of shape {self.alpha.shape} "
                 f"(shared axes: {self.shared_axes}), which does not fit inputs of shape {input_shape}."
             )
 
-    def _alpha_shape(self, input_shape: Shape) -> tuple[int, ...]:
+    def alpha_shape(self, input_shape: Shape) -> tuple[int, ...]:
+        """The shape of alpha: 1 along shared axes."""
         shared = self.shared_axes or ()
         return tuple(1 if axis in shared else int(size or 1) for axis, size in enumerate(input_shape) if axis > 0)

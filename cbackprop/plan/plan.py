@@ -153,7 +153,7 @@ class Plan:
     def _call(self, node: Node, sources: list[Value], training: bool | None) -> Value:
         """Add the steps of a call of a layer; its output's value."""
         mask = self._add_mask(node, sources)
-        output = sources[0].buffer if node.layer.is_view else self._add_steps(node, sources, training)
+        output = self._view(node, sources[0]) if node.layer.is_view else self._add_steps(node, sources, training)
         if mask is not None and node.layer.hidden_as is not None:
             output = self._add_hidden(node, Value(output, mask), sources[0])
         if node.layer.activity_regularizer is not None:
@@ -177,6 +177,17 @@ class Plan:
             read += [(mask.buffer, mask.shape) for mask in known]
         buffers, read_shapes = zip(*read, strict=True)
         return Mask(self._add_step(rule, buffers, read_shapes, output[:-1]), output[:-1])
+
+    def _view(self, node: Node, source: Value) -> int:
+        """The buffer of a layer that only gives its input another shape."""
+        shape = sample_shape(node.outputs[0])
+        if math.prod(shape) != self.widths[source.buffer]:
+            raise ValueError(
+                f"{type(node.layer).__name__} {node.layer.name!r} only gives its input another shape, but its "
+                f"compute_output_shape says {shape} for a sample of {self.widths[source.buffer]} numbers. Return a "
+                "shape of as many, or define call."
+            )
+        return source.buffer
 
     def _sort_masks(self) -> int:
         """Drop steps that make masks which nobody reads, and put those last that predictions do not need.

@@ -114,11 +114,17 @@ cdef class Network:
         cdef Layer layer = self.layers[index]
         cdef Py_ssize_t i
         self.check_idle()
-        if len(inputs) != layer.n_inputs:
-            raise ValueError("The layer has another number of inputs.")
+        if layer.input_widths is None:
+            raise TypeError(f"{type(layer).__name__} does not say what it reads: call `expect` in its __init__.")
+        widths = [self.widths[self.buffer(i)] for i in inputs]
+        if widths != layer.input_widths or self.widths[self.buffer(output)] != layer.output_width:
+            raise ValueError(
+                f"{type(layer).__name__} reads {layer.input_widths} numbers of a sample and writes "
+                f"{layer.output_width}, but its buffers hold {widths} and {self.widths[output]}."
+            )
         for i in range(layer.n_inputs):
-            layer.inputs[i] = self.buffer(inputs[i])
-        layer.output = self.buffer(output)
+            layer.inputs[i] = inputs[i]
+        layer.output = output
         layer.training = training
         layer.node = node
 

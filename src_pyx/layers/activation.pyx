@@ -12,6 +12,7 @@ cdef class Activation(Layer):
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
         function = spec.function
+        self.expect(input_shapes, input_shapes[0], {})
         # One sample in front: the axis of a function counts the batch.
         self.rows, self.width, numbers = function.layout((1, *output_shape))
         self.kernel = Kernel(function.name, numbers)

@@ -321,14 +321,18 @@ cdef class BatchNormalization(Layer):
     cdef Py_ssize_t features    # elements that each number of a mask is for; 0: there is no mask
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
-        axis = spec.axis % (len(output_shape) + 1) - 1
+        shape = input_shapes[0]
+        axis = spec.axis % (len(shape) + 1) - 1
+        names = ["gamma"] * spec.scale + ["beta"] * spec.center + ["moving_mean", "moving_variance"]
+        masks = [shape[:-1]] if self.n_inputs > 1 else []
+        self.expect([shape, *masks], shape, {name: (shape[axis],) for name in names})
         self.outer = int(np.prod(output_shape[:axis]))
         self.channels = output_shape[axis]
         self.inner = int(np.prod(output_shape[axis + 1:]))
         self.momentum, self.epsilon = spec.momentum, spec.epsilon
         self.gamma = 0 if spec.scale else -1
-        self.beta = self.n_parameters - 3 if spec.center else -1
-        self.moving = self.n_parameters - 2
+        self.beta = names.index("beta") if spec.center else -1
+        self.moving = names.index("moving_mean")
         self.mean, self.variance, self.inverse, self.total, self.product, self.size = np.zeros((6, self.channels))
         self.parts = np.zeros((3, MOST_PARTS, self.channels))
         self.features = output_shape[-1] if self.n_inputs > 1 else 0

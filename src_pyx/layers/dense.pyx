@@ -67,15 +67,19 @@ cdef class Dense(Layer):
     cdef Py_ssize_t positions       # rows of the matrix product, for each sample
     cdef Py_ssize_t width
     cdef Py_ssize_t units
+    cdef bint has_bias
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
-        self.width, self.units = spec.kernel.shape
+        *others, self.width = input_shapes[0]
+        self.units, self.has_bias = spec.units, spec.use_bias
+        bias = {"bias": (self.units,)} if self.has_bias else {}
+        self.expect(input_shapes, (*others, self.units), {"kernel": (self.width, self.units), **bias})
         self.positions = 1
-        for size in output_shape[:-1]:
+        for size in others:
             self.positions *= size
         self.takes_sparse = self.positions == 1
         self.parameters[0].grain = self.units
-        if self.n_parameters == 2:
+        if self.has_bias:
             self.parameters[1].grain = 1
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
@@ -87,7 +91,7 @@ cdef class Dense(Layer):
     cdef void run_forward(self, const Batch* batch, floating* y) noexcept nogil:
         cdef Buffer* x = input_of(self, batch, 0)
         cdef const floating* kernel = <const floating*>self.parameters[0].value
-        cdef const floating* bias = <const floating*>(self.parameters[1].value if self.n_parameters == 2 else NULL)
+        cdef const floating* bias = <const floating*>(self.parameters[1].value if self.has_bias else NULL)
         if x.sparse != NULL:
             sparse_times_matrix(batch.rows, self.width, self.units, x.sparse, kernel, bias, y)
         else:

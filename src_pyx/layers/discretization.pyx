@@ -1,5 +1,7 @@
 """Discretization: y = how many boundaries are at most x, or indicators or counts of that."""
 
+import math
+
 from cython cimport floating
 from libc.string cimport memset
 
@@ -70,6 +72,9 @@ cdef class Discretization(Layer):
         for size in input_shapes[0]:
             self.tokens *= size
         self.tokens //= self.positions
+        whole = self.positions * self.tokens == math.prod(input_shapes[0])
+        rows = output_shape[:-1] if whole else input_shapes[0][:-1]
+        self.expect(input_shapes, input_shapes[0] if self.mode == NUMBERS else (*rows, self.n + 1), {})
 
     cdef void run(self, Py_ssize_t rows, const floating* x, floating* y) noexcept nogil:
         if self.mode == NUMBERS:

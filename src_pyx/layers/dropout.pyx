@@ -72,6 +72,7 @@ cdef class Dropout(Layer):
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
         cdef Py_ssize_t[::1] index
+        self.expect(input_shapes, input_shapes[0], {})
         cdef Py_ssize_t width = int(np.prod(output_shape, dtype=np.intp))
         noise = spec.sample_noise_shape(output_shape)
         self.keep = 1 - spec.rate

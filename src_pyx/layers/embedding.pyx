@@ -69,7 +69,8 @@ cdef class Embedding(Layer):
     cdef Py_ssize_t n, width
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
-        self.n, self.width = spec.embeddings.shape
+        self.n, self.width = spec.input_dim, spec.output_dim
+        self.expect(input_shapes, (*input_shapes[0], self.width), {"embeddings": (self.n, self.width)})
         self.parameters[0].grain = self.width
 
     cdef void forward(self, const Batch* batch) noexcept nogil:

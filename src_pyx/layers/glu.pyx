@@ -11,6 +11,7 @@ cdef class GLU(Layer):
     def __init__(self, spec, list input_shapes, tuple output_shape):
         self.rows, width, _ = spec.function.layout((1, *input_shapes[0]))
         self.half = width // 2
+        self.expect(input_shapes, spec.function.output_shape((None, *input_shapes[0]))[1:], {})
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         cdef const void* x = input_of(self, batch, 0).value

@@ -6,11 +6,17 @@ deltas. When all samples of a batch have been through, `collect` computes the gr
 Several threads may call all three at the same time.
 """
 
+import math
+
 from libc.stdlib cimport calloc, free
+
+from cbackprop.plan.fit import check_fit
 
 
 cdef class Layer:
-    """Subclasses read what they need from `spec` in ``__init__`` and override `forward`, `backward` and `collect`.
+    """Subclasses override `forward`, `backward` and `collect`.
+
+    In ``__init__`` they read what they need from `spec`, and say by `expect` what they read and write.
 
     A layer may destroy its output's delta in `backward` if it has no parameters.
 
@@ -37,11 +43,34 @@ cdef class Layer:
         self.alone = {"never": NEVER, "in_training": IN_TRAINING, "always": ALWAYS}[spec.alone]
         self.output = -1
         self.training = -1
+        self.given = spec, input_shapes, output_shape
 
     def __dealloc__(self):
         free(self.inputs)
         free(self.accumulate)
         free(self.parameters)
+
+    cdef expect(self, list inputs, tuple output, dict weights):
+        """Say once what the layer reads and writes, whatever the spec's class makes of it: a network checks that.
+
+        Parameters
+        ----------
+        inputs : list of tuple of int
+            The shapes of a sample of each input.
+        output : tuple of int
+        weights : dict of str to tuple of int, or None
+            The spec's attributes that hold the parameters, in order, and their shapes; ``None`` for any parameters.
+
+        Raises
+        ------
+        ValueError
+            If that is not what the layer was given.
+        """
+        spec, input_shapes, output_shape = self.given
+        check_fit(spec, type(self).__name__, input_shapes, output_shape, inputs, output, weights)
+        self.input_widths = [math.prod(shape) for shape in inputs]
+        self.output_width = math.prod(output)
+        self.given = None
 
     @property
     def grains(self) -> list:

@@ -1,5 +1,7 @@
 """Masks: 1 for each row of what they belong to that counts, else 0. They have no deltas; `Chosen` follows one."""
 
+import math
+
 import numpy as np
 
 from cython cimport floating
@@ -33,6 +35,8 @@ cdef class Differs(Layer):
     def __init__(self, spec, list input_shapes, tuple output_shape):
         self.value = spec.value
         self.features = spec.features
+        whole = math.prod(output_shape) * self.features == math.prod(input_shapes[0])
+        self.expect(input_shapes if whole else [(*output_shape, self.features)], output_shape, {})
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         cdef const void* x = input_of(self, batch, 0).value
@@ -66,7 +70,11 @@ cdef class Merged(Layer):
     cdef float[::1] always_32
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
+        self.expect(input_shapes, output_shape, {})
         self.sources = spec.sources
+        fits = self.sources.shape[0] == self.n_inputs and self.sources.shape[1] == len(spec.always) == self.output_width
+        if not fits or any((source >= width).any() for source, width in zip(spec.sources, self.input_widths)):
+            raise ValueError("Masks do not fit what is made of them.")
         self.always = np.asarray(spec.always, np.float64)
         self.always_32 = np.asarray(spec.always, np.float32)
 
@@ -95,6 +103,7 @@ cdef class PythonMask(Layer):
     cdef tuple output_shape
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
+        self.expect(input_shapes, output_shape, {})
         self.spec = spec
         self.input_shapes = input_shapes
         self.output_shape = output_shape
@@ -147,6 +156,8 @@ cdef class Chosen(Layer):
     def __init__(self, spec, list input_shapes, tuple output_shape):
         self.value = spec.value
         self.features = output_shape[-1]
+        others = [output_shape] if self.n_inputs > 2 else []
+        self.expect([output_shape, output_shape[:-1], *others], output_shape, {})
 
     cdef void run(
         self, const Batch* batch, bint shown, const void* x, bint keep, bint add, void* y

@@ -179,6 +179,7 @@ cdef class Merge(Layer):
     def __init__(self, spec, list input_shapes, tuple output_shape):
         cdef Py_ssize_t[::1] index
         cdef Py_ssize_t i
+        self.expect(input_shapes, np.broadcast_shapes(*input_shapes), {})
         self.memory = []
         for i, shape in enumerate(input_shapes):
             if shape == output_shape:
@@ -417,7 +418,11 @@ cdef class Concatenate(Layer):
     cdef Py_ssize_t positions   # places in front of the axis, in each sample
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
-        axis = spec.positive_axis(len(output_shape) + 1)
+        axis = spec.positive_axis(len(input_shapes[0]) + 1)
+        before, behind = input_shapes[0][:axis - 1], input_shapes[0][axis:]
+        length = sum(shape[axis - 1] for shape in input_shapes)
+        fitting = [(*before, shape[axis - 1], *behind) for shape in input_shapes]
+        self.expect(fitting, (*before, length, *behind), {})
         self.positions = int(np.prod(output_shape[:axis - 1], dtype=np.intp))
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
@@ -522,6 +527,14 @@ cdef void dot_backward(
             gemm_tn(n, k, m, <floating>1, dy + s * m * n, a + s * m * k, <floating>add_db, db + s * n * k)
 
 
+cdef tuple dot_shape(axes, tuple a, tuple b):
+    """What is left of two samples' shapes beside the axes of the vectors; at least (1,)."""
+    if a[axes[0] - 1] != b[axes[1] - 1]:
+        raise ValueError(f"Dot of shapes {a} and {b} needs axes of the same length.")
+    left = *a[:axes[0] - 1], *a[axes[0]:], *b[:axes[1] - 1], *b[axes[1]:]
+    return left or (1,)
+
+
 cdef struct Factor:
     Py_ssize_t count            # vectors in each sample
     const Py_ssize_t* index     # where their elements are in the input, vector by vector; NULL if just so
@@ -545,6 +558,7 @@ cdef class Dot(Layer):
         cdef Py_ssize_t[::1] index
         cdef Py_ssize_t i, width = 0, size
         axes = spec.positive_axes([(None, *shape) for shape in input_shapes])
+        self.expect(input_shapes, dot_shape(axes, input_shapes[0], input_shapes[1]), {})
         self.normalize = spec.normalize
         self.epsilon = spec.epsilon
         self.length = input_shapes[0][axes[0] - 1]

@@ -60,6 +60,7 @@ cdef class Noise(Layer):
     cdef bint multiplies
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
+        self.expect(input_shapes, input_shapes[0], {})
         self.stddev = spec.stddev
         self.stream = spec.stream
         if self.stddev > 0:

@@ -180,6 +180,9 @@ cdef class Normalization(Layer):
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
         cdef Py_ssize_t[::1] offsets, places, runs
+        weight_shape = spec.weight_shape((None, *input_shapes[0]))
+        names = ["gamma"] * (spec.gamma is not None) + ["beta"] * (spec.beta is not None)
+        self.expect(input_shapes, input_shapes[0], {name: weight_shape for name in names})
         width = int(np.prod(output_shape))
         order = spec.arrange(np.arange(width, dtype=np.intp).reshape(1, *output_shape))[0]
         shape = spec.parameter_shape(*order.shape)
@@ -195,7 +198,7 @@ cdef class Normalization(Layer):
         self.rule.factor = self.layout.groups / width if spec.takes_mean else 1.0
         self.rule.epsilon, self.rule.limit = spec.epsilon, spec.limit
         self.gamma = 0 if spec.gamma is not None else -1
-        self.beta = self.n_parameters - 1 if spec.beta is not None else -1
+        self.beta = names.index("beta") if "beta" in names else -1
         for k in range(self.n_parameters):
             self.parameters[k].grain = 1
         self.scratch_width = 2 * self.layout.groups

@@ -73,6 +73,7 @@ cdef class PReLU(Layer):
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
         cdef Py_ssize_t[::1] index
+        self.expect(input_shapes, input_shapes[0], {"alpha": spec.alpha_shape((None, *input_shapes[0]))})
         places = np.arange(spec.alpha.size, dtype=np.intp).reshape(spec.alpha.shape)
         index = np.broadcast_to(places, output_shape).flatten()
         self.memory = index

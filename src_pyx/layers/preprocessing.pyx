@@ -1,5 +1,7 @@
 """Layers that prepare data: Rescaling, Normalization, CategoryEncoding, Masking."""
 
+import math
+
 import numpy as np
 
 from cython cimport floating
@@ -38,6 +40,7 @@ cdef class Rescaling(Layer):
     cdef double[::1] scale, offset, zeros
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
+        self.expect(input_shapes, input_shapes[0], {})
         self.scale = spec.constant("scale", output_shape).flatten()
         self.offset = spec.constant("offset", output_shape).flatten()
         self.zeros = np.zeros(self.scale.shape[0])
@@ -97,17 +100,21 @@ cdef class Normalization(Layer):
     cdef Py_ssize_t[::1] index
     cdef double[:, ::1] constants
     cdef float[:, ::1] constants_32
-    cdef bint invert
+    cdef bint invert, given_numbers
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
+        self.given_numbers = spec.input_mean is not None
+        shape = spec.statistic_shape((None, *input_shapes[0]))
+        weights = {} if self.given_numbers else {"adapt_mean": shape, "adapt_variance": shape}
+        self.expect(input_shapes, input_shapes[0], weights)
         self.index = spec.places(output_shape).flatten()
         self.invert = spec.invert
-        if self.n_parameters == 0:
+        if self.given_numbers:
             self.constants = np.array([np.ravel(spec.input_mean), np.ravel(spec.input_variance)], np.float64)
             self.constants_32 = np.asarray(self.constants, np.float32)
 
     cdef const void* statistic(self, int k) noexcept nogil:
-        if self.n_parameters:
+        if not self.given_numbers:
             return self.parameters[k].value
         return <const void*>&self.constants[k, 0] if self.is_double else <const void*>&self.constants_32[k, 0]
 
@@ -163,6 +170,9 @@ cdef class CategoryEncoding(Layer):
         for size in input_shapes[0]:
             self.tokens *= size
         self.tokens //= self.positions
+        whole = self.positions * self.tokens == math.prod(input_shapes[0])
+        rows = output_shape[:-1] if whole else input_shapes[0][:-1]
+        self.expect(input_shapes, (*rows, self.classes), {})
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         cdef const void* x = input_of(self, batch, 0).value
@@ -209,6 +219,7 @@ cdef class Masking(Layer):
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
         self.mask_value = spec.mask_value
+        self.expect(input_shapes, input_shapes[0], {})
         self.features = output_shape[-1]
 
     cdef void run(self, const Batch* batch, const void* values, bint add, void* out) noexcept nogil:

@@ -30,6 +30,7 @@ cdef class PythonLayer(Layer):
         free(self.gradients)
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
+        self.expect(input_shapes, output_shape, None)
         self.spec = spec
         self.input_shapes = input_shapes
         self.output_shape = output_shape

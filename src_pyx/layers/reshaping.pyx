@@ -45,10 +45,12 @@ cdef class Gather(Layer):
 
 cdef class Permute(Gather):
     def __init__(self, spec, list input_shapes, tuple output_shape):
+        self.expect(input_shapes, tuple(input_shapes[0][dim - 1] for dim in spec.dims), {})
         elements = np.arange(np.prod(output_shape, dtype=np.intp), dtype=np.intp).reshape(input_shapes[0])
         self.set_index(elements.transpose([dim - 1 for dim in spec.dims]))
 
 
 cdef class RepeatVector(Gather):
     def __init__(self, spec, list input_shapes, tuple output_shape):
+        self.expect(input_shapes, (spec.n, *input_shapes[0]), {})
         self.set_index(np.broadcast_to(np.arange(output_shape[-1], dtype=np.intp), output_shape))

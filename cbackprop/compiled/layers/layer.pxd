@@ -69,6 +69,11 @@ cdef class Layer:
     cdef bint is_double
     cdef int training       # 0 or 1 if the call fixed it, -1 if the batch says so
     cdef uint32_t node      # which use of the layer this is: shared random layers differ by it
+    cdef object given       # until `expect`: spec, input shapes, output shape
+    cdef readonly list input_widths     # elements of a sample that the layer reads of each input, said by `expect`
+    cdef readonly Py_ssize_t output_width
+
+    cdef expect(self, list inputs, tuple output, dict weights)
 
     cdef void forward(self, const Batch* batch) noexcept nogil
     cdef void backward(self, const Batch* batch) noexcept nogil

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from cbackprop.reference import activations
-from cbackprop.reference.layers.layer import Array, Batch, Layer
+from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
 __all__ = ["Activation"]
 
 
 class Activation(Layer):
     """y = f(x); dx = dy f'(x). The functions f are in `cbackprop.reference.activations`."""
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        return Fit(self.input_shapes, self.input_shapes[0], {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """f(x)."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cbackprop.reference.layers.layer import Array, Batch, Layer
+from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
 __all__ = ["BatchNormalization"]
 
@@ -26,6 +26,14 @@ class BatchNormalization(Layer):
         axis = self.spec.axis % ndim
         self.others = tuple(other for other in range(ndim) if other != axis)
         self.shape = tuple(-1 if other == axis else 1 for other in range(ndim))
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        shape = self.input_shapes[0]
+        axis = self.spec.axis % (len(shape) + 1) - 1
+        names = ["gamma"] * self.spec.scale + ["beta"] * self.spec.center + ["moving_mean", "moving_variance"]
+        masks = [shape[:-1]] if len(self.input_shapes) > 1 else []
+        return Fit((shape, *masks), shape, dict.fromkeys(names, (shape[axis],)))
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The normalized input."""

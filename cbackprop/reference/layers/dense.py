@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from cbackprop.reference.layers.layer import Array, Batch, Layer
+from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
 __all__ = ["Dense"]
 
 
 class Dense(Layer):
     """y = x W + b; dW = x^T dy, db = sum of dy, dx = dy W^T."""
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        *others, width = self.input_shapes[0]
+        bias = {"bias": (self.spec.units,)} if self.spec.use_bias else {}
+        return Fit(self.input_shapes, (*others, self.spec.units), {"kernel": (width, self.spec.units), **bias})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """x W + b."""

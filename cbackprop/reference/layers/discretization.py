@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from cbackprop.reference.layers.layer import Array, Batch, Layer
+from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
 __all__ = ["Discretization"]
 
 
 class Discretization(Layer):
     """y = how many boundaries are at most x, or indicators or counts of that; dx = 0."""
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        if self.spec.output_mode == "int":
+            return Fit(self.input_shapes, self.input_shapes[0], {})
+        positions = math.prod(self.output_shape[:-1])
+        tokens = math.prod(self.input_shapes[0]) // positions
+        whole = positions * tokens == math.prod(self.input_shapes[0])
+        rows = self.output_shape[:-1] if whole else self.input_shapes[0][:-1]
+        return Fit(self.input_shapes, (*rows, self.spec.bins), {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """Bins, indicators or counts."""

@@ -7,13 +7,17 @@ import math
 import numpy as np
 
 from cbackprop.reference import random
-from cbackprop.reference.layers.layer import Array, Batch, Layer
+from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
 __all__ = ["AlphaDropout", "Dropout"]
 
 
 class Dropout(Layer):
     """y = m x / (1 - rate), dx = m dy / (1 - rate) with a random mask m; y = x outside of training."""
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        return Fit(self.input_shapes, self.input_shapes[0], {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The masked and scaled input."""

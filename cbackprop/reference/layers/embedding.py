@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cbackprop.reference.layers.layer import Array, Batch, Layer
+from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
 __all__ = ["Embedding"]
 
@@ -14,6 +14,11 @@ class Embedding(Layer):
 
     `rows` are the rows that the last batch read.
     """
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        size = self.spec.input_dim, self.spec.output_dim
+        return Fit(self.input_shapes, (*self.input_shapes[0], size[1]), {"embeddings": size})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """A row for each number."""

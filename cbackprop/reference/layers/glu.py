@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from cbackprop.reference import activations
-from cbackprop.reference.layers.layer import Array, Batch, Layer
+from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
 __all__ = ["GLU"]
 
 
 class GLU(Layer):
     """y = a sigmoid(b), where a and b are the halves of x along an axis."""
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        output = self.spec.function.output_shape((None, *self.input_shapes[0]))[1:]
+        return Fit(self.input_shapes, output, {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The first half, gated by the second."""

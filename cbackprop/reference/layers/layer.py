@@ -6,9 +6,23 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Batch", "Layer"]
+from cbackprop.plan.fit import check_fit
+
+__all__ = ["Array", "Batch", "Fit", "Layer", "Shape"]
 
 Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+
+class Fit(NamedTuple):
+    """What a layer works on: shapes of a sample of each input and of the output, and of the weights that it reads.
+
+    These are the attributes of the spec, in order; ``None`` for any weights.
+    """
+
+    inputs: tuple[Shape, ...]
+    output: Shape
+    weights: dict[str, Shape] | None
 
 
 class Batch(NamedTuple):
@@ -42,6 +56,13 @@ class Layer:
         self.input_shapes = input_shapes
         self.output_shape = output_shape
         self.node = node
+        fit = self.fit()
+        check_fit(spec, type(self).__name__, input_shapes, output_shape, fit.inputs, fit.output, fit.weights)
+        self.n_weights = len(spec.variables if fit.weights is None else fit.weights)
+
+    def fit(self) -> Fit:
+        """What the layer works on, whatever the spec's class makes of it."""
+        raise NotImplementedError
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The output (batch, *output_shape) of inputs (batch, *input_shape)."""

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from cbackprop.layers.masks import compute
-from cbackprop.reference.layers.layer import Array, Batch, Layer
+from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
 __all__ = ["Chosen", "Differs", "Merged", "PythonMask"]
 
 
 class Differs(Layer):
     """1 where any feature differs from a value."""
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        whole = math.prod(self.output_shape) * self.spec.features == math.prod(self.input_shapes[0])
+        read = self.input_shapes if whole else ((*self.output_shape, self.spec.features),)
+        return Fit(read, self.output_shape, {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The mask."""
@@ -21,6 +29,10 @@ class Differs(Layer):
 
 class Merged(Layer):
     """1 where any mask says so, or it is always so."""
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        return Fit(self.input_shapes, self.output_shape, {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The mask."""
@@ -36,6 +48,10 @@ class Merged(Layer):
 class PythonMask(Layer):
     """What `compute_mask` returns."""
 
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        return Fit(self.input_shapes, self.output_shape, {})
+
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The mask."""
         return compute(self.spec, [x.copy() for x in inputs], self.output_shape)
@@ -43,6 +59,11 @@ class PythonMask(Layer):
 
 class Chosen(Layer):
     """y = x where a mask shows it, else a number or another input; dx likewise."""
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        shape = self.output_shape
+        return Fit((shape, shape[:-1], shape)[: len(self.input_shapes)], shape, {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """What is chosen."""

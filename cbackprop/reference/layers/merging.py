@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from cbackprop.reference.layers.layer import Array, Batch, Layer
+from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
 __all__ = ["Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"]
 
@@ -17,6 +17,10 @@ class Merge(Layer):
     Subclasses define ``combine(a, b)``, the operation, and ``separate(a, b, delta)``, which splits its
     delta into those of a and b.
     """
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        return Fit(self.input_shapes, np.broadcast_shapes(*self.input_shapes), {})
 
     def combine(self, a: Array, b: Array) -> Array:
         """A op b."""
@@ -132,6 +136,13 @@ class Minimum(Maximum):
 class Concatenate(Layer):
     """The inputs side by side; each gets its part of the delta."""
 
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        axis = self.spec.positive_axis(len(self.input_shapes[0]) + 1) - 1
+        first = self.input_shapes[0]
+        read = tuple((*first[:axis], shape[axis], *first[axis + 1 :]) for shape in self.input_shapes)
+        return Fit(read, (*first[:axis], sum(shape[axis] for shape in read), *first[axis + 1 :]), {})
+
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """All inputs along the axis."""
         self.axis = self.spec.positive_axis(inputs[0].ndim)
@@ -145,6 +156,14 @@ class Concatenate(Layer):
 
 class Dot(Layer):
     """y = a b^T for the matrices a and b of the vectors along the axes; da = dy b, db = dy^T a."""
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        axes = self.spec.positive_axes([(None, *shape) for shape in self.input_shapes])
+        left = [
+            size for axis, shape in zip(axes, self.input_shapes, strict=True) for size in np.delete(shape, axis - 1)
+        ]
+        return Fit(self.input_shapes, tuple(map(int, left)) or (1,), {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The products of all pairs of vectors."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from cbackprop.reference import random
-from cbackprop.reference.layers.layer import Array, Batch, Layer
+from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
 __all__ = ["GaussianDropout", "GaussianNoise"]
 
 
 class GaussianNoise(Layer):
     """y = x + s n with normal n, dx = dy; y = x outside of training."""
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        return Fit(self.input_shapes, self.input_shapes[0], {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The noisy input."""

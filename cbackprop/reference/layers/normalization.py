@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cbackprop.reference.layers.layer import Array, Batch, Layer
+from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
 __all__ = ["Normalization"]
 
@@ -25,6 +25,12 @@ class Normalization(Layer):
         self.order = self.spec.arrange(numbers)[0]
         self.shape = self.spec.parameter_shape(*self.order.shape)
         self.scales, self.centers = self.spec.gamma is not None, self.spec.beta is not None
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        shape = self.spec.weight_shape((None, *self.input_shapes[0]))
+        weights = {name: shape for name in ("gamma", "beta") if getattr(self.spec, name) is not None}
+        return Fit(self.input_shapes, self.input_shapes[0], weights)
 
     def grouped(self, x: Array) -> Array:
         """(batch, ...) as (batch, groups, repeats, run)."""

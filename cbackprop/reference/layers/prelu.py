@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from cbackprop.reference.layers.layer import Array, Batch, Layer
+from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
 __all__ = ["PReLU"]
 
 
 class PReLU(Layer):
     """y = max(x, 0) + alpha min(x, 0); dalpha = sum of dy min(x, 0)."""
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        alpha = self.spec.alpha_shape((None, *self.input_shapes[0]))
+        return Fit(self.input_shapes, self.input_shapes[0], {"alpha": alpha})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The rectified input."""

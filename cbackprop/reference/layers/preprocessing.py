@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from cbackprop.reference.layers.layer import Array, Batch, Layer
+from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
 __all__ = ["CategoryEncoding", "Masking", "Normalization", "Rescaling"]
 
 
 class Rescaling(Layer):
     """y = x scale + offset, dx = dy scale."""
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        return Fit(self.input_shapes, self.input_shapes[0], {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """x scale + offset."""
@@ -29,6 +34,12 @@ class Rescaling(Layer):
 
 class Normalization(Layer):
     """y = (x - mean) / deviation, dx = dy / deviation; inverted y = x deviation + mean, dx = dy deviation."""
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        shape = self.spec.statistic_shape((None, *self.input_shapes[0]))
+        names = () if self.spec.input_mean is not None else ("adapt_mean", "adapt_variance")
+        return Fit(self.input_shapes, self.input_shapes[0], dict.fromkeys(names, shape))
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The normalized input."""
@@ -49,6 +60,14 @@ class Normalization(Layer):
 class CategoryEncoding(Layer):
     """y[c] = how often c is in x, or whether it is; dx = 0."""
 
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        positions = math.prod(self.output_shape[:-1])
+        tokens = math.prod(self.input_shapes[0]) // positions
+        whole = positions * tokens == math.prod(self.input_shapes[0])
+        rows = self.output_shape[:-1] if whole else self.input_shapes[0][:-1]
+        return Fit(self.input_shapes, (*rows, self.spec.num_tokens), {})
+
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """Indicators or counts."""
         (x,) = inputs
@@ -68,6 +87,10 @@ class CategoryEncoding(Layer):
 
 class Masking(Layer):
     """y = x where any feature of a step differs from the mask value, else 0; dx likewise."""
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        return Fit(self.input_shapes, self.input_shapes[0], {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The masked input."""

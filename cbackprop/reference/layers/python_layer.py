@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from cbackprop.layers.python_layer import differentiate, evaluate
-from cbackprop.reference.layers.layer import Array, Batch, Layer
+from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
 __all__ = ["PythonLayer"]
 
 
 class PythonLayer(Layer):
     """y = call(x), dx and gradients by backward(x, y, dy)."""
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        return Fit(self.input_shapes, self.output_shape, None)
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """What `call` returns."""

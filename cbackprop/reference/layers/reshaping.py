@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from cbackprop.reference.layers.layer import Array, Batch, Layer
+from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
 __all__ = ["Permute", "RepeatVector"]
 
 
 class Permute(Layer):
     """y = x with its axes in another order; dx = dy with its axes in the old order."""
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        return Fit(self.input_shapes, tuple(self.input_shapes[0][dim - 1] for dim in self.spec.dims), {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The permuted input."""
@@ -23,6 +27,10 @@ class Permute(Layer):
 
 class RepeatVector(Layer):
     """y = n times x; dx = the sum of dy over the repetitions."""
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        return Fit(self.input_shapes, (self.spec.n, *self.input_shapes[0]), {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The repeated input."""

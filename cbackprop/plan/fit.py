@@ -1,0 +1,75 @@
+"""Whether a layer's implementation and what the user's class makes of it agree about shapes and weights.
+
+A subclass of a layer may define `build` and `compute_output_shape`, but what computes is still the implementation of
+the layer that it was derived from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["check_fit"]
+
+Shape = tuple[int, ...]
+
+
+def check_fit(
+    layer: Any,
+    implementation: str,
+    given: Sequence[Shape],
+    output: Shape,
+    inputs: Sequence[Shape],
+    makes: Shape,
+    weights: Mapping[str, Shape] | None,
+) -> None:
+    """Refuse a layer whose inputs, output or weights are not what its implementation works on.
+
+    Parameters
+    ----------
+    layer : Layer
+    implementation : str
+        The name of the class that computes.
+    given, output : (sequence of) tuple of int
+        What a sample of each input, and of the output, has in the network.
+    inputs, makes : (sequence of) tuple of int
+        What the implementation reads and makes.
+    weights : mapping of str to tuple of int, or None
+        The weights that it reads, by the attribute that holds them, in order; ``None`` if all are its own business.
+        Further weights must not be trainable, as nothing computes their gradients.
+
+    Raises
+    ------
+    ValueError
+        That names what does not fit, and the method that is to be mended.
+    """
+    who = f"{type(layer).__name__} {layer.name!r} computes as {implementation} does"
+    if list(given) != list(inputs):
+        raise ValueError(f"{who}, from inputs of shapes {list(inputs)} for a sample, but gets {list(given)}.")
+    if output != makes:
+        raise ValueError(
+            f"{who}, whose output has the shape {makes} for a sample, but its compute_output_shape says {output}. "
+            "Return what the layer makes, or define call."
+        )
+    if weights is None:
+        return
+    held = list(layer.variables)
+    for k, (name, shape) in enumerate(weights.items()):
+        own = getattr(layer, name, None)
+        if k >= len(held) or held[k] is not own:
+            raise ValueError(
+                f"{who}, whose weight {k + 1} is {name}, of shape {shape}, but its build made "
+                f"{[variable.name for variable in held]}. Call super().build(input_shape) first, or set {name} by "
+                "add_weight."
+            )
+        if tuple(own.shape) != shape or own.size != math.prod(shape):
+            raise ValueError(
+                f"{who}, whose {name} has the shape {shape}, but its build made {name} with the shape {own.shape}."
+            )
+    for variable in held[len(weights) :]:
+        if variable.trainable:
+            raise ValueError(
+                f"{who}, which has no use for the weight {variable.name!r}: nothing computes its gradient. Make it "
+                "with trainable=False, or define call and backward."
+            )

@@ -1,0 +1,234 @@
+"""Layers derived from the library's own, with a `build` or `compute_output_shape` that does not fit what computes."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from networks import LAYERS
+
+import cbackprop as cb
+from cbackprop import layers
+from cbackprop.compiled.engine.engine import Engine
+from cbackprop.compiled.layers.layer import Layer as Silent
+from cbackprop.engine.compiled import find
+from cbackprop.layers import masks
+from cbackprop.layers.layer import Layer
+from cbackprop.plan.plan import Plan, implementation_of
+
+ENGINES = ["compiled", "reference"]
+MADE = [(name, number) for name, cases in LAYERS.items() for number in range(len(cases))]
+
+
+def steps_of(name, number):
+    """The steps of a layer: its own, and that of its activation."""
+    make, shapes = LAYERS[name][number]
+    inputs = [cb.Input(shape) for shape in shapes]
+    layer = make()
+    return Plan(inputs, [layer(inputs[0] if len(inputs) == 1 else inputs)]).steps
+
+
+def make(engine, step, input_shapes, output_shape):
+    name = implementation_of(type(step.layer))
+    if engine == "compiled":
+        return find("compiled.layers", name)(step.layer, list(input_shapes), output_shape)
+    return find("reference.layers", name)(step.layer, tuple(input_shapes), output_shape, 0)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("name", "number"), MADE)
+def test_every_layer_refuses_another_output(name, number, engine):
+    for step in steps_of(name, number):
+        assert make(engine, step, step.input_shapes, step.output_shape)
+        if step.layer.is_python:
+            continue  # what `call` returns is compared with it in each batch
+        *front, last = step.output_shape
+        for wrong in [(*front, last + 1), (*front, last * 1000), (*step.output_shape, 2)]:
+            with pytest.raises(ValueError, match=r"compute_output_shape says|inputs of shapes"):
+                make(engine, step, step.input_shapes, wrong)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("name", "number"), MADE)
+def test_every_layer_refuses_weights_of_another_shape(name, number, engine, monkeypatch):
+    for step in steps_of(name, number):
+        layer = step.layer
+        if layer.is_python:
+            continue
+        for k, variable in enumerate(layer.variables):
+            names = [key for key, value in vars(layer).items() if value is variable]
+            if not names:
+                continue  # nothing that computes reads it
+            for shape in [(variable.size + 1,), (1,) * (variable.ndim + 1), (*variable.shape, 2)]:
+                other = cb.layers.Layer().add_weight(shape, "zeros", name="other")
+                changed = [*layer.variables[:k], other, *layer.variables[k + 1 :]]
+                with monkeypatch.context() as patch:
+                    patch.setattr(layer, "_variables", changed)
+                    with pytest.raises(ValueError, match="its build made"):  # the attribute is another weight
+                        make(engine, step, step.input_shapes, step.output_shape)
+                    for key in names:
+                        patch.setitem(vars(layer), key, other)
+                    with pytest.raises(ValueError, match="has the shape"):
+                        make(engine, step, step.input_shapes, step.output_shape)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_step_that_makes_masks_says_what_it_reads(engine):
+    owner = layers.Masking()
+    both = np.array([[0, 1], [0, 1]])
+    made = {
+        masks.Differs: (masks.Differs(owner, 0.0, 3), [(2, 3)], (2,)),
+        masks.Merged: (masks.Merged(owner, both, np.zeros(2, bool)), [(2,), (2,)], (2,)),
+        masks.Chosen: (masks.Chosen(owner), [(2, 3), (2,)], (2, 3)),
+    }
+    for step, shapes, output in made.values():
+        name = step.implementation
+        build = find(f"{engine if engine == 'reference' else 'compiled'}.layers", name)
+        more = (0,) if engine == "reference" else ()
+        as_given = tuple if engine == "reference" else list
+        assert build(step, as_given(shapes), output, *more)
+        if not isinstance(step, masks.Merged) or engine == "compiled":
+            with pytest.raises(ValueError, match=r"inputs of shapes|compute_output_shape|do not fit"):
+                build(step, as_given(shapes), (output[0] + 1, *output[1:]), *more)
+
+
+def test_a_network_compares_buffers_with_what_layers_read():
+    """Whatever numbers of buffers it is told."""
+    spec = layers.Dense(3)
+    spec.build((None, 2))
+    layer = find("compiled.layers", "dense.Dense")(spec, [(2,)], (3,))
+    runner = Engine([layer], [2, 2, 3], False)
+    runner.connect(0, (0,), 2, -1, 0)
+    for inputs, output in [((0,), 1), ((2,), 2), ((0, 1), 2), ((), 2)]:
+        with pytest.raises(
+            ValueError, match=r"Dense reads \[2\] numbers of a sample and writes 3, but its buffers hold"
+        ):
+            runner.connect(0, inputs, output, -1, 0)
+    with pytest.raises(IndexError, match="no buffer 9"):
+        runner.connect(0, (9,), 2, -1, 0)
+
+
+class Narrow(layers.Dense):
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], 1)
+
+
+class ShortBias(layers.Dense):
+    def build(self, input_shape):
+        self.kernel = self.add_weight((input_shape[-1], self.units), name="kernel")
+        self.bias = self.add_weight((1,), name="bias")
+
+
+class NoBias(layers.Dense):
+    def build(self, input_shape):
+        self.kernel = self.add_weight((input_shape[-1], self.units), name="kernel")
+
+
+class Swapped(layers.Dense):
+    """Bias and kernel are as large as they must be, but not in that order."""
+
+    def build(self, input_shape):
+        self.bias = self.add_weight((self.units,), name="bias")
+        self.kernel = self.add_weight((input_shape[-1], self.units), name="kernel")
+
+
+class Forgotten(layers.Dense):
+    def build(self, input_shape):
+        self.w = self.add_weight((input_shape[-1], self.units), name="w")
+
+
+class Further(layers.Dense):
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.scale = self.add_weight((self.units,), "ones", name="scale")
+
+
+class Flat(layers.Flatten):
+    def compute_output_shape(self, input_shape):
+        return (None, 5)
+
+
+WRONG = [
+    (Narrow, "Narrow '.*' computes as Dense does, whose output has .*compute_output_shape says .*define call"),
+    (ShortBias, "whose bias has the shape .*, but its build made bias with the shape"),
+    (NoBias, r"whose weight 2 is bias, of shape .*, but its build made \['kernel'\].*super\(\).build"),
+    (Swapped, r"whose weight 1 is kernel, .* but its build made \['bias', 'kernel'\]"),
+    (Forgotten, "whose weight 1 is kernel"),
+    (Further, "has no use for the weight 'scale': nothing computes its gradient.*trainable=False"),
+]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("cls", "message"), WRONG)
+def test_the_message_says_what_to_mend(cls, message, engine):
+    model = cb.Sequential([cb.Input((2, 3)), cls(4)])
+    model.compile("sgd", "mse", engine=engine)
+    with pytest.raises(ValueError, match=message):
+        model.fit(np.ones((4, 2, 3)), np.zeros((4, *model.output_shape[1:])), verbose=0)
+    with pytest.raises(ValueError, match=message):
+        model.predict(np.ones((4, 2, 3)), verbose=0)
+
+
+def test_a_view_keeps_its_numbers():
+    with pytest.raises(ValueError, match="only gives its input another shape, but its compute_output_shape says"):
+        cb.Sequential([cb.Input((2, 3)), Flat(), layers.Dense(1)]).predict(np.ones((4, 2, 3)), verbose=0)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_further_weights_that_do_not_train_are_the_subclass_s_business(engine):
+    class Counted(layers.Dense):
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.count = self.add_weight((7,), "zeros", trainable=False, name="count")
+
+    class CountedBatch(layers.BatchNormalization):
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.count = self.add_weight((7,), "zeros", trainable=False, name="count")
+
+    def history(dense, normalization):
+        cb.utils.set_random_seed(1)
+        model = cb.Sequential([cb.Input((3,)), dense(4), normalization(), dense(2)])
+        model.compile("sgd", "mse", engine=engine)
+        x = np.random.default_rng(0).normal(size=(32, 3))
+        return model.fit(x, x[:, :2], epochs=3, verbose=0).history["loss"]
+
+    assert history(Counted, CountedBatch) == history(layers.Dense, layers.BatchNormalization)
+
+
+CRASHES = """
+import numpy as np
+import cbackprop as cb
+from cbackprop import layers
+
+class Narrow(layers.{base}):
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], 1)
+
+model = cb.Sequential([cb.Input(({width},)), Narrow({arguments}), layers.Dense(1)])
+model.compile("sgd", "mse")
+try:
+    model.fit(np.ones((64, {width})), np.zeros((64, 1)), verbose=0)
+except ValueError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("base", "width", "arguments"),
+    [("Dense", 1, "100_000"), ("LayerNormalization", 100_000, ""), ("BatchNormalization", 100_000, ""),
+     ("Dropout", 100_000, "0.5"), ("GaussianNoise", 100_000, "0.5"), ("Rescaling", 100_000, "2.0"),
+     ("PReLU", 100_000, ""), ("Embedding", 1, "9, 100_000")],
+)  # fmt: skip
+def test_no_process_dies_of_it(base, width, arguments):
+    program = CRASHES.format(base=base, width=width, arguments=arguments)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "compute_output_shape says" in done.stdout
+
+
+def test_a_compiled_layer_must_say_what_it_reads():
+    """The base itself says nothing, as a class that forgets to does."""
+    runner = Engine([Silent(Layer(), [(2,)], (2,))], [2, 2], False)
+    with pytest.raises(TypeError, match="does not say what it reads: call `expect` in its __init__"):
+        runner.connect(0, (0,), 1, -1, 0)
