@@ -5,12 +5,12 @@ import sys
 
 import numpy as np
 import pytest
+from cbackprop.compiled.layers.layer import Layer as Silent
 from networks import LAYERS
 
 import cbackprop as cb
 from cbackprop import layers
 from cbackprop.compiled.engine.engine import Engine
-from cbackprop.compiled.layers.layer import Layer as Silent
 from cbackprop.engine.compiled import find
 from cbackprop.layers import masks
 from cbackprop.layers.layer import Layer
