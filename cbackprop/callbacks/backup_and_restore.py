@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from cbackprop.callbacks.batch_count import BatchCount
 from cbackprop.callbacks.callback import Callback, Logs
@@ -36,7 +37,9 @@ class BackupAndRestore(Callback):
     -----
     Weights, the optimizer with its learning rate, the epoch, the batch, the means of the epoch so far, and the
     random state of shuffling and dropout are restored, so that the same data leads to the same bits as without an
-    interruption. What other callbacks remember is theirs.
+    interruption; so is what other callbacks remember: the best value so far, patience, the best weights, the place in
+    the file of a `CSVLogger`. A callback of your own takes part by `Callback.get_state` and `set_state`. Callbacks are
+    told apart by their classes and order. The `History` is that of the epochs that `fit` went through itself.
 
     References
     ----------
@@ -82,6 +85,14 @@ class BackupAndRestore(Callback):
         """Only with a number for `save_freq`, or in a subclass that overrides more."""
         own = type(self).on_train_batch_end is BackupAndRestore.on_train_batch_end and run == "train"
         return self._count.every is not None if own else super().watches_batches(run)
+
+    def get_state(self) -> dict[str, Any] | None:
+        """Batches since the last backup."""
+        return self._count.get_state()
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on counting."""
+        self._count.set_state(state)
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Go back to the last backup, if there is one."""

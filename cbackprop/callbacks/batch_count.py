@@ -29,6 +29,14 @@ class BatchCount:
             self.every = check_integer(name, frequency, 1)
         self.seen = 0
 
+    def get_state(self) -> dict[str, Any] | None:
+        """Batches since the last time; ``None`` where nothing is counted."""
+        return None if self.every is None else {"seen": self.seen}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on counting."""
+        self.seen = check_integer("seen", state["seen"], 0)
+
     def add(self) -> bool:
         """Another batch; whether the frequency is reached."""
         self.seen += 1

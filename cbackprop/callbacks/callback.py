@@ -32,6 +32,9 @@ class Callback:
 
     Notes
     -----
+    What a callback remembers goes into the files of `ModelCheckpoint`, `BackupAndRestore` and `Model.save`, and comes
+    back when training goes on from there, if it has `get_state` and `set_state`.
+
     Where no callback asks for batches, an epoch, an evaluation, or a prediction is one call of compiled code.
 
     References
@@ -66,6 +69,21 @@ class Callback:
             name in self.__dict__ or getattr(type(self), name) is not getattr(Callback, name)
             for name in BATCH_METHODS[run]
         )
+
+    def get_state(self) -> dict[str, Any] | None:
+        """What must be known to go on after an interruption as if there had been none; ``None`` if nothing must.
+
+        Called whenever the model is saved. A dict of plain values: None, bool, int, float, str, arrays of numbers, and
+        lists and dicts of these.
+        """
+        return None
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take over what `get_state` returned, after `on_train_begin` of the `fit` that goes on.
+
+        A callback that comes after the one that saved the model, in the list, had not seen that epoch or batch yet: its
+        `on_epoch_end` or `on_train_batch_end` is called right after this, with the logs of then.
+        """
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """When `fit` begins."""

@@ -8,6 +8,7 @@ from typing import Any
 from cbackprop.callbacks.callback import BATCH_METHODS, Callback, Logs
 from cbackprop.callbacks.history import History
 from cbackprop.callbacks.progbar_logger import ProgbarLogger
+from cbackprop.callbacks.run_state import MOMENTS, give_states, take_states
 from cbackprop.validation import check_boolean, type_name
 
 __all__ = ["CallbackList"]
@@ -59,6 +60,8 @@ class CallbackList(Callback):
             present = any(isinstance(callback, kind) for callback in self.callbacks)
             if check_boolean(name, wanted) and not present:
                 self.callbacks.append(kind())
+        self._moment: tuple[str, int, Any] | None = None  # being called, with its number and logs
+        self._at = 0  # for which callback
         self._watched = {
             run: any(callback.watches_batches(run) for callback in self.callbacks) for run in BATCH_METHODS
         }
@@ -66,9 +69,28 @@ class CallbackList(Callback):
             self.set_model(model)
         self.set_params(params)
 
+    def _call(self, name: str, number: int, logs: Logs) -> None:
+        """Call a method of every callback; one that saves the model meanwhile can tell who comes after it."""
+        logs = {} if logs is None else logs
+        self._moment = (name, number, logs) if name in MOMENTS else None
+        try:
+            for index, callback in enumerate(self.callbacks):
+                self._at = index
+                getattr(callback, name)(number, logs)
+        finally:
+            self._moment = None
+
     def watches_batches(self, run: str) -> bool:
         """Whether any of the callbacks asks for single batches."""
         return self._watched[run]
+
+    def states(self) -> dict[str, Any]:
+        """What all callbacks know, and which of them have still to see the present moment."""
+        return take_states(self.callbacks, self._moment, self._at)
+
+    def restore(self, states: dict[str, Any]) -> None:
+        """Let callbacks know what `states` says, once `on_train_begin` has been called."""
+        give_states(self.callbacks, states)
 
     def set_model(self, model: Any) -> None:
         """Hand the model to every callback."""
@@ -109,16 +131,14 @@ def _moment(name: str) -> Any:
 
 def _epoch_moment(name: str) -> Any:
     def call(self: CallbackList, epoch: int, logs: Logs = None) -> None:
-        for callback in self.callbacks:
-            getattr(callback, name)(epoch, {} if logs is None else logs)
+        self._call(name, epoch, logs)
 
     return call
 
 
 def _batch_moment(name: str) -> Any:
     def call(self: CallbackList, batch: int, logs: Logs = None) -> None:
-        for callback in self.callbacks:
-            getattr(callback, name)(batch, {} if logs is None else logs)
+        self._call(name, batch, logs)
 
     return call
 

@@ -7,7 +7,7 @@ import os
 from typing import IO, Any
 
 from cbackprop.callbacks.callback import Callback, Logs
-from cbackprop.validation import check_boolean, check_path
+from cbackprop.validation import check_boolean, check_integer, check_path
 
 __all__ = ["CSVLogger"]
 
@@ -62,14 +62,37 @@ class CSVLogger(Callback):
         self.keys: list[str] | None = None
         self._file: IO[str] | None = None
         self._writer: Any = None
+        self._size = 0  # in bytes
+        self._begun = self._with_header = False
+
+    def get_state(self) -> dict[str, Any] | None:
+        """The columns, and how long the file is."""
+        return {"keys": self.keys, "size": self._size}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on behind the last line of then; what was written after it is written again."""
+        keys, size = state["keys"], check_integer("size", state["size"], 0)
+        if keys is not None and not all(isinstance(key, str) for key in keys):
+            raise TypeError("keys must be names")
+        assert self._file is not None
+        if os.path.getsize(self.filename) >= size > 0:
+            self._file.truncate(size)
+            self.keys, self._size, self._begun, self._with_header = keys, size, True, False
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Open the file."""
+        """Open the file, in which an interrupted run may be going on; else a new one begins with the first epoch."""
         self._close()
-        filled = self.append and os.path.exists(self.filename) and os.path.getsize(self.filename) > 0
-        self._file = open(self.filename, "a" if self.append else "w", newline="", encoding="utf-8")  # noqa: SIM115
-        self._with_header = not filled
+        self._file = open(self.filename, "a", newline="", encoding="utf-8")  # noqa: SIM115
+        self._size = os.path.getsize(self.filename)
+        self._begun = self.append
+        self._with_header = not self.append or not self._size
         self.keys = self._writer = None
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Empty a file that is to be replaced."""
+        if not self._begun and self._file is not None:
+            self._file.truncate(0)
+            self._size, self._begun = 0, True
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Write the epoch's line."""
@@ -86,6 +109,7 @@ class CSVLogger(Callback):
                 self._writer.writeheader()
         self._writer.writerow({"epoch": epoch} | {key: logs.get(key, "NA") for key in self.keys})
         self._file.flush()
+        self._size = os.path.getsize(self.filename)
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Close the file."""

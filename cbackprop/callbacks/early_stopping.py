@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.callbacks.callback import Logs
@@ -11,6 +12,9 @@ from cbackprop.callbacks.monitor_callback import MonitorCallback
 from cbackprop.validation import check_boolean, check_integer, check_number, check_verbose
 
 __all__ = ["EarlyStopping"]
+
+# What is counted in epochs.
+COUNTS = ("wait", "stopped_epoch", "best_epoch")
 
 
 class EarlyStopping(MonitorCallback):
@@ -81,6 +85,25 @@ class EarlyStopping(MonitorCallback):
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best = None
         self.best_weights: list[NDArray[Any]] | None = None
+
+    def get_state(self) -> dict[str, Any] | None:
+        """The best value, its epoch and weights, and the epochs since."""
+        counts = {name: getattr(self, name) for name in COUNTS}
+        return (super().get_state() or {}) | counts | {"best_weights": self.best_weights}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on waiting."""
+        counts = {name: check_integer(name, state[name], 0) for name in COUNTS}
+        weights = state["best_weights"]
+        if weights is not None:
+            shapes = [np.shape(weight) for weight in weights]
+            if shapes != [weight.shape for weight in self.model.weights]:
+                raise ValueError(f"the best weights have shapes {shapes}, which are not those of the model")
+        super().set_state(state)
+        vars(self).update(counts)
+        if not self.model.stop_training:  # this run goes on, even if that one had been stopped
+            self.stopped_epoch = 0
+        self.best_weights = weights if self.restore_best_weights else None
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Forget an earlier run."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 from cbackprop.callbacks.callback import Callback, Logs
-from cbackprop.validation import check_number, check_verbose
+from cbackprop.validation import check_integer, check_number, check_verbose
 
 __all__ = ["LearningRateScheduler"]
 
@@ -50,9 +51,25 @@ class LearningRateScheduler(Callback):
         self.schedule = schedule
         self.verbose = check_verbose(verbose)
         self._takes_rate = _takes_two(schedule)
+        self._epoch: int | None = None
+
+    def get_state(self) -> dict[str, Any] | None:
+        """The epoch whose learning rate is set."""
+        return {"epoch": self._epoch}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """An epoch that goes on in the middle has its learning rate already."""
+        self._epoch = None if state["epoch"] is None else check_integer("epoch", state["epoch"], 0)
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Forget an earlier run."""
+        self._epoch = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Set the epoch's learning rate."""
+        if epoch == self._epoch:
+            return
+        self._epoch = epoch
         optimizer = self.model.optimizer
         arguments = (epoch, optimizer.rate_for(self.model)) if self._takes_rate else (epoch,)
         rate = check_number("what schedule returns", self.schedule(*arguments), 0)

@@ -90,6 +90,16 @@ class ModelCheckpoint(MonitorCallback):
         own = type(self).on_train_batch_end is ModelCheckpoint.on_train_batch_end and run == "train"
         return self._count.every is not None if own else super().watches_batches(run)
 
+    def get_state(self) -> dict[str, Any] | None:
+        """The best value so far, and batches since the last time."""
+        return (super().get_state() or {}) | {"count": self._count.get_state()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on comparing and counting."""
+        super().set_state(state)
+        if self._count.every is not None and state["count"] is not None:
+            self._count.set_state(state["count"])
+
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Remember the epoch for file names."""
         self._epoch = epoch

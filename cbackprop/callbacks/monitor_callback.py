@@ -55,6 +55,15 @@ class MonitorCallback(Callback):
         self.min_delta = abs(check_number("min_delta", min_delta))
         self.wants_more = {"min": False, "max": True}.get(mode)
 
+    def get_state(self) -> dict[str, Any] | None:
+        """The best value so far."""
+        return {"best": self.best}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on comparing with the best value so far."""
+        best = state["best"]
+        self.best = None if best is None else float(best)
+
     def find_direction(self) -> None:
         """Find out whether less or more is better, once the model's metrics are known.
 

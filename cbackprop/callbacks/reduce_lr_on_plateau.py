@@ -72,6 +72,17 @@ class ReduceLROnPlateau(MonitorCallback):
         self.min_lr = check_number("min_lr", min_lr, 0)
         self.wait = self.cooldown_counter = 0
 
+    def get_state(self) -> dict[str, Any] | None:
+        """The best value, and the epochs since."""
+        counts = {"wait": self.wait, "cooldown_counter": self.cooldown_counter}
+        return (super().get_state() or {}) | counts
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on waiting."""
+        wait, counter = (check_integer(name, state[name], 0) for name in ("wait", "cooldown_counter"))
+        super().set_state(state)
+        self.wait, self.cooldown_counter = wait, counter
+
     def on_train_begin(self, logs: Logs = None) -> None:
         """Forget an earlier run."""
         self.find_direction()

@@ -63,6 +63,19 @@ class SwapEMAWeights(Callback):
             variable.array[...] = value
         self._own = None
 
+    def get_state(self) -> dict[str, Any] | None:
+        """The weights themselves, while the averages are in their place."""
+        own = self._own
+        found = None if own is None else [own.get(variable) for variable in self.model.variables]
+        return {"own": found}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Know the weights themselves again."""
+        own = state["own"]
+        pairs = () if own is None else zip(self.model.variables, own, strict=True)
+        found = {variable: variable.check(value) for variable, value in pairs if value is not None}
+        self._own = None if own is None else found
+
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Train on the weights themselves."""
         self._put_own()

@@ -113,6 +113,14 @@ class TensorBoard(Callback):
         self._close()
         self._batch = 0
 
+    def get_state(self) -> dict[str, Any] | None:
+        """The number of batches so far."""
+        return {"batch": self._batch}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on counting batches."""
+        self._batch = check_integer("batch", state["batch"], 0)
+
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Look at the clock."""
         self._iterations = self._updates()

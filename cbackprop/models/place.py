@@ -16,10 +16,11 @@ __all__ = ["Place", "Resumption", "check_place", "formed_like"]
 
 @dataclass
 class Resumption:
-    """A place to go on from: `always`, or only if a run begins with its epoch."""
+    """A place to go on from: `always`, or only if a run begins with its epoch; and what callbacks knew there."""
 
     place: dict[str, Any]
     always: bool
+    callbacks: dict[str, Any] | None = None
 
 
 class Place:
@@ -31,10 +32,12 @@ class Place:
         Where samples come from.
     epoch : int
         The epoch that comes next.
+    callbacks : CallbackList
+        Those of the run.
     """
 
-    def __init__(self, source: Any, epoch: int) -> None:
-        self.source = source
+    def __init__(self, source: Any, epoch: int, callbacks: Any) -> None:
+        self.source, self.callbacks = source, callbacks
         state = source.state() or {}
         self.run = [type(source).__name__, source.samples, source.batch_size, source.steps, state.get("shuffle")]
         self.begin(epoch)

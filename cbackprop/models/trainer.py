@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cbackprop import optimizers
 from cbackprop.callbacks import Callback, CallbackList, History, ProgbarLogger
+from cbackprop.callbacks.run_state import check_states
 from cbackprop.engine import ENGINES, Data, Engine, Objective
 from cbackprop.layers.layer import Layer
 from cbackprop.models.data import Samples, make_inputs, make_samples
@@ -340,9 +341,14 @@ class Trainer:
             return None
         return self._place.state(self._engine.sums())
 
-    def resume_at(self, place: dict[str, Any], always: bool) -> None:
+    def callback_states(self) -> dict[str, Any] | None:
+        """What the callbacks of the last `fit` know; ``None`` before the first."""
+        return None if self._place is None else self._place.callbacks.states()
+
+    def resume_at(self, place: dict[str, Any], always: bool, callbacks: dict[str, Any] | None = None) -> None:
         """Let the next `fit` go on from there, if it begins with the same epoch, or `always`."""
-        self._resumption = Resumption(check_place(place), always)
+        states = None if callbacks is None else check_states(callbacks)
+        self._resumption = Resumption(check_place(place), always, states)
 
     def metric_directions(self) -> dict[str, bool]:
         """For each metric in the logs, whether more is better."""

@@ -10,7 +10,7 @@ from cbackprop import random
 from cbackprop.callbacks import CallbackList
 from cbackprop.engine import Engine
 from cbackprop.models.divergence import DivergenceWatch
-from cbackprop.models.place import Place, formed_like
+from cbackprop.models.place import Place, Resumption, formed_like
 from cbackprop.models.progress import Display
 from cbackprop.models.sources import Source
 from cbackprop.models.sources.batches import ran_out
@@ -68,9 +68,9 @@ class TrainingRun:
         model, optimizer = self.model, self.model.optimizer
         self.watch = DivergenceWatch(optimizer, engine.trainable)
         logs: dict[str, float] = {}
-        first, left = self._begin_at(initial_epoch)
+        first, left, over = self._begin_at(initial_epoch)
         epoch = first
-        for epoch in range(first, epochs):
+        for epoch in range(first, first if over else epochs):
             if self.source.exhausted:
                 ran_out(CALLER)
                 break
@@ -85,15 +85,30 @@ class TrainingRun:
             engine.state.take_averages(optimizer, known)
         self.callbacks.on_train_end(logs)
 
-    def _begin_at(self, epoch: int) -> tuple[int, dict[str, Any] | None]:
-        """Where a run begins: at an epoch, or where an interrupted one was left."""
+    def _begin_at(self, epoch: int) -> tuple[int, dict[str, Any] | None, bool]:
+        """Where a run begins: at an epoch, or where an interrupted one was left, which may have been over already."""
         model = self.model
-        self.place = model._place = Place(self.source, epoch)
+        self.place = model._place = Place(self.source, epoch, self.callbacks)
         found, model._resumption = model._resumption, None
-        left = None
+        left, over = None, False
         if found is not None and (found.always or found.place["epoch"] == epoch):
             left = self.place.go_to(found.place)
-        return self.place.epoch, left
+            if found.callbacks is not None:
+                over = self._restore_callbacks(found) and left is None
+        return self.place.epoch, left, over
+
+    def _restore_callbacks(self, found: Resumption) -> bool:
+        """Tell callbacks what those of the earlier run knew; whether that had been stopped.
+
+        Whoever gives an `initial_epoch` to go on with asks for more epochs, even if that one had been stopped.
+        """
+        assert found.callbacks is not None
+        model = self.model
+        asked, model.stop_training = model.stop_training, found.callbacks["stopped"] and found.always
+        self.callbacks.restore(found.callbacks)
+        stopped = model.stop_training and found.always
+        model.stop_training = asked or stopped
+        return stopped
 
     def _epoch(self, engine: Engine, epoch: int, left: dict[str, Any] | None) -> dict[str, float]:
         """Train for an epoch, or for what remains of one that was `left`, and evaluate; the logs."""
@@ -136,6 +151,8 @@ class TrainingRun:
                 if step == left["step"]:
                     self._restore_step(engine, left)
                     left = None
+                    if model.stop_training:
+                        return
             for part in piece._replace(begin=begin).parts(watched):
                 if watched:
                     self.callbacks.on_train_batch_begin(step)

@@ -106,6 +106,18 @@ class Container:
         kind = self._file.get_slice(name).get_dtype()
         if kind not in ("F32", "F64"):
             raise ValueError(f"{self.path!r} cannot be used: {name!r} holds {kind} instead of float32 or float64.")
+        return self.any_array(name)
+
+    def any_array(self, name: str) -> NDArray[Any]:
+        """An array of numbers of any type.
+
+        Raises
+        ------
+        KeyError
+            If there is none of this name.
+        """
+        if name not in self.names:
+            raise KeyError(f"there is no array {name!r}")
         return np.asarray(self._file.get_tensor(name))
 
 

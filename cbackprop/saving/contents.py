@@ -1,8 +1,8 @@
 """What a file of this library holds, by name, and what is checked of it before anything else is read.
 
-Arrays ``weights/INDEX/PATH`` and ``optimizer/INDEX/SLOT``, and texts: the ``format`` and its version, and in JSON the
-``model``, what it was compiled with (``training``), and the ``state`` of its training; ``extra/NAME`` is whatever else
-belongs to it.
+Arrays ``weights/INDEX/PATH``, ``optimizer/INDEX/SLOT`` and ``callbacks/NUMBER``, and texts: the ``format`` and its
+version, and in JSON the ``model``, what it was compiled with (``training``), and the ``state`` of its training;
+``extra/NAME`` is whatever else belongs to it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How far training is, for files: the optimizer's memory, random streams, and the place in an epoch."""
+"""How far training is, for files: the optimizer's memory, random streams, the place in an epoch, and callbacks."""
 
 from __future__ import annotations
 
@@ -11,20 +11,24 @@ from cbackprop.plan.graph import unfolded_layers
 from cbackprop.saving import optimizer_state
 from cbackprop.saving.container import Container
 from cbackprop.saving.contents import names_in
+from cbackprop.saving.plain_arrays import join_arrays, split_arrays
 
 __all__ = ["get_state", "restore_optimizer", "restore_streams", "resume"]
 
 
 def get_state(model: Any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Plain values for the text ``state``, and the optimizer's arrays by name."""
+    """Plain values for the text ``state``, and arrays by name: those of the optimizer and of callbacks."""
+    arrays: dict[str, NDArray[Any]] = {}
     state: dict[str, Any] = {
         "streams": [layer.stream for layer in _random_layers(model)],
         "place": model.training_place(),
+        "callbacks": split_arrays(model.callback_states(), arrays, "The state of callbacks"),
     }
+    found = {f"callbacks/{name}": array for name, array in arrays.items()}
     if model.optimizer is None:
-        return state, {}
+        return state, found
     state["optimizer"], slots = optimizer_state.get_state(model)
-    return state, slots
+    return state, found | {f"optimizer/{name}": array for name, array in slots.items()}
 
 
 def _random_layers(model: Any) -> list[Any]:
@@ -89,6 +93,7 @@ def resume(file: Container, model: Any, state: dict[str, Any], always: bool) -> 
     if state.get("place") is None:
         return
     try:
-        model.resume_at(state["place"], always)
+        callbacks = join_arrays(state.get("callbacks"), lambda name: file.any_array(f"callbacks/{name}"))
+        model.resume_at(state["place"], always, callbacks)
     except (TypeError, ValueError, KeyError) as error:
         raise ValueError(f"{file.path!r} does not say where training was: {error}.") from error

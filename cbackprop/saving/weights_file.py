@@ -145,8 +145,8 @@ def write_weights(model: Any, path: str, texts: dict[str, str]) -> None:
     """
     variables = model.variables
     arrays = {_weight_name(index, variable): variable.array for index, variable in enumerate(variables)}
-    state, slots = training_state.get_state(model)
-    arrays |= {f"optimizer/{name}": array for name, array in slots.items()}
+    state, beside = training_state.get_state(model)
+    arrays |= beside
     texts = {"format": f"cbackprop {FORMAT_VERSION}", "state": json.dumps(state)} | texts
     # ascontiguousarray makes a vector of a single number
     ready = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}

@@ -1,0 +1,101 @@
+"""What the callbacks of a run know, taken while it goes on, and given to those of the run that takes its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cbackprop.callbacks.callback import Callback
+
+__all__ = ["check_states", "give_states", "take_states"]
+
+# The moments in which callbacks save, so that some of a list have seen it and others have not.
+MOMENTS = ("on_epoch_end", "on_train_batch_end")
+
+
+def take_states(callbacks: Sequence[Callback], moment: tuple[str, int, Any] | None, at: int) -> dict[str, Any]:
+    """The states of all callbacks that take part in this.
+
+    Parameters
+    ----------
+    callbacks : sequence of Callback
+    moment : tuple, optional
+        Name, number and logs of what is being called, if anything is.
+    at : int
+        Which callback is being called.
+    """
+    found = []
+    for index, callback in enumerate(callbacks):
+        if not _takes_part(callback):
+            continue
+        state = callback.get_state()
+        if not isinstance(state, (dict, type(None))):
+            raise TypeError(f"get_state of {type(callback).__name__} must return a dict or None, but got {state!r}.")
+        waits = moment is not None and index > at
+        found.append({"callback": _identity(callback), "state": state, "waits": waits})
+    stopped = moment is not None and callbacks[at].model.stop_training is True
+    return {"callbacks": found, "moment": None if moment is None else list(moment), "stopped": stopped}
+
+
+def give_states(callbacks: Sequence[Callback], saved: dict[str, Any]) -> None:
+    """Let callbacks know what those of the earlier run knew: of each class the first what the first did, and so on.
+
+    Those that watch something else than then begin anew.
+
+    Those that were still waiting for the moment in which the states were taken live through it now.
+
+    Raises
+    ------
+    ValueError
+        If a callback cannot take its state.
+    """
+    left = list(saved["callbacks"])
+    moment, number, logs = saved["moment"] or ("", 0, {})
+    logs = dict(logs)  # to which one callback may add what the next one reads
+    for callback in filter(_takes_part, callbacks):
+        entry = next((entry for entry in left if entry["callback"] == _identity(callback)), None)
+        if entry is None:
+            continue
+        left = [other for other in left if other is not entry]  # `remove` would compare arrays
+        if entry["state"] is not None:
+            try:
+                callback.set_state(entry["state"])
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                name = type(callback).__name__
+                raise ValueError(f"{name} cannot go on from the state that was saved: {error}") from error
+        if entry["waits"]:
+            getattr(callback, moment)(number, logs)
+
+
+def _takes_part(callback: Callback) -> bool:
+    """Whether a callback says what it remembers."""
+    return type(callback).get_state is not Callback.get_state
+
+
+def _identity(callback: Callback) -> list[str | None]:
+    """What tells callbacks apart: the class, and what is watched."""
+    monitor = getattr(callback, "monitor", None)
+    return [type(callback).__name__, monitor if isinstance(monitor, str) else None]
+
+
+def check_states(saved: Any) -> dict[str, Any]:
+    """What `take_states` made, read from a file that nobody vouches for.
+
+    Raises
+    ------
+    TypeError, ValueError, KeyError
+        If anything is wrong.
+    """
+    moment = saved["moment"]
+    if moment is not None:
+        name, number, logs = moment
+        if name not in MOMENTS or type(number) is not int or not isinstance(logs, dict):
+            raise ValueError("the moment of the callbacks is unknown")
+    for entry in saved["callbacks"]:
+        if not isinstance(entry["callback"], list) or not isinstance(entry["state"], (dict, type(None))):
+            raise ValueError("the state of a callback is incomplete")
+        if entry["waits"] and moment is None:
+            raise ValueError("a callback waits for nothing")
+    if not isinstance(saved["stopped"], bool):
+        raise ValueError("whether training was stopped is not said")
+    return dict(saved)
