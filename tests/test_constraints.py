@@ -147,3 +147,10 @@ def test_refuses():
         constraints.NonNeg()(["a"])
     with pytest.raises(ValueError, match=r"has shape \(3, 2\), but got \(2,\)"):
         layers.Dense(2, kernel_constraint=lambda w: w[0])(cb.Input((3,)))
+
+
+def test_the_base_class_changes_nothing():
+    w = np.array([1.0, -2.0], np.float32)
+    result = constraints.Constraint()(w)
+    np.testing.assert_array_equal(result, w)
+    assert not np.shares_memory(result, w)

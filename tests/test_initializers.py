@@ -17,7 +17,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
-from cbackprop import config, initializers
+from cbackprop import config, initializers, layers
 from cbackprop.initializers.variance_scaling import compute_fans
 from cbackprop.random import set_random_seed
 
@@ -449,7 +449,7 @@ def test_user_classes() -> None:
 
 Wrong = list[tuple[Any, type[Exception], str]]
 
-NUMBERS = ["value", "gain", "mean", "stddev", "minval", "maxval", "scale"]
+NUMBERS = ["gain", "mean", "stddev", "minval", "maxval", "scale"]
 WRONG_NUMBERS: Wrong = [(value, TypeError, "must be a number") for value in ("1", True, None, [1.0])]
 WRONG_NUMBERS += [(value, ValueError, "must be finite") for value in (math.nan, math.inf)]
 WRONG_AXES: Wrong = [
@@ -460,6 +460,7 @@ WRONG_AXES: Wrong = [
 
 WRONG_ARGUMENTS: dict[str, Wrong] = {
     **{name: list(WRONG_NUMBERS) for name in NUMBERS},
+    "value": [(value, error, message) for value, error, message in WRONG_NUMBERS if value != [1.0]],
     "seed": [(-1, ValueError, "at least 0"), *[(seed, TypeError, "an integer") for seed in [1.5, "1", True]]],
     "input_axes": [*WRONG_AXES, ([0], ValueError, "given together.* output_axes=None")],
     "output_axes": [*WRONG_AXES, ([0], ValueError, "given together.* input_axes=None")],
@@ -587,6 +588,59 @@ def test_array_too_large_for_float32() -> None:
 def test_serialize_refuses_a_stranger() -> None:
     with pytest.raises(ValueError, match="not a registered initializer"):
         initializers.serialize(math.sqrt)
+
+
+# Constant arrays
+
+MATRIX = np.array([[0.25, -1.5, 3.0], [1.0, 2.0, 0.1]])
+
+
+@pytest.mark.parametrize("value", [MATRIX, MATRIX.tolist(), tuple(map(tuple, MATRIX)), MATRIX.astype("float32")])
+def test_constant_array(value: Any) -> None:
+    expected = np.asarray(value)
+    initializer = initializers.Constant(value)
+    np.testing.assert_array_equal(initializer((2, 3), "float64"), expected)
+    np.testing.assert_array_equal(initializer((4, 2, 3), "float64"), np.broadcast_to(expected, (4, 2, 3)))
+    config = json.loads(json.dumps(initializers.serialize(initializer)))
+    np.testing.assert_array_equal(initializers.deserialize(config)((2, 3), "float64"), expected)
+
+
+def test_constant_array_is_kept_as_it_was() -> None:
+    value = MATRIX.copy()
+    initializer = initializers.Constant(value)
+    value[:] = 0
+    initializer((2, 3))[:] = 7
+    np.testing.assert_array_equal(initializer((2, 3), "float64"), MATRIX)
+
+
+def test_constant_array_in_a_layer() -> None:
+    layer = layers.Dense(3, kernel_initializer=initializers.Constant(MATRIX))
+    copied = layers.Dense.from_config(layer.get_config())
+    for each in (layer, copied):
+        each.build((None, 2))
+        np.testing.assert_array_equal(each.get_weights()[0], MATRIX.astype("float32"))
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (np.array(["a"]), TypeError, "value must be a number or an array of numbers"),
+        ([[1, 2], [3]], TypeError, "value must be a number or an array of numbers"),
+        (np.array([1, np.nan]), ValueError, "value must be finite"),
+        (np.array([True]), TypeError, "value must be a number or an array of numbers"),
+        ("a", TypeError, "value must be a number"),
+    ],
+)
+def test_constant_refuses(value: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        initializers.Constant(value)
+
+
+def test_constant_array_that_does_not_fit() -> None:
+    with pytest.raises(
+        ValueError, match=r"value, of shape \(2, 3\), cannot be broadcast to a weight of shape \(3, 2\)"
+    ):
+        initializers.Constant(MATRIX)((3, 2))
 
 
 # Documentation

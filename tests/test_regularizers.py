@@ -209,7 +209,7 @@ def test_refuses():
         regularizers.L1("a")
     with pytest.raises(ValueError, match="mode must be one of 'rows', 'columns'"):
         regularizers.OrthogonalRegularizer(mode="both")
-    with pytest.raises(ValueError, match=r"needs a matrix of 2 rows or more, but got \(3,\)"):
+    with pytest.raises(ValueError, match=r"must have rank 2. Received: inputs.shape=\(3,\)"):
         layers.Dense(3, bias_regularizer="orthogonal_regularizer")(cb.Input((2,)))
     with pytest.raises(TypeError, match=r"needs a method gradient\(x\)"):
         layers.Dense(3, kernel_regularizer=lambda w: 0.0)

@@ -38,7 +38,7 @@ class Constraint(Spec):
     implementation: ClassVar[str | None] = None
 
     def __call__(self, w: ArrayLike) -> NDArray[Any]:
-        """The weight `w` with the constraint met, as a new array.
+        """The weight `w` with the constraint met, as a new array; in this class it is `w` as it was.
 
         Raises
         ------
@@ -47,7 +47,7 @@ class Constraint(Spec):
         ValueError
             If it has no axis that this constraint works along.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define __call__(self, w).")
+        return check_weight(w).copy()
 
 
 def check_weight(w: Any) -> NDArray[Any]:

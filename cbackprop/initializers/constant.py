@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from cbackprop.initializers.initializer import Initializer, check_shape, registry, rounded
-from cbackprop.validation import check_number
+from cbackprop.validation import ArgumentTypeError, check_number
 
 __all__ = ["Constant", "Identity", "Ones", "Zeros", "from_array"]
 
@@ -46,32 +46,63 @@ class Ones(Initializer):
 
 @registry.register()
 class Constant(Initializer):
-    """Every value is the same number: ``w = value``.
+    """Every value is the same number, or those of an array: ``w = value``.
 
     Parameters
     ----------
-    value : float, default 0.0
-        That number.
+    value : float or array_like of float, default 0.0
+        That number, or an array that can be broadcast to the weight's shape.
 
     Raises
     ------
     TypeError
-        If `value` is not a number.
+        If `value` holds anything but real numbers.
     ValueError
-        If it is NaN or infinite.
+        If one is NaN or infinite; when called, if an array cannot be broadcast to `shape`.
 
     Examples
     --------
     >>> import cbackprop as cb
     >>> cb.initializers.Constant(0.5)((3,))
     array([0.5, 0.5, 0.5], dtype=float32)
+    >>> cb.initializers.Constant([1, 2, 3])((2, 3))
+    array([[1., 2., 3.],
+           [1., 2., 3.]], dtype=float32)
     """
 
-    def __init__(self, value: float = 0.0) -> None:
-        self.value = check_number("value", value)
+    def __init__(self, value: Any = 0.0) -> None:
+        self.value = check_numbers("value", value)
 
     def _values(self, shape: tuple[int, ...]) -> NDArray[Any]:
-        return np.full(shape, self.value)
+        try:
+            return np.broadcast_to(np.asarray(self.value), shape).copy()
+        except ValueError:
+            raise ValueError(
+                f"value, of shape {np.shape(self.value)}, cannot be broadcast to a weight of shape {shape}."
+            ) from None
+
+
+def check_numbers(name: str, value: Any) -> Any:
+    """A finite float, or a copy of an array of them.
+
+    Raises
+    ------
+    TypeError
+        If it is no real number or array of them.
+    ValueError
+        If one is not finite.
+    """
+    if np.ndim(value) == 0 if isinstance(value, np.ndarray) else not isinstance(value, (list, tuple)):
+        return check_number(name, value)
+    try:
+        array = np.array(value)
+    except ValueError:
+        array = np.array(None)
+    if array.dtype.kind not in "fiu":
+        raise ArgumentTypeError(f"{name} must be a number or an array of numbers, but got {value!r}.")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, but got {value!r}.")
+    return array
 
 
 @registry.register("IdentityInitializer")

@@ -25,7 +25,7 @@ class Dropout(RandomLayer):
         The share that is dropped, in [0, 1].
     noise_shape : tuple of int or None, optional
         Shape of the random mask, the batch axis included. ``None`` stands for the dimension of the input;
-        along an axis that is 1, all elements share their fate. The batch axis is ``None`` or 1.
+        along an axis that is 1, all elements share their fate. A batch size above 1 says no more than ``None``.
     seed : int, optional
         From 0 to 2**32 - 1; drawn from `cbackprop.utils.set_random_seed`'s generator by default.
     **kwargs
@@ -109,12 +109,12 @@ def check_noise_shape(noise_shape: Any) -> tuple[int | None, ...]:
     TypeError
         If it is no sequence of them.
     ValueError
-        If one is below 1, or the batch axis is fixed to a size.
+        If one is below 1, or there is none.
     """
     shape = tuple(
         None if size is None else check_integer("every element of noise_shape", size, minimum=1)
         for size in check_items("noise_shape", noise_shape, "a tuple of integers and None")
     )
-    if not shape or shape[0] not in (None, 1):
-        raise ValueError(f"noise_shape must begin with None or 1 for the batch, but got {shape}.")
+    if not shape:
+        raise ValueError("noise_shape must have an element for each axis of the input, the batch included, but got ().")
     return shape

@@ -74,9 +74,11 @@ class OrthogonalRegularizer(Regularizer):
     def _units(self, x: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Rows (or columns) divided by their norms, and the norms."""
         matrix = check_array(x).astype(np.float64)
+        if matrix.ndim != 2:
+            raise ValueError(f"Inputs to OrthogonalRegularizer must have rank 2. Received: inputs.shape={matrix.shape}")
         if self.mode == "columns":
             matrix = matrix.T
-        if matrix.ndim != 2 or len(matrix) < 2:
+        if len(matrix) < 2:
             raise ValueError(f"OrthogonalRegularizer needs a matrix of 2 {self.mode} or more, but got {np.shape(x)}.")
         norms = np.sqrt(np.square(matrix).sum(axis=1, keepdims=True))
         return matrix / np.maximum(norms, LEAST_NORM), norms

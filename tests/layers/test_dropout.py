@@ -64,6 +64,8 @@ NOISE = [
     ((None, 1), (300, 4), (300, 1)),
     ((1, None), (300, 4), (1, 4)),
     ((None, None), (300, 5), (300, 5)),
+    ((5, 1, 4), (5, 3, 4), (5, 1, 4)),
+    ((300, 1), (300, 4), (300, 1)),
 ]
 
 
@@ -213,9 +215,8 @@ def test_refuses():
         layers.Dropout(0.5, (None, 1.5))
     with pytest.raises(ValueError, match="every element of noise_shape must be at least 1"):
         layers.Dropout(0.5, (None, 0))
-    for noise in ((), (32, 4)):
-        with pytest.raises(ValueError, match="must begin with None or 1 for the batch"):
-            layers.Dropout(0.5, noise)
+    with pytest.raises(ValueError, match="must have an element for each axis of the input"):
+        layers.Dropout(0.5, ())
     for noise in ((None, 2), (None,), (None, 1, 4)):
         with pytest.raises(ValueError, match=r"noise_shape .* but got inputs of shape \(None, 4\)"):
             layers.Dropout(0.5, noise)(cb.Input((4,)))
