@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cbackprop.layers.adaptation import adaptation_batches
 from cbackprop.layers.layer import Layer, registry
-from cbackprop.layers.preprocessing import adaptation_batches
 from cbackprop.tensor import Shape
 from cbackprop.validation import check_boolean, check_choice, check_counts, check_integer, check_number
 
@@ -31,7 +31,8 @@ class Discretization(Layer):
         How far, as a share of all numbers, a boundary that `adapt` finds may be from the quantile that it stands for.
     output_mode : {"int", "one_hot", "multi_hot", "count"}, default "int"
         "int": the bin of each number. "one_hot": a row with a single 1 for each number. "multi_hot": one row for all
-        numbers of a sample, with a 1 for each bin that they are in; "count": likewise, with how many are in it.
+        numbers along the first axis of a sample, with a 1 for each bin that they are in; "count": likewise, with how
+        many are in it.
     sparse : bool, default False
         Must be ``False``: outputs are dense.
     **kwargs
@@ -41,7 +42,7 @@ class Discretization(Layer):
     -----
     "int" keeps the input's shape, and its output holds whole numbers as floats, as `Embedding` and `CategoryEncoding`
     read them. "one_hot" turns (batch, ..., 1) into (batch, ..., bins), and (batch, ..., n) with n > 1 into
-    (batch, ..., n, bins); the others turn (batch, n) into (batch, bins). No gradient passes through.
+    (batch, ..., n, bins); the others turn (batch, n, ...) into (batch, ..., bins). No gradient passes through.
 
     Boundaries are no weights, but belong to the layer's config, as in Keras. Data with fewer numbers than
     `num_bins` makes fewer bins; in a layer that has been called before, the last ones stay empty.
@@ -164,20 +165,21 @@ class Discretization(Layer):
         if self.output_mode == "one_hot":
             single = len(input_shape) > 1 and input_shape[-1] == 1
             return (*(input_shape[:-1] if single else input_shape), self.bins)
-        if len(input_shape) != 2:
+        if len(input_shape) < 2:
             raise ValueError(
-                f"Discretization {self.name!r} with output_mode {self.output_mode!r} needs inputs (batch, n), but got "
-                f"{tuple(input_shape)}."
+                f"Discretization {self.name!r} with output_mode {self.output_mode!r} needs inputs (batch, n, ...), but "
+                f"got {tuple(input_shape)}."
             )
-        return (input_shape[0], self.bins)
+        return (input_shape[0], *input_shape[2:], self.bins)
 
     def adapt(self, data: ArrayLike | Iterable[ArrayLike], steps: int | None = None) -> None:
         """Find boundaries between which there are about as many numbers of the data, in place of those before.
 
         Parameters
         ----------
-        data : array_like (samples, ...), or iterable of such arrays
-            An iterable's arrays are batches.
+        data : array_like (samples, ...), table, dataset, or iterable of arrays
+            An iterable's arrays are batches, as are those of a `PyDataset` or a data loader; of tuples (inputs,
+            targets) the inputs count.
         steps : int, optional
             How many batches to look at; all by default.
 
@@ -195,7 +197,7 @@ class Discretization(Layer):
         for batch in islice(adaptation_batches(data), steps):
             summary = merged(summary, summarized(batch, self.epsilon), self.epsilon)
         if not summary.size:
-            raise ValueError("adapt needs at least one sample.")
+            raise ValueError("adapt needs at least one sample, but got an empty iterable.")
         self._take(compressed(summary, 1 / self.num_bins)[0, :-1].astype(np.float64))
 
 

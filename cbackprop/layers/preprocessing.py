@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cbackprop.layers.adaptation import adaptation_batches
 from cbackprop.layers.layer import Layer, registry
+from cbackprop.losses.target import blocks
 from cbackprop.registry import to_config
 from cbackprop.tensor import Shape
 from cbackprop.validation import check_boolean, check_choice, check_integer
@@ -36,7 +38,7 @@ def check_constant(name: str, value: Any) -> Any:
         raise TypeError(f"{name} must be a number or an array of numbers, but got {value!r}.")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, but got {value!r}.")
-    return float(array) if array.ndim == 0 else value
+    return float(array) if array.ndim == 0 else array.copy()
 
 
 @registry.register()
@@ -184,13 +186,27 @@ class Normalization(Layer):
 
     @property
     def mean(self) -> Any:
-        """The mean as given, or as `adapt` found it; ``None`` before there is one."""
-        return self.input_mean if self.adapt_mean is None else self.adapt_mean.value
+        """The mean as given, or as `adapt` found it, in a shape to be broadcast; ``None`` before the layer is built."""
+        return self._statistic(self.input_mean, self.adapt_mean)
 
     @property
     def variance(self) -> Any:
-        """The variance as given, or as `adapt` found it; ``None`` before there is one."""
-        return self.input_variance if self.adapt_variance is None else self.adapt_variance.value
+        """The variance, like `mean`."""
+        return self._statistic(self.input_variance, self.adapt_variance)
+
+    def _statistic(self, given: Any, found: Variable | None) -> NDArray[Any] | None:
+        """One of the two with an axis for each of the inputs, of size 1 where all places share it."""
+        if not self.built:
+            return None
+        sizes = self._broadcast_shape
+        if found is not None:
+            return np.array(found.value).reshape(sizes)
+        own = [1] * len(sizes)
+        value = np.asarray(given, self.dtype)
+        kept = [axis for axis in range(len(sizes)) if axis in self.kept_axes(sizes)]
+        for axis, size in zip(kept[len(kept) - value.ndim :], value.shape, strict=True):
+            own[axis] = size
+        return np.broadcast_to(value.reshape(own), sizes)
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments as plain values."""
@@ -220,6 +236,8 @@ class Normalization(Layer):
 
     def build(self, input_shape: Shape) -> None:
         """Create mean and variance, unless they were given."""
+        kept = self.kept_axes(input_shape)
+        self._broadcast_shape = tuple(int(n or 1) if i in kept else 1 for i, n in enumerate(input_shape))
         if self.input_mean is not None:
             return
         shape = self.statistic_shape(input_shape)
@@ -237,8 +255,8 @@ class Normalization(Layer):
         shape = self.statistic_shape(input_shape)
         if self.adapt_mean is not None and shape != self.adapt_mean.shape:
             raise ValueError(
-                f"Normalization {self.name!r} was built for axes of size {self.adapt_mean.shape}, but got inputs of "
-                f"shape {tuple(input_shape)}."
+                f"Normalization {self.name!r} was built for axes of size {self.adapt_mean.shape}, but got an "
+                f"incompatible shape of inputs, {tuple(input_shape)}."
             )
 
     def places(self, sample_shape: Sequence[Any]) -> NDArray[np.intp]:
@@ -265,8 +283,9 @@ class Normalization(Layer):
 
         Parameters
         ----------
-        data : array_like (samples, ...), or iterable of such arrays
-            An iterable's arrays are batches.
+        data : array_like (samples, ...), table, dataset, or iterable of arrays
+            An iterable's arrays are batches, as are those of a `PyDataset` or a data loader; of tuples (inputs,
+            targets) the inputs count. Columns of a table are features.
 
         Raises
         ------
@@ -279,32 +298,16 @@ class Normalization(Layer):
             raise ValueError(f"Normalization {self.name!r} was given mean and variance: there is nothing to adapt.")
         sums: tuple[float, Any, Any] | None = None
         for batch in adaptation_batches(data):
-            self.resolve((None, *(batch.shape[1:] or (1,))))
-            sums = _combined(sums, _moments(batch, self.kept_axes(batch.shape)))
+            self.resolve((None, *batch.shape[1:]))
+            for _, part in blocks(batch):
+                sums = _combined(sums, _moments(part.astype(np.float64), self.kept_axes(batch.shape)))
         if sums is None:
-            raise ValueError("adapt needs at least one sample.")
+            raise ValueError("adapt needs at least one sample, but got an empty iterable.")
         assert self.adapt_mean is not None
         assert self.adapt_variance is not None
         count, mean, squares = sums
         self.adapt_mean.assign(mean)
         self.adapt_variance.assign(squares / count)
-
-
-def adaptation_batches(data: Any) -> Iterable[NDArray[np.float64]]:
-    """Checked arrays with a batch axis, one after the other."""
-    whole = isinstance(data, np.ndarray) or not hasattr(data, "__iter__")
-    if isinstance(data, (list, tuple)):
-        whole = not all(hasattr(item, "__array__") and np.ndim(item) > 0 for item in data)
-    for item in [data] if whole else data:
-        array = np.asarray(item)
-        if array.dtype.kind not in "fiub" or array.ndim == 0:
-            raise TypeError(f"adapt takes arrays of numbers with a batch axis, but got {type(item).__name__}.")
-        array = array.astype(np.float64).reshape(array.shape if array.ndim > 1 else (-1, 1))
-        if array.size == 0:
-            raise ValueError(f"adapt needs at least one sample, but got an array of shape {array.shape}.")
-        if not np.isfinite(array).all():
-            raise ValueError("adapt needs finite numbers, but got NaN or infinity.")
-        yield array
 
 
 def _moments(batch: NDArray[np.float64], kept: tuple[int, ...]) -> tuple[float, Any, Any]:

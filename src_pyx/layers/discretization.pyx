@@ -40,17 +40,16 @@ cdef void number(
 cdef void indicate(
     Py_ssize_t positions, Py_ssize_t tokens, Py_ssize_t n, bint count,
     const double* limits,       # (n,) IN
-    const floating* x,          # (positions, tokens) IN
+    const floating* x,          # (tokens, positions) IN
     floating* y,                # (positions, n + 1) OUT
 ) noexcept nogil:
-    """y[p, c] = how many of x[p] are in bin c, or whether any is."""
-    cdef Py_ssize_t _, t, c
+    """y[p, c] = how many of x[:, p] are in bin c, or whether any is."""
+    cdef Py_ssize_t p, t, c
     memset(y, 0, positions * (n + 1) * sizeof(floating))
-    for _ in range(positions):
+    for p in range(positions):
         for t in range(tokens):
-            c = bin_of(x[t], limits, n)
+            c = bin_of(x[t * positions + p], limits, n)
             y[c] = y[c] + 1 if count else 1
-        x += tokens
         y += n + 1
 
 
@@ -77,10 +76,14 @@ cdef class Discretization(Layer):
         self.expect(input_shapes, input_shapes[0] if self.mode == NUMBERS else (*rows, self.n + 1), {})
 
     cdef void run(self, Py_ssize_t rows, const floating* x, floating* y) noexcept nogil:
+        cdef Py_ssize_t r
         if self.mode == NUMBERS:
             number(rows * self.positions * self.tokens, self.n, self.limits, x, y)
         else:
-            indicate(rows * self.positions, self.tokens, self.n, self.mode == COUNTS, self.limits, x, y)
+            for r in range(rows):
+                indicate(self.positions, self.tokens, self.n, self.mode == COUNTS, self.limits, x, y)
+                x += self.positions * self.tokens
+                y += self.positions * (self.n + 1)
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         cdef const void* x = input_of(self, batch, 0).value

@@ -168,13 +168,13 @@ def test_the_number_of_bins_is_not_set_from_outside():
         (lambda: layers.Discretization(num_bins=2).adapt([]), ValueError, "at least one sample"),
         (lambda: layers.Discretization(num_bins=2).adapt([np.inf]), ValueError, "finite"),
         (lambda: layers.Discretization(num_bins=2).adapt([1.0, -1e39]), ValueError, "fit into float32"),
-        (lambda: layers.Discretization(num_bins=2).adapt(["a"]), TypeError, "arrays of numbers"),
+        (lambda: layers.Discretization(num_bins=2).adapt(["a"]), TypeError, "must hold real numbers"),
         (lambda: layers.Discretization(num_bins=2).adapt([1.0], steps=0), ValueError, "steps must be at least 1"),
         (lambda: layers.Discretization(num_bins=2)([[1.0]]), ValueError, "has no boundaries yet"),
         (
-            lambda: layers.Discretization([1.0], output_mode="count")(cb.Input((2, 3))),
+            lambda: layers.Discretization([1.0], output_mode="count").compute_output_shape((3,)),
             ValueError,
-            r"needs inputs \(batch, n\)",
+            r"needs inputs \(batch, n, ...\)",
         ),
         (
             lambda: layers.Discretization.from_config({"num_bins": 3, "bin_boundaries": [2.0, 1.0]}),
@@ -187,3 +187,19 @@ def test_the_number_of_bins_is_not_set_from_outside():
 def test_mistakes(make, error, match):
     with pytest.raises(error, match=match):
         make()
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+@pytest.mark.parametrize("mode", ["multi_hot", "count"])
+@pytest.mark.parametrize("shape", [(4,), (4, 3), (2, 3, 5), (3, 1)])
+def test_several_axes(shape, mode, engine, rng):
+    """As in Keras, what is put together are the numbers along the first axis of a sample."""
+    x = rng.normal(size=(6, *shape))
+    layer = layers.Discretization([-1.0, 0.0, 0.5], output_mode=mode)
+    model = cb.Sequential([cb.Input(shape), layer])
+    model.compile(engine=engine)
+    indicators = np.digitize(x, [-1.0, 0.0, 0.5])[..., None] == np.arange(4)
+    expected = indicators.sum(1) if mode == "count" else indicators.any(1)
+    y = model.predict(x, verbose=0)
+    assert y.shape == (6, *shape[1:], 4) == (6, *layer.compute_output_shape((None, *shape))[1:])
+    np.testing.assert_array_equal(y, expected)

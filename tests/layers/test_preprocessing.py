@@ -1,5 +1,8 @@
 """Layers that prepare data."""
 
+import json
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -14,7 +17,7 @@ def test_adapt_in_batches_is_adapt_at_once(rng):
     parts.adapt(iter([data[:7], data[7:60], data[60:]]))
     for a, b in zip(whole.get_weights(), parts.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
-    np.testing.assert_allclose(whole.mean, data.mean(axis=(0, 1)), rtol=1e-6)
+    np.testing.assert_allclose(whole.mean, data.mean(axis=(0, 1), keepdims=True), rtol=1e-6)
     y = whole(data)
     np.testing.assert_allclose(y.mean(axis=(0, 1)), 0, atol=1e-5)
     np.testing.assert_allclose(y.std(axis=(0, 1)), 1, rtol=1e-5)
@@ -90,3 +93,148 @@ def test_masking():
 def test_mistakes(make, error, match):
     with pytest.raises(error, match=match):
         make()
+
+
+# mean and variance of Normalization
+
+
+@pytest.mark.parametrize(
+    ("axis", "mean", "input_shape", "shape", "values"),
+    [
+        (-1, 5.0, (None, 7), (1, 7), np.full((1, 7), 5.0)),
+        (None, 5.0, (None, 7), (1, 1), [[5.0]]),
+        (2, np.arange(5.0), (None, 4, 5, 3), (1, 1, 5, 1), np.arange(5.0).reshape(1, 1, 5, 1)),
+        ((1, 2), np.arange(5.0), (None, 7, 5, 3), (1, 7, 5, 1), np.tile(np.arange(5.0), (7, 1)).reshape(1, 7, 5, 1)),
+        ((1, 2), [[1.0], [2.0]], (None, 2, 3), (1, 2, 3), [[[1.0] * 3, [2.0] * 3]]),
+    ],
+)
+def test_given_mean_is_broadcast_as_in_keras(axis, mean, input_shape, shape, values):
+    layer = layers.Normalization(axis, mean=mean, variance=np.ones_like(mean))
+    assert layer.mean is None
+    assert layer.variance is None
+    layer.build(input_shape)
+    assert layer.mean.shape == layer.variance.shape == shape
+    np.testing.assert_array_equal(layer.mean, values)
+    x = np.linspace(-1, 1, 2 * int(np.prod(input_shape[1:]))).reshape(2, *input_shape[1:])
+    np.testing.assert_allclose(layer(x), x - np.asarray(values), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.Normalization(mean=[1.0, 2.0], variance=[1.0, 4.0]),
+        lambda: layers.Normalization(mean=(1, 2), variance=(1, 4)),
+        lambda: layers.Normalization(mean=np.array([1.0, 2.0]), variance=np.array([1.0, 4.0])),
+        lambda: layers.Normalization(mean=np.array([1.0, 2.0], "float32"), variance=np.array([1, 4])),
+        lambda: layers.Normalization(mean=np.float32(3), variance=4, invert=True),
+        lambda: layers.Normalization(axis=None, mean=np.array(3.0), variance=np.array(4.0)),
+        lambda: layers.Rescaling(np.array([1.0, 2.0]), offset=[0, 1]),
+        lambda: layers.Rescaling(2, np.float64(0.5)),
+        lambda: layers.Discretization(np.array([0.0, 1.0])),
+        lambda: layers.Discretization((0.0, 1.0), output_mode="count"),
+        lambda: layers.CategoryEncoding(4, "one_hot"),
+    ],
+)
+def test_made_from_its_own_config(make):
+    layer = make()
+    copied = type(layer).from_config(json.loads(json.dumps(layer.get_config())))
+    assert copied.get_config() == layer.get_config()
+    x = [[0.0, 1.0], [3.0, 2.0]]
+    np.testing.assert_array_equal(copied(x), layer(x))
+    model = cb.Sequential([cb.Input((2,)), make()])
+    np.testing.assert_array_equal(cb.models.clone_model(model).predict(x, verbose=0), layer(x))
+
+
+def test_arguments_are_copies():
+    mean = np.array([1.0, 2.0])
+    layer = layers.Normalization(mean=mean, variance=np.ones(2))
+    mean[:] = 0
+    np.testing.assert_array_equal(layer([[1.0, 2.0]]), [[0, 0]])
+
+
+# What adapt takes
+
+X = np.random.default_rng(0).normal(3, 2, (24, 3)).astype("float32")
+
+
+class Dataset(cb.utils.PyDataset):
+    """Batches of 8, with targets and weights or without."""
+
+    def __init__(self, more=0):
+        super().__init__()
+        self.more = more
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        x = X[index * 8 : index * 8 + 8]
+        return (x, *[np.zeros(8)] * self.more) if self.more else x
+
+
+def frames():
+    import pandas as pd
+
+    yield pd.DataFrame(X, columns=list("abc"))
+    polars, arrow, torch = (pytest.importorskip(name) for name in ("polars", "pyarrow", "torch"))
+    yield polars.DataFrame(X, schema=list("abc"))
+    yield arrow.table({name: X[:, i] for i, name in enumerate("abc")})
+    yield torch.tensor(X)
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.tensor(X), torch.zeros(24)), 8)
+    yield loader
+
+
+def sources():
+    yield X
+    yield X.tolist()
+    yield [X[:8], X[8:24]]
+    yield [(X[:8], np.zeros(8)), (X[8:], np.zeros(16))]
+    yield (batch for batch in (X[:8], X[8:24]))
+    yield ((batch, np.zeros(len(batch))) for batch in (X[:8], X[8:24]))
+    yield iter([X[:23], X[23:]])
+    yield from (Dataset(more) for more in (0, 1, 2))
+    yield np.asfortranarray(X)
+    yield from frames()
+
+
+def test_adapt_takes_arrays_tables_datasets_and_batches():
+    for source in sources():
+        layer = layers.Normalization()
+        layer.adapt(source)
+        np.testing.assert_allclose(layer.mean, X.mean(0, keepdims=True, dtype="float64"), rtol=1e-5)
+        np.testing.assert_allclose(layer.variance, X.var(0, keepdims=True, dtype="float64"), rtol=1e-5)
+    for source in sources():
+        layer = layers.Discretization(num_bins=4)
+        layer.adapt(source)
+        np.testing.assert_allclose(layer.bin_boundaries, np.quantile(X, [0.25, 0.5, 0.75]), atol=0.2)
+
+
+def test_adapt_of_a_large_view_costs_the_memory_of_a_part():
+    windows = np.lib.stride_tricks.sliding_window_view(np.arange(2**17, dtype="float32"), 64)  # 32 MB
+    layer = layers.Normalization()
+    layer.adapt(windows[:1000])
+    tracemalloc.start()
+    try:
+        layer.adapt(windows)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**22
+    np.testing.assert_allclose(layer.mean[0], windows.mean(0, dtype="float64"), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "message"),
+    [
+        ([], ValueError, "empty iterable"),
+        (iter([]), ValueError, "empty iterable"),
+        (iter([42]), TypeError, "`.shape`"),
+        (iter([X, X[:, :2]]), ValueError, "incompatible shape"),
+        (iter([X, X * np.nan]), ValueError, "finite"),
+        (X[:0], ValueError, "at least one sample"),
+        (iter([np.array(["a"])]), TypeError, "real numbers"),
+    ],
+)
+def test_adapt_refuses(data, error, message):
+    with pytest.raises(error, match=message):
+        layers.Normalization().adapt(data)

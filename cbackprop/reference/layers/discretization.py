@@ -32,8 +32,9 @@ class Discretization(Layer):
         bins = np.searchsorted(spec.limits.astype(x.dtype), x, side="right")
         if spec.output_mode == "int":
             return bins.astype(x.dtype)
-        indicators = bins.reshape(len(x), *self.output_shape[:-1], -1, 1) == np.arange(spec.bins)
-        counts = indicators.sum(axis=-2)
+        tokens = math.prod(self.input_shapes[0]) // math.prod(self.output_shape[:-1])
+        indicators = bins.reshape(len(x), tokens, *self.output_shape[:-1], 1) == np.arange(spec.bins)
+        counts = indicators.sum(axis=1)
         y: Array = (counts if spec.output_mode == "count" else counts > 0).astype(x.dtype)
         return y
 
