@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -51,46 +52,136 @@ class KerasTensor:
             f"{self!r} is symbolic: it has no values. Make a Model of its inputs and outputs, and call that on arrays."
         )
 
+    # NumPy leaves operators between an array and a tensor to the tensor.
+    __array_ufunc__ = None
+
+    def _layer(self, name: str, inputs: Any, *arguments: Any) -> Any:
+        return Registry.families["layers"].find(name)(*arguments, dtype=self._float_type)(inputs)
+
+    @property
+    def _float_type(self) -> str | None:
+        """The tensor's type; of whole numbers, which layers read as floats, the default one."""
+        return self.dtype if self.dtype.startswith("float") else None
+
     def _merge(self, other: Any, layer: str) -> Any:
         if not isinstance(other, KerasTensor):
             raise TypeError(
-                f"{self!r} can only be combined with numbers and other symbolic tensors, but got {other!r}."
+                f"{self!r} can only be combined with numbers, arrays and other symbolic tensors, but got {other!r}."
             )
-        return Registry.families["layers"].find(layer)()([self, other])
+        return self._layer(layer, [self, other])
 
-    def _rescale(self, scale: float, offset: float = 0.0) -> Any:
-        return Registry.families["layers"].find("Rescaling")(scale, offset)(self)
+    def _rescale(self, scale: Any, offset: Any = 0.0) -> Any:
+        return self._layer("Rescaling", self, scale, offset)
+
+    def _constant(self, value: Any) -> Any:
+        """A number, or an array that fits a sample, for a layer to scale or shift with; ``None`` if it is neither."""
+        if _is_number(value):
+            return value
+        if not isinstance(value, (np.ndarray, np.generic)) or value.dtype.kind not in "fiu":
+            return None
+        value = np.asarray(value)
+        fitted = value[0] if value.ndim == self.ndim and value.shape[0] == 1 else value
+        if not _broadcasts(fitted.shape, self.shape[1:]):
+            raise ValueError(
+                f"{self!r} can only be combined with arrays that broadcast to one of its samples, but got an array of "
+                f"shape {value.shape}."
+            )
+        return fitted
 
     def __add__(self, other: Any) -> Any:
-        return self._rescale(1.0, other) if _is_number(other) else self._merge(other, "Add")
+        value = self._constant(other)
+        return self._merge(other, "Add") if value is None else self._rescale(1.0, value)
 
     def __sub__(self, other: Any) -> Any:
-        return self._rescale(1.0, -other) if _is_number(other) else self._merge(other, "Subtract")
+        value = self._constant(other)
+        return self._merge(other, "Subtract") if value is None else self._rescale(1.0, -value)
+
+    def __rsub__(self, other: Any) -> Any:
+        value = self._constant(other)
+        return self._merge(other, "Subtract") if value is None else self._rescale(-1.0, value)
 
     def __mul__(self, other: Any) -> Any:
-        return self._rescale(other) if _is_number(other) else self._merge(other, "Multiply")
+        value = self._constant(other)
+        return self._merge(other, "Multiply") if value is None else self._rescale(value)
 
     def __truediv__(self, other: Any) -> Any:
-        if not _is_number(other) or other == 0:
+        value = self._constant(other)
+        if value is None:
+            return self._merge(other, "TrueDivide")
+        if np.any(value == 0):
             raise TypeError(f"{self!r} can only be divided by numbers other than 0, but got {other!r}.")
-        return self._rescale(1 / other)
+        return self._rescale(1 / np.asarray(value, np.float64) if isinstance(value, np.ndarray) else 1 / value)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        value = self._constant(other)
+        if value is None:
+            return self._merge(other, "TrueDivide")
+        inverse = self._layer("Power", self, -1.0)
+        return inverse if _is_number(value) and value == 1 else inverse * value
+
+    def __pow__(self, other: Any) -> Any:
+        return self._layer("Power", self, other) if _is_number(other) else self._merge(other, "Power")
+
+    def __rpow__(self, other: Any) -> Any:
+        if not _is_number(other) or other <= 0:
+            raise TypeError(f"Only positive numbers can be raised to the power of {self!r}, but got {other!r}.")
+        return self._layer("Activation", self._rescale(math.log(other)), "exponential")
+
+    def __matmul__(self, other: Any) -> Any:
+        if isinstance(other, KerasTensor) and self.ndim == other.ndim == 3:
+            return self._layer("Dot", [self, other], (2, 1))
+        what = f"of shape {other.shape}" if isinstance(other, KerasTensor) else repr(other)
+        raise TypeError(
+            f"{self!r} @ {what} is no product of a matrix with a matrix for each sample. A product with weights is "
+            "layers.Dense, one of other axes layers.Dot."
+        )
+
+    def __rmatmul__(self, other: Any) -> Any:
+        raise TypeError(f"{other!r} @ {self!r}: a product with weights is layers.Dense.")
 
     def __neg__(self) -> Any:
         return self._rescale(-1.0)
 
-    def __rsub__(self, other: Any) -> Any:
-        return -self + other
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Any:
+        return self._layer("Absolute", self)
 
     __radd__ = __add__
     __rmul__ = __mul__
 
-    def __getitem__(self, index: Any) -> Any:
-        raise TypeError(
-            f"{self!r} is symbolic, and has no parts. Take them in a layers.Lambda(lambda x: x[...], backward=...)."
+    def __getitem__(self, key: Any) -> Any:
+        return self._layer("GetItem", self, key)
+
+    def __iter__(self) -> Any:
+        raise NotImplementedError(
+            f"{self!r} is symbolic, and cannot be gone through. Take its parts by their places, such as tensor[:, 0]."
         )
 
     def __bool__(self) -> bool:
         raise TypeError(f"{self!r} is symbolic: it is neither true nor false.")
+
+    def _refuse(self, *others: Any) -> Any:
+        raise TypeError(
+            f"{self!r} is symbolic, and comparing or rounding it, or joining it by &, | and ~, has no gradient. "
+            "Do so in a layer in Python: layers.Lambda(function, backward=...)."
+        )
+
+    __lt__ = __le__ = __gt__ = __ge__ = _refuse
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __round__ = _refuse
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __invert__ = _refuse
+
+    def _without_value(self) -> Any:
+        raise ValueError(f"{self!r} is symbolic: it has no value that could be a number.")
+
+    __int__ = __float__ = __index__ = _without_value
+
+
+def _broadcasts(shape: tuple[int, ...], sample: Sequence[int | None]) -> bool:
+    """Whether an array of this shape broadcasts to a sample without changing its shape."""
+    pairs = zip(shape[::-1], sample[::-1], strict=False)
+    return len(shape) <= len(sample) and all(length == 1 or length == size for length, size in pairs)
 
 
 def _is_number(value: Any) -> bool:

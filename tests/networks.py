@@ -127,6 +127,20 @@ LAYERS = {
         (lambda: layers.Dot(axes=(2, 1)), [(2, 3), (3, 4)]),
         (lambda: layers.Dot(axes=1, normalize=True), [(4,), (4,)]),
     ],
+    "GetItem": [
+        (lambda: layers.GetItem((slice(None), slice(1, 4))), [(6,)]),
+        (lambda: layers.GetItem((slice(None), slice(None, None, -2), None, -1)), [(5, 3)]),
+        (lambda: layers.GetItem((..., 1)), [(3, 2)]),
+    ],
+    "Absolute": [(lambda: layers.Absolute(), [(5,)])],
+    "TrueDivide": [(lambda: away_from_0(layers.TrueDivide()), [(4,), (4,)])],
+    "Power": [
+        (lambda: layers.Power(2), [(4,)]),
+        (lambda: layers.Power(3.0), [(2, 3)]),
+        (lambda: away_from_0(layers.Power(-1)), [(4,)]),
+        (lambda: away_from_0(layers.Power(0.7)), [(4,)]),
+        (lambda: away_from_0(layers.Power()), [(4,), (4,)]),
+    ],
     "Model": [(lambda: nested(), [(3,)])],
     "Sequential": [(lambda: cb.Sequential([layers.Dense(3, activation="tanh"), layers.Dense(2)]), [(3,)])],
 }
@@ -153,6 +167,13 @@ def ids_and_embedding():
     x = cb.Input((2, 2))
     ids = layers.Rescaling(20.0, offset=3.0)(x)
     return cb.Model(x, layers.Embedding(7, 3)(ids))
+
+
+def away_from_0(layer):
+    """A model of a layer whose inputs must be positive."""
+    inputs = [cb.Input((4,)) for _ in range(layer.n_inputs)]
+    positive = [layers.Rescaling(0.3, offset=2.0)(x) for x in inputs]
+    return cb.Model(inputs, layer(positive if len(positive) > 1 else positive[0]))
 
 
 def stepping_optimizers():

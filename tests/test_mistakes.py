@@ -41,6 +41,7 @@ NEEDED = {
     "dtype": "float32",
     "initial_learning_rate": 0.1,
     "initializer": "zeros",
+    "key": (..., 0),
     "input_dim": 5,
     "layer": layers.Dense(3),
     "learning_rate": 0.1,

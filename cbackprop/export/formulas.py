@@ -216,7 +216,6 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "rescaling": ("Add(Mul(x, scale[...]), offset[...])",),
     "steeper_softplus": ("z = Mul(x, beta); Where(Greater(z, 20), x, Div(Softplus(z), beta))",),
     "repeat": ("Expand(Unsqueeze(x, axes[...]), shape[...])",),
-    "only_element": ("Gather(x, index[...], axis=axis)",),
     "embedding": (
         "Gather(table[...], Cast(Clip(x, 0, last), to=int64))",
         "Gather(table[...], Cast(x, to=int64))",

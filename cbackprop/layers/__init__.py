@@ -3,11 +3,13 @@
 from cbackprop.layers.activation import ELU, Activation, ActivationLayer, LeakyReLU, ReLU, Softmax
 from cbackprop.layers.activity_regularization import ActivityRegularization
 from cbackprop.layers.alpha_dropout import AlphaDropout
+from cbackprop.layers.arithmetic import Absolute, Power, TrueDivide
 from cbackprop.layers.batch_normalization import BatchNormalization
 from cbackprop.layers.dense import Dense
 from cbackprop.layers.discretization import Discretization
 from cbackprop.layers.dropout import Dropout
 from cbackprop.layers.embedding import Embedding
+from cbackprop.layers.get_item import GetItem
 from cbackprop.layers.input import Input, InputLayer
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.layers.masking import Masking
@@ -46,6 +48,7 @@ from cbackprop.layers.wrapper import Wrapper
 
 __all__ = [
     "ELU",
+    "Absolute",
     "Activation",
     "ActivationLayer",
     "ActivityRegularization",
@@ -63,6 +66,7 @@ __all__ = [
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
+    "GetItem",
     "GroupNormalization",
     "Identity",
     "Input",
@@ -79,6 +83,7 @@ __all__ = [
     "Normalization",
     "PReLU",
     "Permute",
+    "Power",
     "RMSNormalization",
     "ReLU",
     "RepeatVector",
@@ -89,6 +94,7 @@ __all__ = [
     "SpatialDropout2D",
     "SpatialDropout3D",
     "Subtract",
+    "TrueDivide",
     "UnitNormalization",
     "Wrapper",
     "add",

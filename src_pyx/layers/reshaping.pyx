@@ -1,6 +1,6 @@
 """Layers that put every element of a sample somewhere else; those that only change its shape are views.
 
-`Permute` and `RepeatVector` differ in nothing but an index: which element of the input each element of
+`Permute`, `RepeatVector` and `GetItem` differ in nothing but an index: which element of the input each element of
 the output is.
 """
 
@@ -54,3 +54,8 @@ cdef class RepeatVector(Gather):
     def __init__(self, spec, list input_shapes, tuple output_shape):
         self.expect(input_shapes, (spec.n, *input_shapes[0]), {})
         self.set_index(np.broadcast_to(np.arange(output_shape[-1], dtype=np.intp), output_shape))
+
+
+cdef class GetItem(Gather):
+    def __init__(self, spec, list input_shapes, tuple output_shape):
+        self.set_index(spec.places(input_shapes[0]))

@@ -26,7 +26,7 @@ class UnreadableError(ValueError):
     """What a node computes is no layer's computation."""
 
 
-Reader = Callable[["Builder", Node], KerasTensor]
+Reader = Callable[["Builder", Node], KerasTensor | list[KerasTensor]]
 PatternReader = Callable[["Builder", Node, dict[str, Any]], KerasTensor]
 Acceptance = Callable[[dict[str, Any]], bool]
 

@@ -10,7 +10,7 @@ from typing import Any
 from cbackprop import Input, Model, layers
 from cbackprop.config import FLOAT_TYPES, INTEGER_TYPES
 from cbackprop.export import onnx_files
-from cbackprop.export.onnx_reader import activations, normalization, operators, preprocessing, weights  # noqa: F401 - register
+from cbackprop.export.onnx_reader import activations, normalization, operators, parts, preprocessing, weights  # noqa: F401 - register
 from cbackprop.export.onnx_reader.builder import OPERATORS, PATTERNS, Builder, Pattern, UnreadableError
 from cbackprop.export.onnx_reader.folding import FOLDED
 from cbackprop.export.onnx_reader.graph import Node, ReadGraph
@@ -123,7 +123,7 @@ def built(graph: ReadGraph, proto: Any, outputs: list[str]) -> Model:
             refuse_whole_numbers(graph, node, bound)
             made = read(builder, node) if bound is None else read(builder, node, bound)
             tensors = made if isinstance(made, list) else [made]
-            for name, tensor in zip(node.outputs, tensors, strict=True):
+            for name, tensor in zip(node.outputs, tensors, strict=isinstance(made, list)):
                 refuse_other_shape(builder, name, tensor)
                 builder.tensors[name] = tensor
         except (ValueError, TypeError, IndexError, ArithmeticError) as error:

@@ -19,12 +19,15 @@ from cbackprop.export.onnx_reader.builder import (
     sample_shape,
 )
 from cbackprop.export.onnx_reader.graph import Array, Node
+from cbackprop.export.onnx_reader.parts import stretched
 from cbackprop.tensor import KerasTensor
 
 MERGES = {
     "Add": layers.Add,
     "Sub": layers.Subtract,
     "Mul": layers.Multiply,
+    "Div": layers.TrueDivide,
+    "Pow": layers.Power,
     "Max": layers.Maximum,
     "Min": layers.Minimum,
     "Sum": layers.Add,
@@ -110,16 +113,6 @@ def squeeze(builder: Builder, node: Node) -> KerasTensor:
     return _reshaped(builder, node, x, [size for axis, size in enumerate(x.shape) if axis not in axes | {0}])
 
 
-@recognizes(*LAYERS["only_element"], accept=lambda bound: bound["index"].ndim == 0 and bound["index"] in (0, -1))
-def only_element(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """Samples without an axis of length 1, of which the only element is taken, as in ``y[:, 0]``."""
-    x = builder.tensor(bound["x"])
-    axis = positive(bound["axis"], x.ndim)
-    if x.shape[axis] != 1:
-        raise UnreadableError(f"it takes one of the {x.shape[axis]} elements along axis {axis}")
-    return _reshaped(builder, node, x, [size for other, size in enumerate(x.shape) if other not in (0, axis)])
-
-
 @reads("Unsqueeze")
 def unsqueeze(builder: Builder, node: Node) -> KerasTensor:
     """Samples with more axes of length 1."""
@@ -179,14 +172,13 @@ def merge(builder: Builder, node: Node) -> KerasTensor:
 
 
 def _merged(builder: Builder, node: Node, tensors: list[KerasTensor]) -> KerasTensor:
-    if node.operator == "Div":
-        raise UnreadableError("it divides by a value that is not constant")
     if len({tensor.ndim for tensor in tensors}) > 1:
         raise UnreadableError("it combines values with different numbers of axes, and so samples with each other")
     return tensors[0] if len(tensors) == 1 else builder.apply(node, MERGES[node.operator], tensors)
 
 
 def _with_constant(builder: Builder, node: Node, x: KerasTensor, array: Array, first: bool) -> KerasTensor:
+    x = stretched(builder, node, x, array.shape)
     value = fitting(array, x).astype(np.float64)
     operator = node.operator
     if operator in ("Add", "Sum"):
@@ -199,7 +191,7 @@ def _with_constant(builder: Builder, node: Node, x: KerasTensor, array: Array, f
         other = builder.apply(node, layers.Rescaling, x, 0.0, value)
         return builder.apply(node, MERGES[operator], [x, other])
     if first:
-        raise UnreadableError("it divides by a value that is not constant")
+        return builder.apply(node, layers.Rescaling, builder.apply(node, layers.Power, x, -1.0), value)
     with np.errstate(divide="ignore"):
         return builder.apply(node, layers.Rescaling, x, 1 / value)
 
@@ -228,19 +220,27 @@ def negative(builder: Builder, node: Node) -> KerasTensor:
 
 @reads("Abs")
 def absolute(builder: Builder, node: Node) -> KerasTensor:
-    """The larger one of a value and its negative."""
-    x = builder.tensor(node.inputs[0])
-    return builder.apply(node, layers.Maximum, [x, builder.apply(node, layers.Rescaling, x, -1.0)])
+    """The size without the sign."""
+    return builder.apply(node, layers.Absolute, builder.tensor(node.inputs[0]))
+
+
+@reads("Sqrt", "Reciprocal")
+def root(builder: Builder, node: Node) -> KerasTensor:
+    """Powers of 1/2 and -1."""
+    return builder.apply(node, layers.Power, builder.tensor(node.inputs[0]), 0.5 if node.operator == "Sqrt" else -1.0)
 
 
 @reads("Pow")
 def power(builder: Builder, node: Node) -> KerasTensor:
-    """Small whole powers, as products."""
-    x, exponents = builder.tensor(node.inputs[0]), builder.constant(node, 1)
-    if exponents.size != 1 or exponents.item() not in (1, 2, 3, 4):
-        raise UnreadableError("only powers of 1, 2, 3 and 4 can be read")
-    exponent = int(exponents.item())
-    return x if exponent == 1 else builder.apply(node, layers.Multiply, [x] * exponent)
+    """To the power of a number, or of other values."""
+    x = builder.tensor(node.inputs[0])
+    if not builder.graph.is_constant(node.inputs[1]):
+        return _merged(builder, node, [x, builder.tensor(node.inputs[1])])
+    exponents = builder.constant(node, 1)
+    if exponents.size != 1:
+        raise UnreadableError(f"it has exponents of shape {exponents.shape}, but only one can be read")
+    exponent = float(exponents.reshape(()))
+    return x if exponent == 1 else builder.apply(node, layers.Power, x, exponent)
 
 
 @reads("Clip")

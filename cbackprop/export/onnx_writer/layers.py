@@ -50,6 +50,32 @@ def permute(graph: Graph, call: Call) -> str:
     return graph.transpose(call.inputs[0], (0, *call.layer.dims))
 
 
+@translates(layers.GetItem)
+def get_item(graph: Graph, call: Call) -> str:
+    """Slice, and Reshape where an axis goes or comes."""
+    (x,), (shape,) = call.inputs, call.input_shapes
+    parts = [
+        slice(entry % size, entry % size + 1, 1) if isinstance(entry, int) else entry
+        for entry, size in zip(call.layer.entries_of(len(shape) + 1), shape, strict=True)
+    ]
+    limits = [part.indices(size) for part, size in zip(parts, shape, strict=True)]
+    cut = [
+        (axis, *limit) for axis, (limit, size) in enumerate(zip(limits, shape, strict=True), 1) if limit != (0, size, 1)
+    ]
+    if cut:
+        axes, starts, ends, steps = (np.array(column, np.int64) for column in zip(*cut, strict=True))
+        ends[ends < 0] = -(2**31)  # backwards, to the first one
+        x = graph.add("Slice", x, starts, ends, axes, steps)
+    lengths = tuple(len(range(*limit)) for limit in limits)
+    return x if lengths == call.output_shape else graph.reshape(x, call.output_shape)
+
+
+@translates(layers.Absolute)
+def absolute(graph: Graph, call: Call) -> str:
+    """Abs."""
+    return graph.add("Abs", call.inputs[0])
+
+
 @translates(layers.RepeatVector)
 def repeat_vector(graph: Graph, call: Call) -> str:
     """A new axis, and Expand along it."""

@@ -17,6 +17,7 @@ OPERATORS = {
     layers.Multiply: "Mul",
     layers.Maximum: "Max",
     layers.Minimum: "Min",
+    layers.TrueDivide: "Div",
 }
 
 
@@ -34,6 +35,14 @@ def merge(graph: Graph, call: Call) -> str:
     """One after the other."""
     operator = next(OPERATORS[cls] for cls in type(call.layer).__mro__ if cls in OPERATORS)
     return functools.reduce(lambda a, b: graph.add(operator, a, b), aligned(graph, call))
+
+
+@translates(layers.Power)
+def power(graph: Graph, call: Call) -> str:
+    """Pow."""
+    if call.layer.exponent is None:
+        return graph.add("Pow", *aligned(graph, call))
+    return graph.add("Pow", call.inputs[0], call.layer.exponent)
 
 
 @translates(layers.Average)

@@ -8,7 +8,7 @@ import numpy as np
 
 from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
-__all__ = ["Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"]
+__all__ = ["Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Power", "Subtract", "TrueDivide"]
 
 
 class Merge(Layer):
@@ -93,6 +93,52 @@ class Multiply(Merge):
     def separate(self, a: Array, b: Array, delta: Array) -> tuple[Array, Array]:
         """Each times the other factor."""
         return delta * b, delta * a
+
+
+class TrueDivide(Merge):
+    """y = a / b; da = dy / b, db = -dy a / b^2."""
+
+    def combine(self, a: Array, b: Array) -> Array:
+        """A / b."""
+        with np.errstate(all="ignore"):
+            return a / b
+
+    def separate(self, a: Array, b: Array, delta: Array) -> tuple[Array, Array]:
+        """By the rule of quotients."""
+        with np.errstate(all="ignore"):
+            da = delta / b
+            return da, -da * (a / b)
+
+
+class Power(Merge):
+    """y = a^b; da = dy b a^(b - 1), db = dy y log(a); with a number as exponent the first of them only."""
+
+    def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
+        """The power."""
+        if self.spec.exponent is None:
+            return super().forward(inputs, parameters, batch)
+        (self.x,) = inputs
+        with np.errstate(all="ignore"):
+            return self.x**self.spec.exponent
+
+    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
+        """The derivative times the delta."""
+        if self.spec.exponent is None:
+            return super().backward(delta, parameters, wanted)
+        exponent = self.spec.exponent
+        with np.errstate(all="ignore"):
+            return [delta * (exponent * self.x ** (exponent - 1) if exponent else 0 * self.x)], []
+
+    def combine(self, a: Array, b: Array) -> Array:
+        """A^b."""
+        with np.errstate(all="ignore"):
+            return a**b
+
+    def separate(self, a: Array, b: Array, delta: Array) -> tuple[Array, Array]:
+        """By the rule of powers; where a is 0, exponents that are not negative have no influence."""
+        with np.errstate(all="ignore"):
+            da = delta * np.where(b == 0, 0, b * a ** (b - 1))
+            return da, np.where((a == 0) & (b >= 0), 0, delta * a**b * np.log(a)).astype(delta.dtype)
 
 
 class Average(Add):

@@ -6,7 +6,7 @@ import numpy as np
 
 from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
-__all__ = ["Permute", "RepeatVector"]
+__all__ = ["GetItem", "Permute", "RepeatVector"]
 
 
 class Permute(Layer):
@@ -39,3 +39,19 @@ class RepeatVector(Layer):
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
         """The sum over the repetitions."""
         return [delta.sum(axis=1)], []
+
+
+class GetItem(Layer):
+    """y = a part of x; dx = dy in its place, and 0 elsewhere."""
+
+    def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
+        """The part."""
+        (self.input_shape,) = self.input_shapes
+        self.places = self.spec.places(self.input_shape)
+        return inputs[0].reshape(len(inputs[0]), -1)[:, self.places]
+
+    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
+        """The delta of the part, among zeros."""
+        whole = np.zeros((len(delta), int(np.prod(self.input_shape))), delta.dtype)
+        whole[:, self.places] = delta
+        return [whole.reshape(len(delta), *self.input_shape)], []

@@ -1,0 +1,162 @@
+"""Operators that take parts of values, repeat them, or reduce an axis, by layers that take parts."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+
+from cbackprop import layers
+from cbackprop.export.onnx_reader.builder import Builder, UnreadableError, positive, reads, sample_shape
+from cbackprop.export.onnx_reader.folding import whole_slice
+from cbackprop.export.onnx_reader.graph import Node
+from cbackprop.tensor import KerasTensor
+
+__all__ = ["stretched"]
+
+# An axis is put together, or reduced, from so many parts at most.
+MOST_PARTS = 64
+WHOLE = slice(None)
+REDUCTIONS = {
+    "ReduceSum": layers.Add,
+    "ReduceMean": layers.Average,
+    "ReduceMax": layers.Maximum,
+    "ReduceMin": layers.Minimum,
+}
+
+
+def part_of(builder: Builder, node: Node, x: KerasTensor, axis: int, part: Any) -> KerasTensor:
+    """A slice along an axis, or one element of it."""
+    if isinstance(part, slice) and range(*part.indices(int(x.shape[axis] or 0))) == range(int(x.shape[axis] or 0)):
+        return x
+    return builder.apply(node, layers.GetItem, x, (*[WHOLE] * axis, part))
+
+
+@reads("Slice")
+def cut(builder: Builder, node: Node) -> KerasTensor:
+    """A part of some axes."""
+    x = builder.tensor(node.inputs[0])
+    starts, ends = builder.constant(node, 1).ravel(), builder.constant(node, 2).ravel()
+    axes, steps = (builder.optional(node, position) for position in (3, 4))
+    along = list(range(len(starts))) if axes is None else [int(axis) for axis in axes.ravel()]
+    along = [axis + x.ndim if axis < 0 else axis for axis in along]
+    by = [1] * len(starts) if steps is None else [int(step) for step in steps.ravel()]
+    if len(set(along)) != len(along):
+        raise UnreadableError(f"it cuts axes {along}, one of them twice")
+    key: list[Any] = [WHOLE] * x.ndim
+    for axis, start, end, step in zip(along, starts, ends, by, strict=True):
+        if axis == 0 and (int(start), step) == (0, 1) and int(end) >= 2**31 - 1:
+            continue
+        size = int(x.shape[positive(axis, x.ndim)] or 0)
+        key[axis] = whole_slice(int(start), int(end), step, size)
+    whole = all(
+        range(*part.indices(size or 0)) == range(size or 0) for part, size in zip(key[1:], x.shape[1:], strict=True)
+    )
+    return x if whole else builder.apply(node, layers.GetItem, x, tuple(key))
+
+
+@reads("Split")
+def split(builder: Builder, node: Node) -> list[KerasTensor]:
+    """All parts of an axis."""
+    x = builder.tensor(node.inputs[0])
+    axis = positive(node.attribute("axis"), x.ndim)
+    size, given, count = int(x.shape[axis] or 0), builder.optional(node, 1), len(node.outputs)
+    if given is None:
+        chunk = math.ceil(size / count)
+        sizes = [min(chunk, size - chunk * index) for index in range(count)]
+        if builder.graph.opset < 18 and size % count:
+            raise UnreadableError(f"{size} elements cannot be divided into {count} equal parts")
+    else:
+        sizes = [int(length) for length in given.ravel()]
+    if min(sizes) < 1 or sum(sizes) != size or len(sizes) != count:
+        raise UnreadableError(f"parts of sizes {sizes} are not the whole of {size} elements")
+    ends = np.cumsum(sizes)
+    return [
+        part_of(builder, node, x, axis, slice(int(end) - length, int(end)))
+        for length, end in zip(sizes, ends, strict=True)
+    ]
+
+
+@reads("Gather")
+def gather(builder: Builder, node: Node) -> KerasTensor:
+    """One element of an axis, or several, side by side."""
+    if builder.graph.is_constant(node.inputs[0]):
+        raise UnreadableError("it looks up rows of a constant by numbers that need not be rows")
+    x, indices = builder.tensor(node.inputs[0]), builder.constant(node, 1)
+    axis = positive(node.attribute("axis"), x.ndim)
+    size = int(x.shape[axis] or 0)
+    if indices.size == 0 or not all(-size <= int(index) < size for index in indices.ravel()):
+        raise UnreadableError(f"it takes elements that are not there from an axis of {size}")
+    places = [int(index) % size for index in indices.ravel()]
+    shape = (*sample_shape(x)[: axis - 1], *indices.shape, *sample_shape(x)[axis:])
+    if size == 1 and len(places) == 1:
+        return reshaped(builder, node, x, shape)
+    taken = _taken(builder, node, x, axis, places)
+    return reshaped(builder, node, taken, shape)
+
+
+def _taken(builder: Builder, node: Node, x: KerasTensor, axis: int, places: list[int]) -> KerasTensor:
+    """These elements of an axis, at once where they are at equal distances."""
+    steps = {b - a for a, b in itertools.pairwise(places)}
+    if len(steps) < 2 and steps != {0}:
+        step = steps.pop() if steps else 1
+        end = places[-1] + (1 if step > 0 else -1)
+        return part_of(builder, node, x, axis, slice(places[0], None if end < 0 else end, step))
+    if len(places) > MOST_PARTS:
+        raise UnreadableError(f"it takes {len(places)} elements in no regular order")
+    parts = [part_of(builder, node, x, axis, slice(place, place + 1)) for place in places]
+    return builder.apply(node, layers.Concatenate, parts, axis)
+
+
+def reshaped(builder: Builder, node: Node, x: KerasTensor, shape: Any) -> KerasTensor:
+    """The samples in another shape."""
+    return x if tuple(shape) == sample_shape(x) else builder.apply(node, layers.Reshape, x, tuple(shape))
+
+
+@reads("Expand")
+def expand(builder: Builder, node: Node) -> KerasTensor:
+    """Axes of length 1, repeated."""
+    x, shape = builder.tensor(node.inputs[0]), [int(size) for size in builder.constant(node, 1).ravel()]
+    if len(shape) > x.ndim or (len(shape) == x.ndim and shape[0] not in (1, builder.batch)):
+        raise UnreadableError(f"the shape {shape} does not keep the batch as the first axis")
+    if any(size < 1 for size in shape):
+        raise UnreadableError("it makes empty values")
+    return stretched(builder, node, x, tuple(shape[1:] if len(shape) == x.ndim else shape))
+
+
+def stretched(builder: Builder, node: Node, x: KerasTensor, shape: tuple[int, ...]) -> KerasTensor:
+    """`x` with its axes of length 1 repeated, so that something of this shape broadcasts to it, if that is enough."""
+    own = sample_shape(x)
+    if len(shape) > len(own):
+        return x
+    wanted = [1] * (len(own) - len(shape)) + list(shape)
+    grown = [b if a == 1 else a for a, b in zip(own, wanted, strict=True)]
+    if max(math.prod(grown), 1) > max(math.prod(own), 1) * MOST_PARTS:
+        raise UnreadableError(f"values of shape {x.shape} are repeated too often for a shape of {tuple(grown)}")
+    for axis, (size, length) in enumerate(zip(own, grown, strict=True), 1):
+        if size != length:
+            x = builder.apply(node, layers.Concatenate, [x] * length, axis)
+    return x
+
+
+@reads(*REDUCTIONS)
+def reduction(builder: Builder, node: Node) -> KerasTensor:
+    """The sum, mean or largest number along axes that are not long, of their elements one by one."""
+    x, given = builder.tensor(node.inputs[0]), builder.optional(node, 1)
+    if given is None or given.size == 0:
+        if given is not None and node.attribute("noop_with_empty_axes"):
+            return x
+        raise UnreadableError("without axes it mixes the samples of a batch")
+    axes = sorted({positive(int(axis), x.ndim) for axis in given.ravel()})
+    kept = [1 if axis in axes else size for axis, size in enumerate(sample_shape(x), 1)]
+    dropped = [size for axis, size in enumerate(sample_shape(x), 1) if axis not in axes]
+    for axis in axes:
+        size = int(x.shape[axis] or 0)
+        if size > MOST_PARTS:
+            raise UnreadableError(f"it reduces an axis of {size} elements, but no more than {MOST_PARTS} are read")
+        if size > 1:
+            parts = [part_of(builder, node, x, axis, slice(place, place + 1)) for place in range(size)]
+            x = builder.apply(node, REDUCTIONS[node.operator], parts)
+    return reshaped(builder, node, x, kept if node.attribute("keepdims") else dropped)

@@ -1,0 +1,22 @@
+"""Layers of one input that change each element by itself, in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cbackprop.reference.layers.layer import Array, Batch, Layer
+
+__all__ = ["Absolute"]
+
+
+class Absolute(Layer):
+    """y = |x|; dx = dy sign(x)."""
+
+    def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
+        """The sizes."""
+        (self.x,) = inputs
+        return np.abs(self.x)
+
+    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
+        """The delta, by the sign."""
+        return [delta * np.sign(self.x)], []
