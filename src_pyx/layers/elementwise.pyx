@@ -33,6 +33,9 @@ cdef void absolute_backward(
 
 
 cdef class Absolute(Layer):
+    def __init__(self, spec, list input_shapes, tuple output_shape):
+        self.expect(input_shapes, input_shapes[0], {})
+
     cdef void forward(self, const Batch* batch) noexcept nogil:
         cdef Py_ssize_t n = batch.rows * output_of(self, batch).width
         cdef const void* x = input_of(self, batch, 0).value

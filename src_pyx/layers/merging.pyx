@@ -497,7 +497,7 @@ cdef class Power(Merge):
     cdef double exponent
 
     def __cinit__(self, spec, list input_shapes, tuple output_shape):
-        self.reads_values = self.n_inputs == 2
+        self.reads_values = self.n_inputs > 1
         self.exponent = 0 if spec.exponent is None else spec.exponent
 
     cdef void combine(self, Py_ssize_t n, const void* a, const void* b, void* y) noexcept nogil:
@@ -517,7 +517,7 @@ cdef class Power(Merge):
     cdef void forward(self, const Batch* batch) noexcept nogil:
         cdef Py_ssize_t n = batch.rows * output_of(self, batch).width
         cdef const void* x = input_of(self, batch, 0).value
-        if self.n_inputs == 2:
+        if self.n_inputs > 1:
             Merge.forward(self, batch)
         elif self.is_double:
             power_of_number_forward(n, self.exponent, <const double*>x, <double*>output_of(self, batch).value)
@@ -530,7 +530,7 @@ cdef class Power(Merge):
         cdef const void* dy = output_of(self, batch).delta
         cdef void* dx = input_of(self, batch, 0).delta
         cdef bint add = self.accumulate[0]
-        if self.n_inputs == 2:
+        if self.n_inputs > 1:
             Merge.backward(self, batch)
         elif dx == NULL:
             return

@@ -58,4 +58,9 @@ cdef class RepeatVector(Gather):
 
 cdef class GetItem(Gather):
     def __init__(self, spec, list input_shapes, tuple output_shape):
-        self.set_index(spec.places(input_shapes[0]))
+        places = np.asarray(spec.places(input_shapes[0]), np.intp)
+        self.expect(input_shapes, places.shape, {})
+        size = int(np.prod(input_shapes[0], dtype=np.intp))
+        if not 0 <= places.min() <= places.max() < size:
+            raise ValueError(f"{type(spec).__name__} {spec.name!r} takes what is beyond the {size} elements it has.")
+        self.set_index(places)

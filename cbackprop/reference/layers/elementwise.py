@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from cbackprop.reference.layers.layer import Array, Batch, Layer
+from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
 __all__ = ["Absolute"]
 
 
 class Absolute(Layer):
     """y = |x|; dx = dy sign(x)."""
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        return Fit(self.input_shapes, self.input_shapes[0], {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The sizes."""

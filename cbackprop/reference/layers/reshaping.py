@@ -44,6 +44,10 @@ class RepeatVector(Layer):
 class GetItem(Layer):
     """y = a part of x; dx = dy in its place, and 0 elsewhere."""
 
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        return Fit(self.input_shapes, self.spec.places(self.input_shapes[0]).shape, {})
+
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The part."""
         (self.input_shape,) = self.input_shapes
