@@ -97,7 +97,7 @@ def check_gradients(
     engine = kind(copy.plan, "float64", objectives, None, trainable)
     from cbackprop.models.data import make_samples
 
-    samples = make_samples(copy, needs_of(copy, objectives), x, y, sample_weight)
+    samples = make_samples(copy, needs_of(copy, objectives, copy.plan), x, y, sample_weight)
     engine.train(samples.data, None, 0, samples.size, samples.size, update=False, training=training)
     analytic = dict(zip(engine.trainable, engine.gradients(), strict=True))
     return _compare(_Probe(copy, engine, samples.data, training), engine.trainable, analytic, epsilon)

@@ -184,9 +184,11 @@ class Model(Trainer, Layer):
     @property
     def plan(self) -> Plan:
         """The steps that the engines execute."""
-        if self._plan is None:
-            self._plan = Plan(self.inputs, self.outputs)
-        return self._plan
+        plan = self._plan
+        if plan is None:
+            with Layer._making:  # another thread may change the layers
+                plan = self._plan = Plan(self.inputs, self.outputs)
+        return plan
 
     @property
     def variables(self) -> list[Variable]:

@@ -13,6 +13,7 @@ from cbackprop.engine import Objective
 from cbackprop.losses import Loss
 from cbackprop.metrics import Metric
 from cbackprop.models.data import OutputNeeds
+from cbackprop.plan.plan import Plan
 from cbackprop.validation import check_number
 
 __all__ = ["log_names", "more_is_better", "named_results", "needs_of", "resolve_objectives"]
@@ -115,10 +116,10 @@ def _resolve_metric(identifier: Any, loss: Loss | None, shape: tuple[int, ...]) 
     return metric
 
 
-def needs_of(model: Any, objectives: Sequence[Objective]) -> list[OutputNeeds]:
+def needs_of(model: Any, objectives: Sequence[Objective], plan: Plan) -> list[OutputNeeds]:
     """Which forms of targets each output wants to be given, and within which limits."""
     needs = []
-    for name, shape, objective in zip(model.output_names, model.plan.output_shapes, objectives, strict=True):
+    for name, shape, objective in zip(model.output_names, plan.output_shapes, objectives, strict=True):
         functions: list[Loss | Metric] = [objective.loss] if objective.loss else []
         functions += [metric for metric, _ in objective.metrics]
         kinds = {objective.loss.target_kind} if objective.loss else set()

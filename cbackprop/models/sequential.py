@@ -129,21 +129,40 @@ class Sequential(Model):
         self._stack.append(layer)
 
     def _connect(self) -> None:
-        """Call the layers on each other, if the input is known; a model as the first layer knows it."""
+        """Call the layers on each other, if the input is known; a model as the first layer knows it.
+
+        Until that is done, other threads see the layers that were there before.
+        """
+        with Layer._making:
+            try:
+                tensors = self._call_layers()
+            except BaseException:
+                self._disconnect()
+                raise
+            if tensors is None:
+                self._disconnect()
+            else:
+                self._set_graph(*tensors)
+
+    def _disconnect(self) -> None:
+        """Have no shape any more."""
         self.built = False
         self._graph = None
         self._forget_engine()
+
+    def _call_layers(self) -> tuple[KerasTensor, KerasTensor] | None:
+        """Input and output of layers called on each other; ``None`` if the input is not known."""
         first = self._stack[0] if self._stack else None
         if self._input is None and isinstance(first, Model) and first.built:
             self._input = InputLayer(first.inputs[0].shape[1:], dtype=first.inputs[0].dtype)  # type: ignore[arg-type]
         if self._input is None or not self._stack:
-            return
+            return None
         tensor = inputs = self._input.output
         for layer in self._stack:
             tensor = layer(tensor)
             if not isinstance(tensor, KerasTensor):
                 raise ValueError(f"Layer {layer.name!r} has several outputs, which a Sequential cannot pass on.")
-        self._set_graph(inputs, tensor)
+        return inputs, tensor
 
     def build(self, input_shape: Any = None) -> None:
         """Create the weights for inputs of this shape, the batch axis included.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,8 +62,9 @@ class Trainer:
 
     def _forget_engine(self) -> None:
         """What was prepared for another graph or other settings is of no use any more."""
-        self._plan = self._engine = self._predictor = self._objectives = None
-        self._trainable_when_compiled = None
+        with Layer._making:  # another thread may be making an engine
+            self._plan = self._engine = self._predictor = self._objectives = None
+            self._trainable_when_compiled = None
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: everything but the engines, which are built anew when needed."""
@@ -135,13 +137,21 @@ class Trainer:
         }
         chosen = optimizers.get(optimizer)
         objectives = resolve_objectives(self, settings) if self.built else None
-        chosen.attach(self)
-        self.optimizer = chosen
-        self._settings = settings
-        self._objectives = objectives
-        self._engine = None
-        self._trainable_when_compiled = self.trainable_variables if self.built else None  # type: ignore[attr-defined]
-        self.compiled = True
+        trainable = self.trainable_variables if self.built else None  # type: ignore[attr-defined]
+        with Layer._making:  # another thread may be making an engine
+            chosen.attach(self)
+            self.optimizer = chosen
+            self._settings = settings
+            self._objectives = objectives
+            self._engine = None
+            self._trainable_when_compiled = trainable
+            self.compiled = True
+        if self._runs:
+            warnings.warn(
+                f"compile was called on model {self.name!r} while fit was running on it: that fit goes on with the "  # type: ignore[attr-defined]
+                "optimizer, losses and metrics that it began with. What was chosen now is used from the next call on.",
+                stacklevel=2,
+            )
 
     def _prepare(self, x: Any, what: str) -> Engine:
         """The engine for the current settings, built when it is first needed."""
@@ -296,10 +306,10 @@ class Trainer:
             engine = self._prepare(source, "fit")
             if not any(objective.loss for objective in engine.objectives):
                 raise ValueError("fit needs a loss, but the model was compiled without one.")
-            source.prepare(self._samples)
+            source.prepare(partial(self._samples, engine))
             times = sum(map(validates, range(initial_epoch, epochs)))
             validation = named(
-                "validation_data", lambda data: self._validation(data, validation_steps, times), validation_data
+                "validation_data", lambda data: self._validation(engine, data, validation_steps, times), validation_data
             )
             if validation is None and split:
                 validation = source.split(split)
@@ -369,11 +379,11 @@ class Trainer:
         run.callbacks = [callback for callback in run.callbacks if not isinstance(callback, ProgbarLogger)]
         return run
 
-    def _samples(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None) -> Samples:
-        assert self._objectives is not None
-        return make_samples(self, needs_of(self, self._objectives), x, y, sample_weight, class_weight)
+    def _samples(self, engine: Engine, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None) -> Samples:
+        """Data in the forms that an engine's losses and metrics read."""
+        return make_samples(self, needs_of(self, engine.objectives, engine.plan), x, y, sample_weight, class_weight)
 
-    def _validation(self, data: Any, steps: int | None, times: int) -> Source | None:
+    def _validation(self, engine: Engine, data: Any, steps: int | None, times: int) -> Source | None:
         """What is evaluated after so many of the epochs."""
         if data is None:
             return None
@@ -386,7 +396,7 @@ class Trainer:
             raise ValueError(
                 f"expected a tuple (x, y) or (x, y, sample_weight), or a dataset, but got {type(data).__name__}."
             )
-        source.prepare(self._samples)
+        source.prepare(partial(self._samples, engine))
         return source
 
     # Results
@@ -429,8 +439,8 @@ class Trainer:
                     return step
         return step
 
-    def _listed(self, logs: dict[str, float]) -> Any:
-        names = self.metrics_names
+    def _listed(self, engine: Engine, logs: dict[str, float]) -> Any:
+        names = self._names_of(engine.objectives)
         names = [name for name in names if name in logs] + [name for name in logs if name not in names]
         results = [logs[name] for name in names]
         return results[0] if len(results) == 1 else results
@@ -446,13 +456,16 @@ class Trainer:
         """
         if self._objectives is None:
             raise RuntimeError("The model has no metrics yet: compile it, and give it a shape.")
-        loss_names, metric_names = log_names(self, self._objectives)
-        names = ["loss"] if any(objective.loss for objective in self._objectives) else []
+        return self._names_of(self._objectives)
+
+    def _names_of(self, objectives: Sequence[Objective]) -> list[str]:
+        loss_names, metric_names = log_names(self, objectives)
+        names = ["loss"] if any(objective.loss for objective in objectives) else []
         by_output = dict(zip(self.output_names, loss_names, strict=True))  # type: ignore[attr-defined]
         as_given = self.output_structure if isinstance(self.output_structure, dict) else by_output
         names += [name for output in as_given if (name := by_output[output]) is not None]
         flat = [name for group in metric_names for name in group]
-        return names + (sorted(flat) if len(self._objectives) > 1 else flat)
+        return names + (sorted(flat) if len(objectives) > 1 else flat)
 
     def evaluate(
         self,
@@ -496,12 +509,12 @@ class Trainer:
         Display.check(verbose)
         with open_source(x, y, sample_weight, batch_size=batch_size, steps=steps) as source:
             engine = self._prepare(source, "evaluate")
-            source.prepare(self._samples)
+            source.prepare(partial(self._samples, engine))
             source.limit(steps, None)
             run = self._callbacks(callbacks, verbose=verbose, epochs=1, steps=source.steps)
             logs = self._test(engine, source, run)
         Display.line(verbose, logs)
-        return logs if return_dict else self._listed(logs)
+        return logs if return_dict else self._listed(engine, logs)
 
     def predict(
         self,
@@ -620,20 +633,20 @@ class Trainer:
         """One training step on all the given samples. Arguments, results and errors as `fit` and `evaluate`."""
         engine = self._prepare(x, "train_on_batch")
         self._place = None  # a file would say that training is still where the last fit ended
-        samples = self._samples(x, y, sample_weight, class_weight)
+        samples = self._samples(engine, x, y, sample_weight, class_weight)
         with engine.fresh_means():
             engine.learn(samples.data, None, 0, samples.size, samples.size)
             logs = self._logs(engine)
-        return logs if return_dict else self._listed(logs)
+        return logs if return_dict else self._listed(engine, logs)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Loss and metrics of all the given samples. Arguments, results and errors as `evaluate`."""
         engine = self._prepare(x, "test_on_batch")
-        samples = self._samples(x, y, sample_weight)
+        samples = self._samples(engine, x, y, sample_weight)
         with engine.fresh_means():
             engine.test(samples.data, samples.size)
             logs = self._logs(engine)
-        return logs if return_dict else self._listed(logs)
+        return logs if return_dict else self._listed(engine, logs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for all the given samples, as `predict`."""
@@ -673,7 +686,7 @@ class Trainer:
         """
         check_boolean("training", training)
         engine = self._prepare(x, "gradients")
-        samples = self._samples(x, y, sample_weight)
+        samples = self._samples(engine, x, y, sample_weight)
         with engine.fresh_means():
             engine.train(samples.data, None, 0, samples.size, samples.size, update=False, training=training)
             found = dict(zip(engine.trainable, engine.gradients(), strict=True))

@@ -58,14 +58,23 @@ class TrainingRun:
         try:
             with engine.kept_threads(), self.display:
                 self.callbacks.on_train_begin()
-                engine = model._prepare(self.source, "fit")  # going back to a backup may have taken another one
+                engine = self._engine_after_start(engine)
                 self._epochs(engine, initial_epoch, epochs)
         finally:
             model._runs.discard(self)
             engine.forget(self)
 
+    def _engine_after_start(self, engine: Engine) -> Engine:
+        """The engine that this run works with: another one of the same settings where going back to a backup took one.
+
+        If a callback has compiled the model anew, the data has been checked for what was compiled before.
+        """
+        model = self.model
+        same = model.optimizer is engine.optimizer and model._objectives == engine.objectives
+        return model._prepare(self.source, "fit") if same and model._engine is not engine else engine
+
     def _epochs(self, engine: Engine, initial_epoch: int, epochs: int) -> None:
-        model, optimizer = self.model, self.model.optimizer
+        model, optimizer = self.model, engine.optimizer
         self.watch = DivergenceWatch(optimizer, engine.trainable)
         logs: dict[str, float] = {}
         first, left, over = self._begin_at(initial_epoch)

@@ -75,6 +75,7 @@ cdef class Engine(Predictor):
         bint tiled, bint backwards, bint training, Py_ssize_t threads, tick,
     ):
         self.check_run(order, start, stop, batch_size)
+        self.check_targets()
         if batch_size > self.head_capacity or threads > (self.n_tiles if tiled else self.n_shares) or (
             not tiled and batch_size > self.whole_capacity
         ):

@@ -99,6 +99,9 @@ cdef class Head:
             self.metric_pointers[i] = <PyObject*>metric
         for i in range(self.n_tallies):
             self.tally_pointers[i] = <PyObject*>self.tallies[i]
+        readers = [*([] if loss is None else [loss]), *[metric.function for metric in self.metrics], *self.tallies]
+        forms = {"nothing" if r.reads == "nothing" else "index" if r.index_targets else "values" for r in readers}
+        self.reads_values, self.reads_classes = "values" in forms, "index" in forms
 
     def __dealloc__(self):
         free(self.metric_pointers)

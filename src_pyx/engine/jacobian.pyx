@@ -23,6 +23,7 @@ def jacobian(
     cdef Py_ssize_t numbers = 0, begin
     cdef Head head
     network.check_run(None, start, stop, 1)
+    network.check_targets()
     for head in network.heads:
         numbers += head.positions * head.width if head.loss is not None else 0
     if not network.n_tiles or any(network.linked[i] for i in range(network.n_layers)):

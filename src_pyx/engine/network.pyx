@@ -291,6 +291,7 @@ cdef class Network:
         self.check_idle()
         self.n_feeds = self.staged = 0
         self.feed_memory = []
+        self.untold = "no targets"
         free(self.feeds)
         free(self.sparse_rows)
         self.feeds = <Feed*>calloc(len(input_arrays) + 3 * self.n_heads + 1, sizeof(Feed))
@@ -305,6 +306,24 @@ cdef class Network:
             self.add_feed(values[i], self.float_type(), width, -1, i, VALUES)
             self.add_feed(classes[i], np.int64, head.positions, -1, i, CLASSES)
             self.add_feed(weights[i], np.float64, head.positions, -1, i, WEIGHTS)
+        self.untold = self.find_untold(values, classes)
+
+    cdef find_untold(self, list values, list classes):
+        """The first head whose loss or metrics read targets of a form that is not among these; None if there is none."""
+        cdef Py_ssize_t i
+        cdef Head head
+        for i in range(self.n_heads):
+            head = self.heads[i]
+            if head.reads_values and (i >= len(values) or values[i] is None):
+                return f"no targets like its predictions for output {i}"
+            if head.reads_classes and (i >= len(classes) or classes[i] is None):
+                return f"no class numbers for output {i}"
+        return None
+
+    cdef check_targets(self):
+        """Refuse to run losses and metrics without the targets that they read."""
+        if self.untold is not None:
+            raise ValueError(f"The data was made for other losses and metrics: there are {self.untold}.")
 
     def float_type(self):
         """The NumPy type of the engine's numbers."""

@@ -22,7 +22,7 @@ cdef class RowFunction:
     Attributes
     ----------
     reads : str or None
-        The form of targets that the kernel reads, as in `target_kind` of the spec; None: any.
+        The form of targets that the kernel reads, as in `target_kind` of the spec; None: any. ``"nothing"``: none.
     links : tuple of str
         The activations that the kernel can take over.
     """

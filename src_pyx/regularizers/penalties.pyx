@@ -268,6 +268,8 @@ cdef void activity_rows(
 cdef class ElementActivity(RowFunction):
     """The penalty of each sample of a layer's output, as a loss that needs no targets."""
 
+    reads = "nothing"
+
     def __init__(self, regularizer, tuple shape, bint is_double):
         self.is_double = is_double
         self.l1, self.l2 = regularizer.l1, regularizer.l2
@@ -286,6 +288,8 @@ cdef class ElementActivity(RowFunction):
 
 cdef class PythonActivity(RowFunction):
     """A penalty in Python: it sees the output for a whole batch, and all of its value stands in the first row."""
+
+    reads = "nothing"
 
     def __init__(self, regularizer, tuple shape, bint is_double):
         self.is_double, self.alone = is_double, True

@@ -72,7 +72,7 @@ def test_nothing_is_allocated_by_python_inside_an_epoch():
     model = network()
     x, y = samples(8000)
     model.fit(x, y, batch_size=8, verbose=0)
-    engine, data = model._engine, model._samples(x, y).data
+    engine, data = model._engine, model._samples(model._engine, x, y).data
     order = np.arange(8000)
     peaks = []
     for batches in (10, 1000):
@@ -89,7 +89,7 @@ def test_another_thread_runs_meanwhile():
     model = network()
     x, y = samples(100_000)
     model.fit(x[:8], y[:8], verbose=0)
-    engine, data = model._engine, model._samples(x, y).data
+    engine, data = model._engine, model._samples(model._engine, x, y).data
     order = np.arange(len(x))
     counted = []
     running = threading.Event()
@@ -185,7 +185,7 @@ def test_a_running_model_cannot_be_used_from_within():
     model = network()
     x, y = samples(400_000)
     model.fit(x[:8], y[:8], verbose=0)
-    engine, data = model._engine, model._samples(x, y).data
+    engine, data = model._engine, model._samples(model._engine, x, y).data
     raised = []
 
     def use(done):

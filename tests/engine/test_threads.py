@@ -182,7 +182,7 @@ def test_an_exception_from_a_display_ends_all_threads(monkeypatch):
     model.compile("sgd", "sparse_categorical_crossentropy")
     x, y = networks.data_for(model, 4000, np.random.default_rng(0), "sparse")
     engine = model._prepare(x, "fit")
-    data = model._samples(x, y).data
+    data = model._samples(model._engine, x, y).data
     order = np.tile(np.arange(4000), 500)
 
     def stop(done):

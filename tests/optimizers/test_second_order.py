@@ -58,7 +58,7 @@ def problem_of(model, x, y, sample_weight=None):
     """The loss of these data as the optimizers see it."""
     engine = model._prepare(x, "fit")
     engine.bind()
-    return EngineProblem(engine, model._samples(x, y, sample_weight, None).data)
+    return EngineProblem(engine, model._samples(engine, x, y, sample_weight, None).data)
 
 
 # Against SciPy

@@ -22,6 +22,7 @@ cdef class Head:
     cdef Py_ssize_t output                  # the buffer of the prediction
     cdef Py_ssize_t mask                    # the buffer of its mask, or -1
     cdef RowFunction loss
+    cdef bint reads_values, reads_classes   # the forms of targets without which it must not run
     cdef double loss_weight
     cdef int reduction
     cdef list metrics               # of MetricSum: keeps alive what metric_pointers points to

@@ -36,6 +36,7 @@ cdef class Network:
     cdef Feed* feeds
     cdef SparseRows* sparse_rows         # (feeds,)
     cdef list feed_memory
+    cdef object untold                  # why losses and metrics cannot run on these data; None: they can
     cdef list tile_staging, whole_staging       # bytes for the gathered rows of each feed that contexts have
     cdef int staged                     # contexts know these feeds: 1 where the data lies, 2 also gathered
     # Training
@@ -63,6 +64,8 @@ cdef class Network:
     cdef add_feed(self, array, dtype, Py_ssize_t width, Py_ssize_t buffer, Py_ssize_t head, int role)
     cdef add_strided(self, Feed* feed, array, dtype)
     cdef add_sparse(self, Feed* feed, SparseRows* rows, array, dtype)
+    cdef find_untold(self, list values, list classes)
+    cdef check_targets(self)
     cdef list readers_of(self, Py_ssize_t buffer)
     cdef list staging_bytes(self, Py_ssize_t rows, bint gathered)
     cdef check_run(self, const int64_t[::1] order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size)
