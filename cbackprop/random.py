@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random as python_random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +51,18 @@ def set_random_seed(seed: int) -> None:
     python_random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - the global one is what is to be seeded
     _generator = np.random.default_rng(seed)
+
+
+def _after_fork() -> None:
+    """In a child process: a thread that stayed behind in the parent may hold the lock."""
+    global _generator
+    state = _generator.bit_generator.state
+    _generator = np.random.default_rng(0)
+    _generator.bit_generator.state = state
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextmanager

@@ -482,7 +482,8 @@ class CompiledEngine(Engine):
 
     def forget_threads(self) -> None:
         """In a child process: threads stayed behind in the parent."""
-        self.runner.forget_team()
+        if hasattr(self, "runner"):  # not yet in an engine that another thread was about to build
+            self.runner.forget_team()
 
     def reset(self) -> None:
         """Start new means of losses and metrics, once no other thread is running."""

@@ -75,11 +75,12 @@ _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 def _after_fork() -> None:
     """In a child process: other threads, and whoever held a lock, stayed behind in the parent."""
-    for engine in list(_engines):
-        engine.lock = threading.RLock()
-        engine.forget_threads()
     ParameterStore.moving = threading.RLock()
     Layer._making = threading.RLock()
+    for engine in list(_engines):
+        engine.lock = threading.RLock()
+    for engine in list(_engines):
+        engine.forget_threads()
 
 
 if hasattr(os, "register_at_fork"):

@@ -66,7 +66,11 @@ def _checked_build(build: Build) -> Build:
                 self.compute_output_shape(shape)
             if self.built:
                 return
+            # What is left of a build that failed, or that another thread of the parent process had begun.
+            del self._variables[self.__dict__.pop("_begun", len(self._variables)) :]
+            self.__dict__["_begun"] = len(self._variables)
             build(self, shape)
+            del self.__dict__["_begun"]
             self.built = True
             self._build_shape = shape
 

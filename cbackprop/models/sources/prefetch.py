@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +14,18 @@ __all__ = ["Prefetch"]
 # Seconds that `close` waits for a thread that is in the user's code. A thread that is stuck there longer cannot be
 # ended from outside; it ends when that code returns, or with the interpreter.
 PATIENCE = 5.0
+
+_ahead: weakref.WeakSet[Prefetch] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """In a child process: a thread that stayed behind in the parent may hold the lock."""
+    for prefetch in list(_ahead):
+        prefetch._changed = threading.Condition()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Prefetch:
@@ -54,6 +68,8 @@ class Prefetch:
         self._ready: dict[int, tuple[Any, BaseException | None]] = {}
         self._drawn = self._given = 0
         self._closed = False
+        self._process = os.getpid()
+        _ahead.add(self)
         self._threads = [
             threading.Thread(target=self._produce, name=f"cbackprop-prefetch-{index}", daemon=True)
             for index in range(workers)
@@ -76,6 +92,11 @@ class Prefetch:
             while self._given not in self._ready:
                 if self._closed:
                     raise StopIteration
+                if self._process != os.getpid():
+                    raise RuntimeError(
+                        "This process was forked while threads of its parent prepared data for the run: it cannot go "
+                        "on with that. Start fit, evaluate or predict again, or fork before."
+                    )
                 self._changed.wait()
             result, error = self._ready[self._given]
             if error is not None:
@@ -90,6 +111,8 @@ class Prefetch:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        if self._process != os.getpid():
+            return
         deadline = time.monotonic() + PATIENCE
         for thread in self._threads:
             thread.join(max(deadline - time.monotonic(), 0))
