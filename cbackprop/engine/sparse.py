@@ -39,7 +39,9 @@ class SparseRows:
     """
 
     def __init__(self, starts: NDArray[Any], columns: NDArray[Any], values: NDArray[Any], width: int) -> None:
-        self.starts = np.ascontiguousarray(starts, np.int64)
+        # A copy: the matrix is the user's, who may write to it while these say where to read. Columns are compared with
+        # the width as they are read.
+        self.starts = np.array(starts, np.int64)
         self.columns = np.ascontiguousarray(columns, np.int32)
         self.values = np.ascontiguousarray(values)
         self.shape = (len(self.starts) - 1, width)
@@ -61,7 +63,9 @@ class SparseRows:
         result = np.zeros((len(numbers), self.shape[1]), dtype)
         for out, row in zip(result, numbers, strict=True):
             stored = slice(self.starts[row], self.starts[row + 1])
-            np.add.at(out, self.columns[stored], self.values[stored])
+            columns = self.columns[stored]
+            known = (columns >= 0) & (columns < self.shape[1])  # others were written after the matrix was checked
+            np.add.at(out, columns[known], self.values[stored][known])
         return result
 
 
