@@ -38,7 +38,12 @@ LAYERS = {
         (lambda: layers.PReLU(alpha_initializer="ones", shared_axes=[1]), [(3, 4)]),
     ],
     "ELU": [(lambda: layers.ELU(), [(5,)]), (lambda: layers.ELU(0.5), [(5,)])],
-    "Softmax": [(lambda: layers.Softmax(), [(5,)]), (lambda: layers.Softmax(axis=1), [(3, 4)])],
+    "Softmax": [
+        (lambda: layers.Softmax(), [(5,)]),
+        (lambda: layers.Softmax(axis=1), [(3, 4)]),
+        (lambda: layers.Softmax(axis=(1, 2)), [(3, 2, 2)]),
+        (lambda: layers.Softmax(axis=(-1, -2)), [(2, 3, 2)]),
+    ],
     "InputLayer": [],
     "Flatten": [(lambda: layers.Flatten(), [(2, 3)])],
     "Reshape": [(lambda: layers.Reshape((3, 2)), [(6,)]), (lambda: layers.Reshape((-1,)), [(2, 3)])],

@@ -16,11 +16,14 @@ from cbackprop.compiled.kernels import activations as kernels
 from cbackprop.compiled.kernels.glu import glu
 from cbackprop.registry import Registry, to_config
 from cbackprop.tensor import KerasTensor
+from cbackprop.validation import check_integer
 
 __all__ = [
     "ActivationFunction",
     "Kernel",
     "activation",
+    "are_apart",
+    "check_axes",
     "deserialize",
     "evaluate",
     "get",
@@ -36,23 +39,39 @@ registry = Registry("activation", "activations")
 class Kernel(NamedTuple):
     """What the engines run: the name of a kernel and its numbers.
 
-    `axis` is set where a function works along one axis of the batch; the kernel then gets the
-    number of elements that follow that axis in front of its other numbers. `halves` says that the
-    result has half as many elements along the axis: such a function is no kernel of `kernels.activations`.
+    `axis` is set where a function works along one axis of the batch, or several that are neighbours; the kernel then
+    gets the number of elements that follow them in front of its other numbers. `halves` says that the result has half
+    as many elements along the axis: such a function is no kernel of `kernels.activations`.
     """
 
     name: str
     numbers: tuple[float, ...] = ()
-    axis: int | None = None
+    axis: int | tuple[int, ...] | None = None
     halves: bool = False
+
+    def axes(self, shape: tuple[Any, ...]) -> tuple[int, ...]:
+        """The axes of an array of this shape, sorted and counted from the front; none if it works on each element.
+
+        Raises
+        ------
+        ValueError
+            If the array has no such axis, or one is named twice.
+        """
+        given = () if self.axis is None else self.axis if isinstance(self.axis, tuple) else (self.axis,)
+        found = sorted(axis + len(shape) if axis < 0 else axis for axis in given)
+        if found and (found[0] < 0 or found[-1] >= len(shape)):
+            raise ValueError(f"axis {self.axis} is out of range for x of shape {shape}.")
+        if len(set(found)) < len(found):
+            raise ValueError(f"axis {self.axis} names an axis of x, of shape {shape}, twice.")
+        return tuple(found)
 
     def layout(self, shape: tuple[int, ...]) -> tuple[int, int, tuple[float, ...]]:
         """``(rows, width, numbers)`` for the kernel on an array of this shape."""
         if self.axis is None:
             return 1, math.prod(shape), self.numbers
-        axis = self.axis % len(shape)
-        inner = math.prod(shape[axis + 1 :])
-        return math.prod(shape[:axis]), shape[axis] * inner, (inner, *self.numbers)
+        axes = self.axes(shape)
+        inner = math.prod(shape[axes[-1] + 1 :])
+        return math.prod(shape[: axes[0]]), math.prod(shape[axes[0] :]), (inner, *self.numbers)
 
     def output_shape(self, shape: tuple[Any, ...]) -> tuple[Any, ...]:
         """The shape of the result for x of this shape.
@@ -62,9 +81,9 @@ class Kernel(NamedTuple):
         ValueError
             If an axis that is to be halved is odd.
         """
-        if self.axis is None or not self.halves:
+        if not self.halves:
             return shape
-        axis = self.axis % len(shape)
+        (axis,) = self.axes(shape)
         size = shape[axis]
         if size is None or size % 2:
             raise ValueError(f"{self.name} halves axis {self.axis}, which must be even, but the shape is {shape}.")
@@ -72,9 +91,9 @@ class Kernel(NamedTuple):
 
     def input_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape, without the batch's axis, of what has a result of this shape."""
-        if self.axis is None or not self.halves:
+        if not self.halves:
             return shape
-        axis = self.axis % (len(shape) + 1) - 1
+        axis = self.axes((None, *shape))[0] - 1
         return (*shape[:axis], 2 * shape[axis], *shape[axis + 1 :])
 
 
@@ -156,8 +175,11 @@ def evaluate(kernel: Kernel, x: Any) -> NDArray[Any]:
         raise TypeError(f"x must hold real numbers, but got dtype {array.dtype}.")
     # a Python number has no type of its own, though NumPy would say float64
     dtype = array.dtype.name if hasattr(x, "dtype") and array.dtype.name in config.FLOAT_TYPES else config.floatx()
-    if kernel.axis is not None and not -array.ndim <= kernel.axis < array.ndim:
-        raise ValueError(f"axis {kernel.axis} is out of range for x of shape {array.shape}.")
+    axes = kernel.axes(array.shape)
+    if are_apart(axes):
+        last = tuple(range(array.ndim - len(axes), array.ndim))
+        moved = evaluate(kernel._replace(axis=last), np.moveaxis(array.astype(dtype), axes, last))
+        return np.moveaxis(moved, last, axes)
     shape = kernel.output_shape(array.shape)
     rows, width, numbers = kernel.layout(array.shape)
     matrix = np.ascontiguousarray(array, dtype).reshape(rows, width)
@@ -167,6 +189,29 @@ def evaluate(kernel: Kernel, x: Any) -> NDArray[Any]:
     out = np.empty(shape, dtype)
     kernels.Activation(kernel.name, numbers).apply(matrix, out.reshape(rows, width))
     return out
+
+
+def check_axes(axis: Any) -> int | tuple[int, ...]:
+    """An axis, or several.
+
+    Raises
+    ------
+    TypeError
+        If it is no integer and no tuple of them.
+    ValueError
+        If there is none.
+    """
+    if not isinstance(axis, (tuple, list)):
+        return check_integer("axis", axis)
+    axes = tuple(check_integer("every element of axis", item) for item in axis)
+    if not axes:
+        raise ValueError("axis must name at least one axis, but got ().")
+    return axes if len(axes) > 1 else axes[0]
+
+
+def are_apart(axes: tuple[int, ...]) -> bool:
+    """Whether there are others between these axes, which are sorted."""
+    return bool(axes) and axes[-1] - axes[0] >= len(axes)
 
 
 def serialize(activation: Any) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cbackprop.activations.function import Kernel, activation
+from collections.abc import Sequence
+
+from cbackprop.activations.function import Kernel, activation, check_axes
 from cbackprop.validation import check_integer
 
 __all__ = ["exponential", "linear", "log_softmax", "softmax", "sparsemax"]
@@ -53,14 +55,14 @@ def exponential() -> Kernel:
 
 
 @activation()
-def softmax(axis: int = -1) -> Kernel:
+def softmax(axis: int | Sequence[int] = -1) -> Kernel:
     """Softmax: ``f(x)_j = exp(x_j) / sum_k exp(x_k)`` along an axis.
 
     Parameters
     ----------
     x : array_like or KerasTensor
-    axis : int, default -1
-        The axis whose values will sum to 1.
+    axis : int or tuple of int, default -1
+        The axis whose values will sum to 1; of several, all values along them will, together.
 
     Returns
     -------
@@ -70,9 +72,9 @@ def softmax(axis: int = -1) -> Kernel:
     Raises
     ------
     TypeError
-        If `axis` is not an integer.
+        If `axis` is neither an integer nor a tuple of them.
     ValueError
-        If `axis` is not an axis of `x`.
+        If `axis` is not an axis of `x`; for symbolic `x` also if other axes lie between several.
 
     References
     ----------
@@ -85,18 +87,18 @@ def softmax(axis: int = -1) -> Kernel:
     >>> cb.activations.softmax([0.0, 0.0])
     array([0.5, 0.5], dtype=float32)
     """
-    return Kernel("softmax", axis=check_integer("axis", axis))
+    return Kernel("softmax", axis=check_axes(axis))
 
 
 @activation()
-def log_softmax(axis: int = -1) -> Kernel:
+def log_softmax(axis: int | Sequence[int] = -1) -> Kernel:
     """Logarithm of softmax: ``f(x)_j = x_j - log(sum_k exp(x_k))`` along an axis.
 
     Parameters
     ----------
     x : array_like or KerasTensor
-    axis : int, default -1
-        The axis along which the exponentials will sum to 1.
+    axis : int or tuple of int, default -1
+        The axis along which the exponentials will sum to 1; of several, all along them will, together.
 
     Returns
     -------
@@ -106,9 +108,9 @@ def log_softmax(axis: int = -1) -> Kernel:
     Raises
     ------
     TypeError
-        If `axis` is not an integer.
+        If `axis` is neither an integer nor a tuple of them.
     ValueError
-        If `axis` is not an axis of `x`.
+        If `axis` is not an axis of `x`; for symbolic `x` also if other axes lie between several.
 
     Examples
     --------
@@ -116,7 +118,7 @@ def log_softmax(axis: int = -1) -> Kernel:
     >>> cb.activations.log_softmax([0.0, 0.0]).round(4)
     array([-0.6931, -0.6931], dtype=float32)
     """
-    return Kernel("log_softmax", axis=check_integer("axis", axis))
+    return Kernel("log_softmax", axis=check_axes(axis))
 
 
 @activation()

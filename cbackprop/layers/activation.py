@@ -5,11 +5,15 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
+
 from cbackprop import activations
+from cbackprop.activations.function import check_axes
 from cbackprop.compiled.kernels import activations as kernels
 from cbackprop.layers.layer import Layer, registry
-from cbackprop.tensor import Shape
-from cbackprop.validation import check_integer, check_number, named
+from cbackprop.losses.target import as_array
+from cbackprop.tensor import Shape, is_symbolic
+from cbackprop.validation import check_number, named
 
 __all__ = ["ELU", "Activation", "ActivationLayer", "LeakyReLU", "ReLU", "Softmax"]
 
@@ -208,20 +212,22 @@ class Softmax(ActivationLayer):
 
     Parameters
     ----------
-    axis : int, default -1
-        The axis whose values will sum to 1; 0 is the batch and not allowed.
+    axis : int or tuple of int, default -1
+        The axis whose values will sum to 1; of several, which must be neighbours in a model, all values along them
+        will, together. 0 is the batch and not allowed in a model.
     **kwargs
         See `Layer`.
 
     Notes
     -----
-    Input of any shape, output of the same shape. A mask of the input passes on, but changes no value: Keras 3 takes
-    one whose last axis fits.
+    Input of any shape, output of the same shape. Called on arrays it takes a `mask`, True or above 0.5 where a value
+    counts: the others are 0, and so is all of an axis where none counts. A mask that comes with the input of a model
+    passes on, but changes no value.
 
     Raises
     ------
     ValueError
-        If `axis` is not an axis of the samples.
+        If `axis` is not an axis of the samples, or a mask does not fit the input.
 
     References
     ----------
@@ -232,9 +238,44 @@ class Softmax(ActivationLayer):
     >>> import cbackprop as cb
     >>> cb.layers.Softmax()([[0.0, 0.0]])
     array([[0.5, 0.5]], dtype=float32)
+    >>> cb.layers.Softmax()([[0.0, 0.0, 5.0]], mask=[[True, True, False]])
+    array([[0.5, 0.5, 0. ]], dtype=float32)
     """
 
-    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
+    def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axis = check_integer("axis", axis)
+        self.axis = check_axes(axis)
         self.activation = activations.softmax.bind(axis=self.axis)
+
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Connect the layer to symbolic tensors, or run it on arrays, of which a mask may hide some values."""
+        axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
+        if is_symbolic(inputs) or (mask is None and 0 not in axes and len(axes) == 1):
+            if mask is not None:
+                raise TypeError(f"Softmax {self.name!r} takes a mask of arrays only, not in a model.")
+            return super().__call__(inputs, training=training)
+        x = np.asarray(as_array("inputs", inputs), self.dtype)
+        softmax = activations.softmax.bind(axis=self.axis)
+        if mask is None:
+            return softmax(x)
+        shown = check_mask(mask, x.shape)
+        hidden = x.dtype.type(-1e9)  # Keras's number for what a mask hides
+        result = softmax(np.where(shown, x, hidden))
+        return np.where(shown, result, x.dtype.type(0))
+
+
+def check_mask(mask: Any, shape: tuple[int, ...]) -> Any:
+    """Where values count, as booleans.
+
+    Raises
+    ------
+    ValueError
+        If the mask has more axes, or one of another size than 1 and the input's.
+    """
+    array = as_array("mask", mask)
+    if array.ndim > len(shape):
+        raise ValueError(f"mask must not have more dimensions than inputs, {shape}, but got {array.shape}.")
+    fits = all(m in (1, n) for m, n in zip(array.shape[::-1], shape[::-1], strict=False))
+    if not fits:
+        raise ValueError(f"mask must be broadcastable to inputs, {shape}, but got {array.shape}.")
+    return array if array.dtype == np.bool_ else array > 0.5

@@ -330,10 +330,17 @@ class Layer(Spec):
         function = self.function
         if function is None or function.axis is None:
             return shape
-        if not (1 <= function.axis < len(shape) or 1 - len(shape) <= function.axis < 0):
+        given = function.axis if isinstance(function.axis, tuple) else (function.axis,)
+        axes = sorted(axis + len(shape) if axis < 0 else axis for axis in given)
+        if axes[0] < 1 or axes[-1] >= len(shape) or len(set(axes)) < len(axes):
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} works along axis {function.axis}, "
                 f"which is not an axis of the samples in shape {shape}."
+            )
+        if axes[-1] - axes[0] >= len(axes):
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} works along axis {function.axis}, but in shape {shape} there are "
+                "other axes between: bring them together with a layer Permute."
             )
         return function.output_shape(shape)
 

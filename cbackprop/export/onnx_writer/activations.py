@@ -41,7 +41,7 @@ def write_activation(
             numbers = slope, threshold
         else:
             name = "bounded_relu"
-    if name not in ACTIVATIONS:
+    if name not in ACTIVATIONS or isinstance(kernel.axis, tuple):
         raise ValueError(f"Activation {activation!r} of layer {layer_name!r} cannot be written to ONNX.")
     arguments, text = ACTIVATIONS[name]
     values: dict[str, Any] = dict(zip(arguments, numbers, strict=False))
