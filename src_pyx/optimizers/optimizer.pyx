@@ -189,9 +189,10 @@ cdef class Optimizer:
 
     cdef void accumulate(self, const Segment* segment) noexcept nogil:
         """Add the gradient to those of earlier batches, or the other way round where that completes them."""
-        cdef void* total = segment.slots[self.n_memories - 1]
+        cdef void* total
         if self.accumulation_steps == 0:
             return
+        total = segment.slots[self.n_memories - 1]
         if self.is_double:
             if self.updates:
                 mean_of_all(
