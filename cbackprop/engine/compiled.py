@@ -87,9 +87,9 @@ class CompiledEngine(Engine):
         is_double = self.dtype == np.float64
         layers = [self._layer(step) for step in self.plan.steps]
         self.runner = Runner(layers, self.plan.widths, is_double)
-        for index, step in enumerate(self.plan.steps):
+        for index, (step, use) in enumerate(zip(self.plan.steps, self.plan.uses, strict=True)):
             training = -1 if step.training is None else int(step.training)
-            self.runner.connect(index, step.inputs, step.output, training, index)
+            self.runner.connect(index, step.inputs, step.output, training, use)
         outputs = self.plan.outputs[: len(self.objectives)]
         self.metric_states = [
             [self._metric(index, metric, weighted) for metric, weighted in objective.metrics]
@@ -191,7 +191,7 @@ class CompiledEngine(Engine):
 
     def _bind_regularizers(self) -> None:
         """Tell the runner what trainable variables add to the loss, and what they are held to."""
-        added = [penalty_of(variable) for variable in self.trainable if variable.regularizer is not None]
+        added = [penalty_of(variable) for variable in self.regularized]
         self.runner.set_penalties(penalties.Penalties(added, self.gradient_vector) if added else None)
         held = [projection_of(variable) for variable in self.trainable if variable.constraint is not None]
         self.runner.set_projections(projections.Projections(held) if held else None)
@@ -484,6 +484,10 @@ class CompiledEngine(Engine):
         """In a child process: threads stayed behind in the parent."""
         if hasattr(self, "runner"):  # not yet in an engine that another thread was about to build
             self.runner.forget_team()
+
+    def draw_as_after(self, batches: int) -> None:
+        """Let random layers of an engine without optimizer draw as in a batch after so many others."""
+        self.runner.iteration = batches
 
     def reset(self) -> None:
         """Start new means of losses and metrics, once no other thread is running."""

@@ -101,6 +101,8 @@ class Engine:
         Whose gradients are taken.
     state : OptimizerState, optional
         What the optimizer remembers of this model's training; other engines may share it.
+    alone : bool, default False
+        Whether losses count alone, without regularizers, activity penalties and masks of outputs.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class Engine:
         optimizer: Optimizer | None = None,
         trainable: Collection[Variable] = (),
         state: OptimizerState | None = None,
+        alone: bool = False,
     ) -> None:
         self.plan = plan
         self.dtype = np.dtype(dtype)
@@ -128,7 +131,9 @@ class Engine:
         self.predictions_in_training = 0
         self.links = [self._link(index) for index in range(len(self.objectives))]
         # Without objectives the network only predicts, and what its layers' outputs would add to a loss does not count.
-        self.activities = plan.activities if self.objectives else []
+        self.activities = plan.activities if self.objectives and not alone else []
+        self.regularized = [v for v in self.trainable if v.regularizer is not None and not alone]
+        self.losses_alone = alone
         self.masks = [self._mask(index) for index in range(len(self.objectives))]
         with_loss = [b for b, objective in zip(plan.outputs, self.objectives, strict=False) if objective.loss]
         with_loss += [activity.buffer for activity in self.activities]
@@ -185,7 +190,8 @@ class Engine:
     def _mask(self, index: int) -> Mask | None:
         """The mask of an output, if something is asked of it."""
         objective = self.objectives[index]
-        return self.plan.output_masks[index] if objective.loss or objective.metrics else None
+        counts = (objective.loss or objective.metrics) and not self.losses_alone
+        return self.plan.output_masks[index] if counts else None
 
     def _link(self, index: int) -> int | None:
         """The step that the loss of an output takes over, where link and loss cancel."""
@@ -316,6 +322,9 @@ class Engine:
         earlier = self.predictions_in_training
         self.predictions_in_training += training
         return earlier
+
+    def draw_as_after(self, batches: int) -> None:
+        """Let random layers of an engine without optimizer draw as in a batch after so many others."""
 
     # What the engines define
 

@@ -32,8 +32,8 @@ class ReferenceEngine(Engine):
         from cbackprop.reference.metrics.tally import metric_twin
 
         self.layers = [
-            find("reference.layers", step.implementation)(step.layer, step.input_shapes, step.output_shape, index)
-            for index, step in enumerate(self.plan.steps)
+            find("reference.layers", step.implementation)(step.layer, step.input_shapes, step.output_shape, use)
+            for use, step in zip(self.plan.uses, self.plan.steps, strict=True)
         ]
         self.loss_functions: list[Any] = [
             objective.loss and find("reference", objective.loss.implementation)(objective.loss, link is not None)
@@ -147,7 +147,7 @@ class ReferenceEngine(Engine):
             output = values[activity.buffer].reshape(-1, *activity.shape)
             total += float(activity.regularizer(output)) / samples
             deltas[activity.buffer] = np.asarray(activity.regularizer.gradient(output) / samples, self.dtype)
-        total += sum(float(v.regularizer(v.array)) / self._divisor_of(v.regularizer) for v in self._regularized())
+        total += sum(float(v.regularizer(v.array)) / self._divisor_of(v.regularizer) for v in self.regularized)
         self.loss_total += total * samples
         self.loss_count += samples
         return deltas
@@ -177,17 +177,13 @@ class ReferenceEngine(Engine):
                     self.view(self.gradient_vector, variable)[...] += value
                 elif mode == "write":
                     self.view(self.gradient_vector, variable)[...] = value
-        for variable in self._regularized():
+        for variable in self.regularized:
             divisor = self._divisor_of(variable.regularizer)
             self.view(self.gradient_vector, variable)[...] += variable.regularizer.gradient(variable.array) / divisor
 
     def _divisor_of(self, regularizer: Any) -> float:
         """What a regularizer's share of the current batch is divided by."""
         return self.divisor if getattr(regularizer, "divided", False) else 1.0
-
-    def _regularized(self) -> list[Variable]:
-        """The variables that add something to the loss."""
-        return [variable for variable in self.trainable if variable.regularizer is not None]
 
     def solver(self) -> Any:
         """What carries out the optimizer's arithmetic."""
@@ -298,6 +294,10 @@ class ReferenceEngine(Engine):
                 self.finish(training, self.plan.predicting)
                 self.bring_along()
             return results
+
+    def draw_as_after(self, batches: int) -> None:
+        """Let random layers of an engine without optimizer draw as in a batch after so many others."""
+        self.iteration = batches
 
     def _inputs(self, inputs: list[Any], rows: Any) -> list[Array]:
         """The inputs of a batch as the network's numbers, whatever they are stored as."""

@@ -174,6 +174,7 @@ class Layer(Spec):
 
     # The computation is a method `call` in Python, which a subclass has defined.
     is_python: ClassVar[bool] = False
+    keeps_delta: ClassVar[bool] = False  # whether it wants the derivative by its output even where nothing is trained
 
     # The output's shape as a call of a layer in Python shows it. Set by python_layer, which this module cannot import.
     observed_shape: ClassVar[Callable[..., Any]]

@@ -96,8 +96,10 @@ def evaluate(loss: Loss, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float
             f"The loss {loss.name!r} must return a pair (value, gradient), the gradient shaped like y_pred: "
             f"nothing is differentiated for it. It returned {type(result).__name__}."
         )
-    values = _numbers(loss, "value", result[0], np.float64)
-    gradient = _numbers(loss, "gradient", result[1], y_pred.dtype)
+    # Of predictions that are not finite, nothing else can be expected: `fit` tells that training has diverged.
+    check = bool(np.isfinite(y_pred).all())
+    values = _numbers(loss, "value", result[0], np.float64, check)
+    gradient = _numbers(loss, "gradient", result[1], y_pred.dtype, check)
     if values.shape not in ((), shape[:1], shape[:-1]):
         raise ValueError(
             f"The value of the loss {loss.name!r} must be one number, or one for each of {shape[0]} samples, "
@@ -110,7 +112,7 @@ def evaluate(loss: Loss, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float
     return values, gradient
 
 
-def _numbers(loss: Loss, what: str, value: Any, dtype: Any) -> Array:
+def _numbers(loss: Loss, what: str, value: Any, dtype: Any, check: bool) -> Array:
     try:
         given = np.asarray(value)
         array = np.ascontiguousarray(given, dtype).reshape(given.shape)
@@ -118,7 +120,7 @@ def _numbers(loss: Loss, what: str, value: Any, dtype: Any) -> Array:
         raise TypeError(f"The {what} of the loss {loss.name!r} must hold real numbers ({error}).") from None
     if given.dtype.kind not in "fiub":
         raise TypeError(f"The {what} of the loss {loss.name!r} must hold real numbers, but got dtype {given.dtype}.")
-    if not np.isfinite(array).all():
+    if check and not np.isfinite(array).all():
         raise ValueError(f"The {what} of the loss {loss.name!r} is NaN or infinite.")
     return array
 

@@ -17,7 +17,7 @@ from cbackprop.callbacks.run_state import check_states
 from cbackprop.engine import ENGINES, Data, Engine, Objective
 from cbackprop.layers.layer import Layer
 from cbackprop.models.data import Samples, make_inputs, make_samples
-from cbackprop.models.gradient_check import GradientReport, check_gradients
+from cbackprop.models.gradients import GradientMethods
 from cbackprop.models.inputs import sample_shape
 from cbackprop.models.objectives import log_names, more_is_better, named_results, needs_of, resolve_objectives
 from cbackprop.models.place import Place, Resumption, check_place
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Trainer"]
 
 
-class Trainer:
+class Trainer(GradientMethods):
     """The part of `Model` that trains it."""
 
     stop_training: bool
@@ -57,6 +57,7 @@ class Trainer:
         self._plan: Plan | None = None
         self._engine: Engine | None = None
         self._predictor: Engine | None = None
+        self._gradient_engines: dict[Any, Engine] = {}  # by what they are for
         self._place: Place | None = None  # of the last run of fit
         self._resumption: Resumption | None = None  # what the next one may go on from
 
@@ -64,15 +65,17 @@ class Trainer:
         """What was prepared for another graph or other settings is of no use any more."""
         with Layer._making:  # another thread may be making an engine
             self._plan = self._engine = self._predictor = self._objectives = None
+            self._gradient_engines = {}
             self._trainable_when_compiled = None
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: everything but the engines, which are built anew when needed."""
-        made_anew = dict.fromkeys(("_engine", "_predictor", "_plan", "_place"))
+        made_anew: dict[str, Any] = dict.fromkeys(("_engine", "_predictor", "_plan", "_place"))
+        made_anew |= {"_runs": set(), "_gradient_engines": {}}
         made_anew["_optimizer_state"] = self.optimizer and self.optimizer.state_for(self)
         graph = self.__dict__.get("_graph")
         # The calls of layers come first, and in order: from the last one back to the first is a long way for recursion.
-        return {"calls in order": graph and graph.nodes} | self.__dict__ | made_anew | {"_runs": set()}
+        return {"calls in order": graph and graph.nodes} | self.__dict__ | made_anew
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         left_out = ("calls in order", "_optimizer_state")
@@ -144,6 +147,7 @@ class Trainer:
             self._settings = settings
             self._objectives = objectives
             self._engine = None
+            self._gradient_engines = {}
             self._trainable_when_compiled = trainable
             self.compiled = True
         if self._runs:
@@ -344,6 +348,7 @@ class Trainer:
     def restart_engine(self) -> None:
         """Let the next run read everything that layers hold besides weights anew."""
         self._engine = self._predictor = None
+        self._gradient_engines = {}
 
     def training_place(self) -> dict[str, Any] | None:
         """Where training is, as plain values for a file; ``None`` before the first `fit`."""
@@ -651,88 +656,6 @@ class Trainer:
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for all the given samples, as `predict`."""
         return self.run(x, training=False)
-
-    # Gradients
-
-    def gradients(self, x: Any, y: Any, sample_weight: Any = None, training: bool = False) -> list[NDArray[Any]]:
-        """The gradient of the loss with respect to each trainable weight; nothing is changed.
-
-        Parameters
-        ----------
-        x, y, sample_weight
-            As in `fit`; all samples make one batch.
-        training : bool, default False
-            Whether dropout and the like are active.
-
-        Returns
-        -------
-        list of ndarray
-            One for each of `trainable_weights`, shaped like it.
-
-        Raises
-        ------
-        RuntimeError
-            Before `compile`.
-        TypeError, ValueError
-            If the data is wrong.
-
-        Examples
-        --------
-        >>> import cbackprop as cb
-        >>> model = cb.Sequential([cb.Input((1,)), cb.layers.Dense(1, kernel_initializer="ones")])
-        >>> model.compile(loss="mse")
-        >>> [g.tolist() for g in model.gradients([[2.0]], [[1.0]])]
-        [[[4.0]], [2.0]]
-        """
-        check_boolean("training", training)
-        engine = self._prepare(x, "gradients")
-        samples = self._samples(engine, x, y, sample_weight)
-        with engine.fresh_means():
-            engine.train(samples.data, None, 0, samples.size, samples.size, update=False, training=training)
-            found = dict(zip(engine.trainable, engine.gradients(), strict=True))
-        return [found[variable] for variable in self.trainable_variables if variable in found]  # type: ignore[attr-defined]
-
-    def check_gradients(
-        self, x: Any, y: Any, epsilon: float | None = None, sample_weight: Any = None, training: bool = False
-    ) -> GradientReport:
-        """Compare the gradient of every single weight with central differences, in float64; nothing is changed.
-
-        Parameters
-        ----------
-        x, y, sample_weight
-            As in `fit`; a few samples are enough.
-        epsilon : float, optional
-            The step of the differences. By default several are tried for each weight and the best one counts, so
-            that the corner of a ReLU within a step's reach is not taken for an error.
-        training : bool, default False
-            Whether dropout and the like are active; the same units are dropped in every evaluation.
-
-        Returns
-        -------
-        GradientReport
-            ``max_relative_error``, where it is (``worst``), and a table when printed.
-
-        Raises
-        ------
-        RuntimeError
-            Before `compile`.
-        TypeError, ValueError
-            If the data or `epsilon` is wrong.
-
-        Examples
-        --------
-        >>> import cbackprop as cb
-        >>> model = cb.Sequential([cb.Input((2,)), cb.layers.Dense(3, activation="tanh"), cb.layers.Dense(1)])
-        >>> model.compile(loss="mse")
-        >>> report = model.check_gradients([[0.5, -1.0]], [[0.3]])
-        >>> report.max_relative_error < 1e-6
-        True
-        """
-        if epsilon is not None:
-            epsilon = check_number("epsilon", epsilon, 0, open_minimum=True)
-        check_boolean("training", training)
-        self._prepare(x, "check_gradients")
-        return check_gradients(self, x, y, epsilon, sample_weight, training)
 
 
 def _joined(results: list[list[NDArray[Any]]]) -> list[NDArray[Any]]:

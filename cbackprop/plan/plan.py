@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from cbackprop import layers
+from cbackprop.config import FLOAT_TYPES
 from cbackprop.layers.glu import GLU
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.layers.masks import Chosen, MaskStep, rule_of
 from cbackprop.plan.graph import Graph
+from cbackprop.plan.probe import Probe
 from cbackprop.tensor import KerasTensor, Node
 from cbackprop.variable import Variable
 
@@ -87,9 +90,13 @@ class Plan:
     Parameters
     ----------
     inputs, outputs : sequence of KerasTensor
+    watched : "inputs" or Layer, optional
+        Where gradients are to be looked at: there, `probes` are put in.
 
     Attributes
     ----------
+    probes : list of list of (Probe or None)
+        For each call of what is `watched`, one for each output; ``None`` for whole numbers.
     steps : list of Step
         In an order in which they can run.
     widths : list of int
@@ -112,14 +119,21 @@ class Plan:
         All variables that steps use, each once.
     """
 
-    def __init__(self, inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor]) -> None:
+    def __init__(
+        self, inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor], watched: Layer | str | None = None
+    ) -> None:
+        self.watched = watched
+        self.probes: list[list[Probe | None]] = []
         self.steps: list[Step] = []
         self.activities: list[Activity] = []
         self.unmasked_by: list[str] = []
         self.widths: list[int] = []
         self.input_shapes = [sample_shape(tensor) for tensor in inputs]
         self.inputs = [self._new_buffer(shape) for shape in self.input_shapes]
-        found = self._unfold(Graph(inputs, outputs), [Value(buffer) for buffer in self.inputs], None)
+        values = [Value(buffer) for buffer in self.inputs]
+        if watched == "inputs":
+            values = self._watch(inputs, values)
+        found = self._unfold(Graph(inputs, outputs), values, None)
         self.output_shapes = [sample_shape(tensor) for tensor in outputs]
         self.outputs = self._separate([value.buffer for value in found])
         self.output_masks = [value.mask for value in found]
@@ -146,9 +160,25 @@ class Plan:
                 results = self._unfold(node.graph, sources, mode)
             else:
                 results = [self._call(node, sources, mode)]
+            if node.layer is self.watched:
+                results = self._watch(node.outputs, results)
             for tensor, result in zip(node.outputs, results, strict=True):
                 at.setdefault(id(tensor), result)
         return [at[id(tensor)] for tensor in graph.outputs]
+
+    def _watch(self, tensors: Sequence[KerasTensor], values: list[Value]) -> list[Value]:
+        """Put probes behind the values of a call's outputs; none where values are whole numbers."""
+        probes: list[Probe | None] = []
+        found = []
+        for number, (tensor, value) in enumerate(zip(tensors, values, strict=True)):
+            probe, shape = None, sample_shape(tensor)
+            if tensor.dtype in FLOAT_TYPES:
+                probe = Probe(f"probe_{len(self.probes)}_{number}", tensor.dtype)
+                value = Value(self._add_step(probe, [value.buffer], (shape,), shape), value.mask)
+            probes.append(probe)
+            found.append(value)
+        self.probes.append(probes)
+        return found
 
     def _call(self, node: Node, sources: list[Value], training: bool | None) -> Value:
         """Add the steps of a call of a layer; its output's value."""
@@ -315,7 +345,7 @@ class Plan:
         ranges: list[int | None] = [None] * len(self.inputs)
         for step in self.steps:
             behind = set().union(*(origins.get(buffer, set()) for buffer in step.inputs))
-            if isinstance(step.layer, (layers.Concatenate, layers.Permute, layers.RepeatVector)):
+            if isinstance(step.layer, (layers.Concatenate, layers.Permute, layers.RepeatVector, Probe)):
                 origins[step.output] = behind
             limit = step.layer.id_range
             if limit is not None:
@@ -324,6 +354,12 @@ class Plan:
         return ranges
 
     # What engines ask
+
+    @property
+    def uses(self) -> list[int]:
+        """A number for each step, by which random layers tell their uses apart: that of the step without probes."""
+        counted = [not isinstance(step.layer, Probe) for step in self.steps]
+        return [before - counts for before, counts in zip(itertools.accumulate(counted), counted, strict=True)]
 
     def link(self, output: int) -> int | None:
         """The activation that ends in an output buffer in place, which a loss may take over; its step.
@@ -379,7 +415,8 @@ class Plan:
         for step in self.steps:
             if isinstance(step.layer, MaskStep):
                 continue
-            if any(v in trainable for v in step.layer.variables) or any(b in behind for b in step.inputs):
+            wanted = step.layer.keeps_delta or any(v in trainable for v in step.layer.variables)
+            if wanted or any(b in behind for b in step.inputs):
                 behind.add(step.output)
         return behind
 
