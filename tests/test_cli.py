@@ -52,7 +52,7 @@ def digits(tmp_path, capsys):
     """A saved model of arrays, and arrays for it."""
     (x, y), _ = cb.datasets.digits.load_data()
     np.savez(tmp_path / "d.npz", x=x[:50], y=y[:50], images=x[:3], wide=x[:50, :3])
-    model = tmp_path / "digits.keras"
+    model = tmp_path / "digits.safetensors"
     assert main(["train", "--no-compare", "--epochs", "3", "--save", str(model)]) == 0
     capsys.readouterr()
     return str(model), str(tmp_path / "d.npz")
@@ -130,15 +130,18 @@ MISTAKES = {
     "option": (["train", "--epoch", "3"], "No such option"),
     "for tables": (["train", "--target", "a"], "--target is for tables: it needs DATA"),
     "for digits": (["train", "d.npz", "--no-compare"], "--no-compare is for the bundled digits, without DATA"),
-    "no data": (["predict", "digits.keras"], "Missing argument 'DATA'"),
+    "no data": (["predict", "digits.safetensors"], "Missing argument 'DATA'"),
     "no file": (["train", "nothing.npz"], "There is no file 'nothing.npz'"),
-    "no model": (["summary", "nothing"], "'nothing': No such file or directory"),
-    "not a model": (["summary", "d.npz"], "'d.npz' is not a model saved by cbackprop"),
-    "a folder": (["summary", "."], "'.': Is a directory"),
+    "no model": (["summary", "nothing"], "there is no file at 'nothing'"),
+    "not a model": (["summary", "d.npz"], "'d.npz' is an archive, but no model"),
+    "a folder": (["summary", "."], "there is a folder, not a file at '.'"),
     "suffix": (["train", "data.xlsx"], "must end in .csv, .tsv, .parquet, .npz, but got 'data.xlsx'"),
-    "a csv for arrays": (["predict", "digits.keras", "d.csv"], "takes arrays, which must be in an NPZ file"),
-    "no array": (["predict", "digits.keras", "d.npz", "--x", "z"], "'d.npz' has no array 'z'"),
-    "another width": (["evaluate", "digits.keras", "d.npz", "--x", "wide"], "x must have shape (None, 64), but got"),
+    "a csv for arrays": (["predict", "digits.safetensors", "d.csv"], "takes arrays, which must be in an NPZ file"),
+    "no array": (["predict", "digits.safetensors", "d.npz", "--x", "z"], "'d.npz' has no array 'z'"),
+    "another width": (
+        ["evaluate", "digits.safetensors", "d.npz", "--x", "wide"],
+        "x must have shape (None, 64), but got",
+    ),
     "no folder": (["train", "--save", "no/m"], "--save must be in a folder that exists"),
     "save as folder": (["train", "--save", "."], "--save must be the name of a file, but '.' is a folder"),
     "picture": (["train", "--plot", "curve.gfi"], "--plot must end in .png, .svg, .pdf, but got 'curve.gfi'"),

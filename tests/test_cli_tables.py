@@ -32,7 +32,7 @@ def plane(tmp_path, rng, monkeypatch):
 
 
 def test_from_arrays_to_predictions(plane, capsys):
-    assert main(["train", "arrays.npz", "--save", "m.keras", "--epochs", "60", "--learning-rate", "0.01"]) == 0
+    assert main(["train", "arrays.npz", "--save", "m.safetensors", "--epochs", "60", "--learning-rate", "0.01"]) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
     assert re.search(r"^240 rows of 3 columns; 4,481 weights trained for \d+ epochs in \d+\.\d\d s", printed.out)
@@ -42,17 +42,17 @@ def test_from_arrays_to_predictions(plane, capsys):
     error, trivial = score(printed.out, "RMSE")
     assert error < 15 < 80 < trivial
 
-    assert main(["predict", "m.keras", "arrays.npz", "--output", "p.npz"]) == 0
+    assert main(["predict", "m.safetensors", "arrays.npz", "--output", "p.npz"]) == 0
     with np.load("p.npz") as found:
         assert found.files == ["y"]
         assert np.sqrt(np.mean((found["y"] - plane[1][:, 0]) ** 2)) < 15
-    assert main(["evaluate", "m.keras", "arrays.npz"]) == 0
+    assert main(["evaluate", "m.safetensors", "arrays.npz"]) == 0
     assert score(capsys.readouterr().out, "RMSE")[0] < 15
-    assert main(["gradcheck", "m.keras", "arrays.npz", "--rows", "2"]) == 0
+    assert main(["gradcheck", "m.safetensors", "arrays.npz", "--rows", "2"]) == 0
 
 
 def test_columns_by_name(plane, capsys):
-    assert main(["train", "columns.npz", "--target", "kind", "--save", "m.keras", "--layers", "16"]) == 0
+    assert main(["train", "columns.npz", "--target", "kind", "--save", "m.safetensors", "--layers", "16"]) == 0
     printed = capsys.readouterr()
     assert printed.err.splitlines() == [
         "note: a column left out, because it counts the rows: serial_id",
@@ -61,16 +61,16 @@ def test_columns_by_name(plane, capsys):
     assert score(printed.out, "accuracy")[0] > 0.93
     assert score(printed.out, "AUC") == (pytest.approx(1, abs=0.02), 0.5)
 
-    assert main(["predict", "m.keras", "later.npz", "--keep", "b"]) == 0
+    assert main(["predict", "m.safetensors", "later.npz", "--keep", "b"]) == 0
     printed = capsys.readouterr()
     assert printed.err == "note: columns that the model does not know are passed over: other\n"
     header, *rows = (line.split(",") for line in printed.out.splitlines())
     assert header == ["b", "kind", "kind=down", "kind=up"]
     assert [float(row[0]) for row in rows] == pytest.approx(plane[0][:5, 1].tolist())
-    model = tables.load("m.keras")
+    model = tables.load("m.safetensors")
     assert [row[1] for row in rows] == model.predict(tables.read("later.npz")).tolist()
 
-    assert main(["summary", "m.keras"]) == 0
+    assert main(["summary", "m.safetensors"]) == 0
     printed = capsys.readouterr().out
     assert "left out: serial_id, which counts the rows" in printed
     assert printed.endswith("predicts: kind, one of down, up\n")
@@ -78,11 +78,13 @@ def test_columns_by_name(plane, capsys):
 
 
 def test_several_targets_and_arrays_of_other_names(plane, capsys):
-    assert main(["train", "names.npz", "--x", "inputs", "--y", "both", "--save", "m.keras", "--layers", "none"]) == 0
+    assert (
+        main(["train", "names.npz", "--x", "inputs", "--y", "both", "--save", "m.safetensors", "--layers", "none"]) == 0
+    )
     printed = capsys.readouterr().out
     assert "both0: 60 rows held out" in printed
     assert "both1: 60 rows held out" in printed
-    assert main(["predict", "m.keras", "names.npz"]) == 0
+    assert main(["predict", "m.safetensors", "names.npz"]) == 0
     assert capsys.readouterr().out.startswith("both0,both1\n")
 
 
@@ -90,14 +92,14 @@ def test_all_options(plane, capsys):
     options = (
         "--layers 8,4 --activation tanh --dropout 0.1 --optimizer sgd --learning-rate 0.05 --batch-size 16 --epochs 7 "
         "--patience 0 --seed 3 --threads 2 --floatx float64 --validation 0 --task classification --drop flat,b --quiet "
-        "--categorical serial_id --embed-above 10 --embedding 3 --save m.keras"
+        "--categorical serial_id --embed-above 10 --embedding 3 --save m.safetensors"
     )
     assert main(["train", "columns.npz", "--target", "kind", *options.split(), "--tensorboard", "logs"]) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
     assert "trained for 7 epochs" in printed.out
     assert "kind: 300 rows trained on" in printed.out
-    model = tables.load("m.keras")
+    model = tables.load("m.safetensors")
     assert [column.name for column in model.encoder.columns] == ["a", "serial_id"]
     assert model.model.get_layer("embedding").embeddings.shape == (301, 3)
     assert [layer.units for layer in model.model.layers if hasattr(layer, "units")] == [8, 4, 2]
@@ -108,7 +110,7 @@ def test_all_options(plane, capsys):
     assert float(model.model.optimizer.learning_rate) == 0.05
     assert model.model.optimizer.iterations == 7 * 19
     assert cb.config.floatx() == "float32"
-    assert main(["gradcheck", "m.keras"]) == 0
+    assert main(["gradcheck", "m.safetensors"]) == 0
     assert os.listdir("logs") == ["train"]
 
 
@@ -157,12 +159,15 @@ MISTAKES = {
         "train arrays.npz --validation 0.001",
         "cbackprop: --validation must leave rows on both sides, but got 0.001 of 300",
     ),
-    "column": ("predict m.keras arrays.npz", "The table has no column 'a'"),
-    "keep": ("predict m.keras later.npz --keep c", "The table has no column 'c'"),
-    "keep target": ("predict m.keras columns.npz --keep kind", "--keep cannot copy 'kind'"),
-    "output": ("predict m.keras later.npz --output p.xls", "must end in .csv, .tsv, .parquet, .npz, but got 'p.xls'"),
-    "output folder": ("predict m.keras later.npz --output no/p.csv", "'no/p.csv': No such file or directory"),
-    "no truth": ("evaluate m.keras later.npz", "The table has no column 'kind'"),
+    "column": ("predict m.safetensors arrays.npz", "The table has no column 'a'"),
+    "keep": ("predict m.safetensors later.npz --keep c", "The table has no column 'c'"),
+    "keep target": ("predict m.safetensors columns.npz --keep kind", "--keep cannot copy 'kind'"),
+    "output": (
+        "predict m.safetensors later.npz --output p.xls",
+        "must end in .csv, .tsv, .parquet, .npz, but got 'p.xls'",
+    ),
+    "output folder": ("predict m.safetensors later.npz --output no/p.csv", "'no/p.csv': No such file or directory"),
+    "no truth": ("evaluate m.safetensors later.npz", "The table has no column 'kind'"),
     "lengths": ("train uneven.npz", "All columns must have as many rows, but got {'x0': 3"),
     "no rows": ("train empty.npz", "The table has no rows"),
     "complex": ("train complex.npz", "Column 'x0' must hold numbers, texts, booleans or times"),
@@ -174,7 +179,7 @@ def test_mistakes(plane, capsys, name):
     np.savez("uneven.npz", x=np.zeros((3, 2)), y=np.zeros(4))
     np.savez("empty.npz", x=np.zeros((0, 2)), y=np.zeros(0))
     np.savez("complex.npz", x=np.zeros((3, 2), complex), y=np.zeros(3))
-    tables.build(tables.read("columns.npz"), "kind", encoder=tables.TableEncoder(drop=["flat"])).save("m.keras")
+    tables.build(tables.read("columns.npz"), "kind", encoder=tables.TableEncoder(drop=["flat"])).save("m.safetensors")
     line, message = MISTAKES[name]
     assert main([*line.split(), *(["--quiet"] if line.startswith("train") else [])]) == 2
     printed = capsys.readouterr()

@@ -34,7 +34,7 @@ NEEDED = {
     "decay_steps": 10,
     "dims": (1,),
     "filename": "log.csv",
-    "filepath": "file.keras",
+    "filepath": "file.safetensors",
     "first_decay_steps": 5,
     "fn": lambda y_true, y_pred: abs(y_true - y_pred),
     "function": np.square,

@@ -130,4 +130,4 @@ class BackupAndRestore(Callback):
         os.makedirs(self.backup_dir, exist_ok=True)
         if self.double_checkpoint and os.path.exists(self._path):
             os.replace(self._path, self._earlier)
-        self.model.save_weights(self._path, overwrite=True)
+        self.model.save_training(self._path)

@@ -20,7 +20,7 @@ class ModelCheckpoint(MonitorCallback):
     ----------
     filepath : str or path
         May hold ``{epoch}`` (counted from 1), ``{batch}`` (counted from 1, with a number for `save_freq`) and names
-        of the logs, with formats: ``"{epoch:02d}-{val_loss:.2f}.keras"``. Any suffix will do.
+        of the logs, with formats: ``"{epoch:02d}-{val_loss:.2f}.safetensors"``. Any suffix will do.
     monitor : str, default "val_loss"
     verbose : {0, 1}, default 0
     save_best_only : bool, default False
@@ -57,10 +57,10 @@ class ModelCheckpoint(MonitorCallback):
     >>> model = cb.Sequential([cb.Input((1,)), cb.layers.Dense(1)])
     >>> model.compile("sgd", "mse")
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save = cb.callbacks.ModelCheckpoint(os.path.join(folder, "{epoch:02d}.keras"))
+    ...     save = cb.callbacks.ModelCheckpoint(os.path.join(folder, "{epoch:02d}.safetensors"))
     ...     _ = model.fit([[0.0]], [[1.0]], epochs=2, callbacks=[save], verbose=0)
     ...     print(sorted(os.listdir(folder)))
-    ['01.keras', '02.keras']
+    ['01.safetensors', '02.safetensors']
     """
 
     def __init__(

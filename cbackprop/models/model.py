@@ -20,7 +20,7 @@ from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import Graph, check_names
 from cbackprop.plan.plan import Plan
 from cbackprop.registry import from_config, reading
-from cbackprop.saving.weights_file import restore_training
+from cbackprop.saving.weights_file import restore_training, save_training
 from cbackprop.tensor import KerasTensor, Node, flatten, is_symbolic, map_structure
 from cbackprop.validation import check_boolean
 from cbackprop.variable import Variable
@@ -336,17 +336,29 @@ class Model(Trainer, Layer):
         text = summary_text(self, line_length, expand_nested, show_trainable, layer_range)
         (print if print_fn is None else print_fn)(text)
 
-    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None) -> None:
-        """Write the whole model to a file; see `saving.save_model`."""
-        saving.save_model(self, filepath, overwrite, zipped)
+    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
+        """Write the whole model to a file, ``.keras`` or safetensors; see `saving.save_model`."""
+        saving.save_model(self, filepath, overwrite, zipped, **kwargs)
 
-    def save_weights(self, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None) -> None:
+    def save_weights(
+        self,
+        filepath: Any,
+        overwrite: bool = True,
+        max_shard_size: float | None = None,
+        objects_to_skip: Iterable[Any] | None = None,
+    ) -> None:
         """Write weights and the state of the optimizer to a file; see `saving.save_weights`."""
-        saving.save_weights(self, filepath, overwrite, max_shard_size)
+        saving.save_weights(self, filepath, overwrite, max_shard_size, objects_to_skip)
 
-    def load_weights(self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
+    def load_weights(
+        self,
+        filepath: Any,
+        skip_mismatch: bool = False,
+        objects_to_skip: Iterable[Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Take weights from a file, here or Keras's, or from a PyTorch ``state_dict``; see `saving.load_weights`."""
-        saving.load_weights(self, filepath, skip_mismatch, **kwargs)
+        saving.load_weights(self, filepath, skip_mismatch, objects_to_skip, **kwargs)
 
     def export(
         self,
@@ -411,8 +423,12 @@ class Model(Trainer, Layer):
         if loud:
             print(f"Saved artifact at '{filepath}'.")
 
+    def save_training(self, filepath: Any) -> None:
+        """Write what `restore_training` reads, for `callbacks.BackupAndRestore`."""
+        save_training(self, filepath)
+
     def restore_training(self, filepath: Any) -> None:
-        """Go back to where training was when `save_weights` wrote a file, and let the next `fit` go on from there."""
+        """Go back to where training was when `save_training` wrote a file, and let the next `fit` go on from there."""
         restore_training(self, filepath)
 
     def get_config(self) -> dict[str, Any]:

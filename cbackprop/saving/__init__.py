@@ -8,7 +8,7 @@ from cbackprop.saving.custom_objects import (
     get_registered_object,
     register_keras_serializable,
 )
-from cbackprop.saving.keras.architecture import own_config as own_config  # for the models of this library
+from cbackprop.saving.foreign_config import own_config as own_config  # for the models of this library
 from cbackprop.saving.model_file import load_extras, load_model, save_model
 from cbackprop.saving.plain import deserialize_keras_object, serialize_keras_object
 from cbackprop.saving.weights_file import load_weights, save_weights

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +17,8 @@ __all__ = ["Container", "read", "replace", "write"]
 
 # A header larger than this is no model's; safetensors itself has the same limit.
 MAX_HEADER_BYTES = 100_000_000
+# Windows would change line ends otherwise.
+BINARY = getattr(os, "O_BINARY", 0)
 
 
 def write(path: str, arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, str]) -> None:
@@ -48,13 +50,12 @@ def replace(path: str, content: bytes) -> None:
         raise FileNotFoundError(f"The name of a file is needed, but got {path!r}.")
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"There is no folder {folder!r} to write {os.path.basename(path)!r} into.")
-    handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)[:100]}.", dir=folder)
+    temporary, handle = _open_beside(path, folder)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, _mode(path))
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
@@ -62,13 +63,18 @@ def replace(path: str, content: bytes) -> None:
     _sync_folder(folder)
 
 
-def _mode(path: str) -> int:
-    """Permissions of the file that is replaced, or those of any new file; temporary ones are their owner's only."""
-    if os.path.exists(path):
-        return os.stat(path).st_mode & 0o777
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return 0o666 & ~mask
+def _open_beside(path: str, folder: str) -> tuple[str, int]:
+    """A new file with the permissions of the one that it is to replace, or with those of any new file."""
+    mode = os.stat(path).st_mode & 0o777 if os.path.exists(path) else None
+    while True:
+        temporary = os.path.join(folder, f".{os.path.basename(path)[:100]}.{secrets.token_hex(4)}")
+        try:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o666 if mode is None else mode)
+        except FileExistsError:
+            continue
+        if mode is not None:
+            os.chmod(temporary, mode)
+        return temporary, handle
 
 
 def _sync_folder(folder: str) -> None:

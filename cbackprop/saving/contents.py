@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from collections.abc import Set
 from typing import Any
 
 from numpy.typing import NDArray
@@ -46,10 +47,15 @@ def check_built(model: Any) -> None:
     TypeError, ValueError
         If it is no model, or has no shape.
     """
-    if not getattr(model, "is_model", False):
-        raise TypeError(f"Expected a model, but got {type(model).__name__}.")
+    check_model(model)
     if not model.built:
         raise ValueError(f"Model {model.name!r} has no weights yet: start it with an Input, build it, or fit it.")
+
+
+def check_model(model: Any) -> None:
+    """``TypeError`` for anything that is no model."""
+    if not getattr(model, "is_model", False):
+        raise TypeError(f"Expected a model, but got {type(model).__name__}.")
 
 
 def path_to_write(model: Any, filepath: Path, overwrite: bool) -> str:
@@ -60,7 +66,7 @@ def path_to_write(model: Any, filepath: Path, overwrite: bool) -> str:
     TypeError, ValueError, FileExistsError
         If there is nothing to write, or nothing to be written there.
     """
-    check_built(model)
+    check_model(model)
     path = check_path("filepath", filepath)
     if not check_boolean("overwrite", overwrite) and os.path.exists(path):
         raise FileExistsError(f"{path!r} exists, and overwrite is False.")
@@ -109,8 +115,13 @@ def names_in(file: Container, part: str) -> dict[str, str]:
     return {name: name[len(part) + 1 :] for name in file.names if name.startswith(f"{part}/")}
 
 
-def read_weights(file: Container, model: Any, skip_mismatch: bool = False) -> list[NDArray[Any] | None]:
-    """The arrays for the model's variables, in order; ``None`` where one is to be skipped.
+def read_weights(
+    file: Container, model: Any, skip_mismatch: bool = False, kept: Set[Any] = frozenset()
+) -> list[NDArray[Any] | None]:
+    """The arrays for the model's variables, in order; ``None`` for those that are `kept`, or to be skipped.
+
+    Weights are told apart by their order. With `skip_mismatch`, in a model of another number of weights, they are told
+    apart by their paths.
 
     Raises
     ------
@@ -124,18 +135,28 @@ def read_weights(file: Container, model: Any, skip_mismatch: bool = False) -> li
             raise ValueError(f"{file.path!r} is damaged: it holds weight {number} twice.")
         by_index[number] = name
     variables = model.variables
-    if set(by_index) != set(map(str, range(len(variables)))):
-        raise ValueError(f"{file.path!r} holds {len(by_index)} weights, but the model has {len(variables)}.")
-    found: list[NDArray[Any] | None] = []
-    for index, variable in enumerate(variables):
-        name = by_index[str(index)]
-        shape = file.shape(name)
-        if shape != variable.shape:
-            message = f"{file.path!r} holds {name!r} of shape {shape}, but {variable.path!r} has {variable.shape}."
-            if not skip_mismatch:
-                raise ValueError(message)
-            warnings.warn(f"{message} It stays as it is.", stacklevel=4)
-            found.append(None)
-        else:
-            found.append(file.array(name))
-    return found
+    places = {variable: by_index.get(str(index)) for index, variable in enumerate(variables)}
+    wanted = {str(index) for index, variable in enumerate(variables) if variable not in kept}
+    if not wanted <= set(by_index) or len(by_index) > len(variables):
+        message = f"{file.path!r} holds {len(by_index)} weights, but the model has {len(variables)}."
+        if not skip_mismatch:
+            raise ValueError(message)
+        by_path = {name.split("/", 2)[2]: name for name in by_index.values()}
+        places = {variable: by_path.get(variable.path) for variable in variables}
+        left = [variable.path for variable, name in places.items() if name is None]
+        warnings.warn(f"{message} Those of other layers stay as they are: {left}.", stacklevel=4)
+    return [
+        None if variable in kept or name is None else _read_weight(file, variable, name, skip_mismatch)
+        for variable, name in places.items()
+    ]
+
+
+def _read_weight(file: Container, variable: Any, name: str, skip_mismatch: bool) -> NDArray[Any] | None:
+    shape = file.shape(name)
+    if shape == variable.shape:
+        return file.array(name)
+    message = f"{file.path!r} holds {name!r} of shape {shape}, but {variable.path!r} has {variable.shape}."
+    if not skip_mismatch:
+        raise ValueError(message)
+    warnings.warn(f"{message} It stays as it is.", stacklevel=6)
+    return None

@@ -1,14 +1,12 @@
 """Whole models in files: architecture, weights, what they were compiled with, and how far training is.
 
-A file is in the safetensors format, whatever its suffix; `saving.contents` says what stands in it. Nothing in a file is
-ever run. Files of others are read by `saving.keras` and `saving.torch_state`.
+A file is in the safetensors format; `saving.contents` says what stands in it. Those whose names end in ``.keras`` are
+files of Keras's, which `saving.keras` reads and writes. Nothing in a file is ever run.
 """
 
 from __future__ import annotations
 
-import inspect
 import json
-import os
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cbackprop.layers.layer import registry as layer_registry
-from cbackprop.registry import Registry, from_config, to_config
+from cbackprop.registry import from_config, to_config
 from cbackprop.saving import container
 from cbackprop.saving.container import Container
 from cbackprop.saving.contents import (
@@ -29,10 +27,10 @@ from cbackprop.saving.contents import (
     read_weights,
 )
 from cbackprop.saving.custom_objects import CustomObjectScope
-from cbackprop.saving.kinds import kind_of
+from cbackprop.saving.kinds import FOR_KERAS, kind_of
 from cbackprop.saving.training_state import restore_optimizer, restore_streams, resume
 from cbackprop.saving.weights_file import write_weights
-from cbackprop.validation import check_boolean, check_path
+from cbackprop.validation import ArgumentTypeError, check_boolean, check_path
 from cbackprop.variable import blank_variables
 
 __all__ = ["load_extras", "load_model", "save_model"]
@@ -46,7 +44,9 @@ def save_model(
     filepath: Path,
     overwrite: bool = True,
     zipped: bool | None = None,
+    *,
     extras: Mapping[str, str] | None = None,
+    **kwargs: Any,
 ) -> None:
     """Write a whole model to a file: architecture, weights, what it was compiled with, and how far training is.
 
@@ -54,26 +54,41 @@ def save_model(
     ----------
     model : Model
     filepath : str or path
-        Any suffix will do (``.keras``, ``.h5``, ``.safetensors``): the content is always the same.
+        A name that ends in ``.keras`` becomes a file of Keras 3, which Keras opens, too; it needs ``pip install
+        "cbackprop[h5]"``. Under any other name it is a safetensors file. `load_model` reads both.
     overwrite : bool, default True
         Whether an existing file may be replaced.
-    zipped : optional
-        Taken for the sake of scripts written for Keras; it has no effect.
+    zipped : bool, optional
+        Keras's other form, a folder of files, is not written: ``False`` is refused.
     extras : dict of str to str, optional
         Texts that belong to the model, by name, such as the config of its preprocessing. `load_extras` reads them.
+    **kwargs
+        ``include_optimizer`` and ``save_format`` of older scripts, which have no effect.
 
     Raises
     ------
+    ImportError
+        If it is to be a file of Keras's, and h5py is not installed.
     TypeError, ValueError
-        If `model` has no shape yet, a part of it cannot be written, or `extras` is no dict of texts of at most
+        If a part of `model` cannot be written, an argument is unknown, or `extras` is no dict of texts of at most
         16 MB altogether.
     FileExistsError
         If there is such a file and `overwrite` is False.
     OSError
         If the file cannot be written. An existing one is then untouched.
 
+    Warns
+    -----
+    UserWarning
+        If the model has no weights yet; if what it was compiled with cannot be saved; if a ``.keras`` file holds what
+        Keras has no name for: losses, optimizers and arguments that only this library has. This library reads it.
+
     Notes
     -----
+    Functions are written by name: register them by `register_keras_serializable`, or tell `load_model` of them by
+    ``custom_objects``. A layer whose constructor was given another layer of the model has that one again when it is
+    loaded; one that holds it in another way is refused.
+
     The new file takes the place of an old one in one go, after the disk has it all. A process that is killed before
     that leaves the old one as it is, and beside it what it has written: a file whose name begins with a dot and goes on
     with that of the model. It can be deleted.
@@ -84,17 +99,40 @@ def save_model(
     >>> import cbackprop as cb
     >>> model = cb.Sequential([cb.Input((2,)), cb.layers.Dense(1)])
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     cb.saving.save_model(model, os.path.join(folder, "model.keras"))
-    ...     same = cb.saving.load_model(os.path.join(folder, "model.keras"))
+    ...     cb.saving.save_model(model, os.path.join(folder, "model.safetensors"))
+    ...     same = cb.saving.load_model(os.path.join(folder, "model.safetensors"))
     >>> bool((same.predict([[1.0, 2.0]]) == model.predict([[1.0, 2.0]])).all())
     True
     """
+    _check_arguments(filepath, zipped, kwargs)
     path = path_to_write(model, filepath, overwrite)
-    texts = _check_extras(extras) | {"model": json.dumps(layer_registry.serialize(model))}
-    training = _training_config(model)
+    if not model.built:
+        warnings.warn(
+            f"Model {model.name!r} is saved without weights: it has none yet. Build it first, or fit it.", stacklevel=3
+        )
+    texts, training = _check_extras(extras), _training_config(model)
+    if path.endswith(FOR_KERAS["model"]):
+        from cbackprop.saving.keras import write_keras_model  # costs time, and few need it
+
+        write_keras_model(model, path, training, {name[len(EXTRA) :]: text for name, text in texts.items()})
+        return
+    texts["model"] = json.dumps(layer_registry.serialize(model))
     if training is not None:
         texts["training"] = training
     write_weights(model, path, texts)
+
+
+def _check_arguments(filepath: Path, zipped: bool | None, kwargs: dict[str, Any]) -> None:
+    if kwargs.pop("save_format", None) and not str(filepath).endswith((".keras", ".h5", ".hdf5")):
+        raise ValueError(
+            "The `save_format` argument is deprecated in Keras 3, and unknown here: the name of the file says what it "
+            "is, '.keras' a file of Keras's, anything else safetensors."
+        )
+    kwargs.pop("include_optimizer", None)
+    if kwargs:
+        raise ArgumentTypeError(f"The following argument(s) are not supported: {sorted(kwargs)}.")
+    if zipped is not None and not check_boolean("zipped", zipped):
+        raise ValueError("zipped must be True or None: a model is always one file, never a folder.")
 
 
 def _check_extras(extras: Any) -> dict[str, str]:
@@ -116,25 +154,10 @@ def _training_config(model: Any) -> str | None:
     if not model.compiled:
         return None
     try:
-        return json.dumps(to_config({"optimizer": model.optimizer} | _by_name(model.compile_settings())))
+        return json.dumps(to_config({"optimizer": model.optimizer} | model.compile_settings()))
     except (TypeError, ValueError) as error:
         warnings.warn(f"What the model was compiled with is not saved: {error}", stacklevel=4)
         return None
-
-
-def _by_name(settings: Any) -> Any:
-    """Settings with a user's own functions replaced by their names, by which `load_model` is told them again.
-
-    Not those that are called like something else, which would be taken for it.
-    """
-    if isinstance(settings, dict):
-        return {key: _by_name(value) for key, value in settings.items()}
-    if isinstance(settings, (list, tuple)):
-        return [_by_name(value) for value in settings]
-    if not inspect.isfunction(settings) or not settings.__name__.isidentifier():
-        return settings
-    known = any(family.knows(settings.__name__) for family in Registry.families.values())
-    return settings if known else settings.__name__
 
 
 def load_extras(filepath: Path) -> dict[str, str]:
@@ -164,12 +187,17 @@ def load_extras(filepath: Path) -> dict[str, str]:
     >>> import cbackprop as cb
     >>> model = cb.Sequential([cb.Input((2,)), cb.layers.Dense(1)])
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "model.keras")
+    ...     path = os.path.join(folder, "model.safetensors")
     ...     cb.saving.save_model(model, path, extras={"note": "of Tuesday"})
     ...     cb.saving.load_extras(path)
     {'note': 'of Tuesday'}
     """
-    with container.read(os.fspath(filepath)) as file:
+    path = check_path("filepath", filepath)
+    if (kind := kind_of(path)) != "safetensors":
+        from cbackprop.saving.keras import read_keras_extras
+
+        return read_keras_extras(path, kind)
+    with container.read(path) as file:
         check_version(file)
         return {name[len(EXTRA) :]: text for name, text in file.texts.items() if name.startswith(EXTRA)}
 
@@ -186,9 +214,9 @@ def load_model(
     custom_objects : dict of str to class or function, optional
         Classes and functions of one's own that the file mentions; registered ones need not be given.
     compile : bool, default True
-        Whether to compile the model as it was, the state of the optimizer included (but not that of Keras's).
+        Whether to compile the model as it was, the state of the optimizer included.
     safe_mode : bool, default True
-        Taken for the sake of scripts written for Keras; no code in a file is ever run.
+        Taken for the sake of scripts written for Keras; no code in a file is ever run, whatever this says.
 
     Returns
     -------
@@ -199,7 +227,7 @@ def load_model(
     Raises
     ------
     OSError
-        If there is no such file.
+        If it cannot be read. If there is none, the error is a ``FileNotFoundError`` and a ``ValueError``, as in Keras.
     ImportError
         If it is a file of Keras's, and h5py is not installed.
     ValueError
@@ -245,7 +273,7 @@ def _make_model(file: Container) -> Any:
             model = layer_registry.deserialize(config)
     except Exception as error:  # whatever a constructor may say to arguments from anywhere
         raise ValueError(f"{file.path!r} describes no model that can be made: {error}") from error
-    if not getattr(model, "is_model", False) or not model.built:
+    if not getattr(model, "is_model", False) or not (model.built or hasattr(model, "add")):
         raise ValueError(f"{file.path!r} describes no model that can be made: {type(model).__name__} is none.")
     return model
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.plan.graph import unfolded_layers
 from cbackprop.saving import container, training_state
 from cbackprop.saving.contents import (
     FORMAT_VERSION,
@@ -20,30 +21,39 @@ from cbackprop.saving.contents import (
     read_json,
     read_weights,
 )
-from cbackprop.saving.kinds import kind_of
+from cbackprop.saving.kinds import FOR_KERAS, kind_of
 from cbackprop.saving.torch_state import is_torch_weight, read_torch_state
 from cbackprop.saving.training_state import restore_optimizer, restore_streams, resume
-from cbackprop.validation import check_boolean, check_path
+from cbackprop.validation import ArgumentTypeError, check_boolean, check_path
 
-__all__ = ["load_weights", "restore_training", "save_weights", "write_weights"]
+__all__ = ["load_weights", "restore_training", "save_training", "save_weights", "write_weights"]
 
 
-def save_weights(model: Any, filepath: Path, overwrite: bool = True, max_shard_size: float | None = None) -> None:
+def save_weights(
+    model: Any,
+    filepath: Path,
+    overwrite: bool = True,
+    max_shard_size: float | None = None,
+    objects_to_skip: Iterable[Any] | None = None,
+) -> None:
     """Write weights, the state of the optimizer, and how far training is, to a file.
 
     Parameters
     ----------
     model : Model
     filepath : str or path
-        Any suffix will do.
+        A name that ends in ``.weights.h5`` becomes a file of Keras 3, which Keras reads, too; it needs ``pip install
+        "cbackprop[h5]"``. Under any other name it is a safetensors file.
     overwrite : bool, default True
         Whether an existing file may be replaced.
     max_shard_size : optional
         Not supported: there is always one file.
+    objects_to_skip : list of Layer or Optimizer, optional
+        What is not written. `load_weights` must be told to skip it, too.
 
     Raises
     ------
-    TypeError, ValueError, FileExistsError, OSError
+    TypeError, ValueError, FileExistsError, ImportError, OSError
         As `save_model`.
 
     Examples
@@ -52,10 +62,51 @@ def save_weights(model: Any, filepath: Path, overwrite: bool = True, max_shard_s
     """
     if max_shard_size is not None:
         raise ValueError(f"max_shard_size is not supported: weights are in one file. Got {max_shard_size!r}.")
-    write_weights(model, path_to_write(model, filepath, overwrite), {})
+    check_built(model)
+    path, skipped = path_to_write(model, filepath, overwrite), _ids(objects_to_skip)
+    if path.endswith(FOR_KERAS["weights"]):
+        from cbackprop.saving.keras import write_keras_weights  # costs time, and few need it
+
+        write_keras_weights(model, path, skipped)
+    else:
+        write_weights(model, path, {}, skipped)
 
 
-def load_weights(model: Any, filepath: Path | Mapping[str, Any], skip_mismatch: bool = False, **kwargs: Any) -> None:
+def save_training(model: Any, filepath: Path) -> None:
+    """Write what `restore_training` reads, a safetensors file whatever its name.
+
+    Raises
+    ------
+    TypeError, ValueError, OSError
+        As `save_weights`.
+    """
+    check_built(model)
+    write_weights(model, path_to_write(model, filepath, overwrite=True), {})
+
+
+def _ids(objects: Any) -> Set[int]:
+    """Ids of objects, and of the layers in models among them."""
+    if objects is not None and not isinstance(objects, (list, tuple, set, frozenset)):
+        raise ArgumentTypeError(f"objects_to_skip must be a list of layers, but got {type(objects).__name__}.")
+    found = set(map(id, objects or ()))
+    for thing in objects or ():
+        if getattr(thing, "is_model", False):
+            found |= _ids(thing.layers)
+    return found
+
+
+def _kept(model: Any, skipped: Set[int]) -> Set[Any]:
+    """Variables of layers whose ids are these."""
+    return {variable for layer in unfolded_layers(model) if id(layer) in skipped for variable in layer.variables}
+
+
+def load_weights(
+    model: Any,
+    filepath: Path | Mapping[str, Any],
+    skip_mismatch: bool = False,
+    objects_to_skip: Iterable[Any] | None = None,
+    **kwargs: Any,
+) -> None:
     """Take weights from a file, written here, by Keras or from PyTorch, or from a PyTorch ``state_dict``.
 
     Parameters
@@ -66,18 +117,24 @@ def load_weights(model: Any, filepath: Path | Mapping[str, Any], skip_mismatch: 
 
         - A file of `Model.save_weights` or `Model.save`. Weights are told apart by their order, not by names. The
           state of the optimizer comes along if the model has one of the same class.
-        - A ``.weights.h5`` or ``.keras`` file that Keras 3 wrote, of a model with the same layers: their classes and
-          order tell them apart, not their names. It needs ``pip install "cbackprop[h5]"``. The optimizer is left alone.
+        - A ``.weights.h5`` or ``.keras`` file of Keras 3, of a model with the same layers: their classes and order
+          tell them apart, not their names. It needs ``pip install "cbackprop[h5]"``. The state of the optimizer comes
+          along if this library wrote it.
         - The ``state_dict`` of a PyTorch module with the same layers in the same order, as tensors or arrays, or a
           safetensors file of that of an ``nn.Sequential``: Linear, BatchNorm1d, LayerNorm, RMSNorm, GroupNorm,
           Embedding, PReLU. The optimizer is left alone.
     skip_mismatch : bool, default False
-        Leave weights of another shape as they are, with a warning, instead of refusing the file.
+        Leave weights of another shape as they are, with a warning, instead of refusing the file. If the file has
+        another number of weights, those of layers of the same name are taken.
+    objects_to_skip : list of Layer, optional
+        Layers whose weights stay as they are, whether the file has them or not.
+    **kwargs
+        ``by_name``, which only Keras's older files had, is refused.
 
     Raises
     ------
     OSError
-        If there is no such file.
+        If it cannot be read. If there is none, the error is a ``FileNotFoundError`` and a ``ValueError``.
     ImportError
         If it is a file of Keras's, and h5py is not installed.
     TypeError
@@ -91,16 +148,18 @@ def load_weights(model: Any, filepath: Path | Mapping[str, Any], skip_mismatch: 
     >>> import cbackprop as cb
     >>> a, b = (cb.Sequential([cb.Input((2,)), cb.layers.Dense(1)]) for _ in range(2))
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     a.save_weights(os.path.join(folder, "a.weights.h5"))
-    ...     b.load_weights(os.path.join(folder, "a.weights.h5"))
+    ...     a.save_weights(os.path.join(folder, "a.safetensors"))
+    ...     b.load_weights(os.path.join(folder, "a.safetensors"))
     >>> bool((a.get_weights()[0] == b.get_weights()[0]).all())
     True
     >>> b.load_weights({"0.weight": [[1.0, 2.0]], "0.bias": [3.0]})
     >>> b.predict([[10.0, 100.0]], verbose=0)
     array([[213.]], dtype=float32)
     """
+    if kwargs.pop("by_name", None):
+        raise ValueError("by_name is not supported: it is for Keras's older '.h5' files, which are not read here.")
     if kwargs:
-        raise TypeError(f"load_weights has no argument {min(kwargs)!r}.")
+        raise ArgumentTypeError(f"Invalid keyword arguments: load_weights has no argument {min(kwargs)!r}.")
     check_built(model)
     skip = check_boolean("skip_mismatch", skip_mismatch)
     if isinstance(filepath, Mapping):
@@ -111,13 +170,10 @@ def load_weights(model: Any, filepath: Path | Mapping[str, Any], skip_mismatch: 
         raise TypeError(
             f"filepath must be a path or a state_dict, but got the module {kind}: pass module.state_dict()."
         )
-    path = check_path("filepath", filepath)
-    kind = kind_of(path)
+    path, skipped = check_path("filepath", filepath), _ids(objects_to_skip)
+    kind = kind_of(path, "file of weights")
     if kind != "safetensors":
-        from cbackprop.saving.keras import open_keras_file, read_keras_weights  # costs time, and few need it
-
-        with open_keras_file(path, kind) as keras_file:
-            _assign(model, read_keras_weights(keras_file, model, skip))
+        _load_keras_weights(model, path, kind, skip, skipped)
         return
     with container.read(path) as file:
         if not is_own(file):
@@ -125,18 +181,33 @@ def load_weights(model: Any, filepath: Path | Mapping[str, Any], skip_mismatch: 
             _assign(model, read_torch_state(model, arrays, repr(path), ordered=False, skip_mismatch=skip))
             return
         check_version(file)
-        weights = read_weights(file, model, skip)
-        state = read_json(file, "state")
-        for variable, value in zip(model.variables, weights, strict=True):
-            if value is not None:
-                variable.check(value)
-        if all(value is not None for value in weights):
-            restore_optimizer(file, model, state)
-        _assign(model, weights)
+        _take(file, model, read_weights(file, model, skip, _kept(model, skipped)), read_json(file, "state"))
 
 
-def write_weights(model: Any, path: str, texts: dict[str, str]) -> None:
-    """Write a model's weights, the state of its training, and some texts.
+def _load_keras_weights(model: Any, path: str, kind: str, skip_mismatch: bool, skipped: Set[int]) -> None:
+    from cbackprop.saving.keras import Noted, open_keras_file, read_keras_weights  # costs time, and few need it
+
+    with open_keras_file(path, kind) as file:
+        weights = read_keras_weights(file, model, skip_mismatch, skipped)
+        if not file.notes:
+            _assign(model, weights)
+            return
+        noted = Noted(file)
+        _take(noted, model, weights, noted.state)
+
+
+def _take(file: Any, model: Any, weights: Sequence[NDArray[Any] | None], state: dict[str, Any]) -> None:
+    """Weights, and what the optimizer remembers if they are all there; none of them if one does not fit."""
+    for variable, value in zip(model.variables, weights, strict=True):
+        if value is not None:
+            variable.check(value)
+    if all(value is not None for value in weights):
+        restore_optimizer(file, model, state)
+    _assign(model, weights)
+
+
+def write_weights(model: Any, path: str, texts: dict[str, str], skipped: Set[int] = frozenset()) -> None:
+    """Write a model's weights, the state of its training, and some texts; not the weights of `skipped` layers.
 
     Raises
     ------
@@ -144,7 +215,9 @@ def write_weights(model: Any, path: str, texts: dict[str, str]) -> None:
         If that fails; an existing file is then untouched.
     """
     variables = model.variables
-    arrays = {_weight_name(index, variable): variable.array for index, variable in enumerate(variables)}
+    kept = _kept(model, skipped)
+    numbered = [(index, variable) for index, variable in enumerate(variables) if variable not in kept]
+    arrays = {_weight_name(index, variable): variable.array for index, variable in numbered}
     state, beside = training_state.get_state(model)
     arrays |= beside
     texts = {"format": f"cbackprop {FORMAT_VERSION}", "state": json.dumps(state)} | texts
@@ -171,7 +244,9 @@ def restore_training(model: Any, filepath: Path) -> None:
         As `load_weights`; the weights are unchanged then.
     """
     check_built(model)
-    with container.read(check_path("filepath", filepath)) as file:
+    path = check_path("filepath", filepath)
+    kind_of(path, "backup")
+    with container.read(path) as file:
         check_version(file)
         weights = read_weights(file, model)
         state = read_json(file, "state")

@@ -220,7 +220,7 @@ def knows_tables(filepath: str | os.PathLike[str]) -> bool:
     >>> import cbackprop as cb
     >>> from cbackprop import tables
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "plain.keras")
+    ...     path = os.path.join(folder, "plain.safetensors")
     ...     cb.Sequential([cb.Input((2,)), cb.layers.Dense(1)]).save(path)
     ...     tables.knows_tables(path)
     False
@@ -248,8 +248,8 @@ def load(filepath: str | os.PathLike[str]) -> TableModel:
     >>> from cbackprop import tables
     >>> model = tables.build({"a": [1, 2, 3], "b": [2.5, 4.5, 6.5]}, "b")
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     model.save(os.path.join(folder, "b.keras"))
-    ...     same = tables.load(os.path.join(folder, "b.keras"))
+    ...     model.save(os.path.join(folder, "b.safetensors"))
+    ...     same = tables.load(os.path.join(folder, "b.safetensors"))
     >>> same
     <TableModel of 1 columns for b>
     >>> bool((same.predict({"a": [9]}) == model.predict({"a": [9]})).all())

@@ -109,15 +109,15 @@ def test_csv(tmp_path):
     assert float(rows[2]["val_mae"]) == second.history["val_mae"][0]
 
 
-@pytest.mark.parametrize(("frequency", "files"), [("epoch", ["1-{}.keras", "2-{}.keras"]), (3, None)])
+@pytest.mark.parametrize(("frequency", "files"), [("epoch", ["1-{}.safetensors", "2-{}.safetensors"]), (3, None)])
 def test_checkpoints(tmp_path, frequency, files):
     model = small()
-    name = "{epoch}-{loss:.3f}.keras" if frequency == "epoch" else "{epoch}-{batch}.keras"
+    name = "{epoch}-{loss:.3f}.safetensors" if frequency == "epoch" else "{epoch}-{batch}.safetensors"
     save = callbacks.ModelCheckpoint(tmp_path / "sub" / name, save_freq=frequency)
     history = model.fit(X, Y, batch_size=2, epochs=2, callbacks=[save], verbose=0)
     found = sorted(path.name for path in (tmp_path / "sub").iterdir())
     if files is None:
-        assert found == ["1-3.keras", "2-1.keras", "2-4.keras"]
+        assert found == ["1-3.safetensors", "2-1.safetensors", "2-4.safetensors"]
     else:
         losses = history.history["loss"]
         assert found == [file.format(f"{loss:.3f}") for file, loss in zip(files, losses, strict=True)]
@@ -126,7 +126,7 @@ def test_checkpoints(tmp_path, frequency, files):
 
 
 def test_checkpoint_of_the_best_weights(tmp_path):
-    path = tmp_path / "best.weights.h5"
+    path = tmp_path / "best.safetensors"
     saves = []
     model = small()
     save = callbacks.ModelCheckpoint(path, save_best_only=True, save_weights_only=True, initial_value_threshold=2.5)
@@ -137,7 +137,7 @@ def test_checkpoint_of_the_best_weights(tmp_path):
 
 
 def test_a_name_that_is_not_in_the_logs():
-    save = callbacks.ModelCheckpoint("{val_f1:.2f}.keras")
+    save = callbacks.ModelCheckpoint("{val_f1:.2f}.safetensors")
     with pytest.raises(KeyError, match="holds 'val_f1', but there are only epoch, loss, mae"):
         small().fit(X, Y, callbacks=[save], verbose=0)
 

@@ -121,10 +121,10 @@ def test_a_model_in_a_file_keeps_its_bins(tmp_path):
     layer = layers.Discretization(num_bins=3, output_mode="one_hot")
     layer.adapt(np.arange(30.0))
     model = cb.Sequential([cb.Input((1,)), layer, layers.Dense(2)])
-    model.save(tmp_path / "m.keras")
+    model.save(tmp_path / "m.safetensors")
     x = [[3.0], [15.0], [29.0]]
     np.testing.assert_array_equal(
-        cb.models.load_model(tmp_path / "m.keras").predict(x, verbose=0), model.predict(x, verbose=0)
+        cb.models.load_model(tmp_path / "m.safetensors").predict(x, verbose=0), model.predict(x, verbose=0)
     )
 
 
@@ -133,10 +133,10 @@ def test_copies_and_files_keep_bins_that_stay_empty(mode, tmp_path):
     layer = layers.Discretization(num_bins=5, output_mode=mode)
     model = cb.Sequential([cb.Input((1,)), layer, layers.Dense(2)])
     layer.adapt([1.0, 2.0, 3.0])
-    model.save(tmp_path / "m.keras")
+    model.save(tmp_path / "m.safetensors")
     cloned = cb.models.clone_model(model)
     cloned.set_weights(model.get_weights())
-    for again in (cb.models.load_model(tmp_path / "m.keras"), cloned, copy.deepcopy(model)):
+    for again in (cb.models.load_model(tmp_path / "m.safetensors"), cloned, copy.deepcopy(model)):
         twin = again.layers[0]
         assert (twin.bins, twin.bin_boundaries) == (5, [1.0, 2.0])
         x = [[0.0], [1.0], [3.0]]

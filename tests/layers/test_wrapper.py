@@ -55,8 +55,8 @@ def test_a_frozen_wrapper_freezes_the_layer_within():
 def test_config_and_files(tmp_path, rng):
     built = model(Scaled(layers.Dense(4, use_bias=True, name="within")))
     x, _ = networks.data_for(built, 5, rng)
-    built.save(tmp_path / "m.keras")
-    again = cb.models.load_model(tmp_path / "m.keras", custom_objects={"Scaled": Scaled})
+    built.save(tmp_path / "m.safetensors")
+    again = cb.models.load_model(tmp_path / "m.safetensors", custom_objects={"Scaled": Scaled})
     assert again.layers[1].layer.get_config() == built.layers[1].layer.get_config()
     np.testing.assert_array_equal(again.predict(x, verbose=0), built.predict(x, verbose=0))
 

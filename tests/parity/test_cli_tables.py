@@ -67,7 +67,7 @@ def test_from_a_table_to_predictions(tmp_path, monkeypatch, capsys, name, suffix
     monkeypatch.chdir(tmp_path)
     frame = TABLES[name]()
     write(frame, f"data.{suffix}")
-    assert main(["train", f"data.{suffix}", "--target", "target", "--save", "m.keras"]) == 0
+    assert main(["train", f"data.{suffix}", "--target", "target", "--save", "m.safetensors"]) == 0
     printed = capsys.readouterr()
     metric, floor = FLOORS[name]
     model, trivial = score(printed.out, metric)
@@ -77,7 +77,7 @@ def test_from_a_table_to_predictions(tmp_path, monkeypatch, capsys, name, suffix
     # Columns in another order, without the target, and one more; read from another format.
     later = frame.drop(columns="target").iloc[:, ::-1].assign(more=1.0)
     write(later, "later.parquet")
-    assert main(["predict", "m.keras", "later.parquet", "--output", f"p.{suffix}"]) == 0
+    assert main(["predict", "m.safetensors", "later.parquet", "--output", f"p.{suffix}"]) == 0
     assert capsys.readouterr().err == "note: columns that the model does not know are passed over: more\n"
     found = tables.read(f"p.{suffix}", text=["target"] if name != "diabetes" else [])
     assert len(found["target"]) == len(frame)
@@ -88,12 +88,12 @@ def test_from_a_table_to_predictions(tmp_path, monkeypatch, capsys, name, suffix
         assert metrics.accuracy_score(truth.astype(str), found["target"].astype(str)) > floor
         np.testing.assert_allclose(sum(found[f"target={c}"] for c in sorted(set(truth))), 1, rtol=1e-5)
     # In Python, on a frame, the same.
-    in_python = tables.load("m.keras").predict(later)
+    in_python = tables.load("m.safetensors").predict(later)
     if name == "diabetes":
         np.testing.assert_allclose(in_python, found["target"], rtol=1e-12)
     else:
         assert [str(value) for value in in_python] == found["target"].astype(str).tolist()
-    assert main(["evaluate", "m.keras", f"data.{suffix}"]) == 0
+    assert main(["evaluate", "m.safetensors", f"data.{suffix}"]) == 0
     assert score(capsys.readouterr().out, metric)[0] > floor
 
 

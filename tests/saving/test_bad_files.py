@@ -18,7 +18,7 @@ X, Y = np.linspace(-1, 1, 60).reshape(20, 3), np.linspace(0, 1, 20).reshape(20, 
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
-    path = tmp_path_factory.mktemp("good") / "m.keras"
+    path = tmp_path_factory.mktemp("good") / "m.safetensors"
     model = cb.Sequential([cb.Input((3,)), layers.Dense(8, "tanh"), layers.Dropout(0.3), layers.Dense(1)])
     model.compile("adam", "mse", metrics=["mae"])
     model.fit(X, Y, batch_size=4, verbose=0)

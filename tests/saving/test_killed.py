@@ -28,9 +28,9 @@ folder = sys.argv[1]
 cb.utils.set_random_seed(5)
 model = dropping()
 told = callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: print(epoch, flush=True))
-kept = callbacks.ModelCheckpoint(folder + "/best.keras", monitor="loss")
+kept = callbacks.ModelCheckpoint(folder + "/best.safetensors", monitor="loss")
 history = model.fit(X, Y, **arguments(), callbacks=[callbacks.BackupAndRestore(folder + "/backup", 11), kept, told])
-model.save(folder + "/final.keras")
+model.save(folder + "/final.safetensors")
 """
 
 
@@ -62,7 +62,7 @@ def train_until(folder, epoch):
 def test_training_that_is_killed_twice_ends_in_the_same_bits(tmp_path):
     begun, code = train_until(tmp_path, 3)
     assert (begun[0], code) == (0, -signal.SIGKILL)
-    cb.models.load_model(tmp_path / "best.keras").predict(X, verbose=0)
+    cb.models.load_model(tmp_path / "best.safetensors").predict(X, verbose=0)
     again, code = train_until(tmp_path, 12)
     assert 2 <= again[0] <= 12
     assert code == -signal.SIGKILL
@@ -73,7 +73,9 @@ def test_training_that_is_killed_twice_ends_in_the_same_bits(tmp_path):
     cb.utils.set_random_seed(5)
     whole = dropping()
     whole.fit(X, Y, **arguments())
-    for a, b in zip(cb.models.load_model(tmp_path / "final.keras").get_weights(), whole.get_weights(), strict=True):
+    for a, b in zip(
+        cb.models.load_model(tmp_path / "final.safetensors").get_weights(), whole.get_weights(), strict=True
+    ):
         np.testing.assert_array_equal(a, b)
 
 
@@ -123,7 +125,7 @@ def save_over(path, model, step, then):
 @pytest.mark.parametrize("step", WRITING)
 def test_killed_while_writing(tmp_path, step):
     model = dropping()
-    path = tmp_path / "m.keras"
+    path = tmp_path / "m.safetensors"
     model.save(path)
     before, expected = path.read_bytes(), model.predict(X, verbose=0)
     model.fit(X, Y, verbose=0)
@@ -137,7 +139,7 @@ def test_killed_while_writing(tmp_path, step):
 @pytest.mark.parametrize("step", WRITING)
 def test_a_full_disk(tmp_path, monkeypatch, step):
     model = dropping()
-    path = tmp_path / "m.keras"
+    path = tmp_path / "m.safetensors"
     model.save(path)
     before = path.read_bytes()
     model.fit(X, Y, verbose=0)
@@ -146,13 +148,13 @@ def test_a_full_disk(tmp_path, monkeypatch, step):
     with pytest.raises(OSError, match="No space left"):
         save_over(path, model, step, out_of_space)
     assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == ["m.keras"]
+    assert os.listdir(tmp_path) == ["m.safetensors"]
 
 
 def test_a_file_may_not_grow(tmp_path):
     """The kernel itself ends the write; training goes on after it, and the backup is the one before."""
     model = dropping()
-    path = tmp_path / "m.keras"
+    path = tmp_path / "m.safetensors"
     model.save(path)
     before = path.read_bytes()
 
@@ -166,7 +168,7 @@ def test_a_file_may_not_grow(tmp_path):
 
     assert in_a_child(run) == 0
     assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == ["m.keras"]
+    assert os.listdir(tmp_path) == ["m.safetensors"]
 
 
 def test_saved_killed_loaded_to_the_same_predictions(tmp_path):
@@ -174,18 +176,18 @@ def test_saved_killed_loaded_to_the_same_predictions(tmp_path):
         model = dropping()
         model.fit(X, Y, **arguments())
         np.save(tmp_path / "p.npy", model.predict(X, verbose=0))
-        model.save(tmp_path / "m.keras")
+        model.save(tmp_path / "m.safetensors")
         kill()
 
     assert in_a_child(run) == -signal.SIGKILL
-    found = cb.models.load_model(tmp_path / "m.keras").predict(X, verbose=0)
+    found = cb.models.load_model(tmp_path / "m.safetensors").predict(X, verbose=0)
     np.testing.assert_array_equal(found, np.load(tmp_path / "p.npy"))
 
 
 def test_checkpoints_do_not_pile_up_after_failures(tmp_path, monkeypatch):
     """A failed write leaves nothing behind, and training says so at once."""
     model = dropping()
-    kept = callbacks.ModelCheckpoint(tmp_path / "m.keras", monitor="loss")
+    kept = callbacks.ModelCheckpoint(tmp_path / "m.safetensors", monitor="loss")
     monkeypatch.setattr(os, "fsync", lambda handle: out_of_space())
     with pytest.raises(OSError, match="No space left"):
         model.fit(X, Y, **arguments(), callbacks=[kept])

@@ -56,15 +56,15 @@ def test_a_number_and_a_class_together(tmp_path, table, embed_above):
     assert list(results) == ["sold", "kind", "kind=less", "kind=more"]
     np.testing.assert_array_equal(results["kind=more"], probabilities[:, 1])
 
-    model.save(tmp_path / "m.keras")
-    same = cb.tables.load(tmp_path / "m.keras")
+    model.save(tmp_path / "m.safetensors")
+    same = cb.tables.load(tmp_path / "m.safetensors")
     assert same.evaluate(held_out) == scores
     assert same.baseline(held_out) == trivial
     backwards = {name: held_out[name] for name in reversed(held_out)} | {"more": held_out["sold"]}
     np.testing.assert_array_equal(same.predict(backwards)["sold"], found["sold"])
-    assert tables.knows_tables(tmp_path / "m.keras")
+    assert tables.knows_tables(tmp_path / "m.safetensors")
     # The network alone is an ordinary model.
-    assert cb.models.load_model(tmp_path / "m.keras").count_params() == model.model.count_params()
+    assert cb.models.load_model(tmp_path / "m.safetensors").count_params() == model.model.count_params()
 
 
 def test_one_target_gives_one_array(table):

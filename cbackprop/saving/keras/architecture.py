@@ -9,33 +9,13 @@ from cbackprop.layers.layer import registry as layer_registry
 from cbackprop.registry import own_objects
 from cbackprop.saving.keras.plain import plain_object, plain_value
 
-__all__ = ["model_config", "own_config"]
+__all__ = ["model_config"]
 
 MODELS = {"Sequential", "Functional", "Model"}
 # Operations on symbolic tensors that are layers here: x + y, x - y, x * y.
 OPERATORS = {"Add", "Subtract", "Multiply"}
 
 Entry = dict[str, Any]
-
-
-def own_config(class_name: str, config: Entry) -> Entry:
-    """The config of a model as this library writes it, also if Keras has written it.
-
-    Raises
-    ------
-    ValueError
-        As `model_config`.
-    """
-    entries = config.get("layers")
-    if not isinstance(entries, list) or not any(map(_is_of_keras, entries)):
-        return config
-    kind = "Sequential" if class_name == "Sequential" else "Functional"
-    found: Entry = model_config({"class_name": kind, "config": config})["config"]
-    return found
-
-
-def _is_of_keras(entry: Any) -> bool:
-    return isinstance(entry, dict) and str(entry.get("module")).partition(".")[0] == "keras"
 
 
 def model_config(config: Entry) -> Entry:
@@ -81,7 +61,7 @@ def _unknown_class(entry: Entry) -> str | None:
         return None
     if str(entry.get("module")).startswith("keras.src.ops"):
         return None if name in OPERATORS else f"{name} (an operation on tensors)"
-    return None if name in {entry for entry, _ in layer_registry} else registered or name
+    return None if layer_registry.knows(name) else registered or name
 
 
 def _holds_code(config: Any) -> bool:

@@ -11,9 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["KerasFile", "open_keras_file"]
+import numpy as np
 
-WEIGHTS, CONFIG = "model.weights.h5", "config.json"
+__all__ = ["CONFIG", "METADATA", "NOTES", "OWN", "WEIGHTS", "KerasFile", "h5py_module", "open_keras_file"]
+
+WEIGHTS, CONFIG, METADATA = "model.weights.h5", "config.json", "metadata.json"
+# Where Keras does not look, and this library notes what Keras does not.
+OWN = "cbackprop"
+NOTES = f"{OWN}/notes"
 # Keras does not compress. A part that unpacks to far more than the whole file is made to fill the memory.
 LARGEST_RATIO, ALWAYS_ALLOWED = 20, 10_000_000
 # What h5py and zipfile raise for damaged files.
@@ -30,17 +35,25 @@ class KerasFile:
         Description of the model; ``None`` in a file with weights only.
     datasets : dict of str to h5py.Dataset
         What is stored in the HDF5 file, by path.
+    notes : dict
+        What this library has noted of the training, and, with a config, of `extras`; empty in a file of Keras's own.
     """
 
-    def __init__(self, path: str, config: dict[str, Any] | None, file: Any) -> None:
+    def __init__(self, path: str, config: dict[str, Any] | None, metadata: dict[str, Any], file: Any) -> None:
         self.path = path
         self.config = config
         self._file = file
         self.datasets = self._find()
+        self.notes = self._read_notes() | metadata
+
+    def _read_notes(self) -> dict[str, Any]:
+        if NOTES not in self.datasets:
+            return {}
+        return _read_json(self.path, NOTES, np.asarray(self.array(NOTES), "uint8").tobytes())
 
     def _find(self) -> dict[str, Any]:
         """All datasets that are in this file itself: links to other places are not followed."""
-        h5py = _h5py()
+        h5py = h5py_module(self.path)
         found: dict[str, Any] = {}
 
         def visit(name: Any, thing: Any) -> None:
@@ -94,9 +107,9 @@ def open_keras_file(path: str, kind: str) -> Iterator[KerasFile]:
     ValueError
         If it is no such file, or damaged.
     """
-    h5py = _h5py()
+    h5py = h5py_module(path)
     try:
-        config, content = (None, path) if kind == "hdf5" else _unpack(path)
+        config, metadata, content = (None, {}, path) if kind == "hdf5" else _unpack(path)
         file = h5py.File(content, "r")
     except (*DAMAGE, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, ValueError) and str(error).startswith(repr(path)):
@@ -105,7 +118,7 @@ def open_keras_file(path: str, kind: str) -> Iterator[KerasFile]:
     with file:
         try:
             old = "model_weights" in file or "layer_names" in file.attrs
-            opened = None if old else KerasFile(path, config, file)
+            opened = None if old else KerasFile(path, config, metadata, file)
         except DAMAGE as error:
             raise ValueError(f"{path!r} is truncated or damaged: {error}.") from error
         if opened is None:
@@ -116,16 +129,26 @@ def open_keras_file(path: str, kind: str) -> Iterator[KerasFile]:
         yield opened
 
 
-def _h5py() -> Any:
+def h5py_module(path: str) -> Any:
+    """h5py, which reads and writes the weights in files of Keras's.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed.
+    """
     try:
         import h5py
     except ImportError as error:
-        raise ImportError('Files of Keras are read by h5py: pip install "cbackprop[h5]"') from error
+        raise ImportError(
+            f'{path!r} is a file of Keras\'s, which is read and written by h5py: pip install "cbackprop[h5]". Under '
+            "another suffix, such as '.safetensors', models are saved without it."
+        ) from error
     return h5py
 
 
-def _unpack(path: str) -> tuple[dict[str, Any], io.BytesIO]:
-    """The two parts of an archive."""
+def _unpack(path: str) -> tuple[dict[str, Any], dict[str, Any], io.BytesIO]:
+    """The parts of an archive: the config, what this library has noted in the metadata, and the weights."""
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         if any(name.endswith("data.pkl") for name in names):
@@ -138,10 +161,21 @@ def _unpack(path: str) -> tuple[dict[str, Any], io.BytesIO]:
                 raise ValueError(f"{path!r} is an archive, but no model saved by Keras 3: it has no {name!r}.")
             if archive.getinfo(name).file_size > ALWAYS_ALLOWED + LARGEST_RATIO * os.path.getsize(path):
                 raise ValueError(f"{path!r} is refused: {name!r} would unpack to many times its size.")
-        try:
-            config = json.loads(archive.read(CONFIG))
-        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-            raise ValueError(f"{path!r} is damaged: {CONFIG!r} is no JSON.") from error
-        if not isinstance(config, dict):
-            raise ValueError(f"{path!r} is damaged: {CONFIG!r} is no dict.")
-        return config, io.BytesIO(archive.read(WEIGHTS))
+        config = _read_json(path, CONFIG, archive.read(CONFIG))
+        metadata: Any = {}
+        if METADATA in names and archive.getinfo(METADATA).file_size <= ALWAYS_ALLOWED + os.path.getsize(path):
+            metadata = _read_json(path, METADATA, archive.read(METADATA)).get(OWN, {})
+        if not isinstance(metadata, dict):
+            raise ValueError(f"{path!r} is damaged: {METADATA!r} holds {metadata!r} for {OWN!r}.")
+        return config, metadata, io.BytesIO(archive.read(WEIGHTS))
+
+
+def _read_json(path: str, name: str, content: bytes) -> dict[str, Any]:
+    """A dict in JSON."""
+    try:
+        value = json.loads(content)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"{path!r} is damaged: {name!r} is no JSON.") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{path!r} is damaged: {name!r} is no dict.")
+    return value

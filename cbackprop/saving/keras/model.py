@@ -1,7 +1,8 @@
-"""Models in files that Keras 3 wrote."""
+"""Models in files that Keras 3 wrote, or this library for Keras."""
 
 from __future__ import annotations
 
+import json
 import warnings
 from typing import Any
 
@@ -11,11 +12,13 @@ from cbackprop.layers.layer import registry as layer_registry
 from cbackprop.registry import from_config
 from cbackprop.saving.keras.architecture import model_config
 from cbackprop.saving.keras.archive import KerasFile, open_keras_file
+from cbackprop.saving.keras.noted import restore_noted
+from cbackprop.saving.keras.optimizer import read_keras_optimizer
 from cbackprop.saving.keras.plain import plain_object, plain_value
 from cbackprop.saving.keras.weights import read_keras_weights
 from cbackprop.variable import blank_variables
 
-__all__ = ["load_keras_model"]
+__all__ = ["load_keras_model", "read_keras_extras"]
 
 # How many numbers the model may have that the file lacks: few enough to be harmless, so that the error can say which.
 SLACK = 1_000_000
@@ -41,9 +44,30 @@ def load_keras_model(path: str, kind: str, compile: bool) -> Any:
             raise ValueError(f"{path!r} holds weights without a model. Make the model, and use its load_weights.")
         model = _make(file)
         model.set_weights(read_keras_weights(file, model))
-        if compile and file.config.get("compile_config"):
+        if compile and file.notes.get("training"):
+            _compile_as_noted(file, model)
+        elif compile and file.config.get("compile_config"):
             _compile(file, model)
+        if file.notes:
+            restore_noted(file, model, compile)
+        elif model.compiled:
+            read_keras_optimizer(file, model)
     return model
+
+
+def read_keras_extras(path: str, kind: str) -> dict[str, str]:
+    """The texts that `save_model` was given as `extras`.
+
+    Raises
+    ------
+    ImportError, ValueError
+        As `load_keras_model`.
+    """
+    with open_keras_file(path, kind) as file:
+        extras = file.notes.get("extras", {})
+        if not isinstance(extras, dict) or not all(isinstance(text, str) for text in extras.values()):
+            raise ValueError(f"{path!r} is damaged: its extras are no texts.")
+        return extras
 
 
 def _make(file: KerasFile) -> Any:
@@ -53,9 +77,20 @@ def _make(file: KerasFile) -> Any:
             model = layer_registry.deserialize(model_config(file.config or {}))
     except Exception as error:  # whatever a constructor may say to arguments from anywhere
         raise ValueError(f"{file.path!r} holds no model that can be made here: {error}") from error
-    if not getattr(model, "is_model", False) or not model.built:
+    if not getattr(model, "is_model", False) or not (model.built or hasattr(model, "add")):
         raise ValueError(f"{file.path!r} holds no model that can be made here: {type(model).__name__} has no shape.")
     return model
+
+
+def _compile_as_noted(file: KerasFile, model: Any) -> None:
+    """As this library was told, when it wrote the file."""
+    try:
+        model.compile(**from_config(json.loads(file.notes["training"])))
+    except Exception as error:  # as in _make
+        raise ValueError(
+            f"{file.path!r} says nothing that the model can be compiled with: {error} What is your own is made known "
+            "by custom_objects; or give compile=False, and compile the model yourself."
+        ) from error
 
 
 def _compile(file: KerasFile, model: Any) -> None:

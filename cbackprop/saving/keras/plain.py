@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cbackprop.registry import Registry, own_objects
+from cbackprop.shared_objects import SHARED_ID
 
 __all__ = ["plain_object", "plain_value"]
 
@@ -28,12 +29,13 @@ def plain_object(entry: dict[str, Any], family: str) -> dict[str, Any]:
     known = own_objects.all()
     own = known.get(registered) if isinstance(registered, str) else None
     cls = own or known.get(name) or Registry.families[family].find(name)
-    return {
+    described = {
         "module": f"cbackprop.{family}",
         "class_name": name,
         "config": _arguments(cls, config, family),
         "registered_name": registered if own is not None else None,
     }
+    return described | {key: entry[key] for key in (SHARED_ID, "build_config") if key in entry}
 
 
 def _arguments(cls: Any, config: dict[str, Any], family: str) -> dict[str, Any]:
@@ -59,9 +61,9 @@ def plain_value(value: Any, family: str = "layers") -> Any:
     if kind == "DTypePolicy":
         return value["config"]["name"]
     if kind == "__numpy__":
-        return {"class_name": "__array__", "config": value["config"]}
+        return value
     if kind == "__tuple__":
         return plain_value(value["config"]["value"], family)
-    if kind == "function":
-        return value["config"]
+    if kind in ("function", "__bytes__", "__slice__", "__ellipsis__"):
+        return value
     return plain_object(value, family)

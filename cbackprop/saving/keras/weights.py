@@ -10,22 +10,26 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 from numpy.typing import NDArray
 
 from cbackprop.layers.layer import registry
-from cbackprop.saving.keras.archive import KerasFile
+from cbackprop.saving.keras.archive import OWN, KerasFile
 
-__all__ = ["read_keras_weights"]
+__all__ = ["group_paths", "read_keras_weights"]
 
 # Parts of paths below which there is something else than weights of layers.
 OPTIMIZER, SEED = "optimizer", "seed_generator"
 
 
-def read_keras_weights(file: KerasFile, model: Any, skip_mismatch: bool = False) -> list[NDArray[Any] | None]:
+def read_keras_weights(
+    file: KerasFile, model: Any, skip_mismatch: bool = False, skipped: Set[int] = frozenset()
+) -> list[NDArray[Any] | None]:
     """The arrays for the model's variables, in order; ``None`` where one is to be skipped.
+
+    `skipped` are ids of layers whose weights stay as they are, whatever the file holds for them.
 
     Raises
     ------
@@ -35,7 +39,9 @@ def read_keras_weights(file: KerasFile, model: Any, skip_mismatch: bool = False)
     stored = _stored(file)
     found: dict[Any, NDArray[Any] | None] = {}
     left = dict(stored)
-    for place, layer in _places(model, ""):
+    for place, layer in group_paths(model, skipped):
+        if layer.is_model:
+            continue
         names = [left.pop(f"{place}/vars/{i}", None) for i in range(len(layer.variables))]
         try:
             _check_layer(file, place, layer, names, left)
@@ -47,39 +53,45 @@ def read_keras_weights(file: KerasFile, model: Any, skip_mismatch: bool = False)
             names = [None] * len(names)
         for variable, name in zip(layer.variables, names, strict=True):
             found[variable] = None if name is None else file.array(name)
+    left = {path: name for path, name in left.items() if not skipped}
     if left:
         message = f"{file.path!r} holds weights at {min(left)!r}, but the model has no layer for them."
         if not skip_mismatch:
             raise ValueError(message)
         warnings.warn(f"{message} They stay unused.", stacklevel=4)
-    return [found[variable] for variable in model.variables]
+    return [found.get(variable) for variable in model.variables]
 
 
 def _stored(file: KerasFile) -> dict[str, str]:
     """Names of the datasets with weights, by path; before Keras 3.0 the list of layers had another name."""
     paths = {name.replace("_layer_checkpoint_dependencies", "layers"): name for name in file.datasets}
     kept = {path: name for path, name in paths.items() if f"/{SEED}/" not in path}
-    kept = {path: name for path, name in kept.items() if not path.startswith(f"{OPTIMIZER}/")}
-    if paths and not any(path.startswith("layers/") for path in paths):
+    kept = {path: name for path, name in kept.items() if not path.startswith((f"{OPTIMIZER}/", f"{OWN}/"))}
+    if kept and not any(path.startswith("layers/") for path in kept):
         raise ValueError(f"{file.path!r} is an HDF5 file, but not one with weights of Keras 3: it has no 'layers'.")
     return kept
 
 
-def _places(model: Any, prefix: str, seen: set[Any] | None = None) -> Iterator[tuple[str, Any]]:
-    """All layers, each once, with their paths in a file."""
-    seen = set() if seen is None else seen
+def group_paths(model: Any, skipped: Set[int] = frozenset()) -> Iterator[tuple[str, Any]]:
+    """The model and all layers within it, each once, with their paths in a file; `skipped` are ids to pass over."""
+    yield from _paths(model, "", {}, skipped)
+
+
+def _paths(model: Any, place: str, seen: dict[Any, None], skipped: Set[int]) -> Iterator[tuple[str, Any]]:
+    seen[model] = None
+    yield place, model
     counts: Counter[str] = Counter()
     for layer in model.layers:
         name = _file_name(layer)
-        place = f"{prefix}layers/{name}_{counts[name]}" if counts[name] else f"{prefix}layers/{name}"
+        inner = f"{place}/layers/{name}".lstrip("/") + (f"_{counts[name]}" if counts[name] else "")
         counts[name] += 1
-        if layer in seen:
+        if layer in seen or id(layer) in skipped:
             continue
-        seen.add(layer)
         if layer.is_model:
-            yield from _places(layer, f"{place}/", seen)
+            yield from _paths(layer, inner, seen, skipped)
         else:
-            yield place, layer
+            seen[layer] = None
+            yield inner, layer
 
 
 def _file_name(layer: Any) -> str:

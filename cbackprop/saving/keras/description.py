@@ -1,0 +1,122 @@
+"""The config of a model of this library as Keras writes that of the same one: `architecture`, the other way round."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cbackprop.registry import Registry
+
+__all__ = ["keras_compile_config", "keras_model_config"]
+
+Entry = dict[str, Any]
+
+# What Keras has no name for, by family.
+LACKING = {
+    "losses": {
+        "GaussianNegativeLogLikelihood",
+        "StudentTNegativeLogLikelihood",
+        "Quantile",
+        "gaussian_negative_log_likelihood",
+        "student_t_negative_log_likelihood",
+        "quantile",
+    },
+    "optimizers": {"LBFGS", "LevenbergMarquardt", "Rprop"},
+    "regularizers": {"DividedL2"},
+}
+# Arguments that Keras's class does not have, and the values with which they change nothing.
+WITHOUT = {
+    ("Discretization", "trainable"): (True, False),
+    ("Discretization", "activity_regularizer"): (None,),
+    ("SpatialDropout1D", "trainable"): (True, False),
+    ("SpatialDropout1D", "activity_regularizer"): (None,),
+    ("SpatialDropout2D", "trainable"): (True, False),
+    ("SpatialDropout2D", "activity_regularizer"): (None,),
+    ("SpatialDropout3D", "trainable"): (True, False),
+    ("SpatialDropout3D", "activity_regularizer"): (None,),
+    ("Lambda", "backward"): (None,),
+}
+# Values that are no objects, in the same form in both.
+VALUES = {"__numpy__", "__bytes__", "__slice__", "__ellipsis__", "__keras_tensor__", "function"}
+
+
+def keras_model_config(entry: Entry) -> tuple[Entry, list[str]]:
+    """What Keras would say of a model, and what of it Keras has no name for."""
+    lacks: list[str] = []
+    return _plain(entry, lacks), sorted(set(lacks))
+
+
+def keras_compile_config(settings: dict[str, Any]) -> tuple[Entry, list[str]]:
+    """What Keras would say of the arguments of `compile`, and what of them Keras has no name for."""
+    lacks: list[str] = []
+    config = _plain({name: settings[name] for name in ("optimizer", "loss", "loss_weights")}, lacks)
+    config |= _plain({name: settings[name] for name in ("metrics", "weighted_metrics")}, lacks)
+    for name, family in (("loss", "losses"), ("metrics", "metrics"), ("weighted_metrics", "metrics")):
+        _check_names(settings[name], family, lacks)
+    return config | {"run_eagerly": False, "steps_per_execution": 1, "jit_compile": False}, sorted(set(lacks))
+
+
+def _check_names(value: Any, family: str, lacks: list[str]) -> None:
+    """Note names of losses and metrics that Keras does not know."""
+    if isinstance(value, str):
+        registry = Registry.families[family]
+        found = registry.find(value) if registry.knows(value) else None
+        if getattr(found, "__name__", "") in LACKING.get(family, ()):
+            lacks.append(f"{family}.{value}")
+    elif isinstance(value, (list, dict)) and "class_name" not in value:
+        for item in value.values() if isinstance(value, dict) else value:
+            _check_names(item, family, lacks)
+
+
+def _plain(value: Any, lacks: list[str]) -> Any:
+    if isinstance(value, list):
+        return [_plain(item, lacks) for item in value]
+    if not isinstance(value, dict):
+        return value
+    name = value.get("class_name")
+    if name == "__tuple__":
+        return _plain(value["config"]["value"], lacks)
+    if name in VALUES:
+        return value
+    if not isinstance(name, str) or "config" not in value:
+        return {key: _plain(item, lacks) for key, item in value.items()}
+    return _object(value, lacks)
+
+
+def _object(entry: Entry, lacks: list[str]) -> Entry:
+    """A layer, an initializer and so on; what else stands in its entry, such as calls, stays."""
+    name, module, registered = entry["class_name"], entry["module"], entry["registered_name"]
+    config = _plain(entry["config"], lacks)
+    if registered is not None:
+        return entry | {"module": None, "config": config} | _more(entry, lacks)
+    if name in ("Model", "Functional"):
+        where = {"module": "keras.src.models.functional", "class_name": "Functional", "registered_name": "Functional"}
+        return entry | where | {"config": config} | _more(entry, lacks)
+    if name == "Sequential":
+        return entry | {"module": "keras", "config": config} | _more(entry, lacks)
+    family = module.split(".", 1)[-1]
+    if family == "activations" or name in LACKING.get(family, ()):
+        lacks.append(f"{family}.{name}" + (" with arguments" if family == "activations" else ""))
+        return entry | {"config": config}
+    config = _input(config) if name == "InputLayer" else _known_arguments(name, config, lacks)
+    return entry | {"module": f"keras.{family}", "config": config} | _more(entry, lacks)
+
+
+def _more(entry: Entry, lacks: list[str]) -> Entry:
+    """Calls as Keras has them."""
+    return {"inbound_nodes": _plain(entry["inbound_nodes"], lacks)} if "inbound_nodes" in entry else {}
+
+
+def _known_arguments(name: str, config: Entry, lacks: list[str]) -> Entry:
+    kept = dict(config)
+    for (cls, argument), harmless in WITHOUT.items():
+        if cls == name and argument in kept and kept[argument] in harmless:
+            del kept[argument]
+        elif cls == name and argument in kept:
+            lacks.append(f"layers.{name}({argument}=...)")
+    return kept
+
+
+def _input(config: Entry) -> Entry:
+    shape = config.get("batch_shape") or [config.get("batch_size"), *config["shape"]]
+    flags = {name: bool(config.get(name)) for name in ("sparse", "ragged", "optional")}
+    return {"batch_shape": shape, "dtype": config["dtype"], "name": config["name"], **flags}
