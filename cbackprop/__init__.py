@@ -72,11 +72,12 @@ if TYPE_CHECKING:
     from cbackprop import plotting as plotting
     from cbackprop import sklearn as sklearn
     from cbackprop import tables as tables
+    from cbackprop import wrappers as wrappers
 
 
 def __getattr__(name: str) -> Any:
     """Tools are imported when they are asked for, to keep the import of the library short."""
-    if name in ("plotting", "sklearn", "tables"):
+    if name in ("plotting", "sklearn", "tables", "wrappers"):
         return import_module(f"{__name__}.{name}")
     raise attribute_error(sys.modules[__name__], name)
 

@@ -72,7 +72,6 @@ FIRST_FLOOR = {
     "ops": "layers, losses and metrics in Python work on NumPy arrays: use numpy",
     "tree": "nested arrays are lists and dicts",
     "random": "random numbers are numpy.random's; utils.set_random_seed seeds those of training",
-    "wrappers": "scikit-learn's estimators are in cbackprop.sklearn",
     "preprocessing": "data is prepared before training, with NumPy or scikit-learn",
     "applications": "there are no trained networks for images",
     "mixed_precision": "networks compute in float32 or float64: config.set_floatx",
