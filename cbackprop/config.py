@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from cbackprop import compiled, threads
 from cbackprop.validation import check_integer
@@ -16,6 +17,18 @@ FLOAT_TYPES = ("float32", "float64")
 INTEGER_TYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 
 _floatx = "float32"
+# Of layers that are made while a copy of another float type is.
+_copied: ContextVar[str | None] = ContextVar("the float type of copies", default=None)
+
+
+@contextmanager
+def copying_to(dtype: str) -> Iterator[None]:
+    """Within this, layers that this thread makes are of this float type, unless they say otherwise."""
+    token = _copied.set(dtype)
+    try:
+        yield
+    finally:
+        _copied.reset(token)
 
 
 def floatx() -> str:
@@ -27,7 +40,7 @@ def floatx() -> str:
     >>> cb.config.floatx()
     'float32'
     """
-    return _floatx
+    return _copied.get() or _floatx
 
 
 def set_floatx(value: str) -> None:

@@ -200,6 +200,12 @@ class Node:
         As the call fixed it; ``None`` leaves it to the run.
     graph : Graph or None
         For a call of a model: its graph, as it was then.
+    arguments : CallArguments or None
+        For a call of a layer: all that it was called with.
+    adds_losses : bool
+        Whether the layer's `call` adds to the loss.
+    structure : object
+        `outputs` in the structure that the call has returned.
     """
 
     def __init__(
@@ -209,14 +215,25 @@ class Node:
         outputs: Sequence[KerasTensor],
         training: bool | None = None,
         graph: Any = None,
+        arguments: Any = None,
+        structure: Any = None,
     ) -> None:
         self.layer = layer
         self.inputs = tuple(inputs)
         self.outputs = tuple(outputs)
         self.training = training
         self.graph = graph
+        self.arguments = arguments
+        self.adds_losses = False
+        self.structure = outputs[0] if structure is None and len(outputs) == 1 else structure
         for tensor in outputs:
             tensor.node = self
+
+    @property
+    def data(self) -> tuple[KerasTensor, ...]:
+        """The inputs without the masks that the call was given as tensors."""
+        masks = 0 if self.arguments is None else len(self.arguments.given_masks)
+        return self.inputs[: len(self.inputs) - masks]
 
 
 def is_symbolic(structure: Any) -> bool:
@@ -242,15 +259,20 @@ def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
         mapped = {key: map_structure(function, structure[key]) for key in sorted(structure)}
         return {key: mapped[key] for key in structure}
     if isinstance(structure, (list, tuple)) and _is_structure(structure):
-        return type(structure)([map_structure(function, item) for item in structure])
+        mapped_items = [map_structure(function, item) for item in structure]
+        return type(structure)(*mapped_items) if hasattr(structure, "_fields") else type(structure)(mapped_items)
     return function(structure)
 
 
 def _is_structure(items: Sequence[Any]) -> bool:
-    """Whether a list holds arrays or tensors, and is not an array written as a list of numbers."""
-    return len(items) > 0 and all(
+    """Whether a list holds arrays or tensors, and is not an array written as a list of numbers.
+
+    ``None`` may stand in place of some.
+    """
+    present = [item for item in items if item is not None]
+    return len(present) > 0 and all(
         isinstance(item, (KerasTensor, dict)) or (hasattr(item, "__array__") and np.ndim(item) > 0)
         if not isinstance(item, (list, tuple))
         else _is_structure(item)
-        for item in items
+        for item in present
     )

@@ -157,9 +157,9 @@ class Engine:
             layer: Any = self.plan.steps[step.position].layer
             if layer.is_python and getattr(layer, "backward", None) is None:
                 raise TypeError(
-                    f"Layer {layer.name!r} of class {type(layer).__name__} is written in Python, and gradients must "
-                    "pass through it: define backward(inputs, outputs, delta), which returns the input delta (and the "
-                    "gradients of weights); see cbackprop.layers.Layer. There is no automatic differentiation."
+                    f"Layer {layer.name!r} of class {type(layer.owner).__name__} is written in Python, and gradients "
+                    "must pass through it: define backward(inputs, outputs, delta), which returns the input delta (and "
+                    "the gradients of weights); see cbackprop.layers.Layer. There is no automatic differentiation."
                 )
 
     def sees_whole(self, training: bool) -> bool:

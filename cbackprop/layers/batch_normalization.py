@@ -138,8 +138,10 @@ class BatchNormalization(AffineLayer):
         """Create gamma, beta and the moving averages."""
         shape = self._weight_shape(input_shape)
         self._add_affine(shape, self.scale, self.center)
-        self.moving_mean = self.add_weight(shape, self.moving_mean_initializer, False, "moving_mean")
-        self.moving_variance = self.add_weight(shape, self.moving_variance_initializer, False, "moving_variance")
+        self.moving_mean = self.add_weight(shape, self.moving_mean_initializer, trainable=False, name="moving_mean")
+        self.moving_variance = self.add_weight(
+            shape, self.moving_variance_initializer, trainable=False, name="moving_variance"
+        )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape."""

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import itertools
 import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop import activations, config, constraints, initializers, regularizers
-from cbackprop.registry import Registry
+from cbackprop import activations, config, constraints, initializers, regularizers, shared_objects
+from cbackprop.layers.call_arguments import CallArguments, check_training
+from cbackprop.layers.call_context import current_call, naming, path_of, works
+from cbackprop.layers.tracking import holds, layers_within, own_variables, sublayers, variables_of
+from cbackprop.registry import Registry, from_config, reading, to_config
 from cbackprop.spec import Spec
-from cbackprop.tensor import KerasTensor, Node, Shape, flatten, is_symbolic
+from cbackprop.tensor import KerasTensor, Node, Shape, flatten
 from cbackprop.validation import (
+    ArgumentTypeError,
     check_boolean,
     check_integer,
     check_items,
@@ -27,7 +33,16 @@ from cbackprop.validation import (
 )
 from cbackprop.variable import Variable, are_blank
 
-__all__ = ["Layer", "check_input_shape", "check_penalty", "clear_names", "registry", "unique_name"]
+__all__ = [
+    "Layer",
+    "check_input_shape",
+    "check_penalty",
+    "check_shape",
+    "check_training",
+    "clear_names",
+    "registry",
+    "unique_name",
+]
 
 registry = Registry("layer", "layers")
 
@@ -48,18 +63,42 @@ def clear_names() -> None:
     _names.clear()
 
 
+def _recorded(constructor: Callable[..., None]) -> Callable[..., None]:
+    """A user's constructor that notes what it is called with, so that the class needs no `get_config`."""
+
+    @functools.wraps(constructor)
+    def recorded(self: Layer, *args: Any, **kwargs: Any) -> None:
+        outermost = type(self).__init__ is recorded
+        constructor(self, *args, **kwargs)
+        if outermost and (given := bound_arguments(constructor, args, kwargs)) is not None:
+            self.__dict__["_arguments"] = given  # what is set from now on is another value of the argument
+
+    return recorded
+
+
 def _checked_build(build: Build) -> Build:
     """A layer's `build` for users to call: shapes are checked first, and weights are made once."""
+    optional = build.__qualname__ == "Layer.build" or not build.__module__.startswith("cbackprop.")
 
     @functools.wraps(build)
-    def checked(self: Layer, input_shape: Any = None) -> None:
+    def checked(self: Layer, *args: Any, **kwargs: Any) -> None:
         if type(self).build is not checked:  # called by that of a subclass
-            build(self, input_shape)
+            self._build_base(build, *args, **kwargs)
             return
         check_begun(self)
-        needed = input_shape is not None or not build.__defaults__
-        shape = check_input_shape(input_shape) if needed else None
-        with Layer._making:
+        if not args and not kwargs and not build.__defaults__:
+            args = (None,)
+        blank = optional or bool(build.__defaults__)
+
+        def check(shape: Any) -> Any:
+            if isinstance(shape, dict) and shape and self.is_python:
+                return {name: None if size is None else check_input_shape(size) for name, size in shape.items()}
+            return shape if shape is None and blank else check_input_shape(shape)
+
+        args = tuple(check(shape) for shape in args)
+        kwargs = {name: check(shape) for name, shape in kwargs.items()}
+        shape = next((shape for shape in [*args, *kwargs.values()] if shape is not None), None)
+        with Layer._making, naming(self):
             if shape is not None and self.built:
                 self.check_built_for(shape)
             elif shape is not None and not self.is_python:
@@ -69,10 +108,13 @@ def _checked_build(build: Build) -> Build:
             # What is left of a build that failed, or that another thread of the parent process had begun.
             del self._variables[self.__dict__.pop("_begun", len(self._variables)) :]
             self.__dict__["_begun"] = len(self._variables)
-            build(self, shape)
+            kept = set(self._variables)
+            self._base_variables = [variable for variable in self._base_variables if variable in kept]
+            self._build_base(build, *args, **kwargs)
             del self.__dict__["_begun"]
             self.built = True
-            self._build_shape = shape
+            self._build_shape = shape if len(args) + len(kwargs) == 1 else kwargs or None
+            self._locked = True
 
     return cast(Build, checked)
 
@@ -85,16 +127,29 @@ class Layer(Spec):
     ``build(input_shape)``
         Creates weights by `add_weight`; shapes begin with the batch axis, ``None``.
     ``compute_output_shape(input_shape)``
-        The output's shape; by default what a call with zeros shows, or the input's if that fails.
-    ``call(inputs, training=False)``
-        The outputs (batch, ...) for an array, or for a list of arrays where the layer is called on several tensors.
+        The output's shape, or a structure of shapes for several outputs; by default what a call with zeros shows. What
+        that call raises is raised.
+    ``call(inputs, training=False, mask=None)``
+        The outputs (batch, ...) for an array, or for a list or dict of arrays where the layer is called on several
+        tensors; one array, or a tuple, list or dict of them. `training` and `mask` are given where there are such
+        arguments. There may be more: tensors and arrays by position or by name, anything else by name. Where several
+        arguments hold tensors, the mask of ``x`` goes to ``x_mask``.
     ``backward(inputs, outputs, delta)``
-        From what `call` was given and has returned, and ``delta = dL/doutputs``: dL/dinputs (a list where there are
-        several inputs); with trainable weights a tuple of that and of the list of their gradients. There is no
-        automatic differentiation: without this method the layer can only stand where no gradient is needed.
+        From what `call` was given and has returned, and ``delta = dL/doutputs`` in the structure of the outputs:
+        dL/dinputs, in the structure of the inputs; with trainable weights a tuple of that and of the list of their
+        gradients, in the order of `trainable_weights`. Where several arguments of `call` hold tensors, inputs and their
+        deltas are dicts by the names of these arguments. Other arguments of `call` are given where `backward` has
+        arguments of their names. There is no automatic differentiation: without this method the layer can only stand
+        where no gradient is needed.
     ``compute_mask(inputs, previous_mask)``
         The mask of the output, see `compute_mask`. A layer without this method, and without ``supports_masking =
         True`` (the output has the mask of the first input), has none: there the input's mask ends.
+
+    Layers that are attributes, also in lists, tuples and dicts, belong to the layer: their weights are among its
+    `weights`, are saved and frozen with it, and `training` reaches them when `call` calls them on arrays. To train
+    them, `backward` returns the gradients of their weights after those of the layer's own. A layer that holds others
+    with trainable weights and has no `backward` is refused where it is connected to symbolic tensors; on arrays it
+    computes.
 
     Parameters
     ----------
@@ -150,6 +205,8 @@ class Layer(Spec):
     is_model: ClassVar[bool] = False
     # Held while weights are made, and engines: several threads may use what none of them has used before.
     _making: ClassVar[Any] = threading.RLock()
+    # What `tracking` looks for in attributes. Set below, when there is such a class.
+    kind_of_layers: ClassVar[type]
     # How many inputs the layer takes; None for two or more.
     n_inputs: ClassVar[int | None] = 1
 
@@ -176,8 +233,10 @@ class Layer(Spec):
     is_python: ClassVar[bool] = False
     keeps_delta: ClassVar[bool] = False  # whether it wants the derivative by its output even where nothing is trained
 
-    # The output's shape as a call of a layer in Python shows it. Set by python_layer, which this module cannot import.
-    observed_shape: ClassVar[Callable[..., Any]]
+    # Connects a layer in Python to symbolic tensors. Set by python_layer, which this module cannot import.
+    connect_python: ClassVar[Callable[..., Any]]
+    # Calls a built-in layer's own computation on behalf of a subclass in Python. Set like the next.
+    run_built_in: ClassVar[Callable[..., Any]]
 
     # What the weights were made for.
     _build_shape: Any = None
@@ -209,11 +268,16 @@ class Layer(Spec):
         if input_shape is not None:
             self.batch_input_shape = (None, *check_shape("input_shape", input_shape))
         self._variables: list[Variable] = []
+        self._base_variables: list[Variable] = []
+        self._added_losses: dict[Any, list[Any]] = {}
+        self._locked = False
         self.nodes: list[Node] = []
         self.built = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__ and not cls.__module__.startswith("cbackprop."):
+            cls.__init__ = _recorded(cls.__dict__["__init__"])  # type: ignore[method-assign]
         if "build" in cls.__dict__ and not cls.is_model:
             cls.build = _checked_build(cls.__dict__["build"])  # type: ignore[method-assign]
         if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
@@ -227,22 +291,37 @@ class Layer(Spec):
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "name" and not check_name(value):
             raise TypeError(f"name must be a string with something in it, but got {value!r}.")
+        kind = f"{type(self).__name__} {self.__dict__.get('name')!r}"
         if name == "built" and not value and self.__dict__.get("built") and not self.is_model:
-            raise AttributeError(
-                f"{type(self).__name__} {self.name!r} is built: its weights cannot be made again. Make another layer."
-            )
-        changeable = ("name", "trainable")
-        if self.__dict__.get("built") and name in self.argument_names() and name not in changeable:
-            raise AttributeError(
-                f"{type(self).__name__} {self.name!r} is built: its {name} cannot change any more. Make another layer."
-            )
+            raise AttributeError(f"{kind} is built: its weights cannot be made again. Make another layer.")
+        compiled = self.__dict__.get("built") and not (self.is_model or self.is_python)
+        if compiled and name in self.argument_names() and name not in ("name", "trainable"):
+            raise AttributeError(f"{kind} is built: its {name} cannot change any more. Make another layer.")
         held = self.__dict__.get(name)
         if value is not held and self.__dict__.get("built") and any(held is weight for weight in self._variables):
             raise AttributeError(
-                f"{name} of {type(self).__name__} {self.name!r} is a weight, which keeps its place in the model: "
+                f"{name} of {kind} is a weight, which keeps its place in the model: "
                 f"give it other numbers by {name}.assign(values), or all weights by set_weights."
             )
+        adds = not self.is_model and isinstance(value, (Layer, list, tuple, dict)) and holds(value, Layer)
+        if adds and self.__dict__.get("_locked"):
+            raise ValueError(
+                f"{kind} is built: it can take no other layers, but got one as {name}. Make layers in __init__ "
+                "or build."
+            )
         super().__setattr__(name, value)
+        given = self.__dict__.get("_arguments")
+        if given is not None and (name in given or name in self.argument_names()) and not works(self):
+            given[name] = value
+        if adds:
+            sublayers(self)  # notes their order
+
+    def _build_base(self, build: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+        """Run the `build` of one class, and note which weights are those of a class of this library."""
+        count = len(self._variables)
+        build(self, *args, **kwargs)
+        if build.__module__.startswith("cbackprop."):
+            self._base_variables += self._variables[count:]
 
     # What subclasses define
 
@@ -252,19 +331,36 @@ class Layer(Spec):
 
     def get_build_config(self) -> dict[str, Any] | None:
         """The input shape that the layer was built for, for `build_from_config`; ``None`` if it is not known."""
-        return None if self._build_shape is None else {"input_shape": self._build_shape}
+        if self._build_shape is None:
+            return None
+        several = isinstance(self._build_shape, dict) and len(inspect.signature(self.build).parameters) > 1
+        return {"shapes_dict" if several else "input_shape": self._build_shape}
 
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Create the weights for the input shape that `get_build_config` told."""
-        self.build(config["input_shape"])
+        if "shapes_dict" in config:
+            self.build(**config["shapes_dict"])
+        else:
+            self.build(config["input_shape"])
 
-    def compute_output_shape(self, input_shape: Any) -> Shape:
+    def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the output for this input shape; ``ValueError`` if the layer cannot take it."""
-        if self.is_python and self.built and (shape := Layer.observed_shape(self, input_shape)) is not None:
-            return shape
         if isinstance(input_shape, list):
             raise ValueError(f"{type(self).__name__} {self.name!r} has several inputs: define compute_output_shape.")
         return input_shape
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """The layer's computation, without what a call of the layer itself does beyond that.
+
+        A subclass that computes in Python defines it. For other layers it runs their compiled code, so that a subclass
+        can say ``super().call(inputs)``.
+
+        Raises
+        ------
+        NotImplementedError
+            If the class computes nothing.
+        """
+        return Layer.run_built_in(self, args, kwargs)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The mask of the output for arrays and their masks; ``None`` if there is none.
@@ -352,30 +448,45 @@ class Layer(Spec):
 
     # What users call
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Connect the layer to symbolic tensors, or run it on arrays.
 
         Parameters
         ----------
-        inputs : KerasTensor or array_like, or a list of them
-        training : bool, optional
-            Fixes how dropout and the like behave in this call; left to the run by default.
+        *args
+            The input: KerasTensor or array_like, or a list of them. Layers in Python may take more.
+        **kwargs
+            ``training`` fixes how dropout and the like behave in this call; by default it is what the layer is within,
+            or the run, that decides. ``mask`` says which rows of the input count, in place of the mask that the input
+            has. Layers in Python may take more.
 
         Raises
         ------
+        TypeError
+            If the arguments are not those of the layer's `call`.
         ValueError
             If the layer cannot take inputs of this number or shape.
         """
         check_begun(self)
-        if not is_symbolic(inputs):
-            return Layer.run_on_arrays(self, inputs, bool(check_training(training)))
-        tensors = flatten(inputs)
+        call = CallArguments(self, args, kwargs)
+        if (context := current_call()) is not None:
+            context.used[self] = None
+        if not call.is_symbolic:
+            return Layer.run_on_arrays(self, call)
+        return Layer.connect_python(self, call) if self.is_python else self.connect(call)
+
+    def connect(self, call: CallArguments) -> KerasTensor:
+        """The output of a layer that does not compute in Python, for symbolic tensors."""
+        tensors = call.leaves("inputs")
         self.check_inputs(tensors)
+        check_masks(self, call)
         shapes = [tensor.shape for tensor in tensors]
-        single = self.n_inputs == 1 or (self.is_python and isinstance(inputs, KerasTensor))
-        shape = self.resolve(shapes[0] if single else shapes)
-        output = KerasTensor(shape, self.dtype, self.name)
-        self.nodes.append(Node(self, tensors, [output], check_training(training)))
+        shape = self.resolve(shapes[0] if self.n_inputs == 1 else shapes)
+        sizes = {tensor.shape[0] for tensor in tensors}
+        batch = sizes.pop() if len(sizes) == 1 else None
+        output = KerasTensor((batch, *shape[1:]), self.dtype, self.name)
+        inputs = [*tensors, *call.given_masks]
+        self.nodes.append(Node(self, inputs, [output], call.training, arguments=call))
         return output
 
     def check_inputs(self, tensors: list[Any]) -> None:
@@ -387,6 +498,10 @@ class Layer(Spec):
             raise ValueError(f"Layer {self.name!r} merges a list of at least 2 inputs, but got {len(tensors)}.")
         if self.n_inputs is not None and len(tensors) != self.n_inputs:
             raise ValueError(f"Layer {self.name!r} takes {self.n_inputs} input(s), but got {len(tensors)}.")
+        self.check_float_types(tensors)
+
+    def check_float_types(self, tensors: list[Any]) -> None:
+        """Refuse inputs of another float type."""
         for tensor in tensors:
             if tensor.dtype != self.dtype and tensor.dtype in config.FLOAT_TYPES:
                 raise ValueError(
@@ -396,37 +511,82 @@ class Layer(Spec):
 
     def resolve(self, input_shape: Any) -> Shape:
         """Build the layer if need be, and return its output shape."""
-        observes = self.is_python and type(self).compute_output_shape is Layer.compute_output_shape
-        shape = None if observes else self.compute_output_shape(input_shape)
-        if shape is not None:
-            check_memory(f"the output of layer {self.name!r}", shape)
+        shape: Shape = self.compute_output_shape(input_shape)
+        check_memory(f"the output of layer {self.name!r}", shape)
         if not self.built:
             self.build(input_shape)
         self.check_built_for(input_shape)
-        return self.compute_output_shape(input_shape) if shape is None else shape
+        return shape
 
     def check_built_for(self, input_shape: Any) -> None:
         """Refuse an input shape that the existing weights do not fit."""
 
     def add_weight(
         self,
-        shape: Sequence[int | None],
-        initializer: Any = "glorot_uniform",
+        shape: Sequence[int | None] | None = None,
+        initializer: Any = None,
+        dtype: Any = None,
         trainable: bool = True,
-        name: str = "weight",
+        autocast: bool = True,
         regularizer: Any = None,
         constraint: Any = None,
+        aggregation: str = "none",
+        overwrite_with_gradient: bool = False,
+        name: str | None = None,
     ) -> Variable:
-        """Create a weight; it joins `variables`."""
-        shape = check_shape(f"the shape of weight {name!r}", shape)
+        """Create a weight; it joins `variables`.
+
+        Parameters
+        ----------
+        shape : tuple of int, optional
+            By default ``()``: one number.
+        initializer : str or Initializer, optional
+            ``"glorot_uniform"`` by default.
+        dtype : {"float32", "float64"}, optional
+            To be that of the layer, if it is given: a model computes in one type.
+        trainable : bool, default True
+        autocast, aggregation, overwrite_with_gradient
+            Taken for the sake of scripts written for Keras; they have no effect.
+        regularizer : str or Regularizer, optional
+        constraint : str or Constraint, optional
+        name : str, optional
+            ``"variable"`` by default, then ``"variable_1"``, and so on.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not as above, or the layer is built already.
+        """
+        if isinstance(shape, str):
+            raise ValueError(
+                f"shape must be a tuple of integers, but got {shape!r}. A name is given by name={shape!r}."
+            )
+        if isinstance(dtype, (bool, np.bool_)) or (isinstance(dtype, str) and dtype not in config.FLOAT_TYPES):
+            raise ValueError(
+                f"dtype of a weight must be {self.dtype!r}, the layer's own, but got {dtype!r}. The arguments that "
+                "follow dtype (trainable, name and others) are given by name."
+            )
+        if dtype is not None and config.check_float_type(dtype) != self.dtype:
+            raise ValueError(f"dtype of a weight must be {self.dtype!r}, the layer's own, but got {dtype!r}.")
+        self._check_unlocked(name)
+        names = {variable.name for variable in self._variables}
+        numbered = ("variable" if i == 0 else f"variable_{i}" for i in itertools.count())
+        name = check_name(name) or next(free for free in numbered if free not in names)
+        shape = check_shape(f"the shape of weight {name!r}", () if shape is None else shape)
         first = named("initializer", initializers.get, "glorot_uniform" if initializer is None else initializer)
-        variable = Variable(
-            shape, first, self.dtype, name, trainable, regularizers.get(regularizer), constraints.get(constraint)
-        )
+        added, held = regularizers.get(regularizer), constraints.get(constraint)
+        variable = Variable(shape, first, self.dtype, name, check_boolean("trainable", trainable), added, held)
         self._try(variable)
-        variable.path = f"{self.name}/{name}"
+        variable.path = path_of(self, name)
         self._variables.append(variable)
         return variable
+
+    def _check_unlocked(self, name: str | None) -> None:
+        if self._locked:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} is built: it can take no other weights, but add_weight was "
+                f"called with name={name!r}. Make weights in __init__ or build."
+            )
 
     def _try(self, variable: Variable) -> None:
         """Refuse a regularizer or a constraint that cannot take the weight: training calls them without a way back."""
@@ -437,10 +597,61 @@ class Layer(Spec):
         if variable.constraint is not None:
             variable.check(variable.constraint(variable.array.copy()), finite=True)
 
+    def add_loss(self, loss: Any, gradient: Any = None) -> None:
+        """Add to the loss of the model, from within `call`.
+
+        Parameters
+        ----------
+        loss : float, or list of float
+            For the whole batch, as it is added to the loss.
+        gradient : ndarray, or a structure of them, optional
+            Its derivative by the inputs of `call`, in their structure: it is added to what `backward` returns. Without
+            it, what `backward` returns must hold it already, where there is one.
+
+        Raises
+        ------
+        TypeError
+            If `loss` is no number.
+
+        References
+        ----------
+        As Keras 3, where the gradient is found by automatic differentiation.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import cbackprop as cb
+        >>> class Small(cb.layers.Layer):
+        ...     def call(self, inputs):
+        ...         self.add_loss(0.1 * np.sum(inputs**2), gradient=0.2 * inputs)
+        ...         return inputs
+        ...
+        ...     def backward(self, inputs, outputs, delta):
+        ...         return delta
+        >>> layer = Small()
+        >>> _ = layer(np.array([[1.0, 2.0]]))
+        >>> layer.losses
+        [0.5]
+        """
+        context = current_call()
+        added = self._added_losses.setdefault(context and context.key, [])
+        for value in loss if isinstance(loss, (list, tuple)) else [loss]:
+            array = np.asarray(value)
+            if array.dtype.kind not in "fiub" or array.size != 1:
+                raise ArgumentTypeError(f"loss must be one number for the whole batch, but got {value!r}.")
+            added.append((float(array.reshape(())), gradient))
+            gradient = None
+
     @property
     def losses(self) -> list[float]:
-        """What the regularizers of the trainable weights add to the loss, one number each."""
-        return [
+        """What the layer adds to the loss, one number each.
+
+        First what `add_loss` and activity regularizers have found in the last call, then what the regularizers of the
+        trainable weights say.
+        """
+        layers = [self, *layers_within(self)]
+        added = [value for layer in layers for each in layer._added_losses.values() for value, _ in each]
+        return added + [
             float(variable.regularizer(variable.numpy()))
             for variable in self.trainable_variables
             if variable.regularizer is not None
@@ -459,11 +670,34 @@ class Layer(Spec):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = check_boolean("trainable", value)
+        if not self.is_model:
+            for layer in sublayers(self):
+                layer.trainable = value
+
+    @property
+    def compute_dtype(self) -> str:
+        """The float type of computations, which is that of the weights."""
+        return self.dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """The float type of the weights."""
+        return self.dtype
+
+    @property
+    def path(self) -> str:
+        """The layer's name: what the paths of its weights begin with where it is within no other layer."""
+        return self.name
 
     @property
     def variables(self) -> list[Variable]:
-        """All weights, in the order of `get_weights`."""
-        return list(self._variables)
+        """All weights, in the order of `get_weights`: the layer's own, and then those of the layers within."""
+        return variables_of(self)
+
+    @property
+    def has_own_variables(self) -> bool:
+        """Whether the class has a list of weights of its own making."""
+        return type(self).variables is not Layer.variables
 
     @property
     def weights(self) -> list[Variable]:
@@ -473,12 +707,17 @@ class Layer(Spec):
     @property
     def trainable_variables(self) -> list[Variable]:
         """Weights that training changes."""
-        return [variable for variable in self.variables if variable.trainable and self.trainable]
+        if not self.trainable:
+            return []
+        frozen = {v for layer in sublayers(self) for v in layer.non_trainable_variables}
+        own = set(own_variables(self))
+        return [v for v in self.variables if v.trainable and (v in own or v not in frozen)]
 
     @property
     def non_trainable_variables(self) -> list[Variable]:
         """Weights that training leaves alone, or that no gradient reaches."""
-        return [variable for variable in self.variables if not (variable.trainable and self.trainable)]
+        trainable = set(self.trainable_variables)
+        return [variable for variable in self.variables if variable not in trainable]
 
     @property
     def trainable_weights(self) -> list[Variable]:
@@ -540,12 +779,47 @@ class Layer(Spec):
             variable.array[...] = value
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments as plain values."""
-        own = super().get_config()
-        own.pop("input_shape", None)
+        """Constructor arguments as plain values; those of a user's class as they were given.
+
+        Raises
+        ------
+        TypeError
+            If one of them cannot be written as plain values: the class then needs a `get_config` of its own.
+        """
+        base = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+        given = self.__dict__.get("_arguments")
+        if given is not None:
+            with shared_objects.writing():
+                own = {name: self._plain(name, value) for name, value in given.items() if name not in base}
+            named_ones = inspect.signature(type(self).__init__).parameters
+        else:
+            own, named_ones = super().get_config(), {}  # type: ignore[assignment]
+        if "input_shape" not in named_ones:
+            own.pop("input_shape", None)
         if self.activity_regularizer is None:
             own.pop("activity_regularizer", None)
-        return {"name": self.name, "trainable": self.trainable, "dtype": self.dtype} | own
+        return base | {name: value for name, value in own.items() if name not in base}
+
+    def _plain(self, name: str, value: Any) -> Any:
+        try:
+            return to_config(value)
+        except TypeError as error:
+            raise TypeError(
+                f"{type(self).__name__} {self.name!r} has an argument {name!r} that cannot be written: {error} Define "
+                "get_config and from_config."
+            ) from error
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The layer that ``get_config`` described; layers among its arguments are made again, or are those shared."""
+        with shared_objects.reading(), reading(cls.__name__, config):
+            arguments = {name: from_config(value) for name, value in config.items()}
+            known = cls.argument_names()
+            later = {n: arguments.pop(n) for n in ("name", "trainable", "dtype") if n in arguments and n not in known}
+            layer = cls(**arguments)
+            for name in later.keys() & {"name", "trainable"}:
+                setattr(layer, name, later[name])
+        return layer
 
     @property
     def input_shape(self) -> Any:
@@ -562,15 +836,49 @@ class Layer(Spec):
         return shapes[0] if len(shapes) == 1 else shapes
 
 
+Layer.kind_of_layers = Layer
+
+
 def check_begun(layer: Layer) -> None:
     """``RuntimeError`` for a layer whose own constructor has not called that of `Layer`."""
     if "nodes" not in layer.__dict__:
         raise RuntimeError(f"{type(layer).__name__}.__init__ must begin with super().__init__(**kwargs).")
 
 
-def check_training(training: Any) -> bool | None:
-    """`training` as a bool or ``None``; ``TypeError`` for anything else."""
-    return None if training is None else check_boolean("training", training)
+def check_masks(layer: Layer, call: CallArguments) -> None:
+    """Refuse masks that do not go with the tensors that a layer was called on."""
+    if call.mask is None:
+        return
+    tensors, masks = call.leaves("inputs"), flatten(call.mask)
+    symbolic = [mask for mask in masks if mask is not None]
+    if len(masks) != len(tensors) or any(not isinstance(mask, KerasTensor) for mask in symbolic):
+        raise ArgumentTypeError(
+            f"mask of layer {layer.name!r} must be a symbolic tensor, or None, for each of its {len(tensors)} symbolic "
+            f"input(s), but got {call.mask!r}."
+        )
+    for tensor, mask in zip(tensors, masks, strict=True):
+        if mask is not None and mask.shape[1:] != tensor.shape[1:-1]:
+            raise ValueError(
+                f"mask of layer {layer.name!r} must have a value for each row of its input, shape "
+                f"{tensor.shape[:-1]}, but has shape {mask.shape}."
+            )
+
+
+def bound_arguments(
+    constructor: Callable[..., None], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any] | None:
+    """By name what a constructor was called with; ``None`` where that has no names."""
+    signature = inspect.signature(constructor)
+    given = dict(signature.bind(None, *args, **kwargs).arguments)
+    named_ones: dict[str, Any] = {}
+    for parameter in list(signature.parameters.values())[1:]:
+        if parameter.kind is parameter.VAR_POSITIONAL and given.get(parameter.name):
+            return None
+        if parameter.kind is parameter.VAR_KEYWORD:
+            named_ones |= given.get(parameter.name, {})
+        elif parameter.name in given and parameter.kind is not parameter.VAR_POSITIONAL:
+            named_ones[parameter.name] = given[parameter.name]
+    return named_ones
 
 
 def check_penalty(regularizer: Any, values: NDArray[Any], name: str) -> None:
@@ -604,8 +912,8 @@ def check_input_shape(shape: Any) -> Any:
     """
     what = "a tuple such as (None, 3), the batch axis first, or a list of such tuples"
     sizes = check_items("input_shape", shape, what)
-    if sizes and all(isinstance(size, (list, tuple)) for size in sizes):
-        return [check_input_shape(tuple(size)) for size in sizes]
+    if sizes and all(isinstance(size, (list, tuple)) or size is None for size in sizes) and any(sizes):
+        return [None if size is None else check_input_shape(size) for size in sizes]
     if not sizes or (sizes[0] is not None and not isinstance(sizes[0], (int, np.integer))):
         raise TypeError(f"input_shape must be {what}, but got {shape!r}.")
     batch = None if sizes[0] is None else check_integer("the batch axis of input_shape", sizes[0], 1)

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.layers.call_arguments import CallArguments, is_array, is_shape, select
+from cbackprop.layers.call_context import CallContext, calling
 from cbackprop.layers.layer import Layer, check_shape, registry
+from cbackprop.layers.tracking import layers_within
 from cbackprop.registry import to_config
-from cbackprop.tensor import Shape
-from cbackprop.validation import check_items
+from cbackprop.tensor import KerasTensor, Node, Shape, flatten, map_structure
+from cbackprop.validation import check_items, check_memory
 
-__all__ = ["Lambda", "differentiate", "evaluate"]
+__all__ = ["AddedLoss", "Lambda", "PythonCall", "differentiate", "evaluate", "forget_losses"]
 
 Array = NDArray[Any]
 
+# Samples of zeros that show the shape of an output: with one, a lost axis of samples could pass unseen.
+ROWS = 2
 
-def _takes_training(function: Callable[..., Any]) -> bool:
+
+def _takes(function: Callable[..., Any], name: str, in_kwargs: bool = False) -> bool:
+    """Whether a function has an argument of this name, or, with `in_kwargs`, takes any."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # some functions in C do not tell
         return False
-    return any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
+    return any(p.name == name or (in_kwargs and p.kind is p.VAR_KEYWORD) for p in parameters)
 
 
 def _checked(layer: Layer, what: str, value: Any, shape: tuple[int, ...]) -> Array:
@@ -45,52 +53,140 @@ def _checked(layer: Layer, what: str, value: Any, shape: tuple[int, ...]) -> Arr
     return np.ascontiguousarray(array, layer.dtype)
 
 
-def evaluate(layer: Any, inputs: list[Array], output_shape: tuple[int, ...], training: bool) -> Array:
-    """What the layer's `call` returns for a batch, checked.
+class PythonCall(Layer):
+    """One call of a layer in Python as a step of a network; no layer for users.
+
+    Its inputs are the symbolic tensors of the call, and then the masks that `call` takes. The outputs of a call that
+    returns several lie side by side in the step's only output.
+
+    Parameters
+    ----------
+    owner : Layer
+        Whose `call` and `backward` it is.
+    node : Node
+    masks : dict of str to list of (int or None)
+        For each argument that takes masks, where among the step's inputs those of its leaves are.
+    """
+
+    implementation = "python_layer.PythonLayer"
+    is_python = True
+    alone = "always"
+    n_inputs = None
+
+    def __init__(self, owner: Layer, node: Any, masks: dict[str, list[int | None]]) -> None:
+        super().__init__(name=owner.name, dtype=owner.dtype)
+        self.owner = owner
+        self.arguments = node.arguments
+        self.structure = node.structure
+        self.shapes = [sample_shape(tensor.shape) for tensor in node.outputs]
+        self.masks = masks
+        self.adds_losses = node.adds_losses
+
+    @property
+    def variables(self) -> list[Any]:
+        """The weights of the layer."""
+        return self.owner.variables
+
+    @property
+    def backward(self) -> Any:
+        """The layer's `backward`; ``None`` if it has none."""
+        return getattr(self.owner, "backward", None)
+
+    def values(self, arrays: list[Array]) -> dict[str, Any]:
+        """What `call` is given, by the names of its parameters."""
+        given = iter(arrays)
+        values = self.arguments.mapped(lambda leaf: next(given) if isinstance(leaf, KerasTensor) else leaf)
+        for name in values:
+            if name == "mask" or name.endswith("_mask"):
+                values[name] = map_structure(lambda m: m != 0 if isinstance(m, np.ndarray) else m, values[name])
+        wanted = self.arguments.masks_wanted(lambda leaf: isinstance(leaf, KerasTensor))
+        for taker, places in self.masks.items():
+            remaining = iter(places)
+
+            def mask_at(leaf: Any, remaining: Any = remaining) -> Any:
+                place = next(remaining) if isinstance(leaf, KerasTensor) else None
+                return None if place is None else arrays[place] != 0
+
+            values[taker] = map_structure(mask_at, self.arguments.values[wanted[taker]])
+        return values
+
+    def added(self) -> tuple[float, list[Any]]:
+        """What the last run has added to the loss, and the gradients of that by the inputs."""
+        found = [
+            each for layer in (self.owner, *layers_within(self.owner)) for each in layer._added_losses.get(self, ())
+        ]
+        return sum(value for value, _ in found), [gradient for _, gradient in found if gradient is not None]
+
+
+class AddedLoss:
+    """What `add_loss` has added in the last run of a step, in the form of a regularizer of the step's output.
+
+    Such a value is divided by the number of samples, which what is added is not.
+    """
+
+    def __init__(self, step: PythonCall) -> None:
+        self.step = step
+
+    def __call__(self, output: Array) -> float:
+        return self.step.added()[0] * len(output)
+
+    def gradient(self, output: Array) -> Array:
+        """Zeros: the gradients go to the layer's inputs."""
+        return np.zeros_like(output)
+
+
+def sample_shape(shape: Shape) -> tuple[int, ...]:
+    """The shape of one sample."""
+    return tuple(int(size) for size in shape[1:] if size is not None)
+
+
+def evaluate(step: PythonCall, inputs: list[Array], output_shape: tuple[int, ...], training: bool) -> Array:
+    """What the layer's `call` returns for a batch, checked; several outputs side by side.
 
     Raises
     ------
     TypeError, ValueError
-        If it is no array of real numbers of the shape (batch, *output_shape).
+        If it is no array of real numbers of the shape (batch, *output_shape), or another structure than before.
     """
-    given = inputs[0] if len(inputs) == 1 else inputs
-    value = layer.call(given, training=training) if _takes_training(layer.call) else layer.call(given)
-    return _checked(layer, "The output", value, (len(inputs[0]), *output_shape))
+    owner = step.owner
+    for layer in (owner, *layers_within(owner)):
+        layer._added_losses.pop(step, None)
+    with calling(owner, training, step) as context:
+        returned = step.arguments.call(owner.call, step.values(inputs), training)
+    if training and context.used:
+        _check_used(owner, context)
+    if len(step.shapes) == 1:
+        given = flatten(returned)
+        value = given[0] if len(given) == 1 else returned
+        return _checked(owner, "The output", value, (len(inputs[0]), *output_shape))
+    arrays = flatten(returned)
+    if len(arrays) != len(step.shapes):
+        raise ValueError(f"Layer {owner.name!r} returned {len(arrays)} outputs, but {len(step.shapes)} before.")
+    rows = len(inputs[0])
+    return np.concatenate(
+        [
+            _checked(owner, f"Output {i}", array, (rows, *shape)).reshape(rows, -1)
+            for i, (array, shape) in enumerate(zip(arrays, step.shapes, strict=True))
+        ],
+        axis=1,
+    )
 
 
-def observed_shape(layer: Any, input_shape: Any) -> Shape | None:
-    """The shape of the output as a call with zeros for one sample shows it; ``None`` if the layer raises an error.
-
-    Raises
-    ------
-    ValueError
-        If the output has no row for that sample.
-    """
-    try:
-        found = np.shape(_call_on_zeros(layer, input_shape))
-    except Exception:  # it may need other numbers than zeros
-        return None
-    return _sample_shape(layer, found)
+def _parts(step: PythonCall, array: Array) -> Any:
+    """The outputs of a call, or their deltas, in the structure that the call has returned."""
+    if len(step.shapes) == 1:
+        return map_structure(lambda _: array, step.structure)
+    ends = np.cumsum([math.prod(shape) for shape in step.shapes])
+    parts = iter(
+        part.reshape(len(array), *shape)
+        for part, shape in zip(np.split(array, ends[:-1], axis=1), step.shapes, strict=True)
+    )
+    return map_structure(lambda _: next(parts), step.structure)
 
 
-def _call_on_zeros(layer: Any, input_shape: Any) -> Any:
-    shapes = input_shape if isinstance(input_shape, list) else [input_shape]
-    zeros = [np.zeros((1, *(size or 1 for size in shape[1:])), layer.dtype) for shape in shapes]
-    with np.errstate(all="ignore"):
-        return layer.call(zeros if isinstance(input_shape, list) else zeros[0])
-
-
-def _sample_shape(layer: Any, found: tuple[int, ...]) -> Shape:
-    if found[:1] != (1,):
-        kind = type(layer).__name__
-        raise ValueError(f"{kind} {layer.name!r} must return a row for each sample, but returned shape {found}.")
-    return (None, *found[1:])
-
-
-Layer.observed_shape = staticmethod(observed_shape)
-
-
-def differentiate(layer: Any, inputs: list[Array], outputs: Array, delta: Array) -> tuple[list[Array], list[Array]]:
+def differentiate(
+    step: PythonCall, inputs: list[Array], outputs: Array, delta: Array
+) -> tuple[list[Array], list[Array]]:
     """What the layer's `backward` returns for a batch, checked: a delta for each input, a gradient for each weight.
 
     Raises
@@ -98,36 +194,225 @@ def differentiate(layer: Any, inputs: list[Array], outputs: Array, delta: Array)
     TypeError, ValueError
         If it is not what `backward` must return.
     """
-    result = layer.backward(inputs[0] if len(inputs) == 1 else inputs, outputs, delta)
-    wanted = [variable for variable in layer.variables if variable.trainable]
-    gradients: Sequence[Any] = ()
-    if wanted:
-        if not isinstance(result, tuple) or len(result) != 2 or not isinstance(result[1], (list, tuple)):
-            raise TypeError(
-                f"backward of layer {layer.name!r} must return a tuple: the input delta, and a list of the gradients "
-                f"of {[variable.name for variable in wanted]}."
-            )
-        result, gradients = result
-        if len(gradients) != len(wanted):
-            raise ValueError(
-                f"backward of layer {layer.name!r} must return {len(wanted)} gradients, but returned {len(gradients)}."
-            )
-    deltas = result if len(inputs) > 1 else [result]
-    if not isinstance(deltas, (list, tuple)) or len(deltas) != len(inputs):
-        raise ValueError(f"backward of layer {layer.name!r} must return a list of {len(inputs)} input deltas.")
-    if result is None and not wanted:
-        raise TypeError(f"backward of layer {layer.name!r} must return the input delta, but returned None.")
-    found = [
-        np.zeros_like(x) if value is None else _checked(layer, f"Input delta {i}", value, x.shape)
-        for i, (value, x) in enumerate(zip(deltas, inputs, strict=True))
-    ]
-    remaining = iter(gradients)
+    owner = step.owner
+    values = step.values(inputs)
+    names = step.arguments.names_with(lambda leaf: isinstance(leaf, KerasTensor))
+    given = values[names[0]] if len(names) == 1 else {name: values[name] for name in names}
+    further = {name: value for name, value in values.items() if name not in names and _takes(step.backward, name)}
+    result = step.backward(given, _parts(step, outputs), _parts(step, delta), **further)
+    result, gradients = _split(owner, result)
+    if result is None and not gradients:
+        raise TypeError(f"backward of layer {owner.name!r} must return the input delta, but returned None.")
+    found = _input_deltas(step, inputs, {} if result is None and len(names) > 1 else result, names)
+    for added in step.added()[1]:
+        found = [a + b for a, b in zip(found, _input_deltas(step, inputs, added, names), strict=True)]
     return found, [
-        _checked(layer, f"The gradient of {variable.name!r}", next(remaining), variable.shape)
-        if variable.trainable
-        else np.zeros(variable.shape, layer.dtype)
-        for variable in layer.variables
+        np.zeros(variable.shape, owner.dtype)
+        if gradients.get(variable) is None
+        else _checked(owner, f"The gradient of {variable.name!r}", gradients[variable], variable.shape)
+        for variable in owner.variables
     ]
+
+
+def _split(owner: Layer, result: Any) -> tuple[Any, dict[Any, Any]]:
+    """The input deltas and, by weight, the gradients in what `backward` has returned."""
+    wanted = owner.trainable_variables
+    everything = [variable for variable in owner.variables if variable.trainable]
+    if not everything:
+        return result, {}
+    pair = isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], (list, tuple))
+    if not pair:
+        if not wanted:  # frozen
+            return result, {}
+        raise TypeError(
+            f"backward of layer {owner.name!r} must return a tuple: the input delta, and a list of the gradients "
+            f"of {[variable.name for variable in wanted]}."
+        )
+    deltas, gradients = result
+    known = {len(everything): everything, len(wanted): wanted}
+    if len(gradients) not in known:
+        raise ValueError(
+            f"backward of layer {owner.name!r} must return {len(wanted)} gradients, those of "
+            f"{[variable.path for variable in wanted]}, but returned {len(gradients)}."
+        )
+    return deltas, dict(zip(known[len(gradients)], gradients, strict=True))
+
+
+def _input_deltas(step: PythonCall, inputs: list[Array], result: Any, names: list[str]) -> list[Array]:
+    """A delta for each input of a step, of which `result` holds those of the tensors in these arguments."""
+    owner = step.owner
+    by_name = result if len(names) != 1 else {names[0]: result}
+    if not isinstance(by_name, dict) or not by_name.keys() <= set(names):
+        raise ValueError(
+            f"backward of layer {owner.name!r} must return a dict of input deltas with keys of {names}, but returned "
+            f"{sorted(by_name) if isinstance(by_name, dict) else type(by_name).__name__}."
+        )
+    count = len(step.arguments.tensors())
+    leaves: list[Any] = []
+    for name, value in step.arguments.values.items():
+        deltas = _aligned(owner, by_name.get(name), value, count)
+        leaves += [delta for delta, leaf in zip(deltas, flatten(value), strict=True) if isinstance(leaf, KerasTensor)]
+    leaves += [None] * (len(inputs) - len(leaves))  # of masks
+    return [
+        np.zeros_like(x) if value is None else _checked(owner, f"Input delta {i}", value, x.shape)
+        for i, (value, x) in enumerate(zip(leaves, inputs, strict=True))
+    ]
+
+
+def _aligned(owner: Layer, deltas: Any, structure: Any, count: int) -> list[Any]:
+    """For each leaf of a structure what stands in its place in `deltas`; ``None`` stands for nothing."""
+    if deltas is None:
+        return [None] * len(flatten(structure))
+    if isinstance(structure, dict):
+        if not isinstance(deltas, dict):
+            raise ValueError(f"backward of layer {owner.name!r} must return a dict of input deltas, as its inputs are.")
+        return [leaf for key in sorted(structure) for leaf in _aligned(owner, deltas.get(key), structure[key], count)]
+    if flatten(structure) == [structure]:
+        return [deltas]
+    if not isinstance(deltas, (list, tuple)) or len(deltas) != len(structure):
+        raise ValueError(f"backward of layer {owner.name!r} must return a list of {count} input deltas.")
+    return [leaf for d, s in zip(deltas, structure, strict=True) for leaf in _aligned(owner, d, s, count)]
+
+
+def connect(layer: Layer, call: CallArguments) -> Any:
+    """The outputs of a layer in Python for symbolic tensors, in the structure that its `call` returns.
+
+    Raises
+    ------
+    TypeError
+        If weights of layers that it uses would not be trained.
+    ValueError
+        If the output has no row for each sample.
+    """
+    layer.check_float_types(call.tensors())
+    shapes = {name: map_structure(_shape_of, value) for name, value in call.values.items()}
+    if not layer.built:
+        layer.build(**select(layer, layer.build, shapes))
+    stated = type(layer).compute_output_shape is not Layer.compute_output_shape
+    if isinstance(layer, Lambda):
+        stated = layer.sample_shape is not None
+    context = None
+    if stated and all(inner.built for inner in layers_within(layer)):
+        found = layer.compute_output_shape(**select(layer, layer.compute_output_shape, shapes))
+    else:
+        found, context = _observed(layer, call)
+        if stated:
+            found = layer.compute_output_shape(**select(layer, layer.compute_output_shape, shapes))
+    _check_types(layer)
+    _check_trainable(layer, context)
+    outputs: list[KerasTensor] = []
+
+    def tensor(shape: Any) -> KerasTensor:
+        check_memory(f"the output of layer {layer.name!r}", shape)
+        outputs.append(KerasTensor(shape, layer.dtype, layer.name))
+        return outputs[-1]
+
+    structure = _map_shapes(tensor, found)
+    node = Node(layer, call.tensors(), outputs, call.training, arguments=call, structure=structure)
+    node.adds_losses = context is not None and any(each._added_losses for each in (layer, *layers_within(layer)))
+    code = getattr(type(layer).call, "__code__", None)
+    node.adds_losses = node.adds_losses or (code is not None and "add_loss" in code.co_names)
+    forget_losses(layer)
+    layer.nodes.append(node)
+    layer._locked = True
+    return structure
+
+
+def forget_losses(layer: Layer) -> None:
+    """Forget what the layer and those within have added to the loss."""
+    for each in (layer, *layers_within(layer)):
+        each._added_losses.clear()
+
+
+def _shape_of(leaf: Any) -> Any:
+    return tuple(leaf.shape) if hasattr(leaf, "shape") else np.shape(leaf) if is_array(leaf) else None
+
+
+def _map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
+    """A structure of shapes with `function` applied to each."""
+    if is_shape(shapes) and shapes != () and not isinstance(shapes, dict):
+        return function(tuple(shapes))
+    if isinstance(shapes, dict):
+        return {name: _map_shapes(function, shapes[name]) for name in sorted(shapes)}
+    return type(shapes)(_map_shapes(function, shape) for shape in shapes)
+
+
+def _observed(layer: Layer, call: CallArguments) -> tuple[Any, CallContext]:
+    """The shapes of the outputs as a call with zeros shows them, and which layers it has used.
+
+    Raises
+    ------
+    ValueError
+        If an output does not have a row for each sample. What `call` raises is raised, too.
+    """
+    rows = next((tensor.shape[0] for tensor in call.tensors() if tensor.shape[0]), None)
+    count = rows or ROWS
+    values = call.filled(np.zeros((count, *sample_shape(tensor.shape)), layer.dtype) for tensor in call.tensors())
+    try:
+        with np.errstate(all="ignore"), calling(layer, False) as context:
+            returned = call.call(layer.call, values, False)
+    except Exception as error:
+        if isinstance(layer, Lambda):
+            raise layer.unknown_shape(error) from error
+        error.add_note(
+            f"This happened when {type(layer).__name__} {layer.name!r} was called on zeros of {count} samples, to find "
+            "the shape of its output. A method compute_output_shape(input_shape) makes that call unnecessary."
+        )
+        raise
+    return map_structure(lambda leaf: _sample_shape(layer, np.shape(leaf), count, rows), returned), context
+
+
+def _sample_shape(layer: Layer, found: tuple[int, ...], count: int, rows: int | None = None) -> Any:
+    if found[:1] != (count,):
+        kind = type(layer).__name__
+        raise ValueError(
+            f"{kind} {layer.name!r} must return a row for each sample, but returned shape {found} for {count} samples."
+        )
+    return (rows, *found[1:])
+
+
+def _check_types(layer: Layer) -> None:
+    """Refuse weights of another float type: those of a model lie in one vector."""
+    for variable in layer.variables:
+        if variable.dtype != layer.dtype:
+            raise ValueError(
+                f"{type(layer).__name__} {layer.name!r} computes in {layer.dtype}, but holds weight {variable.path!r} "
+                f"in {variable.dtype}. Give the layers within the same dtype, or set config.set_floatx before making "
+                "them."
+            )
+
+
+def _check_used(layer: Layer, context: CallContext) -> None:
+    """Refuse a layer whose call uses weights of layers that it does not hold."""
+    own = set(layer.variables)
+    strangers = [used for used in context.used if not own.issuperset(used.trainable_variables)]
+    if strangers:
+        names = ", ".join(f"{type(used).__name__} {used.name!r}" for used in strangers)
+        raise TypeError(
+            f"{type(layer).__name__} {layer.name!r} calls {names}, which it does not hold: nobody would train or save "
+            "these weights. Make layers in __init__ or build, and keep them as attributes; or set their trainable to "
+            "False, if they are not to be trained."
+        )
+
+
+def _check_trainable(layer: Layer, context: CallContext | None) -> None:
+    """Refuse a layer whose call uses weights of other layers that nobody would train."""
+    kind = f"{type(layer).__name__} {layer.name!r}"
+    if context is not None:
+        _check_used(layer, context)
+    inner = [each for each in layers_within(layer) if each.trainable_variables]
+    if inner and layer.trainable and getattr(layer, "backward", None) is None:
+        names = ", ".join(f"{type(each).__name__} {each.name!r}" for each in inner)
+        raise TypeError(
+            f"{kind} computes in Python with {names}: their weights would not be trained, because there is no "
+            "automatic differentiation. What works today: a model of these layers in its place, which can be called "
+            "like a layer (cbackprop.Sequential([...]) or cbackprop.Model(inputs, outputs)); a method backward(inputs, "
+            "outputs, delta) that returns the input delta and the gradients of all trainable_weights; or "
+            f"{layer.name}.trainable = False, if they are not to be trained."
+        )
+
+
+Layer.connect_python = staticmethod(connect)
 
 
 @registry.allow
@@ -224,9 +509,11 @@ class Lambda(Layer):
     def __repr__(self) -> str:
         return f"Lambda({getattr(self.wrapped, '__name__', self.wrapped)})"
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Any, training: bool = False, mask: Any = None) -> Any:
         """The function's value."""
-        more = {"training": training} if _takes_training(self.wrapped) else {}
+        more = {"training": training} if _takes(self.wrapped, "training", True) else {}
+        if _takes(self.wrapped, "mask"):
+            more["mask"] = mask
         return self.wrapped(inputs, **more, **self.arguments)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
@@ -240,11 +527,18 @@ class Lambda(Layer):
             return (None, *check_shape("output_shape", shape[1:]))
         if self.sample_shape is not None:
             return (None, *self.sample_shape)
+        shapes = input_shape if isinstance(input_shape, list) else [input_shape]
+        arrays = [np.zeros((ROWS, *(size or 1 for size in shape[1:])), self.dtype) for shape in shapes]
         try:
-            found = np.shape(_call_on_zeros(self, input_shape))
+            with np.errstate(all="ignore"):
+                found = np.shape(self.call(arrays if isinstance(input_shape, list) else arrays[0]))
         except Exception as error:
-            raise ValueError(
-                f"The output shape of Lambda {self.name!r} cannot be found, because its function raises {error!r} for "
-                "zeros. Give output_shape."
-            ) from error
-        return _sample_shape(self, found)
+            raise self.unknown_shape(error) from error
+        return _sample_shape(self, found, ROWS)
+
+    def unknown_shape(self, error: Exception) -> ValueError:
+        """What to raise where the function raises an error for zeros."""
+        return ValueError(
+            f"The output shape of Lambda {self.name!r} cannot be found, because its function raises {error!r} for "
+            "zeros. Give output_shape."
+        )

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cbackprop.layers.layer import Layer, registry
-from cbackprop.registry import reading
+from cbackprop.layers.layer import Layer
 from cbackprop.validation import type_name
-from cbackprop.variable import Variable
 
 __all__ = ["Wrapper"]
 
@@ -16,8 +14,8 @@ class Wrapper(Layer):
     """Base of layers in Python that hold another layer, whose weights are theirs.
 
     A subclass defines `call` and, where a gradient must pass, `backward`, as for any `Layer`. In `call` the layer
-    can be called on arrays; its weights are ``self.layer.weights``, and their gradients are the first ones of those
-    that `backward` returns.
+    can be called on arrays; its weights are ``self.layer.weights``, and their gradients follow those of weights of the
+    wrapper's own in what `backward` returns.
 
     Parameters
     ----------
@@ -63,15 +61,5 @@ class Wrapper(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Create the weights of the layer within."""
-        self.layer.build(input_shape)
-
-    @property
-    def variables(self) -> list[Variable]:
-        """The weights of the layer within, and then those that a subclass adds."""
-        return [*self.layer.variables, *self._variables]
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """The wrapper that ``get_config`` described, and the layer within."""
-        with reading(cls.__name__, config):
-            return cls(**config | {"layer": registry.deserialize(config["layer"])})
+        if not self.layer.built:
+            self.layer.build(input_shape)

@@ -1,5 +1,6 @@
 """Models: networks that can be trained, evaluated and asked."""
 
+from cbackprop.models import on_arrays as on_arrays  # layers run on arrays once it is imported
 from cbackprop.models.clone import clone_model
 from cbackprop.models.model import Model
 from cbackprop.models.sequential import Sequential

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cbackprop.config import copying_to
 from cbackprop.layers.layer import registry
 from cbackprop.layers.random_layer import RandomLayer
 from cbackprop.plan.graph import unfolded_layers
@@ -44,7 +45,7 @@ def clone_model(model: Any) -> Any:
 
 def float64_copy(model: Any) -> Any:
     """The same model with the same weights in float64, whatever its own type."""
-    with own_objects.copying():
+    with own_objects.copying(), copying_to("float64"):
         config = registry.serialize(model)
         _set_dtype(config)
         copy = registry.deserialize(config)

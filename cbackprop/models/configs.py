@@ -12,14 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from cbackprop.layers.layer import Layer, registry
+from cbackprop.layers.tracking import KEPT
 from cbackprop.registry import from_config, parts_of, to_config
 from cbackprop.shared_objects import writing
 from cbackprop.tensor import KerasTensor, Node, map_structure
 
 __all__ = ["functional_config", "functional_from_config", "is_functional_config", "layer_configs"]
 
-# What a layer knows of its place in models, which is none of its arguments.
-BOOKKEEPING = ("nodes", "_models", "_variables")
 # What makes a graph, beside which a model's class may have arguments of its own.
 GRAPH = ("layers", "input_layers", "output_layers")
 TENSOR = "__keras_tensor__"
@@ -77,7 +76,7 @@ def layer_configs(layers: Sequence[Layer]) -> list[dict[str, Any]]:
 
 def _held(layer: Layer) -> Iterator[Layer]:
     """Layers that a layer in Python holds in attributes of its own, also within lists, dicts and other objects."""
-    pending = [value for name, value in vars(layer).items() if name not in BOOKKEEPING]
+    pending = [value for name, value in vars(layer).items() if name not in KEPT]
     seen: set[int] = set()
     while pending:
         thing = pending.pop()
@@ -124,7 +123,7 @@ def _call(node: Node, reference: dict[int, list[Any]]) -> dict[str, Any]:
 
 
 def _arguments(node: Node) -> tuple[list[Any], dict[str, Any]]:
-    given = getattr(node, "arguments", None)
+    given = node.arguments
     kwargs = {} if node.training is None else {"training": node.training}
     if given is None:
         return [_as_called(node.layer, list(node.inputs))], kwargs

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cbackprop.engine import STORED_AS, SparseRows
 from cbackprop.losses.target import NotFiniteError, as_array, blocks, check_finite
 
-__all__ = ["check_whole", "is_sparse", "make_input", "sample_shape"]
+__all__ = ["check_whole", "checked_mask", "is_sparse", "make_input", "sample_shape"]
 
 # An array of more bytes is not copied to change its type: that is done with every batch as it is fetched. Up to that
 # one copy for all epochs costs less, and no more than half as much memory again.
@@ -65,6 +65,24 @@ def make_input(name: str, value: Any, tensor: Any, dtype: str, check: bool = Tru
     if check:
         check_finite(name, array)
     return _stored(name, array, np.dtype(dtype), check)
+
+
+def checked_mask(name: str, mask: Any, array: Any, dtype: str) -> NDArray[Any]:
+    """A mask as 0 and 1, for each row of an array.
+
+    Raises
+    ------
+    ValueError
+        If it does not fit.
+    """
+    given = as_array(name, mask) != 0
+    rows = array.shape[:-1] if len(array.shape) > 1 else array.shape
+    try:
+        return np.ascontiguousarray(np.broadcast_to(given, rows), dtype)
+    except ValueError:
+        raise ValueError(
+            f"{name} must have a value for each row of the input, shape {rows}, but has shape {given.shape}."
+        ) from None
 
 
 def check_whole(name: str, value: Any, limit: int | None) -> None:

@@ -11,10 +11,15 @@ import numpy as np
 
 from cbackprop import saving, shared_objects
 from cbackprop.config import FLOAT_TYPES, floatx
-from cbackprop.layers import Input, Layer
+from cbackprop.engine import ENGINES, Engine
+from cbackprop.layers import Layer
+from cbackprop.layers.call_context import current_call
 from cbackprop.layers.layer import check_training, registry
-from cbackprop.losses.target import as_array
+from cbackprop.layers.mask_array import mask_of, with_mask
+from cbackprop.layers.python_layer import AddedLoss, forget_losses
 from cbackprop.models import configs
+from cbackprop.models.data import make_inputs
+from cbackprop.models.inputs import checked_mask
 from cbackprop.models.summary import summary_text
 from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import Graph, check_names
@@ -27,8 +32,6 @@ from cbackprop.variable import Variable
 
 __all__ = ["Model"]
 
-# Models that a layer keeps for being called on arrays of as many shapes.
-MOST_CACHED = 8
 # Models within models: Python's own recursion, of pickle above all, ends at some hundred.
 DEEPEST = 32
 
@@ -244,7 +247,7 @@ class Model(Trainer, Layer):
         """Shapes of the outputs."""
         return map_structure(lambda tensor: tensor.shape, self.output_structure)
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The outputs for arrays, or, for symbolic tensors, the model as a layer of another model.
 
         Parameters
@@ -252,9 +255,24 @@ class Model(Trainer, Layer):
         inputs : array_like or KerasTensor, or a list or dict of them
         training : bool, optional
             Whether dropout and the like are active; not for arrays unless it says so.
+        mask : array_like, or a list of them, optional
+            Which rows of the inputs count, for arrays; by default what their own masks say.
         """
-        if type(inputs) is np.ndarray or not is_symbolic(inputs):
+        context = current_call()
+        plain = type(inputs) is np.ndarray and context is None and mask is None and self._graph is not None
+        if plain and not self.plan.reports:
             return self.run(inputs, bool(check_training(training)))
+        if context is not None:
+            context.used[self] = None
+            training = context.training if training is None else training
+        if plain or not is_symbolic(inputs):
+            return self._call_on_arrays(inputs, mask, bool(check_training(training)))
+        if mask is not None:
+            raise ValueError(
+                f"mask of model {self.name!r} can be given with arrays only: symbolic tensors have their own."
+            )
+        if not self.built and isinstance(inputs, KerasTensor):
+            self.build(inputs.shape)
         tensors = self._in_order(inputs)
         for tensor, expected in zip(tensors, self.inputs, strict=True):
             if not isinstance(tensor, KerasTensor):
@@ -269,6 +287,54 @@ class Model(Trainer, Layer):
         self.nodes.append(Node(self, tensors, outputs, check_training(training), self.graph))
         remaining = iter(outputs)
         return map_structure(lambda _: next(remaining), self.output_structure)
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """What a call of the model returns."""
+        return Model.__call__(self, inputs, training, mask)
+
+    def _call_on_arrays(self, inputs: Any, mask: Any, training: bool) -> Any:
+        """The outputs for arrays, with their masks."""
+        if current_call() is None:
+            forget_losses(self)
+        given = flatten(inputs) if type(inputs) is not np.ndarray else [inputs]
+        masks = [mask_of(array) for array in given] if mask is None else flatten(mask)
+        self._build_for(inputs)
+        if not self.plan.reports and not any(each is not None for each in masks):
+            return self.run(inputs, training)
+        if isinstance(inputs, dict):
+            given = self._in_order(inputs)
+            masks = [mask_of(array) for array in given] if mask is None else masks
+        return self.run_shown(given, masks, training)
+
+    def run_shown(self, given: list[Any], masks: list[Any], training: bool) -> Any:
+        """The outputs for arrays of which some have masks; `losses` notes what layers' outputs add to the loss."""
+        masks = masks if len(masks) == len(self.inputs) else [None] * len(self.inputs)
+        if not self.plan.reports and not any(mask is not None for mask in masks):
+            return self.run(given, training)
+        inputs = make_inputs(self, given)
+        for index, (mask, array) in enumerate(zip(masks, inputs, strict=True)):
+            if mask is not None:
+                inputs.append(checked_mask(f"mask of input {index}", mask, array, self.dtype))
+        engine = self._engine_that_shows(tuple(mask is not None for mask in masks))
+        results = engine.predict(inputs, 32, training)
+        assert results is not None
+        shown = iter(results[len(self.outputs) :])
+        outputs = [
+            result if mask is None else with_mask(result, next(shown) != 0)
+            for result, mask in zip(results, engine.plan.output_masks, strict=False)
+        ]
+        for activity, output in zip(engine.plan.activities, shown, strict=True):
+            if not isinstance(activity.regularizer, AddedLoss):
+                self.add_loss(float(activity.regularizer(output)) / len(output))
+        return self._as_output(outputs)
+
+    def _engine_that_shows(self, masked: tuple[bool, ...]) -> Engine:
+        """An engine that predicts, for inputs of which some have masks, and returns all that a call has to tell."""
+        with Layer._making:
+            if masked not in self._showing:
+                plan = Plan(self.inputs, self.outputs, masked=masked, shows_all=True)
+                self._showing[masked] = ENGINES[self._settings.get("engine", "compiled")](plan, self.dtype)
+            return self._showing[masked]
 
     def _in_order(self, inputs: Any) -> list[Any]:
         """Inputs given as one, a list, or a dict by name, in the order of `inputs`."""
@@ -516,25 +582,3 @@ def check_tensors(name: str, structure: Any) -> list[KerasTensor]:
     if not tensors:
         raise TypeError(f"{name} must not be empty.")
     return tensors
-
-
-def run_layer(layer: Layer, inputs: Any, training: bool) -> Any:
-    """Run a layer on arrays, in a model of its own that is kept for arrays of the same shapes."""
-    arrays = [as_array("inputs", array) for array in (flatten(inputs) if layer.n_inputs != 1 else [inputs])]
-    if any(array.ndim == 0 for array in arrays):
-        raise TypeError(f"Layer {layer.name!r} takes arrays of numbers with a batch axis, or symbolic tensors.")
-    shapes = tuple(array.shape[1:] for array in arrays)
-    key = shapes, layer.trainable  # frozen, batch normalization behaves otherwise
-    cache: dict[Any, Model] = layer.__dict__.setdefault("_models", {})
-    if key not in cache:
-        if len(cache) == MOST_CACHED:
-            del cache[next(iter(cache))]
-        tensors = [Input(shape, dtype=layer.dtype) for shape in shapes]
-        single = layer.n_inputs == 1 or (layer.is_python and len(tensors) == 1)
-        outputs = layer(tensors[0] if single else tensors)
-        layer.nodes.pop()
-        cache[key] = Model(tensors, outputs)
-    return cache[key].run(arrays, training)
-
-
-Layer.run_on_arrays = staticmethod(run_layer)

@@ -193,12 +193,6 @@ class Sequential(Model):
             self._input = None
             raise
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
-        """The output for an array, or, for a symbolic tensor, the model as a layer of another model."""
-        if not self.built and isinstance(inputs, KerasTensor):
-            self.build(inputs.shape)
-        return super().__call__(inputs, training)
-
     @property
     def layers(self) -> list[Layer]:
         """All layers but the input."""

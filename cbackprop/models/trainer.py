@@ -58,6 +58,7 @@ class Trainer(GradientMethods):
         self._engine: Engine | None = None
         self._predictor: Engine | None = None
         self._gradient_engines: dict[Any, Engine] = {}  # by what they are for
+        self._showing: dict[tuple[bool, ...], Engine] = {}  # for calls on arrays that show more than outputs
         self._place: Place | None = None  # of the last run of fit
         self._resumption: Resumption | None = None  # what the next one may go on from
 
@@ -66,12 +67,13 @@ class Trainer(GradientMethods):
         with Layer._making:  # another thread may be making an engine
             self._plan = self._engine = self._predictor = self._objectives = None
             self._gradient_engines = {}
+            self._showing = {}
             self._trainable_when_compiled = None
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: everything but the engines, which are built anew when needed."""
         made_anew: dict[str, Any] = dict.fromkeys(("_engine", "_predictor", "_plan", "_place"))
-        made_anew |= {"_runs": set(), "_gradient_engines": {}}
+        made_anew |= {"_runs": set(), "_gradient_engines": {}, "_showing": {}}
         made_anew["_optimizer_state"] = self.optimizer and self.optimizer.state_for(self)
         graph = self.__dict__.get("_graph")
         # The calls of layers come first, and in order: from the last one back to the first is a long way for recursion.
@@ -148,6 +150,7 @@ class Trainer(GradientMethods):
             self._objectives = objectives
             self._engine = None
             self._gradient_engines = {}
+            self._showing = {}
             self._trainable_when_compiled = trainable
             self.compiled = True
         if self._runs:

@@ -12,10 +12,12 @@ from cbackprop import layers
 from cbackprop.config import FLOAT_TYPES
 from cbackprop.layers.glu import GLU
 from cbackprop.layers.layer import Layer, registry
-from cbackprop.layers.masks import Chosen, MaskStep, rule_of
+from cbackprop.layers.masks import Chosen, Differs, MaskStep, rule_of
+from cbackprop.layers.parts import Part
+from cbackprop.layers.python_layer import AddedLoss, PythonCall
 from cbackprop.plan.graph import Graph
 from cbackprop.plan.probe import Probe
-from cbackprop.tensor import KerasTensor, Node
+from cbackprop.tensor import KerasTensor, Node, flatten
 from cbackprop.variable import Variable
 
 __all__ = ["Activity", "BackwardStep", "Mask", "Plan", "Step", "Value", "implementation_of"]
@@ -24,6 +26,10 @@ SampleShape = tuple[int, ...]
 
 # A few models nested into each other twice each unfold into millions, which would take all memory.
 MOST_STEPS = 100_000
+
+
+class NothingComputedError(NotImplementedError, TypeError):
+    """A class of layers has no computation."""
 
 
 class Step(NamedTuple):
@@ -92,6 +98,11 @@ class Plan:
     inputs, outputs : sequence of KerasTensor
     watched : "inputs" or Layer, optional
         Where gradients are to be looked at: there, `probes` are put in.
+    masked : sequence of bool, optional
+        Which inputs have a mask; these masks are further inputs, after the others.
+    shows_all : bool, default False
+        Whether there are further outputs, after the others: masks of the outputs that have one, and whatever layers'
+        outputs add to the loss.
 
     Attributes
     ----------
@@ -120,7 +131,12 @@ class Plan:
     """
 
     def __init__(
-        self, inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor], watched: Layer | str | None = None
+        self,
+        inputs: Sequence[KerasTensor],
+        outputs: Sequence[KerasTensor],
+        watched: Layer | str | None = None,
+        masked: Sequence[bool] = (),
+        shows_all: bool = False,
     ) -> None:
         self.watched = watched
         self.probes: list[list[Probe | None]] = []
@@ -130,13 +146,23 @@ class Plan:
         self.widths: list[int] = []
         self.input_shapes = [sample_shape(tensor) for tensor in inputs]
         self.inputs = [self._new_buffer(shape) for shape in self.input_shapes]
-        values = [Value(buffer) for buffer in self.inputs]
+        values = self._with_masks([Value(buffer) for buffer in self.inputs], masked)
         if watched == "inputs":
             values = self._watch(inputs, values)
         found = self._unfold(Graph(inputs, outputs), values, None)
         self.output_shapes = [sample_shape(tensor) for tensor in outputs]
-        self.outputs = self._separate([value.buffer for value in found])
+        shown = [value.buffer for value in found]
         self.output_masks = [value.mask for value in found]
+        # Whether a call has more to tell than the outputs: masks, and what is added to the loss.
+        self.reports = bool(self.activities) or any(self.output_masks)
+        self.reports = self.reports or any(isinstance(step.layer, PythonCall) for step in self.steps)
+        self.shows_all = shows_all
+        if shows_all:
+            more: list[Mask | Activity] = [mask for mask in self.output_masks if mask is not None]
+            more += self.activities
+            shown += [each.buffer for each in more]
+            self.output_shapes += [each.shape for each in more]
+        self.outputs = self._separate(shown)
         self.predicting = self._sort_masks()
         self.id_ranges = self._find_id_ranges()
         self._work_in_place()
@@ -148,6 +174,20 @@ class Plan:
         self.widths.append(math.prod(shape))
         return len(self.widths) - 1
 
+    def _with_masks(self, given: list[Value], masked: Sequence[bool]) -> list[Value]:
+        """The values of inputs of which some have masks, for which there are further inputs."""
+        if not any(masked):
+            return given
+        values = []
+        for value, shape, has_mask in zip(given, list(self.input_shapes), masked, strict=True):
+            mask = None
+            if has_mask:
+                mask = Mask(self._new_buffer(shape[:-1]), shape[:-1])
+                self.inputs.append(mask.buffer)
+                self.input_shapes.append(mask.shape)
+            values.append(Value(value.buffer, mask))
+        return values
+
     def _unfold(self, graph: Graph, inputs: Sequence[Value], training: bool | None) -> list[Value]:
         """Add the steps of a graph whose inputs have these values; those of its outputs."""
         at = {id(tensor): value for tensor, value in zip(graph.inputs, inputs, strict=True)}
@@ -158,8 +198,10 @@ class Plan:
             mode = training if node.training is None else node.training
             if node.graph is not None:
                 results = self._unfold(node.graph, sources, mode)
+            elif node.layer.is_python:
+                results = self._call_python(node, sources, mode)
             else:
-                results = [self._call(node, sources, mode)]
+                results = [self._call(node, self._given_masks(node, sources), mode)]
             if node.layer is self.watched:
                 results = self._watch(node.outputs, results)
             for tensor, result in zip(node.outputs, results, strict=True):
@@ -180,6 +222,81 @@ class Plan:
         self.probes.append(probes)
         return found
 
+    def _given_masks(self, node: Node, sources: list[Value]) -> list[Value]:
+        """The values of a call's inputs, with the masks that the call was given in place of their own."""
+        if len(node.data) == len(node.inputs):
+            return sources
+        given = iter(zip(sources[len(node.data) :], node.inputs[len(node.data) :], strict=True))
+        values = []
+        for value, mask in zip(sources, flatten(node.arguments.mask), strict=False):
+            if mask is not None:
+                source, tensor = next(given)
+                value = Value(value.buffer, self._mask_of(node.layer, source, tensor))
+            values.append(value)
+        return values
+
+    def _mask_of(self, layer: Layer, value: Value, tensor: KerasTensor) -> Mask:
+        """The numbers of a tensor as a mask: 1 where they are not 0."""
+        shape = sample_shape(tensor)
+        return Mask(self._add_step(Differs(layer, 0, 1), [value.buffer], (shape,), shape), shape)
+
+    def _call_python(self, node: Node, sources: list[Value], training: bool | None) -> list[Value]:
+        """Add the step of a layer in Python, and one more for each of its outputs where there are several."""
+        layer, arguments = node.layer, node.arguments
+        value_of = {id(tensor): value for tensor, value in zip(node.inputs, sources, strict=True)}
+        buffers, shapes = [value.buffer for value in sources], [sample_shape(tensor) for tensor in node.inputs]
+        masks: dict[str, list[int | None]] = {}
+        for taker, name in arguments.masks_wanted(lambda leaf: isinstance(leaf, KerasTensor)).items():
+            places: list[int | None] = []
+            for tensor in arguments.tensors(name):
+                mask = value_of[id(tensor)].mask
+                places.append(None if mask is None else len(buffers))
+                if mask is not None:
+                    buffers.append(mask.buffer)
+                    shapes.append(mask.shape)
+            if any(place is not None for place in places):
+                masks[taker] = places
+        step = PythonCall(layer, node, masks)
+        parts = [sample_shape(tensor) for tensor in node.outputs]
+        whole = parts[0] if len(parts) == 1 else (sum(map(math.prod, parts)),)
+        buffer = self._add_step(step, buffers, tuple(shapes), whole, training)
+        if step.adds_losses:
+            buffer = self._add_activity(AddedLoss(step), buffer, whole)
+        found = [buffer] if len(parts) == 1 else self._split(step, buffer, parts)
+        if layer.activity_regularizer is not None:
+            found = [
+                self._add_activity(layer.activity_regularizer, part, shape)
+                for part, shape in zip(found, parts, strict=True)
+            ]
+        return [
+            Value(part, mask) for part, mask in zip(found, self._masks_of_python(node, value_of, parts), strict=True)
+        ]
+
+    def _split(self, step: PythonCall, buffer: int, parts: list[SampleShape]) -> list[int]:
+        """The buffers of the outputs that lie side by side in one."""
+        found, begin, width = [], 0, self.widths[buffer]
+        for number, shape in enumerate(parts):
+            part = Part(step, number, begin, begin + math.prod(shape))
+            found.append(self._add_step(part, [buffer], ((width,),), shape))
+            begin = part.end
+        return found
+
+    def _masks_of_python(self, node: Node, value_of: dict[int, Value], parts: list[SampleShape]) -> list[Mask | None]:
+        """The masks of the outputs of a layer in Python: made from those of its first argument, or a given one."""
+        layer, arguments = node.layer, node.arguments
+        names = arguments.names_with(lambda leaf: isinstance(leaf, KerasTensor))
+        tensors = arguments.tensors(names[0]) if names else []
+        sources = [value_of[id(tensor)] for tensor in tensors]
+        given = [leaf for leaf in flatten(arguments.mask) if isinstance(leaf, KerasTensor)]
+        if len(given) == len(tensors):
+            sources = [
+                Value(value.buffer, self._mask_of(layer, value_of[id(mask)], mask))
+                for value, mask in zip(sources, given, strict=True)
+            ]
+        shapes = [sample_shape(tensor) for tensor in tensors]
+        first = self._mask_by_rule(layer, shapes, sources, parts[0]) if tensors else None
+        return [first if first is not None and shape[:-1] == first.shape else None for shape in parts]
+
     def _call(self, node: Node, sources: list[Value], training: bool | None) -> Value:
         """Add the steps of a call of a layer; its output's value."""
         mask = self._add_mask(node, sources)
@@ -187,12 +304,21 @@ class Plan:
         if mask is not None and node.layer.hidden_as is not None:
             output = self._add_hidden(node, Value(output, mask), sources[0])
         if node.layer.activity_regularizer is not None:
-            output = self._add_activity(node, output)
+            shape = sample_shape(node.outputs[0])
+            if node.layer.is_view:  # what it passes on may belong to others
+                output = self._copy(output, shape)
+            output = self._add_activity(node.layer.activity_regularizer, output, shape)
         return Value(output, mask)
 
     def _add_mask(self, node: Node, sources: list[Value]) -> Mask | None:
         """The mask of a call's output, and the step that makes it, if it is not that of an input."""
-        layer, shapes, output = node.layer, list(map(sample_shape, node.inputs)), sample_shape(node.outputs[0])
+        return self._mask_by_rule(
+            node.layer, list(map(sample_shape, node.data)), sources, sample_shape(node.outputs[0])
+        )
+
+    def _mask_by_rule(
+        self, layer: Layer, shapes: list[SampleShape], sources: list[Value], output: SampleShape
+    ) -> Mask | None:
         masks = [value.mask for value in sources]
         rule = rule_of(layer, shapes, [None if mask is None else mask.shape for mask in masks], output)
         if isinstance(rule, int):
@@ -225,9 +351,10 @@ class Plan:
         How many steps come before these.
         """
         wanted = {mask.buffer for mask in self.output_masks if mask is not None}
+        shown = wanted if self.shows_all else set()
         first: list[Step] = []
         last: list[Step] = []
-        read: set[int] = set()
+        read: set[int] = set(shown)
         for step in reversed(self.steps):
             if not isinstance(step.layer, MaskStep) or step.output in read:
                 first.append(step)
@@ -241,7 +368,7 @@ class Plan:
     def _add_steps(self, node: Node, sources: list[Value], training: bool | None) -> int:
         """The step of a layer, and one more for the activation that follows it."""
         layer, shape, function = node.layer, sample_shape(node.outputs[0]), node.layer.function
-        buffers, shapes = [value.buffer for value in sources], tuple(map(sample_shape, node.inputs))
+        buffers, shapes = [value.buffer for value in sources], tuple(map(sample_shape, node.data))
         if isinstance(layer, layers.ActivationLayer):
             return self._add_step(_as_step(layer, layer.name), buffers, shapes, shape, training)
         mask = sources[0].mask if layer.reads_mask else None
@@ -278,16 +405,12 @@ class Plan:
         read = [value.buffer, value.mask.buffer, first.buffer]
         return self._add_step(Chosen(layer), read, (shape, value.mask.shape, shape), shape)
 
-    def _add_activity(self, node: Node, buffer: int) -> int:
+    def _add_activity(self, regularizer: Any, buffer: int, shape: SampleShape) -> int:
         """Have the buffer of a layer's output add to the loss; others then read a copy of it.
 
-        So its delta is first written by the penalty, and added to by one step only. What a layer that is a view passes
-        on may belong to others, and is copied first.
+        So its delta is first written by the penalty, and added to by one step only.
         """
-        shape = sample_shape(node.outputs[0])
-        if node.layer.is_view:
-            buffer = self._copy(buffer, shape)
-        self.activities.append(Activity(node.layer.activity_regularizer, buffer, shape))
+        self.activities.append(Activity(regularizer, buffer, shape))
         return self._copy(buffer, shape)
 
     def _copy(self, buffer: int, shape: SampleShape) -> int:
@@ -436,7 +559,7 @@ def implementation_of(cls: type[Layer]) -> str:
 
     Raises
     ------
-    TypeError
+    NothingComputedError
         For a class that has none: `Layer` itself, or one that is not registered and has a computation of its own.
     """
     if cls.implementation:
@@ -444,7 +567,7 @@ def implementation_of(cls: type[Layer]) -> str:
     for base in cls.__mro__:
         if registry.name_of(base) is not None:
             return f"{base.__module__.rpartition('.')[2]}.{base.__name__}"
-    raise TypeError(
+    raise NothingComputedError(
         f"{cls.__name__} computes nothing: define call(self, inputs, training=False), on NumPy arrays, and "
         "backward(self, inputs, outputs, delta) where gradients must pass; see cbackprop.layers.Layer."
     )

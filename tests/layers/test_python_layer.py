@@ -209,7 +209,7 @@ class Forgetful(layers.Layer):
         (lambda: cb.Sequential([cb.Input((1,)), layers.Lambda(np.tanh)]).to_json(), TypeError, "cannot be written"),
         (lambda: layers.Lambda(np.tanh)([np.ones((2, 1))], foo=1), TypeError, "foo"),
         (lambda: Total()(cb.Input((3,))), ValueError, r"Total 'total.*' must return a row for each sample, but .*\(\)"),
-        (lambda: Forgetful(3).get_config(), TypeError, "Forgetful does not keep the arguments .*no attribute 'factor'"),
+        (lambda: Forgetful(object()).get_config(), TypeError, "Forgetful 'forgetful.*' has an argument 'factor' that"),
     ],
 )
 def test_mistakes(make, error, match):
@@ -250,14 +250,30 @@ def test_output_shape_of_several_inputs_is_observed():
     assert Join()([cb.Input((3,)), cb.Input((2,))]).shape == (None, 5)
 
 
-def test_output_shape_is_the_inputs_where_zeros_fail():
+def test_what_call_raises_for_zeros_is_raised():
     class Picky(layers.Layer):
         def call(self, inputs):
             if not inputs.any():
-                raise ZeroDivisionError
+                raise ZeroDivisionError("a mistake")
             return inputs
 
-    assert Picky()(cb.Input((3,))).shape == (None, 3)
+    class Sure(Picky):
+        def compute_output_shape(self, input_shape):
+            return input_shape
+
+    with pytest.raises(ZeroDivisionError, match="a mistake") as caught:
+        Picky(name="picky")(cb.Input((3,)))
+    assert "called on zeros of 2 samples, to find the shape of its output" in caught.value.__notes__[0]
+    assert Sure()(cb.Input((3,))).shape == (None, 3)
+
+
+def test_a_lost_axis_of_samples_is_seen():
+    class Squeezes(layers.Layer):
+        def call(self, inputs):
+            return inputs.mean(axis=0, keepdims=True)
+
+    with pytest.raises(ValueError, match=r"a row for each sample, but returned shape \(1, 3\) for 2 samples"):
+        Squeezes()(cb.Input((3,)))
 
 
 def test_repr_of_arguments_that_are_not_kept():

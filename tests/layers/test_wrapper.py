@@ -21,7 +21,7 @@ class Scaled(layers.Wrapper):
     def backward(self, inputs, outputs, delta):
         factor = self.factor.numpy()
         inner = factor * delta
-        gradients = [inputs.T @ inner, inner.sum(axis=0), (delta * outputs).sum() / factor]
+        gradients = [(delta * outputs).sum() / factor, inputs.T @ inner, inner.sum(axis=0)]
         return inner @ self.layer.kernel.numpy().T, gradients
 
 
@@ -35,7 +35,7 @@ def model(layer, engine="compiled"):
 def test_gradients_and_training(engine, rng):
     x, y = rng.normal(size=(30, 3)), rng.normal(size=(30, 1))
     wrapped = model(Scaled(layers.Dense(4)), engine)
-    assert [w.shape for w in wrapped.layers[1].weights] == [(4, 4), (4,), ()]
+    assert [w.shape for w in wrapped.layers[1].weights] == [(), (4, 4), (4,)]  # Keras's order: its own first
     report = wrapped.check_gradients(x[:5], y[:5])
     assert report.checked == wrapped.count_params() == 16 + 20 + 1 + 5
     assert report.max_relative_error < 1e-6

@@ -1,0 +1,214 @@
+"""What a layer was called with, kept whole: arguments by name, and which leaves of them are tensors or arrays."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from cbackprop.tensor import KerasTensor, flatten, map_structure
+from cbackprop.validation import ArgumentTypeError, check_boolean, type_name
+
+__all__ = ["CallArguments", "check_training", "is_array", "is_shape", "select", "signature_of"]
+
+# What layers that do not compute in Python are called with.
+BUILT_IN = inspect.signature(lambda inputs, training=None, mask=None: None)
+
+
+def check_training(training: Any) -> bool | None:
+    """`training` as a bool or ``None``; ``TypeError`` for anything else."""
+    return None if training is None else check_boolean("training", training)
+
+
+@functools.lru_cache(maxsize=1024)
+def _signature(function: Any) -> inspect.Signature:
+    signature = inspect.signature(function)
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
+def signature_of(layer: Any) -> inspect.Signature:
+    """What a layer's `call` takes, without ``self``."""
+    return _signature(type(layer).call) if layer.is_python else BUILT_IN
+
+
+def is_array(value: Any) -> bool:
+    """Whether a leaf stands for numbers of samples: an array, or numbers in lists."""
+    if isinstance(value, (str, bytes, np.generic)) or value is None or isinstance(value, type):
+        return False
+    return isinstance(value, (np.ndarray, list, tuple)) or (hasattr(value, "__array__") and hasattr(value, "shape"))
+
+
+def is_shape(value: Any) -> bool:
+    """Whether this is one shape, and no structure of shapes."""
+    return isinstance(value, (list, tuple)) and all(
+        size is None or isinstance(size, (int, np.integer)) for size in value
+    )
+
+
+class CallArguments:
+    """The arguments of one call of a layer.
+
+    Parameters
+    ----------
+    layer : Layer
+    args, kwargs
+        As the layer was called.
+
+    Attributes
+    ----------
+    values : dict
+        By the names of `call`'s parameters, those that were given, without `training`.
+    training : bool or None
+        As the call fixed it.
+    mask : object
+        The mask that was given, in the structure of the first argument; ``None`` if there was none.
+    given_masks : list of KerasTensor
+        Tensors in `mask`, where the layer does not compute in Python.
+
+    Raises
+    ------
+    TypeError
+        If the arguments do not fit `call`.
+    ValueError
+        If a value without samples was given by position.
+    """
+
+    def __init__(self, layer: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        self.signature = signature_of(layer)
+        parameters = self.signature.parameters
+        known = {name: value for name, value in kwargs.items() if name not in ("training", "mask")}
+        self.training = check_training(kwargs.get("training"))
+        self.mask = kwargs.get("mask")
+        if self.mask is not None and "mask" in parameters:
+            known["mask"] = self.mask
+        try:
+            self.values: dict[str, Any] = dict(self.signature.bind(*args, **known).arguments)
+        except TypeError as error:
+            raise TypeError(
+                f"{type(layer).__name__} {layer.name!r} was called with wrong arguments: {error}."
+            ) from None
+        _check_positional(layer, args, self.signature)
+        self._rest = next((n for n, p in parameters.items() if p.kind is p.VAR_KEYWORD), None)
+        if self._rest is not None:
+            self.values |= self.values.pop(self._rest, {})
+        if "training" in self.values:  # by position
+            self.training = check_training(self.values.pop("training"))
+        self.takes_training = _takes(self.signature, "training")
+        self.built_in = self.signature is BUILT_IN
+        if self.built_in:
+            self.mask = self.values.pop("mask", None)
+        self.given_masks: list[Any] = [leaf for leaf in flatten(self.mask) if self.built_in and _is_tensor(leaf)]
+
+    @property
+    def first(self) -> Any:
+        """The value of the first argument."""
+        return next(iter(self.values.values()), None)
+
+    @property
+    def is_symbolic(self) -> bool:
+        """Whether a leaf is a symbolic tensor."""
+        return any(map(_is_tensor, self.leaves())) or bool(self.given_masks)
+
+    def leaves(self, name: str | None = None) -> list[Any]:
+        """The leaves of all arguments, or of one."""
+        return flatten(self.values[name]) if name is not None else [x for v in self.values.values() for x in flatten(v)]
+
+    def tensors(self, name: str | None = None) -> list[KerasTensor]:
+        """Those that are symbolic, each time that they stand there."""
+        return [leaf for leaf in self.leaves(name) if _is_tensor(leaf)]
+
+    def mapped(self, function: Callable[[Any], Any]) -> dict[str, Any]:
+        """`values` with `function` applied to each leaf."""
+        return {name: map_structure(function, value) for name, value in self.values.items()}
+
+    def filled(self, arrays: Iterable[Any]) -> dict[str, Any]:
+        """`values` with arrays in place of the symbolic tensors, in the order of `tensors`."""
+        remaining = iter(arrays)
+        return self.mapped(lambda leaf: next(remaining) if _is_tensor(leaf) else leaf)
+
+    def call(self, function: Callable[..., Any], values: dict[str, Any], training: Any = None) -> Any:
+        """Call a function of `call`'s signature with these values."""
+        parameters = self.signature.parameters
+        given = {name: values[name] for name in parameters if name in values}
+        if self._rest is not None:
+            given[self._rest] = {name: value for name, value in values.items() if name not in parameters}
+        bound = inspect.BoundArguments(self.signature, given)  # type: ignore[arg-type]
+        told = {"training": training} if self.takes_training and training is not None else {}
+        return function(*bound.args, **bound.kwargs, **told)
+
+    def names_with(self, test: Callable[[Any], bool]) -> list[str]:
+        """Parameters in which a leaf passes a test, those that take masks left out."""
+        masks = {"mask", *(f"{name}_mask" for name in self.values)}
+        return [name for name in self.values if name not in masks and any(map(test, self.leaves(name)))]
+
+    def masks_wanted(self, test: Callable[[Any], bool]) -> dict[str, str]:
+        """Which parameters take the masks of which others: ``mask``, or ``x_mask`` where several hold samples."""
+        names = self.names_with(test)
+        wanted = {"mask": names[0]} if len(names) == 1 else {f"{name}_mask": name for name in names}
+        parameters = self.signature.parameters
+        return (
+            {taker: name for taker, name in wanted.items() if taker in parameters and self.values.get(taker) is None}
+            if not self.built_in
+            else {}
+        )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the call is no more than one tensor, or a list of them, by position."""
+        value = self.first
+        alone = len(self.values) == 1 and not self.given_masks and self.mask is None
+        return alone and (_is_tensor(value) or (isinstance(value, list) and all(map(_is_tensor, value))))
+
+
+def _is_tensor(leaf: Any) -> bool:
+    return isinstance(leaf, KerasTensor)
+
+
+def _takes(signature: inspect.Signature, name: str) -> bool:
+    return any(p.name == name or p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+
+
+def _check_positional(layer: Any, args: Sequence[Any], signature: inspect.Signature) -> None:
+    """Refuse what is no tensor, and was not named: as a rule it was meant for another argument."""
+    for position, value in enumerate(args):
+        for leaf in flatten(value):
+            if _is_tensor(leaf) or leaf is None or is_array(leaf) or (position == 0 and not isinstance(leaf, bool)):
+                continue
+            names = list(signature.parameters)
+            name = names[position] if position < len(names) else "name"
+            raise ArgumentTypeError(
+                f"{type(layer).__name__} {layer.name!r} takes only tensors and arrays by position, but got {leaf!r} of "
+                f"type {type_name(leaf)}: give it by name, {name}={leaf!r}."
+            )
+
+
+def select(layer: Any, function: Callable[..., Any], shapes: dict[str, Any]) -> dict[str, Any]:
+    """What to call `build` or `compute_output_shape` with: the shapes of `call`'s arguments, by their names.
+
+    A function of one argument takes the shape of the first; one of several names them, ``x_shape`` for ``x``.
+
+    Raises
+    ------
+    ValueError
+        If a name is that of no argument of `call`.
+    """
+    parameters = inspect.signature(function).parameters.values()
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY, p.POSITIONAL_ONLY)]
+    required = [p.name for p in parameters if p.name in names and p.default is p.empty]
+    if len(names) == 1:
+        return {names[0]: next(iter(shapes.values()), None)}
+    chosen = {}
+    for name in names:
+        argument = name.removesuffix("_shape")
+        what = f"{function.__name__} of {type(layer).__name__} {layer.name!r} has an argument {name!r}"
+        if name not in required and argument not in shapes:
+            continue
+        if argument == name:
+            raise ValueError(f"{what}, which does not end in '_shape': each is named after one of call's.")
+        if argument not in signature_of(layer).parameters:
+            raise ValueError(f"{what}, but call has no argument {argument!r}.")
+        chosen[name] = shapes.get(argument)
+    return chosen

@@ -1,0 +1,77 @@
+"""What is true while a layer's own `call` or `build` runs: whether it trains, and which layers it is within.
+
+Layers that are called or built meanwhile look here, so that `training` reaches them, names of weights tell where they
+are, and a layer whose weights nobody would train is noticed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+__all__ = ["CallContext", "calling", "current_call", "naming", "path_of", "works"]
+
+
+class CallContext:
+    """One run of a `call` in Python.
+
+    Attributes
+    ----------
+    training : bool or None
+        What layers within take `training` to be where they are not told.
+    used : dict
+        The layers that were called meanwhile, in order, as keys.
+    key : object
+        What of a network the run belongs to: see `Layer.add_loss`.
+    """
+
+    def __init__(self, training: bool | None, key: Any) -> None:
+        self.training = training
+        self.used: dict[Any, None] = {}
+        self.key = key
+
+
+_call: ContextVar[CallContext | None] = ContextVar("the call that runs", default=None)
+_names: ContextVar[tuple[Any, ...]] = ContextVar("the layers whose names begin a path", default=())
+
+
+def current_call() -> CallContext | None:
+    """The innermost `call` that runs in this thread; ``None`` outside of any."""
+    return _call.get()
+
+
+@contextmanager
+def calling(layer: Any, training: bool | None, key: Any = None) -> Iterator[CallContext]:
+    """Meanwhile the layer's `call` runs."""
+    outer = _call.get()
+    context = CallContext(training, outer.key if key is None and outer is not None else key)
+    token = _call.set(context)
+    try:
+        with naming(layer):
+            yield context
+    finally:
+        _call.reset(token)
+
+
+@contextmanager
+def naming(layer: Any) -> Iterator[None]:
+    """Meanwhile weights that are made belong to the layer, or to one within it."""
+    layers = _names.get()
+    token = _names.set(layers if layers and layers[-1] is layer else (*layers, layer))
+    try:
+        yield
+    finally:
+        _names.reset(token)
+
+
+def works(layer: Any) -> bool:
+    """Whether the layer's `build` or `call` runs in this thread."""
+    return any(each is layer for each in _names.get())
+
+
+def path_of(layer: Any, name: str) -> str:
+    """The path of a weight that a layer makes now, such as ``"block/dense/kernel"``."""
+    with naming(layer):
+        return "/".join([*(each.name for each in _names.get()), name])

@@ -1,0 +1,92 @@
+"""Which layers and weights a layer holds: in attributes, and in lists, tuples, sets and dicts that are attributes.
+
+Attributes are looked through when somebody asks, so that what is added to a list later is found as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from cbackprop.variable import Variable
+
+__all__ = ["KEPT", "holds", "layers_within", "own_variables", "sublayers", "variables_of"]
+
+# What the library itself keeps in a layer: calls, weights made by add_weight, and what is made again when needed.
+KEPT = frozenset(
+    {"nodes", "_variables", "_base_variables", "_models", "_sublayers", "_added_losses", "_arguments", "_build_shape"}
+)
+# Structures within structures; deeper ones are no plain lists and dicts of layers.
+DEEPEST = 16
+
+
+def holds(value: Any, kind: Any) -> bool:
+    """Whether a value is of this kind, or a structure that holds such a thing."""
+    return next(_found([value], kind), None) is not None
+
+
+def _found(values: Iterable[Any], kind: Any, depth: int = 0) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, kind):
+            yield value
+        elif depth < DEEPEST and isinstance(value, (list, tuple, set, frozenset)):
+            yield from _found(value, kind, depth + 1)
+        elif depth < DEEPEST and isinstance(value, dict):
+            yield from _found(list(value.values()), kind, depth + 1)
+
+
+def _attributes(layer: Any) -> list[Any]:
+    # Another thread may be setting attributes.
+    return [value for name, value in list(layer.__dict__.items()) if name not in KEPT]
+
+
+def sublayers(layer: Any) -> list[Any]:
+    """The layers that a layer holds, in the order in which they were first seen there, as in Keras."""
+    if layer.is_model:
+        return list(layer.layers)
+    found = dict.fromkeys(each for each in _found(_attributes(layer), layer.kind_of_layers) if each is not layer)
+    known = [each for each in layer.__dict__.get("_sublayers", ()) if each in found]
+    ordered = list(dict.fromkeys([*known, *found]))
+    layer.__dict__["_sublayers"] = ordered
+    return ordered
+
+
+def layers_within(layer: Any) -> list[Any]:
+    """All layers in a layer, those in these included, each once."""
+    met: dict[Any, None] = {}
+    pending = [iter(sublayers(layer))]
+    while pending:
+        inner = next(pending[-1], None)
+        if inner is None:
+            pending.pop()
+        elif inner not in met and inner is not layer:
+            met[inner] = None
+            pending.append(iter(sublayers(inner)))
+    return list(met)
+
+
+def own_variables(layer: Any) -> list[Variable]:
+    """The weights that are a layer's own, in Keras's order: a user's layer has those first that are to be trained."""
+    made = layer.__dict__.get("_variables", [])
+    # By identity: that two weights hold the same numbers makes them no less different.
+    own = list(dict.fromkeys([*made, *_found(_attributes(layer), Variable)]))
+    if type(layer).__module__.startswith("cbackprop."):
+        return own
+    return [v for v in own if v.trainable] + [v for v in own if not v.trainable]
+
+
+def variables_of(layer: Any) -> list[Variable]:
+    """A layer's weights, and those of the layers within."""
+    return list(dict.fromkeys(_all_variables(layer, {layer})))
+
+
+def _all_variables(layer: Any, met: set[Any]) -> Iterator[Variable]:
+    yield from own_variables(layer)
+    for inner in sublayers(layer):
+        if inner in met:
+            continue
+        met.add(inner)
+        if inner.has_own_variables:
+            yield from inner.variables
+        else:
+            yield from _all_variables(inner, met)

@@ -1,0 +1,202 @@
+"""Layers and models called on arrays: in Python as they are, compiled ones by a network of their own."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.layers import Input, Layer
+from cbackprop.layers.call_arguments import CallArguments, is_array, select
+from cbackprop.layers.call_context import calling, current_call
+from cbackprop.layers.mask_array import mask_of, with_mask
+from cbackprop.layers.python_layer import forget_losses
+from cbackprop.layers.tracking import holds
+from cbackprop.losses.target import as_array
+from cbackprop.models.model import Model
+from cbackprop.plan.plan import implementation_of
+from cbackprop.tensor import flatten, is_symbolic, map_structure
+
+__all__ = ["run_built_in", "run_layer"]
+
+Array = NDArray[Any]
+
+# Models that a layer keeps for being called on arrays of as many shapes.
+MOST_CACHED = 8
+
+
+def run_layer(layer: Layer, call: CallArguments) -> Any:
+    """The outputs of a layer for arrays, each with its mask."""
+    if current_call() is None:
+        forget_losses(layer)
+    return _run_python(layer, call) if layer.is_python else _run_compiled(layer, call)
+
+
+def resolve_training(layer: Layer, call: CallArguments) -> bool | None:
+    """Whether a call trains: as it says itself, else as the call that it is within, else by the default of `call`."""
+    if call.training is not None:
+        return call.training
+    context = current_call()
+    if context is not None and context.training is not None:
+        return context.training
+    default = call.signature.parameters.get("training")
+    return default.default if default is not None and isinstance(default.default, bool) else None
+
+
+# Layers in Python
+
+
+def _run_python(layer: Layer, call: CallArguments) -> Any:
+    """What `call` returns for arrays: numbers of any float type become the layer's."""
+    call.values = call.mapped(lambda leaf: _converted(layer, leaf))
+    if not layer.built:
+        shapes = call.mapped(lambda leaf: tuple(leaf.shape) if isinstance(leaf, np.ndarray) else None)
+        if type(layer).build is not Layer.build:
+            layer.build(**select(layer, layer.build, shapes))
+    first, values = call.first, dict(call.values)
+    for taker, name in call.masks_wanted(lambda leaf: isinstance(leaf, np.ndarray)).items():
+        masks = map_structure(mask_of, values[name])
+        if any(mask is not None for mask in flatten(masks)):
+            values[taker] = masks
+    previous = call.mask if call.mask is not None else map_structure(mask_of, first)
+    training = resolve_training(layer, call)
+    with calling(layer, training):
+        outputs = call.call(layer.call, values, training)
+        outputs = map_structure(lambda leaf: _returned(layer, leaf), outputs)
+        layer.built = True
+        layer._locked = True
+        if layer.activity_regularizer is not None:
+            _add_penalties(layer, outputs)
+    return _masked(layer, first, previous, outputs)
+
+
+def _converted(layer: Layer, leaf: Any) -> Any:
+    """An array for a leaf that holds numbers; floats in the layer's type, whole numbers as they are."""
+    if not is_array(leaf):
+        return leaf
+    array = as_array("inputs", leaf)
+    if array.dtype.kind == "f" or not hasattr(leaf, "dtype"):
+        array = np.asarray(array, layer.dtype)
+    return with_mask(array, mask_of(leaf))
+
+
+def _returned(layer: Layer, leaf: Any) -> Any:
+    """What `call` has returned, checked: arrays of floats in the layer's type."""
+    if leaf is None or isinstance(leaf, (bool, int, float, np.generic)):
+        return leaf
+    if type(leaf).__module__.partition(".")[0] in ("torch", "tensorflow", "jax", "jaxlib", "keras"):
+        raise TypeError(
+            f"The output of layer {layer.name!r} is a {type(leaf).__name__}, but must be a NumPy array: write the "
+            "layer with NumPy, and its gradient in a method backward(inputs, outputs, delta)."
+        )
+    array = as_array(f"The output of layer {layer.name!r}", leaf)
+    return with_mask(np.asarray(array, layer.dtype) if array.dtype.kind == "f" else array, mask_of(leaf))
+
+
+def _add_penalties(layer: Layer, outputs: Any) -> None:
+    """What the activity regularizer says of the outputs, divided by the number of samples."""
+    for output in flatten(outputs):
+        rows = np.shape(output)[0] if np.ndim(output) else 1
+        value = float(layer.activity_regularizer(np.asarray(output))) / rows if rows else 0.0
+        layer.add_loss(value)
+
+
+def _masked(layer: Layer, inputs: Any, previous: Any, outputs: Any) -> Any:
+    """The outputs, those with masks that are made from the masks of the inputs."""
+    has_mask = any(mask is not None for mask in flatten(previous))
+    if not layer.supports_masking:
+        if has_mask:
+            _warn_of_lost_mask(layer)
+        return outputs
+    if not has_mask and type(layer).compute_mask is Layer.compute_mask:
+        return outputs
+    masks = layer.compute_mask(inputs, previous)
+    if masks is None:
+        return outputs
+    leaves = flatten(outputs)
+    found = iter(flatten(masks) if len(leaves) > 1 or isinstance(masks, (list, tuple)) else [masks])
+    return map_structure(
+        lambda leaf: with_mask(leaf, next(found, None)) if isinstance(leaf, np.ndarray) else leaf, outputs
+    )
+
+
+def _warn_of_lost_mask(layer: Layer) -> None:
+    warnings.warn(
+        f"Layer {layer.name!r} of class {type(layer).__name__} does not support masking: the mask of its input ends "
+        "there.",
+        stacklevel=6,
+    )
+
+
+# Compiled layers
+
+
+def _run_compiled(layer: Layer, call: CallArguments) -> Any:
+    """Run a layer in a model of its own that is kept for arrays of the same shapes."""
+    value = call.values["inputs"]
+    given = flatten(value) if layer.n_inputs != 1 else [value]
+    arrays = [as_array("inputs", array) for array in given]
+    if any(array.ndim == 0 for array in arrays):
+        raise TypeError(f"Layer {layer.name!r} takes arrays of numbers with a batch axis, or symbolic tensors.")
+    masks = _masks_for(layer, call, given, arrays)
+    shapes = tuple(array.shape[1:] for array in arrays)
+    key = shapes, layer.trainable  # frozen, batch normalization behaves otherwise
+    cache: dict[Any, Model] = layer.__dict__.setdefault("_models", {})
+    if key not in cache:
+        if len(cache) == MOST_CACHED:
+            del cache[next(iter(cache))]
+        tensors = [Input(shape, dtype=layer.dtype) for shape in shapes]
+        outputs = layer.connect(CallArguments(layer, [tensors if layer.n_inputs != 1 else tensors[0]], {}))
+        layer.nodes.pop()
+        cache[key] = Model(tensors, outputs)
+    training = bool(resolve_training(layer, call))
+    if any(mask is not None for mask in masks) and not layer.supports_masking:
+        _warn_of_lost_mask(layer)
+    return cache[key].run_shown(arrays, masks, training)
+
+
+def _masks_for(layer: Layer, call: CallArguments, given: list[Any], arrays: list[Array]) -> list[Any]:
+    """For each input the mask that the call was given, or else that of the array; ``None`` without one."""
+    if call.mask is None:
+        return [mask_of(array) for array in given]
+    masks = flatten(call.mask) if layer.n_inputs != 1 else [call.mask]
+    if len(masks) != len(arrays):
+        raise ValueError(f"mask of layer {layer.name!r} must have a part for each of {len(arrays)} inputs.")
+    return [None if mask is None else as_array("mask", mask) for mask in masks]
+
+
+def run_built_in(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What the class that a layer is derived from computes, with the layer's own weights and arguments.
+
+    Raises
+    ------
+    NotImplementedError
+        If no such class computes anything.
+    """
+    cls = next(cls for cls in type(layer).__mro__ if issubclass(cls, Layer) and not cls.is_python)
+    implementation_of(cls)
+    twin = layer if cls is type(layer) else _seen_as(cls, layer, args)
+    call = CallArguments(twin, args, kwargs)
+    if is_symbolic(call.first):
+        return twin.connect(call)
+    return _run_compiled(twin, call)
+
+
+def _seen_as(cls: type[Layer], layer: Layer, args: tuple[Any, ...]) -> Layer:
+    """A layer as one of the class that it is derived from: without what a subclass has added to it."""
+    if not layer.built:
+        layer.build(tuple(np.shape(args[0])))
+    added = {*layer.variables} - {*layer._base_variables}
+    twin = object.__new__(cls)
+    for name, value in layer.__dict__.items():
+        if not holds(value, Layer) and not any(value is variable for variable in added):
+            twin.__dict__[name] = value
+    twin.__dict__ |= {"_variables": layer._base_variables, "_sublayers": [], "nodes": []}
+    twin.__dict__["_models"] = layer.__dict__.setdefault("_models", {})
+    return twin
+
+
+Layer.run_on_arrays = staticmethod(run_layer)
+Layer.run_built_in = staticmethod(run_built_in)

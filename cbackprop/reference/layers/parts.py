@@ -1,0 +1,28 @@
+"""One of several outputs that lie side by side, in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
+
+__all__ = ["Part"]
+
+
+class Part(Layer):
+    """y = x[:, begin:end], dx = dy there and 0 elsewhere."""
+
+    def fit(self) -> Fit:
+        """What the layer works on."""
+        return Fit(self.input_shapes, self.output_shape, {})
+
+    def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
+        """The part."""
+        self.x = inputs[0]
+        return inputs[0][:, self.spec.begin : self.spec.end].reshape(-1, *self.output_shape).copy()
+
+    def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
+        """The delta in its place."""
+        dx = np.zeros_like(self.x)
+        dx[:, self.spec.begin : self.spec.end] = delta.reshape(len(delta), -1)
+        return [dx], []
