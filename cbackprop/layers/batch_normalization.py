@@ -74,12 +74,12 @@ class BatchNormalization(AffineLayer):
     --------
     >>> import cbackprop as cb
     >>> layer = cb.layers.BatchNormalization(epsilon=0.0)
-    >>> layer([[1.0, 10.0], [3.0, 30.0]], training=True)
-    array([[-1., -1.],
-           [ 1.,  1.]], dtype=float32)
     >>> layer([[1.0, 10.0], [3.0, 30.0]])
     array([[ 1., 10.],
            [ 3., 30.]], dtype=float32)
+    >>> layer([[1.0, 10.0], [3.0, 30.0]], training=True)
+    array([[-1., -1.],
+           [ 1.,  1.]], dtype=float32)
     """
 
     supports_masking = True

@@ -140,7 +140,7 @@ def sample_shape(shape: Shape) -> tuple[int, ...]:
     return tuple(int(size) for size in shape[1:] if size is not None)
 
 
-def evaluate(step: PythonCall, inputs: list[Array], output_shape: tuple[int, ...], training: bool) -> Array:
+def evaluate(step: Any, inputs: list[Array], output_shape: tuple[int, ...], training: bool) -> Array:
     """What the layer's `call` returns for a batch, checked; several outputs side by side.
 
     Raises
@@ -148,6 +148,8 @@ def evaluate(step: PythonCall, inputs: list[Array], output_shape: tuple[int, ...
     TypeError, ValueError
         If it is no array of real numbers of the shape (batch, *output_shape), or another structure than before.
     """
+    if not isinstance(step, PythonCall):  # a step of the plan's own
+        return _checked(step, "The output", step.call(inputs[0]), (len(inputs[0]), *output_shape))
     owner = step.owner
     for layer in (owner, *layers_within(owner)):
         layer._added_losses.pop(step, None)
@@ -184,9 +186,7 @@ def _parts(step: PythonCall, array: Array) -> Any:
     return map_structure(lambda _: next(parts), step.structure)
 
 
-def differentiate(
-    step: PythonCall, inputs: list[Array], outputs: Array, delta: Array
-) -> tuple[list[Array], list[Array]]:
+def differentiate(step: Any, inputs: list[Array], outputs: Array, delta: Array) -> tuple[list[Array], list[Array]]:
     """What the layer's `backward` returns for a batch, checked: a delta for each input, a gradient for each weight.
 
     Raises
@@ -194,6 +194,8 @@ def differentiate(
     TypeError, ValueError
         If it is not what `backward` must return.
     """
+    if not isinstance(step, PythonCall):
+        return [_checked(step, "Input delta 0", step.backward(inputs[0], outputs, delta), inputs[0].shape)], []
     owner = step.owner
     values = step.values(inputs)
     names = step.arguments.names_with(lambda leaf: isinstance(leaf, KerasTensor))
