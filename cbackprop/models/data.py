@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cbackprop.config import FLOAT_TYPES
 from cbackprop.engine import Data
 from cbackprop.losses.target import as_array, check_target, check_weights
+from cbackprop.models.input_structure import assign_inputs
 from cbackprop.models.inputs import check_whole, is_sparse, make_input
 from cbackprop.models.large_targets import keep_target, keep_weights
 from cbackprop.validation import check_number
@@ -60,7 +61,7 @@ def make_inputs(model: Any, x: Any, check: bool = True) -> list[Any]:
         If number, shapes or lengths of the arrays are wrong, there are no samples, or a value is not finite.
     """
     tensors = model.inputs
-    given = assign("x", x, model.input_names, model.input_structure)
+    given = assign_inputs(x, model.input_names, model.input_structure)
     names = [f"x[{tensor.name!r}]" if len(tensors) > 1 else "x" for tensor in tensors]
     arrays = [
         make_input(name, value, tensor, model.dtype, check)

@@ -58,9 +58,7 @@ def make_input(name: str, value: Any, tensor: Any, dtype: str, check: bool = Tru
         raise ValueError(f"{name} is missing: expected an array of shape {tensor.shape}.")
     if is_sparse(value):
         return _make_sparse(name, value, tensor, dtype)
-    array = as_array(name, value)
-    if array.ndim == 1 and tensor.shape[1:] == (1,):
-        array = array[:, np.newaxis]
+    array = with_rank(as_array(name, value), tensor.shape)
     _check_shape(name, array, tensor)
     if check:
         check_finite(name, array)
@@ -83,6 +81,15 @@ def checked_mask(name: str, mask: Any, array: Any, dtype: str) -> NDArray[Any]:
         raise ValueError(
             f"{name} must have a value for each row of the input, shape {rows}, but has shape {given.shape}."
         ) from None
+
+
+def with_rank(array: NDArray[Any], shape: tuple[Any, ...]) -> NDArray[Any]:
+    """The array with a last axis of 1 more or less, as Keras does it, where that gives it as many axes as `shape`."""
+    if array.ndim == len(shape) - 1 and array.ndim and shape[-1] == 1:
+        return array[..., np.newaxis]
+    if array.ndim == len(shape) + 1 and array.shape[-1] == 1:
+        return array[..., 0]
+    return array
 
 
 def check_whole(name: str, value: Any, limit: int | None) -> None:

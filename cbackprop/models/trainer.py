@@ -204,6 +204,8 @@ class Trainer(GradientMethods):
             return
         if isinstance(x, Source):
             x = x.example
+        if isinstance(x, dict) and len(x) == 1:
+            (x,) = x.values()
         shape = sample_shape(x[0] if isinstance(x, (list, tuple)) and len(x) == 1 else x)
         self.build((None, *shape))  # type: ignore[attr-defined]
 

@@ -31,10 +31,17 @@ AROUND = 2**16
 def map_arrays(structure: Any, function: Callable[[Any], Any]) -> Any:
     """The same list, tuple or dict, with `function` of each array in it."""
     if isinstance(structure, dict):
-        return {key: function(value) for key, value in structure.items()}
-    if isinstance(structure, (list, tuple)) and any(isinstance(value, np.ndarray) for value in structure):
-        return [function(value) for value in structure]
+        return {key: map_arrays(value, function) for key, value in structure.items()}
+    if _has_arrays(structure):
+        return [map_arrays(value, function) for value in structure]
     return None if structure is None else function(structure)
+
+
+def _has_arrays(structure: Any) -> bool:
+    """Whether this is a list of arrays, or of lists and dicts of them, rather than of numbers."""
+    return isinstance(structure, (list, tuple)) and any(
+        isinstance(value, (np.ndarray, dict)) or _has_arrays(value) for value in structure
+    )
 
 
 def _arrays(*structures: Any) -> list[Any]:
