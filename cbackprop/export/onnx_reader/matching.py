@@ -114,8 +114,13 @@ class _Matching:
             elif given is None or not _same(bound.get(value.id, given), given):
                 return None
             else:
-                bound = bound | {value.id: _shortest(given)}
+                bound = bound | {value.id: self._exact(node, given)}
         return bound
+
+    def _exact(self, node: Node, value: Any) -> Any:
+        """A float attribute, stored in float32: for float64 values as it is, else the shortest number stored so."""
+        double = self.graph.types.get(node.inputs[0]) == self.graph.package.TensorProto.DOUBLE
+        return value if double or not isinstance(value, float) else float(str(np.float32(value)))
 
 
 def _same(a: Any, b: Any, relative: float = RELATIVE["single"]) -> bool:
@@ -126,8 +131,3 @@ def _same(a: Any, b: Any, relative: float = RELATIVE["single"]) -> bool:
         b = b.decode(errors="replace")
     numbers = isinstance(a, (int, float)) and isinstance(b, (int, float))
     return math.isclose(a, b, rel_tol=relative) if numbers else bool(a == b)
-
-
-def _shortest(value: Any) -> Any:
-    """A float attribute, which is stored in float32, as the shortest decimal number that is stored so."""
-    return float(str(np.float32(value))) if isinstance(value, float) else value
