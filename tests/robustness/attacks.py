@@ -1,0 +1,441 @@
+"""The attacks: each is given a random generator, and may end well or in an exception that the library means."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import tempfile
+import threading
+from pathlib import Path
+
+import numpy as np
+from networks import LAYERS
+from values import LieError, Lies, data, odd_array, odd_number, odd_value
+
+import cbackprop as cb
+from cbackprop import callbacks, constraints, initializers, layers, losses, metrics, optimizers, regularizers
+
+ATTACKS = {}
+
+
+def attack(function):
+    """Enter an attack into the list."""
+    ATTACKS[function.__name__] = function
+    return function
+
+
+def pick(rng, choices):
+    """One of them."""
+    choices = list(choices)
+    return choices[rng.integers(len(choices))]
+
+
+def classes_of(module):
+    """The public classes of a module that can be made without arguments, but its base class."""
+    found, base = [], {losses: "Loss", metrics: "Metric", optimizers: "Optimizer"}.get(module, "")
+    base = base or {initializers: "Initializer", regularizers: "Regularizer", constraints: "Constraint"}.get(module, "")
+    for name in sorted(getattr(module, "__all__", dir(module))):
+        cls = getattr(module, name, None)
+        if inspect.isclass(cls) and not inspect.isabstract(cls) and name not in (base, "LearningRateSchedule"):
+            try:
+                cls()
+            except Exception:
+                continue
+            found.append(cls)
+    return found
+
+
+FAMILIES = {
+    module: classes_of(module) for module in (losses, metrics, optimizers, initializers, regularizers, constraints)
+}
+
+
+def twisted(rng, thing):
+    """The same object made again from its config, in which something may be changed."""
+    config = thing.get_config()
+    keys = [key for key in config if key not in ("name", "dtype", "trainable") or rng.random() < 0.2]
+    for _ in range(rng.integers(3) if keys else 0):
+        config[pick(rng, keys)] = odd_value(rng) if rng.random() < 0.6 else odd_number(rng)
+    return type(thing).from_config(config)
+
+
+def some_layer(rng, chance=0.4):
+    """A layer and the shapes of its inputs."""
+    make, shapes = pick(rng, pick(rng, [cases for cases in LAYERS.values() if cases]))
+    layer = make()
+    return (twisted(rng, layer) if rng.random() < chance else layer), list(shapes)
+
+
+def some_model(rng, compiled=True):
+    """A small model of a few layers."""
+    layer, shapes = some_layer(rng, 0.15)
+    inputs = [cb.Input(shape) for shape in shapes]
+    tensor = layer(inputs if len(inputs) > 1 else inputs[0])
+    if rng.random() < 0.7:
+        tensor = layers.Flatten()(tensor) if len(tensor.shape) > 2 else tensor
+        tensor = layers.Dense(int(rng.integers(1, 5)), pick(rng, [None, "tanh", "softmax", "sigmoid"]))(tensor)
+    model = cb.Model(inputs if len(inputs) > 1 else inputs[0], tensor)
+    if compiled:
+        chosen = [pick(rng, FAMILIES[losses])() for _ in range(1)]
+        optimizer = pick(rng, ["sgd", "adam", pick(rng, FAMILIES[optimizers])()])
+        loss = pick(rng, ["mse", "mae", chosen[0], "sparse_categorical_crossentropy"])
+        some_metrics = [pick(rng, FAMILIES[metrics])() for _ in range(rng.integers(2))]
+        engine = "reference" if rng.random() < 0.2 else "compiled"
+        model.compile(optimizer, loss, metrics=some_metrics, engine=engine)
+    return model
+
+
+def some_data(rng, model, chance=0.3):
+    """Inputs and targets for a model, which may not fit it."""
+    samples = pick(rng, [1, 2, 6, 6, 6, 40])
+    inputs = [data(rng, shape, samples, chance) for shape in model.plan.input_shapes]
+    target = data(rng, model.plan.output_shapes[0], samples, chance)
+    return (inputs if len(inputs) > 1 else inputs[0]), target
+
+
+@attack
+def layers_of_odd_arguments(rng):
+    layer, shapes = some_layer(rng, 1.0)
+    arrays = [data(rng, shape) for shape in shapes]
+    layer(arrays if len(arrays) > 1 else arrays[0], training=pick(rng, [None, True, False]))
+
+
+@attack
+def layers_of_odd_shapes(rng):
+    layer, shapes = some_layer(rng, 0.3)
+    sizes = [0, 1, 2, 5, 2**15, 2**16 + 1, 2**31 - 1, 2**31, 2**33, 2**62]
+    inputs = [
+        cb.Input(tuple(int(pick(rng, sizes)) if rng.random() < 0.5 else n for n in shape)) for shape in shapes
+    ]
+    tensor = layer(inputs if len(inputs) > 1 else inputs[0])
+    model = cb.Model(inputs, layers.Dense(1)(layers.Flatten()(tensor)))
+    model.compile("sgd", "mse")
+    arrays = [np.broadcast_to(np.float32(1), (2, *tensor.shape[1:])) for tensor in inputs]
+    model.fit(arrays, np.zeros((2, 1)), verbose=0)
+
+
+@attack
+def arguments_of_layers(rng):
+    cls = pick(rng, [getattr(layers, name) for name in layers.__all__ if inspect.isclass(getattr(layers, name))])
+    names = [p.name for p in inspect.signature(cls.__init__).parameters.values()][1:]
+    chosen = {name: odd_value(rng) for name in names if name not in ("args", "kwargs") and rng.random() < 0.5}
+    layer = cls(**chosen)
+    layer(cb.Input((int(rng.integers(1, 5)),)))
+
+
+@attack
+def training(rng):
+    model = some_model(rng)
+    x, y = some_data(rng, model)
+    arguments = {}
+    for name in ("batch_size", "validation_split", "class_weight", "sample_weight", "shuffle", "initial_epoch"):
+        if rng.random() < 0.15:
+            arguments[name] = odd_value(rng)
+    if rng.random() < 0.2:
+        arguments["sample_weight"] = odd_array(rng)
+    model.fit(x, y, verbose=0, epochs=2, **arguments)
+
+
+@attack
+def evaluation(rng):
+    model = some_model(rng)
+    x, y = some_data(rng, model)
+    what = pick(rng, ["evaluate", "predict", "train_on_batch", "test_on_batch", "predict_on_batch", "gradients", "call"])
+    if what == "call":
+        model(x)
+    elif what in ("predict", "predict_on_batch"):
+        getattr(model, what)(x, **({"verbose": 0} if what == "predict" else {}))
+    elif what == "evaluate":
+        model.evaluate(x, y, verbose=0, batch_size=pick(rng, [None, 1, odd_number(rng)]))
+    else:
+        getattr(model, what)(x, y)
+
+
+@attack
+def compiling(rng):
+    model = some_model(rng, False)
+    pool = [losses, metrics, optimizers]
+    chosen = {
+        "optimizer": pick(rng, ["sgd", odd_value(rng), pick(rng, FAMILIES[pick(rng, pool)])]),
+        "loss": pick(rng, ["mse", odd_value(rng), [odd_value(rng)], pick(rng, FAMILIES[pick(rng, pool)])]),
+        "metrics": pick(rng, [None, odd_value(rng), [odd_value(rng)], ["mae", pick(rng, FAMILIES[metrics])]]),
+        "loss_weights": pick(rng, [None, None, odd_value(rng)]),
+        "jit_compile": pick(rng, ["auto", odd_value(rng)]),
+    }
+    model.compile(**chosen)
+    x, y = some_data(rng, model, 0.0)
+    model.fit(x, y, verbose=0)
+
+
+@attack
+def losses_and_metrics(rng):
+    thing = twisted(rng, pick(rng, FAMILIES[pick(rng, [losses, metrics])])())
+    true, predicted = odd_array(rng), odd_array(rng)
+    if rng.random() < 0.6:
+        predicted = rng.random((4, 3))
+        true = pick(rng, [rng.random((4, 3)), rng.integers(-2, 5, 4), np.eye(3)[[0, 1, 2, 0]], odd_value(rng)])
+    weight = pick(rng, [None, None, rng.random(4), odd_array(rng), odd_value(rng)])
+    if isinstance(thing, metrics.Metric):
+        thing.update_state(true, predicted, sample_weight=weight)
+        thing.result()
+        thing.reset_state()
+    else:
+        thing(true, predicted, sample_weight=weight)
+
+
+@attack
+def optimizers_alone(rng):
+    optimizer = twisted(rng, pick(rng, FAMILIES[optimizers])())
+    variables = [np.asarray(data(rng, (3,), chance=0.2)) for _ in range(rng.integers(1, 3))]
+    gradients = [data(rng, v.shape[1:], len(v), 0.2) if v.ndim else odd_array(rng) for v in variables]
+    for _ in range(2):
+        optimizer.apply(gradients, variables)
+
+
+@attack
+def initial_values(rng):
+    family = pick(rng, [initializers, regularizers, constraints])
+    thing = twisted(rng, pick(rng, FAMILIES[family])())
+    if family is initializers:
+        thing(pick(rng, [(3, 4), (), (0,), odd_value(rng), (2**40, 2**40), (-1, 2)]))
+    else:
+        thing(pick(rng, [rng.normal(size=(3, 4)), odd_array(rng), odd_value(rng)]))
+
+
+@attack
+def schedules(rng):
+    cls = pick(rng, classes_of(optimizers.schedules) or [optimizers.schedules.ExponentialDecay])
+    try:
+        schedule = cls()
+    except TypeError:
+        schedule = optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
+    twisted(rng, schedule)(pick(rng, [0, 10, odd_value(rng), odd_array(rng)]))
+    optimizers.SGD(learning_rate=odd_value(rng)).apply([np.ones(3)], [np.ones(3)])
+
+
+@attack
+def weights_of_models(rng):
+    model = some_model(rng)
+    weights = model.get_weights()
+    if weights:
+        weights[rng.integers(len(weights))] = pick(rng, [odd_value(rng), odd_array(rng)])
+    model.set_weights(pick(rng, [weights, weights[:-1], odd_value(rng)]))
+    for variable in model.weights[:1]:
+        variable.assign(pick(rng, [odd_value(rng), odd_array(rng)]))
+
+
+@attack
+def batches_that_lie(rng):
+    model = some_model(rng)
+
+    def batches():
+        for _ in range(4):
+            x, y = some_data(rng, model, 0.1)
+            yield pick(rng, [(x, y), (x, y), (x, y), x, (x, y, odd_array(rng)), odd_value(rng), [x, y], {"x": x}])
+
+    class Data(cb.utils.PyDataset):
+        def __len__(self):
+            return pick(rng, [2, 2, 0, -1, 3])
+
+        def __getitem__(self, index):
+            return next(iter(batches()))
+
+    source = pick(rng, [batches(), Data(), Data(workers=2), Lies(rng), iter([]), [1, 2]])
+    model.fit(source, verbose=0, steps_per_epoch=pick(rng, [None, 2, 2, 9]), epochs=pick(rng, [1, 2]))
+
+
+@attack
+def sparse_data(rng):
+    import scipy.sparse
+
+    model = cb.Sequential([cb.Input((5,)), pick(rng, [layers.Dense(3), layers.Rescaling(2.0), layers.Masking()])])
+    model.compile("sgd", "mse")
+    x = scipy.sparse.random(8, 5, 0.4, pick(rng, ["csr", "csr", "csc", "coo", "lil"]), random_state=1)
+    if x.format == "csr" and rng.random() < 0.7:
+        name = pick(rng, ["indptr", "indices", "data"])
+        array = getattr(x, name).copy()
+        if rng.random() < 0.5 and array.size:
+            array[rng.integers(array.size)] = pick(rng, [-1, 2**31 - 1, 5, 100])
+        else:
+            array = array[:-1]
+        setattr(x, name, array)
+    y = np.zeros((8, model.output_shape[1]))
+    model.fit(x, y, verbose=0)
+    model.predict(x, verbose=0)
+
+
+@attack
+def callbacks_that_come_back(rng):
+    model = some_model(rng)
+    x, y = some_data(rng, model, 0.0)
+    acts = [
+        lambda: model.fit(x, y, verbose=0),
+        lambda: model.predict(x, verbose=0),
+        lambda: model.evaluate(x, y, verbose=0),
+        lambda: model.train_on_batch(x, y),
+        lambda: model.compile("adam", pick(rng, ["mse", "sparse_categorical_crossentropy"])),
+        lambda: model.set_weights([w * 0 for w in model.get_weights()]),
+        lambda: setattr(model, "stop_training", odd_value(rng)),
+        lambda: setattr(model.layers[-1], "trainable", False),
+        lambda: cb.models.clone_model(model),
+        lambda: setattr(model.optimizer, "learning_rate", odd_value(rng)),
+        lambda: (_ for _ in ()).throw(LieError("from a callback")),
+        lambda: cb.Model(model.inputs, layers.Dense(2)(model.outputs[0])).predict(x, verbose=0),
+    ]
+
+    def hook(self, *args):
+        if rng.random() < 0.3 and self.depth < 3:
+            self.depth += 1
+            pick(rng, acts)()
+
+    names = [name for name in dir(callbacks.Callback) if name.startswith("on_")]
+    cls = type("Coming", (callbacks.Callback,), {"depth": 0} | {n: hook for n in names if rng.random() < 0.4})
+    model.fit(x, y, epochs=2, batch_size=2, verbose=0, callbacks=[cls()], validation_data=pick(rng, [None, (x, y)]))
+
+
+@attack
+def python_in_the_network(rng):
+    outcomes = [
+        lambda x: x * 2, lambda x: x[:1], lambda x: None, lambda x: odd_value(rng), lambda x: x.astype("f8"),
+        lambda x: x.reshape(-1), lambda x: np.repeat(x, 1000, axis=-1), lambda x: x.T,
+    ]  # fmt: skip
+
+    class Own(layers.Layer):
+        def call(self, inputs):
+            if rng.random() < 0.1:
+                raise LieError("from call")
+            return pick(rng, outcomes)(np.asarray(inputs)) if rng.random() < 0.4 else np.asarray(inputs) * 2
+
+        def backward(self, inputs, outputs, delta):
+            return pick(rng, outcomes)(delta) if rng.random() < 0.3 else delta * 2
+
+    def own_loss(y_true, y_pred):
+        value = np.mean((y_pred - y_true) ** 2, axis=-1), 2 * (y_pred - y_true)
+        return pick(rng, [value, value, value, odd_value(rng), value[0], (value[0], odd_array(rng))])
+
+    def own_metric(y_true, y_pred):
+        return pick(rng, [1.0, 1.0, np.ones(len(y_true)), odd_value(rng)])
+
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(4), Own(), layers.Dense(2)])
+    model.compile("sgd", pick(rng, ["mse", own_loss]), metrics=[own_metric])
+    model.fit(np.ones((6, 3)), np.ones((6, 2)), batch_size=3, verbose=0)
+
+
+@attack
+def subclasses_that_lie(rng):
+    make, shapes = pick(rng, pick(rng, [cases for cases in LAYERS.values() if cases]))
+    example = make()
+    if isinstance(example, cb.Model):
+        return
+    wrong = pick(rng, [(None, 1), (None, 100_000), (None, 2, 2), (None,), (), None, odd_value(rng)])
+
+    class Lying(type(example)):
+        if rng.random() < 0.6:
+
+            def compute_output_shape(self, input_shape):
+                return wrong
+
+        if rng.random() < 0.5:
+
+            def build(self, input_shape):
+                super().build(input_shape)
+                kept = list(self._variables)
+                self.add_weight((int(rng.integers(1, 9)),), name="more", trainable=bool(rng.integers(2)))
+                if kept and rng.random() < 0.5:
+                    name = next((n for n, v in vars(self).items() if v is kept[-1]), None)
+                    if name:
+                        vars(self)[name] = self.add_weight((1,), name="other")
+
+    layer = Lying(**{k: v for k, v in example.get_config().items() if k != "name"})
+    inputs = [cb.Input(shape) for shape in shapes]
+    tensor = layer(inputs if len(inputs) > 1 else inputs[0])
+    model = cb.Model(inputs, tensor)
+    model.compile("sgd", "mse", engine=pick(rng, ["compiled", "compiled", "reference"]))
+    x = [np.ones((4, *shape)) for shape in shapes]
+    model.predict(x, verbose=0)
+    model.fit(x, np.zeros((4, *model.plan.output_shapes[0])), verbose=0)
+
+
+@attack
+def hostile_files(rng):
+    model = some_model(rng)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / pick(rng, ["a.keras", "a.cbackprop", "a.safetensors", "a.weights.h5"])
+        whole = "weights" not in path.name
+        model.save(path) if whole else model.save_weights(path)
+        content = bytearray(path.read_bytes())
+        for _ in range(rng.integers(1, 6)):
+            at, way = int(rng.integers(len(content))), rng.integers(5)
+            if way == 0:
+                content[at] ^= 1 << int(rng.integers(8))
+            elif way == 1:
+                del content[at : at + int(rng.integers(1, 50))]
+            elif way == 2:
+                content[at:at] = bytes(rng.integers(0, 256, int(rng.integers(1, 9)), "u1"))
+            elif way == 3:
+                content[:8] = int(pick(rng, [0, 1, 2**31, 2**63 - 1])).to_bytes(8, "little")
+            else:
+                content = content.replace(b"1", pick(rng, [b"9", b"-", b"9999999999"]), int(rng.integers(1, 4)))
+            content = content or bytearray(b"x")
+        path.write_bytes(content)
+        if whole:
+            cb.models.load_model(path).predict([np.ones((2, *s)) for s in model.plan.input_shapes], verbose=0)
+        else:
+            model.load_weights(path)
+
+
+@attack
+def hostile_configs(rng):
+    model = some_model(rng, False)
+    config = json.loads(json.dumps(model.get_config()))
+
+    def change(node, depth=0):
+        keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+        if not keys:
+            return
+        key = pick(rng, keys)
+        if isinstance(node[key], (dict, list)) and node[key] and rng.random() < 0.8:
+            change(node[key], depth + 1)
+        elif rng.random() < 0.2:
+            del node[key]
+        else:
+            node[key] = pick(rng, [odd_number(rng), None, "", [], {}, "Dense", odd_value(rng)])
+
+    for _ in range(rng.integers(1, 4)):
+        change(config)
+    copy = type(model).from_config(config)
+    copy.predict([np.ones((2, *shape)) for shape in copy.plan.input_shapes], verbose=0)
+
+
+@attack
+def threads_on_one_model(rng):
+    model = some_model(rng)
+    x, y = some_data(rng, model, 0.05)
+    acts = [
+        lambda: model.fit(x, y, verbose=0, epochs=2),
+        lambda: model.predict(x, verbose=0),
+        lambda: model.evaluate(x, y, verbose=0),
+        lambda: model.set_weights(model.get_weights()),
+        lambda: model.compile("adam", "mse"),
+        lambda: model.get_config(),
+        lambda: model.summary(print_fn=lambda text: None),
+        lambda: cb.models.clone_model(model),
+        lambda: cb.Model(model.inputs, layers.Dense(2)(model.outputs[0])).predict(x, verbose=0),
+    ]
+    raised = []
+
+    def run(own):
+        for _ in range(3):
+            try:
+                pick(own, acts)()
+            except Exception as error:
+                raised.append(error)
+
+    seeds = [np.random.default_rng(rng.integers(2**32)) for _ in range(3)]
+    threads = [threading.Thread(target=run, args=(seed,)) for seed in seeds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if raised:
+        raise pick(rng, raised)
