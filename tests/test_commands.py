@@ -19,7 +19,8 @@ from cbackprop.cli import cli
 OTHERS = ["CONTRIBUTING.md", "benchmarks/README.md", "cbackprop/datasets/README.md"]
 PAGES = [*pages.PAGES, *(pages.ROOT / name for name in OTHERS), *(pages.ROOT / "docs").rglob("*.rst")]
 PROGRAMS = "python3?|pip|pytest|cbackprop|sphinx-build|git|auditwheel"
-COMMAND = re.compile(rf"(?:[A-Z_]+=\S+ )*(?:taskset -c \d )?(?:[\w./]*/)?(?:{PROGRAMS}) .+|\.ci/\w+(?:\.py)?")
+PARTS = r"\.ci/\w+(?:\.py)?(?: address| thread)?"
+COMMAND = re.compile(rf"(?:[A-Z_]+=\S+ )*(?:taskset -c \d )?(?:[\w./]*/)?(?:{PROGRAMS}) .+|{PARTS}")
 BENCHMARK = re.compile(r"(?:taskset -c \d )?python benchmarks/(\w+)\.py ?(.*)")
 INSTALL = re.compile(r"(?:\.venv/bin/)?pip install (?:-e )?(.*)")
 # Where something is run that is no command of this library: a file, and what must stand in it.
@@ -35,6 +36,10 @@ RUN_BY = {
     ".ci/run": (".github/workflows/ci.yml", ".ci/run"),
     ".ci/check_aarch64": (".ci/run", ".ci/check_aarch64"),
     ".ci/check_wheel.py": (".ci/run", ".ci/check_wheel.py"),
+    ".ci/sanitize address": (".ci/run", ".ci/sanitize address"),
+    ".ci/sanitize thread": (".ci/sanitize", "thread) sanitizers="),
+    ".venv/bin/python tests/robustness 100000": (".ci/run", "tests/robustness 3000"),
+    ".venv/bin/python tests/robustness 1 --first SEED -v": ("tests/robustness/__main__.py", '"--first"'),
     "KERAS_BACKEND=torch python docs/coverage.py": ("tests/parity/test_coverage_keras.py", "coverage.py"),
     "python docs/pictures.py": ("tests/parity/test_pages_of_files.py", "pictures.py"),
 }

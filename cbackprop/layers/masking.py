@@ -72,4 +72,6 @@ class Masking(Layer):
         self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
     ) -> Any:
         """A mask of its own, whatever there was before."""
+        if not output:
+            raise ValueError(f"Masking {self.name!r} needs inputs (batch, ..., features), but got {(None, *output)}.")
         return Differs(self, self.mask_value, output[-1])

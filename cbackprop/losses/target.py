@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from cbackprop.foreign import from_foreign
 from cbackprop.validation import type_name
 
-__all__ = ["NotFiniteError", "as_array", "blocks", "check_finite", "check_prediction", "check_target", "check_weights"]
+__all__ = [
+    "NotFiniteError",
+    "as_array",
+    "blocks",
+    "check_finite",
+    "check_prediction",
+    "check_target",
+    "check_weights",
+    "without_repetition",
+]
 
 # Numbers that are looked at together.
 BLOCK = 2**16
@@ -86,6 +95,7 @@ def check_finite(name: str, array: NDArray[Any]) -> None:
     """Refuse NaN and infinity."""
     if array.dtype.kind != "f":
         return
+    array = without_repetition(array)
     # A sum is finite only if every term is: one cheap pass decides nearly always.
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(array.sum(dtype=array.dtype.newbyteorder("=") if array.dtype.itemsize > 2 else np.float32)):
@@ -95,6 +105,15 @@ def check_finite(name: str, array: NDArray[Any]) -> None:
         if bad.any():
             where = tuple(int(i) for i in np.argwhere(bad)[0])
             raise NotFiniteError(name, block[where], (first + where[0], *where[1:]) if where else where)
+
+
+def without_repetition(array: NDArray[Any]) -> NDArray[Any]:
+    """A view without what is there again and again, as in an array that was broadcast to more than memory holds.
+
+    A number has the same place in it as it has, first of all, in the array.
+    """
+    axes = zip(array.strides, array.shape, strict=True)
+    return array[tuple(slice(0, 1) if stride == 0 and size else slice(None) for stride, size in axes)]
 
 
 def blocks(array: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
@@ -186,7 +205,7 @@ def _class_hint(array: NDArray[Any], prediction_shape: tuple[int, ...]) -> str:
     """What to do if targets of the wrong shape look like class numbers."""
     rows, classes = prediction_shape[:-1], prediction_shape[-1]
     fits = array.size > 0 and array.dtype.kind in "iub" and array.shape in (rows, (*rows, 1))
-    if not fits or array.max() >= classes:
+    if not fits or without_repetition(array).max() >= classes:
         return ""
     return (
         " Class numbers go with losses and metrics called sparse_..., or become rows by utils.to_categorical(y, "
@@ -196,6 +215,7 @@ def _class_hint(array: NDArray[Any], prediction_shape: tuple[int, ...]) -> str:
 
 def _check_limits(name: str, array: NDArray[Any], limits: tuple[float, float]) -> None:
     low, high = limits
+    array = without_repetition(array)
     if array.size and (array.min() < low - ROUNDING or array.max() > high + ROUNDING):
         wrong = array[(array < low - ROUNDING) | (array > high + ROUNDING)][0]
         if high == math.inf:

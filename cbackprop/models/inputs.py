@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.engine import STORED_AS, SparseRows
-from cbackprop.losses.target import NotFiniteError, as_array, blocks, check_finite
+from cbackprop.losses.target import NotFiniteError, as_array, blocks, check_finite, without_repetition
 
 __all__ = ["check_whole", "checked_mask", "is_sparse", "make_input", "sample_shape"]
 
@@ -141,6 +141,7 @@ def is_readable(array: NDArray[Any]) -> bool:
 
 def _check_range(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
     """Refuse numbers that would become infinite, without a copy of them all."""
+    array = without_repetition(array)
     with np.errstate(over="ignore"):
         if np.isfinite(dtype.type(array.max())) and np.isfinite(dtype.type(array.min())):
             return

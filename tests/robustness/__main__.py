@@ -91,9 +91,7 @@ def main() -> int:
     parser.add_argument("-v", "--verbose", action="store_true", help="how each attack ended")
     options = parser.parse_args()
     start, jobs = time.monotonic(), max(1, min(options.jobs, options.cases))
-    lanes = [
-        Lane(options.first + k, len(range(k, options.cases, jobs)), jobs, options.seconds) for k in range(jobs)
-    ]
+    lanes = [Lane(options.first + k, len(range(k, options.cases, jobs)), jobs, options.seconds) for k in range(jobs)]
     threads = [threading.Thread(target=lane.run) for lane in lanes]
     for thread in threads:
         thread.start()

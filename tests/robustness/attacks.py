@@ -104,9 +104,7 @@ def layers_of_odd_arguments(rng):
 def layers_of_odd_shapes(rng):
     layer, shapes = some_layer(rng, 0.3)
     sizes = [0, 1, 2, 5, 2**15, 2**16 + 1, 2**31 - 1, 2**31, 2**33, 2**62]
-    inputs = [
-        cb.Input(tuple(int(pick(rng, sizes)) if rng.random() < 0.5 else n for n in shape)) for shape in shapes
-    ]
+    inputs = [cb.Input(tuple(int(pick(rng, sizes)) if rng.random() < 0.5 else n for n in shape)) for shape in shapes]
     tensor = layer(inputs if len(inputs) > 1 else inputs[0])
     model = cb.Model(inputs, layers.Dense(1)(layers.Flatten()(tensor)))
     model.compile("sgd", "mse")
@@ -140,7 +138,8 @@ def training(rng):
 def evaluation(rng):
     model = some_model(rng)
     x, y = some_data(rng, model)
-    what = pick(rng, ["evaluate", "predict", "train_on_batch", "test_on_batch", "predict_on_batch", "gradients", "call"])
+    on_batches = ["train_on_batch", "test_on_batch", "predict_on_batch"]
+    what = pick(rng, ["evaluate", "predict", "gradients", "call", *on_batches])
     if what == "call":
         model(x)
     elif what in ("predict", "predict_on_batch"):

@@ -1,6 +1,6 @@
 """Runs attacks, and says of each how it ended: one line of JSON before and after each.
 
-    python worker.py FIRST COUNT STEP
+python worker.py FIRST COUNT STEP
 """
 
 from __future__ import annotations
