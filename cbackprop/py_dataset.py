@@ -25,7 +25,7 @@ class PyDataset:
     use_multiprocessing : bool, default False
         Taken for the sake of scripts written for Keras: threads do the work anyway, and a warning says so.
     max_queue_size : int, default 10
-        Batches that are made ahead at most.
+        Batches that are made ahead at most; 0 leaves it to the library.
 
     Raises
     ------
@@ -60,7 +60,7 @@ class PyDataset:
     def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10) -> None:
         self.workers = check_integer("workers", workers, 0)
         self.use_multiprocessing = check_boolean("use_multiprocessing", use_multiprocessing)
-        self.max_queue_size = check_integer("max_queue_size", max_queue_size, 1)
+        self.max_queue_size = check_integer("max_queue_size", max_queue_size, 0)
 
     def __getitem__(self, index: int) -> Any:
         """The batch of this number, counted from 0."""
@@ -80,8 +80,11 @@ class PyDataset:
         return len(self)
 
     def __iter__(self) -> Iterator[Any]:
-        """All batches, in order."""
-        number = self.num_batches
+        """All batches, in order; without end if there is no telling how many there are."""
+        try:
+            number = self.num_batches
+        except NotImplementedError:
+            number = None
         return map(self.__getitem__, itertools.count() if number is None else range(number))
 
     def on_epoch_begin(self) -> None:

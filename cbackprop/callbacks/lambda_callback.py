@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cbackprop.callbacks.callback import Callback
+from cbackprop.registry import nearest
 
 __all__ = ["LambdaCallback"]
 
@@ -17,13 +18,13 @@ class LambdaCallback(Callback):
     on_epoch_begin, on_epoch_end : callable (epoch, logs), optional
     on_train_begin, on_train_end : callable (logs), optional
     on_train_batch_begin, on_train_batch_end : callable (batch, logs), optional
-    **kwargs : callable
-        Any other method of `Callback`.
+    **kwargs
+        Any other method of `Callback`, or attributes and methods of your own.
 
     Raises
     ------
     TypeError
-        For the name of no method, or something that cannot be called.
+        For a name beginning with ``on_`` that is no method of `Callback`, or one that cannot be called.
 
     References
     ----------
@@ -54,10 +55,12 @@ class LambdaCallback(Callback):
             "on_train_batch_end": on_train_batch_end,
             **kwargs,
         }
+        moments = [name for name in vars(Callback) if name.startswith("on_")]
         for name, function in given.items():
-            if not name.startswith("on_") or not hasattr(Callback, name):
-                raise TypeError(f"Callback has no method {name!r}.")
-            if function is not None and not callable(function):
+            # Nobody would ever call it.
+            if name.startswith("on_") and name not in moments:
+                raise TypeError(f"Callback has no method {name!r}. {nearest(name, moments)}")
+            if name in moments and function is not None and not callable(function):
                 raise TypeError(f"{name} must be callable, but got {function!r}.")
             if function is not None:
                 setattr(self, name, function)

@@ -131,10 +131,12 @@ def needs_of(model: Any, objectives: Sequence[Objective], plan: Plan) -> list[Ou
 
 
 def log_names(model: Any, objectives: Sequence[Objective]) -> tuple[list[str | None], list[list[str]]]:
-    """The keys of logs: of each output's loss (with several outputs), and of each output's metrics."""
+    """The keys of logs: of each output's loss (where several have one), and of each output's metrics."""
     several = len(objectives) > 1
+    add_up = sum(objective.loss is not None for objective in objectives) > 1  # else the total says it all
     used: Counter[str] = Counter()
-    loss_names = [f"{name}_loss" if several else None for name in model.output_names]
+    pairs = zip(model.output_names, objectives, strict=True)
+    loss_names = [f"{name}_loss" if add_up and objective.loss is not None else None for name, objective in pairs]
     metric_names: list[list[str]] = []
     for output, objective in zip(model.output_names, objectives, strict=True):
         metric_names.append([])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -22,6 +23,7 @@ from cbackprop.models.inputs import sample_shape
 from cbackprop.models.objectives import log_names, more_is_better, named_results, needs_of, resolve_objectives
 from cbackprop.models.place import Place, Resumption, check_place
 from cbackprop.models.progress import Display
+from cbackprop.models.results import ResultMethods
 from cbackprop.models.sources import ArraySource, Source, open_source
 from cbackprop.models.training_run import TrainingRun
 from cbackprop.registry import nearest
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Trainer"]
 
 
-class Trainer(GradientMethods):
+class Trainer(GradientMethods, ResultMethods):
     """The part of `Model` that trains it."""
 
     stop_training: bool
@@ -50,6 +52,8 @@ class Trainer(GradientMethods):
         self.history: History | None = None
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.compiled = False
+        self.run_eagerly, self.steps_per_execution, self.jit_compile = False, 1, "auto"
+        self._losses_shown: dict[str, float] = {}
         self._runs: set[TrainingRun] = set()  # of `fit`: a callback may call another, and so may another thread
         self._settings: dict[str, Any] = {}
         self._trainable_when_compiled: list[Variable] | None = None
@@ -147,6 +151,7 @@ class Trainer(GradientMethods):
             chosen.attach(self)
             self.optimizer = chosen
             self._settings = settings
+            self.run_eagerly, self.steps_per_execution, self.jit_compile = run_eagerly, steps_per_execution, jit_compile
             self._objectives = objectives
             self._engine = None
             self._gradient_engines = {}
@@ -402,6 +407,7 @@ class Trainer(GradientMethods):
             raise ValueError(f"expected a tuple (x, y) or (x, y, sample_weight), but got {len(parts)} elements.")
         x, y, sample_weight = (*parts, None, None)[:3]
         source = open_source(x, y, sample_weight, steps=steps, epochs=times)
+        source.purpose = "validation"
         if not isinstance(data, (tuple, list)) and isinstance(source, ArraySource):
             raise ValueError(
                 f"expected a tuple (x, y) or (x, y, sample_weight), or a dataset, but got {type(data).__name__}."
@@ -419,6 +425,7 @@ class Trainer(GradientMethods):
         total, losses = engine.losses()
         logs = {"loss": total} if any(objective.loss for objective in engine.objectives) else {}
         logs |= {name: value for name, value in zip(loss_names, losses, strict=True) if name is not None}
+        self._losses_shown = dict(logs)
         for names, states, objective in zip(metric_names, engine.metric_snapshots(), engine.objectives, strict=True):
             for name, state, (metric, _) in zip(names, states, objective.metrics, strict=True):
                 metric.restore(state)
@@ -518,6 +525,7 @@ class Trainer(GradientMethods):
         check_counts(batch_size=batch_size, steps=steps)
         Display.check(verbose)
         with open_source(x, y, sample_weight, batch_size=batch_size, steps=steps) as source:
+            source.purpose = "evaluation"
             engine = self._prepare(source, "evaluate")
             source.prepare(partial(self._samples, engine))
             source.limit(steps, None)
@@ -573,6 +581,7 @@ class Trainer(GradientMethods):
         """`predict` batch by batch."""
         results: list[list[NDArray[Any]]] = []
         with open_source(x, batch_size=batch_size, steps=steps) as source:
+            source.purpose = "prediction"
             self._build_for(source)
             source.prepare(self._inputs)
             source.limit(steps, None)
@@ -597,6 +606,7 @@ class Trainer(GradientMethods):
             if quick is not None:
                 return map_structure(lambda _: quick, self.output_structure)
         with open_source(x, batch_size=batch_size, steps=steps) as source:
+            source.purpose = "prediction"
             self._build_for(source)
             given = x if isinstance(source, ArraySource) else None
             source.prepare(self._inputs if given is None else self._unchecked_inputs)
@@ -675,3 +685,10 @@ def _check_frequency(value: Any) -> Callable[[int], bool]:
         return lambda epoch: epoch + 1 in chosen
     every = check_integer("validation_freq", value, 1)
     return lambda epoch: (epoch + 1) % every == 0
+
+
+# Python names a method's class where an argument is misspelt, and users know it as Model's.
+for _part in (GradientMethods, ResultMethods, Trainer):
+    for _name, _method in vars(_part).items():
+        if inspect.isfunction(_method):
+            _method.__qualname__ = f"Model.{_name}"

@@ -162,7 +162,8 @@ class TrainingRun:
                     left = None
                     if model.stop_training:
                         return
-            for part in piece._replace(begin=begin).parts(watched):
+            # Asked to stop before the first step, a run takes one, as in Keras.
+            for part in piece._replace(begin=begin).parts(watched or model.stop_training):
                 if watched:
                     self.callbacks.on_train_batch_begin(step)
                 seen = None if tick is None else partial(_tick_after, tick, done)

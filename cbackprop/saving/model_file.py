@@ -33,7 +33,7 @@ from cbackprop.saving.weights_file import write_weights
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_path
 from cbackprop.variable import blank_variables
 
-__all__ = ["load_extras", "load_model", "save_model"]
+__all__ = ["compile_config", "load_extras", "load_model", "save_model"]
 
 # As JSON, six bytes a character at worst, more than this would not fit into a header.
 MAX_EXTRA_BYTES = 16_000_000
@@ -150,11 +150,23 @@ def _check_extras(extras: Any) -> dict[str, str]:
     return texts
 
 
+def compile_config(model: Any) -> dict[str, Any]:
+    """The arguments that a model was compiled with, as plain values.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one of them cannot be described.
+    """
+    config: dict[str, Any] = to_config({"optimizer": model.optimizer} | model.compile_settings())
+    return config
+
+
 def _training_config(model: Any) -> str | None:
     if not model.compiled:
         return None
     try:
-        return json.dumps(to_config({"optimizer": model.optimizer} | model.compile_settings()))
+        return json.dumps(compile_config(model))
     except (TypeError, ValueError) as error:
         warnings.warn(f"What the model was compiled with is not saved: {error}", stacklevel=4)
         return None

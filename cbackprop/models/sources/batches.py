@@ -14,6 +14,8 @@ from cbackprop.models.sources.source import Check, Piece, Source
 
 __all__ = ["BatchSource", "Indexed", "Once", "Repeated", "ran_out"]
 
+# Frames from here up to the user's line, by what samples are used for.
+CALLER = {"training": 9, "validation": 10, "evaluation": 7, "prediction": 7}
 # Batches that are made ahead of training, where the dataset does not say how many.
 AHEAD = 4
 
@@ -99,7 +101,7 @@ class Indexed(Once):
         if self.length is not None and self.length < 1:
             raise ValueError(f"x is a {type(dataset).__name__} of {self.length} batches: there is nothing in it.")
         self.workers = max(getattr(dataset, "workers", 1), 1)
-        self.ahead = max(getattr(dataset, "max_queue_size", 10), self.workers)
+        self.ahead = max(getattr(dataset, "max_queue_size", 0) or 10, self.workers)
         if getattr(dataset, "use_multiprocessing", False):
             warnings.warn(
                 f"{type(dataset).__name__} asks for use_multiprocessing: its batches are made by threads "
@@ -154,6 +156,11 @@ class BatchSource(Source):
 
     batch_size: int | None = None
 
+    @property
+    def _argument(self) -> str:
+        """What the user gave the dataset as."""
+        return "validation_data" if self.purpose == "validation" else "x"
+
     def __init__(
         self, dataset: Once, class_weight: Any = None, steps: int | None = None, shuffle: bool = False, epochs: int = 1
     ) -> None:
@@ -199,9 +206,9 @@ class BatchSource(Source):
 
     def _at_end(self, count: int) -> None:
         if not self._found:
-            raise ValueError("x yields no batches.")
+            raise ValueError(f"{self._argument} yields no batches.")
         if self._steps is not None or count == 0:
-            ran_out(9)
+            ran_out(CALLER[self.purpose], self.purpose)
 
     @property
     def exhausted(self) -> bool:
@@ -230,7 +237,7 @@ class BatchSource(Source):
                 self.close()
             return None
         except Exception as error:
-            error.add_note(f"This happened in batch {self._seen} of x, counted from 0.")
+            error.add_note(f"This happened in batch {self._seen} of {self._argument}, counted from 0.")
             raise
         self._seen += 1
         self._found = True
@@ -247,12 +254,16 @@ class BatchSource(Source):
             self._pass = None
 
 
-def ran_out(stacklevel: int) -> None:
+def ran_out(stacklevel: int, purpose: str = "training") -> None:
     """Warn as Keras does, at the line that called `fit`: so many frames up."""
+    needed = {
+        "training": "your dataset or generator can generate at least `steps_per_epoch * epochs` batches",
+        "validation": "validation_data can generate at least `validation_steps` batches for each validation: an "
+        "iterator has each only once",
+    }
+    enough = needed.get(purpose, "your dataset or generator can generate at least `steps` batches")
     warnings.warn(
-        "Your input ran out of data; interrupting training. Make sure that your dataset or generator can generate at "
-        "least `steps_per_epoch * epochs` batches.",
-        stacklevel=stacklevel,
+        f"Your input ran out of data; interrupting {purpose}. Make sure that {enough}.", stacklevel=stacklevel
     )
 
 

@@ -66,12 +66,15 @@ class Source:
         Batches in an epoch, where that is known before.
     samples : int or None
         Samples in an epoch, where that is known before.
+    purpose : {"training", "validation", "evaluation", "prediction"}
+        What they are used for, for messages.
     """
 
     example: Any = None
     batch_size: Any = None
     steps: int | None = None
     samples: int | None = None
+    purpose: str = "training"
 
     def prepare(self, check: Check) -> None:
         """Check whatever can be checked before training, once the model has a shape."""
