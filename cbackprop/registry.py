@@ -412,8 +412,8 @@ def _free_name(function: Any) -> str:
     name = function.__name__
     if not name.isidentifier():
         raise TypeError(
-            f"{function!r} has no name, so that no config can mention it. Define it by def, and register it by "
-            "@saving.register_keras_serializable()."
+            f"{function!r} has no name, so that no config can mention it: it would be made of functions, which no file "
+            "holds. Define it by def, and register it by @saving.register_keras_serializable()."
         )
     if any(family.knows(name) for family in Registry.families.values()):
         raise TypeError(
@@ -479,16 +479,46 @@ def from_config(value: Any) -> Any:
     registered = value.get("registered_name")
     if name is not None and isinstance(registered, str) and registered in own_objects.all():
         return shared_objects.read(value, lambda: _own_object_from(value, own_objects.all()[registered]))
-    if name is not None and isinstance(value.get("module"), str):
-        family = value["module"].split(".", 1)[-1]
-        if family in Registry.families:
-            return Registry.families[family].deserialize(value)
+    if (family := _family_in(value)) is not None:
+        _check_registered_name(value)
+        return family.deserialize(value)
+    if isinstance(name, str) and "config" in value and not isinstance(value["config"], dict):
+        raise TypeError(f"Expected 'config' to be a dict for {name!r}, but got {value['config']!r}.")
     if isinstance(name, str) and "config" in value and "module" in value:
         raise TypeError(
             f"Unknown class {registered or name!r}. A class of your own is made known by custom_objects="
             f"{{{registered or name!r}: ...}}, or by @saving.register_keras_serializable()."
         )
     return {key: from_config(item) for key, item in value.items()}
+
+
+def _family_in(value: dict[str, Any]) -> Registry | None:
+    """The family of what a config describes, by its module, here or in Keras."""
+    name, module = value.get("class_name"), value.get("module")
+    if not isinstance(name, str) or not isinstance(module, str):
+        return None
+    root, _, rest = module.partition(".")
+    if rest in Registry.families:
+        return Registry.families[rest]
+    layers = Registry.families.get("layers")
+    return layers if root in ("keras", "cbackprop") and layers is not None and layers.knows(name) else None
+
+
+def _check_registered_name(value: dict[str, Any]) -> None:
+    """Refuse another name for what is not registered: it may be meant for something else.
+
+    Raises
+    ------
+    ValueError
+        If there is one.
+    """
+    registered, module = value.get("registered_name"), str(value.get("module"))
+    known = (value["class_name"], value.get("config"))
+    if registered and registered not in known and module.startswith("keras"):
+        raise ValueError(
+            f"The registered_name {registered!r} is unknown, and {value['class_name']!r} resolved to a Keras built-in, "
+            "which has none."
+        )
 
 
 def _own_object_from(value: dict[str, Any], cls: Any) -> Any:
@@ -501,10 +531,17 @@ def _function_from(value: dict[str, Any]) -> Any:
     """The function that a config names: a user's own one, or one of this library."""
     name = value.get("config")
     if not isinstance(name, str):
-        raise TypeError(f"The config of a function must be its name, but got {name!r}.")
+        raise TypeError(f"Expected 'config' to be a non-null str, the name of a function, but got {name!r}.")
     own = own_objects.all()
-    if name in own:
-        return own[name]
+    # Before Keras 3.7, the package was not written.
+    found = own.get(name) or next((thing for key, thing in own.items() if key.endswith(f">{name}")), None)
+    if found is not None:
+        return found
+    if value.get("registered_name") not in (None, "", name, "function"):
+        raise ValueError(
+            f"The registered_name {value['registered_name']!r} is unknown, and {name!r} resolved to a Keras built-in, "
+            "which has none."
+        )
     for family in Registry.families.values():
         if family.knows(name):
             return family.find(name)
@@ -538,7 +575,16 @@ def _slice_from(config: Any) -> slice:
 
 
 def _refuse_code(config: Any) -> Any:
-    raise ValueError("A lambda in a config is code, which is never run, whatever safe_mode says: register a function.")
+    raise ValueError(
+        "A lambda in a config could lead to arbitrary code execution, and is never run, whatever safe_mode says: "
+        "register a function."
+    )
+
+
+def _refuse_typespec(config: Any) -> Any:
+    if not isinstance(config, (list, tuple)):
+        raise TypeError(f"Expected 'config' to be a list or a tuple for __typespec__, but got {config!r}.")
+    raise ValueError("A TypeSpec is TensorFlow's, and has no equal here.")
 
 
 # What Keras writes of values that are neither plain nor objects; arrays had another name here once.
@@ -551,4 +597,5 @@ _SPECIAL: dict[Any, Callable[[Any], Any]] = {
     "__slice__": _slice_from,
     "__ellipsis__": lambda config: ...,
     "__lambda__": _refuse_code,
+    "__typespec__": _refuse_typespec,
 }

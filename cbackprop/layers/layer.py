@@ -790,7 +790,8 @@ class Layer(Spec):
         given = self.__dict__.get("_arguments")
         if given is not None:
             with shared_objects.writing():
-                own = {name: self._plain(name, value) for name, value in given.items() if name not in base}
+                wanted = given.keys() - base.keys() & self._written_arguments(given)
+                own = {name: self._plain(name, value) for name, value in given.items() if name in wanted}
             named_ones = inspect.signature(type(self).__init__).parameters
         else:
             own, named_ones = super().get_config(), {}  # type: ignore[assignment]
@@ -799,6 +800,13 @@ class Layer(Spec):
         if self.activity_regularizer is None:
             own.pop("activity_regularizer", None)
         return base | {name: value for name, value in own.items() if name not in base}
+
+    def _written_arguments(self, given: dict[str, Any]) -> set[str]:
+        """Arguments that `get_config` writes: those of a class that writes its own are that class's business."""
+        if type(self).get_config is Layer.get_config:
+            return set(given)
+        built_in = next(cls for cls in type(self).__mro__ if cls.__module__.startswith("cbackprop."))
+        return set(cast("type[Layer]", built_in).argument_names())
 
     def _plain(self, name: str, value: Any) -> Any:
         try:

@@ -17,7 +17,14 @@ from cbackprop.registry import from_config, parts_of, to_config
 from cbackprop.shared_objects import writing
 from cbackprop.tensor import KerasTensor, Node, map_structure
 
-__all__ = ["functional_config", "functional_from_config", "is_functional_config", "layer_configs"]
+__all__ = [
+    "call_arguments",
+    "functional_config",
+    "functional_from_config",
+    "is_functional_config",
+    "layer_configs",
+    "replaced",
+]
 
 # What makes a graph, beside which a model's class may have arguments of its own.
 GRAPH = ("layers", "input_layers", "output_layers")
@@ -107,7 +114,7 @@ def _begins(layer: Any) -> bool:
 
 def _call(node: Node, reference: dict[int, list[Any]]) -> dict[str, Any]:
     """What a layer was called with, tensors by where they come from."""
-    args, kwargs = _arguments(node)
+    args, kwargs = call_arguments(node)
     described = {
         id(tensor): {
             "class_name": TENSOR,
@@ -117,12 +124,13 @@ def _call(node: Node, reference: dict[int, list[Any]]) -> dict[str, Any]:
     }
 
     def plain(value: Any) -> Any:
-        return to_config(_replaced(value, lambda leaf: described.get(id(leaf), leaf)))
+        return to_config(replaced(value, lambda leaf: described.get(id(leaf), leaf)))
 
     return {"args": [plain(value) for value in args], "kwargs": {name: plain(value) for name, value in kwargs.items()}}
 
 
-def _arguments(node: Node) -> tuple[list[Any], dict[str, Any]]:
+def call_arguments(node: Node) -> tuple[list[Any], dict[str, Any]]:
+    """What a layer was called with, by position and by name."""
     given = node.arguments
     kwargs = {} if node.training is None else {"training": node.training}
     if given is None:
@@ -141,12 +149,12 @@ def _as_called(layer: Layer, inputs: list[KerasTensor]) -> Any:
     return inputs[0] if layer.n_inputs == 1 or (layer.is_python and len(inputs) == 1) else inputs
 
 
-def _replaced(value: Any, function: Any) -> Any:
+def replaced(value: Any, function: Any) -> Any:
     """Lists, tuples and dicts with `function` applied to what they hold in the end."""
     if isinstance(value, dict):
-        return {key: _replaced(item, function) for key, item in value.items()}
+        return {key: replaced(item, function) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_replaced(item, function) for item in value]
+        return [replaced(item, function) for item in value]
     return function(value)
 
 

@@ -30,7 +30,12 @@ from cbackprop.tensor import KerasTensor, Node, flatten, is_symbolic, map_struct
 from cbackprop.validation import check_boolean
 from cbackprop.variable import Variable
 
-__all__ = ["Model"]
+__all__ = ["Model", "NoShapeError", "takes_a_graph"]
+
+
+class NoShapeError(AttributeError, ValueError):
+    """A model without a shape was asked for what follows from it. Keras raises an ``AttributeError``."""
+
 
 # Models within models: Python's own recursion, of pickle above all, ends at some hundred.
 DEEPEST = 32
@@ -131,15 +136,30 @@ class Model(Trainer, Layer):
             raise ValueError(f"Model {self.name!r} has no shape yet: start it with an Input, build it, or fit it.")
         return self._graph
 
+    def _known(self, what: str) -> Graph:
+        """The graph, for what is asked of it by an attribute.
+
+        Raises
+        ------
+        NoShapeError
+            If the model has no shape yet: to `hasattr` it then has no such attribute.
+        """
+        if self._graph is None:
+            raise NoShapeError(
+                f"Model {self.name!r} has no {what} yet, as it has no shape yet: start it with an Input, build it, or "
+                "fit it."
+            )
+        return self._graph
+
     @property
     def inputs(self) -> list[KerasTensor]:
         """Symbolic inputs, flat."""
-        return list(self.graph.inputs)
+        return list(self._known("inputs").inputs)
 
     @property
     def outputs(self) -> list[KerasTensor]:
         """Symbolic outputs, flat."""
-        return list(self.graph.outputs)
+        return list(self._known("outputs").outputs)
 
     @property
     def input(self) -> Any:

@@ -15,7 +15,7 @@ from cbackprop.plan.graph import check_names
 from cbackprop.registry import reading
 from cbackprop.saving import CustomObjectScope, own_config
 from cbackprop.tensor import KerasTensor
-from cbackprop.validation import type_name
+from cbackprop.validation import ArgumentTypeError, check_boolean, type_name
 from cbackprop.variable import Variable
 
 __all__ = ["Sequential"]
@@ -65,8 +65,15 @@ class Sequential(Model):
         if not trainable:
             self.trainable = False
 
-    def add(self, layer: Any) -> None:
+    def add(self, layer: Any, rebuild: bool = True) -> None:
         """Put a layer on top.
+
+        Parameters
+        ----------
+        layer : Layer
+        rebuild : bool, default True
+            Whether to connect the layers now, if the input's shape is known. Without that, `build`, another `add`, or
+            the first data does it.
 
         Raises
         ------
@@ -76,17 +83,23 @@ class Sequential(Model):
             If the layer cannot take the output of the one below it; the model is then unchanged.
         """
         self._check_alone()
+        rebuild = check_boolean("rebuild", rebuild)
         before = list(self._stack), self._input
         self._append(layer)
         try:
-            self._connect()
+            self._connect() if rebuild else self._disconnect()
         except BaseException:
             self._stack, self._input = before
             self._connect()
             raise
 
-    def pop(self) -> Layer:
+    def pop(self, rebuild: bool = True) -> Layer:
         """Take the topmost layer off.
+
+        Parameters
+        ----------
+        rebuild : bool, default True
+            As in `add`.
 
         Raises
         ------
@@ -96,8 +109,9 @@ class Sequential(Model):
         self._check_alone()
         if not self._stack:
             raise ValueError("The model has no layer to take off.")
+        rebuild = check_boolean("rebuild", rebuild)
         layer = self._stack.pop()
-        self._connect()
+        self._connect() if rebuild else self._disconnect()
         return layer
 
     def _check_alone(self) -> None:
@@ -110,11 +124,13 @@ class Sequential(Model):
         if isinstance(layer, KerasTensor) and layer.node is not None:
             layer = layer.node.layer
         if isinstance(layer, type) and issubclass(layer, Layer):
-            raise TypeError(
+            raise ArgumentTypeError(
                 f"A Sequential is made of layers, but got the class {type_name(layer)}. Forgot the parentheses?"
             )
         if not isinstance(layer, Layer):
-            raise TypeError(f"A Sequential is made of layers, but got {layer!r} of type {type_name(layer)}.")
+            raise ArgumentTypeError(
+                f"Only instances of Layer can be added to a Sequential, but got {layer!r} of type {type_name(layer)}."
+            )
         check_begun(layer)
         if isinstance(layer, InputLayer):
             if self._input is not None or self._stack:
@@ -182,6 +198,12 @@ class Sequential(Model):
             if shape is not None and shape[1:] != self.input_shape[1:]:
                 raise ValueError(f"Model {self.name!r} is built for {self.input_shape}, but got {shape}.")
             return
+        if self._input is not None and self._stack:
+            known = self._input.output.shape
+            if shape is not None and shape[1:] != known[1:]:
+                raise ValueError(f"Model {self.name!r} has an Input of shape {known}, but got {shape}.")
+            self._connect()
+            return
         if shape is None:
             raise ValueError("A Sequential without an Input needs an input_shape to be built.")
         if not self._stack:
@@ -192,6 +214,13 @@ class Sequential(Model):
         except ValueError:
             self._input = None
             raise
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the output for this input shape, the batch axis included, also before the model is built."""
+        shape = input_shape
+        for layer in self._stack:
+            shape = layer.compute_output_shape(shape)
+        return shape
 
     @property
     def layers(self) -> list[Layer]:
@@ -218,6 +247,15 @@ class Sequential(Model):
         """A new model, with new weights, of the layers that `get_config` described, here or in Keras."""
         with CustomObjectScope(custom_objects), shared_objects.reading(), reading(f"a {cls.__name__}", config):
             config = own_config("Sequential", config)
+            missing = [name for name in ("name", "layers") if name not in config]
+            if missing:
+                raise ValueError(
+                    f"A Sequential model configuration must be a dictionary with the 'name' and 'layers' keys, but it "
+                    f"lacks {missing}."
+                )
+            for entry in config["layers"]:
+                if not isinstance(entry, dict) or "config" not in entry:
+                    raise ValueError(f"A layer is described by a dict with a 'config' key, but got {entry!r}.")
             layers = [registry.deserialize(layer) for layer in config["layers"]]
             model = cls(layers, name=config.get("name"))
             if config.get("build_input_shape") is not None and not model.built and layers:

@@ -121,7 +121,7 @@ class CustomObjectScope:
     >>> class Wide(cb.layers.Dense):
     ...     pass
     >>> with cb.saving.CustomObjectScope({"Wide": Wide}):
-    ...     cb.Sequential.from_config({"layers": [{"class_name": "Wide", "config": {"units": 3}}]}).layers[0].units
+    ...     cb.layers.deserialize({"class_name": "Wide", "config": {"units": 3}}).units
     3
     """
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from cbackprop import shared_objects
-from cbackprop.registry import from_config, to_config
+from cbackprop.registry import from_config, own_objects, to_config
 from cbackprop.saving.custom_objects import CustomObjectScope
+from cbackprop.validation import check_boolean
 
 __all__ = ["deserialize_keras_object", "serialize_keras_object"]
 
@@ -29,19 +30,29 @@ def serialize_keras_object(obj: Any) -> Any:
         return to_config(obj)
 
 
-def deserialize_keras_object(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """What `serialize_keras_object` made plain, restored.
+def deserialize_keras_object(
+    config: Any,
+    custom_objects: dict[str, Any] | None = None,
+    safe_mode: bool = True,
+    *,
+    module_objects: dict[str, Any] | None = None,
+) -> Any:
+    """What `serialize_keras_object` made plain, here or in Keras, restored.
 
     Parameters
     ----------
     config : plain values
     custom_objects : dict of str to class or function, optional
         What else the config may mention.
+    safe_mode : bool, default True
+        Taken for the sake of scripts written for Keras; no code in a config is ever run, whatever this says.
+    module_objects : dict of str to class or function, optional
+        Where names are looked up that nothing else knows.
 
     Raises
     ------
-    ValueError
-        For an unknown class, or a config that is damaged or nested too deep.
+    TypeError, ValueError
+        For an unknown class or function, for code, and for a config that is damaged or nested too deep.
 
     Examples
     --------
@@ -50,7 +61,11 @@ def deserialize_keras_object(config: Any, custom_objects: dict[str, Any] | None 
     >>> cb.saving.deserialize_keras_object(config)
     SGD(learning_rate=0.1)
     """
-    with CustomObjectScope(custom_objects):
+    check_boolean("safe_mode", safe_mode)
+    if isinstance(config, str):
+        known = (module_objects or {}) | own_objects.all() | (custom_objects or {})
+        return known.get(config, config)
+    with CustomObjectScope((module_objects or {}) | (custom_objects or {})):
         try:
             with shared_objects.reading():
                 return from_config(config)

@@ -1,0 +1,56 @@
+"""Models from their descriptions in JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from cbackprop.saving import deserialize_keras_object
+from cbackprop.validation import ArgumentTypeError
+
+__all__ = ["model_from_json"]
+
+
+def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
+    """A new model, with new weights, of what `Model.to_json` said, here or in Keras.
+
+    Parameters
+    ----------
+    json_string : str
+    custom_objects : dict of str to class or function, optional
+        Classes and functions of one's own that it mentions; registered ones need not be given.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    TypeError
+        If it is no string, or mentions something unknown.
+    ValueError
+        If it is no JSON, or describes no model.
+
+    References
+    ----------
+    As Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> model = cb.Sequential([cb.Input((2,)), cb.layers.Dense(1)])
+    >>> cb.models.model_from_json(model.to_json()).output_shape
+    (None, 1)
+    """
+    if not isinstance(json_string, (str, bytes)):
+        raise ArgumentTypeError(f"json_string must be a string, but got {type(json_string).__name__}.")
+    try:
+        config = json.loads(json_string)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"json_string is no JSON: {error}.") from error
+    if not isinstance(config, dict):
+        raise ArgumentTypeError(f"json_string must describe a model, but is {config!r}.")
+    model = deserialize_keras_object(config, custom_objects)
+    if not getattr(model, "is_model", False):
+        raise ValueError(f"json_string describes no model, but {type(model).__name__}.")
+    return model
