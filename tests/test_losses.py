@@ -528,12 +528,11 @@ def test_arrays_of_no_numbers(name, bad, rng):
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        (np.full(4, -1.0), "must not be negative, but got -1.0"),
         (np.full(4, np.nan), "must be finite, but got nan"),
         (np.full(4, np.inf), "must be finite, but got inf"),
         (np.ones(3), r"one weight for each sample, shape \(4, 3\), but got \(3,\)"),
         (np.ones((4, 2)), r"but got \(4, 2\)"),
-        (np.ones((4, 3, 2)), r"but got \(4, 3, 2\)"),
+        (np.ones((4, 3, 5)), r"but got \(4, 3, 5\)"),
     ],
 )
 def test_bad_weights(name, weights, message, rng):
@@ -551,6 +550,8 @@ def test_labels_out_of_range(name, rng):
         bad += [(0.5, "class numbers, but got the fraction 0.5"), (1e300, "class numbers, but got")]
     else:
         bad = [(-0.1, r"probabilities in \[0, 1\], but got -0.1"), (2, r"probabilities in \[0, 1\], but got 2")]
+        if loss.beyond_limits != "refuse":
+            bad = []
     for label, message in bad:
         wrong = y_true.astype(float)
         wrong.flat[-1] = label
@@ -571,7 +572,9 @@ def test_labels_are_checked_before_training(name, rng):
     before = model.get_weights()
     y = targets(loss, 8, 3, rng).astype(float)
     y.flat[-1] = 3
-    with pytest.raises(ValueError, match=r"^y must hold .* but got 3"):
+    if loss.beyond_limits != "refuse":
+        y.flat[-1] = np.inf
+    with pytest.raises(ValueError, match=r"^y must .* but got (3|inf)"):
         model.fit(rng.normal(size=(8, 4)), y, verbose=0)
     for a, b in zip(before, model.get_weights(), strict=True):
         assert_array_equal(a, b)
@@ -590,7 +593,7 @@ def test_labels_are_checked_before_training(name, rng):
         ({"label_smoothing": "a bit"}, TypeError, "label_smoothing must be a number"),
         ({"axis": 1}, ValueError, "axis must be -1"),
         ({"axis": True}, TypeError, "axis must be an integer"),
-        ({"ignore_class": 0}, ValueError, "ignore_class must be None"),
+        ({"ignore_class": "0"}, TypeError, "ignore_class must be an integer"),
         ({"delta": 0}, ValueError, "delta must be greater than 0"),
         ({"delta": math.inf}, ValueError, "delta must be finite"),
         ({"delta": "1"}, TypeError, "delta must be a number"),

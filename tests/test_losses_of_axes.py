@@ -170,8 +170,8 @@ def test_an_axis_that_is_not_there_is_seen_before_training(axis):
 
 @pytest.mark.parametrize("name", ["Dice", "Tversky"])
 def test_labels_out_of_range(name):
-    with pytest.raises(ValueError, match=r"^y_true must hold probabilities"):
-        CLASSES[name]()([[2.0]], [[0.5]])
+    """Their formulas have a meaning for any targets, and Keras computes it."""
+    assert np.isfinite(CLASSES[name]()([[2.0]], [[0.5]]))
 
 
 @pytest.mark.parametrize(("option", "message"), [({"alpha": -1}, "alpha must be"), ({"beta": np.inf}, "beta must be")])

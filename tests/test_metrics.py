@@ -309,17 +309,16 @@ def test_compile_takes_functions(rng):
         (lambda t, p: (t * np.inf, p, None), ValueError, "^y_true must be finite"),
         (lambda t, p: (t, 0.5, None), ValueError, "^y_pred must have rows"),
         (lambda t, p: (t, p.astype(str), None), TypeError, "^y_pred must hold real numbers"),
-        (lambda t, p: (t, p, -np.ones(4)), ValueError, "^sample_weight must not be negative"),
         (lambda t, p: (t, p, np.full(4, np.nan)), ValueError, "^sample_weight must be finite"),
         (lambda t, p: (t, p, np.ones(5)), ValueError, "^sample_weight must have one weight for each sample"),
     ],
-    ids=["length", "nan", "inf", "scalar", "text", "negative", "nan weight", "weights"],
+    ids=["length", "nan", "inf", "scalar", "text", "nan weight", "weights"],
 )
 def test_bad_batches_change_nothing(name, change, error, message, rng):
     metric = CLASSES[name]()
     y_true, y_pred = problem(metric, rng)
     metric.update_state(y_true, y_pred)
-    before = metric.total, metric.count
+    before = float(metric.total), float(metric.count)
     with np.errstate(invalid="ignore"), pytest.raises(error, match=message):
         metric.update_state(*change(y_true, y_pred))
     assert (metric.total, metric.count) == before
@@ -334,7 +333,7 @@ def test_labels_out_of_range(name, rng):
     if metric.target_kind == "index":
         with pytest.raises(ValueError, match=r"classes in \[0, 2\), but got 2"):
             metric.update_state(y_true, y_pred)
-    elif metric.target_limits:
+    elif metric.target_limits and metric.beyond_limits == "refuse":
         with pytest.raises(ValueError, match=rf"^y_true must hold .* but got {wrong}"):
             metric.update_state(y_true, y_pred)
     else:
@@ -352,7 +351,7 @@ def test_labels_out_of_range(name, rng):
         ({"label_smoothing": 2}, ValueError, "label_smoothing must be"),
         ({"axis": 0.5}, TypeError, "axis must be an integer"),
         ({"k": 0}, ValueError, "k must be at least 1"),
-        ({"ignore_class": 1}, ValueError, "ignore_class must be None"),
+        ({"ignore_class": "1"}, TypeError, "ignore_class must be an integer"),
     ],
 )
 def test_bad_arguments(name, options, error, message):

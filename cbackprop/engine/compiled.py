@@ -112,10 +112,9 @@ class CompiledEngine(Engine):
         read = {v for step in self.plan.steps if not step.layer.reads_rows for v in step.layer.variables}
         self.weight_bytes = sum(variable.size for variable in read) * self.dtype.itemsize
         self.tile_memory = self.whole_memory = (0, 0)  # samples and threads that there is room for
-        self.head_rows = 0
         self.widest = max(self.plan.widths)
         # What a masked loss is divided by is known when the last row has been through the layers.
-        self.loss_sees_whole = any(head.alone for head in heads) or any(self.masks)
+        self.loss_sees_whole = any(head.alone or head.selects for head in heads) or any(self.masks)
         self.calls_blas = any(layer.calls_blas for layer in self.runner.layers)
         several = len(self.plan.inputs) > 1 or len(self.plan.outputs) > 1
         unchecked = not any(self.plan.id_ranges)  # `predict_now` checks nothing but the shape
@@ -132,16 +131,17 @@ class CompiledEngine(Engine):
             function.set_shape(shape)
         reduction = (loss and loss.reduction) or "sum"
         weight = objective.loss_weight
-        return Head(math.prod(shape[:-1]), shape[-1], function, reduction, weight, self.metric_states[index])
+        width = shape[-1] if shape else 1
+        return Head(math.prod(shape[:-1]), width, function, reduction, weight, self.metric_states[index])
 
     def _metric(self, index: int, metric: Metric, weighted: bool) -> Any:
         """What adds batches of an output to a metric: compiled code, or a call of the metric itself."""
         shape = self.plan.output_shapes[index]
         if not metric.runs_in_c():
-            classes = self.objectives[index].target_kind(metric) == "index"
-            return Called(metric, shape, classes, self.dtype == np.float64, weighted)
+            kind = self.objectives[index].target_kind(metric)
+            return Called(metric, shape, kind, self.dtype == np.float64, weighted)
         if isinstance(metric, Tally):
-            return metric.tally(shape[-1], self.dtype.name, weighted)
+            return metric.tally(shape[-1] if shape else 1, self.dtype.name, weighted)
         assert isinstance(metric, RowMean)
         return MetricSum(metric.row_function(False, self.dtype.name), weighted, metric.takes_mask)
 
@@ -337,10 +337,8 @@ class CompiledEngine(Engine):
             self.reserve_tiles(rows, count)
         else:
             self.reserve_whole(rows, count)
-        if rows > self.head_rows:
-            self.head_rows = 0
+        if rows > self.runner.head_capacity:  # which is 0 when other data needs other memory
             self.runner.allocate_heads(rows)
-            self.head_rows = rows
         return tiled
 
     def _widest_stored(self) -> int:
@@ -360,7 +358,7 @@ class CompiledEngine(Engine):
         self.bind()
         if self.optimizer is not None:
             self.runner.iteration = self.state.batches
-        self.runner.set_feeds(data.inputs, self.plan.inputs, data.values, data.classes, data.weights)
+        self.runner.set_feeds(data.inputs, self.plan.inputs, data.values, data.classes, data.weights, data.given)
 
     def train(
         self,

@@ -48,20 +48,30 @@ class Objective:
         """In which form a metric is given targets: its own, else that of the loss, else like the predictions."""
         return metric.target_kind or (self.loss and self.loss.target_kind) or "values"
 
+    def form(self, function: Loss | Metric) -> str:
+        """In which form the loss or a metric is given targets."""
+        return self.target_kind(function) if isinstance(function, Metric) else function.target_kind
+
 
 @dataclass
 class Data:
     """Checked arrays, one row a sample, in the forms that kernels read.
 
     `inputs` are arrays (samples, ...) of any type in `STORED_AS` and any strides, or `SparseRows`; the rows of a batch
-    become the network's numbers, one after the other, when they are fetched. So do `values`, as large as the output;
-    `classes` become int64 and `weights` float64, a number for each row of the output. ``None`` where there is none.
+    become the network's numbers, one after the other, when they are fetched. So do `values`, as large as the output,
+    and `given`, targets of any shape (samples, ...) as users gave them; `classes` become int64 and `weights` float64,
+    a number for each row of the output, of weights also one for each element. ``None`` where there is none.
     """
 
     inputs: list[Any]
     values: list[Array | None] = field(default_factory=list)
     classes: list[Array | None] = field(default_factory=list)
     weights: list[Array | None] = field(default_factory=list)
+    given: list[Array | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.given:
+            self.given = [None] * len(self.values)
 
     def __len__(self) -> int:
         return len(self.inputs[0])

@@ -6,6 +6,7 @@ backward pass, update. The arithmetic of each layer, loss and optimizer is in `c
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from cbackprop.engine.compiled import find
 from cbackprop.engine.engine import Array, Data, Engine, Tick
+from cbackprop.engine.reference_head import ReferenceHead, Targets
 from cbackprop.engine.sparse import dense_rows
 from cbackprop.optimizers.segment import Segment
 from cbackprop.reference.layers.layer import Batch
@@ -43,8 +45,14 @@ class ReferenceEngine(Engine):
             if function is not None:
                 function.set_shape(shape)
         self.metric_twins = [
-            [metric_twin(metric, shape[-1]) for metric, _ in objective.metrics]
+            [metric_twin(metric, shape[-1] if shape else 1) for metric, _ in objective.metrics]
             for objective, shape in zip(self.objectives, self.plan.output_shapes, strict=False)
+        ]
+        self.heads = [
+            ReferenceHead(objective, function, twins, shape)
+            for objective, function, twins, shape in zip(
+                self.objectives, self.loss_functions, self.metric_twins, self.plan.output_shapes, strict=False
+            )
         ]
         if self.optimizer is not None:
             self.update_rule = self.optimizer.implementation_in("reference")(self.optimizer)
@@ -119,30 +127,13 @@ class ReferenceEngine(Engine):
         for index, objective in enumerate(self.objectives):
             buffer, shape = self.plan.outputs[index], self.plan.output_shapes[index]
             samples = len(values[buffer])
-            prediction = values[buffer].reshape(-1, shape[-1])
-            values_of_rows = _rows(data.values[index], rows, prediction.shape, self.dtype)
-            targets = {
-                "values": values_of_rows,
-                "half": values_of_rows,
-                "index": _rows(data.classes[index], rows, prediction.shape[:1], np.int64),
-            }
-            given = _rows(data.weights[index], rows, prediction.shape[:1], np.float64)
-            mask = self._mask_values(index, values)
-            weights = _product(mask, given)
-            loss, function = objective.loss, self.loss_functions[index]
-            if loss is not None:
-                prediction, losses, gradient = function.evaluate(targets[loss.target_kind], prediction)
-                divisor = loss.divisor(len(losses) if mask is None else int(mask.sum()), weights)
-                self.divisor = divisor if index == 0 else self.divisor
-                weighted = losses if weights is None else losses * weights
-                scale = objective.loss_weight / divisor * (np.ones(len(losses)) if weights is None else weights)
-                scale = function.spread(scale)
-                deltas[buffer] = (gradient * scale[:, None].astype(self.dtype)).reshape(-1, *shape)
-                self.head_totals[index] += float(weighted.sum(dtype=np.float64)) / divisor * samples
-                total += objective.loss_weight * float(weighted.sum(dtype=np.float64)) / divisor
-            for (metric, is_weighted), twin in zip(objective.metrics, self.metric_twins[index], strict=True):
-                counted = _product(mask if metric.takes_mask else None, given if is_weighted else None)
-                twin.update(targets[objective.target_kind(metric)], prediction, counted, shape)
+            targets = self._targets(data, index, rows, samples, shape)
+            loss, delta, divisor = self.heads[index].judge(values[buffer], targets, self._mask_values(index, values))
+            self.divisor = divisor if index == 0 else self.divisor
+            if delta is not None:
+                deltas[buffer] = delta
+            self.head_totals[index] += loss * samples
+            total += objective.loss_weight * loss
         for activity in self.activities:
             output = values[activity.buffer].reshape(-1, *activity.shape)
             total += float(activity.regularizer(output)) / samples
@@ -151,6 +142,18 @@ class ReferenceEngine(Engine):
         self.loss_total += total * samples
         self.loss_count += samples
         return deltas
+
+    def _targets(self, data: Data, index: int, rows: Any, samples: int, shape: tuple[int, ...]) -> Targets:
+        """What an output's predictions for some samples are compared with, in the types and shapes that are read."""
+        count, width = samples * math.prod(shape[:-1]), shape[-1] if shape else 1
+        given, weights = data.given[index], data.weights[index]
+        each = weights is not None and width > 1 and weights.size == len(weights) * math.prod(shape)
+        return Targets(
+            _rows(data.values[index], rows, (count, width), self.dtype),
+            _rows(data.classes[index], rows, (count,), np.int64),
+            None if given is None else np.asarray(given[rows], self.dtype),
+            _rows(weights, rows, (count, width) if each else (count,), np.float64),
+        )
 
     def _mask_values(self, index: int, values: dict[int, Array]) -> Array | None:
         """For each row of an output 1 if it counts, else 0; ``None`` if it has no mask."""
@@ -348,10 +351,3 @@ def _quietly() -> AbstractContextManager[Any]:
 def _rows(array: Array | None, rows: Any, shape: tuple[int, ...], dtype: Any) -> Array | None:
     """One batch of an array of data, in the type and the shape that row functions read."""
     return None if array is None else np.asarray(array[rows], dtype).reshape(shape)
-
-
-def _product(mask: Array | None, weights: Array | None) -> Array | None:
-    """The weights of rows of which only some count."""
-    if mask is None or weights is None:
-        return weights if mask is None else mask
-    return weights * mask

@@ -16,8 +16,8 @@ __all__ = [
     "SparseCategoricalCrossentropy",
     "binary_crossentropy",
     "categorical_crossentropy",
+    "check_ignored_class",
     "check_last_axis",
-    "check_no_ignored_class",
     "sparse_categorical_crossentropy",
 ]
 
@@ -36,19 +36,15 @@ def check_last_axis(axis: Any) -> int:
     return axis
 
 
-def check_no_ignored_class(ignore_class: Any) -> None:
-    """Refuse a class to be ignored.
+def check_ignored_class(ignore_class: Any) -> int | None:
+    """A class of which rows do not count: any whole number, or ``None``.
 
     Raises
     ------
-    ValueError
-        If there is one.
+    TypeError
+        If it is anything else.
     """
-    if ignore_class is not None:
-        raise ValueError(
-            f"ignore_class must be None, but got {ignore_class!r}: no class can be ignored here. "
-            "Give the rows of that class a valid label and the sample_weight 0."
-        )
+    return None if ignore_class is None else check_integer("ignore_class", ignore_class)
 
 
 @registry.register()
@@ -69,6 +65,8 @@ class BinaryCrossentropy(Loss):
         See `Loss`.
     name : str, default "binary_crossentropy"
     dtype : {"float32", "float64"}, optional
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out; see `Loss`.
 
     Raises
     ------
@@ -94,6 +92,8 @@ class BinaryCrossentropy(Loss):
     """
 
     implementation = "losses.crossentropy.BinaryCrossentropy"
+    beyond_limits = "warn"
+    elementwise = True
     link = "sigmoid"
     target_limits = (0.0, 1.0)
 
@@ -105,8 +105,9 @@ class BinaryCrossentropy(Loss):
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "binary_crossentropy",
         dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(name, reduction, dtype, missing)
         self.from_logits = check_boolean("from_logits", from_logits)
         self.label_smoothing = check_number("label_smoothing", label_smoothing, 0, 1)
         self.axis = check_last_axis(axis)
@@ -128,6 +129,8 @@ class CategoricalCrossentropy(Loss):
         See `Loss`.
     name : str, default "categorical_crossentropy"
     dtype : {"float32", "float64"}, optional
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out; see `Loss`.
 
     Raises
     ------
@@ -154,6 +157,7 @@ class CategoricalCrossentropy(Loss):
     """
 
     implementation = "losses.crossentropy.CategoricalCrossentropy"
+    beyond_limits = "take"
     link = "softmax"
     target_limits = (0.0, 1.0)
 
@@ -165,8 +169,9 @@ class CategoricalCrossentropy(Loss):
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "categorical_crossentropy",
         dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(name, reduction, dtype, missing)
         self.from_logits = check_boolean("from_logits", from_logits)
         self.label_smoothing = check_number("label_smoothing", label_smoothing, 0, 1)
         self.axis = check_last_axis(axis)
@@ -180,14 +185,16 @@ class SparseCategoricalCrossentropy(Loss):
     ----------
     from_logits : bool, default False
         Whether `y_pred` holds logits z, with ``p = softmax(z)``, rather than probabilities.
-    ignore_class : None
-        Kept for its place in Keras's signature; classes cannot be ignored yet.
+    ignore_class : int, optional
+        Rows of this class, which need be none of [0, classes), do not count: a mean is that of the others.
     reduction : str, default "sum_over_batch_size"
         See `Loss`.
     axis : int, default -1
         Only the last axis can hold the classes.
     name : str, default "sparse_categorical_crossentropy"
     dtype : {"float32", "float64"}, optional
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out; see `Loss`.
 
     Raises
     ------
@@ -219,16 +226,16 @@ class SparseCategoricalCrossentropy(Loss):
     def __init__(
         self,
         from_logits: bool = False,
-        ignore_class: None = None,
+        ignore_class: int | None = None,
         reduction: str | None = "sum_over_batch_size",
         axis: int = -1,
         name: str | None = "sparse_categorical_crossentropy",
         dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
-        check_no_ignored_class(ignore_class)
+        super().__init__(name, reduction, dtype, missing)
         self.from_logits = check_boolean("from_logits", from_logits)
-        self.ignore_class = ignore_class
+        self.ignore_class = check_ignored_class(ignore_class)
         self.axis = check_last_axis(axis)
 
 
@@ -306,7 +313,7 @@ def categorical_crossentropy(
 
 @loss_function(SparseCategoricalCrossentropy)
 def sparse_categorical_crossentropy(
-    y_true: ArrayLike, y_pred: ArrayLike, from_logits: bool = False, ignore_class: None = None, axis: int = -1
+    y_true: ArrayLike, y_pred: ArrayLike, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
 ) -> NDArray[Any]:
     """Cross-entropy of each row with a class number: `SparseCategoricalCrossentropy` without a reduction.
 
@@ -316,8 +323,8 @@ def sparse_categorical_crossentropy(
     y_pred : array_like, shape (..., classes)
     from_logits : bool, default False
         Whether `y_pred` holds logits rather than probabilities.
-    ignore_class : None
-        Kept for its place in Keras's signature; classes cannot be ignored yet.
+    ignore_class : int, optional
+        Rows of this class, which need be none of [0, classes), do not count: a mean is that of the others.
     axis : int, default -1
         Only the last axis can hold the classes.
 

@@ -45,6 +45,8 @@ class GaussianNegativeLogLikelihood(LocationScaleLoss):
         See `Loss`.
     name : str, default "gaussian_negative_log_likelihood"
     dtype : {"float32", "float64"}, optional
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out; see `Loss`.
 
     Raises
     ------
@@ -78,8 +80,9 @@ class GaussianNegativeLogLikelihood(LocationScaleLoss):
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "gaussian_negative_log_likelihood",
         dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(name, reduction, dtype, missing)
 
 
 @registry.register()
@@ -99,6 +102,8 @@ class StudentTNegativeLogLikelihood(LocationScaleLoss):
         See `Loss`.
     name : str, default "student_t_negative_log_likelihood"
     dtype : {"float32", "float64"}, optional
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out; see `Loss`.
 
     Raises
     ------
@@ -135,8 +140,9 @@ class StudentTNegativeLogLikelihood(LocationScaleLoss):
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "student_t_negative_log_likelihood",
         dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(name, reduction, dtype, missing)
         # Beyond these, n + 1 is 1 or n in float32.
         self.degrees_of_freedom = check_number("degrees_of_freedom", degrees_of_freedom, 1e-7, 1e7)
 

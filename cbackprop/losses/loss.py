@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from cbackprop import config
 from cbackprop.losses.row_function import Function, RowFunction, row_function_of
-from cbackprop.losses.target import check_prediction, check_target, check_weights
+from cbackprop.losses.target import as_array, check_weights
 from cbackprop.registry import Registry, snake_case
 from cbackprop.validation import check_choice, check_name
 
-__all__ = ["REDUCTIONS", "Loss", "loss_function", "registry"]
+__all__ = ["REDUCTIONS", "Loss", "loss_function", "quotient", "registry"]
 
 registry = Registry("loss", "losses")
 
@@ -37,11 +37,19 @@ class Loss(RowFunction):
         ``"none"`` and ``None``: all weighted values.
     dtype : {"float32", "float64"}, optional
         Of the values when the loss is called on arrays.
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out, as if they had the weight 0 and were not counted. Of losses that are a mean
+        over the elements of a row single elements are left out, of others rows. By default NaN is refused.
 
     Raises
     ------
     ValueError
-        For an unknown reduction.
+        For an unknown reduction, or something else as `missing`.
+
+    Notes
+    -----
+    ``missing`` is an argument of this library's own. A loss in Python has no use for it: it gets targets as users gave
+    them, of any shape, NaN included.
 
     See Also
     --------
@@ -79,15 +87,27 @@ class Loss(RowFunction):
 
     from_logits: bool = False
 
+    # What becomes of targets that are NaN: "ignore" or None, they are refused.
+    missing: str | None = None
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "call" in cls.__dict__:
             cls.implementation = "losses.python_loss.PythonLoss"
             cls.alone = True
+            cls.elementwise = False
+            if not any("target_kind" in base.__dict__ for base in cls.__mro__ if issubclass(base, Loss)):
+                cls.target_kind = "given"
 
     def __init__(
-        self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
+        self,
+        name: str | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
+        if missing is not None:
+            self.missing = check_choice("missing", missing, (None, "ignore"))
         self.reduction = check_choice("reduction", reduction, REDUCTIONS)
         self.name = check_name(name) or snake_case(type(self).__name__)
         self.dtype = config.floatx() if dtype is None else config.check_float_type(dtype)
@@ -101,7 +121,8 @@ class Loss(RowFunction):
             Shaped like `y_pred`; class numbers, without the last axis, for a sparse loss.
         y_pred : array_like, shape (batch, ..., width)
         sample_weight : array_like, optional
-            Shape (batch,), or one weight for each row of `y_pred`.
+            Shape (batch,), or one weight for each row of `y_pred`; for a loss that is a mean over elements also one
+            weight for each element.
 
         Returns
         -------
@@ -114,8 +135,15 @@ class Loss(RowFunction):
         ValueError
             If the shapes do not fit, a label is out of range or anything is NaN or infinite.
         """
-        values = self.row_values(y_true, y_pred).astype(self.dtype)
-        return self.reduce(values, check_weights("sample_weight", sample_weight, values.shape))
+        given = None if sample_weight is None else as_array("sample_weight", sample_weight)
+        shape = np.shape(y_pred)
+        each = given is not None and self.elementwise and len(shape) > 1 and given.shape == shape and shape[-1] > 1
+        values, present = self.unit_values(y_true, y_pred, each)
+        if values.ndim and values.ndim == len(shape) and values.shape[-1] > 1:
+            return self.reduce_elements(values, given, present)
+        if values.ndim == 0 and given is not None:  # predictions without a second axis are one row
+            values = np.broadcast_to(values, given.shape)
+        return self.reduce(values.astype(self.dtype), check_weights("sample_weight", given, values.shape), present)
 
     def check_output(self, shape: tuple[int, ...]) -> None:
         """Refuse predictions, of this shape without the batch's axis, that the loss cannot judge.
@@ -126,30 +154,31 @@ class Loss(RowFunction):
             If it cannot.
         """
 
-    def row_values(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.float64]:
-        """The value of each row; see `RowFunction`."""
+    def unit_values(
+        self, y_true: ArrayLike, y_pred: ArrayLike, by_element: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
+        """The value of each row, or of each element; see `RowFunction`."""
         if type(self).call is Loss.call:
-            return super().row_values(y_true, y_pred)
-        from cbackprop.losses.python_loss import evaluate, rows_of  # which need this module
+            return super().unit_values(y_true, y_pred, by_element)
+        from cbackprop.losses.python_loss import values_of_arrays  # which needs this module
 
-        prediction = check_prediction("y_pred", y_pred, self.dtype)
-        target = check_target("y_true", y_true, prediction.shape, self.target_kind, self.dtype, self.target_limits)
-        target = target.reshape(prediction.shape[:-1] if self.target_kind == "index" else prediction.shape)
-        values, _ = evaluate(self, target.copy(), prediction)
-        return rows_of(self, values, prediction.shape).reshape(prediction.shape[:-1])
+        return values_of_arrays(self, y_true, y_pred), None
 
     def call(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> Any:
         """For losses in Python to override: the value and the gradient of a batch.
 
         Parameters
         ----------
-        y_true, y_pred : ndarray, shape (batch, ..., width)
-            `y_true` without the last axis if the class says ``target_kind = "index"``.
+        y_true : ndarray, shape (batch, ...)
+            As users gave it, of any shape and with NaN, as floats of the network's type. Where `y_pred` is (..., 1) and
+            `y_true` has all of its axes but the last, it gets that too. If the class says ``target_kind = "index"``,
+            class numbers, checked; with ``target_kind = "values"`` it is checked and has the shape of `y_pred`.
+        y_pred : ndarray, shape (batch, ..., width)
 
         Returns
         -------
-        value : float, or ndarray of shape (batch,) or (batch, ...)
-            Of the batch, of each sample, or of each row of the last axis.
+        value : float, or ndarray
+            Of the batch, of each sample (batch,), of each row of the last axis, or of each element of `y_pred`.
         gradient : ndarray
             Shaped like `y_pred`: the derivative of that value, not divided by how many there are.
 
@@ -164,20 +193,43 @@ class Loss(RowFunction):
         """
         raise NotImplementedError(f"{type(self).__name__} is compiled: call the object itself.")
 
-    def reduce(self, values: NDArray[Any], weights: NDArray[Any] | None) -> Any:
-        """Values of rows and their weights, as `reduction` says."""
+    def reduce(
+        self, values: NDArray[Any], weights: NDArray[Any] | None, present: NDArray[np.bool_] | None = None
+    ) -> Any:
+        """Values of rows and their weights, as `reduction` says; only those that are `present` count."""
         weighted = values if weights is None else values * weights
         if self.reduction in (None, "none"):
             return weighted.astype(self.dtype)
         total = weighted.sum(dtype=np.float64)
-        return np.dtype(self.dtype).type(total / self.divisor(values.size, weights))
+        if present is not None:
+            weights = present.astype(np.float64) if weights is None else weights * present
+        rows = values.size if present is None else int(present.sum())
+        return np.dtype(self.dtype).type(quotient(total, self.divisor(rows, weights)))
+
+    def reduce_elements(
+        self, values: NDArray[np.float64], sample_weight: NDArray[Any] | None, present: NDArray[np.bool_] | None
+    ) -> Any:
+        """The same of elements, of which a row has several: without weights, what comes of the means of rows."""
+        width = values.shape[-1]
+        weights = check_weights("sample_weight", sample_weight, values.shape[:-1], width)
+        if weights is not None and weights.shape != values.shape:
+            weights = np.broadcast_to(weights[..., np.newaxis], values.shape)
+        if self.reduction in (None, "none"):
+            counts = width if present is None else np.maximum(present.sum(axis=-1), 1)
+            return ((values if weights is None else values * weights).sum(axis=-1) / counts).astype(self.dtype)
+        result = self.reduce(values, weights, present)
+        return result / np.dtype(self.dtype).type(width) if self.reduction == "sum" else result
 
     def divisor(self, rows: int, weights: NDArray[Any] | None) -> float:
-        """What the weighted sum of the values is divided by."""
+        """What the weighted sum of the values is divided by; 0: the loss is 0."""
         if self.reduction == "mean_with_sample_weight" and weights is not None:
-            total = float(weights.sum())
-            return total if total else 1.0
-        return 1.0 if self.reduction == "sum" else float(max(rows, 1))
+            return float(weights.sum())
+        return 1.0 if self.reduction == "sum" else float(rows)
+
+
+def quotient(total: Any, divisor: float) -> Any:
+    """total / divisor, and 0 where that is 0."""
+    return total / divisor if divisor else 0.0
 
 
 def loss_function(cls: type[Loss], *aliases: str) -> Callable[[Function], Function]:

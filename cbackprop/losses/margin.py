@@ -31,6 +31,8 @@ class Hinge(Loss):
         See `Loss`.
     name : str, default "hinge"
     dtype : {"float32", "float64"}, optional
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out; see `Loss`.
 
     Raises
     ------
@@ -54,12 +56,17 @@ class Hinge(Loss):
     """
 
     implementation = "losses.margin.Hinge"
+    elementwise = True
     target_limits = (-1.0, 1.0)
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str | None = "hinge", dtype: Any = None
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "hinge",
+        dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(name, reduction, dtype, missing)
 
 
 @registry.register()
@@ -74,6 +81,8 @@ class SquaredHinge(Loss):
         See `Loss`.
     name : str, default "squared_hinge"
     dtype : {"float32", "float64"}, optional
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out; see `Loss`.
 
     Raises
     ------
@@ -97,12 +106,17 @@ class SquaredHinge(Loss):
     """
 
     implementation = "losses.margin.SquaredHinge"
+    elementwise = True
     target_limits = (-1.0, 1.0)
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str | None = "squared_hinge", dtype: Any = None
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "squared_hinge",
+        dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(name, reduction, dtype, missing)
 
 
 @registry.register()
@@ -117,6 +131,8 @@ class CategoricalHinge(Loss):
         See `Loss`.
     name : str, default "categorical_hinge"
     dtype : {"float32", "float64"}, optional
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out; see `Loss`.
 
     Raises
     ------
@@ -145,9 +161,13 @@ class CategoricalHinge(Loss):
     target_limits = (-1.0, 1.0)
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str | None = "categorical_hinge", dtype: Any = None
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "categorical_hinge",
+        dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(name, reduction, dtype, missing)
 
 
 @loss_function(Hinge)

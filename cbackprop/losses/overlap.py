@@ -73,7 +73,7 @@ class AxisLoss(Loss):
     def row_values(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.float64]:
         """The values, in the shape that is left of that of the predictions."""
         prediction = check_prediction("y_pred", y_pred, self.dtype)
-        target = check_target("y_true", y_true, prediction.shape, self.target_kind, self.dtype, self.target_limits)
+        target = check_target("y_true", y_true, prediction.shape, self.target_kind, self.dtype, self.target_rules())
         whole = prediction.shape if prediction.ndim > 1 else (1, *prediction.shape)
         shape, axes = self.layout(whole[1:])
         function = self.row_function(False, self.dtype)
@@ -132,6 +132,7 @@ class Dice(AxisLoss):
     """
 
     implementation = "losses.overlap.Dice"
+    beyond_limits = "take"
     target_limits = (0.0, 1.0)
 
     def __init__(
@@ -187,6 +188,7 @@ class Tversky(AxisLoss):
     """
 
     implementation = "losses.overlap.Tversky"
+    beyond_limits = "take"
     target_limits = (0.0, 1.0)
 
     def __init__(

@@ -38,6 +38,8 @@ class KLDivergence(Loss):
         See `Loss`.
     name : str, default "kl_divergence"
     dtype : {"float32", "float64"}, optional
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out; see `Loss`.
 
     Raises
     ------
@@ -64,9 +66,13 @@ class KLDivergence(Loss):
     target_limits = (0.0, 1.0)
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str | None = "kl_divergence", dtype: Any = None
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "kl_divergence",
+        dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(name, reduction, dtype, missing)
 
 
 @registry.register()
@@ -82,6 +88,8 @@ class Poisson(Loss):
         See `Loss`.
     name : str, default "poisson"
     dtype : {"float32", "float64"}, optional
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out; see `Loss`.
 
     Raises
     ------
@@ -104,12 +112,17 @@ class Poisson(Loss):
     """
 
     implementation = "losses.probabilistic.Poisson"
+    elementwise = True
     target_limits = (0.0, math.inf)
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str | None = "poisson", dtype: Any = None
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "poisson",
+        dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(name, reduction, dtype, missing)
 
 
 @registry.register()
@@ -136,6 +149,8 @@ class BinaryFocalCrossentropy(Loss):
         See `Loss`.
     name : str, default "binary_focal_crossentropy"
     dtype : {"float32", "float64"}, optional
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out; see `Loss`.
 
     Raises
     ------
@@ -160,6 +175,8 @@ class BinaryFocalCrossentropy(Loss):
     """
 
     implementation = "losses.probabilistic.BinaryFocalCrossentropy"
+    beyond_limits = "warn"
+    elementwise = True
     link = "sigmoid"
     target_limits = (0.0, 1.0)
 
@@ -174,8 +191,9 @@ class BinaryFocalCrossentropy(Loss):
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "binary_focal_crossentropy",
         dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(name, reduction, dtype, missing)
         self.apply_class_balancing = check_boolean("apply_class_balancing", apply_class_balancing)
         self.alpha = check_number("alpha", alpha, 0, 1)
         self.gamma = check_number("gamma", gamma, 0)
@@ -206,6 +224,8 @@ class CategoricalFocalCrossentropy(Loss):
         See `Loss`.
     name : str, default "categorical_focal_crossentropy"
     dtype : {"float32", "float64"}, optional
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out; see `Loss`.
 
     Raises
     ------
@@ -230,6 +250,7 @@ class CategoricalFocalCrossentropy(Loss):
     """
 
     implementation = "losses.probabilistic.CategoricalFocalCrossentropy"
+    beyond_limits = "take"
     link = "softmax"
     target_limits = (0.0, 1.0)
 
@@ -243,8 +264,9 @@ class CategoricalFocalCrossentropy(Loss):
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "categorical_focal_crossentropy",
         dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(name, reduction, dtype, missing)
         self.alpha = check_number("alpha", alpha, 0)
         self.gamma = check_number("gamma", gamma, 0)
         self.from_logits = check_boolean("from_logits", from_logits)
@@ -266,6 +288,8 @@ class CategoricalGeneralizedCrossEntropy(Loss):
         See `Loss`.
     name : str, default "categorical_generalized_cross_entropy"
     dtype : {"float32", "float64"}, optional
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out; see `Loss`.
 
     Raises
     ------
@@ -300,8 +324,9 @@ class CategoricalGeneralizedCrossEntropy(Loss):
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "categorical_generalized_cross_entropy",
         dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(name, reduction, dtype, missing)
         self.q = check_number("q", q, 0, 1, open_minimum=True, open_maximum=True)
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.losses.loss import Loss
+from cbackprop.losses.target import as_given, check_prediction, check_target
 from cbackprop.validation import check_name
 
-__all__ = ["FunctionLoss", "coefficients_of", "evaluate", "rows_of"]
+__all__ = ["FunctionLoss", "coefficients_of", "evaluate", "rows_of", "values_of_arrays"]
 
 Array = NDArray[Any]
 
@@ -22,10 +23,11 @@ class FunctionLoss(Loss):
     Parameters
     ----------
     function : callable
-        Called as ``function(y_true, y_pred)`` with NumPy arrays of the network's float type, both (batch, ...). It
-        returns a value and its gradient, the latter shaped like ``y_pred``. The value is either one number for the
-        whole batch, whose gradient is that of this number; or one for each sample, (batch,); or one for each row of
-        the last axis. Then ``gradient[i]`` is that of ``value[i]``, and nothing is divided by the batch size.
+        Called as ``function(y_true, y_pred)`` with NumPy arrays of the network's float type, both (batch, ...). The
+        targets are as users gave them: of any shape, and with NaN; see `Loss.call`. It returns a value and its
+        gradient, the latter shaped like ``y_pred``. The value is either one number for the whole batch, whose gradient
+        is that of this number; or one for each sample, (batch,), for each row of the last axis, or for each element.
+        Then ``gradient[i]`` is that of ``value[i]``, and nothing is divided by the batch size.
     reduction : str, default "sum_over_batch_size"
         See `Loss`. One number for the batch stays as it is.
     name : str, optional
@@ -82,6 +84,8 @@ class FunctionLoss(Loss):
 def evaluate(loss: Loss, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float64], Array]:
     """Values, of shape (), (batch,) or that of the rows, and a gradient like `y_pred`.
 
+    Values of elements are summed or averaged over their rows, as the loss's reduction does with all of them.
+
     Raises
     ------
     TypeError
@@ -89,6 +93,16 @@ def evaluate(loss: Loss, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float
     ValueError
         If a shape is wrong, or a number not finite.
     """
+    values, gradient = called(loss, y_true, y_pred)
+    if values.shape != y_pred.shape or values.shape == row_shape(y_pred.shape):
+        return values, gradient
+    if loss.reduction == "sum":
+        return values.sum(axis=-1), gradient
+    return values.mean(axis=-1), gradient / gradient.dtype.type(y_pred.shape[-1])
+
+
+def called(loss: Loss, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float64], Array]:
+    """What the loss returns: values, which may be those of elements, and a gradient."""
     shape = y_pred.shape
     result = loss.call(y_true, y_pred)
     if not isinstance(result, tuple) or len(result) != 2:
@@ -100,7 +114,7 @@ def evaluate(loss: Loss, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float
     check = bool(np.isfinite(y_pred).all())
     values = _numbers(loss, "value", result[0], np.float64, check)
     gradient = _numbers(loss, "gradient", result[1], y_pred.dtype, check)
-    if values.shape not in ((), shape[:1], shape[:-1]):
+    if values.shape not in ((), shape[:1], shape[:-1], shape):
         raise ValueError(
             f"The value of the loss {loss.name!r} must be one number, or one for each of {shape[0]} samples, "
             f"but got shape {values.shape}."
@@ -110,6 +124,24 @@ def evaluate(loss: Loss, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float
             f"The gradient of the loss {loss.name!r} must have the shape of y_pred, {shape}, but got {gradient.shape}."
         )
     return values, gradient
+
+
+def values_of_arrays(loss: Loss, y_true: Any, y_pred: Any) -> NDArray[np.float64]:
+    """The values of a loss of plain arrays: of elements, or else of rows."""
+    prediction = check_prediction("y_pred", y_pred, loss.dtype)
+    shape = prediction.shape
+    if loss.target_kind == "given":
+        target = as_given("y_true", y_true, shape, loss.dtype)
+    else:
+        target = check_target("y_true", y_true, shape, loss.target_kind, loss.dtype, loss.target_rules())
+        target = target.reshape(shape[:-1] if loss.target_kind == "index" else shape)
+    values, _ = called(loss, target.copy(), prediction)
+    return values if values.shape == shape else rows_of(loss, values, shape).reshape(row_shape(shape))
+
+
+def row_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of the rows of predictions of this shape; single numbers are rows of one."""
+    return shape[:-1] if len(shape) > 1 else shape
 
 
 def _numbers(loss: Loss, what: str, value: Any, dtype: Any, check: bool) -> Array:
@@ -127,18 +159,19 @@ def _numbers(loss: Loss, what: str, value: Any, dtype: Any, check: bool) -> Arra
 
 def _share(loss: Loss, values: Array, shape: tuple[int, ...]) -> float:
     """What a row gets of a value that it has in common with others: all of it, unless rows are summed."""
-    return values.size / max(int(np.prod(shape[:-1])), 1) if loss.reduction == "sum" else 1.0
+    return values.size / max(int(np.prod(row_shape(shape))), 1) if loss.reduction == "sum" else 1.0
 
 
 def rows_of(loss: Loss, values: Array, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """A value for each row of predictions of this shape, so that the loss's reduction of them is that of `values`."""
-    spread = values.reshape(values.shape + (1,) * (len(shape) - 1 - values.ndim)) if values.ndim else values
-    return np.broadcast_to(spread * _share(loss, values, shape), shape[:-1]).reshape(-1)
+    rows = row_shape(shape)
+    spread = values.reshape(values.shape + (1,) * (len(rows) - values.ndim)) if values.ndim else values
+    return np.broadcast_to(spread * _share(loss, values, shape), rows).reshape(-1)
 
 
 def coefficients_of(loss: Loss, values: Array, coefficients: Array, shape: tuple[int, ...]) -> Array:
     """What the gradient of each row is multiplied by, given what each row's value counts in the total loss."""
-    rows = coefficients.reshape(shape[:-1])
-    common = tuple(range(values.ndim, len(shape) - 1))
+    rows = coefficients.reshape(row_shape(shape))
+    common = tuple(range(values.ndim, rows.ndim))
     total = rows.sum(axis=common, keepdims=True) * _share(loss, values, shape)
-    return np.broadcast_to(total, shape[:-1]).reshape(-1)
+    return np.broadcast_to(total, rows.shape).reshape(-1)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cbackprop.losses.loss import Loss, loss_function, registry
@@ -38,6 +40,8 @@ class MeanSquaredError(Loss):
         See `Loss`.
     name : str, default "mean_squared_error"
     dtype : {"float32", "float64"}, optional
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out; see `Loss`.
 
     Raises
     ------
@@ -60,11 +64,16 @@ class MeanSquaredError(Loss):
     """
 
     implementation = "losses.regression.MeanSquaredError"
+    elementwise = True
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str | None = "mean_squared_error", dtype: Any = None
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "mean_squared_error",
+        dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(name, reduction, dtype, missing)
 
 
 @registry.register()
@@ -77,6 +86,8 @@ class MeanAbsoluteError(Loss):
         See `Loss`.
     name : str, default "mean_absolute_error"
     dtype : {"float32", "float64"}, optional
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out; see `Loss`.
 
     Raises
     ------
@@ -99,11 +110,16 @@ class MeanAbsoluteError(Loss):
     """
 
     implementation = "losses.regression.MeanAbsoluteError"
+    elementwise = True
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str | None = "mean_absolute_error", dtype: Any = None
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "mean_absolute_error",
+        dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(name, reduction, dtype, missing)
 
 
 @registry.register()
@@ -121,6 +137,8 @@ class Huber(Loss):
         See `Loss`.
     name : str, default "huber_loss"
     dtype : {"float32", "float64"}, optional
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out; see `Loss`.
 
     Raises
     ------
@@ -144,6 +162,7 @@ class Huber(Loss):
     """
 
     implementation = "losses.regression.Huber"
+    elementwise = True
 
     def __init__(
         self,
@@ -151,8 +170,9 @@ class Huber(Loss):
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "huber_loss",
         dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(name, reduction, dtype, missing)
         self.delta = check_number("delta", delta, 0, open_minimum=True)
 
 
@@ -168,6 +188,8 @@ class LogCosh(Loss):
         See `Loss`.
     name : str, default "log_cosh"
     dtype : {"float32", "float64"}, optional
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out; see `Loss`.
 
     Raises
     ------
@@ -191,11 +213,16 @@ class LogCosh(Loss):
     """
 
     implementation = "losses.regression.LogCosh"
+    elementwise = True
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str | None = "log_cosh", dtype: Any = None
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "log_cosh",
+        dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(name, reduction, dtype, missing)
 
 
 @registry.register()
@@ -210,6 +237,8 @@ class MeanAbsolutePercentageError(Loss):
         See `Loss`.
     name : str, default "mean_absolute_percentage_error"
     dtype : {"float32", "float64"}, optional
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out; see `Loss`.
 
     Raises
     ------
@@ -232,14 +261,16 @@ class MeanAbsolutePercentageError(Loss):
     """
 
     implementation = "losses.regression.MeanAbsolutePercentageError"
+    elementwise = True
 
     def __init__(
         self,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "mean_absolute_percentage_error",
         dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(name, reduction, dtype, missing)
 
 
 @registry.register()
@@ -254,6 +285,8 @@ class MeanSquaredLogarithmicError(Loss):
         See `Loss`.
     name : str, default "mean_squared_logarithmic_error"
     dtype : {"float32", "float64"}, optional
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out; see `Loss`.
 
     Raises
     ------
@@ -276,35 +309,42 @@ class MeanSquaredLogarithmicError(Loss):
     """
 
     implementation = "losses.regression.MeanSquaredLogarithmicError"
+    elementwise = True
 
     def __init__(
         self,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "mean_squared_logarithmic_error",
         dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(name, reduction, dtype, missing)
 
 
 @registry.register()
 class Quantile(Loss):
     """Quantile (pinball) loss: ``loss = mean(max(q d, (q - 1) d))``, ``d = y_true - y_pred``, over the last axis.
 
-    Least where predictions are below a part `quantile` = q of the targets: 0.5 predicts the median.
+    Least where predictions are below a part `quantile` = q of the targets: 0.5 predicts the median. Of several
+    quantiles each element of a row of the prediction has its own, and `y_true` may be one number a row, the target of
+    all of them.
 
     Parameters
     ----------
-    quantile : float, default 0.5
-        Between 0 and 1, both excluded.
+    quantile : float or list of float, default 0.5
+        Between 0 and 1, both excluded. A list has one for each element of a row of the prediction.
     reduction : str, default "sum_over_batch_size"
         See `Loss`.
     name : str, default "quantile"
     dtype : {"float32", "float64"}, optional
+    missing : {None, "ignore"}, optional
+        Whether targets of NaN are left out; see `Loss`.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type or out of range.
+        If an argument is of the wrong type or out of range; when compiled or called, if rows of the prediction are not
+        as long as the list of quantiles.
 
     Notes
     -----
@@ -320,19 +360,53 @@ class Quantile(Loss):
     >>> import cbackprop as cb
     >>> float(cb.losses.Quantile(0.75)([[1.0], [1.0]], [[0.0], [2.0]]))
     0.5
+    >>> round(float(cb.losses.Quantile([0.1, 0.5, 0.9])([1.0], [[0.5, 1.0, 2.0]])), 4)
+    0.05
     """
 
     implementation = "losses.regression.Quantile"
+    elementwise = True
 
     def __init__(
         self,
-        quantile: float = 0.5,
+        quantile: float | Sequence[float] = 0.5,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "quantile",
         dtype: Any = None,
+        missing: str | None = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
-        self.quantile = check_number("quantile", quantile, 0, 1, open_minimum=True, open_maximum=True)
+        super().__init__(name, reduction, dtype, missing)
+        self.quantile = _check_quantiles(quantile)
+
+    def repeats_targets(self) -> bool:
+        """Whether there are several quantiles of one target."""
+        return isinstance(self.quantile, list)
+
+    def check_output(self, shape: tuple[int, ...]) -> None:
+        """``ValueError`` unless rows of predictions of this shape have an element for each quantile."""
+        if isinstance(self.quantile, list) and (not shape or shape[-1] != len(self.quantile)):
+            raise ValueError(
+                f"The loss {self.name!r} has {len(self.quantile)} quantiles, so that rows of predictions must have as "
+                f"many elements, but the predictions have shape {('batch', *shape)}."
+            )
+
+    def unit_values(
+        self, y_true: ArrayLike, y_pred: ArrayLike, by_element: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
+        """The value of each row, or of each element; see `RowFunction`."""
+        if isinstance(self.quantile, list):
+            self.check_output(np.shape(y_pred)[-1:] if np.ndim(y_pred) == 1 else np.shape(y_pred)[1:])
+        return super().unit_values(y_true, y_pred, by_element)
+
+
+def _check_quantiles(value: Any) -> float | list[float]:
+    """One number between 0 and 1, or a list of them."""
+    if not isinstance(value, (list, tuple)) and not (isinstance(value, np.ndarray) and value.ndim):
+        return check_number("quantile", value, 0, 1, open_minimum=True, open_maximum=True)
+    found = [check_number("quantile", one, 0, 1, open_minimum=True, open_maximum=True) for one in value]
+    if not found:
+        raise ValueError("quantile must be a number, or a list of at least one, but is empty.")
+    return found
 
 
 @loss_function(MeanSquaredError, "mse", "MSE")
@@ -500,14 +574,14 @@ def mean_squared_logarithmic_error(y_true: ArrayLike, y_pred: ArrayLike) -> NDAr
 
 
 @loss_function(Quantile)
-def quantile(y_true: ArrayLike, y_pred: ArrayLike, quantile: float = 0.5) -> NDArray[Any]:
+def quantile(y_true: ArrayLike, y_pred: ArrayLike, quantile: float | Sequence[float] = 0.5) -> NDArray[Any]:
     """Quantile loss of each row: `Quantile` without a reduction.
 
     Parameters
     ----------
     y_true, y_pred : array_like, shape (..., width)
-    quantile : float, default 0.5
-        Between 0 and 1, both excluded.
+    quantile : float or list of float, default 0.5
+        Between 0 and 1, both excluded; of a list one for each element of a row.
 
     Returns
     -------

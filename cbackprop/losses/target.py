@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import math
+import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,11 @@ from cbackprop.foreign import from_foreign
 from cbackprop.validation import type_name
 
 __all__ = [
+    "MISSING",
     "NotFiniteError",
+    "TargetRules",
     "as_array",
+    "as_given",
     "blocks",
     "check_finite",
     "check_prediction",
@@ -26,8 +31,38 @@ __all__ = [
 
 # Numbers that are looked at together.
 BLOCK = 2**16
+# The class number of a target that is missing; as in `src_pyx/engine/head.pyx`.
+MISSING = -1
 # How far beyond its limits a target may be: what adding float32 numbers up to 1 may be off by.
 ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class TargetRules:
+    """What targets may be, beside their form.
+
+    Parameters
+    ----------
+    limits : tuple of float, optional
+        The smallest and the largest; others are refused.
+    expected : tuple of float, optional
+        Within these they make sense; of others a warning tells.
+    missing : bool, default False
+        Whether NaN stands for a target that is missing.
+    repeated : bool, default False
+        Whether one target of a row may be meant for all elements of the prediction's row.
+    labels : frozenset of int, default ()
+        Class numbers outside of the classes that there may be.
+    any_label : bool, default False
+        Whether class numbers may be any.
+    """
+
+    limits: tuple[float, float] | None = None
+    expected: tuple[float, float] | None = None
+    missing: bool = False
+    repeated: bool = False
+    labels: frozenset[int] = frozenset()
+    any_label: bool = False
 
 
 class NotFiniteError(ValueError):
@@ -91,8 +126,8 @@ def _hint(value: Any, array: NDArray[Any]) -> str:
     return ""
 
 
-def check_finite(name: str, array: NDArray[Any]) -> None:
-    """Refuse NaN and infinity."""
+def check_finite(name: str, array: NDArray[Any], missing: bool = False) -> None:
+    """Refuse NaN, unless that stands for what is `missing`, and infinity."""
     if array.dtype.kind != "f":
         return
     array = without_repetition(array)
@@ -101,7 +136,7 @@ def check_finite(name: str, array: NDArray[Any]) -> None:
         if np.isfinite(array.sum(dtype=array.dtype.newbyteorder("=") if array.dtype.itemsize > 2 else np.float32)):
             return
     for first, block in blocks(array):
-        bad = ~np.isfinite(block)
+        bad = np.isinf(block) if missing else ~np.isfinite(block)
         if bad.any():
             where = tuple(int(i) for i in np.argwhere(bad)[0])
             raise NotFiniteError(name, block[where], (first + where[0], *where[1:]) if where else where)
@@ -148,17 +183,39 @@ def check_prediction(name: str, value: Any, dtype: str) -> NDArray[Any]:
     return prediction
 
 
+def as_given(name: str, value: Any, prediction_shape: tuple[int, ...], dtype: str | None) -> NDArray[Any]:
+    """Targets as they are, of any shape, as floats of `dtype`, a sample along the first axis; NaN and infinity too.
+
+    Without a `dtype` they are not copied.
+
+    Only those that lack the last axis of predictions (..., 1) get it, so that nothing broadcasts by mistake.
+
+    Raises
+    ------
+    TypeError
+        If they are no real numbers.
+    """
+    array = as_array(name, value)
+    if array.shape == prediction_shape[:-1] and prediction_shape[-1:] == (1,):
+        array = array[..., np.newaxis]
+    if dtype is None:
+        return array
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(array, dtype).reshape(array.shape)
+
+
 def check_target(
     name: str,
     value: Any,
     prediction_shape: tuple[int, ...],
     kind: str,
     dtype: str,
-    limits: tuple[float, float] | None = None,
+    rules: TargetRules = TargetRules(),
 ) -> NDArray[Any]:
     """Targets as (rows, width) of `dtype`, or for class numbers as (rows,) of int64.
 
-    Those of the kind "half" are half as wide as the predictions; zeros take the place of the other half.
+    Those of the kind "half" are half as wide as the predictions; zeros take the place of the other half. Missing
+    class numbers become `MISSING`.
 
     Raises
     ------
@@ -166,11 +223,13 @@ def check_target(
         If the shape does not fit the prediction's, a class or value is out of range, or a value is not finite.
     """
     array = as_array(name, value)
-    check_finite(name, array)
+    check_finite(name, array, rules.missing)
     if kind == "index":
-        return _check_classes(name, array, prediction_shape)
+        return _check_classes(name, array, prediction_shape, rules)
     if kind == "half":
         array = _filled_up(name, array, prediction_shape)
+    if rules.repeated and array.shape in (prediction_shape[:-1], (*prediction_shape[:-1], 1)):
+        array = np.broadcast_to(array.reshape(*prediction_shape[:-1], 1), prediction_shape)
     if array.shape == prediction_shape[:-1] and prediction_shape[-1] == 1:
         array = array.reshape(prediction_shape)
     if array.shape != prediction_shape:
@@ -181,9 +240,15 @@ def check_target(
     with np.errstate(over="ignore"):
         checked = np.ascontiguousarray(array, dtype).reshape(-1, prediction_shape[-1])
     if array.dtype.itemsize > checked.dtype.itemsize:
-        check_finite(name, checked)
-    if limits is not None:
-        _check_limits(name, checked, limits)
+        check_finite(name, checked, rules.missing)
+    if rules.limits is not None and (wrong := _beyond(checked, rules.limits)) is not None:
+        raise ValueError(f"{name} must hold {_expected(rules.limits)}, but got {wrong:g}.")
+    if rules.expected is not None and (wrong := _beyond(checked, rules.expected)) is not None:
+        warnings.warn(
+            f"{name} holds {wrong:g}, but a loss or a metric expects {_expected(rules.expected)}. It is computed with "
+            "such targets, as by Keras; they may be a mistake.",
+            stacklevel=4,
+        )
     return checked
 
 
@@ -213,51 +278,70 @@ def _class_hint(array: NDArray[Any], prediction_shape: tuple[int, ...]) -> str:
     )
 
 
-def _check_limits(name: str, array: NDArray[Any], limits: tuple[float, float]) -> None:
+def _beyond(array: NDArray[Any], limits: tuple[float, float]) -> float | None:
+    """The first number that lies outside of the limits."""
     low, high = limits
     array = without_repetition(array)
-    if array.size and (array.min() < low - ROUNDING or array.max() > high + ROUNDING):
-        wrong = array[(array < low - ROUNDING) | (array > high + ROUNDING)][0]
-        if high == math.inf:
-            raise ValueError(f"{name} must hold numbers of at least {low:g}, but got {wrong:g}.")
-        kind = "probabilities" if low == 0 else "labels"
-        raise ValueError(f"{name} must hold {kind} in [{low:g}, {high:g}], but got {wrong:g}.")
+    wrong = (array < low - ROUNDING) | (array > high + ROUNDING)
+    return float(array[wrong][0]) if wrong.any() else None
 
 
-def _check_classes(name: str, array: NDArray[Any], prediction_shape: tuple[int, ...]) -> NDArray[Any]:
+def _expected(limits: tuple[float, float]) -> str:
+    low, high = limits
+    if high == math.inf:
+        return f"numbers of at least {low:g}"
+    return f"{'probabilities' if low == 0 else 'labels'} in [{low:g}, {high:g}]"
+
+
+def _check_classes(
+    name: str, array: NDArray[Any], prediction_shape: tuple[int, ...], rules: TargetRules
+) -> NDArray[Any]:
     rows, classes = prediction_shape[:-1], prediction_shape[-1]
     if array.shape not in (rows, (*rows, 1)):
         raise ValueError(
             f"{name} must hold one class number for each prediction, shape {rows}, but got shape {array.shape}"
             + (": one-hot labels go with categorical_crossentropy." if array.shape == prediction_shape else ".")
         )
+    if rules.missing and array.dtype.kind == "f":
+        array = np.where(np.isnan(array), MISSING, array)
     with np.errstate(invalid="ignore"):
         numbers = array.astype(np.int64)
     if array.dtype.kind == "f" and not np.array_equal(numbers, array):
         raise ValueError(f"{name} must hold class numbers, but got the fraction {array[numbers != array][0]}.")
-    if numbers.size and not (numbers.min() >= 0 and numbers.max() < classes):
-        wrong = array.reshape(numbers.shape)[(numbers < 0) | (numbers >= classes)][0]
+    if not rules.any_label and numbers.size and not (numbers.min() >= 0 and numbers.max() < classes):
+        allowed = [*rules.labels, *([MISSING] if rules.missing else [])]
+        outside = ((numbers < 0) | (numbers >= classes)) & ~np.isin(numbers, allowed)
+        if not outside.any():
+            return np.ascontiguousarray(numbers).reshape(math.prod(rows))
+        wrong = array.reshape(numbers.shape)[outside][0]
         hint = " A single unit goes with binary_crossentropy." if classes == 1 else ""
         raise ValueError(f"{name} must hold classes in [0, {classes}), but got {wrong}.{hint}")
     return np.ascontiguousarray(numbers).reshape(math.prod(rows))
 
 
-def check_weights(name: str, value: Any, rows_shape: tuple[int, ...]) -> NDArray[Any] | None:
+def check_weights(name: str, value: Any, rows_shape: tuple[int, ...], width: int | None = None) -> NDArray[Any] | None:
     """Weights as float64 of the shape of the rows; one weight a sample is spread over the sample's rows.
+
+    Where rows have a `width`, each element may have a weight of its own: then they are of shape (rows..., width).
 
     Raises
     ------
     ValueError
-        If the shape does not fit, or a weight is negative or not finite.
+        If the shape does not fit, or a weight is not finite.
     """
     if value is None:
         return None
     weights = as_array(name, value).astype(np.float64)
     check_finite(name, weights)
-    if weights.size and weights.min() < 0:
-        raise ValueError(f"{name} must not be negative, but got {weights.min()}.")
+    if width not in (None, 1) and weights.shape == (*rows_shape, width):
+        return np.ascontiguousarray(weights)
+    if rows_shape and weights.ndim == len(rows_shape) + 1 and weights.shape[0] == 1 != rows_shape[0]:
+        weights = weights[0]
     while weights.ndim > 1 and weights.shape[-1] == 1 and weights.shape != rows_shape[: weights.ndim]:
         weights = weights[..., 0]
+    if weights.ndim == len(rows_shape) and 1 in weights.shape:
+        one_or_all = all(have in (1, want) for have, want in zip(weights.shape, rows_shape, strict=True))
+        weights = np.broadcast_to(weights, rows_shape) if one_or_all else weights
     axes = len(rows_shape) - weights.ndim
     if axes < 0 or weights.shape != rows_shape[: weights.ndim]:
         raise ValueError(f"{name} must have one weight for each sample, shape {rows_shape}, but got {weights.shape}.")

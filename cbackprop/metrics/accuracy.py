@@ -155,6 +155,7 @@ class SparseCategoricalAccuracy(RowMean):
     """
 
     implementation = "metrics.accuracy.SparseCategoricalAccuracy"
+    tolerates_labels = True
     target_kind = "index"
 
     def __init__(self, name: str | None = "sparse_categorical_accuracy", dtype: Any = None) -> None:
@@ -227,6 +228,7 @@ class SparseTopKCategoricalAccuracy(RowMean):
     """
 
     implementation = "metrics.accuracy.SparseTopKCategoricalAccuracy"
+    tolerates_labels = True
     target_kind = "index"
 
     def __init__(

@@ -30,7 +30,9 @@ class AxisMean(RowMean):
         """Whether compiled code can do for a batch what `update_state` does: it knows rows along the last axis."""
         return self.axis == -1 and super().runs_in_c()
 
-    def row_values(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.float64]:
+    def unit_values(
+        self, y_true: ArrayLike, y_pred: ArrayLike, by_element: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
         """The value of each row along the axis; arguments and errors as `RowFunction`."""
         targets, predictions = as_array("y_true", y_true), as_array("y_pred", y_pred)
         if targets.ndim == predictions.ndim - 1 and predictions.shape[-1] == 1:
@@ -39,7 +41,7 @@ class AxisMean(RowMean):
             if not -predictions.ndim <= self.axis < predictions.ndim or targets.ndim != predictions.ndim:
                 raise ValueError(f"axis is {self.axis}, but got shapes {targets.shape} and {predictions.shape}.")
             targets, predictions = (np.moveaxis(array, self.axis, -1) for array in (targets, predictions))
-        return super().row_values(targets, predictions)
+        return super().unit_values(targets, predictions, by_element)
 
 
 @registry.register()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cbackprop.losses.crossentropy import check_last_axis, check_no_ignored_class
+from cbackprop.losses.crossentropy import check_ignored_class, check_last_axis
 from cbackprop.metrics.metric import RowMean, registry
 from cbackprop.validation import check_boolean, check_number
 
@@ -41,6 +41,7 @@ class BinaryCrossentropy(RowMean):
     """
 
     implementation = "losses.crossentropy.BinaryCrossentropy"
+    beyond_limits = "warn"
     target_limits = (0.0, 1.0)
 
     def __init__(
@@ -87,6 +88,7 @@ class CategoricalCrossentropy(RowMean):
     """
 
     implementation = "losses.crossentropy.CategoricalCrossentropy"
+    beyond_limits = "take"
     target_limits = (0.0, 1.0)
 
     def __init__(
@@ -113,8 +115,8 @@ class SparseCategoricalCrossentropy(RowMean):
     dtype : {"float32", "float64"}, optional
     from_logits : bool, default False
         Whether `y_pred` holds logits rather than probabilities.
-    ignore_class : None
-        Kept for its place in Keras's signature; classes cannot be ignored yet.
+    ignore_class : int, optional
+        Rows of this class, which need be none of [0, classes), do not count.
     axis : int, default -1
         Only the last axis can hold the classes.
 
@@ -142,11 +144,10 @@ class SparseCategoricalCrossentropy(RowMean):
         name: str | None = "sparse_categorical_crossentropy",
         dtype: Any = None,
         from_logits: bool = False,
-        ignore_class: None = None,
+        ignore_class: int | None = None,
         axis: int = -1,
     ) -> None:
         super().__init__(dtype, name)
-        check_no_ignored_class(ignore_class)
         self.from_logits = check_boolean("from_logits", from_logits)
-        self.ignore_class = ignore_class
+        self.ignore_class = check_ignored_class(ignore_class)
         self.axis = check_last_axis(axis)

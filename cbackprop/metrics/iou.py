@@ -66,6 +66,7 @@ class IoU(Tally):
     """
 
     implementation = "metrics.tally.Confusion"
+    any_label = True
     state_names = ("total_cm",)
     state_titles: ClassVar[dict[str, str]] = {"total_cm": "total_confusion_matrix"}
     total_cm: MetricVariable

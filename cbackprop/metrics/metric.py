@@ -64,6 +64,9 @@ class Metric(Spec):
     # In which form a batch's targets are given, as in `RowFunction`; None: in the one that the output's loss reads.
     target_kind: ClassVar[Any] = None
     target_limits: ClassVar[tuple[float, float] | None] = None
+    beyond_limits: ClassVar[str] = "refuse"
+    any_label: ClassVar[bool] = False
+    tolerates_labels: ClassVar[bool] = False
     # Whether rows count as the mask of the predictions says.
     takes_mask: ClassVar[bool] = False
 
@@ -269,8 +272,10 @@ class RowMean(RowFunction, Metric):  # type: ignore[misc]
         given = None if sample_weight is None else as_array("sample_weight", sample_weight)
         if self.elementwise and (predictions.ndim == 1 or (given is not None and given.shape == predictions.shape)):
             predictions = predictions[..., np.newaxis]
-        values = self.row_values(y_true, predictions)
+        values, present = self.unit_values(y_true, predictions, False)
         weights = check_weights("sample_weight", given, values.shape)
+        if present is not None:
+            weights = present.astype(np.float64) if weights is None else weights * present
         self.total.assign_add(values.sum() if weights is None else (values * weights).sum())
         self.count.assign_add(values.size if weights is None else weights.sum())
 

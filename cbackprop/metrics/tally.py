@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cbackprop.losses.target import as_array, check_prediction, check_target, check_weights
+from cbackprop.losses.target import TargetRules, as_array, check_prediction, check_target, check_weights
 from cbackprop.metrics.metric import Metric, overridden
 
 __all__ = ["Tally"]
@@ -142,7 +142,7 @@ class Tally(Metric):
     def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
         """Targets that fit predictions of this shape, in the form that compiled code reads."""
         kind = self.target_kind or "values"
-        return check_target("y_true", y_true, shape, kind, self.float_type, self.target_limits)
+        return check_target("y_true", y_true, shape, kind, self.float_type, TargetRules(self.target_limits))
 
     # What engines ask
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from cbackprop.config import FLOAT_TYPES
 from cbackprop.engine import Data
-from cbackprop.losses.target import as_array, check_target, check_weights
+from cbackprop.losses.target import TargetRules, as_array, as_given, check_target, check_weights
+from cbackprop.models.class_weights import check_fits, class_weights_of, product, weights_by_class
 from cbackprop.models.input_structure import assign_inputs
 from cbackprop.models.inputs import check_whole, is_sparse, make_input
-from cbackprop.models.large_targets import keep_target, keep_weights
-from cbackprop.validation import check_number
+from cbackprop.models.large_targets import is_kept, keep_target, keep_weights
 
 __all__ = ["OutputNeeds", "Samples", "make_inputs", "make_samples"]
 
@@ -24,12 +24,22 @@ Array = NDArray[Any]
 
 
 class OutputNeeds(NamedTuple):
-    """What an output's losses and metrics want to be given: which forms of targets, and within which limits."""
+    """What an output's losses and metrics want to be given: which forms of targets, and what these may be.
+
+    Attributes
+    ----------
+    elementwise : bool
+        Whether each element of a row may have a weight of its own.
+    scalar : bool
+        Whether there is one number for each sample, without an axis of its own.
+    """
 
     name: str
     shape: tuple[int, ...]
     kinds: frozenset[str]
-    limits: tuple[float, float] | None = None
+    rules: TargetRules = TargetRules()
+    elementwise: bool = False
+    scalar: bool = False
 
 
 @dataclass
@@ -47,7 +57,8 @@ class Samples:
 
         data = self.data
         inputs = [array[begin:end] for array in data.inputs]
-        return Samples(Data(inputs, cut(data.values), cut(data.classes), cut(data.weights)), end - begin)
+        parts = cut(data.values), cut(data.classes), cut(data.weights), cut(data.given)
+        return Samples(Data(inputs, *parts), end - begin)
 
 
 def make_inputs(model: Any, x: Any, check: bool = True) -> list[Any]:
@@ -115,7 +126,7 @@ def make_samples(
     x: Any,
     y: Any,
     sample_weight: Any = None,
-    class_weight: dict[int, float] | None = None,
+    class_weight: Any = None,
 ) -> Samples:
     """Inputs, targets and weights, checked against the model and against each other.
 
@@ -133,46 +144,63 @@ def make_samples(
     wanted = [bool(need.kinds) for need in needs]
     targets = [None] * len(needs) if y is None else assign("y", y, names, model.output_structure, wanted)
     weights = _assign_weights(sample_weight, names, model.output_structure)
-    data = Data(inputs)
-    for need, target, weight in zip(needs, targets, weights, strict=True):
+    classes = class_weights_of(class_weight, names, model.output_structure)
+    data = Data(inputs, given=[])
+    for need, target, weight, by_class in zip(needs, targets, weights, classes, strict=True):
         label = "y" if len(needs) == 1 else f"y[{need.name!r}]"
-        shape = (size, *need.shape)
         target = _check_length(label, target, size, need)
-        rows = math.prod(need.shape[:-1])
-        keep = class_weight is None  # class weights are looked up with targets as they are read
-        forms = {kind: _form(label, target, shape, kind, model.dtype, need.limits, keep) for kind in need.kinds}
-        values, classes = forms.get("values", forms.get("half")), forms.get("index")
-        data.values.append(_in_rows(values, size, rows * need.shape[-1]))
-        data.classes.append(_in_rows(classes, size, rows))
-        checked = keep_weights(weight, shape[:-1], model.dtype) if keep else None
-        if checked is None:
-            checked = check_weights("sample_weight", weight, shape[:-1])
-        if class_weight is not None:
-            if "half" in need.kinds:
-                raise ValueError("class_weight needs targets that are classes.")
-            checked = _combine(checked, _class_weights(class_weight, values, classes, need, size), len(needs))
-        _check_fits("sample_weight" if class_weight is None else "class_weight", checked, model.dtype)
-        data.weights.append(_in_rows(checked, size, rows))
+        keep = by_class is None  # class weights are looked up with targets as they are read
+        forms = {kind: _form(label, target, size, need, kind, model.dtype, keep) for kind in need.kinds}
+        data.values.append(forms.get("values", forms.get("half")))
+        data.classes.append(forms.get("index"))
+        data.given.append(forms.get("given"))
+        data.weights.append(_weights_of(weight, by_class, target, need, size, model.dtype))
     return Samples(data, size)
 
 
-def _form(
-    label: str,
-    target: Any,
-    shape: tuple[int, ...],
-    kind: str,
-    dtype: str,
-    limits: tuple[float, float] | None,
-    keep: bool,
-) -> Array:
+def _form(label: str, target: Any, size: int, need: OutputNeeds, kind: str, dtype: str, keep: bool) -> Array:
     """Targets in the form that a loss or a metric reads, or as they are if the engine can make it of every batch."""
-    kept = keep_target(target, shape, kind, dtype, limits) if keep else None
-    return check_target(label, target, shape, kind, dtype, limits) if kept is None else kept
+    shape = (size, *need.shape)
+    if kind == "given":
+        return as_given(label, target, (size,) if need.scalar else shape, None if is_kept(target, dtype) else dtype)
+    kept = keep_target(target, shape, kind, dtype, need.rules) if keep else None
+    found = check_target(label, target, shape, kind, dtype, need.rules) if kept is None else kept
+    rows = math.prod(need.shape[:-1])
+    return _in_rows(found, size, rows if kind == "index" else rows * need.shape[-1])
 
 
-def _in_rows(array: Array | None, size: int, width: int) -> Array | None:
+def _in_rows(array: Array, size: int, width: int) -> Array:
     """One row a sample, unless that would take a copy, which the engine can do without."""
-    return array if array is None or not array.flags.c_contiguous else array.reshape(size, width)
+    return array.reshape(size, width) if array.flags.c_contiguous else array
+
+
+def _weights_of(
+    sample_weight: Any, class_weight: Any, target: Any, need: OutputNeeds, size: int, dtype: str
+) -> Array | None:
+    """The weight of each row or element of an output: those of samples times those of their classes."""
+    rows = (size, *need.shape[:-1])
+    width = need.shape[-1] if need.elementwise else None
+    weights = None
+    if sample_weight is not None:
+        given = as_array("sample_weight", sample_weight)
+        if given.ndim and len(given) != size:
+            raise ValueError(
+                f"sample_weight must have one weight for each sample, shape {rows}, but got {given.shape}."
+            )
+        kept = keep_weights(given, rows, dtype) if class_weight is None else None
+        if kept is not None:
+            return _in_rows(kept, size, math.prod(need.shape[:-1]))
+        weights = check_weights("sample_weight", given, rows, width)
+    if class_weight is not None:
+        if "half" in need.kinds:
+            raise ValueError("class_weight needs targets that are classes.")
+        if target is None:
+            raise ValueError("class_weight needs targets.")
+        weights = product(weights, weights_by_class(class_weight, target, need, size))
+    if weights is None:
+        return None
+    check_fits("class_weight" if class_weight is not None else "sample_weight", weights, dtype)
+    return np.ascontiguousarray(weights.reshape(size, -1))
 
 
 def _check_length(label: str, target: Any, size: int, need: OutputNeeds) -> Any:
@@ -198,41 +226,3 @@ def _assign_weights(sample_weight: Any, names: list[str], structure: Any) -> lis
     if isinstance(sample_weight, (list, tuple)) and len(names) > 1:
         return assign("sample_weight", sample_weight, names)
     return [sample_weight] * len(names)
-
-
-def _class_weights(
-    class_weight: dict[int, float], values: Array | None, classes: Array | None, need: OutputNeeds, size: int
-) -> Array:
-    """The weight of each row's class; classes that are not listed weigh 1."""
-    if not isinstance(class_weight, dict):
-        raise TypeError(f"class_weight must be a dict of weights by class, but got {type(class_weight).__name__}.")
-    if classes is None:
-        if values is None:
-            raise ValueError("class_weight needs targets.")
-        rows = values.reshape(-1, need.shape[-1])
-        classes = rows.argmax(axis=1) if need.shape[-1] > 1 else np.rint(rows[:, 0]).astype(np.int64)
-    count = max(need.shape[-1], 2)
-    table = np.ones(count)
-    for key, weight in class_weight.items():
-        if not isinstance(key, (int, float, np.number)) or key not in range(count):
-            raise ValueError(f"class_weight has class {key!r}, but classes are in [0, {count}).")
-        table[int(key)] = check_number(f"class_weight[{key}]", weight, 0)
-    flat = classes.reshape(-1)
-    if flat.size and not (flat.min() >= 0 and flat.max() < count):
-        raise ValueError(f"class_weight needs targets that are classes in [0, {count}).")
-    return table[flat].reshape(size, *need.shape[:-1])
-
-
-def _check_fits(name: str, weights: Array | None, dtype: str) -> None:
-    """Refuse weights that are infinite in the model's type: they would make all of its weights NaN."""
-    most = np.finfo(dtype).max
-    if weights is not None and weights.size and weights.max() > most:
-        raise ValueError(f"{name} must be at most {most:.3g}, the largest {dtype}, but got {weights.max():.3g}.")
-
-
-def _combine(sample_weights: Array | None, class_weights: Array, outputs: int) -> Array:
-    if outputs > 1:
-        raise ValueError("class_weight can only be used with a model of one output.")
-    if sample_weights is not None:
-        raise ValueError("sample_weight and class_weight cannot be given at the same time.")
-    return class_weights

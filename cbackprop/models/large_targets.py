@@ -8,17 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.losses.target import as_array, blocks
+from cbackprop.losses.target import TargetRules, as_array, blocks
 from cbackprop.models.inputs import LARGE, is_readable
 
-__all__ = ["keep_target", "keep_weights"]
+__all__ = ["is_kept", "keep_target", "keep_weights"]
 
 Array = NDArray[Any]
 
 
-def keep_target(
-    array: Array, shape: tuple[int, ...], kind: str, dtype: str, limits: tuple[float, float] | None
-) -> Array | None:
+def is_kept(array: Array, dtype: str) -> bool:
+    """Whether a copy of targets that are read as they were given would be large, and the engine can do without."""
+    return array.size * np.dtype(dtype).itemsize > LARGE and is_readable(array)
+
+
+def keep_target(array: Array, shape: tuple[int, ...], kind: str, dtype: str, rules: TargetRules) -> Array | None:
     """The targets as they are, if a copy of the type that is read would be large and nothing is wrong with them.
 
     ``None`` otherwise: `check_target` then makes the copy, or says what is wrong.
@@ -32,15 +35,19 @@ def keep_target(
         In which form targets are read.
     dtype : {"float32", "float64"}
         Of the model.
-    limits : tuple of float, optional
-        Within which values must be.
+    rules : TargetRules
+        Within which limits values must be.
     """
+    if rules.missing or rules.repeated:
+        return None
     read = np.dtype(np.int64 if kind == "index" else dtype)
     rows = shape[:-1]
     fits = (rows, (*rows, 1)) if kind == "index" else (shape, *((rows,) if shape[-1] == 1 else ()))
     if kind == "half" or array.shape not in fits or array.size * read.itemsize <= LARGE or not is_readable(array):
         return None
-    low, high = _limits(kind, shape, dtype, limits)
+    low, high = _limits(kind, shape, dtype, rules.limits)
+    if rules.expected is not None and kind == "values":
+        low, high = max(low, rules.expected[0]), min(high, rules.expected[1])
     # The engine trusts class numbers of its own type that lie one after the other: those must be nobody else's.
     if kind == "index" and array.dtype == read and array.flags.c_contiguous:
         return None
@@ -56,7 +63,7 @@ def keep_weights(value: Any, rows_shape: tuple[int, ...], dtype: str) -> Array |
     if not (each or array.shape == rows_shape[:1]) or not is_readable(array):
         return None
     most = float(np.finfo(dtype).max)
-    if not all(_are_right(block, "values", 0, most) for _, block in blocks(array)):
+    if not all(_are_right(block, "values", -most, most) for _, block in blocks(array)):
         return None
     return array if each else np.broadcast_to(array.reshape(-1, *[1] * (len(rows_shape) - 1)), rows_shape)
 

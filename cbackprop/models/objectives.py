@@ -11,6 +11,7 @@ import numpy as np
 from cbackprop import losses, metrics
 from cbackprop.engine import Objective
 from cbackprop.losses import Loss
+from cbackprop.losses.target import TargetRules
 from cbackprop.metrics import Metric
 from cbackprop.models.data import OutputNeeds
 from cbackprop.plan.plan import Plan
@@ -120,14 +121,40 @@ def needs_of(model: Any, objectives: Sequence[Objective], plan: Plan) -> list[Ou
     """Which forms of targets each output wants to be given, and within which limits."""
     needs = []
     for name, shape, objective in zip(model.output_names, plan.output_shapes, objectives, strict=True):
-        functions: list[Loss | Metric] = [objective.loss] if objective.loss else []
-        functions += [metric for metric, _ in objective.metrics]
         kinds = {objective.loss.target_kind} if objective.loss else set()
         kinds |= {objective.target_kind(metric) for metric, _ in objective.metrics}
-        limits = [function.target_limits for function in functions if function.target_limits is not None]
-        narrowest = (max(low for low, _ in limits), min(high for _, high in limits)) if limits else None
-        needs.append(OutputNeeds(name, shape, frozenset(kinds), narrowest))
+        elementwise = objective.loss is not None and objective.loss.elementwise
+        needs.append(OutputNeeds(name, shape or (1,), frozenset(kinds), _rules_of(objective), elementwise, not shape))
     return needs
+
+
+def _rules_of(objective: Objective) -> TargetRules:
+    """What targets may be for the loss and all metrics of an output."""
+    loss = objective.loss
+    functions: list[Any] = [loss] if loss else []
+    functions += [metric for metric, _ in objective.metrics]
+    readers = [f for f in functions if objective.form(f) == "index" and not f.any_label]
+    strict = [f for f in readers if not f.tolerates_labels and not in_python(f)]
+    ignored = [frozenset({f.ignore_class} - {None}) if hasattr(f, "ignore_class") else frozenset() for f in strict]
+    return TargetRules(
+        _narrowest([f.target_limits for f in functions if f.beyond_limits == "refuse"]),
+        _narrowest([f.target_limits for f in functions if f.beyond_limits == "warn"]),
+        loss is not None and loss.missing == "ignore",
+        loss is not None and loss.repeats_targets(),
+        frozenset.intersection(*ignored) if ignored else frozenset(),
+        not readers,
+    )
+
+
+def in_python(function: Any) -> bool:
+    """Whether what becomes of class numbers is up to a loss or a metric in Python."""
+    return isinstance(function, Metric) and not function.runs_in_c()
+
+
+def _narrowest(limits: Sequence[tuple[float, float] | None]) -> tuple[float, float] | None:
+    """The limits that all of them leave."""
+    given = [pair for pair in limits if pair is not None]
+    return (max(low for low, _ in given), min(high for _, high in given)) if given else None
 
 
 def log_names(model: Any, objectives: Sequence[Objective]) -> tuple[list[str | None], list[list[str]]]:

@@ -115,7 +115,7 @@ cdef class Context:
         for i in range(self.n_buffers):
             self.batch.buffers[i].sparse = NULL
         for i in range(self.n_heads):
-            self.targets[i] = Target(NULL, NULL, NULL)
+            self.targets[i] = Target(NULL, NULL, NULL, NULL)
 
     cdef void show(self, Py_ssize_t offset, Py_ssize_t rows) noexcept nogil:
         """Look at the samples offset:offset + rows of the arena."""
@@ -165,8 +165,10 @@ cdef class Context:
             self.targets[feed.head].values = rows
         elif feed.role == CLASSES:
             self.targets[feed.head].classes = <const int64_t*>rows
-        else:
+        elif feed.role == WEIGHTS:
             self.targets[feed.head].weights = <const double*>rows
+        else:
+            self.targets[feed.head].given = rows
 
     cdef void stage(self, const Feed* feed, const int64_t* order, Py_ssize_t start, char* out) noexcept nogil:
         """The rows of a batch, one after the other and as they are read."""

@@ -148,7 +148,8 @@ cdef class Engine(Predictor):
             self.run_rows(thread, start, rows, iteration)
         if self.penalties is not None:      # which may be divided by what a mask has left
             self.penalties.evaluate(
-                thread, self.team.size, self.divisors[thread, 0], self.backwards, &self.failure
+                thread, self.team.size, (<Head>self.head_pointers[0]).row_divisor(self.divisors[thread, 0]),
+                self.backwards, &self.failure,
             )
         if thread == 0 and self.update and self.optimizer is not None:
             self.optimizer.begin_batch(iteration, &self.failure)
@@ -261,11 +262,11 @@ cdef class Engine(Predictor):
         """What rows with a mask count, and, when all threads know that, what sums of theirs are divided by."""
         cdef Py_ssize_t i
         for i in range(self.n_heads):
-            if (<Head>self.head_pointers[i]).mask >= 0 and context.batch.rows:
+            if (<Head>self.head_pointers[i]).sifts() and context.batch.rows:
                 (<Head>self.head_pointers[i]).weigh(&context.batch, &context.targets[i], begin)
         self.team.meet(thread)
         for i in range(self.n_heads):
-            if (<Head>self.head_pointers[i]).mask >= 0:
+            if (<Head>self.head_pointers[i]).sifts():
                 self.divisors[thread, i] = (<Head>self.head_pointers[i]).masked_divisor(
                     (<Context>self.whole_batch()).batch.rows
                 )

@@ -7,11 +7,15 @@ by one thread when all have been through, in an order that does not depend on ho
 import numpy as np
 
 from cpython.ref cimport PyObject
+from cython cimport floating
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from cbackprop.compiled.kernels.memory cimport address
+
+# The class number of a target that is missing; as in `cbackprop.losses.target`.
+cdef int64_t MISSING = -1
 
 cdef enum:
     MEAN_OVER_ROWS = 0
@@ -62,6 +66,9 @@ cdef class MetricSum:
 cdef class Head:
     """The loss and the metrics of one output.
 
+    A unit is what has a value and a weight of its own: a row of the prediction, or an element of one where weights are
+    those of elements, or elements without a target are left out (`by_element`).
+
     Parameters
     ----------
     positions, width : int
@@ -78,6 +85,7 @@ cdef class Head:
         self, Py_ssize_t positions, Py_ssize_t width, RowFunction loss, str reduction, double loss_weight, list metrics
     ):
         cdef MetricSum metric
+        cdef Tally tally
         cdef Py_ssize_t i
         self.positions = positions
         self.width = width
@@ -99,9 +107,12 @@ cdef class Head:
             self.metric_pointers[i] = <PyObject*>metric
         for i in range(self.n_tallies):
             self.tally_pointers[i] = <PyObject*>self.tallies[i]
-        readers = [*([] if loss is None else [loss]), *[metric.function for metric in self.metrics], *self.tallies]
-        forms = {"nothing" if r.reads == "nothing" else "index" if r.index_targets else "values" for r in readers}
-        self.reads_values, self.reads_classes = "values" in forms, "index" in forms
+        self.missing = loss is not None and loss.missing
+        self.ignores, self.ignored = loss is not None and loss.ignores, 0 if loss is None else loss.ignored
+        self.selects = self.missing or self.ignores or any(
+            [(<MetricSum>metric).function.ignores for metric in self.metrics]
+        )
+        self.set_form(False, False, ())
 
     def __dealloc__(self):
         free(self.metric_pointers)
@@ -112,35 +123,85 @@ cdef class Head:
         for metric in [*self.metrics, *self.tallies]:
             metric.reset()
 
+    # Data
+
+    cdef bint set_form(self, bint element_weights, bint row_weights, tuple given_shape) except -1:
+        """What the data is like; whether that takes other memory than before."""
+        cdef bint each = self.width > 1 and self.loss is not None and self.loss.elementwise
+        cdef bint by_element = each and (element_weights or self.missing)
+        cdef bint changed = by_element != self.by_element or given_shape != self.given_shape
+        if element_weights and not by_element:
+            raise ValueError("Weights of elements do not fit the output.")
+        self.by_element, self.row_weights = by_element, row_weights
+        self.per_row = self.width if by_element else 1
+        self.given_shape, self.given_width = given_shape, 1
+        for size in given_shape:
+            self.given_width *= size
+        if self.loss is not None:
+            self.loss.set_given_shape(given_shape)
+        for tally in self.tallies:
+            tally.set_given_shape(given_shape)
+        return changed
+
+    def wanted(self):
+        """The forms of targets that the loss and the metrics read."""
+        cdef RowFunction function
+        cdef Tally tally
+        functions = [self.loss] if self.loss is not None else []
+        functions += [(<MetricSum>metric).function for metric in self.metrics]
+        forms = {function.form() for function in functions} | {tally.form() for tally in self.tallies}
+        return forms - {None}
+
+    cdef bint takes_any_label(self):
+        """Whether nothing is looked up with class numbers as they are: kernels are given others, or do not mind."""
+        cdef RowFunction function
+        functions = [self.loss] if self.loss is not None else []
+        functions += [(<MetricSum>metric).function for metric in self.metrics]
+        return self.selects or all([function.any_labels or not function.index_targets for function in functions])
+
     def allocate(self, Py_ssize_t samples):
         """Make room for batches of up to this many samples."""
-        cdef Py_ssize_t rows = samples * self.positions, i
-        cdef Py_ssize_t n = 3 + self.n_metrics
-        cdef double[::1] memory = np.zeros((n + 2 * (self.mask >= 0)) * rows)
+        cdef Py_ssize_t rows = samples * self.positions, units = rows * self.per_row, i
         cdef MetricSum metric
-        self.memory = memory
-        self.coefficients = &memory[0]
-        self.values = &memory[rows]
-        self.weights = &memory[2 * rows]
+        self.memory = np.zeros((7 + self.n_metrics) * units + rows)
+        self.coefficients = &self.memory[0]
+        self.values = &self.memory[units]
+        self.weights = &self.memory[2 * units]
+        self.shown = &self.memory[3 * units]
+        self.counted = &self.memory[4 * units]
+        self.present = &self.memory[5 * units]
+        self.tally_weights = &self.memory[6 * units]
         for i, metric in enumerate(self.metrics):
-            metric.values = &memory[(3 + i) * rows]
-        if self.mask >= 0:
-            self.shown = &memory[n * rows]
-            self.masked_weights = &memory[(n + 1) * rows]
+            metric.values = &self.memory[(7 + i) * units]
+        self.mask_rows = &self.memory[(7 + self.n_metrics) * units]
+        dtype = np.float64 if self.is_double else np.float32
+        self.sifted = [np.zeros(rows * self.width if self.missing else 0, dtype), None, None]
+        self.sifted[1:] = np.zeros((2, rows if self.selects else 0), np.int64)
+        self.clean_values = self.char_pointer(self.sifted[0])
+        self.labels = <int64_t*>self.char_pointer(self.sifted[1])
+        self.clean_classes = <int64_t*>self.char_pointer(self.sifted[2])
         if self.n_tallies:
-            self.allocate_batch(rows)
+            self.allocate_batch(samples)
 
-    cdef allocate_batch(self, Py_ssize_t rows):
+    cdef char* char_pointer(self, array) except? NULL:
+        return <char*>address(array, array.dtype, array.size) if array.size else NULL
+
+    cdef allocate_batch(self, Py_ssize_t samples):
         """Make room for the predictions and targets of a whole batch, which are elsewhere by the time it is judged."""
         cdef Tally tally
+        cdef Py_ssize_t rows = samples * self.positions
         dtype = np.float64 if self.is_double else np.float32
-        wanted = [tally.index_targets for tally in self.tallies]
-        values = np.empty(0 if all(wanted) else rows * self.width, dtype)
-        classes = np.empty(rows if any(wanted) else 0, np.int64)
-        self.kept = [np.empty(rows * self.width, dtype), values, classes]
-        self.predictions = <char*>address(self.kept[0], dtype, rows * self.width)
-        self.target_values = <char*>address(values, dtype, rows * self.width) if values.size else NULL
-        self.target_classes = <int64_t*>address(classes, np.int64, rows) if classes.size else NULL
+        forms = {tally.form() for tally in self.tallies}
+        self.kept = [
+            np.empty(rows * self.width, dtype),
+            np.empty(rows * self.width if "values" in forms else 0, dtype),
+            np.empty(rows if "index" in forms else 0, np.int64),
+            np.empty(samples * self.given_width if "given" in forms else 0, dtype),
+        ]
+        self.predictions = self.char_pointer(self.kept[0])
+        self.target_values = self.char_pointer(self.kept[1])
+        self.target_classes = <int64_t*>self.char_pointer(self.kept[2])
+        self.target_given = self.char_pointer(self.kept[3])
 
     @property
     def alone(self) -> bool:
@@ -151,95 +212,241 @@ cdef class Head:
         """Whether the loss must be called once with a whole batch."""
         return self.loss is not None and self.loss.alone
 
+    # What counts
+
+    cdef bint sifts(self) noexcept nogil:
+        """Whether some units do not count: as a mask says, or their targets."""
+        return self.mask >= 0 or self.selects
+
     cdef double divisor(self, Py_ssize_t samples, double total_weight) noexcept nogil:
-        """What the sum of the weighted values of a batch is divided by."""
+        """What the sum of the weighted values of a batch is divided by; 0: the loss is 0."""
         if self.reduction == MEAN_OVER_WEIGHTS:
-            return total_weight if total_weight > 0 else 1
-        return samples * self.positions if self.reduction == MEAN_OVER_ROWS else 1
+            return total_weight
+        return samples * self.positions * self.per_row if self.reduction == MEAN_OVER_ROWS else self.per_row
+
+    cdef double row_divisor(self, double divisor) noexcept nogil:
+        """The same of values of rows, for others who divide by it."""
+        return divisor / self.per_row if divisor != 0 else 1
 
     cdef void weigh(self, const Batch* batch, const Target* target, Py_ssize_t offset) noexcept nogil:
-        """Of an output with a mask: which of these rows count, and how much."""
-        cdef Py_ssize_t rows = batch.rows * self.positions, first = offset * self.positions, r
-        cdef const void* mask = batch.buffers[self.mask].value
+        """Which units of these rows count, and how much."""
+        cdef Py_ssize_t rows = batch.rows * self.positions, first = offset * self.positions, r, i, u
+        cdef const void* mask = batch.buffers[self.mask].value if self.mask >= 0 else NULL
+        cdef double shown
         for r in range(rows):
-            self.shown[first + r] = (<const double*>mask)[r] if self.is_double else (<const float*>mask)[r]
-            self.masked_weights[first + r] = self.shown[first + r] * (
-                1 if target.weights == NULL else target.weights[r]
-            )
+            self.mask_rows[first + r] = 1
+            if mask != NULL:
+                self.mask_rows[first + r] = (<const double*>mask)[r] if self.is_double else (<const float*>mask)[r]
+        if self.selects:
+            if target.classes != NULL:
+                self.read_classes(rows, first, target.classes)
+            if self.missing and target.values != NULL:
+                if self.is_double:
+                    self.read_values(
+                        rows, first, <const double*>target.values, <double*>self.clean_values, target.classes == NULL
+                    )
+                else:
+                    self.read_values(
+                        rows, first, <const float*>target.values, <float*>self.clean_values, target.classes == NULL
+                    )
+        for i in range(rows * self.per_row):
+            r, u = first + i // self.per_row, first * self.per_row + i
+            shown = self.mask_rows[r]
+            if self.selects and (self.present[u] == 0 or (self.ignores and self.labels[r] == self.ignored)):
+                shown = 0
+            self.shown[u] = shown
+            self.counted[u] = shown * self.given_weight(target, i)
+
+    cdef double given_weight(self, const Target* target, Py_ssize_t i) noexcept nogil:
+        """The weight of unit i of these rows, as the data has it."""
+        if target.weights == NULL:
+            return 1
+        return target.weights[i // self.per_row if self.row_weights else i]
+
+    cdef void read_classes(self, Py_ssize_t rows, Py_ssize_t first, const int64_t* classes) noexcept nogil:
+        """Note class numbers, and which of them there are; kernels are given 0 for what is no class."""
+        cdef Py_ssize_t r, j
+        for r in range(rows):
+            self.labels[first + r] = classes[r]
+            self.clean_classes[first + r] = classes[r] if 0 <= classes[r] < self.width else 0
+            for j in range(self.per_row):
+                self.present[(first + r) * self.per_row + j] = not (self.missing and classes[r] == MISSING)
+
+    cdef void read_values(
+        self, Py_ssize_t rows, Py_ssize_t first, const floating* y, floating* clean, bint alone
+    ) noexcept nogil:
+        """Note which targets there are; kernels are given 0 for those that are NaN."""
+        cdef Py_ssize_t r, j, u
+        clean += first * self.width
+        for r in range(rows):
+            u = (first + r) * self.per_row
+            for j in range(self.width):
+                clean[j] = y[j] if y[j] == y[j] else 0
+                if self.by_element:
+                    self.present[u + j] = y[j] == y[j]
+                elif y[j] != y[j]:
+                    self.present[u] = 0
+                elif j == 0 and alone:
+                    self.present[u] = 1
+            clean += self.width
+            y += self.width
 
     cdef double masked_divisor(self, Py_ssize_t samples) noexcept nogil:
         """What the sum of the weighted values of a batch is divided by, once all its rows have been weighed."""
-        cdef double total = 1
-        if self.reduction != SUM:
-            total = sum_of(
-                samples * self.positions, self.shown if self.reduction == MEAN_OVER_ROWS else self.masked_weights, NULL
-            )
-        return total if total > 0 else 1
+        if self.reduction == SUM:
+            return self.per_row
+        return sum_of(
+            samples * self.positions * self.per_row,
+            self.shown if self.reduction == MEAN_OVER_ROWS else self.counted, NULL,
+        )
 
-    cdef const double* weights_of(self, bint masked, bint weighted) noexcept nogil:
-        """The weights of the batch's rows, for what is masked or weighted; NULL: all 1."""
-        if masked and self.mask >= 0:
-            return self.masked_weights if weighted else self.shown
-        return self.weights if weighted else NULL
+    # A batch
 
     cdef void run(
         self, const Batch* batch, const Target* target, Py_ssize_t offset, double divisor, bint with_delta
     ) noexcept nogil:
         """The values of the loss and of metrics, and if wanted the prediction's delta.
 
-        Its row r is d (loss_weight batch_loss) / d prediction, batch_loss = sum of w_r value_r / divisor.
+        That of unit u is d (loss_weight batch_loss) / d prediction, batch_loss = sum of w_u value_u / divisor.
         """
-        cdef Py_ssize_t rows = batch.rows * self.positions, first = offset * self.positions, i, r
-        cdef double* coefficients = self.coefficients + first
+        cdef Py_ssize_t rows = batch.rows * self.positions, first = offset * self.positions, i, u
+        cdef Py_ssize_t units = rows * self.per_row, first_unit = first * self.per_row
+        cdef double* coefficients = self.coefficients + first_unit
         cdef void* prediction = batch.buffers[self.output].value
-        cdef double scale = self.loss_weight / divisor
-        cdef const double* weights = target.weights if self.mask < 0 else self.masked_weights + first
+        cdef void* delta = batch.buffers[self.output].delta if with_delta else NULL
+        cdef double scale = self.loss_weight / divisor if divisor != 0 else 0
+        cdef const double* weights = NULL
         if target.weights != NULL:
-            memcpy(self.weights + first, target.weights, rows * sizeof(double))
+            weights = self.weights + first_unit
+            for u in range(units):
+                self.weights[first_unit + u] = target.weights[u // self.per_row if self.row_weights else u]
+        if self.sifts():
+            weights = self.counted + first_unit
         if self.loss is not None:
-            for r in range(rows):
-                coefficients[r] = scale if weights == NULL else scale * weights[r]
+            for u in range(units):
+                coefficients[u] = scale if weights == NULL else scale * weights[u]
             self.loss.evaluate(
-                rows, self.width, <const void*>target.classes if self.loss.index_targets else target.values,
-                prediction, coefficients, self.values + first, batch.buffers[self.output].delta if with_delta else NULL,
+                units, self.width // self.per_row, self.targets_of(self.loss, target, first), prediction,
+                coefficients, self.values + first_unit, delta,
             )
+            if self.selects:
+                self.clear(first_unit, units, delta)
         for i in range(self.n_metrics):
-            (<MetricSum>self.metric_pointers[i]).function.evaluate(
-                rows, self.width,
-                <const void*>target.classes if (<MetricSum>self.metric_pointers[i]).function.index_targets
-                else target.values,
-                prediction, NULL, (<MetricSum>self.metric_pointers[i]).values + first, NULL,
-            )
+            self.run_metric(<MetricSum>self.metric_pointers[i], target, first, rows, prediction)
         if self.n_tallies:
             self.keep(first, rows, target, prediction)
+
+    cdef void run_metric(
+        self, MetricSum metric, const Target* target, Py_ssize_t first, Py_ssize_t rows, void* prediction
+    ) noexcept nogil:
+        """A metric's values of some rows, or of their elements where units are elements and it has a value for each."""
+        cdef Py_ssize_t per_row = self.per_row if metric.function.elementwise else 1
+        metric.function.evaluate(
+            rows * per_row, self.width // per_row, self.targets_of(metric.function, target, first), prediction,
+            NULL, metric.values + first * per_row, NULL,
+        )
+
+    cdef const void* targets_of(
+        self, RowFunction function, const Target* target, Py_ssize_t first
+    ) noexcept nogil:
+        """The targets that a kernel reads; where some do not count, without what it cannot read."""
+        cdef Py_ssize_t itemsize = 8 if self.is_double else 4
+        if function.given_targets:
+            return target.given
+        if function.index_targets:
+            return target.classes if function.any_labels or not self.selects else self.clean_classes + first
+        return self.clean_values + first * self.width * itemsize if self.missing else target.values
+
+    cdef void clear(self, Py_ssize_t first, Py_ssize_t units, void* delta) noexcept nogil:
+        """Let what does not count have no value and no delta, whatever the kernel has made of it."""
+        cdef Py_ssize_t unit_bytes = (8 if self.is_double else 4) * (self.width // self.per_row), u
+        for u in range(units):
+            if self.shown[first + u] == 0:
+                self.values[first + u] = 0
+                if delta != NULL:
+                    memset(<char*>delta + u * unit_bytes, 0, unit_bytes)
 
     cdef void keep(
         self, Py_ssize_t first, Py_ssize_t rows, const Target* target, const void* prediction
     ) noexcept nogil:
         """Copy the predictions and targets of some rows to where the whole batch is to be."""
-        cdef Py_ssize_t row_bytes = self.width * (8 if self.is_double else 4)
+        cdef Py_ssize_t itemsize = 8 if self.is_double else 4
+        cdef Py_ssize_t row_bytes = self.width * itemsize, given_bytes = self.given_width * itemsize
         memcpy(self.predictions + first * row_bytes, prediction, rows * row_bytes)
         if self.target_values != NULL:
             memcpy(self.target_values + first * row_bytes, target.values, rows * row_bytes)
         if self.target_classes != NULL:
             memcpy(self.target_classes + first, target.classes, rows * sizeof(int64_t))
+        if self.target_given != NULL:
+            memcpy(
+                self.target_given + first // self.positions * given_bytes, target.given,
+                rows // self.positions * given_bytes,
+            )
 
     cdef double add_up(self, Py_ssize_t samples, bint weighted, double divisor) noexcept nogil:
         """The loss of a batch; and add the batch to the metrics: total += sum of w_r value_r, count += sum of w_r."""
         cdef Py_ssize_t rows = samples * self.positions, i
+        cdef double* weights = self.weights if weighted else NULL
         for i in range(self.n_metrics):
             self.add_metric(<MetricSum>self.metric_pointers[i], rows, weighted)
         for i in range(self.n_tallies):
             self.add_tally(<Tally>self.tally_pointers[i], rows, weighted)
-        return 0 if self.loss is None else sum_of(rows, self.values, self.weights_of(True, weighted)) / divisor
+        if self.loss is None or divisor == 0:
+            return 0
+        return sum_of(rows * self.per_row, self.values, self.counted if self.sifts() else weights) / divisor
 
     cdef void add_metric(self, MetricSum metric, Py_ssize_t rows, bint weighted) noexcept nogil:
-        cdef const double* weights = self.weights_of(metric.masked, weighted and metric.weighted)
-        metric.total += sum_of(rows, metric.values, weights)
-        metric.count += rows if weights == NULL else sum_of(rows, weights, NULL)
+        cdef Py_ssize_t per_row = self.per_row if metric.function.elementwise else 1, i
+        cdef double total = 0, count = 0, weight
+        weighted = weighted and metric.weighted
+        if not (self.by_element or self.selects or (metric.masked and self.mask >= 0)):
+            metric.total += sum_of(rows, metric.values, self.weights if weighted else NULL)
+            metric.count += sum_of(rows, self.weights, NULL) if weighted else rows
+            return
+        for i in range(rows * per_row):
+            if metric.function.ignores and self.labels[i] == metric.function.ignored:
+                continue
+            weight = self.weight_of(i, per_row, metric.masked, weighted) * self.is_present(i, per_row)
+            if weight != 0:
+                total += weight * metric.values[i]
+                count += weight
+        metric.total += total / per_row
+        metric.count += count / per_row
+
+    cdef double weight_of(self, Py_ssize_t i, Py_ssize_t per_row, bint masked, bint weighted) noexcept nogil:
+        """What row i counts, or with so many of a row's elements the element i."""
+        cdef Py_ssize_t row = i // per_row, j
+        cdef double weight = 1
+        if weighted and per_row == self.per_row:
+            weight = self.weights[i]
+        elif weighted:      # the weight of a row is the mean of those of its elements
+            weight = 0
+            for j in range(self.per_row):
+                weight += self.weights[row * self.per_row + j] / self.per_row
+        return weight * self.mask_rows[row] if masked and self.mask >= 0 else weight
+
+    cdef bint is_present(self, Py_ssize_t i, Py_ssize_t per_row) noexcept nogil:
+        """Whether an element has a target, or all elements of a row have."""
+        cdef Py_ssize_t j
+        if not self.missing:
+            return True
+        if per_row == self.per_row:
+            return self.present[i] != 0
+        for j in range(self.per_row):
+            if self.present[i * self.per_row + j] == 0:
+                return False
+        return True
 
     cdef void add_tally(self, Tally tally, Py_ssize_t rows, bint weighted) noexcept nogil:
-        tally.update(
-            rows, <const void*>self.target_classes if tally.index_targets else self.target_values, self.predictions,
-            self.weights_of(tally.masked, weighted and tally.weighted), False,
-        )
+        cdef bint masked = tally.masked and self.mask >= 0
+        cdef Py_ssize_t per_row = self.per_row if tally.elementwise else 1, i
+        cdef const void* targets = self.target_values
+        weighted = weighted and tally.weighted
+        if tally.given_targets:
+            targets = self.target_given
+        elif tally.index_targets:
+            targets = self.target_classes
+        if weighted or masked:
+            for i in range(rows * per_row):
+                self.tally_weights[i] = self.weight_of(i, per_row, tally.masked, weighted)
+        tally.update(rows, targets, self.predictions, self.tally_weights if weighted or masked else NULL, per_row > 1)

@@ -13,7 +13,7 @@ from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
 
 from cbackprop.compiled.constraints.projections cimport Projections
-from cbackprop.compiled.engine.context cimport CLASSES, Context, Feed, VALUES, WEIGHTS
+from cbackprop.compiled.engine.context cimport CLASSES, Context, Feed, GIVEN, VALUES, WEIGHTS
 from cbackprop.compiled.engine.division cimport TILE_STEP
 from cbackprop.compiled.engine.failure cimport take_failure
 from cbackprop.compiled.engine.gradients cimport Gradients
@@ -36,6 +36,11 @@ STORED = {
     np.dtype(np.int32): INT32, np.dtype(np.uint32): UINT32, np.dtype(np.int64): INT64, np.dtype(np.uint64): UINT64,
     np.dtype(np.float16): FLOAT16, np.dtype(np.float32): FLOAT32, np.dtype(np.float64): FLOAT64,
 }
+# What there is not where targets of a form are missing.
+UNTOLD = {
+    "values": "no targets like its predictions", "index": "no class numbers", "given": "no targets as they were given",
+}
+NO_TARGETS = dict.fromkeys(UNTOLD)
 READ_AS = {np.dtype(np.int64): AS_INT64, np.dtype(np.float32): AS_FLOAT32, np.dtype(np.float64): AS_FLOAT64}
 
 
@@ -179,7 +184,7 @@ cdef class Network:
             head.mask = -1 if masks[i] < 0 else self.buffer(masks[i])
             if head.mask >= 0 and self.widths[head.mask] != head.positions:
                 raise ValueError("The mask does not fit the output.")
-            self.masked = self.masked or head.mask >= 0
+            self.masked = self.masked or head.mask >= 0 or head.selects
             self.head_pointers[i] = <PyObject*>head
             if head.loss is not None:
                 head.loss.failure = &self.failure
@@ -279,12 +284,15 @@ cdef class Network:
 
     # Data
 
-    def set_feeds(self, list input_arrays, list inputs, list values, list classes, list weights):
+    def set_feeds(
+        self, list input_arrays, list inputs, list values, list classes, list weights, list given
+    ):
         """The data: arrays of samples, for the model's inputs and for each head's targets and weights.
 
         Every array is as long as the others, of any type in `STORED` and of any strides; inputs may also be sparse
         rows. A batch is read as numbers of the engine's type; classes as int64, weights as float64. A head without
-        targets or weights has None.
+        targets or weights has None. Weights are those of rows or of elements; targets as they were given have any
+        shape.
         """
         cdef Py_ssize_t i, width
         cdef Head head
@@ -294,30 +302,34 @@ cdef class Network:
         self.untold = "no targets"
         free(self.feeds)
         free(self.sparse_rows)
-        self.feeds = <Feed*>calloc(len(input_arrays) + 3 * self.n_heads + 1, sizeof(Feed))
-        self.sparse_rows = <SparseRows*>calloc(len(input_arrays) + 3 * self.n_heads + 1, sizeof(SparseRows))
+        self.feeds = <Feed*>calloc(len(input_arrays) + 4 * self.n_heads + 1, sizeof(Feed))
+        self.sparse_rows = <SparseRows*>calloc(len(input_arrays) + 4 * self.n_heads + 1, sizeof(SparseRows))
         if self.feeds == NULL or self.sparse_rows == NULL:
             raise MemoryError()
+        self.untold = None
         for i in range(len(input_arrays)):
             self.add_feed(input_arrays[i], self.float_type(), self.widths[inputs[i]], self.buffer(inputs[i]), -1, 0)
-        for i in range(min(self.n_heads, len(values))):
-            head = self.heads[i]
-            width = head.positions * head.width
-            self.add_feed(values[i], self.float_type(), width, -1, i, VALUES)
-            self.add_feed(classes[i], np.int64, head.positions, -1, i, CLASSES)
-            self.add_feed(weights[i], np.float64, head.positions, -1, i, WEIGHTS)
-        self.untold = self.find_untold(values, classes)
-
-    cdef find_untold(self, list values, list classes):
-        """The first head whose loss or metrics read targets of a form that is not among these; None if there is none."""
-        cdef Py_ssize_t i
-        cdef Head head
         for i in range(self.n_heads):
             head = self.heads[i]
-            if head.reads_values and (i >= len(values) or values[i] is None):
-                return f"no targets like its predictions for output {i}"
-            if head.reads_classes and (i >= len(classes) or classes[i] is None):
-                return f"no class numbers for output {i}"
+            there = i < len(values)
+            targets = {"values": values[i], "index": classes[i], "given": given[i]} if there else NO_TARGETS
+            self.untold = self.untold or self.find_untold(targets, i)
+            if not there:
+                continue
+            width = head.positions * head.width
+            each = weights[i] is not None and head.width > 1 and weights[i].size == len(weights[i]) * width
+            if head.set_form(each, not each, () if given[i] is None else given[i].shape[1:]):
+                self.head_capacity = 0      # other memory is needed
+            self.add_feed(values[i], self.float_type(), width, -1, i, VALUES)
+            self.add_feed(classes[i], np.int64, head.positions, -1, i, CLASSES)
+            self.add_feed(weights[i], np.float64, width if each else head.positions, -1, i, WEIGHTS)
+            self.add_feed(given[i], self.float_type(), head.given_width, -1, i, GIVEN)
+
+    cdef find_untold(self, dict targets, Py_ssize_t i):
+        """A form of targets that a head's loss or metrics read and the data does not have; None if there is none."""
+        for form in sorted((<Head>self.heads[i]).wanted()):
+            if targets[form] is None:
+                return f"{UNTOLD[form]} for output {i}"
         return None
 
     cdef check_targets(self):
@@ -341,7 +353,9 @@ cdef class Network:
             self.add_sparse(feed, &self.sparse_rows[self.n_feeds], array, dtype)
         else:
             self.add_strided(feed, array, np.dtype(dtype))
-            feed.classes = (<Head>self.heads[head]).width if buffer < 0 and role == CLASSES and not feed.as_they_lie else 0
+            feed.classes = 0
+            if buffer < 0 and role == CLASSES and not feed.as_they_lie:
+                feed.classes = 0 if (<Head>self.heads[head]).takes_any_label() else (<Head>self.heads[head]).width
             self.feed_memory.append((array,))
         self.n_feeds += 1
 

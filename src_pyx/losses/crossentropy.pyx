@@ -283,6 +283,7 @@ cdef class CategoricalCrossentropy(Crossentropy):
 
 cdef class BinaryCrossentropy(Crossentropy):
     links = ("sigmoid",)
+    each_element = True
 
     cdef void evaluate(
         self, Py_ssize_t rows, Py_ssize_t width, const void* y_true, void* y_pred,

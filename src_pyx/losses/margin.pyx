@@ -95,12 +95,16 @@ cdef void categorical_hinge(
 
 
 cdef class Hinge(KernelFunction):
+    each_element = True
+
     def __init__(self, spec, bint linked, bint is_double):
         super().__init__(spec, linked, is_double)
         self.kernel32, self.kernel64 = hinge[float], hinge[double]
 
 
 cdef class SquaredHinge(KernelFunction):
+    each_element = True
+
     def __init__(self, spec, bint linked, bint is_double):
         super().__init__(spec, linked, is_double)
         self.kernel32, self.kernel64 = squared_hinge[float], squared_hinge[double]

@@ -78,6 +78,8 @@ cdef class KLDivergence(KernelFunction):
 
 
 cdef class Poisson(KernelFunction):
+    each_element = True
+
     def __init__(self, spec, bint linked, bint is_double):
         super().__init__(spec, linked, is_double)
         self.kernel32, self.kernel64 = poisson[float], poisson[double]
@@ -205,6 +207,7 @@ cdef class CategoricalFocalCrossentropy(Focal):
 
 cdef class BinaryFocalCrossentropy(Focal):
     links = ("sigmoid",)
+    each_element = True
 
     cdef void evaluate(
         self, Py_ssize_t rows, Py_ssize_t width, const void* y_true, void* y_pred,

@@ -12,6 +12,7 @@ from cbackprop.compiled.losses.row_function cimport RowFunction
 cdef class PythonLoss(RowFunction):
     cdef object spec
     cdef tuple shape            # of one sample of the prediction
+    cdef tuple given_shape      # of the targets of one sample
     cdef Failure unread         # where exceptions go while no engine is there
 
     reads = None
@@ -19,12 +20,18 @@ cdef class PythonLoss(RowFunction):
     def __init__(self, spec, bint linked, bint is_double):
         super().__init__(spec, linked, is_double)
         self.alone = True       # it is told batches, whatever the spec says
+        self.missing = self.ignores = False
+        self.given_shape = ()
         self.spec = spec
         self.failure = &self.unread
 
     def set_shape(self, tuple shape):
         """What one sample of the prediction looks like."""
         self.shape = shape
+
+    def set_given_shape(self, tuple shape):
+        """What the targets of one sample look like."""
+        self.given_shape = shape
 
     cdef void evaluate(
         self, Py_ssize_t rows, Py_ssize_t width, const void* y_true, void* y_pred,
@@ -44,7 +51,10 @@ cdef class PythonLoss(RowFunction):
 
         dtype = np.float64 if self.is_double else np.float32
         prediction = copy_of(y_pred, rows * width, dtype).reshape(-1, *self.shape)
-        if self.index_targets:
+        if self.given_targets:
+            size = len(prediction) * int(np.prod(self.given_shape, dtype=np.intp))
+            target = copy_of(y_true, size, dtype).reshape(-1, *self.given_shape)
+        elif self.index_targets:
             target = copy_of(y_true, rows, np.int64).reshape(prediction.shape[:-1])
         else:
             target = copy_of(y_true, rows * width, dtype).reshape(prediction.shape)

@@ -1,9 +1,11 @@
 """Losses of real-valued predictions, most the mean over a row of a function of the error e = y_pred - y_true."""
 
+import numpy as np
+
 from cython cimport floating
 
 from cbackprop.compiled.kernels.elementary cimport expm1, fabs, log1p, tanh
-from cbackprop.compiled.losses.row_function cimport KernelFunction
+from cbackprop.compiled.losses.row_function cimport KernelFunction, RowFunction
 
 # The smallest target that is divided by, as in Keras.
 cdef double EPSILON = 1e-7
@@ -158,17 +160,22 @@ cdef void mean_squared_logarithmic_error(
 
 
 cdef void quantile(
-    Py_ssize_t rows, Py_ssize_t width, const floating* y_true, const floating* y_pred, double parameter,
-    const double* coefficients, double* values, floating* delta,
+    Py_ssize_t rows, Py_ssize_t width, const floating* y_true, const floating* y_pred,
+    Py_ssize_t n, const double* quantiles, const double* coefficients, double* values, floating* delta,
 ) noexcept nogil:
-    """value = mean of max(q d, (q - 1) d), d = y_true - y_pred: slope -q below the target, 1 - q above, 0 at it."""
-    cdef Py_ssize_t r, j
-    cdef floating total, factor = 0, difference, q = <floating>parameter
+    """value = mean of max(q d, (q - 1) d), d = y_true - y_pred: slope -q below the target, 1 - q above, 0 at it.
+
+    quantiles (n,) IN: that of each element, over and over again, as elements follow each other.
+    """
+    cdef Py_ssize_t r, j, k = 0
+    cdef floating total, factor = 0, difference, q
     for r in range(rows):
         total = 0
         if delta != NULL:
             factor = <floating>(coefficients[r] / width)
         for j in range(width):
+            q = <floating>quantiles[k]
+            k = k + 1 if k + 1 < n else 0
             difference = y_true[j] - y_pred[j]
             total += max(q * difference, (q - 1) * difference)
             if delta != NULL:
@@ -181,18 +188,24 @@ cdef void quantile(
 
 
 cdef class MeanSquaredError(KernelFunction):
+    each_element = True
+
     def __init__(self, spec, bint linked, bint is_double):
         super().__init__(spec, linked, is_double)
         self.kernel32, self.kernel64 = mean_squared_error[float], mean_squared_error[double]
 
 
 cdef class MeanAbsoluteError(KernelFunction):
+    each_element = True
+
     def __init__(self, spec, bint linked, bint is_double):
         super().__init__(spec, linked, is_double)
         self.kernel32, self.kernel64 = mean_absolute_error[float], mean_absolute_error[double]
 
 
 cdef class Huber(KernelFunction):
+    each_element = True
+
     def __init__(self, spec, bint linked, bint is_double):
         super().__init__(spec, linked, is_double)
         self.kernel32, self.kernel64 = huber[float], huber[double]
@@ -200,12 +213,16 @@ cdef class Huber(KernelFunction):
 
 
 cdef class LogCosh(KernelFunction):
+    each_element = True
+
     def __init__(self, spec, bint linked, bint is_double):
         super().__init__(spec, linked, is_double)
         self.kernel32, self.kernel64 = log_cosh[float], log_cosh[double]
 
 
 cdef class MeanAbsolutePercentageError(KernelFunction):
+    each_element = True
+
     def __init__(self, spec, bint linked, bint is_double):
         super().__init__(spec, linked, is_double)
         self.kernel32 = mean_absolute_percentage_error[float]
@@ -213,14 +230,36 @@ cdef class MeanAbsolutePercentageError(KernelFunction):
 
 
 cdef class MeanSquaredLogarithmicError(KernelFunction):
+    each_element = True
+
     def __init__(self, spec, bint linked, bint is_double):
         super().__init__(spec, linked, is_double)
         self.kernel32 = mean_squared_logarithmic_error[float]
         self.kernel64 = mean_squared_logarithmic_error[double]
 
 
-cdef class Quantile(KernelFunction):
+cdef class Quantile(RowFunction):
+    cdef double[::1] quantiles
+
+    each_element = True
+
     def __init__(self, spec, bint linked, bint is_double):
         super().__init__(spec, linked, is_double)
-        self.kernel32, self.kernel64 = quantile[float], quantile[double]
-        self.parameter = spec.quantile
+        self.quantiles = np.array(spec.quantile, np.float64).reshape(-1)
+        if not self.quantiles.shape[0]:
+            raise ValueError(f"{type(spec).__name__}.quantile must hold at least one number.")
+
+    cdef void evaluate(
+        self, Py_ssize_t rows, Py_ssize_t width, const void* y_true, void* y_pred,
+        const double* coefficients, double* values, void* delta,
+    ) noexcept nogil:
+        if self.is_double:
+            quantile(
+                rows, width, <const double*>y_true, <const double*>y_pred, self.quantiles.shape[0], &self.quantiles[0],
+                coefficients, values, <double*>delta,
+            )
+        else:
+            quantile(
+                rows, width, <const float*>y_true, <const float*>y_pred, self.quantiles.shape[0], &self.quantiles[0],
+                coefficients, values, <float*>delta,
+            )

@@ -25,19 +25,39 @@ cdef class RowFunction:
         The form of targets that the kernel reads, as in `target_kind` of the spec; None: any. ``"nothing"``: none.
     links : tuple of str
         The activations that the kernel can take over.
+    each_element : bool
+        Whether the value of a row is the mean of those of its elements, each a row by itself.
+    takes_any_label : bool
+        Whether labels may be outside of the classes.
     """
 
     reads = "values"
     links = ()
+    each_element = takes_any_label = False
 
     def __init__(self, spec, bint linked, bint is_double):
         check_kernel(self, spec, linked)
         self.is_double = is_double
         self.index_targets = spec.target_kind == "index"
+        self.given_targets = spec.target_kind == "given"
         self.alone = spec.alone
+        self.elementwise = self.each_element
+        self.any_labels = self.takes_any_label
+        self.missing = getattr(spec, "missing", None) == "ignore"
+        ignored = getattr(spec, "ignore_class", None)
+        self.ignores, self.ignored = self.index_targets and ignored is not None, ignored or 0
 
     def set_shape(self, tuple shape):
         """What one sample of the prediction looks like, for losses that see more than rows."""
+
+    def set_given_shape(self, tuple shape):
+        """What the targets of one sample look like, for losses that read them as they were given."""
+
+    def form(self):
+        """The form of targets that is read: "values", "index" or "given"; None: none at all."""
+        if self.reads == "nothing":
+            return None
+        return "given" if self.given_targets else "index" if self.index_targets else "values"
 
     cdef void evaluate(
         self, Py_ssize_t rows, Py_ssize_t width, const void* y_true, void* y_pred,
@@ -67,7 +87,7 @@ cdef class RowFunction:
         cdef Py_ssize_t r
         if y_true.shape[0] != y_pred.shape[0] or not self.index_targets:
             raise ValueError("y_true does not fit y_pred.")
-        for r in range(y_true.shape[0]):
+        for r in range(0 if self.any_labels else y_true.shape[0]):
             if not 0 <= y_true[r] < y_pred.shape[1]:
                 raise ValueError(f"Class {y_true[r]} is outside [0, {y_pred.shape[1]}).")
         return self._values(y_pred, &y_true[0] if y_true.shape[0] else NULL, coefficients, delta)

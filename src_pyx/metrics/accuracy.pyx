@@ -96,16 +96,20 @@ cdef void sparse_top_k_categorical_accuracy(
                 if y_pred[r * width + j] == y_true[r]:
                     values[r] = 1
         else:
-            values[r] = in_top_k(width, y_pred + r * width, y_true[r], k)
+            values[r] = 0 <= y_true[r] < width and in_top_k(width, y_pred + r * width, y_true[r], k)
 
 
 cdef class Accuracy(KernelFunction):
+    each_element = True
+
     def __init__(self, spec, bint linked, bint is_double):
         super().__init__(spec, linked, is_double)
         self.kernel32, self.kernel64 = accuracy[float], accuracy[double]
 
 
 cdef class BinaryAccuracy(KernelFunction):
+    each_element = True
+
     def __init__(self, spec, bint linked, bint is_double):
         super().__init__(spec, linked, is_double)
         self.kernel32, self.kernel64 = binary_accuracy[float], binary_accuracy[double]
@@ -120,6 +124,7 @@ cdef class CategoricalAccuracy(KernelFunction):
 
 cdef class SparseCategoricalAccuracy(RowFunction):
     reads = "index"
+    takes_any_label = True
 
     cdef void evaluate(
         self, Py_ssize_t rows, Py_ssize_t width, const void* y_true, void* y_pred,
@@ -143,6 +148,7 @@ cdef class SparseTopKCategoricalAccuracy(RowFunction):
     cdef bint sorted_ids
 
     reads = "index"
+    takes_any_label = True
 
     def __init__(self, spec, bint linked, bint is_double):
         super().__init__(spec, linked, is_double)

@@ -44,11 +44,19 @@ cdef class Tally:
         self.weighted = weighted
         self.width = width
         self.index_targets = spec.target_kind == "index"
+        self.elementwise = True
 
     cdef set_sums(self, spec, Py_ssize_t size):
         """Make room for the sums, as many as the kernel writes to; the spec must know of as many."""
         check_sums(self, spec, self.width, size)
         self.set_size(size)
+
+    def set_given_shape(self, tuple shape):
+        """What the targets of one sample look like, for metrics that read them as they were given."""
+
+    def form(self):
+        """The form of targets that is read: "values", "index" or "given"."""
+        return "given" if self.given_targets else "index" if self.index_targets else "values"
 
     cdef set_size(self, Py_ssize_t size):
         self.memory = np.zeros(max(size, 1))
@@ -161,6 +169,8 @@ cdef class Histogram(Tally):
             last = self.last_of_top(y_pred + r * self.width) if self.top_k else 0
             for j in range(self.first, self.last):
                 i = r * self.width + j
+                if y_true[i] != y_true[i]:      # missing
+                    continue
                 weight = weight_of(weights, r, i, each)
                 if self.label_weights != NULL:
                     weight *= self.label_weights[j]
@@ -250,6 +260,8 @@ cdef class Hits(Tally):
             for j in range(n):
                 weight = weight_of(weights, r, r * n + j, each)
                 truth = y_true[j]
+                if truth != truth:      # missing
+                    continue
                 hit = y_pred[j] >= limit and fabs(y_pred[j]) > <floating>1e-9 if self.largest else y_pred[j] > limit
                 if hit:
                     self.sums[j] += weight * truth
@@ -282,7 +294,7 @@ cdef class Confusion(Tally):
         self.classes = spec.num_classes
         self.ignores = spec.ignore_class is not None
         self.ignored = spec.ignore_class or 0
-        self.numbers_pred = spec.sparse_y_pred
+        self.numbers_pred = self.elementwise = spec.sparse_y_pred
         self.whole_weights = spec.whole_weights
         self.cut = spec.cut is not None
         self.threshold = spec.cut or 0
@@ -309,7 +321,7 @@ cdef class Confusion(Tally):
                         number(y_true[j]), self.number_of(y_pred[j]), weight_of(weights, r, r * n + j, each)
                     )
             else:
-                truth = classes[r] if self.index_targets else <int64_t>largest(n, y_true)
+                truth = classes[r] if self.index_targets else label_of(n, y_true)
                 self.add_one(truth, largest(n, y_pred), weight_of(weights, r, r * n, each))
             if not self.index_targets:
                 y_true += n
@@ -343,6 +355,15 @@ cdef inline Py_ssize_t largest(Py_ssize_t width, const floating* x) noexcept nog
     return best
 
 
+cdef inline int64_t label_of(Py_ssize_t width, const floating* y) noexcept nogil:
+    """The first position of the largest element; -1 if one is missing."""
+    cdef Py_ssize_t j
+    for j in range(width):
+        if y[j] != y[j]:
+            return -1
+    return largest(width, y)
+
+
 # Moments
 
 
@@ -372,15 +393,17 @@ cdef class Moments(Tally):
         for r in range(rows):
             for j in range(n):
                 y = y_true[j]
+                if y != y:      # missing
+                    continue
                 error = y - y_pred[j]
                 weight = weight_of(weights, r, r * n + j, each)
                 self.sums[j] += weight * y
                 self.sums[n + j] += weight * y * y
                 self.sums[2 * n + j] += weight * error * error
                 self.sums[3 * n + j] += weight
+                self.sums[4 * n] += 1
             y_true += n
             y_pred += n
-        self.sums[4 * n] += rows * n
 
 
 # Metrics in Python
@@ -394,22 +417,29 @@ cdef class Called(Tally):
     metric : cbackprop.metrics.Metric
     shape : tuple of int
         Of one sample of the prediction.
-    index_targets, is_double, weighted : bool
+    kind : {"values", "index", "given"}
+        The form of targets that it is called with.
+    is_double, weighted : bool
     """
 
     cdef object metric
-    cdef tuple shape
+    cdef tuple shape, given_shape
 
-    def __init__(self, metric, tuple shape, bint index_targets, bint is_double, bint weighted):
+    def __init__(self, metric, tuple shape, str kind, bint is_double, bint weighted):
         self.metric = metric
         self.masked = metric.takes_mask
         self.shape = shape
-        self.index_targets = index_targets
+        self.index_targets, self.given_targets = kind == "index", kind == "given"
+        self.elementwise = True
         self.is_double = is_double
         self.weighted = weighted
         self.in_python = True
-        self.width = shape[-1]
+        self.width = shape[-1] if shape else 1
         self.set_size(0)
+
+    def set_given_shape(self, tuple shape):
+        """What the targets of one sample look like."""
+        self.given_shape = shape
 
     def reset(self):
         """Forget all batches."""
@@ -428,22 +458,26 @@ cdef class Called(Tally):
     ) noexcept nogil:
         with gil:
             try:
-                self.call(rows, y_true, y_pred, weights)
+                self.call(rows, y_true, y_pred, weights, each)
             except BaseException as error:
                 fail(self.failure, error)
 
-    cdef call(self, Py_ssize_t rows, const void* y_true, const void* y_pred, const double* weights):
+    cdef call(self, Py_ssize_t rows, const void* y_true, const void* y_pred, const double* weights, bint each):
         dtype = np.float64 if self.is_double else np.float32
         shape = (-1, *self.shape)
         predictions = copy_of(y_pred, rows * self.width, dtype).reshape(shape)
-        if self.index_targets:
+        if self.given_targets:
+            size = len(predictions) * int(np.prod(self.given_shape, dtype=np.intp))
+            targets = copy_of(y_true, size, dtype).reshape(-1, *self.given_shape)
+        elif self.index_targets:
             targets = copy_of(y_true, rows, np.int64).reshape(shape[:-1])
         else:
             targets = copy_of(y_true, rows * self.width, dtype).reshape(shape)
         if weights == NULL:
             self.metric.update_state(targets, predictions)
         else:
-            given = copy_of(weights, rows, np.float64).reshape(shape[:-1])
+            given = copy_of(weights, rows * self.width if each else rows, np.float64)
+            given = given.reshape(shape if each or len(shape) == 1 else shape[:-1])
             self.metric.update_state(targets, predictions, sample_weight=given)
 
 

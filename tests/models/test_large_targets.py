@@ -80,7 +80,6 @@ def test_they_are_not_copied(case, monkeypatch):
         ("classes as bytes", np.full(90, 3, "uint8"), r"classes in \[0, 3\), but got 3"),
         ("classes as floats", np.full((90, 1), 0.5), "fraction 0.5"),
         ("every other class", np.full(180, -1)[::2], r"but got -1"),
-        ("0 and 1", np.full((90, 1), 2, "int8"), r"probabilities in \[0, 1\], but got 2"),
         ("doubles", np.full((90, 2), np.nan), "must be finite"),
         ("doubles", np.full((90, 2), 1e300), "as|finite"),
         ("columns", np.zeros((90, 3)), "shape of the predictions"),
@@ -97,7 +96,7 @@ def test_wrong_targets_are_refused_as_small_ones_are(case, wrong, message, monke
     assert messages[0] == messages[1]
 
 
-@pytest.mark.parametrize("wrong", [-1.0, np.nan, np.inf, 1e300])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, 1e300])
 def test_wrong_weights_are_refused_as_small_ones_are(wrong, monkeypatch):
     weight = np.ones(90)
     weight[50] = wrong

@@ -18,20 +18,22 @@ cdef struct Feed:
     bint direct                 # all layers that read it take sparse rows
     Py_ssize_t buffer           # the buffer that it is the value of, or -1
     Py_ssize_t head             # else the head, and
-    int role                    # what it is to the head: VALUES, CLASSES or WEIGHTS
+    int role                    # what it is to the head: VALUES, CLASSES, WEIGHTS or GIVEN
 
 
 cdef enum:
     VALUES = 0
     CLASSES = 1
     WEIGHTS = 2
+    GIVEN = 3
 
 
 cdef struct Target:
     # What one head compares the predictions of these samples with; NULL where it has none.
     const void* values          # (rows, width): shaped like the prediction
     const int64_t* classes      # (rows,): class numbers
-    const double* weights       # (rows,)
+    const double* weights       # (rows,), or (rows, width)
+    const void* given           # (samples, ...): as users gave them
 
 
 cdef class Context:

@@ -1,4 +1,5 @@
 from cpython.ref cimport PyObject
+from cython cimport floating
 from libc.stdint cimport int64_t
 
 from cbackprop.compiled.engine.context cimport Target
@@ -22,18 +23,34 @@ cdef class Head:
     cdef Py_ssize_t output                  # the buffer of the prediction
     cdef Py_ssize_t mask                    # the buffer of its mask, or -1
     cdef RowFunction loss
-    cdef bint reads_values, reads_classes   # the forms of targets without which it must not run
     cdef double loss_weight
     cdef int reduction
+    # The data
+    cdef bint by_element            # each element of a row has a value and a weight of its own
+    cdef bint row_weights           # the data has a weight for each row, though units are elements
+    cdef Py_ssize_t per_row         # units of a row: 1, or all elements
+    cdef tuple given_shape          # targets of one sample as they were given
+    cdef Py_ssize_t given_width
+    cdef readonly bint missing      # targets of NaN, and the class MISSING, do not count
+    cdef bint ignores               # rows of the class `ignored` do not count in the loss
+    cdef int64_t ignored
+    cdef readonly bint selects      # what counts depends on targets
     cdef list metrics               # of MetricSum: keeps alive what metric_pointers points to
     cdef PyObject** metric_pointers
     cdef Py_ssize_t n_metrics
-    cdef double* coefficients       # (rows,)
-    cdef double* values             # (rows,): of the loss
-    cdef double* weights            # (rows,)
-    cdef double* shown              # (rows,): the mask of an output that has one
-    cdef double* masked_weights     # (rows,): that times the weights
+    cdef double* coefficients       # (units,)
+    cdef double* values             # (units,): of the loss
+    cdef double* weights            # (units,)
+    cdef double* shown              # (units,): 0 for those that do not count in the loss, 1 or what a mask says
+    cdef double* counted            # (units,): that times the weights
+    cdef double* present            # (units,): 0 for those whose target is missing
+    cdef double* tally_weights      # (units,): what they count for one of the metrics
+    cdef double* mask_rows          # (rows,): the mask, or 1
     cdef double[::1] memory
+    cdef list sifted                # what these point into: where some targets are missing or ignored, else NULL
+    cdef char* clean_values         # (rows, width): targets with 0 for what is missing
+    cdef int64_t* labels            # (rows,): class numbers as they were given
+    cdef int64_t* clean_classes     # (rows,): with 0 for what is no class
     # Metrics that see a batch as a whole
     cdef readonly list tallies
     cdef PyObject** tally_pointers
@@ -44,19 +61,38 @@ cdef class Head:
     cdef char* predictions
     cdef char* target_values
     cdef int64_t* target_classes
+    cdef char* target_given
 
-    cdef allocate_batch(self, Py_ssize_t rows)
+    cdef bint set_form(self, bint element_weights, bint row_weights, tuple given_shape) except -1
+    cdef bint takes_any_label(self)
+    cdef char* char_pointer(self, array) except? NULL
+    cdef allocate_batch(self, Py_ssize_t samples)
     cdef void keep(
         self, Py_ssize_t first, Py_ssize_t rows, const Target* target, const void* prediction
     ) noexcept nogil
     cdef bint is_alone(self) noexcept nogil
+    cdef bint sifts(self) noexcept nogil
     cdef double divisor(self, Py_ssize_t samples, double total_weight) noexcept nogil
+    cdef double row_divisor(self, double divisor) noexcept nogil
     cdef void weigh(self, const Batch* batch, const Target* target, Py_ssize_t offset) noexcept nogil
+    cdef double given_weight(self, const Target* target, Py_ssize_t i) noexcept nogil
+    cdef void read_classes(self, Py_ssize_t rows, Py_ssize_t first, const int64_t* classes) noexcept nogil
+    cdef void read_values(
+        self, Py_ssize_t rows, Py_ssize_t first, const floating* y, floating* clean, bint alone
+    ) noexcept nogil
     cdef double masked_divisor(self, Py_ssize_t samples) noexcept nogil
-    cdef const double* weights_of(self, bint masked, bint weighted) noexcept nogil
     cdef void run(
         self, const Batch* batch, const Target* target, Py_ssize_t offset, double divisor, bint with_delta
     ) noexcept nogil
+    cdef void run_metric(
+        self, MetricSum metric, const Target* target, Py_ssize_t first, Py_ssize_t rows, void* prediction
+    ) noexcept nogil
+    cdef const void* targets_of(
+        self, RowFunction function, const Target* target, Py_ssize_t first
+    ) noexcept nogil
+    cdef void clear(self, Py_ssize_t first, Py_ssize_t units, void* delta) noexcept nogil
     cdef double add_up(self, Py_ssize_t samples, bint weighted, double divisor) noexcept nogil
     cdef void add_metric(self, MetricSum metric, Py_ssize_t rows, bint weighted) noexcept nogil
+    cdef double weight_of(self, Py_ssize_t i, Py_ssize_t per_row, bint masked, bint weighted) noexcept nogil
+    cdef bint is_present(self, Py_ssize_t i, Py_ssize_t per_row) noexcept nogil
     cdef void add_tally(self, Tally tally, Py_ssize_t rows, bint weighted) noexcept nogil

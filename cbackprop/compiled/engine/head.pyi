@@ -14,6 +14,9 @@ class Head:
     positions: int
     width: int
     alone: bool
+    missing: bool
+    selects: bool
+    def wanted(self) -> set[str]: ...
     def __init__(
         self, positions: int, width: int, loss: Any, reduction: str, loss_weight: float, metrics: list[Any]
     ) -> None: ...

@@ -18,7 +18,7 @@ cdef class Network:
     cdef list widths
     cdef dict parameter_memory          # what pointers point into: kept alive here
     cdef Py_ssize_t n_predicting        # layers that predictions need: the first ones
-    cdef bint masked                    # some head has a mask
+    cdef bint masked                    # of some head not all rows count
     cdef Py_ssize_t n_layers, n_heads, n_buffers, n_backward, n_feeds
     cdef PyObject** layer_pointers
     cdef PyObject** head_pointers
@@ -64,7 +64,7 @@ cdef class Network:
     cdef add_feed(self, array, dtype, Py_ssize_t width, Py_ssize_t buffer, Py_ssize_t head, int role)
     cdef add_strided(self, Feed* feed, array, dtype)
     cdef add_sparse(self, Feed* feed, SparseRows* rows, array, dtype)
-    cdef find_untold(self, list values, list classes)
+    cdef find_untold(self, dict targets, Py_ssize_t i)
     cdef check_targets(self)
     cdef list readers_of(self, Py_ssize_t buffer)
     cdef list staging_bytes(self, Py_ssize_t rows, bint gathered)

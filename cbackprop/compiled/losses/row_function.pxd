@@ -1,6 +1,7 @@
 """The base of compiled losses and metrics. Other packages may `cimport` it to add their own."""
 
 from cython cimport floating
+from libc.stdint cimport int64_t
 
 from cbackprop.compiled.engine.failure cimport Failure
 
@@ -20,6 +21,12 @@ cdef class RowFunction:
     cdef readonly bint alone            # must be called once with all rows of a batch
     cdef Failure* failure               # where one in Python leaves its exception
     cdef readonly bint index_targets    # y_true is (rows,) int64, one class a row; else like y_pred
+    cdef readonly bint given_targets    # y_true is as users gave it, whatever that is for each sample
+    cdef readonly bint elementwise      # the value of a row is the mean of those of its elements, each a row by itself
+    cdef readonly bint missing          # targets of NaN, and of class -1, do not count; the kernel is given others
+    cdef readonly bint ignores          # nor do targets of the class `ignored`
+    cdef readonly int64_t ignored
+    cdef readonly bint any_labels       # labels may be outside of the classes
 
     cdef void evaluate(
         self,

@@ -8,6 +8,8 @@ from cbackprop.compiled.engine.failure cimport Failure
 cdef class Tally:
     cdef bint is_double
     cdef readonly bint index_targets    # y_true is (rows,) int64, one class a row; else like y_pred
+    cdef readonly bint given_targets    # y_true is as users gave it, whatever that is for each sample
+    cdef readonly bint elementwise      # each element of a row may have a weight of its own
     cdef readonly bint weighted         # whether weights of samples count
     cdef readonly bint masked           # whether rows count as the mask of the predictions says
     cdef readonly bint in_python        # it may fail, and leaves its exception in `failure`

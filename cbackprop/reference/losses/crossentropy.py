@@ -27,6 +27,7 @@ class BinaryCrossentropy(RowFunction):
     """-mean of y log p + (1 - y) log(1 - p), from logits where they are known."""
 
     links = ("sigmoid",)
+    each_element = True
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivative (sigmoid(z) - y) / width with respect to logits z."""

@@ -17,6 +17,8 @@ def signs(y: Array) -> Array:
 class Hinge(RowFunction):
     """mean of max(1 - y y_pred, 0)."""
 
+    each_element = True
+
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivative -y / width where the margin is not kept."""
         y = signs(y_true)
@@ -26,6 +28,8 @@ class Hinge(RowFunction):
 
 class SquaredHinge(RowFunction):
     """mean of max(1 - y y_pred, 0)^2."""
+
+    each_element = True
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivative -2 y max(1 - y y_pred, 0) / width."""

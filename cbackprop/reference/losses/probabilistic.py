@@ -36,6 +36,8 @@ class KLDivergence(RowFunction):
 class Poisson(RowFunction):
     """mean of p - y log(p + epsilon)."""
 
+    each_element = True
+
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivative (1 - y / (p + epsilon)) / width."""
         p = y_pred + y_pred.dtype.type(epsilon())
@@ -75,6 +77,7 @@ class BinaryFocalCrossentropy(RowFunction):
     """mean of w m^gamma b: b the binary cross-entropy, m = y (1 - p) + (1 - y) p how wrong a prediction is."""
 
     links = ("sigmoid",)
+    each_element = True
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivative w (gamma m^(gamma - 1) dm b + m^gamma db) / width."""

@@ -18,7 +18,9 @@ class PythonLoss(RowFunction):
         self.shape = (-1, *self.sample_shape)
         prediction = y_pred.reshape(self.shape)
         self.shape = prediction.shape
-        target = y_true.reshape(self.shape[:-1] if self.spec.target_kind == "index" else self.shape)
+        target = y_true
+        if self.spec.target_kind != "given":
+            target = y_true.reshape(self.shape[:-1] if self.spec.target_kind == "index" else self.shape)
         self.values, gradient = evaluate(self.spec, target.copy(), prediction.copy())
         return y_pred, rows_of(self.spec, self.values, self.shape), gradient.reshape(y_pred.shape)
 

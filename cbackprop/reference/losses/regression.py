@@ -21,6 +21,8 @@ __all__ = [
 class MeanSquaredError(RowFunction):
     """mean of e^2."""
 
+    each_element = True
+
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivative 2 e / width."""
         error = y_pred - y_true
@@ -29,6 +31,8 @@ class MeanSquaredError(RowFunction):
 
 class MeanAbsoluteError(RowFunction):
     """mean of |e|."""
+
+    each_element = True
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivative sign(e) / width."""
@@ -39,6 +43,8 @@ class MeanAbsoluteError(RowFunction):
 class Huber(RowFunction):
     """mean of e^2 / 2 where |e| <= delta, of delta |e| - delta^2 / 2 elsewhere."""
 
+    each_element = True
+
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivative e / width, with e clipped to [-delta, delta]."""
         error = y_pred - y_true
@@ -48,6 +54,8 @@ class Huber(RowFunction):
 
 class LogCosh(RowFunction):
     """mean of log cosh e = |e| + log((1 + e^(-2 |e|)) / 2)."""
+
+    each_element = True
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivative tanh(e) / width."""
@@ -60,6 +68,8 @@ class LogCosh(RowFunction):
 class MeanAbsolutePercentageError(RowFunction):
     """100 times the mean of |e| / max(|y_true|, epsilon)."""
 
+    each_element = True
+
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivative 100 sign(e) / (max(|y_true|, epsilon) width)."""
         error = y_pred - y_true
@@ -69,6 +79,8 @@ class MeanAbsolutePercentageError(RowFunction):
 
 class MeanSquaredLogarithmicError(RowFunction):
     """mean of (log(y_pred + 1) - log(y_true + 1))^2, of numbers no less than epsilon."""
+
+    each_element = True
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivative 2 (log(y_pred + 1) - log(y_true + 1)) / ((y_pred + 1) width)."""
@@ -82,8 +94,11 @@ class MeanSquaredLogarithmicError(RowFunction):
 class Quantile(RowFunction):
     """mean of max(q d, (q - 1) d), d = y_true - y_pred."""
 
+    each_element = True
+
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivative -q / width below the target, (1 - q) / width above."""
-        q, difference = y_pred.dtype.type(self.spec.quantile), y_true - y_pred
+        quantiles, difference = np.asarray(self.spec.quantile, y_pred.dtype).reshape(-1), y_true - y_pred
+        q = np.resize(quantiles, difference.shape)  # that of each element, over and over again
         slope = np.where(difference > 0, -q, np.where(difference < 0, 1 - q, 0)).astype(q.dtype)
         return y_pred, np.maximum(q * difference, (q - 1) * difference).mean(axis=1), slope / slope.shape[1]

@@ -27,6 +27,10 @@ class RowFunction:
     # The form of targets that `evaluate` reads (None: any), and the activations that it can take over.
     reads: str | None = "values"
     links: tuple[str, ...] = ()
+    # Whether the value of a row is the mean of those of its elements, each a row by itself.
+    each_element = False
+    # Whether labels may be outside of the classes.
+    takes_any_label = False
 
     def __init__(self, spec: Any, linked: bool) -> None:
         check_kernel(self, spec, linked)

@@ -19,6 +19,8 @@ __all__ = [
 class Accuracy(RowFunction):
     """Share of a row's elements that equal their targets."""
 
+    each_element = True
+
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """mean of [y_pred = y_true]."""
         return y_pred, (y_pred == y_true).mean(axis=1), None
@@ -26,6 +28,8 @@ class Accuracy(RowFunction):
 
 class BinaryAccuracy(RowFunction):
     """Share of a row's elements that lie on the right side of the threshold."""
+
+    each_element = True
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """mean of [[y_pred > threshold] = y_true]."""
@@ -44,6 +48,7 @@ class SparseCategoricalAccuracy(RowFunction):
     """1 where the largest prediction is at the true class."""
 
     reads = "index"
+    takes_any_label = True
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """[argmax y_pred = y_true]."""
@@ -68,9 +73,11 @@ class SparseTopKCategoricalAccuracy(RowFunction):
     """1 where the prediction of the true class is among the k largest, or the class among the first k ids."""
 
     reads = "index"
+    takes_any_label = True
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """[y_pred at y_true is among the k largest], or [y_true is one of the first k of y_pred]."""
         if self.spec.from_sorted_ids:
             return y_pred, (y_pred[:, : self.spec.k] == y_true[:, None]).any(axis=1).astype(float), None
-        return y_pred, in_top_k(y_true, y_pred, self.spec.k), None
+        inside = (y_true >= 0) & (y_true < y_pred.shape[1])
+        return y_pred, in_top_k(np.where(inside, y_true, 0), y_pred, self.spec.k) * inside, None

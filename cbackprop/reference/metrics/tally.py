@@ -45,11 +45,15 @@ class RowMean:
         self.total, self.count = state
 
     def update(self, y_true: Array, y_pred: Array, weights: Array | None, shape: tuple[int, ...]) -> None:
-        """total += sum of w value, count += sum of w."""
+        """total += sum of w value, count += sum of w; with weights of elements, what each is of its row."""
+        parts = 1 if weights is None or weights.shape != y_pred.shape or y_pred.ndim == 1 else y_pred.shape[1]
+        if parts > 1:
+            y_true, y_pred = y_true.reshape(-1, 1), y_pred.reshape(-1, 1)
         _, values, _ = self.function.evaluate(y_true, y_pred)
-        counts = np.ones(len(values)) if weights is None else weights
-        self.total += float(values @ counts)
-        self.count += float(counts.sum())
+        counts = np.ones(len(values)) if weights is None else weights.reshape(-1)
+        values = np.where(counts == 0, 0, values)
+        self.total += float(values @ counts) / parts
+        self.count += float(counts.sum()) / parts
 
 
 class Called:
@@ -64,11 +68,18 @@ class Called:
     def update(self, y_true: Array, y_pred: Array, weights: Array | None, shape: tuple[int, ...]) -> None:
         """Copies of all arrays: what the metric keeps stays as it was."""
         predictions = y_pred.reshape(-1, *shape).copy()
-        targets = y_true.reshape(predictions.shape if y_true.ndim > 1 else predictions.shape[:-1]).copy()
+        rows = predictions.shape[:-1] if shape else predictions.shape
+        if y_true.shape == y_pred.shape:
+            y_true = y_true.reshape(predictions.shape)
+        elif y_true.shape == y_pred.shape[:1] and y_true.dtype == np.int64:
+            y_true = y_true.reshape(rows)
         if weights is None:
-            self.metric.update_state(targets, predictions)
+            self.metric.update_state(y_true.copy(), predictions)
         else:
-            self.metric.update_state(targets, predictions, sample_weight=weights.reshape(predictions.shape[:-1]).copy())
+            each = weights.ndim > 1
+            self.metric.update_state(
+                y_true.copy(), predictions, sample_weight=weights.reshape(predictions.shape if each else rows).copy()
+            )
 
 
 class Tally:
@@ -111,10 +122,18 @@ class Tally:
     def update(self, y_true: Array, y_pred: Array, weights: Array | None, shape: tuple[int, ...] = ()) -> None:
         """Add rows (rows, width), with weights (rows,) or (rows, width)."""
         rows = np.ones((len(y_pred), 1)) if weights is None else weights.reshape(len(y_pred), -1)
-        self.sums += self.count(y_true, y_pred, np.broadcast_to(rows, y_pred.shape)).reshape(-1)
+        each = np.broadcast_to(rows, y_pred.shape)
+        if y_true.dtype.kind == "f" and (missing := np.isnan(y_true)).any():
+            if self.reads == "values":
+                y_true, each = np.where(missing, 0, y_true), np.where(missing, 0, each)
+            else:
+                y_true = np.where(missing.any(axis=1, keepdims=True), np.nan, y_true)
+            self.sums += self.count(y_true, y_pred, each, ~missing).reshape(-1)
+            return
+        self.sums += self.count(y_true, y_pred, each, np.ones(y_true.shape, bool)).reshape(-1)
 
-    def count(self, y_true: Array, y_pred: Array, weights: Array) -> Array:
-        """What a batch adds to the sums, given a weight for each element."""
+    def count(self, y_true: Array, y_pred: Array, weights: Array, present: Array) -> Array:
+        """What a batch adds to the sums, given a weight for each element; 0 for one whose target is not present."""
         raise NotImplementedError
 
 
@@ -125,7 +144,7 @@ class Histogram(Tally):
         """Two counts for each threshold, and for below all of them, of each label."""
         return 2 * (len(self.spec.thresholds) + 1) * (self.width if self.spec.multi_label else 1)
 
-    def count(self, y_true: Array, y_pred: Array, weights: Array) -> Array:
+    def count(self, y_true: Array, y_pred: Array, weights: Array, present: Array) -> Array:
         """(labels, 2, thresholds + 1)."""
         spec = self.spec
         if spec.column_weights is not None:
@@ -158,7 +177,7 @@ class Hits(Tally):
         """Four for each class."""
         return 4 * self.width
 
-    def count(self, y_true: Array, y_pred: Array, weights: Array) -> Array:
+    def count(self, y_true: Array, y_pred: Array, weights: Array, present: Array) -> Array:
         """(4, width)."""
         if self.spec.threshold is None:
             hits = (y_pred >= y_pred.max(axis=1, keepdims=True)) & (abs(y_pred) > 1e-9)
@@ -178,7 +197,7 @@ class Confusion(Tally):
         """One for each pair of classes."""
         return int(self.spec.num_classes) ** 2
 
-    def count(self, y_true: Array, y_pred: Array, weights: Array) -> Array:
+    def count(self, y_true: Array, y_pred: Array, weights: Array, present: Array) -> Array:
         """(classes, classes)."""
         spec = self.spec
         if spec.sparse_y_pred:
@@ -186,7 +205,7 @@ class Confusion(Tally):
             truth = np.trunc(y_true)
         else:
             guess, weights = y_pred.argmax(axis=1), weights[:, 0]
-            truth = y_true if y_true.ndim == 1 else y_true.argmax(axis=1)
+            truth = y_true if y_true.ndim == 1 else np.where(np.isnan(y_true[:, 0]), -1, y_true.argmax(axis=1))
         n = spec.num_classes
         counts = (truth >= 0) & (truth < n) & (guess >= 0) & (guess < n)
         if spec.ignore_class is not None:
@@ -204,8 +223,8 @@ class Moments(Tally):
         """Four for each column, and one."""
         return 4 * self.width + 1
 
-    def count(self, y_true: Array, y_pred: Array, weights: Array) -> Array:
+    def count(self, y_true: Array, y_pred: Array, weights: Array, present: Array) -> Array:
         """(4 width + 1,)."""
         y, error = y_true.astype(float), y_true.astype(float) - y_pred
         parts = [(weights * part).sum(axis=0) for part in (y, y * y, error * error, np.ones_like(y))]
-        return np.concatenate([*parts, [y_true.size]])
+        return np.concatenate([*parts, [present.sum()]])

@@ -1,0 +1,162 @@
+"""What happens at one output of a network in NumPy: its loss, its delta, its metrics."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cbackprop.engine.engine import Array, Objective
+from cbackprop.losses.loss import quotient
+from cbackprop.losses.target import MISSING
+
+__all__ = ["ReferenceHead", "Targets"]
+
+
+class Targets(NamedTuple):
+    """What the predictions of a batch are compared with; ``None`` where nobody asks for it."""
+
+    values: Array | None  # (rows, width)
+    classes: Array | None  # (rows,)
+    given: Array | None  # (samples, ...)
+    weights: Array | None  # (rows,) or (rows, width)
+
+
+class ReferenceHead:
+    """The loss and the metrics of one output.
+
+    A unit is what has a value and a weight of its own: a row of the prediction, or an element of one where weights are
+    those of elements, or elements without a target are left out.
+
+    Parameters
+    ----------
+    objective : Objective
+    function, twins
+        The NumPy twins of its loss and of its metrics.
+    shape : tuple of int
+        Of one sample of the prediction.
+    """
+
+    def __init__(self, objective: Objective, function: Any, twins: list[Any], shape: tuple[int, ...]) -> None:
+        self.objective, self.function, self.twins, self.shape = objective, function, twins, shape
+        self.width = shape[-1] if shape else 1
+        loss = objective.loss
+        self.missing = loss is not None and loss.missing == "ignore"
+        self.ignored = getattr(loss, "ignore_class", None)
+
+    def judge(self, output: Array, targets: Targets, mask: Array | None) -> tuple[float, Array | None, float]:
+        """The loss of a batch, the prediction's delta, and what the sum of the values of rows was divided by.
+
+        Where the loss takes over a link, `output` holds logits, and the metrics get what the loss makes of them.
+        """
+        prediction = output.reshape(-1, self.width)
+        each = targets.weights is not None and targets.weights.ndim > 1
+        by_element = each or (self.missing and self.width > 1 and self.function.each_element)
+        present = self._present(targets, prediction.shape)
+        total, delta, divisor = 0.0, None, 1.0
+        if self.objective.loss is not None:
+            total, delta, divisor, prediction = self._loss(prediction, targets, mask, present, by_element)
+        for (metric, weighted), twin in zip(self.objective.metrics, self.twins, strict=True):
+            self._update(metric, twin, prediction, targets, mask, present, weighted, by_element)
+        return total, delta, divisor
+
+    def _present(self, targets: Targets, shape: tuple[int, ...]) -> Array:
+        """Which elements have a target, (rows, width)."""
+        present: Array = np.ones(shape, bool)
+        if self.missing and targets.classes is not None:
+            present &= (targets.classes != MISSING)[:, np.newaxis]
+        if self.missing and targets.values is not None:
+            present &= ~np.isnan(targets.values)
+        return present
+
+    def _loss(
+        self, prediction: Array, targets: Targets, mask: Array | None, present: Array, by_element: bool
+    ) -> tuple[float, Array, float, Array]:
+        loss = self.objective.loss
+        assert loss is not None
+        per_row = self.width if by_element else 1
+        units = prediction.reshape(-1, self.width // per_row)
+        shown = self._of_units(present, by_element, np.min)
+        if self.ignored is not None and targets.classes is not None:
+            shown = shown * (targets.classes != self.ignored)
+        if mask is not None:
+            shown = shown * np.repeat(mask, per_row)
+        sifted = mask is not None or self.missing or self.ignored is not None
+        weights = None if targets.weights is None else self._of_units(targets.weights, by_element, np.mean)
+        counted = shown if weights is None else shown * weights
+        y = self._read(self.function, loss.target_kind, targets, units.shape[1])
+        linked, values, gradient = self.function.evaluate(y, units)
+        values = np.where(shown == 0, 0, values)
+        if loss.reduction == "sum":
+            divisor = float(per_row)
+        elif loss.reduction == "mean_with_sample_weight" and (weights is not None or sifted):
+            divisor = float(counted.sum())
+        else:
+            divisor = float(shown.sum())
+        total = quotient(float((values * counted).sum(dtype=np.float64)), divisor)
+        scale = self.function.spread(quotient(self.objective.loss_weight, divisor) * counted)
+        delta = gradient * scale[:, np.newaxis].astype(prediction.dtype)
+        if sifted and not loss.alone:
+            delta[shown == 0] = 0
+        row_divisor = divisor / per_row if divisor else 1.0
+        return total, delta.reshape(-1, *self.shape), row_divisor, linked.reshape(prediction.shape)
+
+    def _of_units(self, array: Array, by_element: bool, reduce: Any) -> Array:
+        """Numbers of elements, or of rows, as numbers of units."""
+        if by_element:
+            full = array if array.ndim > 1 else array[:, np.newaxis]
+            return np.broadcast_to(full, (len(array), self.width)).reshape(-1).astype(np.float64)
+        rows: Array = reduce(array, axis=1) if array.ndim > 1 else array
+        return rows.astype(np.float64)
+
+    def _read(self, function: Any, kind: str, targets: Targets, width: int) -> Array:
+        """Targets as a twin reads them, without what it cannot read."""
+        if kind == "given":
+            assert targets.given is not None
+            return targets.given
+        if kind == "index":
+            classes = targets.classes
+            assert classes is not None
+            return (
+                classes if function.takes_any_label else np.where((classes >= 0) & (classes < self.width), classes, 0)
+            )
+        assert targets.values is not None
+        values = np.nan_to_num(targets.values, nan=0.0) if self.missing else targets.values
+        return values.reshape(-1, width)
+
+    def _update(
+        self,
+        metric: Any,
+        twin: Any,
+        prediction: Array,
+        targets: Targets,
+        mask: Array | None,
+        present: Array,
+        weighted: bool,
+        by_element: bool,
+    ) -> None:
+        """Add a batch to a metric."""
+        kind = self.objective.target_kind(metric)
+        function = getattr(twin, "function", None)
+        each = by_element and (function is None or function.each_element)
+        counts = None
+        if weighted and targets.weights is not None:
+            counts = targets.weights
+            counts = counts.mean(axis=1) if counts.ndim > 1 and not each else counts
+        if mask is not None and metric.takes_mask:
+            counts = np.ones(len(prediction)) if counts is None else counts
+            counts = counts * (mask[:, np.newaxis] if counts.ndim > 1 else mask)
+        if function is None:
+            form = {"given": targets.given, "index": targets.classes}.get(kind, targets.values)
+            if each and counts is not None and not getattr(metric, "elementwise", True) and hasattr(metric, "size"):
+                counts = counts.mean(axis=1) if counts.ndim > 1 else counts
+            twin.update(form, prediction, counts, self.shape)
+            return
+        ignored = getattr(metric, "ignore_class", None)
+        if self.missing or each or ignored is not None:
+            known = present if each else present.all(axis=1)
+            counts = np.ones(known.shape) if counts is None else counts
+            counts = counts[:, np.newaxis] * known if counts.ndim < known.ndim else counts * known
+            if ignored is not None and targets.classes is not None:
+                counts = counts * (targets.classes != ignored)
+        twin.update(self._read(function, kind, targets, self.width), prediction, counts, self.shape)

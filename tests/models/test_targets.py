@@ -1,0 +1,492 @@
+"""Targets and weights of every kind: those of users' own losses, missing ones, weights of elements and of classes."""
+
+import inspect
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import cbackprop as cb
+from cbackprop import layers, losses, metrics
+
+ENGINES = pytest.mark.parametrize("engine", ["compiled", "reference"])
+WITH_MISSING = {
+    name: cls
+    for name, cls in losses.registry
+    if inspect.isclass(cls) and "missing" in inspect.signature(cls.__init__).parameters
+}
+ROWS = 24
+
+
+def model_of(loss, engine="compiled", units=3, activation=None, **options):
+    cb.utils.set_random_seed(4)
+    model = cb.Sequential([cb.Input((4,)), layers.Dense(6, "tanh"), layers.Dense(units, activation)])
+    model.compile("sgd", loss, engine=engine, **options)
+    return model
+
+
+def inputs(rows=ROWS):
+    return np.random.default_rng(7).normal(size=(rows, 4))
+
+
+# Targets as users gave them
+
+
+def survival(y_true, y_pred):
+    """Exponential survival times y_true[:, 0], of which y_true[:, 1] says whether they were seen to end."""
+    time, ended = y_true[:, :1], y_true[:, 1:]
+    return (np.exp(y_pred) * time - ended * y_pred)[:, 0], np.exp(y_pred) * time - ended
+
+
+def clipped_policy(y_true, y_pred):
+    """PPO: action, advantage and old log-probability in three columns; logits of three actions."""
+    rows, action = np.arange(len(y_pred)), y_true[:, 0].astype(int)
+    p = np.exp(y_pred - y_pred.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    ratio = p[rows, action] / np.exp(y_true[:, 2])
+    held = np.clip(ratio, 0.8, 1.2)
+    slope = np.where(ratio * y_true[:, 1] <= held * y_true[:, 1], -ratio * y_true[:, 1], 0)
+    gradient = -p * slope[:, np.newaxis]
+    gradient[rows, action] += slope
+    return -np.minimum(ratio * y_true[:, 1], held * y_true[:, 1]), gradient
+
+
+def pinball(y_true, y_pred):
+    """Several quantiles of one target a sample."""
+    quantiles, error = np.array([0.1, 0.5, 0.9]), y_true.reshape(-1, 1) - y_pred
+    return np.maximum(quantiles * error, (quantiles - 1) * error), np.where(error > 0, -quantiles, 1 - quantiles)
+
+
+def without_missing(y_true, y_pred):
+    there = ~np.isnan(y_true)
+    error = np.where(there, y_pred - np.nan_to_num(y_true), 0)
+    return (error**2).sum() / there.sum(), 2 * error / there.sum()
+
+
+def own_targets(name):
+    rng = np.random.default_rng(3)
+    if name == "survival":
+        return np.c_[rng.exponential(size=ROWS), rng.integers(0, 2, ROWS)]
+    if name == "policy":
+        return np.c_[rng.integers(0, 3, ROWS), rng.normal(size=ROWS), np.log(rng.uniform(0.2, 0.5, ROWS))]
+    if name == "quantiles":
+        return rng.normal(size=ROWS)
+    missing = rng.normal(size=(ROWS, 3))
+    missing[rng.random((ROWS, 3)) < 0.4] = np.nan
+    return missing
+
+
+OWN = {
+    "survival": (survival, 1),
+    "policy": (clipped_policy, 3),
+    "quantiles": (pinball, 3),
+    "missing": (without_missing, 3),
+}
+
+
+@ENGINES
+@pytest.mark.parametrize("name", OWN)
+def test_a_loss_of_ones_own_gets_targets_as_they_are(name, engine):
+    function, units = OWN[name]
+    x, y = inputs(), own_targets(name)
+    seen = []
+
+    def loss(y_true, y_pred):
+        seen.append(y_true)
+        return function(y_true, y_pred)
+
+    model = model_of(loss, engine, units)
+    expected = float(losses.FunctionLoss(function)(y, model.predict(x, verbose=0)))
+    assert model.evaluate(x, y, batch_size=ROWS, verbose=0) == pytest.approx(expected, rel=1e-5)
+    assert_allclose(seen[-1], y, rtol=1e-6)
+    assert seen[-1].dtype == np.float32
+    assert model.check_gradients(x, y).max_relative_error < 1e-6
+    assert [g.shape for g in model.gradients(x, y)] == [w.shape for w in model.get_weights()]
+    history = model.fit(x, y, epochs=3, batch_size=8, validation_split=0.25, verbose=0).history
+    assert np.isfinite(history["loss"] + history["val_loss"]).all()
+    assert np.isfinite(model.train_on_batch(x, y))
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_engines_agree_on_own_losses(name):
+    function, units = OWN[name]
+    x, y = inputs(), own_targets(name)
+    found = [model_of(function, engine, units) for engine in ("compiled", "reference")]
+    for model in found:
+        model.fit(x, y, epochs=3, batch_size=7, shuffle=False, verbose=0)
+    for ours, twin in zip(*(model.get_weights() for model in found), strict=True):
+        assert_allclose(ours, twin, rtol=1e-4, atol=1e-6)
+
+
+@ENGINES
+def test_one_number_a_sample_does_not_broadcast(engine):
+    """y of shape (n,) and predictions of shape (n, 1) would become (n, n)."""
+    shapes = []
+
+    def loss(y_true, y_pred):
+        shapes.append(y_true.shape)
+        return ((y_true - y_pred) ** 2)[:, 0], 2 * (y_pred - y_true)
+
+    model_of(loss, engine, 1).fit(inputs(), np.ones(ROWS), batch_size=8, epochs=1, verbose=0)
+    assert set(shapes) == {(8, 1)}
+
+
+@ENGINES
+def test_targets_with_more_axes_and_metrics_that_get_them_too(engine):
+    class Seen(metrics.Metric):
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            shapes.append(y_true.shape)
+
+        def result(self):
+            return 0.0
+
+    shapes = []
+    model = model_of(lambda y, p: ((p - y[:, 0]) ** 2, 2 * (p - y[:, 0])), engine, metrics=[Seen()])
+    model.fit(inputs(), np.ones((ROWS, 2, 3)), batch_size=12, verbose=0)
+    assert set(shapes) == {(12, 2, 3)}
+    with pytest.raises(ValueError, match="y must have the shape of the predictions"):
+        model_of(survival, engine, 1, metrics=["mae"]).fit(inputs(), np.ones((ROWS, 2)), verbose=0)
+
+
+def test_targets_checked_where_the_class_says_so():
+    class Checked(losses.Loss):
+        target_kind = "values"
+
+        def call(self, y_true, y_pred):
+            return ((y_true - y_pred) ** 2).mean(axis=-1), 2 * (y_pred - y_true) / y_pred.shape[-1]
+
+    with pytest.raises(ValueError, match="y must have the shape of the predictions"):
+        model_of(Checked()).fit(inputs(), np.ones((ROWS, 2)), verbose=0)
+    with pytest.raises(ValueError, match="y must be finite"):
+        model_of(Checked()).fit(inputs(), np.full((ROWS, 3), np.nan), verbose=0)
+
+
+# Missing targets
+
+
+def case_of(loss, rng):
+    """Predictions' width and activation, and targets of which some are missing."""
+    if loss.target_kind == "half":
+        y = rng.normal(size=(ROWS, 2))
+        y[::3, 1] = np.nan
+        return 4, None, y
+    if loss.target_kind == "index":
+        y = rng.integers(0, 3, ROWS).astype(float)
+        y[::3] = np.nan
+        return 3, "softmax", y
+    low, _ = loss.target_limits or (-1, 1)
+    y = rng.uniform(max(low, 0.1), 1, size=(ROWS, 3))
+    if low == -1 and loss.target_limits:
+        y = np.sign(y - 0.5)
+    y[rng.random(y.shape) < 0.3] = np.nan
+    return 3, "sigmoid" if loss.link != "softmax" else "softmax", y
+
+
+def expected_of(cls, y, p, w, reduction):
+    """What the loss of what is there is: elements alone where a row is a mean over them, else rows without NaN."""
+    loss = cls(reduction=None, dtype="float64")
+    if loss.elementwise:
+        there = ~np.isnan(y)
+        values, weights = loss(y[there][:, np.newaxis], p[there][:, np.newaxis]), np.repeat(w, 3)[there.ravel()]
+        share = 3
+    else:
+        there = ~np.isnan(y.reshape(len(y), -1)).any(axis=1)
+        values, weights, share = loss(y[there], p[there]), w[there], 1
+    total = (values * weights).sum()
+    return (
+        total / {"sum": share, "sum_over_batch_size": len(values), "mean_with_sample_weight": weights.sum()}[reduction]
+    )
+
+
+@ENGINES
+@pytest.mark.parametrize("reduction", ["sum", "sum_over_batch_size", "mean_with_sample_weight"])
+@pytest.mark.parametrize("name", WITH_MISSING)
+def test_missing_targets_are_left_out(name, reduction, engine):
+    rng = np.random.default_rng(1)
+    cls, w = WITH_MISSING[name], rng.uniform(0.5, 2, ROWS)
+    cb.config.set_floatx("float64")
+    loss = cls(missing="ignore", reduction=reduction)
+    units, activation, y = case_of(loss, rng)
+    model, x = model_of(loss, engine, units, activation), inputs()
+    p = model.predict(x, verbose=0)
+    expected = expected_of(cls, y, p, w, reduction)
+    assert_allclose(model.evaluate(x, y, sample_weight=w, batch_size=ROWS, verbose=0), expected, rtol=1e-9)
+    assert_allclose(loss(y, p, sample_weight=w), expected, rtol=1e-9)
+    assert model.check_gradients(x, y, sample_weight=w).max_relative_error < 1e-6
+    with pytest.raises(ValueError, match="must be finite, but got nan"):
+        cls()(y, p)
+    with pytest.raises(ValueError, match="must be finite, but got inf"):
+        loss(np.where(np.isnan(y), np.inf, y), p)
+    again = losses.deserialize(losses.serialize(loss))
+    assert again.missing == "ignore"
+
+
+@ENGINES
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_batch_without_any_target_teaches_nothing(engine, threads, monkeypatch):
+    monkeypatch.setattr(cb.engine.compiled, "LEAST_WORK", 1)
+    cb.config.set_num_threads(threads)
+    y = np.full((ROWS, 3), np.nan)
+    model = model_of(losses.MeanSquaredError(missing="ignore"), engine, metrics=["mae"])
+    before = model.get_weights()
+    assert model.fit(inputs(), y, batch_size=6, verbose=0).history == {"loss": [0.0], "mae": [0.0]}
+    for a, b in zip(before, model.get_weights(), strict=True):
+        assert (a == b).all()
+    cb.config.set_num_threads(1)
+
+
+@ENGINES
+def test_metrics_leave_out_what_their_loss_leaves_out(engine):
+    y = own_targets("missing")
+    there = ~np.isnan(y)
+    several = ["mae", "mse", metrics.RootMeanSquaredError(), metrics.R2Score(class_aggregation=None)]
+    model = model_of(losses.MeanSquaredError(missing="ignore"), engine, metrics=several)
+    logs = model.evaluate(inputs(), y, verbose=0, return_dict=True)
+    p = model.predict(inputs(), verbose=0)
+    errors = (p - y)[there]
+    assert_allclose(logs["mae"], abs(errors).mean(), rtol=1e-5)
+    assert_allclose([logs["mse"], logs["root_mean_squared_error"] ** 2], (errors**2).mean(), rtol=1e-5)
+    for k in range(3):
+        t = y[there[:, k], k]
+        r2 = 1 - ((p[there[:, k], k] - t) ** 2).sum() / ((t - t.mean()) ** 2).sum()
+        assert_allclose(logs["r2_score"][k], r2, rtol=1e-4)
+
+
+@ENGINES
+def test_metrics_of_labels_of_which_some_are_missing(engine):
+    rng = np.random.default_rng(2)
+    y = rng.integers(0, 2, (ROWS, 3)).astype(float)
+    y[rng.random(y.shape) < 0.3] = np.nan
+    there = ~np.isnan(y)
+    chosen = [metrics.AUC(), metrics.Precision(), metrics.BinaryAccuracy(), metrics.F1Score(threshold=0.5)]
+    loss = losses.BinaryCrossentropy(missing="ignore")
+    model = model_of(loss, engine, activation="sigmoid", metrics=chosen)
+    logs = model.evaluate(inputs(), y, verbose=0, return_dict=True)
+    p = model.predict(inputs(), verbose=0)
+    for metric in chosen[:3]:
+        fresh = type(metric)()
+        fresh.update_state(y[there], p[there])
+        assert_allclose(logs[metric.name], fresh.result(), rtol=1e-6)
+    for k in range(3):
+        one = metrics.F1Score(threshold=0.5)
+        one.update_state(y[there[:, k], k : k + 1], p[there[:, k], k : k + 1])
+        assert_allclose(logs["f1_score"][k], one.result()[0], rtol=1e-6)
+
+
+@ENGINES
+def test_missing_targets_with_masks_and_several_outputs(engine):
+    """The mask and the missing ones are taken out together; each output by itself."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(6, 4, 2))
+    x[:3, 2:] = 0
+    masked = cb.Input((4, 2))
+    hidden = layers.Masking()(masked)
+    model = cb.Model(masked, [layers.Dense(2, name="a")(hidden), layers.Dense(3, "softmax", name="b")(hidden)])
+    sparse = losses.SparseCategoricalCrossentropy(missing="ignore")
+    model.compile("sgd", {"a": losses.MeanAbsoluteError(missing="ignore"), "b": sparse}, engine=engine)
+    ya, yb = rng.normal(size=(6, 4, 2)), rng.integers(0, 3, (6, 4)).astype(float)
+    ya[rng.random(ya.shape) < 0.3], yb[rng.random(yb.shape) < 0.3] = np.nan, np.nan
+    w = rng.uniform(0.5, 2, (6, 4))
+    logs = model.evaluate(x, {"a": ya, "b": yb}, sample_weight={"a": w}, batch_size=6, verbose=0, return_dict=True)
+    pa, pb = model.predict(x, verbose=0)
+    shown = (x != 0).any(axis=-1)
+    there = shown[..., np.newaxis] & ~np.isnan(ya)
+    assert_allclose(logs["a_loss"], (abs(pa - ya) * w[..., np.newaxis])[there].mean(), rtol=1e-5)
+    there = shown & ~np.isnan(yb)
+    picked = pb[there][np.arange(there.sum()), yb[there].astype(int)]
+    assert_allclose(logs["b_loss"], -np.log(picked).mean(), rtol=1e-5)
+    assert model.check_gradients(x, {"a": ya, "b": yb}, sample_weight={"a": w}).max_relative_error < 1e-6
+
+
+def test_missing_is_ignore_or_none():
+    for cls in WITH_MISSING.values():
+        with pytest.raises(ValueError, match="missing must be"):
+            cls(missing="drop")
+
+
+@ENGINES
+@pytest.mark.parametrize("ignored", [-1, 255, 1])
+def test_rows_of_an_ignored_class_do_not_count(ignored, engine):
+    rng = np.random.default_rng(2)
+    y = rng.integers(0, 3, ROWS)
+    y[::4] = ignored
+    loss = losses.SparseCategoricalCrossentropy(ignore_class=ignored)
+    chosen = ["accuracy", metrics.SparseCategoricalCrossentropy(ignore_class=ignored)]
+    model = model_of(loss, engine, activation="softmax", metrics=chosen)
+    logs = model.evaluate(inputs(), y, batch_size=ROWS, verbose=0, return_dict=True)
+    p, there = model.predict(inputs(), verbose=0), y != ignored
+    expected = losses.SparseCategoricalCrossentropy()(y[there], p[there])
+    assert_allclose([logs["loss"], logs["sparse_categorical_crossentropy"], loss(y, p)], expected, rtol=1e-5)
+    assert_allclose(logs["accuracy"], (p.argmax(axis=1) == y).mean(), rtol=1e-6)
+    assert model.check_gradients(inputs(), y).max_relative_error < 1e-6
+    values = losses.sparse_categorical_crossentropy(y, p, ignore_class=ignored)
+    assert (values[~there] == 0).all()
+    with pytest.raises(ValueError, match=r"classes in \[0, 3\), but got 7"):
+        model.evaluate(inputs(), np.where(there, y, 7), verbose=0)
+
+
+# Several quantiles
+
+
+@ENGINES
+@pytest.mark.parametrize("shape", [(ROWS,), (ROWS, 1)])
+def test_several_quantiles_of_one_target(shape, engine):
+    y, loss = np.random.default_rng(6).normal(size=shape), losses.Quantile([0.1, 0.5, 0.9])
+    model = model_of(loss, engine)
+    error, q = y.reshape(-1, 1) - model.predict(inputs(), verbose=0), np.array([0.1, 0.5, 0.9])
+    expected = np.maximum(q * error, (q - 1) * error).mean()
+    assert_allclose(model.evaluate(inputs(), y, batch_size=ROWS, verbose=0), expected, rtol=1e-5)
+    assert_allclose(loss(y, model.predict(inputs(), verbose=0)), expected, rtol=1e-5)
+    assert model.check_gradients(inputs(), y).max_relative_error < 1e-6
+    assert losses.deserialize(losses.serialize(loss)).quantile == [0.1, 0.5, 0.9]
+    with pytest.raises(ValueError, match="has 3 quantiles"):
+        model_of(loss, engine, units=2).fit(inputs(), y, verbose=0)
+    with pytest.raises(ValueError, match="has 3 quantiles"):
+        loss(y, np.ones((ROWS, 2)))
+
+
+# Weights of any sign, of elements, of classes
+
+
+@ENGINES
+@pytest.mark.parametrize("reduction", ["sum", "sum_over_batch_size", "mean_with_sample_weight"])
+def test_negative_weights(reduction, engine):
+    rng = np.random.default_rng(8)
+    w, y = rng.normal(size=ROWS), rng.normal(size=(ROWS, 3))
+    model = model_of(losses.MeanSquaredError(reduction), engine, weighted_metrics=["mae"])
+    logs = model.evaluate(inputs(), y, sample_weight=w, batch_size=ROWS, verbose=0, return_dict=True)
+    error = model.predict(inputs(), verbose=0) - y
+    divisor = {"sum": 1, "sum_over_batch_size": ROWS, "mean_with_sample_weight": w.sum()}[reduction]
+    assert_allclose(logs["loss"], ((error**2).mean(axis=1) * w).sum() / divisor, rtol=1e-4)
+    assert_allclose(logs["mae"], (abs(error).mean(axis=1) * w).sum() / w.sum(), rtol=1e-4)
+    assert model.check_gradients(inputs(), y, sample_weight=w).max_relative_error < 1e-6
+    for bad in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="sample_weight must be finite"):
+            model.evaluate(inputs(), y, sample_weight=np.full(ROWS, bad), verbose=0)
+
+
+@ENGINES
+def test_weights_that_cancel_make_a_mean_of_zero(engine):
+    w = np.tile([1.0, -1.0], ROWS // 2)
+    model = model_of(losses.MeanSquaredError("mean_with_sample_weight"), engine)
+    before = model.get_weights()
+    history = model.fit(inputs(), np.ones((ROWS, 3)), sample_weight=w, batch_size=ROWS, verbose=0, shuffle=False)
+    assert history.history["loss"] == [0.0]
+    assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+    assert losses.MeanSquaredError("mean_with_sample_weight")([1.0, 2.0], [0.0, 0.0], sample_weight=[0.0]) == 0
+
+
+@ENGINES
+@pytest.mark.parametrize("activation", ["softmax", None])
+def test_advantages_as_targets_of_crossentropy(activation, engine):
+    """The policy gradient: one-hot actions times advantages of any sign."""
+    rng = np.random.default_rng(9)
+    y = np.eye(3)[rng.integers(0, 3, ROWS)] * rng.normal(size=(ROWS, 1))
+    loss = losses.CategoricalCrossentropy(from_logits=activation is None)
+    model = model_of(loss, engine, activation=activation)
+    p = model.predict(inputs(), verbose=0)
+    if activation is None:
+        p = np.exp(p) / np.exp(p).sum(axis=1, keepdims=True)
+    found = model.evaluate(inputs(), y, batch_size=ROWS, verbose=0)
+    assert_allclose(found, -(y * np.log(p)).sum(axis=1).mean(), rtol=1e-5)
+    assert model.check_gradients(inputs(), y).max_relative_error < 1e-6
+
+
+def test_a_warning_tells_of_targets_that_are_no_probabilities():
+    with pytest.warns(UserWarning, match=r"y_true holds 2, but .* expects probabilities in \[0, 1\]"):
+        losses.BinaryCrossentropy()([[2.0]], [[0.5]])
+    with pytest.warns(UserWarning, match=r"y holds -1, but .* expects probabilities"):
+        model_of("binary_crossentropy", activation="sigmoid").evaluate(inputs(), np.full((ROWS, 3), -1), verbose=0)
+
+
+@ENGINES
+@pytest.mark.parametrize("name", ["binary_crossentropy", "mse", "huber", "poisson"])
+def test_each_element_may_have_a_weight(name, engine):
+    rng = np.random.default_rng(10)
+    y, w = rng.integers(0, 2, (ROWS, 3)).astype(float), rng.normal(size=(ROWS, 3))
+    model = model_of(name, engine, activation="sigmoid", weighted_metrics=["mae", metrics.AUC(), "cosine_similarity"])
+    logs = model.evaluate(inputs(), y, sample_weight=w, batch_size=ROWS, verbose=0, return_dict=True)
+    p = model.predict(inputs(), verbose=0)
+    function = getattr(losses, name) if name != "mse" else losses.mean_squared_error
+    elements = function(y.reshape(-1, 1), p.reshape(-1, 1)).reshape(ROWS, 3)
+    assert_allclose(logs["loss"], (elements * w).mean(), rtol=1e-4)
+    assert_allclose(losses.as_loss(name)(y, p, sample_weight=w), (elements * w).mean(), rtol=1e-4)
+    assert_allclose(logs["mae"], (abs(y - p) * w).sum() / w.sum(), rtol=1e-4)
+    area = metrics.AUC()
+    area.update_state(y, p, sample_weight=w)
+    assert_allclose(logs["auc"], area.result(), rtol=1e-6)
+    assert_allclose(
+        logs["cosine_similarity"], metrics.CosineSimilarity()(y, p, sample_weight=w.mean(axis=1)), rtol=1e-4
+    )
+    assert model.check_gradients(inputs(), y, sample_weight=w).max_relative_error < 1e-6
+
+
+def test_weights_of_elements_need_a_loss_of_elements():
+    with pytest.raises(ValueError, match="sample_weight must have one weight for each sample"):
+        model_of("categorical_crossentropy", activation="softmax").fit(
+            inputs(), np.eye(3)[np.arange(ROWS) % 3], sample_weight=np.ones((ROWS, 3)), verbose=0
+        )
+
+
+@ENGINES
+def test_class_weights_by_label(engine):
+    rng = np.random.default_rng(11)
+    y = rng.integers(0, 2, (ROWS, 3)).astype(float)
+    weights = [{0: 1.0, 1: 5.0}, None, {1: 0.5}]
+    each = np.stack([np.where(y[:, 0] == 1, 5.0, 1.0), np.ones(ROWS), np.where(y[:, 2] == 1, 0.5, 1.0)], axis=1)
+    sample = rng.uniform(size=ROWS)
+    for given, together in ((None, each), (sample, each * sample[:, np.newaxis])):
+        found = model_of("binary_crossentropy", engine, activation="sigmoid")
+        found = found.train_on_batch(inputs(), y, class_weight=weights, sample_weight=given)
+        model = model_of("binary_crossentropy", engine, activation="sigmoid")
+        assert_allclose(found, model.train_on_batch(inputs(), y, sample_weight=together), rtol=1e-6)
+    with pytest.raises(ValueError, match="class_weight must have 3 entries, one for each label"):
+        model.fit(inputs(), y, class_weight=weights[:2], verbose=0)
+
+
+@ENGINES
+def test_class_weights_of_rows_with_several_ones(engine):
+    """Each label counts what its number says, where the loss has a value for each; elsewhere a warning tells."""
+    y = np.random.default_rng(12).integers(0, 2, (ROWS, 3)).astype(float)
+    model = model_of("binary_crossentropy", engine, activation="sigmoid")
+    with pytest.warns(UserWarning, match="class_weight weighs labels here.*a list of dicts"):
+        found = model.train_on_batch(inputs(), y, class_weight={0: 1.0, 1: 5.0})
+    other = model_of("binary_crossentropy", engine, activation="sigmoid")
+    expected = other.train_on_batch(inputs(), y, sample_weight=np.tile([1.0, 5.0, 1.0], (ROWS, 1)))
+    assert_allclose(found, expected, rtol=1e-6)
+    with pytest.warns(UserWarning, match=r"counts the first of the largest labels of a row, .* sample_weight instead"):
+        model_of("categorical_crossentropy", engine, activation="softmax").train_on_batch(
+            inputs(), y, class_weight={0: 1.0, 1: 5.0}
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.train_on_batch(inputs(), np.eye(3)[np.arange(ROWS) % 3], class_weight={0: 1.0, 1: 5.0})
+
+
+@ENGINES
+def test_class_weights_of_each_output(engine):
+    x = cb.Input((4,))
+    cb.utils.set_random_seed(1)
+    model = cb.Model(x, [layers.Dense(3, "softmax", name="kind")(x), layers.Dense(1, "sigmoid", name="flag")(x)])
+    rng = np.random.default_rng(13)
+    y = [rng.integers(0, 3, ROWS), rng.integers(0, 2, (ROWS, 1))]
+    both = ["sparse_categorical_crossentropy", "binary_crossentropy"]
+    table, flags = np.array([1.0, 3.0, 0.5]), np.array([1.0, 4.0])
+    expected = None
+    for class_weight, weight in (
+        (None, [table[y[0]], flags[y[1][:, 0]]]),
+        ({"kind": {1: 3.0, 2: 0.5}, "flag": {1: 4.0}}, None),
+        ([{0: 1, 1: 3.0, 2: 0.5}, {1: 4.0}], None),
+    ):
+        twin = cb.models.clone_model(model)
+        twin.set_weights(model.get_weights())
+        twin.compile("sgd", both, engine=engine)
+        found = twin.train_on_batch(inputs(), y, sample_weight=weight, class_weight=class_weight)
+        expected = found if expected is None else expected
+        assert_allclose(found, expected, rtol=1e-6)
+    model.compile("sgd", both, engine=engine)
+    with pytest.raises(ValueError, match="class_weight must be a dict by the names of outputs"):
+        model.fit(inputs(), y, class_weight={0: 2.0}, verbose=0)
+    with pytest.raises(ValueError, match="class_weight has a key 'other'"):
+        model.fit(inputs(), y, class_weight={"other": {0: 2.0}}, verbose=0)
