@@ -14,6 +14,8 @@ import cbackprop as cb
 from cbackprop import layers
 
 # For each layer: ways to make it, and the shapes of its inputs.
+FIXED = {"rmin": 1.5, "rmax": 1.5, "dmax": 0.0}
+
 LAYERS = {
     "Dense": [
         (lambda: layers.Dense(3), [(5,)]),
@@ -116,6 +118,12 @@ LAYERS = {
         (lambda: layers.BatchNormalization(gamma_initializer="random_normal"), [(5,)]),
         (lambda: layers.BatchNormalization(axis=1, momentum=0.5, scale=False), [(3, 4)]),
         (lambda: layers.BatchNormalization(center=False, gamma_regularizer="l1"), [(2, 2, 3)]),
+        # Gradients take r and d as given: what finite differences see is the same where limits fix both.
+        (
+            lambda: layers.BatchNormalization(renorm=True, renorm_clipping=FIXED, gamma_initializer="random_normal"),
+            [(5,)],
+        ),
+        (lambda: layers.BatchNormalization(1, renorm=True, renorm_clipping=FIXED, scale=False), [(3, 4)]),
     ],
     "Add": [(lambda: layers.Add(), [(4,), (4,), (4,)]), (lambda: layers.Add(), [(2, 3), (2, 3)])],
     "Subtract": [(lambda: layers.Subtract(), [(4,), (4,)])],

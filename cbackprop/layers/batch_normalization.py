@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+import numpy as np
 
 from cbackprop import initializers
 from cbackprop.layers.affine import AffineLayer
 from cbackprop.layers.layer import registry
 from cbackprop.layers.normalization import normalized_axes
 from cbackprop.tensor import Shape
-from cbackprop.validation import check_boolean, check_integer, check_number, named
+from cbackprop.validation import ArgumentTypeError, check_boolean, check_integer, check_number, named
 from cbackprop.variable import Variable
 
 __all__ = ["BatchNormalization"]
@@ -37,6 +40,14 @@ class BatchNormalization(AffineLayer):
     moving_mean_initializer, moving_variance_initializer : str or Initializer, default "zeros" and "ones"
     beta_regularizer, gamma_regularizer : str or Regularizer, optional
     beta_constraint, gamma_constraint : str or Constraint, optional
+    renorm : bool, default False
+        Normalize in training, too, by moving averages: ``gamma * (u * r + d) + beta``, where u is the input normalized
+        by the batch's own mean and deviation, and r and d, which gradients take as given, make of these
+        `renorm_stddev` and `renorm_mean`. Batches may then be small, or unlike each other.
+    renorm_clipping : dict, optional
+        Limits of r, ``"rmin"`` and ``"rmax"``, and of d, ``"dmax"``; none that is not there.
+    renorm_momentum : float, default 0.99
+        Of `renorm_mean` and `renorm_stddev`, in [0, 1].
     synchronized : bool, default False
         For configs of Keras: only False.
     **kwargs
@@ -48,6 +59,8 @@ class BatchNormalization(AffineLayer):
         Shape (channels,).
     moving_mean, moving_variance : Variable
         Shape (channels,); not trainable.
+    moving_stddev, renorm_mean, renorm_stddev : Variable or None
+        With `renorm`. Its moving variance is the square of `moving_stddev`, without epsilon.
 
     Notes
     -----
@@ -68,7 +81,8 @@ class BatchNormalization(AffineLayer):
     References
     ----------
     Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal covariate
-    shift", ICML 2015. Arguments and defaults are those of Keras 3.
+    shift", ICML 2015. Ioffe, "Batch renormalization: towards reducing minibatch dependence in batch-normalized models",
+    NIPS 2017. Arguments and defaults are those of Keras 3.
 
     Examples
     --------
@@ -101,7 +115,9 @@ class BatchNormalization(AffineLayer):
         gamma_regularizer: Any = None,
         beta_constraint: Any = None,
         gamma_constraint: Any = None,
-        *,
+        renorm: bool = False,
+        renorm_clipping: Any = None,
+        renorm_momentum: float = 0.99,
         synchronized: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -123,11 +139,23 @@ class BatchNormalization(AffineLayer):
         self.moving_variance_initializer = named(
             "moving_variance_initializer", initializers.get, moving_variance_initializer
         )
+        self.renorm = check_boolean("renorm", renorm)
+        self.renorm_clipping = check_clipping(renorm_clipping)
+        self.renorm_momentum = check_number("renorm_momentum", renorm_momentum, minimum=0, maximum=1)
         if check_boolean("synchronized", synchronized):
             raise ValueError("synchronized must be False: there are no replicas to average over.")
         self.synchronized = False
         self.moving_mean: Variable | None = None
         self.moving_variance: Variable | None = None
+        self.moving_stddev: Variable | None = None
+        self.renorm_mean: Variable | None = None
+        self.renorm_stddev: Variable | None = None
+
+    @property
+    def renorm_limits(self) -> tuple[float, float, float]:
+        """Of r the least and the most, of d how far it may be from 0."""
+        limits = self.renorm_clipping or {}
+        return limits.get("rmin", -math.inf), limits.get("rmax", math.inf), limits.get("dmax", math.inf)
 
     @property
     def alone(self) -> str:  # type: ignore[override]
@@ -142,6 +170,15 @@ class BatchNormalization(AffineLayer):
         self.moving_variance = self.add_weight(
             shape, self.moving_variance_initializer, trainable=False, name="moving_variance"
         )
+        if not self.renorm:
+            return
+
+        def root_of_variance(shape: Any, dtype: Any = None) -> Any:
+            return np.sqrt(self.moving_variance_initializer(shape, dtype))
+
+        self.moving_stddev = self.add_weight(shape, root_of_variance, trainable=False, name="moving_stddev")
+        self.renorm_mean = self.add_weight(shape, self.moving_mean_initializer, trainable=False, name="renorm_mean")
+        self.renorm_stddev = self.add_weight(shape, root_of_variance, trainable=False, name="renorm_stddev")
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape."""
@@ -161,3 +198,30 @@ class BatchNormalization(AffineLayer):
     def _weight_shape(self, input_shape: Shape) -> tuple[int, ...]:
         (axis,) = normalized_axes(self, self.axis, input_shape)
         return (int(input_shape[axis] or 1),)
+
+
+def check_clipping(clipping: Any) -> dict[str, float] | None:
+    """Limits of r and d.
+
+    Raises
+    ------
+    TypeError
+        If this is no dict of numbers.
+    ValueError
+        If there is another key, or a limit that cannot be kept.
+    """
+    if clipping is None:
+        return None
+    if not isinstance(clipping, dict):
+        raise ArgumentTypeError(f"renorm_clipping must be a dict, but got {type(clipping).__name__}.")
+    keys = ["rmax", "rmin", "dmax"]
+    if not set(clipping) <= set(keys):
+        raise ValueError(f"Received invalid keys for renorm_clipping: {list(clipping)}. Supported are {keys}.")
+    found = {
+        key: check_number(f"renorm_clipping[{key!r}]", value) for key, value in clipping.items() if value is not None
+    }
+    if found.get("rmax", math.inf) < found.get("rmin", -math.inf):
+        raise ValueError(f"In renorm_clipping, rmax should be at least rmin, but got {clipping}.")
+    if found.get("dmax", 0.0) < 0:
+        raise ValueError(f"In renorm_clipping, dmax should be non-negative, but got {found['dmax']}.")
+    return found

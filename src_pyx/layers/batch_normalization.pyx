@@ -152,33 +152,45 @@ cdef void join_sums(
             total[c] += sums[p * channels + c]
 
 
+cdef inline double scale_of(
+    const double* inverse, const double* factor, const floating* gamma, Py_ssize_t first, Py_ssize_t c
+) noexcept nogil:
+    """inverse factor gamma of one channel; of the two that may be NULL, neither is then there."""
+    cdef double scale = inverse[c] if factor == NULL else inverse[c] * factor[c]
+    return scale if gamma == NULL else scale * gamma[first + c]
+
+
 cdef void batch_forward(
     Py_ssize_t rows, Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t first, Py_ssize_t count,
     const floating* x,          # (rows, channels, inner) IN
     const double* mean,         # (count,) IN
     const double* inverse,      # (count,) IN: 1 / sqrt(variance + epsilon)
+    const double* factor,       # (count,) IN, or NULL: 1
+    const double* shift,        # (count,) IN, or NULL: 0
     const floating* gamma,      # (channels,) IN, or NULL
     const floating* beta,       # (channels,) IN, or NULL
     floating* y,                # (rows, channels, inner) OUT
 ) noexcept nogil:
-    """y = (x - mean) inverse gamma + beta, for some channels."""
-    cdef floating shift[BATCH_BLOCK]
+    """y = ((x - mean) inverse factor + shift) gamma + beta, for some channels."""
+    cdef floating center[BATCH_BLOCK]
     cdef floating scale[BATCH_BLOCK]
     cdef floating offset[BATCH_BLOCK]
     cdef Py_ssize_t r, c, i, at
     for c in range(count):
-        shift[c] = <floating>mean[c]
-        scale[c] = <floating>(inverse[c] if gamma == NULL else inverse[c] * gamma[first + c])
+        center[c] = <floating>mean[c]
+        scale[c] = <floating>scale_of(inverse, factor, gamma, first, c)
         offset[c] = 0 if beta == NULL else beta[first + c]
+        if shift != NULL:
+            offset[c] += <floating>(shift[c] if gamma == NULL else shift[c] * gamma[first + c])
     for r in range(rows):
         at = (r * channels + first) * inner
         if inner == 1:
             for c in range(count):
-                y[at + c] = (x[at + c] - shift[c]) * scale[c] + offset[c]
+                y[at + c] = (x[at + c] - center[c]) * scale[c] + offset[c]
         else:
             for c in range(count):
                 for i in range(at + c * inner, at + (c + 1) * inner):
-                    y[i] = (x[i] - shift[c]) * scale[c] + offset[c]
+                    y[i] = (x[i] - center[c]) * scale[c] + offset[c]
 
 
 cdef void batch_sums(
@@ -214,6 +226,7 @@ cdef void batch_backward(
     const floating* dy,         # (rows, channels, inner) IN
     const double* mean,         # (count,) IN
     const double* inverse,      # (count,) IN
+    const double* factor,       # (count,) IN, or NULL: 1
     const floating* gamma,      # (channels,) IN, or NULL
     const double* total,        # (count,) IN: sum of dy; NULL: mean and inverse do not depend on x
     const double* product,      # (count,) IN: sum of dy (x - mean) inverse
@@ -221,7 +234,7 @@ cdef void batch_backward(
     bint add,
     floating* dx,               # (rows, channels, inner) OUT
 ) noexcept nogil:
-    """dx = gamma inverse (dy - total / n - (x - mean) inverse product / n), for some channels."""
+    """dx = gamma factor inverse (dy - total / n - (x - mean) inverse product / n), for some channels."""
     cdef floating shift[BATCH_BLOCK]
     cdef floating scale[BATCH_BLOCK]
     cdef floating a[BATCH_BLOCK]
@@ -230,7 +243,7 @@ cdef void batch_backward(
     cdef Py_ssize_t r, c, i, at
     for c in range(count):
         shift[c] = <floating>mean[c]
-        scale[c] = <floating>(inverse[c] if gamma == NULL else inverse[c] * gamma[first + c])
+        scale[c] = <floating>scale_of(inverse, factor, gamma, first, c)
         a[c] = 0 if total == NULL else <floating>(total[c] / n)
         b[c] = 0 if total == NULL else <floating>(product[c] * inverse[c] / n)
     for r in range(rows):
@@ -279,6 +292,7 @@ cdef void masked_backward(
     const double* size,         # (count,) IN: how many elements count, and MASK_EPSILON
     const double* mean,         # (count,) IN
     const double* inverse,      # (count,) IN
+    const double* factor,       # (count,) IN, or NULL: 1
     const floating* gamma,      # (channels,) IN, or NULL
     const double* total,        # (count,) IN: sum of all dy
     const double* product,      # (count,) IN: sum of all dy (x - mean) inverse
@@ -289,7 +303,7 @@ cdef void masked_backward(
     cdef Py_ssize_t r, c, i
     cdef double scale, delta
     for c in range(count):
-        scale = inverse[c] if gamma == NULL else inverse[c] * gamma[first + c]
+        scale = scale_of(inverse, factor, gamma, first, c)
         for r in range(rows):
             for i in range((r * channels + first + c) * inner, (r * channels + first + c + 1) * inner):
                 delta = dy[i]
@@ -308,6 +322,24 @@ cdef void move_average(Py_ssize_t n, floating momentum, const double* new, float
         moving[i] = moving[i] * momentum + <floating>new[i] * (1 - momentum)
 
 
+cdef void renormalize(
+    Py_ssize_t count, double epsilon, double least, double most, double farthest,
+    const double* mean,                 # (count,) IN
+    const double* deviation,            # (count,) IN: sqrt(variance + epsilon)
+    const floating* renorm_mean,        # (count,) IN: moving averages
+    const floating* renorm_deviation,   # (count,) IN
+    double* factor,                     # (count,) OUT
+    double* shift,                      # (count,) OUT
+) noexcept nogil:
+    """What makes of a batch's own mean and deviation moving ones, within limits."""
+    cdef Py_ssize_t c
+    cdef double usual
+    for c in range(count):
+        usual = max(<double>renorm_deviation[c], sqrt(epsilon))
+        factor[c] = min(max(deviation[c] / usual, least), most)
+        shift[c] = min(max((mean[c] - renorm_mean[c]) / usual, -farthest), farthest)
+
+
 cdef class BatchNormalization(Layer):
     """Channels of a batch. In training threads find sums of its parts, and what all amount to is kept in the layer."""
 
@@ -318,12 +350,16 @@ cdef class BatchNormalization(Layer):
     cdef double[::1] size       # (channels,): elements that count, of all
     # (3, MOST_PARTS, channels): mean, spread and size of each part; or total and product
     cdef double[:, :, ::1] parts
+    cdef bint renorm
+    cdef double renorm_momentum, least, most, farthest          # limits of factor and shift
+    cdef double[::1] deviation, factor, shift                   # (channels,): of renorm
     cdef Py_ssize_t features    # elements that each number of a mask is for; 0: there is no mask
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
         shape = input_shapes[0]
         axis = spec.axis % (len(shape) + 1) - 1
         names = ["gamma"] * spec.scale + ["beta"] * spec.center + ["moving_mean", "moving_variance"]
+        names += ["moving_stddev", "renorm_mean", "renorm_stddev"] if spec.renorm else []
         masks = [shape[:-1]] if self.n_inputs > 1 else []
         self.expect([shape, *masks], shape, {name: (shape[axis],) for name in names})
         self.outer = int(np.prod(output_shape[:axis]))
@@ -334,6 +370,9 @@ cdef class BatchNormalization(Layer):
         self.beta = names.index("beta") if spec.center else -1
         self.moving = names.index("moving_mean")
         self.mean, self.variance, self.inverse, self.total, self.product, self.size = np.zeros((6, self.channels))
+        self.renorm, self.renorm_momentum = spec.renorm, spec.renorm_momentum
+        self.least, self.most, self.farthest = spec.renorm_limits
+        self.deviation, self.factor, self.shift = np.zeros((3, self.channels))
         self.parts = np.zeros((3, MOST_PARTS, self.channels))
         self.features = output_shape[-1] if self.n_inputs > 1 else 0
         self.divided = True
@@ -343,6 +382,10 @@ cdef class BatchNormalization(Layer):
     cdef bint owns_moments(self, const Batch* batch) noexcept nogil:
         """Whether the batch's own mean and variance count."""
         return self.alone == IN_TRAINING and in_training(self, batch)
+
+    cdef const double* renormalized(self, const Batch* batch, double[::1] values, Py_ssize_t first) noexcept nogil:
+        """Factors or shifts from a channel on, where there are any; else NULL."""
+        return &values[first] if self.renorm and self.owns_moments(batch) else NULL
 
     cdef const void* parameter(self, int k) noexcept nogil:
         return NULL if k < 0 else self.parameters[k].value
@@ -421,7 +464,21 @@ cdef class BatchNormalization(Layer):
             &self.size[begin],
         )
         for c in range(begin, end):
-            self.inverse[c] = 1 / sqrt(self.variance[c] + self.epsilon)
+            self.deviation[c] = sqrt(self.variance[c] + self.epsilon)
+            self.inverse[c] = 1 / self.deviation[c]
+        if not self.renorm:
+            return
+        if self.is_double:
+            self.run_renormalize(begin, end, <const double*>self.parameters[self.moving + 3].value)
+        else:
+            self.run_renormalize(begin, end, <const float*>self.parameters[self.moving + 3].value)
+
+    cdef void run_renormalize(self, Py_ssize_t begin, Py_ssize_t end, const floating* renorm_mean) noexcept nogil:
+        cdef const floating* renorm_deviation = <const floating*>self.parameters[self.moving + 4].value
+        renormalize(
+            end - begin, self.epsilon, self.least, self.most, self.farthest, &self.mean[begin], &self.deviation[begin],
+            renorm_mean + begin, renorm_deviation + begin, &self.factor[begin], &self.shift[begin],
+        )
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         if self.is_double:
@@ -439,6 +496,7 @@ cdef class BatchNormalization(Layer):
             self.find_moments(batch, first, count, mean, inverse)
             batch_forward(
                 rows, self.channels, self.inner, first, count, x, mean, inverse,
+                self.renormalized(batch, self.factor, first), self.renormalized(batch, self.shift, first),
                 <const floating*>self.parameter(self.gamma), <const floating*>self.parameter(self.beta), y,
             )
 
@@ -464,12 +522,14 @@ cdef class BatchNormalization(Layer):
                 masked_backward(
                     rows, self.channels, self.inner, self.features, first, count, x,
                     <const floating*>input_of(self, batch, 1).value, dy, &self.size[first], mean, inverse,
+                    self.renormalized(batch, self.factor, first),
                     <const floating*>self.parameter(self.gamma), &self.total[first], &self.product[first],
                     self.accumulate[0], dx,
                 )
             else:
                 batch_backward(
                     rows, self.channels, self.inner, first, count, x, dy, mean, inverse,
+                    self.renormalized(batch, self.factor, first),
                     <const floating*>self.parameter(self.gamma), &self.total[first] if own else NULL,
                     &self.product[first] if own else NULL, self.elements(batch.total), self.accumulate[0], dx,
                 )
@@ -496,6 +556,8 @@ cdef class BatchNormalization(Layer):
             if self.owns_moments(batch):
                 for c in range(count):
                     total[c], product[c] = self.total[first + c], self.product[first + c]
+                    if self.renorm:
+                        product[c] = product[c] * self.factor[first + c] + total[c] * self.shift[first + c]
             else:
                 self.find_moments(batch, first, count, mean, inverse)
                 batch_sums(
@@ -519,5 +581,19 @@ cdef class BatchNormalization(Layer):
 
     cdef void run_finish(self, floating* moving_mean) noexcept nogil:
         cdef floating* moving_variance = <floating*>self.parameters[self.moving + 1].value
+        cdef floating* more         # moving_stddev, renorm_mean, renorm_stddev
+        cdef floating variance
+        cdef Py_ssize_t c
         move_average(self.channels, <floating>self.momentum, &self.mean[0], moving_mean)
-        move_average(self.channels, <floating>self.momentum, &self.variance[0], moving_variance)
+        if not self.renorm:
+            move_average(self.channels, <floating>self.momentum, &self.variance[0], moving_variance)
+            return
+        more = <floating*>self.parameters[self.moving + 2].value
+        move_average(self.channels, <floating>self.momentum, &self.deviation[0], more)
+        for c in range(self.channels):
+            variance = more[c] * more[c] - <floating>self.epsilon
+            moving_variance[c] = variance if variance > 0 else 0
+        more = <floating*>self.parameters[self.moving + 3].value
+        move_average(self.channels, <floating>self.renorm_momentum, &self.mean[0], more)
+        more = <floating*>self.parameters[self.moving + 4].value
+        move_average(self.channels, <floating>self.renorm_momentum, &self.deviation[0], more)

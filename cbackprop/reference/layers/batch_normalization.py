@@ -32,6 +32,7 @@ class BatchNormalization(Layer):
         shape = self.input_shapes[0]
         axis = self.spec.axis % (len(shape) + 1) - 1
         names = ["gamma"] * self.spec.scale + ["beta"] * self.spec.center + ["moving_mean", "moving_variance"]
+        names += ["moving_stddev", "renorm_mean", "renorm_stddev"] if self.spec.renorm else []
         masks = [shape[:-1]] if len(self.input_shapes) > 1 else []
         return Fit((shape, *masks), shape, dict.fromkeys(names, (shape[axis],)))
 
@@ -47,12 +48,14 @@ class BatchNormalization(Layer):
             variance = ((x - mean) ** 2 * self.shown).sum(axis=self.others, keepdims=True) / self.size
             self.mean, self.variance = mean.ravel(), variance.ravel()
         else:
-            self.mean, self.variance = (moving.astype(np.float64) for moving in parameters[-2:])
+            self.mean, self.variance = (moving.astype(np.float64) for moving in self._moving(parameters)[:2])
         self.inverse = 1 / np.sqrt(self.variance + self.spec.epsilon).reshape(self.shape)
         self.u = (x - self.mean.reshape(self.shape)) * self.inverse
-        y = self.u * parameters[0].reshape(self.shape) if self.spec.scale else self.u
+        self._renormalize(parameters)
+        self.scaled = self.u * self.factor + self.shift
+        y = self.scaled * parameters[0].reshape(self.shape) if self.spec.scale else self.scaled
         if self.spec.center:
-            y = y + parameters[-3].reshape(self.shape)
+            y = y + parameters[int(self.spec.scale)].reshape(self.shape)
         return y.astype(inputs[0].dtype)
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
@@ -63,18 +66,46 @@ class BatchNormalization(Layer):
             through_mean = g.sum(axis=self.others, keepdims=True) / self.size
             through_variance = self.u * (g * self.u).sum(axis=self.others, keepdims=True) / self.size
             dx = g - self.shown * (through_mean + through_variance)
-        dx = dx * self.inverse
+        dx = dx * self.inverse * self.factor
         if self.spec.scale:
             dx = dx * parameters[0].reshape(self.shape)
-        sums = [g * self.u] * self.spec.scale + [g] * self.spec.center
+        sums = [g * self.scaled] * self.spec.scale + [g] * self.spec.center
         gradients = [s.sum(axis=self.others).astype(delta.dtype) for s in sums]
         unwanted = [delta] * (len(wanted) - 1)  # of a mask
-        return [dx.astype(delta.dtype), *unwanted], gradients + [np.zeros_like(p) for p in parameters[-2:]]
+        return [dx.astype(delta.dtype), *unwanted], gradients + [np.zeros_like(p) for p in self._moving(parameters)]
+
+    def _moving(self, parameters: list[Array]) -> list[Array]:
+        """The moving averages: mean and variance, and with renorm its deviation, mean and deviation."""
+        return parameters[self.spec.scale + self.spec.center :]
+
+    def _renormalize(self, parameters: list[Array]) -> None:
+        """What makes of a batch's own mean and deviation moving ones; gradients take it as given."""
+        self.factor, self.shift = np.ones(1), np.zeros(1)
+        self.deviation = np.sqrt(self.variance + self.spec.epsilon)
+        if not (self.spec.renorm and self.own):
+            return
+        _, _, _, mean, deviation = (moving.astype(np.float64) for moving in self._moving(parameters))
+        least, most, farthest = self.spec.renorm_limits
+        usual = np.maximum(deviation, np.sqrt(self.spec.epsilon))
+        self.factor = np.clip(self.deviation / usual, least, most).reshape(self.shape)
+        self.shift = np.clip((self.mean - mean) / usual, -farthest, farthest).reshape(self.shape)
 
     def finish(self, parameters: list[Array]) -> None:
         """Moving averages go on."""
         if not self.own:
             return
-        momentum = self.spec.momentum
-        for moving, new in zip(parameters[-2:], (self.mean, self.variance), strict=True):
-            moving[...] = momentum * moving + (1 - momentum) * new
+        moving = self._moving(parameters)
+        if not self.spec.renorm:
+            for average, new in zip(moving, (self.mean, self.variance), strict=True):
+                _move(average, self.spec.momentum, new)
+            return
+        mean, variance, deviation, renorm_mean, renorm_deviation = moving
+        _move(mean, self.spec.momentum, self.mean)
+        _move(deviation, self.spec.momentum, self.deviation)
+        variance[...] = np.maximum(deviation * deviation - deviation.dtype.type(self.spec.epsilon), 0)
+        _move(renorm_mean, self.spec.renorm_momentum, self.mean)
+        _move(renorm_deviation, self.spec.renorm_momentum, self.deviation)
+
+
+def _move(average: Array, momentum: float, new: Array) -> None:
+    average[...] = momentum * average + (1 - momentum) * new
