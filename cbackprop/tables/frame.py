@@ -28,8 +28,9 @@ def as_table(frame: Any) -> Table:
 
     Parameters
     ----------
-    frame : table of pandas, polars or pyarrow, dict of columns by name, or array (rows, columns)
-        Columns of an array are called ``x0``, ``x1`` and so on. Empty texts count as missing.
+    frame : table of pandas, polars or pyarrow, dict of columns, list of rows as dicts, or array (rows, columns)
+        Columns of an array are called ``x0``, ``x1`` and so on. Empty texts count as missing, and so does what a row
+        does not have.
 
     Returns
     -------
@@ -77,10 +78,16 @@ def _columns_of(frame: Any) -> list[tuple[str, Any]]:
         return [(series.name, _from_polars(series)) for series in frame.get_columns()]
     if hasattr(frame, "column_names"):
         return [(name, frame.column(i).to_pylist()) for i, name in enumerate(frame.column_names)]
+    if isinstance(frame, (list, tuple)) and all(isinstance(row, Mapping) for row in frame):
+        if not frame:
+            raise ValueError("The table has no rows.")
+        names = dict.fromkeys(name for row in frame for name in row)
+        return [(str(name), [row.get(name) for row in frame]) for name in names]
     if isinstance(frame, np.ndarray) and frame.ndim == 2:
         return [(f"x{i}", frame[:, i]) for i in range(frame.shape[1])]
     raise TypeError(
-        "A table must be a table of pandas, polars or pyarrow, a dict of columns, or an array (rows, columns), "
+        "A table must be a table of pandas, polars or pyarrow, a dict of columns, a list of rows as dicts, or an array "
+        "(rows, columns), "
         f"but got {type(frame).__name__}."
     )
 

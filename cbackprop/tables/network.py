@@ -30,7 +30,8 @@ def build(
 ) -> TableModel:
     """A network for a table, compiled but not trained yet.
 
-    Dense layers of `units`, then a softmax of the classes, or a number, for each target.
+    Dense layers of `units`, then a softmax of the classes, or a number, for each target. Where there are several, logs
+    name them: ``price_loss``, ``price_r2_score``.
 
     Parameters
     ----------
@@ -114,8 +115,18 @@ def _network(
         x = layers.Dense(width, activation=activation, name=f"hidden_{index}")(x)
         x = layers.Dropout(share, name=f"dropout_{index}")(x) if share else x
     outputs = []
+    taken = {
+        "numbers",
+        "categories",
+        "embedding",
+        "table",
+        *(f"{kind}_{i}" for kind in ("hidden", "dropout") for i in range(len(units) + 1)),
+    }
     for index, target in enumerate(targets, 1):
-        name = "output" if len(targets) == 1 else f"output_{index}"
+        # Logs name outputs: one of several is called what it predicts.
+        name = "output" if len(targets) == 1 else target.name
+        name = f"output_{index}" if not name or name in taken else name
+        taken.add(name)
         outputs.append(layers.Dense(target.width, "softmax" if target.classes else None, name=name)(x))
     single = inputs["numbers"] if list(inputs) == ["numbers"] else inputs
     return Model(single, outputs[0] if len(outputs) == 1 else outputs, name="table")

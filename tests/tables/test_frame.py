@@ -113,3 +113,20 @@ def test_rows_without_a_value():
     assert drop_missing(table, ["a", "b"])["a"].tolist() == [1, 4]
     with pytest.raises(ValueError, match="No row has a value of 'a' and 'c'"):
         drop_missing(table, ["a", "c"])
+
+
+def test_rows_as_dicts():
+    rows = [{"city": "Rome", "rain": 3}, {"rain": 1.5, "wet": True}, {"city": "Oslo", "wet": False, "rain": None}]
+    table = as_table(rows)
+    assert list(table) == ["city", "rain", "wet"]
+    assert table["city"].tolist() == ["Rome", None, "Oslo"]
+    np.testing.assert_array_equal(table["rain"], [3, 1.5, np.nan])
+    assert table["wet"].tolist() == [None, True, False]
+    for name, column in as_table({"a": [1, 2], "b": ["x", "y"]}).items():
+        assert as_table([{"a": 1, "b": "x"}, {"a": 2, "b": "y"}])[name].tolist() == column.tolist()
+    with pytest.raises(ValueError, match="no rows"):
+        as_table([])
+    with pytest.raises(ValueError, match="no columns"):
+        as_table([{}])
+    with pytest.raises(TypeError, match="a list of rows as dicts, or an array"):
+        as_table([{"a": 1}, 2])

@@ -172,3 +172,28 @@ def test_a_model_that_knows_no_tables(tmp_path):
     cb.Sequential([cb.Input((2,)), cb.layers.Dense(1)]).save(tmp_path / "m")
     with pytest.raises(ValueError, match="says nothing of tables: it takes arrays"):
         tables.load(tmp_path / "m")
+
+
+@pytest.mark.parametrize("hard", ["hidden_1", "numbers", "", "table", "dropout_2", "a/b", "städte"])
+def test_logs_name_the_targets(hard, tmp_path):
+    table = {"a": np.linspace(0, 1, 20), "price": np.linspace(1, 2, 20), hard: ["x", "y"] * 10}
+    model = tables.build(table, ["price", hard], units=[4, 4], dropout=0.1)
+    history = model.fit(table, epochs=1, verbose=0, validation=table).history
+    name = hard if hard in ("a/b", "städte") else "output_2"
+    keys = {"loss", "price_loss", "price_r2_score", f"{name}_loss", f"{name}_accuracy"}
+    assert set(history) == keys | {f"val_{key}" for key in keys}
+    model.save(tmp_path / "model.safetensors")
+    loaded = tables.load(tmp_path / "model.safetensors")
+    assert loaded.target_names == ["price", hard]
+    np.testing.assert_array_equal(loaded.predict(table)["price"], model.predict(table)["price"])
+
+
+def test_predictions_of_rows_as_dicts():
+    table = {"a": np.linspace(0, 1, 20), "kind": ["x", "y"] * 10, "price": np.linspace(1, 2, 20)}
+    rows = [{"a": a, "kind": kind} for a, kind in zip(table["a"], table["kind"], strict=True)]
+    model = tables.build(table, "price", units=[4])
+    model.fit(table, epochs=2, verbose=0)
+    np.testing.assert_array_equal(model.predict(rows), model.predict(table))
+    np.testing.assert_array_equal(model.predict(rows[:1]), model.predict(table)[:1])
+    with pytest.raises(ValueError, match="kind"):
+        model.predict([{"a": 1.0}])
