@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from cbackprop.acts_as_array import ActsAsArray
+
 __all__ = ["ParameterStore", "Variable", "aligned_zeros", "are_blank", "blank_variables"]
 
 # Every variable starts at a cache line.
@@ -129,8 +131,8 @@ class ParameterStore:
         then[...] = now
 
 
-class Variable:
-    """A weight of a layer.
+class Variable(ActsAsArray):
+    """A weight of a layer, which can be computed with and compared as the array of its values.
 
     Parameters
     ----------
@@ -216,8 +218,10 @@ class Variable:
         """A copy of the values."""
         return self.array.copy()
 
-    def assign(self, value: ArrayLike) -> None:
-        """Replace the values. NaN and infinity are taken as they are: a training that diverged may leave them.
+    def assign(self, value: ArrayLike) -> Variable:
+        """Replace the values; the variable itself.
+
+        NaN and infinity are taken as they are: a training that diverged may leave them.
 
         Raises
         ------
@@ -227,6 +231,15 @@ class Variable:
             If they are no real numbers.
         """
         self.array[...] = self.check(value)
+        return self
+
+    def assign_add(self, value: ArrayLike) -> Variable:
+        """Add to the values; the variable itself. Raises what `assign` does."""
+        return self.assign(self.array + np.asarray(value))
+
+    def assign_sub(self, value: ArrayLike) -> Variable:
+        """Subtract from the values; the variable itself. Raises what `assign` does."""
+        return self.assign(self.array - np.asarray(value))
 
     def check(self, value: ArrayLike, finite: bool = False) -> NDArray[Any]:
         """`value` as an array that fits this variable, or the error that `assign` raises.
@@ -255,10 +268,6 @@ class Variable:
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return self.array.astype(dtype or self.dtype)
-
-    def __getitem__(self, index: Any) -> Any:
-        """A copy of a part of the values, as NumPy indexes them."""
-        return self.array[index].copy()
 
     def __repr__(self) -> str:
         return f"<Variable path={self.path!r} shape={self.shape} dtype={self.dtype} trainable={self.trainable}>"

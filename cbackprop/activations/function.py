@@ -224,8 +224,17 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     return registry.deserialize(config, custom_objects)
 
 
+def _of_layer(identifier: Any) -> Any:
+    """The activation of a layer that does nothing else, such as ``layers.ReLU()``, or of its config."""
+    layers = Registry.families["layers"]
+    described = isinstance(identifier, dict) and str(identifier.get("module")).rpartition(".")[2] == layers.module
+    layer = layers.deserialize(identifier) if described else identifier
+    activation = getattr(layer, "as_activation", None)
+    return layer if activation is None or isinstance(layer, type) else activation()
+
+
 def get(identifier: Any) -> Any:
-    """The activation that a name, a config or a function stands for; ``None`` is `linear`.
+    """The activation that a name, a config, a function or a layer stands for; ``None`` is `linear`.
 
     Raises
     ------
@@ -238,6 +247,7 @@ def get(identifier: Any) -> Any:
     >>> cb.activations.get("linear")
     <activation linear>
     """
+    identifier = _of_layer(identifier)
     found = registry.find("linear") if identifier is None else registry.get(identifier)
     if not isinstance(found, ActivationFunction):
         raise TypeError(

@@ -160,9 +160,10 @@ class CompiledEngine(Engine):
         self.runner.set_backward([step.position for step in self.backward_steps], accumulate, linked)
 
     def _bind_parameters(self) -> None:
+        trainable = set(self.trainable)
         for index, step in enumerate(self.plan.steps):
             for k, variable in enumerate(step.layer.variables):
-                self.runner.set_parameter(index, k, variable.array.reshape(-1), variable in self.trainable)
+                self.runner.set_parameter(index, k, variable.array.reshape(-1), variable in trainable)
         uses = self._uses()
         tables = {variable: uses.pop(variable) for variable in list(uses) if variable in self.tables}
         whole = [part for variable, those in uses.items() for part in self._parts(variable, those, variable.size)]

@@ -195,7 +195,7 @@ class Engine:
             return False
         if not rule.rests_without_gradient and variable.size <= LARGEST_DENSE_TABLE:
             return False
-        return all(step.layer.reads_rows for step in self.plan.steps if variable in step.layer.variables)
+        return all(step.layer.reads_rows for step in self.plan.steps if variable in set(step.layer.variables))
 
     def _mask(self, index: int) -> Mask | None:
         """The mask of an output, if something is asked of it."""

@@ -238,7 +238,7 @@ class ReferenceEngine(Engine):
     def reached_rows(self, variable: Variable) -> Array:
         """The rows of a table that the batch has read."""
         positions = [step.position for step in self.backward_steps]
-        uses = [self.layers[p] for p in positions if variable in self.plan.steps[p].layer.variables]
+        uses = [self.layers[p] for p in positions if variable in set(self.plan.steps[p].layer.variables)]
         return np.unique(np.concatenate([use.rows for use in uses]))
 
     def vectors_of(self, variable: Variable) -> list[Array]:

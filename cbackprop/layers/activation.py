@@ -30,6 +30,10 @@ class ActivationLayer(Layer):
         function = self.function
         return function is not None and not function.halves and not kernels.reads_input(function.name)
 
+    def as_activation(self) -> Any:
+        """The activation, where such a layer is given to another one as its `activation`."""
+        return self.activation
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape, or what is left of it if the activation halves an axis."""
         if self.function is None:

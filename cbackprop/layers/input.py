@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 from cbackprop import config
 from cbackprop.layers.layer import Layer, check_shape, registry
 from cbackprop.tensor import KerasTensor, Node, Shape
-from cbackprop.validation import check_integer
+from cbackprop.validation import ArgumentTypeError, check_boolean, check_integer, check_items, type_name
 
 __all__ = ["Input", "InputLayer"]
 
@@ -24,12 +25,22 @@ class InputLayer(Layer):
     batch_size : int, optional
         A fixed number of samples; only recorded.
     dtype : {"float32", "float64"} or name of an integer type, optional
+    sparse : bool, optional
+        Whether sparse matrices are expected; only recorded, since every input takes them.
+    ragged : bool, optional
+        To be false: there are no ragged tensors.
+    batch_shape : tuple of (int or None), optional
+        `batch_size` and `shape` in one, ``(None, 3)``; in place of these.
+    input_tensor : KerasTensor, optional
+        A tensor to stand for, in place of a new one: its shape and dtype are taken.
+    optional : bool, default False
+        Whether ``None`` may be given in place of data when the model is called; only recorded.
     name : str, optional
 
     Raises
     ------
     TypeError, ValueError
-        If `shape` is not a tuple of positive integers.
+        If the shape is not a tuple of positive integers, or arguments contradict each other.
 
     References
     ----------
@@ -40,6 +51,8 @@ class InputLayer(Layer):
     >>> import cbackprop as cb
     >>> cb.layers.InputLayer((3,)).output.shape
     (None, 3)
+    >>> cb.layers.InputLayer(batch_shape=(2, 3)).output.shape
+    (2, 3)
     """
 
     is_view = True
@@ -47,31 +60,103 @@ class InputLayer(Layer):
 
     def __init__(
         self,
-        shape: Sequence[int],
+        shape: Sequence[int] | None = None,
         batch_size: int | None = None,
         dtype: Any = None,
+        sparse: bool | None = None,
+        ragged: bool | None = None,
+        batch_shape: Sequence[int | None] | None = None,
+        input_tensor: KerasTensor | None = None,
+        optional: bool = False,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        if "input_shape" in kwargs:
+            warnings.warn("InputLayer: input_shape is now called shape.", DeprecationWarning, stacklevel=2)
+            shape = kwargs.pop("input_shape")
+        batch_shape = kwargs.pop("batch_input_shape", batch_shape)
         super().__init__(name=name, **kwargs)
+        if input_tensor is not None:
+            _check_tensor(input_tensor, shape, batch_size, batch_shape, dtype)
+            batch_shape, shape, batch_size, dtype = input_tensor.shape, None, None, input_tensor.dtype
+        self.shape, self.batch_size = _split(shape, batch_size, batch_shape)
         self.dtype = config.floatx() if dtype is None else config.check_input_type(dtype)
-        self.shape = check_shape("shape", shape)
-        self.batch_size = None if batch_size is None else check_integer("batch_size", batch_size, minimum=1)
-        self.batch_input_shape: Shape = (None, *self.shape)
+        self.sparse = check_boolean("sparse", bool(sparse))
+        if ragged:
+            raise ValueError("ragged must be False: there are no ragged tensors. Pad sequences, and mask the padding.")
+        self.ragged = False
+        self.optional = check_boolean("optional", optional)
+        self.batch_input_shape: Shape = (self.batch_size, *self.shape)
         self.built = True
-        tensor = KerasTensor(self.batch_input_shape, self.dtype, self.name)
+        tensor = input_tensor
+        if tensor is None or tensor.node is not None:
+            tensor = KerasTensor(self.batch_input_shape, self.dtype, self.name)
         self.nodes.append(Node(self, [], [tensor]))
+
+    @property
+    def batch_shape(self) -> Shape:
+        """The shape, the batch axis included."""
+        return (self.batch_size, *self.shape)
 
     def __call__(self, inputs: Any = None, training: bool | None = None) -> Any:
         """An input layer is where a graph begins: it cannot be called."""
         raise TypeError(f"Input {self.name!r} cannot be called on anything; use its `output`.")
 
+    def call(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: there is no computation."""
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments as plain values."""
+        return {
+            "batch_shape": self.batch_shape,
+            "dtype": self.dtype,
+            "sparse": self.sparse,
+            "ragged": self.ragged,
+            "name": self.name,
+            "optional": self.optional,
+        }
+
+
+def _split(shape: Any, batch_size: Any, batch_shape: Any) -> tuple[tuple[int, ...], int | None]:
+    """Shape of a sample and number of samples, from the arguments that say so."""
+    if batch_shape is not None:
+        if shape is not None or batch_size is not None:
+            other = "shape" if shape is not None else "batch_size"
+            raise ValueError(f"{other} and batch_shape cannot be given at the same time.")
+        batch_size, *sizes = check_items("batch_shape", batch_shape, "a tuple such as (None, 3)") or (None,)
+        shape = tuple(sizes)
+    if shape is None:
+        raise ValueError("shape must be given, such as (3,), or batch_shape, such as (None, 3).")
+    size = None if batch_size is None else check_integer("batch_size", batch_size, minimum=1)
+    return check_shape("shape", shape), size
+
+
+def _check_tensor(tensor: Any, shape: Any, batch_size: Any, batch_shape: Any, dtype: Any) -> None:
+    """Refuse a tensor to stand for that is none, or that other arguments contradict."""
+    if not isinstance(tensor, KerasTensor):
+        raise ArgumentTypeError(f"input_tensor must be a KerasTensor, but got {tensor!r} of type {type_name(tensor)}.")
+    said = {
+        "shape": (shape, tensor.shape[1:]),
+        "batch_size": (batch_size, tensor.shape[0]),
+        "batch_shape": (batch_shape, tensor.shape),
+        "dtype": (None if dtype is None else config.check_input_type(dtype), tensor.dtype),
+    }
+    for name, (given, known) in said.items():
+        given = tuple(given) if isinstance(given, (list, tuple)) else given
+        if given is not None and given != known:
+            raise ValueError(f"{name} must be {known}, that of input_tensor, but got {given}.")
+
 
 def Input(  # noqa: N802 - the name users know
-    shape: Sequence[int],
+    shape: Sequence[int] | None = None,
     batch_size: int | None = None,
     dtype: Any = None,
+    sparse: bool | None = None,
+    ragged: bool | None = None,
+    batch_shape: Sequence[int | None] | None = None,
     name: str | None = None,
+    tensor: KerasTensor | None = None,
+    optional: bool = False,
 ) -> KerasTensor:
     """Make the symbolic tensor where data enters a model.
 
@@ -84,18 +169,28 @@ def Input(  # noqa: N802 - the name users know
     dtype : {"float32", "float64"} or name of an integer type, optional
         `config.floatx` by default. With an integer type, whole numbers are expected; any layer takes them, as numbers
         of its own float type.
+    sparse : bool, optional
+        Only recorded: every input takes sparse matrices.
+    ragged : bool, optional
+        To be false.
+    batch_shape : tuple of (int or None), optional
+        `batch_size` and `shape` in one, such as ``(None, 784)``; in place of these.
     name : str, optional
         The key for this input in a dict of arrays.
+    tensor : KerasTensor, optional
+        A tensor whose shape and dtype the new one has.
+    optional : bool, default False
+        Only recorded.
 
     Returns
     -------
     KerasTensor
-        Shape ``(None, *shape)``.
+        Shape ``(batch_size, *shape)``, where ``None`` stands for any number of samples.
 
     Raises
     ------
     TypeError, ValueError
-        If `shape` is not a tuple of positive integers.
+        If the shape is not a tuple of positive integers, or arguments contradict each other.
 
     Examples
     --------
@@ -103,5 +198,7 @@ def Input(  # noqa: N802 - the name users know
     >>> cb.Input((8, 8)).shape
     (None, 8, 8)
     """
-    tensor: KerasTensor = InputLayer(shape, batch_size, dtype, name).output
-    return tensor
+    made: KerasTensor = InputLayer(
+        shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name=name
+    ).output
+    return made

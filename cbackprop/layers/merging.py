@@ -13,7 +13,7 @@ from cbackprop import config
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.layers.masks import Merged
 from cbackprop.tensor import Shape
-from cbackprop.validation import check_boolean, check_integer
+from cbackprop.validation import check_boolean, check_integer, type_name
 
 __all__ = [
     "Add",
@@ -59,6 +59,7 @@ class Merge(Layer):
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Where any of the masks says so; ``None`` if one of the inputs has none."""
+        check_mask_list(inputs, previous_mask)
         if previous_mask is None or any(mask is None for mask in previous_mask):
             return None
         ndim = max(np.ndim(mask) for mask in previous_mask)
@@ -76,6 +77,24 @@ class Merge(Layer):
         elements = [np.arange(math.prod(shape)).reshape(shape) for shape in known]
         sources = [np.broadcast_to(places, output[:-1]).ravel() for places in elements]
         return Merged(self, np.array(sources), np.zeros(math.prod(output[:-1]), bool))
+
+
+def check_mask_list(inputs: Any, masks: Any) -> None:
+    """Refuse masks that are no list, or not as many as the inputs.
+
+    Raises
+    ------
+    ValueError
+        If they are so.
+    """
+    if masks is None:
+        return
+    if not isinstance(masks, (list, tuple)):
+        raise ValueError(f"previous_mask should be a list, one mask for each input, but got {type_name(masks)}.")
+    if not isinstance(inputs, (list, tuple)):
+        raise ValueError(f"inputs should be a list, but got {type_name(inputs)}.")
+    if len(masks) != len(inputs):
+        raise ValueError(f"There should be as many masks as inputs, {len(inputs)}, but got {len(masks)}.")
 
 
 @registry.register()
@@ -355,6 +374,7 @@ class Concatenate(Layer):
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The masks one after the other; along the last axis, where any of them says so. Inputs without one count."""
+        check_mask_list(inputs, previous_mask)
         if previous_mask is None or all(mask is None for mask in previous_mask):
             return None
         shapes = [np.shape(array) for array in inputs]

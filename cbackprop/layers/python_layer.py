@@ -76,6 +76,7 @@ class PythonCall(Layer):
     def __init__(self, owner: Layer, node: Any, masks: dict[str, list[int | None]]) -> None:
         super().__init__(name=owner.name, dtype=owner.dtype)
         self.owner = owner
+        self.key = node  # what the layer adds to the loss is noted by call, whichever network runs it
         self.arguments = node.arguments
         self.structure = node.structure
         self.shapes = [sample_shape(tensor.shape) for tensor in node.outputs]
@@ -113,7 +114,7 @@ class PythonCall(Layer):
     def added(self) -> tuple[float, list[Any]]:
         """What the last run has added to the loss, and the gradients of that by the inputs."""
         found = [
-            each for layer in (self.owner, *layers_within(self.owner)) for each in layer._added_losses.get(self, ())
+            each for layer in (self.owner, *layers_within(self.owner)) for each in layer._added_losses.get(self.key, ())
         ]
         return sum(value for value, _ in found), [gradient for _, gradient in found if gradient is not None]
 
@@ -152,8 +153,8 @@ def evaluate(step: Any, inputs: list[Array], output_shape: tuple[int, ...], trai
         return _checked(step, "The output", step.call(inputs[0]), (len(inputs[0]), *output_shape))
     owner = step.owner
     for layer in (owner, *layers_within(owner)):
-        layer._added_losses.pop(step, None)
-    with calling(owner, training, step) as context:
+        layer._added_losses.pop(step.key, None)
+    with calling(owner, training, step.key) as context:
         returned = step.arguments.call(owner.call, step.values(inputs), training)
     if training and context.used:
         _check_used(owner, context)

@@ -92,7 +92,8 @@ def check_gradients(
     original = model._engine
     copy = float64_copy(model)
     objectives = [replace(objective, metrics=[]) for objective in model._objectives]
-    trainable = [new for old, new in zip(model.variables, copy.variables, strict=True) if old in original.trainable]
+    wanted = set(original.trainable)
+    trainable = [new for old, new in zip(model.variables, copy.variables, strict=True) if old in wanted]
     kind = type(original) if original is not None else CompiledEngine
     engine = kind(copy.plan, "float64", objectives, None, trainable)
     from cbackprop.models.data import make_samples

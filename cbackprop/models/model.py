@@ -303,7 +303,9 @@ class Model(Trainer, Layer):
                     f"Model {self.name!r} expects input {expected.name!r} of shape {expected.shape} and dtype "
                     f"{expected.dtype}, but got {tensor.shape} and {tensor.dtype}."
                 )
-        outputs = [KerasTensor(tensor.shape, tensor.dtype, self.name) for tensor in self.outputs]
+        sizes = {tensor.shape[0] for tensor in tensors}
+        batch = sizes.pop() if len(sizes) == 1 else None
+        outputs = [KerasTensor((batch, *tensor.shape[1:]), tensor.dtype, self.name) for tensor in self.outputs]
         self.nodes.append(Node(self, tensors, outputs, check_training(training), self.graph))
         remaining = iter(outputs)
         return map_structure(lambda _: next(remaining), self.output_structure)
@@ -332,9 +334,11 @@ class Model(Trainer, Layer):
         if not self.plan.reports and not any(mask is not None for mask in masks):
             return self.run(given, training)
         inputs = make_inputs(self, given)
-        for index, (mask, array) in enumerate(zip(masks, inputs, strict=True)):
-            if mask is not None:
-                inputs.append(checked_mask(f"mask of input {index}", mask, array, self.dtype))
+        inputs += [
+            checked_mask(f"mask of input {index}", mask, array, self.dtype)
+            for index, (mask, array) in enumerate(zip(masks, list(inputs), strict=True))
+            if mask is not None
+        ]
         engine = self._engine_that_shows(tuple(mask is not None for mask in masks))
         results = engine.predict(inputs, 32, training)
         assert results is not None
@@ -345,7 +349,7 @@ class Model(Trainer, Layer):
         ]
         for activity, output in zip(engine.plan.activities, shown, strict=True):
             if not isinstance(activity.regularizer, AddedLoss):
-                self.add_loss(float(activity.regularizer(output)) / len(output))
+                activity.layer.add_loss(float(activity.regularizer(output)) / len(output))
         return self._as_output(outputs)
 
     def _engine_that_shows(self, masked: tuple[bool, ...]) -> Engine:

@@ -58,7 +58,7 @@ def _run_python(layer: Layer, call: CallArguments) -> Any:
     first, values = call.first, dict(call.values)
     for taker, name in call.masks_wanted(lambda leaf: isinstance(leaf, np.ndarray)).items():
         masks = map_structure(mask_of, values[name])
-        if any(mask is not None for mask in flatten(masks)):
+        if any(mask is not None for mask in _leaves(masks)):
             values[taker] = masks
     previous = call.mask if call.mask is not None else map_structure(mask_of, first)
     training = resolve_training(layer, call)
@@ -105,7 +105,7 @@ def _add_penalties(layer: Layer, outputs: Any) -> None:
 
 def _masked(layer: Layer, inputs: Any, previous: Any, outputs: Any) -> Any:
     """The outputs, those with masks that are made from the masks of the inputs."""
-    has_mask = any(mask is not None for mask in flatten(previous))
+    has_mask = any(isinstance(mask, np.ndarray) or hasattr(mask, "__array__") for mask in _leaves(previous))
     if not layer.supports_masking:
         if has_mask:
             _warn_of_lost_mask(layer)
@@ -120,6 +120,15 @@ def _masked(layer: Layer, inputs: Any, previous: Any, outputs: Any) -> Any:
     return map_structure(
         lambda leaf: with_mask(leaf, next(found, None)) if isinstance(leaf, np.ndarray) else leaf, outputs
     )
+
+
+def _leaves(structure: Any) -> list[Any]:
+    """The leaves of lists, tuples and dicts, also where all of them are ``None``."""
+    if isinstance(structure, dict):
+        return [leaf for item in structure.values() for leaf in _leaves(item)]
+    if isinstance(structure, (list, tuple)):
+        return [leaf for item in structure for leaf in _leaves(item)]
+    return [structure]
 
 
 def _warn_of_lost_mask(layer: Layer) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from cbackprop import shared_objects
-from cbackprop.layers import Input, InputLayer, Layer
+from cbackprop.layers import InputLayer, Layer
 from cbackprop.layers.layer import check_begun, check_input_shape, registry
 from cbackprop.models import configs
 from cbackprop.models.model import Model, check_nesting
@@ -141,7 +141,7 @@ class Sequential(Model):
         if layer in self._stack or any(layer.name == other.name for other in self._stack):
             raise ValueError(f"Layers of a Sequential need different names, but {layer.name!r} is there already.")
         if layer.batch_input_shape is not None and not self._stack and self._input is None:
-            self._input = InputLayer(layer.batch_input_shape[1:], dtype=layer.dtype)  # type: ignore[arg-type]
+            self._input = InputLayer(batch_shape=layer.batch_input_shape, dtype=layer.dtype)
         self._stack.append(layer)
 
     def _connect(self) -> None:
@@ -170,7 +170,7 @@ class Sequential(Model):
         """Input and output of layers called on each other; ``None`` if the input is not known."""
         first = self._stack[0] if self._stack else None
         if self._input is None and isinstance(first, Model) and first.built:
-            self._input = InputLayer(first.inputs[0].shape[1:], dtype=first.inputs[0].dtype)  # type: ignore[arg-type]
+            self._input = InputLayer(batch_shape=first.inputs[0].shape, dtype=first.inputs[0].dtype)
         if self._input is None or not self._stack:
             return None
         tensor = inputs = self._input.output
@@ -208,7 +208,7 @@ class Sequential(Model):
             raise ValueError("A Sequential without an Input needs an input_shape to be built.")
         if not self._stack:
             raise ValueError("The model has no layers.")
-        self._input = Input(shape[1:], dtype=self._stack[0].dtype).node.layer  # type: ignore[assignment, union-attr]
+        self._input = InputLayer(batch_shape=shape, dtype=self._stack[0].dtype)
         try:
             self._connect()
         except ValueError:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cbackprop.acts_as_array import ActsAsArray
 from cbackprop.validation import check_integer, check_number
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
@@ -199,7 +200,7 @@ def keys_of(variables: list[Any]) -> list[Any]:
     return [v if isinstance(v, Variable) else index for index, v in enumerate(variables)]
 
 
-class OptimizerVariable:
+class OptimizerVariable(ActsAsArray):
     """Something that an optimizer remembers: the number of batches, the learning rate, or a slot of a variable.
 
     Attributes
@@ -235,8 +236,8 @@ class OptimizerVariable:
         """Name of the type of the values."""
         return self.value.dtype.name
 
-    def assign(self, value: ArrayLike) -> None:
-        """Replace the values.
+    def assign(self, value: ArrayLike) -> OptimizerVariable:
+        """Replace the values; the variable itself.
 
         Raises
         ------
@@ -244,6 +245,7 @@ class OptimizerVariable:
             If they are no real numbers, or of another shape.
         """
         self._write(check_array(self.path, value, self.shape))
+        return self
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return self.value.astype(dtype or self.dtype)

@@ -70,6 +70,7 @@ class Activity(NamedTuple):
     regularizer: Any
     buffer: int
     shape: SampleShape
+    layer: Any = None  # whose output it is
 
 
 class Mask(NamedTuple):
@@ -261,11 +262,11 @@ class Plan:
         whole = parts[0] if len(parts) == 1 else (sum(map(math.prod, parts)),)
         buffer = self._add_step(step, buffers, tuple(shapes), whole, training)
         if step.adds_losses:
-            buffer = self._add_activity(AddedLoss(step), buffer, whole)
+            buffer = self._add_activity(AddedLoss(step), buffer, whole, layer)
         found = [buffer] if len(parts) == 1 else self._split(step, buffer, parts)
         if layer.activity_regularizer is not None:
             found = [
-                self._add_activity(layer.activity_regularizer, part, shape)
+                self._add_activity(layer.activity_regularizer, part, shape, layer)
                 for part, shape in zip(found, parts, strict=True)
             ]
         return [
@@ -307,7 +308,7 @@ class Plan:
             shape = sample_shape(node.outputs[0])
             if node.layer.is_view:  # what it passes on may belong to others
                 output = self._copy(output, shape)
-            output = self._add_activity(node.layer.activity_regularizer, output, shape)
+            output = self._add_activity(node.layer.activity_regularizer, output, shape, node.layer)
         return Value(output, mask)
 
     def _add_mask(self, node: Node, sources: list[Value]) -> Mask | None:
@@ -405,12 +406,12 @@ class Plan:
         read = [value.buffer, value.mask.buffer, first.buffer]
         return self._add_step(Chosen(layer), read, (shape, value.mask.shape, shape), shape)
 
-    def _add_activity(self, regularizer: Any, buffer: int, shape: SampleShape) -> int:
+    def _add_activity(self, regularizer: Any, buffer: int, shape: SampleShape, layer: Layer) -> int:
         """Have the buffer of a layer's output add to the loss; others then read a copy of it.
 
         So its delta is first written by the penalty, and added to by one step only.
         """
-        self.activities.append(Activity(regularizer, buffer, shape))
+        self.activities.append(Activity(regularizer, buffer, shape, layer))
         return self._copy(buffer, shape)
 
     def _copy(self, buffer: int, shape: SampleShape) -> int:
@@ -510,6 +511,7 @@ class Plan:
         skipped : collection of int
             Steps that a loss has taken over.
         """
+        trainable = set(trainable)
         needed = self.buffers_behind(trainable)
         written = set(with_loss)
         touched: set[Variable] = set()
@@ -535,6 +537,7 @@ class Plan:
     def buffers_behind(self, trainable: Collection[Variable]) -> set[int]:
         """Buffers whose value depends on a trainable variable, so that their delta is of use."""
         behind: set[int] = set()
+        trainable = set(trainable)
         for step in self.steps:
             if isinstance(step.layer, MaskStep):
                 continue
