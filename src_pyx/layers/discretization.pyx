@@ -76,11 +76,11 @@ cdef class Discretization(Layer):
         self.expect(input_shapes, input_shapes[0] if self.mode == NUMBERS else (*rows, self.n + 1), {})
 
     cdef void run(self, Py_ssize_t rows, const floating* x, floating* y) noexcept nogil:
-        cdef Py_ssize_t r
+        cdef Py_ssize_t _row
         if self.mode == NUMBERS:
             number(rows * self.positions * self.tokens, self.n, self.limits, x, y)
         else:
-            for r in range(rows):
+            for _row in range(rows):
                 indicate(self.positions, self.tokens, self.n, self.mode == COUNTS, self.limits, x, y)
                 x += self.positions * self.tokens
                 y += self.positions * (self.n + 1)
