@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from cbackprop.layers.adaptation import adaptation_batches
 from cbackprop.layers.layer import Layer, registry
-from cbackprop.losses.target import blocks
+from cbackprop.losses.target import as_array, blocks
 from cbackprop.registry import to_config
-from cbackprop.tensor import Shape
+from cbackprop.tensor import Shape, is_symbolic
 from cbackprop.validation import check_boolean, check_choice, check_integer
 from cbackprop.variable import Variable
 
@@ -331,6 +331,9 @@ def _combined(a: tuple[float, Any, Any] | None, b: tuple[float, Any, Any]) -> tu
 class CategoryEncoding(Layer):
     """Numbers of classes as indicators.
 
+    Called on arrays, it also takes a single sample without a batch axis, and `count_weights`, shaped like the input:
+    what each number adds to its count.
+
     Parameters
     ----------
     num_tokens : int
@@ -387,6 +390,44 @@ class CategoryEncoding(Layer):
         self.sparse = check_boolean("sparse", sparse)
         if self.sparse:
             raise ValueError("sparse must be False: outputs are dense arrays.")
+
+    def __call__(self, inputs: Any, count_weights: Any = None, **kwargs: Any) -> Any:
+        """Connect the layer to symbolic tensors, or run it on arrays.
+
+        Raises
+        ------
+        TypeError
+            If `count_weights` come with symbolic tensors.
+        ValueError
+            If they come with another mode than "count", or do not fit; also as any layer.
+        """
+        if count_weights is not None and self.output_mode != "count":
+            raise ValueError(
+                f"`count_weights` is not used when `output_mode` is not 'count', but it is {self.output_mode!r}."
+            )
+        if is_symbolic(inputs):
+            if count_weights is not None:
+                raise TypeError(f"CategoryEncoding {self.name!r} takes count_weights with arrays only, not in a model.")
+            return super().__call__(inputs, **kwargs)
+        x = as_array("inputs", inputs)
+        if count_weights is not None:
+            return self._weighted(x, count_weights)
+        if x.ndim > 1:
+            return super().__call__(inputs, **kwargs)
+        if self.output_mode != "one_hot":
+            return super().__call__(x.reshape(1, -1), **kwargs)[0]
+        rows = super().__call__(x.reshape(-1, 1), **kwargs)
+        return rows if x.ndim else rows[0]
+
+    def _weighted(self, x: NDArray[Any], count_weights: Any) -> NDArray[Any]:
+        """For each class the sum of the weights of its numbers."""
+        weights = as_array("count_weights", count_weights).astype(self.dtype)
+        if weights.shape != x.shape:
+            raise ValueError(f"count_weights must have the shape of inputs, {x.shape}, but got {weights.shape}.")
+        single = type(self)(self.num_tokens, "one_hot", dtype=self.dtype)
+        indicators = np.asarray(single(x.reshape(-1, 1))).reshape(*x.shape, self.num_tokens)
+        counts: NDArray[Any] = (indicators * weights[..., np.newaxis]).sum(axis=-2)
+        return counts
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape with the last axis replaced, or for "one_hot" followed, by the classes."""

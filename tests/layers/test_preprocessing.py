@@ -238,3 +238,40 @@ def test_adapt_of_a_large_view_costs_the_memory_of_a_part():
 def test_adapt_refuses(data, error, message):
     with pytest.raises(error, match=message):
         layers.Normalization().adapt(data)
+
+
+# CategoryEncoding on arrays
+
+
+@pytest.mark.parametrize(
+    ("mode", "x", "expected"),
+    [
+        ("count", [1, 2, 3, 1], [0, 2, 1, 1, 0]),
+        ("multi_hot", [3, 2, 0, 1], [1, 1, 1, 1, 0]),
+        ("one_hot", [3, 0], [[0, 0, 0, 1, 0], [1, 0, 0, 0, 0]]),
+        ("one_hot", [4], [[0, 0, 0, 0, 1]]),
+        ("one_hot", 2, [0, 0, 1, 0, 0]),
+        ("count", 2, [0, 0, 1, 0, 0]),
+        ("count", [[1, 1], [0, 2]], [[0, 2, 0, 0, 0], [1, 0, 1, 0, 0]]),
+    ],
+)
+def test_category_encoding_without_a_batch_axis(mode, x, expected):
+    y = layers.CategoryEncoding(5, mode)(np.array(x))
+    assert y.shape == np.shape(expected)
+    np.testing.assert_array_equal(y, expected)
+
+
+def test_count_weights():
+    layer = layers.CategoryEncoding(4, "count")
+    x, weights = [[0, 1], [0, 0], [1, 2], [3, 1]], [[0.1, 0.2], [0.1, 0.1], [0.2, 0.3], [0.4, 0.2]]
+    expected = [[0.1, 0.2, 0, 0], [0.2, 0, 0, 0], [0, 0.2, 0.3, 0], [0, 0.2, 0, 0.4]]
+    np.testing.assert_allclose(layer(x, count_weights=weights), expected, rtol=1e-6)
+    np.testing.assert_allclose(layer(x[0], count_weights=weights[0]), expected[0], rtol=1e-6)
+    with pytest.raises(ValueError, match="is not used when"):
+        layers.CategoryEncoding(4, "multi_hot")(x, count_weights=weights)
+    with pytest.raises(ValueError, match=r"must have the shape of inputs, \(4, 2\), but got \(2,\)"):
+        layer(x, count_weights=weights[0])
+    with pytest.raises(TypeError, match="with arrays only"):
+        layer(cb.Input((2,)), count_weights=weights)
+    with pytest.raises(ValueError, match="but got 4"):
+        layer([[4]], count_weights=[[1.0]])
