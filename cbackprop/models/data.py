@@ -17,6 +17,7 @@ from cbackprop.models.class_weights import check_fits, class_weights_of, product
 from cbackprop.models.input_structure import assign_inputs
 from cbackprop.models.inputs import check_whole, is_sparse, make_input
 from cbackprop.models.large_targets import is_kept, keep_target, keep_weights
+from cbackprop.models.output_structure import is_deep, spread
 
 __all__ = ["OutputNeeds", "Samples", "make_inputs", "make_samples"]
 
@@ -99,6 +100,14 @@ def assign(
     ValueError
         If the number or the names do not fit.
     """
+    if is_deep(structure):
+        return spread(name, value, names, structure)
+    count = sum(wanted or ())
+    if wanted is not None and 0 < count < len(names) and not isinstance(value, dict):
+        given = value if isinstance(value, (list, tuple)) and all(map(_is_array, value)) else [value]
+        if len(given) == count:  # those that somebody reads
+            remaining = iter(given)
+            return [next(remaining) if want else None for want in wanted]
     if isinstance(value, dict):
         known = sorted(structure) if isinstance(structure, dict) else names
         needed = [key for key, want in zip(known, wanted or [True] * len(known), strict=True) if want]
@@ -217,6 +226,8 @@ def _check_length(label: str, target: Any, size: int, need: OutputNeeds) -> Any:
 
 def _assign_weights(sample_weight: Any, names: list[str], structure: Any) -> list[Any]:
     """A weight array, or None, for each output; one array serves them all."""
+    if is_deep(structure) and isinstance(sample_weight, (dict, list, tuple)):
+        return spread("sample_weight", sample_weight, names, structure)
     if isinstance(sample_weight, dict):
         known = sorted(structure) if isinstance(structure, dict) else names
         unknown = [key for key in sample_weight if key not in known]

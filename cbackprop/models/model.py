@@ -196,7 +196,7 @@ class Model(Trainer, Layer):
     @property
     def output_names(self) -> list[str]:
         """The keys of a dict of outputs, or the names of the layers that make them, made unique."""
-        if isinstance(self.output_structure, dict):
+        if isinstance(self.output_structure, dict) and len(self.output_structure) == len(self.outputs):
             return sorted(self.output_structure)
         names: list[str] = []
         for tensor in self.outputs:

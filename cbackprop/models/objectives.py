@@ -11,9 +11,11 @@ import numpy as np
 from cbackprop import losses, metrics
 from cbackprop.engine import Objective
 from cbackprop.losses import Loss
+from cbackprop.losses.loss_sum import LossSum
 from cbackprop.losses.target import TargetRules
 from cbackprop.metrics import Metric
 from cbackprop.models.data import OutputNeeds
+from cbackprop.models.output_structure import path_names, spread
 from cbackprop.plan.plan import Plan
 from cbackprop.validation import check_number
 
@@ -36,14 +38,14 @@ def resolve_objectives(model: Any, settings: dict[str, Any]) -> list[Objective]:
     TypeError, ValueError
         If a loss or metric is unknown or of the wrong kind, or a list or dict does not fit the outputs.
     """
-    names, shapes = model.output_names, model.plan.output_shapes
-    chosen = _spread("loss", settings["loss"], names, one_for_all=False)
-    weights = _spread("loss_weights", settings["loss_weights"], names, one_for_all=False, default=1.0)
-    plain = _spread_metrics("metrics", settings["metrics"], names)
-    weighted = _spread_metrics("weighted_metrics", settings["weighted_metrics"], names)
+    names, shapes, structure = model.output_names, model.plan.output_shapes, model.output_structure
+    chosen = spread("loss", settings["loss"], names, structure)
+    weights = _loss_weights(settings["loss_weights"], names, structure)
+    plain = _spread_metrics("metrics", settings["metrics"], names, structure)
+    weighted = _spread_metrics("weighted_metrics", settings["weighted_metrics"], names, structure)
     objectives = []
     for index, shape in enumerate(shapes):
-        loss = _resolve_loss(chosen[index], shape)
+        loss, weights[index] = _resolve_loss(chosen[index], weights[index], shape)
         resolved = [(_resolve_metric(metric, loss, shape), False) for metric in plain[index]]
         resolved += [(_resolve_metric(metric, loss, shape), True) for metric in weighted[index]]
         if resolved and loss is not None and loss.target_kind == "half":
@@ -58,25 +60,14 @@ def resolve_objectives(model: Any, settings: dict[str, Any]) -> list[Objective]:
     return objectives
 
 
-def _spread(name: str, value: Any, names: Sequence[str], one_for_all: bool, default: Any = None) -> list[Any]:
-    """One entry an output, from a single value, a list, or a dict by name."""
-    if value is None:
-        return [default] * len(names)
-    if isinstance(value, dict) and "class_name" not in value:
-        unknown = [key for key in value if key not in names]
-        if unknown:
-            raise ValueError(f"{name} has a key {unknown[0]!r}, but the model's outputs are {list(names)}.")
-        return [value.get(key, default) for key in names]
-    if isinstance(value, (list, tuple)):
-        if len(value) != len(names):
-            raise ValueError(f"{name} must have {len(names)} entries, one for each output, but got {len(value)}.")
-        return [default if entry is None else entry for entry in value]
-    if len(names) > 1 and name == "loss_weights":
-        raise ValueError(f"{name} must be a list or dict with an entry for each of {list(names)}.")
-    return [value] * len(names)
+def _loss_weights(value: Any, names: Sequence[str], structure: Any) -> list[Any]:
+    """The weight of each output's loss, or a list of those of its losses."""
+    if len(names) > 1 and value is not None and not isinstance(value, (list, tuple, dict)):
+        raise ValueError(f"loss_weights must be a list or dict with an entry for each of {list(names)}.")
+    return spread("loss_weights", value, names, structure, 1.0)
 
 
-def _spread_metrics(name: str, value: Any, names: Sequence[str]) -> list[list[Any]]:
+def _spread_metrics(name: str, value: Any, names: Sequence[str], structure: Any) -> list[list[Any]]:
     """A list of metrics for each output; with one output, one list is for it."""
     if value is None:
         return [[] for _ in names]
@@ -85,19 +76,38 @@ def _spread_metrics(name: str, value: Any, names: Sequence[str]) -> list[list[An
     if len(names) == 1 and not isinstance(value, dict):
         flat = value[0] if len(value) == 1 and isinstance(value[0], (list, tuple)) else value
         return [list(flat)]
-    entries = _spread(name, value, names, one_for_all=True)
+    entries = spread(name, value, names, structure)
     return [[] if e is None else list(e) if isinstance(e, (list, tuple)) else [e] for e in entries]
 
 
-def _resolve_loss(identifier: Any, shape: tuple[int, ...]) -> Loss | None:
+def _resolve_loss(identifier: Any, weight: Any, shape: tuple[int, ...]) -> tuple[Loss | None, Any]:
+    """The loss of an output and its weight; several losses are added up."""
     if identifier is None:
-        return None
+        return None, weight
+    if isinstance(identifier, (list, tuple)):
+        given = [one for one in identifier if one is not None]
+        if not given:
+            return None, weight
+        shares = weight if isinstance(weight, (list, tuple)) else [weight] * len(given)
+        if len(shares) != len(given):
+            raise ValueError(f"loss_weights must have {len(given)} entries, as many as losses, but got {len(shares)}.")
+        checked = [check_number("loss_weights", share, 0) for share in shares]
+        return LossSum([_one_loss(one, shape) for one in given], checked), 1.0
+    return _one_loss(identifier, shape), weight
+
+
+def _one_loss(identifier: Any, shape: tuple[int, ...]) -> Loss:
+    if isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce"):
+        if (shape or (1,))[-1] != 1:
+            raise ValueError(
+                f"loss={identifier!r} does not say how targets are written: give 'sparse_categorical_crossentropy' for "
+                "class numbers, 'categorical_crossentropy' for one-hot rows."
+            )
+        identifier = "binary_crossentropy"
     loss = losses.as_loss(identifier)
     if loss.reduction in (None, "none"):
         raise ValueError(f"{type(loss).__name__} has no reduction: training needs one number to make small.")
-    if not shape:
-        raise ValueError("A loss needs predictions with at least one axis besides the batch.")
-    loss.check_output(shape)
+    loss.check_output(shape or (1,))
     return loss
 
 
@@ -105,13 +115,11 @@ def _resolve_metric(identifier: Any, loss: Loss | None, shape: tuple[int, ...]) 
     """The metric object; "accuracy" stands for the form that fits the output and its loss."""
     if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
         kind = "index" if loss is not None and loss.target_kind == "index" else "values"
-        if shape[-1] == 1:
+        if not shape or shape[-1] == 1:
             return metrics.BinaryAccuracy(name=identifier)
         return (metrics.SparseCategoricalAccuracy if kind == "index" else metrics.CategoricalAccuracy)(name=identifier)
     metric = metrics.as_metric(identifier)
-    if not shape:
-        raise ValueError("A metric needs predictions with at least one axis besides the batch.")
-    metric.check_output(shape)
+    metric.check_output(shape or (1,))
     if isinstance(identifier, str):
         metric.name = identifier
     return metric
@@ -162,7 +170,7 @@ def log_names(model: Any, objectives: Sequence[Objective]) -> tuple[list[str | N
     several = len(objectives) > 1
     add_up = sum(objective.loss is not None for objective in objectives) > 1  # else the total says it all
     used: Counter[str] = Counter()
-    pairs = zip(model.output_names, objectives, strict=True)
+    pairs = zip(path_names(model.output_structure, model.output_names), objectives, strict=True)
     loss_names = [f"{name}_loss" if add_up and objective.loss is not None else None for name, objective in pairs]
     metric_names: list[list[str]] = []
     for output, objective in zip(model.output_names, objectives, strict=True):

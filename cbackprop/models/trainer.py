@@ -479,7 +479,8 @@ class Trainer(GradientMethods, ResultMethods):
         loss_names, metric_names = log_names(self, objectives)
         names = ["loss"] if any(objective.loss for objective in objectives) else []
         by_output = dict(zip(self.output_names, loss_names, strict=True))  # type: ignore[attr-defined]
-        as_given = self.output_structure if isinstance(self.output_structure, dict) else by_output
+        flat_dict = isinstance(self.output_structure, dict) and set(self.output_structure) == set(by_output)
+        as_given = self.output_structure if flat_dict else by_output
         names += [name for output in as_given if (name := by_output[output]) is not None]
         flat = [name for group in metric_names for name in group]
         return names + (sorted(flat) if len(objectives) > 1 else flat)
