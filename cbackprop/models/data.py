@@ -104,8 +104,8 @@ def assign(
         return spread(name, value, names, structure)
     count = sum(wanted or ())
     if wanted is not None and 0 < count < len(names) and not isinstance(value, dict):
-        given = value if isinstance(value, (list, tuple)) and all(map(_is_array, value)) else [value]
-        if len(given) == count:  # those that somebody reads
+        given = value if isinstance(value, (list, tuple)) else [value]
+        if len(given) == count and all(map(_is_array, given)):  # those that somebody reads
             remaining = iter(given)
             return [next(remaining) if want else None for want in wanted]
     if isinstance(value, dict):

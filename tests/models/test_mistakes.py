@@ -326,7 +326,6 @@ COMPILE_MISTAKES = {
     "engine type": ({"engine": ["compiled"]}, ValueError, "Unknown engine"),
     "no metrics": ({"loss": "mse", "metrics": 0}, ValueError, "metrics must be a list or a dict, but got 0"),
     "metrics array": ({"loss": "mse", "metrics": np.zeros(2)}, ValueError, "metrics must be a list or a dict"),
-    "losses": ({"loss": ["mse", "mse"]}, ValueError, "loss must have 1 entries"),
     "loss key": ({"loss": {"x": "mse"}}, ValueError, "loss has a key 'x'"),
     "reduction": ({"loss": cb.losses.MeanSquaredError(reduction=None)}, ValueError, "has no reduction"),
     "loss weight": ({"loss": "mse", "loss_weights": [-1]}, ValueError, "loss_weights.* must be at least 0"),
