@@ -34,7 +34,7 @@ class InputLayer(Layer):
     input_tensor : KerasTensor, optional
         A tensor to stand for, in place of a new one: its shape and dtype are taken.
     optional : bool, default False
-        Whether ``None`` may be given in place of data when the model is called; only recorded.
+        Only recorded: ``None`` in place of data is refused all the same, since a network is planned for all its inputs.
     name : str, optional
 
     Raises
@@ -180,7 +180,7 @@ def Input(  # noqa: N802 - the name users know
     tensor : KerasTensor, optional
         A tensor whose shape and dtype the new one has.
     optional : bool, default False
-        Only recorded.
+        Only recorded: ``None`` in place of data is refused all the same.
 
     Returns
     -------

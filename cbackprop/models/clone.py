@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from cbackprop import shared_objects
+from cbackprop.config import copying_to
 from cbackprop.layers import Input, InputLayer
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.layers.random_layer import RandomLayer
+from cbackprop.layers.tracking import layers_within
 from cbackprop.models.configs import call_arguments, layer_configs, replaced
 from cbackprop.models.model import takes_a_graph
 from cbackprop.plan.graph import unfolded_layers
@@ -218,13 +220,14 @@ def _same_structure(one: Any, other: Any) -> bool:
 
 def float64_copy(model: Any) -> Any:
     """The same model with the same weights in float64, whatever its own type."""
-    with own_objects.copying():
+    with own_objects.copying(), copying_to("float64"):
         config = registry.serialize(model)
         _set_dtype(config)
         copy = registry.deserialize(config)
     for old, new in zip(unfolded_layers(model), unfolded_layers(copy), strict=True):
-        if isinstance(old, RandomLayer) and isinstance(new, RandomLayer):
-            new.stream = old.stream
+        for one, other in zip((old, *layers_within(old)), (new, *layers_within(new)), strict=True):
+            if isinstance(one, RandomLayer) and isinstance(other, RandomLayer):
+                other.stream = one.stream
     copy.set_weights(model.get_weights())
     return copy
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from cbackprop.layers.tracking import layers_within
 from cbackprop.plan.graph import unfolded_layers
 from cbackprop.saving import optimizer_state
 from cbackprop.saving.container import Container
@@ -33,7 +34,9 @@ def get_state(model: Any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
 def _random_layers(model: Any) -> list[Any]:
     """Layers that draw random numbers, those of nested models in their place."""
-    return [layer for layer in unfolded_layers(model) if hasattr(layer, "stream")]
+    return [
+        each for layer in unfolded_layers(model) for each in (layer, *layers_within(layer)) if hasattr(each, "stream")
+    ]
 
 
 def restore_optimizer(file: Container, model: Any, state: dict[str, Any]) -> None:

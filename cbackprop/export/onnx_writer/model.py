@@ -93,7 +93,10 @@ def write_call(graph: Graph, node: Node, sources: Sequence[str], training: bool 
     layer = node.layer
     translate = translation_of(layer)
     graph.scope = layer.name
-    shapes = tuple(sample_shape(tensor) for tensor in node.inputs)
+    if len(node.data) < len(node.inputs) and layer.hidden_as is not None:
+        raise ValueError(f"Layer {layer.name!r} was given a mask, which changes its output: ONNX has no masks.")
+    sources = sources[: len(node.data)]
+    shapes = tuple(sample_shape(tensor) for tensor in node.data)
     shape = sample_shape(node.outputs[0])
     value = translate(graph, Call(layer, tuple(sources), shapes, shape, training))
     if layer.activation is None or isinstance(layer, ActivationLayer):
