@@ -1,4 +1,4 @@
-"""Settings of the whole process: the default float type and the number of threads."""
+"""Settings of the whole process: the default float type, the small number, the number of threads."""
 
 from __future__ import annotations
 
@@ -8,15 +8,34 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from cbackprop import compiled, threads
-from cbackprop.validation import check_integer
+from cbackprop.compiled.kernels import epsilon as kernels
+from cbackprop.validation import check_integer, check_number
 from cbackprop.version import __version__
 
-__all__ = ["epsilon", "floatx", "get_num_threads", "num_threads", "set_floatx", "set_num_threads", "show"]
+__all__ = [
+    "backend",
+    "disable_interactive_logging",
+    "dtype_policy",
+    "enable_interactive_logging",
+    "epsilon",
+    "floatx",
+    "get_num_threads",
+    "image_data_format",
+    "is_interactive_logging_enabled",
+    "num_threads",
+    "set_epsilon",
+    "set_floatx",
+    "set_image_data_format",
+    "set_num_threads",
+    "show",
+]
 
 FLOAT_TYPES = ("float32", "float64")
 INTEGER_TYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 
 _floatx = "float32"
+_image_data_format = "channels_last"
+_interactive_logging = True
 # Of layers that are made while a copy of another float type is.
 _copied: ContextVar[str | None] = ContextVar("the float type of copies", default=None)
 
@@ -94,8 +113,155 @@ def check_input_type(dtype: object) -> str:
 
 
 def epsilon() -> float:
-    """The small number that keeps logarithms of probabilities finite: 1e-7, as in Keras."""
-    return 1e-7
+    """The small number that keeps logarithms of probabilities and quotients finite: 1e-7 unless set.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.config.epsilon()
+    1e-07
+    """
+    return kernels.get_epsilon()
+
+
+def set_epsilon(value: float) -> None:
+    """Set the small number that losses, metrics and constraints keep logarithms and quotients finite with.
+
+    Everything that is computed from now on takes it, also by models that are compiled already. Layers and optimizers
+    have an argument `epsilon` of their own.
+
+    Parameters
+    ----------
+    value : float
+        Above 0, and below 0.5.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `value` is not such a number.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.config.set_epsilon(1e-5)
+    >>> cb.config.epsilon()
+    1e-05
+    >>> cb.config.set_epsilon(1e-7)
+    """
+    number = check_number("value", value, 0)
+    if not 0 < number < 0.5:
+        raise ValueError(f"value must be above 0 and below 0.5, but got {value!r}.")
+    kernels.set_epsilon(number)
+
+
+def image_data_format() -> str:
+    """Where images have their channels: ``"channels_last"`` unless set.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.config.image_data_format()
+    'channels_last'
+    """
+    return _image_data_format
+
+
+def set_image_data_format(data_format: str) -> None:
+    """Set where layers that are made from now on expect the channels of images, if they do not say so themselves.
+
+    Parameters
+    ----------
+    data_format : {"channels_last", "channels_first"}
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.config.set_image_data_format("channels_last")
+    """
+    global _image_data_format
+    _image_data_format = check_data_format(data_format)
+
+
+def check_data_format(data_format: object) -> str:
+    """`data_format` in small letters; the one of `image_data_format` for ``None``.
+
+    Raises
+    ------
+    ValueError
+        If it is neither ``"channels_last"`` nor ``"channels_first"``.
+    """
+    found = image_data_format() if data_format is None else str(data_format).lower()
+    if found not in ("channels_last", "channels_first"):
+        raise ValueError(f"data_format must be 'channels_last' or 'channels_first', but got {data_format!r}.")
+    return found
+
+
+def backend() -> str:
+    """What computes: always ``"cbackprop"``.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.config.backend()
+    'cbackprop'
+    """
+    return "cbackprop"
+
+
+def dtype_policy() -> str:
+    """The float type of layers made from now on, as `floatx`: there are no mixed ones.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.config.dtype_policy()
+    'float32'
+    """
+    return floatx()
+
+
+def enable_interactive_logging() -> None:
+    """Let ``verbose="auto"`` draw progress bars, as it does unless told otherwise.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.config.enable_interactive_logging()
+    """
+    global _interactive_logging
+    _interactive_logging = True
+
+
+def disable_interactive_logging() -> None:
+    """Let ``verbose="auto"`` print one line an epoch, as for files.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.config.disable_interactive_logging()
+    >>> cb.config.is_interactive_logging_enabled()
+    False
+    >>> cb.config.enable_interactive_logging()
+    """
+    global _interactive_logging
+    _interactive_logging = False
+
+
+def is_interactive_logging_enabled() -> bool:
+    """Whether ``verbose="auto"`` draws progress bars.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.config.is_interactive_logging_enabled()
+    True
+    """
+    return _interactive_logging
 
 
 def get_num_threads() -> int:

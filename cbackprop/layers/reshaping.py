@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from cbackprop.config import check_data_format
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.tensor import Shape
 from cbackprop.validation import check_integer, check_items
@@ -20,8 +21,8 @@ class Flatten(Layer):
     Parameters
     ----------
     data_format : {"channels_last", "channels_first"}, optional
-        ``"channels_last"`` by default. Keras puts the channels of ``"channels_first"`` samples last while it
-        flattens them, which would take a copy: only samples of one axis are flattened in this mode. For
+        That of `config.image_data_format` by default. Keras puts the channels of ``"channels_first"`` samples last
+        while it flattens them, which would take a copy: only samples of one axis are flattened in this mode. For
         others put a `Permute` in front.
     **kwargs
         See `Layer`.
@@ -50,9 +51,7 @@ class Flatten(Layer):
 
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.data_format = "channels_last" if data_format is None else str(data_format).lower()
-        if self.data_format not in ("channels_last", "channels_first"):
-            raise ValueError(f"data_format must be 'channels_last' or 'channels_first', but got {data_format!r}.")
+        self.data_format = check_data_format(data_format)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """(batch, elements of a sample)."""

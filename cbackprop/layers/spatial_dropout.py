@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from cbackprop.config import check_data_format
 from cbackprop.layers.layer import registry
 from cbackprop.layers.random_layer import RandomLayer
 from cbackprop.tensor import Shape
-from cbackprop.validation import check_choice, check_number
+from cbackprop.validation import check_number
 
 __all__ = ["SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"]
-
-FORMATS = ("channels_last", "channels_first")
 
 
 class SpatialDropout(RandomLayer):
@@ -40,17 +39,6 @@ class SpatialDropout(RandomLayer):
                 f"but got shape {input_shape}."
             )
         return input_shape
-
-
-def check_data_format(value: Any) -> str:
-    """`value` as one of the two formats, ``None`` as the first.
-
-    Raises
-    ------
-    ValueError
-        For anything else.
-    """
-    return FORMATS[0] if value is None else check_choice("data_format", value, FORMATS)
 
 
 @registry.register()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from cbackprop.config import epsilon
 from cbackprop.metrics.metric import registry
 from cbackprop.metrics.thresholds import MOST_THRESHOLDS, Array, ThresholdMetric, check_thresholds, ratio
 from cbackprop.validation import check_boolean, check_integer, check_number
@@ -16,8 +17,6 @@ __all__ = ["AUC"]
 
 CURVES = {"ROC": "ROC", "roc": "ROC", "PR": "PR", "pr": "PR", "PRGAIN": "PRGAIN", "prgain": "PRGAIN"}
 METHODS = ("interpolation", "minoring", "majoring")
-# How far the outermost thresholds lie outside of [0, 1].
-EPSILON = 1e-7
 
 
 @registry.register()
@@ -93,7 +92,7 @@ class AUC(ThresholdMetric):
         else:
             inner = self.init_thresholds
         self.num_thresholds = len(inner) + 2
-        super().__init__([-EPSILON, *inner, 1 + EPSILON], dtype, name)
+        super().__init__([-epsilon(), *inner, 1 + epsilon()], dtype, name)
         self.is_even = self.is_even or self.init_thresholds is None
         self.curve = _choose("curve", curve, CURVES)
         self.summation_method = _choose("summation_method", summation_method, {m: m for m in METHODS})

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.config import epsilon
 from cbackprop.metrics.metric import registry
 from cbackprop.metrics.tally import Tally
 from cbackprop.validation import check_choice, check_number
@@ -14,8 +15,6 @@ from cbackprop.validation import check_choice, check_number
 __all__ = ["F1Score", "FBetaScore"]
 
 AVERAGES = (None, "micro", "macro", "weighted")
-# Keeps divisions by 0 away, as Keras does.
-EPSILON = 1e-7
 
 
 @registry.register()
@@ -82,12 +81,12 @@ class FBetaScore(Tally):
     def score(self) -> Any:
         """The score, or one for each class."""
         hits, false_alarms, misses, positives = (getattr(self, name).value for name in self.state_names)
-        precision = hits / (hits + false_alarms + EPSILON)
-        recall = hits / (hits + misses + EPSILON)
+        precision = hits / (hits + false_alarms + epsilon())
+        recall = hits / (hits + misses + epsilon())
         square = self.beta**2
-        scores = (1 + square) * precision * recall / (square * precision + recall + EPSILON)
+        scores = (1 + square) * precision * recall / (square * precision + recall + epsilon())
         if self.average == "weighted":
-            return (scores * positives / (positives.sum() + EPSILON)).sum()
+            return (scores * positives / (positives.sum() + epsilon())).sum()
         return scores if self.average is None else scores.mean()
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cbackprop import config
+from cbackprop.config import epsilon
 from cbackprop.losses.crossentropy import check_last_axis
 from cbackprop.losses.target import as_array, check_finite
 from cbackprop.metrics.metric import registry
@@ -19,8 +20,6 @@ from cbackprop.validation import check_boolean, check_integer, check_items, chec
 
 __all__ = ["BinaryIoU", "IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU"]
 
-# Keeps divisions by 0 away, as Keras does.
-EPSILON = 1e-7
 WHOLE_TYPES = {"int": "int32", "int32": "int32", "int64": "int64"}
 # The matrix then has 32 GB.
 MOST_CLASSES = 2**16
@@ -144,7 +143,7 @@ class IoU(Tally):
         hits = matrix.diagonal()[self.target_class_ids]
         union = (matrix.sum(axis=0) + matrix.sum(axis=1))[self.target_class_ids] - hits
         appears = union > 1e-9
-        return np.where(appears, hits / (union + EPSILON), 0).sum() / (appears.sum() + EPSILON)
+        return np.where(appears, hits / (union + epsilon()), 0).sum() / (appears.sum() + epsilon())
 
 
 def _check_ids(value: Any, classes: int) -> list[int]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cbackprop.callbacks.short_number import short_number
+from cbackprop.config import is_interactive_logging_enabled
 
 __all__ = ["Display"]
 
@@ -32,7 +33,8 @@ class Display:
 
     def __init__(self, verbose: int | str, epochs: int, samples: int | None) -> None:
         self.silent = verbose == 0
-        self.live = verbose in ("auto", 1) and sys.stdout.isatty()
+        wanted = verbose == 1 or (verbose == "auto" and is_interactive_logging_enabled())
+        self.live = wanted and sys.stdout.isatty()
         self.epochs = epochs
         self.samples = samples
         self._bar: Any = None

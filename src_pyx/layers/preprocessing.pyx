@@ -8,11 +8,9 @@ from cython cimport floating
 from libc.string cimport memset
 
 from cbackprop.compiled.kernels.elementary cimport sqrt
+from cbackprop.compiled.kernels.epsilon cimport EPSILON
 from cbackprop.compiled.kernels.ids cimport to_id
 from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer, input_of, output_of
-
-# As `config.epsilon`.
-cdef double EPSILON = 1e-7
 
 
 cdef void scale_rows(

@@ -10,10 +10,9 @@ import numpy as np
 from cython cimport floating
 
 from cbackprop.compiled.kernels.elementary cimport sqrt
+from cbackprop.compiled.kernels.epsilon cimport EPSILON
 from cbackprop.compiled.losses.row_function cimport RowFunction
 from cbackprop.losses.kernel_check import checked_layout
-
-cdef double EPSILON = 1e-7
 
 
 cdef struct Sums:

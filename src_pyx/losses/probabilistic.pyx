@@ -7,10 +7,8 @@ from cython cimport floating
 from libc.stdint cimport int64_t
 
 from cbackprop.compiled.kernels.elementary cimport exp, fabs, log, log1p
+from cbackprop.compiled.kernels.epsilon cimport EPSILON
 from cbackprop.compiled.losses.row_function cimport KernelFunction, RowFunction
-
-# What Keras keeps probabilities away from 0 and 1 by.
-cdef double EPSILON = 1e-7
 
 
 cdef inline floating power(floating x, floating exponent) noexcept nogil:

@@ -5,10 +5,8 @@ import numpy as np
 from cython cimport floating
 
 from cbackprop.compiled.kernels.elementary cimport expm1, fabs, log1p, tanh
+from cbackprop.compiled.kernels.epsilon cimport EPSILON
 from cbackprop.compiled.losses.row_function cimport KernelFunction, RowFunction
-
-# The smallest target that is divided by, as in Keras.
-cdef double EPSILON = 1e-7
 
 
 cdef void mean_squared_error(

@@ -3,10 +3,8 @@
 from cython cimport floating
 from libc.math cimport sqrt
 
+from cbackprop.compiled.kernels.epsilon cimport EPSILON
 from cbackprop.compiled.losses.row_function cimport KernelFunction
-
-# Of a length that is divided by, and of a sum of variances.
-cdef double EPSILON = 1e-7
 
 
 cdef void cosine_similarity(

@@ -147,6 +147,8 @@ class Builder:
         output: KerasTensor = made(inputs)
         if math.prod(size or 1 for size in output.shape) > LARGEST_SAMPLE:
             raise UnreadableError(f"samples of shape {output.shape[1:]} are too large")
+        if weights is not None and not all(np.isfinite(np.asarray(weight, np.float64)).all() for weight in weights):
+            raise UnreadableError("its constants are not finite")
         if weights is not None:
             made.set_weights([np.asarray(weight) for weight in weights])
         return output

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from cbackprop.config import epsilon
 from cbackprop.reference.losses.row_function import Array, RowFunction
 
 __all__ = ["ConcordanceCorrelation", "CosineSimilarity", "PearsonCorrelation"]
-
-EPSILON = 1e-7
 
 
 class CosineSimilarity(RowFunction):
@@ -17,7 +16,7 @@ class CosineSimilarity(RowFunction):
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """sum of y p / (|y| |p|)."""
         y, p = y_true.astype(float), y_pred.astype(float)
-        sizes = [np.maximum(np.sqrt((x * x).sum(axis=1)), EPSILON) for x in (y, p)]
+        sizes = [np.maximum(np.sqrt((x * x).sum(axis=1)), epsilon()) for x in (y, p)]
         return y_pred, (y * p).sum(axis=1) / (sizes[0] * sizes[1]), None
 
 
@@ -39,4 +38,4 @@ class ConcordanceCorrelation(RowFunction):
         y, p = y_true.astype(float), y_pred.astype(float)
         covariance = ((y - y.mean(axis=1, keepdims=True)) * (p - p.mean(axis=1, keepdims=True))).mean(axis=1)
         spread = y.var(axis=1) + p.var(axis=1) + (y.mean(axis=1) - p.mean(axis=1)) ** 2
-        return y_pred, 2 * covariance / (spread + EPSILON), None
+        return y_pred, 2 * covariance / (spread + epsilon()), None

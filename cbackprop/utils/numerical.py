@@ -1,65 +1,17 @@
-"""Seeds, names, labels, pictures of models, and data sets made a batch at a time."""
+"""Arrays divided by their norms, and classes as one-hot rows."""
 
 from __future__ import annotations
 
 import numbers
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cbackprop.absent import attribute_error
-from cbackprop.layers.layer import clear_names as clear_session
 from cbackprop.losses.target import as_array
-from cbackprop.py_dataset import PyDataset
-from cbackprop.random import seeded, set_random_seed
-from cbackprop.saving import (
-    CustomObjectScope,
-    custom_object_scope,
-    deserialize_keras_object,
-    get_custom_objects,
-    get_registered_name,
-    get_registered_object,
-    register_keras_serializable,
-    serialize_keras_object,
-)
 from cbackprop.validation import check_integer
 
-if TYPE_CHECKING:
-    from cbackprop.plotting import plot_model
-
-__all__ = [
-    "CustomObjectScope",
-    "PyDataset",
-    "Sequence",
-    "clear_session",
-    "custom_object_scope",
-    "deserialize_keras_object",
-    "get_custom_objects",
-    "get_registered_name",
-    "get_registered_object",
-    "normalize",
-    "plot_model",
-    "register_keras_serializable",
-    "seeded",
-    "serialize_keras_object",
-    "set_random_seed",
-    "to_categorical",
-]
-
-
-def __getattr__(name: str) -> Any:
-    """What draws is imported when it is asked for, to keep the import of the library short."""
-    if name != "plot_model":
-        raise attribute_error(sys.modules[__name__], name)
-    from cbackprop.plotting import plot_model
-
-    return plot_model
-
-
-# Its other name in Keras.
-Sequence = PyDataset
+__all__ = ["normalize", "to_categorical"]
 
 
 def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[Any]:

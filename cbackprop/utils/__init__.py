@@ -1,0 +1,81 @@
+"""Seeds, names, labels, pictures of models, and data sets made a batch at a time."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from cbackprop.absent import attribute_error
+from cbackprop.config import (
+    disable_interactive_logging,
+    enable_interactive_logging,
+    is_interactive_logging_enabled,
+)
+from cbackprop.layers.layer import clear_names as clear_session
+from cbackprop.py_dataset import PyDataset
+from cbackprop.random import seeded, set_random_seed
+from cbackprop.saving import (
+    CustomObjectScope,
+    custom_object_scope,
+    deserialize_keras_object,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+    serialize_keras_object,
+)
+from cbackprop.utils.dot import model_to_dot
+from cbackprop.utils.numerical import normalize, to_categorical
+from cbackprop.utils.packing import pack_x_y_sample_weight, split_dataset, unpack_x_y_sample_weight
+from cbackprop.utils.progbar import Progbar
+from cbackprop.utils.sequences import pad_sequences
+from cbackprop.utils.tensors import get_source_inputs, is_keras_tensor, standardize_dtype
+from cbackprop.utils.timeseries import timeseries_dataset_from_array
+
+if TYPE_CHECKING:
+    from cbackprop.plotting import plot_model
+
+__all__ = [
+    "CustomObjectScope",
+    "Progbar",
+    "PyDataset",
+    "Sequence",
+    "clear_session",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "disable_interactive_logging",
+    "enable_interactive_logging",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "get_source_inputs",
+    "is_interactive_logging_enabled",
+    "is_keras_tensor",
+    "model_to_dot",
+    "normalize",
+    "pack_x_y_sample_weight",
+    "pad_sequences",
+    "plot_model",
+    "register_keras_serializable",
+    "seeded",
+    "serialize_keras_object",
+    "set_random_seed",
+    "split_dataset",
+    "standardize_dtype",
+    "timeseries_dataset_from_array",
+    "to_categorical",
+    "unpack_x_y_sample_weight",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """What draws is imported when it is asked for, to keep the import of the library short."""
+    if name != "plot_model":
+        raise attribute_error(sys.modules[__name__], name)
+    from cbackprop.plotting import plot_model
+
+    return plot_model
+
+
+# Its other name in Keras.
+Sequence = PyDataset

@@ -1,0 +1,150 @@
+"""Inputs, targets and sample weights as one tuple, and arrays divided into two parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cbackprop.foreign import from_foreign
+from cbackprop.random import generator
+from cbackprop.tensor import flatten, map_structure
+from cbackprop.validation import check_boolean, check_integer
+
+__all__ = ["pack_x_y_sample_weight", "split_dataset", "unpack_x_y_sample_weight"]
+
+
+def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    """What a data set gives for a batch: a tuple of those that are there, or inputs alone as they are.
+
+    Parameters
+    ----------
+    x : array_like, or lists or dicts of them
+    y, sample_weight : array_like, or lists or dicts of them, optional
+
+    Returns
+    -------
+    tuple, or `x` alone
+        Inputs that are a list or a tuple are a tuple of one, so that nothing in them is taken for targets.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.utils.pack_x_y_sample_weight("x", "y")
+    ('x', 'y')
+    """
+    if sample_weight is not None:
+        return x, y, sample_weight
+    if y is not None:
+        return x, y
+    return (x,) if isinstance(x, (list, tuple)) else x
+
+
+def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
+    """Inputs, targets and sample weights of a batch as a data set gives it; ``None`` for what is not there.
+
+    Parameters
+    ----------
+    data : object, or tuple of one to three
+
+    Raises
+    ------
+    ValueError
+        If it is a tuple of another length.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.utils.unpack_x_y_sample_weight(("x", "y"))
+    ('x', 'y', None)
+    """
+    parts = tuple(data) if isinstance(data, (list, tuple)) else (data,)
+    if not 1 <= len(parts) <= 3:
+        raise ValueError(f"data must be (x,), (x, y) or (x, y, sample_weight), but got {len(parts)} parts.")
+    return (*parts, None, None)[:3]  # type: ignore[return-value]
+
+
+def split_dataset(
+    dataset: Any,
+    left_size: float | None = None,
+    right_size: float | None = None,
+    shuffle: bool = False,
+    seed: int | None = None,
+    preferred_backend: str | None = None,
+) -> tuple[Any, Any]:
+    """Arrays divided into two parts, such as samples for training and for validation.
+
+    Parameters
+    ----------
+    dataset : array_like, or nested tuples, lists and dicts of arrays with as many samples
+    left_size, right_size : int or float, optional
+        A number of samples, or a share of them between 0 and 1. One of them may be left out: the rest.
+    shuffle : bool, default False
+        Whether samples are drawn at random; otherwise the first ones are the left part.
+    seed : int, optional
+        Of the order; drawn by default.
+    preferred_backend : str, optional
+        Taken for the sake of scripts written for Keras: both parts are arrays.
+
+    Returns
+    -------
+    tuple of two
+        Nested as `dataset`. Without `shuffle` they are views of it.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong type.
+    ValueError
+        If sizes are missing or more than there is, or arrays have different numbers of samples.
+
+    References
+    ----------
+    Arguments and defaults are those of Keras 3, which makes data sets of TensorFlow's or PyTorch's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cbackprop as cb
+    >>> (x, y), (x_test, y_test) = cb.utils.split_dataset((np.zeros((10, 3)), np.zeros(10)), left_size=0.8)
+    >>> len(x), len(x_test)
+    (8, 2)
+    """
+    arrays = map_structure(lambda leaf: np.asarray(from_foreign("dataset", leaf)), dataset)
+    counts = {len(leaf) if leaf.ndim else None for leaf in flatten(arrays)}
+    if len(counts) != 1 or None in counts:
+        raise ValueError(f"dataset must hold arrays with as many samples, but they have {sorted(map(str, counts))}.")
+    count = len(flatten(arrays)[0])
+    left, right = _sizes(left_size, right_size, count)
+    order: Any = None
+    if check_boolean("shuffle", shuffle):
+        order = generator(None if seed is None else check_integer("seed", seed, 0)).permutation(count)
+
+    def part(begin: int, end: int) -> Any:
+        rows = slice(begin, end) if order is None else order[begin:end]
+        return map_structure(lambda leaf: leaf[rows], arrays)
+
+    return part(0, left), part(left, left + right)
+
+
+def _sizes(left_size: Any, right_size: Any, count: int) -> tuple[int, int]:
+    if left_size is None and right_size is None:
+        raise ValueError("left_size or right_size must be given.")
+    left, right = _size("left_size", left_size, count, down=False), _size("right_size", right_size, count, down=True)
+    left, right = count - (right or 0) if left is None else left, count - (left or 0) if right is None else right
+    if left + right > count or left < 1 or right < 1:
+        raise ValueError(
+            f"left_size={left_size!r} and right_size={right_size!r} are {left} and {right} of {count} samples: "
+            "there must be at least one in each part, and no more than there are."
+        )
+    return left, right
+
+
+def _size(name: str, size: Any, count: int, down: bool) -> int | None:
+    if size is None:
+        return None
+    if isinstance(size, float):
+        if not 0 < size < 1:
+            raise ValueError(f"{name} must be a share between 0 and 1 or a number of samples, but got {size!r}.")
+        return int(size * count) if down else round(size * count)
+    return check_integer(name, size, 1, count)
