@@ -662,6 +662,8 @@ def formula(m):
     }
     if "Expand(" in text:
         values |= {"shape": np.array([1, 3, 1]), "axes": np.array([1])}
+    if text == "Log(Sigmoid(x))":
+        x = m.add("Tanh", x)  # as it stands, it loses all digits of large numbers
     if "Gather(" in text:
         values["last"] = 3.0
         x = m.add("Abs", x)
@@ -847,7 +849,9 @@ def outcome(seed, folder):
             found = ours.predict(arrays if len(arrays) > 1 else arrays[0], verbose=0)
         except ValueError as error:  # which ONNX would have cut down to whole numbers
             return ("refused" if "must hold whole numbers" in str(error) else "raw error"), f"predict: {error}"
-        difference = compared(found if isinstance(found, list) else [found], results, nearly, ours.dtype)
+        single = any(node.op_type in ("LayerNormalization", "GroupNormalization") for node in model.graph.node)
+        dtype = "float32" if single else ours.dtype  # in which ONNX Runtime takes the statistics of any type
+        difference = compared(found if isinstance(found, list) else [found], results, nearly, dtype)
         if difference:
             return "other numbers", difference
     return "same", ""
