@@ -40,9 +40,10 @@ class Discretization(Layer):
 
     Notes
     -----
-    "int" keeps the input's shape, and its output holds whole numbers as floats, as `Embedding` and `CategoryEncoding`
-    read them. "one_hot" turns (batch, ..., 1) into (batch, ..., bins), and (batch, ..., n) with n > 1 into
-    (batch, ..., n, bins); the others turn (batch, n, ...) into (batch, ..., bins). No gradient passes through.
+    "int" keeps the input's shape. Its output is int64 where users see it; other layers are given the same whole numbers
+    as floats, as `Embedding` and `CategoryEncoding` read them. "one_hot" turns (batch, ..., 1) into (batch, ..., bins),
+    and (batch, ..., n) with n > 1 into (batch, ..., n, bins); the others turn (batch, n, ...) into (batch, ..., bins).
+    No gradient passes through.
 
     Boundaries are no weights, but belong to the layer's config, as in Keras. Data with fewer numbers than
     `num_bins` makes fewer bins; in a layer that has been called before, the last ones stay empty.
@@ -63,7 +64,7 @@ class Discretization(Layer):
     --------
     >>> import cbackprop as cb
     >>> cb.layers.Discretization([0.0, 1.0, 2.0])([[-1.5, 1.0, 3.4, 0.5]])
-    array([[0., 2., 3., 1.]], dtype=float32)
+    array([[0, 2, 3, 1]])
     >>> layer = cb.layers.Discretization(num_bins=2, output_mode="one_hot")
     >>> layer.adapt([[1.0], [2.0], [3.0], [4.0]])
     >>> layer.bin_boundaries
@@ -100,6 +101,16 @@ class Discretization(Layer):
         self._found: int | None = None
         if given is not None:
             self._take(given)
+
+    @property
+    def output_dtype(self) -> str | None:  # type: ignore[override]
+        """The numbers of bins are whole."""
+        return "int64" if self.output_mode == "int" else None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Connect the layer to symbolic tensors, or run it on arrays."""
+        result = super().__call__(*args, **kwargs)
+        return result.astype(np.int64) if self.output_mode == "int" and isinstance(result, np.ndarray) else result
 
     @property
     def bins(self) -> int:

@@ -242,6 +242,8 @@ class Layer(Spec):
     _build_shape: Any = None
 
     # Runs a layer on arrays. Set by the model floor, which this floor cannot import.
+    # The type of what users are given, where that is no float type; between layers numbers are the model's floats.
+    output_dtype: str | None = None
     run_on_arrays: ClassVar[Callable[..., Any]]
 
     def __init__(

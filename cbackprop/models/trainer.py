@@ -27,7 +27,7 @@ from cbackprop.models.results import ResultMethods
 from cbackprop.models.sources import ArraySource, Source, open_source
 from cbackprop.models.training_run import TrainingRun
 from cbackprop.registry import nearest
-from cbackprop.tensor import map_structure
+from cbackprop.tensor import KerasTensor, map_structure
 from cbackprop.validation import check_boolean, check_counts, check_integer, check_number, named
 
 if TYPE_CHECKING:
@@ -597,7 +597,7 @@ class Trainer(GradientMethods, ResultMethods):
     def _as_output(self, arrays: list[NDArray[Any]]) -> Any:
         """Flat outputs in the structure of the model's outputs."""
         remaining = iter(arrays)
-        return map_structure(lambda _: next(remaining), self.output_structure)
+        return map_structure(lambda tensor: _in_its_type(tensor, next(remaining)), self.output_structure)
 
     def run(self, x: Any, training: bool, batch_size: int | None = None, steps: int | None = None) -> Any:
         """The outputs for arrays, in the structure of the model's outputs."""
@@ -605,7 +605,7 @@ class Trainer(GradientMethods, ResultMethods):
             engine = self._engine or self._predictor
             quick = None if engine is None else engine.predict_now(x)
             if quick is not None:
-                return map_structure(lambda _: quick, self.output_structure)
+                return map_structure(lambda tensor: _in_its_type(tensor, quick), self.output_structure)
         with open_source(x, batch_size=batch_size, steps=steps) as source:
             source.purpose = "prediction"
             self._build_for(source)
@@ -672,6 +672,12 @@ class Trainer(GradientMethods, ResultMethods):
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for all the given samples, as `predict`."""
         return self.run(x, training=False)
+
+
+def _in_its_type(tensor: KerasTensor, array: NDArray[Any]) -> NDArray[Any]:
+    """An output as whole numbers, if that is what its layer says that it returns."""
+    dtype = None if tensor.node is None else tensor.node.layer.output_dtype
+    return array if dtype is None else array.astype(dtype)
 
 
 def _joined(results: list[list[NDArray[Any]]]) -> list[NDArray[Any]]:

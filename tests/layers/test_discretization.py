@@ -203,3 +203,21 @@ def test_several_axes(shape, mode, engine, rng):
     y = model.predict(x, verbose=0)
     assert y.shape == (6, *shape[1:], 4) == (6, *layer.compute_output_shape((None, *shape))[1:])
     np.testing.assert_array_equal(y, expected)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_bins_are_whole_numbers(engine):
+    layer = layers.Discretization([-0.5, 0, 0.1, 0.2, 3])
+    x = np.array([[0.0, 0.15, 0.21, 0.3], [0.0, 0.17, 0.451, 7.8]])
+    inputs = cb.Input((4,))
+    model = cb.Model(inputs, [layer(inputs), layers.Rescaling(2.0)(layer(inputs))])
+    model.compile(engine=engine)
+    alone = cb.Sequential([cb.Input((4,)), layer])
+    alone.compile(engine=engine)
+    found = [layer(x), model(x)[0], model.predict(x, verbose=0)[0], alone(x), alone.predict(x, verbose=0)]
+    found += [alone.predict_on_batch(x.astype("float32"))]
+    for bins in found:
+        assert bins.dtype == np.int64
+        np.testing.assert_array_equal(bins, np.digitize(x, [-0.5, 0, 0.1, 0.2, 3]))
+    assert model.predict(x, verbose=0)[1].dtype == np.float32
+    assert layers.Discretization([0.0], output_mode="one_hot")(x).dtype == np.float32
