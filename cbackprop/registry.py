@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cbackprop import shared_objects
-from cbackprop.validation import type_name
+from cbackprop.validation import ArgumentTypeError, type_name
 
 __all__ = ["Registry", "from_config", "nearest", "own_objects", "reading", "to_config"]
 
@@ -253,7 +253,7 @@ class Registry:
         registered = config.get("registered_name")
         registered = registered if isinstance(registered, str) and registered in own_objects.all() else name
         if (cls := self._lookup(registered)) is None:
-            raise ValueError(
+            raise ArgumentTypeError(
                 f"Unknown {self.family} {registered!r}. {nearest(registered, self._suggested)} A class of your own "
                 f"is made known by custom_objects={{{registered!r}: ...}}, or by saving.register_keras_serializable."
             )
@@ -284,7 +284,7 @@ class Registry:
         if inspect.isclass(identifier):
             identifier = identifier()
         others = (registry for registry in Registry.families.values() if registry is not self)
-        mine = self.name_of(identifier) is not None
+        mine = self.name_of(identifier) is not None or (self.base is not None and isinstance(identifier, self.base))
         if mine or (callable(identifier) and all(other.name_of(identifier) is None for other in others)):
             return identifier
         raise TypeError(
@@ -485,7 +485,7 @@ def from_config(value: Any) -> Any:
     if isinstance(name, str) and "config" in value and not isinstance(value["config"], dict):
         raise TypeError(f"Expected 'config' to be a dict for {name!r}, but got {value['config']!r}.")
     if isinstance(name, str) and "config" in value and "module" in value:
-        raise TypeError(
+        raise ArgumentTypeError(
             f"Unknown class {registered or name!r}. A class of your own is made known by custom_objects="
             f"{{{registered or name!r}: ...}}, or by @saving.register_keras_serializable()."
         )
@@ -545,7 +545,7 @@ def _function_from(value: dict[str, Any]) -> Any:
     for family in Registry.families.values():
         if family.knows(name):
             return family.find(name)
-    raise TypeError(
+    raise ArgumentTypeError(
         f"Unknown function {name!r}. A function of your own is made known by custom_objects={{{name!r}: ...}}, or by "
         "@saving.register_keras_serializable()."
     )

@@ -290,6 +290,19 @@ class Layer(Spec):
             if "n_inputs" not in cls.__dict__:
                 cls.n_inputs = None
 
+    def __copy__(self) -> Self:
+        """Another layer, or model, with the same weights, whose calls and lists are its own."""
+        twin = object.__new__(type(self))
+        state = {
+            name: value.copy() if type(value) in (list, dict, set) else value
+            for name, value in cast("dict[str, Any]", self.__getstate__()).items()
+        }
+        if hasattr(twin, "__setstate__"):
+            twin.__setstate__(state)
+        else:
+            twin.__dict__.update(state)
+        return twin
+
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "name" and not check_name(value):
             raise TypeError(f"name must be a string with something in it, but got {value!r}.")

@@ -128,6 +128,14 @@ class Optimizer(Spec):
         self._state = self._unowned = OptimizerState()
         self._shown_in_copy: Callable[[], OptimizerState | None] = lambda: None
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "update_step" in cls.__dict__ and not cls.__module__.startswith("cbackprop."):
+            raise TypeError(
+                f"{cls.__name__} defines update_step, which would never be called: the rules of optimizers run in "
+                "compiled code. Derive it from one of them without that, or apply gradients in a loop of your own."
+            )
+
     def __setattr__(self, name: str, value: Any) -> None:
         if "_unowned" in self.__dict__:  # made; a subclass may still be setting its own arguments, each once
             if name in self.argument_names() and name in self.__dict__:
@@ -298,8 +306,12 @@ class Optimizer(Spec):
 
     def implementation_in(self, package: str) -> Any:
         """The class that carries this optimizer out in ``cbackprop.compiled`` or ``cbackprop.reference``."""
-        cls = type(self)
-        path = cls.implementation or f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}"
+        cls = next(cls for cls in type(self).__mro__ if cls.__module__.startswith("cbackprop."))
+        path = type(self).implementation or f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}"
+        if cls is Optimizer:
+            raise TypeError(
+                f"{type(self).__name__} has no rule to carry out: derive it from one of the optimizers of this library."
+            )
         module, _, name = path.rpartition(".")
         return getattr(importlib.import_module(f"cbackprop.{package}.optimizers.{module}"), name)
 

@@ -284,7 +284,8 @@ def _make_model(file: Container) -> Any:
         with blank_variables(elements):
             model = layer_registry.deserialize(config)
     except Exception as error:  # whatever a constructor may say to arguments from anywhere
-        raise ValueError(f"{file.path!r} describes no model that can be made: {error}") from error
+        kind = ArgumentTypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{file.path!r} describes no model that can be made: {error}") from error
     if not getattr(model, "is_model", False) or not (model.built or hasattr(model, "add")):
         raise ValueError(f"{file.path!r} describes no model that can be made: {type(model).__name__} is none.")
     return model

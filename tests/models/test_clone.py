@@ -169,7 +169,7 @@ def test_layers_added_without_building():
 
 
 def test_what_a_config_of_a_sequential_needs():
-    with pytest.raises(ValueError, match=r"with the 'name' and 'layers' keys, but it lacks \['name'\]"):
+    with pytest.raises(ValueError, match=r"containing the 'name' and 'layers' keys, but it lacks \['name'\]"):
         cb.Sequential.from_config({"layers": []})
     with pytest.raises(ValueError, match="a dict with a 'config' key, but got"):
         cb.Sequential.from_config({"name": "s", "layers": [{}]})

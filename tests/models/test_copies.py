@@ -1,6 +1,7 @@
 """Models in pickles and copies."""
 
 import copy
+import inspect
 import pickle
 
 import networks
@@ -9,6 +10,7 @@ import pytest
 
 import cbackprop as cb
 from cbackprop import layers
+from cbackprop.registry import Registry
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
@@ -69,3 +71,63 @@ def test_deep_networks(functional, duplicate):
     twin = duplicate(model)
     np.testing.assert_array_equal(twin.predict([[1.0, 2.0]], verbose=0), model.predict([[1.0, 2.0]], verbose=0))
     assert "calls in order" not in vars(twin)
+
+
+def test_a_shallow_copy_has_lists_of_its_own(rng):
+    """Its weights are those of the original; what is called or added there is not."""
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(2)])
+    twin = copy.copy(model)
+    twin.add(layers.Dense(1))
+    assert (len(model.layers), model.output_shape, twin.output_shape) == (1, (None, 2), (None, 1))
+    x = rng.normal(size=(4, 3))
+    np.testing.assert_array_equal(model.predict(x, verbose=0), copy.copy(model).predict(x, verbose=0))
+    dense = layers.Dense(2)
+    dense.build((None, 3))
+    other = copy.copy(dense)
+    other(cb.Input((3,)))
+    assert not dense.nodes
+    assert other.kernel is dense.kernel
+
+
+EVERYTHING = [thing for family in Registry.families.values() for _, thing in family if not inspect.isclass(thing)]
+CLASSES = [cls for family in Registry.families.values() for _, cls in family if inspect.isclass(cls)]
+
+
+def made(cls):
+    """An object of a class, if that needs no arguments."""
+    try:
+        return cls()
+    except (TypeError, ValueError):
+        return None
+
+
+def name_of(thing):
+    return getattr(thing, "__name__", type(thing).__name__)
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [*EVERYTHING, *filter(None, map(made, CLASSES))],
+    ids=lambda thing: getattr(thing, "__name__", type(thing).__name__),
+)
+def test_everything_can_be_copied(thing):
+    for twin in (copy.copy(thing), copy.deepcopy(thing), pickle.loads(pickle.dumps(thing))):
+        assert type(twin) is type(thing)
+        if hasattr(thing, "get_config"):
+            assert twin.get_config() == thing.get_config()
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda thing: pickle.loads(pickle.dumps(thing))])
+def test_parts_of_a_model(duplicate):
+    x = cb.Input((3,), name="x")
+    dense = layers.Dense(2)
+    model = cb.Model(x, dense(x))
+    model.compile("adam", "mse")
+    history = model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    assert duplicate(x).shape == (None, 3)
+    assert duplicate(dense).output_shape == (None, 2)
+    np.testing.assert_array_equal(duplicate(dense.kernel).numpy(), dense.kernel.numpy())
+    assert duplicate(history).history == history.history
+    assert duplicate(model.optimizer).iterations == 1
+    report = model.check_gradients(np.ones((2, 3)), np.ones((2, 2)))
+    assert duplicate(report).max_relative_error == report.max_relative_error

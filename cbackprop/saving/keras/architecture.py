@@ -8,6 +8,7 @@ from typing import Any
 from cbackprop.layers.layer import registry as layer_registry
 from cbackprop.registry import own_objects
 from cbackprop.saving.keras.plain import plain_object, plain_value
+from cbackprop.validation import ArgumentTypeError
 
 __all__ = ["model_config"]
 
@@ -36,7 +37,7 @@ def model_config(config: Entry) -> Entry:
             )
     unknown = sorted({name for name in map(_unknown_class, entries) if name})
     if unknown:
-        raise ValueError(
+        raise ArgumentTypeError(
             f"it uses classes that are unknown here: {', '.join(unknown)}. Give those of your own as custom_objects."
         )
     return _layer_entry(config)

@@ -16,6 +16,7 @@ from cbackprop.saving.keras.noted import restore_noted
 from cbackprop.saving.keras.optimizer import read_keras_optimizer
 from cbackprop.saving.keras.plain import plain_object, plain_value
 from cbackprop.saving.keras.weights import read_keras_weights
+from cbackprop.validation import ArgumentTypeError
 from cbackprop.variable import blank_variables
 
 __all__ = ["load_keras_model", "read_keras_extras"]
@@ -76,7 +77,8 @@ def _make(file: KerasFile) -> Any:
         with blank_variables(elements):
             model = layer_registry.deserialize(model_config(file.config or {}))
     except Exception as error:  # whatever a constructor may say to arguments from anywhere
-        raise ValueError(f"{file.path!r} holds no model that can be made here: {error}") from error
+        kind = ArgumentTypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{file.path!r} holds no model that can be made here: {error}") from error
     if not getattr(model, "is_model", False) or not (model.built or hasattr(model, "add")):
         raise ValueError(f"{file.path!r} holds no model that can be made here: {type(model).__name__} has no shape.")
     return model
