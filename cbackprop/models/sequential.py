@@ -250,8 +250,8 @@ class Sequential(Model):
             missing = [name for name in ("name", "layers") if name not in config]
             if missing:
                 raise ValueError(
-                    "The config of a Sequential is incomplete or damaged: it must be a dictionary containing the 'name' "
-                    f"and 'layers' keys, but it lacks {missing}."
+                    "The config is incomplete or damaged. A Sequential model configuration must be a dictionary "
+                    f"containing the 'name' and 'layers' keys, but it lacks {missing}."
                 )
             for entry in config["layers"]:
                 if not isinstance(entry, dict) or "config" not in entry:

@@ -23,8 +23,9 @@ LACKING = {
     "optimizers": {"LBFGS", "LevenbergMarquardt", "Rprop"},
     "regularizers": {"DividedL2"},
 }
-# Arguments that Keras's class does not have, and the values with which they change nothing.
+# Arguments that Keras's class, or no class of a family, has, and the values with which they change nothing.
 WITHOUT = {
+    ("losses", "missing"): (None,),
     ("Discretization", "trainable"): (True, False),
     ("Discretization", "activity_regularizer"): (None,),
     ("SpatialDropout1D", "trainable"): (True, False),
@@ -97,7 +98,7 @@ def _object(entry: Entry, lacks: list[str]) -> Entry:
     if family == "activations" or name in LACKING.get(family, ()):
         lacks.append(f"{family}.{name}" + (" with arguments" if family == "activations" else ""))
         return entry | {"config": config}
-    config = _input(config) if name == "InputLayer" else _known_arguments(name, config, lacks)
+    config = _input(config) if name == "InputLayer" else _known_arguments(name, family, config, lacks)
     return entry | {"module": f"keras.{family}", "config": config} | _more(entry, lacks)
 
 
@@ -106,13 +107,15 @@ def _more(entry: Entry, lacks: list[str]) -> Entry:
     return {"inbound_nodes": _plain(entry["inbound_nodes"], lacks)} if "inbound_nodes" in entry else {}
 
 
-def _known_arguments(name: str, config: Entry, lacks: list[str]) -> Entry:
+def _known_arguments(name: str, family: str, config: Entry, lacks: list[str]) -> Entry:
     kept = dict(config)
     for (cls, argument), harmless in WITHOUT.items():
-        if cls == name and argument in kept and kept[argument] in harmless:
+        if cls not in (name, family) or argument not in kept:
+            continue
+        if kept[argument] in harmless:
             del kept[argument]
-        elif cls == name and argument in kept:
-            lacks.append(f"layers.{name}({argument}=...)")
+        else:
+            lacks.append(f"{family}.{name}({argument}=...)")
     return kept
 
 
