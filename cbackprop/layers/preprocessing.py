@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cbackprop.config import image_data_format
 from cbackprop.layers.adaptation import adaptation_batches
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.losses.target import as_array, blocks
@@ -48,7 +49,8 @@ class Rescaling(Layer):
     Parameters
     ----------
     scale : float, or array_like of float
-        Arrays are broadcast against the samples.
+        Arrays are broadcast against the samples; a `scale` of channels goes along the first axis of these where
+        `config.image_data_format` is "channels_first".
     offset : float, or array_like of float, default 0.0
     **kwargs
         See `Layer`.
@@ -100,6 +102,8 @@ class Rescaling(Layer):
             If it does not fit.
         """
         value = np.asarray(getattr(self, name), np.float64)
+        if name == "scale" and 0 < value.ndim < 3 and image_data_format() == "channels_first":
+            value = value.reshape(value.shape + (1,) * (3 - value.ndim))
         try:
             return np.broadcast_to(value, tuple(sample_shape))
         except ValueError:

@@ -275,3 +275,15 @@ def test_count_weights():
         layer(cb.Input((2,)), count_weights=weights)
     with pytest.raises(ValueError, match="but got 4"):
         layer([[4]], count_weights=[[1.0]])
+
+
+def test_rescaling_of_channels_first():
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 4)).astype("float32")
+    scale = [1.0, 2.0, 3.0]
+    cb.config.set_image_data_format("channels_first")
+    try:
+        y = layers.Rescaling(scale)(x)
+    finally:
+        cb.config.set_image_data_format("channels_last")
+    np.testing.assert_allclose(y, x * np.reshape(scale, (3, 1, 1)), rtol=1e-6)
+    np.testing.assert_allclose(layers.Rescaling(scale)(x.transpose(0, 2, 3, 1)), y.transpose(0, 2, 3, 1), rtol=1e-6)
