@@ -113,7 +113,8 @@ class ReduceLROnPlateau(MonitorCallback):
         old = float(optimizer.learning_rate)
         if old <= self.min_lr:
             return False
-        optimizer.learning_rate = max(old * self.factor, self.min_lr)
+        reduced = float(f"{old * self.factor:.15g}")  # a tenth of 0.1 is 0.01, without what rounding leaves
+        optimizer.learning_rate = max(reduced, self.min_lr)
         if self.verbose:
             print(f"\nEpoch {epoch + 1}: learning rate reduced to {optimizer.learning_rate}.", flush=True)
         return True

@@ -93,7 +93,7 @@ def assign(
 ) -> list[Any]:
     """What was given for each input or output, whether as one array, a list, or a dict by name.
 
-    A dict may leave out what is not `wanted`.
+    A dict may leave out what is not `wanted`; one array is what alone is wanted.
 
     Raises
     ------
@@ -116,6 +116,8 @@ def assign(
             also = f", and may have {rest}" if rest else ""
             raise ValueError(f"{name} must have the keys {needed}{also}, but got {list(value)}.")
         return [value.get(key) for key in known]
+    if not isinstance(value, (list, tuple)) and sum(wanted or ()) == 1:  # there is no doubt which one is meant
+        return [value if want else None for want in wanted or ()]
     if len(names) == 1 and not (isinstance(value, (list, tuple)) and len(value) == 1 and _is_array(value[0])):
         return [value]
     if not isinstance(value, (list, tuple)):

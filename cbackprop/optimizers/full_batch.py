@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.optimizers.optimizer import Optimizer
-from cbackprop.optimizers.state import OptimizerState
-from cbackprop.validation import check_integer, check_number
+from cbackprop.optimizers.state import OptimizerState, check_array
+from cbackprop.validation import check_boolean, check_integer, check_number
 
 __all__ = ["FullBatchOptimizer", "Problem", "Search"]
 
@@ -74,6 +74,49 @@ class Search:
 
     converged = False
     evaluations = 0
+
+    def get_state(self, variables: Sequence[Any]) -> dict[str, Any]:
+        """Plain values and arrays for a file, in which variables are told by their places in a list."""
+        return {"converged": self.converged, "evaluations": self.evaluations}
+
+    def set_state(self, state: dict[str, Any], variables: Sequence[Any]) -> None:
+        """Take over what `get_state` returned.
+
+        Raises
+        ------
+        TypeError, ValueError, KeyError
+            If it does not fit.
+        """
+        self.converged = check_boolean("converged", state["converged"])
+        self.evaluations = check_integer("evaluations", state["evaluations"], 0)
+
+
+def places_of(key: Any, variables: Sequence[Any]) -> list[int] | None:
+    """Where the variables that a vector is of are in a list."""
+    at = {variable: number for number, variable in enumerate(variables)}
+    return None if key is None else [at[variable] for variable in key]
+
+
+def variables_at(places: Any, variables: Sequence[Any]) -> tuple[Any, ...]:
+    """The variables at some places of a list.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If these are no places.
+    """
+    return tuple(variables[check_integer("the number of a variable", at, 0, len(variables) - 1)] for at in places)
+
+
+def check_vector(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> Array:
+    """An array of this shape, as a copy.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none.
+    """
+    return np.array(check_array(name, value, shape), dtype, order="C")
 
 
 class FullBatchOptimizer(Optimizer):

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from cbackprop.optimizers.full_batch import Array, FullBatchOptimizer, Problem, Search
+from cbackprop.optimizers.full_batch import (
+    Array,
+    FullBatchOptimizer,
+    Problem,
+    Search,
+    check_vector,
+    places_of,
+    variables_at,
+)
 from cbackprop.optimizers.line_search import Point, strong_wolfe
 from cbackprop.optimizers.optimizer import registry
 from cbackprop.validation import check_integer, check_number
@@ -60,8 +69,8 @@ class LBFGS(FullBatchOptimizer):
     -----
     An epoch of `fit` is `max_iterations` steps on all samples; `batch_size` need not be given. Loss and metrics in the
     logs are those after the last step. The history outlives `fit`: another one goes on where the last one stopped. It
-    is no part of what `state` returns. Random layers draw once for each step. Vectors are of the network's float type,
-    sums of their products double.
+    is in the files of models, but no part of what `state` returns. Random layers draw once for each step. Vectors are
+    of the network's float type, sums of their products double.
 
     References
     ----------
@@ -161,9 +170,32 @@ class _History(Search):
         self.memory: _Memory | None = None
         self.last: Evaluated | None = None
 
+    def get_state(self, variables: Sequence[Any]) -> dict[str, Any]:
+        """Of the last step the loss and gradient are found again."""
+        memory = self.memory
+        steps = memory and {name: getattr(memory, name) for name in ("s", "y", "rho", "count", "next")}
+        places = places_of(memory and memory.key, variables)
+        return super().get_state(variables) | {"variables": places, "steps": steps}
+
+    def set_state(self, state: dict[str, Any], variables: Sequence[Any]) -> None:
+        """Take over what `get_state` returned."""
+        super().set_state(state, variables)
+        steps = state["steps"]
+        if steps is None:
+            return
+        key = variables_at(state["variables"], variables)
+        size, width = len(steps["rho"]), sum(variable.size for variable in key)
+        memory = _Memory(key, check_integer("history_size", size, 1), np.zeros(width, key[0].dtype if key else None))
+        memory.s = check_vector("s", steps["s"], memory.s.shape, memory.s.dtype)
+        memory.y = check_vector("y", steps["y"], memory.y.shape, memory.y.dtype)
+        memory.rho = check_vector("rho", steps["rho"], (size,), np.float64)
+        memory.count = check_integer("count", steps["count"], 0, size)
+        memory.next = check_integer("next", steps["next"], 0, size - 1)
+        self.memory = memory
+
     def memory_of(self, problem: Problem, size: int, start: Array) -> _Memory:
         """The memory of this problem's weights; a new one where it is of others."""
-        if self.memory is None or self.memory.key != problem.key or self.memory.s.shape[1] != start.size:
+        if self.memory is None or self.memory.key != problem.key or self.memory.s.shape != (size, start.size):
             self.memory = _Memory(problem.key, size, start)
             self.last = None
         return self.memory

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from cbackprop.optimizers.full_batch import Array, FullBatchOptimizer, Problem, Search
+from cbackprop.optimizers.full_batch import (
+    Array,
+    FullBatchOptimizer,
+    Problem,
+    Search,
+    check_vector,
+    places_of,
+    variables_at,
+)
 from cbackprop.optimizers.optimizer import registry
 from cbackprop.threads import limited
 from cbackprop.validation import check_integer, check_number
@@ -62,9 +71,9 @@ class LevenbergMarquardt(FullBatchOptimizer):
     Notes
     -----
     An epoch of `fit` is `max_iterations` steps on all samples; `batch_size` need not be given. Loss and metrics in the
-    logs are those after the last step. The last mu and D outlive `fit`, but are no part of what `state` returns. Random
-    layers draw once for each step. J comes from backward passes, one for each output number, in the network's float
-    type; J'J, J'r and the solution are double. J is never held as a whole.
+    logs are those after the last step. The last mu and D outlive `fit` and are in the files of models, but no part of
+    what `state` returns. Random layers draw once for each step. J comes from backward passes, one for each output
+    number, in the network's float type; J'J, J'r and the solution are double. J is never held as a whole.
 
     References
     ----------
@@ -186,6 +195,20 @@ class _Damping(Search):
         self.mu = mu
         self.key: Any = None
         self.scale: Array = np.zeros(0)
+
+    def get_state(self, variables: Sequence[Any]) -> dict[str, Any]:
+        """Mu, and D by weights."""
+        own = {"mu": self.mu, "scale": self.scale, "variables": places_of(self.key, variables)}
+        return super().get_state(variables) | own
+
+    def set_state(self, state: dict[str, Any], variables: Sequence[Any]) -> None:
+        """Take over what `get_state` returned."""
+        super().set_state(state, variables)
+        self.mu = check_number("mu", state["mu"], 0, open_minimum=True)
+        if state["variables"] is not None:
+            key = variables_at(state["variables"], variables)
+            self.scale = check_vector("scale", state["scale"], (sum(v.size for v in key),), np.float64)
+            self.key = key
 
     def follow(self, key: Any, diagonal: Array) -> None:
         """Keep the largest elements of the diagonal; of other weights than before, these."""

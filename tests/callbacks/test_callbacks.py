@@ -234,3 +234,9 @@ def test_evaluations_see_the_averages(on_epoch):
 def test_averages_need_an_optimizer_that_keeps_them():
     with pytest.raises(ValueError, match="needs an optimizer with use_ema=True"):
         small().evaluate(X, Y, callbacks=[callbacks.SwapEMAWeights()], verbose=0)
+
+
+def test_a_reduced_rate_is_a_round_number():
+    model = small(rate=0.1)
+    model.fit(X, Y, epochs=3, callbacks=[script([1.0] * 3), callbacks.ReduceLROnPlateau(patience=2)], verbose=0)
+    assert model.optimizer.learning_rate == 0.01

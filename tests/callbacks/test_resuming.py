@@ -254,3 +254,28 @@ def test_damaged_states(name, tmp_path):
     save_file(arrays, path, metadata=texts | {"state": json.dumps(state)})
     with pytest.raises(ValueError, match=r"does not say where training was|EarlyStopping cannot go on"):
         model().fit(X, Y, callbacks=[stop, backup], **FIT)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+@pytest.mark.parametrize("kind", [cb.optimizers.LBFGS, cb.optimizers.LevenbergMarquardt])
+def test_optimizers_that_need_all_samples(kind, engine, tmp_path):
+    def network():
+        cb.utils.set_random_seed(3)
+        it = cb.Sequential([cb.Input((3,)), layers.Dense(4, "tanh"), layers.Dense(1)])
+        it.compile(kind(), "mse", engine=engine)
+        return it
+
+    def fit(model, *more):
+        stop = callbacks.EarlyStopping("loss", patience=4, min_delta=1e-5, restore_best_weights=True)
+        return stop, model.fit(X, Y, epochs=12, callbacks=[stop, *more], verbose=0)
+
+    whole, second = network(), network()
+    stop, history = fit(whole)
+    backup = callbacks.BackupAndRestore(tmp_path / "b")
+    with pytest.raises(InterruptError):
+        fit(network(), backup, interrupt_at(5, 0))
+    again, rest = fit(second, backup)
+    assert history.history["loss"][5:] == rest.history["loss"]
+    assert (stop.best, stop.best_epoch, stop.wait) == (again.best, again.best_epoch, again.wait)
+    for a, b in zip(whole.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

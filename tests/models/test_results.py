@@ -247,3 +247,12 @@ def test_two_fits_at_once_have_their_own_logs(engine):
         assert set(together[begin]) == set(alone[begin])
         for name in alone[begin]:
             assert together[begin][name] == pytest.approx(alone[begin][name], rel=1e-5)
+
+
+def test_one_array_for_the_only_output_with_a_loss():
+    for loss in (["mse", None], {"a": "mse"}):
+        model = two(loss)
+        assert model.evaluate(X, Y, verbose=0) == model.evaluate(X, [Y, None], verbose=0)
+        model.fit(X, Y, verbose=0)
+    with pytest.raises(ValueError, match="y must be a list or dict of 2 arrays"):
+        two(["mse", "mse"]).fit(X, Y, verbose=0)

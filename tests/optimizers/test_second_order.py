@@ -625,3 +625,53 @@ def test_kernels_check_what_they_are_given():
     with pytest.raises(ValueError, match="do not fit"):
         lm.solve(np.ones((3, 2)), np.ones(3), np.ones(3))
     assert lm.solve(-np.eye(2), np.ones(2), np.zeros(2)) is None
+
+
+@pytest.mark.parametrize("kind", [cb.optimizers.LBFGS, cb.optimizers.LevenbergMarquardt])
+def test_files_hold_what_the_search_remembers(kind, tmp_path, rng):
+    x, y = rng.normal(size=(30, 3)), rng.normal(size=(30, 1))
+    model = cb.Sequential([cb.Input((3,)), cb.layers.Dense(5, "tanh"), cb.layers.Dense(1)])
+    model.compile(kind(), "mse")
+    model.fit(x, y, epochs=4, verbose=0)
+    model.save(tmp_path / "m.safetensors")
+    loaded = cb.models.load_model(tmp_path / "m.safetensors")
+    other = cb.models.clone_model(model)
+    other.compile(kind(), "mse")
+    other.load_weights(tmp_path / "m.safetensors")
+    rest = [it.fit(x, y, epochs=4, verbose=0).history["loss"] for it in (model, loaded, other)]
+    assert rest[0] == rest[1] == rest[2]
+    for a, b, c in zip(*(it.get_weights() for it in (model, loaded, other)), strict=True):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a, c)
+
+
+SEARCH_DAMAGES = {
+    "count": (cb.optimizers.LBFGS, lambda s, a: s["steps"].update(count=99)),
+    "next": (cb.optimizers.LBFGS, lambda s, a: s["steps"].update(next=-1)),
+    "shape": (cb.optimizers.LBFGS, lambda s, a: a.update({"optimizer/search/0": np.zeros((10, 2), "f4")})),
+    "variable": (cb.optimizers.LevenbergMarquardt, lambda s, a: s.update(variables=[77])),
+    "mu": (cb.optimizers.LevenbergMarquardt, lambda s, a: s.update(mu=-1.0)),
+    "scale": (cb.optimizers.LevenbergMarquardt, lambda s, a: s.update(scale={"__array__": "9"})),
+}
+
+
+@pytest.mark.parametrize("name", SEARCH_DAMAGES)
+def test_damaged_searches_are_refused(name, tmp_path, rng):
+    import json
+
+    from safetensors import safe_open
+    from safetensors.numpy import save_file
+
+    kind, damage = SEARCH_DAMAGES[name]
+    model = cb.Sequential([cb.Input((3,)), cb.layers.Dense(1)])
+    model.compile(kind(), "mse")
+    model.fit(rng.normal(size=(9, 3)), rng.normal(size=(9, 1)), epochs=2, verbose=0)
+    path = tmp_path / "m"
+    model.save(path)
+    with safe_open(path, "np") as file:
+        arrays, texts = {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
+    state = json.loads(texts["state"])
+    damage(state["optimizer"]["search"], arrays)
+    save_file(arrays, path, metadata=texts | {"state": json.dumps(state)})
+    with pytest.raises(ValueError, match="does not fit the optimizer"):
+        cb.models.load_model(path)
