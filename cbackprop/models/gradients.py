@@ -155,9 +155,9 @@ class GradientMethods:
             chosen = model._trainable_when_compiled
         differentiator = kept(model, "outputs", target, given_objectives, chosen if target == "weights" else ())
         inputs = make_inputs(model, x)
-        values = given_gradients(model, output_gradient, len(inputs[0]))
-        nothing: list[Array | None] = [None] * len(values)
-        data = Data(inputs, [*values], nothing, nothing)
+        given = given_gradients(model, output_gradient, len(inputs[0]))
+        nothing: list[Array | None] = [None] * len(given)
+        data = Data(inputs, nothing, nothing, nothing, [*given])
         batches = model._engine.state.batches if model._engine is not None else 0
         return differentiator.run(data, len(inputs[0]), training, per_sample, batches)
 
@@ -218,7 +218,7 @@ def given_objectives(plan: Plan) -> list[Objective]:
 
 
 def given_gradients(model: Any, value: Any, samples: int) -> list[Array]:
-    """The gradient of each output, checked, (samples, elements).
+    """The gradient of each output, checked, shaped like it.
 
     Raises
     ------
@@ -239,7 +239,7 @@ def given_gradients(model: Any, value: Any, samples: int) -> list[Array]:
         if array.shape != wanted:
             raise ValueError(f"{name} must have shape {wanted}, as the output, but got {array.shape}.")
         check_finite(name, array)
-        found.append(np.ascontiguousarray(array, model.dtype).reshape(samples, -1))
+        found.append(np.ascontiguousarray(array, model.dtype))
     return found
 
 

@@ -106,7 +106,7 @@ def test_before_compile_and_without_a_shape():
 def test_compile_configs():
     model = small()
     config = model.get_compile_config()
-    other = cb.models.clone_model(model)
+    other = cb.Sequential.from_config(model.get_config())
     assert other.get_compile_config() == {}
     other.compile_from_config(config)
     assert other.get_compile_config() == config
