@@ -5,6 +5,7 @@ What exists is read from the modules, so that a new layer, loss, metric, optimiz
 
 import contextlib
 import inspect
+import itertools
 import json
 
 import networks
@@ -180,9 +181,9 @@ def test_what_computes_nothing_says_so():
     x = cb.Input((4,))
     with pytest.raises(TypeError, match="ActivationLayer computes nothing"):
         layers.ActivationLayer()(x)
-    for metric in (cb.metrics.RowMean(), cb.metrics.Tally()):
+    for metric, engine in itertools.product((cb.metrics.RowMean, cb.metrics.Tally), ("compiled", "reference")):
         model = cb.Sequential([x, layers.Dense(1)])
-        model.compile("sgd", "mse", metrics=[metric])
+        model.compile("sgd", "mse", metrics=[metric()], engine=engine)
         with pytest.raises(TypeError, match="computes nothing: it is the base of others"):
             model.fit(np.ones((2, 4)), np.ones((2, 1)), verbose=0)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.losses.target import TargetRules, as_array, blocks
+from cbackprop.losses.target import TargetRules, as_array, blocks, without_repetition
 from cbackprop.models.inputs import LARGE, is_readable
 
 __all__ = ["is_kept", "keep_target", "keep_weights"]
@@ -51,7 +51,7 @@ def keep_target(array: Array, shape: tuple[int, ...], kind: str, dtype: str, rul
     # The engine trusts class numbers of its own type that lie one after the other: those must be nobody else's.
     if kind == "index" and array.dtype == read and array.flags.c_contiguous:
         return None
-    return array if all(_are_right(block, kind, low, high) for _, block in blocks(array)) else None
+    return array if all(_are_right(block, kind, low, high) for _, block in blocks(without_repetition(array))) else None
 
 
 def keep_weights(value: Any, rows_shape: tuple[int, ...], dtype: str) -> Array | None:
@@ -63,7 +63,7 @@ def keep_weights(value: Any, rows_shape: tuple[int, ...], dtype: str) -> Array |
     if not (each or array.shape == rows_shape[:1]) or not is_readable(array):
         return None
     most = float(np.finfo(dtype).max)
-    if not all(_are_right(block, "values", -most, most) for _, block in blocks(array)):
+    if not all(_are_right(block, "values", -most, most) for _, block in blocks(without_repetition(array))):
         return None
     return array if each else np.broadcast_to(array.reshape(-1, *[1] * (len(rows_shape) - 1)), rows_shape)
 

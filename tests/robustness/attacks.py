@@ -202,6 +202,38 @@ def initial_values(rng):
 
 
 @attack
+def adapting(rng):
+    layer = pick(rng, [layers.Normalization(), layers.Discretization(num_bins=3), layers.CategoryEncoding(4)])
+    layer = twisted(rng, layer)
+    if hasattr(layer, "adapt"):
+        layer.adapt(pick(rng, [rng.normal(size=(6, 3)), odd_array(rng), [odd_array(rng)], odd_value(rng)]))
+    layer(data(rng, (3,)))
+
+
+@attack
+def activation_functions(rng):
+    function = pick(rng, [getattr(cb.activations, name) for name in cb.activations.__all__])
+    function(pick(rng, [rng.normal(size=(4, 4)), odd_array(rng), odd_value(rng)]))
+
+
+@attack
+def arguments_of_callbacks(rng):
+    cls = pick(
+        rng, [getattr(callbacks, name) for name in callbacks.__all__ if inspect.isclass(getattr(callbacks, name))]
+    )
+    names = [p.name for p in inspect.signature(cls.__init__).parameters.values()][1:]
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {"filepath", "filename", "log_dir", "backup_dir", "path"}
+        chosen = {name: str(Path(folder) / "x.keras") for name in names if name in paths}
+        chosen |= {
+            name: odd_value(rng) for name in names if name not in paths | {"args", "kwargs"} and rng.random() < 0.3
+        }
+        model = cb.Sequential([cb.Input((3,)), layers.Dense(1)])
+        model.compile("sgd", "mse")
+        model.fit(np.ones((8, 3)), np.ones((8, 1)), epochs=2, verbose=0, callbacks=[cls(**chosen)])
+
+
+@attack
 def schedules(rng):
     cls = pick(rng, classes_of(optimizers.schedules) or [optimizers.schedules.ExponentialDecay])
     try:

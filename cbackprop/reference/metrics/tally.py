@@ -20,7 +20,10 @@ def metric_twin(metric: Metric, width: int) -> Any:
     """What adds batches with rows of `width` elements to a metric."""
     if not metric.runs_in_c():
         return Called(metric)
-    module, _, name = metric.implementation.rpartition(".")  # type: ignore[attr-defined]
+    implementation: str | None = getattr(metric, "implementation", None)
+    if implementation is None:
+        raise TypeError(f"{type(metric).__name__} computes nothing: it is the base of others.")
+    module, _, name = implementation.rpartition(".")
     twin = getattr(importlib.import_module(f"cbackprop.reference.{module}"), name)
     return twin(metric, width) if isinstance(metric, TallyMetric) else RowMean(twin(metric, False))
 
