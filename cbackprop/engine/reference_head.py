@@ -158,5 +158,10 @@ class ReferenceHead:
             counts = np.ones(known.shape) if counts is None else counts
             counts = counts[:, np.newaxis] * known if counts.ndim < known.ndim else counts * known
             if ignored is not None and targets.classes is not None:
-                counts = counts * (targets.classes != ignored)
+                inside = targets.classes != ignored
+                if weighted and targets.weights is not None:
+                    counts = counts * inside
+                else:  # they count as 0
+                    twin.count += float((counts * ~inside).sum())
+                    counts = counts * inside
         twin.update(self._read(function, kind, targets, self.width), prediction, counts, self.shape)

@@ -108,7 +108,12 @@ class Loss(RowFunction):
     ) -> None:
         if missing is not None:
             self.missing = check_choice("missing", missing, (None, "ignore"))
-        self.reduction = check_choice("reduction", reduction, REDUCTIONS)
+        if reduction not in REDUCTIONS:
+            raise ValueError(
+                f"Invalid value for argument `reduction`: reduction must be one of {list(REDUCTIONS)}, "
+                f"but got {reduction!r}."
+            )
+        self.reduction = reduction
         self.name = check_name(name) or snake_case(type(self).__name__)
         self.dtype = config.floatx() if dtype is None else config.check_float_type(dtype)
 
@@ -139,7 +144,12 @@ class Loss(RowFunction):
         shape = np.shape(y_pred)
         each = given is not None and self.elementwise and len(shape) > 1 and given.shape == shape and shape[-1] > 1
         values, present = self.unit_values(y_true, y_pred, each)
-        if values.ndim and values.ndim == len(shape) and values.shape[-1] > 1:
+        if (mask := getattr(y_pred, "_keras_mask", None)) is not None:  # what a layer made of masked arrays
+            shown = np.asarray(mask, bool)
+            shown = shown.reshape(shown.shape + (1,) * (values.ndim - shown.ndim))
+            shown = shown[..., 0] if shown.ndim > values.ndim else np.broadcast_to(shown, values.shape)
+            values, present = np.where(shown, values, 0.0), shown if present is None else shown & present
+        if values.ndim == len(shape) > 1 and values.shape[-1] > 1:
             return self.reduce_elements(values, given, present)
         if values.ndim == 0 and given is not None:  # predictions without a second axis are one row
             values = np.broadcast_to(values, given.shape)

@@ -26,6 +26,7 @@ __all__ = [
     "check_prediction",
     "check_target",
     "check_weights",
+    "several_ones",
     "without_repetition",
 ]
 
@@ -55,6 +56,8 @@ class TargetRules:
         Class numbers outside of the classes that there may be.
     any_label : bool, default False
         Whether class numbers may be any.
+    one_label : bool, default False
+        Whether something looks at the largest label of a row alone, so that a warning tells of several ones.
     """
 
     limits: tuple[float, float] | None = None
@@ -63,6 +66,7 @@ class TargetRules:
     repeated: bool = False
     labels: frozenset[int] = frozenset()
     any_label: bool = False
+    one_label: bool = False
 
 
 class NotFiniteError(ValueError):
@@ -249,7 +253,22 @@ def check_target(
             "such targets, as by Keras; they may be a mistake.",
             stacklevel=4,
         )
+    if rules.one_label and (several := several_ones(checked)) is not None:
+        warnings.warn(
+            f"The metric 'accuracy' compares the largest label of a row with the largest prediction, but {several}. "
+            "For labels of which several can be true, use 'binary_accuracy'.",
+            stacklevel=4,
+        )
     return checked
+
+
+def several_ones(rows: NDArray[Any]) -> str | None:
+    """What is wrong with rows of 0 and 1 as one-hot labels; ``None``: nothing, or they are probabilities."""
+    plain = ((rows == 0) | (rows == 1)).all(axis=1)
+    counts = rows.sum(axis=1)
+    if (plain & (counts > 1)).any():
+        return "rows of y have several ones"
+    return "rows of y have no one at all" if (plain & (counts == 0)).any() else None
 
 
 def _filled_up(name: str, array: NDArray[Any], prediction_shape: tuple[int, ...]) -> NDArray[Any]:

@@ -116,7 +116,8 @@ class SparseCategoricalCrossentropy(RowMean):
     from_logits : bool, default False
         Whether `y_pred` holds logits rather than probabilities.
     ignore_class : int, optional
-        Rows of this class, which need be none of [0, classes), do not count.
+        Rows of this class, which need be none of [0, classes), do not count where samples have weights; where they have
+        none, they count as 0, as in Keras.
     axis : int, default -1
         Only the last axis can hold the classes.
 

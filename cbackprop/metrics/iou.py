@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -112,6 +113,15 @@ class IoU(Tally):
     def size(self, width: int) -> int:
         """How many sums there are."""
         return self.num_classes**2
+
+    def check_given_weights(self, weights: NDArray[Any] | None) -> None:
+        """Warn of weights that lose their fractions."""
+        if self.whole_weights and weights is not None and weights.dtype.kind == "f":
+            warnings.warn(
+                f"The weights are of type float, but metric {self.name!r} counts in {self.dtype}, an int: "
+                "they lose their fractions by casting. Give whole weights, or dtype='float32'.",
+                stacklevel=4,
+            )
 
     def check_width(self, width: int) -> None:
         """``ValueError`` if rows are no predictions for each class."""

@@ -274,7 +274,7 @@ class RowMean(RowFunction, Metric):  # type: ignore[misc]
             predictions = predictions[..., np.newaxis]
         values, present = self.unit_values(y_true, predictions, False)
         weights = check_weights("sample_weight", given, values.shape)
-        if present is not None:
+        if present is not None and (weights is not None or not hasattr(self, "ignore_class")):
             weights = present.astype(np.float64) if weights is None else weights * present
         self.total.assign_add(values.sum() if weights is None else (values * weights).sum())
         self.count.assign_add(values.size if weights is None else weights.sum())

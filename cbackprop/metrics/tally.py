@@ -123,7 +123,12 @@ class Tally(Metric):
         if self.width not in (None, width):
             raise ValueError(f"y_pred must have rows of {self.width} elements as before, but got {predictions.shape}.")
         given = None if sample_weight is None else as_array("sample_weight", sample_weight)
-        each = self.elementwise and given is not None and given.shape == predictions.shape and width > 1
+        self.check_given_weights(given)
+        each = False
+        if self.elementwise and given is not None and width > 1 and given.ndim == predictions.ndim:
+            sizes = zip(given.shape[:-1], predictions.shape[:-1], strict=True)
+            each = given.shape[-1] == width and all(have in (1, want) for have, want in sizes)
+            given = np.broadcast_to(given, predictions.shape) if each else given
         weights = check_weights("sample_weight", given, predictions.shape if each else predictions.shape[:-1])
         tally = self.tally(width, self.float_type)
         add = tally.add_classes if self.target_kind == "index" else tally.add
@@ -131,6 +136,9 @@ class Tally(Metric):
         add(targets, predictions.reshape(-1, width), flat)
         self.add_sums(tally.snapshot())
         self.width = width
+
+    def check_given_weights(self, weights: NDArray[Any] | None) -> None:
+        """Warn of weights that would not count as they are."""
 
     def check_predictions(self, y_pred: ArrayLike) -> NDArray[Any]:
         """Predictions as contiguous floats with an axis of rows; single numbers are rows of one."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from cbackprop.losses.target import as_array
 from cbackprop.metrics.metric import registry
 from cbackprop.metrics.tally import Tally
 from cbackprop.metrics.variable import MetricVariable
@@ -125,6 +126,17 @@ class ThresholdMetric(Tally):
             raise ValueError(f"top_k is {self.top_k}, but there are only {width} predictions in a row.")
         if self.class_id is not None and self.class_id >= width:
             raise ValueError(f"class_id is {self.class_id}, but there are only classes in [0, {width}).")
+
+    def check_predictions(self, y_pred: ArrayLike) -> Array:
+        """Predictions as contiguous floats; of the k largest of predictions with one axis, these are one row."""
+        array = as_array("y_pred", y_pred)
+        return super().check_predictions(array[np.newaxis] if self.top_k is not None and array.ndim == 1 else array)
+
+    def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> Array:
+        """Targets that fit predictions of this shape."""
+        array = as_array("y_true", y_true)
+        row = self.top_k is not None and array.ndim == 1 and shape == (1, len(array))
+        return super().check_targets(array[np.newaxis] if row else array, shape)
 
     def state_of(self, sums: NDArray[np.float64]) -> list[Array]:
         """Those of the counts of `COUNTED` that are kept: (thresholds,), or of a multi-label metric with labels."""

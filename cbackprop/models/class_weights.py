@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.losses.target import as_array
+from cbackprop.losses.target import as_array, several_ones
 from cbackprop.validation import check_number
 
 __all__ = ["check_fits", "class_weights_of", "product", "weights_by_class"]
@@ -75,7 +75,7 @@ def weights_by_class(class_weight: Any, target: Any, need: Any, size: int) -> Ar
     if not wide:
         return table[_classes(array, len(table), missing=need.rules.missing)].reshape(size, *need.shape[:-1])
     rows = array.reshape(-1, width)
-    several = _several_ones(rows)
+    several = several_ones(rows)
     if several is not None and need.elementwise:
         warnings.warn(
             f"class_weight weighs labels here, since {several}: each label's elements count what its number says. "
@@ -90,15 +90,6 @@ def weights_by_class(class_weight: Any, target: Any, need: Any, size: int) -> Ar
             stacklevel=3,
         )
     return table[rows.argmax(axis=1)].reshape(size, *need.shape[:-1])
-
-
-def _several_ones(rows: Array) -> str | None:
-    """What is wrong with rows of 0 and 1 as one-hot labels; ``None``: nothing, or they are probabilities."""
-    plain = ((rows == 0) | (rows == 1)).all(axis=1)
-    counts = rows.sum(axis=1)
-    if (plain & (counts > 1)).any():
-        return "rows of y have several ones"
-    return "rows of y have no one at all" if (plain & (counts == 0)).any() else None
 
 
 def _by_label(class_weight: Any, array: Array, need: Any, size: int) -> Array:

@@ -38,7 +38,7 @@ def keep_target(array: Array, shape: tuple[int, ...], kind: str, dtype: str, rul
     rules : TargetRules
         Within which limits values must be.
     """
-    if rules.missing or rules.repeated:
+    if rules.missing or rules.repeated or (rules.one_label and kind == "values"):
         return None
     read = np.dtype(np.int64 if kind == "index" else dtype)
     rows = shape[:-1]

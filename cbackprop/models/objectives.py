@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from cbackprop import losses, metrics
 from cbackprop.engine import Objective
+from cbackprop.layers import ActivationLayer
 from cbackprop.losses import Loss
 from cbackprop.losses.loss_sum import LossSum
 from cbackprop.losses.target import TargetRules
@@ -19,7 +21,7 @@ from cbackprop.models.output_structure import path_names, spread
 from cbackprop.plan.plan import Plan
 from cbackprop.validation import check_number
 
-__all__ = ["log_names", "more_is_better", "named_results", "needs_of", "resolve_objectives"]
+__all__ = ["log_names", "more_is_better", "named_results", "needs_of", "resolve_objectives", "warn_of_certainty"]
 
 # Words in the names of metrics of which more is better.
 RISING = (
@@ -125,6 +127,20 @@ def _resolve_metric(identifier: Any, loss: Loss | None, shape: tuple[int, ...]) 
     return metric
 
 
+def warn_of_certainty(plan: Plan) -> None:
+    """Tell of a softmax over a single unit: it always is 1, whatever is learned."""
+    for step in plan.steps:
+        function, shape = step.layer.function, step.output_shape
+        axis = getattr(function, "axis", None)
+        size = shape[-1] if shape and axis in (None, -1, len(shape)) else 0
+        if isinstance(step.layer, ActivationLayer) and function and function.name == "softmax" and size == 1:
+            warnings.warn(
+                f"Layer {step.layer.name.removesuffix('/activation')!r} takes a softmax over an axis of size 1, which "
+                "always is 1: nothing can be learned. Use activation='sigmoid' with 'binary_crossentropy', or a unit for each class.",
+                stacklevel=6,
+            )
+
+
 def needs_of(model: Any, objectives: Sequence[Objective], plan: Plan) -> list[OutputNeeds]:
     """Which forms of targets each output wants to be given, and within which limits."""
     needs = []
@@ -151,6 +167,7 @@ def _rules_of(objective: Objective) -> TargetRules:
         loss is not None and loss.repeats_targets(),
         frozenset.intersection(*ignored) if ignored else frozenset(),
         not readers,
+        any(isinstance(f, metrics.CategoricalAccuracy) and f.name in ("accuracy", "acc") for f in functions),
     )
 
 

@@ -20,7 +20,14 @@ from cbackprop.layers.layer import Layer
 from cbackprop.models.data import Samples, make_inputs, make_samples
 from cbackprop.models.gradients import GradientMethods
 from cbackprop.models.inputs import sample_shape
-from cbackprop.models.objectives import log_names, more_is_better, named_results, needs_of, resolve_objectives
+from cbackprop.models.objectives import (
+    log_names,
+    more_is_better,
+    named_results,
+    needs_of,
+    resolve_objectives,
+    warn_of_certainty,
+)
 from cbackprop.models.place import Place, Resumption, check_place
 from cbackprop.models.progress import Display
 from cbackprop.models.results import ResultMethods
@@ -192,6 +199,7 @@ class Trainer(GradientMethods, ResultMethods):
             None if self.optimizer is None else self.optimizer.state_for(self),
         )
         self._warn_of_lost_masks()
+        warn_of_certainty(engine.plan)
         return engine
 
     def _warn_of_lost_masks(self) -> None:

@@ -398,17 +398,19 @@ cdef class Head:
     cdef void add_metric(self, MetricSum metric, Py_ssize_t rows, bint weighted) noexcept nogil:
         cdef Py_ssize_t per_row = self.per_row if metric.function.elementwise else 1, i
         cdef double total = 0, count = 0, weight
+        cdef bint ignored
         weighted = weighted and metric.weighted
         if not (self.by_element or self.selects or (metric.masked and self.mask >= 0)):
             metric.total += sum_of(rows, metric.values, self.weights if weighted else NULL)
             metric.count += sum_of(rows, self.weights, NULL) if weighted else rows
             return
         for i in range(rows * per_row):
-            if metric.function.ignores and self.labels[i] == metric.function.ignored:
+            ignored = metric.function.ignores and self.labels[i] == metric.function.ignored
+            if ignored and weighted:
                 continue
             weight = self.weight_of(i, per_row, metric.masked, weighted) * self.is_present(i, per_row)
             if weight != 0:
-                total += weight * metric.values[i]
+                total += 0 if ignored else weight * metric.values[i]
                 count += weight
         metric.total += total / per_row
         metric.count += count / per_row

@@ -317,7 +317,18 @@ def test_rows_of_an_ignored_class_do_not_count(ignored, engine):
     logs = model.evaluate(inputs(), y, batch_size=ROWS, verbose=0, return_dict=True)
     p, there = model.predict(inputs(), verbose=0), y != ignored
     expected = losses.SparseCategoricalCrossentropy()(y[there], p[there])
-    assert_allclose([logs["loss"], logs["sparse_categorical_crossentropy"], loss(y, p)], expected, rtol=1e-5)
+    assert_allclose([logs["loss"], loss(y, p)], expected, rtol=1e-5)
+    # Keras's metric counts such rows as 0 where samples have no weights, and leaves them out where they have.
+    assert_allclose(logs["sparse_categorical_crossentropy"], expected * there.mean(), rtol=1e-5)
+    alone = metrics.SparseCategoricalCrossentropy(ignore_class=ignored)
+    assert_allclose(alone(y, p), expected * there.mean(), rtol=1e-5)
+    alone.reset_state()
+    assert_allclose(alone(y, p, sample_weight=np.ones(ROWS)), expected, rtol=1e-5)
+    model.compile("sgd", loss, weighted_metrics=chosen[1:], engine=engine)
+    logs = model.evaluate(inputs(), y, sample_weight=np.ones(ROWS), verbose=0, return_dict=True)
+    assert_allclose(logs["sparse_categorical_crossentropy"], expected, rtol=1e-5)
+    model.compile("sgd", loss, metrics=["accuracy"], engine=engine)
+    logs = model.evaluate(inputs(), y, verbose=0, return_dict=True)
     assert_allclose(logs["accuracy"], (p.argmax(axis=1) == y).mean(), rtol=1e-6)
     assert model.check_gradients(inputs(), y).max_relative_error < 1e-6
     values = losses.sparse_categorical_crossentropy(y, p, ignore_class=ignored)
@@ -490,3 +501,45 @@ def test_class_weights_of_each_output(engine):
         model.fit(inputs(), y, class_weight={0: 2.0}, verbose=0)
     with pytest.raises(ValueError, match="class_weight has a key 'other'"):
         model.fit(inputs(), y, class_weight={"other": {0: 2.0}}, verbose=0)
+
+
+@ENGINES
+def test_a_warning_tells_of_a_softmax_of_one_unit(engine):
+    model = model_of("mse", engine, 1, "softmax")
+    with pytest.warns(UserWarning, match="softmax over an axis of size 1, which always is 1.*'sigmoid'") as caught:
+        model.fit(inputs(), np.ones((ROWS, 1)), epochs=2, verbose=0)
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(inputs(), np.ones((ROWS, 1)), epochs=2, verbose=0)
+
+
+@ENGINES
+def test_a_warning_tells_of_accuracy_of_several_labels(engine):
+    y = np.random.default_rng(14).integers(0, 2, (ROWS, 3))
+    model = model_of("binary_crossentropy", engine, activation="sigmoid", metrics=["accuracy"])
+    with pytest.warns(UserWarning, match="metric 'accuracy' compares the largest label.*use 'binary_accuracy'"):
+        model.fit(inputs(), y, verbose=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(inputs(), np.eye(3)[np.arange(ROWS) % 3], verbose=0)
+        model_of("binary_crossentropy", engine, activation="sigmoid", metrics=["binary_accuracy"]).fit(
+            inputs(), y, verbose=0
+        )
+
+
+def test_shapes_of_weights_and_predictions_that_keras_takes():
+    y, p = np.array([0.0, 1, 1, 0, 0]), np.array([0.2, 0.1, 0.5, 0.0, 0.2])
+    assert metrics.Precision(top_k=3)(y, p) == pytest.approx(1 / 3)
+    assert metrics.Recall(top_k=3)(y, p) == pytest.approx(0.5)
+    counts = metrics.TrueNegatives()
+    counts.update_state(np.zeros((2, 3)), np.full((2, 3), 0.1), sample_weight=[[1.0, 2.0, 3.0]])
+    assert counts.result() == 12
+    assert losses.MeanSquaredError()([[1.0], [2.0]], [[0.0], [0.0]], sample_weight=[[1.0, 0.5]]) == 1.5
+    assert losses.MeanSquaredError()([[1.0], [2.0]], [[0.0], [0.0]], sample_weight=[[1.0], [0.5]]) == 1.5
+    with pytest.warns(UserWarning, match="weights are of type float.*int.*casting"):
+        metrics.MeanIoU(2).update_state([0, 1], [0, 1], sample_weight=[0.5, 1.5])
+    error = losses.FunctionLoss(lambda t, p: ((t - p) ** 2, 2 * (p - t)), reduction=None)(y, p)
+    assert_allclose(error, (y - p) ** 2, rtol=1e-6)
+    with pytest.raises(ValueError, match="Invalid value for argument `reduction`"):
+        losses.MeanSquaredError(reduction="average")
