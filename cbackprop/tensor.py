@@ -31,7 +31,12 @@ class KerasTensor:
     name : str
     node : Node
         The call of a layer that makes it.
+    sparse, ragged : bool
+        Whether an `Input` said that sparse matrices are expected; ragged tensors there are none.
     """
+
+    sparse = False
+    ragged = False
 
     def __init__(self, shape: Sequence[int | None], dtype: str, name: str, node: Node | None = None) -> None:
         self.shape: Shape = tuple(shape)

@@ -72,7 +72,7 @@ class InputLayer(Layer):
         **kwargs: Any,
     ) -> None:
         if "input_shape" in kwargs:
-            warnings.warn("InputLayer: input_shape is now called shape.", DeprecationWarning, stacklevel=2)
+            warnings.warn("InputLayer: input_shape is deprecated: it is now called shape.", stacklevel=2)
             shape = kwargs.pop("input_shape")
         batch_shape = kwargs.pop("batch_input_shape", batch_shape)
         super().__init__(name=name, **kwargs)
@@ -82,6 +82,8 @@ class InputLayer(Layer):
         self.shape, self.batch_size = _split(shape, batch_size, batch_shape)
         self.dtype = config.floatx() if dtype is None else config.check_input_type(dtype)
         self.sparse = check_boolean("sparse", bool(sparse))
+        if input_tensor is not None and sparse is not None and self.sparse != input_tensor.sparse:
+            raise ValueError(f"sparse must be {input_tensor.sparse}, that of input_tensor, but got {sparse}.")
         if ragged:
             raise ValueError("ragged must be False: there are no ragged tensors. Pad sequences, and mask the padding.")
         self.ragged = False
@@ -91,6 +93,7 @@ class InputLayer(Layer):
         tensor = input_tensor
         if tensor is None or tensor.node is not None:
             tensor = KerasTensor(self.batch_input_shape, self.dtype, self.name)
+            tensor.sparse = self.sparse
         self.nodes.append(Node(self, [], [tensor]))
 
     @property

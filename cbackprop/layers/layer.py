@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cbackprop import activations, config, constraints, initializers, regularizers, shared_objects
 from cbackprop.layers.call_arguments import CallArguments, check_training
 from cbackprop.layers.call_context import current_call, naming, path_of, works
-from cbackprop.layers.tracking import holds, layers_within, own_variables, sublayers, variables_of
+from cbackprop.layers.tracking import held, holds, layers_within, own_variables, sublayers, variables_of
 from cbackprop.registry import Registry, from_config, reading, to_config
 from cbackprop.spec import Spec
 from cbackprop.tensor import KerasTensor, Node, Shape, flatten
@@ -35,6 +35,7 @@ from cbackprop.variable import Variable, are_blank
 
 __all__ = [
     "Layer",
+    "NothingComputedError",
     "check_input_shape",
     "check_penalty",
     "check_shape",
@@ -48,6 +49,10 @@ registry = Registry("layer", "layers")
 
 Build = TypeVar("Build", bound=Callable[..., None])
 _names: Counter[str] = Counter()
+
+
+class NothingComputedError(NotImplementedError, TypeError):
+    """A class of layers has no computation."""
 
 
 def unique_name(class_name: str) -> str:
@@ -233,6 +238,8 @@ class Layer(Spec):
     is_python: ClassVar[bool] = False
     keeps_delta: ClassVar[bool] = False  # whether it wants the derivative by its output even where nothing is trained
 
+    # The shapes of a layer's outputs in Python. Set by python_layer, which this module cannot import.
+    observed_shape: ClassVar[Callable[..., Any]]
     # Connects a layer in Python to symbolic tensors. Set by python_layer, which this module cannot import.
     connect_python: ClassVar[Callable[..., Any]]
     # Calls a built-in layer's own computation on behalf of a subclass in Python. Set like the next.
@@ -359,7 +366,14 @@ class Layer(Spec):
             self.build(config["input_shape"])
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the output for this input shape; ``ValueError`` if the layer cannot take it."""
+        """The shape of the output for this input shape; ``ValueError`` if the layer cannot take it.
+
+        Of a layer in Python what a call with zeros shows: a structure of shapes for several outputs.
+        """
+        if self.is_python:
+            return Layer.observed_shape(self, input_shape)
+        if type(self) is Layer:
+            raise NothingComputedError("Layer computes nothing: define call(self, inputs), and compute_output_shape.")
         if isinstance(input_shape, list):
             raise ValueError(f"{type(self).__name__} {self.name!r} has several inputs: define compute_output_shape.")
         return input_shape
@@ -690,6 +704,17 @@ class Layer(Spec):
                 layer.trainable = value
 
     @property
+    def metrics(self) -> list[Any]:
+        """The metrics that are attributes of the layer and of the layers within."""
+        kind = Registry.families["metrics"].base
+        return list(dict.fromkeys(each for layer in (self, *layers_within(self)) for each in held(layer, kind)))
+
+    @property
+    def metrics_variables(self) -> list[Any]:
+        """What these metrics keep."""
+        return [variable for metric in self.metrics for variable in metric.variables]
+
+    @property
     def compute_dtype(self) -> str:
         """The float type of computations, which is that of the weights."""
         return self.dtype
@@ -753,8 +778,8 @@ class Layer(Spec):
     @property
     def output(self) -> Any:
         """The symbolic output of the layer's first call."""
-        tensors = self._first_node().outputs
-        return tensors[0] if len(tensors) == 1 else list(tensors)
+        node = self._first_node()
+        return list(node.outputs) if node.structure is None else node.structure
 
     def _first_node(self) -> Node:
         if not self.nodes:

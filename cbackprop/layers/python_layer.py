@@ -321,6 +321,17 @@ def connect(layer: Layer, call: CallArguments) -> Any:
     return structure
 
 
+def observed_shape(layer: Layer, input_shape: Any) -> Any:
+    """The shapes of the outputs for inputs of this shape, or structure of shapes, as a call with zeros shows them."""
+    tensors = _map_shapes(lambda shape: KerasTensor(shape, layer.dtype, "input"), input_shape)
+    call = CallArguments(layer, [tensors], {})
+    if not layer.built:
+        layer.build(input_shape)
+    found, _ = _observed(layer, call)
+    forget_losses(layer)
+    return found
+
+
 def forget_losses(layer: Layer) -> None:
     """Forget what the layer and those within have added to the loss."""
     for each in (layer, *layers_within(layer)):
@@ -416,6 +427,7 @@ def _check_trainable(layer: Layer, context: CallContext | None) -> None:
 
 
 Layer.connect_python = staticmethod(connect)
+Layer.observed_shape = staticmethod(observed_shape)
 
 
 @registry.allow

@@ -10,7 +10,7 @@ from typing import Any
 
 from cbackprop.variable import Variable
 
-__all__ = ["KEPT", "holds", "layers_within", "own_variables", "sublayers", "variables_of"]
+__all__ = ["KEPT", "held", "holds", "layers_within", "own_variables", "sublayers", "variables_of"]
 
 # What the library itself keeps in a layer: calls, weights made by add_weight, and what is made again when needed.
 KEPT = frozenset(
@@ -23,6 +23,11 @@ DEEPEST = 16
 def holds(value: Any, kind: Any) -> bool:
     """Whether a value is of this kind, or a structure that holds such a thing."""
     return next(_found([value], kind), None) is not None
+
+
+def held(layer: Any, kind: Any) -> list[Any]:
+    """The things of this kind that a layer holds itself."""
+    return list(_found(_attributes(layer), kind))
 
 
 def _found(values: Iterable[Any], kind: Any, depth: int = 0) -> Iterator[Any]:

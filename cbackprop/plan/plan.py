@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from cbackprop import layers
 from cbackprop.config import FLOAT_TYPES
 from cbackprop.layers.glu import GLU
-from cbackprop.layers.layer import Layer, registry
+from cbackprop.layers.layer import Layer, NothingComputedError, registry
 from cbackprop.layers.masks import Chosen, Differs, MaskStep, rule_of
 from cbackprop.layers.parts import Part
 from cbackprop.layers.python_layer import AddedLoss, PythonCall
@@ -26,10 +26,6 @@ SampleShape = tuple[int, ...]
 
 # A few models nested into each other twice each unfold into millions, which would take all memory.
 MOST_STEPS = 100_000
-
-
-class NothingComputedError(NotImplementedError, TypeError):
-    """A class of layers has no computation."""
 
 
 class Step(NamedTuple):

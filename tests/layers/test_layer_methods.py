@@ -221,3 +221,36 @@ def test_variables_act_as_arrays():
     optimizer.build([kernel])
     assert optimizer.variables[0] == 0
     assert float(optimizer.variables[1]) == 0.25
+
+
+class Pair(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.metric = cb.metrics.MeanSquaredError()
+        self.dense = layers.Dense(2)
+
+    def call(self, inputs):
+        return self.dense(inputs), inputs
+
+
+def test_shapes_that_nobody_states():
+    assert Pair().compute_output_shape((None, 3)) == ((None, 2), (None, 3))
+    assert Pair().compute_output_shape((5, 3)) == ((5, 2), (5, 3))
+    with pytest.raises(NotImplementedError, match="computes nothing"):
+        layers.Layer().compute_output_shape((None, 3))
+    assert layers.Dense(2).compute_output_shape((None, 3)) == (None, 2)
+
+
+def test_metrics_within():
+    pair = Pair()
+    pair.build(None)
+
+    class Outer(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.pair = pair
+            self.own = [cb.metrics.MeanAbsoluteError()]
+
+    outer = Outer()
+    assert outer.metrics == [outer.own[0], pair.metric]
+    assert len(outer.metrics_variables) == len(outer.own[0].variables) + len(pair.metric.variables)
