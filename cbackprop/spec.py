@@ -9,6 +9,7 @@ from typing import Any, Self
 from cbackprop import config, shared_objects
 from cbackprop.registry import Registry, from_config, nearest, reading, to_config
 from cbackprop.shared_objects import writing
+from cbackprop.validation import ArgumentTypeError
 
 __all__ = ["Spec"]
 
@@ -45,7 +46,7 @@ class Spec:
         """``TypeError`` for keyword arguments that no constructor of the class takes; it names the nearest ones."""
         for name in arguments:
             known = [argument for argument in cls.argument_names() if argument not in arguments]
-            raise TypeError(f"{cls.__name__} has no argument {name!r}. {nearest(name, known)}")
+            raise ArgumentTypeError(f"{cls.__name__} has no argument {name!r}. {nearest(name, known)}")
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments as plain values (numbers, strings, lists, dicts, ``None``)."""

@@ -55,6 +55,10 @@ class NothingComputedError(NotImplementedError, TypeError):
     """A class of layers has no computation."""
 
 
+class UnwritableArgumentError(NotImplementedError, TypeError):
+    """An argument of a user's layer has no form as plain values; Keras says that get_config is not implemented."""
+
+
 def unique_name(class_name: str) -> str:
     """``"dense"`` for the first Dense of the process, then ``"dense_1"``, and so on."""
     base = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", class_name)
@@ -823,7 +827,7 @@ class Layer(Spec):
 
         Raises
         ------
-        TypeError
+        UnwritableArgumentError
             If one of them cannot be written as plain values: the class then needs a `get_config` of its own.
         """
         base = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
@@ -852,7 +856,7 @@ class Layer(Spec):
         try:
             return to_config(value)
         except TypeError as error:
-            raise TypeError(
+            raise UnwritableArgumentError(
                 f"{type(self).__name__} {self.name!r} has an argument {name!r} that cannot be written: {error} Define "
                 "get_config and from_config."
             ) from error

@@ -18,6 +18,7 @@ from cbackprop.losses.target import as_array
 from cbackprop.models.model import Model
 from cbackprop.plan.plan import implementation_of
 from cbackprop.tensor import flatten, is_symbolic, map_structure
+from cbackprop.validation import ArgumentTypeError
 
 __all__ = ["run_built_in", "run_layer"]
 
@@ -146,6 +147,8 @@ def _run_compiled(layer: Layer, call: CallArguments) -> Any:
     """Run a layer in a model of its own that is kept for arrays of the same shapes."""
     value = call.values["inputs"]
     given = flatten(value) if layer.n_inputs != 1 else [value]
+    if any(array is None for array in given):
+        raise ArgumentTypeError(f"inputs of layer {layer.name!r} must be arrays or symbolic tensors, but got None.")
     arrays = [as_array("inputs", array) for array in given]
     if any(array.ndim == 0 for array in arrays):
         raise TypeError(f"Layer {layer.name!r} takes arrays of numbers with a batch axis, or symbolic tensors.")

@@ -254,3 +254,19 @@ def test_metrics_within():
     outer = Outer()
     assert outer.metrics == [outer.own[0], pair.metric]
     assert len(outer.metrics_variables) == len(outer.own[0].variables) + len(pair.metric.variables)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (lambda: layers.Dense(2, foo=1), ValueError, "Dense has no argument 'foo'"),
+        (lambda: layers.Dense(2)(None), ValueError, "inputs of layer 'dense.*' must be arrays or symbolic tensors"),
+        (lambda: Bare(object()).get_config(), NotImplementedError, "has an argument 'units' that cannot be written"),
+        (lambda: layers.Dense(2)(np.ones((1, 2)), foo=1), TypeError, "unexpected keyword argument 'foo'"),
+        (lambda: layers.Dense(2)(), TypeError, "missing a required argument: 'inputs'"),
+        (lambda: layers.Dense(2, trainable="yes"), ValueError, "trainable must be True or False"),
+    ],
+)
+def test_errors_are_of_the_class_of_keras(call, error, match):
+    with pytest.raises(error, match=match):
+        call()

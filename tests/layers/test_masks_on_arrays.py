@@ -89,7 +89,8 @@ def test_call_asks_for_the_mask_of_arrays():
             return inputs[0]
 
     several = Several()
-    several([layers.Masking()(X), X])
+    with pytest.warns(UserWarning, match="does not support masking"):
+        several([layers.Masking()(X), X])
     assert several.seen[0].all()
     assert several.seen[1] is None
 
