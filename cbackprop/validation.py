@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 __all__ = [
     "ArgumentTypeError",
@@ -22,6 +23,7 @@ __all__ = [
     "check_number",
     "check_path",
     "check_verbose",
+    "contiguous",
     "named",
     "type_name",
 ]
@@ -201,6 +203,14 @@ def check_path(name: str, value: Any) -> str:
     if not isinstance(path, str):
         raise ArgumentTypeError(f"{name} must be a string or a path, but got {value!r} of type {type(value).__name__}.")
     return path
+
+
+def contiguous(array: Any, dtype: DTypeLike | None = None) -> NDArray[Any]:
+    """The array, or a copy, as C reads one: of this type, its numbers one after the other, each at its boundary.
+
+    `numpy.ascontiguousarray` returns an array whose numbers begin anywhere as it is.
+    """
+    return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED", "ENSUREARRAY"])
 
 
 def check_memory(name: str, shape: Sequence[int | None]) -> None:

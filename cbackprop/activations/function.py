@@ -16,7 +16,7 @@ from cbackprop.compiled.kernels import activations as kernels
 from cbackprop.compiled.kernels.glu import glu
 from cbackprop.registry import Registry, to_config
 from cbackprop.tensor import KerasTensor
-from cbackprop.validation import check_integer
+from cbackprop.validation import check_integer, contiguous
 
 __all__ = [
     "ActivationFunction",
@@ -182,7 +182,7 @@ def evaluate(kernel: Kernel, x: Any) -> NDArray[Any]:
         return np.moveaxis(moved, last, axes)
     shape = kernel.output_shape(array.shape)
     rows, width, numbers = kernel.layout(array.shape)
-    matrix = np.ascontiguousarray(array, dtype).reshape(rows, width)
+    matrix = contiguous(array, dtype).reshape(rows, width)
     if kernel.halves:
         halved: NDArray[Any] = glu(matrix).reshape(shape)
         return halved

@@ -457,7 +457,7 @@ class CompiledEngine(Engine):
             or self.generation != ParameterStore.generation
             or x.shape[1:] != self.sample_shape
             or x.dtype != self.dtype
-            or not x.flags.c_contiguous
+            or not (x.flags.c_contiguous and x.flags.aligned)
             or (rows > 1 and self._threads(self.flops * rows) > 1)
         ):
             return None

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.validation import contiguous
+
 __all__ = ["SparseRows", "dense_rows"]
 
 
@@ -42,8 +44,8 @@ class SparseRows:
         # A copy: the matrix is the user's, who may write to it while these say where to read. Columns are compared with
         # the width as they are read.
         self.starts = np.array(starts, np.int64)
-        self.columns = np.ascontiguousarray(columns, np.int32)
-        self.values = np.ascontiguousarray(values)
+        self.columns = contiguous(columns, np.int32)
+        self.values = contiguous(values)
         self.shape = (len(self.starts) - 1, width)
         ends = self.starts[[0, -1]] if len(self.starts) else (-1, -1)
         if not (0 <= ends[0] <= ends[1] <= len(self.columns) == len(self.values)) or (np.diff(self.starts) < 0).any():

@@ -126,6 +126,11 @@ class Dense(Layer):
         """Refuse another width than the kernel's."""
         if self.kernel is None:
             return  # a subclass makes other weights: the engine says which are missing
+        if self.kernel.ndim != 2:
+            raise ValueError(
+                f"The kernel of Dense {self.name!r} has the shape {self.kernel.shape}, but must have "
+                f"{(input_shape[-1], self.units)}: one row for each feature."
+            )
         if input_shape[-1] != self.kernel.shape[0] or self.kernel.shape[1] != self.units:
             raise ValueError(
                 f"Dense {self.name!r} was built for inputs of width {self.kernel.shape[0]} "

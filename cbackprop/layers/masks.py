@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.layers.layer import Layer
+from cbackprop.validation import contiguous
 
 __all__ = ["Chosen", "Differs", "MaskStep", "Merged", "PythonMask", "compute", "rule_of"]
 
@@ -61,7 +62,7 @@ class Merged(MaskStep):
 
     def __init__(self, layer: Layer, sources: Array, always: Array) -> None:
         super().__init__(layer)
-        self.sources = np.ascontiguousarray(sources, np.intp)
+        self.sources = contiguous(sources, np.intp)
         self.always = always
 
 
@@ -135,7 +136,7 @@ def _checked(layer: Layer, mask: Any, shape: tuple[int, ...]) -> Array:
             f"compute_mask of layer {layer.name!r} must return booleans of shape {shape}, one for each row of the "
             f"output, but returned {array.dtype} of shape {array.shape}."
         )
-    return np.ascontiguousarray(array != 0, layer.dtype)
+    return contiguous(array != 0, layer.dtype)
 
 
 def compute(step: PythonMask, arrays: list[Array], shape: SampleShape) -> Array:

@@ -16,7 +16,7 @@ from cbackprop.layers.layer import Layer, check_shape, registry
 from cbackprop.layers.tracking import layers_within
 from cbackprop.registry import to_config
 from cbackprop.tensor import KerasTensor, Node, Shape, flatten, map_structure
-from cbackprop.validation import check_items, check_memory
+from cbackprop.validation import check_items, check_memory, contiguous
 
 __all__ = ["AddedLoss", "Lambda", "PythonCall", "differentiate", "evaluate", "forget_losses"]
 
@@ -50,7 +50,7 @@ def _checked(layer: Layer, what: str, value: Any, shape: tuple[int, ...]) -> Arr
         raise TypeError(f"{what} of layer {layer.name!r} must hold real numbers, but has dtype {array.dtype}.")
     if array.shape != shape:
         raise ValueError(f"{what} of layer {layer.name!r} must have shape {shape}, but has {array.shape}.")
-    return np.ascontiguousarray(array, layer.dtype)
+    return contiguous(array, layer.dtype)
 
 
 class PythonCall(Layer):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cbackprop.losses.loss import Loss
 from cbackprop.losses.target import as_given, check_prediction, check_target
-from cbackprop.validation import check_name
+from cbackprop.validation import check_name, contiguous
 
 __all__ = ["FunctionLoss", "coefficients_of", "evaluate", "rows_of", "values_of_arrays"]
 
@@ -147,7 +147,7 @@ def row_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 def _numbers(loss: Loss, what: str, value: Any, dtype: Any, check: bool) -> Array:
     try:
         given = np.asarray(value)
-        array = np.ascontiguousarray(given, dtype).reshape(given.shape)
+        array = contiguous(given, dtype).reshape(given.shape)
     except (TypeError, ValueError) as error:
         raise TypeError(f"The {what} of the loss {loss.name!r} must hold real numbers ({error}).") from None
     if given.dtype.kind not in "fiub":

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.foreign import from_foreign
-from cbackprop.validation import type_name
+from cbackprop.validation import contiguous, type_name
 
 __all__ = [
     "MISSING",
@@ -205,7 +205,7 @@ def as_given(name: str, value: Any, prediction_shape: tuple[int, ...], dtype: st
     if dtype is None:
         return array
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(array, dtype).reshape(array.shape)
+        return contiguous(array, dtype).reshape(array.shape)
 
 
 def check_target(
@@ -242,7 +242,7 @@ def check_target(
             f"{name} must have the shape of the predictions, {prediction_shape}, but got {array.shape}.{hint}"
         )
     with np.errstate(over="ignore"):
-        checked = np.ascontiguousarray(array, dtype).reshape(-1, prediction_shape[-1])
+        checked = contiguous(array, dtype).reshape(-1, prediction_shape[-1])
     if array.dtype.itemsize > checked.dtype.itemsize:
         check_finite(name, checked, rules.missing)
     if rules.limits is not None and (wrong := _beyond(checked, rules.limits)) is not None:
@@ -331,11 +331,11 @@ def _check_classes(
         allowed = [*rules.labels, *([MISSING] if rules.missing else [])]
         outside = ((numbers < 0) | (numbers >= classes)) & ~np.isin(numbers, allowed)
         if not outside.any():
-            return np.ascontiguousarray(numbers).reshape(math.prod(rows))
+            return contiguous(numbers).reshape(math.prod(rows))
         wrong = array.reshape(numbers.shape)[outside][0]
         hint = " A single unit goes with binary_crossentropy." if classes == 1 else ""
         raise ValueError(f"{name} must hold classes in [0, {classes}), but got {wrong}.{hint}")
-    return np.ascontiguousarray(numbers).reshape(math.prod(rows))
+    return contiguous(numbers).reshape(math.prod(rows))
 
 
 def check_weights(name: str, value: Any, rows_shape: tuple[int, ...], width: int | None = None) -> NDArray[Any] | None:
@@ -353,7 +353,7 @@ def check_weights(name: str, value: Any, rows_shape: tuple[int, ...], width: int
     weights = as_array(name, value).astype(np.float64)
     check_finite(name, weights)
     if width not in (None, 1) and weights.shape == (*rows_shape, width):
-        return np.ascontiguousarray(weights)
+        return contiguous(weights)
     if rows_shape and weights.ndim == len(rows_shape) + 1 and weights.shape[0] == 1 != rows_shape[0]:
         weights = weights[0]
     while weights.ndim > 1 and weights.shape[-1] == 1 and weights.shape != rows_shape[: weights.ndim]:
@@ -365,4 +365,4 @@ def check_weights(name: str, value: Any, rows_shape: tuple[int, ...], width: int
     if axes < 0 or weights.shape != rows_shape[: weights.ndim]:
         raise ValueError(f"{name} must have one weight for each sample, shape {rows_shape}, but got {weights.shape}.")
     spread = weights.reshape(weights.shape + (1,) * axes)
-    return np.ascontiguousarray(np.broadcast_to(spread, rows_shape))
+    return contiguous(np.broadcast_to(spread, rows_shape))

@@ -17,7 +17,7 @@ from cbackprop.losses.target import as_array, check_finite
 from cbackprop.metrics.metric import registry
 from cbackprop.metrics.tally import Tally
 from cbackprop.metrics.variable import MetricVariable
-from cbackprop.validation import check_boolean, check_integer, check_items, check_number
+from cbackprop.validation import check_boolean, check_integer, check_items, check_number, contiguous
 
 __all__ = ["BinaryIoU", "IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU"]
 
@@ -145,7 +145,7 @@ class IoU(Tally):
         if array.size != math.prod(shape[:-1]):
             raise ValueError(f"y_true must hold a class for each of {shape[:-1]} rows, but got shape {array.shape}.")
         with np.errstate(invalid="ignore"):
-            return np.ascontiguousarray(array.reshape(-1).astype(np.int64))
+            return contiguous(array.reshape(-1).astype(np.int64))
 
     def score(self) -> Any:
         """The mean over the classes that appear."""

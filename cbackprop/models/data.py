@@ -18,6 +18,7 @@ from cbackprop.models.input_structure import assign_inputs
 from cbackprop.models.inputs import check_whole, is_sparse, make_input
 from cbackprop.models.large_targets import is_kept, keep_target, keep_weights
 from cbackprop.models.output_structure import is_deep, spread
+from cbackprop.validation import contiguous
 
 __all__ = ["OutputNeeds", "Samples", "make_inputs", "make_samples"]
 
@@ -211,7 +212,7 @@ def _weights_of(
     if weights is None:
         return None
     check_fits("class_weight" if class_weight is not None else "sample_weight", weights, dtype)
-    return np.ascontiguousarray(weights.reshape(size, -1))
+    return contiguous(weights.reshape(size, -1))
 
 
 def _check_length(label: str, target: Any, size: int, need: OutputNeeds) -> Any:

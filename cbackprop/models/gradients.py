@@ -20,7 +20,7 @@ from cbackprop.plan.plan import Plan
 from cbackprop.plan.probe import Probe
 from cbackprop.registry import nearest
 from cbackprop.tensor import map_structure
-from cbackprop.validation import check_boolean, check_number
+from cbackprop.validation import check_boolean, check_number, contiguous
 
 __all__ = ["GradientMethods"]
 
@@ -239,7 +239,7 @@ def given_gradients(model: Any, value: Any, samples: int) -> list[Array]:
         if array.shape != wanted:
             raise ValueError(f"{name} must have shape {wanted}, as the output, but got {array.shape}.")
         check_finite(name, array)
-        found.append(np.ascontiguousarray(array, model.dtype))
+        found.append(contiguous(array, model.dtype))
     return found
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cbackprop.engine import STORED_AS, SparseRows
 from cbackprop.losses.target import NotFiniteError, as_array, blocks, check_finite, without_repetition
+from cbackprop.validation import contiguous
 
 __all__ = ["check_whole", "checked_mask", "is_sparse", "make_input", "sample_shape"]
 
@@ -76,7 +77,7 @@ def checked_mask(name: str, mask: Any, array: Any, dtype: str) -> NDArray[Any]:
     given = as_array(name, mask) != 0
     rows = array.shape[:-1] if len(array.shape) > 1 else array.shape
     try:
-        return np.ascontiguousarray(np.broadcast_to(given, rows), dtype)
+        return contiguous(np.broadcast_to(given, rows), dtype)
     except ValueError:
         raise ValueError(
             f"{name} must have a value for each row of the input, shape {rows}, but has shape {given.shape}."
@@ -128,7 +129,7 @@ def _stored(name: str, array: NDArray[Any], dtype: np.dtype[Any], check: bool) -
             _check_range(name, array, dtype)
         return array
     with np.errstate(over="ignore"):  # told of below, with the place
-        converted = np.ascontiguousarray(array, dtype)
+        converted = contiguous(array, dtype)
     if check and narrowed:
         check_finite(f"{name} as {dtype}", converted)
     return converted
@@ -163,7 +164,7 @@ def _make_sparse(name: str, matrix: Any, tensor: Any, dtype: str) -> SparseRows:
     if rows.shape[1] > np.iinfo(np.int32).max:
         raise ValueError(f"{name} has {rows.shape[1]} columns: more than {np.iinfo(np.int32).max} cannot be numbered.")
     with np.errstate(over="ignore"):
-        values = np.ascontiguousarray(rows.data, dtype)
+        values = contiguous(rows.data, dtype)
     if not np.isfinite(values).all():
         stored = int((~np.isfinite(values)).argmax())
         row = int(np.searchsorted(rows.indptr, stored, side="right")) - 1

@@ -132,9 +132,20 @@ class Swapped(layers.Dense):
         self.kernel = self.add_weight((input_shape[-1], self.units), name="kernel")
 
 
+class FlatKernel(layers.Dense):
+    def build(self, input_shape):
+        super().build(input_shape)
+        vars(self)["kernel"] = self.add_weight((3,), name="other")
+
+
 class Forgotten(layers.Dense):
     def build(self, input_shape):
         self.w = self.add_weight((input_shape[-1], self.units), name="w")
+
+
+def test_a_kernel_of_one_axis():
+    with pytest.raises(ValueError, match=r"kernel of Dense '.*' has the shape \(3,\), but must have \(3, 4\)"):
+        cb.Sequential([cb.Input((3,)), FlatKernel(4)])
 
 
 class Further(layers.Dense):
