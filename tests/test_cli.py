@@ -134,7 +134,7 @@ MISTAKES = {
     "no file": (["train", "nothing.npz"], "There is no file 'nothing.npz'"),
     "no model": (["summary", "nothing"], "there is no file at 'nothing'"),
     "not a model": (["summary", "d.npz"], "'d.npz' is an archive, but no model"),
-    "a folder": (["summary", "."], "there is a folder, not a file at '.'"),
+    "a folder": (["summary", "."], "there is a folder, not a file, at '.'"),
     "suffix": (["train", "data.xlsx"], "must end in .csv, .tsv, .parquet, .npz, but got 'data.xlsx'"),
     "a csv for arrays": (["predict", "digits.safetensors", "d.csv"], "takes arrays, which must be in an NPZ file"),
     "no array": (["predict", "digits.safetensors", "d.npz", "--x", "z"], "'d.npz' has no array 'z'"),

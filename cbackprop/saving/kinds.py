@@ -34,7 +34,7 @@ def kind_of(path: str, what: str = "model") -> str:
         If it is a pickle: reading one can run anything.
     """
     if not os.path.exists(path) or os.path.isdir(path):
-        found = "a folder, not a file" if os.path.isdir(path) else "no file"
+        found = "a folder, not a file," if os.path.isdir(path) else "no file"
         raise MissingFileError(
             f"File not found: there is {found} at {path!r}. A {what} is expected there that was saved by "
             f"{'Model.save' if what == 'model' else 'Model.save_weights or Model.save'}, here or in Keras."
