@@ -24,7 +24,7 @@ from cbackprop.optimizers.state import OptimizerState
 from cbackprop.plan.plan import Mask, Plan
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
-__all__ = ["STORED_AS", "Data", "Engine", "Objective", "Tick"]
+__all__ = ["STORED_AS", "Data", "Engine", "Objective", "Tick", "known_engines"]
 
 Array = NDArray[Any]
 # Called now and then during a long run with the number of samples done; an exception stops the run.
@@ -80,16 +80,16 @@ class Data:
 # Larger tables, such as those of `Embedding`, are updated by rows with every optimizer.
 LARGEST_DENSE_TABLE = 2**20
 
-_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+known_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
     """In a child process: other threads, and whoever held a lock, stayed behind in the parent."""
     ParameterStore.moving = threading.RLock()
     Layer._making = threading.RLock()
-    for engine in list(_engines):
+    for engine in list(known_engines):
         engine.lock = threading.RLock()
-    for engine in list(_engines):
+    for engine in list(known_engines):
         engine.forget_threads()
 
 
@@ -137,7 +137,7 @@ class Engine:
             mode: any(self.is_alone(i, mode) for i in range(len(plan.steps))) for mode in (False, True)
         }
         self.lock = threading.RLock()
-        _engines.add(self)
+        known_engines.add(self)
         self.predictions_in_training = 0
         self.links = [self._link(index) for index in range(len(self.objectives))]
         # Without objectives the network only predicts, and what its layers' outputs would add to a loss does not count.
@@ -150,7 +150,11 @@ class Engine:
         self.with_delta = plan.buffers_behind(self.trainable)
         linked = [link for link in self.links if link is not None]
         self.backward_steps = plan.backward_steps(set(self.trainable), with_loss, linked)
-        self.tables = {variable for variable in self.trainable if self._is_table(variable)}
+        read = {True: set(), False: set()}  # type: dict[bool, set[Variable]]
+        for planned in plan.steps:
+            read[planned.layer.reads_rows].update(planned.layer.variables)
+        by_rows = read[True] - read[False]
+        self.tables = {variable for variable in self.trainable if variable in by_rows and self._is_table(variable)}
         self.store: ParameterStore | None = None
         self.log_names: Any = None  # the keys of logs, once they were asked for
         self.owner: Any = None  # whose means of losses and metrics are being added up
@@ -160,6 +164,14 @@ class Engine:
         self.offsets: dict[Variable, int] = {}  # of the variables in the store
         self.generation = -1  # of `ParameterStore`, when the variables were seen to be where they were
         self.gradient_vector: Array = np.zeros(0, self.dtype)
+
+    def plan_of(self, inputs: list[Any]) -> Plan:
+        """The plan for these inputs."""
+        return self.plan
+
+    def at(self, inputs: list[Any]) -> Engine:
+        """The engine that runs these inputs."""
+        return self
 
     def check_differentiable(self) -> None:
         """Refuse to train through a layer in Python that does not say how."""

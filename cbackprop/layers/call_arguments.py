@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
@@ -123,6 +124,14 @@ class CallArguments:
     def mapped(self, function: Callable[[Any], Any]) -> dict[str, Any]:
         """`values` with `function` applied to each leaf."""
         return {name: map_structure(function, value) for name, value in self.values.items()}
+
+    def replaced(self, function: Callable[[Any], Any]) -> CallArguments:
+        """The same call with other tensors: what `function` makes of each."""
+        made = copy.copy(self)
+        made.values = self.mapped(lambda leaf: function(leaf) if _is_tensor(leaf) else leaf)
+        made.mask = map_structure(lambda leaf: function(leaf) if _is_tensor(leaf) else leaf, self.mask)
+        made.given_masks = [leaf for leaf in flatten(made.mask) if self.built_in and _is_tensor(leaf)]
+        return made
 
     def filled(self, arrays: Iterable[Any]) -> dict[str, Any]:
         """`values` with arrays in place of the symbolic tensors, in the order of `tensors`."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cbackprop import config
-from cbackprop.layers.layer import Layer, check_shape, registry
+from cbackprop.layers.layer import Layer, check_sizes, registry
 from cbackprop.tensor import KerasTensor, Node, Shape
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_integer, check_items, type_name
 
@@ -20,8 +20,8 @@ class InputLayer(Layer):
 
     Parameters
     ----------
-    shape : tuple of int
-        Shape of one sample.
+    shape : tuple of (int or None)
+        Shape of one sample; ``None`` for a size that comes with the data.
     batch_size : int, optional
         A fixed number of samples; only recorded.
     dtype : {"float32", "float64"} or name of an integer type, optional
@@ -60,7 +60,7 @@ class InputLayer(Layer):
 
     def __init__(
         self,
-        shape: Sequence[int] | None = None,
+        shape: Sequence[int | None] | None = None,
         batch_size: int | None = None,
         dtype: Any = None,
         sparse: bool | None = None,
@@ -120,7 +120,7 @@ class InputLayer(Layer):
         }
 
 
-def _split(shape: Any, batch_size: Any, batch_shape: Any) -> tuple[tuple[int, ...], int | None]:
+def _split(shape: Any, batch_size: Any, batch_shape: Any) -> tuple[Shape, int | None]:
     """Shape of a sample and number of samples, from the arguments that say so."""
     if batch_shape is not None:
         if shape is not None or batch_size is not None:
@@ -131,7 +131,7 @@ def _split(shape: Any, batch_size: Any, batch_shape: Any) -> tuple[tuple[int, ..
     if shape is None:
         raise ValueError("shape must be given, such as (3,), or batch_shape, such as (None, 3).")
     size = None if batch_size is None else check_integer("batch_size", batch_size, minimum=1)
-    return check_shape("shape", shape), size
+    return check_sizes("shape", shape), size
 
 
 def _check_tensor(tensor: Any, shape: Any, batch_size: Any, batch_shape: Any, dtype: Any) -> None:
@@ -151,7 +151,7 @@ def _check_tensor(tensor: Any, shape: Any, batch_size: Any, batch_shape: Any, dt
 
 
 def Input(  # noqa: N802 - the name users know
-    shape: Sequence[int] | None = None,
+    shape: Sequence[int | None] | None = None,
     batch_size: int | None = None,
     dtype: Any = None,
     sparse: bool | None = None,
@@ -165,8 +165,9 @@ def Input(  # noqa: N802 - the name users know
 
     Parameters
     ----------
-    shape : tuple of int
-        Shape of one sample, such as ``(784,)``; the batch axis is added in front.
+    shape : tuple of (int or None)
+        Shape of one sample, such as ``(784,)``; the batch axis is added in front. ``None`` stands for a size that comes
+        with the data, and may be another one in each batch.
     batch_size : int, optional
         A fixed number of samples; only recorded.
     dtype : {"float32", "float64"} or name of an integer type, optional

@@ -18,6 +18,7 @@ from cbackprop import activations, config, constraints, initializers, regularize
 from cbackprop.layers.call_arguments import CallArguments, check_training
 from cbackprop.layers.call_context import current_call, naming, path_of, works
 from cbackprop.layers.tracking import held, holds, layers_within, own_variables, sublayers, variables_of
+from cbackprop.layers.unknown_sizes import has_unknown, shape_between, tried
 from cbackprop.registry import Registry, from_config, reading, to_config
 from cbackprop.spec import Spec
 from cbackprop.tensor import KerasTensor, Node, Shape, flatten
@@ -106,11 +107,15 @@ def _checked_build(build: Build) -> Build:
 
         args = tuple(check(shape) for shape in args)
         kwargs = {name: check(shape) for name, shape in kwargs.items()}
-        shape = next((shape for shape in [*args, *kwargs.values()] if shape is not None), None)
+        shape = given = next((shape for shape in [*args, *kwargs.values()] if shape is not None), None)
+        other = None
+        if not self.is_python and has_unknown(shape):
+            shape, other = tried(shape, small=True)
+            args, kwargs = (shape,), {}
         with Layer._making, naming(self):
             if shape is not None and self.built:
                 self.check_built_for(shape)
-            elif shape is not None and not self.is_python:
+            elif shape is not None and not self.is_python and other is None:
                 self.compute_output_shape(shape)
             if self.built:
                 return
@@ -120,9 +125,11 @@ def _checked_build(build: Build) -> Build:
             kept = set(self._variables)
             self._base_variables = [variable for variable in self._base_variables if variable in kept]
             self._build_base(build, *args, **kwargs)
+            if other is not None:
+                self._check_built_for_any(given, other)
             del self.__dict__["_begun"]
             self.built = True
-            self._build_shape = shape if len(args) + len(kwargs) == 1 else kwargs or None
+            self._build_shape = given if len(args) + len(kwargs) == 1 else kwargs or None
             self._locked = True
 
     return cast(Build, checked)
@@ -279,7 +286,7 @@ class Layer(Spec):
                 raise ValueError("Only one of input_shape and input_dim can be given.")
             input_shape = (check_integer("input_dim", input_dim, 1),)
         if input_shape is not None:
-            self.batch_input_shape = (None, *check_shape("input_shape", input_shape))
+            self.batch_input_shape = (None, *check_sizes("input_shape", input_shape))
         self._variables: list[Variable] = []
         self._base_variables: list[Variable] = []
         self._added_losses: dict[Any, list[Any]] = {}
@@ -544,12 +551,43 @@ class Layer(Spec):
 
     def resolve(self, input_shape: Any) -> Shape:
         """Build the layer if need be, and return its output shape."""
+        if has_unknown(input_shape):
+            return self._resolve_unknown(input_shape)
         shape: Shape = self.compute_output_shape(input_shape)
         check_memory(f"the output of layer {self.name!r}", shape)
         if not self.built:
             self.build(input_shape)
         self.check_built_for(input_shape)
         return shape
+
+    def _resolve_unknown(self, input_shape: Any) -> Shape:
+        """`resolve` where not all sizes are known."""
+        shape = shape_between(self.compute_output_shape, input_shape)
+        if not self.built:
+            self.build(input_shape)
+        first, second = tried(input_shape, small=True)
+        if not (self._accepts(first) or self._accepts(second)):
+            self.check_built_for(input_shape)  # known sizes, too, may be wrong
+        self._check_built_for_any(input_shape, first)
+        self._check_built_for_any(input_shape, second)
+        return shape
+
+    def _accepts(self, input_shape: Any) -> bool:
+        """Whether the existing weights fit."""
+        try:
+            self.check_built_for(input_shape)
+        except ValueError:
+            return False
+        return True
+
+    def _check_built_for_any(self, input_shape: Any, example: Any) -> None:
+        """Refuse unknown sizes that the shapes of the weights depend on."""
+        if not self._accepts(example):
+            raise ValueError(
+                f"The weights of {type(self).__name__} {self.name!r} depend on a size of its input that is not known: "
+                f"the last dimension, or the axis that it works along, should be defined, but got shape {input_shape}. "
+                "Give Input that size."
+            )
 
     def check_built_for(self, input_shape: Any) -> None:
         """Refuse an input shape that the existing weights do not fit."""
@@ -969,7 +1007,21 @@ def check_input_shape(shape: Any) -> Any:
     if not sizes or (sizes[0] is not None and not isinstance(sizes[0], (int, np.integer))):
         raise TypeError(f"input_shape must be {what}, but got {shape!r}.")
     batch = None if sizes[0] is None else check_integer("the batch axis of input_shape", sizes[0], 1)
-    return (batch, *check_shape("input_shape without the batch axis", tuple(sizes[1:])))
+    return (batch, *check_sizes("input_shape without the batch axis", tuple(sizes[1:])))
+
+
+def check_sizes(name: str, shape: Any) -> Shape:
+    """`shape` as a tuple of positive integers, and of ``None`` for sizes that are known when there is data.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `check_shape`.
+    """
+    if not isinstance(shape, (list, tuple)) or None not in shape:
+        return check_shape(name, shape)
+    known = iter(check_shape(name, tuple(size for size in shape if size is not None)))
+    return tuple(None if size is None else next(known) for size in shape)
 
 
 def check_shape(name: str, shape: Any) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from cbackprop.layers.call_arguments import CallArguments, is_array, is_shape, s
 from cbackprop.layers.call_context import CallContext, calling
 from cbackprop.layers.layer import Layer, check_shape, registry
 from cbackprop.layers.tracking import layers_within
+from cbackprop.layers.unknown_sizes import LARGE, SMALL, common, filled
 from cbackprop.registry import to_config
 from cbackprop.tensor import KerasTensor, Node, Shape, flatten, map_structure
 from cbackprop.validation import check_items, check_memory, contiguous
@@ -291,16 +292,11 @@ def connect(layer: Layer, call: CallArguments) -> Any:
     shapes = {name: map_structure(_shape_of, value) for name, value in call.values.items()}
     if not layer.built:
         layer.build(**select(layer, layer.build, shapes))
-    stated = type(layer).compute_output_shape is not Layer.compute_output_shape
-    if isinstance(layer, Lambda):
-        stated = layer.sample_shape is not None
-    context = None
-    if stated and all(inner.built for inner in layers_within(layer)):
-        found = layer.compute_output_shape(**select(layer, layer.compute_output_shape, shapes))
+    unknown = [size for tensor in call.tensors() for size in tensor.shape[1:]].count(None)
+    if unknown:
+        found, context = _found_for_examples(layer, call, LARGE if unknown == 1 else SMALL)
     else:
-        found, context = _observed(layer, call)
-        if stated:
-            found = layer.compute_output_shape(**select(layer, layer.compute_output_shape, shapes))
+        found, context = _found(layer, call)
     _check_types(layer)
     _check_trainable(layer, context)
     outputs: list[KerasTensor] = []
@@ -330,6 +326,35 @@ def observed_shape(layer: Layer, input_shape: Any) -> Any:
     found, _ = _observed(layer, call)
     forget_losses(layer)
     return found
+
+
+def _found(layer: Layer, call: CallArguments) -> tuple[Any, CallContext | None]:
+    """The shapes of the outputs, as the layer states them or as a call shows them, and what that call has used."""
+    shapes = {name: map_structure(_shape_of, value) for name, value in call.values.items()}
+    stated = type(layer).compute_output_shape is not Layer.compute_output_shape
+    if isinstance(layer, Lambda):
+        stated = layer.sample_shape is not None
+    context = None
+    if stated and all(inner.built for inner in layers_within(layer)):
+        found = layer.compute_output_shape(**select(layer, layer.compute_output_shape, shapes))
+    else:
+        found, context = _observed(layer, call)
+        if stated:
+            found = layer.compute_output_shape(**select(layer, layer.compute_output_shape, shapes))
+    return found, context
+
+
+def _found_for_examples(layer: Layer, call: CallArguments, sizes: tuple[int, int]) -> tuple[Any, CallContext | None]:
+    """The same where the inputs leave sizes open: what differs in two examples is open, too."""
+
+    def example(size: int) -> CallArguments:
+        return call.replaced(lambda leaf: KerasTensor(filled(leaf.shape, size), leaf.dtype, leaf.name))
+
+    (first, context), (second, _) = (_found(layer, example(size)) for size in sizes)
+    others: list[Any] = []
+    _map_shapes(others.append, second)
+    remaining = iter(others)
+    return _map_shapes(lambda shape: common(shape, next(remaining)), first), context
 
 
 def forget_losses(layer: Layer) -> None:

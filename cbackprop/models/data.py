@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -80,7 +80,8 @@ def make_inputs(model: Any, x: Any, check: bool = True) -> list[Any]:
         make_input(name, value, tensor, model.dtype, check)
         for name, value, tensor in zip(names, given, tensors, strict=True)
     ]
-    for name, array, tensor, limit in zip(names, arrays, tensors, model.plan.id_ranges, strict=True):
+    ranges = model.plan_for(arrays).id_ranges
+    for name, array, tensor, limit in zip(names, arrays, tensors, ranges, strict=True):
         if limit is not None or tensor.dtype not in FLOAT_TYPES:
             check_whole(name, array, limit)
     lengths = {len(array) for array in arrays}
@@ -134,7 +135,7 @@ def _is_array(value: Any) -> bool:
 
 def make_samples(
     model: Any,
-    needs: Sequence[OutputNeeds],
+    needs_for: Callable[[list[Any]], Sequence[OutputNeeds]],
     x: Any,
     y: Any,
     sample_weight: Any = None,
@@ -149,6 +150,7 @@ def make_samples(
         not finite, or weights do not fit.
     """
     inputs = make_inputs(model, x)
+    needs = needs_for(inputs)
     size = len(inputs[0])
     names = [need.name for need in needs]
     if y is None and any(need.kinds for need in needs):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cbackprop.engine import CompiledEngine, Data, Engine
+from cbackprop.engine import ENGINES, Data, Engine
 from cbackprop.models.objectives import needs_of
 from cbackprop.variable import Variable
 
@@ -88,17 +88,17 @@ def check_gradients(
 ) -> GradientReport:
     """Check every weight of a copy of the model in float64."""
     from cbackprop.models.clone import float64_copy
+    from cbackprop.models.data import make_inputs, make_samples
 
     original = model._engine
     copy = float64_copy(model)
     objectives = [replace(objective, metrics=[]) for objective in model._objectives]
     wanted = set(original.trainable)
     trainable = [new for old, new in zip(model.variables, copy.variables, strict=True) if old in wanted]
-    kind = type(original) if original is not None else CompiledEngine
-    engine = kind(copy.plan, "float64", objectives, None, trainable)
-    from cbackprop.models.data import make_samples
-
-    samples = make_samples(copy, needs_of(copy, objectives, copy.plan), x, y, sample_weight)
+    kind = ENGINES[model.compile_settings()["engine"]]
+    plan = copy.plan_for(make_inputs(copy, x))
+    engine = kind(plan, "float64", objectives, None, trainable)
+    samples = make_samples(copy, lambda _: needs_of(copy, objectives, plan), x, y, sample_weight)
     engine.train(samples.data, None, 0, samples.size, samples.size, update=False, training=training)
     analytic = dict(zip(engine.trainable, engine.gradients(), strict=True))
     return _compare(_Probe(copy, engine, samples.data, training), engine.trainable, analytic, epsilon)

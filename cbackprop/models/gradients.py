@@ -92,6 +92,8 @@ class GradientMethods:
         check_boolean("per_sample", per_sample)
         model: Any = self
         main = model._prepare(x, "gradients")
+        if model.has_open_sizes:
+            main = main.at(make_inputs(model, x))
         if not any(objective.loss for objective in main.objectives):
             raise ValueError("gradients needs a loss, but the model was compiled without one: see backward.")
         target = find_target(model, wrt)
@@ -99,7 +101,7 @@ class GradientMethods:
             differentiator = Differentiator(model, main, [])
         else:
             objectives = [replace(objective, metrics=[]) for objective in main.objectives]
-            differentiator = kept(model, "loss", target, lambda plan: objectives, ())
+            differentiator = kept(model, x, "loss", target, lambda plan: objectives, ())
         samples = model._samples(main, x, y, sample_weight)
         return differentiator.run(samples.data, samples.size, training, per_sample, main.state.batches)
 
@@ -153,9 +155,9 @@ class GradientMethods:
         chosen = model.trainable_variables
         if model.compiled and model._trainable_when_compiled is not None:
             chosen = model._trainable_when_compiled
-        differentiator = kept(model, "outputs", target, given_objectives, chosen if target == "weights" else ())
+        differentiator = kept(model, x, "outputs", target, given_objectives, chosen if target == "weights" else ())
         inputs = make_inputs(model, x)
-        given = given_gradients(model, output_gradient, len(inputs[0]))
+        given = given_gradients(model, differentiator.engine.plan, output_gradient, len(inputs[0]))
         nothing: list[Array | None] = [None] * len(given)
         data = Data(inputs, nothing, nothing, nothing, [*given])
         batches = model._engine.state.batches if model._engine is not None else 0
@@ -217,7 +219,7 @@ def given_objectives(plan: Plan) -> list[Objective]:
     return [Objective(GivenGradient("given", "sum")) for _ in plan.outputs]
 
 
-def given_gradients(model: Any, value: Any, samples: int) -> list[Array]:
+def given_gradients(model: Any, plan: Plan, value: Any, samples: int) -> list[Array]:
     """The gradient of each output, checked, shaped like it.
 
     Raises
@@ -225,7 +227,7 @@ def given_gradients(model: Any, value: Any, samples: int) -> list[Array]:
     TypeError, ValueError
         If there is none, or one does not fit.
     """
-    names, shapes = model.output_names, model.plan.output_shapes
+    names, shapes = model.output_names, plan.output_shapes
     parts = assign("output_gradient", value, names, model.output_structure, [False] * len(names))
     if all(part is None for part in parts):
         raise ValueError("output_gradient is missing: expected an array shaped like the output, or one for each.")
@@ -285,14 +287,15 @@ def find_target(model: Any, wrt: Any) -> Target:
 
 
 def kept(
-    model: Any, purpose: str, target: Target, make: Callable[[Plan], list[Objective]], trainable: Sequence[Any]
+    model: Any, x: Any, purpose: str, target: Target, make: Callable[[Plan], list[Objective]], trainable: Sequence[Any]
 ) -> Differentiator:
     """The engine for some gradients, made when it is first asked for."""
     watched = target if isinstance(target, str) else target[0]
-    key = purpose, watched, tuple(trainable)
+    tensors = model.tensors_for(make_inputs(model, x) if model.has_open_sizes else [])
+    key = purpose, watched, tuple(trainable), tuple(tensor.shape for tensor in tensors[0])
     with Layer._making:
         if key not in model._gradient_engines:
-            plan = Plan(model.inputs, model.outputs, watched)
+            plan = Plan(tensors[0], tensors[1], watched)
             for probe in (probe for call in plan.probes for probe in call if probe is not None):
                 probe.dtype = model.dtype
             kind = ENGINES[model._settings.get("engine", "compiled")]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.engine import STORED_AS, SparseRows
+from cbackprop.layers.unknown_sizes import fits
 from cbackprop.losses.target import NotFiniteError, as_array, blocks, check_finite, without_repetition
 from cbackprop.validation import contiguous
 
@@ -111,7 +112,7 @@ def check_whole(name: str, value: Any, limit: int | None) -> None:
 
 
 def _check_shape(name: str, array: Any, tensor: Any) -> None:
-    if array.ndim == 0 or array.shape[1:] != tensor.shape[1:]:
+    if array.ndim == 0 or not fits(array.shape, tensor.shape):
         raise ValueError(f"{name} must have shape {tensor.shape}, but got {array.shape}.")
     if array.shape[0] == 0:
         raise ValueError(f"{name} holds no samples.")

@@ -12,11 +12,13 @@ import numpy as np
 from cbackprop import saving, shared_objects
 from cbackprop.config import FLOAT_TYPES, floatx
 from cbackprop.engine import ENGINES, Engine
+from cbackprop.engine.sizes import sizes_of
 from cbackprop.layers import Layer
 from cbackprop.layers.call_context import current_call
 from cbackprop.layers.layer import check_training, registry
 from cbackprop.layers.mask_array import mask_of, with_mask
 from cbackprop.layers.python_layer import AddedLoss, forget_losses
+from cbackprop.layers.unknown_sizes import fits, has_unknown
 from cbackprop.models import configs
 from cbackprop.models.data import make_inputs
 from cbackprop.models.inputs import checked_mask
@@ -24,9 +26,10 @@ from cbackprop.models.summary import summary_text
 from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import Graph, check_names
 from cbackprop.plan.plan import Plan
+from cbackprop.plan.sizes import MOST_SIZES, PlansOfSizes, replayed
 from cbackprop.registry import from_config, reading
 from cbackprop.saving.weights_file import restore_training, save_training
-from cbackprop.tensor import KerasTensor, Node, flatten, is_symbolic, map_structure
+from cbackprop.tensor import KerasTensor, Node, Shape, flatten, is_symbolic, map_structure
 from cbackprop.validation import check_boolean
 from cbackprop.variable import Variable
 
@@ -205,13 +208,44 @@ class Model(Trainer, Layer):
         return names
 
     @property
-    def plan(self) -> Plan:
-        """The steps that the engines execute."""
-        plan = self._plan
-        if plan is None:
+    def has_open_sizes(self) -> bool:
+        """Whether inputs leave sizes open, which come with the data."""
+        return any(has_unknown(tensor.shape) for tensor in self.inputs)
+
+    @property
+    def plans(self) -> Plan | PlansOfSizes:
+        """The steps that the engines execute; where inputs leave sizes open, those for each shape that data has."""
+        plans = self._plan
+        if plans is None:
             with Layer._making:  # another thread may change the layers
-                plan = self._plan = Plan(self.inputs, self.outputs)
-        return plan
+                graph = self.graph
+                is_open = self.has_open_sizes
+                plans = self._plan = PlansOfSizes(graph) if is_open else Plan(graph.inputs, graph.outputs)
+        return plans
+
+    @property
+    def plan(self) -> Plan:
+        """The steps that the engines execute.
+
+        Raises
+        ------
+        ValueError
+            If inputs leave sizes open.
+        """
+        if isinstance(self.plans, Plan):
+            return self.plans
+        shapes = [tensor.shape for tensor in self.inputs]
+        raise ValueError(f"All sizes of the inputs must be known for this, but model {self.name!r} has {shapes}.")
+
+    def plan_for(self, inputs: list[Any]) -> Plan:
+        """The steps for arrays of these shapes."""
+        plans = self.plans
+        return plans if isinstance(plans, Plan) else plans.of(sizes_of(inputs))
+
+    def tensors_for(self, inputs: list[Any]) -> tuple[list[KerasTensor], list[KerasTensor]]:
+        """Symbolic inputs and outputs for arrays of these shapes."""
+        plans = self.plans
+        return (self.inputs, self.outputs) if isinstance(plans, Plan) else plans.tensors(sizes_of(inputs))
 
     @property
     def variables(self) -> list[Variable]:
@@ -264,8 +298,11 @@ class Model(Trainer, Layer):
     # As a layer
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Shapes of the outputs."""
-        return map_structure(lambda tensor: tensor.shape, self.output_structure)
+        """Shapes of the outputs; where inputs leave sizes open, for inputs of this shape, or list of shapes."""
+        several = isinstance(input_shape, list) and all(isinstance(shape, (list, tuple)) for shape in input_shape)
+        graph = self._graph_for(list(map(tuple, input_shape)) if several else [tuple(input_shape)])
+        remaining = iter(graph.outputs)
+        return map_structure(lambda _: next(remaining).shape, self.output_structure)
 
     def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The outputs for arrays, or, for symbolic tensors, the model as a layer of another model.
@@ -280,7 +317,7 @@ class Model(Trainer, Layer):
         """
         context = current_call()
         plain = type(inputs) is np.ndarray and context is None and mask is None and self._graph is not None
-        if plain and not self.plan.reports:
+        if plain and not self._reports([inputs]):
             return self.run(inputs, bool(check_training(training)))
         if context is not None:
             context.used[self] = None
@@ -298,21 +335,26 @@ class Model(Trainer, Layer):
             if not isinstance(tensor, KerasTensor):
                 raise TypeError(f"Model {self.name!r} was called on symbolic tensors and {type(tensor).__name__}.")
             same_type = tensor.dtype in (expected.dtype, self.dtype) or tensor.dtype not in FLOAT_TYPES
-            if tensor.shape[1:] != expected.shape[1:] or not same_type:
+            if not fits(tensor.shape, expected.shape) or not same_type:
                 raise ValueError(
                     f"Model {self.name!r} expects input {expected.name!r} of shape {expected.shape} and dtype "
                     f"{expected.dtype}, but got {tensor.shape} and {tensor.dtype}."
                 )
         sizes = {tensor.shape[0] for tensor in tensors}
         batch = sizes.pop() if len(sizes) == 1 else None
-        outputs = [KerasTensor((batch, *tensor.shape[1:]), tensor.dtype, self.name) for tensor in self.outputs]
-        self.nodes.append(Node(self, tensors, outputs, check_training(training), self.graph))
+        graph = self._graph_for([tensor.shape for tensor in tensors])
+        outputs = [KerasTensor((batch, *tensor.shape[1:]), tensor.dtype, self.name) for tensor in graph.outputs]
+        self.nodes.append(Node(self, tensors, outputs, check_training(training), graph))
         remaining = iter(outputs)
         return map_structure(lambda _: next(remaining), self.output_structure)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """What a call of the model returns."""
         return Model.__call__(self, inputs, training, mask)
+
+    def _graph_for(self, shapes: list[Shape]) -> Graph:
+        """The graph; where inputs leave sizes open, one of the same layers for inputs of these shapes."""
+        return Graph(*replayed(self.graph, shapes)) if self.has_open_sizes else self.graph
 
     def _call_on_arrays(self, inputs: Any, mask: Any, training: bool) -> Any:
         """The outputs for arrays, with their masks."""
@@ -321,7 +363,7 @@ class Model(Trainer, Layer):
         given = flatten(inputs) if type(inputs) is not np.ndarray else [inputs]
         masks = [mask_of(array) for array in given] if mask is None else flatten(mask)
         self._build_for(inputs)
-        if not self.plan.reports and not any(each is not None for each in masks):
+        if not any(each is not None for each in masks) and not self._reports(given):
             return self.run(inputs, training)
         if isinstance(inputs, dict):
             given = self._in_order(inputs)
@@ -331,15 +373,16 @@ class Model(Trainer, Layer):
     def run_shown(self, given: list[Any], masks: list[Any], training: bool) -> Any:
         """The outputs for arrays of which some have masks; `losses` notes what layers' outputs add to the loss."""
         masks = masks if len(masks) == len(self.inputs) else [None] * len(self.inputs)
-        if not self.plan.reports and not any(mask is not None for mask in masks):
+        if not any(mask is not None for mask in masks) and not self._reports(given):
             return self.run(given, training)
         inputs = make_inputs(self, given)
+        tensors = self.tensors_for(inputs)
         inputs += [
             checked_mask(f"mask of input {index}", mask, array, self.dtype)
             for index, (mask, array) in enumerate(zip(masks, list(inputs), strict=True))
             if mask is not None
         ]
-        engine = self._engine_that_shows(tuple(mask is not None for mask in masks))
+        engine = self._engine_that_shows(tuple(mask is not None for mask in masks), tensors)
         results = engine.predict(inputs, 32, training)
         assert results is not None
         shown = iter(results[len(self.outputs) :])
@@ -352,13 +395,23 @@ class Model(Trainer, Layer):
                 activity.layer.add_loss(float(activity.regularizer(output)) / len(output))
         return self._as_output(outputs)
 
-    def _engine_that_shows(self, masked: tuple[bool, ...]) -> Engine:
+    def _reports(self, given: list[Any]) -> bool:
+        """Whether a call on these arrays has more to tell than the outputs: masks, and what is added to the loss."""
+        plans = self.plans
+        return plans.reports if isinstance(plans, Plan) else self.plan_for(make_inputs(self, given)).reports
+
+    def _engine_that_shows(
+        self, masked: tuple[bool, ...], tensors: tuple[list[KerasTensor], list[KerasTensor]]
+    ) -> Engine:
         """An engine that predicts, for inputs of which some have masks, and returns all that a call has to tell."""
+        key = masked, tuple(tensor.shape for tensor in tensors[0])
         with Layer._making:
-            if masked not in self._showing:
-                plan = Plan(self.inputs, self.outputs, masked=masked, shows_all=True)
-                self._showing[masked] = ENGINES[self._settings.get("engine", "compiled")](plan, self.dtype)
-            return self._showing[masked]
+            if key not in self._showing:
+                plan = Plan(*tensors, masked=masked, shows_all=True)
+                if len(self._showing) == MOST_SIZES:
+                    del self._showing[next(iter(self._showing))]
+                self._showing[key] = ENGINES[self._settings.get("engine", "compiled")](plan, self.dtype)
+            return self._showing[key]
 
     def _in_order(self, inputs: Any) -> list[Any]:
         """Inputs given as one, a list, or a dict by name, in the order of `inputs`."""

@@ -40,7 +40,8 @@ def resolve_objectives(model: Any, settings: dict[str, Any]) -> list[Objective]:
     TypeError, ValueError
         If a loss or metric is unknown or of the wrong kind, or a list or dict does not fit the outputs.
     """
-    names, shapes, structure = model.output_names, model.plan.output_shapes, model.output_structure
+    names, structure = model.output_names, model.output_structure
+    shapes = [tensor.shape[1:] for tensor in model.outputs]
     chosen = spread("loss", settings["loss"], names, structure)
     weights = _loss_weights(settings["loss_weights"], names, structure)
     plain = _spread_metrics("metrics", settings["metrics"], names, structure)

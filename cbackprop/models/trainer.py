@@ -16,8 +16,9 @@ from cbackprop import optimizers
 from cbackprop.callbacks import Callback, CallbackList, History, ProgbarLogger
 from cbackprop.callbacks.run_state import check_states
 from cbackprop.engine import ENGINES, Data, Engine, Objective
+from cbackprop.engine.sizes import EngineOfSizes
 from cbackprop.layers.layer import Layer
-from cbackprop.models.data import Samples, make_inputs, make_samples
+from cbackprop.models.data import OutputNeeds, Samples, make_inputs, make_samples
 from cbackprop.models.gradients import GradientMethods
 from cbackprop.models.inputs import sample_shape
 from cbackprop.models.objectives import (
@@ -33,13 +34,14 @@ from cbackprop.models.progress import Display
 from cbackprop.models.results import ResultMethods
 from cbackprop.models.sources import ArraySource, Source, open_source
 from cbackprop.models.training_run import TrainingRun
+from cbackprop.plan.plan import Plan
 from cbackprop.registry import nearest
 from cbackprop.tensor import KerasTensor, map_structure
 from cbackprop.validation import check_boolean, check_counts, check_integer, check_number, named
 
 if TYPE_CHECKING:
     from cbackprop.metrics import Metric
-    from cbackprop.plan.plan import Plan
+    from cbackprop.plan.sizes import PlansOfSizes
     from cbackprop.variable import Variable
 
 __all__ = ["Trainer"]
@@ -65,11 +67,11 @@ class Trainer(GradientMethods, ResultMethods):
         self._settings: dict[str, Any] = {}
         self._trainable_when_compiled: list[Variable] | None = None
         self._objectives: list[Objective] | None = None
-        self._plan: Plan | None = None
+        self._plan: Plan | PlansOfSizes | None = None
         self._engine: Engine | None = None
         self._predictor: Engine | None = None
         self._gradient_engines: dict[Any, Engine] = {}  # by what they are for
-        self._showing: dict[tuple[bool, ...], Engine] = {}  # for calls on arrays that show more than outputs
+        self._showing: dict[Any, Engine] = {}  # for calls on arrays that show more than outputs
         self._place: Place | None = None  # of the last run of fit
         self._resumption: Resumption | None = None  # what the next one may go on from
 
@@ -190,26 +192,36 @@ class Trainer(GradientMethods, ResultMethods):
         trainable = self._trainable_when_compiled
         if trainable is None:
             trainable = self.trainable_variables  # type: ignore[attr-defined]
-        self._engine = engine = ENGINES[self._settings["engine"]](
-            self.plan,  # type: ignore[attr-defined]
-            self.dtype,  # type: ignore[attr-defined]
+        self._engine = engine = self._new_engine(
             self._objectives,
             self.optimizer,
             trainable,
             None if self.optimizer is None else self.optimizer.state_for(self),
         )
-        self._warn_of_lost_masks()
-        warn_of_certainty(engine.plan)
         return engine
 
-    def _warn_of_lost_masks(self) -> None:
-        """Tell of layers that end a mask: losses and metrics count what it would have taken out."""
-        for name in self.plan.unmasked_by:  # type: ignore[attr-defined]
-            warnings.warn(
-                f"Layer {name!r} does not support masking: the mask of its input ends there, and does not reach loss "
-                "and metrics.",
-                stacklevel=5,
-            )
+    def _new_engine(
+        self,
+        objectives: Sequence[Objective] = (),
+        optimizer: optimizers.Optimizer | None = None,
+        trainable: Sequence[Variable] = (),
+        state: Any = None,
+    ) -> Engine:
+        """An engine for the layers as they are now, or, where sizes are open, what makes one for each shape."""
+        kind, plans, dtype = ENGINES[self._settings.get("engine", "compiled")], self.plans, self.dtype  # type: ignore[attr-defined]
+        warned: list[Plan] = []
+
+        def make(plan: Plan) -> Engine:
+            engine = kind(plan, dtype, objectives, optimizer, trainable, state)
+            if objectives and not warned:
+                warned.append(plan)
+                _warn_of_lost_masks(plan)
+                warn_of_certainty(plan)
+            return engine
+
+        if isinstance(plans, Plan):
+            return make(plans)
+        return EngineOfSizes(lambda sizes: make(plans.of(sizes)), dtype, objectives, optimizer, trainable, state)
 
     def _build_for(self, x: Any) -> None:
         """Give a Sequential without an input shape the shape of this data."""
@@ -404,7 +416,11 @@ class Trainer(GradientMethods, ResultMethods):
 
     def _samples(self, engine: Engine, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None) -> Samples:
         """Data in the forms that an engine's losses and metrics read."""
-        return make_samples(self, needs_of(self, engine.objectives, engine.plan), x, y, sample_weight, class_weight)
+
+        def needs(inputs: list[Any]) -> list[OutputNeeds]:
+            return needs_of(self, engine.objectives, engine.plan_of(inputs))
+
+        return make_samples(self, needs, x, y, sample_weight, class_weight)
 
     def _validation(self, engine: Engine, data: Any, steps: int | None, times: int) -> Source | None:
         """What is evaluated after so many of the epochs."""
@@ -441,14 +457,22 @@ class Trainer(GradientMethods, ResultMethods):
         return dict(sorted(logs.items()))
 
     def _test(self, engine: Engine, source: Source, run: CallbackList) -> dict[str, float]:
+        """Evaluate. The engine is free between batches: a dataset may ask the model for predictions meanwhile."""
         self.stop_evaluating = False
         run.on_test_begin()
-        with engine.fresh_means():
-            logs = self._logs(engine) if self._sweep(engine, source, run) else {}
+        owner = object()
+        try:
+            logs = self._logs_of(engine, owner) if self._sweep(engine, source, run, owner) else {}
+        finally:
+            engine.forget(owner)
         run.on_test_end(logs)
         return logs
 
-    def _sweep(self, engine: Engine, source: Source, run: CallbackList) -> int:
+    def _logs_of(self, engine: Engine, owner: object) -> dict[str, float]:
+        with engine.turn_of(owner):
+            return self._logs(engine)
+
+    def _sweep(self, engine: Engine, source: Source, run: CallbackList, owner: object) -> int:
         """Test all samples, batch by batch if a callback asks for that; how many batches there were."""
         watched = run.watches_batches("test")
         step = 0
@@ -456,10 +480,11 @@ class Trainer(GradientMethods, ResultMethods):
             for part in piece.parts(watched):
                 if watched:
                     run.on_test_batch_begin(step)
-                engine.test(part.samples(), part.batch_size)
+                with engine.turn_of(owner):
+                    engine.test(part.samples(), part.batch_size)
                 step += 1
                 if watched:
-                    run.on_test_batch_end(step - 1, self._logs(engine))
+                    run.on_test_batch_end(step - 1, self._logs_of(engine, owner))
                 if self.stop_evaluating:
                     return step
         return step
@@ -645,8 +670,7 @@ class Trainer(GradientMethods, ResultMethods):
             return ready
         with Layer._making:
             if (ready := self._engine or self._predictor) is None:
-                engine = ENGINES[self._settings.get("engine", "compiled")]
-                self._predictor = ready = engine(self.plan, self.dtype)  # type: ignore[attr-defined]
+                self._predictor = ready = self._new_engine()
         return ready
 
     # Single batches
@@ -688,8 +712,25 @@ def _in_its_type(tensor: KerasTensor, array: NDArray[Any]) -> NDArray[Any]:
     return array if dtype is None else array.astype(dtype)
 
 
+def _warn_of_lost_masks(plan: Plan) -> None:
+    """Tell of layers that end a mask: losses and metrics count what it would have taken out."""
+    for name in plan.unmasked_by:
+        warnings.warn(
+            f"Layer {name!r} does not support masking: the mask of its input ends there, and does not reach loss and "
+            "metrics.",
+            stacklevel=7,
+        )
+
+
 def _joined(results: list[list[NDArray[Any]]]) -> list[NDArray[Any]]:
     """The outputs of several pieces, each as one array."""
+    for arrays in zip(*results, strict=True):
+        shapes = {array.shape[1:] for array in arrays}
+        if len(shapes) > 1:
+            raise ValueError(
+                f"The outputs of batches differ in shape: {', '.join(map(str, sorted(shapes)))} a sample. They are no "
+                "one array: predict each batch by itself, with predict_on_batch."
+            )
     return results[0] if len(results) == 1 else [np.concatenate(arrays) for arrays in zip(*results, strict=True)]
 
 

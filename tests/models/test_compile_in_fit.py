@@ -171,6 +171,24 @@ def test_a_thread_that_adds_layers():
     assert all("fit is running" in message or "need different names" in message for message in found)
 
 
+@EACH_ENGINE
+def test_a_dataset_that_asks_the_model(engine):
+    """A thread makes batches ahead: what it asks the model for must not wait for what waits for the batch."""
+    model = model_of(ONE_HOT, engine)
+
+    def generate():
+        for x, _ in batches(ONE_HOT):
+            yield x, model.predict(np.tile(x, (50, 1)), verbose=0)[: len(x)].round()
+
+    for run in (model.fit, model.evaluate):
+        done = threading.Event()
+        thread = threading.Thread(
+            target=lambda run=run, done=done: (run(generate(), verbose=0), done.set()), daemon=True
+        )
+        thread.start()
+        assert done.wait(60)
+
+
 def test_trainable_is_of_the_next_compile():
     """As Keras documents it: what a callback freezes is trained on, until the model is compiled anew."""
     model = model_of(ONE_HOT)
