@@ -150,7 +150,7 @@ class Engine:
         self.with_delta = plan.buffers_behind(self.trainable)
         linked = [link for link in self.links if link is not None]
         self.backward_steps = plan.backward_steps(set(self.trainable), with_loss, linked)
-        read = {True: set(), False: set()}  # type: dict[bool, set[Variable]]
+        read: dict[bool, set[Variable]] = {True: set(), False: set()}
         for planned in plan.steps:
             read[planned.layer.reads_rows].update(planned.layer.variables)
         by_rows = read[True] - read[False]
@@ -195,7 +195,7 @@ class Engine:
         return self.alone[index] == "always" or (self.alone[index] == "in_training" and training)
 
     def _is_table(self, variable: Variable) -> bool:
-        """Whether only those rows of a variable are updated that a batch reads.
+        """Whether only those rows of a table are updated that a batch reads.
 
         So it is where that makes no difference, and where tables are so large that all else would be too slow; never
         where something is made of all rows, or of those of several batches.
@@ -205,9 +205,7 @@ class Engine:
             return False
         if variable.regularizer is not None or variable.constraint is not None:
             return False
-        if not rule.rests_without_gradient and variable.size <= LARGEST_DENSE_TABLE:
-            return False
-        return all(step.layer.reads_rows for step in self.plan.steps if variable in set(step.layer.variables))
+        return rule.rests_without_gradient or variable.size > LARGEST_DENSE_TABLE
 
     def _mask(self, index: int) -> Mask | None:
         """The mask of an output, if something is asked of it."""
