@@ -137,8 +137,9 @@ def warn_of_certainty(plan: Plan) -> None:
         if isinstance(step.layer, ActivationLayer) and function and function.name == "softmax" and size == 1:
             warnings.warn(
                 f"Layer {step.layer.name.removesuffix('/activation')!r} takes a softmax over an axis of size 1, which "
-                "always is 1: nothing can be learned. Use activation='sigmoid' with 'binary_crossentropy', or a unit for each class.",
-                stacklevel=6,
+                "always is 1: nothing can be learned. Use activation='sigmoid' with 'binary_crossentropy', or a unit "
+                "for each class.",
+                stacklevel=7,
             )
 
 
