@@ -106,7 +106,7 @@ cdef class NormConstraint(Projection):
 
 
 cdef class PythonProjection(Projection):
-    """A constraint in Python: what it returns must be finite and shaped like the weight, which else stays."""
+    """A constraint in Python: what it returns must be shaped like the weight and as finite, which else stays."""
 
     cdef object constraint, view
 
@@ -118,7 +118,8 @@ cdef class PythonProjection(Projection):
         with gil:
             try:
                 result = np.asarray(self.constraint(self.view.copy()))
-                if result.shape != self.view.shape or not np.isfinite(result).all():
+                sound = not np.isfinite(self.view).all() or np.isfinite(result).all()
+                if result.shape != self.view.shape or not sound:
                     raise ValueError(
                         f"The constraint {self.constraint!r} must return finite numbers of shape {self.view.shape}, "
                         f"but got {result.dtype} of shape {result.shape}."

@@ -178,7 +178,8 @@ cdef class PythonPenalty(Penalty):
 cdef flat_gradient(regularizer, x):
     """The gradient that Python code returns, as a new vector of doubles; ``ValueError`` if it is not like `x`."""
     gradient = np.array(regularizer.gradient(x), np.float64)
-    if gradient.shape != x.shape or not np.isfinite(gradient).all():
+    # Of weights that are not finite, nothing else can be expected: `fit` tells that training has diverged.
+    if gradient.shape != x.shape or (np.isfinite(x).all() and not np.isfinite(gradient).all()):
         raise ValueError(
             f"The gradient of {regularizer!r} must be finite numbers of shape {x.shape}, but got {gradient.shape}."
         )

@@ -234,3 +234,45 @@ def test_metrics_of_such_predictions_are_those_of_the_twin(value, dtype, places)
             compared += 1
             np.testing.assert_allclose(one, other, rtol=1e-5, err_msg=cls.__name__)
     assert compared > 30
+
+
+class Squares(cb.regularizers.Regularizer):
+    """A penalty of the user's own."""
+
+    def __call__(self, x):
+        return float((x**2).sum())
+
+    def gradient(self, x):
+        return 2 * x
+
+
+def own_loss(y_true, y_pred):
+    error = y_pred - y_true
+    return (error**2).mean(axis=-1), 2 * error / error.shape[-1]
+
+
+OWN = {
+    "loss": {},
+    "regularizer": {"kernel_regularizer": Squares()},
+    "orthogonal": {"kernel_regularizer": cb.regularizers.OrthogonalRegularizer()},
+    "activity": {"activity_regularizer": Squares()},
+    "constraint": {"kernel_constraint": lambda w: w * 1.0},
+    "norm": {"kernel_constraint": "max_norm"},
+}
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+@pytest.mark.parametrize("name", OWN)
+def test_what_is_ones_own_may_be_nan_when_weights_are(name, engine):
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(4, **OWN[name]), layers.Dense(1)])
+    model.compile(cb.optimizers.SGD(1e30), own_loss if name == "loss" else "mse", engine=engine)
+    with pytest.warns(RuntimeWarning, match="diverged") as found:
+        assert len(model.fit(X, Y, batch_size=5, epochs=4, verbose=0).epoch) == 4
+    assert len([one for one in found if "diverged" in str(one.message)]) == 1
+
+
+def test_what_is_ones_own_must_be_finite_otherwise():
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(1)])
+    model.compile("sgd", lambda y_true, y_pred: (np.full(len(y_pred), np.nan), y_pred * 0))
+    with pytest.raises(ValueError, match=r"value of the loss .* is NaN or infinite"):
+        model.fit(X, Y, verbose=0)
