@@ -77,6 +77,9 @@ class PythonCall(Layer):
     def __init__(self, owner: Layer, node: Any, masks: dict[str, list[int | None]]) -> None:
         super().__init__(name=owner.name, dtype=owner.dtype)
         self.owner = owner
+        # A layer that is built takes no more of either.
+        self.layers = [owner, *layers_within(owner)]
+        self._owners_variables = owner.variables
         self.key = node  # what the layer adds to the loss is noted by call, whichever network runs it
         self.arguments = node.arguments
         self.structure = node.structure
@@ -87,7 +90,7 @@ class PythonCall(Layer):
     @property
     def variables(self) -> list[Any]:
         """The weights of the layer."""
-        return self.owner.variables
+        return self._owners_variables
 
     @property
     def backward(self) -> Any:
@@ -114,9 +117,7 @@ class PythonCall(Layer):
 
     def added(self) -> tuple[float, list[Any]]:
         """What the last run has added to the loss, and the gradients of that by the inputs."""
-        found = [
-            each for layer in (self.owner, *layers_within(self.owner)) for each in layer._added_losses.get(self.key, ())
-        ]
+        found = [each for layer in self.layers for each in layer._added_losses.get(self.key, ())]
         return sum(value for value, _ in found), [gradient for _, gradient in found if gradient is not None]
 
 
@@ -153,7 +154,7 @@ def evaluate(step: Any, inputs: list[Array], output_shape: tuple[int, ...], trai
     if not isinstance(step, PythonCall):  # a step of the plan's own
         return _checked(step, "The output", step.call(inputs[0]), (len(inputs[0]), *output_shape))
     owner = step.owner
-    for layer in (owner, *layers_within(owner)):
+    for layer in step.layers:
         layer._added_losses.pop(step.key, None)
     with calling(owner, training, step.key) as context:
         returned = step.arguments.call(owner.call, step.values(inputs), training)
@@ -204,7 +205,7 @@ def differentiate(step: Any, inputs: list[Array], outputs: Array, delta: Array) 
     given = values[names[0]] if len(names) == 1 else {name: values[name] for name in names}
     further = {name: value for name, value in values.items() if name not in names and _takes(step.backward, name)}
     result = step.backward(given, _parts(step, outputs), _parts(step, delta), **further)
-    result, gradients = _split(owner, result)
+    result, gradients = _split(step, result)
     if result is None and not gradients:
         raise TypeError(f"backward of layer {owner.name!r} must return the input delta, but returned None.")
     found = _input_deltas(step, inputs, {} if result is None and len(names) > 1 else result, names)
@@ -214,17 +215,20 @@ def differentiate(step: Any, inputs: list[Array], outputs: Array, delta: Array) 
         np.zeros(variable.shape, owner.dtype)
         if gradients.get(variable) is None
         else _checked(owner, f"The gradient of {variable.name!r}", gradients[variable], variable.shape)
-        for variable in owner.variables
+        for variable in step.variables
     ]
 
 
-def _split(owner: Layer, result: Any) -> tuple[Any, dict[Any, Any]]:
+def _split(step: PythonCall, result: Any) -> tuple[Any, dict[Any, Any]]:
     """The input deltas and, by weight, the gradients in what `backward` has returned."""
-    wanted = owner.trainable_variables
-    everything = [variable for variable in owner.variables if variable.trainable]
+    owner = step.owner
+    everything = [variable for variable in step.variables if variable.trainable]
     if not everything:
         return result, {}
     pair = isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], (list, tuple))
+    if pair and len(result[1]) == len(everything):
+        return result[0], dict(zip(everything, result[1], strict=True))
+    wanted = owner.trainable_variables
     if not pair:
         if not wanted:  # frozen
             return result, {}
@@ -233,13 +237,12 @@ def _split(owner: Layer, result: Any) -> tuple[Any, dict[Any, Any]]:
             f"of {[variable.name for variable in wanted]}."
         )
     deltas, gradients = result
-    known = {len(everything): everything, len(wanted): wanted}
-    if len(gradients) not in known:
+    if len(gradients) != len(wanted):
         raise ValueError(
             f"backward of layer {owner.name!r} must return {len(wanted)} gradients, those of "
             f"{[variable.path for variable in wanted]}, but returned {len(gradients)}."
         )
-    return deltas, dict(zip(known[len(gradients)], gradients, strict=True))
+    return deltas, dict(zip(wanted, gradients, strict=True))
 
 
 def _input_deltas(step: PythonCall, inputs: list[Array], result: Any, names: list[str]) -> list[Array]:
