@@ -628,9 +628,9 @@ class Trainer(GradientMethods, ResultMethods):
         return self._as_output(_joined(results))
 
     def _as_output(self, arrays: list[NDArray[Any]]) -> Any:
-        """Flat outputs in the structure of the model's outputs."""
+        """Flat outputs in the structure of the model's outputs; of a list of one, that one, as in Keras."""
         remaining = iter(arrays)
-        return map_structure(lambda tensor: _in_its_type(tensor, next(remaining)), self.output_structure)
+        return map_structure(lambda tensor: _in_its_type(tensor, next(remaining)), without_list(self.output_structure))
 
     def run(self, x: Any, training: bool, batch_size: int | None = None, steps: int | None = None) -> Any:
         """The outputs for arrays, in the structure of the model's outputs."""
@@ -638,7 +638,7 @@ class Trainer(GradientMethods, ResultMethods):
             engine = self._engine or self._predictor
             quick = None if engine is None else engine.predict_now(x)
             if quick is not None:
-                return map_structure(lambda tensor: _in_its_type(tensor, quick), self.output_structure)
+                return self._as_output([quick])
         with open_source(x, batch_size=batch_size, steps=steps) as source:
             source.purpose = "prediction"
             self._build_for(source)
@@ -704,6 +704,11 @@ class Trainer(GradientMethods, ResultMethods):
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for all the given samples, as `predict`."""
         return self.run(x, training=False)
+
+
+def without_list(structure: Any) -> Any:
+    """What is in a list of one; anything else as it is."""
+    return structure[0] if isinstance(structure, (list, tuple)) and len(structure) == 1 else structure
 
 
 def _in_its_type(tensor: KerasTensor, array: NDArray[Any]) -> NDArray[Any]:
