@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -175,6 +176,7 @@ class Sequential(Model):
             return None
         tensor = inputs = self._input.output
         for layer in self._stack:
+            _check_signature(layer)
             tensor = layer(tensor)
             if not isinstance(tensor, KerasTensor):
                 raise ValueError(f"Layer {layer.name!r} has several outputs, which a Sequential cannot pass on.")
@@ -263,3 +265,17 @@ class Sequential(Model):
             if config.get("trainable") is False:
                 model._trainable = False  # the layers know for themselves
             return model
+
+
+def _check_signature(layer: Layer) -> None:
+    """``ValueError`` for a layer whose `call` needs more than the output of the layer below it."""
+    if not layer.is_python:
+        return
+    parameters = inspect.signature(layer.call).parameters.values()
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [p.name for p in parameters if p.kind in positional and p.default is p.empty]
+    if len(needed) > 1:
+        raise ValueError(
+            f"Layers of a Sequential can only have a single required positional argument of call, the input, but "
+            f"{type(layer).__name__} {layer.name!r} needs {needed}. Give the others defaults, or use a Model."
+        )

@@ -173,3 +173,12 @@ def test_what_a_config_of_a_sequential_needs():
         cb.Sequential.from_config({"layers": []})
     with pytest.raises(ValueError, match="a dict with a 'config' key, but got"):
         cb.Sequential.from_config({"name": "s", "layers": [{}]})
+
+
+def test_layers_that_need_more_than_one_input():
+    class Two(layers.Layer):
+        def call(self, inputs, scale):
+            return inputs * scale
+
+    with pytest.raises(ValueError, match=r"can only have a single required positional argument.*\['inputs', 'scale'\]"):
+        cb.Sequential([cb.Input((3,)), Two()])
