@@ -32,7 +32,7 @@ VARIANTS = {
 if not X86_64:
     VARIANTS = {}
 # What gains from wider vectors, below src_pyx, and from which. The rest is bound by memory, or handles Python objects,
-# or is seldom used; with all of it three times, a wheel would be larger than 3 MB. Where a processor has more than a
+# or is seldom used; with all of it three times, a wheel would be much larger. Where a processor has more than a
 # module was built for, it takes the best that there is.
 WIDEST, WIDE = ("avx2", "avx512"), ("avx2",)
 VARIED = {
