@@ -155,6 +155,13 @@ class Loss(RowFunction):
             values = np.broadcast_to(values, given.shape)
         return self.reduce(values.astype(self.dtype), check_weights("sample_weight", given, values.shape), present)
 
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments as plain values; `missing` only where it is given: Keras does not know it."""
+        config = super().get_config()
+        if config.get("missing") is None:
+            config.pop("missing", None)
+        return config
+
     def check_output(self, shape: tuple[int, ...]) -> None:
         """Refuse predictions, of this shape without the batch's axis, that the loss cannot judge.
 

@@ -111,7 +111,7 @@ def test_arguments_and_defaults_of_functions(name):
 
 
 def test_base_class_takes_the_same_arguments():
-    ours = inspect.signature(losses.Loss).parameters.values()
+    ours = [p for p in inspect.signature(losses.Loss).parameters.values() if p.name != "missing"]
     theirs = inspect.signature(keras.losses.Loss).parameters.values()
     assert [(p.name, p.default) for p in ours] == [(p.name, p.default) for p in theirs]
 
