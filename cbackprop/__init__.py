@@ -17,6 +17,7 @@ from cbackprop import (
     metrics,
     models,
     optimizers,
+    random,
     regularizers,
     saving,
     utils,
@@ -82,5 +83,8 @@ def __getattr__(name: str) -> Any:
     raise attribute_error(sys.modules[__name__], name)
 
 
-for _family in (activations, callbacks, datasets, initializers, layers, losses, optimizers):
+for _family in (
+    *(activations, callbacks, config, constraints, datasets, initializers, layers, losses, metrics, models),
+    *(optimizers, optimizers.schedules, random, regularizers, saving),
+):
     explain(_family)

@@ -1,11 +1,14 @@
-"""Names of Keras that are not here, and why: for messages, and for the table that docs/coverage.py makes."""
+"""Names of Keras and PyTorch that are not here, and why: for messages, and for the table of docs/coverage.py."""
 
 from __future__ import annotations
 
 import re
 from types import ModuleType
+from typing import Any
 
-__all__ = ["attribute_error", "explain", "reason"]
+from cbackprop import torch_names
+
+__all__ = ["ATTRIBUTES", "attribute_error", "attribute_missing", "explain", "reason"]
 
 PLANNED = "planned"
 LEFT_OUT = "left out"
@@ -56,7 +59,38 @@ ABSENT = [
     ("optimizers", r"MultiOptimizer|OptimizerMap", PLANNED, "several optimizers in one model"),
     ("callbacks", r"OrbaxCheckpoint", LEFT_OUT, "a format of JAX's"),
     ("callbacks", r"RemoteMonitor", LEFT_OUT, "sends logs to a server: a callback of three lines with `requests`"),
-    ("utils", r"split_dataset", LEFT_OUT, "sklearn.model_selection.train_test_split splits arrays"),
+    (
+        "utils",
+        r"array_to_img|img_to_array|load_img|save_img|image_dataset_from_directory|bounding_boxes",
+        LEFT_OUT,
+        "preparing images is the data's business (Pillow)",
+    ),
+    ("utils", r"audio_dataset_from_directory|text_dataset_from_directory", LEFT_OUT, "a PyDataset reads any files"),
+    ("utils", r"get_file", LEFT_OUT, "nothing is downloaded"),
+    ("utils", r"FeatureSpace", LEFT_OUT, "cbackprop.tables turns columns of tables into numbers"),
+    ("utils", r"Config", LEFT_OUT, "a dict does it"),
+    ("utils", r"legacy", LEFT_OUT, "of older versions of Keras"),
+    ("config", r"\w*flash_attention\w*", PLANNED, "attention"),
+    ("config", r"\w*traceback_filtering\w*", LEFT_OUT, "tracebacks are short, and shown whole"),
+    ("config", r"enable_unsafe_deserialization", LEFT_OUT, "code in files is never run"),
+    ("config", r"is_nnx_enabled", LEFT_OUT, "of JAX's"),
+    ("config", r"(set_)?max_epochs|(set_)?max_steps_per_epoch", LEFT_OUT, "arguments of fit"),
+    ("config", r"set_backend", LEFT_OUT, "everything runs in compiled C: compile(engine=...) has the NumPy twin"),
+    ("config", r"set_dtype_policy", LEFT_OUT, "networks compute in float32 or float64: set_floatx"),
+    (
+        "saving",
+        r"KerasFileEditor",
+        LEFT_OUT,
+        "weights are arrays: get_weights, set_weights, load_weights(skip_mismatch=True)",
+    ),
+    ("random", r"SeedGenerator", LEFT_OUT, "seeds are numbers; utils.set_random_seed seeds everything"),
+    ("random", r"dropout", LEFT_OUT, "layers.Dropout"),
+    (
+        "random",
+        r"beta|binomial|categorical|gamma|normal|randint|shuffle|truncated_normal|uniform",
+        LEFT_OUT,
+        "numpy.random draws arrays",
+    ),
     ("initializers", r"STFT\w*|stft", LEFT_OUT, "goes with the spectrogram layers"),
     ("datasets", r"mnist", LEFT_OUT, "nothing is downloaded: datasets.read_idx reads its files"),
     (
@@ -66,6 +100,76 @@ ABSENT = [
         "nothing is downloaded; scikit-learn fetches data",
     ),
 ]
+_QUANTIZED = f"{LEFT_OUT}: networks compute in float32 or float64"
+_STATELESS = f"{LEFT_OUT}: of JAX's; state is in the object"
+_MADE = (
+    f"{LEFT_OUT}: a step is compiled C, which no method in Python replaces: train_on_batch and gradients are its parts"
+)
+_STORED = f"{LEFT_OUT}: weights are stored by name and shape, whatever the class"
+_POLICY = f"{LEFT_OUT}: dtype says all, there are no mixed types"
+# Attributes of objects of Keras's classes that are not here, and why. Those of a layer are a model's, too.
+_OF_LAYERS = {
+    "add_metric": f"{LEFT_OUT}: metrics are given to compile",
+    "add_variable": f"{LEFT_OUT}: add_weight",
+    "compute_output_spec": f"{LEFT_OUT}: compute_output_shape",
+    "symbolic_call": f"{LEFT_OUT}: call the layer on a symbolic tensor",
+    "dtype_policy": _POLICY,
+    "input_dtype": _POLICY,
+    "input_spec": f"{LEFT_OUT}: shapes are checked by compute_output_shape",
+    "stateful": f"{PLANNED}: recurrent networks",
+    "load_own_variables": _STORED,
+    "save_own_variables": _STORED,
+    "metrics": f"{LEFT_OUT}: metrics are those of a model",
+    "metrics_variables": f"{LEFT_OUT}: each metric has its variables",
+    "quantization_mode": _QUANTIZED,
+    "quantize": _QUANTIZED,
+    "quantized_build": _QUANTIZED,
+    "quantized_call": _QUANTIZED,
+    "rematerialized_call": f"{LEFT_OUT}: memory is planned before training",
+    "stateless_call": _STATELESS,
+    "torch_params": f"{LEFT_OUT}: of PyTorch's",
+    "dtype": f"{LEFT_OUT}: each layer has its own",
+    "path": f"{LEFT_OUT}: each weight has a path",
+}
+ATTRIBUTES: dict[str, dict[str, str]] = {
+    "Layer": _OF_LAYERS,
+    "Model": _OF_LAYERS
+    | {
+        "get_quantization_layer_structure": _QUANTIZED,
+        "get_state_tree": f"{LEFT_OUT}: get_weights() and optimizer.variables",
+        "set_state_tree": f"{LEFT_OUT}: set_weights",
+        "jit_compile": f"{LEFT_OUT}: everything is compiled ahead",
+        "run_eagerly": f'{LEFT_OUT}: compile(engine="reference") runs in NumPy',
+        "make_predict_function": _MADE,
+        "make_test_function": _MADE,
+        "make_train_function": _MADE,
+        "predict_step": _MADE,
+        "test_step": _MADE,
+        "train_step": _MADE,
+        "stateless_compute_loss": _STATELESS,
+    },
+    "Optimizer": {
+        "add_optimizer_variables": f"{LEFT_OUT}: the state of an optimizer is compiled: new_slot of an implementation",
+        "add_variable": f"{LEFT_OUT}: the state of an optimizer is compiled",
+        "add_variable_from_reference": f"{LEFT_OUT}: the state of an optimizer is compiled",
+        "assign": f"{LEFT_OUT}: variable.assign(value)",
+        "assign_add": f"{LEFT_OUT}: variable.assign_add(value)",
+        "assign_sub": f"{LEFT_OUT}: variable.assign_sub(value)",
+        "load_own_variables": _STORED,
+        "save_own_variables": _STORED,
+        "set_weights": f"{PLANNED}: the state of an optimizer is set variable by variable",
+        "stateless_apply": _STATELESS,
+        "update_step": f"{LEFT_OUT}: the rule is compiled; one of one's own is a package (docs/extending.md)",
+    },
+    "Metric": {
+        "stateless_reset_state": _STATELESS,
+        "stateless_result": _STATELESS,
+        "stateless_update_state": _STATELESS,
+        "dtype": f"{LEFT_OUT}: sums are doubles",
+    },
+    "Callback": {},
+    "Loss": {"dtype": f"{LEFT_OUT}: a loss computes in the type of the predictions"},
+}
 # Modules and classes of Keras's first floor, and what to do instead.
 FIRST_FLOOR = {
     "backend": "everything runs in compiled C, and arrays are NumPy's",
@@ -93,11 +197,35 @@ def reason(family: str, name: str) -> str | None:
 
 
 def attribute_error(module: ModuleType, name: str) -> AttributeError:
-    """Python's own error for a name that a module has not, with what is known about Keras's of that name."""
+    """Python's own error for a name that a module has not, with what is known about that of Keras or PyTorch."""
     family = module.__name__.removeprefix("cbackprop").removeprefix(".")
     why = reason(family, name) if family else FIRST_FLOOR.get(name)
     end = "" if why is None else f", unlike Keras ({why})"
+    if why is None and (ours := torch_names.MODULES.get(family, {}).get(name)) is not None:
+        end = f". In place of PyTorch's there is here: {ours}"
     return AttributeError(f"module {module.__name__!r} has no attribute {name!r}{end}", name=name, obj=module)
+
+
+def attribute_missing(thing: Any, kind: str, name: str) -> AttributeError:
+    """Python's own error for an attribute that an object has not, with what is known about it.
+
+    For the method ``__getattr__`` of a class: what a property of the object raises itself is raised again.
+
+    Parameters
+    ----------
+    thing : object
+    kind : {"Layer", "Model", "Optimizer", "Metric", "Callback", "Loss", "KerasTensor"}
+        The class of Keras's that it stands for.
+    name : str
+    """
+    if not name.startswith("__") and hasattr(type(thing), name):
+        object.__getattribute__(thing, name)
+    end = ""
+    if (why := ATTRIBUTES.get(kind, {}).get(name)) is not None:
+        end = f", unlike Keras's ({why})"
+    elif (ours := torch_names.METHODS.get(kind, {}).get(name)) is not None:
+        end = f". In place of PyTorch's there is here: {ours}"
+    return AttributeError(f"{type(thing).__name__!r} object has no attribute {name!r}{end}", name=name, obj=thing)
 
 
 def explain(module: ModuleType) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cbackprop.absent import attribute_missing
 from cbackprop.registry import Registry
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class KerasTensor:
         self.dtype = dtype
         self.name = name
         self.node = node
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise attribute_missing(self, "KerasTensor", name)
 
     @property
     def ndim(self) -> int:

@@ -1,4 +1,4 @@
-"""Writes docs/coverage.md: every public name of Keras's families, and whether it is here.
+"""Writes docs/coverage.md: every public name of Keras's families and classes, and whether it is here.
 
     KERAS_BACKEND=torch python docs/coverage.py
 
@@ -16,7 +16,7 @@ from typing import Any
 import keras
 
 import cbackprop
-from cbackprop.absent import reason
+from cbackprop.absent import ATTRIBUTES, reason
 
 FAMILIES = (
     "layers",
@@ -29,8 +29,19 @@ FAMILIES = (
     "initializers",
     "regularizers",
     "constraints",
+    "models",
+    "utils",
+    "config",
+    "saving",
+    "random",
 )
+# Of these classes every public attribute.
+CLASSES = ("Model", "Layer", "Optimizer", "Metric", "Loss", "Callback")
 
+# Attributes that objects have, not their classes.
+SET_WHEN_MADE = {"Layer": ("dtype",), "Metric": ("name",), "Loss": ("name",)}
+# Names that PyTorch's modules have, too.
+KERAS_OVERRIDES = {"compile", "summary"}
 # What `get` needs, and no part of a network.
 PLUMBING = {"serialize", "deserialize", "get"}
 
@@ -43,7 +54,13 @@ def module(package: Any, family: str) -> Any:
 
 
 def names(family: str) -> list[str]:
-    """Keras's public names of a family."""
+    """Keras's public names of a family, or of a class."""
+    if family in CLASSES:
+        theirs = keras.callbacks.Callback if family == "Callback" else getattr(keras, family)
+        inherited = {name for base in theirs.__mro__ if not base.__module__.startswith("keras.") for name in vars(base)}
+        own = {name for base in theirs.__mro__ if base.__module__.startswith("keras.") for name in vars(base)}
+        # what a layer inherits of PyTorch, when it runs on that, is no name of Keras
+        return sorted(name for name in own if not name.startswith("_") and name not in inherited - KERAS_OVERRIDES)
     theirs = module(keras, family)
     public = [name for name in dir(theirs) if not name.startswith("_")]
     return [name for name in public if not inspect.ismodule(getattr(theirs, name)) and name not in PLUMBING]
@@ -57,9 +74,11 @@ def status(family: str, name: str) -> str:
     LookupError
         For a name that is not here, and that nothing is said about.
     """
-    if hasattr(module(cbackprop, family), name):
+    ours = getattr(cbackprop, family) if family in CLASSES else module(cbackprop, family)
+    if hasattr(ours, name) or name in SET_WHEN_MADE.get(family, ()):
         return "here"
-    if (why := reason(family, name)) is None:
+    why = ATTRIBUTES[family].get(name) if family in CLASSES else reason(family, name)
+    if why is None:
         raise LookupError(f"{family}.{name} of Keras is not here, and ABSENT does not say why.")
     return why
 
@@ -70,12 +89,13 @@ def table() -> str:
     lines = [
         "# What of Keras is here",
         "",
-        f"Every public name of the families of Keras {version}. Made by `KERAS_BACKEND=torch python docs/coverage.py`.",
+        f"Every public name of the families and classes of Keras {version}. What is not here says why when it is asked",
+        "for. Made by `KERAS_BACKEND=torch python docs/coverage.py`.",
         "",
         "| family | here | of |",
         "|---|---|---|",
     ]
-    found = {family: {name: status(family, name) for name in names(family)} for family in FAMILIES}
+    found = {family: {name: status(family, name) for name in names(family)} for family in (*FAMILIES, *CLASSES)}
     for family, states in found.items():
         lines.append(f"| {family} | {sum(state == 'here' for state in states.values())} | {len(states)} |")
     for family, states in found.items():

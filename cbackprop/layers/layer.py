@@ -9,12 +9,13 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop import activations, config, constraints, initializers, regularizers, shared_objects
+from cbackprop.absent import attribute_missing
 from cbackprop.layers.call_arguments import CallArguments, check_training
 from cbackprop.layers.call_context import current_call, naming, path_of, works
 from cbackprop.layers.tracking import held, holds, layers_within, own_variables, sublayers, variables_of
@@ -293,6 +294,11 @@ class Layer(Spec):
         self._locked = False
         self.nodes: list[Node] = []
         self.built = False
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise attribute_missing(self, "Model" if self.is_model else "Layer", name)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cbackprop import config
+from cbackprop.absent import attribute_missing
 from cbackprop.losses.row_function import Function, RowFunction, row_function_of
 from cbackprop.losses.target import as_array, check_weights
 from cbackprop.registry import Registry, snake_case
@@ -89,6 +90,11 @@ class Loss(RowFunction):
 
     # What becomes of targets that are NaN: "ignore" or None, they are refused.
     missing: str | None = None
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise attribute_missing(self, "Loss", name)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from cbackprop import config
+from cbackprop.absent import attribute_missing
 from cbackprop.losses.row_function import RowFunction
 from cbackprop.losses.target import as_array, check_weights
 from cbackprop.metrics.variable import MetricVariable
@@ -69,6 +70,11 @@ class Metric(Spec):
     tolerates_labels: ClassVar[bool] = False
     # Whether rows count as the mask of the predictions says.
     takes_mask: ClassVar[bool] = False
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise attribute_missing(self, "Metric", name)
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = check_name(name) or snake_case(type(self).__name__)

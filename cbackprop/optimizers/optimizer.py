@@ -6,11 +6,12 @@ import importlib
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.absent import attribute_missing
 from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.compiled.optimizers.schedules import PythonSchedule
 from cbackprop.optimizers import schedules
@@ -135,6 +136,11 @@ class Optimizer(Spec):
                 f"{cls.__name__} defines update_step, which would never be called: the rules of optimizers run in "
                 "compiled code. Derive it from one of them without that, or apply gradients in a loop of your own."
             )
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise attribute_missing(self, "Optimizer", name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if "_unowned" in self.__dict__:  # made; a subclass may still be setting its own arguments, each once
