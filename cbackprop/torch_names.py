@@ -80,7 +80,7 @@ MODULES: dict[str, dict[str, str]] = {
         "HuberLoss": "losses.Huber",
         "KLDivLoss": "losses.KLDivergence",
         "PoissonNLLLoss": "losses.Poisson",
-        "GaussianNLLLoss": "losses.GaussianNLL",
+        "GaussianNLLLoss": "losses.GaussianNegativeLogLikelihood",
         "HingeEmbeddingLoss": "losses.Hinge",
         "CosineEmbeddingLoss": "losses.CosineSimilarity",
         "SoftMarginLoss": "losses.BinaryCrossentropy(from_logits=True)",
