@@ -533,8 +533,11 @@ def _function_from(value: dict[str, Any]) -> Any:
     if not isinstance(name, str):
         raise TypeError(f"Expected 'config' to be a non-null str, the name of a function, but got {name!r}.")
     own = own_objects.all()
-    # Before Keras 3.7, the package was not written.
-    found = own.get(name) or next((thing for key, thing in own.items() if key.endswith(f">{name}")), None)
+    found = own.get(name)
+    if (
+        found is None and value.get("registered_name") == "function"
+    ):  # as Keras wrote it before 3.7, without the package
+        found = next((thing for key, thing in own.items() if key.endswith(f">{name}")), None)
     if found is not None:
         return found
     if value.get("registered_name") not in (None, "", name, "function"):

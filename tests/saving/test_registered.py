@@ -177,6 +177,14 @@ def test_the_class_of_what_is_raised_is_keras(config, message):
         cb.saving.deserialize_keras_object(config)
 
 
+def test_a_name_without_its_package():
+    """As Keras wrote functions before 3.7; else a function of another package would be taken for one's own."""
+    config = {"class_name": "function", "module": "builtins", "config": "squares"}
+    assert cb.saving.deserialize_keras_object(config | {"registered_name": "function"}) is squares
+    with pytest.raises(TypeError, match="Unknown function 'squares'"):
+        cb.saving.deserialize_keras_object(config | {"registered_name": "squares"})
+
+
 def test_names_that_are_registered_nowhere():
     config = {"class_name": "Dense", "module": "keras.layers", "registered_name": "a>b", "config": {"units": 1}}
     with pytest.raises(ValueError, match="'Dense' resolved to a Keras built-in"):
