@@ -44,9 +44,15 @@ class EngineProblem:
     @property
     def only_squares(self) -> str | None:
         """Why the loss is no weighted sum of squared errors, or ``None``."""
-        for objective in self.engine.objectives:
+        for objective, shape, weights in zip(
+            self.engine.objectives, self.engine.plan.output_shapes, self.data.weights, strict=True
+        ):
             if objective.loss is not None and type(objective.loss) is not MeanSquaredError:
                 return f"the loss must be MeanSquaredError, but got {type(objective.loss).__name__}."
+            if objective.loss is not None and objective.loss.missing:
+                return "the loss must not leave out missing targets."
+            if weights is not None and (weights.size != len(weights) * math.prod(shape[:-1]) or weights.min() < 0):
+                return "weights must be those of samples, and not negative."
         return None
 
     def weights(self) -> Array:
@@ -93,7 +99,9 @@ class EngineProblem:
             return np.zeros((end - begin, 0))
         weights = self.data.weights[index]
         divisor = objective.loss.divisor(self.samples * math.prod(shape[:-1]), weights)
-        scales = np.full((end - begin, math.prod(shape[:-1]), shape[-1]), objective.loss_weight / divisor / shape[-1])
+        scales = np.full(
+            (end - begin, math.prod(shape[:-1]), shape[-1]), objective.loss_weight / (divisor or math.inf) / shape[-1]
+        )
         if weights is not None:
             scales *= weights[begin:end].reshape(end - begin, -1, 1)
         return np.sqrt(scales).reshape(end - begin, -1)

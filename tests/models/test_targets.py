@@ -543,3 +543,14 @@ def test_shapes_of_weights_and_predictions_that_keras_takes():
     assert_allclose(error, (y - p) ** 2, rtol=1e-6)
     with pytest.raises(ValueError, match="Invalid value for argument `reduction`"):
         losses.MeanSquaredError(reduction="average")
+
+
+@pytest.mark.parametrize("weight", [None, -1.0])
+def test_an_optimizer_of_squares_refuses_what_makes_none(weight):
+    """Missing targets and negative weights have no square root of a weighted error."""
+    y = np.ones((ROWS, 3))
+    loss = losses.MeanSquaredError(missing=None if weight else "ignore")
+    model = model_of(loss)
+    model.compile(cb.optimizers.LevenbergMarquardt(), loss)
+    with pytest.raises(ValueError, match=r"missing targets|not negative"):
+        model.fit(inputs(), y, sample_weight=None if weight is None else np.full(ROWS, weight), verbose=0)
