@@ -114,7 +114,7 @@ class Loss(RowFunction):
     ) -> None:
         if missing is not None:
             self.missing = check_choice("missing", missing, (None, "ignore"))
-        if reduction not in REDUCTIONS:
+        if not isinstance(reduction, (str, type(None))) or reduction not in REDUCTIONS:
             raise ValueError(
                 f"Invalid value for argument `reduction`: reduction must be one of {list(REDUCTIONS)}, "
                 f"but got {reduction!r}."
