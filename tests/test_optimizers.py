@@ -489,7 +489,6 @@ def test_bad_exclusions(arguments, message):
     [
         ("adamm", ValueError, "Unknown optimizer 'adamm'. Did you mean 'adam'"),
         ({"class_name": "Adamm", "config": {}}, ValueError, "Unknown optimizer 'Adamm'"),
-        (None, TypeError, "Expected an optimizer"),
         (0.1, TypeError, "Expected an optimizer"),
         (print, TypeError, "Expected an optimizer"),
         (cb.losses.Huber(), TypeError, "Expected an optimizer"),

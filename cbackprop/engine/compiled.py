@@ -101,9 +101,7 @@ class CompiledEngine(Engine):
         self.runner.set_heads(heads, outputs + [activity.buffer for activity in self.activities], masks)
         self.runner.set_predicting(self.plan.predicting)
         self._set_backward()
-        self.runner_optimizer: Any = self.optimizer and self.optimizer.implementation_in("compiled")(
-            self.optimizer, is_double
-        )
+        self._make_rule()
         scratch = [layer.scratch_width for layer in self.runner.layers]
         self.runner_tables: dict[Variable, Table] = {}
         self.lifetimes = self._lifetimes(scratch)
@@ -119,6 +117,11 @@ class CompiledEngine(Engine):
         several = len(self.plan.inputs) > 1 or len(self.plan.outputs) > 1
         unchecked = not any(self.plan.id_ranges)  # `predict_now` checks nothing but the shape
         self.sample_shape = self.plan.input_shapes[0] if unchecked and not several else None
+
+    def _make_rule(self) -> None:
+        self.runner_optimizer: Any = self.optimizer and self.optimizer.implementation_in("compiled")(
+            self.optimizer, self.dtype == np.float64
+        )
 
     def _layer(self, step: Step) -> Any:
         return find("compiled.layers", step.implementation)(step.layer, list(step.input_shapes), step.output_shape)
@@ -356,6 +359,8 @@ class CompiledEngine(Engine):
     def _begin(self, data: Data) -> None:
         if self.runner.busy:
             raise RuntimeError("The model is in the middle of a batch: it cannot be used now.")
+        if self.optimizer is not None and self.settings_version != self.optimizer.settings_version:
+            self.follow_settings()
         self.bind()
         if self.optimizer is not None:
             self.runner.iteration = self.state.batches

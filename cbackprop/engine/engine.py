@@ -150,11 +150,8 @@ class Engine:
         self.with_delta = plan.buffers_behind(self.trainable)
         linked = [link for link in self.links if link is not None]
         self.backward_steps = plan.backward_steps(set(self.trainable), with_loss, linked)
-        read: dict[bool, set[Variable]] = {True: set(), False: set()}
-        for planned in plan.steps:
-            read[planned.layer.reads_rows].update(planned.layer.variables)
-        by_rows = read[True] - read[False]
-        self.tables = {variable for variable in self.trainable if variable in by_rows and self._is_table(variable)}
+        self.tables = self._find_tables()
+        self.settings_version = 0 if optimizer is None else optimizer.settings_version
         self.store: ParameterStore | None = None
         self.log_names: Any = None  # the keys of logs, once they were asked for
         self.owner: Any = None  # whose means of losses and metrics are being added up
@@ -193,6 +190,25 @@ class Engine:
         step = self.plan.steps[index]
         training = training if step.training is None else step.training
         return self.alone[index] == "always" or (self.alone[index] == "in_training" and training)
+
+    def _find_tables(self) -> set[Variable]:
+        """The variables of which only those rows are updated that a batch reads."""
+        read: dict[bool, set[Variable]] = {True: set(), False: set()}
+        for step in self.plan.steps:
+            read[step.layer.reads_rows].update(step.layer.variables)
+        by_rows = read[True] - read[False]
+        return {variable for variable in self.trainable if variable in by_rows and self._is_table(variable)}
+
+    def follow_settings(self) -> None:
+        """Take over settings of the optimizer that have been changed since the last run."""
+        assert self.optimizer is not None
+        self.settings_version = self.optimizer.settings_version
+        self.tables = self._find_tables()
+        self._make_rule()
+        self.bound = False
+
+    def _make_rule(self) -> None:
+        raise NotImplementedError
 
     def _is_table(self, variable: Variable) -> bool:
         """Whether only those rows of a table are updated that a batch reads.

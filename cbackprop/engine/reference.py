@@ -54,11 +54,14 @@ class ReferenceEngine(Engine):
                 self.objectives, self.loss_functions, self.metric_twins, self.plan.output_shapes, strict=False
             )
         ]
-        if self.optimizer is not None:
-            self.update_rule = self.optimizer.implementation_in("reference")(self.optimizer)
+        self._make_rule()
         self.update_segments: list[Segment] = []
         self.iteration = 0
         self.reset()
+
+    def _make_rule(self) -> None:
+        if self.optimizer is not None:
+            self.update_rule = self.optimizer.implementation_in("reference")(self.optimizer)
 
     def _bind_parameters(self) -> None:
         self.parameters = [
@@ -307,6 +310,8 @@ class ReferenceEngine(Engine):
         return [dense_rows(x, rows, self.dtype) for x in inputs]
 
     def _begin(self) -> None:
+        if self.optimizer is not None and self.settings_version != self.optimizer.settings_version:
+            self.follow_settings()
         self.bind()
         if self.store is None:
             self.parameters = [[] for _ in self.plan.steps]

@@ -118,6 +118,7 @@ class Trainer(GradientMethods, ResultMethods):
         Parameters
         ----------
         optimizer : str or Optimizer, default "rmsprop"
+            Models that are not to be trained need none: ``None``.
         loss : str or Loss, or a list or dict of them, optional
             One for each output, or one for all.
         loss_weights : list or dict of float, optional
@@ -157,7 +158,8 @@ class Trainer(GradientMethods, ResultMethods):
         objectives = resolve_objectives(self, settings) if self.built else None
         trainable = self.trainable_variables if self.built else None  # type: ignore[attr-defined]
         with Layer._making:  # another thread may be making an engine
-            chosen.attach(self)
+            if chosen is not None:
+                chosen.attach(self)
             self.optimizer = chosen
             self._settings = settings
             self.run_eagerly, self.steps_per_execution, self.jit_compile = run_eagerly, steps_per_execution, jit_compile
@@ -178,6 +180,8 @@ class Trainer(GradientMethods, ResultMethods):
         """The engine for the current settings, built when it is first needed."""
         if not self.compiled:
             raise RuntimeError(f"Call compile before {what}: the model does not know its loss and optimizer yet.")
+        if self.optimizer is None and what in ("fit", "train_on_batch"):
+            raise ValueError(f"{what} needs an optimizer, but the model was compiled with optimizer=None.")
         self._build_for(x)
         with Layer._making:
             engine = self._engine or self._make_engine()

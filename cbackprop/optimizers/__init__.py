@@ -24,6 +24,7 @@ from cbackprop.optimizers.rmsprop import RMSprop
 from cbackprop.optimizers.rprop import Rprop
 from cbackprop.optimizers.schedule_free_adamw import ScheduleFreeAdamW
 from cbackprop.optimizers.sgd import SGD
+from cbackprop.validation import ArgumentTypeError
 
 __all__ = [
     "LBFGS",
@@ -54,7 +55,7 @@ __all__ = [
 
 
 def get(identifier: Any) -> Any:
-    """The optimizer that a name, a config, a class or an object stands for.
+    """The optimizer that a name, a config, a class or an object stands for; ``None`` for ``None``.
 
     Raises
     ------
@@ -67,9 +68,11 @@ def get(identifier: Any) -> Any:
     >>> cb.optimizers.get("adam")
     Adam()
     """
+    if identifier is None:
+        return None
     found = registry.get(identifier)
     if not isinstance(found, Optimizer):
-        raise TypeError(f"Expected an optimizer, its name or its config, but got {identifier!r}.")
+        raise ArgumentTypeError(f"Expected an optimizer, its name or its config, but got {identifier!r}.")
     return found
 
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from cbackprop.optimizers.adam import Adam
 from cbackprop.optimizers.optimizer import LearningRate, registry
+from cbackprop.validation import ArgumentTypeError
 
 __all__ = ["AdamW"]
 
@@ -63,5 +64,5 @@ class AdamW(Adam):
         **kwargs: Any,
     ) -> None:
         if weight_decay is None:
-            raise TypeError("weight_decay must be a number, but got None: without decay, use Adam.")
+            raise ArgumentTypeError("weight_decay must be a number, but got None: without decay, use Adam.")
         super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **kwargs)

@@ -17,7 +17,14 @@ from cbackprop.compiled.optimizers.schedules import PythonSchedule
 from cbackprop.optimizers import schedules
 from cbackprop.optimizers.schedules import LearningRateSchedule
 from cbackprop.optimizers.segment import Segment
-from cbackprop.optimizers.state import OptimizerState, OptimizerVariable, keys_of
+from cbackprop.optimizers.state import (
+    CountVariable,
+    OptimizerState,
+    OptimizerVariable,
+    RateVariable,
+    check_array,
+    keys_of,
+)
 from cbackprop.registry import Registry, nearest, reading, snake_case, to_config
 from cbackprop.spec import Spec
 from cbackprop.validation import check_boolean, check_integer, check_name, check_number
@@ -137,6 +144,9 @@ class Optimizer(Spec):
                 "compiled code. Derive it from one of them without that, or apply gradients in a loop of your own."
             )
 
+    # How often settings other than the learning rate have changed.
+    settings_version = 0
+
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
@@ -145,18 +155,46 @@ class Optimizer(Spec):
     def __setattr__(self, name: str, value: Any) -> None:
         if "_unowned" in self.__dict__:  # made; a subclass may still be setting its own arguments, each once
             if name in self.argument_names() and name in self.__dict__:
-                raise AttributeError(f"{name} of {type(self).__name__} is fixed when it is made. Make another one.")
+                value = self._checked_setting(name, value)
             if not (name.startswith("_") or name in self.argument_names() or hasattr(self, name)):
                 near = nearest(name, self.argument_names())
                 raise AttributeError(f"{type(self).__name__} has no setting {name!r}. {near}")
         super().__setattr__(name, value)
 
+    def _checked_setting(self, name: str, value: Any) -> Any:
+        """A new value of an argument, as the constructor takes it; engines follow it from their next run on.
+
+        Raises
+        ------
+        AttributeError
+            If it decides what is remembered, and something is remembered already.
+        TypeError, ValueError
+            If the constructor does not take it.
+        """
+        given = {argument: self.argument(argument) for argument in self.argument_names()}
+        made = type(self)(**given | {name: value})
+        same = made.memory_names == self.memory_names and made.gradient_accumulation_steps == (
+            self.gradient_accumulation_steps
+        )
+        if not same and any(state.slots for state in [self._unowned, *self._states.values()]):
+            raise AttributeError(
+                f"{name} of {type(self).__name__} decides what is remembered of each weight: it cannot change once "
+                "steps have been taken. Make another optimizer."
+            )
+        # What a constructor derives from its arguments comes along.
+        self.__dict__.update({key: derived for key, derived in made.__dict__.items() if not key.startswith("_")})
+        self.__dict__["settings_version"] = self.settings_version + 1
+        return made.__dict__[name]
+
     # Learning rate and steps
 
     @property
-    def learning_rate(self) -> float:
-        """The step size, a non-negative number; with a schedule, that of the coming batch."""
-        return self.rate_at(self.batches)
+    def learning_rate(self) -> RateVariable:
+        """The step size, a non-negative number; with a schedule, that of the coming batch.
+
+        It is a float, and has Keras's ``assign(value)``, ``value`` and ``numpy()``, too.
+        """
+        return RateVariable(self.rate_at(self.batches), lambda value: setattr(self, "learning_rate", value))
 
     @learning_rate.setter
     def learning_rate(self, value: LearningRate) -> None:
@@ -234,9 +272,9 @@ class Optimizer(Spec):
         return False
 
     @property
-    def iterations(self) -> int:
-        """Updates so far."""
-        return self.iterations_of(self._state)
+    def iterations(self) -> CountVariable:
+        """Updates so far. It is an int, and has Keras's ``assign(value)``, ``value`` and ``numpy()``, too."""
+        return CountVariable(self.iterations_of(self._state), lambda value: setattr(self, "iterations", value))
 
     @iterations.setter
     def iterations(self, value: int) -> None:
@@ -442,6 +480,25 @@ class Optimizer(Spec):
                     read, write = state.slot_access(key, index)
                     found.append(OptimizerVariable(self.name, f"{owner}_{name}", read, write))
         return found
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Give all `variables` the values of these arrays, in order.
+
+        Raises
+        ------
+        ValueError
+            If nothing is remembered yet, or there are not as many arrays as variables.
+        TypeError
+            If one is no array of numbers.
+        """
+        if not self.built:
+            raise ValueError("The optimizer has nothing to set yet: call build(variables), or train first.")
+        variables, values = self.variables, list(weights)
+        if len(values) != len(variables):
+            raise ValueError(f"weights must hold {len(variables)} arrays, but got {len(values)}.")
+        checked = [check_array(v.path, value, v.shape) for v, value in zip(variables, values, strict=True)]
+        for variable, array in zip(variables, checked, strict=True):
+            variable.assign(array)
 
     def state(self, variables: Iterable[Any] | None = None) -> dict[str, Any]:
         """Everything that is remembered, to be saved and given to `set_state` later.

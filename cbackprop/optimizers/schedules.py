@@ -6,6 +6,8 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from cbackprop.compiled.optimizers.schedules import PythonSchedule
 from cbackprop.registry import Registry
 from cbackprop.spec import Spec
@@ -57,12 +59,17 @@ class LearningRateSchedule(Spec):
     0.1
     """
 
-    def __call__(self, step: float) -> float:
-        """The rate of the step that comes after `step` others."""
+    def __call__(self, step: Any) -> Any:
+        """The rate of the step that comes after `step` others; for an array of steps, an array of rates."""
         found = self.implementation_in("reference")
         if found is None:
             raise NotImplementedError(f"{type(self).__name__} must override __call__(step).")
-        return float(found(self).rate(check_number("step", step, 0)))
+        steps = np.asarray(step) if hasattr(step, "__array__") or isinstance(step, (list, tuple)) else None
+        if steps is None or not steps.ndim:
+            return float(found(self).rate(check_number("step", step if steps is None else steps.item(), 0)))
+        rule = found(self)
+        rates = [rule.rate(check_number("every step", value, 0)) for value in steps.ravel().tolist()]
+        return np.reshape(np.array(rates, np.float64), steps.shape)
 
     def implementation_in(self, package: str) -> Any:
         """The class that evaluates this schedule in ``cbackprop.compiled`` or ``cbackprop.reference``, if there is."""

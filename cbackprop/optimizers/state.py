@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -17,7 +18,7 @@ from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 if TYPE_CHECKING:
     from cbackprop.optimizers.optimizer import Optimizer
 
-__all__ = ["OptimizerState", "OptimizerVariable", "check_array", "keys_of"]
+__all__ = ["CountVariable", "OptimizerState", "OptimizerVariable", "RateVariable", "check_array", "keys_of"]
 
 Array = NDArray[Any]
 
@@ -250,8 +251,100 @@ class OptimizerVariable(ActsAsArray):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return self.value.astype(dtype or self.dtype)
 
+    def __eq__(self, other: Any) -> Any:
+        return self.value == (other.value if isinstance(other, OptimizerVariable) else other)
+
+    __hash__ = object.__hash__
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __index__(self) -> int:
+        return operator.index(self.value.item())
+
     def __repr__(self) -> str:
         return f"<OptimizerVariable path={self.path!r} shape={self.shape} dtype={self.dtype}>"
+
+
+class RateVariable(float):
+    """The learning rate: a number that, as a variable, knows how to become another one.
+
+    Attributes
+    ----------
+    value : float
+    """
+
+    _write: Callable[[Any], None]
+
+    def __new__(cls, value: float, write: Callable[[Any], None]) -> Self:
+        """The number, and what sets it."""
+        made = super().__new__(cls, value)
+        made._write = write
+        return made
+
+    @property
+    def value(self) -> float:
+        """The number alone."""
+        return float(self)
+
+    def numpy(self) -> np.float64:
+        """The number as NumPy has it."""
+        return np.float64(self)
+
+    def assign(self, value: Any) -> None:
+        """Set the learning rate of the optimizer.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no number of at least 0, or a schedule decides.
+        """
+        self._write(np.asarray(value).item())
+
+    def __reduce__(self) -> Any:
+        return float, (float(self),)
+
+
+class CountVariable(int):
+    """A count that, as a variable, knows how to become another one.
+
+    Attributes
+    ----------
+    value : int
+    """
+
+    _write: Callable[[Any], None]
+
+    def __new__(cls, value: int, write: Callable[[Any], None]) -> Self:
+        """The number, and what sets it."""
+        made = super().__new__(cls, value)
+        made._write = write
+        return made
+
+    @property
+    def value(self) -> int:
+        """The number alone."""
+        return int(self)
+
+    def numpy(self) -> np.int64:
+        """The number as NumPy has it."""
+        return np.int64(self)
+
+    def assign(self, value: Any) -> None:
+        """Set the count of the optimizer.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no whole number of at least 0.
+        """
+        self._write(np.asarray(value).item())
+
+    def __reduce__(self) -> Any:
+        return int, (int(self),)
 
 
 def check_array(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:

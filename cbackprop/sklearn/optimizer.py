@@ -26,6 +26,8 @@ def make_optimizer(estimator: Any) -> optimizers.Optimizer:
     if solver == "adam":
         return optimizers.Adam(rate, estimator.beta_1, estimator.beta_2, estimator.epsilon)
     found = optimizers.get(solver)
+    if found is None:
+        raise TypeError("Expected an optimizer, its name or its config, but got None.")
     return found if isinstance(found, optimizers.FullBatchOptimizer) else type(found)(learning_rate=rate)
 
 

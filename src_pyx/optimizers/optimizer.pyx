@@ -117,7 +117,7 @@ cdef class Optimizer:
     def read_rate(self):
         """Take over the learning rate, or its schedule, as it is set now."""
         self.schedule = self.spec.compiled_schedule()
-        self.learning_rate = 0 if self.schedule is not None else self.spec.learning_rate
+        self.learning_rate = 0 if self.schedule is not None else self.spec.rate_at(0)
 
     cdef void begin_batch(self, uint64_t batches, Failure* failure) noexcept nogil:
         """Prepare the batch after so many; with a failure, if there is no learning rate for it."""
