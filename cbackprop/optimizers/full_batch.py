@@ -147,6 +147,12 @@ class FullBatchOptimizer(Optimizer):
         """Whether the last step found no way on, in the training of the model that was compiled last."""
         return self._state.search is not None and self._state.search.converged
 
+    def implementation_in(self, package: str) -> Any:
+        """The class that carries this optimizer out in ``cbackprop.compiled`` or ``cbackprop.reference``."""
+        if type(self).implementation is None:
+            raise NotImplementedError(f"{type(self).__name__} is a base: use LBFGS or LevenbergMarquardt.")
+        return super().implementation_in(package)
+
     def new_search(self) -> Search:
         """What is remembered before the first step."""
         return Search()
