@@ -89,6 +89,8 @@ def arguments_of(cls):
     parameters = inspect.signature(cls).parameters.values()
     needed = {p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
     needed |= {"num_tokens", "bin_boundaries"} & {p.name for p in parameters}
+    if cls is layers.InputLayer:
+        needed.add("shape")
     if issubclass(cls, Spec):
         return cls.argument_names(), needed
     return [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)], needed

@@ -1,5 +1,7 @@
 """Layers: what a network is made of."""
 
+from typing import Any
+
 from cbackprop.layers.activation import ELU, Activation, ActivationLayer, LeakyReLU, ReLU, Softmax
 from cbackprop.layers.activity_regularization import ActivityRegularization
 from cbackprop.layers.alpha_dropout import AlphaDropout
@@ -100,10 +102,22 @@ __all__ = [
     "add",
     "average",
     "concatenate",
+    "deserialize",
     "dot",
     "maximum",
     "minimum",
     "multiply",
     "registry",
+    "serialize",
     "subtract",
 ]
+
+
+def serialize(layer: Any) -> Any:
+    """A layer as plain values."""
+    return registry.serialize(layer)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """The layer that `serialize` described."""
+    return registry.deserialize(config, custom_objects)

@@ -81,10 +81,10 @@ class InputLayer(Layer):
             batch_shape, shape, batch_size, dtype = input_tensor.shape, None, None, input_tensor.dtype
         self.shape, self.batch_size = _split(shape, batch_size, batch_shape)
         self.dtype = config.floatx() if dtype is None else config.check_input_type(dtype)
-        self.sparse = check_boolean("sparse", bool(sparse))
+        self.sparse = sparse is not None and check_boolean("sparse", sparse)
         if input_tensor is not None and sparse is not None and self.sparse != input_tensor.sparse:
             raise ValueError(f"sparse must be {input_tensor.sparse}, that of input_tensor, but got {sparse}.")
-        if ragged:
+        if ragged is not None and check_boolean("ragged", ragged):
             raise ValueError("ragged must be False: there are no ragged tensors. Pad sequences, and mask the padding.")
         self.ragged = False
         self.optional = check_boolean("optional", optional)

@@ -226,7 +226,11 @@ MAKE_MISTAKES = {
         "computes in float64, but its input .* is float32",
     ),
     "trainable": (lambda: layers.Dense(2, trainable="no"), TypeError, "trainable must be True or False"),
-    "input shape": (lambda: cb.Input((3, None)), ValueError, "must be known in every dimension"),
+    "unknown units": (
+        lambda: cb.Sequential([cb.Input((None,)), layers.Dense(1)]),
+        ValueError,
+        "depend on a size of its input that is not known",
+    ),
     "input zero": (lambda: cb.Input((0,)), ValueError, "must be at least 1, but got 0"),
     "input string": (lambda: cb.Input("3"), TypeError, "shape must be a tuple of integers"),
     "dense of vector": (lambda: layers.Dense(2)(cb.Input(())), ValueError, r"needs inputs \(batch, ..., features\)"),
@@ -261,7 +265,11 @@ MAKE_MISTAKES = {
     ),
     "no tensors": (lambda: cb.Model([], []), TypeError, "inputs must not be empty|must be tensors"),
     "arrays for tensors": (lambda: cb.Model(X, X), TypeError, "inputs must be tensors made by Input"),
-    "no layer": (lambda: cb.Sequential([3]), TypeError, "A Sequential is made of layers, but got 3"),
+    "no layer": (
+        lambda: cb.Sequential([3]),
+        TypeError,
+        "Only instances of Layer can be added to a Sequential, but got 3",
+    ),
     "class of layers": (
         lambda: cb.Sequential([layers.Flatten]),
         TypeError,
