@@ -66,7 +66,7 @@ NEEDED = {
     "values": [0.1, 0.2],
 }
 # Of two that do not go together, either may be named.
-ALSO_NAMED = {"min_damping": "damping", "min_step": "step", "min_value": "max_value"}
+ALSO_NAMED = {"input_shape": "shape", "min_damping": "damping", "min_step": "step", "min_value": "max_value"}
 MODULES = (
     cb.layers, cb.losses, cb.metrics, cb.optimizers, cb.optimizers.schedules, cb.callbacks, cb.initializers,
     cb.regularizers, cb.constraints,

@@ -71,9 +71,9 @@ class InputLayer(Layer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if "input_shape" in kwargs:
+        if (former := kwargs.pop("input_shape", None)) is not None:
             warnings.warn("InputLayer: input_shape is deprecated: it is now called shape.", stacklevel=2)
-            shape = kwargs.pop("input_shape")
+            shape = former
         batch_shape = kwargs.pop("batch_input_shape", batch_shape)
         super().__init__(name=name, **kwargs)
         if input_tensor is not None:
