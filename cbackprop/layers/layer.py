@@ -125,9 +125,13 @@ def _checked_build(build: Build) -> Build:
             self.__dict__["_begun"] = len(self._variables)
             kept = set(self._variables)
             self._base_variables = [variable for variable in self._base_variables if variable in kept]
-            self._build_base(build, *args, **kwargs)
-            if other is not None:
-                self._check_built_for_any(given, other)
+            try:
+                self._build_base(build, *args, **kwargs)
+                if other is not None:
+                    self._check_built_for_any(given, other)
+            except BaseException:
+                self._forget_weights(self.__dict__.pop("_begun"))
+                raise
             del self.__dict__["_begun"]
             self.built = True
             self._build_shape = given if len(args) + len(kwargs) == 1 else kwargs or None
@@ -673,6 +677,13 @@ class Layer(Spec):
             check_penalty(variable.regularizer, variable.array.copy(), variable.name)
         if variable.constraint is not None:
             variable.check(variable.constraint(variable.array.copy()), finite=True)
+
+    def _forget_weights(self, first: int) -> None:
+        """Let go of the weights from this one on: what made them has failed."""
+        forgotten = set(map(id, self._variables[first:]))
+        del self._variables[first:]
+        for name in [name for name, value in self.__dict__.items() if id(value) in forgotten]:
+            del self.__dict__[name]
 
     def add_loss(self, loss: Any, gradient: Any = None) -> None:
         """Add to the loss of the model, from within `call`.

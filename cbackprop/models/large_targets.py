@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.losses.target import TargetRules, as_array, blocks, without_repetition
+from cbackprop.losses.target import TargetRules, as_array, blocks, several_ones, without_repetition
 from cbackprop.models.inputs import LARGE, is_readable
 
 __all__ = ["is_kept", "keep_target", "keep_weights"]
@@ -38,7 +38,7 @@ def keep_target(array: Array, shape: tuple[int, ...], kind: str, dtype: str, rul
     rules : TargetRules
         Within which limits values must be.
     """
-    if rules.missing or rules.repeated or (rules.one_label and kind == "values"):
+    if rules.missing or rules.repeated:
         return None
     read = np.dtype(np.int64 if kind == "index" else dtype)
     rows = shape[:-1]
@@ -51,7 +51,10 @@ def keep_target(array: Array, shape: tuple[int, ...], kind: str, dtype: str, rul
     # The engine trusts class numbers of its own type that lie one after the other: those must be nobody else's.
     if kind == "index" and array.dtype == read and array.flags.c_contiguous:
         return None
-    return array if all(_are_right(block, kind, low, high) for _, block in blocks(without_repetition(array))) else None
+    distinct = without_repetition(array)
+    if not all(_are_right(block, kind, low, high) for _, block in blocks(distinct)):
+        return None
+    return None if kind == "values" and rules.one_label and _have_several_ones(distinct, shape[-1]) else array
 
 
 def keep_weights(value: Any, rows_shape: tuple[int, ...], dtype: str) -> Array | None:
@@ -74,6 +77,12 @@ def _limits(kind: str, shape: tuple[int, ...], dtype: str, limits: tuple[float, 
     most = float(np.finfo(dtype).max)
     low, high = (-math.inf, math.inf) if limits is None else limits
     return max(low, -most), min(high, most)
+
+
+def _have_several_ones(array: Array, width: int) -> bool:
+    """Whether rows of 0 and 1 are no one-hot labels: `check_target` tells of that."""
+    rows = np.broadcast_to(array, (*array.shape[:-1], width))
+    return any(several_ones(block.reshape(-1, width)) is not None for _, block in blocks(rows))
 
 
 def _are_right(block: Array, kind: str, low: float, high: float) -> bool:
