@@ -15,7 +15,7 @@ from cbackprop.registry import Registry
 if TYPE_CHECKING:
     from cbackprop.layers.layer import Layer
 
-__all__ = ["KerasTensor", "Node", "Shape", "flatten", "is_symbolic", "map_structure"]
+__all__ = ["KerasTensor", "Node", "Shape", "flatten", "is_symbolic", "map_structure", "output_dtype"]
 
 # The shape of a batch: (None, ...); the shape of a sample is what follows the None.
 Shape = tuple[int | None, ...]
@@ -287,3 +287,8 @@ def _is_structure(items: Sequence[Any]) -> bool:
         else _is_structure(item)
         for item in present
     )
+
+
+def output_dtype(tensor: KerasTensor) -> str | None:
+    """The type in which models return a value, where its layer says that this is no float type."""
+    return None if tensor.node is None else tensor.node.layer.output_dtype

@@ -29,6 +29,8 @@ BOUND = [
     activations.squareplus.bind(0),
     activations.softmax.bind(1),
     activations.log_softmax.bind(1),
+    activations.softmax.bind((1, 2)),
+    activations.log_softmax.bind((-1, -2)),
     activations.sparsemax.bind(1),
     activations.glu.bind(2),
     activations.threshold.bind(0.2, -1.0),

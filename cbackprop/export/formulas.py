@@ -21,6 +21,7 @@ __all__ = [
     "DOUBLES",
     "LAYERS",
     "OTHER_SPELLINGS",
+    "SEVERAL_AXES",
     "TENSORS",
     "TYPES",
     "Formula",
@@ -130,6 +131,12 @@ ACTIVATIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "soft_shrink": (("threshold",), "Mul(Sign(x), Relu(Sub(Abs(x), threshold)))"),
     "hard_shrink": (("threshold",), "Where(Greater(Abs(x), threshold), x, 0)"),
     "tanh_shrink": ((), "Sub(x, Tanh(x))"),
+}
+
+# Of kernels along several axes: operators have one, so that the axes are made one, and afterwards what they were.
+SEVERAL_AXES: dict[str, str] = {
+    "softmax": "Reshape(Softmax(Reshape(x, merged[...]), axis=axis), shape[...])",
+    "log_softmax": "Reshape(LogSoftmax(Reshape(x, merged[...]), axis=axis), shape[...])",
 }
 
 _SOFTPLUS = "Add(Max(x, 0), Log(Add(Exp(Neg(Abs(x))), 1)))"

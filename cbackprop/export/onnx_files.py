@@ -51,7 +51,8 @@ def onnx(model: Any, path: Path, opset: int = OPSET) -> None:
     -----
     Inputs and outputs of the graph have the model's `input_names` and `output_names`, or the keys of the dicts that it
     was made with; an output that is called like an input gets a number behind its name. The batch axis is left open.
-    Weights that layers share are stored once. Inputs of integer type are turned into floats by the graph.
+    Weights that layers share are stored once. Inputs of integer type are turned into floats by the graph, and outputs
+    that `predict` returns as int64 are int64.
 
     Numbers agree with `predict` to the rounding of the model's float type; but the epsilon of batch and group
     normalization is an attribute, which ONNX rounds to float32 in float64, too.

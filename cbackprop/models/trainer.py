@@ -36,7 +36,7 @@ from cbackprop.models.sources import ArraySource, Source, open_source
 from cbackprop.models.training_run import TrainingRun
 from cbackprop.plan.plan import Plan
 from cbackprop.registry import nearest
-from cbackprop.tensor import KerasTensor, map_structure
+from cbackprop.tensor import KerasTensor, map_structure, output_dtype
 from cbackprop.validation import check_boolean, check_counts, check_integer, check_number, named
 
 if TYPE_CHECKING:
@@ -717,7 +717,7 @@ def without_list(structure: Any) -> Any:
 
 def _in_its_type(tensor: KerasTensor, array: NDArray[Any]) -> NDArray[Any]:
     """An output as whole numbers, if that is what its layer says that it returns."""
-    dtype = None if tensor.node is None else tensor.node.layer.output_dtype
+    dtype = output_dtype(tensor)
     return array if dtype is None else array.astype(dtype)
 
 

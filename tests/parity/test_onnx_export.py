@@ -75,6 +75,19 @@ def test_names_of_several_inputs_and_outputs(tmp_path):
     assert assert_runs(model, tmp_path / "m.onnx", inputs_for(model)) == ["p", "q"]
 
 
+def test_numbers_of_bins_are_whole_where_they_are_outputs(tmp_path):
+    x = cb.Input((3,), name="x")
+    bins = layers.Discretization([-0.5, 0.1], name="bins")(x)
+    rows = layers.Embedding(3, 2, name="rows")(bins)
+    model = cb.Model(x, [bins, layers.Identity(name="float")(bins), rows])
+    path = tmp_path / "m.onnx"
+    assert_runs(model, path, inputs_for(model))
+    again = export.from_onnx(path).predict(np.ones((2, 3)), verbose=0)
+    assert [array.dtype for array in again] == ["int64", "float32", "float32"]
+    twice = cb.Model(x, [bins, bins])
+    assert_runs(twice, path, inputs_for(twice))
+
+
 def test_names_of_dicts(tmp_path):
     a, b = cb.Input((3,)), cb.Input((3,))
     y = layers.Add()([a, b])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from cbackprop import activations, layers
-from cbackprop.export.formulas import ACTIVATIONS, DOUBLES, LAYERS, OTHER_SPELLINGS, mean_rule
+from cbackprop.export.formulas import ACTIVATIONS, DOUBLES, LAYERS, OTHER_SPELLINGS, SEVERAL_AXES, mean_rule
 from cbackprop.export.onnx_reader.builder import Builder, positive, recognizes
 from cbackprop.export.onnx_reader.graph import Node
 from cbackprop.tensor import KerasTensor
@@ -90,6 +91,31 @@ for _kernel, _text in [
     *OTHER_SPELLINGS,
 ]:
     recognizes(_text, accept=_fits_shrink if _kernel in SHRINKS else _fits)(_reader(_kernel))
+
+
+def _merged_axes(bound: dict[str, Any]) -> tuple[int, ...]:
+    """The axes of samples that are made one, the activation's; none if it is other axes, or they do not come back."""
+    sample, merged, shape = bound["sample"], bound["merged"].ravel().tolist(), bound["shape"].ravel().tolist()
+    rank = len(merged)
+    axis = int(bound["axis"]) + (rank if bound["axis"] < 0 else 0)
+    if sample is None or not 1 <= axis < rank or rank > len(sample):
+        return ()
+    last = axis + len(sample) + 1 - rank
+    expected = [*sample[: axis - 1], math.prod(sample[axis - 1 : last]), *sample[last:]]
+    same = merged[1:] == expected and shape[1:] == list(sample)
+    return tuple(range(axis, last + 1)) if same and {merged[0], shape[0]} <= {0, -1} else ()
+
+
+def _reader_of_several(kernel: str) -> Callable[[Builder, Node, dict[str, Any]], KerasTensor]:
+    def read(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+        made = getattr(activations, kernel).bind(_merged_axes(bound))
+        return builder.apply(node, layers.Activation, builder.tensor(bound["x"]), made)
+
+    return read
+
+
+for _kernel, _text in SEVERAL_AXES.items():
+    recognizes(_text, accept=lambda bound: bool(_merged_axes(bound)))(_reader_of_several(_kernel))
 
 
 @recognizes(*LAYERS["steeper_softplus"], accept=lambda bound: bound["beta"] > 0)

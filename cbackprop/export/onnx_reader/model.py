@@ -18,7 +18,7 @@ from cbackprop.export.onnx_reader.inference import BATCH
 from cbackprop.export.onnx_reader.matching import match
 from cbackprop.layers.masks import Chosen
 from cbackprop.registry import nearest
-from cbackprop.tensor import KerasTensor
+from cbackprop.tensor import KerasTensor, output_dtype
 
 __all__ = ["model_of"]
 
@@ -260,7 +260,8 @@ def named_output(builder: Builder, name: str, before: list[str]) -> KerasTensor:
     tensor = builder.tensor(name)
     others = [builder.tensors[other] for other in before]
     layer = tensor.node.layer if tensor.node is not None else None
-    if layer is None or layer.n_inputs == 0 or any(tensor is other for other in others):
+    floats = output_dtype(tensor) is not None and builder.graph.is_float(name)
+    if floats or layer is None or layer.n_inputs == 0 or any(tensor is other for other in others):
         free = name if layer is None or layer.name != name else builder.unique(name)
         return layers.Identity(name=free, dtype=builder.dtype)(tensor)
     layer.name = name

@@ -20,7 +20,7 @@ from cbackprop.export.onnx_reader.builder import (
 )
 from cbackprop.export.onnx_reader.graph import Array, Node
 from cbackprop.export.onnx_reader.parts import stretched
-from cbackprop.tensor import KerasTensor
+from cbackprop.tensor import KerasTensor, output_dtype
 
 MERGES = {
     "Add": layers.Add,
@@ -49,7 +49,7 @@ def cast(builder: Builder, node: Node) -> KerasTensor:
     if given is None or target not in (kinds.FLOAT, kinds.DOUBLE, kinds.INT32, kinds.INT64):
         raise UnreadableError(f"it rounds numbers to {kinds.DataType.Name(target)}")
     if target in (kinds.INT32, kinds.INT64):
-        if builder.graph.is_float(source):
+        if builder.graph.is_float(source) and output_dtype(x) is None:
             raise UnreadableError("it turns numbers into whole ones")
         return x
     return x if x.dtype == builder.dtype else builder.apply(node, layers.Identity, x)

@@ -9,7 +9,7 @@ import numpy as np
 
 from cbackprop import layers
 from cbackprop.activations import ActivationFunction
-from cbackprop.export.formulas import ACTIVATIONS, DOUBLES, mean_rule
+from cbackprop.export.formulas import ACTIVATIONS, DOUBLES, SEVERAL_AXES, mean_rule
 from cbackprop.export.onnx_writer.graph import Call, Graph, translates
 
 __all__ = ["write_activation"]
@@ -41,16 +41,30 @@ def write_activation(
             numbers = slope, threshold
         else:
             name = "bounded_relu"
-    if name not in ACTIVATIONS or isinstance(kernel.axis, tuple):
+    if name not in ACTIVATIONS:
         raise ValueError(f"Activation {activation!r} of layer {layer_name!r} cannot be written to ONNX.")
+    axes = kernel.axes((None, *shape))
+    if len(axes) > 1:
+        return graph.formula(SEVERAL_AXES[name], x, **as_one_axis(axes, shape))
     arguments, text = ACTIVATIONS[name]
     values: dict[str, Any] = dict(zip(arguments, numbers, strict=False))
     if graph.dtype == np.float64:
         text = DOUBLES.get(name, text)
         values |= dict(zip(("points", "weights"), mean_rule(), strict=True)) | {"last": np.array([-1])}
-    if kernel.axis is not None:
-        values = along_axis(kernel.axis % (len(shape) + 1), shape)
+    if axes:
+        values = along_axis(axes[0], shape)
     return graph.formula(text, x, **values)
+
+
+def as_one_axis(axes: tuple[int, ...], shape: tuple[int, ...]) -> dict[str, Any]:
+    """What formulas along several axes, which are neighbours, leave open; shape is that of a sample."""
+    first, last = axes[0], axes[-1]
+    length = math.prod(shape[first - 1 : last])
+    return {
+        "axis": first,
+        "merged": np.array([0, *shape[: first - 1], length, *shape[last:]]),
+        "shape": np.array([0, *shape]),
+    }
 
 
 def along_axis(axis: int, shape: tuple[int, ...]) -> dict[str, Any]:

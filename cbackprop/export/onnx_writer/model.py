@@ -14,7 +14,7 @@ from cbackprop.export.onnx_writer.activations import write_activation
 from cbackprop.export.onnx_writer.graph import Call, Graph, translation_of
 from cbackprop.layers import ActivationLayer
 from cbackprop.layers.masks import Chosen
-from cbackprop.tensor import KerasTensor, Node
+from cbackprop.tensor import KerasTensor, Node, output_dtype
 from cbackprop.validation import check_integer
 from cbackprop.version import __version__
 
@@ -42,7 +42,7 @@ def graph_of(package: Any, model: Any, opset: Any) -> bytes:
     graph = Graph(package, model.dtype, inputs)
     outputs = [graph.unique(name) for name in keys_of(model.output_structure, model.output_names)]
     found = unfold(graph, model.graph, enter(graph, model, inputs), None)
-    finish(graph, found, inputs, outputs)
+    finish(graph, leave(graph, model, found, outputs), inputs, outputs)
     return proto_of(graph, model, inputs, outputs, opset)
 
 
@@ -68,6 +68,16 @@ def enter(graph: Graph, model: Model, names: list[str]) -> list[str]:
     for tensor, name in zip(model.inputs, names, strict=True):
         graph.scope = name
         values.append(name if tensor.dtype == model.dtype else graph.add("Cast", name, to=graph.float_type))
+    return values
+
+
+def leave(graph: Graph, model: Model, found: list[str], names: list[str]) -> list[str]:
+    """Whole numbers, which layers compute as floats, in the type in which `predict` returns them."""
+    values = []
+    for tensor, value, name in zip(model.outputs, found, names, strict=True):
+        graph.scope = name
+        dtype = output_dtype(tensor)
+        values.append(value if dtype is None else graph.add("Cast", value, to=type_of(graph, dtype)))
     return values
 
 
@@ -132,7 +142,9 @@ def proto_of(graph: Graph, model: Model, inputs: list[str], outputs: list[str], 
     """The content of the file."""
     helper = graph.onnx.helper
     ends = [
-        helper.make_tensor_value_info(name, type_of(graph, tensor.dtype), ["batch", *tensor.shape[1:]])
+        helper.make_tensor_value_info(
+            name, type_of(graph, output_dtype(tensor) or tensor.dtype), ["batch", *tensor.shape[1:]]
+        )
         for name, tensor in zip([*inputs, *outputs], [*model.inputs, *model.outputs], strict=True)
     ]
     made = helper.make_graph(graph.nodes, model.name, ends[: len(inputs)], ends[len(inputs) :], graph.constants)
