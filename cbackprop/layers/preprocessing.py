@@ -13,7 +13,6 @@ from cbackprop.config import image_data_format
 from cbackprop.layers.adaptation import adaptation_batches
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.losses.target import as_array, blocks
-from cbackprop.registry import to_config
 from cbackprop.tensor import Shape, is_symbolic
 from cbackprop.validation import check_boolean, check_choice, check_integer
 from cbackprop.variable import Variable
@@ -214,7 +213,7 @@ class Normalization(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments as plain values."""
-        given = {"mean": to_config(self.input_mean), "variance": to_config(self.input_variance)}
+        given = {"mean": np.array(self.input_mean).tolist(), "variance": np.array(self.input_variance).tolist()}
         return super().get_config() | given
 
     def kept_axes(self, input_shape: Sequence[Any]) -> tuple[int, ...]:

@@ -15,10 +15,13 @@ import pytest
 from parity.test_keras_files import (
     CASES,
     LIMIT,
+    OPERATORS,
     assert_same_predictions,
     keras_twin,
+    names_of,
     numbers,
     one_or_list,
+    operated,
     randomize,
     structured,
 )
@@ -55,7 +58,7 @@ def test_every_layer(tmp_path, rng, name, make, shapes, recwarn):
     assert not [str(w.message) for w in recwarn if "cbackprop" in str(w.filename)]
     x = one_or_list(numbers(layer, shapes, rng))
     theirs = keras.models.load_model(tmp_path / "m.keras")
-    assert [layer.name for layer in theirs.layers] == [layer.name for layer in ours.layers]
+    assert names_of(theirs) == names_of(ours)
     assert_same_predictions(ours, theirs, x)
     described = model_of(make, shapes)
     twin = keras_twin(make())
@@ -100,6 +103,42 @@ def test_structures_of_inputs_and_outputs(tmp_path, rng, crossing):
     again = cb.models.load_model(tmp_path / "m.keras").predict(data, verbose=0)
     for name, array in found.items():
         np.testing.assert_array_equal(again[name], array)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operators(tmp_path, rng, name, recwarn):
+    ours = operated(cb, OPERATORS[name])
+    randomize(ours, rng)
+    ours.save(tmp_path / "m.keras")
+    assert not [str(w.message) for w in recwarn if "Keras" in str(w.message)]
+    x = [rng.normal(size=(6, 5, 3)).astype("float32") for _ in range(2)]
+    assert_same_predictions(ours, keras.models.load_model(tmp_path / "m.keras"), x)
+    again = cb.models.load_model(tmp_path / "m.keras")
+    assert again.get_config() == ours.get_config()
+    for one, other in zip(again.predict(x, verbose=0), ours.predict(x, verbose=0), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("key", [slice(None), ..., (slice(None), slice(None, None, -2)), (..., None)])
+def test_parts_that_keras_does_not_write_so(tmp_path, rng, key):
+    """Keras on PyTorch opens those with a negative step, but cannot compute them."""
+    x = cb.Input((5, 3))
+    ours = cb.Model(x, x[key])
+    ours.save(tmp_path / "m.keras")
+    again, theirs = cb.models.load_model(tmp_path / "m.keras"), keras.models.load_model(tmp_path / "m.keras")
+    data = rng.normal(size=(6, 5, 3)).astype("float32")
+    np.testing.assert_array_equal(again.predict(data, verbose=0), data[key])
+    assert theirs.output_shape == again.output_shape
+    if key != (slice(None), slice(None, None, -2)):
+        assert_same_predictions(again, theirs, data)
+
+
+def test_operators_outside_of_a_graph(tmp_path):
+    ours = cb.Sequential([cb.Input((3,)), cb.layers.Power(2), cb.layers.Dense(2)])
+    with pytest.warns(UserWarning, match=r"has no layers\.Power outside of a functional model"):
+        ours.save(tmp_path / "m.keras")
+    again = cb.models.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(again.predict(X, verbose=0), ours.predict(X, verbose=0))
 
 
 def test_a_nested_model_as_an_output(tmp_path, rng):

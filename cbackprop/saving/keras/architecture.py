@@ -7,14 +7,13 @@ from typing import Any
 
 from cbackprop.layers.layer import registry as layer_registry
 from cbackprop.registry import own_objects
+from cbackprop.saving.keras.operations import READABLE, is_operation, operation_layer
 from cbackprop.saving.keras.plain import plain_object, plain_value
 from cbackprop.validation import ArgumentTypeError
 
 __all__ = ["model_config"]
 
 MODELS = {"Sequential", "Functional", "Model"}
-# Operations on symbolic tensors that are layers here: x + y, x - y, x * y.
-OPERATORS = {"Add", "Subtract", "Multiply"}
 
 Entry = dict[str, Any]
 
@@ -60,8 +59,8 @@ def _unknown_class(entry: Entry) -> str | None:
     known = own_objects.all()
     if name in MODELS or name in known or (isinstance(registered, str) and registered in known):
         return None
-    if str(entry.get("module")).startswith("keras.src.ops"):
-        return None if name in OPERATORS else f"{name} (an operation on tensors)"
+    if is_operation(entry):
+        return None if name in READABLE else f"{name} (an operation on tensors)"
     return None if layer_registry.knows(name) else registered or name
 
 
@@ -112,24 +111,9 @@ def _functional(config: Entry) -> Entry:
     layers = []
     for entry in config["layers"]:
         name = entry.get("name", entry["config"].get("name"))
-        nodes = [_checked_call(name, entry, node) for node in entry.get("inbound_nodes", ())]
-        layers.append(_layer_entry(entry) | {"name": name, "inbound_nodes": nodes})
+        if is_operation(entry) and entry["class_name"] in READABLE:
+            layers.append(operation_layer(entry, name))
+        else:
+            nodes = list(entry.get("inbound_nodes", ()))
+            layers.append(_layer_entry(entry) | {"name": name, "inbound_nodes": nodes})
     return {**config, "layers": layers}
-
-
-def _checked_call(name: str, entry: Entry, node: Any) -> Any:
-    """Refuse calls of operations that are no layers here."""
-    if str(entry.get("module")).startswith("keras.src.ops") and len({len(shape) for shape in _shapes(node)}) > 1:
-        raise ValueError(f"operation {name!r} combines tensors of different ranks, which layers do otherwise.")
-    if not str(entry.get("module")).startswith("keras.src.ops") or not isinstance(node, dict):
-        return node
-    args = node.get("args", [])
-    return {**node, "args": [args]} if len(args) > 1 else node  # an operation takes tensors one by one
-
-
-def _shapes(node: Any) -> Iterator[Any]:
-    if isinstance(node, dict) and node.get("class_name") == "__keras_tensor__":
-        yield node["config"]["shape"]
-    elif isinstance(node, (dict, list)):
-        for item in node.values() if isinstance(node, dict) else node:
-            yield from _shapes(item)

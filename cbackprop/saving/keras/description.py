@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cbackprop.registry import Registry
+from cbackprop.saving.keras.operations import OPERATIONS, operation_entry
 
 __all__ = ["keras_compile_config", "keras_model_config"]
 
@@ -95,6 +96,10 @@ def _object(entry: Entry, lacks: list[str]) -> Entry:
     if name == "Sequential":
         return entry | {"module": "keras", "config": config} | _more(entry, lacks)
     family = module.split(".", 1)[-1]
+    if family == "layers" and name in OPERATIONS:
+        if "inbound_nodes" in entry:
+            return operation_entry(entry)
+        lacks.append(f"layers.{name} outside of a functional model")
     if family == "activations" or name in LACKING.get(family, ()):
         lacks.append(f"{family}.{name}" + (" with arguments" if family == "activations" else ""))
         return entry | {"config": config}
