@@ -224,6 +224,9 @@ class Layer(Spec):
     reads_output: ClassVar[bool] = True
     # The layer is a model: its calls unfold into those of its own layers.
     is_model: ClassVar[bool] = False
+    # Layers and weights may be anywhere in the layer's attributes: so it is with classes of users. Layers of this
+    # library hold none but where they say so, and need not be searched: that would double the time of a first fit.
+    holds_layers: ClassVar[bool] = False
     # Held while weights are made, and engines: several threads may use what none of them has used before.
     _making: ClassVar[Any] = threading.RLock()
     # What `tracking` looks for in attributes. Set below, when there is such a class.
@@ -306,7 +309,9 @@ class Layer(Spec):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "__init__" in cls.__dict__ and not cls.__module__.startswith("cbackprop."):
+        is_users = not cls.__module__.startswith("cbackprop.")
+        cls.holds_layers = cls.holds_layers or is_users
+        if "__init__" in cls.__dict__ and is_users:
             cls.__init__ = _recorded(cls.__dict__["__init__"])  # type: ignore[method-assign]
         if "build" in cls.__dict__ and not cls.is_model:
             cls.build = _checked_build(cls.__dict__["build"])  # type: ignore[method-assign]
@@ -334,23 +339,13 @@ class Layer(Spec):
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "name" and not check_name(value):
             raise TypeError(f"name must be a string with something in it, but got {value!r}.")
-        kind = f"{type(self).__name__} {self.__dict__.get('name')!r}"
-        if name == "built" and not value and self.__dict__.get("built") and not self.is_model:
-            raise AttributeError(f"{kind} is built: its weights cannot be made again. Make another layer.")
-        compiled = self.__dict__.get("built") and not (self.is_model or self.is_python)
-        if compiled and name in self.argument_names() and name not in ("name", "trainable"):
-            raise AttributeError(f"{kind} is built: its {name} cannot change any more. Make another layer.")
-        held = self.__dict__.get(name)
-        if value is not held and self.__dict__.get("built") and any(held is weight for weight in self._variables):
-            raise AttributeError(
-                f"{name} of {kind} is a weight, which keeps its place in the model: "
-                f"give it other numbers by {name}.assign(values), or all weights by set_weights."
-            )
-        adds = not self.is_model and isinstance(value, (Layer, list, tuple, dict)) and holds(value, Layer)
+        if self.__dict__.get("built"):
+            self._check_fixed(name, value)
+        adds = isinstance(value, (Layer, list, tuple, dict)) and not self.is_model and holds(value, Layer)
         if adds and self.__dict__.get("_locked"):
             raise ValueError(
-                f"{kind} is built: it can take no other layers, but got one as {name}. Make layers in __init__ "
-                "or build."
+                f"{self._title()} is built: it can take no other layers, but got one as {name}. Make layers in "
+                "__init__ or build."
             )
         super().__setattr__(name, value)
         given = self.__dict__.get("_arguments")
@@ -358,6 +353,24 @@ class Layer(Spec):
             given[name] = value
         if adds:
             sublayers(self)  # notes their order
+
+    def _title(self) -> str:
+        """What messages call the layer."""
+        return f"{type(self).__name__} {self.__dict__.get('name')!r}"
+
+    def _check_fixed(self, name: str, value: Any) -> None:
+        """Refuse to change what cannot change once the layer is built."""
+        if name == "built" and not value and not self.is_model:
+            raise AttributeError(f"{self._title()} is built: its weights cannot be made again. Make another layer.")
+        compiled = not (self.is_model or self.is_python)
+        if compiled and name in self.argument_names() and name not in ("name", "trainable"):
+            raise AttributeError(f"{self._title()} is built: its {name} cannot change any more. Make another layer.")
+        held = self.__dict__.get(name)
+        if value is not held and any(held is weight for weight in self._variables):
+            raise AttributeError(
+                f"{name} of {self._title()} is a weight, which keeps its place in the model: "
+                f"give it other numbers by {name}.assign(values), or all weights by set_weights."
+            )
 
     def _build_base(self, build: Callable[..., None], *args: Any, **kwargs: Any) -> None:
         """Run the `build` of one class, and note which weights are those of a class of this library."""

@@ -49,6 +49,8 @@ def sublayers(layer: Any) -> list[Any]:
     """The layers that a layer holds, in the order in which they were first seen there, as in Keras."""
     if layer.is_model:
         return list(layer.layers)
+    if not layer.holds_layers:
+        return []
     found = dict.fromkeys(each for each in _found(_attributes(layer), layer.kind_of_layers) if each is not layer)
     known = [each for each in layer.__dict__.get("_sublayers", ()) if each in found]
     ordered = list(dict.fromkeys([*known, *found]))
@@ -73,6 +75,8 @@ def layers_within(layer: Any) -> list[Any]:
 def own_variables(layer: Any) -> list[Variable]:
     """The weights that are a layer's own, in Keras's order: a user's layer has those first that are to be trained."""
     made = layer.__dict__.get("_variables", [])
+    if not layer.holds_layers:
+        return list(made)
     # By identity: that two weights hold the same numbers makes them no less different.
     own = list(dict.fromkeys([*made, *_found(_attributes(layer), Variable)]))
     if type(layer).__module__.startswith("cbackprop."):
@@ -82,6 +86,8 @@ def own_variables(layer: Any) -> list[Variable]:
 
 def variables_of(layer: Any) -> list[Variable]:
     """A layer's weights, and those of the layers within."""
+    if not (layer.holds_layers or layer.is_model):
+        return own_variables(layer)
     return list(dict.fromkeys(_all_variables(layer, {layer})))
 
 

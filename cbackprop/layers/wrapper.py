@@ -51,6 +51,8 @@ class Wrapper(Layer):
     True
     """
 
+    holds_layers = True
+
     def __init__(self, layer: Layer, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(layer, Layer):

@@ -37,5 +37,5 @@ print("lives")
 @pytest.mark.parametrize(("name", "value"), [("indptr", 2**30), ("indptr", -(2**30)), ("indices", 2**30)])
 def test_no_process_dies_of_it(name, value, index, layer, engine):
     program = PROGRAM.format(name=name, value=value, index=index, layer=layer, engine=engine)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, timeout=120)
     assert done.stdout.endswith("lives\n"), done.stderr

@@ -172,18 +172,6 @@ class Dataset(cb.utils.PyDataset):
         return (x, *[np.zeros(8)] * self.more) if self.more else x
 
 
-def frames():
-    import pandas as pd
-
-    yield pd.DataFrame(X, columns=list("abc"))
-    polars, arrow, torch = (pytest.importorskip(name) for name in ("polars", "pyarrow", "torch"))
-    yield polars.DataFrame(X, schema=list("abc"))
-    yield arrow.table({name: X[:, i] for i, name in enumerate("abc")})
-    yield torch.tensor(X)
-    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.tensor(X), torch.zeros(24)), 8)
-    yield loader
-
-
 def sources():
     yield X
     yield X.tolist()
@@ -194,10 +182,9 @@ def sources():
     yield iter([X[:23], X[23:]])
     yield from (Dataset(more) for more in (0, 1, 2))
     yield np.asfortranarray(X)
-    yield from frames()
 
 
-def test_adapt_takes_arrays_tables_datasets_and_batches():
+def test_adapt_takes_arrays_datasets_and_batches():
     for source in sources():
         layer = layers.Normalization()
         layer.adapt(source)

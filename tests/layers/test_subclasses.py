@@ -233,7 +233,7 @@ except ValueError as error:
 )  # fmt: skip
 def test_no_process_dies_of_it(base, width, arguments):
     program = CRASHES.format(base=base, width=width, arguments=arguments)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "compute_output_shape says" in done.stdout
 

@@ -246,12 +246,12 @@ def test_trained_by_its_own_gradient(engine, tmp_path):
     losses = model.fit(X, Y, epochs=10, verbose=0).history["loss"]
     assert losses[-1] < losses[0]
     assert all((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
-    model.save_weights(tmp_path / "w.weights.h5")
+    model.save_weights(tmp_path / "w.safetensors")
     other = cb.models.clone_model(model)
-    other.load_weights(tmp_path / "w.weights.h5")
+    other.load_weights(tmp_path / "w.safetensors")
     np.testing.assert_allclose(other.predict(X, verbose=0), model.predict(X, verbose=0), rtol=1e-4, atol=1e-6)
-    model.save(tmp_path / "m.keras")
-    again = cb.models.load_model(tmp_path / "m.keras", custom_objects={"Own": Own})
+    model.save(tmp_path / "m.safetensors")
+    again = cb.models.load_model(tmp_path / "m.safetensors", custom_objects={"Own": Own})
     np.testing.assert_allclose(again.predict(X, verbose=0), model.predict(X, verbose=0), rtol=1e-4, atol=1e-6)
 
 

@@ -267,9 +267,8 @@ def test_data_that_does_not_fit():
     both = cb.Model([x, y := cb.Input((None, 4))], layers.Add()([x, y]))
     with pytest.raises(ValueError, match="needs inputs of the same shape"):
         both.predict([np.ones((2, 3, 4)), np.ones((2, 5, 4))], verbose=0)
-    for use in (lambda: model.plan, lambda: cb.export.onnx(model, "x.onnx")):
-        with pytest.raises(ValueError, match="All sizes of the inputs must be known for this"):
-            use()
+    with pytest.raises(ValueError, match="All sizes of the inputs must be known for this"):
+        _ = model.plan
     with pytest.raises(ValueError, match=r"outputs of batches differ in shape: \(6, 2\), \(7, 2\)"):
         model.predict((np.ones((2, n, 4)) for n in (6, 7)), verbose=0)
 

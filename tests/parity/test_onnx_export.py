@@ -197,6 +197,12 @@ def test_a_frozen_batch_normalization_in_training_is_written(tmp_path):
     assert_runs(model, tmp_path / "m.onnx", inputs_for(model))
 
 
+def test_sizes_that_come_with_the_data(tmp_path):
+    model = cb.Sequential([cb.Input((None, 4)), layers.Dense(2)])
+    with pytest.raises(ValueError, match="All sizes of the inputs must be known for this"):
+        cb.export.onnx(model, tmp_path / "x.onnx")
+
+
 @pytest.mark.parametrize("opset", [OPSET - 1, NEWEST + 1])
 def test_opset_out_of_range(tmp_path, opset):
     with pytest.raises(ValueError, match="opset must be"):

@@ -107,10 +107,9 @@ def open_keras_file(path: str, kind: str) -> Iterator[KerasFile]:
     ValueError
         If it is no such file, or damaged.
     """
-    h5py = h5py_module(path)
     try:
         config, metadata, content = (None, {}, path) if kind == "hdf5" else _unpack(path)
-        file = h5py.File(content, "r")
+        file = h5py_module(path).File(content, "r")
     except (*DAMAGE, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, ValueError) and str(error).startswith(repr(path)):
             raise
