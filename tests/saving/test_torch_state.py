@@ -1,7 +1,9 @@
 """Weights given as a dict, as PyTorch names them: what does not fit is refused before a weight changes."""
 
+import io
 import pickle
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -68,10 +70,18 @@ def test_a_pickle_is_not_opened(tmp_path):
             load(tmp_path / "m")
 
 
-@pytest.mark.parametrize("start", [b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"])
-def test_without_h5py(tmp_path, monkeypatch, start):
+def archive():
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as parts:
+        parts.writestr("config.json", "{}")
+        parts.writestr("model.weights.h5", b"")
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("content", [b"\x89HDF\r\n\x1a\n", archive()], ids=["weights", "archive"])
+def test_without_h5py(tmp_path, monkeypatch, content):
     monkeypatch.setitem(sys.modules, "h5py", None)
-    (tmp_path / "m").write_bytes(start)
+    (tmp_path / "m").write_bytes(content)
     for load in (model().load_weights, cb.models.load_model):
         with pytest.raises(ImportError, match=r'pip install "cbackprop\[h5\]"'):
             load(tmp_path / "m")
