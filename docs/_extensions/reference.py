@@ -25,6 +25,7 @@ FOLDER = "reference"
 # Modules that users do not import. Whatever else the package holds is public, and documented.
 INTERNAL = {
     "absent",
+    "acts_as_array",
     "compiled",
     "engine",
     "foreign",
@@ -33,9 +34,11 @@ INTERNAL = {
     "random",
     "reference",
     "registry",
+    "shared_objects",
     "spec",
     "tensor",
     "threads",
+    "torch_names",
     "validation",
     "variable",
     "version",
