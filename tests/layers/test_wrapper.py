@@ -68,3 +68,9 @@ def test_mistakes():
         layers.Wrapper(layers.Dense(2, dtype="float64"))
     with pytest.raises(TypeError, match="Wrapper computes nothing: define call"):
         layers.Wrapper(layers.Dense(2))(np.ones((1, 2)))
+
+
+def test_the_base_itself_holds_the_weights_of_its_layer():
+    wrapper = layers.Wrapper(layers.Dense(2))
+    wrapper.build((None, 3))
+    assert [weight.shape for weight in wrapper.weights] == [(3, 2), (2,)]
