@@ -9,6 +9,7 @@ import numpy as np
 from cbackprop.foreign import from_foreign
 from cbackprop.random import generator
 from cbackprop.tensor import flatten, map_structure
+from cbackprop.utils.samples import Samples, stacked
 from cbackprop.validation import check_boolean, check_integer
 
 __all__ = ["pack_x_y_sample_weight", "split_dataset", "unpack_x_y_sample_weight"]
@@ -77,19 +78,21 @@ def split_dataset(
     Parameters
     ----------
     dataset : array_like, or nested tuples, lists and dicts of arrays with as many samples
+        Arrays of PyTorch and JAX, too; or a dataset with a length and a sample at each index, such as PyTorch's.
     left_size, right_size : int or float, optional
         A number of samples, or a share of them between 0 and 1. One of them may be left out: the rest.
     shuffle : bool, default False
         Whether samples are drawn at random; otherwise the first ones are the left part.
     seed : int, optional
         Of the order; drawn by default.
-    preferred_backend : str, optional
-        Taken for the sake of scripts written for Keras: both parts are arrays.
+    preferred_backend : {"torch"} or other str, optional
+        With "torch" both parts are datasets of samples, for PyTorch's loaders; otherwise they are arrays.
 
     Returns
     -------
     tuple of two
-        Nested as `dataset`. Without `shuffle` they are views of it.
+        Nested as `dataset`. Without `shuffle` they are views of its arrays. With "torch" each has a length, and yields
+        samples of that nesting.
 
     Raises
     ------
@@ -110,6 +113,9 @@ def split_dataset(
     >>> len(x), len(x_test)
     (8, 2)
     """
+    indexed = hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__") and not hasattr(dataset, "__array__")
+    if indexed and not isinstance(dataset, (list, tuple, dict)):
+        dataset = stacked(dataset)
     arrays = map_structure(lambda leaf: np.asarray(from_foreign("dataset", leaf)), dataset)
     counts = {len(leaf) if leaf.ndim else None for leaf in flatten(arrays)}
     if len(counts) != 1 or None in counts:
@@ -122,7 +128,8 @@ def split_dataset(
 
     def part(begin: int, end: int) -> Any:
         rows = slice(begin, end) if order is None else order[begin:end]
-        return map_structure(lambda leaf: leaf[rows], arrays)
+        found = map_structure(lambda leaf: leaf[rows], arrays)
+        return Samples(found) if preferred_backend == "torch" else found
 
     return part(0, left), part(left, left + right)
 
