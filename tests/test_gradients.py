@@ -129,3 +129,14 @@ def test_epsilon_is_checked(rng):
     with pytest.raises(ValueError, match="epsilon must be greater than 0"):
         model.check_gradients([[1.0]], [[1.0]], epsilon=0)
     assert model.check_gradients([[1.0]], [[0.0]], epsilon=1e-4).max_relative_error <= LIMIT
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_gradients_of_a_model_without_weights(engine):
+    x = cb.Input((2,))
+    model = cb.Model(x, cb.layers.Rescaling(3.0)(x))
+    model.compile("sgd", "mse", engine=engine)
+    data = np.array([[1.0, 2.0], [0.5, -1.0]])
+    # L = mean of (3 x) ** 2 over four numbers
+    np.testing.assert_allclose(model.gradients(data, np.zeros((2, 2)), wrt="inputs"), 4.5 * data, rtol=1e-6)
+    assert model.gradients(data, np.zeros((2, 2))) == []

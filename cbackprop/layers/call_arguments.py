@@ -13,7 +13,7 @@ import numpy as np
 from cbackprop.tensor import KerasTensor, flatten, map_structure
 from cbackprop.validation import ArgumentTypeError, check_boolean, type_name
 
-__all__ = ["CallArguments", "check_training", "is_array", "is_shape", "select", "signature_of"]
+__all__ = ["BUILT_IN", "CallArguments", "check_training", "is_array", "is_shape", "select", "signature_of"]
 
 # What layers that do not compute in Python are called with.
 BUILT_IN = inspect.signature(lambda inputs, training=None, mask=None: None)
@@ -32,7 +32,7 @@ def _signature(function: Any) -> inspect.Signature:
 
 def signature_of(layer: Any) -> inspect.Signature:
     """What a layer's `call` takes, without ``self``."""
-    return _signature(type(layer).call) if layer.is_python else BUILT_IN
+    return _signature(type(layer).call) if layer.is_python else layer.call_signature
 
 
 def is_array(value: Any) -> bool:
@@ -98,7 +98,7 @@ class CallArguments:
         if "training" in self.values:  # by position
             self.training = check_training(self.values.pop("training"))
         self.takes_training = _takes(self.signature, "training")
-        self.built_in = self.signature is BUILT_IN
+        self.built_in = not layer.is_python
         if self.built_in:
             self.mask = self.values.pop("mask", None)
         self.given_masks: list[Any] = [leaf for leaf in flatten(self.mask) if self.built_in and _is_tensor(leaf)]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cbackprop import activations, config, constraints, initializers, regularizers, shared_objects
 from cbackprop.absent import attribute_missing
-from cbackprop.layers.call_arguments import CallArguments, check_training
+from cbackprop.layers.call_arguments import BUILT_IN, CallArguments, check_training
 from cbackprop.layers.call_context import current_call, naming, path_of, works
 from cbackprop.layers.tracking import held, holds, layers_within, own_variables, sublayers, variables_of
 from cbackprop.layers.unknown_sizes import has_unknown, shape_between, tried
@@ -233,6 +233,8 @@ class Layer(Spec):
     kind_of_layers: ClassVar[type]
     # How many inputs the layer takes; None for two or more.
     n_inputs: ClassVar[int | None] = 1
+    # What a call takes, where the layer does not compute in Python: further tensors have names of their own.
+    call_signature: ClassVar[inspect.Signature] = BUILT_IN
 
     # Whether the layer must see a batch as a whole, "never", "in_training" or "always": then one thread runs it alone.
     alone: str = "never"
@@ -541,6 +543,7 @@ class Layer(Spec):
     def connect(self, call: CallArguments) -> KerasTensor:
         """The output of a layer that does not compute in Python, for symbolic tensors."""
         tensors = call.leaves("inputs")
+        more = [leaf for name in call.values if name != "inputs" for leaf in call.leaves(name)]
         self.check_inputs(tensors)
         check_masks(self, call)
         shapes = [tensor.shape for tensor in tensors]
@@ -548,7 +551,7 @@ class Layer(Spec):
         sizes = {tensor.shape[0] for tensor in tensors}
         batch = sizes.pop() if len(sizes) == 1 else None
         output = KerasTensor((batch, *shape[1:]), self.dtype, self.name)
-        inputs = [*tensors, *call.given_masks]
+        inputs = [*tensors, *more, *call.given_masks]
         self.nodes.append(Node(self, inputs, [output], call.training, arguments=call))
         return output
 

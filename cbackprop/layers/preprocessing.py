@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from cbackprop.config import image_data_format
 from cbackprop.layers.adaptation import adaptation_batches
+from cbackprop.layers.call_arguments import CallArguments
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.losses.target import as_array, blocks
-from cbackprop.tensor import Shape, is_symbolic
-from cbackprop.validation import check_boolean, check_choice, check_integer
+from cbackprop.tensor import KerasTensor, Shape, is_symbolic
+from cbackprop.validation import check_boolean, check_choice, check_integer, type_name
 from cbackprop.variable import Variable
 
 __all__ = ["CategoryEncoding", "Normalization", "Rescaling"]
@@ -334,8 +336,9 @@ def _combined(a: tuple[float, Any, Any] | None, b: tuple[float, Any, Any]) -> tu
 class CategoryEncoding(Layer):
     """Numbers of classes as indicators.
 
-    Called on arrays, it also takes a single sample without a batch axis, and `count_weights`, shaped like the input:
-    what each number adds to its count.
+    Called as ``layer(inputs, count_weights=weights)`` in the mode "count", each number adds its weight to its count. The
+    weights, an array or a symbolic tensor, have the shape of the inputs. Called on arrays it also takes a single
+    sample without a batch axis.
 
     Parameters
     ----------
@@ -353,8 +356,8 @@ class CategoryEncoding(Layer):
     -----
     "one_hot" turns (batch, ..., 1) into (batch, ..., num_tokens), and (batch, ..., n) with n > 1 into
     (batch, ..., n, num_tokens); the others turn (batch, ..., n) into (batch, ..., num_tokens).
-    No gradient passes through. Data of a model that gets here unchanged is checked; other numbers out of range are
-    left out.
+    No gradient passes through to the numbers. That of a weight is dL/doutput of its number. Data of a model that gets
+    here unchanged is checked; other numbers out of range are left out.
 
     Raises
     ------
@@ -379,6 +382,7 @@ class CategoryEncoding(Layer):
 
     implementation = "preprocessing.CategoryEncoding"
     reads_output = False
+    call_signature = inspect.signature(lambda inputs, count_weights=None, training=None, mask=None: None)
 
     def __init__(
         self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any
@@ -400,18 +404,18 @@ class CategoryEncoding(Layer):
         Raises
         ------
         TypeError
-            If `count_weights` come with symbolic tensors.
+            If one of `inputs` and `count_weights` is symbolic, and the other is not.
         ValueError
-            If they come with another mode than "count", or do not fit; also as any layer.
+            If weights come with another mode than "count", or do not fit; also as any layer.
         """
         if count_weights is not None and self.output_mode != "count":
             raise ValueError(
                 f"`count_weights` is not used when `output_mode` is not 'count', but it is {self.output_mode!r}."
             )
-        if is_symbolic(inputs):
-            if count_weights is not None:
-                raise TypeError(f"CategoryEncoding {self.name!r} takes count_weights with arrays only, not in a model.")
-            return super().__call__(inputs, **kwargs)
+        if is_symbolic(inputs) or is_symbolic(count_weights):
+            return super().__call__(
+                inputs, **({} if count_weights is None else {"count_weights": count_weights}), **kwargs
+            )
         x = as_array("inputs", inputs)
         if count_weights is not None:
             return self._weighted(x, count_weights)
@@ -421,6 +425,26 @@ class CategoryEncoding(Layer):
             return super().__call__(x.reshape(1, -1), **kwargs)[0]
         rows = super().__call__(x.reshape(-1, 1), **kwargs)
         return rows if x.ndim else rows[0]
+
+    def connect(self, call: CallArguments) -> KerasTensor:
+        """The output for symbolic tensors. Samples of no axes are one sample, as Keras sees them."""
+        inputs, weights = call.values["inputs"], call.values.get("count_weights")
+        if weights is not None:
+            self._check_weights(inputs, weights)
+        output = super().connect(call)
+        if len(inputs.shape) == 1 and self.output_mode != "one_hot":
+            output.shape = (self.num_tokens,)
+        return output
+
+    def _check_weights(self, inputs: Any, weights: Any) -> None:
+        if not isinstance(inputs, KerasTensor) or not isinstance(weights, KerasTensor):
+            raise TypeError(
+                f"CategoryEncoding {self.name!r} takes inputs and count_weights that are both arrays, or both symbolic "
+                f"tensors, but got {type_name(inputs)} and {type_name(weights)}."
+            )
+        if weights.shape[1:] != inputs.shape[1:]:
+            raise ValueError(f"count_weights must have the shape of inputs, {inputs.shape}, but got {weights.shape}.")
+        self.check_float_types([weights])
 
     def _weighted(self, x: NDArray[Any], count_weights: Any) -> NDArray[Any]:
         """For each class the sum of the weights of its numbers."""
@@ -433,9 +457,11 @@ class CategoryEncoding(Layer):
         return counts
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The input's shape with the last axis replaced, or for "one_hot" followed, by the classes."""
-        if len(input_shape) < 2:
-            raise ValueError(f"CategoryEncoding {self.name!r} needs inputs with a batch axis, but got {input_shape}.")
-        if self.output_mode == "one_hot" and input_shape[-1] != 1:
+        """The input's shape with the last axis replaced, or for "one_hot" followed, by the classes.
+
+        As in Keras, a shape without axes is that of one number, and one of a single axis that of one sample.
+        """
+        one_hot = self.output_mode == "one_hot" and (len(input_shape) == 1 or input_shape[-1:] != (1,))
+        if one_hot or len(input_shape) == 0:
             return (*input_shape, self.num_tokens)
         return (*input_shape[:-1], self.num_tokens)

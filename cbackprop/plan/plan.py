@@ -469,7 +469,7 @@ class Plan:
                 origins[step.output] = behind
             limit = step.layer.id_range
             if limit is not None:
-                for index in behind:
+                for index in origins.get(step.inputs[0], set()):
                     ranges[index] = min(limit, ranges[index] or limit)
         return ranges
 

@@ -114,7 +114,7 @@ def _called_again(node: Node, at: dict[int, KerasTensor]) -> list[KerasTensor]:
     with Layer._making:
         before = list(layer.nodes)
         try:
-            (Layer.connect_python if layer.is_python else Layer.connect)(layer, call)
+            Layer.connect_python(layer, call) if layer.is_python else layer.connect(call)
             again: Node = layer.nodes[-1]
         finally:
             layer.nodes[:] = before

@@ -87,7 +87,7 @@ cdef class Engine(Predictor):
         for table in self.tables or [] if backwards else []:
             if tiled or table.capacity < min(table.rows, batch_size * table.reads):
                 raise ValueError("A table has no room for the rows of such a batch.")
-        if self.gradients is None and backwards and self.n_backward:
+        if self.gradients is None and backwards and self.has_parameters():
             raise RuntimeError("The engine has no gradients.")
         self.order = &order[0] if order is not None and order.shape[0] else NULL
         self.start, self.stop, self.batch_size = start, stop, batch_size
@@ -99,6 +99,14 @@ cdef class Engine(Predictor):
             self.gradients.set_groups(self.group_count(batch_size))
         self.tick = tick
         self.run_team(train_thread, threads)
+
+    cdef bint has_parameters(self):
+        """Whether a backward pass makes gradients. Without parameters it may still make deltas of inputs."""
+        cdef Py_ssize_t i
+        for i in range(self.n_backward):
+            if (<Layer>self.layer_pointers[self.backward_order[i]]).n_parameters:
+                return True
+        return False
 
     cdef set_alone(self, bint training):
         """Find out which layers and losses see a batch of this run as a whole, and whether metrics may fail."""

@@ -154,7 +154,47 @@ cdef void encode(
         y += classes
 
 
+cdef void weigh(
+    Py_ssize_t positions, Py_ssize_t tokens, Py_ssize_t classes,
+    const floating* x,          # (positions, tokens) IN
+    const floating* weights,    # (positions, tokens) IN
+    floating* y,                # (positions, classes) OUT
+) noexcept nogil:
+    """y[p, c] = sum of the weights of c in x[p]."""
+    cdef Py_ssize_t _, t, c
+    memset(y, 0, positions * classes * sizeof(floating))
+    for _ in range(positions):
+        for t in range(tokens):
+            if 0 <= x[t] < classes:
+                c = to_id(x[t], classes)
+                y[c] += weights[t]
+        x += tokens
+        weights += tokens
+        y += classes
+
+
+cdef void weigh_backward(
+    Py_ssize_t positions, Py_ssize_t tokens, Py_ssize_t classes,
+    const floating* x,          # (positions, tokens) IN
+    const floating* delta,      # (positions, classes) IN
+    bint add,
+    floating* d_weights,        # (positions, tokens) OUT
+) noexcept nogil:
+    """d_weights[p, t] = delta[p, x[p, t]], added to what is there if `add`."""
+    cdef Py_ssize_t _, t
+    cdef floating value
+    for _ in range(positions):
+        for t in range(tokens):
+            value = delta[to_id(x[t], classes)] if 0 <= x[t] < classes else 0
+            d_weights[t] = d_weights[t] + value if add else value
+        x += tokens
+        delta += classes
+        d_weights += tokens
+
+
 cdef class CategoryEncoding(Layer):
+    """The weights of counts, if there are any, are the second input."""
+
     cdef Py_ssize_t positions, tokens, classes
     cdef bint count
 
@@ -170,13 +210,15 @@ cdef class CategoryEncoding(Layer):
         self.tokens //= self.positions
         whole = self.positions * self.tokens == math.prod(input_shapes[0])
         rows = output_shape[:-1] if whole else input_shapes[0][:-1]
-        self.expect(input_shapes, (*rows, self.classes), {})
+        self.expect([input_shapes[0]] * len(input_shapes), (*rows, self.classes), {})
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         cdef const void* x = input_of(self, batch, 0).value
         cdef void* y = output_of(self, batch).value
         cdef Py_ssize_t positions = batch.rows * self.positions
-        if self.is_double:
+        if self.n_inputs == 2:
+            self.forward_weights(positions, x, input_of(self, batch, 1).value, y)
+        elif self.is_double:
             encode(positions, self.tokens, self.classes, self.count, <const double*>x, <double*>y)
         else:
             encode(positions, self.tokens, self.classes, self.count, <const float*>x, <float*>y)
@@ -185,6 +227,31 @@ cdef class CategoryEncoding(Layer):
         cdef Buffer* x = input_of(self, batch, 0)
         if x.delta != NULL and not self.accumulate[0]:
             memset(x.delta, 0, batch.rows * x.width * (sizeof(double) if self.is_double else sizeof(float)))
+        if self.n_inputs == 2 and input_of(self, batch, 1).delta != NULL:
+            self.backward_weights(
+                batch.rows * self.positions, x.value, output_of(self, batch).delta, input_of(self, batch, 1).delta
+            )
+
+    cdef void forward_weights(
+        self, Py_ssize_t positions, const void* x, const void* weights, void* y
+    ) noexcept nogil:
+        if self.is_double:
+            weigh(positions, self.tokens, self.classes, <const double*>x, <const double*>weights, <double*>y)
+        else:
+            weigh(positions, self.tokens, self.classes, <const float*>x, <const float*>weights, <float*>y)
+
+    cdef void backward_weights(
+        self, Py_ssize_t positions, const void* x, const void* delta, void* d_weights
+    ) noexcept nogil:
+        cdef bint add = self.accumulate[1]
+        if self.is_double:
+            weigh_backward(
+                positions, self.tokens, self.classes, <const double*>x, <const double*>delta, add, <double*>d_weights
+            )
+        else:
+            weigh_backward(
+                positions, self.tokens, self.classes, <const float*>x, <const float*>delta, add, <float*>d_weights
+            )
 
 
 cdef void mask_rows(

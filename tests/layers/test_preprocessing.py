@@ -258,10 +258,68 @@ def test_count_weights():
         layers.CategoryEncoding(4, "multi_hot")(x, count_weights=weights)
     with pytest.raises(ValueError, match=r"must have the shape of inputs, \(4, 2\), but got \(2,\)"):
         layer(x, count_weights=weights[0])
-    with pytest.raises(TypeError, match="with arrays only"):
+    with pytest.raises(TypeError, match="both arrays, or both symbolic"):
         layer(cb.Input((2,)), count_weights=weights)
+    with pytest.raises(TypeError, match="both arrays, or both symbolic"):
+        layer(x, count_weights=cb.Input((2,)))
+    with pytest.raises(ValueError, match=r"must have the shape of inputs, \(None, 2\), but got \(None, 3\)"):
+        layer(cb.Input((2,)), count_weights=cb.Input((3,)))
+    with pytest.raises(ValueError, match="computes in float32, but its input"):
+        layer(cb.Input((2,)), count_weights=cb.Input((2,), dtype="float64"))
     with pytest.raises(ValueError, match="but got 4"):
         layer([[4]], count_weights=[[1.0]])
+
+
+@pytest.mark.parametrize(
+    ("mode", "batch_shape", "expected"),
+    [
+        ("count", (4,), (6,)),
+        ("multi_hot", (None,), (6,)),
+        ("one_hot", (4,), (4, 6)),
+        ("one_hot", (None,), (None, 6)),
+        ("count", (4, 2), (4, 6)),
+        ("one_hot", (4, 1), (4, 6)),
+    ],
+)
+def test_category_encoding_of_symbolic_samples_without_axes(mode, batch_shape, expected):
+    assert layers.CategoryEncoding(6, mode)(cb.Input(batch_shape=batch_shape, dtype="int32")).shape == expected
+    assert layers.CategoryEncoding(6, mode).compute_output_shape(batch_shape) == expected
+    assert layers.CategoryEncoding(6, mode).compute_output_shape(()) == (6,)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("open_sizes", [False, True])
+def test_count_weights_in_a_model(engine, dtype, open_sizes):
+    size = None if open_sizes else 3
+    x, w = cb.Input((size,), dtype="int32", name="x"), cb.Input((size,), dtype=dtype, name="w")
+    encoding = layers.CategoryEncoding(4, "count", dtype=dtype)
+    scaled = layers.Rescaling(2.0, dtype=dtype)(w)
+    model = cb.Model([x, w], encoding(x, count_weights=scaled))
+    model.compile("sgd", "mse", engine=engine)
+    numbers, weights = np.array([[0, 3, 3], [2, 1, 1]]), np.array([[1.0, 0.5, 0.25], [3.0, 1.0, 4.0]])
+    expected = [[2.0, 0.0, 0.0, 1.5], [0.0, 10.0, 6.0, 0.0]]
+    np.testing.assert_array_equal(model.predict([numbers, weights], verbose=0), expected)
+    # mean of squares: dL/dy = y / 4, and each number's weight moves its count by 2
+    gradients = model.gradients([numbers, weights], np.zeros((2, 4)), wrt="inputs")
+    assert gradients[0] is None
+    np.testing.assert_allclose(gradients[1], [[1.0, 0.75, 0.75], [3.0, 5.0, 5.0]], rtol=1e-6)
+    copy = cb.models.clone_model(model)
+    np.testing.assert_array_equal(copy.predict([numbers, weights], verbose=0), expected)
+    with pytest.raises(ValueError, match=r"\[0, 4\)"):
+        model.predict([numbers + 4, weights], verbose=0)
+
+
+def test_a_single_sample_is_no_model():
+    x = cb.Input((), dtype="int32")
+    with pytest.raises(ValueError, match=r"\(6,\) for a sample"):
+        cb.Model(x, layers.CategoryEncoding(6)(x)).predict(np.arange(4), verbose=0)
+
+
+def test_samples_without_axes():
+    x = cb.Input((), dtype="int32")
+    model = cb.Model(x, layers.CategoryEncoding(4, "one_hot")(x))
+    np.testing.assert_array_equal(model.predict(np.arange(4), verbose=0), np.eye(4))
 
 
 def test_rescaling_of_channels_first():

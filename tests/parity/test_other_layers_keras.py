@@ -135,3 +135,15 @@ def test_training_an_embedding(optimizer):
         model.fit(ids, y, batch_size=8, epochs=2, shuffle=False, verbose=0)
     for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
+
+
+def test_count_weights_in_a_model():
+    rng = np.random.default_rng(0)
+    x, w = rng.integers(0, 4, (5, 3)), rng.normal(size=(5, 3)).astype("float32")
+
+    def make(k):
+        inputs = [k.Input((3,), dtype="int32", name="x"), k.Input((3,), name="w")]
+        return k.Model(inputs, k.layers.CategoryEncoding(4, "count")(inputs[0], count_weights=inputs[1]))
+
+    ours, theirs = make(cb), make(keras)
+    np.testing.assert_allclose(ours.predict([x, w], verbose=0), theirs.predict([x, w], verbose=0), rtol=1e-6)

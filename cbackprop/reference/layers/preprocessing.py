@@ -58,7 +58,7 @@ class Normalization(Layer):
 
 
 class CategoryEncoding(Layer):
-    """y[c] = how often c is in x, or whether it is; dx = 0."""
+    """y[c] = how often c is in x, or whether it is; dx = 0. With weights w, y[c] = sum of w where x = c; dw = dy[x]."""
 
     def fit(self) -> Fit:
         """What the layer works on."""
@@ -66,23 +66,27 @@ class CategoryEncoding(Layer):
         tokens = math.prod(self.input_shapes[0]) // positions
         whole = positions * tokens == math.prod(self.input_shapes[0])
         rows = self.output_shape[:-1] if whole else self.input_shapes[0][:-1]
-        return Fit(self.input_shapes, (*rows, self.spec.num_tokens), {})
+        return Fit((self.input_shapes[0],) * len(self.input_shapes), (*rows, self.spec.num_tokens), {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """Indicators or counts."""
-        (x,) = inputs
-        self.x = x
+        x, *weights = self.inputs = inputs
         n = self.spec.num_tokens
         tokens = x.reshape(len(x), *self.output_shape[:-1], -1)
         known = (tokens >= 0) & (tokens < n)
         ids = np.where(known, tokens, 0).astype(np.int64)
-        counts = ((ids[..., None] == np.arange(n)) & known[..., None]).sum(axis=-2)
-        y: Array = (counts if self.spec.output_mode == "count" else counts > 0).astype(x.dtype)
-        return y
+        self.indicators = (ids[..., None] == np.arange(n)) & known[..., None]
+        if weights:
+            y: Array = (self.indicators * weights[0].reshape(tokens.shape)[..., None]).sum(axis=-2)
+            return y
+        counts: Array = self.indicators.sum(axis=-2)
+        return (counts if self.spec.output_mode == "count" else counts > 0).astype(x.dtype)
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """Zeros."""
-        return [np.zeros_like(self.x)], []
+        """Zeros for the numbers; for each weight the delta of its number."""
+        x, *weights = self.inputs
+        deltas = [(self.indicators * delta[..., None, :]).sum(axis=-1).reshape(w.shape) for w in weights]
+        return [np.zeros_like(x), *deltas], []
 
 
 class Masking(Layer):
