@@ -336,8 +336,8 @@ def _combined(a: tuple[float, Any, Any] | None, b: tuple[float, Any, Any]) -> tu
 class CategoryEncoding(Layer):
     """Numbers of classes as indicators.
 
-    Called as ``layer(inputs, count_weights=weights)`` in the mode "count", each number adds its weight to its count. The
-    weights, an array or a symbolic tensor, have the shape of the inputs. Called on arrays it also takes a single
+    Called as ``layer(inputs, count_weights=weights)`` in the mode "count", each number adds its weight to its count.
+    The weights, an array or a symbolic tensor, have the shape of the inputs. Called on arrays it also takes a single
     sample without a batch axis.
 
     Parameters
