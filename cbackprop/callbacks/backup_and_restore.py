@@ -108,7 +108,7 @@ class BackupAndRestore(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Back up, if it is time."""
-        if self._count.add():
+        if self._count.add(batch):
             self._save()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:

@@ -28,18 +28,23 @@ class BatchCount:
         else:
             self.every = check_integer(name, frequency, 1)
         self.seen = 0
+        self._last = -1  # batch of the present epoch
 
     def get_state(self) -> dict[str, Any] | None:
         """Batches since the last time; ``None`` where nothing is counted."""
-        return None if self.every is None else {"seen": self.seen}
+        return None if self.every is None else {"seen": self.seen, "last": self._last}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on counting."""
-        self.seen = check_integer("seen", state["seen"], 0)
+        seen, last = check_integer("seen", state["seen"], 0), check_integer("last", state.get("last", -1), -1)
+        self.seen, self._last = seen, last
 
-    def add(self) -> bool:
-        """Another batch; whether the frequency is reached."""
-        self.seen += 1
+    def add(self, batch: int) -> bool:
+        """Batches of the epoch up to this one have been run; whether the frequency is reached."""
+        if batch <= self._last:
+            self._last = -1  # another epoch
+        self.seen += batch - self._last
+        self._last = batch
         if self.every is None or self.seen < self.every:
             return False
         self.seen = 0

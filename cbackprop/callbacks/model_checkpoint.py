@@ -106,7 +106,7 @@ class ModelCheckpoint(MonitorCallback):
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Save, if it is time."""
-        if self._count.add():
+        if self._count.add(batch):
             self._save(self._epoch, logs or {}, {"batch": batch + 1})
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:

@@ -19,6 +19,7 @@ from cbackprop.engine import ENGINES, Data, Engine, Objective
 from cbackprop.engine.sizes import EngineOfSizes
 from cbackprop.layers.layer import Layer
 from cbackprop.models.data import OutputNeeds, Samples, make_inputs, make_samples
+from cbackprop.models.executions import Executions
 from cbackprop.models.gradients import GradientMethods
 from cbackprop.models.inputs import sample_shape
 from cbackprop.models.objectives import (
@@ -127,8 +128,12 @@ class Trainer(GradientMethods, ResultMethods):
             Without sample weights.
         weighted_metrics : like `metrics`, optional
             With sample weights.
-        run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
+        run_eagerly, jit_compile, auto_scale_loss
             Taken for the sake of scripts written for Keras; they have no effect.
+        steps_per_execution : int, default 1
+            Callbacks are told of so many batches at once, in `fit`, `evaluate` and `predict`: fewer calls of Python,
+            where any callback watches batches, and the same numbers. `steps_per_epoch`, `steps` and `validation_steps`
+            are rounded up to whole executions, as in Keras.
         engine : {"compiled", "reference"}, default "compiled"
             Compiled C, or the NumPy twin.
 
@@ -152,6 +157,7 @@ class Trainer(GradientMethods, ResultMethods):
             "loss_weights": loss_weights,
             "metrics": metrics,
             "weighted_metrics": weighted_metrics,
+            "steps_per_execution": check_integer("steps_per_execution", steps_per_execution, 1),
             "engine": engine,
         }
         chosen = optimizers.get(optimizer)
@@ -286,7 +292,8 @@ class Trainer(GradientMethods, ResultMethods):
         initial_epoch : int, default 0
             The epoch to begin with.
         steps_per_epoch : int, optional
-            Batches in an epoch; all by default. Epochs then go on where the last one stopped.
+            The most batches that an epoch takes; all by default. Epochs then go on where the last one stopped, and end
+            where the samples do, with a warning: of ten batches, epochs of six steps have six and four, in turn.
         validation_steps : int, optional
             Batches of validation data to look at; all by default.
         validation_batch_size : int, optional
@@ -336,10 +343,9 @@ class Trainer(GradientMethods, ResultMethods):
         validates = _check_frequency(validation_freq)
         Display.check(verbose)
         with ExitStack() as opened:
+            count, at_once = epochs - initial_epoch, self.steps_per_execution
             source: Source = opened.enter_context(
-                open_source(
-                    x, y, sample_weight, class_weight, batch_size, steps_per_epoch, shuffle, epochs - initial_epoch
-                )
+                open_source(x, y, sample_weight, class_weight, batch_size, steps_per_epoch, shuffle, count, at_once)
             )
             engine = self._prepare(source, "fit")
             if not any(objective.loss for objective in engine.objectives):
@@ -355,7 +361,7 @@ class Trainer(GradientMethods, ResultMethods):
                 source.join()
             if validation is not None:
                 opened.enter_context(validation)
-                validation.limit(validation_steps, validation_batch_size or source.batch_size)
+                validation.limit(validation_steps, validation_batch_size or batch_size)
             history = self.history = History()
             callbacks = self._callbacks([callbacks, history], verbose=verbose, epochs=epochs, steps=source.steps)
             display = Display(verbose, epochs, source.samples)
@@ -434,7 +440,7 @@ class Trainer(GradientMethods, ResultMethods):
         if not 1 <= len(parts) <= 3:
             raise ValueError(f"expected a tuple (x, y) or (x, y, sample_weight), but got {len(parts)} elements.")
         x, y, sample_weight = (*parts, None, None)[:3]
-        source = open_source(x, y, sample_weight, steps=steps, epochs=times)
+        source = open_source(x, y, sample_weight, steps=steps, epochs=times, at_once=self.steps_per_execution)
         source.purpose = "validation"
         if not isinstance(data, (tuple, list)) and isinstance(source, ArraySource):
             raise ValueError(
@@ -477,21 +483,21 @@ class Trainer(GradientMethods, ResultMethods):
             return self._logs(engine)
 
     def _sweep(self, engine: Engine, source: Source, run: CallbackList, owner: object) -> int:
-        """Test all samples, batch by batch if a callback asks for that; how many batches there were."""
+        """Test all samples, an execution at a time if a callback watches; how many batches there were."""
+
+        def end(number: int) -> None:
+            run.on_test_batch_end(number, self._logs_of(engine, owner))
+
         watched = run.watches_batches("test")
-        step = 0
+        executions = Executions(source.at_once if watched else None, run.on_test_batch_begin, end)
         for piece in source.sweep():
-            for part in piece.parts(watched):
-                if watched:
-                    run.on_test_batch_begin(step)
+            for part in executions.parts(piece):
                 with engine.turn_of(owner):
                     engine.test(part.samples(), part.batch_size)
-                step += 1
-                if watched:
-                    run.on_test_batch_end(step - 1, self._logs_of(engine, owner))
-                if self.stop_evaluating:
-                    return step
-        return step
+                if executions.done(part) and self.stop_evaluating:
+                    return executions.step
+        executions.finish()
+        return executions.step
 
     def _listed(self, engine: Engine, logs: dict[str, float]) -> Any:
         names = self._names_of(engine.objectives)
@@ -562,7 +568,8 @@ class Trainer(GradientMethods, ResultMethods):
         """
         check_counts(batch_size=batch_size, steps=steps)
         Display.check(verbose)
-        with open_source(x, y, sample_weight, batch_size=batch_size, steps=steps) as source:
+        at_once = self.steps_per_execution
+        with open_source(x, y, sample_weight, batch_size=batch_size, steps=steps, at_once=at_once) as source:
             source.purpose = "evaluation"
             engine = self._prepare(source, "evaluate")
             source.prepare(partial(self._samples, engine))
@@ -616,19 +623,26 @@ class Trainer(GradientMethods, ResultMethods):
         return outputs
 
     def _predict_watched(self, x: Any, batch_size: int | None, steps: int | None, run: CallbackList) -> Any:
-        """`predict` batch by batch."""
+        """`predict`, an execution at a time."""
         results: list[list[NDArray[Any]]] = []
-        with open_source(x, batch_size=batch_size, steps=steps) as source:
+        told = 0  # of the results
+
+        def end(number: int) -> None:
+            nonlocal told
+            outputs, told = self._as_output(_joined(results[told:])), len(results)
+            run.on_predict_batch_end(number, {"outputs": outputs})
+
+        with open_source(x, batch_size=batch_size, steps=steps, at_once=self.steps_per_execution) as source:
             source.purpose = "prediction"
             self._build_for(source)
             source.prepare(self._inputs)
             source.limit(steps, None)
-            for batch in (batch for piece in source.sweep() for batch in piece.batches()):
-                run.on_predict_batch_begin(len(results))
-                results.append(self._predict_piece(batch.samples().inputs, False, x))
-                run.on_predict_batch_end(len(results) - 1, {"outputs": self._as_output(results[-1])})
-                if self.stop_predicting:
+            executions = Executions(source.at_once, run.on_predict_batch_begin, end)
+            for part in (part for piece in source.sweep() for part in executions.parts(piece)):
+                results.append(self._predict_piece(part.samples().inputs, False, x))
+                if executions.done(part) and self.stop_predicting:
                     break
+            executions.finish()
         return self._as_output(_joined(results))
 
     def _as_output(self, arrays: list[NDArray[Any]]) -> Any:
@@ -643,7 +657,7 @@ class Trainer(GradientMethods, ResultMethods):
             quick = None if engine is None else engine.predict_now(x)
             if quick is not None:
                 return self._as_output([quick])
-        with open_source(x, batch_size=batch_size, steps=steps) as source:
+        with open_source(x, batch_size=batch_size, steps=steps, at_once=self.steps_per_execution) as source:
             source.purpose = "prediction"
             self._build_for(source)
             given = x if isinstance(source, ArraySource) else None

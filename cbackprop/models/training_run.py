@@ -10,10 +10,11 @@ from cbackprop import random
 from cbackprop.callbacks import CallbackList
 from cbackprop.engine import Engine
 from cbackprop.models.divergence import DivergenceWatch
+from cbackprop.models.executions import Executions
 from cbackprop.models.place import Place, Resumption, formed_like
 from cbackprop.models.progress import Display
 from cbackprop.models.sources import Source
-from cbackprop.models.sources.batches import ran_out
+from cbackprop.models.sources.source import ran_out
 
 if TYPE_CHECKING:
     from cbackprop.models.trainer import Trainer
@@ -49,6 +50,7 @@ class TrainingRun:
     ) -> None:
         self.model, self.source, self.validation, self.validates = model, source, validation, validates
         self.callbacks, self.display = callbacks, display
+        self.at_once = model.steps_per_execution
 
     def train(self, engine: Engine, initial_epoch: int, epochs: int) -> None:
         """Train up to a number of epochs."""
@@ -143,42 +145,54 @@ class TrainingRun:
         return logs
 
     def _steps(self, engine: Engine, epoch: int, left: dict[str, Any] | None) -> None:
-        """The steps of an epoch: a call of the engine for each piece of the data, or for each batch if it is watched.
+        """The steps of an epoch: a call of the engine for each piece of the data, or each execution if it is watched.
 
         Those that were finished when the epoch was `left` are skipped.
         """
         model, place = self.model, self.place
         tick = self.display.tick(lambda: self._logs(engine))
-        watched = self.callbacks.watches_batches("train")
         step = done = 0  # steps and samples
+        executions: Executions | None = None
         for piece in self.source.epoch():
-            begin = piece.begin
             if left is not None:
                 finished = min(left["step"] - step, piece.steps)
-                begin = min(begin + finished * piece.batch_size, piece.end)
+                begin = min(piece.begin + finished * piece.batch_size, piece.end)
                 step, done = step + finished, done + begin - piece.begin
-                if step == left["step"]:
-                    self._restore_step(engine, left)
-                    left = None
-                    if model.stop_training:
-                        return
-            # Asked to stop before the first step, a run takes one, as in Keras.
-            for part in piece._replace(begin=begin).parts(watched or model.stop_training):
-                if watched:
-                    self.callbacks.on_train_batch_begin(step)
-                seen = None if tick is None else partial(_tick_after, tick, done)
-                with engine.turn_of(self):
-                    engine.learn(piece.data, piece.rows, part.begin, part.end, piece.batch_size, tick=seen)
-                step, done = step + part.steps, done + part.size
-                place.step = step
-                if watched:
-                    logs = self._logs(engine)
-                    self.callbacks.on_train_batch_end(step - 1, logs)
-                    self.watch.look(logs, epoch, step - 1, CALLER + 2)
-                if tick is not None:
-                    tick(done)
+                piece = piece._replace(begin=begin)
+                if step < left["step"]:
+                    continue
+                self._restore_step(engine, left)
+                left = None
                 if model.stop_training:
                     return
+            executions = executions or self._executions(engine, epoch, step)
+            for part in executions.parts(piece):
+                seen = None if tick is None else partial(_tick_after, tick, done)
+                with engine.turn_of(self):
+                    engine.learn(part.data, part.rows, part.begin, part.end, part.batch_size, tick=seen)
+                done += part.size
+                place.step += part.steps
+                may_stop = executions.done(part)
+                if tick is not None:
+                    tick(done)
+                if may_stop and model.stop_training:
+                    return
+        if executions is not None:
+            executions.finish()
+
+    def _executions(self, engine: Engine, epoch: int, step: int) -> Executions:
+        """Batches between two calls of callbacks, from a step of an epoch on, if any callback watches them."""
+        self.place.step = step
+        if not self.callbacks.watches_batches("train"):
+            # Asked to stop before the first step, a run takes one, as in Keras.
+            return Executions(self.at_once if self.model.stop_training else None)
+
+        def end(number: int) -> None:
+            logs = self._logs(engine)
+            self.callbacks.on_train_batch_end(number, logs)
+            self.watch.look(logs, epoch, self.place.step - 1, CALLER + 5)
+
+        return Executions(self.at_once, self.callbacks.on_train_batch_begin, end, step)
 
     def _restore_step(self, engine: Engine, left: dict[str, Any]) -> None:
         """Take over the means of an epoch so far."""

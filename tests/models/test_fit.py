@@ -138,8 +138,8 @@ def test_class_weights_do_not_weigh_what_is_held_out(rng):
 def test_batches_are_numbered_through_an_epoch(data):
     seen = []
     watch = cb.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs=None: seen.append(batch))
-    small().fit(*data, batch_size=8, steps_per_epoch=4, epochs=2, callbacks=[watch], verbose=0)
-    assert seen == [0, 1, 2, 3, 0, 1, 2, 3]
+    small().fit(*data, batch_size=8, epochs=2, callbacks=[watch], verbose=0)
+    assert seen == [0, 1, 2, 0, 1, 2]
 
 
 def test_what_a_callback_adds_to_the_logs_is_recorded(data):
@@ -202,19 +202,6 @@ def test_arithmetic_of_a_symbolic_tensor_and_numbers():
 def test_arithmetic_that_is_refused(wrong, error, message):
     with pytest.raises(error, match=message):
         wrong(cb.Input((2,)))
-
-
-def test_steps_per_epoch_goes_on_where_it_stopped():
-    x = np.arange(10.0)[:, None]
-    seen = []
-    model = cb.Sequential([cb.Input((1,)), layers.Dense(1, kernel_initializer="ones")])
-    model.compile(cb.optimizers.SGD(0.0), "mse")
-    for epochs in (1, 2):
-        history = model.fit(x, x * 0, batch_size=2, steps_per_epoch=3, epochs=epochs, shuffle=False, verbose=0)
-        seen.append(history.history["loss"])
-    squares = np.arange(10.0) ** 2
-    assert seen[0] == pytest.approx([squares[:6].mean()])
-    assert seen[1] == pytest.approx([squares[:6].mean(), np.concatenate([squares[6:], squares[:2]]).mean()])
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -8,7 +8,7 @@ from typing import Any
 
 from cbackprop.models.data import Samples
 from cbackprop.models.sources.order import Order, batch_size_for
-from cbackprop.models.sources.source import Check, Piece, Source
+from cbackprop.models.sources.source import Check, Piece, Source, whole_executions
 
 __all__ = ["ArraySource", "split_at"]
 
@@ -24,6 +24,8 @@ class ArraySource(Source):
     steps : int or None
         Batches in an epoch.
     shuffle : bool
+    at_once : int, default 1
+        Batches that are always taken together.
     """
 
     batch_size: int = 32
@@ -37,10 +39,12 @@ class ArraySource(Source):
         batch_size: int | None = None,
         steps: int | None = None,
         shuffle: bool = False,
+        at_once: int = 1,
     ) -> None:
-        self.example = x
+        self.example, self.at_once = x, at_once
         self._given = (x, y, sample_weight, class_weight)
         self._batch_size, self._steps, self._shuffle = batch_size, steps, shuffle
+        self._asked: int | None = None  # batches of an evaluation
 
     def prepare(self, check: Check) -> None:
         """Check all arrays."""
@@ -50,8 +54,9 @@ class ArraySource(Source):
     def _set(self, samples: Samples) -> None:
         self._checked = samples
         self.batch_size = batch_size_for(self._batch_size, self._steps, samples.size)
-        self._order = Order(samples.size, self.batch_size, self._shuffle, self._steps)
-        self.steps, self.samples = self._order.steps, self._order.samples
+        taken = whole_executions(self._steps, self.at_once)
+        self._order = Order(samples.size, self.batch_size, self._shuffle, taken)
+        self.steps, self.samples = self._steps or self._order.steps, self._order.samples
         self._end = samples.size
 
     def split(self, share: float) -> ArraySource:
@@ -61,10 +66,10 @@ class ArraySource(Source):
         x, y, sample_weight, class_weight = self._given
         # Class weights are for training; what is held out is judged as any other data.
         whole = checked if class_weight is None else self._check(x, y, sample_weight, None)
-        held_out = ArraySource(x, batch_size=self._batch_size)
+        held_out = ArraySource(x, batch_size=self._batch_size, at_once=self.at_once)
+        held_out.purpose = "validation"
         held_out._set(whole.part(at, checked.size))
         self._set(checked.part(0, at))
-        held_out.limit(None, self.batch_size)
         return held_out
 
     def join(self) -> None:
@@ -78,14 +83,17 @@ class ArraySource(Source):
 
     def limit(self, steps: int | None, batch_size: int | None) -> None:
         """Evaluate in batches of so many samples, and no more than so many of them."""
-        self.batch_size = self.batch_size if batch_size is None else batch_size
         size = self._checked.size
-        self._end = size if steps is None else min(size, steps * self.batch_size)
+        self.batch_size = batch_size_for(batch_size or self._batch_size, steps, size)
+        self._asked = whole_executions(steps, self.at_once)
+        self._end = size if self._asked is None else min(size, self._asked * self.batch_size)
 
     def epoch(self) -> Iterator[Piece]:
-        """Parts of passes over the samples."""
-        for rows, begin, end in self._order.ranges():
-            yield Piece(self._checked.data, rows, begin, end, self.batch_size)
+        """A pass over the samples, or a part of one."""
+        rows, begin, end = self._order.take()
+        piece = Piece(self._checked.data, rows, begin, end, self.batch_size)
+        yield piece
+        self._warn_of_fewer(piece.steps, self._order.steps if self._steps else None)
 
     def state(self) -> dict[str, Any] | None:
         """Where in a pass over the samples the next epoch begins."""
@@ -98,7 +106,9 @@ class ArraySource(Source):
 
     def sweep(self) -> Iterator[Piece]:
         """The first samples, or all."""
-        yield Piece(self._checked.data, None, 0, self._end, self.batch_size)
+        piece = Piece(self._checked.data, None, 0, self._end, self.batch_size)
+        yield piece
+        self._warn_of_fewer(piece.steps, self._asked)
 
 
 def split_at(size: int, share: float) -> int:

@@ -10,12 +10,10 @@ from typing import Any
 from cbackprop import random
 from cbackprop.models.data import Samples
 from cbackprop.models.sources.prefetch import Prefetch
-from cbackprop.models.sources.source import Check, Piece, Source
+from cbackprop.models.sources.source import CALLER, Check, Piece, Source, ran_out, whole_executions
 
-__all__ = ["BatchSource", "Indexed", "Once", "Repeated", "ran_out"]
+__all__ = ["BatchSource", "Indexed", "Once", "Repeated"]
 
-# Frames from here up to the user's line, by what samples are used for.
-CALLER = {"training": 9, "validation": 10, "evaluation": 7, "prediction": 7}
 # Batches that are made ahead of training, where the dataset does not say how many.
 AHEAD = 4
 
@@ -152,6 +150,8 @@ class BatchSource(Source):
         Go through the batches of a dataset that has numbered ones in a random order.
     epochs : int, default 1
         How often an epoch will be asked for: of an iterator no more is taken than these need.
+    at_once : int, default 1
+        Batches that are always taken together.
     """
 
     batch_size: int | None = None
@@ -162,13 +162,20 @@ class BatchSource(Source):
         return "validation_data" if self.purpose == "validation" else "x"
 
     def __init__(
-        self, dataset: Once, class_weight: Any = None, steps: int | None = None, shuffle: bool = False, epochs: int = 1
+        self,
+        dataset: Once,
+        class_weight: Any = None,
+        steps: int | None = None,
+        shuffle: bool = False,
+        epochs: int = 1,
+        at_once: int = 1,
     ) -> None:
         if dataset.length is None and isinstance(dataset, Indexed) and steps is None:
             raise ValueError("x is a dataset without end: say how many batches to take (steps_per_epoch or steps).")
-        self._dataset, self._class_weight, self._steps, self._shuffle = dataset, class_weight, steps, shuffle
+        self._dataset, self._class_weight, self._shuffle, self.at_once = dataset, class_weight, shuffle, at_once
         self.steps = dataset.length if steps is None else steps
-        self._limit = None if steps is None or dataset.restarts else steps * epochs
+        self._steps = whole_executions(steps, at_once)
+        self._limit = None if self._steps is None or dataset.restarts else self._steps * epochs
         self._pass: Prefetch | None = None
         self._seen = 0  # batches of this pass
         self._found = False  # any batch at all
@@ -185,7 +192,7 @@ class BatchSource(Source):
 
     def limit(self, steps: int | None, batch_size: int | None) -> None:
         """Batches have the sizes that they have."""
-        self._steps = steps
+        self._steps = whole_executions(steps, self.at_once)
 
     def epoch(self) -> Iterator[Piece]:
         """Each batch is a piece."""
@@ -208,7 +215,7 @@ class BatchSource(Source):
         if not self._found:
             raise ValueError(f"{self._argument} yields no batches.")
         if self._steps is not None or count == 0:
-            ran_out(CALLER[self.purpose], self.purpose)
+            ran_out(CALLER[self.purpose] + 2, self.purpose)
 
     @property
     def exhausted(self) -> bool:
@@ -252,19 +259,6 @@ class BatchSource(Source):
         if self._pass is not None:
             self._pass.close()
             self._pass = None
-
-
-def ran_out(stacklevel: int, purpose: str = "training") -> None:
-    """Warn as Keras does, at the line that called `fit`: so many frames up."""
-    needed = {
-        "training": "your dataset or generator can generate at least `steps_per_epoch * epochs` batches",
-        "validation": "validation_data can generate at least `validation_steps` batches for each validation: an "
-        "iterator has each only once",
-    }
-    enough = needed.get(purpose, "your dataset or generator can generate at least `steps` batches")
-    warnings.warn(
-        f"Your input ran out of data; interrupting {purpose}. Make sure that {enough}.", stacklevel=stacklevel
-    )
 
 
 def _unpack(batch: Any) -> tuple[Any, Any, Any]:

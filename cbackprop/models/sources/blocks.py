@@ -16,7 +16,7 @@ from cbackprop.models.data import Samples
 from cbackprop.models.sources.arrays import split_at
 from cbackprop.models.sources.order import batch_size_for
 from cbackprop.models.sources.prefetch import Prefetch
-from cbackprop.models.sources.source import Check, Piece, Source
+from cbackprop.models.sources.source import Check, Piece, Source, whole_executions
 
 __all__ = ["PIECE", "BlockSource", "holds_files", "map_arrays"]
 
@@ -72,6 +72,8 @@ class BlockSource(Source):
     steps : int or None
         Batches in an epoch; all by default. Epochs then go on where the last one stopped.
     shuffle : bool
+    at_once : int, default 1
+        Batches that are always taken together.
     """
 
     batch_size: int = 32
@@ -85,11 +87,13 @@ class BlockSource(Source):
         batch_size: int | None = None,
         steps: int | None = None,
         shuffle: bool = False,
+        at_once: int = 1,
     ) -> None:
-        self.example = x
+        self.example, self.at_once = x, at_once
         self._given = tuple(map_arrays(part, _in_memory) for part in (x, y, sample_weight))
         self._class_weight, self._batch_size, self._steps, self._shuffle = class_weight, batch_size, steps, shuffle
-        self._end: int | None = None
+        self._asked: int | None = None
+        self._seen = 0  # batches of this pass
         self._pass: Prefetch | None = None
         self._left: Samples | None = None
         self._rest: Iterator[Piece] | None = None
@@ -112,14 +116,15 @@ class BlockSource(Source):
     def _lay_out(self) -> None:
         self.batch_size = batch_size_for(self._batch_size, self._steps, self._size)
         self.steps = self._steps or -(-self._size // self.batch_size)
-        self.samples = self._size if self._steps is None else self._steps * self.batch_size
+        taken = whole_executions(self._steps, self.at_once)
+        self.samples = self._size if taken is None else min(self._size, taken * self.batch_size)
 
     def split(self, share: float) -> BlockSource:
         """Keep the first samples, and return a source of the last."""
         at, given = split_at(self._size, share), self._given
         x, y, sample_weight = [map_arrays(part, lambda array: array[at:]) for part in given]
-        held_out = BlockSource(x, y, sample_weight)
-        held_out._batch_size = self._batch_size
+        held_out = BlockSource(x, y, sample_weight, batch_size=self._batch_size, at_once=self.at_once)
+        held_out.purpose = "validation"
         held_out.prepare(self._check)
         self._given = tuple(map_arrays(part, lambda array: array[:at]) for part in given)
         self._size = at
@@ -128,31 +133,36 @@ class BlockSource(Source):
 
     def limit(self, steps: int | None, batch_size: int | None) -> None:
         """Evaluate in batches of so many samples, and no more than so many of them."""
-        self.batch_size = self.batch_size if batch_size is None else batch_size
-        self._end = None if steps is None else min(self._size, steps * self.batch_size)
+        self.batch_size = batch_size_for(batch_size or self._batch_size, steps, self._size)
+        self._asked = whole_executions(steps, self.at_once)
 
     def epoch(self) -> Iterator[Piece]:
-        """The pieces of a pass over the files; with `steps_per_epoch`, parts of passes."""
+        """The pieces of a pass over the files; with `steps_per_epoch`, of a part of one."""
         if self._steps is None:
             yield from self._pieces(self._size, self._shuffle)
             return
-        steps = self._steps
+        if self._rest is None:
+            self._rest, self._seen = self._pieces(self._size, self._shuffle), 0
+        there = -(-self._size // self.batch_size)
+        asked = whole_executions(self._steps, self.at_once) or there
+        taken = steps = min(asked, there - self._seen)
         while steps > 0:
-            if self._rest is None:
-                self._rest = self._pieces(self._size, self._shuffle)
-            piece = next(self._rest, None)
-            if piece is None:
-                self._rest = None
-                continue
+            piece = next(self._rest)
             end = min(piece.begin + steps * piece.batch_size, piece.end)
             if end < piece.end:
                 self._rest = _put_back(piece, end, self._rest)
-            steps -= -(-(end - piece.begin) // piece.batch_size)
-            yield Piece(piece.data, piece.rows, piece.begin, end, piece.batch_size)
+            part = piece._replace(end=end)
+            steps, self._seen = steps - part.steps, self._seen + part.steps
+            yield part
+        if self._seen >= there:
+            self._rest = None
+        self._warn_of_fewer(taken, asked)
 
     def sweep(self) -> Iterator[Piece]:
         """The first samples, or all, in order."""
-        yield from self._pieces(self._size if self._end is None else self._end, False)
+        size = self._size if self._asked is None else min(self._size, self._asked * self.batch_size)
+        yield from self._pieces(size, False)
+        self._warn_of_fewer(-(-size // self.batch_size), self._asked)
 
     def _pieces(self, size: int, shuffle: bool) -> Iterator[Piece]:
         """One pass over the first samples."""

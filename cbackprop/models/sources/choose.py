@@ -25,6 +25,7 @@ def open_source(
     steps: int | None = None,
     shuffle: bool = False,
     epochs: int = 1,
+    at_once: int = 1,
 ) -> Source:
     """The source of these samples; nothing of them is read yet.
 
@@ -37,6 +38,8 @@ def open_source(
     shuffle : bool
     epochs : int
         How many epochs, or evaluations, there will be.
+    at_once : int
+        Batches that are always taken together.
 
     Raises
     ------
@@ -46,14 +49,14 @@ def open_source(
     dataset = _dataset(x)
     if dataset is None:
         source = BlockSource if holds_files(x, y, sample_weight) else ArraySource
-        return source(x, y, sample_weight, class_weight, batch_size, steps, shuffle)
+        return source(x, y, sample_weight, class_weight, batch_size, steps, shuffle, at_once)
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None:
             raise ValueError(
                 f"{name} must not be given when x is a {type(x).__name__}: its batches hold their own, "
                 "as tuples (x, y) or (x, y, sample_weight)."
             )
-    return BatchSource(dataset, class_weight, steps, shuffle, epochs)
+    return BatchSource(dataset, class_weight, steps, shuffle, epochs, at_once)
 
 
 def _dataset(x: Any) -> Once | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -24,32 +23,28 @@ class Order:
     batch_size : int
     shuffle : bool
         A new random order for each pass over the samples; otherwise the order of the arrays.
-    steps_per_epoch : int or None
-        Batches in an epoch; with ``None`` an epoch is a pass.
+    steps : int or None
+        The most batches that an epoch takes; with ``None`` an epoch is a pass.
     """
 
-    def __init__(self, size: int, batch_size: int, shuffle: bool, steps_per_epoch: int | None) -> None:
+    def __init__(self, size: int, batch_size: int, shuffle: bool, steps: int | None) -> None:
         self.size = size
         self.batch_size = batch_size
         self.shuffle = shuffle and size > batch_size  # one batch of all samples is the same in any order
-        self.steps = steps_per_epoch or math.ceil(size / batch_size)
-        self.samples = size if steps_per_epoch is None else steps_per_epoch * batch_size
+        self.steps = steps or math.ceil(size / batch_size)
+        self.samples = min(size, self.steps * batch_size)
         self._position = size
         self._drawn: dict[str, Any] | None = None  # the random state that the present order was drawn from
         self._rows: NDArray[np.int64] | None = None
 
-    def ranges(self) -> Iterator[tuple[NDArray[np.int64] | None, int, int]]:
-        """The parts (order, begin, end) of passes over the samples that make the next epoch."""
-        steps = self.steps
-        while steps > 0:
-            if self._position >= self.size:
-                self._position = 0
-                self._draw()
-            begin = self._position
-            end = min(begin + steps * self.batch_size, self.size)
-            self._position = end
-            steps -= math.ceil((end - begin) / self.batch_size)
-            yield self._rows, begin, end
+    def take(self) -> tuple[NDArray[np.int64] | None, int, int]:
+        """The part (order, begin, end) of a pass over the samples that makes the next epoch: it ends with the pass."""
+        if self._position >= self.size:
+            self._position = 0
+            self._draw()
+        begin = self._position
+        self._position = min(begin + self.steps * self.batch_size, self.size)
+        return self._rows, begin, self._position
 
     def _draw(self) -> None:
         if self.shuffle:

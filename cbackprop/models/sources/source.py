@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Self
 
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 from cbackprop.engine import Data
 from cbackprop.models.data import Samples
 
-__all__ = ["Check", "Piece", "Source"]
+__all__ = ["CALLER", "Check", "Piece", "Source", "ran_out", "whole_executions"]
 
+# Frames from where samples are taken up to the user's line, by what they are used for.
+CALLER = {"training": 7, "validation": 8, "evaluation": 5, "prediction": 5}
 # From (x, y, sample_weight, class_weight) to checked samples; TypeError or ValueError if anything is wrong.
 Check = Callable[[Any, Any, Any, Any], Samples]
 
@@ -43,15 +46,6 @@ class Piece(NamedTuple):
         """The samples alone, for a source that does not shuffle."""
         return Samples(self.data, len(self.data)).part(self.begin, self.end).data
 
-    def batches(self) -> Iterator[Piece]:
-        """Each batch as a piece."""
-        for begin in range(self.begin, self.end, self.batch_size):
-            yield self._replace(begin=begin, end=min(begin + self.batch_size, self.end))
-
-    def parts(self, batchwise: bool) -> Iterator[Piece]:
-        """What is run in one call: each batch, or all there is, if there is anything."""
-        return self.batches() if batchwise else iter([self] if self.size else [])
-
 
 class Source:
     """Where samples come from. Used as a context manager: on leaving it, threads that it started end.
@@ -68,6 +62,8 @@ class Source:
         Samples in an epoch, where that is known before.
     purpose : {"training", "validation", "evaluation", "prediction"}
         What they are used for, for messages.
+    at_once : int
+        Batches that are always taken together, as far as there are any: `steps_per_execution`.
     """
 
     example: Any = None
@@ -75,6 +71,7 @@ class Source:
     steps: int | None = None
     samples: int | None = None
     purpose: str = "training"
+    at_once: int = 1
 
     def prepare(self, check: Check) -> None:
         """Check whatever can be checked before training, once the model has a shape."""
@@ -126,8 +123,31 @@ class Source:
     def close(self) -> None:
         """End what was started."""
 
+    def _warn_of_fewer(self, steps: int, asked: int | None) -> None:
+        """Tell that an epoch has fewer steps than were asked for."""
+        if asked is not None and steps < asked:
+            ran_out(CALLER[self.purpose] + 2, self.purpose)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def whole_executions(steps: int | None, at_once: int) -> int | None:
+    """So many steps, rounded up to executions of `at_once`, as Keras takes them."""
+    return None if steps is None else -(-steps // at_once) * at_once
+
+
+def ran_out(stacklevel: int, purpose: str = "training") -> None:
+    """Warn as Keras does, at the line that called `fit`: so many frames up."""
+    needed = {
+        "training": "your dataset or generator can generate at least `steps_per_epoch * epochs` batches",
+        "validation": "validation_data can generate at least `validation_steps` batches for each validation: an "
+        "iterator has each only once",
+    }
+    enough = needed.get(purpose, "your dataset or generator can generate at least `steps` batches")
+    warnings.warn(
+        f"Your input ran out of data; interrupting {purpose}. Make sure that {enough}.", stacklevel=stacklevel
+    )

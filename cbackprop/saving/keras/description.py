@@ -54,7 +54,12 @@ def keras_compile_config(settings: dict[str, Any]) -> tuple[Entry, list[str]]:
     config |= _plain({name: settings[name] for name in ("metrics", "weighted_metrics")}, lacks)
     for name, family in (("loss", "losses"), ("metrics", "metrics"), ("weighted_metrics", "metrics")):
         _check_names(settings[name], family, lacks)
-    return config | {"run_eagerly": False, "steps_per_execution": 1, "jit_compile": False}, sorted(set(lacks))
+    config |= {
+        "run_eagerly": False,
+        "steps_per_execution": settings.get("steps_per_execution", 1),
+        "jit_compile": False,
+    }
+    return config, sorted(set(lacks))
 
 
 def _check_names(value: Any, family: str, lacks: list[str]) -> None:

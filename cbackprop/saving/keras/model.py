@@ -105,6 +105,7 @@ def _compile(file: KerasFile, model: Any) -> None:
         optimizer = said["optimizer"]
         settings["optimizer"] = optimizer if isinstance(optimizer, str) else plain_object(optimizer, "optimizers")
         settings["loss_weights"] = said.get("loss_weights")
+        settings["steps_per_execution"] = said.get("steps_per_execution", 1)
         model.compile(**from_config(settings))
     except Exception as error:  # as in _make
         warnings.warn(f"{file.path!r} says nothing that the model can be compiled with: {error}", stacklevel=4)

@@ -1,0 +1,73 @@
+"""Batches that are run between two calls of callbacks: `steps_per_execution` of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from cbackprop.models.sources import Piece
+
+__all__ = ["Executions"]
+
+
+class Executions:
+    """Cuts pieces into what is run in one call, and tells callbacks before and after each execution.
+
+    An execution may reach over several pieces, such as the batches of a generator, and has fewer batches only where
+    the samples end. Its last number is that of a full one all the same, as in Keras.
+
+    Parameters
+    ----------
+    size : int or None
+        Batches of an execution; with ``None`` nobody wants to know of them, and a piece is run in one call.
+    begin, end : callable
+        Called with the numbers of the first and the last batch of an execution, if they are wanted.
+    step : int, default 0
+        The number of the first batch.
+    """
+
+    def __init__(
+        self,
+        size: int | None,
+        begin: Callable[[int], None] | None = None,
+        end: Callable[[int], None] | None = None,
+        step: int = 0,
+    ) -> None:
+        self._size, self._begin, self._end, self.step = size, begin, end, step
+        self._first, self._room = step, 0
+
+    def parts(self, piece: Piece) -> Iterator[Piece]:
+        """What is run in one call: no part reaches beyond the end of an execution."""
+        while piece.size:
+            part = piece
+            if self._size is not None:
+                self._open()
+                part = piece._replace(end=min(piece.begin + self._room * piece.batch_size, piece.end))
+            yield part
+            piece = piece._replace(begin=part.end)
+
+    def _open(self) -> None:
+        if self._room or self._size is None:
+            return
+        self._first, self._room = self.step, self._size
+        if self._begin is not None:
+            self._begin(self._first)
+
+    def done(self, part: Piece) -> bool:
+        """Count the batches of a part; whether an execution ends with it, so that a run may be stopped."""
+        self.step += part.steps
+        if self._size is None:
+            return True
+        self._room -= part.steps
+        if self._room == 0:
+            self._close()
+        return self._room == 0
+
+    def finish(self) -> None:
+        """There are no more samples, in the midst of an execution or not."""
+        if self._room:
+            self._close()
+
+    def _close(self) -> None:
+        self._room = 0
+        if self._end is not None and self._size is not None:
+            self._end(self._first + self._size - 1)
