@@ -210,6 +210,9 @@ def contiguous(array: Any, dtype: DTypeLike | None = None) -> NDArray[Any]:
 
     `numpy.ascontiguousarray` returns an array whose numbers begin anywhere as it is.
     """
+    as_it_is = type(array) is np.ndarray and (dtype is None or array.dtype == dtype)
+    if as_it_is and array.flags.c_contiguous and array.flags.aligned:
+        return array
     return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED", "ENSUREARRAY"])
 
 

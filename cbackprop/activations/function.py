@@ -107,6 +107,7 @@ class ActivationFunction(Generic[Arguments]):
         functools.update_wrapper(self, kernel)
         self._kernel = kernel
         self.arguments = arguments or {}
+        self._made: Kernel | None = None  # made once: a plan asks for it many times
         self.unbound = self
         signature = inspect.signature(kernel)
         x = inspect.Parameter("x", inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -131,7 +132,9 @@ class ActivationFunction(Generic[Arguments]):
 
     def kernel(self) -> Kernel:
         """What the engines run."""
-        return self._kernel(**self.arguments)  # type: ignore[call-arg]
+        if self._made is None:
+            self._made = self._kernel(**self.arguments)  # type: ignore[call-arg]
+        return self._made
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that were bound, as plain values."""

@@ -153,7 +153,10 @@ class Engine:
         self.tables = self._find_tables()
         self.settings_version = 0 if optimizer is None else optimizer.settings_version
         self.store: ParameterStore | None = None
-        self.log_names: Any = None  # the keys of logs, once they were asked for
+        # What others have made of the objectives, once they were asked for it.
+        self.log_names: Any = None  # the keys of logs
+        self.names: list[str] | None = None  # of what `evaluate` returns
+        self.needs: Any = None  # the forms of targets, and the plan that they are for
         self.owner: Any = None  # whose means of losses and metrics are being added up
         self.put_aside: dict[Any, Any] = {}  # those of others, by owner
         self.problem: EngineProblem | None = None  # what a full-batch optimizer looked at last

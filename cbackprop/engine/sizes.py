@@ -46,6 +46,8 @@ class EngineOfSizes(Engine):
         self.trainable = list(trainable)
         self.state = state or OptimizerState()
         self.log_names: Any = None
+        self.names: list[str] | None = None
+        self.needs: Any = None
         self.owner: Any = None
         self.put_aside: dict[Any, Any] = {}
         self.predictions_in_training = 0

@@ -341,16 +341,17 @@ class Layer(Spec):
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "name" and not check_name(value):
             raise TypeError(f"name must be a string with something in it, but got {value!r}.")
-        if self.__dict__.get("built"):
+        state = self.__dict__
+        if state.get("built"):
             self._check_fixed(name, value)
-        adds = isinstance(value, (Layer, list, tuple, dict)) and not self.is_model and holds(value, Layer)
-        if adds and self.__dict__.get("_locked"):
+        adds = isinstance(value, (Layer, list, tuple, dict)) and value and not self.is_model and holds(value, Layer)
+        if adds and state.get("_locked"):
             raise ValueError(
                 f"{self._title()} is built: it can take no other layers, but got one as {name}. Make layers in "
                 "__init__ or build."
             )
         super().__setattr__(name, value)
-        given = self.__dict__.get("_arguments")
+        given = state.get("_arguments")
         if given is not None and (name in given or name in self.argument_names()) and not works(self):
             given[name] = value
         if adds:
@@ -368,7 +369,7 @@ class Layer(Spec):
         if compiled and name in self.argument_names() and name not in ("name", "trainable"):
             raise AttributeError(f"{self._title()} is built: its {name} cannot change any more. Make another layer.")
         held = self.__dict__.get(name)
-        if value is not held and any(held is weight for weight in self._variables):
+        if isinstance(held, Variable) and value is not held and any(held is weight for weight in self._variables):
             raise AttributeError(
                 f"{name} of {self._title()} is a weight, which keeps its place in the model: "
                 f"give it other numbers by {name}.assign(values), or all weights by set_weights."

@@ -7,8 +7,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from cbackprop.compiled.kernels.vectors import is_finite
 from cbackprop.variable import Variable
 
 __all__ = ["DivergenceWatch"]
@@ -30,7 +29,7 @@ class DivergenceWatch:
         self.sound = self._are_finite()
 
     def _are_finite(self) -> bool:
-        return all(np.isfinite(variable.array).all() for variable in self.weights)
+        return all(is_finite(variable.array) for variable in self.weights)
 
     def look(self, logs: dict[str, Any], epoch: int, step: int | None = None, stacklevel: int = 2) -> None:
         """Look at the losses of an epoch, or of one that has come as far as a step; both are counted from 0."""

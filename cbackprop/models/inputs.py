@@ -14,6 +14,8 @@ from cbackprop.validation import contiguous
 
 __all__ = ["check_whole", "checked_mask", "is_sparse", "make_input", "sample_shape"]
 
+# The types that engines read. Types of another byte order are not equal to these.
+READABLE = frozenset(map(np.dtype, STORED_AS))
 # An array of more bytes is not copied to change its type: that is done with every batch as it is fetched. Up to that
 # one copy for all epochs costs less, and no more than half as much memory again.
 LARGE = 2**24
@@ -138,7 +140,7 @@ def _stored(name: str, array: NDArray[Any], dtype: np.dtype[Any], check: bool) -
 
 def is_readable(array: NDArray[Any]) -> bool:
     """Whether engines read an array of this type."""
-    return array.dtype.name in STORED_AS and array.dtype.isnative
+    return array.dtype in READABLE
 
 
 def _check_range(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:

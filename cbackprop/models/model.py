@@ -374,7 +374,7 @@ class Model(Trainer, Layer):
         """The outputs for arrays of which some have masks; `losses` notes what layers' outputs add to the loss."""
         masks = masks if len(masks) == len(self.inputs) else [None] * len(self.inputs)
         if not any(mask is not None for mask in masks) and not self._reports(given):
-            return self.run(given, training)
+            return self.run(given[0] if len(given) == 1 else given, training)
         inputs = make_inputs(self, given)
         tensors = self.tensors_for(inputs)
         inputs += [

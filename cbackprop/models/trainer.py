@@ -428,7 +428,11 @@ class Trainer(GradientMethods, ResultMethods):
         """Data in the forms that an engine's losses and metrics read."""
 
         def needs(inputs: list[Any]) -> list[OutputNeeds]:
-            return needs_of(self, engine.objectives, engine.plan_of(inputs))
+            plan = engine.plan_of(inputs)
+            known = engine.needs
+            if known is None or known[0] is not plan:
+                known = engine.needs = plan, needs_of(self, engine.objectives, plan)
+            return known[1]
 
         return make_samples(self, needs, x, y, sample_weight, class_weight)
 
@@ -500,7 +504,9 @@ class Trainer(GradientMethods, ResultMethods):
         return executions.step
 
     def _listed(self, engine: Engine, logs: dict[str, float]) -> Any:
-        names = self._names_of(engine.objectives)
+        if engine.names is None:
+            engine.names = self._names_of(engine.objectives)
+        names = engine.names
         names = [name for name in names if name in logs] + [name for name in logs if name not in names]
         results = [logs[name] for name in names]
         return results[0] if len(results) == 1 else results

@@ -1,5 +1,6 @@
 """Small steps over rows and vectors that layers share."""
 
+from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBuffer_Release, PyObject_GetBuffer
 from libc.string cimport memcpy
 
 
@@ -31,3 +32,22 @@ cdef bint all_finite(Py_ssize_t n, const floating* x) noexcept nogil:
     for k in range(16):
         total += parts[k]
     return total == 0
+
+
+def is_finite(array):
+    """Whether no number of a C-contiguous array of float32 or float64 is NaN or infinite.
+
+    NumPy's way, the sum of all, takes several microseconds before it begins: too long for a batch.
+    """
+    cdef Py_buffer buffer
+    cdef bint finite
+    PyObject_GetBuffer(array, &buffer, PyBUF_C_CONTIGUOUS)
+    try:
+        with nogil:
+            if buffer.itemsize == sizeof(double):
+                finite = all_finite(buffer.len // <Py_ssize_t>sizeof(double), <const double*>buffer.buf)
+            else:
+                finite = all_finite(buffer.len // <Py_ssize_t>sizeof(float), <const float*>buffer.buf)
+        return finite
+    finally:
+        PyBuffer_Release(&buffer)
