@@ -781,9 +781,10 @@ class Layer(Spec):
 
     @property
     def metrics(self) -> list[Any]:
-        """The metrics that are attributes of the layer and of the layers within."""
+        """The metrics that are attributes of the layer and of the layers within, but for those of models."""
         kind = Registry.families["metrics"].base
-        return list(dict.fromkeys(each for layer in (self, *layers_within(self)) for each in held(layer, kind)))
+        layers = [layer for layer in (self, *layers_within(self)) if not layer.is_model]
+        return list(dict.fromkeys(each for layer in layers for each in held(layer, kind)))
 
     @property
     def metrics_variables(self) -> list[Any]:

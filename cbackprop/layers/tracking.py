@@ -27,7 +27,12 @@ def holds(value: Any, kind: Any) -> bool:
 
 def held(layer: Any, kind: Any) -> list[Any]:
     """The things of this kind that a layer holds itself."""
-    return list(_found(_attributes(layer), kind))
+    return holds_of(_attributes(layer), kind)
+
+
+def holds_of(values: Iterable[Any], kind: Any) -> list[Any]:
+    """The things of this kind among values, and in structures among them."""
+    return list(_found(values, kind))
 
 
 def _found(values: Iterable[Any], kind: Any, depth: int = 0) -> Iterator[Any]:

@@ -81,6 +81,8 @@ class MetricVariable(NDArrayOperatorsMixin):
         array = np.asarray(value)
         if array.shape != self.shape and not (array.size == 1 and self._values.size == 1):
             raise ValueError(f"Variable {self.name!r} of a metric has shape {self.shape}, but got {array.shape}.")
+        if not self._values.flags.writeable:  # it came with a pickle whose memory nobody may write to
+            self._values = self._values.copy()
         self._values[...] = array.reshape(self.shape).astype(self._values.dtype)
         return self
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from cbackprop.layers.tracking import held, holds_of, layers_within
+from cbackprop.metrics import Metric
+from cbackprop.models.compiled_metrics import CompiledMetrics, LossMean
 from cbackprop.models.data import assign
 from cbackprop.models.objectives import log_names, named_results
 from cbackprop.registry import from_config, reading
@@ -16,6 +19,51 @@ class ResultMethods:
     """The part of `Model` that judges predictions, and describes what it was compiled with."""
 
     _losses_shown: dict[str, float]  # by the last logs
+    _loss_tracker: LossMean | None  # named as in Keras
+    _compile_metrics: CompiledMetrics | None
+    _output_losses: dict[str, LossMean]
+
+    def _make_trackers(self, metrics: bool) -> None:
+        """What `metrics` lists of `compile`, which was given some `metrics` or not."""
+        self._losses_shown = {}
+        self._loss_tracker, self._output_losses = LossMean("loss"), {}
+        self._compile_metrics = CompiledMetrics(self) if metrics else None
+
+    def _show_losses(self, losses: dict[str, float]) -> None:
+        """Note what the logs say of losses."""
+        self._losses_shown = losses
+        for name, value in losses.items():
+            tracker = self._loss_tracker if name == "loss" else self._output_losses.get(name)
+            if tracker is not None:
+                tracker.show(value)
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The mean of the loss, one metric that holds those of `compile`, means of outputs' losses; those of layers.
+
+        Empty before `compile`, but for those of layers. After a run, their `result` is that of its last epoch.
+
+        Examples
+        --------
+        >>> import cbackprop as cb
+        >>> model = cb.Sequential([cb.Input((2,)), cb.layers.Dense(1)])
+        >>> model.compile("sgd", "mse", metrics=["mae"])
+        >>> [metric.name for metric in model.metrics]
+        ['loss', 'compile_metrics']
+        >>> [metric.name for metric in model.metrics[1].metrics]
+        ['mae']
+        """
+        model: Any = self
+        if model._objectives is not None:
+            for name in log_names(model, model._objectives)[0]:
+                if name is not None and name not in self._output_losses:
+                    self._output_losses[name] = LossMean(name)
+                    self._output_losses[name].show(self._losses_shown.get(name, 0.0))
+        found = [self._loss_tracker, self._compile_metrics, *self._output_losses.values()]
+        own = [value for name, value in list(vars(self).items()) if not name.startswith("_")]
+        inner = [layer for layer in layers_within(self) if not layer.is_model]
+        found += [*holds_of(own, Metric), *(each for layer in inner for each in held(layer, Metric))]
+        return list(dict.fromkeys(metric for metric in found if metric is not None))
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
@@ -95,11 +143,16 @@ class ResultMethods:
             Before `compile`, or before the model has a shape.
         """
         objectives = self._known_objectives("get_metrics_result")
-        losses, metrics = log_names(self, objectives)
+        losses, _ = log_names(self, objectives)
         names = ["loss"] if any(objective.loss for objective in objectives) else []
         names += [name for name in losses if name is not None]
-        found: dict[str, Any] = {name: self._losses_shown.get(name, 0.0) for name in names}
-        for group, objective in zip(metrics, objectives, strict=True):
+        return {name: self._losses_shown.get(name, 0.0) for name in names} | self.results_of_metrics()
+
+    def results_of_metrics(self) -> dict[str, Any]:
+        """The results of the metrics of `compile` by name; as `get_metrics_result`, but for the losses."""
+        objectives = self._known_objectives("results_of_metrics")
+        found: dict[str, Any] = {}
+        for group, objective in zip(log_names(self, objectives)[1], objectives, strict=True):
             for name, (metric, _) in zip(group, objective.metrics, strict=True):
                 found |= named_results(name, metric.result())
         return found

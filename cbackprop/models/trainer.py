@@ -41,7 +41,6 @@ from cbackprop.tensor import KerasTensor, map_structure, output_dtype
 from cbackprop.validation import check_boolean, check_counts, check_integer, check_number, named
 
 if TYPE_CHECKING:
-    from cbackprop.metrics import Metric
     from cbackprop.plan.sizes import PlansOfSizes
     from cbackprop.variable import Variable
 
@@ -64,6 +63,7 @@ class Trainer(GradientMethods, ResultMethods):
         self.compiled = False
         self.run_eagerly, self.steps_per_execution, self.jit_compile = False, 1, "auto"
         self._losses_shown: dict[str, float] = {}
+        self._loss_tracker, self._compile_metrics, self._output_losses = None, None, {}
         self._runs: set[TrainingRun] = set()  # of `fit`: a callback may call another, and so may another thread
         self._settings: dict[str, Any] = {}
         self._trainable_when_compiled: list[Variable] | None = None
@@ -170,6 +170,7 @@ class Trainer(GradientMethods, ResultMethods):
             self._settings = settings
             self.run_eagerly, self.steps_per_execution, self.jit_compile = run_eagerly, steps_per_execution, jit_compile
             self._objectives = objectives
+            self._make_trackers(metrics is not None or weighted_metrics is not None)
             self._engine = None
             self._gradient_engines = {}
             self._showing = {}
@@ -373,14 +374,6 @@ class Trainer(GradientMethods, ResultMethods):
         """What `compile` was given as `loss`; ``None`` before."""
         return self._settings.get("loss")
 
-    @property
-    def metrics(self) -> list[Metric]:
-        """The metrics of all outputs, those of the first one first; empty before `compile`, or without a shape.
-
-        After a run, their `result` is that of its last epoch.
-        """
-        return [metric for objective in self._objectives or () for metric, _ in objective.metrics]
-
     def compile_settings(self) -> dict[str, Any]:
         """The arguments that `compile` was called with, but the optimizer."""
         return dict(self._settings)
@@ -463,7 +456,7 @@ class Trainer(GradientMethods, ResultMethods):
         total, losses = engine.losses()
         logs = {"loss": total} if any(objective.loss for objective in engine.objectives) else {}
         logs |= {name: value for name, value in zip(loss_names, losses, strict=True) if name is not None}
-        self._losses_shown = dict(logs)
+        self._show_losses(dict(logs))
         for names, states, objective in zip(metric_names, engine.metric_snapshots(), engine.objectives, strict=True):
             for name, state, (metric, _) in zip(names, states, objective.metrics, strict=True):
                 metric.restore(state)

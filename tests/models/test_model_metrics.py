@@ -1,0 +1,178 @@
+"""model.metrics: the mean of the loss, what holds the metrics of compile, means of outputs' losses, as in Keras."""
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+import cbackprop as cb
+from cbackprop import layers, metrics
+
+X, Y = np.linspace(-1, 1, 24).reshape(8, 3), np.linspace(0, 1, 8).reshape(8, 1)
+ENGINES = pytest.mark.parametrize("engine", ["compiled", "reference"])
+
+
+def small(engine="compiled", **kwargs):
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(1)])
+    model.compile("sgd", "mse", **({"metrics": ["mae"]} | kwargs), engine=engine)
+    return model
+
+
+def names(model):
+    return [metric.name for metric in model.metrics]
+
+
+@pytest.mark.parametrize("built", [False, True])
+def test_what_is_listed(built):
+    model = cb.Sequential([*([cb.Input((3,))] if built else []), layers.Dense(1)])
+    assert model.metrics == []
+    model.compile("sgd", "mse")
+    assert names(model) == ["loss"]
+    model.compile("sgd", "mse", metrics=["mae", metrics.AUC()])
+    assert names(model) == ["loss", "compile_metrics"]
+    assert model.metrics == model.metrics
+    assert [metric.name for metric in model.metrics[1].metrics] == (["mae", "auc"] if built else [])
+    assert model.metrics[1].built == built
+    assert model.metrics[1].result() == ({"mae": 0.0, "auc": 0.0} if built else {})
+    model.compile("sgd", "mse", weighted_metrics=[])
+    assert names(model) == ["loss", "compile_metrics"]
+
+
+@ENGINES
+def test_results_are_those_of_the_last_run(engine):
+    model = small(engine)
+    history = model.fit(X, Y, epochs=3, verbose=0).history
+    loss, rest = model.metrics
+    assert loss.result() == pytest.approx(history["loss"][-1])
+    assert rest.result() == {"mae": pytest.approx(history["mae"][-1])}
+    evaluated = model.evaluate(X[:4], Y[:4], verbose=0)
+    assert [loss.result(), rest.result()["mae"]] == pytest.approx(evaluated)
+    assert len(model.metrics_variables) == 4
+    model.reset_metrics()
+    assert loss.result() == rest.result()["mae"] == 0
+    rest.update_state(Y, Y + 2)
+    assert rest.result() == {"mae": pytest.approx(2.0)}
+    loss.reset_state()
+    rest.reset_state()
+    assert rest.result() == {"mae": 0.0}
+
+
+@ENGINES
+def test_batches_of_fit_see_means_so_far(engine):
+    seen = []
+
+    class Look(cb.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append((self.model.metrics[0].result(), logs["loss"]))
+
+    small(engine).fit(X, Y, batch_size=4, callbacks=[Look()], verbose=0)
+    assert len(seen) == 2
+    assert all(ours == pytest.approx(logged) for ours, logged in seen)
+
+
+@ENGINES
+def test_losses_of_outputs(engine):
+    x = cb.Input((3,))
+    model = cb.Model(x, [layers.Dense(1, name="a")(x), layers.Dense(1, name="b")(x)])
+    model.compile("sgd", ["mse", "mae"], engine=engine)
+    assert names(model) == ["loss", "a_loss", "b_loss"]
+    history = model.fit(X, [Y, Y], verbose=0).history
+    assert {metric.name: metric.result() for metric in model.metrics} == {
+        name: pytest.approx(values[-1]) for name, values in history.items()
+    }
+    model.compile("sgd", ["mse", None], engine=engine)
+    assert names(model) == ["loss"]
+
+
+def test_a_model_within_a_model_keeps_its_metrics_to_itself():
+    inner = small()
+    x = cb.Input((3,))
+    outer = cb.Model(x, layers.Dense(1)(inner(x)))
+    assert outer.metrics == []
+    outer.compile("sgd", "mse", metrics=["mse"])
+    assert names(outer) == names(inner) == ["loss", "compile_metrics"]
+    assert not set(outer.metrics) & set(inner.metrics)
+    outer.fit(X, Y, verbose=0)
+    assert inner.metrics[0].result() == 0
+
+
+def test_a_model_within_a_layer_keeps_its_metrics_to_itself():
+    class Holder(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.error = small(metrics=[metrics.MeanAbsoluteError()]), metrics.Mean("error")
+
+        def call(self, x):
+            return x
+
+    holder = Holder()
+    assert [metric.name for metric in holder.metrics] == ["error"]
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(1)])
+    model.seen = metrics.Sum("seen")
+    model.compile("sgd", "mse")
+    assert names(model) == ["loss", "seen"]
+
+
+def test_metrics_of_layers_are_listed_last():
+    class Counting(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.seen = metrics.Sum("seen")
+
+        def call(self, x):
+            return x
+
+        def backward(self, inputs, outputs, delta):
+            return delta
+
+    model = cb.Sequential([cb.Input((3,)), Counting(), layers.Dense(1)])
+    assert names(model) == ["seen"]
+    model.compile("sgd", "mse", metrics=["mae"])
+    assert names(model) == ["loss", "compile_metrics", "seen"]
+
+
+@ENGINES
+def test_compiled_anew_they_are_others(engine):
+    model = small(engine)
+    model.fit(X, Y, verbose=0)
+    before = model.metrics
+    model.compile("sgd", "mse", metrics=["mse"], engine=engine)
+    assert model.metrics[0].result() == 0
+    assert not set(before) & set(model.metrics)
+    assert model.get_metrics_result() == {"loss": 0.0, "mse": 0.0}
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_has_its_own(duplicate):
+    model = small()
+    model.fit(X, Y, verbose=0)
+    kept = model.metrics[0].result()
+    other = duplicate(model)
+    assert not set(other.metrics) & set(model.metrics)
+    other.fit(X + 5, Y, verbose=0)
+    assert model.metrics[0].result() == kept != other.metrics[0].result()
+    assert other.metrics[1].metrics[0] is not model.metrics[1].metrics[0]
+
+
+def test_variables_of_a_pickle_that_may_not_be_written_to_are_copied():
+    metric = metrics.MeanAbsoluteError()
+    metric.update_state(Y, Y + 1)
+    for variable in metric.variables:
+        variable._values.flags.writeable = False
+    metric.update_state(Y, Y + 3)
+    assert metric.result() == pytest.approx(2.0)
+
+
+def test_a_loss_that_is_no_number():
+    model = small()
+    model.compile(cb.optimizers.SGD(1e30), "mse")
+    with pytest.warns(RuntimeWarning, match="diverged"):
+        model.fit(X, Y, batch_size=1, epochs=3, verbose=0)
+    assert not math.isfinite(model.metrics[0].result())
+
+
+def test_the_holder_has_no_config():
+    with pytest.raises(NotImplementedError, match="has no config: that of the model"):
+        small().metrics[1].get_config()
