@@ -8,6 +8,7 @@ from typing import Any
 
 from cbackprop.config import check_data_format
 from cbackprop.layers.layer import Layer, registry
+from cbackprop.layers.unknown_sizes import has_unknown
 from cbackprop.tensor import Shape
 from cbackprop.validation import check_integer, check_items
 
@@ -78,7 +79,8 @@ class Reshape(Layer):
 
     Notes
     -----
-    Input (batch, ...), output ``(batch, *target_shape)``. Costs nothing: nothing is moved.
+    Input (batch, ...), output ``(batch, *target_shape)``. Costs nothing: nothing is moved. Where the input leaves sizes
+    open, -1 stands for one that is open, too, and whether the elements suffice is seen when there is data.
 
     Raises
     ------
@@ -110,15 +112,31 @@ class Reshape(Layer):
             )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """``(batch, *target_shape)``, with -1 replaced."""
+        """``(batch, *target_shape)``, with -1 replaced where all sizes of the input are known."""
         size = math.prod(known(input_shape))
         given = math.prod(length for length in self.target_shape if length != -1)
+        if has_unknown(input_shape):
+            if given % size and -1 not in self.target_shape:
+                raise ValueError(
+                    f"Reshape {self.name!r} cannot make samples of shape {self.target_shape}, of {given} elements, "
+                    f"from inputs of shape {input_shape}, which have a multiple of {size} elements each."
+                )
+            return (None, *(None if length == -1 else length for length in self.target_shape))
         if size % given or (size != given and -1 not in self.target_shape):
             raise ValueError(
                 f"Reshape {self.name!r} cannot make samples of shape {self.target_shape} from inputs of shape "
                 f"{input_shape}, which have {size} elements each."
             )
         return (None, *(size // given if length == -1 else length for length in self.target_shape))
+
+    def resolve(self, input_shape: Any) -> Shape:
+        """The output's shape. Unknown sizes of the input need no examples: the output's are known, or as unknown."""
+        if not has_unknown(input_shape):
+            return super().resolve(input_shape)
+        shape = self.compute_output_shape(input_shape)
+        if not self.built:
+            self.build(input_shape)
+        return shape
 
 
 @registry.register()

@@ -349,3 +349,44 @@ def test_layers_that_lose_masks_are_told_of_once():
     with pytest.warns(UserWarning, match="does not support masking") as caught:
         model.fit(batches, verbose=0)
     assert len(caught) == 1
+
+
+# Reshape, where examples of sizes would say nothing
+
+
+@pytest.mark.parametrize(
+    ("shape", "target", "expected"),
+    [
+        ((2, None), (3, 5), (2, 3, 5)),
+        ((None, None), (-1, 16), (None, None, 16)),
+        ((None, None), (-1,), (None, None)),
+        ((None, None, 5), (3, 5), (None, 3, 5)),
+        ((4, 6, None, 3), (-1, 3), (4, None, 3)),
+    ],
+)
+def test_reshape_to_known_sizes(shape, target, expected):
+    assert layers.Reshape(target)(cb.Input(batch_shape=shape)).shape == expected
+    assert layers.Reshape(target).compute_output_shape((None, *shape[1:])) == (None, *expected[1:])
+
+
+@EACH_ENGINE
+def test_reshaped_data_must_have_enough_elements(engine):
+    x = cb.Input((None,))
+    model = cb.Model(x, layers.Dense(1)(layers.Reshape((3, 5))(x)))
+    model.compile("sgd", "mse", engine=engine)
+    assert np.isfinite(model.fit(np.ones((4, 15)), np.zeros((4, 3, 1)), verbose=0).history["loss"][0])
+    with pytest.raises(ValueError, match=r"cannot make samples of shape \(3, 5\) .* which have 16 elements"):
+        model.predict(np.ones((4, 16)), verbose=0)
+    with pytest.raises(ValueError, match="a multiple of 7 elements"):
+        layers.Reshape((3, 5))(cb.Input((None, 7)))
+    with pytest.raises(ValueError, match="last dimension"):
+        layers.Dense(2)(layers.Reshape((16, -1))(cb.Input((None,))))
+
+
+@EACH_ENGINE
+def test_weights_may_follow_a_reshape_to_known_sizes(engine):
+    x = cb.Input((None, 2))
+    model = cb.Model(x, layers.Dense(1)(layers.Flatten()(layers.Reshape((3, 4))(x))))
+    model.compile("sgd", "mse", engine=engine)
+    assert model.output_shape == (None, 1)
+    assert np.isfinite(model.fit(np.ones((4, 6, 2)), np.zeros((4, 1)), verbose=0).history["loss"][0])
