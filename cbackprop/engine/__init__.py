@@ -1,5 +1,6 @@
 """The two engines that execute a plan: compiled C, and its NumPy twin."""
 
+from cbackprop.engine.choose import ENGINES, engine_class
 from cbackprop.engine.compiled import CompiledEngine
 from cbackprop.engine.engine import STORED_AS, Data, Engine, Objective
 from cbackprop.engine.reference import ReferenceEngine
@@ -14,6 +15,5 @@ __all__ = [
     "Objective",
     "ReferenceEngine",
     "SparseRows",
+    "engine_class",
 ]
-
-ENGINES: dict[str, type[Engine]] = {"compiled": CompiledEngine, "reference": ReferenceEngine}

@@ -18,6 +18,8 @@ from cbackprop.engine.engine import Array, Data, Engine, Tick
 from cbackprop.engine.reference_head import ReferenceHead, Targets
 from cbackprop.engine.sparse import dense_rows
 from cbackprop.optimizers.segment import Segment
+from cbackprop.plan.plan import Step
+from cbackprop.reference.layers.empty import Empty
 from cbackprop.reference.layers.layer import Batch
 from cbackprop.threads import limited
 from cbackprop.variable import Variable
@@ -34,7 +36,7 @@ class ReferenceEngine(Engine):
         from cbackprop.reference.metrics.tally import metric_twin
 
         self.layers = [
-            find("reference.layers", step.implementation)(step.layer, step.input_shapes, step.output_shape, use)
+            _twin_of(step)(step.layer, step.input_shapes, step.output_shape, use)
             for use, step in zip(self.plan.uses, self.plan.steps, strict=True)
         ]
         self.loss_functions: list[Any] = [
@@ -116,7 +118,7 @@ class ReferenceEngine(Engine):
                 continue
             batch = Batch(training if step.training is None else step.training, self.iteration, first)
             sources = [
-                values[buffer].reshape(-1, *shape) for buffer, shape in zip(step.inputs, step.input_shapes, strict=True)
+                _samples(values[buffer], shape) for buffer, shape in zip(step.inputs, step.input_shapes, strict=True)
             ]
             values[step.output] = layer.forward(sources, self.parameters[index], batch)
         return values
@@ -138,7 +140,7 @@ class ReferenceEngine(Engine):
             self.head_totals[index] += loss * samples
             total += objective.loss_weight * loss
         for activity in self.activities:
-            output = values[activity.buffer].reshape(-1, *activity.shape)
+            output = _samples(values[activity.buffer], activity.shape)
             total += float(activity.regularizer(output)) / samples
             deltas[activity.buffer] = np.asarray(activity.regularizer.gradient(output) / samples, self.dtype)
         total += sum(float(v.regularizer(v.array)) / self._divisor_of(v.regularizer) for v in self.regularized)
@@ -167,7 +169,7 @@ class ReferenceEngine(Engine):
         """Step 3: in reverse order, each layer turns its output's delta into gradients and input deltas."""
         for backward_step in self.backward_steps:
             step, layer = self.plan.steps[backward_step.position], self.layers[backward_step.position]
-            delta = deltas[step.output].reshape(-1, *step.output_shape)
+            delta = _samples(deltas[step.output], step.output_shape)
             wanted = [mode is not None for mode in backward_step.input_deltas]
             input_deltas, gradients = layer.backward(delta, self.parameters[backward_step.position], wanted)
             for buffer, mode, value in zip(step.inputs, backward_step.input_deltas, input_deltas, strict=True):
@@ -293,7 +295,7 @@ class ReferenceEngine(Engine):
                     return None
                 values = self.forward(batch, training, with_losses=False, first=first)
                 for result, buffer in zip(results, self.plan.outputs, strict=True):
-                    result[rows] = values[buffer].reshape(-1, *result.shape[1:])
+                    result[rows] = _samples(values[buffer], result.shape[1:])
                 if tick is not None:
                     tick(min(first + batch_size, samples))
             if training:
@@ -346,6 +348,17 @@ class ReferenceEngine(Engine):
     def metric_snapshots(self) -> list[list[Any]]:
         """What `restore` of each metric of each output takes: everything added up since the last reset."""
         return [[twin.snapshot() for twin in twins] for twins in self.metric_twins]
+
+
+def _twin_of(step: Step) -> Any:
+    """The class that computes a step. Where there are no numbers, only users' code is run."""
+    empty = 0 in step.output_shape or all(0 in shape for shape in step.input_shapes)
+    return Empty if empty and not step.layer.is_python else find("reference.layers", step.implementation)
+
+
+def _samples(array: Array, shape: tuple[int, ...]) -> Array:
+    """The samples of a buffer in this shape."""
+    return array.reshape(len(array), *shape)
 
 
 def _quietly() -> AbstractContextManager[Any]:

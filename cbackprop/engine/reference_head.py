@@ -49,6 +49,8 @@ class ReferenceHead:
 
         Where the loss takes over a link, `output` holds logits, and the metrics get what the loss makes of them.
         """
+        if output.size == 0:  # no numbers: nothing to compare
+            return 0.0, None if self.objective.loss is None else np.zeros_like(output), 1.0
         prediction = output.reshape(-1, self.width)
         each = targets.weights is not None and targets.weights.ndim > 1
         by_element = each or (self.missing and self.width > 1 and self.function.each_element)

@@ -1033,7 +1033,7 @@ def check_input_shape(shape: Any) -> Any:
     TypeError
         If it is something else.
     ValueError
-        If a size is not positive, or unknown.
+        If a size is negative.
     """
     what = "a tuple such as (None, 3), the batch axis first, or a list of such tuples"
     sizes = check_items("input_shape", shape, what)
@@ -1046,7 +1046,7 @@ def check_input_shape(shape: Any) -> Any:
 
 
 def check_sizes(name: str, shape: Any) -> Shape:
-    """`shape` as a tuple of positive integers, and of ``None`` for sizes that are known when there is data.
+    """`shape` as a tuple of integers, and of ``None`` for sizes that are known when there is data. Sizes may be 0.
 
     Raises
     ------
@@ -1054,26 +1054,26 @@ def check_sizes(name: str, shape: Any) -> Shape:
         As `check_shape`.
     """
     if not isinstance(shape, (list, tuple)) or None not in shape:
-        return check_shape(name, shape)
-    known = iter(check_shape(name, tuple(size for size in shape if size is not None)))
+        return check_shape(name, shape, minimum=0)
+    known = iter(check_shape(name, tuple(size for size in shape if size is not None), minimum=0))
     return tuple(None if size is None else next(known) for size in shape)
 
 
-def check_shape(name: str, shape: Any) -> tuple[int, ...]:
-    """`shape` as a tuple of positive integers.
+def check_shape(name: str, shape: Any, minimum: int = 1) -> tuple[int, ...]:
+    """`shape` as a tuple of integers from `minimum` on.
 
     Raises
     ------
     TypeError
         If it is no sequence of integers.
     ValueError
-        If a dimension is not positive.
+        If a dimension is smaller.
     """
     if isinstance(shape, (int, np.integer)) and not isinstance(shape, bool):
         shape = (shape,)
     sizes = check_items(name, shape, "a tuple of integers")
     if any(size is None for size in sizes):
         raise ValueError(f"{name} must be known in every dimension, but got {tuple(sizes)}.")
-    checked = tuple(check_integer(f"every dimension of {name}", size, minimum=1) for size in sizes)
+    checked = tuple(check_integer(f"every dimension of {name}", size, minimum) for size in sizes)
     check_memory(name, checked)
     return checked

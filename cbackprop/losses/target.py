@@ -252,7 +252,7 @@ def check_target(
             f"{name} must have the shape of the predictions, {prediction_shape}, but got {array.shape}.{hint}"
         )
     with np.errstate(over="ignore"):
-        checked = contiguous(array, dtype).reshape(-1, prediction_shape[-1])
+        checked = contiguous(array, dtype).reshape(math.prod(array.shape[:-1]), prediction_shape[-1])
     if array.dtype.itemsize > checked.dtype.itemsize:
         check_finite(name, checked, rules.missing)
     if rules.limits is not None and (wrong := _beyond(checked, rules.limits)) is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cbackprop.engine import ENGINES, Data, Engine
+from cbackprop.engine import Data, Engine, engine_class
 from cbackprop.models.objectives import needs_of
 from cbackprop.variable import Variable
 
@@ -95,9 +95,8 @@ def check_gradients(
     objectives = [replace(objective, metrics=[]) for objective in model._objectives]
     wanted = set(original.trainable)
     trainable = [new for old, new in zip(model.variables, copy.variables, strict=True) if old in wanted]
-    kind = ENGINES[model.compile_settings()["engine"]]
     plan = copy.plan_for(make_inputs(copy, x))
-    engine = kind(plan, "float64", objectives, None, trainable)
+    engine = engine_class(model.compile_settings()["engine"], plan)(plan, "float64", objectives, None, trainable)
     samples = make_samples(copy, lambda _: needs_of(copy, objectives, plan), x, y, sample_weight)
     engine.train(samples.data, None, 0, samples.size, samples.size, update=False, training=training)
     analytic = dict(zip(engine.trainable, engine.gradients(), strict=True))

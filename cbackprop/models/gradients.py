@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.engine import ENGINES, Data, Engine, Objective
+from cbackprop.engine import Data, Engine, Objective, engine_class
 from cbackprop.layers.layer import Layer
 from cbackprop.losses import Loss
 from cbackprop.losses.target import as_array, check_finite
@@ -298,7 +298,7 @@ def kept(
             plan = Plan(tensors[0], tensors[1], watched)
             for probe in (probe for call in plan.probes for probe in call if probe is not None):
                 probe.dtype = model.dtype
-            kind = ENGINES[model._settings.get("engine", "compiled")]
+            kind = engine_class(model._settings.get("engine", "compiled"), plan)
             engine = kind(plan, model.dtype, make(plan), None, trainable, alone=purpose == "outputs")
             engine.check_differentiable()
             if len(model._gradient_engines) == MOST_KEPT:

@@ -11,7 +11,7 @@ import numpy as np
 
 from cbackprop import saving, shared_objects
 from cbackprop.config import FLOAT_TYPES, floatx
-from cbackprop.engine import ENGINES, Engine
+from cbackprop.engine import Engine, engine_class
 from cbackprop.engine.sizes import sizes_of
 from cbackprop.layers import Layer
 from cbackprop.layers.call_context import current_call
@@ -410,7 +410,8 @@ class Model(Trainer, Layer):
                 plan = Plan(*tensors, masked=masked, shows_all=True)
                 if len(self._showing) == MOST_SIZES:
                     del self._showing[next(iter(self._showing))]
-                self._showing[key] = ENGINES[self._settings.get("engine", "compiled")](plan, self.dtype)
+                kind = engine_class(self._settings.get("engine", "compiled"), plan)
+                self._showing[key] = kind(plan, self.dtype)
             return self._showing[key]
 
     def _in_order(self, inputs: Any) -> list[Any]:

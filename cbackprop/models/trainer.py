@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cbackprop import optimizers
 from cbackprop.callbacks import Callback, CallbackList, History, ProgbarLogger
 from cbackprop.callbacks.run_state import check_states
-from cbackprop.engine import ENGINES, Data, Engine, Objective
+from cbackprop.engine import ENGINES, Data, Engine, Objective, engine_class
 from cbackprop.engine.sizes import EngineOfSizes
 from cbackprop.layers.layer import Layer
 from cbackprop.models.data import OutputNeeds, Samples, make_inputs, make_samples
@@ -219,11 +219,11 @@ class Trainer(GradientMethods, ResultMethods):
         state: Any = None,
     ) -> Engine:
         """An engine for the layers as they are now, or, where sizes are open, what makes one for each shape."""
-        kind, plans, dtype = ENGINES[self._settings.get("engine", "compiled")], self.plans, self.dtype  # type: ignore[attr-defined]
+        kind, plans, dtype = self._settings.get("engine", "compiled"), self.plans, self.dtype  # type: ignore[attr-defined]
         warned: list[Plan] = []
 
         def make(plan: Plan) -> Engine:
-            engine = kind(plan, dtype, objectives, optimizer, trainable, state)
+            engine = engine_class(kind, plan)(plan, dtype, objectives, optimizer, trainable, state)
             if objectives and not warned:
                 warned.append(plan)
                 _warn_of_lost_masks(plan)

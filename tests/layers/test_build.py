@@ -70,7 +70,7 @@ NONSENSE = {
     "object": (object(), TypeError, "input_shape must be a tuple"),
     "text inside": ((None, "a"), TypeError, "every dimension of input_shape .* must be an integer"),
     "fraction of a batch": ((2.5, 3), TypeError, "input_shape must be a tuple"),
-    "negative": ((None, -1), ValueError, "must be at least 1, but got -1"),
+    "negative": ((None, -1), ValueError, "must be at least 0, but got -1"),
     "unknown": ((None, None), ValueError, "known in every dimension|size of its input that is not known"),
     "huge": ((None, 2**50), ValueError, "numbers at most"),
     "no axis": ((None,), ValueError, "features|axis|axes"),
