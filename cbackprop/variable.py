@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from cbackprop.acts_as_array import ActsAsArray
 
-__all__ = ["ParameterStore", "Variable", "aligned_zeros", "are_blank", "blank_variables"]
+__all__ = ["AtRest", "ParameterStore", "Variable", "aligned_zeros", "are_blank", "blank_variables"]
 
 # Every variable starts at a cache line.
 ALIGNMENT = 64
@@ -65,6 +65,8 @@ class ParameterStore:
     moving: ClassVar[Any] = threading.RLock()
     # The values with which variables left for another store. What is written here later must be brought along.
     left: NDArray[Any] | None = None
+    # Weak references to the engines that read and write these values, each with a `lock` that it holds while it runs.
+    users: tuple[Any, ...] = ()
 
     def __init__(self, variables: Iterable[Variable], values: Iterable[NDArray[Any]], dtype: str) -> None:
         listed = list(variables)
@@ -91,7 +93,7 @@ class ParameterStore:
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles, which know no weak references."""
-        return self.__dict__ | {"_known": self.variables, "left": None}
+        return self.__dict__ | {"_known": self.variables, "left": None, "users": ()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Of a copy or a pickle: its vector need not be aligned, nor have room behind it, nor be writable."""
@@ -121,6 +123,11 @@ class ParameterStore:
                 store.left = left[store]
             return united
 
+    def add_user(self, engine: Any) -> None:
+        """Note an engine that works on these values, while variables do not move."""
+        others = (user for user in self.users if user() not in (None, engine))
+        self.users = (*others, weakref.ref(engine))
+
     def bring_along(self, variable: Variable, offset: int) -> None:
         """Add to a variable that has left from this offset what was changed here since."""
         if variable.store is self or self.left is None:
@@ -129,6 +136,66 @@ class ParameterStore:
         then, now, there = self.left[part], self.values[part], variable.array.reshape(-1)
         there[...] = np.where(there == then, now, there + (now - then))
         then[...] = now
+
+
+class AtRest:
+    """Meanwhile no engine runs on some variables, but one that this thread is in already, and they do not move.
+
+    Waits until the runs that have begun in other threads are over.
+
+    Parameters
+    ----------
+    variables : collection of Variable
+    """
+
+    def __init__(self, variables: Collection[Variable]) -> None:
+        self.variables = variables
+        self.held: list[Any] = []
+
+    def __enter__(self) -> None:
+        """Take the locks of all engines that work on them."""
+        while True:
+            locks = self._locks()
+            _acquire(locks)
+            moving = ParameterStore.moving
+            try:
+                moving.acquire()
+                self.held = [*locks, moving]
+            except BaseException:  # an interrupt while waiting
+                _release(locks)
+                raise
+            # An engine may have been bound to them while this thread was waiting.
+            if self._locks() <= locks:
+                return
+            _release(self.held)
+
+    def __exit__(self, *_: object) -> None:
+        _release(self.held)
+
+    def _locks(self) -> set[Any]:
+        stores = {variable.place[0] for variable in self.variables}
+        return {user.lock for store in stores for reference in store.users if (user := reference()) is not None}
+
+
+def _release(locks: Iterable[Any]) -> None:
+    for lock in locks:
+        lock.release()
+
+
+def _acquire(locks: set[Any]) -> None:
+    """Take all locks. Who waits for one holds none of the others, so that two threads cannot wait for each other."""
+    first = next(iter(locks), None)
+    while first is not None:
+        first.acquire()
+        taken = [first]
+        for lock in locks - {first}:
+            if not lock.acquire(blocking=False):
+                _release(taken)
+                first = lock
+                break
+            taken.append(lock)
+        else:
+            return
 
 
 class Variable(ActsAsArray):
@@ -200,7 +267,7 @@ class Variable(ActsAsArray):
 
     @property
     def array(self) -> NDArray[Any]:
-        """The live values: writing to this array changes the network."""
+        """The live values: writing to this array changes the network, also in the middle of another thread's step."""
         store, offset = self.place
         return store.values[offset : offset + self.size].reshape(self.shape)
 
@@ -212,16 +279,18 @@ class Variable(ActsAsArray):
     @property
     def value(self) -> NDArray[Any]:
         """A copy of the values."""
-        return self.array.copy()
+        return self.numpy()
 
     def numpy(self) -> NDArray[Any]:
-        """A copy of the values."""
-        return self.array.copy()
+        """A copy of the values. What another thread trains is copied when its run is over."""
+        with AtRest((self,)):
+            return self.array.copy()
 
     def assign(self, value: ArrayLike) -> Variable:
         """Replace the values; the variable itself.
 
-        NaN and infinity are taken as they are: a training that diverged may leave them.
+        NaN and infinity are taken as they are: a training that diverged may leave them. While another thread runs a
+        model of this variable, such as an epoch of `fit`, that run is waited for.
 
         Raises
         ------
@@ -230,16 +299,20 @@ class Variable(ActsAsArray):
         TypeError
             If they are no real numbers.
         """
-        self.array[...] = self.check(value)
+        checked = self.check(value)
+        with AtRest((self,)):
+            self.array[...] = checked
         return self
 
     def assign_add(self, value: ArrayLike) -> Variable:
         """Add to the values; the variable itself. Raises what `assign` does."""
-        return self.assign(self.array + np.asarray(value))
+        with AtRest((self,)):
+            return self.assign(self.array + np.asarray(value))
 
     def assign_sub(self, value: ArrayLike) -> Variable:
         """Subtract from the values; the variable itself. Raises what `assign` does."""
-        return self.assign(self.array - np.asarray(value))
+        with AtRest((self,)):
+            return self.assign(self.array - np.asarray(value))
 
     def check(self, value: ArrayLike, finite: bool = False) -> NDArray[Any]:
         """`value` as an array that fits this variable, or the error that `assign` raises.

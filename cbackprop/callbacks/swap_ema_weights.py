@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cbackprop.callbacks.callback import Callback, Logs
 from cbackprop.validation import check_boolean
+from cbackprop.variable import AtRest
 
 __all__ = ["SwapEMAWeights"]
 
@@ -54,13 +55,16 @@ class SwapEMAWeights(Callback):
             raise ValueError("SwapEMAWeights needs an optimizer with use_ema=True.")
         if self._own is None:
             averages = optimizer.state_for(self.model).averages(optimizer)
-            self._own = {variable: variable.value for variable in averages}
-            for variable, average in averages.items():
-                variable.array[...] = average
+            with AtRest(averages):
+                self._own = {variable: variable.value for variable in averages}
+                for variable, average in averages.items():
+                    variable.array[...] = average
 
     def _put_own(self) -> None:
-        for variable, value in (self._own or {}).items():
-            variable.array[...] = value
+        own = self._own or {}
+        with AtRest(own):
+            for variable, value in own.items():
+                variable.array[...] = value
         self._own = None
 
     def get_state(self) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from cbackprop.engine.choose import ENGINES, engine_class
 from cbackprop.engine.compiled import CompiledEngine
-from cbackprop.engine.engine import STORED_AS, Data, Engine, Objective
+from cbackprop.engine.engine import STORED_AS, Data, Engine, Objective, Turn
 from cbackprop.engine.reference import ReferenceEngine
 from cbackprop.engine.sparse import SparseRows
 
@@ -15,5 +15,6 @@ __all__ = [
     "Objective",
     "ReferenceEngine",
     "SparseRows",
+    "Turn",
     "engine_class",
 ]

@@ -500,7 +500,8 @@ class CompiledEngine(Engine):
 
     def sums(self) -> Any:
         """What `restore` takes: everything added up since the last reset."""
-        return self.runner.sums(), self.metric_snapshots()
+        with self.lock:
+            return self.runner.sums(), self.metric_snapshots()
 
     def restore(self, sums: Any) -> None:
         """Go on adding to what `sums` returned, once no other thread is running."""

@@ -24,7 +24,7 @@ from cbackprop.optimizers.state import OptimizerState
 from cbackprop.plan.plan import Mask, Plan
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
-__all__ = ["STORED_AS", "Data", "Engine", "Objective", "Tick", "known_engines"]
+__all__ = ["STORED_AS", "Data", "Engine", "Objective", "Tick", "Turn", "known_engines"]
 
 Array = NDArray[Any]
 # Called now and then during a long run with the number of samples done; an exception stops the run.
@@ -83,12 +83,28 @@ LARGEST_DENSE_TABLE = 2**20
 known_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 
+class Turn:
+    """Lets one thread at a time into the engines of a model. A copy of the model has another one."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        known_turns.add(self)
+
+    def __reduce__(self) -> Any:
+        return Turn, ()
+
+
+known_turns: weakref.WeakSet[Turn] = weakref.WeakSet()
+
+
 def _after_fork() -> None:
     """In a child process: other threads, and whoever held a lock, stayed behind in the parent."""
     ParameterStore.moving = threading.RLock()
     Layer._making = threading.RLock()
+    for turn in list(known_turns):
+        turn.lock = threading.RLock()
     for engine in list(known_engines):
-        engine.lock = threading.RLock()
+        engine.lock = engine.turn.lock
     for engine in list(known_engines):
         engine.forget_threads()
 
@@ -98,7 +114,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class Engine:
-    """Executes a plan. A lock lets one thread in at a time; other threads may use other models meanwhile.
+    """Executes a plan. A lock lets one thread into a model at a time; others may use other models meanwhile.
 
     Parameters
     ----------
@@ -111,6 +127,8 @@ class Engine:
         Whose gradients are taken.
     state : OptimizerState, optional
         What the optimizer remembers of this model's training; other engines may share it.
+    turn : Turn, optional
+        That of the model, which all its engines share.
     alone : bool, default False
         Whether losses count alone, without regularizers, activity penalties and masks of outputs.
     """
@@ -123,6 +141,7 @@ class Engine:
         optimizer: Optimizer | None = None,
         trainable: Collection[Variable] = (),
         state: OptimizerState | None = None,
+        turn: Turn | None = None,
         alone: bool = False,
     ) -> None:
         self.plan = plan
@@ -136,7 +155,8 @@ class Engine:
         self._whole_batches = {
             mode: any(self.is_alone(i, mode) for i in range(len(plan.steps))) for mode in (False, True)
         }
-        self.lock = threading.RLock()
+        self.turn = turn or Turn()
+        self.lock = self.turn.lock
         known_engines.add(self)
         self.predictions_in_training = 0
         self.links = [self._link(index) for index in range(len(self.objectives))]
@@ -255,6 +275,7 @@ class Engine:
             self.store = ParameterStore.unite(self.plan.variables)
             if self.store is None:
                 return
+            self.store.add_user(self)
             self.offsets = {variable: variable.offset for variable in self.plan.variables}
             self.gradient_vector = aligned_zeros(self.store.values.size, self.dtype)
             self.slots: list[Array] = []

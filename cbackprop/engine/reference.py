@@ -321,24 +321,27 @@ class ReferenceEngine(Engine):
             self.iteration = self.state.batches
 
     def reset(self) -> None:
-        """Start new means of losses and metrics."""
-        self.loss_total = self.loss_count = 0.0
-        self.head_totals = np.zeros(len(self.objectives))
-        for twins in self.metric_twins:
-            for twin in twins:
-                twin.reset()
+        """Start new means of losses and metrics, once no other thread is running."""
+        with self.lock:
+            self.loss_total = self.loss_count = 0.0
+            self.head_totals = np.zeros(len(self.objectives))
+            for twins in self.metric_twins:
+                for twin in twins:
+                    twin.reset()
 
     def sums(self) -> Any:
         """What `restore` takes: everything added up since the last reset."""
-        totals = self.loss_total, self.loss_count, self.head_totals.copy()
-        return *totals, self.metric_snapshots()
+        with self.lock:
+            totals = self.loss_total, self.loss_count, self.head_totals.copy()
+            return *totals, self.metric_snapshots()
 
     def restore(self, sums: Any) -> None:
-        """Go on adding to what `sums` returned."""
-        self.loss_total, self.loss_count, self.head_totals, metrics = sums
-        for twins, states in zip(self.metric_twins, metrics, strict=True):
-            for twin, state in zip(twins, states, strict=True):
-                twin.restore(state)
+        """Go on adding to what `sums` returned, once no other thread is running."""
+        with self.lock:
+            self.loss_total, self.loss_count, self.head_totals, metrics = sums
+            for twins, states in zip(self.metric_twins, metrics, strict=True):
+                for twin, state in zip(twins, states, strict=True):
+                    twin.restore(state)
 
     def losses(self) -> tuple[float, list[float]]:
         """Means since the last reset: the total loss, and the loss of each output."""

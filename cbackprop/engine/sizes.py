@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.engine.engine import Array, Data, Engine, Objective, Tick, known_engines
+from cbackprop.engine.engine import Array, Data, Engine, Objective, Tick, Turn, known_engines
 from cbackprop.optimizers.optimizer import Optimizer
 from cbackprop.optimizers.state import OptimizerState
 from cbackprop.plan.plan import Plan
@@ -26,8 +25,8 @@ class EngineOfSizes(Engine):
     Parameters
     ----------
     make : callable
-        Makes an engine for sizes; all with the same objectives, optimizer and state.
-    dtype, objectives, optimizer, trainable, state
+        Makes an engine for sizes; all with the same objectives, optimizer, state and turn.
+    dtype, objectives, optimizer, trainable, state, turn
         As `Engine`.
     """
 
@@ -39,6 +38,7 @@ class EngineOfSizes(Engine):
         optimizer: Optimizer | None = None,
         trainable: Collection[Variable] = (),
         state: OptimizerState | None = None,
+        turn: Turn | None = None,
     ) -> None:
         self.dtype = np.dtype(dtype)
         self.objectives = list(objectives)
@@ -51,7 +51,8 @@ class EngineOfSizes(Engine):
         self.owner: Any = None
         self.put_aside: dict[Any, Any] = {}
         self.predictions_in_training = 0
-        self.lock = threading.RLock()
+        self.turn = turn or Turn()
+        self.lock = self.turn.lock
         self.engines = Latest(make)
         self.current: Engine | None = None
         known_engines.add(self)

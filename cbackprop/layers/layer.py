@@ -33,7 +33,7 @@ from cbackprop.validation import (
     check_number,
     named,
 )
-from cbackprop.variable import Variable, are_blank
+from cbackprop.variable import AtRest, Variable, are_blank
 
 __all__ = [
     "Layer",
@@ -876,11 +876,13 @@ class Layer(Spec):
         return sum(variable.size for variable in self.variables)
 
     def get_weights(self) -> list[NDArray[Any]]:
-        """Copies of all weights."""
-        return [variable.numpy() for variable in self.variables]
+        """Copies of all weights, of one moment: what another thread trains is copied when its run is over."""
+        variables = self.variables
+        with AtRest(variables):
+            return [variable.array.copy() for variable in variables]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Replace all weights.
+        """Replace all weights, between two runs of the model: another thread's is waited for.
 
         Raises
         ------
@@ -889,11 +891,13 @@ class Layer(Spec):
         """
         if not isinstance(weights, (list, tuple)):
             raise TypeError(f"weights must be a list of arrays, but got {type(weights).__name__}.")
-        if len(weights) != len(self.variables):
-            raise ValueError(f"{self.name!r} has {len(self.variables)} weights, but got {len(weights)}.")
-        checked = [variable.check(value).copy() for variable, value in zip(self.variables, weights, strict=True)]
-        for variable, value in zip(self.variables, checked, strict=True):
-            variable.array[...] = value
+        variables = self.variables
+        if len(weights) != len(variables):
+            raise ValueError(f"{self.name!r} has {len(variables)} weights, but got {len(weights)}.")
+        checked = [variable.check(value).copy() for variable, value in zip(variables, weights, strict=True)]
+        with AtRest(variables):
+            for variable, value in zip(variables, checked, strict=True):
+                variable.array[...] = value
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments as plain values; those of a user's class as they were given.

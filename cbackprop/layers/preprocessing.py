@@ -17,7 +17,7 @@ from cbackprop.layers.layer import Layer, registry
 from cbackprop.losses.target import as_array, blocks
 from cbackprop.tensor import KerasTensor, Shape, is_symbolic
 from cbackprop.validation import check_boolean, check_choice, check_integer, type_name
-from cbackprop.variable import Variable
+from cbackprop.variable import AtRest, Variable
 
 __all__ = ["CategoryEncoding", "Normalization", "Rescaling"]
 
@@ -311,8 +311,9 @@ class Normalization(Layer):
         assert self.adapt_mean is not None
         assert self.adapt_variance is not None
         count, mean, squares = sums
-        self.adapt_mean.assign(mean)
-        self.adapt_variance.assign(squares / count)
+        with AtRest([self.adapt_mean, self.adapt_variance]):
+            self.adapt_mean.assign(mean)
+            self.adapt_variance.assign(squares / count)
 
 
 def _moments(batch: NDArray[np.float64], kept: tuple[int, ...]) -> tuple[float, Any, Any]:

@@ -299,7 +299,8 @@ def kept(
             for probe in (probe for call in plan.probes for probe in call if probe is not None):
                 probe.dtype = model.dtype
             kind = engine_class(model._settings.get("engine", "compiled"), plan)
-            engine = kind(plan, model.dtype, make(plan), None, trainable, alone=purpose == "outputs")
+            alone = purpose == "outputs"
+            engine = kind(plan, model.dtype, make(plan), None, trainable, turn=model._turn, alone=alone)
             engine.check_differentiable()
             if len(model._gradient_engines) == MOST_KEPT:
                 del model._gradient_engines[next(iter(model._gradient_engines))]

@@ -411,7 +411,7 @@ class Model(Trainer, Layer):
                 if len(self._showing) == MOST_SIZES:
                     del self._showing[next(iter(self._showing))]
                 kind = engine_class(self._settings.get("engine", "compiled"), plan)
-                self._showing[key] = kind(plan, self.dtype)
+                self._showing[key] = kind(plan, self.dtype, turn=self._turn)
             return self._showing[key]
 
     def _in_order(self, inputs: Any) -> list[Any]:

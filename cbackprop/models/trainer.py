@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cbackprop import optimizers
 from cbackprop.callbacks import Callback, CallbackList, History, ProgbarLogger
 from cbackprop.callbacks.run_state import check_states
-from cbackprop.engine import ENGINES, Data, Engine, Objective, engine_class
+from cbackprop.engine import ENGINES, Data, Engine, Objective, Turn, engine_class
 from cbackprop.engine.sizes import EngineOfSizes
 from cbackprop.layers.layer import Layer
 from cbackprop.models.data import OutputNeeds, Samples, make_inputs, make_samples
@@ -73,6 +73,7 @@ class Trainer(GradientMethods, ResultMethods):
         self._predictor: Engine | None = None
         self._gradient_engines: dict[Any, Engine] = {}  # by what they are for
         self._showing: dict[Any, Engine] = {}  # for calls on arrays that show more than outputs
+        self._turn = Turn()  # shared by all engines
         self._place: Place | None = None  # of the last run of fit
         self._resumption: Resumption | None = None  # what the next one may go on from
 
@@ -223,7 +224,7 @@ class Trainer(GradientMethods, ResultMethods):
         warned: list[Plan] = []
 
         def make(plan: Plan) -> Engine:
-            engine = engine_class(kind, plan)(plan, dtype, objectives, optimizer, trainable, state)
+            engine = engine_class(kind, plan)(plan, dtype, objectives, optimizer, trainable, state, self._turn)
             if objectives and not warned:
                 warned.append(plan)
                 _warn_of_lost_masks(plan)
@@ -232,7 +233,9 @@ class Trainer(GradientMethods, ResultMethods):
 
         if isinstance(plans, Plan):
             return make(plans)
-        return EngineOfSizes(lambda sizes: make(plans.of(sizes)), dtype, objectives, optimizer, trainable, state)
+        return EngineOfSizes(
+            lambda sizes: make(plans.of(sizes)), dtype, objectives, optimizer, trainable, state, self._turn
+        )
 
     def _build_for(self, x: Any) -> None:
         """Give a Sequential without an input shape the shape of this data."""

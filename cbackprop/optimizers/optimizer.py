@@ -24,11 +24,12 @@ from cbackprop.optimizers.state import (
     RateVariable,
     check_array,
     keys_of,
+    variables_of,
 )
 from cbackprop.registry import Registry, nearest, reading, snake_case, to_config
 from cbackprop.spec import Spec
 from cbackprop.validation import check_boolean, check_integer, check_name, check_number
-from cbackprop.variable import Variable
+from cbackprop.variable import AtRest, Variable
 
 __all__ = ["LearningRate", "Optimizer", "registry"]
 
@@ -557,11 +558,12 @@ class Optimizer(Spec):
         """
         if not self.use_ema:
             raise ValueError("swap_averages needs an optimizer with use_ema=True.")
-        for variable, average in self.averages.items():
-            if isinstance(variable, Variable):
+        averages = self.averages
+        with AtRest(variables_of(averages)):
+            for variable in variables_of(averages):
                 earlier = variable.value
-                variable.array[...] = average
-                average[...] = earlier
+                variable.array[...] = averages[variable]
+                averages[variable][...] = earlier
 
     def finalize_variable_values(self, var_list: Iterable[Any]) -> None:
         """With `use_ema`, give weights the values of their moving averages. `fit` does so in the end.
@@ -634,9 +636,13 @@ class Optimizer(Spec):
         if trainable_variables is None and self._state.built is None:
             raise ValueError("apply needs trainable_variables, unless build has been called with them.")
         variables = list(self._state.built if trainable_variables is None else trainable_variables)  # type: ignore[arg-type]
+        with AtRest(variables_of(variables)):
+            self._apply(grads, variables, self._state if trainable_variables is None else self._state_of(variables))
+
+    def _apply(self, grads: Sequence[Any], variables: list[Any], state: OptimizerState) -> None:
+        """`apply`, while nobody else reads or writes these variables."""
         arrays = [v.array if isinstance(v, Variable) else v for v in variables]
         gradients = _check_gradients(grads, arrays)
-        state = self._state if trainable_variables is None else self._state_of(variables)
         slots = state.slots_of(self, variables, arrays)
         self._refuse_strangers(state, variables)
         segments, targets = [], []

@@ -13,12 +13,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from cbackprop.acts_as_array import ActsAsArray
 from cbackprop.validation import check_integer, check_number
-from cbackprop.variable import ParameterStore, Variable, aligned_zeros
+from cbackprop.variable import AtRest, ParameterStore, Variable, aligned_zeros
 
 if TYPE_CHECKING:
     from cbackprop.optimizers.optimizer import Optimizer
 
-__all__ = ["CountVariable", "OptimizerState", "OptimizerVariable", "RateVariable", "check_array", "keys_of"]
+__all__ = [
+    "CountVariable",
+    "OptimizerState",
+    "OptimizerVariable",
+    "RateVariable",
+    "check_array",
+    "keys_of",
+    "variables_of",
+]
 
 Array = NDArray[Any]
 
@@ -124,9 +132,10 @@ class OptimizerState:
         """How to read and to write a slot, wherever it is at that moment."""
 
         def write(value: Array) -> None:
-            slot = self.slots[key][index]
-            assert slot is not None
-            slot[...] = value
+            with AtRest(variables_of([key])):
+                slot = self.slots[key][index]
+                assert slot is not None
+                slot[...] = value
 
         return lambda: self.slots[key][index], write
 
@@ -148,9 +157,10 @@ class OptimizerState:
         for key in keys:
             if key not in averages:
                 raise ValueError(f"The optimizer has no average of {key!r}: it has not been trained.")
-        for key, variable in zip(keys, variables, strict=True):
-            target = variable.array if isinstance(variable, Variable) else variable
-            target[...] = averages[key]
+        with AtRest(variables_of(variables)):
+            for key, variable in zip(keys, variables, strict=True):
+                target = variable.array if isinstance(variable, Variable) else variable
+                target[...] = averages[key]
 
     def listed(self, rule: Optimizer, variables: Iterable[Any] | None) -> dict[str, Any]:
         """As `Optimizer.state`."""
@@ -188,10 +198,11 @@ class OptimizerState:
             for name, array in zip(rule.memory_names, slots.get(key, ()), strict=False)
             if array is not None
         ]
-        for array, value in pairs:
-            array[...] = value
-        self.slots.update(slots)
-        self.batches = batches
+        with AtRest(variables_of(keys)):
+            for array, value in pairs:
+                array[...] = value
+            self.slots.update(slots)
+            self.batches = batches
         if rule.has_constant_rate:
             rule.learning_rate = rate
 
@@ -199,6 +210,11 @@ class OptimizerState:
 def keys_of(variables: list[Any]) -> list[Any]:
     """Under what each variable is remembered: itself, or for an array its place in the list."""
     return [v if isinstance(v, Variable) else index for index, v in enumerate(variables)]
+
+
+def variables_of(keys: Iterable[Any]) -> list[Variable]:
+    """Those of what an optimizer steps on that networks may run on meanwhile."""
+    return [key for key in keys if isinstance(key, Variable)]
 
 
 class OptimizerVariable(ActsAsArray):

@@ -25,6 +25,7 @@ from cbackprop.saving.kinds import FOR_KERAS, kind_of
 from cbackprop.saving.torch_state import is_torch_weight, read_torch_state
 from cbackprop.saving.training_state import restore_optimizer, restore_streams, resume
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_path
+from cbackprop.variable import AtRest
 
 __all__ = ["load_weights", "restore_training", "save_training", "save_weights", "write_weights"]
 
@@ -201,9 +202,10 @@ def _take(file: Any, model: Any, weights: Sequence[NDArray[Any] | None], state: 
     for variable, value in zip(model.variables, weights, strict=True):
         if value is not None:
             variable.check(value)
-    if all(value is not None for value in weights):
-        restore_optimizer(file, model, state)
-    _assign(model, weights)
+    with AtRest(model.variables):
+        if all(value is not None for value in weights):
+            restore_optimizer(file, model, state)
+        _assign(model, weights)
 
 
 def write_weights(model: Any, path: str, texts: dict[str, str], skipped: Set[int] = frozenset()) -> None:
@@ -217,8 +219,9 @@ def write_weights(model: Any, path: str, texts: dict[str, str], skipped: Set[int
     variables = model.variables
     kept = _kept(model, skipped)
     numbered = [(index, variable) for index, variable in enumerate(variables) if variable not in kept]
-    arrays = {_weight_name(index, variable): variable.array for index, variable in numbered}
-    state, beside = training_state.get_state(model)
+    with AtRest(variables):
+        arrays = {_weight_name(index, variable): variable.array.copy() for index, variable in numbered}
+        state, beside = training_state.get_state(model)
     arrays |= beside
     texts = {"format": f"cbackprop {FORMAT_VERSION}", "state": json.dumps(state)} | texts
     # ascontiguousarray makes a vector of a single number
@@ -253,6 +256,7 @@ def restore_training(model: Any, filepath: Path) -> None:
         for variable, value in zip(model.variables, weights, strict=True):
             variable.check(value)
         resume(file, model, state, always=True)
-        restore_optimizer(file, model, state)
-        restore_streams(file, model, state)
-        model.set_weights(weights)
+        with AtRest(model.variables):
+            restore_optimizer(file, model, state)
+            restore_streams(file, model, state)
+            model.set_weights(weights)

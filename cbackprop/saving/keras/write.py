@@ -24,6 +24,7 @@ from cbackprop.saving.keras.archive import CONFIG, METADATA, NOTES, OWN, WEIGHTS
 from cbackprop.saving.keras.description import keras_compile_config, keras_model_config
 from cbackprop.saving.keras.optimizer import VARS, keras_optimizer_variables
 from cbackprop.saving.keras.weights import group_paths
+from cbackprop.variable import AtRest
 
 __all__ = ["write_keras_model", "write_keras_weights"]
 
@@ -95,7 +96,12 @@ def write_keras_weights(model: Any, path: str, skipped: Set[int]) -> None:
 
 
 def _weights(model: Any, skipped: Set[int] = frozenset()) -> tuple[bytes, dict[str, Any]]:
-    """The HDF5 file, and what is noted of the state of training, which stands in it, too."""
+    """The HDF5 file, and what is noted of the state of training, which stands in it, too; all of one moment."""
+    with AtRest(model.variables):
+        return _weights_at_rest(model, skipped)
+
+
+def _weights_at_rest(model: Any, skipped: Set[int]) -> tuple[bytes, dict[str, Any]]:
     content = io.BytesIO()
     state, arrays = training_state.get_state(model)
     with h5py_module("").File(content, "w") as file:
