@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
+
+import numpy as np
 
 from cbackprop.callbacks.batch_count import BatchCount
 from cbackprop.callbacks.callback import Logs
@@ -129,8 +132,15 @@ class ModelCheckpoint(MonitorCallback):
             print(f"\nEpoch {epoch + 1}: saved to {path}", flush=True)
 
     def _is_best(self, epoch: int, logs: dict[str, Any]) -> bool:
-        """Whether the watched number is better than ever; a missing one cannot keep the model from being saved."""
+        """Whether the watched number is better than ever; where there is none, the model is saved all the same."""
         self.find_direction()
+        if np.size(logs.get(self.monitor, 0)) != 1:
+            warnings.warn(
+                f"ModelCheckpoint with save_best_only looks at {self.monitor!r}, which must be one number, but has "
+                f"shape {np.shape(logs[self.monitor])}: the model is saved each time.",
+                stacklevel=2,
+            )
+            return True
         current = self.monitored(logs, "ModelCheckpoint with save_best_only")
         if current is None:
             return True

@@ -6,12 +6,16 @@ import math
 import warnings
 from typing import Any
 
+import numpy as np
+
 from cbackprop.callbacks.callback import Callback
 from cbackprop.callbacks.short_number import short_number
 from cbackprop.registry import nearest
-from cbackprop.validation import check_choice, check_number
+from cbackprop.validation import check_number
 
 __all__ = ["MonitorCallback"]
+
+MODES = ("auto", "min", "max")
 
 
 class MonitorCallback(Callback):
@@ -22,7 +26,8 @@ class MonitorCallback(Callback):
     monitor : str, default "val_loss"
         Name in the logs.
     mode : {"auto", "min", "max"}, default "auto"
-        Whether less or more is better; "auto" knows it of the loss, and of the metrics of `compile`.
+        Whether less or more is better; "auto" knows it of the loss, and of the metrics of `compile`. For anything else
+        a warning tells that "auto" is used.
     baseline : float, optional
         What the first value is compared with.
     min_delta : float, default 0
@@ -50,10 +55,21 @@ class MonitorCallback(Callback):
         if not isinstance(monitor, str):
             raise TypeError(f"monitor must be a name in the logs, but got {monitor!r}.")
         self.monitor = monitor
-        self.mode = check_choice("mode", mode, ("auto", "min", "max"))
+        self.mode = mode = self._known_mode(mode)
         self.best: float | None = None if baseline is None else check_number("baseline", baseline)
         self.min_delta = abs(check_number("min_delta", min_delta))
         self.wants_more = {"min": False, "max": True}.get(mode)
+
+    def _known_mode(self, mode: Any) -> str:
+        """One of the three; a warning tells of any other, as in Keras."""
+        if isinstance(mode, str) and mode in MODES:
+            return mode
+        warnings.warn(
+            f"{type(self).__name__} mode {mode!r} is unknown, and 'auto' is used instead. "
+            f"{nearest(str(mode), list(MODES))}",
+            stacklevel=4,
+        )
+        return "auto"
 
     def get_state(self) -> dict[str, Any] | None:
         """The best value so far."""
@@ -96,7 +112,13 @@ class MonitorCallback(Callback):
         return value + self.min_delta < reference
 
     def monitored(self, logs: dict[str, Any] | None, purpose: str) -> float | None:
-        """The watched number, or a warning that it is not there."""
+        """The watched number, or a warning that it is not there.
+
+        Raises
+        ------
+        ValueError
+            If the logs have several numbers under that name.
+        """
         value = (logs or {}).get(self.monitor)
         if value is None:
             warnings.warn(
@@ -104,7 +126,12 @@ class MonitorCallback(Callback):
                 stacklevel=2,
             )
             return None
-        return float(value)
+        if np.size(value) != 1:
+            raise ValueError(
+                f"{purpose} looks at {self.monitor!r}, which must be one number, but has shape {np.shape(value)}. "
+                "Watch another one, or a metric that is averaged over classes."
+            )
+        return float(np.asarray(value).item())
 
 
 def describe(value: float | None) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -391,7 +392,7 @@ def _observed(layer: Layer, call: CallArguments) -> tuple[Any, CallContext]:
     count = rows or ROWS
     values = call.filled(np.zeros((count, *sample_shape(tensor.shape)), layer.dtype) for tensor in call.tensors())
     try:
-        with np.errstate(all="ignore"), calling(layer, False) as context:
+        with np.errstate(all="ignore"), _unchanged(layer), calling(layer, False) as context:
             returned = call.call(layer.call, values, False)
     except Exception as error:
         if isinstance(layer, Lambda):
@@ -402,6 +403,17 @@ def _observed(layer: Layer, call: CallArguments) -> tuple[Any, CallContext]:
         )
         raise
     return map_structure(lambda leaf: _sample_shape(layer, np.shape(leaf), count, rows), returned), context
+
+
+@contextmanager
+def _unchanged(layer: Layer) -> Iterator[None]:
+    """What a layer's call does to its weights and metrics meanwhile, such as counting, is undone."""
+    kept = [(variable, np.array(variable)) for variable in (*layer.variables, *layer.metrics_variables)]
+    try:
+        yield
+    finally:
+        for variable, value in kept:
+            variable.assign(value)
 
 
 def _sample_shape(layer: Layer, found: tuple[int, ...], count: int, rows: int | None = None) -> Any:

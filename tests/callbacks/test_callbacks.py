@@ -144,7 +144,6 @@ def test_a_name_that_is_not_in_the_logs():
 
 MISTAKES = {
     "monitor": (lambda: callbacks.EarlyStopping(3), TypeError, "monitor must be a name"),
-    "mode": (lambda: callbacks.EarlyStopping(mode="best"), ValueError, "mode must be one of 'auto', 'min', 'max'"),
     "patience": (lambda: callbacks.EarlyStopping(patience=-1), ValueError, "patience must be at least 0"),
     "min_delta": (lambda: callbacks.EarlyStopping(min_delta="0"), TypeError, "min_delta must be a number"),
     "baseline": (lambda: callbacks.EarlyStopping(baseline=float("nan")), ValueError, "baseline must be finite"),
