@@ -384,3 +384,15 @@ def test_functions_do_not_change_their_arguments(rng):
     before = y_pred.copy()
     metrics.binary_accuracy(y_true, y_pred)
     assert_array_equal(y_pred, before)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 1), (6,), (6, 1), (3, 2)])
+def test_labels_of_the_top_k_may_be_of_any_shape(shape, rng):
+    labels, scores = rng.integers(0, 5, 6), rng.random((2, 3, 5))
+    ranks = (scores.reshape(6, 5) > scores.reshape(6, 5)[np.arange(6), labels][:, np.newaxis]).sum(axis=1)
+    found = metrics.sparse_top_k_categorical_accuracy(labels.reshape(shape), scores, k=2)
+    np.testing.assert_array_equal(found, (ranks < 2).reshape(shape))
+    metric = metrics.SparseTopKCategoricalAccuracy(k=2)
+    assert metric(labels.reshape(shape), scores) == pytest.approx((ranks < 2).mean())
+    with pytest.raises(ValueError, match=r"one class number for each prediction, shape \(2, 3\), but got shape \(5,\)"):
+        metric(labels[:5], scores)

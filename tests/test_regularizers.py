@@ -207,7 +207,7 @@ def test_refuses():
         regularizers.L2(-1)
     with pytest.raises(TypeError, match="l1 must be a number"):
         regularizers.L1("a")
-    with pytest.raises(ValueError, match="mode must be one of 'rows', 'columns'"):
+    with pytest.raises(ValueError, match="argument `mode`"):
         regularizers.OrthogonalRegularizer(mode="both")
     with pytest.raises(ValueError, match=r"must have rank 2. Received: inputs.shape=\(3,\)"):
         layers.Dense(3, bias_regularizer="orthogonal_regularizer")(cb.Input((2,)))
@@ -224,3 +224,9 @@ def test_refuses():
 
     with pytest.raises(ValueError, match=r"gradient of the regularizer of 'kernel' must be finite numbers of shape"):
         layers.Dense(3, kernel_regularizer=Wrong())(cb.Input((2,)))
+
+
+@pytest.mark.parametrize(("mode", "error"), [("diagonals", ValueError), (None, ValueError), (3, TypeError)])
+def test_orthogonality_is_of_rows_or_columns(mode, error):
+    with pytest.raises(error, match=rf'argument `mode`. Expected one of {{"rows", "columns"}}. Received: mode={mode}'):
+        regularizers.OrthogonalRegularizer(mode=mode)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cbackprop.losses.row_function import float_type_of, row_function_of
+from cbackprop.losses.target import as_array
 from cbackprop.metrics.metric import RowMean, registry
 from cbackprop.validation import check_boolean, check_integer, check_number
 
@@ -242,6 +244,15 @@ class SparseTopKCategoricalAccuracy(RowMean):
         self.k = check_integer("k", k, 1)
         self.from_sorted_ids = check_boolean("from_sorted_ids", from_sorted_ids)
 
+    def unit_values(
+        self, y_true: ArrayLike, y_pred: ArrayLike, by_element: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
+        """The value of each row; labels may be of any shape that holds one for each, in the order of the rows."""
+        labels, rows = as_array("y_true", y_true), np.shape(y_pred)[:-1]
+        if labels.size == math.prod(rows):
+            labels = labels.reshape(rows)
+        return super().unit_values(labels, y_pred, by_element)
+
 
 @row_function_of(BinaryAccuracy)
 def binary_accuracy(y_true: ArrayLike, y_pred: ArrayLike, threshold: float = 0.5) -> NDArray[Any]:
@@ -366,6 +377,7 @@ def sparse_top_k_categorical_accuracy(
     Parameters
     ----------
     y_true : array_like of int, shape (...,)
+        Or of any other shape that holds a class number for each row, in their order.
     y_pred : array_like, shape (..., classes)
     k : int, default 5
         Fewer than k predictions of the row may be larger.
@@ -374,7 +386,7 @@ def sparse_top_k_categorical_accuracy(
 
     Returns
     -------
-    ndarray, shape (...,)
+    ndarray, shaped like `y_true`
 
     Raises
     ------
@@ -388,4 +400,4 @@ def sparse_top_k_categorical_accuracy(
     [0.0, 1.0]
     """
     metric = SparseTopKCategoricalAccuracy(k, dtype=float_type_of(y_pred), from_sorted_ids=from_sorted_ids)
-    return metric.row_values(y_true, y_pred).astype(metric.dtype)
+    return metric.row_values(y_true, y_pred).astype(metric.dtype).reshape(np.shape(y_true))

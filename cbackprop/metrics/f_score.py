@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cbackprop.config import epsilon
 from cbackprop.metrics.metric import registry
 from cbackprop.metrics.tally import Tally
-from cbackprop.validation import check_choice, check_number
+from cbackprop.validation import ArgumentTypeError, check_choice, check_number, type_name
 
 __all__ = ["F1Score", "FBetaScore"]
 
@@ -66,8 +66,8 @@ class FBetaScore(Tally):
     ) -> None:
         super().__init__(dtype, name)
         self.average = check_choice("average", average, AVERAGES)
-        self.beta = check_number("beta", beta, 0, 1e100, open_minimum=True)
-        self.threshold = None if threshold is None else check_number("threshold", threshold, 0, 1, open_minimum=True)
+        self.beta = _check_float("beta", beta, 1e100)
+        self.threshold = None if threshold is None else _check_float("threshold", threshold, 1.0)
 
     def size(self, width: int) -> int:
         """How many sums there are."""
@@ -88,6 +88,16 @@ class FBetaScore(Tally):
         if self.average == "weighted":
             return (scores * positives / (positives.sum() + epsilon())).sum()
         return scores if self.average is None else scores.mean()
+
+
+def _check_float(name: str, value: Any, maximum: float) -> float:
+    """A float greater than 0: as in Keras an integer is none, which may have been meant for another argument."""
+    number = check_number(name, value, 0, maximum, open_minimum=True)
+    if not isinstance(value, (float, np.floating)):
+        raise ArgumentTypeError(
+            f"{name} must be a float, but got {value!r} of type {type_name(value)}: write {number!r}."
+        )
+    return number
 
 
 @registry.register()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cbackprop.regularizers.regularizer import Regularizer, check_array, registry
-from cbackprop.validation import check_choice, check_number
+from cbackprop.validation import ArgumentTypeError, check_number
 
 __all__ = ["OrthogonalRegularizer"]
 
@@ -52,7 +52,12 @@ class OrthogonalRegularizer(Regularizer):
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
         self.factor = check_number("factor", factor, minimum=0)
-        self.mode = check_choice("mode", mode, ("rows", "columns"))
+        if not isinstance(mode, str) or mode not in ("rows", "columns"):
+            error = ValueError if isinstance(mode, str) else ArgumentTypeError
+            # Keras's words: its tests compare the whole of them.
+            known = '{"rows", "columns"}'
+            raise error(f"Invalid value for argument `mode`. Expected one of {known}. Received: mode={mode}")
+        self.mode = mode
 
     def __call__(self, x: ArrayLike) -> float:
         """The penalty; ``ValueError`` if `x` is no matrix of at least 2 rows (or columns)."""
