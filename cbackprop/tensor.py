@@ -39,7 +39,13 @@ class KerasTensor:
     sparse = False
     ragged = False
 
-    def __init__(self, shape: Sequence[int | None], dtype: str, name: str, node: Node | None = None) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int | None],
+        dtype: str = "float32",
+        name: str = "keras_tensor",
+        node: Node | None = None,
+    ) -> None:
         self.shape: Shape = tuple(shape)
         self.dtype = dtype
         self.name = name
@@ -250,6 +256,11 @@ class Node:
 def is_symbolic(structure: Any) -> bool:
     """Whether any leaf of nested lists, tuples and dicts is a symbolic tensor."""
     return any(isinstance(leaf, KerasTensor) for leaf in flatten(structure))
+
+
+def is_optional(tensor: KerasTensor) -> bool:
+    """Whether data need not be given for a symbolic input."""
+    return tensor.node is not None and getattr(tensor.node.layer, "optional", False) is True
 
 
 def flatten(structure: Any) -> list[Any]:

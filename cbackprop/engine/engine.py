@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -57,10 +57,11 @@ class Objective:
 class Data:
     """Checked arrays, one row a sample, in the forms that kernels read.
 
-    `inputs` are arrays (samples, ...) of any type in `STORED_AS` and any strides, or `SparseRows`; the rows of a batch
-    become the network's numbers, one after the other, when they are fetched. So do `values`, as large as the output,
-    and `given`, targets of any shape (samples, ...) as users gave them; `classes` become int64 and `weights` float64,
-    a number for each row of the output, of weights also one for each element. ``None`` where there is none.
+    `inputs` are arrays (samples, ...) of any type in `STORED_AS` and any strides, or `SparseRows`, or ``None`` for an
+    input that is left out (`present`); the rows of a batch become the network's numbers, one after the other, when they
+    are fetched. So do `values`, as large as the output, and `given`, targets of any shape (samples, ...) as users gave
+    them; `classes` become int64 and `weights` float64, a number for each row of the output, of weights also one for
+    each element. ``None`` where there is none.
     """
 
     inputs: list[Any]
@@ -74,7 +75,13 @@ class Data:
             self.given = [None] * len(self.values)
 
     def __len__(self) -> int:
-        return len(self.inputs[0])
+        return next(len(array) for array in self.inputs if array is not None)
+
+    def present(self) -> Data:
+        """The same without inputs that are left out, as an engine reads it that was made for those that are there."""
+        if all(array is not None for array in self.inputs):
+            return self
+        return replace(self, inputs=[array for array in self.inputs if array is not None])
 
 
 # Larger tables, such as those of `Embedding`, are updated by rows with every optimizer.

@@ -1,4 +1,4 @@
-"""An engine for a model whose inputs leave sizes open: it has one of the others for each shape that data comes in."""
+"""An engine for a model whose inputs leave sizes open, or may be left out: it has another one for each form of data."""
 
 from __future__ import annotations
 
@@ -99,12 +99,12 @@ class EngineOfSizes(Engine):
         with self.lock:
             engine = self.at(data.inputs)
             engine.check_differentiable()
-            engine.train(data, order, start, stop, batch_size, update, training, tick)
+            engine.train(data.present(), order, start, stop, batch_size, update, training, tick)
 
     def jacobian(self, data: Data, begin: int, end: int) -> tuple[Array, NDArray[np.float64]]:
         """Derivatives of each number predicted for the samples begin:end, and its error."""
         with self.lock:
-            return self.at(data.inputs).jacobian(data, begin, end)
+            return self.at(data.inputs).jacobian(data.present(), begin, end)
 
     def learn(
         self, data: Data, order: NDArray[np.int64] | None, start: int, stop: int, batch_size: int, tick: Tick = None
@@ -113,12 +113,12 @@ class EngineOfSizes(Engine):
         with self.lock:
             engine = self.at(data.inputs)
             engine.check_differentiable()
-            engine.learn(data, order, start, stop, batch_size, tick)
+            engine.learn(data.present(), order, start, stop, batch_size, tick)
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
         """Add the loss and metrics of all samples to the means."""
         with self.lock:
-            self.at(data.inputs).test(data, batch_size, training, tick)
+            self.at(data.inputs).test(data.present(), batch_size, training, tick)
 
     def predict(
         self, inputs: list[Any], batch_size: int, training: bool = False, tick: Tick = None, check: bool = False
@@ -127,7 +127,7 @@ class EngineOfSizes(Engine):
         with self.lock:
             engine = self.engines.get(sizes_of(inputs))
             engine.predictions_in_training = self.draw_count(training)
-            return engine.predict(inputs, batch_size, training, tick, check)
+            return engine.predict(Data(inputs).present().inputs, batch_size, training, tick, check)
 
     def predict_now(self, x: Array) -> Array | None:
         """The output for a few samples without the cost of `predict`, where that is possible."""
@@ -172,5 +172,5 @@ class EngineOfSizes(Engine):
 
 
 def sizes_of(inputs: list[Any]) -> Sizes:
-    """The shape of a sample of each input."""
-    return tuple(tuple(int(size) for size in array.shape[1:]) for array in inputs)
+    """The shape of a sample of each input; ``None`` for one that is left out."""
+    return tuple(None if array is None else tuple(int(size) for size in array.shape[1:]) for array in inputs)

@@ -14,7 +14,16 @@ import numpy as np
 from cbackprop.tensor import KerasTensor, flatten, map_structure
 from cbackprop.validation import ArgumentTypeError, check_boolean, type_name
 
-__all__ = ["BUILT_IN", "CallArguments", "check_training", "is_array", "is_shape", "select", "signature_of"]
+__all__ = [
+    "BUILT_IN",
+    "CallArguments",
+    "check_training",
+    "is_array",
+    "is_shape",
+    "map_shapes",
+    "select",
+    "signature_of",
+]
 
 
 def _bind_built_in(inputs: Any, training: Any = None, mask: Any = None) -> dict[str, Any]:
@@ -65,6 +74,15 @@ def is_shape(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and all(
         size is None or isinstance(size, (int, np.integer)) for size in value
     )
+
+
+def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
+    """A structure of shapes with `function` applied to each."""
+    if is_shape(shapes) and shapes != () and not isinstance(shapes, dict):
+        return function(tuple(shapes))
+    if isinstance(shapes, dict):
+        return {name: map_shapes(function, shapes[name]) for name in sorted(shapes)}
+    return type(shapes)(map_shapes(function, shape) for shape in shapes)
 
 
 class CallArguments:
@@ -120,6 +138,7 @@ class CallArguments:
         if self.built_in:
             self.mask = self.values.pop("mask", None)
         self.given_masks: list[Any] = [leaf for leaf in flatten(self.mask) if self.built_in and _is_tensor(leaf)]
+        self._left_out: frozenset[str] = frozenset()
 
     @property
     def first(self) -> Any:
@@ -144,8 +163,9 @@ class CallArguments:
         return {name: map_structure(function, value) for name, value in self.values.items()}
 
     def replaced(self, function: Callable[[Any], Any]) -> CallArguments:
-        """The same call with other tensors: what `function` makes of each."""
+        """The same call with other tensors: what `function` makes of each, ``None`` where it is left out."""
         made = copy.copy(self)
+        made._left_out = frozenset(self.names_with_tensors())
         made.values = self.mapped(lambda leaf: function(leaf) if _is_tensor(leaf) else leaf)
         made.mask = map_structure(lambda leaf: function(leaf) if _is_tensor(leaf) else leaf, self.mask)
         made.given_masks = [leaf for leaf in flatten(made.mask) if self.built_in and _is_tensor(leaf)]
@@ -165,6 +185,11 @@ class CallArguments:
         bound = inspect.BoundArguments(self.signature, given)  # type: ignore[arg-type]
         told = {"training": training} if self.takes_training and training is not None else {}
         return function(*bound.args, **bound.kwargs, **told)
+
+    def names_with_tensors(self) -> list[str]:
+        """Parameters that hold symbolic tensors, or held some which this call is without."""
+        names = set(self.names_with(_is_tensor)) | self._left_out
+        return [name for name in self.values if name in names]
 
     def names_with(self, test: Callable[[Any], bool]) -> list[str]:
         """Parameters in which a leaf passes a test, those that take masks left out."""

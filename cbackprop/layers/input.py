@@ -34,7 +34,7 @@ class InputLayer(Layer):
     input_tensor : KerasTensor, optional
         A tensor to stand for, in place of a new one: its shape and dtype are taken.
     optional : bool, default False
-        Only recorded: ``None`` in place of data is refused all the same, since a network is planned for all its inputs.
+        As of `Input`.
     name : str, optional
 
     Raises
@@ -184,7 +184,8 @@ def Input(  # noqa: N802 - the name users know
     tensor : KerasTensor, optional
         A tensor whose shape and dtype the new one has.
     optional : bool, default False
-        Only recorded: ``None`` in place of data is refused all the same.
+        Whether data can be left out: ``None`` in a list, ``None`` or no such key in a dict. Layers in Python whose
+        ``call(self, x, y=None)`` says what that means get the ``None``; other layers refuse it.
 
     Returns
     -------

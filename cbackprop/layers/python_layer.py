@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.layers.call_arguments import CallArguments, is_array, is_shape, select
+from cbackprop.layers.call_arguments import CallArguments, is_array, map_shapes, select
 from cbackprop.layers.call_context import CallContext, calling
 from cbackprop.layers.layer import Layer, check_shape, registry
 from cbackprop.layers.tracking import layers_within
 from cbackprop.layers.unknown_sizes import LARGE, SMALL, common, filled
 from cbackprop.registry import to_config
 from cbackprop.tensor import KerasTensor, Node, Shape, flatten, map_structure
-from cbackprop.validation import check_items, check_memory, contiguous
+from cbackprop.validation import check_items, check_memory, contiguous, type_name
 
 __all__ = ["AddedLoss", "Lambda", "PythonCall", "differentiate", "evaluate", "forget_losses"]
 
@@ -202,7 +202,7 @@ def differentiate(step: Any, inputs: list[Array], outputs: Array, delta: Array) 
         return [_checked(step, "Input delta 0", step.backward(inputs[0], outputs, delta), inputs[0].shape)], []
     owner = step.owner
     values = step.values(inputs)
-    names = step.arguments.names_with(lambda leaf: isinstance(leaf, KerasTensor))
+    names = step.arguments.names_with_tensors()
     given = values[names[0]] if len(names) == 1 else {name: values[name] for name in names}
     further = {name: value for name, value in values.items() if name not in names and _takes(step.backward, name)}
     result = step.backward(given, _parts(step, outputs), _parts(step, delta), **further)
@@ -310,7 +310,7 @@ def connect(layer: Layer, call: CallArguments) -> Any:
         outputs.append(KerasTensor(shape, layer.dtype, layer.name))
         return outputs[-1]
 
-    structure = _map_shapes(tensor, found)
+    structure = map_shapes(tensor, found)
     node = Node(layer, call.tensors(), outputs, call.training, arguments=call, structure=structure)
     node.adds_losses = context is not None and any(each._added_losses for each in (layer, *layers_within(layer)))
     code = getattr(type(layer).call, "__code__", None)
@@ -323,7 +323,7 @@ def connect(layer: Layer, call: CallArguments) -> Any:
 
 def observed_shape(layer: Layer, input_shape: Any) -> Any:
     """The shapes of the outputs for inputs of this shape, or structure of shapes, as a call with zeros shows them."""
-    tensors = _map_shapes(lambda shape: KerasTensor(shape, layer.dtype, "input"), input_shape)
+    tensors = map_shapes(lambda shape: KerasTensor(shape, layer.dtype, "input"), input_shape)
     call = CallArguments(layer, [tensors], {})
     if not layer.built:
         layer.build(input_shape)
@@ -335,17 +335,41 @@ def observed_shape(layer: Layer, input_shape: Any) -> Any:
 def _found(layer: Layer, call: CallArguments) -> tuple[Any, CallContext | None]:
     """The shapes of the outputs, as the layer states them or as a call shows them, and what that call has used."""
     shapes = {name: map_structure(_shape_of, value) for name, value in call.values.items()}
-    stated = type(layer).compute_output_shape is not Layer.compute_output_shape
+    found, context = None, None
+    if not all(inner.built for inner in layers_within(layer)):
+        found, context = _observed(layer, call)  # builds them
+    stated = _specified(layer, call)
+    states = type(layer).compute_output_shape is not Layer.compute_output_shape
     if isinstance(layer, Lambda):
-        stated = layer.sample_shape is not None
-    context = None
-    if stated and all(inner.built for inner in layers_within(layer)):
-        found = layer.compute_output_shape(**select(layer, layer.compute_output_shape, shapes))
-    else:
+        states = layer.sample_shape is not None
+    if stated is None and states:
+        stated = layer.compute_output_shape(**select(layer, layer.compute_output_shape, shapes))
+    if stated is None and context is None:
         found, context = _observed(layer, call)
-        if stated:
-            found = layer.compute_output_shape(**select(layer, layer.compute_output_shape, shapes))
-    return found, context
+    return (found if stated is None else stated), context
+
+
+def _specified(layer: Layer, call: CallArguments) -> Any:
+    """The shapes of the outputs as a layer's own `compute_output_spec` says them, which Keras asks for tensors.
+
+    ``None`` if it has none, or that raises a ``NotImplementedError``.
+    """
+    if not hasattr(layer, "compute_output_spec"):
+        return None
+    try:
+        returned = call.call(layer.compute_output_spec, call.values)
+    except NotImplementedError:
+        return None
+
+    def shape_of(leaf: Any) -> Shape:
+        if not isinstance(leaf, KerasTensor):
+            raise TypeError(
+                f"compute_output_spec of {type(layer).__name__} {layer.name!r} must return symbolic tensors, "
+                f"KerasTensor(shape, dtype), but returned {type_name(leaf)}."
+            )
+        return tuple(leaf.shape)
+
+    return map_structure(shape_of, returned)
 
 
 def _found_for_examples(layer: Layer, call: CallArguments, sizes: tuple[int, int]) -> tuple[Any, CallContext | None]:
@@ -356,9 +380,9 @@ def _found_for_examples(layer: Layer, call: CallArguments, sizes: tuple[int, int
 
     (first, context), (second, _) = (_found(layer, example(size)) for size in sizes)
     others: list[Any] = []
-    _map_shapes(others.append, second)
+    map_shapes(others.append, second)
     remaining = iter(others)
-    return _map_shapes(lambda shape: common(shape, next(remaining)), first), context
+    return map_shapes(lambda shape: common(shape, next(remaining)), first), context
 
 
 def forget_losses(layer: Layer) -> None:
@@ -369,15 +393,6 @@ def forget_losses(layer: Layer) -> None:
 
 def _shape_of(leaf: Any) -> Any:
     return tuple(leaf.shape) if hasattr(leaf, "shape") else np.shape(leaf) if is_array(leaf) else None
-
-
-def _map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
-    """A structure of shapes with `function` applied to each."""
-    if is_shape(shapes) and shapes != () and not isinstance(shapes, dict):
-        return function(tuple(shapes))
-    if isinstance(shapes, dict):
-        return {name: _map_shapes(function, shapes[name]) for name in sorted(shapes)}
-    return type(shapes)(_map_shapes(function, shape) for shape in shapes)
 
 
 def _observed(layer: Layer, call: CallArguments) -> tuple[Any, CallContext]:

@@ -18,9 +18,10 @@ from cbackprop.models.input_structure import assign_inputs
 from cbackprop.models.inputs import check_whole, is_sparse, make_input
 from cbackprop.models.large_targets import is_kept, keep_target, keep_weights
 from cbackprop.models.output_structure import is_deep, spread
+from cbackprop.tensor import is_optional
 from cbackprop.validation import contiguous
 
-__all__ = ["OutputNeeds", "Samples", "make_inputs", "make_samples"]
+__all__ = ["OutputNeeds", "Samples", "inputs_in_order", "make_inputs", "make_samples"]
 
 Array = NDArray[Any]
 
@@ -58,13 +59,13 @@ class Samples:
             return [None if array is None else array[begin:end] for array in arrays]
 
         data = self.data
-        inputs = [array[begin:end] for array in data.inputs]
+        inputs = [None if array is None else array[begin:end] for array in data.inputs]
         parts = cut(data.values), cut(data.classes), cut(data.weights), cut(data.given)
         return Samples(Data(inputs, *parts), end - begin)
 
 
 def make_inputs(model: Any, x: Any, check: bool = True) -> list[Any]:
-    """What engines read for each input: see `make_input`.
+    """What engines read for each input: see `make_input`; ``None`` for inputs that are left out.
 
     Raises
     ------
@@ -73,20 +74,27 @@ def make_inputs(model: Any, x: Any, check: bool = True) -> list[Any]:
     ValueError
         If number, shapes or lengths of the arrays are wrong, there are no samples, or a value is not finite.
     """
+    return inputs_in_order(model, assign_inputs(x, model.input_names, model.input_structure), check)
+
+
+def inputs_in_order(model: Any, given: Sequence[Any], check: bool = True) -> list[Any]:
+    """The same of what was given for each input, in their order."""
     tensors = model.inputs
-    given = assign_inputs(x, model.input_names, model.input_structure)
     names = [f"x[{tensor.name!r}]" if len(tensors) > 1 else "x" for tensor in tensors]
     arrays = [
-        make_input(name, value, tensor, model.dtype, check)
+        None if value is None and is_optional(tensor) else make_input(name, value, tensor, model.dtype, check)
         for name, value, tensor in zip(names, given, tensors, strict=True)
     ]
-    ranges = model.plan_for(arrays).id_ranges
-    for name, array, tensor, limit in zip(names, arrays, tensors, ranges, strict=True):
+    everything: Any = zip(names, arrays, tensors, strict=True)
+    present = [each for each in everything if each[1] is not None]
+    if not present:
+        raise ValueError(f"x must hold an array for one input at least, but all of {names} are None.")
+    for (name, array, tensor), limit in zip(present, model.plan_for(arrays).id_ranges, strict=True):
         if limit is not None or tensor.dtype not in FLOAT_TYPES:
             check_whole(name, array, limit)
-    lengths = {len(array) for array in arrays}
-    if len(lengths) > 1:
-        raise ValueError(f"All inputs must have as many samples, but got {[len(array) for array in arrays]}.")
+    lengths = [len(array) for _, array, _ in present]
+    if len(set(lengths)) > 1:
+        raise ValueError(f"All inputs must have as many samples, but got {lengths}.")
     return arrays
 
 
@@ -151,7 +159,7 @@ def make_samples(
     """
     inputs = make_inputs(model, x)
     needs = needs_for(inputs)
-    size = len(inputs[0])
+    size = len(Data(inputs))
     names = [need.name for need in needs]
     if y is None and any(need.kinds for need in needs):
         raise ValueError("y is missing: the model was compiled with a loss or metrics, which need targets.")

@@ -98,9 +98,10 @@ def check_gradients(
     plan = copy.plan_for(make_inputs(copy, x))
     engine = engine_class(model.compile_settings()["engine"], plan)(plan, "float64", objectives, None, trainable)
     samples = make_samples(copy, lambda _: needs_of(copy, objectives, plan), x, y, sample_weight)
-    engine.train(samples.data, None, 0, samples.size, samples.size, update=False, training=training)
+    data = samples.data.present()
+    engine.train(data, None, 0, samples.size, samples.size, update=False, training=training)
     analytic = dict(zip(engine.trainable, engine.gradients(), strict=True))
-    return _compare(_Probe(copy, engine, samples.data, training), engine.trainable, analytic, epsilon)
+    return _compare(_Probe(copy, engine, data, training), engine.trainable, analytic, epsilon)
 
 
 def _compare(

@@ -92,7 +92,7 @@ class GradientMethods:
         check_boolean("per_sample", per_sample)
         model: Any = self
         main = model._prepare(x, "gradients")
-        if model.has_open_sizes:
+        if model.has_open_inputs:
             main = main.at(make_inputs(model, x))
         if not any(objective.loss for objective in main.objectives):
             raise ValueError("gradients needs a loss, but the model was compiled without one: see backward.")
@@ -157,11 +157,11 @@ class GradientMethods:
             chosen = model._trainable_when_compiled
         differentiator = kept(model, x, "outputs", target, given_objectives, chosen if target == "weights" else ())
         inputs = make_inputs(model, x)
-        given = given_gradients(model, differentiator.engine.plan, output_gradient, len(inputs[0]))
+        given = given_gradients(model, differentiator.engine.plan, output_gradient, len(Data(inputs)))
         nothing: list[Array | None] = [None] * len(given)
         data = Data(inputs, nothing, nothing, nothing, [*given])
         batches = model._engine.state.batches if model._engine is not None else 0
-        return differentiator.run(data, len(inputs[0]), training, per_sample, batches)
+        return differentiator.run(data, len(Data(inputs)), training, per_sample, batches)
 
     def check_gradients(
         self, x: Any, y: Any, epsilon: float | None = None, sample_weight: Any = None, training: bool = False
@@ -291,7 +291,7 @@ def kept(
 ) -> Differentiator:
     """The engine for some gradients, made when it is first asked for."""
     watched = target if isinstance(target, str) else target[0]
-    tensors = model.tensors_for(make_inputs(model, x) if model.has_open_sizes else [])
+    tensors = model.tensors_for(make_inputs(model, x) if model.has_open_inputs else [])
     key = purpose, watched, tuple(trainable), tuple(tensor.shape for tensor in tensors[0])
     with Layer._making:
         if key not in model._gradient_engines:
@@ -352,9 +352,12 @@ class Differentiator:
 
     def __init__(self, model: Any, engine: Engine, probes: list[Probe | None]) -> None:
         self.model, self.engine, self.probes = model, engine, probes
+        self._there: list[bool] = []  # which inputs are not left out
 
     def run(self, data: Data, samples: int, training: bool, per_sample: bool, batches: int) -> Any:
         """Gradients of a batch, or of each of its samples; random layers draw as in a batch after so many others."""
+        self._there = [array is not None for array in data.inputs]
+        data = data.present()
         with self.engine.fresh_means():
             if not per_sample:
                 return self._in_form(self._pass(data, 0, samples, training, batches))
@@ -384,6 +387,6 @@ class Differentiator:
     def _in_form(self, found: list[Any]) -> Any:
         """In the structure of what gradients were taken by."""
         if self.engine.plan.watched == "inputs":
-            remaining = iter(found)
-            return map_structure(lambda _: next(remaining), self.model.input_structure)
+            there, remaining = iter(self._there), iter(found)
+            return map_structure(lambda _: next(remaining) if next(there) else None, self.model.input_structure)
         return found[0] if self.probes and len(found) == 1 else found

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from cbackprop.models.inputs import is_sparse
-from cbackprop.tensor import KerasTensor
+from cbackprop.tensor import KerasTensor, flatten, is_optional
 
 __all__ = ["assign_inputs"]
 
 
-def assign_inputs(x: Any, names: list[str], structure: Any) -> list[Any]:
+def assign_inputs(x: Any, names: list[str], structure: Any, warns: bool = True) -> list[Any]:
     """What was given for each input: nested as the model's inputs are, in a flat list, or in a dict by name.
+
+    Inputs that may be left out are ``None`` where they are.
 
     Parameters
     ----------
@@ -24,22 +26,47 @@ def assign_inputs(x: Any, names: list[str], structure: Any) -> list[Any]:
         Of the inputs.
     structure : KerasTensor, or nested lists and dicts of them
         As the model was given its inputs.
+    warns : bool, default True
+        Whether to tell of what is only a likely mistake.
 
     Raises
     ------
     ValueError
-        If number, names or nesting do not fit.
+        If number, names or nesting do not fit, or a list is given for a dict whose keys are in another order.
 
     Warns
     -----
     UserWarning
-        If a dict holds more than the inputs: that is left out.
+        If a dict holds more than the inputs: that is left out. If a flat list is given for a dict or a nested list.
     """
     if isinstance(x, dict) and isinstance(structure, (KerasTensor, list, tuple)) and not _is_nested(structure):
-        return _by_name(x, names, "x")
+        return _by_name(x, names, list(map(is_optional, flatten(structure))), "x", warns)
     if isinstance(x, dict) or (_is_nested(structure) and _matches(structure, x)):
-        return _spread(structure, x, "x")
-    return _in_order(x, names)
+        return _spread(structure, x, "x", warns)
+    given = _in_order(x, names)
+    if isinstance(structure, dict) or _is_nested(structure):
+        _check_order(structure, names, warns)
+    return given
+
+
+def _check_order(structure: Any, names: list[str], warns: bool) -> None:
+    """A flat list for inputs that are nested: what is meant for which must be in no doubt."""
+    message = (
+        f"The structure of `inputs` doesn't match the expected structure: the model's inputs are {_shown(structure)}, "
+    )
+    if isinstance(structure, dict) and list(structure) != sorted(structure):
+        raise ValueError(f"{message}but got no dict. Give a dict: the keys of this one are in no certain order.")
+    if warns:
+        warnings.warn(f"{message}but got a flat list, which was taken as {names}.", stacklevel=3)
+
+
+def _shown(structure: Any) -> Any:
+    """The structure with names in place of tensors."""
+    if isinstance(structure, dict):
+        return {key: _shown(item) for key, item in structure.items()}
+    if isinstance(structure, (list, tuple)):
+        return [_shown(item) for item in structure]
+    return structure.name
 
 
 def _is_nested(structure: Any) -> bool:
@@ -60,38 +87,44 @@ def _matches(structure: Any, x: Any) -> bool:
     return True
 
 
-def _spread(structure: Any, x: Any, path: str) -> list[Any]:
+def _spread(structure: Any, x: Any, path: str, warns: bool) -> list[Any]:
     """The leaves of x in the order of those of the structure, along which it must be nested."""
+    if x is None:
+        return [None] * len(flatten(structure))
     if isinstance(structure, dict):
         if not isinstance(x, dict):
             raise ValueError(f"{path} must be a dict with the keys {sorted(structure)}, but got {type(x).__name__}.")
         keys = sorted(structure)
-        items = zip(keys, _by_name(x, keys, path), strict=True)
-        return [leaf for key, item in items for leaf in _spread(structure[key], item, f"{path}[{key!r}]")]
+        optional = [all(map(is_optional, flatten(structure[key]))) for key in keys]
+        items = zip(keys, _by_name(x, keys, optional, path, warns), strict=True)
+        return [leaf for key, item in items for leaf in _spread(structure[key], item, f"{path}[{key!r}]", warns)]
     if isinstance(structure, (list, tuple)):
         if not isinstance(x, (list, tuple)) or len(x) != len(structure):
             got = f"{len(x)}" if isinstance(x, (list, tuple)) else f"{type(x).__name__}"
             raise ValueError(f"{path} must be a list of {len(structure)}, as the model's inputs are, but got {got}.")
         pairs = enumerate(zip(structure, x, strict=True))
-        return [leaf for i, (inner, item) in pairs for leaf in _spread(inner, item, f"{path}[{i}]")]
+        return [leaf for i, (inner, item) in pairs for leaf in _spread(inner, item, f"{path}[{i}]", warns)]
     assert isinstance(structure, KerasTensor)
     return [x]
 
 
-def _by_name(x: dict[str, Any], names: list[str], path: str) -> list[Any]:
-    if not set(names) <= set(x):
-        raise ValueError(f"{path} must have the keys {names}, but got {list(x)}.")
+def _by_name(x: dict[str, Any], names: list[str], optional: list[bool], path: str, warns: bool) -> list[Any]:
+    needed = [name for name, leave in zip(names, optional, strict=True) if not leave]
+    if not set(needed) <= set(x):
+        raise ValueError(f"{path} must have the keys {needed}, but got {list(x)}.")
     more = [key for key in x if key not in names]
-    if more:
+    if more and warns:
         warnings.warn(
-            f"{path} has the keys {list(x)}, but the model's inputs are {names}: {more} is left out.", stacklevel=2
+            f"The structure of `inputs` doesn't match the expected structure: {path} has the keys {list(x)}, but the "
+            f"model's inputs are {names}: {more} is left out.",
+            stacklevel=3,
         )
-    return [x[name] for name in names]
+    return [x.get(name) for name in names]
 
 
 def _in_order(x: Any, names: list[str]) -> list[Any]:
     """One array, or a list of them."""
-    if len(names) == 1 and not (isinstance(x, (list, tuple)) and len(x) == 1 and _is_array(x[0])):
+    if len(names) == 1 and not (isinstance(x, (list, tuple)) and len(x) == 1 and (x[0] is None or _is_array(x[0]))):
         return [x]
     if not isinstance(x, (list, tuple)):
         raise ValueError(f"x must be a list or dict of {len(names)} arrays ({names}), but got one.")
@@ -101,4 +134,6 @@ def _in_order(x: Any, names: list[str]) -> list[Any]:
 
 
 def _is_array(value: Any) -> bool:
-    return is_sparse(value) or (hasattr(value, "__array__") and np.ndim(value) > 0)
+    if isinstance(value, KerasTensor) or is_sparse(value):
+        return True
+    return hasattr(value, "__array__") and np.ndim(value) > 0

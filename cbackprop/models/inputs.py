@@ -59,7 +59,10 @@ def make_input(name: str, value: Any, tensor: Any, dtype: str, check: bool = Tru
         If its shape is wrong, there are no samples, or a value is not finite.
     """
     if value is None:
-        raise ValueError(f"{name} is missing: expected an array of shape {tensor.shape}.")
+        raise ValueError(
+            f"{name} is missing: expected an array of shape {tensor.shape}. The input {tensor.name!r} is not optional: "
+            "only one made by Input(..., optional=True) can be left out."
+        )
     if is_sparse(value):
         return _make_sparse(name, value, tensor, dtype)
     array = with_rank(as_array(name, value), tensor.shape)

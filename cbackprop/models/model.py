@@ -13,32 +13,45 @@ from cbackprop import saving, shared_objects
 from cbackprop.config import FLOAT_TYPES, floatx
 from cbackprop.engine import Engine, engine_class
 from cbackprop.engine.sizes import sizes_of
-from cbackprop.layers import Layer
+from cbackprop.layers import Input, Layer
 from cbackprop.layers.call_context import current_call
 from cbackprop.layers.layer import check_training, registry
 from cbackprop.layers.mask_array import mask_of, with_mask
 from cbackprop.layers.python_layer import AddedLoss, forget_losses
 from cbackprop.layers.unknown_sizes import fits, has_unknown
 from cbackprop.models import configs
-from cbackprop.models.data import make_inputs
+from cbackprop.models.data import inputs_in_order
+from cbackprop.models.input_structure import assign_inputs
 from cbackprop.models.inputs import checked_mask
 from cbackprop.models.summary import summary_text
 from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import Graph, check_names
 from cbackprop.plan.plan import Plan
-from cbackprop.plan.sizes import MOST_SIZES, PlansOfSizes, replayed
+from cbackprop.plan.sizes import MOST_SIZES, PlansOfSizes, called_again
 from cbackprop.registry import from_config, reading
 from cbackprop.saving.weights_file import restore_training, save_training
-from cbackprop.tensor import KerasTensor, Node, Shape, flatten, is_symbolic, map_structure
-from cbackprop.validation import check_boolean
+from cbackprop.tensor import KerasTensor, Node, Shape, flatten, is_optional, is_symbolic, map_structure
+from cbackprop.validation import ArgumentTypeError, check_boolean, type_name
 from cbackprop.variable import Variable
 
 __all__ = ["Model", "NoShapeError", "takes_a_graph"]
 
 
+class ExportFormatError(NotImplementedError, ValueError):
+    """A model is to be written in a format that Keras knows and this library does not."""
+
+
 class NoShapeError(AttributeError, ValueError):
     """A model without a shape was asked for what follows from it. Keras raises an ``AttributeError``."""
 
+
+# Methods that Keras calls in training, evaluating or predicting.
+NEVER_CALLED = (
+    *("call", "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics", "get_metrics_result"),
+    *("make_train_function", "make_test_function", "make_predict_function"),
+)
+
+FORMATS_OF_KERAS = ("tf_saved_model", "openvino", "litert", "torch")
 
 # Models within models: Python's own recursion, of pickle above all, ends at some hundred.
 DEEPEST = 32
@@ -94,7 +107,7 @@ class Model(Trainer, Layer):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        own = [name for name in ("call", "train_step", "test_step", "predict_step") if name in cls.__dict__]
+        own = [name for name in NEVER_CALLED if name in cls.__dict__]
         if own:
             raise TypeError(
                 f"{cls.__name__} defines {own[0]}, which would never be called: a model here is a graph that runs in "
@@ -105,7 +118,7 @@ class Model(Trainer, Layer):
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True) -> None:
         Layer.__init__(self, name=name)
         Trainer.__init__(self)
-        self._set_graph(inputs, outputs)
+        self._set_graph(*begun_at(inputs, outputs))
         if not trainable:
             self.trainable = False
 
@@ -208,33 +221,35 @@ class Model(Trainer, Layer):
         return names
 
     @property
-    def has_open_sizes(self) -> bool:
-        """Whether inputs leave sizes open, which come with the data."""
-        return any(has_unknown(tensor.shape) for tensor in self.inputs)
+    def has_open_inputs(self) -> bool:
+        """Whether the steps depend on the data: inputs leave sizes open, or may be left out."""
+        return any(has_unknown(tensor.shape) or is_optional(tensor) for tensor in self.inputs)
 
     @property
     def plans(self) -> Plan | PlansOfSizes:
-        """The steps that the engines execute; where inputs leave sizes open, those for each shape that data has."""
+        """The steps that the engines execute; where they depend on the data, those for each form that it has."""
         plans = self._plan
         if plans is None:
             with Layer._making:  # another thread may change the layers
                 graph = self.graph
-                is_open = self.has_open_sizes
+                is_open = self.has_open_inputs
                 plans = self._plan = PlansOfSizes(graph) if is_open else Plan(graph.inputs, graph.outputs)
         return plans
 
     @property
     def plan(self) -> Plan:
-        """The steps that the engines execute.
+        """The steps that the engines execute, for all inputs.
 
         Raises
         ------
         ValueError
             If inputs leave sizes open.
         """
-        if isinstance(self.plans, Plan):
-            return self.plans
-        shapes = [tensor.shape for tensor in self.inputs]
+        plans, shapes = self.plans, [tensor.shape for tensor in self.inputs]
+        if isinstance(plans, Plan):
+            return plans
+        if not any(map(has_unknown, shapes)):
+            return plans.of(sizes_of(self.inputs))
         raise ValueError(f"All sizes of the inputs must be known for this, but model {self.name!r} has {shapes}.")
 
     def plan_for(self, inputs: list[Any]) -> Plan:
@@ -243,7 +258,7 @@ class Model(Trainer, Layer):
         return plans if isinstance(plans, Plan) else plans.of(sizes_of(inputs))
 
     def tensors_for(self, inputs: list[Any]) -> tuple[list[KerasTensor], list[KerasTensor]]:
-        """Symbolic inputs and outputs for arrays of these shapes."""
+        """Symbolic inputs and outputs for arrays of these shapes; without inputs that are left out."""
         plans = self.plans
         return (self.inputs, self.outputs) if isinstance(plans, Plan) else plans.tensors(sizes_of(inputs))
 
@@ -328,12 +343,15 @@ class Model(Trainer, Layer):
             raise ValueError(
                 f"mask of model {self.name!r} can be given with arrays only: symbolic tensors have their own."
             )
-        if not self.built and isinstance(inputs, KerasTensor):
-            self.build(inputs.shape)
+        if not self.built:
+            self.build(map_structure(lambda tensor: tensor.shape, inputs))
         tensors = self._in_order(inputs)
         for tensor, expected in zip(tensors, self.inputs, strict=True):
             if not isinstance(tensor, KerasTensor):
-                raise TypeError(f"Model {self.name!r} was called on symbolic tensors and {type(tensor).__name__}.")
+                hint = " An optional input can be left out of calls on arrays only." if tensor is None else ""
+                raise TypeError(
+                    f"Model {self.name!r} was called on symbolic tensors and {type(tensor).__name__}.{hint}"
+                )
             same_type = tensor.dtype in (expected.dtype, self.dtype) or tensor.dtype not in FLOAT_TYPES
             if not fits(tensor.shape, expected.shape) or not same_type:
                 raise ValueError(
@@ -354,35 +372,39 @@ class Model(Trainer, Layer):
 
     def _graph_for(self, shapes: list[Shape]) -> Graph:
         """The graph; where inputs leave sizes open, one of the same layers for inputs of these shapes."""
-        return Graph(*replayed(self.graph, shapes)) if self.has_open_sizes else self.graph
+        if not any(has_unknown(tensor.shape) for tensor in self.inputs):
+            return self.graph
+        tensors = [
+            Input(batch_shape=shape, dtype=old.dtype, name=old.name, optional=is_optional(old))
+            for shape, old in zip(shapes, self.inputs, strict=True)
+        ]
+        return Graph(tensors, called_again(self.graph, tensors))
 
     def _call_on_arrays(self, inputs: Any, mask: Any, training: bool) -> Any:
         """The outputs for arrays, with their masks."""
         if current_call() is None:
             forget_losses(self)
-        given = flatten(inputs) if type(inputs) is not np.ndarray else [inputs]
-        masks = [mask_of(array) for array in given] if mask is None else flatten(mask)
         self._build_for(inputs)
+        given = self._in_order(inputs)
+        masks = [mask_of(array) for array in given] if mask is None else flatten(mask)
         if not any(each is not None for each in masks) and not self._reports(given):
             return self.run(inputs, training)
-        if isinstance(inputs, dict):
-            given = self._in_order(inputs)
-            masks = [mask_of(array) for array in given] if mask is None else masks
-        return self.run_shown(given, masks, training)
+        return self.run_shown(self._in_order(inputs, warns=True), masks, training)
 
     def run_shown(self, given: list[Any], masks: list[Any], training: bool) -> Any:
         """The outputs for arrays of which some have masks; `losses` notes what layers' outputs add to the loss."""
         masks = masks if len(masks) == len(self.inputs) else [None] * len(self.inputs)
         if not any(mask is not None for mask in masks) and not self._reports(given):
             return self.run(given[0] if len(given) == 1 else given, training)
-        inputs = make_inputs(self, given)
+        inputs = inputs_in_order(self, given)
         tensors = self.tensors_for(inputs)
-        inputs += [
+        pairs = [(array, mask) for array, mask in zip(inputs, masks, strict=True) if array is not None]
+        inputs = [array for array, _ in pairs] + [
             checked_mask(f"mask of input {index}", mask, array, self.dtype)
-            for index, (mask, array) in enumerate(zip(masks, list(inputs), strict=True))
+            for index, (array, mask) in enumerate(pairs)
             if mask is not None
         ]
-        engine = self._engine_that_shows(tuple(mask is not None for mask in masks), tensors)
+        engine = self._engine_that_shows(tuple(mask is not None for _, mask in pairs), tensors)
         results = engine.predict(inputs, 32, training)
         assert results is not None
         shown = iter(results[len(self.outputs) :])
@@ -398,7 +420,7 @@ class Model(Trainer, Layer):
     def _reports(self, given: list[Any]) -> bool:
         """Whether a call on these arrays has more to tell than the outputs: masks, and what is added to the loss."""
         plans = self.plans
-        return plans.reports if isinstance(plans, Plan) else self.plan_for(make_inputs(self, given)).reports
+        return plans.reports if isinstance(plans, Plan) else self.plan_for(inputs_in_order(self, given)).reports
 
     def _engine_that_shows(
         self, masked: tuple[bool, ...], tensors: tuple[list[KerasTensor], list[KerasTensor]]
@@ -414,18 +436,9 @@ class Model(Trainer, Layer):
                 self._showing[key] = kind(plan, self.dtype, turn=self._turn)
             return self._showing[key]
 
-    def _in_order(self, inputs: Any) -> list[Any]:
-        """Inputs given as one, a list, or a dict by name, in the order of `inputs`."""
-        if isinstance(inputs, dict):
-            by_key = self.input_structure if isinstance(self.input_structure, dict) else {}
-            keys = sorted(by_key) if by_key else self.input_names
-            if sorted(inputs) != sorted(keys):
-                raise ValueError(f"Model {self.name!r} has inputs {keys}, but got {sorted(inputs)}.")
-            return [inputs[key] for key in keys]
-        flat = flatten(inputs)
-        if len(flat) != len(self.inputs):
-            raise ValueError(f"Model {self.name!r} has {len(self.inputs)} input(s), but got {len(flat)}.")
-        return flat
+    def _in_order(self, inputs: Any, warns: bool = False) -> list[Any]:
+        """What the model was called on, nested in any way that fits, in the order of `inputs`."""
+        return assign_inputs(inputs, self.input_names, self.input_structure, warns)
 
     def get_build_config(self) -> None:
         """``None``: the layers of a model tell theirs."""
@@ -533,7 +546,8 @@ class Model(Trainer, Layer):
         ImportError
             If the package onnx is not installed: ``pip install "cbackprop[onnx]"``.
         TypeError, ValueError
-            If `format` is another one, an argument is wrong, or a layer cannot be written.
+            If `format` is another one, an argument is wrong, or a layer cannot be written. For the other formats of
+            Keras it is a NotImplementedError, too.
         OSError
             If the file cannot be written. An existing one is then untouched.
 
@@ -553,9 +567,11 @@ class Model(Trainer, Layer):
         from cbackprop.export import onnx_files
 
         if format != "onnx":
-            raise ValueError(
-                f"format {format!r} cannot be written, only 'onnx': model.export(filepath, format='onnx'), or "
-                "cbackprop.export.onnx(model, path). To go on in Python, use model.save."
+            known = format in FORMATS_OF_KERAS
+            what = f"format {format!r} cannot be written, only 'onnx'" if known else f"Unrecognized format={format!r}"
+            raise (ExportFormatError if known else ValueError)(
+                f"{what}: model.export(filepath, format='onnx'), or cbackprop.export.onnx(model, path). To go on in "
+                "Python, use model.save."
             )
         loud = verbose is None or check_boolean("verbose", verbose)
         if input_signature is not None:
@@ -645,6 +661,26 @@ def check_nesting(model: Model, layers: Iterable[Layer]) -> None:
     raise ValueError(f"Models can be nested {DEEPEST} deep at most, but model {model.name!r} would hold more.")
 
 
+def begun_at(inputs: Any, outputs: Any) -> tuple[Any, Any]:
+    """Inputs and outputs of a graph that begins with an `Input` wherever it began in the middle of another.
+
+    The layers are the same. Without inputs of its own the model could be neither described nor saved.
+    """
+    flat, ends = check_tensors("inputs", inputs), check_tensors("outputs", outputs)
+    if not any(tensor.node is not None and tensor.node.inputs for tensor in flat):
+        return inputs, outputs
+    graph = Graph(flat, ends)
+    taken = {layer.name for layer in graph.layers}
+    begun = []
+    for tensor in flat:
+        if tensor.node is not None and tensor.node.inputs:
+            name = tensor.name if tensor.name not in taken else f"{tensor.name}_output"
+            tensor = Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
+        begun.append(tensor)
+    first, last = iter(begun), iter(called_again(graph, begun))
+    return map_structure(lambda _: next(first), inputs), map_structure(lambda _: next(last), outputs)
+
+
 def check_tensors(name: str, structure: Any) -> list[KerasTensor]:
     """The symbolic tensors of a structure, flat.
 
@@ -656,7 +692,10 @@ def check_tensors(name: str, structure: Any) -> list[KerasTensor]:
     tensors = flatten(structure)
     for tensor in tensors:
         if not isinstance(tensor, KerasTensor):
-            raise TypeError(f"{name} must be tensors made by Input or by layers, but got {type(tensor).__name__}.")
+            raise ArgumentTypeError(
+                f"All `{name}` values must be KerasTensors, made by Input or by layers, but got {tensor!r} of type "
+                f"{type_name(tensor)}."
+            )
     if not tensors:
-        raise TypeError(f"{name} must not be empty.")
+        raise ArgumentTypeError(f"{name} must not be empty.")
     return tensors

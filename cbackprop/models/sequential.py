@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from cbackprop import shared_objects
-from cbackprop.layers import InputLayer, Layer
+from cbackprop.layers import Input, InputLayer, Layer
+from cbackprop.layers.call_arguments import is_shape, map_shapes
 from cbackprop.layers.layer import check_begun, check_input_shape, registry
 from cbackprop.models import configs
 from cbackprop.models.model import Model, check_nesting
@@ -15,7 +16,7 @@ from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import check_names
 from cbackprop.registry import reading
 from cbackprop.saving import CustomObjectScope, own_config
-from cbackprop.tensor import KerasTensor
+from cbackprop.tensor import KerasTensor, map_structure
 from cbackprop.validation import ArgumentTypeError, check_boolean, type_name
 from cbackprop.variable import Variable
 
@@ -58,6 +59,7 @@ class Sequential(Model):
         Trainer.__init__(self)
         self._stack: list[Layer] = []
         self._input: InputLayer | None = None
+        self._nested: Any = None  # symbolic inputs, where the first layer takes several
         if layers is not None and not isinstance(layers, (list, tuple)):
             raise TypeError(f"layers must be a list of layers, but got {type(layers).__name__}. Forgot the brackets?")
         for layer in layers or ():
@@ -167,42 +169,55 @@ class Sequential(Model):
         self._graph = None
         self._forget_engine()
 
-    def _call_layers(self) -> tuple[KerasTensor, KerasTensor] | None:
-        """Input and output of layers called on each other; ``None`` if the input is not known."""
+    def _call_layers(self) -> tuple[Any, Any] | None:
+        """Inputs and outputs of layers called on each other; ``None`` if the inputs are not known."""
         first = self._stack[0] if self._stack else None
-        if self._input is None and isinstance(first, Model) and first.built:
+        if self._input is None and self._nested is None and isinstance(first, Model) and first.built:
             self._input = InputLayer(batch_shape=first.inputs[0].shape, dtype=first.inputs[0].dtype)
-        if self._input is None or not self._stack:
+        known = self._nested if self._input is None else self._input.output
+        if known is None or first is None:
             return None
-        tensor = inputs = self._input.output
+        tensors, below = known, first
         for layer in self._stack:
             _check_signature(layer)
-            tensor = layer(tensor)
-            if not isinstance(tensor, KerasTensor):
-                raise ValueError(f"Layer {layer.name!r} has several outputs, which a Sequential cannot pass on.")
-        return inputs, tensor
+            if layer is not below and not isinstance(tensors, KerasTensor) and not takes_several(layer):
+                raise ValueError(
+                    f"Layer {below.name!r} has several outputs, which a Sequential cannot pass on to {layer.name!r}."
+                )
+            tensors, below = layer(tensors), layer
+        return known, tensors
 
     def build(self, input_shape: Any = None) -> None:
         """Create the weights for inputs of this shape, the batch axis included.
+
+        Parameters
+        ----------
+        input_shape : tuple, or list or dict of them
+            A list or dict where the first layer takes several inputs.
 
         Raises
         ------
         ValueError
             If a layer cannot take its input, or if the model was built for another shape.
         """
-        shape = None if input_shape is None else check_input_shape(input_shape)
+        if isinstance(input_shape, dict) and input_shape:
+            shape: Any = {key: check_input_shape(each) for key, each in input_shape.items()}
+        else:
+            shape = None if input_shape is None else check_input_shape(input_shape)
+            shape = tuple(shape) if isinstance(input_shape, tuple) else shape  # of shapes, it may be a list
         with Layer._making:
             self._build(shape)
 
     def _build(self, shape: Any) -> None:
         """What `build` does when no other thread is building."""
+        several = shape is not None and not is_shape(shape)
         if self.built:
-            if shape is not None and shape[1:] != self.input_shape[1:]:
+            if shape is not None and _sizes(shape) != [tensor.shape[1:] for tensor in self.inputs]:
                 raise ValueError(f"Model {self.name!r} is built for {self.input_shape}, but got {shape}.")
             return
         if self._input is not None and self._stack:
             known = self._input.output.shape
-            if shape is not None and shape[1:] != known[1:]:
+            if shape is not None and _sizes(shape) != [known[1:]]:
                 raise ValueError(f"Model {self.name!r} has an Input of shape {known}, but got {shape}.")
             self._connect()
             return
@@ -210,12 +225,24 @@ class Sequential(Model):
             raise ValueError("A Sequential without an Input needs an input_shape to be built.")
         if not self._stack:
             raise ValueError("The model has no layers.")
-        self._input = InputLayer(batch_shape=shape, dtype=self._stack[0].dtype)
+        dtype = self._stack[0].dtype
+        if several:
+            if not takes_several(self._stack[0]):
+                raise ValueError(
+                    f"Layer {self._stack[0].name!r}, the first of Sequential {self.name!r}, takes one input, but got "
+                    f"{len(_sizes(shape))}, of shapes {shape}."
+                )
+            self._nested = map_shapes(lambda each: Input(batch_shape=each, dtype=dtype), shape)
+        else:
+            self._input = InputLayer(batch_shape=shape, dtype=dtype)
         try:
             self._connect()
         except ValueError:
-            self._input = None
+            self._input = self._nested = None
             raise
+
+    def _takes_several(self) -> bool:
+        return self._input is None and bool(self._stack) and takes_several(self._stack[0])
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the output for this input shape, the batch axis included, also before the model is built."""
@@ -241,7 +268,7 @@ class Sequential(Model):
         config: dict[str, Any] = {"name": self.name, "trainable": self.trainable}
         config["layers"] = configs.layer_configs([*first, *self._stack])
         if self.built:
-            config["build_input_shape"] = list(self.inputs[0].shape)
+            config["build_input_shape"] = map_structure(lambda tensor: list(tensor.shape), self.input_structure)
         return config
 
     @classmethod
@@ -265,6 +292,18 @@ class Sequential(Model):
             if config.get("trainable") is False:
                 model._trainable = False  # the layers know for themselves
             return model
+
+
+def takes_several(layer: Layer) -> bool:
+    """Whether a layer may be called on lists or dicts."""
+    return layer.is_python or layer.n_inputs != 1
+
+
+def _sizes(shapes: Any) -> list[Any]:
+    """The sizes of a sample of each of the shapes."""
+    found: list[Any] = []
+    map_shapes(lambda shape: found.append(shape[1:]), shapes)
+    return found
 
 
 def _check_signature(layer: Layer) -> None:

@@ -37,7 +37,7 @@ from cbackprop.models.sources import ArraySource, Source, open_source
 from cbackprop.models.training_run import TrainingRun
 from cbackprop.plan.plan import Plan
 from cbackprop.registry import nearest
-from cbackprop.tensor import KerasTensor, map_structure, output_dtype
+from cbackprop.tensor import KerasTensor, flatten, map_structure, output_dtype
 from cbackprop.validation import check_boolean, check_counts, check_integer, check_number, named
 
 if TYPE_CHECKING:
@@ -243,10 +243,17 @@ class Trainer(GradientMethods, ResultMethods):
             return
         if isinstance(x, Source):
             x = x.example
+        if self._takes_several() and _holds_several(x):
+            self.build(map_structure(lambda leaf: (None, *sample_shape(leaf)), x))  # type: ignore[attr-defined]
+            return
         if isinstance(x, dict) and len(x) == 1:
             (x,) = x.values()
         shape = sample_shape(x[0] if isinstance(x, (list, tuple)) and len(x) == 1 else x)
         self.build((None, *shape))  # type: ignore[attr-defined]
+
+    def _takes_several(self) -> bool:
+        """Whether data of several inputs can tell a model without a shape what shapes these have."""
+        return False
 
     # Training
 
@@ -671,7 +678,8 @@ class Trainer(GradientMethods, ResultMethods):
     def _inputs(self, x: Any, *_: Any, check: bool = True) -> Samples:
         """Inputs alone: what a prediction wants of a batch."""
         inputs = make_inputs(self, x, check)
-        return Samples(Data(inputs), len(inputs[0]))
+        data = Data(inputs)
+        return Samples(data, len(data))
 
     def _unchecked_inputs(self, x: Any, *_: Any) -> Samples:
         """The same, but whether they are finite is found out when they are read."""
@@ -724,6 +732,14 @@ class Trainer(GradientMethods, ResultMethods):
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for all the given samples, as `predict`."""
         return self.run(x, training=False)
+
+
+def _holds_several(x: Any) -> bool:
+    """Whether this is a dict or list of several arrays of samples, rather than a list of rows."""
+    if not isinstance(x, (dict, list, tuple)):
+        return False
+    leaves = flatten(x)
+    return len(leaves) > 1 and (isinstance(x, dict) or all(np.ndim(leaf) > 1 for leaf in leaves))
 
 
 def without_list(structure: Any) -> Any:

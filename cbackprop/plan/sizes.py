@@ -1,4 +1,4 @@
-"""The plans of a model whose inputs leave sizes open: one for each shape that data comes in."""
+"""The plans of a model whose inputs leave sizes open, or may be left out: one for each form that data comes in."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from cbackprop.layers.layer import Layer
 from cbackprop.layers.unknown_sizes import fits
 from cbackprop.plan.graph import Graph
 from cbackprop.plan.plan import Plan, SampleShape
-from cbackprop.tensor import KerasTensor, Node, Shape
+from cbackprop.tensor import KerasTensor, Node, Shape, is_optional
 
-__all__ = ["MOST_SIZES", "Latest", "PlansOfSizes", "Sizes", "replayed"]
+__all__ = ["MOST_SIZES", "Latest", "PlansOfSizes", "Sizes", "called_again", "replayed"]
 
-# The shape of a sample of each input.
-Sizes = tuple[SampleShape, ...]
+# The shape of a sample of each input; None for one that is left out.
+Sizes = tuple[SampleShape | None, ...]
 # What is made for so many shapes is kept: enough for lengths in steps of ten, little enough for the memory.
 MOST_SIZES = 16
 
@@ -67,10 +67,11 @@ class PlansOfSizes:
         self._plans: Latest[Plan] = Latest(lambda sizes: Plan(*self.tensors(sizes)))
 
     def _replay(self, sizes: Sizes) -> tuple[list[KerasTensor], list[KerasTensor]]:
-        return replayed(self._graph, [(None, *shape) for shape in sizes])
+        inputs, outputs = replayed(self._graph, [None if shape is None else (None, *shape) for shape in sizes])
+        return [tensor for tensor in inputs if tensor is not None], outputs
 
     def tensors(self, sizes: Sizes) -> tuple[list[KerasTensor], list[KerasTensor]]:
-        """Inputs and outputs of a graph of the same layers for samples of these shapes."""
+        """Inputs and outputs of a graph of the same layers for samples of these shapes; without inputs left out."""
         return self._tensors.get(sizes)
 
     def of(self, sizes: Sizes) -> Plan:
@@ -84,31 +85,55 @@ class PlansOfSizes:
         return self._plans.get(sizes)
 
 
-def replayed(graph: Graph, shapes: Sequence[Shape]) -> tuple[list[KerasTensor], list[KerasTensor]]:
-    """The calls of a graph once more, for inputs of other shapes; new inputs and outputs.
+def replayed(graph: Graph, shapes: Sequence[Shape | None]) -> tuple[list[KerasTensor | None], list[KerasTensor]]:
+    """The calls of a graph once more, for inputs of other shapes, ``None`` if left out; new inputs and outputs.
 
     Raises
     ------
     ValueError
         If a layer cannot take them, or a size that was known turns out to be another one.
     """
-    inputs = [KerasTensor(shape, old.dtype, old.name) for old, shape in zip(graph.inputs, shapes, strict=True)]
+    inputs = [
+        None if shape is None else KerasTensor(shape, old.dtype, old.name)
+        for old, shape in zip(graph.inputs, shapes, strict=True)
+    ]
+    return inputs, called_again(graph, inputs)
+
+
+def called_again(graph: Graph, inputs: Sequence[KerasTensor | None]) -> list[KerasTensor]:
+    """The outputs of the calls of a graph once more, for these inputs.
+
+    Raises
+    ------
+    ValueError
+        If a layer cannot take them, or a size that was known turns out to be another one.
+    """
     at = {id(old): new for old, new in zip(graph.inputs, inputs, strict=True)}
     for node in graph.nodes:
         if not all(id(tensor) in at for tensor in node.outputs):
-            for old, new in zip(node.outputs, _called_again(node, at), strict=True):
+            for old, new in zip(node.outputs, _one_again(node, at), strict=True):
                 _check_sizes(node, old, new)
                 at.setdefault(id(old), new)
-    return inputs, [at[id(tensor)] for tensor in graph.outputs]
+    return [_present(at[id(tensor)], tensor) for tensor in graph.outputs]
 
 
-def _called_again(node: Node, at: dict[int, KerasTensor]) -> list[KerasTensor]:
+def _present(value: KerasTensor | None, tensor: KerasTensor) -> KerasTensor:
+    """A value that is there."""
+    if value is None:
+        raise ValueError(f"The input {tensor.name!r} is an output, too, so that it cannot be left out.")
+    return value
+
+
+def _one_again(node: Node, at: dict[int, KerasTensor | None]) -> list[KerasTensor]:
     """The outputs of a call for other inputs. The layer does not count it among its own."""
     given = [at[id(tensor)] for tensor in node.inputs]
+    _check_left_out(node, given)
     if node.graph is not None:
-        inputs, outputs = replayed(node.graph, [tensor.shape for tensor in given])
+        inputs, outputs = replayed(node.graph, [None if tensor is None else tensor.shape for tensor in given])
         made = [KerasTensor(tensor.shape, tensor.dtype, tensor.name) for tensor in outputs]
-        return list(Node(node.layer, given, made, node.training, Graph(inputs, outputs)).outputs)
+        there = [tensor for tensor in given if tensor is not None]
+        graph = Graph([tensor for tensor in inputs if tensor is not None], outputs)
+        return list(Node(node.layer, there, made, node.training, graph).outputs)
     call = node.arguments.replaced(lambda tensor: at[id(tensor)])
     layer = node.layer
     with Layer._making:
@@ -119,6 +144,24 @@ def _called_again(node: Node, at: dict[int, KerasTensor]) -> list[KerasTensor]:
         finally:
             layer.nodes[:] = before
     return list(again.outputs)
+
+
+def _check_left_out(node: Node, given: Sequence[KerasTensor | None]) -> None:
+    """Refuse a call that needs an input which was left out."""
+    left_out = [tensor for tensor, value in zip(node.inputs, given, strict=True) if value is None]
+    if not left_out:
+        return
+    layer, name = node.layer, left_out[0].name
+    what = f"The input {name!r} is optional and was left out, but {type(layer).__name__} {layer.name!r} "
+    if node.graph is not None:
+        pairs = zip(node.graph.inputs, given, strict=True)
+        needed = [inner.name for inner, value in pairs if value is None and not is_optional(inner)]
+        if needed:
+            raise ValueError(f"{what}takes it as its input {needed[0]!r}, which is not optional.")
+    elif not layer.is_python:
+        raise ValueError(f"{what}needs it: only a layer in Python can say, in its call, what None stands for.")
+    if len(left_out) == len(given):
+        raise ValueError(f"{what}takes nothing else: at least one of its inputs must be there.")
 
 
 def _check_sizes(node: Node, old: KerasTensor, new: KerasTensor) -> None:

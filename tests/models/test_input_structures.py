@@ -139,3 +139,86 @@ def test_other_ranks_are_refused(data_shape):
     model = cb.Sequential([cb.Input((3,)), layers.Dense(2)])
     with pytest.raises(ValueError, match=r"x must have shape \(None, 3\)"):
         model.predict(np.zeros(data_shape), verbose=0)
+
+
+STRUCTURE = "The structure of `inputs` doesn't match the expected structure"
+
+
+@pytest.mark.parametrize("kind", ["dict in list", "list in dict"])
+def test_a_flat_list_for_nested_inputs_is_told_of(kind):
+    model = model_of(NESTS[kind])
+    flat = cb.tensor.flatten(NESTS[kind](A, B, C))
+    for run in (
+        lambda: model.predict(flat, verbose=0),
+        lambda: model(flat),
+        lambda: model.evaluate(flat, Y, verbose=0),
+    ):
+        if kind == "list in dict":  # keys "p", "k"
+            with pytest.raises(ValueError, match=rf"{STRUCTURE}: .* but got no dict. Give a dict"):
+                run()
+        else:
+            with pytest.warns(UserWarning, match=f"{STRUCTURE}: .* a flat list, which was taken as") as told:
+                run()
+            assert len(told) == 1
+
+
+def test_lists_for_dicts():
+    a, b = cb.Input((3,), name="a"), cb.Input((3,), name="b")
+    ordered = cb.Model({"a": a, "b": b}, layers.Subtract()([a, b]))
+    with pytest.warns(UserWarning, match=STRUCTURE):
+        np.testing.assert_array_equal(ordered.predict([A, B], verbose=0), A - B)
+    unordered = cb.Model({"b": b, "a": a}, layers.Subtract()([a, b]))
+    np.testing.assert_array_equal(unordered({"a": A, "b": B}), A - B)
+    with pytest.raises(ValueError, match=STRUCTURE):
+        unordered([A, B])
+
+
+@pytest.mark.parametrize("kind", NESTS)
+def test_calls_on_nested_symbols(kind):
+    nest = NESTS[kind]
+    model = model_of(nest)
+    tensors = [cb.Input((3,)) for _ in "abc"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        outer = cb.Model(tensors, model(nest(*tensors)))
+        np.testing.assert_array_equal(outer.predict([A, B, C], verbose=0), model.predict(nest(A, B, C), verbose=0))
+    if isinstance(nest(A, B, C), dict):
+        more = nest(*tensors) | {"more": cb.Input((1,))}
+        outer = cb.Model(tensors, model(more))
+        np.testing.assert_array_equal(outer.predict([A, B, C], verbose=0), model.predict(nest(A, B, C), verbose=0))
+
+
+@pytest.mark.parametrize(
+    ("kind", "x", "message"),
+    [
+        ("list in dict", lambda a, b, c: {"p": [a], "k": c}, r"x\['p'\] must be a list of 2"),
+        ("dict", lambda a, b, c: {"b": b, "c": c}, r"x must have the keys \['b', 'c', 'z'\]"),
+        ("list", lambda a, b, c: [a, b], r"x must hold 3 arrays"),
+    ],
+)
+def test_nested_symbols_that_do_not_fit(kind, x, message):
+    with pytest.raises(ValueError, match=message):
+        model_of(NESTS[kind])(x(*(cb.Input((3,)) for _ in "abc")))
+
+
+def test_what_inputs_and_outputs_are_made_of():
+    a = cb.Input((3,), name="a")
+    for inputs, outputs, message in (
+        ({"a": "a"}, a, "All `inputs` values must be KerasTensors, .* but got 'a' of type str"),
+        (a, "outputs", "All `outputs` values must be KerasTensors, .* but got 'outputs' of type str"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            cb.Model(inputs, outputs)
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m.safetensors"])
+def test_outputs_nested_in_dicts_travel_in_files(name, tmp_path):
+    tensors = [cb.Input((3,)) for _ in "abc"]
+    found = [layers.Dense(units)(tensor) for units, tensor in enumerate(tensors, 1)]
+    model = cb.Model({"1": tensors[0], "o": {"2": tensors[1], "3": tensors[2]}}, {"1": found[0], "o": {"2": found[1:]}})
+    model.save(tmp_path / name)
+    x = {"1": A, "o": {"2": B, "3": C}}
+    expected, found = model(x), cb.saving.load_model(tmp_path / name)(x)
+    np.testing.assert_array_equal(found["1"], expected["1"])
+    for one, other in zip(found["o"]["2"], expected["o"]["2"], strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -231,6 +231,27 @@ MAKE_MISTAKES = {
         ValueError,
         "depend on a size of its input that is not known",
     ),
+    "bad format": (lambda: model().export("m", format="bad"), ValueError, "Unrecognized format='bad': model.export"),
+    "format of Keras": (
+        lambda: model().export("m", format="tf_saved_model"),
+        NotImplementedError,
+        "format 'tf_saved_model' cannot be written, only 'onnx'",
+    ),
+    **{
+        f"own {name}": (
+            lambda name=name: type("Own", (cb.Model,), {name: lambda self: None}),
+            TypeError,
+            f"Own defines {name}, which would never be called",
+        )
+        for name in (
+            "call",
+            "train_step",
+            "compute_loss",
+            "compute_metrics",
+            "get_metrics_result",
+            "make_train_function",
+        )
+    },
     "input zero": (lambda: cb.Input((0,)), ValueError, "must be at least 1, but got 0"),
     "input string": (lambda: cb.Input("3"), TypeError, "shape must be a tuple of integers"),
     "dense of vector": (lambda: layers.Dense(2)(cb.Input(())), ValueError, r"needs inputs \(batch, ..., features\)"),
@@ -263,8 +284,12 @@ MAKE_MISTAKES = {
         ValueError,
         "which is not among",
     ),
-    "no tensors": (lambda: cb.Model([], []), TypeError, "inputs must not be empty|must be tensors"),
-    "arrays for tensors": (lambda: cb.Model(X, X), TypeError, "inputs must be tensors made by Input"),
+    "no tensors": (lambda: cb.Model([], []), TypeError, "inputs` values must be KerasTensors"),
+    "arrays for tensors": (
+        lambda: cb.Model(X, X),
+        ValueError,
+        "All `inputs` values must be KerasTensors, made by Input or by layers",
+    ),
     "no layer": (
         lambda: cb.Sequential([3]),
         TypeError,

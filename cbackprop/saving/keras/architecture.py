@@ -89,12 +89,13 @@ def _entry(class_name: str, config: Entry) -> Entry:
 def _input(config: Entry) -> Entry:
     shape = config.get("batch_shape", config.get("batch_input_shape"))
     name = config.get("name")
-    if not isinstance(shape, list) or not shape or not all(isinstance(size, int) for size in shape[1:]):
-        raise ValueError(f"its input {name!r} has shape {shape}: every size but the batch's must be known.")
-    for argument in ("sparse", "ragged", "optional"):
-        if config.get(argument):
-            raise ValueError(f"its input {name!r} is {argument}, which no input is here.")
-    return {"shape": shape[1:], "batch_size": shape[0], "dtype": plain_value(config.get("dtype")), "name": name}
+    if not isinstance(shape, list) or not shape or not all(size is None or isinstance(size, int) for size in shape):
+        raise ValueError(f"its input {name!r} has shape {shape}, which is none.")
+    if config.get("ragged"):
+        raise ValueError(f"its input {name!r} is ragged, which no input is here.")
+    flags = {argument: bool(config.get(argument)) for argument in ("sparse", "optional")}
+    sizes = {"shape": shape[1:], "batch_size": shape[0]}
+    return sizes | {"dtype": plain_value(config.get("dtype")), "name": name} | flags
 
 
 def _sequential(config: Entry) -> Entry:
