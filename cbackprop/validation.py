@@ -224,7 +224,7 @@ def check_memory(name: str, shape: Sequence[int | None]) -> None:
     ValueError
         If it is such a shape.
     """
-    if math.prod(size or 1 for size in shape) > MOST_NUMBERS:
+    if math.prod(int(size or 1) for size in shape) > MOST_NUMBERS:
         raise ValueError(f"{name} must stand for 2**48 numbers at most, but got {tuple(shape)}.")
 
 

@@ -22,7 +22,6 @@ __all__ = [
     "ActivationFunction",
     "Kernel",
     "activation",
-    "are_apart",
     "check_axes",
     "deserialize",
     "evaluate",
@@ -94,6 +93,10 @@ class Kernel(NamedTuple):
         if not self.halves:
             return shape
         axis = self.axes((None, *shape))[0] - 1
+        if axis < 0 or shape[axis] is None:
+            raise ValueError(
+                f"{self.name} halves axis {self.axis} of samples, which must have a size, but their shape is {shape}."
+            )
         return (*shape[:axis], 2 * shape[axis], *shape[axis + 1 :])
 
 
@@ -179,7 +182,7 @@ def evaluate(kernel: Kernel, x: Any) -> NDArray[Any]:
     # a Python number has no type of its own, though NumPy would say float64
     dtype = array.dtype.name if hasattr(x, "dtype") and array.dtype.name in config.FLOAT_TYPES else config.floatx()
     axes = kernel.axes(array.shape)
-    if are_apart(axes):
+    if _are_apart(axes):
         last = tuple(range(array.ndim - len(axes), array.ndim))
         moved = evaluate(kernel._replace(axis=last), np.moveaxis(array.astype(dtype), axes, last))
         return np.moveaxis(moved, last, axes)
@@ -212,7 +215,7 @@ def check_axes(axis: Any) -> int | tuple[int, ...]:
     return axes if len(axes) > 1 else axes[0]
 
 
-def are_apart(axes: tuple[int, ...]) -> bool:
+def _are_apart(axes: tuple[int, ...]) -> bool:
     """Whether there are others between these axes, which are sorted."""
     return bool(axes) and axes[-1] - axes[0] >= len(axes)
 

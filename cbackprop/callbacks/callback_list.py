@@ -97,7 +97,10 @@ class CallbackList(Callback):
         super().set_model(model)
         for callback in self.callbacks:
             if isinstance(callback, History):
-                model.history = callback
+                try:
+                    model.history = callback
+                except AttributeError:
+                    raise TypeError(f"model must be a Model, but got {type_name(model)}.") from None
             callback.set_model(model)
 
     def set_params(self, params: dict[str, Any]) -> None:

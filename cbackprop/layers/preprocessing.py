@@ -14,7 +14,7 @@ from cbackprop.config import image_data_format
 from cbackprop.layers.adaptation import adaptation_batches
 from cbackprop.layers.call_arguments import CallArguments
 from cbackprop.layers.layer import Layer, registry
-from cbackprop.losses.target import as_array, blocks
+from cbackprop.losses.target import as_array, blocks, without_repetition
 from cbackprop.tensor import KerasTensor, Shape, is_symbolic
 from cbackprop.validation import check_boolean, check_choice, check_integer, type_name
 from cbackprop.variable import AtRest, Variable
@@ -304,16 +304,20 @@ class Normalization(Layer):
         sums: tuple[float, Any, Any] | None = None
         for batch in adaptation_batches(data):
             self.resolve((None, *batch.shape[1:]))
-            for _, part in blocks(batch):
-                sums = _combined(sums, _moments(part.astype(np.float64), self.kept_axes(batch.shape)))
+            kept, distinct = self.kept_axes(batch.shape), without_repetition(batch)
+            others = [axis for axis in range(batch.ndim) if axis not in kept]
+            times = math.prod(batch.shape[axis] // distinct.shape[axis] for axis in others)
+            for _, part in blocks(distinct):
+                count, mean, squares = _moments(part.astype(np.float64), kept)
+                sums = _combined(sums, (count * times, mean, squares * times))
         if sums is None:
             raise ValueError("adapt needs at least one sample, but got an empty iterable.")
         assert self.adapt_mean is not None
         assert self.adapt_variance is not None
         count, mean, squares = sums
         with AtRest([self.adapt_mean, self.adapt_variance]):
-            self.adapt_mean.assign(mean)
-            self.adapt_variance.assign(squares / count)
+            self.adapt_mean.assign(np.broadcast_to(mean, self.adapt_mean.shape))
+            self.adapt_variance.assign(np.broadcast_to(squares / count, self.adapt_variance.shape))
 
 
 def _moments(batch: NDArray[np.float64], kept: tuple[int, ...]) -> tuple[float, Any, Any]:

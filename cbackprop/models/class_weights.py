@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.losses.target import as_array, several_ones
+from cbackprop.losses.target import as_array, several_ones, without_repetition
 from cbackprop.validation import check_number
 
 __all__ = ["check_fits", "class_weights_of", "product", "weights_by_class"]
@@ -154,6 +154,6 @@ def product(weights: Array | None, others: Array) -> Array:
 def check_fits(name: str, weights: Array, dtype: str) -> None:
     """Refuse weights that are infinite in the model's type: they would make all of its weights NaN."""
     most = np.finfo(dtype).max
-    largest = np.abs(weights).max(initial=0)
+    largest = np.abs(without_repetition(weights)).max(initial=0)
     if largest > most:
         raise ValueError(f"{name} must be at most {most:.3g}, the largest {dtype}, but got {largest:.3g}.")

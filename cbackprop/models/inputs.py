@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from cbackprop.layers.unknown_sizes import fits
 from cbackprop.losses.target import NotFiniteError, as_array, blocks, check_finite, without_repetition
 from cbackprop.validation import contiguous
 
-__all__ = ["check_whole", "checked_mask", "is_sparse", "make_input", "sample_shape"]
+__all__ = ["check_repetitions", "check_whole", "checked_mask", "is_sparse", "make_input", "sample_shape"]
 
 # The types that engines read. Types of another byte order are not equal to these.
 READABLE = frozenset(map(np.dtype, STORED_AS))
@@ -21,6 +22,8 @@ READABLE = frozenset(map(np.dtype, STORED_AS))
 LARGE = 2**24
 # Nor is one of more bytes copied to bring its rows together: they may be a view that is far larger than its memory.
 LARGE_VIEW = 2**20
+# Of the same sample, from end to end.
+MOST_REPETITIONS = 2**30
 
 
 def is_sparse(value: Any) -> bool:
@@ -107,7 +110,7 @@ def check_whole(name: str, value: Any, limit: int | None) -> None:
     ValueError
         If there is one.
     """
-    for _, numbers in blocks(value.values if isinstance(value, SparseRows) else value):
+    for _, numbers in blocks(without_repetition(value.values if isinstance(value, SparseRows) else value)):
         fractions = np.rint(numbers) != numbers
         if fractions.any():
             raise ValueError(f"{name} must hold whole numbers, but got {numbers[fractions][0]}.")
@@ -139,6 +142,22 @@ def _stored(name: str, array: NDArray[Any], dtype: np.dtype[Any], check: bool) -
     if check and narrowed:
         check_finite(f"{name} as {dtype}", converted)
     return converted
+
+
+def check_repetitions(inputs: Sequence[Any]) -> None:
+    """Refuse to go through one sample so often that nobody would live to see the end of it.
+
+    Raises
+    ------
+    ValueError
+        If all of so many samples are the same one.
+    """
+    count = len(inputs[0])
+    if count > MOST_REPETITIONS and all(isinstance(x, np.ndarray) and x.strides[0] == 0 for x in inputs):
+        raise ValueError(
+            f"x holds {count} samples that are all the same one, as `broadcast_to` makes them: at most "
+            f"{MOST_REPETITIONS} are gone through. Give it fewer times, or say by `steps` how many batches to look at."
+        )
 
 
 def is_readable(array: NDArray[Any]) -> bool:

@@ -21,7 +21,7 @@ from cbackprop.layers.layer import Layer
 from cbackprop.models.data import OutputNeeds, Samples, make_inputs, make_samples
 from cbackprop.models.executions import Executions
 from cbackprop.models.gradients import GradientMethods
-from cbackprop.models.inputs import sample_shape
+from cbackprop.models.inputs import check_repetitions, sample_shape
 from cbackprop.models.objectives import (
     log_names,
     more_is_better,
@@ -499,8 +499,10 @@ class Trainer(GradientMethods, ResultMethods):
         executions = Executions(source.at_once if watched else None, run.on_test_batch_begin, end)
         for piece in source.sweep():
             for part in executions.parts(piece):
+                samples = part.samples()
+                check_repetitions(samples.inputs)
                 with engine.turn_of(owner):
-                    engine.test(part.samples(), part.batch_size)
+                    engine.test(samples, part.batch_size)
                 if executions.done(part) and self.stop_evaluating:
                     return executions.step
         executions.finish()
