@@ -13,7 +13,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from cbackprop import config, initializers
 from cbackprop.acts_as_array import ActsAsArray
+from cbackprop.validation import check_boolean, check_integer, check_items, check_memory, check_name, named
 
 __all__ = ["AtRest", "ParameterStore", "Variable", "aligned_zeros", "are_blank", "blank_variables"]
 
@@ -203,13 +205,17 @@ class Variable(ActsAsArray):
 
     Parameters
     ----------
-    shape : tuple of int
-    initializer : callable
-        Called as ``initializer(shape, dtype=dtype)``.
-    dtype : {"float32", "float64"}
-    name : str
+    initializer : array_like, str, Initializer or callable
+        The first values, or what is called as ``initializer(shape, dtype=dtype)``.
+    shape : tuple of int, optional
+        With values, it is theirs.
+    dtype : {"float32", "float64"}, optional
+        That of an array; otherwise ``config.floatx()``.
     trainable : bool, default True
         Whether gradients are taken and optimizers change it.
+    autocast, aggregation, synchronization
+        Taken for the sake of code written for Keras; they have no effect.
+    name : str, default "variable"
     regularizer : Regularizer, optional
         What it adds to the loss while it is trainable.
     constraint : Constraint, optional
@@ -221,6 +227,23 @@ class Variable(ActsAsArray):
         As given.
     path : str
         Name of the layer and of the variable, such as ``"dense/kernel"``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong, or a shape is missing.
+
+    References
+    ----------
+    Arguments are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.Variable([1.0, 2.0]).assign_add([1.0, 1.0]) * 2
+    array([4., 6.], dtype=float32)
+    >>> cb.Variable("ones", shape=(2, 3), trainable=False, name="count")
+    <Variable path='count' shape=(2, 3) dtype=float32 trainable=False>
     """
 
     # The store and the offset in it, as one: whoever reads them while they change must not get one of each.
@@ -228,23 +251,29 @@ class Variable(ActsAsArray):
 
     def __init__(
         self,
-        shape: Sequence[int],
-        initializer: Callable[..., ArrayLike],
-        dtype: str,
-        name: str,
+        initializer: Any,
+        shape: Any = None,
+        dtype: Any = None,
         trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str | None = "none",
+        synchronization: str | None = "auto",
+        name: str | None = None,
+        *,
         regularizer: Any = None,
         constraint: Any = None,
     ) -> None:
-        self.shape = tuple(shape)
+        if callable(shape):  # (shape, initializer, dtype, name, trainable), as before Keras's order was taken over
+            initializer, shape = shape, initializer
+            if isinstance(trainable, str):
+                trainable, name = autocast, trainable
+        start, self.shape, self.dtype = _first_values(initializer, shape, dtype)
         self.size = math.prod(self.shape)
-        self.dtype = dtype
-        self.name = name
-        self.path = name
-        self.trainable = trainable
+        self.name = self.path = _checked_name(name)
+        self.trainable = check_boolean("trainable", trainable)
         self.regularizer = regularizer
         self.constraint = constraint
-        ParameterStore([self], [self._first_value(initializer)], dtype)
+        ParameterStore([self], [self._first_value(start)], self.dtype)
 
     def _first_value(self, initializer: Callable[..., ArrayLike]) -> NDArray[Any]:
         left = _left_to_make.get()
@@ -344,3 +373,36 @@ class Variable(ActsAsArray):
 
     def __repr__(self) -> str:
         return f"<Variable path={self.path!r} shape={self.shape} dtype={self.dtype} trainable={self.trainable}>"
+
+
+def _first_values(initializer: Any, shape: Any, dtype: Any) -> tuple[Callable[..., ArrayLike], tuple[int, ...], str]:
+    """What makes the first values, their shape, and their type, from arguments of `Variable`."""
+    start = named("initializer", initializers.get, initializer) if isinstance(initializer, str) else initializer
+    if callable(start):
+        if shape is None:
+            raise ValueError(
+                f"shape must be given with an initializer, but is missing: Variable({initializer!r}, (2, 3))."
+            )
+        sizes = (shape,) if isinstance(shape, (int, np.integer)) else check_items("shape", shape, "a tuple of integers")
+        checked = tuple(check_integer("shape", size, 0) for size in sizes)
+        check_memory("shape", checked)
+        return start, checked, config.floatx() if dtype is None else config.check_float_type(dtype)
+    try:
+        values = np.array(start)
+    except ValueError as error:
+        raise ValueError(f"initializer must be an array, an initializer or its name: {error}.") from None
+    if values.dtype.kind not in "fiub":
+        raise TypeError(f"initializer must be numbers, an initializer or its name, but got {initializer!r}.")
+    if shape is not None and values.shape != tuple(np.atleast_1d(shape)):
+        raise ValueError(f"shape must be that of the values, {values.shape}, but got {shape!r}.")
+    if dtype is None and values.dtype.kind != "f":
+        raise ValueError(f"A variable holds floats, but got values of dtype {values.dtype}: give dtype='float32'.")
+    given = values.dtype if isinstance(initializer, (np.ndarray, np.generic)) else config.floatx()
+    kind = config.check_float_type(given if dtype is None else dtype)
+    return (lambda shape, dtype: values), values.shape, kind
+
+
+def _checked_name(name: Any) -> str:
+    if "/" in (checked := check_name(name) or "variable"):
+        raise ValueError(f"name must not hold '/', which separates names in a path, but got {name!r}.")
+    return checked

@@ -373,7 +373,7 @@ def test_other_arrays_than_before(name):
     for arrays in ([np.ones(3)], [np.ones(2, "f")], [np.ones(2), np.ones(2)]):
         with pytest.raises(ValueError, match="same shapes and dtype"):
             optimizer.apply([np.ones(a.shape) for a in arrays], arrays)
-    variable = cb.Variable((2,), cb.initializers.Ones(), "float64", "w")
+    variable = cb.Variable("ones", (2,), "float64", name="w")
     with pytest.raises(ValueError, match="twice"):
         optimizer.apply([np.ones(2)] * 2, [variable, variable])
 

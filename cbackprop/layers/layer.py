@@ -673,7 +673,7 @@ class Layer(Spec):
         shape = check_shape(f"the shape of weight {name!r}", () if shape is None else shape)
         first = named("initializer", initializers.get, "glorot_uniform" if initializer is None else initializer)
         added, held = regularizers.get(regularizer), constraints.get(constraint)
-        variable = Variable(shape, first, self.dtype, name, check_boolean("trainable", trainable), added, held)
+        variable = Variable(first, shape, self.dtype, trainable, name=name, regularizer=added, constraint=held)
         self._try(variable)
         variable.path = path_of(self, name)
         self._variables.append(variable)

@@ -428,7 +428,8 @@ def _unchanged(layer: Layer) -> Iterator[None]:
         yield
     finally:
         for variable, value in kept:
-            variable.assign(value)
+            if not np.array_equal(np.asarray(variable), value, equal_nan=True):
+                variable.assign(value)
 
 
 def _sample_shape(layer: Layer, found: tuple[int, ...], count: int, rows: int | None = None) -> Any:

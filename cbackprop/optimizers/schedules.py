@@ -65,10 +65,10 @@ class LearningRateSchedule(Spec):
         if found is None:
             raise NotImplementedError(f"{type(self).__name__} must override __call__(step).")
         steps = np.asarray(step) if hasattr(step, "__array__") or isinstance(step, (list, tuple)) else None
-        if steps is None or not steps.ndim:
-            return float(found(self).rate(check_number("step", step if steps is None else steps.item(), 0)))
         rule = found(self)
-        rates = [rule.rate(check_number("every step", value, 0)) for value in steps.ravel().tolist()]
+        if steps is None or not steps.ndim:
+            return _rate_at(rule, "step", step if steps is None else steps.item())
+        rates = [_rate_at(rule, "every step", value) for value in steps.ravel().tolist()]
         return np.reshape(np.array(rates, np.float64), steps.shape)
 
     def implementation_in(self, package: str) -> Any:
@@ -90,6 +90,15 @@ class LearningRateSchedule(Spec):
             return super().__repr__()
         except AttributeError:  # a user's own class may keep its arguments under other names
             return f"<{type(self).__name__}>"
+
+
+def _rate_at(rule: Any, name: str, step: Any) -> float:
+    """The rate of a step; before the first one the formula may have none."""
+    number = check_number(name, step)
+    try:
+        return float(rule.rate(number))
+    except (ArithmeticError, ValueError) as error:
+        raise ValueError(f"{name} is {number:g}, for which the schedule has no rate: {error}.") from None
 
 
 def _check_rate(name: str, value: Any) -> float:

@@ -169,7 +169,7 @@ def test_exclusion_from_decay(name):
     options = {"weight_decay": 0.5, **({"adam_weight_decay": 0.5} if name == "Muon" else {})}
     ours, theirs = CLASSES[name](0.1, **options), getattr(keras.optimizers, name)(0.1, **options)
     values = {"kernel": 1.0, "bias": 2.0, "gamma_bias": 3.0, "beta": 4.0}
-    mine = [cb.Variable((1,), cb.initializers.Constant(v), "float32", k) for k, v in values.items()]
+    mine = [cb.Variable([v], name=k) for k, v in values.items()]
     keras_ = [keras.Variable([v], name=k) for k, v in values.items()]
     for optimizer, variables in ((ours, mine), (theirs, keras_)):
         optimizer.exclude_from_weight_decay(var_names=["kernel"])

@@ -85,7 +85,7 @@ class CosineDecay(Schedule):
         spec, start, warmup = self.spec, self.spec.initial_learning_rate, 0
         if spec.warmup_target is not None:
             start, warmup = spec.warmup_target, spec.warmup_steps
-        if step < warmup:
+        if warmup and step < warmup:
             return float((start - spec.initial_learning_rate) * (step / warmup) + spec.initial_learning_rate)
         t = min(step - warmup, spec.decay_steps)
         return float(start * ((1 - spec.alpha) * 0.5 * (1 + math.cos(math.pi * t / spec.decay_steps)) + spec.alpha))
