@@ -328,11 +328,25 @@ def _custom_config(thing: Any, name: str, module: str | None) -> Any:
 
 
 def _described(thing: Any, module: str | None, class_name: str, registered_name: str | None) -> dict[str, Any]:
-    own = thing.get_config()
+    own = _without_objects(thing.get_config())
     config = {"module": module, "class_name": class_name, "config": own, "registered_name": registered_name}
     if hasattr(thing, "get_build_config") and (built := thing.get_build_config()) is not None:
         config["build_config"] = to_config(built)
     return config
+
+
+def _without_objects(value: Any) -> Any:
+    """What a user's `get_config` returns, with layers and other objects in it as their own configs, as in Keras.
+
+    Configs in it stay the dicts that they are: those that are met again get a number later.
+    """
+    if isinstance(value, dict):
+        plain = {key: _without_objects(item) for key, item in value.items()}
+        return value if all(plain[key] is item for key, item in value.items()) else plain
+    if type(value) in (list, tuple):
+        items = [_without_objects(item) for item in value]
+        return value if all(a is b for a, b in zip(items, value, strict=True)) else type(value)(items)
+    return to_config(value)
 
 
 def _built(thing: Any, config: dict[str, Any]) -> Any:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cbackprop import config
 from cbackprop.compiled.kernels import activations as kernels
 from cbackprop.compiled.kernels.glu import glu
-from cbackprop.registry import Registry, to_config
+from cbackprop.registry import Registry, from_config, own_objects, to_config
 from cbackprop.tensor import KerasTensor
 from cbackprop.validation import check_integer, contiguous
 
@@ -221,29 +221,57 @@ def _are_apart(axes: tuple[int, ...]) -> bool:
 
 
 def serialize(activation: Any) -> Any:
-    """The name of an activation."""
-    return registry.serialize(activation)
+    """The name of an activation; the config of a layer, and the name of a function, of a user's own."""
+    return registry.serialize(activation) if isinstance(activation, ActivationFunction) else to_config(activation)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """The activation that `serialize` named."""
-    return registry.deserialize(config, custom_objects)
+    if custom_objects:
+        token = own_objects.enter(custom_objects)
+        try:
+            return deserialize(config)
+        finally:
+            own_objects.leave(token)
+    return from_config(config) if _is_described(config) else registry.deserialize(config)
 
 
-def _of_layer(identifier: Any) -> Any:
-    """The activation of a layer that does nothing else, such as ``layers.ReLU()``, or of its config."""
-    layers = Registry.families["layers"]
-    described = isinstance(identifier, dict) and str(identifier.get("module")).rpartition(".")[2] == layers.module
-    layer = layers.deserialize(identifier) if described else identifier
-    activation = getattr(layer, "as_activation", None)
-    return layer if activation is None or isinstance(layer, type) else activation()
+def _is_described(identifier: Any) -> bool:
+    """Whether this is the config of a layer, of a function, or of an object of a user's class."""
+    if not isinstance(identifier, dict):
+        return False
+    family = str(identifier.get("module")).rpartition(".")[2]
+    own = identifier.get("registered_name") in own_objects.all()
+    return own or family == "layers" or identifier.get("class_name") in ("function", "__lambda__")
+
+
+def _checked_layer(layer: Any) -> Any:
+    """A layer as an activation: one that applies an activation, or computes in Python, and has no weights.
+
+    Raises
+    ------
+    TypeError
+        For any other.
+    """
+    if layer.as_activation() is None and (not layer.is_python or layer.is_model or layer.variables):
+        raise TypeError(
+            f"A layer as an activation applies one and nothing else, such as layers.ReLU(), or computes in Python "
+            f"without weights, such as layers.Lambda(function), but got {layer!r}. Put it behind the layer instead."
+        )
+    return layer
 
 
 def get(identifier: Any) -> Any:
     """The activation that a name, a config, a function or a layer stands for; ``None`` is `linear`.
 
+    A callable of a user's own, which takes and returns an array, is returned as it is. Where gradients must pass, it
+    needs an attribute `backward`, called as ``backward(inputs, outputs, delta)`` with ``delta = dL/doutputs``, which
+    returns dL/dinputs: there is no automatic differentiation.
+
     Raises
     ------
+    TypeError
+        For anything else.
     ValueError
         For an unknown name (the message names the nearest known ones).
 
@@ -253,11 +281,16 @@ def get(identifier: Any) -> Any:
     >>> cb.activations.get("linear")
     <activation linear>
     """
-    identifier = _of_layer(identifier)
-    found = registry.find("linear") if identifier is None else registry.get(identifier)
-    if not isinstance(found, ActivationFunction):
+    if identifier is None:
+        return registry.find("linear")
+    if _is_described(identifier):
+        identifier = from_config(identifier)
+    if hasattr(identifier, "as_activation") and not isinstance(identifier, type):
+        return _checked_layer(identifier)
+    found = registry.get(identifier)
+    if not callable(found):
         raise TypeError(
-            f"An activation is a name or a function of cbackprop.activations, but got {identifier!r}. "
+            f"An activation is a name or a function of cbackprop.activations, or a callable, but got {identifier!r}. "
             "For a function with other arguments, use its bind: activations.leaky_relu.bind(negative_slope=0.1)."
         )
     return found

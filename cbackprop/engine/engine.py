@@ -205,11 +205,7 @@ class Engine:
         for step in self.backward_steps:
             layer: Any = self.plan.steps[step.position].layer
             if layer.is_python and getattr(layer, "backward", None) is None:
-                raise TypeError(
-                    f"Layer {layer.name!r} of class {type(layer.owner).__name__} is written in Python, and gradients "
-                    "must pass through it: define backward(inputs, outputs, delta), which returns the input delta (and "
-                    "the gradients of weights); see cbackprop.layers.Layer. There is no automatic differentiation."
-                )
+                raise TypeError(layer.without_backward)
 
     def sees_whole(self, training: bool) -> bool:
         """Whether a layer must see every batch of such a run as a whole, so that none can be divided."""

@@ -233,6 +233,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "one_hot": (_INDICATORS,),
     "multi_hot": (f"ReduceMax({_INDICATORS}, axes[...], keepdims=0)",),
     "count": (f"ReduceSum({_INDICATORS}, axes[...], keepdims=0)",),
+    "weighted_count": (f"ReduceSum(Mul({_INDICATORS}, Unsqueeze(y, last[...])), axes[...], keepdims=0)",),
     "discretization": (
         "ReduceSum(Cast(Not(Less(Unsqueeze(x, last[...]), limits[...])), to=float), last[...], keepdims=0)",
     ),

@@ -32,11 +32,11 @@ class ActivationLayer(Layer):
 
     def as_activation(self) -> Any:
         """The activation, where such a layer is given to another one as its `activation`."""
-        return self.activation
+        return self.compiled_activation
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape, or what is left of it if the activation halves an axis."""
-        if self.function is None:
+        if self.activation is None:
             raise TypeError(f"{type(self).__name__} computes nothing: it is the base of layers with an activation.")
         return self.activated(input_shape)
 
@@ -48,7 +48,7 @@ class Activation(ActivationLayer):
     Parameters
     ----------
     activation : str or callable
-        A name or function of `cbackprop.activations`.
+        A name or function of `cbackprop.activations`, or a callable of your own; see `activations.get`.
     **kwargs
         See `Layer`.
 
@@ -71,6 +71,8 @@ class Activation(ActivationLayer):
     >>> cb.layers.Activation("relu")([[-1.0, 2.0]])
     array([[0., 2.]], dtype=float32)
     """
+
+    adjustable = ("activation",)
 
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -117,6 +119,8 @@ class ReLU(ActivationLayer):
     array([[0., 2., 6.]], dtype=float32)
     """
 
+    adjustable = ("max_value", "negative_slope", "threshold")
+
     def __init__(
         self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
     ) -> None:
@@ -161,6 +165,8 @@ class LeakyReLU(ActivationLayer):
     array([[-0.5,  2. ]], dtype=float32)
     """
 
+    adjustable = ("negative_slope",)
+
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
         if "alpha" in kwargs:
             negative_slope = kwargs.pop("alpha")
@@ -204,6 +210,8 @@ class ELU(ActivationLayer):
     array([[-0.5,  2. ]], dtype=float32)
     """
 
+    adjustable = ("alpha",)
+
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.alpha = check_number("alpha", alpha)
@@ -245,6 +253,8 @@ class Softmax(ActivationLayer):
     >>> cb.layers.Softmax()([[0.0, 0.0, 5.0]], mask=[[True, True, False]])
     array([[0.5, 0.5, 0. ]], dtype=float32)
     """
+
+    adjustable = ("axis",)
 
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)

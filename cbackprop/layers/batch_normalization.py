@@ -100,6 +100,8 @@ class BatchNormalization(AffineLayer):
     reads_mask = True
     reads_output = False
 
+    adjustable = ("momentum", "epsilon")
+
     def __init__(
         self,
         axis: int = -1,

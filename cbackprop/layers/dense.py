@@ -68,6 +68,7 @@ class Dense(Layer):
     ((3, 4), 16)
     """
 
+    adjustable = ("activation",)
     supports_masking = True
     reads_output = False
 

@@ -69,6 +69,8 @@ class Dropout(RandomLayer):
     array([[2., 4., 0., 8.]], dtype=float32)
     """
 
+    adjustable = ("rate",)
+
     def __init__(
         self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any
     ) -> None:

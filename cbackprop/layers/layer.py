@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cbackprop import activations, config, constraints, initializers, regularizers, shared_objects
 from cbackprop.absent import attribute_missing
+from cbackprop.layers.adjusting import adjust
 from cbackprop.layers.call_arguments import BUILT_IN, CallArguments, check_training
 from cbackprop.layers.call_context import current_call, naming, path_of, works
 from cbackprop.layers.tracking import held, holds, layers_within, own_variables, sublayers, variables_of
@@ -252,8 +253,11 @@ class Layer(Spec):
     # What stands for rows that a mask hides in a merge that sees only what masks show; None: masks change no values.
     hidden_as: ClassVar[float | None] = None
 
-    # The activation that follows the layer's own computation.
-    activation: activations.ActivationFunction[...] | None = None
+    # What follows the layer's own computation: a function of this library, a layer that applies one, or a callable.
+    activation: Any = None
+
+    # Arguments that can change when the layer is built, as in Keras: weights and shapes do not depend on them.
+    adjustable: ClassVar[tuple[str, ...]] = ()
 
     # The computation is a method `call` in Python, which a subclass has defined.
     is_python: ClassVar[bool] = False
@@ -343,6 +347,10 @@ class Layer(Spec):
             raise TypeError(f"name must be a string with something in it, but got {value!r}.")
         state = self.__dict__
         if state.get("built"):
+            if name in self.adjustable and not self.is_python:
+                with Layer._making:
+                    adjust(self, name, value)
+                return
             self._check_fixed(name, value)
         adds = isinstance(value, (Layer, list, tuple, dict)) and value and not self.is_model and holds(value, Layer)
         if adds and state.get("_locked"):
@@ -479,8 +487,26 @@ class Layer(Spec):
 
     @property
     def function(self) -> activations.Kernel | None:
-        """Kernel and numbers of the activation, if there is one."""
-        return None if self.activation is None else self.activation.kernel()
+        """Kernel and numbers of the activation, if there is one, and it does not compute in Python."""
+        found = self.compiled_activation
+        return None if found is None else found.kernel()
+
+    @property
+    def compiled_activation(self) -> activations.ActivationFunction[...] | None:
+        """The activation, if it does not compute in Python."""
+        activation = self.activation
+        if isinstance(activation, Layer):
+            activation = activation.as_activation()
+        return activation if isinstance(activation, activations.ActivationFunction) else None
+
+    @property
+    def activates_in_python(self) -> bool:
+        """Whether the activation is a callable in Python."""
+        return self.activation is not None and self.compiled_activation is None
+
+    def as_activation(self) -> activations.ActivationFunction[...] | None:
+        """The function of this library that the layer applies, where it does nothing else."""
+        return None
 
     def activated(self, shape: Shape) -> Shape:
         """What the activation leaves of this shape: all of it, but where it halves an axis.

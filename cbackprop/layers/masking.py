@@ -52,6 +52,8 @@ class Masking(Layer):
     implementation = "preprocessing.Masking"
     reads_output = False
 
+    adjustable = ("mask_value",)
+
     def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.mask_value = check_number("mask_value", mask_value)

@@ -55,6 +55,8 @@ class GaussianNoise(RandomLayer):
     True
     """
 
+    adjustable = ("stddev",)
+
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(seed=seed, **kwargs)
         self.stddev = check_number("stddev", stddev, 0, 1)
@@ -101,6 +103,8 @@ class GaussianDropout(RandomLayer):
     >>> layer([[0.0, 2.0]], training=True)[0, 0]
     np.float32(0.0)
     """
+
+    adjustable = ("rate",)
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(seed=seed, **kwargs)

@@ -175,6 +175,8 @@ class LayerNormalization(AxesNormalization):
 
     supports_masking = True
 
+    adjustable = ("epsilon",)
+
     def __init__(
         self,
         axis: int | Sequence[int] = -1,
@@ -255,6 +257,8 @@ class RMSNormalization(AxesNormalization):
 
     subtracts_mean = False
     about_mean = False
+
+    adjustable = ("epsilon",)
 
     def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -359,6 +363,8 @@ class GroupNormalization(Normalization):
     """
 
     supports_masking = True
+
+    adjustable = ("epsilon",)
 
     def __init__(
         self,

@@ -83,6 +83,8 @@ class Rescaling(Layer):
     reads_output = False
     overwrites_input = True
 
+    adjustable = ("scale", "offset")
+
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.scale = check_constant("scale", scale)

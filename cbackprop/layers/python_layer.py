@@ -98,6 +98,15 @@ class PythonCall(Layer):
         """The layer's `backward`; ``None`` if it has none."""
         return getattr(self.owner, "backward", None)
 
+    @property
+    def without_backward(self) -> str:
+        """What to say where a gradient must pass, and the layer has no `backward`."""
+        return (
+            f"Layer {self.name!r} of class {type(self.owner).__name__} is written in Python, and gradients must pass "
+            "through it: define backward(inputs, outputs, delta), which returns the input delta (and the gradients of "
+            "weights); see cbackprop.layers.Layer. There is no automatic differentiation."
+        )
+
     def values(self, arrays: list[Array]) -> dict[str, Any]:
         """What `call` is given, by the names of its parameters."""
         given = iter(arrays)

@@ -22,6 +22,8 @@ class SpatialDropout(RandomLayer):
     data_format = "channels_last"
     shares_noise = False
 
+    adjustable = ("rate",)
+
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(seed=seed, **kwargs)
         self.rate = check_number("rate", rate, 0, 1)

@@ -43,7 +43,7 @@ def assign_inputs(x: Any, names: list[str], structure: Any, warns: bool = True) 
         return _by_name(x, names, list(map(is_optional, flatten(structure))), "x", warns)
     if isinstance(x, dict) or (_is_nested(structure) and _matches(structure, x)):
         return _spread(structure, x, "x", warns)
-    given = _in_order(x, names)
+    given = [_unwrapped(item, tensor) for item, tensor in zip(_in_order(x, names), flatten(structure), strict=True)]
     if isinstance(structure, dict) or _is_nested(structure):
         _check_order(structure, names, warns)
     return given
@@ -131,6 +131,12 @@ def _in_order(x: Any, names: list[str]) -> list[Any]:
     if len(x) != len(names):
         raise ValueError(f"x must hold {len(names)} arrays ({names}), but got {len(x)}.")
     return list(x)
+
+
+def _unwrapped(value: Any, tensor: KerasTensor) -> Any:
+    """The array in a list of one, where it has as many axes as the input itself; else the value as it is."""
+    alone = isinstance(value, (list, tuple)) and len(value) == 1 and _is_array(value[0])
+    return value[0] if alone and len(value[0].shape) == len(tensor.shape) else value
 
 
 def _is_array(value: Any) -> bool:

@@ -14,6 +14,7 @@ from cbackprop.config import FLOAT_TYPES, floatx
 from cbackprop.engine import Engine, engine_class
 from cbackprop.engine.sizes import sizes_of
 from cbackprop.layers import Input, Layer
+from cbackprop.layers.adjusting import note_plan
 from cbackprop.layers.call_context import current_call
 from cbackprop.layers.layer import check_training, registry
 from cbackprop.layers.mask_array import mask_of, with_mask
@@ -233,6 +234,7 @@ class Model(Trainer, Layer):
             with Layer._making:  # another thread may change the layers
                 graph = self.graph
                 is_open = self.has_open_inputs
+                note_plan(self, graph)
                 plans = self._plan = PlansOfSizes(graph) if is_open else Plan(graph.inputs, graph.outputs)
         return plans
 

@@ -85,6 +85,11 @@ class Trainer(GradientMethods, ResultMethods):
             self._showing = {}
             self._trainable_when_compiled = None
 
+    def _forget_plans(self) -> None:
+        """A layer computes otherwise than before: engines are made anew when they are needed."""
+        self._plan = self._engine = self._predictor = None
+        self._gradient_engines, self._showing = {}, {}
+
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: everything but the engines, which are built anew when needed."""
         made_anew: dict[str, Any] = dict.fromkeys(("_engine", "_predictor", "_plan", "_place"))

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from cbackprop import layers
 from cbackprop.config import FLOAT_TYPES
+from cbackprop.layers.activation_call import ActivationCall
 from cbackprop.layers.glu import GLU
 from cbackprop.layers.layer import Layer, NothingComputedError, registry
 from cbackprop.layers.masks import Chosen, Differs, MaskStep, rule_of
@@ -366,6 +367,8 @@ class Plan:
         """The step of a layer, and one more for the activation that follows it."""
         layer, shape, function = node.layer, sample_shape(node.outputs[0]), node.layer.function
         buffers, shapes = [value.buffer for value in sources], tuple(map(sample_shape, node.data))
+        if isinstance(layer, layers.ActivationLayer) and layer.activates_in_python:
+            return self._add_step(ActivationCall(layer), buffers, shapes, shape, training)
         if isinstance(layer, layers.ActivationLayer):
             return self._add_step(_as_step(layer, layer.name), buffers, shapes, shape, training)
         mask = sources[0].mask if layer.reads_mask else None
@@ -377,6 +380,8 @@ class Plan:
             ]
         between = shape if function is None else function.input_shape(shape)
         output = self._add_step(layer, buffers, shapes, between, training)
+        if layer.activates_in_python:
+            return self._add_step(ActivationCall(layer), [output], (between,), shape, training)
         if function is None or function.name == "linear":
             return output
         return self._add_step(_as_step(layer, f"{layer.name}/activation"), [output], (between,), shape, training)
@@ -547,10 +552,10 @@ def _as_step(layer: Layer, name: str) -> Layer:
     """What computes a layer's activation: itself, if it does nothing else, and the output is as wide as the input."""
     function = layer.function
     if function is not None and function.halves:
-        return GLU(layer.activation, name=name, dtype=layer.dtype)
+        return GLU(layer.compiled_activation, name=name, dtype=layer.dtype)
     if isinstance(layer, layers.ActivationLayer):
         return layer
-    return layers.Activation(layer.activation, name=name, dtype=layer.dtype)
+    return layers.Activation(layer.compiled_activation, name=name, dtype=layer.dtype)
 
 
 def implementation_of(cls: type[Layer]) -> str:

@@ -214,7 +214,7 @@ MAKE_MISTAKES = {
         ValueError,
         "Unknown activation 'rulu'. Did you mean 're",
     ),
-    "a function": (lambda: layers.Dense(2, activation=len), TypeError, "An activation is a name or a function of"),
+    "no function": (lambda: layers.Dense(2, activation=3), TypeError, "Expected an activation, its name or its config"),
     "initializer": (lambda: layers.Dense(2, kernel_initializer="xavier"), ValueError, "Unknown initializer 'xavier'"),
     "argument": (lambda: layers.Dense(2, unit=3), TypeError, "Dense has no argument 'unit'. Did you mean 'units'"),
     "name": (lambda: layers.Dense(2, name=3), TypeError, "name must be a string"),
@@ -252,7 +252,7 @@ MAKE_MISTAKES = {
             "make_train_function",
         )
     },
-    "input zero": (lambda: cb.Input((0,)), ValueError, "must be at least 1, but got 0"),
+    "input below zero": (lambda: cb.Input((-1,)), ValueError, "must be at least 0, but got -1"),
     "input string": (lambda: cb.Input("3"), TypeError, "shape must be a tuple of integers"),
     "dense of vector": (lambda: layers.Dense(2)(cb.Input(())), ValueError, r"needs inputs \(batch, ..., features\)"),
     "another width": (

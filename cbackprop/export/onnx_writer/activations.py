@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from cbackprop import layers
-from cbackprop.activations import ActivationFunction
 from cbackprop.export.formulas import ACTIVATIONS, DOUBLES, SEVERAL_AXES, mean_rule
 from cbackprop.export.onnx_writer.graph import Call, Graph, translates
 
@@ -18,20 +17,20 @@ __all__ = ["write_activation"]
 @translates(*(cls for _, cls in layers.registry if issubclass(cls, layers.ActivationLayer)))
 def activation_layer(graph: Graph, call: Call) -> str:
     """Any layer that applies an activation and nothing else."""
-    return write_activation(graph, call.layer.name, call.layer.activation, call.inputs[0], call.output_shape)
+    return write_activation(graph, call.layer, call.inputs[0], call.output_shape)
 
 
-def write_activation(
-    graph: Graph, layer_name: str, activation: ActivationFunction, x: str, shape: tuple[int, ...]
-) -> str:
-    """An activation of a value whose samples have this shape.
+def write_activation(graph: Graph, layer: layers.Layer, x: str, shape: tuple[int, ...]) -> str:
+    """The activation of a layer, of a value whose samples have this shape.
 
     Raises
     ------
     ValueError
         If there is no formula for it.
     """
-    kernel = activation.kernel()
+    kernel = layer.function
+    if kernel is None:
+        raise ValueError(f"The activation of layer {layer.name!r} computes in Python, and cannot be written to ONNX.")
     name, numbers = kernel.name, kernel.numbers
     if name == "linear":
         return x
@@ -42,7 +41,7 @@ def write_activation(
         else:
             name = "bounded_relu"
     if name not in ACTIVATIONS:
-        raise ValueError(f"Activation {activation!r} of layer {layer_name!r} cannot be written to ONNX.")
+        raise ValueError(f"Activation {layer.activation!r} of layer {layer.name!r} cannot be written to ONNX.")
     axes = kernel.axes((None, *shape))
     if len(axes) > 1:
         return graph.formula(SEVERAL_AXES[name], x, **as_one_axis(axes, shape))

@@ -111,7 +111,7 @@ def write_call(graph: Graph, node: Node, sources: Sequence[str], training: bool 
     value = translate(graph, Call(layer, tuple(sources), shapes, shape, training))
     if layer.activation is None or isinstance(layer, ActivationLayer):
         return value
-    return write_activation(graph, layer.name, layer.activation, value, shape)
+    return write_activation(graph, layer, value, shape)
 
 
 def sample_shape(tensor: KerasTensor) -> tuple[int, ...]:

@@ -32,7 +32,11 @@ def normalization(graph: Graph, call: Call) -> str:
 
 @translates(layers.CategoryEncoding)
 def category_encoding(graph: Graph, call: Call) -> str:
-    """Comparison with all classes, and the greatest or the sum of what that gives."""
+    """Comparison with all classes, and the greatest or the sum of what that gives, times weights if there are any."""
+    if len(call.inputs) == 2:
+        classes = np.arange(float(call.layer.num_tokens))
+        text, (x, weights) = LAYERS["weighted_count"][0], call.inputs
+        return graph.formula(text, x, weights, last=np.array([-1]), classes=classes, axes=np.array([-2]))
     return _indicators(graph, call, call.inputs[0], call.layer.num_tokens)
 
 

@@ -1,0 +1,48 @@
+"""Activations that are written in Python, as steps of a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cbackprop.layers.layer import Layer
+
+__all__ = ["ActivationCall"]
+
+
+class ActivationCall(Layer):
+    """The activation of a layer as a step of its own; no layer for users.
+
+    Parameters
+    ----------
+    owner : Layer
+        Whose `activation` is a callable in Python.
+    """
+
+    def __init__(self, owner: Layer) -> None:
+        super().__init__(name=f"{owner.name}/activation", dtype=owner.dtype)
+        self.owner = owner
+        self.wrapped: Any = owner.activation
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the input."""
+        return input_shape
+
+    def call(self, inputs: Any) -> Any:
+        """What the callable returns, one number for each of the input's."""
+        return self.wrapped(inputs)
+
+    @property
+    def backward(self) -> Any:
+        """The callable's `backward`; ``None`` if it has none."""
+        return getattr(self.wrapped, "backward", None)
+
+    @property
+    def without_backward(self) -> str:
+        """What to say where a gradient must pass."""
+        name = getattr(self.wrapped, "__name__", None) or repr(self.wrapped)
+        return (
+            f"The activation {name} of layer {self.owner.name!r} is written in Python, and gradients must pass through "
+            "it: there is no automatic differentiation. Use one of cbackprop.activations, or give the callable an "
+            "attribute backward, called as backward(inputs, outputs, delta), which returns the input delta: "
+            "activation=layers.Lambda(function, backward=...) has one."
+        )
