@@ -96,8 +96,7 @@ class ReferenceHead:
         else:
             divisor = float(shown.sum())
         total = quotient(float((values * counted).sum(dtype=np.float64)), divisor)
-        scale = self.function.spread(quotient(self.objective.loss_weight, divisor) * counted)
-        delta = gradient * scale[:, np.newaxis].astype(prediction.dtype)
+        delta = self.function.delta(gradient, quotient(self.objective.loss_weight, divisor) * counted)
         if sifted and not loss.alone:
             delta[shown == 0] = 0
         row_divisor = divisor / per_row if divisor else 1.0

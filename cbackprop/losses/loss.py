@@ -168,6 +168,11 @@ class Loss(RowFunction):
             config.pop("missing", None)
         return config
 
+    @property
+    def parts(self) -> list[Loss]:
+        """The losses that are added up in this one; it alone."""
+        return [self]
+
     def check_output(self, shape: tuple[int, ...]) -> None:
         """Refuse predictions, of this shape without the batch's axis, that the loss cannot judge.
 

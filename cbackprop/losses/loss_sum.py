@@ -3,58 +3,133 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cbackprop.losses.loss import Loss
+from cbackprop.losses.python_loss import DeltaOf, judge_in_python
+from cbackprop.losses.target import check_target
 
-__all__ = ["LossSum"]
+__all__ = ["MEANS", "LossSum", "judge"]
 
 Array = NDArray[Any]
 
+# Reductions by which a loss is a mean over the rows.
+MEANS = ("sum_over_batch_size", "mean")
+
 
 class LossSum(Loss):
-    """The weighted sum of losses that read targets in the same form: what `compile` makes of a list for one output.
+    """The weighted sum of losses: what `compile` makes of a list for one output.
+
+    Losses in Python are called once for a batch, as they are alone, and so is one that sees a batch as a whole, such as
+    `Dice`. Each is reduced as it says itself.
 
     Parameters
     ----------
     losses : sequence of Loss
-        All of one reduction and form of targets, and with values of rows.
     weights : sequence of float, optional
 
     Raises
     ------
     ValueError
-        If they cannot be added up.
+        If they cannot be added up: targets that some leave out would have to be left out for all, and the divisor of
+        ``"mean_with_sample_weight"`` is that of no other loss.
     """
 
-    target_kind = "values"
+    implementation = "losses.python_loss.PythonLoss"
+    alone = True
+    target_kind = "given"
 
     def __init__(self, losses: Sequence[Loss], weights: Sequence[float] | None = None) -> None:
-        first = losses[0]
-        for loss in losses:
-            other = (loss.target_kind, loss.reduction) != (first.target_kind, first.reduction)
-            if other or loss.alone or loss.missing or hasattr(loss, "layout") or loss.target_kind == "given":
-                raise ValueError(
-                    f"The losses {[one.name for one in losses]} of one output cannot be added up: all must be built-in "
-                    "losses with values of rows, of one reduction, that read targets in one form. Write a loss that "
-                    "adds them."
-                )
-        super().__init__("_".join(loss.name for loss in losses), first.reduction, first.dtype)
+        _check(losses)
+        reductions = {"mean" if loss.reduction in MEANS else loss.reduction for loss in losses}
+        reduction = losses[0].reduction if len(reductions) == 1 else "sum_over_batch_size"
+        super().__init__("_".join(loss.name for loss in losses), reduction, losses[0].dtype)
         self.losses, self.weights = list(losses), list(weights or [1.0] * len(losses))
-        self.target_kind = first.target_kind  # type: ignore[misc]
+        # Whether a sum over rows is written as a mean, for which all of them must count.
+        self.needs_all_rows = len(reductions) > 1
+        kinds = {loss.target_kind for loss in losses}
+        self.target_kind = kinds.pop() if len(kinds) == 1 else "given"  # type: ignore[misc]
 
-    def call(self, y_true: Array, y_pred: Array) -> Any:
-        """The sum of the values of rows, and of their gradients."""
-        width = y_pred.shape[-1]
-        rows = np.ascontiguousarray(y_pred.reshape(-1, width))
-        targets = y_true.reshape(-1) if self.target_kind == "index" else y_true.reshape(-1, width)
-        total, slope = np.zeros(len(rows)), np.zeros_like(rows)
+    @property
+    def parts(self) -> list[Loss]:
+        """The losses."""
+        return self.losses
+
+    def repeats_targets(self) -> bool:
+        """Whether all losses do."""
+        return all(loss.repeats_targets() for loss in self.losses)
+
+    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
+        """The sum of the losses of predictions on plain arrays."""
+        found = [loss(y_true, y_pred, sample_weight) for loss in self.losses]
+        return np.dtype(self.dtype).type(sum(w * value for w, value in zip(self.weights, found, strict=True)))
+
+    def judge_parts(self, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float64], DeltaOf]:
+        """Values of rows, and what makes the prediction's delta of what each of them counts in the total loss."""
+        rows = y_pred.reshape(-1, y_pred.shape[-1] if y_pred.ndim > 1 else 1)
+        total, deltas = np.zeros(len(rows)), []
         for loss, weight in zip(self.losses, self.weights, strict=True):
-            function, delta = loss.row_function(False, rows.dtype.name), np.empty_like(rows)
-            evaluate = function.values_of_classes if self.target_kind == "index" else function.values
-            total += weight * evaluate(np.ascontiguousarray(targets), rows, np.full(len(rows), weight), delta)
-            slope += delta
-        return total.reshape(y_pred.shape[:-1]), slope.reshape(y_pred.shape)
+            factor = weight * (len(rows) if loss.reduction == "sum" != self.reduction else 1)
+            values, delta_of = self._judge_one(loss, y_true, y_pred)
+            total += factor * values
+            deltas.append((factor, delta_of))
+
+        def delta(coefficients: NDArray[np.float64]) -> Array:
+            found: Array = sum((of(factor * coefficients) for factor, of in deltas), np.zeros_like(rows))
+            return found
+
+        return total, delta
+
+    def _judge_one(self, loss: Loss, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float64], DeltaOf]:
+        target, shape = y_true, y_pred.shape
+        if loss.target_kind != self.target_kind:
+            target = check_target("y", y_true, shape, loss.target_kind, y_pred.dtype.name, loss.target_rules())
+        if type(loss).call is not Loss.call:
+            if loss.target_kind != "given":
+                target = target.reshape(shape[:-1] if loss.target_kind == "index" else shape)
+            return judge_in_python(loss, target.copy(), y_pred.copy())
+        rows = np.ascontiguousarray(y_pred.reshape(-1, shape[-1] if len(shape) > 1 else 1))
+        function = loss.row_function(False, rows.dtype.name)
+        function.set_shape(shape[1:] or (1,))
+        of_classes = loss.target_kind == "index"
+        evaluate = function.values_of_classes if of_classes else function.values
+        read = np.ascontiguousarray(target.reshape(-1) if of_classes else target.reshape(rows.shape))
+
+        def delta(coefficients: NDArray[np.float64]) -> Array:
+            found = np.empty_like(rows)
+            evaluate(read, rows, np.ascontiguousarray(coefficients), found)
+            return found
+
+        return evaluate(read, rows), delta
+
+
+def judge(loss: Loss, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float64], DeltaOf]:
+    """What engines ask of a loss in Python, once for a batch: values of rows, and how to make a delta of them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the loss does not return what it must.
+    """
+    return (loss.judge_parts if isinstance(loss, LossSum) else partial(judge_in_python, loss))(y_true, y_pred)
+
+
+def _check(losses: Sequence[Loss]) -> None:
+    names = f"The losses {[loss.name for loss in losses]} of one output cannot be added up: "
+    for loss in losses:
+        if loss.missing or getattr(loss, "ignore_class", None) is not None:
+            argument = "missing" if loss.missing else "ignore_class"
+            raise ValueError(f"{names}{loss.name!r} leaves targets out ({argument}). Write a loss that adds them.")
+    reductions = {loss.reduction for loss in losses}
+    if "mean_with_sample_weight" in reductions and len(reductions) > 1:
+        raise ValueError(
+            f"{names}'mean_with_sample_weight' goes with no other reduction, but got "
+            f"{sorted(map(str, reductions))}. Give all the same."
+        )
+    kinds = {loss.target_kind for loss in losses}
+    if "half" in kinds and len(kinds) > 1:
+        raise ValueError(f"{names}some read targets half as wide as the predictions, and others do not.")

@@ -12,9 +12,11 @@ from cbackprop.losses.loss import Loss
 from cbackprop.losses.target import as_given, check_prediction, check_target
 from cbackprop.validation import check_name, contiguous
 
-__all__ = ["FunctionLoss", "coefficients_of", "evaluate", "rows_of", "values_of_arrays"]
+__all__ = ["DeltaOf", "FunctionLoss", "judge_in_python", "values_of_arrays"]
 
 Array = NDArray[Any]
+# Makes the delta of a prediction, (rows, width), of what the value of each row counts in the total loss, (rows,).
+DeltaOf = Callable[[NDArray[np.float64]], Array]
 
 
 class FunctionLoss(Loss):
@@ -79,6 +81,25 @@ class FunctionLoss(Loss):
     def call(self, y_true: Array, y_pred: Array) -> Any:
         """The function's value and gradient."""
         return self.function(y_true, y_pred)
+
+
+def judge_in_python(loss: Loss, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float64], DeltaOf]:
+    """Values of the rows of a batch, and how to make a delta of what each of them counts in the total loss.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `evaluate`.
+    """
+    values, gradient = evaluate(loss, y_true, y_pred)
+    shape = y_pred.shape
+    rows = gradient.reshape(-1, shape[-1] if len(shape) > 1 else 1)
+
+    def delta(coefficients: NDArray[np.float64]) -> Array:
+        factors = coefficients_of(loss, values, coefficients, shape)
+        return rows * factors[:, np.newaxis].astype(gradient.dtype)
+
+    return rows_of(loss, values, shape), delta
 
 
 def evaluate(loss: Loss, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float64], Array]:

@@ -17,11 +17,20 @@ from cbackprop.losses.loss_sum import LossSum
 from cbackprop.losses.target import TargetRules
 from cbackprop.metrics import Metric
 from cbackprop.models.data import OutputNeeds
+from cbackprop.models.losses_of_outputs import losses_of_outputs, share_of_each, weights_of
 from cbackprop.models.output_structure import path_names, spread
 from cbackprop.plan.plan import Plan
 from cbackprop.validation import check_number
 
-__all__ = ["log_names", "more_is_better", "named_results", "needs_of", "resolve_objectives", "warn_of_certainty"]
+__all__ = [
+    "check_masks",
+    "log_names",
+    "more_is_better",
+    "named_results",
+    "needs_of",
+    "resolve_objectives",
+    "warn_of_certainty",
+]
 
 # Words in the names of metrics of which more is better.
 RISING = (
@@ -42,13 +51,12 @@ def resolve_objectives(model: Any, settings: dict[str, Any]) -> list[Objective]:
     """
     names, structure = model.output_names, model.output_structure
     shapes = [tensor.shape[1:] for tensor in model.outputs]
-    chosen = spread("loss", settings["loss"], names, structure)
-    weights = _loss_weights(settings["loss_weights"], names, structure)
+    chosen = _resolve_losses(settings["loss"], settings["loss_weights"], names, structure, shapes)
     plain = _spread_metrics("metrics", settings["metrics"], names, structure)
     weighted = _spread_metrics("weighted_metrics", settings["weighted_metrics"], names, structure)
     objectives = []
     for index, shape in enumerate(shapes):
-        loss, weights[index] = _resolve_loss(chosen[index], weights[index], shape)
+        loss, weight = chosen[index]
         resolved = [(_resolve_metric(metric, loss, shape), False) for metric in plain[index]]
         resolved += [(_resolve_metric(metric, loss, shape), True) for metric in weighted[index]]
         if resolved and loss is not None and loss.target_kind == "half":
@@ -56,18 +64,32 @@ def resolve_objectives(model: Any, settings: dict[str, Any]) -> list[Objective]:
                 f"metrics cannot judge output {names[index]!r}, whose loss {loss.name!r} wants means and variances. "
                 "Make the means a second output, and give that one metrics."
             )
-        weight = check_number(f"loss_weights[{names[index]!r}]", weights[index], 0)
         objectives.append(Objective(loss, weight, resolved))
-    if chosen and not any(objective.loss for objective in objectives) and settings["loss"] is not None:
+    if not any(objective.loss for objective in objectives) and settings["loss"] is not None:
         raise ValueError("loss is None for every output: give at least one output a loss.")
     return objectives
 
 
-def _loss_weights(value: Any, names: Sequence[str], structure: Any) -> list[Any]:
-    """The weight of each output's loss, or a list of those of its losses."""
-    if len(names) > 1 and value is not None and not isinstance(value, (list, tuple, dict)):
-        raise ValueError(f"loss_weights must be a list or dict with an entry for each of {list(names)}.")
-    return spread("loss_weights", value, names, structure, 1.0)
+def _resolve_losses(
+    loss: Any, loss_weights: Any, names: Sequence[str], structure: Any, shapes: Sequence[Any]
+) -> list[tuple[Loss | None, float]]:
+    """The loss of each output and its weight; several losses are added up."""
+    shares = losses_of_outputs(loss, names, structure)
+    given: list[list[tuple[Loss, float]]] = [[] for _ in names]
+    for share, weight in zip(shares, weights_of(shares, loss, loss_weights, names, structure), strict=True):
+        first = share.outputs[0]
+        one = _one_loss(share.identifier, shapes[first])
+        checked = check_number(f"loss_weights[{names[first]!r}]", weight, 0)
+        part = share_of_each(one, share, shapes, names)
+        for output in share.outputs:
+            given[output].append((one, checked * part))
+    found: list[tuple[Loss | None, float]] = []
+    for parts in given:
+        if len(parts) > 1:
+            found.append((LossSum(*zip(*parts, strict=True)), 1.0))
+        else:
+            found.append(parts[0] if parts else (None, 1.0))
+    return found
 
 
 def _spread_metrics(name: str, value: Any, names: Sequence[str], structure: Any) -> list[list[Any]]:
@@ -81,22 +103,6 @@ def _spread_metrics(name: str, value: Any, names: Sequence[str], structure: Any)
         return [list(flat)]
     entries = spread(name, value, names, structure)
     return [[] if e is None else list(e) if isinstance(e, (list, tuple)) else [e] for e in entries]
-
-
-def _resolve_loss(identifier: Any, weight: Any, shape: tuple[int, ...]) -> tuple[Loss | None, Any]:
-    """The loss of an output and its weight; several losses are added up."""
-    if identifier is None:
-        return None, weight
-    if isinstance(identifier, (list, tuple)):
-        given = [one for one in identifier if one is not None]
-        if not given:
-            return None, weight
-        shares = weight if isinstance(weight, (list, tuple)) else [weight] * len(given)
-        if len(shares) != len(given):
-            raise ValueError(f"loss_weights must have {len(given)} entries, as many as losses, but got {len(shares)}.")
-        checked = [check_number("loss_weights", share, 0) for share in shares]
-        return LossSum([_one_loss(one, shape) for one in given], checked), 1.0
-    return _one_loss(identifier, shape), weight
 
 
 def _one_loss(identifier: Any, shape: tuple[int, ...]) -> Loss:
@@ -117,7 +123,7 @@ def _one_loss(identifier: Any, shape: tuple[int, ...]) -> Loss:
 def _resolve_metric(identifier: Any, loss: Loss | None, shape: tuple[int, ...]) -> Metric:
     """The metric object; "accuracy" stands for the form that fits the output and its loss."""
     if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
-        kind = "index" if loss is not None and loss.target_kind == "index" else "values"
+        kind = "index" if loss is not None and "index" in {part.target_kind for part in loss.parts} else "values"
         if not shape or shape[-1] == 1:
             return metrics.BinaryAccuracy(name=identifier)
         return (metrics.SparseCategoricalAccuracy if kind == "index" else metrics.CategoricalAccuracy)(name=identifier)
@@ -126,6 +132,23 @@ def _resolve_metric(identifier: Any, loss: Loss | None, shape: tuple[int, ...]) 
     if isinstance(identifier, str):
         metric.name = identifier
     return metric
+
+
+def check_masks(plan: Plan, objectives: Sequence[Objective]) -> None:
+    """Refuse sums of losses that need all rows of an output, where a mask hides some.
+
+    Raises
+    ------
+    ValueError
+        If there is one.
+    """
+    for objective, mask in zip(objectives, plan.output_masks, strict=False):
+        loss = objective.loss
+        if mask is not None and isinstance(loss, LossSum) and loss.needs_all_rows:
+            raise ValueError(
+                f"The losses {[part.name for part in loss.parts]} of one output have different reductions, "
+                f"{[part.reduction for part in loss.parts]}, and the output has a mask: give them the same reduction."
+            )
 
 
 def warn_of_certainty(plan: Plan) -> None:
@@ -147,7 +170,7 @@ def needs_of(model: Any, objectives: Sequence[Objective], plan: Plan) -> list[Ou
     """Which forms of targets each output wants to be given, and within which limits."""
     needs = []
     for name, shape, objective in zip(model.output_names, plan.output_shapes, objectives, strict=True):
-        kinds = {objective.loss.target_kind} if objective.loss else set()
+        kinds = {loss.target_kind for loss in (objective.loss, *objective.loss.parts)} if objective.loss else set()
         kinds |= {objective.target_kind(metric) for metric, _ in objective.metrics}
         elementwise = objective.loss is not None and objective.loss.elementwise
         needs.append(OutputNeeds(name, shape or (1,), frozenset(kinds), _rules_of(objective), elementwise, not shape))
@@ -157,7 +180,7 @@ def needs_of(model: Any, objectives: Sequence[Objective], plan: Plan) -> list[Ou
 def _rules_of(objective: Objective) -> TargetRules:
     """What targets may be for the loss and all metrics of an output."""
     loss = objective.loss
-    functions: list[Any] = [loss] if loss else []
+    functions: list[Any] = [*loss.parts] if loss else []
     functions += [metric for metric, _ in objective.metrics]
     readers = [f for f in functions if objective.form(f) == "index" and not f.any_label]
     strict = [f for f in readers if not f.tolerates_labels and not in_python(f)]

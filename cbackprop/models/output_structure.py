@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["LossKeyError", "is_deep", "leaves_of", "path_names", "spread"]
+__all__ = ["LossKeyError", "is_deep", "is_nested", "leaves_of", "parts_of", "path_names", "spread"]
 
 
 class LossKeyError(KeyError, ValueError):
@@ -15,11 +15,12 @@ class LossKeyError(KeyError, ValueError):
         return str(self.args[0])
 
 
-def _is_nested(value: Any) -> bool:
+def is_nested(value: Any) -> bool:
+    """Whether this is a list or dict, and no config."""
     return isinstance(value, (list, tuple)) or (isinstance(value, dict) and "class_name" not in value)
 
 
-def _parts(structure: Any) -> list[tuple[Any, Any]]:
+def parts_of(structure: Any) -> list[tuple[Any, Any]]:
     """The keys and items of a list or dict of outputs, in the order of the model's outputs."""
     if isinstance(structure, dict):
         return [(key, structure[key]) for key in sorted(structure)]
@@ -28,12 +29,12 @@ def _parts(structure: Any) -> list[tuple[Any, Any]]:
 
 def leaves_of(structure: Any) -> int:
     """How many outputs there are."""
-    return sum(leaves_of(item) for _, item in _parts(structure)) if _is_nested(structure) else 1
+    return sum(leaves_of(item) for _, item in parts_of(structure)) if is_nested(structure) else 1
 
 
 def is_deep(structure: Any) -> bool:
     """Whether lists or dicts of outputs hold others."""
-    return _is_nested(structure) and any(_is_nested(item) for _, item in _parts(structure))
+    return is_nested(structure) and any(is_nested(item) for _, item in parts_of(structure))
 
 
 def path_names(structure: Any, names: Sequence[str]) -> list[str]:
@@ -44,8 +45,8 @@ def path_names(structure: Any, names: Sequence[str]) -> list[str]:
 
     def walk(part: Any, path: list[str]) -> list[str]:
         found = []
-        for key, item in _parts(part):
-            if _is_nested(item):
+        for key, item in parts_of(part):
+            if is_nested(item):
                 found += walk(item, [*path, str(key)])
             else:
                 name = next(remaining)
@@ -64,7 +65,7 @@ def spread(argument: str, value: Any, names: Sequence[str], structure: Any, defa
         If a list is not as long as there are outputs, or a dict has keys that are none of them. For `loss` and a dict
         of outputs it is a KeyError, too, as in Keras.
     """
-    if not _is_nested(value):
+    if not is_nested(value):
         return [default if value is None else value] * leaves_of(structure)
     if isinstance(value, dict):
         if not isinstance(structure, dict):
@@ -72,11 +73,11 @@ def spread(argument: str, value: Any, names: Sequence[str], structure: Any, defa
         for key in value:
             if key not in structure:
                 raise _unknown_key(argument, key, sorted(structure))
-        items = [(value.get(key), item, key) for key, item in _parts(structure)]
+        items = [(value.get(key), item, key) for key, item in parts_of(structure)]
     else:
         count = leaves_of(structure)
-        flat = not any(_is_nested(entry) for entry in value)
-        if not _is_nested(structure):
+        flat = not any(is_nested(entry) for entry in value)
+        if not is_nested(structure):
             if argument in ("y", "sample_weight"):
                 return [value]
             if argument == "loss_weights" and len(value) == 1:
@@ -86,7 +87,7 @@ def spread(argument: str, value: Any, names: Sequence[str], structure: Any, defa
             return [default if entry is None else entry for entry in value]
         if len(value) != len(structure):
             raise ValueError(f"{argument} must have {count} entries, one for each output, but got {len(value)}.")
-        items = [(entry, item, key) for entry, (key, item) in zip(value, _parts(structure), strict=True)]
+        items = [(entry, item, key) for entry, (key, item) in zip(value, parts_of(structure), strict=True)]
     found, first = [], 0
     for entry, item, _ in items:
         inner = names[first : first + leaves_of(item)]

@@ -23,6 +23,7 @@ from cbackprop.models.executions import Executions
 from cbackprop.models.gradients import GradientMethods
 from cbackprop.models.inputs import check_repetitions, sample_shape
 from cbackprop.models.objectives import (
+    check_masks,
     log_names,
     more_is_better,
     named_results,
@@ -127,7 +128,9 @@ class Trainer(GradientMethods, ResultMethods):
         optimizer : str or Optimizer, default "rmsprop"
             Models that are not to be trained need none: ``None``.
         loss : str or Loss, or a list or dict of them, optional
-            One for each output, or one for all.
+            One for each output, or one for all. Lists and dicts are nested like the outputs. A list in place of
+            anything but a list holds several losses that are added up: ``["mse", "mae"]`` for one output,
+            ``{"a": ["mse", "mae"], "b": "mse"}`` for two.
         loss_weights : list or dict of float, optional
             What each output's loss counts in the total; 1 by default.
         metrics : list of str or Metric, or a list or dict of such lists, optional
@@ -229,6 +232,7 @@ class Trainer(GradientMethods, ResultMethods):
         warned: list[Plan] = []
 
         def make(plan: Plan) -> Engine:
+            check_masks(plan, objectives)
             engine = engine_class(kind, plan)(plan, dtype, objectives, optimizer, trainable, state, self._turn)
             if objectives and not warned:
                 warned.append(plan)

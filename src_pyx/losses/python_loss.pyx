@@ -47,7 +47,7 @@ cdef class PythonLoss(RowFunction):
         self, Py_ssize_t rows, Py_ssize_t width, const void* y_true, const void* y_pred,
         const double* coefficients, double* values, void* delta,
     ):
-        from cbackprop.losses.python_loss import coefficients_of, evaluate, rows_of
+        from cbackprop.losses.loss_sum import judge
 
         dtype = np.float64 if self.is_double else np.float32
         prediction = copy_of(y_pred, rows * width, dtype).reshape(-1, *self.shape)
@@ -58,13 +58,11 @@ cdef class PythonLoss(RowFunction):
             target = copy_of(y_true, rows, np.int64).reshape(prediction.shape[:-1])
         else:
             target = copy_of(y_true, rows * width, dtype).reshape(prediction.shape)
-        shape = prediction.shape
-        value, gradient = evaluate(self.spec, target, prediction)
-        found = np.array(rows_of(self.spec, value, shape), np.float64)
+        found, delta_of = judge(self.spec, target, prediction)
+        found = np.array(found, np.float64)
         memcpy(values, address(found, "float64", rows), rows * sizeof(double))
         if delta != NULL:
-            factors = coefficients_of(self.spec, value, copy_of(coefficients, rows, np.float64), shape)
-            result = np.ascontiguousarray(gradient.reshape(rows, width) * factors[:, np.newaxis].astype(dtype))
+            result = np.ascontiguousarray(delta_of(copy_of(coefficients, rows, np.float64)), dtype)
             memcpy(delta, address(result, dtype, rows * width), result.nbytes)
 
 

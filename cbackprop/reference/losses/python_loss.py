@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cbackprop.losses.python_loss import coefficients_of, evaluate, rows_of
+from cbackprop.losses.loss_sum import judge
 from cbackprop.reference.losses.row_function import Array, RowFunction
 
 __all__ = ["PythonLoss"]
@@ -14,16 +14,14 @@ class PythonLoss(RowFunction):
     reads = None
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
-        """The gradient that it returns."""
-        self.shape = (-1, *self.sample_shape)
-        prediction = y_pred.reshape(self.shape)
-        self.shape = prediction.shape
-        target = y_true
+        """The values that it returns; its gradient becomes a delta in `delta`."""
+        prediction = y_pred.reshape(-1, *self.sample_shape)
+        shape, target = prediction.shape, y_true
         if self.spec.target_kind != "given":
-            target = y_true.reshape(self.shape[:-1] if self.spec.target_kind == "index" else self.shape)
-        self.values, gradient = evaluate(self.spec, target.copy(), prediction.copy())
-        return y_pred, rows_of(self.spec, self.values, self.shape), gradient.reshape(y_pred.shape)
+            target = y_true.reshape(shape[:-1] if self.spec.target_kind == "index" else shape)
+        values, self._delta_of = judge(self.spec, target.copy(), prediction.copy())
+        return y_pred, values, None
 
-    def spread(self, coefficients: Array) -> Array:
-        """Rows that have a value in common have their coefficients in common."""
-        return coefficients_of(self.spec, self.values, coefficients, self.shape)
+    def delta(self, gradient: Array | None, coefficients: Array) -> Array:
+        """What comes of the gradient that it has returned: rows that have a value in common count together."""
+        return self._delta_of(coefficients)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.losses.kernel_check import check_kernel
@@ -45,6 +46,11 @@ class RowFunction:
     def spread(self, coefficients: Array) -> Array:
         """What each row of the derivative is multiplied by, (rows,), if the row values count so much in the total."""
         return coefficients
+
+    def delta(self, gradient: Any, coefficients: Array) -> Array:
+        """The prediction's delta, (rows, width), if the row values count so much in the total."""
+        scaled: Array = gradient * self.spread(coefficients)[:, np.newaxis].astype(gradient.dtype)
+        return scaled
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Predictions (rows, width), values (rows,), and d value / d y_pred (rows, width).

@@ -1,0 +1,177 @@
+"""Which loss of `compile` is for which output.
+
+Losses are nested like the outputs, or like the beginning of that nesting. As in Keras, a list in place of anything but
+a list holds several losses for the same thing, and one loss for several outputs judges them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cbackprop.losses import Loss
+from cbackprop.losses.loss_sum import MEANS
+from cbackprop.models.output_structure import LossKeyError, is_nested, leaves_of, parts_of, spread
+
+__all__ = ["Share", "losses_of_outputs", "share_of_each", "weights_of"]
+
+Path = tuple[Any, ...]
+
+
+@dataclass
+class Share:
+    """A loss that `compile` was given, and the numbers of the outputs that it is for."""
+
+    identifier: Any
+    outputs: list[int]
+    path: Path  # where it stands in `loss`
+
+
+def losses_of_outputs(loss: Any, names: Sequence[str], structure: Any) -> list[Share]:
+    """The losses, in order.
+
+    Raises
+    ------
+    ValueError
+        If a list is not as long as there are outputs, or a dict has keys that are none of them. With a dict of outputs
+        that is a KeyError, too, as in Keras.
+    """
+    everything = list(range(len(names)))
+    if not is_nested(loss):
+        return [] if loss is None else [Share(loss, [output], ()) for output in everything]
+    if isinstance(loss, dict) and not isinstance(structure, dict):
+        spread("loss", loss, names, structure)  # refuses keys that are no names
+        return [
+            share
+            for output, name in enumerate(names)
+            for share in _walk(loss.get(name), None, [output], (name,), names)
+        ]
+    single = isinstance(structure, (list, tuple)) and len(structure) == 1
+    return _walk(loss, structure[0] if single else structure, everything, (), names)
+
+
+def _walk(value: Any, structure: Any, outputs: list[int], path: Path, names: Sequence[str]) -> list[Share]:
+    """The losses in a part of `loss` that is for a part of the outputs."""
+    if value is None:
+        return []
+    if not is_nested(value):
+        return [Share(value, outputs, path)]
+    if isinstance(value, (list, tuple)):
+        if not any(map(is_nested, value)) and len(value) == len(outputs):
+            return [
+                Share(one, [output], (*path, key))
+                for key, (one, output) in enumerate(zip(value, outputs, strict=True))
+                if one is not None
+            ]
+        if not (isinstance(structure, (list, tuple)) and isinstance(structure, type(value))):
+            return [s for key, one in enumerate(value) for s in _walk(one, structure, outputs, (*path, key), names)]
+    return [
+        share
+        for key, item, part, some in _aligned(value, structure, outputs, path, names)
+        for share in _walk(item, part, some, (*path, key), names)
+    ]
+
+
+def _aligned(value: Any, structure: Any, outputs: list[int], path: Path, names: Sequence[str]) -> list[Any]:
+    """For each part of a structure of outputs: its key, what `value` holds for it, the part, and its outputs."""
+    if isinstance(value, dict):
+        known = structure if isinstance(structure, dict) else {}
+        wrong = [key for key in value if key not in known]
+        if wrong:
+            there = sorted(known) if known else [names[output] for output in outputs]
+            raise LossKeyError(
+                f"The path {(*path, wrong[0])} in the `loss` argument, can't be found in either the model's output or "
+                f"in the labels: loss has a key {wrong[0]!r}, but the model's outputs are {there}."
+            )
+    elif len(value) != len(structure):
+        raise ValueError(
+            f"loss must have {len(structure)} entries, one for each output, but got {len(value)}"
+            + (f" at {path}." if path else ".")
+        )
+    found, first = [], 0
+    for key, part in parts_of(structure):
+        last = first + leaves_of(part)
+        found.append((key, value.get(key) if isinstance(value, dict) else value[key], part, outputs[first:last]))
+        first = last
+    return found
+
+
+def weights_of(shares: Sequence[Share], loss: Any, weights: Any, names: Sequence[str], structure: Any) -> list[Any]:
+    """The weight of each loss in the total: nested like `loss`, or one, or a list of several, for each output.
+
+    Raises
+    ------
+    ValueError
+        If a list or dict fits neither.
+    """
+    if isinstance(loss, (list, tuple)) and isinstance(weights, (list, tuple)):
+        for inner, given in zip(loss, weights, strict=False):
+            _check_lengths(inner, given)
+    found = [_at(weights, share.path) for share in shares]
+    if is_nested(weights) and all(share.path for share in shares) and None not in found:
+        return found
+    if len(names) > 1 and weights is not None and not is_nested(weights):
+        raise ValueError(f"loss_weights must be a list or dict with an entry for each of {list(names)}.")
+    by_output = spread("loss_weights", weights, names, structure, 1.0)
+    counts = [sum(output in share.outputs for share in shares) for output in range(len(names))]
+    for count, given in zip(counts, by_output, strict=True):
+        if isinstance(given, (list, tuple)) and len(given) != count:
+            raise ValueError(f"loss_weights must have {count} entries, as many as losses, but got {len(given)}.")
+    taken = [0] * len(names)
+    chosen = []
+    for share in shares:
+        output = share.outputs[0]
+        given = by_output[output]
+        chosen.append(given[taken[output]] if isinstance(given, (list, tuple)) else given)
+        for each in share.outputs:
+            taken[each] += 1
+    return chosen
+
+
+def _check_lengths(loss: Any, weights: Any) -> None:
+    """Refuse a list of weights that is not as long as that of the losses that it is for."""
+    if isinstance(loss, (list, tuple)) and isinstance(weights, (list, tuple)):
+        if len(loss) != len(weights):
+            raise ValueError(f"loss_weights must have {len(loss)} entries, as many as losses, but got {len(weights)}.")
+        for inner, given in zip(loss, weights, strict=True):
+            _check_lengths(inner, given)
+
+
+def _at(weights: Any, path: Path) -> Any:
+    """The weight that stands where a loss stands, or for a part of `loss` that holds it; ``None`` if there is none."""
+    for key in path:
+        if not is_nested(weights):
+            break
+        known = weights if isinstance(weights, dict) else range(len(weights))
+        if key not in known:
+            return None
+        weights = weights[key]
+    return None if is_nested(weights) else weights
+
+
+def share_of_each(loss: Loss, share: Share, shapes: Sequence[Any], names: Sequence[str]) -> float:
+    """What each output counts in a loss that is for all of them together: that of their numbers put side by side.
+
+    Raises
+    ------
+    ValueError
+        If that is no sum over the outputs.
+    """
+    count = len(share.outputs)
+    if count == 1:
+        return 1.0
+    together = [names[output] for output in share.outputs]
+    why = None
+    if type(loss).call is not Loss.call:
+        why = "a loss in Python gets one output, and returns the gradient by that one"
+    elif loss.alone or loss.reduction not in (*MEANS, "sum"):
+        why = "it is no mean and no sum over rows"
+    elif len({tuple(shapes[output]) for output in share.outputs}) > 1:
+        why = "their shapes differ"
+    if why is not None:
+        raise ValueError(
+            f"The loss {loss.name!r} is given for the outputs {together} together, which is not possible: {why}. Give "
+            "each output a loss of its own, in a dict or list like that of the outputs."
+        )
+    return 1.0 if loss.reduction == "sum" else 1.0 / count
