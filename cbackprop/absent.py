@@ -74,7 +74,6 @@ ABSENT = [
     ("config", r"\w*traceback_filtering\w*", LEFT_OUT, "tracebacks are short, and shown whole"),
     ("config", r"enable_unsafe_deserialization", LEFT_OUT, "code in files is never run"),
     ("config", r"is_nnx_enabled", LEFT_OUT, "of JAX's"),
-    ("config", r"(set_)?max_epochs|(set_)?max_steps_per_epoch", LEFT_OUT, "arguments of fit"),
     ("config", r"set_backend", LEFT_OUT, "everything runs in compiled C: compile(engine=...) has the NumPy twin"),
     ("config", r"set_dtype_policy", LEFT_OUT, "networks compute in float32 or float64: set_floatx"),
     (

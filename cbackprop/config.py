@@ -22,10 +22,14 @@ __all__ = [
     "get_num_threads",
     "image_data_format",
     "is_interactive_logging_enabled",
+    "max_epochs",
+    "max_steps_per_epoch",
     "num_threads",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",
+    "set_max_epochs",
+    "set_max_steps_per_epoch",
     "set_num_threads",
     "show",
 ]
@@ -36,6 +40,8 @@ INTEGER_TYPES = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in 
 _floatx = "float32"
 _image_data_format = "channels_last"
 _interactive_logging = True
+_max_epochs: int | None = None
+_max_steps_per_epoch: int | None = None
 # Of layers that are made while a copy of another float type is.
 _copied: ContextVar[str | None] = ContextVar("the float type of copies", default=None)
 
@@ -110,6 +116,87 @@ def check_input_type(dtype: object) -> str:
     """
     name = str(getattr(dtype, "__name__", None) or getattr(dtype, "name", None) or dtype)
     return name if name in INTEGER_TYPES else check_float_type(dtype)
+
+
+def max_epochs() -> int | None:
+    """The most epochs that any `fit` runs; ``None`` unless set.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.config.max_epochs() is None
+    True
+    """
+    return _max_epochs
+
+
+def set_max_epochs(max_epochs: int | None) -> None:
+    """Let no `fit` run more epochs than these, to try a script out; a warning tells where epochs are left out.
+
+    Parameters
+    ----------
+    max_epochs : int or None
+        At least 1; with ``None`` there is no limit.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.config.set_max_epochs(2)
+    >>> cb.config.max_epochs()
+    2
+    >>> cb.config.set_max_epochs(None)
+    """
+    global _max_epochs
+    _max_epochs = None if max_epochs is None else check_integer("max_epochs", max_epochs, 1)
+
+
+def max_steps_per_epoch() -> int | None:
+    """The most batches that an epoch of `fit`, an evaluation or a prediction takes; ``None`` unless set.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.config.max_steps_per_epoch() is None
+    True
+    """
+    return _max_steps_per_epoch
+
+
+def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
+    """Let no epoch of `fit`, no `evaluate` and no `predict` take more batches, to try a script out.
+
+    It is as if `steps_per_epoch` (or `steps`, `validation_steps`) were given, unless a smaller one is, with a warning.
+
+    Parameters
+    ----------
+    max_steps_per_epoch : int or None
+        At least 1; with ``None`` there is no limit.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither.
+
+    Notes
+    -----
+    As with `steps_per_epoch`, arrays without a `batch_size` are divided into as many batches.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.config.set_max_steps_per_epoch(10)
+    >>> cb.config.max_steps_per_epoch()
+    10
+    >>> cb.config.set_max_steps_per_epoch(None)
+    """
+    global _max_steps_per_epoch
+    checked = None if max_steps_per_epoch is None else check_integer("max_steps_per_epoch", max_steps_per_epoch, 1)
+    _max_steps_per_epoch = checked
 
 
 def epsilon() -> float:

@@ -22,6 +22,7 @@ from cbackprop.models.data import OutputNeeds, Samples, make_inputs, make_sample
 from cbackprop.models.executions import Executions
 from cbackprop.models.gradients import GradientMethods
 from cbackprop.models.inputs import check_repetitions, sample_shape
+from cbackprop.models.limits import limited_epochs, limited_steps
 from cbackprop.models.objectives import (
     check_masks,
     log_names,
@@ -359,6 +360,11 @@ class Trainer(GradientMethods, ResultMethods):
             validation_steps=validation_steps,
         )
         shuffle = check_boolean("shuffle", shuffle)
+        epochs = limited_epochs(epochs)
+        if not isinstance(self.optimizer, optimizers.FullBatchOptimizer):
+            steps_per_epoch = limited_steps("steps_per_epoch", steps_per_epoch)
+        if validation_data is not None or validation_split:
+            validation_steps = limited_steps("validation_steps", validation_steps)
         split = check_number("validation_split", validation_split, 0, 1, open_maximum=True)
         validates = _check_frequency(validation_freq)
         Display.check(verbose)
@@ -588,7 +594,7 @@ class Trainer(GradientMethods, ResultMethods):
         """
         check_counts(batch_size=batch_size, steps=steps)
         Display.check(verbose)
-        at_once = self.steps_per_execution
+        steps, at_once = limited_steps("steps", steps), self.steps_per_execution
         with open_source(x, y, sample_weight, batch_size=batch_size, steps=steps, at_once=at_once) as source:
             source.purpose = "evaluation"
             engine = self._prepare(source, "evaluate")
@@ -632,6 +638,7 @@ class Trainer(GradientMethods, ResultMethods):
         """
         check_counts(batch_size=batch_size, steps=steps)
         Display.check(verbose)
+        steps = limited_steps("steps", steps)
         run = self._callbacks(callbacks, verbose=verbose, epochs=1, steps=steps)
         self.stop_predicting = False
         run.on_predict_begin()

@@ -1,0 +1,27 @@
+"""The limits that `config` sets to all runs, to try a script out."""
+
+from __future__ import annotations
+
+import warnings
+
+from cbackprop import config
+
+__all__ = ["limited_epochs", "limited_steps"]
+
+
+def limited_epochs(epochs: int) -> int:
+    """As many, or those that `config.set_max_epochs` leaves, with a warning."""
+    most = config.max_epochs()
+    if most is None or epochs <= most:
+        return epochs
+    warnings.warn(f"Limiting epochs to {most}, as config.set_max_epochs says.", stacklevel=3)
+    return most
+
+
+def limited_steps(name: str, steps: int | None) -> int | None:
+    """As many, or those that `config.set_max_steps_per_epoch` leaves of them, or of all, with a warning."""
+    most = config.max_steps_per_epoch()
+    if most is None or (steps is not None and steps <= most):
+        return steps
+    warnings.warn(f"Limiting {name} to {most}, as config.set_max_steps_per_epoch says.", stacklevel=3)
+    return most
