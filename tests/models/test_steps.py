@@ -213,6 +213,27 @@ def test_steps_are_rounded_up_to_whole_executions(steps, at_once, kind, engine):
     assert watch.params["steps"] == steps
 
 
+@pytest.mark.parametrize("kind", ["arrays", "dataset", "iterable"])
+def test_a_last_execution_of_fewer_batches_is_no_lack_of_data(kind):
+    args, kwargs = KINDS[kind]()
+    several = model(at_once=2)
+    assert not silently(several.fit, *args, steps_per_epoch=5, epochs=3, **kwargs)[1]
+    assert not silently(several.evaluate, *args, steps=5, **kwargs)[1]
+    assert not silently(several.predict, args[0], steps=5, **kwargs)[1]
+    for act, given in ((several.fit, {"steps_per_epoch": 7}), (several.evaluate, {"steps": 7})):
+        assert silently(act, *args, **given, **kwargs)[1]
+
+
+@ENGINES
+def test_without_callbacks_of_batches_an_epoch_is_one_call(engine, monkeypatch):
+    trained, calls = model(engine, at_once=2), []
+    trained.fit(X, Y, verbose=0)
+    learn = trained._engine.learn
+    monkeypatch.setattr(trained._engine, "learn", lambda *args, **kwargs: calls.append(1) or learn(*args, **kwargs))
+    trained.fit(X, Y, batch_size=4, epochs=3, verbose=0)
+    assert len(calls) == 3
+
+
 @ENGINES
 def test_keras_own_example_of_uneven_steps(engine):
     """Ten batches, two at once, five steps: three executions, then two."""

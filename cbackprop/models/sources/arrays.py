@@ -54,7 +54,7 @@ class ArraySource(Source):
     def _set(self, samples: Samples) -> None:
         self._checked = samples
         self.batch_size = batch_size_for(self._batch_size, self._steps, samples.size)
-        taken = whole_executions(self._steps, self.at_once)
+        taken = None if self._steps is None else whole_executions(self._steps, self.at_once)
         self._order = Order(samples.size, self.batch_size, self._shuffle, taken)
         self.steps, self.samples = self._steps or self._order.steps, self._order.samples
         self._end = samples.size
@@ -85,7 +85,7 @@ class ArraySource(Source):
         """Evaluate in batches of so many samples, and no more than so many of them."""
         size = self._checked.size
         self.batch_size = batch_size_for(batch_size or self._batch_size, steps, size)
-        self._asked = whole_executions(steps, self.at_once)
+        self._asked = None if steps is None else whole_executions(steps, self.at_once)
         self._end = size if self._asked is None else min(size, self._asked * self.batch_size)
 
     def epoch(self) -> Iterator[Piece]:

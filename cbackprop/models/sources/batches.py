@@ -174,7 +174,7 @@ class BatchSource(Source):
             raise ValueError("x is a dataset without end: say how many batches to take (steps_per_epoch or steps).")
         self._dataset, self._class_weight, self._shuffle, self.at_once = dataset, class_weight, shuffle, at_once
         self.steps = dataset.length if steps is None else steps
-        self._steps = whole_executions(steps, at_once)
+        self._steps = None if steps is None else whole_executions(steps, at_once)
         self._limit = None if self._steps is None or dataset.restarts else self._steps * epochs
         self._pass: Prefetch | None = None
         self._seen = 0  # batches of this pass
@@ -192,7 +192,7 @@ class BatchSource(Source):
 
     def limit(self, steps: int | None, batch_size: int | None) -> None:
         """Batches have the sizes that they have."""
-        self._steps = whole_executions(steps, self.at_once)
+        self._steps = None if steps is None else whole_executions(steps, self.at_once)
 
     def epoch(self) -> Iterator[Piece]:
         """Each batch is a piece."""
@@ -214,7 +214,9 @@ class BatchSource(Source):
     def _at_end(self, count: int) -> None:
         if not self._found:
             raise ValueError(f"{self._argument} yields no batches.")
-        if self._steps is not None or count == 0:
+        # A last execution may have fewer batches.
+        missing = self._steps is not None and whole_executions(count, self.at_once) < self._steps
+        if missing or count == 0:
             ran_out(CALLER[self.purpose] + 2, self.purpose)
 
     @property

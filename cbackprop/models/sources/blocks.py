@@ -116,8 +116,9 @@ class BlockSource(Source):
     def _lay_out(self) -> None:
         self.batch_size = batch_size_for(self._batch_size, self._steps, self._size)
         self.steps = self._steps or -(-self._size // self.batch_size)
-        taken = whole_executions(self._steps, self.at_once)
-        self.samples = self._size if taken is None else min(self._size, taken * self.batch_size)
+        self.samples = self._size
+        if self._steps is not None:
+            self.samples = min(self._size, whole_executions(self._steps, self.at_once) * self.batch_size)
 
     def split(self, share: float) -> BlockSource:
         """Keep the first samples, and return a source of the last."""
@@ -134,7 +135,7 @@ class BlockSource(Source):
     def limit(self, steps: int | None, batch_size: int | None) -> None:
         """Evaluate in batches of so many samples, and no more than so many of them."""
         self.batch_size = batch_size_for(batch_size or self._batch_size, steps, self._size)
-        self._asked = whole_executions(steps, self.at_once)
+        self._asked = None if steps is None else whole_executions(steps, self.at_once)
 
     def epoch(self) -> Iterator[Piece]:
         """The pieces of a pass over the files; with `steps_per_epoch`, of a part of one."""
@@ -144,7 +145,7 @@ class BlockSource(Source):
         if self._rest is None:
             self._rest, self._seen = self._pieces(self._size, self._shuffle), 0
         there = -(-self._size // self.batch_size)
-        asked = whole_executions(self._steps, self.at_once) or there
+        asked = whole_executions(self._steps, self.at_once)
         taken = steps = min(asked, there - self._seen)
         while steps > 0:
             piece = next(self._rest)

@@ -124,8 +124,8 @@ class Source:
         """End what was started."""
 
     def _warn_of_fewer(self, steps: int, asked: int | None) -> None:
-        """Tell that an epoch has fewer steps than were asked for."""
-        if asked is not None and steps < asked:
+        """Tell that an epoch has fewer steps than were asked for: that whole executions are missing."""
+        if asked is not None and whole_executions(steps, self.at_once) < asked:
             ran_out(CALLER[self.purpose] + 2, self.purpose)
 
     def __enter__(self) -> Self:
@@ -135,9 +135,9 @@ class Source:
         self.close()
 
 
-def whole_executions(steps: int | None, at_once: int) -> int | None:
+def whole_executions(steps: int, at_once: int) -> int:
     """So many steps, rounded up to executions of `at_once`, as Keras takes them."""
-    return None if steps is None else -(-steps // at_once) * at_once
+    return -(-steps // at_once) * at_once
 
 
 def ran_out(stacklevel: int, purpose: str = "training") -> None:

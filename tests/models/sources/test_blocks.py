@@ -71,6 +71,24 @@ def test_fit_in_order_gives_the_numbers_of_arrays(name, engine, data):
     same(train(files, engine, shuffle=False, **OPTIONS[name]), train(arrays, engine, shuffle=False, **OPTIONS[name]))
 
 
+@pytest.mark.parametrize("options", [{}, {"steps_per_epoch": 7}, {"steps_per_epoch": 40}])
+@pytest.mark.parametrize("at_once", [3, 1000])
+@pytest.mark.filterwarnings("ignore:Your input ran out")
+def test_executions_reach_over_pieces(at_once, options, data):
+    results = []
+    for given in data:
+        model, told = network(), []
+        model.compile("sgd", "mse", steps_per_execution=at_once)
+        watch = cb.callbacks.LambdaCallback(
+            on_train_batch_begin=lambda batch, logs, told=told: told.append(batch),
+            on_train_batch_end=lambda batch, logs, told=told: told.append((batch, logs["loss"])),
+        )
+        model.fit(*given, batch_size=20, epochs=3, shuffle=False, callbacks=[watch], verbose=0, **options)
+        results.append((told, model.predict(given[0], batch_size=20, steps=4, verbose=0)))
+    assert results[0][0] == results[1][0]
+    np.testing.assert_array_equal(results[0][1], results[1][1])
+
+
 @pytest.mark.parametrize("dtype", ["float64", "uint8", "float16", ">f4", "bool"])
 @pytest.mark.parametrize("mode", ["r", "r+", "c"])
 def test_types_and_modes(dtype, mode, rng, tmp_path):
