@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cbackprop.compiled.kernels.vectors import is_finite
 from cbackprop.foreign import from_foreign
+from cbackprop.held_memory import check_mapped
 from cbackprop.validation import contiguous, type_name
 
 __all__ = [
@@ -104,8 +105,10 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
     TypeError
         If it holds anything else.
     ValueError
-        If its rows differ in length.
+        If its rows differ in length, or the file that it is mapped from has become shorter.
     """
+    if isinstance(value, np.ndarray) and value.base is not None:
+        check_mapped(name, value)
     if type(value) is np.ndarray and value.dtype.kind in "fiub":
         return value
     if isinstance(value, np.ma.MaskedArray):

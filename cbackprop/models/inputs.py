@@ -152,8 +152,9 @@ def check_repetitions(inputs: Sequence[Any]) -> None:
     ValueError
         If all of so many samples are the same one.
     """
-    count = len(inputs[0])
-    if count > MOST_REPETITIONS and all(isinstance(x, np.ndarray) and x.strides[0] == 0 for x in inputs):
+    there = [x for x in inputs if x is not None]
+    count = len(there[0])
+    if count > MOST_REPETITIONS and all(isinstance(x, np.ndarray) and x.strides[0] == 0 for x in there):
         raise ValueError(
             f"x holds {count} samples that are all the same one, as `broadcast_to` makes them: at most "
             f"{MOST_REPETITIONS} are gone through. Give it fewer times, or say by `steps` how many batches to look at."

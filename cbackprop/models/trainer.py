@@ -514,6 +514,7 @@ class Trainer(GradientMethods, ResultMethods):
         executions = Executions(source.at_once if watched else None, run.on_test_batch_begin, end)
         for piece in source.sweep():
             for part in executions.parts(piece):
+                part.data.check_held()
                 samples = part.samples()
                 check_repetitions(samples.inputs)
                 with engine.turn_of(owner):
@@ -666,6 +667,7 @@ class Trainer(GradientMethods, ResultMethods):
             source.limit(steps, None)
             executions = Executions(source.at_once, run.on_predict_batch_begin, end)
             for part in (part for piece in source.sweep() for part in executions.parts(piece)):
+                part.data.check_held()
                 results.append(self._predict_piece(part.samples().inputs, False, x))
                 if executions.done(part) and self.stop_predicting:
                     break

@@ -168,6 +168,7 @@ class TrainingRun:
             executions = executions or self._executions(engine, epoch, step)
             for part in executions.parts(piece):
                 seen = None if tick is None else partial(_tick_after, tick, done)
+                part.data.check_held()
                 with engine.turn_of(self):
                     engine.learn(part.data, part.rows, part.begin, part.end, part.batch_size, tick=seen)
                 done += part.size

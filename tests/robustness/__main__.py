@@ -72,6 +72,8 @@ class Lane:
 
     def _add(self, found: dict) -> None:
         self.results.append(found)
+        if found["wrong"]:  # at once: a long run may be ended before its time
+            print(told(found), flush=True)
         self.next, self.left = found["seed"] + self.step, self.left - 1
 
     @staticmethod
@@ -79,6 +81,14 @@ class Lane:
         for line in stream:
             lines.put(line)
         lines.put(None)
+
+
+def told(failure: dict) -> str:
+    """What is known of a failure, and how to see it again."""
+    return (
+        f"\nseed {failure['seed']} ({failure['attack']}): {failure['wrong']}\n{failure['where']}\n"
+        f"again: python {Path(__file__).parent} 1 --first {failure['seed']} -v"
+    )
 
 
 def main() -> int:
@@ -102,9 +112,6 @@ def main() -> int:
         for (attack, ended), count in sorted(Counter((r["attack"], r["ended"]) for r in results).items()):
             print(f"{attack:26} {ended:24} {count}")
     failures = [result for result in results if result["wrong"]]
-    for result in failures[:200]:
-        print(f"\nseed {result['seed']} ({result['attack']}): {result['wrong']}\n{result['where']}")
-        print(f"again: python {Path(__file__).parent} 1 --first {result['seed']} -v")
     ends = Counter(result["ended"] for result in failures)
     crashes, hangs = ends.pop("died", 0), ends.pop("hangs", 0)
     print(

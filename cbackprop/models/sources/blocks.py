@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop import random
+from cbackprop.held_memory import check_mapped
 from cbackprop.losses.target import NotFiniteError, as_array
 from cbackprop.models.data import Samples
 from cbackprop.models.sources.arrays import split_at
@@ -235,6 +236,7 @@ def _place(runs: list[tuple[int, int]], row: int) -> int:
 def _copy(array: Any, runs: list[tuple[int, int]]) -> NDArray[Any]:
     """The samples of some runs, in memory of their own; what was read of the file need not stay there."""
     source = np.asarray(array)
+    check_mapped("The data", source)
     rows = sum(end - begin for begin, end in runs)
     out = np.empty((rows, *source.shape[1:]), source.dtype)
     at = 0
