@@ -144,9 +144,10 @@ class ResultMethods:
         """
         objectives = self._known_objectives("get_metrics_result")
         losses, _ = log_names(self, objectives)
-        names = ["loss"] if any(objective.loss for objective in objectives) else []
-        names += [name for name in losses if name is not None]
-        return {name: self._losses_shown.get(name, 0.0) for name in names} | self.results_of_metrics()
+        total = ["loss"] if any(objective.loss for objective in objectives) else []
+        shown = {name: self._losses_shown.get(name, 0.0) for name in (*total, *losses) if name is not None}
+        of_outputs = {name: shown.pop(name) for name in losses if name is not None}
+        return shown | self.results_of_metrics() | of_outputs
 
     def results_of_metrics(self) -> dict[str, Any]:
         """The results of the metrics of `compile` by name; as `get_metrics_result`, but for the losses."""
