@@ -925,6 +925,42 @@ class Layer(Spec):
             for variable, value in zip(variables, checked, strict=True):
                 variable.array[...] = value
 
+    def save_own_variables(self, store: Any) -> None:
+        """Write the layer's own weights, without those of layers within, into a file that is being saved.
+
+        A subclass may write something else, or more: arrays of numbers under names of its choice, which its
+        `load_own_variables` reads.
+
+        Parameters
+        ----------
+        store : mapping of str to array
+            What is written, ``store[name] = array``.
+        """
+        for number, variable in enumerate(own_variables(self)):
+            store[str(number)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Take from a file what `save_own_variables` wrote.
+
+        Parameters
+        ----------
+        store : mapping of str to array
+
+        Raises
+        ------
+        ValueError
+            If the file holds another number of weights, or one of another shape; nothing is changed then.
+        """
+        variables = own_variables(self)
+        if len(store) != len(variables):
+            raise ValueError(
+                f"{self._title()} has {len(variables)} weights of its own, but the file holds {len(store)} for it: "
+                f"{sorted(store)}."
+            )
+        checked = [variable.check(store[str(number)]).copy() for number, variable in enumerate(variables)]
+        for variable, value in zip(variables, checked, strict=True):
+            variable.array[...] = value
+
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments as plain values; those of a user's class as they were given.
 

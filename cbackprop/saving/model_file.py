@@ -28,6 +28,7 @@ from cbackprop.saving.contents import (
 )
 from cbackprop.saving.custom_objects import CustomObjectScope
 from cbackprop.saving.kinds import FOR_KERAS, kind_of
+from cbackprop.saving.own_variables import load_store, read_stores
 from cbackprop.saving.training_state import restore_optimizer, restore_streams, resume
 from cbackprop.saving.weights_file import write_weights
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_path
@@ -268,6 +269,8 @@ def _load_own(path: str, compiled: bool) -> Any:
             raise ValueError(f"{path!r} holds weights without a model. Make the model, and use its load_weights.")
         model = _make_model(file)
         model.set_weights(read_weights(file, model))
+        for layer, store in read_stores(file, model):
+            load_store(layer, store, path)
         state = read_json(file, "state")
         if compiled and "training" in file.texts:
             _compile(file, model)

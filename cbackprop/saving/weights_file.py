@@ -22,6 +22,7 @@ from cbackprop.saving.contents import (
     read_weights,
 )
 from cbackprop.saving.kinds import FOR_KERAS, kind_of
+from cbackprop.saving.own_variables import load_store, numbered_arrays, read_stores
 from cbackprop.saving.torch_state import is_torch_weight, read_torch_state
 from cbackprop.saving.training_state import restore_optimizer, restore_streams, resume
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_path
@@ -183,6 +184,8 @@ def load_weights(
             return
         check_version(file)
         _take(file, model, read_weights(file, model, skip, _kept(model, skipped)), read_json(file, "state"))
+        for layer, store in read_stores(file, model, skipped):
+            load_store(layer, store, path)
 
 
 def _load_keras_weights(model: Any, path: str, kind: str, skip_mismatch: bool, skipped: Set[int]) -> None:
@@ -190,20 +193,33 @@ def _load_keras_weights(model: Any, path: str, kind: str, skip_mismatch: bool, s
 
     with open_keras_file(path, kind) as file:
         weights = read_keras_weights(file, model, skip_mismatch, skipped)
-        if not file.notes:
+        own = {variable for layer, _ in file.own_stores for variable in layer.variables}
+        noted = Noted(file) if file.notes else None
+        if noted is None:
             _assign(model, weights)
-            return
-        noted = Noted(file)
-        _take(noted, model, weights, noted.state)
+        else:
+            _take(noted, model, weights, noted.state, own)
+        for layer, store in file.own_stores:
+            load_store(layer, store, path)
 
 
-def _take(file: Any, model: Any, weights: Sequence[NDArray[Any] | None], state: dict[str, Any]) -> None:
-    """Weights, and what the optimizer remembers if they are all there; none of them if one does not fit."""
+def _take(
+    file: Any,
+    model: Any,
+    weights: Sequence[NDArray[Any] | None],
+    state: dict[str, Any],
+    elsewhere: Set[Any] = frozenset(),
+) -> None:
+    """Weights, and what the optimizer remembers if they are all there; none of them if one does not fit.
+
+    Those `elsewhere` are there, too: their layers read them.
+    """
     for variable, value in zip(model.variables, weights, strict=True):
         if value is not None:
             variable.check(value)
     with AtRest(model.variables):
-        if all(value is not None for value in weights):
+        given = zip(model.variables, weights, strict=True)
+        if all(value is not None or variable in elsewhere for variable, value in given):
             restore_optimizer(file, model, state)
         _assign(model, weights)
 
@@ -222,6 +238,7 @@ def write_weights(model: Any, path: str, texts: dict[str, str], skipped: Set[int
     with AtRest(variables):
         arrays = {_weight_name(index, variable): variable.array.copy() for index, variable in numbered}
         state, beside = training_state.get_state(model)
+        arrays |= numbered_arrays(model, skipped)
     arrays |= beside
     texts = {"format": f"cbackprop {FORMAT_VERSION}", "state": json.dumps(state)} | texts
     # ascontiguousarray makes a vector of a single number

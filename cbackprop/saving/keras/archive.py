@@ -35,6 +35,8 @@ class KerasFile:
         Description of the model; ``None`` in a file with weights only.
     datasets : dict of str to h5py.Dataset
         What is stored in the HDF5 file, by path.
+    own_stores : list of (Layer, dict of str to ndarray)
+        For layers that read for themselves what they have written, once weights were read.
     notes : dict
         What this library has noted of the training, and, with a config, of `extras`; empty in a file of Keras's own.
     """
@@ -45,6 +47,7 @@ class KerasFile:
         self._file = file
         self.datasets = self._find()
         self.notes = self._read_notes() | metadata
+        self.own_stores: list[tuple[Any, dict[str, Any]]] = []
 
     def _read_notes(self) -> dict[str, Any]:
         if NOTES not in self.datasets:

@@ -16,6 +16,7 @@ from cbackprop.saving.keras.noted import restore_noted
 from cbackprop.saving.keras.optimizer import read_keras_optimizer
 from cbackprop.saving.keras.plain import plain_object, plain_value
 from cbackprop.saving.keras.weights import read_keras_weights
+from cbackprop.saving.own_variables import load_store
 from cbackprop.validation import ArgumentTypeError
 from cbackprop.variable import blank_variables
 
@@ -44,7 +45,10 @@ def load_keras_model(path: str, kind: str, compile: bool) -> Any:
         if file.config is None:
             raise ValueError(f"{path!r} holds weights without a model. Make the model, and use its load_weights.")
         model = _make(file)
-        model.set_weights(read_keras_weights(file, model))
+        weights = read_keras_weights(file, model)
+        model.set_weights([v.array if w is None else w for v, w in zip(model.variables, weights, strict=True)])
+        for layer, store in file.own_stores:
+            load_store(layer, store, path)
         if compile and file.notes.get("training"):
             _compile_as_noted(file, model)
         elif compile and file.config.get("compile_config"):

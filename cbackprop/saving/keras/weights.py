@@ -1,8 +1,9 @@
 """Weights from files of Keras 3.
 
 Keras writes the weights of a layer below a path that is made of the classes of the layers: ``layers/dense_1/vars/0`` is
-the first weight of the second Dense of a model, ``layers/sequential/layers/dense/vars/0`` one of a nested model. A
-layer that is used twice is where a walk through the layers meets it first.
+the first weight of the second Dense of a model, ``layers/sequential/layers/dense/vars/0`` one of a nested model,
+``layers/block/inner/vars/0`` one of a layer that is the attribute ``inner`` of a user's layer. A layer that is used
+twice is where a walk through the layers meets it first.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from cbackprop.layers.layer import registry
+from cbackprop.layers.layer import Layer, registry
+from cbackprop.layers.tracking import KEPT, holds, own_variables
 from cbackprop.saving.keras.archive import OWN, KerasFile
+from cbackprop.saving.own_variables import saves_its_own
 
-__all__ = ["group_paths", "read_keras_weights"]
+__all__ = ["group_paths", "read_keras_weights", "variables_in_place"]
 
 # Parts of paths below which there is something else than weights of layers.
 OPTIMIZER, SEED = "optimizer", "seed_generator"
@@ -29,7 +32,8 @@ def read_keras_weights(
 ) -> list[NDArray[Any] | None]:
     """The arrays for the model's variables, in order; ``None`` where one is to be skipped.
 
-    `skipped` are ids of layers whose weights stay as they are, whatever the file holds for them.
+    `skipped` are ids of layers whose weights stay as they are, whatever the file holds for them. What there is for
+    layers that read it themselves is noted in ``file.own_stores``.
 
     Raises
     ------
@@ -39,19 +43,25 @@ def read_keras_weights(
     stored = _stored(file)
     found: dict[Any, NDArray[Any] | None] = {}
     left = dict(stored)
+    file.own_stores = []
     for place, layer in group_paths(model, skipped):
         if layer.is_model:
             continue
-        names = [left.pop(f"{place}/vars/{i}", None) for i in range(len(layer.variables))]
+        if saves_its_own(layer):
+            names_of = {path: left.pop(path) for path in list(left) if path.startswith(f"{place}/vars/")}
+            file.own_stores.append((layer, {p[len(place) + 6 :]: file.array(name) for p, name in names_of.items()}))
+            continue
+        variables = [variable for variable in _variables_at(layer, place, left) if variable not in found]
+        names = [left.pop(f"{place}/vars/{i}", None) for i in range(len(variables))]
         try:
-            _check_layer(file, place, layer, names, left)
+            _check_layer(file, place, layer, variables, names, left)
         except ValueError as error:
             if not skip_mismatch:
                 raise
             warnings.warn(f"{error} Its weights stay as they are.", stacklevel=4)
-            left = {path: name for path, name in left.items() if not path.startswith(f"{place}/")}
+            left = {path: name for path, name in left.items() if not path.startswith(_below(place, layer))}
             names = [None] * len(names)
-        for variable, name in zip(layer.variables, names, strict=True):
+        for variable, name in zip(variables, names, strict=True):
             found[variable] = None if name is None else file.array(name)
     left = {path: name for path, name in left.items() if not skipped}
     if left:
@@ -80,18 +90,65 @@ def group_paths(model: Any, skipped: Set[int] = frozenset()) -> Iterator[tuple[s
 def _paths(model: Any, place: str, seen: dict[Any, None], skipped: Set[int]) -> Iterator[tuple[str, Any]]:
     seen[model] = None
     yield place, model
+    if not model.is_model:
+        yield from _paths_within(model, place, seen, skipped)
+        return
     counts: Counter[str] = Counter()
     for layer in model.layers:
         name = _file_name(layer)
         inner = f"{place}/layers/{name}".lstrip("/") + (f"_{counts[name]}" if counts[name] else "")
         counts[name] += 1
-        if layer in seen or id(layer) in skipped:
-            continue
-        if layer.is_model:
+        if layer not in seen and id(layer) not in skipped:
             yield from _paths(layer, inner, seen, skipped)
-        else:
-            seen[layer] = None
-            yield inner, layer
+
+
+def _paths_within(layer: Any, place: str, seen: dict[Any, None], skipped: Set[int]) -> Iterator[tuple[str, Any]]:
+    """The layers that a user's layer holds, under the names of its attributes; private ones come last, as in Keras."""
+    if not layer.holds_layers or layer.has_own_variables:
+        return
+    attributes = [(name, value) for name, value in layer.__dict__.items() if name not in KEPT]
+    for name, value in sorted(attributes, key=lambda pair: f"~{pair[0]}" if pair[0].startswith("_") else pair[0]):
+        if isinstance(value, Layer):
+            if value not in seen and id(value) not in skipped:
+                yield from _paths(value, f"{place}/{name}", seen, skipped)
+        elif isinstance(value, (list, tuple, dict, set, frozenset)) and holds(value, Layer):
+            yield from _paths_of_items(value, f"{place}/{name}", seen, skipped)
+
+
+def _paths_of_items(items: Any, place: str, seen: dict[Any, None], skipped: Set[int]) -> Iterator[tuple[str, Any]]:
+    """The layers in a list or dict, numbered by class."""
+    counts: Counter[str] = Counter()
+    for item in list(items.values()) if isinstance(items, dict) else items:
+        is_layer = isinstance(item, Layer)
+        if not is_layer and not isinstance(item, (list, tuple, dict, set, frozenset)):
+            continue
+        name = _file_name(item) if is_layer else "container"
+        inner = f"{place}/{name}" + (f"_{counts[name]}" if counts[name] else "")
+        counts[name] += 1
+        if not is_layer:
+            yield from _paths_of_items(item, inner, seen, skipped)
+        elif item not in seen and id(item) not in skipped:
+            yield from _paths(item, inner, seen, skipped)
+
+
+def variables_in_place(layer: Any) -> list[Any]:
+    """The weights that stand at a layer's own place; those of layers within have places of their own."""
+    if layer.is_model:
+        return []
+    return list(layer.variables) if layer.has_own_variables else own_variables(layer)
+
+
+def _variables_at(layer: Any, place: str, left: dict[str, str]) -> list[Any]:
+    """The same, for a file: those of layers within stood there, too, in files of earlier versions of this library."""
+    own = variables_in_place(layer)
+    there = sum(path.startswith(f"{place}/vars/") for path in left)
+    elsewhere = any(path.startswith(f"{place}/") and not path.startswith(f"{place}/vars/") for path in left)
+    return list(layer.variables) if len(own) < there == len(layer.variables) and not elsewhere else own
+
+
+def _below(place: str, layer: Any) -> str:
+    """Where nothing but the layer's weights may stand."""
+    return f"{place}/vars/" if layer.holds_layers and not layer.is_model else f"{place}/"
 
 
 def _file_name(layer: Any) -> str:
@@ -102,11 +159,13 @@ def _file_name(layer: Any) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _check_layer(file: KerasFile, place: str, layer: Any, names: list[str | None], left: dict[str, str]) -> None:
+def _check_layer(
+    file: KerasFile, place: str, layer: Any, variables: list[Any], names: list[str | None], left: dict[str, str]
+) -> None:
     """Refuse weights that are not exactly those of the layer."""
-    more = sorted(path for path in left if path.startswith(f"{place}/"))
+    more = sorted(path for path in left if path.startswith(_below(place, layer)))
     shapes = [None if name is None else file.shape(name) for name in names]
-    expected = [variable.shape for variable in layer.variables]
+    expected = [variable.shape for variable in variables]
     if shapes == expected and not more:
         return
     who = f"Layer {layer.name!r} ({type(layer).__name__}) needs {_listed(expected)}"

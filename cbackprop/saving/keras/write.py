@@ -23,7 +23,8 @@ from cbackprop.saving.contents import FORMAT_VERSION
 from cbackprop.saving.keras.archive import CONFIG, METADATA, NOTES, OWN, WEIGHTS, h5py_module
 from cbackprop.saving.keras.description import keras_compile_config, keras_model_config
 from cbackprop.saving.keras.optimizer import VARS, keras_optimizer_variables
-from cbackprop.saving.keras.weights import group_paths
+from cbackprop.saving.keras.weights import group_paths, variables_in_place
+from cbackprop.saving.own_variables import own_arrays, saves_its_own
 from cbackprop.variable import AtRest
 
 __all__ = ["write_keras_model", "write_keras_weights"]
@@ -117,8 +118,10 @@ def _weights_at_rest(model: Any, skipped: Set[int]) -> tuple[bytes, dict[str, An
     return content.getvalue(), notes
 
 
-def _own_arrays(layer: Any) -> list[NDArray[Any]]:
-    return [] if layer.is_model else [variable.array for variable in layer.variables]
+def _own_arrays(layer: Any) -> dict[str, NDArray[Any]]:
+    if saves_its_own(layer) and not layer.is_model:
+        return own_arrays(layer)
+    return {str(number): variable.array for number, variable in enumerate(variables_in_place(layer))}
 
 
 def _write_optimizer(file: Any, model: Any) -> dict[str, str]:
@@ -126,12 +129,12 @@ def _write_optimizer(file: Any, model: Any) -> dict[str, str]:
     variables = keras_optimizer_variables(model)
     if variables is None:
         return {}
-    _write_group(file, VARS, model.optimizer.name, [array for array, _ in variables])
+    _write_group(file, VARS, model.optimizer.name, {str(i): array for i, (array, _) in enumerate(variables)})
     return {f"optimizer/{name}": f"{VARS}/{i}" for i, (_, name) in enumerate(variables) if name is not None}
 
 
-def _write_group(file: Any, path: str, name: str, arrays: list[NDArray[Any]]) -> None:
+def _write_group(file: Any, path: str, name: str, arrays: dict[str, NDArray[Any]]) -> None:
     group = file.create_group(path)
     group.attrs["name"] = name
-    for number, array in enumerate(arrays):
-        group[str(number)] = np.ascontiguousarray(array).reshape(array.shape)
+    for key, array in arrays.items():
+        group[key] = np.ascontiguousarray(array).reshape(array.shape)
