@@ -57,13 +57,14 @@ class Trainer(GradientMethods, ResultMethods):
     stop_predicting: bool
     output_structure: Any
     built: bool
+    _at_once: int = 1
 
     def __init__(self) -> None:
         self.optimizer: optimizers.Optimizer | None = None
         self.history: History | None = None
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.compiled = False
-        self.run_eagerly, self.steps_per_execution, self.jit_compile = False, 1, "auto"
+        self.run_eagerly, self._at_once, self.jit_compile = False, 1, "auto"
         self._losses_shown: dict[str, float] = {}
         self._loss_tracker, self._compile_metrics, self._output_losses = None, None, {}
         self._runs: set[TrainingRun] = set()  # of `fit`: a callback may call another, and so may another thread
@@ -393,6 +394,15 @@ class Trainer(GradientMethods, ResultMethods):
             display = Display(verbose, epochs, source.samples)
             TrainingRun(self, source, validation, validates, callbacks, display).train(engine, initial_epoch, epochs)
         return history
+
+    @property
+    def steps_per_execution(self) -> int:
+        """Of how many batches callbacks are told at once; may be set between runs."""
+        return self._at_once
+
+    @steps_per_execution.setter
+    def steps_per_execution(self, value: int) -> None:
+        self._at_once = check_integer("steps_per_execution", value, 1)
 
     @property
     def loss(self) -> Any:

@@ -368,7 +368,13 @@ def test_settings_of_compile(tmp_path):
     for wrong, error in ((0, ValueError), (-1, ValueError), (1.5, TypeError), ("auto", TypeError)):
         with pytest.raises(error, match="steps_per_execution must be"):
             made.compile("sgd", "mse", steps_per_execution=wrong)
+        with pytest.raises(error, match="steps_per_execution must be"):
+            made.steps_per_execution = wrong
     assert made.steps_per_execution == 4
+    made.steps_per_execution = np.int64(2)
+    watch = Watch()
+    made.fit(X, Y, batch_size=4, callbacks=watch, verbose=0)
+    assert watch.told == [[0, 1, 2, 3, 4, 5]]
 
 
 def test_executions_of_callbacks_that_compile_anew_are_those_of_the_run():

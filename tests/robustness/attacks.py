@@ -272,6 +272,7 @@ def batches_that_lie(rng):
             return next(iter(batches()))
 
     source = pick(rng, [batches(), Data(), Data(workers=2), Lies(rng), iter([]), [1, 2]])
+    model.steps_per_execution = pick(rng, [1, 1, 3, odd_value(rng)])
     model.fit(source, verbose=0, steps_per_epoch=pick(rng, [None, 2, 2, 9]), epochs=pick(rng, [1, 2]))
 
 
