@@ -213,6 +213,7 @@ class Engine:
         # What others have made of the objectives, once they were asked for it.
         self.log_names: Any = None  # the keys of logs
         self.names: list[str] | None = None  # of what `evaluate` returns
+        self.metrics_of_layers: list[Any] | None = None  # which layers update themselves
         self.needs: Any = None  # the forms of targets, and the plan that they are for
         self.owner: Any = None  # whose means of losses and metrics are being added up
         self.put_aside: dict[Any, Any] = {}  # those of others, by owner

@@ -47,6 +47,7 @@ class EngineOfSizes(Engine):
         self.state = state or OptimizerState()
         self.log_names: Any = None
         self.names: list[str] | None = None
+        self.metrics_of_layers: list[Any] | None = None
         self.needs: Any = None
         self.owner: Any = None
         self.put_aside: dict[Any, Any] = {}

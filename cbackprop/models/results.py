@@ -59,11 +59,15 @@ class ResultMethods:
                 if name is not None and name not in self._output_losses:
                     self._output_losses[name] = LossMean(name)
                     self._output_losses[name].show(self._losses_shown.get(name, 0.0))
-        found = [self._loss_tracker, self._compile_metrics, *self._output_losses.values()]
+        found = [self._loss_tracker, self._compile_metrics, *self._output_losses.values(), *self.metrics_of_layers()]
+        return list(dict.fromkeys(metric for metric in found if metric is not None))
+
+    def metrics_of_layers(self) -> list[Metric]:
+        """The metrics that are attributes of the model and of its layers, which update them in their `call`."""
         own = [value for name, value in list(vars(self).items()) if not name.startswith("_")]
         inner = [layer for layer in layers_within(self) if not layer.is_model]
-        found += [*holds_of(own, Metric), *(each for layer in inner for each in held(layer, Metric))]
-        return list(dict.fromkeys(metric for metric in found if metric is not None))
+        found = [*holds_of(own, Metric), *(each for layer in inner for each in held(layer, Metric))]
+        return list(dict.fromkeys(found))
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
@@ -147,7 +151,10 @@ class ResultMethods:
         total = ["loss"] if any(objective.loss for objective in objectives) else []
         shown = {name: self._losses_shown.get(name, 0.0) for name in (*total, *losses) if name is not None}
         of_outputs = {name: shown.pop(name) for name in losses if name is not None}
-        return shown | self.results_of_metrics() | of_outputs
+        found = shown | self.results_of_metrics() | of_outputs
+        for metric in self.metrics_of_layers():
+            found |= named_results(metric.name, metric.result())
+        return found
 
     def results_of_metrics(self) -> dict[str, Any]:
         """The results of the metrics of `compile` by name; as `get_metrics_result`, but for the losses."""

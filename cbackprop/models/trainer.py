@@ -496,12 +496,26 @@ class Trainer(GradientMethods, ResultMethods):
             for name, state, (metric, _) in zip(names, states, objective.metrics, strict=True):
                 metric.restore(state)
                 logs |= named_results(name, metric.result())
+        for metric in self._metrics_of_layers(engine):
+            logs |= named_results(metric.name, metric.result())
         return dict(sorted(logs.items()))
+
+    def _metrics_of_layers(self, engine: Engine) -> list[Any]:
+        """The metrics of layers, looked for once; they begin anew with an epoch and with an evaluation, as in Keras."""
+        if engine.metrics_of_layers is None:
+            compiled = {metric for objective in engine.objectives for metric, _ in objective.metrics}
+            engine.metrics_of_layers = [metric for metric in self.metrics_of_layers() if metric not in compiled]
+        return engine.metrics_of_layers
+
+    def _reset_metrics_of_layers(self, engine: Engine) -> None:
+        for metric in self._metrics_of_layers(engine):
+            metric.reset_state()
 
     def _test(self, engine: Engine, source: Source, run: CallbackList) -> dict[str, float]:
         """Evaluate. The engine is free between batches: a dataset may ask the model for predictions meanwhile."""
         self.stop_evaluating = False
         run.on_test_begin()
+        self._reset_metrics_of_layers(engine)
         owner = object()
         try:
             logs = self._logs_of(engine, owner) if self._sweep(engine, source, run, owner) else {}
@@ -563,7 +577,8 @@ class Trainer(GradientMethods, ResultMethods):
         as_given = self.output_structure if flat_dict else by_output
         names += [name for output in as_given if (name := by_output[output]) is not None]
         flat = [name for group in metric_names for name in group]
-        return names + (sorted(flat) if len(objectives) > 1 else flat)
+        names += sorted(flat) if len(objectives) > 1 else flat
+        return names + [metric.name for metric in self.metrics_of_layers() if metric.name not in names]
 
     def evaluate(
         self,
@@ -745,6 +760,7 @@ class Trainer(GradientMethods, ResultMethods):
         engine = self._prepare(x, "train_on_batch")
         self._place = None  # a file would say that training is still where the last fit ended
         samples = self._samples(engine, x, y, sample_weight, class_weight)
+        self._reset_metrics_of_layers(engine)
         with engine.fresh_means():
             engine.learn(samples.data, None, 0, samples.size, samples.size)
             logs = self._logs(engine)
@@ -754,6 +770,7 @@ class Trainer(GradientMethods, ResultMethods):
         """Loss and metrics of all the given samples. Arguments, results and errors as `evaluate`."""
         engine = self._prepare(x, "test_on_batch")
         samples = self._samples(engine, x, y, sample_weight)
+        self._reset_metrics_of_layers(engine)
         with engine.fresh_means():
             engine.test(samples.data, samples.size)
             logs = self._logs(engine)

@@ -127,6 +127,7 @@ class TrainingRun:
         place.begin(epoch)
         with engine.turn_of(self):
             engine.reset()
+        model._reset_metrics_of_layers(engine)
         self.callbacks.on_epoch_begin(epoch)
         self.display.begin(epoch)
         self._steps(engine, epoch, left)

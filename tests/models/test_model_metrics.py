@@ -131,6 +131,59 @@ def test_metrics_of_layers_are_listed_last():
     assert names(model) == ["seen"]
     model.compile("sgd", "mse", metrics=["mae"])
     assert names(model) == ["loss", "compile_metrics", "seen"]
+    assert model.metrics_names == ["loss", "mae", "seen"]
+
+
+class Seen(layers.Layer):
+    """Counts samples, and takes the mean of what it sees."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.count, self.parts = metrics.Sum("count"), [metrics.Mean("all"), {"first": metrics.Mean("first")}]
+
+    def call(self, x):
+        self.count.update_state(np.ones(len(x)))
+        self.parts[0].update_state(x)
+        self.parts[1]["first"].update_state(x[:, 0])
+        return x
+
+
+@ENGINES
+@pytest.mark.parametrize("nested", [False, True])
+def test_metrics_of_layers_are_in_the_logs_and_begin_anew(nested, engine):
+    layer = Seen()
+    block = cb.Sequential([cb.Input((3,)), layer]) if nested else layer
+    model = cb.Sequential([cb.Input((3,)), block, layers.Dense(1)])
+    model.compile("sgd", "mse", engine=engine)
+    so_far = []
+
+    class Watch(cb.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            so_far.append(logs["count"])
+
+    validation = {"validation_data": (X[:3], Y[:3])}
+    history = model.fit(X, Y, batch_size=5, epochs=2, callbacks=[Watch()], verbose=0, **validation).history
+    assert history["count"] == [8, 8]
+    assert history["val_count"] == [3, 3]
+    assert history["all"] == pytest.approx([X.mean()] * 2)
+    assert history["first"] == pytest.approx([X[:, 0].mean()] * 2)
+    assert history["val_all"] == pytest.approx([X[:3].mean()] * 2)
+    assert so_far == [5, 8, 5, 8]
+    assert model.evaluate(X, Y, verbose=0)[1:] == pytest.approx([8, X.mean(), X[:, 0].mean()])
+    assert model.metrics_names == ["loss", "count", "all", "first"]
+    assert model.train_on_batch(X, Y, return_dict=True)["count"] == 8
+    assert model.test_on_batch(X[:2], Y[:2], return_dict=True)["count"] == 2
+    assert model.get_metrics_result()["count"] == 2
+    model.reset_metrics()
+    assert model.get_metrics_result() == {"loss": 0.0, "count": 0.0, "all": 0.0, "first": 0.0}
+
+
+@ENGINES
+def test_a_metric_of_a_layer_can_be_watched(engine):
+    model = cb.Sequential([cb.Input((3,)), Seen(), layers.Dense(1)])
+    model.compile("sgd", "mse", engine=engine)
+    stop = cb.callbacks.EarlyStopping("count", mode="max", patience=2)
+    assert len(model.fit(X, Y, epochs=9, callbacks=[stop], verbose=0).epoch) == 3
 
 
 @ENGINES
