@@ -227,6 +227,10 @@ class Engine:
         """The plan for these inputs."""
         return self.plan
 
+    def is_up_to_date(self) -> bool:
+        """Whether no layer that behaves otherwise when it is frozen was frozen, or set free, since the engine was made."""
+        return self.alone == [step.layer.alone for step in self.plan.steps]
+
     def at(self, inputs: list[Any]) -> Engine:
         """The engine that runs these inputs."""
         return self

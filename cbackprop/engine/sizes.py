@@ -62,6 +62,10 @@ class EngineOfSizes(Engine):
         """The plan for these inputs."""
         return self.engines.get(sizes_of(inputs)).plan
 
+    def is_up_to_date(self) -> bool:
+        """The same of all engines that there are."""
+        return all(engine.is_up_to_date() for engine in self.engines)
+
     def at(self, inputs: list[Any]) -> Engine:
         """The engine for these inputs, which goes on with the sums of the one before."""
         engine, before = self.engines.get(sizes_of(inputs)), self.current

@@ -71,7 +71,10 @@ def weights_by_class(class_weight: Any, target: Any, need: Any, size: int) -> Ar
     if not isinstance(class_weight, dict):
         raise TypeError(f"class_weight must be a dict of weights by class, but got {type(class_weight).__name__}.")
     wide = array.shape == (size, *need.shape) and width > 1
-    table = _table(class_weight, max(width, 2), "class_weight")
+    # A loss that tells no classes apart by its outputs, such as that of a regression, has as many as are weighed.
+    limited = width > 1 or "index" in need.kinds or need.rules.limits or need.rules.expected
+    weighed = [] if limited else [int(key) + 1 for key in class_weight if _is_class(key)]
+    table = _table(class_weight, max([width, 2, *weighed]), "class_weight")
     if not wide:
         return table[_classes(array, len(table), missing=need.rules.missing)].reshape(size, *need.shape[:-1])
     rows = array.reshape(-1, width)

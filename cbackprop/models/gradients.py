@@ -294,7 +294,8 @@ def kept(
     tensors = model.tensors_for(make_inputs(model, x) if model.has_open_inputs else [])
     key = purpose, watched, tuple(trainable), tuple(tensor.shape for tensor in tensors[0])
     with Layer._making:
-        if key not in model._gradient_engines:
+        known = model._gradient_engines.get(key)
+        if known is None or not known.is_up_to_date():
             plan = Plan(tensors[0], tensors[1], watched)
             for probe in (probe for call in plan.probes for probe in call if probe is not None):
                 probe.dtype = model.dtype
@@ -302,7 +303,7 @@ def kept(
             alone = purpose == "outputs"
             engine = kind(plan, model.dtype, make(plan), None, trainable, turn=model._turn, alone=alone)
             engine.check_differentiable()
-            if len(model._gradient_engines) == MOST_KEPT:
+            if known is None and len(model._gradient_engines) == MOST_KEPT:
                 del model._gradient_engines[next(iter(model._gradient_engines))]
             model._gradient_engines[key] = engine
         engine = model._gradient_engines[key]

@@ -430,9 +430,10 @@ class Model(Trainer, Layer):
         """An engine that predicts, for inputs of which some have masks, and returns all that a call has to tell."""
         key = masked, tuple(tensor.shape for tensor in tensors[0])
         with Layer._making:
-            if key not in self._showing:
+            known = self._showing.get(key)
+            if known is None or not known.is_up_to_date():
                 plan = Plan(*tensors, masked=masked, shows_all=True)
-                if len(self._showing) == MOST_SIZES:
+                if known is None and len(self._showing) == MOST_SIZES:
                     del self._showing[next(iter(self._showing))]
                 kind = engine_class(self._settings.get("engine", "compiled"), plan)
                 self._showing[key] = kind(plan, self.dtype, turn=self._turn)

@@ -117,6 +117,13 @@ def _one_loss(identifier: Any, shape: tuple[int, ...]) -> Loss:
     if loss.reduction in (None, "none"):
         raise ValueError(f"{type(loss).__name__} has no reduction: training needs one number to make small.")
     loss.check_output(shape or (1,))
+    if loss.link == "softmax" and (shape or (1,))[-1] == 1:
+        warnings.warn(
+            f"{type(loss).__name__} of one unit always is 0, since the only class has probability 1: nothing can be "
+            "learned. Use 'binary_crossentropy' with activation='sigmoid' for two classes, or a unit for each class.",
+            SyntaxWarning,
+            stacklevel=6,
+        )
     return loss
 
 

@@ -731,19 +731,23 @@ class Trainer(GradientMethods, ResultMethods):
         return self._inputs(x, check=False)
 
     def _predict_piece(self, inputs: list[Any], training: bool, given: Any) -> list[NDArray[Any]]:
-        results = self._inference_engine().predict(inputs, 32, training, check=given is not None)
+        results = self._inference_engine(training).predict(inputs, 32, training, check=given is not None)
         if results is None:
             make_inputs(self, given)  # tells where the number is that is not finite
             raise ValueError("x must be finite, and was not when it was read.")
         return results
 
-    def _inference_engine(self) -> Engine:
-        """The engine of `compile`, or one that can only predict."""
-        if (ready := self._engine or self._predictor) is not None:
+    def _inference_engine(self, training: bool = False) -> Engine:
+        """The engine of `compile`, or one that can only predict; in training, one that knows which layers are frozen now."""
+        ready = self._engine or self._predictor
+        if ready is not None and not (training and not ready.is_up_to_date()):
             return ready
         with Layer._making:
-            if (ready := self._engine or self._predictor) is None:
-                self._predictor = ready = self._new_engine()
+            ready = self._engine or self._predictor
+            if ready is None or (training and not ready.is_up_to_date()):
+                if self._predictor is None or not self._predictor.is_up_to_date():
+                    self._predictor = self._new_engine()
+                ready = self._predictor
         return ready
 
     # Single batches

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from cbackprop.layers.layer import Layer
@@ -47,6 +47,10 @@ class Latest(Generic[Item]):
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def __iter__(self) -> Iterator[Item]:
+        with self._lock:
+            return iter(list(self._items.values()))
 
     def after_fork(self) -> None:
         """In a child process: whoever held the lock stayed behind in the parent."""

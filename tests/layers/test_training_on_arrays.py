@@ -57,3 +57,47 @@ def test_nested_and_shared():
     outer = cb.Model(x, layers.Dense(1)(inner(x)))
     outer(X, training=True)
     np.testing.assert_allclose(inner.layers[0].moving_mean, moved(X)[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("size", [4, None])
+def test_layers_frozen_between_calls(engine, compiled, size):
+    """Batch normalization that is frozen after a call uses its averages in the next one, within models too."""
+    normal = layers.BatchNormalization(momentum=0.5, axis=-1 if size else 1)
+    inner = cb.Sequential([cb.Input((4,) if size else (2, None)), normal])
+    model = cb.Sequential([cb.Input((4,) if size else (2, None)), inner])
+    x = X if size else X.reshape(8, 2, 2)
+    axes = (0,) if size else (0, 2)
+    if compiled:
+        model.compile("sgd", "mse", engine=engine)
+        model.evaluate(x, x, verbose=0)
+
+    def expected(mean, variance):
+        where = tuple(1 if axis in axes else -1 for axis in range(x.ndim))
+        return (x - mean.reshape(where)) / np.sqrt(variance.reshape(where) + normal.epsilon)
+
+    for layer, frozen in ((normal, False), (normal, True), (normal, False), (inner, True), (model, False)):
+        layer.trainable = not frozen
+        before = [weight.numpy() for weight in (normal.moving_mean, normal.moving_variance)] if normal.built else None
+        found = model(x, training=True)
+        moments = before if frozen else [x.mean(axis=axes), x.var(axis=axes)]
+        np.testing.assert_allclose(found, expected(*moments), rtol=1e-4, atol=1e-5)
+        if frozen:
+            np.testing.assert_array_equal(normal.moving_mean, before[0])
+
+
+def test_layers_frozen_between_gradients_and_calls_with_masks():
+    normal = layers.BatchNormalization(momentum=0.5)
+    model = cb.Sequential([cb.Input((2, 4)), layers.Masking(), normal])
+    x = np.stack([X, 0 * X], axis=1)
+    for frozen in (False, True, False):
+        normal.trainable = not frozen
+        slope = 1 / np.sqrt(normal.moving_variance.numpy() + normal.epsilon)
+        found = model(x, training=True)[:, 0]
+        if frozen:
+            np.testing.assert_allclose(found, (X - normal.moving_mean) * slope, rtol=1e-4)
+            gradient = model.backward(x, np.ones((8, 2, 4)), wrt="inputs", training=True)
+            np.testing.assert_allclose(gradient[:, 0], np.broadcast_to(slope, (8, 4)), rtol=1e-4)
+        else:
+            np.testing.assert_allclose(found.mean(axis=0), np.zeros(4), atol=1e-5)

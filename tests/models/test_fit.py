@@ -234,6 +234,23 @@ def test_class_weight_is_a_sample_weight_by_class(loss, rng):
         np.testing.assert_array_equal(a, b)
 
 
+def test_class_weight_of_whole_numbers_in_a_regression(rng):
+    """A loss of one number does not say how many classes there are."""
+    x, classes = rng.normal(size=(30, 3)), rng.integers(4, size=30)
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    start = model.get_weights()
+    model.fit(x, classes, class_weight={0: 2.0, 3: 0.5}, shuffle=False, verbose=0)
+    by_class = model.get_weights()
+    model.set_weights(start)
+    model.fit(x, classes, sample_weight=np.array([2.0, 1.0, 1.0, 0.5])[classes], shuffle=False, verbose=0)
+    for a, b in zip(by_class, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match=r"class_weight has class 3, but classes are in \[0, 2\)"):
+        model.compile("sgd", "binary_crossentropy")
+        model.fit(x, classes % 2, class_weight={3: 0.5}, verbose=0)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_several_inputs_and_outputs(engine, rng):
     a, b = cb.Input((3,), name="a"), cb.Input((2,), name="b")
