@@ -23,6 +23,6 @@ def rng():
 def same_start():
     """Every test starts from the same seed, the default float type, and fresh names of layers."""
     cb.utils.set_random_seed(0)
-    cb.utils.clear_session()
+    cb.utils.clear_session(free_memory=False)
     yield
     cb.config.set_floatx("float32")

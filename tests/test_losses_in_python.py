@@ -191,3 +191,19 @@ def test_a_subclass_that_cannot_be_called():
         losses.as_loss(Empty())
     with pytest.raises(TypeError, match="function must be callable"):
         losses.FunctionLoss(3)
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 2)])
+def test_called_on_arrays_a_value_is_enough(shape):
+    """Nothing asks for a gradient there; training does."""
+
+    class Squares(cb.losses.Loss):
+        def call(self, y_true, y_pred):
+            return (y_true - y_pred) ** 2
+
+    y = np.arange(np.prod(shape), dtype=float).reshape(shape)
+    assert Squares()(y, 0 * y) == pytest.approx((y**2).mean())
+    model = cb.Sequential([cb.Input((2,)), cb.layers.Dense(2)])
+    model.compile("sgd", Squares())
+    with pytest.raises(TypeError, match=r"must return a pair .value, gradient."):
+        model.fit(np.ones((4, 2)), np.ones((4, 2)), verbose=0)

@@ -228,7 +228,7 @@ class Engine:
         return self.plan
 
     def is_up_to_date(self) -> bool:
-        """Whether no layer that behaves otherwise when it is frozen was frozen, or set free, since the engine was made."""
+        """Whether the layers for which that matters are frozen as they were when the engine was made."""
         return self.alone == [step.layer.alone for step in self.plan.steps]
 
     def at(self, inputs: list[Any]) -> Engine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
 import itertools
 import re
@@ -43,7 +44,7 @@ __all__ = [
     "check_penalty",
     "check_shape",
     "check_training",
-    "clear_names",
+    "clear_session",
     "registry",
     "unique_name",
 ]
@@ -70,9 +71,30 @@ def unique_name(class_name: str) -> str:
     return base if _names[base] == 1 else f"{base}_{_names[base] - 1}"
 
 
-def clear_names() -> None:
-    """Start counting automatic names anew."""
+def clear_session(free_memory: bool = True) -> None:
+    """Start counting automatic names anew.
+
+    Parameters
+    ----------
+    free_memory : bool, default True
+        Whether Python is to look for objects that only hold each other, such as models that nobody uses any more.
+
+    Raises
+    ------
+    TypeError
+        If `free_memory` is not a bool.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.utils.clear_session()
+    >>> cb.layers.Dense(1).name
+    'dense'
+    """
+    check_boolean("free_memory", free_memory)
     _names.clear()
+    if free_memory:
+        gc.collect()
 
 
 def _recorded(constructor: Callable[..., None]) -> Callable[..., None]:

@@ -122,10 +122,12 @@ def evaluate(loss: Loss, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float
     return values.mean(axis=-1), gradient / gradient.dtype.type(y_pred.shape[-1])
 
 
-def called(loss: Loss, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float64], Array]:
-    """What the loss returns: values, which may be those of elements, and a gradient."""
+def called(loss: Loss, y_true: Array, y_pred: Array, only_value: bool = False) -> tuple[NDArray[np.float64], Array]:
+    """What the loss returns: values, which may be those of elements, and a gradient, unless nobody uses it."""
     shape = y_pred.shape
     result = loss.call(y_true, y_pred)
+    if only_value and not isinstance(result, tuple):
+        result = result, np.zeros_like(y_pred)
     if not isinstance(result, tuple) or len(result) != 2:
         raise TypeError(
             f"The loss {loss.name!r} must return a pair (value, gradient), the gradient shaped like y_pred: "
@@ -156,7 +158,7 @@ def values_of_arrays(loss: Loss, y_true: Any, y_pred: Any) -> NDArray[np.float64
     else:
         target = check_target("y_true", y_true, shape, loss.target_kind, loss.dtype, loss.target_rules())
         target = target.reshape(shape[:-1] if loss.target_kind == "index" else shape)
-    values, _ = called(loss, target.copy(), prediction)
+    values, _ = called(loss, target.copy(), prediction, only_value=True)
     return values if values.shape == shape else rows_of(loss, values, shape).reshape(row_shape(shape))
 
 

@@ -738,7 +738,7 @@ class Trainer(GradientMethods, ResultMethods):
         return results
 
     def _inference_engine(self, training: bool = False) -> Engine:
-        """The engine of `compile`, or one that can only predict; in training, one that knows which layers are frozen now."""
+        """The engine of `compile`, or one that can only predict; in training, one of layers frozen as they are now."""
         ready = self._engine or self._predictor
         if ready is not None and not (training and not ready.is_up_to_date()):
             return ready

@@ -251,3 +251,13 @@ def test_other_settings():
     assert not config.is_interactive_logging_enabled()
     utils.enable_interactive_logging()
     assert config.is_interactive_logging_enabled()
+
+
+@pytest.mark.parametrize("free_memory", [True, False])
+def test_clear_session(free_memory):
+    name = cb.layers.Dense(1).name
+    cb.utils.clear_session(free_memory=free_memory)
+    assert cb.layers.Dense(1).name == "dense"
+    assert cb.layers.Dense(1).name != name or name == "dense_1"
+    with pytest.raises(TypeError, match="free_memory must be"):
+        cb.utils.clear_session("no")
