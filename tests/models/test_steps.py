@@ -173,6 +173,19 @@ def test_validation_steps_without_a_batch_size_take_all_samples(engine):
         assert history["val_loss"] == pytest.approx([wanted], rel=1e-5)
 
 
+@ENGINES
+@pytest.mark.parametrize("kind", ["arrays", "dataset", "iterable"])
+def test_each_validation_begins_anew(kind, engine):
+    (given, *rest), kwargs = KINDS[kind]()
+    judged = model(engine, rate=0.0)
+    data = (given, *rest) if rest else given
+    size = {"validation_batch_size": 4} if kwargs else {}
+    history, warned = silently(judged.fit, X, Y, epochs=4, validation_data=data, validation_steps=2, **size)
+    first = judged.evaluate(X[:8], Y[:8], verbose=0)[0]
+    assert history.history["val_loss"] == pytest.approx([first] * 4)
+    assert not warned
+
+
 # steps_per_execution
 
 

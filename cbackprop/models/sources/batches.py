@@ -211,6 +211,12 @@ class BatchSource(Source):
             self.close()
         self._dataset.end()
 
+    def sweep(self) -> Iterator[Piece]:
+        """The batches of an evaluation, from the first one on where that can be had again."""
+        if self._dataset.restarts:
+            self.close()
+        return self.epoch()
+
     def _at_end(self, count: int) -> None:
         if not self._found:
             raise ValueError(f"{self._argument} yields no batches.")
