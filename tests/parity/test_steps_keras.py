@@ -91,3 +91,11 @@ def test_history_and_weights(steps):
         assert_allclose(histories[1][0][name], values, rtol=1e-4)
     for a, b in zip(histories[0][1], histories[1][1], strict=True):
         assert_allclose(b, a, rtol=1e-4, atol=1e-6)
+
+
+def test_files_keep_executions(tmp_path):
+    for writer, reader in ((cb, keras), (keras, cb), (cb, cb)):
+        model = writer.Sequential([writer.Input((3,)), writer.layers.Dense(2)])
+        model.compile("sgd", "mse", steps_per_execution=3)
+        model.save(tmp_path / "model.keras")
+        assert reader.models.load_model(tmp_path / "model.keras").steps_per_execution == 3
