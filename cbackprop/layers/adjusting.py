@@ -19,12 +19,13 @@ def note_plan(model: Any, graph: Any) -> None:
 
 
 def _layers_of(graph: Any) -> Iterator[Any]:
-    """The layers that a graph calls, those in its models included."""
-    pending = [graph]
+    """The layers that a graph calls, those in its models included; a model that is called again and again once."""
+    pending, seen = [graph], {graph}
     while pending:
         for node in pending.pop().nodes:
             yield node.layer
-            if node.graph is not None:
+            if node.graph is not None and node.graph not in seen:
+                seen.add(node.graph)
                 pending.append(node.graph)
 
 

@@ -97,10 +97,8 @@ def _held(layer: Layer) -> Iterator[Layer]:
 
 
 def _nodes(model: Any) -> list[Node]:
-    """The graph's nodes, inputs that no output uses included; a model may not begin inside another."""
+    """The graph's nodes, inputs that no output uses included."""
     unused = [tensor.node for tensor in model.inputs if tensor.node not in model.graph.nodes]
-    if any(node is None or node.inputs for node in unused):
-        raise ValueError(f"Model {model.name!r} begins inside another model, so that it has no config of its own.")
     return [*unused, *model.graph.nodes]
 
 

@@ -13,7 +13,7 @@ from cbackprop import saving, shared_objects
 from cbackprop.config import FLOAT_TYPES, floatx
 from cbackprop.engine import Engine, engine_class
 from cbackprop.engine.sizes import sizes_of
-from cbackprop.layers import Input, Layer
+from cbackprop.layers import Identity, Input, Layer
 from cbackprop.layers.adjusting import note_plan
 from cbackprop.layers.call_context import current_call
 from cbackprop.layers.layer import check_training, registry
@@ -330,7 +330,8 @@ class Model(Trainer, Layer):
         training : bool, optional
             Whether dropout and the like are active; not for arrays unless it says so.
         mask : array_like, or a list of them, optional
-            Which rows of the inputs count, for arrays; by default what their own masks say.
+            Which rows of the inputs count; by default what their own masks say. Of symbolic tensors it is one, too, and
+            an `Identity` layer with that mask is put before the model.
         """
         context = current_call()
         plain = type(inputs) is np.ndarray and context is None and mask is None and self._graph is not None
@@ -341,13 +342,11 @@ class Model(Trainer, Layer):
             training = context.training if training is None else training
         if plain or not is_symbolic(inputs):
             return self._call_on_arrays(inputs, mask, bool(check_training(training)))
-        if mask is not None:
-            raise ValueError(
-                f"mask of model {self.name!r} can be given with arrays only: symbolic tensors have their own."
-            )
         if not self.built:
             self.build(map_structure(lambda tensor: tensor.shape, inputs))
         tensors = self._in_order(inputs)
+        if mask is not None:
+            tensors = self._masked(tensors, mask)
         for tensor, expected in zip(tensors, self.inputs, strict=True):
             if not isinstance(tensor, KerasTensor):
                 hint = " An optional input can be left out of calls on arrays only." if tensor is None else ""
@@ -367,6 +366,20 @@ class Model(Trainer, Layer):
         self.nodes.append(Node(self, tensors, outputs, check_training(training), graph))
         remaining = iter(outputs)
         return map_structure(lambda _: next(remaining), self.output_structure)
+
+    def _masked(self, tensors: list[Any], mask: Any) -> list[Any]:
+        """Symbolic tensors with masks that are given in place of their own."""
+        masks = [mask] if len(tensors) == 1 and isinstance(mask, KerasTensor) else flatten(mask)
+        if len(masks) != len(tensors):
+            raise ValueError(f"mask of model {self.name!r} must have a part for each of {len(tensors)} inputs.")
+        for given in masks:
+            if given is not None and not isinstance(given, KerasTensor):
+                raise TypeError(
+                    f"mask of model {self.name!r} must hold symbolic tensors, as its inputs are, but got "
+                    f"{type_name(given)}."
+                )
+        pairs = zip(tensors, masks, strict=True)
+        return [tensor if given is None else Identity()(tensor, mask=given) for tensor, given in pairs]
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """What a call of the model returns."""
@@ -670,18 +683,23 @@ def begun_at(inputs: Any, outputs: Any) -> tuple[Any, Any]:
     The layers are the same. Without inputs of its own the model could be neither described nor saved.
     """
     flat, ends = check_tensors("inputs", inputs), check_tensors("outputs", outputs)
-    if not any(tensor.node is not None and tensor.node.inputs for tensor in flat):
+    if not any(map(_is_made, flat)):
         return inputs, outputs
     graph = Graph(flat, ends)
     taken = {layer.name for layer in graph.layers}
     begun = []
     for tensor in flat:
-        if tensor.node is not None and tensor.node.inputs:
+        if _is_made(tensor):
             name = tensor.name if tensor.name not in taken else f"{tensor.name}_output"
             tensor = Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
         begun.append(tensor)
     first, last = iter(begun), iter(called_again(graph, begun))
     return map_structure(lambda _: next(first), inputs), map_structure(lambda _: next(last), outputs)
+
+
+def _is_made(tensor: KerasTensor) -> bool:
+    """Whether a symbolic tensor comes from something else than an `Input`."""
+    return tensor.node is None or bool(tensor.node.inputs)
 
 
 def check_tensors(name: str, structure: Any) -> list[KerasTensor]:

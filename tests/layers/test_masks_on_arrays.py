@@ -150,8 +150,6 @@ def test_masks_of_models():
     np.testing.assert_array_equal(plain(X, mask=SHOWN)._keras_mask, SHOWN)
     np.testing.assert_array_equal(plain(layers.Masking()(X))._keras_mask, np.ones((2, 3), bool))
     assert type(plain.predict(layers.Masking()(X), verbose=0)) is np.ndarray
-    with pytest.raises(ValueError, match="can be given with arrays only"):
-        plain(cb.Input((3, 4)), mask=cb.Input((3,)))
 
 
 def test_compute_mask_of_merges():
