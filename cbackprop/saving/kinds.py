@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
+import warnings
 
-__all__ = ["FOR_KERAS", "MissingFileError", "kind_of"]
+__all__ = ["FOR_KERAS", "MissingFileError", "check_suffix", "kind_of"]
 
 # Files whose names end so are written in Keras's format, all others as safetensors.
-FOR_KERAS = {"model": ".keras", "weights": ".weights.h5"}
+FOR_KERAS = {"model": ".keras", "weights": ".weights.h5", "shards": ".weights.json"}
+# Whoever sees such a name expects a file of another kind.
+OTHERS = {
+    *(".onnx", ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".npy", ".npz", ".pb", ".tflite", ".zip", ".gz", ".tar"),
+    *(".json", ".yaml", ".yml", ".toml", ".txt", ".md", ".csv", ".tsv", ".parquet", ".py", ".html", ".pdf"),
+    *(".png", ".jpg", ".jpeg", ".gif", ".svg", ".bmp"),
+}
+# Older scripts write such names, of a format of Keras's that is not written here.
+OLDER = {".h5", ".hdf5"}
 
 STARTS = {
     b"\x89HDF\r\n\x1a\n": "hdf5",
@@ -23,8 +32,39 @@ class MissingFileError(FileNotFoundError, ValueError):
     """There is no file to read. Python's functions raise ``FileNotFoundError`` then, Keras's ``ValueError``."""
 
 
+def check_suffix(path: str, what: str) -> None:
+    """Refuse to write a model or weights (`what`) under a name that says that the file is something else.
+
+    Raises
+    ------
+    ValueError
+        If that is so.
+
+    Warns
+    -----
+    UserWarning
+        If it is the name of one of Keras's older files, which are not written here.
+    """
+    suffix = os.path.splitext(path)[1].lower()
+    if path.endswith(FOR_KERAS[what]):
+        return
+    others = f"A name that ends in {FOR_KERAS[what]!r} is a file of Keras's, '.safetensors' says what others are."
+    if suffix in OTHERS:
+        raise ValueError(
+            f"Invalid filepath extension for saving: {path!r} is the name of another kind of file. {others}"
+        )
+    if suffix in OLDER:
+        warnings.warn(
+            f"{path!r} becomes a safetensors file, which this library reads under any name, but Keras does not: its "
+            f"older HDF5 format is not written here. {others}",
+            stacklevel=4,
+        )
+
+
 def kind_of(path: str, what: str = "model") -> str:
-    """``"hdf5"``, ``"zip"``, or ``"safetensors"`` for everything else; `what` is expected there.
+    """``"hdf5"``, ``"zip"``, ``"folder"``, ``"shards"``, or ``"safetensors"`` for everything else.
+
+    `what` is expected there.
 
     Raises
     ------
@@ -33,6 +73,8 @@ def kind_of(path: str, what: str = "model") -> str:
     ValueError
         If it is a pickle: reading one can run anything.
     """
+    if os.path.isfile(os.path.join(path, "config.json")):
+        return "folder"
     if not os.path.exists(path) or os.path.isdir(path):
         found = "a folder, not a file," if os.path.isdir(path) else "no file"
         raise MissingFileError(
@@ -41,6 +83,8 @@ def kind_of(path: str, what: str = "model") -> str:
         )
     with open(path, "rb") as file:
         start = file.read(9)
+    if path.endswith(FOR_KERAS["shards"]) and start[:1] == b"{":
+        return "shards"
     # The length of a safetensors header may begin with any bytes; the brace behind it is what tells.
     if start[8:] == b"{":
         return "safetensors"

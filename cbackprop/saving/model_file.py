@@ -27,7 +27,7 @@ from cbackprop.saving.contents import (
     read_weights,
 )
 from cbackprop.saving.custom_objects import CustomObjectScope
-from cbackprop.saving.kinds import FOR_KERAS, kind_of
+from cbackprop.saving.kinds import FOR_KERAS, check_suffix, kind_of
 from cbackprop.saving.own_variables import load_store, read_stores
 from cbackprop.saving.training_state import restore_optimizer, restore_streams, resume
 from cbackprop.saving.weights_file import write_weights
@@ -60,7 +60,7 @@ def save_model(
     overwrite : bool, default True
         Whether an existing file may be replaced.
     zipped : bool, optional
-        Keras's other form, a folder of files, is not written: ``False`` is refused.
+        ``False``: a folder of files, Keras's other form, under a name that does not end in ``.keras``.
     extras : dict of str to str, optional
         Texts that belong to the model, by name, such as the config of its preprocessing. `load_extras` reads them.
     **kwargs
@@ -71,8 +71,8 @@ def save_model(
     ImportError
         If it is to be a file of Keras's, and h5py is not installed.
     TypeError, ValueError
-        If a part of `model` cannot be written, an argument is unknown, or `extras` is no dict of texts of at most
-        16 MB altogether.
+        If a part of `model` cannot be written, an argument is unknown, `filepath` has the suffix of another kind of
+        file, such as ``.png``, or `extras` is no dict of texts of at most 16 MB altogether.
     FileExistsError
         If there is such a file and `overwrite` is False.
     OSError
@@ -107,15 +107,17 @@ def save_model(
     """
     _check_arguments(filepath, zipped, kwargs)
     path = path_to_write(model, filepath, overwrite)
+    check_suffix(path, "model")
     if not model.built:
         warnings.warn(
             f"Model {model.name!r} is saved without weights: it has none yet. Build it first, or fit it.", stacklevel=3
         )
     texts, training = _check_extras(extras), _training_config(model)
-    if path.endswith(FOR_KERAS["model"]):
+    if path.endswith(FOR_KERAS["model"]) or zipped is False:
         from cbackprop.saving.keras import write_keras_model  # costs time, and few need it
 
-        write_keras_model(model, path, training, {name[len(EXTRA) :]: text for name, text in texts.items()})
+        named = {name[len(EXTRA) :]: text for name, text in texts.items()}
+        write_keras_model(model, path, training, named, zipped is not False)
         return
     texts["model"] = json.dumps(layer_registry.serialize(model))
     if training is not None:
@@ -132,8 +134,10 @@ def _check_arguments(filepath: Path, zipped: bool | None, kwargs: dict[str, Any]
     kwargs.pop("include_optimizer", None)
     if kwargs:
         raise ArgumentTypeError(f"The following argument(s) are not supported: {sorted(kwargs)}.")
-    if zipped is not None and not check_boolean("zipped", zipped):
-        raise ValueError("zipped must be True or None: a model is always one file, never a folder.")
+    if zipped is not None and not check_boolean("zipped", zipped) and str(filepath).endswith((".keras", ".h5")):
+        raise ValueError(
+            f"With zipped=False, filepath is the name of a folder, and should not end in '.keras': {filepath}."
+        )
 
 
 def _check_extras(extras: Any) -> dict[str, str]:
@@ -223,7 +227,8 @@ def load_model(
     Parameters
     ----------
     filepath : str or path
-        Told apart by content, whatever the suffix. A file of Keras's needs the extra: ``pip install "cbackprop[h5]"``.
+        Told apart by content, whatever the suffix; or a folder of Keras's. What is Keras's needs the extra:
+        ``pip install "cbackprop[h5]"``.
     custom_objects : dict of str to class or function, optional
         Classes and functions of one's own that the file mentions; registered ones need not be given.
     compile : bool, default True

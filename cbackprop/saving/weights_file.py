@@ -21,11 +21,11 @@ from cbackprop.saving.contents import (
     read_json,
     read_weights,
 )
-from cbackprop.saving.kinds import FOR_KERAS, kind_of
+from cbackprop.saving.kinds import FOR_KERAS, check_suffix, kind_of
 from cbackprop.saving.own_variables import load_store, numbered_arrays, read_stores
 from cbackprop.saving.torch_state import is_torch_weight, read_torch_state
 from cbackprop.saving.training_state import restore_optimizer, restore_streams, resume
-from cbackprop.validation import ArgumentTypeError, check_boolean, check_path
+from cbackprop.validation import ArgumentTypeError, check_boolean, check_number, check_path
 from cbackprop.variable import AtRest
 
 __all__ = ["load_weights", "restore_training", "save_training", "save_weights", "write_weights"]
@@ -48,8 +48,9 @@ def save_weights(
         "cbackprop[h5]"``. Under any other name it is a safetensors file.
     overwrite : bool, default True
         Whether an existing file may be replaced.
-    max_shard_size : optional
-        Not supported: there is always one file.
+    max_shard_size : float, optional
+        In units of 1024**3 bytes: weights are divided among files of at most that size, which the file at `filepath`
+        lists, whose name then ends in ``.weights.json``; as in Keras.
     objects_to_skip : list of Layer or Optimizer, optional
         What is not written. `load_weights` must be told to skip it, too.
 
@@ -62,14 +63,16 @@ def save_weights(
     --------
     See `load_weights`.
     """
-    if max_shard_size is not None:
-        raise ValueError(f"max_shard_size is not supported: weights are in one file. Got {max_shard_size!r}.")
+    most = None if max_shard_size is None else check_number("max_shard_size", max_shard_size, 0, open_minimum=True)
     check_built(model)
     path, skipped = path_to_write(model, filepath, overwrite), _ids(objects_to_skip)
-    if path.endswith(FOR_KERAS["weights"]):
+    if most is not None and not path.endswith(FOR_KERAS["shards"]):
+        raise ValueError(f"The filename must end in '.weights.json' when max_shard_size is given, but got {path!r}.")
+    check_suffix(path, "weights" if most is None else "shards")
+    if path.endswith(FOR_KERAS["weights"]) or most is not None:
         from cbackprop.saving.keras import write_keras_weights  # costs time, and few need it
 
-        write_keras_weights(model, path, skipped)
+        write_keras_weights(model, path, skipped, most)
     else:
         write_weights(model, path, {}, skipped)
 
@@ -119,9 +122,9 @@ def load_weights(
 
         - A file of `Model.save_weights` or `Model.save`. Weights are told apart by their order, not by names. The
           state of the optimizer comes along if the model has one of the same class.
-        - A ``.weights.h5`` or ``.keras`` file of Keras 3, of a model with the same layers: their classes and order
-          tell them apart, not their names. It needs ``pip install "cbackprop[h5]"``. The state of the optimizer comes
-          along if this library wrote it.
+        - A ``.weights.h5``, ``.weights.json`` or ``.keras`` file, or a folder, of Keras 3, of a model with the same
+          layers: their classes and order tell them apart, not their names. It needs ``pip install "cbackprop[h5]"``.
+          The state of the optimizer comes along if this library wrote it.
         - The ``state_dict`` of a PyTorch module with the same layers in the same order, as tensors or arrays, or a
           safetensors file of that of an ``nn.Sequential``: Linear, BatchNorm1d, LayerNorm, RMSNorm, GroupNorm,
           Embedding, PReLU. The optimizer is left alone.

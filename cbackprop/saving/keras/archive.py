@@ -8,7 +8,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ OWN = "cbackprop"
 NOTES = f"{OWN}/notes"
 # Keras does not compress. A part that unpacks to far more than the whole file is made to fill the memory.
 LARGEST_RATIO, ALWAYS_ALLOWED = 20, 10_000_000
+LARGEST_TEXT = 100_000_000
 # What h5py and zipfile raise for damaged files.
 DAMAGE = (OSError, RuntimeError, ValueError, TypeError, KeyError, LookupError, EOFError, MemoryError, OverflowError)
 
@@ -41,10 +42,10 @@ class KerasFile:
         What this library has noted of the training, and, with a config, of `extras`; empty in a file of Keras's own.
     """
 
-    def __init__(self, path: str, config: dict[str, Any] | None, metadata: dict[str, Any], file: Any) -> None:
+    def __init__(self, path: str, config: dict[str, Any] | None, metadata: dict[str, Any], files: list[Any]) -> None:
         self.path = path
         self.config = config
-        self._file = file
+        self._files = files
         self.datasets = self._find()
         self.notes = self._read_notes() | metadata
         self.own_stores: list[tuple[Any, dict[str, Any]]] = []
@@ -65,7 +66,8 @@ class KerasFile:
             if isinstance(thing, h5py.Dataset):
                 found[name] = thing
 
-        self._file.visititems(visit)
+        for file in self._files:
+            file.visititems(visit)
         return found
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -101,7 +103,7 @@ class KerasFile:
 
 @contextmanager
 def open_keras_file(path: str, kind: str) -> Iterator[KerasFile]:
-    """Open a file of Keras 3: ``.weights.h5`` (`kind` "hdf5") or ``.keras`` ("zip").
+    """Open a file of Keras 3: by `kind` ``.weights.h5`` ("hdf5"), ``.keras`` ("zip"), a "folder", or "shards".
 
     Raises
     ------
@@ -110,17 +112,21 @@ def open_keras_file(path: str, kind: str) -> Iterator[KerasFile]:
     ValueError
         If it is no such file, or damaged.
     """
+    opened_files = ExitStack()
     try:
-        config, metadata, content = (None, {}, path) if kind == "hdf5" else _unpack(path)
-        file = h5py_module(path).File(content, "r")
+        config, metadata, contents = _parts_of(path, kind)
+        files = []
+        for content in contents:
+            files.append(opened_files.enter_context(h5py_module(path).File(content, "r")))
     except (*DAMAGE, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, ValueError) and str(error).startswith(repr(path)):
             raise
+        opened_files.close()
         raise ValueError(f"{path!r} is truncated or damaged: {error}.") from error
-    with file:
+    with opened_files:
         try:
-            old = "model_weights" in file or "layer_names" in file.attrs
-            opened = None if old else KerasFile(path, config, metadata, file)
+            old = any("model_weights" in file or "layer_names" in file.attrs for file in files)
+            opened = None if old else KerasFile(path, config, metadata, files)
         except DAMAGE as error:
             raise ValueError(f"{path!r} is truncated or damaged: {error}.") from error
         if opened is None:
@@ -129,6 +135,56 @@ def open_keras_file(path: str, kind: str) -> Iterator[KerasFile]:
                 "or model.save_weights('x.weights.h5')."
             )
         yield opened
+
+
+def _parts_of(path: str, kind: str) -> tuple[dict[str, Any] | None, dict[str, Any], list[Any]]:
+    """The config, what this library has noted in the metadata, and the files with weights."""
+    if kind == "hdf5":
+        return None, {}, [path]
+    if kind == "shards":
+        return None, {}, _shards(path)
+    if kind == "folder":
+        return _unfold(path)
+    config, metadata, weights = _unpack(path)
+    return config, metadata, [weights]
+
+
+def _shards(path: str) -> list[str]:
+    """The files that a ``.weights.json`` file names; they stand beside it."""
+    with open(path, "rb") as file:
+        index = _read_json(path, os.path.basename(path), file.read(ALWAYS_ALLOWED))
+    places = index.get("weight_map")
+    if not isinstance(places, dict):
+        raise ValueError(f"{path!r} is damaged: it has no 'weight_map'.")
+    names = list(dict.fromkeys(name for value in places.values() for name in _listed(value)))
+    wrong = next((n for n in names if not isinstance(n, str) or os.path.basename(n) != n or n in ("", ".", "..")), None)
+    if wrong is not None:
+        raise ValueError(f"{path!r} is refused: it names {wrong!r}, which is no file beside it.")
+    files = [os.path.join(os.path.dirname(path), name) for name in names]
+    missing = next((file for file in files if not os.path.isfile(file)), None)
+    if missing is not None:
+        raise ValueError(f"{path!r} is incomplete: there is no {missing!r}, which it names.")
+    return files
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _unfold(path: str) -> tuple[dict[str, Any], dict[str, Any], list[Any]]:
+    """The parts of a folder."""
+    contents: dict[str, dict[str, Any]] = {}
+    for name in (CONFIG, METADATA):
+        with open(os.path.join(path, name), "rb") as file:
+            contents[name] = _read_json(path, name, file.read(LARGEST_TEXT))
+    return contents[CONFIG], _own_notes(path, contents[METADATA]), [os.path.join(path, WEIGHTS)]
+
+
+def _own_notes(path: str, metadata: dict[str, Any]) -> dict[str, Any]:
+    found = metadata.get(OWN, {})
+    if not isinstance(found, dict):
+        raise ValueError(f"{path!r} is damaged: {METADATA!r} holds {found!r} for {OWN!r}.")
+    return found
 
 
 def h5py_module(path: str) -> Any:
@@ -166,9 +222,7 @@ def _unpack(path: str) -> tuple[dict[str, Any], dict[str, Any], io.BytesIO]:
         config = _read_json(path, CONFIG, archive.read(CONFIG))
         metadata: Any = {}
         if METADATA in names and archive.getinfo(METADATA).file_size <= ALWAYS_ALLOWED + os.path.getsize(path):
-            metadata = _read_json(path, METADATA, archive.read(METADATA)).get(OWN, {})
-        if not isinstance(metadata, dict):
-            raise ValueError(f"{path!r} is damaged: {METADATA!r} holds {metadata!r} for {OWN!r}.")
+            metadata = _own_notes(path, _read_json(path, METADATA, archive.read(METADATA)))
         return config, metadata, io.BytesIO(archive.read(WEIGHTS))
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import os
 import warnings
 import zipfile
 from collections.abc import Set
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from cbackprop.saving import container, training_state
 from cbackprop.saving.contents import FORMAT_VERSION
 from cbackprop.saving.keras.archive import CONFIG, METADATA, NOTES, OWN, WEIGHTS, h5py_module
 from cbackprop.saving.keras.description import keras_compile_config, keras_model_config
+from cbackprop.saving.keras.folder import write_folder
 from cbackprop.saving.keras.optimizer import VARS, keras_optimizer_variables
 from cbackprop.saving.keras.weights import group_paths, variables_in_place
 from cbackprop.saving.own_variables import own_arrays, saves_its_own
@@ -33,8 +35,16 @@ __all__ = ["write_keras_model", "write_keras_weights"]
 KERAS_VERSION = "3.15.0"
 
 
-def write_keras_model(model: Any, path: str, training: str | None, extras: dict[str, str]) -> None:
-    """Write a ``.keras`` file: config, metadata and weights in an archive.
+class Group(NamedTuple):
+    """Arrays at a place in an HDF5 file, by name, and the name of the layer that they are of."""
+
+    path: str
+    name: str | None
+    arrays: dict[str, NDArray[Any]]
+
+
+def write_keras_model(model: Any, path: str, training: str | None, extras: dict[str, str], zipped: bool = True) -> None:
+    """Write a ``.keras`` file, config, metadata and weights in an archive, or a folder of these three.
 
     Raises
     ------
@@ -60,15 +70,18 @@ def write_keras_model(model: Any, path: str, training: str | None, extras: dict[
         )
     if training is not None:
         config["compile_config"] = _compile_config(path, json.loads(training))
-    weights, notes = _weights(model)
+    groups, notes = _groups(model)
     saved = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     own = notes | {"training": training, "extras": extras}
     metadata = {"keras_version": KERAS_VERSION, "date_saved": saved, OWN: own}
+    parts = {METADATA: json.dumps(metadata).encode(), CONFIG: json.dumps(config).encode(), WEIGHTS: _file_of(groups)}
+    if not zipped:
+        write_folder(path, parts)
+        return
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr(METADATA, json.dumps(metadata))
-        archive.writestr(CONFIG, json.dumps(config))
-        archive.writestr(WEIGHTS, weights)
+        for name, part in parts.items():
+            archive.writestr(name, part)
     container.replace(path, content.getvalue())
 
 
@@ -84,57 +97,106 @@ def _compile_config(path: str, settings: dict[str, Any]) -> dict[str, Any] | Non
     return None
 
 
-def write_keras_weights(model: Any, path: str, skipped: Set[int]) -> None:
-    """Write a ``.weights.h5`` file; `skipped` are ids of objects whose variables stay out.
+def write_keras_weights(model: Any, path: str, skipped: Set[int], max_shard_size: float | None = None) -> None:
+    """Write a ``.weights.h5`` file, or with a size a ``.weights.json`` file and the files that it names.
+
+    `skipped` are ids of objects whose variables stay out.
 
     Raises
     ------
+    ValueError
+        If a weight is larger than `max_shard_size`, in units of 1024**3 bytes.
     ImportError, OSError
         As `write_keras_model`.
     """
     h5py_module(path)
-    container.replace(path, _weights(model, skipped)[0])
+    groups, _ = _groups(model, skipped)
+    if max_shard_size is None:
+        container.replace(path, _file_of(groups))
+        return
+    shards = divided(groups, max_shard_size * 1024**3)
+    base = os.path.basename(path).removesuffix(".weights.json")
+    places: dict[str, list[str]] = {}
+    for number, shard in enumerate(shards):
+        name = f"{base}_{number:05}.weights.h5"
+        container.replace(os.path.join(os.path.dirname(path), name), _file_of(shard))
+        for group in shard:
+            places.setdefault(f"/{group.path}", []).append(name)
+    total = sum(array.nbytes for group in groups for array in group.arrays.values())
+    named = {place: names[0] if len(names) == 1 else names for place, names in places.items()}
+    index = {"metadata": {"total_size": total}, "weight_map": named}
+    container.replace(path, json.dumps(index, indent=4).encode())
 
 
-def _weights(model: Any, skipped: Set[int] = frozenset()) -> tuple[bytes, dict[str, Any]]:
-    """The HDF5 file, and what is noted of the state of training, which stands in it, too; all of one moment."""
+def divided(groups: list[Group], most: float) -> list[list[Group]]:
+    """The groups in as many parts as it takes for none to hold more than so many bytes.
+
+    Raises
+    ------
+    ValueError
+        If an array alone is larger.
+    """
+    shards: list[list[Group]] = [[]]
+    size = 0.0
+    for group in groups:
+        if not group.arrays:
+            continue
+        shards[-1].append(group._replace(arrays={}))
+        for key, array in group.arrays.items():
+            if array.nbytes > most and group.path != OWN:
+                raise ValueError(
+                    f"max_shard_size is {most / 1024**3:g} GB, but {group.path}/{key} alone takes {array.nbytes} bytes."
+                )
+            if size + array.nbytes > most:
+                shards.append([group._replace(arrays={})])
+                size = 0.0
+            size += array.nbytes
+            shards[-1][-1].arrays[key] = array
+    kept = [[group for group in shard if group.arrays] for shard in shards]
+    return [shard for shard in kept if shard]
+
+
+def _groups(model: Any, skipped: Set[int] = frozenset()) -> tuple[list[Group], dict[str, Any]]:
+    """What an HDF5 file holds, and what is noted of the state of training, which stands in it, too; of one moment."""
     with AtRest(model.variables):
-        return _weights_at_rest(model, skipped)
+        return _groups_at_rest(model, skipped)
 
 
-def _weights_at_rest(model: Any, skipped: Set[int]) -> tuple[bytes, dict[str, Any]]:
-    content = io.BytesIO()
+def _groups_at_rest(model: Any, skipped: Set[int]) -> tuple[list[Group], dict[str, Any]]:
     state, arrays = training_state.get_state(model)
-    with h5py_module("").File(content, "w") as file:
-        for place, layer in group_paths(model, skipped):
-            _write_group(file, f"{place}/vars" if place else "vars", layer.name, _own_arrays(layer))
-        placed = {} if model.optimizer is None or id(model.optimizer) in skipped else _write_optimizer(file, model)
-        for number, (name, array) in enumerate(arrays.items()):
-            if name not in placed:
-                placed[name] = f"{OWN}/{number}"
-                file[placed[name]] = array
-        notes = {"format": FORMAT_VERSION, "state": state, "arrays": placed}
-        file[NOTES] = np.frombuffer(json.dumps(notes).encode(), "uint8")
-    return content.getvalue(), notes
+    groups = [
+        Group(f"{place}/vars" if place else "vars", layer.name, _own_arrays(layer))
+        for place, layer in group_paths(model, skipped)
+    ]
+    placed: dict[str, str] = {}
+    if model.optimizer is not None and id(model.optimizer) not in skipped:
+        variables = keras_optimizer_variables(model) or []
+        placed = {f"optimizer/{name}": f"{VARS}/{i}" for i, (_, name) in enumerate(variables) if name is not None}
+        if variables:
+            numbered = {str(i): np.array(array) for i, (array, _) in enumerate(variables)}
+            groups.append(Group(VARS, model.optimizer.name, numbered))
+    more = {name: array for name, array in arrays.items() if name not in placed}
+    placed |= {name: f"{OWN}/{number}" for number, name in enumerate(arrays) if name in more}
+    notes = {"format": FORMAT_VERSION, "state": state, "arrays": placed}
+    own = {placed[name].rpartition("/")[2]: array for name, array in more.items()}
+    own[NOTES.rpartition("/")[2]] = np.frombuffer(json.dumps(notes).encode(), "uint8")
+    return [*groups, Group(OWN, None, own)], notes
 
 
 def _own_arrays(layer: Any) -> dict[str, NDArray[Any]]:
     if saves_its_own(layer) and not layer.is_model:
         return own_arrays(layer)
-    return {str(number): variable.array for number, variable in enumerate(variables_in_place(layer))}
+    return {str(number): variable.numpy() for number, variable in enumerate(variables_in_place(layer))}
 
 
-def _write_optimizer(file: Any, model: Any) -> dict[str, str]:
-    """Where each slot that Keras knows has gone."""
-    variables = keras_optimizer_variables(model)
-    if variables is None:
-        return {}
-    _write_group(file, VARS, model.optimizer.name, {str(i): array for i, (array, _) in enumerate(variables)})
-    return {f"optimizer/{name}": f"{VARS}/{i}" for i, (_, name) in enumerate(variables) if name is not None}
-
-
-def _write_group(file: Any, path: str, name: str, arrays: dict[str, NDArray[Any]]) -> None:
-    group = file.create_group(path)
-    group.attrs["name"] = name
-    for key, array in arrays.items():
-        group[key] = np.ascontiguousarray(array).reshape(array.shape)
+def _file_of(groups: list[Group]) -> bytes:
+    """An HDF5 file."""
+    content = io.BytesIO()
+    with h5py_module("").File(content, "w") as file:
+        for path, name, arrays in groups:
+            group = file.create_group(path)
+            if name is not None:
+                group.attrs["name"] = name
+            for key, array in arrays.items():
+                group[key] = np.ascontiguousarray(array).reshape(array.shape)
+    return content.getvalue()

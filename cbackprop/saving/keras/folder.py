@@ -1,0 +1,46 @@
+"""A model as a folder of files, in place of an archive: Keras's other form."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+
+from cbackprop.saving import container
+from cbackprop.saving.keras.archive import CONFIG, METADATA, WEIGHTS
+
+__all__ = ["write_folder"]
+
+PARTS = {CONFIG, METADATA, WEIGHTS, "assets"}
+
+
+def write_folder(path: str, parts: Mapping[str, bytes]) -> None:
+    """Write a folder of these files beside `path`, and put it in the place of `path`.
+
+    Raises
+    ------
+    FileExistsError
+        If there is a file at `path`, or a folder of other things than a model.
+    OSError
+        If it cannot be written; an existing folder is then untouched.
+    """
+    if os.path.exists(path) and (not os.path.isdir(path) or not set(os.listdir(path)) <= PARTS):
+        raise FileExistsError(f"{path!r} exists, and is no folder of a model that could be replaced.")
+    folder, name = os.path.split(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"There is no folder {folder!r} to write {name!r} into.")
+    new, old = (os.path.join(folder, f".{name[:100]}.{secrets.token_hex(4)}") for _ in range(2))
+    os.mkdir(new)
+    try:
+        for part, content in parts.items():
+            container.replace(os.path.join(new, part), content)
+        if os.path.exists(path):
+            os.rename(path, old)
+        os.rename(new, path)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        if os.path.exists(old) and not os.path.exists(path):
+            os.rename(old, path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
