@@ -72,7 +72,7 @@ class InputLayer(Layer):
         **kwargs: Any,
     ) -> None:
         if (former := kwargs.pop("input_shape", None)) is not None:
-            warnings.warn("InputLayer: input_shape is deprecated: it is now called shape.", stacklevel=2)
+            warnings.warn("Argument `input_shape` is deprecated. Use `shape` instead.", stacklevel=2)
             shape = former
         batch_shape = kwargs.pop("batch_input_shape", batch_shape)
         super().__init__(name=name, **kwargs)

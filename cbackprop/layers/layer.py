@@ -669,6 +669,7 @@ class Layer(Spec):
 
     def add_weight(
         self,
+        *args: Any,
         shape: Sequence[int | None] | None = None,
         initializer: Any = None,
         dtype: Any = None,
@@ -684,6 +685,8 @@ class Layer(Spec):
 
         Parameters
         ----------
+        *args
+            At most `shape`, `initializer` and `dtype`, in this order.
         shape : tuple of int, optional
             By default ``()``: one number.
         initializer : str or Initializer, optional
@@ -703,10 +706,8 @@ class Layer(Spec):
         TypeError, ValueError
             If an argument is not as above, or the layer is built already.
         """
-        if isinstance(shape, str):
-            raise ValueError(
-                f"shape must be a tuple of integers, but got {shape!r}. A name is given by name={shape!r}."
-            )
+        given = _named_weight_arguments(args, {"shape": shape, "initializer": initializer, "dtype": dtype})
+        shape, initializer, dtype = given["shape"], given["initializer"], given["dtype"]
         if isinstance(dtype, (bool, np.bool_)) or (isinstance(dtype, str) and dtype not in config.FLOAT_TYPES):
             raise ValueError(
                 f"dtype of a weight must be {self.dtype!r}, the layer's own, but got {dtype!r}. The arguments that "
@@ -1050,6 +1051,31 @@ class Layer(Spec):
 
 
 Layer.kind_of_layers = Layer
+
+
+def _named_weight_arguments(args: tuple[Any, ...], by_name: dict[str, Any]) -> dict[str, Any]:
+    """The first arguments of `add_weight`, which may be given by position or by name.
+
+    Raises
+    ------
+    TypeError
+        If there are more by position.
+    ValueError
+        If one is given in both ways, or the first is a name, as it was in older scripts.
+    """
+    if len(args) > len(by_name):
+        raise TypeError(f"add_weight takes at most 3 arguments by position, {list(by_name)}, but got {len(args)}.")
+    first = args[0] if args else by_name["shape"]
+    if isinstance(first, str):
+        raise ValueError(
+            f"shape must be a tuple of integers, but got {first!r}. A name is given as a keyword argument, "
+            f"name={first!r}."
+        )
+    for name, value in zip(by_name, args, strict=False):
+        if by_name[name] is not None and value is not None:
+            raise ValueError(f"add_weight was given {name} both by position and by name.")
+        by_name[name] = value if value is not None else by_name[name]
+    return by_name
 
 
 def check_begun(layer: Layer) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cbackprop.layers.layer import Layer
 from cbackprop.validation import contiguous
 
-__all__ = ["Chosen", "Differs", "MaskStep", "Merged", "PythonMask", "compute", "rule_of"]
+__all__ = ["Chosen", "Differs", "MaskStep", "Merged", "PythonMask", "compute", "rule_in_python", "rule_of"]
 
 Array = NDArray[Any]
 SampleShape = tuple[int, ...]
@@ -104,11 +104,11 @@ def rule_of(layer: Layer, shapes: list[SampleShape], masks: list[SampleShape | N
         if "mask_rule" in cls.__dict__:
             break
         if "compute_mask" in cls.__dict__:
-            return _rule_in_python(layer, shapes, masks, output)
+            return rule_in_python(layer, shapes, masks, output)
     return layer.mask_rule(shapes, masks, output)
 
 
-def _rule_in_python(
+def rule_in_python(
     layer: Layer, shapes: list[SampleShape], masks: list[SampleShape | None], output: SampleShape
 ) -> PythonMask | None:
     """A call for one sample of zeros shows whether there is a mask."""

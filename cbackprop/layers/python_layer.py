@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cbackprop.layers.call_arguments import CallArguments, is_array, map_shapes, select
 from cbackprop.layers.call_context import CallContext, calling
 from cbackprop.layers.layer import Layer, check_shape, registry
+from cbackprop.layers.masks import PythonMask, rule_in_python
 from cbackprop.layers.tracking import layers_within
 from cbackprop.layers.unknown_sizes import LARGE, SMALL, common, filled
 from cbackprop.registry import to_config
@@ -491,6 +492,22 @@ def _check_trainable(layer: Layer, context: CallContext | None) -> None:
         )
 
 
+def _check_mask(mask: Any) -> Array:
+    """A mask as booleans, (samples, ...).
+
+    Raises
+    ------
+    TypeError
+        If it is no array of numbers with an axis for samples.
+    """
+    array = np.asarray(mask) if is_array(mask) else np.asarray(None)
+    if array.dtype.kind not in "fiub" or array.ndim == 0 or len(array) == 0:
+        raise TypeError(
+            f"mask of Lambda must be callable, or an array with a value for each row, but got {type(mask).__name__}."
+        )
+    return array != 0
+
+
 Layer.connect_python = staticmethod(connect)
 Layer.observed_shape = staticmethod(observed_shape)
 
@@ -507,9 +524,9 @@ class Lambda(Layer):
     output_shape : tuple of int, or callable, optional
         Shape of one sample of the output, or a function of the input's shape, batch axis included. By default found
         by calling `function` on zeros.
-    mask : callable, optional
-        Called as ``mask(inputs, previous_mask)``, it makes the output's mask; see `Layer.compute_mask`. By default the
-        output has none.
+    mask : callable or array_like, optional
+        Called as ``mask(inputs, previous_mask)``, it makes the output's mask; see `Layer.compute_mask`. An array is the
+        mask itself, of one sample for all or of each in a batch. By default the output has none.
     backward : callable, optional
         Called as ``backward(inputs, outputs, delta)`` with ``delta = dL/doutput``; returns dL/dinput, or a list of
         them. Needed where trainable weights come before the layer.
@@ -560,7 +577,7 @@ class Lambda(Layer):
             if not callable(value) and not (name == "backward" and value is None):
                 raise TypeError(f"{name} of Lambda must be callable, but got {value!r}.")
         if mask is not None and not callable(mask):
-            raise TypeError(f"mask of Lambda must be callable, but got {type(mask).__name__}.")
+            mask = _check_mask(mask)
         self.supports_masking = mask is not None
         self.wrapped = function
         if arguments is not None and not isinstance(arguments, dict):
@@ -597,8 +614,29 @@ class Lambda(Layer):
         return self.wrapped(inputs, **more, **self.arguments)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """What `mask` returns."""
-        return None if self.mask is None else self.mask(inputs, previous_mask)
+        """What `mask` returns, or `mask` itself."""
+        if not isinstance(self.mask, np.ndarray):
+            return None if self.mask is None else self.mask(inputs, previous_mask)
+        rows = len(inputs[0] if isinstance(inputs, (list, tuple)) else inputs)
+        if len(self.mask) not in (1, rows):
+            raise ValueError(
+                f"mask of Lambda {self.name!r} is for {len(self.mask)} samples, but was called on {rows}. A function "
+                "may make masks for any number."
+            )
+        return np.broadcast_to(self.mask, (rows, *self.mask.shape[1:]))
+
+    def mask_rule(
+        self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
+    ) -> Any:
+        """A call of `compute_mask`, if there is a mask."""
+        if not isinstance(self.mask, np.ndarray):
+            return rule_in_python(self, shapes, masks, output)
+        if self.mask.shape[1:] != output[:-1]:
+            raise ValueError(
+                f"mask of Lambda {self.name!r} must have a value for each row of the output, of shape {output[:-1]} "
+                f"for a sample, but has {self.mask.shape[1:]}."
+            )
+        return PythonMask(self, [shape is not None for shape in masks])
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         """The output's shape, as given or as a call of the function shows it."""

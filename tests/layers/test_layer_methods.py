@@ -27,7 +27,10 @@ def test_add_weight():
     assert layer.built
     fresh = layers.Layer()
     for call, match in (
-        (lambda: fresh.add_weight("w"), r"shape must be a tuple of integers, but got 'w'. A name is given by name='w'"),
+        (
+            lambda: fresh.add_weight("w"),
+            r"shape must be a tuple of integers, but got 'w'. A name is given as .* name='w'",
+        ),
         (lambda: fresh.add_weight((2,), "zeros", True), "dtype of a weight must be 'float32'"),
         (lambda: fresh.add_weight((2,), dtype="int32"), "dtype of a weight must be 'float32'"),
         (lambda: fresh.add_weight((2,), dtype="float64"), "the layer's own, but got 'float64'"),
@@ -183,10 +186,10 @@ def test_a_layer_as_an_activation():
     dense = layers.Dense(4, activation=layers.LeakyReLU(negative_slope=0.2))
     z = x @ (dense(x), dense.kernel.numpy())[1]
     np.testing.assert_allclose(dense(x), np.where(z > 0, z, 0.2 * z), rtol=1e-4, atol=1e-6)
-    assert layers.Dense.from_config(dense.get_config()).activation.arguments == {"negative_slope": 0.2}
+    assert layers.Dense.from_config(dense.get_config()).activation.negative_slope == 0.2
     written = cb.saving.serialize_keras_object(layers.ReLU(max_value=6.0))
-    assert layers.Dense(2, activation=written).activation.arguments["max_value"] == 6.0
-    with pytest.raises(TypeError, match="activation: Expected an activation"):
+    assert layers.Dense(2, activation=written).activation.max_value == 6.0
+    with pytest.raises(TypeError, match="activation: A layer as an activation"):
         layers.Dense(2, activation=layers.PReLU())
 
 
@@ -270,3 +273,32 @@ def test_metrics_within():
 def test_errors_are_of_the_class_of_keras(call, error, match):
     with pytest.raises(error, match=match):
         call()
+
+
+# The first arguments of add_weight, by position
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "error", "message"),
+    [
+        (("matrix",), {}, ValueError, "name is given as a keyword argument, name='matrix'"),
+        (("matrix",), {"shape": (3, 4)}, ValueError, "name is given as a keyword argument"),
+        ((), {"shape": "matrix"}, ValueError, "name is given as a keyword argument"),
+        (((3, 4),), {"shape": (3, 4)}, ValueError, "shape both by position and by name"),
+        (((3, 4), "zeros"), {"initializer": "ones"}, ValueError, "initializer both by position and by name"),
+        (((3, 4), "zeros", "float32", "name"), {}, TypeError, "at most 3 arguments by position"),
+    ],
+)
+def test_add_weight_by_position_and_by_name(args, kwargs, error, message):
+    layer = cb.layers.Layer()
+    with pytest.raises(error, match=message):
+        layer.add_weight(*args, **kwargs)
+    assert layer.weights == []
+
+
+def test_add_weight_by_position():
+    layer = cb.layers.Layer()
+    weight = layer.add_weight((3, 4), "zeros", "float32", name="w")
+    assert (weight.shape, weight.dtype, weight.name) == ((3, 4), "float32", "w")
+    np.testing.assert_array_equal(weight, np.zeros((3, 4)))
+    assert layer.add_weight().shape == ()
