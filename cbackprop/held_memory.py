@@ -3,23 +3,51 @@
 from __future__ import annotations
 
 import mmap
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["check_mapped", "is_still_there"]
+__all__ = ["Held", "check_mapped", "is_whole"]
 
 
-def is_still_there(array: NDArray[Any]) -> bool:
-    """Whether all numbers of an array lie within what it is a view of, and in a file that is as long as it was."""
-    owner = _owner(array)
-    if isinstance(owner.base, mmap.mmap):
-        return _is_whole(owner)
-    if owner is array or not owner.flags.owndata:
-        return True
-    (low, high), (begin, end) = _extent(array), _extent(owner)
-    return begin <= low and high <= end
+class Held(NamedTuple):
+    """An array, as it was at some moment, and where.
+
+    Attributes
+    ----------
+    array : ndarray
+    shape : tuple of int
+    dtype : dtype
+    owner : ndarray
+        What the array is a view of, in the end; itself, if it is none.
+    address, length : int
+        Of the owner, in bytes.
+    is_mapped : bool
+        Whether that is a file mapped into memory.
+    """
+
+    array: NDArray[Any]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    owner: NDArray[Any]
+    address: int
+    length: int
+    is_mapped: bool
+
+    @classmethod
+    def of(cls, array: NDArray[Any]) -> Self:
+        """The array as it is now."""
+        owner = owner_of(array)
+        address, is_mapped = owner.__array_interface__["data"][0], isinstance(owner.base, mmap.mmap)
+        return cls(array, array.shape, array.dtype, owner, address, owner.nbytes, is_mapped)
+
+
+def owner_of(array: NDArray[Any]) -> NDArray[Any]:
+    """The array that this one is a view of, in the end."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
 
 
 def check_mapped(name: str, array: NDArray[Any]) -> None:
@@ -30,30 +58,13 @@ def check_mapped(name: str, array: NDArray[Any]) -> None:
     ValueError
         If it has.
     """
-    owner = _owner(array)
-    if isinstance(owner.base, mmap.mmap) and not _is_whole(owner):
+    owner = owner_of(array)
+    if isinstance(owner.base, mmap.mmap) and not is_whole(owner):
         raise ValueError(f"{name} is mapped from a file that has become shorter since, so that it cannot be read.")
 
 
-def _owner(array: NDArray[Any]) -> NDArray[Any]:
-    """The array that this one is a view of, in the end."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
-
-
-def _extent(array: NDArray[Any]) -> tuple[int, int]:
-    """The addresses of the first byte of an array, and of the first one behind it."""
-    first = array.__array_interface__["data"][0]
-    if not array.size:
-        return first, first
-    steps = [stride * (size - 1) for stride, size in zip(array.strides, array.shape, strict=True)]
-    back, forth = sum(step for step in steps if step < 0), sum(step for step in steps if step > 0)
-    return first + back, first + forth + array.itemsize
-
-
-def _is_whole(owner: Any) -> bool:
-    """Whether the file is as long as what is mapped of it."""
+def is_whole(owner: Any) -> bool:
+    """Whether the file that an array is mapped from is as long as what is mapped of it."""
     memory = owner.base
     offset = getattr(owner, "offset", 0)
     try:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.engine.problem import EngineProblem
-from cbackprop.held_memory import is_still_there
+from cbackprop.held_memory import Held, is_whole
 from cbackprop.layers.layer import Layer
 from cbackprop.losses.loss import Loss
 from cbackprop.metrics.metric import Metric
@@ -74,37 +74,36 @@ class Data:
     def __post_init__(self) -> None:
         if not self.given:
             self.given = [None] * len(self.values)
-        self._forms: list[Any] = []
+        self._held: list[Held] = []
 
     def __len__(self) -> int:
         return next(len(array) for array in self.inputs if array is not None)
 
-    def note_forms(self) -> None:
-        """Note what the arrays are like, now that they have been checked."""
-        self._forms = [(array.shape, array.dtype) for array in self._arrays()]
-
-    def _arrays(self) -> list[Array]:
+    def hold(self) -> None:
+        """Note where the arrays are and what they are like, now that they have been checked."""
         lists = (self.inputs, self.values, self.classes, self.weights, self.given)
-        return [array for arrays in lists for array in arrays if isinstance(array, np.ndarray)]
+        self._held = [Held.of(array) for arrays in lists for array in arrays if isinstance(array, np.ndarray)]
 
     def check_held(self) -> None:
-        """Refuse data that has been given another shape or type since it was checked, or whose memory is gone.
+        """Refuse data that has been given another shape or type since `hold`, or whose memory is gone.
 
         Raises
         ------
         ValueError
             If it is such data.
         """
-        for array, (shape, dtype) in zip(self._arrays(), self._forms, strict=False):
-            if (array.shape, array.dtype) != (shape, dtype):
+        for held in self._held:
+            array, owner = held.array, held.owner
+            if array.shape != held.shape or array.dtype != held.dtype:
                 raise ValueError(
-                    f"An array of shape {shape} and dtype {dtype} was changed to {array.shape} and {array.dtype} while "
-                    "the model was running on it."
+                    f"An array of shape {held.shape} and dtype {held.dtype} was changed to {array.shape} and "
+                    f"{array.dtype} while the model was running on it."
                 )
-            if array.base is not None and not is_still_there(array):
+            moved = owner.nbytes != held.length or owner.__array_interface__["data"][0] != held.address
+            if (moved and owner is not array) or (held.is_mapped and not is_whole(owner)):
                 raise ValueError(
-                    f"The memory of an array of shape {shape} is not there any more: while the model was running, what "
-                    "it is a view of was resized, or the file that it is mapped from has become shorter."
+                    f"The memory of an array of shape {held.shape} is not there any more: while the model was running, "
+                    "what it is a view of was resized, or the file that it is mapped from has become shorter."
                 )
 
     def present(self) -> Data:

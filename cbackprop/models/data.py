@@ -52,9 +52,6 @@ class Samples:
     data: Data
     size: int
 
-    def __post_init__(self) -> None:
-        self.data.note_forms()
-
     def part(self, begin: int, end: int) -> Samples:
         """The samples begin:end, without copying them."""
 

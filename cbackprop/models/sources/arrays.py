@@ -53,6 +53,7 @@ class ArraySource(Source):
 
     def _set(self, samples: Samples) -> None:
         self._checked = samples
+        samples.data.hold()
         self.batch_size = batch_size_for(self._batch_size, self._steps, samples.size)
         taken = None if self._steps is None else whole_executions(self._steps, self.at_once)
         self._order = Order(samples.size, self.batch_size, self._shuffle, taken)

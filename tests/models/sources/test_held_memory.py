@@ -7,7 +7,7 @@ import pytest
 
 import cbackprop as cb
 from cbackprop import layers
-from cbackprop.held_memory import is_still_there
+from cbackprop.held_memory import is_whole, owner_of
 
 HOOKS = ["on_train_begin", "on_epoch_begin", "on_train_batch_end", "on_epoch_end"]
 
@@ -86,12 +86,12 @@ def test_parts_of_files(tmp_path):
     path = tmp_path / "x"
     np.zeros((100, 3), "f4").tofile(path)
     x = np.memmap(path, "f4", "r", offset=12, shape=(99, 3))
-    assert is_still_there(np.asarray(x)[10:20])
+    assert is_whole(owner_of(np.asarray(x)[10:20]))
     with open(path, "ab") as file:
         file.write(b"longer")
-    assert is_still_there(x[::-2])
+    assert is_whole(owner_of(x[::-2]))
     os.truncate(path, 100 * 12 - 1)
-    assert not is_still_there(np.asarray(x)[10:20])
+    assert not is_whole(owner_of(np.asarray(x)[10:20]))
     with pytest.raises(ValueError, match="x is mapped from a file that has become shorter since"):
         network().predict(np.asarray(x), verbose=0)
     with pytest.raises(ValueError, match="y_pred is mapped from a file"):
