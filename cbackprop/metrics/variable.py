@@ -78,12 +78,14 @@ class MetricVariable(NDArrayOperatorsMixin):
         ValueError
             If the shape differs.
         """
-        array = np.asarray(value)
-        if array.shape != self.shape and not (array.size == 1 and self._values.size == 1):
-            raise ValueError(f"Variable {self.name!r} of a metric has shape {self.shape}, but got {array.shape}.")
-        if not self._values.flags.writeable:  # it came with a pickle whose memory nobody may write to
-            self._values = self._values.copy()
-        self._values[...] = array.reshape(self.shape).astype(self._values.dtype)
+        array, values = np.asarray(value), self._values
+        if array.shape != values.shape:
+            if array.size != 1 or values.size != 1:
+                raise ValueError(f"Variable {self.name!r} of a metric has shape {self.shape}, but got {array.shape}.")
+            array = array.reshape(values.shape)
+        if not values.flags.writeable:  # it came with a pickle whose memory nobody may write to
+            self._values = values = values.copy()
+        values[...] = array
         return self
 
     def clear(self) -> None:
