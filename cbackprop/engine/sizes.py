@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,7 @@ class EngineOfSizes(Engine):
         self.lock = self.turn.lock
         self.engines = Latest(make)
         self.current: Engine | None = None
+        self._keeping: ExitStack | None = None
         known_engines.add(self)
 
     def plan_of(self, inputs: list[Any]) -> Plan:
@@ -74,7 +75,14 @@ class EngineOfSizes(Engine):
             if before is not None:
                 engine.restore(before.sums())
             self.current = engine
+            self._keep(engine)
         return engine
+
+    def _keep(self, engine: Engine) -> None:
+        """While threads are to be kept, those of the engine whose turn it is are, and of no other."""
+        if self._keeping is not None:
+            self._keeping.close()
+            self._keeping.enter_context(engine.kept_threads())
 
     def check_differentiable(self) -> None:
         """Left to the engines, when they are there."""
@@ -141,8 +149,15 @@ class EngineOfSizes(Engine):
 
     @contextmanager
     def kept_threads(self) -> Iterator[None]:
-        """Each engine starts its own threads when it is its turn."""
-        yield
+        """Meanwhile, the threads of the engine whose turn it is wait for the next batch of the same shape."""
+        with ExitStack() as self._keeping:
+            if self.current is not None:
+                self._keep(self.current)
+            try:
+                yield
+            finally:
+                self._keeping.close()
+                self._keeping = None
 
     def forget_threads(self) -> None:
         """In a child process: the engines do so by themselves."""

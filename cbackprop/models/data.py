@@ -79,7 +79,7 @@ def make_inputs(model: Any, x: Any, check: bool = True) -> list[Any]:
 
 def inputs_in_order(model: Any, given: Sequence[Any], check: bool = True) -> list[Any]:
     """The same of what was given for each input, in their order."""
-    tensors = model.inputs
+    tensors = model.taken
     names = [f"x[{tensor.name!r}]" if len(tensors) > 1 else "x" for tensor in tensors]
     arrays = [
         None if value is None and is_optional(tensor) else make_input(name, value, tensor, model.dtype, check)

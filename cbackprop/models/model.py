@@ -227,6 +227,15 @@ class Model(Trainer, Layer):
         return any(has_unknown(tensor.shape) or is_optional(tensor) for tensor in self.inputs)
 
     @property
+    def taken(self) -> list[KerasTensor]:
+        """The inputs, with the shapes that data must have."""
+        return self.inputs
+
+    def takes_only(self, tensors: list[KerasTensor]) -> bool:
+        """Whether data must have these shapes."""
+        return self.taken is tensors or [t.shape for t in self.taken] == [t.shape for t in tensors]
+
+    @property
     def plans(self) -> Plan | PlansOfSizes:
         """The steps that the engines execute; where they depend on the data, those for each form that it has."""
         plans = self._plan
@@ -235,7 +244,10 @@ class Model(Trainer, Layer):
                 graph = self.graph
                 is_open = self.has_open_inputs
                 note_plan(self, graph)
-                plans = self._plan = PlansOfSizes(graph) if is_open else Plan(graph.inputs, graph.outputs)
+                if is_open:
+                    plans = self._plan = PlansOfSizes(graph, keeps_sizes=self.takes_only(self.inputs))
+                else:
+                    plans = self._plan = Plan(graph.inputs, graph.outputs)
         return plans
 
     @property

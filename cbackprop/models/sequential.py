@@ -10,8 +10,11 @@ from cbackprop import shared_objects
 from cbackprop.layers import Input, InputLayer, Layer
 from cbackprop.layers.call_arguments import is_shape, map_shapes
 from cbackprop.layers.layer import check_begun, check_input_shape, registry
+from cbackprop.layers.unknown_sizes import has_unknown
 from cbackprop.models import configs
 from cbackprop.models.model import Model, check_nesting
+from cbackprop.models.sources.batches import BatchSource
+from cbackprop.models.sources.source import Source
 from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import check_names
 from cbackprop.registry import reading
@@ -59,6 +62,9 @@ class Sequential(Model):
         Trainer.__init__(self)
         self._stack: list[Layer] = []
         self._input: InputLayer | None = None
+        # Whether it got its shape from data, and the shape that other data may have.
+        self._shaped_by_data = False
+        self._open_input: KerasTensor | None = None
         self._nested: Any = None  # symbolic inputs, where the first layer takes several
         if layers is not None and not isinstance(layers, (list, tuple)):
             raise TypeError(f"layers must be a list of layers, but got {type(layers).__name__}. Forgot the brackets?")
@@ -158,15 +164,53 @@ class Sequential(Model):
             except BaseException:
                 self._disconnect()
                 raise
+            self._open_input = None
             if tensors is None:
                 self._disconnect()
             else:
                 self._set_graph(*tensors)
 
+    @property
+    def has_open_inputs(self) -> bool:
+        """As of any model; also where batches have shown that they differ in size."""
+        return self._open_input is not None or super().has_open_inputs
+
+    @property
+    def taken(self) -> list[KerasTensor]:
+        """The input, with the shape that data must have: any of as many axes where batches may differ in size."""
+        return self.inputs if self._open_input is None else [self._open_input]
+
+    def _build_for(self, x: Any) -> None:
+        """Take the shape of this data, where there is none; data of another shape may follow, as in Keras.
+
+        Whether layers can take that, they say when it comes. Batches that are made one after the other may differ from
+        the beginning; that of arrays is noticed between two runs.
+        """
+        if not self.built:
+            self._shaped_by_data = self._input is None
+            super()._build_for(x)
+            if self._shaped_by_data and isinstance(x, BatchSource):
+                self._open_sizes()
+        elif self._shaped_by_data and self._open_input is None and not self._runs and self._differs(x):
+            self._open_sizes()
+
+    def _differs(self, x: Any) -> bool:
+        """Whether these are samples of other sizes along as many axes."""
+        shape = getattr(x.example if isinstance(x, Source) else x, "shape", None)
+        known = self.inputs[0].shape if len(self.inputs) == 1 else ()
+        return isinstance(shape, tuple) and len(shape) == len(known) and tuple(shape[1:]) != known[1:]
+
+    def _open_sizes(self) -> None:
+        """Let data have any sizes along the axes of samples, but where there is only one, the features."""
+        tensor = self.inputs[0]
+        if len(self.inputs) == 1 and tensor.ndim > 2 and not has_unknown(tensor.shape):
+            self._open_input = KerasTensor((None,) * tensor.ndim, tensor.dtype, tensor.name)
+            self._forget_plans()
+
     def _disconnect(self) -> None:
         """Have no shape any more."""
         self.built = False
-        self._graph = None
+        self._graph = self._open_input = None
         self._forget_engine()
 
     def _call_layers(self) -> tuple[Any, Any] | None:

@@ -109,14 +109,18 @@ def variables_at(places: Any, variables: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def check_vector(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> Array:
-    """An array of this shape, as a copy.
+    """An array of finite numbers of this shape, as a copy: what is not finite is never remembered.
 
     Raises
     ------
     TypeError, ValueError
         If it is none.
     """
-    return np.array(check_array(name, value, shape), dtype, order="C")
+    with np.errstate(over="ignore"):
+        array = np.array(check_array(name, value, shape), dtype, order="C")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite as {array.dtype}, but holds {array[~np.isfinite(array)][0]}")
+    return array
 
 
 class FullBatchOptimizer(Optimizer):

@@ -191,6 +191,9 @@ class _History(Search):
         memory.rho = check_vector("rho", steps["rho"], (size,), np.float64)
         memory.count = check_integer("count", steps["count"], 0, size)
         memory.next = check_integer("next", steps["next"], 0, size - 1)
+        used = memory.rho[(memory.next - 1 - np.arange(memory.count)) % size]
+        if (used <= 0).any():
+            raise ValueError(f"rho must be positive for the {memory.count} steps that are remembered, but got {used}")
         self.memory = memory
 
     def memory_of(self, problem: Problem, size: int, start: Array) -> _Memory:

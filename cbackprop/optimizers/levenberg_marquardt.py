@@ -208,6 +208,8 @@ class _Damping(Search):
         if state["variables"] is not None:
             key = variables_at(state["variables"], variables)
             self.scale = check_vector("scale", state["scale"], (sum(v.size for v in key),), np.float64)
+            if (self.scale < 0).any():
+                raise ValueError(f"scale must not be negative, but holds {self.scale.min()}")
             self.key = key
 
     def follow(self, key: Any, diagonal: Array) -> None:

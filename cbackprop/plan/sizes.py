@@ -63,15 +63,19 @@ class PlansOfSizes:
     Parameters
     ----------
     graph : Graph
+    keeps_sizes : bool, default True
+        Whether sizes that the graph knows must turn out to be these. Otherwise any shape goes that the layers take.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, keeps_sizes: bool = True) -> None:
         self._graph = graph
+        self._keeps_sizes = keeps_sizes
         self._tensors: Latest[tuple[list[KerasTensor], list[KerasTensor]]] = Latest(self._replay)
         self._plans: Latest[Plan] = Latest(lambda sizes: Plan(*self.tensors(sizes)))
 
     def _replay(self, sizes: Sizes) -> tuple[list[KerasTensor], list[KerasTensor]]:
-        inputs, outputs = replayed(self._graph, [None if shape is None else (None, *shape) for shape in sizes])
+        shapes = [None if shape is None else (None, *shape) for shape in sizes]
+        inputs, outputs = replayed(self._graph, shapes, self._keeps_sizes)
         return [tensor for tensor in inputs if tensor is not None], outputs
 
     def tensors(self, sizes: Sizes) -> tuple[list[KerasTensor], list[KerasTensor]]:
@@ -89,7 +93,9 @@ class PlansOfSizes:
         return self._plans.get(sizes)
 
 
-def replayed(graph: Graph, shapes: Sequence[Shape | None]) -> tuple[list[KerasTensor | None], list[KerasTensor]]:
+def replayed(
+    graph: Graph, shapes: Sequence[Shape | None], keeps_sizes: bool = True
+) -> tuple[list[KerasTensor | None], list[KerasTensor]]:
     """The calls of a graph once more, for inputs of other shapes, ``None`` if left out; new inputs and outputs.
 
     Raises
@@ -101,10 +107,10 @@ def replayed(graph: Graph, shapes: Sequence[Shape | None]) -> tuple[list[KerasTe
         None if shape is None else KerasTensor(shape, old.dtype, old.name)
         for old, shape in zip(graph.inputs, shapes, strict=True)
     ]
-    return inputs, called_again(graph, inputs)
+    return inputs, called_again(graph, inputs, keeps_sizes)
 
 
-def called_again(graph: Graph, inputs: Sequence[KerasTensor | None]) -> list[KerasTensor]:
+def called_again(graph: Graph, inputs: Sequence[KerasTensor | None], keeps_sizes: bool = True) -> list[KerasTensor]:
     """The outputs of the calls of a graph once more, for these inputs.
 
     Raises
@@ -116,7 +122,8 @@ def called_again(graph: Graph, inputs: Sequence[KerasTensor | None]) -> list[Ker
     for node in graph.nodes:
         if not all(id(tensor) in at for tensor in node.outputs):
             for old, new in zip(node.outputs, _one_again(node, at), strict=True):
-                _check_sizes(node, old, new)
+                if keeps_sizes:
+                    _check_sizes(node, old, new)
                 at.setdefault(id(old), new)
     return [_present(at[id(tensor)], tensor) for tensor in graph.outputs]
 

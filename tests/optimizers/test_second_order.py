@@ -675,3 +675,46 @@ def test_damaged_searches_are_refused(name, tmp_path, rng):
     save_file(arrays, path, metadata=texts | {"state": json.dumps(state)})
     with pytest.raises(ValueError, match="does not fit the optimizer"):
         cb.models.load_model(path)
+
+
+# What a file may say of a search
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "name", "value", "message"),
+    [
+        ("LBFGS", "s", np.nan, "s must be finite as float32, but holds nan"),
+        ("LBFGS", "y", np.inf, "y must be finite as float32, but holds inf"),
+        ("LBFGS", "rho", np.nan, "rho must be finite as float64, but holds nan"),
+        ("LBFGS", "rho", -1.0, "rho must be positive for the 3 steps that are remembered"),
+        ("LBFGS", "rho", 0.0, "rho must be positive"),
+        ("LevenbergMarquardt", "scale", np.nan, "scale must be finite"),
+        ("LevenbergMarquardt", "scale", -1.0, "scale must not be negative, but holds -1.0"),
+    ],
+)
+def test_bad_states_of_a_search(tmp_path, optimizer, name, value, message):
+    from safetensors import safe_open
+    from safetensors.numpy import save_file
+
+    def fitted():
+        model = cb.Sequential([cb.Input((3,)), cb.layers.Dense(1)])
+        model.compile(getattr(cb.optimizers, optimizer)(max_iterations=3), "mse")
+        rng = np.random.default_rng(0)
+        model.fit(rng.normal(size=(20, 3)), rng.normal(size=(20, 1)) ** 3, verbose=0)
+        return model
+
+    path = tmp_path / "a.safetensors"
+    fitted().save_weights(path)
+    with safe_open(path, "np") as file:
+        arrays, texts = {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
+    places = {"s": "0", "y": "1", "rho": "2", "scale": "0"}
+    found = arrays[f"optimizer/search/{places[name]}"].copy()
+    found.flat[0] = value
+    arrays[f"optimizer/search/{places[name]}"] = found
+    save_file(arrays, path, metadata=texts)
+    model = fitted()
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=message):
+        model.load_weights(path)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
