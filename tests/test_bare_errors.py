@@ -41,3 +41,17 @@ def test_a_list_of_callbacks_needs_a_model():
 
 def test_what_activations_share_is_not_public():
     assert not hasattr(cb.activations, "are_apart")
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_a_reduction_that_is_set_later_is_checked(engine):
+    loss = cb.losses.MeanSquaredError()
+    with pytest.raises(ValueError, match="reduction must be one of"):
+        loss.reduction = "average"
+    assert loss.reduction == "sum_over_batch_size"
+    loss.reduction = "sum"
+    assert loss(np.zeros((3, 2)), np.ones((3, 2))) == 3
+    model = cb.Sequential([cb.Input((2,)), layers.Dense(2, kernel_initializer="zeros")])
+    model.compile("sgd", loss, engine=engine)
+    assert model.evaluate(np.ones((3, 2)), np.ones((3, 2)), verbose=0) == 3
+    assert loss.get_config()["reduction"] == "sum"

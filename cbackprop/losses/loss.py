@@ -114,14 +114,23 @@ class Loss(RowFunction):
     ) -> None:
         if missing is not None:
             self.missing = check_choice("missing", missing, (None, "ignore"))
-        if not isinstance(reduction, (str, type(None))) or reduction not in REDUCTIONS:
-            raise ValueError(
-                f"Invalid value for argument `reduction`: reduction must be one of {list(REDUCTIONS)}, "
-                f"but got {reduction!r}."
-            )
         self.reduction = reduction
         self.name = check_name(name) or snake_case(type(self).__name__)
         self.dtype = config.floatx() if dtype is None else config.check_float_type(dtype)
+
+    @property
+    def reduction(self) -> str | None:
+        """How the values of rows are put together."""
+        return self._reduction
+
+    @reduction.setter
+    def reduction(self, value: str | None) -> None:
+        if not isinstance(value, (str, type(None))) or value not in REDUCTIONS:
+            raise ValueError(
+                f"Invalid value for argument `reduction`: reduction must be one of {list(REDUCTIONS)}, "
+                f"but got {value!r}."
+            )
+        self._reduction = value
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
         """The loss of predictions on plain arrays.
