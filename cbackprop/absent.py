@@ -213,7 +213,7 @@ def attribute_missing(thing: Any, kind: str, name: str) -> AttributeError:
     Parameters
     ----------
     thing : object
-    kind : {"Layer", "Model", "Optimizer", "Metric", "Callback", "Loss", "KerasTensor"}
+    kind : {"Layer", "Model", "Optimizer", "Metric", "Callback", "Loss", "KerasTensor", "Variable"}
         The class of Keras's that it stands for.
     name : str
     """

@@ -8,12 +8,13 @@ import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from cbackprop import config, initializers
+from cbackprop.absent import attribute_missing
 from cbackprop.acts_as_array import ActsAsArray
 from cbackprop.validation import check_boolean, check_integer, check_items, check_memory, check_name, named
 
@@ -248,6 +249,11 @@ class Variable(ActsAsArray):
 
     # The store and the offset in it, as one: whoever reads them while they change must not get one of each.
     place: tuple[ParameterStore, int]
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise attribute_missing(self, "Variable", name)
 
     def __init__(
         self,

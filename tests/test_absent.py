@@ -21,6 +21,7 @@ def things():
         "Metric": cb.metrics.MeanAbsoluteError(),
         "Loss": cb.losses.MeanSquaredError(),
         "KerasTensor": model.inputs[0],
+        "Variable": cb.Variable([1.0]),
     }
 
 
