@@ -102,6 +102,7 @@ class Loss(RowFunction):
             cls.implementation = "losses.python_loss.PythonLoss"
             cls.alone = True
             cls.elementwise = False
+            cls.link = None
             if not any("target_kind" in base.__dict__ for base in cls.__mro__ if issubclass(base, Loss)):
                 cls.target_kind = "given"
 
@@ -222,13 +223,31 @@ class Loss(RowFunction):
         Raises
         ------
         NotImplementedError
-            If the loss is compiled.
+            If nothing computes the loss.
+
+        Notes
+        -----
+        A loss of this library itself returns the values of rows, as in Keras. Where a class that is derived from it
+        calls ``super().call(y_true, y_pred)``, it gets both, since that is what it is to return.
 
         See Also
         --------
         FunctionLoss : the same of a function.
+
+        Examples
+        --------
+        >>> import cbackprop as cb
+        >>> class LateErrors(cb.losses.MeanSquaredError):
+        ...     def call(self, y_true, y_pred):
+        ...         value, gradient = super().call(y_true, y_pred)
+        ...         return 2 * value, 2 * gradient
+        >>> float(LateErrors()([[1.0], [2.0]], [[1.0], [4.0]]))
+        4.0
         """
-        raise NotImplementedError(f"{type(self).__name__} is compiled: call the object itself.")
+        from cbackprop.losses.built_in_call import values_and_gradient  # which needs this module
+
+        values, gradient = values_and_gradient(self, y_true, y_pred)
+        return values if type(self).call is Loss.call else (values, gradient)
 
     def reduce(
         self, values: NDArray[Any], weights: NDArray[Any] | None, present: NDArray[np.bool_] | None = None

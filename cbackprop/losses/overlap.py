@@ -88,6 +88,8 @@ class AxisLoss(Loss):
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
         """As `Loss`; one value for the whole batch is weighted by each sample's weight."""
+        if type(self).call is not Loss.call:
+            return super().__call__(y_true, y_pred, sample_weight)
         values = self.row_values(y_true, y_pred).astype(self.dtype)
         if values.ndim == 0 and sample_weight is not None:
             values = np.broadcast_to(values, np.shape(as_array("sample_weight", sample_weight)))

@@ -49,7 +49,7 @@ class NoShapeError(AttributeError, ValueError):
 # Methods that Keras calls in training, evaluating or predicting.
 NEVER_CALLED = (
     *("call", "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics", "get_metrics_result"),
-    *("make_train_function", "make_test_function", "make_predict_function"),
+    *("make_train_function", "make_test_function", "make_predict_function", "metrics", "reset_metrics"),
 )
 
 FORMATS_OF_KERAS = ("tf_saved_model", "openvino", "litert", "torch")

@@ -116,6 +116,12 @@ def _one_loss(identifier: Any, shape: tuple[int, ...]) -> Loss:
     loss = losses.as_loss(identifier)
     if loss.reduction in (None, "none"):
         raise ValueError(f"{type(loss).__name__} has no reduction: training needs one number to make small.")
+    owner = next(cls for cls in type(loss).__mro__ if "__call__" in cls.__dict__)
+    if owner.__module__.partition(".")[0] != "cbackprop":
+        raise TypeError(
+            f"{owner.__name__} defines __call__, which training would never call: define call(y_true, y_pred), which "
+            "returns a value and its gradient."
+        )
     loss.check_output(shape or (1,))
     if loss.link == "softmax" and (shape or (1,))[-1] == 1:
         warnings.warn(

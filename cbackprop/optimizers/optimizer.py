@@ -40,6 +40,10 @@ Array = NDArray[Any]
 LearningRate = float | LearningRateSchedule | Callable[[], float]
 
 
+# Methods that Keras calls in training.
+NEVER_CALLED = ("build", "apply", "finalize_variable_values")
+
+
 class Optimizer(Spec):
     """Base of all optimizers.
 
@@ -395,7 +399,20 @@ class Optimizer(Spec):
         return found
 
     def attach(self, model: Any) -> OptimizerState:
-        """Note that a model is compiled with this optimizer: what it shows is that model's from now on."""
+        """Note that a model is compiled with this optimizer: what it shows is that model's from now on.
+
+        Raises
+        ------
+        TypeError
+            If a user's class has a method of its own that training would have to call, but never does.
+        """
+        for name in NEVER_CALLED:
+            owner = next(cls for cls in type(self).__mro__ if name in cls.__dict__)
+            if owner.__module__.partition(".")[0] != "cbackprop":
+                raise TypeError(
+                    f"{owner.__name__} defines {name}, which training would never call: steps run in compiled code. A "
+                    "loop of your own calls it: optimizer.apply(model.gradients(x, y), model.trainable_variables)."
+                )
         self._state = self.state_for(model)
         return self._state
 

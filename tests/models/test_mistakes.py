@@ -250,6 +250,8 @@ MAKE_MISTAKES = {
             "compute_metrics",
             "get_metrics_result",
             "make_train_function",
+            "metrics",
+            "reset_metrics",
         )
     },
     "input below zero": (lambda: cb.Input((-1,)), ValueError, "must be at least 0, but got -1"),

@@ -113,6 +113,19 @@ def test_a_subclass_of_an_optimizer_takes_the_steps_of_its_base(engine):
     np.testing.assert_array_equal(models[0].get_weights()[0], models[1].get_weights()[0])
 
 
+@pytest.mark.parametrize("name", ["apply", "build", "finalize_variable_values"])
+def test_an_optimizer_with_another_method_that_training_would_pass_over_is_refused(name):
+    base = getattr(cb.optimizers.SGD, name)
+    called = []
+    own = type("Own", (cb.optimizers.SGD,), {name: lambda self, *args: (called.append(1), base(self, *args))[1]})
+    optimizer = own(0.1)
+    with pytest.raises(TypeError, match=f"Own defines {name}, which training would never call.*optimizer.apply"):
+        make(optimizer=optimizer, loss="mse")
+    weights = [np.ones(2)]
+    getattr(optimizer, name)(*([weights, weights] if name == "apply" else [weights]))
+    assert called  # a loop of one's own calls it
+
+
 def test_an_optimizer_with_a_rule_of_its_own_is_refused():
     with pytest.raises(TypeError, match="Own defines update_step, which would never be called"):
 
