@@ -355,7 +355,9 @@ class Model(Trainer, Layer):
         if plain or not is_symbolic(inputs):
             return self._call_on_arrays(inputs, mask, bool(check_training(training)))
         if not self.built:
-            self.build(map_structure(lambda tensor: tensor.shape, inputs))
+            leaves = flatten(inputs)
+            alone = len(leaves) == 1 and not self._takes_several()
+            self.build(leaves[0].shape if alone else map_structure(lambda tensor: tensor.shape, inputs))
         tensors = self._in_order(inputs)
         if mask is not None:
             tensors = self._masked(tensors, mask)

@@ -95,3 +95,22 @@ def test_a_list_of_rows_is_one_array():
     rows = list(A)
     model = cb.Sequential([layers.Lambda(lambda x: x * 2.0)])
     np.testing.assert_array_equal(model.predict(rows, verbose=0), 2 * A)
+
+
+@pytest.mark.parametrize("nest", [lambda t: t, lambda t: [t], lambda t: (t,), lambda t: {"x": t}])
+def test_one_symbol_gives_a_model_its_shape(nest):
+    model = cb.Sequential([layers.Dense(4)])
+    tensor = cb.Input((2,))
+    if isinstance(nest(tensor), dict):
+        with pytest.raises(ValueError, match=r"x must have the keys .*, but got \['x'\]"):
+            model(nest(tensor))
+    else:
+        assert model(nest(tensor)).shape == (None, 4)
+    assert model.input_shape == (None, 2)
+
+
+def test_several_symbols_give_a_model_their_shapes():
+    model = cb.Sequential([Weighed(), layers.Dense(1)])
+    a, b = cb.Input((2,)), cb.Input((2,))
+    outer = cb.Model([a, b], model({"a": a, "b": b}))
+    np.testing.assert_allclose(outer([A, B]), model({"a": A, "b": B}), rtol=1e-5, atol=1e-6)
