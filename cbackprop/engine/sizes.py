@@ -26,6 +26,8 @@ class EngineOfSizes(Engine):
     ----------
     make : callable
         Makes an engine for sizes; all with the same objectives, optimizer, state and turn.
+    plan : callable
+        The plan for sizes.
     dtype, objectives, optimizer, trainable, state, turn
         As `Engine`.
     """
@@ -33,6 +35,7 @@ class EngineOfSizes(Engine):
     def __init__(
         self,
         make: Callable[[Sizes], Engine],
+        plan: Callable[[Sizes], Plan],
         dtype: str,
         objectives: Sequence[Objective] = (),
         optimizer: Optimizer | None = None,
@@ -55,13 +58,18 @@ class EngineOfSizes(Engine):
         self.turn = turn or Turn()
         self.lock = self.turn.lock
         self.engines = Latest(make)
+        self._plan_for = plan
         self.current: Engine | None = None
         self._keeping: ExitStack | None = None
         known_engines.add(self)
 
     def plan_of(self, inputs: list[Any]) -> Plan:
-        """The plan for these inputs."""
-        return self.engines.get(sizes_of(inputs)).plan
+        """The plan for these inputs.
+
+        No engine is made for it: that would wait for the batch that another thread is running, which may itself wait
+        for the engines.
+        """
+        return self._plan_for(sizes_of(inputs))
 
     def is_up_to_date(self) -> bool:
         """The same of all engines that there are."""
@@ -69,14 +77,15 @@ class EngineOfSizes(Engine):
 
     def at(self, inputs: list[Any]) -> Engine:
         """The engine for these inputs, which goes on with the sums of the one before."""
-        engine, before = self.engines.get(sizes_of(inputs)), self.current
-        if engine is not before:
-            engine.reset()
-            if before is not None:
-                engine.restore(before.sums())
-            self.current = engine
-            self._keep(engine)
-        return engine
+        with self.lock:
+            engine, before = self.engines.get(sizes_of(inputs)), self.current
+            if engine is not before:
+                engine.reset()
+                if before is not None:
+                    engine.restore(before.sums())
+                self.current = engine
+                self._keep(engine)
+            return engine
 
     def _keep(self, engine: Engine) -> None:
         """While threads are to be kept, those of the engine whose turn it is are, and of no other."""

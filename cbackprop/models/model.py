@@ -598,10 +598,10 @@ class Model(Trainer, Layer):
 
         if format != "onnx":
             known = format in FORMATS_OF_KERAS
-            what = f"format {format!r} cannot be written, only 'onnx'" if known else f"Unrecognized format={format!r}"
+            what = f"format {format!r} cannot be written" if known else f"Unrecognized format={format!r}"
             raise (ExportFormatError if known else ValueError)(
-                f"{what}: model.export(filepath, format='onnx'), or cbackprop.export.onnx(model, path). To go on in "
-                "Python, use model.save."
+                f"{what}, only 'onnx': model.export(filepath, format='onnx'), or cbackprop.export.onnx(model, path). "
+                "To go on in Python, use model.save."
             )
         loud = verbose is None or check_boolean("verbose", verbose)
         if input_signature is not None:

@@ -245,7 +245,7 @@ class Trainer(GradientMethods, ResultMethods):
         if isinstance(plans, Plan):
             return make(plans)
         return EngineOfSizes(
-            lambda sizes: make(plans.of(sizes)), dtype, objectives, optimizer, trainable, state, self._turn
+            lambda sizes: make(plans.of(sizes)), plans.of, dtype, objectives, optimizer, trainable, state, self._turn
         )
 
     def _build_for(self, x: Any) -> None:

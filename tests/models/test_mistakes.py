@@ -231,7 +231,11 @@ MAKE_MISTAKES = {
         ValueError,
         "depend on a size of its input that is not known",
     ),
-    "bad format": (lambda: model().export("m", format="bad"), ValueError, "Unrecognized format='bad': model.export"),
+    "bad format": (
+        lambda: model().export("m", format="bad"),
+        ValueError,
+        "Unrecognized format='bad', only 'onnx': model.export",
+    ),
     "format of Keras": (
         lambda: model().export("m", format="tf_saved_model"),
         NotImplementedError,

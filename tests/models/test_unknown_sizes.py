@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import threading
 import warnings
 
 import numpy as np
@@ -390,3 +391,18 @@ def test_weights_may_follow_a_reshape_to_known_sizes(engine):
     model.compile("sgd", "mse", engine=engine)
     assert model.output_shape == (None, 1)
     assert np.isfinite(model.fit(np.ones((4, 6, 2)), np.zeros((4, 1)), verbose=0).history["loss"][0])
+
+
+@EACH_ENGINE
+def test_batches_are_checked_while_another_one_runs(engine):
+    """A thread that checks the next batch waits for no run: the run may wait for what that thread holds."""
+    x = cb.Input((None, 4))
+    model = cb.Model(x, layers.Dense(1)(x))
+    model.compile("sgd", "mse", engine=engine)
+    model.train_on_batch(np.zeros((2, 3, 4)), np.zeros((2, 3, 1)))
+    main, found = model._engine, []
+    check = threading.Thread(target=lambda: found.append(main.plan_of([np.zeros((2, 5, 4))])), daemon=True)
+    with main.turn_of(object()):
+        check.start()
+        check.join(10)
+        assert found[0].output_shapes == [(5, 1)]
