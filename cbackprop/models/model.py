@@ -108,15 +108,22 @@ class Model(Trainer, Layer):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        own = [name for name in NEVER_CALLED if name in cls.__dict__]
-        if own:
-            raise TypeError(
-                f"{cls.__name__} defines {own[0]}, which would never be called: a model here is a graph that runs in "
-                "compiled code. Make it of Input and layers; what is computed in Python goes into a Layer, a Loss or a "
-                "Callback."
-            )
+        cls._refuse_what_is_never_called()
+
+    @classmethod
+    def _refuse_what_is_never_called(cls) -> None:
+        """Refuse methods of users that training would pass over; they may be set after a class was made, too."""
+        for owner in (owner for owner in cls.__mro__ if owner.__module__.partition(".")[0] != "cbackprop"):
+            own = [name for name in NEVER_CALLED if name in owner.__dict__]
+            if own:
+                raise TypeError(
+                    f"{owner.__name__} defines {own[0]}, which would never be called: a model here is a graph that "
+                    "runs in compiled code. Make it of Input and layers; what is computed in Python goes into a Layer, "
+                    "a Loss or a Callback."
+                )
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True) -> None:
+        self._refuse_what_is_never_called()
         Layer.__init__(self, name=name)
         Trainer.__init__(self)
         self._set_graph(*begun_at(inputs, outputs))

@@ -59,6 +59,7 @@ class Sequential(Model):
 
     def __init__(self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
         Layer.__init__(self, name=name)
+        self._refuse_what_is_never_called()
         Trainer.__init__(self)
         self._stack: list[Layer] = []
         self._input: InputLayer | None = None

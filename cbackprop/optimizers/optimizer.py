@@ -41,7 +41,7 @@ LearningRate = float | LearningRateSchedule | Callable[[], float]
 
 
 # Methods that Keras calls in training.
-NEVER_CALLED = ("build", "apply", "finalize_variable_values")
+NEVER_CALLED = ("build", "apply", "update_step", "finalize_variable_values")
 
 
 class Optimizer(Spec):
@@ -407,7 +407,7 @@ class Optimizer(Spec):
             If a user's class has a method of its own that training would have to call, but never does.
         """
         for name in NEVER_CALLED:
-            owner = next(cls for cls in type(self).__mro__ if name in cls.__dict__)
+            owner = next((cls for cls in type(self).__mro__ if name in cls.__dict__), Optimizer)
             if owner.__module__.partition(".")[0] != "cbackprop":
                 raise TypeError(
                     f"{owner.__name__} defines {name}, which training would never call: steps run in compiled code. A "

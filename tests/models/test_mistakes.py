@@ -424,3 +424,22 @@ def test_big_endian_data_is_data():
     built.fit(X.astype(">f8"), Y.astype(">f4"), verbose=0)
     with pytest.raises(ValueError, match="x must be finite"):
         built.fit(with_value(X, NAN).astype(">f4"), Y)
+
+
+@pytest.mark.parametrize("base", [cb.Model, cb.Sequential])
+def test_a_method_that_is_set_later_and_never_called(base):
+    class Own(base):
+        pass
+
+    Own.train_step = lambda self, data: {}
+    with pytest.raises(TypeError, match="Own defines train_step, which would never be called"):
+        Own() if base is cb.Sequential else Own(x := cb.Input((1,)), x)
+
+
+def test_a_rule_of_an_optimizer_that_is_set_later():
+    class Own(cb.optimizers.SGD):
+        pass
+
+    Own.update_step = lambda self, gradient, variable, learning_rate: None
+    with pytest.raises(TypeError, match="Own defines update_step, which training would never call"):
+        cb.Sequential([layers.Dense(1)]).compile(Own())
