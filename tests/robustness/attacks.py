@@ -16,6 +16,7 @@ import cbackprop as cb
 from cbackprop import callbacks, constraints, initializers, layers, losses, metrics, optimizers, regularizers
 
 ATTACKS = {}
+HOOKS = ["on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_batch_end", "on_test_batch_end"]
 
 
 def attack(function):
@@ -326,6 +327,56 @@ def callbacks_that_come_back(rng):
 
 
 @attack
+def data_that_goes_away(rng):
+    """A callback resizes an array, makes it another one, or cuts off the file that it lies in."""
+    model = some_model(rng)
+    x, y = some_data(rng, model, 0)
+    with tempfile.TemporaryDirectory() as folder:
+        arrays = [np.array(array) for array in (*(x if isinstance(x, list) else [x]), y)]
+        place = rng.integers(len(arrays))
+        path = Path(folder) / "array"
+        if rng.random() < 0.5:
+            array = arrays[place]
+            arrays[place] = np.memmap(path, array.dtype, "w+", shape=array.shape)
+            arrays[place][...] = array
+        goes = arrays[place]
+        if goes.ndim and rng.random() < 0.3:
+            arrays[place] = goes[::-1]
+        acts = [
+            lambda: goes.resize(pick(rng, [(1,), (0,), (10**6, 2), goes.shape[:1]]), refcheck=False),
+            lambda: setattr(goes, "shape", pick(rng, [(-1,), (1, -1), (-1, 1)])),
+            lambda: path.exists() and path.write_bytes(b""),
+        ]
+        act = pick(rng, acts[:2] if goes.base is None else acts[2:])
+        hook = pick(
+            rng, ["on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_batch_end", "on_test_batch_end"]
+        )
+        callback = type("Acts", (callbacks.Callback,), {hook: lambda self, *_: act()})()
+        data = arrays[:-1] if len(arrays) > 2 else arrays[0]
+        model.fit(data, arrays[-1], batch_size=2, epochs=3, validation_split=0.3, verbose=0, callbacks=[callback])
+
+
+@attack
+def arguments_set_in_a_run(rng):
+    model = some_model(rng)
+    x, y = some_data(rng, model, 0)
+    things = [*model.layers, model.optimizer, *(metric for o in model._objectives for metric, _ in o.metrics)]
+    things += [objective.loss for objective in model._objectives if objective.loss is not None]
+    thing = pick(rng, things)
+    properties = {name: getattr(type(thing), name, None) for name in sorted(thing.get_config())}
+    names = [name for name, held in properties.items() if not isinstance(held, property) or held.fset is not None]
+
+    def act(*_):
+        setattr(thing, pick(rng, names), odd_value(rng) if rng.random() < 0.5 else odd_number(rng))
+
+    hook = pick(rng, HOOKS)
+    callback = type("Acts", (callbacks.Callback,), {hook: act})()
+    model.fit(x, y, batch_size=2, epochs=3, validation_split=0.3, verbose=0, callbacks=[callback])
+    model.evaluate(x, y, verbose=0)
+    model.predict(x, verbose=0)
+
+
+@attack
 def python_in_the_network(rng):
     outcomes = [
         lambda x: x * 2, lambda x: x[:1], lambda x: None, lambda x: odd_value(rng), lambda x: x.astype("f8"),
@@ -448,6 +499,11 @@ def threads_on_one_model(rng):
         lambda: model.predict(x, verbose=0),
         lambda: model.evaluate(x, y, verbose=0),
         lambda: model.set_weights(model.get_weights()),
+        lambda: [variable.assign_add(variable.numpy()) for variable in model.variables],
+        lambda: model(x, training=True),
+        lambda: model.train_on_batch(x, y),
+        lambda: model.optimizer.set_state(model.optimizer.state()),
+        lambda: [variable.assign(variable.numpy()) for variable in model.optimizer.variables],
         lambda: model.compile("adam", "mse"),
         lambda: model.get_config(),
         lambda: model.summary(print_fn=lambda text: None),
