@@ -170,7 +170,6 @@ class EngineOfSizes(Engine):
 
     def forget_threads(self) -> None:
         """In a child process: the engines do so by themselves."""
-        self.engines.after_fork()
 
     def reset(self) -> None:
         """Start new means of losses and metrics."""

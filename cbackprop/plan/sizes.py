@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
@@ -29,11 +28,11 @@ class Latest(Generic[Item]):
     def __init__(self, make: Callable[[Sizes], Item]) -> None:
         self._make = make
         self._items: OrderedDict[Sizes, Item] = OrderedDict()
-        self._lock = threading.RLock()
 
     def get(self, sizes: Sizes) -> Item:
         """The thing for these sizes."""
-        with self._lock:
+        # The lock under which layers are connected: with one of its own, two threads could wait for each other.
+        with Layer._making:
             if sizes not in self._items:
                 self._items[sizes] = self._make(sizes)
                 if len(self._items) > MOST_SIZES:
@@ -49,12 +48,8 @@ class Latest(Generic[Item]):
         return len(self._items)
 
     def __iter__(self) -> Iterator[Item]:
-        with self._lock:
+        with Layer._making:
             return iter(list(self._items.values()))
-
-    def after_fork(self) -> None:
-        """In a child process: whoever held the lock stayed behind in the parent."""
-        self._lock = threading.RLock()
 
 
 class PlansOfSizes:
