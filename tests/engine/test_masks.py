@@ -197,7 +197,7 @@ def test_what_python_code_gets_wrong_ends_the_run(engine):
 
 
 def test_mistakes():
-    with pytest.raises(TypeError, match="mask of Lambda must be callable, .*, but got str"):
+    with pytest.raises(TypeError, match=r"mask of Lambda must be callable, .*, but got str"):
         layers.Lambda(np.copy, mask="x")
     halved = layers.Activation(cb.activations.glu.bind(axis=1), name="halves")
     with pytest.raises(ValueError, match=r"Layer 'halves' passes on the mask of its input, of shape \(2,\)"):
