@@ -29,6 +29,7 @@ INTERNAL = {
     "compiled",
     "engine",
     "foreign",
+    "held_memory",
     "plan",
     "py_dataset",
     "random",
