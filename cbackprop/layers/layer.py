@@ -44,7 +44,7 @@ __all__ = [
     "check_penalty",
     "check_shape",
     "check_training",
-    "clear_session",
+    "clear_names",
     "registry",
     "unique_name",
 ]
@@ -71,7 +71,7 @@ def unique_name(class_name: str) -> str:
     return base if _names[base] == 1 else f"{base}_{_names[base] - 1}"
 
 
-def clear_session(free_memory: bool = True) -> None:
+def clear_names(free_memory: bool = True) -> None:
     """Start counting automatic names anew.
 
     Parameters
@@ -91,7 +91,8 @@ def clear_session(free_memory: bool = True) -> None:
     >>> cb.layers.Dense(1).name
     'dense'
     """
-    check_boolean("free_memory", free_memory)
+    if not isinstance(free_memory, bool):
+        check_boolean("free_memory", free_memory)
     _names.clear()
     if free_memory:
         gc.collect()
