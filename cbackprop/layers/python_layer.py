@@ -500,7 +500,10 @@ def _check_mask(mask: Any) -> Array:
     TypeError
         If it is no array of numbers with an axis for samples.
     """
-    array = np.asarray(mask) if is_array(mask) else np.asarray(None)
+    try:
+        array = np.asarray(mask) if is_array(mask) else np.asarray(None)
+    except ValueError:  # rows of several lengths
+        array = np.asarray(None)
     if array.dtype.kind not in "fiub" or array.ndim == 0 or len(array) == 0:
         raise TypeError(
             f"mask of Lambda must be callable, or an array with a value for each row, but got {type(mask).__name__}."
