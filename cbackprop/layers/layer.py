@@ -592,6 +592,7 @@ class Layer(Spec):
 
     def connect(self, call: CallArguments) -> KerasTensor:
         """The output of a layer that does not compute in Python, for symbolic tensors."""
+        self._check_call()
         tensors = call.leaves("inputs")
         more = [leaf for name in call.values if name != "inputs" for leaf in call.leaves(name)]
         self.check_inputs(tensors)
@@ -604,6 +605,15 @@ class Layer(Spec):
         inputs = [*tensors, *more, *call.given_masks]
         self.nodes.append(Node(self, inputs, [output], call.training, arguments=call))
         return output
+
+    def _check_call(self) -> None:
+        """Refuse a `call` that was set on a layer, or on its class after that was made: it would be passed over."""
+        owner = next(cls for cls in type(self).__mro__ if "call" in cls.__dict__)
+        if "call" in self.__dict__ or owner.__module__.partition(".")[0] != "cbackprop":
+            raise TypeError(
+                f"call was set on layer {self.name!r}, or on {owner.__name__}, but would never be called: "
+                f"{type(self).__name__} computes in compiled code. Define call in a class that is derived from it."
+            )
 
     def check_inputs(self, tensors: list[Any]) -> None:
         """Refuse a wrong number of inputs, inputs that are not symbolic, or of another float type."""

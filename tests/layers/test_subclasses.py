@@ -243,3 +243,17 @@ def test_a_compiled_layer_must_say_what_it_reads():
     runner = Engine([Silent(Layer(), [(2,)], (2,))], [2, 2], False)
     with pytest.raises(TypeError, match="does not say what it reads: call `expect` in its __init__"):
         runner.connect(0, (0,), 1, -1, 0)
+
+
+@pytest.mark.parametrize("where", ["layer", "class"])
+@pytest.mark.parametrize("run", ["connected", "called on an array"])
+def test_a_call_that_is_set_later_is_refused(where, run):
+    """What computes was chosen when the class was made: to go on with that would pass over the new one in silence."""
+
+    class Own(layers.Dense):
+        pass
+
+    layer = Own(2, name="own")
+    (layer if where == "layer" else Own).call = lambda *arguments: 0 * arguments[-1]
+    with pytest.raises(TypeError, match=r"call was set on layer 'own'.*Define call in a class that is derived from it"):
+        layer(cb.Input((3,)) if run == "connected" else np.ones((1, 3)))
