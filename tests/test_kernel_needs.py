@@ -94,13 +94,13 @@ def test_groups_of_a_loss_must_be_those_of_its_samples():
 
 def test_a_loss_in_python_sees_whole_batches_whatever_its_class_says():
     class Own(losses.Loss):
-        alone = False
+        couples_samples = False
 
         def call(self, y_true, y_pred):
             seen.append(len(y_pred))
             return (y_pred**2).mean(axis=-1), 2 * y_pred / y_pred.shape[-1]
 
-    Own.alone = False
+    Own.couples_samples = False
     seen = []
     before = cb.config.get_num_threads()
     cb.config.set_num_threads(2)

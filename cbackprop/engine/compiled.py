@@ -112,7 +112,7 @@ class CompiledEngine(Engine):
         self.tile_memory = self.whole_memory = (0, 0)  # samples and threads that there is room for
         self.widest = max(self.plan.widths)
         # What a masked loss is divided by is known when the last row has been through the layers.
-        self.loss_sees_whole = any(head.alone or head.selects for head in heads) or any(self.masks)
+        self.loss_sees_whole = any(head.sees_whole or head.selects for head in heads) or any(self.masks)
         self.calls_blas = any(layer.calls_blas for layer in self.runner.layers)
         several = len(self.plan.inputs) > 1 or len(self.plan.outputs) > 1
         unchecked = not any(self.plan.id_ranges)  # `predict_now` checks nothing but the shape
@@ -438,15 +438,15 @@ class CompiledEngine(Engine):
         """The outputs for all samples; ``None`` if `check` finds that an input is not finite."""
         with self.lock, self._blas():
             samples = len(inputs[0])
-            alone = self.sees_whole(training)
-            count = 1 if alone else self._threads(self.flops * samples)
+            whole = self.sees_whole(training)
+            count = 1 if whole else self._threads(self.flops * samples)
             self._begin(Data(inputs))
-            self.reserve_tiles(samples, count, whole=alone and training)
+            self.reserve_tiles(samples, count, whole=whole and training)
             self.runner.stage(False)
             self.runner.iteration = self.draw_count(training)
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
             finite = self.runner.predict(0, samples, self.plan.outputs, results, training, count, tick, check)
-            if alone and training:
+            if whole and training:
                 self.bring_along()  # what layers have changed
                 self.tile_memory = (0, 0)  # such a tile does not suit the caches: the next run makes its own
             return results if finite else None

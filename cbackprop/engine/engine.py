@@ -185,7 +185,7 @@ class Engine:
         What the optimizer remembers of this model's training; other engines may share it.
     turn : Turn, optional
         That of the model, which all its engines share.
-    alone : bool, default False
+    only_losses : bool, default False
         Whether losses count alone, without regularizers, activity penalties and masks of outputs.
     """
 
@@ -198,7 +198,7 @@ class Engine:
         trainable: Collection[Variable] = (),
         state: OptimizerState | None = None,
         turn: Turn | None = None,
-        alone: bool = False,
+        only_losses: bool = False,
     ) -> None:
         self.plan = plan
         self.dtype = np.dtype(dtype)
@@ -207,9 +207,10 @@ class Engine:
         self.state = state or OptimizerState()
         chosen = set(trainable)
         self.trainable = [variable for variable in plan.variables if variable in chosen]
-        self.alone = [step.layer.alone for step in plan.steps]  # as it is now: a layer may be frozen later
+        # As it is now: a layer may be frozen later.
+        self.couples_samples = [step.layer.couples_samples for step in plan.steps]
         self._whole_batches = {
-            mode: any(self.is_alone(i, mode) for i in range(len(plan.steps))) for mode in (False, True)
+            mode: any(self.couples(i, mode) for i in range(len(plan.steps))) for mode in (False, True)
         }
         self.turn = turn or Turn()
         self.lock = self.turn.lock
@@ -217,9 +218,9 @@ class Engine:
         self.predictions_in_training = 0
         self.links = [self._link(index) for index in range(len(self.objectives))]
         # Without objectives the network only predicts, and what its layers' outputs would add to a loss does not count.
-        self.activities = plan.activities if self.objectives and not alone else []
-        self.regularized = [v for v in self.trainable if v.regularizer is not None and not alone]
-        self.losses_alone = alone
+        self.activities = plan.activities if self.objectives and not only_losses else []
+        self.regularized = [v for v in self.trainable if v.regularizer is not None and not only_losses]
+        self.only_losses = only_losses
         self.masks = [self._mask(index) for index in range(len(self.objectives))]
         with_loss = [b for b, objective in zip(plan.outputs, self.objectives, strict=False) if objective.loss]
         with_loss += [activity.buffer for activity in self.activities]
@@ -265,11 +266,11 @@ class Engine:
         """Whether a layer must see every batch of such a run as a whole, so that none can be divided."""
         return self._whole_batches[bool(training)]
 
-    def is_alone(self, index: int, training: bool) -> bool:
-        """Whether a step must see every batch of such a run as a whole."""
+    def couples(self, index: int, training: bool) -> bool:
+        """Whether in such a run a sample's output of a step depends on the other samples of its batch."""
         step = self.plan.steps[index]
         training = training if step.training is None else step.training
-        return self.alone[index] == "always" or (self.alone[index] == "in_training" and training)
+        return self.couples_samples[index] == "always" or (self.couples_samples[index] == "in_training" and training)
 
     def _find_tables(self) -> set[Variable]:
         """The variables of which only those rows are updated that a batch reads."""
@@ -306,7 +307,7 @@ class Engine:
     def _mask(self, index: int) -> Mask | None:
         """The mask of an output, if something is asked of it."""
         objective = self.objectives[index]
-        counts = (objective.loss or objective.metrics) and not self.losses_alone
+        counts = (objective.loss or objective.metrics) and not self.only_losses
         return self.plan.output_masks[index] if counts else None
 
     def _link(self, index: int) -> int | None:

@@ -130,7 +130,7 @@ def _refusal(engine: Engine) -> str | None:
     if squares and any(engine.masks):
         return f"{name} cannot train an output that has a mask: weigh its rows by sample_weight."
     for index, step in enumerate(engine.plan.steps):
-        if squares and engine.is_alone(index, True):
+        if squares and engine.couples(index, True):
             return f"{name} cannot train layer {step.layer.name!r}: it must see a batch as a whole in training."
         for argument, value in vars(step.layer).items():
             if argument.endswith("_constraint") and value is not None:

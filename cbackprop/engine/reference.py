@@ -262,7 +262,7 @@ class ReferenceEngine(Engine):
     def finish(self, training: bool, count: int | None = None) -> None:
         """And layers that saw the whole batch, of the first `count` steps, change what no gradient reaches."""
         for index, (layer, parameters) in enumerate(zip(self.layers[:count], self.parameters, strict=False)):
-            if self.is_alone(index, training):
+            if self.couples(index, training):
                 layer.finish(parameters)
 
     # Without training

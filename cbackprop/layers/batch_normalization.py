@@ -160,7 +160,7 @@ class BatchNormalization(AffineLayer):
         return limits.get("rmin", -math.inf), limits.get("rmax", math.inf), limits.get("dmax", math.inf)
 
     @property
-    def alone(self) -> str:  # type: ignore[override]
+    def couples_samples(self) -> str:  # type: ignore[override]
         """The layer must see a training batch as a whole, unless it is frozen."""
         return "in_training" if self.trainable else "never"
 

@@ -260,8 +260,9 @@ class Layer(Spec):
     # What a call takes, where the layer does not compute in Python: further tensors have names of their own.
     call_signature: ClassVar[inspect.Signature] = BUILT_IN
 
-    # Whether the layer must see a batch as a whole, "never", "in_training" or "always": then one thread runs it alone.
-    alone: str = "never"
+    # When a sample's output depends on the other samples of its batch: "never", "in_training" or "always". The layer
+    # then sees a batch as a whole, in one call unless its compiled class divides that into phases.
+    couples_samples: str = "never"
 
     # Inputs are whole numbers in [0, id_range): data that gets here unchanged is checked for that.
     id_range: int | None = None
@@ -347,7 +348,7 @@ class Layer(Spec):
         if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
             cls.supports_masking = True
         if "call" in cls.__dict__ and not cls.is_model:
-            cls.is_python, cls.implementation, cls.alone = True, "python_layer.PythonLayer", "always"
+            cls.is_python, cls.implementation, cls.couples_samples = True, "python_layer.PythonLayer", "always"
             cls.reads_output, cls.is_view, cls.reads_mask = True, False, False
             if "n_inputs" not in cls.__dict__:
                 cls.n_inputs = None

@@ -71,7 +71,7 @@ class PythonMask(MaskStep):
 
     implementation = "masks.PythonMask"
     reads = "both"
-    alone = "always"
+    couples_samples = "always"
 
     def __init__(self, layer: Layer, masked: Sequence[bool]) -> None:
         super().__init__(layer)

@@ -73,7 +73,7 @@ class PythonCall(Layer):
 
     implementation = "python_layer.PythonLayer"
     is_python = True
-    alone = "always"
+    couples_samples = "always"
     n_inputs = None
 
     def __init__(self, owner: Layer, node: Any, masks: dict[str, list[int | None]]) -> None:

@@ -57,7 +57,8 @@ def checked_layout(spec: Any, shape: tuple[int, ...]) -> tuple[tuple[int, ...], 
         If samples were read as of another size, or along axes that are not there.
     """
     found, axes = spec.layout(shape)
-    if found not in (shape, shape[-1:]) or (not axes and not spec.alone) or not set(axes) <= set(range(len(found))):
+    fits = found in (shape, shape[-1:]) and set(axes) <= set(range(len(found)))
+    if not fits or (not axes and not spec.couples_samples):
         raise ValueError(
             f"{type(spec).__name__}.layout({shape}) must be the shape or its last axis, and axes of it, "
             f"but is {(found, axes)}."

@@ -100,7 +100,7 @@ class Loss(RowFunction):
         super().__init_subclass__(**kwargs)
         if "call" in cls.__dict__:
             cls.implementation = "losses.python_loss.PythonLoss"
-            cls.alone = True
+            cls.couples_samples = True
             cls.elementwise = False
             cls.link = None
             if not any("target_kind" in base.__dict__ for base in cls.__mro__ if issubclass(base, Loss)):

@@ -40,7 +40,7 @@ class LossSum(Loss):
     """
 
     implementation = "losses.python_loss.PythonLoss"
-    alone = True
+    couples_samples = True
     target_kind = "given"
 
     def __init__(self, losses: Sequence[Loss], weights: Sequence[float] | None = None) -> None:

@@ -43,7 +43,7 @@ class AxisLoss(Loss):
         super().__init__(name, reduction, dtype)
         self.axis = _check_axes(axis)
         # A negative axis may be the batch's too; `layout` refuses that, as nobody would mean it.
-        self.alone = axis is None or 0 in np.atleast_1d(self.axis)  # type: ignore[misc]
+        self.couples_samples = axis is None or 0 in np.atleast_1d(self.axis)  # type: ignore[misc]
 
     def layout(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """What one sample looks like, and along which of its axes values are taken.
@@ -62,7 +62,7 @@ class AxisLoss(Loss):
             if not -len(shape) <= axis <= len(shape):
                 raise ValueError(f"axis {axis} is out of range for predictions of shape (batch, {str(shape)[1:]}.")
         inner = sorted({(axis - 1 if axis > 0 else axis + len(shape)) for axis in axes if axis != 0})
-        if inner == [len(shape) - 1] and not self.alone:
+        if inner == [len(shape) - 1] and not self.couples_samples:
             return shape[-1:], (0,)
         return shape, tuple(inner)
 
@@ -83,7 +83,7 @@ class AxisLoss(Loss):
         if len(shape) < prediction.ndim - 1:
             return values.reshape(prediction.shape[:-1])
         kept = tuple(shape[axis] for axis in range(len(shape)) if axis not in axes)
-        batch = () if self.alone or prediction.ndim == 1 else prediction.shape[:1]
+        batch = () if self.couples_samples or prediction.ndim == 1 else prediction.shape[:1]
         return values.reshape(batch + kept)
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:

@@ -43,7 +43,7 @@ class RowFunction(Spec):
     any_label: ClassVar[bool] = False
     tolerates_labels: ClassVar[bool] = False
     # Whether it must be called once with all rows of a batch, by one thread.
-    alone: ClassVar[bool] = False
+    couples_samples: ClassVar[bool] = False
 
     dtype: str
 

@@ -37,11 +37,13 @@ class Executions:
 
     def parts(self, piece: Piece) -> Iterator[Piece]:
         """What is run in one call: no part reaches beyond the end of an execution."""
+        if self._size is None:
+            if piece.size:
+                yield piece
+            return
         while piece.size:
-            part = piece
-            if self._size is not None:
-                self._open()
-                part = piece._replace(end=min(piece.begin + self._room * piece.batch_size, piece.end))
+            self._open()
+            part = piece._replace(end=min(piece.begin + self._room * piece.batch_size, piece.end))
             yield part
             piece = piece._replace(begin=part.end)
 

@@ -300,8 +300,8 @@ def kept(
             for probe in (probe for call in plan.probes for probe in call if probe is not None):
                 probe.dtype = model.dtype
             kind = engine_class(model._settings.get("engine", "compiled"), plan)
-            alone = purpose == "outputs"
-            engine = kind(plan, model.dtype, make(plan), None, trainable, turn=model._turn, alone=alone)
+            only_losses = purpose == "outputs"
+            engine = kind(plan, model.dtype, make(plan), None, trainable, turn=model._turn, only_losses=only_losses)
             engine.check_differentiable()
             if known is None and len(model._gradient_engines) == MOST_KEPT:
                 del model._gradient_engines[next(iter(model._gradient_engines))]

@@ -165,7 +165,7 @@ def share_of_each(loss: Loss, share: Share, shapes: Sequence[Any], names: Sequen
     why = None
     if type(loss).call is not Loss.call:
         why = "a loss in Python gets one output, and returns the gradient by that one"
-    elif loss.alone or loss.reduction not in (*MEANS, "sum"):
+    elif loss.couples_samples or loss.reduction not in (*MEANS, "sum"):
         why = "it is no mean and no sum over rows"
     elif len({tuple(shapes[output]) for output in share.outputs}) > 1:
         why = "their shapes differ"

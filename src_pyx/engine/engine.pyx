@@ -1,8 +1,9 @@
 """The compiled engine: runs batches through layers, losses and optimizer without the GIL.
 
-A batch that is small enough is held in memory as a whole, and each thread takes some of its rows through all layers,
-forwards and backwards; a larger one passes in tiles, so that what a layer writes is still in the cache when the next
-one reads it. Threads meet two or three times a step, when gradients and then parameters can be computed. How rows,
+A batch that is small enough, or whose samples depend on each other, is held in memory as a whole, and each thread takes
+some of its rows through all layers, forwards and backwards; a larger one passes in tiles, so that what a layer writes
+is still in the cache when the next one reads it. Where layers need more than their own rows, the schedule says where
+threads meet; else they meet two or three times a step, when gradients and then parameters can be computed. How rows,
 tiles and parameters are divided changes no number: the same seed gives the same bits on any number of threads.
 
 Everything here was checked by the plan and by `cbackprop.engine.compiled`, which builds it; what this
@@ -18,10 +19,11 @@ from cbackprop.compiled.engine.context cimport Context, describe, Feed, WEIGHTS
 from cbackprop.compiled.engine.division cimport ROW_STEP, TILE_STEP, part_rows, share
 from cbackprop.compiled.engine.head cimport Head
 from cbackprop.compiled.engine.predictor cimport Predictor
+from cbackprop.compiled.engine.schedule cimport Schedule
 from cbackprop.compiled.engine.tables cimport Table
 from cbackprop.compiled.engine.update cimport complete_gradients, step
 from cbackprop.compiled.kernels.strided cimport sum_of_row
-from cbackprop.compiled.layers.layer cimport Batch, Layer, is_alone, run_whole
+from cbackprop.compiled.layers.layer cimport Batch, couples, ITEMS, Layer
 
 # Steps between two looks at the clock: one of the smallest networks takes little longer than such a look.
 cdef int STEPS_BETWEEN_CLOCKS = 32
@@ -43,8 +45,9 @@ cdef class Engine(Predictor):
     cdef const int64_t* order
     cdef Py_ssize_t batch_size
     cdef bint tiled, backwards, update
-    cdef bint any_alone
+    cdef bint meets                     # some layer or loss needs more than the rows of one thread
     cdef bint any_python                # some metric is in Python
+    cdef Schedule forward_schedule, backward_schedule
     cdef double[:, ::1] divisors        # (threads, heads): of the current batch
 
     # Running
@@ -81,8 +84,8 @@ cdef class Engine(Predictor):
         ):
             raise ValueError("The engine has no memory for such a batch or so many threads.")
         self.tiled = tiled
-        self.set_alone(training)
-        if tiled and (self.any_alone or self.masked):
+        self.set_schedules(training)
+        if tiled and (self.meets or self.masked):
             raise ValueError("A layer, a loss or a mask must see batches as a whole: they cannot pass in tiles.")
         for table in self.tables or [] if backwards else []:
             if tiled or table.capacity < min(table.rows, batch_size * table.reads):
@@ -108,16 +111,18 @@ cdef class Engine(Predictor):
                 return True
         return False
 
-    cdef set_alone(self, bint training):
-        """Find out which layers and losses see a batch of this run as a whole, and whether metrics may fail."""
-        cdef Py_ssize_t i
+    cdef set_schedules(self, bint training):
+        """In which order this run goes through the layers, where threads meet, and whether metrics may fail."""
         cdef Head head
-        self.any_alone = self.any_python = False
-        for i in range(self.n_layers):
-            self.alone[i] = not self.linked[i] and is_alone(<Layer>self.layer_pointers[i], training)
-            self.any_alone = self.any_alone or self.alone[i]
+        if training not in self.schedules:
+            forwards = [layer for i, layer in enumerate(self.layers) if not self.linked[i]]
+            backwards = [self.layers[self.backward_order[i]] for i in range(self.n_backward)]
+            self.schedules[training] = Schedule(forwards, training, False), Schedule(backwards, training, True)
+        self.forward_schedule, self.backward_schedule = self.schedules[training]
+        self.meets = self.forward_schedule.meets
+        self.any_python = False
         for head in self.heads:
-            self.any_alone = self.any_alone or head.is_alone()
+            self.meets = self.meets or head.couples_samples()
             self.any_python = self.any_python or head.calls_python
 
     cdef Py_ssize_t group_count(self, Py_ssize_t rows) noexcept nogil:
@@ -181,15 +186,15 @@ cdef class Engine(Predictor):
             if self.update and self.projections is not None:
                 self.team.meet(thread)
                 self.projections.apply(thread, self.team.size, &self.failure)
-        if thread == 0 and self.update and self.any_alone:
+        if thread == 0 and self.update and self.meets:
             self.finish()
         return True
 
     cdef void finish(self) noexcept nogil:
-        """Let layers that were alone with a batch change what no gradient reaches."""
+        """Let layers whose samples depend on each other change what no gradient reaches."""
         cdef Py_ssize_t i
         for i in range(self.n_layers):
-            if self.alone[i]:
+            if not self.linked[i] and couples(<Layer>self.layer_pointers[i], self.training):
                 (<Layer>self.layer_pointers[i]).finish(&(<Context>self.whole_batch()).batch)
 
     cdef void set_divisors(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
@@ -213,13 +218,13 @@ cdef class Engine(Predictor):
 
     cdef void run_rows(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration) noexcept nogil:
         """This thread's rows of a batch that is held as a whole."""
-        cdef Py_ssize_t grain = part_rows(rows) if self.any_alone else ROW_STEP
+        cdef Py_ssize_t grain = part_rows(rows) if self.meets else ROW_STEP
         cdef Py_ssize_t begin = share(rows, grain, thread, self.team.size)
         cdef Py_ssize_t end = share(rows, grain, thread + 1, self.team.size)
         if thread == 0 and self.team.size > 1:
             describe(self.whole, rows, self.training, iteration, 0 if self.backwards else start - self.start, 0, rows)
             self.whole.refer(self.feeds, self.order, start)
-        if begin < end or self.any_alone or self.masked:
+        if begin < end or self.meets or self.masked:
             self.run_samples(thread, <Context>self.shares[thread], begin, start, begin, end - begin, iteration)
 
     cdef void run_tiles(
@@ -240,7 +245,7 @@ cdef class Engine(Predictor):
         Py_ssize_t rows, uint64_t iteration,
     ) noexcept nogil:
         """Rows from `begin` on of the batch that begins at `start`, through all layers and back."""
-        cdef Py_ssize_t i, layer
+        cdef Py_ssize_t i
         context.show(place, rows)
         describe(
             context, rows, self.training, iteration, begin if self.backwards else start - self.start + begin,
@@ -248,23 +253,32 @@ cdef class Engine(Predictor):
         )
         if rows:
             context.fetch(self.feeds, self.order, start + begin)
-        for i in range(self.n_layers):
-            if self.alone[i]:
-                self.run_alone(thread, context, i, False)
-            elif rows and not self.linked[i]:
-                (<Layer>self.layer_pointers[i]).forward(&context.batch)
+        self.run_stages(thread, self.forward_schedule, context)
         if self.masked:
             self.weigh(thread, context, begin)
         for i in range(self.n_heads):
             self.run_head(thread, <Head>self.head_pointers[i], i, context, begin)
-        if not self.backwards:
-            return
-        for i in range(self.n_backward):
-            layer = self.backward_order[i]
-            if self.alone[layer]:
-                self.run_alone(thread, context, layer, True)
-            elif rows:
-                (<Layer>self.layer_pointers[layer]).backward(&context.batch)
+        if self.backwards:
+            self.run_stages(thread, self.backward_schedule, context)
+
+    cdef void run_stages(self, Py_ssize_t thread, Schedule schedule, Context context) noexcept nogil:
+        """One pass of the samples in a context."""
+        cdef Py_ssize_t i
+        for i in range(schedule.n_stages):
+            if schedule.stages[i].kind == ITEMS:
+                self.run_items(thread, schedule, i)
+            elif context.batch.rows:
+                schedule.run_rows(i, &context.batch)
+
+    cdef void run_items(self, Py_ssize_t thread, Schedule schedule, Py_ssize_t stage) noexcept nogil:
+        """A stage of ITEMS of the whole batch, shared by all threads."""
+        cdef Batch batch        # seen by all threads, so each works with a copy
+        self.team.meet(thread)
+        if self.failure.error == NULL:
+            batch = (<Context>self.whole_batch()).batch
+            batch.workspace = (<Context>self.shares[thread]).batch.workspace
+            schedule.run_items(stage, &batch, thread, self.team.size)
+        self.team.meet(thread)
 
     cdef void weigh(self, Py_ssize_t thread, Context context, Py_ssize_t begin) noexcept nogil:
         """What rows with a mask count, and, when all threads know that, what sums of theirs are divided by."""
@@ -283,37 +297,13 @@ cdef class Engine(Predictor):
         """The context that sees all samples of a batch held as a whole."""
         return <PyObject*>self.whole if self.team.size > 1 else self.shares[0]
 
-    cdef void run_alone(self, Py_ssize_t thread, Context context, Py_ssize_t layer, bint back) noexcept nogil:
-        """A layer that sees the whole batch: the first thread runs it while the others wait, unless it is divided."""
-        if (<Layer>self.layer_pointers[layer]).divided:
-            self.run_divided(thread, context, layer, back)
-            return
-        self.team.meet(thread)
-        if thread == 0 and self.failure.error == NULL:
-            run_whole(<Layer>self.layer_pointers[layer], &(<Context>self.whole_batch()).batch, back)
-        self.team.meet(thread)
-
-    cdef void run_divided(self, Py_ssize_t thread, Context context, Py_ssize_t layer, bint back) noexcept nogil:
-        """All threads find out together what the layer must know of the whole batch, and go on with their rows."""
-        if context.batch.rows:
-            (<Layer>self.layer_pointers[layer]).survey(&context.batch, back)
-        self.team.meet(thread)
-        (<Layer>self.layer_pointers[layer]).conclude(&context.batch, back, thread, self.team.size)
-        self.team.meet(thread)
-        if context.batch.rows == 0:
-            return
-        if back:
-            (<Layer>self.layer_pointers[layer]).backward(&context.batch)
-        else:
-            (<Layer>self.layer_pointers[layer]).forward(&context.batch)
-
     cdef void run_head(
         self, Py_ssize_t thread, Head head, Py_ssize_t i, Context context, Py_ssize_t begin
     ) noexcept nogil:
         """Losses and metrics of this thread's samples; or of all, by the first thread, if the loss must see all."""
         cdef double divisor = self.divisors[thread, i]
         cdef PyObject* whole
-        if not head.is_alone():
+        if not head.couples_samples():
             if context.batch.rows:
                 head.run(&context.batch, &context.targets[i], begin, divisor, self.backwards)
             return

@@ -204,13 +204,13 @@ cdef class Head:
         self.target_given = self.char_pointer(self.kept[3])
 
     @property
-    def alone(self) -> bool:
+    def sees_whole(self) -> bool:
         """Whether the loss must be called once with a whole batch."""
-        return self.is_alone()
+        return self.couples_samples()
 
-    cdef bint is_alone(self) noexcept nogil:
+    cdef bint couples_samples(self) noexcept nogil:
         """Whether the loss must be called once with a whole batch."""
-        return self.loss is not None and self.loss.alone
+        return self.loss is not None and self.loss.couples_samples
 
     # What counts
 
@@ -273,7 +273,7 @@ cdef class Head:
                 self.present[(first + r) * self.per_row + j] = not (self.missing and classes[r] == MISSING)
 
     cdef void read_values(
-        self, Py_ssize_t rows, Py_ssize_t first, const floating* y, floating* clean, bint alone
+        self, Py_ssize_t rows, Py_ssize_t first, const floating* y, floating* clean, bint whole
     ) noexcept nogil:
         """Note which targets there are; kernels are given 0 for those that are NaN."""
         cdef Py_ssize_t r, j, u
@@ -286,7 +286,7 @@ cdef class Head:
                     self.present[u + j] = y[j] == y[j]
                 elif y[j] != y[j]:
                     self.present[u] = 0
-                elif j == 0 and alone:
+                elif j == 0 and whole:
                     self.present[u] = 1
             clean += self.width
             y += self.width

@@ -72,13 +72,13 @@ cdef class Network:
         self.layer_pointers = <PyObject**>calloc(self.n_layers + 1, sizeof(PyObject*))
         self.backward_order = <Py_ssize_t*>calloc(self.n_layers + 1, sizeof(Py_ssize_t))
         self.linked = <bint*>calloc(self.n_layers + 1, sizeof(bint))
-        self.alone = <bint*>calloc(self.n_layers + 1, sizeof(bint))
-        if not (self.layer_pointers and self.backward_order and self.linked and self.alone):
+        if not (self.layer_pointers and self.backward_order and self.linked):
             raise MemoryError()
         for i, layer in enumerate(self.layers):
             self.layer_pointers[i] = <PyObject*>layer
             layer.is_double = is_double
             layer.index = i
+        self.schedules = {}
         self.parameter_memory = {}
         self.heads = []
         self.feed_memory = []
@@ -88,7 +88,6 @@ cdef class Network:
         free(self.head_pointers)
         free(self.backward_order)
         free(self.linked)
-        free(self.alone)
         take_failure(&self.failure)
         free(self.table_pointers)
         free(self.all_segments)
@@ -132,6 +131,7 @@ cdef class Network:
         layer.output = output
         layer.training = training
         layer.node = node
+        self.schedules = {}
 
     def set_parameter(self, Py_ssize_t index, Py_ssize_t k, value, bint trainable):
         """Tell layer `index` where its parameter `k` lies, and whether its gradient is wanted."""
@@ -157,6 +157,7 @@ cdef class Network:
             for k in range(layer.n_inputs):
                 layer.accumulate[k] = accumulate[i][k]
         self.n_backward = len(order)
+        self.schedules = {}
 
     def set_predicting(self, Py_ssize_t count):
         """Predictions need only so many of the layers, the first ones."""

@@ -6,9 +6,11 @@ from cython cimport floating
 from libc.math cimport sqrt
 from libc.string cimport memset
 
-from cbackprop.compiled.engine.division cimport MOST_PARTS, PARAMETER_STEP, part_rows, share
+from cbackprop.compiled.engine.division cimport MOST_PARTS, PARAMETER_STEP, part_rows
 from cbackprop.compiled.kernels.sums cimport products_of, squares_of, sum_of
-from cbackprop.compiled.layers.layer cimport Batch, IN_TRAINING, Layer, in_training, input_of, output_of
+from cbackprop.compiled.layers.layer cimport (
+    Batch, couples, IN_TRAINING, in_training, input_of, ITEMS, Layer, output_of, ROWS,
+)
 
 
 cdef enum:
@@ -375,13 +377,12 @@ cdef class BatchNormalization(Layer):
         self.deviation, self.factor, self.shift = np.zeros((3, self.channels))
         self.parts = np.zeros((3, MOST_PARTS, self.channels))
         self.features = output_shape[-1] if self.n_inputs > 1 else 0
-        self.divided = True
         for k in range(self.n_parameters):
             self.parameters[k].grain = 1
 
     cdef bint owns_moments(self, const Batch* batch) noexcept nogil:
         """Whether the batch's own mean and variance count."""
-        return self.alone == IN_TRAINING and in_training(self, batch)
+        return self.couples_samples == IN_TRAINING and in_training(self, batch)
 
     cdef const double* renormalized(self, const Batch* batch, double[::1] values, Py_ssize_t first) noexcept nogil:
         """Factors or shifts from a channel on, where there are any; else NULL."""
@@ -411,15 +412,35 @@ cdef class BatchNormalization(Layer):
         """How many a channel has in so many samples."""
         return <double>samples * self.outer * self.inner
 
-    cdef void survey(self, const Batch* batch, bint back) noexcept nogil:
-        if not self.owns_moments(batch):
-            return
-        if self.is_double:
-            self.run_survey(batch, back, <const double*>input_of(self, batch, 0).value)
-        else:
-            self.run_survey(batch, back, <const float*>input_of(self, batch, 0).value)
+    # In training: sums of parts of the batch, these joined for each channel, and then what needs them.
 
-    cdef void run_survey(self, const Batch* batch, bint back, const floating* x) noexcept nogil:
+    cdef int phases(self, bint training, bint back, int* kinds) noexcept nogil:
+        kinds[0] = ROWS
+        if not couples(self, training):
+            return 1
+        kinds[1], kinds[2] = ITEMS, ROWS
+        return 3
+
+    cdef void run_rows(self, const Batch* batch, bint back, int phase) noexcept nogil:
+        if phase == 2 or not self.owns_moments(batch):
+            if back:
+                self.backward(batch)
+            else:
+                self.forward(batch)
+        elif self.is_double:
+            self.sum_parts(batch, back, <const double*>input_of(self, batch, 0).value)
+        else:
+            self.sum_parts(batch, back, <const float*>input_of(self, batch, 0).value)
+
+    cdef Py_ssize_t items(self, const Batch* batch, bint back, int phase) noexcept nogil:
+        return (self.channels + PARAMETER_STEP - 1) // PARAMETER_STEP
+
+    cdef void run_items(
+        self, const Batch* batch, bint back, int phase, Py_ssize_t begin, Py_ssize_t end
+    ) noexcept nogil:
+        self.join_parts(batch, back, begin * PARAMETER_STEP, min(end * PARAMETER_STEP, self.channels))
+
+    cdef void sum_parts(self, const Batch* batch, bint back, const floating* x) noexcept nogil:
         """Moments of each part of these samples, or sums of its deltas."""
         cdef const floating* dy = <const floating*>output_of(self, batch).delta
         cdef Py_ssize_t step = part_rows(batch.total), width = self.outer * self.channels * self.inner
@@ -448,12 +469,9 @@ cdef class BatchNormalization(Layer):
                         &self.parts[0, part, first], &self.parts[1, part, first], &self.parts[2, part, first],
                     )
 
-    cdef void conclude(self, const Batch* batch, bint back, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil:
-        cdef Py_ssize_t begin = share(self.channels, PARAMETER_STEP, thread, threads)
-        cdef Py_ssize_t end = share(self.channels, PARAMETER_STEP, thread + 1, threads)
+    cdef void join_parts(self, const Batch* batch, bint back, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+        """What the sums of all parts amount to, for the channels begin:end."""
         cdef Py_ssize_t step = part_rows(batch.total), parts = (batch.total + step - 1) // step, c
-        if begin == end or not self.owns_moments(batch):
-            return
         if back:
             join_sums(parts, self.channels, end - begin, &self.parts[0, 0, begin], &self.total[begin])
             join_sums(parts, self.channels, end - begin, &self.parts[1, 0, begin], &self.product[begin])

@@ -4,6 +4,9 @@ The engine fills in the numbers, calls `forward` on every layer in order and `ba
 samples of a batch or for some of them. A layer writes its output's value; then, given its output's delta, its inputs'
 deltas. When all samples of a batch have been through, `collect` computes the gradients of parameters, in parts.
 Several threads may call all three at the same time.
+
+A layer whose samples depend on each other divides its passes into `phases`. Threads meet before and after a phase
+that works on ITEMS, so that it can read what other threads have computed of their samples.
 """
 
 import math
@@ -40,7 +43,7 @@ cdef class Layer:
             raise MemoryError()
         for k, variable in enumerate(spec.variables):
             self.parameters[k].size = self.parameters[k].grain = variable.size
-        self.alone = {"never": NEVER, "in_training": IN_TRAINING, "always": ALWAYS}[spec.alone]
+        self.couples_samples = {"never": NEVER, "in_training": IN_TRAINING, "always": ALWAYS}[spec.couples_samples]
         self.output = -1
         self.training = -1
         self.given = spec, input_shapes, output_shape
@@ -83,21 +86,39 @@ cdef class Layer:
     cdef void backward(self, const Batch* batch) noexcept nogil:
         pass
 
-    cdef void survey(self, const Batch* batch, bint back) noexcept nogil:
-        """What a divided layer finds out about samples before `forward` or `backward`, in parts of `part_rows`.
+    cdef int phases(self, bint training, bint back, int* kinds) noexcept nogil:
+        """How many phases a pass has; kinds (MOST_PHASES,) OUT: ROWS or ITEMS for each.
 
-        Only called where it must see the batch as a whole: by each thread for its samples, which are whole parts.
+        By default one: `forward` or `backward`, for some samples or, if samples depend on each other, for the whole
+        batch at once.
         """
-        pass
+        kinds[0] = ITEMS if couples(self, training) else ROWS
+        return 1
 
-    cdef void conclude(self, const Batch* batch, bint back, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil:
-        """After `survey` of all samples: this thread's share of joining the parts, in their order."""
-        pass
+    cdef void run_rows(self, const Batch* batch, bint back, int phase) noexcept nogil:
+        """A phase of ROWS, for these samples.
+
+        If there are phases of ITEMS, too, the samples are whole parts of `part_rows`.
+        """
+        if back:
+            self.backward(batch)
+        else:
+            self.forward(batch)
+
+    cdef Py_ssize_t items(self, const Batch* batch, bint back, int phase) noexcept nogil:
+        """Into how many pieces a phase of ITEMS can be divided. It must not depend on the number of threads."""
+        return 1
+
+    cdef void run_items(
+        self, const Batch* batch, bint back, int phase, Py_ssize_t begin, Py_ssize_t end
+    ) noexcept nogil:
+        """The pieces begin:end of a phase of ITEMS, at least one, given all samples of the batch."""
+        self.run_rows(batch, back, phase)
 
     cdef void finish(self, const Batch* batch) noexcept nogil:
         """After the step of a batch that changes weights: change those that no gradient reaches, by one thread.
 
-        Only called for a layer that was alone with the batch.
+        Only called for a layer whose samples depend on each other in this run.
         """
         pass
 

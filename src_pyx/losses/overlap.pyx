@@ -57,7 +57,7 @@ cdef class GroupFunction(RowFunction):
 
     def group_values(self, floating[:, ::1] y_true, floating[:, ::1] y_pred):
         """The value of each group of each sample, (samples, groups), or (1, groups) of a batch as a whole."""
-        cdef Py_ssize_t samples = y_pred.shape[0], block = samples if self.alone else 1, s, g
+        cdef Py_ssize_t samples = y_pred.shape[0], block = samples if self.couples_samples else 1, s, g
         cdef Slope slope
         if (
             y_true.shape[0] != samples or y_true.shape[1] != y_pred.shape[1] or not samples
@@ -95,7 +95,7 @@ cdef class GroupFunction(RowFunction):
             for r in range(rows):
                 values[r] = 0
             return
-        block_rows = rows if self.alone else positions
+        block_rows = rows if self.couples_samples else positions
         block = block_rows // positions
         share = 1.0 / (block_rows if self.summed else self.groups)
         for _b in range(rows // block_rows):

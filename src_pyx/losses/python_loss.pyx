@@ -19,7 +19,7 @@ cdef class PythonLoss(RowFunction):
 
     def __init__(self, spec, bint linked, bint is_double):
         super().__init__(spec, linked, is_double)
-        self.alone = True       # it is told batches, whatever the spec says
+        self.couples_samples = True       # it is told batches, whatever the spec says
         self.missing = self.ignores = False
         self.given_shape = ()
         self.spec = spec

@@ -40,7 +40,7 @@ cdef class RowFunction:
         self.is_double = is_double
         self.index_targets = spec.target_kind == "index"
         self.given_targets = spec.target_kind == "given"
-        self.alone = spec.alone
+        self.couples_samples = spec.couples_samples
         self.elementwise = self.each_element
         self.any_labels = self.takes_any_label
         self.missing = getattr(spec, "missing", None) == "ignore"

@@ -293,7 +293,7 @@ cdef class PythonActivity(RowFunction):
     reads = "nothing"
 
     def __init__(self, regularizer, tuple shape, bint is_double):
-        self.is_double, self.alone = is_double, True
+        self.is_double, self.couples_samples = is_double, True
         self.regularizer, self.shape = regularizer, shape
 
     cdef void evaluate(

@@ -83,13 +83,13 @@ def test_masks(name, tiled):
     assert_same(networks.MASKED[name], weighted_metrics=["mae"])
 
 
-@pytest.mark.parametrize("alone", ["in_training", "always"])
+@pytest.mark.parametrize("couples", ["in_training", "always"])
 @pytest.mark.parametrize("seed", [1, 2])
-def test_layers_that_see_whole_batches(seed, alone, monkeypatch):
+def test_layers_that_see_whole_batches(seed, couples, monkeypatch):
     """A layer that one thread runs on a whole batch gives the bits that it gives when all threads run it."""
     divided = trained(lambda: networks.random_model(seed, "float32"), 3)
-    monkeypatch.setattr(layers.Dense, "alone", alone)
-    monkeypatch.setattr(layers.Concatenate, "alone", alone)
+    monkeypatch.setattr(layers.Dense, "couples_samples", couples)
+    monkeypatch.setattr(layers.Concatenate, "couples_samples", couples)
     for threads in THREADS:
         for a, b in zip(divided, trained(lambda: networks.random_model(seed, "float32"), threads), strict=True):
             assert a.tobytes() == b.tobytes()

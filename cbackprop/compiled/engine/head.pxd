@@ -70,7 +70,7 @@ cdef class Head:
     cdef void keep(
         self, Py_ssize_t first, Py_ssize_t rows, const Target* target, const void* prediction
     ) noexcept nogil
-    cdef bint is_alone(self) noexcept nogil
+    cdef bint couples_samples(self) noexcept nogil
     cdef bint sifts(self) noexcept nogil
     cdef double divisor(self, Py_ssize_t samples, double total_weight) noexcept nogil
     cdef double row_divisor(self, double divisor) noexcept nogil
@@ -78,7 +78,7 @@ cdef class Head:
     cdef double given_weight(self, const Target* target, Py_ssize_t i) noexcept nogil
     cdef void read_classes(self, Py_ssize_t rows, Py_ssize_t first, const int64_t* classes) noexcept nogil
     cdef void read_values(
-        self, Py_ssize_t rows, Py_ssize_t first, const floating* y, floating* clean, bint alone
+        self, Py_ssize_t rows, Py_ssize_t first, const floating* y, floating* clean, bint whole
     ) noexcept nogil
     cdef double masked_divisor(self, Py_ssize_t samples) noexcept nogil
     cdef void run(

@@ -13,7 +13,7 @@ class MetricSum:
 class Head:
     positions: int
     width: int
-    alone: bool
+    sees_whole: bool
     missing: bool
     selects: bool
     def wanted(self) -> set[str]: ...

@@ -55,7 +55,7 @@ cdef class Network:
     cdef public uint64_t iteration      # training batches so far
     cdef double[::1] head_loss_totals
     cdef Failure failure                # what Python code inside of a step raised
-    cdef bint* alone                    # layers that see a batch of this run as a whole
+    cdef dict schedules                 # by mode: forwards and backwards; made when they are needed
 
     cdef begin_run(self)
     cdef check_idle(self)

@@ -46,11 +46,17 @@ cdef struct RowSums:
 
 
 cdef enum:
-    # When a layer must see a batch as a whole: one thread then calls its `forward` and `backward`, once a batch, unless
-    # it is `divided`.
+    # When a sample's output depends on the other samples of its batch.
     NEVER = 0
     IN_TRAINING = 1
     ALWAYS = 2
+
+
+cdef enum:
+    # What a phase of a layer's forward or backward pass works on.
+    ROWS = 0        # samples: each thread has its own, and need not wait for others
+    ITEMS = 1       # pieces of the whole batch, shared by the threads between two meetings
+    MOST_PHASES = 3
 
 
 cdef class Layer:
@@ -61,8 +67,7 @@ cdef class Layer:
     cdef readonly Py_ssize_t n_inputs
     cdef readonly Py_ssize_t n_parameters
     cdef readonly Py_ssize_t scratch_width
-    cdef readonly int alone     # NEVER, IN_TRAINING or ALWAYS
-    cdef readonly bint divided  # what it must know of the whole batch is found by `survey` and `conclude`
+    cdef readonly int couples_samples   # NEVER, IN_TRAINING or ALWAYS
     cdef readonly bint calls_blas   # so that BLAS must be held to one thread meanwhile
     cdef readonly bint takes_sparse     # its inputs may be given as sparse rows
     cdef Py_ssize_t index
@@ -77,8 +82,12 @@ cdef class Layer:
 
     cdef void forward(self, const Batch* batch) noexcept nogil
     cdef void backward(self, const Batch* batch) noexcept nogil
-    cdef void survey(self, const Batch* batch, bint back) noexcept nogil
-    cdef void conclude(self, const Batch* batch, bint back, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil
+    cdef int phases(self, bint training, bint back, int* kinds) noexcept nogil
+    cdef void run_rows(self, const Batch* batch, bint back, int phase) noexcept nogil
+    cdef Py_ssize_t items(self, const Batch* batch, bint back, int phase) noexcept nogil
+    cdef void run_items(
+        self, const Batch* batch, bint back, int phase, Py_ssize_t begin, Py_ssize_t end
+    ) noexcept nogil
     cdef void finish(self, const Batch* batch) noexcept nogil
     cdef void collect(
         self, const Batch* batch, Py_ssize_t k, Py_ssize_t begin, Py_ssize_t end, bint add, void* gradient
@@ -112,21 +121,21 @@ cdef inline void* scratch_of(Layer layer, const Batch* batch) noexcept nogil:
 
 
 cdef inline void run_whole(Layer layer, const Batch* batch, bint back) noexcept nogil:
-    """`forward`, or `backward`, by a thread that has all samples of the batch."""
-    if layer.divided:
-        layer.survey(batch, back)
-        layer.conclude(batch, back, 0, 1)
-    if back:
-        layer.backward(batch)
-    else:
-        layer.forward(batch)
+    """All phases of a pass, by a thread that has all samples of the batch."""
+    cdef int kinds[MOST_PHASES]
+    cdef int phase
+    for phase in range(layer.phases(batch.training, back, kinds)):
+        if kinds[phase] == ROWS:
+            layer.run_rows(batch, back, phase)
+        else:
+            layer.run_items(batch, back, phase, 0, layer.items(batch, back, phase))
 
 
-cdef inline bint is_alone(Layer layer, bint training) noexcept nogil:
-    """Whether the layer must see a batch of such a run as a whole."""
-    if layer.alone == IN_TRAINING:
+cdef inline bint couples(Layer layer, bint training) noexcept nogil:
+    """Whether in such a run a sample's output depends on the other samples of its batch."""
+    if layer.couples_samples == IN_TRAINING:
         return training if layer.training < 0 else layer.training
-    return layer.alone == ALWAYS
+    return layer.couples_samples == ALWAYS
 
 
 cdef inline bint in_training(Layer layer, const Batch* batch) noexcept nogil:

@@ -18,7 +18,7 @@ ctypedef void (*Kernel64)(
 
 cdef class RowFunction:
     cdef bint is_double
-    cdef readonly bint alone            # must be called once with all rows of a batch
+    cdef readonly bint couples_samples  # must be called once with all rows of a batch
     cdef Failure* failure               # where one in Python leaves its exception
     cdef readonly bint index_targets    # y_true is (rows,) int64, one class a row; else like y_pred
     cdef readonly bint given_targets    # y_true is as users gave it, whatever that is for each sample

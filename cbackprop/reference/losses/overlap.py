@@ -17,9 +17,9 @@ class GroupFunction(RowFunction):
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivative of each value, as a row's share of it."""
         shape, axes = checked_layout(self.spec, self.sample_shape)
-        self.block = () if self.spec.alone else (y_pred.size // int(np.prod(shape)),)
+        self.block = () if self.spec.couples_samples else (y_pred.size // int(np.prod(shape)),)
         axes = tuple(axis + 1 for axis in axes)
-        axes = (0, *axes) if self.spec.alone else axes
+        axes = (0, *axes) if self.spec.couples_samples else axes
         values, gradient = self.measure(y_true.reshape(-1, *shape), y_pred.reshape(-1, *shape), axes)
         groups = values.size // (self.block[0] if self.block else 1)
         self.rows = len(y_pred) // (self.block[0] if self.block else 1)

@@ -1,0 +1,31 @@
+"""In which order the phases of layers run, and where threads meet."""
+
+from cpython.ref cimport PyObject
+
+from cbackprop.compiled.layers.layer cimport Batch
+
+
+cdef struct Phase:
+    PyObject* layer
+    int number                  # which of the layer's phases
+
+
+cdef struct Stage:
+    # Consecutive phases of ROWS, or a single phase of ITEMS.
+    int kind
+    Py_ssize_t begin, end       # of the schedule's phases
+
+
+cdef class Schedule:
+    cdef bint back
+    cdef Phase* phases
+    cdef Stage* stages
+    cdef Py_ssize_t n_stages
+    cdef readonly bint meets    # there is a phase of ITEMS
+    cdef list layers            # what pointers point to: kept alive here
+
+    cdef add(self, object layer, int kind, int number)
+    cdef void run_rows(self, Py_ssize_t stage, const Batch* batch) noexcept nogil
+    cdef void run_items(
+        self, Py_ssize_t stage, const Batch* batch, Py_ssize_t thread, Py_ssize_t threads
+    ) noexcept nogil

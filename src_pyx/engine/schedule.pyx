@@ -1,0 +1,69 @@
+"""In which order the phases of layers run, and where threads meet.
+
+Consecutive phases that work on ROWS make a stage: each thread goes through it with its own samples and waits for
+nobody. A phase that works on ITEMS is a stage of its own, between two meetings.
+"""
+
+from cpython.ref cimport PyObject
+from libc.stdlib cimport calloc, free
+
+from cbackprop.compiled.layers.layer cimport Batch, ITEMS, Layer, MOST_PHASES
+
+
+cdef class Schedule:
+    """
+    Parameters
+    ----------
+    layers : list of Layer
+        In the order in which they run.
+    training : bool
+    back : bool
+        Whether this is the order of a backward pass.
+    """
+
+    def __cinit__(self, list layers, bint training, bint back):
+        cdef Layer layer
+        cdef int kinds[MOST_PHASES]
+        cdef int number
+        self.back = back
+        self.layers = list(layers)
+        self.phases = <Phase*>calloc(MOST_PHASES * len(layers) + 1, sizeof(Phase))
+        self.stages = <Stage*>calloc(MOST_PHASES * len(layers) + 1, sizeof(Stage))
+        if self.phases == NULL or self.stages == NULL:
+            raise MemoryError()
+        for layer in self.layers:
+            for number in range(layer.phases(training, back, kinds)):
+                self.add(layer, kinds[number], number)
+
+    def __dealloc__(self):
+        free(self.phases)
+        free(self.stages)
+
+    cdef add(self, object layer, int kind, int number):
+        """One more phase, in the last stage or in a new one."""
+        cdef Py_ssize_t n = 0 if self.n_stages == 0 else self.stages[self.n_stages - 1].end
+        if self.n_stages == 0 or kind == ITEMS or self.stages[self.n_stages - 1].kind == ITEMS:
+            self.stages[self.n_stages].kind = kind
+            self.stages[self.n_stages].begin = n
+            self.n_stages += 1
+        self.phases[n] = Phase(<PyObject*>layer, number)
+        self.stages[self.n_stages - 1].end = n + 1
+        self.meets = self.meets or kind == ITEMS
+
+    cdef void run_rows(self, Py_ssize_t stage, const Batch* batch) noexcept nogil:
+        """All phases of a stage of ROWS, for some samples."""
+        cdef Py_ssize_t i
+        for i in range(self.stages[stage].begin, self.stages[stage].end):
+            (<Layer>self.phases[i].layer).run_rows(batch, self.back, self.phases[i].number)
+
+    cdef void run_items(
+        self, Py_ssize_t stage, const Batch* batch, Py_ssize_t thread, Py_ssize_t threads
+    ) noexcept nogil:
+        """A thread's pieces of a stage of ITEMS, given all samples of the batch."""
+        cdef Phase* phase = &self.phases[self.stages[stage].begin]
+        cdef Py_ssize_t count = (<Layer>phase.layer).items(batch, self.back, phase.number)
+        # The first thread has the first piece: code in Python runs in the thread that called `fit`.
+        cdef Py_ssize_t begin = (count * thread + threads - 1) // threads
+        cdef Py_ssize_t end = (count * (thread + 1) + threads - 1) // threads
+        if begin < end:
+            (<Layer>phase.layer).run_items(batch, self.back, phase.number, begin, end)
