@@ -249,7 +249,7 @@ class Engine:
 
     def is_up_to_date(self) -> bool:
         """Whether the layers for which that matters are frozen as they were when the engine was made."""
-        return self.alone == [step.layer.alone for step in self.plan.steps]
+        return self.couples_samples == [step.layer.couples_samples for step in self.plan.steps]
 
     def at(self, inputs: list[Any]) -> Engine:
         """The engine that runs these inputs."""
