@@ -58,7 +58,7 @@ def _rows_with_one_value(loss: Any, shape: tuple[int, ...]) -> int:
     sample, axes = loss.layout(whole[1:])
     if len(axes) < len(sample):
         raise NotImplementedError(f"{type(loss).__name__}.call needs an axis of all but the batch, or of all, or -1.")
-    return math.prod(whole[:-1]) if loss.alone else math.prod(sample[:-1])
+    return math.prod(whole[:-1]) if loss.couples_samples else math.prod(sample[:-1])
 
 
 def _as_built_in(loss: Loss) -> Loss:
