@@ -79,7 +79,9 @@ def weights_by_class(class_weight: Any, target: Any, need: Any, size: int) -> Ar
         return table[_classes(array, len(table), missing=need.rules.missing)].reshape(size, *need.shape[:-1])
     rows = array.reshape(-1, width)
     several = several_ones(rows)
-    if several is not None and need.elementwise:
+    # Rows of zeros alone are labels only for a loss of labels: a regression's targets may be 0.
+    of_labels = bool(need.rules.limits or need.rules.expected) or bool((rows.sum(axis=1) > 1).any())
+    if several is not None and need.elementwise and of_labels:
         warnings.warn(
             f"class_weight weighs labels here, since {several}: each label's elements count what its number says. "
             "Weights of its 0s and 1s are a list of dicts, one for each label: [{0: 1.0, 1: 2.0}, ...].",

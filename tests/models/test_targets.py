@@ -476,6 +476,17 @@ def test_class_weights_of_rows_with_several_ones(engine):
 
 
 @ENGINES
+def test_class_weights_of_targets_of_a_regression(engine):
+    """Rows of zeros are targets like others there; as in Keras, the first of the largest counts, and a warning tells."""
+    y = np.zeros((ROWS, 3))
+    model = cb.Sequential([cb.Input((inputs().shape[1],)), layers.Dense(3, kernel_initializer="ones")])
+    model.compile("sgd", "mse", engine=engine)
+    plain = model.test_on_batch(inputs(), y)
+    with pytest.warns(UserWarning, match="first of the largest labels of a row, but rows of y have no one at all"):
+        assert model.train_on_batch(inputs(), y, class_weight={0: 0.3, 1: 5.0}) == pytest.approx(0.3 * plain)
+
+
+@ENGINES
 def test_class_weights_of_each_output(engine):
     x = cb.Input((4,))
     cb.utils.set_random_seed(1)
