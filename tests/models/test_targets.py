@@ -477,7 +477,7 @@ def test_class_weights_of_rows_with_several_ones(engine):
 
 @ENGINES
 def test_class_weights_of_targets_of_a_regression(engine):
-    """Rows of zeros are targets like others there; as in Keras, the first of the largest counts, and a warning tells."""
+    """Rows of zeros are targets like others; as in Keras, the first of the largest counts, and a warning tells."""
     y = np.zeros((ROWS, 3))
     model = cb.Sequential([cb.Input((inputs().shape[1],)), layers.Dense(3, kernel_initializer="ones")])
     model.compile("sgd", "mse", engine=engine)
