@@ -16,7 +16,7 @@ Array = NDArray[Any]
 ARROW_NUMBERS = ("bool", "halffloat", "float", "double", *(f"{s}int{n}" for s in ("", "u") for n in (8, 16, 32, 64)))
 
 
-def from_foreign(name: str, value: Any) -> Any:
+def from_foreign(name: str, value: Any, missing: bool = False) -> Any:
     """`value` as a NumPy array, if it is a table or an array of another library; else as it is.
 
     Tables of pandas, polars and pyarrow become arrays (rows, columns), their columns arrays (rows,). What exports its
@@ -27,13 +27,15 @@ def from_foreign(name: str, value: Any) -> Any:
     name : str
         What to call it in messages.
     value : object
+    missing : bool, default False
+        Whether values of tables may be missing: they become NaN then.
 
     Raises
     ------
     TypeError
         If a column holds anything but numbers, or an array cannot be read.
     ValueError
-        If a value is missing.
+        If a value is missing, and must not be.
 
     Examples
     --------
@@ -46,7 +48,7 @@ def from_foreign(name: str, value: Any) -> Any:
     for base in type(value).__mro__:
         reader = READERS.get(base.__module__.partition(".")[0])
         if reader is not None:
-            return reader(name, value)
+            return reader(name, value, missing)
     return _from_dlpack(name, value) if hasattr(value, "__dlpack__") else value
 
 
@@ -72,11 +74,16 @@ def _stack(columns: Iterable[Array]) -> Array:
     return table
 
 
-def _column(where: str, kind: str, is_number: bool, missing: Array | None, read: Callable[[], Array]) -> Array:
-    """One column, once it is known to hold numbers alone."""
+def _column(
+    where: str, kind: str, is_number: bool, allowed: bool, missing: Array | None, read: Callable[[], Array]
+) -> Array:
+    """One column, once it is known to hold numbers alone, and NaN where a value is missing, if that is allowed."""
     if not is_number:
         remedy = "drop it, or encode it as numbers" if where.endswith("]") else "encode it as numbers"
         raise TypeError(f"{where} holds {kind}, not numbers: {remedy}.")
+    if allowed:
+        array = read()
+        return array.astype(np.float64) if array.dtype == object else array  # None becomes NaN
     if missing is None:
         array = read()
         missing = np.isnan(array) if array.dtype.kind == "f" else np.zeros(0, bool)
@@ -85,48 +92,56 @@ def _column(where: str, kind: str, is_number: bool, missing: Array | None, read:
     return read()
 
 
-def _from_pandas(name: str, value: Any) -> Any:
+def _from_pandas(name: str, value: Any, missing: bool) -> Any:
     if not hasattr(value, "iloc"):
         return np.asarray(value)
     if value.ndim == 1:
-        return _pandas_column(name, value)
-    return _stack(_pandas_column(f"{name}[{label!r}]", value.iloc[:, i]) for i, label in enumerate(value.columns))
+        return _pandas_column(name, value, missing)
+    columns = enumerate(value.columns)
+    return _stack(_pandas_column(f"{name}[{label!r}]", value.iloc[:, i], missing) for i, label in columns)
 
 
-def _pandas_column(where: str, series: Any) -> Array:
+def _pandas_column(where: str, series: Any, allowed: bool) -> Array:
     kind = getattr(series.dtype, "kind", "O")
     plain = isinstance(series.dtype, np.dtype)
     wide = {"f": np.float64, "i": np.int64, "u": np.uint64, "b": np.bool_}.get(kind)
 
+    missing = None if plain else np.asarray(series.isna())
+    gaps = missing is not None and bool(missing.any())
+
     def read() -> Array:
-        array: Array = series.to_numpy() if plain else series.to_numpy(dtype=wide)
+        array: Array
+        if gaps:
+            array = series.to_numpy(dtype=np.float64, na_value=np.nan)
+        else:
+            array = series.to_numpy() if plain else series.to_numpy(dtype=wide)
         return array
 
-    missing = None if plain else np.asarray(series.isna())
-    return _column(where, str(series.dtype), kind in "fiub", missing, read)
+    return _column(where, str(series.dtype), kind in "fiub", allowed, missing, read)
 
 
-def _from_polars(name: str, value: Any) -> Any:
+def _from_polars(name: str, value: Any, missing: bool) -> Any:
     if hasattr(value, "collect"):
         raise TypeError(f"{name} is a {type(value).__name__}: call its collect() first.")
     if not hasattr(value, "get_columns"):
-        return _polars_column(name, value)
-    return _stack(_polars_column(f"{name}[{series.name!r}]", series) for series in value.get_columns())
+        return _polars_column(name, value, missing)
+    return _stack(_polars_column(f"{name}[{series.name!r}]", series, missing) for series in value.get_columns())
 
 
-def _polars_column(where: str, series: Any) -> Array:
+def _polars_column(where: str, series: Any, allowed: bool) -> Array:
     is_number = series.dtype.is_integer() or series.dtype.is_float() or str(series.dtype) == "Boolean"
     missing = np.asarray(series.is_null().to_numpy()) if series.null_count() else None
-    return _column(where, str(series.dtype), is_number, missing, series.to_numpy)
+    return _column(where, str(series.dtype), is_number, allowed, missing, series.to_numpy)
 
 
-def _from_pyarrow(name: str, value: Any) -> Any:
+def _from_pyarrow(name: str, value: Any, missing: bool) -> Any:
     if not hasattr(value, "column_names"):
-        return _arrow_column(name, value)
-    return _stack(_arrow_column(f"{name}[{label!r}]", value.column(i)) for i, label in enumerate(value.column_names))
+        return _arrow_column(name, value, missing)
+    columns = enumerate(value.column_names)
+    return _stack(_arrow_column(f"{name}[{label!r}]", value.column(i), missing) for i, label in columns)
 
 
-def _arrow_column(where: str, column: Any) -> Array:
+def _arrow_column(where: str, column: Any, allowed: bool) -> Array:
     kind = str(column.type)
 
     def read() -> Array:
@@ -134,10 +149,10 @@ def _arrow_column(where: str, column: Any) -> Array:
         return array
 
     missing = np.asarray(column.is_null().to_pylist()) if column.null_count else None
-    return _column(where, kind, kind in ARROW_NUMBERS, missing, read)
+    return _column(where, kind, kind in ARROW_NUMBERS, allowed, missing, read)
 
 
-READERS: dict[str, Callable[[str, Any], Any]] = {
+READERS: dict[str, Callable[[str, Any, bool], Any]] = {
     "pandas": _from_pandas,
     "polars": _from_polars,
     "pyarrow": _from_pyarrow,

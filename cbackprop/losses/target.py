@@ -97,8 +97,8 @@ class NotFiniteError(ValueError):
         return NotFiniteError(self.name, self.value, (row, *self.index[1:]))
 
 
-def as_array(name: str, value: Any) -> NDArray[Any]:
-    """`value` as an array of real numbers.
+def as_array(name: str, value: Any, missing: bool = False) -> NDArray[Any]:
+    """`value` as an array of real numbers; with `missing`, values that a table lacks become NaN.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
         return value
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array: its mask would be lost. Fill it, or weigh samples by 0.")
-    native = from_foreign(name, value)
+    native = from_foreign(name, value, missing)
     try:
         array = np.asarray(native)
     except ValueError as error:
@@ -239,7 +239,7 @@ def check_target(
     ValueError
         If the shape does not fit the prediction's, a class or value is out of range, or a value is not finite.
     """
-    array = as_array(name, value)
+    array = as_array(name, value, rules.missing)
     check_finite(name, array, rules.missing)
     if kind == "index":
         return _check_classes(name, array, prediction_shape, rules)

@@ -231,7 +231,7 @@ def _check_length(label: str, target: Any, size: int, need: OutputNeeds) -> Any:
         return target
     if target is None:
         raise ValueError(f"{label} is missing: output {need.name!r} has a loss or metrics.")
-    array = as_array(label, target)
+    array = as_array(label, target, need.rules.missing)
     if array.ndim == 0 or len(array) != size:
         raise ValueError(f"{label} must have {size} samples, as many as x, but got shape {array.shape}.")
     return array

@@ -75,6 +75,48 @@ def test_a_dict_of_columns_for_inputs_by_name(table, rng):
     np.testing.assert_array_equal(model.predict(columns, verbose=0), expected)
 
 
+GAPS = {
+    "pandas column": lambda y: pd.Series(y[:, 0]),
+    "pandas": pd.DataFrame,
+    "pandas Int64": lambda y: pd.DataFrame(y).astype("Int64"),
+    "pandas boolean": lambda y: pd.Series(y[:, 0]).astype("boolean"),
+    "pandas arrow": lambda y: pd.DataFrame(y).astype("int64[pyarrow]"),
+    "polars column": lambda y: pl.Series([None if np.isnan(v) else int(v) for v in y[:, 0]]),
+    "polars": lambda y: pl.DataFrame({"y": [None if np.isnan(v) else v for v in y[:, 0]]}),
+    "polars boolean": lambda y: pl.Series([None if np.isnan(v) else v == 1 for v in y[:, 0]]),
+    "polars nan": lambda y: pl.DataFrame({"y": y[:, 0]}),
+    "pyarrow": lambda y: pa.table({"y": [None if np.isnan(v) else int(v) for v in y[:, 0]]}),
+    "pyarrow boolean": lambda y: pa.array([None if np.isnan(v) else v == 1 for v in y[:, 0]]),
+}
+
+
+@pytest.mark.parametrize("table", GAPS)
+@pytest.mark.parametrize(
+    ("loss", "units"), [("MeanSquaredError", 1), ("BinaryCrossentropy", 1), ("SparseCategoricalCrossentropy", 2)]
+)
+def test_missing_targets_of_tables_where_the_loss_ignores_them(table, loss, units, rng):
+    x, y = rng.normal(size=(40, 3)), rng.integers(2, size=(40, 1)).astype(float)
+    y[::3] = np.nan
+    found = []
+    for targets in (GAPS[table](y), y):
+        cb.utils.set_random_seed(1)
+        model = cb.Sequential([layers.Dense(units, "softmax" if units > 1 else "sigmoid")])
+        model.compile("sgd", getattr(cb.losses, loss)(missing="ignore"))
+        model.fit(x, targets, validation_data=(x, targets), epochs=2, verbose=0)
+        batch = model.train_on_batch(x, targets)
+        found.append((model.history.history, batch, model.evaluate(x, targets, verbose=0)))
+    assert found[0] == found[1]
+    assert cb.losses.MeanSquaredError(missing="ignore")(GAPS[table](y), np.zeros((40, 1))) > 0
+
+
+@pytest.mark.parametrize("table", GAPS)
+def test_missing_targets_of_tables_are_refused_by_other_losses(table):
+    model = cb.Sequential([layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"^y.* has no value in row 1: fill or drop what is missing"):
+        model.fit(np.zeros((3, 2)), GAPS[table](np.array([[1.0], [np.nan], [0.0]])), verbose=0)
+
+
 MISTAKES = {
     "pandas text": (pd.DataFrame({"a": [1.0], "city": ["x"]}), TypeError, r"x\['city'\] holds .*, not numbers"),
     "pandas dates": (
