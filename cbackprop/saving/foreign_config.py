@@ -21,8 +21,15 @@ def own_config(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
     from cbackprop.saving.keras.architecture import model_config  # costs time, and few need it
 
     kind = "Sequential" if class_name == "Sequential" else "Functional"
-    found: dict[str, Any] = model_config({"class_name": kind, "config": config})["config"]
+    found: dict[str, Any] = model_config({"class_name": kind, "config": _as_in_json(config)})["config"]
     return found
+
+
+def _as_in_json(value: Any) -> Any:
+    """A config that came straight from `get_config` holds tuples, where one that came from a file holds lists."""
+    if isinstance(value, dict):
+        return {key: _as_in_json(item) for key, item in value.items()}
+    return [_as_in_json(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _is_of_keras(entry: Any) -> bool:
