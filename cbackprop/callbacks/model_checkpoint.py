@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from cbackprop.callbacks.batch_count import BatchCount
 from cbackprop.callbacks.callback import Logs
+from cbackprop.callbacks.file_pattern import check_pattern, names_in, names_of_logs
 from cbackprop.callbacks.monitor_callback import MonitorCallback, describe
+from cbackprop.saving.kinds import refuse_other_kinds
 from cbackprop.validation import check_boolean, check_number, check_path, check_verbose
 
 __all__ = ["ModelCheckpoint"]
@@ -23,7 +26,7 @@ class ModelCheckpoint(MonitorCallback):
     ----------
     filepath : str or path
         May hold ``{epoch}`` (counted from 1), ``{batch}`` (counted from 1, with a number for `save_freq`) and names
-        of the logs, with formats: ``"{epoch:02d}-{val_loss:.2f}.safetensors"``. Any suffix will do.
+        of the logs, with formats: ``"{epoch:02d}-{val_loss:.2f}.safetensors"``. The suffix is as for `Model.save`.
     monitor : str, default "val_loss"
     verbose : {0, 1}, default 0
     save_best_only : bool, default False
@@ -39,9 +42,11 @@ class ModelCheckpoint(MonitorCallback):
     Raises
     ------
     TypeError, ValueError
-        If an argument is wrong.
+        If an argument is wrong. In `fit`, before training, if with `save_best_only` it is not known whether more or less
+        of `monitor` is better.
     KeyError
-        In `fit`, if `filepath` holds a name that is not in the logs.
+        In `fit`, if `filepath` holds a name that is not in the logs: before training, unless a callback or a metric of
+        your own could still put it there.
     OSError
         In `fit`, if the file cannot be written.
 
@@ -87,6 +92,8 @@ class ModelCheckpoint(MonitorCallback):
         self.save_freq = save_freq
         self._count = BatchCount(save_freq)
         self._epoch = 0
+        check_pattern(self.filepath)
+        refuse_other_kinds(self.filepath, "weights" if self.save_weights_only else "model")
 
     def watches_batches(self, run: str) -> bool:
         """Only with a number for `save_freq`, or in a subclass that overrides more."""
@@ -102,6 +109,16 @@ class ModelCheckpoint(MonitorCallback):
         super().set_state(state)
         if self._count.every is not None and state["count"] is not None:
             self._count.set_state(state["count"])
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Find out what would go wrong at the first saving."""
+        if self.save_best_only:
+            self.find_direction()
+        known = names_of_logs(self, self._count.every is not None)
+        if known is not None:
+            for name in names_in(self.filepath):
+                if name not in known:
+                    raise self._unknown(name, known)
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Remember the epoch for file names."""
@@ -158,6 +175,7 @@ class ModelCheckpoint(MonitorCallback):
         try:
             return self.filepath.format(**names)
         except KeyError as error:
-            raise KeyError(
-                f"filepath {self.filepath!r} holds {error.args[0]!r}, but there are only {', '.join(names)}."
-            ) from None
+            raise self._unknown(error.args[0], names) from None
+
+    def _unknown(self, name: str, known: Iterable[str]) -> KeyError:
+        return KeyError(f"filepath {self.filepath!r} holds {name!r}, but there are only {', '.join(known)}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 
-__all__ = ["FOR_KERAS", "MissingFileError", "check_suffix", "kind_of"]
+__all__ = ["FOR_KERAS", "MissingFileError", "check_suffix", "kind_of", "refuse_other_kinds"]
 
 # Files whose names end so are written in Keras's format, all others as safetensors.
 FOR_KERAS = {"model": ".keras", "weights": ".weights.h5", "shards": ".weights.json"}
@@ -32,33 +32,44 @@ class MissingFileError(FileNotFoundError, ValueError):
     """There is no file to read. Python's functions raise ``FileNotFoundError`` then, Keras's ``ValueError``."""
 
 
-def check_suffix(path: str, what: str) -> None:
+def refuse_other_kinds(path: str, what: str) -> None:
     """Refuse to write a model or weights (`what`) under a name that says that the file is something else.
 
     Raises
     ------
     ValueError
         If that is so.
+    """
+    if not path.endswith(FOR_KERAS[what]) and os.path.splitext(path)[1].lower() in OTHERS:
+        raise ValueError(
+            f"Invalid filepath extension for saving: {path!r} is the name of another kind of file. {_endings(what)}"
+        )
+
+
+def check_suffix(path: str, what: str) -> None:
+    """As `refuse_other_kinds`, with a warning about names of older files.
+
+    Raises
+    ------
+    ValueError
+        If it is the name of another kind of file.
 
     Warns
     -----
     UserWarning
         If it is the name of one of Keras's older files, which are not written here.
     """
-    suffix = os.path.splitext(path)[1].lower()
-    if path.endswith(FOR_KERAS[what]):
-        return
-    others = f"A name that ends in {FOR_KERAS[what]!r} is a file of Keras's, '.safetensors' says what others are."
-    if suffix in OTHERS:
-        raise ValueError(
-            f"Invalid filepath extension for saving: {path!r} is the name of another kind of file. {others}"
-        )
-    if suffix in OLDER:
+    refuse_other_kinds(path, what)
+    if not path.endswith(FOR_KERAS[what]) and os.path.splitext(path)[1].lower() in OLDER:
         warnings.warn(
             f"{path!r} becomes a safetensors file, which this library reads under any name, but Keras does not: its "
-            f"older HDF5 format is not written here. {others}",
+            f"older HDF5 format is not written here. {_endings(what)}",
             stacklevel=4,
         )
+
+
+def _endings(what: str) -> str:
+    return f"A name that ends in {FOR_KERAS[what]!r} is a file of Keras's, '.safetensors' says what others are."
 
 
 def kind_of(path: str, what: str = "model") -> str:
