@@ -28,7 +28,14 @@ from cbackprop.optimizers.state import (
 )
 from cbackprop.registry import Registry, nearest, reading, snake_case, to_config
 from cbackprop.spec import Spec
-from cbackprop.validation import check_boolean, check_integer, check_name, check_number
+from cbackprop.validation import (
+    ArgumentTypeError,
+    check_boolean,
+    check_integer,
+    check_name,
+    check_number,
+    type_name,
+)
 from cbackprop.variable import AtRest, Variable
 
 __all__ = ["LearningRate", "Optimizer", "registry"]
@@ -39,6 +46,11 @@ Array = NDArray[Any]
 # A number, a schedule, or a function without arguments.
 LearningRate = float | LearningRateSchedule | Callable[[], float]
 
+
+RIGHT_CALL = (
+    "Call optimizer.apply(gradients, model.trainable_variables), or "
+    "optimizer.apply_gradients(zip(gradients, model.trainable_variables))."
+)
 
 # Methods that Keras calls in training.
 NEVER_CALLED = ("build", "apply", "update_step", "finalize_variable_values")
@@ -617,7 +629,13 @@ class Optimizer(Spec):
         >>> cb.optimizers.SGD(0.5).apply_gradients(zip([np.array([1.0, 1.0])], [w]))
         1
         """
-        pairs = list(grads_and_vars)
+        pairs = _listed("grads_and_vars", grads_and_vars)
+        for index, pair in enumerate(pairs):
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise ArgumentTypeError(
+                    f"grads_and_vars must hold pairs of a gradient and a variable, but item {index} is "
+                    f"{_described(pair)}. {RIGHT_CALL}"
+                )
         variables = [variable for _, variable in pairs]
         self.apply([gradient for gradient, _ in pairs], variables)
         return self._state_of(variables).batches
@@ -631,13 +649,14 @@ class Optimizer(Spec):
             One gradient for each variable, shaped like it. A variable whose gradient is ``None`` is left alone, with a
             warning.
         trainable_variables : sequence of ndarray or Variable, optional
-            All float32 or all float64. Arrays must be the same ones, in the same order, at every call. By default
-            those of `build`.
+            All float32 or all float64. Arrays must be the same ones, in the same order, at every call, and the
+            optimizer no model's. By default those of `build`.
 
         Raises
         ------
         TypeError
-            If a variable is no such array.
+            If a variable is no such array, if a gradient is a variable, or if a model is compiled with the optimizer
+            and a variable is an array: a step on it would leave the model as it is.
         ValueError
             If numbers, shapes or dtypes do not fit, or a gradient is not finite; nothing is changed then.
 
@@ -652,7 +671,9 @@ class Optimizer(Spec):
         """
         if trainable_variables is None and self._state.built is None:
             raise ValueError("apply needs trainable_variables, unless build has been called with them.")
-        variables = list(self._state.built if trainable_variables is None else trainable_variables)  # type: ignore[arg-type]
+        given = self._state.built if trainable_variables is None else trainable_variables
+        grads, variables = _listed("grads", grads), _listed("trainable_variables", given)
+        self._refuse_mistaken(grads, variables)
         with AtRest(variables_of(variables)):
             self._apply(grads, variables, self._state if trainable_variables is None else self._state_of(variables))
 
@@ -678,6 +699,20 @@ class Optimizer(Spec):
             if isinstance(variable, Variable) and variable.constraint is not None:
                 variable.assign(variable.constraint(variable.numpy()))
 
+    def _refuse_mistaken(self, grads: list[Any], variables: list[Any]) -> None:
+        """Refuse what would take steps on copies: gradients and variables in each other's place, and copies."""
+        for index, gradient in enumerate(grads):
+            if isinstance(gradient, Variable):
+                raise ArgumentTypeError(
+                    f"Gradients come first, but gradient {index} is {_described(gradient)}. {RIGHT_CALL}"
+                )
+        for index, variable in enumerate(variables):
+            if isinstance(variable, np.ndarray) and len(self._states):
+                raise ArgumentTypeError(
+                    f"Variable {index} must be a variable of the model that is compiled with this optimizer, but got "
+                    f"{_described(variable)}: a step on it would leave the model as it is. {RIGHT_CALL}"
+                )
+
     def _refuse_strangers(self, state: OptimizerState, variables: list[Any]) -> None:
         """Refuse variables beside those that steps have been taken on: they would take over a count of others."""
         known = state is not self._unowned or not state.slots
@@ -701,6 +736,22 @@ def _check_limit(name: str, value: Any) -> float | None:
 
 def _check_count(name: str, value: Any, minimum: int) -> int | None:
     return None if value is None else check_integer(name, value, minimum, 2**31)
+
+
+def _listed(name: str, values: Any) -> list[Any]:
+    """The items of an argument that must hold several of them."""
+    if isinstance(values, (Variable, str, dict)) or not isinstance(values, Iterable):
+        raise ArgumentTypeError(f"{name} must be a list, but got {_described(values)}. {RIGHT_CALL}")
+    return list(values)
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, Variable):
+        return f"the variable {value.path!r}"
+    if getattr(value, "is_model", False):
+        return f"the model {value.name!r}"
+    shape = f" of shape {value.shape}" if isinstance(value, np.ndarray) else ""
+    return f"{type_name(value)}{shape}"
 
 
 def _check_variables(arrays: Sequence[Any]) -> None:
