@@ -11,6 +11,7 @@ from cbackprop import tables
 from cbackprop.cli.console import note
 from cbackprop.cli.files import open_model, read_arrays, read_table
 from cbackprop.cli.table_training import with_targets
+from cbackprop.tensor import map_structure
 
 __all__ = ["command"]
 
@@ -62,8 +63,8 @@ def random_samples(opened: Any, network: Any, rows: int, rng: np.random.Generato
         random_targets(tensor.shape[1:], rows, "sparse" in repr(loss).lower(), rng)
         for tensor, loss in zip(network.outputs, losses, strict=True)
     ]
-    arrays = list(inputs.values())
-    return arrays[0] if len(arrays) == 1 else arrays, targets[0] if len(targets) == 1 else targets
+    x = map_structure(lambda tensor: inputs[tensor.name], network.input_structure)
+    return x, targets[0] if len(targets) == 1 else targets
 
 
 def losses_of(network: Any) -> list[Any]:
