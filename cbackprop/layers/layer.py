@@ -107,6 +107,8 @@ def _recorded(constructor: Callable[..., None]) -> Callable[..., None]:
         constructor(self, *args, **kwargs)
         if outermost and (given := bound_arguments(constructor, args, kwargs)) is not None:
             self.__dict__["_arguments"] = given  # what is set from now on is another value of the argument
+            if self.is_model:
+                self.__dict__["_made_with"] = len(self.layers)  # type: ignore[attr-defined]
 
     return recorded
 
@@ -1021,7 +1023,7 @@ class Layer(Spec):
 
     def _written_arguments(self, given: dict[str, Any]) -> set[str]:
         """Arguments that `get_config` writes: those of a class that writes its own are that class's business."""
-        if type(self).get_config is Layer.get_config:
+        if type(self).get_config is Layer.get_config or self.is_model:
             return set(given)
         built_in = next(cls for cls in type(self).__mro__ if cls.__module__.startswith("cbackprop."))
         return set(cast("type[Layer]", built_in).argument_names())
@@ -1044,7 +1046,8 @@ class Layer(Spec):
             later = {n: arguments.pop(n) for n in ("name", "trainable", "dtype") if n in arguments and n not in known}
             layer = cls(**arguments)
             for name in later.keys() & {"name", "trainable"}:
-                setattr(layer, name, later[name])
+                if getattr(layer, name) != later[name]:  # frozen layers within stay as the constructor makes them
+                    setattr(layer, name, later[name])
         return layer
 
     @property

@@ -117,7 +117,7 @@ class Cloning:
 
     def model(self, model: Any, input_tensors: Any = None) -> Any:
         """The copy of a model."""
-        if not takes_a_graph(type(model)) and not hasattr(model, "add"):
+        if not takes_a_graph(type(model)):
             raise ValueError(
                 f"{type(model).__name__} is made of arguments of its own: input_tensors, clone_function and "
                 "call_function are for Sequential and functional models."

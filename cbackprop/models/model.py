@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import Graph, check_names
 from cbackprop.plan.plan import Plan
 from cbackprop.plan.sizes import MOST_SIZES, PlansOfSizes, called_again
-from cbackprop.registry import from_config, reading
+from cbackprop.registry import reading
 from cbackprop.saving.weights_file import restore_training, save_training
 from cbackprop.tensor import KerasTensor, Node, Shape, flatten, is_optional, is_symbolic, map_structure
 from cbackprop.validation import ArgumentTypeError, check_boolean, type_name
@@ -121,6 +121,9 @@ class Model(Trainer, Layer):
                     "runs in compiled code. Make it of Input and layers; what is computed in Python goes into a Layer, "
                     "a Loss or a Callback."
                 )
+
+    # What a config with the whole graph gives the constructor.
+    graph_arguments: ClassVar[frozenset[str]] = frozenset({"inputs", "outputs"})
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True) -> None:
         self._refuse_what_is_never_called()
@@ -650,7 +653,7 @@ class Model(Trainer, Layer):
             config = saving.own_config(cls.__name__, config)
             if configs.is_functional_config(config) or takes_a_graph(cls):
                 return configs.functional_from_config(cls, config)
-            return cls(**{name: from_config(value) for name, value in config.items()})
+            return super().from_config(config)
 
     def to_json(self, **kwargs: Any) -> str:
         """`get_config` with the class's name, as JSON, which `models.model_from_json` reads.
@@ -672,12 +675,12 @@ class Model(Trainer, Layer):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
-def takes_a_graph(cls: type) -> bool:
-    """Whether a class is made of inputs and outputs, as `Model` is, and not of arguments of its own."""
+def takes_a_graph(cls: type[Model]) -> bool:
+    """Whether a class is made of what `Model` or `Sequential` is made of, and not of arguments of its own."""
     parameters = inspect.signature(cls).parameters.values()
     kinds = {parameter.kind for parameter in parameters}
     anything = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= kinds
-    return anything or {"inputs", "outputs"} <= {parameter.name for parameter in parameters}
+    return anything or cls.graph_arguments <= {parameter.name for parameter in parameters}
 
 
 def check_nesting(model: Model, layers: Iterable[Layer]) -> None:

@@ -12,7 +12,7 @@ from cbackprop.layers.call_arguments import is_shape, map_shapes
 from cbackprop.layers.layer import check_begun, check_input_shape, registry
 from cbackprop.layers.unknown_sizes import has_unknown
 from cbackprop.models import configs
-from cbackprop.models.model import Model, check_nesting
+from cbackprop.models.model import Model, check_nesting, takes_a_graph
 from cbackprop.models.sources.batches import BatchSource
 from cbackprop.models.sources.source import Source
 from cbackprop.models.trainer import Trainer
@@ -56,6 +56,8 @@ class Sequential(Model):
     >>> model.output_shape, model.count_params()
     ((None, 1), 21)
     """
+
+    graph_arguments = frozenset({"layers"})
 
     def __init__(self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
         Layer.__init__(self, name=name)
@@ -307,7 +309,15 @@ class Sequential(Model):
         return list(dict.fromkeys(variable for layer in self._stack for variable in layer.variables))
 
     def get_config(self) -> dict[str, Any]:
-        """Name and layers as plain values; ``ValueError`` if layers were renamed so that two share a name."""
+        """Name and layers as plain values; of a class with arguments of its own, these.
+
+        Raises
+        ------
+        ValueError
+            If layers were renamed so that two share a name.
+        """
+        if not takes_a_graph(type(self)):
+            return super().get_config()
         check_names(self._stack)
         first = [] if self._input is None else [self._input]
         config: dict[str, Any] = {"name": self.name, "trainable": self.trainable}
@@ -319,6 +329,8 @@ class Sequential(Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         """A new model, with new weights, of the layers that `get_config` described, here or in Keras."""
+        if not takes_a_graph(cls):
+            return super().from_config(config, custom_objects)
         with CustomObjectScope(custom_objects), shared_objects.reading(), reading(f"a {cls.__name__}", config):
             config = own_config("Sequential", config)
             missing = [name for name in ("name", "layers") if name not in config]

@@ -28,6 +28,7 @@ from cbackprop.saving.contents import (
 )
 from cbackprop.saving.custom_objects import CustomObjectScope
 from cbackprop.saving.kinds import FOR_KERAS, check_suffix, kind_of
+from cbackprop.saving.made_again import not_made_again
 from cbackprop.saving.own_variables import load_store, read_stores
 from cbackprop.saving.training_state import restore_optimizer, restore_streams, resume
 from cbackprop.saving.weights_file import write_weights
@@ -81,8 +82,9 @@ def save_model(
     Warns
     -----
     UserWarning
-        If the model has no weights yet; if what it was compiled with cannot be saved; if a ``.keras`` file holds what
-        Keras has no name for: losses, optimizers and arguments that only this library has. This library reads it.
+        If the model has no weights yet; if a class of one's own cannot be made again of what it writes; if what the
+        model was compiled with cannot be saved; if a ``.keras`` file holds what Keras has no name for: losses,
+        optimizers and arguments that only this library has. This library reads it.
 
     Notes
     -----
@@ -111,6 +113,13 @@ def save_model(
     if not model.built:
         warnings.warn(
             f"Model {model.name!r} is saved without weights: it has none yet. Build it first, or fit it.", stacklevel=3
+        )
+    if lost := not_made_again(model):
+        warnings.warn(
+            f"load_model cannot make this model again, because of {', '.join(lost)}. Let get_config of the class "
+            "return what its constructor takes, or make the model by your own code and give it the weights by "
+            "load_weights.",
+            stacklevel=3,
         )
     texts, training = _check_extras(extras), _training_config(model)
     if path.endswith(FOR_KERAS["model"]) or zipped is False:

@@ -49,7 +49,7 @@ def _entries(entry: Any) -> Iterator[Entry]:
     if not isinstance(entry.get("config"), dict):
         raise ValueError(f"{entry['class_name']} has no config.")
     yield entry
-    if entry["class_name"] in MODELS:
+    if entry["class_name"] in MODELS or _graph_of_own(entry):
         for inner in entry["config"].get("layers", ()):
             yield from _entries(inner)
 
@@ -79,7 +79,23 @@ def _layer_entry(entry: Entry) -> Entry:
         return _entry("Model", _functional(config))
     if name == "InputLayer":
         return _entry("InputLayer", _input(config))
+    if graph := _graph_of_own(entry):
+        described = plain_object(entry | {"config": {}}, "layers")
+        return described | {"config": _sequential(config) if graph == "Sequential" else _functional(config)}
     return plain_object(entry, "layers")
+
+
+def _graph_of_own(entry: Entry) -> str | None:
+    """``"Sequential"`` or ``"Functional"`` for a user's class of models whose config holds a whole graph."""
+    config, known = entry["config"], own_objects.all()
+    cls = known.get(str(entry.get("registered_name"))) or known.get(entry["class_name"])
+    layers = config.get("layers")
+    listed = isinstance(layers, list) and all(isinstance(inner, dict) and "class_name" in inner for inner in layers)
+    if not listed or not getattr(cls, "is_model", False):
+        return None
+    if "input_layers" in config and "output_layers" in config:
+        return "Functional"
+    return "Sequential" if hasattr(cls, "add") else None
 
 
 def _entry(class_name: str, config: Entry) -> Entry:

@@ -13,6 +13,10 @@ __all__ = ["plain_object", "plain_value"]
 WITHOUT_EFFECT = {"renorm_momentum", "autocast"}
 
 
+# What the `from_config` of layers takes out of a config, if the constructor does not take it.
+BY_LAYERS = ("name", "trainable", "dtype")
+
+
 def plain_object(entry: dict[str, Any], family: str) -> dict[str, Any]:
     """An object of a family (``"layers"``, ``"losses"``): what Keras says of it, without arguments that do nothing.
 
@@ -40,6 +44,9 @@ def plain_object(entry: dict[str, Any], family: str) -> dict[str, Any]:
 
 def _arguments(cls: Any, config: dict[str, Any], family: str) -> dict[str, Any]:
     known = cls.argument_names() if hasattr(cls, "argument_names") else tuple(config)
+    if not cls.__module__.startswith("cbackprop."):
+        # Such a class's from_config knows what its get_config writes.
+        known = (*known, *BY_LAYERS) if _reads_as_built_in(cls) else tuple(config)
     kept: dict[str, Any] = {}
     for name, value in config.items():
         if name in known:
@@ -47,6 +54,11 @@ def _arguments(cls: Any, config: dict[str, Any], family: str) -> dict[str, Any]:
         elif value is not None and value is not False and name not in WITHOUT_EFFECT:
             raise ValueError(f"{cls.__name__} has {name}={value!r}, an argument that is unknown here.")
     return kept
+
+
+def _reads_as_built_in(cls: Any) -> bool:
+    method = getattr(cls, "from_config", None)
+    return hasattr(cls, "is_model") and str(getattr(method, "__module__", "")).startswith("cbackprop.")
 
 
 def plain_value(value: Any, family: str = "layers") -> Any:

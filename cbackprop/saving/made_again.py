@@ -1,0 +1,52 @@
+"""Whether a model's classes can be made again of what is written of them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["not_made_again"]
+
+# What describes a graph in a config, and what `from_config` sets on a layer whose constructor does not take it.
+GRAPH = {"layers", "input_layers", "output_layers", "build_input_shape"}
+SET_LATER = {"name", "trainable", "dtype"}
+
+
+def not_made_again(model: Any) -> list[str]:
+    """Layers of a user's classes, the model included, that no `load_model` can make, each with the reason."""
+    return list(_reasons(model))
+
+
+def _reasons(layer: Any) -> Iterator[str]:
+    cls = type(layer)
+    written = str(getattr(cls.from_config, "__module__", ""))
+    own = not cls.__module__.startswith("cbackprop.")
+    if own and written.startswith("cbackprop.") and (reason := _reason(layer)):
+        yield f"{cls.__name__} {layer.name!r} ({reason})"
+    if layer.is_model:
+        for inner in layer.layers:
+            yield from _reasons(inner)
+
+
+def _takes_a_graph(cls: Any) -> bool:
+    from cbackprop.models.model import takes_a_graph  # which imports this package
+
+    return takes_a_graph(cls)
+
+
+def _reason(layer: Any) -> str | None:
+    cls, config = type(layer), layer.get_config()
+    if layer.is_model and _takes_a_graph(cls):
+        more = set() if hasattr(layer, "add") else config.keys() - GRAPH - SET_LATER
+        names = cls.graph_arguments | {"name"} | more
+    else:
+        names = config.keys() - (SET_LATER - set(cls.argument_names()))
+        made_with = layer.__dict__.get("_made_with")
+        if made_with not in (None, len(layer.layers) if layer.is_model else None):
+            return f"its constructor makes {made_with} layers, but it has {len(layer.layers)}"
+    try:
+        inspect.signature(cls.__init__).bind(layer, **dict.fromkeys(names))
+    except TypeError as error:
+        return f"its constructor would be given {sorted(names)}: {error}"
+    return None
