@@ -26,7 +26,8 @@ class ModelCheckpoint(MonitorCallback):
     ----------
     filepath : str or path
         May hold ``{epoch}`` (counted from 1), ``{batch}`` (counted from 1, with a number for `save_freq`) and names
-        of the logs, with formats: ``"{epoch:02d}-{val_loss:.2f}.safetensors"``. The suffix is as for `Model.save`.
+        of the logs, with formats: ``"{epoch:02d}-{val_loss:.2f}.safetensors"``. The suffix is as for `Model.save`,
+        or `Model.save_weights`.
     monitor : str, default "val_loss"
     verbose : {0, 1}, default 0
     save_best_only : bool, default False
@@ -42,8 +43,9 @@ class ModelCheckpoint(MonitorCallback):
     Raises
     ------
     TypeError, ValueError
-        If an argument is wrong. In `fit`, before training, if with `save_best_only` it is not known whether more or less
-        of `monitor` is better.
+        If an argument is wrong, or `filepath` says that the file is something else, as ``.keras`` does with
+        `save_weights_only`. In `fit`, before training, if with `save_best_only` it is not known whether more or
+        less of `monitor` is better.
     KeyError
         In `fit`, if `filepath` holds a name that is not in the logs: before training, unless a callback or a metric of
         your own could still put it there.

@@ -40,6 +40,11 @@ def refuse_other_kinds(path: str, what: str) -> None:
     ValueError
         If that is so.
     """
+    if what != "model" and path.lower().endswith(FOR_KERAS["model"]):
+        raise ValueError(
+            f"The filename must end in '.weights.h5' for a file of Keras's, or in '.safetensors', but got {path!r}: "
+            "'.keras' is a whole model, which Model.save writes, and ModelCheckpoint without save_weights_only."
+        )
     if not path.endswith(FOR_KERAS[what]) and os.path.splitext(path)[1].lower() in OTHERS:
         raise ValueError(
             f"Invalid filepath extension for saving: {path!r} is the name of another kind of file. {_endings(what)}"

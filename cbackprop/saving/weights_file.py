@@ -45,7 +45,8 @@ def save_weights(
     model : Model
     filepath : str or path
         A name that ends in ``.weights.h5`` becomes a file of Keras 3, which Keras reads, too; it needs ``pip install
-        "cbackprop[h5]"``. Under any other name it is a safetensors file.
+        "cbackprop[h5]"``. Under any other name it is a safetensors file; ``.keras``, the name of a whole model, is
+        refused.
     overwrite : bool, default True
         Whether an existing file may be replaced.
     max_shard_size : float, optional

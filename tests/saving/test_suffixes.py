@@ -31,6 +31,21 @@ def test_older_files_of_keras_are_told_of(model, tmp_path, name):
     model.load_weights(tmp_path / name)
 
 
+WHOLE = r"must end in '\.weights\.h5' .* or in '\.safetensors', but got .*'\.keras' is a whole model, which Model\.save"
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m.KERAS", "{epoch:02d}.keras"])
+def test_weights_alone_are_no_file_of_a_whole_model(model, tmp_path, name):
+    with pytest.raises(ValueError, match=WHOLE):
+        model.save_weights(tmp_path / name)
+    with pytest.raises(ValueError, match=WHOLE):
+        cb.callbacks.ModelCheckpoint(tmp_path / name, save_weights_only=True)
+    cb.callbacks.ModelCheckpoint(tmp_path / name)
+    for right in ("m.weights.h5", "m.safetensors"):
+        cb.callbacks.ModelCheckpoint(tmp_path / right, save_weights_only=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["m", "m.safetensors", "m.v2", "m-0.53", "m.weights", "m.ckpt", "m.best"])
 def test_all_other_names_are_safetensors(model, tmp_path, name):
     model.save(tmp_path / name)
