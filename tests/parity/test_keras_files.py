@@ -269,6 +269,21 @@ def test_compiled_as_keras_says(tmp_path):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "Nadam", "Adafactor", "Muon", "Lion"])
+@pytest.mark.filterwarnings("error:What .* remembers")
+def test_an_optimizer_that_has_taken_no_step_remembers_nothing(tmp_path, name):
+    theirs = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    theirs.compile(getattr(keras.optimizers, name)(0.125), "mse")
+    theirs.save(tmp_path / "m.keras")
+    ours = cb.models.load_model(tmp_path / "m.keras")
+    assert type(ours.optimizer).__name__ == name
+    assert ours.optimizer.iterations == 0
+    assert ours.optimizer.learning_rate == 0.125
+    theirs.optimizer.build(theirs.trainable_variables)
+    theirs.save(tmp_path / "m.keras")
+    assert cb.models.load_model(tmp_path / "m.keras").optimizer.iterations == 0
+
+
 def test_a_loss_that_only_keras_knows_is_left_out_with_a_warning(tmp_path):
     theirs = stack(keras)
     theirs.compile("sgd", lambda y, p: (y - p) ** 2)

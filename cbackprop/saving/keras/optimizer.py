@@ -85,7 +85,7 @@ def read_keras_optimizer(file: KerasFile, model: Any) -> None:
         If the file has something else than that, or Keras's optimizer remembers other things; the model's is new then.
     """
     stored = {name[len(VARS) + 1 :]: name for name in file.datasets if name.startswith(f"{VARS}/")}
-    if not stored:
+    if not stored or _is_new(file, stored):
         return
     kind = type(model.optimizer).__name__
     if kind not in GROUPS:
@@ -104,3 +104,9 @@ def read_keras_optimizer(file: KerasFile, model: Any) -> None:
         optimizer_state.set_state(model, numbers, arrays)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{file.path!r} does not fit the optimizer: {error}.") from error
+
+
+def _is_new(file: KerasFile, stored: dict[str, str]) -> bool:
+    """Whether the optimizer has taken no step: there is nothing to remember, and Keras may not have made its slots."""
+    batches = file.array(stored["0"]) if "0" in stored else np.array(1)
+    return batches.shape == () and not batches
