@@ -634,3 +634,18 @@ def test_training_needs_one_number():
     model = cb.Sequential([cb.Input((4,)), layers.Dense(3)])
     with pytest.raises(ValueError, match="has no reduction"):
         model.compile(loss=losses.MeanSquaredError(reduction=None))
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+@pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 4)])
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "mean", "sum", "mean_with_sample_weight"])
+def test_losses_of_several_positions_in_a_model(reduction, shape, engine):
+    """Without sample weights a model's loss is what the loss says of its predictions, whatever their rank."""
+    rng = np.random.default_rng(3)
+    loss = losses.MeanSquaredError(reduction=reduction)
+    model = cb.Sequential([cb.Input(shape), cb.layers.Dense(3)])
+    model.compile("sgd", loss, engine=engine)
+    x, y = rng.normal(size=(5, *shape)), rng.normal(size=(5, *shape[:-1], 3))
+    expected = float(loss(y, model.predict(x, verbose=0)))
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(expected, rel=1e-5)
+    assert model.train_on_batch(x, y) == pytest.approx(expected, rel=1e-5)

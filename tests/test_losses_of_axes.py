@@ -189,3 +189,15 @@ def test_nothing_at_all(name):
         assert np.isfinite(delta).all()
         assert_allclose(values, twin_values)
         assert_allclose(delta, twin_delta)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+@pytest.mark.parametrize("axis", [-1, 1, (1, 2), None, (0, 1)])
+@pytest.mark.parametrize("name", CLASSES)
+def test_rows_that_a_mask_hides_are_part_of_their_sample(name, axis, engine, rng):
+    x = rng.normal(size=(6, 3, 2))
+    x[rng.random((6, 3)) < 0.5] = 0
+    model = cb.Sequential([cb.Input((3, 2)), cb.layers.Masking(0.0), cb.layers.Dense(4, activation="sigmoid")])
+    model.compile("sgd", CLASSES[name](axis=axis), engine=engine)
+    report = model.check_gradients(x, rng.random((6, 3, 4)), sample_weight=rng.random((6, 3)))
+    assert report.max_relative_error < 1e-5

@@ -97,7 +97,8 @@ class ReferenceHead:
             divisor = float(shown.sum())
         total = quotient(float((values * counted).sum(dtype=np.float64)), divisor)
         delta = self.function.delta(gradient, quotient(self.objective.loss_weight, divisor) * counted)
-        if sifted and not loss.couples_samples:
+        # A row that a mask hides may still be part of a sample whose value counts, as in Dice: its delta stays.
+        if (self.missing or self.ignored is not None) and not loss.couples_samples:
             delta[shown == 0] = 0
         row_divisor = divisor / per_row if divisor else 1.0
         return total, delta.reshape(-1, *self.shape), row_divisor, linked.reshape(prediction.shape)

@@ -201,7 +201,9 @@ cdef class Engine(Predictor):
         """What each head's sum is divided by, for which all its weights in the batch may be needed."""
         cdef Py_ssize_t i, h
         for h in range(self.n_heads):
-            self.divisors[thread, h] = (<Head>self.head_pointers[h]).divisor(rows, rows)
+            self.divisors[thread, h] = (<Head>self.head_pointers[h]).divisor(
+                rows, (<Head>self.head_pointers[h]).units(rows)
+            )
         for i in range(self.n_feeds):
             if self.feeds[i].role == WEIGHTS and self.feeds[i].buffer < 0:
                 h = self.feeds[i].head
@@ -317,15 +319,21 @@ cdef class Engine(Predictor):
         """Losses and metrics of a batch, by one thread."""
         cdef Py_ssize_t i
         cdef double loss
-        cdef bint weighted
         for i in range(self.n_heads):
-            weighted = (<Context>(self.tiles[0] if self.tiled else self.shares[0])).targets[i].weights != NULL
-            loss = (<Head>self.head_pointers[i]).add_up(rows, weighted, self.divisors[0, i])
+            loss = (<Head>self.head_pointers[i]).add_up(rows, self.is_weighted(i), self.divisors[0, i])
             self.head_loss_totals[i] += loss * rows
             self.loss_total += (<Head>self.head_pointers[i]).loss_weight * loss * rows
         if self.penalties is not None:
             self.loss_total += self.penalties.total() * rows
         self.loss_count += rows
+
+    cdef bint is_weighted(self, Py_ssize_t head) noexcept nogil:
+        """Whether the data has weights for this head. A context does not tell: a thread may have no rows of a batch."""
+        cdef Py_ssize_t i
+        for i in range(self.n_feeds):
+            if self.feeds[i].role == WEIGHTS and self.feeds[i].buffer < 0 and self.feeds[i].head == head:
+                return True
+        return False
 
     cdef void collect(self, Py_ssize_t thread) noexcept nogil:
         """This thread's parts of the gradient of a batch that is held as a whole."""

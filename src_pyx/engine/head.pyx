@@ -218,11 +218,15 @@ cdef class Head:
         """Whether some units do not count: as a mask says, or their targets."""
         return self.mask >= 0 or self.selects
 
+    cdef Py_ssize_t units(self, Py_ssize_t samples) noexcept nogil:
+        """How many values samples have: what their weights amount to where there are none."""
+        return samples * self.positions * self.per_row
+
     cdef double divisor(self, Py_ssize_t samples, double total_weight) noexcept nogil:
         """What the sum of the weighted values of a batch is divided by; 0: the loss is 0."""
         if self.reduction == MEAN_OVER_WEIGHTS:
             return total_weight
-        return samples * self.positions * self.per_row if self.reduction == MEAN_OVER_ROWS else self.per_row
+        return self.units(samples) if self.reduction == MEAN_OVER_ROWS else self.per_row
 
     cdef double row_divisor(self, double divisor) noexcept nogil:
         """The same of values of rows, for others who divide by it."""

@@ -108,6 +108,27 @@ def test_moments_of_parts_of_a_large_batch(channels, monkeypatch):
     assert_same(make)
 
 
+@pytest.mark.parametrize("batch", [1, 2, 5, 16, 17, 33, 64])
+def test_small_batches_with_weights(batch):
+    """Threads that have no row of a batch: losses and metrics are weighted all the same."""
+    rng = np.random.default_rng(batch)
+    x, y = rng.normal(size=(70, 8)).astype("float32"), rng.integers(0, 3, 70)
+    weights, by_class = rng.uniform(0.1, 4.0, 70), {0: 0.2, 1: 3.0}
+    results = []
+    for threads in (1, 2, 3, 8):
+        cb.config.set_num_threads(threads)
+        cb.utils.set_random_seed(0)
+        model = cb.Sequential([cb.Input((8,)), layers.Dense(6, "tanh"), layers.Dense(3, "softmax")])
+        model.compile("sgd", "sparse_categorical_crossentropy", weighted_metrics=["accuracy"])
+        history = model.fit(
+            x, y, batch, 2, sample_weight=weights, class_weight=by_class, validation_data=(x, y, weights), verbose=0
+        )
+        found = [history.history, model.evaluate(x, y, batch, sample_weight=weights, verbose=0)]
+        found += [model.train_on_batch(x[:batch], y[:batch], weights[:batch])]
+        results.append((repr(found), [array.tobytes() for array in model.get_weights()]))
+    assert all(result == results[0] for result in results[1:])
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_random_graphs(seed, tiled):
     assert_same(lambda: networks.random_model(seed, cb.config.floatx()))

@@ -72,6 +72,7 @@ cdef class Head:
     ) noexcept nogil
     cdef bint couples_samples(self) noexcept nogil
     cdef bint sifts(self) noexcept nogil
+    cdef Py_ssize_t units(self, Py_ssize_t samples) noexcept nogil
     cdef double divisor(self, Py_ssize_t samples, double total_weight) noexcept nogil
     cdef double row_divisor(self, double divisor) noexcept nogil
     cdef void weigh(self, const Batch* batch, const Target* target, Py_ssize_t offset) noexcept nogil
