@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from cbackprop import torch_names
+from cbackprop.registry import nearest_of
 
 __all__ = ["ATTRIBUTES", "attribute_error", "attribute_missing", "explain", "reason"]
 
@@ -202,7 +203,11 @@ def attribute_error(module: ModuleType, name: str) -> AttributeError:
     end = "" if why is None else f", unlike Keras ({why})"
     if why is None and (ours := torch_names.MODULES.get(family, {}).get(name)) is not None:
         end = f". In place of PyTorch's there is here: {ours}"
-    return AttributeError(f"module {module.__name__!r} has no attribute {name!r}{end}", name=name, obj=module)
+    text = f"module {module.__name__!r} has no attribute {name!r}{end}"
+    if not end and (near := nearest_of(name, module)):
+        # Without the module, since Python would add the same words to that.
+        return AttributeError(f"{text}. Did you mean {near!r}?", name=name)
+    return AttributeError(text, name=name, obj=module)
 
 
 def attribute_missing(thing: Any, kind: str, name: str) -> AttributeError:

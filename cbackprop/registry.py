@@ -9,9 +9,10 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
+from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,10 +39,22 @@ def snake_case(name: str) -> str:
 def nearest(name: object, known: Iterable[str]) -> str:
     """A sentence that ends an error about an unknown name: the nearest known ones."""
     names = sorted(known)
-    close = difflib.get_close_matches(str(name).lower(), names, n=3, cutoff=0.5)
+    close = [each for each in names if str(name) == _initials(each)]  # such as lr
+    close = close or difflib.get_close_matches(str(name).lower(), names, n=3, cutoff=0.5)
     if close:
         return "Did you mean " + " or ".join(repr(c) for c in close) + "?"
     return "Known: " + ", ".join(names) + "."
+
+
+def _initials(name: str) -> str:
+    return "".join(word[:1] for word in name.split("_"))
+
+
+def nearest_of(name: str, module: ModuleType) -> str:
+    """The public name of a module that an unknown one was probably meant for; empty if none is like it."""
+    names = {known.lower(): known for known in sorted(getattr(module, "__all__", ()), reverse=True)}
+    close = [] if name.startswith("_") else difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.75)
+    return names[close[0]] if close else ""
 
 
 @contextmanager
@@ -298,16 +311,32 @@ class Registry:
         if library is None:
             return
         thing = identifier if inspect.isclass(identifier) or inspect.isroutine(identifier) else type(identifier)
-        there = f"{thing.__module__}.{thing.__qualname__}"
-        here = thing.__name__ if thing.__name__ in self._by_name else "..."
         raise TypeError(
-            f"Expected {self._with_article} of this library, but got {there}, which computes on tensors of {library}: "
-            f"use cbackprop.{self.module}.{here}."
+            f"Expected {self._with_article} of this library, but got {thing.__module__}.{thing.__qualname__}, which "
+            f"computes on tensors of {library}{instead_of_foreign(identifier, self.module, self._by_name)}."
         )
 
     @property
     def _with_article(self) -> str:
         return f"{'an' if self.family[0] in 'aeiou' else 'a'} {self.family}"
+
+
+def instead_of_foreign(thing: Any, module: str, known: Container[str]) -> str:
+    """What to use instead of a thing of another library, as the end of a sentence; empty for anything else.
+
+    Parameters
+    ----------
+    thing : object
+    module : str
+        Where this library's own are.
+    known : container of str
+        Their names.
+    """
+    if _foreign_library(thing) is None:
+        return ""
+    name = (thing if inspect.isclass(thing) or inspect.isroutine(thing) else type(thing)).__name__
+    here = f"cbackprop.{module}.{name}" if name in known else f"what is in cbackprop.{module}"
+    return f": use {here}"
 
 
 def _foreign_library(thing: Any) -> str | None:

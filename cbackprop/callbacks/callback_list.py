@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from cbackprop.callbacks.callback import BATCH_METHODS, Callback, Logs
 from cbackprop.callbacks.history import History
 from cbackprop.callbacks.progbar_logger import ProgbarLogger
 from cbackprop.callbacks.run_state import MOMENTS, give_states, take_states
+from cbackprop.registry import instead_of_foreign
 from cbackprop.validation import check_boolean, type_name
 
 __all__ = ["CallbackList"]
@@ -120,7 +122,9 @@ def _flatten(callbacks: Any) -> Iterator[Callback]:
         return
     if not isinstance(callbacks, Callback):
         got = f"the class {type_name(callbacks)}" if isinstance(callbacks, type) else type_name(callbacks)
-        raise TypeError(f"callbacks must hold Callback objects, but got {got}.")
+        ours = sys.modules[__package__].__all__  # of the package, which imports this file
+        instead = instead_of_foreign(callbacks, "callbacks", ours)
+        raise TypeError(f"callbacks must hold Callback objects, but got {got}{instead}.")
     yield callbacks
 
 

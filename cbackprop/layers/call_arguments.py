@@ -19,6 +19,7 @@ __all__ = [
     "CallArguments",
     "check_training",
     "is_array",
+    "is_samples",
     "is_shape",
     "map_shapes",
     "select",
@@ -67,6 +68,11 @@ def is_array(value: Any) -> bool:
     if isinstance(value, (str, bytes, np.generic)) or value is None or isinstance(value, type):
         return False
     return isinstance(value, (np.ndarray, list, tuple)) or (hasattr(value, "__array__") and hasattr(value, "shape"))
+
+
+def is_samples(value: Any) -> bool:
+    """Whether an argument is a tensor, or an array with axes, or a list with one of them."""
+    return any(_is_tensor(leaf) or (is_array(leaf) and np.ndim(leaf) > 0) for leaf in flatten(value))
 
 
 def is_shape(value: Any) -> bool:
@@ -128,6 +134,11 @@ class CallArguments:
                 f"{type(layer).__name__} {layer.name!r} was called with wrong arguments: {error}."
             ) from None
         _check_positional(layer, args, self.signature)
+        if not layer.is_python and is_samples(self.values.get("training")):
+            raise ArgumentTypeError(
+                f"{type(layer).__name__} {layer.name!r} takes its inputs as one argument, but was called with several: "
+                "give a list, layer([a, b])."
+            )
         self._rest = next((n for n, p in parameters.items() if p.kind is p.VAR_KEYWORD), None)
         if self._rest is not None:
             self.values |= self.values.pop(self._rest, {})

@@ -12,8 +12,8 @@ import numpy as np
 from cbackprop import config
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.layers.masks import Merged
-from cbackprop.tensor import Shape
-from cbackprop.validation import check_boolean, check_integer, type_name
+from cbackprop.tensor import KerasTensor, Shape
+from cbackprop.validation import ArgumentTypeError, check_boolean, check_integer, type_name
 
 __all__ = [
     "Add",
@@ -707,6 +707,7 @@ def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
     >>> cb.layers.concatenate([x, y]).shape
     (None, 6)
     """
+    _check_apart("concatenate", axis)
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
@@ -737,4 +738,13 @@ def dot(inputs: Any, axes: int | Sequence[int] = -1, normalize: bool = False, **
     >>> cb.layers.dot([x, y], axes=1).shape
     (None, 1)
     """
+    _check_apart("dot", axes)
     return Dot(axes=axes, normalize=normalize, **kwargs)(inputs)
+
+
+def _check_apart(name: str, axis: Any) -> None:
+    """Refuse a second input in place of an axis."""
+    if isinstance(axis, KerasTensor) or (isinstance(axis, np.ndarray) and axis.ndim > 1):
+        raise ArgumentTypeError(
+            f"{name} takes its inputs as one argument, but was called with several: give a list, {name}([a, b])."
+        )

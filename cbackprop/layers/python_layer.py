@@ -102,6 +102,12 @@ class PythonCall(Layer):
     @property
     def without_backward(self) -> str:
         """What to say where a gradient must pass, and the layer has no `backward`."""
+        if isinstance(self.owner, Lambda):
+            return (
+                f"Lambda {self.name!r} is written in Python, and gradients must pass through it: give it "
+                "Lambda(function, backward=...), called as backward(inputs, outputs, delta), which returns the input "
+                "delta. There is no automatic differentiation."
+            )
         return (
             f"Layer {self.name!r} of class {type(self.owner).__name__} is written in Python, and gradients must pass "
             "through it: define backward(inputs, outputs, delta), which returns the input delta (and the gradients of "

@@ -118,13 +118,36 @@ def as_array(name: str, value: Any, missing: bool = False) -> NDArray[Any]:
         array = np.asarray(native)
     except ValueError as error:
         if isinstance(value, (list, tuple)):
-            raise ValueError(f"{name} must be one array, but its parts differ in shape ({error}).") from None
+            raise ValueError(f"{name} must be one array, but its parts differ in shape{_parts(value)}") from None
         raise ValueError(f"{name}, of type {type_name(value)}, cannot be read as an array: {error}") from None
     if array.dtype.kind not in "fiub":
         single = array.dtype == object and not array.ndim
         got = f"an object of type {type_name(value)}" if single else f"dtype {array.dtype}"
         raise TypeError(f"{name} must hold real numbers, but got {got}.{_hint(value, array)}")
     return array
+
+
+def _parts(value: Any) -> str:
+    """The shapes of two parts that differ, and what to do, as the end of a sentence."""
+    shapes = [_shape(part) for part in value]
+    if None in shapes:  # the difference is within this one
+        end = _parts(value[shapes.index(None)])
+    else:
+        other = next((shape for shape in shapes if shape != shapes[0]), shapes[0])
+        end = f": {shapes[0]} and {other}."
+    if "Give x" in end or "pad" in end:
+        return end
+    if len(value) <= 3 and all(hasattr(part, "__array__") for part in value):
+        return f"{end} Give x and y apart, as in fit(x, y); batches (x, y) come from a generator or a PyDataset."
+    return f"{end} Rows of different lengths become equally long by utils.pad_sequences."
+
+
+def _shape(value: Any) -> tuple[int, ...] | None:
+    """The shape of what becomes an array; ``None`` for anything else."""
+    try:
+        return np.shape(value)
+    except ValueError:
+        return None
 
 
 def _hint(value: Any, array: NDArray[Any]) -> str:

@@ -136,13 +136,19 @@ class AUC(ThresholdMetric):
         one_class = (positives == 0) if self.curve == "PR" else (positives == 0) | (negatives == 0)
         return np.asarray(one_class & (positives + negatives != 0))
 
+    def only_class(self, undefined: Array) -> str:
+        """Which labels the first curve that is not there has seen."""
+        tp, _, _, fn = (count[0] for count in self.counts())
+        positives = np.atleast_1d(tp + fn)[np.atleast_1d(undefined).argmax()]
+        return "none is 0 (every other number counts as positive)" if positives else "all are 0"
+
     def score(self) -> Any:
         """The area, or the mean of the labels' areas."""
         undefined = self.undefined()
         if undefined.any():
             warnings.warn(
-                f"Metric {self.name!r} is NaN: the area under a curve needs labels of both classes, but all are "
-                "equal so far.",
+                f"Metric {self.name!r} is NaN: the area under a curve needs labels of both classes, but so far "
+                f"{self.only_class(undefined)}.",
                 stacklevel=4,
             )
         if self.curve == "PR" and self.summation_method == "interpolation":

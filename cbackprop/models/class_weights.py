@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.losses.target import as_array, several_ones, without_repetition
-from cbackprop.validation import check_number
+from cbackprop.validation import ArgumentTypeError, check_number
 
 __all__ = ["check_fits", "class_weights_of", "product", "weights_by_class"]
 
@@ -38,6 +38,10 @@ def class_weights_of(class_weight: Any, names: list[str], structure: Any = None)
     known = sorted(structure) if isinstance(structure, dict) else names
     if isinstance(class_weight, dict) and any(isinstance(key, str) for key in class_weight):
         unknown = [key for key in class_weight if key not in known]
+        if unknown and len(names) == 1:
+            raise ArgumentTypeError(
+                f"class_weight has a key {unknown[0]!r}, but its keys must be class numbers: {{0: 1.0, 1: 2.0}}."
+            )
         if unknown:
             raise ValueError(f"class_weight has a key {unknown[0]!r}, but the model's outputs are {known}.")
         return [class_weight.get(key) for key in known]
@@ -100,6 +104,11 @@ def weights_by_class(class_weight: Any, target: Any, need: Any, size: int) -> Ar
 def _by_label(class_weight: Any, array: Array, need: Any, size: int) -> Array:
     """The weight of each element, from a dict for each label."""
     width = need.shape[-1]
+    if class_weight and all(isinstance(entry, (int, float, np.number)) for entry in class_weight):
+        by_class = {number: float(weight) for number, weight in enumerate(class_weight)}
+        raise ArgumentTypeError(
+            f"class_weight must be a dict of weights by class, but got a list of numbers: give {by_class}."
+        )
     if not need.elementwise:
         raise ValueError(
             "class_weight is a list, one dict for each label, but the loss has no value for each of them: use a dict, "

@@ -24,6 +24,8 @@ from cbackprop.validation import contiguous
 __all__ = ["OutputNeeds", "Samples", "inputs_in_order", "make_inputs", "make_samples"]
 
 Array = NDArray[Any]
+# What the forms of targets are called in messages.
+FORMS = {"index": "class numbers", "values": "targets like the predictions", "half": "targets half as wide"}
 
 
 class OutputNeeds(NamedTuple):
@@ -35,6 +37,8 @@ class OutputNeeds(NamedTuple):
         Whether each element of a row may have a weight of its own.
     scalar : bool
         Whether there is one number for each sample, without an axis of its own.
+    readers : tuple of (str, str)
+        The form of targets that the loss and each metric want, and what to call them in messages.
     """
 
     name: str
@@ -43,6 +47,15 @@ class OutputNeeds(NamedTuple):
     rules: TargetRules = TargetRules()
     elementwise: bool = False
     scalar: bool = False
+    readers: tuple[tuple[str, str], ...] = ()
+
+    def others(self, kind: str) -> str:
+        """A sentence about who reads targets in which form, where not all read them in that of `kind`."""
+        told = [(form, who) for form, who in self.readers if form != "given"]
+        if all(form == kind for form, _ in told):
+            return ""
+        names = {form: ", ".join(w for f, w in told if f == form) for form, _ in told}
+        return " " + "; ".join(f"{FORMS[form]} are wanted by {who}" for form, who in names.items()).capitalize() + "."
 
 
 @dataclass
@@ -186,7 +199,13 @@ def _form(label: str, target: Any, size: int, need: OutputNeeds, kind: str, dtyp
     if kind == "given":
         return as_given(label, target, (size,) if need.scalar else shape, None if is_kept(target, dtype) else dtype)
     kept = keep_target(target, shape, kind, dtype, need.rules) if keep else None
-    found = check_target(label, target, shape, kind, dtype, need.rules) if kept is None else kept
+    try:
+        found = check_target(label, target, shape, kind, dtype, need.rules) if kept is None else kept
+    except ValueError as error:
+        others = need.others(kind)
+        if type(error) is not ValueError or not others:
+            raise
+        raise ValueError(f"{error}{others}") from None
     rows = math.prod(need.shape[:-1])
     return _in_rows(found, size, rows if kind == "index" else rows * need.shape[-1])
 

@@ -186,8 +186,18 @@ def needs_of(model: Any, objectives: Sequence[Objective], plan: Plan) -> list[Ou
         kinds = {loss.target_kind for loss in (objective.loss, *objective.loss.parts)} if objective.loss else set()
         kinds |= {objective.target_kind(metric) for metric, _ in objective.metrics}
         elementwise = objective.loss is not None and objective.loss.elementwise
-        needs.append(OutputNeeds(name, shape or (1,), frozenset(kinds), _rules_of(objective), elementwise, not shape))
+        rules, readers = _rules_of(objective), _readers_of(objective)
+        needs.append(OutputNeeds(name, shape or (1,), frozenset(kinds), rules, elementwise, not shape, readers))
     return needs
+
+
+def _readers_of(objective: Objective) -> tuple[tuple[str, str], ...]:
+    """Which form of targets the loss and each metric of an output want, and what they are called."""
+    parts = objective.loss.parts if objective.loss else ()
+    return (
+        *((loss.target_kind, f"the loss {loss.name!r}") for loss in parts),
+        *((objective.target_kind(metric), f"the metric {metric.name!r}") for metric, _ in objective.metrics),
+    )
 
 
 def _rules_of(objective: Objective) -> TargetRules:

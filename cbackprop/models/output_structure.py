@@ -113,6 +113,6 @@ def _unknown_key(argument: str, key: Any, known: list[str], by_name: bool = Fals
     if by_name:
         return ValueError(f"{there} Expected keys {known}.")
     return LossKeyError(
-        f"The path ({key!r},) in the `loss` argument, can't be found in either the model's output or in the labels: "
-        f"{there}"
+        f"The path ({key!r},) in the `{argument}` argument, can't be found in either the model's output or in the "
+        f"labels: {there}"
     )

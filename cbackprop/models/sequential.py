@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any, Self
 
+from cbackprop import layers as layers_here
 from cbackprop import shared_objects
 from cbackprop.layers import Input, InputLayer, Layer
 from cbackprop.layers.call_arguments import is_shape, map_shapes
@@ -17,7 +18,7 @@ from cbackprop.models.sources.batches import BatchSource
 from cbackprop.models.sources.source import Source
 from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import check_names
-from cbackprop.registry import reading
+from cbackprop.registry import instead_of_foreign, reading
 from cbackprop.saving import CustomObjectScope, own_config
 from cbackprop.tensor import KerasTensor, map_structure
 from cbackprop.validation import ArgumentTypeError, check_boolean, type_name
@@ -140,8 +141,10 @@ class Sequential(Model):
                 f"A Sequential is made of layers, but got the class {type_name(layer)}. Forgot the parentheses?"
             )
         if not isinstance(layer, Layer):
+            instead = instead_of_foreign(layer, "layers", layers_here.__all__)
             raise ArgumentTypeError(
-                f"Only instances of Layer can be added to a Sequential, but got {layer!r} of type {type_name(layer)}."
+                f"Only instances of Layer can be added to a Sequential, but got {layer!r} of type {type_name(layer)}"
+                f"{instead}."
             )
         check_begun(layer)
         if isinstance(layer, InputLayer):

@@ -124,9 +124,13 @@ class ModelWrapper(BaseEstimator):
         model = self._model_for(X, y)
         if not getattr(model, "compiled", False) or not model.loss or model.optimizer is None:
             raise RuntimeError("Given model needs to be compiled, and have a loss and an optimizer.")
+        self._check_model(model, y)
         self.history_ = model.fit(X, y, **{**(self.fit_kwargs or {}), **kwargs})
         self.model_ = model
         return self
+
+    def _check_model(self, model: Any, y: Array) -> None:
+        """Refuse a model that cannot take targets as this wrapper makes them."""
 
     def _model_for(self, X: Array, y: Array) -> Any:
         """The model that is to be trained."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import type_of_target
 
+import cbackprop as cb
 from cbackprop.wrappers.base import Array, ModelWrapper
 
 __all__ = ["SKLearnClassifier"]
@@ -111,7 +112,33 @@ class SKLearnClassifier(ClassifierMixin, ModelWrapper):
             raise ValueError("Classifier can't train when only one class is present.")
         return np.eye(len(self.classes_))[numbers]
 
+    def _check_model(self, model: Any, y: Array) -> None:
+        """Refuse losses and outputs that do not go with one-hot rows."""
+        classes = y.shape[1]
+        remedy = f"give its last layer {classes} units and a softmax, and compile it with 'categorical_crossentropy'."
+        losses = [loss for loss in [_loss_of(model)] if loss is not None]
+        wrong = next((part.name for loss in losses for part in loss.parts if part.target_kind == "index"), None)
+        made = f"{type(self).__name__} gives the model one-hot rows of {classes} classes, but"
+        if wrong is not None:
+            raise ValueError(f"{made} its loss {wrong!r} wants class numbers: {remedy}")
+        shape = model.output_shape if model.built else None
+        if isinstance(shape, tuple) and len(shape) == 2 and shape[1] != classes and not _is_half(losses):
+            raise ValueError(f"{made} it puts out {shape[1]} number{'s' * (shape[1] != 1)} for each sample: {remedy}")
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.poor_score = True
         return tags
+
+
+def _loss_of(model: Any) -> Any:
+    """The loss of a model as an object; ``None`` if that is not known before it has a shape."""
+    try:
+        return cb.losses.as_loss(model.loss) if isinstance(model.loss, (str, cb.losses.Loss)) else None
+    except ValueError:  # a name that stands for one of several
+        return None
+
+
+def _is_half(losses: list[Any]) -> bool:
+    """Whether targets are half as wide as the outputs."""
+    return any(part.target_kind == "half" for loss in losses for part in loss.parts)

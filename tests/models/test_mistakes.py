@@ -309,7 +309,7 @@ MAKE_MISTAKES = {
     "another library's layer": (
         lambda: cb.Sequential([type("Dense", (), {"__module__": "keras.src.dense"})()]),
         TypeError,
-        r"of type keras\.src\.dense\.Dense",
+        r"of type keras\.src\.dense\.Dense: use cbackprop\.layers\.Dense\.$",
     ),
     "constructor that stops at itself": (lambda: cb.Sequential([Careless()]), RuntimeError, r"begin with super\(\)"),
     "its call": (lambda: Careless()(X), RuntimeError, r"Careless\.__init__ must begin with super\(\)"),

@@ -64,6 +64,30 @@ def test_others(make, message):
         make()
 
 
+class OwnLayer(keras.layers.Layer):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: cb.Sequential([keras.layers.Dense(2)]),
+            r"Only instances of Layer.*: use cbackprop\.layers\.Dense\.$",
+        ),
+        (lambda: cb.Sequential([OwnLayer()]), r"OwnLayer: use what is in cbackprop\.layers\.$"),
+        (lambda: cb.Sequential([torch.nn.Dropout(0.5)]), r": use cbackprop\.layers\.Dropout\.$"),
+        (
+            lambda: model().fit([[0.0] * 3], [[0.0] * 2], callbacks=[keras.callbacks.EarlyStopping()]),
+            r"callbacks must hold Callback objects, .*: use cbackprop\.callbacks\.EarlyStopping\.$",
+        ),
+    ],
+)
+def test_layers_and_callbacks(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
 def test_functions_of_numpy_are_ones_own():
     built = cb.Sequential([cb.Input((3,)), layers.Dense(2)])
     built.compile("sgd", "mse", metrics=[np.subtract])

@@ -205,6 +205,27 @@ def test_mistakes():
         SKLearnRegressor(make, fit_kwargs={"verbose": 0}).fit(X, y).predict(X[:, :3])
 
 
+@pytest.mark.parametrize("shape", [(), (cb.Input((4,)),)])
+@pytest.mark.parametrize(
+    ("units", "activation", "loss", "message"),
+    [
+        (3, "softmax", "sparse_categorical_crossentropy", "its loss 'sparse_categorical_crossentropy' wants class num"),
+        (1, "sigmoid", "binary_crossentropy", "it puts out 1 number for each sample"),
+        (2, "softmax", cb.losses.CategoricalCrossentropy(), "it puts out 2 numbers for each sample"),
+    ],
+)
+def test_models_that_do_not_go_with_one_hot_rows(shape, units, activation, loss, message):
+    model = cb.Sequential([*shape, cb.layers.Dense(units, activation)])
+    model.compile("adam", loss)
+    if not shape and "puts" in message:
+        model.build((None, 4))
+    with pytest.raises(
+        ValueError, match=f"SKLearnClassifier gives the model one-hot rows of 3 classes, but {message}"
+    ) as told:
+        SKLearnClassifier(model).fit(*IRIS)
+    assert "give its last layer 3 units and a softmax, and compile it with 'categorical_cross" in str(told.value)
+
+
 def test_import_says_what_is_needed():
     import subprocess
     import sys

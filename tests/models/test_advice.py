@@ -1,0 +1,118 @@
+"""What messages advise beginners, where the mistake is seen far from where it was made."""
+
+import numpy as np
+import pytest
+
+import cbackprop as cb
+from cbackprop import layers
+
+X = np.linspace(-1, 1, 48).reshape(12, 4)
+Y, CLASSES = np.linspace(-1, 1, 12).reshape(12, 1), np.arange(12) % 3
+
+
+def made(units=1, activation=None, loss="mse", **settings):
+    model = cb.Sequential([cb.Input((4,)), layers.Dense(5), layers.Dense(units, activation)])
+    model.compile("adam", loss, **settings)
+    return model
+
+
+def binary():
+    return made(1, "sigmoid", "binary_crossentropy")
+
+
+def twice(x):
+    return 2 * x
+
+
+def through_lambda():
+    model = cb.Sequential([cb.Input((4,)), layers.Dense(5), layers.Lambda(twice), layers.Dense(1)])
+    model.compile("adam", "mse")
+    model.fit(X, Y, verbose=0)
+
+
+def set_rate():
+    cb.optimizers.Adam().lr = 0.1
+
+
+def of_dict(loss, weights):
+    a = cb.Input((4,))
+    model = cb.Model(a, {"b": layers.Dense(1, name="b")(a), "c": layers.Dense(1, name="c")(a)})
+    model.compile("adam", loss, loss_weights=weights)
+
+
+def pair():
+    return cb.Input((4,)), cb.Input((4,))
+
+
+APART = r"^x must be one array, but its parts differ in shape: \({0}, 4\) and \({0}, 1\). Give x and y apart"
+PADDED = r"parts differ in shape: \({}\) and \({}\). Rows of different lengths .* utils.pad_sequences"
+NUMBERS = r"its keys must be class numbers: \{0: 1.0, 1: 2.0\}"
+MISTAKES = {
+    "two tensors": (lambda: layers.Concatenate()(*pair()), ValueError, r"as one argument, .* give a list, layer\(\[a"),
+    "two tensors of Add": (lambda: layers.Add()(*pair()), ValueError, "Add 'add.*' takes its inputs as one argument"),
+    "two arrays": (lambda: layers.Dot(1)(X, X), ValueError, "Dot .* takes its inputs as one argument"),
+    "function": (lambda: layers.concatenate(*pair()), ValueError, r"give a list, concatenate\(\[a, b\]\)"),
+    "function of arrays": (lambda: layers.concatenate(X, X), ValueError, r"give a list, concatenate\(\[a, b\]\)"),
+    "dot": (lambda: layers.dot(*pair()), ValueError, r"give a list, dot\(\[a, b\]\)"),
+    "names of classes": (lambda: binary().fit(X, CLASSES % 2, class_weight={"neg": 1, "pos": 2}), ValueError, NUMBERS),
+    "digits": (lambda: binary().fit(X, CLASSES % 2, class_weight={"0": 1}), ValueError, NUMBERS),
+    "list of weights": (
+        lambda: binary().fit(X, CLASSES % 2, class_weight=[1.0, 2.0]),
+        ValueError,
+        r"list of numbers: give \{0: 1.0, 1: 2.0\}",
+    ),
+    "list of weights, softmax": (
+        lambda: made(3, "softmax", "sparse_categorical_crossentropy").fit(X, CLASSES, class_weight=(1, 2, np.int64(3))),
+        ValueError,
+        r"list of numbers: give \{0: 1.0, 1: 2.0, 2: 3.0\}",
+    ),
+    "loss weights": (lambda: of_dict("mse", {"cl": 1}), KeyError, "in the `loss_weights` argument"),
+    "loss": (lambda: of_dict({"cl": "mse"}, None), KeyError, "in the `loss` argument"),
+    "lr": (lambda: cb.optimizers.Adam(lr=0.1), TypeError, "no argument 'lr'. Did you mean 'learning_rate'"),
+    "lr later": (set_rate, AttributeError, "no setting 'lr'. Did you mean 'learning_rate'"),
+    "Lambda": (through_lambda, TypeError, r"Lambda\(function, backward=...\)"),
+    "batches in a list": (lambda: made().fit([(X[:3], Y[:3])] * 3), ValueError, APART.format(3)),
+    "a pair": (lambda: made().fit((X, Y)), ValueError, APART.format(12)),
+    "ragged x": (lambda: made().fit([[1, 2, 3, 4], [1, 2]], [1, 2]), ValueError, "^x .*" + PADDED.format("4,", "2,")),
+    "ragged y": (lambda: made().fit(X[:2], [[1], [1, 2]]), ValueError, "^y .*" + PADDED.format("1,", "2,")),
+    "ragged predict": (lambda: made().predict([[1, 2, 3, 4], [1]]), ValueError, PADDED.format("4,", "1,")),
+    "ragged within": (
+        lambda: made().predict([[[1], [2, 3]], [[1], [2]]]),
+        ValueError,
+        PADDED.format("1,", "2,"),
+    ),
+    "another form": (
+        lambda: made(3, "softmax", "sparse_categorical_crossentropy", metrics=["precision"]).fit(X, CLASSES),
+        ValueError,
+        "wanted by the loss 'sparse_categorical_crossentropy'; .* are wanted by the metric 'precision'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_advice(name):
+    mistake, error, message = MISTAKES[name]
+    with pytest.raises(error, match=message) as raised:
+        mistake()
+    assert "inhomogeneous" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "meant"),
+    [("layers", "Dens", "Dense"), ("layers", "DropOut", "Dropout"), ("optimizers", "AdamV", "Adam")],
+)
+def test_names_that_were_probably_meant(module, name, meant):
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}'. Did you mean '{meant}'"):
+        getattr(getattr(cb, module), name)
+
+
+@pytest.mark.parametrize("name", ["Quaternion", "_Dense", "__dens__"])
+def test_names_that_are_like_none(name):
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}'$"):
+        getattr(layers, name)
+
+
+@pytest.mark.parametrize(("y", "message"), [(Y - 2, "none is 0 .every other number"), (0 * Y, "all are 0")])
+def test_the_area_under_a_curve_of_one_class(y, message):
+    with pytest.warns(UserWarning, match=f"needs labels of both classes, but so far {message}"):
+        made(1, "sigmoid", metrics=["AUC"]).evaluate(X, y, verbose=0)
