@@ -260,6 +260,11 @@ def load_model(
     ValueError
         If it is no model, damaged, or made by a newer version, or mentions something unknown.
 
+    Warns
+    -----
+    UserWarning
+        If a file of Keras's was compiled with something unknown; the model then is not compiled.
+
     Examples
     --------
     See `save_model`.

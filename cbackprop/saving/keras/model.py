@@ -39,7 +39,7 @@ def load_keras_model(path: str, kind: str, compile: bool) -> Any:
     Warns
     -----
     UserWarning
-        If it cannot be compiled as Keras says; the model then is not compiled.
+        If it cannot be compiled as the file says; the model then is not compiled.
     """
     with open_keras_file(path, kind) as file:
         if file.config is None:
@@ -91,12 +91,15 @@ def _make(file: KerasFile) -> Any:
 def _compile_as_noted(file: KerasFile, model: Any) -> None:
     """As this library was told, when it wrote the file."""
     try:
-        model.compile(**from_config(json.loads(file.notes["training"])))
-    except Exception as error:  # as in _make
+        settings = json.loads(file.notes["training"])
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(
-            f"{file.path!r} says nothing that the model can be compiled with: {error} What is your own is made known "
-            "by custom_objects; or give compile=False, and compile the model yourself."
+            f"{file.path!r} is damaged: it says nothing that the model can be compiled with: {error}"
         ) from error
+    try:
+        model.compile(**from_config(settings))
+    except Exception as error:  # as in _make
+        _warn_of_compiling(file, error)
 
 
 def _compile(file: KerasFile, model: Any) -> None:
@@ -112,4 +115,12 @@ def _compile(file: KerasFile, model: Any) -> None:
         settings["steps_per_execution"] = said.get("steps_per_execution", 1)
         model.compile(**from_config(settings))
     except Exception as error:  # as in _make
-        warnings.warn(f"{file.path!r} says nothing that the model can be compiled with: {error}", stacklevel=4)
+        _warn_of_compiling(file, error)
+
+
+def _warn_of_compiling(file: KerasFile, error: Exception) -> None:
+    warnings.warn(
+        f"{file.path!r} says nothing that the model can be compiled with: {error} It is not compiled. What is your own "
+        "is made known by custom_objects; or compile the model yourself.",
+        stacklevel=5,
+    )
