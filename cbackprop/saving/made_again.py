@@ -20,13 +20,16 @@ def not_made_again(model: Any) -> list[str]:
 
 def _reasons(layer: Any) -> Iterator[str]:
     cls = type(layer)
-    written = str(getattr(cls.from_config, "__module__", ""))
-    own = not cls.__module__.startswith("cbackprop.")
-    if own and written.startswith("cbackprop.") and (reason := _reason(layer)):
+    if _is_users(cls) and not _is_users(cls.from_config) and (reason := _reason(layer)):
         yield f"{cls.__name__} {layer.name!r} ({reason})"
     if layer.is_model:
         for inner in layer.layers:
             yield from _reasons(inner)
+
+
+def _is_users(thing: Any) -> bool:
+    """Whether a class or a method is defined outside of this library."""
+    return not str(getattr(thing, "__module__", "")).startswith("cbackprop.")
 
 
 def _takes_a_graph(cls: Any) -> bool:
@@ -41,6 +44,8 @@ def _reason(layer: Any) -> str | None:
         more = set() if hasattr(layer, "add") else config.keys() - GRAPH - SET_LATER
         names = cls.graph_arguments | {"name"} | more
     else:
+        if _is_users(cls.__init__) and "_arguments" not in layer.__dict__ and not _is_users(cls.get_config):
+            return "its constructor was given arguments by position that have no names"
         names = config.keys() - (SET_LATER - set(cls.argument_names()))
         made_with = layer.__dict__.get("_made_with")
         if made_with not in (None, len(layer.layers) if layer.is_model else None):

@@ -65,9 +65,14 @@ class Forgetful(Scaled):
         return {"name": self.name, "factor": self.k}
 
 
+class Listed(cb.Sequential):
+    def __init__(self, *units):
+        super().__init__([cb.Input((4,)), *(layers.Dense(n) for n in units)])
+
+
 OWN = {
     cls.__name__: cls
-    for cls in (Scaled, ScaledMore, Net, NamedNet, PlainNet, Stack, Grown, PlainStack, Forgetful)
+    for cls in (Scaled, ScaledMore, Net, NamedNet, PlainNet, Stack, Grown, PlainStack, Forgetful, Listed)
 }  # fmt: skip
 
 
@@ -137,6 +142,10 @@ LOST = {
         r"Forgetful 'forgetful.*' \(its constructor would be given \['factor'\]: missing a required argument: 'k'",
     ),
     "a layer was added": (with_a_layer_more, r"Stack 'stack.*' \(its constructor makes 2 layers, but it has 3\)"),
+    "arguments without names": (
+        lambda: Listed(3, 1),
+        r"Listed 'listed.*' \(its constructor was given arguments by position that have no names\)",
+    ),
     "within a model": (lambda: stacked(with_a_layer_more()), "Stack 'stack.*' .its constructor makes 2 layers"),
 }
 
