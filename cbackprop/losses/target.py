@@ -137,7 +137,7 @@ def _parts(value: Any) -> str:
         end = f": {shapes[0]} and {other}."
     if "Give x" in end or "pad" in end:
         return end
-    if len(value) <= 3 and all(hasattr(part, "__array__") for part in value):
+    if len(value) <= 3 and (() in shapes or all(hasattr(part, "__array__") for part in value)):  # no rows of a table
         return f"{end} Give x and y apart, as in fit(x, y); batches (x, y) come from a generator or a PyDataset."
     return f"{end} Rows of different lengths become equally long by utils.pad_sequences."
 

@@ -39,8 +39,9 @@ def class_weights_of(class_weight: Any, names: list[str], structure: Any = None)
     if isinstance(class_weight, dict) and any(isinstance(key, str) for key in class_weight):
         unknown = [key for key in class_weight if key not in known]
         if unknown and len(names) == 1:
+            text = next(key for key in class_weight if isinstance(key, str))
             raise ArgumentTypeError(
-                f"class_weight has a key {unknown[0]!r}, but its keys must be class numbers: {{0: 1.0, 1: 2.0}}."
+                f"class_weight has a key {text!r}, but its keys must be class numbers: {{0: 1.0, 1: 2.0}}."
             )
         if unknown:
             raise ValueError(f"class_weight has a key {unknown[0]!r}, but the model's outputs are {known}.")

@@ -15,6 +15,7 @@ from cbackprop.engine import Engine, engine_class
 from cbackprop.engine.sizes import sizes_of
 from cbackprop.layers import Identity, Input, Layer
 from cbackprop.layers.adjusting import note_plan
+from cbackprop.layers.call_arguments import is_samples
 from cbackprop.layers.call_context import current_call
 from cbackprop.layers.layer import check_training, registry
 from cbackprop.layers.mask_array import mask_of, with_mask
@@ -355,6 +356,11 @@ class Model(Trainer, Layer):
             Which rows of the inputs count; by default what their own masks say. Of symbolic tensors it is one, too, and
             an `Identity` layer with that mask is put before the model.
         """
+        if training is not None and is_samples(training):
+            raise ArgumentTypeError(
+                f"Model {self.name!r} takes its inputs as one argument, but was called with several: give a list, "
+                "model([a, b])."
+            )
         context = current_call()
         plain = type(inputs) is np.ndarray and context is None and mask is None and self._graph is not None
         if plain and not self._reports([inputs]):
