@@ -295,9 +295,9 @@ cdef class SegmentList:
         needed = optimizer.n_slots + optimizer.use_average + (optimizer.accumulation_steps > 0)
         if optimizer.n_memories != needed:
             raise ValueError(
-                f"{type(optimizer.spec).__name__} must keep {needed} numbers of each weight ({optimizer.n_slots} slots of "
-                f"its rule, an average with use_ema, a sum of gradients that are accumulated), but its slot_names and "
-                f"memory_names are {optimizer.spec.slot_names} and {optimizer.spec.memory_names}."
+                f"{type(optimizer.spec).__name__} must keep {needed} numbers of each weight ({optimizer.n_slots} slots "
+                f"of its rule, an average with use_ema, a sum of gradients that are accumulated), but its slot_names "
+                f"and memory_names are {optimizer.spec.slot_names} and {optimizer.spec.memory_names}."
             )
         for i, segment in enumerate(segments):
             item = &self.items[i]
