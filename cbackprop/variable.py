@@ -124,6 +124,9 @@ class ParameterStore:
             united = cls(everything, values, stores[0].dtype.name)
             for store in stores:
                 store.left = left[store]
+            # They work on the old values until they are bound anew, and bring along what they have changed there.
+            users = dict.fromkeys(user for store in stores for user in store.users)
+            united.users = tuple(user for user in users if user() is not None)
             return united
 
     def add_user(self, engine: Any) -> None:
@@ -144,23 +147,30 @@ class ParameterStore:
 class AtRest:
     """Meanwhile no engine runs on some variables, but one that this thread is in already, and they do not move.
 
-    Waits until the runs that have begun in other threads are over.
+    Waits until the runs that have begun in other threads are over. A thread that is in a run itself, such as code of a
+    layer in Python, cannot: the others may be waiting for that run. It goes on beside those that work on the same
+    weights, as its run does.
 
     Parameters
     ----------
     variables : collection of Variable
+    turns : collection of Turn, optional
+        Those of models whose engines are to wait, too, whether or not they have run on the variables yet. Whoever asks
+        an engine for anything meanwhile needs its turn: an engine that runs holds its lock while it waits for variables
+        to be where they are, so nobody may wait for these in the other order.
     """
 
-    def __init__(self, variables: Collection[Variable]) -> None:
-        self.variables = variables
+    def __init__(self, variables: Collection[Variable], turns: Collection[Any] = ()) -> None:
+        self.variables, self.turns = variables, turns
         self.held: list[Any] = []
 
     def __enter__(self) -> None:
         """Take the locks of all engines that work on them."""
         while True:
-            locks = self._locks()
-            _acquire(locks)
             moving = ParameterStore.moving
+            wanted = self._locks()
+            waits = not any(lock._is_owned() for lock in (*wanted, moving))
+            locks = _acquire(wanted) if waits else {lock for lock in wanted if lock.acquire(blocking=False)}
             try:
                 moving.acquire()
                 self.held = [*locks, moving]
@@ -168,7 +178,7 @@ class AtRest:
                 _release(locks)
                 raise
             # An engine may have been bound to them while this thread was waiting.
-            if self._locks() <= locks:
+            if not waits or self._locks() <= locks:
                 return
             _release(self.held)
 
@@ -177,7 +187,8 @@ class AtRest:
 
     def _locks(self) -> set[Any]:
         stores = {variable.place[0] for variable in self.variables}
-        return {user.lock for store in stores for reference in store.users if (user := reference()) is not None}
+        users = (user for store in stores for reference in store.users if (user := reference()) is not None)
+        return {user.lock for user in (*users, *self.turns)}
 
 
 def _release(locks: Iterable[Any]) -> None:
@@ -185,8 +196,8 @@ def _release(locks: Iterable[Any]) -> None:
         lock.release()
 
 
-def _acquire(locks: set[Any]) -> None:
-    """Take all locks. Who waits for one holds none of the others, so that two threads cannot wait for each other."""
+def _acquire(locks: set[Any]) -> set[Any]:
+    """Take all locks, and return them. Who waits for one holds no other: no two threads wait for each other."""
     first = next(iter(locks), None)
     while first is not None:
         first.acquire()
@@ -198,7 +209,8 @@ def _acquire(locks: set[Any]) -> None:
                 break
             taken.append(lock)
         else:
-            return
+            break
+    return locks
 
 
 class Variable(ActsAsArray):

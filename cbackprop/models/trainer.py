@@ -41,10 +41,10 @@ from cbackprop.plan.plan import Plan
 from cbackprop.registry import nearest
 from cbackprop.tensor import KerasTensor, flatten, map_structure, output_dtype
 from cbackprop.validation import check_boolean, check_counts, check_integer, check_number, named
+from cbackprop.variable import AtRest, Variable
 
 if TYPE_CHECKING:
     from cbackprop.plan.sizes import PlansOfSizes
-    from cbackprop.variable import Variable
 
 __all__ = ["Trainer"]
 
@@ -417,6 +417,10 @@ class Trainer(GradientMethods, ResultMethods):
         """Let the next run read everything that layers hold besides weights anew."""
         self._engine = self._predictor = None
         self._gradient_engines = {}
+
+    def at_rest(self) -> AtRest:
+        """Meanwhile no other thread runs this model, nor any other one that works on its variables."""
+        return AtRest(self.variables, (self._turn,))  # type: ignore[attr-defined]
 
     def training_place(self) -> dict[str, Any] | None:
         """Where training is, as plain values for a file; ``None`` before the first `fit`."""

@@ -26,7 +26,6 @@ from cbackprop.saving.own_variables import load_store, numbered_arrays, read_sto
 from cbackprop.saving.torch_state import is_torch_weight, read_torch_state
 from cbackprop.saving.training_state import restore_optimizer, restore_streams, resume
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_number, check_path
-from cbackprop.variable import AtRest
 
 __all__ = ["load_weights", "restore_training", "save_training", "save_weights", "write_weights"]
 
@@ -221,7 +220,7 @@ def _take(
     for variable, value in zip(model.variables, weights, strict=True):
         if value is not None:
             variable.check(value)
-    with AtRest(model.variables):
+    with model.at_rest():
         given = zip(model.variables, weights, strict=True)
         if all(value is not None or variable in elsewhere for variable, value in given):
             restore_optimizer(file, model, state)
@@ -239,7 +238,7 @@ def write_weights(model: Any, path: str, texts: dict[str, str], skipped: Set[int
     variables = model.variables
     kept = _kept(model, skipped)
     numbered = [(index, variable) for index, variable in enumerate(variables) if variable not in kept]
-    with AtRest(variables):
+    with model.at_rest():
         arrays = {_weight_name(index, variable): variable.array.copy() for index, variable in numbered}
         state, beside = training_state.get_state(model)
         arrays |= numbered_arrays(model, skipped)
@@ -277,7 +276,7 @@ def restore_training(model: Any, filepath: Path) -> None:
         for variable, value in zip(model.variables, weights, strict=True):
             variable.check(value)
         resume(file, model, state, always=True)
-        with AtRest(model.variables):
+        with model.at_rest():
             restore_optimizer(file, model, state)
             restore_streams(file, model, state)
             model.set_weights(weights)

@@ -27,7 +27,6 @@ from cbackprop.saving.keras.folder import write_folder
 from cbackprop.saving.keras.optimizer import VARS, keras_optimizer_variables
 from cbackprop.saving.keras.weights import group_paths, variables_in_place
 from cbackprop.saving.own_variables import own_arrays, saves_its_own
-from cbackprop.variable import AtRest
 
 __all__ = ["write_keras_model", "write_keras_weights"]
 
@@ -158,7 +157,7 @@ def divided(groups: list[Group], most: float) -> list[list[Group]]:
 
 def _groups(model: Any, skipped: Set[int] = frozenset()) -> tuple[list[Group], dict[str, Any]]:
     """What an HDF5 file holds, and what is noted of the state of training, which stands in it, too; of one moment."""
-    with AtRest(model.variables):
+    with model.at_rest():
         return _groups_at_rest(model, skipped)
 
 
