@@ -192,3 +192,21 @@ def test_checkpoints_do_not_pile_up_after_failures(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         model.fit(X, Y, **arguments(), callbacks=[kept])
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("suffix", ["cb", "keras", "weights.h5", "safetensors", "backup"])
+def test_ctrl_c_when_the_file_is_in_its_place_already(tmp_path, monkeypatch, suffix):
+    """What is told is the interrupt, not that there is no temporary file to remove any more."""
+    model = cb.Sequential([cb.Input((2,)), cb.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    replace = os.replace
+
+    def interrupted(*paths):
+        replace(*paths)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    save = {"cb": model.save, "keras": model.save, "backup": model.save_training}.get(suffix, model.save_weights)
+    with pytest.raises(KeyboardInterrupt):
+        save(tmp_path / f"it.{suffix}")
+    assert os.listdir(tmp_path) == [f"it.{suffix}"]
