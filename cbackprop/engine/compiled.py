@@ -110,6 +110,7 @@ class CompiledEngine(Engine):
         read = {v for step in self.plan.steps if not step.layer.reads_rows for v in step.layer.variables}
         self.weight_bytes = sum(variable.size for variable in read) * self.dtype.itemsize
         self.tile_memory = self.whole_memory = (0, 0)  # samples and threads that there is room for
+        self.keepers = 0  # runs that are to keep threads: a callback may begin another one, and so may another thread
         self.widest = max(self.plan.widths)
         # What a masked loss is divided by is known when the last row has been through the layers.
         self.loss_sees_whole = any(head.sees_whole or head.selects for head in heads) or any(self.masks)
@@ -477,12 +478,14 @@ class CompiledEngine(Engine):
     def kept_threads(self) -> Iterator[None]:
         """Meanwhile, threads wait for the next run when one ends. Starting them takes as long as a small epoch."""
         with self.lock:
+            self.keepers += 1
             self.runner.keep_team(True)
         try:
             yield
         finally:
             with self.lock:
-                self.runner.keep_team(False)
+                self.keepers -= 1
+                self.runner.keep_team(self.keepers > 0)
 
     def forget_threads(self) -> None:
         """In a child process: threads stayed behind in the parent."""

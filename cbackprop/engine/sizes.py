@@ -60,7 +60,8 @@ class EngineOfSizes(Engine):
         self.engines = Latest(make)
         self._plan_for = plan
         self.current: Engine | None = None
-        self._keeping: ExitStack | None = None
+        self._keepers = 0  # runs that are to keep threads: a callback may begin another one, and so may another thread
+        self._keeping = ExitStack()
         known_engines.add(self)
 
     def plan_of(self, inputs: list[Any]) -> Plan:
@@ -89,7 +90,7 @@ class EngineOfSizes(Engine):
 
     def _keep(self, engine: Engine) -> None:
         """While threads are to be kept, those of the engine whose turn it is are, and of no other."""
-        if self._keeping is not None:
+        if self._keepers:
             self._keeping.close()
             self._keeping.enter_context(engine.kept_threads())
 
@@ -159,14 +160,17 @@ class EngineOfSizes(Engine):
     @contextmanager
     def kept_threads(self) -> Iterator[None]:
         """Meanwhile, the threads of the engine whose turn it is wait for the next batch of the same shape."""
-        with ExitStack() as self._keeping:
-            if self.current is not None:
+        with self.lock:
+            self._keepers += 1
+            if self._keepers == 1 and self.current is not None:
                 self._keep(self.current)
-            try:
-                yield
-            finally:
-                self._keeping.close()
-                self._keeping = None
+        try:
+            yield
+        finally:
+            with self.lock:
+                self._keepers -= 1
+                if not self._keepers:
+                    self._keeping.close()
 
     def forget_threads(self) -> None:
         """In a child process: the engines do so by themselves."""
