@@ -359,7 +359,7 @@ class CompiledEngine(Engine):
 
     def _begin(self, data: Data) -> None:
         if self.runner.busy:
-            raise RuntimeError("The model is in the middle of a batch: it cannot be used now.")
+            raise RuntimeError("The model is in the middle of a batch: its own code cannot use it now.")
         if self.optimizer is not None and self.settings_version != self.optimizer.settings_version:
             self.follow_settings()
         self.bind()

@@ -7,7 +7,8 @@ backward pass, update. The arithmetic of each layer, loss and optimizer is in `c
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,7 @@ class ReferenceEngine(Engine):
         self._make_rule()
         self.update_segments: list[Segment] = []
         self.iteration = 0
+        self.busy = False
         self.reset()
 
     def _make_rule(self) -> None:
@@ -86,7 +88,7 @@ class ReferenceEngine(Engine):
         tick: Tick = None,
     ) -> None:
         """Run the samples order[start:stop] forwards and backwards, a batch at a time."""
-        with self.lock, limited(), _quietly():
+        with self.lock, limited(), self._running():
             self._begin()
             try:
                 for first in range(start, stop, batch_size):
@@ -201,7 +203,7 @@ class ReferenceEngine(Engine):
         """Derivatives of each number predicted for the samples begin:end, and its error: a pass back for each."""
         derivatives, errors = [], []
         heads = [index for index, objective in enumerate(self.objectives) if objective.loss]
-        with self.lock, limited(), _quietly():
+        with self.lock, limited(), self._running():
             self._begin()
             for sample in range(begin, end):
                 rows = slice(sample, sample + 1)
@@ -269,7 +271,7 @@ class ReferenceEngine(Engine):
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
         """Add the loss and metrics of all samples to the means."""
-        with self.lock, limited(), _quietly():
+        with self.lock, limited(), self._running():
             self._begin()
             for first in range(0, len(data), batch_size):
                 rows = slice(first, first + batch_size)
@@ -282,7 +284,7 @@ class ReferenceEngine(Engine):
         self, inputs: list[Any], batch_size: int, training: bool = False, tick: Tick = None, check: bool = False
     ) -> list[Array] | None:
         """The outputs for all samples; ``None`` if `check` finds that an input is not finite."""
-        with self.lock, limited(), _quietly():
+        with self.lock, limited(), self._running():
             self._begin()
             self.iteration = self.draw_count(training)
             samples = len(inputs[0])
@@ -310,6 +312,21 @@ class ReferenceEngine(Engine):
     def _inputs(self, inputs: list[Any], rows: Any) -> list[Array]:
         """The inputs of a batch as the network's numbers, whatever they are stored as."""
         return [dense_rows(x, rows, self.dtype) for x in inputs]
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        """Meanwhile, code of the model that is called in a batch may not run the model: that would call it without end.
+
+        Training that diverges is told of by `fit`, once; NumPy would warn of every product.
+        """
+        if self.busy:
+            raise RuntimeError("The model is in the middle of a batch: its own code cannot use it now.")
+        self.busy = True
+        try:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                yield
+        finally:
+            self.busy = False
 
     def _begin(self) -> None:
         if self.optimizer is not None and self.settings_version != self.optimizer.settings_version:
@@ -362,11 +379,6 @@ def _twin_of(step: Step) -> Any:
 def _samples(array: Array, shape: tuple[int, ...]) -> Array:
     """The samples of a buffer in this shape."""
     return array.reshape(len(array), *shape)
-
-
-def _quietly() -> AbstractContextManager[Any]:
-    """Training that diverges is told of by `fit`, once; NumPy would warn of every product."""
-    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
 def _rows(array: Array | None, rows: Any, shape: tuple[int, ...], dtype: Any) -> Array | None:

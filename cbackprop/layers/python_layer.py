@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.layers.call_arguments import CallArguments, is_array, map_shapes, select
+from cbackprop.layers.call_arguments import CallArguments, is_array, is_shape, map_shapes, select
 from cbackprop.layers.call_context import CallContext, calling
 from cbackprop.layers.layer import Layer, check_shape, registry
 from cbackprop.layers.masks import PythonMask, rule_in_python
@@ -360,9 +360,25 @@ def _found(layer: Layer, call: CallArguments) -> tuple[Any, CallContext | None]:
         states = layer.sample_shape is not None
     if stated is None and states:
         stated = layer.compute_output_shape(**select(layer, layer.compute_output_shape, shapes))
+        if not _is_shape_or_several(stated):
+            raise TypeError(
+                f"compute_output_shape of {type(layer).__name__} {layer.name!r} must return a tuple of whole numbers "
+                f"and None, or a structure of such tuples, but returned {stated!r}."
+            )
     if stated is None and context is None:
         found, context = _observed(layer, call)
     return (found if stated is None else stated), context
+
+
+def _is_shape_or_several(stated: Any) -> bool:
+    """Whether this is a shape, a structure of shapes, or ``None``, which leaves the shape to be found by a call."""
+    if isinstance(stated, dict):
+        return all(_is_shape_or_several(shape) and shape is not None for shape in stated.values())
+    if not isinstance(stated, (list, tuple)):
+        return stated is None
+    if is_shape(stated):
+        return all(size is None or size >= 0 for size in stated)
+    return all(isinstance(shape, (list, tuple, dict)) and _is_shape_or_several(shape) for shape in stated)
 
 
 def _specified(layer: Layer, call: CallArguments) -> Any:

@@ -409,6 +409,10 @@ class Trainer(GradientMethods, ResultMethods):
         """What `compile` was given as `loss`; ``None`` before."""
         return self._settings.get("loss")
 
+    @loss.setter
+    def loss(self, value: Any) -> None:
+        raise AttributeError("loss cannot be set: give loss to compile.")
+
     def compile_settings(self) -> dict[str, Any]:
         """The arguments that `compile` was called with, but the optimizer."""
         return dict(self._settings)

@@ -106,7 +106,7 @@ cdef class Network:
     cdef check_idle(self):
         """Refuse to touch memory that a run of this engine, further up the stack, is using."""
         if self.busy:
-            raise RuntimeError("The model is in the middle of a batch: it cannot be used from a signal handler.")
+            raise RuntimeError("The model is in the middle of a batch: its own code cannot use it now.")
 
     cdef Py_ssize_t buffer(self, Py_ssize_t index) except -1:
         if not 0 <= index < self.n_buffers:
