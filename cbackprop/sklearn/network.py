@@ -70,6 +70,7 @@ def build_model(
 
     for width, activation, rate in zip(units[1:-1], activations, dropout, strict=True):
         known = ACTIVATIONS.get(activation, activation) if isinstance(activation, str) else activation
+        _check_gradient(cb.activations.get(known))
         dense(width, None if batch_normalization else known)
         if batch_normalization:
             layers.extend([cb.layers.BatchNormalization(dtype=dtype), cb.layers.Activation(known, dtype=dtype)])
@@ -77,6 +78,16 @@ def build_model(
             layers.append(cb.layers.Dropout(rate, dtype=dtype))
     dense(units[-1], OUTPUT_ACTIVATIONS[output_activation])
     return cb.Sequential(layers)
+
+
+def _check_gradient(activation: Any) -> None:
+    """Refuse a function of a user's own through which nothing can be trained."""
+    known = isinstance(activation, (cb.activations.ActivationFunction, cb.layers.Layer))
+    if not known and getattr(activation, "backward", None) is None:
+        raise TypeError(
+            f"nothing can be trained through {activation!r}: give it an attribute backward(inputs, outputs, delta), "
+            "which returns the gradient by the inputs, or use a name or a function of cbackprop.activations."
+        )
 
 
 def dense_layers(model: cb.Sequential) -> list[Any]:
