@@ -125,8 +125,8 @@ class ParameterStore:
             for store in stores:
                 store.left = left[store]
             # They work on the old values until they are bound anew, and bring along what they have changed there.
-            users = dict.fromkeys(user for store in stores for user in store.users)
-            united.users = tuple(user for user in users if user() is not None)
+            users = (user() for store in stores for user in store.users)
+            united.users = tuple(weakref.ref(user) for user in dict.fromkeys(users) if user is not None)
             return united
 
     def add_user(self, engine: Any) -> None:

@@ -1,6 +1,7 @@
 """Whoever writes weights, or copies all of them, waits for the runs of other threads, and never for its own."""
 
 import functools
+import gc
 import threading
 
 import numpy as np
@@ -220,6 +221,14 @@ def test_nothing_that_is_set_while_weights_move_is_lost():
             lost.append(number)
     mover.join(60)
     assert lost == []
+
+
+def test_a_layer_of_a_model_that_is_gone_is_used_by_another_one():
+    layer = layers.Dense(2)
+    for _ in range(3):
+        cb.Sequential([cb.Input((3,)), layer, layers.Dense(1)]).predict(X, verbose=0)
+        gc.collect()
+    assert len(layer.kernel.store.users) <= 1
 
 
 def test_a_copy_of_a_model_has_a_turn_of_its_own():
