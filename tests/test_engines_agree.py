@@ -20,7 +20,7 @@ def trained(make_model, dtype, optimizer, loss, engine, seed=5):
     """Predictions, losses and weights after 20 steps of a model that is the same at each call."""
     cb.config.set_floatx(dtype)
     cb.utils.set_random_seed(seed)
-    cb.utils.clear_session()
+    cb.utils.clear_session(free_memory=False)
     model = make_model()
     rng = np.random.default_rng(seed)
     x, y = networks.data_for(model, 8 * STEPS // 2, rng, loss)

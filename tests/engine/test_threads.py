@@ -41,7 +41,7 @@ def trained(make_model, threads, optimizer="adam", loss="mse", engine="compiled"
     cb.config.set_floatx(dtype)
     cb.config.set_num_threads(threads)
     cb.utils.set_random_seed(5)
-    cb.utils.clear_session()
+    cb.utils.clear_session(free_memory=False)
     model = make_model()
     rng = np.random.default_rng(5)
     x, y = networks.data_for(model, SAMPLES, rng, loss)

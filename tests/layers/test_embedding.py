@@ -48,7 +48,7 @@ def trained(optimizer, engine="compiled", threads=1, dtype="float32"):
     cb.config.set_floatx(dtype)
     cb.config.set_num_threads(threads)
     cb.utils.set_random_seed(3)
-    cb.utils.clear_session()
+    cb.utils.clear_session(free_memory=False)
     model = shared()
     x, y = data()
     model.compile(OPTIMIZERS[optimizer](), "mse", engine=engine)

@@ -78,7 +78,7 @@ def test_gradients(engine, rng):
 def trained(make, engine, threads=1):
     cb.config.set_num_threads(threads)
     cb.utils.set_random_seed(3)
-    cb.utils.clear_session()
+    cb.utils.clear_session(free_memory=False)
     model = make()
     rng = np.random.default_rng(3)
     x, y = rng.normal(size=(100, 4)), rng.normal(size=(100, 2))

@@ -61,7 +61,7 @@ def run(seed: int) -> dict[str, str | None]:
     rng = np.random.default_rng(seed)
     name = list(ATTACKS)[rng.integers(len(ATTACKS))]
     cb.utils.set_random_seed(seed % 2**32)
-    cb.utils.clear_session()
+    cb.utils.clear_session(free_memory=False)
     silent = io.StringIO()
     try:
         with redirect_stdout(silent), redirect_stderr(silent), warnings.catch_warnings():
