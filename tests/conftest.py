@@ -6,6 +6,15 @@ import pytest
 import cbackprop as cb
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "h5py: needs h5py, for files of Keras; where it is absent, the test is left out")
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("h5py") is not None:
+        pytest.importorskip("h5py")
+
+
 @pytest.fixture
 def interrupts():
     """Interrupts as in a terminal: what a shell starts in the background ignores them, and so do its children."""

@@ -67,6 +67,9 @@ ACTS = [
 def test_models_with_a_common_layer(act, engine, who):
     """The `first` model is being trained; the `second` one has the newer place of the weights."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", SCRIPT, act, engine, who], capture_output=True, text=True, timeout=60
+        [sys.executable, "-P", "-W", "ignore", "-c", SCRIPT, act, engine, who],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.stdout == "over\n", done.stderr

@@ -211,6 +211,7 @@ def test_what_inputs_and_outputs_are_made_of():
             cb.Model(inputs, outputs)
 
 
+@pytest.mark.h5py
 @pytest.mark.parametrize("name", ["m.keras", "m.safetensors"])
 def test_outputs_nested_in_dicts_travel_in_files(name, tmp_path):
     tensors = [cb.Input((3,)) for _ in "abc"]

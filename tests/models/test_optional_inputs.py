@@ -150,6 +150,7 @@ def test_together_with_sizes_that_come_with_the_data():
     assert cb.Model([a, b], model([a, b])).predict([x, None], verbose=0).shape == x.shape
 
 
+@pytest.mark.h5py
 @pytest.mark.parametrize("name", ["m.keras", "m.safetensors"])
 def test_files_and_copies(name, tmp_path):
     model = model_of()
@@ -161,6 +162,7 @@ def test_files_and_copies(name, tmp_path):
         np.testing.assert_array_equal(copy({"a": A}), model({"a": A}))
 
 
+@pytest.mark.h5py
 @pytest.mark.parametrize("shape", [(None, 4), (4,)])
 @pytest.mark.parametrize("sparse", [False, True])
 def test_inputs_of_every_kind_come_back_from_keras_files(shape, sparse, tmp_path):

@@ -50,6 +50,7 @@ def test_a_layer_gets_and_returns_what_the_model_was_called_on(x, capsys):
     assert "passing" in capsys.readouterr().out.lower()
 
 
+@pytest.mark.h5py
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
 def test_dicts_go_through_a_stack(engine, tmp_path):
     model = cb.Sequential([Passing(), Weighed(), layers.Dense(1)])

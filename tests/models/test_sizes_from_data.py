@@ -123,8 +123,8 @@ def test_threads_are_kept_between_batches_of_one_shape():
 
     class Watch(cb.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            kept.append(model._engine._keeping is not None)
+            kept.append(model._engine._keepers == 1)
 
     model.fit(batches([4, 4, 7, 4]), verbose=0, callbacks=[Watch()])
     assert kept == [True] * 4
-    assert model._engine._keeping is None
+    assert model._engine._keepers == 0

@@ -52,6 +52,7 @@ def test_a_name_that_is_taken():
     assert [each.name for each in part.layers] == ["twice_output", "twice"]
 
 
+@pytest.mark.h5py
 @pytest.mark.parametrize("name", ["m.keras", "m.safetensors"])
 def test_slices_can_be_saved(name, tmp_path):
     _, _, x2, outputs = whole()

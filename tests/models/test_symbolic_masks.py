@@ -34,6 +34,7 @@ def test_the_mask_is_that_of_the_data(engine):
     assert outer.evaluate([X, SHOWN], y, verbose=0) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.h5py
 @pytest.mark.parametrize("name", ["m.keras", "m.safetensors"])
 def test_files(name, tmp_path):
     inner = normalizing()

@@ -107,6 +107,7 @@ def trained(model):
     return model, x
 
 
+@pytest.mark.h5py
 @pytest.mark.parametrize("suffix", ["keras", "safetensors"])
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.filterwarnings("error")
@@ -150,6 +151,7 @@ LOST = {
 }
 
 
+@pytest.mark.h5py
 @pytest.mark.parametrize("suffix", ["keras", "safetensors"])
 @pytest.mark.parametrize("name", LOST)
 def test_saving_tells_what_cannot_be_made_again(name, suffix, tmp_path):

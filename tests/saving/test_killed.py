@@ -194,6 +194,7 @@ def test_checkpoints_do_not_pile_up_after_failures(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.h5py
 @pytest.mark.parametrize("suffix", ["cb", "keras", "weights.h5", "safetensors", "backup"])
 def test_ctrl_c_when_the_file_is_in_its_place_already(tmp_path, monkeypatch, suffix):
     """What is told is the interrupt, not that there is no temporary file to remove any more."""

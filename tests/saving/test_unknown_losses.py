@@ -38,6 +38,7 @@ def saved(request, tmp_path):
     return request.param, model, tmp_path
 
 
+@pytest.mark.h5py
 @pytest.mark.filterwarnings("ignore:Keras opens")
 @pytest.mark.parametrize("saved", COMPILED, indirect=True)
 def test_a_file_for_keras_comes_without_them(saved):
@@ -54,6 +55,7 @@ def test_a_file_for_keras_comes_without_them(saved):
     loaded.fit(X, X[:, :1], verbose=0)
 
 
+@pytest.mark.h5py
 @pytest.mark.filterwarnings("ignore:Keras opens")
 @pytest.mark.parametrize("saved", COMPILED, indirect=True)
 def test_both_files_come_with_them_when_they_are_known(saved):
@@ -63,6 +65,7 @@ def test_both_files_come_with_them_when_they_are_known(saved):
         assert loaded.optimizer.iterations == model.optimizer.iterations
 
 
+@pytest.mark.h5py
 @pytest.mark.filterwarnings("ignore:Keras opens")
 @pytest.mark.parametrize("saved", COMPILED, indirect=True)
 def test_nothing_is_said_without_compiling(saved, recwarn):
