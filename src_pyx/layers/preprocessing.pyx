@@ -140,37 +140,17 @@ cdef class Normalization(Layer):
 cdef void encode(
     Py_ssize_t positions, Py_ssize_t tokens, Py_ssize_t classes, bint count,
     const floating* x,          # (positions, tokens) IN
+    const floating* weights,    # (positions, tokens) IN, or NULL: 1
     floating* y,                # (positions, classes) OUT
 ) noexcept nogil:
-    """y[p, c] = how often c is in x[p], or whether it is."""
-    cdef Py_ssize_t _, t, c
+    """y[p, c] = how often c is in x[p], or the sum of its weights there; without `count`, whether it is."""
+    cdef Py_ssize_t p, t, c
     memset(y, 0, positions * classes * sizeof(floating))
-    for _ in range(positions):
-        for t in range(tokens):
+    for p in range(positions):
+        for t in range(p * tokens, (p + 1) * tokens):
             if 0 <= x[t] < classes:
-                c = to_id(x[t], classes)
-                y[c] = y[c] + 1 if count else 1
-        x += tokens
-        y += classes
-
-
-cdef void weigh(
-    Py_ssize_t positions, Py_ssize_t tokens, Py_ssize_t classes,
-    const floating* x,          # (positions, tokens) IN
-    const floating* weights,    # (positions, tokens) IN
-    floating* y,                # (positions, classes) OUT
-) noexcept nogil:
-    """y[p, c] = sum of the weights of c in x[p]."""
-    cdef Py_ssize_t _, t, c
-    memset(y, 0, positions * classes * sizeof(floating))
-    for _ in range(positions):
-        for t in range(tokens):
-            if 0 <= x[t] < classes:
-                c = to_id(x[t], classes)
-                y[c] += weights[t]
-        x += tokens
-        weights += tokens
-        y += classes
+                c = p * classes + to_id(x[t], classes)
+                y[c] = y[c] + (1 if weights == NULL else weights[t]) if count else 1
 
 
 cdef void weigh_backward(
@@ -214,14 +194,15 @@ cdef class CategoryEncoding(Layer):
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         cdef const void* x = input_of(self, batch, 0).value
+        cdef const void* weights = input_of(self, batch, 1).value if self.n_inputs == 2 else NULL
         cdef void* y = output_of(self, batch).value
         cdef Py_ssize_t positions = batch.rows * self.positions
-        if self.n_inputs == 2:
-            self.forward_weights(positions, x, input_of(self, batch, 1).value, y)
-        elif self.is_double:
-            encode(positions, self.tokens, self.classes, self.count, <const double*>x, <double*>y)
+        if self.is_double:
+            encode(
+                positions, self.tokens, self.classes, self.count, <const double*>x, <const double*>weights, <double*>y
+            )
         else:
-            encode(positions, self.tokens, self.classes, self.count, <const float*>x, <float*>y)
+            encode(positions, self.tokens, self.classes, self.count, <const float*>x, <const float*>weights, <float*>y)
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
         cdef Buffer* x = input_of(self, batch, 0)
@@ -231,14 +212,6 @@ cdef class CategoryEncoding(Layer):
             self.backward_weights(
                 batch.rows * self.positions, x.value, output_of(self, batch).delta, input_of(self, batch, 1).delta
             )
-
-    cdef void forward_weights(
-        self, Py_ssize_t positions, const void* x, const void* weights, void* y
-    ) noexcept nogil:
-        if self.is_double:
-            weigh(positions, self.tokens, self.classes, <const double*>x, <const double*>weights, <double*>y)
-        else:
-            weigh(positions, self.tokens, self.classes, <const float*>x, <const float*>weights, <float*>y)
 
     cdef void backward_weights(
         self, Py_ssize_t positions, const void* x, const void* delta, void* d_weights

@@ -1,10 +1,13 @@
 """What a model's own code in Python may not do, and what it is told."""
 
+import threading
+
 import numpy as np
 import pytest
 
 import cbackprop as cb
 from cbackprop import layers
+from cbackprop.engine import compiled
 
 X, Y = np.ones((4, 3)), np.ones((4, 3))
 RUNS = {
@@ -46,6 +49,34 @@ def test_a_layer_that_uses_its_model(run, within, engine):
     assert not isinstance(raised.value, RecursionError)
     layer.act = None
     RUNS[run](model)
+
+
+def test_the_thread_that_called_fit_runs_it(monkeypatch):
+    """Whatever belongs to a thread, such as `numpy.errstate`, is as it was where the model was called."""
+    monkeypatch.setattr(compiled, "LEAST_WORK", 1)
+    seen = set()
+
+    class Noting(layers.Layer):
+        def call(self, x):
+            seen.add(threading.get_ident())
+            return x
+
+        def backward(self, inputs, outputs, delta):
+            seen.add(threading.get_ident())
+            return delta
+
+    def loss(y_true, y_pred):
+        seen.add(threading.get_ident())
+        return ((y_pred - y_true) ** 2).mean(-1), 2 * (y_pred - y_true) / y_pred.shape[-1]
+
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(3), Noting(), layers.Dense(3)])
+    model.compile("sgd", loss)
+    cb.config.set_num_threads(3)
+    try:
+        model.fit(np.ones((200, 3)), np.ones((200, 3)), batch_size=100, verbose=0)
+    finally:
+        cb.config.set_num_threads(1)
+    assert seen == {threading.get_ident()}
 
 
 class Stating(layers.Layer):

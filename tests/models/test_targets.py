@@ -565,3 +565,10 @@ def test_an_optimizer_of_squares_refuses_what_makes_none(weight):
     model.compile(cb.optimizers.LevenbergMarquardt(), loss)
     with pytest.raises(ValueError, match=r"missing targets|not negative"):
         model.fit(inputs(), y, sample_weight=None if weight is None else np.full(ROWS, weight), verbose=0)
+
+
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "sparse_categorical_crossentropy"])
+def test_a_crossentropy_of_one_class_is_told(loss):
+    model = cb.Sequential([cb.Input((2,)), layers.Dense(1, activation="sigmoid")])
+    with pytest.warns(SyntaxWarning, match="of one unit always is 0.*binary_crossentropy"):
+        model.compile("sgd", loss)
