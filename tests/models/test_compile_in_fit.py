@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -160,7 +161,9 @@ def test_a_thread_that_adds_layers():
 
     thread = threading.Thread(target=meddle)
     thread.start()
-    for _ in range(100):
+    rounds, end = 0, time.monotonic() + 30
+    while rounds < 100 or (not found and time.monotonic() < end):  # until the two have met
+        rounds += 1
         for run in (model.fit, model.evaluate, model.train_on_batch, model.gradients):
             quiet = {"verbose": 0} if run in (model.fit, model.evaluate) else {}
             run(x, y, **quiet)
