@@ -77,7 +77,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """Tools are imported when they are asked for, to keep the import of the library short."""
+    """Import tools only when they are used, so that importing the library is fast."""
     if name in ("plotting", "sklearn", "tables", "wrappers"):
         return import_module(f"{__name__}.{name}")
     raise attribute_error(sys.modules[__name__], name)

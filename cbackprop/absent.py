@@ -1,4 +1,4 @@
-"""Names of Keras and PyTorch that are not here, and why: for messages, and for the table of docs/coverage.py."""
+"""Names of Keras that this library does not have, and why: for error messages and the table of docs/coverage.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["ATTRIBUTES", "attribute_error", "attribute_missing", "explain", "rea
 PLANNED = "planned"
 LEFT_OUT = "left out"
 
-# The names of a family (a regular expression), whether they are planned or left out, and why.
+# A family, a regular expression for names in it, whether they are planned or left out, and why.
 ABSENT = [
     (
         "layers",
@@ -43,39 +43,39 @@ ABSENT = [
         r"Random\w+|RandAugment|AugMix|AutoContrast|CenterCrop|CutMix|Equalization|MixUp|Pipeline|Resizing"
         r"|Solarization|ContrastLimited\w+|MaxNumBoundingBoxes",
         LEFT_OUT,
-        "preparing images is the data's business",
+        "images are prepared before training",
     ),
-    ("layers", r"MelSpectrogram|STFTSpectrogram", LEFT_OUT, "preparing signals is the data's business (scipy.signal)"),
+    ("layers", r"MelSpectrogram|STFTSpectrogram", LEFT_OUT, "signals are prepared before training (scipy.signal)"),
     (
         "layers",
         r"HashedCrossing|Hashing|IntegerLookup|StringLookup|TextVectorization",
         LEFT_OUT,
-        "texts and categories become numbers before training (scikit-learn)",
+        "texts and categories are turned into numbers before training (scikit-learn)",
     ),
     ("layers", r"FlaxLayer|JaxLayer|TFSMLayer|TorchModuleWrapper", LEFT_OUT, "wraps another framework"),
     ("layers", r"InputSpec", LEFT_OUT, "shapes are checked by `compute_output_shape`"),
     ("losses", r"Circle|circle", LEFT_OUT, "for learned distances, with pairs made inside of a batch"),
     ("losses", r"CTC|ctc", LEFT_OUT, "for sequences, with recurrent networks"),
-    ("optimizers", r"LossScaleOptimizer", LEFT_OUT, "for float16, which nothing here computes in"),
+    ("optimizers", r"LossScaleOptimizer", LEFT_OUT, "for float16, which is not supported"),
     ("optimizers", r"MultiOptimizer|OptimizerMap", PLANNED, "several optimizers in one model"),
-    ("callbacks", r"OrbaxCheckpoint", LEFT_OUT, "a format of JAX's"),
-    ("callbacks", r"RemoteMonitor", LEFT_OUT, "sends logs to a server: a callback of three lines with `requests`"),
+    ("callbacks", r"OrbaxCheckpoint", LEFT_OUT, "a file format of JAX"),
+    ("callbacks", r"RemoteMonitor", LEFT_OUT, "write a callback of three lines with `requests`"),
     (
         "utils",
         r"array_to_img|img_to_array|load_img|save_img|image_dataset_from_directory|bounding_boxes",
         LEFT_OUT,
-        "preparing images is the data's business (Pillow)",
+        "images are prepared before training (Pillow)",
     ),
     ("utils", r"audio_dataset_from_directory|text_dataset_from_directory", LEFT_OUT, "a PyDataset reads any files"),
     ("utils", r"get_file", LEFT_OUT, "nothing is downloaded"),
     ("utils", r"FeatureSpace", LEFT_OUT, "cbackprop.tables turns columns of tables into numbers"),
-    ("utils", r"Config", LEFT_OUT, "a dict does it"),
-    ("utils", r"legacy", LEFT_OUT, "of older versions of Keras"),
+    ("utils", r"Config", LEFT_OUT, "use a dict"),
+    ("utils", r"legacy", LEFT_OUT, "for older versions of Keras"),
     ("config", r"\w*flash_attention\w*", PLANNED, "attention"),
-    ("config", r"\w*traceback_filtering\w*", LEFT_OUT, "tracebacks are short, and shown whole"),
+    ("config", r"\w*traceback_filtering\w*", LEFT_OUT, "tracebacks are short and always complete"),
     ("config", r"enable_unsafe_deserialization", LEFT_OUT, "code in files is never run"),
     ("config", r"is_nnx_enabled", LEFT_OUT, "of JAX's"),
-    ("config", r"set_backend", LEFT_OUT, "everything runs in compiled C: compile(engine=...) has the NumPy twin"),
+    ("config", r"set_backend", LEFT_OUT, 'everything runs in compiled C; compile(engine="reference") runs in NumPy'),
     ("config", r"set_dtype_policy", LEFT_OUT, "networks compute in float32 or float64: set_floatx"),
     (
         "saving",
@@ -101,13 +101,12 @@ ABSENT = [
     ),
 ]
 _QUANTIZED = f"{LEFT_OUT}: networks compute in float32 or float64"
-_STATELESS = f"{LEFT_OUT}: of JAX's; state is in the object"
-_MADE = (
-    f"{LEFT_OUT}: a step is compiled C, which no method in Python replaces: train_on_batch and gradients are its parts"
-)
+_STATELESS = f"{LEFT_OUT}: for JAX; here the object holds its state"
+_MADE = f"{LEFT_OUT}: a step is compiled C and cannot be overridden in Python; use train_on_batch or gradients"
 _STORED = f"{LEFT_OUT}: weights are stored by name and shape, whatever the class"
-_POLICY = f"{LEFT_OUT}: dtype says all, there are no mixed types"
-# Attributes of objects of Keras's classes that are not here, and why. Those of a layer are a model's, too.
+_POLICY = f"{LEFT_OUT}: there are no mixed types; use dtype"
+# Attributes that objects of Keras's classes have and those of this library do not, and why. A model has those of a
+# layer as well.
 _OF_LAYERS = {
     "add_metric": f"{LEFT_OUT}: metrics are given to compile",
     "add_variable": f"{LEFT_OUT}: add_weight",
@@ -159,7 +158,7 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
         "save_own_variables": _STORED,
         "set_weights": f"{PLANNED}: the state of an optimizer is set variable by variable",
         "stateless_apply": _STATELESS,
-        "update_step": f"{LEFT_OUT}: the rule is compiled; one of one's own is a package (docs/extending.md)",
+        "update_step": f"{LEFT_OUT}: the rule is compiled; a new one is a package (docs/extending.md)",
     },
     "Metric": {
         "stateless_reset_state": _STATELESS,
@@ -170,7 +169,7 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
     "Callback": {},
     "Loss": {"dtype": f"{LEFT_OUT}: a loss computes in the type of the predictions"},
 }
-# Modules and classes of Keras's first floor, and what to do instead.
+# Modules and classes at the top level of Keras, and what to use instead.
 FIRST_FLOOR = {
     "backend": "everything runs in compiled C, and arrays are NumPy's",
     "ops": "layers, losses and metrics in Python work on NumPy arrays: use numpy",
@@ -189,7 +188,7 @@ FIRST_FLOOR = {
 
 
 def reason(family: str, name: str) -> str | None:
-    """Whether a name of one of Keras's families is planned or left out, and why; ``None`` if nothing is said of it."""
+    """Whether a name in one of Keras's families is planned or left out, and why; ``None`` if it is not listed."""
     for of, pattern, state, why in ABSENT:
         if of == family and re.fullmatch(pattern, name):
             return f"{state}: {why}"
@@ -197,7 +196,7 @@ def reason(family: str, name: str) -> str | None:
 
 
 def attribute_error(module: ModuleType, name: str) -> AttributeError:
-    """Python's own error for a name that a module has not, with what is known about that of Keras or PyTorch."""
+    """Python's error for a missing name in a module, with advice if Keras or PyTorch has it."""
     family = module.__name__.removeprefix("cbackprop").removeprefix(".")
     why = reason(family, name) if family else FIRST_FLOOR.get(name)
     end = "" if why is None else f", unlike Keras ({why})"
@@ -205,21 +204,21 @@ def attribute_error(module: ModuleType, name: str) -> AttributeError:
         end = f". In place of PyTorch's there is here: {ours}"
     text = f"module {module.__name__!r} has no attribute {name!r}{end}"
     if not end and (near := nearest_of(name, module)):
-        # Without the module, since Python would add the same words to that.
+        # Without `obj`, because Python would then append its own suggestion.
         return AttributeError(f"{text}. Did you mean {near!r}?", name=name)
     return AttributeError(text, name=name, obj=module)
 
 
 def attribute_missing(thing: Any, kind: str, name: str) -> AttributeError:
-    """Python's own error for an attribute that an object has not, with what is known about it.
+    """Python's error for a missing attribute of an object, with advice if Keras or PyTorch has it.
 
-    For the method ``__getattr__`` of a class: what a property of the object raises itself is raised again.
+    To be called in ``__getattr__``. If a property of the object raised the error, that error is raised again.
 
     Parameters
     ----------
     thing : object
     kind : {"Layer", "Model", "Optimizer", "Metric", "Callback", "Loss", "KerasTensor", "Variable"}
-        The class of Keras's that it stands for.
+        The class of Keras that it corresponds to.
     name : str
     """
     if not name.startswith("__") and hasattr(type(thing), name):
@@ -233,7 +232,7 @@ def attribute_missing(thing: Any, kind: str, name: str) -> AttributeError:
 
 
 def explain(module: ModuleType) -> None:
-    """Let the module's errors about names say what is known about them."""
+    """Add this advice to the module's errors about missing names."""
 
     def missing(name: str) -> None:
         raise attribute_error(module, name)

@@ -1,4 +1,4 @@
-"""The base of objects that hold numbers in an array, and can be computed with and compared as that array."""
+"""ActsAsArray: base of objects that hold an array and can be used in arithmetic like one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["ActsAsArray"]
 
 
 class ActsAsArray(NDArrayOperatorsMixin):
-    """Computes and compares element by element, as Keras's variables do; as a key of dicts it is itself.
+    """Arithmetic and comparisons work element by element, as with Keras's variables; hashing is by identity.
 
-    A subclass has a method ``__array__`` and, for ``+=`` and the like, one that is called ``assign``.
+    A subclass defines ``__array__`` and, for ``+=`` and the like, ``assign``.
     """
 
     __hash__ = object.__hash__  # type: ignore[assignment]  # that of the operators' class would be none
@@ -27,7 +27,7 @@ class ActsAsArray(NDArrayOperatorsMixin):
         raise NotImplementedError
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        """Compute with the values; ``variable += x`` assigns."""
+        """Apply a NumPy function to the values; ``variable += x`` assigns."""
         plain = [np.asarray(x) if isinstance(x, ActsAsArray) else x for x in inputs]
         (out,) = kwargs.pop("out", (None,))
         if not isinstance(out, ActsAsArray):
@@ -36,7 +36,7 @@ class ActsAsArray(NDArrayOperatorsMixin):
         return out
 
     def __getitem__(self, index: Any) -> Any:
-        """A copy of a part of the values, as NumPy indexes them."""
+        """A copy of a part of the values, indexed as in NumPy."""
         return np.asarray(self)[index]
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Settings of the whole process: the default float type, the small number, the number of threads."""
+"""Settings of the whole process, such as the default float type, epsilon and the number of threads."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ _image_data_format = "channels_last"
 _interactive_logging = True
 _max_epochs: int | None = None
 _max_steps_per_epoch: int | None = None
-# Of layers that are made while a copy of another float type is.
+# The float type of layers that are made while a model is copied to another float type.
 _copied: ContextVar[str | None] = ContextVar("the float type of copies", default=None)
 
 
 @contextmanager
 def copying_to(dtype: str) -> Iterator[None]:
-    """Within this, layers that this thread makes are of this float type, unless they say otherwise."""
+    """Inside the ``with`` block, make this the default float type of layers that this thread makes."""
     token = _copied.set(dtype)
     try:
         yield
@@ -57,7 +57,7 @@ def copying_to(dtype: str) -> Iterator[None]:
 
 
 def floatx() -> str:
-    """The float type of layers made from now on, ``"float32"`` unless set.
+    """Return the default float type of new layers, ``"float32"`` unless it was set.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def floatx() -> str:
 
 
 def set_floatx(value: str) -> None:
-    """Set the float type of layers made from now on.
+    """Set the default float type of new layers.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def set_floatx(value: str) -> None:
 
 
 def check_float_type(dtype: object) -> str:
-    """`dtype` as one of the two names that the compiled code knows.
+    """`dtype` as the name of one of the two float types of compiled code.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def check_float_type(dtype: object) -> str:
 
 
 def check_input_type(dtype: object) -> str:
-    """`dtype` as a float type, or as the name of an integer type, whose numbers travel as floats.
+    """`dtype` as the name of a float type or an integer type. Integers are passed between layers as floats.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def check_input_type(dtype: object) -> str:
 
 
 def max_epochs() -> int | None:
-    """The most epochs that any `fit` runs; ``None`` unless set.
+    """Return the maximum number of epochs of any `fit`; ``None`` unless it was set.
 
     Examples
     --------
@@ -131,12 +131,12 @@ def max_epochs() -> int | None:
 
 
 def set_max_epochs(max_epochs: int | None) -> None:
-    """Let no `fit` run more epochs than these, to try a script out; a warning tells where epochs are left out.
+    """Limit the number of epochs of every `fit`, to try out a script. A warning tells when epochs are skipped.
 
     Parameters
     ----------
     max_epochs : int or None
-        At least 1; with ``None`` there is no limit.
+        At least 1. ``None`` removes the limit.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def set_max_epochs(max_epochs: int | None) -> None:
 
 
 def max_steps_per_epoch() -> int | None:
-    """The most batches that an epoch of `fit`, an evaluation or a prediction takes; ``None`` unless set.
+    """Return the maximum number of batches in an epoch of `fit`, an evaluation or a prediction; ``None`` unless set.
 
     Examples
     --------
@@ -168,14 +168,15 @@ def max_steps_per_epoch() -> int | None:
 
 
 def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
-    """Let no epoch of `fit`, no `evaluate` and no `predict` take more batches, to try a script out.
+    """Limit the number of batches of every epoch of `fit`, `evaluate` and `predict`, to try out a script.
 
-    It is as if `steps_per_epoch` (or `steps`, `validation_steps`) were given, unless a smaller one is, with a warning.
+    It has the effect of `steps_per_epoch` (or `steps`, `validation_steps`), with a warning, unless a smaller number is
+    given.
 
     Parameters
     ----------
     max_steps_per_epoch : int or None
-        At least 1; with ``None`` there is no limit.
+        At least 1. ``None`` removes the limit.
 
     Raises
     ------
@@ -184,7 +185,7 @@ def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
 
     Notes
     -----
-    As with `steps_per_epoch`, arrays without a `batch_size` are divided into as many batches.
+    As with `steps_per_epoch`, arrays without a `batch_size` are divided into this many batches.
 
     Examples
     --------
@@ -200,7 +201,7 @@ def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
 
 
 def epsilon() -> float:
-    """The small number that keeps logarithms of probabilities and quotients finite: 1e-7 unless set.
+    """Return the small number that keeps logarithms and quotients finite, 1e-7 unless it was set.
 
     Examples
     --------
@@ -212,10 +213,10 @@ def epsilon() -> float:
 
 
 def set_epsilon(value: float) -> None:
-    """Set the small number that losses, metrics and constraints keep logarithms and quotients finite with.
+    """Set the small number with which losses, metrics and constraints keep logarithms and quotients finite.
 
-    Everything that is computed from now on takes it, also by models that are compiled already. Layers and optimizers
-    have an argument `epsilon` of their own.
+    It takes effect immediately, also for models that are already compiled. Layers and optimizers have their own
+    argument `epsilon`.
 
     Parameters
     ----------
@@ -242,7 +243,7 @@ def set_epsilon(value: float) -> None:
 
 
 def image_data_format() -> str:
-    """Where images have their channels: ``"channels_last"`` unless set.
+    """Return the default axis of the channels of images, ``"channels_last"`` unless it was set.
 
     Examples
     --------
@@ -254,7 +255,7 @@ def image_data_format() -> str:
 
 
 def set_image_data_format(data_format: str) -> None:
-    """Set where layers that are made from now on expect the channels of images, if they do not say so themselves.
+    """Set the axis of the channels of images for new layers that have no `data_format` of their own.
 
     Parameters
     ----------
@@ -275,7 +276,7 @@ def set_image_data_format(data_format: str) -> None:
 
 
 def check_data_format(data_format: object) -> str:
-    """`data_format` in small letters; the one of `image_data_format` for ``None``.
+    """`data_format` in lower case; the default of `image_data_format` for ``None``.
 
     Raises
     ------
@@ -289,7 +290,7 @@ def check_data_format(data_format: object) -> str:
 
 
 def backend() -> str:
-    """What computes: always ``"cbackprop"``.
+    """Return the name of the backend, always ``"cbackprop"``.
 
     Examples
     --------
@@ -301,7 +302,7 @@ def backend() -> str:
 
 
 def dtype_policy() -> str:
-    """The float type of layers made from now on, as `floatx`: there are no mixed ones.
+    """Return the default float type of new layers, like `floatx`: there are no mixed types.
 
     Examples
     --------
@@ -313,7 +314,7 @@ def dtype_policy() -> str:
 
 
 def enable_interactive_logging() -> None:
-    """Let ``verbose="auto"`` draw progress bars, as it does unless told otherwise.
+    """Let ``verbose="auto"`` draw progress bars, which is the default.
 
     Examples
     --------
@@ -325,7 +326,7 @@ def enable_interactive_logging() -> None:
 
 
 def disable_interactive_logging() -> None:
-    """Let ``verbose="auto"`` print one line an epoch, as for files.
+    """Let ``verbose="auto"`` print one line for each epoch, as it does when output goes to a file.
 
     Examples
     --------
@@ -340,7 +341,7 @@ def disable_interactive_logging() -> None:
 
 
 def is_interactive_logging_enabled() -> bool:
-    """Whether ``verbose="auto"`` draws progress bars.
+    """Return whether ``verbose="auto"`` draws progress bars.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Arrays and tables of other libraries, as NumPy arrays. None of these libraries is imported here."""
+"""Convert arrays and tables of other libraries to NumPy arrays, without importing these libraries."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from numpy.typing import NDArray
 __all__ = ["from_foreign"]
 
 Array = NDArray[Any]
-# The types of numbers in Arrow's own words.
+# Arrow's names of the types of numbers.
 ARROW_NUMBERS = ("bool", "halffloat", "float", "double", *(f"{s}int{n}" for s in ("", "u") for n in (8, 16, 32, 64)))
 
 
 def from_foreign(name: str, value: Any, missing: bool = False) -> Any:
-    """`value` as a NumPy array, if it is a table or an array of another library; else as it is.
+    """`value` as a NumPy array if it is a table or an array of another library; any other value unchanged.
 
-    Tables of pandas, polars and pyarrow become arrays (rows, columns), their columns arrays (rows,). What exports its
-    memory by DLPack, as torch's and JAX's arrays do, is not copied.
+    Tables of pandas, polars and pyarrow become arrays (rows, columns), and their columns arrays (rows,). Arrays that
+    support DLPack, such as those of torch and JAX, are not copied.
 
     Parameters
     ----------
     name : str
-        What to call it in messages.
+        Its name in messages.
     value : object
     missing : bool, default False
-        Whether values of tables may be missing: they become NaN then.
+        Whether values of tables may be missing. They then become NaN.
 
     Raises
     ------
     TypeError
         If a column holds anything but numbers, or an array cannot be read.
     ValueError
-        If a value is missing, and must not be.
+        If a value is missing and `missing` is False.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def from_foreign(name: str, value: Any, missing: bool = False) -> Any:
 def _from_dlpack(name: str, value: Any) -> Any:
     try:
         return np.from_dlpack(value)
-    except Exception as error:  # which ones there are, is up to the other library
+    except Exception as error:  # other libraries may raise anything
         if hasattr(value, "__array__"):
             with contextlib.suppress(Exception):
                 return np.asarray(value)
@@ -64,7 +64,7 @@ def _from_dlpack(name: str, value: Any) -> Any:
 
 
 def _stack(columns: Iterable[Array]) -> Array:
-    """Columns side by side, in a type that holds them all."""
+    """Stack columns side by side, in a type that can hold all of them."""
     arrays = list(columns)
     if not arrays:
         return np.empty((0, 0))
@@ -77,7 +77,7 @@ def _stack(columns: Iterable[Array]) -> Array:
 def _column(
     where: str, kind: str, is_number: bool, allowed: bool, missing: Array | None, read: Callable[[], Array]
 ) -> Array:
-    """One column, once it is known to hold numbers alone, and NaN where a value is missing, if that is allowed."""
+    """Check that a column holds only numbers, and return it, with NaN for missing values if they are allowed."""
     if not is_number:
         remedy = "drop it, or encode it as numbers" if where.endswith("]") else "encode it as numbers"
         raise TypeError(f"{where} holds {kind}, not numbers: {remedy}.")
@@ -88,7 +88,7 @@ def _column(
         array = read()
         missing = np.isnan(array) if array.dtype.kind == "f" else np.zeros(0, bool)
     if missing.any():
-        raise ValueError(f"{where} has no value in row {int(missing.argmax())}: fill or drop what is missing.")
+        raise ValueError(f"{where} has no value in row {int(missing.argmax())}: fill or drop missing values.")
     return read()
 
 

@@ -1,4 +1,4 @@
-"""Whether the memory of an array is still there: anybody may resize what a view looks at, or cut off a mapped file."""
+"""Check that the memory of an array still exists: users may resize the base of a view, or truncate a mapped file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Held", "check_mapped", "is_whole"]
 
 
 class Held(NamedTuple):
-    """An array, as it was at some moment, and where.
+    """An array, with a record of its memory at some moment.
 
     Attributes
     ----------
@@ -20,11 +20,11 @@ class Held(NamedTuple):
     shape : tuple of int
     dtype : dtype
     owner : ndarray
-        What the array is a view of, in the end; itself, if it is none.
+        The array that owns the memory: the base of all views, or the array itself.
     address, length : int
-        Of the owner, in bytes.
+        Address and length of the owner's memory, in bytes.
     is_mapped : bool
-        Whether that is a file mapped into memory.
+        Whether the memory is a mapped file.
     """
 
     array: NDArray[Any]
@@ -37,26 +37,26 @@ class Held(NamedTuple):
 
     @classmethod
     def of(cls, array: NDArray[Any]) -> Self:
-        """The array as it is now."""
+        """Record the array as it is now."""
         owner = owner_of(array)
         address, is_mapped = owner.__array_interface__["data"][0], isinstance(owner.base, mmap.mmap)
         return cls(array, array.shape, array.dtype, owner, address, owner.nbytes, is_mapped)
 
 
 def owner_of(array: NDArray[Any]) -> NDArray[Any]:
-    """The array that this one is a view of, in the end."""
+    """The array that owns the memory of this one."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
 
 
 def check_mapped(name: str, array: NDArray[Any]) -> None:
-    """Refuse an array in a file that has become shorter: reading it would end the process.
+    """Refuse an array mapped from a file that has become shorter: reading it would crash the process.
 
     Raises
     ------
     ValueError
-        If it has.
+        If the file has become shorter.
     """
     owner = owner_of(array)
     if isinstance(owner.base, mmap.mmap) and not is_whole(owner):
@@ -64,10 +64,10 @@ def check_mapped(name: str, array: NDArray[Any]) -> None:
 
 
 def is_whole(owner: Any) -> bool:
-    """Whether the file that an array is mapped from is as long as what is mapped of it."""
+    """Whether the file that an array is mapped from is still as long as the mapped part."""
     memory = owner.base
     offset = getattr(owner, "offset", 0)
     try:
         return bool(memory.size() >= offset - offset % mmap.ALLOCATIONGRANULARITY + len(memory))
-    except (OSError, ValueError):  # of no file, or closed, which NumPy does not allow while there are arrays
+    except (OSError, ValueError):  # not mapped from a file; NumPy does not allow closing one in use
         return True

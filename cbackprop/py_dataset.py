@@ -1,4 +1,4 @@
-"""Data sets that are made a batch at a time."""
+"""PyDataset: data sets that make one batch at a time."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ __all__ = ["PyDataset"]
 
 
 class PyDataset:
-    """Base of data sets that make each batch when it is needed, by number.
+    """Base of data sets that make each batch when it is needed.
 
-    Override ``__getitem__``, which returns a batch (inputs, targets) or (inputs, targets, sample weights), and
-    ``__len__``, the number of batches. `fit`, `evaluate` and `predict` take such an object as `x`; threads of their own
-    call ``__getitem__`` ahead of training, so that reading files and training go on at the same time.
+    Override ``__getitem__``, which returns the batch of a number as (inputs, targets) or (inputs, targets, sample
+    weights), and ``__len__``, the number of batches. `fit`, `evaluate` and `predict` take such an object as `x`. Other
+    threads call ``__getitem__`` ahead of time, so that data is read during training.
 
     Parameters
     ----------
     workers : int, default 1
-        Threads that make batches. With 0 or 1 there is one.
+        The number of threads that make batches. 0 means 1.
     use_multiprocessing : bool, default False
-        Taken for the sake of scripts written for Keras: threads do the work anyway, and a warning says so.
+        Accepted for scripts written for Keras, with a warning: threads are used in any case.
     max_queue_size : int, default 10
-        Batches that are made ahead at most; 0 leaves it to the library.
+        The maximum number of batches that are made ahead; 0 lets the library choose.
 
     Raises
     ------
@@ -63,12 +63,12 @@ class PyDataset:
         self.max_queue_size = check_integer("max_queue_size", max_queue_size, 0)
 
     def __getitem__(self, index: int) -> Any:
-        """The batch of this number, counted from 0."""
+        """Return a batch; `index` is its number, counted from 0."""
         raise NotImplementedError(f"{type(self).__name__} must define __getitem__(index), which returns a batch.")
 
     @property
     def num_batches(self) -> int | None:
-        """Number of batches: ``len(self)``. A subclass may say ``None``: without end.
+        """The number of batches, ``len(self)``. A subclass may return ``None`` for an endless data set.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class PyDataset:
         return len(self)
 
     def __iter__(self) -> Iterator[Any]:
-        """All batches, in order; without end if there is no telling how many there are."""
+        """Yield all batches in order; endlessly if their number is unknown."""
         try:
             number = self.num_batches
         except NotImplementedError:

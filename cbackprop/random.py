@@ -1,4 +1,4 @@
-"""The one source of randomness: initial weights, shuffling and dropout all draw from it."""
+"""The source of all random numbers: initial weights, shuffling and dropout draw from it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _scoped: ContextVar[np.random.Generator | None] = ContextVar("generator of seede
 
 
 def set_random_seed(seed: int) -> None:
-    """Make everything that follows repeatable.
+    """Seed all random numbers, so that what follows can be repeated.
 
-    Seeds this library, and as Keras does, Python's ``random`` and the global generator of NumPy.
+    This seeds this library and, as in Keras, Python's ``random`` and the global generator of NumPy.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def set_random_seed(seed: int) -> None:
 
 
 def _after_fork() -> None:
-    """In a child process: a thread that stayed behind in the parent may hold the lock."""
+    """Make a new lock in a child process: a thread that exists only in the parent may hold the old one."""
     global _generator
     state = _generator.bit_generator.state
     _generator = np.random.default_rng(0)
@@ -67,9 +67,9 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Draw from a generator of one's own for a while, and leave that of the process as it is.
+    """Inside the ``with`` block, draw from a separate generator and leave that of the process unchanged.
 
-    Only in this thread: others draw from theirs, so that work that is done side by side can be repeated.
+    It affects only this thread, so that parallel work can be repeated.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def generator(seed: int | None = None) -> np.random.Generator:
-    """The generator of `seeded`, or else the process-wide one; or a fresh one from `seed`."""
+    """A new generator from `seed`; without a seed the generator of `seeded`, or else that of the process."""
     if seed is not None:
         return np.random.default_rng(seed)
     scoped = _scoped.get()
@@ -107,23 +107,23 @@ def generator(seed: int | None = None) -> np.random.Generator:
 
 
 def permutation(n: int) -> NDArray[np.int64]:
-    """The numbers 0 ... n - 1 in an order drawn from the `generator`."""
+    """The numbers 0, ..., n - 1 in random order, drawn from the `generator`."""
     key = generator().bit_generator.random_raw()
     return kernels.permutation(n, key & 0xFFFFFFFF, key >> 32)
 
 
 def draw_seed() -> int:
-    """A fresh 32-bit seed from the `generator`."""
+    """Draw a 32-bit seed from the `generator`."""
     return int(generator().integers(2**32))
 
 
 def state() -> dict[str, Any]:
-    """The state of the `generator`, as plain values."""
+    """The state of the `generator` as plain values."""
     return dict(generator().bit_generator.state)
 
 
 def check_state(value: Any) -> dict[str, Any]:
-    """`value` if it is a state of such a generator.
+    """Return `value` if it is the state of such a generator.
 
     Raises
     ------
@@ -140,5 +140,5 @@ def check_state(value: Any) -> dict[str, Any]:
 
 
 def set_state(value: dict[str, Any]) -> None:
-    """Go on with the random numbers that came after `state` was asked for."""
+    """Restore a state, so that the same random numbers follow as after `state` returned it."""
     generator().bit_generator.state = check_state(value)

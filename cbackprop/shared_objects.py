@@ -1,8 +1,8 @@
-"""Objects that a config mentions more than once: whoever reads it makes one object of them again, not several.
+"""Objects that appear more than once in a config: when it is read, they become one object again.
 
-A layer whose kernel another layer uses, or a regularizer that several layers were given, is written each time as a
-whole. The second time both get the same ``shared_object_id``, as in Keras, by which a reader finds the object that it
-has made of the first one.
+An object such as a regularizer of several layers is written completely each time. When it appears the second time, all
+its configs get the same ``shared_object_id``, as in Keras. By this number a reader finds the object that it has already
+made.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ SHARED_ID = "shared_object_id"
 
 
 class Writing:
-    """What has been written in one go, and what is being written now."""
+    """The objects that have been written to one config, and those that are being written now."""
 
     def __init__(self) -> None:
-        # An object is kept alive, so that no other one gets its number.
+        # Objects are kept alive, so that no other object gets the same id.
         self._first: dict[int, tuple[Any, dict[str, Any]]] = {}
         self._open: list[int] = []
         self._within: dict[int, set[int]] = {}
@@ -38,7 +38,7 @@ class Writing:
             config = describe()
         finally:
             self._open.pop()
-        if not isinstance(config, dict):  # a function is known by its name
+        if not isinstance(config, dict):  # a function is written as its name
             return config
         first = self._first.setdefault(number, (thing, config))[1]
         if first is not config:
@@ -56,7 +56,7 @@ _reading: ContextVar[dict[Any, Any] | None] = ContextVar("objects read", default
 
 @contextmanager
 def writing() -> Iterator[Writing]:
-    """What is written within this belongs together; within another one, to that."""
+    """Share objects among everything written inside the ``with`` block. A nested block belongs to the outer one."""
     current = _writing.get()
     if current is not None:
         yield current
@@ -69,7 +69,7 @@ def writing() -> Iterator[Writing]:
 
 
 def write(thing: Any, describe: Callable[[], Any]) -> Any:
-    """The config of an object, which `describe` makes, marked where the object has been written before.
+    """The config of an object, made by `describe`, with a shared id if the object has been written before.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def write(thing: Any, describe: Callable[[], Any]) -> Any:
 
 @contextmanager
 def reading() -> Iterator[dict[Any, Any]]:
-    """Objects made of configs within this, by number; within another one, those of that."""
+    """Share objects among everything read inside the ``with`` block. A nested block belongs to the outer one."""
     current = _reading.get()
     if current is not None:
         yield current
@@ -95,7 +95,7 @@ def reading() -> Iterator[dict[Any, Any]]:
 
 
 def read(config: dict[str, Any], make: Callable[[], Any]) -> Any:
-    """The object that a config describes: one that was made before, or what `make` makes."""
+    """The object that a config describes: one with the same shared id that exists already, or else a new one."""
     number = config.get(SHARED_ID)
     with reading() as made:
         if not isinstance(number, int):

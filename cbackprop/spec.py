@@ -1,4 +1,4 @@
-"""The base of everything a user describes: a small object with a config."""
+"""Spec: base of layers, losses and all other objects that are described by a config."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ HIDDEN = ("name", "input_shape")
 
 
 class Spec:
-    """An object defined wholly by the arguments of its constructor.
+    """An object that is completely defined by the arguments of its constructor.
 
-    A subclass stores every constructor argument under the argument's own name;
-    ``get_config``, ``from_config`` and ``repr`` follow from that, so none of
-    them has to be written again for a new layer, loss or optimizer.
+    A subclass stores every constructor argument as an attribute of the same name. Then ``get_config``, ``from_config``
+    and ``repr`` work without further code.
     """
 
     @classmethod
     @functools.cache
     def argument_names(cls) -> tuple[str, ...]:
-        """Names of the constructor's arguments, base classes' ``**kwargs`` included."""
+        """The names of the constructor's arguments, including those that base classes take by ``**kwargs``."""
         names: dict[str, None] = {}
         for klass in cls.__mro__:
             init = klass.__dict__.get("__init__")
@@ -43,7 +42,7 @@ class Spec:
 
     @classmethod
     def refuse_unknown(cls, arguments: dict[str, Any]) -> None:
-        """``TypeError`` for keyword arguments that no constructor of the class takes; it names the nearest ones."""
+        """Raise ``TypeError`` for keyword arguments that no constructor of the class takes, naming similar ones."""
         for name in arguments:
             known = [argument for argument in cls.argument_names() if argument not in arguments]
             raise ArgumentTypeError(f"{cls.__name__} has no argument {name!r}. {nearest(name, known)}")
@@ -61,17 +60,17 @@ class Spec:
             ) from error
 
     def argument(self, name: str) -> Any:
-        """What a constructor argument was given as."""
+        """The value of a constructor argument."""
         return getattr(self, name)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The object that ``get_config`` described; objects among its arguments are made again."""
+        """Make the object that ``get_config`` described, including objects among its arguments."""
         with shared_objects.reading(), reading(cls.__name__, config):
             return cls(**{name: from_config(value) for name, value in config.items()})
 
     def __repr__(self) -> str:
-        """Class and arguments, those left at their defaults and the name left out."""
+        """Class and arguments, without the name and those left at their defaults."""
         defaults = {
             name: parameter.default
             for klass in reversed(type(self).__mro__)
@@ -87,7 +86,7 @@ class Spec:
 
 
 def _named(value: Any) -> Any:
-    """The name of a function that is known by one, such as an activation; anything else as it is."""
+    """The name of a registered function, such as an activation; any other value unchanged."""
     if not callable(value) or inspect.isclass(value) or not any(r.name_of(value) for r in Registry.families.values()):
         return value
     config = to_config(value)
@@ -95,7 +94,7 @@ def _named(value: Any) -> Any:
 
 
 def _same(value: Any, default: Any) -> bool:
-    """Whether an argument was left at its default; a name counts as the thing that it stands for."""
+    """Whether an argument has its default value. A name equals the object that it refers to."""
     if value is default or (default is None and _named(value) == "linear"):
         return True
     if isinstance(default, str) and not isinstance(value, str):

@@ -1,4 +1,4 @@
-"""How many threads BLAS uses while this library calls it, and only then."""
+"""Limit the number of threads of BLAS while this library calls it, and only then."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _before: list[int] = []
 
 @functools.cache
 def _libraries() -> list[Any]:
-    """The BLAS libraries of this process that can be told, SciPy's first: that is the one the kernels call."""
+    """The BLAS libraries of this process whose threads can be limited. SciPy's, which the kernels call, comes first."""
     import threadpoolctl
 
     from cbackprop.compiled.kernels import blas  # noqa: F401 - loads SciPy's BLAS
@@ -56,7 +56,7 @@ def set_limit(n: int) -> None:
 
 @contextmanager
 def limited(n: int | None = None) -> Iterator[None]:
-    """Hold BLAS to `n` threads, or to the limit; the last thread to leave restores what was there before the first."""
+    """Limit BLAS to `n` threads, or to the limit. The last thread to leave restores the original number."""
     global _inside, _before
     with _lock:
         if not _inside:
@@ -73,7 +73,7 @@ def limited(n: int | None = None) -> Iterator[None]:
 
 
 def _start_anew() -> None:
-    """In a child process: the threads that were inside stayed behind in the parent."""
+    """Reset the count in a child process: threads that were inside exist only in the parent."""
     global _lock, _inside
     _lock = threading.Lock()
     _inside = 0
@@ -89,7 +89,7 @@ def _tell(numbers: list[int]) -> None:
 
 
 def blas_description() -> str:
-    """Name, version and processor of SciPy's BLAS, as far as it tells."""
+    """Name, version and processor of SciPy's BLAS, if they are known."""
     libraries = _libraries()
     about = libraries[0].info() if libraries else {}
     words = [about.get(key) for key in ("internal_api", "version", "architecture")]

@@ -1,10 +1,10 @@
-"""Names that people know from PyTorch, and what is called so here: for messages."""
+"""Names of PyTorch, and their equivalents in this library: for error messages."""
 
 from __future__ import annotations
 
 __all__ = ["METHODS", "MODULES"]
 
-# By module here ("" for the package): names of PyTorch, and what stands here for them.
+# By module of this library ("" for the package): names of PyTorch and their equivalents.
 MODULES: dict[str, dict[str, str]] = {
     "": {
         "nn": "layers, losses and activations are cbackprop.layers, cbackprop.losses and cbackprop.activations",
@@ -130,7 +130,7 @@ _FRESH = "gradients are made anew each time, and never add up"
 _STATE = "get_weights(), save_weights(path)"
 _DEVICE = "everything is computed by the CPU"
 _TYPE = "the argument dtype of layers, or config.set_floatx"
-# By class: names of attributes of PyTorch's objects.
+# By class: attributes of PyTorch's objects and their equivalents.
 METHODS: dict[str, dict[str, str]] = {
     "Layer": {
         "parameters": _WEIGHTS,

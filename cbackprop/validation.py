@@ -1,4 +1,4 @@
-"""Checks of arguments, each with a message that names the argument, what was expected and what came."""
+"""Checks of arguments. Each message names the argument, what was expected and what was given."""
 
 from __future__ import annotations
 
@@ -34,13 +34,11 @@ Thing = TypeVar("Thing")
 class ArgumentTypeError(TypeError, ValueError):
     """An argument is of the wrong type.
 
-    Python's own functions raise ``TypeError`` then, Keras's raise ``ValueError``. Code that catches either one catches
-    this.
+    Python raises ``TypeError`` in this case and Keras ``ValueError``. Code that catches either of them catches this.
     """
 
 
-# Addresses have 48 bits on the processors of today. With so many numbers a sample, and a batch of them, no product
-# of sizes leaves 64 bits before memory has run out.
+# Processors have addresses of 48 bits. With this limit, memory runs out before any product of sizes overflows 64 bits.
 MOST_NUMBERS = 2**48
 
 
@@ -114,12 +112,12 @@ def check_integer(name: str, value: Any, minimum: int | None = None, maximum: in
 
 
 def check_counts(**counts: Any) -> None:
-    """Refuse numbers of steps or samples, by name, that are neither ``None`` nor at least 1.
+    """Check that counts, given by name, are ``None`` or integers of at least 1.
 
     Raises
     ------
     ArgumentTypeError, ValueError
-        As `check_integer`.
+        See `check_integer`.
     """
     for name, count in counts.items():
         if count is not None:
@@ -147,7 +145,7 @@ def check_name(value: Any) -> str | None:
     ArgumentTypeError
         If it is neither a string nor ``None``.
     ValueError
-        If it cannot be written as UTF-8, as files of models need it.
+        If it cannot be encoded as UTF-8, which is needed to save models.
     """
     if value is not None and not isinstance(value, str):
         raise ArgumentTypeError(f"name must be a string, but got {value!r} of type {type(value).__name__}.")
@@ -160,14 +158,14 @@ def check_name(value: Any) -> str | None:
 
 
 def check_choice(name: str, value: Any, choices: Collection[str | None]) -> Any:
-    """`value`, which must be one of `choices`.
+    """Return `value` if it is one of `choices`.
 
     Raises
     ------
     ArgumentTypeError
-        If it is no string (nor ``None``, where that is one of them).
+        If it is not a string (or ``None``, if that is one of the choices).
     ValueError
-        If it is another one.
+        If it is another string.
     """
     if not (isinstance(value, str) or (value is None and None in choices)):
         error: type[Exception] = ArgumentTypeError
@@ -179,12 +177,12 @@ def check_choice(name: str, value: Any, choices: Collection[str | None]) -> Any:
 
 
 def check_items(name: str, value: Any, what: str) -> list[Any]:
-    """What a list, tuple, range or vector holds; whatever has no order, or is text, is none of them.
+    """The items of a list, tuple, range or vector. Strings and unordered collections are refused.
 
     Raises
     ------
     ArgumentTypeError
-        If `value` is none of them.
+        If `value` is anything else.
     """
     if not (isinstance(value, (list, tuple, range)) or (isinstance(value, np.ndarray) and value.ndim == 1)):
         raise ArgumentTypeError(f"{name} must be {what}, but got {value!r} of type {type(value).__name__}.")
@@ -206,9 +204,9 @@ def check_path(name: str, value: Any) -> str:
 
 
 def contiguous(array: Any, dtype: DTypeLike | None = None) -> NDArray[Any]:
-    """The array, or a copy, as C reads one: of this type, its numbers one after the other, each at its boundary.
+    """The array, or a copy, in the form that C code reads: of this type, contiguous and aligned.
 
-    `numpy.ascontiguousarray` returns an array whose numbers begin anywhere as it is.
+    `numpy.ascontiguousarray` does not copy unaligned arrays.
     """
     as_it_is = type(array) is np.ndarray and (dtype is None or array.dtype == dtype)
     if as_it_is and array.flags.c_contiguous and array.flags.aligned:
@@ -217,37 +215,37 @@ def contiguous(array: Any, dtype: DTypeLike | None = None) -> NDArray[Any]:
 
 
 def check_memory(name: str, shape: Sequence[int | None]) -> None:
-    """Refuse a shape of more numbers than any memory holds: their count must fit into the integers of C.
+    """Refuse a shape with more numbers than any memory holds, so that sizes fit into the integers of C.
 
     Raises
     ------
     ValueError
-        If it is such a shape.
+        If it has more than 2**48 numbers.
     """
     if math.prod(int(size or 1) for size in shape) > MOST_NUMBERS:
         raise ValueError(f"{name} must stand for 2**48 numbers at most, but got {tuple(shape)}.")
 
 
 def check_verbose(value: Any) -> int:
-    """How much a callback says: 0 is nothing.
+    """Check `verbose` of a callback: how much it prints, 0 for nothing.
 
     Raises
     ------
     ArgumentTypeError, ValueError
-        If `value` is none of 0, 1 and 2.
+        If `value` is not 0, 1 or 2.
     """
     return check_integer("verbose", int(value) if isinstance(value, (bool, np.bool_)) else value, 0, 2)
 
 
 def type_name(value: Any) -> str:
-    """What a message calls the type of `value`, or a class: with its module where the name alone could mislead."""
+    """The name of a class, or of the class of `value`, for messages; with its module if the name could mislead."""
     cls = value if isinstance(value, type) else type(value)
     known = cls.__module__.partition(".")[0] in ("__main__", "builtins", "cbackprop", "numpy")
     return cls.__name__ if known else f"{cls.__module__}.{cls.__qualname__}"
 
 
 def named(name: str, get: Callable[[Any], Thing], value: Any) -> Thing:
-    """What `get` makes of an argument; what it raises begins with the argument's name."""
+    """Call `get` with an argument, and put the argument's name in front of the message of its errors."""
     try:
         return get(value)
     except (TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Callbacks: a user's own code at certain moments of training, evaluation and prediction."""
+"""Callbacks: code that runs at certain moments of training, evaluation and prediction."""
 
 from cbackprop.callbacks.backup_and_restore import BackupAndRestore
 from cbackprop.callbacks.callback import Callback

@@ -1,4 +1,4 @@
-"""Going on after an interruption as if there had been none."""
+"""BackupAndRestore: continue training after an interruption."""
 
 from __future__ import annotations
 
@@ -13,37 +13,39 @@ __all__ = ["BackupAndRestore"]
 
 
 class BackupAndRestore(Callback):
-    """Back up the state of training, and go on from there when `fit` is called again after an interruption.
+    """Back up the state of training, and continue from there when `fit` is called again after an interruption.
 
     Parameters
     ----------
     backup_dir : str or path
-        A folder for backups of this training alone.
+        A folder for the backups. Use a separate folder for each training.
     save_freq : "epoch" or int, default "epoch"
-        A number of batches makes training stop at every batch, which slows it down.
+        When to save: at the end of each epoch, or every so many batches. A number is slower, because training must
+        then return to Python after each batch.
     double_checkpoint : bool, default False
-        Keep the backup before the last one too, for a disk that damages files.
+        Keep the backup before the last one as well, in case the last one is damaged.
     delete_checkpoint : bool, default True
         Delete the backups when training has ended.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is wrong; in `fit`, if the model has no shape yet, or a backup is damaged or of another model.
+        If an argument is wrong; in `fit`, if the model is not built, or a backup is damaged or of another model.
     OSError
         In `fit`, if a backup cannot be written.
 
     Notes
     -----
-    Weights, the optimizer with its learning rate, the epoch, the batch, the means of the epoch so far, and the
-    random state of shuffling and dropout are restored, so that the same data leads to the same bits as without an
-    interruption; so is what other callbacks remember: the best value so far, patience, the best weights, the place in
-    the file of a `CSVLogger`. A callback of your own takes part by `Callback.get_state` and `set_state`. Callbacks are
-    told apart by their classes and order. The `History` is that of the epochs that `fit` went through itself.
+    A backup contains the weights, the optimizer with its learning rate, the epoch, the batch, the means of the epoch so
+    far, and the random state of shuffling and dropout. With the same data, training therefore gives the same bits as
+    without an interruption. The state of other callbacks is restored as well: the best value so far, the patience, the
+    best weights, the position in the file of a `CSVLogger`. A callback of your own takes part if it defines
+    `Callback.get_state` and `set_state`. Callbacks are matched by class and order. The `History` has only the epochs
+    that this `fit` has run.
 
     References
     ----------
-    Arguments are those of Keras 3, which begins an interrupted epoch anew.
+    Arguments are those of Keras 3. Keras repeats an interrupted epoch from its beginning.
 
     Examples
     --------
@@ -82,20 +84,20 @@ class BackupAndRestore(Callback):
         self._earlier = self._path + ".bkp"
 
     def watches_batches(self, run: str) -> bool:
-        """Only with a number for `save_freq`, or in a subclass that overrides more."""
+        """True if `save_freq` is a number, or if a subclass overrides more methods for batches."""
         own = type(self).on_train_batch_end is BackupAndRestore.on_train_batch_end and run == "train"
         return self._count.every is not None if own else super().watches_batches(run)
 
     def get_state(self) -> dict[str, Any] | None:
-        """Batches since the last backup."""
+        """The number of batches since the last backup."""
         return self._count.get_state()
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on counting."""
+        """Restore the count."""
         self._count.set_state(state)
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Go back to the last backup, if there is one."""
+        """Restore the last backup, if there is one."""
         found = [path for path in (self._path, self._earlier) if os.path.exists(path)]
         for path in found:
             try:
@@ -107,17 +109,17 @@ class BackupAndRestore(Callback):
                 return
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Back up, if it is time."""
+        """Back up if it is due."""
         if self._count.add(batch):
             self._save()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Back up, if it is time."""
+        """Back up if it is due."""
         if self._count.every is None:
             self._save()
 
     def on_train_end(self, logs: Logs = None) -> None:
-        """Delete the backups, and the folder if nothing else is in it."""
+        """Delete the backups, and the folder if it is then empty."""
         if not self.delete_checkpoint:
             return
         for path in (self._path, self._earlier):

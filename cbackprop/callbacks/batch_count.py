@@ -1,4 +1,4 @@
-"""Doing something every so many batches."""
+"""BatchCount: when a callback with a frequency in batches is due."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ __all__ = ["BatchCount"]
 
 
 class BatchCount:
-    """Counts batches over epochs, for callbacks with a frequency.
+    """Count batches across epochs, for callbacks with a frequency.
 
     Parameters
     ----------
     frequency : "epoch" or int
-        At the end of epochs, or every so many batches.
+        "epoch" for the end of each epoch, or a number of batches.
     name : str
-        Of the argument, for messages.
+        The name of the argument, for messages.
     """
 
     def __init__(self, frequency: Any, name: str = "save_freq") -> None:
@@ -28,21 +28,21 @@ class BatchCount:
         else:
             self.every = check_integer(name, frequency, 1)
         self.seen = 0
-        self._last = -1  # batch of the present epoch
+        self._last = -1  # the last batch of the current epoch
 
     def get_state(self) -> dict[str, Any] | None:
-        """Batches since the last time; ``None`` where nothing is counted."""
+        """The number of batches since the callback was last due; ``None`` if batches are not counted."""
         return None if self.every is None else {"seen": self.seen, "last": self._last}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on counting."""
+        """Restore the count."""
         seen, last = check_integer("seen", state["seen"], 0), check_integer("last", state.get("last", -1), -1)
         self.seen, self._last = seen, last
 
     def add(self, batch: int) -> bool:
-        """Batches of the epoch up to this one have been run; whether the frequency is reached."""
+        """Count the batches of the epoch up to this one, and return whether the callback is due."""
         if batch <= self._last:
-            self._last = -1  # another epoch
+            self._last = -1  # a new epoch has begun
         self.seen += batch - self._last
         self._last = batch
         if self.every is None or self.seen < self.every:

@@ -1,4 +1,4 @@
-"""The base of all callbacks."""
+"""Callback: the base of all callbacks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Callback", "Logs"]
 
 Logs = dict[str, Any] | None
 
-# Methods that take part in single batches, by what is run.
+# The methods for single batches of each kind of run.
 BATCH_METHODS = {
     "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
     "test": ("on_test_batch_begin", "on_test_batch_end"),
@@ -17,25 +17,26 @@ BATCH_METHODS = {
 
 
 class Callback:
-    """Base of all callbacks; override the moments of interest.
+    """Base of all callbacks. Override the methods for the moments you need.
 
-    An exception in a callback ends the run and is raised by `fit`, `evaluate` or `predict`. The model then is
-    what it was after the last finished step, and can be used.
+    An exception in a callback ends the run and is raised by `fit`, `evaluate` or `predict`. The model then has the
+    state of the last finished step and can still be used.
 
     Attributes
     ----------
     model : Model
-        The model that is run. Setting its ``stop_training``, ``stop_evaluating`` or ``stop_predicting`` to ``True``
-        ends the run.
+        The model that runs. Set its ``stop_training``, ``stop_evaluating`` or ``stop_predicting`` to ``True`` to end
+        the run.
     params : dict
         ``verbose``, ``epochs`` and ``steps`` of the run.
 
     Notes
     -----
-    What a callback remembers goes into the files of `ModelCheckpoint`, `BackupAndRestore` and `Model.save`, and comes
-    back when training goes on from there, if it has `get_state` and `set_state`.
+    If a callback defines `get_state` and `set_state`, its state is saved in the files of `ModelCheckpoint`,
+    `BackupAndRestore` and `Model.save`, and restored when training continues from them.
 
-    Where no callback asks for batches, an epoch, an evaluation, or a prediction is one call of compiled code.
+    If no callback overrides a method for batches, an epoch, an evaluation or a prediction is one call of compiled code,
+    which is faster.
 
     References
     ----------
@@ -53,17 +54,17 @@ class Callback:
     model: Any = None
 
     def set_model(self, model: Any) -> None:
-        """Called with the model before a run begins."""
+        """Set `model`; called before a run begins."""
         self.model = model
 
     def set_params(self, params: dict[str, Any]) -> None:
-        """Called with the run's parameters before it begins."""
+        """Set `params`; called before a run begins."""
         self.params = params
 
     def watches_batches(self, run: str) -> bool:
-        """Whether the callback asks for single batches of a "train", "test" or "predict" run.
+        """Whether the callback's methods for batches must be called in a "train", "test" or "predict" run.
 
-        Only then are its methods for batches sure to be called. True for a callback that overrides one of them.
+        True for a callback that overrides one of them. If no callback needs batches, these methods are not called.
         """
         return any(
             name in self.__dict__ or getattr(type(self), name) is not getattr(Callback, name)
@@ -71,31 +72,31 @@ class Callback:
         )
 
     def get_state(self) -> dict[str, Any] | None:
-        """What must be known to go on after an interruption as if there had been none; ``None`` if nothing must.
+        """The state to save, so that training can continue after an interruption; ``None`` if there is none.
 
-        Called whenever the model is saved. A dict of plain values: None, bool, int, float, str, arrays of numbers, and
-        lists and dicts of these.
+        Called whenever the model is saved. It must be a dict of plain values: None, bool, int, float, str, arrays of
+        numbers, and lists and dicts of these.
         """
         return None
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take over what `get_state` returned, after `on_train_begin` of the `fit` that goes on.
+        """Restore what `get_state` returned. Called after `on_train_begin` of the `fit` that continues.
 
-        A callback that comes after the one that saved the model, in the list, had not seen that epoch or batch yet: its
-        `on_epoch_end` or `on_train_batch_end` is called right after this, with the logs of then.
+        A callback that is later in the list than the one that saved the model has not yet seen that epoch or batch. So
+        its `on_epoch_end` or `on_train_batch_end` is called right after this, with the saved logs.
         """
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """When `fit` begins."""
+        """Called when `fit` begins."""
 
     def on_train_end(self, logs: Logs = None) -> None:
-        """When `fit` ends, with the last epoch's logs."""
+        """Called when `fit` ends, with the last epoch's logs."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Before an epoch, counted from 0."""
+        """Called before an epoch, counted from 0."""
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """After an epoch and its validation."""
+        """Called after an epoch and its validation."""
 
     def on_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Another name of `on_train_batch_begin`."""
@@ -104,33 +105,33 @@ class Callback:
         """Another name of `on_train_batch_end`."""
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
-        """Before a batch of an epoch, counted from 0. Overriding this slows training down."""
+        """Called before a batch of an epoch, counted from 0. Overriding this slows training down."""
         self.on_batch_begin(batch, logs=logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """After a batch, with the epoch's means so far. Overriding this slows training down."""
+        """Called after a batch, with the epoch's means so far. Overriding this slows training down."""
         self.on_batch_end(batch, logs=logs)
 
     def on_test_begin(self, logs: Logs = None) -> None:
-        """Before an evaluation, also the validation within `fit`."""
+        """Called before an evaluation, including the validation within `fit`."""
 
     def on_test_end(self, logs: Logs = None) -> None:
-        """After an evaluation, with its results."""
+        """Called after an evaluation, with its results."""
 
     def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None:
-        """Before a batch of an evaluation, counted from 0. Overriding this slows evaluations down."""
+        """Called before a batch of an evaluation, counted from 0. Overriding this slows evaluations down."""
 
     def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """After a batch of an evaluation, with the means so far. Overriding this slows evaluations down."""
+        """Called after a batch of an evaluation, with the means so far. Overriding this slows evaluations down."""
 
     def on_predict_begin(self, logs: Logs = None) -> None:
-        """Before a prediction."""
+        """Called before a prediction."""
 
     def on_predict_end(self, logs: Logs = None) -> None:
-        """After a prediction."""
+        """Called after a prediction."""
 
     def on_predict_batch_begin(self, batch: int, logs: Logs = None) -> None:
-        """Before a batch of a prediction, counted from 0. Overriding this slows predictions down."""
+        """Called before a batch of a prediction, counted from 0. Overriding this slows predictions down."""
 
     def on_predict_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """After a batch of a prediction, with its ``outputs``. Overriding this slows predictions down."""
+        """Called after a batch of a prediction, with its ``outputs``. Overriding this slows predictions down."""

@@ -1,4 +1,4 @@
-"""Several callbacks called as one."""
+"""CallbackList: several callbacks called as one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["CallbackList"]
 
 
 class CallbackList(Callback):
-    """Calls every callback in turn.
+    """Call several callbacks in turn.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class CallbackList(Callback):
         Add a `History` or a `ProgbarLogger` if there is none.
     model : Model, optional
     **params
-        Handed to every callback's `set_params`.
+        Passed to every callback's `set_params`.
 
     Attributes
     ----------
@@ -62,8 +62,8 @@ class CallbackList(Callback):
             present = any(isinstance(callback, kind) for callback in self.callbacks)
             if check_boolean(name, wanted) and not present:
                 self.callbacks.append(kind())
-        self._moment: tuple[str, int, Any] | None = None  # being called, with its number and logs
-        self._at = 0  # for which callback
+        self._moment: tuple[str, int, Any] | None = None  # the method that is being called, with its number and logs
+        self._at = 0  # the index of the callback that is being called
         self._watched = {
             run: any(callback.watches_batches(run) for callback in self.callbacks) for run in BATCH_METHODS
         }
@@ -72,7 +72,7 @@ class CallbackList(Callback):
         self.set_params(params)
 
     def _call(self, name: str, number: int, logs: Logs) -> None:
-        """Call a method of every callback; one that saves the model meanwhile can tell who comes after it."""
+        """Call a method of every callback. Note which one runs: if it saves the model, the later ones are pending."""
         logs = {} if logs is None else logs
         self._moment = (name, number, logs) if name in MOMENTS else None
         try:
@@ -83,19 +83,19 @@ class CallbackList(Callback):
             self._moment = None
 
     def watches_batches(self, run: str) -> bool:
-        """Whether any of the callbacks asks for single batches."""
+        """Whether any callback needs single batches."""
         return self._watched[run]
 
     def states(self) -> dict[str, Any]:
-        """What all callbacks know, and which of them have still to see the present moment."""
+        """The state of all callbacks, and which of them have not yet been called for the current event."""
         return take_states(self.callbacks, self._moment, self._at)
 
     def restore(self, states: dict[str, Any]) -> None:
-        """Let callbacks know what `states` says, once `on_train_begin` has been called."""
+        """Restore the state of the callbacks, after `on_train_begin`."""
         give_states(self.callbacks, states)
 
     def set_model(self, model: Any) -> None:
-        """Hand the model to every callback."""
+        """Pass the model to every callback."""
         super().set_model(model)
         for callback in self.callbacks:
             if isinstance(callback, History):
@@ -106,7 +106,7 @@ class CallbackList(Callback):
             callback.set_model(model)
 
     def set_params(self, params: dict[str, Any]) -> None:
-        """Hand the run's parameters to every callback."""
+        """Pass the run's parameters to every callback."""
         super().set_params(params)
         if params:
             for callback in self.callbacks:
@@ -122,7 +122,7 @@ def _flatten(callbacks: Any) -> Iterator[Callback]:
         return
     if not isinstance(callbacks, Callback):
         got = f"the class {type_name(callbacks)}" if isinstance(callbacks, type) else type_name(callbacks)
-        ours = sys.modules[__package__].__all__  # of the package, which imports this file
+        ours = sys.modules[__package__].__all__  # read at run time: the package imports this file
         instead = instead_of_foreign(callbacks, "callbacks", ours)
         raise TypeError(f"callbacks must hold Callback objects, but got {got}{instead}.")
     yield callbacks

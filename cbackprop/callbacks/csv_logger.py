@@ -1,4 +1,4 @@
-"""The logs of every epoch in a table on disk."""
+"""CSVLogger: write the logs of every epoch to a CSV file."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ class CSVLogger(Callback):
     Parameters
     ----------
     filename : str or path
+        The file to write.
     separator : str, default ","
         One character.
     append : bool, default False
-        Go on with an existing file instead of replacing it.
+        Continue an existing file instead of replacing it.
 
     Raises
     ------
@@ -32,7 +33,7 @@ class CSVLogger(Callback):
 
     Notes
     -----
-    Columns are ``epoch`` and the first epoch's logs, sorted; what a later epoch lacks is written as ``NA``.
+    Columns are ``epoch`` and the first epoch's logs, sorted. A value that a later epoch lacks is written as ``NA``.
 
     References
     ----------
@@ -66,11 +67,11 @@ class CSVLogger(Callback):
         self._begun = self._with_header = False
 
     def get_state(self) -> dict[str, Any] | None:
-        """The columns, and how long the file is."""
+        """The columns, and the length of the file."""
         return {"keys": self.keys, "size": self._size}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on behind the last line of then; what was written after it is written again."""
+        """Continue after the last line that the saved state knows; later lines will be written again."""
         keys, size = state["keys"], check_integer("size", state["size"], 0)
         if keys is not None and not all(isinstance(key, str) for key in keys):
             raise TypeError("keys must be names")
@@ -80,7 +81,7 @@ class CSVLogger(Callback):
             self.keys, self._size, self._begun, self._with_header = keys, size, True, False
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Open the file, in which an interrupted run may be going on; else a new one begins with the first epoch."""
+        """Open the file without emptying it: an interrupted run may continue in it. See `on_epoch_begin`."""
         self._close()
         self._file = open(self.filename, "a", newline="", encoding="utf-8")  # noqa: SIM115
         self._size = os.path.getsize(self.filename)
@@ -89,7 +90,7 @@ class CSVLogger(Callback):
         self.keys = self._writer = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Empty a file that is to be replaced."""
+        """Empty the file before the first epoch, if it is to be replaced."""
         if not self._begun and self._file is not None:
             self._file.truncate(0)
             self._size, self._begun = 0, True
@@ -100,7 +101,7 @@ class CSVLogger(Callback):
         if self.keys is None:
             self.keys = sorted(logs)
             if not any(key.startswith("val_") for key in self.keys):
-                # Validation may come only later, with a validation_freq above 1.
+                # With a validation_freq above 1, validation logs appear only in a later epoch.
                 self.keys += [f"val_{key}" for key in self.keys]
         assert self._file is not None
         if self._writer is None:

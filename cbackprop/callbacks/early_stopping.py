@@ -1,4 +1,4 @@
-"""Stopping when a number has not become better for some time."""
+"""EarlyStopping: stop training when a number no longer improves."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from cbackprop.validation import check_boolean, check_integer, check_number, che
 
 __all__ = ["EarlyStopping"]
 
-# What is counted in epochs.
+# The attributes that count epochs.
 COUNTS = ("wait", "stopped_epoch", "best_epoch")
 
 
 class EarlyStopping(MonitorCallback):
-    """Stop training when the watched number has not become better for `patience` epochs.
+    """Stop training when the monitored number has not improved for `patience` epochs.
 
     Parameters
     ----------
     monitor : str, default "val_loss"
     min_delta : float, default 0
-        A change by less than this is no improvement.
+        A change by less than this does not count as an improvement.
     patience : int, default 0
         Epochs without an improvement after which training stops.
     verbose : {0, 1}, default 0
-        1 tells of the stop.
+        1 prints when training stops.
     mode : {"auto", "min", "max"}, default "auto"
     baseline : float, optional
-        Only improvements beyond this value count against the patience.
+        The waiting time starts over only with improvements beyond this value.
     restore_best_weights : bool, default False
-        In the end, go back to the weights of the best epoch, however training ended.
+        Restore the weights of the best epoch at the end, however training ended.
     start_from_epoch : int, default 0
-        Epochs before this one, counted from 0, are not looked at.
+        Epochs before this one, counted from 0, are ignored.
 
     Attributes
     ----------
     best, best_epoch, wait, stopped_epoch
-        The best value, its epoch, the epochs since then, and the epoch of the stop (0 if there was none).
+        The best value, its epoch, the epochs since then, and the epoch in which training stopped (0 if it did not).
 
     Raises
     ------
@@ -87,12 +87,12 @@ class EarlyStopping(MonitorCallback):
         self.best_weights: list[NDArray[Any]] | None = None
 
     def get_state(self) -> dict[str, Any] | None:
-        """The best value, its epoch and weights, and the epochs since."""
+        """The best value, its epoch and weights, and the epochs since then."""
         counts = {name: getattr(self, name) for name in COUNTS}
         return (super().get_state() or {}) | counts | {"best_weights": self.best_weights}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on waiting."""
+        """Restore these."""
         counts = {name: check_integer(name, state[name], 0) for name in COUNTS}
         weights = state["best_weights"]
         if weights is not None:
@@ -101,17 +101,17 @@ class EarlyStopping(MonitorCallback):
                 raise ValueError(f"the best weights have shapes {shapes}, which are not those of the model")
         super().set_state(state)
         vars(self).update(counts)
-        if not self.model.stop_training:  # this run goes on, even if that one had been stopped
+        if not self.model.stop_training:  # this run continues, even if the saved one had been stopped
             self.stopped_epoch = 0
         self.best_weights = weights if self.restore_best_weights else None
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Forget an earlier run."""
+        """Reset the state of an earlier run."""
         self.find_direction()
         self._start()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Look at the epoch's value."""
+        """Compare the epoch's value with the best one."""
         current = self.monitored(logs, "EarlyStopping")
         if current is None or epoch < self.start_from_epoch:
             return
@@ -129,7 +129,7 @@ class EarlyStopping(MonitorCallback):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Logs = None) -> None:
-        """Go back to the best weights, if that is wanted."""
+        """Restore the best weights if `restore_best_weights` is set."""
         if self.stopped_epoch and self.verbose:
             print(f"Epoch {self.stopped_epoch + 1}: early stopping", flush=True)
         if self.best_weights is not None:

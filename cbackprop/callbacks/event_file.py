@@ -1,7 +1,7 @@
-"""Files of events that TensorBoard reads.
+"""Write event files for TensorBoard.
 
 A file is a sequence of TFRecords (length, checksum, content, checksum), each with one protocol buffer ``Event``.
-Only scalars and histograms are needed here: a few lines instead of a dependency on TensorBoard and protobuf.
+Only scalars and histograms are needed, so these few lines replace a dependency on TensorBoard and protobuf.
 
 References
 ----------
@@ -27,7 +27,7 @@ _numbers = count()
 
 
 class EventFile:
-    """A new file of events in a folder, which is made if need be.
+    """A new event file in a folder, which is made if it does not exist.
 
     Parameters
     ----------
@@ -45,13 +45,13 @@ class EventFile:
         self._summary(_text(1, tag.encode()) + _key(2, 5) + struct.pack("<f", float(np.float32(value))), step)
 
     def histogram(self, tag: str, values: NDArray[Any], step: int) -> None:
-        """Write how values are distributed, in 30 bins of equal width; NaN and infinity are left out."""
+        """Write a histogram with 30 bins of equal width; NaN and infinity are ignored."""
         flat = values.astype(np.float64).ravel()
-        flat = flat[np.isfinite(flat)].clip(-1e150, 1e150)  # whose squares add up to a number
+        flat = flat[np.isfinite(flat)].clip(-1e150, 1e150)  # so that the sum of squares does not overflow
         if not flat.size:
             return
         low, high = float(flat.min()), float(flat.max())
-        least = 1e3 * np.spacing(max(abs(low), abs(high)))  # bins of equal numbers need a width, too
+        least = 1e3 * np.spacing(max(abs(low), abs(high)))  # if all values are equal, bins still need a width
         counts, edges = np.histogram(flat, 30, None if high - low > least else (low - least, high + least))
         content = b"".join(
             _double(number, value)
@@ -69,7 +69,7 @@ class EventFile:
         self._file.write(length + _checksum(length) + event + _checksum(event))
 
     def flush(self) -> None:
-        """Let readers see everything written so far."""
+        """Flush the file so that readers see everything written so far."""
         self._file.flush()
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ def _double(field: int, value: float) -> bytes:
 
 
 def _table() -> list[int]:
-    """CRC-32C (Castagnoli), a byte at a time."""
+    """The table of CRC-32C (Castagnoli) for one byte at a time."""
     table = []
     for byte in range(256):
         for _ in range(8):

@@ -1,4 +1,4 @@
-"""Names of files with places for the epoch and for numbers of the logs."""
+"""File names with placeholders for the epoch and for numbers in the logs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["check_pattern", "names_in", "names_of_logs"]
 
 
 class _Numbers(dict[str, Any]):
-    """The same number under every name, but a whole one for epochs and batches."""
+    """The same number for every placeholder, as an integer for epochs and batches."""
 
     def __init__(self, number: float) -> None:
         super().__init__(epoch=1, batch=1)
@@ -22,12 +22,12 @@ class _Numbers(dict[str, Any]):
 
 
 def check_pattern(filepath: str) -> None:
-    """Refuse a pattern that no numbers can be put into.
+    """Refuse a pattern that cannot be filled with numbers.
 
     Raises
     ------
     ValueError
-        If a brace is missing, a place has no name, or its format is none of numbers.
+        If a brace is missing, a placeholder has no name, or its format is not for numbers.
     """
     problem: Exception | None = None
     for number in (1.0, 1):
@@ -35,43 +35,43 @@ def check_pattern(filepath: str) -> None:
             filepath.format_map(_Numbers(number))
         except (ValueError, IndexError) as error:
             problem = error
-        except (TypeError, AttributeError):  # a part of something that is no number
+        except (TypeError, AttributeError):  # an index or attribute that numbers do not have
             return
         else:
             return
     raise ValueError(
-        f"filepath {filepath!r} must be a name with places such as {{epoch:02d}} or {{val_loss:.2f}} "
-        f"(a brace itself is doubled), but: {problem}."
+        f"filepath {filepath!r} must be a name with placeholders such as {{epoch:02d}} or {{val_loss:.2f}} "
+        f"(write a brace itself twice), but: {problem}."
     ) from None
 
 
 def names_in(filepath: str) -> list[str]:
-    """The names of all places, without their indexes and attributes."""
+    """The names of all placeholders, without their indexes and attributes."""
     fields = (field for _, field, _, _ in string.Formatter().parse(filepath) if field is not None)
     return [field.partition(".")[0].partition("[")[0] for field in fields]
 
 
 def names_of_logs(callback: Callback, of_batches: bool) -> list[str] | None:
-    """The names that a running `fit` can give to `callback`; ``None`` if users' code may add others.
+    """The names in the logs that a running `fit` passes to `callback`; ``None`` if users' code may add others.
 
     Parameters
     ----------
     callback : Callback
     of_batches : bool
-        Whether it looks at the logs of batches, not of epochs.
+        Whether the callback reads the logs of batches rather than epochs.
     """
     run = next((run for run in callback.model._runs if callback in run.callbacks.callbacks), None)
     if run is None or not all(map(_keeps_logs, run.callbacks.callbacks)):
         return None
     model = callback.model
     metrics = [metric for objective in model._objectives for metric, _ in objective.metrics]
-    if not all(map(_is_ours, [*metrics, *model.metrics_of_layers()])):  # the result may be a dict of any names
+    if not all(map(_is_ours, [*metrics, *model.metrics_of_layers()])):  # may return a dict with any names
         return None
     names = list(model.metrics_names)
     if of_batches:
         return ["epoch", "batch", *names]
     tested = [f"val_{name}" for name in names] if run.validation is not None else []
-    rates = ["learning_rate"] if len(run.callbacks.callbacks) > 2 else []  # another callback may note it
+    rates = ["learning_rate"] if len(run.callbacks.callbacks) > 2 else []  # another callback may add it
     return ["epoch", *names, *tested, *rates]
 
 
@@ -80,5 +80,5 @@ def _is_ours(thing: object) -> bool:
 
 
 def _keeps_logs(callback: Callback) -> bool:
-    """Whether a callback puts nothing of the user's into the logs."""
+    """Whether a callback cannot add names of the user's to the logs."""
     return _is_ours(callback) and type(callback).__name__ != "LambdaCallback"

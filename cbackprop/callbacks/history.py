@@ -1,4 +1,4 @@
-"""What `fit` returns."""
+"""History: the logs of every epoch, which `fit` returns."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ __all__ = ["History"]
 
 
 class History(Callback):
-    """Records the logs of every epoch; `fit` returns one.
+    """Record the logs of every epoch. `fit` returns a History.
 
     Attributes
     ----------
     history : dict of str to list of float
-        A value for each epoch, by name.
+        For each name in the logs, a list with one value for each epoch.
     epoch : list of int
         The epochs, counted from 0.
 
     References
     ----------
-    As Keras 3.
+    Attributes and behavior are those of Keras 3.
 
     Examples
     --------
@@ -48,11 +48,11 @@ class History(Callback):
             self.history.setdefault(name, []).append(value)
 
     def plot(self, metrics: str | Sequence[str] | None = None, ax: Any = None, yscale: str = "linear") -> Any:
-        """Draw losses and metrics over the epochs, which needs ``pip install "cbackprop[plot]"``.
+        """Plot losses and metrics over the epochs. This needs ``pip install "cbackprop[plot]"``.
 
-        Arguments, result and errors are those of `plotting.curves`.
+        For arguments, result and errors see `plotting.curves`.
         """
-        from cbackprop.plotting import curves  # a tool: on a floor above this one, and drawn with what may be missing
+        from cbackprop.plotting import curves  # plotting is a higher floor, and matplotlib may be missing
 
         return curves(self, metrics, ax, yscale)
 

@@ -1,4 +1,4 @@
-"""Callbacks made of functions."""
+"""LambdaCallback: a callback made from functions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["LambdaCallback"]
 
 
 class LambdaCallback(Callback):
-    """A callback made of functions.
+    """A callback made from functions.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class LambdaCallback(Callback):
     Raises
     ------
     TypeError
-        For a name beginning with ``on_`` that is no method of `Callback`, or one that cannot be called.
+        For a name that begins with ``on_`` but is not a method of `Callback`, or a value that cannot be called.
 
     References
     ----------
@@ -57,7 +57,7 @@ class LambdaCallback(Callback):
         }
         moments = [name for name in vars(Callback) if name.startswith("on_")]
         for name, function in given.items():
-            # Nobody would ever call it.
+            # A misspelled method would never be called.
             if name.startswith("on_") and name not in moments:
                 raise TypeError(f"Callback has no method {name!r}. {nearest(name, moments)}")
             if name in moments and function is not None and not callable(function):

@@ -1,4 +1,4 @@
-"""A learning rate for each epoch."""
+"""LearningRateScheduler: set the learning rate of each epoch."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class LearningRateScheduler(Callback):
     Parameters
     ----------
     schedule : callable (epoch, learning_rate) -> float
-        With the epoch, counted from 0, and the learning rate so far; one that takes only the epoch will do.
+        Called with the epoch, counted from 0, and the current learning rate. It may also take only the epoch.
     verbose : {0, 1}, default 0
-        1 tells of each setting.
+        1 prints the learning rate of each epoch.
 
     Raises
     ------
     TypeError, ValueError
-        If `schedule` cannot be called, or, in `fit`, returns no learning rate.
+        If `schedule` cannot be called; in `fit`, if it does not return a valid learning rate.
 
     Notes
     -----
-    The learning rate joins the logs as ``learning_rate``.
+    The learning rate is added to the logs as ``learning_rate``.
 
     References
     ----------
@@ -54,15 +54,15 @@ class LearningRateScheduler(Callback):
         self._epoch: int | None = None
 
     def get_state(self) -> dict[str, Any] | None:
-        """The epoch whose learning rate is set."""
+        """The epoch whose learning rate has been set."""
         return {"epoch": self._epoch}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """An epoch that goes on in the middle has its learning rate already."""
+        """Restore the epoch. If training continues within it, its learning rate is not set again."""
         self._epoch = None if state["epoch"] is None else check_integer("epoch", state["epoch"], 0)
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Forget an earlier run."""
+        """Reset the state of an earlier run."""
         self._epoch = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
@@ -84,7 +84,7 @@ class LearningRateScheduler(Callback):
 
 
 def _takes_two(function: Callable[..., float]) -> bool:
-    """Whether a function can be called with two arguments. Trying it would hide its own errors."""
+    """Whether a function can be called with two arguments. Just calling it would hide its own errors."""
     try:
         inspect.signature(function).bind(0, 0.0)
     except TypeError:

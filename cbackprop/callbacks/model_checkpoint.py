@@ -1,4 +1,4 @@
-"""Saving the model while it is trained."""
+"""ModelCheckpoint: save the model during training."""
 
 from __future__ import annotations
 
@@ -20,41 +20,42 @@ __all__ = ["ModelCheckpoint"]
 
 
 class ModelCheckpoint(MonitorCallback):
-    """Save the model, or its weights, every epoch or every so many batches.
+    """Save the model or its weights after every epoch, or every so many batches.
 
     Parameters
     ----------
     filepath : str or path
-        May hold ``{epoch}`` (counted from 1), ``{batch}`` (counted from 1, with a number for `save_freq`) and names
-        of the logs, with formats: ``"{epoch:02d}-{val_loss:.2f}.safetensors"``. The suffix is as for `Model.save`,
-        or `Model.save_weights`.
+        May contain placeholders for the epoch (counted from 1), for the batch (counted from 1, if `save_freq` is a
+        number) and for names in the logs, with formats: ``"{epoch:02d}-{val_loss:.2f}.safetensors"``. For the suffix
+        see `Model.save` and `Model.save_weights`.
     monitor : str, default "val_loss"
     verbose : {0, 1}, default 0
     save_best_only : bool, default False
-        Only save when the watched number is better than ever.
+        Save only when the monitored number is better than all before.
     save_weights_only : bool, default False
-        `Model.save_weights` instead of `Model.save`.
+        Use `Model.save_weights` instead of `Model.save`.
     mode : {"auto", "min", "max"}, default "auto"
     save_freq : "epoch" or int, default "epoch"
-        A number of batches makes training stop at every batch, which slows it down.
+        When to save: at the end of each epoch, or every so many batches. A number is slower, because training must
+        then return to Python after each batch.
     initial_value_threshold : float, optional
-        With `save_best_only`, what the first value must be better than.
+        With `save_best_only`, the first value must be better than this.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is wrong, or `filepath` says that the file is something else, as ``.keras`` does with
-        `save_weights_only`. In `fit`, before training, if with `save_best_only` it is not known whether more or
-        less of `monitor` is better.
+        If an argument is wrong, or the suffix of `filepath` means another kind of file, such as ``.keras`` with
+        `save_weights_only`. In `fit`, before training, if `save_best_only` is set and it is unknown whether `monitor`
+        should be minimized or maximized.
     KeyError
-        In `fit`, if `filepath` holds a name that is not in the logs: before training, unless a callback or a metric of
-        your own could still put it there.
+        In `fit`, if `filepath` contains a name that is not in the logs. This is checked before training, unless a
+        callback or metric of your own could still add it.
     OSError
         In `fit`, if the file cannot be written.
 
     Notes
     -----
-    A file is replaced in one go, after the new one is safely on the disk.
+    A file is replaced atomically, after the new one is completely on disk.
 
     References
     ----------
@@ -98,22 +99,22 @@ class ModelCheckpoint(MonitorCallback):
         refuse_other_kinds(self.filepath, "weights" if self.save_weights_only else "model")
 
     def watches_batches(self, run: str) -> bool:
-        """Only with a number for `save_freq`, or in a subclass that overrides more."""
+        """True if `save_freq` is a number, or if a subclass overrides more methods for batches."""
         own = type(self).on_train_batch_end is ModelCheckpoint.on_train_batch_end and run == "train"
         return self._count.every is not None if own else super().watches_batches(run)
 
     def get_state(self) -> dict[str, Any] | None:
-        """The best value so far, and batches since the last time."""
+        """The best value so far, and the number of batches since the last save."""
         return (super().get_state() or {}) | {"count": self._count.get_state()}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on comparing and counting."""
+        """Restore these."""
         super().set_state(state)
         if self._count.every is not None and state["count"] is not None:
             self._count.set_state(state["count"])
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Find out what would go wrong at the first saving."""
+        """Check now for errors that would otherwise appear when the model is first saved."""
         if self.save_best_only:
             self.find_direction()
         known = names_of_logs(self, self._count.every is not None)
@@ -127,12 +128,12 @@ class ModelCheckpoint(MonitorCallback):
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Save, if it is time."""
+        """Save if it is due."""
         if self._count.add(batch):
             self._save(self._epoch, logs or {}, {"batch": batch + 1})
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Save, if it is time."""
+        """Save if it is due."""
         if self._count.every is None:
             self._save(epoch, logs or {}, {})
 
@@ -151,7 +152,7 @@ class ModelCheckpoint(MonitorCallback):
             print(f"\nEpoch {epoch + 1}: saved to {path}", flush=True)
 
     def _is_best(self, epoch: int, logs: dict[str, Any]) -> bool:
-        """Whether the watched number is better than ever; where there is none, the model is saved all the same."""
+        """Whether the monitored number is better than all before. If it is missing, the model is saved anyway."""
         self.find_direction()
         if np.size(logs.get(self.monitor, 0)) != 1:
             warnings.warn(

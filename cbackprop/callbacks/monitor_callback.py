@@ -1,4 +1,4 @@
-"""The base of callbacks that watch one number of the logs."""
+"""MonitorCallback: base of callbacks that monitor one number in the logs."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ MODES = ("auto", "min", "max")
 
 
 class MonitorCallback(Callback):
-    """Base of callbacks that watch one number of the logs, and know whether it has become better.
+    """Base of callbacks that monitor one number in the logs and decide whether it has improved.
 
     Parameters
     ----------
     monitor : str, default "val_loss"
-        Name in the logs.
+        The name of the number in the logs.
     mode : {"auto", "min", "max"}, default "auto"
-        Whether less or more is better; "auto" knows it of the loss, and of the metrics of `compile`. For anything else
-        a warning tells that "auto" is used.
+        Whether smaller ("min") or larger ("max") is better. "auto" decides it for losses and for the metrics of
+        `compile`. Any other value causes a warning and counts as "auto".
     baseline : float, optional
-        What the first value is compared with.
+        The value that the first one is compared with.
     min_delta : float, default 0
-        A change by less than this is no improvement.
+        A change by less than this does not count as an improvement.
 
     Raises
     ------
@@ -61,7 +61,7 @@ class MonitorCallback(Callback):
         self.wants_more = {"min": False, "max": True}.get(mode)
 
     def _known_mode(self, mode: Any) -> str:
-        """One of the three; a warning tells of any other, as in Keras."""
+        """Return one of the three modes. As in Keras, any other causes a warning and becomes "auto"."""
         if isinstance(mode, str) and mode in MODES:
             return mode
         warnings.warn(
@@ -76,17 +76,17 @@ class MonitorCallback(Callback):
         return {"best": self.best}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on comparing with the best value so far."""
+        """Restore the best value so far."""
         best = state["best"]
         self.best = None if best is None else float(best)
 
     def find_direction(self) -> None:
-        """Find out whether less or more is better, once the model's metrics are known.
+        """Decide whether smaller or larger is better, once the model's metrics are known.
 
         Raises
         ------
         ValueError
-            If the name says nothing.
+            If the name does not tell.
         """
         name = self.monitor.removeprefix("val_")
         if self.wants_more is None and (name == "loss" or name.endswith("_loss")):
@@ -102,7 +102,7 @@ class MonitorCallback(Callback):
             )
 
     def is_improvement(self, value: float, reference: float | None) -> bool:
-        """Whether `value` is better than `reference` by more than `min_delta`; NaN never is, and a number beats it."""
+        """Whether `value` is better than `reference` by more than `min_delta`. Any number is better than NaN."""
         if math.isnan(value):
             return False
         if reference is None or math.isnan(reference):
@@ -112,12 +112,12 @@ class MonitorCallback(Callback):
         return value + self.min_delta < reference
 
     def monitored(self, logs: dict[str, Any] | None, purpose: str) -> float | None:
-        """The watched number, or a warning that it is not there.
+        """The monitored number; ``None``, with a warning, if it is not in the logs.
 
         Raises
         ------
         ValueError
-            If the logs have several numbers under that name.
+            If the logs have an array under that name.
         """
         value = (logs or {}).get(self.monitor)
         if value is None:
@@ -129,11 +129,11 @@ class MonitorCallback(Callback):
         if np.size(value) != 1:
             raise ValueError(
                 f"{purpose} looks at {self.monitor!r}, which must be one number, but has shape {np.shape(value)}. "
-                "Watch another one, or a metric that is averaged over classes."
+                "Monitor another one, or a metric that is averaged over classes."
             )
         return float(np.asarray(value).item())
 
 
 def describe(value: float | None) -> str:
-    """A watched number in a message."""
+    """Format a monitored number for a message."""
     return "None" if value is None else short_number(value, 5)

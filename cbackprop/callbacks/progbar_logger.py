@@ -1,4 +1,4 @@
-"""The progress that `fit` shows, as a callback."""
+"""ProgbarLogger: print the progress of training."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ __all__ = ["ProgbarLogger"]
 
 
 class ProgbarLogger(Callback):
-    """Prints a line an epoch.
+    """Print a line for each epoch.
 
-    `fit` shows its progress by itself unless ``verbose=0``, so that one more of these changes nothing there. It is
-    for loops of one's own around a `CallbackList`.
+    This is for your own training loops with a `CallbackList`. In `fit` it has no effect: `fit` shows its progress
+    itself unless ``verbose=0``.
 
     References
     ----------
-    As Keras 3.
+    Attributes and behavior are those of Keras 3.
 
     Examples
     --------
@@ -33,7 +33,7 @@ class ProgbarLogger(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Start the clock."""
-        from cbackprop.models.progress import Display  # a floor above this one
+        from cbackprop.models.progress import Display  # models are a higher floor
 
         params = self.params or {}
         self._display = Display(params.get("verbose", 1) and 2, params.get("epochs", 1), params.get("steps") or 1)

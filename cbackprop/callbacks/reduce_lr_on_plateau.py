@@ -1,4 +1,4 @@
-"""Smaller steps when a number no longer becomes better."""
+"""ReduceLROnPlateau: reduce the learning rate when a number no longer improves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["ReduceLROnPlateau"]
 
 
 class ReduceLROnPlateau(MonitorCallback):
-    """Multiply the learning rate by `factor` when the watched number has not become better for `patience` epochs.
+    """Multiply the learning rate by `factor` when the monitored number has not improved for `patience` epochs.
 
     Parameters
     ----------
@@ -20,24 +20,25 @@ class ReduceLROnPlateau(MonitorCallback):
     factor : float, default 0.1
         Positive and below 1.
     patience : int, default 10
+        Epochs without an improvement after which the learning rate is reduced.
     verbose : {0, 1}, default 0
-        1 tells of each change.
+        1 prints each change.
     mode : {"auto", "min", "max"}, default "auto"
     min_delta : float, default 1e-4
-        A change by less than this is no improvement.
+        A change by less than this does not count as an improvement.
     cooldown : int, default 0
-        Epochs after a change before patience is counted again.
+        Epochs to wait after a change before epochs without an improvement are counted again.
     min_lr : float, default 0
-        The learning rate never becomes smaller.
+        The learning rate is never reduced below this.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is wrong, or, in `fit`, if the learning rate is a schedule.
+        If an argument is wrong; in `fit`, if the learning rate is a schedule.
 
     Notes
     -----
-    The learning rate joins the logs as ``learning_rate``.
+    The learning rate is added to the logs as ``learning_rate``.
 
     References
     ----------
@@ -73,24 +74,24 @@ class ReduceLROnPlateau(MonitorCallback):
         self.wait = self.cooldown_counter = 0
 
     def get_state(self) -> dict[str, Any] | None:
-        """The best value, and the epochs since."""
+        """The best value, the epochs since then, and the cooldown."""
         counts = {"wait": self.wait, "cooldown_counter": self.cooldown_counter}
         return (super().get_state() or {}) | counts
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on waiting."""
+        """Restore these."""
         wait, counter = (check_integer(name, state[name], 0) for name in ("wait", "cooldown_counter"))
         super().set_state(state)
         self.wait, self.cooldown_counter = wait, counter
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Forget an earlier run."""
+        """Reset the state of an earlier run."""
         self.find_direction()
         self.best = None
         self.wait = self.cooldown_counter = 0
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Look at the epoch's value."""
+        """Compare the epoch's value with the best one."""
         logs = {} if logs is None else logs
         optimizer = self.model.optimizer
         logs["learning_rate"] = optimizer.rate_for(self.model)
@@ -113,12 +114,12 @@ class ReduceLROnPlateau(MonitorCallback):
         old = float(optimizer.learning_rate)
         if old <= self.min_lr:
             return False
-        reduced = float(f"{old * self.factor:.15g}")  # a tenth of 0.1 is 0.01, without what rounding leaves
+        reduced = float(f"{old * self.factor:.15g}")  # removes rounding errors: a tenth of 0.1 is 0.01
         optimizer.learning_rate = max(reduced, self.min_lr)
         if self.verbose:
             print(f"\nEpoch {epoch + 1}: learning rate reduced to {optimizer.learning_rate}.", flush=True)
         return True
 
     def in_cooldown(self) -> bool:
-        """Whether a change was so recent that patience is not counted."""
+        """Whether the last change was less than `cooldown` epochs ago."""
         return self.cooldown_counter > 0

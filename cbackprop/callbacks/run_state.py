@@ -1,4 +1,4 @@
-"""What the callbacks of a run know, taken while it goes on, and given to those of the run that takes its place."""
+"""Save the state of the callbacks during a run, and restore it in the run that continues it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from cbackprop.callbacks.callback import Callback
 
 __all__ = ["check_states", "give_states", "take_states"]
 
-# The moments in which callbacks save, so that some of a list have seen it and others have not.
+# The events in which a callback may save the model. Then some callbacks of the list have seen the event, others not.
 MOMENTS = ("on_epoch_end", "on_train_batch_end")
 
 
 def take_states(callbacks: Sequence[Callback], moment: tuple[str, int, Any] | None, at: int) -> dict[str, Any]:
-    """The states of all callbacks that take part in this.
+    """The states of all callbacks that have one.
 
     Parameters
     ----------
     callbacks : sequence of Callback
     moment : tuple, optional
-        Name, number and logs of what is being called, if anything is.
+        Name, number and logs of the event that callbacks are being called for, if any.
     at : int
-        Which callback is being called.
+        The index of the callback that is being called.
     """
     found = []
     for index, callback in enumerate(callbacks):
@@ -38,11 +38,10 @@ def take_states(callbacks: Sequence[Callback], moment: tuple[str, int, Any] | No
 
 
 def give_states(callbacks: Sequence[Callback], saved: dict[str, Any]) -> None:
-    """Let callbacks know what those of the earlier run knew: of each class the first what the first did, and so on.
+    """Restore the states of the callbacks of an earlier run.
 
-    Those that watch something else than then begin anew.
-
-    Those that were still waiting for the moment in which the states were taken live through it now.
+    Callbacks are matched by class and order. One that now monitors something else starts without a state. Callbacks
+    that had not yet been called for the event in which the states were saved are called for it now.
 
     Raises
     ------
@@ -51,7 +50,7 @@ def give_states(callbacks: Sequence[Callback], saved: dict[str, Any]) -> None:
     """
     left = list(saved["callbacks"])
     moment, number, logs = saved["moment"] or ("", 0, {})
-    logs = dict(logs)  # to which one callback may add what the next one reads
+    logs = dict(logs)  # a copy: one callback may add to it what the next one reads
     for callback in filter(_takes_part, callbacks):
         entry = next((entry for entry in left if entry["callback"] == _identity(callback)), None)
         if entry is None:
@@ -68,18 +67,18 @@ def give_states(callbacks: Sequence[Callback], saved: dict[str, Any]) -> None:
 
 
 def _takes_part(callback: Callback) -> bool:
-    """Whether a callback says what it remembers."""
+    """Whether a callback defines `get_state`."""
     return type(callback).get_state is not Callback.get_state
 
 
 def _identity(callback: Callback) -> list[str | None]:
-    """What tells callbacks apart: the class, and what is watched."""
+    """What callbacks are matched by: the class, and the name that is monitored."""
     monitor = getattr(callback, "monitor", None)
     return [type(callback).__name__, monitor if isinstance(monitor, str) else None]
 
 
 def check_states(saved: Any) -> dict[str, Any]:
-    """What `take_states` made, read from a file that nobody vouches for.
+    """Check states that were read from a file, which may be damaged or forged.
 
     Raises
     ------
@@ -90,7 +89,7 @@ def check_states(saved: Any) -> dict[str, Any]:
     if moment is not None:
         name, number, logs = moment
         if name not in MOMENTS or type(number) is not int or not isinstance(logs, dict):
-            raise ValueError("the moment of the callbacks is unknown")
+            raise ValueError("the event in which the callbacks were saved is unknown")
     for entry in saved["callbacks"]:
         if not isinstance(entry["callback"], list) or not isinstance(entry["state"], (dict, type(None))):
             raise ValueError("the state of a callback is incomplete")

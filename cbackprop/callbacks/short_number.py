@@ -1,4 +1,4 @@
-"""Numbers as people read them in a line of progress."""
+"""Short forms of numbers for progress lines."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 
 __all__ = ["short_number"]
 
-# From here on, and below, numbers are written as powers of ten.
+# Numbers of at least LARGE, or below SMALL, are written as powers of ten.
 LARGE = 1e7
 SMALL = 1e-3
 
 
 def short_number(value: Any, decimals: int = 4) -> str:
-    """A number, or those of an array, with so many decimals, or as a power of ten where these would not tell it."""
+    """Format a number, or those of an array, with so many decimals; very large and small ones as powers of ten."""
     if isinstance(value, np.ndarray):
         return np.array2string(value, precision=decimals)
     size = abs(value)

@@ -1,4 +1,4 @@
-"""Evaluating with the moving averages of the weights."""
+"""SwapEMAWeights: evaluate with the moving averages of the weights."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ __all__ = ["SwapEMAWeights"]
 
 
 class SwapEMAWeights(Callback):
-    """Put the moving averages of the weights in their place during evaluations and predictions.
+    """Replace the weights by their moving averages during evaluations and predictions.
 
-    The optimizer must keep them: ``use_ema=True``.
+    The optimizer must keep moving averages: ``use_ema=True``.
 
     Parameters
     ----------
     swap_on_epoch : bool, default False
-        Also from the end of each epoch to the beginning of the next, for callbacks that come later in the list, such
-        as `ModelCheckpoint`.
+        Replace them also from the end of each epoch to the beginning of the next, so that callbacks later in the list,
+        such as `ModelCheckpoint`, see the averages.
 
     Raises
     ------
     TypeError
-        If `swap_on_epoch` is no bool.
+        If `swap_on_epoch` is not a bool.
     ValueError
-        In a run, if the optimizer keeps no averages.
+        In a run, if the optimizer keeps no moving averages.
 
     References
     ----------
@@ -49,7 +49,7 @@ class SwapEMAWeights(Callback):
         self._own: dict[Any, NDArray[Any]] | None = None
 
     def _put_averages(self) -> None:
-        """The averages stay where they are too: in the end, `fit` copies them from there."""
+        """Copy the averages to the weights. The optimizer keeps its copy, which `fit` needs at the end."""
         optimizer = self.model.optimizer
         if optimizer is None or not optimizer.use_ema:
             raise ValueError("SwapEMAWeights needs an optimizer with use_ema=True.")
@@ -68,37 +68,37 @@ class SwapEMAWeights(Callback):
         self._own = None
 
     def get_state(self) -> dict[str, Any] | None:
-        """The weights themselves, while the averages are in their place."""
+        """The trained weights, while the averages replace them."""
         own = self._own
         found = None if own is None else [own.get(variable) for variable in self.model.variables]
         return {"own": found}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Know the weights themselves again."""
+        """Restore the trained weights."""
         own = state["own"]
         pairs = () if own is None else zip(self.model.variables, own, strict=True)
         found = {variable: variable.check(value) for variable, value in pairs if value is not None}
         self._own = None if own is None else found
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Train on the weights themselves."""
+        """Put the trained weights back for the next epoch."""
         self._put_own()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Show the averages to later callbacks, if that is wanted."""
+        """Use the averages for later callbacks if `swap_on_epoch` is set."""
         if self.swap_on_epoch:
             self._put_averages()
 
     def on_train_end(self, logs: Logs = None) -> None:
-        """The averages have become the weights."""
+        """Forget the trained weights: the averages have become the weights."""
         self._own = None
 
     def on_test_begin(self, logs: Logs = None) -> None:
-        """Evaluate the averages."""
+        """Evaluate with the averages."""
         self._put_averages()
 
     def on_test_end(self, logs: Logs = None) -> None:
-        """Back to the weights themselves."""
+        """Put the trained weights back."""
         self._put_own()
 
     def on_predict_begin(self, logs: Logs = None) -> None:
@@ -106,5 +106,5 @@ class SwapEMAWeights(Callback):
         self._put_averages()
 
     def on_predict_end(self, logs: Logs = None) -> None:
-        """Back to the weights themselves."""
+        """Put the trained weights back."""
         self._put_own()

@@ -1,4 +1,4 @@
-"""Logs for TensorBoard."""
+"""TensorBoard: write logs for TensorBoard."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class TensorBoard(Callback):
     Parameters
     ----------
     log_dir : str or path, default "logs"
-        Gets folders ``train`` and ``validation``.
+        The folder in which the folders ``train`` and ``validation`` are made.
     histogram_freq : int, default 0
-        Histograms of all weights every so many epochs; 0 for none.
+        Write histograms of all weights every so many epochs; 0 for none.
     write_graph : bool, default True
-        Taken for the sake of scripts written for Keras; no graph is written.
+        Accepted for scripts written for Keras; no graph is written.
     write_images : bool, default False
         Not supported.
     write_steps_per_second : bool, default False
-        Also the number of training steps a second, in each epoch.
+        Write the number of training steps per second in each epoch.
     update_freq : "epoch", "batch" or int, default "epoch"
-        Also the means so far, after every so many batches. This makes training stop at every batch, which slows it
-        down.
+        Write the means so far every so many batches as well. This is slower, because training must return to Python
+        after each batch.
     profile_batch, embeddings_freq : int, default 0
         Not supported.
     embeddings_metadata : optional
@@ -94,7 +94,7 @@ class TensorBoard(Callback):
         self._started = 0.0
 
     def watches_batches(self, run: str) -> bool:
-        """Only with an `update_freq` in batches, or in a subclass that overrides more."""
+        """True if `update_freq` is in batches, or if a subclass overrides more methods for batches."""
         own = type(self).on_train_batch_end is TensorBoard.on_train_batch_end and run == "train"
         return bool(self._every) if own else super().watches_batches(run)
 
@@ -104,12 +104,12 @@ class TensorBoard(Callback):
         return self._files[folder]
 
     def _updates(self) -> int:
-        """The steps that the model has been trained."""
+        """The number of training steps of the model so far."""
         optimizer = self.model.optimizer
         return optimizer.iterations_of(optimizer.state_for(self.model))
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Begin new files."""
+        """Start new files."""
         self._close()
         self._batch = 0
 
@@ -118,30 +118,30 @@ class TensorBoard(Callback):
         return {"batch": self._batch}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on counting batches."""
+        """Restore the number of batches."""
         self._batch = check_integer("batch", state["batch"], 0)
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Look at the clock."""
+        """Note the time and the number of steps."""
         self._iterations = self._updates()
         self._started = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Write the means so far, if it is time."""
+        """Write the means so far if it is due."""
         if self._every and self._batch % self._every == 0:
             for name, value in (logs or {}).items():
                 self._into("train").scalar(f"batch_{name}", value, self._batch)
         self._batch += 1
 
     def on_test_end(self, logs: Logs = None) -> None:
-        """Write what the evaluation found, over the number of training steps."""
+        """Write the results of the evaluation against the number of training steps."""
         for name, value in (logs or {}).items():
             self._into("validation").scalar(f"evaluation_{name}_vs_iterations", value, self._updates())
         for file in self._files.values():
             file.flush()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Write the epoch's logs, and histograms if it is time."""
+        """Write the epoch's logs, and histograms if they are due."""
         train = {name: value for name, value in (logs or {}).items() if not name.startswith("val_")}
         train["learning_rate"] = self.model.optimizer.rate_for(self.model)
         if self.write_steps_per_second:

@@ -1,4 +1,4 @@
-"""Stopping when the loss is no number any more."""
+"""TerminateOnNaN: stop training when the loss is NaN or infinite."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ __all__ = ["TerminateOnNaN"]
 
 
 class TerminateOnNaN(Callback):
-    """Stop training when the loss has become NaN or infinite. It looks at every batch, which slows training down.
+    """Stop training when the loss is NaN or infinite. It checks every batch, which slows training down.
 
     Parameters
     ----------
     raise_error : bool, default False
-        Raise ``RuntimeError`` instead of ending `fit` in the usual way.
+        Raise ``RuntimeError`` instead of just ending `fit`.
 
     Raises
     ------
     TypeError
-        If `raise_error` is no bool.
+        If `raise_error` is not a bool.
 
     References
     ----------
-    As Keras 3.
+    Attributes and behavior are those of Keras 3.
 
     Examples
     --------
@@ -42,7 +42,7 @@ class TerminateOnNaN(Callback):
         self.raise_error = check_boolean("raise_error", raise_error)
 
     def on_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Look at the loss."""
+        """Check the loss."""
         loss = (logs or {}).get("loss")
         if loss is None or math.isfinite(loss):
             return

@@ -1,4 +1,4 @@
-"""Constraints: what weights are held to after each step."""
+"""Constraints: conditions that weights must meet after each training step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
     "unit_norm",
 ]
 
-# Keras exports every class under these names too.
+# As in Keras, every class also has these names.
 max_norm = MaxNorm
 min_max_norm = MinMaxNorm
 non_neg = NonNeg
@@ -31,20 +31,20 @@ unit_norm = UnitNorm
 
 
 def get(identifier: Any) -> Any:
-    """The constraint that `identifier` stands for.
+    """Return the constraint that is given by a name, a config, a class or an object.
 
     Parameters
     ----------
     identifier : str, dict, type, callable or None
         A name (``"max_norm"`` or ``"MaxNorm"``), the config that `serialize` wrote, a class, a constraint, or any
-        function of a weight that returns another of the same shape. None stays None.
+        function of a weight that returns an array of the same shape. None gives None.
 
     Raises
     ------
     ValueError
-        For an unknown name (the message names the nearest known ones).
+        For an unknown name (the message lists similar known names).
     TypeError
-        For anything that cannot stand for a constraint.
+        If the identifier is none of these.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(constraint: Any) -> Any:
-    """`constraint` as plain values that survive JSON and that `deserialize` understands.
+    """`constraint` as plain values that can be written as JSON and read by `deserialize`.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def serialize(constraint: Any) -> Any:
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The constraint that `serialize` described, here or in Keras.
+    """Make the constraint that `serialize` described, here or in Keras.
 
     Raises
     ------

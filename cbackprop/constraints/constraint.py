@@ -1,4 +1,4 @@
-"""The base of all constraints, and the registry that they enter."""
+"""Constraint: the base of all constraints, and their registry."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ registry = Registry("constraint", "constraints")
 
 
 class Constraint(Spec):
-    """Base of all constraints: an object that, called with a weight, returns the nearest allowed one.
+    """Base of all constraints: objects that are called with a weight and return an allowed one.
 
-    For a constraint of your own, derive from it and write ``__call__(self, w)``; a plain function will do, too.
-    Training calls it once after each step.
+    For a constraint of your own, define a subclass with ``__call__(self, w)``, or use a plain function. Training calls
+    it after each step.
 
     Examples
     --------
@@ -34,24 +34,24 @@ class Constraint(Spec):
     >>> layer = cb.layers.Dense(3, kernel_constraint=Symmetric())
     """
 
-    # The compiled class in cbackprop.compiled.constraints.projections; None: the NumPy code here is called in training.
+    # The compiled class in cbackprop.compiled.constraints.projections; None: training calls the NumPy code here.
     implementation: ClassVar[str | None] = None
 
     def __call__(self, w: ArrayLike) -> NDArray[Any]:
-        """The weight `w` with the constraint met, as a new array; in this class it is `w` as it was.
+        """Return a new array that meets the constraint. In this base class it equals `w`.
 
         Raises
         ------
         TypeError
             If `w` does not hold real numbers.
         ValueError
-            If it has no axis that this constraint works along.
+            If it does not have the axes of this constraint.
         """
         return check_weight(w).copy()
 
 
 def check_weight(w: Any) -> NDArray[Any]:
-    """`w` as an array of a float type; ``TypeError`` if it does not hold real numbers."""
+    """`w` as an array of a float type. Raises ``TypeError`` if it does not hold real numbers."""
     array = np.asarray(w)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"w must hold real numbers, but got dtype {array.dtype}.")
@@ -59,7 +59,7 @@ def check_weight(w: Any) -> NDArray[Any]:
 
 
 def check_axis(axis: Any) -> int | list[int]:
-    """`axis` as an integer or a list of them; ``TypeError`` for anything else, ``ValueError`` for no axis."""
+    """`axis` as an integer or a list of integers; ``TypeError`` for anything else, ``ValueError`` for no axis."""
     if isinstance(axis, (list, tuple)):
         if not axis:
             raise ValueError("axis must name at least one axis, but got an empty list.")
@@ -68,7 +68,7 @@ def check_axis(axis: Any) -> int | list[int]:
 
 
 def axes_of(axis: int | Sequence[int], ndim: int) -> tuple[int, ...]:
-    """The axes of an array of `ndim` axes, counted from the first and sorted; ``ValueError`` if one does not exist."""
+    """The axes as sorted non-negative numbers. Raises ``ValueError`` if an array of `ndim` axes does not have them."""
     axes = [axis] if isinstance(axis, int) else list(axis)
     for item in axes:
         if not -ndim <= item < ndim:

@@ -1,4 +1,4 @@
-"""Limits for weights: for the sign of each, or for the norms of some of them together."""
+"""Constraints on the sign of weights and on their norms along axes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"]
 
 
 class NormConstraint(Constraint):
-    """``w * desired / (epsilon + norm)``, with the norm of `w` along `axis`, and epsilon as in `config.epsilon`.
+    """``w * desired / (epsilon + norm)``, with the norm of `w` along `axis` and epsilon from `config.epsilon`.
 
-    desired = ``rate * clip(norm, minimum, maximum) + (1 - rate) * norm``.
+    ``desired = rate * clip(norm, minimum, maximum) + (1 - rate) * norm``.
     """
 
     implementation = "NormConstraint"
@@ -27,7 +27,7 @@ class NormConstraint(Constraint):
     limits: tuple[float, float, float]
 
     def joins_axes(self, ndim: int) -> bool:
-        """Whether the axes are neighbours in a weight of so many axes."""
+        """Whether the axes are adjacent in a weight of `ndim` axes."""
         axes = axes_of(self.axis, ndim)
         return axes == tuple(range(axes[0], axes[-1] + 1))
 
@@ -39,7 +39,7 @@ class NormConstraint(Constraint):
         TypeError
             If `w` does not hold real numbers.
         ValueError
-            If it has no such axis.
+            If `w` does not have these axes.
         """
         w = check_weight(w)
         minimum, maximum, rate = self.limits
@@ -52,14 +52,14 @@ class NormConstraint(Constraint):
 
 @registry.register()
 class MaxNorm(NormConstraint):
-    """Norms of at most `max_value`: ``w * clip(norm, 0, max_value) / (epsilon + norm)``.
+    """Limit norms to at most `max_value`: ``w * clip(norm, 0, max_value) / (epsilon + norm)``.
 
     Parameters
     ----------
     max_value : float, default 2
-        At least 0.
+        The largest norm, at least 0.
     axis : int or sequence of int, default 0
-        Along which the norms are taken: 0 for the weights that lead to one unit of a Dense kernel (inputs, units).
+        The axes along which norms are taken. For a Dense kernel (inputs, units), 0 takes all weights of one unit.
 
     Raises
     ------
@@ -88,18 +88,18 @@ class MaxNorm(NormConstraint):
 
 @registry.register()
 class MinMaxNorm(NormConstraint):
-    """Norms between `min_value` and `max_value`, or drawn there by and by.
+    """Keep norms between `min_value` and `max_value`, or move them there gradually.
 
     ``w * (rate * clip(norm, min_value, max_value) + (1 - rate) * norm) / (epsilon + norm)``.
 
     Parameters
     ----------
     min_value, max_value : float, default 0.0 and 1.0
-        At least 0.
+        The smallest and the largest norm, at least 0.
     rate : float, default 1.0
-        What share of the way is taken at each step, in [0, 1].
+        The share of the difference that is removed in each step, in [0, 1].
     axis : int or sequence of int, default 0
-        Along which the norms are taken.
+        The axes along which norms are taken.
 
     Raises
     ------
@@ -131,17 +131,17 @@ class MinMaxNorm(NormConstraint):
 
 @registry.register()
 class UnitNorm(NormConstraint):
-    """Norms of 1: ``w / (epsilon + norm)``.
+    """Scale norms to 1: ``w / (epsilon + norm)``.
 
     Parameters
     ----------
     axis : int or sequence of int, default 0
-        Along which the norms are taken.
+        The axes along which norms are taken.
 
     Raises
     ------
     TypeError, ValueError
-        If the axis is no integer; when it is applied, if the weight has no such axis.
+        If the axis is not an integer; when it is applied, if the weight has no such axis.
 
     References
     ----------
@@ -164,7 +164,7 @@ class UnitNorm(NormConstraint):
 
 @registry.register()
 class NonNeg(Constraint):
-    """No negative weights: ``max(w, 0)``.
+    """Set negative weights to 0: ``max(w, 0)``.
 
     References
     ----------
@@ -180,6 +180,6 @@ class NonNeg(Constraint):
     implementation = "NonNeg"
 
     def __call__(self, w: ArrayLike) -> NDArray[Any]:
-        """max(w, 0); ``TypeError`` if `w` does not hold real numbers."""
+        """Return max(w, 0). Raises ``TypeError`` if `w` does not hold real numbers."""
         result: NDArray[Any] = np.maximum(check_weight(w), 0)
         return result

@@ -1,4 +1,4 @@
-"""Initializers: the first values of a weight."""
+"""Initializers: the initial values of weights."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ __all__ = [
     "zeros",
 ]
 
-# Keras exports every class under these names too.
+# As in Keras, every class also has these names.
 IdentityInitializer = Identity
 OrthogonalInitializer = Orthogonal
 constant = Constant
@@ -81,14 +81,14 @@ zeros = Zeros
 
 
 def get(identifier: Any) -> Any:
-    """The initializer that `identifier` stands for.
+    """Return the initializer that is given by a name, a config, a class, an array or an object.
 
     Parameters
     ----------
     identifier : str, dict, type, callable, array or None
         A name (``"he_normal"`` or ``"HeNormal"``), the config that `serialize` wrote, a class, an initializer, or
-        any function ``f(shape, dtype)`` that returns an array. An array stands for an initializer that returns a
-        copy of it and refuses every other shape. None stays None.
+        any function ``f(shape, dtype)`` that returns an array. An array gives an initializer that returns copies of
+        it and refuses other shapes. None gives None.
 
     Returns
     -------
@@ -98,9 +98,9 @@ def get(identifier: Any) -> Any:
     Raises
     ------
     ValueError
-        For an unknown name (the message names the nearest known ones), or an array that holds NaN or infinity.
+        For an unknown name (the message lists similar known names), or an array that holds NaN or infinity.
     TypeError
-        For anything that cannot stand for an initializer.
+        If the identifier is none of these.
 
     Examples
     --------
@@ -124,12 +124,12 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(initializer: Any) -> Any:
-    """`initializer` as plain values that survive JSON and that `deserialize` understands.
+    """`initializer` as plain values that can be written as JSON and read by `deserialize`.
 
     Raises
     ------
     ValueError
-        If it is not an initializer of this module (a function of your own, say).
+        If it is not an initializer of this module, for example a function of your own.
 
     Examples
     --------
@@ -141,12 +141,12 @@ def serialize(initializer: Any) -> Any:
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The initializer that `serialize` described.
+    """Make the initializer that `serialize` described.
 
     Parameters
     ----------
     config : dict or str
-        What `serialize` returned, here or in Keras, or a name.
+        The result of `serialize`, here or in Keras, or a name.
     custom_objects : dict, optional
         Classes by name, looked up before those of this module.
 

@@ -1,4 +1,4 @@
-"""Initializers without chance: one number everywhere, the identity matrix, or an array that the user gives."""
+"""Initializers without random numbers: constants, the identity matrix, and given arrays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Constant", "Identity", "Ones", "Zeros", "from_array"]
 
 @registry.register("zero")
 class Zeros(Initializer):
-    """Every value is 0: ``w = 0``. The usual start of a bias.
+    """Set every value to 0: ``w = 0``. This is the usual initializer of a bias.
 
     Examples
     --------
@@ -31,7 +31,7 @@ class Zeros(Initializer):
 
 @registry.register("one")
 class Ones(Initializer):
-    """Every value is 1: ``w = 1``. The usual start of a normalization's scale.
+    """Set every value to 1: ``w = 1``. This is the usual initializer of a normalization's scale.
 
     Examples
     --------
@@ -46,19 +46,19 @@ class Ones(Initializer):
 
 @registry.register()
 class Constant(Initializer):
-    """Every value is the same number, or those of an array: ``w = value``.
+    """Set all values to one number, or to those of an array: ``w = value``.
 
     Parameters
     ----------
     value : float or array_like of float, default 0.0
-        That number, or an array that can be broadcast to the weight's shape.
+        The number, or an array that can be broadcast to the weight's shape.
 
     Raises
     ------
     TypeError
         If `value` holds anything but real numbers.
     ValueError
-        If one is NaN or infinite; when called, if an array cannot be broadcast to `shape`.
+        If a number is NaN or infinite; when called, if an array cannot be broadcast to `shape`.
 
     Examples
     --------
@@ -83,14 +83,14 @@ class Constant(Initializer):
 
 
 def check_numbers(name: str, value: Any) -> Any:
-    """A finite float, or a copy of an array of them.
+    """`value` as a finite float, or a copy of an array of finite floats.
 
     Raises
     ------
     TypeError
-        If it is no real number or array of them.
+        If it is not a real number or an array of real numbers.
     ValueError
-        If one is not finite.
+        If a number is not finite.
     """
     if np.ndim(value) == 0 if isinstance(value, np.ndarray) else not isinstance(value, (list, tuple)):
         return check_number(name, value)
@@ -109,7 +109,7 @@ def check_numbers(name: str, value: Any) -> Any:
 class Identity(Initializer):
     """A multiple of the identity matrix: ``w[i, j] = gain`` where ``i == j``, else 0.
 
-    The matrix may be wider or taller than a square; calling it with a shape that is not 2-D is a ValueError.
+    The matrix need not be square. Calling it with a shape that is not 2-D raises ValueError.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ class Identity(Initializer):
 
 
 def from_array(array: NDArray[Any]) -> Callable[..., NDArray[Any]]:
-    """The initializer that returns copies of `array`, which it keeps as it is now.
+    """An initializer that returns copies of `array`. Later changes to `array` do not affect it.
 
     Raises
     ------

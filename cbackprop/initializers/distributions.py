@@ -1,4 +1,4 @@
-"""Initializers that draw from a distribution whose parameters the user names."""
+"""Initializers that draw from a distribution with given parameters."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from cbackprop.validation import check_number
 
 __all__ = ["TRUNCATED_STDDEV", "RandomNormal", "RandomUniform", "TruncatedNormal", "truncated_standard_normal"]
 
-# sqrt(1 - 4 phi(2) / (2 Phi(2) - 1)): what is left of the standard deviation 1 after the cut at -2 and 2.
+# The standard deviation of the standard normal distribution cut at -2 and 2: sqrt(1 - 4 phi(2) / (2 Phi(2) - 1)).
 TRUNCATED_STDDEV = 0.87962566103423978
 
 
 def truncated_standard_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:
     """Draws from the standard normal distribution given that they lie in [-2, 2].
 
-    A draw outside is drawn again. That beats the inverse distribution function: no slower (0.13 s against 0.16 s
-    for 4 million numbers), without the 0.16 s that ``import scipy.special`` takes.
+    Draws outside are repeated. The alternative, the inverse distribution function, is no faster (0.16 s against 0.13 s
+    for 4 million numbers), and importing ``scipy.special`` for it takes another 0.16 s.
     """
     draws = rng.standard_normal(math.prod(shape))
     outside = np.flatnonzero(np.abs(draws) > 2)
@@ -43,8 +43,8 @@ class RandomNormal(Initializer):
     stddev : float, default 0.05
         Standard deviation of the draws, at least 0.
     seed : int, optional
-        At least 0. With it every call draws the same numbers; without it a call draws fresh ones, which
-        ``utils.set_random_seed`` makes repeatable.
+        At least 0. With a seed, every call draws the same numbers. Without one, every call draws new numbers, which
+        can be repeated by ``utils.set_random_seed``.
 
     Raises
     ------
@@ -74,7 +74,7 @@ class RandomNormal(Initializer):
 class RandomUniform(Initializer):
     """Independent draws from a uniform distribution: ``w ~ U[minval, maxval)``.
 
-    Rounding to float32 can carry a draw just below `maxval` up to `maxval` itself.
+    Rounding to float32 can round a draw just below `maxval` up to `maxval`.
 
     Parameters
     ----------
@@ -83,8 +83,8 @@ class RandomUniform(Initializer):
     maxval : float, default 0.05
         Upper bound of the draws, at least `minval`.
     seed : int, optional
-        At least 0. With it every call draws the same numbers; without it a call draws fresh ones, which
-        ``utils.set_random_seed`` makes repeatable.
+        At least 0. With a seed, every call draws the same numbers. Without one, every call draws new numbers, which
+        can be repeated by ``utils.set_random_seed``.
 
     Raises
     ------
@@ -117,8 +117,8 @@ class RandomUniform(Initializer):
 class TruncatedNormal(Initializer):
     """Independent draws from a normal distribution cut off two standard deviations from its mean.
 
-    ``w ~ N(mean, stddev**2)`` given ``|w - mean| <= 2 stddev``. What lies outside is drawn again, which leaves
-    a standard deviation of ``0.8796 stddev``.
+    ``w ~ N(mean, stddev**2)`` given ``|w - mean| <= 2 stddev``. Draws outside are repeated, so the result
+    has a standard deviation of ``0.8796 stddev``.
 
     Parameters
     ----------
@@ -127,8 +127,8 @@ class TruncatedNormal(Initializer):
     stddev : float, default 0.05
         Standard deviation before the cut, at least 0.
     seed : int, optional
-        At least 0. With it every call draws the same numbers; without it a call draws fresh ones, which
-        ``utils.set_random_seed`` makes repeatable.
+        At least 0. With a seed, every call draws the same numbers. Without one, every call draws new numbers, which
+        can be repeated by ``utils.set_random_seed``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Variance scaling with the scales that Glorot, He and LeCun derived."""
+"""Variance scaling with the scales of Glorot, He and LeCun."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ class GlorotNormal(VarianceScaling):
 
     ``w ~ N(0, s**2)`` given ``|w| <= 2 s``. Here ``s = sqrt(2 / (fan_in + fan_out)) / 0.8796``, so that the
     standard deviation after the cut is ``sqrt(2 / (fan_in + fan_out))``.
-    A matrix has shape (fan_in, fan_out); `VarianceScaling` says what the fans of other shapes are.
+    A matrix has shape (fan_in, fan_out); for other shapes see `VarianceScaling`.
 
-    A compromise between keeping the size of the signals that go forward (``1 / fan_in``) and of the deltas that
-    come back (``1 / fan_out``), for symmetric activations such as tanh. Also called Xavier normal.
+    This variance is a compromise for symmetric activations such as tanh: ``1 / fan_in`` would keep the size of signals
+    in the forward pass, ``1 / fan_out`` that of deltas in the backward pass. Also called Xavier normal.
 
     Parameters
     ----------
     seed : int, optional
-        At least 0. With it every call draws the same numbers; without it a call draws fresh ones, which
-        ``utils.set_random_seed`` makes repeatable.
+        At least 0. With a seed, every call draws the same numbers. Without one, every call draws new numbers, which
+        can be repeated by ``utils.set_random_seed``.
     input_axes, output_axes : list of int, optional
-        Axes of the weight whose sizes multiply to its fan-in and its fan-out, as in `VarianceScaling`.
+        Axes of the weight. The products of their sizes are the fan-in and the fan-out, as in `VarianceScaling`.
 
     Raises
     ------
     TypeError
         If an argument is of another type.
     ValueError
-        If `seed` is negative, or only one of `input_axes` and `output_axes` given.
+        If `seed` is negative, or only one of `input_axes` and `output_axes` is given.
 
     References
     ----------
@@ -63,25 +63,25 @@ class GlorotUniform(VarianceScaling):
     """Uniform draws of variance ``2 / (fan_in + fan_out)``.
 
     ``w ~ U[-limit, limit)`` with ``limit = sqrt(6 / (fan_in + fan_out))``.
-    A matrix has shape (fan_in, fan_out); `VarianceScaling` says what the fans of other shapes are.
+    A matrix has shape (fan_in, fan_out); for other shapes see `VarianceScaling`.
 
-    A compromise between keeping the size of the signals that go forward (``1 / fan_in``) and of the deltas that
-    come back (``1 / fan_out``), for symmetric activations such as tanh. Also called Xavier uniform.
+    This variance is a compromise for symmetric activations such as tanh: ``1 / fan_in`` would keep the size of signals
+    in the forward pass, ``1 / fan_out`` that of deltas in the backward pass. Also called Xavier uniform.
 
     Parameters
     ----------
     seed : int, optional
-        At least 0. With it every call draws the same numbers; without it a call draws fresh ones, which
-        ``utils.set_random_seed`` makes repeatable.
+        At least 0. With a seed, every call draws the same numbers. Without one, every call draws new numbers, which
+        can be repeated by ``utils.set_random_seed``.
     input_axes, output_axes : list of int, optional
-        Axes of the weight whose sizes multiply to its fan-in and its fan-out, as in `VarianceScaling`.
+        Axes of the weight. The products of their sizes are the fan-in and the fan-out, as in `VarianceScaling`.
 
     Raises
     ------
     TypeError
         If an argument is of another type.
     ValueError
-        If `seed` is negative, or only one of `input_axes` and `output_axes` given.
+        If `seed` is negative, or only one of `input_axes` and `output_axes` is given.
 
     References
     ----------
@@ -111,25 +111,25 @@ class HeNormal(VarianceScaling):
 
     ``w ~ N(0, s**2)`` given ``|w| <= 2 s``. Here ``s = sqrt(2 / fan_in) / 0.8796``, so that the
     standard deviation after the cut is ``sqrt(2 / fan_in)``.
-    A matrix has shape (fan_in, fan_out); `VarianceScaling` says what the fans of other shapes are.
+    A matrix has shape (fan_in, fan_out); for other shapes see `VarianceScaling`.
 
-    Signals keep their size in a network of ReLUs: each ReLU halves the mean square of what it gets, and the 2
-    makes up for it.
+    Signals keep their size in a network of ReLUs: each ReLU halves the mean square of its input, and the factor 2
+    compensates for that.
 
     Parameters
     ----------
     seed : int, optional
-        At least 0. With it every call draws the same numbers; without it a call draws fresh ones, which
-        ``utils.set_random_seed`` makes repeatable.
+        At least 0. With a seed, every call draws the same numbers. Without one, every call draws new numbers, which
+        can be repeated by ``utils.set_random_seed``.
     input_axes, output_axes : list of int, optional
-        Axes of the weight whose sizes multiply to its fan-in and its fan-out, as in `VarianceScaling`.
+        Axes of the weight. The products of their sizes are the fan-in and the fan-out, as in `VarianceScaling`.
 
     Raises
     ------
     TypeError
         If an argument is of another type.
     ValueError
-        If `seed` is negative, or only one of `input_axes` and `output_axes` given.
+        If `seed` is negative, or only one of `input_axes` and `output_axes` is given.
 
     References
     ----------
@@ -158,25 +158,25 @@ class HeUniform(VarianceScaling):
     """Uniform draws of variance ``2 / fan_in``.
 
     ``w ~ U[-limit, limit)`` with ``limit = sqrt(6 / fan_in)``.
-    A matrix has shape (fan_in, fan_out); `VarianceScaling` says what the fans of other shapes are.
+    A matrix has shape (fan_in, fan_out); for other shapes see `VarianceScaling`.
 
-    Signals keep their size in a network of ReLUs: each ReLU halves the mean square of what it gets, and the 2
-    makes up for it.
+    Signals keep their size in a network of ReLUs: each ReLU halves the mean square of its input, and the factor 2
+    compensates for that.
 
     Parameters
     ----------
     seed : int, optional
-        At least 0. With it every call draws the same numbers; without it a call draws fresh ones, which
-        ``utils.set_random_seed`` makes repeatable.
+        At least 0. With a seed, every call draws the same numbers. Without one, every call draws new numbers, which
+        can be repeated by ``utils.set_random_seed``.
     input_axes, output_axes : list of int, optional
-        Axes of the weight whose sizes multiply to its fan-in and its fan-out, as in `VarianceScaling`.
+        Axes of the weight. The products of their sizes are the fan-in and the fan-out, as in `VarianceScaling`.
 
     Raises
     ------
     TypeError
         If an argument is of another type.
     ValueError
-        If `seed` is negative, or only one of `input_axes` and `output_axes` given.
+        If `seed` is negative, or only one of `input_axes` and `output_axes` is given.
 
     References
     ----------
@@ -206,25 +206,24 @@ class LecunNormal(VarianceScaling):
 
     ``w ~ N(0, s**2)`` given ``|w| <= 2 s``. Here ``s = sqrt(1 / fan_in) / 0.8796``, so that the
     standard deviation after the cut is ``sqrt(1 / fan_in)``.
-    A matrix has shape (fan_in, fan_out); `VarianceScaling` says what the fans of other shapes are.
+    A matrix has shape (fan_in, fan_out); for other shapes see `VarianceScaling`.
 
-    A unit whose inputs have mean 0 and variance 1 then gives a weighted sum of variance 1. Networks of SELUs are
-    started so.
+    The weighted sum of inputs with mean 0 and variance 1 then has variance 1. Use it for networks of SELUs.
 
     Parameters
     ----------
     seed : int, optional
-        At least 0. With it every call draws the same numbers; without it a call draws fresh ones, which
-        ``utils.set_random_seed`` makes repeatable.
+        At least 0. With a seed, every call draws the same numbers. Without one, every call draws new numbers, which
+        can be repeated by ``utils.set_random_seed``.
     input_axes, output_axes : list of int, optional
-        Axes of the weight whose sizes multiply to its fan-in and its fan-out, as in `VarianceScaling`.
+        Axes of the weight. The products of their sizes are the fan-in and the fan-out, as in `VarianceScaling`.
 
     Raises
     ------
     TypeError
         If an argument is of another type.
     ValueError
-        If `seed` is negative, or only one of `input_axes` and `output_axes` given.
+        If `seed` is negative, or only one of `input_axes` and `output_axes` is given.
 
     References
     ----------
@@ -256,25 +255,24 @@ class LecunUniform(VarianceScaling):
     """Uniform draws of variance ``1 / fan_in``.
 
     ``w ~ U[-limit, limit)`` with ``limit = sqrt(3 / fan_in)``.
-    A matrix has shape (fan_in, fan_out); `VarianceScaling` says what the fans of other shapes are.
+    A matrix has shape (fan_in, fan_out); for other shapes see `VarianceScaling`.
 
-    A unit whose inputs have mean 0 and variance 1 then gives a weighted sum of variance 1. Networks of SELUs are
-    started so.
+    The weighted sum of inputs with mean 0 and variance 1 then has variance 1. Use it for networks of SELUs.
 
     Parameters
     ----------
     seed : int, optional
-        At least 0. With it every call draws the same numbers; without it a call draws fresh ones, which
-        ``utils.set_random_seed`` makes repeatable.
+        At least 0. With a seed, every call draws the same numbers. Without one, every call draws new numbers, which
+        can be repeated by ``utils.set_random_seed``.
     input_axes, output_axes : list of int, optional
-        Axes of the weight whose sizes multiply to its fan-in and its fan-out, as in `VarianceScaling`.
+        Axes of the weight. The products of their sizes are the fan-in and the fan-out, as in `VarianceScaling`.
 
     Raises
     ------
     TypeError
         If an argument is of another type.
     ValueError
-        If `seed` is negative, or only one of `input_axes` and `output_axes` given.
+        If `seed` is negative, or only one of `input_axes` and `output_axes` is given.
 
     References
     ----------

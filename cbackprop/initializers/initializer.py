@@ -1,4 +1,4 @@
-"""What all initializers share: the base class, the registry they enter, and the checks of shape and seed."""
+"""Initializer: the base of all initializers, their registry, and checks of shape and seed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ registry = Registry("initializer", "initializers")
 
 
 class Initializer(Spec):
-    """Base of all initializers: an object that, called with a shape, returns the first values of a weight.
+    """Base of all initializers: objects that are called with a shape and return the initial values of a weight.
 
-    For an initializer of your own, derive from it and write ``__call__(self, shape, dtype=None)``. If the
-    constructor keeps each argument under the argument's own name, ``get_config`` and ``from_config`` need no code.
+    For an initializer of your own, define a subclass with ``__call__(self, shape, dtype=None)``. If the constructor
+    stores each argument under its own name, ``get_config`` and ``from_config`` need no code.
 
     Examples
     --------
@@ -42,7 +42,7 @@ class Initializer(Spec):
     """
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> NDArray[Any]:
-        """The first values of a weight.
+        """Return the initial values of a weight.
 
         Parameters
         ----------
@@ -50,7 +50,7 @@ class Initializer(Spec):
             Shape of the weight. Dense kernels are (inputs, outputs), convolution kernels
             (*window, input channels, output channels).
         dtype : {"float32", "float64"}, optional
-            Type of the weight, by default ``config.floatx()``. Numbers are computed in float64, then rounded to it.
+            Type of the weight, by default ``config.floatx()``. Numbers are computed in float64 and then rounded.
 
         Returns
         -------
@@ -60,17 +60,17 @@ class Initializer(Spec):
         Raises
         ------
         TypeError
-            If `shape` is no tuple of integers.
+            If `shape` is not a tuple of integers.
         ValueError
-            If a dimension is negative, if this initializer has no values for such a shape, if `dtype` is another
-            type, or if a value is too large for it.
+            If a dimension is negative, if this initializer does not support the shape, if `dtype` is another type, or
+            if a value is too large for it.
         """
-        with np.errstate(over="ignore"):  # `rounded` refuses what has overflowed
+        with np.errstate(over="ignore"):  # `rounded` refuses infinite values
             values = self._values(check_shape(shape))
         return rounded(values, dtype, self)
 
     def _values(self, shape: tuple[int, ...]) -> NDArray[Any]:
-        """New float64 values of the checked `shape`; the one method that an initializer of this package writes."""
+        """New float64 values of the checked `shape`. Initializers of this package define only this method."""
         raise NotImplementedError(f"{type(self).__name__} must define __call__(self, shape, dtype=None).")
 
     def clone(self) -> Self:
@@ -94,7 +94,7 @@ def check_shape(shape: Any) -> tuple[int, ...]:
 
 
 def rounded(values: NDArray[Any], dtype: DTypeLike | None, source: object) -> NDArray[Any]:
-    """`values` as a C-contiguous array of `dtype`, ``config.floatx()`` if that is None; not copied if they are one.
+    """`values` as a C-contiguous array of `dtype` (None: ``config.floatx()``), copied only if necessary.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def check_seed(seed: Any) -> int | None:
     Raises
     ------
     TypeError
-        If it is anything else, a bool or a float included.
+        If it is anything else, such as a bool or a float.
     ValueError
         If it is negative.
     """

@@ -1,4 +1,4 @@
-"""Matrices with orthonormal columns or rows."""
+"""Orthogonal: random matrices with orthonormal columns or rows."""
 
 from __future__ import annotations
 
@@ -17,20 +17,19 @@ __all__ = ["Orthogonal"]
 
 @registry.register("OrthogonalInitializer")
 class Orthogonal(Initializer):
-    """A random matrix whose columns are orthonormal (``w.T @ w = gain**2 I``), or its rows if it is wider than tall.
+    """A random matrix with orthonormal columns (``w.T @ w = gain**2 I``), or rows if it is wider than tall.
 
     ``w = gain Q sign(diag R)``, where ``A = Q R`` is the QR factorization of a matrix of standard normal draws.
-    The signs make every orthogonal matrix equally likely. A weight of higher rank, such as a convolution kernel,
-    is such a matrix of shape ``(shape[0] * ... * shape[-2], shape[-1])``, reshaped; calling it with a shape of rank
-    0 or 1 is a ValueError.
+    The signs make every orthogonal matrix equally likely. For a weight of higher rank, such as a convolution kernel,
+    a matrix of shape ``(shape[0] * ... * shape[-2], shape[-1])`` is reshaped. A shape of rank 0 or 1 raises ValueError.
 
     Parameters
     ----------
     gain : float, default 1.0
         Length of each column (or row).
     seed : int, optional
-        At least 0. With it every call draws the same numbers; without it a call draws fresh ones, which
-        ``utils.set_random_seed`` makes repeatable.
+        At least 0. With a seed, every call draws the same numbers. Without one, every call draws new numbers, which
+        can be repeated by ``utils.set_random_seed``.
 
     Raises
     ------
@@ -68,7 +67,7 @@ class Orthogonal(Initializer):
 
 
 def _qr(matrix: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Q and R of `matrix`, the same bits however many threads BLAS is given (OpenBLAS sums in another order)."""
+    """Q and R of `matrix`, with one thread: OpenBLAS gives other bits for other numbers of threads."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # takes 20 ms: not at start
 
     with threadpool_limits(1, "blas"):

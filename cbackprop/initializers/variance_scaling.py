@@ -1,4 +1,4 @@
-"""The initializer whose spread follows from the weight's shape, so that signals keep their size from layer to layer."""
+"""VarianceScaling: a variance that depends on the weight's shape, so that signals keep their size across layers."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
 def compute_fans(
     shape: tuple[int, ...], input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None
 ) -> tuple[int, int]:
-    """Fan-in and fan-out of a weight: how many inputs an output sums, and how many outputs an input reaches.
+    """Fan-in and fan-out of a weight: how many inputs each output sums, and how many outputs each input reaches.
 
-    A matrix is (fan_in, fan_out). A kernel of higher rank is (*window, inputs, outputs), and each position of the
-    window counts. A vector counts all its entries for both, a scalar 1. With axes given, each fan is the product
-    of the sizes along its axes instead.
+    A matrix is (fan_in, fan_out). A kernel of higher rank is (*window, inputs, outputs); both fans include the size of
+    the window. For a vector both fans are its length, for a scalar 1. If axes are given, each fan is the product of the
+    sizes along its axes instead.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def _check_axes(name: str, axes: Any) -> list[int] | None:
 
 @registry.register()
 class VarianceScaling(Initializer):
-    """Draws with mean 0 whose variance is `scale` over the number of connections.
+    """Draw with mean 0 and a variance of `scale` divided by the number of connections.
 
     ``Var[w] = scale / n``, where n is the weight's fan-in, its fan-out, or the mean of both, and at least 1.
     A matrix has shape (fan_in, fan_out); a convolution kernel ``(*window, inputs, outputs)`` has
@@ -72,26 +72,26 @@ class VarianceScaling(Initializer):
     Parameters
     ----------
     scale : float, default 1.0
-        Greater than 0.
+        The factor of the variance; greater than 0.
     mode : {"fan_in", "fan_out", "fan_avg"}, default "fan_in"
-        What n is.
+        Whether n is the fan-in, the fan-out, or the mean of both.
     distribution : {"truncated_normal", "untruncated_normal", "uniform"}, default "truncated_normal"
-        What the draws come from; ``"normal"`` means ``"truncated_normal"``. Case does not matter.
+        The distribution to draw from. ``"normal"`` means ``"truncated_normal"``. Case does not matter.
     seed : int, optional
-        At least 0. With it every call draws the same numbers; without it a call draws fresh ones, which
-        ``utils.set_random_seed`` makes repeatable.
+        At least 0. With a seed, every call draws the same numbers. Without one, every call draws new numbers, which
+        can be repeated by ``utils.set_random_seed``.
     input_axes : list of int, optional
-        Axes of the weight whose sizes multiply to the fan-in; negative ones count from the end.
+        Axes of the weight; the product of their sizes is the fan-in. Negative axes count from the end.
     output_axes : list of int, optional
-        Axes whose sizes multiply to the fan-out; given if and only if `input_axes` is.
+        The same for the fan-out. Give both or neither.
 
     Raises
     ------
     TypeError
         If an argument is of another type.
     ValueError
-        If `scale` is not positive, `mode` or `distribution` unknown, `seed` negative, or only one of `input_axes`
-        and `output_axes` given; when called, if an axis is out of range.
+        If `scale` is not positive, `mode` or `distribution` is unknown, `seed` is negative, or only one of `input_axes`
+        and `output_axes` is given; when called, if an axis is out of range.
 
     References
     ----------

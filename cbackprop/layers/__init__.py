@@ -1,4 +1,4 @@
-"""Layers: what a network is made of."""
+"""Layers, the building blocks of a network."""
 
 from typing import Any
 
@@ -114,10 +114,10 @@ __all__ = [
 
 
 def serialize(layer: Any) -> Any:
-    """A layer as plain values."""
+    """Describe a layer by plain values, which `deserialize` turns back into a layer."""
     return registry.serialize(layer)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The layer that `serialize` described."""
+    """Make the layer that `serialize` described."""
     return registry.deserialize(config, custom_objects)

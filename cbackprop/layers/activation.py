@@ -26,24 +26,27 @@ class ActivationLayer(Layer):
 
     @property
     def overwrites_input(self) -> bool:
-        """The output may lie in the input's memory where the backward pass needs the output alone."""
+        """The output may share the input's memory if the backward pass needs only the output."""
         function = self.function
         return function is not None and not function.halves and not kernels.reads_input(function.name)
 
     def as_activation(self) -> Any:
-        """The activation, where such a layer is given to another one as its `activation`."""
+        """The activation to use when this layer is given to another one as its `activation`."""
         return self.compiled_activation
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The input's shape, or what is left of it if the activation halves an axis."""
+        """The input's shape; half as long along an axis if the activation halves it."""
         if self.activation is None:
-            raise TypeError(f"{type(self).__name__} computes nothing: it is the base of layers with an activation.")
+            raise TypeError(
+                f"{type(self).__name__} computes nothing: it is the base of layers that set self.activation. Use "
+                "Activation(...), or set self.activation in a subclass."
+            )
         return self.activated(input_shape)
 
 
 @registry.register()
 class Activation(ActivationLayer):
-    """Applies an activation function: ``output = activation(input)``.
+    """Apply an activation function: ``output = activation(input)``.
 
     Parameters
     ----------
@@ -54,7 +57,7 @@ class Activation(ActivationLayer):
 
     Notes
     -----
-    Input of any shape, output of the same shape; with `activations.glu`, half as long along an axis.
+    Input of any shape, output of the same shape. `activations.glu` halves the length of one axis.
 
     Raises
     ------
@@ -83,16 +86,17 @@ class Activation(ActivationLayer):
 class ReLU(ActivationLayer):
     """Rectified linear unit: ``output = max(input, 0)``, with its variants.
 
-    In general ``min(input, max_value)`` where ``input > threshold``, else ``negative_slope * (input - threshold)``.
+    With all arguments: ``min(input, max_value)`` where ``input > threshold``, else
+    ``negative_slope * (input - threshold)``.
 
     Parameters
     ----------
     max_value : float, optional
-        The greatest output, at least 0; none by default.
+        The largest output, at least 0. No limit by default.
     negative_slope : float, default 0.0
         The slope below the threshold, at least 0.
     threshold : float, default 0.0
-        At least 0.
+        Inputs up to this value are multiplied by the negative slope. At least 0.
     **kwargs
         See `Layer`.
 
@@ -138,9 +142,9 @@ class LeakyReLU(ActivationLayer):
     Parameters
     ----------
     negative_slope : float, default 0.3
-        At least 0. (The activation `leaky_relu` has another default, 0.2, as in Keras.)
+        The slope for negative inputs, at least 0. The default of the activation `leaky_relu` is 0.2, as in Keras.
     **kwargs
-        See `Layer`. ``alpha``, the old name of `negative_slope`, is taken too, with a warning.
+        See `Layer`. ``alpha``, the old name of `negative_slope`, is accepted with a warning.
 
     Notes
     -----
@@ -183,7 +187,7 @@ class ELU(ActivationLayer):
     Parameters
     ----------
     alpha : float, default 1.0
-        Minus the limit of the output for inputs towards minus infinity.
+        For inputs towards minus infinity the output approaches ``-alpha``.
     **kwargs
         See `Layer`.
 
@@ -225,16 +229,16 @@ class Softmax(ActivationLayer):
     Parameters
     ----------
     axis : int or tuple of int, default -1
-        The axis whose values will sum to 1; of several, which must be neighbours in a model, all values along them
-        will, together. 0 is the batch and not allowed in a model.
+        The axis along which the outputs sum to 1. With several axes, all values along them sum to 1 together; in a
+        model they must be adjacent. Axis 0 is the batch and is not allowed in a model.
     **kwargs
         See `Layer`.
 
     Notes
     -----
-    Input of any shape, output of the same shape. Called on arrays it takes a `mask`, True or above 0.5 where a value
-    counts: the others are 0, and so is all of an axis where none counts. A mask that comes with the input of a model
-    passes on, but changes no value.
+    Input of any shape, output of the same shape. When called on arrays, the layer takes a `mask` that is True, or
+    above 0.5, where a value counts. All other outputs are 0; if no value along the axis counts, all of them are 0.
+    In a model, the mask of the input is passed on but changes no value.
 
     Raises
     ------
@@ -262,29 +266,32 @@ class Softmax(ActivationLayer):
         self.activation = activations.softmax.bind(axis=self.axis)
 
     def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Connect the layer to symbolic tensors, or run it on arrays, of which a mask may hide some values."""
+        """Connect the layer to symbolic tensors, or run it on arrays; a mask may hide some of their values."""
         axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
         if is_symbolic(inputs) or (mask is None and 0 not in axes and len(axes) == 1):
             if mask is not None:
-                raise TypeError(f"Softmax {self.name!r} takes a mask of arrays only, not in a model.")
+                raise TypeError(
+                    f"Softmax {self.name!r} takes a mask only when it is called on arrays, but it was called on a "
+                    "symbolic tensor. Leave out mask."
+                )
             return super().__call__(inputs, training=training)
         x = np.asarray(as_array("inputs", inputs), self.dtype)
         softmax = activations.softmax.bind(axis=self.axis)
         if mask is None:
             return softmax(x)
         shown = check_mask(mask, x.shape)
-        hidden = x.dtype.type(-1e9)  # Keras's number for what a mask hides
+        hidden = x.dtype.type(-1e9)  # the value that Keras uses for masked elements
         result = softmax(np.where(shown, x, hidden))
         return np.where(shown, result, x.dtype.type(0))
 
 
 def check_mask(mask: Any, shape: tuple[int, ...]) -> Any:
-    """Where values count, as booleans.
+    """Convert a mask to booleans: True where a value counts.
 
     Raises
     ------
     ValueError
-        If the mask has more axes, or one of another size than 1 and the input's.
+        If the mask cannot be broadcast to `shape`.
     """
     array = as_array("mask", mask)
     if array.ndim > len(shape):

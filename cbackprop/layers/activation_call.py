@@ -1,4 +1,4 @@
-"""Activations that are written in Python, as steps of a network."""
+"""Activations written in Python, as steps of a network."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["ActivationCall"]
 
 
 class ActivationCall(Layer):
-    """The activation of a layer as a step of its own; no layer for users.
+    """Run the activation of a layer as a separate step. Not for users.
 
     Parameters
     ----------
     owner : Layer
-        Whose `activation` is a callable in Python.
+        The layer whose `activation` is a Python callable.
     """
 
     def __init__(self, owner: Layer) -> None:
@@ -28,7 +28,7 @@ class ActivationCall(Layer):
         return input_shape
 
     def call(self, inputs: Any) -> Any:
-        """What the callable returns, one number for each of the input's."""
+        """The callable's result, which has the input's shape."""
         return self.wrapped(inputs)
 
     @property
@@ -38,7 +38,7 @@ class ActivationCall(Layer):
 
     @property
     def without_backward(self) -> str:
-        """What to say where a gradient must pass."""
+        """The message of the error that is raised if a gradient must pass and there is no `backward`."""
         name = getattr(self.wrapped, "__name__", None) or repr(self.wrapped)
         return (
             f"The activation {name} of layer {self.owner.name!r} is written in Python, and gradients must pass through "

@@ -1,4 +1,4 @@
-"""A layer that only adds to the loss."""
+"""ActivityRegularization: a layer that adds a penalty on its input to the loss."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ActivityRegularization(Layer):
     Parameters
     ----------
     l1, l2 : float, default 0.0
-        At least 0.
+        Factors of the penalty, at least 0.
     **kwargs
         See `Layer`.
 
@@ -29,7 +29,7 @@ class ActivityRegularization(Layer):
     Raises
     ------
     TypeError, ValueError
-        If a factor is no number, negative or not finite.
+        If a factor is not a number, negative or not finite.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""What `adapt` of a layer is given: one array or table, or batches of them from a list, a generator or a dataset."""
+"""Read the data given to a layer's `adapt`: an array or table, or batches from a list, a generator or a dataset."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from cbackprop.losses.target import as_array, check_finite
 
 __all__ = ["adaptation_batches"]
 
-# What says that an object is an array or a table, rather than an iterable of batches.
+# An object with one of these attributes is an array or a table, not an iterable of batches.
 ARRAY_SIGNS = ("__array__", "__array_interface__", "__dlpack__", "__dataframe__", "__arrow_c_stream__")
 
 
 def adaptation_batches(data: Any) -> Iterator[NDArray[Any]]:
-    """Checked arrays of real numbers with a batch axis, one after the other.
+    """Yield checked arrays of real numbers with a batch axis.
 
     Raises
     ------
     TypeError
-        If something is no array of numbers.
+        If a batch is not an array of numbers.
     ValueError
-        If something is empty or not finite.
+        If a batch is empty or not finite.
     """
     whole = _is_array(data) or not (hasattr(data, "__iter__") or _is_dataset(data))
     if isinstance(data, (list, tuple)):
@@ -34,12 +34,12 @@ def adaptation_batches(data: Any) -> Iterator[NDArray[Any]]:
 
 
 def _batches(data: Any) -> Iterable[Any]:
-    """The batches of an iterable, or of what is asked for batches by their numbers."""
+    """The batches of an iterable, or of a dataset whose batches are numbered."""
     return (data[index] for index in range(len(data))) if _is_dataset(data) else data
 
 
 def _is_dataset(data: Any) -> bool:
-    """Whether this is a `PyDataset`, or one like it."""
+    """Whether this is a `PyDataset` or has its methods."""
     return hasattr(data, "on_epoch_end") and hasattr(data, "__getitem__")
 
 
@@ -48,7 +48,7 @@ def _is_array(value: Any) -> bool:
 
 
 def _inputs_of(batch: Any) -> Any:
-    """The inputs of a batch that comes with targets."""
+    """The inputs of a batch, without its targets."""
     return batch[0] if isinstance(batch, (tuple, list)) and batch and _is_array(batch[0]) else batch
 
 

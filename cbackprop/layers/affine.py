@@ -1,4 +1,4 @@
-"""What normalizing layers do last: scale by gamma and shift by beta, which are learned."""
+"""The last step of normalization layers: scale by gamma and shift by beta, both learned."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["AffineLayer"]
 
 
 class AffineLayer(Layer):
-    """Base of layers that end in ``gamma * normalized + beta``."""
+    """Base of layers whose last step is ``gamma * normalized + beta``."""
 
     gamma: Variable | None = None
     beta: Variable | None = None
@@ -29,7 +29,7 @@ class AffineLayer(Layer):
         beta_constraint: Any,
         gamma_constraint: Any,
     ) -> None:
-        """Keep the constructor's arguments."""
+        """Check and store the constructor's arguments."""
         self.center = check_boolean("center", center)
         self.scale: Any = check_boolean("scale", scale)
         self.beta_initializer = named("beta_initializer", initializers.get, beta_initializer)
@@ -40,7 +40,7 @@ class AffineLayer(Layer):
         self.gamma_constraint = named("gamma_constraint", constraints.get, gamma_constraint)
 
     def _add_affine(self, shape: tuple[int, ...], scales: bool, centers: bool) -> None:
-        """Create those of gamma and beta that are wanted."""
+        """Create gamma if `scales`, and beta if `centers`."""
         if scales:
             self.gamma = self.add_weight(
                 shape,

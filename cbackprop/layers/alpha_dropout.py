@@ -1,4 +1,4 @@
-"""Alpha dropout."""
+"""AlphaDropout: dropout that keeps mean and variance, for networks of `selu`."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from cbackprop.validation import check_number
 
 __all__ = ["AlphaDropout"]
 
-# Minus alpha times scale of the activation selu: its limit towards minus infinity.
+# The limit of the activation selu towards minus infinity: -alpha * scale.
 SATURATION = -1.6732632423543772848170429916717 * 1.0507009873554804934193349852946
 
 
 @registry.register()
 class AlphaDropout(Dropout):
-    """Dropout for networks of `selu`: in training, an element becomes selu's limit with probability `rate`.
+    """Dropout for networks of `selu`: in training, an element is set to selu's lower limit with probability `rate`.
 
-    Then all are scaled and shifted so that mean 0 and variance 1 stay what they are:
+    Then all elements are scaled and shifted so that inputs of mean 0 and variance 1 keep them:
     ``output = a (m input + s (1 - m)) + b`` with a mask m of zeros and ones, ``s = -1.7581``,
     ``a = ((1 - rate)(1 + rate s^2))^(-1/2)`` and ``b = -a s rate``. Outside of training the output is the input.
 
     Parameters
     ----------
     rate : float
-        The share that is dropped, in [0, 1).
+        The share of elements to drop, in [0, 1).
     noise_shape : tuple of int or None, optional
         As for `Dropout`.
     seed : int, optional
-        From 0 to 2**32 - 1; drawn from `cbackprop.utils.set_random_seed`'s generator by default.
+        From 0 to 2**32 - 1. By default it is drawn from the generator that `cbackprop.utils.set_random_seed` seeds.
     **kwargs
         See `Layer`.
 
     Notes
     -----
     Input of any shape, output of the same shape; ``dL/dinput = a m dL/doutput``.
-    The mask depends on what that of `Dropout` depends on.
+    The mask depends on the same things as that of `Dropout`.
 
     Raises
     ------
     TypeError
         If an argument is of the wrong type.
     ValueError
-        If an argument is out of range, or `noise_shape` does not fit the input.
+        If an argument is out of range, or `noise_shape` does not match the input.
 
     References
     ----------
@@ -71,7 +71,7 @@ class AlphaDropout(Dropout):
 
     @property
     def coefficients(self) -> tuple[float, float, float]:
-        """(a, b, a s + b): ``a input + b`` where the mask is 1, else the third."""
+        """(a, b, a s + b): the output is ``a input + b`` where the mask is 1, and ``a s + b`` where it is 0."""
         rate, s = self.rate, SATURATION
         a = ((1 - rate) * (1 + rate * s**2)) ** -0.5
         b = -a * s * rate

@@ -1,4 +1,4 @@
-"""What operators between symbolic tensors become, where no merge of Keras's computes it: quotients, powers, |x|."""
+"""Layers behind operators of symbolic tensors that no Keras merge layer computes: ``a / b``, ``a ** b``, ``abs``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Absolute", "Power", "TrueDivide"]
 
 @registry.register()
 class Absolute(Layer):
-    """``output = |input|``, element by element: what ``abs(tensor)`` becomes.
+    """Absolute value of each element: ``output = |input|``. ``abs(tensor)`` makes this layer.
 
     Parameters
     ----------
@@ -23,12 +23,12 @@ class Absolute(Layer):
 
     Notes
     -----
-    Input of any shape, output of the same shape. ``dL/dinput = delta sign(input)``, which is 0 at 0. Masks end here, as
-    in Keras.
+    Input of any shape, output of the same shape. ``dL/dinput = delta sign(input)``, which is 0 at 0. The output has no
+    mask, as in Keras.
 
     References
     ----------
-    Keras calls the operation so, too.
+    Keras has the same operation under this name.
 
     Examples
     --------
@@ -43,7 +43,7 @@ class Absolute(Layer):
 
 @registry.register()
 class TrueDivide(Merge):
-    """Quotient of two inputs, element by element: ``output = input_0 / input_1``, what ``a / b`` becomes.
+    """Quotient of two inputs, element by element: ``output = input_0 / input_1``. ``a / b`` makes this layer.
 
     Parameters
     ----------
@@ -52,18 +52,18 @@ class TrueDivide(Merge):
 
     Notes
     -----
-    Inputs of one shape, or of shapes that broadcast, and an output of that shape. With delta = dL/doutput,
+    The inputs have the same shape, or shapes that broadcast to the output's. With delta = dL/doutput,
     ``dL/dinput_0 = delta / input_1`` and ``dL/dinput_1 = -delta input_0 / input_1^2``. A division by 0 gives infinity
-    or NaN. Masks end here, as in Keras.
+    or NaN. The output has no mask, as in Keras.
 
     Raises
     ------
     ValueError
-        If there are not exactly two inputs, or their shapes do not fit each other.
+        If there are not exactly two inputs, or their shapes cannot be broadcast together.
 
     References
     ----------
-    Keras calls the operation so, too.
+    Keras has the same operation under this name.
 
     Examples
     --------
@@ -78,11 +78,11 @@ class TrueDivide(Merge):
     n_inputs = 2
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """None: masks end here."""
+        """None: the output has no mask."""
         return None
 
     def mask_rule(self, shapes: Any, masks: Any, output: Any) -> Any:
-        """None: masks end here."""
+        """None: the output has no mask."""
         return None
 
 
@@ -93,27 +93,28 @@ class Power(Merge):
     Parameters
     ----------
     exponent : float, optional
-        Of the only input. Without it the layer takes two inputs, of which the second holds the exponents.
+        The exponent of a layer with one input. Without it the layer takes two inputs; the second holds the exponents.
     **kwargs
         See `Layer`.
 
     Notes
     -----
     Input of any shape, output of the same shape; two inputs broadcast. With delta = dL/doutput,
-    ``dL/dinput = delta exponent input^(exponent - 1)``, and 0 for an exponent of 0; the delta of exponents that are an
-    input is ``delta output log(input_0)``, and 0 where input_0 is 0 and the exponent is not negative. Negative numbers
-    to a power that is no whole number are NaN, and 0 to a negative power is infinite. Masks end here, as in Keras.
+    ``dL/dinput = delta exponent input^(exponent - 1)``, and 0 if the exponent is 0. If the exponents are an input,
+    their gradient is ``delta output log(input_0)``, and 0 where input_0 is 0 and the exponent is not negative. A
+    negative number to a fractional power is NaN, and 0 to a negative power is infinite. The output has no mask, as in
+    Keras.
 
     Raises
     ------
     TypeError
-        If `exponent` is no number.
+        If `exponent` is not a number.
     ValueError
-        If it is not finite, or the number of inputs is another, or their shapes do not fit each other.
+        If `exponent` is not finite, the number of inputs is wrong, or their shapes cannot be broadcast together.
 
     References
     ----------
-    Keras calls the operation so, too; it gives the exponent as an argument of the call.
+    Keras has the same operation under this name; it gives the exponent as an argument of the call.
 
     Examples
     --------
@@ -140,13 +141,13 @@ class Power(Merge):
         self.n_inputs = 2 if exponent is None else 1  # type: ignore[misc]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """That of the input, or what two of them broadcast to."""
+        """The input's shape, or the shape that two inputs broadcast to."""
         return super().compute_output_shape(input_shape) if self.exponent is None else input_shape
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """None: masks end here."""
+        """None: the output has no mask."""
         return None
 
     def mask_rule(self, shapes: Any, masks: Any, output: Any) -> Any:
-        """None: masks end here."""
+        """None: the output has no mask."""
         return None

@@ -1,4 +1,4 @@
-"""Normalization by the mean and variance of a batch."""
+"""BatchNormalization: normalize by the mean and variance of a batch."""
 
 from __future__ import annotations
 
@@ -22,34 +22,36 @@ __all__ = ["BatchNormalization"]
 class BatchNormalization(AffineLayer):
     """Normalize each channel over the batch: ``gamma * (x - mean) / sqrt(variance + epsilon) + beta``.
 
-    In training mean and variance are those of the batch, and moving averages of them are kept:
-    ``moving = momentum * moving + (1 - momentum) * batch``. Elsewhere, and where the layer is not trainable, the moving
-    averages take their place.
+    In training, mean and variance are those of the batch, and their moving averages are updated:
+    ``moving = momentum * moving + (1 - momentum) * batch``. Outside of training, and when the layer is not trainable,
+    the moving averages are used instead.
 
     Parameters
     ----------
     axis : int, default -1
-        The axis of the channels; mean and variance are taken over all others.
+        The axis of the channels. Mean and variance are taken over all other axes.
     momentum : float, default 0.99
-        In [0, 1].
+        Of the moving averages, in [0, 1].
     epsilon : float, default 0.001
         Added to the variance, at least 0.
     center, scale : bool, default True
-        Whether there is a beta, and a gamma.
+        Whether the layer has a beta (`center`) and a gamma (`scale`).
     beta_initializer, gamma_initializer : str or Initializer, default "zeros" and "ones"
     moving_mean_initializer, moving_variance_initializer : str or Initializer, default "zeros" and "ones"
     beta_regularizer, gamma_regularizer : str or Regularizer, optional
     beta_constraint, gamma_constraint : str or Constraint, optional
     renorm : bool, default False
-        Normalize in training, too, by moving averages: ``gamma * (u * r + d) + beta``, where u is the input normalized
-        by the batch's own mean and deviation, and r and d, which gradients take as given, make of these
-        `renorm_stddev` and `renorm_mean`. Batches may then be small, or unlike each other.
+        Batch renormalization: use moving averages in training as well, for small batches or batches that differ a
+        lot. The output is ``gamma * (u * r + d) + beta``, where u is the input normalized by the batch's mean and
+        standard deviation, ``r = batch stddev / renorm_stddev`` and ``d = (batch mean - renorm_mean) / renorm_stddev``.
+        Gradients treat r and d as constants.
     renorm_clipping : dict, optional
-        Limits of r, ``"rmin"`` and ``"rmax"``, and of d, ``"dmax"``; none that is not there.
+        Limits: r is kept between ``"rmin"`` and ``"rmax"``, and d between minus and plus ``"dmax"``. A missing key
+        means no limit.
     renorm_momentum : float, default 0.99
-        Of `renorm_mean` and `renorm_stddev`, in [0, 1].
+        Momentum of `renorm_mean` and `renorm_stddev`, in [0, 1].
     synchronized : bool, default False
-        For configs of Keras: only False.
+        Must be False; accepted because configs of Keras contain it.
     **kwargs
         See `Layer`.
 
@@ -60,23 +62,23 @@ class BatchNormalization(AffineLayer):
     moving_mean, moving_variance : Variable
         Shape (channels,); not trainable.
     moving_stddev, renorm_mean, renorm_stddev : Variable or None
-        With `renorm`. Its moving variance is the square of `moving_stddev`, without epsilon.
+        Only with `renorm`. Then `moving_variance` is the square of `moving_stddev`, without epsilon.
 
     Notes
     -----
     Input of any shape, output of the same shape. With u the normalized input, g = dL/doutput and means over the batch:
     ``dL/dinput = gamma (g - mean(g) - u mean(g u)) / sqrt(variance + epsilon)``, ``dL/dgamma = sum of g u``,
-    ``dL/dbeta = sum of g``. The variance is that of the batch itself (divided by n), as in Keras.
+    ``dL/dbeta = sum of g``. The variance of n numbers is divided by n, not by n - 1, as in Keras.
 
-    Where the input has a mask, only what that shows counts in a batch's mean and variance; all of it is normalized.
+    If the input has a mask, only unmasked elements count in the batch's mean and variance; all elements are normalized.
 
-    Moving averages change in `fit` and `train_on_batch` only, not when the layer or a model is called on arrays with
-    ``training=True``. Whether the layer is trainable counts as of the first run after `compile`.
+    Only `fit` and `train_on_batch` change the moving averages; calling the layer or a model on arrays with
+    ``training=True`` does not. Whether the layer is trainable is read in the first run after `compile`.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type or out of range, or the input has no such axis.
+        If an argument is of the wrong type or out of range, or `axis` is not an axis of the input.
 
     References
     ----------
@@ -155,13 +157,13 @@ class BatchNormalization(AffineLayer):
 
     @property
     def renorm_limits(self) -> tuple[float, float, float]:
-        """Of r the least and the most, of d how far it may be from 0."""
+        """(rmin, rmax, dmax), with infinities for limits that were not given."""
         limits = self.renorm_clipping or {}
         return limits.get("rmin", -math.inf), limits.get("rmax", math.inf), limits.get("dmax", math.inf)
 
     @property
     def couples_samples(self) -> str:  # type: ignore[override]
-        """The layer must see a training batch as a whole, unless it is frozen."""
+        """Unless it is frozen, the layer needs the whole batch in training."""
         return "in_training" if self.trainable else "never"
 
     def build(self, input_shape: Shape) -> None:
@@ -190,7 +192,7 @@ class BatchNormalization(AffineLayer):
     def check_built_for(self, input_shape: Shape) -> None:
         """Refuse a shape with another number of channels."""
         if self.moving_mean is None:
-            return  # a subclass makes other weights: the engine says which are missing
+            return  # a subclass may make other weights; the engine reports those that are missing
         if self._weight_shape(input_shape) != self.moving_mean.shape:
             raise ValueError(
                 f"BatchNormalization {self.name!r} was built for {self.moving_mean.size} channels, "
@@ -203,14 +205,14 @@ class BatchNormalization(AffineLayer):
 
 
 def check_clipping(clipping: Any) -> dict[str, float] | None:
-    """Limits of r and d.
+    """Check `renorm_clipping`: return it without limits that are ``None``.
 
     Raises
     ------
     TypeError
-        If this is no dict of numbers.
+        If this is not a dict of numbers.
     ValueError
-        If there is another key, or a limit that cannot be kept.
+        If there is an unknown key, or the limits contradict each other.
     """
     if clipping is None:
         return None

@@ -1,7 +1,7 @@
-"""What is true while a layer's own `call` or `build` runs: whether it trains, and which layers it is within.
+"""The context of a layer's running `call` or `build`: whether it trains, and which layers are around it.
 
-Layers that are called or built meanwhile look here, so that `training` reaches them, names of weights tell where they
-are, and a layer whose weights nobody would train is noticed.
+Layers that are called or built within it read this context. It passes `training` on, gives weights a path that shows
+where they are, and detects a layer whose weights nobody would train.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ __all__ = ["CallContext", "calling", "current_call", "naming", "path_of", "works
 
 
 class CallContext:
-    """One run of a `call` in Python.
+    """One run of a `call` written in Python.
 
     Attributes
     ----------
     training : bool or None
-        What layers within take `training` to be where they are not told.
+        The default of `training` for layers that are called within.
     used : dict
-        The layers that were called meanwhile, in order, as keys.
+        The layers that were called within, in order, as keys.
     key : object
-        What of a network the run belongs to: see `Layer.add_loss`.
+        Identifies the step of a network that runs; see `Layer.add_loss`.
     """
 
     def __init__(self, training: bool | None, key: Any) -> None:
@@ -44,7 +44,7 @@ def current_call() -> CallContext | None:
 
 @contextmanager
 def calling(layer: Any, training: bool | None, key: Any = None) -> Iterator[CallContext]:
-    """Meanwhile the layer's `call` runs."""
+    """Mark the layer's `call` as running inside the ``with`` block."""
     outer = _call.get()
     context = CallContext(training, outer.key if key is None and outer is not None else key)
     token = _call.set(context)
@@ -57,7 +57,7 @@ def calling(layer: Any, training: bool | None, key: Any = None) -> Iterator[Call
 
 @contextmanager
 def naming(layer: Any) -> Iterator[None]:
-    """Meanwhile weights that are made belong to the layer, or to one within it."""
+    """Put weights that are made inside the ``with`` block under the layer's name."""
     layers = _names.get()
     token = _names.set(layers if layers and layers[-1] is layer else (*layers, layer))
     try:
@@ -72,6 +72,6 @@ def works(layer: Any) -> bool:
 
 
 def path_of(layer: Any, name: str) -> str:
-    """The path of a weight that a layer makes now, such as ``"block/dense/kernel"``."""
+    """The path of a weight that a layer is making, such as ``"block/dense/kernel"``."""
     with naming(layer):
         return "/".join([*(each.name for each in _names.get()), name])

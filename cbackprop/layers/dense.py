@@ -1,4 +1,4 @@
-"""The densely connected layer."""
+"""Dense: the densely connected layer."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ class Dense(Layer):
     activation : str or callable, optional
         Applied to the result; none by default.
     use_bias : bool, default True
+        Whether a bias is added.
     kernel_initializer : str or Initializer, default "glorot_uniform"
     bias_initializer : str or Initializer, default "zeros"
     kernel_regularizer, bias_regularizer : str or Regularizer, optional
-        What the weights add to the loss.
+        Penalty on the weights that is added to the loss.
     activity_regularizer : str or Regularizer, optional
-        What the output, after the activation, adds to the loss; divided by the batch size.
+        Penalty on the output, after the activation, that is divided by the batch size and added to the loss.
     kernel_constraint, bias_constraint : str or Constraint, optional
-        What the weights are held to after each step.
+        Applied to the weights after each training step.
     **kwargs
         See `Layer`.
 
@@ -44,7 +45,7 @@ class Dense(Layer):
 
     Notes
     -----
-    Input (batch, ..., width), output (batch, ..., units), of which `activations.glu` leaves half. With z the result
+    Input (batch, ..., width), output (batch, ..., units); with `activations.glu` half as many. With z the result
     before the activation and delta = dL/dz: ``dL/dkernel = input^T delta``, ``dL/dbias = sum of delta``,
     ``dL/dinput = delta kernel^T``.
 
@@ -118,15 +119,15 @@ class Dense(Layer):
             )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """(batch, ..., units), or what the activation leaves of it."""
+        """(batch, ..., units); half as many units if the activation halves them."""
         if len(input_shape) < 2:
             raise ValueError(f"Dense {self.name!r} needs inputs (batch, ..., features), but got shape {input_shape}.")
         return self.activated((*input_shape[:-1], self.units))
 
     def check_built_for(self, input_shape: Shape) -> None:
-        """Refuse another width than the kernel's."""
+        """Refuse inputs whose width differs from the kernel's."""
         if self.kernel is None:
-            return  # a subclass makes other weights: the engine says which are missing
+            return  # a subclass may make other weights; the engine reports those that are missing
         if self.kernel.ndim != 2:
             raise ValueError(
                 f"The kernel of Dense {self.name!r} has the shape {self.kernel.shape}, but must have "

@@ -1,4 +1,4 @@
-"""Numbers as the numbers of the ranges that they fall into."""
+"""Discretization: replace each number by the index of the bin it falls into."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ __all__ = ["Discretization"]
 
 @registry.register()
 class Discretization(Layer):
-    """Numbers as the numbers of the bins that they fall into: ``output`` is how many boundaries are at most ``input``.
+    """Replace each number by the index of its bin: ``output = number of boundaries <= input``.
 
     Parameters
     ----------
     bin_boundaries : list of float, optional
         In ascending order. The boundaries ``[0, 1]`` make three bins: below 0, from 0 to below 1, and from 1.
     num_bins : int, optional
-        In place of boundaries, how many bins `adapt` is to find.
+        The number of bins for which `adapt` finds boundaries. Give this or `bin_boundaries`.
     epsilon : float, default 0.01
-        How far, as a share of all numbers, a boundary that `adapt` finds may be from the quantile that it stands for.
+        Accuracy of `adapt`: how far a boundary may be from the exact quantile, as a share of all numbers.
     output_mode : {"int", "one_hot", "multi_hot", "count"}, default "int"
-        "int": the bin of each number. "one_hot": a row with a single 1 for each number. "multi_hot": one row for all
-        numbers along the first axis of a sample, with a 1 for each bin that they are in; "count": likewise, with how
-        many are in it.
+        "int": the index of each number's bin. "one_hot": for each number a row with a single 1, at its bin.
+        "multi_hot": one row for all numbers along the first axis of a sample, with a 1 for each bin that contains any
+        of them. "count": the same with how many of them each bin contains.
     sparse : bool, default False
         Must be ``False``: outputs are dense.
     **kwargs
@@ -40,25 +40,25 @@ class Discretization(Layer):
 
     Notes
     -----
-    "int" keeps the input's shape. Its output is int64 where users see it; other layers are given the same whole numbers
-    as floats, as `Embedding` and `CategoryEncoding` read them. "one_hot" turns (batch, ..., 1) into (batch, ..., bins),
-    and (batch, ..., n) with n > 1 into (batch, ..., n, bins); the others turn (batch, n, ...) into (batch, ..., bins).
+    "int" keeps the input's shape. Users get int64; other layers get the same whole numbers as floats, which `Embedding`
+    and `CategoryEncoding` read. "one_hot" turns (batch, ..., 1) into (batch, ..., bins), and (batch, ..., n) with n > 1
+    into (batch, ..., n, bins). The other modes turn (batch, n, ...) into (batch, ..., bins).
     No gradient passes through.
 
-    Boundaries are no weights, but belong to the layer's config, as in Keras. Data with fewer numbers than
-    `num_bins` makes fewer bins; in a layer that has been called before, the last ones stay empty.
+    Boundaries are not weights: they are part of the layer's config, as in Keras. If the data has fewer numbers than
+    `num_bins`, there are fewer bins; a layer that has been called before keeps its bins, and the last ones stay empty.
 
     Raises
     ------
     TypeError
         If an argument is of the wrong type.
     ValueError
-        If an argument is none of these, boundaries do not ascend, both or none of `bin_boundaries` and `num_bins` are
+        If an argument is out of range, boundaries do not ascend, both or neither of `bin_boundaries` and `num_bins` are
         given, or the layer is used before `adapt` has found boundaries.
 
     References
     ----------
-    Arguments, defaults and the boundaries that are found are those of Keras 3.
+    Arguments, defaults and the boundaries that `adapt` finds are those of Keras 3.
 
     Examples
     --------
@@ -96,7 +96,7 @@ class Discretization(Layer):
         self.num_bins = None if num_bins is None else check_integer("num_bins", num_bins, 1, self.largest_id_range)
         given = None if bin_boundaries is None else check_boundaries(bin_boundaries)
         self._bins: int = (self.num_bins or 1) if given is None else len(given) + 1
-        # Where compiled layers read them: `adapt` writes into this array. What is not needed is larger than any number.
+        # Compiled layers keep a pointer to this array, so `adapt` writes into it. Unused boundaries are infinite.
         self._limits = np.full(self._bins - 1, np.inf)
         self._found: int | None = None
         if given is not None:
@@ -104,7 +104,7 @@ class Discretization(Layer):
 
     @property
     def output_dtype(self) -> str | None:  # type: ignore[override]
-        """The numbers of bins are whole."""
+        """int64 for indices of bins; ``None``, the layer's float type, for the other modes."""
         return "int64" if self.output_mode == "int" else None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -114,17 +114,17 @@ class Discretization(Layer):
 
     @property
     def bins(self) -> int:
-        """How many bins there are, those that stay empty included."""
+        """How many bins there are, including those that stay empty."""
         return self._bins
 
     @property
     def bin_boundaries(self) -> list[float] | None:
-        """The boundaries as given, or as `adapt` found them; ``None`` before there are any."""
+        """The boundaries that were given or that `adapt` found; ``None`` before there are any."""
         return None if self._found is None else self._limits[: self._found].tolist()
 
     @property
     def limits(self) -> NDArray[np.float64]:
-        """The boundaries, (bins - 1,), filled up with infinity.
+        """The boundaries, (bins - 1,), padded with infinity.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class Discretization(Layer):
         return self._limits[: self.bins - 1]
 
     def _take(self, boundaries: NDArray[np.float64]) -> None:
-        """These boundaries from now on; a layer that is in use keeps the width of its output."""
+        """Set the boundaries. A layer that is in use keeps the width of its output."""
         boundaries = boundaries[: len(self._limits)]
         if self.output_mode != "int" and not self.built:
             self._bins = len(boundaries) + 1
@@ -150,7 +150,7 @@ class Discretization(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Discretization:
-        """The object that ``get_config`` described, with the boundaries that were found."""
+        """Make the layer that `get_config` described, with the boundaries that `adapt` had found."""
         if not isinstance(config, dict) or config.get("num_bins") is None:
             return super().from_config(config)
         found, bins = config.get("bin_boundaries"), config.get("bins")
@@ -163,14 +163,14 @@ class Discretization(Layer):
         return layer
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments; and the number of bins, where a layer in use keeps more of them than its data made."""
+        """The arguments, and the number of bins if the layer keeps more of them than its data needed."""
         config = super().get_config()
         if self.output_mode != "int" and self._found is not None and self._found + 1 < self._bins:
             config["bins"] = self._bins
         return config
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The input's shape; but for "int" with bins after, or in place of, the last axis."""
+        """The input's shape for "int"; for other modes an axis of bins is added or replaces one, see the class."""
         if self.output_mode == "int":
             return input_shape
         if self.output_mode == "one_hot":
@@ -184,20 +184,20 @@ class Discretization(Layer):
         return (input_shape[0], *input_shape[2:], self.bins)
 
     def adapt(self, data: ArrayLike | Iterable[ArrayLike], steps: int | None = None) -> None:
-        """Find boundaries between which there are about as many numbers of the data, in place of those before.
+        """Find boundaries that split the data into bins of about equal counts. They replace earlier ones.
 
         Parameters
         ----------
         data : array_like (samples, ...), table, dataset, or iterable of arrays
             An iterable's arrays are batches, as are those of a `PyDataset` or a data loader; of tuples (inputs,
-            targets) the inputs count.
+            targets) only the inputs are used.
         steps : int, optional
-            How many batches to look at; all by default.
+            How many batches to read; all by default.
 
         Raises
         ------
         TypeError
-            If the data is no array of numbers.
+            If the data is not an array of numbers.
         ValueError
             If it is empty, not finite or too large for float32, or boundaries were given.
         """
@@ -213,12 +213,12 @@ class Discretization(Layer):
 
 
 def check_boundaries(value: Any) -> NDArray[np.float64]:
-    """Finite numbers in ascending order.
+    """Convert boundaries to an array of float64.
 
     Raises
     ------
     TypeError
-        If they are no numbers.
+        If they are not numbers.
     ValueError
         If one is not finite, or they do not ascend.
     """
@@ -234,12 +234,13 @@ def check_boundaries(value: Any) -> NDArray[np.float64]:
     return array
 
 
-# Quantiles of more numbers than are kept. A summary, (2, n) of float32, holds numbers in ascending order, and of how
-# many numbers, those before it left out, each is the largest.
+# Quantiles of more numbers than fit in memory, from summaries. A summary is a (2, n) array of float32: the first row
+# holds numbers in ascending order; the second, for each of them, how many numbers of the data it stands for. These are
+# larger than the number before it and not larger than it.
 
 
 def summarized(values: NDArray[Any], epsilon: float) -> NDArray[np.float32]:
-    """A summary of about 1 / epsilon of the numbers, or of all if they are fewer; or a ``ValueError``."""
+    """Summarize values by about 1 / epsilon of them, or by all if they are fewer."""
     with np.errstate(over="ignore"):
         ordered = np.sort(values, axis=None).astype(np.float32)
     if not np.isfinite(ordered[[0, -1]]).all():
@@ -250,13 +251,13 @@ def summarized(values: NDArray[Any], epsilon: float) -> NDArray[np.float32]:
 
 
 def merged(a: NDArray[np.float32], b: NDArray[np.float32], epsilon: float) -> NDArray[np.float32]:
-    """A summary of what two summaries are of."""
+    """The summary of the data of two summaries together."""
     both = np.concatenate([a, b], axis=1)
     return compressed(both[:, np.argsort(both[0])], epsilon)
 
 
 def compressed(summary: NDArray[np.float32], epsilon: float) -> NDArray[np.float32]:
-    """A summary of 1 / epsilon numbers: the quantiles epsilon, 2 epsilon, ..., 1, interpolated."""
+    """Reduce a summary to 1 / epsilon numbers: its interpolated quantiles epsilon, 2 epsilon, ..., 1."""
     if summary.shape[1] * epsilon < 1:
         return summary
     wanted = epsilon + np.arange(0.0, 1.0, epsilon)

@@ -1,4 +1,4 @@
-"""Dropout."""
+"""Dropout: set random elements to zero in training."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ __all__ = ["Dropout"]
 
 @registry.register()
 class Dropout(RandomLayer):
-    """Dropout: in training, each element becomes 0 with probability `rate`, and else is divided by ``1 - rate``.
+    """Dropout: in training, set each element to 0 with probability `rate`, and divide the others by ``1 - rate``.
 
     Outside of training the output is the input.
 
     Parameters
     ----------
     rate : float
-        The share that is dropped, in [0, 1].
+        The share of elements to drop, in [0, 1].
     noise_shape : tuple of int or None, optional
-        Shape of the random mask, the batch axis included. ``None`` stands for the dimension of the input;
-        along an axis that is 1, all elements share their fate. A batch size above 1 says no more than ``None``.
+        Shape of the random mask, including the batch axis. ``None`` stands for the input's size. Along an axis of
+        size 1, all elements are dropped or kept together. A batch size above 1 means the same as ``None``.
     seed : int, optional
-        From 0 to 2**32 - 1; drawn from `cbackprop.utils.set_random_seed`'s generator by default.
+        From 0 to 2**32 - 1. By default it is drawn from the generator that `cbackprop.utils.set_random_seed` seeds.
     **kwargs
         See `Layer`.
 
     Attributes
     ----------
     stream : int
-        Which random numbers the layer uses: the seed, or what was drawn in its place.
+        Selects the layer's random numbers: the seed, or the number that was drawn when none was given.
 
     Notes
     -----
     Input of any shape, output of the same shape. With the mask m of zeros and ones,
     ``output = m * input / (1 - rate)`` and ``dL/dinput = m * dL/doutput / (1 - rate)``.
 
-    The mask is a function of the stream, the layer's place in the network, the number of training batches
-    that the optimizer has seen, and the element's position: in its batch where the layer is trained, in all the
-    data where it is not. Nothing else matters, so both engines use the same masks in either float type, and a
-    prediction with ``training=True`` repeats until the next training step.
+    The mask depends only on the stream, the layer's position in the network, the number of training batches that the
+    optimizer has seen, and the element's position (in its batch in training, in all the data otherwise). So both
+    engines use the same masks in either float type, and a prediction with ``training=True`` gives the same result
+    until the next training step.
 
     Raises
     ------
     TypeError
         If an argument is of the wrong type.
     ValueError
-        If an argument is out of range, or `noise_shape` does not fit the input.
+        If an argument is out of range, or `noise_shape` does not match the input.
 
     References
     ----------
@@ -109,9 +109,9 @@ def check_noise_shape(noise_shape: Any) -> tuple[int | None, ...]:
     Raises
     ------
     TypeError
-        If it is no sequence of them.
+        If it is not such a sequence.
     ValueError
-        If one is below 1, or there is none.
+        If a size is below 1, or the sequence is empty.
     """
     shape = tuple(
         None if size is None else check_integer("every element of noise_shape", size, minimum=1)

@@ -1,4 +1,4 @@
-"""Embeddings: a vector of trainable numbers for each of many things."""
+"""Embedding: look up a trainable vector for each whole number."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ __all__ = ["Embedding"]
 
 @registry.register()
 class Embedding(Layer):
-    """A row of a table for each number: ``output = embeddings[input]``.
+    """Look up a row of a trainable table for each whole number: ``output = embeddings[input]``.
 
     Parameters
     ----------
     input_dim : int
-        The number of rows: inputs are whole numbers in [0, input_dim). At most 2**24 (float64: 2**53), because they
-        travel as floats, which hold no larger numbers exactly.
+        The number of rows; inputs are whole numbers in [0, input_dim). At most 2**24 (float64: 2**53): inputs are
+        passed on as floats, which cannot represent all larger whole numbers.
     output_dim : int
         The width of a row.
     embeddings_initializer : str or Initializer, default "uniform"
     embeddings_regularizer : str or Regularizer, optional
     embeddings_constraint : str or Constraint, optional
     mask_zero : bool, default False
-        Whether 0 stands for no thing: the output has a mask, ``input != 0``, which goes with it through all layers
-        that support masks to the loss and metrics. Row 0 of the table is then of no use.
+        Whether 0 means padding. Then the output has the mask ``input != 0``, which all layers that support masks pass
+        on to the loss and metrics. Row 0 of the table is then unused.
     weights : array_like (input_dim, output_dim), or a list of one, optional
-        Values to begin with.
+        Initial values of the table.
     **kwargs
         See `Layer`.
 
@@ -44,17 +44,19 @@ class Embedding(Layer):
 
     Notes
     -----
-    Input (batch, ...), output (batch, ..., output_dim). The gradient of a row is the sum of ``dL/doutput`` over the
-    places where it was read; inputs get none. Data of a model that gets here unchanged (but for its shape, or joined
-    to other data by `Concatenate`) is checked; other numbers are cut down to whole ones and limited to the range.
+    Input (batch, ...), output (batch, ..., output_dim). The gradient of a row is the sum of ``dL/doutput`` over all
+    elements that read it; inputs get no gradient. Model inputs that arrive here unchanged, or only reshaped or
+    concatenated, are checked; other numbers are truncated to whole numbers and limited to the range.
 
-    A step's cost follows the rows that a batch reads, not the size of the table, with optimizers that leave a weight
-    without gradient alone (SGD without momentum, Adagrad), whose numbers are those of Keras. Tables of up to 2**20
-    numbers give Keras's numbers with every optimizer. Larger ones are updated lazily with optimizers that would
-    move every row in every step (Adam, momentum, weight decay): rows that a batch does not read wait, with all that
-    the optimizer remembers of them, as with ``torch.optim.SparseAdam``. With moving averages, accumulated gradients, a
-    regularizer or a constraint, and rules that work on whole variables (Lamb, Muon, Adafactor), tables of every size
-    are updated as a whole.
+    How a table is updated depends on the optimizer:
+
+    * Optimizers that do not move a weight without a gradient (SGD without momentum, Adagrad) update only the rows that
+      the batch has read. The results are those of Keras.
+    * Optimizers that move every row in every step (Adam, momentum, weight decay) do so, as in Keras, for tables of up
+      to 2**20 numbers. Larger tables are updated lazily, as by ``torch.optim.SparseAdam``: a row that the batch has not
+      read keeps its values and its optimizer state.
+    * Moving averages of weights, gradient accumulation, regularizers, constraints and optimizers that work on whole
+      variables (Lamb, Muon, Adafactor) always update the whole table.
 
     Raises
     ------
@@ -90,7 +92,7 @@ class Embedding(Layer):
         mask_zero: bool = False,
         **kwargs: Any,
     ) -> None:
-        weights = kwargs.pop("weights", None)  # no argument of its own: a layer's `weights` are something else
+        weights = kwargs.pop("weights", None)  # not stored as an argument: `Layer.weights` is the list of variables
         super().__init__(**kwargs)
         self.input_dim = self.id_range = check_integer("input_dim", input_dim, 1, self.largest_id_range)
         self.output_dim = check_integer("output_dim", output_dim, 1)
@@ -106,7 +108,7 @@ class Embedding(Layer):
             self.set_weights(weights if one else [weights])
 
     def build(self, input_shape: Any = None) -> None:
-        """Create the table, which depends on no shape."""
+        """Create the table; its shape does not depend on the input's."""
         self.embeddings = self.add_weight(
             (self.input_dim, self.output_dim),
             self.embeddings_initializer,
@@ -120,11 +122,11 @@ class Embedding(Layer):
         return (*input_shape, self.output_dim)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """Where numbers are not 0, shaped like the input; ``None`` without `mask_zero`."""
+        """``inputs != 0``; ``None`` without `mask_zero`."""
         return np.asarray(inputs) != 0 if self.mask_zero else None
 
     def mask_rule(
         self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
     ) -> Any:
-        """With `mask_zero` a mask of its own, whatever there was before."""
+        """With `mask_zero` the layer makes a new mask and ignores that of its input."""
         return Differs(self, 0, 1) if self.mask_zero else None

@@ -1,4 +1,4 @@
-"""Parts of samples, as NumPy's basic indexing takes them: what ``tensor[:, a:b]`` becomes."""
+"""GetItem: NumPy's basic indexing of samples; the layer behind ``tensor[:, a:b]``."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ __all__ = ["GetItem"]
 
 @registry.register()
 class GetItem(Layer):
-    """A part of each sample: ``output = input[key]``, as NumPy takes it.
+    """Take a part of each sample by NumPy's basic indexing: ``output = input[key]``.
 
     Parameters
     ----------
     key : int, slice, Ellipsis, None, or a tuple of them
-        What stands between the brackets. Its first entry is that of the batch, and can only be ``:`` (or an ellipsis).
-        Numbers and slices may count from the end, slices have steps of any sign, and ``None`` makes a new axis of
-        length 1. In a config a slice is the list ``[start, stop, step]``, and the ellipsis ``"..."``.
+        The index, as written between brackets. Its first entry is for the batch and must be ``:`` or an ellipsis.
+        Integers and slices may be negative to count from the end, slices may have a negative step, and ``None`` makes
+        a new axis of length 1. In a config a slice is the list ``[start, stop, step]``, and the ellipsis ``"..."``.
     **kwargs
         See `Layer`.
 
     Notes
     -----
-    Input (batch, ...), output of the shape that NumPy gives. Each element of the part has its own delta; the rest of
-    the input's delta is 0. Masks end here, as in Keras.
+    Input (batch, ...), output of the shape that NumPy gives. ``dL/dinput`` is dL/doutput at the elements that were
+    taken, and 0 elsewhere. The output has no mask, as in Keras.
 
     Raises
     ------
     TypeError
         If `key` holds anything else, such as an array.
     ValueError
-        If it takes only a part of the batch, has more entries than samples have axes, or takes what is not there, or
-        nothing.
+        If it takes only a part of the batch, has more entries than the input has axes, is out of range, or takes no
+        elements.
 
     References
     ----------
-    NumPy's basic indexing, https://numpy.org/doc/stable/user/basics.indexing.html. Keras calls the operation so, too.
+    NumPy's basic indexing, https://numpy.org/doc/stable/user/basics.indexing.html. Keras has the same operation under
+    this name.
 
     Examples
     --------
@@ -71,7 +72,7 @@ class GetItem(Layer):
             )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """What NumPy makes of it; sizes that are not known yet stay so."""
+        """The shape that NumPy gives; unknown sizes stay unknown."""
         entries, sizes = self._entries(len(input_shape)), list(input_shape[1:])
         shape: list[int | None] = []
         for entry in entries:
@@ -89,12 +90,12 @@ class GetItem(Layer):
         return (input_shape[0], *shape)
 
     def places(self, sample_shape: Sequence[int]) -> NDArray[np.intp]:
-        """Where each element of the output is in a sample of this shape."""
+        """For each element of the output, its flat index in a sample of this shape."""
         elements = np.arange(np.prod(sample_shape, dtype=np.intp), dtype=np.intp).reshape(tuple(sample_shape))
         return np.asarray(elements[self._entries(len(sample_shape) + 1)])
 
     def _entries(self, ndim: int) -> tuple[Any, ...]:
-        """One entry for each axis of a sample, and the new axes between them."""
+        """One entry for each axis of a sample, with ``None`` for each new axis."""
         key = self.key if "..." in self.key else [*self.key, "..."]
         given = sum(entry not in (None, "...") for entry in key)
         if given > ndim:
@@ -106,7 +107,7 @@ class GetItem(Layer):
         )[1:]
 
     def entries_of(self, ndim: int) -> list[int | slice]:
-        """The entry of each axis of a sample, the batch's left out; new axes have none."""
+        """The entry of each axis of a sample, without the batch and without new axes."""
         return [entry for entry in self._entries(ndim) if entry is not None]
 
     def _label(self) -> str:
@@ -114,12 +115,12 @@ class GetItem(Layer):
 
 
 def _is_written_slice(key: Any) -> bool:
-    """Whether a list is one slice, as configs have it: ``[start, stop, step]`` and no ``[:, ...]`` of several."""
+    """Whether a list is one slice in the form of configs, ``[start, stop, step]``, rather than several entries."""
     return isinstance(key, list) and len(key) == 3 and all(part is None or isinstance(part, int) for part in key)
 
 
 def _written(entry: Any) -> Any:
-    """An entry as configs have it: a number, ``None``, ``"..."``, or ``[start, stop, step]``."""
+    """An entry in the form of configs: an integer, ``None``, ``"..."``, or ``[start, stop, step]``."""
     if entry is None or entry is Ellipsis or (isinstance(entry, str) and entry == "..."):
         return None if entry is None else "..."
     if isinstance(entry, slice):
@@ -139,20 +140,20 @@ def _whole(number: Any, entry: Any) -> int:
         return operator.index(number)
     except TypeError:
         raise TypeError(
-            f"key must hold integers, slices of them, ... and None, but got {entry!r}. What arrays and booleans "
-            "choose, a layer in Python can take: layers.Lambda(function, backward=...)."
+            f"key must hold integers, slices of them, ... and None, but got {entry!r}. To index by arrays or booleans, "
+            "use a layer in Python: layers.Lambda(function, backward=...)."
         ) from None
 
 
 def _length(part: slice, size: int | None) -> int | None:
-    """How many elements of an axis a slice takes; ``None`` if that is not known."""
+    """How many elements of an axis a slice takes; ``None`` if the size is unknown."""
     if size is None:
         return None
     return len(range(*part.indices(size)))
 
 
 def _shown(key: Sequence[Any]) -> str:
-    """The key as it stands between brackets."""
+    """The key as it is written between brackets."""
     parts = []
     for entry in key:
         if isinstance(entry, list):

@@ -1,4 +1,4 @@
-"""What the plan puts in the place of an activation that halves an axis."""
+"""The step that a plan uses for an activation that halves an axis."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["GLU"]
 
 
 class GLU(ActivationLayer):
-    """A gated linear unit as a step of its own, in memory of its own, since its output is narrower than its input.
+    """A gated linear unit as a separate step: its output is narrower than its input, so it needs its own memory.
 
-    No layer for users, who write ``Activation("glu")`` or ``Dense(8, activation="glu")``.
+    Not for users, who write ``Activation("glu")`` or ``Dense(8, activation="glu")``.
     """
 
     implementation = "glu.GLU"

@@ -1,4 +1,4 @@
-"""Where data enters a model."""
+"""Input: where data enters a model."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ __all__ = ["Input", "InputLayer"]
 
 @registry.register()
 class InputLayer(Layer):
-    """The layer behind `Input`; it makes a symbolic tensor and computes nothing.
+    """The layer behind `Input`. It makes a symbolic tensor and computes nothing.
 
     Parameters
     ----------
     shape : tuple of (int or None)
-        Shape of one sample; ``None`` for a size that comes with the data.
+        Shape of one sample; ``None`` for a size that the data determines.
     batch_size : int, optional
         A fixed number of samples; only recorded.
     dtype : {"float32", "float64"} or name of an integer type, optional
     sparse : bool, optional
         Whether sparse matrices are expected; only recorded, since every input takes them.
     ragged : bool, optional
-        To be false: there are no ragged tensors.
+        Must be false: there are no ragged tensors.
     batch_shape : tuple of (int or None), optional
-        `batch_size` and `shape` in one, ``(None, 3)``; in place of these.
+        `batch_size` and `shape` together, such as ``(None, 3)``. Give this or those.
     input_tensor : KerasTensor, optional
-        A tensor to stand for, in place of a new one: its shape and dtype are taken.
+        An existing tensor to use as the layer's output; shape and dtype are taken from it.
     optional : bool, default False
-        As of `Input`.
+        See `Input`.
     name : str, optional
 
     Raises
@@ -98,15 +98,15 @@ class InputLayer(Layer):
 
     @property
     def batch_shape(self) -> Shape:
-        """The shape, the batch axis included."""
+        """The shape, including the batch axis."""
         return (self.batch_size, *self.shape)
 
     def __call__(self, inputs: Any = None, training: bool | None = None) -> Any:
-        """An input layer is where a graph begins: it cannot be called."""
+        """Raise an error: a graph begins at an input layer, so it cannot be called."""
         raise TypeError(f"Input {self.name!r} cannot be called on anything; use its `output`.")
 
     def call(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing: there is no computation."""
+        """Compute nothing: data enters here."""
 
     def get_config(self) -> dict[str, Any]:
         """The arguments as plain values."""
@@ -121,7 +121,7 @@ class InputLayer(Layer):
 
 
 def _split(shape: Any, batch_size: Any, batch_shape: Any) -> tuple[Shape, int | None]:
-    """Shape of a sample and number of samples, from the arguments that say so."""
+    """Shape of a sample and number of samples, from `shape` and `batch_size` or from `batch_shape`."""
     if batch_shape is not None:
         if shape is not None or batch_size is not None:
             other = "shape" if shape is not None else "batch_size"
@@ -135,7 +135,7 @@ def _split(shape: Any, batch_size: Any, batch_shape: Any) -> tuple[Shape, int | 
 
 
 def _check_tensor(tensor: Any, shape: Any, batch_size: Any, batch_shape: Any, dtype: Any) -> None:
-    """Refuse a tensor to stand for that is none, or that other arguments contradict."""
+    """Refuse an `input_tensor` that is not a tensor, or that contradicts other arguments."""
     if not isinstance(tensor, KerasTensor):
         raise ArgumentTypeError(f"input_tensor must be a KerasTensor, but got {tensor!r} of type {type_name(tensor)}.")
     said = {
@@ -166,26 +166,26 @@ def Input(  # noqa: N802 - the name users know
     Parameters
     ----------
     shape : tuple of (int or None)
-        Shape of one sample, such as ``(784,)``; the batch axis is added in front. ``None`` stands for a size that comes
-        with the data, and may be another one in each batch.
+        Shape of one sample, such as ``(784,)``; the batch axis is added in front. ``None`` stands for a size that the
+        data determines; it may differ from batch to batch.
     batch_size : int, optional
         A fixed number of samples; only recorded.
     dtype : {"float32", "float64"} or name of an integer type, optional
-        `config.floatx` by default. With an integer type, whole numbers are expected; any layer takes them, as numbers
-        of its own float type.
+        `config.floatx` by default. With an integer type, whole numbers are expected; layers convert them to their own
+        float type.
     sparse : bool, optional
         Only recorded: every input takes sparse matrices.
     ragged : bool, optional
-        To be false.
+        Must be false: there are no ragged tensors.
     batch_shape : tuple of (int or None), optional
-        `batch_size` and `shape` in one, such as ``(None, 784)``; in place of these.
+        `batch_size` and `shape` together, such as ``(None, 784)``. Give this or those.
     name : str, optional
         The key for this input in a dict of arrays.
     tensor : KerasTensor, optional
-        A tensor whose shape and dtype the new one has.
+        A tensor to use as the input; shape and dtype are taken from it.
     optional : bool, default False
-        Whether data can be left out: ``None`` in a list, ``None`` or no such key in a dict. Layers in Python whose
-        ``call(self, x, y=None)`` says what that means get the ``None``; other layers refuse it.
+        Whether the data of this input may be missing: ``None`` in a list, or ``None`` or no key in a dict. Layers in
+        Python with a default for the argument, ``call(self, x, y=None)``, then get ``None``; other layers refuse it.
 
     Returns
     -------

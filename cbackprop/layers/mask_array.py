@@ -1,8 +1,8 @@
-"""Arrays that carry a mask from the layer that has made them to the next one.
+"""Arrays that carry a mask from one layer to the next.
 
-NumPy's arrays take no attributes, so an output with a mask is of a class derived from them. A table beside the arrays
-would have to know when an array is gone, and to which of several threads it belongs; here the mask lives and dies with
-its array. As in Keras, whatever is computed from such an array has no mask: only layers pass one on.
+NumPy arrays take no attributes, so an output with a mask is an array of a subclass, and the mask lives as long as its
+array. A separate table of masks would have to track when arrays are freed, and by which thread. As in Keras, a result
+computed from such an array has no mask: only layers pass masks on.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ __all__ = ["MaskArray", "mask_of", "with_mask"]
 
 
 class MaskArray(np.ndarray[Any, Any]):
-    """An array with a mask. What is made of it, by arithmetic, as a part or as a copy, is an ordinary array."""
+    """An array with a mask. Results of arithmetic, parts and copies are ordinary arrays without one."""
 
     _keras_mask: NDArray[Any] | None = None
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
-        """The result of a function of NumPy."""
+        """Return the result of a NumPy function as an ordinary array."""
         plain = np.asarray(array)
         return plain[()] if return_scalar else plain
 
@@ -44,7 +44,7 @@ def mask_of(array: Any) -> Any:
 
 
 def with_mask(array: NDArray[Any], mask: Any) -> NDArray[Any]:
-    """The array with this mask, without copying it; as it is if `mask` is ``None``."""
+    """A view of the array that carries this mask; the array itself if `mask` is ``None``."""
     if mask is None:
         return array
     masked = array.view(MaskArray)

@@ -1,4 +1,4 @@
-"""Masking of steps of sequences."""
+"""Masking: mark the steps of sequences that are padding."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ __all__ = ["Masking"]
 
 @registry.register()
 class Masking(Layer):
-    """Steps that are to be ignored, those whose features all equal `mask_value`: zeros, and a mask that says so.
+    """Mask the steps whose features all equal `mask_value`, and set them to 0.
 
     Parameters
     ----------
     mask_value : float, default 0.0
+        The value that marks padding.
     **kwargs
         See `Layer`.
 
     Notes
     -----
-    Input (batch, ..., features), output of the same shape. ``dL/dinput`` is ``dL/doutput``, and 0 where a step is
-    masked. The mask, (batch, ...), goes with the output through all layers that support masks, and what of it reaches
-    an output of the model counts in the loss and in metrics: see `Model.compile`.
+    Input (batch, ..., features), output of the same shape. ``dL/dinput`` is ``dL/doutput``, and 0 for masked steps.
+    All layers that support masks pass the mask, (batch, ...), on. If it reaches an output of the model, the loss and
+    the metrics ignore masked steps: see `Model.compile`.
 
     Raises
     ------
@@ -73,7 +74,7 @@ class Masking(Layer):
     def mask_rule(
         self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
     ) -> Any:
-        """A mask of its own, whatever there was before."""
+        """The layer makes a new mask and ignores that of its input."""
         if not output:
             raise ValueError(f"Masking {self.name!r} needs inputs (batch, ..., features), but got {(None, *output)}.")
         return Differs(self, self.mask_value, output[-1])

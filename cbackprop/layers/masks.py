@@ -1,7 +1,7 @@
-"""What the plan adds to a network so that it knows masks: steps that make a mask, or one of several.
+"""Steps that a plan adds to a network to compute masks.
 
-A mask says of each row of a layer's output (of each step of a sequence) whether it counts: 1, or 0. Layers say by
-`Layer.mask_rule` where the mask of their output comes from.
+A mask has one number for each row of a layer's output (each step of a sequence): 1 if the row counts, else 0. A layer's
+`Layer.mask_rule` says how the mask of its output is computed.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ SampleShape = tuple[int, ...]
 
 
 class MaskStep(Layer):
-    """Base of the steps that make masks; no layers for users. No gradient passes through them."""
+    """Base of the steps that compute masks. Not for users. No gradient passes through them."""
 
     reads_output = False
     n_inputs = None
-    # What it is given: the "inputs" of the layer whose mask it makes, the "masks" of those that have one, or "both".
+    # What the step reads: the "inputs" of the layer whose mask it computes, the "masks" of these inputs, or "both".
     reads: ClassVar[str]
 
     def __init__(self, layer: Layer) -> None:
@@ -34,7 +34,7 @@ class MaskStep(Layer):
 
 
 class Differs(MaskStep):
-    """1 where any of so many features differs from a value."""
+    """1 for each row in which any of `features` numbers differs from `value`."""
 
     implementation = "masks.Differs"
     reads = "inputs"
@@ -46,15 +46,15 @@ class Differs(MaskStep):
 
 
 class Merged(MaskStep):
-    """1 where any of several masks says so, or it is always so.
+    """1 where any of several masks is 1, or where `always` is.
 
     Parameters
     ----------
     layer : Layer
     sources : ndarray of int (masks, width)
-        For each mask: which of its elements an element of the output looks at; -1 for none.
+        For each mask and each element of the output, the index of the mask's element to read; -1 for none.
     always : ndarray of bool (width,)
-        Elements that are 1 in any case.
+        Elements that are always 1.
     """
 
     implementation = "masks.Merged"
@@ -67,7 +67,7 @@ class Merged(MaskStep):
 
 
 class PythonMask(MaskStep):
-    """What a method `compute_mask` in Python makes of a layer's inputs and their masks."""
+    """Call a layer's `compute_mask`, written in Python, with the layer's inputs and their masks."""
 
     implementation = "masks.PythonMask"
     reads = "both"
@@ -80,10 +80,10 @@ class PythonMask(MaskStep):
 
 
 class Chosen(Layer):
-    """Of the first input the rows that a mask shows, and elsewhere a number or the rows of another input.
+    """Keep the rows of the first input where a mask is 1; elsewhere take a number or the rows of another input.
 
-    Inputs are the rows, their mask, and what else there is, if it is no number. Not for users: what the plan puts
-    before and after merges that see only what masks show.
+    Inputs are the rows, their mask and, unless a number is taken, the other input. Not for users: a plan puts this step
+    before and after merge layers that must ignore masked rows.
     """
 
     implementation = "masks.Chosen"
@@ -96,9 +96,9 @@ class Chosen(Layer):
 
 
 def rule_of(layer: Layer, shapes: list[SampleShape], masks: list[SampleShape | None], output: SampleShape) -> Any:
-    """Where the mask of a call's output comes from: see `Layer.mask_rule`.
+    """How the mask of a call's output is computed: see `Layer.mask_rule`.
 
-    That of the class, unless a class derived from it defines `compute_mask` in Python.
+    A subclass that overrides `compute_mask` in Python takes precedence over the `mask_rule` of its base.
     """
     for cls in type(layer).__mro__:
         if "mask_rule" in cls.__dict__:
@@ -111,7 +111,7 @@ def rule_of(layer: Layer, shapes: list[SampleShape], masks: list[SampleShape | N
 def rule_in_python(
     layer: Layer, shapes: list[SampleShape], masks: list[SampleShape | None], output: SampleShape
 ) -> PythonMask | None:
-    """A call for one sample of zeros shows whether there is a mask."""
+    """Call `compute_mask` on one sample of zeros to find out whether it makes a mask."""
     if not layer.supports_masking:
         return None
     inputs = [np.zeros((1, *shape), layer.dtype) for shape in shapes]
@@ -140,12 +140,12 @@ def _checked(layer: Layer, mask: Any, shape: tuple[int, ...]) -> Array:
 
 
 def compute(step: PythonMask, arrays: list[Array], shape: SampleShape) -> Array:
-    """The mask of a batch, (batch, *shape) of 0 and 1, from the inputs of the layer and those masks that exist.
+    """The mask of a batch, (batch, *shape) of 0 and 1, from the layer's inputs and those of their masks that exist.
 
     Raises
     ------
     ValueError
-        If `compute_mask` returns something else than it did for a sample of zeros.
+        If `compute_mask` returns anything but numbers or booleans of this shape.
     """
     count = len(step.masked)
     remaining = iter(arrays[count:])

@@ -1,4 +1,4 @@
-"""Layers that add noise, or multiply by it, while a network is trained."""
+"""Layers that add or multiply random noise in training: GaussianNoise and GaussianDropout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["GaussianDropout", "GaussianNoise"]
 
 @registry.register()
 class GaussianNoise(RandomLayer):
-    """Noise of the normal distribution: in training, ``output = input + stddev * n`` with n of mean 0 and variance 1.
+    """Add noise in training: ``output = input + stddev * n`` with n from the standard normal distribution.
 
     Outside of training the output is the input.
 
@@ -23,14 +23,14 @@ class GaussianNoise(RandomLayer):
     stddev : float
         Standard deviation of the noise, in [0, 1].
     seed : int, optional
-        From 0 to 2**32 - 1; drawn from `cbackprop.utils.set_random_seed`'s generator by default.
+        From 0 to 2**32 - 1. By default it is drawn from the generator that `cbackprop.utils.set_random_seed` seeds.
     **kwargs
         See `Layer`.
 
     Notes
     -----
     Input of any shape, output of the same shape; ``dL/dinput = dL/doutput``.
-    The noise depends on what the mask of `Dropout` depends on.
+    The noise depends on the same things as the mask of `Dropout`.
 
     Raises
     ------
@@ -64,23 +64,23 @@ class GaussianNoise(RandomLayer):
 
 @registry.register()
 class GaussianDropout(RandomLayer):
-    """Noise that multiplies: in training, ``output = input * (1 + stddev * n)``, ``stddev = sqrt(rate / (1 - rate))``.
+    """Multiply by noise in training: ``output = input * (1 + stddev * n)`` with ``stddev = sqrt(rate / (1 - rate))``.
 
-    n is of the normal distribution with mean 0 and variance 1. Outside of training the output is the input.
+    n is from the standard normal distribution. Outside of training the output is the input.
 
     Parameters
     ----------
     rate : float
-        As with `Dropout`, in [0, 1): then mean and variance of the factors are the same there and here.
+        In [0, 1). The factors have the same mean and variance as those of `Dropout` with this rate.
     seed : int, optional
-        From 0 to 2**32 - 1; drawn from `cbackprop.utils.set_random_seed`'s generator by default.
+        From 0 to 2**32 - 1. By default it is drawn from the generator that `cbackprop.utils.set_random_seed` seeds.
     **kwargs
         See `Layer`.
 
     Notes
     -----
     Input of any shape, output of the same shape; ``dL/dinput = dL/doutput * (1 + stddev * n)``.
-    The noise depends on what the mask of `Dropout` depends on.
+    The noise depends on the same things as the mask of `Dropout`.
 
     Raises
     ------

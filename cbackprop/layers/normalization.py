@@ -1,4 +1,4 @@
-"""Layers that normalize each sample by itself: by the mean and variance, or the norm, of groups of its elements."""
+"""Layers that normalize each sample separately, by the mean and variance or the norm of groups of its elements."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ __all__ = ["GroupNormalization", "LayerNormalization", "RMSNormalization", "Unit
 
 
 class Normalization(AffineLayer):
-    """Base: ``(x - mean) / sqrt(variance + epsilon)`` of groups of elements, or a variant of it.
+    """Base: compute ``(x - mean) / sqrt(variance + epsilon)`` for groups of elements, or a variant of it.
 
-    Subclasses say in `arrange` which elements make a group, and in the attributes below what is done to it.
+    Subclasses define in `arrange` which elements form a group, and choose the variant by the attributes below.
     """
 
     implementation = "normalization.Normalization"
     reads_output = False
 
-    # Whether the group's mean is subtracted; whether the spread is taken about the mean (else about 0).
+    # Whether the group's mean is subtracted; whether squares are taken of x - mean (else of x).
     subtracts_mean: bool = True
     about_mean: bool = True
-    # Whether the spread is the mean of the squares, else their sum.
+    # Whether the group is divided by the root of the mean of the squares (else of their sum).
     takes_mean: ClassVar[bool] = True
-    # The largest factor that is applied.
+    # The largest factor that an element is multiplied by.
     limit: ClassVar[float] = math.inf
     epsilon: float = 0.0
 
     def arrange(self, x: NDArray[Any]) -> NDArray[Any]:
-        """Samples (batch, ...) as (batch, groups, repeats, run), the elements of a group next to each other."""
+        """Arrange samples (batch, ...) as (batch, groups, repeats, run), with the elements of a group adjacent."""
         raise NotImplementedError
 
     def parameter_shape(self, groups: int, repeats: int, run: int) -> tuple[int, int, int]:
-        """The shape of gamma and beta that fits (groups, repeats, run), with 1 where elements share."""
+        """The shape of gamma and beta against (groups, repeats, run), with 1 for axes along which they are shared."""
         raise NotImplementedError
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -49,7 +49,7 @@ class Normalization(AffineLayer):
         return input_shape
 
     def check_built_for(self, input_shape: Shape) -> None:
-        """Refuse a shape that the weights do not fit."""
+        """Refuse an input shape that the weights do not match."""
         shape = self.weight_shape(input_shape)
         for variable in self.variables:
             if variable.shape != shape:
@@ -69,12 +69,12 @@ class Normalization(AffineLayer):
 
 
 def normalized_axes(layer: Any, axis: int | Sequence[int], input_shape: Shape) -> tuple[int, ...]:
-    """The axes of the samples that `axis` names, counted from the batch axis and sorted.
+    """The axes that `axis` names, sorted, as numbers from 1: the batch is 0.
 
     Raises
     ------
     ValueError
-        If one does not exist or is the batch's.
+        If an axis does not exist or is the batch axis.
     """
     axes = [axis] if isinstance(axis, int) else list(axis)
     ndim = len(input_shape)
@@ -105,10 +105,10 @@ def check_axes(axis: Any) -> int | list[int]:
 
 
 class AxesNormalization(Normalization):
-    """Base of layers whose groups are the elements along some axes, with weights shaped like a group."""
+    """Base of layers that normalize over the elements along some axes. The weights have the shape of these axes."""
 
     def arrange(self, x: NDArray[Any]) -> NDArray[Any]:
-        """(batch, groups, elements but for the last axis, last axis)."""
+        """(batch, groups, elements of a group along all but the last axis, elements along the last axis)."""
         axes = self._axes(x.shape)
         last = tuple(range(x.ndim - len(axes), x.ndim))
         moved = np.moveaxis(x, axes, last)
@@ -128,24 +128,24 @@ class LayerNormalization(AxesNormalization):
     Parameters
     ----------
     axis : int or sequence of int, default -1
-        Along which mean and variance are taken; not the batch axis.
+        The axes over which mean and variance are taken. Not the batch axis.
     epsilon : float, default 0.001
         Added to the variance, at least 0.
     center, scale : bool, default True
-        Whether there is a beta, and a gamma.
+        Whether the layer has a beta (`center`) and a gamma (`scale`).
     beta_initializer, gamma_initializer : str or Initializer, default "zeros" and "ones"
     beta_regularizer, gamma_regularizer : str or Regularizer, optional
     beta_constraint, gamma_constraint : str or Constraint, optional
     rms_scaling : bool, default False
-        ``gamma * x / sqrt(variance + epsilon)`` instead, without beta: kept from older versions of Keras; for root
-        mean squares use `RMSNormalization`.
+        Compute ``gamma * x / sqrt(variance + epsilon)`` instead, without beta. It exists because older versions of
+        Keras have it; to divide by the root mean square, use `RMSNormalization`.
     **kwargs
         See `Layer`.
 
     Attributes
     ----------
     gamma, beta : Variable or None
-        Shaped like the normalized axes.
+        Has the shape of the normalized axes.
 
     Notes
     -----
@@ -156,7 +156,7 @@ class LayerNormalization(AxesNormalization):
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type or out of range, or the input has no such axis.
+        If an argument is of the wrong type or out of range, or `axis` is not an axis of the input.
 
     References
     ----------
@@ -222,7 +222,7 @@ class RMSNormalization(AxesNormalization):
     Parameters
     ----------
     axis : int or sequence of int, default -1
-        Along which the mean is taken; not the batch axis.
+        The axes over which the mean is taken. Not the batch axis.
     epsilon : float, default 1e-06
         Added to the mean, at least 0.
     **kwargs
@@ -231,7 +231,7 @@ class RMSNormalization(AxesNormalization):
     Attributes
     ----------
     scale : Variable
-        Shaped like the normalized axes; ones at first.
+        Has the shape of the normalized axes; initially ones.
 
     Notes
     -----
@@ -241,7 +241,7 @@ class RMSNormalization(AxesNormalization):
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type or out of range, or the input has no such axis.
+        If an argument is of the wrong type or out of range, or `axis` is not an axis of the input.
 
     References
     ----------
@@ -278,7 +278,7 @@ class UnitNormalization(AxesNormalization):
     Parameters
     ----------
     axis : int or sequence of int, default -1
-        Along which the norm is taken; not the batch axis.
+        The axes over which the norm is taken. Not the batch axis.
     **kwargs
         See `Layer`.
 
@@ -290,7 +290,7 @@ class UnitNormalization(AxesNormalization):
     Raises
     ------
     TypeError, ValueError
-        If the axis is no integer or list of them, or the input has no such axis.
+        If `axis` is not an integer or a list of integers, or is not an axis of the input.
 
     References
     ----------
@@ -322,14 +322,14 @@ class GroupNormalization(Normalization):
     Parameters
     ----------
     groups : int, default 32
-        Into how many groups of neighbours the channels are divided; -1 for a group of each channel (instance
-        normalization), 1 for one of them all.
+        The number of groups of adjacent channels. -1 makes each channel its own group (instance normalization); 1 puts
+        all channels into one group.
     axis : int, default -1
         The axis of the channels.
     epsilon : float, default 0.001
         Added to the variance, at least 0.
     center, scale : bool, default True
-        Whether there is a beta, and a gamma.
+        Whether the layer has a beta (`center`) and a gamma (`scale`).
     beta_initializer, gamma_initializer : str or Initializer, default "zeros" and "ones"
     beta_regularizer, gamma_regularizer : str or Regularizer, optional
     beta_constraint, gamma_constraint : str or Constraint, optional
@@ -344,12 +344,12 @@ class GroupNormalization(Normalization):
     Notes
     -----
     Input of any shape, output of the same shape. Mean and variance are taken over the channels of a group and all
-    axes but the batch's. Gradients are those of `LayerNormalization`, with a gamma for each channel.
+    other axes but the batch. Gradients are those of `LayerNormalization`, with a gamma for each channel.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type or out of range, or the channels cannot be divided so.
+        If an argument is of the wrong type or out of range, or `groups` does not divide the number of channels.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""One of several outputs that lie side by side: what the plan puts behind a layer with several outputs."""
+"""The step that a plan uses to take one of several outputs, which lie side by side in one array."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ __all__ = ["Part"]
 
 
 class Part(Layer):
-    """The elements begin:end of each sample; no layer for users.
+    """Take the elements begin:end of each sample. Not for users.
 
     Parameters
     ----------
     layer : Layer
-        Whose output it is a part of.
+        The layer with several outputs.
     number : int
-        Which one.
+        The number of the output.
     begin, end : int
+        Its first element, and the one after its last.
     """
 
     implementation = "parts.Part"

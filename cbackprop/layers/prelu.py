@@ -1,4 +1,4 @@
-"""The rectifier whose slope below zero is learned."""
+"""PReLU: a rectifier with a learned slope for negative inputs."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class PReLU(Layer):
     ----------
     alpha_initializer : str or Initializer, default "Zeros"
     alpha_regularizer : str or Regularizer, optional
-        What alpha adds to the loss.
+        Penalty on alpha that is added to the loss.
     alpha_constraint : str or Constraint, optional
-        What alpha is held to after each step.
+        Applied to alpha after each training step.
     shared_axes : int or sequence of int, optional
-        Axes along which one alpha serves all elements; the axes of a sample are 1, 2, ... With ``[1, 2]``,
-        images (batch, height, width, channels) have one alpha a channel. Every element has its own by default.
+        Axes along which all elements share one alpha; the axes of a sample are 1, 2, ... With ``[1, 2]``, images
+        (batch, height, width, channels) have one alpha for each channel. By default every element has its own.
     **kwargs
         See `Layer`.
 
     Attributes
     ----------
     alpha : Variable
-        Shaped like a sample, with 1 in place of the shared axes.
+        Has the shape of a sample, with size 1 along the shared axes.
 
     Notes
     -----
@@ -45,10 +45,10 @@ class PReLU(Layer):
     Raises
     ------
     TypeError
-        If an axis is no integer.
+        If an axis is not an integer.
     ValueError
-        If a shared axis is not an axis of the samples, an initializer is unknown, or the layer is called on
-        another shape than before.
+        If a shared axis is not an axis of the samples, an initializer is unknown, or the input's shape does not match
+        alpha.
 
     References
     ----------
@@ -107,9 +107,9 @@ class PReLU(Layer):
         return input_shape
 
     def check_built_for(self, input_shape: Shape) -> None:
-        """Refuse a shape that alpha does not fit."""
+        """Refuse an input shape that alpha does not match."""
         if self.alpha is None:
-            return  # a subclass makes other weights: the engine says which are missing
+            return  # a subclass may make other weights; the engine reports those that are missing
         if self.alpha_shape(input_shape) != self.alpha.shape:
             raise ValueError(
                 f"PReLU {self.name!r} was built with alpha of shape {self.alpha.shape} "

@@ -1,4 +1,4 @@
-"""Layers that prepare data: scaling it, and turning numbers of classes into indicators."""
+"""Layers that prepare data: Rescaling, Normalization and CategoryEncoding."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ __all__ = ["CategoryEncoding", "Normalization", "Rescaling"]
 
 
 def check_constant(name: str, value: Any) -> Any:
-    """`value` as a finite float, or an array of them as it was given.
+    """`value` as a finite float, or a copy of it if it is an array.
 
     Raises
     ------
     TypeError
-        If it is no real number or array of them.
+        If it is not a real number or an array of real numbers.
     ValueError
-        If one is not finite.
+        If a number is not finite.
     """
     try:
         array = np.asarray(value)
@@ -50,9 +50,10 @@ class Rescaling(Layer):
     Parameters
     ----------
     scale : float, or array_like of float
-        Arrays are broadcast against the samples; a `scale` of channels goes along the first axis of these where
-        `config.image_data_format` is "channels_first".
+        An array is broadcast against the samples. If `config.image_data_format` is "channels_first", an array with one
+        number for each channel applies to the first axis of a sample.
     offset : float, or array_like of float, default 0.0
+        An array is broadcast against the samples.
     **kwargs
         See `Layer`.
 
@@ -65,7 +66,7 @@ class Rescaling(Layer):
     TypeError
         If `scale` or `offset` holds anything but numbers.
     ValueError
-        If a number is not finite, or an array does not fit the input.
+        If a number is not finite, or an array cannot be broadcast to the samples.
 
     References
     ----------
@@ -97,12 +98,12 @@ class Rescaling(Layer):
         return input_shape
 
     def constant(self, name: str, sample_shape: Sequence[Any]) -> NDArray[np.float64]:
-        """One of the two, broadcast to the shape of a sample.
+        """`scale` or `offset`, broadcast to the shape of a sample.
 
         Raises
         ------
         ValueError
-            If it does not fit.
+            If it cannot be broadcast.
         """
         value = np.asarray(getattr(self, name), np.float64)
         if name == "scale" and 0 < value.ndim < 3 and image_data_format() == "channels_first":
@@ -123,26 +124,28 @@ class Normalization(Layer):
     Parameters
     ----------
     axis : int, tuple of int, or None, default -1
-        The axes along which each place has a mean and variance of its own; ``None``: one for all.
+        Each index along these axes has its own mean and variance; they are taken over all other axes. ``None``: one
+        mean and variance for all numbers.
     mean, variance : float or array_like of float, optional
-        Both or none. Without them `adapt` finds them, and they are weights that no optimizer changes.
+        Give both or neither. Without them, `adapt` computes them; they are then weights that are not trainable.
     invert : bool, default False
-        Undo it: ``output = input * max(sqrt(variance), 1e-7) + mean``.
+        Undo the normalization: ``output = input * max(sqrt(variance), 1e-7) + mean``.
     **kwargs
         See `Layer`.
 
     Notes
     -----
-    Input of any shape, output of the same shape; ``dL/dinput`` is ``dL/doutput`` with the same factor.
-    The weights, without `mean` and `variance`, are mean, variance and, as in Keras, a count that nobody reads.
+    Input of any shape, output of the same shape; ``dL/dinput = dL/doutput / max(sqrt(variance), 1e-7)``, or that
+    product with `invert`. A layer without given `mean` and `variance` has three weights: mean, variance and, for the
+    format of Keras, a count that is never read.
 
     Raises
     ------
     TypeError
         If an argument is of the wrong type.
     ValueError
-        If only one of `mean` and `variance` is given, their shapes differ or do not fit, a variance is negative, or
-        `axis` is no axis of the samples.
+        If only one of `mean` and `variance` is given, their shapes differ or do not match the input, a variance is
+        negative, or `axis` is not an axis of the samples.
 
     References
     ----------
@@ -193,16 +196,16 @@ class Normalization(Layer):
 
     @property
     def mean(self) -> Any:
-        """The mean as given, or as `adapt` found it, in a shape to be broadcast; ``None`` before the layer is built."""
+        """The mean that was given or that `adapt` found, broadcastable to the input; ``None`` until built."""
         return self._statistic(self.input_mean, self.adapt_mean)
 
     @property
     def variance(self) -> Any:
-        """The variance, like `mean`."""
+        """The variance, in the same form as `mean`."""
         return self._statistic(self.input_variance, self.adapt_variance)
 
     def _statistic(self, given: Any, found: Variable | None) -> NDArray[Any] | None:
-        """One of the two with an axis for each of the inputs, of size 1 where all places share it."""
+        """Mean or variance with as many axes as the input, of size 1 along axes that share it."""
         if not self.built:
             return None
         sizes = self._broadcast_shape
@@ -221,12 +224,12 @@ class Normalization(Layer):
         return super().get_config() | given
 
     def kept_axes(self, input_shape: Sequence[Any]) -> tuple[int, ...]:
-        """The axes of `axis`, sorted, counted from the front with the batch as 0.
+        """The axes in `axis`, sorted, as non-negative numbers; the batch is 0.
 
         Raises
         ------
         ValueError
-            If one is no axis of the samples.
+            If one is not an axis of the samples.
         """
         rank = len(input_shape)
         axes = sorted({axis + rank if axis < 0 else axis for axis in self.axis})
@@ -258,7 +261,7 @@ class Normalization(Layer):
         return input_shape
 
     def check_built_for(self, input_shape: Shape) -> None:
-        """Refuse another shape of the kept axes than that of the weights."""
+        """Refuse an input whose sizes along `axis` differ from the weights' shape."""
         shape = self.statistic_shape(input_shape)
         if self.adapt_mean is not None and shape != self.adapt_mean.shape:
             raise ValueError(
@@ -267,7 +270,7 @@ class Normalization(Layer):
             )
 
     def places(self, sample_shape: Sequence[Any]) -> NDArray[np.intp]:
-        """For each element of a sample, which element of the flat mean and variance is its own."""
+        """For each element of a sample, the index of its mean and variance in the flattened weights."""
         kept = self.kept_axes((None, *sample_shape))
         shape = [size if axis in kept else 1 for axis, size in enumerate(sample_shape, 1)]
         given = np.shape(self.input_mean)
@@ -286,18 +289,18 @@ class Normalization(Layer):
             ) from None
 
     def adapt(self, data: ArrayLike | Iterable[ArrayLike]) -> None:
-        """Take mean and variance from data, in place of what was there before.
+        """Compute mean and variance from data. They replace earlier ones.
 
         Parameters
         ----------
         data : array_like (samples, ...), table, dataset, or iterable of arrays
             An iterable's arrays are batches, as are those of a `PyDataset` or a data loader; of tuples (inputs,
-            targets) the inputs count. Columns of a table are features.
+            targets) only the inputs are used. Columns of a table are features.
 
         Raises
         ------
         TypeError
-            If the data is no array of numbers.
+            If the data is not an array of numbers.
         ValueError
             If it is empty, not finite, of a shape that the layer was not built for, or mean and variance were given.
         """
@@ -323,7 +326,7 @@ class Normalization(Layer):
 
 
 def _moments(batch: NDArray[np.float64], kept: tuple[int, ...]) -> tuple[float, Any, Any]:
-    """How many numbers each mean is of, the means, and the sums of squared distances from them."""
+    """How many numbers go into each mean, the means, and the sums of squared deviations from them."""
     others = tuple(axis for axis in range(batch.ndim) if axis not in kept)
     mean = batch.mean(axis=others)
     squares = np.square(batch - batch.mean(axis=others, keepdims=True)).sum(axis=others)
@@ -331,7 +334,7 @@ def _moments(batch: NDArray[np.float64], kept: tuple[int, ...]) -> tuple[float, 
 
 
 def _combined(a: tuple[float, Any, Any] | None, b: tuple[float, Any, Any]) -> tuple[float, Any, Any]:
-    """`_moments` of two batches together, without the loss of digits of sums of squares (Chan, Golub and LeVeque)."""
+    """The `_moments` of two batches together, by the stable update of Chan, Golub and LeVeque."""
     if a is None:
         return b
     (n, mean_a, squares_a), (m, mean_b, squares_b) = a, b
@@ -341,19 +344,19 @@ def _combined(a: tuple[float, Any, Any] | None, b: tuple[float, Any, Any]) -> tu
 
 @registry.register()
 class CategoryEncoding(Layer):
-    """Numbers of classes as indicators.
+    """Encode class indices as rows of zeros and ones, or of counts.
 
-    Called as ``layer(inputs, count_weights=weights)`` in the mode "count", each number adds its weight to its count.
-    The weights, an array or a symbolic tensor, have the shape of the inputs. Called on arrays it also takes a single
-    sample without a batch axis.
+    In the mode "count", ``layer(inputs, count_weights=weights)`` adds the weight of each index to the count of its
+    class, instead of 1. The weights, an array or a symbolic tensor, have the shape of the inputs. When called on
+    arrays, the layer also takes a single sample without a batch axis.
 
     Parameters
     ----------
     num_tokens : int
         The number of classes: inputs are whole numbers in [0, num_tokens).
     output_mode : {"multi_hot", "one_hot", "count"}, default "multi_hot"
-        "one_hot": a row with a single 1 for each number; "multi_hot": one row for all numbers along the last axis,
-        with a 1 for each that is among them; "count": likewise, with how often it is.
+        "one_hot": for each index a row with a single 1. "multi_hot": one row for all indices along the last axis, with
+        a 1 for each class that is among them. "count": the same with how often each class occurs.
     sparse : bool, default False
         Must be ``False``: outputs are dense.
     **kwargs
@@ -362,16 +365,16 @@ class CategoryEncoding(Layer):
     Notes
     -----
     "one_hot" turns (batch, ..., 1) into (batch, ..., num_tokens), and (batch, ..., n) with n > 1 into
-    (batch, ..., n, num_tokens); the others turn (batch, ..., n) into (batch, ..., num_tokens).
-    No gradient passes through to the numbers. That of a weight is dL/doutput of its number. Data of a model that gets
-    here unchanged is checked; other numbers out of range are left out.
+    (batch, ..., n, num_tokens). The other modes turn (batch, ..., n) into (batch, ..., num_tokens).
+    The indices get no gradient. The gradient of a weight is dL/doutput of its class. Model inputs that arrive here
+    unchanged are checked; other numbers out of range are ignored.
 
     Raises
     ------
     TypeError
         If an argument is of the wrong type.
     ValueError
-        If an argument is none of these.
+        If an argument is out of range.
 
     References
     ----------
@@ -413,7 +416,8 @@ class CategoryEncoding(Layer):
         TypeError
             If one of `inputs` and `count_weights` is symbolic, and the other is not.
         ValueError
-            If weights come with another mode than "count", or do not fit; also as any layer.
+            If weights are given in another mode than "count", or differ in shape from the inputs; also as for any
+            layer.
         """
         if count_weights is not None and self.output_mode != "count":
             raise ValueError(
@@ -434,7 +438,7 @@ class CategoryEncoding(Layer):
         return rows if x.ndim else rows[0]
 
     def connect(self, call: CallArguments) -> KerasTensor:
-        """The output for symbolic tensors. Samples of no axes are one sample, as Keras sees them."""
+        """The output for symbolic tensors. As in Keras, a tensor with only a batch axis is one sample."""
         inputs, weights = call.values["inputs"], call.values.get("count_weights")
         if weights is not None:
             self._check_weights(inputs, weights)
@@ -454,7 +458,7 @@ class CategoryEncoding(Layer):
         self.check_float_types([weights])
 
     def _weighted(self, x: NDArray[Any], count_weights: Any) -> NDArray[Any]:
-        """For each class the sum of the weights of its numbers."""
+        """For each class the sum of the weights of its indices."""
         weights = as_array("count_weights", count_weights).astype(self.dtype)
         if weights.shape != x.shape:
             raise ValueError(f"count_weights must have the shape of inputs, {x.shape}, but got {weights.shape}.")
@@ -464,9 +468,9 @@ class CategoryEncoding(Layer):
         return counts
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The input's shape with the last axis replaced, or for "one_hot" followed, by the classes.
+        """The input's shape with the last axis replaced by the classes; for "one_hot" they are appended.
 
-        As in Keras, a shape without axes is that of one number, and one of a single axis that of one sample.
+        As in Keras, a shape without axes stands for one index, and a shape with a single axis for one sample.
         """
         one_hot = self.output_mode == "one_hot" and (len(input_shape) == 1 or input_shape[-1:] != (1,))
         if one_hot or len(input_shape) == 0:

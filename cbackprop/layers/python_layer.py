@@ -1,4 +1,4 @@
-"""Layers whose computation is written in Python: what engines call, and what comes back checked."""
+"""Layers written in Python: engines call them through here, and what they return is checked."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ __all__ = ["AddedLoss", "Lambda", "PythonCall", "differentiate", "evaluate", "fo
 
 Array = NDArray[Any]
 
-# Samples of zeros that show the shape of an output: with one, a lost axis of samples could pass unseen.
+# A layer is called on this many samples of zeros to find the shape of its output. With one sample, an output that has
+# lost its batch axis could go unnoticed.
 ROWS = 2
 
 
 def _takes(function: Callable[..., Any], name: str, in_kwargs: bool = False) -> bool:
-    """Whether a function has an argument of this name, or, with `in_kwargs`, takes any."""
+    """Whether a function has an argument of this name or, with `in_kwargs`, takes ``**kwargs``."""
     try:
         parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # some functions in C do not tell
+    except (TypeError, ValueError):  # some functions written in C have no signature
         return False
     return any(p.name == name or (in_kwargs and p.kind is p.VAR_KEYWORD) for p in parameters)
 
 
 def _checked(layer: Layer, what: str, value: Any, shape: tuple[int, ...]) -> Array:
-    """An array of this shape in the layer's float type, or an error that names the layer."""
+    """`value` as an array of this shape in the layer's float type; errors name the layer."""
     if type(value).__module__.partition(".")[0] in ("torch", "tensorflow", "jax", "jaxlib", "keras"):
         raise TypeError(
             f"{what} of layer {layer.name!r} is a {type(value).__name__}, but must be a NumPy array: write the layer "
@@ -57,18 +58,18 @@ def _checked(layer: Layer, what: str, value: Any, shape: tuple[int, ...]) -> Arr
 
 
 class PythonCall(Layer):
-    """One call of a layer in Python as a step of a network; no layer for users.
+    """One call of a layer written in Python, as a step of a network. Not for users.
 
-    Its inputs are the symbolic tensors of the call, and then the masks that `call` takes. The outputs of a call that
-    returns several lie side by side in the step's only output.
+    The step's inputs are the symbolic tensors of the call, followed by the masks that `call` takes. If `call` returns
+    several outputs, they lie side by side in the step's only output.
 
     Parameters
     ----------
     owner : Layer
-        Whose `call` and `backward` it is.
+        The layer whose `call` and `backward` are run.
     node : Node
     masks : dict of str to list of (int or None)
-        For each argument that takes masks, where among the step's inputs those of its leaves are.
+        For each argument that takes masks, the indices among the step's inputs of the masks of its leaves.
     """
 
     implementation = "python_layer.PythonLayer"
@@ -79,10 +80,10 @@ class PythonCall(Layer):
     def __init__(self, owner: Layer, node: Any, masks: dict[str, list[int | None]]) -> None:
         super().__init__(name=owner.name, dtype=owner.dtype)
         self.owner = owner
-        # A layer that is built takes no more of either.
+        # Kept here because a built layer gets no further layers or weights.
         self.layers = [owner, *layers_within(owner)]
         self._owners_variables = owner.variables
-        self.key = node  # what the layer adds to the loss is noted by call, whichever network runs it
+        self.key = node  # losses that the layer adds are recorded for each call, in whichever network it runs
         self.arguments = node.arguments
         self.structure = node.structure
         self.shapes = [sample_shape(tensor.shape) for tensor in node.outputs]
@@ -101,7 +102,7 @@ class PythonCall(Layer):
 
     @property
     def without_backward(self) -> str:
-        """What to say where a gradient must pass, and the layer has no `backward`."""
+        """The message of the error that is raised if a gradient must pass and the layer has no `backward`."""
         if isinstance(self.owner, Lambda):
             return (
                 f"Lambda {self.name!r} is written in Python, and gradients must pass through it: give it "
@@ -115,7 +116,7 @@ class PythonCall(Layer):
         )
 
     def values(self, arrays: list[Array]) -> dict[str, Any]:
-        """What `call` is given, by the names of its parameters."""
+        """The arguments of `call`, by name, with these arrays as its tensors and masks."""
         given = iter(arrays)
         values = self.arguments.mapped(lambda leaf: next(given) if isinstance(leaf, KerasTensor) else leaf)
         for name in values:
@@ -133,15 +134,16 @@ class PythonCall(Layer):
         return values
 
     def added(self) -> tuple[float, list[Any]]:
-        """What the last run has added to the loss, and the gradients of that by the inputs."""
+        """What the last run added to the loss, and the gradients of that with respect to the inputs."""
         found = [each for layer in self.layers for each in layer._added_losses.get(self.key, ())]
         return sum(value for value, _ in found), [gradient for _, gradient in found if gradient is not None]
 
 
 class AddedLoss:
-    """What `add_loss` has added in the last run of a step, in the form of a regularizer of the step's output.
+    """What `add_loss` added in the last run of a step, in the form of an activity regularizer of the step's output.
 
-    Such a value is divided by the number of samples, which what is added is not.
+    The engine divides the value of an activity regularizer by the batch size. Added losses are not divided, so the
+    value is multiplied by the batch size here.
     """
 
     def __init__(self, step: PythonCall) -> None:
@@ -161,14 +163,14 @@ def sample_shape(shape: Shape) -> tuple[int, ...]:
 
 
 def evaluate(step: Any, inputs: list[Array], output_shape: tuple[int, ...], training: bool) -> Array:
-    """What the layer's `call` returns for a batch, checked; several outputs side by side.
+    """Run the layer's `call` on a batch and check the result. Several outputs are put side by side.
 
     Raises
     ------
     TypeError, ValueError
-        If it is no array of real numbers of the shape (batch, *output_shape), or another structure than before.
+        If the result is not an array of real numbers of shape (batch, *output_shape), or not as many outputs as before.
     """
-    if not isinstance(step, PythonCall):  # a step of the plan's own
+    if not isinstance(step, PythonCall):  # an activation written in Python
         return _checked(step, "The output", step.call(inputs[0]), (len(inputs[0]), *output_shape))
     owner = step.owner
     for layer in step.layers:
@@ -195,7 +197,7 @@ def evaluate(step: Any, inputs: list[Array], output_shape: tuple[int, ...], trai
 
 
 def _parts(step: PythonCall, array: Array) -> Any:
-    """The outputs of a call, or their deltas, in the structure that the call has returned."""
+    """Split an array into the outputs of a call, or their deltas, in the structure that the call returned."""
     if len(step.shapes) == 1:
         return map_structure(lambda _: array, step.structure)
     ends = np.cumsum([math.prod(shape) for shape in step.shapes])
@@ -207,12 +209,12 @@ def _parts(step: PythonCall, array: Array) -> Any:
 
 
 def differentiate(step: Any, inputs: list[Array], outputs: Array, delta: Array) -> tuple[list[Array], list[Array]]:
-    """What the layer's `backward` returns for a batch, checked: a delta for each input, a gradient for each weight.
+    """Run the layer's `backward` on a batch: a checked delta for each input and gradient for each weight.
 
     Raises
     ------
     TypeError, ValueError
-        If it is not what `backward` must return.
+        If `backward` returns anything else.
     """
     if not isinstance(step, PythonCall):
         return [_checked(step, "Input delta 0", step.backward(inputs[0], outputs, delta), inputs[0].shape)], []
@@ -237,7 +239,7 @@ def differentiate(step: Any, inputs: list[Array], outputs: Array, delta: Array) 
 
 
 def _split(step: PythonCall, result: Any) -> tuple[Any, dict[Any, Any]]:
-    """The input deltas and, by weight, the gradients in what `backward` has returned."""
+    """Split the result of `backward` into the input deltas and the gradients by weight."""
     owner = step.owner
     everything = [variable for variable in step.variables if variable.trainable]
     if not everything:
@@ -263,7 +265,7 @@ def _split(step: PythonCall, result: Any) -> tuple[Any, dict[Any, Any]]:
 
 
 def _input_deltas(step: PythonCall, inputs: list[Array], result: Any, names: list[str]) -> list[Array]:
-    """A delta for each input of a step, of which `result` holds those of the tensors in these arguments."""
+    """A delta for each input of a step: those in `result`, which are for the arguments `names`, and zeros."""
     owner = step.owner
     by_name = result if len(names) != 1 else {names[0]: result}
     if not isinstance(by_name, dict) or not by_name.keys() <= set(names):
@@ -284,7 +286,7 @@ def _input_deltas(step: PythonCall, inputs: list[Array], result: Any, names: lis
 
 
 def _aligned(owner: Layer, deltas: Any, structure: Any, count: int) -> list[Any]:
-    """For each leaf of a structure what stands in its place in `deltas`; ``None`` stands for nothing."""
+    """For each leaf of a structure the matching leaf of `deltas`; ``None`` where there is none."""
     if deltas is None:
         return [None] * len(flatten(structure))
     if isinstance(structure, dict):
@@ -299,14 +301,14 @@ def _aligned(owner: Layer, deltas: Any, structure: Any, count: int) -> list[Any]
 
 
 def connect(layer: Layer, call: CallArguments) -> Any:
-    """The outputs of a layer in Python for symbolic tensors, in the structure that its `call` returns.
+    """The outputs of a layer written in Python for symbolic tensors, in the structure that its `call` returns.
 
     Raises
     ------
     TypeError
-        If weights of layers that it uses would not be trained.
+        If the layer uses weights that would not be trained.
     ValueError
-        If the output has no row for each sample.
+        If the output does not have a row for each sample.
     """
     layer.check_float_types(call.tensors())
     shapes = {name: map_structure(_shape_of, value) for name, value in call.values.items()}
@@ -338,7 +340,7 @@ def connect(layer: Layer, call: CallArguments) -> Any:
 
 
 def observed_shape(layer: Layer, input_shape: Any) -> Any:
-    """The shapes of the outputs for inputs of this shape, or structure of shapes, as a call with zeros shows them."""
+    """The output shapes for an input shape, or a structure of them, found by a call with zeros."""
     tensors = map_shapes(lambda shape: KerasTensor(shape, layer.dtype, "input"), input_shape)
     call = CallArguments(layer, [tensors], {})
     if not layer.built:
@@ -349,7 +351,7 @@ def observed_shape(layer: Layer, input_shape: Any) -> Any:
 
 
 def _found(layer: Layer, call: CallArguments) -> tuple[Any, CallContext | None]:
-    """The shapes of the outputs, as the layer states them or as a call shows them, and what that call has used."""
+    """The output shapes, as the layer states them or found by a call with zeros, and the context of that call."""
     shapes = {name: map_structure(_shape_of, value) for name, value in call.values.items()}
     found, context = None, None
     if not all(inner.built for inner in layers_within(layer)):
@@ -371,7 +373,7 @@ def _found(layer: Layer, call: CallArguments) -> tuple[Any, CallContext | None]:
 
 
 def _is_shape_or_several(stated: Any) -> bool:
-    """Whether this is a shape, a structure of shapes, or ``None``, which leaves the shape to be found by a call."""
+    """Whether this is a shape, a structure of shapes, or ``None`` (then a call with zeros finds the shape)."""
     if isinstance(stated, dict):
         return all(_is_shape_or_several(shape) and shape is not None for shape in stated.values())
     if not isinstance(stated, (list, tuple)):
@@ -382,9 +384,9 @@ def _is_shape_or_several(stated: Any) -> bool:
 
 
 def _specified(layer: Layer, call: CallArguments) -> Any:
-    """The shapes of the outputs as a layer's own `compute_output_spec` says them, which Keras asks for tensors.
+    """The output shapes from the layer's own `compute_output_spec`, which returns symbolic tensors as in Keras.
 
-    ``None`` if it has none, or that raises a ``NotImplementedError``.
+    ``None`` if the layer does not define it, or it raises ``NotImplementedError``.
     """
     if not hasattr(layer, "compute_output_spec"):
         return None
@@ -405,7 +407,7 @@ def _specified(layer: Layer, call: CallArguments) -> Any:
 
 
 def _found_for_examples(layer: Layer, call: CallArguments, sizes: tuple[int, int]) -> tuple[Any, CallContext | None]:
-    """The same where the inputs leave sizes open: what differs in two examples is open, too."""
+    """`_found` for inputs with unknown sizes: output sizes that differ between two examples are unknown."""
 
     def example(size: int) -> CallArguments:
         return call.replaced(lambda leaf: KerasTensor(filled(leaf.shape, size), leaf.dtype, leaf.name))
@@ -418,7 +420,7 @@ def _found_for_examples(layer: Layer, call: CallArguments, sizes: tuple[int, int
 
 
 def forget_losses(layer: Layer) -> None:
-    """Forget what the layer and those within have added to the loss."""
+    """Forget what the layer and the layers within it have added to the loss."""
     for each in (layer, *layers_within(layer)):
         each._added_losses.clear()
 
@@ -428,12 +430,12 @@ def _shape_of(leaf: Any) -> Any:
 
 
 def _observed(layer: Layer, call: CallArguments) -> tuple[Any, CallContext]:
-    """The shapes of the outputs as a call with zeros shows them, and which layers it has used.
+    """The output shapes, found by a call with zeros, and the context of that call.
 
     Raises
     ------
     ValueError
-        If an output does not have a row for each sample. What `call` raises is raised, too.
+        If an output does not have a row for each sample. Errors of `call` are passed on with a note.
     """
     rows = next((tensor.shape[0] for tensor in call.tensors() if tensor.shape[0]), None)
     count = rows or ROWS
@@ -454,7 +456,7 @@ def _observed(layer: Layer, call: CallArguments) -> tuple[Any, CallContext]:
 
 @contextmanager
 def _unchanged(layer: Layer) -> Iterator[None]:
-    """What a layer's call does to its weights and metrics meanwhile, such as counting, is undone."""
+    """Undo changes that the layer's call makes to its weights and metrics, such as counting."""
     kept = [(variable, np.array(variable)) for variable in (*layer.variables, *layer.metrics_variables)]
     try:
         yield
@@ -474,7 +476,7 @@ def _sample_shape(layer: Layer, found: tuple[int, ...], count: int, rows: int | 
 
 
 def _check_types(layer: Layer) -> None:
-    """Refuse weights of another float type: those of a model lie in one vector."""
+    """Refuse weights of another float type: all weights of a model are in one vector."""
     for variable in layer.variables:
         if variable.dtype != layer.dtype:
             raise ValueError(
@@ -485,7 +487,7 @@ def _check_types(layer: Layer) -> None:
 
 
 def _check_used(layer: Layer, context: CallContext) -> None:
-    """Refuse a layer whose call uses weights of layers that it does not hold."""
+    """Refuse a layer whose call uses trainable weights of layers that are not its attributes."""
     own = set(layer.variables)
     strangers = [used for used in context.used if not own.issuperset(used.trainable_variables)]
     if strangers:
@@ -498,7 +500,7 @@ def _check_used(layer: Layer, context: CallContext) -> None:
 
 
 def _check_trainable(layer: Layer, context: CallContext | None) -> None:
-    """Refuse a layer whose call uses weights of other layers that nobody would train."""
+    """Refuse a layer whose call uses trainable weights of other layers but which has no `backward`."""
     kind = f"{type(layer).__name__} {layer.name!r}"
     if context is not None:
         _check_used(layer, context)
@@ -507,9 +509,9 @@ def _check_trainable(layer: Layer, context: CallContext | None) -> None:
         names = ", ".join(f"{type(each).__name__} {each.name!r}" for each in inner)
         raise TypeError(
             f"{kind} computes in Python with {names}: their weights would not be trained, because there is no "
-            "automatic differentiation. What works today: a model of these layers in its place, which can be called "
-            "like a layer (cbackprop.Sequential([...]) or cbackprop.Model(inputs, outputs)); a method backward(inputs, "
-            "outputs, delta) that returns the input delta and the gradients of all trainable_weights; or "
+            "automatic differentiation. Use a model of these layers instead, which can be called like a layer "
+            "(cbackprop.Sequential([...]) or cbackprop.Model(inputs, outputs)); or define a method backward(inputs, "
+            "outputs, delta) that returns the input delta and the gradients of all trainable_weights; or set "
             f"{layer.name}.trainable = False, if they are not to be trained."
         )
 
@@ -520,7 +522,7 @@ def _check_mask(mask: Any) -> Array:
     Raises
     ------
     TypeError
-        If it is no array of numbers with an axis for samples.
+        If it is not an array of numbers with a batch axis.
     """
     try:
         array = np.asarray(mask) if is_array(mask) else np.asarray(None)
@@ -539,22 +541,23 @@ Layer.observed_shape = staticmethod(observed_shape)
 
 @registry.allow
 class Lambda(Layer):
-    """A function of NumPy arrays as a layer: ``output = function(input)``.
+    """Wrap a function of NumPy arrays as a layer: ``output = function(input)``.
 
     Parameters
     ----------
     function : callable
-        Called as ``function(inputs)`` with an array (batch, ...), or a list of them, and with ``training`` if it has
-        such an argument.
+        Called as ``function(inputs)`` with an array (batch, ...) or a list of arrays, and with ``training`` and
+        ``mask`` if it has such arguments.
     output_shape : tuple of int, or callable, optional
-        Shape of one sample of the output, or a function of the input's shape, batch axis included. By default found
-        by calling `function` on zeros.
+        Shape of one sample of the output, or a function of the input's shape (including the batch axis). By default it
+        is found by calling `function` on zeros.
     mask : callable or array_like, optional
-        Called as ``mask(inputs, previous_mask)``, it makes the output's mask; see `Layer.compute_mask`. An array is the
-        mask itself, of one sample for all or of each in a batch. By default the output has none.
+        A function, called as ``mask(inputs, previous_mask)``, that returns the output's mask; see
+        `Layer.compute_mask`. Or the mask itself, for one sample (used for all) or for each sample of a batch. By
+        default the output has no mask.
     backward : callable, optional
-        Called as ``backward(inputs, outputs, delta)`` with ``delta = dL/doutput``; returns dL/dinput, or a list of
-        them. Needed where trainable weights come before the layer.
+        Called as ``backward(inputs, outputs, delta)`` with ``delta = dL/doutput``. Returns dL/dinput, or a list of
+        them for several inputs. Required if there are trainable weights before the layer.
     arguments : dict, optional
         Further keyword arguments of `function`.
     **kwargs
@@ -562,9 +565,9 @@ class Lambda(Layer):
 
     Notes
     -----
-    Calls of Python code cost some microseconds a batch, and one thread makes them while the others wait. Files hold the
-    names of functions, not their code: register them by `saving.register_keras_serializable`, or tell `load_model` of
-    them by ``custom_objects``. A ``lambda`` has no name, so that a model with one cannot be saved, only its weights.
+    Calling Python costs some microseconds for each batch, and one thread runs it while the others wait. Files contain
+    the names of functions, not their code: register them with `saving.register_keras_serializable`, or pass them to
+    `load_model` as ``custom_objects``. A ``lambda`` has no name, so a model with one cannot be saved; its weights can.
 
     Raises
     ------
@@ -617,12 +620,12 @@ class Lambda(Layer):
         )
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments, functions by name.
+        """Constructor arguments, with functions by name.
 
         Raises
         ------
         TypeError
-            If a function has no name, as a lambda.
+            If a function has no name, such as a lambda.
         """
         own = {"function": self.wrapped} | {name: getattr(self, name) for name in ("mask", "arguments", "backward")}
         base = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
@@ -645,15 +648,15 @@ class Lambda(Layer):
         rows = len(inputs[0] if isinstance(inputs, (list, tuple)) else inputs)
         if len(self.mask) not in (1, rows):
             raise ValueError(
-                f"mask of Lambda {self.name!r} is for {len(self.mask)} samples, but was called on {rows}. A function "
-                "may make masks for any number."
+                f"mask of Lambda {self.name!r} is for {len(self.mask)} samples, but was called on {rows}. Give a "
+                "function, which can make masks for any number of samples."
             )
         return np.broadcast_to(self.mask, (rows, *self.mask.shape[1:]))
 
     def mask_rule(
         self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
     ) -> Any:
-        """A call of `compute_mask`, if there is a mask."""
+        """Call `compute_mask`, if there is a mask."""
         if not isinstance(self.mask, np.ndarray):
             return rule_in_python(self, shapes, masks, output)
         if self.mask.shape[1:] != output[:-1]:
@@ -664,7 +667,7 @@ class Lambda(Layer):
         return PythonMask(self, [shape is not None for shape in masks])
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
-        """The output's shape, as given or as a call of the function shows it."""
+        """The output's shape, as given or found by a call of the function."""
         if callable(self.sample_shape):
             shape = check_items("what output_shape returns", self.sample_shape(input_shape), "a tuple of integers")
             return (None, *check_shape("output_shape", shape[1:]))
@@ -680,7 +683,7 @@ class Lambda(Layer):
         return _sample_shape(self, found, ROWS)
 
     def unknown_shape(self, error: Exception) -> ValueError:
-        """What to raise where the function raises an error for zeros."""
+        """The error to raise if the function fails on zeros."""
         return ValueError(
             f"The output shape of Lambda {self.name!r} cannot be found, because its function raises {error!r} for "
             "zeros. Give output_shape."

@@ -1,4 +1,4 @@
-"""The base of layers that draw random numbers."""
+"""RandomLayer: base of layers that draw random numbers."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ __all__ = ["RandomLayer"]
 
 
 class RandomLayer(Layer):
-    """A layer whose numbers are a function of its stream, its place, the batch's number and an element's position.
+    """Base of layers with random numbers.
+
+    They depend only on the layer's stream, its position in the network, the number of the training batch and the
+    position of the element.
 
     Parameters
     ----------
     seed : int, optional
-        From 0 to 2**32 - 1; drawn from `cbackprop.utils.set_random_seed`'s generator by default.
+        From 0 to 2**32 - 1. By default it is drawn from the generator that `cbackprop.utils.set_random_seed` seeds.
     **kwargs
         See `Layer`.
 
     Attributes
     ----------
     stream : int
-        Which random numbers the layer uses: the seed, or what was drawn in its place.
+        Selects the layer's random numbers: the seed, or the number that was drawn when none was given.
     """
 
     supports_masking = True

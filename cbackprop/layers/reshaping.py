@@ -17,20 +17,20 @@ __all__ = ["Flatten", "Identity", "Permute", "RepeatVector", "Reshape"]
 
 @registry.register()
 class Flatten(Layer):
-    """Each sample as one row of numbers.
+    """Flatten each sample to one axis.
 
     Parameters
     ----------
     data_format : {"channels_last", "channels_first"}, optional
-        That of `config.image_data_format` by default. Keras puts the channels of ``"channels_first"`` samples last
-        while it flattens them, which would take a copy: only samples of one axis are flattened in this mode. For
-        others put a `Permute` in front.
+        By default that of `config.image_data_format`. For ``"channels_first"``, Keras moves the channels to the end
+        before flattening, which would need a copy here. So this mode takes only samples with one axis; for others put
+        a `Permute` in front.
     **kwargs
         See `Layer`.
 
     Notes
     -----
-    Input (batch, ...), output (batch, elements of a sample). Costs nothing: nothing is moved.
+    Input (batch, ...), output (batch, elements of a sample). It costs nothing: no data is moved.
 
     Raises
     ------
@@ -68,26 +68,26 @@ class Flatten(Layer):
 
 @registry.register()
 class Reshape(Layer):
-    """The numbers of each sample, in their order, in another shape.
+    """Give each sample another shape; its elements keep their order.
 
     Parameters
     ----------
     target_shape : tuple of int
-        Shape of one sample. One dimension may be -1: whatever is left.
+        Shape of one sample. One size may be -1; it is computed from the others.
     **kwargs
         See `Layer`.
 
     Notes
     -----
-    Input (batch, ...), output ``(batch, *target_shape)``. Costs nothing: nothing is moved. Where the input leaves sizes
-    open, -1 stands for one that is open, too, and whether the elements suffice is seen when there is data.
+    Input (batch, ...), output ``(batch, *target_shape)``. It costs nothing: no data is moved. If the input has
+    unknown sizes, -1 stands for an unknown size, and the number of elements is checked when there is data.
 
     Raises
     ------
     TypeError
-        If `target_shape` is no sequence of integers.
+        If `target_shape` is not a sequence of integers.
     ValueError
-        If a dimension is not positive (but for one -1), or the sizes differ.
+        If a size is not positive (except one -1), or the numbers of elements differ.
 
     References
     ----------
@@ -112,7 +112,7 @@ class Reshape(Layer):
             )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """``(batch, *target_shape)``, with -1 replaced where all sizes of the input are known."""
+        """``(batch, *target_shape)``, with -1 replaced if all sizes of the input are known."""
         size = math.prod(known(input_shape))
         given = math.prod(length for length in self.target_shape if length != -1)
         if has_unknown(input_shape):
@@ -130,7 +130,7 @@ class Reshape(Layer):
         return (None, *(size // given if length == -1 else length for length in self.target_shape))
 
     def resolve(self, input_shape: Any) -> Shape:
-        """The output's shape. Unknown sizes of the input need no examples: the output's are known, or as unknown."""
+        """The output's shape. Unlike other layers, this one needs no example sizes in place of unknown ones."""
         if not has_unknown(input_shape):
             return super().resolve(input_shape)
         shape = self.compute_output_shape(input_shape)
@@ -141,7 +141,7 @@ class Reshape(Layer):
 
 @registry.register()
 class Identity(Layer):
-    """The input itself.
+    """Return the input.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ class Identity(Layer):
 
     Notes
     -----
-    Input of any shape, output of the same shape. Costs nothing: nothing is moved.
+    Input of any shape, output of the same shape. It costs nothing: no data is moved.
 
     References
     ----------
@@ -169,25 +169,26 @@ class Identity(Layer):
 
 @registry.register()
 class Permute(Layer):
-    """The axes of each sample in another order.
+    """Reorder the axes of each sample.
 
     Parameters
     ----------
     dims : tuple of int
-        For each axis of the output, which axis of the input it is; the axes of a sample are 1, 2, ...
+        For each axis of the output, the axis of the input that it is. The axes of a sample are 1, 2, ...
     **kwargs
         See `Layer`.
 
     Notes
     -----
-    Input (batch, d_1, ..., d_k), output (batch, d_dims[0], ..., d_dims[k-1]). The delta is permuted back.
+    Input (batch, d_1, ..., d_k), output (batch, d_dims[0], ..., d_dims[k-1]). ``dL/dinput`` is dL/doutput with its
+    axes in the original order.
 
     Raises
     ------
     TypeError
-        If `dims` is no sequence of integers.
+        If `dims` is not a sequence of integers.
     ValueError
-        If `dims` is no permutation of 1, 2, ..., or the inputs have another number of axes.
+        If `dims` is not a permutation of 1, 2, ..., or the inputs have another number of axes.
 
     References
     ----------
@@ -211,7 +212,7 @@ class Permute(Layer):
             raise ValueError(f"dims must hold each of 1, 2, ... once, such as (2, 1), but got {self.dims}.")
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The dimensions in the order of `dims`."""
+        """The sizes of the input in the order of `dims`."""
         if len(input_shape) != len(self.dims) + 1:
             raise ValueError(
                 f"Permute {self.name!r} orders {len(self.dims)} axes, but got inputs of shape {input_shape}, "
@@ -222,12 +223,12 @@ class Permute(Layer):
 
 @registry.register()
 class RepeatVector(Layer):
-    """Each sample, a vector, n times.
+    """Repeat each sample, a vector, n times.
 
     Parameters
     ----------
     n : int
-        At least 1.
+        The number of repetitions, at least 1.
     **kwargs
         See `Layer`.
 
@@ -238,9 +239,9 @@ class RepeatVector(Layer):
     Raises
     ------
     TypeError
-        If `n` is no integer.
+        If `n` is not an integer.
     ValueError
-        If `n` is below 1, or the samples are no vectors.
+        If `n` is below 1, or the samples are not vectors.
 
     References
     ----------
@@ -268,7 +269,7 @@ class RepeatVector(Layer):
 
 
 def known(shape: Shape) -> tuple[int, ...]:
-    """The shape of a sample."""
+    """The sizes of a sample that are known."""
     return tuple(int(size) for size in shape[1:] if size is not None)
 
 
@@ -278,7 +279,7 @@ def check_integers(name: str, values: Any) -> tuple[int, ...]:
     Raises
     ------
     TypeError
-        If they are no sequence of integers.
+        If they are not a sequence of integers.
     """
     return tuple(
         check_integer(f"every element of {name}", value) for value in check_items(name, values, "a tuple of integers")

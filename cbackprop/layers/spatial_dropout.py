@@ -1,4 +1,4 @@
-"""Dropout of whole feature maps."""
+"""SpatialDropout1D, 2D and 3D: dropout of whole feature maps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SpatialDropout(RandomLayer):
     """Base of the three: one random number for each sample and channel."""
 
     implementation = "dropout.Dropout"
-    # Axes of a sample, the channels included.
+    # The number of axes of a sample, including the channels.
     rank: ClassVar[int]
     data_format = "channels_last"
     shares_noise = False
@@ -47,14 +47,15 @@ class SpatialDropout(RandomLayer):
 class SpatialDropout1D(SpatialDropout):
     """Dropout of whole features of a sequence: all steps of one are dropped, or none.
 
-    In training, each feature of each sample becomes 0 with probability `rate`, and else is divided by ``1 - rate``.
+    In training, each feature of each sample is set to 0 with probability `rate`; the others are divided by
+    ``1 - rate``.
 
     Parameters
     ----------
     rate : float
-        The share that is dropped, in [0, 1].
+        The share of elements to drop, in [0, 1].
     seed : int, optional
-        From 0 to 2**32 - 1; drawn from `cbackprop.utils.set_random_seed`'s generator by default.
+        From 0 to 2**32 - 1. By default it is drawn from the generator that `cbackprop.utils.set_random_seed` seeds.
     **kwargs
         See `Layer`.
 
@@ -89,17 +90,17 @@ class SpatialDropout1D(SpatialDropout):
 class SpatialDropout2D(SpatialDropout):
     """Dropout of whole feature maps of an image: all pixels of one are dropped, or none.
 
-    In training, each feature map of each sample becomes 0 with probability `rate`, and else is divided by
+    In training, each feature map of each sample is set to 0 with probability `rate`; the others are divided by
     ``1 - rate``.
 
     Parameters
     ----------
     rate : float
-        The share that is dropped, in [0, 1].
+        The share of elements to drop, in [0, 1].
     data_format : {"channels_last", "channels_first"}, optional
         "channels_last" by default.
     seed : int, optional
-        From 0 to 2**32 - 1; drawn from `cbackprop.utils.set_random_seed`'s generator by default.
+        From 0 to 2**32 - 1. By default it is drawn from the generator that `cbackprop.utils.set_random_seed` seeds.
     **kwargs
         See `Layer`.
 
@@ -110,7 +111,7 @@ class SpatialDropout2D(SpatialDropout):
     Raises
     ------
     ValueError
-        If `rate` or `data_format` is none of these, or the input has another number of axes.
+        If `rate` or `data_format` is not one of these, or the input has another number of axes.
 
     References
     ----------
@@ -138,17 +139,17 @@ class SpatialDropout2D(SpatialDropout):
 class SpatialDropout3D(SpatialDropout):
     """Dropout of whole feature maps of a volume: all voxels of one are dropped, or none.
 
-    In training, each feature map of each sample becomes 0 with probability `rate`, and else is divided by
+    In training, each feature map of each sample is set to 0 with probability `rate`; the others are divided by
     ``1 - rate``.
 
     Parameters
     ----------
     rate : float
-        The share that is dropped, in [0, 1].
+        The share of elements to drop, in [0, 1].
     data_format : {"channels_last", "channels_first"}, optional
         "channels_last" by default.
     seed : int, optional
-        From 0 to 2**32 - 1; drawn from `cbackprop.utils.set_random_seed`'s generator by default.
+        From 0 to 2**32 - 1. By default it is drawn from the generator that `cbackprop.utils.set_random_seed` seeds.
     **kwargs
         See `Layer`.
 
@@ -159,7 +160,7 @@ class SpatialDropout3D(SpatialDropout):
     Raises
     ------
     ValueError
-        If `rate` or `data_format` is none of these, or the input has another number of axes.
+        If `rate` or `data_format` is not one of these, or the input has another number of axes.
 
     References
     ----------

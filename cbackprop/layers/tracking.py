@@ -1,6 +1,6 @@
-"""Which layers and weights a layer holds: in attributes, and in lists, tuples, sets and dicts that are attributes.
+"""Find the layers and weights that a layer holds in its attributes, or in lists, tuples, sets and dicts there.
 
-Attributes are looked through when somebody asks, so that what is added to a list later is found as well.
+Attributes are searched each time, so layers that are added to a list later are found as well.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from cbackprop.variable import Variable
 
 __all__ = ["KEPT", "held", "holds", "layers_within", "own_variables", "sublayers", "variables_of"]
 
-# What the library itself keeps in a layer: calls, weights made by add_weight, and what is made again when needed.
+# Attributes of the library itself, which are not searched: calls, weights made by add_weight, and caches.
 KEPT = frozenset(
     {"nodes", "_variables", "_base_variables", "_models", "_sublayers", "_added_losses", "_arguments", "_build_shape"}
 )
-# Structures within structures; deeper ones are no plain lists and dicts of layers.
+# How deep nested structures are searched. Plain lists and dicts of layers are never deeper.
 DEEPEST = 16
 
 
 def holds(value: Any, kind: Any) -> bool:
-    """Whether a value is of this kind, or a structure that holds such a thing."""
+    """Whether a value is, or contains, an instance of `kind`."""
     return next(_found([value], kind), None) is not None
 
 
 def held(layer: Any, kind: Any) -> list[Any]:
-    """The things of this kind that a layer holds itself."""
+    """The instances of `kind` that a layer holds itself."""
     return holds_of(_attributes(layer), kind)
 
 
 def holds_of(values: Iterable[Any], kind: Any) -> list[Any]:
-    """The things of this kind among values, and in structures among them."""
+    """The instances of `kind` among values and in structures among them."""
     return list(_found(values, kind))
 
 
@@ -51,7 +51,7 @@ def _attributes(layer: Any) -> list[Any]:
 
 
 def sublayers(layer: Any) -> list[Any]:
-    """The layers that a layer holds, in the order in which they were first seen there, as in Keras."""
+    """The layers that a layer holds, in the order in which they were first found, as in Keras."""
     if layer.is_model:
         return list(layer.layers)
     if not layer.holds_layers:
@@ -64,7 +64,7 @@ def sublayers(layer: Any) -> list[Any]:
 
 
 def layers_within(layer: Any) -> list[Any]:
-    """All layers in a layer, those in these included, each once."""
+    """All layers within a layer at any depth, each once."""
     met: dict[Any, None] = {}
     pending = [iter(sublayers(layer))]
     while pending:
@@ -78,11 +78,11 @@ def layers_within(layer: Any) -> list[Any]:
 
 
 def own_variables(layer: Any) -> list[Variable]:
-    """The weights that are a layer's own, in Keras's order: a user's layer has those first that are to be trained."""
+    """A layer's own weights in the order of Keras: in layers of users, trainable weights come first."""
     made = layer.__dict__.get("_variables", [])
     if not layer.holds_layers:
         return list(made)
-    # By identity: that two weights hold the same numbers makes them no less different.
+    # By identity: two weights with the same values are still two weights.
     own = list(dict.fromkeys([*made, *_found(_attributes(layer), Variable)]))
     if type(layer).__module__.startswith("cbackprop."):
         return own
@@ -90,7 +90,7 @@ def own_variables(layer: Any) -> list[Variable]:
 
 
 def variables_of(layer: Any) -> list[Variable]:
-    """A layer's weights, and those of the layers within."""
+    """A layer's weights, including those of the layers within it."""
     if not (layer.holds_layers or layer.is_model):
         return own_variables(layer)
     return list(dict.fromkeys(_all_variables(layer, {layer})))

@@ -1,4 +1,7 @@
-"""Shapes of which some sizes are not known before there is data: what layers make of them."""
+"""Output shapes of layers whose input has sizes that are unknown until there is data.
+
+The shape is computed for two example sizes. Output sizes that differ between the two are unknown as well.
+"""
 
 from __future__ import annotations
 
@@ -9,44 +12,44 @@ from cbackprop.tensor import Shape
 
 __all__ = ["LARGE", "SMALL", "common", "filled", "fits", "has_unknown", "shape_between", "tried"]
 
-# Stand for a size that is not known. Many numbers divide them, so that they can be reshaped. Where arrays of this shape
-# are made, for weights or for a call in Python, the smaller ones do.
+# Example sizes in place of unknown ones. They have many divisors, so reshaping works. The small ones are used if arrays
+# of this shape are made, for weights or for a call in Python.
 LARGE, SMALL = (2520, 5040), (12, 24)
 
 
 def has_unknown(shape: Any) -> bool:
-    """Whether a size is unknown behind the batch axis of a shape, or of one of a list of shapes."""
+    """Whether a shape, or one in a list of shapes, has an unknown size after the batch axis."""
     if isinstance(shape, list):
         return any(map(has_unknown, shape))
     return shape is not None and any(size is None for size in shape[1:])
 
 
 def filled(shape: Any, size: int) -> Any:
-    """A shape, or a list of shapes, with this size where one is unknown."""
+    """A shape, or a list of shapes, with unknown sizes replaced by `size`."""
     if isinstance(shape, list):
         return [filled(one, size) for one in shape]
     return (*shape[:1], *(size if known is None else known for known in shape[1:]))
 
 
 def fits(shape: Shape, expected: Shape) -> bool:
-    """Whether an array of one shape is one of the other, but for the batch axis, where sizes may be open."""
+    """Whether `shape` matches `expected`, in which sizes may be unknown. The batch axis is ignored."""
     pairs = zip(shape[1:], expected[1:], strict=False)
     return len(shape) == len(expected) and all(open_size is None or size == open_size for size, open_size in pairs)
 
 
 def tried(shape: Any, small: bool = False) -> tuple[Any, Any]:
-    """Two shapes that it might turn out to be."""
+    """Two examples of the shape."""
     first, second = SMALL if small else LARGE
     return filled(shape, first), filled(shape, second)
 
 
 def common(first: Shape, second: Shape) -> Shape:
-    """What two shapes have in common: what differs is unknown.
+    """The common shape of two examples: sizes that differ are unknown.
 
     Raises
     ------
     ValueError
-        If they have not as many axes.
+        If they differ in the number of axes.
     """
     if len(first) != len(second):
         raise ValueError(f"An output has {len(first)} axes for one size of the input, and {len(second)} for another.")
@@ -54,9 +57,10 @@ def common(first: Shape, second: Shape) -> Shape:
 
 
 def shape_between(function: Callable[[Any], Shape], shape: Any) -> Shape:
-    """What a function of known shapes makes of one with unknown sizes: what differs in two examples is unknown.
+    """Apply a function of known shapes to one with unknown sizes: results that differ in two examples are unknown.
 
-    Where no example will do, as inputs have one size in common, only some of which know it, it is that.
+    If no example fits, several inputs must agree in a size that is known for some of them. Then the sizes that are
+    known are tried.
     """
     first, second = tried(shape)
     try:

@@ -1,4 +1,4 @@
-"""The base of layers that are made of another layer."""
+"""Wrapper: base of layers that contain another layer."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ __all__ = ["Wrapper"]
 
 
 class Wrapper(Layer):
-    """Base of layers in Python that hold another layer, whose weights are theirs.
+    """Base of layers written in Python that contain another layer and include its weights.
 
-    A subclass defines `call` and, where a gradient must pass, `backward`, as for any `Layer`. In `call` the layer
-    can be called on arrays; its weights are ``self.layer.weights``, and their gradients follow those of weights of the
-    wrapper's own in what `backward` returns.
+    A subclass defines `call` and, if a gradient must pass, `backward`, as for any `Layer`. `call` can call
+    ``self.layer`` on arrays and read ``self.layer.weights``. `backward` returns the gradients of the wrapper's own
+    weights first, then those of the inner layer.
 
     Parameters
     ----------
     layer : Layer
+        The layer to wrap. It must have the same dtype.
     **kwargs
         See `Layer`.
 
     Raises
     ------
     ValueError
-        If `layer` is no layer.
+        If `layer` is not a layer, or computes in another dtype.
 
     References
     ----------
-    Arguments are those of Keras 3, whose subclasses leave gradients to automatic differentiation.
+    Arguments are those of Keras 3. Keras derives `backward` by automatic differentiation; here the subclass defines it.
 
     Examples
     --------
@@ -62,6 +63,6 @@ class Wrapper(Layer):
         self.layer = layer
 
     def build(self, input_shape: Any) -> None:
-        """Create the weights of the layer within."""
+        """Create the weights of the wrapped layer."""
         if not self.layer.built:
             self.layer.build(input_shape)

@@ -1,4 +1,4 @@
-"""Losses: what training makes small."""
+"""Losses: the numbers that training minimizes."""
 
 from __future__ import annotations
 
@@ -117,16 +117,16 @@ __all__ = [
 
 
 def get(identifier: Any) -> Any:
-    """The loss that a name, a config, a class or an object stands for.
+    """Return the loss that is given by a name, a config, a class or an object.
 
-    As in Keras, the name of a class stands for an object, and the name of a function for the function.
+    As in Keras, the name of a class gives an object of it, and the name of a function gives the function.
 
     Raises
     ------
     ValueError
-        For an unknown name (the message names the nearest known ones).
+        For an unknown name (the message lists similar known names).
     TypeError
-        For anything that cannot stand for a loss.
+        If the identifier is none of these.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def get(identifier: Any) -> Any:
 
 
 def as_loss(identifier: Any) -> Loss:
-    """As `get`, but always a `Loss` object: a loss function becomes an object of the class that it belongs to.
+    """Like `get`, but always return a `Loss` object: a loss function is replaced by an object of its class.
 
     Any other function becomes a `FunctionLoss`.
 
@@ -174,10 +174,10 @@ def as_loss(identifier: Any) -> Loss:
 
 
 def serialize(loss: Any) -> Any:
-    """A loss as plain values."""
+    """Describe a loss by plain values, which `deserialize` turns back into a loss."""
     return registry.serialize(loss)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The loss that `serialize` described."""
+    """Make the loss that `serialize` described."""
     return registry.deserialize(config, custom_objects)

@@ -1,4 +1,4 @@
-"""What the `call` of a loss that is computed in C returns, to a class that is derived from it above all."""
+"""The value and gradient of a compiled loss, for subclasses in Python that call ``super().call``."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Array = NDArray[Any]
 
 
 def values_and_gradient(loss: Loss, y_true: Any, y_pred: Any) -> tuple[NDArray[np.float64], Array]:
-    """The value of each row of `y_pred`, and the derivative of their sum, shaped like `y_pred`.
+    """The value of each row of `y_pred`, and the derivative of their sum in the shape of `y_pred`.
 
-    Where a sample, or the whole batch, has one value, that is it.
+    If the loss has one value for each sample or for the whole batch, these are the values.
 
     Raises
     ------
     NotImplementedError
-        If the class is derived from none that computes a loss, or the loss leaves targets out.
+        If no base class computes a loss, or the loss ignores some targets.
     TypeError, ValueError
-        If the arrays do not fit.
+        If the arrays do not match.
     """
     built_in = _as_built_in(loss)
     if built_in.missing or getattr(built_in, "ignore_class", None) is not None:
@@ -34,7 +34,7 @@ def values_and_gradient(loss: Loss, y_true: Any, y_pred: Any) -> tuple[NDArray[n
         raise NotImplementedError(f"{type(loss).__name__}.call leaves no targets out, but {argument} is given.")
     prediction = check_prediction("y_pred", y_pred, built_in.dtype)
     shape, of_classes = prediction.shape, built_in.target_kind == "index"
-    # Targets that are half as wide as predictions are filled up before a loss in Python gets them.
+    # Losses in Python get targets that are half as wide as the predictions padded with zeros; undo that.
     kind = "values" if built_in.target_kind == "half" and np.shape(y_true) == shape else built_in.target_kind
     target = check_target("y_true", y_true, shape, kind, built_in.dtype, built_in.target_rules())
     rows = np.ascontiguousarray(prediction.reshape(-1, shape[-1] if len(shape) > 1 else 1))
@@ -44,14 +44,14 @@ def values_and_gradient(loss: Loss, y_true: Any, y_pred: Any) -> tuple[NDArray[n
     read = np.ascontiguousarray(target.reshape(-1) if of_classes else target.reshape(rows.shape))
     gradient = np.empty_like(rows)
     values = evaluate(read, rows, np.ones(len(rows)), gradient)
-    if (common := _rows_with_one_value(built_in, shape)) > 1:  # their value is written for each of them
+    if (common := _rows_with_one_value(built_in, shape)) > 1:  # the kernel writes it for each of them
         values, gradient = values[::common], gradient / common
         return values.reshape(() if len(values) == 1 else shape[:1]), gradient.reshape(shape)
     return values.reshape(shape[:-1] if len(shape) > 1 else shape), gradient.reshape(shape)
 
 
 def _rows_with_one_value(loss: Any, shape: tuple[int, ...]) -> int:
-    """How many rows of a prediction have a value in common."""
+    """How many rows of a prediction share one value."""
     if not hasattr(loss, "layout"):
         return 1
     whole = shape if len(shape) > 1 else (1, *shape)
@@ -62,10 +62,12 @@ def _rows_with_one_value(loss: Any, shape: tuple[int, ...]) -> int:
 
 
 def _as_built_in(loss: Loss) -> Loss:
-    """The loss as one of the class that it is derived from, which computes it."""
+    """A copy of the loss as an object of the base class that computes it."""
     cls: Any = next(cls for cls in type(loss).__mro__ if issubclass(cls, Loss) and cls.call is Loss.call)
     if cls is Loss or getattr(cls, "implementation", None) is None:
-        raise NotImplementedError(f"{type(loss).__name__} has no call: a loss of one's own defines one.")
+        raise NotImplementedError(
+            f"{type(loss).__name__} has no call: define call(y_true, y_pred), which returns value and gradient."
+        )
     seen: Loss = object.__new__(cls)
     seen.__dict__.update(loss.__dict__)
     return seen

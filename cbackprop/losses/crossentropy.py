@@ -1,4 +1,4 @@
-"""Losses of predicted probabilities."""
+"""Cross-entropy losses of predicted probabilities."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ __all__ = [
 
 
 def check_last_axis(axis: Any) -> int:
-    """-1, the only axis that kernels can work along.
+    """Check that `axis` is -1, the only axis that kernels support.
 
     Raises
     ------
     TypeError, ValueError
-        If `axis` is no integer, or another axis.
+        If `axis` is not an integer, or is another axis.
     """
     axis = check_integer("axis", axis)
     if axis != -1:
@@ -37,7 +37,7 @@ def check_last_axis(axis: Any) -> int:
 
 
 def check_ignored_class(ignore_class: Any) -> int | None:
-    """A class of which rows do not count: any whole number, or ``None``.
+    """Check `ignore_class`, which may be any whole number or ``None``.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def check_ignored_class(ignore_class: Any) -> int | None:
 
 @registry.register()
 class BinaryCrossentropy(Loss):
-    """Cross-entropy between labels and predicted probabilities that are independent of each other.
+    """Cross-entropy between labels and independent predicted probabilities.
 
     ``loss = -mean(y log(p) + (1 - y) log(1 - p))`` over the last axis.
 
@@ -60,13 +60,13 @@ class BinaryCrossentropy(Loss):
     label_smoothing : float, default 0.0
         In [0, 1]: labels y become ``y (1 - label_smoothing) + label_smoothing / 2``.
     axis : int, default -1
-        Only the last axis can be averaged over.
+        Must be the last axis, over which the mean is taken.
     reduction : str, default "sum_over_batch_size"
         See `Loss`.
     name : str, default "binary_crossentropy"
     dtype : {"float32", "float64"}, optional
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out; see `Loss`.
+        "ignore" leaves out targets that are NaN; by default they are refused. See `Loss`.
 
     Raises
     ------
@@ -75,9 +75,9 @@ class BinaryCrossentropy(Loss):
 
     Notes
     -----
-    ``d loss / dz = (p - y) / width``. A last layer that ends in a sigmoid is computed together with this loss, from
-    the logits, so that nothing overflows or is clipped. Bare probabilities are clipped to [1e-7, 1 - 1e-7], as
-    Keras does: ``d loss / dp = (p - y) / (p (1 - p) width)``, and 0 where p was clipped.
+    ``d loss / dz = (p - y) / width``. If the last layer ends in a sigmoid, the loss is computed from its logits, so
+    nothing overflows or is clipped. Other probabilities are clipped to [1e-7, 1 - 1e-7], as in Keras:
+    ``d loss / dp = (p - y) / (p (1 - p) width)``, and 0 where p was clipped.
 
     References
     ----------
@@ -124,13 +124,13 @@ class CategoricalCrossentropy(Loss):
     label_smoothing : float, default 0.0
         In [0, 1]: labels y become ``y (1 - label_smoothing) + label_smoothing / classes``.
     axis : int, default -1
-        Only the last axis can hold the classes.
+        Must be the last axis, which holds the classes.
     reduction : str, default "sum_over_batch_size"
         See `Loss`.
     name : str, default "categorical_crossentropy"
     dtype : {"float32", "float64"}, optional
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out; see `Loss`.
+        "ignore" leaves out targets that are NaN; by default they are refused. See `Loss`.
 
     Raises
     ------
@@ -139,10 +139,9 @@ class CategoricalCrossentropy(Loss):
 
     Notes
     -----
-    ``d loss / dz = p sum(y) - y``. A last layer that ends in softmax is computed together with this loss, from the
-    logits, so that nothing overflows or is clipped. Bare probabilities are divided by their sum s and clipped to
-    [1e-7, 1 - 1e-7], as Keras does: ``d loss / dp = sum(y) / s - y / p``, where labels of clipped probabilities
-    count as 0.
+    ``d loss / dz = p sum(y) - y``. If the last layer ends in softmax, the loss is computed from its logits, so nothing
+    overflows or is clipped. Other probabilities are divided by their sum s and clipped to [1e-7, 1 - 1e-7], as in
+    Keras: ``d loss / dp = sum(y) / s - y / p``, where labels of clipped probabilities count as 0.
 
     References
     ----------
@@ -186,26 +185,26 @@ class SparseCategoricalCrossentropy(Loss):
     from_logits : bool, default False
         Whether `y_pred` holds logits z, with ``p = softmax(z)``, rather than probabilities.
     ignore_class : int, optional
-        Rows of this class, which need be none of [0, classes), do not count: a mean is that of the others.
+        Rows with this class do not count: means are over the other rows. The class may be outside of [0, classes).
     reduction : str, default "sum_over_batch_size"
         See `Loss`.
     axis : int, default -1
-        Only the last axis can hold the classes.
+        Must be the last axis, which holds the classes.
     name : str, default "sparse_categorical_crossentropy"
     dtype : {"float32", "float64"}, optional
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out; see `Loss`.
+        "ignore" leaves out targets that are NaN; by default they are refused. See `Loss`.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type or not possible; when called, if a label is no class in [0, classes).
+        If an argument is of the wrong type or out of range; when called, if a label is not a class in [0, classes).
 
     Notes
     -----
-    ``d loss / dz = p - onehot(y)``. A last layer that ends in softmax is computed together with this loss, from the
-    logits, so that nothing overflows or is clipped. Bare probabilities are divided by their sum s and clipped to
-    [1e-7, 1 - 1e-7], as Keras does: ``d loss / dp = 1 / s - onehot(y) / p``, and 0 where ``p[y]`` was clipped.
+    ``d loss / dz = p - onehot(y)``. If the last layer ends in softmax, the loss is computed from its logits, so nothing
+    overflows or is clipped. Other probabilities are divided by their sum s and clipped to [1e-7, 1 - 1e-7], as in
+    Keras: ``d loss / dp = 1 / s - onehot(y) / p``, and 0 where ``p[y]`` was clipped.
 
     References
     ----------
@@ -253,7 +252,7 @@ def binary_crossentropy(
     label_smoothing : float, default 0.0
         In [0, 1].
     axis : int, default -1
-        Only the last axis can be averaged over.
+        Must be the last axis, over which the mean is taken.
 
     Returns
     -------
@@ -262,7 +261,7 @@ def binary_crossentropy(
     Raises
     ------
     TypeError, ValueError
-        As `BinaryCrossentropy`.
+        See `BinaryCrossentropy`.
 
     Examples
     --------
@@ -289,7 +288,7 @@ def categorical_crossentropy(
     label_smoothing : float, default 0.0
         In [0, 1].
     axis : int, default -1
-        Only the last axis can hold the classes.
+        Must be the last axis, which holds the classes.
 
     Returns
     -------
@@ -298,7 +297,7 @@ def categorical_crossentropy(
     Raises
     ------
     TypeError, ValueError
-        As `CategoricalCrossentropy`.
+        See `CategoricalCrossentropy`.
 
     Examples
     --------
@@ -324,9 +323,9 @@ def sparse_categorical_crossentropy(
     from_logits : bool, default False
         Whether `y_pred` holds logits rather than probabilities.
     ignore_class : int, optional
-        Rows of this class, which need be none of [0, classes), do not count: a mean is that of the others.
+        Rows with this class do not count: means are over the other rows. The class may be outside of [0, classes).
     axis : int, default -1
-        Only the last axis can hold the classes.
+        Must be the last axis, which holds the classes.
 
     Returns
     -------
@@ -335,7 +334,7 @@ def sparse_categorical_crossentropy(
     Raises
     ------
     TypeError, ValueError
-        As `SparseCategoricalCrossentropy`.
+        See `SparseCategoricalCrossentropy`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What kernels of losses and metrics need of the spec that they work for: a user's subclass may say something else."""
+"""Check that the spec of a loss or metric fits its compiled kernel; a user's subclass may have changed it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ __all__ = ["check_kernel", "check_sums", "checked_layout"]
 
 
 def check_kernel(kernel: Any, spec: Any, linked: bool = False) -> None:
-    """Refuse a spec whose targets or activation are others than those that the kernel is written for.
+    """Refuse a spec whose targets or activation the kernel is not written for.
 
-    A kernel `reads` one form of targets, several (a tuple), or any (``None``), and can take over the activations that
-    are its `links`.
+    The kernel's `reads` says which forms of targets it reads: one, several (a tuple) or any (``None``). Its `links` are
+    the activations of the last layer that it can compute together with the loss.
 
     Raises
     ------
     TypeError
-        If targets of another form would be read, or an activation taken over that the kernel does not compute.
+        If the kernel would read targets of another form, or have to compute another activation.
     """
     name, function = type(spec).__name__, type(kernel).__name__
     forms = (kernel.reads,) if isinstance(kernel.reads, str) else kernel.reads
     if forms is not None and getattr(spec, "sparse_y_pred", False):
-        forms = ("values",)  # class numbers as predictions are compared with targets that are shaped like them
+        forms = ("values",)  # predictions that are class numbers need targets of their own shape
     if forms is not None and spec.target_kind not in forms:
         raise TypeError(
             f"{name}.target_kind must be {' or '.join(map(repr, forms))}, the targets that its kernel {function} "
@@ -33,12 +33,12 @@ def check_kernel(kernel: Any, spec: Any, linked: bool = False) -> None:
 
 
 def check_sums(kernel: Any, spec: Any, width: int, needed: int) -> None:
-    """Refuse a metric whose `size` is not the number of sums that its kernel writes to.
+    """Refuse a metric whose `size` is not the number of sums that its kernel writes.
 
     Raises
     ------
     ValueError
-        If it is another number.
+        If the numbers differ.
     """
     size = spec.size(width)
     if size != needed:
@@ -49,12 +49,12 @@ def check_sums(kernel: Any, spec: Any, width: int, needed: int) -> None:
 
 
 def checked_layout(spec: Any, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """What the `layout` of a loss of groups says of samples of this shape.
+    """The checked result of the `layout` of a loss along axes, for samples of this shape.
 
     Raises
     ------
     ValueError
-        If samples were read as of another size, or along axes that are not there.
+        If the layout has another size than the samples, or names axes that do not exist.
     """
     found, axes = spec.layout(shape)
     fits = found in (shape, shape[-1:]) and set(axes) <= set(range(len(found)))

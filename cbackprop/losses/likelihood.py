@@ -1,4 +1,4 @@
-"""Losses of predictions that say how sure they are: negative log-likelihoods of distributions of real numbers."""
+"""Negative log-likelihoods, for networks that predict a distribution of each target: its location and its scale."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = [
 
 
 class LocationScaleLoss(Loss):
-    """Base of losses whose predictions are, for k targets, k means and then k logarithms of variances."""
+    """Base of losses whose predictions, for k targets, are k means followed by k logarithms of variances."""
 
     target_kind = "half"
 
     def check_output(self, shape: tuple[int, ...]) -> None:
-        """Refuse predictions that cannot be halved."""
+        """Refuse predictions with an odd number of columns."""
         if shape[-1] % 2:
             raise ValueError(
                 f"{type(self).__name__} needs predictions of k means and k logarithms of variances, so an even number "
@@ -34,7 +34,7 @@ class LocationScaleLoss(Loss):
 
 @registry.register()
 class GaussianNegativeLogLikelihood(LocationScaleLoss):
-    """Negative log-likelihood of normal distributions, whose means and variances are predicted.
+    """Negative log-likelihood of normal distributions with predicted means and variances.
 
     ``loss = mean((log(2 pi) + s + (y_true - m)^2 exp(-s)) / 2)`` over the targets of a row, where ``y_pred`` holds all
     means m and then all logarithms s of variances.
@@ -46,7 +46,7 @@ class GaussianNegativeLogLikelihood(LocationScaleLoss):
     name : str, default "gaussian_negative_log_likelihood"
     dtype : {"float32", "float64"}, optional
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out; see `Loss`.
+        "ignore" leaves out targets that are NaN; by default they are refused. See `Loss`.
 
     Raises
     ------
@@ -57,8 +57,8 @@ class GaussianNegativeLogLikelihood(LocationScaleLoss):
     Notes
     -----
     For k targets: ``d loss / dm = (m - y_true) exp(-s) / k``, ``d loss / ds = (1 - (y_true - m)^2 exp(-s)) / (2 k)``.
-    The last layer is linear, ``Dense(2 * k)``, as any s is the logarithm of a variance. An output with this loss takes
-    no metrics: a second output, of the means, can have them.
+    Use a linear last layer, ``Dense(2 * k)``: any real s is the logarithm of a variance. An output with this loss takes
+    no metrics; give the model a second output with only the means to measure them.
 
     References
     ----------
@@ -87,23 +87,22 @@ class GaussianNegativeLogLikelihood(LocationScaleLoss):
 
 @registry.register()
 class StudentTNegativeLogLikelihood(LocationScaleLoss):
-    """Negative log-likelihood of Student's t distributions, whose locations and scales are predicted.
+    """Negative log-likelihood of Student's t distributions with predicted locations and scales.
 
     ``loss = mean(c + s / 2 + (n + 1) / 2 log(1 + (y_true - m)^2 exp(-s) / n))`` over the targets of a row, with
-    ``c = lgamma(n / 2) - lgamma((n + 1) / 2) + log(n pi) / 2`` and n degrees of freedom; ``y_pred`` holds all
-    locations m and then all logarithms s of squared scales. Targets far out count much less than with a normal
-    distribution.
+    ``c = lgamma(n / 2) - lgamma((n + 1) / 2) + log(n pi) / 2`` and n degrees of freedom. ``y_pred`` holds all
+    locations m and then all logarithms s of squared scales. Outliers count much less than with a normal distribution.
 
     Parameters
     ----------
     degrees_of_freedom : float, default 4.0
-        From 1e-7 to 1e7. With 1 it is Cauchy's distribution; the more, the nearer it comes to the normal one.
+        From 1e-7 to 1e7. 1 gives the Cauchy distribution; large values approach the normal distribution.
     reduction : str, default "sum_over_batch_size"
         See `Loss`.
     name : str, default "student_t_negative_log_likelihood"
     dtype : {"float32", "float64"}, optional
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out; see `Loss`.
+        "ignore" leaves out targets that are NaN; by default they are refused. See `Loss`.
 
     Raises
     ------
@@ -116,8 +115,8 @@ class StudentTNegativeLogLikelihood(LocationScaleLoss):
     With ``z = (y_true - m)^2 exp(-s) / n``, for k targets:
     ``d loss / dm = (n + 1) (m - y_true) exp(-s) / (n (1 + z) k)`` and
     ``d loss / ds = (1 - (n + 1) z / (1 + z)) / (2 k)``.
-    The variance is ``n exp(s) / (n - 2)`` for n > 2, and infinite for fewer degrees of freedom; hence the scale. For
-    layers and metrics see `GaussianNegativeLogLikelihood`.
+    The variance is ``n exp(s) / (n - 2)`` for n > 2 and infinite for n <= 2, so the network predicts the scale instead.
+    For layers and metrics see `GaussianNegativeLogLikelihood`.
 
     References
     ----------
@@ -143,13 +142,13 @@ class StudentTNegativeLogLikelihood(LocationScaleLoss):
         missing: str | None = None,
     ) -> None:
         super().__init__(name, reduction, dtype, missing)
-        # Beyond these, n + 1 is 1 or n in float32.
+        # Outside of this range, float32 rounds n + 1 to 1 or n.
         self.degrees_of_freedom = check_number("degrees_of_freedom", degrees_of_freedom, 1e-7, 1e7)
 
 
 @loss_function(GaussianNegativeLogLikelihood, "gaussian_nll")
 def gaussian_negative_log_likelihood(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
-    """Negative log-likelihood of normal distributions for each row: the class of this name without a reduction.
+    """Negative log-likelihood of normal distributions of each row, without a reduction.
 
     Parameters
     ----------
@@ -164,7 +163,7 @@ def gaussian_negative_log_likelihood(y_true: ArrayLike, y_pred: ArrayLike) -> ND
     Raises
     ------
     TypeError, ValueError
-        As `GaussianNegativeLogLikelihood`.
+        See `GaussianNegativeLogLikelihood`.
 
     Examples
     --------
@@ -181,7 +180,7 @@ def gaussian_negative_log_likelihood(y_true: ArrayLike, y_pred: ArrayLike) -> ND
 def student_t_negative_log_likelihood(
     y_true: ArrayLike, y_pred: ArrayLike, degrees_of_freedom: float = 4.0
 ) -> NDArray[Any]:
-    """Negative log-likelihood of Student's t distributions for each row: the class of this name without a reduction.
+    """Negative log-likelihood of Student's t distributions of each row, without a reduction.
 
     Parameters
     ----------
@@ -197,7 +196,7 @@ def student_t_negative_log_likelihood(
     Raises
     ------
     TypeError, ValueError
-        As `StudentTNegativeLogLikelihood`.
+        See `StudentTNegativeLogLikelihood`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The base of all losses."""
+"""Loss: the base of all losses."""
 
 from __future__ import annotations
 
@@ -23,42 +23,42 @@ REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "
 
 
 class Loss(RowFunction):
-    """Base of all losses: a value for each row of the last axis, and how the values become one number.
+    """Base of all losses: compute a value for each row of the last axis, and reduce the values to one number.
 
-    A subclass may define a loss in Python, on NumPy arrays, by one method `call`, which returns the value and its
-    gradient; see the example. Each argument of its constructor becomes an attribute of the same name.
+    To write a loss in Python with NumPy, define a subclass with a method `call` that returns the value and its
+    gradient; see the example. Store each argument of its constructor as an attribute of the same name.
 
     Parameters
     ----------
     name : str, optional
         By default the class's name in snake case.
     reduction : str or None, default "sum_over_batch_size"
-        ``"sum_over_batch_size"`` and ``"mean"``: weighted sum of the values over their number.
-        ``"mean_with_sample_weight"``: over the sum of the weights. ``"sum"``: the weighted sum.
+        ``"sum_over_batch_size"`` and ``"mean"``: the weighted sum of the values divided by their number.
+        ``"mean_with_sample_weight"``: the weighted sum divided by the sum of the weights. ``"sum"``: the weighted sum.
         ``"none"`` and ``None``: all weighted values.
     dtype : {"float32", "float64"}, optional
-        Of the values when the loss is called on arrays.
+        The type of the values when the loss is called on arrays.
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out, as if they had the weight 0 and were not counted. Of losses that are a mean
-        over the elements of a row single elements are left out, of others rows. By default NaN is refused.
+        "ignore" leaves out targets that are NaN: they have weight 0 and are not counted. Losses that are a mean over
+        the elements of a row leave out single elements; other losses leave out whole rows. By default NaN is refused.
 
     Raises
     ------
     ValueError
-        For an unknown reduction, or something else as `missing`.
+        For an unknown reduction or another value of `missing`.
 
     Notes
     -----
-    ``missing`` is an argument of this library's own. A loss in Python has no use for it: it gets targets as users gave
-    them, of any shape, NaN included.
+    Keras has no argument ``missing``. It has no effect on losses in Python, which get targets exactly as they were
+    given, of any shape and including NaN.
 
     See Also
     --------
-    FunctionLoss : the same of a function, which `compile` takes as it is.
+    FunctionLoss : A loss from a function; `compile` also takes the function itself.
 
     References
     ----------
-    Arguments are those of Keras 3, whose subclasses leave gradients to automatic differentiation.
+    Arguments are those of Keras 3. Keras differentiates `call` automatically; here it returns the gradient.
 
     Examples
     --------
@@ -83,12 +83,12 @@ class Loss(RowFunction):
     True
     """
 
-    # The activation that this loss can take over, so that both cancel in the gradient.
+    # The activation of the last layer that is computed together with this loss, which simplifies the gradient.
     link: ClassVar[str | None] = None
 
     from_logits: bool = False
 
-    # What becomes of targets that are NaN: "ignore" or None, they are refused.
+    # Targets that are NaN are left out ("ignore") or refused (None).
     missing: str | None = None
 
     if not TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Loss(RowFunction):
 
     @property
     def reduction(self) -> str | None:
-        """How the values of rows are put together."""
+        """How the values of rows are reduced to one number."""
         return self._reduction
 
     @reduction.setter
@@ -134,15 +134,15 @@ class Loss(RowFunction):
         self._reduction = value
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
-        """The loss of predictions on plain arrays.
+        """Compute the loss of predictions that are arrays.
 
         Parameters
         ----------
         y_true : array_like
-            Shaped like `y_pred`; class numbers, without the last axis, for a sparse loss.
+            Has the shape of `y_pred`; for a sparse loss class numbers, without the last axis.
         y_pred : array_like, shape (batch, ..., width)
         sample_weight : array_like, optional
-            Shape (batch,), or one weight for each row of `y_pred`; for a loss that is a mean over elements also one
+            Shape (batch,), or one weight for each row of `y_pred`. A loss that is a mean over elements also takes one
             weight for each element.
 
         Returns
@@ -154,25 +154,25 @@ class Loss(RowFunction):
         TypeError
             If an array does not hold real numbers.
         ValueError
-            If the shapes do not fit, a label is out of range or anything is NaN or infinite.
+            If the shapes do not match, a label is out of range, or a number is NaN or infinite.
         """
         given = None if sample_weight is None else as_array("sample_weight", sample_weight)
         shape = np.shape(y_pred)
         each = given is not None and self.elementwise and len(shape) > 1 and given.shape == shape and shape[-1] > 1
         values, present = self.unit_values(y_true, y_pred, each)
-        if (mask := getattr(y_pred, "_keras_mask", None)) is not None:  # what a layer made of masked arrays
+        if (mask := getattr(y_pred, "_keras_mask", None)) is not None:  # from a layer called on masked arrays
             shown = np.asarray(mask, bool)
             shown = shown.reshape(shown.shape + (1,) * (values.ndim - shown.ndim))
             shown = shown[..., 0] if shown.ndim > values.ndim else np.broadcast_to(shown, values.shape)
             values, present = np.where(shown, values, 0.0), shown if present is None else shown & present
         if values.ndim == len(shape) > 1 and values.shape[-1] > 1:
             return self.reduce_elements(values, given, present)
-        if values.ndim == 0 and given is not None:  # predictions without a second axis are one row
+        if values.ndim == 0 and given is not None:  # one-dimensional predictions are one row
             values = np.broadcast_to(values, given.shape)
         return self.reduce(values.astype(self.dtype), check_weights("sample_weight", given, values.shape), present)
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments as plain values; `missing` only where it is given: Keras does not know it."""
+        """Constructor arguments as plain values. `missing` only if it is set, because Keras does not know it."""
         config = super().get_config()
         if config.get("missing") is None:
             config.pop("missing", None)
@@ -180,22 +180,22 @@ class Loss(RowFunction):
 
     @property
     def parts(self) -> list[Loss]:
-        """The losses that are added up in this one; it alone."""
+        """The losses that this one adds up: only itself."""
         return [self]
 
     def check_output(self, shape: tuple[int, ...]) -> None:
-        """Refuse predictions, of this shape without the batch's axis, that the loss cannot judge.
+        """Check the shape of the predictions, given without the batch axis. Subclasses may refuse some.
 
         Raises
         ------
         ValueError
-            If it cannot.
+            If the loss cannot use predictions of this shape.
         """
 
     def unit_values(
         self, y_true: ArrayLike, y_pred: ArrayLike, by_element: bool
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
-        """The value of each row, or of each element; see `RowFunction`."""
+        """See `RowFunction.unit_values`."""
         if type(self).call is Loss.call:
             return super().unit_values(y_true, y_pred, by_element)
         from cbackprop.losses.python_loss import values_of_arrays  # which needs this module
@@ -203,36 +203,38 @@ class Loss(RowFunction):
         return values_of_arrays(self, y_true, y_pred), None
 
     def call(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> Any:
-        """For losses in Python to override: the value and the gradient of a batch.
+        """Override this in a loss written in Python: compute the value and the gradient of a batch.
 
         Parameters
         ----------
         y_true : ndarray, shape (batch, ...)
-            As users gave it, of any shape and with NaN, as floats of the network's type. Where `y_pred` is (..., 1) and
-            `y_true` has all of its axes but the last, it gets that too. If the class says ``target_kind = "index"``,
-            class numbers, checked; with ``target_kind = "values"`` it is checked and has the shape of `y_pred`.
+            The targets as they were given, of any shape and with NaN, converted to the network's float type. If
+            `y_pred` is (..., 1) and `y_true` lacks only the last axis, that axis is added. If the class sets
+            ``target_kind = "index"``, `y_true` holds checked class numbers; with ``target_kind = "values"`` it is
+            checked and has the shape of `y_pred`.
         y_pred : ndarray, shape (batch, ..., width)
 
         Returns
         -------
         value : float, or ndarray
-            Of the batch, of each sample (batch,), of each row of the last axis, or of each element of `y_pred`.
+            One value for the batch, for each sample (batch,), for each row of the last axis, or for each element of
+            `y_pred`.
         gradient : ndarray
-            Shaped like `y_pred`: the derivative of that value, not divided by how many there are.
+            The derivative of these values in the shape of `y_pred`, not divided by their number.
 
         Raises
         ------
         NotImplementedError
-            If nothing computes the loss.
+            If neither this class nor a base class computes the loss.
 
         Notes
         -----
-        A loss of this library itself returns the values of rows, as in Keras. Where a class that is derived from it
-        calls ``super().call(y_true, y_pred)``, it gets both, since that is what it is to return.
+        On an object of one of this library's losses, `call` returns only the values of rows, as in Keras. In a
+        subclass, ``super().call(y_true, y_pred)`` returns value and gradient.
 
         See Also
         --------
-        FunctionLoss : the same of a function.
+        FunctionLoss : A loss from a function.
 
         Examples
         --------
@@ -252,7 +254,7 @@ class Loss(RowFunction):
     def reduce(
         self, values: NDArray[Any], weights: NDArray[Any] | None, present: NDArray[np.bool_] | None = None
     ) -> Any:
-        """Values of rows and their weights, as `reduction` says; only those that are `present` count."""
+        """Reduce weighted values of rows as `reduction` says. Only rows that are `present` count."""
         weighted = values if weights is None else values * weights
         if self.reduction in (None, "none"):
             return weighted.astype(self.dtype)
@@ -265,7 +267,7 @@ class Loss(RowFunction):
     def reduce_elements(
         self, values: NDArray[np.float64], sample_weight: NDArray[Any] | None, present: NDArray[np.bool_] | None
     ) -> Any:
-        """The same of elements, of which a row has several: without weights, what comes of the means of rows."""
+        """Like `reduce` for values of elements. Without weights, the result is that of the means of rows."""
         width = values.shape[-1]
         weights = check_weights("sample_weight", sample_weight, values.shape[:-1], width)
         if weights is not None and weights.shape != values.shape:
@@ -277,19 +279,19 @@ class Loss(RowFunction):
         return result / np.dtype(self.dtype).type(width) if self.reduction == "sum" else result
 
     def divisor(self, rows: int, weights: NDArray[Any] | None) -> float:
-        """What the weighted sum of the values is divided by; 0: the loss is 0."""
+        """What the weighted sum of the values is divided by. If it is 0, the loss is 0."""
         if self.reduction == "mean_with_sample_weight" and weights is not None:
             return float(weights.sum())
         return 1.0 if self.reduction == "sum" else float(rows)
 
 
 def quotient(total: Any, divisor: float) -> Any:
-    """total / divisor, and 0 where that is 0."""
+    """total / divisor, or 0 if the divisor is 0."""
     return total / divisor if divisor else 0.0
 
 
 def loss_function(cls: type[Loss], *aliases: str) -> Callable[[Function], Function]:
-    """Decorator of the function form of a loss: enter it in the registry, and mark whose function it is."""
+    """Decorator for the function form of a loss: register it, and record its class."""
 
     def enter(function: Function) -> Function:
         registry.add(row_function_of(cls)(function), *aliases)

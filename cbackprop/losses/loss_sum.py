@@ -1,4 +1,4 @@
-"""Several losses of one output, added up."""
+"""LossSum: the sum of several losses of one output."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ __all__ = ["MEANS", "LossSum", "judge"]
 
 Array = NDArray[Any]
 
-# Reductions by which a loss is a mean over the rows.
+# Reductions that take the mean over the rows.
 MEANS = ("sum_over_batch_size", "mean")
 
 
 class LossSum(Loss):
-    """The weighted sum of losses: what `compile` makes of a list for one output.
+    """The weighted sum of losses. `compile` makes it from a list of losses for one output.
 
-    Losses in Python are called once for a batch, as they are alone, and so is one that sees a batch as a whole, such as
-    `Dice`. Each is reduced as it says itself.
+    Each loss keeps its own reduction. Losses in Python and losses of whole batches, such as `Dice`, are called once for
+    each batch.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ class LossSum(Loss):
     Raises
     ------
     ValueError
-        If they cannot be added up: targets that some leave out would have to be left out for all, and the divisor of
-        ``"mean_with_sample_weight"`` is that of no other loss.
+        If they cannot be added up: one of them leaves targets out, which would leave them out for all; or
+        ``"mean_with_sample_weight"`` is mixed with other reductions, whose divisors differ.
     """
 
     implementation = "losses.python_loss.PythonLoss"
@@ -49,27 +49,27 @@ class LossSum(Loss):
         reduction = losses[0].reduction if len(reductions) == 1 else "sum_over_batch_size"
         super().__init__("_".join(loss.name for loss in losses), reduction, losses[0].dtype)
         self.losses, self.weights = list(losses), list(weights or [1.0] * len(losses))
-        # Whether a sum over rows is written as a mean, for which all of them must count.
+        # Sums over rows can be written as means only if all rows count.
         self.needs_all_rows = len(reductions) > 1
         kinds = {loss.target_kind for loss in losses}
         self.target_kind = kinds.pop() if len(kinds) == 1 else "given"  # type: ignore[misc]
 
     @property
     def parts(self) -> list[Loss]:
-        """The losses."""
+        """The losses that are added up."""
         return self.losses
 
     def repeats_targets(self) -> bool:
-        """Whether all losses do."""
+        """Whether all losses take one target for all elements of a row."""
         return all(loss.repeats_targets() for loss in self.losses)
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
-        """The sum of the losses of predictions on plain arrays."""
+        """Compute the sum of the losses for predictions that are arrays."""
         found = [loss(y_true, y_pred, sample_weight) for loss in self.losses]
         return np.dtype(self.dtype).type(sum(w * value for w, value in zip(self.weights, found, strict=True)))
 
     def judge_parts(self, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float64], DeltaOf]:
-        """Values of rows, and what makes the prediction's delta of what each of them counts in the total loss."""
+        """Values of rows, and a function that turns the weight of each value in the total loss into the delta."""
         rows = y_pred.reshape(-1, y_pred.shape[-1] if y_pred.ndim > 1 else 1)
         total, deltas = np.zeros(len(rows)), []
         for loss, weight in zip(self.losses, self.weights, strict=True):
@@ -108,12 +108,12 @@ class LossSum(Loss):
 
 
 def judge(loss: Loss, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float64], DeltaOf]:
-    """What engines ask of a loss in Python, once for a batch: values of rows, and how to make a delta of them.
+    """Called by engines once for each batch of a loss in Python: values of rows, and a function that makes the delta.
 
     Raises
     ------
     TypeError, ValueError
-        If the loss does not return what it must.
+        If the loss returns anything but a value and a gradient of the right shapes.
     """
     return (loss.judge_parts if isinstance(loss, LossSum) else partial(judge_in_python, loss))(y_true, y_pred)
 
@@ -127,8 +127,8 @@ def _check(losses: Sequence[Loss]) -> None:
     reductions = {loss.reduction for loss in losses}
     if "mean_with_sample_weight" in reductions and len(reductions) > 1:
         raise ValueError(
-            f"{names}'mean_with_sample_weight' goes with no other reduction, but got "
-            f"{sorted(map(str, reductions))}. Give all the same."
+            f"{names}'mean_with_sample_weight' cannot be mixed with other reductions, but got "
+            f"{sorted(map(str, reductions))}. Give all losses the same reduction."
         )
     kinds = {loss.target_kind for loss in losses}
     if "half" in kinds and len(kinds) > 1:

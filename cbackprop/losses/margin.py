@@ -1,4 +1,4 @@
-"""Losses of classifiers with a margin."""
+"""Hinge losses, for classifiers with a margin."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 class Hinge(Loss):
     """Hinge loss of labels -1 and 1: ``loss = mean(max(1 - y_true * y_pred, 0))`` over the last axis.
 
-    Labels 0 and 1 do as well: 0 counts as -1.
+    Labels 0 and 1 are accepted as well: 0 counts as -1.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Hinge(Loss):
     name : str, default "hinge"
     dtype : {"float32", "float64"}, optional
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out; see `Loss`.
+        "ignore" leaves out targets that are NaN; by default they are refused. See `Loss`.
 
     Raises
     ------
@@ -73,7 +73,7 @@ class Hinge(Loss):
 class SquaredHinge(Loss):
     """Squared hinge loss of labels -1 and 1: ``loss = mean(max(1 - y_true * y_pred, 0)^2)`` over the last axis.
 
-    Labels 0 and 1 do as well: 0 counts as -1.
+    Labels 0 and 1 are accepted as well: 0 counts as -1.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class SquaredHinge(Loss):
     name : str, default "squared_hinge"
     dtype : {"float32", "float64"}, optional
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out; see `Loss`.
+        "ignore" leaves out targets that are NaN; by default they are refused. See `Loss`.
 
     Raises
     ------
@@ -123,7 +123,7 @@ class SquaredHinge(Loss):
 class CategoricalHinge(Loss):
     """Hinge loss of one-hot labels: ``loss = max(1 + max((1 - y_true) * y_pred) - sum(y_true * y_pred), 0)``.
 
-    The prediction of the label's class is to be larger by 1 than that of any other.
+    The loss is 0 if the prediction of the label's class is larger by at least 1 than any other.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ class CategoricalHinge(Loss):
     name : str, default "categorical_hinge"
     dtype : {"float32", "float64"}, optional
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out; see `Loss`.
+        "ignore" leaves out targets that are NaN; by default they are refused. See `Loss`.
 
     Raises
     ------
@@ -141,8 +141,8 @@ class CategoricalHinge(Loss):
 
     Notes
     -----
-    Where the loss is positive: ``d loss / d y_pred = 1`` for the largest other prediction, divided among several of the
-    same size, and -1 for that of the label.
+    Where the loss is positive, ``d loss / d y_pred`` is 1 for the largest other prediction (shared equally among ties)
+    and -1 for the prediction of the label.
 
     References
     ----------
@@ -185,7 +185,7 @@ def hinge(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
     Raises
     ------
     TypeError, ValueError
-        As `Hinge`.
+        See `Hinge`.
 
     Examples
     --------
@@ -212,7 +212,7 @@ def squared_hinge(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
     Raises
     ------
     TypeError, ValueError
-        As `SquaredHinge`.
+        See `SquaredHinge`.
 
     Examples
     --------
@@ -239,7 +239,7 @@ def categorical_hinge(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
     Raises
     ------
     TypeError, ValueError
-        As `CategoricalHinge`.
+        See `CategoricalHinge`.
 
     Examples
     --------

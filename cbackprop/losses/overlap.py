@@ -1,4 +1,4 @@
-"""Losses of how well prediction and target overlap, along any axes of a batch."""
+"""Losses that measure how well prediction and target overlap, along any axes of a batch."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ def _check_axes(axis: Any) -> Any:
 
 
 class AxisLoss(Loss):
-    """Base of losses that have a value for all elements along some axes, the batch's axis 0 among them or not."""
+    """Base of losses with one value for all elements along some axes, which may include the batch axis 0."""
 
     def __init__(self, axis: Any, name: str | None, reduction: str | None, dtype: Any) -> None:
         super().__init__(name, reduction, dtype)
         self.axis = _check_axes(axis)
-        # A negative axis may be the batch's too; `layout` refuses that, as nobody would mean it.
+        # A negative axis could turn out to be the batch axis. `layout` refuses that: it is surely a mistake.
         self.couples_samples = axis is None or 0 in np.atleast_1d(self.axis)  # type: ignore[misc]
 
     def layout(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """What one sample looks like, and along which of its axes values are taken.
+        """The shape of one sample, and those of its axes that are summed over.
 
-        If that is only the last one, each row is as good as a sample.
+        If only the last axis is summed over, each row counts as a sample.
 
         Raises
         ------
         ValueError
-            If there is no such axis.
+            If an axis does not exist.
         """
         if self.axis is None:
             return shape, tuple(range(len(shape)))
@@ -67,11 +67,11 @@ class AxisLoss(Loss):
         return shape, tuple(inner)
 
     def check_output(self, shape: tuple[int, ...]) -> None:
-        """See that the axes are there."""
+        """Check that the axes exist."""
         self.layout(shape)
 
     def row_values(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.float64]:
-        """The values, in the shape that is left of that of the predictions."""
+        """The values, in the shape of the predictions without the axes that are summed over."""
         prediction = check_prediction("y_pred", y_pred, self.dtype)
         target = check_target("y_true", y_true, prediction.shape, self.target_kind, self.dtype, self.target_rules())
         whole = prediction.shape if prediction.ndim > 1 else (1, *prediction.shape)
@@ -87,7 +87,7 @@ class AxisLoss(Loss):
         return values.reshape(batch + kept)
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
-        """As `Loss`; one value for the whole batch is weighted by each sample's weight."""
+        """See `Loss`. If the batch has one value, it is weighted by each sample's weight."""
         if type(self).call is not Loss.call:
             return super().__call__(y_true, y_pred, sample_weight)
         values = self.row_values(y_true, y_pred).astype(self.dtype)
@@ -100,7 +100,7 @@ class AxisLoss(Loss):
 class Dice(AxisLoss):
     """Dice loss: ``loss = 1 - 2 sum(y_true * y_pred) / (sum(y_true) + sum(y_pred) + 1e-7)``.
 
-    Sums are over `axis`: by default over the whole batch, which then has one value.
+    Sums are over `axis`. By default they are over the whole batch, which then has one value.
 
     Parameters
     ----------
@@ -108,18 +108,18 @@ class Dice(AxisLoss):
         See `Loss`.
     name : str, default "dice"
     axis : int, tuple or list of int, optional
-        The axes summed over, 0 being the batch; ``None``: all. ``(1, 2, 3)`` gives images a value each.
+        The axes to sum over; 0 is the batch, ``None`` means all. ``(1, 2, 3)`` gives one value for each image.
     dtype : {"float32", "float64"}, optional
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type; when called, if a label is outside [0, 1] or there is no such axis.
+        If an argument is of the wrong type; when called, if a label is outside [0, 1] or an axis does not exist.
 
     Notes
     -----
-    With the sums I of both and S of all, ``d loss / d y_pred = -2 y_true / S + 2 I / S^2``. If the batch's axis is
-    summed over, a batch is seen as a whole by one thread.
+    With ``I = sum(y_true * y_pred)`` and the denominator S, ``d loss / d y_pred = -2 y_true / S + 2 I / S^2``. If the
+    batch axis is summed over, one thread computes the loss of the whole batch.
 
     References
     ----------
@@ -149,29 +149,29 @@ class Dice(AxisLoss):
 
 @registry.register()
 class Tversky(AxisLoss):
-    """Tversky loss: Dice loss that counts missed and false predictions differently.
+    """Tversky loss: Dice loss with separate weights for missed targets and false predictions.
 
-    ``loss = 1 - t / (t + alpha f + beta g + 1e-7)``, with ``t = sum(y_true * y_pred)``, what was missed
-    ``f = sum(y_true * (1 - y_pred))`` and what is false ``g = sum((1 - y_true) * y_pred)``, summed over `axis`.
+    ``loss = 1 - t / (t + alpha f + beta g + 1e-7)``, with the hits ``t = sum(y_true * y_pred)``, the missed targets
+    ``f = sum(y_true * (1 - y_pred))`` and the false predictions ``g = sum((1 - y_true) * y_pred)``, summed over `axis`.
 
     Parameters
     ----------
     alpha : float, default 0.5
-        Weight of what was missed; at least 0.
+        Weight of missed targets (false negatives), at least 0.
     beta : float, default 0.5
-        Weight of what is false; at least 0.
+        Weight of false predictions (false positives), at least 0.
     reduction : str, default "sum_over_batch_size"
         See `Loss`.
     name : str, default "tversky"
     axis : int, tuple or list of int, optional
-        The axes summed over, 0 being the batch; ``None``: all.
+        The axes to sum over; 0 is the batch, ``None`` means all.
     dtype : {"float32", "float64"}, optional
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type or out of range; when called, if a label is outside [0, 1] or there is no
-        such axis.
+        If an argument is of the wrong type or out of range; when called, if a label is outside [0, 1] or an axis
+        does not exist.
 
     Notes
     -----
@@ -211,12 +211,12 @@ class Tversky(AxisLoss):
 class CosineSimilarity(AxisLoss):
     """Negative cosine between target and prediction: ``loss = -sum(y_true * y_pred) / (|y_true| |y_pred|)``.
 
-    -1 where both point the same way, 1 where opposite ways.
+    The loss is -1 if both vectors point the same way, and 1 if they point in opposite directions.
 
     Parameters
     ----------
     axis : int, tuple or list of int, default -1
-        The axes along which vectors lie.
+        The axes whose elements form a vector.
     reduction : str, default "sum_over_batch_size"
         See `Loss`.
     name : str, default "cosine_similarity"
@@ -225,12 +225,12 @@ class CosineSimilarity(AxisLoss):
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type; when called, if there is no such axis.
+        If an argument is of the wrong type; when called, if an axis does not exist.
 
     Notes
     -----
-    With the unit vectors u and v, ``d loss / d y_pred = (v (u . v) - u) / |y_pred|``. Vectors shorter than 1e-7 are
-    divided by that.
+    With the unit vectors u and v, ``d loss / d y_pred = (v (u . v) - u) / |y_pred|``. A length below
+    1e-7 is replaced by 1e-7.
 
     References
     ----------
@@ -263,17 +263,17 @@ def dice(y_true: ArrayLike, y_pred: ArrayLike, axis: Axes = None) -> NDArray[Any
     ----------
     y_true, y_pred : array_like
     axis : int, tuple or list of int, optional
-        The axes summed over; ``None``: all.
+        The axes to sum over; ``None``: all.
 
     Returns
     -------
     ndarray
-        Of the axes that are left.
+        One value for each index of the remaining axes.
 
     Raises
     ------
     TypeError, ValueError
-        As `Dice`.
+        See `Dice`.
 
     Examples
     --------
@@ -295,21 +295,21 @@ def tversky(
     ----------
     y_true, y_pred : array_like
     alpha : float, default 0.5
-        Weight of what was missed; at least 0.
+        Weight of missed targets (false negatives), at least 0.
     beta : float, default 0.5
-        Weight of what is false; at least 0.
+        Weight of false predictions (false positives), at least 0.
     axis : int, tuple or list of int, optional
-        The axes summed over; ``None``: all.
+        The axes to sum over; ``None``: all.
 
     Returns
     -------
     ndarray
-        Of the axes that are left.
+        One value for each index of the remaining axes.
 
     Raises
     ------
     TypeError, ValueError
-        As `Tversky`.
+        See `Tversky`.
 
     Examples
     --------
@@ -329,17 +329,17 @@ def cosine_similarity(y_true: ArrayLike, y_pred: ArrayLike, axis: Axes = -1) -> 
     ----------
     y_true, y_pred : array_like
     axis : int, tuple or list of int, default -1
-        The axes along which vectors lie.
+        The axes whose elements form a vector.
 
     Returns
     -------
     ndarray
-        Of the axes that are left.
+        One value for each index of the remaining axes.
 
     Raises
     ------
     TypeError, ValueError
-        As `CosineSimilarity`.
+        See `CosineSimilarity`.
 
     Examples
     --------

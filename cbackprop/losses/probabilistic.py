@@ -1,4 +1,4 @@
-"""Losses of distributions: divergence, counts, and cross-entropies that heed some labels more than others."""
+"""Losses of distributions: Kullback-Leibler divergence, Poisson, and focal and generalized cross-entropies."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 class KLDivergence(Loss):
     """Kullback-Leibler divergence of predicted from true distributions: ``loss = sum(y_true log(y_true / y_pred))``.
 
-    Over the last axis; numbers of both are clipped to [1e-7, 1].
+    The sum is over the last axis; `y_true` and `y_pred` are clipped to [1e-7, 1].
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class KLDivergence(Loss):
     name : str, default "kl_divergence"
     dtype : {"float32", "float64"}, optional
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out; see `Loss`.
+        "ignore" leaves out targets that are NaN; by default they are refused. See `Loss`.
 
     Raises
     ------
@@ -79,8 +79,9 @@ class KLDivergence(Loss):
 class Poisson(Loss):
     """Poisson loss of counts and predicted rates: ``loss = mean(y_pred - y_true log(y_pred + 1e-7))``.
 
-    Over the last axis: the negative log-likelihood of a Poisson distribution, without what does not depend on the
-    prediction. Predictions must not be negative: end the network in ``"exponential"`` or ``"softplus"``.
+    The mean is over the last axis. This is the negative log-likelihood of a Poisson distribution without the terms
+    that do not depend on the prediction. Predictions must not be negative: let the last layer use the activation
+    ``"exponential"`` or ``"softplus"``.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ class Poisson(Loss):
     name : str, default "poisson"
     dtype : {"float32", "float64"}, optional
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out; see `Loss`.
+        "ignore" leaves out targets that are NaN; by default they are refused. See `Loss`.
 
     Raises
     ------
@@ -127,30 +128,31 @@ class Poisson(Loss):
 
 @registry.register()
 class BinaryFocalCrossentropy(Loss):
-    """Binary cross-entropy that counts badly predicted labels for more: ``loss = mean((1 - p_t)^gamma crossentropy)``.
+    """Binary cross-entropy that gives more weight to badly predicted labels.
 
-    Over the last axis, with the probability of the label, ``p_t = y_true p + (1 - y_true) (1 - p)``.
+    ``loss = mean((1 - p_t)^gamma crossentropy)`` over the last axis, where ``p_t = y_true p + (1 - y_true) (1 - p)`` is
+    the predicted probability of the label.
 
     Parameters
     ----------
     apply_class_balancing : bool, default False
-        Whether labels 1 are weighted by `alpha`, and labels 0 by ``1 - alpha``.
+        Whether to weight labels 1 by `alpha` and labels 0 by ``1 - alpha``.
     alpha : float, default 0.25
-        In [0, 1]: the weight of labels 1, if classes are balanced.
+        In [0, 1]. The weight of labels 1, used only with `apply_class_balancing`.
     gamma : float, default 2.0
-        At least 0: how much less well predicted labels count.
+        At least 0. The larger it is, the less do well-predicted labels count.
     from_logits : bool, default False
         Whether `y_pred` holds logits rather than probabilities.
     label_smoothing : float, default 0.0
         In [0, 1]: labels y become ``y (1 - label_smoothing) + label_smoothing / 2``.
     axis : int, default -1
-        Only the last axis.
+        Must be the last axis.
     reduction : str, default "sum_over_batch_size"
         See `Loss`.
     name : str, default "binary_focal_crossentropy"
     dtype : {"float32", "float64"}, optional
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out; see `Loss`.
+        "ignore" leaves out targets that are NaN; by default they are refused. See `Loss`.
 
     Raises
     ------
@@ -160,7 +162,7 @@ class BinaryFocalCrossentropy(Loss):
     Notes
     -----
     ``d loss / dz = ((1 - p_t)^gamma (p - y) + gamma (1 - p_t)^(gamma - 1) (1 - 2 y) p (1 - p) crossentropy) / width``.
-    See `BinaryCrossentropy` about links, logits and clipped probabilities.
+    For logits, sigmoid layers and clipped probabilities see `BinaryCrossentropy`.
 
     References
     ----------
@@ -204,28 +206,28 @@ class BinaryFocalCrossentropy(Loss):
 
 @registry.register()
 class CategoricalFocalCrossentropy(Loss):
-    """Cross-entropy that counts badly predicted labels for more: ``loss = -alpha sum(y_true (1 - p)^gamma log(p))``.
+    """Cross-entropy that gives more weight to badly predicted labels.
 
-    Over the last axis.
+    ``loss = -alpha sum(y_true (1 - p)^gamma log(p))`` over the last axis.
 
     Parameters
     ----------
     alpha : float, default 0.25
-        What all classes are weighted by; at least 0.
+        The weight of all classes, at least 0.
     gamma : float, default 2.0
-        At least 0: how much less well predicted labels count.
+        At least 0. The larger it is, the less do well-predicted labels count.
     from_logits : bool, default False
         Whether `y_pred` holds logits rather than probabilities.
     label_smoothing : float, default 0.0
         In [0, 1]: labels y become ``y (1 - label_smoothing) + label_smoothing / classes``.
     axis : int, default -1
-        Only the last axis.
+        Must be the last axis.
     reduction : str, default "sum_over_batch_size"
         See `Loss`.
     name : str, default "categorical_focal_crossentropy"
     dtype : {"float32", "float64"}, optional
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out; see `Loss`.
+        "ignore" leaves out targets that are NaN; by default they are refused. See `Loss`.
 
     Raises
     ------
@@ -235,7 +237,7 @@ class CategoricalFocalCrossentropy(Loss):
     Notes
     -----
     With ``s = alpha y (gamma p (1 - p)^(gamma - 1) log(p) - (1 - p)^gamma)``, ``d loss / dz = s - p sum(s)``.
-    See `CategoricalCrossentropy` about links, logits and clipped probabilities.
+    For logits, softmax layers and clipped probabilities see `CategoricalCrossentropy`.
 
     References
     ----------
@@ -276,30 +278,30 @@ class CategoricalFocalCrossentropy(Loss):
 
 @registry.register()
 class CategoricalGeneralizedCrossEntropy(Loss):
-    """Loss of class numbers that withstands wrong ones: ``loss = (1 - p[y_true]^q) / q``.
+    """Cross-entropy of class numbers that is robust to wrong labels: ``loss = (1 - p[y_true]^q) / q``.
 
-    Between the cross-entropy (q near 0) and the mean absolute error (q near 1).
+    It lies between the cross-entropy (q near 0) and the mean absolute error (q near 1).
 
     Parameters
     ----------
     q : float, default 0.5
-        Between 0, where this is the cross-entropy, and 1, where it is the absolute error; both excluded.
+        Between 0 (the cross-entropy) and 1 (the absolute error), both excluded.
     reduction : str, default "sum_over_batch_size"
         See `Loss`.
     name : str, default "categorical_generalized_cross_entropy"
     dtype : {"float32", "float64"}, optional
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out; see `Loss`.
+        "ignore" leaves out targets that are NaN; by default they are refused. See `Loss`.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type or out of range; when called, if a label is no class in [0, classes).
+        If an argument is of the wrong type or out of range; when called, if a label is not a class in [0, classes).
 
     Notes
     -----
-    ``d loss / dp = -p^(q - 1)`` for the label, and 0 where that is 0. A last layer that ends in softmax is computed
-    together with this loss: ``d loss / dz = p[y]^q (p - onehot(y))``.
+    ``d loss / dp = -p^(q - 1)`` for the label's class, or 0 if that p is 0. If the last layer ends in softmax, the loss
+    is computed from its logits z: ``d loss / dz = p[y]^q (p - onehot(y))``.
 
     References
     ----------
@@ -345,7 +347,7 @@ def kl_divergence(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
     Raises
     ------
     TypeError, ValueError
-        As `KLDivergence`.
+        See `KLDivergence`.
 
     Examples
     --------
@@ -372,7 +374,7 @@ def poisson(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
     Raises
     ------
     TypeError, ValueError
-        As `Poisson`.
+        See `Poisson`.
 
     Examples
     --------
@@ -401,17 +403,17 @@ def binary_focal_crossentropy(
     ----------
     y_true, y_pred : array_like, shape (..., width)
     apply_class_balancing : bool, default False
-        Whether labels 1 are weighted by `alpha`, and labels 0 by ``1 - alpha``.
+        Whether to weight labels 1 by `alpha` and labels 0 by ``1 - alpha``.
     alpha : float, default 0.25
-        In [0, 1]: the weight of labels 1, if classes are balanced.
+        In [0, 1]. The weight of labels 1, used only with `apply_class_balancing`.
     gamma : float, default 2.0
-        At least 0: how much less well predicted labels count.
+        At least 0. The larger it is, the less do well-predicted labels count.
     from_logits : bool, default False
         Whether `y_pred` holds logits rather than probabilities.
     label_smoothing : float, default 0.0
         In [0, 1]: labels y become ``y (1 - label_smoothing) + label_smoothing / 2``.
     axis : int, default -1
-        Only the last axis.
+        Must be the last axis.
 
     Returns
     -------
@@ -420,7 +422,7 @@ def binary_focal_crossentropy(
     Raises
     ------
     TypeError, ValueError
-        As `BinaryFocalCrossentropy`.
+        See `BinaryFocalCrossentropy`.
 
     Examples
     --------
@@ -457,15 +459,15 @@ def categorical_focal_crossentropy(
     ----------
     y_true, y_pred : array_like, shape (..., classes)
     alpha : float, default 0.25
-        What all classes are weighted by; at least 0.
+        The weight of all classes, at least 0.
     gamma : float, default 2.0
-        At least 0: how much less well predicted labels count.
+        At least 0. The larger it is, the less do well-predicted labels count.
     from_logits : bool, default False
         Whether `y_pred` holds logits rather than probabilities.
     label_smoothing : float, default 0.0
         In [0, 1]: labels y become ``y (1 - label_smoothing) + label_smoothing / classes``.
     axis : int, default -1
-        Only the last axis.
+        Must be the last axis.
 
     Returns
     -------
@@ -474,7 +476,7 @@ def categorical_focal_crossentropy(
     Raises
     ------
     TypeError, ValueError
-        As `CategoricalFocalCrossentropy`.
+        See `CategoricalFocalCrossentropy`.
 
     Examples
     --------
@@ -497,7 +499,7 @@ def categorical_generalized_cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, 
     y_true : array_like of int, shape (...,)
     y_pred : array_like, shape (..., classes)
     q : float
-        Between 0, where this is the cross-entropy, and 1, where it is the absolute error; both excluded.
+        Between 0 (the cross-entropy) and 1 (the absolute error), both excluded.
 
     Returns
     -------
@@ -506,7 +508,7 @@ def categorical_generalized_cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, 
     Raises
     ------
     TypeError, ValueError
-        As `CategoricalGeneralizedCrossEntropy`.
+        See `CategoricalGeneralizedCrossEntropy`.
 
     Examples
     --------

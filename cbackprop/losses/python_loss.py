@@ -15,23 +15,24 @@ from cbackprop.validation import check_name, contiguous
 __all__ = ["DeltaOf", "FunctionLoss", "judge_in_python", "values_of_arrays"]
 
 Array = NDArray[Any]
-# Makes the delta of a prediction, (rows, width), of what the value of each row counts in the total loss, (rows,).
+# A function from the weight of each row's value in the total loss, (rows,), to the delta of the prediction,
+# (rows, width).
 DeltaOf = Callable[[NDArray[np.float64]], Array]
 
 
 class FunctionLoss(Loss):
-    """A loss that is a Python function of a batch: what `compile` makes of ``loss=function``.
+    """A loss from a Python function of a batch. ``compile(loss=function)`` makes it.
 
     Parameters
     ----------
     function : callable
         Called as ``function(y_true, y_pred)`` with NumPy arrays of the network's float type, both (batch, ...). The
-        targets are as users gave them: of any shape, and with NaN; see `Loss.call`. It returns a value and its
-        gradient, the latter shaped like ``y_pred``. The value is either one number for the whole batch, whose gradient
-        is that of this number; or one for each sample, (batch,), for each row of the last axis, or for each element.
-        Then ``gradient[i]`` is that of ``value[i]``, and nothing is divided by the batch size.
+        targets are as they were given, of any shape and with NaN; see `Loss.call`. It returns a value and its gradient
+        in the shape of ``y_pred``. The value is one number for the whole batch, or one for each sample, (batch,), for
+        each row of the last axis, or for each element. If there are several, ``gradient[i]`` is the gradient of
+        ``value[i]``, not divided by the batch size.
     reduction : str, default "sum_over_batch_size"
-        See `Loss`. One number for the batch stays as it is.
+        See `Loss`. One number for the whole batch is not reduced further.
     name : str, optional
         By default the function's name.
     dtype : {"float32", "float64"}, optional
@@ -45,14 +46,14 @@ class FunctionLoss(Loss):
 
     Notes
     -----
-    It is called once for each batch, under the GIL, by one thread, while compiled layers wait. Weights of samples can
-    tell samples apart only if there is a value for each: one number for the batch is multiplied by their mean. What
-    the function raises ends `fit` before that batch changes a weight. A subclass of `Loss` with a method
-    ``call(y_true, y_pred)`` that returns both does the same, and can be saved.
+    One thread calls the function once for each batch, under the GIL, while compiled layers wait. Sample weights work
+    only if there is a value for each sample; a single number for the batch is multiplied by their mean. If the function
+    raises an error, `fit` ends before that batch has changed a weight. To save the loss with a model, write a subclass
+    of `Loss` with a method ``call(y_true, y_pred)`` instead.
 
     References
     ----------
-    Keras 3 takes functions of tensors, which it differentiates itself.
+    Keras 3 takes functions of tensors that return only the value, and differentiates them automatically.
 
     Examples
     --------
@@ -79,17 +80,17 @@ class FunctionLoss(Loss):
         self.function = function
 
     def call(self, y_true: Array, y_pred: Array) -> Any:
-        """The function's value and gradient."""
+        """Return the function's value and gradient."""
         return self.function(y_true, y_pred)
 
 
 def judge_in_python(loss: Loss, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float64], DeltaOf]:
-    """Values of the rows of a batch, and how to make a delta of what each of them counts in the total loss.
+    """Values of the rows of a batch, and a function from their weights in the total loss to the delta.
 
     Raises
     ------
     TypeError, ValueError
-        As `evaluate`.
+        See `evaluate`.
     """
     values, gradient = evaluate(loss, y_true, y_pred)
     shape = y_pred.shape
@@ -103,16 +104,16 @@ def judge_in_python(loss: Loss, y_true: Array, y_pred: Array) -> tuple[NDArray[n
 
 
 def evaluate(loss: Loss, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float64], Array]:
-    """Values, of shape (), (batch,) or that of the rows, and a gradient like `y_pred`.
+    """Values of shape (), (batch,) or that of the rows, and a gradient in the shape of `y_pred`.
 
-    Values of elements are summed or averaged over their rows, as the loss's reduction does with all of them.
+    Values of elements are summed or averaged over their rows, whichever the loss's reduction does.
 
     Raises
     ------
     TypeError
-        If no gradient is returned, or what is returned are no numbers.
+        If no gradient is returned, or the results are not numbers.
     ValueError
-        If a shape is wrong, or a number not finite.
+        If a shape is wrong or a number is not finite.
     """
     values, gradient = called(loss, y_true, y_pred)
     if values.shape != y_pred.shape or values.shape == row_shape(y_pred.shape):
@@ -123,17 +124,17 @@ def evaluate(loss: Loss, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float
 
 
 def called(loss: Loss, y_true: Array, y_pred: Array, only_value: bool = False) -> tuple[NDArray[np.float64], Array]:
-    """What the loss returns: values, which may be those of elements, and a gradient, unless nobody uses it."""
+    """Call the loss: return its values, which may be those of elements, and its gradient unless `only_value`."""
     shape = y_pred.shape
     result = loss.call(y_true, y_pred)
     if only_value and not isinstance(result, tuple):
         result = result, np.zeros_like(y_pred)
     if not isinstance(result, tuple) or len(result) != 2:
         raise TypeError(
-            f"The loss {loss.name!r} must return a pair (value, gradient), the gradient shaped like y_pred: "
-            f"nothing is differentiated for it. It returned {type(result).__name__}."
+            f"The loss {loss.name!r} must return a pair (value, gradient), the gradient in the shape of y_pred: there "
+            f"is no automatic differentiation. It returned {type(result).__name__}."
         )
-    # Of predictions that are not finite, nothing else can be expected: `fit` tells that training has diverged.
+    # If predictions are not finite, the loss cannot be; then `fit` reports that training has diverged.
     check = bool(np.isfinite(y_pred).all())
     values = _numbers(loss, "value", result[0], np.float64, check)
     gradient = _numbers(loss, "gradient", result[1], y_pred.dtype, check)
@@ -150,7 +151,7 @@ def called(loss: Loss, y_true: Array, y_pred: Array, only_value: bool = False) -
 
 
 def values_of_arrays(loss: Loss, y_true: Any, y_pred: Any) -> NDArray[np.float64]:
-    """The values of a loss of plain arrays: of elements, or else of rows."""
+    """The values of a loss for arrays: one for each element, or for each row."""
     prediction = check_prediction("y_pred", y_pred, loss.dtype)
     shape = prediction.shape
     if loss.target_kind == "given":
@@ -163,7 +164,7 @@ def values_of_arrays(loss: Loss, y_true: Any, y_pred: Any) -> NDArray[np.float64
 
 
 def row_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of the rows of predictions of this shape; single numbers are rows of one."""
+    """The shape of the rows of predictions of this shape. Without a second axis, each number is a row."""
     return shape[:-1] if len(shape) > 1 else shape
 
 
@@ -181,19 +182,19 @@ def _numbers(loss: Loss, what: str, value: Any, dtype: Any, check: bool) -> Arra
 
 
 def _share(loss: Loss, values: Array, shape: tuple[int, ...]) -> float:
-    """What a row gets of a value that it has in common with others: all of it, unless rows are summed."""
+    """The share of a row in a value that several rows have in common: 1, unless the reduction sums rows."""
     return values.size / max(int(np.prod(row_shape(shape))), 1) if loss.reduction == "sum" else 1.0
 
 
 def rows_of(loss: Loss, values: Array, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """A value for each row of predictions of this shape, so that the loss's reduction of them is that of `values`."""
+    """A value for each row of predictions of this shape, such that their reduction equals that of `values`."""
     rows = row_shape(shape)
     spread = values.reshape(values.shape + (1,) * (len(rows) - values.ndim)) if values.ndim else values
     return np.broadcast_to(spread * _share(loss, values, shape), rows).reshape(-1)
 
 
 def coefficients_of(loss: Loss, values: Array, coefficients: Array, shape: tuple[int, ...]) -> Array:
-    """What the gradient of each row is multiplied by, given what each row's value counts in the total loss."""
+    """The factor of each row's gradient, given the weight of each row's value in the total loss."""
     rows = coefficients.reshape(row_shape(shape))
     common = tuple(range(values.ndim, rows.ndim))
     total = rows.sum(axis=common, keepdims=True) * _share(loss, values, shape)

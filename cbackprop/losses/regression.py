@@ -1,4 +1,4 @@
-"""Losses of real-valued predictions, most of them the mean over a row of a function of the error y_pred - y_true."""
+"""Regression losses. Most are the mean over a row of a function of the error y_pred - y_true."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class MeanSquaredError(Loss):
     name : str, default "mean_squared_error"
     dtype : {"float32", "float64"}, optional
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out; see `Loss`.
+        "ignore" leaves out targets that are NaN; by default they are refused. See `Loss`.
 
     Raises
     ------
@@ -87,7 +87,7 @@ class MeanAbsoluteError(Loss):
     name : str, default "mean_absolute_error"
     dtype : {"float32", "float64"}, optional
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out; see `Loss`.
+        "ignore" leaves out targets that are NaN; by default they are refused. See `Loss`.
 
     Raises
     ------
@@ -124,7 +124,7 @@ class MeanAbsoluteError(Loss):
 
 @registry.register()
 class Huber(Loss):
-    """Huber loss: squared for small errors, linear for large ones, so that outliers pull less.
+    """Huber loss: squared for small errors and linear for large ones, so outliers count less.
 
     With the error ``e = y_pred - y_true``, ``loss = mean(e^2 / 2)`` where ``|e| <= delta``, and
     ``mean(delta |e| - delta^2 / 2)`` elsewhere, over the last axis.
@@ -132,18 +132,18 @@ class Huber(Loss):
     Parameters
     ----------
     delta : float, default 1.0
-        Where the loss turns linear; greater than 0.
+        The error from which on the loss is linear; greater than 0.
     reduction : str, default "sum_over_batch_size"
         See `Loss`.
     name : str, default "huber_loss"
     dtype : {"float32", "float64"}, optional
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out; see `Loss`.
+        "ignore" leaves out targets that are NaN; by default they are refused. See `Loss`.
 
     Raises
     ------
     TypeError, ValueError
-        If `delta` is no number or not positive; for an unknown reduction or dtype.
+        If `delta` is not a positive number; for an unknown reduction or dtype.
 
     Notes
     -----
@@ -180,7 +180,7 @@ class Huber(Loss):
 class LogCosh(Loss):
     """Logarithm of the hyperbolic cosine of the error: ``loss = mean(log(cosh(y_pred - y_true)))`` over the last axis.
 
-    Nearly ``e^2 / 2`` for small errors e, and ``|e| - log(2)`` for large ones.
+    It is close to ``e^2 / 2`` for small errors e, and to ``|e| - log(2)`` for large ones.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ class LogCosh(Loss):
     name : str, default "log_cosh"
     dtype : {"float32", "float64"}, optional
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out; see `Loss`.
+        "ignore" leaves out targets that are NaN; by default they are refused. See `Loss`.
 
     Raises
     ------
@@ -198,8 +198,8 @@ class LogCosh(Loss):
 
     Notes
     -----
-    ``d loss / d y_pred = tanh(y_pred - y_true) / width``. Computed as ``|e| + log((1 + exp(-2 |e|)) / 2)``, which
-    no error overflows.
+    ``d loss / d y_pred = tanh(y_pred - y_true) / width``. It is computed as ``|e| + log((1 + exp(-2 |e|)) / 2)``,
+    which cannot overflow.
 
     References
     ----------
@@ -229,7 +229,7 @@ class LogCosh(Loss):
 class MeanAbsolutePercentageError(Loss):
     """Mean absolute percentage error: ``loss = 100 mean(|y_true - y_pred| / |y_true|)`` over the last axis.
 
-    Targets nearer to 0 than 1e-7 are divided by that.
+    If ``|y_true|`` is below 1e-7, the error is divided by 1e-7.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ class MeanAbsolutePercentageError(Loss):
     name : str, default "mean_absolute_percentage_error"
     dtype : {"float32", "float64"}, optional
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out; see `Loss`.
+        "ignore" leaves out targets that are NaN; by default they are refused. See `Loss`.
 
     Raises
     ------
@@ -277,7 +277,7 @@ class MeanAbsolutePercentageError(Loss):
 class MeanSquaredLogarithmicError(Loss):
     """Mean squared logarithmic error: ``loss = mean((log(y_true + 1) - log(y_pred + 1))^2)`` over the last axis.
 
-    Targets and predictions below 1e-7 count as that.
+    Targets and predictions below 1e-7 count as 1e-7.
 
     Parameters
     ----------
@@ -286,7 +286,7 @@ class MeanSquaredLogarithmicError(Loss):
     name : str, default "mean_squared_logarithmic_error"
     dtype : {"float32", "float64"}, optional
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out; see `Loss`.
+        "ignore" leaves out targets that are NaN; by default they are refused. See `Loss`.
 
     Raises
     ------
@@ -325,26 +325,26 @@ class MeanSquaredLogarithmicError(Loss):
 class Quantile(Loss):
     """Quantile (pinball) loss: ``loss = mean(max(q d, (q - 1) d))``, ``d = y_true - y_pred``, over the last axis.
 
-    Least where predictions are below a part `quantile` = q of the targets: 0.5 predicts the median. Of several
-    quantiles each element of a row of the prediction has its own, and `y_true` may be one number a row, the target of
-    all of them.
+    It is smallest if the prediction is the quantile q = `quantile` of the target: 0.5 predicts the median. With a list
+    of quantiles, each element of a prediction's row has its own quantile; then `y_true` may have one number for each
+    row, the target of all of them.
 
     Parameters
     ----------
     quantile : float or list of float, default 0.5
-        Between 0 and 1, both excluded. A list has one for each element of a row of the prediction.
+        Between 0 and 1, both excluded; or a list with one for each element of a prediction's row.
     reduction : str, default "sum_over_batch_size"
         See `Loss`.
     name : str, default "quantile"
     dtype : {"float32", "float64"}, optional
     missing : {None, "ignore"}, optional
-        Whether targets of NaN are left out; see `Loss`.
+        "ignore" leaves out targets that are NaN; by default they are refused. See `Loss`.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type or out of range; when compiled or called, if rows of the prediction are not
-        as long as the list of quantiles.
+        If an argument is of the wrong type or out of range; when compiled or called, if rows of the prediction do not
+        have an element for each quantile.
 
     Notes
     -----
@@ -379,7 +379,7 @@ class Quantile(Loss):
         self.quantile = _check_quantiles(quantile)
 
     def repeats_targets(self) -> bool:
-        """Whether there are several quantiles of one target."""
+        """Whether there are several quantiles, so that one target serves a whole row."""
         return isinstance(self.quantile, list)
 
     def check_output(self, shape: tuple[int, ...]) -> None:
@@ -393,14 +393,14 @@ class Quantile(Loss):
     def unit_values(
         self, y_true: ArrayLike, y_pred: ArrayLike, by_element: bool
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
-        """The value of each row, or of each element; see `RowFunction`."""
+        """See `RowFunction.unit_values`."""
         if isinstance(self.quantile, list):
             self.check_output(np.shape(y_pred)[-1:] if np.ndim(y_pred) == 1 else np.shape(y_pred)[1:])
         return super().unit_values(y_true, y_pred, by_element)
 
 
 def _check_quantiles(value: Any) -> float | list[float]:
-    """One number between 0 and 1, or a list of them."""
+    """Check one number between 0 and 1, or a list of them."""
     if not isinstance(value, (list, tuple)) and not (isinstance(value, np.ndarray) and value.ndim):
         return check_number("quantile", value, 0, 1, open_minimum=True, open_maximum=True)
     found = [check_number("quantile", one, 0, 1, open_minimum=True, open_maximum=True) for one in value]
@@ -424,7 +424,7 @@ def mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
     Raises
     ------
     TypeError, ValueError
-        As `MeanSquaredError`.
+        See `MeanSquaredError`.
 
     Examples
     --------
@@ -451,7 +451,7 @@ def mean_absolute_error(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
     Raises
     ------
     TypeError, ValueError
-        As `MeanAbsoluteError`.
+        See `MeanAbsoluteError`.
 
     Examples
     --------
@@ -471,7 +471,7 @@ def huber(y_true: ArrayLike, y_pred: ArrayLike, delta: float = 1.0) -> NDArray[A
     ----------
     y_true, y_pred : array_like, shape (..., width)
     delta : float, default 1.0
-        Where the loss turns linear; greater than 0.
+        The error from which on the loss is linear; greater than 0.
 
     Returns
     -------
@@ -480,7 +480,7 @@ def huber(y_true: ArrayLike, y_pred: ArrayLike, delta: float = 1.0) -> NDArray[A
     Raises
     ------
     TypeError, ValueError
-        As `Huber`.
+        See `Huber`.
 
     Examples
     --------
@@ -507,7 +507,7 @@ def log_cosh(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
     Raises
     ------
     TypeError, ValueError
-        As `LogCosh`.
+        See `LogCosh`.
 
     Examples
     --------
@@ -534,7 +534,7 @@ def mean_absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike) -> NDAr
     Raises
     ------
     TypeError, ValueError
-        As `MeanAbsolutePercentageError`.
+        See `MeanAbsolutePercentageError`.
 
     Examples
     --------
@@ -561,7 +561,7 @@ def mean_squared_logarithmic_error(y_true: ArrayLike, y_pred: ArrayLike) -> NDAr
     Raises
     ------
     TypeError, ValueError
-        As `MeanSquaredLogarithmicError`.
+        See `MeanSquaredLogarithmicError`.
 
     Examples
     --------
@@ -581,7 +581,7 @@ def quantile(y_true: ArrayLike, y_pred: ArrayLike, quantile: float | Sequence[fl
     ----------
     y_true, y_pred : array_like, shape (..., width)
     quantile : float or list of float, default 0.5
-        Between 0 and 1, both excluded; of a list one for each element of a row.
+        Between 0 and 1, both excluded; or a list with one for each element of a row.
 
     Returns
     -------
@@ -590,7 +590,7 @@ def quantile(y_true: ArrayLike, y_pred: ArrayLike, quantile: float | Sequence[fl
     Raises
     ------
     TypeError, ValueError
-        As `Quantile`.
+        See `Quantile`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What losses and metrics share: a value for each row of a prediction, computed by a compiled kernel."""
+"""RowFunction: base of losses and metrics, which compute a value for each row of a prediction by a compiled kernel."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class RowFunction(Spec):
-    """Base of everything that gives each row of the last axis a value.
+    """Base of losses and metrics that compute a value for each row of the last axis.
 
     Attributes
     ----------
     dtype : {"float32", "float64"}
-        In which the values are computed.
+        The type in which values are computed.
     """
 
     # "module.Class" below cbackprop.compiled and cbackprop.reference.
     implementation: ClassVar[str]
-    # "values": y_true is shaped like y_pred. "index": y_true holds the number of a class for each row.
-    # "half": y_true is half as wide as y_pred, which holds two numbers for each target; functions get zeros beside it.
+    # "values": y_true has the shape of y_pred. "index": y_true holds a class number for each row.
+    # "half": y_true is half as wide as y_pred, which has two numbers for each target; kernels get it padded with zeros.
     target_kind: ClassVar[str] = "values"
-    # "given": y_true is as users gave it, of any shape.
-    # The smallest and the largest target that make sense; None: any number.
+    # "given": y_true is passed on as it was given, of any shape.
+    # The smallest and the largest valid target; None: any number.
     target_limits: ClassVar[tuple[float, float] | None] = None
-    # What becomes of targets beyond the limits: "refuse", "warn", or "take": the formula has a meaning for them.
+    # What to do with targets beyond the limits: "refuse", "warn", or "take" if the formula makes sense for them.
     beyond_limits: ClassVar[str] = "refuse"
-    # Whether the value of a row is the mean of those of its elements, each a row by itself.
+    # Whether the value of a row is the mean of the values of its elements, each taken as a row.
     elementwise: ClassVar[bool] = False
-    # Whether class numbers may be outside of the classes; or those may that other functions of the output ignore.
+    # Whether class numbers may lie outside of the classes; if not, only those may that another function ignores.
     any_label: ClassVar[bool] = False
     tolerates_labels: ClassVar[bool] = False
-    # Whether it must be called once with all rows of a batch, by one thread.
+    # Whether one thread must call it once with all rows of a batch.
     couples_samples: ClassVar[bool] = False
 
     dtype: str
 
     def row_function(self, linked: bool, dtype: str) -> Any:
-        """The compiled function; `linked` says that it gets logits, and is to replace them by predictions."""
+        """The compiled function. If `linked`, it gets logits and replaces them by predictions."""
         if not hasattr(self, "implementation"):
             raise TypeError(f"{type(self).__name__} computes nothing: it is the base of others.")
         module, _, name = self.implementation.rpartition(".")
@@ -56,7 +56,7 @@ class RowFunction(Spec):
         return getattr(compiled, name)(self, linked, dtype == "float64")
 
     def target_rules(self) -> TargetRules:
-        """What targets may be."""
+        """The rules that targets must follow."""
         ignored = getattr(self, "ignore_class", None)
         limits = self.target_limits
         return TargetRules(
@@ -69,7 +69,7 @@ class RowFunction(Spec):
         )
 
     def repeats_targets(self) -> bool:
-        """Whether one target of a row may be meant for all elements of the prediction's row."""
+        """Whether one target may serve all elements of a prediction's row."""
         return False
 
     def row_values(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.float64]:
@@ -78,7 +78,7 @@ class RowFunction(Spec):
         Parameters
         ----------
         y_true : array_like
-            Shaped like `y_pred`; class numbers, without the last axis, for a sparse function.
+            Has the shape of `y_pred`; for a sparse function class numbers, without the last axis.
         y_pred : array_like, shape (..., width)
 
         Returns
@@ -90,7 +90,7 @@ class RowFunction(Spec):
         TypeError
             If an array does not hold real numbers.
         ValueError
-            If the shapes do not fit, a target is out of range, or anything is NaN or infinite.
+            If the shapes do not match, a target is out of range, or a number is NaN or infinite.
         """
         values, present = self.unit_values(y_true, y_pred, False)
         if present is None or values.ndim < np.ndim(y_pred):
@@ -102,9 +102,9 @@ class RowFunction(Spec):
     def unit_values(
         self, y_true: ArrayLike, y_pred: ArrayLike, by_element: bool
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
-        """The value of each row, and which of them count (None: all); or, `by_element`, those of each element.
+        """The value of each row, and which rows count (None: all).
 
-        Where elements without a target do not count, values are those of elements, too.
+        Values are those of elements if `by_element`, or if single elements without a target are left out.
         """
         prediction = check_prediction("y_pred", y_pred, self.dtype)
         rules = self.target_rules()
@@ -133,7 +133,7 @@ class RowFunction(Spec):
 
 
 def row_function_of(cls: type[RowFunction]) -> Callable[[Function], Function]:
-    """Decorator of the function form of a loss or metric, so that the class can be found from the function."""
+    """Decorator for the function form of a loss or metric: record its class."""
 
     def mark(function: Function) -> Function:
         function.__dict__["owner"] = cls
@@ -143,12 +143,12 @@ def row_function_of(cls: type[RowFunction]) -> Callable[[Function], Function]:
 
 
 def owner(function: Any) -> type[RowFunction] | None:
-    """The class whose function form this is, or ``None``."""
+    """The class that a function is the function form of, or ``None``."""
     found: type[RowFunction] | None = getattr(function, "owner", None)
     return found
 
 
 def float_type_of(array: Any) -> str:
-    """The float type in which to compute with an array: its own, or `floatx` if it has none of the two."""
+    """The float type in which to compute with an array: its own, or `floatx` if it is not float32 or float64."""
     name = getattr(getattr(array, "dtype", None), "name", None)
     return name if name in config.FLOAT_TYPES else config.floatx()

@@ -1,4 +1,4 @@
-"""Checks of targets and sample weights, and the form in which the kernels want them."""
+"""Check targets and sample weights, and bring them into the form that kernels read."""
 
 from __future__ import annotations
 
@@ -32,36 +32,36 @@ __all__ = [
     "without_repetition",
 ]
 
-# Numbers that are looked at together.
+# How many numbers are checked at a time.
 BLOCK = 2**16
-# The class number of a target that is missing; as in `src_pyx/engine/head.pyx`.
+# The class number that stands for a missing target; the same as in `src_pyx/engine/head.pyx`.
 MISSING = -1
-# Of these, compiled code finds out whether all numbers are finite.
+# The types for which compiled code checks that all numbers are finite.
 PLAIN_FLOATS = (np.dtype("float32"), np.dtype("float64"))
-# How far beyond its limits a target may be: what adding float32 numbers up to 1 may be off by.
+# How far a target may be beyond its limits: the rounding error of float32 numbers that should add up to 1.
 ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
 class TargetRules:
-    """What targets may be, beside their form.
+    """The rules that targets must follow, besides their shape.
 
     Parameters
     ----------
     limits : tuple of float, optional
-        The smallest and the largest; others are refused.
+        The smallest and the largest target; others are refused.
     expected : tuple of float, optional
-        Within these they make sense; of others a warning tells.
+        The smallest and the largest target that make sense; others cause a warning.
     missing : bool, default False
-        Whether NaN stands for a target that is missing.
+        Whether NaN stands for a missing target.
     repeated : bool, default False
-        Whether one target of a row may be meant for all elements of the prediction's row.
+        Whether one target may serve all elements of a prediction's row.
     labels : frozenset of int, default ()
-        Class numbers outside of the classes that there may be.
+        Class numbers that are allowed although they are outside of the classes.
     any_label : bool, default False
-        Whether class numbers may be any.
+        Whether any class number is allowed.
     one_label : bool, default False
-        Whether something looks at the largest label of a row alone, so that a warning tells of several ones.
+        Whether a metric reads only the largest label of a row, so that rows with several ones cause a warning.
     """
 
     limits: tuple[float, float] | None = None
@@ -79,10 +79,11 @@ class NotFiniteError(ValueError):
     Parameters
     ----------
     name : str
-        Of the array.
+        The name of the array.
     value : float
+        The number.
     index : tuple of int
-        Where in the array it is.
+        Its index in the array.
     """
 
     def __init__(self, name: str, value: float, index: tuple[int, ...]) -> None:
@@ -93,19 +94,19 @@ class NotFiniteError(ValueError):
         return NotFiniteError, (self.name, self.value, self.index)
 
     def at(self, row: int) -> NotFiniteError:
-        """The same for another array, of which the one that was checked is a part: there it is in this row."""
+        """The same error for a larger array, in which the checked array begins at this row."""
         return NotFiniteError(self.name, self.value, (row, *self.index[1:]))
 
 
 def as_array(name: str, value: Any, missing: bool = False) -> NDArray[Any]:
-    """`value` as an array of real numbers; with `missing`, values that a table lacks become NaN.
+    """`value` as an array of real numbers. With `missing`, missing values of a table become NaN.
 
     Raises
     ------
     TypeError
         If it holds anything else.
     ValueError
-        If its rows differ in length, or the file that it is mapped from has become shorter.
+        If its rows differ in length, or it is mapped from a file that has become shorter.
     """
     if isinstance(value, np.ndarray) and value.base is not None:
         check_mapped(name, value)
@@ -128,22 +129,22 @@ def as_array(name: str, value: Any, missing: bool = False) -> NDArray[Any]:
 
 
 def _parts(value: Any) -> str:
-    """The shapes of two parts that differ, and what to do, as the end of a sentence."""
+    """The end of a message: two shapes that differ, and what to do."""
     shapes = [_shape(part) for part in value]
-    if None in shapes:  # the difference is within this one
+    if None in shapes:  # the shapes differ within this part
         end = _parts(value[shapes.index(None)])
     else:
         other = next((shape for shape in shapes if shape != shapes[0]), shapes[0])
         end = f": {shapes[0]} and {other}."
     if "Give x" in end or "pad" in end:
         return end
-    if len(value) <= 3 and (() in shapes or all(hasattr(part, "__array__") for part in value)):  # no rows of a table
+    if len(value) <= 3 and (() in shapes or all(hasattr(part, "__array__") for part in value)):  # not table rows
         return f"{end} Give x and y apart, as in fit(x, y); batches (x, y) come from a generator or a PyDataset."
-    return f"{end} Rows of different lengths become equally long by utils.pad_sequences."
+    return f"{end} Use utils.pad_sequences to make rows equally long."
 
 
 def _shape(value: Any) -> tuple[int, ...] | None:
-    """The shape of what becomes an array; ``None`` for anything else."""
+    """The shape of a value as an array; ``None`` if it cannot be one."""
     try:
         return np.shape(value)
     except ValueError:
@@ -151,18 +152,18 @@ def _shape(value: Any) -> tuple[int, ...] | None:
 
 
 def _hint(value: Any, array: NDArray[Any]) -> str:
-    """How what is no array of numbers may become one."""
+    """The end of a message: how to turn the value into an array of numbers."""
     if hasattr(value, "toarray"):
         return " A sparse matrix must be made dense first: call its toarray()."
     if inspect.isgeneratorfunction(value):
         return " Call it: what it returns are batches."
     if array.dtype == object and array.ndim:
-        return " If all of it are numbers, convert it: astype('float32')."
+        return " If all values are numbers, convert it: astype('float32')."
     return ""
 
 
 def check_finite(name: str, array: NDArray[Any], missing: bool = False) -> None:
-    """Refuse NaN, unless that stands for what is `missing`, and infinity."""
+    """Refuse infinity, and NaN unless it stands for `missing` values."""
     if array.dtype.kind != "f" or _surely_finite(array):
         return
     for first, block in blocks(without_repetition(array)):
@@ -173,7 +174,7 @@ def check_finite(name: str, array: NDArray[Any], missing: bool = False) -> None:
 
 
 def _surely_finite(array: NDArray[Any]) -> bool:
-    """Whether one cheap pass finds all numbers finite, as it nearly always does."""
+    """Whether a cheap check shows that all numbers are finite. It nearly always does."""
     if array.dtype in PLAIN_FLOATS and array.flags.c_contiguous and array.flags.aligned:
         return is_finite(array)
     array = without_repetition(array)
@@ -183,18 +184,18 @@ def _surely_finite(array: NDArray[Any]) -> bool:
 
 
 def without_repetition(array: NDArray[Any]) -> NDArray[Any]:
-    """A view without what is there again and again, as in an array that was broadcast to more than memory holds.
+    """A view without repeated elements, for arrays that were broadcast to more than memory holds.
 
-    A number has the same place in it as it has, first of all, in the array.
+    The index of a number in the view is that of its first occurrence in the array.
     """
     axes = zip(array.strides, array.shape, strict=True)
     return array[tuple(slice(0, 1) if stride == 0 and size else slice(None) for stride, size in axes)]
 
 
 def blocks(array: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Parts of an array, each with the number of its first row: what is made of one may be as large as a batch.
+    """Parts of an array, each with the number of its first row.
 
-    A view can be far larger than the memory it looks at, so that nothing must ever be made of all its numbers.
+    A broadcast view can be much larger than its memory, so copies must be made of one part at a time.
     """
     if not array.ndim:
         yield 0, array
@@ -210,7 +211,7 @@ def check_prediction(name: str, value: Any, dtype: str) -> NDArray[Any]:
     Raises
     ------
     TypeError
-        If they are no real numbers.
+        If they are not real numbers.
     ValueError
         If there is no axis, or a value is not finite.
     """
@@ -224,16 +225,15 @@ def check_prediction(name: str, value: Any, dtype: str) -> NDArray[Any]:
 
 
 def as_given(name: str, value: Any, prediction_shape: tuple[int, ...], dtype: str | None) -> NDArray[Any]:
-    """Targets as they are, of any shape, as floats of `dtype`, a sample along the first axis; NaN and infinity too.
+    """Targets of any shape, as floats of `dtype`, with samples along the first axis. NaN and infinity are allowed.
 
-    Without a `dtype` they are not copied.
-
-    Only those that lack the last axis of predictions (..., 1) get it, so that nothing broadcasts by mistake.
+    Without a `dtype` they are not copied. If predictions are (..., 1) and targets lack only that last axis, it is
+    added, so that NumPy does not broadcast them by mistake.
 
     Raises
     ------
     TypeError
-        If they are no real numbers.
+        If they are not real numbers.
     """
     array = as_array(name, value)
     if array.shape == prediction_shape[:-1] and prediction_shape[-1:] == (1,):
@@ -252,15 +252,15 @@ def check_target(
     dtype: str,
     rules: TargetRules = TargetRules(),
 ) -> NDArray[Any]:
-    """Targets as (rows, width) of `dtype`, or for class numbers as (rows,) of int64.
+    """Targets as (rows, width) of `dtype`, or class numbers as (rows,) of int64.
 
-    Those of the kind "half" are half as wide as the predictions; zeros take the place of the other half. Missing
-    class numbers become `MISSING`.
+    Targets of the kind "half" are half as wide as the predictions, and are padded with zeros. Missing class numbers
+    become `MISSING`.
 
     Raises
     ------
     ValueError
-        If the shape does not fit the prediction's, a class or value is out of range, or a value is not finite.
+        If the shape does not match the prediction's, a class or value is out of range, or a value is not finite.
     """
     array = as_array(name, value, rules.missing)
     check_finite(name, array, rules.missing)
@@ -299,7 +299,7 @@ def check_target(
 
 
 def several_ones(rows: NDArray[Any]) -> str | None:
-    """What is wrong with rows of 0 and 1 as one-hot labels; ``None``: nothing, or they are probabilities."""
+    """What is wrong with rows of 0 and 1 as one-hot labels; ``None`` if nothing is, or they are probabilities."""
     plain = ((rows == 0) | (rows == 1)).all(axis=1)
     counts = rows.sum(axis=1)
     if (plain & (counts > 1)).any():
@@ -308,7 +308,7 @@ def several_ones(rows: NDArray[Any]) -> str | None:
 
 
 def _filled_up(name: str, array: NDArray[Any], prediction_shape: tuple[int, ...]) -> NDArray[Any]:
-    """Targets half as wide as the predictions, and zeros beside them."""
+    """Targets half as wide as the predictions, padded with zeros."""
     rows, width = prediction_shape[:-1], prediction_shape[-1]
     if width % 2:
         raise ValueError(f"Predictions must hold a mean and a variance for each target, but have {width} columns.")
@@ -322,19 +322,19 @@ def _filled_up(name: str, array: NDArray[Any], prediction_shape: tuple[int, ...]
 
 
 def _class_hint(array: NDArray[Any], prediction_shape: tuple[int, ...]) -> str:
-    """What to do if targets of the wrong shape look like class numbers."""
+    """The end of a message: what to do if targets of the wrong shape look like class numbers."""
     rows, classes = prediction_shape[:-1], prediction_shape[-1]
     fits = array.size > 0 and array.dtype.kind in "iub" and array.shape in (rows, (*rows, 1))
     if not fits or without_repetition(array).max() >= classes:
         return ""
     return (
-        " Class numbers go with losses and metrics called sparse_..., or become rows by utils.to_categorical(y, "
+        " For class numbers use losses and metrics called sparse_..., or make rows of them by utils.to_categorical(y, "
         f"{classes})."
     )
 
 
 def _beyond(array: NDArray[Any], limits: tuple[float, float]) -> float | None:
-    """The first number that lies outside of the limits."""
+    """The first number outside of the limits; ``None`` if there is none."""
     low, high = limits
     array = without_repetition(array)
     wrong = (array < low - ROUNDING) | (array > high + ROUNDING)
@@ -375,14 +375,14 @@ def _check_classes(
 
 
 def check_weights(name: str, value: Any, rows_shape: tuple[int, ...], width: int | None = None) -> NDArray[Any] | None:
-    """Weights as float64 of the shape of the rows; one weight a sample is spread over the sample's rows.
+    """Weights as float64 in the shape of the rows; the weight of a sample is repeated for its rows.
 
-    Where rows have a `width`, each element may have a weight of its own: then they are of shape (rows..., width).
+    If a `width` is given, each element may have its own weight; then the result has the shape (rows..., width).
 
     Raises
     ------
     ValueError
-        If the shape does not fit, or a weight is not finite.
+        If the shape does not match, or a weight is not finite.
     """
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""Metrics: numbers that people read, and that training does not see."""
+"""Metrics: numbers that report how good predictions are, and do not affect training."""
 
 from __future__ import annotations
 
@@ -158,14 +158,14 @@ __all__ = [
 
 
 def get(identifier: Any) -> Any:
-    """The metric that a name, a config, a class or an object stands for.
+    """Return the metric that is given by a name, a config, a class or an object.
 
     Raises
     ------
     ValueError
-        For an unknown name (the message names the nearest known ones).
+        For an unknown name (the message lists similar known names).
     TypeError
-        For anything that cannot stand for a metric.
+        If the identifier is none of these.
 
     Examples
     --------
@@ -177,16 +177,17 @@ def get(identifier: Any) -> Any:
 
 
 def as_metric(identifier: Any) -> Metric:
-    """As `get`, but always a `Metric` object.
+    """Like `get`, but always return a `Metric` object.
 
-    A function of this library becomes an object of the class that it belongs to, any other one a `MeanMetricWrapper`.
+    A metric function of this library is replaced by an object of its class, any other function by a
+    `MeanMetricWrapper`.
 
     Raises
     ------
     ValueError
         For an unknown name.
     TypeError
-        For anything that is neither a metric nor a function.
+        If the identifier is neither a metric nor a function.
 
     Examples
     --------
@@ -206,7 +207,7 @@ def as_metric(identifier: Any) -> Metric:
 
 
 def _mean_of(cls: Any, name: str) -> Metric | None:
-    """A metric object that is the plain mean of what a loss's or a metric's class computes, if there is one."""
+    """A metric object with the mean of the values of a loss's or metric's class; ``None`` if there is none."""
     for _, entry in registry:
         plain = issubclass(entry, RowMean) and entry.result is RowMean.result
         if entry is cls or (plain and entry.implementation == cls.implementation):
@@ -216,10 +217,10 @@ def _mean_of(cls: Any, name: str) -> Metric | None:
 
 
 def serialize(metric: Any) -> Any:
-    """A metric as plain values."""
+    """Describe a metric by plain values, which `deserialize` turns back into a metric."""
     return registry.serialize(metric)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The metric that `serialize` described."""
+    """Make the metric that `serialize` described."""
     return registry.deserialize(config, custom_objects)

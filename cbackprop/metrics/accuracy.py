@@ -1,4 +1,4 @@
-"""How often predictions are right."""
+"""Accuracies: how often predictions are right."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ __all__ = [
 class Accuracy(RowMean):
     """Share of predictions that equal their targets: ``mean([y_pred = y_true])``.
 
-    The name ``"accuracy"`` given to `compile` does not stand for this class, but for the accuracy that fits the
-    output and its loss, as in Keras.
+    The name ``"accuracy"`` in `compile` does not mean this class: as in Keras, it means the accuracy that suits the
+    output and its loss.
 
     Parameters
     ----------
@@ -72,12 +72,12 @@ class BinaryAccuracy(RowMean):
     name : str, default "binary_accuracy"
     dtype : {"float32", "float64"}, optional
     threshold : float, default 0.5
-        Predictions above it stand for 1, all others for 0.
+        Predictions above it count as 1, all others as 0.
 
     Raises
     ------
     TypeError, ValueError
-        If `threshold` is no finite number; for an unknown dtype.
+        If `threshold` is not a finite number; for an unknown dtype.
 
     References
     ----------
@@ -171,14 +171,14 @@ class TopKCategoricalAccuracy(RowMean):
     Parameters
     ----------
     k : int, default 5
-        Fewer than k predictions of the row may be larger.
+        The true class counts as found if fewer than k predictions of the row are larger than its own.
     name : str, default "top_k_categorical_accuracy"
     dtype : {"float32", "float64"}, optional
 
     Raises
     ------
     TypeError, ValueError
-        If `k` is no integer from 1 on; for an unknown dtype.
+        If `k` is not a positive integer; for an unknown dtype.
 
     References
     ----------
@@ -206,16 +206,16 @@ class SparseTopKCategoricalAccuracy(RowMean):
     Parameters
     ----------
     k : int, default 5
-        Fewer than k predictions of the row may be larger.
+        The true class counts as found if fewer than k predictions of the row are larger than its own.
     name : str, default "sparse_top_k_categorical_accuracy"
     dtype : {"float32", "float64"}, optional
     from_sorted_ids : bool, default False
-        Whether `y_pred` holds class numbers, the most probable first, of which the first k are looked at.
+        Whether `y_pred` holds class numbers, the most probable first. Then the first k of each row are used.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type or out of range; when called, if a label is no class in [0, classes).
+        If an argument is of the wrong type or out of range; when called, if a label is not a class in [0, classes).
 
     References
     ----------
@@ -247,7 +247,7 @@ class SparseTopKCategoricalAccuracy(RowMean):
     def unit_values(
         self, y_true: ArrayLike, y_pred: ArrayLike, by_element: bool
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
-        """The value of each row; labels may be of any shape that holds one for each, in the order of the rows."""
+        """The value of each row. Labels may have any shape with one label for each row, in order."""
         labels, rows = as_array("y_true", y_true), np.shape(y_pred)[:-1]
         if labels.size == math.prod(rows):
             labels = labels.reshape(rows)
@@ -256,23 +256,23 @@ class SparseTopKCategoricalAccuracy(RowMean):
 
 @row_function_of(BinaryAccuracy)
 def binary_accuracy(y_true: ArrayLike, y_pred: ArrayLike, threshold: float = 0.5) -> NDArray[Any]:
-    """1 for each prediction on its label's side of a threshold, 0 for the others: `BinaryAccuracy` without the mean.
+    """1 for each prediction on its label's side of a threshold, else 0: `BinaryAccuracy` without the mean.
 
     Parameters
     ----------
     y_true, y_pred : array_like
-        Of one shape.
+        Both of the same shape.
     threshold : float, default 0.5
-        Predictions above it stand for 1, all others for 0.
+        Predictions above it count as 1, all others as 0.
 
     Returns
     -------
-    ndarray, shaped like `y_pred`
+    ndarray, of the shape of `y_pred`
 
     Raises
     ------
     TypeError, ValueError
-        As `BinaryAccuracy`.
+        See `BinaryAccuracy`.
 
     Examples
     --------
@@ -299,7 +299,7 @@ def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
     Raises
     ------
     TypeError, ValueError
-        As `CategoricalAccuracy`.
+        See `CategoricalAccuracy`.
 
     Examples
     --------
@@ -327,7 +327,7 @@ def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray
     Raises
     ------
     TypeError, ValueError
-        As `SparseCategoricalAccuracy`.
+        See `SparseCategoricalAccuracy`.
 
     Examples
     --------
@@ -347,7 +347,7 @@ def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5)
     ----------
     y_true, y_pred : array_like, shape (..., classes)
     k : int, default 5
-        Fewer than k predictions of the row may be larger.
+        The true class counts as found if fewer than k predictions of the row are larger than its own.
 
     Returns
     -------
@@ -356,7 +356,7 @@ def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5)
     Raises
     ------
     TypeError, ValueError
-        As `TopKCategoricalAccuracy`.
+        See `TopKCategoricalAccuracy`.
 
     Examples
     --------
@@ -377,21 +377,21 @@ def sparse_top_k_categorical_accuracy(
     Parameters
     ----------
     y_true : array_like of int, shape (...,)
-        Or of any other shape that holds a class number for each row, in their order.
+        Any other shape with one class number for each row, in order, is accepted as well.
     y_pred : array_like, shape (..., classes)
     k : int, default 5
-        Fewer than k predictions of the row may be larger.
+        The true class counts as found if fewer than k predictions of the row are larger than its own.
     from_sorted_ids : bool, default False
-        Whether `y_pred` holds class numbers, the most probable first, of which the first k are looked at.
+        Whether `y_pred` holds class numbers, the most probable first. Then the first k of each row are used.
 
     Returns
     -------
-    ndarray, shaped like `y_true`
+    ndarray, of the shape of `y_true`
 
     Raises
     ------
     TypeError, ValueError
-        As `SparseTopKCategoricalAccuracy`.
+        See `SparseTopKCategoricalAccuracy`.
 
     Examples
     --------

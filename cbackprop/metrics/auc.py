@@ -1,4 +1,4 @@
-"""Areas under curves of rates that change with a threshold."""
+"""AUC: the area under the ROC curve or the precision-recall curve."""
 
 from __future__ import annotations
 
@@ -25,38 +25,39 @@ class AUC(ThresholdMetric):
 
     ROC: the true positive rate TP / (TP + FN) over the false positive rate FP / (FP + TN). PR: the precision
     TP / (TP + FP) over the recall. PRGAIN: the precision gain 1 - r FP / TP over the recall gain 1 - r FN / TP, with
-    r the number of positives by that of negatives.
+    r the number of positives divided by that of negatives.
 
     Parameters
     ----------
     num_thresholds : int, default 200
-        How many thresholds; all but the outermost are evenly spaced.
+        The number of thresholds. They are evenly spaced, except that the first is below 0 and the last above 1.
     curve : {"ROC", "PR", "PRGAIN"}, default "ROC"
     summation_method : {"interpolation", "minoring", "majoring"}, default "interpolation"
-        Whether a step counts with the mean, the smaller or the larger of its two heights; "interpolation" of PR
-        interpolates between true and false positives instead of precisions.
+        Whether the height of a step is the mean, the smaller or the larger of the heights at its ends. For PR,
+        "interpolation" interpolates true and false positives rather than precisions.
     name : str, optional
     dtype : {"float32", "float64"}, optional
     thresholds : list of float, optional
-        Thresholds in [0, 1] instead of `num_thresholds` even ones; one below 0 and one above 1 are added.
+        Thresholds in [0, 1] to use instead of `num_thresholds` evenly spaced ones. One below 0 and one above 1 are
+        added.
     multi_label : bool, default False
-        Whether each element of a row is a label with a curve of its own: the result is the mean of their areas.
+        Whether each element of a row is a label with its own curve. The result is then the mean of their areas.
     num_labels : int, optional
-        How many labels there are; only with `multi_label`.
+        The number of labels; only with `multi_label`.
     label_weights : list of float, optional
-        What each element of a row counts.
+        The weight of each element of a row.
     from_logits : bool, default False
-        Whether `y_pred` holds logits, of which the sigmoid is taken.
+        Whether `y_pred` holds logits; their sigmoid is taken.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type or out of range; when called, if rows do not fit the labels.
+        If an argument is of the wrong type or out of range; when called, if rows do not have an element for each label.
 
     Notes
     -----
-    Where all labels are of one class there is no curve: the area is NaN, and a warning says so. (Keras says 0.) It is
-    0 before the first batch.
+    If all labels are of one class there is no curve: the area is NaN, with a warning. (Keras returns 0.) Before the
+    first batch it is 0.
 
     References
     ----------
@@ -99,7 +100,7 @@ class AUC(ThresholdMetric):
         self.multi_label = check_boolean("multi_label", multi_label)
         self.num_labels = None if num_labels is None else check_integer("num_labels", num_labels, 1)
         if self.num_labels is not None and not self.multi_label:
-            raise ValueError("num_labels only goes with multi_label=True.")
+            raise ValueError("num_labels is used only with multi_label=True. Leave it out, or set multi_label=True.")
         self.label_weights = None
         if label_weights is not None:
             weights = np.asarray(label_weights, object).reshape(-1)
@@ -116,20 +117,20 @@ class AUC(ThresholdMetric):
         return super().get_config() | {"thresholds": self.init_thresholds}
 
     def check_width(self, width: int) -> None:
-        """``ValueError`` if rows of `width` elements do not fit the labels."""
+        """Raise ``ValueError`` if rows of `width` elements do not match the number of labels or weights."""
         if self.num_labels not in (None, width):
             raise ValueError(f"num_labels is {self.num_labels}, but there are {width} predictions in a row.")
         if self.label_weights is not None and len(self.label_weights) != width:
             raise ValueError(f"label_weights has {len(self.label_weights)} entries, but rows have {width} elements.")
 
     def counts(self) -> tuple[Array, ...]:
-        """True positives, false positives, true negatives and false negatives, a row a threshold."""
+        """True positives, false positives, true negatives and false negatives, with a row for each threshold."""
         return tuple(getattr(self, name).value for name in self.state_names)
 
     def undefined(self) -> Array:
-        """Of which labels there is no curve: only positives or only negatives have been seen, but not nothing at all.
+        """Which labels have no curve because only positives or only negatives have been seen.
 
-        That of precision over recall needs positives alone.
+        A label without any samples yet is not among them. Precision-recall curves need only positives.
         """
         tp, fp, tn, fn = (count[0] for count in self.counts())
         positives, negatives = tp + fn, fp + tn
@@ -137,13 +138,13 @@ class AUC(ThresholdMetric):
         return np.asarray(one_class & (positives + negatives != 0))
 
     def only_class(self, undefined: Array) -> str:
-        """Which labels the first curve that is not there has seen."""
+        """The end of a message: which labels have been seen where the first curve is undefined."""
         tp, _, _, fn = (count[0] for count in self.counts())
         positives = np.atleast_1d(tp + fn)[np.atleast_1d(undefined).argmax()]
         return "none is 0 (every other number counts as positive)" if positives else "all are 0"
 
     def score(self) -> Any:
-        """The area, or the mean of the labels' areas."""
+        """The area, or the mean of the areas of the labels."""
         undefined = self.undefined()
         if undefined.any():
             warnings.warn(
@@ -165,7 +166,7 @@ class AUC(ThresholdMetric):
         return ratio((areas * weights).sum(), weights.sum())
 
     def points(self) -> tuple[Array, Array]:
-        """The curve: x falls with rising thresholds."""
+        """The points of the curve, (x, y). x decreases with rising thresholds."""
         tp, fp, tn, fn = self.counts()
         recall = ratio(tp, tp + fn)
         if self.curve == "ROC":
@@ -178,7 +179,7 @@ class AUC(ThresholdMetric):
         return np.maximum(recall_gain, 0), precision_gain
 
     def heights(self, left: Array, right: Array) -> Array:
-        """What the steps between neighbouring points count with."""
+        """The height of each step, from the heights at its ends."""
         if self.summation_method == "interpolation":
             return (left + right) / 2
         return np.minimum(left, right) if self.summation_method == "minoring" else np.maximum(left, right)
@@ -186,8 +187,9 @@ class AUC(ThresholdMetric):
     def interpolated_terms(self) -> Array:
         """Areas between neighbouring points of the PR curve.
 
-        Between two of them TP grows with P = TP + FP along a line TP = slope P + intercept, so that the area is the
-        integral of TP / P over TP: slope (dTP + intercept log(P / P')) by the number of positives.
+        Between two points, TP is interpolated linearly in P = TP + FP: TP = slope P + intercept. The area is the
+        integral of the precision TP / P over TP, slope (dTP + intercept log(P / P')), divided by the number of
+        positives.
         """
         tp, fp, _, fn = self.counts()
         p = tp + fp
@@ -200,7 +202,7 @@ class AUC(ThresholdMetric):
 
 
 def _choose(name: str, value: Any, known: dict[str, str]) -> str:
-    """The spelling that an option is known by."""
+    """Return the canonical spelling of an option."""
     plain = getattr(value, "value", value)
     found = known.get(plain, known.get(plain.lower())) if isinstance(plain, str) else None
     if found is None:

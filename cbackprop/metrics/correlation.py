@@ -1,4 +1,4 @@
-"""How alike targets and predictions are, whatever their scale."""
+"""Cosine similarity and correlations of targets and predictions."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ __all__ = [
 
 
 class AxisMean(RowMean):
-    """Base of the metrics with a value for each row along any axis."""
+    """Base of metrics with a value for each vector along any axis."""
 
     axis: int
 
     def runs_in_c(self) -> bool:
-        """Whether compiled code can do for a batch what `update_state` does: it knows rows along the last axis."""
+        """Whether compiled code can replace `update_state`: it supports only the last axis."""
         return self.axis == -1 and super().runs_in_c()
 
     def unit_values(
         self, y_true: ArrayLike, y_pred: ArrayLike, by_element: bool
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
-        """The value of each row along the axis; arguments and errors as `RowFunction`."""
+        """The value of each vector along the axis. For arguments and errors see `RowFunction.unit_values`."""
         targets, predictions = as_array("y_true", y_true), as_array("y_pred", y_pred)
         if targets.ndim == predictions.ndim - 1 and predictions.shape[-1] == 1:
             targets = targets[..., np.newaxis]
@@ -53,13 +53,13 @@ class CosineSimilarity(AxisMean):
     name : str, default "cosine_similarity"
     dtype : {"float32", "float64"}, optional
     axis : int, default -1
-        Along which targets and predictions are compared. Any other than the last is taken care of in Python, not in
-        compiled code.
+        The axis along which targets and predictions are compared. Axes other than the last are handled in Python, which
+        is slower.
 
     Raises
     ------
     TypeError, ValueError
-        If `axis` is no integer; for an unknown dtype; when called, if there is no such axis.
+        If `axis` is not an integer; for an unknown dtype; when called, if the axis does not exist.
 
     References
     ----------
@@ -81,20 +81,20 @@ class CosineSimilarity(AxisMean):
 
 @registry.register()
 class PearsonCorrelation(AxisMean):
-    """Mean Pearson correlation: ``cov(y, p) / sqrt(var(y) var(p))``; NaN where either is constant.
+    """Mean Pearson correlation: ``cov(y, p) / sqrt(var(y) var(p))``. It is NaN if either is constant.
 
     Parameters
     ----------
     name : str, default "pearson_correlation"
     dtype : {"float32", "float64"}, optional
     axis : int, default -1
-        Along which targets and predictions are compared. Any other than the last is taken care of in Python, not in
-        compiled code.
+        The axis along which targets and predictions are compared. Axes other than the last are handled in Python, which
+        is slower.
 
     Raises
     ------
     TypeError, ValueError
-        If `axis` is no integer; for an unknown dtype; when called, if there is no such axis.
+        If `axis` is not an integer; for an unknown dtype; when called, if the axis does not exist.
 
     References
     ----------
@@ -123,13 +123,13 @@ class ConcordanceCorrelation(AxisMean):
     name : str, default "concordance_correlation"
     dtype : {"float32", "float64"}, optional
     axis : int, default -1
-        Along which targets and predictions are compared. Any other than the last is taken care of in Python, not in
-        compiled code.
+        The axis along which targets and predictions are compared. Axes other than the last are handled in Python, which
+        is slower.
 
     Raises
     ------
     TypeError, ValueError
-        If `axis` is no integer; for an unknown dtype; when called, if there is no such axis.
+        If `axis` is not an integer; for an unknown dtype; when called, if the axis does not exist.
 
     References
     ----------
@@ -153,23 +153,23 @@ class ConcordanceCorrelation(AxisMean):
 
 @row_function_of(PearsonCorrelation)
 def pearson_correlation(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1) -> NDArray[Any]:
-    """The Pearson correlation of each row; NaN where either is constant.
+    """The Pearson correlation of each row; NaN if targets or predictions of the row are constant.
 
     Parameters
     ----------
     y_true, y_pred : array_like
-        Of one shape.
+        Both of the same shape.
     axis : int, default -1
-        Along which they are compared.
+        The axis along which they are compared.
 
     Returns
     -------
-    ndarray, shaped like `y_pred` without the axis
+    ndarray, of the shape of `y_pred` without the axis
 
     Raises
     ------
     TypeError, ValueError
-        As `PearsonCorrelation`.
+        See `PearsonCorrelation`.
 
     Examples
     --------
@@ -188,18 +188,18 @@ def concordance_correlation(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1
     Parameters
     ----------
     y_true, y_pred : array_like
-        Of one shape.
+        Both of the same shape.
     axis : int, default -1
-        Along which they are compared.
+        The axis along which they are compared.
 
     Returns
     -------
-    ndarray, shaped like `y_pred` without the axis
+    ndarray, of the shape of `y_pred` without the axis
 
     Raises
     ------
     TypeError, ValueError
-        As `ConcordanceCorrelation`.
+        See `ConcordanceCorrelation`.
 
     Examples
     --------

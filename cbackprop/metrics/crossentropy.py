@@ -69,7 +69,7 @@ class CategoricalCrossentropy(RowMean):
     label_smoothing : float, default 0.0
         In [0, 1]: labels y become ``y (1 - label_smoothing) + label_smoothing / classes``.
     axis : int, default -1
-        Only the last axis can hold the classes.
+        Must be the last axis, which holds the classes.
 
     Raises
     ------
@@ -116,15 +116,15 @@ class SparseCategoricalCrossentropy(RowMean):
     from_logits : bool, default False
         Whether `y_pred` holds logits rather than probabilities.
     ignore_class : int, optional
-        Rows of this class, which need be none of [0, classes), do not count where samples have weights; where they have
-        none, they count as 0, as in Keras.
+        Rows of this class do not count if samples have weights. Without weights they count as 0, as in Keras. The class
+        may be outside of [0, classes).
     axis : int, default -1
-        Only the last axis can hold the classes.
+        Must be the last axis, which holds the classes.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type or not possible; when called, if a label is no class in [0, classes).
+        If an argument is of the wrong type or out of range; when called, if a label is not a class in [0, classes).
 
     References
     ----------

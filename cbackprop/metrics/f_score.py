@@ -1,4 +1,4 @@
-"""F-scores: precision and recall in one number."""
+"""F-scores, which combine precision and recall in one number."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ class FBetaScore(Tally):
     Parameters
     ----------
     average : {None, "micro", "macro", "weighted"}, optional
-        None: an array with the score of each class. "micro": the score of the counts of all classes together.
-        "macro": the mean over the classes. "weighted": the mean, weighted with how often each class is true.
+        None: an array with the score of each class. "micro": one score from the counts of all classes together.
+        "macro": the mean over the classes. "weighted": the mean weighted by how often each class is true.
     beta : float, default 1.0
-        Greater than 0: how much more recall counts than precision.
+        Greater than 0. Recall counts `beta` times as much as precision.
     threshold : float, optional
-        In (0, 1]: the predicted classes are those above it. By default they are those with the largest prediction.
+        In (0, 1]. Classes with predictions above it count as predicted. By default only the class with the largest
+        prediction does.
     name : str, default "fbeta_score"
     dtype : {"float32", "float64"}, optional
 
@@ -70,7 +71,7 @@ class FBetaScore(Tally):
         self.threshold = None if threshold is None else _check_float("threshold", threshold, 1.0)
 
     def size(self, width: int) -> int:
-        """How many sums there are."""
+        """The number of sums, for predictions with rows of `width` elements."""
         return 4 * width
 
     def state_of(self, sums: NDArray[np.float64]) -> list[NDArray[np.float64]]:
@@ -91,7 +92,7 @@ class FBetaScore(Tally):
 
 
 def _check_float(name: str, value: Any, maximum: float) -> float:
-    """A float greater than 0: as in Keras an integer is none, which may have been meant for another argument."""
+    """Check that `value` is a float greater than 0. As in Keras, an integer is refused."""
     number = check_number(name, value, 0, maximum, open_minimum=True)
     if not isinstance(value, (float, np.floating)):
         raise ArgumentTypeError(
@@ -107,10 +108,11 @@ class F1Score(FBetaScore):
     Parameters
     ----------
     average : {None, "micro", "macro", "weighted"}, optional
-        None: an array with the score of each class. "micro": the score of the counts of all classes together.
-        "macro": the mean over the classes. "weighted": the mean, weighted with how often each class is true.
+        None: an array with the score of each class. "micro": one score from the counts of all classes together.
+        "macro": the mean over the classes. "weighted": the mean weighted by how often each class is true.
     threshold : float, optional
-        In (0, 1]: the predicted classes are those above it. By default they are those with the largest prediction.
+        In (0, 1]. Classes with predictions above it count as predicted. By default only the class with the largest
+        prediction does.
     name : str, default "f1_score"
     dtype : {"float32", "float64"}, optional
 

@@ -1,4 +1,4 @@
-"""Intersection over union, of segmentations above all."""
+"""Intersection over union, mostly used for segmentation."""
 
 from __future__ import annotations
 
@@ -22,37 +22,38 @@ from cbackprop.validation import check_boolean, check_integer, check_items, chec
 __all__ = ["BinaryIoU", "IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU"]
 
 WHOLE_TYPES = {"int": "int32", "int32": "int32", "int64": "int64"}
-# The matrix then has 32 GB.
+# With this many classes the confusion matrix takes 32 GB.
 MOST_CLASSES = 2**16
 
 
 @registry.register()
 class IoU(Tally):
-    """Mean over some classes of ``TP / (TP + FP + FN)``: what is rightly found, by what is there or found.
+    """Mean over some classes of ``TP / (TP + FP + FN)``, the intersection over union of labels and predictions.
 
-    A confusion matrix of all batches is kept, of which classes that never appear are left out. Labels and predictions
-    outside of [0, num_classes) count nowhere.
+    The metric keeps a confusion matrix of all batches. Classes that never appear are left out of the mean. Labels and
+    predictions outside of [0, num_classes) are ignored.
 
     Parameters
     ----------
     num_classes : int
+        The number of classes.
     target_class_ids : sequence of int
-        The classes of which the mean is taken.
+        The classes to take the mean over.
     name : str, optional
     dtype : {"int32", "int64", "float32", "float64"}, optional
-        Of the confusion matrix, int32 by default: then weights lose their fractions.
+        The type of the confusion matrix. The default int32 drops the fractions of weights.
     ignore_class : int, optional
-        Labels of this class count nowhere.
+        Labels of this class are ignored.
     sparse_y_true, sparse_y_pred : bool, default True
-        Whether labels, or predictions, are class numbers (of which fractions are cut off) rather than rows with an
-        element for each class.
+        Whether labels (or predictions) are class numbers, whose fractions are dropped, rather than rows with an element
+        for each class.
     axis : int, default -1
-        Only the last axis can hold the classes.
+        Must be the last axis, which holds the classes.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type or out of range; when called, if shapes do not fit.
+        If an argument is of the wrong type or out of range; when called, if shapes do not match.
 
     References
     ----------
@@ -70,7 +71,7 @@ class IoU(Tally):
     state_names = ("total_cm",)
     state_titles: ClassVar[dict[str, str]] = {"total_cm": "total_confusion_matrix"}
     total_cm: MetricVariable
-    # Predictions from here on are of class 1, others of class 0; None: they are class numbers.
+    # Predictions of at least this are class 1, others class 0. None: predictions are not cut at a threshold.
     cut: float | None = None
 
     def __init__(
@@ -103,19 +104,19 @@ class IoU(Tally):
 
     @property
     def float_type(self) -> str:
-        """The type in which predictions are compared, and of results."""
+        """The type in which predictions are compared, and the type of results."""
         return self.float_type_of_results
 
     def state_of(self, sums: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        """The confusion matrix, a row for each class of the labels."""
+        """The confusion matrix, with a row for each class of the labels."""
         return [sums.reshape(self.num_classes, self.num_classes)]
 
     def size(self, width: int) -> int:
-        """How many sums there are."""
+        """The number of sums, for predictions with rows of `width` elements."""
         return self.num_classes**2
 
     def check_given_weights(self, weights: NDArray[Any] | None) -> None:
-        """Warn of weights that lose their fractions."""
+        """Warn if weights would lose their fractions."""
         if self.whole_weights and weights is not None and weights.dtype.kind == "f":
             warnings.warn(
                 f"The weights are of type float, but metric {self.name!r} counts in {self.dtype}, an int: "
@@ -124,17 +125,17 @@ class IoU(Tally):
             )
 
     def check_width(self, width: int) -> None:
-        """``ValueError`` if rows are no predictions for each class."""
+        """Raise ``ValueError`` if rows do not have a prediction for each class."""
         if not self.sparse_y_pred and width != self.num_classes:
             raise ValueError(f"num_classes is {self.num_classes}, but there are {width} predictions in a row.")
 
     def check_predictions(self, y_pred: ArrayLike) -> NDArray[Any]:
-        """Predictions as contiguous floats; class numbers may have any number of axes."""
+        """Predictions as contiguous floats. Class numbers may have any number of axes."""
         array = as_array("y_pred", y_pred)
         return super().check_predictions(array.reshape(1) if array.ndim == 0 else array)
 
     def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
-        """Labels in the form of the predictions: class numbers for class numbers, which need not be classes."""
+        """Labels in the form of the predictions. Class numbers may be outside of the classes."""
         array = as_array("y_true", y_true)
         if not self.sparse_y_true and self.sparse_y_pred:
             check_finite("y_true", array)
@@ -157,7 +158,7 @@ class IoU(Tally):
 
 
 def _check_ids(value: Any, classes: int) -> list[int]:
-    """Class numbers as a list."""
+    """Check class numbers and return them as a list."""
     given = check_items("target_class_ids", value, "a list of classes")
     ids = [check_integer("target_class_ids", number, 0, classes - 1) for number in given]
     if not ids:
@@ -172,17 +173,17 @@ class BinaryIoU(IoU):
     Parameters
     ----------
     target_class_ids : sequence of int, default (0, 1)
-        The classes of which the mean is taken.
+        The classes to take the mean over.
     threshold : float, default 0.5
-        Predictions from here on stand for class 1, others for class 0.
+        Predictions of at least this count as class 1, others as class 0.
     name : str, optional
     dtype : {"int32", "int64", "float32", "float64"}, optional
-        Of the confusion matrix, int32 by default: then weights lose their fractions.
+        The type of the confusion matrix. The default int32 drops the fractions of weights.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type or out of range; when called, if shapes do not fit.
+        If an argument is of the wrong type or out of range; when called, if shapes do not match.
 
     References
     ----------
@@ -213,21 +214,22 @@ class MeanIoU(IoU):
     Parameters
     ----------
     num_classes : int
+        The number of classes.
     name : str, optional
     dtype : {"int32", "int64", "float32", "float64"}, optional
-        Of the confusion matrix, int32 by default: then weights lose their fractions.
+        The type of the confusion matrix. The default int32 drops the fractions of weights.
     ignore_class : int, optional
-        Labels of this class count nowhere.
+        Labels of this class are ignored.
     sparse_y_true, sparse_y_pred : bool, default True
-        Whether labels, or predictions, are class numbers (of which fractions are cut off) rather than rows with an
-        element for each class.
+        Whether labels (or predictions) are class numbers, whose fractions are dropped, rather than rows with an element
+        for each class.
     axis : int, default -1
-        Only the last axis can hold the classes.
+        Must be the last axis, which holds the classes.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type or out of range; when called, if shapes do not fit.
+        If an argument is of the wrong type or out of range; when called, if shapes do not match.
 
     References
     ----------
@@ -256,27 +258,28 @@ class MeanIoU(IoU):
 
 @registry.register()
 class OneHotIoU(IoU):
-    """As `IoU`, of one-hot labels and rows of predictions.
+    """`IoU` of one-hot labels and rows of predictions.
 
     Parameters
     ----------
     num_classes : int
+        The number of classes.
     target_class_ids : sequence of int
-        The classes of which the mean is taken.
+        The classes to take the mean over.
     name : str, optional
     dtype : {"int32", "int64", "float32", "float64"}, optional
-        Of the confusion matrix, int32 by default: then weights lose their fractions.
+        The type of the confusion matrix. The default int32 drops the fractions of weights.
     ignore_class : int, optional
-        Labels of this class count nowhere.
+        Labels of this class are ignored.
     sparse_y_pred : bool, default False
         Whether predictions are class numbers rather than rows with an element for each class.
     axis : int, default -1
-        Only the last axis can hold the classes.
+        Must be the last axis, which holds the classes.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type or out of range; when called, if shapes do not fit.
+        If an argument is of the wrong type or out of range; when called, if shapes do not match.
 
     References
     ----------
@@ -305,25 +308,26 @@ class OneHotIoU(IoU):
 
 @registry.register()
 class OneHotMeanIoU(MeanIoU):
-    """As `MeanIoU`, of one-hot labels and rows of predictions.
+    """`MeanIoU` of one-hot labels and rows of predictions.
 
     Parameters
     ----------
     num_classes : int
+        The number of classes.
     name : str, optional
     dtype : {"int32", "int64", "float32", "float64"}, optional
-        Of the confusion matrix, int32 by default: then weights lose their fractions.
+        The type of the confusion matrix. The default int32 drops the fractions of weights.
     ignore_class : int, optional
-        Labels of this class count nowhere.
+        Labels of this class are ignored.
     sparse_y_pred : bool, default False
         Whether predictions are class numbers rather than rows with an element for each class.
     axis : int, default -1
-        Only the last axis can hold the classes.
+        Must be the last axis, which holds the classes.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type or out of range; when called, if shapes do not fit.
+        If an argument is of the wrong type or out of range; when called, if shapes do not match.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Mean losses of margins, computed by the losses' kernels."""
+"""Mean hinge losses as metrics, computed by the losses' kernels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["CategoricalHinge", "Hinge", "SquaredHinge"]
 class Hinge(RowMean):
     """Mean hinge loss: ``mean(max(1 - y_true y_pred, 0))``.
 
-    Labels are -1 and 1, or 0 and 1: 0 then counts as -1.
+    Labels are -1 and 1, or 0 and 1; then 0 counts as -1.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Hinge(RowMean):
 class SquaredHinge(RowMean):
     """Mean squared hinge loss: ``mean(max(1 - y_true y_pred, 0)^2)``.
 
-    Labels are -1 and 1, or 0 and 1: 0 then counts as -1.
+    Labels are -1 and 1, or 0 and 1; then 0 counts as -1.
 
     Parameters
     ----------

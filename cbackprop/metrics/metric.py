@@ -1,4 +1,4 @@
-"""The base of all metrics."""
+"""Metric: the base of all metrics."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ registry = Registry("metric", "metrics")
 
 
 class Metric(Spec):
-    """Base of all metrics: numbers that batches are added to, and a result computed from them.
+    """Base of all metrics. A metric accumulates batches in variables and computes its result from them.
 
-    A metric of one's own is a subclass that makes its variables in ``__init__``, changes them in `update_state`, and
-    computes `result` from them, a number, an array, or a dict of them by name. In `compile` it is called once a batch,
-    with NumPy arrays; an exception that it raises ends `fit`, and the weights are those of the last finished step.
+    To write a metric, define a subclass that makes its variables in ``__init__``, changes them in `update_state`, and
+    computes `result` from them: a number, an array, or a dict of these by name. `fit` calls `update_state` once for
+    each batch, with NumPy arrays. An exception ends `fit`; the weights are then those of the last finished step.
 
     Parameters
     ----------
@@ -62,13 +62,13 @@ class Metric(Spec):
     [4.5, 3.0]
     """
 
-    # In which form a batch's targets are given, as in `RowFunction`; None: in the one that the output's loss reads.
+    # The form of the targets, as in `RowFunction`; None: the form that the output's loss reads.
     target_kind: ClassVar[Any] = None
     target_limits: ClassVar[tuple[float, float] | None] = None
     beyond_limits: ClassVar[str] = "refuse"
     any_label: ClassVar[bool] = False
     tolerates_labels: ClassVar[bool] = False
-    # Whether rows count as the mask of the predictions says.
+    # Whether rows that the mask of the predictions hides are ignored.
     takes_mask: ClassVar[bool] = False
 
     if not TYPE_CHECKING:
@@ -80,10 +80,10 @@ class Metric(Spec):
         self.name = check_name(name) or snake_case(type(self).__name__)
         self.dtype = config.floatx() if dtype is None else config.check_float_type(dtype)
 
-    # What a subclass defines
+    # Methods that a subclass defines
 
     def reset_state(self) -> None:
-        """Forget all batches: set all variables to 0, and let metrics inside of this one forget theirs."""
+        """Forget all batches: set all variables to 0, and reset the metrics within this one."""
         own, inner = self._parts()
         for variable in own:
             variable.clear()
@@ -113,7 +113,7 @@ class Metric(Spec):
         aggregation: str | None = "sum",
         name: str | None = None,
     ) -> MetricVariable:
-        """Make a variable: numbers that `reset_state` sets to 0, and that validation leaves as they were.
+        """Make a variable. `reset_state` sets it to 0, and validation during `fit` does not change it.
 
         Parameters
         ----------
@@ -122,13 +122,13 @@ class Metric(Spec):
         dtype : str, optional
             ``floatx`` by default; any real type of NumPy.
         aggregation : str, default "sum"
-            Taken for the sake of metrics written for Keras; it has no effect.
+            Accepted for metrics written for Keras; it has no effect.
         name : str, optional
 
         Returns
         -------
         MetricVariable
-            To be computed with as an array, with ``assign``, ``assign_add`` and ``assign_sub``.
+            It can be used like an array, and has methods ``assign``, ``assign_add`` and ``assign_sub``.
 
         Raises
         ------
@@ -142,21 +142,21 @@ class Metric(Spec):
     def add_weight(
         self, shape: Sequence[int] = (), initializer: Any = None, dtype: Any = None, name: str | None = None
     ) -> MetricVariable:
-        """As `add_variable`; zeros by default."""
+        """Make a variable, by default of zeros; see `add_variable`."""
         return self.add_variable(shape, "zeros" if initializer is None else initializer, dtype, name=name)
 
     def forget_variable(self, variable: MetricVariable | None) -> None:
-        """Another one takes the place of this variable."""
+        """Forget a variable that another one replaces."""
         self._variables = [known for known in self.__dict__.get("_variables", []) if known is not variable]
 
     @property
     def variables(self) -> list[MetricVariable]:
-        """All variables of this metric, then those of metrics that are its attributes, or in lists and dicts there."""
+        """The variables of this metric, then those of metrics in its attributes, or in lists and dicts there."""
         own, inner = self._parts()
         return [*own, *(variable for metric in inner for variable in metric.variables)]
 
     def _parts(self) -> tuple[list[MetricVariable], list[Metric]]:
-        """The variables that are this metric's own, in the order of their making, and the metrics inside of it."""
+        """The metric's own variables, in the order in which they were made, and the metrics within it."""
         own = list(self.__dict__.get("_variables", []))
         inner: list[Metric] = []
         for name, value in self.__dict__.items():
@@ -164,23 +164,23 @@ class Metric(Spec):
                 _collect(value, own, inner)
         return own, inner
 
-    # What engines ask
+    # Methods that engines call
 
     def runs_in_c(self) -> bool:
-        """Whether compiled code can do for a batch what `update_state` does."""
+        """Whether compiled code can replace `update_state`."""
         return False
 
     def check_output(self, shape: tuple[int, ...]) -> None:
-        """``ValueError`` if predictions of this shape, without the batch axis, are none for this metric."""
+        """Raise ``ValueError`` if the metric cannot use predictions of this shape (given without the batch axis)."""
 
     def snapshot(self) -> Any:
-        """A copy of what batches have been added to, for `restore`."""
+        """A copy of the accumulated state, for `restore`."""
         return [variable.value for variable in self.variables]
 
     def restore(self, state: Any) -> None:
-        """Go on from a `snapshot`, one of this metric or of compiled code that works for it."""
+        """Continue from a `snapshot` of this metric or of the compiled code that replaces it."""
         for variable, value in zip_longest(self.variables, state):
-            if value is None:  # made since then
+            if value is None:  # made after the snapshot
                 variable.clear()
             elif variable is not None:
                 variable.assign(value)
@@ -188,7 +188,7 @@ class Metric(Spec):
     # Description
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments as plain values; of a class of one's own, those that it has stored."""
+        """Constructor arguments as plain values. In a user's class, those that are stored as attributes."""
         return {name: to_config(getattr(self, name)) for name in self.argument_names() if hasattr(self, name)}
 
     def __repr__(self) -> str:
@@ -199,7 +199,7 @@ class Metric(Spec):
 
 
 def _collect(value: Any, own: list[MetricVariable], inner: list[Metric]) -> None:
-    """Add the variables and metrics that an attribute is, or holds in lists and dicts, unless they are known."""
+    """Add the variables and metrics in an attribute, or in lists and dicts there, that are not yet collected."""
     if isinstance(value, (MetricVariable, Variable)):
         if not any(value is known for known in own):
             own.append(value)  # type: ignore[arg-type]
@@ -213,14 +213,14 @@ def _collect(value: Any, own: list[MetricVariable], inner: list[Metric]) -> None
 
 
 def overridden(metric: Metric, base: type[Metric]) -> bool:
-    """Whether a subclass of a metric of this library does something else with batches than compiled code would."""
+    """Whether a subclass overrides methods of a metric of this library, so that compiled code cannot replace it."""
     return any(
         getattr(type(metric), name, None) is not getattr(base, name, None) for name in ("update_state", "reset_state")
     )
 
 
 class RowMean(RowFunction, Metric):  # type: ignore[misc]
-    """Base of the metrics that are a weighted mean of a value for each row of the predictions.
+    """Base of metrics that are the weighted mean of a value for each row of the predictions.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ class RowMean(RowFunction, Metric):  # type: ignore[misc]
         For an unknown dtype.
     """
 
-    # Each element has a value of its own, so that predictions without a batch axis are a batch of numbers.
+    # Whether each element has its own value. Then one-dimensional predictions are a batch of numbers.
     elementwise: ClassVar[bool] = False
     takes_mask: ClassVar[bool] = True
 
@@ -243,11 +243,11 @@ class RowMean(RowFunction, Metric):  # type: ignore[misc]
         self.count = self.add_variable((), "zeros", "float64", name="count")
 
     def runs_in_c(self) -> bool:
-        """Whether compiled code can do for a batch what `update_state` does."""
+        """Whether compiled code can replace `update_state`."""
         return not overridden(self, RowMean)
 
     def restore(self, state: Any) -> None:
-        """Go on from a `snapshot`, or from the sum of the weighted values and that of the weights."""
+        """Continue from a `snapshot`, or from the sum of the weighted values and the sum of the weights."""
         if isinstance(state, tuple):
             total, count = state
             self.total.assign(total)
@@ -261,10 +261,10 @@ class RowMean(RowFunction, Metric):  # type: ignore[misc]
         Parameters
         ----------
         y_true : array_like
-            Shaped like `y_pred`; class numbers, without the last axis, for a sparse metric.
+            Has the shape of `y_pred`; for a sparse metric class numbers, without the last axis.
         y_pred : array_like, shape (batch, ..., width)
         sample_weight : array_like, optional
-            Shape (batch,), or one weight for each row of `y_pred`; for a metric of single elements also one weight
+            Shape (batch,), or one weight for each row of `y_pred`. A metric of single elements also takes one weight
             for each element.
 
         Raises
@@ -272,7 +272,7 @@ class RowMean(RowFunction, Metric):  # type: ignore[misc]
         TypeError
             If an array does not hold real numbers.
         ValueError
-            If the shapes do not fit, a label is out of range or anything is NaN or infinite.
+            If the shapes do not match, a label is out of range, or a number is NaN or infinite.
         """
         predictions = as_array("y_pred", y_pred)
         given = None if sample_weight is None else as_array("sample_weight", sample_weight)
@@ -287,5 +287,5 @@ class RowMean(RowFunction, Metric):  # type: ignore[misc]
 
     def result(self) -> Any:
         """The weighted mean so far; 0 before any batch."""
-        with np.errstate(over="ignore"):  # infinite is the right word for it
+        with np.errstate(over="ignore"):  # a result beyond the range of the dtype is infinite
             return np.dtype(self.dtype).type(self.total / self.count if self.count else 0.0)

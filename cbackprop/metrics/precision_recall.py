@@ -1,4 +1,4 @@
-"""Precision and recall, and the best of one where the other is good enough."""
+"""Precision, recall, and the best value of one rate at a required value of another."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = [
 
 @registry.register()
 class Precision(Counts):
-    """Share of the predicted positives that are positive: ``TP / (TP + FP)``; 0 if none is predicted.
+    """Share of the predicted positives that are true: ``TP / (TP + FP)``; 0 if none is predicted.
 
     Parameters
     ----------
     thresholds : float or list of float, optional
-        In [0, 1]; by default 0.5, and with `top_k` none. For several, the result is an array of one for each.
+        In [0, 1]. By default 0.5, or no threshold if `top_k` is given. With several, the result is an array.
     top_k : int, optional
-        Only the k largest predictions of a row can be positive; of equal ones the first are.
+        Only the k largest predictions of a row count as positive; of equal predictions, the first do.
     class_id : int, optional
-        Only this element of each row counts.
+        Only this element of each row is used.
     name : str, optional
     dtype : {"float32", "float64"}, optional
 
@@ -59,16 +59,16 @@ class Precision(Counts):
 
 @registry.register()
 class Recall(Counts):
-    """Share of the positives that are predicted as such: ``TP / (TP + FN)``; 0 if there is none.
+    """Share of the positives that are predicted: ``TP / (TP + FN)``; 0 if there are none.
 
     Parameters
     ----------
     thresholds : float or list of float, optional
-        In [0, 1]; by default 0.5, and with `top_k` none. For several, the result is an array of one for each.
+        In [0, 1]. By default 0.5, or no threshold if `top_k` is given. With several, the result is an array.
     top_k : int, optional
-        Only the k largest predictions of a row can be positive; of equal ones the first are.
+        Only the k largest predictions of a row count as positive; of equal predictions, the first do.
     class_id : int, optional
-        Only this element of each row counts.
+        Only this element of each row is used.
     name : str, optional
     dtype : {"float32", "float64"}, optional
 
@@ -97,12 +97,12 @@ class Recall(Counts):
 
 
 def even_thresholds(n: int) -> list[float]:
-    """n thresholds from 0 to 1; for one, 0.5."""
+    """n evenly spaced thresholds from 0 to 1; 0.5 if n is 1."""
     return [0.5] if n == 1 else [0.0, *((i + 1) / (n - 1) for i in range(n - 2)), 1.0]
 
 
 class BestAt(ThresholdMetric):
-    """Base of the metrics that are the best of one rate over the thresholds at which another is good enough.
+    """Base of metrics with the best value of one rate over the thresholds at which another rate is high enough.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ class BestAt(ThresholdMetric):
 
 
 def best(rates: Array, others: Array, least: float) -> Any:
-    """The largest of the rates where the others are at least so large; 0 if they are nowhere."""
+    """The largest of `rates` where `others` is at least `least`; 0 if that is nowhere."""
     return rates[others >= least].max(initial=0.0)
 
 
@@ -150,9 +150,9 @@ class SensitivityAtSpecificity(BestAt):
     specificity : float
         In [0, 1].
     num_thresholds : int, default 200
-        How many thresholds, evenly spaced from 0 to 1, are tried.
+        How many thresholds are tried, evenly spaced from 0 to 1.
     class_id : int, optional
-        Only this element of each row counts.
+        Only this element of each row is used.
     name : str, optional
     dtype : {"float32", "float64"}, optional
 
@@ -198,9 +198,9 @@ class SpecificityAtSensitivity(BestAt):
     sensitivity : float
         In [0, 1].
     num_thresholds : int, default 200
-        How many thresholds, evenly spaced from 0 to 1, are tried.
+        How many thresholds are tried, evenly spaced from 0 to 1.
     class_id : int, optional
-        Only this element of each row counts.
+        Only this element of each row is used.
     name : str, optional
     dtype : {"float32", "float64"}, optional
 
@@ -246,9 +246,9 @@ class PrecisionAtRecall(BestAt):
     recall : float
         In [0, 1].
     num_thresholds : int, default 200
-        How many thresholds, evenly spaced from 0 to 1, are tried.
+        How many thresholds are tried, evenly spaced from 0 to 1.
     class_id : int, optional
-        Only this element of each row counts.
+        Only this element of each row is used.
     name : str, optional
     dtype : {"float32", "float64"}, optional
 
@@ -293,9 +293,9 @@ class RecallAtPrecision(BestAt):
     precision : float
         In [0, 1].
     num_thresholds : int, default 200
-        How many thresholds, evenly spaced from 0 to 1, are tried.
+        How many thresholds are tried, evenly spaced from 0 to 1.
     class_id : int, optional
-        Only this element of each row counts.
+        Only this element of each row is used.
     name : str, optional
     dtype : {"float32", "float64"}, optional
 

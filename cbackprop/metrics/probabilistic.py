@@ -1,4 +1,4 @@
-"""Mean losses of distributions, computed by the losses' kernels."""
+"""Kullback-Leibler divergence and Poisson loss as metrics, computed by the losses' kernels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sums and means of values of any kind, and of what a function in Python makes of targets and predictions."""
+"""Sum and Mean of any values, and MeanMetricWrapper, the mean of a Python function of targets and predictions."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Array = NDArray[Any]
 
 
 def weighted_values(values: ArrayLike, sample_weight: ArrayLike | None, reduce: Any) -> tuple[Array, Array | None]:
-    """A weighted value for each sample, and a weight for each; what a sample has several of is reduced.
+    """A weighted value and a weight for each sample. Several values of a sample are combined by `reduce`.
 
     Raises
     ------
     TypeError
         If an array does not hold real numbers.
     ValueError
-        If the weights do not fit the values.
+        If the weights cannot be broadcast to the values.
     """
     array = as_array("values", values).astype(np.float64)
     weights = None
@@ -60,7 +60,7 @@ class Sum(Metric):
     Raises
     ------
     TypeError, ValueError
-        For an unknown dtype; when called, if values or weights are no numbers, or do not fit.
+        For an unknown dtype; when called, if values or weights are not numbers, or cannot be broadcast together.
 
     References
     ----------
@@ -78,7 +78,7 @@ class Sum(Metric):
         self.total = self.add_variable((), "zeros", "float64", name="total")
 
     def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
-        """Add values, which broadcast with their weights."""
+        """Add values; values and weights are broadcast together."""
         array, _ = weighted_values(values, sample_weight, np.sum)
         self.total.assign_add(array.sum())
 
@@ -89,7 +89,7 @@ class Sum(Metric):
 
 @registry.register()
 class Mean(Metric):
-    """Weighted mean of values: ``sum(w values) / sum(w)``; 0 before any.
+    """Weighted mean of values: ``sum(w values) / sum(w)``; 0 before the first.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Mean(Metric):
     Raises
     ------
     TypeError, ValueError
-        For an unknown dtype; when called, if values or weights are no numbers, or do not fit.
+        For an unknown dtype; when called, if values or weights are not numbers, or cannot be broadcast together.
 
     References
     ----------
@@ -118,7 +118,7 @@ class Mean(Metric):
         self.count = self.add_variable((), "zeros", "float64", name="count")
 
     def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
-        """Add values, which broadcast with their weights."""
+        """Add values; values and weights are broadcast together."""
         array, weights = weighted_values(values, sample_weight, np.mean)
         self.total.assign_add(array.sum())
         self.count.assign_add(array.size if weights is None else weights.sum())
@@ -130,16 +130,17 @@ class Mean(Metric):
 
 @registry.register()
 class MeanMetricWrapper(Mean):
-    """Weighted mean of what a function makes of targets and predictions: ``mean(fn(y_true, y_pred))``.
+    """Weighted mean of a function of targets and predictions: ``mean(fn(y_true, y_pred))``.
 
-    A plain function in ``compile(metrics=[fn])`` becomes one of these. It is called once a batch.
+    ``compile(metrics=[fn])`` makes one for a plain function. The function is called once for each batch.
 
     Parameters
     ----------
     fn : callable
-        Called as ``fn(y_true, y_pred, **kwargs)`` with NumPy arrays; returns values, a sample along the first axis.
+        Called as ``fn(y_true, y_pred, **kwargs)`` with NumPy arrays. It returns values with samples along the first
+        axis.
     name : str, optional
-        That of the function by default.
+        By default the name of the function.
     dtype : {"float32", "float64"}, optional
     **kwargs
         Further arguments of the function.
@@ -147,7 +148,7 @@ class MeanMetricWrapper(Mean):
     Raises
     ------
     TypeError
-        If `fn` cannot be called; when called, if it returns no numbers.
+        If `fn` cannot be called; when called, if it does not return numbers.
 
     References
     ----------
@@ -187,7 +188,7 @@ class MeanMetricWrapper(Mean):
         super().update_state(values, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments as plain values; the function by its name, if it is one of this library."""
+        """Constructor arguments as plain values. A function of this library is given by its name."""
         name = getattr(self.fn, "__name__", "")
         config = {"name": self.name, "dtype": self.dtype, "fn": name}
         if _functions().get(name) is not self.fn:
@@ -196,13 +197,13 @@ class MeanMetricWrapper(Mean):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> MeanMetricWrapper:
-        """The metric that `get_config` described."""
+        """Make the metric that `get_config` described."""
         fn = config.get("fn")
         return cls(**{**config, "fn": _functions().get(fn, fn) if isinstance(fn, str) else from_config(fn)})
 
 
 def _functions() -> dict[str, Any]:
-    """The functions of the public module, by name."""
+    """The functions of `cbackprop.metrics`, by name."""
     from cbackprop import metrics
 
     found = {name: getattr(metrics, name) for name in metrics.__all__}

@@ -1,4 +1,4 @@
-"""Mean errors of real-valued predictions, computed by the losses' kernels."""
+"""Regression metrics, most of them mean errors computed by the losses' kernels."""
 
 from __future__ import annotations
 
@@ -162,10 +162,10 @@ class R2Score(Tally):
     Parameters
     ----------
     class_aggregation : {"uniform_average", "variance_weighted_average", None}, default "uniform_average"
-        What becomes of the scores of several columns: their mean, their mean weighted with the columns' variances, or
-        an array of them.
+        How the scores of several columns are combined: by their mean, by their mean weighted by the columns' variances,
+        or not at all (None: an array).
     num_regressors : int, default 0
-        How many independent variables there are: from 1 on, the score is the adjusted one.
+        The number of independent variables. If it is not 0, the result is the adjusted score.
     name : str, default "r2_score"
     dtype : {"float32", "float64"}, optional
 
@@ -208,16 +208,16 @@ class R2Score(Tally):
         self.num_samples = self.add_variable((), "zeros", "float64", name="num_samples")
 
     def size(self, width: int) -> int:
-        """How many sums there are."""
+        """The number of sums, for predictions with rows of `width` elements."""
         return 4 * width + 1
 
     @property
     def has_state(self) -> bool:
-        """Whether there have been samples."""
+        """Whether any samples have been added."""
         return super().has_state and bool(self.num_samples != 0)
 
     def state_of(self, sums: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        """The number of elements; and sums of y^2, y, squared errors and weights of each column."""
+        """The number of elements, and for each column the sums of y^2, y, squared errors and weights."""
         total, squares, errors, weights = sums[:-1].reshape(4, -1)
         return [sums[-1], squares, total, errors, weights]
 
@@ -234,11 +234,13 @@ class R2Score(Tally):
         return self.adjusted((spread * scores).sum() / spread.sum(), samples)
 
     def adjusted(self, score: Any, samples: float) -> Any:
-        """The score, less what so many regressors would explain by chance."""
+        """The adjusted score: without the share that this number of regressors would explain by chance."""
         if self.num_regressors == 0:
             return score
         if self.num_regressors >= samples - 1:
-            warnings.warn("num_regressors is not smaller than the samples less one: R2 is not adjusted.", stacklevel=4)
+            warnings.warn(
+                "num_regressors must be smaller than the number of samples minus 1: R2 is not adjusted.", stacklevel=4
+            )
             return score
         return 1 - (1 - score) * (samples - 1) / (samples - self.num_regressors - 1)
 
@@ -247,7 +249,7 @@ class R2Score(Tally):
 class MeanAbsolutePercentageError(RowMean):
     """Mean absolute percentage error: ``100 mean(|y_true - y_pred| / |y_true|)``.
 
-    Targets nearer to 0 than 1e-7 are divided by that.
+    If ``|y_true|`` is below 1e-7, the error is divided by 1e-7.
 
     Parameters
     ----------
@@ -280,7 +282,7 @@ class MeanAbsolutePercentageError(RowMean):
 class MeanSquaredLogarithmicError(RowMean):
     """Mean squared logarithmic error: ``mean((log(y_true + 1) - log(y_pred + 1))^2)``.
 
-    Targets and predictions below 1e-7 count as that.
+    Targets and predictions below 1e-7 count as 1e-7.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The base of metrics that sum up more than one value a row: counts, confusion matrices, moments."""
+"""Tally: base of metrics that keep more than one sum, such as counts, confusion matrices and moments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Tally"]
 
 
 class Tally(Metric):
-    """Base of the metrics whose state is a vector of sums, which compiled code adds batches to.
+    """Base of metrics whose state is a vector of sums, to which compiled code adds batches.
 
     Parameters
     ----------
@@ -32,37 +32,37 @@ class Tally(Metric):
     # "module.Class" below cbackprop.compiled and cbackprop.reference.
     implementation: ClassVar[str]
     target_kind = "values"
-    # The names of the variables, which are attributes too, in the order of `state_of`.
+    # The names of the variables, which are also attributes, in the order of `state_of`.
     state_names: ClassVar[tuple[str, ...]] = ()
-    # The `name` of those variables that are not called like their attribute.
+    # The `name` of variables whose name differs from their attribute.
     state_titles: ClassVar[dict[str, str]] = {}
-    # How many axes predictions must have with that of the batch; None: any number.
+    # How many axes predictions must have, including the batch axis; None: any number.
     rank: int | None = None
-    # Whether each element of a row may have a weight of its own.
+    # Whether each element of a row may have its own weight.
     elementwise: bool = True
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         super().__init__(dtype, name)
         self.width: int | None = None
 
-    # What a subclass defines
+    # Methods that a subclass defines
 
     def size(self, width: int) -> int:
         """How many sums there are, for predictions with rows of `width` elements."""
         raise NotImplementedError
 
     def check_width(self, width: int) -> None:
-        """``ValueError`` if rows of `width` elements are too short."""
+        """Raise ``ValueError`` if rows of `width` elements are too short."""
 
     def state_of(self, sums: NDArray[np.float64]) -> Sequence[NDArray[np.float64]]:
-        """What the sums of compiled code say of each variable."""
+        """The value of each variable, from the sums of compiled code."""
         raise NotImplementedError
 
     def score(self) -> Any:
         """The metric, computed from the variables."""
         raise NotImplementedError
 
-    # What a metric does
+    # Methods of all metrics
 
     def result(self) -> Any:
         """The metric of all batches so far; 0 before any batch."""
@@ -79,11 +79,11 @@ class Tally(Metric):
 
     @property
     def has_state(self) -> bool:
-        """Whether there are variables yet: some depend on how wide rows are."""
+        """Whether the variables exist. Some are made with the first batch, because they depend on its width."""
         return self.state_names[-1] in self.__dict__
 
     def make_state(self, shapes: Sequence[tuple[int, ...]]) -> None:
-        """Make those of the variables that there are not yet, or that are of another shape."""
+        """Make the variables that do not exist or have another shape."""
         for name, shape in zip(self.state_names, shapes, strict=True):
             old = self.__dict__.get(name)
             if old is None or old.shape != shape:
@@ -92,7 +92,7 @@ class Tally(Metric):
                 setattr(self, name, self.add_variable(shape, "zeros", "float64", name=title))
 
     def add_sums(self, sums: NDArray[np.float64]) -> None:
-        """Add what compiled code has counted."""
+        """Add sums that compiled code has computed."""
         state = self.state_of(sums)
         self.make_state([np.shape(value) for value in state])
         for name, value in zip(self.state_names, state, strict=True):
@@ -104,7 +104,7 @@ class Tally(Metric):
         Parameters
         ----------
         y_true : array_like
-            Shaped like `y_pred`; class numbers, without the last axis, where `y_pred` has an element for each class.
+            Has the shape of `y_pred`; class numbers, without the last axis, if `y_pred` has an element for each class.
         y_pred : array_like, shape (batch, ..., width)
         sample_weight : array_like, optional
             Shape (batch,), one weight for each row of `y_pred`, or one for each element.
@@ -114,7 +114,7 @@ class Tally(Metric):
         TypeError
             If an array does not hold real numbers.
         ValueError
-            If the shapes do not fit, or anything is NaN or infinite.
+            If the shapes do not match, or a number is NaN or infinite.
         """
         predictions = self.check_predictions(y_pred)
         targets = self.check_targets(y_true, predictions.shape)
@@ -138,33 +138,33 @@ class Tally(Metric):
         self.width = width
 
     def check_given_weights(self, weights: NDArray[Any] | None) -> None:
-        """Warn of weights that would not count as they are."""
+        """Warn if weights would be changed. Subclasses may override this."""
 
     def check_predictions(self, y_pred: ArrayLike) -> NDArray[Any]:
-        """Predictions as contiguous floats with an axis of rows; single numbers are rows of one."""
+        """Predictions as contiguous floats with an axis of rows. One-dimensional predictions become rows of one."""
         array = as_array("y_pred", y_pred)
         if array.ndim == 1 and self.rank is None:
             array = array[:, np.newaxis]
         return check_prediction("y_pred", array, self.float_type)
 
     def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
-        """Targets that fit predictions of this shape, in the form that compiled code reads."""
+        """Targets in the form that compiled code reads, for predictions of this shape."""
         kind = self.target_kind or "values"
         return check_target("y_true", y_true, shape, kind, self.float_type, TargetRules(self.target_limits))
 
-    # What engines ask
+    # Methods that engines call
 
     @property
     def float_type(self) -> str:
-        """The type in which predictions are compared, and of results."""
+        """The type in which predictions are compared, and the type of results."""
         return self.dtype
 
     def runs_in_c(self) -> bool:
-        """Whether compiled code can do for a batch what `update_state` does."""
+        """Whether compiled code can replace `update_state`."""
         return not overridden(self, Tally)
 
     def check_output(self, shape: tuple[int, ...]) -> None:
-        """``ValueError`` if predictions of this shape, without the batch axis, are none for this metric."""
+        """Raise ``ValueError`` if the metric cannot use predictions of this shape (given without the batch axis)."""
         if self.rank is not None and len(shape) + 1 != self.rank:
             raise ValueError(
                 f"{type(self).__name__} needs predictions with {self.rank} axes, (batch, width), "
@@ -173,7 +173,7 @@ class Tally(Metric):
         self.check_width(shape[-1])
 
     def tally(self, width: int, dtype: str, weighted: bool = True) -> Any:
-        """The compiled code that adds up batches with rows of `width` elements."""
+        """The compiled object that adds up batches with rows of `width` elements."""
         if not hasattr(self, "implementation"):
             raise TypeError(f"{type(self).__name__} computes nothing: it is the base of others.")
         module, _, name = self.implementation.rpartition(".")
@@ -181,7 +181,7 @@ class Tally(Metric):
         return getattr(compiled, name)(self, width, dtype == "float64", weighted)
 
     def restore(self, state: Any) -> None:
-        """Go on from a `snapshot`, or from the sums of compiled code."""
+        """Continue from a `snapshot` or from the sums of compiled code."""
         if not isinstance(state, np.ndarray):
             if not self.has_state and len(state) >= len(self.state_names):
                 self.make_state([np.shape(value) for value in state[: len(self.state_names)]])

@@ -1,4 +1,4 @@
-"""What metrics share that count predictions above thresholds, and the plain counts."""
+"""Bases of metrics that count predictions above thresholds, and the counts themselves, such as TruePositives."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ __all__ = [
 
 Array = NDArray[Any]
 
-# Weights of positives above a threshold, of negatives above it, and of negatives and positives that are not.
+# Sums of weights: positives above a threshold, negatives above it, and negatives and positives not above it.
 COUNTED = ("true_positives", "false_positives", "true_negatives", "false_negatives")
-# Below all predictions: what a metric of the top k uses instead of a threshold.
+# A threshold below all predictions, for metrics of the top k.
 LOWEST = -1e10
-# Many more than any curve needs; every one of them is a Python float.
+# A limit far above what any curve needs. Each threshold is a Python float, so more would only waste memory.
 MOST_THRESHOLDS = 2**20
 
 
 def check_thresholds(value: Any, default: float = 0.5) -> list[float]:
-    """One threshold or several as a list of floats in [0, 1].
+    """Check one threshold or several, and return a list of floats in [0, 1].
 
     Raises
     ------
     TypeError, ValueError
-        If one is no number in [0, 1], or there is none.
+        If one is not a number in [0, 1], or there are none.
     """
     if value is None:
         return [default]
@@ -55,7 +55,7 @@ def check_thresholds(value: Any, default: float = 0.5) -> list[float]:
 
 
 def is_evenly_spaced(thresholds: Array) -> bool:
-    """Whether these are 0, 1 / (n - 1), ..., 1, so that a prediction's place among them can be computed."""
+    """Whether these are 0, 1 / (n - 1), ..., 1. Then a prediction's position among them is computed, not searched."""
     n = len(thresholds)
     if n < 3:
         return False
@@ -63,19 +63,19 @@ def is_evenly_spaced(thresholds: Array) -> bool:
 
 
 def ratio(a: Array, b: Array) -> Array:
-    """a / b, and 0 where b is 0."""
+    """a / b, or 0 where b is 0."""
     return np.divide(a, b, out=np.zeros(np.broadcast(a, b).shape), where=b != 0)
 
 
 def share(part: MetricVariable, rest: MetricVariable) -> Array:
-    """part / (part + rest), and 0 where both are 0."""
+    """part / (part + rest), or 0 where both are 0."""
     return ratio(part.value, part.value + rest.value)
 
 
 class ThresholdMetric(Tally):
-    """Base of the metrics computed from counts of true and false positives and negatives at each threshold.
+    """Base of metrics computed from counts of true and false positives and negatives at each threshold.
 
-    A label counts as positive unless it is 0, a prediction at a threshold if it is above it.
+    A label is positive unless it is 0. A prediction is positive if it is above the threshold.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class ThresholdMetric(Tally):
     Raises
     ------
     TypeError, ValueError
-        If `top_k` or `class_id` is no number that can be.
+        If `top_k` or `class_id` is of the wrong type or out of range.
     """
 
     implementation = "metrics.tally.Histogram"
@@ -117,29 +117,29 @@ class ThresholdMetric(Tally):
         self.class_id = None if class_id is None else check_integer("class_id", class_id, 0)
 
     def size(self, width: int) -> int:
-        """How many sums there are."""
+        """The number of sums, for predictions with rows of `width` elements."""
         return 2 * (len(self.thresholds) + 1) * (width if self.multi_label else 1)
 
     def check_width(self, width: int) -> None:
-        """``ValueError`` if rows of `width` elements are too short for `top_k` or `class_id`."""
+        """Raise ``ValueError`` if rows of `width` elements are too short for `top_k` or `class_id`."""
         if self.top_k is not None and self.top_k > width:
             raise ValueError(f"top_k is {self.top_k}, but there are only {width} predictions in a row.")
         if self.class_id is not None and self.class_id >= width:
             raise ValueError(f"class_id is {self.class_id}, but there are only classes in [0, {width}).")
 
     def check_predictions(self, y_pred: ArrayLike) -> Array:
-        """Predictions as contiguous floats; of the k largest of predictions with one axis, these are one row."""
+        """Predictions as contiguous floats. With `top_k`, one-dimensional predictions are one row."""
         array = as_array("y_pred", y_pred)
         return super().check_predictions(array[np.newaxis] if self.top_k is not None and array.ndim == 1 else array)
 
     def check_targets(self, y_true: ArrayLike, shape: tuple[int, ...]) -> Array:
-        """Targets that fit predictions of this shape."""
+        """Targets for predictions of this shape."""
         array = as_array("y_true", y_true)
         row = self.top_k is not None and array.ndim == 1 and shape == (1, len(array))
         return super().check_targets(array[np.newaxis] if row else array, shape)
 
     def state_of(self, sums: NDArray[np.float64]) -> list[Array]:
-        """Those of the counts of `COUNTED` that are kept: (thresholds,), or of a multi-label metric with labels."""
+        """The counts of `COUNTED` that are kept, (thresholds,); for a multi-label metric with an axis of labels."""
         n = len(self.thresholds)
         parts = sums.reshape(-1, 2, n + 1)
         above = np.flip(np.cumsum(np.flip(parts, -1), axis=-1), -1)[..., 1:]
@@ -151,7 +151,7 @@ class ThresholdMetric(Tally):
 
     @property
     def counted(self) -> tuple[str, ...]:
-        """Which of the counts the variables are."""
+        """The names of the counts that are kept as variables."""
         return self.state_names
 
     def score(self) -> Any:
@@ -160,7 +160,7 @@ class ThresholdMetric(Tally):
 
 
 class Counts(ThresholdMetric):
-    """Base of the metrics whose `thresholds` users choose; with one of them the result is a number.
+    """Base of metrics at thresholds that users choose. With one threshold the result is a number.
 
     Parameters
     ----------
@@ -211,14 +211,14 @@ class TruePositives(Counts):
     Parameters
     ----------
     thresholds : float or list of float, optional
-        In [0, 1]; 0.5 by default. For several, the result is an array of one count for each.
+        In [0, 1]; 0.5 by default. With several, the result is an array with a count for each.
     name : str, optional
     dtype : {"float32", "float64"}, optional
 
     Raises
     ------
     TypeError, ValueError
-        If a threshold is no number in [0, 1]; for an unknown dtype.
+        If a threshold is not a number in [0, 1]; for an unknown dtype.
 
     References
     ----------
@@ -250,14 +250,14 @@ class FalsePositives(Counts):
     Parameters
     ----------
     thresholds : float or list of float, optional
-        In [0, 1]; 0.5 by default. For several, the result is an array of one count for each.
+        In [0, 1]; 0.5 by default. With several, the result is an array with a count for each.
     name : str, optional
     dtype : {"float32", "float64"}, optional
 
     Raises
     ------
     TypeError, ValueError
-        If a threshold is no number in [0, 1]; for an unknown dtype.
+        If a threshold is not a number in [0, 1]; for an unknown dtype.
 
     References
     ----------
@@ -289,14 +289,14 @@ class TrueNegatives(Counts):
     Parameters
     ----------
     thresholds : float or list of float, optional
-        In [0, 1]; 0.5 by default. For several, the result is an array of one count for each.
+        In [0, 1]; 0.5 by default. With several, the result is an array with a count for each.
     name : str, optional
     dtype : {"float32", "float64"}, optional
 
     Raises
     ------
     TypeError, ValueError
-        If a threshold is no number in [0, 1]; for an unknown dtype.
+        If a threshold is not a number in [0, 1]; for an unknown dtype.
 
     References
     ----------
@@ -328,14 +328,14 @@ class FalseNegatives(Counts):
     Parameters
     ----------
     thresholds : float or list of float, optional
-        In [0, 1]; 0.5 by default. For several, the result is an array of one count for each.
+        In [0, 1]; 0.5 by default. With several, the result is an array with a count for each.
     name : str, optional
     dtype : {"float32", "float64"}, optional
 
     Raises
     ------
     TypeError, ValueError
-        If a threshold is no number in [0, 1]; for an unknown dtype.
+        If a threshold is not a number in [0, 1]; for an unknown dtype.
 
     References
     ----------

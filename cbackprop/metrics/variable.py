@@ -1,4 +1,4 @@
-"""Numbers that a metric written in Python keeps between batches."""
+"""MetricVariable: an array that a metric keeps between batches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["MetricVariable"]
 
 
 class MetricVariable(NDArrayOperatorsMixin):
-    """An array with a fixed shape and type that can be computed with as an array, and assigned to.
+    """An array of fixed shape and type that can be used in arithmetic and assigned to.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class MetricVariable(NDArrayOperatorsMixin):
     Raises
     ------
     TypeError, ValueError
-        If the shape, the type or the initializer is none.
+        If the shape, the type or the initializer is not valid.
     """
 
     def __init__(self, shape: Sequence[int], initializer: Any, dtype: DTypeLike, name: str | None = None) -> None:
@@ -83,7 +83,7 @@ class MetricVariable(NDArrayOperatorsMixin):
             if array.size != 1 or values.size != 1:
                 raise ValueError(f"Variable {self.name!r} of a metric has shape {self.shape}, but got {array.shape}.")
             array = array.reshape(values.shape)
-        if not values.flags.writeable:  # it came with a pickle whose memory nobody may write to
+        if not values.flags.writeable:  # it was unpickled from read-only memory
             self._values = values = values.copy()
         values[...] = array
         return self
@@ -104,7 +104,7 @@ class MetricVariable(NDArrayOperatorsMixin):
         return self._values.astype(dtype or self._values.dtype)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        """Compute with the values; ``variable += x`` assigns."""
+        """Apply a NumPy function to the values; ``variable += x`` assigns."""
         plain = [x._values if isinstance(x, MetricVariable) else x for x in inputs]
         (out,) = kwargs.pop("out", (None,))
         if not isinstance(out, MetricVariable):
@@ -131,7 +131,7 @@ class MetricVariable(NDArrayOperatorsMixin):
 
 
 def _check_type(dtype: Any) -> np.dtype[Any]:
-    """`dtype` as a type of real numbers; floats of 64 bits for ``None``, as in NumPy."""
+    """Check that `dtype` is a type of real numbers. ``None`` means float64, as in NumPy."""
     try:
         found = np.dtype(dtype)
     except (TypeError, ValueError):

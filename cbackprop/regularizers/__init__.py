@@ -1,4 +1,4 @@
-"""Regularizers: what is added to the loss for the weights, or the outputs, of a layer."""
+"""Regularizers: penalties on the weights or the output of a layer that are added to the loss."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
     "serialize",
 ]
 
-# Keras exports every class under these names too.
+# As in Keras, every class also has these names.
 l1 = L1
 l1_l2 = L1L2
 l2 = L2
@@ -33,20 +33,20 @@ orthogonal_regularizer = OrthogonalRegularizer
 
 
 def get(identifier: Any) -> Any:
-    """The regularizer that `identifier` stands for.
+    """Return the regularizer that is given by a name, a config, a class or an object.
 
     Parameters
     ----------
     identifier : str, dict, type, object or None
         A name (``"l2"`` or ``"L2"``), the config that `serialize` wrote, a class, a regularizer, or any object that
-        can be called with a weight and has a method ``gradient``. None stays None.
+        can be called with a weight and has a method ``gradient``. None gives None.
 
     Raises
     ------
     ValueError
-        For an unknown name (the message names the nearest known ones).
+        For an unknown name (the message lists similar known names).
     TypeError
-        For anything that cannot stand for a regularizer, a function without ``gradient`` included.
+        If the identifier is none of these, for example a function without ``gradient``.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(regularizer: Any) -> Any:
-    """`regularizer` as plain values that survive JSON and that `deserialize` understands.
+    """`regularizer` as plain values that can be written as JSON and read by `deserialize`.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def serialize(regularizer: Any) -> Any:
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The regularizer that `serialize` described, here or in Keras.
+    """Make the regularizer that `serialize` described, here or in Keras.
 
     Raises
     ------

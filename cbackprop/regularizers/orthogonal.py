@@ -1,4 +1,4 @@
-"""A penalty on rows or columns of a matrix that are not orthogonal."""
+"""OrthogonalRegularizer: a penalty on rows or columns of a matrix that are not orthogonal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cbackprop.validation import ArgumentTypeError, check_number
 
 __all__ = ["OrthogonalRegularizer"]
 
-# Rows of a smaller norm are not divided by it but by this, as in Keras.
+# As in Keras, norms smaller than this are replaced by it.
 LEAST_NORM = 1e-7
 
 
@@ -25,14 +25,14 @@ class OrthogonalRegularizer(Regularizer):
     Parameters
     ----------
     factor : float, default 0.01
-        At least 0.
+        The factor of the penalty, at least 0.
     mode : {"rows", "columns"}, default "rows"
-        What is to be orthogonal.
+        Whether rows or columns should be orthogonal.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type or out of range; when it is applied, if the weight is no matrix.
+        If an argument is of the wrong type or out of range; when it is applied, if the weight is not a matrix.
 
     References
     ----------
@@ -54,20 +54,20 @@ class OrthogonalRegularizer(Regularizer):
         self.factor = check_number("factor", factor, minimum=0)
         if not isinstance(mode, str) or mode not in ("rows", "columns"):
             error = ValueError if isinstance(mode, str) else ArgumentTypeError
-            # Keras's words: its tests compare the whole of them.
+            # The exact message of Keras, which its tests compare.
             known = '{"rows", "columns"}'
             raise error(f"Invalid value for argument `mode`. Expected one of {known}. Received: mode={mode}")
         self.mode = mode
 
     def __call__(self, x: ArrayLike) -> float:
-        """The penalty; ``ValueError`` if `x` is no matrix of at least 2 rows (or columns)."""
+        """The penalty. Raises ``ValueError`` if `x` is not a matrix of at least 2 rows (or columns)."""
         units, _ = self._units(x)
         cosines = np.abs(units @ units.T)
         np.fill_diagonal(cosines, 0)
         return self._scale(len(units)) * float(cosines.sum())
 
     def gradient(self, x: ArrayLike) -> NDArray[Any]:
-        """The derivative, by the chain rule through u = x / norm; ``ValueError`` as in a call."""
+        """The derivative, by the chain rule through u = x / norm. Raises ``ValueError`` as in a call."""
         units, norms = self._units(x)
         signs = np.sign(units @ units.T)
         np.fill_diagonal(signs, 0)

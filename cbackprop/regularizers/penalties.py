@@ -1,4 +1,4 @@
-"""Penalties on the size of weights: sums of their absolute values and of their squares."""
+"""Penalties on the sum of absolute values and on the sum of squares of weights."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ __all__ = ["L1", "L1L2", "L2", "DividedL2"]
 
 
 class ElementPenalty(Regularizer):
-    """``l1 * sum(|x|) + l2 * sum(x^2)``, with the two factors of the subclass (0 by default)."""
+    """Base: ``l1 * sum(|x|) + l2 * sum(x^2)``, where subclasses set the two factors (0 by default)."""
 
     implementation = "ElementPenalty"
     l1: float = 0.0
     l2: float = 0.0
 
     def __call__(self, x: ArrayLike) -> float:
-        """``l1 * sum(|x|) + l2 * sum(x^2)``; ``TypeError`` if `x` does not hold real numbers."""
+        """``l1 * sum(|x|) + l2 * sum(x^2)``. Raises ``TypeError`` if `x` does not hold real numbers."""
         x = check_array(x)
         absolute = float(np.abs(x).sum(dtype=np.float64)) if self.l1 else 0.0
         squares = float(np.square(x, dtype=np.float64).sum()) if self.l2 else 0.0
         return self.l1 * absolute + self.l2 * squares
 
     def gradient(self, x: ArrayLike) -> NDArray[Any]:
-        """``l1 * sign(x) + 2 * l2 * x``; ``TypeError`` if `x` does not hold real numbers."""
+        """``l1 * sign(x) + 2 * l2 * x``. Raises ``TypeError`` if `x` does not hold real numbers."""
         x = check_array(x)
         return np.asarray(self.l1 * np.sign(x) + 2 * self.l2 * x, x.dtype)
 
 
 def check_factor(name: str, value: Any, default: float) -> float:
-    """A factor of at least 0; the default for ``None``."""
+    """Check that a factor is at least 0; ``None`` gives the default."""
     return default if value is None else check_number(name, value, minimum=0)
 
 
 @registry.register()
 class L1(ElementPenalty):
-    """Sum of absolute values: ``l1 * sum(|x|)``, which draws weights to exactly 0.
+    """Sum of absolute values: ``l1 * sum(|x|)``, which drives weights to exactly 0.
 
     Parameters
     ----------
     l1 : float, default 0.01
-        At least 0.
+        The factor of the sum of absolute values, at least 0.
 
     Raises
     ------
     TypeError, ValueError
-        If the factor is no number, negative or not finite.
+        If the factor is not a number, negative or not finite.
 
     References
     ----------
@@ -77,12 +77,12 @@ class L2(ElementPenalty):
     Parameters
     ----------
     l2 : float, default 0.01
-        At least 0.
+        The factor of the sum of squares, at least 0.
 
     Raises
     ------
     TypeError, ValueError
-        If the factor is no number, negative or not finite.
+        If the factor is not a number, negative or not finite.
 
     References
     ----------
@@ -105,17 +105,17 @@ class L2(ElementPenalty):
 
 @registry.register()
 class L1L2(ElementPenalty):
-    """Both sums: ``l1 * sum(|x|) + l2 * sum(x^2)``.
+    """Sum of absolute values and sum of squares: ``l1 * sum(|x|) + l2 * sum(x^2)``.
 
     Parameters
     ----------
     l1, l2 : float, default 0.0
-        At least 0.
+        The factors of the two sums, at least 0.
 
     Raises
     ------
     TypeError, ValueError
-        If a factor is no number, negative or not finite.
+        If a factor is not a number, negative or not finite.
 
     References
     ----------
@@ -136,27 +136,27 @@ class L1L2(ElementPenalty):
 
 @registry.register()
 class DividedL2(ElementPenalty):
-    """Sum of squares over the size of the batch: ``l2 * sum(x^2) / n`` is added to the loss of a batch.
+    """Sum of squares divided by the size of the batch: ``l2 * sum(x^2) / n`` is added to the loss.
 
-    ``n`` is what the loss of the model's first output is divided by: the number of samples, or with the reduction
-    ``"mean_with_sample_weight"`` the sum of their weights. So a penalty means the same whatever the size of the batch,
-    of the last and smaller one of an epoch, too: with ``l2 = 1 / (2 s^2)``, a normal prior of deviation s on each
-    weight, which counts as much as a sample.
+    ``n`` is what the loss of the model's first output is divided by: the number of samples or, with the reduction
+    ``"mean_with_sample_weight"``, the sum of their weights. So the penalty has the same meaning for every batch size,
+    including the smaller last batch of an epoch. With ``l2 = 1 / (2 s^2)`` it is a normal prior with standard deviation
+    s on each weight, which counts as much as one sample.
 
     Parameters
     ----------
     l2 : float, default 0.01
-        At least 0.
+        The factor of the sum of squares, at least 0.
 
     Raises
     ------
     TypeError, ValueError
-        If the factor is no number, negative or not finite.
+        If the factor is not a number, negative or not finite.
 
     Notes
     -----
-    Called on an array it returns the sum, not divided. As an `activity_regularizer` it is `L2`, which is divided by
-    the number of samples there.
+    When called on an array, it returns the sum without the division. As an `activity_regularizer` it is the same as
+    `L2`, which is then divided by the number of samples.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""The base of all regularizers, and the registry that they enter."""
+"""Regularizer: the base of all regularizers, and their registry."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ registry = Registry("regularizer", "regularizers")
 
 
 class Regularizer(Spec):
-    """Base of all regularizers: an object that, called with a weight, returns what is added to the loss.
+    """Base of all regularizers: objects that are called with a weight and return a number to add to the loss.
 
-    For a regularizer of your own, derive from it and write ``__call__(self, x)``, which returns a number, and
-    ``gradient(self, x)``, which returns its derivative, shaped like ``x``. Training calls both once a batch.
+    For a regularizer of your own, define a subclass with ``__call__(self, x)``, which returns a number, and
+    ``gradient(self, x)``, which returns its derivative in the shape of ``x``. Training calls both once for each batch.
 
     Examples
     --------
@@ -38,25 +38,25 @@ class Regularizer(Spec):
     >>> layer = cb.layers.Dense(2, kernel_regularizer=Towards(3.0))
     """
 
-    # The compiled class in cbackprop.compiled.regularizers.penalties; None: the NumPy code here is called in training.
+    # The compiled class in cbackprop.compiled.regularizers.penalties; None: training calls the NumPy code here.
     implementation: ClassVar[str | None] = None
-    # Whether what is added is divided by what the loss of the batch is divided by; see `DividedL2`.
+    # Whether the penalty is divided by what the loss of the batch is divided by; see `DividedL2`.
     divided: ClassVar[bool] = False
 
     def __call__(self, x: ArrayLike) -> float:
-        """What is added to the loss for the weight `x`.
+        """The penalty for the weight `x`, which is added to the loss.
 
         Raises
         ------
         TypeError
             If `x` does not hold real numbers.
         ValueError
-            If this regularizer cannot take its shape.
+            If this regularizer does not support its shape.
         """
         raise NotImplementedError(f"{type(self).__name__} must define __call__(self, x).")
 
     def gradient(self, x: ArrayLike) -> NDArray[Any]:
-        """The derivative of ``self(x)``, shaped like `x`. Raises as a call does."""
+        """The derivative of ``self(x)`` in the shape of `x`. Raises the same errors as a call."""
         raise NotImplementedError(f"{type(self).__name__} must define gradient(self, x).")
 
 

@@ -1,4 +1,4 @@
-"""Models and their weights in files, objects as plain values, and back."""
+"""Save and load models and weights, and convert objects to plain values and back."""
 
 from cbackprop.saving.custom_objects import (
     CustomObjectScope,

@@ -1,4 +1,4 @@
-"""Named arrays and a few texts in one safetensors file, written so that a crash never harms the old one."""
+"""Read and write named arrays and texts in a safetensors file. A crash while writing never damages an existing file."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from safetensors.numpy import save
 
 __all__ = ["Container", "read", "replace", "write"]
 
-# A header larger than this is no model's; safetensors itself has the same limit.
+# No model has a header larger than this; safetensors itself has the same limit.
 MAX_HEADER_BYTES = 100_000_000
-# Windows would change line ends otherwise.
+# Without O_BINARY, Windows would change line ends.
 BINARY = getattr(os, "O_BINARY", 0)
 
 
@@ -27,21 +27,21 @@ def write(path: str, arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, str
     Raises
     ------
     OSError
-        If that fails; `path` then is what it was.
+        If that fails; `path` is then unchanged.
     """
     replace(path, save(dict(arrays), metadata=dict(texts)))
 
 
 def replace(path: str, content: bytes) -> None:
-    """Write a file beside `path`, wait until the disk has it, and put it in the place of `path`.
+    """Replace `path` atomically: write a temporary file beside it, wait until it is on disk, and rename it.
 
-    A process that is killed meanwhile leaves the file beside it, whose name is that of `path` between two dots and some
-    letters; nobody else can tell whether it is still being written.
+    A process that is killed meanwhile leaves the temporary file behind. Its name is a dot, that of `path`, a dot and
+    some letters. It is not deleted automatically, because another process may still be writing it.
 
     Raises
     ------
     OSError
-        If that fails; `path` then is what it was.
+        If that fails; `path` is then unchanged.
     """
     folder = os.path.dirname(os.path.abspath(path))
     if os.path.isdir(path):
@@ -58,14 +58,14 @@ def replace(path: str, content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        with suppress(OSError):  # an interrupt may come when it is in its place already; what went wrong is to be told
+        with suppress(OSError):  # it may have been renamed already; raise the first error
             os.unlink(temporary)
         raise
     _sync_folder(folder)
 
 
 def _open_beside(path: str, folder: str) -> tuple[str, int]:
-    """A new file with the permissions of the one that it is to replace, or with those of any new file."""
+    """A new file with the permissions of the file that it will replace, or else of any new file."""
     mode = os.stat(path).st_mode & 0o777 if os.path.exists(path) else None
     while True:
         temporary = os.path.join(folder, f".{os.path.basename(path)[:100]}.{secrets.token_hex(4)}")
@@ -79,7 +79,7 @@ def _open_beside(path: str, folder: str) -> tuple[str, int]:
 
 
 def _sync_folder(folder: str) -> None:
-    """Make the new name last, where folders can be opened."""
+    """Make sure that the renaming is on disk, on systems where folders can be opened."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -90,7 +90,7 @@ def _sync_folder(folder: str) -> None:
 
 
 class Container:
-    """An open file: `texts`, and arrays that are read when they are asked for."""
+    """An open file: `texts`, and arrays that are read on request."""
 
     def __init__(self, path: str, file: Any) -> None:
         self.path = path
@@ -121,7 +121,7 @@ class Container:
         Raises
         ------
         KeyError
-            If there is none of this name.
+            If there is no array of this name.
         """
         if name not in self.names:
             raise KeyError(f"there is no array {name!r}")
@@ -137,7 +137,7 @@ def read(path: str) -> Iterator[Container]:
     OSError
         If it cannot be read.
     ValueError
-        If it is no such file, or damaged.
+        If it is not such a file, or is damaged.
     """
     size = os.path.getsize(path)
     with open(path, "rb") as file:

@@ -1,8 +1,8 @@
-"""What a file of this library holds, by name, and what is checked of it before anything else is read.
+"""The names of arrays and texts in this library's files, and checks before anything is read.
 
-Arrays ``weights/INDEX/PATH``, ``optimizer/INDEX/SLOT`` and ``callbacks/NUMBER``, and texts: the ``format`` and its
-version, and in JSON the ``model``, what it was compiled with (``training``), and the ``state`` of its training;
-``extra/NAME`` is whatever else belongs to it.
+Arrays are ``weights/INDEX/PATH``, ``optimizer/INDEX/SLOT`` and ``callbacks/NUMBER``. Texts are the ``format`` with its
+version, and in JSON the ``model``, the arguments of `compile` (``training``) and the ``state`` of training.
+``extra/NAME`` holds additional texts of the user.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
     "read_weights",
 ]
 
-# Raised when an older version of this library cannot understand new files.
+# Increased when older versions of this library cannot read new files.
 FORMAT_VERSION = 2
 
 EXTRA = "extra/"
@@ -45,7 +45,7 @@ def check_built(model: Any) -> None:
     Raises
     ------
     TypeError, ValueError
-        If it is no model, or has no shape.
+        If it is not a model, or not built.
     """
     check_model(model)
     if not model.built:
@@ -53,18 +53,18 @@ def check_built(model: Any) -> None:
 
 
 def check_model(model: Any) -> None:
-    """``TypeError`` for anything that is no model."""
+    """Raise ``TypeError`` for anything that is not a model."""
     if not getattr(model, "is_model", False):
         raise TypeError(f"Expected a model, but got {type(model).__name__}.")
 
 
 def path_to_write(model: Any, filepath: Path, overwrite: bool) -> str:
-    """Where a model goes.
+    """Check the model and return the path to write it to.
 
     Raises
     ------
     TypeError, ValueError, FileExistsError
-        If there is nothing to write, or nothing to be written there.
+        If the model cannot be written, or the path must not be.
     """
     check_model(model)
     path = check_path("filepath", filepath)
@@ -74,12 +74,12 @@ def path_to_write(model: Any, filepath: Path, overwrite: bool) -> str:
 
 
 def check_version(file: Container) -> None:
-    """Refuse what this version does not understand.
+    """Refuse a file that this version cannot read.
 
     Raises
     ------
     ValueError
-        If the file is no model of this library, or one of a newer version.
+        If the file was not written by this library, or by a newer version.
     """
     name, _, number = file.texts.get("format", "").partition(" ")
     if name != "cbackprop" or not number.isascii() or not number.isdigit() or len(number) > 9:
@@ -89,7 +89,7 @@ def check_version(file: Container) -> None:
 
 
 def is_own(file: Container) -> bool:
-    """Whether this library wrote a file, in whatever version."""
+    """Whether any version of this library wrote a file."""
     return file.texts.get("format", "").startswith("cbackprop ")
 
 
@@ -99,34 +99,34 @@ def read_json(file: Container, name: str) -> Any:
     Raises
     ------
     ValueError
-        If it is none.
+        If it is anything else.
     """
     try:
         value = json.loads(file.texts.get(name, ""))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{file.path!r} is damaged: its {name} is no JSON.") from error
+        raise ValueError(f"{file.path!r} is damaged: its {name} is not JSON.") from error
     if not isinstance(value, dict):
-        raise ValueError(f"{file.path!r} is damaged: its {name} is no dict.")
+        raise ValueError(f"{file.path!r} is damaged: its {name} is not a dict.")
     return value
 
 
 def names_in(file: Container, part: str) -> dict[str, str]:
-    """Names of arrays of one part of the file, and what follows the part's name."""
+    """The names of the arrays in one part of the file, by the rest of the name after the part's."""
     return {name: name[len(part) + 1 :] for name in file.names if name.startswith(f"{part}/")}
 
 
 def read_weights(
     file: Container, model: Any, skip_mismatch: bool = False, kept: Set[Any] = frozenset()
 ) -> list[NDArray[Any] | None]:
-    """The arrays for the model's variables, in order; ``None`` for those that are `kept`, or to be skipped.
+    """The arrays for the model's variables, in order; ``None`` for variables that are `kept` or skipped.
 
-    Weights are told apart by their order. With `skip_mismatch`, in a model of another number of weights, they are told
-    apart by their paths.
+    Weights are matched by their order. With `skip_mismatch` and a different number of weights, they are matched by
+    their paths.
 
     Raises
     ------
     ValueError
-        If they do not fit.
+        If they do not match.
     """
     by_index: dict[str, str] = {}
     for name, rest in names_in(file, "weights").items():
@@ -144,7 +144,7 @@ def read_weights(
         by_path = {name.split("/", 2)[2]: name for name in by_index.values()}
         places = {variable: by_path.get(variable.path) for variable in variables}
         left = [variable.path for variable, name in places.items() if name is None]
-        warnings.warn(f"{message} Those of other layers stay as they are: {left}.", stacklevel=4)
+        warnings.warn(f"{message} Those of other layers are not changed: {left}.", stacklevel=4)
     return [
         None if variable in kept or name is None else _read_weight(file, variable, name, skip_mismatch)
         for variable, name in places.items()
@@ -158,5 +158,5 @@ def _read_weight(file: Container, variable: Any, name: str, skip_mismatch: bool)
     message = f"{file.path!r} holds {name!r} of shape {shape}, but {variable.path!r} has {variable.shape}."
     if not skip_mismatch:
         raise ValueError(message)
-    warnings.warn(f"{message} It stays as it is.", stacklevel=6)
+    warnings.warn(f"{message} It is not changed.", stacklevel=6)
     return None

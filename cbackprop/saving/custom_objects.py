@@ -1,4 +1,4 @@
-"""Classes and functions of a user's own, by the names under which files and configs mention them."""
+"""Register your own classes and functions by the names that files and configs use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
 
 
 def get_custom_objects() -> dict[str, Any]:
-    """The live dict of everything registered, by name.
+    """Return the dict of everything that is registered, by name. Changes to it take effect.
 
     Examples
     --------
@@ -31,13 +31,14 @@ def get_custom_objects() -> dict[str, Any]:
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Any], Any]:
-    """Class or function decorator: let configs and files mention a class or function of one's own.
+    """Decorator that registers your own class or function, so that configs and files can refer to it by name.
 
     Parameters
     ----------
     package : str, default "Custom"
+        The first part of the name.
     name : str, optional
-        That of the class or function by default. It is known as ``package>name``.
+        By default the name of the class or function. It is registered as ``package>name``.
 
     Raises
     ------
@@ -67,12 +68,12 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 
 
 def get_registered_name(obj: Any) -> str:
-    """The name that a class or function is registered under, or its own.
+    """Return the name under which a class or function is registered, or else its own name.
 
     Raises
     ------
     TypeError
-        If it has none.
+        If it has no name.
 
     Examples
     --------
@@ -89,7 +90,7 @@ def get_registered_name(obj: Any) -> str:
 def get_registered_object(
     name: str, custom_objects: dict[str, Any] | None = None, module_objects: dict[str, Any] | None = None
 ) -> Any:
-    """The class or function registered under a name; ``None`` if there is none.
+    """Return the class or function that is registered under a name; ``None`` if there is none.
 
     Examples
     --------
@@ -104,7 +105,7 @@ def get_registered_object(
 
 
 class CustomObjectScope:
-    """Within a ``with`` block, configs and files may mention these classes and functions by these names.
+    """Inside a ``with`` block, let configs and files refer to these classes and functions by these names.
 
     Parameters
     ----------
@@ -113,7 +114,7 @@ class CustomObjectScope:
     Raises
     ------
     TypeError
-        If it is no such dict.
+        If it is not such a dict.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Configs of models that Keras wrote, among those of this library."""
+"""Read configs of models that Keras wrote."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ __all__ = ["own_config"]
 
 
 def own_config(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
-    """The config of a model as this library writes it, also if Keras has written it.
+    """Return the config of a model in this library's form. A config from Keras is converted.
 
     Raises
     ------
     ValueError
-        If it uses classes that are unknown here, arguments that nothing here has, or code.
+        If it contains classes or arguments that this library does not have, or code.
     """
     entries = config.get("layers")
     if not isinstance(entries, list) or not any(map(_is_of_keras, entries)):
         return config
-    from cbackprop.saving.keras.architecture import model_config  # costs time, and few need it
+    from cbackprop.saving.keras.architecture import model_config  # slow to import, and rarely needed
 
     kind = "Sequential" if class_name == "Sequential" else "Functional"
     found: dict[str, Any] = model_config({"class_name": kind, "config": _as_in_json(config)})["config"]
@@ -26,7 +26,7 @@ def own_config(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_in_json(value: Any) -> Any:
-    """A config that came straight from `get_config` holds tuples, where one that came from a file holds lists."""
+    """Replace tuples by lists: a config straight from `get_config` has tuples where one from a file has lists."""
     if isinstance(value, dict):
         return {key: _as_in_json(item) for key, item in value.items()}
     return [_as_in_json(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -1,4 +1,4 @@
-"""What kind of file a file is, told by its first bytes and never by its name."""
+"""Recognize the kind of a file by its first bytes, never by its name."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import warnings
 
 __all__ = ["FOR_KERAS", "MissingFileError", "check_suffix", "kind_of", "refuse_other_kinds"]
 
-# Files whose names end so are written in Keras's format, all others as safetensors.
+# Files with these suffixes are written in Keras's format, all others as safetensors.
 FOR_KERAS = {"model": ".keras", "weights": ".weights.h5", "shards": ".weights.json"}
-# Whoever sees such a name expects a file of another kind.
+# Suffixes that promise another kind of file.
 OTHERS = {
     *(".onnx", ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".npy", ".npz", ".pb", ".tflite", ".zip", ".gz", ".tar"),
     *(".json", ".yaml", ".yml", ".toml", ".txt", ".md", ".csv", ".tsv", ".parquet", ".py", ".html", ".pdf"),
     *(".png", ".jpg", ".jpeg", ".gif", ".svg", ".bmp"),
 }
-# Older scripts write such names, of a format of Keras's that is not written here.
+# Suffixes in older scripts, of Keras's older format, which is not written here.
 OLDER = {".h5", ".hdf5"}
 
 STARTS = {
@@ -29,16 +29,16 @@ STARTS = {
 
 
 class MissingFileError(FileNotFoundError, ValueError):
-    """There is no file to read. Python's functions raise ``FileNotFoundError`` then, Keras's ``ValueError``."""
+    """There is no file to read. Python raises ``FileNotFoundError`` then and Keras ``ValueError``, so this is both."""
 
 
 def refuse_other_kinds(path: str, what: str) -> None:
-    """Refuse to write a model or weights (`what`) under a name that says that the file is something else.
+    """Refuse to write a model or weights (`what`) under a suffix of another kind of file.
 
     Raises
     ------
     ValueError
-        If that is so.
+        If the suffix is one of these.
     """
     if what != "model" and path.lower().endswith(FOR_KERAS["model"]):
         raise ValueError(
@@ -52,17 +52,17 @@ def refuse_other_kinds(path: str, what: str) -> None:
 
 
 def check_suffix(path: str, what: str) -> None:
-    """As `refuse_other_kinds`, with a warning about names of older files.
+    """Like `refuse_other_kinds`, but also warn about suffixes of Keras's older formats.
 
     Raises
     ------
     ValueError
-        If it is the name of another kind of file.
+        If the suffix is that of another kind of file.
 
     Warns
     -----
     UserWarning
-        If it is the name of one of Keras's older files, which are not written here.
+        If the suffix is that of an older format of Keras, which is not written here.
     """
     refuse_other_kinds(path, what)
     if not path.endswith(FOR_KERAS[what]) and os.path.splitext(path)[1].lower() in OLDER:
@@ -74,20 +74,20 @@ def check_suffix(path: str, what: str) -> None:
 
 
 def _endings(what: str) -> str:
-    return f"A name that ends in {FOR_KERAS[what]!r} is a file of Keras's, '.safetensors' says what others are."
+    return f"Use a name that ends in {FOR_KERAS[what]!r} for a file of Keras, or in '.safetensors' for all others."
 
 
 def kind_of(path: str, what: str = "model") -> str:
-    """``"hdf5"``, ``"zip"``, ``"folder"``, ``"shards"``, or ``"safetensors"`` for everything else.
+    """The kind of a file: ``"hdf5"``, ``"zip"``, ``"folder"``, ``"shards"``, or ``"safetensors"`` for all others.
 
-    `what` is expected there.
+    `what`, a model or weights, is named in messages.
 
     Raises
     ------
     OSError
         If it cannot be read; `MissingFileError` if there is none.
     ValueError
-        If it is a pickle: reading one can run anything.
+        If it is a pickle, because reading one can run any code.
     """
     if os.path.isfile(os.path.join(path, "config.json")):
         return "folder"
@@ -101,7 +101,7 @@ def kind_of(path: str, what: str = "model") -> str:
         start = file.read(9)
     if path.endswith(FOR_KERAS["shards"]) and start[:1] == b"{":
         return "shards"
-    # The length of a safetensors header may begin with any bytes; the brace behind it is what tells.
+    # A safetensors file begins with the length of its header, which may be any bytes; the brace after it decides.
     if start[8:] == b"{":
         return "safetensors"
     kind = next((kind for begin, kind in STARTS.items() if start.startswith(begin)), "safetensors")

@@ -1,4 +1,4 @@
-"""Whether a model's classes can be made again of what is written of them."""
+"""Check whether `load_model` can rebuild the layers of a model from their configs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 __all__ = ["not_made_again"]
 
-# What describes a graph in a config, and what `from_config` sets on a layer whose constructor does not take it.
+# Entries of a config that describe a graph, and entries that `from_config` sets on a layer itself.
 GRAPH = {"layers", "input_layers", "output_layers", "build_input_shape"}
 SET_LATER = {"name", "trainable", "dtype"}
 
 
 def not_made_again(model: Any) -> list[str]:
-    """Layers of a user's classes, the model included, that no `load_model` can make, each with the reason."""
+    """Layers of users' classes, including the model, that `load_model` could not rebuild, each with the reason."""
     return list(_reasons(model))
 
 

@@ -1,7 +1,7 @@
-"""Whole models in files: architecture, weights, what they were compiled with, and how far training is.
+"""Save and load whole models: architecture, weights, arguments of `compile`, and the state of training.
 
-A file is in the safetensors format; `saving.contents` says what stands in it. Those whose names end in ``.keras`` are
-files of Keras's, which `saving.keras` reads and writes. Nothing in a file is ever run.
+Files are in the safetensors format; `saving.contents` describes their content. Files whose names end in ``.keras`` are
+in Keras's format, which `saving.keras` reads and writes. No code in a file is ever run.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from cbackprop.variable import blank_variables
 
 __all__ = ["compile_config", "load_extras", "load_model", "save_model"]
 
-# As JSON, six bytes a character at worst, more than this would not fit into a header.
+# JSON needs up to six bytes for a character; more than this might not fit into a header.
 MAX_EXTRA_BYTES = 16_000_000
 
 
@@ -50,51 +50,51 @@ def save_model(
     extras: Mapping[str, str] | None = None,
     **kwargs: Any,
 ) -> None:
-    """Write a whole model to a file: architecture, weights, what it was compiled with, and how far training is.
+    """Save a whole model to a file: architecture, weights, arguments of `compile`, and the state of training.
 
     Parameters
     ----------
     model : Model
     filepath : str or path
-        A name that ends in ``.keras`` becomes a file of Keras 3, which Keras opens, too; it needs ``pip install
-        "cbackprop[h5]"``. Under any other name it is a safetensors file. `load_model` reads both.
+        A name that ends in ``.keras`` makes a file in Keras's format, which Keras 3 can load as well; this needs
+        ``pip install "cbackprop[h5]"``. Any other name makes a safetensors file. `load_model` reads both.
     overwrite : bool, default True
         Whether an existing file may be replaced.
     zipped : bool, optional
-        ``False``: a folder of files, Keras's other form, under a name that does not end in ``.keras``.
+        ``False`` writes a folder instead of a file, also in Keras's format. The name must not end in ``.keras``.
     extras : dict of str to str, optional
-        Texts that belong to the model, by name, such as the config of its preprocessing. `load_extras` reads them.
+        Texts to store with the model, by name, such as the config of its preprocessing. `load_extras` reads them.
     **kwargs
-        ``include_optimizer`` and ``save_format`` of older scripts, which have no effect.
+        ``include_optimizer`` and ``save_format`` of older scripts; they have no effect.
 
     Raises
     ------
     ImportError
-        If it is to be a file of Keras's, and h5py is not installed.
+        If the file is in Keras's format and h5py is not installed.
     TypeError, ValueError
         If a part of `model` cannot be written, an argument is unknown, `filepath` has the suffix of another kind of
-        file, such as ``.png``, or `extras` is no dict of texts of at most 16 MB altogether.
+        file, such as ``.png``, or `extras` is not a dict of texts of at most 16 MB in total.
     FileExistsError
-        If there is such a file and `overwrite` is False.
+        If the file exists and `overwrite` is False.
     OSError
-        If the file cannot be written. An existing one is then untouched.
+        If the file cannot be written. An existing file is then unchanged.
 
     Warns
     -----
     UserWarning
-        If the model has no weights yet; if a class of one's own cannot be made again of what it writes; if what the
-        model was compiled with cannot be saved; if a ``.keras`` file holds what Keras has no name for: losses,
-        optimizers and arguments that only this library has. This library reads it.
+        If the model has no weights yet; if `load_model` could not rebuild one of your own classes from its config; if
+        the arguments of `compile` cannot be saved; if a ``.keras`` file contains losses, optimizers or arguments that
+        Keras does not have, so that only this library can load it.
 
     Notes
     -----
-    Functions are written by name: register them by `register_keras_serializable`, or tell `load_model` of them by
-    ``custom_objects``. A layer whose constructor was given another layer of the model has that one again when it is
-    loaded; one that holds it in another way is refused.
+    Functions are saved by name: register them with `register_keras_serializable`, or pass them to `load_model` as
+    ``custom_objects``. If a layer was given another layer of the model in its constructor, the loaded layers share it
+    as well. A layer that refers to another one in any other way is refused.
 
-    The new file takes the place of an old one in one go, after the disk has it all. A process that is killed before
-    that leaves the old one as it is, and beside it what it has written: a file whose name begins with a dot and goes on
-    with that of the model. It can be deleted.
+    An existing file is replaced atomically, after the new one is completely on disk. If the process is killed before
+    that, the old file is unchanged, and a temporary file remains beside it. Its name is a dot followed by that of the
+    model; it can be deleted.
 
     Examples
     --------
@@ -117,13 +117,13 @@ def save_model(
     if lost := not_made_again(model):
         warnings.warn(
             f"load_model cannot make this model again, because of {', '.join(lost)}. Let get_config of the class "
-            "return what its constructor takes, or make the model by your own code and give it the weights by "
+            "return what its constructor takes, or make the model by your own code and load the weights by "
             "load_weights.",
             stacklevel=3,
         )
     texts, training = _check_extras(extras), _training_config(model)
     if path.endswith(FOR_KERAS["model"]) or zipped is False:
-        from cbackprop.saving.keras import write_keras_model  # costs time, and few need it
+        from cbackprop.saving.keras import write_keras_model  # slow to import, and rarely needed
 
         named = {name[len(EXTRA) :]: text for name, text in texts.items()}
         write_keras_model(model, path, training, named, zipped is not False)
@@ -137,8 +137,8 @@ def save_model(
 def _check_arguments(filepath: Path, zipped: bool | None, kwargs: dict[str, Any]) -> None:
     if kwargs.pop("save_format", None) and not str(filepath).endswith((".keras", ".h5", ".hdf5")):
         raise ValueError(
-            "The `save_format` argument is deprecated in Keras 3, and unknown here: the name of the file says what it "
-            "is, '.keras' a file of Keras's, anything else safetensors."
+            "The `save_format` argument is deprecated in Keras 3, and unknown here: the suffix of the name selects the "
+            "format, '.keras' that of Keras, any other safetensors."
         )
     kwargs.pop("include_optimizer", None)
     if kwargs:
@@ -150,7 +150,7 @@ def _check_arguments(filepath: Path, zipped: bool | None, kwargs: dict[str, Any]
 
 
 def _check_extras(extras: Any) -> dict[str, str]:
-    """Texts under the names that they have in a file."""
+    """Check `extras`, and return the texts under their names in a file."""
     if not isinstance(extras, (Mapping, type(None))):
         raise TypeError(f"extras must be a dict of texts by name, but got {type(extras).__name__}.")
     texts: dict[str, str] = {}
@@ -165,7 +165,7 @@ def _check_extras(extras: Any) -> dict[str, str]:
 
 
 def compile_config(model: Any) -> dict[str, Any]:
-    """The arguments that a model was compiled with, as plain values.
+    """The arguments of `compile` as plain values.
 
     Raises
     ------
@@ -187,9 +187,9 @@ def _training_config(model: Any) -> str | None:
 
 
 def load_extras(filepath: Path) -> dict[str, str]:
-    """The texts that `save_model` was given as `extras`.
+    """Load the texts that `save_model` was given as `extras`.
 
-    They are texts from a file that nobody vouches for: whoever asked for them to be written checks what they say.
+    The file may be damaged or forged, so check the texts before you use them.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def load_extras(filepath: Path) -> dict[str, str]:
     OSError
         If there is no such file.
     ValueError
-        If it is no model, damaged, or made by a newer version.
+        If it is not a model, is damaged, or was written by a newer version.
 
     Examples
     --------
@@ -231,39 +231,41 @@ def load_extras(filepath: Path) -> dict[str, str]:
 def load_model(
     filepath: Path, custom_objects: dict[str, Any] | None = None, compile: bool = True, safe_mode: bool = True
 ) -> Any:
-    """The model in a file that `Model.save` wrote, here or in Keras.
+    """Load a model from a file that `Model.save` wrote, here or in Keras.
 
     Parameters
     ----------
     filepath : str or path
-        Told apart by content, whatever the suffix; or a folder of Keras's. What is Keras's needs the extra:
+        A file, whose format is recognized by its content, or a folder in Keras's format. Keras's formats need
         ``pip install "cbackprop[h5]"``.
     custom_objects : dict of str to class or function, optional
-        Classes and functions of one's own that the file mentions; registered ones need not be given.
+        Your own classes and functions that the file refers to, unless they are registered.
     compile : bool, default True
-        Whether to compile the model as it was, the state of the optimizer included.
+        Whether to compile the model as it was, including the state of the optimizer.
     safe_mode : bool, default True
-        Taken for the sake of scripts written for Keras; no code in a file is ever run, whatever this says.
+        Accepted for scripts written for Keras; it has no effect, because no code in a file is ever run.
 
     Returns
     -------
     Model
-        If it was saved while it was trained, ``fit(..., initial_epoch=n)`` with the number of finished epochs goes on
-        as if training had never stopped: with the same data to the same bits.
+        If it was saved during training, ``fit(..., initial_epoch=n)`` with the number n of finished epochs continues as
+        if training had not stopped. With the same data it gives the same bits.
 
     Raises
     ------
     OSError
-        If it cannot be read. If there is none, the error is a ``FileNotFoundError`` and a ``ValueError``, as in Keras.
+        If the file cannot be read. If there is none, the error is both a ``FileNotFoundError`` and, as in Keras, a
+        ``ValueError``.
     ImportError
-        If it is a file of Keras's, and h5py is not installed.
+        If the file is in Keras's format and h5py is not installed.
     ValueError
-        If it is no model, damaged, or made by a newer version, or mentions something unknown.
+        If the file is not a model, is damaged, was written by a newer version, or refers to an unknown class or
+        function.
 
     Warns
     -----
     UserWarning
-        If a file of Keras's was compiled with something unknown; the model then is not compiled.
+        If the model in a file of Keras was compiled with something unknown; it is then not compiled.
 
     Examples
     --------
@@ -275,13 +277,13 @@ def load_model(
     with CustomObjectScope(custom_objects):
         if kind == "safetensors":
             return _load_own(path, compiled)
-        from cbackprop.saving.keras import load_keras_model  # costs time, and few need it
+        from cbackprop.saving.keras import load_keras_model  # slow to import, and rarely needed
 
         return load_keras_model(path, kind, compiled)
 
 
 def _load_own(path: str, compiled: bool) -> Any:
-    """The model in a file that `save_model` wrote."""
+    """Load the model in a safetensors file that `save_model` wrote."""
     with container.read(path) as file:
         check_version(file)
         if "model" not in file.texts:
@@ -305,11 +307,11 @@ def _make_model(file: Container) -> Any:
     try:
         with blank_variables(elements):
             model = layer_registry.deserialize(config)
-    except Exception as error:  # whatever a constructor may say to arguments from anywhere
+    except Exception as error:  # constructors may raise anything for the arguments in a file
         kind = ArgumentTypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"{file.path!r} describes no model that can be made: {error}") from error
+        raise kind(f"{file.path!r} describes a model that cannot be made: {error}") from error
     if not getattr(model, "is_model", False) or not (model.built or hasattr(model, "add")):
-        raise ValueError(f"{file.path!r} describes no model that can be made: {type(model).__name__} is none.")
+        raise ValueError(f"{file.path!r} describes no model, but {type(model).__name__}.")
     return model
 
 
@@ -319,6 +321,6 @@ def _compile(file: Container, model: Any) -> None:
         model.compile(**from_config(settings))
     except Exception as error:  # as in _make_model
         raise ValueError(
-            f"{file.path!r} says nothing that the model can be compiled with: {error} What is your own is made known "
-            "by custom_objects; or give compile=False, and compile the model yourself."
+            f"The model in {file.path!r} cannot be compiled with the arguments in the file: {error} Give classes and "
+            "functions of your own as custom_objects; or give compile=False, and compile the model yourself."
         ) from error

@@ -1,4 +1,4 @@
-"""What an optimizer remembers, for files."""
+"""Save and restore the state of an optimizer."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from cbackprop.saving.plain_arrays import join_arrays, split_arrays
 
 __all__ = ["get_state", "set_state"]
 
-# Before the names of arrays of a full-batch optimizer's search.
+# The prefix of names of arrays of a full-batch optimizer's search.
 SEARCH = "search/"
 
 
 def get_state(model: Any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Plain numbers, and arrays by "number of the variable/name of the slot"."""
+    """The state as plain numbers, and arrays by "number of the variable/name of the slot"."""
     optimizer = model.optimizer
     memory = optimizer.state_for(model)
     state = memory.listed(optimizer, model.variables)
@@ -32,12 +32,12 @@ def get_state(model: Any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
 
 def set_state(model: Any, numbers: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-    """Let a model's optimizer take over what `get_state` returned.
+    """Restore the state of a model's optimizer from the result of `get_state`.
 
     Raises
     ------
     TypeError, ValueError
-        If it is damaged; nothing is changed then.
+        If the state is damaged; then nothing is changed.
     """
     optimizer, variables = model.optimizer, model.variables
     memory = optimizer.state_for(model)
@@ -45,13 +45,13 @@ def set_state(model: Any, numbers: dict[str, Any], arrays: dict[str, NDArray[Any
     numbers = {name: value for name, value in numbers.items() if name != "search"}
     arrays = {name: array for name, array in arrays.items() if not name.startswith(SEARCH)}
     state = {name: value for name, value in numbers.items() if name != "class_name"} | arrays
-    # A rate of this optimizer's own is kept where the file has a schedule, and the other way round.
+    # If only one of the file and the optimizer has a schedule, the optimizer keeps its own learning rate.
     if optimizer.has_constant_rate:
         state.setdefault("learning_rate", float(optimizer.learning_rate))
     else:
         state.pop("learning_rate", None)
     for number, variable in enumerate(variables):
-        # A variable that has been trained since, and had not been before, starts again with nothing remembered.
+        # A variable that was first trained after the state was saved starts again without a state.
         if variable in memory.slots and not any(name.startswith(f"{number}/") for name in arrays):
             slots = {name: optimizer.new_slot(name, variable.array, variable.path) for name in optimizer.memory_names}
             state |= {f"{number}/{name}": slot for name, slot in slots.items() if slot is not None}
@@ -60,7 +60,7 @@ def set_state(model: Any, numbers: dict[str, Any], arrays: dict[str, NDArray[Any
 
 
 def _search(optimizer: Any, state: Any, arrays: dict[str, NDArray[Any]], variables: list[Any]) -> Any:
-    """What a full-batch optimizer remembers; ``None`` if that is nothing."""
+    """The state of a full-batch optimizer; ``None`` if there is none."""
     if state is None:
         return None
     search = optimizer.new_search()

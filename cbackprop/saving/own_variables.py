@@ -1,4 +1,4 @@
-"""What layers of a user's own write into files themselves: see `Layer.save_own_variables`."""
+"""Arrays that layers of users save and load themselves: see `Layer.save_own_variables`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from cbackprop.saving.contents import names_in
 
 __all__ = ["load_store", "numbered_arrays", "own_arrays", "read_stores", "saves_its_own", "writing_layers"]
 
-# What an array of such a layer is called in a safetensors file: OWN/NUMBER/KEY.
+# The arrays of such a layer have the names OWN/NUMBER/KEY in a safetensors file.
 OWN = "own"
 
 
 def saves_its_own(layer: Any) -> bool:
-    """Whether the layer's class says what is written of it, or read."""
+    """Whether the layer's class overrides how its variables are saved or loaded."""
     cls = type(layer)
     return (
         cls.save_own_variables is not Layer.save_own_variables or cls.load_own_variables is not Layer.load_own_variables
@@ -28,18 +28,18 @@ def saves_its_own(layer: Any) -> bool:
 
 
 def writing_layers(model: Any) -> list[Any]:
-    """The layers of this kind in a model, each once."""
+    """The layers in a model that save or load their own variables, each once."""
     found = [layer for outer in unfolded_layers(model) for layer in (outer, *layers_within(outer))]
     return [layer for layer in dict.fromkeys(found) if saves_its_own(layer)]
 
 
 def own_arrays(layer: Any) -> dict[str, NDArray[Any]]:
-    """What a layer writes, by name.
+    """The arrays that a layer saves, by name.
 
     Raises
     ------
     TypeError
-        If a name is no text, or what it stands for no array of numbers.
+        If a name is not a string without "/", or a value is not an array of numbers.
     """
     store: dict[str, Any] = {}
     layer.save_own_variables(store)
@@ -56,13 +56,13 @@ def own_arrays(layer: Any) -> dict[str, NDArray[Any]]:
 
 
 def numbered_arrays(model: Any, skipped: Iterable[int]) -> dict[str, NDArray[Any]]:
-    """The arrays of all such layers, by their names in a safetensors file."""
+    """The arrays that all such layers save, by their names in a safetensors file."""
     layers = [(i, layer) for i, layer in enumerate(writing_layers(model)) if id(layer) not in set(skipped)]
     return {f"{OWN}/{i}/{key}": array for i, layer in layers for key, array in own_arrays(layer).items()}
 
 
 def read_stores(file: Any, model: Any, skipped: Iterable[int] = ()) -> list[tuple[Any, dict[str, NDArray[Any]]]]:
-    """What a safetensors file holds for such layers; nothing for a layer that it does not know."""
+    """The arrays that a safetensors file has for each such layer; an empty dict if it has none."""
     stores: dict[str, dict[str, NDArray[Any]]] = {}
     for name, rest in names_in(file, OWN).items():
         number, _, key = rest.partition("/")
@@ -72,12 +72,12 @@ def read_stores(file: Any, model: Any, skipped: Iterable[int] = ()) -> list[tupl
 
 
 def load_store(layer: Any, store: dict[str, NDArray[Any]], path: str) -> None:
-    """Give a layer what a file holds for it.
+    """Let a layer load the arrays that a file has for it.
 
     Raises
     ------
     ValueError
-        If the layer finds something missing, or wrong.
+        If the layer raises an error because an array is missing or wrong.
     """
     try:
         layer.load_own_variables(store)

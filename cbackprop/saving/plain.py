@@ -1,4 +1,4 @@
-"""Objects as plain values, and back."""
+"""Convert objects to plain values and back."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["deserialize_keras_object", "serialize_keras_object"]
 
 
 def serialize_keras_object(obj: Any) -> Any:
-    """Any layer, loss, optimizer and so on, or nested lists and dicts of them, as plain values.
+    """Convert a layer, loss, optimizer and so on, or nested lists and dicts of them, to plain values.
 
     Raises
     ------
     TypeError
-        If something is neither plain nor registered.
+        If a value is neither plain nor an object of a registered class.
 
     Examples
     --------
@@ -37,17 +37,17 @@ def deserialize_keras_object(
     *,
     module_objects: dict[str, Any] | None = None,
 ) -> Any:
-    """What `serialize_keras_object` made plain, here or in Keras, restored.
+    """Restore the objects that `serialize_keras_object` converted, here or in Keras.
 
     Parameters
     ----------
     config : plain values
     custom_objects : dict of str to class or function, optional
-        What else the config may mention.
+        Your own classes and functions that the config refers to.
     safe_mode : bool, default True
         Taken for the sake of scripts written for Keras; no code in a config is ever run, whatever this says.
     module_objects : dict of str to class or function, optional
-        Where names are looked up that nothing else knows.
+        Where names are looked up last.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Plain values with arrays in them: as JSON, and the arrays by name beside it."""
+"""Split values that contain arrays into plain values for JSON and named arrays, and join them again."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 __all__ = ["join_arrays", "split_arrays"]
 
-# The key of a dict that stands for an array.
+# A dict with only this key stands for an array.
 ARRAY = "__array__"
 
 
 def split_arrays(value: Any, arrays: dict[str, NDArray[Any]], where: str) -> Any:
-    """Plain values alone; arrays go into `arrays`, and a dict that names them takes their place.
+    """Move the arrays in `value` to `arrays`, and put dicts with their names in their place.
 
     Raises
     ------
     TypeError
-        For what is neither None, bool, int, float, str, an array of numbers, nor a list or dict of these.
+        For anything but None, bool, int, float, str, arrays of numbers, and lists and dicts of these.
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -41,7 +41,7 @@ def split_arrays(value: Any, arrays: dict[str, NDArray[Any]], where: str) -> Any
 
 
 def join_arrays(value: Any, read: Callable[[str], NDArray[Any]]) -> Any:
-    """What `split_arrays` was given; tuples have become lists.
+    """Restore the value that `split_arrays` was given, with lists in place of tuples.
 
     Raises
     ------

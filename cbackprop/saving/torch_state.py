@@ -1,7 +1,7 @@
-"""Weights from a PyTorch ``state_dict`` of a module with the same layers.
+"""Read weights from a PyTorch ``state_dict`` of a module with the same layers.
 
-PyTorch names a weight by its module and its role, ``"0.weight"``. What stands before the last dot makes a group; the
-groups, in order, belong to the layers that have weights here, in order.
+PyTorch names a weight by its module and its role, such as ``"0.weight"``. Weights with the same part before the last
+dot form a group. Groups are matched, in order, with the layers that have weights.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cbackprop.plan.graph import unfolded_layers
 __all__ = ["is_torch_weight", "read_torch_state"]
 
 Array = NDArray[Any]
-# What PyTorch keeps beside weights.
+# Entries of a state_dict that are not weights.
 IGNORED = "num_batches_tracked"
 
 
@@ -34,11 +34,11 @@ def _transposed(array: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _spread(array: Array, shape: tuple[int, ...]) -> Array:
-    """PyTorch has one slope, or one for each channel; here each number of a sample may have its own."""
+    """Broadcast the slopes of PReLU: PyTorch has one, or one for each channel; here each element may have its own."""
     return np.broadcast_to(array, shape) if array.size == 1 or array.shape == shape[-1:] else array
 
 
-# For each class: PyTorch's names of the weights, by their names here, and how one becomes the other.
+# For each class: for each weight, its name in PyTorch and the function that converts it.
 Roles = dict[str, tuple[str, Callable[[Array, tuple[int, ...]], Array]]]
 NORMALIZATION: Roles = {"gamma": ("weight", _same), "beta": ("bias", _same)}
 ROLES: dict[type[layers.Layer], Roles] = {
@@ -59,7 +59,7 @@ ROLES: dict[type[layers.Layer], Roles] = {
 def read_torch_state(
     model: Any, state: Mapping[str, Any], source: str, ordered: bool = True, skip_mismatch: bool = False
 ) -> list[Array | None]:
-    """The arrays for the model's variables, in order; ``None`` where one is to be skipped.
+    """The arrays for the model's variables, in order; ``None`` for a variable that is skipped.
 
     Parameters
     ----------
@@ -67,16 +67,16 @@ def read_torch_state(
     state : mapping of str to array
         NumPy arrays, or tensors.
     source : str
-        What to call it in messages.
+        Its name in messages.
     ordered : bool, default True
-        Whether the order of `state` is that of the modules. If not, they must be numbered, as in ``nn.Sequential``.
+        Whether `state` is in the order of the modules. If not, they must be numbered, as in ``nn.Sequential``.
     skip_mismatch : bool, default False
-        Skip the weights of a layer that does not fit its module, with a warning.
+        Skip the weights of a layer that does not match its module, with a warning.
 
     Raises
     ------
     TypeError
-        If names are no strings, or values no numbers.
+        If names are not strings, or values not numbers.
     ValueError
         If groups and layers differ in number, names or shapes; the message says which.
     """
@@ -94,13 +94,13 @@ def read_torch_state(
         except ValueError as error:
             if not skip_mismatch:
                 raise
-            warnings.warn(f"{error} Its weights stay as they are.", stacklevel=4)
+            warnings.warn(f"{error} Its weights are not changed.", stacklevel=4)
             found.update(dict.fromkeys(layer.variables))
     return [found[variable] for variable in model.variables]
 
 
 def is_torch_weight(name: str) -> bool:
-    """Whether a name in a ``state_dict`` is that of weights or of moving averages."""
+    """Whether a name in a ``state_dict`` is that of a weight or a moving average."""
     return name.rpartition(".")[2] != IGNORED
 
 
@@ -127,11 +127,13 @@ def _groups(state: Mapping[str, Any], source: str, ordered: bool) -> dict[str, d
 
 
 def _convert(layer: Any, prefix: str, group: dict[str, Array], source: str) -> dict[Any, Array]:
-    """The values of a layer's variables from a module's."""
+    """Convert the weights of a module to values of a layer's variables."""
     who = f"Layer {layer.name!r} ({type(layer).__name__})"
     roles = next((ROLES[cls] for cls in type(layer).__mro__ if cls in ROLES), None)
     if roles is None:
-        raise ValueError(f"{who} has no equal in PyTorch: its weights cannot come from module {prefix!r} of {source}.")
+        raise ValueError(
+            f"{who} has no counterpart in PyTorch: its weights cannot come from module {prefix!r} of {source}."
+        )
     names = [roles[variable.name][0] for variable in layer.variables]
     if sorted(names) != sorted(group):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""How far training is, for files: the optimizer's memory, random streams, the place in an epoch, and callbacks."""
+"""Save and restore the state of training: the optimizer, random streams, the position in an epoch, and callbacks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["get_state", "restore_optimizer", "restore_streams", "resume"]
 
 
 def get_state(model: Any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Plain values for the text ``state``, and arrays by name: those of the optimizer and of callbacks."""
+    """Plain values for the text ``state``, and the arrays of the optimizer and of callbacks by name."""
     arrays: dict[str, NDArray[Any]] = {}
     state: dict[str, Any] = {
         "streams": [layer.stream for layer in _random_layers(model)],
@@ -33,19 +33,19 @@ def get_state(model: Any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
 
 def _random_layers(model: Any) -> list[Any]:
-    """Layers that draw random numbers, those of nested models in their place."""
+    """The layers that draw random numbers, in order, including those of nested models."""
     return [
         each for layer in unfolded_layers(model) for each in (layer, *layers_within(layer)) if hasattr(each, "stream")
     ]
 
 
 def restore_optimizer(file: Container, model: Any, state: dict[str, Any]) -> None:
-    """Let the model's optimizer remember what the one that was saved did, if it is of the same class.
+    """Restore the state of the model's optimizer, if it is of the same class as the saved one.
 
     Raises
     ------
     ValueError
-        If its state does not fit.
+        If the state does not match.
     """
     numbers = state.get("optimizer")
     optimizer = model.optimizer
@@ -65,12 +65,12 @@ def restore_optimizer(file: Container, model: Any, state: dict[str, Any]) -> Non
 
 
 def restore_streams(file: Container, model: Any, state: dict[str, Any]) -> None:
-    """Let layers draw the random numbers that those of the saved model would have drawn.
+    """Let layers continue with the random numbers that the saved model would have drawn.
 
     Raises
     ------
     ValueError
-        If the model has other layers of this kind.
+        If the model has another number of such layers.
     """
     layers, streams = _random_layers(model), state.get("streams")
     if (
@@ -86,12 +86,12 @@ def restore_streams(file: Container, model: Any, state: dict[str, Any]) -> None:
 
 
 def resume(file: Container, model: Any, state: dict[str, Any], always: bool) -> None:
-    """Let the next `fit` go on from where training was; see `Trainer.resume_at`.
+    """Let the next `fit` continue where training was; see `Trainer.resume_at`.
 
     Raises
     ------
     ValueError
-        If the file does not say where that is.
+        If the file does not contain the position, or it is damaged.
     """
     if state.get("place") is None:
         return

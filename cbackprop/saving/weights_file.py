@@ -1,4 +1,4 @@
-"""Weights in files: written with the state of the optimizer, read from files of this library, Keras and PyTorch."""
+"""Save weights with the state of training, and load them from files of this library, Keras and PyTorch."""
 
 from __future__ import annotations
 
@@ -37,27 +37,27 @@ def save_weights(
     max_shard_size: float | None = None,
     objects_to_skip: Iterable[Any] | None = None,
 ) -> None:
-    """Write weights, the state of the optimizer, and how far training is, to a file.
+    """Save weights, the state of the optimizer and the state of training to a file.
 
     Parameters
     ----------
     model : Model
     filepath : str or path
-        A name that ends in ``.weights.h5`` becomes a file of Keras 3, which Keras reads, too; it needs ``pip install
-        "cbackprop[h5]"``. Under any other name it is a safetensors file; ``.keras``, the name of a whole model, is
-        refused.
+        A name that ends in ``.weights.h5`` makes a file in Keras's format, which Keras 3 can load as well; this needs
+        ``pip install "cbackprop[h5]"``. Any other name makes a safetensors file, except ``.keras``, the suffix of a
+        whole model, which is refused.
     overwrite : bool, default True
         Whether an existing file may be replaced.
     max_shard_size : float, optional
-        In units of 1024**3 bytes: weights are divided among files of at most that size, which the file at `filepath`
-        lists, whose name then ends in ``.weights.json``; as in Keras.
+        In units of 1024**3 bytes. As in Keras, weights are then divided among files of at most that size. `filepath`
+        lists them, and its name must end in ``.weights.json``.
     objects_to_skip : list of Layer or Optimizer, optional
-        What is not written. `load_weights` must be told to skip it, too.
+        Objects that are not saved. Give them to `load_weights` as well.
 
     Raises
     ------
     TypeError, ValueError, FileExistsError, ImportError, OSError
-        As `save_model`.
+        See `save_model`.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def save_weights(
         raise ValueError(f"The filename must end in '.weights.json' when max_shard_size is given, but got {path!r}.")
     check_suffix(path, "weights" if most is None else "shards")
     if path.endswith(FOR_KERAS["weights"]) or most is not None:
-        from cbackprop.saving.keras import write_keras_weights  # costs time, and few need it
+        from cbackprop.saving.keras import write_keras_weights  # slow to import, and rarely needed
 
         write_keras_weights(model, path, skipped, most)
     else:
@@ -78,19 +78,19 @@ def save_weights(
 
 
 def save_training(model: Any, filepath: Path) -> None:
-    """Write what `restore_training` reads, a safetensors file whatever its name.
+    """Write a safetensors file for `restore_training`, whatever its name.
 
     Raises
     ------
     TypeError, ValueError, OSError
-        As `save_weights`.
+        See `save_weights`.
     """
     check_built(model)
     write_weights(model, path_to_write(model, filepath, overwrite=True), {})
 
 
 def _ids(objects: Any) -> Set[int]:
-    """Ids of objects, and of the layers in models among them."""
+    """The ids of objects, and of the layers within them."""
     if objects is not None and not isinstance(objects, (list, tuple, set, frozenset)):
         raise ArgumentTypeError(f"objects_to_skip must be a list of layers, but got {type(objects).__name__}.")
     found = set(map(id, objects or ()))
@@ -101,7 +101,7 @@ def _ids(objects: Any) -> Set[int]:
 
 
 def _kept(model: Any, skipped: Set[int]) -> Set[Any]:
-    """Variables of layers whose ids are these."""
+    """The variables of layers with these ids."""
     return {variable for layer in unfolded_layers(model) if id(layer) in skipped for variable in layer.variables}
 
 
@@ -112,40 +112,40 @@ def load_weights(
     objects_to_skip: Iterable[Any] | None = None,
     **kwargs: Any,
 ) -> None:
-    """Take weights from a file, written here, by Keras or from PyTorch, or from a PyTorch ``state_dict``.
+    """Load weights from a file of this library, Keras or PyTorch, or from a PyTorch ``state_dict``.
 
     Parameters
     ----------
     model : Model
     filepath : str or path, or dict of str to array
-        What it is is told by its content, whatever the suffix:
+        Files are recognized by their content, whatever the suffix:
 
-        - A file of `Model.save_weights` or `Model.save`. Weights are told apart by their order, not by names. The
-          state of the optimizer comes along if the model has one of the same class.
+        - A file of `Model.save_weights` or `Model.save`. Weights are matched by order, not by name. The state of the
+          optimizer is restored if the model has an optimizer of the same class.
         - A ``.weights.h5``, ``.weights.json`` or ``.keras`` file, or a folder, of Keras 3, of a model with the same
-          layers: their classes and order tell them apart, not their names. It needs ``pip install "cbackprop[h5]"``.
-          The state of the optimizer comes along if this library wrote it.
+          layers. Layers are matched by class and order, not by name. This needs ``pip install "cbackprop[h5]"``. The
+          state of the optimizer is restored if this library wrote the file.
         - The ``state_dict`` of a PyTorch module with the same layers in the same order, as tensors or arrays, or a
-          safetensors file of that of an ``nn.Sequential``: Linear, BatchNorm1d, LayerNorm, RMSNorm, GroupNorm,
-          Embedding, PReLU. The optimizer is left alone.
+          safetensors file with that of an ``nn.Sequential``. Supported are Linear, BatchNorm1d, LayerNorm, RMSNorm,
+          GroupNorm, Embedding and PReLU. The optimizer is not changed.
     skip_mismatch : bool, default False
-        Leave weights of another shape as they are, with a warning, instead of refusing the file. If the file has
-        another number of weights, those of layers of the same name are taken.
+        Skip weights of another shape with a warning instead of refusing the file. If the file has another number of
+        weights, they are matched by name.
     objects_to_skip : list of Layer, optional
-        Layers whose weights stay as they are, whether the file has them or not.
+        Layers whose weights are not changed, whether the file has them or not.
     **kwargs
-        ``by_name``, which only Keras's older files had, is refused.
+        ``by_name``, which is only for Keras's older files, is refused.
 
     Raises
     ------
     OSError
-        If it cannot be read. If there is none, the error is a ``FileNotFoundError`` and a ``ValueError``.
+        If the file cannot be read. If there is none, the error is both a ``FileNotFoundError`` and a ``ValueError``.
     ImportError
-        If it is a file of Keras's, and h5py is not installed.
+        If the file is in Keras's format and h5py is not installed.
     TypeError
         If a ``state_dict`` holds anything but arrays of numbers.
     ValueError
-        If it is damaged or its weights do not fit; nothing is changed then.
+        If the file is damaged or its weights do not match the model; then nothing is changed.
 
     Examples
     --------
@@ -192,7 +192,7 @@ def load_weights(
 
 
 def _load_keras_weights(model: Any, path: str, kind: str, skip_mismatch: bool, skipped: Set[int]) -> None:
-    from cbackprop.saving.keras import Noted, open_keras_file, read_keras_weights  # costs time, and few need it
+    from cbackprop.saving.keras import Noted, open_keras_file, read_keras_weights  # slow to import, and rarely needed
 
     with open_keras_file(path, kind) as file:
         weights = read_keras_weights(file, model, skip_mismatch, skipped)
@@ -213,9 +213,9 @@ def _take(
     state: dict[str, Any],
     elsewhere: Set[Any] = frozenset(),
 ) -> None:
-    """Weights, and what the optimizer remembers if they are all there; none of them if one does not fit.
+    """Take weights, and the state of the optimizer if all weights are there. If one does not match, take none.
 
-    Those `elsewhere` are there, too: their layers read them.
+    Variables in `elsewhere` count as present: their layers load them.
     """
     for variable, value in zip(model.variables, weights, strict=True):
         if value is not None:
@@ -228,12 +228,12 @@ def _take(
 
 
 def write_weights(model: Any, path: str, texts: dict[str, str], skipped: Set[int] = frozenset()) -> None:
-    """Write a model's weights, the state of its training, and some texts; not the weights of `skipped` layers.
+    """Write a model's weights, the state of training, and texts, without the weights of `skipped` layers.
 
     Raises
     ------
     OSError
-        If that fails; an existing file is then untouched.
+        If that fails; an existing file is then unchanged.
     """
     variables = model.variables
     kept = _kept(model, skipped)
@@ -244,7 +244,7 @@ def write_weights(model: Any, path: str, texts: dict[str, str], skipped: Set[int
         arrays |= numbered_arrays(model, skipped)
     arrays |= beside
     texts = {"format": f"cbackprop {FORMAT_VERSION}", "state": json.dumps(state)} | texts
-    # ascontiguousarray makes a vector of a single number
+    # ascontiguousarray would turn a single number into a vector
     ready = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
     container.write(path, ready, texts)
 
@@ -254,17 +254,17 @@ def _weight_name(index: int, variable: Any) -> str:
 
 
 def _assign(model: Any, weights: Sequence[NDArray[Any] | None]) -> None:
-    """Replace all weights but those that stay (``None``); none if one does not fit."""
+    """Replace all weights except those given as ``None``. If one does not match, replace none."""
     model.set_weights([v.array if value is None else value for v, value in zip(model.variables, weights, strict=True)])
 
 
 def restore_training(model: Any, filepath: Path) -> None:
-    """Go back to where training was when `save_weights` wrote a file; the next `fit` goes on from there.
+    """Restore the state of training from a file of `save_training`; the next `fit` continues from there.
 
     Raises
     ------
     OSError, ValueError
-        As `load_weights`; the weights are unchanged then.
+        See `load_weights`; the weights are then unchanged.
     """
     check_built(model)
     path = check_path("filepath", filepath)

@@ -44,7 +44,7 @@ def test_names_of_other_kinds_of_files(name, only):
     ],
 )
 def test_patterns_without_sense(name, problem):
-    with pytest.raises(ValueError, match=f"^filepath .* must be a name with places such as .*{problem}"):
+    with pytest.raises(ValueError, match=f"^filepath .* must be a name with placeholders such as .*{problem}"):
         ModelCheckpoint(name)
 
 

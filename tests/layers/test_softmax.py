@@ -81,5 +81,5 @@ def test_masks_that_do_not_fit(shape, message):
 
 
 def test_a_mask_in_a_model_is_refused():
-    with pytest.raises(TypeError, match="takes a mask of arrays only"):
+    with pytest.raises(TypeError, match="takes a mask only when it is called on arrays"):
         layers.Softmax()(cb.Input((3,)), mask=np.ones(3))

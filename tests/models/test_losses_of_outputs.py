@@ -210,7 +210,7 @@ def wide(structure):
         (lambda: wide(lambda a, b: b), ["sparse_categorical_crossentropy",
          losses.SparseCategoricalCrossentropy(ignore_class=0)], r"leaves targets out \(ignore_class\)"),
         (lambda: model_of("one"), ["mse", losses.Huber(reduction="mean_with_sample_weight")],
-         "'mean_with_sample_weight' goes with no other reduction"),
+         "'mean_with_sample_weight' cannot be mixed with other reductions"),
         (lambda: wide(lambda a, b: b), ["mse", "gaussian_nll"], "half as wide as the predictions, and others do not"),
         (lambda: model_of("list"), ["mse"] * 3, "loss must have 2 entries, one for each output, but got 3"),
         (lambda: model_of("deep"), {"q": ("mse", {"s": "mse"})}, r"The path \('q', 1, 's'\) in the `loss` argument"),

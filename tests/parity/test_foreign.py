@@ -113,7 +113,7 @@ def test_missing_targets_of_tables_where_the_loss_ignores_them(table, loss, unit
 def test_missing_targets_of_tables_are_refused_by_other_losses(table):
     model = cb.Sequential([layers.Dense(1)])
     model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match=r"^y.* has no value in row 1: fill or drop what is missing"):
+    with pytest.raises(ValueError, match=r"^y.* has no value in row 1: fill or drop missing values"):
         model.fit(np.zeros((3, 2)), GAPS[table](np.array([[1.0], [np.nan], [0.0]])), verbose=0)
 
 

@@ -449,7 +449,7 @@ def test_damaged_notes(tmp_path, name):
     model.save(tmp_path / "m.keras")
     edit_notes(tmp_path / "m.keras", change)
     if message is None:
-        with pytest.raises(ValueError, match="its extras are no texts"):
+        with pytest.raises(ValueError, match="its extras are not texts"):
             cb.saving.load_extras(tmp_path / "m.keras")
     else:
         with pytest.raises(ValueError, match=message):

@@ -54,7 +54,7 @@ def test_folders_are_replaced_as_a_whole(tmp_path):
     (tmp_path / "mine" / "thesis.txt").write_text("x")
     (tmp_path / "file").write_text("x")
     for name in ("mine", "file"):
-        with pytest.raises(FileExistsError, match="no folder of a model"):
+        with pytest.raises(FileExistsError, match="not the folder of a saved model"):
             model.save(tmp_path / name, zipped=False)
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "x"
     with pytest.raises(FileNotFoundError, match="no folder"):

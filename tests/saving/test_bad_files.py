@@ -62,17 +62,17 @@ def edited(part, change):
 EDITS = {
     "foreign": (lambda a, t: t.pop("format"), "is not a model saved by cbackprop"),
     "newer": (lambda a, t: t.update(format="cbackprop 999"), "was made by a newer version"),
-    "no json": (lambda a, t: t.update(model="{"), "its model is no JSON"),
-    "deep json": (lambda a, t: t.update(model="[" * 100_000), "its model is no JSON"),
+    "no json": (lambda a, t: t.update(model="{"), "its model is not JSON"),
+    "deep json": (lambda a, t: t.update(model="[" * 100_000), "its model is not JSON"),
     "unknown": (edited("model", lambda m: m.update(class_name="Nothing")), "Unknown layer 'Nothing'"),
-    "no model": (edited("model", lambda m: m.update(class_name="Dense", config={"units": 3})), "Dense is none"),
+    "no model": (edited("model", lambda m: m.update(class_name="Dense", config={"units": 3})), "no model, but Dense"),
     "large": (
         edited("model", lambda m: m["config"]["layers"][1]["config"].update(units=10**10)),
         "is larger than all that the file holds",
     ),
     "array": (
         edited("model", lambda m: m["config"].update(name={"class_name": "__array__", "config": {}})),
-        "describes no model",
+        "describes a model that cannot be made",
     ),
     "another shape": (lambda a, t: a.update({weight(a, 0): np.zeros((3, 9), "f4")}), "has \\(3, 8\\)"),
     "another dtype": (lambda a, t: a.update({weight(a, 0): np.zeros((3, 8), "i8")}), "I64 instead of float32"),

@@ -176,7 +176,7 @@ def test_weights_of_another_optimizer_and_of_other_shapes(tmp_path):
     with pytest.raises(ValueError, match=r"of shape \(3, 8\), but .* has \(3, 9\)"):
         wide.load_weights(tmp_path / "w")
     np.testing.assert_array_equal(wide.get_weights()[0], before[0])
-    with pytest.warns(UserWarning, match="It stays as it is"):
+    with pytest.warns(UserWarning, match="It is not changed"):
         wide.load_weights(tmp_path / "w", skip_mismatch=True)
     np.testing.assert_array_equal(wide.get_weights()[0], before[0])
     with pytest.raises(ValueError, match="holds 4 weights, but the model has 2"):

@@ -1,4 +1,4 @@
-"""Files of Keras 3, read and written without Keras. No code of a file is ever run."""
+"""Read and write files of Keras 3 without Keras. No code in a file is ever run."""
 
 from cbackprop.saving.keras.archive import open_keras_file
 from cbackprop.saving.keras.model import load_keras_model, read_keras_extras

@@ -1,4 +1,4 @@
-"""Keras's description of a model, turned into the config that this library writes for the same one."""
+"""Convert Keras's config of a model to this library's config of the same model."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Entry = dict[str, Any]
 
 
 def model_config(config: Entry) -> Entry:
-    """What `Registry.serialize` would say of the model that Keras describes.
+    """Convert a model's config from Keras to the form of `Registry.serialize`.
 
     Raises
     ------
     ValueError
-        If it uses classes that are unknown here, all of which are named, arguments that nothing here has, or code.
+        If it contains classes that are unknown here (the message lists all), arguments that nothing here has, or code.
     """
     entries = list(_entries(config))
     for entry in entries:
         if entry["class_name"] == "Lambda" and _holds_code(entry["config"]):
             name = entry["config"].get("name")
             raise ValueError(
-                f"its Lambda {name!r} holds code, which is never run. Make a class of it, in Keras and here, and "
-                "give that as custom_objects."
+                f"its Lambda {name!r} holds code, which is never run. Write a class instead, in Keras and here, and "
+                "give it as custom_objects."
             )
     unknown = sorted({name for name in map(_unknown_class, entries) if name})
     if unknown:
@@ -43,7 +43,7 @@ def model_config(config: Entry) -> Entry:
 
 
 def _entries(entry: Any) -> Iterator[Entry]:
-    """A layer's entry, and those of all layers inside of it."""
+    """A layer's entry, and the entries of all layers within it."""
     if not isinstance(entry, dict) or not isinstance(entry.get("class_name"), str):
         raise ValueError(f"a layer is described by a dict with a class_name, but it has {str(entry)[:80]!r}.")
     if not isinstance(entry.get("config"), dict):
@@ -86,7 +86,7 @@ def _layer_entry(entry: Entry) -> Entry:
 
 
 def _graph_of_own(entry: Entry) -> str | None:
-    """``"Sequential"`` or ``"Functional"`` for a user's class of models whose config holds a whole graph."""
+    """``"Sequential"`` or ``"Functional"`` for a user's model class whose config contains a whole graph."""
     config, known = entry["config"], own_objects.all()
     cls = known.get(str(entry.get("registered_name"))) or known.get(entry["class_name"])
     layers = config.get("layers")
@@ -106,9 +106,9 @@ def _input(config: Entry) -> Entry:
     shape = config.get("batch_shape", config.get("batch_input_shape"))
     name = config.get("name")
     if not isinstance(shape, list) or not shape or not all(size is None or isinstance(size, int) for size in shape):
-        raise ValueError(f"its input {name!r} has shape {shape}, which is none.")
+        raise ValueError(f"its input {name!r} has shape {shape}, which is not a shape.")
     if config.get("ragged"):
-        raise ValueError(f"its input {name!r} is ragged, which no input is here.")
+        raise ValueError(f"its input {name!r} is ragged, which is not supported.")
     flags = {argument: bool(config.get(argument)) for argument in ("sparse", "optional")}
     sizes = {"shape": shape[1:], "batch_size": shape[0]}
     return sizes | {"dtype": plain_value(config.get("dtype")), "name": name} | flags
@@ -118,7 +118,7 @@ def _sequential(config: Entry) -> Entry:
     layers = [_layer_entry(entry) for entry in config["layers"]]
     kept = {name: config[name] for name in ("name", "trainable", "build_input_shape") if name in config}
     shape = kept.get("build_input_shape")
-    # Of several inputs there is no one shape.
+    # With several inputs there is not a single shape.
     if not isinstance(shape, list) or not all(size is None or isinstance(size, int) for size in shape):
         kept.pop("build_input_shape", None)
     return kept | {"layers": layers}

@@ -1,4 +1,4 @@
-"""Keras's files, opened: the HDF5 file with the weights, alone or in a zip archive beside the model's description."""
+"""Open files of Keras: an HDF5 file with weights, alone or in a zip archive with the model's config."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ import numpy as np
 __all__ = ["CONFIG", "METADATA", "NOTES", "OWN", "WEIGHTS", "KerasFile", "h5py_module", "open_keras_file"]
 
 WEIGHTS, CONFIG, METADATA = "model.weights.h5", "config.json", "metadata.json"
-# Where Keras does not look, and this library notes what Keras does not.
+# Keras ignores this key. This library stores there what Keras has no place for.
 OWN = "cbackprop"
 NOTES = f"{OWN}/notes"
-# Keras does not compress. A part that unpacks to far more than the whole file is made to fill the memory.
+# Keras does not compress. A part that unpacks to far more than the size of the file is an attack that fills the memory.
 LARGEST_RATIO, ALWAYS_ALLOWED = 20, 10_000_000
 LARGEST_TEXT = 100_000_000
-# What h5py and zipfile raise for damaged files.
+# The errors that h5py and zipfile raise for damaged files.
 DAMAGE = (OSError, RuntimeError, ValueError, TypeError, KeyError, LookupError, EOFError, MemoryError, OverflowError)
 
 
 class KerasFile:
-    """An open file of Keras's.
+    """An open file of Keras.
 
     Attributes
     ----------
     path : str
     config : dict or None
-        Description of the model; ``None`` in a file with weights only.
+        The config of the model; ``None`` in a file with only weights.
     datasets : dict of str to h5py.Dataset
-        What is stored in the HDF5 file, by path.
+        The datasets of the HDF5 file, by path.
     own_stores : list of (Layer, dict of str to ndarray)
-        For layers that read for themselves what they have written, once weights were read.
+        Arrays of layers that load their own; filled when weights are read.
     notes : dict
-        What this library has noted of the training, and, with a config, of `extras`; empty in a file of Keras's own.
+        The state of training and `extras`, if this library wrote the file; empty in a file written by Keras.
     """
 
     def __init__(self, path: str, config: dict[str, Any] | None, metadata: dict[str, Any], files: list[Any]) -> None:
@@ -56,7 +56,7 @@ class KerasFile:
         return _read_json(self.path, NOTES, np.asarray(self.array(NOTES), "uint8").tobytes())
 
     def _find(self) -> dict[str, Any]:
-        """All datasets that are in this file itself: links to other places are not followed."""
+        """All datasets in this file itself. Links to other files are not followed."""
         h5py = h5py_module(self.path)
         found: dict[str, Any] = {}
 
@@ -81,7 +81,7 @@ class KerasFile:
         Raises
         ------
         ValueError
-            If it holds no numbers, lies elsewhere, or cannot be read.
+            If it does not hold numbers, is in another file, or cannot be read.
         """
         dataset = self.datasets[name]
         with self._reading(name):
@@ -103,14 +103,14 @@ class KerasFile:
 
 @contextmanager
 def open_keras_file(path: str, kind: str) -> Iterator[KerasFile]:
-    """Open a file of Keras 3: by `kind` ``.weights.h5`` ("hdf5"), ``.keras`` ("zip"), a "folder", or "shards".
+    """Open a file of Keras 3. `kind` is "hdf5" (``.weights.h5``), "zip" (``.keras``), "folder" or "shards".
 
     Raises
     ------
     ImportError
         If h5py is not installed.
     ValueError
-        If it is no such file, or damaged.
+        If it is not such a file, or is damaged.
     """
     opened_files = ExitStack()
     try:
@@ -138,7 +138,7 @@ def open_keras_file(path: str, kind: str) -> Iterator[KerasFile]:
 
 
 def _parts_of(path: str, kind: str) -> tuple[dict[str, Any] | None, dict[str, Any], list[Any]]:
-    """The config, what this library has noted in the metadata, and the files with weights."""
+    """The config, this library's notes in the metadata, and the files with weights."""
     if kind == "hdf5":
         return None, {}, [path]
     if kind == "shards":
@@ -150,7 +150,7 @@ def _parts_of(path: str, kind: str) -> tuple[dict[str, Any] | None, dict[str, An
 
 
 def _shards(path: str) -> list[str]:
-    """The files that a ``.weights.json`` file names; they stand beside it."""
+    """The files that a ``.weights.json`` file lists; they are in the same folder."""
     with open(path, "rb") as file:
         index = _read_json(path, os.path.basename(path), file.read(ALWAYS_ALLOWED))
     places = index.get("weight_map")
@@ -188,7 +188,7 @@ def _own_notes(path: str, metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def h5py_module(path: str) -> Any:
-    """h5py, which reads and writes the weights in files of Keras's.
+    """Import h5py, which reads and writes the weights in files of Keras.
 
     Raises
     ------
@@ -206,7 +206,7 @@ def h5py_module(path: str) -> Any:
 
 
 def _unpack(path: str) -> tuple[dict[str, Any], dict[str, Any], io.BytesIO]:
-    """The parts of an archive: the config, what this library has noted in the metadata, and the weights."""
+    """The parts of an archive: the config, this library's notes in the metadata, and the weights."""
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         if any(name.endswith("data.pkl") for name in names):

@@ -1,4 +1,4 @@
-"""The config of a model of this library as Keras writes that of the same one: `architecture`, the other way round."""
+"""Convert this library's config of a model to Keras's config of the same model: the inverse of `architecture`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["keras_compile_config", "keras_model_config"]
 
 Entry = dict[str, Any]
 
-# What Keras has no name for, by family.
+# Classes and functions that Keras does not have, by family.
 LACKING = {
     "losses": {
         "GaussianNegativeLogLikelihood",
@@ -24,7 +24,7 @@ LACKING = {
     "optimizers": {"LBFGS", "LevenbergMarquardt", "Rprop"},
     "regularizers": {"DividedL2"},
 }
-# Arguments that Keras's class, or no class of a family, has, and the values with which they change nothing.
+# Arguments that Keras does not have, for a class or a whole family, and the values that have no effect.
 WITHOUT = {
     ("losses", "missing"): (None,),
     ("Discretization", "trainable"): (True, False),
@@ -37,18 +37,18 @@ WITHOUT = {
     ("SpatialDropout3D", "activity_regularizer"): (None,),
     ("Lambda", "backward"): (None,),
 }
-# Values that are no objects, in the same form in both.
+# Values that are not objects and have the same form in both.
 VALUES = {"__numpy__", "__bytes__", "__slice__", "__ellipsis__", "__keras_tensor__", "function"}
 
 
 def keras_model_config(entry: Entry) -> tuple[Entry, list[str]]:
-    """What Keras would say of a model, and what of it Keras has no name for."""
+    """Keras's config of a model, and the names in it that Keras does not have."""
     lacks: list[str] = []
     return _plain(entry, lacks), sorted(set(lacks))
 
 
 def keras_compile_config(settings: dict[str, Any]) -> tuple[Entry, list[str]]:
-    """What Keras would say of the arguments of `compile`, and what of them Keras has no name for."""
+    """Keras's config of the arguments of `compile`, and the names in it that Keras does not have."""
     lacks: list[str] = []
     config = _plain({name: settings[name] for name in ("optimizer", "loss", "loss_weights")}, lacks)
     config |= _plain({name: settings[name] for name in ("metrics", "weighted_metrics")}, lacks)
@@ -63,7 +63,7 @@ def keras_compile_config(settings: dict[str, Any]) -> tuple[Entry, list[str]]:
 
 
 def _check_names(value: Any, family: str, lacks: list[str]) -> None:
-    """Note names of losses and metrics that Keras does not know."""
+    """Add names of losses and metrics that Keras does not have to `lacks`."""
     if isinstance(value, str):
         registry = Registry.families[family]
         found = registry.find(value) if registry.knows(value) else None
@@ -90,7 +90,7 @@ def _plain(value: Any, lacks: list[str]) -> Any:
 
 
 def _object(entry: Entry, lacks: list[str]) -> Entry:
-    """A layer, an initializer and so on; what else stands in its entry, such as calls, stays."""
+    """Convert a layer, an initializer and so on. Other parts of its entry, such as calls, are kept."""
     name, module, registered = entry["class_name"], entry["module"], entry["registered_name"]
     config = _plain(entry["config"], lacks)
     if registered is not None:
@@ -113,7 +113,7 @@ def _object(entry: Entry, lacks: list[str]) -> Entry:
 
 
 def _more(entry: Entry, lacks: list[str]) -> Entry:
-    """Calls as Keras has them."""
+    """Convert calls to Keras's form."""
     return {"inbound_nodes": _plain(entry["inbound_nodes"], lacks)} if "inbound_nodes" in entry else {}
 
 

@@ -1,4 +1,4 @@
-"""A model as a folder of files, in place of an archive: Keras's other form."""
+"""Write a model as a folder of files, Keras's alternative to an archive."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ PARTS = {CONFIG, METADATA, WEIGHTS, "assets"}
 
 
 def write_folder(path: str, parts: Mapping[str, bytes]) -> None:
-    """Write a folder of these files beside `path`, and put it in the place of `path`.
+    """Write these files into a temporary folder beside `path`, and rename it to `path`.
 
     Raises
     ------
     FileExistsError
-        If there is a file at `path`, or a folder of other things than a model.
+        If `path` is a file, or a folder that is not a saved model.
     OSError
-        If it cannot be written; an existing folder is then untouched.
+        If it cannot be written; an existing folder is then unchanged.
     """
     if os.path.exists(path) and (not os.path.isdir(path) or not set(os.listdir(path)) <= PARTS):
-        raise FileExistsError(f"{path!r} exists, and is no folder of a model that could be replaced.")
+        raise FileExistsError(
+            f"{path!r} exists and is not the folder of a saved model, so it is not replaced. Use another name."
+        )
     folder, name = os.path.split(os.path.abspath(path))
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"There is no folder {folder!r} to write {name!r} into.")

@@ -1,4 +1,4 @@
-"""Models in files that Keras 3 wrote, or this library for Keras."""
+"""Load models from files of Keras 3, written by Keras or by this library."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ from cbackprop.variable import blank_variables
 
 __all__ = ["load_keras_model", "read_keras_extras"]
 
-# How many numbers the model may have that the file lacks: few enough to be harmless, so that the error can say which.
+# A model may need this many more numbers than the file has. So few are harmless, and then the error can say which
+# are missing.
 SLACK = 1_000_000
 
 
 def load_keras_model(path: str, kind: str, compile: bool) -> Any:
-    """The model in a ``.keras`` file that Keras wrote.
+    """Load the model in a ``.keras`` file.
 
     Raises
     ------
     ImportError
         If h5py is not installed.
     ValueError
-        If it is damaged, holds weights only, or a model that cannot be made here.
+        If it is damaged, holds only weights, or a model that this library cannot make.
 
     Warns
     -----
     UserWarning
-        If it cannot be compiled as the file says; the model then is not compiled.
+        If it cannot be compiled as the file says; the model is then not compiled.
     """
     with open_keras_file(path, kind) as file:
         if file.config is None:
@@ -66,12 +67,12 @@ def read_keras_extras(path: str, kind: str) -> dict[str, str]:
     Raises
     ------
     ImportError, ValueError
-        As `load_keras_model`.
+        See `load_keras_model`.
     """
     with open_keras_file(path, kind) as file:
         extras = file.notes.get("extras", {})
         if not isinstance(extras, dict) or not all(isinstance(text, str) for text in extras.values()):
-            raise ValueError(f"{path!r} is damaged: its extras are no texts.")
+            raise ValueError(f"{path!r} is damaged: its extras are not texts.")
         return extras
 
 
@@ -80,21 +81,21 @@ def _make(file: KerasFile) -> Any:
     try:
         with blank_variables(elements):
             model = layer_registry.deserialize(model_config(file.config or {}))
-    except Exception as error:  # whatever a constructor may say to arguments from anywhere
+    except Exception as error:  # constructors may raise anything for the arguments in a file
         kind = ArgumentTypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"{file.path!r} holds no model that can be made here: {error}") from error
+        raise kind(f"{file.path!r} holds a model that cannot be made here: {error}") from error
     if not getattr(model, "is_model", False) or not (model.built or hasattr(model, "add")):
-        raise ValueError(f"{file.path!r} holds no model that can be made here: {type(model).__name__} has no shape.")
+        raise ValueError(f"{file.path!r} holds a model that cannot be made here: {type(model).__name__} has no shape.")
     return model
 
 
 def _compile_as_noted(file: KerasFile, model: Any) -> None:
-    """As this library was told, when it wrote the file."""
+    """Compile the model with the arguments that this library wrote into the file."""
     try:
         settings = json.loads(file.notes["training"])
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(
-            f"{file.path!r} is damaged: it says nothing that the model can be compiled with: {error}"
+            f"{file.path!r} is damaged: the model cannot be compiled with the arguments in it: {error}"
         ) from error
     try:
         model.compile(**from_config(settings))
@@ -103,7 +104,7 @@ def _compile_as_noted(file: KerasFile, model: Any) -> None:
 
 
 def _compile(file: KerasFile, model: Any) -> None:
-    """As Keras says, but for what only means something to Keras."""
+    """Compile the model with the arguments that Keras wrote, without those that only Keras uses."""
     said = (file.config or {})["compile_config"]
     try:
         settings: dict[str, Any] = {}
@@ -120,7 +121,7 @@ def _compile(file: KerasFile, model: Any) -> None:
 
 def _warn_of_compiling(file: KerasFile, error: Exception) -> None:
     warnings.warn(
-        f"{file.path!r} says nothing that the model can be compiled with: {error} It is not compiled. What is your own "
-        "is made known by custom_objects; or compile the model yourself.",
+        f"The model in {file.path!r} is not compiled, because the arguments in the file cannot be used: {error} Give "
+        "classes and functions of your own as custom_objects, or compile the model yourself.",
         stacklevel=5,
     )

@@ -1,4 +1,4 @@
-"""How far training was, as this library has noted it in files for Keras."""
+"""Restore the state of training that this library stored in a file for Keras."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Noted", "restore_noted"]
 
 
 class Noted(Container):
-    """What `training_state` reads: arrays by this library's names for them, wherever they stand in the file.
+    """A `Container` for `training_state`: finds arrays in the file by this library's names for them.
 
     Raises
     ------
@@ -28,7 +28,7 @@ class Noted(Container):
         self._file = file
         arrays, state, version = (file.notes.get(name) for name in ("arrays", "state", "format"))
         if not isinstance(version, int) or not isinstance(arrays, dict) or not isinstance(state, dict):
-            raise ValueError(f"{self.path!r} is damaged: what is noted of the training is {str(file.notes)[:80]!r}.")
+            raise ValueError(f"{self.path!r} is damaged: the state of training in it is {str(file.notes)[:80]!r}.")
         if version > FORMAT_VERSION:
             raise ValueError(f"{self.path!r} was made by a newer version of cbackprop: its format is {version}.")
         self._arrays: dict[str, Any] = arrays
@@ -36,7 +36,7 @@ class Noted(Container):
         self.names = set(arrays)
 
     def array(self, name: str) -> NDArray[Any]:
-        """An array of float32 or float64 numbers; ``ValueError`` if it holds anything else."""
+        """An array of float32 or float64 numbers. Raises ``ValueError`` if it holds anything else."""
         try:
             found = self.any_array(name)
         except KeyError as error:
@@ -46,7 +46,7 @@ class Noted(Container):
         return found
 
     def any_array(self, name: str) -> NDArray[Any]:
-        """An array of numbers of any type; ``KeyError`` if there is none of this name."""
+        """An array of numbers of any type. Raises ``KeyError`` if there is none of this name."""
         place = self._arrays.get(name)
         if not isinstance(place, str) or place not in self._file.datasets:
             raise KeyError(f"there is no array {name!r}")
@@ -55,12 +55,12 @@ class Noted(Container):
 
 
 def restore_noted(file: KerasFile, model: Any, with_optimizer: bool) -> None:
-    """Let a model go on where the one in the file was.
+    """Restore the state of training, so that the next `fit` continues where the saved model was.
 
     Raises
     ------
     ValueError
-        If the notes are damaged, or do not fit the model.
+        If the notes are damaged or do not match the model.
     """
     noted = Noted(file)
     if with_optimizer:

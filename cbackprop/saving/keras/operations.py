@@ -1,6 +1,7 @@
-"""Operators between symbolic tensors, such as ``x[:, 1:]`` and ``x**2``: layers here, operations of a graph in Keras.
+"""Convert operators of symbolic tensors, such as ``x[:, 1:]`` and ``x**2``.
 
-Keras gives what is no tensor as an argument of the call, where a layer here has it in its config.
+They are layers here and operations in Keras. Keras stores arguments that are not tensors in the call; a layer here
+stores them in its config.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ __all__ = ["OPERATIONS", "READABLE", "is_operation", "operation_entry", "operati
 Entry = dict[str, Any]
 
 MODULE = "keras.src.ops"
-# Layers here for which Keras has no layers. For Add, Subtract and Multiply it has both.
+# Layers of this library that are only operations in Keras. For Add, Subtract and Multiply Keras has both.
 OPERATIONS = {"Absolute", "GetItem", "Power", "TrueDivide"}
 READABLE = OPERATIONS | {"Add", "Subtract", "Multiply", "Negative"}
 
@@ -24,12 +25,12 @@ def is_operation(entry: Entry) -> bool:
 
 
 def operation_layer(entry: Entry, name: str) -> Entry:
-    """The layer that an operation of Keras's graph is here, with its calls.
+    """Convert an operation in Keras's graph to a layer of this library, with its calls.
 
     Raises
     ------
     ValueError
-        If its calls have arguments that no layer here can have.
+        If its calls have arguments that no layer here has.
     """
     made = [_layer_of(name, entry["class_name"], node) for node in entry["inbound_nodes"]]
     class_name, arguments, _ = made[0]
@@ -54,14 +55,16 @@ def _layer_of(name: str, kind: str, node: Entry) -> tuple[str, Entry, Any]:
     kept = {tensor["config"].get("dtype") for tensor in tensors} & {"float32", "float64"}
     dtype = {"dtype": max(kept)} if kept else {}
     if kind == "GetItem" and len(args) == 2:
-        # As a tuple: a list of three could also be one slice.
+        # As a tuple, because a list of three could also be one slice.
         entries = args[1] if isinstance(args[1], list) else [args[1]]
         return kind, dtype | {"key": {"class_name": "__tuple__", "config": {"value": entries}}}, tensors[0]
     if len(args) == 1:
         return ("Rescaling", dtype | {"scale": -1.0}, args[0]) if kind == "Negative" else (kind, dtype, args[0])
     if len(tensors) == len(args) == 2:
         if len({len(tensor["config"]["shape"]) for tensor in tensors}) > 1:
-            raise ValueError(f"operation {name!r} combines tensors of different ranks, which layers do otherwise.")
+            raise ValueError(
+                f"operation {name!r} combines tensors of different ranks, which layers here broadcast in another way."
+            )
         return kind, dtype, tensors
     found = _with_number(kind, args)
     if found is None:
@@ -71,7 +74,7 @@ def _layer_of(name: str, kind: str, node: Entry) -> tuple[str, Entry, Any]:
 
 
 def _with_number(kind: str, args: list[Any]) -> tuple[str, Entry] | None:
-    """What an operation with a number is here, or ``None`` if it is no layer."""
+    """The layer for an operation with a number; ``None`` if there is none."""
     first = _is_tensor(args[0])
     number = args[1] if first else args[0]
     if len(args) != 2 or isinstance(number, bool) or not isinstance(number, (int, float)):
@@ -88,7 +91,7 @@ def _with_number(kind: str, args: list[Any]) -> tuple[str, Entry] | None:
 
 
 def operation_entry(entry: Entry) -> Entry:
-    """Keras's operation for a layer of `OPERATIONS` in the graph of a functional model."""
+    """Convert a layer of `OPERATIONS` to Keras's operation in the graph of a functional model."""
     name, config = entry["class_name"], entry["config"]
     more = list(_further_arguments(name, config))
     nodes = []
@@ -107,7 +110,7 @@ def operation_entry(entry: Entry) -> Entry:
 
 
 def _further_arguments(name: str, config: Entry) -> Iterator[Any]:
-    """What the call of the operation takes beside tensors."""
+    """The arguments of the operation's call besides tensors."""
     if name == "GetItem":
         yield [_written_part(part) for part in config["key"]]
     elif name == "Power" and config["exponent"] is not None:
@@ -115,7 +118,7 @@ def _further_arguments(name: str, config: Entry) -> Iterator[Any]:
 
 
 def _written_part(part: Any) -> Any:
-    """An entry of the key of `GetItem` as Keras writes it."""
+    """An entry of the key of `GetItem` in Keras's form."""
     if isinstance(part, list):
         return {"class_name": "__slice__", "config": dict(zip(("start", "stop", "step"), part, strict=True))}
     return {"class_name": "__ellipsis__", "config": {}} if part == "..." else part

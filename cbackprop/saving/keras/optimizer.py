@@ -1,4 +1,4 @@
-"""What an optimizer remembers, in the order in which Keras lists its variables."""
+"""The state of optimizers, in the order of Keras's optimizer variables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ __all__ = ["keras_optimizer_variables", "read_keras_optimizer"]
 Array = NDArray[Any]
 
 VARS = "optimizer/vars"
-# Slots by optimizer, as Keras makes them: of each group one variable after the other, each with all slots of the group.
+# Groups of slots by optimizer, in Keras's order. Within a group, Keras goes through the variables and lists all slots
+# of the group for each.
 GROUPS: dict[str, tuple[tuple[str, ...], ...]] = {
     "SGD": (("momentum",),),
     "Adam": (("m", "v"), ("largest_v",)),
@@ -30,14 +31,14 @@ GROUPS: dict[str, tuple[tuple[str, ...], ...]] = {
     "Lion": (("momentum",),),
     "Lamb": (("momentum", "velocity"),),
 }
-# Those that every optimizer may have come first.
+# Slots that any optimizer may have; they come first.
 COMMON = (("average",), ("gradient_accumulator",))
 
 
 def keras_optimizer_variables(model: Any) -> list[tuple[Array, str | None]] | None:
-    """Keras's variables of the model's optimizer, each with its name in `optimizer_state`, if it has one.
+    """Keras's variables of the model's optimizer, each with its name in `optimizer_state` (``None`` if it has none).
 
-    ``None`` for an optimizer whose memory has another form in Keras, or that Keras does not have.
+    ``None`` for an optimizer that Keras does not have or whose state has another form there.
     """
     optimizer = model.optimizer
     if type(optimizer).__name__ not in GROUPS:
@@ -57,7 +58,7 @@ def keras_optimizer_variables(model: Any) -> list[tuple[Array, str | None]] | No
 
 
 def _slots(model: Any) -> list[tuple[str, str, Any]]:
-    """Name, slot and variable of everything that Keras would remember, in its order."""
+    """Name, slot and variable of the state that Keras would keep, in its order."""
     optimizer = model.optimizer
     number = {variable: index for index, variable in enumerate(model.variables)}
     groups = [*COMMON, *GROUPS[type(optimizer).__name__]]
@@ -71,31 +72,31 @@ def _slots(model: Any) -> list[tuple[str, str, Any]]:
 
 
 def _product_of_momenta(beta_1: float, steps: int) -> Array:
-    """What Nadam's first step divides by: the product of the momenta of all steps."""
+    """The product of Nadam's momenta of all steps so far."""
     momenta = beta_1 * (1 - 0.5 * 0.96 ** np.arange(1, steps + 1, dtype=float))
     return np.array(momenta.prod(), "float32")
 
 
 def read_keras_optimizer(file: KerasFile, model: Any) -> None:
-    """Let the model's optimizer remember what the one in the file did.
+    """Restore the state of the model's optimizer from a file.
 
     Warns
     -----
     UserWarning
-        If the file has something else than that, or Keras's optimizer remembers other things; the model's is new then.
+        If the state in the file does not match, or has another form than here; the optimizer then starts anew.
     """
     stored = {name[len(VARS) + 1 :]: name for name in file.datasets if name.startswith(f"{VARS}/")}
     if not stored or _is_new(file, stored):
         return
     kind = type(model.optimizer).__name__
     if kind not in GROUPS:
-        warnings.warn(f"What {kind} remembers in {file.path!r} has another form here: it starts anew.", stacklevel=5)
+        warnings.warn(f"The state of {kind} in {file.path!r} has another form here: it starts anew.", stacklevel=5)
         return
     expected = [slot for *_, slot in keras_optimizer_variables(model) or ()]
     arrays = {name: file.array(stored[str(i)]) for i, name in enumerate(expected) if name and str(i) in stored}
     shapes = {name: variable.shape for name, _, variable in _slots(model)}
     if len(stored) != len(expected) or any(arrays[name].shape != shape for name, shape in shapes.items()):
-        warnings.warn(f"What {kind} remembers in {file.path!r} does not fit the model: it starts anew.", stacklevel=5)
+        warnings.warn(f"The state of {kind} in {file.path!r} does not fit the model: it starts anew.", stacklevel=5)
         return
     numbers = {"class_name": kind, "batches": int(file.array(stored["0"]))}
     if model.optimizer.has_constant_rate:
@@ -107,6 +108,6 @@ def read_keras_optimizer(file: KerasFile, model: Any) -> None:
 
 
 def _is_new(file: KerasFile, stored: dict[str, str]) -> bool:
-    """Whether the optimizer has taken no step: there is nothing to remember, and Keras may not have made its slots."""
+    """Whether the optimizer has taken no step yet. Then there is no state, and Keras may not have made its slots."""
     batches = file.array(stored["0"]) if "0" in stored else np.array(1)
     return batches.shape == () and not batches

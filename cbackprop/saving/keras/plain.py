@@ -1,4 +1,4 @@
-"""Objects in Keras's configs, as this library writes them."""
+"""Convert objects in Keras's configs to this library's form."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from cbackprop.shared_objects import SHARED_ID
 
 __all__ = ["plain_object", "plain_value"]
 
-# Arguments of Keras's that say something even where they change nothing.
+# Arguments that Keras writes and that are kept even if they have no effect.
 WITHOUT_EFFECT = {"renorm_momentum", "autocast"}
 
 
-# What the `from_config` of layers takes out of a config, if the constructor does not take it.
+# Entries that the `from_config` of layers reads, although constructors do not take them.
 BY_LAYERS = ("name", "trainable", "dtype")
 
 
 def plain_object(entry: dict[str, Any], family: str) -> dict[str, Any]:
-    """An object of a family (``"layers"``, ``"losses"``): what Keras says of it, without arguments that do nothing.
+    """Convert an object of a family (``"layers"``, ``"losses"``), without arguments of Keras that have no effect.
 
     Raises
     ------
     ValueError
-        If it has an argument that does something and that nothing here has.
+        If it has an argument that has an effect and does not exist here.
     """
     name, config, registered = entry["class_name"], entry.get("config") or {}, entry.get("registered_name")
     module = str(entry.get("module"))
@@ -45,7 +45,7 @@ def plain_object(entry: dict[str, Any], family: str) -> dict[str, Any]:
 def _arguments(cls: Any, config: dict[str, Any], family: str) -> dict[str, Any]:
     known = cls.argument_names() if hasattr(cls, "argument_names") else tuple(config)
     if not cls.__module__.startswith("cbackprop."):
-        # Such a class's from_config knows what its get_config writes.
+        # A user's from_config reads what its own get_config writes.
         known = (*known, *BY_LAYERS) if _reads_as_built_in(cls) else tuple(config)
     kept: dict[str, Any] = {}
     for name, value in config.items():
@@ -62,7 +62,7 @@ def _reads_as_built_in(cls: Any) -> bool:
 
 
 def plain_value(value: Any, family: str = "layers") -> Any:
-    """A value of a config: numbers and texts as they are, functions by name, objects as `plain_object` says them."""
+    """Convert a value of a config: functions to names, objects by `plain_object`. Numbers and texts stay."""
     if isinstance(value, (list, tuple)):
         return [plain_value(item, family) for item in value]
     if not isinstance(value, dict):

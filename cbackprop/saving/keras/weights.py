@@ -1,9 +1,9 @@
-"""Weights from files of Keras 3.
+"""Read weights from files of Keras 3.
 
-Keras writes the weights of a layer below a path that is made of the classes of the layers: ``layers/dense_1/vars/0`` is
-the first weight of the second Dense of a model, ``layers/sequential/layers/dense/vars/0`` one of a nested model,
-``layers/block/inner/vars/0`` one of a layer that is the attribute ``inner`` of a user's layer. A layer that is used
-twice is where a walk through the layers meets it first.
+Keras stores the weights of a layer under a path made from the classes of the layers. ``layers/dense_1/vars/0`` is the
+first weight of the second Dense of a model. ``layers/sequential/layers/dense/vars/0`` belongs to a nested model, and
+``layers/block/inner/vars/0`` to the attribute ``inner`` of a user's layer. A layer that is used twice is stored where
+it is found first.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from cbackprop.saving.own_variables import saves_its_own
 
 __all__ = ["group_paths", "read_keras_weights", "variables_in_place"]
 
-# Parts of paths below which there is something else than weights of layers.
+# Parts of paths under which there are no weights of layers.
 OPTIMIZER, SEED = "optimizer", "seed_generator"
 
 
 def read_keras_weights(
     file: KerasFile, model: Any, skip_mismatch: bool = False, skipped: Set[int] = frozenset()
 ) -> list[NDArray[Any] | None]:
-    """The arrays for the model's variables, in order; ``None`` where one is to be skipped.
+    """The arrays for the model's variables, in order; ``None`` for a variable that is skipped.
 
-    `skipped` are ids of layers whose weights stay as they are, whatever the file holds for them. What there is for
-    layers that read it themselves is noted in ``file.own_stores``.
+    `skipped` are the ids of layers whose weights are not changed, whatever the file has for them. Arrays of layers that
+    load their own are put into ``file.own_stores``.
 
     Raises
     ------
     ValueError
-        If the file lacks a weight, has one too many, or one of another shape; the message names layer and shapes.
+        If the file lacks a weight, has too many, or one of another shape; the message names the layer and shapes.
     """
     stored = _stored(file)
     found: dict[Any, NDArray[Any] | None] = {}
@@ -58,7 +58,7 @@ def read_keras_weights(
         except ValueError as error:
             if not skip_mismatch:
                 raise
-            warnings.warn(f"{error} Its weights stay as they are.", stacklevel=4)
+            warnings.warn(f"{error} Its weights are not changed.", stacklevel=4)
             left = {path: name for path, name in left.items() if not path.startswith(_below(place, layer))}
             names = [None] * len(names)
         for variable, name in zip(variables, names, strict=True):
@@ -68,12 +68,12 @@ def read_keras_weights(
         message = f"{file.path!r} holds weights at {min(left)!r}, but the model has no layer for them."
         if not skip_mismatch:
             raise ValueError(message)
-        warnings.warn(f"{message} They stay unused.", stacklevel=4)
+        warnings.warn(f"{message} They are not used.", stacklevel=4)
     return [found.get(variable) for variable in model.variables]
 
 
 def _stored(file: KerasFile) -> dict[str, str]:
-    """Names of the datasets with weights, by path; before Keras 3.0 the list of layers had another name."""
+    """Names of the datasets with weights, by path. Before Keras 3.0 the list of layers had another name."""
     paths = {name.replace("_layer_checkpoint_dependencies", "layers"): name for name in file.datasets}
     kept = {path: name for path, name in paths.items() if f"/{SEED}/" not in path}
     kept = {path: name for path, name in kept.items() if not path.startswith((f"{OPTIMIZER}/", f"{OWN}/"))}
@@ -83,7 +83,7 @@ def _stored(file: KerasFile) -> dict[str, str]:
 
 
 def group_paths(model: Any, skipped: Set[int] = frozenset()) -> Iterator[tuple[str, Any]]:
-    """The model and all layers within it, each once, with their paths in a file; `skipped` are ids to pass over."""
+    """The model and all layers within it, each once, with their paths in a file, except those with `skipped` ids."""
     yield from _paths(model, "", {}, skipped)
 
 
@@ -103,7 +103,7 @@ def _paths(model: Any, place: str, seen: dict[Any, None], skipped: Set[int]) -> 
 
 
 def _paths_within(layer: Any, place: str, seen: dict[Any, None], skipped: Set[int]) -> Iterator[tuple[str, Any]]:
-    """The layers that a user's layer holds, under the names of its attributes; private ones come last, as in Keras."""
+    """The layers in the attributes of a user's layer, with their paths. Private attributes come last, as in Keras."""
     if not layer.holds_layers or layer.has_own_variables:
         return
     attributes = [(name, value) for name, value in layer.__dict__.items() if name not in KEPT]
@@ -132,14 +132,14 @@ def _paths_of_items(items: Any, place: str, seen: dict[Any, None], skipped: Set[
 
 
 def variables_in_place(layer: Any) -> list[Any]:
-    """The weights that stand at a layer's own place; those of layers within have places of their own."""
+    """The weights stored at a layer's own path. Layers within it have paths of their own."""
     if layer.is_model:
         return []
     return list(layer.variables) if layer.has_own_variables else own_variables(layer)
 
 
 def _variables_at(layer: Any, place: str, left: dict[str, str]) -> list[Any]:
-    """The same, for a file: those of layers within stood there, too, in files of earlier versions of this library."""
+    """`variables_in_place` for a file. Earlier versions of this library stored weights of inner layers there too."""
     own = variables_in_place(layer)
     there = sum(path.startswith(f"{place}/vars/") for path in left)
     elsewhere = any(path.startswith(f"{place}/") and not path.startswith(f"{place}/vars/") for path in left)
@@ -147,12 +147,12 @@ def _variables_at(layer: Any, place: str, left: dict[str, str]) -> list[Any]:
 
 
 def _below(place: str, layer: Any) -> str:
-    """Where nothing but the layer's weights may stand."""
+    """The path under which only the layer's weights are stored."""
     return f"{place}/vars/" if layer.holds_layers and not layer.is_model else f"{place}/"
 
 
 def _file_name(layer: Any) -> str:
-    """The class's name as Keras writes it: ``RMSNormalization`` is ``rms_normalization``, ``PReLU`` ``p_re_lu``."""
+    """The class name in Keras's paths: ``rms_normalization`` for ``RMSNormalization``, ``p_re_lu`` for ``PReLU``."""
     name = registry.name_of(type(layer)) or type(layer).__name__
     name = {"Model": "Functional"}.get(name, name)
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
@@ -162,7 +162,7 @@ def _file_name(layer: Any) -> str:
 def _check_layer(
     file: KerasFile, place: str, layer: Any, variables: list[Any], names: list[str | None], left: dict[str, str]
 ) -> None:
-    """Refuse weights that are not exactly those of the layer."""
+    """Refuse stored weights that do not exactly match those of the layer."""
     more = sorted(path for path in left if path.startswith(_below(place, layer)))
     shapes = [None if name is None else file.shape(name) for name in names]
     expected = [variable.shape for variable in variables]

@@ -1,7 +1,7 @@
-"""Models and weights in files of Keras's: ``.keras`` and ``.weights.h5``.
+"""Write models and weights in Keras's formats: ``.keras`` and ``.weights.h5``.
 
-What Keras has no place for stands where it does not look: in ``metadata.json`` beside its version, under `OWN`, and in
-a group of the HDF5 file of this name.
+Data that Keras has no place for is stored where Keras ignores it: in ``metadata.json`` under the key `OWN`, and in a
+group of this name in the HDF5 file.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from cbackprop.saving.own_variables import own_arrays, saves_its_own
 
 __all__ = ["write_keras_model", "write_keras_weights"]
 
-# The version whose format it is.
+# The version of Keras whose format is written.
 KERAS_VERSION = "3.15.0"
 
 
 class Group(NamedTuple):
-    """Arrays at a place in an HDF5 file, by name, and the name of the layer that they are of."""
+    """Arrays at a path in an HDF5 file, by name, and the name of their layer."""
 
     path: str
     name: str | None
@@ -43,7 +43,7 @@ class Group(NamedTuple):
 
 
 def write_keras_model(model: Any, path: str, training: str | None, extras: dict[str, str], zipped: bool = True) -> None:
-    """Write a ``.keras`` file, config, metadata and weights in an archive, or a folder of these three.
+    """Write a ``.keras`` file, an archive of config, metadata and weights, or a folder with these three files.
 
     Raises
     ------
@@ -52,19 +52,19 @@ def write_keras_model(model: Any, path: str, training: str | None, extras: dict[
     TypeError, ValueError
         If a part of the model cannot be written.
     OSError
-        If the file cannot be written; an existing one is then untouched.
+        If the file cannot be written; an existing one is then unchanged.
 
     Warns
     -----
     UserWarning
-        If the model has parts that Keras has no name for. This library reads the file all the same.
+        If the model has parts that Keras does not have. Only this library can then read the file.
     """
     h5py_module(path)
     config, lacks = keras_model_config(layer_registry.serialize(model))
     if lacks:
         warnings.warn(
-            f"Keras cannot open {path!r}, as it has no {', '.join(lacks)}. This library can; another suffix, such as "
-            "'.safetensors', says so.",
+            f"Keras cannot open {path!r}, as it has no {', '.join(lacks)}. This library can. Use another suffix, such "
+            "as '.safetensors', for files that only this library reads.",
             stacklevel=5,
         )
     if training is not None:
@@ -97,16 +97,16 @@ def _compile_config(path: str, settings: dict[str, Any]) -> dict[str, Any] | Non
 
 
 def write_keras_weights(model: Any, path: str, skipped: Set[int], max_shard_size: float | None = None) -> None:
-    """Write a ``.weights.h5`` file, or with a size a ``.weights.json`` file and the files that it names.
+    """Write a ``.weights.h5`` file or, with `max_shard_size`, a ``.weights.json`` file and the files that it lists.
 
-    `skipped` are ids of objects whose variables stay out.
+    `skipped` are the ids of objects whose variables are not written.
 
     Raises
     ------
     ValueError
         If a weight is larger than `max_shard_size`, in units of 1024**3 bytes.
     ImportError, OSError
-        As `write_keras_model`.
+        See `write_keras_model`.
     """
     h5py_module(path)
     groups, _ = _groups(model, skipped)
@@ -128,12 +128,12 @@ def write_keras_weights(model: Any, path: str, skipped: Set[int], max_shard_size
 
 
 def divided(groups: list[Group], most: float) -> list[list[Group]]:
-    """The groups in as many parts as it takes for none to hold more than so many bytes.
+    """Divide the groups into parts of at most `most` bytes.
 
     Raises
     ------
     ValueError
-        If an array alone is larger.
+        If a single array is larger.
     """
     shards: list[list[Group]] = [[]]
     size = 0.0
@@ -156,7 +156,7 @@ def divided(groups: list[Group], most: float) -> list[list[Group]]:
 
 
 def _groups(model: Any, skipped: Set[int] = frozenset()) -> tuple[list[Group], dict[str, Any]]:
-    """What an HDF5 file holds, and what is noted of the state of training, which stands in it, too; of one moment."""
+    """The arrays of an HDF5 file, including the state of training, and the notes on that state, all of one moment."""
     with model.at_rest():
         return _groups_at_rest(model, skipped)
 
@@ -189,7 +189,7 @@ def _own_arrays(layer: Any) -> dict[str, NDArray[Any]]:
 
 
 def _file_of(groups: list[Group]) -> bytes:
-    """An HDF5 file."""
+    """The content of an HDF5 file with these groups."""
     content = io.BytesIO()
     with h5py_module("").File(content, "w") as file:
         for path, name, arrays in groups:
