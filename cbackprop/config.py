@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Literal
 
 from cbackprop import compiled, threads
 from cbackprop.compiled.kernels import epsilon as kernels
@@ -352,29 +353,34 @@ def is_interactive_logging_enabled() -> bool:
     return _interactive_logging
 
 
-def get_num_threads() -> int:
-    """The number of threads that a model may use, 1 unless set.
+def get_num_threads() -> int | Literal["auto"]:
+    """What `set_num_threads` has set: a number, or ``"auto"``, as it is in the beginning.
 
     Examples
     --------
     >>> import cbackprop as cb
     >>> cb.config.get_num_threads()
-    1
+    'auto'
     """
-    return threads.limit()
+    return threads.setting()
 
 
-def set_num_threads(n: int) -> None:
+def set_num_threads(n: int | Literal["auto"]) -> None:
     """Set the number of threads that training, evaluating and predicting may use.
 
-    They live for one call, and share each batch. The numbers that come out are the same to the last bit however many
-    there are. A step that is too small to share stays on one thread. With more threads than free processors, most of
-    the time goes into waiting. Other users of BLAS in the process keep their own setting.
+    The threads share each batch. The results are the same to the last bit however many there are, so the number is a
+    matter of speed alone.
+
+    With ``"auto"`` a run tries out which number is the fastest, and looks again every few seconds, because other
+    programs may need the processors. It takes no more than the processors that this process may use: those of its
+    affinity, the quota of its container, ``CBACKPROP_NUM_THREADS``, ``OMP_NUM_THREADS``, and the limit that joblib or
+    threadpoolctl have set for BLAS.
 
     Parameters
     ----------
-    n : int
-        At least 1.
+    n : int or "auto"
+        At least 1. A step that is too small to share stays on one thread all the same. With more threads than free
+        processors, most of the time goes into waiting.
 
     Raises
     ------
@@ -387,19 +393,19 @@ def set_num_threads(n: int) -> None:
     >>> cb.config.set_num_threads(2)
     >>> cb.config.get_num_threads()
     2
-    >>> cb.config.set_num_threads(1)
+    >>> cb.config.set_num_threads("auto")
     """
-    threads.set_limit(check_integer("n", n, 1))
+    threads.set_limit(_check_threads(n))
 
 
 @contextmanager
-def num_threads(n: int) -> Iterator[None]:
+def num_threads(n: int | Literal["auto"]) -> Iterator[None]:
     """Let what this thread runs meanwhile use `n` threads, and everything else as many as before.
 
     Parameters
     ----------
-    n : int
-        At least 1; see `set_num_threads`.
+    n : int or "auto"
+        See `set_num_threads`.
 
     Raises
     ------
@@ -413,10 +419,18 @@ def num_threads(n: int) -> Iterator[None]:
     ...     cb.config.get_num_threads()
     2
     >>> cb.config.get_num_threads()
-    1
+    'auto'
     """
-    with threads.own_limit(check_integer("n", n, 1)):
+    with threads.own_limit(_check_threads(n)):
         yield
+
+
+def _check_threads(n: object) -> threads.Setting:
+    if isinstance(n, str):
+        if n != threads.AUTO:
+            raise ValueError(f"n must be a number of threads or 'auto', but got {n!r}.")
+        return threads.AUTO
+    return check_integer("n", n, 1)
 
 
 def show() -> None:
@@ -432,7 +446,7 @@ def show() -> None:
         "processor": platform.machine(),
         "instruction set": f"{compiled.INSTRUCTION_SET} (usable here: {', '.join(compiled.available())})",
         "BLAS": threads.blas_description(),
-        "threads": str(get_num_threads()),
+        "threads": f"auto (at most {threads.limit()})" if threads.is_auto() else str(get_num_threads()),
         "float type": floatx(),
     }
     width = max(map(len, rows))

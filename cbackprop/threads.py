@@ -1,4 +1,4 @@
-"""Limit the number of threads of BLAS while this library calls it, and only then."""
+"""How many threads the engines may use, and BLAS while they call it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Literal
 
-__all__ = ["blas_description", "limit", "limited", "own_limit", "set_limit"]
+from cbackprop import processors
 
-_limit = 1
-_own: ContextVar[int | None] = ContextVar("limit of own_limit", default=None)
+__all__ = ["AUTO", "Setting", "blas_description", "is_auto", "limit", "limited", "own_limit", "set_limit", "setting"]
+
+AUTO: Literal["auto"] = "auto"
+Setting = int | Literal["auto"]
+
+_limit: Setting = AUTO
+_own: ContextVar[Setting | None] = ContextVar("limit of own_limit", default=None)
 _lock = threading.Lock()
 _inside = 0
 _before: list[int] = []
@@ -22,21 +27,49 @@ _before: list[int] = []
 @functools.cache
 def _libraries() -> list[Any]:
     """The BLAS libraries of this process whose threads can be limited. SciPy's, which the kernels call, comes first."""
-    import threadpoolctl
-
     from cbackprop.compiled.kernels import blas  # noqa: F401 - loads SciPy's BLAS
 
-    libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
-    return sorted(libraries, key=lambda library: "scipy.libs" not in library.filepath)
+    return sorted(_find_libraries(), key=lambda library: "scipy.libs" not in library.filepath)
 
 
-def limit() -> int:
-    """The number of threads that the engines let BLAS use."""
+@functools.cache
+def _loaded_libraries() -> list[Any]:
+    """Those that were there when this was first asked; NumPy's is among them."""
+    return _find_libraries()
+
+
+def _find_libraries() -> list[Any]:
+    import threadpoolctl
+
+    libraries: list[Any] = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
+    return libraries
+
+
+def setting() -> Setting:
+    """What was set: a number, or ``"auto"``."""
     return _own.get() or _limit
 
 
+def is_auto() -> bool:
+    """Whether the engines are to find out how many threads pay."""
+    return setting() == AUTO
+
+
+def limit() -> int:
+    """The largest number of threads that the engines may use."""
+    number = setting()
+    return min(processors.usable(), _blas_limit()) if number == AUTO else number
+
+
+def _blas_limit() -> int:
+    """The number of threads that BLAS may use: what joblib, threadpoolctl and OMP_NUM_THREADS have set."""
+    with _lock:
+        numbers = _before if _inside else [library.get_num_threads() for library in _loaded_libraries()]
+    return max(min(numbers, default=processors.usable()), 1)
+
+
 @contextmanager
-def own_limit(n: int) -> Iterator[None]:
+def own_limit(n: Setting) -> Iterator[None]:
     """Another number for what this thread runs meanwhile."""
     token = _own.set(n)
     try:
@@ -45,23 +78,21 @@ def own_limit(n: int) -> Iterator[None]:
         _own.reset(token)
 
 
-def set_limit(n: int) -> None:
-    """Set that number, also for engines that are running."""
+def set_limit(n: Setting) -> None:
+    """Set that number for all threads of the process."""
     global _limit
-    with _lock:
-        _limit = n
-        if _inside:
-            _tell([n] * len(_libraries()))
+    _limit = n
 
 
 @contextmanager
 def limited(n: int | None = None) -> Iterator[None]:
     """Limit BLAS to `n` threads, or to the limit. The last thread to leave restores the original number."""
     global _inside, _before
+    number = n or limit()
     with _lock:
         if not _inside:
             _before = [library.get_num_threads() for library in _libraries()]
-            _tell([n or limit()] * len(_before))
+            _tell([number] * len(_before))
         _inside += 1
     try:
         yield

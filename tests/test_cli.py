@@ -240,7 +240,7 @@ def test_export_hands_the_network_over(digits, tmp_path, monkeypatch, capsys):
 def test_settings_are_those_from_before(capsys):
     assert main(["train", "--epochs", "1", "--no-compare", "--threads", "2"]) == 0
     assert capsys.readouterr().out.endswith(" s for 1 epoch\n")
-    assert cb.config.get_num_threads() == 1
+    assert cb.config.get_num_threads() == "auto"
 
 
 def test_the_command_is_installed(tmp_path):

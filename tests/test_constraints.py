@@ -66,7 +66,7 @@ def test_engines_agree_and_threads_change_no_bit(constraint, dtype, rng, monkeyp
             np.testing.assert_allclose(
                 np.asarray(constraint(kernel)), kernel, atol=1e-5 if constraint is not EACH[3] else 0.5
             )
-    cb.config.set_num_threads(1)
+    cb.config.set_num_threads("auto")
     for other in found[1:3]:
         assert all(a.tobytes() == b.tobytes() for a, b in zip(found[0], other, strict=True))
     for a, b in zip(found[0], found[3], strict=True):

@@ -111,7 +111,7 @@ def shared(monkeypatch):
     """Steps of every size are shared among threads; afterwards there is one thread again."""
     monkeypatch.setattr(cb.engine.compiled, "LEAST_WORK", 1)
     yield
-    cb.config.set_num_threads(1)
+    cb.config.set_num_threads("auto")
 
 
 @EACH

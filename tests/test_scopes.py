@@ -54,7 +54,7 @@ def test_each_thread_has_its_own():
         thread.join()
     assert found[7] == (expected, 7)
     assert found[9][1] == 9
-    assert cb.config.get_num_threads() == 1
+    assert cb.config.get_num_threads() == "auto"
 
 
 def test_num_threads_nest():
@@ -64,7 +64,7 @@ def test_num_threads_nest():
             assert cb.config.get_num_threads() == 1
         assert cb.config.get_num_threads() == 3
     assert cb.config.get_num_threads() == 2
-    cb.config.set_num_threads(1)
+    cb.config.set_num_threads("auto")
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, "1", True, None, 2**32])

@@ -15,10 +15,10 @@ PICTURES = (".png", ".svg", ".pdf")
 
 
 @contextmanager
-def settings(threads: int, floatx: str = "float32") -> Iterator[None]:
-    """This many threads and this float type, and those from before afterwards."""
+def settings(threads: int | None, floatx: str = "float32") -> Iterator[None]:
+    """This many threads, or as many as pay, and this float type; those from before afterwards."""
     before = cb.config.get_num_threads(), cb.config.floatx()
-    cb.config.set_num_threads(threads)
+    cb.config.set_num_threads("auto" if threads is None else threads)
     cb.config.set_floatx(floatx)
     try:
         yield

@@ -24,6 +24,7 @@ from cbackprop.compiled.metrics.tally import Called
 from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.compiled.regularizers import penalties
 from cbackprop.engine.engine import Array, Data, Engine, Objective, Tick
+from cbackprop.engine.thread_choice import ThreadChoice
 from cbackprop.metrics.metric import Metric, RowMean
 from cbackprop.metrics.tally import Tally
 from cbackprop.plan.arena import Lifetime, place
@@ -38,6 +39,9 @@ CACHE_BYTES = 256 * 1024
 TILE_STEP = 24
 # A thread must have at least so many floating point operations in a step, or meeting others costs more than it gains.
 LEAST_WORK = 1_000_000
+# The same where it is tried out how many threads pay: in a step of training or testing, and in a prediction, which has
+# to start the threads first.
+LEAST_WORK_TO_TRY, LEAST_WORK_TO_START = 250_000, 10_000_000
 # Elements of the arena behind its last buffer, because products read whole vectors.
 PADDING = 64
 
@@ -110,6 +114,7 @@ class CompiledEngine(Engine):
         read = {v for step in self.plan.steps if not step.layer.reads_rows for v in step.layer.variables}
         self.weight_bytes = sum(variable.size for variable in read) * self.dtype.itemsize
         self.tile_memory = self.whole_memory = (0, 0)  # samples and threads that there is room for
+        self.thread_choices: dict[tuple[str, int, int], ThreadChoice] = {}
         self.keepers = 0  # runs that are to keep threads: a callback may begin another one, and so may another thread
         self.widest = max(self.plan.widths)
         # What a masked loss is divided by is known when the last row has been through the layers.
@@ -186,6 +191,10 @@ class CompiledEngine(Engine):
         reads = sum(self.plan.widths[self.plan.steps[index].inputs[0]] for index, _ in uses)
         slots = [self.view(slot, variable) for slot in self.slots]
         return Table(users, variable.array, slots, self.optimizer.decay_of(variable), reads)
+
+    def rows_of_last_batch(self) -> list[Array]:
+        """The rows of tables that the last step has changed."""
+        return [variable.array[table.rows_reached()] for variable, table in self.runner_tables.items()]
 
     def gradients(self) -> list[Array]:
         """Copies of the gradients of all trainable variables."""
@@ -308,9 +317,33 @@ class CompiledEngine(Engine):
         rows = int(max(CACHE_BYTES, self.weight_bytes) / max(self.row_bytes, 1))
         return max(rows // TILE_STEP, 2) * TILE_STEP
 
-    def _threads(self, flops: int) -> int:
-        """How many threads a run shall have whose steps take so many operations."""
-        return max(min(threads.limit(), flops // LEAST_WORK), 1)
+    def _most_threads(self, flops: int, least: int = LEAST_WORK_TO_TRY) -> int:
+        """How many threads a run may have whose steps take so many operations; `least` for each, where it is tried."""
+        share = flops // (least if threads.is_auto() else LEAST_WORK)
+        return min(threads.limit(), share) if share > 1 else 1
+
+    def _pieces(
+        self, kind: str, most: int, start: int, stop: int, batch_size: int, cuts: bool = True
+    ) -> Iterator[tuple[int, int, int]]:
+        """Run the samples start:stop in pieces: the number of threads of each, where it begins, where it ends.
+
+        All in one piece if the number is known, or if the run must not be cut. Else the time that the caller takes for
+        a piece decides about the next.
+        """
+        if most == 1 or not threads.is_auto():
+            yield most, start, stop
+            return
+        key = kind, most, batch_size.bit_length()
+        choice = self.thread_choices.setdefault(key, ThreadChoice(most))
+        if not cuts:
+            yield choice.best, start, stop
+            return
+        while start < stop:
+            piece = choice.next(math.ceil((stop - start) / batch_size))
+            end = min(start + piece.steps * batch_size, stop)
+            yield piece.threads, start, end
+            choice.done(piece, self.runner.first_step if kind in ("train", "test") else 0.0)
+            start = end
 
     def reserve_tiles(self, rows: int, count: int, whole: bool = False) -> None:
         """Make room for tiles in `count` threads, of `rows` samples or, if not `whole`, as many as suit the caches."""
@@ -381,16 +414,18 @@ class CompiledEngine(Engine):
         """Run the samples order[start:stop] forwards and backwards, a batch at a time, without the GIL."""
         with self.lock, self._blas():
             batch_size = min(batch_size, stop - start)
-            count = self._threads(3 * self.flops * batch_size)
+            most = self._most_threads(3 * self.flops * batch_size)
             self._begin(data)
-            tiled = self._reserve(batch_size, count, training, backwards=True)
+            tiled = self._reserve(batch_size, most, training, backwards=True)
             for table in self.runner_tables.values():
                 table.reserve(batch_size)
             self.runner.stage(order is not None)
             if self.optimizer is not None:
                 self.runner_optimizer.read_rate()
             try:
-                self.runner.train(order, start, stop, batch_size, tiled, update, training, count, tick)
+                for count, begin, end in self._pieces("train", most, start, stop, batch_size):
+                    ticks = _counted_from(begin - start, tick)
+                    self.runner.train(order, begin, end, batch_size, tiled, update, training, count, ticks)
             finally:
                 self.bring_along()
                 if self.optimizer is not None and update:
@@ -427,11 +462,12 @@ class CompiledEngine(Engine):
         """Add the loss and metrics of all samples to the means."""
         with self.lock, self._blas():
             batch_size = min(batch_size, len(data))
-            count = self._threads(self.flops * batch_size)
+            most = self._most_threads(self.flops * batch_size)
             self._begin(data)
-            tiled = self._reserve(batch_size, count, training)
+            tiled = self._reserve(batch_size, most, training)
             self.runner.stage(False)
-            self.runner.test(0, len(data), batch_size, tiled, training, count, tick)
+            for count, begin, end in self._pieces("test", most, 0, len(data), batch_size, cuts=not training):
+                self.runner.test(begin, end, batch_size, tiled, training, count, _counted_from(begin, tick))
 
     def predict(
         self, inputs: list[Any], batch_size: int, training: bool = False, tick: Tick = None, check: bool = False
@@ -440,13 +476,21 @@ class CompiledEngine(Engine):
         with self.lock, self._blas():
             samples = len(inputs[0])
             whole = self.sees_whole(training)
-            count = 1 if whole else self._threads(self.flops * samples)
+            most = 1 if whole else self._most_threads(self.flops * samples, LEAST_WORK_TO_START)
             self._begin(Data(inputs))
-            self.reserve_tiles(samples, count, whole=whole and training)
+            self.reserve_tiles(samples, most, whole=whole and training)
             self.runner.stage(False)
             self.runner.iteration = self.draw_count(training)
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
-            finite = self.runner.predict(0, samples, self.plan.outputs, results, training, count, tick, check)
+            finite = True
+            # Random layers count samples from where a run begins.
+            together = most * self.tile_memory[0]
+            for count, begin, end in self._pieces("predict", most, 0, samples, together, cuts=not training):
+                parts = [result[begin:end] for result in results]
+                ticks = _counted_from(begin, tick)
+                finite = finite and self.runner.predict(
+                    begin, end, self.plan.outputs, parts, training, count, ticks, check
+                )
             if whole and training:
                 self.bring_along()  # what layers have changed
                 self.tile_memory = (0, 0)  # such a tile does not suit the caches: the next run makes its own
@@ -464,7 +508,7 @@ class CompiledEngine(Engine):
             or x.shape[1:] != self.sample_shape
             or x.dtype != self.dtype
             or not (x.flags.c_contiguous and x.flags.aligned)
-            or (rows > 1 and self._threads(self.flops * rows) > 1)
+            or (rows > 1 and self._most_threads(self.flops * rows, LEAST_WORK_TO_START) > 1)
         ):
             return None
         with self.lock:
@@ -524,6 +568,11 @@ class CompiledEngine(Engine):
     def metric_snapshots(self) -> list[list[Any]]:
         """What `restore` of each metric of each output takes: everything added up since the last reset."""
         return [[state.snapshot() for state in states] for states in self.metric_states]
+
+
+def _counted_from(done: int, tick: Tick) -> Tick:
+    """What counts the samples of a piece of a run, in front of which so many were done."""
+    return tick if tick is None or done == 0 else lambda more: tick(done + more)
 
 
 class _Spans:

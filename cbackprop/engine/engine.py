@@ -431,6 +431,14 @@ class Engine:
                 runs.append((variable.offset, end, decay))
         return runs
 
+    def dense_weights(self) -> list[Array]:
+        """The trainable weights without tables, which may be too large to be looked through in every run."""
+        return [variable.array for variable in self.trainable if variable not in self.tables]
+
+    def rows_of_last_batch(self) -> list[Array]:
+        """The rows of tables that the last step has changed, or whole tables."""
+        return [variable.array for variable in self.tables]
+
     def gradients(self) -> list[Array]:
         """Copies of the gradients of all trainable variables."""
         return [self.view(self.gradient_vector, variable).copy() for variable in self.trainable]

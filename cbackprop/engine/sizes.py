@@ -100,6 +100,14 @@ class EngineOfSizes(Engine):
     def bind(self) -> None:
         """Left to the engines."""
 
+    def dense_weights(self) -> list[Array]:
+        """The trainable weights without tables; all of them before there was any data."""
+        return [v.array for v in self.trainable] if self.current is None else self.current.dense_weights()
+
+    def rows_of_last_batch(self) -> list[Array]:
+        """The rows of tables that the last step has changed."""
+        return [] if self.current is None else self.current.rows_of_last_batch()
+
     def gradients(self) -> list[Array]:
         """Copies of the gradients of all trainable variables."""
         assert self.current is not None

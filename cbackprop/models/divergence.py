@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 from cbackprop.compiled.kernels.vectors import is_finite
-from cbackprop.variable import Variable
+from cbackprop.engine.engine import Engine
 
 __all__ = ["DivergenceWatch"]
 
@@ -19,17 +18,14 @@ class DivergenceWatch:
     Parameters
     ----------
     optimizer : Optimizer
-    weights : sequence of Variable
-        What is trained.
+    engine : Engine
+        What trains.
     """
 
-    def __init__(self, optimizer: Any, weights: Sequence[Variable]) -> None:
-        self.optimizer, self.weights = optimizer, weights
+    def __init__(self, optimizer: Any, engine: Engine) -> None:
+        self.optimizer, self.engine = optimizer, engine
         self.warned = False
-        self.sound = self._are_finite()
-
-    def _are_finite(self) -> bool:
-        return all(is_finite(variable.array) for variable in self.weights)
+        self.sound = all(map(is_finite, engine.dense_weights()))
 
     def look(self, logs: dict[str, Any], epoch: int, step: int | None = None, stacklevel: int = 2) -> None:
         """Look at the losses of an epoch, or of one that has come as far as a step; both are counted from 0."""
@@ -43,7 +39,9 @@ class DivergenceWatch:
 
     def look_at_weights(self, epoch: int, stacklevel: int = 2) -> None:
         """When the last epoch has ended: its last step may have spoilt weights that no loss was computed from."""
-        if not self.warned and self.sound and not self._are_finite():
+        if self.warned or not self.sound:
+            return
+        if not all(map(is_finite, [*self.engine.dense_weights(), *self.engine.rows_of_last_batch()])):
             self._warn("weights became NaN or infinite", epoch, None, stacklevel + 1)
 
     def _warn(self, what: str, epoch: int, step: int | None, stacklevel: int) -> None:

@@ -77,7 +77,7 @@ class TrainingRun:
 
     def _epochs(self, engine: Engine, initial_epoch: int, epochs: int) -> None:
         model, optimizer = self.model, engine.optimizer
-        self.watch = DivergenceWatch(optimizer, engine.trainable)
+        self.watch = DivergenceWatch(optimizer, engine)
         logs: dict[str, float] = {}
         first, left, over = self._begin_at(initial_epoch)
         epoch = first

@@ -15,6 +15,7 @@ import numpy as np
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
+from cbackprop.compiled.engine.clock cimport now
 from cbackprop.compiled.engine.context cimport Context, describe, Feed, WEIGHTS
 from cbackprop.compiled.engine.division cimport ROW_STEP, TILE_STEP, part_rows, share
 from cbackprop.compiled.engine.head cimport Head
@@ -41,6 +42,7 @@ cdef class Engine(Predictor):
 
     cdef readonly double loss_total     # sum over samples since the last reset
     cdef readonly double loss_count
+    cdef readonly double first_step     # seconds that the first step of the last run took, the start of threads included
     # The run that threads are in
     cdef const int64_t* order
     cdef Py_ssize_t batch_size
@@ -101,6 +103,7 @@ cdef class Engine(Predictor):
         if backwards and tiled and self.gradients is not None:
             self.gradients.set_groups(self.group_count(batch_size))
         self.tick = tick
+        self.first_step = now()
         self.run_team(train_thread, threads)
 
     cdef bint has_parameters(self):
@@ -142,6 +145,8 @@ cdef class Engine(Predictor):
             position += rows
             steps += 1
             if thread == 0:
+                if steps == 1:
+                    self.first_step = now() - self.first_step
                 self.iteration = iteration
                 if clock_each_step or steps % STEPS_BETWEEN_CLOCKS == 0:
                     self.look_up(position - self.start)

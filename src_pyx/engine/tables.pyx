@@ -80,6 +80,10 @@ cdef class Table:
             self.reached.slots[i] = address(copies[2 + i], dtype, capacity * self.width)
         self.capacity = capacity
 
+    def rows_reached(self):
+        """The numbers of the rows that the last batch has reached."""
+        return self.memory[1][:self.sums.count].copy() if self.sums.count else np.zeros(0, np.intp)
+
     def gradient(self):
         """The gradient of the last batch as an array (rows, width)."""
         dense = np.zeros((self.rows, self.width), self.owners[0].dtype)

@@ -48,7 +48,7 @@ static void wake_all(int32_t* p) { (void)p; }
 
 /* Each counter in a cache line of its own. */
 typedef struct {
-    int32_t size;
+    int32_t size;               /* threads of the current call */
     char gap_0[60];
     int32_t arrived;
     char gap_1[60];
@@ -58,7 +58,7 @@ typedef struct {
     char gap_3[60];
     int32_t processor;          /* where the caller runs */
     char gap_5[60];
-    int32_t calls;              /* how often helpers were called to work */
+    int32_t calls;              /* the current call: its number, and how many threads it is for */
     char gap_6[60];
     int32_t working;            /* helpers that have not finished a call */
     char gap_7[60];
@@ -125,17 +125,28 @@ static void barrier_wait(Barrier* b, int32_t number) {
     if (ATOMIC_LOAD(&b->sleepers)) wake_all(&b->generation);
 }
 
-/* Call the helpers, which wait for it. */
-static void call_helpers(Barrier* b) {
+/* The number of a call and that of its threads are one word, so that a helper which is late never mistakes the threads
+   of the next call for those of this one. */
+#define MOST_THREADS 4096
+static int32_t threads_of(int32_t call) { return (int32_t)((uint32_t)call % MOST_THREADS); }
+
+/* Call the helpers whose numbers are below `size` to work; the others stay where they are. */
+static void call_helpers(Barrier* b, int32_t size) {
+    const uint32_t number = (uint32_t)ATOMIC_LOAD(&b->calls) / MOST_THREADS + 1;
     spread(b, 0);
-    ATOMIC_STORE(&b->working, b->size - 1);
-    ATOMIC_ADD(&b->calls, 1);
+    b->size = size;
+    ATOMIC_STORE(&b->working, size - 1);
+    ATOMIC_STORE(&b->calls, (int32_t)(number * MOST_THREADS + (uint32_t)size));
     if (ATOMIC_LOAD(&b->sleepers)) wake_all(&b->calls);
 }
 
-/* Return when a helper that has been called so often is called again. */
-static void await_call(Barrier* b, int32_t number, int32_t calls) {
-    if (wait_while(&b->calls, calls, &b->sleepers) || calls == 0) spread(b, number);
+/* Return the next call that is for this helper, after the one that it has seen last. */
+static int32_t await_call(Barrier* b, int32_t number, int32_t seen) {
+    do {
+        if (wait_while(&b->calls, seen, &b->sleepers) || seen == 0) spread(b, number);
+        seen = ATOMIC_LOAD(&b->calls);
+    } while (number >= threads_of(seen));
+    return seen;
 }
 
 static void count_down(int32_t* counter) {

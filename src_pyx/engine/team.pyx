@@ -15,13 +15,12 @@ cdef extern from "pythread.h":
 
 cdef extern from "team.h" nogil:
     ctypedef struct Barrier:
-        int32_t size
         int32_t calls
         int32_t running
     int32_t ATOMIC_ADD(int32_t* p, int32_t n)
     void barrier_wait(Barrier* barrier, int32_t number)
-    void call_helpers(Barrier* barrier)
-    void await_call(Barrier* barrier, int32_t number, int32_t calls)
+    void call_helpers(Barrier* barrier, int32_t size)
+    int32_t await_call(Barrier* barrier, int32_t number, int32_t seen)
     void end_work(Barrier* barrier)
     void leave(Barrier* barrier)
     void await_work(Barrier* barrier)
@@ -31,10 +30,9 @@ cdef extern from "team.h" nogil:
 cdef void help(void* team) noexcept nogil:
     """The life of a thread: work whenever it is called, until there is no work any more."""
     cdef Barrier* barrier = <Barrier*>(<Team>team).barrier
-    cdef int32_t number = ATOMIC_ADD(&(<Team>team).number, 1), calls = 0
+    cdef int32_t number = ATOMIC_ADD(&(<Team>team).number, 1), call = 0
     while True:
-        await_call(barrier, number, calls)
-        calls += 1
+        call = await_call(barrier, number, call)
         if (<Team>team).work == NULL:
             leave(barrier)
             return
@@ -45,11 +43,12 @@ cdef void help(void* team) noexcept nogil:
 cdef class Team:
     """A team that can work again and again, one call at a time. Its owner keeps it alive meanwhile.
 
-    Helpers leave after each call, unless the team is to be kept together for some calls.
+    Helpers leave after each call, unless the team is to be kept together for some calls. Then a call may be for fewer
+    threads than there are: the other helpers wait for the next one.
     """
 
     def __cinit__(self):
-        self.size = 1
+        self.size = self.engaged = 1
         self.barrier = calloc(1, sizeof(Barrier))
         if self.barrier == NULL:
             raise MemoryError()
@@ -60,26 +59,26 @@ cdef class Team:
 
     cdef start(self, Py_ssize_t threads, Work work, void* argument):
         """Set `threads` - 1 helpers to work, or as many as the system allows; the caller is to be thread 0 itself."""
-        if self.size != threads:
+        if threads > self.engaged:
             self.dismiss()
             self.engage(threads)
+        self.size = min(threads, self.engaged)
         self.work = work
         self.argument = argument
         if self.size > 1:
-            call_helpers(<Barrier*>self.barrier)
+            call_helpers(<Barrier*>self.barrier, <int32_t>self.size)
 
     cdef engage(self, Py_ssize_t threads):
         """Start helpers, who wait to be called."""
         cdef Barrier* barrier = <Barrier*>self.barrier
         self.number = 0
         barrier.calls = 0
-        while self.size < threads:
+        while self.engaged < threads:
             barrier.running += 1
             if PyThread_start_new_thread(help, <void*>self) == PYTHREAD_INVALID_THREAD_ID:
                 barrier.running -= 1
                 break
-            self.size += 1
-        barrier.size = self.size
+            self.engaged += 1
 
     cdef void meet(self, Py_ssize_t number) noexcept nogil:
         """Return when all threads of the team have called this, each with its number."""
@@ -95,14 +94,14 @@ cdef class Team:
 
     cdef void dismiss(self) noexcept nogil:
         """Return when all helpers have left."""
-        if self.size > 1:
+        if self.engaged > 1:
             self.work = NULL
-            call_helpers(<Barrier*>self.barrier)
+            call_helpers(<Barrier*>self.barrier, <int32_t>self.engaged)
             await_end(<Barrier*>self.barrier)
-            self.size = 1
+            self.size = self.engaged = 1
 
     cdef void forget(self) noexcept nogil:
         """In a child process: the helpers stayed behind in the parent."""
         memset(self.barrier, 0, sizeof(Barrier))
-        self.size = 1
+        self.size = self.engaged = 1
         self.kept = False

@@ -25,7 +25,7 @@ def always_shared(monkeypatch):
     """Steps of every size are shared among threads; afterwards there is one thread again."""
     monkeypatch.setattr(compiled, "LEAST_WORK", 1)
     yield
-    cb.config.set_num_threads(1)
+    cb.config.set_num_threads("auto")
 
 
 @pytest.fixture(params=["whole", "tiled"])

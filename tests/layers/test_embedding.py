@@ -54,7 +54,7 @@ def trained(optimizer, engine="compiled", threads=1, dtype="float32"):
     model.compile(OPTIMIZERS[optimizer](), "mse", engine=engine)
     model.fit(x, y, batch_size=37, epochs=3, verbose=0)
     results = [*model.get_weights(), *model.gradients(x, y), model.predict(x, verbose=0)]
-    cb.config.set_num_threads(1)
+    cb.config.set_num_threads("auto")
     cb.config.set_floatx("float32")
     return results
 

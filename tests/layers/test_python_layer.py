@@ -85,7 +85,7 @@ def trained(make, engine, threads=1):
     model.compile("adam", "mse", engine=engine)
     history = model.fit(x, y, batch_size=24, epochs=3, verbose=0)
     results = [np.array(history.history["loss"]), model.predict(x, verbose=0), *model.get_weights()]
-    cb.config.set_num_threads(1)
+    cb.config.set_num_threads("auto")
     return [*results, np.array(model.evaluate(x, y, verbose=0))]
 
 

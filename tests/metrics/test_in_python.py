@@ -80,7 +80,7 @@ def test_arrays_stay_as_they_were(engine, threads, rng):
     metric.calls[0][0][...] = 7
     metric.calls[0][1][...] = 7
     assert (y != 7).all()
-    cb.config.set_num_threads(1)
+    cb.config.set_num_threads("auto")
 
 
 @EACH_ENGINE
@@ -117,7 +117,7 @@ def test_exception_ends_fit(engine, threads, rng, monkeypatch):
     for ours, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
         assert_array_equal(ours, theirs)
     assert np.isfinite(model.fit(x, y, verbose=0).history["total"][0])
-    cb.config.set_num_threads(1)
+    cb.config.set_num_threads("auto")
 
 
 @EACH_ENGINE

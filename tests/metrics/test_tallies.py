@@ -144,7 +144,7 @@ def trained(threads, engine="compiled", dtype="float32"):
 def always_shared(monkeypatch):
     monkeypatch.setattr(compiled, "LEAST_WORK", 1)
     yield
-    cb.config.set_num_threads(1)
+    cb.config.set_num_threads("auto")
 
 
 @pytest.mark.parametrize("tiled", [False, True])

@@ -71,6 +71,32 @@ def test_weights_that_the_last_step_spoils():
     assert math.isfinite(history.history["loss"][0])
 
 
+def table_of_words():
+    model = cb.Sequential([cb.Input((2,)), layers.Embedding(200, 5), layers.Flatten(), layers.Dense(1, trainable=False)])
+    model.compile(cb.optimizers.SGD(1e38), cb.losses.MeanSquaredError(reduction="sum"))
+    return model
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_rows_of_a_table_that_the_last_step_spoils(engine):
+    model = table_of_words()
+    model.compile(cb.optimizers.SGD(1e38), cb.losses.MeanSquaredError(reduction="sum"), engine=engine)
+    with pytest.warns(RuntimeWarning, match="diverged: weights became NaN or infinite in epoch 1"):
+        model.fit([[3, 4]], [[100.0]], verbose=0)
+
+
+def test_a_large_table_is_not_looked_through(monkeypatch):
+    """It would take longer than the steps of a short run."""
+    sizes = []
+    monkeypatch.setattr("cbackprop.models.divergence.is_finite", lambda array: sizes.append(array.size) or True)
+    model = table_of_words()
+    model.compile("sgd", "mse")
+    model.layers[-1].trainable = True
+    model.compile("sgd", "mse")
+    model.fit([[3, 4], [5, 6]], [[1.0], [2.0]], batch_size=1, verbose=0)
+    assert sorted(sizes) == [1, 1, 10, 10, 10]
+
+
 def test_a_validation_loss_alone():
     with pytest.warns(RuntimeWarning, match="val_loss became inf in epoch 1"):
         small(0.0).fit(X, Y, validation_data=(X * 1e25, Y), verbose=0)

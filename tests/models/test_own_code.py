@@ -75,7 +75,7 @@ def test_the_thread_that_called_fit_runs_it(monkeypatch):
     try:
         model.fit(np.ones((200, 3)), np.ones((200, 3)), batch_size=100, verbose=0)
     finally:
-        cb.config.set_num_threads(1)
+        cb.config.set_num_threads("auto")
     assert seen == {threading.get_ident()}
 
 

@@ -178,7 +178,7 @@ def test_a_bad_schedule_stops_before_weights_change(how, error, message, engine,
         step()
         assert model.optimizer.batches == 5
     finally:
-        cb.config.set_num_threads(1)
+        cb.config.set_num_threads("auto")
 
 
 def test_a_rate_that_grows_too_large():

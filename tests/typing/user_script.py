@@ -174,7 +174,7 @@ def alone() -> None:
 def main() -> None:
     """Everything."""
     cb.utils.set_random_seed(0)
-    cb.config.set_num_threads(1)
+    cb.config.set_num_threads("auto")
     floatx: str = cb.config.floatx()
     version: str = cb.__version__
     assert floatx == "float32"

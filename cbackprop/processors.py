@@ -1,0 +1,69 @@
+"""How many processors this process may use."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from time import monotonic
+
+__all__ = ["usable"]
+
+# Environment variables that limit the threads of numerical libraries; joblib sets the last two in its workers.
+VARIABLES = ("CBACKPROP_NUM_THREADS", "OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+CGROUPS, OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+# Seconds for which an answer is taken to be true: a container's quota may change while a program runs.
+STAYS_TRUE = 1.0
+
+_answer, _answered = 0, -math.inf
+
+
+def usable() -> int:
+    """The processors that this process may use, at least 1.
+
+    They are limited by the processors that the system lets it run on (affinity), by the quota of its container
+    (cgroups), and by the environment variables in `VARIABLES`.
+    """
+    global _answer, _answered
+    if monotonic() - _answered > STAYS_TRUE:
+        limits = [_allowed(), _quota(), *map(_variable, VARIABLES)]
+        _answer = max(min(limit for limit in limits if limit is not None), 1)
+        _answered = monotonic()
+    return _answer
+
+
+def _allowed() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _quota() -> int | None:
+    """The processors' worth of time that the container of this process gets; ``None`` where there is no limit.
+
+    References
+    ----------
+    "CPU" in https://docs.kernel.org/admin-guide/cgroup-v2.html, and "CFS Bandwidth Control" for version 1.
+    """
+    # In version 2 any group around the own one may have a quota. In a container, the own one is the root.
+    own = next((line[3:] for line in _read(OWN_GROUP).splitlines() if line.startswith("0::")), "/").strip("/")
+    groups = [CGROUPS / own, *(CGROUPS / own).parents]
+    texts = [_read(group / "cpu.max") for group in groups if group.is_relative_to(CGROUPS)]
+    texts.append(" ".join(_read(CGROUPS / "cpu" / f"cpu.cfs_{name}_us") for name in ("quota", "period")))  # version 1
+    quotas = [text.split() for text in texts]
+    known = [quota for quota in quotas if len(quota) == 2 and all(map(str.isdecimal, quota)) and int(quota[1])]
+    return min((math.ceil(int(time) / int(period)) for time, period in known), default=None)
+
+
+def _read(path: Path) -> str:
+    """The text of a file of the system's; nothing if there is none."""
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _variable(name: str) -> int | None:
+    """The number that an environment variable holds; OpenMP's may be a list, for nested regions, of which the first."""
+    first = os.environ.get(name, "").partition(",")[0].strip()
+    return max(int(first), 1) if first.isdecimal() else None
