@@ -5,7 +5,8 @@ baseline of the processor's architecture, and, where that is worth it (`VARIED`)
 `VARIANTS`; the package ``cbackprop.compiled`` chooses among them when it is imported.
 
 ``CBACKPROP_SANITIZE=address,undefined`` (or ``thread``) builds for gcc's sanitizers instead; `.ci/sanitize` does that
-in a folder of its own, and runs the tests.
+in a folder of its own, and runs the tests. ``CBACKPROP_DEBUG=debug`` builds for debuggers, ``CBACKPROP_DEBUG=profile``
+for profilers: see docs/internals.md.
 """
 
 import os
@@ -101,6 +102,17 @@ if SANITIZE:
     LINK_ARGS = [SANITIZER]
     VARIANTS.pop("avx512", None)
 
+# A build for debuggers, or one for profilers: that is as fast as the usual one, but keeps symbols and frames.
+DEBUG = os.environ.get("CBACKPROP_DEBUG", "")
+if DEBUG not in ("", "debug", "profile"):
+    sys.exit(f"CBACKPROP_DEBUG must be debug or profile, not {DEBUG}.")
+if DEBUG and not MSVC:
+    COMPILE_ARGS = [*(arg for arg in COMPILE_ARGS if arg != "-g0"), "-g", "-fno-omit-frame-pointer"]
+    LINK_ARGS = []
+    if DEBUG == "debug":
+        COMPILE_ARGS += ["-O0"]
+        SMALLER = SMALLEST = ONE_VERSION = []
+
 DIRECTIVES = {
     "language_level": 3,
     "cdivision": True,
@@ -170,6 +182,7 @@ def extensions() -> list:
         shared_utility_qualified_name=SHARED,
         include_path=["."],
         nthreads=0 if MSVC else os.cpu_count(),
+        emit_linenums=bool(DEBUG),
     )
     for module in built:
         module.extra_compile_args = compile_args(module)

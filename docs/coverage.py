@@ -67,7 +67,7 @@ def names(family: str) -> list[str]:
 
 
 def status(family: str, name: str) -> str:
-    """Here, planned, or left out and why.
+    """Whether the name is here; if not, whether it is planned or left out, and why.
 
     Raises
     ------
@@ -87,19 +87,20 @@ def table() -> str:
     """The whole page."""
     version = ".".join(keras.__version__.split(".")[:2])
     lines = [
-        "# What of Keras is here",
+        "# Keras coverage",
         "",
-        f"Every public name of the families and classes of Keras {version}. What is not here says why when it is asked",
-        "for. Made by `KERAS_BACKEND=torch python docs/coverage.py`.",
+        f"Every public name of the families and classes of Keras {version}, and whether it is here. If you use a name",
+        "that is not here, the error message gives the same reason. Made by",
+        "`KERAS_BACKEND=torch python docs/coverage.py`.",
         "",
-        "| family | here | of |",
+        "| family | names here | names in Keras |",
         "|---|---|---|",
     ]
     found = {family: {name: status(family, name) for name in names(family)} for family in (*FAMILIES, *CLASSES)}
     for family, states in found.items():
         lines.append(f"| {family} | {sum(state == 'here' for state in states.values())} | {len(states)} |")
     for family, states in found.items():
-        lines += ["", f"## {family}", "", "| name | |", "|---|---|"]
+        lines += ["", f"## {family}", "", "| name | status |", "|---|---|"]
         lines += [f"| `{name}` | {state} |" for name, state in states.items()]
     return "\n".join(lines) + "\n"
 
