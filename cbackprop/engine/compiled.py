@@ -35,8 +35,10 @@ __all__ = ["CompiledEngine"]
 
 # Bytes of buffers that stay in a processor's second level cache while a tile passes through the layers.
 CACHE_BYTES = 256 * 1024
-# Tiles have a multiple of so many rows, which suits every size of register tiles; as in engine.pyx.
+# Tiles have a multiple of so many rows, which suits every size of register tiles; as in division.pxd. They have two such
+# steps if these are not larger than the bytes that follow: fewer rows are not worth reading all weights.
 TILE_STEP = 24
+TILE_BYTES = 2 * 1024 * 1024
 # A thread must have at least so many floating point operations in a step, or meeting others costs more than it gains.
 LEAST_WORK = 1_000_000
 # The same where it is tried out how many threads pay: in a step of training or testing, and in a prediction, which has
@@ -314,8 +316,10 @@ class CompiledEngine(Engine):
 
     def _tile(self) -> int:
         """Rows of a tile: as many as stay in the cache, but no fewer than make it worth reading all weights."""
-        rows = int(max(CACHE_BYTES, self.weight_bytes) / max(self.row_bytes, 1))
-        return max(rows // TILE_STEP, 2) * TILE_STEP
+        row_bytes = max(self.row_bytes, 1)
+        least = min(2 * TILE_STEP, TILE_BYTES / row_bytes)
+        rows = max(int(max(CACHE_BYTES, self.weight_bytes) / row_bytes), int(least), 1)
+        return rows // TILE_STEP * TILE_STEP or rows
 
     def _most_threads(self, flops: int, least: int = LEAST_WORK_TO_TRY) -> int:
         """How many threads a run may have whose steps take so many operations; `least` for each, where it is tried."""
@@ -346,8 +350,14 @@ class CompiledEngine(Engine):
             start = end
 
     def reserve_tiles(self, rows: int, count: int, whole: bool = False) -> None:
-        """Make room for tiles in `count` threads, of `rows` samples or, if not `whole`, as many as suit the caches."""
-        rows = math.ceil(rows / TILE_STEP) * TILE_STEP
+        """Make room for tiles in `count` threads, of `rows` samples or, if not `whole`, as many as suit the caches.
+
+        A little more room than was asked for, so that a series of growing batches finds it there already.
+        """
+        if rows < TILE_STEP:
+            rows = min(1 << (rows - 1).bit_length(), TILE_STEP)
+        else:
+            rows = math.ceil(rows / TILE_STEP) * TILE_STEP
         if not whole:
             rows = min(self._tile(), rows)
         if rows > self.tile_memory[0] or count > self.tile_memory[1]:

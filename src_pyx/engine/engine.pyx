@@ -17,7 +17,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from cbackprop.compiled.engine.clock cimport now
 from cbackprop.compiled.engine.context cimport Context, describe, Feed, WEIGHTS
-from cbackprop.compiled.engine.division cimport ROW_STEP, TILE_STEP, part_rows, share
+from cbackprop.compiled.engine.division cimport part_rows, row_step, share, tile_begin, tile_count
 from cbackprop.compiled.engine.head cimport Head
 from cbackprop.compiled.engine.predictor cimport Predictor
 from cbackprop.compiled.engine.schedule cimport Schedule
@@ -130,7 +130,7 @@ cdef class Engine(Predictor):
 
     cdef Py_ssize_t group_count(self, Py_ssize_t rows) noexcept nogil:
         """How many groups of tiles have gradient vectors of their own."""
-        return min((rows + self.tile_capacity - 1) // self.tile_capacity, <Py_ssize_t>16)
+        return min(tile_count(rows, self.tile_capacity), <Py_ssize_t>16)
 
     cdef void run_batches(self, Py_ssize_t thread) noexcept nogil:
         """What each thread does: its share of every batch."""
@@ -225,7 +225,7 @@ cdef class Engine(Predictor):
 
     cdef void run_rows(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration) noexcept nogil:
         """This thread's rows of a batch that is held as a whole."""
-        cdef Py_ssize_t grain = part_rows(rows) if self.meets else ROW_STEP
+        cdef Py_ssize_t grain = part_rows(rows) if self.meets else row_step(rows, self.team.size)
         cdef Py_ssize_t begin = share(rows, grain, thread, self.team.size)
         cdef Py_ssize_t end = share(rows, grain, thread + 1, self.team.size)
         if thread == 0 and self.team.size > 1:
@@ -238,11 +238,12 @@ cdef class Engine(Predictor):
         self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration, Py_ssize_t groups
     ) noexcept nogil:
         """This thread's groups of tiles, and their gradients."""
-        cdef Py_ssize_t count = (rows + self.tile_capacity - 1) // self.tile_capacity, group, first, i, begin, end
+        cdef Py_ssize_t count = tile_count(rows, self.tile_capacity), group, first, i, begin, end
         for group in range(groups * thread // self.team.size, groups * (thread + 1) // self.team.size):
             first = count * group // groups
             for i in range(first, count * (group + 1) // groups):
-                begin, end = share(rows, TILE_STEP, i, count), share(rows, TILE_STEP, i + 1, count)
+                begin = tile_begin(rows, self.tile_capacity, i, count)
+                end = tile_begin(rows, self.tile_capacity, i + 1, count)
                 self.run_samples(thread, <Context>self.tiles[thread], 0, start, begin, end - begin, iteration)
                 if self.backwards and self.gradients is not None:
                     self.gradients.collect_tile(&(<Context>self.tiles[thread]).batch, group, i > first)

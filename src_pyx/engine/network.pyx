@@ -14,7 +14,6 @@ from libc.stdlib cimport calloc, free
 
 from cbackprop.compiled.constraints.projections cimport Projections
 from cbackprop.compiled.engine.context cimport CLASSES, Context, Feed, GIVEN, VALUES, WEIGHTS
-from cbackprop.compiled.engine.division cimport TILE_STEP
 from cbackprop.compiled.engine.failure cimport take_failure
 from cbackprop.compiled.engine.gradients cimport Gradients
 from cbackprop.compiled.engine.head cimport Head
@@ -242,8 +241,8 @@ cdef class Network:
     def place_tiles(self, list contexts, Py_ssize_t capacity):
         """A context for each thread, through which tiles of up to `capacity` samples pass."""
         self.check_idle()
-        if capacity < 1 or capacity % TILE_STEP:
-            raise ValueError(f"Tiles have a multiple of {TILE_STEP} rows.")
+        if capacity < 1:
+            raise ValueError("A tile has at least one row.")
         self.n_tiles = self.staged = 0
         self.tiles = self.list_contexts(contexts, capacity, self.tiles)
         self.tile_list, self.tile_staging = contexts, None
@@ -273,6 +272,14 @@ cdef class Network:
             context.batch.failure = &self.failure
         free(old)
         return pointers
+
+    def rows_of_threads(self):
+        """How many rows of the last batch that was held as a whole each thread had."""
+        cdef Context context
+        rows = []
+        for context in self.share_list or []:
+            rows.append(context.batch.rows)
+        return rows
 
     def allocate_heads(self, Py_ssize_t samples):
         """Make room for the losses and metrics of batches of up to this many samples."""

@@ -11,7 +11,7 @@ from cpython.pythread cimport PyThread_get_thread_ident
 
 from cbackprop.compiled.engine.clock cimport now
 from cbackprop.compiled.engine.context cimport Context, describe
-from cbackprop.compiled.engine.division cimport TILE_STEP, share
+from cbackprop.compiled.engine.division cimport tile_begin, tile_count
 from cbackprop.compiled.engine.failure cimport take_failure
 from cbackprop.compiled.engine.network cimport Network
 from cbackprop.compiled.engine.team cimport Team, Work
@@ -124,11 +124,12 @@ cdef class Predictor(Network):
     cdef void run_predictions(self, Py_ssize_t thread) noexcept nogil:
         """What each thread does: some of the tiles."""
         cdef Py_ssize_t rows = self.stop - self.start, i, begin, end
-        cdef Py_ssize_t count = (rows + self.tile_capacity - 1) // self.tile_capacity
+        cdef Py_ssize_t count = tile_count(rows, self.tile_capacity)
         for i in range(count * thread // self.team.size, count * (thread + 1) // self.team.size):
             if self.halt:
                 return
-            begin, end = share(rows, TILE_STEP, i, count), share(rows, TILE_STEP, i + 1, count)
+            begin = tile_begin(rows, self.tile_capacity, i, count)
+            end = tile_begin(rows, self.tile_capacity, i + 1, count)
             self.predict_samples(<Context>self.tiles[thread], begin, end - begin)
             if self.failure.error != NULL or self.found_infinite:
                 return

@@ -1,6 +1,6 @@
 """However many threads there are, and whether a batch is held as a whole or passes in tiles: the same numbers.
 
-The same bits on 1, 2 and 3 threads; and those of the NumPy twin, which knows neither threads nor tiles.
+The same bits on 1, 2, 3 and 8 threads; and those of the NumPy twin, which knows neither threads nor tiles.
 """
 
 import os
@@ -15,7 +15,7 @@ import cbackprop as cb
 from cbackprop import layers
 from cbackprop.engine import compiled
 
-THREADS = (1, 2, 3)
+THREADS = (1, 2, 3, 8)
 # Batches that are no multiple of anything, and a last one that is smaller.
 SAMPLES, BATCH = 333, 131
 
@@ -106,6 +106,35 @@ def test_moments_of_parts_of_a_large_batch(channels, monkeypatch):
         return cb.Sequential([cb.Input((channels,)), layers.BatchNormalization(), layers.Dense(3)])
 
     assert_same(make)
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+@pytest.mark.parametrize(("batch", "threads"), [(16, 2), (32, 8), (9, 2), (100, 3), (1000, 8), (131, 2)])
+def test_all_threads_have_rows_of_a_batch(batch, threads, normalized):
+    """About as many each; also where they meet within the network."""
+    cb.config.set_num_threads(threads)
+    middle = [layers.BatchNormalization()] if normalized else []
+    model = cb.Sequential([cb.Input((5,)), *middle, layers.Dense(3)])
+    model.compile("sgd", "mse")
+    model.fit(np.ones((batch, 5)), np.ones((batch, 3)), batch_size=batch, verbose=0)
+    rows = model._engine.runner.rows_of_threads()
+    assert (len(rows), sum(rows)) == (threads, batch)
+    assert min(rows) > 0
+    assert max(rows) <= 2 * batch / threads
+
+
+@pytest.mark.parametrize(("samples", "room"), [(1, 1), (2, 2), (7, 8), (20, 24), (100, 120)])
+def test_a_prediction_has_room_for_its_samples(samples, room):
+    model = cb.Sequential([cb.Input((5,)), layers.Dense(3)])
+    model.predict(np.ones((samples, 5)), verbose=0)
+    assert model._predictor.tile_memory[0] == room
+
+
+@pytest.mark.parametrize("rows", [1, 3, 20, 47])
+def test_tiles_of_few_rows(rows, monkeypatch):
+    """As many as fit into the cache where a sample is large."""
+    monkeypatch.setattr(compiled.CompiledEngine, "_tile", lambda self: rows)
+    assert_same(lambda: networks.random_model(4, cb.config.floatx()))
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5, 16, 17, 33, 64])

@@ -72,7 +72,9 @@ def test_weights_that_the_last_step_spoils():
 
 
 def table_of_words():
-    model = cb.Sequential([cb.Input((2,)), layers.Embedding(200, 5), layers.Flatten(), layers.Dense(1, trainable=False)])
+    model = cb.Sequential(
+        [cb.Input((2,)), layers.Embedding(200, 5), layers.Flatten(), layers.Dense(1, trainable=False)]
+    )
     model.compile(cb.optimizers.SGD(1e38), cb.losses.MeanSquaredError(reduction="sum"))
     return model
 

@@ -1,15 +1,17 @@
 """Where work is divided among tiles and threads."""
 
 cdef enum:
-    # Rows are divided among tiles at multiples of this, which suits the sizes of register tiles.
+    # Rows are divided among tiles at multiples of this, which suits the sizes of register tiles, if tiles are that large.
     TILE_STEP = 24
-    # Rows are divided among threads at multiples of the numbers in the largest vector: then no share but the last has
-    # numbers left over, which loops treat one by one, and may round otherwise.
+    # Rows are divided among threads at multiples of the numbers in the largest vector, as long as each thread then gets
+    # several times as many: loops treat the numbers that are left over one by one.
     ROW_STEP = 16
     # Likewise parameters; a multiple of a cache line, too.
     PARAMETER_STEP = 16
-    # Parts of a batch of which sums are taken that are joined in the order of parts.
+    # Parts of a batch of which sums are taken that are joined in the order of parts; and in how many a small batch is
+    # divided, so that so many threads can share it, though joining them costs something.
     MOST_PARTS = 32
+    PARTS_OF_SMALL = 8
 
 
 cdef inline Py_ssize_t share(Py_ssize_t size, Py_ssize_t step, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil:
@@ -18,6 +20,25 @@ cdef inline Py_ssize_t share(Py_ssize_t size, Py_ssize_t step, Py_ssize_t thread
     return min(steps * thread // threads * step, size)
 
 
+cdef inline Py_ssize_t row_step(Py_ssize_t rows, Py_ssize_t threads) noexcept nogil:
+    """The step at which the rows of a batch are divided among threads. So 32 rows are enough for eight threads."""
+    return max(min(rows // (4 * threads), <Py_ssize_t>ROW_STEP), <Py_ssize_t>1)
+
+
 cdef inline Py_ssize_t part_rows(Py_ssize_t rows) noexcept nogil:
     """Rows of each part of a batch of so many, but for the last; threads have whole parts."""
-    return ((rows + ROW_STEP - 1) // ROW_STEP + MOST_PARTS - 1) // MOST_PARTS * ROW_STEP
+    return max(
+        (rows + MOST_PARTS - 1) // MOST_PARTS, min((rows + PARTS_OF_SMALL - 1) // PARTS_OF_SMALL, <Py_ssize_t>ROW_STEP)
+    )
+
+
+cdef inline Py_ssize_t tile_count(Py_ssize_t rows, Py_ssize_t capacity) noexcept nogil:
+    """In how many tiles of up to `capacity` rows a batch passes."""
+    return (rows + capacity - 1) // capacity
+
+
+cdef inline Py_ssize_t tile_begin(
+    Py_ssize_t rows, Py_ssize_t capacity, Py_ssize_t tile, Py_ssize_t count
+) noexcept nogil:
+    """The first row of a tile; the next one's is where it ends."""
+    return share(rows, TILE_STEP if capacity % TILE_STEP == 0 else 1, tile, count)
