@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from cbackprop import tables
 from cbackprop.cli.console import EpochBar, counted, note, show_scores
 from cbackprop.cli.files import listed, read_table
 from cbackprop.cli.settings import check_outputs, plot_history, settings
+from cbackprop.tables.doubts import CellWarning, doubts
 
 __all__ = ["run"]
 
@@ -26,7 +28,14 @@ def run(data: str, options: Any) -> None:
     options.epochs = options.epochs or EPOCHS
     tell = (lambda text: None) if options.quiet else note
     table, targets = read_for_training(data, options)
+    tell_doubts(table, targets, options, tell)
     table = with_targets(table, targets, tell)
+    with warnings.catch_warnings(action="ignore", category=CellWarning):  # which has been told
+        train_on(table, targets, options, tell)
+
+
+def train_on(table: Table, targets: Sequence[str], options: Any, tell: Any) -> None:
+    """Divide, train, judge, save."""
     encoders = [tables.TargetEncoder(name, options.task).fit(table[name]) for name in targets]
     train, held_out = divide(table, encoders, options)
     with settings(options.threads, options.floatx):
@@ -61,6 +70,18 @@ def named(names: Sequence[str], table: Table) -> list[str]:
     for name in found:
         tables.check_column(name, table)
     return found
+
+
+def tell_doubts(table: Table, targets: Sequence[str], options: Any, tell: Any) -> None:
+    """Which cells make columns count as texts that hold numbers or times otherwise."""
+    named_so = {*named(options.categorical, table), *named(options.drop, table)}
+    if options.task != "auto":
+        named_so |= {*targets}
+    for name, doubt in doubts(table, named_so).items():
+        remedy = "if these are classes, say --task classification"
+        if name not in targets:
+            remedy = f"if these are categories, say --categorical {name}"
+        tell(f"{name} counts as texts because of {doubt}. Mend such cells, or leave them empty; {remedy}")
 
 
 def with_targets(table: Table, targets: Sequence[str], tell: Any) -> Table:

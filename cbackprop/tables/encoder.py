@@ -17,7 +17,8 @@ from cbackprop.tables.columns import (
     column_from_config,
     useless,
 )
-from cbackprop.tables.frame import as_table, kind_of
+from cbackprop.tables.doubts import doubts, warn_of_doubt
+from cbackprop.tables.frame import Table, as_table, kind_of
 from cbackprop.validation import check_integer
 
 __all__ = ["TableEncoder", "check_column"]
@@ -96,10 +97,22 @@ class TableEncoder:
         ------
         TypeError, ValueError
             If it is no table, a column that was named is not there, or no column can be used.
+
+        Warns
+        -----
+        UserWarning
+            If a column that is not called categorical holds texts in a few cells alone.
         """
-        columns = as_table(table)
+        return self._fit(as_table(table), 3)
+
+    def _fit(self, columns: Table, stacklevel: int) -> Self:
+        """`fit`, with warnings at the line so many frames up."""
         for name in (*self.categorical, *self.drop):
             check_column(name, columns)
+        for name, doubt in doubts(columns, (*self.categorical, *self.drop)).items():
+            warn_of_doubt(
+                f"Column {name!r}", doubt, f"if these are categories, give categorical=[{name!r}]", stacklevel
+            )
         taken: list[Column] = []
         dropped: dict[str, str] = {}
         for name, values in columns.items():
@@ -187,7 +200,7 @@ class TableEncoder:
     def fit_transform(self, table: Any, dtype: str = "float32") -> Any:
         """`fit`, then `transform`."""
         columns = as_table(table)
-        return self.fit(columns).transform(columns, dtype)
+        return self._fit(columns, 3).transform(columns, dtype)
 
     @property
     def vocabulary(self) -> int:

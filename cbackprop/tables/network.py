@@ -74,11 +74,11 @@ def build(
     if not isinstance(encoder, (TableEncoder, type(None))):
         raise TypeError(f"encoder must be a TableEncoder, but got {type(encoder).__name__}.")
     for encoded in targets:
-        encoded.fit(columns[encoded.name])
+        encoded._fit(columns[encoded.name], 3)
     rest = {name: values for name, values in columns.items() if name not in names}
     if not rest:
         raise ValueError(f"The table has no column to learn from: it has only {', '.join(names)}.")
-    chosen = (TableEncoder() if encoder is None else encoder).fit(rest)
+    chosen = (TableEncoder() if encoder is None else encoder)._fit(rest, 3)
     model = _network(chosen, targets, units, activation, dropout, check_integer("embedding", embedding, 1))
     kinds = [("sparse_categorical_crossentropy", "accuracy") if t.classes else ("mse", "r2_score") for t in targets]
     model.compile(optimizer, loss=[loss for loss, _ in kinds], metrics=[[metric] for _, metric in kinds])

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from cbackprop.tables.columns import standard
+from cbackprop.tables.doubts import doubt_of, warn_of_doubt
 from cbackprop.tables.encoder import check_config
 from cbackprop.tables.frame import Array, as_table, kind_of, labels_of, missing_in, numbers_of
 from cbackprop.validation import check_number
@@ -73,23 +74,35 @@ class TargetEncoder:
         ------
         TypeError, ValueError
             If it cannot be predicted: all of it is missing or the same, or it is text where numbers are wanted.
+
+        Warns
+        -----
+        UserWarning
+            If `task` does not say what it is, and it holds texts in a few cells alone.
         """
-        column = self._column(values)
+        return self._fit(self._column(values), 3)
+
+    def _fit(self, column: Array, stacklevel: int) -> Self:
+        """`fit`, with a warning at the line so many frames up."""
+        doubt = "" if self.task == "classification" else doubt_of(column)
         column = column[~missing_in(column)]
         if not len(column):
             raise ValueError(f"Target {self.name!r} has no values.")
         task = _task_of(column) if self.task == "auto" else self.task
         if task == "regression":
-            numbers = self._numbers(column)
+            numbers = self._numbers(column, doubt)
             if numbers.min() == numbers.max():
                 raise ValueError(f"Target {self.name!r} is {numbers[0]:g} everywhere: there is nothing to learn.")
             self.mean, self.scale = standard(numbers)
         else:
-            self._fit_classes(column)
+            self._fit_classes(column, doubt)
+            if doubt:
+                remedy = f"if these are classes, give TargetEncoder({self.name!r}, 'classification')"
+                warn_of_doubt(f"Target {self.name!r}", doubt, remedy, stacklevel)
         self.task = task
         return self
 
-    def _fit_classes(self, column: Array) -> None:
+    def _fit_classes(self, column: Array, doubt: str = "") -> None:
         kind = kind_of(column)
         if kind == "time":
             raise ValueError(f"Target {self.name!r} holds times, which are no classes.")
@@ -102,6 +115,7 @@ class TargetEncoder:
         if len(counts) > max(2, len(plain) // 2):
             raise ValueError(
                 f"Target {self.name!r} has {len(counts)} different {kind}s in {len(plain)} rows: too many for classes."
+                + (f" It counts as texts because of {doubt}." if doubt else "")
             )
         self.classes = sorted(counts)
         self.shares = [counts[value] / len(plain) for value in self.classes]
@@ -109,10 +123,11 @@ class TargetEncoder:
     def _column(self, values: Any) -> Array:
         return as_table({self.name: values})[self.name]
 
-    def _numbers(self, column: Array) -> Array:
+    def _numbers(self, column: Array, doubt: str = "") -> Array:
         kind = kind_of(column)
         if kind != "number":
-            raise ValueError(f"Target {self.name!r} must hold numbers for regression, but holds {kind}s.")
+            because = f", because of {doubt}" if doubt else ""
+            raise ValueError(f"Target {self.name!r} must hold numbers for regression, but holds {kind}s{because}.")
         return numbers_of(self.name, column)
 
     def encode(self, values: Any) -> Array:

@@ -138,6 +138,7 @@ def sentences(*known):
             raise
 
 
+@pytest.mark.filterwarnings("ignore:Column .* counts as texts:UserWarning")
 @settings(max_examples=150, deadline=None)
 @given(table=tables(), other=tables(), embed_above=st.integers(0, 10), dtype=st.sampled_from(["float32", "float64"]))
 def test_any_table(table, other, embed_above, dtype):
