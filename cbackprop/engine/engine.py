@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cbackprop.engine.problem import EngineProblem
 from cbackprop.held_memory import Held, is_whole
 from cbackprop.layers.layer import Layer
+from cbackprop.layers.python_layer import AddedLoss
 from cbackprop.losses.loss import Loss
 from cbackprop.metrics.metric import Metric
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
@@ -234,6 +235,7 @@ class Engine:
         self.log_names: Any = None  # the keys of logs
         self.names: list[str] | None = None  # of what `evaluate` returns
         self.metrics_of_layers: list[Any] | None = None  # which layers update themselves
+        self.told_of_losses = False  # that some train nothing
         self.needs: Any = None  # the forms of targets, and the plan that they are for
         self.owner: Any = None  # whose means of losses and metrics are being added up
         self.put_aside: dict[Any, Any] = {}  # those of others, by owner
@@ -261,6 +263,16 @@ class Engine:
             layer: Any = self.plan.steps[step.position].layer
             if layer.is_python and getattr(layer, "backward", None) is None:
                 raise TypeError(layer.without_backward)
+
+    def losses_without_weights(self) -> list[str]:
+        """Names of layers in Python that add to the loss where no weight that is trained is behind what they add."""
+        found = []
+        for activity in self.activities:
+            if isinstance(activity.regularizer, AddedLoss):
+                step = next(step for step in self.plan.steps if step.layer is activity.regularizer.step)
+                if step.output not in self.with_delta:
+                    found.append(activity.layer.name)
+        return list(dict.fromkeys(found))
 
     def sees_whole(self, training: bool) -> bool:
         """Whether a layer must see every batch of such a run as a whole, so that none can be divided."""

@@ -51,6 +51,7 @@ class EngineOfSizes(Engine):
         self.log_names: Any = None
         self.names: list[str] | None = None
         self.metrics_of_layers: list[Any] | None = None
+        self.told_of_losses = False
         self.needs: Any = None
         self.owner: Any = None
         self.put_aside: dict[Any, Any] = {}
@@ -96,6 +97,10 @@ class EngineOfSizes(Engine):
 
     def check_differentiable(self) -> None:
         """Left to the engines, when they are there."""
+
+    def losses_without_weights(self) -> list[str]:
+        """What the engines say that there are; before any, nothing is known."""
+        return list(dict.fromkeys(name for engine in self.engines for name in engine.losses_without_weights()))
 
     def bind(self) -> None:
         """Left to the engines."""

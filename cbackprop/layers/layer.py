@@ -8,6 +8,7 @@ import inspect
 import itertools
 import re
 import threading
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
@@ -774,12 +775,19 @@ class Layer(Spec):
             For the whole batch, as it is added to the loss.
         gradient : ndarray, or a structure of them, optional
             Its derivative by the inputs of `call`, in their structure: it is added to what `backward` returns. Without
-            it, what `backward` returns must hold it already, where there is one.
+            it, what `backward` returns must hold it already, where there is one. So it must be where another layer in
+            Python calls this one: what counts then is that layer's `backward`.
 
         Raises
         ------
         TypeError
             If `loss` is no number.
+
+        Warns
+        -----
+        UserWarning
+            If no `call` runs: training never sees what is added then. `fit` warns, too, where no weight that is trained
+            is behind the value.
 
         References
         ----------
@@ -801,6 +809,16 @@ class Layer(Spec):
         >>> layer.losses
         [0.5]
         """
+        self.note_loss(loss, gradient)
+        if current_call() is None:
+            warnings.warn(
+                f"add_loss of {self._title()} was called outside of call: `losses` shows what was added until the next "
+                "call, but training never sees it. Call it within call, in each run.",
+                stacklevel=2,
+            )
+
+    def note_loss(self, loss: Any, gradient: Any = None) -> None:
+        """`add_loss`, for what is only to be shown, too."""
         context = current_call()
         added = self._added_losses.setdefault(context and context.key, [])
         for value in loss if isinstance(loss, (list, tuple)) else [loss]:

@@ -133,10 +133,27 @@ class PythonCall(Layer):
             values[taker] = map_structure(mask_at, self.arguments.values[wanted[taker]])
         return values
 
-    def added(self) -> tuple[float, list[Any]]:
-        """What the last run added to the loss, and the gradients of that with respect to the inputs."""
-        found = [each for layer in self.layers for each in layer._added_losses.get(self.key, ())]
-        return sum(value for value, _ in found), [gradient for _, gradient in found if gradient is not None]
+    def added(self) -> float:
+        """What the last run has added to the loss."""
+        return sum(value for layer in self.layers for value, _ in layer._added_losses.get(self.key, ()))
+
+    def added_gradients(self) -> list[Any]:
+        """The gradients of that by the inputs, where they were given.
+
+        Raises
+        ------
+        TypeError
+            If a layer within has given one: it is by that layer's inputs, which may be any.
+        """
+        for layer in self.layers[1:]:
+            if any(gradient is not None for _, gradient in layer._added_losses.get(self.key, ())):
+                raise TypeError(
+                    f"Layer {layer.name!r}, within {self.owner.name!r}, gave add_loss a gradient by its own inputs, "
+                    f"but training needs it by those of {self.owner.name!r}: leave gradient out there, and add it to "
+                    f"what backward of {self.owner.name!r} returns."
+                )
+        given = self.owner._added_losses.get(self.key, ())
+        return [gradient for _, gradient in given if gradient is not None]
 
 
 class AddedLoss:
@@ -150,7 +167,7 @@ class AddedLoss:
         self.step = step
 
     def __call__(self, output: Array) -> float:
-        return self.step.added()[0] * len(output)
+        return self.step.added() * len(output)
 
     def gradient(self, output: Array) -> Array:
         """Zeros: the gradients go to the layer's inputs."""
@@ -228,7 +245,7 @@ def differentiate(step: Any, inputs: list[Array], outputs: Array, delta: Array) 
     if result is None and not gradients:
         raise TypeError(f"backward of layer {owner.name!r} must return the input delta, but returned None.")
     found = _input_deltas(step, inputs, {} if result is None and len(names) > 1 else result, names)
-    for added in step.added()[1]:
+    for added in step.added_gradients():
         found = [a + b for a, b in zip(found, _input_deltas(step, inputs, added, names), strict=True)]
     return found, [
         np.zeros(variable.shape, owner.dtype)

@@ -459,7 +459,7 @@ class Model(Trainer, Layer):
         ]
         for activity, output in zip(engine.plan.activities, shown, strict=True):
             if not isinstance(activity.regularizer, AddedLoss):
-                activity.layer.add_loss(float(activity.regularizer(output)) / len(output))
+                activity.layer.note_loss(float(activity.regularizer(output)) / len(output))
         return self._as_output(outputs)
 
     def _reports(self, given: list[Any]) -> bool:
@@ -743,9 +743,10 @@ def check_tensors(name: str, structure: Any) -> list[KerasTensor]:
     tensors = flatten(structure)
     for tensor in tensors:
         if not isinstance(tensor, KerasTensor):
+            hint = " Call it on a tensor: what it returns is one." if callable(tensor) else ""
             raise ArgumentTypeError(
-                f"All `{name}` values must be KerasTensors, made by Input or by layers, but got {tensor!r} of type "
-                f"{type_name(tensor)}."
+                f"All `{name}` values must be KerasTensors, made by Input or by layers, but got {tensor!r:.100} of "
+                f"type {type_name(tensor)}.{hint}"
             )
     if not tensors:
         raise ArgumentTypeError(f"{name} must not be empty.")

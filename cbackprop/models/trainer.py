@@ -205,6 +205,8 @@ class Trainer(GradientMethods, ResultMethods):
             engine = self._engine or self._make_engine()
         if what not in ("evaluate", "test_on_batch"):
             engine.check_differentiable()
+        if what in ("fit", "train_on_batch"):
+            _warn_of_idle_losses(engine, 4)
         return engine
 
     def _make_engine(self) -> Engine:
@@ -393,6 +395,7 @@ class Trainer(GradientMethods, ResultMethods):
             callbacks = self._callbacks([callbacks, history], verbose=verbose, epochs=epochs, steps=source.steps)
             display = Display(verbose, epochs, source.samples)
             TrainingRun(self, source, validation, validates, callbacks, display).train(engine, initial_epoch, epochs)
+            _warn_of_idle_losses(engine, 3)  # where sizes were open, there were no steps to look at before
         return history
 
     @property
@@ -819,6 +822,18 @@ def _warn_of_lost_masks(plan: Plan) -> None:
             f"Layer {name!r} does not support masking: the mask of its input ends there, and does not reach loss and "
             "metrics.",
             stacklevel=7,
+        )
+
+
+def _warn_of_idle_losses(engine: Engine, stacklevel: int) -> None:
+    """Tell, once, of what layers add to the loss without any weight that would be trained by it."""
+    names = [] if engine.told_of_losses else engine.losses_without_weights()
+    if names:
+        engine.told_of_losses = True
+        warnings.warn(
+            f"What {', '.join(map(repr, names))} adds to the loss trains nothing: no weight that is trained is behind "
+            "it, neither one of the layer nor one of a layer before it. It only counts in the loss that is shown.",
+            stacklevel=stacklevel,
         )
 
 

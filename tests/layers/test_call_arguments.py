@@ -1,5 +1,7 @@
 """Layers in Python with more arguments, dicts of inputs, several outputs, and what they add to the loss."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -187,6 +189,69 @@ def test_added_losses(engine):
     assert model.check_gradients(X, y).max_relative_error < 1e-6
     model.fit(X, y, epochs=2, batch_size=2, verbose=0)
     assert len(model.losses) == 1
+
+
+@ENGINES
+@pytest.mark.parametrize("size", [3, None])
+def test_added_losses_without_a_weight_behind_them(engine, size):
+    first = layers.Dense(3, name="first")
+    model = cb.Sequential(
+        [cb.Input((size,) if size else (None, 3)), Small(name="idle"), first, Small(), layers.Dense(1)]
+    )
+    x, y = (X, X[:, :1]) if size else (X[:, np.newaxis], X[:, np.newaxis, :1])
+    message = "^What 'idle' adds to the loss trains nothing: no weight that is trained is behind it"
+    model.compile("sgd", "mse", engine=engine)
+    with pytest.warns(UserWarning, match=message) as told:
+        model.fit(x, y, verbose=0)
+    assert [each.filename for each in told] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(x, y, verbose=0)
+    first.trainable = False
+    model.compile("sgd", "mse", engine=engine)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.evaluate(x, y, verbose=0)
+    with pytest.warns(UserWarning, match="^What 'idle', 'small.*' adds"):
+        model.train_on_batch(x, y)
+
+
+def test_losses_added_outside_of_call():
+    for layer in (layers.Dense(2), Small(), cb.Sequential([cb.Input((3,)), layers.Dense(2)])):
+        with pytest.warns(UserWarning, match=f"add_loss of .*'{layer.name}' was called outside of call") as told:
+            layer.add_loss(0.5)
+        assert [each.filename for each in told] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        layers.Dense(2, activity_regularizer="l2")(X)
+        cb.Sequential([cb.Input((3,)), layers.Dense(2, activity_regularizer="l2"), Small()])(X)
+
+
+@ENGINES
+def test_gradients_of_losses_of_layers_within(engine):
+    class Outer(layers.Layer):
+        def __init__(self, inner):
+            super().__init__(name="outer")
+            self.inner = inner
+
+        def call(self, inputs):
+            return self.inner(3 * inputs)
+
+        def backward(self, inputs, outputs, delta):
+            return 3 * delta + (0 if isinstance(self.inner, Small) else 0.2 * 9 * inputs)
+
+    class WithoutGradient(layers.Layer):
+        def call(self, inputs):
+            self.add_loss(0.1 * np.sum(np.square(inputs)))
+            return inputs
+
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(3), Outer(WithoutGradient()), layers.Dense(1)])
+    model.compile("sgd", "mse", engine=engine)
+    assert model.check_gradients(X, X[:, :1]).max_relative_error < 1e-6
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(3), Outer(Small(name="inner")), layers.Dense(1)])
+    model.compile("sgd", "mse", engine=engine)
+    with pytest.raises(TypeError, match="'inner', within 'outer', gave add_loss a gradient by its own inputs"):
+        model.fit(X, X[:, :1], verbose=0)
 
 
 def test_losses_of_layers_on_arrays():
