@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cbackprop.config import FLOAT_TYPES
 from cbackprop.engine import Data
-from cbackprop.losses.target import TargetRules, as_array, as_given, check_target, check_weights
+from cbackprop.losses.target import MISSING, TargetRules, as_array, as_given, check_target, check_weights
 from cbackprop.models.class_weights import check_fits, class_weights_of, product, weights_by_class
 from cbackprop.models.input_structure import assign_inputs
 from cbackprop.models.inputs import check_whole, is_sparse, make_input
@@ -60,10 +60,21 @@ class OutputNeeds(NamedTuple):
 
 @dataclass
 class Samples:
-    """Checked data, and the share of it that trains."""
+    """Checked data, and the share of it that trains.
+
+    Attributes
+    ----------
+    may_miss : tuple of (int, str)
+        Number and name of each output whose targets may be missing.
+    """
 
     data: Data
     size: int
+    may_miss: tuple[tuple[int, str], ...] = ()
+
+    def without_targets(self) -> frozenset[str]:
+        """Names of the outputs of which every target is missing."""
+        return frozenset(name for index, name in self.may_miss if not _has_targets(self.data, index))
 
     def part(self, begin: int, end: int) -> Samples:
         """The samples begin:end, without copying them."""
@@ -74,7 +85,15 @@ class Samples:
         data = self.data
         inputs = [None if array is None else array[begin:end] for array in data.inputs]
         parts = cut(data.values), cut(data.classes), cut(data.weights), cut(data.given)
-        return Samples(Data(inputs, *parts), end - begin)
+        return Samples(Data(inputs, *parts), end - begin, self.may_miss)
+
+
+def _has_targets(data: Data, index: int) -> bool:
+    """Whether any target of an output is there; NaN and `MISSING` stand for those that are not."""
+    values, classes = data.values[index], data.classes[index]
+    if values is not None:
+        return not (np.isnan(values.flat[0]) and np.isnan(values).all())
+    return classes is None or bool((classes != MISSING).any())
 
 
 def make_inputs(model: Any, x: Any, check: bool = True) -> list[Any]:
@@ -190,7 +209,8 @@ def make_samples(
         data.classes.append(forms.get("index"))
         data.given.append(forms.get("given"))
         data.weights.append(_weights_of(weight, by_class, target, need, size, model.dtype))
-    return Samples(data, size)
+    may_miss = tuple((index, need.name) for index, need in enumerate(needs) if need.rules.missing)
+    return Samples(data, size, may_miss)
 
 
 def _form(label: str, target: Any, size: int, need: OutputNeeds, kind: str, dtype: str, keep: bool) -> Array:

@@ -12,6 +12,9 @@ from cbackprop.models.sources.source import Check, Piece, Source, whole_executio
 
 __all__ = ["ArraySource", "split_at"]
 
+# Frames from `prepare` up to the user's line, by what the samples are used for.
+PREPARED = {"training": 3, "validation": 6, "evaluation": 3, "prediction": 3}
+
 
 class ArraySource(Source):
     """Samples in arrays, visited in a random order or as they lie.
@@ -49,7 +52,10 @@ class ArraySource(Source):
     def prepare(self, check: Check) -> None:
         """Check all arrays."""
         self._check = check
-        self._set(check(*self._given))
+        samples = check(*self._given)
+        self._look_for_targets(samples)
+        self._tell_of_lacking(PREPARED[self.purpose])
+        self._set(samples)
 
     def _set(self, samples: Samples) -> None:
         self._checked = samples
@@ -71,6 +77,10 @@ class ArraySource(Source):
         held_out.purpose = "validation"
         held_out._set(whole.part(at, checked.size))
         self._set(checked.part(0, at))
+        for source in [] if self._lacking else [self, held_out]:  # of the whole it has been told
+            source._lacking, source._told_of_lacking = None, False
+            source._look_for_targets(source._checked)
+            source._tell_of_lacking(3)
         return held_out
 
     def join(self) -> None:

@@ -17,7 +17,7 @@ from cbackprop.models.data import Samples
 from cbackprop.models.sources.arrays import split_at
 from cbackprop.models.sources.order import batch_size_for
 from cbackprop.models.sources.prefetch import Prefetch
-from cbackprop.models.sources.source import Check, Piece, Source, whole_executions
+from cbackprop.models.sources.source import CALLER, Check, Piece, Source, whole_executions
 
 __all__ = ["PIECE", "BlockSource", "holds_files", "map_arrays"]
 
@@ -157,6 +157,7 @@ class BlockSource(Source):
             steps, self._seen = steps - part.steps, self._seen + part.steps
             yield part
         if self._seen >= there:
+            self._tell_of_lacking(CALLER[self.purpose])
             self._rest = None
         self._warn_of_fewer(taken, asked)
 
@@ -172,8 +173,10 @@ class BlockSource(Source):
         rows = max(PIECE // self._row_bytes // self.batch_size, 1) * self.batch_size
         self._pass = Prefetch(iter(_runs(size, rows, shuffle)), self._read, size=1)
         for samples in self._pass:
+            self._look_for_targets(samples)
             order = random.permutation(samples.size) if shuffle else None
             yield Piece(samples.data, order, 0, samples.size, self.batch_size)
+        self._tell_of_lacking(CALLER[self.purpose] + 1)
         self.close()
 
     def _read(self, runs: list[tuple[int, int]]) -> Samples:

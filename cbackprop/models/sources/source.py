@@ -72,6 +72,9 @@ class Source:
     samples: int | None = None
     purpose: str = "training"
     at_once: int = 1
+    # Outputs of which no target has been there so far; `None` before any samples.
+    _lacking: frozenset[str] | None = None
+    _told_of_lacking = False
 
     def prepare(self, check: Check) -> None:
         """Check whatever can be checked before training, once the model has a shape."""
@@ -127,6 +130,23 @@ class Source:
         """Tell that an epoch has fewer steps than were asked for: that whole executions are missing."""
         if asked is not None and whole_executions(steps, self.at_once) < asked:
             ran_out(CALLER[self.purpose] + 2, self.purpose)
+
+    def _look_for_targets(self, samples: Samples) -> None:
+        """Note which outputs have no target in these samples either."""
+        if samples.may_miss and not self._told_of_lacking:
+            lacking = samples.without_targets()
+            self._lacking = lacking if self._lacking is None else self._lacking & lacking
+
+    def _tell_of_lacking(self, stacklevel: int) -> None:
+        """Once all samples have been seen, tell of outputs without any target, at the line so many frames up."""
+        if self._lacking and not self._told_of_lacking:
+            names = ", ".join(map(repr, sorted(self._lacking)))
+            warnings.warn(
+                f"All targets of output {names} are missing in the data for {self.purpose}: what missing='ignore' "
+                "leaves out is all that there is. The loss is 0 there, and says nothing.",
+                stacklevel=stacklevel + 1,
+            )
+        self._told_of_lacking = True
 
     def __enter__(self) -> Self:
         return self
