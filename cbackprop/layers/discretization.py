@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cbackprop.layers.adaptation import adaptation_batches
 from cbackprop.layers.layer import Layer, registry
+from cbackprop.layers.order_statistics import at_ranks
 from cbackprop.tensor import Shape
 from cbackprop.validation import check_boolean, check_choice, check_counts, check_integer, check_number
 
@@ -234,6 +235,9 @@ def check_boundaries(value: Any) -> NDArray[np.float64]:
     return array
 
 
+# Sorting more numbers takes longer than counting them, and needs memory for all of them.
+MOST_SORTED = 2**20
+
 # Quantiles of more numbers than fit in memory, from summaries. A summary is a (2, n) array of float32: the first row
 # holds numbers in ascending order; the second, for each of them, how many numbers of the data it stands for. These are
 # larger than the number before it and not larger than it.
@@ -241,13 +245,18 @@ def check_boundaries(value: Any) -> NDArray[np.float64]:
 
 def summarized(values: NDArray[Any], epsilon: float) -> NDArray[np.float32]:
     """Summarize values by about 1 / epsilon of them, or by all if they are fewer."""
-    with np.errstate(over="ignore"):
-        ordered = np.sort(values, axis=None).astype(np.float32)
-    if not np.isfinite(ordered[[0, -1]]).all():
-        raise ValueError(f"adapt needs numbers that fit into float32, but got {np.abs(values).max()}.")
-    step = max(ordered.size / (1 / epsilon), 1)
-    kept = ordered[int(step - 1) :: int(step)]
-    return np.stack([kept, np.full_like(kept, step)])
+    step = max(values.size / (1 / epsilon), 1)
+    ranks = np.arange(int(step - 1), values.size, int(step))
+    ends_too = np.concatenate([ranks, [0, values.size - 1]])
+    if values.size > MOST_SORTED:
+        found = at_ranks(values, ends_too)
+    else:
+        with np.errstate(over="ignore"):
+            found = np.sort(values, axis=None)[ends_too].astype(np.float32)
+    if not np.isfinite(found[-2:]).all():
+        largest = max(abs(values.min()), abs(values.max()))
+        raise ValueError(f"adapt needs numbers that fit into float32, but got {largest}.")
+    return np.stack([found[:-2], np.full(len(ranks), step, np.float32)])
 
 
 def merged(a: NDArray[np.float32], b: NDArray[np.float32], epsilon: float) -> NDArray[np.float32]:

@@ -3,12 +3,15 @@
 import copy
 import json
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
 
 import cbackprop as cb
 from cbackprop import layers
+from cbackprop.layers import discretization
+from cbackprop.layers.order_statistics import at_ranks
 
 
 def test_bins_and_their_encodings():
@@ -221,3 +224,43 @@ def test_bins_are_whole_numbers(engine):
         np.testing.assert_array_equal(bins, np.digitize(x, [-0.5, 0, 0.1, 0.2, 3]))
     assert model.predict(x, verbose=0)[1].dtype == np.float32
     assert layers.Discretization([0.0], output_mode="one_hot")(x).dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "int64", "uint8", "bool"])
+def test_places_of_sorted_data_are_found_without_sorting(rng, dtype):
+    values = (100 * rng.normal(size=(301, 7, 2))).astype(dtype)[::-1, 1:]
+    ranks = np.array([0, 5, 5, 700, values.size - 2, values.size - 1])
+    expected = np.sort(values, axis=None)[ranks].astype("float32")
+    np.testing.assert_array_equal(at_ranks(values, ranks), expected)
+
+
+@pytest.mark.parametrize(
+    "values", [[0.0, -0.0, 1e-45, -1e-45], [np.inf, -np.inf, 3e38, -3e38], [1e300, -1e300, 1.0], [7.0]]
+)
+def test_extreme_numbers_are_in_order(values):
+    array = np.array(values)
+    with np.errstate(over="ignore"):
+        expected = np.sort(array).astype("float32")
+    np.testing.assert_array_equal(at_ranks(array, np.arange(len(values))), expected)
+
+
+def test_adapt_of_a_large_view_costs_the_memory_of_a_part(rng, monkeypatch):
+    base = rng.normal(size=2**17).astype("float32")
+    windows = np.lib.stride_tricks.sliding_window_view(base, 64)  # 32 MB
+    layer = layers.Discretization(num_bins=7)
+    tracemalloc.start()
+    try:
+        layer.adapt(windows)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4e6
+    monkeypatch.setattr(discretization, "MOST_SORTED", windows.size)
+    same = layers.Discretization(num_bins=7)
+    same.adapt(windows)
+    assert layer.bin_boundaries == same.bin_boundaries
+
+
+def test_adapt_of_many_numbers_beyond_float32():
+    with pytest.raises(ValueError, match=r"fit into float32, but got 1e\+300"):
+        layers.Discretization(num_bins=2).adapt(np.broadcast_to([[1.0, -1e300]], (2**20, 2)))
