@@ -29,6 +29,7 @@ from cbackprop.saving.contents import (
 from cbackprop.saving.custom_objects import CustomObjectScope
 from cbackprop.saving.kinds import FOR_KERAS, check_suffix, kind_of
 from cbackprop.saving.made_again import not_made_again
+from cbackprop.saving.not_compiled import warn_not_compiled
 from cbackprop.saving.own_variables import load_store, read_stores
 from cbackprop.saving.training_state import restore_optimizer, restore_streams, resume
 from cbackprop.saving.weights_file import write_weights
@@ -265,7 +266,7 @@ def load_model(
     Warns
     -----
     UserWarning
-        If the model in a file of Keras was compiled with something unknown; it is then not compiled.
+        If the model was compiled with something unknown; it then is not compiled.
 
     Examples
     --------
@@ -295,7 +296,8 @@ def _load_own(path: str, compiled: bool) -> Any:
         state = read_json(file, "state")
         if compiled and "training" in file.texts:
             _compile(file, model)
-            restore_optimizer(file, model, state)
+            if model.compiled:
+                restore_optimizer(file, model, state)
         restore_streams(file, model, state)
         resume(file, model, state, always=False)
     return model
@@ -320,7 +322,4 @@ def _compile(file: Container, model: Any) -> None:
     try:
         model.compile(**from_config(settings))
     except Exception as error:  # as in _make_model
-        raise ValueError(
-            f"The model in {file.path!r} cannot be compiled with the arguments in the file: {error} Give classes and "
-            "functions of your own as custom_objects; or give compile=False, and compile the model yourself."
-        ) from error
+        warn_not_compiled(file.path, error, 4)

@@ -41,14 +41,15 @@ def saved(request, tmp_path):
 @pytest.mark.h5py
 @pytest.mark.filterwarnings("ignore:Keras opens")
 @pytest.mark.parametrize("saved", COMPILED, indirect=True)
-def test_a_file_for_keras_comes_without_them(saved):
+@pytest.mark.parametrize("file", ["m.keras", "m.safetensors"])
+def test_a_file_comes_without_them(saved, file):
     name, model, folder = saved
     message = (
         f"nothing that the model can be compiled with: .*{name}.* It is not compiled.*custom_objects.* compile the"
     )
     with pytest.warns(UserWarning, match=message) as told:
-        loaded = cb.models.load_model(folder / "m.keras")
-    assert told[0].filename == __file__
+        loaded = cb.models.load_model(folder / file)
+    assert [each.filename for each in told] == [__file__]
     assert not loaded.compiled
     np.testing.assert_array_equal(loaded.predict(X, verbose=0), model.predict(X, verbose=0))
     loaded.compile("adam", "mse")

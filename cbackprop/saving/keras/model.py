@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from cbackprop.saving.keras.noted import restore_noted
 from cbackprop.saving.keras.optimizer import read_keras_optimizer
 from cbackprop.saving.keras.plain import plain_object, plain_value
 from cbackprop.saving.keras.weights import read_keras_weights
+from cbackprop.saving.not_compiled import warn_not_compiled
 from cbackprop.saving.own_variables import load_store
 from cbackprop.validation import ArgumentTypeError
 from cbackprop.variable import blank_variables
@@ -100,7 +100,7 @@ def _compile_as_noted(file: KerasFile, model: Any) -> None:
     try:
         model.compile(**from_config(settings))
     except Exception as error:  # as in _make
-        _warn_of_compiling(file, error)
+        warn_not_compiled(file.path, error, 4)
 
 
 def _compile(file: KerasFile, model: Any) -> None:
@@ -116,12 +116,4 @@ def _compile(file: KerasFile, model: Any) -> None:
         settings["steps_per_execution"] = said.get("steps_per_execution", 1)
         model.compile(**from_config(settings))
     except Exception as error:  # as in _make
-        _warn_of_compiling(file, error)
-
-
-def _warn_of_compiling(file: KerasFile, error: Exception) -> None:
-    warnings.warn(
-        f"The model in {file.path!r} is not compiled, because the arguments in the file cannot be used: {error} Give "
-        "classes and functions of your own as custom_objects, or compile the model yourself.",
-        stacklevel=5,
-    )
+        warn_not_compiled(file.path, error, 4)
