@@ -22,7 +22,7 @@ from cbackprop import (
     saving,
     utils,
 )
-from cbackprop.absent import attribute_error, explain
+from cbackprop.absent import AbsentModules, explain, name_error
 from cbackprop.callbacks import Callback
 from cbackprop.initializers import Initializer
 from cbackprop.layers import Input, Layer
@@ -80,7 +80,7 @@ def __getattr__(name: str) -> Any:
     """Import tools only when they are used, so that importing the library is fast."""
     if name in ("plotting", "sklearn", "tables", "wrappers"):
         return import_module(f"{__name__}.{name}")
-    raise attribute_error(sys.modules[__name__], name)
+    raise name_error(sys.modules[__name__], name, sys._getframe(1))
 
 
 for _family in (
@@ -88,3 +88,4 @@ for _family in (
     *(optimizers, optimizers.schedules, random, regularizers, saving),
 ):
     explain(_family)
+sys.meta_path.append(AbsentModules)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dis
 import re
-from types import ModuleType
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import FrameType, ModuleType
 from typing import Any
 
 from cbackprop import torch_names
 from cbackprop.registry import nearest_of
 
-__all__ = ["ATTRIBUTES", "attribute_error", "attribute_missing", "explain", "reason"]
+__all__ = ["ATTRIBUTES", "AbsentModules", "attribute_missing", "explain", "name_error", "reason"]
 
 PLANNED = "planned"
 LEFT_OUT = "left out"
@@ -195,18 +199,50 @@ def reason(family: str, name: str) -> str | None:
     return None
 
 
-def attribute_error(module: ModuleType, name: str) -> AttributeError:
-    """Python's error for a missing name in a module, with advice if Keras or PyTorch has it."""
+def name_error(module: ModuleType, name: str, frame: FrameType) -> AttributeError | ImportError:
+    """Python's error for a missing name in a module, with advice if Keras or PyTorch has it.
+
+    Parameters
+    ----------
+    module : module
+    name : str
+    frame : frame
+        The one that asked for the name. Python replaces an ``AttributeError`` in ``from module import name`` by an
+        ``ImportError`` without advice, so an ``ImportError`` is returned then.
+    """
     family = module.__name__.removeprefix("cbackprop").removeprefix(".")
     why = reason(family, name) if family else FIRST_FLOOR.get(name)
     end = "" if why is None else f", unlike Keras ({why})"
     if why is None and (ours := torch_names.MODULES.get(family, {}).get(name)) is not None:
         end = f". In place of PyTorch's there is here: {ours}"
+    near = "" if end else nearest_of(name, module)
+    # A module that is being imported is found without being an attribute yet.
+    if (end or near) and _imports_name(frame) and f"{module.__name__}.{name}" not in sys.modules:
+        end = end or f". Did you mean {near!r}?"
+        text = f"cannot import name {name!r} from {module.__name__!r}{end}"
+        return ImportError(text, name=module.__name__, path=module.__file__)
     text = f"module {module.__name__!r} has no attribute {name!r}{end}"
-    if not end and (near := nearest_of(name, module)):
+    if near:
         # Without `obj`, because Python would then append its own suggestion.
         return AttributeError(f"{text}. Did you mean {near!r}?", name=name)
     return AttributeError(text, name=name, obj=module)
+
+
+def _imports_name(frame: FrameType) -> bool:
+    """Whether a frame is in the middle of ``from module import name``."""
+    return frame.f_lasti >= 0 and frame.f_code.co_code[frame.f_lasti] == dis.opmap.get("IMPORT_FROM")
+
+
+class AbsentModules:
+    """Asked last for modules that nobody else has found: says what to use instead of those of Keras's."""
+
+    @staticmethod
+    def find_spec(fullname: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
+        """Nothing, or a ``ModuleNotFoundError`` as Python's own with what is known about the module."""
+        package, _, name = fullname.partition(".")
+        if package != "cbackprop" or name not in FIRST_FLOOR:
+            return None
+        raise ModuleNotFoundError(f"No module named {fullname!r}, unlike Keras ({FIRST_FLOOR[name]})", name=fullname)
 
 
 def attribute_missing(thing: Any, kind: str, name: str) -> AttributeError:
@@ -235,6 +271,6 @@ def explain(module: ModuleType) -> None:
     """Add this advice to the module's errors about missing names."""
 
     def missing(name: str) -> None:
-        raise attribute_error(module, name)
+        raise name_error(module, name, sys._getframe(1))
 
     module.__getattr__ = missing  # type: ignore[method-assign]

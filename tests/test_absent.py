@@ -96,3 +96,47 @@ def test_the_error_knows_its_object():
     error = attribute_missing(layer, "Layer", "parameters")
     assert error.name == "parameters"
     assert error.obj is layer
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    {
+        "from cbackprop import ops": r"cannot import name 'ops' from 'cbackprop', unlike Keras \(.*use numpy\)",
+        "from cbackprop import Function": r"'Function' from 'cbackprop', unlike Keras \(a graph of layers is a Model\)",
+        "from cbackprop.layers import Dense, Conv2D": r"'Conv2D' from 'cbackprop.layers', unlike Keras \(planned:",
+        "from cbackprop.config import set_dtype_policy": r"'set_dtype_policy' from 'cbackprop.config', unlike Keras",
+        "from cbackprop.utils import get_file": r"'get_file' from 'cbackprop.utils', unlike Keras \(left out",
+        "from cbackprop.losses import MSELoss": r"In place of PyTorch's there is here: losses.MeanSquaredError$",
+        "from cbackprop.layers import Dens": r"'Dens' from 'cbackprop.layers'. Did you mean 'Dense'\?$",
+        "from cbackprop import nothing": r"cannot import name 'nothing' from 'cbackprop' \(",
+    }.items(),
+)
+def test_names_that_are_imported(line, message):
+    with pytest.raises(ImportError, match=message) as caught:
+        exec(line)
+    assert not isinstance(caught.value, ModuleNotFoundError)
+    assert caught.value.name == line.split()[1]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import cbackprop.applications",
+        "import cbackprop.applications.resnet as resnet",
+        "from cbackprop.applications import ResNet50",
+        "from cbackprop.applications.resnet import preprocess_input",
+    ],
+)
+def test_modules_that_are_imported(line):
+    message = r"^No module named 'cbackprop.applications', unlike Keras \(there are no trained networks for images\)$"
+    with pytest.raises(ModuleNotFoundError, match=message) as caught:
+        exec(line)
+    assert caught.value.name == "cbackprop.applications"
+
+
+def test_other_modules_are_missing_as_in_python():
+    for name in ("cbackprop.nothing", "cbackprop.layers.ops"):
+        with pytest.raises(ModuleNotFoundError, match=f"^No module named '{name}'$"):
+            __import__(name)
+    assert not hasattr(cb, "ops")
+    assert getattr(cb, "ops", None) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from cbackprop.absent import attribute_error
+from cbackprop.absent import name_error
 from cbackprop.config import (
     disable_interactive_logging,
     enable_interactive_logging,
@@ -71,7 +71,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """What draws is imported when it is asked for, to keep the import of the library short."""
     if name != "plot_model":
-        raise attribute_error(sys.modules[__name__], name)
+        raise name_error(sys.modules[__name__], name, sys._getframe(1))
     from cbackprop.plotting import plot_model
 
     return plot_model
