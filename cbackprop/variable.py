@@ -169,7 +169,7 @@ class AtRest:
         while True:
             moving = ParameterStore.moving
             wanted = self._locks()
-            waits = not any(lock._is_owned() for lock in (*wanted, moving))
+            waits = not any(map(_holds, (*wanted, moving)))
             locks = _acquire(wanted) if waits else {lock for lock in wanted if lock.acquire(blocking=False)}
             try:
                 moving.acquire()
@@ -189,6 +189,15 @@ class AtRest:
         stores = {variable.place[0] for variable in self.variables}
         users = (user for store in stores for reference in store.users if (user := reference()) is not None)
         return {user.lock for user in (*users, *self.turns)}
+
+
+def _holds(lock: Any) -> bool:
+    """Whether this thread holds a lock: who does not may not notify those who wait for it."""
+    try:
+        threading.Condition(lock).notify(0)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _release(locks: Iterable[Any]) -> None:
