@@ -135,9 +135,14 @@ class CallArguments:
             ) from None
         _check_positional(layer, args, self.signature)
         if not layer.is_python and is_samples(self.values.get("training")):
+            what = f"{type(layer).__name__} {layer.name!r} takes"
+            if layer.n_inputs == 1:
+                raise ArgumentTypeError(
+                    f"{what} one input, but was called with several. What belongs together is put together before: "
+                    "layers.Concatenate()([a, b])."
+                )
             raise ArgumentTypeError(
-                f"{type(layer).__name__} {layer.name!r} takes its inputs as one argument, but was called with several: "
-                "give a list, layer([a, b])."
+                f"{what} its inputs as one argument, but was called with several: give a list, layer([a, b])."
             )
         self._rest = next((n for n, p in parameters.items() if p.kind is p.VAR_KEYWORD), None)
         if self._rest is not None:

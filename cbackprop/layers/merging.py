@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import math
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, ParamSpec
 
 import numpy as np
 
 from cbackprop import config
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.layers.masks import Merged
-from cbackprop.tensor import KerasTensor, Shape
+from cbackprop.tensor import Shape
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_integer, type_name
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
     "multiply",
     "subtract",
 ]
+
+Arguments = ParamSpec("Arguments")
 
 
 class Merge(Layer):
@@ -513,6 +516,22 @@ def check_axes(axes: Any) -> int | tuple[int, int]:
     return (checked[0], checked[1]) if len(checked) == 2 else checked[0]
 
 
+def _of_a_list(function: Callable[Arguments, Any]) -> Callable[Arguments, Any]:
+    """Let a function of a list of inputs refuse those that are given one by one."""
+
+    @functools.wraps(function)
+    def checked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Any:
+        name, takes = function.__name__, len(inspect.signature(function).parameters) - 1  # but for **kwargs
+        if len(args) > takes or any(getattr(value, "ndim", 0) > 1 for value in args[1:]):
+            raise ArgumentTypeError(
+                f"{name} takes its inputs as one argument, but was called with several: give a list, {name}([a, b])."
+            )
+        return function(*args, **kwargs)
+
+    return checked
+
+
+@_of_a_list
 def add(inputs: Any, **kwargs: Any) -> Any:
     """Sum of the inputs: `Add` as a function.
 
@@ -541,6 +560,7 @@ def add(inputs: Any, **kwargs: Any) -> Any:
     return Add(**kwargs)(inputs)
 
 
+@_of_a_list
 def subtract(inputs: Any, **kwargs: Any) -> Any:
     """Difference of two inputs: `Subtract` as a function.
 
@@ -569,6 +589,7 @@ def subtract(inputs: Any, **kwargs: Any) -> Any:
     return Subtract(**kwargs)(inputs)
 
 
+@_of_a_list
 def multiply(inputs: Any, **kwargs: Any) -> Any:
     """Product of the inputs: `Multiply` as a function.
 
@@ -597,6 +618,7 @@ def multiply(inputs: Any, **kwargs: Any) -> Any:
     return Multiply(**kwargs)(inputs)
 
 
+@_of_a_list
 def average(inputs: Any, **kwargs: Any) -> Any:
     """Mean of the inputs: `Average` as a function.
 
@@ -625,6 +647,7 @@ def average(inputs: Any, **kwargs: Any) -> Any:
     return Average(**kwargs)(inputs)
 
 
+@_of_a_list
 def maximum(inputs: Any, **kwargs: Any) -> Any:
     """Largest of the inputs: `Maximum` as a function.
 
@@ -653,6 +676,7 @@ def maximum(inputs: Any, **kwargs: Any) -> Any:
     return Maximum(**kwargs)(inputs)
 
 
+@_of_a_list
 def minimum(inputs: Any, **kwargs: Any) -> Any:
     """Smallest of the inputs: `Minimum` as a function.
 
@@ -681,6 +705,7 @@ def minimum(inputs: Any, **kwargs: Any) -> Any:
     return Minimum(**kwargs)(inputs)
 
 
+@_of_a_list
 def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
     """The inputs side by side: `Concatenate` as a function.
 
@@ -707,10 +732,10 @@ def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
     >>> cb.layers.concatenate([x, y]).shape
     (None, 6)
     """
-    _check_apart("concatenate", axis)
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
+@_of_a_list
 def dot(inputs: Any, axes: int | Sequence[int] = -1, normalize: bool = False, **kwargs: Any) -> Any:
     """Dot products of two inputs: `Dot` as a function.
 
@@ -738,13 +763,4 @@ def dot(inputs: Any, axes: int | Sequence[int] = -1, normalize: bool = False, **
     >>> cb.layers.dot([x, y], axes=1).shape
     (None, 1)
     """
-    _check_apart("dot", axes)
     return Dot(axes=axes, normalize=normalize, **kwargs)(inputs)
-
-
-def _check_apart(name: str, axis: Any) -> None:
-    """Refuse a second input in place of an axis."""
-    if isinstance(axis, KerasTensor) or (isinstance(axis, np.ndarray) and axis.ndim > 1):
-        raise ArgumentTypeError(
-            f"{name} takes its inputs as one argument, but was called with several: give a list, {name}([a, b])."
-        )

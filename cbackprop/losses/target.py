@@ -157,6 +157,10 @@ def _hint(value: Any, array: NDArray[Any]) -> str:
         return " A sparse matrix must be made dense first: call its toarray()."
     if inspect.isgeneratorfunction(value):
         return " Call it: what it returns are batches."
+    if callable(value):
+        return " Call it: what it returns may be what is wanted here."
+    if isinstance(value, Iterator):
+        return " Only fit, evaluate and predict take an iterator, as x alone: of batches (x, y)."
     if array.dtype == object and array.ndim:
         return " If all values are numbers, convert it: astype('float32')."
     return ""

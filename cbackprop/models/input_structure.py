@@ -111,7 +111,9 @@ def _spread(structure: Any, x: Any, path: str, warns: bool) -> list[Any]:
 def _by_name(x: dict[str, Any], names: list[str], optional: list[bool], path: str, warns: bool) -> list[Any]:
     needed = [name for name, leave in zip(names, optional, strict=True) if not leave]
     if not set(needed) <= set(x):
-        raise ValueError(f"{path} must have the keys {needed}, but got {list(x)}.")
+        targets = [key for key in x if key in ("y", "label", "labels", "target", "targets")]
+        hint = f" Targets are no input: give {targets[0]!r} apart, as y." if targets else ""
+        raise ValueError(f"{path} must have the keys {needed}, but got {list(x)}.{hint}")
     more = [key for key in x if key not in names]
     if more and warns:
         warnings.warn(

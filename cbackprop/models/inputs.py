@@ -69,7 +69,7 @@ def make_input(name: str, value: Any, tensor: Any, dtype: str, check: bool = Tru
     if is_sparse(value):
         return _make_sparse(name, value, tensor, dtype)
     array = with_rank(as_array(name, value), tensor.shape)
-    _check_shape(name, array, tensor)
+    _check_shape(name, array, tensor, value)
     if check:
         check_finite(name, array)
     return _stored(name, array, np.dtype(dtype), check)
@@ -119,9 +119,17 @@ def check_whole(name: str, value: Any, limit: int | None) -> None:
             raise ValueError(f"{name} must hold whole numbers in [0, {limit}), but got {wrong[0]:.0f}.")
 
 
-def _check_shape(name: str, array: Any, tensor: Any) -> None:
+def _check_shape(name: str, array: Any, tensor: Any, given: Any = None) -> None:
     if array.ndim == 0 or not fits(array.shape, tensor.shape):
-        raise ValueError(f"{name} must have shape {tensor.shape}, but got {array.shape}.")
+        hint = ""
+        if array.ndim and fits((1, *array.shape), tensor.shape):
+            hint = " One sample is a batch of one, with an axis more: x[np.newaxis]."
+        elif isinstance(given, (list, tuple)) and array.ndim > len(tensor.shape):
+            hint = (
+                " A list is one array of samples. Give x and y apart, as in fit(x, y); batches (x, y) come from a "
+                "generator or a PyDataset."
+            )
+        raise ValueError(f"{name} must have shape {tensor.shape}, but got {array.shape}.{hint}")
     if array.shape[0] == 0:
         raise ValueError(f"{name} holds no samples.")
 

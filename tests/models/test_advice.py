@@ -56,6 +56,25 @@ MISTAKES = {
     "function": (lambda: layers.concatenate(*pair()), ValueError, r"give a list, concatenate\(\[a, b\]\)"),
     "function of arrays": (lambda: layers.concatenate(X, X), ValueError, r"give a list, concatenate\(\[a, b\]\)"),
     "dot": (lambda: layers.dot(*pair()), ValueError, r"give a list, dot\(\[a, b\]\)"),
+    "dot with axes": (lambda: layers.dot(*pair(), axes=1), ValueError, r"give a list, dot\(\[a, b\]\)"),
+    "dot of arrays": (lambda: layers.dot(X, X, 1), ValueError, r"give a list, dot\(\[a, b\]\)"),
+    "function with axis": (
+        lambda: layers.concatenate(*pair(), axis=1),
+        ValueError,
+        r"give a list, concatenate\(\[a, b",
+    ),
+    "three": (lambda: layers.add(*pair(), *pair()), ValueError, r"add takes its inputs as one argument, .*add\(\[a, b"),
+    "lists of numbers": (lambda: layers.add(X.tolist(), X.tolist()), ValueError, r"give a list, add\(\[a, b\]\)"),
+    **{
+        name: (lambda name=name: getattr(layers, name)(*pair()), ValueError, rf"give a list, {name}\(\[a, b\]\)")
+        for name in ("add", "subtract", "multiply", "average", "maximum", "minimum")
+    },
+    "two tensors of Dense": (
+        lambda: layers.Dense(2)(*pair()),
+        ValueError,
+        r"takes one input, .*Concatenate\(\)\(\[a, b",
+    ),
+    "two arrays for Dense": (lambda: layers.Dense(2)(X, X), ValueError, r"Dense 'dense.*' takes one input"),
     "names of classes": (lambda: binary().fit(X, CLASSES % 2, class_weight={"neg": 1, "pos": 2}), ValueError, NUMBERS),
     "digits": (lambda: binary().fit(X, CLASSES % 2, class_weight={"0": 1}), ValueError, NUMBERS),
     "list of weights": (
@@ -75,6 +94,50 @@ MISTAKES = {
     "Lambda": (through_lambda, TypeError, r"Lambda\(function, backward=...\)"),
     "batches in a list": (lambda: made().fit([(X[:3], Y[:3])] * 3), ValueError, APART.format(3)),
     "a pair": (lambda: made().fit((X, Y)), ValueError, APART.format(12)),
+    "batches of one shape": (
+        lambda: made(4).fit([(X, X)] * 3),
+        ValueError,
+        "Give x and y apart, .* batches .x, y. come",
+    ),
+    "targets in a dict": (
+        lambda: made().fit({"x": X, "y": Y}),
+        ValueError,
+        "Targets are no input: give 'y' apart, as y",
+    ),
+    "one sample": (lambda: made().predict(X[0]), ValueError, r"One sample is a batch of one, .*: x\[np.newaxis\]"),
+    "rows and labels": (
+        lambda: made().fit(zip(X, Y, strict=True)),
+        ValueError,
+        r"ndarray of shape \(4,\), a ndarray of",
+    ),
+    "no targets": (
+        lambda: made().fit(iter([X])),
+        ValueError,
+        r"What came is a ndarray of shape \(12, 4\). .* a tuple .x, y",
+    ),
+    "dict of both": (
+        lambda: made().fit(iter([{"x": X, "y": Y}])),
+        ValueError,
+        r"a dict \('x': a ndarray .*, 'y': a ndar",
+    ),
+    "a function": (lambda: made().fit(lambda: iter([(X, Y)])), TypeError, "Call it: what it returns"),
+    "an iterator for a batch": (
+        lambda: made().train_on_batch(iter([(X, Y)])),
+        TypeError,
+        "Only fit, evaluate and pred",
+    ),
+    "an iterator for y": (lambda: made().fit(X, iter(Y)), TypeError, "Only fit, evaluate and predict take an iterator"),
+    "a layer for a tensor": (
+        lambda: cb.Model(cb.Input((4,)), layers.Dense(2)),
+        ValueError,
+        "Call it on a tensor: what",
+    ),
+    "a layer for an input": (lambda: layers.Dense(2)(layers.Dense(2)), TypeError, "object of type Dense. Call it"),
+    "arrays for tensors": (
+        lambda: cb.Model(np.zeros((99, 9)), Y),
+        ValueError,
+        r"but got array(.|\n){50,120} of type ndarray\.$",
+    ),
     "samples with labels": (lambda: made().fit([(row, 0.0) for row in X.tolist()]), ValueError, "Give x and y apart"),
     "names and numbers": (
         lambda: binary().fit(X, CLASSES % 2, class_weight={0: 1.0, "pos": 2.0}),

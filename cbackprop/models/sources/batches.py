@@ -8,14 +8,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from cbackprop import random
+from cbackprop.losses.target import NotFiniteError
 from cbackprop.models.data import Samples
 from cbackprop.models.sources.prefetch import Prefetch
 from cbackprop.models.sources.source import CALLER, Check, Piece, Source, ran_out, whole_executions
+from cbackprop.validation import type_name
 
 __all__ = ["BatchSource", "Indexed", "Once", "Repeated"]
 
 # Batches that are made ahead of training, where the dataset does not say how many.
 AHEAD = 4
+# Things in a list or a dict that a message goes through.
+MOST_DESCRIBED = 6
 
 
 class Once:
@@ -207,6 +211,7 @@ class BatchSource(Source):
                 break
             yield Piece(samples.data, None, 0, samples.size, samples.size)
             count += 1
+        self._tell_of_lacking(CALLER[self.purpose])
         if self._steps is None or (self._dataset.length is not None and self._seen >= self._dataset.length):
             self.close()
         self._dataset.end()
@@ -256,11 +261,22 @@ class BatchSource(Source):
             raise
         self._seen += 1
         self._found = True
+        self._look_for_targets(samples)
         return samples
 
     def _make(self, task: Any) -> Samples:
-        x, y, sample_weight = _unpack(self._dataset.batch(task))
-        return self._check(x, y, sample_weight, self._class_weight)
+        batch = self._dataset.batch(task)
+        try:
+            x, y, sample_weight = _unpack(batch)
+            return self._check(x, y, sample_weight, self._class_weight)
+        except NotFiniteError:
+            raise
+        except (TypeError, ValueError) as error:
+            error.add_note(
+                f"What came is {_described(batch)}. What comes is taken for a batch: a tuple (x, y) or (x, y, "
+                "sample_weight), or x alone, each with an axis for the samples; of several inputs, x is a list or dict."
+            )
+            raise
 
     def close(self) -> None:
         """End the threads of this pass."""
@@ -280,6 +296,16 @@ def _unpack(batch: Any) -> tuple[Any, Any, Any]:
         )
     x, y, sample_weight = (*batch, None, None)[:3]
     return x, y, sample_weight
+
+
+def _described(value: Any, depth: int = 2) -> str:
+    """What something is, in few words: types and shapes."""
+    if isinstance(value, (list, tuple, dict)) and depth and len(value) <= MOST_DESCRIBED:
+        pairs = value.items() if isinstance(value, dict) else [(None, item) for item in value]
+        items = [("" if key is None else f"{key!r}: ") + _described(item, depth - 1) for key, item in pairs]
+        return f"a {type_name(value)} ({', '.join(items)})"
+    shape = getattr(value, "shape", None)
+    return f"a {type_name(value)}" + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
 
 
 def _length(dataset: Any) -> int | None:
