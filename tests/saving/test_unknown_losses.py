@@ -44,7 +44,9 @@ def saved(request, tmp_path):
 @pytest.mark.parametrize("file", ["m.keras", "m.safetensors"])
 def test_a_file_comes_without_them(saved, file):
     name, model, folder = saved
-    message = f"is not compiled, because the arguments in the file cannot be used: .*{name}.*custom_objects.* compile the"
+    message = (
+        f"is not compiled, because the arguments in the file cannot be used: .*{name}.*custom_objects.* compile the"
+    )
     with pytest.warns(UserWarning, match=message) as told:
         loaded = cb.models.load_model(folder / file)
     assert [each.filename for each in told] == [__file__]
