@@ -8,8 +8,8 @@ from sphinx.config import Config
 from cbackprop.datasets import fashion_mnist
 
 NOTE = (
-    ".. note:: When this page was built the data were not on the machine, so that the program was not run: there are"
-    " no results and no pictures.\n\n"
+    ".. note:: When this page was built, the data were not on the machine. So the program was not run, and there are no"
+    " results and no pictures.\n\n"
 )
 
 

@@ -1,12 +1,12 @@
 """
-Handwritten digits
-==================
+Classifying handwritten digits
+==============================
 
-A classifier for images of 8 x 8 pixels that the library carries: trained, watched, and looked into.
+This example trains a classifier on the bundled images of 8 x 8 pixels, and then looks at its errors and its weights.
 """
 
 # %%
-# The data: 1,437 images to train on and 360 to test with, pixels between 0 and 1.
+# There are 1,437 images to train on and 360 to test with. Pixels are between 0 and 1.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,9 +23,9 @@ for image, digit, ax in zip(x_train, y_train, axes.flat):
     ax.axis("off")
 
 # %%
-# A hidden layer of 64 units, of which dropout silences a fifth in every step. The last layer's softmax makes ten
-# probabilities, and cross-entropy compares them with the digit that was meant. The seed makes every number on this
-# page repeatable.
+# The hidden layer has 64 units; dropout sets a fifth of them to 0 in every step. The softmax of the last layer makes
+# ten probabilities, and cross-entropy compares them with the true digit. The seed makes every number on this page
+# repeatable.
 
 cb.utils.set_random_seed(0)
 model = cb.Sequential(
@@ -40,7 +40,7 @@ model.compile(cb.optimizers.Adam(3e-3), loss="sparse_categorical_crossentropy", 
 model.summary()
 
 # %%
-# A tenth of the images is held back to see when training stops to help; the best weights are kept.
+# A tenth of the images is held out. Training stops when the loss on them no longer falls. The best weights are kept.
 
 patience = callbacks.EarlyStopping("val_loss", patience=10, restore_best_weights=True)
 history = model.fit(x_train, y_train, epochs=100, validation_split=0.1, callbacks=[patience], verbose=0)
@@ -48,7 +48,7 @@ print(f"{len(history.epoch)} epochs")
 print(model.evaluate(x_test, y_test, return_dict=True, verbose=0))
 
 # %%
-# Loss and accuracy, epoch by epoch.
+# Loss and accuracy in each epoch:
 
 figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
 for name, ax in zip(("loss", "accuracy"), axes):
@@ -58,7 +58,7 @@ for name, ax in zip(("loss", "accuracy"), axes):
     ax.legend()
 
 # %%
-# What is mistaken for what, among the test images.
+# The confusion matrix of the test images:
 
 predicted = model.predict(x_test, verbose=0).argmax(axis=1)
 confusion = np.zeros((10, 10), int)
@@ -71,7 +71,7 @@ for (row, column), count in np.ndenumerate(confusion):
         ax.text(column, row, count, ha="center", va="center", fontsize=8)
 
 # %%
-# The weights of 16 hidden units, drawn as the images that excite them (red) or calm them (blue).
+# The weights of 16 hidden units as images. Red pixels excite the unit, blue ones inhibit it.
 
 kernel = model.layers[0].get_weights()[0]
 limit = np.abs(kernel).max()

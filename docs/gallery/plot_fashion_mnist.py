@@ -2,13 +2,13 @@
 Fashion-MNIST
 =============
 
-70,000 images of clothing, 28 x 28 pixels, 10 classes: the step up from digits. The data are not part of the library;
-:func:`cbackprop.datasets.fashion_mnist.load_data` says where it finds them.
+This data set has 70,000 images of clothing, with 28 x 28 pixels and 10 classes. It is harder than digits. The data are
+not part of the library; :func:`cbackprop.datasets.fashion_mnist.load_data` says where it looks for them.
 """
 
 # %%
-# Pixels come as bytes from 0 to 255, and go into the network as they are: ``Rescaling`` turns them into numbers between
-# 0 and 1 on the way, batch by batch, so that no copy of the whole set in floats is ever made.
+# Pixels are bytes from 0 to 255, and are given to the network like that. ``Rescaling`` turns them into numbers between
+# 0 and 1, batch by batch, so the whole data set is never copied to floats.
 
 import time
 
@@ -33,7 +33,7 @@ model = cb.Sequential(
 model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 
 # %%
-# Five epochs of 60,000 images.
+# Train for five epochs of 60,000 images:
 
 start = time.perf_counter()
 history = model.fit(x_train, y_train, batch_size=64, epochs=5, verbose=0)
@@ -43,7 +43,7 @@ for epoch, (loss, accuracy) in enumerate(zip(history.history["loss"], history.hi
 print("test:", model.evaluate(x_test, y_test, return_dict=True, verbose=0))
 
 # %%
-# Test images with the network's opinion and its probability; mistakes are red.
+# Test images with the predicted class and its probability. Errors are red.
 
 probabilities = model.predict(x_test[:24], verbose=0)
 figure, axes = plt.subplots(3, 8, figsize=(9, 4.2), layout="constrained")

@@ -1,9 +1,9 @@
 """
-A table
-=======
+Classifying rows of a pandas table
+==================================
 
-Rows of a data frame instead of images: 569 tumours, described by 30 measured numbers each, and whether they were
-malignant. The frame (pandas, from scikit-learn's bundled data) goes into the network as it is.
+The table has 569 tumours, each described by 30 measured numbers, and whether they were malignant. It is a pandas data
+frame of scikit-learn's bundled data, and is given to the network as it is.
 """
 
 # %%
@@ -23,8 +23,8 @@ x, y = data.data, 1 - data.target.to_numpy()  # 1: malignant
 print(x.describe().loc[["mean", "std"]].iloc[:, :4].round(3))
 
 # %%
-# The columns differ in size by factors of 100,000. ``Normalization`` learns mean and variance of each from the training
-# rows, and is part of the model from then on: whoever has the model needs no scaler beside it.
+# The columns differ in size by factors of 100,000. ``Normalization`` learns the mean and variance of each column from
+# the training rows. It is a part of the model, so whoever uses the model needs no separate scaler.
 
 cb.utils.set_random_seed(0)
 scale = layers.Normalization()
@@ -42,7 +42,7 @@ history = model.fit(x.iloc[train], y[train], epochs=60, validation_split=0.15, v
 print(model.evaluate(x.iloc[test], y[test], return_dict=True, verbose=0))
 
 # %%
-# Training and validation loss, and the ROC curve of the rows that were held out.
+# Training and validation loss, and the ROC curve of the held-out rows:
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
 left.plot(history.history["loss"], label="training")
@@ -52,7 +52,8 @@ left.legend()
 RocCurveDisplay.from_predictions(y[test], model.predict(x.iloc[test], verbose=0).ravel(), ax=right, name="network")
 
 # %%
-# How much each column matters: when its values are shuffled among the rows, the loss rises by what the network owed it.
+# Permutation importance: shuffle the values of one column among the rows. The more the loss rises, the more the column
+# matters.
 
 base = model.evaluate(x.iloc[test], y[test], return_dict=True, verbose=0)["loss"]
 rng = np.random.default_rng(1)
