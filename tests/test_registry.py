@@ -5,7 +5,8 @@ import inspect
 import json
 import re
 
-import networks
+import families
+import layer_cases
 import numpy as np
 import pytest
 
@@ -107,13 +108,17 @@ def test_every_kernel_of_an_activation_belongs_to_one():
 
 def test_every_layer_has_a_network_that_checks_its_gradient():
     registered = {cls.__name__ for cls in FAMILIES["layers"].values()}
-    assert registered == set(networks.LAYERS)
-    assert all(networks.LAYERS[name] for name in registered - {"InputLayer"})
+    assert registered == set(layer_cases.LAYERS)
+    assert all(layer_cases.LAYERS[name] for name in registered - {"InputLayer"})
 
 
 @pytest.mark.parametrize(
     "make",
-    [pytest.param(make, id=f"{name}{i}") for name, rows in networks.LAYERS.items() for i, (make, _) in enumerate(rows)],
+    [
+        pytest.param(make, id=f"{name}{i}")
+        for name, rows in layer_cases.LAYERS.items()
+        for i, (make, _) in enumerate(rows)
+    ],
 )
 def test_layer_config_round_trip(make):
     layer = make()
@@ -125,7 +130,7 @@ def test_layer_config_round_trip(make):
 
 @pytest.mark.parametrize("family", ["losses", "metrics", "optimizers", "initializers", "regularizers", "constraints"])
 def test_config_round_trip(family):
-    for name in networks.classes(FAMILIES[family].items()):
+    for name in families.classes(FAMILIES[family].items()):
         cls = FAMILIES[family][name]
         if cls in NEEDED:
             thing = cls(**NEEDED[cls])

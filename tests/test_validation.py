@@ -1,5 +1,6 @@
-"""Checks of arguments: which exceptions a wrong type gives."""
+"""Checks of arguments: what they refuse, and with which exceptions."""
 
+import numpy as np
 import pytest
 
 from cbackprop import validation
@@ -39,3 +40,9 @@ def test_an_argument_is_named_and_the_class_of_the_error_stays(kind):
     with pytest.raises(kind, match=r"^loss: must be a loss\.") as caught:
         named("loss", refuse, 3)
     assert type(caught.value) is kind
+
+
+def test_sizes_of_numpy_are_multiplied_as_whole_numbers():
+    with pytest.raises(ValueError, match=r"the output must stand for 2\*\*48 numbers at most"):
+        validation.check_memory("the output", (np.int64(2**40), 2**70, None))
+    validation.check_memory("the output", (np.int64(3), None, 4))

@@ -214,3 +214,8 @@ def test_a_reduced_rate_is_a_round_number():
     model = small(rate=0.1)
     model.fit(X, Y, epochs=3, callbacks=[script([1.0] * 3), callbacks.ReduceLROnPlateau(patience=2)], verbose=0)
     assert model.optimizer.learning_rate == 0.01
+
+
+def test_a_list_of_callbacks_needs_a_model():
+    with pytest.raises(TypeError, match="model must be a Model, but got dict"):
+        callbacks.CallbackList([], add_history=True, model={})

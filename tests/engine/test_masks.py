@@ -2,7 +2,9 @@
 
 import warnings
 
-import networks
+import layer_cases
+import loss_cases
+import masked_models
 import numpy as np
 import pytest
 
@@ -66,7 +68,7 @@ def test_a_batch_without_any_step_changes_nothing(reduction, engine):
 
 @ENGINES
 def test_values_do_not_matter_where_the_mask_hides(engine, rng):
-    model = networks.masked_ids()
+    model = masked_models.masked_ids()
     model.compile("sgd", "mse", engine=engine)
     ids, y = rng.integers(0, 2, (6, 5)), rng.normal(size=(6, 5, 2))
     other = np.where((ids == 0)[..., np.newaxis], 100 * y, y)
@@ -79,8 +81,8 @@ def test_values_do_not_matter_where_the_mask_hides(engine, rng):
 
 
 def test_a_plan_without_masks_has_no_step_for_them():
-    for make, shapes in [row for name, rows in networks.LAYERS.items() if name != "Masking" for row in rows]:
-        plan = networks.around(make, shapes).plan
+    for make, shapes in [row for name, rows in layer_cases.LAYERS.items() if name != "Masking" for row in rows]:
+        plan = layer_cases.around(make, shapes).plan
         assert not any(isinstance(step.layer, MaskStep) for step in plan.steps)
         assert plan.predicting == len(plan.steps)
         assert plan.output_masks == [None]
@@ -88,15 +90,15 @@ def test_a_plan_without_masks_has_no_step_for_them():
 
 
 def test_predictions_do_without_masks(rng):
-    plan = networks.masked(layers.Dense(3)).plan
+    plan = masked_models.masked(layers.Dense(3)).plan
     assert kinds(plan)[-1] == "Differs"
     assert plan.predicting == len(plan.steps) - 1
-    flat = networks.around(layers.Masking, [(2, 3)])
+    flat = layer_cases.around(layers.Masking, [(2, 3)])
     assert "Differs" not in kinds(flat.plan)
     assert flat.plan.unmasked_by == ["flatten_1"]
     called = []
     spy = layers.Lambda(np.copy, mask=lambda x, mask: called.append(len(x)) or mask)
-    model = networks.masked(spy)
+    model = masked_models.masked(spy)
     model.predict(rng.normal(size=(4, 5, 3)), verbose=0)
     assert called == [1]  # when the model was planned
     for compiled in (False, True):
@@ -202,18 +204,18 @@ def test_mistakes():
     halved = layers.Activation(cb.activations.glu.bind(axis=1), name="halves")
     with pytest.raises(ValueError, match=r"Layer 'halves' passes on the mask of its input, of shape \(2,\)"):
         masking(halved).predict(X, verbose=0)
-    model = networks.masked()
+    model = masked_models.masked()
     model.compile(cb.optimizers.LevenbergMarquardt(), "mse")
     with pytest.raises(ValueError, match="LevenbergMarquardt cannot train an output that has a mask"):
         model.fit(np.zeros((4, 5, 3)), np.zeros((4, 5, 2)), verbose=0)
-    model = networks.masked_branches(layers.Maximum(name="m"), (1, 5))
+    model = masked_models.masked_branches(layers.Maximum(name="m"), (1, 5))
     with pytest.raises(ValueError, match=r"Maximum 'm' has inputs with masks: then the first must have the shape"):
         model.predict([np.zeros((4, 1, 3)), np.zeros((4, 5, 3))], verbose=0)
 
 
 def test_second_order_training_without_a_jacobian(rng):
-    model = networks.masked()
-    x, y = networks.data_for(model, 20, rng)
+    model = masked_models.masked()
+    x, y = loss_cases.data_for(model, 20, rng)
     model.compile(cb.optimizers.LBFGS(max_iterations=5), "mse")
     before = model.evaluate(x, y, verbose=0)
     model.fit(x, y, epochs=2, verbose=0)
@@ -235,9 +237,9 @@ def test_a_divided_penalty_shares_what_the_mask_has_left(penalty):
 
 @pytest.mark.parametrize("name", ["steps", "ids", "normalized", "Add"])
 def test_models_are_saved_and_cloned(name, tmp_path, rng):
-    model = networks.MASKED[name]()
+    model = masked_models.MASKED[name]()
     model.compile("sgd", "mse")
-    x, y = networks.data_for(model, 5, rng)
+    x, y = loss_cases.data_for(model, 5, rng)
     model.save(tmp_path / "model.safetensors")
     again = cb.models.load_model(tmp_path / "model.safetensors")
     assert again.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)

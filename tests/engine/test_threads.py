@@ -7,9 +7,13 @@ import os
 import sys
 import threading
 
-import networks
+import families
+import layer_cases
+import loss_cases
+import masked_models
 import numpy as np
 import pytest
+import random_models
 
 import cbackprop as cb
 from cbackprop import layers
@@ -44,7 +48,7 @@ def trained(make_model, threads, optimizer="adam", loss="mse", engine="compiled"
     cb.utils.clear_session(free_memory=False)
     model = make_model()
     rng = np.random.default_rng(5)
-    x, y = networks.data_for(model, SAMPLES, rng, loss)
+    x, y = loss_cases.data_for(model, SAMPLES, rng, loss)
     weights = rng.uniform(0.5, 1.5, size=SAMPLES)
     model.compile(optimizer if isinstance(optimizer, str) else optimizer(), loss, engine=engine, **settings)
     history = model.fit(x, y, batch_size=BATCH, epochs=2, sample_weight=weights, verbose=0)
@@ -70,30 +74,30 @@ def assert_same(make_model, **settings):
     ("make", "shapes"),
     [
         pytest.param(make, shapes, id=f"{name}{i}")
-        for name, rows in networks.LAYERS.items()
+        for name, rows in layer_cases.LAYERS.items()
         for i, (make, shapes) in enumerate(rows)
     ],
 )
 def test_every_layer(make, shapes, tiled):
-    assert_same(lambda: networks.around(make, shapes))
+    assert_same(lambda: layer_cases.around(make, shapes))
 
 
-@pytest.mark.parametrize("name", networks.MASKED)
+@pytest.mark.parametrize("name", masked_models.MASKED)
 def test_masks(name, tiled):
-    assert_same(networks.MASKED[name], weighted_metrics=["mae"])
+    assert_same(masked_models.MASKED[name], weighted_metrics=["mae"])
 
 
 @pytest.mark.parametrize("couples", ["in_training", "always"])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_layers_that_see_whole_batches(seed, couples, monkeypatch):
     """A layer that one thread runs on a whole batch gives the bits that it gives when all threads run it."""
-    divided = trained(lambda: networks.random_model(seed, "float32"), 3)
+    divided = trained(lambda: random_models.random_model(seed, "float32"), 3)
     monkeypatch.setattr(layers.Dense, "couples_samples", couples)
     monkeypatch.setattr(layers.Concatenate, "couples_samples", couples)
     for threads in THREADS:
-        for a, b in zip(divided, trained(lambda: networks.random_model(seed, "float32"), threads), strict=True):
+        for a, b in zip(divided, trained(lambda: random_models.random_model(seed, "float32"), threads), strict=True):
             assert a.tobytes() == b.tobytes()
-    assert_same(lambda: networks.random_model(seed, cb.config.floatx()))
+    assert_same(lambda: random_models.random_model(seed, cb.config.floatx()))
 
 
 @pytest.mark.parametrize("channels", [5, 300])
@@ -160,7 +164,7 @@ def test_small_batches_with_weights(batch):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_random_graphs(seed, tiled):
-    assert_same(lambda: networks.random_model(seed, cb.config.floatx()))
+    assert_same(lambda: random_models.random_model(seed, cb.config.floatx()))
 
 
 def classifier():
@@ -185,7 +189,7 @@ def classifier():
         {"use_ema": True, "gradient_accumulation_steps": 2},
     ],
 )
-@pytest.mark.parametrize("name", networks.stepping_optimizers())
+@pytest.mark.parametrize("name", families.stepping_optimizers())
 def test_every_optimizer(name, clip, tiled):
     def optimizer():
         return cb.optimizers.get({"class_name": name, "config": {"weight_decay": 0.01, **clip}})
@@ -230,7 +234,7 @@ def test_an_exception_from_a_display_ends_all_threads(monkeypatch):
     cb.config.set_num_threads(2)
     model = classifier()
     model.compile("sgd", "sparse_categorical_crossentropy")
-    x, y = networks.data_for(model, 4000, np.random.default_rng(0), "sparse")
+    x, y = loss_cases.data_for(model, 4000, np.random.default_rng(0), "sparse")
     engine = model._prepare(x, "fit")
     data = model._samples(model._engine, x, y).data
     order = np.tile(np.arange(4000), 500)
@@ -249,7 +253,7 @@ def test_an_exception_from_a_display_ends_all_threads(monkeypatch):
 def test_models_in_python_threads_with_teams():
     """Two Python threads, each training a model with a team of its own, get what they get alone."""
     cb.config.set_num_threads(2)
-    x, y = networks.data_for(classifier(), SAMPLES, np.random.default_rng(0), "sparse")
+    x, y = loss_cases.data_for(classifier(), SAMPLES, np.random.default_rng(0), "sparse")
 
     def train(results, index):
         results[index] = models[index].fit(x, y, batch_size=BATCH, epochs=20, verbose=0, shuffle=False).history["loss"]

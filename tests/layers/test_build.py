@@ -1,6 +1,6 @@
 """Layers that are built by hand: once, and for a shape."""
 
-import networks
+import layer_cases
 import numpy as np
 import pytest
 
@@ -9,7 +9,7 @@ from cbackprop import layers
 
 EACH = [
     pytest.param(make, shapes, id=f"{name}{i}")
-    for name, rows in networks.LAYERS.items()
+    for name, rows in layer_cases.LAYERS.items()
     for i, (make, shapes) in enumerate(rows)
     if name not in ("Model", "Sequential")
 ]
@@ -135,3 +135,9 @@ def test_weights_can_be_indexed():
     np.testing.assert_array_equal(layer.kernel.numpy(), values)
     with pytest.raises(IndexError):
         layer.kernel[3]
+
+
+def test_no_initializer_is_the_default_of_weights():
+    layer = layers.Dense(3, kernel_initializer=None, bias_initializer=None)
+    layer(np.ones((1, 2)))
+    assert layer.get_weights()[0].any()

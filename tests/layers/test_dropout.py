@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from layer_cases import around
 from layer_checks import assert_backward, outputs
-from networks import around
 
 import cbackprop as cb
 from cbackprop import layers

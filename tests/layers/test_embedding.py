@@ -1,6 +1,6 @@
 """Embeddings: the layer, its checks of numbers, and steps over only those rows that a batch reads."""
 
-import networks
+import families
 import numpy as np
 import pytest
 
@@ -91,7 +91,7 @@ def test_steps_over_rows_are_the_dense_ones(optimizer, monkeypatch):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("cls", networks.stepping_optimizers().values())
+@pytest.mark.parametrize("cls", families.stepping_optimizers().values())
 def test_optimizers_that_rest_without_gradient_do(cls):
     for optimizer in (cls(), cls(weight_decay=0.1)):
         w = np.full((3, 2), 2.0)

@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 import pytest
+from layer_cases import around
 from layer_checks import assert_backward, assert_forward, outputs
-from networks import around
 
 import cbackprop as cb
 from cbackprop import layers

@@ -1,6 +1,6 @@
 """Samples with an axis of size 0: every layer takes them, or refuses them with a message, and nothing crashes."""
 
-import networks
+import layer_cases
 import numpy as np
 import pytest
 
@@ -9,7 +9,7 @@ from cbackprop import layers
 
 CASES = [
     pytest.param(make, shapes, axis, id=f"{name}{i}-{axis}")
-    for name, rows in networks.LAYERS.items()
+    for name, rows in layer_cases.LAYERS.items()
     for i, (make, shapes) in enumerate(rows)
     for axis in range(max(map(len, shapes)))
 ]

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 from cbackprop.compiled.layers.layer import Layer as Silent
-from networks import LAYERS
+from layer_cases import LAYERS
 
 import cbackprop as cb
 from cbackprop import layers

@@ -1,6 +1,6 @@
 """Layers in Python that hold another layer."""
 
-import networks
+import loss_cases
 import numpy as np
 import pytest
 
@@ -54,7 +54,7 @@ def test_a_frozen_wrapper_freezes_the_layer_within():
 
 def test_config_and_files(tmp_path, rng):
     built = model(Scaled(layers.Dense(4, use_bias=True, name="within")))
-    x, _ = networks.data_for(built, 5, rng)
+    x, _ = loss_cases.data_for(built, 5, rng)
     built.save(tmp_path / "m.safetensors")
     again = cb.models.load_model(tmp_path / "m.safetensors", custom_objects={"Scaled": Scaled})
     assert again.layers[1].layer.get_config() == built.layers[1].layer.get_config()

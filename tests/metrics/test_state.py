@@ -6,10 +6,10 @@ import pickle
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from tests.metric_cases import IDS, TALLIES
 
 import cbackprop as cb
 from cbackprop import metrics
-from tests.metric_cases import IDS, TALLIES
 
 EACH_ENGINE = pytest.mark.parametrize("engine", ["compiled", "reference"])
 ROW_MEANS = {name: cls for name, cls in metrics.registry if issubclass(cls, metrics.RowMean)}

@@ -4,7 +4,7 @@ import copy
 import inspect
 import pickle
 
-import networks
+import loss_cases
 import numpy as np
 import pytest
 
@@ -20,7 +20,7 @@ def test_a_copy_goes_on_as_the_original_does(duplicate, trained, rng):
         [cb.Input((3,)), layers.Dense(4, activation="gelu"), layers.Dropout(0.2, seed=1), layers.Dense(2)]
     )
     model.compile("adam", "mse", metrics=["mae"])
-    x, y = networks.data_for(model, 16, rng)
+    x, y = loss_cases.data_for(model, 16, rng)
     if trained:
         model.fit(x, y, epochs=2, verbose=0)
     twin = duplicate(model)
@@ -37,7 +37,7 @@ def test_a_pickle_may_be_read_only(rng):
     """As joblib loads it from a file mapped into memory: the copy has memory of its own, aligned and writable."""
     model = cb.Sequential([cb.Input((3,)), layers.Dense(5), layers.Dense(1)])
     model.compile("adam", "mse")
-    x, y = networks.data_for(model, 16, rng)
+    x, y = loss_cases.data_for(model, 16, rng)
     model.predict(x, verbose=0)  # brings the weights together, in the one vector that the pickle holds
     buffers = []
     plain = pickle.dumps(model, protocol=5, buffer_callback=buffers.append)

@@ -2,9 +2,10 @@
 
 import json
 
-import networks
+import loss_cases
 import numpy as np
 import pytest
+import random_models
 
 import cbackprop as cb
 from cbackprop import layers
@@ -12,19 +13,19 @@ from cbackprop import layers
 
 def same_function(a, b, rng):
     b.set_weights(a.get_weights())
-    x, _ = networks.data_for(a, 5, rng)
+    x, _ = loss_cases.data_for(a, 5, rng)
     for left, right in zip(*(np.atleast_1d(m.predict(x, verbose=0)) for m in (a, b)), strict=True):
         np.testing.assert_array_equal(left, right)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_random_graphs_survive_json(seed, rng):
-    model = networks.random_model(seed)
+    model = random_models.random_model(seed)
     config = json.loads(json.dumps(model.get_config()))
     copy = cb.Model.from_config(config)
     assert copy.get_config() == model.get_config()
     copy.set_weights(model.get_weights())
-    x, _ = networks.data_for(model, 5, rng)
+    x, _ = loss_cases.data_for(model, 5, rng)
     ours, theirs = model.predict(x, verbose=0), copy.predict(x, verbose=0)
     for a, b in zip(*(p if isinstance(p, list) else [p] for p in (ours, theirs)), strict=True):
         np.testing.assert_array_equal(a, b)

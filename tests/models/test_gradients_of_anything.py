@@ -1,6 +1,8 @@
 """Gradients by inputs, layers and weights, of batches and of samples, and for a given gradient of the outputs."""
 
-import networks
+import layer_cases
+import loss_cases
+import masked_models
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -11,7 +13,7 @@ from cbackprop import layers
 ENGINES = pytest.mark.parametrize("engine", ["compiled", "reference"])
 LAYER_CASES = [
     pytest.param(make, shapes, id=f"{name}{i}")
-    for name, rows in networks.LAYERS.items()
+    for name, rows in layer_cases.LAYERS.items()
     for i, (make, shapes) in enumerate(rows)
 ]
 STEP = 1e-6
@@ -47,9 +49,9 @@ def assert_differences(gradients, arrays, value, rng):
 @pytest.mark.parametrize(("make", "shapes"), LAYER_CASES)
 def test_inputs_of_every_layer(make, shapes, engine, rng):
     cb.config.set_floatx("float64")
-    model = networks.around(make, shapes, beside=True)
+    model = layer_cases.around(make, shapes, beside=True)
     model.compile("sgd", "mse", engine=engine)
-    x, y = networks.data_for(model, 3, rng)
+    x, y = loss_cases.data_for(model, 3, rng)
     arrays = listed(x)
 
     def loss(moved):
@@ -65,13 +67,13 @@ def test_inputs_of_every_layer(make, shapes, engine, rng):
 
 
 @ENGINES
-@pytest.mark.parametrize("name", networks.MASKED)
+@pytest.mark.parametrize("name", masked_models.MASKED)
 def test_masks(name, engine, rng):
     """A loss counts what a mask shows; a given gradient counts as it is."""
     cb.config.set_floatx("float64")
-    model = networks.MASKED[name]()
+    model = masked_models.MASKED[name]()
     model.compile("sgd", "mse", engine=engine)
-    x, y = networks.data_for(model, 4, rng)
+    x, y = loss_cases.data_for(model, 4, rng)
     arrays = listed(x)
     sample_weight = rng.uniform(0.5, 1.5, 4)
 

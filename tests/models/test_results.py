@@ -1,6 +1,7 @@
 """compute_loss, metrics and settings of a model outside of a run, and what messages say."""
 
-import networks
+import families
+import loss_cases
 import numpy as np
 import pytest
 
@@ -43,12 +44,12 @@ def test_compute_loss_is_that_of_evaluate(engine):
     )
 
 
-@pytest.mark.parametrize("name", networks.classes(cb.losses.registry))
+@pytest.mark.parametrize("name", families.classes(cb.losses.registry))
 def test_compute_loss_of_every_loss(name):
-    loss, last = networks.objective_for(name, "linear")
-    model = cb.Sequential([cb.Input((3,)), layers.Dense(networks.width_for(loss), last)])
+    loss, last = loss_cases.objective_for(name, "linear")
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(loss_cases.width_for(loss), last)])
     model.compile("sgd", loss)
-    y = networks.targets_for(loss, (12, model.output_shape[1]), RNG)
+    y = loss_cases.targets_for(loss, (12, model.output_shape[1]), RNG)
     expected = model.evaluate(X, y, verbose=0)
     assert model.compute_loss(X, y, model.predict(X, verbose=0)) == pytest.approx(expected, rel=1e-4, abs=1e-5)
 

@@ -2,7 +2,7 @@
 
 import warnings
 
-import networks
+import families
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -11,7 +11,7 @@ import cbackprop as cb
 from cbackprop import layers, optimizers
 
 EACH_ENGINE = pytest.mark.parametrize("engine", ["compiled", "reference"])
-EACH_CLASS = pytest.mark.parametrize("name", networks.stepping_optimizers())
+EACH_CLASS = pytest.mark.parametrize("name", families.stepping_optimizers())
 OPTIONS = {"use_ema": True, "ema_momentum": 0.8, "gradient_accumulation_steps": 2}
 
 
@@ -74,7 +74,7 @@ def test_accumulated_batches_are_one_large_one(data, engine):
 @EACH_ENGINE
 def test_a_state_that_is_set_again(name, engine, data):
     """Training goes on as if nothing had happened, also in an optimizer that has not seen its variables."""
-    cls = networks.stepping_optimizers()[name]
+    cls = families.stepping_optimizers()[name]
     model = model_of(cls(0.01, **OPTIONS), engine)
     for _ in range(3):
         model.train_on_batch(*data)

@@ -1,13 +1,13 @@
 """A rule gets as many slots as it reads: else it would read memory that is not there."""
 
-import networks
+import families
 import numpy as np
 import pytest
 
 import cbackprop as cb
 from cbackprop import layers
 
-OPTIMIZERS = networks.stepping_optimizers()
+OPTIMIZERS = families.stepping_optimizers()
 
 
 def fit(optimizer):

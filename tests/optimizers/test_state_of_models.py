@@ -6,7 +6,7 @@ import pickle
 import threading
 import weakref
 
-import networks
+import families
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -21,7 +21,7 @@ OPTIONS = {
     "everything": {"use_ema": True, "ema_momentum": 0.8, "gradient_accumulation_steps": 2, "weight_decay": 0.01},
     "schedule": {"learning_rate": optimizers.schedules.ExponentialDecay(0.05, 3, 0.5)},
 }
-CASES = [(cls, options) for cls in networks.stepping_optimizers().values() for options in OPTIONS.values()]
+CASES = [(cls, options) for cls in families.stepping_optimizers().values() for options in OPTIONS.values()]
 CASES += [(cls, {}) for cls in FULL_BATCH.values()]
 EACH_CASE = pytest.mark.parametrize(("cls", "options"), CASES, ids=[f"{c.__name__}-{list(o)[:1]}" for c, o in CASES])
 
@@ -178,7 +178,7 @@ def test_copies(cls, options, engine, way, data):
         assert losses(model, data, 2) == expected[wanted]
 
 
-@pytest.mark.parametrize("cls", networks.stepping_optimizers().values())
+@pytest.mark.parametrize("cls", families.stepping_optimizers().values())
 def test_files(cls, data, tmp_path):
     optimizer = cls(**OPTIONS["everything"])
     a, b = compiled(optimizer, seed=4), compiled(optimizer, seed=5)

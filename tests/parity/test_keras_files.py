@@ -7,7 +7,7 @@ import zipfile
 
 import h5py
 import keras
-import networks
+import layer_cases
 import numpy as np
 import pytest
 from parity.test_random_models_keras import random_graph
@@ -38,7 +38,7 @@ CASES = [
     (name, make, shapes)
     for name, _ in registry
     if name not in NO_LAYERS
-    for make, shapes in networks.LAYERS[name]
+    for make, shapes in layer_cases.LAYERS[name]
     if not getattr(make(), "is_model", False) and not apart(name, make())
 ]
 

@@ -9,7 +9,7 @@ import zipfile
 
 import h5py
 import keras
-import networks
+import layer_cases
 import numpy as np
 import pytest
 from parity.test_keras_files import (
@@ -143,7 +143,7 @@ def test_operators_outside_of_a_graph(tmp_path):
 
 def test_a_nested_model_as_an_output(tmp_path, rng):
     x = cb.Input((3,))
-    inner = networks.nested()
+    inner = layer_cases.nested()
     ours = cb.Model(x, [inner(x), cb.Sequential([cb.layers.Dense(2), cb.layers.ReLU()])(x)])
     ours.save(tmp_path / "m.keras")
     theirs = keras.models.load_model(tmp_path / "m.keras")

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 import torch
-from networks import around
+from layer_cases import around
 
 import cbackprop as cb
 
@@ -107,7 +107,7 @@ def test_same_outputs_and_shapes(name: str, arguments: Any, shapes: Any, rng: np
 
 
 def keras_around(name: str, arguments: Any, shapes: Any) -> Any:
-    """`networks.around`, of Keras's layers."""
+    """`layer_cases.around`, of Keras's layers."""
     inputs, hidden = [], []
     for shape in shapes:
         x = keras.Input(shape)

@@ -3,11 +3,12 @@
 import inspect
 
 import keras
-import networks
+import masked_models
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import random_models
 from onnx.reference import ReferenceEvaluator
 from onnx_checks import ACTIVATIONS, LAYERS, LIMITS, activation_model, assert_same, inputs_for, model_of
 
@@ -64,7 +65,7 @@ def test_activation(tmp_path, function, dtype):
 
 @pytest.mark.parametrize("seed", range(36))
 def test_random_model(tmp_path, seed):
-    model = networks.random_model(seed, "float64" if seed % 4 == 0 else "float32")
+    model = random_models.random_model(seed, "float64" if seed % 4 == 0 else "float32")
     assert_runs(model, tmp_path / "m.onnx", inputs_for(model), opset=OPSET if seed % 2 else NEWEST)
 
 
@@ -229,13 +230,13 @@ def test_weights_beyond_what_a_file_can_hold(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["steps", "ids", "normalized", "Add", "Concatenate half"])
 def test_masks_are_left_out(tmp_path, name):
-    model = networks.MASKED[name]()
+    model = masked_models.MASKED[name]()
     assert_runs(model, tmp_path / "m.onnx", inputs_for(model))
 
 
 @pytest.mark.parametrize("name", ["Multiply", "Maximum", "Multiply half"])
 def test_merges_whose_values_depend_on_masks_are_refused(tmp_path, name):
-    model = networks.MASKED[name]()
+    model = masked_models.MASKED[name]()
     with pytest.raises(ValueError, match=r"Layer 'm\w+' merges only what masks show, which cannot be written to ONNX"):
         export.onnx(model, tmp_path / "m.onnx")
     assert not (tmp_path / "m.onnx").exists()

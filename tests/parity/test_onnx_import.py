@@ -1,9 +1,9 @@
 """ONNX files as models: those that the library writes, PyTorch's, and graphs written by hand."""
 
-import networks
 import numpy as np
 import onnx
 import pytest
+import random_models
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx_checks import ACTIVATIONS, LAYERS, LIMITS, activation_model, assert_same, inputs_for, model_of
@@ -59,7 +59,7 @@ def test_activation(tmp_path, function, dtype):
 
 @pytest.mark.parametrize("seed", range(36))
 def test_random_model(tmp_path, seed):
-    model = networks.random_model(seed, "float64" if seed % 4 == 0 else "float32")
+    model = random_models.random_model(seed, "float64" if seed % 4 == 0 else "float32")
     there_and_back(model, tmp_path / "m.onnx")
 
 

@@ -1,4 +1,4 @@
-"""Random graphs give the numbers of ONNX Runtime or are refused; `tests/onnx_graphs.py` runs any number of them."""
+"""Random graphs give ONNX Runtime's numbers, or are refused; `tests/shared/onnx_graphs.py` runs any number of them."""
 
 import numpy as np
 import onnx

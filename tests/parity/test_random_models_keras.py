@@ -1,7 +1,7 @@
 """Random functional models, each with random losses and a random optimizer, give Keras's numbers in float32."""
 
 import keras
-import networks
+import loss_cases
 import numpy as np
 import pytest
 
@@ -110,7 +110,7 @@ def test_random_model(seed):
     for _ in range(STEPS):
         x = [rng.normal(size=(BATCH, *tensor.shape[1:])).astype("float32") for tensor in ours.inputs]
         pairs = zip(ours._objectives, ours.outputs, strict=True)
-        y = [networks.targets_for(objective.loss, (BATCH, *out.shape[1:]), rng) for objective, out in pairs]
+        y = [loss_cases.targets_for(objective.loss, (BATCH, *out.shape[1:]), rng) for objective, out in pairs]
         x, y = (one if len(one) > 1 else one[0] for one in (x, y))
         a, b = (model.train_on_batch(x, y, return_dict=True) for model in (ours, theirs))
         np.testing.assert_allclose(a["loss"], b["loss"], rtol=RELATIVE, atol=ABSOLUTE)

@@ -6,8 +6,9 @@ Keras computes in float32 throughout, cbackprop sums losses in float64. The limi
 
 import inspect
 
+import families
 import keras
-import networks
+import loss_cases
 import numpy as np
 import pytest
 
@@ -43,7 +44,7 @@ def build(library, last, units=3):
 
 def shared_classes(family):
     """Names of the classes that Keras has, too."""
-    names = networks.classes(getattr(cb, family).registry)
+    names = families.classes(getattr(cb, family).registry)
     return [name for name in names if hasattr(getattr(keras, family), name)]
 
 
@@ -83,7 +84,7 @@ def test_every_optimizer_and_loss(loss, optimizer, weighted, rng):
     ours.compile(optimizer_in(cb, optimizer), getattr(cb.losses, loss)(), metrics=metrics)
     theirs.compile(optimizer_in(keras, optimizer), getattr(keras.losses, loss)(), metrics=metrics)
     x = rng.normal(size=(8 * STEPS, 5)).astype("float32")
-    y = networks.targets_for(ours._objectives[0].loss, (8 * STEPS, 3), rng)
+    y = loss_cases.targets_for(ours._objectives[0].loss, (8 * STEPS, 3), rng)
     weights = rng.uniform(0.2, 2, size=8 * STEPS).astype("float32") if weighted else None
     compare_training(ours, theirs, x, y, weights)
 
@@ -94,7 +95,7 @@ def test_from_logits(loss, rng):
     ours.compile(cb.optimizers.Adam(0.01), getattr(cb.losses, loss)(from_logits=True), metrics=["accuracy"])
     theirs.compile(keras.optimizers.Adam(0.01), getattr(keras.losses, loss)(from_logits=True), metrics=["accuracy"])
     x = rng.normal(size=(8 * STEPS, 5)).astype("float32")
-    y = networks.targets_for(ours._objectives[0].loss, (8 * STEPS, 3), rng)
+    y = loss_cases.targets_for(ours._objectives[0].loss, (8 * STEPS, 3), rng)
     compare_training(ours, theirs, x, y)
 
 

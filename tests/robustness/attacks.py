@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
-from networks import LAYERS
+from layer_cases import LAYERS
 from values import LieError, Lies, data, odd_array, odd_number, odd_value
 
 import cbackprop as cb

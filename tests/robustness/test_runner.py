@@ -42,7 +42,9 @@ def test_what_is_planted_is_found(tmp_path, code, line):
     folder.mkdir(parents=True)
     for path in HERE.glob("*.py"):
         (folder / path.name).write_text(path.read_text())
-    (folder.parent / "networks.py").write_text((HERE.parent / "networks.py").read_text())
+    shared = folder.parent / "shared"
+    shared.mkdir()
+    (shared / "layer_cases.py").write_text((HERE.parent / "shared/layer_cases.py").read_text())
     with (folder / "attacks.py").open("a") as file:
         file.write(ATTACK.format(code=code))
     command = [sys.executable, str(folder), "2", "--first", "77", "--jobs", "1", "--seconds", "10"]

@@ -77,7 +77,7 @@ def run(seed: int) -> dict[str, str | None]:
 def main() -> None:
     """All cases of a range."""
     first, count, step = map(int, sys.argv[1:4])
-    sys.path.insert(0, str(HERE.parent))
+    sys.path.insert(0, str(HERE.parent / "shared"))
     faulthandler.enable()
     limit = int(os.environ.get("CBACKPROP_ROBUSTNESS_GIGABYTES", GIGABYTES)) * 2**30
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -6,7 +6,7 @@ import inspect
 import json
 import random
 
-import networks
+import layer_cases
 import pytest
 
 import cbackprop as cb
@@ -37,7 +37,7 @@ def things():
     """A model of each kind, a layer of each class, and all others that need no arguments."""
     yield sequential()
     yield functional()
-    for rows in networks.LAYERS.values():
+    for rows in layer_cases.LAYERS.values():
         if rows:
             yield rows[0][0]()
     for family, registry in Registry.families.items():

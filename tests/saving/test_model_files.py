@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 
-import networks
+import layer_cases
+import loss_cases
 import numpy as np
 import pytest
 
@@ -354,17 +355,17 @@ def test_functions_that_no_name_stands_for(tmp_path):
     ("make", "shapes"),
     [
         pytest.param(make, shapes, id=f"{name}{i}")
-        for name, rows in networks.LAYERS.items()
+        for name, rows in layer_cases.LAYERS.items()
         for i, (make, shapes) in enumerate(rows)
     ],
 )
 def test_every_layer_in_a_file(make, shapes, tmp_path, rng):
     """The same layers, weights of every shape, and predictions to the last bit."""
-    model = networks.around(make, shapes)
+    model = layer_cases.around(make, shapes)
     model.set_weights([w + rng.uniform(0.1, 0.4, size=w.shape) for w in model.get_weights()])
     model.save(tmp_path / "m.safetensors")
     again = cb.models.load_model(tmp_path / "m.safetensors")
     assert again.get_config() == model.get_config()
-    x, _ = networks.data_for(model, 5, rng)
+    x, _ = loss_cases.data_for(model, 5, rng)
     np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
     again.load_weights(tmp_path / "m.safetensors")

@@ -203,3 +203,8 @@ def test_names_that_are_registered_nowhere():
     with pytest.raises(ValueError, match="'Dense' resolved to a Keras built-in"):
         cb.saving.deserialize_keras_object(config)
     assert cb.saving.deserialize_keras_object(config | {"registered_name": None}).units == 1
+
+
+def test_the_registered_name_of_what_has_none():
+    with pytest.raises(TypeError, match="obj must be a class or function, but got 3"):
+        cb.saving.get_registered_name(3)

@@ -1,0 +1,157 @@
+"""The benchmarks run, write what they say, and survive peers that are not installed."""
+
+import importlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cbackprop.compiled.kernels import limits
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def run(script, *arguments, path=""):
+    """A benchmark, in an environment where modules are looked for in `path` first."""
+    command = [sys.executable, str(BENCHMARKS / script), *arguments]
+    environment = os.environ | {"PYTHONPATH": str(path)}
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+def script(monkeypatch, name):
+    """A benchmark as a module."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module(name)
+
+
+def results(folder, name):
+    """The JSON file, after a look at the others."""
+    assert (folder / f"{name}.md").read_text().startswith(f"# {name}")
+    if importlib.util.find_spec("matplotlib"):
+        assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    return json.loads((folder / f"{name}.json").read_text())
+
+
+def test_compare(tmp_path):
+    (tmp_path / "jax.py").write_text("raise ImportError('not here')")
+    done = run(
+        *(
+            "compare.py",
+            "--only",
+            "2-8-1",
+            "--rounds",
+            "2",
+            "--seconds",
+            "0.01",
+            "--peers",
+            "numpy,jax",
+            "--clock",
+            "cpu",
+        ),
+        *("--output", str(tmp_path)),
+        path=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (found,) = results(tmp_path, "compare")["runs"]
+    (row,) = found["Training"]
+    assert row["case"] == "2-8-1 tanh MSE, batch 4, sgd"
+    assert row["best"] == "numpy"
+    assert row["blank"] == {}
+    assert row["peers"]["numpy"]["ratio_to_best"] == 1
+    assert row["peers"]["cbackprop"]["ratio_to_best"] < 1
+    assert len(row["peers"]["cbackprop"]["seconds"]) == 2
+    assert found["peers"]["jax"]["absent"] == "ImportError: not here"
+    assert found["machine"]["fma_peak_gflops"] > 1
+    assert "jax is left blank: ImportError: not here" in done.stdout
+    assert "| 2-8-1 tanh MSE, batch 4, sgd | " in (tmp_path / "compare.md").read_text()
+
+
+def test_compare_finds_a_peer_that_computes_something_else(tmp_path):
+    """A twin with another learning rate."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if 'numpy' in sys.argv[1:2]:\n"
+        "    import cbackprop.reference.optimizers.sgd as sgd\n"
+        "    right = sgd.SGD.update\n"
+        "    sgd.SGD.update = lambda self, rate, *rest: right(self, 1.1 * rate, *rest)\n"
+    )
+    done = run(
+        *("compare.py", "--network", "3-4-2", "--optimizer", "sgd", "--peers", "numpy", "--rounds", "1"),
+        path=tmp_path,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "**wrong**" in done.stdout
+    assert "weights differ by" in done.stdout
+
+
+def test_limits():
+    assert 0.1 < limits.fma_peak(0.001) < 10_000
+    assert limits.stream_bandwidth(0.001, 1) > 0
+    assert limits.stream_bandwidth(0.001, 100_000) > 0.1
+    with pytest.raises(ValueError, match="size must be at least 1, but got 0"):
+        limits.stream_bandwidth(0.001, 0)
+
+
+WRONG = [
+    (["--peers", "numpy,abacus"], "There is no peer 'abacus'"),
+    (["--only", "nothing"], "No network's name contains 'nothing'"),
+    (["--threads", "0"], "processors for --threads"),
+    (["--clock", "cpu", "--threads", "1", "1"], "needs --threads 1"),
+    (["--network", "3"], "two or more widths"),
+]
+
+
+def test_a_wrong_option_is_refused(monkeypatch, capsys):
+    compare = script(monkeypatch, "compare")
+    for arguments, message in WRONG:
+        with pytest.raises(SystemExit) as stop:
+            compare.parse(arguments)
+        assert stop.value.code == 2
+        assert message in capsys.readouterr().err
+
+
+def test_embedding(monkeypatch, capsys):
+    embedding = script(monkeypatch, "embedding")
+    whole = embedding.step_time
+    monkeypatch.setattr(embedding, "step_time", lambda rows, optimizer: whole(rows // 100, optimizer))
+    monkeypatch.setattr(embedding, "STEPS", 3)
+    embedding.main()
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["optimizer", "10,000", "rows", "1,000,000", "rows", "ratio"]
+    assert [row.split()[0] for row in rows] == ["SGD", "Adam"]
+    assert all(float(row.split()[-1]) > 0 for row in rows)
+
+
+def test_kernels(tmp_path):
+    done = run("kernels.py", "--only", "8 x 64 x 32", "--tables", "products", "--output", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (row,) = results(tmp_path, "kernels")["products"]
+    assert (row["layout"], row["m"], row["n"], row["k"]) == ("tn", 8, 64, 32)
+    assert row["gflops"]["BLAS"] > 0.1
+    done = run("kernels.py", "--only", "elu6", "--tables", "activations", "--output", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    rows = results(tmp_path, "kernels")["activations"]
+    assert [row["kernel"] for row in rows] == ["relu6 forward", "relu6 backward"]
+    assert all(0 < row["nanoseconds"]["cbackprop"] < 100 for row in rows)
+
+
+def test_startup(tmp_path):
+    done = run("startup.py", "--rounds", "1", "--only", "cbackprop", "--output", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    (milliseconds,) = results(tmp_path, "startup")["results"]["cbackprop"]["milliseconds"]
+    assert 0 < milliseconds < 60_000
+
+
+def test_scaling(tmp_path):
+    options = "--parts", "threads", "size", "models", "--rounds", "1", "--seconds", "0.01", "--models", "2"
+    done = run("scaling.py", *options, "--only", "64-64-10", "--output", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    found = results(tmp_path, "scaling")
+    (threads,), (models,) = found["threads"], found["models"]
+    assert threads["seconds"]["1"] > 0
+    assert models["speed_up"]["2"] > 0
+    assert found["size"] == []

@@ -1,0 +1,56 @@
+"""The programs on the pages of the documentation run, and print what the pages show.
+
+Pages that need an extra are run by tests/parity/test_pages_with_extras.py.
+"""
+
+import os
+import tomllib
+
+import pages
+import pytest
+
+ALONE = [page for page in pages.PAGES if not pages.extras(page)]
+
+
+@pytest.mark.parametrize("page", ALONE, ids=lambda page: page.stem)
+def test_page(page, tmp_path):
+    pages.run(page, tmp_path)
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.stem)
+def test_marks_and_extras_exist(page):
+    assert not {block.kind for block in pages.blocks(page.read_text())} & pages.REFUSED
+    known = tomllib.loads((pages.ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert pages.extras(page) <= set(known)
+
+
+def page(tmp_path, text):
+    path = tmp_path / "page.md"
+    path.write_text(text)
+    return path
+
+
+def test_blocks_share_names_and_output_is_compared(tmp_path):
+    text = "```python\nx = 2\n```\n\n```python\nprint(x, 1.23)\n```\n\n```output\n2 1.2...\n```\n"
+    assert pages.run(page(tmp_path, text), tmp_path) == 2
+    with pytest.raises(AssertionError, match="line 10"):
+        pages.run(page(tmp_path, text.replace("2 1.2...", "3 1.2...")), tmp_path)
+
+
+def test_commands_run_in_the_folder(tmp_path):
+    text = "```sh\npip install nothing\necho 1 > file\ncat file\n```\n\n```output\n1\n```\n"
+    assert pages.run(page(tmp_path, text), tmp_path) == 1
+    with pytest.raises(AssertionError, match="line 2"):
+        pages.run(page(tmp_path, "```sh\nfalse\n```\n"), tmp_path)
+
+
+def test_errors_point_into_the_page(tmp_path):
+    with pytest.raises(ZeroDivisionError) as caught:
+        pages.run(page(tmp_path, "text\n\n```python\n1 / 0\n```\n"), tmp_path)
+    assert caught.traceback[-1].lineno + 1 == 4
+
+
+def test_what_is_marked_is_not_run(tmp_path):
+    text = f"```sh\n{pages.NOT_RUN}: takes long\nfalse\n```\n\n```text\nfalse\n```\n"
+    assert pages.run(page(tmp_path, text), tmp_path) == 0
+    assert os.listdir(tmp_path) == ["page.md"]

@@ -1,0 +1,146 @@
+"""Weights of PyTorch modules: the same predictions here."""
+
+import layer_cases
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+import cbackprop as cb
+from cbackprop import layers
+from cbackprop.layers.layer import registry
+from cbackprop.saving.torch_state import ROLES
+
+# Our layers, PyTorch's, and the shape of a sample. PyTorch's channels come first, as ours here.
+CASES = {
+    "Dense": (
+        lambda: [layers.Dense(3), layers.Dense(2, use_bias=False)],
+        lambda: [nn.Linear(5, 3), nn.Linear(3, 2, False)],
+        (5,),
+    ),
+    "BatchNormalization": (
+        lambda: [layers.BatchNormalization(epsilon=1e-5), layers.BatchNormalization(1, 0.9, 1e-5, False, False)],
+        lambda: [nn.BatchNorm1d(5), nn.BatchNorm1d(5, affine=False)],
+        (5,),
+    ),
+    "LayerNormalization": (
+        lambda: [layers.LayerNormalization([1, 2], 1e-5), layers.LayerNormalization(-1, 1e-5, center=False)],
+        lambda: [nn.LayerNorm([3, 4]), nn.LayerNorm(4, bias=False)],
+        (3, 4),
+    ),
+    "RMSNormalization": (lambda: [layers.RMSNormalization(epsilon=1e-5)], lambda: [nn.RMSNorm(5, 1e-5)], (5,)),
+    "GroupNormalization": (
+        lambda: [layers.GroupNormalization(2, axis=1, epsilon=1e-5)], lambda: [nn.GroupNorm(2, 4)], (4, 3),
+    ),
+    "Embedding": (
+        lambda: [layers.Embedding(7, 3), layers.Dense(2)], lambda: [nn.Embedding(7, 3), nn.Linear(3, 2)], (4,)
+    ),
+    "PReLU": (lambda: [layers.PReLU(), layers.PReLU()], lambda: [nn.PReLU(), nn.PReLU(5)], (5,)),
+}  # fmt: skip
+
+
+def randomize(module):
+    """Positive weights and moving averages."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for tensor in module.state_dict().values():
+            if tensor.dtype.is_floating_point:
+                tensor.uniform_(0.1, 1.0)
+    return module.eval()
+
+
+def assert_same_predictions(model, module, x):
+    with torch.no_grad():
+        expected = module(torch.tensor(x)).numpy()
+    found = model.predict(x, verbose=0)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * np.abs(expected).max(), strict=True)
+
+
+def test_every_layer_with_weights_is_known_or_has_no_equal():
+    with_weights = {
+        name for name, _ in registry for make, shapes in layer_cases.LAYERS.get(name, ()) if has_weights(make, shapes)
+    }
+    no_equal = {"Normalization"}
+    assert with_weights == {cls.__name__ for cls in ROLES} | no_equal == set(CASES) | no_equal
+
+
+def has_weights(make, shapes):
+    layer = make()
+    if layer.is_model:
+        return False
+    tensors = [cb.Input(shape) for shape in shapes]
+    layer(tensors[0] if len(tensors) == 1 else tensors)
+    return bool(layer.variables)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_layers(tmp_path, rng, name):
+    ours, theirs, shape = CASES[name]
+    module = randomize(nn.Sequential(*theirs()))
+    x = rng.integers(7, size=(6, *shape)) if name == "Embedding" else rng.normal(size=(6, *shape)).astype("float32")
+    save_file(module.state_dict(), tmp_path / "m.safetensors")
+    state = module.state_dict()
+    arrays = {key: value.numpy() for key, value in state.items()}
+    for given in (state, arrays, tmp_path / "m.safetensors"):
+        model = cb.Sequential([cb.Input(shape, dtype="int32" if name == "Embedding" else None), *ours()])
+        model.load_weights(given)
+        assert_same_predictions(model, module, x)
+
+
+def test_a_deep_stack_with_activations_between(tmp_path, rng):
+    """Modules are numbered in steps; 10 comes after 9, in a dict and in a file that is sorted by names."""
+    blocks = [[nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Dropout(0.5)] for _ in range(4)]
+    module = randomize(nn.Sequential(*[part for block in blocks for part in block], nn.Sequential(nn.Linear(4, 2))))
+    inner = cb.Sequential([cb.Input((4,)), layers.Dense(4), layers.BatchNormalization(epsilon=1e-5)])
+    model = cb.Sequential([cb.Input((4,)), inner, layers.Activation("tanh")])
+    for _ in range(3):
+        model.add(layers.Dense(4))
+        model.add(layers.BatchNormalization(epsilon=1e-5))
+        model.add(layers.Activation("tanh"))
+    model.add(layers.Dense(2))
+    x = rng.normal(size=(6, 4)).astype("float32")
+    save_file(module.state_dict(), tmp_path / "m")
+    mixed = dict(sorted(module.state_dict().items()))
+    for given in (module.state_dict(), mixed, tmp_path / "m"):
+        model.set_weights([w + 1 for w in model.get_weights()])
+        model.load_weights(given)
+        assert_same_predictions(model, module, x)
+
+
+class Net(nn.Module):
+    """Attributes in an order that is not alphabetical."""
+
+    def __init__(self):
+        super().__init__()
+        self.second, self.first = nn.Linear(3, 3), nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.first(torch.tanh(self.second(x)))
+
+
+def test_named_modules_come_in_the_order_of_the_state_dict(tmp_path, rng):
+    module = randomize(Net())
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(3, "tanh"), layers.Dense(3)])
+    model.load_weights(module.state_dict())
+    assert_same_predictions(model, module, rng.normal(size=(6, 3)).astype("float32"))
+    save_file(module.state_dict(), tmp_path / "m")
+    with pytest.raises(ValueError, match="without numbers, and a file does not keep their order"):
+        model.load_weights(tmp_path / "m")
+
+
+def test_pickles_are_not_opened(tmp_path):
+    module = nn.Linear(3, 2)
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(2)])
+    for new in (True, False):
+        torch.save(module.state_dict(), tmp_path / "m.pt", _use_new_zipfile_serialization=new)
+        with pytest.raises(ValueError, match="a pickle, which is never opened because it can run code"):
+            model.load_weights(tmp_path / "m.pt")
+    with pytest.raises(TypeError, match="cannot be read as an array"):
+        model.load_weights(dict(module.named_parameters()))
+    half = {key: value.bfloat16() for key, value in module.state_dict().items()}
+    with pytest.raises(TypeError, match="cannot be read as an array"):
+        model.load_weights(half)
+    save_file(half, tmp_path / "half")
+    with pytest.raises(ValueError, match="holds BF16 instead of float32 or float64"):
+        model.load_weights(tmp_path / "half")

@@ -1,0 +1,204 @@
+"""Ways to make every layer, with the shapes that it takes, and a network around one.
+
+`LAYERS` has an entry for each registered layer; tests/test_registry.py fails if one is missing.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cbackprop as cb
+from cbackprop import layers
+
+# Limits that leave one value each for r and d of batch renormalization.
+FIXED = {"rmin": 1.5, "rmax": 1.5, "dmax": 0.0}
+
+# For each layer: ways to make it, and the shapes of its inputs.
+LAYERS = {
+    "Dense": [
+        (lambda: layers.Dense(3), [(5,)]),
+        (lambda: layers.Dense(4, use_bias=False), [(2, 3)]),
+        (lambda: layers.Dense(3, activation="tanh"), [(5,)]),
+        (lambda: layers.Dense(3, activation="gelu"), [(2, 2)]),
+        (lambda: layers.Dense(4, activation="softmax"), [(3,)]),
+        (lambda: layers.Dense(6, activation="glu"), [(2, 3)]),
+    ],
+    "Activation": [
+        (lambda: layers.Activation("tanh"), [(4,)]),
+        (lambda: layers.Activation("silu"), [(2, 3)]),
+        (lambda: layers.Activation("glu"), [(6,)]),
+    ],
+    "ReLU": [
+        (lambda: layers.ReLU(), [(5,)]),
+        (lambda: layers.ReLU(max_value=1.0, negative_slope=0.1, threshold=0.2), [(5,)]),
+    ],
+    "LeakyReLU": [(lambda: layers.LeakyReLU(), [(5,)]), (lambda: layers.LeakyReLU(0.05), [(2, 3)])],
+    "PReLU": [
+        (lambda: layers.PReLU(alpha_initializer="random_normal"), [(5,)]),
+        (lambda: layers.PReLU(alpha_initializer="ones", shared_axes=[1]), [(3, 4)]),
+    ],
+    "ELU": [(lambda: layers.ELU(), [(5,)]), (lambda: layers.ELU(0.5), [(5,)])],
+    "Softmax": [
+        (lambda: layers.Softmax(), [(5,)]),
+        (lambda: layers.Softmax(axis=1), [(3, 4)]),
+        (lambda: layers.Softmax(axis=(1, 2)), [(3, 2, 2)]),
+        (lambda: layers.Softmax(axis=(-1, -2)), [(2, 3, 2)]),
+    ],
+    "InputLayer": [],
+    "Flatten": [(lambda: layers.Flatten(), [(2, 3)])],
+    "Reshape": [(lambda: layers.Reshape((3, 2)), [(6,)]), (lambda: layers.Reshape((-1,)), [(2, 3)])],
+    "Permute": [(lambda: layers.Permute((2, 1)), [(2, 3)]), (lambda: layers.Permute((2, 3, 1)), [(2, 3, 4)])],
+    "RepeatVector": [(lambda: layers.RepeatVector(3), [(4,)])],
+    "Identity": [(lambda: layers.Identity(), [(4,)])],
+    "Dropout": [(lambda: layers.Dropout(0.4, seed=3), [(6,)]), (lambda: layers.Dropout(0.5, seed=4), [(2, 3)])],
+    "SpatialDropout1D": [(lambda: layers.SpatialDropout1D(0.4, seed=3), [(2, 3)])],
+    "SpatialDropout2D": [
+        (lambda: layers.SpatialDropout2D(0.4, seed=3), [(2, 2, 3)]),
+        (lambda: layers.SpatialDropout2D(0.4, "channels_first", seed=3), [(3, 2, 2)]),
+    ],
+    "SpatialDropout3D": [(lambda: layers.SpatialDropout3D(0.4, seed=3), [(2, 1, 2, 3)])],
+    "AlphaDropout": [
+        (lambda: layers.AlphaDropout(0.4, seed=3), [(6,)]),
+        (lambda: layers.AlphaDropout(0.4, noise_shape=(None, 1, 3), seed=3), [(2, 3)]),
+    ],
+    "GaussianNoise": [(lambda: layers.GaussianNoise(0.3, seed=3), [(7,)])],
+    "GaussianDropout": [(lambda: layers.GaussianDropout(0.3, seed=3), [(7,)])],
+    "Rescaling": [
+        (lambda: layers.Rescaling(0.7, offset=0.2), [(5,)]),
+        (lambda: layers.Rescaling([0.7, 0.1, -2.0], offset=[[0.2], [0.1]]), [(2, 3)]),
+    ],
+    "Normalization": [
+        (lambda: layers.Normalization(), [(5,)]),
+        (lambda: layers.Normalization(axis=1, mean=[0.1, 0.2], variance=[0.5, 2.0]), [(2, 3)]),
+        (lambda: layers.Normalization(axis=None, mean=0.1, variance=0.5, invert=True), [(2, 3)]),
+    ],
+    "CategoryEncoding": [
+        (lambda: layers.CategoryEncoding(3), [(4,)]),
+        (lambda: layers.CategoryEncoding(3, "one_hot"), [(4,)]),
+    ],
+    "Discretization": [
+        (lambda: layers.Discretization([-0.5, 0.1, 0.6]), [(2, 3)]),
+        (lambda: layers.Discretization([-0.5, 0.1, 0.6], output_mode="one_hot"), [(4,)]),
+        (lambda: layers.Discretization([-0.5, 0.1, 0.6], output_mode="count"), [(4,)]),
+        (lambda: adapted(), [(4,)]),
+    ],
+    "Masking": [(lambda: layers.Masking(), [(2, 3)])],
+    "Embedding": [
+        (lambda: layers.Embedding(4, 3), [(5,)]),
+        (lambda: ids_and_embedding(), [(2, 2)]),
+        (lambda: layers.Embedding(4, 3, embeddings_regularizer="l2", embeddings_constraint="unit_norm"), [(5,)]),
+    ],
+    "ActivityRegularization": [
+        (lambda: layers.ActivityRegularization(0.1, 0.2), [(4,)]),
+        (lambda: layers.ActivityRegularization(l2=0.3), [(2, 3)]),
+    ],
+    "LayerNormalization": [
+        (lambda: layers.LayerNormalization(gamma_initializer="random_normal"), [(5,)]),
+        (lambda: layers.LayerNormalization(axis=[1, 2], beta_regularizer="l2"), [(3, 4)]),
+        (lambda: layers.LayerNormalization(axis=1, scale=False), [(3, 4)]),
+        (lambda: layers.LayerNormalization(axis=(1, 3), center=False), [(2, 3, 4)]),
+        (lambda: layers.LayerNormalization(rms_scaling=True), [(5,)]),
+    ],
+    "RMSNormalization": [
+        (lambda: layers.RMSNormalization(), [(5,)]),
+        (lambda: layers.RMSNormalization(axis=[-1, 1]), [(3, 4)]),
+    ],
+    "UnitNormalization": [
+        (lambda: layers.UnitNormalization(), [(5,)]),
+        (lambda: layers.UnitNormalization(axis=1), [(3, 4)]),
+    ],
+    "GroupNormalization": [
+        (lambda: layers.GroupNormalization(2, gamma_initializer="random_normal"), [(6,)]),
+        (lambda: layers.GroupNormalization(2, beta_initializer="ones"), [(2, 3, 4)]),
+        (lambda: layers.GroupNormalization(-1, axis=1), [(3, 4)]),
+    ],
+    "BatchNormalization": [
+        (lambda: layers.BatchNormalization(gamma_initializer="random_normal"), [(5,)]),
+        (lambda: layers.BatchNormalization(axis=1, momentum=0.5, scale=False), [(3, 4)]),
+        (lambda: layers.BatchNormalization(center=False, gamma_regularizer="l1"), [(2, 2, 3)]),
+        # Gradients take r and d as given: what finite differences see is the same where limits fix both.
+        (
+            lambda: layers.BatchNormalization(renorm=True, renorm_clipping=FIXED, gamma_initializer="random_normal"),
+            [(5,)],
+        ),
+        (lambda: layers.BatchNormalization(1, renorm=True, renorm_clipping=FIXED, scale=False), [(3, 4)]),
+    ],
+    "Add": [(lambda: layers.Add(), [(4,), (4,), (4,)]), (lambda: layers.Add(), [(2, 3), (2, 3)])],
+    "Subtract": [(lambda: layers.Subtract(), [(4,), (4,)])],
+    "Multiply": [(lambda: layers.Multiply(), [(4,), (4,), (4,)])],
+    "Average": [(lambda: layers.Average(), [(4,), (4,), (4,)])],
+    "Maximum": [(lambda: layers.Maximum(), [(4,), (4,), (4,)])],
+    "Minimum": [(lambda: layers.Minimum(), [(4,), (4,), (4,)])],
+    "Concatenate": [
+        (lambda: layers.Concatenate(), [(4,), (2,), (3,)]),
+        (lambda: layers.Concatenate(axis=1), [(2, 3), (4, 3)]),
+    ],
+    "Dot": [
+        (lambda: layers.Dot(axes=1), [(4,), (4,)]),
+        (lambda: layers.Dot(axes=(2, 1)), [(2, 3), (3, 4)]),
+        (lambda: layers.Dot(axes=1, normalize=True), [(4,), (4,)]),
+    ],
+    "GetItem": [
+        (lambda: layers.GetItem((slice(None), slice(1, 4))), [(6,)]),
+        (lambda: layers.GetItem((slice(None), slice(None, None, -2), None, -1)), [(5, 3)]),
+        (lambda: layers.GetItem((..., 1)), [(3, 2)]),
+    ],
+    "Absolute": [(lambda: layers.Absolute(), [(5,)])],
+    "TrueDivide": [(lambda: away_from_0(layers.TrueDivide()), [(4,), (4,)])],
+    "Power": [
+        (lambda: layers.Power(2), [(4,)]),
+        (lambda: layers.Power(3.0), [(2, 3)]),
+        (lambda: away_from_0(layers.Power(-1)), [(4,)]),
+        (lambda: away_from_0(layers.Power(0.7)), [(4,)]),
+        (lambda: away_from_0(layers.Power()), [(4,), (4,)]),
+    ],
+    "Model": [(lambda: nested(), [(3,)])],
+    "Sequential": [(lambda: cb.Sequential([layers.Dense(3, activation="tanh"), layers.Dense(2)]), [(3,)])],
+}
+
+
+def adapted():
+    """A layer that has found its bins in data, of which there is less than bins."""
+    layer = layers.Discretization(num_bins=7, output_mode="multi_hot")
+    layer.adapt([-0.6, -0.2, 0.1, 0.3, 0.5])
+    return layer
+
+
+def ids_and_embedding():
+    """A model that reads many rows of a table, whatever its input's numbers are."""
+    x = cb.Input((2, 2))
+    ids = layers.Rescaling(20.0, offset=3.0)(x)
+    return cb.Model(x, layers.Embedding(7, 3)(ids))
+
+
+def away_from_0(layer):
+    """A model of a layer whose inputs must be positive."""
+    inputs = [cb.Input((4,)) for _ in range(layer.n_inputs)]
+    positive = [layers.Rescaling(0.3, offset=2.0)(x) for x in inputs]
+    return cb.Model(inputs, layer(positive if len(positive) > 1 else positive[0]))
+
+
+def nested():
+    """A model with a branch, to be used as a layer."""
+    x = cb.Input((3,))
+    h = layers.Dense(3, activation="tanh")(x)
+    return cb.Model(x, layers.Add()([h, x]))
+
+
+def around(make, shapes, beside=False):
+    """A model in which a layer stands between trainable layers, so that its input deltas matter too.
+
+    With `beside`, what the layer reads also goes another way, so that its input deltas are added to what is there.
+    """
+    inputs, hidden = [], []
+    for shape in shapes:
+        x = cb.Input(shape)
+        h = layers.Dense(math.prod(shape), activation="tanh")(layers.Flatten()(x))
+        inputs.append(x)
+        hidden.append(layers.Reshape(shape)(h))
+    layer = make()
+    y = layer(hidden[0] if len(hidden) == 1 else hidden)
+    y = layers.Flatten()(y)
+    if beside:
+        y = layers.Concatenate()([y, *[layers.Flatten()(h) for h in hidden]])
+    return cb.Model(inputs, layers.Dense(2)(y))

@@ -1,0 +1,106 @@
+"""Pages of the documentation as programs: their blocks, and how they are run.
+
+A page is run from top to bottom in one folder of its own. Fenced blocks marked ``python`` share one namespace, and
+blocks marked ``sh`` are given to a shell, but for lines that install something. A block marked ``output`` must be what
+the block before it printed, where ``...`` stands for anything. A block whose first line is a comment that begins with
+``# not run by the tests`` says to the reader, too, why it is not run. Blocks with any other mark, or none, are not
+programs; marks that mean the same as these are refused, lest something is never run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import cbackprop as cb
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+NOT_RUN = "# not run by the tests"
+REFUSED = {"py", "python3", "ipython", "pycon", "bash", "shell", "console", "shell-session"}
+FENCE = re.compile(r"^(```+)([\w-]*)[^\n]*\n(.*?)^\1[ ]*$", re.MULTILINE | re.DOTALL)
+INSTALL = re.compile(r"^pip install .*\n", re.MULTILINE)
+EXTRA = re.compile(r"cbackprop\[([\w,-]+)\]")
+
+
+@dataclass
+class Block:
+    """A fenced block of a page."""
+
+    kind: str
+    text: str
+    line: int
+
+
+def blocks(text: str) -> list[Block]:
+    """The fenced blocks of a page, in order."""
+    return [Block(found[2], found[3], text.count("\n", 0, found.start(3)) + 1) for found in FENCE.finditer(text)]
+
+
+def extras(page: Path) -> set[str]:
+    """The extras that a page tells its readers to install."""
+    return {name for names in EXTRA.findall(page.read_text()) for name in names.split(",")}
+
+
+def run(page: Path, folder: Path) -> int:
+    """Run a page in a folder; the number of its blocks that were run."""
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    printed, count = "", 0
+    with contextlib.chdir(folder), settings():
+        for block in blocks(page.read_text()):
+            if block.kind == "output":
+                compare(page, block, printed)
+            elif block.kind in ("python", "sh") and not block.text.startswith(NOT_RUN):
+                printed = run_python(page, block, namespace) if block.kind == "python" else run_shell(page, block)
+                count += 1
+    return count
+
+
+@contextlib.contextmanager
+def settings() -> Iterator[None]:
+    """What a page may set in this process is put back."""
+    floatx, threads = cb.config.floatx(), cb.config.get_num_threads()
+    try:
+        with np.printoptions():
+            yield
+    finally:
+        cb.config.set_floatx(floatx)
+        cb.config.set_num_threads(threads)
+
+
+def run_python(page: Path, block: Block, namespace: dict[str, Any]) -> str:
+    """Run a block of Python; what it printed. Errors point to the page's own lines."""
+    code = compile("\n" * (block.line - 1) + block.text, str(page), "exec")
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(code, namespace)
+    return out.getvalue()
+
+
+def run_shell(page: Path, block: Block) -> str:
+    """Run a block of commands, with this Python's commands first; what they printed."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    command = ["bash", "-euo", "pipefail", "-c", INSTALL.sub("", block.text)]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PATH": path}, timeout=120)
+    assert done.returncode == 0, f"{page.name}, line {block.line}:\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def compare(page: Path, block: Block, printed: str) -> None:
+    """Hold the output that a page shows against what was printed."""
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    same = doctest.OutputChecker().check_output(block.text, printed, flags)
+    assert same, (
+        f"{page.name}, line {block.line}: the page shows\n{block.text}but the block before it printed\n{printed}"
+    )
