@@ -15,7 +15,7 @@ import pytest
 
 from cbackprop.cli import cli
 
-# The site shows these three, too; the last one's block is run by tests/parity/test_datasets_sklearn.py.
+# The site shows these three, too; the last one's block is run by tests/parity/datasets/test_datasets_sklearn.py.
 OTHERS = ["CONTRIBUTING.md", "benchmarks/README.md", "cbackprop/datasets/README.md"]
 PAGES = [*pages.PAGES, *(pages.ROOT / name for name in OTHERS), *(pages.ROOT / "docs").rglob("*.rst")]
 PROGRAMS = "python3?|pip|pytest|cbackprop|sphinx-build|git|auditwheel"
@@ -30,7 +30,7 @@ RUN_BY = {
     'python3 -m venv .venv && .venv/bin/pip install -e ".[dev]"': (".ci/run", "pip"),
     ".venv/bin/pytest -n auto": (".ci/run", "README.md"),
     "pytest tests/parity": (".ci/run", "tests/parity"),
-    "pytest tests/parity/test_datasets_sklearn.py": (".ci/run", "tests/parity"),
+    "pytest tests/parity/datasets/test_datasets_sklearn.py": (".ci/run", "tests/parity"),
     ".venv/bin/sphinx-build -W --keep-going -b html docs site": (".ci/run", "-W --keep-going -b html docs"),
     "python -m build": (".ci/run", "-m build"),
     ".ci/run": (".github/workflows/ci.yml", ".ci/run"),
@@ -40,8 +40,8 @@ RUN_BY = {
     ".ci/sanitize thread": (".ci/sanitize", "thread) sanitizers="),
     ".venv/bin/python tests/robustness 100000": (".ci/run", "tests/robustness 3000"),
     ".venv/bin/python tests/robustness 1 --first SEED -v": ("tests/robustness/__main__.py", '"--first"'),
-    "KERAS_BACKEND=torch python docs/coverage.py": ("tests/parity/test_coverage_keras.py", "coverage.py"),
-    "python docs/pictures.py": ("tests/parity/test_pages_of_files.py", "pictures.py"),
+    "KERAS_BACKEND=torch python docs/coverage.py": ("tests/parity/docs/test_coverage_keras.py", "coverage.py"),
+    "python docs/pictures.py": ("tests/parity/docs/test_pages_of_files.py", "pictures.py"),
 }
 # For who makes a release, in the name of the project.
 BY_HAND = re.compile(r"git (?:tag|push) .*|auditwheel show .*")
@@ -84,8 +84,8 @@ def test_command(page, command, monkeypatch, capsys):
 
 def assert_benchmark(name, arguments, monkeypatch):
     """A test runs the script, and it takes these arguments."""
-    tests = ["benchmarks/test_benchmarks.py", "parity/test_other_benchmarks.py", "parity/estimators/test_docs.py"]
-    assert any(re.search(rf'"{name}(\.py)?"', (pages.ROOT / "tests" / test).read_text()) for test in tests)
+    tests = ["benchmarks/test_benchmarks", "parity/benchmarks/test_other_benchmarks", "parity/sklearn/test_docs"]
+    assert any(re.search(rf'"{name}(\.py)?"', (pages.ROOT / f"tests/{test}.py").read_text()) for test in tests)
     if arguments:
         monkeypatch.syspath_prepend(str(pages.ROOT / "benchmarks"))
         monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 1}, raising=False)

@@ -1,6 +1,6 @@
 """The programs on the pages of the documentation run, and print what the pages show.
 
-Pages that need an extra are run by tests/parity/test_pages_with_extras.py.
+Pages that need an extra are run by tests/parity/docs/test_pages_with_extras.py.
 """
 
 import os

@@ -99,8 +99,8 @@ def test_from_logits(loss, rng):
     compare_training(ours, theirs, x, y)
 
 
-# Keras's threshold has no defaults, its sparsemax is wrong (tests/parity/test_activations_keras.py), and its Dense says
-# of glu's output that it is as wide as the layer, so that no other can follow.
+# Keras's threshold has no defaults. Its sparsemax is wrong: see test_activations_keras.py. Its Dense says of the
+# output of glu that it is as wide as the layer, so that no other layer can follow.
 UNLIKE = ("threshold", "sparsemax", "glu")
 
 

@@ -9,7 +9,7 @@ import torch
 
 mpl.use("Agg")
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 PICTURES = runpy.run_path(str(DOCS / "pictures.py"))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import cbackprop as cb
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 def test_the_table_is_up_to_date():
