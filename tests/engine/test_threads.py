@@ -72,11 +72,7 @@ def assert_same(make_model, **settings):
 
 @pytest.mark.parametrize(
     ("make", "shapes"),
-    [
-        pytest.param(make, shapes, id=f"{name}{i}")
-        for name, rows in layer_cases.LAYERS.items()
-        for i, (make, shapes) in enumerate(rows)
-    ],
+    layer_cases.EACH,
 )
 def test_every_layer(make, shapes, tiled):
     assert_same(lambda: layer_cases.around(make, shapes))

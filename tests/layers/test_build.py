@@ -7,12 +7,7 @@ import pytest
 import cbackprop as cb
 from cbackprop import layers
 
-EACH = [
-    pytest.param(make, shapes, id=f"{name}{i}")
-    for name, rows in layer_cases.LAYERS.items()
-    for i, (make, shapes) in enumerate(rows)
-    if name not in ("Model", "Sequential")
-]
+EACH = [case for case in layer_cases.EACH if not case.id.startswith(("Model", "Sequential"))]
 
 
 class Scale(layers.Layer):

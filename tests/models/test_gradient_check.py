@@ -13,16 +13,10 @@ from cbackprop import layers
 
 LIMIT = 1e-6
 
-LAYER_CASES = [
-    pytest.param(make, shapes, id=f"{name}{i}")
-    for name, rows in layer_cases.LAYERS.items()
-    for i, (make, shapes) in enumerate(rows)
-]
-
 
 @pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside"])
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
-@pytest.mark.parametrize(("make", "shapes"), LAYER_CASES)
+@pytest.mark.parametrize(("make", "shapes"), layer_cases.EACH)
 def test_layer(make, shapes, engine, beside, rng):
     cb.utils.set_random_seed(1)
     model = layer_cases.around(make, shapes, beside)

@@ -11,11 +11,6 @@ import cbackprop as cb
 from cbackprop import layers
 
 ENGINES = pytest.mark.parametrize("engine", ["compiled", "reference"])
-LAYER_CASES = [
-    pytest.param(make, shapes, id=f"{name}{i}")
-    for name, rows in layer_cases.LAYERS.items()
-    for i, (make, shapes) in enumerate(rows)
-]
 STEP = 1e-6
 
 
@@ -46,7 +41,7 @@ def assert_differences(gradients, arrays, value, rng):
 
 
 @ENGINES
-@pytest.mark.parametrize(("make", "shapes"), LAYER_CASES)
+@pytest.mark.parametrize(("make", "shapes"), layer_cases.EACH)
 def test_inputs_of_every_layer(make, shapes, engine, rng):
     cb.config.set_floatx("float64")
     model = layer_cases.around(make, shapes, beside=True)

@@ -61,11 +61,7 @@ def assert_agree(make_model, dtype, optimizer="sgd", loss="mse"):
 @pytest.mark.parametrize("dtype", LIMITS)
 @pytest.mark.parametrize(
     ("make", "shapes"),
-    [
-        pytest.param(make, shapes, id=f"{name}{i}")
-        for name, rows in layer_cases.LAYERS.items()
-        for i, (make, shapes) in enumerate(rows)
-    ],
+    layer_cases.EACH,
 )
 def test_layer(make, shapes, dtype):
     assert_agree(lambda: layer_cases.around(make, shapes), dtype)

@@ -353,11 +353,7 @@ def test_functions_that_no_name_stands_for(tmp_path):
 
 @pytest.mark.parametrize(
     ("make", "shapes"),
-    [
-        pytest.param(make, shapes, id=f"{name}{i}")
-        for name, rows in layer_cases.LAYERS.items()
-        for i, (make, shapes) in enumerate(rows)
-    ],
+    layer_cases.EACH,
 )
 def test_every_layer_in_a_file(make, shapes, tmp_path, rng):
     """The same layers, weights of every shape, and predictions to the last bit."""

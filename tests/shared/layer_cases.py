@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 import cbackprop as cb
 from cbackprop import layers
 
@@ -155,6 +157,13 @@ LAYERS = {
     "Model": [(lambda: nested(), [(3,)])],
     "Sequential": [(lambda: cb.Sequential([layers.Dense(3, activation="tanh"), layers.Dense(2)]), [(3,)])],
 }
+
+# The same one by one, for `pytest.mark.parametrize(("make", "shapes"), layer_cases.EACH)`.
+EACH = [
+    pytest.param(make, shapes, id=f"{name}{i}")
+    for name, rows in LAYERS.items()
+    for i, (make, shapes) in enumerate(rows)
+]
 
 
 def adapted():

@@ -1,6 +1,5 @@
 """What tests of ONNX files share: every layer and activation, weights and inputs for them, and comparison."""
 
-import layer_cases
 import numpy as np
 import pytest
 
@@ -10,11 +9,6 @@ from cbackprop import activations
 # In float64 the epsilon of normalizations is off by up to 5e-11, because attributes are float32.
 LIMITS = {"float32": 1e-5, "float64": 1e-8}
 
-LAYERS = [
-    pytest.param(make, shapes, id=f"{name}{i}")
-    for name, rows in layer_cases.LAYERS.items()
-    for i, (make, shapes) in enumerate(rows)
-]
 BOUND = [
     activations.relu.bind(0.2, 1.5, 0.3),
     activations.relu.bind(0.2, 1.5, -0.3),

@@ -3,6 +3,7 @@
 import inspect
 
 import keras
+import layer_cases
 import masked_models
 import numpy as np
 import onnx
@@ -10,7 +11,7 @@ import onnxruntime
 import pytest
 import random_models
 from onnx.reference import ReferenceEvaluator
-from onnx_checks import ACTIVATIONS, LAYERS, LIMITS, activation_model, assert_same, inputs_for, model_of
+from onnx_checks import ACTIVATIONS, LIMITS, activation_model, assert_same, inputs_for, model_of
 
 import cbackprop as cb
 from cbackprop import export, layers
@@ -50,7 +51,7 @@ def test_every_layer_and_activation_has_a_translation():
 
 
 @pytest.mark.parametrize("dtype", LIMITS)
-@pytest.mark.parametrize(("make", "shapes"), LAYERS)
+@pytest.mark.parametrize(("make", "shapes"), layer_cases.EACH)
 def test_layer(tmp_path, make, shapes, dtype):
     model = model_of(make, shapes, dtype)
     assert_runs(model, tmp_path / "m.onnx", inputs_for(model))

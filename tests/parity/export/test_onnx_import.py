@@ -1,12 +1,13 @@
 """ONNX files as models: those that the library writes, PyTorch's, and graphs written by hand."""
 
+import layer_cases
 import numpy as np
 import onnx
 import pytest
 import random_models
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
-from onnx_checks import ACTIVATIONS, LAYERS, LIMITS, activation_model, assert_same, inputs_for, model_of
+from onnx_checks import ACTIVATIONS, LIMITS, activation_model, assert_same, inputs_for, model_of
 
 import cbackprop as cb
 from cbackprop import export, layers
@@ -37,7 +38,7 @@ def there_and_back(model, path):
 
 
 @pytest.mark.parametrize("dtype", LIMITS)
-@pytest.mark.parametrize(("make", "shapes"), LAYERS)
+@pytest.mark.parametrize(("make", "shapes"), layer_cases.EACH)
 def test_layer(tmp_path, make, shapes, dtype):
     model = model_of(make, shapes, dtype)
     again = there_and_back(model, tmp_path / "m.onnx")
