@@ -30,8 +30,15 @@ def rng():
 
 @pytest.fixture(autouse=True)
 def same_start():
-    """Every test starts from the same seed, the default float type, and fresh names of layers."""
+    """Every test starts from the same seed, the default float type and number of threads, and fresh names of layers."""
     cb.utils.set_random_seed(0)
     cb.utils.clear_session(free_memory=False)
     yield
     cb.config.set_floatx("float32")
+    cb.config.set_num_threads("auto")
+
+
+@pytest.fixture
+def every_step_is_shared(monkeypatch):
+    """Threads share also those steps that are too small for it to pay."""
+    monkeypatch.setattr("cbackprop.engine.compiled.LEAST_WORK", 1)

@@ -24,12 +24,7 @@ THREADS = (1, 2, 3, 8)
 SAMPLES, BATCH = 333, 131
 
 
-@pytest.fixture(autouse=True)
-def always_shared(monkeypatch):
-    """Steps of every size are shared among threads; afterwards there is one thread again."""
-    monkeypatch.setattr(compiled, "LEAST_WORK", 1)
-    yield
-    cb.config.set_num_threads("auto")
+pytestmark = pytest.mark.usefixtures("every_step_is_shared")
 
 
 @pytest.fixture(params=["whole", "tiled"])

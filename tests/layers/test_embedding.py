@@ -6,7 +6,7 @@ import pytest
 
 import cbackprop as cb
 from cbackprop import layers
-from cbackprop.engine import compiled, engine
+from cbackprop.engine import engine
 
 ROWS = 50
 
@@ -60,8 +60,7 @@ def trained(optimizer, engine="compiled", threads=1, dtype="float32"):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_engines_and_threads_agree(optimizer, by_rows, monkeypatch):
-    monkeypatch.setattr(compiled, "LEAST_WORK", 1)
+def test_engines_and_threads_agree(optimizer, by_rows, every_step_is_shared):
     first = trained(optimizer)
     for threads in (2, 3):
         for a, b in zip(first, trained(optimizer, threads=threads), strict=True):

@@ -89,10 +89,7 @@ def trained(make, engine, threads=1):
     return [*results, np.array(model.evaluate(x, y, verbose=0))]
 
 
-def test_both_engines_and_all_threads_agree(monkeypatch):
-    from cbackprop.engine import compiled
-
-    monkeypatch.setattr(compiled, "LEAST_WORK", 1)
+def test_both_engines_and_all_threads_agree(every_step_is_shared):
     first = trained(everywhere, "compiled")
     for a, b in zip(first, trained(everywhere, "compiled", 3), strict=True):
         assert a.tobytes() == b.tobytes()

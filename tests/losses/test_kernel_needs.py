@@ -102,10 +102,6 @@ def test_a_loss_in_python_sees_whole_batches_whatever_its_class_says():
 
     Own.couples_samples = False
     seen = []
-    before = cb.config.get_num_threads()
-    cb.config.set_num_threads(2)
-    try:
+    with cb.config.num_threads(2):
         fit(classifier(Own(), "compiled"), "values")
-    finally:
-        cb.config.set_num_threads(before)
     assert seen == [8]

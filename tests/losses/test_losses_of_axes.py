@@ -106,17 +106,8 @@ def test_network(name, axis, weighted, rng):
         assert_allclose(a, b, rtol=1e-10, atol=1e-13)
 
 
-@pytest.fixture
-def shared(monkeypatch):
-    """Steps of every size are shared among threads; afterwards there is one thread again."""
-    monkeypatch.setattr(cb.engine.compiled, "LEAST_WORK", 1)
-    yield
-    cb.config.set_num_threads("auto")
-
-
 @EACH
-@pytest.mark.usefixtures("shared")
-def test_the_same_bits_on_any_number_of_threads(name, rng):
+def test_the_same_bits_on_any_number_of_threads(name, rng, every_step_is_shared):
     x, y = rng.normal(size=(300, 40)).astype("f"), rng.integers(2, size=(300, 20)).astype("f")
     found = []
     for threads in (1, 2, 3):

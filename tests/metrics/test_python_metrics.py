@@ -80,7 +80,6 @@ def test_arrays_stay_as_they_were(engine, threads, rng):
     metric.calls[0][0][...] = 7
     metric.calls[0][1][...] = 7
     assert (y != 7).all()
-    cb.config.set_num_threads("auto")
 
 
 @EACH_ENGINE
@@ -102,9 +101,8 @@ def test_validation_leaves_the_state_alone(engine, rng):
 
 @EACH_ENGINE
 @pytest.mark.parametrize("threads", [1, 3])
-def test_exception_ends_fit(engine, threads, rng, monkeypatch):
+def test_exception_ends_fit(engine, threads, rng, every_step_is_shared):
     """The model is as the last finished step left it, and can be trained on."""
-    monkeypatch.setattr(cb.engine.compiled, "LEAST_WORK", 1)
     cb.config.set_num_threads(threads)
     x, y, _ = data(rng, 200)
     metric = Total(fails_at=4)
@@ -117,7 +115,6 @@ def test_exception_ends_fit(engine, threads, rng, monkeypatch):
     for ours, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
         assert_array_equal(ours, theirs)
     assert np.isfinite(model.fit(x, y, verbose=0).history["total"][0])
-    cb.config.set_num_threads("auto")
 
 
 @EACH_ENGINE

@@ -140,15 +140,8 @@ def trained(threads, engine="compiled", dtype="float32"):
     return np.concatenate([np.ravel(one) for values in history.history.values() for one in values])
 
 
-@pytest.fixture(autouse=True)
-def always_shared(monkeypatch):
-    monkeypatch.setattr(compiled, "LEAST_WORK", 1)
-    yield
-    cb.config.set_num_threads("auto")
-
-
 @pytest.mark.parametrize("tiled", [False, True])
-def test_same_numbers_on_any_number_of_threads(tiled, monkeypatch):
+def test_same_numbers_on_any_number_of_threads(tiled, monkeypatch, every_step_is_shared):
     if tiled:
         monkeypatch.setattr(compiled.CompiledEngine, "_tile", lambda self: 48)
     alone = trained(1)

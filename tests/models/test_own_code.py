@@ -7,7 +7,6 @@ import pytest
 
 import cbackprop as cb
 from cbackprop import layers
-from cbackprop.engine import compiled
 
 X, Y = np.ones((4, 3)), np.ones((4, 3))
 RUNS = {
@@ -51,9 +50,8 @@ def test_a_layer_that_uses_its_model(run, within, engine):
     RUNS[run](model)
 
 
-def test_the_thread_that_called_fit_runs_it(monkeypatch):
+def test_the_thread_that_called_fit_runs_it(every_step_is_shared):
     """Whatever belongs to a thread, such as `numpy.errstate`, is as it was where the model was called."""
-    monkeypatch.setattr(compiled, "LEAST_WORK", 1)
     seen = set()
 
     class Noting(layers.Layer):
@@ -71,11 +69,8 @@ def test_the_thread_that_called_fit_runs_it(monkeypatch):
 
     model = cb.Sequential([cb.Input((3,)), layers.Dense(3), Noting(), layers.Dense(3)])
     model.compile("sgd", loss)
-    cb.config.set_num_threads(3)
-    try:
+    with cb.config.num_threads(3):
         model.fit(np.ones((200, 3)), np.ones((200, 3)), batch_size=100, verbose=0)
-    finally:
-        cb.config.set_num_threads("auto")
     assert seen == {threading.get_ident()}
 
 

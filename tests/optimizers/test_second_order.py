@@ -283,15 +283,11 @@ def test_engines_agree(name, dtype):
 def test_same_bits_on_any_number_of_threads(name, dtype):
     x, y = data(2, n=3000)
     found = []
-    before = cb.config.get_num_threads()
-    try:
-        for threads in (1, 2, 3):
-            cb.config.set_num_threads(threads)
+    for threads in (1, 2, 3):
+        with cb.config.num_threads(threads):
             model = dense(outputs=2, dtype=dtype, units=40)
             model.compile(CLASSES[name](), loss="mse")
             found.append((model.fit(x, y, epochs=5, verbose=0).history["loss"], model.get_weights()))
-    finally:
-        cb.config.set_num_threads(before)
     for losses, weights in found[1:]:
         assert losses == found[0][0]
         for a, b in zip(weights, found[0][1], strict=True):

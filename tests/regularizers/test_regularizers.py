@@ -64,12 +64,13 @@ def test_check_gradients(regularizer, where, engine, rng):
 @pytest.mark.parametrize("optimizer", ["adam", cb.optimizers.SGD(0.1, clipnorm=0.1)])
 @pytest.mark.parametrize("where", ["kernel_regularizer", "bias_regularizer", "activity_regularizer"])
 @pytest.mark.parametrize("regularizer", [*EACH, Quartic()], ids=repr)
-def test_engines_agree_and_threads_change_no_bit(regularizer, where, optimizer, tile, rng, monkeypatch):
+def test_engines_agree_and_threads_change_no_bit(
+    regularizer, where, optimizer, tile, rng, monkeypatch, every_step_is_shared
+):
     from cbackprop.engine import compiled
 
     if where == "bias_regularizer" and "Orthogonal" in repr(regularizer):
         return
-    monkeypatch.setattr(compiled, "LEAST_WORK", 1)
     if tile:
         monkeypatch.setattr(compiled.CompiledEngine, "_tile", lambda self: tile)
     cb.config.set_floatx("float64")
@@ -85,7 +86,6 @@ def test_engines_agree_and_threads_change_no_bit(regularizer, where, optimizer, 
         losses = model.fit(x, y, batch_size=131, epochs=2, shuffle=False, verbose=0).history["loss"]
         losses.append(model.evaluate(x, y, batch_size=131, verbose=0))
         found.append([np.array(losses), *model.get_weights(), *model.gradients(x, y)])
-    cb.config.set_num_threads("auto")
     for other in found[1:3]:
         assert all(a.tobytes() == b.tobytes() for a, b in zip(found[0], other, strict=True))
     for a, b in zip(found[0], found[3], strict=True):

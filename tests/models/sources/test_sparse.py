@@ -66,17 +66,12 @@ def test_every_format(name, dtype, rng):
 
 @pytest.mark.parametrize("first", ["dense", "two", "dropout"])
 @pytest.mark.parametrize("batch_size", [32, 200])
-def test_the_same_bits_on_any_number_of_threads(first, batch_size, rng, monkeypatch):
-    monkeypatch.setattr("cbackprop.engine.compiled.LEAST_WORK", 1)
+def test_the_same_bits_on_any_number_of_threads(first, batch_size, rng, every_step_is_shared):
     x, y = matrix(rng), rng.normal(size=(200, 2))
-    before = cb.config.get_num_threads()
     found = []
-    try:
-        for threads in (1, 2, 3):
-            cb.config.set_num_threads(threads)
+    for threads in (1, 2, 3):
+        with cb.config.num_threads(threads):
             found.append(results(network(first=first), x, y, batch_size=batch_size))
-    finally:
-        cb.config.set_num_threads(before)
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
             np.testing.assert_array_equal(a, b)

@@ -63,17 +63,12 @@ def test_the_twin_takes_them_too(dtype, rng):
 
 
 @pytest.mark.parametrize("batch_size", [32, 300])
-def test_the_same_bits_on_any_number_of_threads(batch_size, rng, monkeypatch):
-    monkeypatch.setattr("cbackprop.engine.compiled.LEAST_WORK", 1)
+def test_the_same_bits_on_any_number_of_threads(batch_size, rng, every_step_is_shared):
     x, y = stored("uint8", rng), rng.normal(size=(300, 2))
-    before = cb.config.get_num_threads()
     found = []
-    try:
-        for threads in (1, 2, 3):
-            cb.config.set_num_threads(threads)
+    for threads in (1, 2, 3):
+        with cb.config.num_threads(threads):
             found.append(results(network(dropout=True), x, y, batch_size=batch_size))
-    finally:
-        cb.config.set_num_threads(before)
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
             np.testing.assert_array_equal(a, b)
@@ -180,11 +175,8 @@ def test_what_is_not_finite_is_found(dtype, value, message, method, large, rng, 
             np.testing.assert_array_equal(a, b)
 
 
-def test_predictions_are_checked_in_every_thread(rng, monkeypatch):
-    monkeypatch.setattr("cbackprop.engine.compiled.LEAST_WORK", 1)
-    before = cb.config.get_num_threads()
-    cb.config.set_num_threads(3)
-    try:
+def test_predictions_are_checked_in_every_thread(rng, every_step_is_shared):
+    with cb.config.num_threads(3):
         model = network()
         for row in (0, 150, 299):
             x = stored("float32", rng)
@@ -192,5 +184,3 @@ def test_predictions_are_checked_in_every_thread(rng, monkeypatch):
             with pytest.raises(ValueError, match=rf"got nan at index \({row}, 36\)"):
                 model.predict(x, verbose=0)
         assert np.isfinite(model.predict(stored("float32", rng), verbose=0)).all()
-    finally:
-        cb.config.set_num_threads(before)
