@@ -1,9 +1,13 @@
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import cbackprop as cb
+
+# So that a failed `assert` in them shows its values, too.
+pytest.register_assert_rewrite(*(path.stem for path in (Path(__file__).parent / "shared").glob("*.py")))
 
 
 def pytest_configure(config):

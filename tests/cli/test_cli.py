@@ -11,6 +11,7 @@ import types
 
 import numpy as np
 import pytest
+from console import assert_refused
 
 import cbackprop as cb
 from cbackprop import tables
@@ -164,13 +165,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(digits, tmp_path, monkeypatch
     np.savez("objects.npz", x=np.array([1, "a"], object), y=np.zeros(2))
     np.savez("scalar.npz", x=3.0, y=np.zeros(2))
     np.savez("x.npz", x=np.zeros((4, 2)))
-    arguments, message = MISTAKES[name]
-    assert main(arguments) == 2
-    printed = capsys.readouterr()
-    assert message in printed.err
-    assert printed.err.startswith("cbackprop: ")
-    assert printed.err.count("\n") == 1
-    assert printed.out == ""
+    assert_refused(*MISTAKES[name], capsys)
 
 
 def test_no_command_is_help_and_exit_code_2(capsys):

@@ -5,16 +5,11 @@ import re
 
 import numpy as np
 import pytest
+from console import assert_refused, score
 
 import cbackprop as cb
 from cbackprop import tables
 from cbackprop.cli import main
-
-
-def score(printed, name):
-    """The model's score and the trivial one, as printed."""
-    found = re.search(rf"^ {name} +(\S+) +(\S+) *$", printed, re.MULTILINE)
-    return float(found[1]), float(found[2])
 
 
 @pytest.fixture
@@ -181,9 +176,4 @@ def test_mistakes(plane, capsys, name):
     np.savez("complex.npz", x=np.zeros((3, 2), complex), y=np.zeros(3))
     tables.build(tables.read("columns.npz"), "kind", encoder=tables.TableEncoder(drop=["flat"])).save("m.safetensors")
     line, message = MISTAKES[name]
-    assert main([*line.split(), *(["--quiet"] if line.startswith("train") else [])]) == 2
-    printed = capsys.readouterr()
-    assert message in printed.err
-    assert printed.err.startswith("cbackprop: ")
-    assert printed.err.count("\n") == 1
-    assert printed.out == ""
+    assert_refused([*line.split(), *(["--quiet"] if line.startswith("train") else [])], message, capsys)

@@ -10,6 +10,19 @@ GENERATED = pytest.mark.parametrize("module", [xor, spirals], ids=["xor", "spira
 
 
 @GENERATED
+def test_noise_moves_inputs_only_and_by_its_standard_deviation(module):
+    exact, target = module.load_data(samples=40_000)
+    x, y = module.load_data(samples=40_000, noise=0.2, seed=1)
+    assert x.dtype == np.float32
+    np.testing.assert_array_equal(y, target, strict=True)
+    moved = x - exact
+    # 80,000 deviates: the error of their deviation is 0.2 / sqrt(160,000) = 0.0005, of their mean 0.0007.
+    assert abs(moved.std() - 0.2) < 0.003
+    assert abs(moved.mean()) < 0.004
+    assert abs(np.corrcoef(moved.T)[0, 1]) < 0.03
+
+
+@GENERATED
 def test_seed_alone_decides_the_noise(module):
     x, _ = module.load_data(samples=50, noise=0.1, seed=5)
     again, _ = module.load_data(samples=50, noise=0.1, seed=5)

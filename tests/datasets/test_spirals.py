@@ -41,17 +41,6 @@ def test_turns(turns):
     np.testing.assert_allclose(np.hypot(*first.T), np.linspace(6.5, 0.5, 1000), atol=1e-6)
 
 
-def test_noise_moves_points_by_its_standard_deviation():
-    exact, target = spirals.load_data(samples=40_000)
-    x, y = spirals.load_data(samples=40_000, noise=0.2, seed=1)
-    assert x.dtype == np.float32
-    np.testing.assert_array_equal(y, target, strict=True)
-    moved = x - exact
-    # 80,000 deviates: the error of their deviation is 0.2 / sqrt(160,000) = 0.0005, of their mean 0.0007.
-    assert abs(moved.std() - 0.2) < 0.003
-    assert abs(moved.mean()) < 0.004
-
-
 @pytest.mark.parametrize("turns", [0, -1, 1e7, math.nan, math.inf])
 def test_turns_out_of_range(turns):
     with pytest.raises(ValueError, match="turns must be"):

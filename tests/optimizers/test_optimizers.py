@@ -2,13 +2,13 @@
 
 import importlib
 import inspect
-import itertools
 import json
 import math
 
 import families
 import numpy as np
 import pytest
+from combinations import every
 from numpy.testing import assert_allclose, assert_array_equal
 
 import cbackprop as cb
@@ -17,11 +17,6 @@ from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.reference.optimizers.optimizer import Segment
 
 CLASSES = families.stepping_optimizers()
-
-
-def every(**choices):
-    """All combinations of choices, as keyword arguments."""
-    return [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
 
 
 # Every way to make an optimizer that takes another path through its kernel.

@@ -7,6 +7,7 @@ import json
 import random
 
 import layer_cases
+import plain_values
 import pytest
 
 import cbackprop as cb
@@ -50,14 +51,6 @@ def things():
                 yield made
 
 
-def places(config, path=()):
-    """Paths to all values of nested dicts and lists, the whole included."""
-    yield path
-    items = config.items() if isinstance(config, dict) else enumerate(config) if isinstance(config, list) else ()
-    for key, value in items:
-        yield from places(value, (*path, key))
-
-
 def changed(config, path, value):
     if not path:
         return {} if value is DELETED else value
@@ -77,7 +70,7 @@ def changed(config, path, value):
 def test_any_part_replaced(thing):
     whole = json.loads(json.dumps(cb.saving.serialize_keras_object(thing)))
     for config, read in ((whole["config"], type(thing).from_config), (whole, cb.saving.deserialize_keras_object)):
-        paths = list(places(config))
+        paths = list(plain_values.paths(config))
         rng = random.Random(0)
         chosen = paths if len(paths) <= 12 else rng.sample(paths, 12)
         for path in [(), *chosen]:

@@ -4,6 +4,7 @@ import json
 import tracemalloc
 
 import numpy as np
+import plain_values
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -138,17 +139,7 @@ def test_any_end(tmp_path, good, cut, rest):
     either_way(tmp_path / "m", content[: cut % len(content)] + rest)
 
 
-def places(value, path=()):
-    """The paths to all values inside of nested plain ones."""
-    yield path
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        yield from places(item, (*path, key))
-
-
-PLAIN = (
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5) | st.lists(st.none())
-)
+PLAIN = plain_values.ANY | st.lists(st.none())
 
 
 @FUZZ
@@ -157,7 +148,7 @@ def test_any_value_replaced(tmp_path, good, data):
     texts = dict(good[2])
     part = data.draw(st.sampled_from(["model", "training", "state"]))
     value = json.loads(texts[part])
-    path = data.draw(st.sampled_from([path for path in places(value) if path]))
+    path = data.draw(st.sampled_from([path for path in plain_values.paths(value) if path]))
     inner = value
     for key in path[:-1]:
         inner = inner[key]

@@ -1,7 +1,6 @@
 """From a file to predictions without a line of Python: CSV, TSV and Parquet, and tables that scikit-learn brings."""
 
 import io
-import re
 import subprocess
 import sys
 
@@ -10,6 +9,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from console import assert_refused, score
 from sklearn import datasets, metrics
 
 from cbackprop import tables
@@ -54,11 +54,6 @@ def write(frame, path):
         frame.to_parquet(path)
     else:
         frame.to_csv(path, index=False, sep="\t" if path.endswith(".tsv") else ",")
-
-
-def score(printed, name):
-    found = re.search(rf"^ {name} +(\S+) +(\S+) *$", printed, re.MULTILINE)
-    return float(found[1]), float(found[2])
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet"])
@@ -261,9 +256,4 @@ def test_mistakes(tmp_path, monkeypatch, capsys, name):
         (tmp_path / file).write_text(content)
     tables.build(tables.read("good.csv"), "c").save("m")
     line, message = MISTAKES[name]
-    assert main([*line.split(), *(["--quiet"] if line.startswith("train") else [])]) == 2
-    printed = capsys.readouterr()
-    assert message in printed.err
-    assert printed.err.startswith("cbackprop: ")
-    assert printed.err.count("\n") == 1
-    assert printed.out == ""
+    assert_refused([*line.split(), *(["--quiet"] if line.startswith("train") else [])], message, capsys)

@@ -1,12 +1,12 @@
 """The optimizers against those of Keras: names, arguments, and 20 steps on the same gradients with all options."""
 
 import inspect
-import itertools
 
 import keras
 import numpy as np
 import pytest
 import torch
+from combinations import every
 from numpy.testing import assert_allclose
 
 import cbackprop as cb
@@ -14,11 +14,6 @@ from cbackprop import optimizers
 
 CLASSES = {name: cls for name, cls in optimizers.registry if hasattr(keras.optimizers, name)}
 NOT_OURS = {"kwargs"}
-
-
-def every(**choices):
-    """All combinations of choices, as keyword arguments."""
-    return [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
 
 
 OWN = {
