@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
-from tests.metric_cases import TALLIES as CASES
+from metric_cases import TALLIES as CASES
 
 import cbackprop as cb
 from cbackprop import losses, metrics

@@ -5,8 +5,8 @@ import pickle
 
 import numpy as np
 import pytest
+from metric_cases import IDS, TALLIES
 from numpy.testing import assert_allclose, assert_array_equal
-from tests.metric_cases import IDS, TALLIES
 
 import cbackprop as cb
 from cbackprop import metrics

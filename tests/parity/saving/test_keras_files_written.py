@@ -12,7 +12,7 @@ import keras
 import layer_cases
 import numpy as np
 import pytest
-from parity.test_keras_files import (
+from keras_models import (
     CASES,
     LIMIT,
     OPERATORS,
@@ -25,7 +25,7 @@ from parity.test_keras_files import (
     randomize,
     structured,
 )
-from parity.test_random_models_keras import random_graph
+from keras_random_models import random_graph
 
 import cbackprop as cb
 from cbackprop.registry import Registry
