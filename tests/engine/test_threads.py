@@ -129,7 +129,7 @@ def test_a_prediction_has_room_for_its_samples(samples, room):
 def test_tiles_of_few_rows(rows, monkeypatch):
     """As many as fit into the cache where a sample is large."""
     monkeypatch.setattr(compiled.CompiledEngine, "_tile", lambda self: rows)
-    assert_same(lambda: networks.random_model(4, cb.config.floatx()))
+    assert_same(lambda: random_models.random_model(4, cb.config.floatx()))
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5, 16, 17, 33, 64])
