@@ -35,8 +35,8 @@ __all__ = ["CompiledEngine"]
 
 # Bytes of buffers that stay in a processor's second level cache while a tile passes through the layers.
 CACHE_BYTES = 256 * 1024
-# Tiles have a multiple of so many rows, which suits every size of register tiles; as in division.pxd. They have two such
-# steps if these are not larger than the bytes that follow: fewer rows are not worth reading all weights.
+# Tiles have a multiple of so many rows, which suits every size of register tiles; as in division.pxd. They have two
+# such steps if these are not larger than the bytes that follow: fewer rows are not worth reading all weights.
 TILE_STEP = 24
 TILE_BYTES = 2 * 1024 * 1024
 # A thread must have at least so many floating point operations in a step, or meeting others costs more than it gains.
@@ -44,6 +44,8 @@ LEAST_WORK = 1_000_000
 # The same where it is tried out how many threads pay: in a step of training or testing, and in a prediction, which has
 # to start the threads first.
 LEAST_WORK_TO_TRY, LEAST_WORK_TO_START = 250_000, 10_000_000
+# Parts that the computation of all gradients is divided in for threads to share, and the least elements of a part.
+MOST_PARTS, LEAST_PART = 16, 2048
 # Elements of the arena behind its last buffer, because products read whole vectors.
 PADDING = 64
 
@@ -177,15 +179,47 @@ class CompiledEngine(Engine):
                 self.runner.set_parameter(index, k, variable.array.reshape(-1), variable in trainable)
         uses = self._uses()
         tables = {variable: uses.pop(variable) for variable in list(uses) if variable in self.tables}
-        whole = [part for variable, those in uses.items() for part in self._parts(variable, those, variable.size)]
-        finest = max(sum(variable.size for variable in uses) // 16, 2048)
-        parts = [part for variable, those in uses.items() for part in self._parts(variable, those, finest)]
-        self.runner.set_gradients(Gradients(self.runner.layers, self.gradient_vector, whole, parts))
+        self._bind_gradients(uses)
         if self.optimizer is not None:
             self.runner.set_optimizer(self.runner_optimizer, SegmentList(self.runner_optimizer, self.segments()))
             self.runner_tables = {variable: self._table(variable, those) for variable, those in tables.items()}
             self.runner.set_tables(list(self.runner_tables.values()))
         self._bind_regularizers()
+
+    def _bind_gradients(self, uses: dict[Variable, list[tuple[int, int]]]) -> None:
+        """Tell the runner what the gradient vector consists of, and how its computation may be divided."""
+        flops = {variable: self._gradient_flops(variable, those) for variable, those in uses.items()}
+        total = sum(work for work, _ in flops.values())
+        elements = sum(variable.size for variable in uses)
+        whole: list[Any] = []
+        parts: list[Any] = []
+        sums: list[Any] = []
+        for variable, those in uses.items():
+            work, is_sum = flops[variable]
+            finest = max(elements // MOST_PARTS, LEAST_PART)
+            fine = self._parts(variable, those, finest, work)
+            # As many parts as the variable's share of all work, so that all threads find some; by elements, as far as
+            # that goes.
+            chunks = math.ceil(MOST_PARTS * work / total / (len(fine) // len(those)))
+            number = -1
+            if is_sum and chunks > 1:
+                number = len(sums)
+                sums.append((variable.offset, variable.size, work, min(chunks, MOST_PARTS)))
+            whole += [(*part, number) for part in self._parts(variable, those, variable.size, work)]
+            parts += [(*part, number) for part in fine]
+        self.runner_gradients = Gradients(self.runner.layers, self.gradient_vector, whole, parts, sums)
+        self.runner.set_gradients(self.runner_gradients)
+
+    def _gradient_flops(self, variable: Variable, uses: list[tuple[int, int]]) -> tuple[float, bool]:
+        """Operations for a sample's share in a gradient, and whether all uses sum it over samples."""
+        flops = 0.0
+        is_sum = True
+        for index, k in uses:
+            step = self.plan.steps[index]
+            found = step.layer.gradient_flops(list(step.input_shapes), step.output_shape)[k]
+            is_sum = is_sum and found is not None
+            flops += 2 * math.prod(step.output_shape) if found is None else found
+        return max(flops, 1.0), is_sum
 
     def _table(self, variable: Variable, uses: list[tuple[int, int]]) -> Table:
         assert self.optimizer is not None
@@ -223,13 +257,19 @@ class CompiledEngine(Engine):
         return uses
 
     def _parts(
-        self, variable: Variable, uses: list[tuple[int, int]], size: int
-    ) -> list[tuple[int, int, int, int, int, bool]]:
-        """A gradient in parts of about `size` elements: (layer, parameter, begin, end, offset, add) for each use."""
+        self, variable: Variable, uses: list[tuple[int, int]], size: int, flops: float
+    ) -> list[tuple[int, int, int, int, int, bool, float]]:
+        """A gradient in parts of about `size` elements, for each use.
+
+        (layer, parameter, begin, end, offset, whether to add, floating point operations a sample)
+        """
         grain = math.lcm(*[self.runner.layers[index].grains[k] for index, k in uses]) * TILE_STEP
         length = math.ceil(size / grain) * grain
         return [
-            (index, k, begin, min(begin + length, variable.size), variable.offset + begin, number > 0)
+            (
+                *(index, k, begin, min(begin + length, variable.size), variable.offset + begin, number > 0),
+                flops * (min(begin + length, variable.size) - begin) / variable.size,
+            )
             for begin in range(0, variable.size, length)
             for number, (index, k) in enumerate(uses)
         ]
@@ -308,11 +348,8 @@ class CompiledEngine(Engine):
 
     def _flops(self) -> int:
         """Roughly the floating point operations of a sample, forwards."""
-        total = 10 * sum(self.plan.widths)
-        for step in self.plan.steps:
-            if step.layer.variables and not step.layer.reads_rows:
-                total += 2 * math.prod(step.input_shapes[0][:-1]) * step.layer.variables[0].size
-        return total
+        layers = sum(step.layer.flops(list(step.input_shapes), step.output_shape) for step in self.plan.steps)
+        return 10 * sum(self.plan.widths) + layers
 
     def _tile(self) -> int:
         """Rows of a tile: as many as stay in the cache, but no fewer than make it worth reading all weights."""
@@ -429,6 +466,8 @@ class CompiledEngine(Engine):
             tiled = self._reserve(batch_size, most, training, backwards=True)
             for table in self.runner_tables.values():
                 table.reserve(batch_size)
+            if not tiled:
+                self.runner_gradients.reserve(batch_size)
             self.runner.stage(order is not None)
             if self.optimizer is not None:
                 self.runner_optimizer.read_rate()
@@ -455,7 +494,7 @@ class CompiledEngine(Engine):
                 zip(self.trainable, np.cumsum([0, *(v.size for v in self.trainable)]).tolist(), strict=False)
             )
             parts = [
-                (index, k, 0, variable.size, offsets[variable], number > 0)
+                (index, k, 0, variable.size, offsets[variable], number > 0, 1.0, -1)
                 for variable, uses in self._uses().items()
                 for number, (index, k) in enumerate(uses)
             ]
@@ -464,7 +503,7 @@ class CompiledEngine(Engine):
             numbers = (end - begin) * sum(math.prod(shape) for shape, objective in shapes if objective.loss)
             derivatives = aligned_zeros(numbers * size, self.dtype).reshape(numbers, size)
             errors = np.zeros(numbers)
-            row = Gradients(self.runner.layers, derivatives[0], parts, [])
+            row = Gradients(self.runner.layers, derivatives[0], parts, [], [])
             jacobian(self.runner, begin, end, row, derivatives, errors)
             return derivatives, errors
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from cbackprop import activations, constraints, initializers, regularizers
@@ -117,6 +118,11 @@ class Dense(Layer):
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )
+
+    def gradient_flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> list[int | None]:
+        """Each is a sum over samples and positions: of x^T dy for the kernel, of dy for the bias."""
+        positions = math.prod(output_shape[:-1])
+        return [2 * positions * self.variables[0].size, *([positions * self.units] if self.use_bias else [])]
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """(batch, ..., units); half as many units if the activation halves them."""

@@ -6,6 +6,7 @@ import functools
 import gc
 import inspect
 import itertools
+import math
 import re
 import threading
 import warnings
@@ -436,6 +437,23 @@ class Layer(Spec):
             self.build(**config["shapes_dict"])
         else:
             self.build(config["input_shape"])
+
+    def flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
+        """Roughly the floating point operations of a forward pass for one sample, beside a few for each number.
+
+        Engines decide by it how many threads a step is worth. By default that of a matrix product with the layer's
+        first weight at each position.
+        """
+        if not self.variables or self.reads_rows:
+            return 0
+        return 2 * math.prod(input_shapes[0][:-1]) * self.variables[0].size
+
+    def gradient_flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> list[int | None]:
+        """For each weight: roughly the floating point operations for one sample's share in its gradient.
+
+        ``None``, as by default, where the gradient is not a sum that may be taken over some of the samples at a time.
+        """
+        return [None] * len(self.variables)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the output for this input shape; ``ValueError`` if the layer cannot take it.

@@ -18,11 +18,13 @@ from libc.stdint cimport int64_t, uint64_t
 from cbackprop.compiled.engine.clock cimport now
 from cbackprop.compiled.engine.context cimport Context, describe, Feed, WEIGHTS
 from cbackprop.compiled.engine.division cimport part_rows, row_step, share, tile_begin, tile_count
+from cbackprop.compiled.engine.failure cimport fail
+from cbackprop.compiled.engine.gradients cimport Samples
 from cbackprop.compiled.engine.head cimport Head
 from cbackprop.compiled.engine.predictor cimport Predictor
 from cbackprop.compiled.engine.schedule cimport Schedule
 from cbackprop.compiled.engine.tables cimport Table
-from cbackprop.compiled.engine.update cimport complete_gradients, step
+from cbackprop.compiled.engine.update cimport merge, take_step
 from cbackprop.compiled.kernels.strided cimport sum_of_row
 from cbackprop.compiled.layers.layer cimport Batch, couples, ITEMS, Layer
 
@@ -42,7 +44,7 @@ cdef class Engine(Predictor):
 
     cdef readonly double loss_total     # sum over samples since the last reset
     cdef readonly double loss_count
-    cdef readonly double first_step     # seconds that the first step of the last run took, the start of threads included
+    cdef readonly double first_step     # seconds of the first step of the last run, the start of threads included
     # The run that threads are in
     cdef const int64_t* order
     cdef Py_ssize_t batch_size
@@ -50,7 +52,20 @@ cdef class Engine(Predictor):
     cdef bint meets                     # some layer or loss needs more than the rows of one thread
     cdef bint any_python                # some metric is in Python
     cdef Schedule forward_schedule, backward_schedule
+    cdef object exchange                # called when the gradients of a batch are complete, or None
+    cdef bint exchanges
     cdef double[:, ::1] divisors        # (threads, heads): of the current batch
+
+    def set_exchange(self, exchange):
+        """Call this, without arguments, in every training step between the gradients and the update; None: nothing.
+
+        It may read the gradient vector, and change it: the optimizer takes what is there afterwards. What it raises
+        ends the run before the step has changed a weight. Gradients of tables are not in the vector.
+        """
+        self.check_idle()
+        if exchange is not None and self.n_tables:
+            raise ValueError("Gradients of tables are not in the gradient vector.")
+        self.exchange, self.exchanges = exchange, exchange is not None
 
     # Running
 
@@ -94,6 +109,8 @@ cdef class Engine(Predictor):
                 raise ValueError("A table has no room for the rows of such a batch.")
         if self.gradients is None and backwards and self.has_parameters():
             raise RuntimeError("The engine has no gradients.")
+        if self.gradients is not None and backwards and not tiled and not self.gradients.has_room(batch_size):
+            raise ValueError("The engine has no memory for the gradients of such a batch.")
         self.order = &order[0] if order is not None and order.shape[0] else NULL
         self.start, self.stop, self.batch_size = start, stop, batch_size
         self.backwards, self.training = backwards, training
@@ -182,18 +199,33 @@ cdef class Engine(Predictor):
             self.add_up(rows)
         if self.backwards and self.gradients is not None:
             if not self.tiled:
-                self.collect(thread)
+                self.collect(thread, start)
                 self.team.meet(thread)
-            if self.segments is not None:
-                step(self, thread, self.team.size, groups, self.update)
-            elif thread == 0:
-                complete_gradients(self, groups)
+            merge(self, thread, self.team.size, groups, 0 if self.tiled else rows)
+            if not self.agree(thread):
+                return False
+            if self.update and self.optimizer is not None:
+                take_step(self, thread, self.team.size)
             if self.update and self.projections is not None:
                 self.team.meet(thread)
                 self.projections.apply(thread, self.team.size, &self.failure)
         if thread == 0 and self.update and self.meets:
             self.finish()
         return True
+
+    cdef bint agree(self, Py_ssize_t thread) noexcept nogil:
+        """Let others see the gradients of the batch, or change them; False, the same in all threads, if that failed."""
+        if not self.exchanges:
+            return True
+        self.team.meet(thread)
+        if thread == 0:
+            with gil:
+                try:
+                    self.exchange()
+                except BaseException as error:
+                    fail(&self.failure, error)
+        self.team.meet(thread)
+        return self.failure.error == NULL
 
     cdef void finish(self) noexcept nogil:
         """Let layers whose samples depend on each other change what no gradient reaches."""
@@ -341,12 +373,13 @@ cdef class Engine(Predictor):
                 return True
         return False
 
-    cdef void collect(self, Py_ssize_t thread) noexcept nogil:
+    cdef void collect(self, Py_ssize_t thread, Py_ssize_t start) noexcept nogil:
         """This thread's parts of the gradient of a batch that is held as a whole."""
         cdef Batch batch = (<Context>self.whole_batch()).batch      # seen by all threads, so each works with a copy
+        cdef Samples samples = Samples(self.feeds, self.order, start, thread, self.team.size)
         cdef Py_ssize_t i
         batch.workspace = (<Context>self.shares[thread]).batch.workspace
-        self.gradients.collect_share(&batch, thread, self.team.size)
+        self.gradients.collect_share(&batch, <Context>self.shares[thread], &samples)
         for i in range(self.n_tables):
             if i % self.team.size == thread:
                 (<Table>self.table_pointers[i]).collect(&batch)

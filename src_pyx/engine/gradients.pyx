@@ -1,8 +1,11 @@
 """The flat gradient vector, and who computes which part of it.
 
-A batch that is small enough to lie in memory at once is shared by parts of the vector: each thread computes some, from
-all samples. A larger one passes through the layers in tiles; groups of tiles have gradient vectors of their own,
-which are added up in the end. Neither the parts nor the groups depend on how many threads there are.
+A batch that is held in memory as a whole is shared by parts of the vector: each thread computes some, from all
+samples.
+Where a variable has so few elements that its gradient is one long sum (a small kernel that is used at many positions),
+the samples are divided in chunks, too, which have partial sums of this variable alone. A larger batch passes through
+the layers in tiles; groups of tiles have gradient vectors of their own, which are added up in the end. Neither parts
+nor chunks nor groups depend on how many threads there are.
 """
 
 import numpy as np
@@ -12,9 +15,13 @@ from cython cimport floating
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
+from cbackprop.compiled.engine.context cimport Context, describe
 from cbackprop.compiled.kernels.memory cimport address
 from cbackprop.compiled.layers.layer cimport Batch, Layer
 from cbackprop.compiled.optimizers.optimizer cimport Segment
+
+# Floating point operations of a chunk, at least: some 40 microseconds, beside which adding it up is nothing.
+cdef double CHUNK_FLOPS = 4e6
 
 
 cdef void add_vectors(Py_ssize_t n, const floating* x, floating* total) noexcept nogil:
@@ -31,46 +38,91 @@ cdef class Gradients:
     layers : list of Layer
     vector : array
         The gradient vector.
-    parameters, parts : list of (layer, parameter, begin, end, offset, add)
+    parameters, parts : list of (layer, parameter, begin, end, offset, add, flops, sum)
         The elements begin:end of the gradient of a layer's parameter go to `offset` of the vector, or are added to
-        what is there. A part that is added follows the one that it is added to.
+        what is there, and take so many floating point operations a sample. A part that is added follows the one that it
+        is added to. `sum` is the number of the long sum that this is a part of, or -1.
+    sums : list of (offset, size, flops, most)
+        Variables whose gradients may be summed in up to `most` chunks of samples: where they are in the vector, and the
+        operations that they take a sample.
     """
 
-    def __cinit__(self, list layers, vector, list parameters, list parts):
+    def __cinit__(self, list layers, vector, list parameters, list parts, list sums):
         self.layers = layers
         self.vector = vector
         self.itemsize = vector.dtype.itemsize
         self.size = vector.size
-        self.n_parameters, self.n_parts = len(parameters), len(parts)
+        self.n_parameters, self.n_parts, self.n_sums = len(parameters), len(parts), len(sums)
         self.parameters = <Part*>calloc(self.n_parameters + 1, sizeof(Part))
         self.parts = <Part*>calloc(self.n_parts + 1, sizeof(Part))
-        self.work = <Py_ssize_t*>calloc(self.n_parts + 1, sizeof(Py_ssize_t))
-        if not (self.parameters and self.parts and self.work):
+        self.work = <double*>calloc(self.n_parts + 1, sizeof(double))
+        self.sums = <LongSum*>calloc(self.n_sums + 1, sizeof(LongSum))
+        if not (self.parameters and self.parts and self.work and self.sums):
             raise MemoryError()
+        for i, (offset, size, flops, most) in enumerate(sums):
+            if not 0 <= offset <= self.size - size or most < 1:
+                raise ValueError("A long sum does not fit the vector.")
+            self.sums[i] = LongSum(offset, size, flops, most, 1, NULL)
         self.fill(self.parameters, parameters)
         self.fill(self.parts, parts)
         for i in range(self.n_parts):
-            self.work[i + 1] = self.work[i] + self.parts[i].end - self.parts[i].begin
+            self.work[i + 1] = self.work[i] + max(<double>parts[i][6], 1.0)
         self.set_groups(1)
 
     def __dealloc__(self):
         free(self.parameters)
         free(self.parts)
         free(self.work)
+        free(self.sums)
         free(self.groups)
 
     cdef fill(self, Part* parts, list described):
         cdef Layer layer
         cdef Py_ssize_t i
-        for i, (index, k, begin, end, offset, add) in enumerate(described):
+        for i, (index, k, begin, end, offset, add, _, number) in enumerate(described):
             layer = self.layers[index]
             if not (
                 0 <= k < layer.n_parameters and 0 <= begin < end <= layer.parameters[k].size
                 and (begin % layer.parameters[k].grain, end % layer.parameters[k].grain) == (0, 0)
-                and 0 <= offset <= self.size - (end - begin)
+                and 0 <= offset <= self.size - (end - begin) and -1 <= number < self.n_sums
             ):
                 raise ValueError("A part of the gradient does not fit its parameter or the vector.")
-            parts[i] = Part(<PyObject*>layer, k, begin, end, offset, add)
+            if number >= 0 and not (
+                self.sums[number].offset <= offset
+                and offset + end - begin <= self.sums[number].offset + self.sums[number].size
+            ):
+                raise ValueError("A part of the gradient does not fit its sum.")
+            parts[i] = Part(<PyObject*>layer, k, begin, end, offset, add, number)
+
+    def reserve(self, Py_ssize_t rows):
+        """Make room for the chunks of batches of up to so many samples that are held as a whole."""
+        cdef Py_ssize_t i, room
+        self.sum_memory = self.sum_memory or [None] * self.n_sums
+        for i in range(self.n_sums):
+            room = self.chunks(&self.sums[i], rows)
+            if room > self.sums[i].room:
+                self.sums[i].room = 1
+                self.sum_memory[i] = np.zeros((room - 1) * self.sums[i].size, self.vector.dtype)
+                self.sums[i].partials = <char*>address(
+                    self.sum_memory[i], self.vector.dtype, (room - 1) * self.sums[i].size
+                )
+                self.sums[i].room = room
+
+    def chunk_counts(self, Py_ssize_t rows):
+        """In how many chunks each long sum of a batch of so many samples is divided."""
+        return [self.chunks(&self.sums[i], rows) for i in range(self.n_sums)]
+
+    cdef Py_ssize_t chunks(self, const LongSum* sum, Py_ssize_t rows) noexcept nogil:
+        """In how many chunks the samples of a batch are divided. It must not depend on the number of threads."""
+        return max(min(min(<Py_ssize_t>(sum.flops * rows / CHUNK_FLOPS), sum.most), rows), <Py_ssize_t>1)
+
+    cdef bint has_room(self, Py_ssize_t rows) noexcept nogil:
+        """Whether there is room for the chunks of batches of up to so many samples."""
+        cdef Py_ssize_t i
+        for i in range(self.n_sums):
+            if self.chunks(&self.sums[i], rows) > self.sums[i].room:
+                return False
+        return True
 
     def set_groups(self, Py_ssize_t n):
         """Have a vector for each of `n` groups of tiles."""
@@ -102,42 +154,93 @@ cdef class Gradients:
                 batch, part.k, part.begin, part.end, add or part.add, vector + part.offset * self.itemsize
             )
 
-    cdef void collect_share(self, const Batch* batch, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil:
-        """One thread's parts of the gradient of a whole batch, those that join as one."""
-        cdef Py_ssize_t i = 0, end
+    cdef void collect_share(self, const Batch* batch, Context own, const Samples* samples) noexcept nogil:
+        """Compute this thread's parts; adjacent parts are computed by one call.
+
+        own : the thread's own context, through which it looks at chunks of the samples.
+        """
+        cdef Py_ssize_t i = 0, base = 0, end
         cdef Part* part
         cdef bint mine = False
-        if threads == 1:
-            self.collect_all(batch, self.groups[0], False)
+        if samples.threads == 1:
+            self.collect_parameters(batch, own, samples)
             return
         while i < self.n_parts:
             part = &self.parts[i]
             end = part.end
             if not part.add:
-                mine = self.owner(i, threads) == thread
+                base = i
+                mine = self.owner(i, 0, 1, samples.threads) == samples.thread
             i += 1
+            if self.is_cut(part, batch.rows):
+                self.collect_chunks(base, part, batch, own, samples)
+                continue
             if not mine:
                 continue
-            while i < self.n_parts and self.joins(i) and self.owner(i, threads) == thread:
+            while (
+                i < self.n_parts and self.joins(i, batch.rows)
+                and self.owner(i, 0, 1, samples.threads) == samples.thread
+            ):
                 end = self.parts[i].end
                 i += 1
             (<Layer>part.layer).collect(
                 batch, part.k, part.begin, end, part.add, self.groups[0] + part.offset * self.itemsize
             )
 
-    cdef bint joins(self, Py_ssize_t i) noexcept nogil:
+    cdef void collect_parameters(self, const Batch* batch, Context own, const Samples* samples) noexcept nogil:
+        """All gradients of a batch by one thread: the same sums as by several, in fewer calls."""
+        cdef Py_ssize_t i
+        cdef Part* part
+        for i in range(self.n_parameters):
+            part = &self.parameters[i]
+            if self.is_cut(part, batch.rows):
+                self.collect_chunks(0, part, batch, own, samples)
+            else:
+                (<Layer>part.layer).collect(
+                    batch, part.k, part.begin, part.end, part.add, self.groups[0] + part.offset * self.itemsize
+                )
+
+    cdef void collect_chunks(
+        self, Py_ssize_t i, Part* part, const Batch* batch, Context own, const Samples* samples
+    ) noexcept nogil:
+        """This thread's chunks of a part, whose owners are those of part i."""
+        cdef LongSum* sum = &self.sums[part.sum]
+        cdef Py_ssize_t rows = batch.rows, n = self.chunks(sum, rows), chunk, begin, end
+        cdef char* out
+        for chunk in range(n):
+            if samples.threads > 1 and self.owner(i, chunk, n, samples.threads) != samples.thread:
+                continue
+            begin, end = rows * chunk // n, rows * (chunk + 1) // n
+            own.show(begin, end - begin)
+            describe(own, end - begin, batch.training, batch.iteration, batch.first + begin, begin, rows)
+            own.refer(samples.feeds, samples.order, samples.start + begin)
+            out = self.groups[0] + part.offset * self.itemsize
+            if chunk:
+                out = sum.partials + ((chunk - 1) * sum.size + part.offset - sum.offset) * self.itemsize
+            (<Layer>part.layer).collect(&own.batch, part.k, part.begin, part.end, part.add, out)
+        if samples.threads == 1:     # this context is the one that sees the whole batch
+            own.show(0, rows)
+            describe(own, rows, batch.training, batch.iteration, batch.first, batch.offset, batch.total)
+            own.refer(samples.feeds, samples.order, samples.start)
+
+    cdef bint is_cut(self, const Part* part, Py_ssize_t rows) noexcept nogil:
+        """Whether a part of the gradient of so many samples is summed in chunks."""
+        return part.sum >= 0 and self.chunks(&self.sums[part.sum], rows) > 1
+
+    cdef bint joins(self, Py_ssize_t i, Py_ssize_t rows) noexcept nogil:
         """Whether a part goes on where the one before it ends, and no other use is added to either."""
         cdef Part* part = &self.parts[i]
         cdef Part* before = part - 1
         return (
             part.layer == before.layer and part.k == before.k and part.begin == before.end
-            and not (part.add or before.add) and not (i + 1 < self.n_parts and self.parts[i + 1].add)
+            and not (self.is_cut(part, rows) or part.add or before.add)
+            and not (i + 1 < self.n_parts and self.parts[i + 1].add)
         )
 
-    cdef Py_ssize_t owner(self, Py_ssize_t i, Py_ssize_t threads) noexcept nogil:
-        """The thread that computes a part: the one in whose share of all elements its middle is."""
-        cdef Py_ssize_t middle = (self.work[i] + self.work[i + 1]) // 2
-        return middle * threads // self.work[self.n_parts]
+    cdef Py_ssize_t owner(self, Py_ssize_t i, Py_ssize_t chunk, Py_ssize_t chunks, Py_ssize_t threads) noexcept nogil:
+        """The thread that computes a chunk of a part: the one in whose share of all operations its middle is."""
+        cdef double middle = self.work[i] + (self.work[i + 1] - self.work[i]) * (2 * chunk + 1) / (2 * chunks)
+        return min(<Py_ssize_t>(middle * threads / self.work[self.n_parts]), threads - 1)
 
     cdef Segment everything(self) noexcept nogil:
         """The whole gradient vector, without parameters."""
@@ -148,9 +251,29 @@ cdef class Gradients:
 
     cdef void merge(self, const Segment* segment, Py_ssize_t groups) noexcept nogil:
         """Add the vectors of groups of tiles to the first, over a segment of it."""
-        cdef Py_ssize_t begin = <char*>segment.gradients - self.groups[0], i
+        cdef Py_ssize_t begin = (<char*>segment.gradients - self.groups[0]) // self.itemsize, i
         for i in range(1, groups):
-            if self.itemsize == sizeof(double):
-                add_vectors(segment.size, <const double*>(self.groups[i] + begin), <double*>segment.gradients)
-            else:
-                add_vectors(segment.size, <const float*>(self.groups[i] + begin), <float*>segment.gradients)
+            self.add_to(begin, begin + segment.size, self.groups[i] + begin * self.itemsize)
+
+    cdef void merge_chunks(self, const Segment* segment, Py_ssize_t rows) noexcept nogil:
+        """Add the chunks of a batch of so many samples, which is held as a whole, over a segment of the vector."""
+        cdef Py_ssize_t begin = (<char*>segment.gradients - self.groups[0]) // self.itemsize, first, end, i, chunk
+        cdef LongSum* sum
+        for i in range(self.n_sums):
+            sum = &self.sums[i]
+            first, end = max(sum.offset, begin), min(sum.offset + sum.size, begin + segment.size)
+            if first >= end:
+                continue
+            for chunk in range(1, self.chunks(sum, rows)):
+                self.add_to(
+                    first, end,
+                    sum.partials + ((chunk - 1) * sum.size + first - sum.offset) * self.itemsize,
+                )
+
+    cdef void add_to(self, Py_ssize_t begin, Py_ssize_t end, const char* sum) noexcept nogil:
+        """Add to the elements begin:end of the vector."""
+        cdef char* out = self.groups[0] + begin * self.itemsize
+        if self.itemsize == sizeof(double):
+            add_vectors(end - begin, <const double*>sum, <double*>out)
+        else:
+            add_vectors(end - begin, <const float*>sum, <float*>out)

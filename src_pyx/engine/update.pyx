@@ -1,4 +1,8 @@
-"""What a step does to weights, once the gradients of a batch are there."""
+"""What a step does once all threads have computed their parts of the gradients: merge, and update.
+
+Between the two lies a hook, `Engine.exchange`: there, all gradients of the batch are complete, and no weight has
+changed.
+"""
 
 from cbackprop.compiled.engine.division cimport PARAMETER_STEP, share
 from cbackprop.compiled.engine.network cimport Network
@@ -6,49 +10,78 @@ from cbackprop.compiled.engine.tables cimport Table
 from cbackprop.compiled.optimizers.optimizer cimport Segment
 
 
-cdef void complete_gradients(Network network, Py_ssize_t groups) noexcept nogil:
-    """Where there is no optimizer: what `step` does to the gradients."""
-    cdef Segment everything = network.gradients.everything()
-    network.gradients.merge(&everything, groups)
-    if network.penalties is not None:
-        network.penalties.add_gradients(&everything)
+cdef struct Division:
+    # How the segments are divided among threads.
+    bint undivided      # one thread has all of them, because the optimizer needs norms of whole gradients
+    bint whole          # each segment is one thread's, because the optimizer works on whole variables
 
 
-cdef void step(
-    Network network, Py_ssize_t thread, Py_ssize_t threads, Py_ssize_t groups, bint update
+cdef Division division_of(Network network) noexcept nogil:
+    cdef Division division = Division(False, False)
+    if network.optimizer is not None:
+        division.undivided = network.optimizer.limits_norms()
+        division.whole = network.optimizer.whole
+    return division
+
+
+cdef Segment share_of(
+    Network network, Py_ssize_t i, Division division, Py_ssize_t thread, Py_ssize_t threads
 ) noexcept nogil:
-    """Add up the groups' gradients and take the optimizer's step, over this thread's share of each segment.
+    """A thread's share of segment i; its size may be 0."""
+    cdef Py_ssize_t size = network.segments.items[i].size, begin, end
+    if division.undivided:
+        begin, end = 0, size if thread == 0 else 0
+    elif division.whole:
+        begin, end = 0, size if network.segments.owner(i, threads) == thread else 0
+    else:
+        begin = share(size, PARAMETER_STEP, thread, threads)
+        end = share(size, PARAMETER_STEP, thread + 1, threads)
+    return network.segments.part(i, begin, end)
 
-    Without `update` or an optimizer no weight changes. Where one works on whole variables, some segments are one
-    thread's share.
+
+cdef void merge(
+    Network network, Py_ssize_t thread, Py_ssize_t threads, Py_ssize_t groups, Py_ssize_t rows
+) noexcept nogil:
+    """Complete this thread's share of the gradients: add up groups or chunks, and what penalties add.
+
+    Of a batch that is held as a whole there are `rows`; else `rows` is 0, and there are `groups` of tiles.
     """
-    cdef bint changes = update and network.optimizer is not None
-    cdef bint alone = changes and network.optimizer.limits_norms()
-    cdef bint whole = changes and network.optimizer.whole
-    cdef Py_ssize_t i, begin, end
     cdef Segment part
-    if alone and thread > 0:
+    cdef Py_ssize_t i
+    if network.segments is None:
+        if thread == 0:
+            part = network.gradients.everything()
+            merge_part(network, &part, groups, rows)
         return
-    threads = 1 if alone else threads
     for i in range(network.segments.size):
-        begin = share(network.segments.items[i].size, PARAMETER_STEP, thread, threads)
-        end = share(network.segments.items[i].size, PARAMETER_STEP, thread + 1, threads)
-        if whole:
-            begin = 0
-            end = network.segments.items[i].size if network.segments.owner(i, threads) == thread else 0
-        if begin == end:
-            continue
-        part = network.segments.part(i, begin, end)
-        network.gradients.merge(&part, groups)
-        if network.penalties is not None:
-            network.penalties.add_gradients(&part)
-        if changes and not alone:
+        part = share_of(network, i, division_of(network), thread, threads)
+        if part.size:
+            merge_part(network, &part, groups, rows)
+
+
+cdef void merge_part(Network network, const Segment* part, Py_ssize_t groups, Py_ssize_t rows) noexcept nogil:
+    network.gradients.merge(part, groups)
+    if rows:
+        network.gradients.merge_chunks(part, rows)
+    if network.penalties is not None:
+        network.penalties.add_gradients(part)
+
+
+cdef void take_step(Network network, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil:
+    """The optimizer's step over this thread's share of each segment and each table."""
+    cdef Division division = division_of(network)
+    cdef Segment part
+    cdef Py_ssize_t i
+    if division.undivided:
+        if thread == 0:
+            step_undivided(network)
+        return
+    for i in range(network.segments.size):
+        part = share_of(network, i, division, thread, threads)
+        if part.size:
             network.optimizer.step_part(&part)
-    if alone:
-        step_alone(network)
-    elif changes:
-        for i in range(network.n_tables):
-            step_table(network, thread, threads, <Table>network.table_pointers[i])
+    for i in range(network.n_tables):
+        step_table(network, thread, threads, <Table>network.table_pointers[i])
 
 
 cdef void step_table(Network network, Py_ssize_t thread, Py_ssize_t threads, Table table) noexcept nogil:
@@ -64,7 +97,7 @@ cdef void step_table(Network network, Py_ssize_t thread, Py_ssize_t threads, Tab
     table.copy(begin, end, True)
 
 
-cdef void step_alone(Network network) noexcept nogil:
+cdef void step_undivided(Network network) noexcept nogil:
     """The optimizer's step over everything, by one thread, because norms of whole gradients are needed."""
     cdef Py_ssize_t n = network.segments.size, i
     if network.n_tables == 0:

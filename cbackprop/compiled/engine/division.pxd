@@ -1,7 +1,7 @@
 """Where work is divided among tiles and threads."""
 
 cdef enum:
-    # Rows are divided among tiles at multiples of this, which suits the sizes of register tiles, if tiles are that large.
+    # Rows are divided among tiles at multiples of this, if tiles are that large: it suits the sizes of register tiles.
     TILE_STEP = 24
     # Rows are divided among threads at multiples of the numbers in the largest vector, as long as each thread then gets
     # several times as many: loops treat the numbers that are left over one by one.

@@ -1,7 +1,9 @@
 """The flat gradient vector, and who computes which part of it."""
 
 from cpython.ref cimport PyObject
+from libc.stdint cimport int64_t
 
+from cbackprop.compiled.engine.context cimport Context, Feed
 from cbackprop.compiled.layers.layer cimport Batch
 from cbackprop.compiled.optimizers.optimizer cimport Segment
 
@@ -11,6 +13,25 @@ cdef struct Part:
     Py_ssize_t k, begin, end    # of which of its parameters, and which elements
     Py_ssize_t offset           # where they are in the vector
     bint add                    # to what another use of a shared layer has put there
+    Py_ssize_t sum              # the long sum that this is a part of, or -1
+
+
+cdef struct LongSum:
+    # The gradient of a variable that has few elements, each of which is a long sum over samples. So the samples are
+    # divided in chunks, whose sums are added up in the end.
+    Py_ssize_t offset, size     # where it is in the vector
+    double flops                # of a sample
+    Py_ssize_t most             # chunks
+    Py_ssize_t room             # chunks that there is memory for
+    char* partials              # (room - 1, size): the sums of all chunks but the first, which is in the vector
+
+
+cdef struct Samples:
+    # Where one thread finds the samples of a batch that is held as a whole.
+    const Feed* feeds
+    const int64_t* order
+    Py_ssize_t start
+    Py_ssize_t thread, threads
 
 
 cdef class Gradients:
@@ -21,15 +42,27 @@ cdef class Gradients:
     cdef Py_ssize_t n_parameters
     cdef Part* parts                # finer parts, to share a batch among threads
     cdef Py_ssize_t n_parts
-    cdef Py_ssize_t* work           # (n_parts + 1,): elements in front of each part
+    cdef double* work               # (n_parts + 1,): floating point operations in front of each part
+    cdef LongSum* sums
+    cdef Py_ssize_t n_sums
+    cdef list sum_memory
     cdef char** groups              # the vectors of groups of tiles; the first is the gradient vector itself
     cdef readonly Py_ssize_t n_groups
 
     cdef fill(self, Part* parts, list described)
-    cdef Py_ssize_t owner(self, Py_ssize_t i, Py_ssize_t threads) noexcept nogil
+    cdef Py_ssize_t chunks(self, const LongSum* sum, Py_ssize_t rows) noexcept nogil
+    cdef bint has_room(self, Py_ssize_t rows) noexcept nogil
+    cdef Py_ssize_t owner(self, Py_ssize_t i, Py_ssize_t chunk, Py_ssize_t chunks, Py_ssize_t threads) noexcept nogil
     cdef void collect_tile(self, const Batch* batch, Py_ssize_t group, bint add) noexcept nogil
-    cdef void collect_share(self, const Batch* batch, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil
-    cdef bint joins(self, Py_ssize_t i) noexcept nogil
+    cdef void collect_share(self, const Batch* batch, Context own, const Samples* samples) noexcept nogil
+    cdef void collect_parameters(self, const Batch* batch, Context own, const Samples* samples) noexcept nogil
+    cdef void collect_chunks(
+        self, Py_ssize_t i, Part* part, const Batch* batch, Context own, const Samples* samples
+    ) noexcept nogil
+    cdef bint is_cut(self, const Part* part, Py_ssize_t rows) noexcept nogil
+    cdef bint joins(self, Py_ssize_t i, Py_ssize_t rows) noexcept nogil
     cdef Segment everything(self) noexcept nogil
     cdef void collect_all(self, const Batch* batch, char* vector, bint add) noexcept nogil
     cdef void merge(self, const Segment* segment, Py_ssize_t groups) noexcept nogil
+    cdef void merge_chunks(self, const Segment* segment, Py_ssize_t rows) noexcept nogil
+    cdef void add_to(self, Py_ssize_t begin, Py_ssize_t end, const char* sum) noexcept nogil

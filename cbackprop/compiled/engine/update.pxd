@@ -1,9 +1,9 @@
-"""What a step does to weights, once the gradients of a batch are there."""
+"""What a step does once all threads have computed their parts of the gradients: merge, and update."""
 
 from cbackprop.compiled.engine.network cimport Network
 
 
-cdef void complete_gradients(Network network, Py_ssize_t groups) noexcept nogil
-cdef void step(
-    Network network, Py_ssize_t thread, Py_ssize_t threads, Py_ssize_t groups, bint update
+cdef void merge(
+    Network network, Py_ssize_t thread, Py_ssize_t threads, Py_ssize_t groups, Py_ssize_t rows
 ) noexcept nogil
+cdef void take_step(Network network, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil
