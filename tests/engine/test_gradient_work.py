@@ -11,8 +11,10 @@ SAMPLES, BATCH, POSITIONS = 77, 41, 3000
 
 
 @pytest.fixture(autouse=True)
-def always_shared(monkeypatch):
+def whole_batches(monkeypatch):
+    """All steps are shared among threads, and none passes in tiles, which need no chunks."""
     monkeypatch.setattr(compiled, "LEAST_WORK", 1)
+    monkeypatch.setattr(compiled.CompiledEngine, "_tile", lambda self: 10**6)
     yield
     cb.config.set_num_threads("auto")
 
