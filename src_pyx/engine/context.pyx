@@ -10,7 +10,6 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-from cbackprop.compiled.kernels.matrix cimport WORKSPACE_BYTES
 from cbackprop.compiled.kernels.memory cimport address
 from cbackprop.compiled.kernels.rows cimport densify
 from cbackprop.compiled.kernels.strided cimport gather_strided
@@ -73,9 +72,6 @@ cdef class Context:
             self.scratch_bytes[i] = scratch_widths[i] * self.itemsize
             self.scratch_base[i] = self.at(arena, scratch_offsets[i], capacity * scratch_widths[i])
             self.batch.scratch[i] = self.scratch_base[i]
-        raw = np.empty(WORKSPACE_BYTES + 64, np.uint8)
-        self.workspace = raw[-raw.ctypes.data % 64:][:WORKSPACE_BYTES]
-        self.batch.workspace = address(self.workspace, np.uint8, WORKSPACE_BYTES)
         self.capacity = capacity
 
     def __dealloc__(self):
@@ -92,6 +88,11 @@ cdef class Context:
         if offset is None or size == 0:
             return NULL
         return address(arena[offset:], arena.dtype, size)
+
+    cdef set_workspace(self, workspace):
+        """Memory (bytes, at a multiple of 64) that layers may use while they run, shared by the contexts of a thread."""
+        self.workspace = workspace
+        self.batch.workspace = address(workspace, np.uint8, workspace.size) if workspace.size else NULL
 
     def set_staging(self, list arrays):
         """Room for the gathered rows of each feed, as many as `capacity` (None: its rows are never gathered)."""

@@ -78,6 +78,7 @@ cdef class Network:
             layer.is_double = is_double
             layer.index = i
         self.schedules = {}
+        self.workspaces = []
         self.parameter_memory = {}
         self.heads = []
         self.feed_memory = []
@@ -246,6 +247,7 @@ cdef class Network:
         self.n_tiles = self.staged = 0
         self.tiles = self.list_contexts(contexts, capacity, self.tiles)
         self.tile_list, self.tile_staging = contexts, None
+        self.give_workspaces(contexts)
         self.n_tiles, self.tile_capacity = len(contexts), capacity
 
     def place_whole(self, list contexts, Context whole, Py_ssize_t capacity):
@@ -254,8 +256,25 @@ cdef class Network:
         self.n_shares = self.staged = 0
         self.shares = self.list_contexts([*contexts, whole], capacity, self.shares)
         self.share_list, self.whole_staging = contexts, None
+        self.give_workspaces(contexts)
         self.whole = whole
         self.n_shares, self.whole_capacity = len(contexts), capacity
+
+    def workspace_bytes(self):
+        """The memory of each thread that layers use while they run."""
+        return [len(workspace) for workspace in self.workspaces]
+
+    cdef give_workspaces(self, list contexts):
+        """Each thread's context gets the workspace of this thread, as large as the layers want it."""
+        cdef Context context
+        cdef Py_ssize_t size = 0
+        for layer in self.layers:
+            size = max(size, (<Layer>layer).workspace_bytes)
+        while len(self.workspaces) < len(contexts):
+            raw = np.empty(size + 64, np.uint8)
+            self.workspaces.append(raw[-raw.ctypes.data % 64:][:size])
+        for context, workspace in zip(contexts, self.workspaces):
+            context.set_workspace(workspace)
 
     cdef PyObject** list_contexts(self, list contexts, Py_ssize_t capacity, PyObject** old) except NULL:
         cdef Context context

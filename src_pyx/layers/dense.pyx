@@ -2,7 +2,7 @@
 
 from cython cimport floating
 
-from cbackprop.compiled.kernels.matrix cimport multiply, sum_rows
+from cbackprop.compiled.kernels.matrix cimport WORKSPACE_BYTES, multiply, sum_rows
 from cbackprop.compiled.kernels.rows cimport sparse_times_matrix, sparse_transposed_times_matrix
 from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer, input_of, output_of
 
@@ -78,6 +78,7 @@ cdef class Dense(Layer):
         for size in others:
             self.positions *= size
         self.takes_sparse = self.positions == 1
+        self.workspace_bytes = WORKSPACE_BYTES
         self.parameters[0].grain = self.units
         if self.has_bias:
             self.parameters[1].grain = 1

@@ -125,6 +125,22 @@ def test_a_prediction_has_room_for_its_samples(samples, room):
     assert model._predictor.tile_memory[0] == room
 
 
+def test_a_workspace_is_one_threads_and_as_large_as_layers_want_it():
+    """Tiles and shares of one thread use the same; without matrix products there is none."""
+    cb.config.set_num_threads(2)
+    sizes = {}
+    for name, layer in {"product": layers.Dense(3), "none": layers.PReLU()}.items():
+        model = cb.Sequential([cb.Input((5,)), layer])
+        model.compile("sgd", "mse")
+        width = model.output_shape[-1]
+        for batch in (20, 3000):
+            model.fit(np.ones((3000, 5)), np.ones((3000, width)), batch_size=batch, verbose=0)
+        sizes[name] = model._engine.runner.workspace_bytes()
+    assert sizes["none"] == [0, 0]
+    assert len(sizes["product"]) == 2
+    assert min(sizes["product"]) > 0
+
+
 @pytest.mark.parametrize("rows", [1, 3, 20, 47])
 def test_tiles_of_few_rows(rows, monkeypatch):
     """As many as fit into the cache where a sample is large."""

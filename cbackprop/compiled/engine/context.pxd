@@ -52,6 +52,7 @@ cdef class Context:
     cdef object arena, workspace, staging_memory        # what pointers point into: kept alive here
 
     cdef void* at(self, arena, offset, Py_ssize_t size) except? NULL
+    cdef set_workspace(self, workspace)
     cdef forget_rows(self)
     cdef void show(self, Py_ssize_t offset, Py_ssize_t rows) noexcept nogil
     cdef void refer(self, const Feed* feeds, const int64_t* order, Py_ssize_t start) noexcept nogil

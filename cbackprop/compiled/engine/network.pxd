@@ -27,6 +27,7 @@ cdef class Network:
     cdef bint is_double
     # Memory: contexts whose arenas tiles pass through, contexts that share one arena, and the same arena as a whole
     cdef list tile_list, share_list
+    cdef list workspaces                # of threads, by number
     cdef PyObject** tiles
     cdef PyObject** shares
     cdef Context whole
@@ -60,6 +61,7 @@ cdef class Network:
     cdef begin_run(self)
     cdef check_idle(self)
     cdef Py_ssize_t buffer(self, Py_ssize_t index) except -1
+    cdef give_workspaces(self, list contexts)
     cdef PyObject** list_contexts(self, list contexts, Py_ssize_t capacity, PyObject** old) except NULL
     cdef add_feed(self, array, dtype, Py_ssize_t width, Py_ssize_t buffer, Py_ssize_t head, int role)
     cdef add_strided(self, Feed* feed, array, dtype)

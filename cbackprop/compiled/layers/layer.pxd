@@ -32,7 +32,7 @@ cdef struct Batch:
     Py_ssize_t total        # samples of that batch
     Buffer* buffers         # by number
     void** scratch          # by the layer's index: (rows, scratch_width), kept from forward to backward
-    void* workspace         # what `multiply` wants
+    void* workspace         # memory of this thread alone, as much as the layers want; destroyed by each
     Failure* failure        # where a layer in Python leaves its exception
 
 
@@ -67,6 +67,7 @@ cdef class Layer:
     cdef readonly Py_ssize_t n_inputs
     cdef readonly Py_ssize_t n_parameters
     cdef readonly Py_ssize_t scratch_width
+    cdef readonly Py_ssize_t workspace_bytes    # of `Batch.workspace`, in a multiple of 64
     cdef readonly int couples_samples   # NEVER, IN_TRAINING or ALWAYS
     cdef readonly bint calls_blas   # so that BLAS must be held to one thread meanwhile
     cdef readonly bint takes_sparse     # its inputs may be given as sparse rows
