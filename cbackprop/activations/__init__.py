@@ -1,7 +1,7 @@
 """Activation functions a = f(z).
 
-Each can be named in a layer (``Dense(8, activation="relu")``), called on an array, or called on a
-symbolic tensor of a functional model.
+Use one in a layer by its name (``Dense(8, activation="relu")``), or call it on an array or on a symbolic tensor of a
+functional model.
 """
 
 from cbackprop.activations import function, gates, links, rectifiers, shrinks, sigmoids

@@ -1,4 +1,4 @@
-"""What an activation is: a name and arguments for the user, a kernel and its numbers for the engines."""
+"""Activation functions: a name and arguments for users, and a kernel with its numbers for engines."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ registry = Registry("activation", "activations")
 
 
 class Kernel(NamedTuple):
-    """What the engines run: the name of a kernel and its numbers.
+    """The name of a kernel and its numbers, which engines run.
 
-    `axis` is set where a function works along one axis of the batch, or several that are neighbours; the kernel then
-    gets the number of elements that follow them in front of its other numbers. `halves` says that the result has half
-    as many elements along the axis: such a function is no kernel of `kernels.activations`.
+    `axis` is set if the function works along one axis, or along several adjacent ones. Then the first number that the
+    kernel gets is that of the elements that follow these axes. `halves` means that the result has half as many elements
+    along the axis. Such a function is not in `kernels.activations`.
     """
 
     name: str
@@ -49,12 +49,12 @@ class Kernel(NamedTuple):
     halves: bool = False
 
     def axes(self, shape: tuple[Any, ...]) -> tuple[int, ...]:
-        """The axes of an array of this shape, sorted and counted from the front; none if it works on each element.
+        """The axes as sorted non-negative numbers, for an array of this shape; empty if it works on each element.
 
         Raises
         ------
         ValueError
-            If the array has no such axis, or one is named twice.
+            If an axis does not exist, or is named twice.
         """
         given = () if self.axis is None else self.axis if isinstance(self.axis, tuple) else (self.axis,)
         found = sorted(axis + len(shape) if axis < 0 else axis for axis in given)
@@ -78,7 +78,7 @@ class Kernel(NamedTuple):
         Raises
         ------
         ValueError
-            If an axis that is to be halved is odd.
+            If the size of an axis to be halved is odd.
         """
         if not self.halves:
             return shape
@@ -89,7 +89,7 @@ class Kernel(NamedTuple):
         return (*shape[:axis], size // 2, *shape[axis + 1 :])
 
     def input_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape, without the batch's axis, of what has a result of this shape."""
+        """The shape of an input, without the batch axis, whose result has this shape."""
         if not self.halves:
             return shape
         axis = self.axes((None, *shape))[0] - 1
@@ -101,16 +101,17 @@ class Kernel(NamedTuple):
 
 
 class ActivationFunction(Generic[Arguments]):
-    """A public activation: its arguments, checked, name a `Kernel`; calling it evaluates that.
+    """A public activation function.
 
-    Made by the decorator `activation` from a function of the arguments that follow ``x``.
+    The decorator `activation` makes it from a function that checks the arguments after ``x`` and returns a `Kernel`.
+    Calling the activation runs the kernel.
     """
 
     def __init__(self, kernel: Callable[Arguments, Kernel], arguments: dict[str, Any] | None = None) -> None:
         functools.update_wrapper(self, kernel)
         self._kernel = kernel
         self.arguments = arguments or {}
-        self._made: Kernel | None = None  # made once: a plan asks for it many times
+        self._made: Kernel | None = None  # cached, because a plan asks for it many times
         self.unbound = self
         signature = inspect.signature(kernel)
         x = inspect.Parameter("x", inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -122,7 +123,7 @@ class ActivationFunction(Generic[Arguments]):
         Raises
         ------
         TypeError, ValueError
-            If there is no such argument, or its value is of the wrong type or out of range.
+            If an argument does not exist, or its value is of the wrong type or out of range.
         """
         try:
             arguments = inspect.signature(self._kernel).bind(*args, **kwargs).arguments
@@ -134,7 +135,7 @@ class ActivationFunction(Generic[Arguments]):
         return bound
 
     def kernel(self) -> Kernel:
-        """What the engines run."""
+        """The kernel that engines run."""
         if self._made is None:
             self._made = self._kernel(**self.arguments)  # type: ignore[call-arg]
         return self._made
@@ -179,7 +180,7 @@ def evaluate(kernel: Kernel, x: Any) -> NDArray[Any]:
     array = np.asarray(x)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"x must hold real numbers, but got dtype {array.dtype}.")
-    # a Python number has no type of its own, though NumPy would say float64
+    # a Python number gets the type `floatx`, although NumPy would make it float64
     dtype = array.dtype.name if hasattr(x, "dtype") and array.dtype.name in config.FLOAT_TYPES else config.floatx()
     axes = kernel.axes(array.shape)
     if _are_apart(axes):
@@ -198,14 +199,14 @@ def evaluate(kernel: Kernel, x: Any) -> NDArray[Any]:
 
 
 def check_axes(axis: Any) -> int | tuple[int, ...]:
-    """An axis, or several.
+    """Check an axis or a tuple of several.
 
     Raises
     ------
     TypeError
-        If it is no integer and no tuple of them.
+        If it is neither an integer nor a tuple of integers.
     ValueError
-        If there is none.
+        If the tuple is empty.
     """
     if not isinstance(axis, (tuple, list)):
         return check_integer("axis", axis)
@@ -216,17 +217,17 @@ def check_axes(axis: Any) -> int | tuple[int, ...]:
 
 
 def _are_apart(axes: tuple[int, ...]) -> bool:
-    """Whether there are others between these axes, which are sorted."""
+    """Whether these sorted axes are not adjacent."""
     return bool(axes) and axes[-1] - axes[0] >= len(axes)
 
 
 def serialize(activation: Any) -> Any:
-    """The name of an activation; the config of a layer, and the name of a function, of a user's own."""
+    """Describe an activation: by its name, or by its config if it is a layer."""
     return registry.serialize(activation) if isinstance(activation, ActivationFunction) else to_config(activation)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The activation that `serialize` named."""
+    """Make the activation that `serialize` described."""
     if custom_objects:
         token = own_objects.enter(custom_objects)
         try:
@@ -237,7 +238,7 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
 
 
 def _is_described(identifier: Any) -> bool:
-    """Whether this is the config of a layer, of a function, or of an object of a user's class."""
+    """Whether this is the config of a layer, a function, or an object of a user's class."""
     if not isinstance(identifier, dict):
         return False
     family = str(identifier.get("module")).rpartition(".")[2]
@@ -246,12 +247,12 @@ def _is_described(identifier: Any) -> bool:
 
 
 def _checked_layer(layer: Any) -> Any:
-    """A layer as an activation: one that applies an activation, or computes in Python, and has no weights.
+    """Check a layer that is used as an activation: it must apply an activation or run in Python, without weights.
 
     Raises
     ------
     TypeError
-        For any other.
+        For any other layer.
     """
     if layer.as_activation() is None and (not layer.is_python or layer.is_model or layer.variables):
         raise TypeError(
@@ -262,18 +263,18 @@ def _checked_layer(layer: Any) -> Any:
 
 
 def get(identifier: Any) -> Any:
-    """The activation that a name, a config, a function or a layer stands for; ``None`` is `linear`.
+    """Return the activation that is given by a name, a config, a function or a layer; `linear` for ``None``.
 
-    A callable of a user's own, which takes and returns an array, is returned as it is. Where gradients must pass, it
-    needs an attribute `backward`, called as ``backward(inputs, outputs, delta)`` with ``delta = dL/doutputs``, which
-    returns dL/dinputs: there is no automatic differentiation.
+    A function of your own, which takes and returns an array, is returned unchanged. There is no automatic
+    differentiation: if gradients must pass, give it an attribute `backward`, called as
+    ``backward(inputs, outputs, delta)`` with ``delta = dL/doutputs``, which returns dL/dinputs.
 
     Raises
     ------
     TypeError
         For anything else.
     ValueError
-        For an unknown name (the message names the nearest known ones).
+        For an unknown name (the message lists similar known names).
 
     Examples
     --------

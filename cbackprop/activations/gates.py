@@ -1,4 +1,4 @@
-"""Gates: x, or a half of it, times a function that rises from 0 to 1."""
+"""Gates: x, or half of it, times a function that rises from 0 to 1."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def silu() -> Kernel:
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`.
+        Has the shape of `x`.
 
     References
     ----------
@@ -47,7 +47,7 @@ def hard_silu() -> Kernel:
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`.
+        Has the shape of `x`.
 
     References
     ----------
@@ -64,18 +64,19 @@ def hard_silu() -> Kernel:
 
 @activation()
 def gelu(approximate: bool = False) -> Kernel:
-    """Gaussian error linear unit: ``f(x) = x * Phi(x)``, Phi being the normal distribution function.
+    """Gaussian error linear unit: ``f(x) = x * Phi(x)``, where Phi is the normal distribution function.
 
     Parameters
     ----------
     x : array_like or KerasTensor
     approximate : bool, default False
-        Take ``(1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2`` for ``Phi(x) = (1 + erf(x / sqrt(2))) / 2``.
+        Use ``(1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2`` in place of
+        ``Phi(x) = (1 + erf(x / sqrt(2))) / 2``.
 
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`.
+        Has the shape of `x`.
 
     Raises
     ------
@@ -102,9 +103,9 @@ def glu(axis: int = -1) -> Kernel:
     Parameters
     ----------
     x : array_like or KerasTensor
-        Even along the axis.
+        Its size along the axis must be even.
     axis : int, default -1
-        The axis that is halved; in a layer not 0, the batch.
+        The axis that is halved. In a layer it must not be 0, the batch.
 
     Returns
     -------
@@ -116,7 +117,7 @@ def glu(axis: int = -1) -> Kernel:
     TypeError
         If `axis` is not an integer.
     ValueError
-        If `x` has no such axis, or is odd along it.
+        If `x` does not have the axis, or its size there is odd.
 
     References
     ----------
@@ -143,7 +144,7 @@ def mish() -> Kernel:
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`.
+        Has the shape of `x`.
 
     References
     ----------

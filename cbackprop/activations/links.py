@@ -1,4 +1,4 @@
-"""What ends a network: the identity, the exponential function, softmax, its logarithm and its sparse kin."""
+"""Activations for the last layer: linear, exponential, softmax, log_softmax and sparsemax."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def linear() -> Kernel:
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`.
+        Has the shape of `x`.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def exponential() -> Kernel:
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`; 0 and infinity where the result is too small or too large for the type.
+        Has the shape of `x`; 0 or infinity if the result is too small or too large for the type.
 
     Examples
     --------
@@ -62,19 +62,19 @@ def softmax(axis: int | Sequence[int] = -1) -> Kernel:
     ----------
     x : array_like or KerasTensor
     axis : int or tuple of int, default -1
-        The axis whose values will sum to 1; of several, all values along them will, together.
+        The axis along which values sum to 1. With several axes, all values along them sum to 1 together.
 
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`; not negative, summing to 1 along `axis`.
+        Has the shape of `x`. Values are not negative and sum to 1 along `axis`.
 
     Raises
     ------
     TypeError
         If `axis` is neither an integer nor a tuple of them.
     ValueError
-        If `axis` is not an axis of `x`; for symbolic `x` also if other axes lie between several.
+        If `axis` is not an axis of `x`; for symbolic `x` also if several axes are not adjacent.
 
     References
     ----------
@@ -98,19 +98,19 @@ def log_softmax(axis: int | Sequence[int] = -1) -> Kernel:
     ----------
     x : array_like or KerasTensor
     axis : int or tuple of int, default -1
-        The axis along which the exponentials will sum to 1; of several, all along them will, together.
+        The axis along which the exponentials sum to 1. With several axes, all along them sum to 1 together.
 
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`; not positive.
+        Has the shape of `x`; values are not positive.
 
     Raises
     ------
     TypeError
         If `axis` is neither an integer nor a tuple of them.
     ValueError
-        If `axis` is not an axis of `x`; for symbolic `x` also if other axes lie between several.
+        If `axis` is not an axis of `x`; for symbolic `x` also if several axes are not adjacent.
 
     Examples
     --------
@@ -125,18 +125,18 @@ def log_softmax(axis: int | Sequence[int] = -1) -> Kernel:
 def sparsemax(axis: int = -1) -> Kernel:
     """Sparsemax: ``f(x)_j = max(x_j - tau, 0)`` along an axis, with tau such that the values sum to 1.
 
-    Like softmax, but what is unlikely is exactly 0.
+    It is like softmax, but small values become exactly 0.
 
     Parameters
     ----------
     x : array_like or KerasTensor
     axis : int, default -1
-        The axis whose values will sum to 1.
+        The axis along which values sum to 1.
 
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`; not negative, summing to 1 along `axis`.
+        Has the shape of `x`. Values are not negative and sum to 1 along `axis`.
 
     Raises
     ------

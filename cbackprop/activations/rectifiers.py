@@ -1,4 +1,4 @@
-"""Rectifiers: (nearly) x for positive x, and bounded or bent down for negative x."""
+"""Rectifiers: close to x for positive x, and bounded or flatter for negative x."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["celu", "elu", "leaky_relu", "relu", "relu6", "selu", "softplus", "sp
 
 
 def _leaky(negative_slope: float) -> Kernel:
-    """A slope below 0 makes y positive on both sides, so that f' has to be read from x."""
+    """The kernel of a leaky ReLU. With a negative slope y is positive on both sides, so f' must be computed from x."""
     if negative_slope >= 0:
         return Kernel("leaky_relu", (negative_slope,))
     return Kernel("general_relu", (negative_slope, math.inf, 0.0))
@@ -21,7 +21,7 @@ def _leaky(negative_slope: float) -> Kernel:
 def relu(negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Kernel:
     """Rectified linear unit: ``f(x) = max(x, 0)``, with its variants.
 
-    In general ``f(x) = min(x, max_value)`` where ``x > threshold``, else ``negative_slope * (x - threshold)``.
+    With all arguments: ``f(x) = min(x, max_value)`` where ``x > threshold``, else ``negative_slope * (x - threshold)``.
 
     Parameters
     ----------
@@ -29,14 +29,15 @@ def relu(negative_slope: float = 0.0, max_value: float | None = None, threshold:
     negative_slope : float, default 0.0
         The slope below the threshold.
     max_value : float, optional
-        The greatest value, at least 0; none by default.
+        The largest value, at least 0; no limit by default.
     threshold : float, default 0.0
-        Below 0 together with a `max_value`, values between it and 0 become 0, as in Keras.
+        Values up to this are multiplied by the negative slope. If it is negative and there is a `max_value`, values
+        between it and 0 become 0, as in Keras.
 
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`.
+        Has the shape of `x`.
 
     Raises
     ------
@@ -69,7 +70,7 @@ def relu(negative_slope: float = 0.0, max_value: float | None = None, threshold:
 
 @activation()
 def relu6() -> Kernel:
-    """Rectified linear unit with the greatest value 6: ``f(x) = min(max(x, 0), 6)``.
+    """Rectified linear unit limited to 6: ``f(x) = min(max(x, 0), 6)``.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ def relu6() -> Kernel:
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`, between 0 and 6.
+        Has the shape of `x`; values are between 0 and 6.
 
     References
     ----------
@@ -105,7 +106,7 @@ def leaky_relu(negative_slope: float = 0.2) -> Kernel:
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`.
+        Has the shape of `x`.
 
     Raises
     ------
@@ -135,12 +136,12 @@ def elu(alpha: float = 1.0) -> Kernel:
     ----------
     x : array_like or KerasTensor
     alpha : float, default 1.0
-        Minus the limit of f for x towards minus infinity.
+        For x towards minus infinity f(x) approaches ``-alpha``.
 
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`.
+        Has the shape of `x`.
 
     Raises
     ------
@@ -161,7 +162,7 @@ def elu(alpha: float = 1.0) -> Kernel:
     array([-0.6321,  3.    ], dtype=float32)
     """
     alpha = check_number("alpha", alpha)
-    # alpha below 0 makes y positive on both sides, so that f' has to be read from x
+    # with a negative alpha y is positive on both sides, so f' must be computed from x
     return Kernel("elu" if alpha >= 0 else "general_elu", (alpha,))
 
 
@@ -175,12 +176,12 @@ def celu(alpha: float = 1.0) -> Kernel:
     ----------
     x : array_like or KerasTensor
     alpha : float, default 1.0
-        Minus the limit of f for x towards minus infinity; not 0.
+        For x towards minus infinity f(x) approaches ``-alpha``. It must not be 0.
 
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`.
+        Has the shape of `x`.
 
     Raises
     ------
@@ -219,7 +220,7 @@ def selu() -> Kernel:
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`.
+        Has the shape of `x`.
 
     References
     ----------
@@ -246,7 +247,7 @@ def softplus() -> Kernel:
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`; not negative.
+        Has the shape of `x`; values are not negative.
 
     References
     ----------
@@ -270,12 +271,12 @@ def squareplus(b: float = 4) -> Kernel:
     ----------
     x : array_like or KerasTensor
     b : float, default 4
-        At least 0: how wide the bend at 0 is. 0 gives `relu`.
+        The width of the bend at 0, at least 0. 0 gives `relu`.
 
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`; not negative.
+        Has the shape of `x`; values are not negative.
 
     Raises
     ------
@@ -300,7 +301,7 @@ def squareplus(b: float = 4) -> Kernel:
 
 @activation()
 def sparse_plus() -> Kernel:
-    """Sparse plus, a smooth rectifier that is 0 below -1: ``f(x) = (x + 1)^2 / 4`` in [-1, 1], and x above.
+    """Sparse plus, a smooth rectifier: 0 below -1, ``f(x) = (x + 1)^2 / 4`` in [-1, 1], and x above 1.
 
     Parameters
     ----------
@@ -309,7 +310,7 @@ def sparse_plus() -> Kernel:
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`; not negative.
+        Has the shape of `x`; values are not negative.
 
     References
     ----------
@@ -338,14 +339,14 @@ def threshold(threshold: float = 0.0, default_value: float = 0.0) -> Kernel:
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`.
+        Has the shape of `x`.
 
     Raises
     ------
     TypeError
-        If one of the numbers is not a number.
+        If an argument is not a number.
     ValueError
-        If one is not finite.
+        If an argument is not finite.
 
     Examples
     --------

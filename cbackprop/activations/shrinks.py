@@ -1,4 +1,4 @@
-"""Shrinkage: nothing, or little, is left of small x."""
+"""Shrinkage functions: small x become 0 or nearly 0."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def soft_shrink(threshold: float = 0.5) -> Kernel:
     ----------
     x : array_like or KerasTensor
     threshold : float, default 0.5
-        At least 0.
+        The size up to which values shrink to 0; at least 0.
 
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`.
+        Has the shape of `x`.
 
     Raises
     ------
@@ -51,12 +51,12 @@ def hard_shrink(threshold: float = 0.5) -> Kernel:
     ----------
     x : array_like or KerasTensor
     threshold : float, default 0.5
-        At least 0.
+        The size up to which values shrink to 0; at least 0.
 
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`.
+        Has the shape of `x`.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def tanh_shrink() -> Kernel:
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`.
+        Has the shape of `x`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Sigmoids: from one bound to another, and the logarithm of one."""
+"""Sigmoids, which rise from one bound to another, and the logarithm of one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def sigmoid() -> Kernel:
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`, between 0 and 1.
+        Has the shape of `x`; values are between 0 and 1.
 
     References
     ----------
@@ -36,7 +36,7 @@ def sigmoid() -> Kernel:
 
 @activation()
 def hard_sigmoid() -> Kernel:
-    """Hard sigmoid, the sigmoid in three straight pieces: ``f(x) = min(max((x + 3) / 6, 0), 1)``.
+    """Hard sigmoid, a sigmoid of three straight pieces: ``f(x) = min(max((x + 3) / 6, 0), 1)``.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def hard_sigmoid() -> Kernel:
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`, between 0 and 1.
+        Has the shape of `x`; values are between 0 and 1.
 
     References
     ----------
@@ -62,7 +62,7 @@ def hard_sigmoid() -> Kernel:
 
 @activation()
 def sparse_sigmoid() -> Kernel:
-    """Sparse sigmoid, for which 0 and 1 are in reach: ``f(x) = min(max((x + 1) / 2, 0), 1)``.
+    """Sparse sigmoid, which reaches 0 and 1: ``f(x) = min(max((x + 1) / 2, 0), 1)``.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def sparse_sigmoid() -> Kernel:
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`, between 0 and 1.
+        Has the shape of `x`; values are between 0 and 1.
 
     References
     ----------
@@ -98,7 +98,7 @@ def log_sigmoid() -> Kernel:
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`; not positive.
+        Has the shape of `x`; values are not positive.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def tanh() -> Kernel:
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`, between -1 and 1.
+        Has the shape of `x`; values are between -1 and 1.
 
     References
     ----------
@@ -138,7 +138,7 @@ def tanh() -> Kernel:
 
 @activation()
 def hard_tanh() -> Kernel:
-    """Hard tanh, the hyperbolic tangent in three straight pieces: ``f(x) = min(max(x, -1), 1)``.
+    """Hard tanh, a hyperbolic tangent of three straight pieces: ``f(x) = min(max(x, -1), 1)``.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def hard_tanh() -> Kernel:
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`, between -1 and 1.
+        Has the shape of `x`; values are between -1 and 1.
 
     References
     ----------
@@ -173,7 +173,7 @@ def softsign() -> Kernel:
     Returns
     -------
     ndarray or KerasTensor
-        Shaped like `x`, between -1 and 1.
+        Has the shape of `x`; values are between -1 and 1.
 
     References
     ----------

@@ -38,13 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        Those of the process by default.
+        By default those of the process.
 
     Returns
     -------
     int
-        The exit code: 0; 1 if a gradient is wrong, or nobody reads the output any more; 2 for a mistake, after one
-        sentence about it; 130 after an interrupt.
+        The exit code: 0 for success; 1 if a gradient is wrong or the output pipe is closed; 2 for a mistake, after a
+        message of one sentence; 130 after an interrupt.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         complain(error.format_message())
     except BrokenPipeError:
-        # What is left in the buffer has nowhere to go when the process ends.
+        # The pipe is closed; flushing the rest of the buffer at exit would fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED
     except SystemExit as stop:  # from click and rich, when a pipe is closed
@@ -75,5 +75,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def complain(message: str) -> None:
-    """One sentence on one line."""
+    """Print an error message of one sentence on one line."""
     click.echo(f"cbackprop: {' '.join(message.split())}", err=True)

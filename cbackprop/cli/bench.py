@@ -1,4 +1,4 @@
-"""``cbackprop bench``: a few training jobs, here and in whatever else is installed."""
+"""``cbackprop bench``: time a few training jobs here and in other installed libraries."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class Job:
     widths: tuple[int, int, int]
     batch_size: int
     optimizer: str
-    batches: int  # in an epoch: enough that what a call costs once does not count
+    batches: int  # per epoch; enough that the fixed cost of a call does not matter
 
     @property
     def name(self) -> str:
-        """What it is, in short."""
+        """A short description."""
         return f"{'-'.join(map(str, self.widths))}, batch {self.batch_size}, {self.optimizer}"
 
     def samples(self) -> tuple[Any, Any]:
-        """Random inputs of float32, and classes."""
+        """Random inputs of float32, and random classes."""
         rng = np.random.default_rng(0)
         rows = self.batches * self.batch_size
         x = rng.normal(size=(rows, self.widths[0])).astype(np.float32)
@@ -51,7 +51,7 @@ Epoch = Callable[[], object]
 
 
 def ours(job: Job, x: Any, y: Any, engine: str = "compiled") -> Epoch:
-    """An epoch in one of the two engines."""
+    """An epoch of this library in one of the two engines."""
     model = cb.Sequential(
         [cb.Input(job.widths[:1]), layers.Dense(job.widths[1], "relu"), layers.Dense(job.widths[2], "softmax")]
     )
@@ -77,7 +77,7 @@ def scikit_learn(job: Job, x: Any, y: Any) -> Epoch:
 
 
 def pytorch(job: Job, x: Any, y: Any) -> Epoch:
-    """An epoch of the usual loop."""
+    """An epoch of the usual PyTorch loop."""
     import torch
     from torch import nn
 
@@ -96,7 +96,7 @@ def pytorch(job: Job, x: Any, y: Any) -> Epoch:
     return epoch
 
 
-# What it is called, what must be installed, and what makes an epoch of it.
+# For each library: its name, the package that must be installed, and the function that makes an epoch.
 PEERS: dict[str, tuple[str, Callable[[Job, Any, Any], Epoch]]] = {
     "cbackprop": ("cbackprop", ours),
     "NumPy twin": ("numpy", lambda job, x, y: ours(job, x, y, "reference")),
@@ -123,7 +123,7 @@ def command(seconds: float) -> None:
 
 
 def measure(epochs: dict[str, Epoch], seconds: float) -> dict[str, float]:
-    """Median seconds of an epoch, of rounds in which each peer has its turn; the first round does not count."""
+    """Median seconds of an epoch for each library. They take turns in rounds; the first round does not count."""
     for epoch in epochs.values():
         epoch()
     times: dict[str, list[float]] = {name: [] for name in epochs}
@@ -138,7 +138,7 @@ def measure(epochs: dict[str, Epoch], seconds: float) -> dict[str, float]:
 
 @contextmanager
 def one_thread(present: Iterable[str]) -> Iterator[None]:
-    """One thread for everybody, which PyTorch has to be told by itself."""
+    """Let all libraries use one thread; PyTorch needs its own setting."""
     with ExitStack() as undo:
         if "PyTorch" in present:
             import torch

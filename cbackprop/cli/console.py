@@ -1,6 +1,6 @@
-"""What the commands show: tables on standard output, progress and notes on standard error.
+"""Output of the commands: tables on standard output, progress and notes on standard error.
 
-Colours and what moves are for terminals; elsewhere rich leaves them out.
+Colors and progress bars appear only in terminals; rich leaves them out elsewhere.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ __all__ = ["EpochBar", "counted", "note", "show_grid", "show_scores"]
 
 
 def note(text: str) -> None:
-    """A line on standard error."""
+    """Print a line on standard error."""
     click.echo(f"note: {text}", err=True)
 
 
 def counted(number: int, name: str) -> str:
-    """How many of what: "1 epoch", "2 epochs"."""
+    """A number with its noun: "1 epoch", "2 epochs"."""
     return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
 
 
 def show_grid(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table whose first column is text and whose others are numbers."""
+    """Print a table whose first column is text and whose other columns are numbers."""
     grid = Grid(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(header):
         grid.add_column(name, justify="right" if index else "left")
@@ -40,7 +40,7 @@ def show_grid(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) 
 
 
 def show_scores(title: str, scores: dict[str, Any], baseline: dict[str, Any], targets: Sequence[Any]) -> None:
-    """Scores of a model beside those of the trivial one, a table for each target."""
+    """Print the scores of a model beside those of the trivial prediction, in a table for each target."""
     for target in targets:
         mine = scores if len(targets) == 1 else scores[target.name]
         trivial = baseline if len(targets) == 1 else baseline[target.name]
@@ -50,12 +50,12 @@ def show_scores(title: str, scores: dict[str, Any], baseline: dict[str, Any], ta
 
 
 def number(value: float) -> str:
-    """Four decimals, or four digits of what is large or small."""
+    """Format a number with four decimals; very large and small ones with four digits."""
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
 
 
 class EpochBar(cb.callbacks.Callback):
-    """A bar of epochs with their results and the time that is left at most; nothing without a terminal.
+    """A progress bar of epochs with their results and the maximum time left; nothing without a terminal.
 
     Parameters
     ----------
@@ -85,6 +85,6 @@ class EpochBar(cb.callbacks.Callback):
         self._bar.stop()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Move on."""
+        """Advance the bar."""
         results = " ".join(f"{name} {number(value)}" for name, value in (logs or {}).items())
         self._bar.update(self._task, completed=epoch + 1, results=results)

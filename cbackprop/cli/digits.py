@@ -1,4 +1,4 @@
-"""``cbackprop train`` without data: the bundled digits, in compiled C and then in NumPy."""
+"""``cbackprop train`` without data: train on the bundled digits in compiled C, and again in NumPy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EPOCHS = 40
 
 
 def run(options: Any) -> None:
-    """Train, show, compare."""
+    """Train, show the results, and compare the engines."""
     check_outputs(options)
     options.epochs = options.epochs or EPOCHS
     train, test = cb.datasets.digits.load_data()
@@ -44,7 +44,7 @@ def run(options: Any) -> None:
 
 
 def fit(options: Any, data: tuple[Any, Any], engine: str, verbose: int | str) -> tuple[cb.Sequential, float]:
-    """Train the digits' classifier, always from the same seed; the model and the seconds that `fit` took."""
+    """Train the classifier, always from the same seed; return the model and the seconds that `fit` took."""
     cb.utils.set_random_seed(options.seed)
     model = cb.Sequential(
         [
@@ -63,7 +63,7 @@ def fit(options: Any, data: tuple[Any, Any], engine: str, verbose: int | str) ->
 
 
 def confusion_text(truth: Any, prediction: Any) -> str:
-    """Rows are the true digits, columns the predicted ones; zeros are dots."""
+    """The confusion matrix as text: rows are the true digits, columns the predicted ones; dots are zeros."""
     counts = np.zeros((10, 10), int)
     np.add.at(counts, (truth, prediction), 1)
     lines = ["true \\ predicted" + "".join(f"{digit:>4}" for digit in range(10))]

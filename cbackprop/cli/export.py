@@ -19,6 +19,6 @@ def command(model: str, onnx: str) -> None:
     check_folder("--onnx", onnx)
     opened = open_model(model)
     if isinstance(opened, tables.TableModel):
-        note("the file holds the network alone: its inputs are those that the model's encoder makes of a table")
+        note("the file contains only the network: its inputs must be encoded as by the model's encoder")
         opened = opened.model
     export.onnx(opened, onnx)

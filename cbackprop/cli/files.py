@@ -1,4 +1,4 @@
-"""Files that commands are given: tables, arrays and models."""
+"""Read the files that are given to commands: tables, arrays and models."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ INPUT = "-"
 
 
 def read_table(data: str, text: Collection[str] = (), arrays: Sequence[str] | None = None) -> dict[str, Any]:
-    """The table in a file, or as CSV on standard input."""
+    """Read a table from a file, or as CSV from standard input."""
     source: Any = sys.stdin.buffer if data == INPUT else data
     return tables.read(source, text, arrays)
 
 
 def open_model(path: str) -> Any:
-    """The `TableModel` in a file, or the `Model` in one that knows nothing of tables."""
+    """Load a `TableModel`, or a `Model` if the file contains no encoders for tables."""
     return tables.load(path) if tables.knows_tables(path) else cb.models.load_model(path)
 
 
 def read_arrays(data: str, names: Sequence[str]) -> list[Any]:
-    """Arrays of an NPZ file, as they are: for models that take arrays."""
+    """Read arrays from an NPZ file, for models that take arrays."""
     if not data.lower().endswith(".npz"):
         raise ValueError(f"The model takes arrays, which must be in an NPZ file, but got {data!r}.")
-    tables.read(data, arrays=names)  # says what is wrong with it
+    tables.read(data, arrays=names)  # raises an error if something is wrong with it
     with np.load(data, allow_pickle=False) as archive:
         return [archive[name] for name in names]
 
 
 def check_folder(option: str, path: str | None) -> None:
-    """Refuse a file that could not be written in the end, before it takes time to find out what goes there."""
+    """Check before a long computation that a file can be written at its end."""
     folder = os.path.dirname(os.path.abspath(path)) if path else "."
     if not os.path.isdir(folder):
         raise ValueError(f"{option} must be in a folder that exists, but there is no {folder!r}.")
@@ -48,14 +48,14 @@ def check_folder(option: str, path: str | None) -> None:
 
 
 def tell_unused(model: tables.TableModel, table: Iterable[str], kept: Collection[str] = ()) -> None:
-    """Note which columns a model passes over."""
+    """Print which columns a model ignores."""
     used = {*(column.name for column in model.encoder.columns), *model.encoder.dropped, *model.encoder.drop}
     unused = [name for name in table if name not in {*used, *model.target_names, *kept}]
     if unused:
-        note(f"columns that the model does not know are passed over: {listed(unused)}")
+        note(f"columns that the model does not know are ignored: {listed(unused)}")
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names in one line, however many there are."""
+    """Names on one line, shortened if there are many."""
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
     return ", ".join(names[:10]) + more

@@ -15,7 +15,7 @@ from cbackprop.tensor import map_structure
 
 __all__ = ["command"]
 
-# What rounding and curvature leave between a right gradient and central differences in float64.
+# The largest difference between a correct gradient and central differences in float64, from rounding and curvature.
 TOLERANCE = 1e-5
 
 
@@ -49,7 +49,7 @@ def command(model: str, data: str | None, rows: int, seed: int, x_name: str, y_n
 
 
 def random_samples(opened: Any, network: Any, rows: int, rng: np.random.Generator) -> tuple[Any, Any]:
-    """Inputs and targets that a model takes."""
+    """Random inputs and targets for a model."""
     inputs: dict[str, Any] = {}
     for tensor in network.inputs:
         if tensor.name == "categories" and isinstance(opened, tables.TableModel):
@@ -76,7 +76,7 @@ def losses_of(network: Any) -> list[Any]:
 
 
 def random_targets(shape: tuple[int, ...], rows: int, sparse: bool, rng: np.random.Generator) -> Any:
-    """Numbers of classes, or rows with a one in one place, which every other loss takes, too."""
+    """Random class numbers, or random one-hot rows, which are valid targets for every other loss."""
     classes = rng.integers(max(shape[-1], 2), size=(rows, *shape[:-1]))
     if sparse:
         return classes

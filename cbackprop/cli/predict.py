@@ -40,7 +40,7 @@ def command(model: str, data: str, output: str | None, keep: tuple[str, ...], x_
 
 
 def outputs_of(model: Any, data: str, x_name: str) -> dict[str, Any]:
-    """The outputs of a model that takes arrays, a column for each number."""
+    """The outputs of a model that takes arrays, with a column for each number."""
     names = [x_name] if len(model.inputs) == 1 else model.input_names
     arrays = read_arrays(data, names)
     outputs = model.predict(arrays if len(arrays) > 1 else arrays[0], verbose=0)

@@ -1,4 +1,4 @@
-"""What options set for as long as a command runs, and what several commands do in the end."""
+"""Settings that last as long as a command runs, and outputs that several commands have."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PICTURES = (".png", ".svg", ".pdf")
 
 @contextmanager
 def settings(threads: int | None, floatx: str = "float32") -> Iterator[None]:
-    """This many threads, or as many as pay, and this float type; those from before afterwards."""
+    """Set the number of threads (``None``: as many as pay) and the float type inside the ``with`` block."""
     before = cb.config.get_num_threads(), cb.config.floatx()
     cb.config.set_num_threads("auto" if threads is None else threads)
     cb.config.set_floatx(floatx)
@@ -28,7 +28,7 @@ def settings(threads: int | None, floatx: str = "float32") -> Iterator[None]:
 
 
 def check_outputs(options: Any) -> None:
-    """Refuse what would only fail after training."""
+    """Check output options before training, so that they do not fail after it."""
     check_folder("--save", options.save)
     check_folder("--plot", options.plot)
     if options.plot:
@@ -41,7 +41,7 @@ def check_outputs(options: Any) -> None:
 
 
 def plot_history(history: Any, path: str) -> None:
-    """Curves of a training, in a file."""
+    """Draw the curves of a training into a file."""
     axes = cb.plotting.curves(history)
     figure = getattr(axes, "figure", None) or next(iter(getattr(axes, "flat", axes))).figure
     figure.savefig(path)

@@ -31,6 +31,6 @@ def command(model: str) -> None:
 
 
 def inputs_of(column: tables.columns.Column) -> str:
-    """How many inputs of the network a column is."""
+    """How many inputs of the network a column makes."""
     embedded = getattr(column, "embedded", False)
     return "embedded" if embedded else str(len(column.feature_names))

@@ -1,4 +1,4 @@
-"""``cbackprop train DATA``: from a table to a model."""
+"""``cbackprop train DATA``: train a model on a table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Table = dict[str, Any]
 
 
 def run(data: str, options: Any) -> None:
-    """Read, divide, train, judge, save."""
+    """Read the table, split it, train, report scores, and save."""
     check_outputs(options)
     options.epochs = options.epochs or EPOCHS
     tell = (lambda text: None) if options.quiet else note
@@ -55,7 +55,7 @@ def read_for_training(data: str, options: Any) -> tuple[Table, list[str]]:
     if data.lower().endswith(".npz") and not options.target:
         table = read_table(data, arrays=[options.x_name, options.y_name])
         return table, list(tables.read(data, arrays=[options.y_name]))
-    # A name is only known to be a list of them when the columns are, and by then their texts are numbers.
+    # Whether "a,b" is one column or two is known only after reading, and by then texts have become numbers.
     wanted = [part for name in options.categorical for part in (name, *name.split(","))]
     table = read_table(data, text=wanted)
     if not options.target:
@@ -64,7 +64,7 @@ def read_for_training(data: str, options: Any) -> tuple[Table, list[str]]:
 
 
 def named(names: Sequence[str], table: Table) -> list[str]:
-    """Names of columns; one that no column has may be several with commas between them."""
+    """Names of columns. A name that no column has may be several names separated by commas."""
     parts = [[name] if name in table else [part.strip() for part in name.split(",")] for name in names]
     found = list(dict.fromkeys(part for group in parts for part in group))
     for name in found:
@@ -85,21 +85,21 @@ def tell_doubts(table: Table, targets: Sequence[str], options: Any, tell: Any) -
 
 
 def with_targets(table: Table, targets: Sequence[str], tell: Any) -> Table:
-    """The rows that have all targets."""
+    """The rows in which no target is missing."""
     kept = tables.drop_missing(table, targets)
     rows, left = count_rows(table), count_rows(kept)
     if left < rows:
-        tell(f"left out for want of a target: {rows - left:,} of {counted(rows, 'row')}")
+        tell(f"left out because a target is missing: {rows - left:,} of {counted(rows, 'row')}")
     return kept
 
 
 def count_rows(table: Table) -> int:
-    """How many rows a table has."""
+    """The number of rows of a table."""
     return len(next(iter(table.values())))
 
 
 def divide(table: Table, encoders: Sequence[Any], options: Any) -> tuple[Table, Table | None]:
-    """Rows to train on, and rows that are held out, if any."""
+    """Split a table into rows to train on and rows to hold out, if any."""
     if not options.validation:
         return table, None
     classes = next((target.name for target in encoders if target.classes), None)
@@ -110,7 +110,7 @@ def divide(table: Table, encoders: Sequence[Any], options: Any) -> tuple[Table, 
 
 
 def make(train: Table, encoders: Sequence[Any], options: Any) -> tables.TableModel:
-    """The network for the rows to train on: nothing is learned from others."""
+    """Build the network from the training rows only, so that held-out rows do not influence it."""
     config = {} if options.learning_rate is None else {"learning_rate": options.learning_rate}
     return tables.build(
         train,
@@ -125,7 +125,7 @@ def make(train: Table, encoders: Sequence[Any], options: Any) -> tables.TableMod
 
 
 def tell_dropped(model: tables.TableModel, tell: Any) -> None:
-    """Which columns are left out, and why."""
+    """Print which columns are left out, and why."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in model.encoder.dropped.items():
         by_reason.setdefault(reason, []).append(name)
@@ -135,7 +135,7 @@ def tell_dropped(model: tables.TableModel, tell: Any) -> None:
 
 
 def fit(model: tables.TableModel, train: Table, held_out: Table | None, options: Any) -> tuple[Any, float]:
-    """Train until the validation loss does not fall any more; the weights are those of its lowest value then."""
+    """Train until the validation loss no longer falls, and keep the weights of its lowest value."""
     stop = cb.callbacks.EarlyStopping(
         "loss" if held_out is None else "val_loss",
         patience=options.patience or options.epochs,
@@ -156,7 +156,7 @@ def fit(model: tables.TableModel, train: Table, held_out: Table | None, options:
 
 
 def report(model: tables.TableModel, train: Table, held_out: Table | None, history: Any, seconds: float) -> None:
-    """What came out."""
+    """Print the results."""
     values = history.history["loss" if held_out is None else "val_loss"]
     best = 1 + min(range(len(values)), key=values.__getitem__)
     rows = counted(count_rows(train), "row")

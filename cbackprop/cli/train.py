@@ -1,4 +1,4 @@
-"""``cbackprop train``: its options."""
+"""``cbackprop train``: the options of the command."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from cbackprop.cli import digits, table_training
 
 __all__ = ["command"]
 
-# What the digits can be trained with; everything else is for tables.
+# The options that training on the digits takes; all others are for tables.
 FOR_DIGITS = ("epochs", "batch_size", "seed", "threads", "save", "plot", "no_compare", "quiet")
 FRACTION = click.FloatRange(0, 1, max_open=True)
 
 
 def widths(context: Any, parameter: Any, value: str) -> list[int]:
-    """Widths such as "64,32" as numbers."""
+    """Parse widths such as "64,32"."""
     parts = [part.strip() for part in value.split(",")] if value.strip() not in ("", "none") else []
     if not all(part.isascii() and part.isdigit() and 0 < int(part) <= 2**20 for part in parts):
         raise click.BadParameter(f"expected widths such as 64,32, or none, but got {value!r}.")
@@ -27,7 +27,7 @@ def widths(context: Any, parameter: Any, value: str) -> list[int]:
 
 
 def known(module: Any) -> Any:
-    """A check that a name is one of a module's."""
+    """A click callback that checks that a name is known in a module."""
 
     def check(context: Any, parameter: Any, value: str) -> str:
         try:

@@ -1,4 +1,4 @@
-"""Models in the formats of other libraries, and back."""
+"""Export models to the formats of other libraries, and import them."""
 
 from cbackprop.export.onnx_files import from_onnx, onnx
 

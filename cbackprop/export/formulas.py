@@ -1,9 +1,9 @@
-"""Formulas of ONNX operators: what is written for an activation or a layer, and what is recognized as one.
+"""Formulas of ONNX operators, by which activations and layers are written and recognized.
 
-A formula is a text such as ``"Mul(x, Sigmoid(x))"``. Capitalized calls are operators, with attributes as keyword
-arguments. ``x`` and ``y`` stand for values that depend on the inputs, numbers for constants, ``float``, ``int64`` and
-the like for types, and other names for constants that the formula leaves open: ``name`` for a number or an attribute,
-``name[...]`` for a tensor. What occurs more than once can be given a name: ``"d = Sub(x, mean); Mul(d, d)"``.
+A formula is a text such as ``"Mul(x, Sigmoid(x))"``. Capitalized calls are operators; their keyword arguments are
+attributes. ``x`` and ``y`` are values that depend on the inputs, numbers are constants, ``float``, ``int64`` and the
+like are types. All other names are variables of the formula: ``name`` for a number or an attribute, ``name[...]`` for a
+constant tensor. A part that occurs several times can be named: ``"d = Sub(x, mean); Mul(d, d)"``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 TENSORS = ("x", "y")
-# Names of types, and which types of ONNX a file may have there; "float" is written as the graph's own.
+# Names of types in formulas, and the types of ONNX that match them; "float" is written as the graph's float type.
 TYPES = {
     "float": ("FLOAT", "DOUBLE", "FLOAT16"),
     "int64": ("INT64", "INT32"),
@@ -41,7 +41,7 @@ TYPES = {
 
 @dataclass(frozen=True)
 class Formula:
-    """A parsed formula: what names stand for, and the result."""
+    """A parsed formula: its named parts and its result."""
 
     definitions: dict[str, ast.expr]
     result: ast.Call
@@ -53,14 +53,14 @@ class Formula:
 
     @property
     def size(self) -> tuple[int, int]:
-        """How many operators and numbers there are: of two formulas that fit, the larger one says more."""
+        """The number of operators and numbers. If two formulas match, the larger one is preferred."""
         nodes = [node for tree in (self.result, *self.definitions.values()) for node in ast.walk(tree)]
         return sum(isinstance(node, ast.Call) for node in nodes), sum(isinstance(node, ast.Constant) for node in nodes)
 
 
 @functools.cache
 def parse(text: str) -> Formula:
-    """The formula that a text spells."""
+    """Parse the text of a formula."""
     *assignments, last = ast.parse(text).body
     definitions = {}
     for statement in assignments:
@@ -74,17 +74,17 @@ def parse(text: str) -> Formula:
 
 
 def operator_of(call: ast.Call) -> str:
-    """The name of a call's operator."""
+    """The name of the operator of a call."""
     assert isinstance(call.func, ast.Name)
     return call.func.id
 
 
-# For each kernel of an activation: the names of its numbers, and its formula. A kernel along an axis has that, too.
+# For each kernel of an activation: the names of its numbers, and its formula. Kernels along an axis also use `axis`.
 ACTIVATIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "exponential": ((), "Exp(x)"),
     "softmax": (("axis",), "Softmax(x, axis=axis)"),
     "log_softmax": (("axis",), "LogSoftmax(x, axis=axis)"),
-    # The largest numbers of a sorted row that stay positive when what exceeds a sum of 1 is taken off equally.
+    # "inside" marks the largest numbers of a row, in descending order, that remain positive in the result.
     "sparsemax": (
         ("axis",),
         "z = Sub(x, ReduceMax(x, axes[...]));"
@@ -133,7 +133,7 @@ ACTIVATIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "tanh_shrink": ((), "Sub(x, Tanh(x))"),
 }
 
-# Of kernels along several axes: operators have one, so that the axes are made one, and afterwards what they were.
+# For kernels along several axes. ONNX operators take one axis, so the axes are merged and restored afterwards.
 SEVERAL_AXES: dict[str, str] = {
     "softmax": "Reshape(Softmax(Reshape(x, merged[...]), axis=axis), shape[...])",
     "log_softmax": "Reshape(LogSoftmax(Reshape(x, merged[...]), axis=axis), shape[...])",
@@ -141,7 +141,7 @@ SEVERAL_AXES: dict[str, str] = {
 
 _SOFTPLUS = "Add(Max(x, 0), Log(Add(Exp(Neg(Abs(x))), 1)))"
 _EXPM1 = "Sub(Exp(Min(x, 0)), 1)"
-# In float64: operators that ONNX Runtime has for float32 only, and attributes, which are float32, are avoided.
+# For float64. These formulas avoid attributes, which are float32, and operators that ONNX Runtime has only for float32.
 DOUBLES: dict[str, str] = {
     "leaky_relu": "Where(Greater(x, 0), x, Mul(x, negative_slope))",
     "elu": f"Where(Greater(x, 0), x, Mul({_EXPM1}, alpha))",
@@ -165,13 +165,13 @@ DOUBLES: dict[str, str] = {
 
 
 def mean_rule() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Points in (0, 1) and weights, by which the formula of "gelu" finds erf to 2e-15: those of Gauss and Legendre."""
+    """Gauss-Legendre points in (0, 1) and weights, with which the formula of "gelu" computes erf to 2e-15."""
     points, weights = np.polynomial.legendre.leggauss(24)
     return (points + 1) / 2, weights / math.sqrt(math.pi)
 
 
 _GELU_TANH = "Add(Tanh(Mul(Add(x, Mul(CUBE, 0.044715)), 0.79788456080286536)), 1)"
-# How others write the same activations.
+# Formulas by which other programs write the same activations.
 OTHER_SPELLINGS: list[tuple[str, str]] = [
     ("relu", "Max(x, 0)"),
     ("relu", "Clip(x, 0)"),
@@ -184,7 +184,7 @@ OTHER_SPELLINGS: list[tuple[str, str]] = [
     ("log_sigmoid", "Log(Sigmoid(x))"),
     ("log_softmax", "Log(Softmax(x, axis=axis))"),
     ("softplus", "Log(Add(Exp(x), 1))"),
-    # PyTorch's, to less than the rounding of float32
+    # PyTorch's softplus, which is equal up to the rounding of float32
     ("softplus", "Where(Greater(x, 20), x, Softplus(x))"),
     ("softsign", "Div(x, Add(Abs(x), 1))"),
     ("silu", "Swish(x)"),
@@ -217,7 +217,7 @@ OTHER_SPELLINGS: list[tuple[str, str]] = [
 _UNIT = "Mul({0}, Min(Div(1, Sqrt(ReduceSumSquare({0}, axes[...]))), limit))"
 _INDICATORS = "Cast(Equal(Floor(Unsqueeze(x, last[...])), classes[...]), to=float)"
 _CENTERED = "c = Sub(x, ReduceMean(x, axes[...]));"
-# Of layers, by names of their own: what is written, and what is recognized as well.
+# Formulas of layers, by name: the first is written; all are recognized.
 LAYERS: dict[str, tuple[str, ...]] = {
     "dense": ("Add(MatMul(x, kernel[...]), bias[...])",),
     "rescaling": ("Add(Mul(x, scale[...]), offset[...])",),

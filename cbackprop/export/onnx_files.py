@@ -1,4 +1,4 @@
-"""ONNX files: models written to them, and models read from them."""
+"""Write models to ONNX files and read them."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from cbackprop.saving import container
 
 __all__ = ["OLDEST_READ", "OPSET", "from_onnx", "onnx"]
 
-# The operator set that files are written for: the first in which all operators are as they are used here, so that as
-# many runtimes as possible can run them. None of these operators has changed up to the newest set.
+# The default operator set of written files: the first with all operators in the form that is used here, so that as many
+# runtimes as possible can run them. None of these operators has changed up to the newest set.
 OPSET = 21
-# The first operator set that is read: before it, axes were attributes and Softmax worked on matrices.
+# The oldest operator set that can be read. In older sets, axes are attributes and Softmax works on matrices.
 OLDEST_READ = 13
-# Protocol buffers, of which ONNX files are made, end here.
+# The size limit of protocol buffers, in which ONNX files are written.
 LARGEST_FILE = 2**31 - 1
 
 Path = str | os.PathLike[str]
 
 
 def onnx(model: Any, path: Path, opset: int = OPSET) -> None:
-    """Write what a model predicts as an ONNX graph, which ONNX Runtime and many other programs run.
+    """Export a model as an ONNX graph that computes its predictions; ONNX Runtime and many other programs run it.
 
     Parameters
     ----------
     model : Model
-        Any model of the library's own layers. Those that only act in training (dropout, noise, penalties of activities)
-        leave nothing in the graph.
+        Any model of layers of this library. Layers that act only in training (dropout, noise, activity penalties) are
+        left out of the graph.
     path : str or path
-        Usually ends in ``.onnx``. An existing file is replaced in one go, after the disk has the new one.
+        Usually ends in ``.onnx``. An existing file is replaced atomically, after the new one is completely on disk.
     opset : int, default 21
         The version of ONNX's operators, from 21 to the newest one of the installed package onnx.
 
@@ -40,22 +40,22 @@ def onnx(model: Any, path: Path, opset: int = OPSET) -> None:
     ImportError
         If the package onnx is not installed: ``pip install "cbackprop[onnx]"``.
     TypeError
-        If `model` is no model, or an argument is of the wrong type.
+        If `model` is not a model, or an argument is of the wrong type.
     ValueError
-        If the model has no shape yet, a layer has its computation in Python or in another package, behaves as in
-        training, or the weights exceed the 2 GB of an ONNX file; the message names the layer.
+        If the model is not built, a layer is written in Python, is from another package or is called with
+        ``training=True``, or the weights exceed the 2 GB of an ONNX file. The message names the layer.
     OSError
-        If the file cannot be written. An existing one is then untouched.
+        If the file cannot be written. An existing one is then unchanged.
 
     Notes
     -----
     Inputs and outputs of the graph have the model's `input_names` and `output_names`, or the keys of the dicts that it
-    was made with; an output that is called like an input gets a number behind its name. The batch axis is left open.
-    Weights that layers share are stored once. Inputs of integer type are turned into floats by the graph, and outputs
-    that `predict` returns as int64 are int64.
+    was made with. If an output has the name of an input, a number is appended. The size of the batch is not fixed.
+    Shared weights are stored once. The graph converts integer inputs to floats; outputs that `predict` returns as int64
+    are int64.
 
-    Numbers agree with `predict` to the rounding of the model's float type; but the epsilon of batch and group
-    normalization is an attribute, which ONNX rounds to float32 in float64, too.
+    Results agree with `predict` up to the rounding of the model's float type. One exception: the epsilon of batch and
+    group normalization is an attribute, which ONNX rounds to float32 even in float64.
 
     References
     ----------
@@ -81,39 +81,39 @@ def onnx(model: Any, path: Path, opset: int = OPSET) -> None:
 
 
 def from_onnx(path: Path, outputs: Sequence[str] | None = None) -> Any:
-    """A trainable model of the graph in an ONNX file.
+    """Make a trainable model from the graph in an ONNX file.
 
     Parameters
     ----------
     path : str or path
-        Written by `onnx`, or by PyTorch, scikit-learn's converter and others, for operator set 13 or later. Large
-        weights may be in a file of their own beside it.
+        A file written by `onnx`, PyTorch, scikit-learn's converter and others, for operator set 13 or later. Large
+        weights may be in a separate file beside it.
     outputs : sequence of str, optional
-        Names of values of the graph that the model is to predict: some of its outputs, for instance without those that
-        hold no numbers, or values on the way there. All outputs by default.
+        Names of the values that the model should predict: some of the graph's outputs (for example, only those that
+        are numbers), or intermediate values. All outputs by default.
 
     Returns
     -------
     Model
-        Not compiled. Matrix products, tables, normalizations and PReLU are layers whose weights are those of the file,
-        to be trained on; other constants are fixed.
+        It is not compiled. Matrix products, embeddings, normalizations and PReLU become layers with the weights of the
+        file, which can be trained further. Other constants are fixed.
 
     Raises
     ------
     ImportError
         If the package onnx is not installed: ``pip install "cbackprop[onnx]"``.
     TypeError
-        If `path` is no path, or `outputs` no sequence of strings.
+        If `path` is not a path, or `outputs` not a sequence of strings.
     OSError
         If there is no such file.
     ValueError
-        If it is no ONNX file or damaged, holds operators that no layer computes (the message lists them all), or
-        mixes the samples of a batch.
+        If the file is not an ONNX file or is damaged, contains operators that no layer computes (the message lists
+        all), or combines different samples of a batch.
 
     Notes
     -----
-    The first axis of inputs and outputs must be the batch's. Operators together that make a layer or an activation,
-    such as those of a decomposed GELU or layer normalization, become that. Nothing in a file is executed.
+    The first axis of inputs and outputs must be the batch. Several operators that together form a layer or an
+    activation, such as a decomposed GELU or layer normalization, become one layer. No code in a file is executed.
 
     References
     ----------
@@ -132,14 +132,14 @@ def from_onnx(path: Path, outputs: Sequence[str] | None = None) -> Any:
     ):
         raise TypeError(f"outputs must be a list of names, but got {outputs!r}.")
     if os.path.getsize(path) > LARGEST_FILE:
-        raise ValueError(f"{path!r} is no ONNX file: it is larger than 2 GB.")
+        raise ValueError(f"{path!r} is not an ONNX file: it is larger than 2 GB.")
     with open(path, "rb") as file:
         content = file.read()
     return model_of(package, path, content, outputs)
 
 
 def _package() -> Any:
-    """The package onnx."""
+    """Import the package onnx."""
     try:
         return importlib.import_module("onnx")
     except ImportError as error:

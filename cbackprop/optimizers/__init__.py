@@ -1,4 +1,4 @@
-"""Optimizers: how gradients change the weights."""
+"""Optimizers: rules by which gradients change the weights."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ __all__ = [
 
 
 def get(identifier: Any) -> Any:
-    """The optimizer that a name, a config, a class or an object stands for; ``None`` for ``None``.
+    """Return the optimizer that is given by a name, a config, a class or an object; ``None`` for ``None``.
 
     Raises
     ------
     ValueError
-        For an unknown name (the message names the nearest known ones).
+        For an unknown name (the message lists similar known names).
 
     Examples
     --------
@@ -77,10 +77,10 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(optimizer: Any) -> Any:
-    """An optimizer as plain values."""
+    """Describe an optimizer by plain values, which `deserialize` turns back into an optimizer."""
     return registry.serialize(optimizer)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The optimizer that `serialize` described."""
+    """Make the optimizer that `serialize` described."""
     return registry.deserialize(config, custom_objects)

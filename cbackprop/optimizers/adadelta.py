@@ -12,7 +12,7 @@ __all__ = ["Adadelta"]
 
 @registry.register()
 class Adadelta(Optimizer):
-    """Steps as large as recent ones were, relative to recent gradients.
+    """Scale each step by the ratio of recent steps to recent gradients.
 
     With running means v of g^2 and s of d^2: ``v = rho v + (1 - rho) g^2``, ``d = sqrt((s + epsilon) / (v +
     epsilon)) g``, ``s = rho s + (1 - rho) d^2`` and ``w = w - learning_rate d``.
@@ -20,11 +20,11 @@ class Adadelta(Optimizer):
     Parameters
     ----------
     learning_rate : float, default 0.001
-        The paper has none, that is 1.
+        The paper has no learning rate, which corresponds to 1.
     rho : float, default 0.95
-        In [0, 1).
+        Decay of the running means, in [0, 1).
     epsilon : float, default 1e-7
-        Greater than 0.
+        Keeps the divisor away from 0; greater than 0.
     **kwargs
         See `Optimizer`.
 

@@ -15,10 +15,10 @@ __all__ = ["Adafactor"]
 
 @registry.register()
 class Adafactor(Optimizer):
-    """Adam without momentum, that keeps of a matrix only the means of its rows and columns.
+    """Adam without momentum that stores only the means of rows and columns of each matrix, to save memory.
 
     At step t, with ``b = 1 - t^beta_2_decay``, the means r of rows and c of columns of ``g^2 + epsilon_1`` are
-    tracked as ``r = b r + (1 - b) mean``, and ``v = r c / mean(r)`` stands for the squared gradient (of a vector, v
+    tracked as ``r = b r + (1 - b) mean``, and ``v = r c / mean(r)`` approximates the squared gradient (for a vector, v
     itself is tracked). ``u = g / sqrt(v)`` is scaled down to a root mean square of `clip_threshold`, and ``w = w -
     max(epsilon_2, rms(w)) min(learning_rate, 1 / sqrt(t)) u``.
 
@@ -26,15 +26,15 @@ class Adafactor(Optimizer):
     ----------
     learning_rate : float, default 0.001
     beta_2_decay : float, default -0.8
-        At most 0.
+        The exponent in b, at most 0.
     epsilon_1 : float, default 1e-30
-        Greater than 0.
+        Added to squared gradients; greater than 0.
     epsilon_2 : float, default 1e-3
-        At least 0.
+        A lower limit of the root mean square of the weights in the formula; at least 0.
     clip_threshold : float, default 1.0
-        Greater than 0.
+        The largest root mean square of u; greater than 0.
     relative_step : bool, default True
-        As in Keras it changes nothing: the learning rate is limited to ``1 / sqrt(t)`` in any case.
+        Has no effect, as in Keras: the learning rate is limited to ``1 / sqrt(t)`` in any case.
     **kwargs
         See `Optimizer`.
 
@@ -45,7 +45,7 @@ class Adafactor(Optimizer):
 
     Notes
     -----
-    Of more than two axes, the last two make matrices.
+    Variables with more than two axes are taken as stacks of matrices along their last two axes.
 
     References
     ----------
@@ -83,7 +83,7 @@ class Adafactor(Optimizer):
         self.relative_step = check_boolean("relative_step", relative_step)
 
     def new_slot(self, name: str, values: NDArray[Any], path: str) -> NDArray[Any] | None:
-        """Means of rows and columns, or where there is no matrix, of each element."""
+        """Means of rows and columns; for a vector a mean for each element."""
         shape = values.shape
         if (values.ndim < 2) != (name == "velocity"):
             return None

@@ -15,7 +15,7 @@ __all__ = ["Adagrad"]
 
 @registry.register()
 class Adagrad(Optimizer):
-    """Steps divided by the root of the sum of all squared gradients.
+    """Divide each step by the root of the sum of all squared gradients so far.
 
     ``v = v + g^2`` and ``w = w - learning_rate g / sqrt(v + epsilon)``.
 
@@ -23,9 +23,9 @@ class Adagrad(Optimizer):
     ----------
     learning_rate : float, default 0.001
     initial_accumulator_value : float, default 0.1
-        Where v begins; at least 0.
+        The initial value of v, at least 0.
     epsilon : float, default 1e-7
-        Greater than 0.
+        Keeps the divisor away from 0; greater than 0.
     **kwargs
         See `Optimizer`.
 
@@ -64,9 +64,9 @@ class Adagrad(Optimizer):
 
     @property
     def rests_without_gradient(self) -> bool:
-        """Without weight decay."""
+        """Whether weights without a gradient are not changed: only without weight decay."""
         return not self.weight_decay
 
     def new_slot(self, name: str, values: NDArray[Any], path: str) -> NDArray[Any] | None:
-        """The accumulator, v in the formula, begins where it was told to."""
+        """Set the accumulator, v in the formula, to its initial value."""
         return np.full(values.shape, self.initial_accumulator_value, values.dtype)

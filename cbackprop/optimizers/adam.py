@@ -12,21 +12,21 @@ __all__ = ["Adam"]
 
 @registry.register()
 class Adam(Optimizer):
-    """Adam: steps scaled by running means of the gradient and of its square.
+    """Adam: scale steps by running means of the gradient and of its square.
 
     At step t, ``m = beta_1 m + (1 - beta_1) g``, ``v = beta_2 v + (1 - beta_2) g^2``,
     ``rate = learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t)`` and ``w = w - rate m / (sqrt(v) + epsilon)``.
-    The paper adds epsilon to the square root of the corrected v; Keras, and so this class, to that of v itself.
+    Like Keras, this class adds epsilon to the square root of v. The paper adds it after the correction of v.
 
     Parameters
     ----------
     learning_rate : float, default 0.001
     beta_1 : float, default 0.9
-        In [0, 1).
+        Decay of the running mean of gradients, in [0, 1).
     beta_2 : float, default 0.999
-        In [0, 1).
+        Decay of the running mean of squared gradients, in [0, 1).
     epsilon : float, default 1e-7
-        Greater than 0.
+        Keeps the divisor away from 0; greater than 0.
     amsgrad : bool, default False
         Divide by the square root of the largest v so far (AMSGrad).
     **kwargs

@@ -12,7 +12,7 @@ __all__ = ["Adamax"]
 
 @registry.register()
 class Adamax(Optimizer):
-    """Adam with the largest recent gradient in the place of the root mean square.
+    """Adam with the largest recent gradient instead of the root mean square.
 
     At step t, ``m = beta_1 m + (1 - beta_1) g``, ``u = max(beta_2 u, |g|)`` and
     ``w = w - learning_rate m / ((1 - beta_1^t) (u + epsilon))``.
@@ -21,11 +21,11 @@ class Adamax(Optimizer):
     ----------
     learning_rate : float, default 0.001
     beta_1 : float, default 0.9
-        In [0, 1).
+        Decay of the running mean of gradients, in [0, 1).
     beta_2 : float, default 0.999
-        In [0, 1).
+        Decay of the running mean of squared gradients, in [0, 1).
     epsilon : float, default 1e-7
-        Greater than 0.
+        Keeps the divisor away from 0; greater than 0.
     **kwargs
         See `Optimizer`.
 

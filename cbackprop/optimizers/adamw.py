@@ -13,18 +13,18 @@ __all__ = ["AdamW"]
 
 @registry.register()
 class AdamW(Adam):
-    """Adam with weight decay: ``w = w - weight_decay learning_rate w``, and then the step of `Adam`.
+    """Adam with weight decay: ``w = w - weight_decay learning_rate w``, followed by the step of `Adam`.
 
     Parameters
     ----------
     learning_rate : float, default 0.001
     weight_decay : float, default 0.004
     beta_1 : float, default 0.9
-        In [0, 1).
+        Decay of the running mean of gradients, in [0, 1).
     beta_2 : float, default 0.999
-        In [0, 1).
+        Decay of the running mean of squared gradients, in [0, 1).
     epsilon : float, default 1e-7
-        Greater than 0.
+        Keeps the divisor away from 0; greater than 0.
     amsgrad : bool, default False
         Divide by the square root of the largest v so far (AMSGrad).
     **kwargs
@@ -50,7 +50,7 @@ class AdamW(Adam):
     array([0.85])
     """
 
-    # Every optimizer can decay weights: this one only asks for it.
+    # Every optimizer supports weight decay; this one only has another default.
     implementation: ClassVar[str | None] = "adam.Adam"
 
     def __init__(

@@ -15,25 +15,25 @@ __all__ = ["Ftrl"]
 
 @registry.register()
 class Ftrl(Optimizer):
-    """Follow the regularized leader: weights from sums of gradients, many of them 0.
+    """Follow the regularized leader: compute weights from sums of gradients, so that many of them are exactly 0.
 
     ``n' = n + g^2``, ``s = (n'^-p - n^-p) / learning_rate``, ``z = z + g + 2 l2_shrinkage w - s w``, and
     ``w = (clip(z, -l1, l1) - z) / (n'^-p / learning_rate + 2 l2 + beta / learning_rate)``, where p is the power of the
-    learning rate. A weight is 0 as long as ``|z| <= l1``, whatever it was at first.
+    learning rate. A weight is 0 while ``|z| <= l1``, whatever its initial value.
 
     Parameters
     ----------
     learning_rate : float, default 0.001
     learning_rate_power : float, default -0.5
-        At most 0; with 0 the learning rate stays as it is.
+        At most 0. With 0 the learning rate is constant.
     initial_accumulator_value : float, default 0.1
-        Where n begins; at least 0.
+        The initial value of n, at least 0.
     l1_regularization_strength : float, default 0.0
-        At least 0.
+        l1 in the formula, at least 0.
     l2_regularization_strength : float, default 0.0
-        At least 0.
+        l2 in the formula, at least 0.
     l2_shrinkage_regularization_strength : float, default 0.0
-        At least 0.
+        l2_shrinkage in the formula, at least 0.
     beta : float, default 0.0
         At least 0.
     **kwargs
@@ -46,7 +46,7 @@ class Ftrl(Optimizer):
 
     Notes
     -----
-    With a learning rate of 0 nothing changes. Where a weight would be 0 / 0, it is 0.
+    With a learning rate of 0 nothing changes. A weight of 0 / 0 becomes 0.
 
     References
     ----------
@@ -88,6 +88,6 @@ class Ftrl(Optimizer):
         self.beta = check_number("beta", beta, 0)
 
     def new_slot(self, name: str, values: NDArray[Any], path: str) -> NDArray[Any] | None:
-        """The accumulator, n in the formula, begins where it was told to."""
+        """Set the accumulator, n in the formula, to its initial value."""
         start = self.initial_accumulator_value if name == "accumulator" else 0.0
         return np.full(values.shape, start, values.dtype)

@@ -1,4 +1,4 @@
-"""The base of optimizers that look at the loss of all samples several times before they take a step."""
+"""FullBatchOptimizer: base of optimizers that evaluate the loss of all samples several times for each step."""
 
 from __future__ import annotations
 
@@ -20,101 +20,104 @@ Array = NDArray[Any]
 class Problem(Protocol):
     """What a full-batch optimizer minimizes: the loss of all samples as a function of one vector of weights.
 
-    The vector holds the trainable weights one after the other. All evaluations between two steps see the same
-    random numbers, so that they are those of one function.
+    The vector contains all trainable weights, one after the other. Between two steps all evaluations use the same
+    random numbers, so that they are values of the same function.
     """
 
-    key: Any  # what the vector is of: another key is another vector
-    solver: Any  # the compiled kernels of the optimizer, or their twin
+    key: Any  # identifies the variables in the vector
+    solver: Any  # the optimizer's compiled kernels, or their NumPy twin
     samples: int
-    values: int  # numbers that the model predicts for a sample
+    values: int  # how many numbers the model predicts for each sample
 
     @property
     def only_squares(self) -> str | None:
-        """Why the loss is no weighted sum of squared errors, or ``None``."""
+        """Why the loss is not a weighted sum of squared errors; ``None`` if it is."""
 
     def weights(self) -> Array:
         """A copy of the vector."""
 
     def place(self, weights: Array) -> None:
-        """Make these the weights."""
+        """Set the weights of the model."""
 
     def gradient(self) -> tuple[float, Array]:
-        """Loss and gradient at the weights."""
+        """Loss and gradient at the current weights."""
 
     def loss(self) -> float:
-        """The loss at the weights."""
+        """The loss at the current weights."""
 
     def jacobian(self, begin: int, end: int) -> tuple[Array, Array]:
-        """Derivatives (rows, weights) and values (rows,) of errors of samples; their squares add up to the loss."""
+        """Derivatives (rows, weights) and values (rows,) of the errors of some samples.
+
+        The loss is the sum of the squares of the errors of all samples.
+        """
 
     def repeats(self) -> bool:
-        """Whether the gradient of this function has been taken, and it is the same in every step."""
+        """Whether the gradient has been computed before, and the function is the same in every step."""
 
     def keep(self) -> Any:
-        """Losses and metrics of the last evaluation."""
+        """Save losses and metrics of the last evaluation, for `show`."""
 
     def finish(self) -> None:
-        """Count a step, and let what no gradient reaches follow."""
+        """Count a step, and update variables without a gradient, such as moving averages."""
 
     def show(self, kept: Any) -> None:
-        """Show these as the outcome of the step."""
+        """Report these as the losses and metrics of the step."""
 
 
 class Search:
-    """How far the search for better weights of one model is.
+    """The state of the search for better weights of one model.
 
     Attributes
     ----------
     converged : bool
-        Whether the last step found no way on.
+        Whether the last step found no further improvement.
     evaluations : int
-        Of loss and gradient, so far.
+        The number of evaluations of loss and gradient so far.
     """
 
     converged = False
     evaluations = 0
 
     def get_state(self, variables: Sequence[Any]) -> dict[str, Any]:
-        """Plain values and arrays for a file, in which variables are told by their places in a list."""
+        """The state as plain values and arrays for a file. Variables are given by their indices in `variables`."""
         return {"converged": self.converged, "evaluations": self.evaluations}
 
     def set_state(self, state: dict[str, Any], variables: Sequence[Any]) -> None:
-        """Take over what `get_state` returned.
+        """Restore the result of `get_state`.
 
         Raises
         ------
         TypeError, ValueError, KeyError
-            If it does not fit.
+            If the state does not match.
         """
         self.converged = check_boolean("converged", state["converged"])
         self.evaluations = check_integer("evaluations", state["evaluations"], 0)
 
 
 def places_of(key: Any, variables: Sequence[Any]) -> list[int] | None:
-    """Where the variables that a vector is of are in a list."""
+    """The indices in `variables` of the variables in a vector; ``None`` if one is missing."""
     at = {variable: number for number, variable in enumerate(variables)}
     return None if key is None else [at[variable] for variable in key]
 
 
 def variables_at(places: Any, variables: Sequence[Any]) -> tuple[Any, ...]:
-    """The variables at some places of a list.
+    """The variables with these indices.
 
     Raises
     ------
     TypeError, ValueError
-        If these are no places.
+        If these are not valid indices.
     """
     return tuple(variables[check_integer("the number of a variable", at, 0, len(variables) - 1)] for at in places)
 
 
 def check_vector(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> Array:
-    """An array of finite numbers of this shape, as a copy: what is not finite is never remembered.
+    """A copy of `value` as an array of this shape; it must be finite, because state never contains NaN or infinity.
 
     Raises
     ------
     TypeError, ValueError
-        If it is none.
+        If it is not such an array.
     """
     with np.errstate(over="ignore"):
         array = np.array(check_array(name, value, shape), dtype, order="C")
@@ -126,20 +129,20 @@ def check_vector(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> A
 class FullBatchOptimizer(Optimizer):
     """Base of optimizers that evaluate the loss of all samples at several points for each step.
 
-    An epoch of `fit` is `max_iterations` steps on all samples as one batch. Loss and metrics that are logged are those
-    after the last step, with dropout as in training.
+    An epoch of `fit` is `max_iterations` steps on all samples as one batch. The logs contain loss and metrics after the
+    last step, with dropout as in training.
 
     Parameters
     ----------
     learning_rate : float, default 1.0
     max_iterations : int, default 1
-        Steps in an epoch, if it does not converge before.
+        Steps in an epoch; fewer if it converges.
     name : str, optional
 
     Attributes
     ----------
     converged : bool
-        Whether the last step found no way on; `fit` then stops.
+        Whether the last step found no further improvement; `fit` then stops.
     """
 
     def __init__(self, learning_rate: float = 1.0, max_iterations: int = 1, name: str | None = None) -> None:
@@ -148,21 +151,21 @@ class FullBatchOptimizer(Optimizer):
 
     @property
     def converged(self) -> bool:
-        """Whether the last step found no way on, in the training of the model that was compiled last."""
+        """Whether the last step of the model that was compiled last found no further improvement."""
         return self._state.search is not None and self._state.search.converged
 
     def implementation_in(self, package: str) -> Any:
-        """The class that carries this optimizer out in ``cbackprop.compiled`` or ``cbackprop.reference``."""
+        """The class that implements this optimizer in ``cbackprop.compiled`` or ``cbackprop.reference``."""
         if type(self).implementation is None:
             raise NotImplementedError(f"{type(self).__name__} is a base: use LBFGS or LevenbergMarquardt.")
         return super().implementation_in(package)
 
     def new_search(self) -> Search:
-        """What is remembered before the first step."""
+        """The state before the first step."""
         return Search()
 
     def step(self, problem: Problem, state: OptimizerState) -> None:
-        """Take the steps of an epoch; whatever goes wrong in one leaves the weights as they were before it."""
+        """Take the steps of an epoch. If one raises an error, the weights from before that step are restored."""
         if state.search is None:
             state.search = self.new_search()
         for _ in range(self.max_iterations):
@@ -178,11 +181,11 @@ class FullBatchOptimizer(Optimizer):
                 break
 
     def improve(self, problem: Problem, start: Array, search: Any) -> None:
-        """Find better weights than `start`, place them, and show their loss and metrics."""
+        """Find better weights than `start`, set them, and report their loss and metrics."""
         raise NotImplementedError
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
-        """Refused: a gradient alone is not enough for this optimizer.
+        """Raise an error: this optimizer needs more than a gradient.
 
         Raises
         ------

@@ -12,20 +12,20 @@ __all__ = ["Lamb"]
 
 @registry.register()
 class Lamb(Optimizer):
-    """Steps in the direction of Adam, as long as the weights are large.
+    """Take steps in the direction of Adam with a length proportional to the norm of the weights.
 
-    For each variable ``u = m' / (sqrt(v') + epsilon)`` of the corrected means m' and v' of Adam, and
-    ``w = w - learning_rate (|w| / |u|) u``, with Euclidean norms; their ratio is 1 where one of them is 0.
+    For each variable, ``u = m' / (sqrt(v') + epsilon)`` with the corrected means m' and v' of Adam, and
+    ``w = w - learning_rate (|w| / |u|) u`` with Euclidean norms. The ratio is 1 if either norm is 0.
 
     Parameters
     ----------
     learning_rate : float, default 0.001
     beta_1 : float, default 0.9
-        In [0, 1).
+        Decay of the running mean of gradients, in [0, 1).
     beta_2 : float, default 0.999
-        In [0, 1).
+        Decay of the running mean of squared gradients, in [0, 1).
     epsilon : float, default 1e-7
-        Greater than 0.
+        Keeps the divisor away from 0; greater than 0.
     **kwargs
         See `Optimizer`.
 

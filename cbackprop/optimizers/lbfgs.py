@@ -22,13 +22,13 @@ from cbackprop.validation import check_integer, check_number
 
 __all__ = ["LBFGS"]
 
-# A vector of weights, the loss and its gradient there, and the metrics.
+# A vector of weights, loss and gradient there, and the losses and metrics to report.
 Evaluated = tuple[Array, float, Array, Any]
 
 
 @registry.register()
 class LBFGS(FullBatchOptimizer):
-    """L-BFGS: quasi-Newton steps from the last changes of weights and gradient, for all samples at once.
+    """L-BFGS: quasi-Newton steps on all samples, computed from the last changes of weights and gradient.
 
     With ``s = w_k+1 - w_k`` and ``y = g_k+1 - g_k`` of the last `history_size` steps, the direction is ``d = -H g``,
     where H is the inverse Hessian that the BFGS formula builds from them, starting at ``(s.y / y.y) I``. Then
@@ -38,27 +38,29 @@ class LBFGS(FullBatchOptimizer):
     Parameters
     ----------
     learning_rate : float, default 1.0
-        The first t that a search tries; in the very first search, over the sum of all ``|g|`` where that is above 1.
+        The first t that a line search tries. The very first search divides it by the sum of all ``|g|``, if that is
+        above 1.
     history_size : int, default 10
-        Pairs (s, y) that are remembered; at least 1.
+        The number of pairs (s, y) that are kept, at least 1.
     max_evaluations : int, default 25
-        Of loss and gradient in one search; at least 1.
+        The maximum number of evaluations of loss and gradient in one line search, at least 1.
     tolerance_grad : float, default 1e-7
-        Converged where no element of the gradient is larger.
+        The method has converged if no element of the gradient is larger than this.
     tolerance_change : float, default 1e-9
-        Converged where a step lowers the loss by no more than this share of it.
+        The method has converged if a step reduces the loss by at most this share of it.
     c1, c2 : float, default 1e-4 and 0.9
-        ``0 < c1 < c2 < 1``.
+        Constants of the Wolfe conditions, ``0 < c1 < c2 < 1``.
     max_iterations : int, default 1
-        Steps in an epoch, if it does not converge before; more of them save the time of logs and callbacks.
+        Steps in an epoch; fewer if it converges. With more steps in an epoch, logs and callbacks take less time.
     name : str, optional
 
     Attributes
     ----------
     converged : bool
-        Whether the last step found no way on; `fit` then stops, as if a callback had set ``model.stop_training``.
+        Whether the last step found no further improvement. Then `fit` stops, as if a callback had set
+        ``model.stop_training``.
     evaluations : int
-        Of loss and gradient, so far.
+        The number of evaluations of loss and gradient so far.
 
     Raises
     ------
@@ -67,8 +69,8 @@ class LBFGS(FullBatchOptimizer):
 
     Notes
     -----
-    An epoch of `fit` is `max_iterations` steps on all samples; `batch_size` need not be given. Loss and metrics in the
-    logs are those after the last step. The history outlives `fit`: another one goes on where the last one stopped. It
+    An epoch of `fit` is `max_iterations` steps on all samples; `batch_size` need not be given. The logs contain loss
+    and metrics after the last step. The history outlives `fit`: another one goes on where the last one stopped. It
     is in the files of models, but no part of what `state` returns. Random layers draw once for each step. Vectors are
     of the network's float type, sums of their products double.
 
@@ -114,11 +116,11 @@ class LBFGS(FullBatchOptimizer):
 
     @property
     def evaluations(self) -> int:
-        """Of loss and gradient so far, in the training of the model that was compiled last."""
+        """The number of evaluations of loss and gradient so far, for the model that was compiled last."""
         return 0 if self._state.search is None else self._state.search.evaluations
 
     def new_search(self) -> _History:
-        """Nothing yet."""
+        """An empty history."""
         return _History()
 
     def improve(self, problem: Problem, start: Array, search: _History) -> None:
@@ -129,7 +131,9 @@ class LBFGS(FullBatchOptimizer):
             search.evaluations += 1
         _, loss, gradient, kept = search.last
         if not np.isfinite(loss):
-            raise FloatingPointError(f"The loss is {loss} before the step: L-BFGS has nothing to go by.")
+            raise FloatingPointError(
+                f"The loss is {loss} before the step: L-BFGS cannot choose a direction. Check the data and the weights."
+            )
         found = None if self._is_flat(gradient) else self._search(problem, memory, search)
         if found is None:
             search.converged = True
@@ -145,7 +149,7 @@ class LBFGS(FullBatchOptimizer):
         return float(np.abs(gradient).max(initial=0)) <= self.tolerance_grad
 
     def _search(self, problem: Problem, memory: _Memory, search: _History) -> Evaluated | None:
-        """The point of a line search: along the quasi-Newton direction, or where it leads nowhere, the gradient."""
+        """The result of a line search along the quasi-Newton direction or, if that fails, along the gradient."""
         assert search.last is not None
         start, loss, gradient, _ = search.last
         resolution = 0.1 * float(np.finfo(start.dtype).eps) * abs(loss)
@@ -164,21 +168,21 @@ class LBFGS(FullBatchOptimizer):
 
 
 class _History(Search):
-    """The last steps, and where the last one has led."""
+    """The memory of the last steps, and the evaluation at the end of the last one."""
 
     def __init__(self) -> None:
         self.memory: _Memory | None = None
         self.last: Evaluated | None = None
 
     def get_state(self, variables: Sequence[Any]) -> dict[str, Any]:
-        """Of the last step the loss and gradient are found again."""
+        """The memory. Loss and gradient after the last step are not saved: they are computed again."""
         memory = self.memory
         steps = memory and {name: getattr(memory, name) for name in ("s", "y", "rho", "count", "next")}
         places = places_of(memory and memory.key, variables)
         return super().get_state(variables) | {"variables": places, "steps": steps}
 
     def set_state(self, state: dict[str, Any], variables: Sequence[Any]) -> None:
-        """Take over what `get_state` returned."""
+        """Restore the result of `get_state`."""
         super().set_state(state, variables)
         steps = state["steps"]
         if steps is None:
@@ -197,7 +201,7 @@ class _History(Search):
         self.memory = memory
 
     def memory_of(self, problem: Problem, size: int, start: Array) -> _Memory:
-        """The memory of this problem's weights; a new one where it is of others."""
+        """The memory for this problem's weights; a new one if the old one is for other weights."""
         if self.memory is None or self.memory.key != problem.key or self.memory.s.shape != (size, start.size):
             self.memory = _Memory(problem.key, size, start)
             self.last = None
@@ -205,13 +209,13 @@ class _History(Search):
 
 
 class _Line:
-    """The loss along a direction, and what was found at each step."""
+    """The loss along a direction, with the evaluation at each step length."""
 
     def __init__(self, problem: Problem, start: Array, direction: Array, gradient: Array) -> None:
         self.problem, self.start, self.direction = problem, start, direction
         self.slope = problem.solver.dot(gradient, direction)
         self.at: dict[float, Evaluated] = {}
-        self.now = 0.0  # the step where the weights are
+        self.now = 0.0  # the step length of the current weights
         self.evaluations = 0
 
     def __call__(self, step: float) -> Point:
@@ -228,7 +232,7 @@ class _Line:
         return point
 
     def take(self, step: float) -> Evaluated:
-        """Place the weights of a step, and show what was found there."""
+        """Set the weights of a step length, and report the loss and metrics found there."""
         found = self.at[step]
         if step != self.now:
             self.problem.place(found[0])
@@ -237,7 +241,7 @@ class _Line:
 
 
 class _Memory:
-    """The last changes of weights and gradient, in arrays that are written over from the oldest on."""
+    """The last changes of weights and gradient, in ring buffers: a new one overwrites the oldest."""
 
     def __init__(self, key: Any, size: int, like: Array) -> None:
         self.key = key
@@ -247,7 +251,7 @@ class _Memory:
         self.count = self.next = 0
 
     def add(self, solver: Any, s: Array, y: Array) -> None:
-        """Remember a step, unless the curvature along it is not positive beyond rounding."""
+        """Add a step, if the curvature along it is positive (and not just by rounding)."""
         product = solver.dot(s, y)
         if product > np.finfo(np.float64).eps * solver.dot(y, y):
             self.s[self.next], self.y[self.next], self.rho[self.next] = s, y, 1 / product
@@ -263,5 +267,5 @@ class _Memory:
 
     @staticmethod
     def length(gradient: Array) -> float:
-        """The sum of absolute values."""
+        """The sum of the absolute values of the gradient."""
         return float(np.abs(gradient).sum(dtype=np.float64))

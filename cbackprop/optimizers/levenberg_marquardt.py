@@ -1,4 +1,4 @@
-"""The method of Levenberg and Marquardt."""
+"""LevenbergMarquardt: damped Gauss-Newton steps for least squares."""
 
 from __future__ import annotations
 
@@ -22,56 +22,57 @@ from cbackprop.validation import check_integer, check_number
 
 __all__ = ["LevenbergMarquardt"]
 
-# Numbers in the part of the Jacobian that is held at a time.
+# How many numbers of the Jacobian are in memory at a time.
 BLOCK = 2**18
 
 
 @registry.register()
 class LevenbergMarquardt(FullBatchOptimizer):
-    """Levenberg-Marquardt: damped Gauss-Newton steps for sums of squares, for networks of up to some thousand weights.
+    """Levenberg-Marquardt: damped Gauss-Newton steps for squared errors, for networks of up to some thousand weights.
 
-    With the errors r, whose squares add up to the loss, and their derivatives J with respect to the weights, a step
-    solves ``(J'J + mu D) d = -J'r``, where D holds the largest elements that the diagonal of J'J has had so far. If the
-    loss at ``w + learning_rate d`` is lower, that is the new w, and mu is divided by `damping_decrease`; if not, mu is
-    multiplied by `damping_increase` and the step is tried again.
+    The loss is the sum of the squares of the errors r, and J are their derivatives with respect to the weights. A step
+    solves ``(J'J + mu D) d = -J'r``, where D contains the largest values so far of each diagonal element of J'J. If the
+    loss at ``w + learning_rate d`` is lower, that is the new w, and mu is divided by `damping_decrease`. Otherwise mu
+    is multiplied by `damping_increase` and the step is tried again.
 
     Parameters
     ----------
     learning_rate : float, default 1.0
-        The share of d that is taken.
+        The factor of d.
     damping : float, default 1e-2
-        The first mu.
+        The initial mu.
     damping_increase, damping_decrease : float, default 1.5 and 5.0
-        Greater than 1. To raise mu by little and to lower it by much keeps it from being too small for long.
+        Greater than 1. Raising mu by less than it is lowered helps it to stay near the best value.
     min_damping, max_damping : float, default 1e-15 and 1e10
-        mu is not lowered below the first; where it would rise above the second, the method has converged.
+        The smallest mu, and the largest: if mu would exceed it, the method has converged.
     tolerance_grad : float, default 1e-10
-        Converged where no element of the loss's gradient is larger.
+        The method has converged if no element of the loss's gradient is larger than this.
     tolerance_change : float, default 1e-12
-        Converged where a step lowers the loss by no more than this share of it.
+        The method has converged if a step reduces the loss by at most this share of it.
     memory_limit : int, default 2 ** 31
-        Bytes that J'J, its factors and the part of J in work may take.
+        How many bytes J'J, its factors and the current part of J may take.
     max_iterations : int, default 1
-        Steps in an epoch, if it does not converge before; more of them save the time of logs and callbacks.
+        Steps in an epoch; fewer if it converges. With more steps in an epoch, logs and callbacks take less time.
     name : str, optional
 
     Attributes
     ----------
     converged : bool
-        Whether the last step found no way on; `fit` then stops, as if a callback had set ``model.stop_training``.
+        Whether the last step found no further improvement. Then `fit` stops, as if a callback had set
+        ``model.stop_training``.
 
     Raises
     ------
     TypeError, ValueError
         If a number is of the wrong type or out of range. In `fit`: if a batch is smaller than the data, a loss is not
-        `MeanSquaredError`, or a layer has a regularizer or a constraint, or needs a batch as a whole in training.
+        `MeanSquaredError`, or a layer has a regularizer or a constraint, or needs the whole batch in training.
     MemoryError
-        In `fit`, if the weights are too many for `memory_limit`.
+        In `fit`, if there are too many weights for `memory_limit`.
 
     Notes
     -----
-    An epoch of `fit` is `max_iterations` steps on all samples; `batch_size` need not be given. Loss and metrics in the
-    logs are those after the last step. The last mu and D outlive `fit` and are in the files of models, but no part of
+    An epoch of `fit` is `max_iterations` steps on all samples; `batch_size` need not be given. The logs contain loss
+    and metrics after the last step. The last mu and D outlive `fit` and are in the files of models, but no part of
     what `state` returns. Random layers draw once for each step. J comes from backward passes, one for each output
     number, in the network's float type; J'J, J'r and the solution are double. J is never held as a whole.
 
@@ -122,19 +123,22 @@ class LevenbergMarquardt(FullBatchOptimizer):
         self.memory_limit = check_integer("memory_limit", memory_limit, 1)
 
     def new_search(self) -> _Damping:
-        """The first mu, and no D yet."""
+        """The initial mu, without D."""
         return _Damping(self.damping)
 
     def improve(self, problem: Problem, start: Array, search: _Damping) -> None:
-        """One accepted step, after as many tries as it takes."""
-        with limited(1):  # BLAS, so that the bits do not depend on the number of its threads
+        """Take one accepted step, after as many tries as necessary."""
+        with limited(1):  # the bits must not depend on the number of threads of BLAS
             self._improve(problem, start, search)
 
     def _improve(self, problem: Problem, start: Array, search: _Damping) -> None:
         self._refuse(problem, start.size)
         loss = problem.loss()
         if not np.isfinite(loss):
-            raise FloatingPointError(f"The loss is {loss} before the step: Levenberg-Marquardt has nothing to go by.")
+            raise FloatingPointError(
+                f"The loss is {loss} before the step: Levenberg-Marquardt cannot compute a step. Check the data and "
+                "the weights."
+            )
         kept = problem.keep()
         squares, gradient = self._normal_equations(problem, start.size)
         search.follow(problem.key, squares.diagonal())
@@ -153,7 +157,7 @@ class LevenbergMarquardt(FullBatchOptimizer):
         problem.show(kept)
 
     def _try(self, problem: Problem, start: Array, step: Array | None) -> float:
-        """The loss after a step; the weights are there then."""
+        """Set the weights after a step, and return the loss there."""
         if step is None:
             return np.inf
         weights = (start + self.learning_rate * step).astype(start.dtype)
@@ -163,7 +167,7 @@ class LevenbergMarquardt(FullBatchOptimizer):
         return problem.loss()
 
     def _normal_equations(self, problem: Problem, size: int) -> tuple[Array, Array]:
-        """J'J, of which the lower triangle is made, and J'r."""
+        """J'J, of which only the lower triangle is computed, and J'r."""
         squares, gradient = np.zeros((size, size)), np.zeros(size)
         samples = self._block(problem, size)
         for begin in range(0, problem.samples, samples):
@@ -173,7 +177,7 @@ class LevenbergMarquardt(FullBatchOptimizer):
 
     @staticmethod
     def _block(problem: Problem, size: int) -> int:
-        """Samples whose derivatives are held at a time."""
+        """The number of samples whose derivatives are in memory at a time."""
         return min(max(BLOCK // max(size * problem.values, 1), 1), problem.samples)
 
     def _refuse(self, problem: Problem, size: int) -> None:
@@ -189,7 +193,7 @@ class LevenbergMarquardt(FullBatchOptimizer):
 
 
 class _Damping(Search):
-    """mu, and the scale D of the weights that `key` tells of."""
+    """mu, and the scale D of the weights that `key` identifies."""
 
     def __init__(self, mu: float) -> None:
         self.mu = mu
@@ -197,12 +201,12 @@ class _Damping(Search):
         self.scale: Array = np.zeros(0)
 
     def get_state(self, variables: Sequence[Any]) -> dict[str, Any]:
-        """Mu, and D by weights."""
+        """mu, and D for each weight."""
         own = {"mu": self.mu, "scale": self.scale, "variables": places_of(self.key, variables)}
         return super().get_state(variables) | own
 
     def set_state(self, state: dict[str, Any], variables: Sequence[Any]) -> None:
-        """Take over what `get_state` returned."""
+        """Restore the result of `get_state`."""
         super().set_state(state, variables)
         self.mu = check_number("mu", state["mu"], 0, open_minimum=True)
         if state["variables"] is not None:
@@ -213,9 +217,9 @@ class _Damping(Search):
             self.key = key
 
     def follow(self, key: Any, diagonal: Array) -> None:
-        """Keep the largest elements of the diagonal; of other weights than before, these."""
+        """Update the largest elements of the diagonal; start anew for other weights."""
         if key != self.key:
             self.key, self.scale = key, np.zeros(diagonal.size)
-        # A weight that no output depends on has a zero row, and stays as it is.
+        # A weight that no output depends on has a row of zeros and must not change.
         least = 1e-15 * diagonal.max(initial=0) or 1.0
         self.scale = np.maximum(self.scale, np.maximum(diagonal, least))

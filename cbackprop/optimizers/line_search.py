@@ -1,4 +1,4 @@
-"""A step length for which a function falls enough and its slope is small enough: the strong Wolfe conditions."""
+"""Line search: find a step length that satisfies the strong Wolfe conditions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 __all__ = ["Point", "cubic_minimum", "strong_wolfe"]
 
-# Where the bracket must be cut at least, as a share of its length from either end, so that it shrinks in any case.
+# Cuts keep this distance from both ends of the bracket, as a share of its length, so that the bracket always shrinks.
 MARGIN = 0.1
-# How far the step may grow from one trial to the next while no bracket is known.
+# How much the step may grow from one trial to the next before a bracket is found.
 GROWTH = (2.0, 10.0)
 
 
@@ -23,12 +23,12 @@ class Point(NamedTuple):
 
     @property
     def finite(self) -> bool:
-        """Whether the function can be computed there."""
+        """Whether value and derivative are finite."""
         return math.isfinite(self.value) and math.isfinite(self.slope)
 
 
 def cubic_minimum(a: Point, b: Point) -> float:
-    """The minimum of the cubic with the values and slopes of two points; NaN where it has none (formula 3.59).
+    """The minimum of the cubic through two points with their slopes (formula 3.59); NaN if it has none.
 
     Examples
     --------
@@ -58,27 +58,28 @@ def strong_wolfe(
 ) -> Point:
     """Search for a step that satisfies ``f(t) <= f(0) + c1 t f'(0)`` and ``|f'(t)| <= c2 |f'(0)|``.
 
-    Steps grow until they enclose such a point, and the enclosure is then cut by cubic interpolation.
+    Steps grow until they bracket such a point. Then the bracket is cut by cubic interpolation.
 
     Parameters
     ----------
     function : callable
         Evaluates a step length.
     start : Point
-        At step 0; its slope is negative.
+        The point at step 0; its slope is negative.
     first_step : float
-        Tried first.
+        The step that is tried first.
     c1, c2 : float
         ``0 < c1 < c2 < 1``.
     max_evaluations : int
-        At most so many calls of `function`.
+        The maximum number of calls of `function`.
     resolution : float, default 0.0
-        Enclosures are not cut any more once the slope promises less than this.
+        Stop cutting when the slope promises an improvement of less than this.
 
     Returns
     -------
     Point
-        One that satisfies both conditions; where none was found, the lowest that satisfies the first, or else `start`.
+        A point that satisfies both conditions. If none was found, the lowest point that satisfies the first condition,
+        or else `start`.
 
     References
     ----------
@@ -110,7 +111,7 @@ class _Search:
         self.c1, self.c2 = c1, c2
         self.evaluations = evaluations
         self.resolution = resolution
-        self.best = start  # the lowest point so far that falls enough
+        self.best = start  # the lowest point so far that satisfies the first condition
 
     def evaluate(self, step: float) -> Point:
         self.evaluations -= 1
@@ -126,7 +127,7 @@ class _Search:
         return abs(point.slope) <= -self.c2 * self.start.slope
 
     def bracket(self, step: float) -> Point:
-        """Algorithm 3.5: let the step grow until an interval is known to hold a good one."""
+        """Algorithm 3.5: let the step grow until an interval contains a good one."""
         last = self.start
         while self.evaluations > 0:
             point = self.evaluate(step)
@@ -142,7 +143,7 @@ class _Search:
         return self.best
 
     def zoom(self, low: Point, high: Point) -> Point:
-        """Algorithm 3.6: `low` is the lowest point that falls enough, and f falls from there towards `high`."""
+        """Algorithm 3.6: cut the interval. `low` is the best point so far; f decreases from there towards `high`."""
         while self.evaluations > 0 and abs((high.step - low.step) * low.slope) > self.resolution:
             point = self.evaluate(self.inside(low, high))
             if not self.falls(point) or point.value >= low.value:
@@ -156,7 +157,7 @@ class _Search:
         return self.best
 
     def inside(self, low: Point, high: Point) -> float:
-        """Where to cut an interval: at the cubic's minimum, but not too close to its ends; in the middle elsewhere."""
+        """Where to cut an interval: at the cubic's minimum, but not too close to the ends; else in the middle."""
         step, length = cubic_minimum(low, high), high.step - low.step
         share = (step - low.step) / length
         if not 0 <= share <= 1:

@@ -12,7 +12,7 @@ __all__ = ["Lion"]
 
 @registry.register()
 class Lion(Optimizer):
-    """Steps of one size, in the direction of the momentum's sign.
+    """Take steps of constant size in the direction of the sign of the momentum.
 
     ``w = w - learning_rate sign(beta_1 m + (1 - beta_1) g)`` and then ``m = beta_2 m + (1 - beta_2) g``.
 
@@ -20,9 +20,9 @@ class Lion(Optimizer):
     ----------
     learning_rate : float, default 0.001
     beta_1 : float, default 0.9
-        Greater than 0 and at most 1.
+        Share of the momentum in the direction of a step; greater than 0 and at most 1.
     beta_2 : float, default 0.99
-        In [0, 1).
+        Decay of the momentum, in [0, 1).
     **kwargs
         See `Optimizer`.
 

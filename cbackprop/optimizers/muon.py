@@ -18,28 +18,28 @@ __all__ = ["Muon"]
 
 @registry.register()
 class Muon(Optimizer):
-    """Steps along the momentum made orthogonal, for matrices; AdamW for all other variables.
+    """Take steps along the orthogonalized momentum for matrices; use AdamW for all other variables.
 
-    ``m = momentum m + g``; ``u = g + momentum m`` (or m, without Nesterov's) is divided by its norm, and `ns_steps`
-    times ``S = u u^T``, ``u = muon_a u + (muon_b S + muon_c S S) u``, which brings all its singular values near to
-    1. Then ``w = w - learning_rate rms_rate sqrt(max(rows, columns)) u``.
+    ``m = momentum m + g``, and ``u = g + momentum m`` (without Nesterov momentum ``u = m``) is divided by its norm.
+    Then ``S = u u^T``, ``u = muon_a u + (muon_b S + muon_c S S) u`` is repeated `ns_steps` times, which brings all
+    singular values close to 1. Finally ``w = w - learning_rate rms_rate sqrt(max(rows, columns)) u``.
 
-    Variables of other than two axes, those with "embedding" in their path, and those that `exclude_layers` names are
-    updated as by `Adam`, with ``adam_lr_ratio learning_rate``.
+    Variables that do not have two axes, those with "embedding" in their path, and those that `exclude_layers` names
+    are updated as by `Adam`, with the learning rate ``adam_lr_ratio learning_rate``.
 
     Parameters
     ----------
     learning_rate : float, default 0.001
     adam_beta_1 : float, default 0.9
-        In [0, 1).
+        `beta_1` of Adam, in [0, 1).
     adam_beta_2 : float, default 0.999
-        In [0, 1).
+        `beta_2` of Adam, in [0, 1).
     adam_weight_decay : float, optional, default 0.004
         Weight decay of the variables that Adam updates.
     epsilon : float, default 1e-7
-        Of Adam; greater than 0.
+        `epsilon` of Adam, greater than 0.
     weight_decay : float, optional, default 0.004
-        Weight decay of the others.
+        Weight decay of all other variables.
     clipnorm : float, optional
     clipvalue : float, optional
     global_clipnorm : float, optional
@@ -49,22 +49,24 @@ class Muon(Optimizer):
     loss_scale_factor : float, optional
     gradient_accumulation_steps : int, optional
     name : str, optional
-        These as in `Optimizer`.
+        For these see `Optimizer`.
     exclude_layers : list of str, optional
-        Regular expressions: a variable in whose path one is found is updated by Adam. Say, the last layer's.
+        Regular expressions. A variable whose path contains a match is updated by Adam; use it for the last layer.
     exclude_embeddings : bool, default True
+        Whether variables with "embedding" in their path are updated by Adam.
     muon_a : float, default 3.4445
     muon_b : float, default -4.7750
     muon_c : float, default 2.0315
     adam_lr_ratio : float, default 1
-        At least 0.
+        Ratio of Adam's learning rate to `learning_rate`, at least 0.
     momentum : float, default 0.95
         In [0, 1].
     ns_steps : int, default 5
-        At least 0.
+        The number of Newton-Schulz iterations, at least 0.
     nesterov : bool, default True
+        Whether to use Nesterov momentum.
     rms_rate : float, optional, default 0.2
-        Makes steps as large as those of Adam; ``None``: no factor.
+        A factor that makes steps about as large as those of Adam. ``None``: no factor.
     **kwargs
         See `Optimizer`.
 
@@ -152,19 +154,19 @@ class Muon(Optimizer):
         self.rms_rate = None if rms_rate is None else check_number("rms_rate", rms_rate, 0)
 
     def uses_adam(self, ndim: int, path: str) -> bool:
-        """Whether a variable of so many axes is updated by Adam."""
+        """Whether a variable with this number of axes and this path is updated by Adam."""
         if ndim != 2 or (self.exclude_embeddings and "embedding" in path.lower()):
             return True
         return any(re.search(pattern, path) for pattern in self.exclude_layers)
 
     def new_slot(self, name: str, values: NDArray[Any], path: str) -> NDArray[Any] | None:
-        """Only Adam needs a mean of squared gradients."""
+        """Make a mean of squared gradients only for variables that Adam updates."""
         if name == "velocity" and not self.uses_adam(values.ndim, path):
             return None
         return np.zeros(values.shape, values.dtype)
 
     def decay_of(self, variable: Any) -> float:
-        """The weight decay of a variable, by who updates it."""
+        """The weight decay of a variable, which depends on whether Adam updates it."""
         if isinstance(variable, Variable) and not self.decays(variable):
             return 0.0
         by_adam = self.uses_adam(variable.ndim, variable.path if isinstance(variable, Variable) else "")
@@ -180,6 +182,6 @@ def _check_patterns(patterns: Any) -> list[str]:
             re.compile(pattern)
         except re.error as error:
             raise ValueError(
-                f"exclude_layers must hold regular expressions, but {pattern!r} is none: {error}."
+                f"exclude_layers must hold regular expressions, but {pattern!r} is not one: {error}."
             ) from None
     return given

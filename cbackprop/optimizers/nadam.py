@@ -12,7 +12,7 @@ __all__ = ["Nadam"]
 
 @registry.register()
 class Nadam(Optimizer):
-    """Adam with Nesterov's momentum.
+    """Adam with Nesterov momentum.
 
     With ``u_t = beta_1 (1 - 0.96^t / 2)``, at step t ``m = beta_1 m + (1 - beta_1) g``,
     ``v = beta_2 v + (1 - beta_2) g^2``, ``d = u_(t+1) m / (1 - u_1 ... u_(t+1)) + (1 - u_t) g / (1 - u_1 ... u_t)`` and
@@ -22,11 +22,11 @@ class Nadam(Optimizer):
     ----------
     learning_rate : float, default 0.001
     beta_1 : float, default 0.9
-        In [0, 1).
+        Decay of the running mean of gradients, in [0, 1).
     beta_2 : float, default 0.999
-        In [0, 1).
+        Decay of the running mean of squared gradients, in [0, 1).
     epsilon : float, default 1e-7
-        Greater than 0.
+        Keeps the divisor away from 0; greater than 0.
     **kwargs
         See `Optimizer`.
 

@@ -12,21 +12,21 @@ __all__ = ["RMSprop"]
 
 @registry.register()
 class RMSprop(Optimizer):
-    """RMSprop: steps divided by the root of a running mean of the squared gradient.
+    """RMSprop: divide steps by the root of a running mean of the squared gradient.
 
     ``v = rho v + (1 - rho) g^2`` and ``w = w - learning_rate g / sqrt(v + epsilon)``.
-    Centered, ``a = rho a + (1 - rho) g`` and the root is that of the variance, ``sqrt(v - a^2 + epsilon)``.
+    If `centered`, ``a = rho a + (1 - rho) g`` and the divisor is ``sqrt(v - a^2 + epsilon)``.
     With momentum, ``m = momentum m + learning_rate g / sqrt(...)`` and ``w = w - m``.
 
     Parameters
     ----------
     learning_rate : float, default 0.001
     rho : float, default 0.9
-        In [0, 1).
+        Decay of the running means, in [0, 1).
     momentum : float, default 0.0
-        In [0, 1].
+        The factor of the previous step, in [0, 1].
     epsilon : float, default 1e-7
-        Greater than 0.
+        Keeps the divisor away from 0; greater than 0.
     centered : bool, default False
         Divide by the standard deviation of the gradient rather than by its root mean square.
     **kwargs
@@ -39,7 +39,7 @@ class RMSprop(Optimizer):
 
     Notes
     -----
-    Where rounding makes ``v - a^2`` negative, it counts as 0, so that no weight becomes NaN.
+    If rounding makes ``v - a^2`` negative, it counts as 0, so that weights do not become NaN.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Resilient propagation."""
+"""Rprop: resilient propagation."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ __all__ = ["Rprop"]
 
 @registry.register()
 class Rprop(Optimizer):
-    """Resilient propagation (iRprop-): a step size for each weight, from signs of gradients alone.
+    """Resilient propagation (iRprop-): adapt a step size for each weight, using only the signs of gradients.
 
-    Where a gradient has the sign of the last one, the weight's step grows, ``d = min(eta_plus d, max_step)``; where
-    it has the other sign, ``d = max(eta_minus d, min_step)`` and the gradient counts as 0. Then ``w = w - sign(g)
-    d``.
+    If a gradient has the same sign as the last one, the weight's step size grows, ``d = min(eta_plus d, max_step)``. If
+    it has the opposite sign, ``d = max(eta_minus d, min_step)`` and the gradient counts as 0. Then
+    ``w = w - sign(g) d``.
 
     Parameters
     ----------
     learning_rate : float, default 0.01
-        Where step sizes begin. Changing it later has no effect on them, as only signs count from then on.
+        The initial step size. Changing it later has no effect.
     eta_minus : float, default 0.5
-        In (0, 1).
+        The factor by which step sizes shrink, in (0, 1).
     eta_plus : float, default 1.2
-        Greater than 1.
+        The factor by which step sizes grow, greater than 1.
     min_step : float, default 1e-6
-        Greater than 0.
+        The smallest step size, greater than 0.
     max_step : float, default 50.0
-        At least `min_step`.
+        The largest step size, at least `min_step`.
     **kwargs
         See `Optimizer`.
 
@@ -43,13 +43,13 @@ class Rprop(Optimizer):
 
     Notes
     -----
-    Signs of gradients of small batches are mostly chance: train with all samples in one batch.
+    The signs of gradients of small batches are mostly random, so train with all samples in one batch.
 
     References
     ----------
     Riedmiller and Braun, "A direct adaptive method for faster backpropagation learning: the RPROP algorithm", 1993;
-    Igel and Huesken, "Improving the Rprop learning algorithm", 2000. Keras has none; the numbers are those of
-    ``torch.optim.Rprop``.
+    Igel and Huesken, "Improving the Rprop learning algorithm", 2000. Keras does not have this optimizer; results are
+    those of ``torch.optim.Rprop``.
 
     Examples
     --------
@@ -82,6 +82,6 @@ class Rprop(Optimizer):
         self.max_step = check_number("max_step", max_step, self.min_step)
 
     def new_slot(self, name: str, values: NDArray[Any], path: str) -> NDArray[Any] | None:
-        """Step sizes begin with the learning rate."""
+        """Set the initial step sizes to the learning rate."""
         start = self.learning_rate if name == "step_size" else 0.0
         return np.full(values.shape, start, values.dtype)

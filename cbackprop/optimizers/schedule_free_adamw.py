@@ -1,4 +1,4 @@
-"""AdamW without a learning rate schedule."""
+"""ScheduleFreeAdamW: AdamW without a learning rate schedule."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["ScheduleFreeAdamW"]
 
 @registry.register()
 class ScheduleFreeAdamW(Optimizer):
-    """AdamW that averages its steps, so that the learning rate need not decay.
+    """AdamW that averages its steps, so that no decay of the learning rate is needed.
 
     At step t, ``v = beta_2 v + (1 - beta_2) g^2`` and ``z = z - learning_rate g / (sqrt(v / (1 - beta_2^t)) +
     epsilon)``; ``x = (1 - 1/t) x + z / t`` is the average of all z, and the weights are ``w = (1 - beta_1) z +
@@ -25,13 +25,13 @@ class ScheduleFreeAdamW(Optimizer):
     ----------
     learning_rate : float, default 0.0025
     beta_1 : float, default 0.9
-        In [0, 1).
+        Decay of the running mean of gradients, in [0, 1).
     beta_2 : float, default 0.999
-        In [0, 1).
+        Decay of the running mean of squared gradients, in [0, 1).
     epsilon : float, default 1e-8
-        Greater than 0.
+        Keeps the divisor away from 0; greater than 0.
     warmup_steps : int, default 0
-        In which the learning rate rises from 0.
+        The number of steps in which the learning rate rises from 0.
     **kwargs
         See `Optimizer`.
 
@@ -73,5 +73,5 @@ class ScheduleFreeAdamW(Optimizer):
         self.warmup_steps = check_integer("warmup_steps", warmup_steps, 0)
 
     def new_slot(self, name: str, values: NDArray[Any], path: str) -> NDArray[Any] | None:
-        """The momentum, z in the formula, begins where the weights are."""
+        """Set the momentum slot, z in the formula, to the weights."""
         return np.array(values, order="C") if name == "momentum" else super().new_slot(name, values, path)

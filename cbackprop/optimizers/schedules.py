@@ -1,4 +1,4 @@
-"""Learning rate schedules: how large the steps are, step by step."""
+"""Learning rate schedules: the learning rate as a function of the step."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ registry = Registry("learning rate schedule", "optimizers.schedules")
 
 
 class LearningRateSchedule(Spec):
-    """Base of all schedules: a function of the number of steps before this one.
+    """Base of all schedules: functions from the number of previous steps to the learning rate.
 
-    Any optimizer takes one as its `learning_rate`. Those of this module are evaluated in compiled code. A schedule of
-    one's own is a subclass with a method ``__call__(step)`` in Python; `step` is an int, the result a number.
+    Give one to any optimizer as its `learning_rate`. The schedules of this module run in compiled code. For a schedule
+    of your own, define a subclass with a method ``__call__(step)``, where `step` is an int and the result a number.
 
     Raises
     ------
     NotImplementedError
-        When the base itself is called.
+        If the base class itself is called.
 
     References
     ----------
-    As Keras 3.
+    Arguments and results are those of Keras 3.
 
     Examples
     --------
@@ -60,7 +60,7 @@ class LearningRateSchedule(Spec):
     """
 
     def __call__(self, step: Any) -> Any:
-        """The rate of the step that comes after `step` others; for an array of steps, an array of rates."""
+        """The learning rate after `step` steps; for an array of steps, an array of rates."""
         found = self.implementation_in("reference")
         if found is None:
             raise NotImplementedError(f"{type(self).__name__} must override __call__(step).")
@@ -72,14 +72,14 @@ class LearningRateSchedule(Spec):
         return np.reshape(np.array(rates, np.float64), steps.shape)
 
     def implementation_in(self, package: str) -> Any:
-        """The class that evaluates this schedule in ``cbackprop.compiled`` or ``cbackprop.reference``, if there is."""
+        """The class that evaluates this schedule in ``cbackprop.compiled`` or ``cbackprop.reference``, or ``None``."""
         for cls in type(self).__mro__:
             if registry.name_of(cls) is not None:
                 return getattr(importlib.import_module(f"cbackprop.{package}.optimizers.schedules"), cls.__name__)
         return None
 
     def compiled(self, rate_at: Callable[[int], float]) -> Any:
-        """What evaluates this schedule without the GIL; if it is written in Python, by calling `rate_at`."""
+        """The compiled schedule; for one written in Python, an object that calls `rate_at`."""
         found = self.implementation_in("compiled")
         if found is None or type(self).__call__ is not LearningRateSchedule.__call__:
             return PythonSchedule(rate_at)
@@ -88,12 +88,12 @@ class LearningRateSchedule(Spec):
     def __repr__(self) -> str:
         try:
             return super().__repr__()
-        except AttributeError:  # a user's own class may keep its arguments under other names
+        except AttributeError:  # a user's class may store its arguments under other names
             return f"<{type(self).__name__}>"
 
 
 def _rate_at(rule: Any, name: str, step: Any) -> float:
-    """The rate of a step; before the first one the formula may have none."""
+    """The rate of a step. The formula may be undefined, for example for negative steps."""
     number = check_number(name, step)
     try:
         return float(rule.rate(number))
@@ -106,7 +106,7 @@ def _check_rate(name: str, value: Any) -> float:
 
 
 def _check_steps(name: str, value: Any) -> float:
-    """A number of steps as it was given: an int stays one in configs."""
+    """Check a number of steps. An int stays an int, so that configs are the same."""
     check_number(name, value, 0, open_minimum=True)
     return value if isinstance(value, int) else float(value)
 
@@ -119,9 +119,9 @@ class ExponentialDecay(LearningRateSchedule):
     ----------
     initial_learning_rate : float
     decay_steps : int
-        Greater than 0.
+        The number of steps of the decay, greater than 0.
     decay_rate : float
-        At least 0.
+        The factor in the formula, at least 0.
     staircase : bool, default False
         Round ``step / decay_steps`` down.
     name : str, default "ExponentialDecay"
@@ -133,7 +133,7 @@ class ExponentialDecay(LearningRateSchedule):
 
     References
     ----------
-    As Keras 3.
+    Arguments and results are those of Keras 3.
 
     Examples
     --------
@@ -165,20 +165,20 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     Parameters
     ----------
     boundaries : list of int
-        Increasing.
+        The steps at which the rate changes, in increasing order.
     values : list of float
-        One more.
+        The rates, one more than there are boundaries.
     name : str, default "PiecewiseConstant"
 
     Raises
     ------
     TypeError, ValueError
-        If a number is of the wrong type or out of range, the boundaries do not increase, or there are not as many
-        values as pieces.
+        If a number is of the wrong type or out of range, the boundaries do not increase, or the number of values is
+        not that of boundaries plus 1.
 
     References
     ----------
-    As Keras 3.
+    Arguments and results are those of Keras 3.
 
     Examples
     --------
@@ -212,18 +212,19 @@ def _check_list(name: str, values: Any) -> list[float]:
 class PolynomialDecay(LearningRateSchedule):
     """``(initial_learning_rate - end_learning_rate) (1 - step / decay_steps)^power + end_learning_rate``.
 
-    After `decay_steps` it stays at `end_learning_rate`; or, with `cycle`, begins anew with the next multiple of
-    `decay_steps` in the place of `decay_steps`.
+    After `decay_steps` it stays at `end_learning_rate`. With `cycle`, it continues instead with the next larger
+    multiple of `decay_steps` in the formula.
 
     Parameters
     ----------
     initial_learning_rate : float
     decay_steps : int
-        Greater than 0.
+        The number of steps of the decay, greater than 0.
     end_learning_rate : float, default 0.0001
     power : float, default 1.0
         At least 0.
     cycle : bool, default False
+        Whether to start again after `decay_steps`.
     name : str, default "PolynomialDecay"
 
     Raises
@@ -233,7 +234,7 @@ class PolynomialDecay(LearningRateSchedule):
 
     References
     ----------
-    As Keras 3.
+    Arguments and results are those of Keras 3.
 
     Examples
     --------
@@ -268,9 +269,9 @@ class InverseTimeDecay(LearningRateSchedule):
     ----------
     initial_learning_rate : float
     decay_steps : int
-        Greater than 0.
+        The number of steps of the decay, greater than 0.
     decay_rate : float
-        At least 0.
+        The factor in the formula, at least 0.
     staircase : bool, default False
         Round ``step / decay_steps`` down.
     name : str, default "InverseTimeDecay"
@@ -282,7 +283,7 @@ class InverseTimeDecay(LearningRateSchedule):
 
     References
     ----------
-    As Keras 3.
+    Arguments and results are those of Keras 3.
 
     Examples
     --------
@@ -309,22 +310,24 @@ class InverseTimeDecay(LearningRateSchedule):
 
 @registry.register()
 class CosineDecay(LearningRateSchedule):
-    """Half a cosine, if wanted after a warm-up.
+    """Decay by half a cosine, optionally after a warm-up.
 
-    Without warm-up, ``initial_learning_rate ((1 - alpha) (1 + cos(pi step / decay_steps)) / 2 + alpha)`` until
-    `decay_steps`, and from then on as at `decay_steps`. With a `warmup_target`, the rate first goes from
-    `initial_learning_rate` to the target on a straight line in `warmup_steps`, and decays from there.
+    Without warm-up the rate is ``initial_learning_rate ((1 - alpha) (1 + cos(pi step / decay_steps)) / 2 + alpha)``
+    until `decay_steps`, and then constant. With a `warmup_target`, the rate first goes linearly from
+    `initial_learning_rate` to the target in `warmup_steps`, and decays from there.
 
     Parameters
     ----------
     initial_learning_rate : float
     decay_steps : int
-        Greater than 0; without those of the warm-up.
+        The number of steps of the decay, without the warm-up; greater than 0.
     alpha : float, default 0.0
-        The part of the rate that is left at the end.
+        The share of the rate that remains at the end.
     name : str, default "CosineDecay"
     warmup_target : float, optional
+        The rate at the end of the warm-up. By default there is no warm-up.
     warmup_steps : int, default 0
+        The number of steps of the warm-up.
 
     Raises
     ------
@@ -333,7 +336,8 @@ class CosineDecay(LearningRateSchedule):
 
     References
     ----------
-    Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017. As Keras 3.
+    Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017. Arguments
+    and results are those of Keras 3.
 
     Examples
     --------
@@ -363,19 +367,19 @@ class CosineDecay(LearningRateSchedule):
 
 @registry.register()
 class CosineDecayRestarts(LearningRateSchedule):
-    """Half cosines one after the other, as in `CosineDecay`.
+    """Repeat the decay of `CosineDecay`.
 
     Parameters
     ----------
     initial_learning_rate : float
     first_decay_steps : int
-        Length of the first one, greater than 0.
+        The length of the first decay, greater than 0.
     t_mul : float, default 2.0
-        How many times as long as the one before each is; at least 1.
+        Each decay is this many times as long as the one before; at least 1.
     m_mul : float, default 1.0
-        How many times as high.
+        Each decay starts at this many times the rate of the one before.
     alpha : float, default 0.0
-        The part of the rate that is left at the end of each.
+        The share of the rate that remains at the end of each decay.
     name : str, default "SGDRDecay"
 
     Raises
@@ -385,7 +389,8 @@ class CosineDecayRestarts(LearningRateSchedule):
 
     References
     ----------
-    Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017. As Keras 3.
+    Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017. Arguments
+    and results are those of Keras 3.
 
     Examples
     --------
@@ -413,12 +418,12 @@ class CosineDecayRestarts(LearningRateSchedule):
 
 
 def get(identifier: Any) -> Any:
-    """The schedule that a config or an object stands for.
+    """Return the schedule that is given by a config or an object.
 
     Raises
     ------
     TypeError, ValueError
-        If it stands for none.
+        If it is neither.
     """
     found = registry.get(identifier)
     if not isinstance(found, LearningRateSchedule):
@@ -427,10 +432,10 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(learning_rate_schedule: Any) -> Any:
-    """A schedule as plain values."""
+    """Describe a schedule by plain values, which `deserialize` turns back into a schedule."""
     return registry.serialize(learning_rate_schedule)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The schedule that `serialize` described."""
+    """Make the schedule that `serialize` described."""
     return registry.deserialize(config, custom_objects)

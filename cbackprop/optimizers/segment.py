@@ -1,4 +1,4 @@
-"""What an optimizer works on."""
+"""Segment: the part of the parameters that an optimizer's update works on."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ __all__ = ["Segment"]
 
 
 class Segment(NamedTuple):
-    """A run of the flat vectors, or a variable: its parameters, their gradients, and what is remembered of them.
+    """A section of the flat vectors, or a variable: parameters, gradients and optimizer state.
 
     Attributes
     ----------
     values, gradients : ndarray
-        Of one shape; gradients may be destroyed.
+        Arrays of the same shape. The update may overwrite gradients.
     slots : list of ndarray or None
-        The slots of the rule, and behind them those that every optimizer may have (`Optimizer.memory_names`). Shaped
-        like the values, unless the rule works on whole variables.
+        The slots of the rule, followed by those of `Optimizer.memory_names`, which any optimizer may have. They have
+        the shape of the values, unless the rule works on whole variables.
     decay : float
-        Of the weights; 0 for none.
+        The weight decay; 0 for none.
     """
 
     values: NDArray[Any]

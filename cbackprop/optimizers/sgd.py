@@ -1,4 +1,4 @@
-"""Stochastic gradient descent."""
+"""SGD: stochastic gradient descent."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ class SGD(Optimizer):
     """Gradient descent: ``w = w - learning_rate g``.
 
     With momentum, ``v = momentum v - learning_rate g`` and ``w = w + v``;
-    with Nesterov's, ``w = w + momentum v - learning_rate g`` after the same v.
+    with Nesterov momentum, ``w = w + momentum v - learning_rate g`` with the new v.
 
     Parameters
     ----------
     learning_rate : float, default 0.01
     momentum : float, default 0.0
-        In [0, 1].
+        The factor of the previous step, in [0, 1].
     nesterov : bool, default False
+        Whether to use Nesterov momentum.
     **kwargs
         See `Optimizer`.
 
@@ -56,5 +57,5 @@ class SGD(Optimizer):
 
     @property
     def rests_without_gradient(self) -> bool:
-        """Without momentum and weight decay."""
+        """Whether weights without a gradient are not changed: only without momentum and weight decay."""
         return not (self.momentum or self.weight_decay)

@@ -1,4 +1,4 @@
-"""What an optimizer remembers of a training, as arrays to step on, as named variables, and as arrays to be saved."""
+"""The state of an optimizer in the training of a model: as arrays for updates, as variables, and as a dict to save."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ Array = NDArray[Any]
 
 
 class OptimizerState:
-    """What is counted and remembered of the training of one model, or of steps on one list of arrays.
+    """The state of the training of one model, or of steps on one list of arrays.
 
-    An optimizer is a rule and its settings, and may serve several models; each of them has a state. All engines of a
-    model share it. Methods that must know the rule are given the optimizer.
+    An optimizer is a rule with its settings and may be used by several models. Each model has its own state, which all
+    its engines share. Methods that need the rule take the optimizer as an argument.
 
     Attributes
     ----------
     batches : int
-        Batches so far.
+        The number of batches so far.
     slots : dict
-        By variable, what is remembered of it; for plain arrays given to `Optimizer.apply`, by their place in the list.
+        The slots of each variable; for plain arrays given to `Optimizer.apply`, by their index in the list.
     search : object, optional
-        What a full-batch optimizer remembers.
+        The state of a full-batch optimizer.
     built : list, optional
         The variables that `Optimizer.build` was given.
     """
@@ -63,7 +63,7 @@ class OptimizerState:
         self._placed: set[Variable] = set()
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles: the vectors are put together anew, from the slots."""
+        """Leave out the vectors in copies and pickles: they are rebuilt from the slots."""
         return {name: self.__dict__[name] for name in ("_batches", "slots", "search", "built", "_applied")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -71,7 +71,7 @@ class OptimizerState:
         self._forget_vectors()
 
     def copy(self) -> Self:
-        """Another state of the same variables, that goes on from here by itself."""
+        """An independent copy for the same variables."""
         made = copy.copy(self)
         made.slots = {key: [None if s is None else s.copy() for s in slots] for key, slots in self.slots.items()}
         made.search = copy.deepcopy(self.search, {id(v): v for v in self.slots if isinstance(v, Variable)})
@@ -79,7 +79,7 @@ class OptimizerState:
 
     @property
     def batches(self) -> int:
-        """Batches so far."""
+        """The number of batches so far."""
         return self._batches
 
     @batches.setter
@@ -87,16 +87,16 @@ class OptimizerState:
         self._batches = check_integer("batches", value, 0, 2**62)
 
     def fits(self, model: Any) -> bool:
-        """Whether all that is remembered is of this model's variables."""
+        """Whether the state has only slots of this model's variables."""
         return not self.slots or (model.built and set(self.slots) <= set(model.variables))
 
     def remembered(self, rule: Optimizer, variable: Any, values: Array) -> list[Array | None]:
-        """The slots of a variable as they are now; new ones, if it has none yet."""
+        """The slots of a variable; new ones if it has none yet."""
         found = self.slots.get(variable)
         return rule.new_slots(variable, values) if found is None else found
 
     def slots_of(self, rule: Optimizer, variables: list[Any], arrays: list[Array]) -> dict[Any, list[Array | None]]:
-        """What is remembered of each variable, or of each array by its place in the list."""
+        """The slots of each variable, or of each array by its index in the list."""
         keys = keys_of(variables)
         shapes = {key: (a.shape, a.dtype) for key, a in zip(keys, arrays, strict=True) if isinstance(key, int)}
         if len(set(keys)) != len(keys):
@@ -107,10 +107,10 @@ class OptimizerState:
         return {key: self.remembered(rule, key, array) for key, array in zip(keys, arrays, strict=True)}
 
     def place(self, rule: Optimizer, store: ParameterStore, trainable: Sequence[Variable]) -> list[Array]:
-        """Slot vectors laid out like the parameters in a store, one for each slot, and the slots as parts of them.
+        """One vector for each slot, laid out like the parameters in a store; slots become views of these vectors.
 
-        All engines whose parameters are in this store get the same vectors. An optimizer that works on whole variables
-        has slots of any shape, each in a place of its own, and no vectors.
+        All engines whose parameters are in this store share the vectors. An optimizer that works on whole variables
+        has slots of any shape in separate arrays, and no vectors.
         """
         if self._store() is not store:
             count = 0 if rule.whole_variables else len(rule.memory_names)
@@ -129,7 +129,7 @@ class OptimizerState:
         return self._vectors
 
     def slot_access(self, key: Any, index: int) -> tuple[Callable[[], Any], Callable[[Array], None]]:
-        """How to read and to write a slot, wherever it is at that moment."""
+        """Functions that read and write a slot, wherever its memory is at that moment."""
 
         def write(value: Array) -> None:
             with AtRest(variables_of([key])):
@@ -140,7 +140,7 @@ class OptimizerState:
         return lambda: self.slots[key][index], write
 
     def averages(self, rule: Optimizer) -> dict[Any, Array]:
-        """The moving averages by variable; empty without `use_ema`."""
+        """The moving averages of the weights by variable; empty without `use_ema`."""
         found = {}
         if rule.use_ema:
             for key, slots in self.slots.items():
@@ -150,7 +150,7 @@ class OptimizerState:
         return found
 
     def take_averages(self, rule: Optimizer, variables: list[Any]) -> None:
-        """As `Optimizer.finalize_variable_values`."""
+        """See `Optimizer.finalize_variable_values`."""
         if not rule.use_ema:
             return
         averages, keys = self.averages(rule), keys_of(variables)
@@ -163,7 +163,7 @@ class OptimizerState:
                 target[...] = averages[key]
 
     def listed(self, rule: Optimizer, variables: Iterable[Any] | None) -> dict[str, Any]:
-        """As `Optimizer.state`."""
+        """See `Optimizer.state`."""
         found: dict[str, Any] = {"batches": self.batches}
         if rule.has_constant_rate:
             found["learning_rate"] = float(rule.learning_rate)
@@ -174,7 +174,7 @@ class OptimizerState:
         return found
 
     def restore(self, rule: Optimizer, state: dict[str, Any], variables: list[Any] | None) -> None:
-        """As `Optimizer.set_state`."""
+        """See `Optimizer.set_state`."""
         listed = list(self.slots) if variables is None else variables
         keys = keys_of(listed)
         slots: dict[Any, list[Array | None]] = {}
@@ -208,17 +208,17 @@ class OptimizerState:
 
 
 def keys_of(variables: list[Any]) -> list[Any]:
-    """Under what each variable is remembered: itself, or for an array its place in the list."""
+    """The keys of the slots: the variable itself, or for an array its index in the list."""
     return [v if isinstance(v, Variable) else index for index, v in enumerate(variables)]
 
 
 def variables_of(keys: Iterable[Any]) -> list[Variable]:
-    """Those of what an optimizer steps on that networks may run on meanwhile."""
+    """The variables among what an optimizer updates; networks in other threads may be using them."""
     return [key for key in keys if isinstance(key, Variable)]
 
 
 class OptimizerVariable(ActsAsArray):
-    """Something that an optimizer remembers: the number of batches, the learning rate, or a slot of a variable.
+    """A part of an optimizer's state: the number of batches, the learning rate, or a slot of a variable.
 
     Attributes
     ----------
@@ -245,21 +245,21 @@ class OptimizerVariable(ActsAsArray):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Lengths of the axes."""
+        """The sizes of the axes."""
         return self.value.shape
 
     @property
     def dtype(self) -> str:
-        """Name of the type of the values."""
+        """The name of the type of the values."""
         return self.value.dtype.name
 
     def assign(self, value: ArrayLike) -> OptimizerVariable:
-        """Replace the values; the variable itself.
+        """Replace the values, and return the variable.
 
         Raises
         ------
         TypeError, ValueError
-            If they are no real numbers, or of another shape.
+            If they are not real numbers, or have another shape.
         """
         self._write(check_array(self.path, value, self.shape))
         return self
@@ -286,7 +286,7 @@ class OptimizerVariable(ActsAsArray):
 
 
 class RateVariable(float):
-    """The learning rate: a number that, as a variable, knows how to become another one.
+    """The learning rate: a number that can be assigned to, like a variable.
 
     Attributes
     ----------
@@ -296,18 +296,18 @@ class RateVariable(float):
     _write: Callable[[Any], None]
 
     def __new__(cls, value: float, write: Callable[[Any], None]) -> Self:
-        """The number, and what sets it."""
+        """Make the number, with the function that sets it."""
         made = super().__new__(cls, value)
         made._write = write
         return made
 
     @property
     def value(self) -> float:
-        """The number alone."""
+        """The number as a plain Python number."""
         return float(self)
 
     def numpy(self) -> np.float64:
-        """The number as NumPy has it."""
+        """The number as a NumPy scalar."""
         return np.float64(self)
 
     def assign(self, value: Any) -> None:
@@ -316,7 +316,7 @@ class RateVariable(float):
         Raises
         ------
         TypeError, ValueError
-            If it is no number of at least 0, or a schedule decides.
+            If it is not a number of at least 0, or the learning rate is a schedule.
         """
         self._write(np.asarray(value).item())
 
@@ -325,7 +325,7 @@ class RateVariable(float):
 
 
 class CountVariable(int):
-    """A count that, as a variable, knows how to become another one.
+    """A count that can be assigned to, like a variable.
 
     Attributes
     ----------
@@ -335,18 +335,18 @@ class CountVariable(int):
     _write: Callable[[Any], None]
 
     def __new__(cls, value: int, write: Callable[[Any], None]) -> Self:
-        """The number, and what sets it."""
+        """Make the number, with the function that sets it."""
         made = super().__new__(cls, value)
         made._write = write
         return made
 
     @property
     def value(self) -> int:
-        """The number alone."""
+        """The number as a plain Python number."""
         return int(self)
 
     def numpy(self) -> np.int64:
-        """The number as NumPy has it."""
+        """The number as a NumPy scalar."""
         return np.int64(self)
 
     def assign(self, value: Any) -> None:
@@ -355,7 +355,7 @@ class CountVariable(int):
         Raises
         ------
         TypeError, ValueError
-            If it is no whole number of at least 0.
+            If it is not a whole number of at least 0.
         """
         self._write(np.asarray(value).item())
 
@@ -364,12 +364,12 @@ class CountVariable(int):
 
 
 def check_array(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
-    """`value` as an array of numbers of this shape. After a training that diverged they may be NaN or infinite.
+    """`value` as an array of numbers of this shape. NaN and infinity are allowed: training may have diverged.
 
     Raises
     ------
     TypeError, ValueError
-        If it is no such array.
+        If it is not such an array.
     """
     array = np.asarray(value)
     if array.dtype.kind not in "fiu":

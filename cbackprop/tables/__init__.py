@@ -1,7 +1,7 @@
-"""Networks for tables: raw columns of any table in, predicted columns out.
+"""Networks for tables: they take the raw columns of a table and predict columns.
 
-What the console command does with ``train DATA``, ``predict`` and ``evaluate``, from Python. This module is imported by
-itself: ``from cbackprop import tables``.
+This module does in Python what the commands ``cbackprop train DATA``, ``predict`` and ``evaluate`` do. Import it
+separately: ``from cbackprop import tables``.
 """
 
 from cbackprop.tables.encoder import TableEncoder, check_column

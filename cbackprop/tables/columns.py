@@ -1,4 +1,4 @@
-"""How one column of a table becomes columns of numbers."""
+"""Encode one column of a table as columns of numbers."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = [
     "useless",
 ]
 
-# Standardised numbers further out than this are cut off: nothing that was trained on is.
+# Standardized numbers are clipped to this range. Numbers of the training data never reach it.
 FARTHEST = 1e6
 DAY = np.timedelta64(1, "D") / np.timedelta64(1, "us")
-# Days after which the year, the week and the day begin anew; 1970 began on a Thursday, three days into its week.
+# The length of each period in days, and its phase: 1970 began on a Thursday, three days into the week.
 PERIODS = {"year": (365.2425, 0.0), "week": (7.0, 3.0), "day": (1.0, 0.0)}
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column as it was when it was fitted; config and checks are those of its fields."""
+    """The encoding of one column, found by `fit`. Its config is made from its fields."""
 
     kind: ClassVar[str]
 
@@ -40,22 +40,22 @@ class Column:
             raise TypeError(f"name must be a string, but got {self.name!r}.")
 
     def get_config(self) -> dict[str, Any]:
-        """Plain values that `column_from_config` understands."""
+        """The fields as plain values, which `column_from_config` reads."""
         return {"kind": self.kind} | asdict(self)
 
     @property
     def feature_names(self) -> list[str]:
-        """Names of the columns of numbers that it becomes."""
+        """Names of the encoded columns of numbers."""
         raise NotImplementedError
 
     def encode(self, values: Array) -> Array:
-        """Finite numbers (rows, features) of float64."""
+        """Encode values as finite numbers (rows, features) of float64."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class NumberColumn(Column):
-    """Numbers less their mean, by their standard deviation; the median where one is missing, and a 1 beside it."""
+    """Standardize numbers. Missing values become the median, and are marked by a 1 in a second column."""
 
     kind = "number"
 
@@ -73,7 +73,7 @@ class NumberColumn(Column):
 
     @classmethod
     def fit(cls, name: str, values: Array) -> Self:
-        """From numbers or booleans, not all of them missing."""
+        """Make the encoding from numbers or booleans, not all of them missing."""
         numbers = numbers_of(name, values)
         known = numbers[np.isfinite(numbers)]
         return cls(name, *standard(known), _median(known), bool(len(known) < len(numbers)))
@@ -89,9 +89,9 @@ class NumberColumn(Column):
 
 @dataclass(frozen=True)
 class TimeColumn(Column):
-    """Days since 1970 as a number, and where in the year, the week, and (unless all are midnights) the day that is.
+    """Encode times as days since 1970 and as positions in the year, the week and (unless all are midnight) the day.
 
-    Each of these places is an angle, and given by its sine and cosine.
+    Each position is an angle, which is given by its sine and cosine.
     """
 
     kind = "time"
@@ -108,7 +108,7 @@ class TimeColumn(Column):
 
     @classmethod
     def fit(cls, name: str, values: Array) -> Self:
-        """From times, not all of them missing."""
+        """Make the encoding from times, not all of them missing."""
         days = _days(times_of(name, values))
         known = days[np.isfinite(days)]
         clock = bool((known != np.floor(known)).any())
@@ -116,7 +116,7 @@ class TimeColumn(Column):
 
     @property
     def periods(self) -> list[str]:
-        """Names of the periods that it looks at."""
+        """Names of the periods that are encoded."""
         return ["year", "week", *(["day"] if self.clock else [])]
 
     @property
@@ -143,9 +143,9 @@ class TimeColumn(Column):
 
 @dataclass(frozen=True)
 class CategoryColumn(Column):
-    """Texts by number: 0 for one that is unknown, then those of `values`, then, if `missing`, none at all.
+    """Number texts: 0 for unknown texts, then those in `values`, then, if `missing`, one for missing texts.
 
-    Not `embedded`, it becomes a column of zeros and ones for each of these but the unknown.
+    If not `embedded`, there is a column of zeros and ones for each of these, except for unknown texts.
     """
 
     kind = "category"
@@ -166,7 +166,10 @@ class CategoryColumn(Column):
 
     @classmethod
     def fit(cls, name: str, values: Array, embed_above: int) -> Self:
-        """From any column. Of one that is embedded, what is there only once is unknown, so that this is trained too."""
+        """Make the encoding from any column.
+
+        If it is embedded, texts that occur only once count as unknown, so that the vector for unknown texts is trained.
+        """
         found = labels_of(values)
         known = [value for value in found if value is not None]
         different, counts = np.unique(np.array(known, object), return_counts=True)
@@ -177,7 +180,7 @@ class CategoryColumn(Column):
 
     @property
     def size(self) -> int:
-        """How many numbers it uses, 0 included."""
+        """How many numbers are used, including 0."""
         return 1 + len(self.values) + self.missing
 
     @property
@@ -203,12 +206,12 @@ COLUMNS: dict[str, type[Column]] = {cls.kind: cls for cls in (NumberColumn, Time
 
 
 def column_from_config(config: Any) -> Column:
-    """The column that `Column.get_config` described.
+    """Make the column that `Column.get_config` described.
 
     Raises
     ------
     TypeError, ValueError
-        If it describes none.
+        If the config is not that of a column.
     """
     if not isinstance(config, dict) or config.get("kind") not in list(COLUMNS):
         raise ValueError(f"A column must be a dict of a kind among {list(COLUMNS)}, but got {config!r:.100}.")
@@ -216,7 +219,7 @@ def column_from_config(config: Any) -> Column:
 
 
 def standard(known: Array) -> tuple[float, float]:
-    """Mean and standard deviation of finite numbers, 1 where that is 0; they may be as large as floats can be."""
+    """Mean and standard deviation of finite numbers (1 if it is 0), without overflow even for the largest floats."""
     if known.min() == known.max():
         return float(known[0]), 1.0
     largest = float(np.abs(known).max())
@@ -232,7 +235,7 @@ def _median(known: Array) -> float:
 
 def _with_indicator(numbers: Array, gone: Array, fill: float, mean: float, scale: float, missing: bool) -> Array:
     filled = np.where(gone, fill, numbers)
-    with np.errstate(over="ignore"):  # the difference of halves cannot be infinite, the quotient is cut off
+    with np.errstate(over="ignore"):  # halves cannot overflow in the difference; the quotient is clipped
         standardised = np.clip((0.5 * filled - 0.5 * mean) / scale * 2, -FARTHEST, FARTHEST)
     return np.column_stack([standardised, gone.astype(float)] if missing else [standardised])
 
@@ -244,7 +247,7 @@ def _days(times: Array) -> Array:
 
 
 def useless(name: str, values: Array) -> str | None:
-    """Why nothing can be learned from a column, if so."""
+    """Why nothing can be learned from a column; ``None`` if something can."""
     gone = missing_in(values)
     if gone.all():
         return "is empty"
@@ -260,11 +263,14 @@ def useless(name: str, values: Array) -> str | None:
     return None
 
 
-# Fewer rows than this say nothing about whether a column identifies them.
+# With fewer rows than this, different values do not show that a column identifies the rows.
 FEW = 20
 
 
 def _counts(name: str, values: Array) -> bool:
-    """Whether different whole numbers are called so, or rise as those of rows do of which up to half are elsewhere."""
+    """Whether different whole numbers are row numbers: by their name, or because they are dense and increasing.
+
+    Up to half of the numbers may be missing, for example because the table is a part of a larger one.
+    """
     named = name.lower().replace("-", "_").split("_")[-1] in ("id", "index", "row")
     return named or bool((np.diff(values) > 0).all() and values[-1] - values[0] < 2 * len(values))

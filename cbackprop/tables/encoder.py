@@ -1,4 +1,4 @@
-"""Tables as the numbers that networks take."""
+"""TableEncoder: encode tables as numbers for networks."""
 
 from __future__ import annotations
 
@@ -27,37 +27,37 @@ KINDS: dict[str, Any] = {"number": NumberColumn, "boolean": NumberColumn, "time"
 
 
 class TableEncoder:
-    """Turns the columns of a table into numbers, always in the way that it found right for the table it was fitted to.
+    """Encode the columns of a table as numbers, in the way that `fit` chose for each column.
 
-    - numbers and booleans: less their mean, divided by their standard deviation; the median where one is missing
-    - texts: a column of zeros and ones for each that occurs, and for none at all; zeros alone for any other text.
-      Above a number of different texts, the number of the text instead, for an `Embedding`
-    - times: days since 1970 as a number, and sine and cosine of their place in the year, the week and the day
-    - a column with missing (or infinite) values gets another one that says where
+    - numbers and booleans: standardized (mean 0, standard deviation 1); missing values become the median
+    - texts: a column of zeros and ones for each text that occurs, and one for missing texts; unknown texts become
+      zeros. With many different texts, the number of the text instead, for an `Embedding`
+    - times: days since 1970 as a number, and sine and cosine of the position in the year, the week and the day
+    - a column with missing (or infinite) values gets a second column that marks them
 
-    Columns that are empty, constant, or different in each row (names, numbers of rows) are left out.
+    Columns that are empty, constant, or different in each row (such as names or row numbers) are dropped.
 
     Parameters
     ----------
     embed_above : int, default 32
-        Texts with more than so many different values are given by number.
+        Texts with more different values than this are numbered, for an embedding.
     categorical : iterable of str, default ()
-        Columns whose numbers stand for categories.
+        Columns of numbers that stand for categories.
     drop : iterable of str, default ()
-        Columns to leave out.
+        Columns to drop.
 
     Attributes
     ----------
     columns : list of Column
-        What is taken, with all that was found out about it.
+        The encoded columns, with what `fit` found out about them.
     dropped : dict of str to str
-        What is left out, and why.
+        The dropped columns, and why.
     feature_names : list of str
-        Names of the columns of ``transform``'s numbers.
+        Names of the columns of numbers that ``transform`` returns.
     width : int
-        Their number.
+        The number of these columns.
     embedded : list of CategoryColumn
-        Columns that are given by number.
+        Columns of texts that are numbered.
 
     Raises
     ------
@@ -87,7 +87,7 @@ class TableEncoder:
         self.dropped: dict[str, str] = {}
 
     def fit(self, table: Any) -> Self:
-        """Find out what is in each column.
+        """Choose the encoding of each column.
 
         Parameters
         ----------
@@ -96,17 +96,17 @@ class TableEncoder:
         Raises
         ------
         TypeError, ValueError
-            If it is no table, a column that was named is not there, or no column can be used.
+            If it is not a table, a named column does not exist, or no column can be used.
 
         Warns
         -----
         UserWarning
-            If a column that is not called categorical holds texts in a few cells alone.
+            If a column that is not in `categorical` has texts in only a few cells.
         """
         return self._fit(as_table(table), 3)
 
     def _fit(self, columns: Table, stacklevel: int) -> Self:
-        """`fit`, with warnings at the line so many frames up."""
+        """`fit`, with warnings at the line this many frames up."""
         for name in (*self.categorical, *self.drop):
             check_column(name, columns)
         for name, doubt in doubts(columns, (*self.categorical, *self.drop)).items():
@@ -133,14 +133,14 @@ class TableEncoder:
 
     @property
     def columns(self) -> list[Column]:
-        """What is taken, with all that was found out about it."""
+        """The encoded columns, with what `fit` found out about them."""
         if self._columns is None:
             raise RuntimeError("Call fit before: the encoder knows no columns yet.")
         return self._columns
 
     @property
     def embedded(self) -> list[CategoryColumn]:
-        """Columns that are given by number."""
+        """Columns of texts that are numbered."""
         return [column for column in self.columns if isinstance(column, CategoryColumn) and column.embedded]
 
     @property
@@ -150,21 +150,21 @@ class TableEncoder:
 
     @property
     def feature_names(self) -> list[str]:
-        """Names of the columns of `transform`'s numbers."""
+        """Names of the columns of numbers that `transform` returns."""
         return [name for column in self._plain for name in column.feature_names]
 
     @property
     def width(self) -> int:
-        """The number of `transform`'s columns of numbers."""
+        """The number of columns of numbers that `transform` returns."""
         return len(self.feature_names)
 
     @property
     def text_columns(self) -> list[str]:
-        """Columns that are taken as texts, whatever they look like: "007" is not 7 in them."""
+        """Columns whose values are texts even if they look like numbers: "007" is not 7."""
         return [column.name for column in self.columns if isinstance(column, CategoryColumn)]
 
     def transform(self, table: Any, dtype: str = "float32") -> Any:
-        """The numbers for a table; its columns are found by name, and others are passed over.
+        """Encode a table. Columns are found by name; other columns are ignored.
 
         Parameters
         ----------
@@ -174,14 +174,14 @@ class TableEncoder:
         Returns
         -------
         ndarray (rows, width)
-            If no column is embedded. Otherwise a dict of it as "numbers" (unless width is 0), and of "categories",
-            int64 of shape (rows, number of embedded columns). Numbers of a column follow those of the column before
-            it, so that one `Embedding` of `vocabulary` rows holds them all.
+            If no column is embedded. Otherwise a dict with this array as "numbers" (unless width is 0), and with
+            "categories", int64 of shape (rows, number of embedded columns). The numbers of each column continue those
+            of the column before it, so that one `Embedding` with `vocabulary` rows serves all columns.
 
         Raises
         ------
         TypeError, ValueError
-            If a column is missing, or does not hold what it held.
+            If a column is missing, or holds values of another kind than in `fit`.
         RuntimeError
             Before `fit`.
         """
@@ -204,11 +204,11 @@ class TableEncoder:
 
     @property
     def vocabulary(self) -> int:
-        """How many numbers the embedded columns use altogether."""
+        """How many numbers the embedded columns use in total."""
         return sum(column.size for column in self.embedded)
 
     def get_config(self) -> dict[str, Any]:
-        """Everything as plain values that survive JSON."""
+        """The encoder as plain values that can be written as JSON."""
         return {
             "embed_above": self.embed_above,
             "categorical": list(self.categorical),
@@ -219,12 +219,12 @@ class TableEncoder:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The encoder that `get_config` described.
+        """Make the encoder that `get_config` described.
 
         Raises
         ------
         TypeError, ValueError
-            If it describes none.
+            If the config is not that of an encoder.
         """
         arguments = check_config("encoder", config, cls().get_config())
         columns, dropped = arguments.pop("columns"), arguments.pop("dropped")
@@ -248,12 +248,12 @@ class TableEncoder:
 
 
 def check_column(name: str, table: Iterable[str]) -> None:
-    """Refuse a name that no column has.
+    """Check that a table has a column of this name.
 
     Raises
     ------
     ValueError
-        It says which names are nearest.
+        If it does not; the message lists similar names.
 
     Examples
     --------
@@ -265,12 +265,12 @@ def check_column(name: str, table: Iterable[str]) -> None:
 
 
 def check_config(what: str, config: Any, known: Iterable[str]) -> dict[str, Any]:
-    """A copy of a config that has these entries and no others.
+    """Check that a config has these entries and no others, and return a copy.
 
     Raises
     ------
     ValueError
-        If it is none.
+        If it does not.
     """
     if not isinstance(config, dict) or set(config) != set(known):
         raise ValueError(f"The config of an {what} must have the entries {sorted(known)}, but got {config!r:.100}.")

@@ -1,4 +1,4 @@
-"""Tables in files: CSV, TSV, Parquet and NPZ.
+"""Read and write tables in CSV, TSV, Parquet and NPZ files.
 
 CSV, TSV and Parquet are read by polars, which is imported when it is needed.
 """
@@ -22,9 +22,9 @@ from cbackprop.tables.frame import Table, as_table
 __all__ = ["read", "write"]
 
 FORMATS = {".csv": "CSV", ".tsv": "TSV", ".parquet": "Parquet", ".npz": "NPZ"}
-# What stands for a missing value in a text file.
+# Texts that mean a missing value in a text file.
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "none", "?"]
-# What may separate the columns of a .csv; the first of those that are as common.
+# Characters that may separate the columns of a .csv. If several are equally frequent, the first is used.
 SEPARATORS = ",;\t|"
 TIMES = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S%.f"]
 
@@ -32,20 +32,20 @@ TIMES = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S%.
 def read(
     source: str | os.PathLike[str] | BinaryIO, text: Collection[str] = (), arrays: Sequence[str] | None = None
 ) -> Table:
-    """Read a table.
+    """Read a table from a file.
 
-    A column of a text file holds numbers, booleans, or times if all its values can be read as such. Empty fields, NA,
+    A column of a text file is read as numbers, booleans or times if all its values are of that kind. Empty fields, NA,
     NaN, null, None and ? are missing values. Columns of a .csv may also be separated by semicolons, tabs or bars.
 
     Parameters
     ----------
     source : path or binary file
-        ``.csv``, ``.tsv``, ``.parquet`` or ``.npz``; an open file holds CSV.
+        A ``.csv``, ``.tsv``, ``.parquet`` or ``.npz`` file. An open file is read as CSV.
     text : collection of str, default ()
-        Columns of text files to be left as they are.
+        Columns of text files to read as texts.
     arrays : sequence of str, optional
-        Names of the arrays of an NPZ file to read; all by default. An array of one axis is a column of its name; one
-        of more axes makes columns ``x0``, ``x1`` and so on.
+        Names of the arrays to read from an NPZ file; all by default. An array of one axis gives a column of its name.
+        An array of several axes, such as ``x``, gives columns ``x0``, ``x1`` and so on.
 
     Returns
     -------
@@ -54,11 +54,11 @@ def read(
     Raises
     ------
     OSError
-        If it cannot be opened.
+        If the file cannot be opened.
     ImportError
-        If polars is needed and missing.
+        If polars is needed and not installed.
     TypeError, ValueError
-        If it is no such table.
+        If the file does not contain such a table.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def read(
 
 
 def check_suffix(path: str) -> str:
-    """How a file's name ends, if that is a format of tables.
+    """Return the suffix of a file name, if it is one of the supported formats.
 
     Raises
     ------
@@ -120,13 +120,13 @@ def _polars(what: str) -> Any:
 
 
 def _sentence(error: Exception) -> str:
-    """The beginning of another library's message, on one line."""
+    """The beginning of another library's error message, on one line."""
     line = str(error).strip().partition("\n")[0].strip().rstrip(".:")
     return f"{line or type(error).__name__}."
 
 
 def _read_text(polars: Any, source: Any, suffix: str) -> Any:
-    """All columns as texts."""
+    """Read all columns as texts."""
     content = source.read() if hasattr(source, "read") else _bytes(source)
     if not content.strip():
         raise ValueError(f"{'The input' if hasattr(source, 'read') else repr(source)} is empty.")
@@ -140,7 +140,7 @@ def _read_text(polars: Any, source: Any, suffix: str) -> Any:
 
 
 def _separator(content: bytes) -> str:
-    """What stands between the names of the columns most often."""
+    """The most frequent separator in the header line."""
     header = content.lstrip().partition(b"\n")[0]
     return max(SEPARATORS, key=lambda separator: header.count(separator.encode()))
 
@@ -151,7 +151,7 @@ def _bytes(path: str) -> bytes:
 
 
 def _typed(polars: Any, frame: Any, text: Collection[str]) -> Any:
-    """The columns in the first type that holds all their values."""
+    """Convert each column to the first type that fits all its values."""
     frame = frame.rename({name: name.strip() for name in frame.columns})
     columns = []
     for series in frame.get_columns():
@@ -214,11 +214,11 @@ def write(table: Any, target: str | os.PathLike[str] | None = None) -> None:
     Raises
     ------
     OSError
-        If it cannot be written.
+        If the file cannot be written.
     ImportError
-        If polars is needed, for Parquet, and missing.
+        If polars is not installed, which is needed for Parquet.
     TypeError, ValueError
-        If it is no table, or the name ends otherwise.
+        If it is not a table, or the file has another suffix.
 
     Examples
     --------
@@ -248,7 +248,7 @@ def _write_rows(writer: Any, columns: Table) -> None:
 
 
 def _fields(column: Any) -> Sequence[Any]:
-    """What is written of a column: an empty field where a value is missing, and "true" and "false"."""
+    """The fields of a column as written: empty for missing values, "true" and "false" for booleans."""
     if column.dtype.kind == "M":
         return ["" if value == "NaT" else value for value in np.datetime_as_string(column).tolist()]
     return ["" if v is None or v != v else str(v).lower() if isinstance(v, bool) else v for v in column.tolist()]
@@ -264,7 +264,7 @@ def _write_parquet(columns: Table, path: str) -> None:
 
 
 def _write_npz(columns: Table, path: str) -> None:
-    """Texts as arrays of their own type, so that nothing in the file needs pickle."""
+    """Write an NPZ file, with texts as NumPy strings, so that no pickle is needed."""
     arrays = {name: column.astype(str) if column.dtype.kind == "O" else column for name, column in columns.items()}
     with open(path, "wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]

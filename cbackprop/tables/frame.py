@@ -1,7 +1,7 @@
-"""Tables of any library as NumPy columns by name. None of these libraries is imported here.
+"""Convert tables of any library to NumPy columns by name, without importing these libraries.
 
-A column is an array (rows,) of one of four kinds: numbers (float64 with NaN where one is missing, or int64), booleans,
-times (datetime64[us], NaT where one is missing), or objects: texts, or booleans, with ``None`` where one is missing.
+A column is an array (rows,) of one of four kinds: numbers (float64 with NaN for missing values, or int64), booleans,
+times (datetime64[us] with NaT for missing values), or objects: texts or booleans with ``None`` for missing values.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TIME = np.dtype("datetime64[us]")
 
 
 def as_table(frame: Any) -> Table:
-    """A table as a dict of NumPy columns by name.
+    """Convert a table to a dict of NumPy columns by name.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def as_table(frame: Any) -> Table:
     Raises
     ------
     TypeError
-        If it is no table, or a column holds other things than numbers, texts, booleans and times.
+        If it is not a table, or a column holds anything but numbers, texts, booleans and times.
     ValueError
         If it has no columns or no rows, or columns of different lengths.
 
@@ -69,7 +69,7 @@ def _first_repeated(names: list[str]) -> str:
 
 
 def _columns_of(frame: Any) -> list[tuple[str, Any]]:
-    """Names and columns, these as arrays or lists."""
+    """Names and columns; columns are arrays or lists."""
     if isinstance(frame, Mapping):
         return [(str(name), values) for name, values in frame.items()]
     if hasattr(frame, "iloc") and hasattr(frame, "columns"):
@@ -123,7 +123,7 @@ def _as_column(name: str, values: Any) -> Array:
     if kind in "iu":
         return array.astype(np.int64 if array.dtype != np.uint64 or not _too_large(array) else np.float64)
     if kind == "f":
-        with np.errstate(over="ignore"):  # a long double may become infinite, and is missing then
+        with np.errstate(over="ignore"):  # a long double may become infinite, which counts as missing
             return array.astype(np.float64)
     if kind == "M":
         return array.astype(TIME)
@@ -135,14 +135,14 @@ def _too_large(array: Array) -> bool:
 
 
 def _series(name: str, values: Any) -> Array:
-    """A column of pandas, polars or pyarrow by itself."""
+    """Convert a single column of pandas, polars or pyarrow."""
     if hasattr(values, "iloc"):
         return _as_column(name, _from_pandas(values))
     return _as_column(name, values.to_pylist() if hasattr(values, "to_pylist") else _from_polars(values))
 
 
 def _from_objects(name: str, values: list[Any]) -> Array:
-    """Python's own values as one array, by what they are."""
+    """Convert Python objects to an array of the kind that fits them."""
     values = [_plain(value) for value in values]
     types = {type(value) for value in values} - {type(None)}
     if not types:
@@ -179,7 +179,7 @@ def _float(value: Any) -> float:
 
 
 def _plain(value: Any) -> Any:
-    """None for whatever says that a value is missing, Python's own number, text or boolean, or a np.datetime64."""
+    """Convert a value to a Python number, text or boolean, or to np.datetime64; missing values to None."""
     if isinstance(value, str):
         return value.strip() or None
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
@@ -198,7 +198,7 @@ def _plain(value: Any) -> Any:
 
 
 def kind_of(column: Array) -> str:
-    """What a column holds: "number", "boolean", "time" or "text"."""
+    """The kind of a column: "number", "boolean", "time" or "text"."""
     if column.dtype.kind == "O":
         first = next((value for value in column if value is not None), None)
         return "boolean" if isinstance(first, bool) else "text"
@@ -206,7 +206,7 @@ def kind_of(column: Array) -> str:
 
 
 def missing_in(column: Array) -> Array:
-    """Where a column has no value; infinite numbers are none."""
+    """Where a column has no value. Infinite numbers count as missing."""
     if column.dtype.kind == "O":
         return np.array([value is None for value in column], np.bool_)
     if column.dtype.kind == "M":
@@ -215,7 +215,7 @@ def missing_in(column: Array) -> Array:
 
 
 def label(value: Any) -> str:
-    """The text that stands for a value, the same for 1 and 1.0."""
+    """The value as a text, which is the same for 1 and 1.0."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
@@ -224,18 +224,18 @@ def label(value: Any) -> str:
 
 
 def labels_of(column: Array) -> list[str | None]:
-    """A column as texts, None where a value is missing."""
+    """A column as texts, with None for missing values."""
     gone = missing_in(column).tolist()
     return [None if g else label(value) for value, g in zip(column.tolist(), gone, strict=True)]
 
 
 def numbers_of(name: str, column: Array) -> Array:
-    """A column as float64, NaN where a value is missing; texts are read as numbers or "true" and "false".
+    """A column as float64, with NaN for missing values. Texts are read as numbers or "true" and "false".
 
     Raises
     ------
     ValueError
-        If one of them is neither.
+        If a value is neither.
     """
     kind = kind_of(column)
     if kind == "time":
@@ -264,12 +264,12 @@ def _read_number(name: str, row: int, value: Any) -> float:
 
 
 def times_of(name: str, column: Array) -> Array:
-    """A column as datetime64[us], NaT where a value is missing; texts are read in the format of ISO 8601.
+    """A column as datetime64[us], with NaT for missing values. Texts are read in the format of ISO 8601.
 
     Raises
     ------
     ValueError
-        If one of them is in another, or the column holds numbers.
+        If a text has another format, or the column holds numbers.
     """
     if column.dtype.kind == "M":
         return column

@@ -1,4 +1,4 @@
-"""A network together with what turns tables into its inputs, and its outputs into columns."""
+"""TableModel: a network with the encoders of its inputs and targets."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from cbackprop.tables.target import TargetEncoder
 
 __all__ = ["TableModel", "knows_tables", "load"]
 
-# The name under which a model's file says how tables are encoded.
+# The name of the text in a model's file that contains the encoders.
 EXTRA = "tables"
 
 
 class TableModel:
-    """A network for tables, with raw columns on both sides.
+    """A network for tables that takes and predicts raw columns.
 
-    Made by `build`, or by `load` from a file that ``cbackprop train`` or `save` wrote.
+    `build` makes one, and `load` reads one from a file that ``cbackprop train`` or `save` wrote.
 
     Parameters
     ----------
     model : Model
-        Compiled, if it is to be trained; an output for each target.
+        It must be compiled to be trained, and have an output for each target.
     encoder : TableEncoder
     targets : list of TargetEncoder
 
     Raises
     ------
     TypeError, ValueError
-        If these three do not fit each other.
+        If these three do not match.
 
     Examples
     --------
@@ -67,20 +67,20 @@ class TableModel:
 
     @property
     def target_names(self) -> list[str]:
-        """Names of the columns that it predicts."""
+        """Names of the predicted columns."""
         return [target.name for target in self.targets]
 
     @property
     def text_columns(self) -> list[str]:
-        """Columns that are taken as texts, whatever they look like: what `read` is to be told."""
+        """Columns whose values are texts even if they look like numbers; pass them to `read`."""
         return self.encoder.text_columns + [t.name for t in self.targets if t.classes and isinstance(t.classes[0], str)]
 
     def inputs(self, table: Any) -> Any:
-        """What the network takes: `TableEncoder.transform` in its own float type."""
+        """The network's inputs for a table: `TableEncoder.transform` in the network's float type."""
         return self.encoder.transform(table, self.model.dtype)
 
     def outputs(self, table: Any) -> Any:
-        """What the network is to give: the encoded targets, one array or a list of them.
+        """The encoded targets of a table, one array or a list of arrays.
 
         Raises
         ------
@@ -102,7 +102,7 @@ class TableModel:
         validation : table, optional
             Evaluated after each epoch.
         **options
-            Of `Model.fit`.
+            Further arguments of `Model.fit`.
 
         Raises
         ------
@@ -120,12 +120,12 @@ class TableModel:
         return outputs if isinstance(outputs, list) else [outputs]
 
     def predict(self, table: Any) -> Any:
-        """The predicted column, in its own values and units; a dict of them by name if there are several targets.
+        """The predicted column in its original values and units; a dict by name if there are several targets.
 
         Raises
         ------
         TypeError, ValueError
-            If a column is missing, or does not hold what it held.
+            If a column is missing, or holds values of another kind than in training.
         """
         pairs = zip(self.targets, self._raw(table), strict=True)
         return self._single({target.name: target.decode(output) for target, output in pairs})
@@ -136,7 +136,7 @@ class TableModel:
         Raises
         ------
         ValueError
-            As `predict`; also if no target has classes.
+            See `predict`; also if no target has classes.
         """
         pairs = zip(self.targets, self._raw(table), strict=True)
         found = {target.name: output for target, output in pairs if target.classes}
@@ -145,7 +145,7 @@ class TableModel:
         return self._single(found)
 
     def results(self, table: Any) -> Table:
-        """Predictions by name, each followed by its probabilities, called ``NAME=CLASS``."""
+        """Predictions by name, each followed by its probabilities, which are named ``NAME=CLASS``."""
         columns: Table = {}
         for target, output in zip(self.targets, self._raw(table), strict=True):
             columns[target.name] = target.decode(output)
@@ -154,19 +154,19 @@ class TableModel:
         return columns
 
     def evaluate(self, table: Any) -> dict[str, Any]:
-        """Scores of the predictions, by name; a dict of such dicts by target if there are several.
+        """Scores of the predictions by name; a dict of such dicts by target if there are several targets.
 
         See `classification_scores` and `regression_scores`.
 
         Raises
         ------
         TypeError, ValueError
-            As `predict` and `outputs`.
+            See `predict` and `outputs`.
         """
         return self._scores(table, self._raw(table))
 
     def baseline(self, table: Any) -> dict[str, Any]:
-        """The scores of always predicting the shares of the classes, or the mean, of the training data."""
+        """Scores of a trivial prediction: the shares of the classes, or the mean, of the training data."""
         columns = as_table(table)
         rows = len(next(iter(columns.values())))
         trivial = [np.tile(target.shares or [0.0], (rows, 1)) for target in self.targets]
@@ -189,12 +189,12 @@ class TableModel:
         return next(iter(by_name.values())) if len(self.targets) == 1 else by_name
 
     def save(self, filepath: str | os.PathLike[str]) -> None:
-        """Write network and encoding to one file, as `Model.save` does; `load` reads it.
+        """Save network and encoders to one file, as `Model.save` does; `load` reads it.
 
         Raises
         ------
         OSError, TypeError, ValueError
-            As `saving.save_model`.
+            See `saving.save_model`.
         """
         config = {
             "encoder": self.encoder.get_config(),
@@ -207,12 +207,12 @@ class TableModel:
 
 
 def knows_tables(filepath: str | os.PathLike[str]) -> bool:
-    """Whether a model's file says how tables are encoded.
+    """Whether a model's file contains encoders for tables.
 
     Raises
     ------
     OSError, ValueError
-        As `saving.load_extras`.
+        See `saving.load_extras`.
 
     Examples
     --------
@@ -229,7 +229,7 @@ def knows_tables(filepath: str | os.PathLike[str]) -> bool:
 
 
 def load(filepath: str | os.PathLike[str]) -> TableModel:
-    """The network in a file, and how tables are encoded for it.
+    """Load a network with its encoders from a file.
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ def load(filepath: str | os.PathLike[str]) -> TableModel:
     OSError
         If there is no such file.
     ValueError
-        If it is no model, one that says nothing of tables, or damaged.
+        If it is not a model, contains no encoders, or is damaged.
 
     Examples
     --------
@@ -258,11 +258,11 @@ def load(filepath: str | os.PathLike[str]) -> TableModel:
     path = os.fspath(filepath)
     texts = saving.load_extras(path)
     if EXTRA not in texts:
-        raise ValueError(f"{path!r} holds a model that says nothing of tables: it takes arrays.")
+        raise ValueError(f"{path!r} holds a model without encoders for tables: it takes arrays. Use saving.load_model.")
     try:
         config = json.loads(texts[EXTRA])
         encoder = TableEncoder.from_config(config["encoder"])
         targets = [TargetEncoder.from_config(target) for target in config["targets"]]
         return TableModel(saving.load_model(path), encoder, targets)
     except (TypeError, ValueError, KeyError, RuntimeError, RecursionError, OverflowError) as error:
-        raise ValueError(f"{path!r} does not say how tables are encoded for it: {error}") from error
+        raise ValueError(f"{path!r} is damaged: its encoders for tables cannot be read: {error}") from error

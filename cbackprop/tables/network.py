@@ -1,4 +1,4 @@
-"""The network for a table."""
+"""Build a network for a table."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def build(
     encoder: TableEncoder | None = None,
     embedding: int = 8,
 ) -> TableModel:
-    """A network for a table, compiled but not trained yet.
+    """Build a compiled, untrained network for a table.
 
-    Dense layers of `units`, then a softmax of the classes, or a number, for each target. Where there are several, logs
-    name them: ``price_loss``, ``price_r2_score``.
+    It has Dense layers of `units`, followed, for each target, by a softmax over the classes or by one number. With
+    several targets, logs contain their names: ``price_loss``, ``price_r2_score``.
 
     Parameters
     ----------
@@ -42,14 +42,14 @@ def build(
         Widths of the hidden layers.
     activation : str or function, default "relu"
     dropout : float, default 0.0
-        After each hidden layer.
+        The rate of the dropout after each hidden layer.
     optimizer : str or Optimizer, default "adam"
     task : {"auto", "classification", "regression"}, default "auto"
         See `TargetEncoder`.
     encoder : TableEncoder, optional
-        It is fitted to the table, whether it was before or not.
+        It is fitted to the table, even if it was fitted before.
     embedding : int, default 8
-        Numbers in the vector that stands for a text of an embedded column.
+        The length of the vectors for texts of embedded columns.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def build(
     Raises
     ------
     TypeError, ValueError
-        If an argument is wrong, or the table does not suit it.
+        If an argument is wrong or does not match the table.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def build(
 
 
 def _targets(target: Any, task: str) -> list[TargetEncoder]:
-    """An encoder for each of the columns that are to be predicted."""
+    """An encoder for each target column."""
     wanted = [target] if isinstance(target, (str, TargetEncoder)) else target
     if not isinstance(wanted, (list, tuple)) or not all(isinstance(t, (str, TargetEncoder)) for t in wanted):
         raise TypeError(f"target must be a column's name or a list of names, but got {target!r}.")
@@ -123,7 +123,7 @@ def _network(
         *(f"{kind}_{i}" for kind in ("hidden", "dropout") for i in range(len(units) + 1)),
     }
     for index, target in enumerate(targets, 1):
-        # Logs name outputs: one of several is called what it predicts.
+        # Logs contain the names of outputs, so each of several is named after its target.
         name = "output" if len(targets) == 1 else target.name
         name = f"output_{index}" if not name or name in taken else name
         taken.add(name)

@@ -1,4 +1,4 @@
-"""Some of a table's rows."""
+"""Select rows of a table: split, and drop_missing."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ __all__ = ["drop_missing", "split"]
 
 
 def split(table: Any, share: float, classes: str | None = None, seed: int = 0) -> tuple[Table, Table]:
-    """Divide a table at random into one to train on and one to hold out.
+    """Split a table at random into rows to train on and rows to hold out.
 
     Parameters
     ----------
     table : see `as_table`
     share : float
-        Of the rows that are held out, in (0, 1).
+        The share of rows to hold out, in (0, 1).
     classes : str, optional
-        A column of classes: each sends the same share of its rows, give or take one, but never all of them.
+        A column of classes. The same share of each class is held out, give or take one row, but never all of it.
     seed : int, default 0
+        Seed of the random choice.
 
     Returns
     -------
@@ -33,7 +34,7 @@ def split(table: Any, share: float, classes: str | None = None, seed: int = 0) -
     Raises
     ------
     TypeError, ValueError
-        If an argument is wrong, or one of the two would have no row.
+        If an argument is wrong, or one of the two would have no rows.
 
     Examples
     --------
@@ -52,7 +53,7 @@ def split(table: Any, share: float, classes: str | None = None, seed: int = 0) -
         labels = np.array(["" if label is None else label for label in labels_of(columns[classes])])
         number = np.unique(labels, return_inverse=True)[1]
         order = order[np.argsort(number[order], kind="stable")]
-    # Every so many rows one is held out: in the order of classes, that is the same share of each.
+    # Rows at equal distances are held out. Because rows are ordered by class, that is the same share of each class.
     held = np.diff(np.floor(np.arange(1, rows + 1) * share + 1e-9), prepend=0) > 0
     if classes is not None:
         _, first = np.unique(number[order], return_index=True)
@@ -63,12 +64,12 @@ def split(table: Any, share: float, classes: str | None = None, seed: int = 0) -
 
 
 def drop_missing(table: Any, names: Sequence[str]) -> Table:
-    """The rows of a table that have a value in each of these columns.
+    """Keep the rows of a table that have a value in each of these columns.
 
     Raises
     ------
     TypeError, ValueError
-        If it is no table, has no such column, or no such row.
+        If it is not a table, a column does not exist, or no row remains.
 
     Examples
     --------

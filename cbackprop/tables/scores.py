@@ -1,4 +1,4 @@
-"""How good predictions are."""
+"""Scores of predictions for classification and regression."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cbackprop.tables.frame import Array
 __all__ = ["classification_scores", "regression_scores"]
 
 
-# A variance of less than this, where the largest number is 1, is none.
+# If the largest number is scaled to 1, a variance below this counts as 0.
 LEAST = 1e-300
 
 
@@ -21,20 +21,20 @@ def classification_scores(truth: Array, probabilities: Array) -> dict[str, float
     Parameters
     ----------
     truth : ndarray of int (rows,)
-        Numbers of classes.
+        Class numbers.
     probabilities : ndarray (rows, classes)
 
     Returns
     -------
     dict
-        ``accuracy``; ``balanced accuracy``, the mean of each class's share of rows that were recognised;
-        ``log loss``; and ``AUC``, the mean over classes of how often a row of it is given a higher probability of it
-        than another row. Classes without rows are left out of means, and AUC if no class can be told from others.
+        ``accuracy``; ``balanced accuracy``, the mean over classes of the share of rows that are classified correctly;
+        ``log loss``; and ``AUC``, the mean over classes of how often a row of the class gets a higher probability for
+        it than another row. Classes without rows are left out of means. AUC is missing if all rows are of one class.
 
     Raises
     ------
     TypeError, ValueError
-        If these are no such arrays.
+        If the arrays do not have these types and shapes.
 
     Examples
     --------
@@ -57,21 +57,24 @@ def classification_scores(truth: Array, probabilities: Array) -> dict[str, float
         "log loss": float(-np.log(np.clip(given, epsilon(), 1)).mean()),
     }
     if len(present) > 1:
-        # Of two classes, each has the same area: what one gains in probability the other loses.
+        # With two classes, both have the same area, because the probabilities add up to 1.
         chosen = [1] if probabilities.shape[1] == 2 else present
         scores["AUC"] = float(np.mean([_area(truth == number, probabilities[:, number]) for number in chosen]))
     return scores
 
 
 def _area(is_it: Array, probability: Array) -> float:
-    """The share of pairs of a row of the class and another in which the former has more; equal ones count a half."""
+    """The share of pairs of a row of the class and another row in which the former has a higher probability.
+
+    Pairs with equal probabilities count one half.
+    """
     _, place, counts = np.unique(probability, return_inverse=True, return_counts=True)
     ranks, ones = (np.cumsum(counts) - (counts - 1) / 2)[place], int(is_it.sum())
     return float((ranks[is_it].sum() - ones * (ones + 1) / 2) / (ones * (len(is_it) - ones)))
 
 
 def regression_scores(truth: Array, prediction: Array) -> dict[str, float]:
-    """Scores of predicted numbers: ``RMSE`` and ``MAE`` in their unit, and ``R2`` unless all true ones are the same.
+    """Scores of predicted numbers: ``RMSE``, ``MAE``, and ``R2`` unless all true numbers are the same.
 
     Parameters
     ----------
@@ -80,7 +83,7 @@ def regression_scores(truth: Array, prediction: Array) -> dict[str, float]:
     Raises
     ------
     TypeError, ValueError
-        If these are no such arrays.
+        If the arrays do not have these types and shapes.
 
     Examples
     --------
@@ -94,7 +97,7 @@ def regression_scores(truth: Array, prediction: Array) -> dict[str, float]:
     if prediction.shape != truth.shape or truth.ndim != 1:
         shapes = f"{truth.shape} and {prediction.shape}"
         raise ValueError(f"truth and prediction must be of one shape (rows,), but got {shapes}.")
-    unit = float(max(np.abs(truth).max(), np.abs(prediction).max())) or 1.0  # so that squares cannot overflow
+    unit = float(max(np.abs(truth).max(), np.abs(prediction).max())) or 1.0  # scaling prevents overflow of squares
     errors = prediction / unit - truth / unit
     squares = float((errors**2).mean())
     scores = {"RMSE": float(np.sqrt(squares)) * unit, "MAE": float(np.abs(errors).mean()) * unit}

@@ -1,4 +1,4 @@
-"""What is predicted of a table: classes, or a number."""
+"""TargetEncoder: encode a column to predict, as classes or as a number."""
 
 from __future__ import annotations
 
@@ -14,33 +14,34 @@ from cbackprop.validation import check_number
 
 __all__ = ["TargetEncoder"]
 
-# Whole numbers are taken for classes if there are at most so many, each of them this often on average.
+# Whole numbers are taken for classes if there are at most this many different ones, and each occurs this often on
+# average.
 MOST_CLASSES = 20
 OFTEN = 5
 
 
 class TargetEncoder:
-    """Turns a column into targets of a network, and a network's outputs back into what the column holds.
+    """Encode a column as targets of a network, and decode a network's outputs to values of the column.
 
-    Classes are numbered in sorted order, numbers standardised.
+    Classes are numbered in sorted order; numbers are standardized.
 
     Parameters
     ----------
     name : str
-        Of the column.
+        The name of the column.
     task : {"auto", "classification", "regression"}, default "auto"
-        By itself, it takes texts, booleans, and whole numbers of few different values for classes.
+        "auto" takes texts, booleans, and whole numbers with few different values as classes.
 
     Attributes
     ----------
     task : str
-        "classification" or "regression", once it is fitted.
+        "classification" or "regression", after `fit`.
     classes : list of str, bool, int or float
-        In order; empty for regression.
+        The classes in order; empty for regression.
     shares : list of float
-        How often each class was there.
+        The share of each class in the data.
     mean, scale : float
-        Of the numbers.
+        Mean and standard deviation of the numbers.
 
     Raises
     ------
@@ -68,22 +69,22 @@ class TargetEncoder:
         self.mean, self.scale = 0.0, 1.0
 
     def fit(self, values: Any) -> Self:
-        """Find out what the column holds; missing values are passed over.
+        """Find the classes, or the mean and the scale. Missing values are ignored.
 
         Raises
         ------
         TypeError, ValueError
-            If it cannot be predicted: all of it is missing or the same, or it is text where numbers are wanted.
+            If the column cannot be predicted: all values are missing or the same, or they are texts for regression.
 
         Warns
         -----
         UserWarning
-            If `task` does not say what it is, and it holds texts in a few cells alone.
+            If `task` is "auto" and the column has texts in only a few cells.
         """
         return self._fit(self._column(values), 3)
 
     def _fit(self, column: Array, stacklevel: int) -> Self:
-        """`fit`, with a warning at the line so many frames up."""
+        """`fit`, with a warning at the line this many frames up."""
         doubt = "" if self.task == "classification" else doubt_of(column)
         column = column[~missing_in(column)]
         if not len(column):
@@ -105,7 +106,7 @@ class TargetEncoder:
     def _fit_classes(self, column: Array, doubt: str = "") -> None:
         kind = kind_of(column)
         if kind == "time":
-            raise ValueError(f"Target {self.name!r} holds times, which are no classes.")
+            raise ValueError(f"Target {self.name!r} holds times, which cannot be classes.")
         plain = labels_of(column) if kind == "text" else column.tolist()
         counts: dict[Any, int] = {}
         for value in plain:
@@ -131,12 +132,12 @@ class TargetEncoder:
         return numbers_of(self.name, column)
 
     def encode(self, values: Any) -> Array:
-        """Numbers of classes as int64, or standardised numbers as float64, (rows,).
+        """Class numbers as int64, or standardized numbers as float64, (rows,).
 
         Raises
         ------
         ValueError
-            If a value is missing, or of no known class.
+            If a value is missing or is not a known class.
         RuntimeError
             Before `fit`.
         """
@@ -153,11 +154,13 @@ class TargetEncoder:
         for value in found:
             if value not in numbers:
                 known = ", ".join(map(repr, self.classes[:10]))
-                raise ValueError(f"Target {self.name!r} has class {value!r}, which training had not: only {known}.")
+                raise ValueError(
+                    f"Target {self.name!r} has class {value!r}, which was not in the training data: only {known}."
+                )
         return np.array([numbers[value] for value in found], np.int64)
 
     def decode(self, outputs: Any) -> Array:
-        """What the column would hold, (rows,), for a network's outputs: (rows, classes), or (rows,) or (rows, 1)."""
+        """The column's values, (rows,), for a network's outputs of shape (rows, classes), (rows,) or (rows, 1)."""
         self._check_fitted()
         array = np.asarray(outputs, np.float64)
         if self.task == "regression":
@@ -171,21 +174,21 @@ class TargetEncoder:
 
     @property
     def width(self) -> int:
-        """How many numbers the network gives for it."""
+        """How many numbers the network predicts for this target."""
         return len(self.classes) or 1
 
     def get_config(self) -> dict[str, Any]:
-        """Everything as plain values that survive JSON."""
+        """The target as plain values that can be written as JSON."""
         return dict(self.__dict__, classes=list(self.classes), shares=list(self.shares))
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The target that `get_config` described.
+        """Make the target that `get_config` described.
 
         Raises
         ------
         TypeError, ValueError
-            If it describes none.
+            If the config is not that of a target.
         """
         given = check_config("target", config, cls("").__dict__)
         target = cls(given["name"], given["task"])
@@ -210,7 +213,7 @@ class TargetEncoder:
 
 
 def _task_of(column: Array) -> str:
-    """Whether a column without missing values holds classes, or numbers to be met as nearly as possible."""
+    """The task for a column without missing values: "classification" or "regression"."""
     if kind_of(column) in ("text", "boolean"):
         return "classification"
     if kind_of(column) == "time":

@@ -228,7 +228,7 @@ def test_export_hands_the_network_over(digits, tmp_path, monkeypatch, capsys):
     model = tables.build({"a": [1, 2, 3], "b": [2.5, 4.5, 6.5]}, "b")
     model.save(tmp_path / "table")
     assert main(["export", str(tmp_path / "table"), "--onnx", path]) == 0
-    assert capsys.readouterr().err.startswith("note: the file holds the network alone")
+    assert capsys.readouterr().err.startswith("note: the file contains only the network")
     assert [(type(network), where) for network, where in seen] == [(cb.Sequential, path), (cb.Model, path)]
 
 

@@ -58,7 +58,7 @@ def test_columns_by_name(plane, capsys):
 
     assert main(["predict", "m.safetensors", "later.npz", "--keep", "b"]) == 0
     printed = capsys.readouterr()
-    assert printed.err == "note: columns that the model does not know are passed over: other\n"
+    assert printed.err == "note: columns that the model does not know are ignored: other\n"
     header, *rows = (line.split(",") for line in printed.out.splitlines())
     assert header == ["b", "kind", "kind=down", "kind=up"]
     assert [float(row[0]) for row in rows] == pytest.approx(plane[0][:5, 1].tolist())
@@ -133,7 +133,7 @@ def test_rows_without_a_target_are_left_out(tmp_path, capsys, rng):
     np.savez(data, x=rng.normal(size=(100, 2)), y=y)
     assert main(["train", data, "--epochs", "1", "--save", str(tmp_path / "m")]) == 0
     printed = capsys.readouterr()
-    assert printed.err == "note: left out for want of a target: 25 of 100 rows\n"
+    assert printed.err == "note: left out because a target is missing: 25 of 100 rows\n"
     assert "60 rows of 2 columns; 4,417 weights trained for 1 epoch in " in printed.out
     assert main(["evaluate", str(tmp_path / "m"), data]) == 0
     assert "y: 75 rows" in capsys.readouterr().out

@@ -66,7 +66,7 @@ MISTAKES = {
     "names": (lambda: TargetEncoder("t").fit(list("abcdef")), ValueError, "6 different texts in 6 rows: too many"),
     "not fitted": (lambda: TargetEncoder("t").encode([1]), RuntimeError, "Call fit before"),
     "missing": (lambda: FITTED.encode(["a", None]), ValueError, "Target 't' has no value in row 1"),
-    "unknown": (lambda: FITTED.encode(["a", "c"]), ValueError, "class 'c', which training had not: only 'a', 'b'"),
+    "unknown": (lambda: FITTED.encode(["a", "c"]), ValueError, "'c', which was not in the training data: only 'a'"),
     "config": (lambda: TargetEncoder.from_config({"name": "t"}), ValueError, "must have the entries"),
     "scale": (lambda: TargetEncoder.from_config(CONFIG | {"scale": 0}), ValueError, "scale must be greater than 0"),
     "shares": (lambda: TargetEncoder.from_config(CONFIG | {"shares": [1]}), ValueError, "as many classes as shares"),

@@ -1,1 +1,1 @@
-"""From an ONNX graph to a model: which operators make which layers."""
+"""Convert an ONNX graph to a model, operator by operator."""

@@ -1,4 +1,4 @@
-"""Operators of activations, and formulas of several, as activation layers."""
+"""Read activations, as single operators or formulas of several."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cbackprop.export.onnx_reader.builder import Builder, positive, recognizes
 from cbackprop.export.onnx_reader.graph import Node
 from cbackprop.tensor import KerasTensor
 
-# Kernels that are not called like the activation that they belong to.
+# The activations of kernels with another name.
 OF_KERNEL: dict[str, Callable[..., Any]] = {
     "general_relu": lambda slope, threshold: activations.relu.bind(slope, None, threshold),
     "bounded_relu": activations.relu.bind,
@@ -30,7 +30,7 @@ def _reader(kernel: str) -> Callable[[Builder, Node, dict[str, Any]], KerasTenso
 
     def read(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
         x = builder.tensor(bound["x"])
-        numbers = [bound.get(name, 0.0) for name in names]  # 0 where a spelling has no such number
+        numbers = [bound.get(name, 0.0) for name in names]  # 0 if this formula has no such number
         if names == ("axis",):
             numbers = [positive(int(bound["axes"][0]) if kernel == "glu" else bound["axis"], x.ndim)]
         make = OF_KERNEL.get(kernel) or getattr(activations, kernel).bind
@@ -40,7 +40,7 @@ def _reader(kernel: str) -> Callable[[Builder, Node, dict[str, Any]], KerasTenso
 
 
 def _fits(bound: dict[str, Any]) -> bool:
-    """Whether constants are to each other as the activation has them."""
+    """Whether the constants are related as in the activation."""
     if "low" in bound:
         return bool(bound["low"] == -bound["threshold"])
     if "points" in bound:
@@ -53,7 +53,7 @@ def _fits(bound: dict[str, Any]) -> bool:
 
 
 def _halves(bound: dict[str, Any]) -> bool:
-    """Whether the two parts are the halves of an axis."""
+    """Whether the two slices are the halves of an axis."""
     sample = bound["sample"]
     if sample is None or [bound[name].size for name in ("axes", "start", "middle", "end")] != [1] * 4:
         return False
@@ -64,7 +64,7 @@ def _halves(bound: dict[str, Any]) -> bool:
 
 
 def _counts_along_axis(bound: dict[str, Any]) -> bool:
-    """Whether the counts of a sorted row are 1, 2, ... along the axis, all of it."""
+    """Whether the counts of a sorted row are 1, 2, ... along the whole axis."""
     axis, count, sample = bound["axis"], bound["count"], bound["sample"]
     place = axis - 1 if axis > 0 else axis + len(sample or ())
     if sample is None or not axis or not 0 <= place < len(sample) or count.ndim > len(sample) + 1:
@@ -81,7 +81,7 @@ def _counts_along_axis(bound: dict[str, Any]) -> bool:
 
 
 def _fits_shrink(bound: dict[str, Any]) -> bool:
-    """Below a threshold of 0 these activations are not what the formulas say."""
+    """Whether the threshold is not negative: for negative ones the activations differ from these formulas."""
     return bool(bound["threshold"] >= 0) and _fits(bound)
 
 
@@ -94,7 +94,7 @@ for _kernel, _text in [
 
 
 def _merged_axes(bound: dict[str, Any]) -> tuple[int, ...]:
-    """The axes of samples that are made one, the activation's; none if it is other axes, or they do not come back."""
+    """The axes of samples that are merged for the activation; empty if others are, or they are not restored."""
     sample, merged, shape = bound["sample"], bound["merged"].ravel().tolist(), bound["shape"].ravel().tolist()
     rank = len(merged)
     axis = int(bound["axis"]) + (rank if bound["axis"] < 0 else 0)
@@ -120,7 +120,7 @@ for _kernel, _text in SEVERAL_AXES.items():
 
 @recognizes(*LAYERS["steeper_softplus"], accept=lambda bound: bound["beta"] > 0)
 def steeper_softplus(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """PyTorch's softplus with a factor `beta`, by which it is divided again."""
+    """PyTorch's softplus with `beta`: ``softplus(beta x) / beta``."""
     x = builder.apply(node, layers.Rescaling, builder.tensor(bound["x"]), bound["beta"])
     x = builder.apply(node, layers.Activation, x, activations.softplus)
     return builder.apply(node, layers.Rescaling, x, 1 / bound["beta"])

@@ -1,4 +1,4 @@
-"""Layers as they are made of the nodes of a graph."""
+"""Make layers from the nodes of a graph."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from cbackprop.tensor import KerasTensor
 
 __all__ = ["OPERATORS", "PATTERNS", "Builder", "Pattern", "UnreadableError", "reads", "recognizes"]
 
-# Layers that move numbers.
+# Layers that only move numbers.
 MOVES = (layers.Concatenate, layers.Permute, layers.RepeatVector)
-# Numbers of a sample, beyond which a shape in a file is not believed.
+# A sample with more numbers than this is refused: the file is damaged or malicious.
 LARGEST_SAMPLE = 2**31 - 1
 
 
 class UnreadableError(ValueError):
-    """What a node computes is no layer's computation."""
+    """No layer computes what a node computes."""
 
 
 Reader = Callable[["Builder", Node], KerasTensor | list[KerasTensor]]
@@ -32,20 +32,20 @@ Acceptance = Callable[[dict[str, Any]], bool]
 
 
 class Pattern(NamedTuple):
-    """A formula of several operators, whether what it leaves open is as it must be, and how the whole is read."""
+    """A formula of several operators, a check of its variables, and the function that reads a match."""
 
     formula: Formula
     accept: Acceptance
     read: PatternReader
 
 
-# How nodes with an operator are read, by the operator's name.
+# The functions that read nodes, by operator.
 OPERATORS: dict[str, Reader] = {}
 PATTERNS: list[Pattern] = []
 
 
 def reads(*operators: str) -> Callable[[Reader], Reader]:
-    """Decorator: the function makes layers of a node with one of these operators."""
+    """Decorator: the function reads nodes with one of these operators."""
 
     def enter(function: Reader) -> Reader:
         OPERATORS.update(dict.fromkeys(operators, function))
@@ -55,9 +55,9 @@ def reads(*operators: str) -> Callable[[Reader], Reader]:
 
 
 def recognizes(*texts: str, accept: Acceptance = lambda bound: True) -> Callable[[PatternReader], PatternReader]:
-    """Decorator: the function makes layers of nodes that fit one of these formulas, where `accept` is true.
+    """Decorator: the function reads nodes that match one of these formulas, if `accept` returns True.
 
-    `accept` is given what the function is given: the values by name, and as ``"sample"`` the shape of a sample of x.
+    `accept` gets the same dict as the function: the variables by name, and as ``"sample"`` the shape of a sample of x.
     """
 
     def enter(function: PatternReader) -> PatternReader:
@@ -68,14 +68,14 @@ def recognizes(*texts: str, accept: Acceptance = lambda bound: True) -> Callable
 
 
 class Builder:
-    """Layers of a float type, and the tensors that are made by now.
+    """Makes layers of a float type, and keeps the tensors made so far.
 
     Parameters
     ----------
     graph : ReadGraph
     dtype : {"float32", "float64"}
     names : sequence of str
-        Names that layers must not take.
+        Names that layers must not get.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Builder:
         self._names = set(names)
 
     def unique(self, name: str) -> str:
-        """`name`, or if it is taken, with a number behind it."""
+        """`name`, with a number appended if it is taken."""
         found, number = name, 1
         while found in self._names:
             found, number = f"{name}_{number}", number + 1
@@ -100,7 +100,7 @@ class Builder:
         return found
 
     def _name_for(self, name: str) -> str:
-        """``"dense"`` for a node ``"dense/Gemm"``, or the whole name for the second such node."""
+        """``"dense"`` for a node ``"dense/Gemm"``; the whole name if ``"dense"`` is taken."""
         front = name.rpartition("/")[0].strip("/")
         return self.unique(front if front and front not in self._names else name)
 
@@ -110,19 +110,19 @@ class Builder:
         Raises
         ------
         UnreadableError
-            If it does not.
+            If it does not depend on the inputs.
         """
         if name not in self.tensors:
             raise UnreadableError(self.graph.why_unknown(name))
         return self.tensors[name]
 
     def optional(self, node: Node, position: int) -> Array | None:
-        """A constant input, or ``None`` if it is left out.
+        """A constant input; ``None`` if it is left out.
 
         Raises
         ------
         UnreadableError
-            If it is no constant.
+            If it is not a constant.
         """
         name = node.inputs[position] if position < len(node.inputs) else ""
         if not name:
@@ -133,7 +133,7 @@ class Builder:
         return self.graph.constants[name]
 
     def constant(self, node: Node, position: int) -> Array:
-        """A constant input that must be there."""
+        """A constant input that must not be left out."""
         array = self.optional(node, position)
         if array is None:
             raise UnreadableError(f"its input {position} is missing")
@@ -142,7 +142,7 @@ class Builder:
     def apply(
         self, node: Node, layer: type[Layer], inputs: Any, *arguments: Any, weights: Any = None, **options: Any
     ) -> KerasTensor:
-        """Call a new layer with these arguments, and give it these weights."""
+        """Make a layer with these arguments, call it, and set its weights."""
         made = layer(*arguments, name=self._name_for(node.name[:200]), dtype=self.dtype, **options)
         output: KerasTensor = made(inputs)
         if math.prod(size or 1 for size in output.shape) > LARGEST_SAMPLE:
@@ -160,7 +160,7 @@ def sample_shape(tensor: KerasTensor) -> tuple[int, ...]:
 
 
 def is_data(tensor: KerasTensor) -> bool:
-    """Whether a value holds numbers of the inputs as they are, which are checked before a model sees them."""
+    """Whether a value contains unchanged numbers of the inputs, which are checked before a model runs."""
     if tensor.node is None or tensor.node.layer.n_inputs == 0:
         return True
     moves = tensor.node.layer.is_view or isinstance(tensor.node.layer, MOVES)
@@ -168,7 +168,7 @@ def is_data(tensor: KerasTensor) -> bool:
 
 
 def fitting(array: Array, tensor: KerasTensor) -> Array:
-    """A constant without an axis for the batch, as it is broadcast to samples.
+    """A constant in the form that broadcasts to samples, without a batch axis.
 
     Raises
     ------
@@ -187,12 +187,12 @@ def fitting(array: Array, tensor: KerasTensor) -> Array:
 
 
 def positive(axis: int, rank: int) -> int:
-    """An axis of a sample, counted from the batch.
+    """An axis of a sample as a positive number; the batch is 0.
 
     Raises
     ------
     UnreadableError
-        If it is the batch's, or there is none.
+        If it is the batch axis or does not exist.
     """
     found = axis + rank if axis < 0 else axis
     if not 1 <= found < rank:

@@ -1,4 +1,4 @@
-"""Operators on constants, as ONNX defines them: in the types of the operands, with nothing rounded or skipped."""
+"""Compute operators on constants exactly as ONNX defines them, in the types of the operands."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 __all__ = ["FOLDED", "MOVES", "FoldingError", "whole_slice"]
 
 Array = NDArray[Any]
-# Up to so many numbers a result may have more than the constants that it is made of.
+# How many more numbers a result may have than the constants that it is computed from.
 LARGEST_GROWTH = 4096
 
 
 class FoldingError(ValueError):
-    """These constants are not computed with."""
+    """An operator on these constants cannot be computed."""
 
 
 def _elementwise(function: Callable[..., Any]) -> Callable[..., Array]:
-    """Arithmetic in the type of the operands, whose result is not much larger than they are."""
+    """Arithmetic in the type of the operands. Results that are much larger than the operands are refused."""
 
     def compute(node: Any, *arrays: Array) -> Array:
         shape = np.broadcast_shapes(*(array.shape for array in arrays))
@@ -64,7 +64,7 @@ def _power(a: Array, b: Array) -> Any:
 
 
 def _cast(node: Any, array: Array) -> Array:
-    """To another type: towards 0 to whole numbers, which must have room for it."""
+    """Cast to another type. Casts to integers round towards 0 and must not overflow."""
     dtype = node.package.helper.tensor_dtype_to_np_dtype(node.attribute("to"))
     if dtype.kind not in "fiub" or dtype.name == "bfloat16" or "float8" in dtype.name:
         raise FoldingError(f"constants of type {dtype} are not computed with")
@@ -76,7 +76,7 @@ def _cast(node: Any, array: Array) -> Array:
 
 
 def _axes(rest: tuple[Array, ...]) -> tuple[int, ...] | None:
-    """Axes that are an input which may be left out."""
+    """The axes given by an optional input."""
     return tuple(int(axis) for axis in rest[0].ravel()) if rest else None
 
 
@@ -115,7 +115,7 @@ def _slice(
 
 
 def whole_slice(start: int, end: int, step: int, size: int) -> slice:
-    """ONNX's part of an axis as a slice. Both limit what is beyond the axis to it, backwards not in the same way."""
+    """Convert a part of an axis from ONNX to a Python slice. The two clip bounds differently for negative steps."""
     if step == 0:
         raise FoldingError("a step of 0 leads nowhere")
     if step < 0 and (start < -size or end >= size):
@@ -158,9 +158,9 @@ def _where(node: Any, condition: Array, a: Array, b: Array) -> Array:
     return np.where(condition, a, b)
 
 
-# What may be done with shapes in which the size of the batch occurs.
+# Operators on shapes that contain the size of the batch.
 MOVES = ("Identity", "Reshape", "Squeeze", "Unsqueeze", "Concat", "Gather", "Slice", "Flatten")
-# What is computed of constants.
+# Operators on constants.
 FOLDED: dict[str, Callable[..., Any]] = {
     "Identity": lambda node, array: array,
     "Cast": _cast,

@@ -1,4 +1,4 @@
-"""An ONNX graph as it is read: who makes which value, and which values are constants."""
+"""Read an ONNX graph: which node makes each value, and which values are constants."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Array = NDArray[Any]
 
 @dataclass(eq=False)
 class Node:
-    """An operator: its name, the names of its inputs (``""`` where one is left out) and outputs, its attributes.
+    """An operator with its inputs, outputs (by name; ``""`` for inputs that are left out) and attributes.
 
-    Attributes that are not in the file have their defaults.
+    Attributes that are not in the file have their default values.
     """
 
     package: Any
@@ -33,12 +33,12 @@ class Node:
     defaults: dict[str, Any] = field(default_factory=dict)
 
     def attribute(self, name: str) -> Any:
-        """An attribute's value; ``None`` if it has none."""
+        """The value of an attribute; ``None`` if it has none."""
         return self.attributes.get(name, self.defaults.get(name))
 
     @property
     def label(self) -> str:
-        """How a message calls the node."""
+        """The node's name in messages."""
         return f"{self.operator} {self.name!r}"
 
 
@@ -50,28 +50,28 @@ class ReadGraph:
     package : module
         The package onnx.
     proto : ModelProto
-        Checked by ONNX.
+        The file's content, checked by ONNX.
 
     Attributes
     ----------
     nodes : list of Node
         In an order in which they can be computed.
     makers : dict of str to Node
-        By the names of their outputs.
+        The nodes by the names of their outputs.
     constants : dict of str to ndarray
     sizes : dict of str to Sizes
-        What is computed of shapes, and depends on the size of the batch.
+        Values that are computed from shapes and depend on the size of the batch.
     shapes : dict of str to tuple
-        Of values, as far as they can be inferred.
+        The shapes of values, if they can be inferred.
     types : dict of str to int
-        Of values, as ONNX numbers them.
+        The types of values, as ONNX's numbers.
     """
 
     def __init__(self, package: Any, proto: Any) -> None:
         self.package = package
         self.shapes, self.types = inferred(package, proto)
         self.sizes: dict[str, Sizes] = {}
-        self._unfolded: dict[str, str] = {}  # why a node of constants was not computed
+        self._unfolded: dict[str, str] = {}  # why an operator on constants was not computed
         self.opset = next(entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx"))
         self.constants: dict[str, Array] = {}
         for tensor in proto.graph.initializer:
@@ -85,7 +85,7 @@ class ReadGraph:
     def _array(self, tensor: Any) -> Array:
         try:
             array = self.package.numpy_helper.to_array(tensor)
-        except Exception as error:  # whatever NumPy says to sizes that do not fit
+        except Exception as error:  # NumPy may raise anything for wrong sizes
             raise ValueError(f"constant {tensor.name!r} is damaged: {error}") from error
         if array.dtype.kind not in "fiub":
             raise ValueError(f"constant {tensor.name!r} holds {array.dtype}, but only real numbers are read.")
@@ -107,16 +107,16 @@ class ReadGraph:
         while inputs and not inputs[-1]:  # left out
             inputs.pop()
         if operator.startswith("Reduce") or operator in ("Squeeze", "Unsqueeze"):
-            axes = attributes.pop("axes", None)  # of older operator sets, which have no such input
+            axes = attributes.pop("axes", None)  # older operator sets have an attribute instead of the input
             if axes is not None:
                 inputs.append(f"{name}/axes/{index}")
                 self.constants[inputs[-1]] = np.asarray(axes, np.int64)
         return Node(self.package, operator, name, inputs, list(proto.output), attributes, defaults)
 
     def _skip_copies(self) -> None:
-        """Let nodes read what is copied, or cast to the type that it has, instead of the copy.
+        """Bypass nodes that only copy a value or cast it to its own type.
 
-        Converters leave such nodes between those that are one layer together, such as a product and its bias.
+        Converters leave such nodes between operators that form one layer, such as a product and its bias.
         """
         sources: dict[str, str] = {}
         for node in self.nodes:
@@ -134,18 +134,18 @@ class ReadGraph:
         return name in self.constants
 
     def scalar(self, name: str) -> float | None:
-        """The number that a constant holds, if it is one; of float32 the shortest decimal that is stored so."""
+        """The value of a constant with one number, else ``None``; for float32 the shortest decimal with this value."""
         array = self.constants.get(name)
         if array is None or array.size != 1:
             return None
         return float(str(array.reshape(())[()])) if array.dtype == np.float32 else float(array.reshape(()))
 
     def rank(self, name: str) -> int | None:
-        """How many axes a value has, if that is known."""
+        """The number of axes of a value, if it is known."""
         return len(self.shapes[name]) if name in self.shapes else None
 
     def sample(self, name: str) -> tuple[int, ...] | None:
-        """The shape of a sample of a value, if that is known."""
+        """The shape of a sample of a value, if it is known."""
         shape = self.shapes.get(name, (None, None))[1:]
         sizes = tuple(size for size in shape if isinstance(size, int))
         return sizes if len(sizes) == len(shape) else None
@@ -156,11 +156,11 @@ class ReadGraph:
         return self.types.get(name) in (kinds.FLOAT, kinds.DOUBLE, kinds.FLOAT16, kinds.BFLOAT16)
 
     def is_computed(self, name: str) -> bool:
-        """Whether a value comes from constants and shapes, but is no constant."""
+        """Whether a value is computed from constants and shapes but is not a constant."""
         return name in self.sizes or name in self._unfolded
 
     def why_unknown(self, name: str) -> str:
-        """Why a value is neither a constant nor one that depends on the data, for a message."""
+        """For a message: why a value neither is a constant nor depends on the data."""
         if name in self.sizes:
             return f"its input {name!r} depends on the size of the batch"
         if name in self._unfolded:
@@ -168,7 +168,7 @@ class ReadGraph:
         return f"its input {name!r} does not depend on the inputs of the graph"
 
     def _fold(self, node: Node) -> None:
-        """Compute a node of constants, or of shapes."""
+        """Compute a node whose inputs are constants or shapes."""
         if node.operator == "Constant":
             self.constants[node.outputs[0]] = self._constant(node)
             return
@@ -204,11 +204,11 @@ class ReadGraph:
             self.constants[node.outputs[0]] = value
 
     def _without_batch(self, node: Node) -> None:
-        """Let a shape of whole samples say that the first axis stays, in place of the size of the batch."""
+        """In shapes of whole samples, replace the size of the batch by the code for "keep this axis"."""
         sizes = self.sizes.get(node.inputs[1]) if len(node.inputs) > 1 else None
         if sizes is None or sizes.constant.ndim != 1 or node.attribute("allowzero"):
             return
-        # 0 stands for the axis of the data; Expand takes the longer one of two
+        # for Reshape 0 keeps the axis; for Expand 1 does, because it takes the longer of two
         shape = sizes.as_shape(0 if node.operator == "Reshape" else 1)
         if shape is not None:
             name = f"{node.inputs[1]}/{node.operator}"

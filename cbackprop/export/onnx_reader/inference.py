@@ -1,4 +1,4 @@
-"""Shapes and types of a graph's values, as ONNX infers them from those of the inputs."""
+"""Infer shapes and types of a graph's values from those of its inputs, by ONNX."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from typing import Any
 
 __all__ = ["BATCH", "Shape", "inferred"]
 
-# What stands in a shape for the size of the batch, where the graph leaves it open.
+# Stands for the size of the batch in a shape, if the graph does not fix it.
 BATCH = "the batch"
-# An axis is a number, the batch, or unknown.
+# The size of an axis is a number, the batch, or unknown.
 Shape = tuple[int | str | None, ...]
-# Constants of more numbers are no shapes: of them only the size is of interest.
+# Constants with more numbers than this are not shapes; inference needs only their size.
 LARGEST_SHAPE = 1024
 
 
 def inferred(package: Any, proto: Any) -> tuple[dict[str, Shape], dict[str, int]]:
-    """Shapes of values, and ONNX's numbers of their types. What cannot be inferred is left out.
+    """Shapes of values, and ONNX's numbers of their types, if they can be inferred.
 
-    What a file says of values on the way and of its outputs is not believed.
+    Shapes that the file gives for intermediate values and outputs are not used, because they may be wrong.
 
     Raises
     ------
     ValueError
-        If values do not fit each other.
+        If shapes or types contradict each other.
     """
     try:
         graph = package.shape_inference.infer_shapes(_skeleton(package, proto), data_prop=True).graph
-    except Exception as error:  # ONNX's own
+    except Exception as error:  # ONNX raises its own errors
         raise ValueError(f"it is damaged: {str(error).strip()}") from error
     shapes: dict[str, Shape] = {}
     types: dict[str, int] = {}
@@ -49,7 +49,7 @@ def _size(dim: Any) -> int | str | None:
 
 
 def _skeleton(package: Any, proto: Any) -> Any:
-    """The graph without large constants, and with one name for the first axis of all inputs that leave it open."""
+    """The graph without large constants, and with the same name for the batch axis of all inputs."""
     skeleton = package.ModelProto(ir_version=max(proto.ir_version, 4), opset_import=proto.opset_import)
     graph, whole = skeleton.graph, proto.graph
     graph.name = "skeleton"
@@ -76,7 +76,7 @@ def _skeleton(package: Any, proto: Any) -> Any:
 
 
 def _known(package: Any, node: Any) -> Any:
-    """The node, or one with a result of the same shape and type, where ONNX does not say what they are."""
+    """The node, or an equivalent one for shape inference if ONNX cannot infer this operator."""
     if (node.domain, node.op_type) == ("ai.onnx.ml", "Scaler"):
         return package.helper.make_node("Cast", node.input, node.output, to=package.TensorProto.FLOAT)
     if node.op_type == "GroupNormalization" and node.input:

@@ -1,4 +1,4 @@
-"""Where a formula fits a graph."""
+"""Match formulas against a graph."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from cbackprop.export.onnx_reader.graph import Node, ReadGraph
 __all__ = ["match"]
 
 COMMUTATIVE = ("Add", "Mul", "Max", "Min", "Equal")
-# Numbers that a file has in float32 are not those of a formula to the last digit.
+# Tolerances for numbers: those in a file may be rounded to float32.
 RELATIVE = {"single": 2e-7, "double": 1e-8}
 
 Bound = dict[str, Any]
 
 
 def match(formula: Formula, graph: ReadGraph, node: Node) -> Bound | None:
-    """What the formula's names stand for if `node` is its last operator: values by name, constants, attributes.
+    """Match a formula whose last operator is `node`: return the values of its variables by name.
 
-    ``None`` if it does not fit.
+    ``None`` if it does not match.
     """
     return next(_Matching(formula, graph).of_node(formula.result, node, {}), None)
 
 
 class _Matching:
-    """Each method yields the bindings with which a part of the formula fits, of which there can be several."""
+    """A backtracking search: each method yields all bindings with which a part of the formula matches."""
 
     def __init__(self, formula: Formula, graph: ReadGraph) -> None:
         self.definitions, self.graph = formula.definitions, graph
 
     def of_value(self, tree: ast.expr, value: str, bound: Bound, rank: int) -> Iterator[Bound]:
-        """A part of the formula against a value, which is combined with others of so many axes."""
+        """Match a part of the formula with a value, which is combined with others that have `rank` axes."""
         if isinstance(tree, ast.Call):
             node = self.graph.makers.get(value)
             if node is not None and node.outputs[0] == value and not self.graph.is_constant(value):
@@ -58,7 +58,7 @@ class _Matching:
     def _constant(self, tree: ast.expr, value: str, bound: Bound, rank: int) -> Iterator[Bound]:
         number = self.graph.scalar(value)
         if number is not None and self.graph.constants[value].ndim > rank:
-            number = None  # it adds axes to the values
+            number = None  # it would add axes to the values
         if isinstance(tree, ast.Subscript):
             assert isinstance(tree.value, ast.Name)
             array = self.graph.constants[value]
@@ -73,7 +73,7 @@ class _Matching:
                 yield bound
 
     def of_node(self, tree: ast.Call, node: Node, bound: Bound) -> Iterator[Bound]:
-        """An operator of the formula against one of the graph."""
+        """Match an operator of the formula with one of the graph."""
         names = node.inputs
         if node.operator != operator_of(tree) or len(names) != len(tree.args):
             return
@@ -92,12 +92,12 @@ class _Matching:
             yield from self._inputs(trees[1:], names[1:], found, rank)
 
     def _rank(self, names: list[str]) -> int:
-        """How many axes a node's values have at least, of which the first is the batch's."""
+        """The minimum number of axes of a node's values, including the batch axis."""
         ranks = [self.graph.rank(name) for name in names if name and not self.graph.is_constant(name)]
         return min((1 if rank is None else rank for rank in ranks), default=1)
 
     def _attributes(self, tree: ast.Call, node: Node, bound: Bound) -> Bound | None:
-        """The bindings with the attributes that the formula leaves open, if all others fit."""
+        """The bindings together with attributes that are variables, if all other attributes match."""
         expected = {str(keyword.arg): keyword.value for keyword in tree.keywords}
         for name in set(itertools.chain(node.attributes, node.defaults)) - set(expected):
             if not _same(node.attribute(name), node.defaults.get(name)):
@@ -118,13 +118,13 @@ class _Matching:
         return bound
 
     def _exact(self, node: Node, value: Any) -> Any:
-        """A float attribute, stored in float32: for float64 values as it is, else the shortest number stored so."""
+        """A float attribute, which is stored in float32: for float32 graphs the shortest decimal with this value."""
         double = self.graph.types.get(node.inputs[0]) == self.graph.package.TensorProto.DOUBLE
         return value if double or not isinstance(value, float) else float(str(np.float32(value)))
 
 
 def _same(a: Any, b: Any, relative: float = RELATIVE["single"]) -> bool:
-    """Whether attributes or numbers are equal, floats but for their last digits."""
+    """Whether attributes or numbers are equal, floats up to rounding."""
     if isinstance(a, bytes):
         a = a.decode(errors="replace")
     if isinstance(b, bytes):

@@ -1,4 +1,4 @@
-"""A model of the graph in an ONNX file."""
+"""Make a model from the graph in an ONNX file."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from cbackprop.tensor import KerasTensor, output_dtype
 
 __all__ = ["model_of"]
 
-# Operators that move numbers of any type, or say themselves which ones they take.
+# Operators that move numbers of any type, or check types themselves.
 OF_ANY_TYPE = (
     *("Identity", "Cast", "Dropout", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Concat"),
     *("Slice", "Gather", "Split", "Expand"),
 )
 OF_SEVERAL_OUTPUTS = ("Split",)
-# A node, how it is read, and if it is the last of a formula, what the formula's names stand for.
+# A node, the function that reads it, and the variables of the formula if it is the last operator of one.
 Reading = tuple[Node, Any, dict[str, Any] | None]
 
 
 def model_of(package: Any, path: str, content: bytes, outputs: Sequence[str] | None) -> Model:
-    """The model of a file's graph.
+    """Make a model from a file's graph.
 
     Raises
     ------
     ValueError
-        If it is none.
+        If the file is not a valid ONNX file, or no model computes its graph.
     """
     try:
         proto = parsed(package, path, content)
@@ -49,11 +49,11 @@ def model_of(package: Any, path: str, content: bytes, outputs: Sequence[str] | N
 
 
 def parsed(package: Any, path: str, content: bytes) -> Any:
-    """The file's content, of which ONNX says that it is well formed."""
+    """Parse the file's content and check it by ONNX."""
     proto = package.ModelProto()
     try:
         proto.ParseFromString(content)
-    except Exception as error:  # protobuf's own, which has no public base
+    except Exception as error:  # protobuf's errors have no public base class
         raise ValueError("it is no ONNX file, or damaged.") from error
     if not proto.HasField("graph"):
         raise ValueError("it is no ONNX file: it holds no graph.")
@@ -70,13 +70,13 @@ def parsed(package: Any, path: str, content: bytes) -> Any:
     try:
         package.external_data_helper.load_external_data_for_model(proto, os.path.dirname(os.path.abspath(path)))
         package.checker.check_model(proto)
-    except Exception as error:  # the checker's own, or what Python says to damaged text
+    except Exception as error:  # the checker's errors, or Python's for damaged text
         raise ValueError(f"it is damaged: {str(error).strip()}") from error
     return proto
 
 
 def refuse_unknown(package: Any, proto: Any, opset: int) -> None:
-    """Name all operators that are not read, if ONNX does not know one of them, which its checker would name alone."""
+    """If ONNX does not know an operator, list all unreadable ones; its checker would name only the first."""
     nodes = proto.graph.node
     if not all(package.defs.has(node.op_type, opset, "") for node in nodes if node.domain in ("", "ai.onnx")):
         names = {f"{node.domain}::{node.op_type}" if node.domain else node.op_type: node for node in reversed(nodes)}
@@ -86,12 +86,12 @@ def refuse_unknown(package: Any, proto: Any, opset: int) -> None:
 
 
 def known_operators() -> set[str]:
-    """Operators that make a layer, by themselves or as the last ones of a formula."""
+    """Operators that can be read, alone or as the last one of a formula."""
     return {*OPERATORS, *(pattern.formula.operator for pattern in PATTERNS)}
 
 
 def refuse_operators(labels: dict[str, str], outputs: Sequence[str] = ()) -> None:
-    """``ValueError`` with a node of each of these operators; and with the `outputs` that could be chosen among."""
+    """Raise an error that names a node of each of these operators, and the `outputs` that could be chosen."""
     if labels:
         choice = ", ".join(map(repr, outputs))
         hint = f" The outputs are {choice}: the argument `outputs` can choose some of them." if len(outputs) > 1 else ""
@@ -99,7 +99,7 @@ def refuse_operators(labels: dict[str, str], outputs: Sequence[str] = ()) -> Non
 
 
 def chosen(graph: ReadGraph, proto: Any, outputs: Sequence[str] | None) -> list[str]:
-    """The names of the values that the model is to predict."""
+    """The names of the values that the model should predict."""
     if outputs is None:
         return [value.name for value in proto.graph.output]
     known = {*graph.makers, *(value.name for value in proto.graph.input)}
@@ -110,7 +110,7 @@ def chosen(graph: ReadGraph, proto: Any, outputs: Sequence[str] | None) -> list[
 
 
 def built(graph: ReadGraph, proto: Any, outputs: list[str]) -> Model:
-    """The model, whose layers are made in the order of the nodes."""
+    """Build the model, making layers in the order of the nodes."""
     inputs = [value for value in proto.graph.input if not graph.is_constant(value.name)]
     if not inputs or not outputs:
         raise UnreadableError("the graph has no inputs or no outputs.")
@@ -137,7 +137,7 @@ def built(graph: ReadGraph, proto: Any, outputs: list[str]) -> Model:
 
 
 def refuse_whole_numbers(graph: ReadGraph, node: Node, bound: dict[str, Any] | None) -> None:
-    """Layers compute with floats: whole numbers are only moved, cast, and looked up."""
+    """Refuse arithmetic on whole numbers: layers compute with floats. Moving, casting and look-ups are allowed."""
     if bound is not None and "table" in bound:
         return
     names = [bound[name] for name in ("x", "y") if name in bound] if bound else node.inputs
@@ -148,7 +148,7 @@ def refuse_whole_numbers(graph: ReadGraph, node: Node, bound: dict[str, Any] | N
 
 
 def refuse_other_shape(builder: Builder, name: str, tensor: KerasTensor) -> None:
-    """What a layer makes has the shape that ONNX says; constants of more axes, for instance, add to the data's."""
+    """Refuse a layer whose output differs from the shape that ONNX infers, for example because a constant adds axes."""
     expected = builder.graph.shapes.get(name)
     if expected is None:
         return
@@ -160,19 +160,19 @@ def refuse_other_shape(builder: Builder, name: str, tensor: KerasTensor) -> None
 
 
 def refuse_masked_merges(model: Model) -> None:
-    """Some merges leave out what a mask hides; operators of ONNX know no masks."""
+    """Refuse merge layers that would ignore masked values: ONNX has no masks."""
     for step in model.plan.steps:
         if isinstance(step.layer, Chosen):
             raise UnreadableError(f"{step.layer.name!r} would merge masked values in another way than the graph.")
 
 
 def needed(graph: ReadGraph, outputs: list[str], choice: list[str]) -> list[Reading]:
-    """How the nodes that outputs depend on are read; `choice` are the graph's own outputs.
+    """How to read the nodes that the outputs depend on. `choice` are the graph's own outputs.
 
     Raises
     ------
     UnreadableError
-        If some cannot be; the message names all their operators.
+        If some nodes cannot be read; the message names all their operators.
     """
     wanted, found, unknown, fixed = set(outputs), [], {}, []
     for node in reversed(graph.nodes):
@@ -200,13 +200,13 @@ def needed(graph: ReadGraph, outputs: list[str], choice: list[str]) -> list[Read
 
 @functools.cache
 def patterns_of(operator: str) -> list[Pattern]:
-    """Formulas that end in an operator, the largest first."""
+    """The formulas that end in an operator, the largest first."""
     found = [pattern for pattern in PATTERNS if pattern.formula.operator == operator]
     return sorted(found, key=lambda pattern: pattern.formula.size, reverse=True)
 
 
 def reading_of(graph: ReadGraph, node: Node) -> tuple[Any, dict[str, Any] | None]:
-    """The function that reads a node, and with which bindings, if it ends a formula."""
+    """The function that reads a node, and the variables of the formula if the node ends one."""
     for pattern in patterns_of(node.operator):
         bound = match(pattern.formula, graph, node)
         if bound is not None:
@@ -223,7 +223,7 @@ def float_type(graph: ReadGraph, inputs: Any, proto: Any) -> str:
 
 
 def type_of(graph: ReadGraph, value: Any) -> str:
-    """What an input or output holds, by NumPy's name."""
+    """The type of an input or output, by NumPy's name."""
     try:
         return str(graph.package.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name)
     except KeyError:
@@ -256,7 +256,7 @@ def enter(builder: Builder, value: Any) -> None:
 
 
 def named_output(builder: Builder, name: str, before: list[str]) -> KerasTensor:
-    """An output's tensor, made by a layer that is called like the output."""
+    """An output's tensor, made by a layer with the output's name."""
     tensor = builder.tensor(name)
     others = [builder.tensors[other] for other in before]
     layer = tensor.node.layer if tensor.node is not None else None

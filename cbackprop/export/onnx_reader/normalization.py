@@ -1,4 +1,4 @@
-"""Normalizations, whether one operator or several, as layers with weights."""
+"""Read normalizations, as single operators or formulas of several."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cbackprop.export.onnx_reader.builder import (
 from cbackprop.export.onnx_reader.graph import Array, Node
 from cbackprop.tensor import KerasTensor
 
-# A file may spell a weight of many equal numbers as one. Up to so many that is believed.
+# A file may store a weight of equal numbers as one number. It is expanded to at most this many numbers.
 LARGEST_GROWTH = 2**20
 
 
@@ -39,7 +39,7 @@ def _epsilon(node: Node) -> float:
 
 @reads("BatchNormalization")
 def batch_normalization(builder: Builder, node: Node) -> KerasTensor:
-    """With the averages of the file, which go on moving in training."""
+    """Batch normalization with the moving averages of the file, which training updates."""
     x = builder.tensor(node.inputs[0])
     if node.attribute("training_mode") or x.ndim < 2:
         raise UnreadableError("it takes statistics of a batch")
@@ -50,7 +50,7 @@ def batch_normalization(builder: Builder, node: Node) -> KerasTensor:
 
 @reads("LayerNormalization")
 def layer_normalization(builder: Builder, node: Node) -> KerasTensor:
-    """Along the last axes."""
+    """Layer normalization along the last axes."""
     x = builder.tensor(node.inputs[0])
     first = positive(node.attribute("axis"), x.ndim)
     axes, shape = list(range(first, x.ndim)), sample_shape(x)[first - 1 :]
@@ -61,7 +61,7 @@ def layer_normalization(builder: Builder, node: Node) -> KerasTensor:
 
 
 def _broadcast(array: Array, shape: Sequence[int]) -> Array:
-    """A weight that has these axes, but no more than `LARGEST_GROWTH` numbers made of fewer."""
+    """Expand a weight to this shape, but to at most `LARGEST_GROWTH` numbers if it has fewer."""
     grows = array.size < math.prod(shape) > LARGEST_GROWTH
     try:
         if not grows:
@@ -73,7 +73,7 @@ def _broadcast(array: Array, shape: Sequence[int]) -> Array:
 
 @reads("RMSNormalization")
 def rms_normalization(builder: Builder, node: Node) -> KerasTensor:
-    """Along the last axes."""
+    """RMS normalization along the last axes."""
     x = builder.tensor(node.inputs[0])
     first = positive(node.attribute("axis"), x.ndim)
     weights = [_broadcast(builder.constant(node, 1), sample_shape(x)[first - 1 :])]
@@ -83,7 +83,7 @@ def rms_normalization(builder: Builder, node: Node) -> KerasTensor:
 
 @reads("GroupNormalization", "InstanceNormalization")
 def group_normalization(builder: Builder, node: Node) -> KerasTensor:
-    """Of groups of channels, or of each channel."""
+    """Group normalization or instance normalization."""
     x = builder.tensor(node.inputs[0])
     if x.ndim < 2:
         raise UnreadableError("it needs channels")
@@ -106,7 +106,7 @@ def _is_group_normalization(bound: dict[str, Any]) -> bool:
 
 @recognizes(*LAYERS["group_normalization"], accept=_is_group_normalization)
 def decomposed_group_normalization(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """Of groups of channels, as PyTorch writes it."""
+    """Group normalization as written by PyTorch."""
     x, groups = builder.tensor(bound["x"]), int(bound["groups"][1])
     shape = sample_shape(x)
     if len(shape) < 1 or groups < 1 or shape[0] % groups or bound["shape"].tolist()[1:] != list(shape):
@@ -126,7 +126,7 @@ def _axes_of(bound: dict[str, Any], x: KerasTensor) -> list[int]:
 
 
 def _along(array: Array, x: KerasTensor, axes: Sequence[int]) -> Array:
-    """A constant as a weight that has these axes only."""
+    """A constant as a weight that has only these axes."""
     own = fitting(array, x)
     shape = [size if axis in axes else 1 for axis, size in enumerate(sample_shape(x), 1)]
     own = own.reshape((1,) * (len(shape) - own.ndim) + own.shape)
@@ -135,7 +135,7 @@ def _along(array: Array, x: KerasTensor, axes: Sequence[int]) -> Array:
 
 @recognizes(*LAYERS["layer_normalization"])
 def decomposed_layer_normalization(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """Along any axes."""
+    """Layer normalization along any axes."""
     x = builder.tensor(bound["x"])
     axes = _axes_of(bound, x)
     weights = [_along(bound[name], x, axes) for name in ("scale", "offset")]

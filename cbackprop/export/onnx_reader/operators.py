@@ -1,4 +1,4 @@
-"""Operators that rearrange or combine values, as layers."""
+"""Read operators that rearrange or combine values."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def identity(builder: Builder, node: Node) -> KerasTensor:
 
 @reads("Cast")
 def cast(builder: Builder, node: Node) -> KerasTensor:
-    """The value in the model's float type; to whole numbers only what is whole."""
+    """The value in the model's float type. A cast to integers is read only if the numbers are whole."""
     kinds, (source,) = builder.graph.package.TensorProto, node.inputs
     x, target, given = builder.tensor(source), node.attribute("to"), builder.graph.types.get(source)
     if given is None or target not in (kinds.FLOAT, kinds.DOUBLE, kinds.INT32, kinds.INT64):
@@ -57,7 +57,7 @@ def cast(builder: Builder, node: Node) -> KerasTensor:
 
 @reads("Dropout")
 def dropout(builder: Builder, node: Node) -> KerasTensor:
-    """Dropout, which does nothing but in training."""
+    """Dropout; refused in training mode."""
     ratio, training = builder.optional(node, 1), builder.optional(node, 2)
     if training is not None and training.any():
         raise UnreadableError("it is in training mode")
@@ -70,7 +70,7 @@ def dropout(builder: Builder, node: Node) -> KerasTensor:
 
 @reads("Flatten")
 def flatten(builder: Builder, node: Node) -> KerasTensor:
-    """Samples as rows."""
+    """Flatten samples to rows."""
     x = builder.tensor(node.inputs[0])
     axis = node.attribute("axis")
     if (axis + x.ndim if axis < 0 else axis) != 1:
@@ -80,7 +80,7 @@ def flatten(builder: Builder, node: Node) -> KerasTensor:
 
 @reads("Reshape")
 def reshape(builder: Builder, node: Node) -> KerasTensor:
-    """Samples in another shape, whose first axis stays the batch."""
+    """Reshape samples; the first axis must remain the batch."""
     x = builder.tensor(node.inputs[0])
     sizes = [int(size) for size in builder.constant(node, 1).ravel()]
     if node.attribute("allowzero") and 0 in sizes:
@@ -102,7 +102,7 @@ def _reshaped(builder: Builder, node: Node, x: KerasTensor, shape: Any) -> Keras
 
 @reads("Squeeze")
 def squeeze(builder: Builder, node: Node) -> KerasTensor:
-    """Samples without some axes of length 1."""
+    """Remove axes of length 1."""
     x = builder.tensor(node.inputs[0])
     given = builder.optional(node, 1)
     if given is None:
@@ -115,7 +115,7 @@ def squeeze(builder: Builder, node: Node) -> KerasTensor:
 
 @reads("Unsqueeze")
 def unsqueeze(builder: Builder, node: Node) -> KerasTensor:
-    """Samples with more axes of length 1."""
+    """Add axes of length 1."""
     x = builder.tensor(node.inputs[0])
     given = builder.constant(node, 1).ravel()
     if len(given) > 32:
@@ -128,7 +128,7 @@ def unsqueeze(builder: Builder, node: Node) -> KerasTensor:
 
 @reads("Transpose")
 def transpose(builder: Builder, node: Node) -> KerasTensor:
-    """The axes of samples in another order."""
+    """Reorder the axes of samples."""
     x = builder.tensor(node.inputs[0])
     order = node.attribute("perm") or list(range(x.ndim))[::-1]
     if order[0] != 0:
@@ -143,13 +143,13 @@ def transpose(builder: Builder, node: Node) -> KerasTensor:
     ),
 )
 def repeat(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """A vector, several times."""
+    """Repeat a vector."""
     return builder.apply(node, layers.RepeatVector, builder.tensor(bound["x"]), int(bound["shape"][1]))
 
 
 @reads("Concat")
 def concat(builder: Builder, node: Node) -> KerasTensor:
-    """Values side by side."""
+    """Concatenate values."""
     tensors = [builder.tensor(name) for name in node.inputs]
     axis = positive(node.attribute("axis"), tensors[0].ndim)
     return tensors[0] if len(tensors) == 1 else builder.apply(node, layers.Concatenate, tensors, axis)
@@ -160,7 +160,7 @@ def concat(builder: Builder, node: Node) -> KerasTensor:
 
 @reads("Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Mean")
 def merge(builder: Builder, node: Node) -> KerasTensor:
-    """Values with each other; constants scale, shift or bound the rest."""
+    """Arithmetic of values with each other, or of a value with constants that scale, shift or bound it."""
     tensors = [builder.tensor(name) for name in node.inputs if not builder.graph.is_constant(name)]
     constants = [builder.graph.constants[name] for name in node.inputs if builder.graph.is_constant(name)]
     if not constants:
@@ -198,7 +198,7 @@ def _with_constant(builder: Builder, node: Node, x: KerasTensor, array: Array, f
 
 @recognizes(*LAYERS["rescaling"])
 def rescaling(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """A factor and a shift."""
+    """Multiplication and addition of constants."""
     x = builder.tensor(bound["x"])
     scale, offset = (fitting(bound[name], x).astype(np.float64) for name in ("scale", "offset"))
     return builder.apply(node, layers.Rescaling, x, scale, offset)
@@ -206,7 +206,7 @@ def rescaling(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTenso
 
 @reads("ai.onnx.ml::Scaler")
 def scaler(builder: Builder, node: Node) -> KerasTensor:
-    """What scikit-learn's scalers become: ``(x - offset) * scale``."""
+    """The operator of scikit-learn's scalers: ``(x - offset) * scale``."""
     x = builder.tensor(node.inputs[0])
     offset, scale = (fitting(np.asarray(node.attributes.get(n, d)), x) for n, d in (("offset", 0.0), ("scale", 1.0)))
     return builder.apply(node, layers.Rescaling, x, scale, -offset * scale)
@@ -214,25 +214,25 @@ def scaler(builder: Builder, node: Node) -> KerasTensor:
 
 @reads("Neg")
 def negative(builder: Builder, node: Node) -> KerasTensor:
-    """A factor of -1."""
+    """Multiplication by -1."""
     return builder.apply(node, layers.Rescaling, builder.tensor(node.inputs[0]), -1.0)
 
 
 @reads("Abs")
 def absolute(builder: Builder, node: Node) -> KerasTensor:
-    """The size without the sign."""
+    """The absolute value."""
     return builder.apply(node, layers.Absolute, builder.tensor(node.inputs[0]))
 
 
 @reads("Sqrt", "Reciprocal")
 def root(builder: Builder, node: Node) -> KerasTensor:
-    """Powers of 1/2 and -1."""
+    """Square root and reciprocal."""
     return builder.apply(node, layers.Power, builder.tensor(node.inputs[0]), 0.5 if node.operator == "Sqrt" else -1.0)
 
 
 @reads("Pow")
 def power(builder: Builder, node: Node) -> KerasTensor:
-    """To the power of a number, or of other values."""
+    """A power with a constant exponent, or with another value as the exponent."""
     x = builder.tensor(node.inputs[0])
     if not builder.graph.is_constant(node.inputs[1]):
         return _merged(builder, node, [x, builder.tensor(node.inputs[1])])
@@ -245,7 +245,7 @@ def power(builder: Builder, node: Node) -> KerasTensor:
 
 @reads("Clip")
 def clip(builder: Builder, node: Node) -> KerasTensor:
-    """Between two bounds, of which one may be missing."""
+    """Clip to two bounds, of which one may be missing."""
     x = builder.tensor(node.inputs[0])
     low, high = (builder.optional(node, position) for position in (1, 2))
     bottom, top = (None if bound is None else float(bound.reshape(())) for bound in (low, high))

@@ -1,4 +1,4 @@
-"""Operators that take parts of values, repeat them, or reduce an axis, by layers that take parts."""
+"""Read operators that take parts of values, repeat them, or reduce a short axis; all are made of slices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cbackprop.tensor import KerasTensor
 
 __all__ = ["stretched"]
 
-# An axis is put together, or reduced, from so many parts at most.
+# An axis is concatenated or reduced from at most this many parts.
 MOST_PARTS = 64
 WHOLE = slice(None)
 REDUCTIONS = {
@@ -28,7 +28,7 @@ REDUCTIONS = {
 
 
 def part_of(builder: Builder, node: Node, x: KerasTensor, axis: int, part: Any) -> KerasTensor:
-    """A slice along an axis, or one element of it."""
+    """A slice of an axis, or one element of it."""
     if isinstance(part, slice) and range(*part.indices(int(x.shape[axis] or 0))) == range(int(x.shape[axis] or 0)):
         return x
     return builder.apply(node, layers.GetItem, x, (*[WHOLE] * axis, part))
@@ -36,7 +36,7 @@ def part_of(builder: Builder, node: Node, x: KerasTensor, axis: int, part: Any) 
 
 @reads("Slice")
 def cut(builder: Builder, node: Node) -> KerasTensor:
-    """A part of some axes."""
+    """A slice of some axes."""
     x = builder.tensor(node.inputs[0])
     starts, ends = builder.constant(node, 1).ravel(), builder.constant(node, 2).ravel()
     axes, steps = (builder.optional(node, position) for position in (3, 4))
@@ -59,7 +59,7 @@ def cut(builder: Builder, node: Node) -> KerasTensor:
 
 @reads("Split")
 def split(builder: Builder, node: Node) -> list[KerasTensor]:
-    """All parts of an axis."""
+    """Split an axis into parts."""
     x = builder.tensor(node.inputs[0])
     axis = positive(node.attribute("axis"), x.ndim)
     size, given, count = int(x.shape[axis] or 0), builder.optional(node, 1), len(node.outputs)
@@ -81,7 +81,7 @@ def split(builder: Builder, node: Node) -> list[KerasTensor]:
 
 @reads("Gather")
 def gather(builder: Builder, node: Node) -> KerasTensor:
-    """One element of an axis, or several, side by side."""
+    """Take one element of an axis, or several."""
     if builder.graph.is_constant(node.inputs[0]):
         raise UnreadableError("it looks up rows of a constant by numbers that need not be rows")
     x, indices = builder.tensor(node.inputs[0]), builder.constant(node, 1)
@@ -98,7 +98,7 @@ def gather(builder: Builder, node: Node) -> KerasTensor:
 
 
 def _taken(builder: Builder, node: Node, x: KerasTensor, axis: int, places: list[int]) -> KerasTensor:
-    """These elements of an axis, at once where they are at equal distances."""
+    """These elements of an axis, by one slice if they are at equal distances."""
     steps = {b - a for a, b in itertools.pairwise(places)}
     if len(steps) < 2 and steps != {0}:
         step = steps.pop() if steps else 1
@@ -111,13 +111,13 @@ def _taken(builder: Builder, node: Node, x: KerasTensor, axis: int, places: list
 
 
 def reshaped(builder: Builder, node: Node, x: KerasTensor, shape: Any) -> KerasTensor:
-    """The samples in another shape."""
+    """Reshape samples."""
     return x if tuple(shape) == sample_shape(x) else builder.apply(node, layers.Reshape, x, tuple(shape))
 
 
 @reads("Expand")
 def expand(builder: Builder, node: Node) -> KerasTensor:
-    """Axes of length 1, repeated."""
+    """Repeat axes of length 1."""
     x, shape = builder.tensor(node.inputs[0]), [int(size) for size in builder.constant(node, 1).ravel()]
     if len(shape) > x.ndim or (len(shape) == x.ndim and shape[0] not in (1, builder.batch)):
         raise UnreadableError(f"the shape {shape} does not keep the batch as the first axis")
@@ -127,7 +127,7 @@ def expand(builder: Builder, node: Node) -> KerasTensor:
 
 
 def stretched(builder: Builder, node: Node, x: KerasTensor, shape: tuple[int, ...]) -> KerasTensor:
-    """`x` with its axes of length 1 repeated, so that something of this shape broadcasts to it, if that is enough."""
+    """`x` with axes of length 1 repeated as far as necessary, so that a value of this shape broadcasts to it."""
     own = sample_shape(x)
     if len(shape) > len(own):
         return x
@@ -143,7 +143,7 @@ def stretched(builder: Builder, node: Node, x: KerasTensor, shape: tuple[int, ..
 
 @reads(*REDUCTIONS)
 def reduction(builder: Builder, node: Node) -> KerasTensor:
-    """The sum, mean or largest number along axes that are not long, of their elements one by one."""
+    """Sum, mean or maximum along short axes, computed by merging their elements."""
     x, given = builder.tensor(node.inputs[0]), builder.optional(node, 1)
     if given is None or given.size == 0:
         if given is not None and node.attribute("noop_with_empty_axes"):

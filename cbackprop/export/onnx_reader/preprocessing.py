@@ -1,4 +1,4 @@
-"""Layers that prepare data, from the formulas that they are written as."""
+"""Read layers that prepare data, from the formulas by which they are written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cbackprop.tensor import KerasTensor
 
 @recognizes(*LAYERS["masking"], accept=lambda bound: bound["last"].tolist() == [-1])
 def masking(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """Zeros in place of some steps."""
+    """A Masking layer: steps set to zero."""
     return builder.apply(node, layers.Masking, builder.tensor(bound["x"]), bound["mask_value"])
 
 
@@ -26,7 +26,7 @@ def _are_limits(bound: dict[str, Any]) -> bool:
 
 @recognizes(*LAYERS["discretization"], accept=_are_limits)
 def discretization(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """How many boundaries are at most a number."""
+    """A Discretization layer: the number of boundaries that are not above a value."""
     limits = np.sort(bound["limits"])
     return builder.apply(node, layers.Discretization, builder.tensor(bound["x"]), limits[limits < np.inf].tolist())
 
@@ -42,7 +42,7 @@ def _counts_classes(bound: dict[str, Any]) -> bool:
 
 
 def _classes(builder: Builder, bound: dict[str, Any]) -> KerasTensor:
-    """The numbers of classes: data, or what is known to be no larger."""
+    """The class numbers: unchanged input data, or values that are known to be in range."""
     x = builder.tensor(bound["x"])
     layer: Any = None if x.node is None else x.node.layer
     counted = isinstance(layer, layers.Discretization) and layer.output_mode == "int"
@@ -53,19 +53,19 @@ def _classes(builder: Builder, bound: dict[str, Any]) -> KerasTensor:
 
 @recognizes(*LAYERS["multi_hot"], accept=_counts_classes)
 def multi_hot(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """Which classes there are."""
+    """A CategoryEncoding layer of multi-hot rows."""
     return builder.apply(node, layers.CategoryEncoding, _classes(builder, bound), len(bound["classes"]))
 
 
 @recognizes(*LAYERS["count"], accept=_counts_classes)
 def count(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """How often each class is there."""
+    """A CategoryEncoding layer that counts classes."""
     return builder.apply(node, layers.CategoryEncoding, _classes(builder, bound), len(bound["classes"]), "count")
 
 
 @recognizes(*LAYERS["one_hot"], accept=_counts_classes)
 def one_hot(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """An indicator for each number."""
+    """A CategoryEncoding layer of one-hot rows."""
     x, n = _classes(builder, bound), len(bound["classes"])
     made = builder.apply(node, layers.CategoryEncoding, x, n, "one_hot")
     shape = *sample_shape(x), n

@@ -1,4 +1,4 @@
-"""Whole numbers that a graph computes of shapes, in which the size of the batch may occur."""
+"""Whole numbers that a graph computes from shapes, and which may depend on the size of the batch."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Sizes:
     factor: Array
 
     def as_shape(self, batch: int) -> Array | None:
-        """The shape of whole samples, with this number for the batch; ``None`` if it is another shape."""
+        """As a shape with this size of the batch axis; ``None`` if it is not a shape of whole samples."""
         first, rest = (self.constant[0], self.factor[0]), self.factor[1:]
         return np.array([batch, *self.constant[1:]], np.int64) if first == (0, 1) and not rest.any() else None
 
 
 def of_shape(shape: Shape, start: int, end: int | None) -> Sizes | Array | None:
-    """What the operator Shape says of a value: numbers if they are known, ``None`` if they are not."""
+    """The result of the operator Shape for a value; ``None`` if a size is unknown."""
     part = shape[start:end]
     if any(size is None for size in part):
         return None
@@ -41,12 +41,12 @@ def of_shape(shape: Shape, start: int, end: int | None) -> Sizes | Array | None:
 
 
 def computed(node: Any, inputs: Sequence[Sizes | Array]) -> Sizes | Array:
-    """An operator on such numbers.
+    """Compute an operator on such numbers.
 
     Raises
     ------
     FoldingError
-        If its result is no such number.
+        If the result is not of this form.
     """
     operator, types = node.operator, node.package.TensorProto
     if operator == "Cast" and node.attribute("to") in (types.INT64, types.INT32):

@@ -1,4 +1,4 @@
-"""Products, tables and slopes, as layers with weights."""
+"""Read matrix products, embeddings and PReLU as layers with weights."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def _dense(builder: Builder, node: Node, x: KerasTensor, kernel: Array, bias: Ar
     ),
 )
 def dense(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """A matrix and a bias."""
+    """A product with a matrix, plus a bias."""
     return _dense(builder, node, builder.tensor(bound["x"]), bound["kernel"], bound["bias"].ravel())
 
 
 @reads("MatMul")
 def matmul(builder: Builder, node: Node) -> KerasTensor:
-    """A matrix of weights, or the matrices of two values."""
+    """A product with a matrix of weights, or of two values."""
     a, b = node.inputs
     if builder.graph.is_constant(b):
         return _dense(builder, node, builder.tensor(a), builder.graph.constants[b], None)
@@ -63,7 +63,7 @@ def matmul(builder: Builder, node: Node) -> KerasTensor:
 
 @reads("Gemm")
 def gemm(builder: Builder, node: Node) -> KerasTensor:
-    """A matrix and a bias, with factors."""
+    """A product with a matrix, plus a bias, each with a factor."""
     x, kernel = builder.tensor(node.inputs[0]), builder.constant(node, 1)
     if node.attribute("transA") or kernel.ndim != 2 or x.ndim != 2:
         raise UnreadableError("it mixes the samples of a batch")
@@ -108,7 +108,7 @@ def cosine(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     ),
 )
 def embedding(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """A table of which rows are read."""
+    """An embedding: rows of a table."""
     table = bound["table"]
     x = builder.tensor(bound["x"])
     if "last" not in bound and not is_data(x):
@@ -118,7 +118,7 @@ def embedding(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTenso
 
 @recognizes(*LAYERS["prelu"])
 def prelu(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
-    """A slope for each element, shared along axes of length 1."""
+    """PReLU; slopes are shared along axes of length 1."""
     x = builder.tensor(bound["x"])
     slope = fitting(bound["slope"], x)
     shape = sample_shape(x)

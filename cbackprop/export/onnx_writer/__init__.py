@@ -1,1 +1,1 @@
-"""From a model to an ONNX graph: each layer's operators."""
+"""Convert a model to an ONNX graph, layer by layer."""

@@ -1,4 +1,4 @@
-"""Activations as operators."""
+"""Write activations as operators."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["write_activation"]
 
 @translates(*(cls for _, cls in layers.registry if issubclass(cls, layers.ActivationLayer)))
 def activation_layer(graph: Graph, call: Call) -> str:
-    """Any layer that applies an activation and nothing else."""
+    """Write a layer that only applies an activation."""
     return write_activation(graph, call.layer, call.inputs[0], call.output_shape)
 
 
 def write_activation(graph: Graph, layer: layers.Layer, x: str, shape: tuple[int, ...]) -> str:
-    """The activation of a layer, of a value whose samples have this shape.
+    """Write the activation of a layer for a value whose samples have this shape.
 
     Raises
     ------
     ValueError
-        If there is no formula for it.
+        If there is no formula for the activation.
     """
     kernel = layer.function
     if kernel is None:
@@ -56,7 +56,7 @@ def write_activation(graph: Graph, layer: layers.Layer, x: str, shape: tuple[int
 
 
 def as_one_axis(axes: tuple[int, ...], shape: tuple[int, ...]) -> dict[str, Any]:
-    """What formulas along several axes, which are neighbours, leave open; shape is that of a sample."""
+    """The variables of formulas along several adjacent axes; `shape` is that of a sample."""
     first, last = axes[0], axes[-1]
     length = math.prod(shape[first - 1 : last])
     return {
@@ -67,12 +67,12 @@ def as_one_axis(axes: tuple[int, ...], shape: tuple[int, ...]) -> dict[str, Any]
 
 
 def along_axis(axis: int, shape: tuple[int, ...]) -> dict[str, Any]:
-    """What formulas of activations along an axis leave open; shape is that of a sample of the result."""
+    """The variables of formulas along an axis; `shape` is that of a sample of the result."""
     length = shape[axis - 1]
     return {
         "axis": axis,
         "axes": np.array([axis]),
-        **{name: np.array([k * length]) for k, name in enumerate(("start", "middle", "end"))},  # of what is halved
+        **{name: np.array([k * length]) for k, name in enumerate(("start", "middle", "end"))},  # to halve an axis
         "along": np.array(axis),
         "length": np.array([length]),
         "count": np.arange(1.0, length + 1).reshape(-1, *[1] * (len(shape) - axis)),

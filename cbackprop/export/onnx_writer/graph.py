@@ -1,4 +1,4 @@
-"""A graph of ONNX operators that grows."""
+"""Graph: build a graph of ONNX operators."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Call", "Graph", "translates", "translation_of"]
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a layer, on values of the graph that are called `inputs`; shapes are those of a sample."""
+    """One call of a layer on values of the graph, given by their names `inputs`. Shapes are those of a sample."""
 
     layer: Any
     inputs: tuple[str, ...]
@@ -33,7 +33,7 @@ _translations: dict[type[Layer], Translation] = {}
 
 
 def translates(*classes: type[Layer]) -> Callable[[Translation], Translation]:
-    """Decorator: the function adds a call of such layers to a graph, without what `Layer.activation` says.
+    """Decorator: the function writes a call of such layers to a graph, without the layer's `activation`.
 
     It returns the name of the output.
     """
@@ -46,40 +46,40 @@ def translates(*classes: type[Layer]) -> Callable[[Translation], Translation]:
 
 
 def translation_of(layer: Layer) -> Translation:
-    """The function that writes such layers: that of the class, or of a base with the same computation.
+    """The function that writes a layer: that of its class, or of a base class with the same computation.
 
     Raises
     ------
     ValueError
-        If there is none.
+        If there is no such function.
     """
     for cls in type(layer).__mro__:
         if cls in _translations and not layer.is_python and layer.implementation == cls.implementation:
             return _translations[cls]
-        if registry.name_of(cls) is not None:  # a layer of the library's own, that no base can stand for
+        if registry.name_of(cls) is not None:  # a layer of this library computes something else than its base
             break
     kind = "computes in Python" if layer.is_python else "has a computation of its own"
     raise ValueError(f"Layer {layer.name!r} ({type(layer).__name__}) cannot be written to ONNX: it {kind}.")
 
 
 class Graph:
-    """Operators and constants, each under a name of its own.
+    """Operators and constants with unique names.
 
     Parameters
     ----------
     package : module
         The package onnx.
     dtype : {"float32", "float64"}
-        Of all numbers that are not indices.
+        The type of all numbers except indices.
     names : sequence of str
-        Taken already.
+        Names that are already taken.
 
     Attributes
     ----------
     nodes : list of NodeProto
     constants : list of TensorProto
     scope : str
-        What names of new values begin with.
+        The prefix of names of new values.
     """
 
     def __init__(self, package: Any, dtype: str, names: Sequence[str]) -> None:
@@ -93,11 +93,11 @@ class Graph:
 
     @property
     def float_type(self) -> int:
-        """The float type's number in ONNX."""
+        """The number of the float type in ONNX."""
         return int(self.onnx.helper.np_dtype_to_tensor_dtype(self.dtype))
 
     def unique(self, name: str) -> str:
-        """`name`, or if it is taken, with a number behind it."""
+        """`name`, with a number appended if it is taken."""
         found, number = name, 1
         while found in self._names:
             found, number = f"{name}_{number}", number + 1
@@ -105,7 +105,7 @@ class Graph:
         return found
 
     def add(self, operator: str, *inputs: Any, outputs: int = 1, **attributes: Any) -> str:
-        """An operator on values (by name) and constants (arrays or numbers); the name of its first output."""
+        """Add an operator on values (names) and constants (arrays or numbers); return the name of its first output."""
         names = [value if isinstance(value, str) else self.constant(value) for value in inputs]
         made = [self.unique(f"{self.scope}/{operator}") for _ in range(outputs)]
         node = self.onnx.helper.make_node(operator, names, made, name=made[0], **attributes)
@@ -113,7 +113,7 @@ class Graph:
         return made[0]
 
     def constant(self, value: Any) -> str:
-        """The name of a constant: floats in the graph's type, integers as int64."""
+        """Add a constant and return its name. Floats get the graph's type, integers become int64."""
         array = np.asarray(value)
         array = np.ascontiguousarray(array, np.int64 if array.dtype.kind in "iu" else self.dtype).reshape(array.shape)
         key = array.dtype, array.shape, array.tobytes()
@@ -122,7 +122,7 @@ class Graph:
         return self._known[key]
 
     def variable(self, variable: Variable) -> str:
-        """The name of a weight, which is stored once however many layers' calls use it."""
+        """The name of a weight. It is stored once, even if several calls use it."""
         if variable not in self._known:
             self._known[variable] = self._store(variable.numpy(), variable.path)
         return self._known[variable]
@@ -133,20 +133,20 @@ class Graph:
         return found
 
     def reshape(self, value: str, sample_shape: Sequence[int]) -> str:
-        """The samples in another shape."""
+        """Reshape samples."""
         return self.add("Reshape", value, np.array([0, *sample_shape], np.int64))
 
     def transpose(self, value: str, order: Sequence[int]) -> str:
-        """The axes in another order, that of the batch first."""
+        """Reorder the axes; the batch axis stays first."""
         return value if list(order) == list(range(len(order))) else self.add("Transpose", value, perm=list(order))
 
     def formula(self, text: str, x: str, y: str | None = None, **constants: Any) -> str:
-        """The operators of a formula (see `cbackprop.export.formulas`), with these values for what it leaves open."""
+        """Add the operators of a formula (see `cbackprop.export.formulas`) with these values of its variables."""
         return _Writing(self, text, {"x": x, "y": y} | constants).result
 
 
 class _Writing:
-    """One formula as it is written."""
+    """Writes one formula to a graph."""
 
     def __init__(self, graph: Graph, text: str, values: dict[str, Any]) -> None:
         self.graph, self.values = graph, values
@@ -155,7 +155,7 @@ class _Writing:
         self.result: str = self.write(formula.result)
 
     def write(self, tree: ast.expr) -> Any:
-        """The name of the value, or the constant, that a part of the formula stands for."""
+        """Write a part of the formula; return the name of its value, or a constant."""
         if isinstance(tree, ast.Call):
             operator = operator_of(tree)
             attributes = {keyword.arg or "": self.attribute(keyword.value) for keyword in tree.keywords}

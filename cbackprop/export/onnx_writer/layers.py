@@ -1,4 +1,4 @@
-"""Layers with weights, and layers that rearrange samples, as operators."""
+"""Write layers with weights, and layers that rearrange samples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cbackprop.export.onnx_writer.graph import Call, Graph, translates
 
 @translates(layers.Dense)
 def dense(graph: Graph, call: Call) -> str:
-    """Gemm, or for samples of several axes MatMul and Add."""
+    """Gemm; for samples with several axes MatMul and Add."""
     layer, (x,) = call.layer, call.inputs
     kernel = graph.variable(layer.kernel)
     weights = [kernel] if layer.bias is None else [kernel, graph.variable(layer.bias)]
@@ -24,7 +24,7 @@ def dense(graph: Graph, call: Call) -> str:
 
 @translates(layers.Embedding)
 def embedding(graph: Graph, call: Call) -> str:
-    """Gather; as in `predict`, numbers are cut down to whole ones and limited to the table."""
+    """Gather. As in `predict`, numbers are truncated to whole ones and limited to the rows of the table."""
     layer = call.layer
     table = graph.variable(layer.embeddings)
     return graph.formula(LAYERS["embedding"][0], call.inputs[0], table=table, last=float(layer.input_dim - 1))
@@ -32,14 +32,14 @@ def embedding(graph: Graph, call: Call) -> str:
 
 @translates(layers.PReLU)
 def prelu(graph: Graph, call: Call) -> str:
-    """PRelu, whose slope is broadcast; in float64, which ONNX Runtime has none for, what it is made of."""
+    """PRelu with a broadcast slope. ONNX Runtime has none for float64, so there it is written as a formula."""
     text = LAYERS["prelu"][graph.dtype == np.float64]
     return graph.formula(text, call.inputs[0], slope=graph.variable(call.layer.alpha))
 
 
 @translates(layers.Flatten, layers.Reshape)
 def reshape(graph: Graph, call: Call) -> str:
-    """Reshape, or nothing where the shape stays."""
+    """Reshape; nothing if the shape stays the same."""
     (x,) = call.inputs
     return x if call.input_shapes[0] == call.output_shape else graph.reshape(x, call.output_shape)
 
@@ -52,7 +52,7 @@ def permute(graph: Graph, call: Call) -> str:
 
 @translates(layers.GetItem)
 def get_item(graph: Graph, call: Call) -> str:
-    """Slice, and Reshape where an axis goes or comes."""
+    """Slice, followed by Reshape if axes are removed or added."""
     (x,), (shape,) = call.inputs, call.input_shapes
     parts = [
         slice(entry % size, entry % size + 1, 1) if isinstance(entry, int) else entry
@@ -64,7 +64,7 @@ def get_item(graph: Graph, call: Call) -> str:
     ]
     if cut:
         axes, starts, ends, steps = (np.array(column, np.int64) for column in zip(*cut, strict=True))
-        ends[ends < 0] = -(2**31)  # backwards, to the first one
+        ends[ends < 0] = -(2**31)  # with a negative step, down to and including element 0
         x = graph.add("Slice", x, starts, ends, axes, steps)
     lengths = tuple(len(range(*limit)) for limit in limits)
     return x if lengths == call.output_shape else graph.reshape(x, call.output_shape)
@@ -95,7 +95,7 @@ def repeat_vector(graph: Graph, call: Call) -> str:
     layers.GaussianDropout,
 )
 def nothing(graph: Graph, call: Call) -> str:
-    """What does nothing but in training leaves nothing in the graph."""
+    """Write nothing for layers that act only in training."""
     if call.training and hasattr(call.layer, "stream"):
         raise ValueError(
             f"Layer {call.layer.name!r} is called with training=True: its random numbers cannot be written to ONNX."

@@ -1,4 +1,4 @@
-"""Layers that merge several inputs, as operators."""
+"""Write layers that merge several inputs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPERATORS = {
 
 
 def aligned(graph: Graph, call: Call) -> list[str]:
-    """The inputs with as many axes as the output: ONNX would take missing ones for those in front of the batch."""
+    """The inputs with as many axes as the output. ONNX would add missing axes in front of the batch axis."""
     rank = len(call.output_shape)
     return [
         name if len(shape) == rank else graph.reshape(name, [1] * (rank - len(shape)) + list(shape))
@@ -32,7 +32,7 @@ def aligned(graph: Graph, call: Call) -> list[str]:
 
 @translates(*OPERATORS)
 def merge(graph: Graph, call: Call) -> str:
-    """One after the other."""
+    """Apply the operator to one input after the other."""
     operator = next(OPERATORS[cls] for cls in type(call.layer).__mro__ if cls in OPERATORS)
     return functools.reduce(lambda a, b: graph.add(operator, a, b), aligned(graph, call))
 
@@ -47,7 +47,7 @@ def power(graph: Graph, call: Call) -> str:
 
 @translates(layers.Average)
 def average(graph: Graph, call: Call) -> str:
-    """The sum, divided."""
+    """The sum of the inputs divided by their number."""
     total = functools.reduce(lambda a, b: graph.add("Add", a, b), aligned(graph, call))
     return graph.add("Div", total, float(len(call.inputs)))
 
@@ -60,7 +60,7 @@ def concatenate(graph: Graph, call: Call) -> str:
 
 @translates(layers.Dot)
 def dot(graph: Graph, call: Call) -> str:
-    """A product of matrices, whose rows are the vectors along the axes."""
+    """A product of matrices whose rows are the vectors along the axes."""
     axes = call.layer.positive_axes([(None, *shape) for shape in call.input_shapes])
     a, b = (
         rows_of(graph, name, shape, axis)

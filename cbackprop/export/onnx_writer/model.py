@@ -1,4 +1,4 @@
-"""A model as an ONNX graph."""
+"""Write a model as an ONNX graph."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["graph_of"]
 
 
 def graph_of(package: Any, model: Any, opset: Any) -> bytes:
-    """The content of an ONNX file with what a model predicts.
+    """The content of an ONNX file that computes a model's predictions.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def graph_of(package: Any, model: Any, opset: Any) -> bytes:
 
 
 def check_values(model: Model) -> None:
-    """Refuse a model of whose predictions a mask is a part; elsewhere masks are for losses and metrics alone."""
+    """Refuse a model whose predictions depend on masks. Masks that only affect losses and metrics are allowed."""
     for step in model.plan.steps:
         if isinstance(step.layer, Chosen):
             merge = step.layer.name.rpartition("/")[0]
@@ -57,13 +57,13 @@ def check_values(model: Model) -> None:
 
 
 def keys_of(structure: Any, names: list[str]) -> list[str]:
-    """What users call the inputs or outputs: the keys of a dict, or their names."""
+    """The names of inputs or outputs for users: the keys of a dict, or their own names."""
     plain = isinstance(structure, dict) and all(isinstance(item, KerasTensor) for item in structure.values())
     return sorted(structure) if plain else names
 
 
 def enter(graph: Graph, model: Model, names: list[str]) -> list[str]:
-    """Values of the float type for the inputs."""
+    """Add the inputs, converted to the graph's float type."""
     values = []
     for tensor, name in zip(model.inputs, names, strict=True):
         graph.scope = name
@@ -72,7 +72,7 @@ def enter(graph: Graph, model: Model, names: list[str]) -> list[str]:
 
 
 def leave(graph: Graph, model: Model, found: list[str], names: list[str]) -> list[str]:
-    """Whole numbers, which layers compute as floats, in the type in which `predict` returns them."""
+    """Convert outputs with whole numbers from floats to the type in which `predict` returns them."""
     values = []
     for tensor, value, name in zip(model.outputs, found, names, strict=True):
         graph.scope = name
@@ -82,7 +82,7 @@ def leave(graph: Graph, model: Model, found: list[str], names: list[str]) -> lis
 
 
 def unfold(graph: Graph, described: Any, inputs: Sequence[str], training: bool | None) -> list[str]:
-    """Add the calls of a model's graph, whose inputs have these names; the names of its outputs."""
+    """Add the calls of a model's graph, whose inputs have these names; return the names of its outputs."""
     at = {id(tensor): name for tensor, name in zip(described.inputs, inputs, strict=True)}
     for node in described.nodes:
         if all(id(tensor) in at for tensor in node.outputs):
@@ -99,7 +99,7 @@ def unfold(graph: Graph, described: Any, inputs: Sequence[str], training: bool |
 
 
 def write_call(graph: Graph, node: Node, sources: Sequence[str], training: bool | None) -> str:
-    """Add a call of a layer, and the activation that follows it."""
+    """Add a call of a layer and its activation."""
     layer = node.layer
     translate = translation_of(layer)
     graph.scope = layer.name
@@ -120,7 +120,7 @@ def sample_shape(tensor: KerasTensor) -> tuple[int, ...]:
 
 
 def finish(graph: Graph, found: list[str], inputs: list[str], outputs: list[str]) -> None:
-    """Give the values that were found the outputs' names; an input or a second output needs a node of its own."""
+    """Give the values the names of the outputs. An input, or a value that is two outputs, needs an extra node."""
     made = {name: node for node in graph.nodes for name in node.output}
     renamed: dict[str, str] = {}
     for value, output in zip(found, outputs, strict=True):
@@ -153,10 +153,10 @@ def proto_of(graph: Graph, model: Model, inputs: list[str], outputs: list[str], 
     proto.ir_version = helper.find_min_ir_version_for(opsets)
     try:
         return bytes(proto.SerializeToString())
-    except Exception as error:  # protobuf's own, where weights and the rest together are too large
+    except Exception as error:  # protobuf's error if the whole graph is too large
         raise ValueError(f"Model {model.name!r} does not fit an ONNX file, which ends at 2 GB: {error}.") from error
 
 
 def type_of(graph: Graph, dtype: str) -> int:
-    """A type's number in ONNX."""
+    """The number of a type in ONNX."""
     return int(graph.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))

@@ -1,4 +1,4 @@
-"""Layers that normalize, as operators."""
+"""Write normalization layers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from cbackprop.variable import Variable
 
 
 def sorted_axes(axis: Any, rank: int) -> list[int]:
-    """The normalized axes of values of so many axes, counted from the batch."""
+    """The normalized axes of values with `rank` axes, as sorted positive numbers."""
     return sorted({item % rank for item in (axis if isinstance(axis, list) else [axis])})
 
 
 def shaped(variable: Variable, axes: Sequence[int], rank: int) -> Any:
-    """A weight that has only these axes, as it is broadcast to values of `rank` axes."""
+    """A weight that has only these axes, in the shape that broadcasts to values with `rank` axes."""
     shape = [1] * rank
     for axis, size in zip(axes, variable.shape, strict=True):
         shape[axis] = size
@@ -28,7 +28,7 @@ def shaped(variable: Variable, axes: Sequence[int], rank: int) -> Any:
 
 @translates(layers.LayerNormalization)
 def layer_normalization(graph: Graph, call: Call) -> str:
-    """LayerNormalization where the axes are the last ones, else, and in float64, what it is made of."""
+    """LayerNormalization if the axes are the last ones; a formula for other axes and in float64."""
     layer, (x,), rank = call.layer, call.inputs, len(call.output_shape) + 1
     axes = sorted_axes(layer.axis, rank)
     values = {"axes": np.array(axes), "epsilon": layer.epsilon}
@@ -49,7 +49,7 @@ def layer_normalization(graph: Graph, call: Call) -> str:
 
 @translates(layers.RMSNormalization)
 def rms_normalization(graph: Graph, call: Call) -> str:
-    """What RMSNormalization is made of: that operator is younger than `OPSET`."""
+    """A formula, because the operator RMSNormalization is newer than `OPSET`."""
     layer, rank = call.layer, len(call.output_shape) + 1
     axes = sorted_axes(layer.axis, rank)
     values = {"axes": np.array(axes), "epsilon": layer.epsilon, "scale": shaped(layer.gamma, axes, rank)}
@@ -58,7 +58,7 @@ def rms_normalization(graph: Graph, call: Call) -> str:
 
 @translates(layers.UnitNormalization)
 def unit_normalization(graph: Graph, call: Call) -> str:
-    """Division by the norm, which LpNormalization would also do by 0."""
+    """Division by the norm, as a formula: LpNormalization would divide by 0."""
     axes = np.array(sorted_axes(call.layer.axis, len(call.output_shape) + 1))
     return graph.formula(LAYERS["unit"][0], call.inputs[0], axes=axes, limit=call.layer.limit)
 
@@ -98,7 +98,7 @@ def batch_normalization(graph: Graph, call: Call) -> str:
 
 
 def channels_first(graph: Graph, call: Call) -> str:
-    """The input with the axis of the channels right behind the batch."""
+    """The input with the channels axis moved directly after the batch axis."""
     rank = len(call.output_shape) + 1
     axis = call.layer.axis % rank
     return graph.transpose(call.inputs[0], [0, axis, *(i for i in range(1, rank) if i != axis)])

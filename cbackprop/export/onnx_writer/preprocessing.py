@@ -1,4 +1,4 @@
-"""Layers that prepare data, as operators."""
+"""Write layers that prepare data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def rescaling(graph: Graph, call: Call) -> str:
 
 @translates(layers.Normalization)
 def normalization(graph: Graph, call: Call) -> str:
-    """Sub and Div, or the reverse."""
+    """Sub and Div; Mul and Add if inverted."""
     layer, (x,) = call.layer, call.inputs
     places = layer.places(call.output_shape)
     mean, deviation = (np.ravel(value)[places] for value in (layer.mean, np.sqrt(layer.variance)))
@@ -32,7 +32,7 @@ def normalization(graph: Graph, call: Call) -> str:
 
 @translates(layers.CategoryEncoding)
 def category_encoding(graph: Graph, call: Call) -> str:
-    """Comparison with all classes, and the greatest or the sum of what that gives, times weights if there are any."""
+    """Compare with all classes, and take the maximum or the sum of the results, times weights if there are any."""
     if len(call.inputs) == 2:
         classes = np.arange(float(call.layer.num_tokens))
         text, (x, weights) = LAYERS["weighted_count"][0], call.inputs
@@ -41,7 +41,7 @@ def category_encoding(graph: Graph, call: Call) -> str:
 
 
 def _indicators(graph: Graph, call: Call, x: str, classes: int) -> str:
-    """What the layer's output mode makes of class numbers."""
+    """Encode class numbers by the layer's output mode."""
     mode = call.layer.output_mode
     values: dict[str, Any] = {"last": np.array([-1]), "classes": np.arange(float(classes))}
     if mode != "one_hot":
@@ -52,7 +52,7 @@ def _indicators(graph: Graph, call: Call, x: str, classes: int) -> str:
 
 @translates(layers.Discretization)
 def discretization(graph: Graph, call: Call) -> str:
-    """Comparison with all boundaries, how many are not above, and what the output mode makes of that."""
+    """Compare with all boundaries, count those that are not above, and encode the count by the output mode."""
     layer, (x,) = call.layer, call.inputs
     bins = graph.formula(LAYERS["discretization"][0], x, last=np.array([-1]), limits=layer.limits)
     return bins if layer.output_mode == "int" else _indicators(graph, call, bins, layer.bins)
@@ -60,6 +60,6 @@ def discretization(graph: Graph, call: Call) -> str:
 
 @translates(layers.Masking)
 def masking(graph: Graph, call: Call) -> str:
-    """Where any feature is not the mask's value, the input, else 0."""
+    """The input where any feature differs from the mask value, else 0."""
     values = {"mask_value": call.layer.mask_value, "last": np.array([-1])}
     return graph.formula(LAYERS["masking"][0], call.inputs[0], **values)

@@ -73,7 +73,7 @@ def test_from_a_table_to_predictions(tmp_path, monkeypatch, capsys, name, suffix
     later = frame.drop(columns="target").iloc[:, ::-1].assign(more=1.0)
     write(later, "later.parquet")
     assert main(["predict", "m.safetensors", "later.parquet", "--output", f"p.{suffix}"]) == 0
-    assert capsys.readouterr().err == "note: columns that the model does not know are passed over: more\n"
+    assert capsys.readouterr().err == "note: columns that the model does not know are ignored: more\n"
     found = tables.read(f"p.{suffix}", text=["target"] if name != "diabetes" else [])
     assert len(found["target"]) == len(frame)
     truth = frame["target"]
@@ -234,7 +234,7 @@ MISTAKES = {
     "constant": ("train good.csv --target b", "Target 'b' is 1 everywhere"),
     "optimizer": ("train good.csv --target a --optimizer nothing", "Unknown optimizer 'nothing'"),
     "text for numbers": ("predict m text.csv", "Column 'a' must hold numbers, but holds 'x' in row 1"),
-    "class": ("evaluate m class.csv", "Target 'c' has class 'z', which training had not: only 'x', 'y'"),
+    "class": ("evaluate m class.csv", "Target 'c' has class 'z', which was not in the training data: only 'x', 'y'"),
     "folder": ("train . --target a", "must end in .csv"),
 }
 
