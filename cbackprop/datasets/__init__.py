@@ -1,7 +1,7 @@
-"""Data to train on at once: nothing here needs a network connection, and nothing is read before `load_data` is called.
+"""Data sets for examples. They need no network connection; data is read when `load_data` is called.
 
 =================  =====================================================  ==========================
-module             what `load_data` gives                                 where it comes from
+module             data of `load_data`                                    source
 =================  =====================================================  ==========================
 ``digits``         1,797 handwritten digits of 8 x 8 pixels, 10 classes   bundled
 ``fashion_mnist``  70,000 articles of clothing, 28 x 28, 10 classes       files on the user's disk
@@ -9,7 +9,7 @@ module             what `load_data` gives                                 where 
 ``spirals``        two spirals wound round each other, 2 classes          computed
 =================  =====================================================  ==========================
 
-`read_idx` reads any file in the IDX format, the one that MNIST and its relatives come in.
+`read_idx` reads any file in the IDX format, which is that of MNIST and similar data sets.
 """
 
 from cbackprop.datasets import digits, fashion_mnist, spirals, xor

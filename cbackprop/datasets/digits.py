@@ -16,13 +16,12 @@ Part = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
 def split(labels: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows of the training part and of the test part, each shuffled; `labels` is (n,).
+    """The row numbers of the training part and of the test part, both shuffled; `labels` is (n,).
 
-    All rows are shuffled, then sorted by class; every fifth goes into the test part. So each class
-    sends a fifth of its rows there, give or take one. A second shuffle gives both parts their order: in the order of
-    the first, rows of one class would keep apart in the test part.
+    All rows are shuffled and then sorted by class, and every fifth goes into the test part. So the test part contains a
+    fifth of each class, give or take one row. A second shuffle mixes the classes in both parts.
     """
-    # Raw output of a bit generator is the only random stream that NumPy promises never to change (NEP 19).
+    # NumPy promises never to change the raw output of a bit generator; other random streams may change (NEP 19).
     drawn, order = np.argsort(np.random.PCG64(SPLIT_SEED).random_raw((2, len(labels))))
     by_class = drawn[np.argsort(labels[drawn], kind="stable")]
     in_test = np.zeros(len(labels), dtype=bool)
@@ -31,24 +30,24 @@ def split(labels: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]
 
 
 def load_data() -> tuple[Part, Part]:
-    """1,797 handwritten digits by 13 people, as 8 x 8 pixels in 16 shades of grey.
+    """Load 1,797 handwritten digits by 13 people, with 8 x 8 pixels in 17 shades of gray.
 
-    Each pixel counts the ink in a block of 4 x 4 of a 32 x 32 bitmap: 0 to 16, here divided by 16.
+    Each pixel is the number of black points in a block of 4 x 4 points of a 32 x 32 bitmap, divided by 16.
 
     Returns
     -------
     (x_train, y_train), (x_test, y_test) : tuple of tuples of ndarray
-        ``x_train`` is (1437, 64) and ``x_test`` (360, 64), float32 in [0, 1], an image a row, its pixels
-        line by line (``x_train.reshape(-1, 8, 8)`` gives the images). ``y_train`` is (1437,) and ``y_test`` (360,),
-        int64, the digit from 0 to 9. The arrays are new at each call.
+        ``x_train`` is (1437, 64) and ``x_test`` (360, 64), float32 in [0, 1]. Each row is an image, line by line;
+        ``x_train.reshape(-1, 8, 8)`` gives the images. ``y_train`` is (1437,) and ``y_test`` (360,), int64: the digits
+        from 0 to 9. Each call returns new arrays.
 
     Notes
     -----
-    The data are the test part of the UCI set, which is the part that scikit-learn carries too. Its division into
-    1,437 and 360 rows is this library's: always the same, shuffled, a fifth of each class in the test part.
-    The same people wrote both parts, so a network looks a little better here than on writers it has never met.
+    The data is the test part of the UCI data set, which scikit-learn contains as well. The split into 1,437 and 360
+    rows is made by this library and is always the same: shuffled, with a fifth of each class in the test part.
+    The same people wrote both parts, so accuracy is slightly higher here than for new writers.
 
-    The data are licensed CC BY 4.0; see ``README.md`` beside this file.
+    The data is licensed under CC BY 4.0; see ``README.md`` beside this file.
 
     References
     ----------

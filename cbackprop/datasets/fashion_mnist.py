@@ -1,4 +1,4 @@
-"""Fashion-MNIST: articles of clothing in the format and numbers of MNIST."""
+"""Fashion-MNIST: images of clothing in the format and size of MNIST."""
 
 from __future__ import annotations
 
@@ -20,38 +20,39 @@ Part = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def load_data(path: str | os.PathLike[str] | None = None) -> tuple[Part, Part]:
-    """60,000 training and 10,000 test images of clothing, 28 x 28 pixels in 256 shades of grey.
+    """Load 60,000 training and 10,000 test images of clothing, with 28 x 28 pixels in 256 shades of gray.
 
     The classes are 0 T-shirt/top, 1 trouser, 2 pullover, 3 dress, 4 coat, 5 sandal, 6 shirt, 7 sneaker,
     8 bag, 9 ankle boot.
 
-    The library neither carries nor downloads the data. ``apt-get install dataset-fashion-mnist`` puts them where they
-    are found without `path` on Debian and Ubuntu; elsewhere, download the four files named below.
+    The library neither contains nor downloads the data. On Debian and Ubuntu, ``apt-get install
+    dataset-fashion-mnist`` installs it where it is found without `path`. On other systems download the four files named
+    below.
 
     Parameters
     ----------
     path : str or path-like, optional
         The directory with ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and
-        ``t10k-labels-idx1-ubyte``, each plain or with ``.gz`` at its end. Without it, the environment variable
-        ``CBACKPROP_DATA`` names that directory or the one above its ``fashion-mnist``; without that too, it is
-        ``/usr/share/datasets/fashion-mnist``.
+        ``t10k-labels-idx1-ubyte``, each plain or with the suffix ``.gz``. By default the environment variable
+        ``CBACKPROP_DATA`` gives this directory, or one that contains it as ``fashion-mnist``. Without the variable it
+        is ``/usr/share/datasets/fashion-mnist``.
 
     Returns
     -------
     (x_train, y_train), (x_test, y_test) : tuple of tuples of ndarray
-        As Keras gives them: ``x_train`` is (60000, 28, 28) and ``x_test`` (10000, 28, 28), uint8, 0 (background)
-        to 255; ``y_train`` is (60000,) and ``y_test`` (10000,), uint8, 0 to 9. The numbers of images are
-        those of the files: other files of the same form are read too.
+        In the form of Keras: ``x_train`` is (60000, 28, 28) and ``x_test`` (10000, 28, 28), uint8 from 0 (background)
+        to 255; ``y_train`` is (60000,) and ``y_test`` (10000,), uint8 from 0 to 9. Files in the same format with other
+        numbers of images are accepted.
 
     Raises
     ------
     TypeError
         If `path` is neither a string nor path-like.
     FileNotFoundError
-        If a file is missing; the message says which, where it was looked for, and how to get it.
+        If a file is missing. The message says which one, where it was searched, and how to get it.
     ValueError
-        If a file is damaged, holds anything but uint8 images of 28 x 28 pixels or labels from 0 to 9, or if there are
-        more images than labels or the reverse.
+        If a file is damaged, contains anything but uint8 images of 28 x 28 pixels or labels from 0 to 9, or the numbers
+        of images and labels differ.
 
     References
     ----------
@@ -61,8 +62,8 @@ def load_data(path: str | os.PathLike[str] | None = None) -> tuple[Part, Part]:
 
     Examples
     --------
-    With the data installed, ``(x_train, y_train), (x_test, y_test) = cb.datasets.fashion_mnist.load_data()`` is all.
-    Here two blank images a part stand in for them.
+    If the data is installed, use ``(x_train, y_train), (x_test, y_test) = cb.datasets.fashion_mnist.load_data()``. This
+    example writes two blank images for each part instead.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -81,7 +82,7 @@ def load_data(path: str | os.PathLike[str] | None = None) -> tuple[Part, Part]:
 
 
 def _directories(path: str | os.PathLike[str] | None) -> list[Path]:
-    """Where to look; what the user named is never passed over for another place."""
+    """The directories to search. If the user gives one, no other is searched."""
     if path is not None:
         return [check_path("path", path)]
     if root := os.environ.get("CBACKPROP_DATA"):
@@ -90,7 +91,7 @@ def _directories(path: str | os.PathLike[str] | None) -> list[Path]:
 
 
 def _find(directories: list[Path]) -> list[Path]:
-    """The four files, in the order of `NAMES`, from the first directory that has them all."""
+    """The four files in the order of `NAMES`, from the first directory that has all of them."""
     lacking = []
     for directory in directories:
         candidates = [(directory / name, directory / f"{name}.gz") for name in NAMES]

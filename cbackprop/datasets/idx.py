@@ -1,4 +1,4 @@
-"""The IDX format: a magic number, the sizes, then the values, all with the most significant byte first."""
+"""Read files in the IDX format: a magic number, sizes and values, all in big-endian order."""
 
 from __future__ import annotations
 
@@ -24,41 +24,41 @@ DTYPES: dict[int, np.dtype[Any]] = {
     0x0D: np.dtype(">f4"),
     0x0E: np.dtype(">f8"),
 }
-MAX_RANK = 32  # NumPy 1's limit; NumPy 2 goes to 64
+MAX_RANK = 32  # the limit of NumPy 1; NumPy 2 allows 64
 GZIP_MAGIC = b"\x1f\x8b"
-DEFLATE_MAX_RATIO = 1032  # no deflate stream yields more bytes than this per byte of its own
+DEFLATE_MAX_RATIO = 1032  # the maximum compression ratio of a deflate stream
 CHUNK = 1 << 20
 
 
 def check_path(name: str, path: Any) -> Path:
-    """`path` as a ``Path``; a TypeError naming the argument if it is neither a string nor path-like."""
-    # open() would take an integer too, as the number of an open file.
+    """`path` as a ``Path``. Raises TypeError if it is neither a string nor path-like."""
+    # open() would also accept an integer, as a file descriptor.
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"{name} must be a string or a path, but got {path!r} of type {type(path).__name__}.")
     return Path(path)
 
 
 def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """The array in an IDX file, plain or compressed with gzip.
+    """Read the array in an IDX file, which may be compressed with gzip.
 
-    An IDX file holds::
+    An IDX file contains::
 
         2 bytes         zero
         1 byte          type: 8 ubyte, 9 byte, 11 short, 12 int, 13 float, 14 double
         1 byte          rank
-        4 bytes a size  as many sizes as the rank says
-        the values      the last index runs fastest
+        4 bytes each    the sizes of the axes
+        the values      in C order: the last index varies fastest
 
     Parameters
     ----------
     path : str or path-like
-        The file. Whether it is compressed is seen from its first two bytes, whatever its name.
+        The file. Compression is detected by the first two bytes, not by the name.
 
     Returns
     -------
     ndarray
-        Of the shape in the file, in the byte order of the machine, writeable: uint8, int8, int16, int32, float32
-        or float64.
+        A writeable array with the shape in the file, in the byte order of the machine: uint8, int8, int16, int32,
+        float32 or float64.
 
     Raises
     ------
@@ -67,9 +67,9 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     OSError
         If the file cannot be opened or read; FileNotFoundError if there is none.
     ValueError
-        If it is not an IDX file: no magic number, an unknown type, a rank outside 1 to 32, a size of 0, more or
-        fewer values than the sizes say, or a damaged gzip stream. Memory is taken for the values that are there,
-        never for those that the header announces.
+        If it is not a valid IDX file: no magic number, an unknown type, a rank outside 1 to 32, a size of 0, more or
+        fewer values than the sizes say, or a damaged gzip stream. Memory is allocated only for values that are in the
+        file, not for those that the header announces.
 
     References
     ----------
@@ -122,17 +122,17 @@ def _read_header(stream: io.BufferedIOBase) -> tuple[np.dtype[Any], tuple[int, .
 
 
 def _read_payload(stream: io.BufferedIOBase, size: int, most: int) -> bytearray:
-    """The `size` bytes that are left in `stream`, in a file that cannot hold more than `most`."""
+    """Read the remaining `size` bytes of `stream`; the file cannot contain more than `most`."""
     if size > most:
         raise ValueError(f"its header announces {size} bytes of values, more than the file can hold.")
     payload = bytearray()
     while len(payload) < size:
-        # read(n) takes memory for n bytes at once, so what the header announces is asked for piece by piece.
+        # read(n) allocates n bytes at once, so read in pieces: the size in the header may be wrong.
         chunk = stream.read(min(CHUNK, size - len(payload)))
         if not chunk:
             raise ValueError(f"its header announces {size} bytes of values, but {len(payload)} are there.")
         payload += chunk
-    # Also what makes gzip compare its checksum.
+    # Reading to the end also makes gzip verify its checksum.
     if stream.read(1):
         raise ValueError(f"its header announces {size} bytes of values, but more are there.")
     return payload

@@ -1,4 +1,4 @@
-"""What the generated data sets share: how many points there may be, and the noise on them."""
+"""Limits and noise of the generated data sets."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from cbackprop.validation import check_integer, check_number
 
 __all__ = ["MAX_SAMPLES", "add_noise"]
 
-# About 1 GB while the points are computed: a mistyped number ends in a message, not in swapping.
+# This takes about 1 GB of memory. A mistyped larger number raises an error instead of filling the memory.
 MAX_SAMPLES = 10_000_000
 
 
 def add_noise(points: NDArray[np.float64], noise: float, seed: int | None) -> NDArray[np.float32]:
-    """`points` in float32, each coordinate moved by a normal deviate of standard deviation `noise`.
+    """`points` in float32, with normal noise of standard deviation `noise` added to each coordinate.
 
-    Without noise no random number is drawn, so that the process-wide generator stays where it is.
+    Without noise no random number is drawn, so that the state of the process-wide generator does not change.
 
     Raises
     ------

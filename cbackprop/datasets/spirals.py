@@ -1,4 +1,4 @@
-"""Two spirals wound round each other: two inputs, two classes, and hard for a plain network."""
+"""Two interlocking spirals: a problem with two inputs and two classes that is hard for small networks."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["load_data"]
 def load_data(
     samples: int = 194, noise: float = 0.0, turns: float = 3.0, seed: int | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Points on two spirals, and on which of the two each point lies.
+    """Make points on two spirals, with the spiral of each point as its class.
 
-    The points come in pairs, the second of a pair being the first mirrored through the origin. With `t` running
-    evenly from 0 at the first pair to 1 at the last::
+    The points come in pairs: the second is the first mirrored at the origin. `t` increases evenly from 0 at the first
+    pair to 1 at the last::
 
         radius = 6.5 - 6 t
         angle  = 2 pi turns t
@@ -31,34 +31,34 @@ def load_data(
     Parameters
     ----------
     samples : int, default 194
-        Number of points on both spirals together, 2 to 10,000,000. An odd number leaves out the last mirror image.
+        Total number of points, 2 to 10,000,000. With an odd number, the last pair has only its first point.
     noise : float, default 0.0
-        Standard deviation of the normal noise on each coordinate, 0 to 1e6. Neighbouring arms of the
-        two spirals are ``3 / turns`` apart.
+        Standard deviation of the normal noise on each coordinate, 0 to 1e6. Adjacent arms of the two spirals are
+        ``3 / turns`` apart.
     turns : float, default 3.0
-        How often each spiral winds round the origin, above 0 and at most 1e6.
+        The number of turns of each spiral around the origin, above 0 and at most 1e6.
     seed : int, optional
-        Seed of the noise, 0 to 2**32 - 1. Without it the noise comes from the process-wide generator,
-        the one that ``cbackprop.utils.set_random_seed`` seeds.
+        Seed of the noise, 0 to 2**32 - 1. By default the noise is drawn from the process-wide generator, which
+        ``cbackprop.utils.set_random_seed`` seeds.
 
     Returns
     -------
     x : ndarray of shape (samples, 2), float32
         The points, from the outermost to the innermost.
     y : ndarray of shape (samples,), int64
-        The spiral that each lies on: 1, 0, 1, 0, ...
+        The spiral of each point: 1, 0, 1, 0, ...
 
     Raises
     ------
     TypeError
         If `samples` or `seed` is not an integer, or `noise` or `turns` not a number.
     ValueError
-        If one of them is out of its range.
+        If an argument is out of range.
 
     Notes
     -----
-    ``fit(validation_split=...)`` takes the last rows, which here are the innermost ones: shuffle the rows before,
-    or give `validation_data`.
+    ``fit(validation_split=...)`` takes the last rows, which are the innermost points. So shuffle the rows first, or
+    give `validation_data`.
 
     References
     ----------
@@ -80,7 +80,7 @@ def load_data(
     row = np.arange(samples, dtype=np.int64)
     y = 1 - row % 2
     pair = row // 2
-    t = pair / max(pair[-1], 1)  # a single pair lies at t = 0
+    t = pair / max(pair[-1], 1)  # a single pair has t = 0
     radius = (6.5 - 6 * t) * (2 * y - 1)
     angle = 2 * math.pi * turns * t
     x = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)

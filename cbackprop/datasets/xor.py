@@ -1,4 +1,4 @@
-"""The exclusive or: the smallest problem that a network without a hidden layer cannot learn."""
+"""Exclusive or: the smallest problem that a network without a hidden layer cannot learn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TRUTH_TABLE = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]], dtype=np.fl
 def load_data(
     samples: int = 4, noise: float = 0.0, seed: int | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The truth table of the exclusive or, or as many noisy copies of its rows as wanted.
+    """Make the truth table of the exclusive or, or noisy copies of its rows.
 
     Row `i` is row ``i % 4`` of the truth table::
 
@@ -28,11 +28,11 @@ def load_data(
     samples : int, default 4
         Number of rows, 4 to 10,000,000.
     noise : float, default 0.0
-        Standard deviation of the normal noise on each coordinate of `x`, 0 to 1e6. The four points are 1 apart:
-        above about 0.25 the two classes overlap noticeably.
+        Standard deviation of the normal noise on each coordinate of `x`, 0 to 1e6. The four points have distance 1, so
+        above about 0.25 the classes overlap noticeably.
     seed : int, optional
-        Seed of the noise, 0 to 2**32 - 1. Without it the noise comes from the process-wide generator,
-        the one that ``cbackprop.utils.set_random_seed`` seeds.
+        Seed of the noise, 0 to 2**32 - 1. By default the noise is drawn from the process-wide generator, which
+        ``cbackprop.utils.set_random_seed`` seeds.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def load_data(
     TypeError
         If `samples` or `seed` is not an integer, or `noise` not a number.
     ValueError
-        If one of them is out of its range.
+        If an argument is out of range.
 
     References
     ----------

@@ -1,7 +1,7 @@
-"""Pictures of training, of models, and of what they answer. They need ``pip install "cbackprop[plot]"``.
+"""Plots of training, models and predictions. They need ``pip install "cbackprop[plot]"``.
 
-Every function draws with matplotlib into axes that it is given, or into a new figure, and returns the axes. No style is
-changed, nothing is shown: that is for `matplotlib.pyplot.show` or the notebook.
+Every function draws with matplotlib into given axes or a new figure, and returns the axes. No style is changed. To show
+a figure, call `matplotlib.pyplot.show`; notebooks show it automatically.
 """
 
 from cbackprop.plotting.activations import activations

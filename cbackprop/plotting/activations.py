@@ -1,4 +1,4 @@
-"""What goes through a model: the distribution of each layer's output."""
+"""Plot the distribution of each layer's output."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
 def activations(model: Any, x: Any, ax: Any = None) -> Any:
-    """The distribution of each layer's output for some inputs, from the first layer at the top.
+    """Plot the distribution of each layer's output for some inputs, with the first layer at the top.
 
-    A box holds the middle half of the numbers, with the median; thick lines reach to the 5th and the 95th percentile,
-    thin ones to the extremes. At the right are standard deviation, and which part of the numbers is 0, as after a ReLU.
+    Each box covers the middle half of the numbers and shows the median. Thick lines reach to the 5th and 95th
+    percentile, thin lines to the extremes. The standard deviation and the share of zeros (as after a ReLU) are printed
+    at the right.
 
     Parameters
     ----------
     model : Model
     x : array_like, or list or dict of them
-        As for `Model.predict`.
+        See `Model.predict`.
     ax : Axes, optional
         Where to draw; a new figure by default.
 
@@ -38,7 +39,7 @@ def activations(model: Any, x: Any, ax: Any = None) -> Any:
     ImportError
         If matplotlib is not installed.
     TypeError, ValueError
-        If `model` is none or has no shape yet, or `x` does not fit.
+        If `model` is not a model or not built, or `x` does not match its inputs.
 
     Examples
     --------
@@ -72,7 +73,7 @@ def activations(model: Any, x: Any, ax: Any = None) -> Any:
 
 
 def _flat(model: Any, x: Any) -> Any:
-    """Inputs in the order of the model's, as `Model.predict` takes them by name."""
+    """Put inputs that are given by name, as in `Model.predict`, into the order of the model's inputs."""
     if not isinstance(x, dict):
         return x
     structure = model.input_structure

@@ -1,4 +1,4 @@
-"""The boxes of a model's picture: what stands in each, how large it is, and how it is drawn."""
+"""The boxes of a model's plot: their text, their size, and how they are drawn."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Box", "draw", "make_box"]
 FONT, SMALL = 10.0, 8.0
 LINE, PADDING = 1.35, 7.5
 LONGEST = 44
-# Fill and edge, by what a layer does; those of color-blind safe hues, light enough for dark text.
+# Fill and edge colors by kind of layer: safe for color-blind people, and light enough for dark text.
 COLORS = {
     "input": ("#f1f1f1", "#7a7a7a"),
     "weights": ("#d9e8f6", "#3b75af"),
@@ -28,7 +28,7 @@ COLORS = {
 
 @dataclass
 class Box:
-    """A call of a layer: lines of text, or a title above the boxes of a nested model."""
+    """The box of a call of a layer: lines of text, or a title above the boxes of a nested model."""
 
     lines: list[str]
     kind: str
@@ -40,7 +40,7 @@ class Box:
 
 
 def make_box(graph: Any, title: str | None, shown: dict[str, bool]) -> Box:
-    """A graph as a box around those of its calls."""
+    """Make the box of a graph, which contains those of its calls."""
     nodes = _nodes(graph)
     calls = Counter(id(node.layer) for node in nodes)
     so_far: Counter[int] = Counter()
@@ -50,7 +50,7 @@ def make_box(graph: Any, title: str | None, shown: dict[str, bool]) -> Box:
         which = f" · call {so_far[id(node.layer)]} of {calls[id(node.layer)]}" if calls[id(node.layer)] > 1 else ""
         inner.append(_call_box(node, which, shown))
     number = {id(tensor): index for index, node in enumerate(nodes) for tensor in node.outputs}
-    for tensor in graph.inputs:  # a model may begin in the middle of another
+    for tensor in graph.inputs:  # a model may start at a tensor within another model
         if id(tensor) not in number:
             number[id(tensor)] = len(inner)
             inner.append(_text_box([f"output of {_shortened(tensor.name)}", str(tensor.shape)], "input"))
@@ -67,7 +67,7 @@ def make_box(graph: Any, title: str | None, shown: dict[str, bool]) -> Box:
 
 
 def _nodes(graph: Any) -> list[Any]:
-    """The inputs of a graph, those included that nothing uses, and its calls."""
+    """The inputs of a graph, including unused ones, and its calls."""
     begins = [tensor.node for tensor in graph.inputs if tensor.node is not None and not tensor.node.inputs]
     return list(dict.fromkeys([*begins, *(node for node in graph.nodes if node.inputs)]))
 
@@ -91,7 +91,7 @@ def _call_box(node: Any, which: str, shown: dict[str, bool]) -> Box:
 
 
 def _text_box(lines: list[str], kind: str) -> Box:
-    """As large as its lines."""
+    """Make a box that has the size of its lines."""
     widths = [_text_width(line, FONT if index == 0 else SMALL) for index, line in enumerate(lines)]
     height = LINE * (FONT + SMALL * (len(lines) - 1)) + 2 * PADDING - 3
     return Box(lines, kind, max(widths) + 2 * PADDING + 4, height)
@@ -126,22 +126,22 @@ def _kind(node: Any) -> str:
 
 
 def _text_width(text: str, size: float) -> float:
-    """Width of a line in points."""
+    """The width of a line of text in points."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
     width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size), ismath=False)
-    return 1.06 * float(width)  # letters that are placed at whole pixels, as on a screen, take some more room
+    return 1.06 * float(width)  # on screens, letters are placed at whole pixels and take more room
 
 
 def draw(ax: Any, box: Box, left: float, top: float) -> None:
-    """Draw what is inside of a box whose upper left corner is here, in points."""
+    """Draw the content of a box whose upper left corner is at this position, in points."""
     scale = _scale(ax)
     _draw_inside(ax, box, left, top, scale)
 
 
 def _scale(ax: Any) -> float:
-    """Size of a point of the picture, in points of the figure: 1 unless it was to fit into given axes."""
+    """The size of a point of the plot in points of the figure: 1 unless the plot is scaled to given axes."""
     extent = ax.get_window_extent()
     per_point = ax.figure.dpi / 72
     (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
@@ -194,7 +194,7 @@ def _lines(ax: Any, box: Box, left: float, top: float, scale: float) -> None:
 
 
 def _line(ax: Any, points: list[tuple[float, float]], sideways: bool, scale: float) -> None:
-    """A line with an arrow: straight within rows, bent between them."""
+    """Draw a line with an arrow: straight within rows, curved between them."""
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
 

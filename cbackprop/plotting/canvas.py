@@ -1,4 +1,4 @@
-"""Where pictures are drawn: axes that were given, or those of a new figure."""
+"""The axes to draw into: given ones, or those of a new figure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["bare_figure", "check_model", "one_axes", "pyplot", "several_axes"]
 
 
 def pyplot() -> Any:
-    """`matplotlib.pyplot`, or an error that says what to install."""
+    """Import `matplotlib.pyplot`; the error says what to install."""
     try:
         from matplotlib import pyplot as plt
     except ImportError as error:
@@ -18,20 +18,20 @@ def pyplot() -> Any:
 
 
 def bare_figure(width: float, height: float) -> Any:
-    """The axes of a new figure of so many inches: they fill it, and have no frame."""
+    """The axes of a new figure of this size in inches. They fill the figure and have no frame."""
     figure = pyplot().figure(figsize=(width, height))
     return figure.add_axes((0, 0, 1, 1))
 
 
 def one_axes(ax: Any, width: float, height: float) -> Any:
-    """`ax`, or the axes of a new figure of so many inches.
+    """`ax`, or the axes of a new figure of this size in inches.
 
     Raises
     ------
     ImportError
         If matplotlib is not installed.
     TypeError
-        If `ax` are no axes.
+        If `ax` is not axes.
     """
     plt = pyplot()
     if ax is None:
@@ -42,14 +42,14 @@ def one_axes(ax: Any, width: float, height: float) -> Any:
 
 
 def several_axes(ax: Any, count: int, width: float, height: float, columns: int) -> list[Any]:
-    """As many axes as are needed: those that were given, or panels of a new figure, each of so many inches.
+    """`count` axes: given ones, or panels of a new figure, each of this size in inches.
 
     Raises
     ------
     ImportError
         If matplotlib is not installed.
     TypeError, ValueError
-        If `ax` are no axes, or not so many.
+        If `ax` is not axes, or not `count` of them.
     """
     if ax is not None:
         given = list(ax.flat) if hasattr(ax, "flat") else list(ax) if isinstance(ax, Sequence) else [ax]
@@ -63,14 +63,14 @@ def several_axes(ax: Any, count: int, width: float, height: float, columns: int)
 
 
 def check_model(model: Any) -> Any:
-    """`model`, if it is one and has a shape.
+    """Check that `model` is a built model, and return it.
 
     Raises
     ------
     TypeError
-        If it is none.
+        If it is not a model.
     ValueError
-        If it has no shape yet.
+        If it is not built.
     """
     if not getattr(model, "is_model", False):
         raise TypeError(f"model must be a model, but got {type(model).__name__}.")

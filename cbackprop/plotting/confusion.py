@@ -1,4 +1,4 @@
-"""Confusion matrices."""
+"""Plot confusion matrices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cbackprop.plotting.canvas import one_axes
 
 __all__ = ["confusion"]
 
-# With more classes the numbers would be smaller than print.
+# With more classes, numbers would be too small to read.
 LARGEST_WITH_NUMBERS = 25
 AXES = {"true": 1, "pred": 0, "all": None}
 
@@ -24,7 +24,7 @@ def confusion(
     normalize: str | None = None,
     ax: Any = None,
 ) -> Any:
-    """How often which class was taken for which: a row for each true class, a column for each predicted one.
+    """Plot a confusion matrix: a row for each true class, a column for each predicted class.
 
     Parameters
     ----------
@@ -35,7 +35,8 @@ def confusion(
     labels : sequence, optional
         Names of the classes.
     normalize : {"true", "pred", "all"}, optional
-        Percentages of the true class, of the predicted class or of all samples; numbers of samples by default.
+        Show percentages of the true class, of the predicted class or of all samples. By default numbers of samples are
+        shown.
     ax : Axes, optional
         Where to draw; a new figure by default.
 
@@ -48,7 +49,7 @@ def confusion(
     ImportError
         If matplotlib is not installed.
     TypeError, ValueError
-        If something holds no classes, lengths differ, or there are too few labels.
+        If an array does not hold classes, lengths differ, or there are too few labels.
 
     Examples
     --------

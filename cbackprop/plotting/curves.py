@@ -1,4 +1,4 @@
-"""Learning curves."""
+"""Plot learning curves."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Run = tuple[list[int], dict[str, list[float]]]
 
 
 def curves(history: Any, metrics: str | Sequence[str] | None = None, ax: Any = None, yscale: str = "linear") -> Any:
-    """Losses and metrics over the epochs: training solid, validation dashed.
+    """Plot losses and metrics over the epochs, with solid lines for training and dashed lines for validation.
 
     Parameters
     ----------
     history : History or dict, or a list or dict of them
-        What `fit` returned, or its ``history``. Colors tell several runs apart; the keys of a dict are their names.
+        The result of `fit`, or its ``history``. Several runs have different colors; the keys of a dict are their names.
     metrics : str or list of str, optional
-        Which ones, without ``val_``; each has a panel. All by default.
+        The metrics to plot, without ``val_``, each in its own panel. All by default.
     ax : Axes or list of Axes, optional
         Where to draw; a new figure by default.
     yscale : {"linear", "log"}, default "linear"
@@ -31,16 +31,16 @@ def curves(history: Any, metrics: str | Sequence[str] | None = None, ax: Any = N
     Returns
     -------
     Axes, or list of Axes
-        One for each metric; a single one where `metrics` is a string.
+        One for each metric; a single one if `metrics` is a string.
 
     Raises
     ------
     ImportError
         If matplotlib is not installed.
     TypeError
-        If `history` is no history.
+        If `history` is not a history.
     ValueError
-        If there is no such metric, or nothing to draw.
+        If a metric does not exist, or there is nothing to draw.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def curves(history: Any, metrics: str | Sequence[str] | None = None, ax: Any = N
 
 
 def _runs(history: Any) -> dict[str, Run]:
-    """Runs by name; the name of a single one is empty."""
+    """The runs by name. The name of a single run is empty."""
     if _is_history(history):
         return {"": _run(history)}
     if isinstance(history, Mapping):
@@ -121,7 +121,7 @@ def _draw(ax: Any, name: str, runs: dict[str, Run], yscale: str) -> None:
             values = history.get(prefix + name)
             if not values:
                 continue
-            # Validation may be rarer than epochs: then it is known for the last of each few.
+            # With validation_freq = n there are fewer validations than epochs: one after every n-th epoch.
             step = max(1, len(epochs) // len(values))
             at = [epoch + 1 for epoch in epochs[step - 1 :: step][: len(values)]]
             color = f"C{number if several else place}"

@@ -1,4 +1,4 @@
-"""How large gradients are on their way back through a model."""
+"""Plot the size of gradients in each layer."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["gradient_flow"]
 
 
 def gradient_flow(model: Any, x: Any, y: Any, sample_weight: Any = None, ax: Any = None) -> Any:
-    """The root mean square of each weight's gradient, beside that of the weight itself, the first layer at the top.
+    """Plot the root mean square of each weight's gradient and of the weight itself, with the first layer at the top.
 
-    Gradients that shrink by orders of magnitude towards the first layers vanish, those that grow explode. At the right
-    is the ratio of gradient to weight.
+    Gradients that shrink by orders of magnitude towards the first layers are vanishing; those that grow are exploding.
+    The ratio of gradient to weight is printed at the right.
 
     Parameters
     ----------
     model : Model
-        Compiled.
+        A compiled model.
     x, y : array_like, or lists or dicts of them
-        As for `Model.fit`.
+        See `Model.fit`.
     sample_weight : array_like, optional
     ax : Axes, optional
         Where to draw; a new figure by default.
@@ -38,7 +38,7 @@ def gradient_flow(model: Any, x: Any, y: Any, sample_weight: Any = None, ax: Any
     RuntimeError
         If the model is not compiled.
     TypeError, ValueError
-        If `model` is none or has no trainable weights, or the data do not fit.
+        If `model` is not a model or has no trainable weights, or the data does not match it.
 
     Examples
     --------

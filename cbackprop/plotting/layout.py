@@ -1,7 +1,8 @@
-"""Where the boxes of a graph go: in rows by their distance from the start, with few crossings and straight lines.
+"""Lay out the boxes of a graph in rows, with few crossings and mostly straight lines.
 
-The method is Sugiyama's: rows by longest paths, an invisible box in each row that a line passes, boxes in the order of
-the mean place of their neighbours, then places as near to those as the widths allow.
+The method is Sugiyama's. The row of a box is given by the longest path to it. A line that passes a row gets an
+invisible box there. The boxes of a row are sorted by the mean position of their neighbors, and then placed as close to
+it as the widths allow.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ ATTEMPTS, SWEEPS = 8, 12
 
 @dataclass
 class Layout:
-    """Where everything is, from the upper left corner.
+    """The positions of boxes and lines, from the upper left corner.
 
     Attributes
     ----------
     centers : list of (x, y)
     routes : list of list of (x, y)
-        For each edge the points that it passes, straight down within a row and bent between rows.
+        For each edge the points that it passes: straight down within a row, curved between rows.
     width, height : float
     """
 
@@ -39,7 +40,7 @@ class Layout:
 
 
 def arrange(sizes: Sequence[Point], edges: Sequence[Edge]) -> Layout:
-    """Place boxes of these (width, height) so that edges, which must make no circle, point downwards.
+    """Place boxes of these sizes (width, height) so that edges, which must not form a cycle, point downwards.
 
     References
     ----------
@@ -68,7 +69,7 @@ def arrange(sizes: Sequence[Point], edges: Sequence[Edge]) -> Layout:
 
 
 def _rows_of(count: int, edges: Sequence[Edge]) -> list[int]:
-    """The row of each box: one below the lowest box that leads to it; a start is just above where it leads."""
+    """The row of each box: one below the lowest box before it. A box without one is placed just above the next."""
     rows = [0] * count
     for _ in range(count):
         changed = False
@@ -86,7 +87,7 @@ def _rows_of(count: int, edges: Sequence[Edge]) -> list[int]:
 
 
 def _chains(edges: Sequence[Edge], rows_of: list[int], widths: list[float]) -> tuple[list[list[int]], list[Edge]]:
-    """For each edge the boxes that it passes, invisible ones (which are added) in the rows between."""
+    """For each edge the boxes that it passes. Invisible boxes are added for the rows between its ends."""
     chains: list[list[int]] = []
     for start, end in edges:
         chain = [start]
@@ -108,9 +109,9 @@ def _neighbours(count: int, links: list[Edge]) -> tuple[list[list[int]], list[li
 
 
 def _order(rows: list[list[int]], above: list[list[int]], below: list[list[int]]) -> None:
-    """Put the boxes of each row into an order with few crossings.
+    """Sort the boxes of each row so that there are few crossings.
 
-    Sorting by neighbours gets stuck where means are equal: so it begins from several orders, and the best result stays.
+    Sorting by neighbors gets stuck if means are equal, so several initial orders are tried and the best result is kept.
     """
     chance = random.Random(0)
     fewest, best = _crossings(rows, below), [list(row) for row in rows]
@@ -127,7 +128,7 @@ def _order(rows: list[list[int]], above: list[list[int]], below: list[list[int]]
 
 
 def _sort(rows: list[list[int]], near: list[list[int]], down: bool) -> None:
-    """Sort each row by the mean place of the neighbours in the row before, or upwards in the row after."""
+    """Sort each row by the mean position of its neighbors in the row above or, if not `down`, in the row below."""
     order = rows if down else rows[::-1]
     for fixed, row in pairwise(order):
         place = {box: index for boxes in (fixed, row) for index, box in enumerate(boxes)}
@@ -148,7 +149,7 @@ def _crossings(rows: list[list[int]], below: list[list[int]]) -> int:
 
 
 def _columns(rows: list[list[int]], widths: list[float], above: list[list[int]], below: list[list[int]]) -> list[float]:
-    """The middle of each box: as near to its neighbours' as the order and the widths of its row allow."""
+    """The center of each box, as close to its neighbors as the order and the widths of its row allow."""
     x = [0.0] * len(widths)
     for row in rows:
         _pack(row, [0.0] * len(row), widths, x)
@@ -164,14 +165,14 @@ def _columns(rows: list[list[int]], widths: list[float], above: list[list[int]],
 
 
 def _pack(row: list[int], wanted: list[float], widths: list[float], x: list[float]) -> None:
-    """Set the row's middles to those with the least squared distance from `wanted` that do not overlap.
+    """Set the centers of a row so that boxes do not overlap and the squared distance from `wanted` is smallest.
 
-    Without the least distances between neighbours that is a regression by an increasing sequence, which pooling solves.
+    After subtracting the minimum distances between boxes this is isotonic regression, which pooling solves.
     """
     offsets = [0.0]
     for left, right in pairwise(row):
         offsets.append(offsets[-1] + (widths[left] + widths[right]) / 2 + COLUMN_GAP)
-    pools: list[list[float]] = []  # sum, number
+    pools: list[list[float]] = []  # sum and number of each pool
     for place, offset in zip(wanted, offsets, strict=True):
         pools.append([place - offset, 1])
         while len(pools) > 1 and pools[-2][0] / pools[-2][1] > pools[-1][0] / pools[-1][1]:
@@ -198,7 +199,7 @@ def _route(
     sizes: Sequence[Point],
     centers: list[Point],
 ) -> list[Point]:
-    """From the lower side of the first box, through the rows between, to the upper side of the last."""
+    """The points of an edge: from the lower side of the first box, through the rows between, to the last box."""
     start, end = chain[0], chain[-1]
     row = rows_of[start]
     points = [(x[start], centers[start][1] + sizes[start][1] / 2), (x[start], tops[row] + heights[row])]
@@ -209,7 +210,7 @@ def _route(
 
 
 def _spread_ends(routes: list[list[Point]], edges: Sequence[Edge], widths: list[float]) -> None:
-    """Let lines that end at the same box end beside each other."""
+    """Spread the ends of lines that end at the same box."""
     for box in {end for _, end in edges}:
         ending = sorted((index for index, edge in enumerate(edges) if edge[1] == box), key=lambda i: routes[i][-3][0])
         step = min(14.0, 0.7 * widths[box] / len(ending))

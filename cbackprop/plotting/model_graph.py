@@ -1,4 +1,4 @@
-"""The graph of a model as a picture."""
+"""Plot the graph of a model."""
 
 from __future__ import annotations
 
@@ -35,27 +35,28 @@ def plot_model(
     ----------
     model : Model
     to_file : str or path, optional
-        Also write it there, as what the suffix says (``.svg``, ``.png``, ``.pdf``); ``None`` writes nothing.
+        Also write the plot to this file; its suffix gives the format (``.svg``, ``.png``, ``.pdf``). ``None`` writes
+        nothing.
     show_shapes : bool, default False
         Show the shapes of inputs and outputs; ``None`` stands for the batch.
     show_dtype : bool, default False
-        Show the type of the output's numbers.
+        Show the dtype of outputs.
     show_layer_names : bool, default False
-        Show names, and not only classes.
+        Show the names of layers as well as their classes.
     rankdir : {"TB", "LR"}, default "TB"
         From top to bottom, or from left to right.
     expand_nested : bool, default False
-        Draw what is inside of nested models.
+        Draw the layers within nested models.
     dpi : float, default 200
-        Dots per inch of a file of pixels.
+        Dots per inch of bitmap files.
     show_layer_activations : bool, default False
-        Show which activation a layer ends with.
+        Show the activations of layers.
     show_trainable : bool, default False
-        Show whether training changes a layer's weights.
+        Show whether layers are trainable.
     splines : optional
-        Taken for the sake of scripts written for Keras; lines are straight within rows and bent between them.
+        Accepted for scripts written for Keras; lines are always straight within rows and curved between them.
     ax : Axes, optional
-        Where to draw; a new figure, as large as it must be, by default.
+        Where to draw; by default a new figure of the necessary size.
 
     Returns
     -------
@@ -64,9 +65,9 @@ def plot_model(
     Raises
     ------
     ImportError
-        If matplotlib is not installed. Nothing else is needed.
+        If matplotlib is not installed. No other package is needed.
     TypeError, ValueError
-        If `model` is none or has no shape yet, or another argument is not as above.
+        If `model` is not a model or not built, or another argument is wrong.
     OSError
         If the file cannot be written.
 

@@ -1,4 +1,4 @@
-"""Pictures of weights."""
+"""Plot weights as histograms or images."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ BINS = 40
 
 
 def weights(model: Any, kind: str = "histogram", layers: list[str] | None = None, ax: Any = None) -> list[Any]:
-    """The weights of each layer, as histograms or as images.
+    """Plot the weights of each layer as histograms or images.
 
     Parameters
     ----------
     model : Model
     kind : {"histogram", "image"}, default "histogram"
-        How often which values are; or each number at its place, a column for each unit, red above 0 and blue below.
+        A histogram of the values, or an image with a pixel for each number and a column for each unit. In images,
+        positive numbers are red and negative ones blue.
     layers : list of str, optional
-        Names of the layers whose weights are shown, or those of nested models; all by default.
+        Names of the layers or nested models whose weights are plotted; all by default.
     ax : Axes or list of Axes, optional
         Where to draw; a new figure by default.
 
@@ -36,7 +37,7 @@ def weights(model: Any, kind: str = "histogram", layers: list[str] | None = None
     ImportError
         If matplotlib is not installed.
     TypeError, ValueError
-        If `model` is none or has no weights, or `kind` or a layer is unknown.
+        If `model` is not a model or has no weights, or `kind` or a layer is unknown.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Estimators of scikit-learn, trained by compiled C: drop-in replacements of its own multi-layer perceptrons."""
+"""Estimators for scikit-learn: drop-in replacements of its multi-layer perceptrons, trained in compiled C."""
 
 try:
     import sklearn  # noqa: F401 - whether it is there

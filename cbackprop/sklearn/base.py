@@ -1,4 +1,4 @@
-"""What the classifier and the regressor have in common: parameters, fitted attributes, training."""
+"""BaseMLP: parameters, fitted attributes and training that MLPClassifier and MLPRegressor share."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Array = NDArray[Any]
 
 
 def trains_in_batches(estimator: BaseMLP) -> bool:
-    """Whether there is a `partial_fit`; AttributeError, which says why, if not."""
+    """Return True if there is a `partial_fit`; otherwise raise an AttributeError that says why not."""
     if is_full_batch(estimator.solver):
         raise AttributeError(
             f"partial_fit is only available for stochastic optimizers. {estimator.solver} is not stochastic."
@@ -109,16 +109,16 @@ class BaseMLP(BaseEstimator, ABC):
     best_validation_score_: float | None
 
     def _keep(self, arguments: dict[str, Any]) -> None:
-        """Keep the arguments of `__init__`, each as it is, under its own name."""
+        """Store the arguments of `__init__` unchanged under their own names."""
         self.__dict__.update((name, value) for name, value in arguments.items() if name != "self")
 
-    # What the two kinds of estimators do differently
+    # Methods that differ between the two estimators
 
     def _learn_classes(self, y: Array, incremental: bool) -> None:
-        """Get to know the classes, or check that they are those of before."""
+        """Find the classes, or check that they are the same as before."""
 
     def _check_classes(self, y: Array) -> None:
-        """Refuse classes that are not known."""
+        """Refuse unknown classes."""
 
     @abstractmethod
     def _encode(self, y: Array, dtype: Any) -> Array:
@@ -140,7 +140,7 @@ class BaseMLP(BaseEstimator, ABC):
 
     @property
     def coefs_(self) -> Weights:
-        """The ith array holds the weights of layer i: (inputs, outputs). Writing to it changes the model."""
+        """The weights of each layer, (inputs, outputs). Writing to these arrays changes the model."""
         return Weights(layer.kernel for layer in dense_layers(self.model_))
 
     @coefs_.setter
@@ -149,7 +149,7 @@ class BaseMLP(BaseEstimator, ABC):
 
     @property
     def intercepts_(self) -> Weights:
-        """The ith array holds the biases of layer i + 1. Writing to it changes the model."""
+        """The biases of each layer. Writing to these arrays changes the model."""
         return Weights(layer.bias for layer in dense_layers(self.model_))
 
     @intercepts_.setter
@@ -174,14 +174,13 @@ class BaseMLP(BaseEstimator, ABC):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            float32 is trained as it is; anything else becomes float64.
+            float32 is used directly; anything else is converted to float64.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Class labels, an indicator matrix of several labels, or numbers.
+            Class labels, an indicator matrix for several labels, or numbers.
         sample_weight : array-like of shape (n_samples,), optional
         X_val, y_val, sample_weight_val : like X, y and sample_weight, optional
-            Validation data. Their score is noted in `validation_scores_` after each epoch (step, of a solver that
-            looks at all samples), and with ``early_stopping=True`` they take the place of the share that would be set
-            aside.
+            Validation data. Its score is added to `validation_scores_` after each epoch (or step, of a solver that uses
+            all samples). With ``early_stopping=True`` it replaces the share of the samples that would be held out.
 
         Returns
         -------
@@ -222,11 +221,11 @@ class BaseMLP(BaseEstimator, ABC):
         return self
 
     def _looks_at_all(self) -> bool:
-        """Whether the model was compiled with an optimizer that looks at all samples."""
+        """Whether the model was compiled with an optimizer that uses all samples in each step."""
         return isinstance(self.model_.optimizer, cb.optimizers.FullBatchOptimizer)
 
     def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
-        """Finite inputs of one of the two float types, and labels or numbers, (n,) or (n, outputs)."""
+        """Check the data: return finite inputs of float32 or float64, and labels or numbers (n,) or (n, outputs)."""
         X, y = validate_data(
             self,
             X,
@@ -247,7 +246,7 @@ class BaseMLP(BaseEstimator, ABC):
         return Samples(X, self._encode(y, X.dtype), self._with_class_weight(y, weight, incremental), weight)
 
     def _with_class_weight(self, y: Array, weight: Array | None, incremental: bool) -> Array | None:
-        """The weights of samples, times those of their classes where there are any."""
+        """The sample weights, multiplied by class weights if there are any."""
         return weight
 
     def _check_validation(self, X: Any, y: Any, sample_weight: Any) -> Samples:
@@ -257,7 +256,7 @@ class BaseMLP(BaseEstimator, ABC):
         return Samples(X, self._encode(y, X.dtype), weight, weight)
 
     def _prepare(self, samples: Samples, fresh: bool) -> None:
-        """A model with new weights, or with those of the last one, and a new optimizer."""
+        """Make a model with new weights, or with those of the last model, and a new optimizer."""
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes)).tolist()
         if any(not isinstance(size, int) or size <= 0 for size in sizes):
             raise ValueError(f"hidden_layer_sizes must be integers > 0, got {sizes}.")
@@ -290,7 +289,7 @@ class BaseMLP(BaseEstimator, ABC):
             self._start_records()
 
     def _take_over_weights(self, model: cb.Sequential) -> None:
-        """Let a new model begin with the weights of the last one."""
+        """Copy the weights of the last model to the new one."""
         shapes, known = ([weight.shape for weight in m.get_weights()] for m in (model, self.model_))
         if shapes != known:
             raise ValueError(
@@ -300,11 +299,11 @@ class BaseMLP(BaseEstimator, ABC):
         model.set_weights(self.model_.get_weights())
 
     def _build(self, units: list[int], activations: list[Any], dtype: str) -> cb.Sequential:
-        """The network, with weights of zeros."""
+        """Build the network with weights of zeros."""
         dropout = for_each_layer("dropout", self.dropout, len(activations))
         if any(not isinstance(rate, Real) or not 0 <= float(rate) < 1 for rate in dropout):
             raise InvalidParameterError(f"The 'dropout' parameter must hold numbers in [0, 1), but got {dropout}.")
-        # Without dropout nothing is drawn, so that scikit-learn's split follows.
+        # Without dropout no random number is drawn here, so that the split is the same as in scikit-learn.
         seed = self._random_state.randint(2**31) if any(dropout) else 0
         with cb.utils.seeded(int(seed)):
             return self._named(
@@ -321,14 +320,14 @@ class BaseMLP(BaseEstimator, ABC):
             )
 
     def _named(self, parameter: str, make: Callable[[], Any]) -> Any:
-        """What `make` returns; or its complaint, with the name of the parameter that caused it."""
+        """Call `make`, and add the name of the parameter to the message of its errors."""
         try:
             return make()
         except (TypeError, ValueError) as error:
             raise InvalidParameterError(f"The {parameter!r} parameter of {type(self).__name__}: {error}") from error
 
     def _start_records(self) -> None:
-        """Empty records of losses and scores."""
+        """Start with empty lists of losses and scores."""
         self.loss_curve_ = []
         self._no_improvement_count = 0
         self.best_loss_ = None if self.early_stopping else np.inf
@@ -341,7 +340,7 @@ class BaseMLP(BaseEstimator, ABC):
     # Predicting
 
     def _outputs(self, X: Any) -> Array:
-        """What the network makes of X: (n_samples, n_outputs)."""
+        """The network's outputs for X: (n_samples, n_outputs)."""
         if "model_" not in self.__dict__:
             check_is_fitted(self)
         model = self.model_
@@ -356,7 +355,7 @@ class BaseMLP(BaseEstimator, ABC):
             try:
                 return self._predict_as_it_is(X)
             except ValueError:
-                pass  # scikit-learn's own words for what is wrong follow
+                pass  # scikit-learn's checks below raise the error in its own words
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=model.dtype, order="C", reset=False)
         return self._predict_as_it_is(X)
 

@@ -1,4 +1,4 @@
-"""The classifier."""
+"""MLPClassifier: scikit-learn's classifier, trained in compiled C."""
 
 from __future__ import annotations
 
@@ -26,104 +26,107 @@ Array = NDArray[Any]
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
-    """Multi-layer perceptron that minimizes the log loss: scikit-learn's, trained by compiled C.
+    """Multi-layer perceptron that minimizes the log loss: scikit-learn's classifier, trained in compiled C.
 
-    Parameters, attributes, their defaults and meanings are those of ``sklearn.neural_network.MLPClassifier``, and from
-    the same weights the same step follows. After `max_fun` come those that it does not have.
+    Parameters and attributes are those of ``sklearn.neural_network.MLPClassifier``, with the same defaults and meaning,
+    and the same weights lead to the same step. The parameters after `max_fun` are additional.
 
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int, default (100,)
         Units of each hidden layer.
     activation : str, callable, or a sequence of them, default "relu"
-        Of all hidden layers, or of each: ``"identity"``, ``"logistic"``, ``"tanh"``, ``"relu"``, or any of
-        `cbackprop.activations`, such as ``"gelu"``.
+        The activation of all hidden layers, or one for each: ``"identity"``, ``"logistic"``, ``"tanh"``, ``"relu"``, or
+        any of `cbackprop.activations`, such as ``"gelu"``.
     solver : str or Optimizer, default "adam"
-        ``"lbfgs"``, ``"sgd"``, ``"adam"``, the name of any other of `cbackprop.optimizers`, or an object, which is
-        copied and used as it is, its learning rate included.
+        ``"lbfgs"``, ``"sgd"``, ``"adam"``, the name of any other optimizer of `cbackprop.optimizers`, or an optimizer
+        object. An object is copied and used unchanged, including its learning rate.
     alpha : float, default 0.0001
-        Factor of the L2 penalty, which is divided by the size of the batch (the sum of its weights) and by 2.
+        Factor of the L2 penalty. The penalty is divided by 2 and by the size of the batch (the sum of its weights).
     batch_size : int or "auto", default "auto"
         ``"auto"`` is ``min(200, n_samples)``. L-BFGS takes all samples.
     learning_rate : {"constant", "invscaling", "adaptive"} or LearningRateSchedule, default "constant"
         The strings are for ``solver="sgd"``: constant, divided by ``t_ ** power_t`` after each epoch, or divided by 5
-        whenever training would stop. A schedule counts steps and is for every solver named by a string but L-BFGS.
+        whenever training would stop. A schedule is a function of the number of steps, for all solvers that are given
+        by name except L-BFGS.
     learning_rate_init : float, default 0.001
+        The initial learning rate.
     power_t : float, default 0.5
+        The exponent of ``learning_rate="invscaling"``.
     max_iter : int, default 200
         Epochs, or steps of L-BFGS.
     shuffle : bool, default True
-        Visit the samples in another order in each epoch.
+        Whether to visit the samples in another order in each epoch.
     random_state : int, RandomState or None, default None
-        For first weights, the split for `early_stopping`, the order of samples and dropout.
+        The source of initial weights, the split for `early_stopping`, the order of samples, and dropout.
     tol : float, default 1e-4
         Training stops when the loss, or the validation score, has not improved by `tol` in more than
-        `n_iter_no_change` epochs; L-BFGS, when no element of the gradient is larger.
+        `n_iter_no_change` epochs. L-BFGS stops when no element of the gradient is larger than `tol`.
     verbose : bool, default False
         Print the loss of each epoch.
     warm_start : bool, default False
-        Let `fit` begin with the weights of the last one.
+        Let `fit` start with the weights of the last fit.
     momentum : float, default 0.9
     nesterovs_momentum : bool, default True
     early_stopping : bool, default False
-        Watch the accuracy on validation data instead of the loss, and end with the weights of the best epoch.
-        Solvers that look at all samples set no share aside for it: they need validation data in `fit`.
+        Monitor the accuracy on validation data instead of the loss, and end with the weights of the best epoch.
+        Solvers that use all samples in each step do not hold out a share: give validation data to `fit`.
     validation_fraction : float, default 0.1
-        The share of the samples that is set aside for that, unless `fit` is given validation data.
+        The share of the samples to hold out for it, unless `fit` is given validation data.
     beta_1, beta_2, epsilon : float, default 0.9, 0.999 and 1e-8
-        Of Adam.
+        Parameters of Adam.
     n_iter_no_change : int, default 10
     max_fun : int, default 15000
-        L-BFGS evaluates the loss no more often.
+        The maximum number of evaluations of the loss by L-BFGS.
     loss : str, Loss or callable, default "log_loss"
-        Or any of `cbackprop.losses`, and functions as `compile` takes them. Targets are one-hot rows, class numbers for
-        sparse losses, and a column of 0 and 1 for two classes.
+        Also any loss of `cbackprop.losses`, and functions that `compile` accepts. Targets are one-hot rows; class
+        numbers for sparse losses; a column of 0 and 1 for two classes.
     dropout : float or sequence of float, default 0.0
-        The share of the outputs of all hidden layers, or of each, that is dropped in training.
+        The share of outputs to drop in training, for all hidden layers or one for each.
     batch_normalization : bool, default False
-        Normalize what each hidden layer's activation is applied to.
+        Whether to normalize the input of each hidden layer's activation.
     class_weight : dict, "balanced" or None, default None
-        What samples count by their class in the loss.
+        Weights of samples in the loss by their class.
     callbacks : Callback or list of them, optional
-        Of cbackprop. With validation data, their logs hold ``val_loss`` and ``val_score``.
+        Callbacks of cbackprop. With validation data, their logs contain ``val_loss`` and ``val_score``.
     restore_best_weights : bool, default False
-        End with the weights of the best epoch without `early_stopping`, too: that of the best score on validation
-        data, or without them of the lowest loss.
+        End with the weights of the best epoch even without `early_stopping`: the one with the best score on validation
+        data or, without such data, with the lowest loss.
     n_threads : int, optional
-        For training and predicting; as many as `cbackprop.config.set_num_threads` says by default.
+        The number of threads for training and predicting; by default that of `cbackprop.config.set_num_threads`.
 
     Attributes
     ----------
     model_ : cbackprop.Sequential
-        The network. What can be done with any model can be done with it: `summary`, `save`, `check_gradients`.
+        The network, an ordinary model with `summary`, `save`, `check_gradients` and so on.
     classes_ : ndarray of shape (n_classes,)
     loss_ : float
-        Of the last epoch.
+        The loss of the last epoch.
     best_loss_ : float or None
-        The lowest; ``None`` with `early_stopping`.
+        The lowest loss; ``None`` with `early_stopping`.
     loss_curve_ : list of float
-        Of each epoch.
+        The loss of each epoch.
     validation_scores_ : list of float or None
-        The accuracy on validation data after each epoch, if there are any.
+        The accuracy on validation data after each epoch, if there is any.
     best_validation_score_ : float or None
     t_ : int
         Samples seen in training.
     coefs_, intercepts_ : list of ndarray
-        Of each layer. They are the model's own memory: writing to them changes the model.
+        The weights and biases of each layer. They share memory with the model: writing to them changes it.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (features,)
-        Where X had names.
+        The names of features, if X had names.
     n_iter_ : int
-        Epochs of the last fit.
+        The number of epochs of the last fit.
     n_layers_, n_outputs_ : int
     out_activation_ : str
         ``"logistic"``, or ``"softmax"`` for more than two classes.
 
     Notes
     -----
-    X is trained as it is if it is float32, and predictions are of its type; anything else becomes float64. Where that
-    is precise enough, float32 takes less time. The order of samples is not scikit-learn's for the same
-    `random_state`; first weights and the split are.
+    If X is float32, training and predictions are in float32; anything else is converted to float64. float32 is faster
+    if it is precise enough. For the same `random_state`, initial weights and the split are those of scikit-learn; the
+    order of samples is not.
 
     References
     ----------
@@ -210,7 +213,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     @property
     def _many(self) -> bool:
-        """Whether there are more than two classes, of which a sample has one."""
+        """Whether there are more than two classes, and each sample has one."""
         return self._label_binarizer.y_type_ == "multiclass"
 
     def _encode(self, y: Array, dtype: Any) -> Array:
@@ -258,7 +261,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     @available_if(trains_in_batches)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
-        """Train for one epoch on the given samples, and go on from there with the next call.
+        """Train for one epoch on the given samples. The next call continues from there.
 
         Parameters
         ----------
@@ -266,7 +269,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), optional
         classes : array-like of shape (n_classes,), optional
-            All classes that there will be; needed in the first call.
+            All classes, including those of later calls; required in the first call.
 
         Returns
         -------
@@ -294,7 +297,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For several labels, an indicator matrix; a sparse one if that is what `fit` was given.
+            For several labels, an indicator matrix, which is sparse if `fit` was given a sparse one.
 
         Raises
         ------
@@ -308,7 +311,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return cast(Array, self.classes_.take(outputs.argmax(axis=1)))
         if self._label_binarizer.y_type_ == "multilabel-indicator":
             labels = (outputs > 0.5).astype(int)
-            # As scikit-learn's: predictions are stored like the targets that were learnt.
+            # As in scikit-learn, predictions have the format of the targets in `fit`.
             return csr_matrix(labels) if self._label_binarizer.sparse_input_ else labels
         return cast(Array, self.classes_.take(outputs[:, 0] > 0.5, mode="clip"))
 
@@ -335,7 +338,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
 
     def predict_log_proba(self, X: Any) -> Array:
-        """The logarithm of `predict_proba`, with its arguments, shape and errors."""
+        """The logarithm of the probabilities. For arguments, shape and errors see `predict_proba`."""
         probabilities = self.predict_proba(X)
         with np.errstate(divide="ignore"):
             return cast(Array, np.log(probabilities, out=probabilities))

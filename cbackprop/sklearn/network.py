@@ -1,4 +1,4 @@
-"""The cbackprop model that an estimator's parameters describe, and the weights that it begins with."""
+"""Build the model for the parameters of an estimator, and draw its initial weights."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["OUTPUT_ACTIVATIONS", "Weights", "build_model", "dense_layers", "draw
 
 Array = NDArray[Any]
 
-# scikit-learn's names of what this library calls otherwise.
+# scikit-learn's names of activations and their names here.
 ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid"}
 OUTPUT_ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid", "softmax": "softmax", "exp": "exponential"}
 
 
 def for_each_layer(name: str, value: Any, layers: int) -> list[Any]:
-    """`value` for every hidden layer, or if it is a sequence, its items.
+    """A list with an item for each hidden layer: `value` repeated or, if it is a sequence, its items.
 
     Raises
     ------
@@ -45,19 +45,19 @@ def build_model(
     alpha: float,
     dtype: str,
 ) -> cb.Sequential:
-    """Dense layers between `units`, with what stands between them; kernels of zeros, for `draw_weights` to fill.
+    """Build a network of Dense layers with kernels of zeros, which `draw_weights` fills.
 
     Parameters
     ----------
     units : sequence of int
-        Features, hidden units, outputs.
+        The numbers of features, hidden units and outputs.
     activations, dropout : sequence
         One for each hidden layer.
     output_activation : str
         A key of `OUTPUT_ACTIVATIONS`.
     batch_normalization : bool
     alpha : float
-        Half of it is the factor of the penalty `DividedL2`.
+        Twice the factor of the penalty `DividedL2`.
     dtype : {"float32", "float64"}
     """
     penalty = cb.regularizers.DividedL2(alpha / 2) if alpha else None
@@ -81,7 +81,7 @@ def build_model(
 
 
 def _check_gradient(activation: Any) -> None:
-    """Refuse a function of a user's own through which nothing can be trained."""
+    """Refuse a user's function without a gradient, because nothing could be trained through it."""
     known = isinstance(activation, (cb.activations.ActivationFunction, cb.layers.Layer))
     if not known and getattr(activation, "backward", None) is None:
         raise TypeError(
@@ -91,27 +91,28 @@ def _check_gradient(activation: Any) -> None:
 
 
 def dense_layers(model: cb.Sequential) -> list[Any]:
-    """The layers with coefficients and intercepts."""
+    """The layers of the network that have coefficients and intercepts."""
     return [layer for layer in model.layers if isinstance(layer, cb.layers.Dense)]
 
 
 def draw_weights(
     random_state: np.random.RandomState, units: Sequence[int], activations: Sequence[Any], last: Any
 ) -> Iterator[tuple[Array, Array]]:
-    """Coefficients and intercepts of each layer: uniform in ``+-sqrt(factor / (fan_in + fan_out))``.
+    """Draw coefficients and intercepts of each layer, uniform in ``+-sqrt(factor / (fan_in + fan_out))``.
 
-    The factor is 2 where the activation is logistic and 6 elsewhere. They are drawn in scikit-learn's order, so that
-    the same `random_state` gives the same weights.
+    The factor is 2 if the activation is logistic, else 6. They are drawn in scikit-learn's order, so that the same
+    `random_state` gives the same weights.
 
     Parameters
     ----------
     random_state : RandomState
     units : sequence of int
-        Features, hidden units, outputs.
+        The numbers of features, hidden units and outputs.
     activations : sequence
         One for each hidden layer.
     last : str, callable or None
-        What the output layer's factor goes by: the hidden layers' activation, even if there are no hidden layers.
+        The activation that determines the factor of the output layer: that of the hidden layers, even if there are
+        none.
     """
     for (fan_in, fan_out), activation in zip(pairwise(units), [*activations, last], strict=True):
         logistic = isinstance(activation, str) and activation in ("logistic", "sigmoid")
@@ -121,7 +122,7 @@ def draw_weights(
 
 
 class Weights(list[Array]):
-    """Arrays that share their memory with a model: writing into one, or replacing it in the list, changes the model."""
+    """Arrays that share memory with a model: writing to an array, or replacing it in the list, changes the model."""
 
     def __init__(self, variables: Iterable[cb.Variable]) -> None:
         self._variables = list(variables)

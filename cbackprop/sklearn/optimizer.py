@@ -1,4 +1,4 @@
-"""The optimizer that an estimator's parameters describe."""
+"""Make the optimizer for the parameters of an estimator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["is_full_batch", "make_optimizer"]
 
 
 def make_optimizer(estimator: Any) -> optimizers.Optimizer:
-    """A new optimizer: one of scikit-learn's three, any other by its name, or a copy of the object that was given."""
+    """Make an optimizer: one of scikit-learn's three, another one by its name, or a copy of a given object."""
     solver = estimator.solver
     if isinstance(solver, optimizers.Optimizer):
         return copy.deepcopy(solver)
@@ -32,10 +32,10 @@ def make_optimizer(estimator: Any) -> optimizers.Optimizer:
 
 
 def is_full_batch(solver: Any) -> bool:
-    """Whether the solver looks at all samples in every step, and so has no batches and no `partial_fit`."""
+    """Whether the solver uses all samples in every step, so that there are no batches and no `partial_fit`."""
     if isinstance(solver, str):
         try:
             solver = optimizers.get(solver)
         except ValueError:
-            return False  # `fit` says that there is no such solver
+            return False  # `fit` raises an error for an unknown solver
     return isinstance(solver, optimizers.FullBatchOptimizer)

@@ -1,4 +1,4 @@
-"""The regressor."""
+"""MLPRegressor: scikit-learn's regressor, trained in compiled C."""
 
 from __future__ import annotations
 
@@ -22,105 +22,108 @@ Array = NDArray[Any]
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
-    """Multi-layer perceptron that minimizes the squared error: scikit-learn's, trained by compiled C.
+    """Multi-layer perceptron that minimizes the squared error: scikit-learn's regressor, trained in compiled C.
 
-    Parameters, attributes, their defaults and meanings are those of ``sklearn.neural_network.MLPRegressor``, and from
-    the same weights the same step follows. After `max_fun` come those that it does not have.
+    Parameters and attributes are those of ``sklearn.neural_network.MLPRegressor``, with the same defaults and meaning,
+    and the same weights lead to the same step. The parameters after `max_fun` are additional.
 
     Parameters
     ----------
     loss : str, Loss or callable, default "squared_error"
-        ``"squared_error"``: half of the squared error. ``"poisson"``: half of the Poisson deviance of counts, of which
-        the network predicts the logarithm. Or any of `cbackprop.losses`, such as ``"huber"``, and functions as
-        `compile` takes them.
+        ``"squared_error"``: half of the squared error. ``"poisson"``: half of the Poisson deviance of counts, whose
+        logarithm the network predicts. Also any loss of `cbackprop.losses`, such as ``"huber"``, and functions that
+        `compile` accepts.
     hidden_layer_sizes : int or sequence of int, default (100,)
         Units of each hidden layer.
     activation : str, callable, or a sequence of them, default "relu"
-        Of all hidden layers, or of each: ``"identity"``, ``"logistic"``, ``"tanh"``, ``"relu"``, or any of
-        `cbackprop.activations`, such as ``"gelu"``.
+        The activation of all hidden layers, or one for each: ``"identity"``, ``"logistic"``, ``"tanh"``, ``"relu"``, or
+        any of `cbackprop.activations`, such as ``"gelu"``.
     solver : str or Optimizer, default "adam"
-        ``"lbfgs"``, ``"sgd"``, ``"adam"``, the name of any other of `cbackprop.optimizers`, or an object, which is
-        copied and used as it is, its learning rate included.
+        ``"lbfgs"``, ``"sgd"``, ``"adam"``, the name of any other optimizer of `cbackprop.optimizers`, or an optimizer
+        object. An object is copied and used unchanged, including its learning rate.
     alpha : float, default 0.0001
-        Factor of the L2 penalty, which is divided by the size of the batch (the sum of its weights) and by 2.
+        Factor of the L2 penalty. The penalty is divided by 2 and by the size of the batch (the sum of its weights).
     batch_size : int or "auto", default "auto"
         ``"auto"`` is ``min(200, n_samples)``. L-BFGS takes all samples.
     learning_rate : {"constant", "invscaling", "adaptive"} or LearningRateSchedule, default "constant"
         The strings are for ``solver="sgd"``: constant, divided by ``t_ ** power_t`` after each epoch, or divided by 5
-        whenever training would stop. A schedule counts steps and is for every solver named by a string but L-BFGS.
+        whenever training would stop. A schedule is a function of the number of steps, for all solvers that are given
+        by name except L-BFGS.
     learning_rate_init : float, default 0.001
+        The initial learning rate.
     power_t : float, default 0.5
+        The exponent of ``learning_rate="invscaling"``.
     max_iter : int, default 200
         Epochs, or steps of L-BFGS.
     shuffle : bool, default True
-        Visit the samples in another order in each epoch.
+        Whether to visit the samples in another order in each epoch.
     random_state : int, RandomState or None, default None
-        For first weights, the split for `early_stopping`, the order of samples and dropout.
+        The source of initial weights, the split for `early_stopping`, the order of samples, and dropout.
     tol : float, default 1e-4
         Training stops when the loss, or the validation score, has not improved by `tol` in more than
-        `n_iter_no_change` epochs; L-BFGS, when no element of the gradient is larger.
+        `n_iter_no_change` epochs. L-BFGS stops when no element of the gradient is larger than `tol`.
     verbose : bool, default False
         Print the loss of each epoch.
     warm_start : bool, default False
-        Let `fit` begin with the weights of the last one.
+        Let `fit` start with the weights of the last fit.
     momentum : float, default 0.9
     nesterovs_momentum : bool, default True
     early_stopping : bool, default False
-        Watch R2 on validation data instead of the loss, and end with the weights of the best epoch.
-        Solvers that look at all samples set no share aside for it: they need validation data in `fit`.
+        Monitor R2 on validation data instead of the loss, and end with the weights of the best epoch.
+        Solvers that use all samples in each step do not hold out a share: give validation data to `fit`.
     validation_fraction : float, default 0.1
-        The share of the samples that is set aside for that, unless `fit` is given validation data.
+        The share of the samples to hold out for it, unless `fit` is given validation data.
     beta_1, beta_2, epsilon : float, default 0.9, 0.999 and 1e-8
-        Of Adam.
+        Parameters of Adam.
     n_iter_no_change : int, default 10
     max_fun : int, default 15000
-        L-BFGS evaluates the loss no more often.
+        The maximum number of evaluations of the loss by L-BFGS.
     dropout : float or sequence of float, default 0.0
-        The share of the outputs of all hidden layers, or of each, that is dropped in training.
+        The share of outputs to drop in training, for all hidden layers or one for each.
     batch_normalization : bool, default False
-        Normalize what each hidden layer's activation is applied to.
+        Whether to normalize the input of each hidden layer's activation.
     callbacks : Callback or list of them, optional
-        Of cbackprop. With validation data, their logs hold ``val_loss`` and ``val_score``.
+        Callbacks of cbackprop. With validation data, their logs contain ``val_loss`` and ``val_score``.
     restore_best_weights : bool, default False
-        End with the weights of the best epoch without `early_stopping`, too: that of the best score on validation
-        data, or without them of the lowest loss.
+        End with the weights of the best epoch even without `early_stopping`: the one with the best score on validation
+        data or, without such data, with the lowest loss.
     n_threads : int, optional
-        For training and predicting; as many as `cbackprop.config.set_num_threads` says by default.
+        The number of threads for training and predicting; by default that of `cbackprop.config.set_num_threads`.
 
     Attributes
     ----------
     model_ : cbackprop.Sequential
-        The network. What can be done with any model can be done with it: `summary`, `save`, `check_gradients`.
+        The network, an ordinary model with `summary`, `save`, `check_gradients` and so on.
     loss_ : float
-        Of the last epoch.
+        The loss of the last epoch.
     best_loss_ : float or None
-        The lowest; ``None`` with `early_stopping`.
+        The lowest loss; ``None`` with `early_stopping`.
     loss_curve_ : list of float
-        Of each epoch.
+        The loss of each epoch.
     validation_scores_ : list of float or None
-        R2 on validation data after each epoch, if there are any.
+        R2 on validation data after each epoch, if there is any.
     best_validation_score_ : float or None
     t_ : int
         Samples seen in training.
     coefs_, intercepts_ : list of ndarray
-        Of each layer. They are the model's own memory: writing to them changes the model.
+        The weights and biases of each layer. They share memory with the model: writing to them changes it.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (features,)
-        Where X had names.
+        The names of features, if X had names.
     n_iter_ : int
-        Epochs of the last fit.
+        The number of epochs of the last fit.
     n_layers_, n_outputs_ : int
     out_activation_ : str
         ``"identity"``, or ``"exp"`` for Poisson.
 
     Notes
     -----
-    X is trained as it is if it is float32, and predictions are of its type; anything else becomes float64. Where that
-    is precise enough, float32 takes less time. The order of samples is not scikit-learn's for the same
-    `random_state`; first weights and the split are.
+    If X is float32, training and predictions are in float32; anything else is converted to float64. float32 is faster
+    if it is precise enough. For the same `random_state`, initial weights and the split are those of scikit-learn; the
+    order of samples is not.
 
-    For several outputs, scikit-learn reports the mean of their squared errors, and takes the gradient of the sum. So
-    does this class; L-BFGS minimizes the sum.
+    For several outputs this class, like scikit-learn, reports the mean of their squared errors but uses the gradient of
+    the sum. L-BFGS minimizes the sum.
 
     References
     ----------
@@ -206,7 +209,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     @available_if(trains_in_batches)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train for one epoch on the given samples, and go on from there with the next call.
+        """Train for one epoch on the given samples. The next call continues from there.
 
         Parameters
         ----------

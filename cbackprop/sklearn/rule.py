@@ -1,4 +1,4 @@
-"""What happens after each epoch of an estimator's training: attributes, scores, learning rate, and when to stop."""
+"""Callbacks for the training of estimators: update attributes and learning rate after each epoch, decide to stop."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from cbackprop.callbacks import Callback
 
 __all__ = ["FullBatchRule", "Rule"]
 
-# Below this an adaptive learning rate is not lowered any more.
+# An adaptive learning rate is not lowered below this.
 LEAST_RATE = 1e-6
-# What a full-batch step must lower the loss by, as a share of it or of 1: the default of SciPy's L-BFGS-B.
+# A full-batch step must reduce the loss by this share of the loss (or of 1): the default of SciPy's L-BFGS-B.
 LEAST_CHANGE = 2.220446049250313e-09
 
 
 class Rule(Callback):
-    """The end of an epoch as scikit-learn has it.
+    """Do at the end of each epoch what scikit-learn does.
 
     Parameters
     ----------
     estimator : BaseMLP
-        Its attributes are kept up to date, so that an interrupted training leaves them right.
+        Its attributes are updated after each epoch, so that they are correct if training is interrupted.
     samples : int
-        In an epoch.
+        The number of samples in an epoch.
     score : callable, optional
         Returns the score of the validation data.
     shown : callable
@@ -46,13 +46,13 @@ class Rule(Callback):
             estimator.validation_scores_, estimator.best_validation_score_ = [], -math.inf
 
     def complaint(self, epochs: int) -> str | None:
-        """What to say of a training that ended without converging."""
+        """The warning for a training that ended without converging; ``None`` if it has converged."""
         if self.model.stop_training or self.estimator.n_iter_ < self.estimator.max_iter:
             return None
         return f"Stochastic Optimizer: Maximum iterations ({epochs}) reached and the optimization hasn't converged yet."
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Note the loss and the score, and decide."""
+        """Record the loss and the score, and decide whether to continue."""
         estimator = self.estimator
         logs = {} if logs is None else logs
         loss = estimator.loss_ = self.shown(logs)
@@ -62,7 +62,7 @@ class Rule(Callback):
         self._tell(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
         score = None if self.score is None else self.score()
         if score is not None:
-            logs["val_score"] = score  # for the callbacks that follow
+            logs["val_score"] = score  # for later callbacks
             self._note(score)
         self._judge(loss, score)
         if estimator.learning_rate == "invscaling" and estimator.solver == "sgd":
@@ -71,7 +71,7 @@ class Rule(Callback):
             self._no_way_on()
 
     def _note(self, score: float) -> None:
-        """Keep a score."""
+        """Record a score."""
         self.estimator.validation_scores_.append(score)
         self._tell(f"Validation score: {score:f}")
 
@@ -93,7 +93,7 @@ class Rule(Callback):
             self.best_weights = self.model.get_weights()
 
     def _no_way_on(self) -> None:
-        """Stop, or go on with a fifth of the learning rate."""
+        """Stop, or continue with a fifth of the learning rate."""
         estimator, optimizer = self.estimator, self.model.optimizer
         watched = "Validation score" if self._by_score else "Training loss"
         message = (
@@ -116,12 +116,12 @@ class Rule(Callback):
 
 
 class FullBatchRule(Callback):
-    """The end of a step of an optimizer that looks at all samples.
+    """Update the estimator after each step of an optimizer that uses all samples.
 
     Parameters
     ----------
     estimator : BaseMLP
-        With validation data, their scores are kept in its attributes.
+        The scores of validation data are stored in its attributes.
     score : callable, optional
         Returns the score of the validation data.
     shown : callable
@@ -133,14 +133,14 @@ class FullBatchRule(Callback):
     ) -> None:
         self.estimator, self.score, self.shown = estimator, score, shown
         self.best_weights: Any = None
-        self._exhausted = False  # whether max_fun is why training stopped
+        self._exhausted = False  # whether training stopped because of max_fun
         self._before: float | None = None
         self._steps_without_better = 0
         if score is not None:
             estimator.validation_scores_, estimator.best_validation_score_ = [], -math.inf
 
     def complaint(self, epochs: int) -> str | None:
-        """What to say of a training that ended without converging."""
+        """The warning for a training that ended without converging; ``None`` if it has converged."""
         if self.model.stop_training and not self._exhausted:
             return None
         reached = "max_fun function calls" if self._exhausted else "max_iter iterations"
@@ -151,7 +151,7 @@ class FullBatchRule(Callback):
         )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Note the loss and the score, and stop where either has become as good as it gets."""
+        """Record the loss and the score, and stop if one of them no longer improves."""
         estimator, optimizer = self.estimator, self.model.optimizer
         logs = {} if logs is None else logs
         loss = logs["loss"]
@@ -159,7 +159,7 @@ class FullBatchRule(Callback):
         estimator.n_iter_ += 1
         self._tell(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
         if self.score is not None:
-            logs["val_score"] = self.score()  # for the callbacks that follow
+            logs["val_score"] = self.score()  # for later callbacks
             self._judge(logs["val_score"])
         before, self._before = self._before, loss
         flat = before is not None and before - loss <= LEAST_CHANGE * max(abs(before), abs(loss), 1.0)
@@ -170,7 +170,7 @@ class FullBatchRule(Callback):
             self._exhausted = self.model.stop_training = True
 
     def _judge(self, score: float) -> None:
-        """Keep a score, and the weights if it is the best one so far."""
+        """Record a score, and save the weights if it is the best so far."""
         estimator = self.estimator
         estimator.validation_scores_.append(score)
         self._tell(f"Validation score: {score:f}")

@@ -1,4 +1,4 @@
-"""Checked data, and what is to be minimized on it."""
+"""Checked data of an estimator, and the loss to minimize."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Samples:
-    """Inputs, targets as the network wants them, and the weights of samples in the loss and in scores."""
+    """Inputs, encoded targets, and the weights of samples in the loss and in scores."""
 
     x: Any
     y: Array
@@ -27,7 +27,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss, and how what `fit` logs becomes the loss that is reported."""
+    """A loss, and the function from the value in the logs of `fit` to the loss that is reported."""
 
     loss: Any
     loss_weight: float = 1.0
@@ -38,12 +38,12 @@ class Objective:
 def split(
     samples: Samples, fraction: float, random_state: np.random.RandomState, stratify: Array | None
 ) -> tuple[Samples, Samples]:
-    """Samples to train on, and this fraction to validate with: the same as in scikit-learn.
+    """Split samples into training data and this fraction of validation data, as scikit-learn does.
 
     Raises
     ------
     ValueError
-        If the fraction is fewer than two samples.
+        If the fraction contains fewer than two samples.
     """
     weights = [weight for weight in (samples.weight, samples.score_weight) if weight is not None]
     parts = train_test_split(

@@ -1,7 +1,6 @@
 """Accuracy and R2 of checked arrays.
 
-scikit-learn's functions check their arguments in 200 µs, which after each epoch is more than the epoch of a small
-table takes.
+scikit-learn's own functions take 200 µs to check their arguments. With a small table that is longer than an epoch.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ Array = NDArray[Any]
 
 
 def accuracy(right: NDArray[np.bool_], weight: Array | None) -> float:
-    """The weighted share of samples that are `right`, (n,)."""
+    """The weighted share of correct samples; `right` is (n,)."""
     return float(right.mean() if weight is None else weight @ right / weight.sum())
 
 
 def r2(targets: Array, outputs: Array, weight: Array | None) -> float:
     """The mean over outputs of ``1 - sum(w (y - p)^2) / sum(w (y - mean)^2)``, of arrays (n, outputs).
 
-    Where all targets are the same, an output counts 1 if it is right and 0 if not. NaN for a single sample.
+    If all targets of an output are the same, its value is 1 if it is correct, else 0. NaN for a single sample.
     """
     if len(targets) < 2:
         return np.nan

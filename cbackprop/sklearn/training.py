@@ -1,4 +1,4 @@
-"""The one call of `fit` that trains an estimator's model."""
+"""Train the model of an estimator by one call of `Model.fit`."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from cbackprop.sklearn.samples import Samples
 
 __all__ = ["train"]
 
-# From here to whoever called the estimator's `fit`, through scikit-learn's decorator.
+# The stack level for warnings: from here to the caller of the estimator's `fit`, through scikit-learn's decorator.
 STACK = 6
 
 
 def train(estimator: Any, samples: Samples, held_out: Samples | None, epochs: int | None) -> None:
-    """Train for so many epochs, or as many steps of an optimizer that looks at all samples, unless there is no way on.
+    """Train for at most this many epochs, or steps of an optimizer that uses all samples.
 
     Parameters
     ----------
     estimator : BaseMLP
-        With a compiled model.
+        The estimator, with a compiled model.
     samples, held_out : Samples
-        To train on, and to validate with.
+        Training data and validation data.
     epochs : int or None
-        ``None``: one, of a training in parts, of which nobody expects that it converges.
+        ``None`` means one epoch of `partial_fit`, without a warning that training has not converged.
     """
     model = estimator.model_
     shown = estimator._objective(samples.y, samples.weight).shown
@@ -39,7 +39,7 @@ def train(estimator: Any, samples: Samples, held_out: Samples | None, epochs: in
     else:
         rule = Rule(estimator, samples.x.shape[0], scorer(estimator, held_out), shown)
         batch_size = batch_size_of(estimator, samples.x.shape[0])
-    logged = held_out if estimator.callbacks else None  # for val_loss, which nobody else looks at
+    logged = held_out if estimator.callbacks else None  # only callbacks read val_loss
     seed = estimator._random_state.randint(2**31)
     estimator.n_iter_ = 0
     try:
@@ -66,7 +66,7 @@ def train(estimator: Any, samples: Samples, held_out: Samples | None, epochs: in
 
 
 def batch_size_of(estimator: Any, samples: int) -> int:
-    """The batch size, no larger than there are samples."""
+    """The batch size, at most the number of samples."""
     if estimator.batch_size == "auto":
         return min(200, samples)
     if estimator.batch_size > samples:
@@ -77,7 +77,7 @@ def batch_size_of(estimator: Any, samples: int) -> int:
 
 
 def scorer(estimator: Any, held_out: Samples | None) -> Callable[[], float] | None:
-    """What returns the score of these samples, NaN where outputs are not finite."""
+    """A function that returns the score of these samples, or NaN if outputs are not finite."""
     if held_out is None:
         return None
 

@@ -1,4 +1,4 @@
-"""Seeds, names, labels, pictures of models, and data sets made a batch at a time."""
+"""Utilities: seeds, labels, padding, plots of models, data sets and more."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """What draws is imported when it is asked for, to keep the import of the library short."""
+    """Import plotting functions only when they are used, so that importing the library is fast."""
     if name != "plot_model":
         raise name_error(sys.modules[__name__], name, sys._getframe(1))
     from cbackprop.plotting import plot_model
@@ -77,5 +77,5 @@ def __getattr__(name: str) -> Any:
     return plot_model
 
 
-# Its other name in Keras.
+# Keras has both names.
 Sequence = PyDataset

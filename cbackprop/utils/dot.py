@@ -1,4 +1,4 @@
-"""The graph of a model in Graphviz's language."""
+"""Write the graph of a model in Graphviz's DOT language."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["Dot", "model_to_dot"]
 
 
 class Dot:
-    """A graph in Graphviz's language, with the methods of pydot's that give it out.
+    """A graph in Graphviz's DOT language, with pydot's methods for output.
 
-    Notebooks show it as a picture if the package graphviz is installed.
+    Notebooks show it as an image if the package graphviz is installed.
     """
 
     def __init__(self, lines: list[str]) -> None:
@@ -24,7 +24,7 @@ class Dot:
         return "\n".join(self._lines) + "\n"
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the text to a file, of which ``dot -Tsvg`` makes a picture."""
+        """Write the text to a file; ``dot -Tsvg`` turns it into an image."""
         with open(path, "w", encoding="utf-8") as file:
             file.write(self.to_string())
 
@@ -44,7 +44,7 @@ def model_to_dot(
     show_trainable: bool = False,
     splines: str = "ortho",
 ) -> Dot:
-    """The graph of a model in Graphviz's language: a node for each call of a layer, an arrow for each tensor.
+    """Describe a model in Graphviz's DOT language: a node for each call of a layer, an arrow for each tensor.
 
     Parameters
     ----------
@@ -52,38 +52,38 @@ def model_to_dot(
     show_shapes : bool, default False
         Show the shapes of inputs and outputs; ``None`` stands for the batch.
     show_dtype : bool, default False
-        Show the type of the output's numbers.
+        Show the dtype of outputs.
     show_layer_names : bool, default True
-        Show names, and not only classes.
+        Show the names of layers as well as their classes.
     rankdir : {"TB", "LR"}, default "TB"
         From top to bottom, or from left to right.
     expand_nested : bool, default False
-        Show what is inside of nested models.
+        Show the layers within nested models.
     dpi : float, default 200
-        Dots per inch of a picture of pixels.
+        Dots per inch of bitmap images.
     subgraph : bool, default False
-        Whether to make a cluster, to be put into another graph.
+        Whether to make a cluster that can be put into another graph.
     show_layer_activations : bool, default False
-        Show which activation a layer ends with.
+        Show the activations of layers.
     show_trainable : bool, default False
-        Show whether training changes a layer's weights.
+        Show whether layers are trainable.
     splines : str, default "ortho"
         How Graphviz draws lines.
 
     Returns
     -------
     Dot
-        Its ``to_string()`` is the text, ``write(path)`` writes it. No package is needed; Graphviz draws it, and
-        `plot_model` draws without Graphviz.
+        ``to_string()`` returns the text, and ``write(path)`` writes it to a file. No package is needed for that. To
+        draw it use Graphviz; `plot_model` draws a model without Graphviz.
 
     Raises
     ------
     TypeError, ValueError
-        If `model` is none or has no shape yet, or another argument is not as above.
+        If `model` is not a model or not built, or another argument is wrong.
 
     References
     ----------
-    Arguments and defaults are those of Keras 3, which returns an object of the package pydot.
+    Arguments and defaults are those of Keras 3, which returns a pydot object.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def model_to_dot(
 
 
 class _Writer:
-    """Nodes and arrows, numbered as they come."""
+    """Collects nodes and arrows, and numbers the nodes."""
 
     def __init__(self, shown: dict[str, bool]) -> None:
         self.shown = shown
@@ -129,7 +129,7 @@ class _Writer:
         self.count = 0
 
     def graph(self, graph: Any, ends: dict[int, str], indent: str) -> dict[int, str]:
-        """The calls of a graph; which node makes each tensor, where `ends` says that of those from outside."""
+        """Write the calls of a graph; return the node that makes each tensor. `ends` has the nodes of its inputs."""
         makers = dict(ends)
         begins = [tensor.node for tensor in graph.inputs if tensor.node is not None and not tensor.node.inputs]
         for node in dict.fromkeys([*begins, *(node for node in graph.nodes if node.inputs)]):
@@ -140,7 +140,7 @@ class _Writer:
                 continue
             name = self._node(self._label(node), indent)
             for tensor in node.inputs:
-                if id(tensor) not in makers:  # a model may begin in the middle of another
+                if id(tensor) not in makers:  # a model may start at a tensor within another model
                     makers[id(tensor)] = self._node(f"output of {tensor.name}", indent)
                 self.arrows.append(f"  {makers[id(tensor)]} -> {name}")
             makers.update((id(tensor), name) for tensor in node.outputs)

@@ -1,4 +1,4 @@
-"""Arrays divided by their norms, and classes as one-hot rows."""
+"""normalize and to_categorical: divide arrays by their norms, and make one-hot rows."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ __all__ = ["normalize", "to_categorical"]
 
 
 def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[Any]:
-    """An array divided by its norms along an axis: ``x / |x|``; where the norm is 0, ``x`` itself.
+    """Divide an array by its norms along an axis: ``x / |x|``. Where the norm is 0, ``x`` is unchanged.
 
     Parameters
     ----------
     x : array_like
     axis : int, default -1
-        Along which the norms are taken.
+        The axis along which norms are taken.
     order : float, default 2
-        Of the norms: 1 for the sum of sizes, 2 for Euclid's, ``inf`` for the largest size.
+        The order of the norm: 1 for the sum of absolute values, 2 for the Euclidean norm, ``inf`` for the largest
+        absolute value.
 
     Returns
     -------
     ndarray
-        Shaped like `x`, of its float type, or float64 for integers.
+        Has the shape and the float type of `x`; float64 for integers.
 
     Raises
     ------
     TypeError
-        If `x` holds anything but numbers, or an argument is none.
+        If `x` holds anything but numbers, or an argument is of the wrong type.
     ValueError
-        If `x` has no such axis.
+        If `x` does not have this axis.
 
     Examples
     --------
@@ -56,14 +57,14 @@ def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[Any]:
 
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[Any]:
-    """Class numbers as one-hot rows.
+    """Convert class numbers to one-hot rows.
 
     Parameters
     ----------
     x : array_like of int
-        Classes from 0; a last axis of length 1 is dropped.
+        Class numbers from 0. A last axis of length 1 is removed.
     num_classes : int, optional
-        The largest class plus 1 by default.
+        The number of classes; by default the largest class number plus 1.
 
     Returns
     -------

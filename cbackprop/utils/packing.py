@@ -1,4 +1,4 @@
-"""Inputs, targets and sample weights as one tuple, and arrays divided into two parts."""
+"""Pack inputs, targets and sample weights into a tuple, and split data sets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["pack_x_y_sample_weight", "split_dataset", "unpack_x_y_sample_weight"
 
 
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """What a data set gives for a batch: a tuple of those that are there, or inputs alone as they are.
+    """Pack inputs, targets and sample weights as a data set returns them: a tuple, or only the inputs.
 
     Parameters
     ----------
@@ -26,7 +26,8 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
     Returns
     -------
     tuple, or `x` alone
-        Inputs that are a list or a tuple are a tuple of one, so that nothing in them is taken for targets.
+        Without targets, inputs that are a list or a tuple are packed into a tuple of length 1, so that their items are
+        not taken for targets.
 
     Examples
     --------
@@ -42,7 +43,7 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
 
 
 def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
-    """Inputs, targets and sample weights of a batch as a data set gives it; ``None`` for what is not there.
+    """Unpack inputs, targets and sample weights of a batch of a data set; ``None`` for those that are missing.
 
     Parameters
     ----------
@@ -73,37 +74,38 @@ def split_dataset(
     seed: int | None = None,
     preferred_backend: str | None = None,
 ) -> tuple[Any, Any]:
-    """Arrays divided into two parts, such as samples for training and for validation.
+    """Split arrays or a data set into two parts, for example for training and validation.
 
     Parameters
     ----------
-    dataset : array_like, or nested tuples, lists and dicts of arrays with as many samples
-        Arrays of PyTorch and JAX, too; or a dataset with a length and a sample at each index, such as PyTorch's.
+    dataset : array_like, or nested tuples, lists and dicts of arrays with the same number of samples
+        Arrays may be those of PyTorch and JAX. Also a dataset with a length and a sample at each index, such as those
+        of PyTorch.
     left_size, right_size : int or float, optional
-        A number of samples, or a share of them between 0 and 1. One of them may be left out: the rest.
+        A number of samples, or a share between 0 and 1. If one is left out, that part gets the remaining samples.
     shuffle : bool, default False
-        Whether samples are drawn at random; otherwise the first ones are the left part.
+        Whether samples are drawn at random. Otherwise the left part gets the first samples.
     seed : int, optional
-        Of the order; drawn by default.
+        Seed of the order; random by default.
     preferred_backend : {"torch"} or other str, optional
-        With "torch" both parts are datasets of samples, for PyTorch's loaders; otherwise they are arrays.
+        With "torch" both parts are datasets of samples for PyTorch's loaders; otherwise they are arrays.
 
     Returns
     -------
     tuple of two
-        Nested as `dataset`. Without `shuffle` they are views of its arrays. With "torch" each has a length, and yields
-        samples of that nesting.
+        They are nested like `dataset`. Without `shuffle` they are views of its arrays. With "torch" each part has a
+        length and returns samples that are nested like `dataset`.
 
     Raises
     ------
     TypeError
         If an argument is of the wrong type.
     ValueError
-        If sizes are missing or more than there is, or arrays have different numbers of samples.
+        If both sizes are missing or they are too large, or arrays have different numbers of samples.
 
     References
     ----------
-    Arguments and defaults are those of Keras 3, which makes data sets of TensorFlow's or PyTorch's.
+    Arguments and defaults are those of Keras 3, which returns data sets of TensorFlow or PyTorch.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A progress bar for loops of one's own."""
+"""Progbar: a progress bar for your own loops."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ __all__ = ["Progbar"]
 
 
 class Progbar:
-    """A bar that shows how far a loop of one's own is, with averages of what is measured on the way.
+    """A progress bar for your own loops, with averages of measured values.
 
     Parameters
     ----------
     target : int or None
-        The number of steps; ``None`` if it is not known.
+        The number of steps; ``None`` if it is unknown.
     width : int, default 20
-        Characters of the bar.
+        The width of the bar in characters.
     verbose : {0, 1, 2}, default 1
         0 prints nothing, 1 a bar, 2 one line at the end.
     interval : float, default 0.05
-        Seconds between two drawings at least.
+        The minimum number of seconds between two updates of the display.
     stateful_metrics : iterable of str, optional
-        Names of values that are shown as they are; all others are averaged over the steps.
+        Names of values that are shown unchanged; all others are averaged over the steps.
     stateless_metrics : iterable of str, optional
-        Names of values that are averaged; all others are then shown as they are.
+        Names of values that are averaged; all others are shown unchanged.
     unit_name : str, default "step"
-        What a step is called.
+        The name of a step.
 
     Raises
     ------
@@ -65,7 +65,8 @@ class Progbar:
     ) -> None:
         if stateful_metrics is not None and stateless_metrics is not None:
             raise ValueError(
-                "Only one of stateful_metrics and stateless_metrics can be given: the others are the rest."
+                "Only one of stateful_metrics and stateless_metrics can be given: all other values are of the other "
+                "kind."
             )
         self.target = None if target is None else check_integer("target", target, 0)
         self.width = check_integer("width", width, 0)
@@ -74,21 +75,21 @@ class Progbar:
         self.stateful_metrics = None if stateless_metrics is not None else set(stateful_metrics or ())
         self.stateless_metrics = None if stateless_metrics is None else set(stateless_metrics)
         self.unit_name = unit_name
-        self._values: dict[str, tuple[float, float]] = {}  # sums, and of how many
+        self._values: dict[str, tuple[float, float]] = {}  # for each value its sum and the number of steps
         self._seen, self._begin, self._drawn, self._length = 0, time.time(), 0.0, 0
 
     def update(
         self, current: int, values: Iterable[tuple[str, Any]] | None = None, finalize: bool | None = None
     ) -> None:
-        """Show that so many steps are done.
+        """Show that `current` steps are done.
 
         Parameters
         ----------
         current : int
         values : iterable of (str, number), optional
-            What was measured in the last step.
+            The values measured in the last step.
         finalize : bool, optional
-            Whether this was the last step; by default, if all are done.
+            Whether this was the last step; by default it is if all steps are done.
         """
         last = (self.target is not None and current >= self.target) if finalize is None else finalize
         for name, value in values or ():
@@ -133,7 +134,7 @@ class Progbar:
         return f"{current:>{len(str(self.target))}}/{self.target}"
 
     def _measured(self, current: int, now: float, last: bool) -> str:
-        """The time that is left, or was taken, that of a step, and the values."""
+        """The remaining or total time, the time of a step, and the values, as text."""
         step = (now - self._begin) / current if current else 0.0
         left = step * (self.target - current) if self.target and not last else now - self._begin
         parts = [f"{_clock(left)} {_duration(step)}/{self.unit_name}"]

@@ -1,4 +1,4 @@
-"""Arrays as a dataset of single samples, and back."""
+"""Samples: arrays as a dataset of single samples; and the reverse."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["Samples", "stacked"]
 
 
 class Samples:
-    """A dataset of samples, as PyTorch's loaders take it: it has a length, and a sample at each index.
+    """A dataset of single samples for PyTorch's loaders, with a length and a sample at each index.
 
     Parameters
     ----------
     arrays : nested tuples, lists and dicts of ndarray
-        With as many rows each.
+        Arrays with the same number of rows.
 
     Examples
     --------
@@ -48,12 +48,12 @@ class Samples:
 
 
 def stacked(dataset: Any) -> Any:
-    """The samples of a dataset that has a length and indices, as arrays nested like a sample.
+    """Stack the samples of a dataset with a length and indices to arrays that are nested like a sample.
 
     Raises
     ------
     ValueError
-        If there are no samples, or they are not nested alike.
+        If there are no samples, or their nesting differs.
     """
     samples = [dataset[index] for index in range(len(dataset))]
     if not samples:
@@ -66,7 +66,7 @@ def stacked(dataset: Any) -> Any:
 
 
 def _leaves(sample: Any) -> list[Any]:
-    """The parts of a sample, of which numbers, too, are some."""
+    """The leaves of a sample, which may be arrays or numbers."""
     if isinstance(sample, dict):
         return [leaf for item in sample.values() for leaf in _leaves(item)]
     if isinstance(sample, (list, tuple)):
@@ -75,7 +75,7 @@ def _leaves(sample: Any) -> list[Any]:
 
 
 def _nested(sample: Any, leaves: Iterator[Any]) -> Any:
-    """These leaves in the nesting of a sample."""
+    """These leaves, nested like a sample."""
     if isinstance(sample, dict):
         return {name: _nested(item, leaves) for name, item in sample.items()}
     if isinstance(sample, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Sequences of different lengths as one array."""
+"""pad_sequences: put sequences of different lengths into one array."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ def pad_sequences(
     truncating: str = "pre",
     value: Any = 0.0,
 ) -> NDArray[Any]:
-    """Sequences as the rows of one array: short ones are filled up, long ones are cut.
+    """Put sequences into the rows of one array: pad short ones and truncate long ones.
 
     Parameters
     ----------
     sequences : sequence of sequences
-        Of numbers, or of arrays that all have one shape.
+        Sequences of numbers, or of arrays that all have the same shape.
     maxlen : int, optional
-        The length that all get; that of the longest by default.
+        The length of all rows; by default that of the longest sequence.
     dtype : dtype, default "int32"
-        Of the result; ``object`` for texts of different lengths.
+        The type of the result; ``object`` for texts of different lengths.
     padding : {"pre", "post"}, default "pre"
-        Whether what is missing is put in front or behind.
+        Whether to pad at the beginning or at the end.
     truncating : {"pre", "post"}, default "pre"
-        Whether what is too much is taken off in front or behind.
+        Whether to remove items at the beginning or at the end.
     value : float or str, default 0.0
-        What is filled in.
+        The padding value.
 
     Returns
     -------
     ndarray
-        Of shape (sequences, maxlen, ...).
+        Has the shape (sequences, maxlen, ...).
 
     Raises
     ------
     ValueError
-        If `sequences` does not hold sequences, or arrays of different shapes, or an argument is not as said above.
+        If `sequences` does not hold sequences, or holds arrays of different shapes, or another argument is wrong.
 
     Notes
     -----
-    With `maxlen` 0 nothing is left of any sequence; Keras then refuses those that are not empty.
+    With `maxlen` 0 all rows are empty. Keras refuses sequences that are not empty in this case.
 
     References
     ----------

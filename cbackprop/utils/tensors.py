@@ -1,4 +1,4 @@
-"""Symbolic tensors: whether something is one, where it comes from; and names of types."""
+"""Functions on symbolic tensors, and names of types."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["get_source_inputs", "is_keras_tensor", "standardize_dtype"]
 
 
 def is_keras_tensor(x: Any) -> bool:
-    """Whether `x` is a symbolic tensor.
+    """Return whether `x` is a symbolic tensor.
 
     Examples
     --------
@@ -25,16 +25,16 @@ def is_keras_tensor(x: Any) -> bool:
 
 
 def standardize_dtype(dtype: Any) -> str:
-    """The name of a type of numbers; `config.floatx` for ``None``.
+    """Return the name of a type of numbers; `config.floatx` for ``None``.
 
     Parameters
     ----------
-    dtype : str, NumPy type, Python type, or what has one as its ``dtype``
+    dtype : str, NumPy type, Python type, or object with a ``dtype``
 
     Raises
     ------
     ValueError
-        If it is none.
+        If it is not a type of numbers.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def standardize_dtype(dtype: Any) -> str:
 
 
 def get_source_inputs(tensor: KerasTensor) -> list[KerasTensor]:
-    """The inputs of a network that a symbolic tensor depends on.
+    """Return the inputs of a network that a symbolic tensor depends on.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Windows of a series as a data set."""
+"""timeseries_dataset_from_array: windows of a time series as a data set."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["Windows", "timeseries_dataset_from_array"]
 
 
 class Windows(PyDataset):
-    """Windows of a series, a batch at a time, and their targets: what `timeseries_dataset_from_array` makes.
+    """A data set of windows of a series and their targets, made by `timeseries_dataset_from_array`.
 
     Attributes
     ----------
     windows : ndarray
-        All of them, as a view of the series that takes no memory: (windows, sequence_length, ...).
+        All windows, (windows, sequence_length, ...), as a view of the series that takes no memory.
     targets : ndarray or None
-        Of the windows.
+        The targets of the windows.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class Windows(PyDataset):
         self._is_new = True
 
     def __len__(self) -> int:
-        """Number of batches; of windows, without a batch size."""
+        """The number of batches; without a batch size, of windows."""
         return -(-len(self.windows) // (self.batch_size or 1))
 
     def __getitem__(self, index: int) -> Any:
-        """The windows of a batch, and their targets if there are some."""
+        """The windows of a batch, and their targets if there are any."""
         count = len(self)
         if not -count <= index < count:
             raise IndexError(f"there are {count} batches, but got the number {index}.")
@@ -60,7 +60,7 @@ class Windows(PyDataset):
         return self._with_targets(np.ascontiguousarray(self.windows[rows]), rows)
 
     def __iter__(self) -> Iterator[Any]:
-        """All batches; each time in another order, if windows are shuffled."""
+        """Yield all batches; if windows are shuffled, in another order each time."""
         if not self._is_new:
             self.on_epoch_end()
         self._is_new = False
@@ -71,7 +71,7 @@ class Windows(PyDataset):
         return itertools.islice(self, check_integer("count", count, 0))
 
     def on_epoch_end(self) -> None:
-        """Draw another order, if windows are shuffled."""
+        """Draw another order if windows are shuffled."""
         if self._random is not None:
             self._order = self._random.permutation(len(self.windows))
 
@@ -92,7 +92,7 @@ def timeseries_dataset_from_array(
     end_index: int | None = None,
     format: str = "tf",
 ) -> Windows:
-    """All windows of a series, as a data set for `fit`, `evaluate` and `predict`.
+    """Make a data set of all windows of a series, for `fit`, `evaluate` and `predict`.
 
     Window i is ``data[begin : begin + sequence_length * sampling_rate : sampling_rate]`` with
     ``begin = start_index + i * sequence_stride``, and its target is ``targets[begin]``.
@@ -104,37 +104,37 @@ def timeseries_dataset_from_array(
     targets : array_like (steps, ...), optional
         The target of the window that begins at each step; ``None`` for a data set without targets.
     sequence_length : int
-        Steps of a window.
+        The number of steps in a window.
     sequence_stride : int, default 1
-        Steps from the beginning of a window to that of the next one.
+        The distance, in steps of `data`, between the beginnings of consecutive windows.
     sampling_rate : int, default 1
-        Steps from one step of a window to the next one.
+        The distance, in steps of `data`, between consecutive steps of a window.
     batch_size : int, optional
-        Windows of a batch, 128 by default; with ``None`` the data set gives single windows.
+        The number of windows in a batch, 128 by default. With ``None`` the data set returns single windows.
     shuffle : bool, default False
-        Whether the windows are in a random order.
+        Whether windows are in random order.
     seed : int, optional
-        Of that order; drawn by default.
+        Seed of the order; random by default.
     start_index, end_index : int, optional
-        Only steps of `data` from the first to in front of the second are used.
+        Use only the steps ``data[start_index:end_index]``.
     format : {"tf", "grain"}, default "tf"
-        Taken for the sake of scripts written for Keras: the data set is the same for both.
+        Accepted for scripts written for Keras; it has no effect.
 
     Returns
     -------
     Windows
-        A `PyDataset`; its ``windows`` are a view of `data`, and memory is only taken for one batch.
+        A `PyDataset`. Its ``windows`` are a view of `data`, so only one batch at a time takes memory.
 
     Raises
     ------
     TypeError
         If an argument is of the wrong type.
     ValueError
-        If an argument is out of range, or there is no window.
+        If an argument is out of range, or `data` is shorter than one window.
 
     References
     ----------
-    Arguments, defaults and windows are those of Keras 3, which makes a data set of TensorFlow's.
+    Arguments, defaults and windows are those of Keras 3, which returns a data set of TensorFlow.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Any model as an estimator of scikit-learn: classifier, regressor or transformer."""
+"""Wrap any model as an estimator for scikit-learn: a classifier, regressor or transformer."""
 
 try:
     import sklearn  # noqa: F401 - whether it is there

@@ -1,4 +1,4 @@
-"""What the three wrappers have in common: the model that is made for each fit, and the data that it is given."""
+"""ModelWrapper: base of the three wrappers. It makes the model of each fit and prepares the data."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class ModelWrapper(BaseEstimator):
     Parameters
     ----------
     model : Model or callable
-        A compiled model, of which each `fit` trains a copy with new weights; or a function of ``X`` and ``y``, and of
+        A compiled model; each `fit` trains a copy of it with new weights. Or a function of ``X`` and ``y``, and of
         `model_kwargs`, that returns a compiled model.
     warm_start : bool, default False
-        Let `fit` go on with the model of the last one; the first one trains the given model itself.
+        Let `fit` continue with the model of the last fit. The first fit then trains the given model itself.
     model_kwargs : dict, optional
-        Further arguments of a function.
+        Further arguments of the function.
     fit_kwargs : dict, optional
-        Arguments of the model's `fit`. Those that the wrapper's own `fit` is given count more.
+        Arguments of the model's `fit`. Arguments of the wrapper's own `fit` take precedence.
     """
 
     _takes_several: ClassVar[bool] = True  # whether y may have several columns
@@ -58,7 +58,7 @@ class ModelWrapper(BaseEstimator):
         return tags
 
     def __sklearn_clone__(self) -> Self:
-        """The same wrapper before any fit, as `sklearn.base.clone` wants it: with a model of its own."""
+        """An unfitted copy with its own model, for `sklearn.base.clone`."""
         model = copy.deepcopy(self.model) if isinstance(self.model, cb.Model) else self.model
         return type(self)(
             model=model,
@@ -69,16 +69,16 @@ class ModelWrapper(BaseEstimator):
 
     @property
     def epoch_(self) -> int:
-        """The number of epochs of the last fit; 0 before."""
+        """The number of epochs of the last fit; 0 before the first."""
         return len(self.history_.epoch) if hasattr(self, "history_") else 0
 
     def set_fit_request(self, **kwargs: bool | str | None) -> Self:
-        """Say which arguments of `fit` scikit-learn's metadata routing is to pass on.
+        """Set which arguments of `fit` scikit-learn's metadata routing passes on.
 
         Parameters
         ----------
         **kwargs : {True, False, None, str}
-            For the name of each argument, whether, or under which name, it is asked for.
+            For each argument, whether it is requested, or the name under which it is.
 
         Returns
         -------
@@ -117,7 +117,7 @@ class ModelWrapper(BaseEstimator):
         RuntimeError
             If the model is not compiled, or has no loss.
         TypeError, ValueError
-            If the data is wrong, or the model cannot take it.
+            If the data is wrong or does not match the model.
         """
         X, y = validate_data(self, X, y, multi_output=self._takes_several)
         y = self._learn_targets(column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y)
@@ -130,10 +130,10 @@ class ModelWrapper(BaseEstimator):
         return self
 
     def _check_model(self, model: Any, y: Array) -> None:
-        """Refuse a model that cannot take targets as this wrapper makes them."""
+        """Refuse a model that does not accept the targets of this wrapper."""
 
     def _model_for(self, X: Array, y: Array) -> Any:
-        """The model that is to be trained."""
+        """The model to train."""
         if self.warm_start and hasattr(self, "model_"):
             return self.model_
         if isinstance(self.model, cb.Model):
@@ -141,26 +141,26 @@ class ModelWrapper(BaseEstimator):
         return self.model(X=X, y=y, **(self.model_kwargs or {}))
 
     def _outputs(self, X: Any) -> Array:
-        """What the model makes of X."""
+        """The model's outputs for X."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)
         outputs: Array = self.model_.predict(X, verbose=0)
         return outputs
 
     def _learn_targets(self, y: Array) -> Array:
-        """The targets as the model is to be given them: with two axes at least."""
+        """The targets in the form for the model, with at least two axes."""
         if type_of_target(y) == "unknown":
             raise ValueError(f"Unknown label type for data: {y!r}")
         self._target_ndim = y.ndim
         return y.reshape(-1, 1) if y.ndim == 1 else y
 
     def _as_targets(self, outputs: Array) -> Array:
-        """Outputs with as many axes as the targets had."""
+        """The outputs with as many axes as the targets had."""
         return np.squeeze(outputs, axis=1) if self._target_ndim == 1 and outputs.ndim == 2 else outputs
 
 
 def _compiled_clone(model: cb.Model) -> cb.Model:
-    """The same model with new weights, compiled alike."""
+    """A copy of the model with new weights, compiled with the same arguments."""
     new = cb.models.clone_model(model)
     optimizer = model.optimizer
     if optimizer is not None:

@@ -1,4 +1,4 @@
-"""A model as a classifier."""
+"""SKLearnClassifier: wrap a model as a classifier."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ __all__ = ["SKLearnClassifier"]
 
 
 class SKLearnClassifier(ClassifierMixin, ModelWrapper):
-    """A model as a classifier of scikit-learn.
+    """Wrap a model as a classifier for scikit-learn.
 
-    The model is trained on one-hot rows, and the class of its largest output is predicted.
+    The model is trained on one-hot rows. The predicted class is that of its largest output.
 
     Parameters
     ----------
     model : Model or callable
-        A compiled model, of which each `fit` trains a copy with new weights; or a function of ``X`` and ``y`` (one-hot
+        A compiled model; each `fit` trains a copy of it with new weights. Or a function of ``X`` and ``y`` (one-hot
         rows), and of `model_kwargs`, that returns a compiled model.
     warm_start : bool, default False
-        Let `fit` go on with the model of the last one; the first one trains the given model itself.
+        Let `fit` continue with the model of the last fit. The first fit then trains the given model itself.
     model_kwargs : dict, optional
-        Further arguments of a function.
+        Further arguments of the function.
     fit_kwargs : dict, optional
-        Arguments of the model's `fit`. Those that the classifier's own `fit` is given count more.
+        Arguments of the model's `fit`. Arguments of the classifier's own `fit` take precedence.
 
     Attributes
     ----------
     model_ : Model
-        As trained.
+        The trained model.
     history_ : History
         Losses and metrics of the last fit.
     classes_ : ndarray of shape (n_classes,)
@@ -43,7 +43,7 @@ class SKLearnClassifier(ClassifierMixin, ModelWrapper):
     Raises
     ------
     RuntimeError
-        In `fit`, if the model is not compiled, or has no loss.
+        In `fit`, if the model is not compiled or has no loss.
     TypeError, ValueError
         In `fit`, if the data is wrong, or there is only one class.
 
@@ -92,7 +92,7 @@ class SKLearnClassifier(ClassifierMixin, ModelWrapper):
         return found
 
     def decision_function(self, X: Any) -> Array:
-        """The model's own outputs, with the arguments and errors of `predict`.
+        """The model's outputs. For arguments and errors see `predict`.
 
         Returns
         -------
@@ -113,7 +113,7 @@ class SKLearnClassifier(ClassifierMixin, ModelWrapper):
         return np.eye(len(self.classes_))[numbers]
 
     def _check_model(self, model: Any, y: Array) -> None:
-        """Refuse losses and outputs that do not go with one-hot rows."""
+        """Refuse losses and outputs that do not match one-hot rows."""
         classes = y.shape[1]
         remedy = f"give its last layer {classes} units and a softmax, and compile it with 'categorical_crossentropy'."
         losses = [loss for loss in [_loss_of(model)] if loss is not None]
@@ -132,10 +132,10 @@ class SKLearnClassifier(ClassifierMixin, ModelWrapper):
 
 
 def _loss_of(model: Any) -> Any:
-    """The loss of a model as an object; ``None`` if that is not known before it has a shape."""
+    """The loss of a model as an object; ``None`` if it is unknown until the model is built."""
     try:
         return cb.losses.as_loss(model.loss) if isinstance(model.loss, (str, cb.losses.Loss)) else None
-    except ValueError:  # a name that stands for one of several
+    except ValueError:  # a name whose meaning depends on the output
         return None
 
 

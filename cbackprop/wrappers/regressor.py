@@ -1,4 +1,4 @@
-"""A model as a regressor."""
+"""SKLearnRegressor: wrap a model as a regressor."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ __all__ = ["SKLearnRegressor"]
 
 
 class SKLearnRegressor(RegressorMixin, ModelWrapper):
-    """A model as a regressor of scikit-learn.
+    """Wrap a model as a regressor for scikit-learn.
 
     Parameters
     ----------
     model : Model or callable
-        A compiled model, of which each `fit` trains a copy with new weights; or a function of ``X`` and ``y`` (with two
+        A compiled model; each `fit` trains a copy of it with new weights. Or a function of ``X`` and ``y`` (with two
         axes), and of `model_kwargs`, that returns a compiled model.
     warm_start : bool, default False
-        Let `fit` go on with the model of the last one; the first one trains the given model itself.
+        Let `fit` continue with the model of the last fit. The first fit then trains the given model itself.
     model_kwargs : dict, optional
-        Further arguments of a function.
+        Further arguments of the function.
     fit_kwargs : dict, optional
-        Arguments of the model's `fit`. Those that the regressor's own `fit` is given count more.
+        Arguments of the model's `fit`. Arguments of the regressor's own `fit` take precedence.
 
     Attributes
     ----------
     model_ : Model
-        As trained.
+        The trained model.
     history_ : History
         Losses and metrics of the last fit.
 
     Raises
     ------
     RuntimeError
-        In `fit`, if the model is not compiled, or has no loss.
+        In `fit`, if the model is not compiled or has no loss.
     TypeError, ValueError
         In `fit`, if the data is wrong.
 

@@ -1,4 +1,4 @@
-"""A model as a transformer."""
+"""SKLearnTransformer: wrap a model as a transformer."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ __all__ = ["SKLearnTransformer"]
 
 
 class SKLearnTransformer(TransformerMixin, ModelWrapper):
-    """A model as a transformer of scikit-learn: a step of a pipeline, whose outputs the next step is given.
+    """Wrap a model as a transformer for scikit-learn: its outputs are the inputs of the next step of a pipeline.
 
     Parameters
     ----------
     model : Model or callable
-        A compiled model, of which each `fit` trains a copy with new weights; or a function of ``X`` and ``y`` (with two
+        A compiled model; each `fit` trains a copy of it with new weights. Or a function of ``X`` and ``y`` (with two
         axes), and of `model_kwargs`, that returns a compiled model.
     warm_start : bool, default False
-        Let `fit` go on with the model of the last one; the first one trains the given model itself.
+        Let `fit` continue with the model of the last fit. The first fit then trains the given model itself.
     model_kwargs : dict, optional
-        Further arguments of a function.
+        Further arguments of the function.
     fit_kwargs : dict, optional
-        Arguments of the model's `fit`. Those that the transformer's own `fit` is given count more.
+        Arguments of the model's `fit`. Arguments of the transformer's own `fit` take precedence.
 
     Attributes
     ----------
     model_ : Model
-        As trained.
+        The trained model.
     history_ : History
         Losses and metrics of the last fit.
 
     Raises
     ------
     RuntimeError
-        In `fit`, if the model is not compiled, or has no loss.
+        In `fit`, if the model is not compiled or has no loss.
     TypeError, ValueError
         In `fit`, if the data is wrong.
 
@@ -80,7 +80,7 @@ class SKLearnTransformer(TransformerMixin, ModelWrapper):
         return self._outputs(X)
 
     def predict(self, X: Any) -> Array:
-        """The model's outputs with as many axes as the targets had, with the arguments and errors of `transform`."""
+        """The model's outputs with as many axes as the targets had. For arguments and errors see `transform`."""
         return self._as_targets(self._outputs(X))
 
     def __sklearn_tags__(self) -> Any:

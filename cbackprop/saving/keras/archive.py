@@ -231,7 +231,7 @@ def _read_json(path: str, name: str, content: bytes) -> dict[str, Any]:
     try:
         value = json.loads(content)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"{path!r} is damaged: {name!r} is no JSON.") from error
+        raise ValueError(f"{path!r} is damaged: {name!r} is not JSON.") from error
     if not isinstance(value, dict):
-        raise ValueError(f"{path!r} is damaged: {name!r} is no dict.")
+        raise ValueError(f"{path!r} is damaged: {name!r} is not a dict.")
     return value

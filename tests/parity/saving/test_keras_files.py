@@ -338,7 +338,7 @@ def test_other_files(tmp_path):
         cb.models.load_model(tmp_path / "m.weights.h5")
     with pytest.raises(ValueError, match=r"needs weights of shape \(3, 2\) and \(2,\), but .* \(3, 3\) and \(3,\)"):
         ours.load_weights(tmp_path / "m.weights.h5")
-    with pytest.warns(UserWarning, match="stay") as warned:
+    with pytest.warns(UserWarning, match=r"are not (changed|used)") as warned:
         ours.load_weights(tmp_path / "m.weights.h5", skip_mismatch=True)
     assert len(warned) == 2
     np.testing.assert_array_equal(ours.get_weights()[2], before[2])

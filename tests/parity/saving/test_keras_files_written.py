@@ -430,13 +430,13 @@ def edit_notes(path, change):
 
 BAD_NOTES = {
     "newer": (lambda n: n.update(format=999), "made by a newer version"),
-    "no format": (lambda n: n.update(format="x"), "is damaged: what is noted"),
-    "no state": (lambda n: n.update(state=[]), "is damaged: what is noted"),
-    "no arrays": (lambda n: n.update(arrays=3), "is damaged: what is noted"),
+    "no format": (lambda n: n.update(format="x"), "is damaged: the state of training in it"),
+    "no state": (lambda n: n.update(state=[]), "is damaged: the state of training in it"),
+    "no arrays": (lambda n: n.update(arrays=3), "is damaged: the state of training in it"),
     "missing array": (lambda n: n["arrays"].update({"optimizer/0/m": "nowhere"}), "does not fit the optimizer"),
     "other array": (lambda n: n["arrays"].update({"optimizer/0/m": "optimizer/vars/0"}), "instead of float32"),
     "extras": (lambda n: n.update(extras=[1]), None),
-    "training": (lambda n: n.update(training="{"), "nothing that the model can be compiled with"),
+    "training": (lambda n: n.update(training="{"), "the model cannot be compiled with the arguments in it"),
     "streams": (lambda n: n["state"].update(streams=[1, 2, 3]), "layers with random numbers"),
 }
 
