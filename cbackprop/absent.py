@@ -234,11 +234,11 @@ def _imports_name(frame: FrameType) -> bool:
 
 
 class AbsentModules:
-    """Asked last for modules that nobody else has found: says what to use instead of those of Keras's."""
+    """The last finder for modules that do not exist: its errors say what to use instead of a module of Keras."""
 
     @staticmethod
     def find_spec(fullname: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
-        """Nothing, or a ``ModuleNotFoundError`` as Python's own with what is known about the module."""
+        """Return ``None``, or raise Python's ``ModuleNotFoundError`` with advice if Keras has the module."""
         package, _, name = fullname.partition(".")
         if package != "cbackprop" or name not in FIRST_FLOOR:
             return None

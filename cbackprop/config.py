@@ -354,7 +354,7 @@ def is_interactive_logging_enabled() -> bool:
 
 
 def get_num_threads() -> int | Literal["auto"]:
-    """What `set_num_threads` has set: a number, or ``"auto"``, as it is in the beginning.
+    """Return the number of threads that was set by `set_num_threads`; ``"auto"`` by default.
 
     Examples
     --------
@@ -368,19 +368,18 @@ def get_num_threads() -> int | Literal["auto"]:
 def set_num_threads(n: int | Literal["auto"]) -> None:
     """Set the number of threads that training, evaluating and predicting may use.
 
-    The threads share each batch. The results are the same to the last bit however many there are, so the number is a
-    matter of speed alone.
+    The threads share each batch. The number affects only speed: results are the same to the last bit.
 
-    With ``"auto"`` a run tries out which number is the fastest, and looks again every few seconds, because other
-    programs may need the processors. It takes no more than the processors that this process may use: those of its
-    affinity, the quota of its container, ``CBACKPROP_NUM_THREADS``, ``OMP_NUM_THREADS``, and the limit that joblib or
-    threadpoolctl have set for BLAS.
+    With ``"auto"`` a run tries out which number is the fastest. It tries again every few seconds, because other
+    programs may need the processors. It uses at most the processors that this process may use, which are limited by
+    its affinity, the quota of its container, ``CBACKPROP_NUM_THREADS``, ``OMP_NUM_THREADS``, and the limit that joblib
+    or threadpoolctl has set for BLAS.
 
     Parameters
     ----------
     n : int or "auto"
-        At least 1. A step that is too small to share stays on one thread all the same. With more threads than free
-        processors, most of the time goes into waiting.
+        At least 1. Steps that are too small to share run on one thread in any case. With more threads than free
+        processors, threads mostly wait for each other.
 
     Raises
     ------
@@ -400,7 +399,7 @@ def set_num_threads(n: int | Literal["auto"]) -> None:
 
 @contextmanager
 def num_threads(n: int | Literal["auto"]) -> Iterator[None]:
-    """Let what this thread runs meanwhile use `n` threads, and everything else as many as before.
+    """Set the number of threads inside the ``with`` block, only for what this thread runs.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How many processors this process may use."""
+"""Find out how many processors this process may use."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["usable"]
 # Environment variables that limit the threads of numerical libraries; joblib sets the last two in its workers.
 VARIABLES = ("CBACKPROP_NUM_THREADS", "OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 CGROUPS, OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
-# Seconds for which an answer is taken to be true: a container's quota may change while a program runs.
+# Results are cached for this many seconds: the quota of a container may change while a program runs.
 STAYS_TRUE = 1.0
 
 _answer, _answered = 0, -math.inf
 
 
 def usable() -> int:
-    """The processors that this process may use, at least 1.
+    """The number of processors that this process may use, at least 1.
 
-    They are limited by the processors that the system lets it run on (affinity), by the quota of its container
-    (cgroups), and by the environment variables in `VARIABLES`.
+    It is limited by the processors that the system lets it run on (affinity), by the quota of its container (cgroups),
+    and by the environment variables in `VARIABLES`.
     """
     global _answer, _answered
     if monotonic() - _answered > STAYS_TRUE:
@@ -39,13 +39,13 @@ def _allowed() -> int:
 
 
 def _quota() -> int | None:
-    """The processors' worth of time that the container of this process gets; ``None`` where there is no limit.
+    """The quota of this process's container, in processors; ``None`` if there is no limit.
 
     References
     ----------
     "CPU" in https://docs.kernel.org/admin-guide/cgroup-v2.html, and "CFS Bandwidth Control" for version 1.
     """
-    # In version 2 any group around the own one may have a quota. In a container, the own one is the root.
+    # In version 2 the own group and all groups around it may have quotas. In a container, the own group is the root.
     own = next((line[3:] for line in _read(OWN_GROUP).splitlines() if line.startswith("0::")), "/").strip("/")
     groups = [CGROUPS / own, *(CGROUPS / own).parents]
     texts = [_read(group / "cpu.max") for group in groups if group.is_relative_to(CGROUPS)]
@@ -56,7 +56,7 @@ def _quota() -> int | None:
 
 
 def _read(path: Path) -> str:
-    """The text of a file of the system's; nothing if there is none."""
+    """The text of a system file; empty if it does not exist."""
     try:
         return path.read_text()
     except (OSError, UnicodeDecodeError):
@@ -64,6 +64,6 @@ def _read(path: Path) -> str:
 
 
 def _variable(name: str) -> int | None:
-    """The number that an environment variable holds; OpenMP's may be a list, for nested regions, of which the first."""
+    """The number in an environment variable; the first if it is a list, as OpenMP's may be for nested regions."""
     first = os.environ.get(name, "").partition(",")[0].strip()
     return max(int(first), 1) if first.isdecimal() else None

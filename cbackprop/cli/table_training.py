@@ -30,12 +30,12 @@ def run(data: str, options: Any) -> None:
     table, targets = read_for_training(data, options)
     tell_doubts(table, targets, options, tell)
     table = with_targets(table, targets, tell)
-    with warnings.catch_warnings(action="ignore", category=CellWarning):  # which has been told
+    with warnings.catch_warnings(action="ignore", category=CellWarning):  # already printed
         train_on(table, targets, options, tell)
 
 
 def train_on(table: Table, targets: Sequence[str], options: Any, tell: Any) -> None:
-    """Divide, train, judge, save."""
+    """Split the table, train, report scores, and save."""
     encoders = [tables.TargetEncoder(name, options.task).fit(table[name]) for name in targets]
     train, held_out = divide(table, encoders, options)
     with settings(options.threads, options.floatx):
@@ -73,7 +73,7 @@ def named(names: Sequence[str], table: Table) -> list[str]:
 
 
 def tell_doubts(table: Table, targets: Sequence[str], options: Any, tell: Any) -> None:
-    """Which cells make columns count as texts that hold numbers or times otherwise."""
+    """Print which cells make columns of numbers or times count as texts."""
     named_so = {*named(options.categorical, table), *named(options.drop, table)}
     if options.task != "auto":
         named_so |= {*targets}

@@ -61,7 +61,7 @@ def known(module: Any) -> Any:
 @click.option("--patience", type=click.IntRange(0), default=20, show_default=True,
               help="Stop after so many epochs without a better validation loss; 0 for never.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
-@click.option("--threads", type=click.IntRange(1, 1024), help="Of the processor.  [default: as many as pay]")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Number of threads.  [default: as many as pay]")
 @click.option("--floatx", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
 @click.option("--save", metavar="MODEL", help="Write the trained model to this file.")
 @click.option("--plot", metavar="FILE", help="Draw loss and metrics of each epoch into a .png, .svg or .pdf.")

@@ -235,7 +235,7 @@ def check_boundaries(value: Any) -> NDArray[np.float64]:
     return array
 
 
-# Sorting more numbers takes longer than counting them, and needs memory for all of them.
+# With more numbers than this, counting is faster than sorting and needs less memory.
 MOST_SORTED = 2**20
 
 # Quantiles of more numbers than fit in memory, from summaries. A summary is a (2, n) array of float32: the first row

@@ -1,4 +1,4 @@
-"""The numbers at some places of the sorted data, of data that is too large to be sorted."""
+"""Find the numbers at given ranks of data that is too large to sort."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from cbackprop.losses.target import blocks
 
 __all__ = ["at_ranks"]
 
-# Bits of a float32 that are looked at in each of the passes, the first ones first.
+# How many bits of a float32 each pass finds, starting with the leading ones.
 BITS = (16, 8, 8)
 
 
 def at_ranks(values: NDArray[Any], ranks: NDArray[np.int64]) -> NDArray[np.float32]:
-    """What ``numpy.sort(values, axis=None)[ranks]`` is, as float32, in the memory of a part of the values.
+    """The same as ``numpy.sort(values, axis=None)[ranks]``, as float32, but with little memory.
 
-    Each pass over the values counts how often the next bits occur among those that begin like one of the numbers that
-    are looked for. So the bits of these are found one after the other.
+    The bits of the wanted numbers are found from the leading ones on. Each pass counts the next bits of all values
+    whose leading bits equal those found so far for one of the wanted numbers.
 
     Parameters
     ----------
     values : ndarray
-        Of any shape, type and strides; no NaN.
+        Numbers of any shape, type and strides, without NaN.
     ranks : ndarray (n,)
         In [0, values.size).
 
@@ -55,7 +55,7 @@ def at_ranks(values: NDArray[Any], ranks: NDArray[np.int64]) -> NDArray[np.float
 
 
 def _codes(block: NDArray[Any], groups: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """The next bits of those values that begin as is wanted, together with the number of the group that they are in."""
+    """The group numbers and the next bits, as one code, of the values whose leading bits belong to a group."""
     keys = _keys(block)
     shift = 32 - BITS[0]
     codes = (keys >> shift).astype(np.int64)
@@ -68,8 +68,8 @@ def _codes(block: NDArray[Any], groups: list[NDArray[np.int64]]) -> NDArray[np.i
 
 
 def _keys(block: NDArray[Any]) -> NDArray[np.uint32]:
-    """Whole numbers in the order of these numbers as float32."""
+    """Whole numbers that have the same order as these numbers as float32."""
     with np.errstate(over="ignore"):
-        floats = block.astype(np.float32).ravel() + np.float32(0)  # which makes 0 of -0
+        floats = block.astype(np.float32).ravel() + np.float32(0)  # turns -0 into 0
     bits = floats.view(np.uint32)
     return np.where(bits >> 31, ~bits, bits | 0x80000000)

@@ -134,16 +134,16 @@ class PythonCall(Layer):
         return values
 
     def added(self) -> float:
-        """What the last run has added to the loss."""
+        """What the last run added to the loss."""
         return sum(value for layer in self.layers for value, _ in layer._added_losses.get(self.key, ()))
 
     def added_gradients(self) -> list[Any]:
-        """The gradients of that by the inputs, where they were given.
+        """The given gradients of the added losses with respect to the inputs.
 
         Raises
         ------
         TypeError
-            If a layer within has given one: it is by that layer's inputs, which may be any.
+            If a layer within gave a gradient: it is with respect to that layer's inputs, not this one's.
         """
         for layer in self.layers[1:]:
             if any(gradient is not None for _, gradient in layer._added_losses.get(self.key, ())):

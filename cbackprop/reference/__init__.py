@@ -1,5 +1,4 @@
-"""The NumPy twin: every layer, activation, loss, metric and optimizer once more, to be read.
+"""The NumPy twin: every layer, activation, loss, metric and optimizer again, in readable NumPy code.
 
-Each module and class has the name of its compiled counterpart. They are written as someone who knows
-NumPy would write them for speed and clarity; tests hold both engines to the same numbers.
+Each module and class has the name of its compiled counterpart. Tests check that both engines give the same numbers.
 """

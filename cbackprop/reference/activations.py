@@ -1,8 +1,9 @@
 """Activations and their backward pass in NumPy: the readable twin of ``src_pyx/kernels/activations.pyx``.
 
-A pair for each kernel: ``x_forward(x, *numbers)`` is y = f(x), ``x_backward(delta, x, y, *numbers)`` is
-dL/dx = f'(x) delta, where delta = dL/dy. Those of a whole axis take that axis for a number. All return new arrays
-of the type of their input, and take f' from the same one of x and y as the compiled kernel does.
+There is a pair of functions for each kernel: ``x_forward(x, *numbers)`` computes y = f(x), and
+``x_backward(delta, x, y, *numbers)`` computes dL/dx = f'(x) delta, where delta = dL/dy. Functions along an axis take
+the axis as a number. All return new arrays of the type of their input. They compute f' from x or y, whichever the
+compiled kernel uses.
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ def softplus_backward(delta: Array, x: Array, y: Array) -> Array:
 
 
 def squareplus_forward(x: Array, b: float) -> Array:
-    # max(x, 0) and a rest without cancellation; written out, it is (x + h) / 2 on either side of 0
+    # (x + h) / 2, written as max(x, 0) plus a remainder, so that no digits cancel for negative x
     h = np.hypot(x, math.sqrt(b))
     return np.maximum(x, 0) + b / 2 / (h + np.abs(x))
 

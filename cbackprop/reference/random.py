@@ -1,4 +1,4 @@
-"""Random numbers that depend on nothing but where they are used, in NumPy."""
+"""Random numbers that depend only on where they are used, in NumPy."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ HALF = np.uint64(32)
 def philox(counter: Any, key: tuple[int, int]) -> NDArray[np.uint32]:
     """Philox4x32-10: four random words for each counter of four words.
 
-    Each round multiplies the first and the third word by a constant; the upper halves, mixed with the other
-    two words and the key, and the lower halves change places. The key moves on after each round.
+    Each round multiplies the first and the third word by constants. The upper halves of the products are mixed with the
+    other two words and the key; then upper and lower halves are exchanged. The key changes after each round.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def philox(counter: Any, key: tuple[int, int]) -> NDArray[np.uint32]:
 
 
 def bits(n: int, iteration: int, stream: int, node: int, block: int = 0) -> NDArray[np.uint32]:
-    """Uniform 32-bit numbers, one for each of n elements: four from each block, from `block` on."""
+    """Uniform 32-bit numbers for n elements: four from each block, starting with block number `block`."""
     blocks = np.arange(-(-n // 4), dtype=np.uint64) + np.uint64(block)
     counter = np.empty((len(blocks), 4), np.uint64)
     counter[:, 0], counter[:, 1] = blocks & LOW, blocks >> HALF
@@ -61,15 +61,15 @@ def bits(n: int, iteration: int, stream: int, node: int, block: int = 0) -> NDAr
 
 
 def mask(n: int, probability: float, iteration: int, stream: int, node: int, first: int = 0) -> NDArray[np.bool_]:
-    """True with this probability, for n elements from `first` on: whether an element's bits are below it times 2^32."""
+    """True with this probability, for n elements from `first` on: if an element's bits are below probability 2^32."""
     block, skipped = divmod(first, 4)
     return bits(skipped + n, iteration, stream, node, block)[skipped:] < int(probability * 2.0**32 + 0.5)
 
 
 def normal(n: int, iteration: int, stream: int, node: int, first: int = 0) -> NDArray[np.float64]:
-    """Numbers of the normal distribution for n elements from `first` on, two from two words each.
+    """Standard normal numbers for n elements from `first` on; each two words give two numbers.
 
-    Of uniform u and v, ``sqrt(-2 log u) cos(2 pi v)`` and ``sqrt(-2 log u) sin(2 pi v)``; v begins at -1/8.
+    With uniform u and v they are ``sqrt(-2 log u) cos(2 pi v)`` and ``sqrt(-2 log u) sin(2 pi v)``; v starts at -1/8.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""What is said of a file whose model cannot be compiled as it was."""
+"""The warning for a file whose model cannot be compiled as it was."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["warn_not_compiled"]
 
 
 def warn_not_compiled(path: str, error: Exception, stacklevel: int) -> None:
-    """Warn, at the line so many frames up: without what is missing the model still predicts."""
+    """Warn at the line this many frames up. It is not an error, because the model can still predict."""
     warnings.warn(
         f"The model in {path!r} is not compiled, because the arguments in the file cannot be used: {error} Give "
         "classes and functions of your own as custom_objects, or compile the model yourself.",

@@ -1,4 +1,4 @@
-"""Columns that count as texts because of a few cells: nearly all of what they hold are numbers, or times."""
+"""Find columns that count as texts only because of a few cells, while nearly all cells are numbers or times."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from cbackprop.tables.frame import Table, kind_of
 
 __all__ = ["CellWarning", "doubt_of", "doubts", "warn_of_doubt"]
 
-# So many cells, from all over a column, show whether it is worth while to look at all of them.
+# A sample of this many cells, spread over a column, shows whether all of them need to be checked.
 SAMPLE = 500
-# Whole numbers and other texts may both be codes, if there are no more of them, again and again; unless the others are
-# no more than this share.
+# Whole numbers beside other texts may all be codes, if there are at most this many different ones, which repeat. They
+# are not codes if at most this share of the cells are other texts.
 MOST_CODES = 20
 FEW = 0.1
 WITH_COMMA = re.compile(r"[+-]?\d+(,\d+)?")
 
 
 class CellWarning(UserWarning):
-    """A column is not what nearly all of its cells are."""
+    """A few cells of a column are of another kind than nearly all of its cells."""
 
 
 def doubts(table: Table, but: Collection[str] = ()) -> dict[str, str]:
-    """For each column that should probably hold something else than texts, `doubt_of` it.
+    """For each column that should probably not be texts, the result of `doubt_of`.
 
     Parameters
     ----------
     table : dict of str to ndarray
-        As `as_table` makes it.
+        A table in the form of `as_table`.
     but : collection of str
-        Columns that are not looked at.
+        Columns that are not checked.
     """
     found = {name: doubt_of(column) for name, column in table.items() if name not in but}
     return {name: doubt for name, doubt in found.items() if doubt}
 
 
 def doubt_of(column: Any) -> str:
-    """Which cell makes a column of numbers or times count as texts, as the end of a sentence; empty if none does."""
+    """The end of a message: which cell makes a column of numbers or times count as texts. Empty if there is none."""
     if kind_of(column) != "text":
         return ""
     rows = np.flatnonzero([value is not None for value in column])
@@ -58,7 +58,7 @@ def doubt_of(column: Any) -> str:
 
 
 def warn_of_doubt(what: str, doubt: str, remedy: str, stacklevel: int) -> None:
-    """Warn of a column in doubt, at the line so many frames up from the caller."""
+    """Warn of a doubtful column, at the line this many frames up from the caller."""
     warnings.warn(
         f"{what} counts as texts because of {doubt}. Mend such cells, or leave them empty; {remedy}.",
         CellWarning,
@@ -71,7 +71,7 @@ def _cell(cells: list[Any], rows: Any, index: int) -> str:
 
 
 def _few_others(cells: list[Any], reads: Callable[[Any], bool]) -> int | None:
-    """The first cell that cannot be read so, if most of them can, and are no codes beside others."""
+    """The first cell that `reads` refuses, if it accepts most cells and they are not codes among others."""
     for some in (cells[:: max(len(cells) // SAMPLE, 1)], cells):
         readable = [reads(cell) for cell in some]
         if 2 * sum(readable) <= len(some):
@@ -86,7 +86,7 @@ def _few_others(cells: list[Any], reads: Callable[[Any], bool]) -> int | None:
 
 
 def _first_comma(cells: list[Any]) -> int | None:
-    """The first number that is written with a comma, if all are numbers that are written so."""
+    """The first number with a decimal comma, if all cells are numbers and some are written like this."""
     if not all(WITH_COMMA.fullmatch(cell) for cell in cells[:SAMPLE]) or not all(map(WITH_COMMA.fullmatch, cells)):
         return None
     return next((index for index, cell in enumerate(cells) if "," in cell), None)
@@ -100,7 +100,7 @@ def _is_number(cell: Any) -> bool:
 
 
 def _is_time(cell: Any) -> bool:
-    """Whether this is a time in the format of ISO 8601; a year or a word is none."""
+    """Whether this is a time in the format of ISO 8601. A single year or a word is not."""
     if not cell[:4].isdigit() or "-" not in cell:
         return False
     try:

@@ -12,14 +12,14 @@ class Activation(Layer):
     """y = f(x); dx = dy f'(x). The functions f are in `cbackprop.reference.activations`."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         return Fit(self.input_shapes, self.input_shapes[0], {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """f(x)."""
         (self.x,) = inputs
         function = self.spec.function
-        # An axis counted from the front counts the batch, as here.
+        # Axes counted from the front include the batch axis, which the array here has too.
         self.arguments = function.numbers if function.axis is None else (function.axis,)
         self.f, self.f_backward = activations.pair(function.name)
         self.y: Array = self.f(self.x, *self.arguments)

@@ -15,8 +15,8 @@ class BatchNormalization(Layer):
     """y = gamma u + beta with u = (x - mean) / sqrt(variance + epsilon), each of shape (channels,).
 
     In training dx = gamma (g - mean(g) - u mean(g u)) / sqrt(variance + epsilon), with g = dy and means over the
-    batch; with moving averages, which do not depend on x, dx = gamma g / sqrt(variance + epsilon). Of an input with a
-    mask only what that shows counts in mean and variance, and has a part of dx through them.
+    batch. Moving averages do not depend on x, so with them dx = gamma g / sqrt(variance + epsilon). If the input has a
+    mask, only unmasked elements count in mean and variance and get a gradient through them.
     """
 
     def __init__(self, *args: Any) -> None:
@@ -28,7 +28,7 @@ class BatchNormalization(Layer):
         self.shape = tuple(-1 if other == axis else 1 for other in range(ndim))
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         shape = self.input_shapes[0]
         axis = self.spec.axis % (len(shape) + 1) - 1
         names = ["gamma"] * self.spec.scale + ["beta"] * self.spec.center + ["moving_mean", "moving_variance"]
@@ -59,7 +59,7 @@ class BatchNormalization(Layer):
         return y.astype(inputs[0].dtype)
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """Sums over all axes but the channels'."""
+        """Sums over all axes except the channels."""
         g = delta.astype(np.float64)
         dx = g
         if self.own:
@@ -71,15 +71,15 @@ class BatchNormalization(Layer):
             dx = dx * parameters[0].reshape(self.shape)
         sums = [g * self.scaled] * self.spec.scale + [g] * self.spec.center
         gradients = [s.sum(axis=self.others).astype(delta.dtype) for s in sums]
-        unwanted = [delta] * (len(wanted) - 1)  # of a mask
+        unwanted = [delta] * (len(wanted) - 1)  # masks get no gradient
         return [dx.astype(delta.dtype), *unwanted], gradients + [np.zeros_like(p) for p in self._moving(parameters)]
 
     def _moving(self, parameters: list[Array]) -> list[Array]:
-        """The moving averages: mean and variance, and with renorm its deviation, mean and deviation."""
+        """The moving averages: mean and variance; with renorm also moving_stddev, renorm_mean and renorm_stddev."""
         return parameters[self.spec.scale + self.spec.center :]
 
     def _renormalize(self, parameters: list[Array]) -> None:
-        """What makes of a batch's own mean and deviation moving ones; gradients take it as given."""
+        """Compute r and d, which turn the batch's statistics into moving ones. Gradients treat them as fixed."""
         self.factor, self.shift = np.ones(1), np.zeros(1)
         self.deviation = np.sqrt(self.variance + self.spec.epsilon)
         if not (self.spec.renorm and self.own):
@@ -91,7 +91,7 @@ class BatchNormalization(Layer):
         self.shift = np.clip((self.mean - mean) / usual, -farthest, farthest).reshape(self.shape)
 
     def finish(self, parameters: list[Array]) -> None:
-        """Moving averages go on."""
+        """Update the moving averages."""
         if not self.own:
             return
         moving = self._moving(parameters)

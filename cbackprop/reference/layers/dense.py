@@ -11,7 +11,7 @@ class Dense(Layer):
     """y = x W + b; dW = x^T dy, db = sum of dy, dx = dy W^T."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         *others, width = self.input_shapes[0]
         bias = {"bias": (self.spec.units,)} if self.spec.use_bias else {}
         return Fit(self.input_shapes, (*others, self.spec.units), {"kernel": (width, self.spec.units), **bias})
@@ -25,7 +25,7 @@ class Dense(Layer):
         return y
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """Sums over the batch and all axes between it and the last."""
+        """Sums over all axes except the last."""
         kernel = parameters[0]
         x = self.x.reshape(-1, kernel.shape[0])
         dy = delta.reshape(-1, kernel.shape[1])

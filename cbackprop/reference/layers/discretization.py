@@ -1,4 +1,4 @@
-"""The bins of numbers, in NumPy."""
+"""Discretization in NumPy."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["Discretization"]
 
 
 class Discretization(Layer):
-    """y = how many boundaries are at most x, or indicators or counts of that; dx = 0."""
+    """y = the number of boundaries <= x, or indicators or counts of it; dx = 0."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         if self.spec.output_mode == "int":
             return Fit(self.input_shapes, self.input_shapes[0], {})
         positions = math.prod(self.output_shape[:-1])

@@ -16,7 +16,7 @@ class Dropout(Layer):
     """y = m x / (1 - rate), dx = m dy / (1 - rate) with a random mask m; y = x outside of training."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         return Fit(self.input_shapes, self.input_shapes[0], {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:

@@ -1,4 +1,4 @@
-"""Layers of one input that change each element by itself, in NumPy."""
+"""Layers that change each element separately, in NumPy."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class Absolute(Layer):
     """y = |x|; dx = dy sign(x)."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         return Fit(self.input_shapes, self.input_shapes[0], {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
-        """The sizes."""
+        """The absolute values."""
         (self.x,) = inputs
         return np.abs(self.x)
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """The delta, by the sign."""
+        """The delta times the sign of x."""
         return [delta * np.sign(self.x)], []

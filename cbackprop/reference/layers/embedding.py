@@ -12,11 +12,11 @@ __all__ = ["Embedding"]
 class Embedding(Layer):
     """y = table[x]; dtable[r] = sum of dy where x = r, dx = 0.
 
-    `rows` are the rows that the last batch read.
+    `rows` are the rows that the last batch has read; only they have a gradient.
     """
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         size = self.spec.input_dim, self.spec.output_dim
         return Fit(self.input_shapes, (*self.input_shapes[0], size[1]), {"embeddings": size})
 
@@ -29,11 +29,11 @@ class Embedding(Layer):
 
     @property
     def rows(self) -> Array:
-        """The rows that the last batch read."""
+        """The rows that the last batch has read."""
         return np.unique(self.ids)
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """The sum over the places where a row was read."""
+        """For each row, the sum of the delta over the elements that read it."""
         gradient = np.zeros_like(parameters[0])
         np.add.at(gradient, self.ids, delta)
         return [np.zeros_like(self.x)], [gradient]

@@ -1,4 +1,4 @@
-"""What stands in for a layer whose inputs, or whose output, have an axis of size 0: there are no numbers to compute."""
+"""The replacement of a layer whose inputs or output have an axis of size 0, so that there is nothing to compute."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["Empty"]
 
 
 class Empty(Layer):
-    """An output without numbers, or of zeros as sums over nothing; derivatives are 0."""
+    """The output is empty, or zeros (sums over nothing); gradients are 0."""
 
-    rows = np.zeros(0, np.intp)  # of a table that it reads
+    rows = np.zeros(0, np.intp)  # of a layer that reads rows of a table
 
     def fit(self) -> Fit:
-        """Whatever it is given."""
+        """Any shapes."""
         return Fit(tuple(self.input_shapes), self.output_shape, None)
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
-        """Zeros in the output's shape, if there are any."""
+        """Zeros in the output's shape."""
         self.inputs = inputs
         return np.zeros((len(inputs[0]), *self.output_shape), inputs[0].dtype)
 

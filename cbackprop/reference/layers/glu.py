@@ -12,7 +12,7 @@ class GLU(Layer):
     """y = a sigmoid(b), where a and b are the halves of x along an axis."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         output = self.spec.function.output_shape((None, *self.input_shapes[0]))[1:]
         return Fit(self.input_shapes, output, {})
 

@@ -15,9 +15,9 @@ Shape = tuple[int, ...]
 
 
 class Fit(NamedTuple):
-    """What a layer works on: shapes of a sample of each input and of the output, and of the weights that it reads.
+    """The shapes that a layer works on: of a sample of each input, of a sample of the output, and of the weights.
 
-    These are the attributes of the spec, in order; ``None`` for any weights.
+    Weights are attributes of the spec, in order; ``None`` means any weights.
     """
 
     inputs: tuple[Shape, ...]
@@ -26,9 +26,9 @@ class Fit(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What a layer may want to know of a batch: whether it trains, and how many training batches came before.
+    """Facts about a batch for layers: whether it is a training batch, and the number of training batches before it.
 
-    Where several batches have the same number, as in test and predict, `first` counts the samples in front.
+    In evaluation and prediction all batches have the same number; there `first` is the number of samples before it.
     """
 
     training: bool
@@ -37,16 +37,16 @@ class Batch(NamedTuple):
 
 
 class Layer:
-    """One use of a layer in a network. It keeps from its forward pass what its backward pass needs.
+    """One use of a layer in a network. The forward pass stores what the backward pass needs.
 
     Parameters
     ----------
     spec : cbackprop.layers.Layer
-        What the user wrote.
+        The user's layer.
     input_shapes, output_shape
         Shapes of one sample.
     node : int
-        Which step of the network it is: shared random layers differ by it.
+        The number of the step in the network. Random layers that are used twice draw other numbers in each step.
     """
 
     def __init__(
@@ -61,22 +61,22 @@ class Layer:
         self.n_weights = len(spec.variables if fit.weights is None else fit.weights)
 
     def fit(self) -> Fit:
-        """What the layer works on, whatever the spec's class makes of it."""
+        """The shapes that this layer works on, whatever the spec's class computes."""
         raise NotImplementedError
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
-        """The output (batch, *output_shape) of inputs (batch, *input_shape)."""
+        """Compute the output (batch, *output_shape) from the inputs (batch, *input_shape)."""
         raise NotImplementedError
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """From dL/doutput, the dL/dinput of each input and the dL/dparameter of each parameter.
+        """Compute from dL/doutput the dL/dinput of each input and the dL/dparameter of each parameter.
 
-        Input deltas that are not `wanted` need not be computed; anything may stand in their place.
+        Input deltas that are not `wanted` need not be computed; any array may be returned for them.
         """
         raise NotImplementedError
 
     def finish(self, parameters: list[Array]) -> None:
-        """After the step of a batch that changes weights: change those that no gradient reaches.
+        """After a training step: update variables without a gradient, such as moving averages.
 
-        Only called for a layer that must see a batch as a whole.
+        Called only for layers that need the whole batch.
         """

@@ -1,4 +1,4 @@
-"""Masks in NumPy: arrays of 0 and 1, one for each row of what they belong to."""
+"""Masks in NumPy: arrays with 0 or 1 for each row of a layer's output."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Differs(Layer):
     """1 where any feature differs from a value."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         whole = math.prod(self.output_shape) * self.spec.features == math.prod(self.input_shapes[0])
         read = self.input_shapes if whole else ((*self.output_shape, self.spec.features),)
         return Fit(read, self.output_shape, {})
@@ -28,10 +28,10 @@ class Differs(Layer):
 
 
 class Merged(Layer):
-    """1 where any mask says so, or it is always so."""
+    """1 where any mask is 1, or where `always` is."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         return Fit(self.input_shapes, self.output_shape, {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
@@ -46,10 +46,10 @@ class Merged(Layer):
 
 
 class PythonMask(Layer):
-    """What `compute_mask` returns."""
+    """The result of `compute_mask`."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         return Fit(self.input_shapes, self.output_shape, {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
@@ -58,19 +58,19 @@ class PythonMask(Layer):
 
 
 class Chosen(Layer):
-    """y = x where a mask shows it, else a number or another input; dx likewise."""
+    """y = x where the mask is 1, else a number or another input; dx likewise."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         shape = self.output_shape
         return Fit((shape, shape[:-1], shape)[: len(self.input_shapes)], shape, {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
-        """What is chosen."""
+        """The chosen rows."""
         x, mask, *other = inputs
         self.shown = mask[..., np.newaxis] != 0
         return np.where(self.shown, x, other[0] if other else x.dtype.type(self.spec.value))
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """Each row's delta to where the row came from."""
+        """The delta of each row, for the input that the row came from."""
         return [np.where(self.shown, delta, 0), delta[..., 0], np.where(self.shown, 0, delta)][: len(wanted)], []

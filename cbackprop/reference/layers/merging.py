@@ -1,4 +1,4 @@
-"""Merges in NumPy."""
+"""Merge layers in NumPy."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multip
 class Merge(Layer):
     """A chain y = ((x0 op x1) op x2) op ... of operations on arrays that broadcast.
 
-    Subclasses define ``combine(a, b)``, the operation, and ``separate(a, b, delta)``, which splits its
-    delta into those of a and b.
+    Subclasses define the operation ``combine(a, b)``, and ``separate(a, b, delta)``, which returns the deltas of a and
+    b.
     """
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         return Fit(self.input_shapes, np.broadcast_shapes(*self.input_shapes), {})
 
     def combine(self, a: Array, b: Array) -> Array:
@@ -67,7 +67,7 @@ class Add(Merge):
         return a + b
 
     def separate(self, a: Array, b: Array, delta: Array) -> tuple[Array, Array]:
-        """The same for both."""
+        """The same delta for both."""
         return delta, delta
 
 
@@ -79,7 +79,7 @@ class Subtract(Merge):
         return a - b
 
     def separate(self, a: Array, b: Array, delta: Array) -> tuple[Array, Array]:
-        """Opposite ones."""
+        """Opposite deltas."""
         return delta, -delta
 
 
@@ -91,7 +91,7 @@ class Multiply(Merge):
         return a * b
 
     def separate(self, a: Array, b: Array, delta: Array) -> tuple[Array, Array]:
-        """Each times the other factor."""
+        """The delta times the other factor."""
         return delta * b, delta * a
 
 
@@ -104,14 +104,14 @@ class TrueDivide(Merge):
             return a / b
 
     def separate(self, a: Array, b: Array, delta: Array) -> tuple[Array, Array]:
-        """By the rule of quotients."""
+        """By the quotient rule."""
         with np.errstate(all="ignore"):
             da = delta / b
             return da, -da * (a / b)
 
 
 class Power(Merge):
-    """y = a^b; da = dy b a^(b - 1), db = dy y log(a); with a number as exponent the first of them only."""
+    """y = a^b; da = dy b a^(b - 1), db = dy y log(a); only the first if the exponent is a number."""
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The power."""
@@ -135,7 +135,7 @@ class Power(Merge):
             return a**b
 
     def separate(self, a: Array, b: Array, delta: Array) -> tuple[Array, Array]:
-        """By the rule of powers; where a is 0, exponents that are not negative have no influence."""
+        """By the power rule. Where a is 0, the gradient of exponents that are not negative is 0."""
         with np.errstate(all="ignore"):
             da = delta * np.where(b == 0, 0, b * a ** (b - 1))
             return da, np.where((a == 0) & (b >= 0), 0, delta * a**b * np.log(a)).astype(delta.dtype)
@@ -149,12 +149,12 @@ class Average(Add):
         return super().forward(inputs, parameters, batch) / len(inputs)
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """The n-th part for each."""
+        """The delta divided by n, for each input."""
         return super().backward(delta / len(self.input_shapes), parameters, wanted)
 
 
 class Maximum(Merge):
-    """y = max(a, b); dy goes to the larger one, and half of it to each where they are equal."""
+    """y = max(a, b); dy goes to the larger input, or half of it to each if they are equal."""
 
     sign: ClassVar[int] = 1
 
@@ -163,14 +163,14 @@ class Maximum(Merge):
         return np.maximum(a, b)
 
     def separate(self, a: Array, b: Array, delta: Array) -> tuple[Array, Array]:
-        """By who is larger."""
+        """The delta for the input that was chosen."""
         share = (np.sign(np.subtract(b, a)) * self.sign + 1) / 2
         db: Array = delta * share.astype(delta.dtype)
         return delta - db, db
 
 
 class Minimum(Maximum):
-    """y = min(a, b); dy goes to the smaller one, and half of it to each where they are equal."""
+    """y = min(a, b); dy goes to the smaller input, or half of it to each if they are equal."""
 
     sign = -1
 
@@ -183,7 +183,7 @@ class Concatenate(Layer):
     """The inputs side by side; each gets its part of the delta."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         axis = self.spec.positive_axis(len(self.input_shapes[0]) + 1) - 1
         first = self.input_shapes[0]
         read = tuple((*first[:axis], shape[axis], *first[axis + 1 :]) for shape in self.input_shapes)
@@ -204,7 +204,7 @@ class Dot(Layer):
     """y = a b^T for the matrices a and b of the vectors along the axes; da = dy b, db = dy^T a."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         axes = self.spec.positive_axes([(None, *shape) for shape in self.input_shapes])
         left = [
             size for axis, shape in zip(axes, self.input_shapes, strict=True) for size in np.delete(shape, axis - 1)
@@ -222,7 +222,7 @@ class Dot(Layer):
         return y.reshape(len(y), *self.output_shape)
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """The products with the other factor, through the normalisation."""
+        """The products with the other factor, passed back through the normalization."""
         dy = delta.reshape(len(delta), self.a.shape[1], self.b.shape[1])
         deltas = [dy @ self.b, dy.transpose(0, 2, 1) @ self.a]
         if self.spec.normalize:
@@ -232,7 +232,7 @@ class Dot(Layer):
         return [np.moveaxis(d, -1, axis) for d, axis in zip(shaped, self.axes, strict=True)], []
 
     def scale(self, x: Array) -> Array:
-        """What vectors are multiplied by: 1, or min(1 / |x|, 1 / epsilon)."""
+        """The factor of each vector: 1, or min(1 / |x|, 1 / epsilon) if vectors are normalized."""
         if not self.spec.normalize:
             return np.ones(1, x.dtype)
         with np.errstate(divide="ignore"):
@@ -240,7 +240,7 @@ class Dot(Layer):
         return np.minimum(inverse, x.dtype.type(1 / self.spec.epsilon))
 
     def through_norm(self, delta: Array, y: Array, scale: Array) -> Array:
-        """scale (delta - y (y . delta)), without the second term where epsilon bounds the scale."""
+        """scale (delta - y (y . delta)), without the second term where epsilon limits the scale."""
         bounded = scale >= scale.dtype.type(1 / self.spec.epsilon)
         along = np.where(bounded, 0, (y * delta).sum(axis=-1, keepdims=True))
         return scale * (delta - along * y)

@@ -1,4 +1,4 @@
-"""Layers that add noise or multiply by it, in NumPy."""
+"""Layers that add or multiply noise, in NumPy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class GaussianNoise(Layer):
     """y = x + s n with normal n, dx = dy; y = x outside of training."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         return Fit(self.input_shapes, self.input_shapes[0], {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
@@ -25,7 +25,7 @@ class GaussianNoise(Layer):
         return [delta], []
 
     def noise(self, x: Array, batch: Batch) -> Array:
-        """s n, shaped like x."""
+        """s n, in the shape of x."""
         first = batch.first * (x.size // len(x))
         n = random.normal(x.size, batch.iteration, self.spec.stream, self.node, first)
         return n.astype(x.dtype).reshape(x.shape) * x.dtype.type(self.spec.stddev)

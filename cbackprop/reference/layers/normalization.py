@@ -14,8 +14,8 @@ __all__ = ["Normalization"]
 class Normalization(Layer):
     """y = gamma u + beta with u = (x - shift) / r, where r^2 is the mean (or sum) of (x - center)^2, plus epsilon.
 
-    Shift and center are the mean of the group, or 0. With g = gamma dy: dx = (g - a - b (x - center) / r) / r,
-    where a is the mean of g if the mean was subtracted, and b the mean (or sum) of g u.
+    Shift and center are each the mean of the group or 0. With g = gamma dy: dx = (g - a - b (x - center) / r) / r,
+    where a is the mean of g if the mean was subtracted, else 0, and b is the mean (or sum) of g u.
     """
 
     def __init__(self, *args: Any) -> None:
@@ -27,7 +27,7 @@ class Normalization(Layer):
         self.scales, self.centers = self.spec.gamma is not None, self.spec.beta is not None
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         shape = self.spec.weight_shape((None, *self.input_shapes[0]))
         weights = {name: shape for name in ("gamma", "beta") if getattr(self.spec, name) is not None}
         return Fit(self.input_shapes, self.input_shapes[0], weights)

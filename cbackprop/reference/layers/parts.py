@@ -1,4 +1,4 @@
-"""One of several outputs that lie side by side, in NumPy."""
+"""One of several outputs that are side by side in one array, in NumPy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Part(Layer):
     """y = x[:, begin:end], dx = dy there and 0 elsewhere."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         return Fit(self.input_shapes, self.output_shape, {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
@@ -22,7 +22,7 @@ class Part(Layer):
         return inputs[0][:, self.spec.begin : self.spec.end].reshape(-1, *self.output_shape).copy()
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """The delta in its place."""
+        """The delta at the elements of the part, and 0 elsewhere."""
         dx = np.zeros_like(self.x)
         dx[:, self.spec.begin : self.spec.end] = delta.reshape(len(delta), -1)
         return [dx], []

@@ -13,7 +13,7 @@ class PReLU(Layer):
     """y = max(x, 0) + alpha min(x, 0); dalpha = sum of dy min(x, 0)."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         alpha = self.spec.alpha_shape((None, *self.input_shapes[0]))
         return Fit(self.input_shapes, self.input_shapes[0], {"alpha": alpha})
 

@@ -16,7 +16,7 @@ class Rescaling(Layer):
     """y = x scale + offset, dx = dy scale."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         return Fit(self.input_shapes, self.input_shapes[0], {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
@@ -36,7 +36,7 @@ class Normalization(Layer):
     """y = (x - mean) / deviation, dx = dy / deviation; inverted y = x deviation + mean, dx = dy deviation."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         shape = self.spec.statistic_shape((None, *self.input_shapes[0]))
         names = () if self.spec.input_mean is not None else ("adapt_mean", "adapt_variance")
         return Fit(self.input_shapes, self.input_shapes[0], dict.fromkeys(names, shape))
@@ -61,7 +61,7 @@ class CategoryEncoding(Layer):
     """y[c] = how often c is in x, or whether it is; dx = 0. With weights w, y[c] = sum of w where x = c; dw = dy[x]."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         positions = math.prod(self.output_shape[:-1])
         tokens = math.prod(self.input_shapes[0]) // positions
         whole = positions * tokens == math.prod(self.input_shapes[0])
@@ -83,7 +83,7 @@ class CategoryEncoding(Layer):
         return (counts if self.spec.output_mode == "count" else counts > 0).astype(x.dtype)
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """Zeros for the numbers; for each weight the delta of its number."""
+        """Zeros for the class numbers; for each weight the delta of its class."""
         x, *weights = self.inputs
         deltas = [(self.indicators * delta[..., None, :]).sum(axis=-1).reshape(w.shape) for w in weights]
         return [np.zeros_like(x), *deltas], []
@@ -93,7 +93,7 @@ class Masking(Layer):
     """y = x where any feature of a step differs from the mask value, else 0; dx likewise."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         return Fit(self.input_shapes, self.input_shapes[0], {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:

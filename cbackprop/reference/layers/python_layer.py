@@ -1,4 +1,4 @@
-"""Layers written in Python, as they are."""
+"""Layers written in Python."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ class PythonLayer(Layer):
     """y = call(x), dx and gradients by backward(x, y, dy)."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         return Fit(self.input_shapes, self.output_shape, None)
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
-        """What `call` returns."""
+        """The result of `call`."""
         self.inputs = [x.copy() for x in inputs]
         self.y = evaluate(self.spec, self.inputs, self.output_shape, batch.training)
         return self.y.copy()
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """What `backward` returns."""
+        """The result of `backward`."""
         return differentiate(self.spec, self.inputs, self.y, delta.copy())

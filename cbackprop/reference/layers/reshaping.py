@@ -13,7 +13,7 @@ class Permute(Layer):
     """y = x with its axes in another order; dx = dy with its axes in the old order."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         return Fit(self.input_shapes, tuple(self.input_shapes[0][dim - 1] for dim in self.spec.dims), {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
@@ -26,10 +26,10 @@ class Permute(Layer):
 
 
 class RepeatVector(Layer):
-    """y = n times x; dx = the sum of dy over the repetitions."""
+    """y = x repeated n times; dx = the sum of dy over the repetitions."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         return Fit(self.input_shapes, (self.spec.n, *self.input_shapes[0]), {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
@@ -42,10 +42,10 @@ class RepeatVector(Layer):
 
 
 class GetItem(Layer):
-    """y = a part of x; dx = dy in its place, and 0 elsewhere."""
+    """y = a part of x; dx = dy at its elements, and 0 elsewhere."""
 
     def fit(self) -> Fit:
-        """What the layer works on."""
+        """The shapes that the layer works on."""
         return Fit(self.input_shapes, self.spec.places(self.input_shapes[0]).shape, {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
@@ -55,7 +55,7 @@ class GetItem(Layer):
         return inputs[0].reshape(len(inputs[0]), -1)[:, self.places]
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
-        """The delta of the part, among zeros."""
+        """The delta at the elements of the part, and 0 elsewhere."""
         whole = np.zeros((len(delta), int(np.prod(self.input_shape))), delta.dtype)
         whole[:, self.places] = delta
         return [whole.reshape(len(delta), *self.input_shape)], []

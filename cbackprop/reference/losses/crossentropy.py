@@ -19,12 +19,12 @@ def softmax(z: Array) -> tuple[Array, Array]:
 
 
 def clip(p: Array) -> Array:
-    """Probabilities kept away from 0 and 1."""
+    """Probabilities clipped to [epsilon, 1 - epsilon]."""
     return np.clip(p, p.dtype.type(epsilon()), p.dtype.type(1 - epsilon()))
 
 
 class BinaryCrossentropy(RowFunction):
-    """-mean of y log p + (1 - y) log(1 - p), from logits where they are known."""
+    """-mean of y log p + (1 - y) log(1 - p), computed from logits if there are any."""
 
     links = ("sigmoid",)
     each_element = True
@@ -44,7 +44,7 @@ class BinaryCrossentropy(RowFunction):
 
 
 class CategoricalCrossentropy(RowFunction):
-    """-sum of y log p, from logits where they are known."""
+    """-sum of y log p, computed from logits if there are any."""
 
     links = ("softmax",)
 
@@ -66,7 +66,7 @@ class CategoricalCrossentropy(RowFunction):
 
 
 class SparseCategoricalCrossentropy(RowFunction):
-    """-log p_y, from logits where they are known."""
+    """-log p_y, computed from logits if there are any."""
 
     reads = "index"
     links = ("softmax",)

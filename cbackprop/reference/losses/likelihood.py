@@ -1,4 +1,4 @@
-"""Negative log-likelihoods in NumPy. Predictions hold means m and then logarithms s of variances, d = m - y_true."""
+"""Negative log-likelihoods in NumPy. Predictions are means m followed by logarithms s of variances; d = m - y_true."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["GaussianNegativeLogLikelihood", "StudentTNegativeLogLikelihood"]
 
 
 def parts(y_true: Array, y_pred: Array) -> tuple[Array, Array]:
-    """d and s; the second half of the targets only fills up."""
+    """d and s. The second half of the targets is padding."""
     k = y_pred.shape[1] // 2
     return y_pred[:, :k] - y_true[:, :k], y_pred[:, k:]
 

@@ -1,4 +1,4 @@
-"""Losses of classifiers with a margin, in NumPy. A label 0 counts as -1."""
+"""Hinge losses in NumPy. A label 0 counts as -1."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["CategoricalHinge", "Hinge", "SquaredHinge"]
 
 
 def signs(y: Array) -> Array:
-    """Labels -1 and 1."""
+    """Convert labels to -1 and 1."""
     return np.where(y == 0, y.dtype.type(-1), y)
 
 
@@ -20,7 +20,7 @@ class Hinge(RowFunction):
     each_element = True
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
-        """Derivative -y / width where the margin is not kept."""
+        """Derivative -y / width where y y_pred < 1."""
         y = signs(y_true)
         margin = np.maximum(1 - y * y_pred, 0)
         return y_pred, margin.mean(axis=1), np.where(margin > 0, -y, 0) / y.shape[1]
@@ -42,7 +42,7 @@ class CategoricalHinge(RowFunction):
     """max(1 + n - p, 0) for p = sum of y y_pred and n = the largest (1 - y) y_pred."""
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
-        """Derivative (1 - y) at the largest, divided among equals, minus y; 0 where the value is 0."""
+        """Derivative (1 - y) at the largest (shared among ties) minus y; 0 if the value is 0."""
         others = (1 - y_true) * y_pred
         largest = others.max(axis=1, keepdims=True)
         ties = others == largest

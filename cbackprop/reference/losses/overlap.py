@@ -1,4 +1,4 @@
-"""Losses of how well prediction and target overlap, along any axes of a batch, in NumPy."""
+"""Losses that measure how well prediction and target overlap, along any axes of a batch, in NumPy."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["CosineSimilarity", "Dice", "Tversky"]
 
 
 class GroupFunction(RowFunction):
-    """A value for all elements along some axes; rows get the mean of the values of their sample, or of the batch."""
+    """One value for all elements along some axes. Each row gets the mean of the values of its sample or the batch."""
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
-        """Derivative of each value, as a row's share of it."""
+        """Derivative of the share that each row has in the values."""
         shape, axes = checked_layout(self.spec, self.sample_shape)
         self.block = () if self.spec.couples_samples else (y_pred.size // int(np.prod(shape)),)
         axes = tuple(axis + 1 for axis in axes)
@@ -28,11 +28,11 @@ class GroupFunction(RowFunction):
         return y_pred, np.repeat(total, self.rows), (gradient * y_pred.dtype.type(share)).reshape(y_pred.shape)
 
     def spread(self, coefficients: Array) -> Array:
-        """Rows that have values in common have their coefficients in common."""
+        """Rows that share values share their coefficients."""
         return np.repeat(coefficients.reshape(-1, self.rows).sum(axis=1), self.rows)
 
     def measure(self, y: Array, p: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
-        """Values with axes of 1, and their derivatives with respect to p."""
+        """Values, with size 1 along the axes, and their derivatives with respect to p."""
         raise NotImplementedError
 
 
@@ -52,14 +52,14 @@ class Dice(GroupFunction):
     """1 - 2 sum of y p / (sum y + sum p + epsilon)."""
 
     def measure(self, y: Array, p: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
-        """Twice the derivative of a quotient."""
+        """By the quotient rule."""
         both = 2 * (y * p).sum(axes, keepdims=True)
         whole = y.sum(axes, keepdims=True) + p.sum(axes, keepdims=True) + y.dtype.type(epsilon())
         return 1 - both / whole, (both / whole - 2 * y) / whole
 
 
 class CosineSimilarity(GroupFunction):
-    """-sum of y p / (|y| |p|), lengths no less than epsilon."""
+    """-sum of y p / (|y| |p|), with lengths of at least epsilon."""
 
     def measure(self, y: Array, p: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
         """With unit vectors u and v: (v (u v) - u) / |p|."""

@@ -45,7 +45,7 @@ class Poisson(RowFunction):
 
 
 class CategoricalFocalCrossentropy(RowFunction):
-    """-alpha sum of y (1 - p)^gamma log p, from logits where they are known."""
+    """-alpha sum of y (1 - p)^gamma log p, computed from logits if there are any."""
 
     links = ("softmax",)
 
@@ -74,7 +74,7 @@ class CategoricalFocalCrossentropy(RowFunction):
 
 
 class BinaryFocalCrossentropy(RowFunction):
-    """mean of w m^gamma b: b the binary cross-entropy, m = y (1 - p) + (1 - y) p how wrong a prediction is."""
+    """mean of w m^gamma b, with the binary cross-entropy b and the error m = y (1 - p) + (1 - y) p."""
 
     links = ("sigmoid",)
     each_element = True
@@ -100,7 +100,7 @@ class BinaryFocalCrossentropy(RowFunction):
         return p, rest, np.maximum(z, 0) - y * z + np.log1p(e), p - y
 
     def of_probabilities(self, y: Array, p: Array) -> tuple[Array, Array, Array, Array]:
-        """p, 1 - p, the cross-entropy of p clipped, and its derivative with respect to p."""
+        """p, 1 - p, the cross-entropy of the clipped p, and its derivative with respect to p."""
         q = clip(p)
         b = -(y * np.log(q) + (1 - y) * np.log1p(-q))
         return p, 1 - p, b, np.where(q == p, (q - y) / (q * (1 - q)), 0)

@@ -1,4 +1,4 @@
-"""Losses written in Python, called as they are."""
+"""Losses written in Python."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["PythonLoss"]
 
 
 class PythonLoss(RowFunction):
-    """What the loss returns for a batch."""
+    """Call the loss for a batch."""
 
     reads = None
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
-        """The values that it returns; its gradient becomes a delta in `delta`."""
+        """The values that the loss returns. `delta` uses the gradient."""
         prediction = y_pred.reshape(-1, *self.sample_shape)
         shape, target = prediction.shape, y_true
         if self.spec.target_kind != "given":
@@ -23,5 +23,5 @@ class PythonLoss(RowFunction):
         return y_pred, values, None
 
     def delta(self, gradient: Array | None, coefficients: Array) -> Array:
-        """What comes of the gradient that it has returned: rows that have a value in common count together."""
+        """The delta from the gradient that the loss has returned. Rows that share a value are combined."""
         return self._delta_of(coefficients)

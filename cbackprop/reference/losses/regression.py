@@ -1,4 +1,4 @@
-"""Losses of real-valued predictions, in NumPy, most the mean over a row of a function of e = y_pred - y_true."""
+"""Regression losses in NumPy. Most are the mean over a row of a function of e = y_pred - y_true."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class MeanAbsolutePercentageError(RowFunction):
 
 
 class MeanSquaredLogarithmicError(RowFunction):
-    """mean of (log(y_pred + 1) - log(y_true + 1))^2, of numbers no less than epsilon."""
+    """mean of (log(y_pred + 1) - log(y_true + 1))^2, with numbers of at least epsilon."""
 
     each_element = True
 
@@ -99,6 +99,6 @@ class Quantile(RowFunction):
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Derivative -q / width below the target, (1 - q) / width above."""
         quantiles, difference = np.asarray(self.spec.quantile, y_pred.dtype).reshape(-1), y_true - y_pred
-        q = np.resize(quantiles, difference.shape)  # that of each element, over and over again
+        q = np.resize(quantiles, difference.shape)  # the quantile of each element, repeated for all rows
         slope = np.where(difference > 0, -q, np.where(difference < 0, 1 - q, 0)).astype(q.dtype)
         return y_pred, np.maximum(q * difference, (q - 1) * difference).mean(axis=1), slope / slope.shape[1]

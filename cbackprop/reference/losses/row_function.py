@@ -1,4 +1,4 @@
-"""The base of the NumPy losses and metrics."""
+"""Base of the NumPy losses and metrics."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class RowFunction:
     Parameters
     ----------
     spec : cbackprop.losses.Loss or cbackprop.metrics.Metric
-        What the user wrote.
+        The user's loss or metric.
     linked : bool
-        Whether a loss gets logits, and is to return the predictions.
+        Whether a loss gets logits and must return the predictions.
     """
 
-    # The form of targets that `evaluate` reads (None: any), and the activations that it can take over.
+    # The form of targets that `evaluate` reads (None: any), and the activations that it can compute together with it.
     reads: str | None = "values"
     links: tuple[str, ...] = ()
-    # Whether the value of a row is the mean of those of its elements, each a row by itself.
+    # Whether the value of a row is the mean of the values of its elements, each taken as a row.
     each_element = False
-    # Whether labels may be outside of the classes.
+    # Whether class numbers may be outside of the classes.
     takes_any_label = False
 
     def __init__(self, spec: Any, linked: bool) -> None:
@@ -40,22 +40,22 @@ class RowFunction:
         self.sample_shape: tuple[int, ...] = ()
 
     def set_shape(self, shape: tuple[int, ...]) -> None:
-        """What one sample of the prediction looks like, for losses that see more than rows."""
+        """Set the shape of one sample of the prediction, for losses along other axes than the last."""
         self.sample_shape = shape
 
     def spread(self, coefficients: Array) -> Array:
-        """What each row of the derivative is multiplied by, (rows,), if the row values count so much in the total."""
+        """The factor of each row of the derivative, (rows,), given the weights of the row values in the total."""
         return coefficients
 
     def delta(self, gradient: Any, coefficients: Array) -> Array:
-        """The prediction's delta, (rows, width), if the row values count so much in the total."""
+        """The delta of the prediction, (rows, width), given the weights of the row values in the total."""
         scaled: Array = gradient * self.spread(coefficients)[:, np.newaxis].astype(gradient.dtype)
         return scaled
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """Predictions (rows, width), values (rows,), and d value / d y_pred (rows, width).
 
-        y_true is (rows, width), or (rows,) for class numbers. The predictions are `y_pred` unless the
-        loss has taken over a link; a metric has no derivative.
+        y_true is (rows, width), or (rows,) for class numbers. The predictions are `y_pred`, unless it holds logits. A
+        metric has no derivative.
         """
         raise NotImplementedError

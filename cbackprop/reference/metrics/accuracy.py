@@ -27,7 +27,7 @@ class Accuracy(RowFunction):
 
 
 class BinaryAccuracy(RowFunction):
-    """Share of a row's elements that lie on the right side of the threshold."""
+    """Share of a row's elements that are on the correct side of the threshold."""
 
     each_element = True
 
@@ -56,7 +56,7 @@ class SparseCategoricalAccuracy(RowFunction):
 
 
 def in_top_k(labels: Array, y_pred: Array, k: int) -> Array:
-    """1 where fewer than k predictions are larger than that of the label."""
+    """1 if fewer than k predictions are larger than that of the label, else 0."""
     found = np.take_along_axis(y_pred, labels[:, None], axis=1)
     return ((y_pred > found).sum(axis=1) < k).astype(float)
 
@@ -70,7 +70,7 @@ class TopKCategoricalAccuracy(RowFunction):
 
 
 class SparseTopKCategoricalAccuracy(RowFunction):
-    """1 where the prediction of the true class is among the k largest, or the class among the first k ids."""
+    """1 if the prediction of the true class is among the k largest, or the class is among the first k ids; else 0."""
 
     reads = "index"
     takes_any_label = True

@@ -1,4 +1,4 @@
-"""How alike rows of targets and predictions are, in NumPy."""
+"""Cosine similarity and correlations of rows of targets and predictions, in NumPy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PearsonCorrelation(RowFunction):
 
 
 class ConcordanceCorrelation(RowFunction):
-    """Correlation of two rows, less for rows that differ in mean or scale."""
+    """Concordance of two rows: their correlation, reduced if they differ in mean or scale."""
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
         """2 cov(y, p) / (var(y) + var(p) + (mean(y) - mean(p))^2)."""

@@ -1,4 +1,4 @@
-"""What adds batches to metrics, in NumPy: means of row values, sums of several kinds, and metrics in Python."""
+"""Accumulate batches for metrics, in NumPy: means of row values, other sums, and metrics written in Python."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Called", "Confusion", "Histogram", "Hits", "Moments", "RowMean", "Ta
 
 
 def metric_twin(metric: Metric, width: int) -> Any:
-    """What adds batches with rows of `width` elements to a metric."""
+    """The object that accumulates batches with rows of `width` elements for a metric."""
     if not metric.runs_in_c():
         return Called(metric)
     implementation: str | None = getattr(metric, "implementation", None)
@@ -29,7 +29,7 @@ def metric_twin(metric: Metric, width: int) -> Any:
 
 
 class RowMean:
-    """Weighted sum of the values of rows, and the sum of the weights."""
+    """The weighted sum of the values of rows, and the sum of the weights."""
 
     def __init__(self, function: Any) -> None:
         self.function = function
@@ -44,11 +44,11 @@ class RowMean:
         return self.total, self.count
 
     def restore(self, state: Any) -> None:
-        """Go on from these sums."""
+        """Continue from these sums."""
         self.total, self.count = state
 
     def update(self, y_true: Array, y_pred: Array, weights: Array | None, shape: tuple[int, ...]) -> None:
-        """total += sum of w value, count += sum of w; with weights of elements, what each is of its row."""
+        """total += sum of w value, count += sum of w. Weights of elements count as shares of their row."""
         parts = 1 if weights is None or weights.shape != y_pred.shape or y_pred.ndim == 1 else y_pred.shape[1]
         if parts > 1:
             y_true, y_pred = y_true.reshape(-1, 1), y_pred.reshape(-1, 1)
@@ -60,7 +60,7 @@ class RowMean:
 
 
 class Called:
-    """Calls `update_state` of a metric in Python with the arrays of a batch."""
+    """Calls `update_state` of a metric written in Python with the arrays of a batch."""
 
     def __init__(self, metric: Metric) -> None:
         self.metric = metric
@@ -69,7 +69,7 @@ class Called:
         self.restore = metric.restore
 
     def update(self, y_true: Array, y_pred: Array, weights: Array | None, shape: tuple[int, ...]) -> None:
-        """Copies of all arrays: what the metric keeps stays as it was."""
+        """Pass copies of all arrays, because the metric may keep them."""
         predictions = y_pred.reshape(-1, *shape).copy()
         rows = predictions.shape[:-1] if shape else predictions.shape
         if y_true.shape == y_pred.shape:
@@ -86,14 +86,14 @@ class Called:
 
 
 class Tally:
-    """Sums that batches are added to.
+    """Sums to which batches are added.
 
     Parameters
     ----------
     spec : cbackprop.metrics.Metric
-        What the user wrote.
+        The user's metric.
     width : int
-        Elements of a row of the predictions.
+        The number of elements in a row of the predictions.
     """
 
     # The forms of targets that `count` reads.
@@ -107,7 +107,7 @@ class Tally:
         self.reset()
 
     def size(self) -> int:
-        """How many sums there are."""
+        """The number of sums."""
         raise NotImplementedError
 
     def reset(self) -> None:
@@ -119,7 +119,7 @@ class Tally:
         return self.sums.copy()
 
     def restore(self, state: Any) -> None:
-        """Go on from these sums."""
+        """Continue from these sums."""
         self.sums = state.copy()
 
     def update(self, y_true: Array, y_pred: Array, weights: Array | None, shape: tuple[int, ...] = ()) -> None:
@@ -136,15 +136,15 @@ class Tally:
         self.sums += self.count(y_true, y_pred, each, np.ones(y_true.shape, bool)).reshape(-1)
 
     def count(self, y_true: Array, y_pred: Array, weights: Array, present: Array) -> Array:
-        """What a batch adds to the sums, given a weight for each element; 0 for one whose target is not present."""
+        """What a batch adds to the sums. Each element has a weight, which is 0 if its target is not present."""
         raise NotImplementedError
 
 
 class Histogram(Tally):
-    """Weight of negatives and positives by how many thresholds their predictions are above."""
+    """Weights of negatives and positives by the number of thresholds below their predictions."""
 
     def size(self) -> int:
-        """Two counts for each threshold, and for below all of them, of each label."""
+        """For each label, two sums for each threshold, and two for predictions below all thresholds."""
         return 2 * (len(self.spec.thresholds) + 1) * (self.width if self.spec.multi_label else 1)
 
     def count(self, y_true: Array, y_pred: Array, weights: Array, present: Array) -> Array:
@@ -192,7 +192,7 @@ class Hits(Tally):
 
 
 class Confusion(Tally):
-    """Weight of what is of one class and was predicted as another."""
+    """Weights of elements by their class and their predicted class."""
 
     reads = ("values", "index")
 
@@ -220,7 +220,7 @@ class Confusion(Tally):
 
 
 class Moments(Tally):
-    """Weighted sums of y, y^2 and (y - prediction)^2, and of the weights; and the number of elements."""
+    """Weighted sums of y, y^2 and (y - prediction)^2, the sum of the weights, and the number of elements."""
 
     def size(self) -> int:
         """Four for each column, and one."""

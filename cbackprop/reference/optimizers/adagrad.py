@@ -20,7 +20,7 @@ class Adagrad(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """w = w - learning_rate d, with d as large as recent ones, relative to recent g."""
+    """w = w - learning_rate d, where d is g times the ratio of recent d to recent g."""
 
     def update(self, learning_rate: float, iteration: int, w: Array, g: Array, *slots: Array) -> None:
         """d = sqrt((steps + epsilon) / (squares + epsilon)) g, with running means of d^2 and of g^2."""
@@ -35,7 +35,7 @@ class Adadelta(Optimizer):
 
 
 class Ftrl(Optimizer):
-    """w from the sums of gradients, 0 where the sum is not more than l1."""
+    """w from the sums of gradients; 0 where the sum is at most l1."""
 
     def update(self, learning_rate: float, iteration: int, w: Array, g: Array, *slots: Array) -> None:
         """total' = total + g^2; linear += g + 2 shrinkage w - (total'^p - total^p) / learning_rate w."""

@@ -39,7 +39,7 @@ class Adamax(Optimizer):
 
 
 class Nadam(Optimizer):
-    """Adam with a momentum that grows from step to step, looked ahead by one."""
+    """Adam with Nesterov momentum, which grows from step to step."""
 
     def momentum(self, t: int) -> float:
         """u_t."""
@@ -58,7 +58,7 @@ class Nadam(Optimizer):
 
 
 class Lamb(Optimizer):
-    """The direction of Adam, as long as learning_rate times the norm of the weights."""
+    """A step in the direction of Adam, with the length learning_rate times the norm of the weights."""
 
     def update(self, learning_rate: float, iteration: int, w: Array, g: Array, *slots: Array) -> None:
         """m and v as in Adam; w -= learning_rate |w| / |u| u, with u = m' / (sqrt(v') + epsilon)."""
@@ -73,10 +73,10 @@ class Lamb(Optimizer):
 
 
 class ScheduleFreeAdamW(Optimizer):
-    """w = (1 - beta_1) z + beta_1 x, with the average x of all z, which RMSprop moves."""
+    """w = (1 - beta_1) z + beta_1 x, where steps of RMSprop update z, and x is the average of all z."""
 
     def update(self, learning_rate: float, iteration: int, w: Array, g: Array, *slots: Array) -> None:
-        """z -= rate g / (sqrt(v') + epsilon); x += (z - x) / t. What w holds of x is beta_1 x = w - (1 - beta_1) z."""
+        """z -= rate g / (sqrt(v') + epsilon); x += (z - x) / t. x is not stored: beta_1 x = w - (1 - beta_1) z."""
         spec = self.spec
         z, v = slots
         if iteration < spec.warmup_steps:

@@ -13,10 +13,10 @@ __all__ = ["Muon"]
 
 
 class Muon(Optimizer):
-    """w = w - learning_rate rms_rate sqrt(max(rows, columns)) orthogonal(momentum); Adam, where there is a v."""
+    """w = w - learning_rate rms_rate sqrt(max(rows, columns)) orthogonal(momentum); Adam for variables with a v."""
 
     def update(self, learning_rate: float, iteration: int, w: Array, g: Array, *slots: Any) -> None:
-        """m = momentum m + g, and with Nesterov's momentum m + g in the place of m."""
+        """m = momentum m + g; with Nesterov momentum, momentum m + g is used in place of m."""
         spec = self.spec
         m, v = slots
         if v is not None:
@@ -40,7 +40,7 @@ class Muon(Optimizer):
         return x
 
     def update_by_adam(self, learning_rate: float, iteration: int, w: Array, g: Array, m: Array, v: Array) -> None:
-        """As `Adam`."""
+        """See `Adam`."""
         spec = self.spec
         m += (1 - spec.adam_beta_1) * (g - m)
         v += (1 - spec.adam_beta_2) * (g * g - v)

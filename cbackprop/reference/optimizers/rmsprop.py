@@ -13,7 +13,7 @@ class RMSprop(Optimizer):
     """w = w - learning_rate g / sqrt(v + epsilon), with the running mean v of g^2."""
 
     def update(self, learning_rate: float, iteration: int, w: Array, g: Array, *slots: Array) -> None:
-        """v += (1 - rho)(g^2 - v); if centered, a += (1 - rho)(g - a), and v - a^2 stands for v in the root."""
+        """v += (1 - rho)(g^2 - v); if centered, a += (1 - rho)(g - a), and the root is taken of v - a^2."""
         spec = self.spec
         v = slots[0]
         v += (1 - spec.rho) * (g * g - v)

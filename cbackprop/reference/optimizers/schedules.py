@@ -1,4 +1,4 @@
-"""Learning rate schedules, in plain Python: each a class with the rate of a step."""
+"""Learning rate schedules in plain Python."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Schedule:
         self.spec = spec
 
     def rate(self, step: float) -> float:
-        """The rate of the step that comes after `step` others."""
+        """The learning rate after `step` steps."""
         raise NotImplementedError
 
 
@@ -36,7 +36,7 @@ class ExponentialDecay(Schedule):
     """initial decay_rate^(step / decay_steps)."""
 
     def rate(self, step: float) -> float:
-        """In steps of `decay_steps` if it is a staircase."""
+        """With `staircase`, the exponent or factor changes only every `decay_steps` steps."""
         p = step / self.spec.decay_steps
         p = math.floor(p) if self.spec.staircase else p
         try:
@@ -49,14 +49,14 @@ class InverseTimeDecay(Schedule):
     """initial / (1 + decay_rate step / decay_steps)."""
 
     def rate(self, step: float) -> float:
-        """In steps of `decay_steps` if it is a staircase."""
+        """With `staircase`, the exponent or factor changes only every `decay_steps` steps."""
         p = step / self.spec.decay_steps
         p = math.floor(p) if self.spec.staircase else p
         return float(self.spec.initial_learning_rate / (1 + self.spec.decay_rate * p))
 
 
 class PiecewiseConstantDecay(Schedule):
-    """The value behind the last boundary that the step has passed."""
+    """The value after the last boundary that the step has passed."""
 
     def rate(self, step: float) -> float:
         """values[i] for boundaries[i - 1] < step <= boundaries[i]."""
@@ -78,7 +78,7 @@ class PolynomialDecay(Schedule):
 
 
 class CosineDecay(Schedule):
-    """Up to the target on a line, then down half a cosine."""
+    """A linear warm-up to the target, then half a cosine down."""
 
     def rate(self, step: float) -> float:
         """(target - initial) step / warmup_steps + initial; then target ((1 - alpha) (1 + cos(pi p)) / 2 + alpha)."""
@@ -92,10 +92,10 @@ class CosineDecay(Schedule):
 
 
 class CosineDecayRestarts(Schedule):
-    """Half cosines, each `t_mul` times as long and `m_mul` times as high as the one before."""
+    """Repeated half cosines, each `t_mul` times as long and `m_mul` times as high as the one before."""
 
     def begin_of(self, period: float) -> float:
-        """Where a period begins, in first periods."""
+        """The beginning of a period, in units of the first period's length."""
         t_mul = self.spec.t_mul
         return period if t_mul == 1 else (math.pow(t_mul, period) - 1) / (t_mul - 1)
 

@@ -1,4 +1,4 @@
-"""Vectors and matrices of second-order methods, in NumPy."""
+"""Linear algebra of second-order methods, in NumPy."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["LBFGS", "LevenbergMarquardt"]
 
 
 class FullBatch(Optimizer):
-    """A full-batch optimizer takes its steps outside of batches."""
+    """Base of full-batch optimizers, which do not update weights batch by batch."""
 
     def update(self, learning_rate: float, iteration: int, w: Array, g: Array, *slots: Array) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class LBFGS(FullBatch):
@@ -24,7 +24,7 @@ class LBFGS(FullBatch):
         return float(x.astype(np.float64) @ y.astype(np.float64))
 
     def recur(self, s: Array, y: Array, rho: Array, end: int, count: int, d: Array) -> None:
-        """d = H d, of the `count` pairs in front of `end` in rings of pairs (Nocedal and Wright, algorithm 7.4)."""
+        """d = H d for the last `count` pairs before `end` in ring buffers (Nocedal and Wright, algorithm 7.4)."""
         pairs = [(end - 1 - j) % len(s) for j in range(count)]
         alpha = {}
         for i in pairs:
@@ -45,7 +45,7 @@ class LevenbergMarquardt(FullBatch):
         gradient += jacobian.T @ errors
 
     def solve(self, squares: Array, gradient: Array, damping: Array) -> Array | None:
-        """The d of (A + diag(damping)) d = -g, or None where rounding leaves no positive definite matrix."""
+        """Solve (A + diag(damping)) d = -g for d; None if rounding makes the matrix not positive definite."""
         try:
             factor = np.linalg.cholesky(np.tril(squares) + np.tril(squares, -1).T + np.diag(damping))
         except np.linalg.LinAlgError:

@@ -1,4 +1,4 @@
-"""Rules that look at the sign of a gradient, not at its size, in NumPy."""
+"""Optimizers that use only the signs of gradients, in NumPy."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Lion(Optimizer):
 
 
 class Rprop(Optimizer):
-    """w = w - sign(g) step, with a step for each weight."""
+    """w = w - sign(g) step, with a step size for each weight."""
 
     def update(self, learning_rate: float, iteration: int, w: Array, g: Array, *slots: Array) -> None:
-        """step *= eta_plus where g keeps its sign; eta_minus, and g = 0, where it changes it."""
+        """step *= eta_plus where g keeps its sign; step *= eta_minus and g = 0 where the sign changes."""
         spec = self.spec
         earlier, step = slots
         change = np.sign(g) * np.sign(earlier)
