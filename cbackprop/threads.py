@@ -34,7 +34,7 @@ def _libraries() -> list[Any]:
 
 @functools.cache
 def _loaded_libraries() -> list[Any]:
-    """Those that were there when this was first asked; NumPy's is among them."""
+    """The libraries that were loaded when this was first called; NumPy's is among them."""
     return _find_libraries()
 
 
@@ -46,12 +46,12 @@ def _find_libraries() -> list[Any]:
 
 
 def setting() -> Setting:
-    """What was set: a number, or ``"auto"``."""
+    """The setting: a number of threads, or ``"auto"``."""
     return _own.get() or _limit
 
 
 def is_auto() -> bool:
-    """Whether the engines are to find out how many threads pay."""
+    """Whether the engines choose the number of threads themselves."""
     return setting() == AUTO
 
 
@@ -70,7 +70,7 @@ def _blas_limit() -> int:
 
 @contextmanager
 def own_limit(n: Setting) -> Iterator[None]:
-    """Another number for what this thread runs meanwhile."""
+    """Set another number inside the ``with`` block, only for what this thread runs."""
     token = _own.set(n)
     try:
         yield
@@ -79,7 +79,7 @@ def own_limit(n: Setting) -> Iterator[None]:
 
 
 def set_limit(n: Setting) -> None:
-    """Set that number for all threads of the process."""
+    """Set the number for the whole process."""
     global _limit
     _limit = n
 

@@ -19,7 +19,7 @@ __all__ = ["command"]
               help="The array of inputs in an NPZ file, for a model that takes arrays.")  # fmt: skip
 @click.option("--y", "y_name", default="y", show_default=True, metavar="NAME", help="The array of targets.")
 def command(model: str, data: str, x_name: str, y_name: str) -> None:
-    """Compare what MODEL predicts for DATA with what DATA says."""
+    """Score the predictions of MODEL for DATA, which must contain the targets."""
     opened = open_model(model)
     if not isinstance(opened, tables.TableModel):
         x, y = read_arrays(data, [x_name, y_name])

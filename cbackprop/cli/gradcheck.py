@@ -23,7 +23,7 @@ TOLERANCE = 1e-5
 @click.argument("model")
 @click.argument("data", required=False)
 @click.option("--rows", type=click.IntRange(1), default=8, show_default=True, help="How many samples to check with.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random samples, without DATA.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of samples, without DATA.")
 @click.option("--x", "x_name", default="x", show_default=True, metavar="NAME",
               help="The array of inputs in an NPZ file, for a model that takes arrays.")  # fmt: skip
 @click.option("--y", "y_name", default="y", show_default=True, metavar="NAME", help="The array of targets.")

@@ -43,7 +43,7 @@ def known(module: Any) -> Any:
 @click.argument("data", required=False)
 @click.option("--target", multiple=True, metavar="COLUMN", help="What to predict; several, or A,B, together.")
 @click.option("--drop", multiple=True, metavar="COLUMN", help="Leave a column out.")
-@click.option("--categorical", multiple=True, metavar="COLUMN", help="Take a column's numbers for categories.")
+@click.option("--categorical", multiple=True, metavar="COLUMN", help="Treat the numbers of a column as categories.")
 @click.option("--task", type=click.Choice(["auto", "classification", "regression"]), default="auto", show_default=True)
 @click.option("--embed-above", type=click.IntRange(0), default=32, show_default=True,
               help="Embed texts with more different values than this.")  # fmt: skip
@@ -51,13 +51,13 @@ def known(module: Any) -> Any:
 @click.option("--x", "x_name", default="x", show_default=True, metavar="NAME", help="Array of inputs in an NPZ file.")
 @click.option("--y", "y_name", default="y", show_default=True, metavar="NAME", help="Array of targets in an NPZ file.")
 @click.option("--validation", type=FRACTION, default=0.2, show_default=True, help="Share of the rows that is held out.")
-@click.option("--layers", callback=widths, default="64,64", show_default=True, help="Hidden layers; or none.")
+@click.option("--layers", callback=widths, default="64,64", show_default=True, help="Widths of hidden layers; or none.")
 @click.option("--activation", callback=known(cb.activations), default="relu", show_default=True)
 @click.option("--dropout", type=FRACTION, default=0.0, show_default=True)
 @click.option("--optimizer", callback=known(cb.optimizers), default="adam", show_default=True)
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="The optimizer's own by default.")
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="By default that of the optimizer.")
 @click.option("--batch-size", type=click.IntRange(1), help="Rows in a step.  [default: 32; L-BFGS takes all]")
-@click.option("--epochs", type=click.IntRange(1), help="At most.  [default: 200; for the digits 40]")
+@click.option("--epochs", type=click.IntRange(1), help="Maximum number of epochs.  [default: 200; for the digits 40]")
 @click.option("--patience", type=click.IntRange(0), default=20, show_default=True,
               help="Stop after so many epochs without a better validation loss; 0 for never.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
@@ -66,8 +66,8 @@ def known(module: Any) -> Any:
 @click.option("--save", metavar="MODEL", help="Write the trained model to this file.")
 @click.option("--plot", metavar="FILE", help="Draw loss and metrics of each epoch into a .png, .svg or .pdf.")
 @click.option("--tensorboard", metavar="DIR", help="Write logs for TensorBoard.")
-@click.option("--no-compare", is_flag=True, help="Digits only: leave the NumPy twin out.")
-@click.option("--quiet", is_flag=True, help="No progress and no notes.")
+@click.option("--no-compare", is_flag=True, help="Digits only: do not train the NumPy twin.")
+@click.option("--quiet", is_flag=True, help="Print no progress and no notes.")
 @click.pass_context
 def command(context: click.Context, data: str | None, **options: Any) -> None:
     """Train a network on a table, and compare it with guessing.

@@ -62,7 +62,7 @@ MISTAKES = {
     "one class": (lambda: TargetEncoder("t").fit(["a", "a"]), ValueError, "'t' is 'a' everywhere"),
     "text": (lambda: TargetEncoder("t", "regression").fit(["a", "b"]), ValueError, "must hold numbers .* holds texts"),
     "times": (lambda: TargetEncoder("t").fit(DAYS), ValueError, "must hold numbers for regression, but holds times"),
-    "times as classes": (lambda: TargetEncoder("t", "classification").fit(DAYS), ValueError, "are no classes"),
+    "times as classes": (lambda: TargetEncoder("t", "classification").fit(DAYS), ValueError, "cannot be classes"),
     "names": (lambda: TargetEncoder("t").fit(list("abcdef")), ValueError, "6 different texts in 6 rows: too many"),
     "not fitted": (lambda: TargetEncoder("t").encode([1]), RuntimeError, "Call fit before"),
     "missing": (lambda: FITTED.encode(["a", None]), ValueError, "Target 't' has no value in row 1"),
