@@ -20,7 +20,7 @@ import numpy as np
 from cbackprop import shared_objects
 from cbackprop.validation import ArgumentTypeError, type_name
 
-__all__ = ["Registry", "from_config", "nearest", "own_objects", "reading", "to_config"]
+__all__ = ["Registry", "UnknownObjectError", "from_config", "nearest", "own_objects", "reading", "to_config"]
 
 
 # Libraries whose losses, metrics and so on work on tensors of their own.
@@ -76,6 +76,10 @@ def reading(what: str, config: Any) -> Iterator[None]:
         raise ValueError(f"The config of {what} is incomplete or damaged: {error!r}.") from error
     except RecursionError as error:
         raise ValueError(f"The config of {what} is nested too deep.") from error
+
+
+class UnknownObjectError(ArgumentTypeError):
+    """A config mentions a class or function that is unknown: as a rule one of a user's own."""
 
 
 class CustomObjects:
@@ -266,7 +270,7 @@ class Registry:
         registered = config.get("registered_name")
         registered = registered if isinstance(registered, str) and registered in own_objects.all() else name
         if (cls := self._lookup(registered)) is None:
-            raise ArgumentTypeError(
+            raise UnknownObjectError(
                 f"Unknown {self.family} {registered!r}. {nearest(registered, self._suggested)} A class of your own "
                 f"is made known by custom_objects={{{registered!r}: ...}}, or by saving.register_keras_serializable."
             )
@@ -528,7 +532,7 @@ def from_config(value: Any) -> Any:
     if isinstance(name, str) and "config" in value and not isinstance(value["config"], dict):
         raise TypeError(f"Expected 'config' to be a dict for {name!r}, but got {value['config']!r}.")
     if isinstance(name, str) and "config" in value and "module" in value:
-        raise ArgumentTypeError(
+        raise UnknownObjectError(
             f"Unknown class {registered or name!r}. A class of your own is made known by custom_objects="
             f"{{{registered or name!r}: ...}}, or by @saving.register_keras_serializable()."
         )
@@ -591,7 +595,7 @@ def _function_from(value: dict[str, Any]) -> Any:
     for family in Registry.families.values():
         if family.knows(name):
             return family.find(name)
-    raise ArgumentTypeError(
+    raise UnknownObjectError(
         f"Unknown function {name!r}. A function of your own is made known by custom_objects={{{name!r}: ...}}, or by "
         "@saving.register_keras_serializable()."
     )

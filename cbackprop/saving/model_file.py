@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cbackprop.layers.layer import registry as layer_registry
-from cbackprop.registry import from_config, to_config
+from cbackprop.registry import UnknownObjectError, from_config, to_config
 from cbackprop.saving import container
 from cbackprop.saving.container import Container
 from cbackprop.saving.contents import (
@@ -322,4 +322,9 @@ def _compile(file: Container, model: Any) -> None:
     try:
         model.compile(**from_config(settings))
     except Exception as error:  # as in _make_model
+        if not isinstance(error, UnknownObjectError):
+            raise ValueError(
+                f"The model in {file.path!r} cannot be compiled with the arguments in the file: {error} Give "
+                "compile=False, and compile the model yourself."
+            ) from error
         warn_not_compiled(file.path, error, 4)
