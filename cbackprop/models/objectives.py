@@ -65,9 +65,26 @@ def resolve_objectives(model: Any, settings: dict[str, Any]) -> list[Objective]:
                 "Make the means a second output, and give that one metrics."
             )
         objectives.append(Objective(loss, weight, resolved))
+    _check_own_objects(objectives, names)
     if not any(objective.loss for objective in objectives) and settings["loss"] is not None:
         raise ValueError("loss is None for every output: give at least one output a loss.")
     return objectives
+
+
+def _check_own_objects(objectives: Sequence[Objective], names: Sequence[str]) -> None:
+    """Refuse a metric object that is given more than once: Keras would mix what it is given, without a word.
+
+    One that computes in Python does so here, too.
+    """
+    given: dict[int, str] = {}
+    for name, objective in zip(names, objectives, strict=True):
+        for metric, weighted in objective.metrics:
+            place = f"{'weighted_metrics' if weighted else 'metrics'} of output {name!r}"
+            if (before := given.setdefault(id(metric), place)) and metric.runs_in_c() and before is not place:
+                raise ValueError(
+                    f"The metric {metric.name!r} is one object, but given twice: in {before} and in {place}. Give each "
+                    f"an object of its own, another {type(metric).__name__}(...): Keras mixes what they see."
+                )
 
 
 def _resolve_losses(

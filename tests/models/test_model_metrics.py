@@ -229,3 +229,50 @@ def test_a_loss_that_is_no_number():
 def test_the_holder_has_no_config():
     with pytest.raises(NotImplementedError, match="has no config: that of the model"):
         small().metrics[1].get_config()
+
+
+def of_two_outputs(**settings):
+    x = cb.Input((3,))
+    model = cb.Model(x, [layers.Dense(1, name="a")(x), layers.Dense(1, name="b")(x)])
+    model.compile("sgd", "mse", **settings)
+    return model
+
+
+MAE = metrics.MeanAbsoluteError()
+TWICE = {
+    "outputs": ({"metrics": [[MAE], [MAE]]}, "in metrics of output 'a' and in metrics of output 'b'"),
+    "by name": ({"metrics": {"a": MAE, "b": MAE}}, "in metrics of output 'a' and in metrics of output 'b'"),
+    "weighted": (
+        {"metrics": [[MAE], []], "weighted_metrics": [[MAE], []]},
+        "in metrics of output 'a' and in weighted_metrics of output 'a'",
+    ),
+    "one output": ({"metrics": [[], [MAE, MAE]]}, "in metrics of output 'b' and in metrics of output 'b'"),
+}
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_one_object_for_several_metrics(name):
+    """Keras adds up what all of them see, so that none of the numbers is what its name says."""
+    settings, places = TWICE[name]
+    with pytest.raises(ValueError, match=f"metric 'mean_absolute_error' is one object, but given twice: {places}"):
+        of_two_outputs(**settings)
+
+
+@ENGINES
+def test_one_object_that_computes_in_python_is_shared_as_in_keras(engine):
+    class Rows(metrics.Metric):
+        def __init__(self):
+            super().__init__(name="rows")
+            self.count = self.add_weight(shape=(), initializer="zeros", name="count")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.count.assign_add(len(y_true))
+
+        def result(self):
+            return self.count
+
+    shared = Rows()
+    logs = of_two_outputs(metrics=[[shared], [shared]], engine=engine).evaluate(X, [Y, Y], verbose=0, return_dict=True)
+    assert logs["a_rows"] == logs["b_rows"] == 16
+    logs = of_two_outputs(metrics=[[Rows()], [Rows()]], engine=engine).evaluate(X, [Y, Y], verbose=0, return_dict=True)
+    assert logs["a_rows"] == logs["b_rows"] == 8
