@@ -45,7 +45,7 @@ def pair():
 
 
 APART = r"^x must be one array, but its parts differ in shape: \({0}, 4\) and \({0}, 1\). Give x and y apart"
-PADDED = r"parts differ in shape: \({}\) and \({}\). Rows of different lengths .* utils.pad_sequences"
+PADDED = r"parts differ in shape: \({}\) and \({}\). Use utils.pad_sequences"
 NUMBERS = r"its keys must be class numbers: \{0: 1.0, 1: 2.0\}"
 MISTAKES = {
     "two tensors": (lambda: layers.Concatenate()(*pair()), ValueError, r"as one argument, .* give a list, layer\(\[a"),
