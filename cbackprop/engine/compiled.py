@@ -493,7 +493,7 @@ class CompiledEngine(Engine):
             offsets = dict(
                 zip(self.trainable, np.cumsum([0, *(v.size for v in self.trainable)]).tolist(), strict=False)
             )
-            parts = [
+            parts: list[tuple[int, int, int, int, int, bool, float, int]] = [
                 (index, k, 0, variable.size, offsets[variable], number > 0, 1.0, -1)
                 for variable, uses in self._uses().items()
                 for number, (index, k) in enumerate(uses)

@@ -58,6 +58,7 @@ class ThreadChoice:
         self.best = 1
         self._seconds: dict[int, float] = {}  # of a step on so many threads, the least of this trial
         self._holds_until = 0.0
+        self._tried: int | None = None  # the number of the next piece of a trial; None: there is no trial
         self._begin_trial()
 
     def next(self, steps_left: int) -> Piece:
@@ -89,7 +90,7 @@ class ThreadChoice:
     def _begin_trial(self) -> None:
         self._trial_took = 0.0
         self._trial = self._compare()
-        self._tried: int | None = next(self._trial)
+        self._tried = next(self._trial)
 
     def _compare(self) -> Iterator[int]:
         """The numbers of threads of a trial, one for each piece; in the end `best` is the fastest."""

@@ -90,7 +90,7 @@ cdef class Context:
         return address(arena[offset:], arena.dtype, size)
 
     cdef set_workspace(self, workspace):
-        """Memory (bytes, at a multiple of 64) that layers may use while they run, shared by the contexts of a thread."""
+        """Memory (bytes, at a multiple of 64) that layers may use while they run: the contexts of a thread share it."""
         self.workspace = workspace
         self.batch.workspace = address(workspace, np.uint8, workspace.size) if workspace.size else NULL
 

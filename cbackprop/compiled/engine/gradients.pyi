@@ -2,11 +2,19 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-_Part = tuple[int, int, int, int, int, bool]
+_Part = tuple[int, int, int, int, int, bool, float, int]
+_Sum = tuple[int, int, float, int]
 
 class Gradients:
     n_groups: int
     def __init__(
-        self, layers: list[Any], vector: NDArray[Any], parameters: list[_Part], parts: list[_Part]
+        self,
+        layers: list[Any],
+        vector: NDArray[Any],
+        parameters: list[_Part],
+        parts: list[_Part],
+        sums: list[_Sum],
     ) -> None: ...
+    def reserve(self, rows: int) -> None: ...
+    def chunk_counts(self, rows: int) -> list[int]: ...
     def set_groups(self, n: int) -> None: ...

@@ -5,9 +5,9 @@ place, denormal arguments and results included; only the distribution function o
 A result of 0 has the right sign, infinity gives the limit, NaN stays NaN.
 
 Greatest errors found with either instruction set, in units in the last place, by the sweeps of
-tests/compiled/kernels/test_elementary.py with 20 seeds, and of exp, expm1, sigmoid, tanh, erf and softplus in float32 over all
-numbers from 2^-13 to where the result is constant (or x); and nanoseconds an element with AVX2 on a Zen 4, for 4096
-(or 2048) numbers through elementary_loops.evaluate:
+tests/compiled/kernels/test_elementary.py with 20 seeds, and of exp, expm1, sigmoid, tanh, erf and softplus in float32
+over all numbers from 2^-13 to where the result is constant (or x); and nanoseconds an element with AVX2 on a Zen 4, for
+4096 (or 2048) numbers through elementary_loops.evaluate:
 
                  float32            float64
                  error     time     error     time
