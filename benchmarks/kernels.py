@@ -1,6 +1,7 @@
 """Single kernels against BLAS, NumPy and the machine's limits: matrix products, activations, optimizers.
 
-Everything is called through its Python function, whose cost (a microsecond or less) is part of the smallest figures.
+Matrix products are repeated in C, where layers call them. Everything else is called through its Python function, whose
+cost (a microsecond or less) is part of the smallest figures.
 The limit of a matrix product is the peak of multiply-adds; that of a loop over elements is the bandwidth that a triad
 reaches on as many bytes, in whichever cache they fit.
 """
@@ -8,6 +9,7 @@ reaches on as many bytes, in whichever cache they fit.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,28 +22,31 @@ import machine
 import numpy as np
 import workloads
 from report import Report, number, share
-from scipy.linalg import blas
 from threadpoolctl import threadpool_limits
 
 import cbackprop as cb
 from cbackprop import activations, optimizers
+from cbackprop.compiled.kernels import blas as loaded  # noqa: F401 - tells `product` where BLAS is
+from cbackprop.compiled.kernels import matrix
 from cbackprop.compiled.kernels.activations import Activation
 from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.optimizers.segment import Segment
 from cbackprop.reference import activations as twins
 
-try:
-    from cbackprop.compiled.kernels import matrix
-except ImportError:  # not every version has a Python function for its products
-    matrix = None
-
 Run = Callable[[], Any]
-GEMM = {"float32": blas.sgemm, "float64": blas.dgemm}
 SQUARES = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 ODD = ((7, 13, 5), (17, 23, 50), (33, 65, 31), (100, 7, 300), (127, 129, 131), (1, 1000, 1000), (1000, 3, 1000))
-# The same product so many times in one call: its speed inside the engine, which calls it from C.
-INNER, REPEATS = "cbackprop from C", 20
+# Gradients of layers with few units, and a few rows through a large layer.
+FEW = (1, 2, 3, 4, 5, 7, 12, 17)
+# Operations that a run makes by repeating its product: then what calling it from Python costs does not count.
+LEAST_OPERATIONS = 2e6
+TURNS = 10
+CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
+# Where tiles are slower than this share of BLAS's speed, more than noise is behind it.
+AHEAD = 0.95
+# What makes OpenBLAS something else than a user gets. Both are read when it is loaded.
+UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 ELEMENTS = (128 * 128, 4_000_000)
 
 
@@ -64,24 +69,24 @@ VARIANTS = {
 }
 
 
-def best_times(runs: dict[str, Run], seconds: float) -> dict[str, float]:
+def best_times(runs: dict[str, Run], seconds: float, now: Callable[[], float] = time.perf_counter) -> dict[str, float]:
     """The shortest time of each, in turns, until each has had about so many seconds."""
     best = dict.fromkeys(runs, float("inf"))
     for run in runs.values():
         run()
-    counts = {name: max(1, int(seconds / 10 / max(clock(run, 1), 1e-7))) for name, run in runs.items()}
-    for _ in range(10):
+    counts = {name: max(1, int(seconds / TURNS / max(clock(run, 1, now), 1e-7))) for name, run in runs.items()}
+    for _ in range(TURNS):
         for name, run in runs.items():
-            best[name] = min(best[name], clock(run, counts[name]))
+            best[name] = min(best[name], clock(run, counts[name], now))
     return best
 
 
-def clock(run: Run, count: int) -> float:
+def clock(run: Run, count: int, now: Callable[[], float]) -> float:
     """Seconds of one of so many calls."""
-    start = time.perf_counter()
+    start = now()
     for _ in range(count):
         run()
-    return (time.perf_counter() - start) / count
+    return (now() - start) / count
 
 
 # Matrix products
@@ -100,29 +105,37 @@ def shapes() -> Iterator[tuple[str, int, int, int, bool, bool]]:
     for m, n, k in ODD:
         for transposed in ((False, False), (True, False), (False, True)):
             yield "odd", m, n, k, *transposed
+    for few in FEW:
+        for inputs, batch in ((16, 10_000), (64, 128), (100, 300), (300, 64), (784, 32)):
+            yield "few columns", inputs, few, batch, True, False
+        for inputs, outputs in ((1000, 1000), (784, 512), (300, 500)):
+            yield "few rows", few, outputs, inputs, False, False
+            yield "few rows", few, inputs, outputs, False, True
     for network in (workloads.TRAINING[4], workloads.TRAINING[5], workloads.TRAINING[1]):
         for inputs, outputs in network.products:
             yield "one row", 1, outputs, inputs, False, False
 
 
-def product_runs(m: int, n: int, k: int, transpose_a: bool, transpose_b: bool, dtype: str) -> dict[str, Run]:
-    """The same product by each library, all into the same array."""
+def product_runs(
+    m: int, n: int, k: int, transpose_a: bool, transpose_b: bool, dtype: str
+) -> tuple[dict[str, Run], int]:
+    """The same product by tiles and BLAS, called from C as layers do, and by NumPy; and how often a run repeats it."""
     rng = np.random.default_rng(0)
     a = rng.uniform(-1, 1, (k, m) if transpose_a else (m, k)).astype(dtype)
     b = rng.uniform(-1, 1, (n, k) if transpose_b else (k, n)).astype(dtype)
     out = np.empty((m, n), dtype)
-    gemm = GEMM[dtype]
     left, right = a.T if transpose_a else a, b.T if transpose_b else b
-    # BLAS is column-major: it gets the transposes, which are views, in the other order, and writes into out's.
+    repeat = max(1, int(LEAST_OPERATIONS / (2 * m * n * k)))
+    operands: tuple[Any, ...] = (a, b, out, transpose_a, transpose_b)
+    if m == 1 and transpose_b:  # the delta of a batch of one sample: Dense takes the transpose
+        operands = (b, a, out.reshape(n, 1), False, True)
     runs: dict[str, Run] = {
-        "BLAS": lambda: gemm(1.0, b.T, a.T, c=out.T, overwrite_c=True, trans_a=transpose_b, trans_b=transpose_a),
-        "NumPy": lambda: np.matmul(left, right, out=out),
+        "tiles": partial(matrix.product, *operands, repeat),
+        "BLAS": partial(matrix.product, *operands, repeat, blas_rows=len(operands[2])),
+        "NumPy": lambda: [np.matmul(left, right, out=out) for _ in range(repeat)],
     }
-    if matrix is not None:
-        runs["cbackprop"] = lambda: matrix.product(a, b, out, transpose_a, transpose_b)
-        runs[INNER] = lambda: matrix.product(a, b, out, transpose_a, transpose_b, REPEATS)
     check_products(runs, left @ right, out)
-    return runs
+    return runs, repeat
 
 
 def check_products(runs: dict[str, Run], expected: Any, out: Any) -> None:
@@ -141,12 +154,21 @@ def peak_of(data: dict[str, Any]) -> float:
     return data["machine"]["fma_peak_gflops"] / (2 if data["dtype"] == "float64" else 1)
 
 
+def say_where_blas_is_ahead(rows: list[dict[str, Any]], report: Report) -> None:
+    """The products that ``CBACKPROP_PRODUCTS=auto`` should leave to BLAS; `cbackprop/matrix_products.py` decides."""
+    ahead = [row for row in rows if row["tiles_to_blas"] < AHEAD]
+    report.say("", f"BLAS is ahead by more than {1 / AHEAD - 1:.0%} in {len(ahead)} of {len(rows)} products.")
+    for row in ahead:
+        shape = f"{row['layout']} {row['m']} x {row['n']} x {row['k']}"
+        report.say(f"- {shape}: tiles at {row['tiles_to_blas']:.2f} of BLAS")
+
+
 def products(options: argparse.Namespace, report: Report) -> list[dict[str, Any]]:
     peak = peak_of(report.data)
-    names = ["cbackprop", INNER, "BLAS", "NumPy"]
+    names = ["tiles", "BLAS", "NumPy"]
     report.table(
         f"Matrix products, {options.dtype}, {options.threads} thread(s): GF/s",
-        ["product", *names, "cbackprop / BLAS", "cbackprop of peak", "BLAS of peak"],
+        ["product", *names, "tiles / BLAS", "tiles of peak", "BLAS of peak"],
     )
     rows, seen = [], set()
     for kind, *shape in shapes():
@@ -156,14 +178,14 @@ def products(options: argparse.Namespace, report: Report) -> list[dict[str, Any]
         if tuple(shape) in seen or options.only not in title:
             continue
         seen.add(tuple(shape))
-        times = best_times(product_runs(*shape, options.dtype), options.seconds)
-        repeats = {INNER: REPEATS}
-        rates = {name: 2e-9 * m * n * k * repeats.get(name, 1) / taken for name, taken in times.items()}
-        own = rates.get("cbackprop")
-        ratio = None if own is None else own / rates["BLAS"]
-        shares = (None if own is None else own / peak), rates["BLAS"] / peak
-        report.row(title, *(number(rates.get(name)) for name in names), number(ratio), *map(share, shares))
-        rows.append({"kind": kind, "layout": layout, "m": m, "n": n, "k": k, "gflops": rates})
+        runs, repeat = product_runs(*shape, options.dtype)
+        times = best_times(runs, options.seconds, CLOCKS[options.clock])
+        rates = {name: 2e-9 * m * n * k * repeat / taken for name, taken in times.items()}
+        ratio = rates["tiles"] / rates["BLAS"]
+        shares = rates["tiles"] / peak, rates["BLAS"] / peak
+        report.row(title, *(number(rates[name]) for name in names), number(ratio), *map(share, shares))
+        rows.append({"kind": kind, "layout": layout, "m": m, "n": n, "k": k, "gflops": rates, "tiles_to_blas": ratio})
+    say_where_blas_is_ahead(rows, report)
     return rows
 
 
@@ -270,7 +292,7 @@ def draw(data: dict[str, Any], figure: Any) -> None:
 
 
 def draw_squares(axis: Any, rows: list[dict[str, Any]], data: dict[str, Any]) -> None:
-    for name in ("cbackprop", INNER, "BLAS", "NumPy"):
+    for name in ("tiles", "BLAS", "NumPy"):
         points = [(row["m"], row["gflops"][name]) for row in rows if name in row["gflops"]]
         if not points:
             continue
@@ -290,8 +312,11 @@ def draw_loops(axis: Any, rows: list[dict[str, Any]], data: dict[str, Any]) -> N
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
-    parser.add_argument("--dtype", choices=GEMM, default="float32")
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     parser.add_argument("--threads", type=int, default=1, help="of matrix products")
+    parser.add_argument(
+        "--clock", choices=CLOCKS, default="wall", help="of matrix products; cpu where others compute too"
+    )
     parser.add_argument("--seconds", type=float, default=0.05, help="for each figure")
     parser.add_argument("--only", default="", help="part of a line's first column")
     parser.add_argument("--output", type=Path, help="directory for kernels.md, kernels.json and kernels.png")
@@ -312,4 +337,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    if any(name in os.environ for name in UNSET):
+        kept = {name: value for name, value in os.environ.items() if name not in UNSET}
+        os.execve(sys.executable, [sys.executable, *sys.argv], kept)
     sys.exit(main())

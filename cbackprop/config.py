@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Literal
 
 from cbackprop import compiled, threads
+from cbackprop import matrix_products as products
 from cbackprop.compiled.kernels import epsilon as kernels
 from cbackprop.validation import check_integer, check_number
 from cbackprop.version import __version__
@@ -23,12 +24,14 @@ __all__ = [
     "get_num_threads",
     "image_data_format",
     "is_interactive_logging_enabled",
+    "matrix_products",
     "max_epochs",
     "max_steps_per_epoch",
     "num_threads",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",
+    "set_matrix_products",
     "set_max_epochs",
     "set_max_steps_per_epoch",
     "set_num_threads",
@@ -432,8 +435,51 @@ def _check_threads(n: object) -> threads.Setting:
     return check_integer("n", n, 1)
 
 
+def matrix_products() -> str:
+    """What multiplies matrices: ``"auto"``, unless the environment variable ``CBACKPROP_PRODUCTS`` or a call says else.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.config.matrix_products()
+    'auto'
+    """
+    return products.setting()
+
+
+def set_matrix_products(value: str) -> None:
+    """Set what multiplies matrices: the library's own code, or SciPy's BLAS.
+
+    The next run of every model follows it, also of models that are built already. What runs meanwhile goes on as it
+    began: an epoch of `fit`, unless a callback divides it into single batches, an evaluation, or a prediction. Nothing
+    that a model remembers is lost. Results differ by rounding. With each setting, the same seed gives the same bits on any
+    number of threads.
+
+    Parameters
+    ----------
+    value : {"tiles", "blas", "auto"}
+        ``"tiles"`` is the library's own code, made for the products of small and medium networks. ``"blas"`` is SciPy's
+        BLAS, which each thread calls on its own part of a product; it is loaded when it is needed first. ``"auto"`` is
+        what is faster on this machine: tiles, unless the library was built by a compiler without vectors (Microsoft's).
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.config.set_matrix_products("blas")
+    >>> cb.config.matrix_products()
+    'blas'
+    >>> cb.config.set_matrix_products("auto")
+    """
+    products.set_setting(value)
+
+
 def show() -> None:
-    """Print version, instruction set, BLAS and threads."""
+    """Print version, instruction set, what multiplies matrices, BLAS and threads."""
     import numpy
     import scipy
 
@@ -444,6 +490,7 @@ def show() -> None:
         "SciPy": scipy.__version__,
         "processor": platform.machine(),
         "instruction set": f"{compiled.INSTRUCTION_SET} (usable here: {', '.join(compiled.available())})",
+        "matrix products": products.description(),
         "BLAS": threads.blas_description(),
         "threads": f"auto (at most {threads.limit()})" if threads.is_auto() else str(get_num_threads()),
         "float type": floatx(),

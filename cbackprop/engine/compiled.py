@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop import threads
+from cbackprop import matrix_products, threads
 from cbackprop.compiled.constraints import projections
 from cbackprop.compiled.engine.context import Context
 from cbackprop.compiled.engine.engine import Engine as Runner
@@ -19,7 +19,6 @@ from cbackprop.compiled.engine.gradients import Gradients
 from cbackprop.compiled.engine.head import Head, MetricSum
 from cbackprop.compiled.engine.jacobian import jacobian
 from cbackprop.compiled.engine.tables import Table
-from cbackprop.compiled.kernels.blas import MAX_DIMENSION
 from cbackprop.compiled.metrics.tally import Called
 from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.compiled.regularizers import penalties
@@ -120,7 +119,6 @@ class CompiledEngine(Engine):
         self.tile_memory = self.whole_memory = (0, 0)  # samples and threads that there is room for
         self.thread_choices: dict[tuple[str, int, int], ThreadChoice] = {}
         self.keepers = 0  # runs that are to keep threads: a callback may begin another one, and so may another thread
-        self.widest = max(self.plan.widths)
         # What a masked loss is divided by is known when the last row has been through the layers.
         self.loss_sees_whole = any(head.sees_whole or head.selects for head in heads) or any(self.masks)
         self.calls_blas = any(layer.calls_blas for layer in self.runner.layers)
@@ -414,8 +412,6 @@ class CompiledEngine(Engine):
 
     def _reserve(self, rows: int, count: int, training: bool, backwards: bool = False) -> bool:
         """Make room for training or testing on batches of so many samples; whether they pass in tiles."""
-        if rows * self.widest > MAX_DIMENSION and rows * self._widest_stored() > MAX_DIMENSION:
-            raise ValueError(f"A batch of {rows} samples of this network is larger than BLAS can be told. Use fewer.")
         whole = self.sees_whole(training) or self.loss_sees_whole
         tiled = rows >= 2 * self._tile() and not whole and not (backwards and self.tables)
         if tiled:
@@ -426,16 +422,13 @@ class CompiledEngine(Engine):
             self.runner.allocate_heads(rows)
         return tiled
 
-    def _widest_stored(self) -> int:
-        """The largest buffer's elements of a sample, without those of which only the numbers other than 0 are held."""
-        skipped = self.runner.unstored()
-        return max(width for buffer, width in enumerate(self.plan.widths) if buffer not in skipped)
-
     # Running
 
-    def _blas(self) -> AbstractContextManager[None]:
-        """Hold BLAS to one thread if layers call it. When it is let loose again, its idle threads take processors."""
-        return threads.limited(1) if self.calls_blas else nullcontext()
+    def _products(self) -> AbstractContextManager[None]:
+        """Have this run multiply matrices as the setting says now; meanwhile, hold BLAS to one thread if it is used."""
+        if not self.runner.busy:  # else the run is refused
+            self.runner.use_blas(matrix_products.prepare())
+        return matrix_products.held(self.runner.blas or self.calls_blas)
 
     def _begin(self, data: Data) -> None:
         if self.runner.busy:
@@ -459,7 +452,7 @@ class CompiledEngine(Engine):
         tick: Tick = None,
     ) -> None:
         """Run the samples order[start:stop] forwards and backwards, a batch at a time, without the GIL."""
-        with self.lock, self._blas():
+        with self.lock, self._products():
             batch_size = min(batch_size, stop - start)
             most = self._most_threads(3 * self.flops * batch_size)
             self._begin(data)
@@ -486,7 +479,7 @@ class CompiledEngine(Engine):
 
     def jacobian(self, data: Data, begin: int, end: int) -> tuple[Array, NDArray[np.float64]]:
         """Derivatives of each number predicted for the samples begin:end, and its error."""
-        with self.lock, self._blas():
+        with self.lock, self._products():
             self._begin(data)
             self.reserve_tiles(end - begin, 1)
             self.runner.stage(False)
@@ -509,7 +502,7 @@ class CompiledEngine(Engine):
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
         """Add the loss and metrics of all samples to the means."""
-        with self.lock, self._blas():
+        with self.lock, self._products():
             batch_size = min(batch_size, len(data))
             most = self._most_threads(self.flops * batch_size)
             self._begin(data)
@@ -522,7 +515,7 @@ class CompiledEngine(Engine):
         self, inputs: list[Any], batch_size: int, training: bool = False, tick: Tick = None, check: bool = False
     ) -> list[Array] | None:
         """The outputs for all samples; ``None`` if `check` finds that an input is not finite."""
-        with self.lock, self._blas():
+        with self.lock, self._products():
             samples = len(inputs[0])
             whole = self.sees_whole(training)
             most = 1 if whole else self._most_threads(self.flops * samples, LEAST_WORK_TO_START)
@@ -558,6 +551,8 @@ class CompiledEngine(Engine):
             or x.dtype != self.dtype
             or not (x.flags.c_contiguous and x.flags.aligned)
             or (rows > 1 and self._most_threads(self.flops * rows, LEAST_WORK_TO_START) > 1)
+            or self.runner.blas
+            or matrix_products.uses_blas()
         ):
             return None
         with self.lock:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop import matrix_products
 from cbackprop.absent import attribute_missing
 from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.compiled.optimizers.schedules import PythonSchedule
@@ -690,7 +691,9 @@ class Optimizer(Spec):
                 segments.append(Segment(array.copy(order="C"), gradient, slots[key], self.decay_of(variable)))
                 targets.append(array)
         compiled = self.implementation_in("compiled")(self, arrays[0].dtype == np.float64)
-        compiled.apply(state.batches, SegmentList(compiled, segments))
+        compiled.blas = matrix_products.prepare()
+        with matrix_products.held(compiled.blas):
+            compiled.apply(state.batches, SegmentList(compiled, segments))
         state.batches += 1
         state.slots.update(slots)
         for array, segment in zip(targets, segments, strict=True):

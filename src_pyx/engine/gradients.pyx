@@ -157,12 +157,15 @@ cdef class Gradients:
     cdef void collect_share(self, const Batch* batch, Context own, const Samples* samples) noexcept nogil:
         """Compute this thread's parts; adjacent parts are computed by one call.
 
+        With BLAS every part is a call, also on one thread, because what BLAS computes may depend on how many rows it is
+        given.
+
         own : the thread's own context, through which it looks at chunks of the samples.
         """
         cdef Py_ssize_t i = 0, base = 0, end
         cdef Part* part
         cdef bint mine = False
-        if samples.threads == 1:
+        if samples.threads == 1 and not batch.blas_rows:
             self.collect_parameters(batch, own, samples)
             return
         while i < self.n_parts:
@@ -178,7 +181,7 @@ cdef class Gradients:
             if not mine:
                 continue
             while (
-                i < self.n_parts and self.joins(i, batch.rows)
+                i < self.n_parts and not batch.blas_rows and self.joins(i, batch.rows)
                 and self.owner(i, 0, 1, samples.threads) == samples.thread
             ):
                 end = self.parts[i].end
@@ -212,7 +215,7 @@ cdef class Gradients:
                 continue
             begin, end = rows * chunk // n, rows * (chunk + 1) // n
             own.show(begin, end - begin)
-            describe(own, end - begin, batch.training, batch.iteration, batch.first + begin, begin, rows)
+            describe(own, end - begin, batch.training, batch.iteration, batch.first + begin, begin, rows, batch.blas_rows > 0)
             own.refer(samples.feeds, samples.order, samples.start + begin)
             out = self.groups[0] + part.offset * self.itemsize
             if chunk:
@@ -220,7 +223,9 @@ cdef class Gradients:
             (<Layer>part.layer).collect(&own.batch, part.k, part.begin, part.end, part.add, out)
         if samples.threads == 1:     # this context is the one that sees the whole batch
             own.show(0, rows)
-            describe(own, rows, batch.training, batch.iteration, batch.first, batch.offset, batch.total)
+            describe(
+                own, rows, batch.training, batch.iteration, batch.first, batch.offset, batch.total, batch.blas_rows > 0
+            )
             own.refer(samples.feeds, samples.order, samples.start)
 
     cdef bint is_cut(self, const Part* part, Py_ssize_t rows) noexcept nogil:

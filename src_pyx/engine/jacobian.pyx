@@ -63,7 +63,7 @@ cdef void differentiate(
             continue
         for k in range((<Head>network.head_pointers[h]).positions * (<Head>network.head_pointers[h]).width):
             context.show(0, rows)
-            describe(context, rows, training, network.iteration, begin, 0, rows)
+            describe(context, rows, training, network.iteration, begin, 0, rows, network.blas)
             context.fetch(network.feeds, NULL, begin)
             for i in range(network.n_layers):
                 run_whole(<Layer>network.layer_pointers[i], &context.batch, False)
@@ -73,7 +73,7 @@ cdef void differentiate(
                 run_whole(<Layer>network.layer_pointers[network.backward_order[i]], &context.batch, True)
             for r in range(rows):
                 context.show(r, 1)
-                describe(context, 1, training, network.iteration, begin + r, r, rows)
+                describe(context, 1, training, network.iteration, begin + r, r, rows, network.blas)
                 context.refer(network.feeds, NULL, begin + r)
                 gradients.collect_all(&context.batch, derivatives + (r * numbers + number) * row_bytes, False)
             number += 1

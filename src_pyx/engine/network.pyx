@@ -108,6 +108,13 @@ cdef class Network:
         if self.busy:
             raise RuntimeError("The model is in the middle of a batch: its own code cannot use it now.")
 
+    def use_blas(self, bint blas):
+        """Have runs from now on multiply matrices by BLAS, whose module must have been imported; or else by tiles."""
+        self.check_idle()
+        self.blas = blas
+        if self.optimizer is not None:
+            self.optimizer.blas = blas
+
     cdef Py_ssize_t buffer(self, Py_ssize_t index) except -1:
         if not 0 <= index < self.n_buffers:
             raise IndexError(f"There is no buffer {index}.")
@@ -433,10 +440,6 @@ cdef class Network:
         """The layers that read a buffer."""
         cdef Layer layer
         return [layer for layer in self.layers if buffer in [layer.inputs[i] for i in range(layer.n_inputs)]]
-
-    def unstored(self):
-        """The buffers whose rows nobody wants with all their zeros."""
-        return [self.feeds[i].buffer for i in range(self.n_feeds) if self.feeds[i].direct]
 
     def stage(self, bint gathered):
         """Make room in the contexts for rows of the feeds that are gathered, or are not read as they are stored."""

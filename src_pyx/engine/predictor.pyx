@@ -168,7 +168,7 @@ cdef class Predictor(Network):
     cdef void run_layers(self, Context context, Py_ssize_t begin) noexcept nogil:
         """All layers forwards that a prediction needs."""
         cdef Py_ssize_t i
-        describe(context, context.batch.rows, self.training, self.iteration, begin, 0, context.batch.rows)
+        describe(context, context.batch.rows, self.training, self.iteration, begin, 0, context.batch.rows, self.blas)
         for i in range(self.n_predicting):
             run_whole(<Layer>self.layer_pointers[i], &context.batch, False)
 

@@ -1,47 +1,141 @@
-"""Matrix products of row-major, contiguous matrices.
+"""The same matrix products by SciPy's BLAS.
 
-BLAS is column-major. A row-major C of (m, n) is its column-major (n, m) transpose, and
-C^T = B^T A^T, so each product below hands B first and A second. This file alone knows that.
+Importing this module loads SciPy's BLAS, and tells `multiply` where it is. Nothing imports it before it is needed.
+
+BLAS is column-major. A row-major C of (m, n) is its column-major (n, m) transpose, and C^T = B^T A^T, so each product
+below hands B first and A second. This file alone knows that.
 """
 
-from scipy.linalg.cython_blas cimport dgemm, sgemm
+from cython cimport floating
+from scipy.linalg.cython_blas cimport dgemm, dgemv, sgemm, sgemv
+
+from cbackprop.compiled.kernels.matrix cimport connect_blas
 
 include "blas_int.pxi"
 
-# The largest dimension that this BLAS can be told; the engine refuses anything longer before it runs.
-MAX_DIMENSION = 2 ** (8 * sizeof(blas_int) - 1) - 1
+# The largest dimension, and the largest stride, that this BLAS can be told.
+cdef Py_ssize_t LARGEST = <Py_ssize_t>((<size_t>1 << (8 * sizeof(blas_int) - 1)) - 1)
 
 
-cdef inline void column_major_gemm(
-    char trans_a, char trans_b, blas_int m, blas_int n, blas_int k,
-    floating alpha, const floating* a, blas_int lda, const floating* b, blas_int ldb,
-    floating beta, floating* c, blas_int ldc,
+cdef inline bint can_be_told(Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t row, Py_ssize_t column) noexcept nogil:
+    """Whether BLAS takes a matrix whose element (i, j) is at i row + j column."""
+    return (
+        (column == 1 and row >= columns or row == 1 and column >= rows) and rows <= LARGEST and columns <= LARGEST
+        and row <= LARGEST and column <= LARGEST
+    )
+
+
+cdef void start(
+    Py_ssize_t m, Py_ssize_t n, const floating* bias, bint add,
+    floating* c, Py_ssize_t c_row, Py_ssize_t c_column,
 ) noexcept nogil:
+    """Write what the product is added to: C = bias or 0, or C + bias if `add`."""
+    cdef Py_ssize_t i, j
+    for i in range(m):
+        for j in range(n):
+            c[i * c_row + j * c_column] = (
+                (c[i * c_row + j * c_column] if add else 0) + (bias[j] if bias != NULL else 0)
+            )
+
+
+cdef void add_vector_product(
+    Py_ssize_t rows, Py_ssize_t columns, const floating* a, Py_ssize_t a_row, Py_ssize_t a_column,
+    const floating* x, Py_ssize_t x_step, floating* y, Py_ssize_t y_step,
+) noexcept nogil:
+    """y += A x, with A (rows, columns)."""
+    cdef bint row_major = a_column == 1 and a_row >= columns
+    cdef char transpose = c't' if row_major else c'n'
+    cdef blas_int m = <blas_int>(columns if row_major else rows), n = <blas_int>(rows if row_major else columns)
+    cdef blas_int width = <blas_int>(a_row if row_major else a_column)
+    cdef blas_int x_increment = <blas_int>x_step, y_increment = <blas_int>y_step
+    cdef floating one = 1
     if floating is float:
-        sgemm(&trans_a, &trans_b, &m, &n, &k, &alpha, <float*>a, &lda, <float*>b, &ldb, &beta, c, &ldc)
+        sgemv(&transpose, &m, &n, &one, <float*>a, &width, <float*>x, &x_increment, &one, y, &y_increment)
     else:
-        dgemm(&trans_a, &trans_b, &m, &n, &k, &alpha, <double*>a, &lda, <double*>b, &ldb, &beta, c, &ldc)
+        dgemv(&transpose, &m, &n, &one, <double*>a, &width, <double*>x, &x_increment, &one, y, &y_increment)
 
 
-cdef void gemm_nn(
+cdef void multiply_whole(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    floating alpha, const floating* a, const floating* b, floating beta, floating* c,
+    const floating* a, Py_ssize_t a_row, Py_ssize_t a_column, const floating* b, Py_ssize_t b_row, Py_ssize_t b_column,
+    bint add, floating* c, Py_ssize_t c_row,
 ) noexcept nogil:
-    """C = alpha A B + beta C, with A (m, k), B (k, n), C (m, n)."""
-    column_major_gemm(c'n', c'n', n, m, k, alpha, b, n, a, k, beta, c, n)
+    """C = A B, added to what is in C if `add`, in one call of BLAS."""
+    cdef bint a_row_major = a_column == 1 and a_row >= k, b_row_major = b_column == 1 and b_row >= n
+    cdef char a_kind = c'n' if a_row_major else c't', b_kind = c'n' if b_row_major else c't'
+    cdef blas_int rows = <blas_int>m, columns = <blas_int>n, depth = <blas_int>k, c_width = <blas_int>c_row
+    cdef blas_int a_width = <blas_int>(a_row if a_row_major else a_column)
+    cdef blas_int b_width = <blas_int>(b_row if b_row_major else b_column)
+    cdef floating one = 1, beta = add
+    if floating is float:
+        sgemm(
+            &b_kind, &a_kind, &columns, &rows, &depth, &one, <float*>b, &b_width, <float*>a, &a_width, &beta, c,
+            &c_width,
+        )
+    else:
+        dgemm(
+            &b_kind, &a_kind, &columns, &rows, &depth, &one, <double*>b, &b_width, <double*>a, &a_width, &beta, c,
+            &c_width,
+        )
 
 
-cdef void gemm_nt(
+cdef void multiply_block(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    floating alpha, const floating* a, const floating* b, floating beta, floating* c,
+    const floating* a, Py_ssize_t a_row, Py_ssize_t a_column, const floating* b, Py_ssize_t b_row, Py_ssize_t b_column,
+    const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column,
 ) noexcept nogil:
-    """C = alpha A B^T + beta C, with A (m, k), B (n, k), C (m, n)."""
-    column_major_gemm(c't', c'n', n, m, k, alpha, b, k, a, k, beta, c, n)
+    """C = A B + bias, added to what is in C if `add`.
+
+    Products with a vector start from zeros written here, because some versions of OpenBLAS multiply what is in y by a
+    beta of 0, and NaN stays NaN.
+    """
+    if bias != NULL or m == 1 or n == 1:
+        start(m, n, bias, add, c, c_row, c_column)
+        add = True
+    if m == 1:
+        add_vector_product(n, k, b, b_column, b_row, a, a_column, c, c_column)
+    elif n == 1:
+        add_vector_product(m, k, a, a_row, a_column, b, b_row, c, c_row)
+    elif c_column == 1:
+        multiply_whole(m, n, k, a, a_row, a_column, b, b_row, b_column, add, c, c_row)
+    else:
+        multiply_whole(n, m, k, b, b_column, b_row, a, a_column, a_row, add, c, c_column)
 
 
-cdef void gemm_tn(
+cdef bint multiply_by_blas(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    floating alpha, const floating* a, const floating* b, floating beta, floating* c,
+    const floating* a, Py_ssize_t a_row, Py_ssize_t a_column, const floating* b, Py_ssize_t b_row, Py_ssize_t b_column,
+    const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column, Py_ssize_t block,
 ) noexcept nogil:
-    """C = alpha A^T B + beta C, with A (k, m), B (k, n), C (m, n)."""
-    column_major_gemm(c'n', c't', n, m, k, alpha, b, n, a, m, beta, c, n)
+    """C = A B + bias, `block` rows of C at a time.
+
+    False, and nothing is done, where BLAS's integers are too small for a dimension or a stride.
+    """
+    cdef Py_ssize_t row = 0, rows = min(m, block)
+    if not (
+        can_be_told(rows, k, a_row, a_column) and can_be_told(k, n, b_row, b_column)
+        and can_be_told(rows, n, c_row, c_column)
+    ):
+        return False
+    while row < m:
+        rows = min(m - row, block)
+        multiply_block(
+            rows, n, k, a + row * a_row, a_row, a_column, b, b_row, b_column, bias, add, c + row * c_row, c_row,
+            c_column,
+        )
+        row += rows
+    return True
+
+
+def set_largest(Py_ssize_t largest) -> None:
+    """Pretend that BLAS's integers hold no more than this, so that tests need no matrix of such a size."""
+    global LARGEST
+    LARGEST = largest
+
+
+def get_largest() -> int:
+    """The largest dimension, and the largest stride, that BLAS is told."""
+    return LARGEST
+
+
+connect_blas(multiply_by_blas[float], multiply_by_blas[double])

@@ -35,6 +35,12 @@ cdef extern from "matrix.h" nogil:
     void multiply_row_double(
         Py_ssize_t k, const double* a, Py_ssize_t a_column, const double* b, Py_ssize_t b_row, const double* bias,
         bint add, double* c)
+    void add_rows_float(
+        Py_ssize_t k, Py_ssize_t columns, const float* a, Py_ssize_t a_column, const float* b, Py_ssize_t b_row,
+        float* sums)
+    void add_rows_double(
+        Py_ssize_t k, Py_ssize_t columns, const double* a, Py_ssize_t a_column, const double* b, Py_ssize_t b_row,
+        double* sums)
     void multiply_vector_float(
         Py_ssize_t rows, Py_ssize_t k, const float* a, Py_ssize_t a_row, const float* x, const float* bias,
         bint add, float* y, Py_ssize_t y_row)
@@ -58,6 +64,13 @@ cdef extern from "matrix.h" nogil:
     void sum_rows_double(
         Py_ssize_t rows, Py_ssize_t columns, const double* x, Py_ssize_t x_row, bint add, double* out)
 
+# Whether the compiler gave the tiles vectors. Without them they are as slow as any loop.
+HAS_VECTORS = VECTOR_BYTES > 0
+
+# `multiply` by BLAS; NULL until the module `blas` is imported.
+cdef BlasFloat blas_of_floats = NULL
+cdef BlasDouble blas_of_doubles = NULL
+
 cdef enum:
     # With fewer rows in C, packing costs more than it gains.
     LEAST_ROWS_TO_PACK = 48
@@ -67,8 +80,14 @@ cdef enum:
     # Numbers of A that stay in the first level cache while panels pass by, even where rows lie whole pages apart, so
     # that they share few of its sets.
     CLOSE = 1536
+    # With fewer columns, rows of C may leave much of a vector unused; what packing costs, in operations on a vector.
+    FEW_COLUMNS = 16
+    COST_OF_PACKING = 6
     # Vectors of columns that one row of C takes at once.
     WIDE = 8
+    # Where C is a single row: bytes of B from which on it is read along its rows, and columns of C at a time.
+    FAR = 256 * 1024
+    ROW_COLUMNS = 2048
     # Rows of B that are read side by side when it is packed.
     ROWS_PACKED = 8
 
@@ -147,6 +166,37 @@ cdef inline void multiply_vector(
         multiply_vector_float(rows, k, a, a_row, x, bias, add, y, y_row)
     else:
         multiply_vector_double(rows, k, a, a_row, x, bias, add, y, y_row)
+
+
+cdef void multiply_one_row(
+    Py_ssize_t n, Py_ssize_t k, const floating* a, Py_ssize_t a_column, const floating* b, Py_ssize_t b_row,
+    const floating* bias, bint add, floating* c, floating* sums,
+) noexcept nogil:
+    """One row c = a B + bias, reading B along its rows: in blocks of k as packed ones."""
+    cdef Py_ssize_t j = 0, p, i, columns, depth
+    while j < n:
+        columns = min(n - j, <Py_ssize_t>ROW_COLUMNS)
+        p = 0
+        while p < k:
+            depth = min(k - p, <Py_ssize_t>BLOCK_ROWS)
+            for i in range(columns):
+                sums[i] = bias[j + i] if bias != NULL and p == 0 else 0
+            if floating is float:
+                add_rows_float(depth, columns, a + p * a_column, a_column, b + p * b_row + j, b_row, sums)
+            else:
+                add_rows_double(depth, columns, a + p * a_column, a_column, b + p * b_row + j, b_row, sums)
+            for i in range(columns):
+                c[j + i] = c[j + i] + sums[i] if add or p else sums[i]
+            p += depth
+        j += columns
+
+
+cdef inline bint reads_along_rows(
+    Py_ssize_t n, Py_ssize_t k, Py_ssize_t b_row, bint b_padded, floating* c
+) noexcept nogil:
+    """Whether `multiply_one_row` is faster for a single row of C: B is far away, or tiles would need a copy of it."""
+    cdef Py_ssize_t size = sizeof(floating), lane = lanes(c)
+    return n % lane and not b_padded or n >= WIDE * lane and size * k * b_row >= FAR
 
 
 cdef void multiply_in_place(
@@ -276,35 +326,14 @@ cdef void multiply_transposed(
         row += rows
 
 
-cdef void multiply(
+cdef void multiply_packed(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-    const floating* a, Py_ssize_t a_row, Py_ssize_t a_column,   # (m, k) IN: element (i, p) at i a_row + p a_column
-    const floating* b, Py_ssize_t b_row, Py_ssize_t b_column,   # (k, n) IN: one of the two strides is 1
-    bint b_padded,              # a vector may be read behind the last element of B
-    const floating* bias,       # (n,) IN, or NULL
-    bint add,
-    floating* c, Py_ssize_t c_row, Py_ssize_t c_column,         # (m, n) OUT: element (i, j) at i c_row + j c_column
-    void* workspace,            # WORKSPACE_BYTES, destroyed
+    const floating* a, Py_ssize_t a_row, Py_ssize_t a_column, const floating* b, Py_ssize_t b_row, Py_ssize_t b_column,
+    const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column, bint tiled, floating* panels,
 ) noexcept nogil:
-    """C = A B + bias, added to what is in C if `add`.
-
-    Large matrices are multiplied in blocks of B, packed into panels that stay in the cache while A passes by. Tiles for
-    16 registers read A so often that it is worth packing as well, where a tile's rows are not already in few lines.
-    """
-    cdef Py_ssize_t p = 0, j, depth, columns, size = sizeof(floating)
-    cdef bint packed = m >= LEAST_ROWS_TO_PACK and size * b_row * max(m, k // 4) >= ENOUGH_TO_PACK
-    if n == 1 and a_column == 1 and b_row == 1:
-        multiply_vector(m, k, a, a_row, b, bias, add, c, c_row)
-        return
-    if b_column == 1 and not packed and (b_padded or n % lanes(c) == 0):
-        multiply_in_place(m, n, k, a, a_row, a_column, b, b_row, bias, add, c, c_row, c_column)
-        return
-    cdef floating* panels = <floating*>workspace
+    """C = A B + bias, packing blocks of B that stay in the cache while A is read. If `tiled`, A is packed as well."""
+    cdef Py_ssize_t p = 0, j, depth, columns
     cdef floating* tiles = panels + BLOCK_ROWS * TILED_COLUMNS
-    cdef bint tiled = (
-        PACKS_A and packed and a_row == 1 and a_column > 1
-        and (k >= LEAST_DEPTH_TO_TILE or size * a_column % PAGE == 0)
-    )
     while p < k:
         depth = min(k - p, <Py_ssize_t>BLOCK_ROWS)
         j = 0
@@ -325,16 +354,98 @@ cdef void multiply(
         p += depth
 
 
+cdef inline bint fills_vectors_better(Py_ssize_t m, Py_ssize_t n, floating* c) noexcept nogil:
+    """Whether C^T = B^T A^T takes fewer operations on vectors than C = A B, for C of a few columns.
+
+    Fewer than four sums at a time would wait for each other. If columns of C^T do not fill vectors, A^T must be packed,
+    unless C^T is a single row. Measured with `product` for 1 to 17 columns on a Zen 3.
+    """
+    cdef Py_ssize_t lane = lanes(c), vectors = (m + lane - 1) // lane
+    cdef Py_ssize_t packing = COST_OF_PACKING if m % lane and n > 1 else 0
+    return m > n and vectors * (max(n, 4) + packing) < m * ((n + lane - 1) // lane)
+
+
+cdef void connect_blas(BlasFloat of_floats, BlasDouble of_doubles) noexcept:
+    """Tell `multiply` where BLAS is."""
+    global blas_of_floats, blas_of_doubles
+    blas_of_floats, blas_of_doubles = of_floats, of_doubles
+
+
+cdef inline bint multiply_by_blas(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    const floating* a, Py_ssize_t a_row, Py_ssize_t a_column, const floating* b, Py_ssize_t b_row, Py_ssize_t b_column,
+    const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column, Py_ssize_t block,
+) noexcept nogil:
+    """C = A B + bias by BLAS; False if it is not there, or its integers are too small."""
+    if floating is float:
+        return blas_of_floats != NULL and blas_of_floats(
+            m, n, k, a, a_row, a_column, b, b_row, b_column, bias, add, c, c_row, c_column, block
+        )
+    else:
+        return blas_of_doubles != NULL and blas_of_doubles(
+            m, n, k, a, a_row, a_column, b, b_row, b_column, bias, add, c, c_row, c_column, block
+        )
+
+
+cdef void multiply(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    const floating* a, Py_ssize_t a_row, Py_ssize_t a_column,   # (m, k) IN: element (i, p) at i a_row + p a_column
+    const floating* b, Py_ssize_t b_row, Py_ssize_t b_column,   # (k, n) IN: one of the two strides is 1
+    bint b_padded,              # a vector may be read behind the last element of B
+    const floating* bias,       # (n,) IN, or NULL
+    bint add,
+    floating* c, Py_ssize_t c_row, Py_ssize_t c_column,         # (m, n) OUT: element (i, j) at i c_row + j c_column
+    void* workspace,            # WORKSPACE_BYTES, destroyed
+    Py_ssize_t blas_rows,       # 0: by tiles; else by BLAS, so many rows of C in each call
+) noexcept nogil:
+    """C = A B + bias, added to what is in C if `add`.
+
+    With tiles, an element of C does not depend on how many rows there are. With BLAS it may: `blas_rows` must be such
+    that the same blocks come out on any number of threads.
+    """
+    if blas_rows > 0 and multiply_by_blas(
+        m, n, k, a, a_row, a_column, b, b_row, b_column, bias, add, c, c_row, c_column, blas_rows
+    ):
+        return
+    if n < FEW_COLUMNS and a_row == 1 and bias == NULL and fills_vectors_better(m, n, c):
+        multiply(n, m, k, b, b_column, b_row, a, a_column, 1, False, bias, add, c, c_column, c_row, workspace, 0)
+        return
+    if n == 1 and a_column == 1 and b_row == 1:
+        multiply_vector(m, k, a, a_row, b, bias, add, c, c_row)
+        return
+    if m == 1 and b_column == 1 and c_column == 1 and reads_along_rows(n, k, b_row, b_padded, c):
+        multiply_one_row(n, k, a, a_column, b, b_row, bias, add, c, <floating*>workspace)
+        return
+    cdef Py_ssize_t size = sizeof(floating)
+    cdef bint packed = m >= LEAST_ROWS_TO_PACK and size * b_row * max(m, k // 4) >= ENOUGH_TO_PACK
+    if b_column == 1 and not packed and (b_padded or n % lanes(c) == 0):
+        multiply_in_place(m, n, k, a, a_row, a_column, b, b_row, bias, add, c, c_row, c_column)
+        return
+    # With 16 registers tiles read A so often that it is packed as well, unless the numbers of a tile's rows are close
+    # together already.
+    cdef bint tiled = (
+        PACKS_A and packed and a_row == 1 and a_column > 1
+        and (k >= LEAST_DEPTH_TO_TILE or size * a_column % PAGE == 0)
+    )
+    multiply_packed(
+        m, n, k, a, a_row, a_column, b, b_row, b_column, bias, add, c, c_row, c_column, tiled, <floating*>workspace
+    )
+
+
 def product(
     floating[:, ::1] a, floating[:, ::1] b, floating[:, ::1] out, bint transpose_a=False, bint transpose_b=False,
-    Py_ssize_t repeat=1, floating[::1] bias=None, bint add=False,
+    Py_ssize_t repeat=1, floating[::1] bias=None, bint add=False, Py_ssize_t blas_rows=0,
 ):
     """out = op(a) op(b) + bias, added to what is there if `add`, as often as `repeat` says; op transposes if told so.
+
+    By tiles, or with `blas_rows` by BLAS, so many rows of `out` in each call.
 
     Raises
     ------
     ValueError
         If the shapes do not fit, or one is empty.
+    RuntimeError
+        If BLAS is wanted, but the module `blas` has not been imported.
     """
     cdef Py_ssize_t m = a.shape[transpose_a], k = a.shape[not transpose_a], n = b.shape[not transpose_b], _
     cdef unsigned char[::1] workspace = np.empty(WORKSPACE_BYTES + 64, np.uint8)
@@ -345,11 +456,13 @@ def product(
         raise ValueError("The matrices must not be empty.")
     if bias is not None and bias.shape[0] != n:
         raise ValueError("The bias does not fit the columns of out.")
+    if blas_rows and blas_of_floats == NULL:
+        raise RuntimeError("Import cbackprop.compiled.kernels.blas first.")
     cdef const floating* start = &bias[0] if bias is not None else NULL
     with nogil:
         for _ in range(repeat):
             multiply(
                 m, n, k, &a[0, 0], 1 if transpose_a else k, m if transpose_a else 1,
                 &b[0, 0], 1 if transpose_b else n, k if transpose_b else 1, False,
-                start, add, &out[0, 0], n, 1, aligned,
+                start, add, &out[0, 0], n, 1, aligned, blas_rows,
             )

@@ -1,7 +1,10 @@
 /* What surrounds the tiles of one float type: the choice of vectors, panels of B, sums of rows.
 
    matrix.h includes this file for each type, with REAL, NAME(x), FULL(x) (the name of x for the largest vectors), and
-   HALF(x) and QUARTER(x), where smaller ones serve few columns better, defined. */
+   HALF(x) and QUARTER(x), where smaller ones serve few columns better, defined.
+
+   Loops are not inlined into their callers: 16 registers do not suffice for both, and small products would pay for a
+   large frame. */
 
 #define LANES ((ptrdiff_t)(sizeof(FULL(Vector)) / sizeof(REAL)))
 #define ANYWHERE FULL(Anywhere)
@@ -26,9 +29,9 @@ static inline void NAME(tile_column)(
     FULL(tile_column)(rows, columns, k, a, a_row, a_column, b, b_row, bias, add, c, c_row, c_column);
 }
 
-/* One row of C for eight vectors of columns, as many sums as are needed to keep two multipliers busy: c = a B + bias.
-   Element p of a is at p a_column. The sums are those of tiles. */
-static void NAME(multiply_row)(
+/* One row of C for eight vectors of columns: c = a B + bias. With fewer sums, two multipliers would wait for them.
+   Element p of a is at p a_column. The order is that of tiles. */
+static NEVER_INLINE void NAME(multiply_row)(
     ptrdiff_t k, const REAL* a, ptrdiff_t a_column, const REAL* b, ptrdiff_t b_row, const REAL* bias, int add, REAL* c
 ) {
 #define AT(p, v) (*(ANYWHERE*)((p) + v * LANES))
@@ -54,10 +57,44 @@ static void NAME(multiply_row)(
 #undef ROW_WRITE
 }
 
+/* sums (columns,) += a B, where the rows of B are read from end to end, four side by side: so memory that is far away
+   comes fastest. Element p of a is at p a_column. `sums` has room for whole vectors. The order is that of tiles. */
+static NEVER_INLINE void NAME(add_rows)(
+    ptrdiff_t k, ptrdiff_t columns, const REAL* a, ptrdiff_t a_column, const REAL* b, ptrdiff_t b_row, REAL* sums
+) {
+#define AT(p) (*(ANYWHERE*)(p))
+#define NEXT_ROW(i) const REAL s##i = a[i * a_column]; const REAL* b##i = b + i * b_row;
+#define ADD_ROW(i) sum += s##i * AT(b##i + j);
+#define ADD_LAST(i) sum += s##i * FULL(load)(b##i + whole, columns - whole);
+    const ptrdiff_t whole = columns - columns % LANES;
+    for (; k >= 4; k -= 4, a += 4 * a_column, b += 4 * b_row) {
+        REPEAT_4(NEXT_ROW)
+        for (ptrdiff_t j = 0; j < whole; j += LANES) {
+            FULL(Vector) sum = AT(sums + j);
+            REPEAT_4(ADD_ROW)
+            AT(sums + j) = sum;
+        }
+        if (whole < columns) {
+            FULL(Vector) sum = AT(sums + whole);
+            REPEAT_4(ADD_LAST)
+            AT(sums + whole) = sum;
+        }
+    }
+    for (; k > 0; k--, a += a_column, b += b_row) {
+        const REAL s = *a;
+        for (ptrdiff_t j = 0; j < whole; j += LANES) AT(sums + j) += s * AT(b + j);
+        if (whole < columns) AT(sums + whole) += s * FULL(load)(b + whole, columns - whole);
+    }
+#undef AT
+#undef NEXT_ROW
+#undef ADD_ROW
+#undef ADD_LAST
+}
+
 /* y (rows,) = A x + bias, where the numbers of each row of A (rows, k) and those of x follow each other.
 
    Each lane of a vector sums every so many of k, then the lanes are added: in an order that depends on k alone. */
-static void NAME(multiply_vector)(
+static NEVER_INLINE void NAME(multiply_vector)(
     ptrdiff_t rows, ptrdiff_t k, const REAL* a, ptrdiff_t a_row, const REAL* x, const REAL* bias, int add,
     REAL* y, ptrdiff_t y_row
 ) {
@@ -89,7 +126,7 @@ static void NAME(multiply_vector)(
 }
 
 /* A panel of B, (k, width) of whole vectors, from rows of B (k, columns): 0 behind the columns that there are. */
-static void NAME(pack_rows)(
+static NEVER_INLINE void NAME(pack_rows)(
     ptrdiff_t k, ptrdiff_t columns, ptrdiff_t width, const REAL* b, ptrdiff_t b_row, REAL* panel
 ) {
     const ptrdiff_t whole = columns - columns % LANES;
@@ -117,7 +154,7 @@ static inline void NAME(transpose_four)(const REAL* b, ptrdiff_t b_row, REAL* ou
 #endif
 
 /* A panel of B, (k, width), from the transpose of B (columns, k): 0 behind the columns that there are. */
-static void NAME(pack_columns)(
+static NEVER_INLINE void NAME(pack_columns)(
     ptrdiff_t k, ptrdiff_t columns, ptrdiff_t width, const REAL* b, ptrdiff_t b_column, REAL* panel
 ) {
     ptrdiff_t j = 0, p;
@@ -135,7 +172,7 @@ static void NAME(pack_columns)(
 
 /* Tiles (k, TILE_ROWS) of A (rows, k), each `gap` numbers behind the other, from the transpose of A, whose rows lie
    a_column apart. Behind the rows that there are, the last tile holds anything. */
-static void NAME(pack_tiles)(
+static NEVER_INLINE void NAME(pack_tiles)(
     ptrdiff_t rows, ptrdiff_t k, const REAL* a, ptrdiff_t a_column, ptrdiff_t gap, REAL* tiles
 ) {
     const ptrdiff_t whole = rows - rows % TILE_ROWS;

@@ -7,22 +7,17 @@ from cbackprop.compiled.kernels.rows cimport sparse_times_matrix, sparse_transpo
 from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer, input_of, output_of
 
 
-cdef enum:
-    # With fewer units than a vector has numbers, rows of dW would waste some.
-    FEW_UNITS = 16
-
-
 cdef void dense_forward(
     Py_ssize_t rows, Py_ssize_t width, Py_ssize_t units,
     const floating* x,          # (rows, width) IN
     const floating* kernel,     # (width, units) IN, padded
     const floating* bias,       # (units,) IN, or NULL
     floating* y,                # (rows, units) OUT
-    void* workspace,
+    void* workspace, Py_ssize_t blas_rows,
 ) noexcept nogil:
     """y = x W + b."""
     multiply(
-        rows, units, width, x, width, 1, kernel, units, 1, True, bias, False, y, units, 1, workspace
+        rows, units, width, x, width, 1, kernel, units, 1, True, bias, False, y, units, 1, workspace, blas_rows,
     )
 
 
@@ -32,11 +27,21 @@ cdef void dense_backward(
     const floating* dy,         # (rows, units) IN
     bint add,
     floating* dx,               # (rows, width) OUT
-    void* workspace,
+    void* workspace, Py_ssize_t blas_rows, bint single,
 ) noexcept nogil:
-    """dx = dy W^T."""
+    """dx = dy W^T. If these are all rows of the batch, a single one, W need not be packed: dx^T = W dy^T.
+
+    Sums are then taken in another order. So it must not depend on how many rows a thread has.
+    """
+    if single:
+        multiply(
+            width, 1, units, kernel, units, 1, dy, 1, units, True, <const floating*>NULL, add, dx, 1, width, workspace,
+            width if blas_rows else 0,
+        )
+        return
     multiply(
-        rows, width, units, dy, units, 1, kernel, 1, units, True, <const floating*>NULL, add, dx, width, 1, workspace
+        rows, width, units, dy, units, 1, kernel, 1, units, True, <const floating*>NULL, add, dx, width, 1, workspace,
+        blas_rows,
     )
 
 
@@ -46,19 +51,13 @@ cdef void dense_collect(
     const floating* dy,         # (rows, units) IN, padded
     bint add,
     floating* dkernel,          # (inputs, units) OUT
-    void* workspace,
+    void* workspace, bint blas,
 ) noexcept nogil:
-    """dW = x^T dy; by its transpose dy^T x where that fills vectors better."""
-    if units < FEW_UNITS and units < inputs:
-        multiply(
-            units, inputs, rows, dy, 1, units, x, width, 1, False, <const floating*>NULL, add,
-            dkernel, 1, units, workspace,
-        )
-    else:
-        multiply(
-            inputs, units, rows, x, 1, width, dy, units, 1, True, <const floating*>NULL, add,
-            dkernel, units, 1, workspace,
-        )
+    """dW = x^T dy. BLAS multiplies all of it in one call."""
+    multiply(
+        inputs, units, rows, x, 1, width, dy, units, 1, True, <const floating*>NULL, add, dkernel, units, 1, workspace,
+        inputs if blas else 0,
+    )
 
 
 cdef class Dense(Layer):
@@ -98,7 +97,7 @@ cdef class Dense(Layer):
         else:
             dense_forward(
                 batch.rows * self.positions, self.width, self.units, <const floating*>x.value, kernel, bias, y,
-                batch.workspace,
+                batch.workspace, batch.blas_rows * self.positions,
             )
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
@@ -113,6 +112,7 @@ cdef class Dense(Layer):
         dense_backward(
             batch.rows * self.positions, self.width, self.units, <const floating*>self.parameters[0].value,
             <const floating*>output_of(self, batch).delta, self.accumulate[0], dx, batch.workspace,
+            batch.blas_rows * self.positions, batch.total * self.positions == 1,
         )
 
     cdef void collect(
@@ -139,4 +139,5 @@ cdef class Dense(Layer):
             dense_collect(
                 rows, self.width, self.units, (end - begin) // self.units,
                 <const floating*>x.value + begin // self.units, dy, add, gradient, batch.workspace,
+                batch.blas_rows > 0,
             )

@@ -13,9 +13,9 @@ from libc.math cimport pow, powf
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-from cbackprop.compiled.kernels.blas cimport gemm_nn, gemm_nt, gemm_tn
 from cbackprop.compiled.kernels.elementary cimport log, sqrt
 from cbackprop.compiled.kernels.gather cimport gather_rows, scatter_rows
+from cbackprop.compiled.kernels.matrix cimport multiply
 from cbackprop.compiled.kernels.vectors cimport copy_or_add
 from cbackprop.compiled.layers.layer cimport Batch, Layer, input_of, output_of, scratch_of
 
@@ -681,11 +681,18 @@ cdef void dot_forward(
     const floating* a,          # (samples, m, k) IN
     const floating* b,          # (samples, n, k) IN
     floating* y,                # (samples, m, n) OUT
+    void* workspace, bint blas,
 ) noexcept nogil:
-    """y = a b^T, for each sample."""
-    cdef Py_ssize_t s
-    for s in range(samples):
-        gemm_nt(m, n, k, <floating>1, a + s * m * k, b + s * n * k, <floating>0, y + s * m * n)
+    """y = a b^T, for each sample; as y^T = b a^T where a is a vector."""
+    cdef Py_ssize_t _
+    for _ in range(samples):
+        if m == 1:
+            multiply(n, 1, k, b, k, 1, a, 1, k, False, <const floating*>NULL, False, y, 1, n, workspace, n * blas)
+        else:
+            multiply(m, n, k, a, k, 1, b, 1, k, False, <const floating*>NULL, False, y, n, 1, workspace, m * blas)
+        a += m * k
+        b += n * k
+        y += m * n
 
 
 cdef void dot_backward(
@@ -697,14 +704,21 @@ cdef void dot_backward(
     bint add_da,
     floating* db,               # (samples, n, k) OUT, or NULL
     bint add_db,
+    void* workspace, bint blas,
 ) noexcept nogil:
     """da = dy b, db = dy^T a, for each sample."""
     cdef Py_ssize_t s
     for s in range(samples):
         if da != NULL:
-            gemm_nn(m, k, n, <floating>1, dy + s * m * n, b + s * n * k, <floating>add_da, da + s * m * k)
+            multiply(
+                m, k, n, dy + s * m * n, n, 1, b + s * n * k, k, 1, False, <const floating*>NULL, add_da,
+                da + s * m * k, k, 1, workspace, m * blas,
+            )
         if db != NULL:
-            gemm_tn(n, k, m, <floating>1, dy + s * m * n, a + s * m * k, <floating>add_db, db + s * n * k)
+            multiply(
+                n, k, m, dy + s * m * n, 1, n, a + s * m * k, k, 1, False, <const floating*>NULL, add_db,
+                db + s * n * k, k, 1, workspace, n * blas,
+            )
 
 
 cdef tuple dot_shape(axes, tuple a, tuple b):
@@ -758,7 +772,6 @@ cdef class Dot(Layer):
                 self.factors[i].scale = width + 2 * size
                 width += 2 * size + (self.factors[i].count if self.normalize else 0)
         self.scratch_width = width
-        self.calls_blas = True
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         if self.is_double:
@@ -773,7 +786,7 @@ cdef class Dot(Layer):
                 self.pack(batch, i, <const floating*>input_of(self, batch, i).value)
         dot_forward(
             batch.rows, self.factors[0].count, self.factors[1].count, self.length,
-            self.vectors(batch, 0, y), self.vectors(batch, 1, y), y,
+            self.vectors(batch, 0, y), self.vectors(batch, 1, y), y, batch.workspace, batch.blas_rows > 0,
         )
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
@@ -793,6 +806,7 @@ cdef class Dot(Layer):
         dot_backward(
             batch.rows, self.factors[0].count, self.factors[1].count, self.length,
             self.vectors(batch, 0, dy), self.vectors(batch, 1, dy), dy, deltas[0], add[0], deltas[1], add[1],
+            batch.workspace, batch.blas_rows > 0,
         )
         for i in range(2):
             if deltas[i] != NULL and not self.factors[i].in_place:

@@ -32,21 +32,21 @@ cdef void orthogonalise(
     floating* y,            # (rows, columns), destroyed
     floating* square,       # (shorter, shorter), destroyed
     floating* polynomial,   # (shorter, shorter), destroyed
-    void* workspace,
+    void* workspace, bint blas,
 ) noexcept nogil:
-    """Newton-Schulz steps X = a X + (b S + c S^2) X with S = X X^T, X lying so that it has no more rows than columns.
+    """Newton-Schulz steps X = a X + (b S + c S^2) X with S = X X^T, which move all singular values towards 1.
 
-    They move all singular values towards 1.
+    X is x, or the transpose of x if that has fewer rows.
     """
     cdef bint lies = rows <= columns
     cdef Py_ssize_t m = min(rows, columns), n = max(rows, columns)
     cdef Py_ssize_t row = columns if lies else 1, column = 1 if lies else columns, _
     scale(rows * columns, <floating>(1 / (sqrt(squared_norm(rows * columns, x)) + 1e-7)), x)
     for _ in range(steps):
-        multiply(m, m, n, x, row, column, x, column, row, False, NULL, False, square, m, 1, workspace)
-        multiply(m, m, m, square, m, 1, square, m, 1, False, NULL, False, polynomial, m, 1, workspace)
+        multiply(m, m, n, x, row, column, x, column, row, False, NULL, False, square, m, 1, workspace, m * blas)
+        multiply(m, m, m, square, m, 1, square, m, 1, False, NULL, False, polynomial, m, 1, workspace, m * blas)
         combine(m * m, b, square, c, polynomial)
-        multiply(m, n, m, polynomial, m, 1, x, row, column, False, NULL, False, y, row, column, workspace)
+        multiply(m, n, m, polynomial, m, 1, x, row, column, False, NULL, False, y, row, column, workspace, m * blas)
         combine(rows * columns, 1, y, a, x)
 
 
@@ -114,5 +114,5 @@ cdef class Muon(Optimizer):
         cdef size_t behind = <size_t>(polynomial + shorter * shorter)
         orthogonalise(
             segment.rows, segment.columns, self.ns_steps, <floating>self.a, <floating>self.b, <floating>self.c,
-            g, y, square, polynomial, <void*>((behind + 63) & ~<size_t>63),
+            g, y, square, polynomial, <void*>((behind + 63) & ~<size_t>63), self.blas,
         )

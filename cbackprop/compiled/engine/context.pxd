@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint64_t
 
+from cbackprop.compiled.engine.division cimport block_rows
 from cbackprop.compiled.kernels.rows cimport SparseRows
 from cbackprop.compiled.kernels.strided cimport StridedRows
 from cbackprop.compiled.layers.layer cimport Batch, Buffer
@@ -63,7 +64,7 @@ cdef class Context:
 
 cdef inline void describe(
     Context context, Py_ssize_t rows, bint training, uint64_t iteration, Py_ssize_t first, Py_ssize_t offset,
-    Py_ssize_t total,
+    Py_ssize_t total, bint blas,
 ) noexcept nogil:
     """Tell layers what they are called with, besides buffers."""
     context.batch.rows = rows
@@ -72,3 +73,4 @@ cdef inline void describe(
     context.batch.first = first
     context.batch.offset = offset
     context.batch.total = total
+    context.batch.blas_rows = block_rows(total) if blas else 0

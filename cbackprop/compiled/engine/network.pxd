@@ -51,6 +51,7 @@ cdef class Network:
     cdef Penalties penalties
     cdef Projections projections
     cdef bint checked                   # layers know their buffers and parameters
+    cdef readonly bint blas             # matrix products of this run are BLAS's
     cdef readonly bint busy             # inside a run: a signal handler or a finalizer may call us then
     cdef unsigned long runner           # the thread whose run that is
     cdef public uint64_t iteration      # training batches so far

@@ -3,24 +3,41 @@
 from cython cimport floating
 
 cdef enum:
-    # A block of B that is packed: rows and columns. It stays in the second level cache while rows of A pass by.
+    # Rows and columns of a packed block of B. It stays in the second level cache while the rows of A are read.
     BLOCK_ROWS = 256
     BLOCK_COLUMNS = 96
-    # The same where A is packed as well, rows and columns. Each panel of B then stays in the first level cache while
-    # all tiles of A pass by, and A is packed for more columns at a time.
+    # The same where A is packed as well. Each panel of B then stays in the first level cache while all tiles of A are
+    # read, and A is packed for more columns at a time.
     TILED_ROWS = 96
     TILED_COLUMNS = 480
-    # Numbers between two tiles of A, so that the same places of all tiles do not meet in one set of the cache.
+    # Numbers between two tiles of A. Without a gap, the same places of all tiles would fall into one set of the cache.
     TILE_GAP = 16
-    # Scratch that `multiply` may use, whatever the shapes.
+    # Bytes of scratch memory that `multiply` may use, whatever the shapes.
     WORKSPACE_BYTES = (BLOCK_ROWS * (TILED_COLUMNS + TILED_ROWS) + TILED_ROWS * TILE_GAP) * 8
 
+
+# `multiply` by BLAS, on blocks of some rows of C; False if it cannot be told such a matrix, and nothing is done.
+ctypedef bint (*BlasFloat)(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    const float* a, Py_ssize_t a_row, Py_ssize_t a_column, const float* b, Py_ssize_t b_row, Py_ssize_t b_column,
+    const float* bias, bint add, float* c, Py_ssize_t c_row, Py_ssize_t c_column, Py_ssize_t block,
+) noexcept nogil
+
+ctypedef bint (*BlasDouble)(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    const double* a, Py_ssize_t a_row, Py_ssize_t a_column, const double* b, Py_ssize_t b_row, Py_ssize_t b_column,
+    const double* bias, bint add, double* c, Py_ssize_t c_row, Py_ssize_t c_column, Py_ssize_t block,
+) noexcept nogil
+
+
+cdef void connect_blas(BlasFloat of_floats, BlasDouble of_doubles) noexcept
 
 cdef void multiply(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     const floating* a, Py_ssize_t a_row, Py_ssize_t a_column,
     const floating* b, Py_ssize_t b_row, Py_ssize_t b_column, bint b_padded,
     const floating* bias, bint add, floating* c, Py_ssize_t c_row, Py_ssize_t c_column, void* workspace,
+    Py_ssize_t blas_rows,
 ) noexcept nogil
 
 cdef void sum_rows(

@@ -2,6 +2,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+HAS_VECTORS: bool
+
 def product(
     a: NDArray[Any],
     b: NDArray[Any],
@@ -11,4 +13,5 @@ def product(
     repeat: int = 1,
     bias: NDArray[Any] | None = None,
     add: bool = False,
+    blas_rows: int = 0,
 ) -> None: ...

@@ -33,6 +33,8 @@ cdef struct Batch:
     Buffer* buffers         # by number
     void** scratch          # by the layer's index: (rows, scratch_width), kept from forward to backward
     void* workspace         # memory of this thread alone, as much as the layers want; destroyed by each
+    # 0: matrix products by tiles; else by BLAS, on blocks of so many samples, whose places do not depend on threads
+    Py_ssize_t blas_rows
     Failure* failure        # where a layer in Python leaves its exception
 
 

@@ -32,6 +32,7 @@ cdef void step_along(Py_ssize_t n, floating rate, floating* w, const floating* d
 cdef class Optimizer:
     cdef readonly Py_ssize_t n_slots
     cdef readonly bint whole                # `update` needs whole variables
+    cdef public bint blas                   # matrix products are BLAS's, whose module has been imported
     cdef readonly Py_ssize_t n_memories     # slots, and what the base remembers
     cdef bint is_double, use_average
     cdef double clipnorm, clipvalue, global_clipnorm, ema_momentum      # 0: none
