@@ -215,7 +215,9 @@ cdef class Gradients:
                 continue
             begin, end = rows * chunk // n, rows * (chunk + 1) // n
             own.show(begin, end - begin)
-            describe(own, end - begin, batch.training, batch.iteration, batch.first + begin, begin, rows, batch.blas_rows > 0)
+            describe(
+                own, end - begin, batch.training, batch.iteration, batch.first + begin, begin, rows, batch.blas_rows > 0
+            )
             own.refer(samples.feeds, samples.order, samples.start + begin)
             out = self.groups[0] + part.offset * self.itemsize
             if chunk:

@@ -15,7 +15,7 @@ from libc.string cimport memcpy
 
 from cbackprop.compiled.kernels.elementary cimport log, sqrt
 from cbackprop.compiled.kernels.gather cimport gather_rows, scatter_rows
-from cbackprop.compiled.kernels.matrix cimport multiply
+from cbackprop.compiled.kernels.matrix cimport WORKSPACE_BYTES, multiply
 from cbackprop.compiled.kernels.vectors cimport copy_or_add
 from cbackprop.compiled.layers.layer cimport Batch, Layer, input_of, output_of, scratch_of
 
@@ -772,6 +772,7 @@ cdef class Dot(Layer):
                 self.factors[i].scale = width + 2 * size
                 width += 2 * size + (self.factors[i].count if self.normalize else 0)
         self.scratch_width = width
+        self.workspace_bytes = WORKSPACE_BYTES
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         if self.is_double:
