@@ -452,8 +452,8 @@ def set_matrix_products(value: str) -> None:
 
     The next run of every model follows it, also of models that are built already. What runs meanwhile goes on as it
     began: an epoch of `fit`, unless a callback divides it into single batches, an evaluation, or a prediction. Nothing
-    that a model remembers is lost. Results differ by rounding. With each setting, the same seed gives the same bits on any
-    number of threads.
+    that a model remembers is lost. Results differ by rounding. With each setting, the same seed gives the same bits on
+    any number of threads.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from cbackprop.compiled.engine.clock cimport now
 from cbackprop.compiled.engine.context cimport Context, describe, Feed, WEIGHTS
-from cbackprop.compiled.engine.division cimport block_rows, part_rows, row_step, share, tile_begin, tile_count
+from cbackprop.compiled.engine.division cimport part_rows, row_step, share, tile_begin, tile_count
 from cbackprop.compiled.engine.failure cimport fail
 from cbackprop.compiled.engine.gradients cimport Samples
 from cbackprop.compiled.engine.head cimport Head
@@ -257,9 +257,7 @@ cdef class Engine(Predictor):
 
     cdef void run_rows(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration) noexcept nogil:
         """This thread's rows of a batch that is held as a whole."""
-        cdef Py_ssize_t grain = part_rows(rows) if self.meets else row_step(rows, self.team.size)
-        if self.blas:
-            grain = block_rows(rows)
+        cdef Py_ssize_t grain = part_rows(rows) if self.meets or self.blas else row_step(rows, self.team.size)
         cdef Py_ssize_t begin = share(rows, grain, thread, self.team.size)
         cdef Py_ssize_t end = share(rows, grain, thread + 1, self.team.size)
         if thread == 0 and self.team.size > 1:

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint64_t
 
-from cbackprop.compiled.engine.division cimport block_rows
+from cbackprop.compiled.engine.division cimport part_rows
 from cbackprop.compiled.kernels.rows cimport SparseRows
 from cbackprop.compiled.kernels.strided cimport StridedRows
 from cbackprop.compiled.layers.layer cimport Batch, Buffer
@@ -73,4 +73,4 @@ cdef inline void describe(
     context.batch.first = first
     context.batch.offset = offset
     context.batch.total = total
-    context.batch.blas_rows = block_rows(total) if blas else 0
+    context.batch.blas_rows = part_rows(total) if blas else 0

@@ -32,12 +32,6 @@ cdef inline Py_ssize_t part_rows(Py_ssize_t rows) noexcept nogil:
     )
 
 
-cdef inline Py_ssize_t block_rows(Py_ssize_t rows) noexcept nogil:
-    """Rows of a batch of so many that BLAS multiplies in one call: whole parts, and not too few to be worth a call."""
-    cdef Py_ssize_t part = max(part_rows(rows), <Py_ssize_t>1)
-    return (ROW_STEP + part - 1) // part * part
-
-
 cdef inline Py_ssize_t tile_count(Py_ssize_t rows, Py_ssize_t capacity) noexcept nogil:
     """In how many tiles of up to `capacity` rows a batch passes."""
     return (rows + capacity - 1) // capacity
