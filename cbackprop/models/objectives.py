@@ -30,6 +30,7 @@ __all__ = [
     "needs_of",
     "resolve_objectives",
     "warn_of_certainty",
+    "warn_of_double_links",
 ]
 
 # Words in the names of metrics of which more is better.
@@ -194,6 +195,21 @@ def warn_of_certainty(plan: Plan) -> None:
                 "for each class.",
                 stacklevel=7,
             )
+
+
+def warn_of_double_links(plan: Plan, objectives: Sequence[Objective]) -> None:
+    """Tell of a loss from logits whose output are probabilities already: its own softmax or sigmoid comes on top."""
+    for buffer, objective in zip(plan.outputs, objectives, strict=False):
+        for loss in objective.loss.parts if objective.loss else ():
+            index = plan.link(buffer)
+            made_by = None if index is None else plan.steps[index].layer
+            if loss.from_logits and made_by and made_by.function and made_by.function.name == loss.link:
+                layer = made_by.name.removesuffix("/activation")
+                warnings.warn(
+                    f"{type(loss).__name__}(from_logits=True) takes a {loss.link} of the output, but layer {layer!r} "
+                    f"gives the {loss.link} already: it is taken twice. Leave out from_logits=True or the activation.",
+                    stacklevel=7,
+                )
 
 
 def needs_of(model: Any, objectives: Sequence[Objective], plan: Plan) -> list[OutputNeeds]:

@@ -31,6 +31,7 @@ from cbackprop.models.objectives import (
     needs_of,
     resolve_objectives,
     warn_of_certainty,
+    warn_of_double_links,
 )
 from cbackprop.models.place import Place, Resumption, check_place
 from cbackprop.models.progress import Display
@@ -242,6 +243,7 @@ class Trainer(GradientMethods, ResultMethods):
                 warned.append(plan)
                 _warn_of_lost_masks(plan)
                 warn_of_certainty(plan)
+                warn_of_double_links(plan, objectives)
             return engine
 
         if isinstance(plans, Plan):

@@ -1,5 +1,7 @@
 """What messages advise beginners, where the mistake is seen far from where it was made."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -187,3 +189,25 @@ def test_names_that_are_like_none(name):
 def test_the_area_under_a_curve_of_one_class(y, message):
     with pytest.warns(UserWarning, match=f"needs labels of both classes, but so far {message}"):
         made(1, "sigmoid", metrics=["AUC"]).evaluate(X, y, verbose=0)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_probabilities_for_a_loss_from_logits(engine, apart):
+    sparse = cb.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model = made(3, "softmax", sparse, engine=engine)
+    if apart:
+        model = cb.Sequential([cb.Input((4,)), layers.Dense(3), layers.Softmax()])
+        model.compile("adam", sparse, engine=engine)
+    with pytest.warns(
+        UserWarning, match="takes a softmax of the output, but layer .* gives the softmax already"
+    ) as told:
+        model.fit(X, CLASSES, verbose=0)
+    assert [each.filename for each in told] == [__file__]
+    with pytest.warns(UserWarning, match=r"BinaryCrossentropy\(from_logits=True\) takes a sigmoid"):
+        made(1, "sigmoid", cb.losses.BinaryCrossentropy(from_logits=True), engine=engine).evaluate(X, Y > 0, verbose=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made(3, None, sparse, engine=engine).fit(X, CLASSES, verbose=0)
+        made(3, "relu", sparse, engine=engine).fit(X, CLASSES, verbose=0)
+        made(3, "softmax", "sparse_categorical_crossentropy", engine=engine).fit(X, CLASSES, verbose=0)
