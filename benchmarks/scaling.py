@@ -43,7 +43,9 @@ def medians(runs: dict[Any, tuple[Callable[[int], float], int]], rounds: int) ->
 # Threads
 
 
-def thread_row(network: Network, workers: dict[int, Worker], options: argparse.Namespace) -> dict[int, float]:
+def thread_row(
+    network: Network, workers: dict[int | str, Worker], options: argparse.Namespace
+) -> dict[int | str, float]:
     """Seconds a step by number of threads."""
     runs = {}
     for threads, worker in workers.items():
@@ -55,19 +57,21 @@ def thread_row(network: Network, workers: dict[int, Worker], options: argparse.N
 
 def threads_table(options: argparse.Namespace, report: Report) -> list[dict[str, Any]]:
     counts = range(1, len(machine.cpus()) + 1)
-    workers = {threads: Worker("cbackprop", threads) for threads in counts}
-    report.table("Threads: µs a step (speed-up)", ["network", *(f"{n} thread(s)" for n in counts), "best of FMA peak"])
+    workers: dict[int | str, Worker] = {threads: Worker("cbackprop", threads) for threads in counts}
+    workers["auto"] = Worker("cbackprop", len(machine.cpus()), auto=True)
+    titles = [*(f"{n} thread(s)" for n in counts), "auto", "auto: of the best's speed", "best of FMA peak"]
+    report.table("Threads: µs a step (speed-up)", ["network", *titles])
     rows = []
     peaks = {threads: machine.fma_peak(threads) for threads in counts}
     try:
-        for network in workloads.TRAINING[2:]:
+        for network in workloads.TRAINING:
             if options.only not in network.name:
                 continue
             times = thread_row(network, workers, options)
             cells = [f"{number(1e6 * taken)} ({times[1] / taken:.2f})" for taken in times.values()]
-            best = min(times, key=times.__getitem__)
+            best = min(counts, key=times.__getitem__)
             part = network.step_operations() / times[best] / 1e9 / peaks[best]
-            report.row(network.name, *cells, share(part))
+            report.row(network.name, *cells, share(times[best] / times["auto"]), share(part))
             rows.append({"network": network.name, "seconds": times, "share_of_peak": part})
     finally:
         for worker in workers.values():

@@ -26,7 +26,7 @@ from peers import UnsupportedError
 class Server:
     """Answers questions about one peer. Each public method is a question."""
 
-    def __init__(self, name: str, threads: int) -> None:
+    def __init__(self, name: str, threads: Any) -> None:
         self.peer = importlib.import_module(f"peers.{name}")
         self.peer.set_threads(threads)
         self.job: Any = None
@@ -80,7 +80,7 @@ def main() -> None:
         except EOFError:
             return
         try:
-            server = server or Server(sys.argv[1], int(sys.argv[2]))
+            server = server or Server(sys.argv[1], sys.argv[2] if sys.argv[2] == "auto" else int(sys.argv[2]))
             answer = True, getattr(server, method)(*arguments)
         except Exception as error:
             first = (str(error).splitlines() or [""])[0][:200]

@@ -33,11 +33,14 @@ class Worker:
         One of `peers.NAMES`.
     threads : int
         No more than there are processors; the last ones are taken, as systems like the first for themselves.
+    auto : bool, default False
+        Whether the peer is to find out how many of these threads pay. Only cbackprop can.
     """
 
-    def __init__(self, name: str, threads: int) -> None:
+    def __init__(self, name: str, threads: int, auto: bool = False) -> None:
         self.name = name
         self.threads = threads
+        self.auto = auto
         self.process: subprocess.Popen[bytes] | None = None
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -46,7 +49,7 @@ class Worker:
             own = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
             environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {own}"
         chosen = ",".join(map(str, machine.cpus()[-self.threads :]))
-        command = [sys.executable, str(SERVER), self.name, str(self.threads), chosen]
+        command = [sys.executable, str(SERVER), self.name, "auto" if self.auto else str(self.threads), chosen]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
 
     def __call__(self, *question: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from workloads import MOMENTUM, RATES, RHO, RMSPROP_EPSILON, Network, Prediction
 
@@ -20,7 +20,7 @@ OPTIMIZERS = {
 }
 
 
-def set_threads(n: int) -> None:
+def set_threads(n: int | Literal["auto"]) -> None:
     cb.config.set_num_threads(n)
 
 

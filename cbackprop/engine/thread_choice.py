@@ -13,6 +13,8 @@ LONG_ENOUGH = 0.002
 # How often each number of threads is measured. The fastest time counts, because disturbances only make a piece slower.
 # Steps that are longer than the second number (in seconds) are measured once: they are disturbed less, and cost more.
 TRIES, ONCE_IF_LONGER = 4, 0.01
+# A number is not measured a third time if it was so much slower twice.
+HOPELESS = 1.5
 # More threads must be faster by this factor, because they take processors that others could use.
 WORTH_IT = 0.97
 # A choice holds for so many seconds, because another program may take a processor or set one free; and for so many
@@ -118,8 +120,9 @@ class ThreadChoice:
 
     def _in_turns(self, one: int, other: int) -> Iterator[int]:
         """Two numbers in turns, because what disturbs one shall disturb the other as well."""
-        for _ in range(TRIES):
+        for number in range(TRIES):
             yield one
             yield other
-            if max(self._seconds[one], self._seconds[other]) > ONCE_IF_LONGER:
+            a, b = self._seconds[one], self._seconds[other]
+            if max(a, b) > ONCE_IF_LONGER or (number and b > HOPELESS * a):
                 return
