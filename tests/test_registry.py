@@ -36,6 +36,21 @@ NEEDED = {
     cb.metrics.OneHotMeanIoU: {"num_classes": 3},
     cb.metrics.MeanMetricWrapper: {"fn": cb.metrics.mean_squared_error},
 }
+# What each docstring has.
+SECTIONS = {
+    ("activations", "function"): ("Parameters", "Returns", "Examples"),
+    ("losses", "class"): ("Parameters", "Raises", "Notes", "References", "Examples"),
+    ("losses", "function"): ("Parameters", "Returns", "Raises", "Examples"),
+    ("metrics", "class"): ("Parameters", "Raises", "References", "Examples"),
+    ("optimizers", "class"): ("Parameters", "Raises", "References", "Examples"),
+    ("initializers", "class"): ("Parameters", "Examples"),
+    ("layers", "class"): ("Parameters", "References", "Examples"),
+    ("regularizers", "class"): ("Parameters", "References", "Examples"),
+    ("constraints", "class"): ("Parameters", "References", "Examples"),
+    ("optimizers.schedules", "class"): ("Parameters", "Raises", "References", "Examples"),
+}
+# Arguments that the base class describes.
+OF_THE_BASE = {"layers": set(inspect.signature(cb.layers.Layer).parameters), "optimizers": {"kwargs"}}
 LAYERS = [pytest.param(cls, id=name) for name, cls in FAMILIES["layers"].items() if not hasattr(cls, "fit")]
 
 
@@ -51,13 +66,13 @@ def test_is_public_under_its_name(family, name, thing):
 def test_docstring_is_complete(family, name, thing):
     text = inspect.getdoc(thing)
     assert text, "no docstring"
-    for section in ("Examples\n--------", "Parameters\n----------"):
-        if section.startswith("Parameters") and len(inspect.signature(thing).parameters) == 0:
-            continue
-        assert section in text, f"no section {section.splitlines()[0]}"
+    parameters = list(inspect.signature(thing).parameters)
+    for section in SECTIONS[family, "class" if inspect.isclass(thing) else "function"]:
+        if section != "Parameters" or parameters:
+            assert f"{section}\n{'-' * len(section)}\n" in text, f"no section {section}"
     assert "import cbackprop as cb" in text
-    if inspect.isclass(thing) and family != "initializers":
-        assert "References\n----------" in text
+    for name in set(parameters) - OF_THE_BASE.get(family, set()):
+        assert re.search(rf"^(\w+, )*\*{{0,2}}{name}(, \w+)*( : |$)", text, re.MULTILINE), f"{name} is not described"
 
 
 @pytest.mark.parametrize("cls", LAYERS)

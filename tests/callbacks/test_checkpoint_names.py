@@ -52,7 +52,7 @@ def test_patterns_without_sense(name, problem):
     "name", ["a.safetensors", "{epoch:02d}-{val_loss:.2f}", "{n:d}", "{auc[0]:.2f}", "{{x}}.keras", "{loss.real}"]
 )
 def test_patterns_with_sense(name):
-    ModelCheckpoint(name)
+    assert ModelCheckpoint(name).filepath == name
 
 
 @pytest.mark.parametrize("field", ["nope", "val_loss", "batch", "learning_rate"])

@@ -134,35 +134,6 @@ def test_there_are_losses():
     assert {owner(function) for function in FUNCTIONS.values()} == set(CLASSES.values())
 
 
-# Completeness
-
-
-@EACH_CLASS
-def test_class_is_complete(name):
-    cls = CLASSES[name]
-    text = inspect.getdoc(cls)
-    for section in ("Parameters", "Raises", "Notes", "References", "Examples"):
-        assert f"{section}\n{'-' * len(section)}\n" in text, section
-    for argument in inspect.signature(cls).parameters:
-        assert f"\n{argument} : " in text, argument
-    module, _, kernel = cls.implementation.rpartition(".")
-    for package in ("compiled", "reference"):
-        base = importlib.import_module(f"cbackprop.{package}.losses.row_function").RowFunction
-        assert issubclass(getattr(importlib.import_module(f"cbackprop.{package}.{module}"), kernel), base)
-    assert name in losses.__all__
-
-
-@EACH_FUNCTION
-def test_function_is_complete(name):
-    function = FUNCTIONS[name]
-    text = inspect.getdoc(function)
-    for section in ("Parameters", "Returns", "Raises", "Examples"):
-        assert f"{section}\n{'-' * len(section)}\n" in text, section
-    for argument in list(inspect.signature(function).parameters)[2:]:
-        assert f"\n{argument} : " in text, argument
-    assert name in losses.__all__
-
-
 @EACH_CASE
 def test_config_round_trip(name, options, linked):
     loss = CLASSES[name](reduction="sum", **options)

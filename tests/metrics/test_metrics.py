@@ -63,24 +63,6 @@ def finish(metric, mean):
     return math.sqrt(mean) if type(metric).__name__ == "RootMeanSquaredError" else mean
 
 
-# Completeness
-
-
-@EACH_CLASS
-def test_class_is_complete(name):
-    cls = CLASSES[name]
-    text = inspect.getdoc(cls)
-    for section in ("Parameters", "Raises", "References", "Examples"):
-        assert f"{section}\n{'-' * len(section)}\n" in text, section
-    for argument in inspect.signature(cls).parameters:
-        assert f"\n{argument} : " in text, argument
-    module, _, kernel = cls.implementation.rpartition(".")
-    for package in ("compiled", "reference"):
-        base = importlib.import_module(f"cbackprop.{package}.losses.row_function").RowFunction
-        assert issubclass(getattr(importlib.import_module(f"cbackprop.{package}.{module}"), kernel), base)
-    assert name in metrics.__all__
-
-
 @EACH_FUNCTION
 def test_function_is_complete(function):
     text = inspect.getdoc(function)

@@ -81,6 +81,7 @@ def test_an_optimizer_of_all_samples_takes_its_one_step():
     model = small(optimizer=cb.optimizers.LBFGS())
     cb.config.set_max_steps_per_epoch(3)
     model.fit(X, Y, verbose=0)
+    assert model.optimizer.iterations == 1
 
 
 @pytest.mark.parametrize("name", ["max_epochs", "max_steps_per_epoch"])

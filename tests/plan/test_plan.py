@@ -128,7 +128,9 @@ def test_a_very_deep_network(rng):
         y = shared(y)
     model = cb.Model(x, y)
     model.compile("sgd", "mse")
+    before = model.get_weights()
     model.fit(rng.normal(size=(4, 2)), np.zeros((4, 2)), verbose=0)
+    assert not np.array_equal(model.get_weights()[1], before[1])
 
 
 def test_weights_are_listed_as_keras_lists_them():
