@@ -111,6 +111,7 @@ class CompiledEngine(Engine):
         self._make_rule()
         scratch = [layer.scratch_width for layer in self.runner.layers]
         self.runner_tables: dict[Variable, Table] = {}
+        self.runner_gradients: Gradients | None = None  # of a network without weights there are none
         self.lifetimes = self._lifetimes(scratch)
         self.row_bytes = self._place(TILE_STEP)[1] * self.dtype.itemsize / TILE_STEP
         self.flops = self._flops()
@@ -459,7 +460,7 @@ class CompiledEngine(Engine):
             tiled = self._reserve(batch_size, most, training, backwards=True)
             for table in self.runner_tables.values():
                 table.reserve(batch_size)
-            if not tiled:
+            if not tiled and self.runner_gradients is not None:
                 self.runner_gradients.reserve(batch_size)
             self.runner.stage(order is not None)
             if self.optimizer is not None:
