@@ -31,7 +31,7 @@ from cbackprop.compiled.kernels import matrix
 from cbackprop.compiled.kernels.activations import Activation
 from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
-from cbackprop.optimizers.segment import Segment
+from cbackprop.contract.segment import Segment
 from cbackprop.reference import activations as twins
 
 Run = Callable[[], Any]

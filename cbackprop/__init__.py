@@ -17,12 +17,14 @@ from cbackprop import (
     metrics,
     models,
     optimizers,
-    random,
     regularizers,
     saving,
     utils,
 )
-from cbackprop.absent import AbsentModules, explain, name_error
+from cbackprop import (
+    random as random,
+)
+from cbackprop.absent import AbsentModules, name_error
 from cbackprop.callbacks import Callback
 from cbackprop.initializers import Initializer
 from cbackprop.layers import Input, Layer
@@ -83,9 +85,4 @@ def __getattr__(name: str) -> Any:
     raise name_error(sys.modules[__name__], name, sys._getframe(1))
 
 
-for _family in (
-    *(activations, callbacks, config, constraints, datasets, initializers, layers, losses, metrics, models),
-    *(optimizers, optimizers.schedules, random, regularizers, saving),
-):
-    explain(_family)
 sys.meta_path.append(AbsentModules)

@@ -267,10 +267,11 @@ def attribute_missing(thing: Any, kind: str, name: str) -> AttributeError:
     return AttributeError(f"{type(thing).__name__!r} object has no attribute {name!r}{end}", name=name, obj=thing)
 
 
-def explain(module: ModuleType) -> None:
-    """Add this advice to the module's errors about missing names."""
+def explain(name: str) -> None:
+    """Add this advice to the errors about missing names of a module, which calls this itself."""
+    module = sys.modules[name]
 
-    def missing(name: str) -> None:
-        raise name_error(module, name, sys._getframe(1))
+    def missing(attribute: str) -> None:
+        raise name_error(module, attribute, sys._getframe(1))
 
     module.__getattr__ = missing  # type: ignore[method-assign]

@@ -10,7 +10,9 @@ from typing import Literal
 
 from cbackprop import compiled, threads
 from cbackprop import matrix_products as products
+from cbackprop.absent import explain
 from cbackprop.compiled.kernels import epsilon as kernels
+from cbackprop.reference import epsilon as twin
 from cbackprop.validation import check_integer, check_number
 from cbackprop.version import __version__
 
@@ -244,6 +246,7 @@ def set_epsilon(value: float) -> None:
     if not 0 < number < 0.5:
         raise ValueError(f"value must be above 0 and below 0.5, but got {value!r}.")
     kernels.set_epsilon(number)
+    twin.set_epsilon(number)
 
 
 def image_data_format() -> str:
@@ -498,3 +501,6 @@ def show() -> None:
     width = max(map(len, rows))
     for name, value in rows.items():
         print(f"{name:<{width}}  {value}")
+
+
+explain(__name__)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.absent import explain
 from cbackprop.compiled.kernels import random as kernels
 from cbackprop.validation import check_integer
 
@@ -142,3 +143,6 @@ def check_state(value: Any) -> dict[str, Any]:
 def set_state(value: dict[str, Any]) -> None:
     """Restore a state, so that the same random numbers follow as after `state` returned it."""
     generator().bit_generator.state = check_state(value)
+
+
+explain(__name__)

@@ -94,6 +94,10 @@ class CustomObjects:
         """Everything that is known now, by name."""
         return self.everywhere | (self._scope.get() or {}) | (self._copied.get() or {})
 
+    def add(self, name: str, thing: Any) -> None:
+        """Make a class or function known everywhere."""
+        self.everywhere[name] = thing
+
     @property
     def are_copied(self) -> bool:
         """Whether configs are written to be read at once, in this process, as copies are made."""

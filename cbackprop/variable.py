@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -198,6 +199,15 @@ def _holds(lock: Any) -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def _forget_movers() -> None:
+    """In a child process: who held the lock stayed behind in the parent."""
+    ParameterStore.moving = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_movers)
 
 
 def _release(locks: Iterable[Any]) -> None:

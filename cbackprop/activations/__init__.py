@@ -4,6 +4,7 @@ Use one in a layer by its name (``Dense(8, activation="relu")``), or call it on 
 functional model.
 """
 
+from cbackprop.absent import explain
 from cbackprop.activations import function, gates, links, rectifiers, shrinks, sigmoids
 from cbackprop.activations.function import *  # noqa: F403
 from cbackprop.activations.gates import *  # noqa: F403
@@ -20,3 +21,6 @@ __all__ = [
     *shrinks.__all__,
     *sigmoids.__all__,
 ]
+
+
+explain(__name__)

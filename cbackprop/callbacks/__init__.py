@@ -1,5 +1,6 @@
 """Callbacks: code that runs at certain moments of training, evaluation and prediction."""
 
+from cbackprop.absent import explain
 from cbackprop.callbacks.backup_and_restore import BackupAndRestore
 from cbackprop.callbacks.callback import Callback
 from cbackprop.callbacks.callback_list import CallbackList
@@ -33,3 +34,6 @@ __all__ = [
     "TensorBoard",
     "TerminateOnNaN",
 ]
+
+
+explain(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cbackprop.callbacks.callback import Callback, Logs
+from cbackprop.callbacks.progress import Display
 
 __all__ = ["ProgbarLogger"]
 
@@ -33,8 +34,6 @@ class ProgbarLogger(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Start the clock."""
-        from cbackprop.models.progress import Display  # models are a higher floor
-
         params = self.params or {}
         self._display = Display(params.get("verbose", 1) and 2, params.get("epochs", 1), params.get("steps") or 1)
         self._display.begin(epoch)

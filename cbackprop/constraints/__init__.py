@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cbackprop.absent import explain
 from cbackprop.constraints.constraint import Constraint, registry
 from cbackprop.constraints.projections import MaxNorm, MinMaxNorm, NonNeg, UnitNorm
 
@@ -90,3 +91,6 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     """
     found = registry.deserialize(config, custom_objects)
     return found() if isinstance(found, type) else found
+
+
+explain(__name__)

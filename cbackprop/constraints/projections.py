@@ -26,9 +26,13 @@ class NormConstraint(Constraint):
     # minimum, maximum, rate
     limits: tuple[float, float, float]
 
+    def axes(self, ndim: int) -> tuple[int, ...]:
+        """The axes along which norms are taken, in a weight of `ndim` axes, sorted."""
+        return axes_of(self.axis, ndim)
+
     def joins_axes(self, ndim: int) -> bool:
         """Whether the axes are adjacent in a weight of `ndim` axes."""
-        axes = axes_of(self.axis, ndim)
+        axes = self.axes(ndim)
         return axes == tuple(range(axes[0], axes[-1] + 1))
 
     def __call__(self, w: ArrayLike) -> NDArray[Any]:
@@ -43,7 +47,7 @@ class NormConstraint(Constraint):
         """
         w = check_weight(w)
         minimum, maximum, rate = self.limits
-        axes = axes_of(self.axis, w.ndim)
+        axes = self.axes(w.ndim)
         norms = np.sqrt(np.square(w, dtype=np.float64).sum(axis=axes, keepdims=True))
         desired = rate * np.clip(norms, minimum, maximum) + (1 - rate) * norms
         result: NDArray[Any] = w * (desired / (epsilon() + norms)).astype(w.dtype)

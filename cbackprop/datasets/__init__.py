@@ -12,7 +12,11 @@ module             data of `load_data`                                    source
 `read_idx` reads any file in the IDX format, which is that of MNIST and similar data sets.
 """
 
+from cbackprop.absent import explain
 from cbackprop.datasets import digits, fashion_mnist, spirals, xor
 from cbackprop.datasets.idx import read_idx
 
 __all__ = ["digits", "fashion_mnist", "read_idx", "spirals", "xor"]
+
+
+explain(__name__)

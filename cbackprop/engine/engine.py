@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.contract.segment import Segment
 from cbackprop.engine.problem import EngineProblem
 from cbackprop.held_memory import Held, is_whole
-from cbackprop.layers.layer import Layer
-from cbackprop.layers.python_layer import AddedLoss
+from cbackprop.layers.python_call import AddedLoss
 from cbackprop.losses.loss import Loss
 from cbackprop.metrics.metric import Metric
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.optimizers.optimizer import Optimizer
-from cbackprop.optimizers.segment import Segment
 from cbackprop.optimizers.state import OptimizerState
 from cbackprop.plan.plan import Mask, Plan
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
@@ -156,8 +155,6 @@ known_turns: weakref.WeakSet[Turn] = weakref.WeakSet()
 
 def _after_fork() -> None:
     """In a child process: other threads, and whoever held a lock, stayed behind in the parent."""
-    ParameterStore.moving = threading.RLock()
-    Layer._making = threading.RLock()
     for turn in list(known_turns):
         turn.lock = threading.RLock()
     for engine in list(known_engines):

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.contract.segment import Segment
 from cbackprop.engine.compiled import find
 from cbackprop.engine.engine import Array, Data, Engine, Tick
 from cbackprop.engine.reference_head import ReferenceHead, Targets
 from cbackprop.engine.sparse import dense_rows
-from cbackprop.optimizers.segment import Segment
 from cbackprop.plan.plan import Step
 from cbackprop.reference.layers.empty import Empty
 from cbackprop.reference.layers.layer import Batch

@@ -7,17 +7,11 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from cbackprop.export.onnx_limits import LARGEST_FILE, OPSET
 from cbackprop.saving import container
 
-__all__ = ["OLDEST_READ", "OPSET", "from_onnx", "onnx"]
+__all__ = ["from_onnx", "onnx"]
 
-# The default operator set of written files: the first with all operators in the form that is used here, so that as many
-# runtimes as possible can run them. None of these operators has changed up to the newest set.
-OPSET = 21
-# The oldest operator set that can be read. In older sets, axes are attributes and Softmax works on matrices.
-OLDEST_READ = 13
-# The size limit of protocol buffers, in which ONNX files are written.
-LARGEST_FILE = 2**31 - 1
 
 Path = str | os.PathLike[str]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from cbackprop.absent import explain
 from cbackprop.initializers.constant import Constant, Identity, Ones, Zeros, from_array
 from cbackprop.initializers.distributions import RandomNormal, RandomUniform, TruncatedNormal
 from cbackprop.initializers.glorot_he_lecun import (
@@ -163,3 +164,6 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     """
     found = registry.deserialize(config, custom_objects)
     return found() if isinstance(found, type) else found
+
+
+explain(__name__)

@@ -2,29 +2,23 @@
 
 from typing import Any
 
+from cbackprop.absent import explain
 from cbackprop.layers.activation import ELU, Activation, ActivationLayer, LeakyReLU, ReLU, Softmax
 from cbackprop.layers.activity_regularization import ActivityRegularization
 from cbackprop.layers.alpha_dropout import AlphaDropout
 from cbackprop.layers.arithmetic import Absolute, Power, TrueDivide
 from cbackprop.layers.batch_normalization import BatchNormalization
+from cbackprop.layers.concatenate import Concatenate
 from cbackprop.layers.dense import Dense
 from cbackprop.layers.discretization import Discretization
+from cbackprop.layers.dot import Dot
 from cbackprop.layers.dropout import Dropout
 from cbackprop.layers.embedding import Embedding
 from cbackprop.layers.get_item import GetItem
 from cbackprop.layers.input import Input, InputLayer
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.layers.masking import Masking
-from cbackprop.layers.merging import (
-    Add,
-    Average,
-    Concatenate,
-    Dot,
-    Maximum,
-    Merge,
-    Minimum,
-    Multiply,
-    Subtract,
+from cbackprop.layers.merge_functions import (
     add,
     average,
     concatenate,
@@ -34,6 +28,7 @@ from cbackprop.layers.merging import (
     multiply,
     subtract,
 )
+from cbackprop.layers.merging import Add, Average, Maximum, Minimum, Multiply, Subtract
 from cbackprop.layers.noise import GaussianDropout, GaussianNoise
 from cbackprop.layers.normalization import (
     GroupNormalization,
@@ -121,3 +116,6 @@ def serialize(layer: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """Make the layer that `serialize` described."""
     return registry.deserialize(config, custom_objects)
+
+
+explain(__name__)

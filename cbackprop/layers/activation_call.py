@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from cbackprop.layers.layer import Layer
+from cbackprop.layers.python_step import PythonStep
 
 __all__ = ["ActivationCall"]
 
 
-class ActivationCall(Layer):
+class ActivationCall(PythonStep):
     """Run the activation of a layer as a separate step. Not for users.
 
     Parameters

@@ -73,7 +73,6 @@ class TrueDivide(Merge):
     (None, 3)
     """
 
-    implementation = "merging.TrueDivide"
     supports_masking = False
     n_inputs = 2
 
@@ -126,7 +125,6 @@ class Power(Merge):
     array([[9., 1.]], dtype=float32)
     """
 
-    implementation = "merging.Power"
     supports_masking = False
 
     def __init__(self, exponent: float | None = None, **kwargs: Any) -> None:

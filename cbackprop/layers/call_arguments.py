@@ -24,6 +24,7 @@ __all__ = [
     "map_shapes",
     "select",
     "signature_of",
+    "takes",
 ]
 
 
@@ -284,3 +285,12 @@ def select(layer: Any, function: Callable[..., Any], shapes: dict[str, Any]) -> 
             raise ValueError(f"{what}, but call has no argument {argument!r}.")
         chosen[name] = shapes.get(argument)
     return chosen
+
+
+def takes(function: Any, name: str, in_kwargs: bool = False) -> bool:
+    """Whether a function has an argument of this name or, with `in_kwargs`, takes ``**kwargs``."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # some functions written in C have no signature
+        return False
+    return any(p.name == name or (in_kwargs and p.kind is p.VAR_KEYWORD) for p in parameters)

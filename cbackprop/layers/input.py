@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cbackprop import config
-from cbackprop.layers.layer import Layer, check_sizes, registry
+from cbackprop.layers.layer import Layer, registry
+from cbackprop.layers.shapes import check_sizes
 from cbackprop.tensor import KerasTensor, Node, Shape
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_integer, check_items, type_name
 

@@ -3,169 +3,43 @@
 from __future__ import annotations
 
 import functools
-import gc
 import inspect
-import itertools
 import math
-import re
+import os
 import threading
 import warnings
-from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop import activations, config, constraints, initializers, regularizers, shared_objects
+from cbackprop import activations, config, regularizers, shared_objects
 from cbackprop.absent import attribute_missing
 from cbackprop.layers.adjusting import adjust
-from cbackprop.layers.call_arguments import BUILT_IN, CallArguments, check_training
-from cbackprop.layers.call_context import current_call, naming, path_of, works
+from cbackprop.layers.building import check_begun, checked_build, resolve_unknown
+from cbackprop.layers.call_arguments import BUILT_IN, CallArguments
+from cbackprop.layers.call_context import current_call, works
+from cbackprop.layers.connecting import check_masks, connect_python, observed_shape
+from cbackprop.layers.names import unique_name
+from cbackprop.layers.recorded_arguments import as_given, recording
+from cbackprop.layers.shapes import check_sizes
 from cbackprop.layers.tracking import held, holds, layers_within, own_variables, sublayers, variables_of
-from cbackprop.layers.unknown_sizes import has_unknown, shape_between, tried
-from cbackprop.registry import Registry, from_config, reading, to_config
+from cbackprop.layers.unknown_sizes import has_unknown
+from cbackprop.layers.weights import load_values, named_weight_arguments, new_weight, set_values
+from cbackprop.registry import Registry, from_config, reading
 from cbackprop.spec import Spec
-from cbackprop.tensor import KerasTensor, Node, Shape, flatten
-from cbackprop.validation import (
-    ArgumentTypeError,
-    check_boolean,
-    check_integer,
-    check_items,
-    check_memory,
-    check_name,
-    check_number,
-    named,
-)
-from cbackprop.variable import AtRest, Variable, are_blank
+from cbackprop.tensor import KerasTensor, Node, Shape
+from cbackprop.validation import ArgumentTypeError, check_boolean, check_integer, check_memory, check_name, named
+from cbackprop.variable import AtRest, Variable
 
-__all__ = [
-    "Layer",
-    "NothingComputedError",
-    "check_input_shape",
-    "check_penalty",
-    "check_shape",
-    "check_training",
-    "clear_names",
-    "registry",
-    "unique_name",
-]
+__all__ = ["Layer", "NothingComputedError", "registry"]
 
 registry = Registry("layer", "layers")
-
-Build = TypeVar("Build", bound=Callable[..., None])
-_names: Counter[str] = Counter()
 
 
 class NothingComputedError(NotImplementedError, TypeError):
     """A class of layers has no computation."""
-
-
-class UnwritableArgumentError(NotImplementedError, TypeError):
-    """An argument of a user's layer has no form as plain values; Keras says that get_config is not implemented."""
-
-
-def unique_name(class_name: str) -> str:
-    """``"dense"`` for the first Dense of the process, then ``"dense_1"``, and so on."""
-    base = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", class_name)
-    base = re.sub(r"([a-z])([A-Z])", r"\1_\2", base).lower()
-    _names[base] += 1
-    return base if _names[base] == 1 else f"{base}_{_names[base] - 1}"
-
-
-def clear_names(free_memory: bool = True) -> None:
-    """Start counting automatic names anew.
-
-    Parameters
-    ----------
-    free_memory : bool, default True
-        Whether Python is to look for objects that only hold each other, such as models that nobody uses any more.
-
-    Raises
-    ------
-    TypeError
-        If `free_memory` is not a bool.
-
-    Examples
-    --------
-    >>> import cbackprop as cb
-    >>> cb.utils.clear_session()
-    >>> cb.layers.Dense(1).name
-    'dense'
-    """
-    if not isinstance(free_memory, bool):
-        check_boolean("free_memory", free_memory)
-    _names.clear()
-    if free_memory:
-        gc.collect()
-
-
-def _recorded(constructor: Callable[..., None]) -> Callable[..., None]:
-    """A user's constructor that notes what it is called with, so that the class needs no `get_config`."""
-
-    @functools.wraps(constructor)
-    def recorded(self: Layer, *args: Any, **kwargs: Any) -> None:
-        outermost = type(self).__init__ is recorded
-        constructor(self, *args, **kwargs)
-        if outermost and (given := bound_arguments(constructor, args, kwargs)) is not None:
-            self.__dict__["_arguments"] = given  # what is set from now on is another value of the argument
-            if self.is_model:
-                self.__dict__["_made_with"] = len(self.layers)  # type: ignore[attr-defined]
-
-    return recorded
-
-
-def _checked_build(build: Build) -> Build:
-    """A layer's `build` for users to call: shapes are checked first, and weights are made once."""
-    optional = build.__qualname__ == "Layer.build" or not build.__module__.startswith("cbackprop.")
-
-    @functools.wraps(build)
-    def checked(self: Layer, *args: Any, **kwargs: Any) -> None:
-        if type(self).build is not checked:  # called by that of a subclass
-            self._build_base(build, *args, **kwargs)
-            return
-        check_begun(self)
-        if not args and not kwargs and not build.__defaults__:
-            args = (None,)
-        blank = optional or bool(build.__defaults__)
-
-        def check(shape: Any) -> Any:
-            if isinstance(shape, dict) and shape and self.is_python:
-                return {name: None if size is None else check_input_shape(size) for name, size in shape.items()}
-            return shape if shape is None and blank else check_input_shape(shape)
-
-        args = tuple(check(shape) for shape in args)
-        kwargs = {name: check(shape) for name, shape in kwargs.items()}
-        shape = given = next((shape for shape in [*args, *kwargs.values()] if shape is not None), None)
-        other = None
-        if not self.is_python and has_unknown(shape):
-            shape, other = tried(shape, small=True)
-            args, kwargs = (shape,), {}
-        with Layer._making, naming(self):
-            if shape is not None and self.built:
-                self.check_built_for(shape)
-            elif shape is not None and not self.is_python and other is None:
-                self.compute_output_shape(shape)
-            if self.built:
-                return
-            # What is left of a build that failed, or that another thread of the parent process had begun.
-            del self._variables[self.__dict__.pop("_begun", len(self._variables)) :]
-            self.__dict__["_begun"] = len(self._variables)
-            kept = set(self._variables)
-            self._base_variables = [variable for variable in self._base_variables if variable in kept]
-            try:
-                self._build_base(build, *args, **kwargs)
-                if other is not None:
-                    self._check_built_for_any(given, other)
-            except BaseException:
-                self._forget_weights(self.__dict__.pop("_begun"))
-                raise
-            del self.__dict__["_begun"]
-            self.built = True
-            self._build_shape = given if len(args) + len(kwargs) == 1 else kwargs or None
-            self._locked = True
-
-    return cast(Build, checked)
 
 
 class Layer(Spec):
@@ -291,20 +165,11 @@ class Layer(Spec):
     is_python: ClassVar[bool] = False
     keeps_delta: ClassVar[bool] = False  # whether it wants the derivative by its output even where nothing is trained
 
-    # The shapes of a layer's outputs in Python. Set by python_layer, which this module cannot import.
-    observed_shape: ClassVar[Callable[..., Any]]
-    # Connects a layer in Python to symbolic tensors. Set by python_layer, which this module cannot import.
-    connect_python: ClassVar[Callable[..., Any]]
-    # Calls a built-in layer's own computation on behalf of a subclass in Python. Set like the next.
-    run_built_in: ClassVar[Callable[..., Any]]
-
     # What the weights were made for.
     _build_shape: Any = None
 
-    # Runs a layer on arrays. Set by the model floor, which this floor cannot import.
     # The type of what users are given, where that is no float type; between layers numbers are the model's floats.
     output_dtype: str | None = None
-    run_on_arrays: ClassVar[Callable[..., Any]]
 
     def __init__(
         self,
@@ -346,9 +211,9 @@ class Layer(Spec):
         is_users = not cls.__module__.startswith("cbackprop.")
         cls.holds_layers = cls.holds_layers or is_users
         if "__init__" in cls.__dict__ and is_users:
-            cls.__init__ = _recorded(cls.__dict__["__init__"])  # type: ignore[method-assign]
+            cls.__init__ = recording(cls.__dict__["__init__"])  # type: ignore[method-assign]
         if "build" in cls.__dict__ and not cls.is_model:
-            cls.build = _checked_build(cls.__dict__["build"])  # type: ignore[method-assign]
+            cls.build = checked_build(cls.__dict__["build"])  # type: ignore[method-assign]
         if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
             cls.supports_masking = True
         if "call" in cls.__dict__ and not cls.is_model:
@@ -411,16 +276,9 @@ class Layer(Spec):
                 f"give it other numbers by {name}.assign(values), or all weights by set_weights."
             )
 
-    def _build_base(self, build: Callable[..., None], *args: Any, **kwargs: Any) -> None:
-        """Run the `build` of one class, and note which weights are those of a class of this library."""
-        count = len(self._variables)
-        build(self, *args, **kwargs)
-        if build.__module__.startswith("cbackprop."):
-            self._base_variables += self._variables[count:]
-
     # What subclasses define
 
-    @_checked_build
+    @checked_build
     def build(self, input_shape: Any) -> None:
         """Create the weights for inputs of this shape (a list of shapes for several inputs)."""
 
@@ -461,7 +319,7 @@ class Layer(Spec):
         Of a layer in Python what a call with zeros shows: a structure of shapes for several outputs.
         """
         if self.is_python:
-            return Layer.observed_shape(self, input_shape)
+            return observed_shape(self, input_shape)
         if type(self) is Layer:
             raise NothingComputedError("Layer computes nothing: define call(self, inputs), and compute_output_shape.")
         if isinstance(input_shape, list):
@@ -479,7 +337,7 @@ class Layer(Spec):
         NotImplementedError
             If the class computes nothing.
         """
-        return Layer.run_built_in(self, args, kwargs)
+        return _on_arrays().run_built_in(self, args, kwargs)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The mask of the output for arrays and their masks; ``None`` if there is none.
@@ -583,6 +441,26 @@ class Layer(Spec):
         """Whether the layer may write its output over its only input."""
         return False
 
+    # What is asked of a layer in Python when it is connected to symbolic tensors
+
+    @property
+    def _states_output_shape(self) -> bool:
+        """Whether it says its output's shape itself."""
+        return type(self).compute_output_shape is not Layer.compute_output_shape
+
+    @property
+    def _without_backward(self) -> str | None:
+        """What to say where a gradient must pass and there is no `backward`; ``None`` for the usual words."""
+        return None
+
+    def _failed_on_zeros(self, error: Exception, count: int) -> Exception:
+        """What to raise after a call on so many samples of zeros has raised `error`."""
+        error.add_note(
+            f"This happened when {type(self).__name__} {self.name!r} was called on zeros of {count} samples, to find "
+            "the shape of its output. A method compute_output_shape(input_shape) makes that call unnecessary."
+        )
+        return error
+
     # What users call
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -609,8 +487,8 @@ class Layer(Spec):
         if (context := current_call()) is not None:
             context.used[self] = None
         if not call.is_symbolic:
-            return Layer.run_on_arrays(self, call)
-        return Layer.connect_python(self, call) if self.is_python else self.connect(call)
+            return _on_arrays().run_layer(self, call)
+        return connect_python(self, call) if self.is_python else self.connect(call)
 
     def connect(self, call: CallArguments) -> KerasTensor:
         """The output of a layer that does not compute in Python, for symbolic tensors."""
@@ -660,42 +538,13 @@ class Layer(Spec):
     def resolve(self, input_shape: Any) -> Shape:
         """Build the layer if need be, and return its output shape."""
         if has_unknown(input_shape):
-            return self._resolve_unknown(input_shape)
+            return resolve_unknown(self, input_shape)
         shape: Shape = self.compute_output_shape(input_shape)
         check_memory(f"the output of layer {self.name!r}", shape)
         if not self.built:
             self.build(input_shape)
         self.check_built_for(input_shape)
         return shape
-
-    def _resolve_unknown(self, input_shape: Any) -> Shape:
-        """`resolve` where not all sizes are known."""
-        shape = shape_between(self.compute_output_shape, input_shape)
-        if not self.built:
-            self.build(input_shape)
-        first, second = tried(input_shape, small=True)
-        if not (self._accepts(first) or self._accepts(second)):
-            self.check_built_for(input_shape)  # known sizes, too, may be wrong
-        self._check_built_for_any(input_shape, first)
-        self._check_built_for_any(input_shape, second)
-        return shape
-
-    def _accepts(self, input_shape: Any) -> bool:
-        """Whether the existing weights fit."""
-        try:
-            self.check_built_for(input_shape)
-        except ValueError:
-            return False
-        return True
-
-    def _check_built_for_any(self, input_shape: Any, example: Any) -> None:
-        """Refuse unknown sizes that the shapes of the weights depend on."""
-        if not self._accepts(example):
-            raise ValueError(
-                f"The weights of {type(self).__name__} {self.name!r} depend on a size of its input that is not known: "
-                f"the last dimension, or the axis that it works along, should be defined, but got shape {input_shape}. "
-                "Give Input that size."
-            )
 
     def check_built_for(self, input_shape: Any) -> None:
         """Refuse an input shape that the existing weights do not fit."""
@@ -739,50 +588,8 @@ class Layer(Spec):
         TypeError, ValueError
             If an argument is not as above, or the layer is built already.
         """
-        given = _named_weight_arguments(args, {"shape": shape, "initializer": initializer, "dtype": dtype})
-        shape, initializer, dtype = given["shape"], given["initializer"], given["dtype"]
-        if isinstance(dtype, (bool, np.bool_)) or (isinstance(dtype, str) and dtype not in config.FLOAT_TYPES):
-            raise ValueError(
-                f"dtype of a weight must be {self.dtype!r}, the layer's own, but got {dtype!r}. The arguments that "
-                "follow dtype (trainable, name and others) are given by name."
-            )
-        if dtype is not None and config.check_float_type(dtype) != self.dtype:
-            raise ValueError(f"dtype of a weight must be {self.dtype!r}, the layer's own, but got {dtype!r}.")
-        self._check_unlocked(name)
-        names = {variable.name for variable in self._variables}
-        numbered = ("variable" if i == 0 else f"variable_{i}" for i in itertools.count())
-        name = check_name(name) or next(free for free in numbered if free not in names)
-        shape = check_shape(f"the shape of weight {name!r}", () if shape is None else shape)
-        first = named("initializer", initializers.get, "glorot_uniform" if initializer is None else initializer)
-        added, held = regularizers.get(regularizer), constraints.get(constraint)
-        variable = Variable(first, shape, self.dtype, trainable, name=name, regularizer=added, constraint=held)
-        self._try(variable)
-        variable.path = path_of(self, name)
-        self._variables.append(variable)
-        return variable
-
-    def _check_unlocked(self, name: str | None) -> None:
-        if self._locked:
-            raise ValueError(
-                f"{type(self).__name__} {self.name!r} is built: it can take no other weights, but add_weight was "
-                f"called with name={name!r}. Make weights in __init__ or build."
-            )
-
-    def _try(self, variable: Variable) -> None:
-        """Refuse a regularizer or a constraint that cannot take the weight: training calls them without a way back."""
-        if are_blank():
-            return
-        if variable.regularizer is not None:
-            check_penalty(variable.regularizer, variable.array.copy(), variable.name)
-        if variable.constraint is not None:
-            variable.check(variable.constraint(variable.array.copy()), finite=True)
-
-    def _forget_weights(self, first: int) -> None:
-        """Let go of the weights from this one on: what made them has failed."""
-        forgotten = set(map(id, self._variables[first:]))
-        del self._variables[first:]
-        for name in [name for name, value in self.__dict__.items() if id(value) in forgotten]:
-            del self.__dict__[name]
+        given = named_weight_arguments(args, {"shape": shape, "initializer": initializer, "dtype": dtype})
+        return new_weight(self, given, trainable, regularizer, constraint, name)
 
     def add_loss(self, loss: Any, gradient: Any = None) -> None:
         """Add to the loss of the model, from within `call`.
@@ -988,15 +795,7 @@ class Layer(Spec):
         ValueError
             If their number or a shape differs, or a value is not finite; nothing is changed then.
         """
-        if not isinstance(weights, (list, tuple)):
-            raise TypeError(f"weights must be a list of arrays, but got {type(weights).__name__}.")
-        variables = self.variables
-        if len(weights) != len(variables):
-            raise ValueError(f"{self.name!r} has {len(variables)} weights, but got {len(weights)}.")
-        checked = [variable.check(value).copy() for variable, value in zip(variables, weights, strict=True)]
-        with AtRest(variables):
-            for variable, value in zip(variables, checked, strict=True):
-                variable.array[...] = value
+        set_values(self, weights)
 
     def save_own_variables(self, store: Any) -> None:
         """Write the layer's own weights, without those of layers within, into a file that is being saved.
@@ -1024,15 +823,7 @@ class Layer(Spec):
         ValueError
             If the file holds another number of weights, or one of another shape; nothing is changed then.
         """
-        variables = own_variables(self)
-        if len(store) != len(variables):
-            raise ValueError(
-                f"{self._title()} has {len(variables)} weights of its own, but the file holds {len(store)} for it: "
-                f"{sorted(store)}."
-            )
-        checked = [variable.check(store[str(number)]).copy() for number, variable in enumerate(variables)]
-        for variable, value in zip(variables, checked, strict=True):
-            variable.array[...] = value
+        load_values(self, store)
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments as plain values; those of a user's class as they were given.
@@ -1042,19 +833,18 @@ class Layer(Spec):
         UnwritableArgumentError
             If one of them cannot be written as plain values: the class then needs a `get_config` of its own.
         """
-        base = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
         given = self.__dict__.get("_arguments")
-        if given is not None:
-            with shared_objects.writing():
-                wanted = given.keys() - base.keys() & self._written_arguments(given)
-                own = {name: self._plain(name, value) for name, value in given.items() if name in wanted}
-            named_ones = inspect.signature(type(self).__init__).parameters
+        if given is None:
+            own = super().get_config()
         else:
-            own, named_ones = super().get_config(), {}  # type: ignore[assignment]
-        if "input_shape" not in named_ones:
+            with shared_objects.writing():
+                own = as_given(self, given, self._written_arguments(given))
+        takes = () if given is None else inspect.signature(type(self).__init__).parameters
+        if "input_shape" not in takes:
             own.pop("input_shape", None)
         if self.activity_regularizer is None:
             own.pop("activity_regularizer", None)
+        base = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
         return base | {name: value for name, value in own.items() if name not in base}
 
     def _written_arguments(self, given: dict[str, Any]) -> set[str]:
@@ -1063,15 +853,6 @@ class Layer(Spec):
             return set(given)
         built_in = next(cls for cls in type(self).__mro__ if cls.__module__.startswith("cbackprop."))
         return set(cast("type[Layer]", built_in).argument_names())
-
-    def _plain(self, name: str, value: Any) -> Any:
-        try:
-            return to_config(value)
-        except TypeError as error:
-            raise UnwritableArgumentError(
-                f"{type(self).__name__} {self.name!r} has an argument {name!r} that cannot be written: {error} Define "
-                "get_config and from_config."
-            ) from error
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -1104,141 +885,18 @@ class Layer(Spec):
 Layer.kind_of_layers = Layer
 
 
-def _named_weight_arguments(args: tuple[Any, ...], by_name: dict[str, Any]) -> dict[str, Any]:
-    """The first arguments of `add_weight`, which may be given by position or by name.
-
-    Raises
-    ------
-    TypeError
-        If there are more by position.
-    ValueError
-        If one is given in both ways, or the first is a name, as it was in older scripts.
-    """
-    if len(args) > len(by_name):
-        raise TypeError(f"add_weight takes at most 3 arguments by position, {list(by_name)}, but got {len(args)}.")
-    first = args[0] if args else by_name["shape"]
-    if isinstance(first, str):
-        raise ValueError(
-            f"shape must be a tuple of integers, but got {first!r}. A name is given as a keyword argument, "
-            f"name={first!r}."
-        )
-    for name, value in zip(by_name, args, strict=False):
-        if by_name[name] is not None and value is not None:
-            raise ValueError(f"add_weight was given {name} both by position and by name.")
-        by_name[name] = value if value is not None else by_name[name]
-    return by_name
+def _forget_makers() -> None:
+    """In a child process: who held the lock stayed behind in the parent."""
+    Layer._making = threading.RLock()
 
 
-def check_begun(layer: Layer) -> None:
-    """``RuntimeError`` for a layer whose own constructor has not called that of `Layer`."""
-    if "nodes" not in layer.__dict__:
-        raise RuntimeError(f"{type(layer).__name__}.__init__ must begin with super().__init__(**kwargs).")
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_makers)
 
 
-def check_masks(layer: Layer, call: CallArguments) -> None:
-    """Refuse masks that do not go with the tensors that a layer was called on."""
-    if call.mask is None:
-        return
-    tensors, masks = call.leaves("inputs"), flatten(call.mask)
-    symbolic = [mask for mask in masks if mask is not None]
-    if len(masks) != len(tensors) or any(not isinstance(mask, KerasTensor) for mask in symbolic):
-        raise ArgumentTypeError(
-            f"mask of layer {layer.name!r} must be a symbolic tensor, or None, for each of its {len(tensors)} symbolic "
-            f"input(s), but got {call.mask!r}."
-        )
-    for tensor, mask in zip(tensors, masks, strict=True):
-        if mask is not None and mask.shape[1:] != tensor.shape[1:-1]:
-            raise ValueError(
-                f"mask of layer {layer.name!r} must have a value for each row of its input, shape "
-                f"{tensor.shape[:-1]}, but has shape {mask.shape}."
-            )
+@functools.cache
+def _on_arrays() -> Any:
+    """What runs a layer on arrays: a model of that layer alone, which is why it stands on a floor above."""
+    from cbackprop.models import on_arrays
 
-
-def bound_arguments(
-    constructor: Callable[..., None], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> dict[str, Any] | None:
-    """By name what a constructor was called with; ``None`` where that has no names."""
-    signature = inspect.signature(constructor)
-    given = dict(signature.bind(None, *args, **kwargs).arguments)
-    named_ones: dict[str, Any] = {}
-    for parameter in list(signature.parameters.values())[1:]:
-        if parameter.kind is parameter.VAR_POSITIONAL and given.get(parameter.name):
-            return None
-        if parameter.kind is parameter.VAR_KEYWORD:
-            named_ones |= given.get(parameter.name, {})
-        elif parameter.name in given and parameter.kind is not parameter.VAR_POSITIONAL:
-            named_ones[parameter.name] = given[parameter.name]
-    return named_ones
-
-
-def check_penalty(regularizer: Any, values: NDArray[Any], name: str) -> None:
-    """Refuse a regularizer whose value for `values` is no number, or whose gradient is not shaped like them.
-
-    Raises
-    ------
-    TypeError
-        If the value is no number, or the gradient not an array of numbers.
-    ValueError
-        If one is not finite, or the gradient has another shape.
-    """
-    check_number(f"the value of the regularizer of {name!r}", np.asarray(regularizer(values)).item())
-    gradient = np.asarray(regularizer.gradient(values))
-    if gradient.dtype.kind not in "fiu" or gradient.shape != values.shape or not np.isfinite(gradient).all():
-        raise ValueError(
-            f"The gradient of the regularizer of {name!r} must be finite numbers of shape {values.shape}, "
-            f"but got {gradient.dtype} of shape {gradient.shape}."
-        )
-
-
-def check_input_shape(shape: Any) -> Any:
-    """`shape` as a tuple, ``(batch, ...)``, of integers of which that of the batch may be ``None``; or a list of such.
-
-    Raises
-    ------
-    TypeError
-        If it is something else.
-    ValueError
-        If a size is negative.
-    """
-    what = "a tuple such as (None, 3), the batch axis first, or a list of such tuples"
-    sizes = check_items("input_shape", shape, what)
-    if sizes and all(isinstance(size, (list, tuple)) or size is None for size in sizes) and any(sizes):
-        return [None if size is None else check_input_shape(size) for size in sizes]
-    if not sizes or (sizes[0] is not None and not isinstance(sizes[0], (int, np.integer))):
-        raise TypeError(f"input_shape must be {what}, but got {shape!r}.")
-    batch = None if sizes[0] is None else check_integer("the batch axis of input_shape", sizes[0], 1)
-    return (batch, *check_sizes("input_shape without the batch axis", tuple(sizes[1:])))
-
-
-def check_sizes(name: str, shape: Any) -> Shape:
-    """`shape` as a tuple of integers, and of ``None`` for sizes that are known when there is data. Sizes may be 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `check_shape`.
-    """
-    if not isinstance(shape, (list, tuple)) or None not in shape:
-        return check_shape(name, shape, minimum=0)
-    known = iter(check_shape(name, tuple(size for size in shape if size is not None), minimum=0))
-    return tuple(None if size is None else next(known) for size in shape)
-
-
-def check_shape(name: str, shape: Any, minimum: int = 1) -> tuple[int, ...]:
-    """`shape` as a tuple of integers from `minimum` on.
-
-    Raises
-    ------
-    TypeError
-        If it is no sequence of integers.
-    ValueError
-        If a dimension is smaller.
-    """
-    if isinstance(shape, (int, np.integer)) and not isinstance(shape, bool):
-        shape = (shape,)
-    sizes = check_items(name, shape, "a tuple of integers")
-    if any(size is None for size in sizes):
-        raise ValueError(f"{name} must be known in every dimension, but got {tuple(sizes)}.")
-    checked = tuple(check_integer(f"every dimension of {name}", size, minimum) for size in sizes)
-    check_memory(name, checked)
-    return checked
+    return on_arrays

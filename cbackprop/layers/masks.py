@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.layers.layer import Layer
-from cbackprop.validation import contiguous
+from cbackprop.validation import contiguous, type_name
 
-__all__ = ["Chosen", "Differs", "MaskStep", "Merged", "PythonMask", "compute", "rule_in_python", "rule_of"]
+__all__ = ["Chosen", "Differs", "MaskStep", "Merged", "PythonMask", "check_mask_list", "rule_in_python", "rule_of"]
 
 Array = NDArray[Any]
 SampleShape = tuple[int, ...]
@@ -78,6 +78,19 @@ class PythonMask(MaskStep):
         self.owner = layer
         self.masked = list(masked)
 
+    def compute(self, arrays: list[Array], shape: SampleShape) -> Array:
+        """The mask of a batch, (batch, *shape) of 0 and 1, from the layer's inputs and those of their masks that exist.
+
+        Raises
+        ------
+        ValueError
+            If `compute_mask` returns anything but numbers or booleans of this shape.
+        """
+        count = len(self.masked)
+        remaining = iter(arrays[count:])
+        masks = [next(remaining) != 0 if masked else None for masked in self.masked]
+        return _checked(self.owner, _call(self.owner, arrays[:count], masks), (len(arrays[0]), *shape))
+
 
 class Chosen(Layer):
     """Keep the rows of the first input where a mask is 1; elsewhere take a number or the rows of another input.
@@ -93,6 +106,24 @@ class Chosen(Layer):
     def __init__(self, layer: Layer, value: float = 0.0) -> None:
         super().__init__(name=f"{layer.name}/chosen", dtype=layer.dtype)
         self.value = min(max(value, -float(np.finfo(self.dtype).max)), float(np.finfo(self.dtype).max))
+
+
+def check_mask_list(inputs: Any, masks: Any) -> None:
+    """Refuse masks that are no list, or not as many as the inputs.
+
+    Raises
+    ------
+    ValueError
+        If they are so.
+    """
+    if masks is None:
+        return
+    if not isinstance(masks, (list, tuple)):
+        raise ValueError(f"previous_mask should be a list, one mask for each input, but got {type_name(masks)}.")
+    if not isinstance(inputs, (list, tuple)):
+        raise ValueError(f"inputs should be a list, but got {type_name(inputs)}.")
+    if len(masks) != len(inputs):
+        raise ValueError(f"There should be as many masks as inputs, {len(inputs)}, but got {len(masks)}.")
 
 
 def rule_of(layer: Layer, shapes: list[SampleShape], masks: list[SampleShape | None], output: SampleShape) -> Any:
@@ -137,17 +168,3 @@ def _checked(layer: Layer, mask: Any, shape: tuple[int, ...]) -> Array:
             f"output, but returned {array.dtype} of shape {array.shape}."
         )
     return contiguous(array != 0, layer.dtype)
-
-
-def compute(step: PythonMask, arrays: list[Array], shape: SampleShape) -> Array:
-    """The mask of a batch, (batch, *shape) of 0 and 1, from the layer's inputs and those of their masks that exist.
-
-    Raises
-    ------
-    ValueError
-        If `compute_mask` returns anything but numbers or booleans of this shape.
-    """
-    count = len(step.masked)
-    remaining = iter(arrays[count:])
-    masks = [next(remaining) != 0 if masked else None for masked in step.masked]
-    return _checked(step.owner, _call(step.owner, arrays[:count], masks), (len(arrays[0]), *shape))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cbackprop.absent import explain
 from cbackprop.losses.crossentropy import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -181,3 +182,6 @@ def serialize(loss: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """Make the loss that `serialize` described."""
     return registry.deserialize(config, custom_objects)
+
+
+explain(__name__)

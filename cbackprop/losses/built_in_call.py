@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.losses.loss import Loss
 from cbackprop.losses.target import check_prediction, check_target
 
 __all__ = ["values_and_gradient"]
@@ -16,22 +15,29 @@ __all__ = ["values_and_gradient"]
 Array = NDArray[Any]
 
 
-def values_and_gradient(loss: Loss, y_true: Any, y_pred: Any) -> tuple[NDArray[np.float64], Array]:
+def values_and_gradient(built_in: Any, name: str, y_true: Any, y_pred: Any) -> tuple[NDArray[np.float64], Array]:
     """The value of each row of `y_pred`, and the derivative of their sum in the shape of `y_pred`.
 
     If the loss has one value for each sample or for the whole batch, these are the values.
 
+    Parameters
+    ----------
+    built_in : Loss
+        Computed in C.
+    name : str
+        The class that messages name: the user's own, which is derived from that of `built_in`.
+    y_true, y_pred : array_like
+
     Raises
     ------
     NotImplementedError
-        If no base class computes a loss, or the loss ignores some targets.
+        If the loss ignores some targets.
     TypeError, ValueError
         If the arrays do not match.
     """
-    built_in = _as_built_in(loss)
     if built_in.missing or getattr(built_in, "ignore_class", None) is not None:
         argument = "missing" if built_in.missing else "ignore_class"
-        raise NotImplementedError(f"{type(loss).__name__}.call leaves no targets out, but {argument} is given.")
+        raise NotImplementedError(f"{name}.call leaves no targets out, but {argument} is given.")
     prediction = check_prediction("y_pred", y_pred, built_in.dtype)
     shape, of_classes = prediction.shape, built_in.target_kind == "index"
     # Losses in Python get targets that are half as wide as the predictions padded with zeros; undo that.
@@ -59,15 +65,3 @@ def _rows_with_one_value(loss: Any, shape: tuple[int, ...]) -> int:
     if len(axes) < len(sample):
         raise NotImplementedError(f"{type(loss).__name__}.call needs an axis of all but the batch, or of all, or -1.")
     return math.prod(whole[:-1]) if loss.couples_samples else math.prod(sample[:-1])
-
-
-def _as_built_in(loss: Loss) -> Loss:
-    """A copy of the loss as an object of the base class that computes it."""
-    cls: Any = next(cls for cls in type(loss).__mro__ if issubclass(cls, Loss) and cls.call is Loss.call)
-    if cls is Loss or getattr(cls, "implementation", None) is None:
-        raise NotImplementedError(
-            f"{type(loss).__name__} has no call: define call(y_true, y_pred), which returns value and gradient."
-        )
-    seen: Loss = object.__new__(cls)
-    seen.__dict__.update(loss.__dict__)
-    return seen

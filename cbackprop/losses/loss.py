@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from cbackprop import config
 from cbackprop.absent import attribute_missing
+from cbackprop.losses.built_in_call import values_and_gradient
+from cbackprop.losses.called_loss import DeltaOf, judge_in_python, values_of_arrays
 from cbackprop.losses.row_function import Function, RowFunction, row_function_of
 from cbackprop.losses.target import as_array, check_weights
 from cbackprop.registry import Registry, snake_case
@@ -198,8 +200,6 @@ class Loss(RowFunction):
         """See `RowFunction.unit_values`."""
         if type(self).call is Loss.call:
             return super().unit_values(y_true, y_pred, by_element)
-        from cbackprop.losses.python_loss import values_of_arrays  # which needs this module
-
         return values_of_arrays(self, y_true, y_pred), None
 
     def call(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> Any:
@@ -246,10 +246,29 @@ class Loss(RowFunction):
         >>> float(LateErrors()([[1.0], [2.0]], [[1.0], [4.0]]))
         4.0
         """
-        from cbackprop.losses.built_in_call import values_and_gradient  # which needs this module
-
-        values, gradient = values_and_gradient(self, y_true, y_pred)
+        values, gradient = values_and_gradient(self._as_built_in(), type(self).__name__, y_true, y_pred)
         return values if type(self).call is Loss.call else (values, gradient)
+
+    def _as_built_in(self) -> Loss:
+        """A copy of the loss as an object of the base class that computes it."""
+        cls: Any = next(cls for cls in type(self).__mro__ if issubclass(cls, Loss) and cls.call is Loss.call)
+        if cls is Loss or getattr(cls, "implementation", None) is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} has no call: define call(y_true, y_pred), which returns value and gradient."
+            )
+        seen: Loss = object.__new__(cls)
+        seen.__dict__.update(self.__dict__)
+        return seen
+
+    def judge(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> tuple[NDArray[np.float64], DeltaOf]:
+        """Values of rows, and a function that makes the delta: what engines ask of a loss in Python, once for a batch.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the loss returns anything but a value and a gradient of the right shapes.
+        """
+        return judge_in_python(self, y_true, y_pred)
 
     def reduce(
         self, values: NDArray[Any], weights: NDArray[Any] | None, present: NDArray[np.bool_] | None = None

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cbackprop.losses.called_loss import DeltaOf, judge_in_python
 from cbackprop.losses.loss import Loss
-from cbackprop.losses.python_loss import DeltaOf, judge_in_python
 from cbackprop.losses.target import check_target
 
-__all__ = ["MEANS", "LossSum", "judge"]
+__all__ = ["MEANS", "LossSum"]
 
 Array = NDArray[Any]
 
@@ -68,7 +67,7 @@ class LossSum(Loss):
         found = [loss(y_true, y_pred, sample_weight) for loss in self.losses]
         return np.dtype(self.dtype).type(sum(w * value for w, value in zip(self.weights, found, strict=True)))
 
-    def judge_parts(self, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float64], DeltaOf]:
+    def judge(self, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float64], DeltaOf]:
         """Values of rows, and a function that turns the weight of each value in the total loss into the delta."""
         rows = y_pred.reshape(-1, y_pred.shape[-1] if y_pred.ndim > 1 else 1)
         total, deltas = np.zeros(len(rows)), []
@@ -105,17 +104,6 @@ class LossSum(Loss):
             return found
 
         return evaluate(read, rows), delta
-
-
-def judge(loss: Loss, y_true: Array, y_pred: Array) -> tuple[NDArray[np.float64], DeltaOf]:
-    """Called by engines once for each batch of a loss in Python: values of rows, and a function that makes the delta.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the loss returns anything but a value and a gradient of the right shapes.
-    """
-    return (loss.judge_parts if isinstance(loss, LossSum) else partial(judge_in_python, loss))(y_true, y_pred)
 
 
 def _check(losses: Sequence[Loss]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from cbackprop.absent import explain
 from cbackprop.losses.crossentropy import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -224,3 +225,6 @@ def serialize(metric: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """Make the metric that `serialize` described."""
     return registry.deserialize(config, custom_objects)
+
+
+explain(__name__)

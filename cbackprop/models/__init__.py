@@ -1,6 +1,6 @@
 """Models: networks that can be trained, evaluated and asked."""
 
-from cbackprop.models import on_arrays as on_arrays  # layers run on arrays once it is imported
+from cbackprop.absent import explain
 from cbackprop.models.clone import clone_model
 from cbackprop.models.from_json import model_from_json
 from cbackprop.models.model import Model
@@ -8,3 +8,6 @@ from cbackprop.models.sequential import Sequential
 from cbackprop.saving import load_model, save_model
 
 __all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
+
+
+explain(__name__)

@@ -12,8 +12,7 @@ from cbackprop.layers import Input, InputLayer
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.layers.random_layer import RandomLayer
 from cbackprop.layers.tracking import layers_within
-from cbackprop.models.configs import call_arguments, layer_configs, replaced
-from cbackprop.models.model import takes_a_graph
+from cbackprop.models.configs import call_arguments, layer_configs, replaced, takes_a_graph
 from cbackprop.plan.graph import unfolded_layers
 from cbackprop.registry import from_config, own_objects, to_config
 from cbackprop.tensor import KerasTensor, flatten, map_structure

@@ -331,3 +331,11 @@ def _old_structure(written: dict[str, Any], begun: Iterable[str]) -> Any:
     if "dict" in written:
         return {key: _old_structure(item, begun) for key, item in written["dict"].items()}
     return [_old_structure(item, begun) for item in written["list"]]
+
+
+def takes_a_graph(cls: Any) -> bool:
+    """Whether a class is made of what `Model` or `Sequential` is made of, and not of arguments of its own."""
+    parameters = inspect.signature(cls).parameters.values()
+    kinds = {parameter.kind for parameter in parameters}
+    anything = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= kinds
+    return anything or cls.graph_arguments <= {parameter.name for parameter in parameters}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
+from cbackprop.callbacks import CallbackList, ProgbarLogger
 from cbackprop.models.sources import Piece
 
-__all__ = ["Executions"]
+__all__ = ["Executions", "callbacks_for"]
 
 
 class Executions:
@@ -73,3 +75,10 @@ class Executions:
         self._room = 0
         if self._end is not None and self._size is not None:
             self._end(self._first + self._size - 1)
+
+
+def callbacks_for(model: Any, callbacks: Any, **params: Any) -> CallbackList:
+    """The callbacks of a run; without those that show progress, which `fit` does itself."""
+    run = CallbackList(callbacks, model=model, **params)
+    run.callbacks = [callback for callback in run.callbacks if not isinstance(callback, ProgbarLogger)]
+    return run

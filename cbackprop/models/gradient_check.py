@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from cbackprop.engine import Data, Engine, engine_class
+from cbackprop.models.clone import float64_copy
+from cbackprop.models.data import make_inputs, make_samples
 from cbackprop.models.objectives import needs_of
 from cbackprop.variable import Variable
 
@@ -87,9 +89,6 @@ def check_gradients(
     model: Any, x: Any, y: Any, epsilon: float | None, sample_weight: Any, training: bool
 ) -> GradientReport:
     """Check every weight of a copy of the model in float64."""
-    from cbackprop.models.clone import float64_copy
-    from cbackprop.models.data import make_inputs, make_samples
-
     original = model._engine
     copy = float64_copy(model)
     objectives = [replace(objective, metrics=[]) for objective in model._objectives]

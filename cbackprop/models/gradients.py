@@ -14,6 +14,7 @@ from cbackprop.layers.layer import Layer
 from cbackprop.losses import Loss
 from cbackprop.losses.target import as_array, check_finite
 from cbackprop.models.data import assign, make_inputs
+from cbackprop.models.engines import prepare, samples_for
 from cbackprop.models.gradient_check import GradientReport, check_gradients
 from cbackprop.plan.graph import unfolded_layers
 from cbackprop.plan.plan import Plan
@@ -91,7 +92,7 @@ class GradientMethods:
         check_boolean("training", training)
         check_boolean("per_sample", per_sample)
         model: Any = self
-        main = model._prepare(x, "gradients")
+        main = prepare(model, x, "gradients")
         if model.has_open_inputs:
             main = main.at(make_inputs(model, x))
         if not any(objective.loss for objective in main.objectives):
@@ -102,7 +103,7 @@ class GradientMethods:
         else:
             objectives = [replace(objective, metrics=[]) for objective in main.objectives]
             differentiator = kept(model, x, "loss", target, lambda plan: objectives, ())
-        samples = model._samples(main, x, y, sample_weight)
+        samples = samples_for(model, main, x, y, sample_weight)
         return differentiator.run(samples.data, samples.size, training, per_sample, main.state.batches)
 
     def backward(
@@ -202,7 +203,7 @@ class GradientMethods:
         if epsilon is not None:
             epsilon = check_number("epsilon", epsilon, 0, open_minimum=True)
         check_boolean("training", training)
-        self._prepare(x, "check_gradients")  # type: ignore[attr-defined]
+        prepare(self, x, "check_gradients")
         return check_gradients(self, x, y, epsilon, sample_weight, training)
 
 

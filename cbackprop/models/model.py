@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Iterable
 from typing import Any, ClassVar, Self
@@ -11,32 +10,29 @@ import numpy as np
 
 from cbackprop import saving, shared_objects
 from cbackprop.config import FLOAT_TYPES, floatx
-from cbackprop.engine import Engine, engine_class
 from cbackprop.engine.sizes import sizes_of
-from cbackprop.layers import Identity, Input, Layer
+from cbackprop.layers import Layer
 from cbackprop.layers.adjusting import note_plan
-from cbackprop.layers.call_arguments import is_samples
+from cbackprop.layers.call_arguments import check_training, is_samples
 from cbackprop.layers.call_context import current_call
-from cbackprop.layers.layer import check_training, registry
-from cbackprop.layers.mask_array import mask_of, with_mask
-from cbackprop.layers.python_layer import AddedLoss, forget_losses
-from cbackprop.layers.unknown_sizes import fits, has_unknown
+from cbackprop.layers.layer import registry
+from cbackprop.layers.unknown_sizes import has_unknown
 from cbackprop.models import configs
-from cbackprop.models.data import inputs_in_order
+from cbackprop.models.calls import call_on_arrays, connect, graph_for, reports, run_shown
 from cbackprop.models.input_structure import assign_inputs
-from cbackprop.models.inputs import checked_mask
+from cbackprop.models.model_tensors import begun_at, check_nesting, check_tensors
 from cbackprop.models.summary import summary_text
 from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import Graph, check_names
 from cbackprop.plan.plan import Plan
-from cbackprop.plan.sizes import MOST_SIZES, PlansOfSizes, called_again
+from cbackprop.plan.sizes import PlansOfSizes
 from cbackprop.registry import reading
 from cbackprop.saving.weights_file import restore_training, save_training
-from cbackprop.tensor import KerasTensor, Node, Shape, flatten, is_optional, is_symbolic, map_structure
-from cbackprop.validation import ArgumentTypeError, check_boolean, type_name
+from cbackprop.tensor import KerasTensor, is_optional, is_symbolic, map_structure
+from cbackprop.validation import ArgumentTypeError, check_boolean
 from cbackprop.variable import Variable
 
-__all__ = ["Model", "NoShapeError", "takes_a_graph"]
+__all__ = ["Model", "NoShapeError"]
 
 
 class ExportFormatError(NotImplementedError, ValueError):
@@ -54,9 +50,6 @@ NEVER_CALLED = (
 )
 
 FORMATS_OF_KERAS = ("tf_saved_model", "openvino", "litert", "torch")
-
-# Models within models: Python's own recursion, of pickle above all, ends at some hundred.
-DEEPEST = 32
 
 
 @registry.register("Functional")
@@ -340,7 +333,7 @@ class Model(Trainer, Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Shapes of the outputs; where inputs leave sizes open, for inputs of this shape, or list of shapes."""
         several = isinstance(input_shape, list) and all(isinstance(shape, (list, tuple)) for shape in input_shape)
-        graph = self._graph_for(list(map(tuple, input_shape)) if several else [tuple(input_shape)])
+        graph = graph_for(self, list(map(tuple, input_shape)) if several else [tuple(input_shape)])
         remaining = iter(graph.outputs)
         return map_structure(lambda _: next(remaining).shape, self.output_structure)
 
@@ -363,124 +356,22 @@ class Model(Trainer, Layer):
             )
         context = current_call()
         plain = type(inputs) is np.ndarray and context is None and mask is None and self._graph is not None
-        if plain and not self._reports([inputs]):
+        if plain and not reports(self, [inputs]):
             return self.run(inputs, bool(check_training(training)))
         if context is not None:
             context.used[self] = None
             training = context.training if training is None else training
         if plain or not is_symbolic(inputs):
-            return self._call_on_arrays(inputs, mask, bool(check_training(training)))
-        if not self.built:
-            leaves = flatten(inputs)
-            alone = len(leaves) == 1 and not self._takes_several()
-            self.build(leaves[0].shape if alone else map_structure(lambda tensor: tensor.shape, inputs))
-        tensors = self._in_order(inputs)
-        if mask is not None:
-            tensors = self._masked(tensors, mask)
-        for tensor, expected in zip(tensors, self.inputs, strict=True):
-            if not isinstance(tensor, KerasTensor):
-                hint = " An optional input can be left out of calls on arrays only." if tensor is None else ""
-                raise TypeError(
-                    f"Model {self.name!r} was called on symbolic tensors and {type(tensor).__name__}.{hint}"
-                )
-            same_type = tensor.dtype in (expected.dtype, self.dtype) or tensor.dtype not in FLOAT_TYPES
-            if not fits(tensor.shape, expected.shape) or not same_type:
-                raise ValueError(
-                    f"Model {self.name!r} expects input {expected.name!r} of shape {expected.shape} and dtype "
-                    f"{expected.dtype}, but got {tensor.shape} and {tensor.dtype}."
-                )
-        sizes = {tensor.shape[0] for tensor in tensors}
-        batch = sizes.pop() if len(sizes) == 1 else None
-        graph = self._graph_for([tensor.shape for tensor in tensors])
-        outputs = [KerasTensor((batch, *tensor.shape[1:]), tensor.dtype, self.name) for tensor in graph.outputs]
-        self.nodes.append(Node(self, tensors, outputs, check_training(training), graph))
-        remaining = iter(outputs)
-        return map_structure(lambda _: next(remaining), self.output_structure)
-
-    def _masked(self, tensors: list[Any], mask: Any) -> list[Any]:
-        """Symbolic tensors with masks that are given in place of their own."""
-        masks = [mask] if len(tensors) == 1 and isinstance(mask, KerasTensor) else flatten(mask)
-        if len(masks) != len(tensors):
-            raise ValueError(f"mask of model {self.name!r} must have a part for each of {len(tensors)} inputs.")
-        for given in masks:
-            if given is not None and not isinstance(given, KerasTensor):
-                raise TypeError(
-                    f"mask of model {self.name!r} must hold symbolic tensors, as its inputs are, but got "
-                    f"{type_name(given)}."
-                )
-        pairs = zip(tensors, masks, strict=True)
-        return [tensor if given is None else Identity()(tensor, mask=given) for tensor, given in pairs]
+            return call_on_arrays(self, inputs, mask, bool(check_training(training)))
+        return connect(self, inputs, check_training(training), mask)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """What a call of the model returns."""
         return Model.__call__(self, inputs, training, mask)
 
-    def _graph_for(self, shapes: list[Shape]) -> Graph:
-        """The graph; where inputs leave sizes open, one of the same layers for inputs of these shapes."""
-        if not any(has_unknown(tensor.shape) for tensor in self.inputs):
-            return self.graph
-        tensors = [
-            Input(batch_shape=shape, dtype=old.dtype, name=old.name, optional=is_optional(old))
-            for shape, old in zip(shapes, self.inputs, strict=True)
-        ]
-        return Graph(tensors, called_again(self.graph, tensors))
-
-    def _call_on_arrays(self, inputs: Any, mask: Any, training: bool) -> Any:
-        """The outputs for arrays, with their masks."""
-        if current_call() is None:
-            forget_losses(self)
-        self._build_for(inputs)
-        given = self._in_order(inputs)
-        masks = [mask_of(array) for array in given] if mask is None else flatten(mask)
-        if not any(each is not None for each in masks) and not self._reports(given):
-            return self.run(inputs, training)
-        return self.run_shown(self._in_order(inputs, warns=True), masks, training)
-
     def run_shown(self, given: list[Any], masks: list[Any], training: bool) -> Any:
         """The outputs for arrays of which some have masks; `losses` notes what layers' outputs add to the loss."""
-        masks = masks if len(masks) == len(self.inputs) else [None] * len(self.inputs)
-        if not any(mask is not None for mask in masks) and not self._reports(given):
-            return self.run(given[0] if len(given) == 1 else given, training)
-        inputs = inputs_in_order(self, given)
-        tensors = self.tensors_for(inputs)
-        pairs = [(array, mask) for array, mask in zip(inputs, masks, strict=True) if array is not None]
-        inputs = [array for array, _ in pairs] + [
-            checked_mask(f"mask of input {index}", mask, array, self.dtype)
-            for index, (array, mask) in enumerate(pairs)
-            if mask is not None
-        ]
-        engine = self._engine_that_shows(tuple(mask is not None for _, mask in pairs), tensors)
-        results = engine.predict(inputs, 32, training)
-        assert results is not None
-        shown = iter(results[len(self.outputs) :])
-        outputs = [
-            result if mask is None else with_mask(result, next(shown) != 0)
-            for result, mask in zip(results, engine.plan.output_masks, strict=False)
-        ]
-        for activity, output in zip(engine.plan.activities, shown, strict=True):
-            if not isinstance(activity.regularizer, AddedLoss):
-                activity.layer.note_loss(float(activity.regularizer(output)) / len(output))
-        return self._as_output(outputs)
-
-    def _reports(self, given: list[Any]) -> bool:
-        """Whether a call on these arrays has more to tell than the outputs: masks, and what is added to the loss."""
-        plans = self.plans
-        return plans.reports if isinstance(plans, Plan) else self.plan_for(inputs_in_order(self, given)).reports
-
-    def _engine_that_shows(
-        self, masked: tuple[bool, ...], tensors: tuple[list[KerasTensor], list[KerasTensor]]
-    ) -> Engine:
-        """An engine that predicts, for inputs of which some have masks, and returns all that a call has to tell."""
-        key = masked, tuple(tensor.shape for tensor in tensors[0])
-        with Layer._making:
-            known = self._showing.get(key)
-            if known is None or not known.is_up_to_date():
-                plan = Plan(*tensors, masked=masked, shows_all=True)
-                if known is None and len(self._showing) == MOST_SIZES:
-                    del self._showing[next(iter(self._showing))]
-                kind = engine_class(self._settings.get("engine", "compiled"), plan)
-                self._showing[key] = kind(plan, self.dtype, turn=self._turn)
-            return self._showing[key]
+        return run_shown(self, given, masks, training)
 
     def _in_order(self, inputs: Any, warns: bool = False) -> list[Any]:
         """What the model was called on, nested in any way that fits, in the order of `inputs`."""
@@ -610,7 +501,7 @@ class Model(Trainer, Layer):
         ...     model.export(os.path.join(folder, "model.onnx"), format="onnx", verbose=False)
         """
         # A tool, on a floor above this one, that needs what may be missing.
-        from cbackprop.export import onnx_files
+        from cbackprop.export import onnx_files, onnx_limits
 
         if format != "onnx":
             known = format in FORMATS_OF_KERAS
@@ -625,7 +516,7 @@ class Model(Trainer, Layer):
                 "input_signature must be None: the inputs of the graph are those of the model, but got "
                 f"{input_signature!r}."
             )
-        onnx_files.onnx(self, filepath, onnx_files.OPSET if opset_version is None else opset_version)
+        onnx_files.onnx(self, filepath, onnx_limits.OPSET if opset_version is None else opset_version)
         if loud:
             print(f"Saved artifact at '{filepath}'.")
 
@@ -647,7 +538,7 @@ class Model(Trainer, Layer):
         ValueError
             If layers were renamed so that two share a name.
         """
-        if not takes_a_graph(type(self)):
+        if not self._takes_a_graph():
             return super().get_config()
         check_names(self.layers)
         return configs.functional_config(self)
@@ -657,9 +548,14 @@ class Model(Trainer, Layer):
         """A new model, with new weights, of the graph that `get_config` described, here or in Keras."""
         with saving.CustomObjectScope(custom_objects), shared_objects.reading(), reading(f"a {cls.__name__}", config):
             config = saving.own_config(cls.__name__, config)
-            if configs.is_functional_config(config) or takes_a_graph(cls):
+            if configs.is_functional_config(config) or cls._takes_a_graph():
                 return configs.functional_from_config(cls, config)
             return super().from_config(config)
+
+    @classmethod
+    def _takes_a_graph(cls) -> bool:
+        """Whether the class is made of what `Model` or `Sequential` is made of, and not of arguments of its own."""
+        return configs.takes_a_graph(cls)
 
     def to_json(self, **kwargs: Any) -> str:
         """`get_config` with the class's name, as JSON, which `models.model_from_json` reads.
@@ -679,75 +575,3 @@ class Model(Trainer, Layer):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
-
-
-def takes_a_graph(cls: type[Model]) -> bool:
-    """Whether a class is made of what `Model` or `Sequential` is made of, and not of arguments of its own."""
-    parameters = inspect.signature(cls).parameters.values()
-    kinds = {parameter.kind for parameter in parameters}
-    anything = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= kinds
-    return anything or cls.graph_arguments <= {parameter.name for parameter in parameters}
-
-
-def check_nesting(model: Model, layers: Iterable[Layer]) -> None:
-    """Refuse layers that are models of which one holds `model` itself, or that are nested too deep.
-
-    Raises
-    ------
-    ValueError
-        If they are.
-    """
-    inside = [layer for layer in layers if isinstance(layer, Model)]
-    for _ in range(DEEPEST):
-        if model in inside:
-            raise ValueError(f"Model {model.name!r} cannot be a layer of itself, nor of a model within it.")
-        inside = list(dict.fromkeys(layer for each in inside for layer in each.layers if isinstance(layer, Model)))
-        if not inside:
-            return
-    raise ValueError(f"Models can be nested {DEEPEST} deep at most, but model {model.name!r} would hold more.")
-
-
-def begun_at(inputs: Any, outputs: Any) -> tuple[Any, Any]:
-    """Inputs and outputs of a graph that begins with an `Input` wherever it began in the middle of another.
-
-    The layers are the same. Without inputs of its own the model could be neither described nor saved.
-    """
-    flat, ends = check_tensors("inputs", inputs), check_tensors("outputs", outputs)
-    if not any(map(_is_made, flat)):
-        return inputs, outputs
-    graph = Graph(flat, ends)
-    taken = {layer.name for layer in graph.layers}
-    begun = []
-    for tensor in flat:
-        if _is_made(tensor):
-            name = tensor.name if tensor.name not in taken else f"{tensor.name}_output"
-            tensor = Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
-        begun.append(tensor)
-    first, last = iter(begun), iter(called_again(graph, begun))
-    return map_structure(lambda _: next(first), inputs), map_structure(lambda _: next(last), outputs)
-
-
-def _is_made(tensor: KerasTensor) -> bool:
-    """Whether a symbolic tensor comes from something else than an `Input`."""
-    return tensor.node is None or bool(tensor.node.inputs)
-
-
-def check_tensors(name: str, structure: Any) -> list[KerasTensor]:
-    """The symbolic tensors of a structure, flat.
-
-    Raises
-    ------
-    TypeError
-        If it holds anything else, or nothing.
-    """
-    tensors = flatten(structure)
-    for tensor in tensors:
-        if not isinstance(tensor, KerasTensor):
-            hint = " Call it on a tensor: what it returns is one." if callable(tensor) else ""
-            raise ArgumentTypeError(
-                f"All `{name}` values must be KerasTensors, made by Input or by layers, but got {tensor!r:.100} of "
-                f"type {type_name(tensor)}.{hint}"
-            )
-    if not tensors:
-        raise ArgumentTypeError(f"{name} must not be empty.")
-    return tensors

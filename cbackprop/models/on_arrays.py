@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from cbackprop.layers import Input, Layer
 from cbackprop.layers.call_arguments import CallArguments, is_array, select
 from cbackprop.layers.call_context import calling, current_call
+from cbackprop.layers.connecting import forget_losses
 from cbackprop.layers.mask_array import mask_of, with_mask
-from cbackprop.layers.python_layer import forget_losses
 from cbackprop.layers.tracking import holds
 from cbackprop.losses.target import as_array
 from cbackprop.models.model import Model
@@ -208,7 +208,3 @@ def _seen_as(cls: type[Layer], layer: Layer, args: tuple[Any, ...]) -> Layer:
     twin.__dict__ |= {"_variables": layer._base_variables, "_sublayers": [], "nodes": []}
     twin.__dict__["_models"] = layer.__dict__.setdefault("_models", {})
     return twin
-
-
-Layer.run_on_arrays = staticmethod(run_layer)
-Layer.run_built_in = staticmethod(run_built_in)

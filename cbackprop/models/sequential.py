@@ -9,11 +9,15 @@ from typing import Any, Self
 from cbackprop import layers as layers_here
 from cbackprop import shared_objects
 from cbackprop.layers import Input, InputLayer, Layer
+from cbackprop.layers.building import check_begun
 from cbackprop.layers.call_arguments import is_shape, map_shapes
-from cbackprop.layers.layer import check_begun, check_input_shape, registry
+from cbackprop.layers.layer import registry
+from cbackprop.layers.shapes import check_input_shape
 from cbackprop.layers.unknown_sizes import has_unknown
 from cbackprop.models import configs
-from cbackprop.models.model import Model, check_nesting, takes_a_graph
+from cbackprop.models.configs import takes_a_graph
+from cbackprop.models.model import Model
+from cbackprop.models.model_tensors import check_nesting
 from cbackprop.models.sources.batches import BatchSource
 from cbackprop.models.sources.source import Source
 from cbackprop.models.trainer import Trainer

@@ -4,47 +4,40 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cbackprop import optimizers
-from cbackprop.callbacks import Callback, CallbackList, History, ProgbarLogger
+from cbackprop.callbacks import Callback, History
+from cbackprop.callbacks.progress import Display
 from cbackprop.callbacks.run_state import check_states
-from cbackprop.engine import ENGINES, Data, Engine, Objective, Turn, engine_class
-from cbackprop.engine.sizes import EngineOfSizes
+from cbackprop.engine import ENGINES, Engine, Objective, Turn
 from cbackprop.layers.layer import Layer
-from cbackprop.models.data import OutputNeeds, Samples, make_inputs, make_samples
-from cbackprop.models.executions import Executions
+from cbackprop.models.data import Samples
+from cbackprop.models.engines import prepare, samples_for, warn_of_idle_losses
+from cbackprop.models.evaluation import listed, logs_of, names_of, reset_metrics_of_layers, test
+from cbackprop.models.executions import callbacks_for
 from cbackprop.models.gradients import GradientMethods
-from cbackprop.models.inputs import check_repetitions, sample_shape
+from cbackprop.models.inputs import sample_shape
 from cbackprop.models.limits import limited_epochs, limited_steps
-from cbackprop.models.objectives import (
-    check_masks,
-    log_names,
-    more_is_better,
-    named_results,
-    needs_of,
-    resolve_objectives,
-    warn_of_certainty,
-    warn_of_double_links,
-)
+from cbackprop.models.objectives import log_names, more_is_better, resolve_objectives
 from cbackprop.models.place import Place, Resumption, check_place
-from cbackprop.models.progress import Display
+from cbackprop.models.prediction import predict_all, predict_now, predict_watched
 from cbackprop.models.results import ResultMethods
-from cbackprop.models.sources import ArraySource, Source, open_source
+from cbackprop.models.sources import Source, open_source
 from cbackprop.models.training_run import TrainingRun
-from cbackprop.plan.plan import Plan
+from cbackprop.models.validation import Validation
 from cbackprop.registry import nearest
-from cbackprop.tensor import KerasTensor, flatten, map_structure, output_dtype
-from cbackprop.validation import check_boolean, check_counts, check_integer, check_number, named
+from cbackprop.tensor import flatten, map_structure
+from cbackprop.validation import check_boolean, check_counts, check_integer
 from cbackprop.variable import AtRest, Variable
 
 if TYPE_CHECKING:
+    from cbackprop.plan.plan import Plan
     from cbackprop.plan.sizes import PlansOfSizes
 
 __all__ = ["Trainer"]
@@ -195,63 +188,6 @@ class Trainer(GradientMethods, ResultMethods):
                 stacklevel=2,
             )
 
-    def _prepare(self, x: Any, what: str) -> Engine:
-        """The engine for the current settings, built when it is first needed."""
-        if not self.compiled:
-            raise RuntimeError(f"Call compile before {what}: the model does not know its loss and optimizer yet.")
-        if self.optimizer is None and what in ("fit", "train_on_batch"):
-            raise ValueError(f"{what} needs an optimizer, but the model was compiled with optimizer=None.")
-        self._build_for(x)
-        with Layer._making:
-            engine = self._engine or self._make_engine()
-        if what not in ("evaluate", "test_on_batch"):
-            engine.check_differentiable()
-        if what in ("fit", "train_on_batch"):
-            _warn_of_idle_losses(engine, 4)
-        return engine
-
-    def _make_engine(self) -> Engine:
-        """The engine that trains, from what `compile` was told."""
-        if self._objectives is None:
-            self._objectives = resolve_objectives(self, self._settings)
-        trainable = self._trainable_when_compiled
-        if trainable is None:
-            trainable = self.trainable_variables  # type: ignore[attr-defined]
-        self._engine = engine = self._new_engine(
-            self._objectives,
-            self.optimizer,
-            trainable,
-            None if self.optimizer is None else self.optimizer.state_for(self),
-        )
-        return engine
-
-    def _new_engine(
-        self,
-        objectives: Sequence[Objective] = (),
-        optimizer: optimizers.Optimizer | None = None,
-        trainable: Sequence[Variable] = (),
-        state: Any = None,
-    ) -> Engine:
-        """An engine for the layers as they are now, or, where sizes are open, what makes one for each shape."""
-        kind, plans, dtype = self._settings.get("engine", "compiled"), self.plans, self.dtype  # type: ignore[attr-defined]
-        warned: list[Plan] = []
-
-        def make(plan: Plan) -> Engine:
-            check_masks(plan, objectives)
-            engine = engine_class(kind, plan)(plan, dtype, objectives, optimizer, trainable, state, self._turn)
-            if objectives and not warned:
-                warned.append(plan)
-                _warn_of_lost_masks(plan)
-                warn_of_certainty(plan)
-                warn_of_double_links(plan, objectives)
-            return engine
-
-        if isinstance(plans, Plan):
-            return make(plans)
-        return EngineOfSizes(
-            lambda sizes: make(plans.of(sizes)), plans.of, dtype, objectives, optimizer, trainable, state, self._turn
-        )
-
     def _build_for(self, x: Any) -> None:
         """Give a Sequential without an input shape the shape of this data."""
         if self.built:
@@ -370,35 +306,40 @@ class Trainer(GradientMethods, ResultMethods):
             steps_per_epoch = limited_steps("steps_per_epoch", steps_per_epoch)
         if validation_data is not None or validation_split:
             validation_steps = limited_steps("validation_steps", validation_steps)
-        split = check_number("validation_split", validation_split, 0, 1, open_maximum=True)
-        validates = _check_frequency(validation_freq)
+        validation = Validation(
+            validation_split, validation_data, validation_steps, validation_batch_size or batch_size, validation_freq
+        )
         Display.check(verbose)
         with ExitStack() as opened:
             count, at_once = epochs - initial_epoch, self.steps_per_execution
             source: Source = opened.enter_context(
                 open_source(x, y, sample_weight, class_weight, batch_size, steps_per_epoch, shuffle, count, at_once)
             )
-            engine = self._prepare(source, "fit")
+            engine = prepare(self, source, "fit")
             if not any(objective.loss for objective in engine.objectives):
                 raise ValueError("fit needs a loss, but the model was compiled without one.")
-            source.prepare(partial(self._samples, engine))
-            times = sum(map(validates, range(initial_epoch, epochs)))
-            validation = named(
-                "validation_data", lambda data: self._validation(engine, data, validation_steps, times), validation_data
-            )
-            if validation is None and split:
-                validation = source.split(split)
+            source.prepare(partial(samples_for, self, engine))
+            judged = validation.source(self, engine, source, range(initial_epoch, epochs))
             if isinstance(self.optimizer, optimizers.FullBatchOptimizer):
                 source.join()
-            if validation is not None:
-                opened.enter_context(validation)
-                validation.limit(validation_steps, validation_batch_size or batch_size)
+            if judged is not None:
+                opened.enter_context(judged)
+                validation.limit(judged)
             history = self.history = History()
-            callbacks = self._callbacks([callbacks, history], verbose=verbose, epochs=epochs, steps=source.steps)
+            callbacks = callbacks_for(self, [callbacks, history], verbose=verbose, epochs=epochs, steps=source.steps)
             display = Display(verbose, epochs, source.samples)
-            TrainingRun(self, source, validation, validates, callbacks, display).train(engine, initial_epoch, epochs)
-            _warn_of_idle_losses(engine, 3)  # where sizes were open, there were no steps to look at before
+            run = TrainingRun(self, source, judged, validation.is_due, callbacks, display)
+            run.train(engine, initial_epoch, epochs)
+            warn_of_idle_losses(engine, 3)  # where sizes were open, there were no steps to look at before
         return history
+
+    def _prepare(self, x: Any, what: str) -> Engine:
+        """The engine for the current settings, built when it is first needed."""
+        return prepare(self, x, what)
+
+    def _samples(self, engine: Engine, x: Any, y: Any, *weights: Any) -> Samples:
+        """Data in the forms that an engine's losses and metrics read."""
+        return samples_for(self, engine, x, y, *weights)
 
     @property
     def steps_per_execution(self) -> int:
@@ -459,116 +400,6 @@ class Trainer(GradientMethods, ResultMethods):
         }
         return {name: direction for name, direction in found.items() if direction is not None}
 
-    def _callbacks(self, callbacks: Any, **params: Any) -> CallbackList:
-        run = CallbackList(callbacks, model=self, **params)
-        # fit shows its progress itself.
-        run.callbacks = [callback for callback in run.callbacks if not isinstance(callback, ProgbarLogger)]
-        return run
-
-    def _samples(self, engine: Engine, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None) -> Samples:
-        """Data in the forms that an engine's losses and metrics read."""
-
-        def needs(inputs: list[Any]) -> list[OutputNeeds]:
-            plan = engine.plan_of(inputs)
-            known = engine.needs
-            if known is None or known[0] is not plan:
-                known = engine.needs = plan, needs_of(self, engine.objectives, plan)
-            return known[1]
-
-        return make_samples(self, needs, x, y, sample_weight, class_weight)
-
-    def _validation(self, engine: Engine, data: Any, steps: int | None, times: int) -> Source | None:
-        """What is evaluated after so many of the epochs."""
-        if data is None:
-            return None
-        parts = data if isinstance(data, (tuple, list)) else (data,)
-        if not 1 <= len(parts) <= 3:
-            raise ValueError(f"expected a tuple (x, y) or (x, y, sample_weight), but got {len(parts)} elements.")
-        x, y, sample_weight = (*parts, None, None)[:3]
-        source = open_source(x, y, sample_weight, steps=steps, epochs=times, at_once=self.steps_per_execution)
-        source.purpose = "validation"
-        if not isinstance(data, (tuple, list)) and isinstance(source, ArraySource):
-            raise ValueError(
-                f"expected a tuple (x, y) or (x, y, sample_weight), or a dataset, but got {type(data).__name__}."
-            )
-        source.prepare(partial(self._samples, engine))
-        return source
-
-    # Results
-
-    def _logs(self, engine: Engine) -> dict[str, float]:
-        """Means since the engine's last reset, by name, in the order in which Keras lists them."""
-        if engine.log_names is None:
-            engine.log_names = log_names(self, engine.objectives)
-        loss_names, metric_names = engine.log_names
-        total, losses = engine.losses()
-        logs = {"loss": total} if any(objective.loss for objective in engine.objectives) else {}
-        logs |= {name: value for name, value in zip(loss_names, losses, strict=True) if name is not None}
-        self._show_losses(dict(logs))
-        for names, states, objective in zip(metric_names, engine.metric_snapshots(), engine.objectives, strict=True):
-            for name, state, (metric, _) in zip(names, states, objective.metrics, strict=True):
-                metric.restore(state)
-                logs |= named_results(name, metric.result())
-        for metric in self._metrics_of_layers(engine):
-            logs |= named_results(metric.name, metric.result())
-        return dict(sorted(logs.items()))
-
-    def _metrics_of_layers(self, engine: Engine) -> list[Any]:
-        """The metrics of layers, looked for once; they begin anew with an epoch and with an evaluation, as in Keras."""
-        if engine.metrics_of_layers is None:
-            compiled = {metric for objective in engine.objectives for metric, _ in objective.metrics}
-            engine.metrics_of_layers = [metric for metric in self.metrics_of_layers() if metric not in compiled]
-        return engine.metrics_of_layers
-
-    def _reset_metrics_of_layers(self, engine: Engine) -> None:
-        for metric in self._metrics_of_layers(engine):
-            metric.reset_state()
-
-    def _test(self, engine: Engine, source: Source, run: CallbackList) -> dict[str, float]:
-        """Evaluate. The engine is free between batches: a dataset may ask the model for predictions meanwhile."""
-        self.stop_evaluating = False
-        run.on_test_begin()
-        self._reset_metrics_of_layers(engine)
-        owner = object()
-        try:
-            logs = self._logs_of(engine, owner) if self._sweep(engine, source, run, owner) else {}
-        finally:
-            engine.forget(owner)
-        run.on_test_end(logs)
-        return logs
-
-    def _logs_of(self, engine: Engine, owner: object) -> dict[str, float]:
-        with engine.turn_of(owner):
-            return self._logs(engine)
-
-    def _sweep(self, engine: Engine, source: Source, run: CallbackList, owner: object) -> int:
-        """Test all samples, an execution at a time if a callback watches; how many batches there were."""
-
-        def end(number: int) -> None:
-            run.on_test_batch_end(number, self._logs_of(engine, owner))
-
-        watched = run.watches_batches("test")
-        executions = Executions(source.at_once if watched else None, run.on_test_batch_begin, end)
-        for piece in source.sweep():
-            for part in executions.parts(piece):
-                part.data.check_held()
-                samples = part.samples()
-                check_repetitions(samples.inputs)
-                with engine.turn_of(owner):
-                    engine.test(samples, part.batch_size)
-                if executions.done(part) and self.stop_evaluating:
-                    return executions.step
-        executions.finish()
-        return executions.step
-
-    def _listed(self, engine: Engine, logs: dict[str, float]) -> Any:
-        if engine.names is None:
-            engine.names = self._names_of(engine.objectives)
-        names = engine.names
-        names = [name for name in names if name in logs] + [name for name in logs if name not in names]
-        results = [logs[name] for name in names]
-        return results[0] if len(results) == 1 else results
-
     @property
     def metrics_names(self) -> list[str]:
         """Names of what `evaluate` returns, in order: the loss, each output's loss, and the metrics.
@@ -580,18 +411,7 @@ class Trainer(GradientMethods, ResultMethods):
         """
         if self._objectives is None:
             raise RuntimeError("The model has no metrics yet: compile it, and give it a shape.")
-        return self._names_of(self._objectives)
-
-    def _names_of(self, objectives: Sequence[Objective]) -> list[str]:
-        loss_names, metric_names = log_names(self, objectives)
-        names = ["loss"] if any(objective.loss for objective in objectives) else []
-        by_output = dict(zip(self.output_names, loss_names, strict=True))  # type: ignore[attr-defined]
-        flat_dict = isinstance(self.output_structure, dict) and set(self.output_structure) == set(by_output)
-        as_given = self.output_structure if flat_dict else by_output
-        names += [name for output in as_given if (name := by_output[output]) is not None]
-        flat = [name for group in metric_names for name in group]
-        names += sorted(flat) if len(objectives) > 1 else flat
-        return names + [metric.name for metric in self.metrics_of_layers() if metric.name not in names]
+        return names_of(self, self._objectives)
 
     def evaluate(
         self,
@@ -636,13 +456,13 @@ class Trainer(GradientMethods, ResultMethods):
         steps, at_once = limited_steps("steps", steps), self.steps_per_execution
         with open_source(x, y, sample_weight, batch_size=batch_size, steps=steps, at_once=at_once) as source:
             source.purpose = "evaluation"
-            engine = self._prepare(source, "evaluate")
-            source.prepare(partial(self._samples, engine))
+            engine = prepare(self, source, "evaluate")
+            source.prepare(partial(samples_for, self, engine))
             source.limit(steps, None)
-            run = self._callbacks(callbacks, verbose=verbose, epochs=1, steps=source.steps)
-            logs = self._test(engine, source, run)
+            run = callbacks_for(self, callbacks, verbose=verbose, epochs=1, steps=source.steps)
+            logs = test(self, engine, source, run)
         Display.line(verbose, logs)
-        return logs if return_dict else self._listed(engine, logs)
+        return logs if return_dict else listed(self, engine, logs)
 
     def predict(
         self,
@@ -678,90 +498,22 @@ class Trainer(GradientMethods, ResultMethods):
         check_counts(batch_size=batch_size, steps=steps)
         Display.check(verbose)
         steps = limited_steps("steps", steps)
-        run = self._callbacks(callbacks, verbose=verbose, epochs=1, steps=steps)
+        run = callbacks_for(self, callbacks, verbose=verbose, epochs=1, steps=steps)
         self.stop_predicting = False
         run.on_predict_begin()
         if run.watches_batches("predict"):
-            outputs = self._predict_watched(x, batch_size, steps, run)
+            outputs = predict_watched(self, x, batch_size, steps, run)
         else:
-            outputs = self.run(x, training=False, batch_size=batch_size, steps=steps)
+            outputs = predict_now(self, x, steps)
+            if outputs is None:
+                outputs = predict_all(self, x, False, batch_size, steps)
         run.on_predict_end()
         return outputs
 
-    def _predict_watched(self, x: Any, batch_size: int | None, steps: int | None, run: CallbackList) -> Any:
-        """`predict`, an execution at a time."""
-        results: list[list[NDArray[Any]]] = []
-        told = 0  # of the results
-
-        def end(number: int) -> None:
-            nonlocal told
-            outputs, told = self._as_output(_joined(results[told:])), len(results)
-            run.on_predict_batch_end(number, {"outputs": outputs})
-
-        with open_source(x, batch_size=batch_size, steps=steps, at_once=self.steps_per_execution) as source:
-            source.purpose = "prediction"
-            self._build_for(source)
-            source.prepare(self._inputs)
-            source.limit(steps, None)
-            executions = Executions(source.at_once, run.on_predict_batch_begin, end)
-            for part in (part for piece in source.sweep() for part in executions.parts(piece)):
-                part.data.check_held()
-                results.append(self._predict_piece(part.samples().inputs, False, x))
-                if executions.done(part) and self.stop_predicting:
-                    break
-            executions.finish()
-        return self._as_output(_joined(results))
-
-    def _as_output(self, arrays: list[NDArray[Any]]) -> Any:
-        """Flat outputs in the structure of the model's outputs; of a list of one, that one, as in Keras."""
-        remaining = iter(arrays)
-        return map_structure(lambda tensor: _in_its_type(tensor, next(remaining)), without_list(self.output_structure))
-
     def run(self, x: Any, training: bool, batch_size: int | None = None, steps: int | None = None) -> Any:
         """The outputs for arrays, in the structure of the model's outputs."""
-        if type(x) is np.ndarray and not training and steps is None:
-            engine = self._engine or self._predictor
-            quick = None if engine is None else engine.predict_now(x)
-            if quick is not None:
-                return self._as_output([quick])
-        with open_source(x, batch_size=batch_size, steps=steps, at_once=self.steps_per_execution) as source:
-            source.purpose = "prediction"
-            self._build_for(source)
-            given = x if isinstance(source, ArraySource) else None
-            source.prepare(self._inputs if given is None else self._unchecked_inputs)
-            source.limit(steps, None)
-            results = [self._predict_piece(piece.samples().inputs, training, given) for piece in source.sweep()]
-        return self._as_output(_joined(results))
-
-    def _inputs(self, x: Any, *_: Any, check: bool = True) -> Samples:
-        """Inputs alone: what a prediction wants of a batch."""
-        inputs = make_inputs(self, x, check)
-        data = Data(inputs)
-        return Samples(data, len(data))
-
-    def _unchecked_inputs(self, x: Any, *_: Any) -> Samples:
-        """The same, but whether they are finite is found out when they are read."""
-        return self._inputs(x, check=False)
-
-    def _predict_piece(self, inputs: list[Any], training: bool, given: Any) -> list[NDArray[Any]]:
-        results = self._inference_engine(training).predict(inputs, 32, training, check=given is not None)
-        if results is None:
-            make_inputs(self, given)  # tells where the number is that is not finite
-            raise ValueError("x must be finite, and was not when it was read.")
-        return results
-
-    def _inference_engine(self, training: bool = False) -> Engine:
-        """The engine of `compile`, or one that can only predict; in training, one of layers frozen as they are now."""
-        ready = self._engine or self._predictor
-        if ready is not None and not (training and not ready.is_up_to_date()):
-            return ready
-        with Layer._making:
-            ready = self._engine or self._predictor
-            if ready is None or (training and not ready.is_up_to_date()):
-                if self._predictor is None or not self._predictor.is_up_to_date():
-                    self._predictor = self._new_engine()
-                ready = self._predictor
-        return ready
+        outputs = None if training else predict_now(self, x, steps)
+        return predict_all(self, x, training, batch_size, steps) if outputs is None else outputs
 
     # Single batches
 
@@ -774,24 +526,24 @@ class Trainer(GradientMethods, ResultMethods):
         return_dict: bool = False,
     ) -> Any:
         """One training step on all the given samples. Arguments, results and errors as `fit` and `evaluate`."""
-        engine = self._prepare(x, "train_on_batch")
+        engine = prepare(self, x, "train_on_batch")
         self._place = None  # a file would say that training is still where the last fit ended
-        samples = self._samples(engine, x, y, sample_weight, class_weight)
-        self._reset_metrics_of_layers(engine)
+        samples = samples_for(self, engine, x, y, sample_weight, class_weight)
+        reset_metrics_of_layers(self, engine)
         with engine.fresh_means():
             engine.learn(samples.data, None, 0, samples.size, samples.size)
-            logs = self._logs(engine)
-        return logs if return_dict else self._listed(engine, logs)
+            logs = logs_of(self, engine)
+        return logs if return_dict else listed(self, engine, logs)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Loss and metrics of all the given samples. Arguments, results and errors as `evaluate`."""
-        engine = self._prepare(x, "test_on_batch")
-        samples = self._samples(engine, x, y, sample_weight)
-        self._reset_metrics_of_layers(engine)
+        engine = prepare(self, x, "test_on_batch")
+        samples = samples_for(self, engine, x, y, sample_weight)
+        reset_metrics_of_layers(self, engine)
         with engine.fresh_means():
             engine.test(samples.data, samples.size)
-            logs = self._logs(engine)
-        return logs if return_dict else self._listed(engine, logs)
+            logs = logs_of(self, engine)
+        return logs if return_dict else listed(self, engine, logs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for all the given samples, as `predict`."""
@@ -804,60 +556,6 @@ def _holds_several(x: Any) -> bool:
         return False
     leaves = flatten(x)
     return len(leaves) > 1 and (isinstance(x, dict) or all(np.ndim(leaf) > 1 for leaf in leaves))
-
-
-def without_list(structure: Any) -> Any:
-    """What is in a list of one; anything else as it is."""
-    return structure[0] if isinstance(structure, (list, tuple)) and len(structure) == 1 else structure
-
-
-def _in_its_type(tensor: KerasTensor, array: NDArray[Any]) -> NDArray[Any]:
-    """An output as whole numbers, if that is what its layer says that it returns."""
-    dtype = output_dtype(tensor)
-    return array if dtype is None else array.astype(dtype)
-
-
-def _warn_of_lost_masks(plan: Plan) -> None:
-    """Tell of layers that end a mask: losses and metrics count what it would have taken out."""
-    for name in plan.unmasked_by:
-        warnings.warn(
-            f"Layer {name!r} does not support masking: the mask of its input ends there, and does not reach loss and "
-            "metrics.",
-            stacklevel=7,
-        )
-
-
-def _warn_of_idle_losses(engine: Engine, stacklevel: int) -> None:
-    """Tell, once, of what layers add to the loss without any weight that would be trained by it."""
-    names = [] if engine.told_of_losses else engine.losses_without_weights()
-    if names:
-        engine.told_of_losses = True
-        warnings.warn(
-            f"What {', '.join(map(repr, names))} adds to the loss trains nothing: no weight that is trained is behind "
-            "it, neither one of the layer nor one of a layer before it. It only counts in the loss that is shown.",
-            stacklevel=stacklevel,
-        )
-
-
-def _joined(results: list[list[NDArray[Any]]]) -> list[NDArray[Any]]:
-    """The outputs of several pieces, each as one array."""
-    for arrays in zip(*results, strict=True):
-        shapes = {array.shape[1:] for array in arrays}
-        if len(shapes) > 1:
-            raise ValueError(
-                f"The outputs of batches differ in shape: {', '.join(map(str, sorted(shapes)))} a sample. They are no "
-                "one array: predict each batch by itself, with predict_on_batch."
-            )
-    return results[0] if len(results) == 1 else [np.concatenate(arrays) for arrays in zip(*results, strict=True)]
-
-
-def _check_frequency(value: Any) -> Callable[[int], bool]:
-    """Whether to evaluate after an epoch, counted from 0."""
-    if isinstance(value, (list, tuple, set)):
-        chosen = {check_integer("validation_freq", item, 1) for item in value}
-        return lambda epoch: epoch + 1 in chosen
-    every = check_integer("validation_freq", value, 1)
-    return lambda epoch: (epoch + 1) % every == 0
 
 
 # Python names a method's class where an argument is misspelt, and users know it as Model's.

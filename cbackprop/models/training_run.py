@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from cbackprop import random
 from cbackprop.callbacks import CallbackList
+from cbackprop.callbacks.progress import Display
 from cbackprop.engine import Engine
 from cbackprop.models.divergence import DivergenceWatch
+from cbackprop.models.engines import prepare
+from cbackprop.models.evaluation import logs_of, reset_metrics_of_layers, test
 from cbackprop.models.executions import Executions
 from cbackprop.models.place import Place, Resumption, formed_like
-from cbackprop.models.progress import Display
 from cbackprop.models.sources import Source
 from cbackprop.models.sources.source import ran_out
 
@@ -73,7 +75,7 @@ class TrainingRun:
         """
         model = self.model
         same = model.optimizer is engine.optimizer and model._objectives == engine.objectives
-        return model._prepare(self.source, "fit") if same and model._engine is not engine else engine
+        return prepare(model, self.source, "fit") if same and model._engine is not engine else engine
 
     def _epochs(self, engine: Engine, initial_epoch: int, epochs: int) -> None:
         model, optimizer = self.model, engine.optimizer
@@ -127,7 +129,7 @@ class TrainingRun:
         place.begin(epoch)
         with engine.turn_of(self):
             engine.reset()
-        model._reset_metrics_of_layers(engine)
+        reset_metrics_of_layers(model, engine)
         self.callbacks.on_epoch_begin(epoch)
         self.display.begin(epoch)
         self._steps(engine, epoch, left)
@@ -137,7 +139,7 @@ class TrainingRun:
         if self.validation is not None and self.validates(epoch):
             with engine.turn_of(self):
                 place.sums = engine.sums()
-            results = model._test(engine, self.validation, self.callbacks)
+            results = test(model, engine, self.validation, self.callbacks)
             logs |= {f"val_{name}": value for name, value in results.items()}
         self.watch.look(logs, epoch, None, CALLER + 1)
         self.display.end(logs)
@@ -206,7 +208,7 @@ class TrainingRun:
     def _logs(self, engine: Engine) -> dict[str, float]:
         """The means of this epoch so far."""
         with engine.turn_of(self):
-            return self.model._logs(engine)
+            return logs_of(self.model, engine)
 
 
 def _tick_after(tick: Callable[[int], None], before: int, done: int) -> None:

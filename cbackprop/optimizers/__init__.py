@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cbackprop.absent import explain
 from cbackprop.optimizers import schedules
 from cbackprop.optimizers.adadelta import Adadelta
 from cbackprop.optimizers.adafactor import Adafactor
@@ -84,3 +85,6 @@ def serialize(optimizer: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """Make the optimizer that `serialize` described."""
     return registry.deserialize(config, custom_objects)
+
+
+explain(__name__)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from cbackprop.optimizers.adam import Adam
-from cbackprop.optimizers.optimizer import LearningRate, registry
+from cbackprop.optimizers.learning_rate import LearningRate
+from cbackprop.optimizers.optimizer import registry
 from cbackprop.validation import ArgumentTypeError
 
 __all__ = ["AdamW"]

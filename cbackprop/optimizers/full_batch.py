@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.optimizers.optimizer import Optimizer
-from cbackprop.optimizers.state import OptimizerState, check_array
+from cbackprop.optimizers.optimizer_variable import check_array
+from cbackprop.optimizers.state import OptimizerState
 from cbackprop.validation import check_boolean, check_integer, check_number
 
 __all__ = ["FullBatchOptimizer", "Problem", "Search"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from cbackprop.optimizers.optimizer import LearningRate, Optimizer, registry
+from cbackprop.optimizers.learning_rate import LearningRate
+from cbackprop.optimizers.optimizer import Optimizer, registry
 from cbackprop.validation import check_number
 
 __all__ = ["Nadam"]

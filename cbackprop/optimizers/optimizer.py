@@ -3,56 +3,30 @@
 from __future__ import annotations
 
 import importlib
-import warnings
-import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop import matrix_products
 from cbackprop.absent import attribute_missing
-from cbackprop.compiled.optimizers.optimizer import SegmentList
-from cbackprop.compiled.optimizers.schedules import PythonSchedule
 from cbackprop.optimizers import schedules
+from cbackprop.optimizers.array_steps import check_variables, split_pairs, take_step
+from cbackprop.optimizers.learning_rate import LearningRate, bad_rate, checked_rate, compiled_schedule, rate_at
+from cbackprop.optimizers.memories import Memories
+from cbackprop.optimizers.optimizer_variable import CountVariable, OptimizerVariable, RateVariable, check_array
 from cbackprop.optimizers.schedules import LearningRateSchedule
-from cbackprop.optimizers.segment import Segment
-from cbackprop.optimizers.state import (
-    CountVariable,
-    OptimizerState,
-    OptimizerVariable,
-    RateVariable,
-    check_array,
-    keys_of,
-    variables_of,
-)
+from cbackprop.optimizers.state import OptimizerState, variables_of
 from cbackprop.registry import Registry, nearest, reading, snake_case, to_config
 from cbackprop.spec import Spec
-from cbackprop.validation import (
-    ArgumentTypeError,
-    check_boolean,
-    check_integer,
-    check_name,
-    check_number,
-    type_name,
-)
+from cbackprop.validation import check_boolean, check_integer, check_name, check_number
 from cbackprop.variable import AtRest, Variable
 
-__all__ = ["LearningRate", "Optimizer", "registry"]
+__all__ = ["Optimizer", "registry"]
 
 registry = Registry("optimizer", "optimizers")
 
 Array = NDArray[Any]
-# A number, a schedule, or a function without arguments.
-LearningRate = float | LearningRateSchedule | Callable[[], float]
-
-
-RIGHT_CALL = (
-    "Call optimizer.apply(gradients, model.trainable_variables), or "
-    "optimizer.apply_gradients(zip(gradients, model.trainable_variables))."
-)
-
 # Methods that Keras calls in training.
 NEVER_CALLED = ("build", "apply", "update_step", "finalize_variable_values")
 
@@ -148,11 +122,7 @@ class Optimizer(Spec):
         self.gradient_accumulation_steps = _check_count("gradient_accumulation_steps", gradient_accumulation_steps, 2)
         self.name = check_name(name) or snake_case(type(self).__name__)
         self._undecayed: tuple[set[Variable], tuple[str, ...]] = (set(), ())
-        # What is remembered: of each model that was compiled with this optimizer, of what belongs to none, and which of
-        # these the optimizer shows.
-        self._states: weakref.WeakKeyDictionary[Any, OptimizerState] = weakref.WeakKeyDictionary()
-        self._state = self._unowned = OptimizerState()
-        self._shown_in_copy: Callable[[], OptimizerState | None] = lambda: None
+        self._memories = Memories()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -171,7 +141,7 @@ class Optimizer(Spec):
             raise attribute_missing(self, "Optimizer", name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if "_unowned" in self.__dict__:  # made; a subclass may still be setting its own arguments, each once
+        if "_memories" in self.__dict__:  # made; a subclass may still be setting its own arguments, each once
             if name in self.argument_names() and name in self.__dict__:
                 value = self._checked_setting(name, value)
             if not (name.startswith("_") or name in self.argument_names() or hasattr(self, name)):
@@ -194,7 +164,7 @@ class Optimizer(Spec):
         same = made.memory_names == self.memory_names and made.gradient_accumulation_steps == (
             self.gradient_accumulation_steps
         )
-        if not same and any(state.slots for state in [self._unowned, *self._states.values()]):
+        if not same and self._memories.have_slots():
             raise AttributeError(
                 f"{name} of {type(self).__name__} decides what is remembered of each weight: it cannot change once "
                 "steps have been taken. Make another optimizer."
@@ -216,16 +186,7 @@ class Optimizer(Spec):
 
     @learning_rate.setter
     def learning_rate(self, value: LearningRate) -> None:
-        schedules.registry.refuse_foreign(value)
-        if isinstance(value, LearningRateSchedule) or (callable(value) and not isinstance(value, type)):
-            self._learning_rate = value
-            return
-        if isinstance(self._learning_rate, LearningRateSchedule):
-            raise TypeError(
-                f"learning_rate cannot be set: it is a schedule, {self._learning_rate!r}. Make the optimizer with a "
-                "number, or set another schedule."
-            )
-        self._learning_rate = check_number("learning_rate", value, 0)
+        self._learning_rate = checked_rate(value, self._learning_rate)
 
     @property
     def has_constant_rate(self) -> bool:
@@ -240,15 +201,7 @@ class Optimizer(Spec):
         TypeError, ValueError
             If a schedule gives no finite number of at least 0.
         """
-        rate = self._learning_rate
-        if isinstance(rate, float):
-            return rate
-        try:
-            value = rate(step) if isinstance(rate, LearningRateSchedule) else rate()
-        except Exception as error:
-            error.add_note(f"This came from the learning rate {rate!r} at step {step}.")
-            raise
-        return check_number(f"The learning rate of {rate!r} at step {step}", value, 0)
+        return rate_at(self._learning_rate, step)
 
     def rate_for(self, model: Any) -> float:
         """The learning rate of a model's coming batch."""
@@ -256,16 +209,11 @@ class Optimizer(Spec):
 
     def bad_rate(self, step: int, value: float) -> ValueError:
         """The error for a schedule that compiled code evaluated."""
-        return ValueError(
-            f"The learning rate of {self._learning_rate!r} at step {step} must be finite and at least 0, "
-            f"but got {value}."
-        )
+        return bad_rate(self._learning_rate, step, value)
 
     def compiled_schedule(self) -> Any:
         """What gives compiled code the learning rate of each step; ``None`` if that is always the same."""
-        if isinstance(self._learning_rate, LearningRateSchedule):
-            return self._learning_rate.compiled(self.rate_at)
-        return None if self.has_constant_rate else PythonSchedule(self.rate_at)
+        return compiled_schedule(self._learning_rate, self.rate_at)
 
     @property
     def batches(self) -> int:
@@ -398,18 +346,17 @@ class Optimizer(Spec):
         own = [self.new_slot(name, values, path) for name in self.slot_names]
         return own + [np.zeros_like(values, order="C", subok=False) for _ in self.memory_names[common:]]
 
+    @property
+    def _state(self) -> OptimizerState:
+        """What is shown: the state of the model compiled last."""
+        return self._memories.shown
+
     def state_for(self, model: Any) -> OptimizerState:
         """What this optimizer counts and remembers of the training of one model.
 
         What was set or built before the first model was compiled becomes that model's, if it fits.
         """
-        found = self._states.get(model)
-        if found is None:
-            found = OptimizerState()
-            if self._unowned.fits(model):
-                found, self._unowned = self._unowned, found
-            self._states[model] = found
-        return found
+        return self._memories.of_model(model)
 
     def attach(self, model: Any) -> OptimizerState:
         """Note that a model is compiled with this optimizer: what it shows is that model's from now on.
@@ -426,43 +373,26 @@ class Optimizer(Spec):
                     f"{owner.__name__} defines {name}, which training would never call: steps run in compiled code. A "
                     "loop of your own calls it: optimizer.apply(model.gradients(x, y), model.trainable_variables)."
                 )
-        self._state = self.state_for(model)
-        return self._state
+        return self._memories.show(model)
 
     def give_state(self, model: Any, state: OptimizerState) -> None:
         """Let a model that comes out of a copy or a pickle have its state again."""
-        self._states[model] = state
-        if self._state is self._unowned or self._shown_in_copy() is state:
-            self._state = state
-        if self._unowned is self._shown_in_copy():
-            self._unowned = OptimizerState()
-
-    def _state_of(self, variables: Iterable[Any]) -> OptimizerState:
-        """The state in which these variables are known: the one in use last, that of another model, or of none."""
-        keys = keys_of(list(variables))
-        if all(isinstance(key, Variable) for key in keys):
-            if all(key in self._state.slots for key in keys):
-                return self._state
-            owned = [(model.variables, state) for model, state in self._states.items() if model.built]
-            known = [state for theirs, state in owned if set(keys) <= set(theirs)]
-            if known:
-                return self._state if self._state in known else known[0]
-        return self._unowned
+        self._memories.give(model, state)
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: the state in use last comes along; models bring their own."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("_states", "_shown_in_copy")}
+        own = {name: value for name, value in self.__dict__.items() if name != "_memories"}
+        return own | {"_state": self._memories.shown, "_unowned": self._memories.unowned}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        shown = weakref.ref(state["_state"])
-        self.__dict__.update(state | {"_states": weakref.WeakKeyDictionary(), "_shown_in_copy": shown})
-        self.__dict__["_unowned"] = self._state
+        own = {name: value for name, value in state.items() if name not in ("_state", "_unowned")}
+        self.__dict__.update(own | {"_memories": Memories.of_copy(state["_state"])})
 
     def __copy__(self) -> Self:
         """Another optimizer that goes on from here by itself."""
         made = type(self).__new__(type(self))
         made.__setstate__(self.__getstate__())
-        made.__dict__["_state"] = made.__dict__["_unowned"] = self._state.copy()
+        made._memories.go_on_alone()
         return made
 
     @property
@@ -484,11 +414,11 @@ class Optimizer(Spec):
         """
         listed = list(variables)
         arrays = [v.array if isinstance(v, Variable) else v for v in listed]
-        _check_variables(arrays)
-        state = self._state_of(listed)
+        check_variables(arrays)
+        state = self._memories.of_variables(listed)
         state.slots.update(state.slots_of(self, listed, arrays))
         state.built = listed
-        self._state = state
+        self._memories.shown = state
 
     @property
     def variables(self) -> list[OptimizerVariable]:
@@ -546,7 +476,8 @@ class Optimizer(Spec):
             ``"batches"``: int; ``"learning_rate"``: float, if there is no schedule; ``"NUMBER/SLOT"``: ndarray (a copy)
             for each slot of each variable.
         """
-        return self._state_to_show(variables).listed(self, variables)
+        listed = None if variables is None else list(variables)
+        return self._memories.to_show(listed or []).listed(self, listed)
 
     def set_state(self, state: dict[str, Any], variables: Iterable[Any] | None = None) -> None:
         """Go on where `state` was taken.
@@ -563,13 +494,7 @@ class Optimizer(Spec):
             If something is missing or too much, or does not fit; nothing is changed then.
         """
         listed = None if variables is None else list(variables)
-        self._state_to_show(listed).restore(self, state, listed)
-
-    def _state_to_show(self, variables: Iterable[Any] | None) -> OptimizerState:
-        """The state that is meant by a list of variables, or by none."""
-        listed = list(variables or ())
-        found = self._state_of(listed) if listed else self._state
-        return self._state if found is self._unowned and not found.slots else found
+        self._memories.to_show(listed or []).restore(self, state, listed)
 
     # Averages
 
@@ -610,7 +535,7 @@ class Optimizer(Spec):
         if not self.use_ema:
             return
         listed = list(var_list)
-        self._state_of(listed).take_averages(self, listed)
+        self._memories.of_variables(listed).take_averages(self, listed)
 
     # Steps on arrays
 
@@ -630,16 +555,9 @@ class Optimizer(Spec):
         >>> cb.optimizers.SGD(0.5).apply_gradients(zip([np.array([1.0, 1.0])], [w]))
         1
         """
-        pairs = _listed("grads_and_vars", grads_and_vars)
-        for index, pair in enumerate(pairs):
-            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-                raise ArgumentTypeError(
-                    f"grads_and_vars must hold pairs of a gradient and a variable, but item {index} is "
-                    f"{_described(pair)}. {RIGHT_CALL}"
-                )
-        variables = [variable for _, variable in pairs]
-        self.apply([gradient for gradient, _ in pairs], variables)
-        return self._state_of(variables).batches
+        gradients, variables = split_pairs(grads_and_vars)
+        self.apply(gradients, variables)
+        return self._memories.of_variables(variables).batches
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
         """Take one step on arrays, in place.
@@ -670,61 +588,7 @@ class Optimizer(Spec):
         >>> w
         array([0.5, 1.5])
         """
-        if trainable_variables is None and self._state.built is None:
-            raise ValueError("apply needs trainable_variables, unless build has been called with them.")
-        given = self._state.built if trainable_variables is None else trainable_variables
-        grads, variables = _listed("grads", grads), _listed("trainable_variables", given)
-        self._refuse_mistaken(grads, variables)
-        with AtRest(variables_of(variables)):
-            self._apply(grads, variables, self._state if trainable_variables is None else self._state_of(variables))
-
-    def _apply(self, grads: Sequence[Any], variables: list[Any], state: OptimizerState) -> None:
-        """`apply`, while nobody else reads or writes these variables."""
-        arrays = [v.array if isinstance(v, Variable) else v for v in variables]
-        gradients = _check_gradients(grads, arrays)
-        slots = state.slots_of(self, variables, arrays)
-        self._refuse_strangers(state, variables)
-        segments, targets = [], []
-        for key, variable, array, gradient in zip(slots, variables, arrays, gradients, strict=True):
-            if gradient is not None:
-                gradient /= self.loss_scale_factor or 1
-                segments.append(Segment(array.copy(order="C"), gradient, slots[key], self.decay_of(variable)))
-                targets.append(array)
-        compiled = self.implementation_in("compiled")(self, arrays[0].dtype == np.float64)
-        compiled.blas = matrix_products.prepare()
-        with matrix_products.held(compiled.blas):
-            compiled.apply(state.batches, SegmentList(compiled, segments))
-        state.batches += 1
-        state.slots.update(slots)
-        for array, segment in zip(targets, segments, strict=True):
-            array[...] = segment.values
-        for variable in variables:
-            if isinstance(variable, Variable) and variable.constraint is not None:
-                variable.assign(variable.constraint(variable.numpy()))
-
-    def _refuse_mistaken(self, grads: list[Any], variables: list[Any]) -> None:
-        """Refuse what would take steps on copies: gradients and variables in each other's place, and copies."""
-        for index, gradient in enumerate(grads):
-            if isinstance(gradient, Variable):
-                raise ArgumentTypeError(
-                    f"Gradients come first, but gradient {index} is {_described(gradient)}. {RIGHT_CALL}"
-                )
-        for index, variable in enumerate(variables):
-            if isinstance(variable, np.ndarray) and len(self._states):
-                raise ArgumentTypeError(
-                    f"Variable {index} must be a variable of the model that is compiled with this optimizer, but got "
-                    f"{_described(variable)}: a step on it would leave the model as it is. {RIGHT_CALL}"
-                )
-
-    def _refuse_strangers(self, state: OptimizerState, variables: list[Any]) -> None:
-        """Refuse variables beside those that steps have been taken on: they would take over a count of others."""
-        known = state is not self._unowned or not state.slots
-        strangers = [v for v in variables if isinstance(v, Variable) and v not in state.slots]
-        if strangers and not known:
-            raise ValueError(
-                f"Unknown variable: {strangers[0].path!r}. The optimizer has taken steps on other variables, or was "
-                "built for them. Make another optimizer, or give build all variables at once."
-            )
+        take_step(self, self._memories, grads, trainable_variables)
 
 
 def _check_variable(value: Any) -> Variable:
@@ -739,61 +603,3 @@ def _check_limit(name: str, value: Any) -> float | None:
 
 def _check_count(name: str, value: Any, minimum: int) -> int | None:
     return None if value is None else check_integer(name, value, minimum, 2**31)
-
-
-def _listed(name: str, values: Any) -> list[Any]:
-    """The items of an argument that must hold several of them."""
-    if isinstance(values, (Variable, str, dict)) or not isinstance(values, Iterable):
-        raise ArgumentTypeError(f"{name} must be a list, but got {_described(values)}. {RIGHT_CALL}")
-    return list(values)
-
-
-def _described(value: Any) -> str:
-    if isinstance(value, Variable):
-        return f"the variable {value.path!r}"
-    if getattr(value, "is_model", False):
-        return f"the model {value.name!r}"
-    shape = f" of shape {value.shape}" if isinstance(value, np.ndarray) else ""
-    return f"{type_name(value)}{shape}"
-
-
-def _check_variables(arrays: Sequence[Any]) -> None:
-    for index, array in enumerate(arrays):
-        if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64):
-            got = getattr(array, "dtype", type(array).__name__)
-            raise TypeError(f"Variable {index} must be a float32 or float64 array, but got {got}.")
-        if array.dtype != arrays[0].dtype:
-            raise ValueError(f"Variables must have one dtype, but variable {index} has {array.dtype}.")
-        if not array.flags.writeable or array.size == 0:
-            raise ValueError(f"Variable {index} must be writable and not empty.")
-
-
-def _check_gradients(grads: Sequence[Any], arrays: Sequence[Any]) -> list[Array | None]:
-    """Copies of all gradients, once they are known to fit the variables."""
-    grads = list(grads)
-    if not arrays or len(grads) != len(arrays):
-        raise ValueError(f"Expected one gradient for each variable, but got {len(grads)} for {len(arrays)}.")
-    _check_variables(arrays)
-    missing = [index for index, gradient in enumerate(grads) if gradient is None]
-    if len(missing) == len(grads):
-        raise ValueError("There is no gradient for any variable.")
-    found = [
-        None if g is None else _check_gradient(i, g, a) for i, (g, a) in enumerate(zip(grads, arrays, strict=True))
-    ]
-    if missing:
-        warnings.warn(f"There are no gradients for variables {missing}: they are left alone.", stacklevel=3)
-    return found
-
-
-def _check_gradient(index: int, gradient: Any, array: Array) -> Array:
-    if np.asarray(gradient).dtype.kind not in "fiu":
-        raise TypeError(f"Gradient {index} must hold real numbers, but got {gradient!r}.")
-    if np.shape(gradient) != array.shape:
-        raise ValueError(
-            f"Gradient {index} must have shape {array.shape} like its variable, but got {np.shape(gradient)}."
-        )
-    with np.errstate(over="ignore"):
-        copy = np.array(gradient, array.dtype, order="C")
-    if not np.isfinite(copy).all():
-        raise ValueError("Gradients must be finite, but got NaN or infinity.")
-    return copy

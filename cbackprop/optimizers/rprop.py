@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.optimizers.optimizer import LearningRate, Optimizer, registry
+from cbackprop.optimizers.learning_rate import LearningRate
+from cbackprop.optimizers.optimizer import Optimizer, registry
 from cbackprop.validation import check_number
 
 __all__ = ["Rprop"]

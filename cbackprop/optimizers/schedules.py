@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cbackprop.absent import explain
 from cbackprop.compiled.optimizers.schedules import PythonSchedule
 from cbackprop.registry import Registry
 from cbackprop.spec import Spec
@@ -439,3 +440,6 @@ def serialize(learning_rate_schedule: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """Make the schedule that `serialize` described."""
     return registry.deserialize(config, custom_objects)
+
+
+explain(__name__)

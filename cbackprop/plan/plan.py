@@ -15,7 +15,7 @@ from cbackprop.layers.glu import GLU
 from cbackprop.layers.layer import Layer, NothingComputedError, registry
 from cbackprop.layers.masks import Chosen, Differs, MaskStep, rule_of
 from cbackprop.layers.parts import Part
-from cbackprop.layers.python_layer import AddedLoss, PythonCall
+from cbackprop.layers.python_call import AddedLoss, PythonCall
 from cbackprop.plan.graph import Graph
 from cbackprop.plan.probe import Probe
 from cbackprop.tensor import KerasTensor, Node, flatten

@@ -6,12 +6,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from cbackprop.layers import Layer
+from cbackprop.layers.python_step import PythonStep
 
 __all__ = ["Probe"]
 
 
-class Probe(Layer):
+class Probe(PythonStep):
     """Passes its input on, and keeps the derivative of the loss by it.
 
     Parameters

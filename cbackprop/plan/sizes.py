@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
+from cbackprop.layers.connecting import connect_python
 from cbackprop.layers.layer import Layer
 from cbackprop.layers.unknown_sizes import fits
 from cbackprop.plan.graph import Graph
@@ -145,7 +146,7 @@ def _one_again(node: Node, at: dict[int, KerasTensor | None]) -> list[KerasTenso
     with Layer._making:
         before = list(layer.nodes)
         try:
-            Layer.connect_python(layer, call) if layer.is_python else layer.connect(call)
+            connect_python(layer, call) if layer.is_python else layer.connect(call)
             again: Node = layer.nodes[-1]
         finally:
             layer.nodes[:] = before

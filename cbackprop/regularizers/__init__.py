@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cbackprop.absent import explain
 from cbackprop.regularizers.orthogonal import OrthogonalRegularizer
 from cbackprop.regularizers.penalties import L1, L1L2, L2, DividedL2
 from cbackprop.regularizers.regularizer import Regularizer, registry
@@ -98,3 +99,6 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     """
     found = registry.deserialize(config, custom_objects)
     return found() if isinstance(found, type) else found
+
+
+explain(__name__)

@@ -1,5 +1,6 @@
 """Save and load models and weights, and convert objects to plain values and back."""
 
+from cbackprop.absent import explain
 from cbackprop.saving.custom_objects import (
     CustomObjectScope,
     custom_object_scope,
@@ -28,3 +29,6 @@ __all__ = [
     "save_weights",
     "serialize_keras_object",
 ]
+
+
+explain(__name__)

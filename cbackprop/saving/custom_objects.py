@@ -61,7 +61,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
     def enter(thing: Any) -> Any:
         if isinstance(thing, type) and not hasattr(thing, "get_config"):
             raise TypeError(f"{thing.__name__} needs a method get_config to be registered.")
-        own_objects.everywhere[f"{package}>{name or thing.__name__}"] = thing
+        own_objects.add(f"{package}>{name or thing.__name__}", thing)
         return thing
 
     return enter

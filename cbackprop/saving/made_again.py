@@ -32,15 +32,9 @@ def _is_users(thing: Any) -> bool:
     return not str(getattr(thing, "__module__", "")).startswith("cbackprop.")
 
 
-def _takes_a_graph(cls: Any) -> bool:
-    from cbackprop.models.model import takes_a_graph  # which imports this package
-
-    return takes_a_graph(cls)
-
-
 def _reason(layer: Any) -> str | None:
     cls, config = type(layer), layer.get_config()
-    if layer.is_model and _takes_a_graph(cls):
+    if layer.is_model and cls._takes_a_graph():
         more = set() if hasattr(layer, "add") else config.keys() - GRAPH - SET_LATER
         names = cls.graph_arguments | {"name"} | more
     else:

@@ -11,7 +11,7 @@ from cbackprop.config import (
     enable_interactive_logging,
     is_interactive_logging_enabled,
 )
-from cbackprop.layers.layer import clear_names as clear_session
+from cbackprop.layers.names import clear_names as clear_session
 from cbackprop.py_dataset import PyDataset
 from cbackprop.random import seeded, set_random_seed
 from cbackprop.saving import (

@@ -9,6 +9,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from cbackprop.compiled.engine.failure cimport Failure, fail
+from cbackprop.compiled.kernels.epsilon cimport EPSILON
 from cbackprop.compiled.kernels.memory cimport address
 
 
@@ -76,21 +77,17 @@ cdef class NormConstraint(Projection):
     """Norms along axes that are neighbours are limited."""
 
     cdef Py_ssize_t outer, n, inner
-    cdef double minimum, maximum, rate, epsilon
+    cdef double minimum, maximum, rate
     cdef double[::1] norms
 
     def __init__(self, constraint, values, tuple shape):
-        from cbackprop.config import epsilon
-        from cbackprop.constraints.constraint import axes_of
-
-        axes = axes_of(constraint.axis, len(shape))
+        axes = constraint.axes(len(shape))
         if axes != tuple(range(axes[0], axes[-1] + 1)):
             raise ValueError("The axes must be neighbours.")
         self.outer = int(np.prod(shape[:axes[0]]))
         self.inner = int(np.prod(shape[axes[-1] + 1:]))
         self.n = self.size // (self.outer * self.inner)
         self.minimum, self.maximum, self.rate = constraint.limits
-        self.epsilon = epsilon()
         self.norms = np.zeros(self.inner)
 
     cdef void apply(self, Failure* failure) noexcept nogil:
@@ -101,7 +98,7 @@ cdef class NormConstraint(Projection):
 
     cdef void run(self, floating* w) noexcept nogil:
         limit_norms(
-            self.outer, self.n, self.inner, self.minimum, self.maximum, self.rate, self.epsilon, &self.norms[0], w
+            self.outer, self.n, self.inner, self.minimum, self.maximum, self.rate, EPSILON, &self.norms[0], w
         )
 
 

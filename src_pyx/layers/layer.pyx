@@ -13,7 +13,7 @@ import math
 
 from libc.stdlib cimport calloc, free
 
-from cbackprop.plan.fit import check_fit
+from cbackprop.contract.fit import check_fit
 
 
 cdef class Layer:

@@ -116,14 +116,12 @@ cdef class PythonMask(Layer):
                 fail(batch.failure, error)
 
     cdef call(self, const Batch* batch):
-        from cbackprop.layers.masks import compute
-
         cdef Py_ssize_t i
         dtype = np.float64 if self.is_double else np.float32
         arrays = [np.empty((batch.rows, *shape), dtype) for shape in self.input_shapes]
         for i, array in enumerate(arrays):
             memcpy(address(array, dtype, array.size), input_of(self, batch, i).value, array.nbytes)
-        mask = compute(self.spec, arrays, self.output_shape)
+        mask = self.spec.compute(arrays, self.output_shape)
         memcpy(output_of(self, batch).value, address(mask, dtype, mask.size), mask.nbytes)
 
 

@@ -61,14 +61,12 @@ cdef class PythonLayer(Layer):
                 fail(batch.failure, error)
 
     cdef call(self, const Batch* batch):
-        from cbackprop.layers.python_layer import evaluate
-
         cdef Py_ssize_t i
         self.arrays = [
             self.read(input_of(self, batch, i).value, batch.rows, self.input_shapes[i]) for i in range(self.n_inputs)
         ]
         training = bool(in_training(self, batch))
-        self.outputs = evaluate(self.spec, self.arrays, self.output_shape, training)
+        self.outputs = self.spec.evaluate(self.arrays, self.output_shape, training)
         self.write(self.outputs, False, output_of(self, batch).value)
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
@@ -79,11 +77,9 @@ cdef class PythonLayer(Layer):
                 fail(batch.failure, error)
 
     cdef differentiate(self, const Batch* batch):
-        from cbackprop.layers.python_layer import differentiate
-
         cdef Py_ssize_t i, k
         delta = self.read(output_of(self, batch).delta, batch.rows, self.output_shape)
-        deltas, gradients = differentiate(self.spec, self.arrays, self.outputs, delta)
+        deltas, gradients = self.spec.differentiate(self.arrays, self.outputs, delta)
         for i in range(self.n_inputs):
             if input_of(self, batch, i).delta != NULL:
                 self.write(deltas[i], self.accumulate[i], input_of(self, batch, i).delta)

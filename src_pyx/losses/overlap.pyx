@@ -12,7 +12,7 @@ from cython cimport floating
 from cbackprop.compiled.kernels.elementary cimport sqrt
 from cbackprop.compiled.kernels.epsilon cimport EPSILON
 from cbackprop.compiled.losses.row_function cimport RowFunction
-from cbackprop.losses.kernel_check import checked_layout
+from cbackprop.contract.kernel_check import checked_layout
 
 
 cdef struct Sums:

@@ -47,8 +47,6 @@ cdef class PythonLoss(RowFunction):
         self, Py_ssize_t rows, Py_ssize_t width, const void* y_true, const void* y_pred,
         const double* coefficients, double* values, void* delta,
     ):
-        from cbackprop.losses.loss_sum import judge
-
         dtype = np.float64 if self.is_double else np.float32
         prediction = copy_of(y_pred, rows * width, dtype).reshape(-1, *self.shape)
         if self.given_targets:
@@ -58,7 +56,7 @@ cdef class PythonLoss(RowFunction):
             target = copy_of(y_true, rows, np.int64).reshape(prediction.shape[:-1])
         else:
             target = copy_of(y_true, rows * width, dtype).reshape(prediction.shape)
-        found, delta_of = judge(self.spec, target, prediction)
+        found, delta_of = self.spec.judge(target, prediction)
         found = np.array(found, np.float64)
         memcpy(values, address(found, "float64", rows), rows * sizeof(double))
         if delta != NULL:

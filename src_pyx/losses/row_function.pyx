@@ -5,7 +5,7 @@ import numpy as np
 from cython cimport floating
 from libc.stdint cimport int64_t
 
-from cbackprop.losses.kernel_check import check_kernel
+from cbackprop.contract.kernel_check import check_kernel
 
 
 cdef class RowFunction:

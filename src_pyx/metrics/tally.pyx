@@ -12,7 +12,7 @@ from libc.string cimport memcpy
 
 from cbackprop.compiled.engine.failure cimport fail
 from cbackprop.compiled.kernels.elementary cimport fabs, sigmoid
-from cbackprop.losses.kernel_check import check_kernel, check_sums
+from cbackprop.contract.kernel_check import check_kernel, check_sums
 
 
 cdef class Tally:

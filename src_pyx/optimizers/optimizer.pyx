@@ -276,7 +276,7 @@ cdef class SegmentList:
     Parameters
     ----------
     optimizer : Optimizer
-    segments : list of cbackprop.optimizers.segment.Segment
+    segments : list of cbackprop.contract.segment.Segment
         Contiguous arrays of the optimizer's float type. Those of an optimizer that works on whole variables have their
         shapes, and may lack slots.
     """

@@ -7,6 +7,7 @@ import pytest
 
 import cbackprop as cb
 from cbackprop.models import large_targets
+from cbackprop.models.engines import make_engine
 
 RNG = np.random.default_rng(0)
 
@@ -69,7 +70,7 @@ def test_they_are_not_copied(case, monkeypatch):
     model = model_of(loss, units, activation, positions=positions)
     weight = RNG.random(180)[::2]
     x = np.zeros((90, *(() if positions is None else (positions,)), 3))
-    data = model._samples(model._make_engine(), x, y, weight).data
+    data = model._samples(make_engine(model), x, y, weight).data
     assert np.shares_memory(y, data.values[0] if data.classes[0] is None else data.classes[0])
     assert np.shares_memory(weight, data.weights[0])
 

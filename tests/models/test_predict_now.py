@@ -5,6 +5,7 @@ import pytest
 
 import cbackprop as cb
 from cbackprop import layers
+from cbackprop.models.engines import inference_engine
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def quick(model, x):
 @pytest.mark.parametrize("rows", [1, 2, 24, 37])
 def test_it_gives_what_predict_gives(model, rows, rng):
     x = rng.normal(size=(rows, 5)).astype("float32")
-    expected = model._inference_engine().predict([x], 32, False)[0]
+    expected = inference_engine(model).predict([x], 32, False)[0]
     np.testing.assert_allclose(quick(model, x), expected, rtol=1e-6)
     assert quick(model, x).shape == (rows, 3)
     assert model.predict_on_batch(x).tobytes() == quick(model, x).tobytes() == model(x).tobytes()

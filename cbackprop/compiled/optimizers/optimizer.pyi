@@ -1,6 +1,6 @@
 from typing import Any
 
-from cbackprop.optimizers.segment import Segment
+from cbackprop.contract.segment import Segment
 
 class Optimizer:
     n_slots: int

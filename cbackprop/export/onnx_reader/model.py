@@ -7,16 +7,18 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from cbackprop import Input, Model, layers
+from cbackprop import layers
 from cbackprop.config import FLOAT_TYPES, INTEGER_TYPES
-from cbackprop.export import onnx_files
+from cbackprop.export import onnx_limits
 from cbackprop.export.onnx_reader import activations, normalization, operators, parts, preprocessing, weights  # noqa: F401 - register
 from cbackprop.export.onnx_reader.builder import OPERATORS, PATTERNS, Builder, Pattern, UnreadableError
 from cbackprop.export.onnx_reader.folding import FOLDED
 from cbackprop.export.onnx_reader.graph import Node, ReadGraph
 from cbackprop.export.onnx_reader.inference import BATCH
 from cbackprop.export.onnx_reader.matching import match
+from cbackprop.layers import Input
 from cbackprop.layers.masks import Chosen
+from cbackprop.models import Model
 from cbackprop.registry import nearest
 from cbackprop.tensor import KerasTensor, output_dtype
 
@@ -59,9 +61,9 @@ def parsed(package: Any, path: str, content: bytes) -> Any:
         raise ValueError("it is no ONNX file: it holds no graph.")
     opset = next((entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")), 0)
     newest = package.defs.onnx_opset_version()
-    if not onnx_files.OLDEST_READ <= opset <= newest:
+    if not onnx_limits.OLDEST_READ <= opset <= newest:
         raise ValueError(
-            f"it is written for operator set {opset}, but {onnx_files.OLDEST_READ} to {newest} are read. "
+            f"it is written for operator set {opset}, but {onnx_limits.OLDEST_READ} to {newest} are read. "
             "onnx.version_converter may help."
         )
     if proto.functions or proto.graph.sparse_initializer or proto.training_info:

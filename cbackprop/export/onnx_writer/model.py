@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from cbackprop import Model
-from cbackprop.export import onnx_files
+from cbackprop.export import onnx_limits
 from cbackprop.export.onnx_writer import layers, merging, normalization, preprocessing  # noqa: F401 - register
 from cbackprop.export.onnx_writer.activations import write_activation
 from cbackprop.export.onnx_writer.graph import Call, Graph, translation_of
 from cbackprop.layers import ActivationLayer
 from cbackprop.layers.masks import Chosen
+from cbackprop.models import Model
 from cbackprop.tensor import KerasTensor, Node, output_dtype
 from cbackprop.validation import check_integer
 from cbackprop.version import __version__
@@ -31,12 +31,12 @@ def graph_of(package: Any, model: Any, opset: Any) -> bytes:
     """
     if not isinstance(model, Model):
         raise TypeError(f"model must be a model, but got {model!r} of type {type(model).__name__}.")
-    opset = check_integer("opset", opset, onnx_files.OPSET, package.defs.onnx_opset_version())
+    opset = check_integer("opset", opset, onnx_limits.OPSET, package.defs.onnx_opset_version())
     if not model.built:
         raise ValueError(f"Model {model.name!r} has no shape yet: start it with an Input, build it, or fit it.")
     check_values(model)
     size = sum(variable.array.nbytes for variable in model.variables)
-    if size > onnx_files.LARGEST_FILE:
+    if size > onnx_limits.LARGEST_FILE:
         raise ValueError(f"Model {model.name!r} has {size / 2**30:.2f} GB of weights, but an ONNX file ends at 2 GB.")
     inputs = keys_of(model.input_structure, model.input_names)
     graph = Graph(package, model.dtype, inputs)

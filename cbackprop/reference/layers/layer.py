@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from cbackprop.plan.fit import check_fit
+from cbackprop.contract.fit import check_fit
 
 __all__ = ["Array", "Batch", "Fit", "Layer", "Shape"]
 

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from cbackprop.layers.masks import compute
 from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
 __all__ = ["Chosen", "Differs", "Merged", "PythonMask"]
@@ -54,7 +53,8 @@ class PythonMask(Layer):
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The mask."""
-        return compute(self.spec, [x.copy() for x in inputs], self.output_shape)
+        mask: Array = self.spec.compute([x.copy() for x in inputs], self.output_shape)
+        return mask
 
 
 class Chosen(Layer):

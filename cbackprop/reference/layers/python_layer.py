@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cbackprop.layers.python_layer import differentiate, evaluate
 from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
 __all__ = ["PythonLayer"]
@@ -18,9 +17,10 @@ class PythonLayer(Layer):
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The result of `call`."""
         self.inputs = [x.copy() for x in inputs]
-        self.y = evaluate(self.spec, self.inputs, self.output_shape, batch.training)
+        self.y = self.spec.evaluate(self.inputs, self.output_shape, batch.training)
         return self.y.copy()
 
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
         """The result of `backward`."""
-        return differentiate(self.spec, self.inputs, self.y, delta.copy())
+        found: tuple[list[Array], list[Array]] = self.spec.differentiate(self.inputs, self.y, delta.copy())
+        return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cbackprop.config import epsilon
+from cbackprop.reference.epsilon import epsilon
 from cbackprop.reference.losses.row_function import Array, RowFunction
 
 __all__ = ["BinaryCrossentropy", "CategoricalCrossentropy", "SparseCategoricalCrossentropy"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cbackprop.config import epsilon
-from cbackprop.losses.kernel_check import checked_layout
+from cbackprop.contract.kernel_check import checked_layout
+from cbackprop.reference.epsilon import epsilon
 from cbackprop.reference.losses.row_function import Array, RowFunction
 
 __all__ = ["CosineSimilarity", "Dice", "Tversky"]

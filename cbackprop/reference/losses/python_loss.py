@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cbackprop.losses.loss_sum import judge
 from cbackprop.reference.losses.row_function import Array, RowFunction
 
 __all__ = ["PythonLoss"]
@@ -19,9 +18,10 @@ class PythonLoss(RowFunction):
         shape, target = prediction.shape, y_true
         if self.spec.target_kind != "given":
             target = y_true.reshape(shape[:-1] if self.spec.target_kind == "index" else shape)
-        values, self._delta_of = judge(self.spec, target.copy(), prediction.copy())
+        values, self._delta_of = self.spec.judge(target.copy(), prediction.copy())
         return y_pred, values, None
 
     def delta(self, gradient: Array | None, coefficients: Array) -> Array:
         """The delta from the gradient that the loss has returned. Rows that share a value are combined."""
-        return self._delta_of(coefficients)
+        delta: Array = self._delta_of(coefficients)
+        return delta

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.losses.kernel_check import check_kernel
+from cbackprop.contract.kernel_check import check_kernel
 
 __all__ = ["Array", "RowFunction"]
 

@@ -7,16 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from cbackprop.losses.kernel_check import check_kernel, check_sums
-from cbackprop.metrics.metric import Metric
-from cbackprop.metrics.tally import Tally as TallyMetric
+from cbackprop.contract.kernel_check import check_kernel, check_sums
 from cbackprop.reference.activations import sigmoid_forward
 from cbackprop.reference.losses.row_function import Array
 
 __all__ = ["Called", "Confusion", "Histogram", "Hits", "Moments", "RowMean", "Tally", "metric_twin"]
 
 
-def metric_twin(metric: Metric, width: int) -> Any:
+def metric_twin(metric: Any, width: int) -> Any:
     """The object that accumulates batches with rows of `width` elements for a metric."""
     if not metric.runs_in_c():
         return Called(metric)
@@ -25,7 +23,7 @@ def metric_twin(metric: Metric, width: int) -> Any:
         raise TypeError(f"{type(metric).__name__} computes nothing: it is the base of others.")
     module, _, name = implementation.rpartition(".")
     twin = getattr(importlib.import_module(f"cbackprop.reference.{module}"), name)
-    return twin(metric, width) if isinstance(metric, TallyMetric) else RowMean(twin(metric, False))
+    return twin(metric, width) if issubclass(twin, Tally) else RowMean(twin(metric, False))
 
 
 class RowMean:
@@ -62,7 +60,7 @@ class RowMean:
 class Called:
     """Calls `update_state` of a metric written in Python with the arrays of a batch."""
 
-    def __init__(self, metric: Metric) -> None:
+    def __init__(self, metric: Any) -> None:
         self.metric = metric
         self.reset = metric.reset_state
         self.snapshot = metric.snapshot

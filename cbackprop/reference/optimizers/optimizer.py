@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.optimizers.segment import Segment
+from cbackprop.contract.segment import Segment
 
 __all__ = ["Array", "Optimizer", "Segment"]
 

@@ -445,7 +445,7 @@ def test_a_bar_without_an_end(steps, data, monkeypatch):
         def isatty(self):
             return True
 
-    monkeypatch.setattr("cbackprop.models.progress.REDRAW", 0)
+    monkeypatch.setattr("cbackprop.callbacks.progress.REDRAW", 0)
     monkeypatch.setattr(sys, "stdout", Terminal())
     network().fit(iter(cut(*data[:2])), steps_per_epoch=steps, verbose=1)
     assert "Epoch 1/1" in sys.stdout.getvalue()

@@ -2,12 +2,14 @@
 
 import itertools
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
 
 import cbackprop as cb
 from cbackprop import layers
+from cbackprop.models.prediction import inputs_alone
 from cbackprop.models.sources import blocks
 
 SIZE = 1003
@@ -146,7 +148,7 @@ def test_shuffling_visits_every_sample_once_in_another_order_each_time(batch_siz
     source = blocks.BlockSource(mapped(tmp_path / "x.npy", x), batch_size=batch_size, shuffle=True)
     model = network()
     model.build((None, 5))
-    source.prepare(model._inputs)
+    source.prepare(partial(inputs_alone, model))
     orders = []
     for _ in range(2):
         pieces = list(source.epoch())

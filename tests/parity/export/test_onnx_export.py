@@ -16,7 +16,7 @@ from onnx_checks import ACTIVATIONS, LIMITS, activation_model, assert_same, inpu
 import cbackprop as cb
 from cbackprop import export, layers
 from cbackprop.export.formulas import ACTIVATIONS as FORMULAS
-from cbackprop.export.onnx_files import OPSET
+from cbackprop.export.onnx_limits import OPSET
 from cbackprop.export.onnx_writer import model as writer
 from cbackprop.export.onnx_writer.graph import translation_of
 
@@ -224,7 +224,7 @@ def test_wrong_types(tmp_path):
 
 
 def test_weights_beyond_what_a_file_can_hold(tmp_path, monkeypatch):
-    monkeypatch.setattr(writer.onnx_files, "LARGEST_FILE", 100)
+    monkeypatch.setattr(writer.onnx_limits, "LARGEST_FILE", 100)
     with pytest.raises(ValueError, match="an ONNX file ends at 2 GB"):
         export.onnx(of(layers.Dense(30)), tmp_path / "m.onnx")
 

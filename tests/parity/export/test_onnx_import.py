@@ -14,7 +14,7 @@ from cbackprop import export, layers
 from cbackprop.export.formulas import ACTIVATIONS as ACTIVATION_FORMULAS
 from cbackprop.export.formulas import DOUBLES, OTHER_SPELLINGS, mean_rule
 from cbackprop.export.formulas import LAYERS as FORMULAS_OF_LAYERS
-from cbackprop.export.onnx_files import OPSET
+from cbackprop.export.onnx_limits import OPSET
 from cbackprop.export.onnx_writer.graph import Graph
 
 # Layers that come back as others: what they compute is all that a graph holds.

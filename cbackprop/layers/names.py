@@ -1,0 +1,48 @@
+"""The names that layers get by themselves: the class in snake case, numbered from the second of a process on."""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections import Counter
+
+from cbackprop.validation import check_boolean
+
+__all__ = ["clear_names", "unique_name"]
+
+_names: Counter[str] = Counter()
+
+
+def unique_name(class_name: str) -> str:
+    """``"dense"`` for the first Dense of the process, then ``"dense_1"``, and so on."""
+    base = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", class_name)
+    base = re.sub(r"([a-z])([A-Z])", r"\1_\2", base).lower()
+    _names[base] += 1
+    return base if _names[base] == 1 else f"{base}_{_names[base] - 1}"
+
+
+def clear_names(free_memory: bool = True) -> None:
+    """Start counting automatic names anew.
+
+    Parameters
+    ----------
+    free_memory : bool, default True
+        Whether Python is to look for objects that only hold each other, such as models that nobody uses any more.
+
+    Raises
+    ------
+    TypeError
+        If `free_memory` is not a bool.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> cb.utils.clear_session()
+    >>> cb.layers.Dense(1).name
+    'dense'
+    """
+    if not isinstance(free_memory, bool):
+        check_boolean("free_memory", free_memory)
+    _names.clear()
+    if free_memory:
+        gc.collect()

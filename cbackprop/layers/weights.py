@@ -1,0 +1,132 @@
+"""The weights of a layer: making one, and giving all of them other numbers."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop import config, constraints, initializers, regularizers
+from cbackprop.layers.call_context import path_of
+from cbackprop.layers.shapes import check_shape
+from cbackprop.layers.tracking import own_variables
+from cbackprop.validation import check_name, check_number, named
+from cbackprop.variable import AtRest, Variable, are_blank
+
+__all__ = ["check_penalty", "load_values", "named_weight_arguments", "new_weight", "set_values"]
+
+
+def named_weight_arguments(args: tuple[Any, ...], by_name: dict[str, Any]) -> dict[str, Any]:
+    """The first arguments of `add_weight`, which may be given by position or by name.
+
+    Raises
+    ------
+    TypeError
+        If there are more by position.
+    ValueError
+        If one is given in both ways, or the first is a name, as it was in older scripts.
+    """
+    if len(args) > len(by_name):
+        raise TypeError(f"add_weight takes at most 3 arguments by position, {list(by_name)}, but got {len(args)}.")
+    first = args[0] if args else by_name["shape"]
+    if isinstance(first, str):
+        raise ValueError(
+            f"shape must be a tuple of integers, but got {first!r}. A name is given as a keyword argument, "
+            f"name={first!r}."
+        )
+    for name, value in zip(by_name, args, strict=False):
+        if by_name[name] is not None and value is not None:
+            raise ValueError(f"add_weight was given {name} both by position and by name.")
+        by_name[name] = value if value is not None else by_name[name]
+    return by_name
+
+
+def new_weight(
+    layer: Any, given: dict[str, Any], trainable: bool, regularizer: Any, constraint: Any, name: str | None
+) -> Variable:
+    """What `Layer.add_weight` makes, with the first three arguments in `given`."""
+    shape, initializer, dtype = given["shape"], given["initializer"], given["dtype"]
+    if isinstance(dtype, (bool, np.bool_)) or (isinstance(dtype, str) and dtype not in config.FLOAT_TYPES):
+        raise ValueError(
+            f"dtype of a weight must be {layer.dtype!r}, the layer's own, but got {dtype!r}. The arguments that "
+            "follow dtype (trainable, name and others) are given by name."
+        )
+    if dtype is not None and config.check_float_type(dtype) != layer.dtype:
+        raise ValueError(f"dtype of a weight must be {layer.dtype!r}, the layer's own, but got {dtype!r}.")
+    _check_unlocked(layer, name)
+    names = {variable.name for variable in layer._variables}
+    numbered = ("variable" if i == 0 else f"variable_{i}" for i in itertools.count())
+    name = check_name(name) or next(free for free in numbered if free not in names)
+    shape = check_shape(f"the shape of weight {name!r}", () if shape is None else shape)
+    first = named("initializer", initializers.get, "glorot_uniform" if initializer is None else initializer)
+    added, held = regularizers.get(regularizer), constraints.get(constraint)
+    variable = Variable(first, shape, layer.dtype, trainable, name=name, regularizer=added, constraint=held)
+    _try(variable)
+    variable.path = path_of(layer, name)
+    layer._variables.append(variable)
+    return variable
+
+
+def _check_unlocked(layer: Any, name: str | None) -> None:
+    if layer._locked:
+        raise ValueError(
+            f"{type(layer).__name__} {layer.name!r} is built: it can take no other weights, but add_weight was "
+            f"called with name={name!r}. Make weights in __init__ or build."
+        )
+
+
+def _try(variable: Variable) -> None:
+    """Refuse a regularizer or a constraint that cannot take the weight: training calls them without a way back."""
+    if are_blank():
+        return
+    if variable.regularizer is not None:
+        check_penalty(variable.regularizer, variable.array.copy(), variable.name)
+    if variable.constraint is not None:
+        variable.check(variable.constraint(variable.array.copy()), finite=True)
+
+
+def check_penalty(regularizer: Any, values: NDArray[Any], name: str) -> None:
+    """Refuse a regularizer whose value for `values` is no number, or whose gradient is not shaped like them.
+
+    Raises
+    ------
+    TypeError
+        If the value is no number, or the gradient not an array of numbers.
+    ValueError
+        If one is not finite, or the gradient has another shape.
+    """
+    check_number(f"the value of the regularizer of {name!r}", np.asarray(regularizer(values)).item())
+    gradient = np.asarray(regularizer.gradient(values))
+    if gradient.dtype.kind not in "fiu" or gradient.shape != values.shape or not np.isfinite(gradient).all():
+        raise ValueError(
+            f"The gradient of the regularizer of {name!r} must be finite numbers of shape {values.shape}, "
+            f"but got {gradient.dtype} of shape {gradient.shape}."
+        )
+
+
+def set_values(layer: Any, weights: Any) -> None:
+    """As `Layer.set_weights`."""
+    if not isinstance(weights, (list, tuple)):
+        raise TypeError(f"weights must be a list of arrays, but got {type(weights).__name__}.")
+    variables = layer.variables
+    if len(weights) != len(variables):
+        raise ValueError(f"{layer.name!r} has {len(variables)} weights, but got {len(weights)}.")
+    checked = [variable.check(value).copy() for variable, value in zip(variables, weights, strict=True)]
+    with AtRest(variables):
+        for variable, value in zip(variables, checked, strict=True):
+            variable.array[...] = value
+
+
+def load_values(layer: Any, store: Any) -> None:
+    """As `Layer.load_own_variables`."""
+    variables = own_variables(layer)
+    if len(store) != len(variables):
+        raise ValueError(
+            f"{layer._title()} has {len(variables)} weights of its own, but the file holds {len(store)} for it: "
+            f"{sorted(store)}."
+        )
+    checked = [variable.check(store[str(number)]).copy() for number, variable in enumerate(variables)]
+    for variable, value in zip(variables, checked, strict=True):
+        variable.array[...] = value

@@ -1,0 +1,140 @@
+"""Calls of a model: on symbolic tensors it becomes a layer, on arrays it computes its outputs with their masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cbackprop.config import FLOAT_TYPES
+from cbackprop.engine import Engine, engine_class
+from cbackprop.layers import Identity, Input
+from cbackprop.layers.call_context import current_call
+from cbackprop.layers.connecting import forget_losses
+from cbackprop.layers.layer import Layer
+from cbackprop.layers.mask_array import mask_of, with_mask
+from cbackprop.layers.python_call import AddedLoss
+from cbackprop.layers.unknown_sizes import fits, has_unknown
+from cbackprop.models.data import inputs_in_order
+from cbackprop.models.inputs import checked_mask
+from cbackprop.models.prediction import as_output
+from cbackprop.plan.graph import Graph
+from cbackprop.plan.plan import Plan
+from cbackprop.plan.sizes import MOST_SIZES, called_again
+from cbackprop.tensor import KerasTensor, Node, Shape, flatten, is_optional, map_structure
+from cbackprop.validation import type_name
+
+__all__ = ["call_on_arrays", "connect", "graph_for", "reports", "run_shown"]
+
+
+def connect(model: Any, inputs: Any, training: bool | None, mask: Any) -> Any:
+    """The outputs of the model as a layer, for symbolic tensors."""
+    if not model.built:
+        leaves = flatten(inputs)
+        alone = len(leaves) == 1 and not model._takes_several()
+        model.build(leaves[0].shape if alone else map_structure(lambda tensor: tensor.shape, inputs))
+    tensors = model._in_order(inputs)
+    if mask is not None:
+        tensors = _masked(model, tensors, mask)
+    for tensor, expected in zip(tensors, model.inputs, strict=True):
+        if not isinstance(tensor, KerasTensor):
+            hint = " An optional input can be left out of calls on arrays only." if tensor is None else ""
+            raise TypeError(f"Model {model.name!r} was called on symbolic tensors and {type(tensor).__name__}.{hint}")
+        same_type = tensor.dtype in (expected.dtype, model.dtype) or tensor.dtype not in FLOAT_TYPES
+        if not fits(tensor.shape, expected.shape) or not same_type:
+            raise ValueError(
+                f"Model {model.name!r} expects input {expected.name!r} of shape {expected.shape} and dtype "
+                f"{expected.dtype}, but got {tensor.shape} and {tensor.dtype}."
+            )
+    sizes = {tensor.shape[0] for tensor in tensors}
+    batch = sizes.pop() if len(sizes) == 1 else None
+    graph = graph_for(model, [tensor.shape for tensor in tensors])
+    outputs = [KerasTensor((batch, *tensor.shape[1:]), tensor.dtype, model.name) for tensor in graph.outputs]
+    model.nodes.append(Node(model, tensors, outputs, training, graph))
+    remaining = iter(outputs)
+    return map_structure(lambda _: next(remaining), model.output_structure)
+
+
+def _masked(model: Any, tensors: list[Any], mask: Any) -> list[Any]:
+    """Symbolic tensors with masks that are given in place of their own."""
+    masks = [mask] if len(tensors) == 1 and isinstance(mask, KerasTensor) else flatten(mask)
+    if len(masks) != len(tensors):
+        raise ValueError(f"mask of model {model.name!r} must have a part for each of {len(tensors)} inputs.")
+    for given in masks:
+        if given is not None and not isinstance(given, KerasTensor):
+            raise TypeError(
+                f"mask of model {model.name!r} must hold symbolic tensors, as its inputs are, but got "
+                f"{type_name(given)}."
+            )
+    pairs = zip(tensors, masks, strict=True)
+    return [tensor if given is None else Identity()(tensor, mask=given) for tensor, given in pairs]
+
+
+def graph_for(model: Any, shapes: list[Shape]) -> Graph:
+    """The graph; where inputs leave sizes open, one of the same layers for inputs of these shapes."""
+    if not any(has_unknown(tensor.shape) for tensor in model.inputs):
+        return model.graph
+    tensors = [
+        Input(batch_shape=shape, dtype=old.dtype, name=old.name, optional=is_optional(old))
+        for shape, old in zip(shapes, model.inputs, strict=True)
+    ]
+    return Graph(tensors, called_again(model.graph, tensors))
+
+
+def call_on_arrays(model: Any, inputs: Any, mask: Any, training: bool) -> Any:
+    """The outputs for arrays, with their masks."""
+    if current_call() is None:
+        forget_losses(model)
+    model._build_for(inputs)
+    given = model._in_order(inputs)
+    masks = [mask_of(array) for array in given] if mask is None else flatten(mask)
+    if not any(each is not None for each in masks) and not reports(model, given):
+        return model.run(inputs, training)
+    return model.run_shown(model._in_order(inputs, warns=True), masks, training)
+
+
+def run_shown(model: Any, given: list[Any], masks: list[Any], training: bool) -> Any:
+    """The outputs for arrays of which some have masks; `losses` notes what layers' outputs add to the loss."""
+    masks = masks if len(masks) == len(model.inputs) else [None] * len(model.inputs)
+    if not any(mask is not None for mask in masks) and not reports(model, given):
+        return model.run(given[0] if len(given) == 1 else given, training)
+    inputs = inputs_in_order(model, given)
+    tensors = model.tensors_for(inputs)
+    pairs = [(array, mask) for array, mask in zip(inputs, masks, strict=True) if array is not None]
+    inputs = [array for array, _ in pairs] + [
+        checked_mask(f"mask of input {index}", mask, array, model.dtype)
+        for index, (array, mask) in enumerate(pairs)
+        if mask is not None
+    ]
+    engine = _engine_that_shows(model, tuple(mask is not None for _, mask in pairs), tensors)
+    results = engine.predict(inputs, 32, training)
+    assert results is not None
+    shown = iter(results[len(model.outputs) :])
+    outputs = [
+        result if mask is None else with_mask(result, next(shown) != 0)
+        for result, mask in zip(results, engine.plan.output_masks, strict=False)
+    ]
+    for activity, output in zip(engine.plan.activities, shown, strict=True):
+        if not isinstance(activity.regularizer, AddedLoss):
+            activity.layer.note_loss(float(activity.regularizer(output)) / len(output))
+    return as_output(model, outputs)
+
+
+def reports(model: Any, given: list[Any]) -> bool:
+    """Whether a call on these arrays has more to tell than the outputs: masks, and what is added to the loss."""
+    plans = model.plans
+    return plans.reports if isinstance(plans, Plan) else model.plan_for(inputs_in_order(model, given)).reports
+
+
+def _engine_that_shows(
+    model: Any, masked: tuple[bool, ...], tensors: tuple[list[KerasTensor], list[KerasTensor]]
+) -> Engine:
+    """An engine that predicts, for inputs of which some have masks, and returns all that a call has to tell."""
+    key = masked, tuple(tensor.shape for tensor in tensors[0])
+    with Layer._making:
+        known = model._showing.get(key)
+        if known is None or not known.is_up_to_date():
+            plan = Plan(*tensors, masked=masked, shows_all=True)
+            if known is None and len(model._showing) == MOST_SIZES:
+                del model._showing[next(iter(model._showing))]
+            kind = engine_class(model._settings.get("engine", "compiled"), plan)
+            model._showing[key] = kind(plan, model.dtype, turn=model._turn)
+        return model._showing[key]

@@ -1,0 +1,133 @@
+"""The engines of a model: made of what `compile` was told when they are first needed, and kept until that changes.
+
+Their places are attributes of the model: `_engine` trains, `_predictor` can only predict.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from cbackprop import optimizers
+from cbackprop.engine import Engine, Objective, engine_class
+from cbackprop.engine.sizes import EngineOfSizes
+from cbackprop.layers.layer import Layer
+from cbackprop.models.data import OutputNeeds, Samples, make_samples
+from cbackprop.models.objectives import check_masks, needs_of, resolve_objectives, warn_of_certainty, warn_of_double_links
+from cbackprop.plan.plan import Plan
+from cbackprop.variable import Variable
+
+__all__ = ["inference_engine", "make_engine", "new_engine", "prepare", "samples_for", "warn_of_idle_losses"]
+
+
+def prepare(model: Any, x: Any, what: str) -> Engine:
+    """The engine for the current settings, built when it is first needed."""
+    if not model.compiled:
+        raise RuntimeError(f"Call compile before {what}: the model does not know its loss and optimizer yet.")
+    if model.optimizer is None and what in ("fit", "train_on_batch"):
+        raise ValueError(f"{what} needs an optimizer, but the model was compiled with optimizer=None.")
+    model._build_for(x)
+    with Layer._making:
+        engine = model._engine or make_engine(model)
+    if what not in ("evaluate", "test_on_batch"):
+        engine.check_differentiable()
+    if what in ("fit", "train_on_batch"):
+        warn_of_idle_losses(engine, 4)
+    return engine
+
+
+def make_engine(model: Any) -> Engine:
+    """The engine that trains, from what `compile` was told."""
+    if model._objectives is None:
+        model._objectives = resolve_objectives(model, model._settings)
+    trainable = model._trainable_when_compiled
+    if trainable is None:
+        trainable = model.trainable_variables
+    model._engine = engine = new_engine(
+        model,
+        model._objectives,
+        model.optimizer,
+        trainable,
+        None if model.optimizer is None else model.optimizer.state_for(model),
+    )
+    return engine
+
+
+def new_engine(
+    model: Any,
+    objectives: Sequence[Objective] = (),
+    optimizer: optimizers.Optimizer | None = None,
+    trainable: Sequence[Variable] = (),
+    state: Any = None,
+) -> Engine:
+    """An engine for the layers as they are now, or, where sizes are open, what makes one for each shape."""
+    kind, plans, dtype = model._settings.get("engine", "compiled"), model.plans, model.dtype
+    warned: list[Plan] = []
+
+    def make(plan: Plan) -> Engine:
+        check_masks(plan, objectives)
+        engine = engine_class(kind, plan)(plan, dtype, objectives, optimizer, trainable, state, model._turn)
+        if objectives and not warned:
+            warned.append(plan)
+            _warn_of_lost_masks(plan)
+            warn_of_certainty(plan)
+            warn_of_double_links(plan, objectives)
+        return engine
+
+    if isinstance(plans, Plan):
+        return make(plans)
+    return EngineOfSizes(
+        lambda sizes: make(plans.of(sizes)), plans.of, dtype, objectives, optimizer, trainable, state, model._turn
+    )
+
+
+def inference_engine(model: Any, training: bool = False) -> Engine:
+    """The engine of `compile`, or one that can only predict; in training, one of layers frozen as they are now."""
+    ready = model._engine or model._predictor
+    if ready is not None and not (training and not ready.is_up_to_date()):
+        return ready
+    with Layer._making:
+        ready = model._engine or model._predictor
+        if ready is None or (training and not ready.is_up_to_date()):
+            if model._predictor is None or not model._predictor.is_up_to_date():
+                model._predictor = new_engine(model)
+            ready = model._predictor
+    return ready
+
+
+def samples_for(
+    model: Any, engine: Engine, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None
+) -> Samples:
+    """Data in the forms that an engine's losses and metrics read."""
+
+    def needs(inputs: list[Any]) -> list[OutputNeeds]:
+        plan = engine.plan_of(inputs)
+        known = engine.needs
+        if known is None or known[0] is not plan:
+            known = engine.needs = plan, needs_of(model, engine.objectives, plan)
+        return known[1]
+
+    return make_samples(model, needs, x, y, sample_weight, class_weight)
+
+
+def _warn_of_lost_masks(plan: Plan) -> None:
+    """Tell of layers that end a mask: losses and metrics count what it would have taken out."""
+    for name in plan.unmasked_by:
+        warnings.warn(
+            f"Layer {name!r} does not support masking: the mask of its input ends there, and does not reach loss and "
+            "metrics.",
+            stacklevel=7,
+        )
+
+
+def warn_of_idle_losses(engine: Engine, stacklevel: int) -> None:
+    """Tell, once, of what layers add to the loss without any weight that would be trained by it."""
+    names = [] if engine.told_of_losses else engine.losses_without_weights()
+    if names:
+        engine.told_of_losses = True
+        warnings.warn(
+            f"What {', '.join(map(repr, names))} adds to the loss trains nothing: no weight that is trained is behind "
+            "it, neither one of the layer nor one of a layer before it. It only counts in the loss that is shown.",
+            stacklevel=stacklevel,
+        )

@@ -1,0 +1,108 @@
+"""What `evaluate` computes, and what logs of training and evaluation say: losses and metrics by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cbackprop.callbacks import CallbackList
+from cbackprop.engine import Engine, Objective
+from cbackprop.models.executions import Executions
+from cbackprop.models.inputs import check_repetitions
+from cbackprop.models.objectives import log_names, named_results
+from cbackprop.models.sources import Source
+
+__all__ = ["listed", "logs_of", "names_of", "reset_metrics_of_layers", "test"]
+
+
+def logs_of(model: Any, engine: Engine) -> dict[str, float]:
+    """Means since the engine's last reset, by name, in the order in which Keras lists them."""
+    if engine.log_names is None:
+        engine.log_names = log_names(model, engine.objectives)
+    loss_names, metric_names = engine.log_names
+    total, losses = engine.losses()
+    logs = {"loss": total} if any(objective.loss for objective in engine.objectives) else {}
+    logs |= {name: value for name, value in zip(loss_names, losses, strict=True) if name is not None}
+    model._show_losses(dict(logs))
+    for names, states, objective in zip(metric_names, engine.metric_snapshots(), engine.objectives, strict=True):
+        for name, state, (metric, _) in zip(names, states, objective.metrics, strict=True):
+            metric.restore(state)
+            logs |= named_results(name, metric.result())
+    for metric in _metrics_of_layers(model, engine):
+        logs |= named_results(metric.name, metric.result())
+    return dict(sorted(logs.items()))
+
+
+def _metrics_of_layers(model: Any, engine: Engine) -> list[Any]:
+    """The metrics of layers, looked for once; they begin anew with an epoch and with an evaluation, as in Keras."""
+    if engine.metrics_of_layers is None:
+        compiled = {metric for objective in engine.objectives for metric, _ in objective.metrics}
+        engine.metrics_of_layers = [metric for metric in model.metrics_of_layers() if metric not in compiled]
+    return engine.metrics_of_layers
+
+
+def reset_metrics_of_layers(model: Any, engine: Engine) -> None:
+    """Let the metrics of layers begin anew."""
+    for metric in _metrics_of_layers(model, engine):
+        metric.reset_state()
+
+
+def test(model: Any, engine: Engine, source: Source, run: CallbackList) -> dict[str, float]:
+    """Evaluate. The engine is free between batches: a dataset may ask the model for predictions meanwhile."""
+    model.stop_evaluating = False
+    run.on_test_begin()
+    reset_metrics_of_layers(model, engine)
+    owner = object()
+    try:
+        logs = _logs_in_turn(model, engine, owner) if _sweep(model, engine, source, run, owner) else {}
+    finally:
+        engine.forget(owner)
+    run.on_test_end(logs)
+    return logs
+
+
+def _logs_in_turn(model: Any, engine: Engine, owner: object) -> dict[str, float]:
+    with engine.turn_of(owner):
+        return logs_of(model, engine)
+
+
+def _sweep(model: Any, engine: Engine, source: Source, run: CallbackList, owner: object) -> int:
+    """Test all samples, an execution at a time if a callback watches; how many batches there were."""
+
+    def end(number: int) -> None:
+        run.on_test_batch_end(number, _logs_in_turn(model, engine, owner))
+
+    watched = run.watches_batches("test")
+    executions = Executions(source.at_once if watched else None, run.on_test_batch_begin, end)
+    for piece in source.sweep():
+        for part in executions.parts(piece):
+            part.data.check_held()
+            samples = part.samples()
+            check_repetitions(samples.inputs)
+            with engine.turn_of(owner):
+                engine.test(samples, part.batch_size)
+            if executions.done(part) and model.stop_evaluating:
+                return executions.step
+    executions.finish()
+    return executions.step
+
+
+def listed(model: Any, engine: Engine, logs: dict[str, float]) -> Any:
+    if engine.names is None:
+        engine.names = names_of(model, engine.objectives)
+    names = engine.names
+    names = [name for name in names if name in logs] + [name for name in logs if name not in names]
+    results = [logs[name] for name in names]
+    return results[0] if len(results) == 1 else results
+
+
+def names_of(model: Any, objectives: Sequence[Objective]) -> list[str]:
+    loss_names, metric_names = log_names(model, objectives)
+    names = ["loss"] if any(objective.loss for objective in objectives) else []
+    by_output = dict(zip(model.output_names, loss_names, strict=True))
+    flat_dict = isinstance(model.output_structure, dict) and set(model.output_structure) == set(by_output)
+    as_given = model.output_structure if flat_dict else by_output
+    names += [name for output in as_given if (name := by_output[output]) is not None]
+    flat = [name for group in metric_names for name in group]
+    names += sorted(flat) if len(objectives) > 1 else flat
+    return names + [metric.name for metric in model.metrics_of_layers() if metric.name not in names]

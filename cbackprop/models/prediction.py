@@ -1,0 +1,114 @@
+"""What `predict` and calls on arrays compute: outputs, piece by piece, put together in the model's own structure."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.callbacks import CallbackList
+from cbackprop.engine import Data
+from cbackprop.models.data import Samples, make_inputs
+from cbackprop.models.engines import inference_engine
+from cbackprop.models.executions import Executions
+from cbackprop.models.sources import ArraySource, open_source
+from cbackprop.tensor import KerasTensor, map_structure, output_dtype
+
+__all__ = ["as_output", "inputs_alone", "predict_all", "predict_now", "predict_watched", "without_list"]
+
+
+def predict_now(model: Any, x: Any, steps: int | None) -> Any:
+    """The outputs for one array that needs no preparation, by an engine that there is; ``None`` for all else."""
+    if type(x) is not np.ndarray or steps is not None:
+        return None
+    engine = model._engine or model._predictor
+    quick = None if engine is None else engine.predict_now(x)
+    return None if quick is None else as_output(model, [quick])
+
+
+def predict_all(model: Any, x: Any, training: bool, batch_size: int | None, steps: int | None) -> Any:
+    """The outputs for arrays or a dataset, in the structure of the model's outputs."""
+    with open_source(x, batch_size=batch_size, steps=steps, at_once=model.steps_per_execution) as source:
+        source.purpose = "prediction"
+        model._build_for(source)
+        given = x if isinstance(source, ArraySource) else None
+        source.prepare(partial(inputs_alone if given is None else _unchecked_inputs, model))
+        source.limit(steps, None)
+        results = [_predict_piece(model, piece.samples().inputs, training, given) for piece in source.sweep()]
+    return as_output(model, _joined(results))
+
+
+def predict_watched(model: Any, x: Any, batch_size: int | None, steps: int | None, run: CallbackList) -> Any:
+    """`predict`, an execution at a time."""
+    results: list[list[NDArray[Any]]] = []
+    told = 0  # of the results
+
+    def end(number: int) -> None:
+        nonlocal told
+        outputs, told = as_output(model, _joined(results[told:])), len(results)
+        run.on_predict_batch_end(number, {"outputs": outputs})
+
+    with open_source(x, batch_size=batch_size, steps=steps, at_once=model.steps_per_execution) as source:
+        source.purpose = "prediction"
+        model._build_for(source)
+        source.prepare(partial(inputs_alone, model))
+        source.limit(steps, None)
+        executions = Executions(source.at_once, run.on_predict_batch_begin, end)
+        for part in (part for piece in source.sweep() for part in executions.parts(piece)):
+            part.data.check_held()
+            results.append(_predict_piece(model, part.samples().inputs, False, x))
+            if executions.done(part) and model.stop_predicting:
+                break
+        executions.finish()
+    return as_output(model, _joined(results))
+
+
+def _predict_piece(model: Any, inputs: list[Any], training: bool, given: Any) -> list[NDArray[Any]]:
+    results = inference_engine(model, training).predict(inputs, 32, training, check=given is not None)
+    if results is None:
+        make_inputs(model, given)  # tells where the number is that is not finite
+        raise ValueError("x must be finite, and was not when it was read.")
+    return results
+
+
+def inputs_alone(model: Any, x: Any, *_: Any, check: bool = True) -> Samples:
+    """Inputs alone: what a prediction wants of a batch."""
+    inputs = make_inputs(model, x, check)
+    data = Data(inputs)
+    return Samples(data, len(data))
+
+
+def _unchecked_inputs(model: Any, x: Any, *_: Any) -> Samples:
+    """The same, but whether they are finite is found out when they are read."""
+    return inputs_alone(model, x, check=False)
+
+
+def as_output(model: Any, arrays: list[NDArray[Any]]) -> Any:
+    """Flat outputs in the structure of the model's outputs; of a list of one, that one, as in Keras."""
+    remaining = iter(arrays)
+    return map_structure(lambda tensor: _in_its_type(tensor, next(remaining)), without_list(model.output_structure))
+
+
+def without_list(structure: Any) -> Any:
+    """What is in a list of one; anything else as it is."""
+    return structure[0] if isinstance(structure, (list, tuple)) and len(structure) == 1 else structure
+
+
+def _in_its_type(tensor: KerasTensor, array: NDArray[Any]) -> NDArray[Any]:
+    """An output as whole numbers, if that is what its layer says that it returns."""
+    dtype = output_dtype(tensor)
+    return array if dtype is None else array.astype(dtype)
+
+
+def _joined(results: list[list[NDArray[Any]]]) -> list[NDArray[Any]]:
+    """The outputs of several pieces, each as one array."""
+    for arrays in zip(*results, strict=True):
+        shapes = {array.shape[1:] for array in arrays}
+        if len(shapes) > 1:
+            raise ValueError(
+                f"The outputs of batches differ in shape: {', '.join(map(str, sorted(shapes)))} a sample. They are no "
+                "one array: predict each batch by itself, with predict_on_batch."
+            )
+    return results[0] if len(results) == 1 else [np.concatenate(arrays) for arrays in zip(*results, strict=True)]
