@@ -94,8 +94,6 @@ class Concatenate(Layer):
             np.ones(shape, bool) if mask is None else np.broadcast_to(np.asarray(mask, bool)[..., np.newaxis], shape)
             for mask, shape in zip(previous_mask, shapes, strict=True)
         ]
-
-        Arguments = ParamSpec("Arguments")
         return np.concatenate(masks, axis=self.axis).any(axis=-1)
 
     def mask_rule(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "cbackprop"
 SOURCES = ROOT / "src_pyx"
 
@@ -67,9 +67,8 @@ MODULES = modules()
 
 def floors() -> dict[str, int]:
     """The floor of each name in the table of docs/design.md."""
-    section = (
-        (ROOT / "docs" / "design.md").read_text(encoding="utf-8").partition("\n## Floors\n")[2].partition("\n## ")[0]
-    )
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    section = text.partition("\n## Floors")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (\d+) \|[^|]*\|([^|]*)\|$", section, re.MULTILINE)
     named = [(name, int(floor)) for floor, cell in rows for name in re.findall(r"`([\w.]+)`", cell)]
     names = [name for name, _ in named]
