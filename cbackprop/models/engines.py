@@ -14,7 +14,13 @@ from cbackprop.engine import Engine, Objective, engine_class
 from cbackprop.engine.sizes import EngineOfSizes
 from cbackprop.layers.layer import Layer
 from cbackprop.models.data import OutputNeeds, Samples, make_samples
-from cbackprop.models.objectives import check_masks, needs_of, resolve_objectives, warn_of_certainty, warn_of_double_links
+from cbackprop.models.objectives import (
+    check_masks,
+    needs_of,
+    resolve_objectives,
+    warn_of_certainty,
+    warn_of_double_links,
+)
 from cbackprop.plan.plan import Plan
 from cbackprop.variable import Variable
 
