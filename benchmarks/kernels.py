@@ -30,8 +30,8 @@ from cbackprop.compiled.kernels import blas as loaded  # noqa: F401 - tells `pro
 from cbackprop.compiled.kernels import matrix
 from cbackprop.compiled.kernels.activations import Activation
 from cbackprop.compiled.optimizers.optimizer import SegmentList
-from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.contract.segment import Segment
+from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.reference import activations as twins
 
 Run = Callable[[], Any]

@@ -274,4 +274,4 @@ def explain(name: str) -> None:
     def missing(attribute: str) -> None:
         raise name_error(module, attribute, sys._getframe(1))
 
-    module.__getattr__ = missing  # type: ignore[method-assign]
+    module.__getattr__ = missing  # type: ignore[method-assign,assignment]

@@ -28,7 +28,7 @@ from cbackprop.layers.merge_functions import (
     multiply,
     subtract,
 )
-from cbackprop.layers.merging import Add, Average, Maximum, Minimum, Multiply, Subtract
+from cbackprop.layers.merging import Add, Average, Maximum, Merge, Minimum, Multiply, Subtract
 from cbackprop.layers.noise import GaussianDropout, GaussianNoise
 from cbackprop.layers.normalization import (
     GroupNormalization,

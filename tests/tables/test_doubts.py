@@ -107,7 +107,7 @@ def test_the_command_notes_them(tmp_path, capsys, monkeypatch):
         assert main(["train", "d.npz", "--target", "y", "--epochs", "1", "--categorical", "odd"]) == 0
         assert capsys.readouterr().err.splitlines() == [
             note,
-            "note: left out for want of a target: 1 of 60 rows",
+            "note: left out because a target is missing: 1 of 60 rows",
             "note: a column left out, because it is different in each row: bad",
         ]
         assert main(["train", "d.npz", "--target", "odd", "--epochs", "1", "--drop", "bad"]) == 0

@@ -13,7 +13,7 @@ from cbackprop.models.sources.source import Check, Piece, Source, whole_executio
 __all__ = ["ArraySource", "split_at"]
 
 # Frames from `prepare` up to the user's line, by what the samples are used for.
-PREPARED = {"training": 3, "validation": 6, "evaluation": 3, "prediction": 3}
+PREPARED = {"training": 3, "validation": 7, "evaluation": 3, "prediction": 3}
 
 
 class ArraySource(Source):
@@ -80,7 +80,7 @@ class ArraySource(Source):
         for source in [] if self._lacking else [self, held_out]:  # of the whole it has been told
             source._lacking, source._told_of_lacking = None, False
             source._look_for_targets(source._checked)
-            source._tell_of_lacking(3)
+            source._tell_of_lacking(4)
         return held_out
 
     def join(self) -> None:
