@@ -247,14 +247,16 @@ def summarized(values: NDArray[Any], epsilon: float) -> NDArray[np.float32]:
     """Summarize values by about 1 / epsilon of them, or by all if they are fewer."""
     step = max(values.size / (1 / epsilon), 1)
     ranks = np.arange(int(step - 1), values.size, int(step))
-    ends_too = np.concatenate([ranks, [0, values.size - 1]])
-    if values.size > MOST_SORTED:
-        found = at_ranks(values, ends_too)
+    # A broadcast array repeats all of its numbers equally often: each of them has so many ranks.
+    once = values[tuple(slice(None) if stride else slice(1) for stride in values.strides)]
+    ends_too = np.concatenate([ranks, [0, values.size - 1]]) // (values.size // once.size)
+    if once.size > MOST_SORTED:
+        found = at_ranks(once, ends_too)
     else:
         with np.errstate(over="ignore"):
-            found = np.sort(values, axis=None)[ends_too].astype(np.float32)
+            found = np.sort(once, axis=None)[ends_too].astype(np.float32)
     if not np.isfinite(found[-2:]).all():
-        largest = max(abs(values.min()), abs(values.max()))
+        largest = max(abs(once.min()), abs(once.max()))
         raise ValueError(f"adapt needs numbers that fit into float32, but got {largest}.")
     return np.stack([found[:-2], np.full(len(ranks), step, np.float32)])
 

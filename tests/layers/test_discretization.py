@@ -264,3 +264,30 @@ def test_adapt_of_a_large_view_costs_the_memory_of_a_part(rng, monkeypatch):
 def test_adapt_of_many_numbers_beyond_float32():
     with pytest.raises(ValueError, match=r"fit into float32, but got 1e\+300"):
         layers.Discretization(num_bins=2).adapt(np.broadcast_to([[1.0, -1e300]], (2**20, 2)))
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (2**20, 5), (7, 2**20)])
+def test_numbers_that_a_broadcast_repeats(shape):
+    """They are sorted once: data of a million times as many numbers takes no longer."""
+    column = np.random.default_rng(0).normal(size=(7, 1))
+    repeated = np.broadcast_to(column if shape[0] == 7 else column[:5, 0], shape)
+    few = np.repeat(column[:, 0], 5) if shape[0] == 7 else np.tile(column[:5, 0], 7)
+    expected, found = (layers.Discretization(num_bins=4, epsilon=0.001) for _ in range(2))
+    expected.adapt(few)
+    found.adapt(repeated)
+    np.testing.assert_allclose(found.bin_boundaries, expected.bin_boundaries, rtol=0.2, atol=0.2)
+
+
+def test_ranks_of_repeated_numbers_are_exact():
+    from cbackprop.layers.discretization import summarized
+
+    column = np.random.default_rng(1).normal(size=(300, 1)).astype("float32")
+    repeated = np.broadcast_to(column, (300, 4))
+    for epsilon in (0.01, 1e-6):
+        np.testing.assert_array_equal(summarized(repeated, epsilon), summarized(repeated.copy(), epsilon))
+
+
+def test_a_giant_broadcast_is_quick():
+    layer = layers.Discretization(num_bins=3)
+    layer.adapt(np.broadcast_to(np.float32([1.0, 2.0, 3.0, 4.0]), (2**31, 4)))
+    assert len(layer.bin_boundaries) == 2

@@ -46,9 +46,13 @@ def judged(error: BaseException) -> str | None:
 
 
 def meant(error: BaseException) -> bool:
-    """An AttributeError or IndexError that the library raises by name, in the line that it ends in."""
+    """An AttributeError or IndexError that the library raises by name, in the line that it ends in.
+
+    Or one of the library's own classes, which are a KeyError for Keras's users and a ValueError for others.
+    """
     line = traceback.extract_tb(error.__traceback__)[-1].line or ""
-    return isinstance(error, (AttributeError, IndexError)) and line.startswith("raise ")
+    own = isinstance(error, KeyError) and isinstance(error, ValueError)
+    return own or (isinstance(error, (AttributeError, IndexError)) and line.startswith("raise "))
 
 
 def run(seed: int) -> dict[str, str | None]:
