@@ -107,6 +107,7 @@ cdef class Gradients:
                     self.sum_memory[i], self.vector.dtype, (room - 1) * self.sums[i].size
                 )
                 self.sums[i].room = room
+                self.cuts = True
 
     def chunk_counts(self, Py_ssize_t rows):
         """In how many chunks each long sum of a batch of so many samples is divided."""
@@ -232,7 +233,7 @@ cdef class Gradients:
 
     cdef bint is_cut(self, const Part* part, Py_ssize_t rows) noexcept nogil:
         """Whether a part of the gradient of so many samples is summed in chunks."""
-        return part.sum >= 0 and self.chunks(&self.sums[part.sum], rows) > 1
+        return self.cuts and part.sum >= 0 and self.chunks(&self.sums[part.sum], rows) > 1
 
     cdef bint joins(self, Py_ssize_t i, Py_ssize_t rows) noexcept nogil:
         """Whether a part goes on where the one before it ends, and no other use is added to either."""

@@ -48,6 +48,8 @@ cdef void merge(
     """
     cdef Segment part
     cdef Py_ssize_t i
+    if groups == 1 and network.penalties is None and not (rows and network.gradients.cuts):
+        return
     if network.segments is None:
         if thread == 0:
             part = network.gradients.everything()

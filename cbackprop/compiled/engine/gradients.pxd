@@ -46,6 +46,7 @@ cdef class Gradients:
     cdef LongSum* sums
     cdef Py_ssize_t n_sums
     cdef list sum_memory
+    cdef bint cuts                  # some sum is cut in batches of the size that there is room for
     cdef char** groups              # the vectors of groups of tiles; the first is the gradient vector itself
     cdef readonly Py_ssize_t n_groups
 
