@@ -10,11 +10,13 @@ __all__ = ["Piece", "ThreadChoice"]
 
 # Seconds of a measured piece of a run: shorter ones measure disturbances.
 LONG_ENOUGH = 0.002
+# Its least steps: the first one wakes the threads, and is not counted.
+LEAST_STEPS = 4
 # How often each number of threads is measured. The fastest time counts, because disturbances only make a piece slower.
 # Steps that are longer than the second number (in seconds) are measured once: they are disturbed less, and cost more.
 TRIES, ONCE_IF_LONGER = 4, 0.01
 # A number is not measured a third time if it was so much slower twice.
-HOPELESS = 1.5
+HOPELESS = 3
 # More threads must be faster by this factor, because they take processors that others could use.
 WORTH_IT = 0.97
 # A choice holds for so many seconds, because another program may take a processor or set one free; and for so many
@@ -68,7 +70,7 @@ class ThreadChoice:
         if self._tried is None:
             steps = LONGEST / self._seconds[self.best]
         else:
-            steps = LONG_ENOUGH / self._seconds.get(self._tried, math.inf)
+            steps = max(LONG_ENOUGH / self._seconds.get(self._tried, math.inf), LEAST_STEPS)
         return Piece(self._tried or self.best, min(max(int(steps), 1), steps_left))
 
     def done(self, piece: Piece, first_step: float = 0.0) -> None:
