@@ -9,7 +9,8 @@ from time import monotonic
 
 __all__ = ["usable"]
 
-# Environment variables that limit the threads of numerical libraries; joblib sets the last two in its workers.
+# Environment variables that limit the threads of numerical libraries. joblib sets the second in its workers, and obeys
+# the third.
 VARIABLES = ("CBACKPROP_NUM_THREADS", "OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 CGROUPS, OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 # Results are cached for this many seconds: the quota of a container may change while a program runs.

@@ -10,7 +10,7 @@ __all__ = ["Piece", "ThreadChoice"]
 
 # Seconds of a measured piece of a run: shorter ones measure disturbances.
 LONG_ENOUGH = 0.002
-# Its least steps: the first one wakes the threads, and is not counted.
+# Its least steps, unless these are long: the first one wakes the threads, and is not counted.
 LEAST_STEPS = 4
 # How often each number of threads is measured. The fastest time counts, because disturbances only make a piece slower.
 # Steps that are longer than the second number (in seconds) are measured once: they are disturbed less, and cost more.
@@ -61,6 +61,7 @@ class ThreadChoice:
             self.numbers.append(min(2 * self.numbers[-1], most))
         self.best = 1
         self._seconds: dict[int, float] = {}  # of a step on so many threads, the least of this trial
+        self._estimate = math.inf  # of a step, from the last piece
         self._holds_until = 0.0
         self._tried: int | None = None  # the number of the next piece of a trial; None: there is no trial
         self._begin_trial()
@@ -69,6 +70,8 @@ class ThreadChoice:
         """The next piece of a run that has so many steps to go."""
         if self._tried is None:
             steps = LONGEST / self._seconds[self.best]
+        elif self._estimate > ONCE_IF_LONGER:
+            steps = 1
         else:
             steps = max(LONG_ENOUGH / self._seconds.get(self._tried, math.inf), LEAST_STEPS)
         return Piece(self._tried or self.best, min(max(int(steps), 1), steps_left))
@@ -83,6 +86,7 @@ class ThreadChoice:
         if first_step and steps > 1:
             took, steps = took - first_step, steps - 1
         seconds = max(took, 1e-9) / steps
+        self._estimate = seconds
         if self._tried is not None:
             self._seconds[self._tried] = min(seconds, self._seconds.get(self._tried, math.inf))
             self._tried = next(self._trial, None)

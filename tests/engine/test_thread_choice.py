@@ -28,9 +28,10 @@ class Machine:
         while steps:
             piece = choice.next(steps)
             threads = piece.threads
-            self.time += first_step + piece.steps * self.seconds(threads, self.time)
+            woken = first_step if threads > 1 else 0.0
+            self.time += woken + piece.steps * self.seconds(threads, self.time)
             self.ran[threads] = self.ran.get(threads, 0) + piece.steps
-            choice.done(piece, first_step and first_step + self.seconds(threads, self.time))
+            choice.done(piece, first_step and woken + self.seconds(threads, self.time))
             steps -= piece.steps
         return threads
 
@@ -86,10 +87,19 @@ def test_trials_cost_little_where_threads_are_a_disaster(on):
     assert machine.ran[1] * 1e-4 > 0.9 * machine.time
 
 
+def test_long_steps_are_tried_once_each(on):
+    machine = on(lambda threads, time: 5.0 / threads)
+    choice = ThreadChoice(4)
+    machine.run(choice, 20)
+    assert choice.best == 4
+    assert machine.ran[1] <= 3
+    assert machine.ran[2] <= 2
+
+
 def test_the_start_of_threads_is_not_counted(on):
     machine = on(lambda threads, time: 1e-4 / threads)
     choice = ThreadChoice(2)
-    machine.run(choice, 1000, first_step=0.001)
+    machine.run(choice, 1000, first_step=0.003)
     assert choice.best == 2
 
 
