@@ -11,7 +11,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from cbackprop import torch_names
-from cbackprop.registry import nearest_of
+from cbackprop.suggestions import nearest_of
 
 __all__ = ["ATTRIBUTES", "AbsentModules", "attribute_missing", "explain", "name_error", "reason"]
 

@@ -7,8 +7,11 @@ import inspect
 from typing import Any, Self
 
 from cbackprop import config, shared_objects
-from cbackprop.registry import Registry, from_config, nearest, reading, to_config
+from cbackprop.config_reading import from_config, reading
+from cbackprop.config_writing import to_config
+from cbackprop.families import families
 from cbackprop.shared_objects import writing
+from cbackprop.suggestions import nearest
 from cbackprop.validation import ArgumentTypeError
 
 __all__ = ["Spec"]
@@ -87,7 +90,7 @@ class Spec:
 
 def _named(value: Any) -> Any:
     """The name of a registered function, such as an activation; any other value unchanged."""
-    if not callable(value) or inspect.isclass(value) or not any(r.name_of(value) for r in Registry.families.values()):
+    if not callable(value) or inspect.isclass(value) or not any(r.name_of(value) for r in families.values()):
         return value
     config = to_config(value)
     return config if isinstance(config, str) else value

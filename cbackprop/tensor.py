@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cbackprop.absent import attribute_missing
-from cbackprop.registry import Registry
+from cbackprop.families import families
 
 if TYPE_CHECKING:
     from cbackprop.layers.layer import Layer
@@ -73,7 +73,7 @@ class KerasTensor:
     __array_ufunc__ = None
 
     def _layer(self, name: str, inputs: Any, *arguments: Any) -> Any:
-        return Registry.families["layers"].find(name)(*arguments, dtype=self._float_type)(inputs)
+        return families["layers"].find(name)(*arguments, dtype=self._float_type)(inputs)
 
     @property
     def _float_type(self) -> str | None:

@@ -12,11 +12,11 @@ import pytest
 
 import cbackprop as cb
 from cbackprop.compiled.kernels import activations as activation_kernels
+from cbackprop.families import families as registries
 from cbackprop.plan.plan import implementation_of
 from cbackprop.reference import activations as activation_twins
-from cbackprop.registry import Registry
 
-FAMILIES = {name: dict(registry) for name, registry in Registry.families.items()}
+FAMILIES = {name: dict(registry) for name, registry in registries.items()}
 EVERYTHING = [
     pytest.param(family, name, thing, id=f"{family}.{name}")
     for family, things in FAMILIES.items()
@@ -229,4 +229,4 @@ def test_a_name_that_is_absent(module, name, message):
 )
 def test_an_unknown_name_is_answered_with_one_spelling_of_each(family, name, end):
     with pytest.raises(ValueError, match=f"{re.escape(end)}$"):
-        Registry.families[family].find(name)
+        registries[family].find(name)

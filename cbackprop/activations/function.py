@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 from cbackprop import config
 from cbackprop.compiled.kernels import activations as kernels
 from cbackprop.compiled.kernels.glu import glu
-from cbackprop.registry import Registry, from_config, own_objects, to_config
+from cbackprop.config_reading import from_config
+from cbackprop.config_writing import to_config
+from cbackprop.families import families
+from cbackprop.own_objects import own_objects
+from cbackprop.registry import Registry
 from cbackprop.tensor import KerasTensor
 from cbackprop.validation import check_integer, contiguous
 
@@ -151,7 +155,7 @@ class ActivationFunction(Generic[Arguments]):
     def __call__(self, x: Any, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Any:
         function = self.bind(*args, **{**self.arguments, **kwargs}) if args or kwargs else self
         if isinstance(x, KerasTensor):
-            return Registry.families["layers"].find("Activation")(function)(x)
+            return families["layers"].find("Activation")(function)(x)
         return evaluate(function.kernel(), x)
 
     def __reduce__(self) -> Any:

@@ -10,7 +10,7 @@ from cbackprop.callbacks.callback import BATCH_METHODS, Callback, Logs
 from cbackprop.callbacks.history import History
 from cbackprop.callbacks.progbar_logger import ProgbarLogger
 from cbackprop.callbacks.run_state import MOMENTS, give_states, take_states
-from cbackprop.registry import instead_of_foreign
+from cbackprop.foreign_objects import instead_of_foreign
 from cbackprop.validation import check_boolean, type_name
 
 __all__ = ["CallbackList"]

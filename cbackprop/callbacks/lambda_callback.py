@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cbackprop.callbacks.callback import Callback
-from cbackprop.registry import nearest
+from cbackprop.suggestions import nearest
 
 __all__ = ["LambdaCallback"]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from cbackprop.callbacks.callback import Callback
 from cbackprop.callbacks.short_number import short_number
-from cbackprop.registry import nearest
+from cbackprop.suggestions import nearest
 from cbackprop.validation import check_number
 
 __all__ = ["MonitorCallback"]

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from cbackprop import activations, config, regularizers, shared_objects
 from cbackprop.absent import attribute_missing
+from cbackprop.config_reading import from_config, reading
+from cbackprop.families import families
 from cbackprop.layers.adjusting import adjust
 from cbackprop.layers.building import check_begun, checked_build, resolve_unknown
 from cbackprop.layers.call_arguments import BUILT_IN, CallArguments
@@ -27,7 +29,7 @@ from cbackprop.layers.shapes import check_sizes
 from cbackprop.layers.tracking import held, holds, layers_within, own_variables, sublayers, variables_of
 from cbackprop.layers.unknown_sizes import has_unknown
 from cbackprop.layers.weights import load_values, named_weight_arguments, new_weight, set_values
-from cbackprop.registry import Registry, from_config, reading
+from cbackprop.registry import Registry
 from cbackprop.spec import Spec
 from cbackprop.tensor import KerasTensor, Node, Shape
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_integer, check_memory, check_name, named
@@ -688,7 +690,7 @@ class Layer(Spec):
     @property
     def metrics(self) -> list[Any]:
         """The metrics that are attributes of the layer and of the layers within, but for those of models."""
-        kind = Registry.families["metrics"].base
+        kind = families["metrics"].base
         layers = [layer for layer in (self, *layers_within(self)) if not layer.is_model]
         return list(dict.fromkeys(each for layer in layers for each in held(layer, kind)))
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.config_writing import to_config
 from cbackprop.layers.call_arguments import is_array, takes
 from cbackprop.layers.connecting import ROWS, sized
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.layers.masks import PythonMask, rule_in_python
 from cbackprop.layers.shapes import check_shape
-from cbackprop.registry import to_config
 from cbackprop.tensor import Shape
 from cbackprop.validation import check_items
 

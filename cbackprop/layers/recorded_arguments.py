@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from cbackprop.registry import to_config
+from cbackprop.config_writing import to_config
 
 __all__ = ["as_given", "recording"]
 

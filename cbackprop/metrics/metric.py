@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike
 
 from cbackprop import config
 from cbackprop.absent import attribute_missing
+from cbackprop.config_writing import to_config
 from cbackprop.losses.row_function import RowFunction
 from cbackprop.losses.target import as_array, check_weights
 from cbackprop.metrics.variable import MetricVariable
-from cbackprop.registry import Registry, snake_case, to_config
+from cbackprop.registry import Registry, snake_case
 from cbackprop.spec import Spec
 from cbackprop.validation import check_name
 from cbackprop.variable import Variable

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cbackprop.config_reading import from_config
+from cbackprop.config_writing import to_config
 from cbackprop.losses.row_function import owner
 from cbackprop.losses.target import as_array
 from cbackprop.metrics.metric import Metric, registry
-from cbackprop.registry import from_config, snake_case, to_config
+from cbackprop.registry import snake_case
 from cbackprop.validation import check_name
 
 __all__ = ["Mean", "MeanMetricWrapper", "Sum"]

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cbackprop.config_writing import to_config
 from cbackprop.losses.target import as_array
 from cbackprop.metrics.metric import registry
 from cbackprop.metrics.tally import Tally
 from cbackprop.metrics.variable import MetricVariable
-from cbackprop.registry import to_config
 from cbackprop.validation import check_integer, check_number
 
 __all__ = [

@@ -8,13 +8,15 @@ from typing import Any
 
 from cbackprop import shared_objects
 from cbackprop.config import copying_to
+from cbackprop.config_reading import from_config
+from cbackprop.config_writing import to_config
 from cbackprop.layers import Input, InputLayer
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.layers.random_layer import RandomLayer
 from cbackprop.layers.tracking import layers_within
 from cbackprop.models.configs import call_arguments, layer_configs, replaced, takes_a_graph
+from cbackprop.own_objects import own_objects
 from cbackprop.plan.graph import unfolded_layers
-from cbackprop.registry import from_config, own_objects, to_config
 from cbackprop.tensor import KerasTensor, flatten, map_structure
 from cbackprop.validation import ArgumentTypeError, check_boolean
 

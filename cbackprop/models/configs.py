@@ -11,9 +11,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from cbackprop.config_reading import from_config
+from cbackprop.config_writing import to_config
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.layers.tracking import KEPT
-from cbackprop.registry import from_config, parts_of, to_config
+from cbackprop.object_parts import parts_of
 from cbackprop.shared_objects import writing
 from cbackprop.tensor import KerasTensor, Node, map_structure
 

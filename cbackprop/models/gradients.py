@@ -19,7 +19,7 @@ from cbackprop.models.gradient_check import GradientReport, check_gradients
 from cbackprop.plan.graph import unfolded_layers
 from cbackprop.plan.plan import Plan
 from cbackprop.plan.probe import Probe
-from cbackprop.registry import nearest
+from cbackprop.suggestions import nearest
 from cbackprop.tensor import map_structure
 from cbackprop.validation import check_boolean, check_number, contiguous
 

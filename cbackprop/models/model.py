@@ -10,6 +10,7 @@ import numpy as np
 
 from cbackprop import saving, shared_objects
 from cbackprop.config import FLOAT_TYPES, floatx
+from cbackprop.config_reading import reading
 from cbackprop.engine.sizes import sizes_of
 from cbackprop.layers import Layer
 from cbackprop.layers.adjusting import note_plan
@@ -26,7 +27,6 @@ from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import Graph, check_names
 from cbackprop.plan.plan import Plan
 from cbackprop.plan.sizes import PlansOfSizes
-from cbackprop.registry import reading
 from cbackprop.saving.weights_file import restore_training, save_training
 from cbackprop.tensor import KerasTensor, is_optional, is_symbolic, map_structure
 from cbackprop.validation import ArgumentTypeError, check_boolean

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from cbackprop.config_reading import from_config, reading
 from cbackprop.layers.tracking import held, holds_of, layers_within
 from cbackprop.metrics import Metric
 from cbackprop.models.compiled_metrics import CompiledMetrics, LossMean
 from cbackprop.models.data import assign
 from cbackprop.models.objectives import log_names, named_results
-from cbackprop.registry import from_config, reading
 from cbackprop.saving.model_file import compile_config
 
 __all__ = ["ResultMethods"]

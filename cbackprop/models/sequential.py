@@ -8,6 +8,8 @@ from typing import Any, Self
 
 from cbackprop import layers as layers_here
 from cbackprop import shared_objects
+from cbackprop.config_reading import reading
+from cbackprop.foreign_objects import instead_of_foreign
 from cbackprop.layers import Input, InputLayer, Layer
 from cbackprop.layers.building import check_begun
 from cbackprop.layers.call_arguments import is_shape, map_shapes
@@ -22,7 +24,6 @@ from cbackprop.models.sources.batches import BatchSource
 from cbackprop.models.sources.source import Source
 from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import check_names
-from cbackprop.registry import instead_of_foreign, reading
 from cbackprop.saving import CustomObjectScope, own_config
 from cbackprop.tensor import KerasTensor, map_structure
 from cbackprop.validation import ArgumentTypeError, check_boolean, type_name

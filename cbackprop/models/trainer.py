@@ -31,7 +31,7 @@ from cbackprop.models.results import ResultMethods
 from cbackprop.models.sources import Source, open_source
 from cbackprop.models.training_run import TrainingRun
 from cbackprop.models.validation import Validation
-from cbackprop.registry import nearest
+from cbackprop.suggestions import nearest
 from cbackprop.tensor import flatten, map_structure
 from cbackprop.validation import check_boolean, check_counts, check_integer
 from cbackprop.variable import AtRest, Variable

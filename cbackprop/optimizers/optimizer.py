@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.absent import attribute_missing
+from cbackprop.config_reading import reading
+from cbackprop.config_writing import to_config
 from cbackprop.optimizers import schedules
 from cbackprop.optimizers.array_steps import check_variables, split_pairs, take_step
 from cbackprop.optimizers.learning_rate import LearningRate, bad_rate, checked_rate, compiled_schedule, rate_at
@@ -17,8 +19,9 @@ from cbackprop.optimizers.memories import Memories
 from cbackprop.optimizers.optimizer_variable import CountVariable, OptimizerVariable, RateVariable, check_array
 from cbackprop.optimizers.schedules import LearningRateSchedule
 from cbackprop.optimizers.state import OptimizerState, variables_of
-from cbackprop.registry import Registry, nearest, reading, snake_case, to_config
+from cbackprop.registry import Registry, snake_case
 from cbackprop.spec import Spec
+from cbackprop.suggestions import nearest
 from cbackprop.validation import check_boolean, check_integer, check_name, check_number
 from cbackprop.variable import AtRest, Variable
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cbackprop.plotting.canvas import several_axes
-from cbackprop.registry import nearest
+from cbackprop.suggestions import nearest
 
 __all__ = ["curves"]
 

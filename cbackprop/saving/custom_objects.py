@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from cbackprop.registry import own_objects
+from cbackprop.own_objects import own_objects
 
 __all__ = [
     "CustomObjectScope",

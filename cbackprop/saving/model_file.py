@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from cbackprop.config_reading import UnknownObjectError, from_config
+from cbackprop.config_writing import to_config
 from cbackprop.layers.layer import registry as layer_registry
-from cbackprop.registry import UnknownObjectError, from_config, to_config
 from cbackprop.saving import container
 from cbackprop.saving.container import Container
 from cbackprop.saving.contents import (

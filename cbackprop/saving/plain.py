@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from cbackprop import shared_objects
-from cbackprop.registry import from_config, own_objects, to_config
+from cbackprop.config_reading import from_config
+from cbackprop.config_writing import to_config
+from cbackprop.own_objects import own_objects
 from cbackprop.saving.custom_objects import CustomObjectScope
 from cbackprop.validation import check_boolean
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from cbackprop.config import check_float_type
-from cbackprop.registry import nearest
+from cbackprop.suggestions import nearest
 from cbackprop.tables.columns import (
     CategoryColumn,
     Column,

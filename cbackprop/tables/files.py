@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from cbackprop.registry import nearest
+from cbackprop.suggestions import nearest
 from cbackprop.tables.frame import Table, as_table
 
 __all__ = ["read", "write"]

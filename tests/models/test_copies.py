@@ -10,7 +10,7 @@ import pytest
 
 import cbackprop as cb
 from cbackprop import layers
-from cbackprop.registry import Registry
+from cbackprop.families import families
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
@@ -89,8 +89,8 @@ def test_a_shallow_copy_has_lists_of_its_own(rng):
     assert other.kernel is dense.kernel
 
 
-EVERYTHING = [thing for family in Registry.families.values() for _, thing in family if not inspect.isclass(thing)]
-CLASSES = [cls for family in Registry.families.values() for _, cls in family if inspect.isclass(cls)]
+EVERYTHING = [thing for family in families.values() for _, thing in family if not inspect.isclass(thing)]
+CLASSES = [cls for family in families.values() for _, cls in family if inspect.isclass(cls)]
 
 
 def made(cls):

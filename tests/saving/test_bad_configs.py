@@ -12,7 +12,7 @@ import pytest
 
 import cbackprop as cb
 from cbackprop import layers
-from cbackprop.registry import Registry
+from cbackprop.families import families
 from cbackprop.spec import Spec
 
 DELETED = object()
@@ -41,7 +41,7 @@ def things():
     for rows in layer_cases.LAYERS.values():
         if rows:
             yield rows[0][0]()
-    for family, registry in Registry.families.items():
+    for family, registry in families.items():
         for _, entry in registry:
             made = None
             if family != "layers" and inspect.isclass(entry) and issubclass(entry, Spec):

@@ -154,9 +154,9 @@ def relu(y_true, y_pred):
 def test_functions_called_like_one_of_the_library(tmp_path):
     """A reader would take the library's."""
     model = make(optimizer="sgd", loss="mse", metrics=[relu])
-    with pytest.warns(UserWarning, match="'relu' is called like one of this library"):
+    with pytest.warns(UserWarning, match="'relu' has the same name as one of this library"):
         model.save(tmp_path / "m")
-    with pytest.raises(TypeError, match="'relu' is called like one of this library"):
+    with pytest.raises(TypeError, match="'relu' has the same name as one of this library"):
         cb.saving.serialize_keras_object(relu)
 
 

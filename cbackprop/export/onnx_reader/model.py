@@ -19,7 +19,7 @@ from cbackprop.export.onnx_reader.matching import match
 from cbackprop.layers import Input
 from cbackprop.layers.masks import Chosen
 from cbackprop.models import Model
-from cbackprop.registry import nearest
+from cbackprop.suggestions import nearest
 from cbackprop.tensor import KerasTensor, output_dtype
 
 __all__ = ["model_of"]

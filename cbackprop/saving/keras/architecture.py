@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cbackprop.layers.layer import registry as layer_registry
-from cbackprop.registry import own_objects
+from cbackprop.own_objects import own_objects
 from cbackprop.saving.keras.operations import READABLE, is_operation, operation_layer
 from cbackprop.saving.keras.plain import plain_object, plain_value
 from cbackprop.validation import ArgumentTypeError

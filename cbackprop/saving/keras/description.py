@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cbackprop.registry import Registry
+from cbackprop.families import families
 from cbackprop.saving.keras.operations import OPERATIONS, operation_entry
 
 __all__ = ["keras_compile_config", "keras_model_config"]
@@ -65,7 +65,7 @@ def keras_compile_config(settings: dict[str, Any]) -> tuple[Entry, list[str]]:
 def _check_names(value: Any, family: str, lacks: list[str]) -> None:
     """Add names of losses and metrics that Keras does not have to `lacks`."""
     if isinstance(value, str):
-        registry = Registry.families[family]
+        registry = families[family]
         found = registry.find(value) if registry.knows(value) else None
         if getattr(found, "__name__", "") in LACKING.get(family, ()):
             lacks.append(f"{family}.{value}")

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from cbackprop.config_reading import from_config
 from cbackprop.layers.layer import registry as layer_registry
-from cbackprop.registry import from_config
 from cbackprop.saving.keras.architecture import model_config
 from cbackprop.saving.keras.archive import KerasFile, open_keras_file
 from cbackprop.saving.keras.noted import restore_noted

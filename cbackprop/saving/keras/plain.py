@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cbackprop.registry import Registry, own_objects
+from cbackprop.families import families
+from cbackprop.own_objects import own_objects
 from cbackprop.shared_objects import SHARED_ID
 
 __all__ = ["plain_object", "plain_value"]
@@ -28,11 +29,11 @@ def plain_object(entry: dict[str, Any], family: str) -> dict[str, Any]:
     name, config, registered = entry["class_name"], entry.get("config") or {}, entry.get("registered_name")
     module = str(entry.get("module"))
     named = module.split(".", 1)[-1]
-    if named in Registry.families:
+    if named in families:
         family = named
     known = own_objects.all()
     own = known.get(registered) if isinstance(registered, str) else None
-    cls = own or known.get(name) or Registry.families[family].find(name)
+    cls = own or known.get(name) or families[family].find(name)
     described = {
         "module": f"cbackprop.{family}",
         "class_name": name,

@@ -28,7 +28,7 @@ from keras_models import (
 from keras_random_models import random_graph
 
 import cbackprop as cb
-from cbackprop.registry import Registry
+from cbackprop.families import families
 from cbackprop.saving.keras.description import LACKING, WITHOUT
 
 X, Y = np.linspace(-1, 1, 60, dtype="float32").reshape(20, 3), np.linspace(0, 1, 20, dtype="float32").reshape(20, 1)
@@ -284,7 +284,7 @@ def test_losses_that_keras_does_not_have(tmp_path):
 @pytest.mark.parametrize("family", ["regularizers", "constraints", "initializers", "losses", "metrics", "optimizers"])
 def test_the_list_of_what_keras_does_not_have(family):
     theirs = getattr(keras, family)
-    lacking = {name for name, thing in Registry.families[family] if not hasattr(theirs, thing.__name__)}
+    lacking = {name for name, thing in families[family] if not hasattr(theirs, thing.__name__)}
     assert lacking == LACKING.get(family, set())
 
 
@@ -305,7 +305,7 @@ def arguments_of(cls):
 )
 def test_the_list_of_arguments_that_keras_does_not_have(family):
     unwritten = {"input_shape", "inputs", "outputs"}
-    for name, cls in Registry.families[family]:
+    for name, cls in families[family]:
         theirs = getattr(getattr(keras, family), name, None)
         if theirs is None or not hasattr(cls, "argument_names"):
             continue

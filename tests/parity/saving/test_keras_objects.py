@@ -6,7 +6,8 @@ import json
 import keras
 import pytest
 
-from cbackprop.registry import Registry, from_config
+from cbackprop.config_reading import from_config
+from cbackprop.families import families
 from cbackprop.saving.keras.plain import plain_value
 
 FAMILIES = ["initializers", "regularizers", "constraints", "losses", "metrics", "optimizers", "optimizers.schedules"]
@@ -34,7 +35,7 @@ def in_keras(family):
     module = keras
     for part in family.split("."):
         module = getattr(module, part)
-    classes = {name: getattr(module, name, None) for name, thing in Registry.families[family] if inspect.isclass(thing)}
+    classes = {name: getattr(module, name, None) for name, thing in families[family] if inspect.isclass(thing)}
     return {name: cls for name, cls in classes.items() if cls is not None and name not in LEFT_OUT}
 
 
