@@ -199,16 +199,16 @@ def test_in_place(function, dtype, rng):
 
 @TYPES
 @pytest.mark.parametrize("function", [case for case in CASES if case.values[0].kernel().axis is None])
-def test_result_does_not_depend_on_the_place_in_the_array(function, dtype, rng):
-    x = array_of(dtype, rng).reshape(-1)
+def test_bits_do_not_depend_on_the_place_in_the_array(function, dtype, rng):
+    """Threads have any number of rows, so the loop for what is left over behind whole vectors must round as the others."""
+    x = np.concatenate([array_of(dtype, rng).reshape(-1), rng.normal(size=2000).astype(dtype)])
     y = run_kernel(function, x)
-    gradient = run_kernel_backward(function, np.ones_like(x), x, y)
-    for i in range(0, x.size, 17):
-        part = slice(i, i + 1)
-        # the compiler may choose other fused operations in the vectorised loop and in the one for the rest
-        np.testing.assert_array_max_ulp(run_kernel(function, x[part]), y[part], maxulp=2)
-        single = run_kernel_backward(function, np.ones_like(x[part]), x[part], y[part])
-        np.testing.assert_array_max_ulp(single, gradient[part], maxulp=2)
+    delta = rng.normal(size=x.size).astype(dtype)
+    gradient = run_kernel_backward(function, delta, x, y)
+    for i in range(0, x.size, 7):
+        part = slice(i, i + 1 + i % 3)
+        assert run_kernel(function, x[part]).tobytes() == y[part].tobytes()
+        assert run_kernel_backward(function, delta[part], x[part], y[part]).tobytes() == gradient[part].tobytes()
 
 
 def smooth_points(function, rng):

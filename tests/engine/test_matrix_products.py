@@ -194,7 +194,8 @@ def test_the_same_bits_on_any_number_of_threads(units, inputs, monkeypatch):
 def test_steps_on_arrays(optimizer):
     """`apply`, outside of any model."""
     rng = np.random.default_rng(0)
-    start, gradient = (rng.normal(size=(40, 30)).astype("float32") for _ in range(2))
+    # Sums so long that BLAS and the tiles cut them into blocks of different sizes: bits tell which computed them.
+    start, gradient = (rng.normal(size=(40, 3000)).astype("float32") for _ in range(2))
     found = {}
     for value in ("tiles", "blas"):
         cb.config.set_matrix_products(value)

@@ -116,28 +116,34 @@ cdef void mish_forward(
     const floating* x, floating* y, Py_ssize_t rows, Py_ssize_t width, const double* p
 ) noexcept nogil:
     """y = x tanh(log(1 + e^x)) = x n / d, where e^x = b / a, both at most 1, n = b (b + 2 a), d = n + 2 a^2."""
-    cdef floating zero = 0, one = 1, two = 2, e, a, b, n
+    cdef floating zero = 0, one = 1, two = 2, e, a, b, n, rest
     cdef Py_ssize_t i
     for i in range(rows * width):
         e = exp(-fabs(x[i]))
         a = e if x[i] >= zero else one
         b = one if x[i] >= zero else e
         n = b * (b + two * a)
-        y[i] = x[i] * (n / (n + two * a * a))
+        # Never negative. The comparison keeps the compiler from fusing product and sum, which it would do for the
+        # numbers behind the last whole vector only: an element's bits must not depend on where it lies.
+        rest = two * a * a
+        rest = rest if rest > zero else zero
+        y[i] = x[i] * (n / (n + rest))
 
 
 cdef void mish_backward(
     floating* delta, const floating* x, const floating* y, Py_ssize_t rows, Py_ssize_t width, const double* p
 ) noexcept nogil:
     """dy/dx = t + x sigmoid(x) (1 - t^2), t = n / d as above; sigmoid(x) (1 - t^2) = 4 a^2 b (1 + e) / d^2."""
-    cdef floating zero = 0, one = 1, two = 2, four = 4, e, a, b, n, d
+    cdef floating zero = 0, one = 1, two = 2, four = 4, e, a, b, n, d, rest
     cdef Py_ssize_t i
     for i in range(rows * width):
         e = exp(-fabs(x[i]))
         a = e if x[i] >= zero else one
         b = one if x[i] >= zero else e
         n = b * (b + two * a)
-        d = n + two * a * a
+        rest = two * a * a
+        rest = rest if rest > zero else zero    # as above
+        d = n + rest
         delta[i] *= n / d + x[i] * (four * a * a * b * (one + e) / (d * d))
 
 
