@@ -172,10 +172,9 @@ class CompiledEngine(Engine):
         self.runner.set_backward([step.position for step in self.backward_steps], accumulate, linked)
 
     def _bind_parameters(self) -> None:
-        trainable = set(self.trainable)
-        for index, step in enumerate(self.plan.steps):
-            for k, variable in enumerate(step.layer.variables):
-                self.runner.set_parameter(index, k, variable.array.reshape(-1), variable in trainable)
+        assert self.store is not None  # only a network with weights is bound
+        offsets = [[self.offsets[variable] for variable in step.layer.variables] for step in self.plan.steps]
+        self.runner.set_weights(self.store.values, offsets)
         uses = self._uses()
         tables = {variable: uses.pop(variable) for variable in list(uses) if variable in self.tables}
         self._bind_gradients(uses)

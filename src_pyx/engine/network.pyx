@@ -79,7 +79,6 @@ cdef class Network:
             layer.index = i
         self.schedules = {}
         self.workspaces = []
-        self.parameter_memory = {}
         self.heads = []
         self.feed_memory = []
 
@@ -140,15 +139,28 @@ cdef class Network:
         layer.node = node
         self.schedules = {}
 
-    def set_parameter(self, Py_ssize_t index, Py_ssize_t k, value, bint trainable):
-        """Tell layer `index` where its parameter `k` lies, and whether its gradient is wanted."""
-        cdef Layer layer = self.layers[index]
+    def set_weights(self, vector, list offsets):
+        """The vector of all weights, and for each layer where in it each of its parameters begins."""
+        cdef Layer layer
+        cdef Py_ssize_t i, k
         self.check_idle()
-        if not 0 <= k < layer.n_parameters or value.size != layer.parameters[k].size:
-            raise ValueError("The layer has no such parameter.")
-        layer.parameters[k].value = address(value, self.float_type(), value.size)
-        layer.parameters[k].trainable = trainable
-        self.parameter_memory[index, k] = value
+        self.weights = NULL
+        for i, layer in enumerate(self.layers):
+            if len(offsets[i]) != layer.n_parameters:
+                raise ValueError("A layer has other parameters.")
+            for k in range(layer.n_parameters):
+                if not 0 <= offsets[i][k] <= vector.size - layer.parameters[k].size:
+                    raise ValueError("A parameter does not lie in the vector of weights.")
+                layer.parameters[k].offset = offsets[i][k] * vector.itemsize
+        self.weights = <char*>address(vector, self.float_type(), vector.size)
+        self.weight_memory = vector
+        self.show_weights()
+
+    cdef show_weights(self):
+        """Tell all contexts where the weights are."""
+        cdef Context context
+        for context in [*(self.tile_list or []), *(self.share_list or []), *([self.whole] if self.whole else [])]:
+            context.batch.weights = self.weights
 
     def set_backward(self, list order, list accumulate, list linked):
         """The layers of the backward pass in order, for each which input deltas to add to, and the linked ones."""
@@ -255,6 +267,7 @@ cdef class Network:
         self.tiles = self.list_contexts(contexts, capacity, self.tiles)
         self.tile_list, self.tile_staging = contexts, None
         self.give_workspaces(contexts)
+        self.show_weights()
         self.n_tiles, self.tile_capacity = len(contexts), capacity
 
     def place_whole(self, list contexts, Context whole, Py_ssize_t capacity):
@@ -265,6 +278,7 @@ cdef class Network:
         self.share_list, self.whole_staging = contexts, None
         self.give_workspaces(contexts)
         self.whole = whole
+        self.show_weights()
         self.n_shares, self.whole_capacity = len(contexts), capacity
 
     def workspace_bytes(self):
@@ -485,7 +499,7 @@ cdef class Network:
             if layer.output < 0:
                 raise RuntimeError("A layer has no buffers.")
             for k in range(layer.n_parameters):
-                if layer.parameters[k].value == NULL:
+                if layer.parameters[k].offset < 0 or self.weights == NULL:
                     raise RuntimeError("A layer has no parameters.")
         self.checked = True
 

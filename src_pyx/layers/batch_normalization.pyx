@@ -9,7 +9,7 @@ from libc.string cimport memset
 from cbackprop.compiled.engine.division cimport MOST_PARTS, PARAMETER_STEP, part_rows
 from cbackprop.compiled.kernels.sums cimport products_of, squares_of, sum_of
 from cbackprop.compiled.layers.layer cimport (
-    Batch, couples, IN_TRAINING, in_training, input_of, ITEMS, Layer, output_of, ROWS,
+    Batch, couples, IN_TRAINING, in_training, input_of, ITEMS, Layer, output_of, ROWS, weight_of,
 )
 
 
@@ -388,9 +388,6 @@ cdef class BatchNormalization(Layer):
         """Factors or shifts from a channel on, where there are any; else NULL."""
         return &values[first] if self.renorm and self.owns_moments(batch) else NULL
 
-    cdef const void* parameter(self, int k) noexcept nogil:
-        return NULL if k < 0 else self.parameters[k].value
-
     cdef void find_moments(
         self, const Batch* batch, Py_ssize_t first, Py_ssize_t count, double* mean, double* inverse
     ) noexcept nogil:
@@ -400,11 +397,11 @@ cdef class BatchNormalization(Layer):
             if self.owns_moments(batch):
                 mean[c], inverse[c] = self.mean[first + c], self.inverse[first + c]
             elif self.is_double:
-                mean[c] = (<const double*>self.parameters[self.moving].value)[first + c]
-                inverse[c] = (<const double*>self.parameters[self.moving + 1].value)[first + c]
+                mean[c] = (<const double*>weight_of(self, batch, self.moving))[first + c]
+                inverse[c] = (<const double*>weight_of(self, batch, self.moving + 1))[first + c]
             else:
-                mean[c] = (<const float*>self.parameters[self.moving].value)[first + c]
-                inverse[c] = (<const float*>self.parameters[self.moving + 1].value)[first + c]
+                mean[c] = (<const float*>weight_of(self, batch, self.moving))[first + c]
+                inverse[c] = (<const float*>weight_of(self, batch, self.moving + 1))[first + c]
             if not self.owns_moments(batch):
                 inverse[c] = 1 / sqrt(inverse[c] + self.epsilon)
 
@@ -487,12 +484,14 @@ cdef class BatchNormalization(Layer):
         if not self.renorm:
             return
         if self.is_double:
-            self.run_renormalize(begin, end, <const double*>self.parameters[self.moving + 3].value)
+            self.run_renormalize(batch, begin, end, <const double*>weight_of(self, batch, self.moving + 3))
         else:
-            self.run_renormalize(begin, end, <const float*>self.parameters[self.moving + 3].value)
+            self.run_renormalize(batch, begin, end, <const float*>weight_of(self, batch, self.moving + 3))
 
-    cdef void run_renormalize(self, Py_ssize_t begin, Py_ssize_t end, const floating* renorm_mean) noexcept nogil:
-        cdef const floating* renorm_deviation = <const floating*>self.parameters[self.moving + 4].value
+    cdef void run_renormalize(
+        self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, const floating* renorm_mean
+    ) noexcept nogil:
+        cdef const floating* renorm_deviation = <const floating*>weight_of(self, batch, self.moving + 4)
         renormalize(
             end - begin, self.epsilon, self.least, self.most, self.farthest, &self.mean[begin], &self.deviation[begin],
             renorm_mean + begin, renorm_deviation + begin, &self.factor[begin], &self.shift[begin],
@@ -515,7 +514,7 @@ cdef class BatchNormalization(Layer):
             batch_forward(
                 rows, self.channels, self.inner, first, count, x, mean, inverse,
                 self.renormalized(batch, self.factor, first), self.renormalized(batch, self.shift, first),
-                <const floating*>self.parameter(self.gamma), <const floating*>self.parameter(self.beta), y,
+                <const floating*>weight_of(self, batch, self.gamma), <const floating*>weight_of(self, batch, self.beta), y,
             )
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
@@ -541,14 +540,14 @@ cdef class BatchNormalization(Layer):
                     rows, self.channels, self.inner, self.features, first, count, x,
                     <const floating*>input_of(self, batch, 1).value, dy, &self.size[first], mean, inverse,
                     self.renormalized(batch, self.factor, first),
-                    <const floating*>self.parameter(self.gamma), &self.total[first], &self.product[first],
+                    <const floating*>weight_of(self, batch, self.gamma), &self.total[first], &self.product[first],
                     self.accumulate[0], dx,
                 )
             else:
                 batch_backward(
                     rows, self.channels, self.inner, first, count, x, dy, mean, inverse,
                     self.renormalized(batch, self.factor, first),
-                    <const floating*>self.parameter(self.gamma), &self.total[first] if own else NULL,
+                    <const floating*>weight_of(self, batch, self.gamma), &self.total[first] if own else NULL,
                     &self.product[first] if own else NULL, self.elements(batch.total), self.accumulate[0], dx,
                 )
 
@@ -593,12 +592,12 @@ cdef class BatchNormalization(Layer):
         if not self.owns_moments(batch):
             return
         if self.is_double:
-            self.run_finish(<double*>self.parameters[self.moving].value)
+            self.run_finish(batch, <double*>weight_of(self, batch, self.moving))
         else:
-            self.run_finish(<float*>self.parameters[self.moving].value)
+            self.run_finish(batch, <float*>weight_of(self, batch, self.moving))
 
-    cdef void run_finish(self, floating* moving_mean) noexcept nogil:
-        cdef floating* moving_variance = <floating*>self.parameters[self.moving + 1].value
+    cdef void run_finish(self, const Batch* batch, floating* moving_mean) noexcept nogil:
+        cdef floating* moving_variance = <floating*>weight_of(self, batch, self.moving + 1)
         cdef floating* more         # moving_stddev, renorm_mean, renorm_stddev
         cdef floating variance
         cdef Py_ssize_t c
@@ -606,12 +605,12 @@ cdef class BatchNormalization(Layer):
         if not self.renorm:
             move_average(self.channels, <floating>self.momentum, &self.variance[0], moving_variance)
             return
-        more = <floating*>self.parameters[self.moving + 2].value
+        more = <floating*>weight_of(self, batch, self.moving + 2)
         move_average(self.channels, <floating>self.momentum, &self.deviation[0], more)
         for c in range(self.channels):
             variance = more[c] * more[c] - <floating>self.epsilon
             moving_variance[c] = variance if variance > 0 else 0
-        more = <floating*>self.parameters[self.moving + 3].value
+        more = <floating*>weight_of(self, batch, self.moving + 3)
         move_average(self.channels, <floating>self.renorm_momentum, &self.mean[0], more)
-        more = <floating*>self.parameters[self.moving + 4].value
+        more = <floating*>weight_of(self, batch, self.moving + 4)
         move_average(self.channels, <floating>self.renorm_momentum, &self.deviation[0], more)

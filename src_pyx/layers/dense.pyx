@@ -4,7 +4,7 @@ from cython cimport floating
 
 from cbackprop.compiled.kernels.matrix cimport WORKSPACE_BYTES, multiply, sum_rows
 from cbackprop.compiled.kernels.rows cimport sparse_times_matrix, sparse_transposed_times_matrix
-from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer, input_of, output_of
+from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer, input_of, output_of, weight_of
 
 
 cdef void dense_forward(
@@ -90,8 +90,8 @@ cdef class Dense(Layer):
 
     cdef void run_forward(self, const Batch* batch, floating* y) noexcept nogil:
         cdef Buffer* x = input_of(self, batch, 0)
-        cdef const floating* kernel = <const floating*>self.parameters[0].value
-        cdef const floating* bias = <const floating*>(self.parameters[1].value if self.has_bias else NULL)
+        cdef const floating* kernel = <const floating*>weight_of(self, batch, 0)
+        cdef const floating* bias = <const floating*>weight_of(self, batch, 1 if self.has_bias else -1)
         if x.sparse != NULL:
             sparse_times_matrix(batch.rows, self.width, self.units, x.sparse, kernel, bias, y)
         else:
@@ -110,7 +110,7 @@ cdef class Dense(Layer):
 
     cdef void run_backward(self, const Batch* batch, floating* dx) noexcept nogil:
         dense_backward(
-            batch.rows * self.positions, self.width, self.units, <const floating*>self.parameters[0].value,
+            batch.rows * self.positions, self.width, self.units, <const floating*>weight_of(self, batch, 0),
             <const floating*>output_of(self, batch).delta, self.accumulate[0], dx, batch.workspace,
             batch.blas_rows * self.positions, batch.total * self.positions == 1,
         )

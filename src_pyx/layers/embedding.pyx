@@ -5,7 +5,7 @@ from libc.string cimport memcpy, memset
 
 from cbackprop.compiled.kernels.ids cimport to_id
 from cbackprop.compiled.kernels.prefetch cimport prefetch, prefetch_bytes
-from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer, RowSums, input_of, output_of, reach
+from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer, RowSums, input_of, output_of, reach, weight_of
 
 
 # How many rows are asked for before they are read: of a large table none is in the cache. A step with a million rows
@@ -75,7 +75,7 @@ cdef class Embedding(Layer):
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         cdef Buffer* x = input_of(self, batch, 0)
-        cdef const void* table = self.parameters[0].value
+        cdef const void* table = weight_of(self, batch, 0)
         cdef void* y = output_of(self, batch).value
         cdef Py_ssize_t count = batch.rows * x.width
         if self.is_double:

@@ -43,6 +43,7 @@ cdef class Layer:
             raise MemoryError()
         for k, variable in enumerate(spec.variables):
             self.parameters[k].size = self.parameters[k].grain = variable.size
+            self.parameters[k].offset = -1
         self.couples_samples = {"never": NEVER, "in_training": IN_TRAINING, "always": ALWAYS}[spec.couples_samples]
         self.output = -1
         self.training = -1

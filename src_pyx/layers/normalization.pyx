@@ -7,7 +7,7 @@ from libc.math cimport sqrt
 from libc.string cimport memset
 
 from cbackprop.compiled.kernels.sums cimport products_of, squares_of, sum_of
-from cbackprop.compiled.layers.layer cimport Batch, Layer, input_of, output_of, scratch_of
+from cbackprop.compiled.layers.layer cimport Batch, Layer, input_of, output_of, scratch_of, weight_of
 
 
 cdef enum:
@@ -203,9 +203,6 @@ cdef class Normalization(Layer):
             self.parameters[k].grain = 1
         self.scratch_width = 2 * self.layout.groups
 
-    cdef const void* parameter(self, int k) noexcept nogil:
-        return NULL if k < 0 else self.parameters[k].value
-
     cdef void forward(self, const Batch* batch) noexcept nogil:
         if self.is_double:
             self.run_forward(batch, <double*>output_of(self, batch).value)
@@ -215,8 +212,8 @@ cdef class Normalization(Layer):
     cdef void run_forward(self, const Batch* batch, floating* y) noexcept nogil:
         normalization_forward(
             batch.rows, output_of(self, batch).width, self.layout, self.layout.step, self.rule,
-            <const floating*>input_of(self, batch, 0).value, <const floating*>self.parameter(self.gamma),
-            <const floating*>self.parameter(self.beta), <floating*>scratch_of(self, batch), y,
+            <const floating*>input_of(self, batch, 0).value, <const floating*>weight_of(self, batch, self.gamma),
+            <const floating*>weight_of(self, batch, self.beta), <floating*>scratch_of(self, batch), y,
         )
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
@@ -230,7 +227,7 @@ cdef class Normalization(Layer):
     cdef void run_backward(self, const Batch* batch, floating* dx) noexcept nogil:
         normalization_backward(
             batch.rows, output_of(self, batch).width, self.layout, self.layout.step, self.rule,
-            <const floating*>input_of(self, batch, 0).value, <const floating*>self.parameter(self.gamma),
+            <const floating*>input_of(self, batch, 0).value, <const floating*>weight_of(self, batch, self.gamma),
             <const floating*>scratch_of(self, batch), <const floating*>output_of(self, batch).delta,
             self.accumulate[0], dx,
         )

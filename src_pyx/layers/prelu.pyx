@@ -6,7 +6,7 @@ from cython cimport floating
 from libc.string cimport memset
 
 from cbackprop.compiled.kernels.gather cimport gather_rows, scatter_rows
-from cbackprop.compiled.layers.layer cimport Batch, Layer, input_of, output_of, scratch_of
+from cbackprop.compiled.layers.layer cimport Batch, Layer, input_of, output_of, scratch_of, weight_of
 
 
 cdef void prelu_forward(
@@ -89,7 +89,7 @@ cdef class PReLU(Layer):
     cdef void run_forward(self, const Batch* batch, floating* y) noexcept nogil:
         cdef Py_ssize_t width = output_of(self, batch).width
         cdef floating* alpha = <floating*>scratch_of(self, batch)
-        gather_rows(1, self.parameters[0].size, width, self.index, <const floating*>self.parameters[0].value, alpha)
+        gather_rows(1, self.parameters[0].size, width, self.index, <const floating*>weight_of(self, batch, 0), alpha)
         prelu_forward(batch.rows, width, <const floating*>input_of(self, batch, 0).value, <const floating*>alpha, y)
 
     cdef void backward(self, const Batch* batch) noexcept nogil:

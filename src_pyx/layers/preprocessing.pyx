@@ -10,7 +10,7 @@ from libc.string cimport memset
 from cbackprop.compiled.kernels.elementary cimport sqrt
 from cbackprop.compiled.kernels.epsilon cimport EPSILON
 from cbackprop.compiled.kernels.ids cimport to_id
-from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer, input_of, output_of
+from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer, input_of, output_of, weight_of
 
 
 cdef void scale_rows(
@@ -111,26 +111,26 @@ cdef class Normalization(Layer):
             self.constants = np.array([np.ravel(spec.input_mean), np.ravel(spec.input_variance)], np.float64)
             self.constants_32 = np.asarray(self.constants, np.float32)
 
-    cdef const void* statistic(self, int k) noexcept nogil:
+    cdef const void* statistic(self, const Batch* batch, int k) noexcept nogil:
         if not self.given_numbers:
-            return self.parameters[k].value
+            return weight_of(self, batch, k)
         return <const void*>&self.constants[k, 0] if self.is_double else <const void*>&self.constants_32[k, 0]
 
     cdef void run(self, const Batch* batch, const void* mean, const void* x, bint add, void* y) noexcept nogil:
         cdef Py_ssize_t width = output_of(self, batch).width
         if self.is_double:
             normalize_rows(
-                batch.rows, width, &self.index[0], <const double*>mean, <const double*>self.statistic(1), self.invert,
+                batch.rows, width, &self.index[0], <const double*>mean, <const double*>self.statistic(batch, 1), self.invert,
                 <const double*>x, add, <double*>y,
             )
         else:
             normalize_rows(
-                batch.rows, width, &self.index[0], <const float*>mean, <const float*>self.statistic(1), self.invert,
+                batch.rows, width, &self.index[0], <const float*>mean, <const float*>self.statistic(batch, 1), self.invert,
                 <const float*>x, add, <float*>y,
             )
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
-        self.run(batch, self.statistic(0), input_of(self, batch, 0).value, False, output_of(self, batch).value)
+        self.run(batch, self.statistic(batch, 0), input_of(self, batch, 0).value, False, output_of(self, batch).value)
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
         if input_of(self, batch, 0).delta != NULL:

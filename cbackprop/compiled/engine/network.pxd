@@ -16,7 +16,8 @@ cdef class Network:
     cdef readonly list layers
     cdef readonly list heads
     cdef list widths
-    cdef dict parameter_memory          # what pointers point into: kept alive here
+    cdef char* weights                  # the vector of all weights
+    cdef object weight_memory           # it: kept alive here
     cdef Py_ssize_t n_predicting        # layers that predictions need: the first ones
     cdef bint masked                    # of some head not all rows count
     cdef Py_ssize_t n_layers, n_heads, n_buffers, n_backward, n_feeds
@@ -62,6 +63,7 @@ cdef class Network:
     cdef begin_run(self)
     cdef check_idle(self)
     cdef Py_ssize_t buffer(self, Py_ssize_t index) except -1
+    cdef show_weights(self)
     cdef give_workspaces(self, list contexts)
     cdef PyObject** list_contexts(self, list contexts, Py_ssize_t capacity, PyObject** old) except NULL
     cdef add_feed(self, array, dtype, Py_ssize_t width, Py_ssize_t buffer, Py_ssize_t head, int role)

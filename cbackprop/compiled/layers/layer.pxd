@@ -15,10 +15,9 @@ cdef struct Buffer:
 
 
 cdef struct Parameter:
-    void* value             # (size,)
-    Py_ssize_t size
+    Py_ssize_t offset       # bytes from `Batch.weights` to its first element
+    Py_ssize_t size         # elements
     Py_ssize_t grain        # its gradient can be computed in parts of any multiple of this
-    bint trainable          # its gradient is wanted
 
 
 cdef struct Batch:
@@ -31,6 +30,7 @@ cdef struct Batch:
     Py_ssize_t offset       # samples of the same batch in front of these
     Py_ssize_t total        # samples of that batch
     Buffer* buffers         # by number
+    char* weights           # of the model: those of a layer begin at the offsets of its parameters
     void** scratch          # by the layer's index: (rows, scratch_width), kept from forward to backward
     void* workspace         # memory of this thread alone, as much as the layers want; destroyed by each
     # 0: matrix products by tiles; else by BLAS, on blocks of so many samples, whose places do not depend on threads
@@ -116,6 +116,11 @@ cdef inline Buffer* input_of(Layer layer, const Batch* batch, Py_ssize_t i) noex
 cdef inline Buffer* output_of(Layer layer, const Batch* batch) noexcept nogil:
     """What the output of the layer is in this batch."""
     return &batch.buffers[layer.output]
+
+
+cdef inline void* weight_of(Layer layer, const Batch* batch, Py_ssize_t k) noexcept nogil:
+    """The elements of parameter k of the layer; NULL for k = -1, a parameter that the layer does without."""
+    return NULL if k < 0 else batch.weights + layer.parameters[k].offset
 
 
 cdef inline void* scratch_of(Layer layer, const Batch* batch) noexcept nogil:
