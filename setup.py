@@ -1,8 +1,11 @@
 """Builds the Cython half of cbackprop; everything else about the package is in pyproject.toml.
 
-``src_pyx/a/b.pyx`` becomes the module ``cbackprop.compiled.a.b``. It is built once for the
-baseline of the processor's architecture, and, where that is worth it (`VARIED`), once more for each instruction set in
-`VARIANTS`; the package ``cbackprop.compiled`` chooses among them when it is imported.
+``src_pyx/a/b.pyx`` becomes the module ``cbackprop.compiled.a.b``. Where there is ``b.pyx.tp``, this is a template (of
+Tempita, which comes with Cython), from which ``b.pyx`` is made first. A class that is written once in the template
+becomes two: one for float, one for double (`REALS`).
+
+A module is built once for the baseline of the processor's architecture, and, where that is worth it (`VARIED`), once
+more for each instruction set in `VARIANTS`; the package ``cbackprop.compiled`` chooses among them when it is imported.
 
 ``CBACKPROP_SANITIZE=address,undefined`` (or ``thread``) builds for gcc's sanitizers instead; `.ci/sanitize` does that
 in a folder of its own, and runs the tests. ``CBACKPROP_DEBUG=debug`` builds for debuggers, ``CBACKPROP_DEBUG=profile``
@@ -14,12 +17,15 @@ import platform
 import sys
 from pathlib import Path
 
+from Cython import Tempita
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).parent
 SOURCES = Path("src_pyx")
+# The float types in C, and what the names of classes for them end in.
+REALS = (("float", 32), ("double", 64))
 MSVC = sys.platform == "win32"
 CLANG = sys.platform == "darwin" or "clang" in os.environ.get("CC", "")
 X86_64 = platform.machine().lower() in ("x86_64", "amd64")
@@ -135,13 +141,27 @@ def blas_int() -> str:
     return "blas_int" if "blas_int" in sgemm else "int"
 
 
+def write(path: Path, text: str) -> None:
+    """Write a file, but leave it alone if it says so already: what is made from it is not made again then."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
 def write_blas_int(path: Path) -> None:
-    """Declare that type for blas.pyx, leaving the file alone when it already says so."""
+    """Declare that type for blas.pyx."""
     name = blas_int()
     origin = "from scipy.linalg.cython_blas cimport blas_int" if name != "int" else "ctypedef int blas_int"
-    text = f"# Made by setup.py: the integer type of SciPy's BLAS.\n{origin}\n"
-    if not path.exists() or path.read_text() != text:
-        path.write_text(text)
+    write(path, f"# Made by setup.py: the integer type of SciPy's BLAS.\n{origin}\n")
+
+
+def render_templates() -> None:
+    """Make ``b.pyx`` of every ``b.pyx.tp``, and tell git that it is made."""
+    templates = sorted(SOURCES.rglob("*.pyx.tp"))
+    for template in templates:
+        text = Tempita.sub(template.read_text(encoding="utf-8"), REALS=REALS)
+        write(template.with_suffix(""), f"# Made by setup.py from {template.name}: change that.\n{text.rstrip()}\n")
+    made = "".join(f"/{template.with_suffix('').relative_to(SOURCES).as_posix()}\n" for template in templates)
+    write(SOURCES / ".gitignore", f"# Made by setup.py, like all that it names.\n/.gitignore\n{made}")
 
 
 def place(module: Extension) -> str:
@@ -167,6 +187,7 @@ def extensions() -> list:
     """Every module under src_pyx, cythonized once and listed once for each instruction set."""
     os.chdir(HERE)
     write_blas_int(SOURCES / "kernels" / "blas_int.pxi")
+    render_templates()
     modules = [
         Extension(
             "cbackprop.compiled." + ".".join(path.relative_to(SOURCES).with_suffix("").parts),

@@ -254,7 +254,7 @@ def optimizer_runs(spec: Any, size: int, dtype: str) -> tuple[dict[str, Run], Lo
     rng = np.random.default_rng(0)
     values, gradients = (rng.uniform(-1, 1, size).astype(dtype) for _ in range(2))
     slots = [spec.new_slot(name, values, "values") for name in spec.slot_names]
-    compiled = spec.implementation_in("compiled")(spec, dtype == "float64")
+    compiled = spec.compiled_rule(dtype)
     segments = SegmentList(compiled, [Segment(values, gradients, slots, 0.0)])
     twin = spec.implementation_in("reference")(spec)
     twin_segments = [Segment(values.copy(), gradients, [slot.copy() for slot in slots], 0.0)]

@@ -12,6 +12,7 @@ import pytest
 
 import cbackprop as cb
 from cbackprop.compiled.kernels import activations as activation_kernels
+from cbackprop.contract.implementation import find
 from cbackprop.families import families as registries
 from cbackprop.plan.plan import implementation_of
 from cbackprop.reference import activations as activation_twins
@@ -51,6 +52,7 @@ SECTIONS = {
 }
 # Arguments that the base class describes.
 OF_THE_BASE = {"layers": set(inspect.signature(cb.layers.Layer).parameters), "optimizers": {"kwargs"}}
+IMPLEMENTATIONS = (("compiled", "float32"), ("compiled", "float64"), ("reference", None))
 LAYERS = [pytest.param(cls, id=name) for name, cls in FAMILIES["layers"].items() if not hasattr(cls, "fit")]
 
 
@@ -79,11 +81,9 @@ def test_docstring_is_complete(family, name, thing):
 def test_layer_has_kernel_and_twin(cls):
     if cls.is_view:
         return
-    module, _, name = implementation_of(cls).rpartition(".")
-    for package in ("compiled", "reference"):
-        found = importlib.import_module(f"cbackprop.{package}.layers.{module}")
+    for package, dtype in IMPLEMENTATIONS:
         base = importlib.import_module(f"cbackprop.{package}.layers.layer").Layer
-        assert issubclass(getattr(found, name), base)
+        assert issubclass(find(f"{package}.layers", implementation_of(cls), dtype), base)
 
 
 @pytest.mark.parametrize("family", ["losses", "metrics"])
@@ -91,20 +91,18 @@ def test_row_functions_have_kernel_and_twin(family):
     for cls in filter(inspect.isclass, FAMILIES[family].values()):
         if cls in IN_PYTHON:
             continue
-        module, _, name = cls.implementation.rpartition(".")
-        for package in ("compiled", "reference"):
-            found = importlib.import_module(f"cbackprop.{package}.{module}")
+        for package, dtype in IMPLEMENTATIONS:
             base = importlib.import_module(f"cbackprop.{package}.losses.row_function").RowFunction
             if issubclass(cls, cb.metrics.Tally):
                 base = importlib.import_module(f"cbackprop.{package}.metrics.tally").Tally
-            assert issubclass(getattr(found, name), base), cls
+            assert issubclass(find(package, cls.implementation, dtype), base), cls
 
 
 def test_optimizers_have_kernel_and_twin():
     for cls in FAMILIES["optimizers"].values():
-        for package in ("compiled", "reference"):
+        for package, dtype in IMPLEMENTATIONS:
             base = importlib.import_module(f"cbackprop.{package}.optimizers.optimizer").Optimizer
-            assert issubclass(cls().implementation_in(package), base), cls
+            assert issubclass(cls().implementation_in(package, dtype), base), cls
 
 
 def test_activations_have_kernel_and_twin():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from cbackprop.contract.implementation import name_of
+
 __all__ = ["check_kernel", "check_sums", "checked_layout"]
 
 
@@ -18,7 +20,7 @@ def check_kernel(kernel: Any, spec: Any, linked: bool = False) -> None:
     TypeError
         If the kernel would read targets of another form, or have to compute another activation.
     """
-    name, function = type(spec).__name__, type(kernel).__name__
+    name, function = type(spec).__name__, name_of(kernel)
     forms = (kernel.reads,) if isinstance(kernel.reads, str) else kernel.reads
     if forms is not None and getattr(spec, "sparse_y_pred", False):
         forms = ("values",)  # predictions that are class numbers need targets of their own shape
@@ -43,7 +45,7 @@ def check_sums(kernel: Any, spec: Any, width: int, needed: int) -> None:
     size = spec.size(width)
     if size != needed:
         raise ValueError(
-            f"{type(spec).__name__}.size({width}) must be {needed}, the sums that its kernel {type(kernel).__name__} "
+            f"{type(spec).__name__}.size({width}) must be {needed}, the sums that its kernel {name_of(kernel)} "
             f"adds to, but is {size!r}."
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,6 +21,7 @@ from cbackprop.compiled.engine.tables import Table
 from cbackprop.compiled.metrics.tally import Called
 from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.compiled.regularizers import penalties
+from cbackprop.contract.implementation import find
 from cbackprop.engine.engine import Array, Data, Engine, Objective, Tick
 from cbackprop.engine.thread_choice import ThreadChoice
 from cbackprop.metrics.metric import Metric, RowMean
@@ -47,16 +47,6 @@ LEAST_WORK_TO_TRY, LEAST_WORK_TO_START = 250_000, 10_000_000
 MOST_PARTS, LEAST_PART = 16, 2048
 # Elements of the arena behind its last buffer, because products read whole vectors.
 PADDING = 64
-
-
-def find(package: str, implementation: str) -> Any:
-    """The class ``module.Class`` below ``cbackprop.compiled`` or ``cbackprop.reference``.
-
-    Or, of ``other:module.Class``, that below ``other.compiled`` or ``other.reference``.
-    """
-    owner, _, path = implementation.rpartition(":")
-    module, _, name = path.rpartition(".")
-    return getattr(importlib.import_module(f"{owner or 'cbackprop'}.{package}.{module}"), name)
 
 
 def compiled_name(spec: Any) -> str | None:
@@ -128,12 +118,11 @@ class CompiledEngine(Engine):
         self.sample_shape = self.plan.input_shapes[0] if unchecked and not several else None
 
     def _make_rule(self) -> None:
-        self.runner_optimizer: Any = self.optimizer and self.optimizer.implementation_in("compiled")(
-            self.optimizer, self.dtype == np.float64
-        )
+        self.runner_optimizer: Any = self.optimizer and self.optimizer.compiled_rule(self.dtype)
 
     def _layer(self, step: Step) -> Any:
-        return find("compiled.layers", step.implementation)(step.layer, list(step.input_shapes), step.output_shape)
+        kind = find("compiled.layers", step.implementation, self.dtype)
+        return kind(step.layer, list(step.input_shapes), step.output_shape)
 
     def _head(self, index: int, objective: Objective) -> Head:
         shape, loss = self.plan.output_shapes[index], objective.loss

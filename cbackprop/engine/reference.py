@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.contract.implementation import find
 from cbackprop.contract.segment import Segment
-from cbackprop.engine.compiled import find
 from cbackprop.engine.engine import Array, Data, Engine, Tick
 from cbackprop.engine.reference_head import ReferenceHead, Targets
 from cbackprop.engine.sparse import dense_rows

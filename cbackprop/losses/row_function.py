@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cbackprop import config
+from cbackprop.contract.implementation import find
 from cbackprop.losses.target import MISSING, TargetRules, check_prediction, check_target
 from cbackprop.spec import Spec
 
@@ -51,9 +51,7 @@ class RowFunction(Spec):
         """The compiled function. If `linked`, it gets logits and replaces them by predictions."""
         if not hasattr(self, "implementation"):
             raise TypeError(f"{type(self).__name__} computes nothing: it is the base of others.")
-        module, _, name = self.implementation.rpartition(".")
-        compiled = importlib.import_module(f"cbackprop.compiled.{module}")
-        return getattr(compiled, name)(self, linked, dtype == "float64")
+        return find("compiled", self.implementation, dtype)(self, linked, dtype == "float64")
 
     def target_rules(self) -> TargetRules:
         """The rules that targets must follow."""

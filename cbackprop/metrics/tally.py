@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cbackprop.contract.implementation import find
 from cbackprop.losses.target import TargetRules, as_array, check_prediction, check_target, check_weights
 from cbackprop.metrics.metric import Metric, overridden
 
@@ -176,9 +176,7 @@ class Tally(Metric):
         """The compiled object that adds up batches with rows of `width` elements."""
         if not hasattr(self, "implementation"):
             raise TypeError(f"{type(self).__name__} computes nothing: it is the base of others.")
-        module, _, name = self.implementation.rpartition(".")
-        compiled = importlib.import_module(f"cbackprop.compiled.{module}")
-        return getattr(compiled, name)(self, width, dtype == "float64", weighted)
+        return find("compiled", self.implementation, dtype)(self, width, dtype == "float64", weighted)
 
     def restore(self, state: Any) -> None:
         """Continue from a `snapshot` or from the sums of compiled code."""

@@ -74,7 +74,7 @@ def _step(
             gradient /= optimizer.loss_scale_factor or 1
             segments.append(Segment(array.copy(order="C"), gradient, slots[key], optimizer.decay_of(variable)))
             targets.append(array)
-    compiled = optimizer.implementation_in("compiled")(optimizer, arrays[0].dtype == np.float64)
+    compiled = optimizer.compiled_rule(arrays[0].dtype)
     compiled.blas = matrix_products.prepare()
     with matrix_products.held(compiled.blas):
         compiled.apply(state.batches, SegmentList(compiled, segments))

@@ -155,11 +155,11 @@ class FullBatchOptimizer(Optimizer):
         """Whether the last step of the model that was compiled last found no further improvement."""
         return self._state.search is not None and self._state.search.converged
 
-    def implementation_in(self, package: str) -> Any:
+    def implementation_in(self, package: str, dtype: Any = None) -> Any:
         """The class that implements this optimizer in ``cbackprop.compiled`` or ``cbackprop.reference``."""
         if type(self).implementation is None:
             raise NotImplementedError(f"{type(self).__name__} is a base: use LBFGS or LevenbergMarquardt.")
-        return super().implementation_in(package)
+        return super().implementation_in(package, dtype)
 
     def new_search(self) -> Search:
         """The state before the first step."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from cbackprop.absent import attribute_missing
 from cbackprop.config_reading import reading
 from cbackprop.config_writing import to_config
+from cbackprop.contract.implementation import find
 from cbackprop.optimizers import schedules
 from cbackprop.optimizers.array_steps import check_variables, split_pairs, take_step
 from cbackprop.optimizers.learning_rate import LearningRate, bad_rate, checked_rate, compiled_schedule, rate_at
@@ -317,7 +317,11 @@ class Optimizer(Spec):
         decays = not isinstance(variable, Variable) or self.decays(variable)
         return (self.weight_decay or 0.0) if decays else 0.0
 
-    def implementation_in(self, package: str) -> Any:
+    def compiled_rule(self, dtype: Any) -> Any:
+        """The object that carries this optimizer out in C, for weights of this float type."""
+        return self.implementation_in("compiled", dtype)(self)
+
+    def implementation_in(self, package: str, dtype: Any = None) -> Any:
         """The class that carries this optimizer out in ``cbackprop.compiled`` or ``cbackprop.reference``."""
         cls = next(cls for cls in type(self).__mro__ if cls.__module__.startswith("cbackprop."))
         path = type(self).implementation or f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}"
@@ -325,8 +329,7 @@ class Optimizer(Spec):
             raise TypeError(
                 f"{type(self).__name__} has no rule to carry out: derive it from one of the optimizers of this library."
             )
-        module, _, name = path.rpartition(".")
-        return getattr(importlib.import_module(f"cbackprop.{package}.optimizers.{module}"), name)
+        return find(f"{package}.optimizers", path, dtype)
 
     # What is remembered of each variable
 

@@ -14,6 +14,7 @@ import math
 from libc.stdlib cimport calloc, free
 
 from cbackprop.contract.fit import check_fit
+from cbackprop.contract.implementation import name_of
 
 
 cdef class Layer:
@@ -71,7 +72,7 @@ cdef class Layer:
             If that is not what the layer was given.
         """
         spec, input_shapes, output_shape = self.given
-        check_fit(spec, type(self).__name__, input_shapes, output_shape, inputs, output, weights)
+        check_fit(spec, name_of(self), input_shapes, output_shape, inputs, output, weights)
         self.input_widths = [math.prod(shape) for shape in inputs]
         self.output_width = math.prod(output)
         self.given = None

@@ -11,7 +11,7 @@ from layer_cases import LAYERS
 import cbackprop as cb
 from cbackprop import layers
 from cbackprop.compiled.engine.engine import Engine
-from cbackprop.engine.compiled import find
+from cbackprop.contract.implementation import find
 from cbackprop.layers import masks
 from cbackprop.layers.layer import Layer
 from cbackprop.plan.plan import Plan, implementation_of
@@ -31,7 +31,7 @@ def steps_of(name, number):
 def make(engine, step, input_shapes, output_shape):
     name = implementation_of(type(step.layer))
     if engine == "compiled":
-        return find("compiled.layers", name)(step.layer, list(input_shapes), output_shape)
+        return find("compiled.layers", name, "float32")(step.layer, list(input_shapes), output_shape)
     return find("reference.layers", name)(step.layer, tuple(input_shapes), output_shape, 0)
 
 
@@ -83,7 +83,7 @@ def test_every_step_that_makes_masks_says_what_it_reads(engine):
     }
     for step, shapes, output in made.values():
         name = step.implementation
-        build = find(f"{engine if engine == 'reference' else 'compiled'}.layers", name)
+        build = find(f"{engine}.layers", name, "float32")
         more = (0,) if engine == "reference" else ()
         as_given = tuple if engine == "reference" else list
         assert build(step, as_given(shapes), output, *more)
@@ -96,7 +96,7 @@ def test_a_network_compares_buffers_with_what_layers_read():
     """Whatever numbers of buffers it is told."""
     spec = layers.Dense(3)
     spec.build((None, 2))
-    layer = find("compiled.layers", "dense.Dense")(spec, [(2,)], (3,))
+    layer = find("compiled.layers", "dense.Dense", "float32")(spec, [(2,)], (3,))
     runner = Engine([layer], [2, 2, 3], False)
     runner.connect(0, (0,), 2, -1, 0)
     for inputs, output in [((0,), 1), ((2,), 2), ((0, 1), 2), ((), 2)]:

@@ -102,8 +102,8 @@ def test_every_optimizer_has_cases():
 @EACH_CASE
 def test_slots_and_config(name, options):
     optimizer = CLASSES[name](learning_rate=0.3, name="mine", **options)
-    for is_double in (False, True):
-        assert optimizer.implementation_in("compiled")(optimizer, is_double).n_slots == len(optimizer.slot_names)
+    for dtype in ("float32", "float64"):
+        assert optimizer.compiled_rule(dtype).n_slots == len(optimizer.slot_names)
     assert len(set(optimizer.slot_names)) == len(optimizer.slot_names)
     again = optimizers.deserialize(json.loads(json.dumps(optimizers.serialize(optimizer))))
     assert type(again) is CLASSES[name]
@@ -130,7 +130,7 @@ def test_kernel_agrees_with_twin(name, options, dtype, rng):
     gradients = np.zeros(n, dtype)
     ours = values.copy(), gradients.copy()
     slots = [filled(optimizer, values) for _ in range(2)] if not optimizer.whole_variables else [[], []]
-    compiled = optimizer.implementation_in("compiled")(optimizer, dtype == "float64")
+    compiled = optimizer.compiled_rule(dtype)
     twin = optimizer.implementation_in("reference")(optimizer)
     mine = segments_of(optimizer, *ours, slots[0])
     segments = segments_of(optimizer, values, gradients, slots[1])
@@ -480,7 +480,7 @@ def test_unknown_optimizers(identifier, error, message):
 
 def test_segments_are_checked():
     optimizer = optimizers.Adam()
-    compiled = optimizer.implementation_in("compiled")(optimizer, True)
+    compiled = optimizer.compiled_rule("float64")
 
     def refused(message, compiled, *arrays):
         with pytest.raises(ValueError, match=message):
@@ -492,15 +492,16 @@ def test_segments_are_checked():
     refused("at least 4 elements", compiled, four, three, four, four)
     refused("Slot 1 is missing", compiled, four, four, four, None)
     refused("of float64, but got 4 of float32", compiled, four, four, four, four.astype("f"))
+    refused("works on float64, but got weights of float32", compiled, *[four.astype("f")] * 4)
     adafactor = optimizers.Adafactor()
-    compiled = adafactor.implementation_in("compiled")(adafactor, True)
+    compiled = adafactor.compiled_rule("float64")
     matrix = np.zeros((2, 3))
     refused("at least 2 elements", compiled, matrix, matrix, np.zeros(1), three, None)
     refused("at least 3 elements", compiled, matrix, matrix, three, np.zeros(2), None)
     refused("Slot 0 is missing", compiled, matrix, matrix, None, three, None)
     refused("Slot 2 is missing", compiled, four, four, None, None, None)
     muon = optimizers.Muon()
-    compiled = muon.implementation_in("compiled")(muon, True)
+    compiled = muon.compiled_rule("float64")
     refused("Slot 0 is missing", compiled, matrix, matrix, None, None)
     refused("Slot 1 is missing", compiled, four, four, four, None)
 

@@ -168,10 +168,8 @@ def test_two_loops_are_the_bfgs_formula(rng):
     n, size = 6, 4
     root = rng.normal(size=(n, n))
     hessian = root @ root.T + np.eye(n)
-    for solver in (
-        optimizers.LBFGS().implementation_in(p)(optimizers.LBFGS(), *a)
-        for p, a in (("compiled", [True]), ("reference", []))
-    ):
+    for package in ("compiled", "reference"):
+        solver = optimizers.LBFGS().implementation_in(package)(optimizers.LBFGS())
         memory = _Memory(None, size, np.zeros(n))
         pairs = []
         for _ in range(7):
@@ -609,8 +607,8 @@ def test_a_loss_that_overflows():
 
 
 def test_kernels_check_what_they_are_given():
-    lbfgs = optimizers.LBFGS().implementation_in("compiled")(optimizers.LBFGS(), True)
-    lm = optimizers.LevenbergMarquardt().implementation_in("compiled")(optimizers.LevenbergMarquardt(), True)
+    lbfgs = optimizers.LBFGS().compiled_rule("float64")
+    lm = optimizers.LevenbergMarquardt().compiled_rule("float64")
     with pytest.raises(ValueError, match="differ in length"):
         lbfgs.dot(np.ones(3), np.ones(4))
     for end, count, d in ((0, 3, 4), (2, 1, 4), (0, 0, 4), (-1, 1, 4), (0, 1, 5)):

@@ -52,13 +52,17 @@ def dotted(path: Path, root: Path) -> str:
 
 
 def modules() -> dict[str, list[Path]]:
-    """Every module of the package, and its files: a Cython module has a source, and often declarations elsewhere."""
+    """Every module of the package, and its files: a Cython module has a source, and often declarations elsewhere.
+
+    Of sources that setup.py makes of templates, the templates.
+    """
     found: dict[str, list[Path]] = {}
     for path in sorted(PACKAGE.rglob("*")):
         if path.suffix in (".py", ".pxd"):
             found.setdefault(dotted(path, PACKAGE), []).append(path)
-    for path in sorted(SOURCES.rglob("*.pyx")):
-        found.setdefault(f"compiled.{dotted(path, SOURCES)}", []).append(path)
+    templates = {path.with_suffix(""): path for path in SOURCES.rglob("*.pyx.tp")}
+    for path in sorted({*SOURCES.rglob("*.pyx"), *templates}):
+        found.setdefault(f"compiled.{dotted(path, SOURCES)}", []).append(templates.get(path, path))
     return found
 
 

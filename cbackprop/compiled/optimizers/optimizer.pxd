@@ -1,4 +1,4 @@
-"""The base of compiled optimizers. Other packages may `cimport` it to add their own."""
+"""The base of compiled optimizers: rules for float32 derive from `Optimizer32`, others from `Optimizer64`."""
 
 from cython cimport floating
 from libc.stdint cimport uint64_t
@@ -34,7 +34,8 @@ cdef class Optimizer:
     cdef readonly bint whole                # `update` needs whole variables
     cdef public bint blas                   # matrix products are BLAS's, whose module has been imported
     cdef readonly Py_ssize_t n_memories     # slots, and what the base remembers
-    cdef bint is_double, use_average
+    cdef readonly str dtype                 # None: weights of any float type are left alone
+    cdef bint use_average
     cdef double clipnorm, clipvalue, global_clipnorm, ema_momentum      # 0: none
     cdef uint64_t overwrite_frequency, accumulation_steps               # 0: none
     cdef object spec
@@ -63,6 +64,14 @@ cdef class Optimizer:
     cdef void decay(self, const Segment* segment, double rate) noexcept nogil
     cdef void limit_values(self, const Segment* segment) noexcept nogil
     cdef void average(self, const Segment* segment) noexcept nogil
+
+
+cdef class Optimizer32(Optimizer):
+    pass
+
+
+cdef class Optimizer64(Optimizer):
+    pass
 
 
 cdef class SegmentList:

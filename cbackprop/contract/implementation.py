@@ -1,0 +1,38 @@
+"""Where the classes are that carry out what specs describe: compiled ones, and their twins in NumPy."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+
+__all__ = ["find", "name_of"]
+
+# What the names of compiled classes end in that there is one of for each float type.
+SUFFIXES = {"float32": "32", "float64": "64"}
+
+
+def find(package: str, path: str, dtype: Any = None) -> Any:
+    """The class that implements a spec.
+
+    Parameters
+    ----------
+    package : str
+        ``"compiled"`` or ``"reference"``, or a package below one of these.
+    path : str
+        ``module.Class`` below that package of this library; or ``other:module.Class``, below that of another one.
+    dtype : dtype-like, optional
+        The float type that it computes in. It chooses between ``Class32`` and ``Class64``, where there are both.
+    """
+    owner, _, inner = path.rpartition(":")
+    name_of_module, _, name = inner.rpartition(".")
+    module = importlib.import_module(f"{owner or 'cbackprop'}.{package}.{name_of_module}")
+    typed = name if dtype is None else name + SUFFIXES[np.dtype(dtype).name]
+    return getattr(module, typed if hasattr(module, typed) else name)
+
+
+def name_of(implementation: Any) -> str:
+    """What the class of an implementation is called in messages: without the suffix of its float type."""
+    name = type(implementation).__name__
+    return next((name.removesuffix(suffix) for suffix in SUFFIXES.values() if name.endswith(suffix)), name)
