@@ -200,7 +200,7 @@ def test_in_place(function, dtype, rng):
 @TYPES
 @pytest.mark.parametrize("function", [case for case in CASES if case.values[0].kernel().axis is None])
 def test_bits_do_not_depend_on_the_place_in_the_array(function, dtype, rng):
-    """Threads have any number of rows, so the loop for what is left over behind whole vectors must round as the others."""
+    """Threads have any number of rows, so the loop for what is left behind whole vectors rounds as the others."""
     x = np.concatenate([array_of(dtype, rng).reshape(-1), rng.normal(size=2000).astype(dtype)])
     y = run_kernel(function, x)
     delta = rng.normal(size=x.size).astype(dtype)
