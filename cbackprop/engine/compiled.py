@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from cbackprop import matrix_products, threads
 from cbackprop.compiled.constraints import projections
-from cbackprop.compiled.engine.context import Context
 from cbackprop.compiled.engine.engine import Engine as Runner
 from cbackprop.compiled.engine.gradients import Gradients
 from cbackprop.compiled.engine.head import Head, MetricSum
@@ -23,10 +22,10 @@ from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.compiled.regularizers import penalties
 from cbackprop.contract.implementation import find
 from cbackprop.engine.engine import Array, Data, Engine, Objective, Tick
+from cbackprop.engine.memory import Memory
 from cbackprop.engine.thread_choice import ThreadChoice
 from cbackprop.metrics.metric import Metric, RowMean
 from cbackprop.metrics.tally import Tally
-from cbackprop.plan.arena import Lifetime, place
 from cbackprop.plan.plan import Activity, Step
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
@@ -45,8 +44,6 @@ LEAST_WORK = 1_000_000
 LEAST_WORK_TO_TRY, LEAST_WORK_TO_START = 250_000, 10_000_000
 # Parts that the computation of all gradients is divided in for threads to share, and the least elements of a part.
 MOST_PARTS, LEAST_PART = 16, 2048
-# Elements of the arena behind its last buffer, because products read whole vectors.
-PADDING = 64
 
 
 def compiled_name(spec: Any) -> str | None:
@@ -99,11 +96,9 @@ class CompiledEngine(Engine):
         self.runner.set_predicting(self.plan.predicting)
         self._set_backward()
         self._make_rule()
-        scratch = [layer.scratch_width for layer in self.runner.layers]
         self.runner_tables: dict[Variable, Table] = {}
         self.runner_gradients: Gradients | None = None  # of a network without weights there are none
-        self.lifetimes = self._lifetimes(scratch)
-        self.row_bytes = self._place(TILE_STEP)[1] * self.dtype.itemsize / TILE_STEP
+        self.memory = Memory(self, self.runner.layers, len(heads))
         self.flops = self._flops()
         read = {v for step in self.plan.steps if not step.layer.reads_rows for v in step.layer.variables}
         self.weight_bytes = sum(variable.size for variable in read) * self.dtype.itemsize
@@ -263,76 +258,6 @@ class CompiledEngine(Engine):
 
     # Memory
 
-    def _lifetimes(self, scratch_widths: list[int]) -> list[Lifetime | None]:
-        """When each value, delta and scratch space is in use; sizes are those of one sample.
-
-        Moments: step i runs forwards at i, losses and metrics at n, step i runs backwards at 2 n - i, and gradients of
-        parameters are computed after that. Inputs of the network are read where the data is.
-        """
-        n = len(self.plan.steps)
-        values, deltas = _Spans(self.plan.widths), _Spans(self.plan.widths)
-        scratch: list[Lifetime | None] = []
-        backward = {step.position: step for step in self.backward_steps}
-        for buffer in self.plan.outputs:
-            values.touch(buffer, n)
-        for buffer, objective in zip(self.plan.outputs, self.objectives, strict=False):
-            if objective.loss:
-                deltas.touch(buffer, n)
-        for mask in self.masks:
-            if mask is not None:
-                values.touch(mask.buffer, n)
-        for activity in self.activities:
-            values.touch(activity.buffer, n)
-            if activity.buffer in self.with_delta:
-                deltas.touch(activity.buffer, n)
-        for index, step in enumerate(self.plan.steps):
-            moments = [index]
-            if index in backward:
-                learns = any(mode is not None for mode in backward[index].gradients)
-                moments += [2 * n - index, 2 * n + 1] if learns else [2 * n - index]
-            width = scratch_widths[index]
-            scratch.append(Lifetime(width, moments[0], moments[-1]) if width else None)
-            for moment in moments:
-                for buffer in (*step.inputs, step.output):
-                    values.touch(buffer, moment)
-            for moment in moments[1:]:
-                deltas.touch(step.output, moment)
-                for buffer, mode in zip(step.inputs, backward[index].input_deltas, strict=True):
-                    if mode is not None:
-                        deltas.touch(buffer, 2 * n - index)
-        for buffer in self.plan.inputs:
-            values.spans.pop(buffer, None)
-        return [*values.lifetimes(), *deltas.lifetimes(), *scratch]
-
-    def _place(self, rows: int, shared: bool = False) -> tuple[list[int | None], int]:
-        """Where values, deltas and scratch for so many samples lie in an arena, and how large it is.
-
-        Threads with rows of their own in a `shared` arena are not at the same step at the same time: then nothing may
-        take the place of what is of no use any more.
-        """
-        used = [index for index, lifetime in enumerate(self.lifetimes) if lifetime is not None]
-        lifetimes = [lifetime for lifetime in self.lifetimes if lifetime is not None]
-        if shared:
-            lifetimes = [Lifetime(life.size, 0, 0) for life in lifetimes]
-        sizes = [Lifetime(rows * life.size, life.first, life.last) for life in lifetimes]
-        found, total = place(sizes)
-        offsets: list[int | None] = [None] * len(self.lifetimes)
-        for index, offset in zip(used, found, strict=True):
-            offsets[index] = offset
-        return offsets, total
-
-    def _contexts(self, rows: int, count: int, together: bool) -> list[Context]:
-        """Contexts for so many samples, in arenas of their own or `together` in one."""
-        offsets, total = self._place(rows, shared=together and count > 2)
-        n = len(self.plan.widths)
-        scratch = [layer.scratch_width for layer in self.runner.layers]
-        arenas = [aligned_zeros(total + PADDING, self.dtype) for _ in range(1 if together else count)]
-        places = offsets[:n], offsets[n : 2 * n], offsets[2 * n :]
-        return [
-            Context(rows, arenas[index % len(arenas)], self.plan.widths, *places, scratch, len(self.runner.heads))
-            for index in range(count)
-        ]
-
     def _flops(self) -> int:
         """Roughly the floating point operations of a sample, forwards."""
         layers = sum(step.layer.flops(list(step.input_shapes), step.output_shape) for step in self.plan.steps)
@@ -340,7 +265,7 @@ class CompiledEngine(Engine):
 
     def _tile(self) -> int:
         """Rows of a tile: as many as stay in the cache, but no fewer than make it worth reading all weights."""
-        row_bytes = max(self.row_bytes, 1)
+        row_bytes = max(self.memory.sample_bytes, 1)
         least = min(2 * TILE_STEP, TILE_BYTES / row_bytes)
         rows = max(int(max(CACHE_BYTES, self.weight_bytes) / row_bytes), int(least), 1)
         return rows // TILE_STEP * TILE_STEP or rows
@@ -387,7 +312,7 @@ class CompiledEngine(Engine):
         if rows > self.tile_memory[0] or count > self.tile_memory[1]:
             rows, count = max(rows, self.tile_memory[0]), max(count, self.tile_memory[1])
             self.tile_memory = (0, 0)
-            self.runner.place_tiles(self._contexts(rows, count, False), rows)
+            self.runner.place_tiles(self.memory.contexts(rows, count, False), rows)
             self.tile_memory = (rows, count)
 
     def reserve_whole(self, rows: int, count: int) -> None:
@@ -395,7 +320,7 @@ class CompiledEngine(Engine):
         if rows > self.whole_memory[0] or count > self.whole_memory[1]:
             rows, count = max(rows, self.whole_memory[0]), max(count, self.whole_memory[1])
             self.whole_memory = (0, 0)
-            *shares, whole = self._contexts(rows, count + 1, True)
+            *shares, whole = self.memory.contexts(rows, count + 1, True)
             self.runner.place_whole(shares, whole, rows)
             self.whole_memory = (rows, count)
 
@@ -606,21 +531,3 @@ class CompiledEngine(Engine):
 def _counted_from(done: int, tick: Tick) -> Tick:
     """What counts the samples of a piece of a run, in front of which so many were done."""
     return tick if tick is None or done == 0 else lambda more: tick(done + more)
-
-
-class _Spans:
-    """First and last moments at which numbered buffers are touched."""
-
-    def __init__(self, widths: list[int]) -> None:
-        self.widths = widths
-        self.spans: dict[int, tuple[int, int]] = {}
-
-    def touch(self, buffer: int, moment: int) -> None:
-        first, last = self.spans.get(buffer, (moment, moment))
-        self.spans[buffer] = (min(first, moment), max(last, moment))
-
-    def lifetimes(self) -> list[Lifetime | None]:
-        return [
-            Lifetime(width, *self.spans[buffer]) if buffer in self.spans else None
-            for buffer, width in enumerate(self.widths)
-        ]

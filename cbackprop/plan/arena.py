@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 __all__ = ["Lifetime", "place"]
 
-# Elements between the starts of two buffers are a multiple of this: a cache line of floats.
-ALIGNMENT = 16
+# Bytes between the starts of two buffers are a multiple of this, a cache line.
+ALIGNMENT = 64
 
 
 class Lifetime(NamedTuple):
-    """A buffer's size in elements, and the first and last moment at which it is in use."""
+    """A buffer's size in bytes, and the first and last moment at which it is in use."""
 
     size: int
     first: int
@@ -31,8 +31,8 @@ def place(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
     Examples
     --------
     >>> from cbackprop.plan.arena import Lifetime, place
-    >>> place([Lifetime(16, 0, 1), Lifetime(16, 1, 2), Lifetime(16, 2, 3)])
-    ([0, 16, 0], 32)
+    >>> place([Lifetime(64, 0, 1), Lifetime(64, 1, 2), Lifetime(64, 2, 3)])
+    ([0, 64, 0], 128)
     """
     order = sorted(range(len(lifetimes)), key=lambda i: -lifetimes[i].size)
     # As arrays: networks of thousands of layers have millions of pairs
@@ -49,7 +49,7 @@ def place(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
 
 
 def _lowest_gap(begins: NDArray[np.int64], ends: NDArray[np.int64], size: int) -> int:
-    """The lowest place for so many elements that overlaps with none of these."""
+    """The lowest offset for so many bytes that overlaps with none of these."""
     by_begin = np.argsort(begins)
     above = np.maximum.accumulate(-(-ends[by_begin] // ALIGNMENT) * ALIGNMENT)  # of each of them and those below
     starts = np.concatenate([[0], above])

@@ -34,50 +34,49 @@ cdef class Context:
     Parameters
     ----------
     capacity : int
-    arena : array
-    widths : list of int
-        Elements per sample of each buffer.
-    value_offsets, delta_offsets, scratch_offsets : list of (int or None)
-        Where in the arena they are; ``None``: nowhere.
-    scratch_widths : list of int
-        Elements per sample of each layer's scratch.
+    arena : array of uint8
+    itemsize : int
+        Bytes of a number.
+    layout : cbackprop.engine.memory.Layout
+        Where in the arena everything begins.
     n_heads : int
     """
 
-    def __cinit__(
-        self, Py_ssize_t capacity, arena, list widths, list value_offsets, list delta_offsets, list scratch_offsets,
-        list scratch_widths, Py_ssize_t n_heads,
-    ):
+    def __cinit__(self, Py_ssize_t capacity, arena, Py_ssize_t itemsize, layout, Py_ssize_t n_heads):
+        cdef list widths = layout.widths, scratch_bytes = layout.scratch_bytes
         cdef Py_ssize_t i
-        self.n_buffers, self.n_layers, self.n_heads = len(widths), len(scratch_widths), n_heads
-        self.itemsize = arena.dtype.itemsize
+        self.n_buffers, self.n_layers, self.n_heads = len(widths), len(scratch_bytes), n_heads
+        self.itemsize = itemsize
         self.arena = arena
         self.batch.buffers = <Buffer*>calloc(self.n_buffers + 1, sizeof(Buffer))
         self.base = <Buffer*>calloc(self.n_buffers + 1, sizeof(Buffer))
         self.batch.scratch = <void**>calloc(self.n_layers + 1, sizeof(void*))
+        self.batch.shared = <void**>calloc(self.n_layers + 1, sizeof(void*))
         self.scratch_base = <void**>calloc(self.n_layers + 1, sizeof(void*))
         self.scratch_bytes = <Py_ssize_t*>calloc(self.n_layers + 1, sizeof(Py_ssize_t))
         self.targets = <Target*>calloc(n_heads + 1, sizeof(Target))
         if not (
-            self.batch.buffers and self.base and self.batch.scratch and self.scratch_base and self.scratch_bytes
-            and self.targets
+            self.batch.buffers and self.base and self.batch.scratch and self.batch.shared and self.scratch_base
+            and self.scratch_bytes and self.targets
         ):
             raise MemoryError()
         for i in range(self.n_buffers):
             self.base[i].width = widths[i]
-            self.base[i].value = self.at(arena, value_offsets[i], capacity * widths[i])
-            self.base[i].delta = self.at(arena, delta_offsets[i], capacity * widths[i])
+            self.base[i].value = self.at(arena, layout.values[i], capacity * widths[i] * itemsize)
+            self.base[i].delta = self.at(arena, layout.deltas[i], capacity * widths[i] * itemsize)
             self.batch.buffers[i] = self.base[i]
         for i in range(self.n_layers):
-            self.scratch_bytes[i] = scratch_widths[i] * self.itemsize
-            self.scratch_base[i] = self.at(arena, scratch_offsets[i], capacity * scratch_widths[i])
+            self.scratch_bytes[i] = scratch_bytes[i]
+            self.scratch_base[i] = self.at(arena, layout.scratch[i], capacity * scratch_bytes[i])
             self.batch.scratch[i] = self.scratch_base[i]
+            self.batch.shared[i] = self.at(arena, layout.shared[i], layout.shared_bytes[i])
         self.capacity = capacity
 
     def __dealloc__(self):
         free(self.batch.buffers)
         free(self.base)
         free(self.batch.scratch)
+        free(self.batch.shared)
         free(self.scratch_base)
         free(self.scratch_bytes)
         free(self.targets)
@@ -87,7 +86,7 @@ cdef class Context:
     cdef void* at(self, arena, offset, Py_ssize_t size) except? NULL:
         if offset is None or size == 0:
             return NULL
-        return address(arena[offset:], arena.dtype, size)
+        return address(arena[offset:], np.uint8, size)
 
     cdef set_workspace(self, workspace):
         """Memory (bytes, at a multiple of 64) that layers may use while they run: the contexts of a thread share it."""

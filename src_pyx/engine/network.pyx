@@ -76,6 +76,7 @@ cdef class Network:
         for i, layer in enumerate(self.layers):
             self.layer_pointers[i] = <PyObject*>layer
             layer.is_double = is_double
+            layer.itemsize = sizeof(double) if is_double else sizeof(float)
             layer.index = i
         self.schedules = {}
         self.workspaces = []
@@ -290,7 +291,8 @@ cdef class Network:
         cdef Context context
         cdef Py_ssize_t size = 0
         for layer in self.layers:
-            size = max(size, (<Layer>layer).workspace_bytes)
+            size = max(size, (<Layer>layer).needs().thread)
+        size = (size + 63) // 64 * 64
         while len(self.workspaces) < len(contexts):
             raw = np.empty(size + 64, np.uint8)
             self.workspaces.append(raw[-raw.ctypes.data % 64:][:size])

@@ -9,7 +9,8 @@ from libc.string cimport memset
 from cbackprop.compiled.engine.division cimport MOST_PARTS, PARAMETER_STEP, part_rows
 from cbackprop.compiled.kernels.sums cimport products_of, squares_of, sum_of
 from cbackprop.compiled.layers.layer cimport (
-    Batch, couples, IN_TRAINING, in_training, input_of, ITEMS, Layer, output_of, ROWS, weight_of,
+    Batch, couples, IN_TRAINING, in_training, input_of, ITEMS, Layer, LayerMemory, output_of, ROWS, shared_of,
+    weight_of,
 )
 
 
@@ -342,19 +343,28 @@ cdef void renormalize(
         shift[c] = min(max((mean[c] - renorm_mean[c]) / usual, -farthest), farthest)
 
 
+cdef struct Moments:
+    # What is known of the channels of a training batch, in the layer's memory for a batch; each (channels,).
+    double* mean
+    double* variance
+    double* inverse             # 1 / root of the variance
+    double* size                # elements that count
+    double* total               # sums of deltas
+    double* product             # sums of deltas times normalized values
+    double* deviation           # of renorm: root of the variance
+    double* factor              # and what makes moving averages of the batch's own
+    double* shift
+    double* parts               # (3, MOST_PARTS, channels): mean, spread and size of each part; or total and product
+
+
 cdef class BatchNormalization(Layer):
-    """Channels of a batch. In training threads find sums of its parts, and what all amount to is kept in the layer."""
+    """Channels of a batch. In training threads find sums of its parts, and what all of these amount to."""
 
     cdef Py_ssize_t outer, channels, inner      # a sample is (outer, channels, inner)
     cdef double momentum, epsilon
     cdef int gamma, beta, moving                # which parameters they are, or -1; the variance follows the mean
-    cdef double[::1] mean, variance, inverse, total, product    # (channels,): of the current training batch
-    cdef double[::1] size       # (channels,): elements that count, of all
-    # (3, MOST_PARTS, channels): mean, spread and size of each part; or total and product
-    cdef double[:, :, ::1] parts
     cdef bint renorm
     cdef double renorm_momentum, least, most, farthest          # limits of factor and shift
-    cdef double[::1] deviation, factor, shift                   # (channels,): of renorm
     cdef Py_ssize_t features    # elements that each number of a mask is for; 0: there is no mask
 
     def __init__(self, spec, list input_shapes, tuple output_shape):
@@ -371,31 +381,40 @@ cdef class BatchNormalization(Layer):
         self.gamma = 0 if spec.scale else -1
         self.beta = names.index("beta") if spec.center else -1
         self.moving = names.index("moving_mean")
-        self.mean, self.variance, self.inverse, self.total, self.product, self.size = np.zeros((6, self.channels))
         self.renorm, self.renorm_momentum = spec.renorm, spec.renorm_momentum
         self.least, self.most, self.farthest = spec.renorm_limits
-        self.deviation, self.factor, self.shift = np.zeros((3, self.channels))
-        self.parts = np.zeros((3, MOST_PARTS, self.channels))
         self.features = output_shape[-1] if self.n_inputs > 1 else 0
         for k in range(self.n_parameters):
             self.parameters[k].grain = 1
+
+    cdef LayerMemory needs(self):
+        return LayerMemory(0, (9 + 3 * MOST_PARTS) * self.channels * sizeof(double), 0)
+
+    cdef Moments moments_of(self, const Batch* batch) noexcept nogil:
+        cdef double* start = <double*>shared_of(self, batch)
+        cdef Py_ssize_t n = self.channels
+        return Moments(
+            start, start + n, start + 2 * n, start + 3 * n, start + 4 * n, start + 5 * n, start + 6 * n, start + 7 * n,
+            start + 8 * n, start + 9 * n,
+        )
 
     cdef bint owns_moments(self, const Batch* batch) noexcept nogil:
         """Whether the batch's own mean and variance count."""
         return self.couples_samples == IN_TRAINING and in_training(self, batch)
 
-    cdef const double* renormalized(self, const Batch* batch, double[::1] values, Py_ssize_t first) noexcept nogil:
-        """Factors or shifts from a channel on, where there are any; else NULL."""
-        return &values[first] if self.renorm and self.owns_moments(batch) else NULL
+    cdef const double* renormalized(self, const Batch* batch, const double* values) noexcept nogil:
+        """Factors or shifts, where there are any; else NULL."""
+        return values if self.renorm and self.owns_moments(batch) else NULL
 
     cdef void find_moments(
         self, const Batch* batch, Py_ssize_t first, Py_ssize_t count, double* mean, double* inverse
     ) noexcept nogil:
         """Mean and 1 / root of some channels: of the batch, where `forward` has found them, or the moving ones."""
+        cdef Moments moments = self.moments_of(batch)
         cdef Py_ssize_t c
         for c in range(count):
             if self.owns_moments(batch):
-                mean[c], inverse[c] = self.mean[first + c], self.inverse[first + c]
+                mean[c], inverse[c] = moments.mean[first + c], moments.inverse[first + c]
             elif self.is_double:
                 mean[c] = (<const double*>weight_of(self, batch, self.moving))[first + c]
                 inverse[c] = (<const double*>weight_of(self, batch, self.moving + 1))[first + c]
@@ -439,48 +458,53 @@ cdef class BatchNormalization(Layer):
 
     cdef void sum_parts(self, const Batch* batch, bint back, const floating* x) noexcept nogil:
         """Moments of each part of these samples, or sums of its deltas."""
+        cdef Moments moments = self.moments_of(batch)
         cdef const floating* dy = <const floating*>output_of(self, batch).delta
         cdef Py_ssize_t step = part_rows(batch.total), width = self.outer * self.channels * self.inner
-        cdef Py_ssize_t i, begin, rows, part, first, count
+        cdef Py_ssize_t apart = MOST_PARTS * self.channels, i, begin, rows, part, first, count
+        cdef double* sums
         for i in range((batch.rows + step - 1) // step):
             begin = i * step
             rows = min(step, batch.rows - begin) * self.outer
             part = batch.offset // step + i
             for first in range(0, self.channels, 256):
                 count = min(self.channels - first, <Py_ssize_t>BATCH_BLOCK)
+                sums = moments.parts + part * self.channels + first
                 if back:
                     batch_sums(
                         rows, self.channels, self.inner, first, count, x + begin * width, dy + begin * width,
-                        &self.mean[first], &self.inverse[first], &self.parts[0, part, first],
-                        &self.parts[1, part, first],
+                        moments.mean + first, moments.inverse + first, sums, sums + apart,
                     )
                 elif self.features:
                     masked_moments(
                         rows, self.channels, self.inner, self.features, first, count, x + begin * width,
                         <const floating*>input_of(self, batch, 1).value + begin * width // self.features,
-                        &self.parts[0, part, first], &self.parts[1, part, first], &self.parts[2, part, first],
+                        sums, sums + apart, sums + 2 * apart,
                     )
                 else:
                     batch_moments(
                         rows, self.channels, self.inner, first, count, x + begin * width,
-                        &self.parts[0, part, first], &self.parts[1, part, first], &self.parts[2, part, first],
+                        sums, sums + apart, sums + 2 * apart,
                     )
 
     cdef void join_parts(self, const Batch* batch, bint back, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
         """What the sums of all parts amount to, for the channels begin:end."""
+        cdef Moments moments = self.moments_of(batch)
+        cdef Py_ssize_t apart = MOST_PARTS * self.channels
+        cdef double* sums = moments.parts + begin
         cdef Py_ssize_t step = part_rows(batch.total), parts = (batch.total + step - 1) // step, c
         if back:
-            join_sums(parts, self.channels, end - begin, &self.parts[0, 0, begin], &self.total[begin])
-            join_sums(parts, self.channels, end - begin, &self.parts[1, 0, begin], &self.product[begin])
+            join_sums(parts, self.channels, end - begin, sums, moments.total + begin)
+            join_sums(parts, self.channels, end - begin, sums + apart, moments.product + begin)
             return
         join_moments(
-            parts, self.channels, end - begin, MASK_EPSILON if self.features else 0, &self.parts[0, 0, begin],
-            &self.parts[1, 0, begin], &self.parts[2, 0, begin], &self.mean[begin], &self.variance[begin],
-            &self.size[begin],
+            parts, self.channels, end - begin, MASK_EPSILON if self.features else 0, sums,
+            sums + apart, sums + 2 * apart, moments.mean + begin, moments.variance + begin,
+            moments.size + begin,
         )
         for c in range(begin, end):
-            self.deviation[c] = sqrt(self.variance[c] + self.epsilon)
-            self.inverse[c] = 1 / self.deviation[c]
+            moments.deviation[c] = sqrt(moments.variance[c] + self.epsilon)
+            moments.inverse[c] = 1 / moments.deviation[c]
         if not self.renorm:
             return
         if self.is_double:
@@ -491,10 +515,12 @@ cdef class BatchNormalization(Layer):
     cdef void run_renormalize(
         self, const Batch* batch, Py_ssize_t begin, Py_ssize_t end, const floating* renorm_mean
     ) noexcept nogil:
+        cdef Moments moments = self.moments_of(batch)
         cdef const floating* renorm_deviation = <const floating*>weight_of(self, batch, self.moving + 4)
         renormalize(
-            end - begin, self.epsilon, self.least, self.most, self.farthest, &self.mean[begin], &self.deviation[begin],
-            renorm_mean + begin, renorm_deviation + begin, &self.factor[begin], &self.shift[begin],
+            end - begin, self.epsilon, self.least, self.most, self.farthest, moments.mean + begin,
+            moments.deviation + begin, renorm_mean + begin, renorm_deviation + begin, moments.factor + begin,
+            moments.shift + begin,
         )
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
@@ -504,6 +530,7 @@ cdef class BatchNormalization(Layer):
             self.run_forward(batch, <float*>output_of(self, batch).value)
 
     cdef void run_forward(self, const Batch* batch, floating* y) noexcept nogil:
+        cdef Moments moments = self.moments_of(batch)
         cdef const floating* x = <const floating*>input_of(self, batch, 0).value
         cdef Py_ssize_t rows = batch.rows * self.outer, first, count
         cdef double mean[BATCH_BLOCK]
@@ -513,8 +540,9 @@ cdef class BatchNormalization(Layer):
             self.find_moments(batch, first, count, mean, inverse)
             batch_forward(
                 rows, self.channels, self.inner, first, count, x, mean, inverse,
-                self.renormalized(batch, self.factor, first), self.renormalized(batch, self.shift, first),
-                <const floating*>weight_of(self, batch, self.gamma), <const floating*>weight_of(self, batch, self.beta), y,
+                self.renormalized(batch, moments.factor + first), self.renormalized(batch, moments.shift + first),
+                <const floating*>weight_of(self, batch, self.gamma),
+                <const floating*>weight_of(self, batch, self.beta), y,
             )
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
@@ -526,6 +554,7 @@ cdef class BatchNormalization(Layer):
             self.run_backward(batch, <float*>input_of(self, batch, 0).delta)
 
     cdef void run_backward(self, const Batch* batch, floating* dx) noexcept nogil:
+        cdef Moments moments = self.moments_of(batch)
         cdef const floating* x = <const floating*>input_of(self, batch, 0).value
         cdef const floating* dy = <const floating*>output_of(self, batch).delta
         cdef Py_ssize_t rows = batch.rows * self.outer, first, count
@@ -538,17 +567,18 @@ cdef class BatchNormalization(Layer):
             if own and self.features:
                 masked_backward(
                     rows, self.channels, self.inner, self.features, first, count, x,
-                    <const floating*>input_of(self, batch, 1).value, dy, &self.size[first], mean, inverse,
-                    self.renormalized(batch, self.factor, first),
-                    <const floating*>weight_of(self, batch, self.gamma), &self.total[first], &self.product[first],
+                    <const floating*>input_of(self, batch, 1).value, dy, moments.size + first, mean, inverse,
+                    self.renormalized(batch, moments.factor + first),
+                    <const floating*>weight_of(self, batch, self.gamma), moments.total + first, moments.product + first,
                     self.accumulate[0], dx,
                 )
             else:
                 batch_backward(
                     rows, self.channels, self.inner, first, count, x, dy, mean, inverse,
-                    self.renormalized(batch, self.factor, first),
-                    <const floating*>weight_of(self, batch, self.gamma), &self.total[first] if own else NULL,
-                    &self.product[first] if own else NULL, self.elements(batch.total), self.accumulate[0], dx,
+                    self.renormalized(batch, moments.factor + first),
+                    <const floating*>weight_of(self, batch, self.gamma),
+                    (moments.total + first) if own else NULL, (moments.product + first) if own else NULL,
+                    self.elements(batch.total), self.accumulate[0], dx,
                 )
 
     cdef void collect(
@@ -563,6 +593,7 @@ cdef class BatchNormalization(Layer):
         self, const Batch* batch, Py_ssize_t k, Py_ssize_t begin, Py_ssize_t end, bint add, floating* gradient
     ) noexcept nogil:
         """The sums that `backward` took; where that did not need any, they are taken now."""
+        cdef Moments moments = self.moments_of(batch)
         cdef double mean[BATCH_BLOCK]
         cdef double inverse[BATCH_BLOCK]
         cdef double total[BATCH_BLOCK]
@@ -572,9 +603,9 @@ cdef class BatchNormalization(Layer):
             count = min(end - first, <Py_ssize_t>BATCH_BLOCK)
             if self.owns_moments(batch):
                 for c in range(count):
-                    total[c], product[c] = self.total[first + c], self.product[first + c]
+                    total[c], product[c] = moments.total[first + c], moments.product[first + c]
                     if self.renorm:
-                        product[c] = product[c] * self.factor[first + c] + total[c] * self.shift[first + c]
+                        product[c] = product[c] * moments.factor[first + c] + total[c] * moments.shift[first + c]
             else:
                 self.find_moments(batch, first, count, mean, inverse)
                 batch_sums(
@@ -597,20 +628,21 @@ cdef class BatchNormalization(Layer):
             self.run_finish(batch, <float*>weight_of(self, batch, self.moving))
 
     cdef void run_finish(self, const Batch* batch, floating* moving_mean) noexcept nogil:
+        cdef Moments moments = self.moments_of(batch)
         cdef floating* moving_variance = <floating*>weight_of(self, batch, self.moving + 1)
         cdef floating* more         # moving_stddev, renorm_mean, renorm_stddev
         cdef floating variance
         cdef Py_ssize_t c
-        move_average(self.channels, <floating>self.momentum, &self.mean[0], moving_mean)
+        move_average(self.channels, <floating>self.momentum, moments.mean, moving_mean)
         if not self.renorm:
-            move_average(self.channels, <floating>self.momentum, &self.variance[0], moving_variance)
+            move_average(self.channels, <floating>self.momentum, moments.variance, moving_variance)
             return
         more = <floating*>weight_of(self, batch, self.moving + 2)
-        move_average(self.channels, <floating>self.momentum, &self.deviation[0], more)
+        move_average(self.channels, <floating>self.momentum, moments.deviation, more)
         for c in range(self.channels):
             variance = more[c] * more[c] - <floating>self.epsilon
             moving_variance[c] = variance if variance > 0 else 0
         more = <floating*>weight_of(self, batch, self.moving + 3)
-        move_average(self.channels, <floating>self.renorm_momentum, &self.mean[0], more)
+        move_average(self.channels, <floating>self.renorm_momentum, moments.mean, more)
         more = <floating*>weight_of(self, batch, self.moving + 4)
-        move_average(self.channels, <floating>self.renorm_momentum, &self.deviation[0], more)
+        move_average(self.channels, <floating>self.renorm_momentum, moments.deviation, more)

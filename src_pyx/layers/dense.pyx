@@ -4,7 +4,7 @@ from cython cimport floating
 
 from cbackprop.compiled.kernels.matrix cimport WORKSPACE_BYTES, multiply, sum_rows
 from cbackprop.compiled.kernels.rows cimport sparse_times_matrix, sparse_transposed_times_matrix
-from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer, input_of, output_of, weight_of
+from cbackprop.compiled.layers.layer cimport Batch, Buffer, Layer, LayerMemory, input_of, output_of, weight_of
 
 
 cdef void dense_forward(
@@ -77,10 +77,12 @@ cdef class Dense(Layer):
         for size in others:
             self.positions *= size
         self.takes_sparse = self.positions == 1
-        self.workspace_bytes = WORKSPACE_BYTES
         self.parameters[0].grain = self.units
         if self.has_bias:
             self.parameters[1].grain = 1
+
+    cdef LayerMemory needs(self):
+        return LayerMemory(0, 0, WORKSPACE_BYTES)
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         if self.is_double:

@@ -8,7 +8,7 @@ from cbackprop.compiled.kernels.elementary cimport sqrt
 from cbackprop.compiled.kernels.gather cimport gather_rows, scatter_rows
 from cbackprop.compiled.kernels.matrix cimport WORKSPACE_BYTES, multiply
 from cbackprop.compiled.kernels.vectors cimport copy_or_add
-from cbackprop.compiled.layers.layer cimport Batch, Layer, input_of, output_of, scratch_of
+from cbackprop.compiled.layers.layer cimport Batch, Layer, LayerMemory, input_of, output_of, scratch_of
 
 
 cdef void normalize_forward(
@@ -120,6 +120,7 @@ cdef class Dot(Layer):
     cdef Factor[2] factors
     cdef list memory            # what the factors' indices point into
     cdef Py_ssize_t length      # of the vectors
+    cdef Py_ssize_t scratch_width   # numbers kept of each sample
     cdef bint normalize
     cdef double epsilon
 
@@ -147,7 +148,9 @@ cdef class Dot(Layer):
                 self.factors[i].scale = width + 2 * size
                 width += 2 * size + (self.factors[i].count if self.normalize else 0)
         self.scratch_width = width
-        self.workspace_bytes = WORKSPACE_BYTES
+
+    cdef LayerMemory needs(self):
+        return LayerMemory(self.scratch_width * self.itemsize, 0, WORKSPACE_BYTES)
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         if self.is_double:

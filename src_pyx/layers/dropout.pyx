@@ -12,7 +12,7 @@ from libc.stdint cimport uint8_t
 
 from cbackprop.compiled.kernels.random cimport random_mask
 from cbackprop.compiled.kernels.vectors cimport copy_or_add
-from cbackprop.compiled.layers.layer cimport Batch, Layer, input_of, in_training, output_of, scratch_of
+from cbackprop.compiled.layers.layer cimport Batch, Layer, LayerMemory, input_of, in_training, output_of, scratch_of
 
 
 cdef void dropout_forward(
@@ -73,7 +73,6 @@ cdef class Dropout(Layer):
     def __init__(self, spec, list input_shapes, tuple output_shape):
         cdef Py_ssize_t[::1] index
         self.expect(input_shapes, input_shapes[0], {})
-        cdef Py_ssize_t width = int(np.prod(output_shape, dtype=np.intp))
         noise = spec.sample_noise_shape(output_shape)
         self.keep = 1 - spec.rate
         self.scale = 1 / self.keep if self.keep > 0 else 0.0
@@ -85,9 +84,12 @@ cdef class Dropout(Layer):
             index = np.broadcast_to(places, output_shape).flatten()
             self.memory = index
             self.index = &index[0]
-        if self.keep < 1:
-            # In elements of four bytes or more: a byte for each element, and for each random number if they are fewer.
-            self.scratch_width = (width + 3) // 4 + (0 if self.index == NULL else (self.noise_width + 3) // 4)
+
+    cdef LayerMemory needs(self):
+        """A byte for each element, and for each random number if they are fewer."""
+        if self.keep >= 1:
+            return LayerMemory(0, 0, 0)
+        return LayerMemory(self.output_width + (0 if self.index == NULL else self.noise_width), 0, 0)
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         cdef bint active = self.keep < 1 and in_training(self, batch)

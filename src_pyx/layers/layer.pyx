@@ -77,6 +77,25 @@ cdef class Layer:
         self.output_width = math.prod(output)
         self.given = None
 
+    cdef LayerMemory needs(self):
+        """The bytes that the layer needs beside its buffers; its float type is known by now. By default none."""
+        return LayerMemory(0, 0, 0)
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes that the layer keeps of each sample from the forward to the backward pass."""
+        return self.needs().sample
+
+    @property
+    def batch_bytes(self) -> int:
+        """Bytes that the layer keeps of a batch as a whole until its step ends."""
+        return self.needs().batch
+
+    @property
+    def thread_bytes(self) -> int:
+        """Bytes that each thread needs while it runs the layer."""
+        return self.needs().thread
+
     @property
     def grains(self) -> list:
         """For each parameter: its gradient can be computed in parts of any multiple of so many elements."""

@@ -13,7 +13,7 @@ from libc.stdlib cimport calloc, free
 
 from cbackprop.compiled.kernels.gather cimport gather_rows, scatter_rows
 from cbackprop.compiled.kernels.vectors cimport copy_or_add
-from cbackprop.compiled.layers.layer cimport Batch, Layer, input_of, output_of, scratch_of
+from cbackprop.compiled.layers.layer cimport Batch, Layer, LayerMemory, input_of, output_of, scratch_of
 
 
 cdef void add_forward(
@@ -176,8 +176,10 @@ cdef class Merge(Layer):
             self.memory.append(index)
             self.operands[i] = Operand(&index[0], self.n_stretched)
             self.n_stretched += 1
-        slots = self.n_stretched + (self.n_inputs - 2 if self.reads_values else 0)
-        self.scratch_width = slots * int(np.prod(output_shape, dtype=np.intp))
+
+    cdef LayerMemory needs(self):
+        cdef Py_ssize_t slots = self.n_stretched + (self.n_inputs - 2 if self.reads_values else 0)
+        return LayerMemory(slots * self.output_width * self.itemsize, 0, 0)
 
     cdef void combine(self, Py_ssize_t n, const void* a, const void* b, void* y) noexcept nogil:
         """y = a op b, where y may be a itself unless `reads_values`."""
@@ -195,7 +197,7 @@ cdef class Merge(Layer):
     cdef void* slot(self, const Batch* batch, Py_ssize_t k) noexcept nogil:
         """Part k of scratch, as large as the output."""
         cdef Py_ssize_t size = batch.rows * output_of(self, batch).width
-        return <char*>scratch_of(self, batch) + k * size * (8 if self.is_double else 4)
+        return <char*>scratch_of(self, batch) + k * size * self.itemsize
 
     cdef void* operand(self, const Batch* batch, Py_ssize_t i) noexcept nogil:
         """Input i in the output's shape."""

@@ -7,7 +7,7 @@ from cython cimport floating
 
 from cbackprop.compiled.kernels.random cimport random_normal
 from cbackprop.compiled.kernels.vectors cimport copy_or_add
-from cbackprop.compiled.layers.layer cimport Batch, Layer, input_of, in_training, output_of, scratch_of
+from cbackprop.compiled.layers.layer cimport Batch, Layer, LayerMemory, input_of, in_training, output_of, scratch_of
 
 
 cdef void noise_forward(
@@ -63,10 +63,9 @@ cdef class Noise(Layer):
         self.expect(input_shapes, input_shapes[0], {})
         self.stddev = spec.stddev
         self.stream = spec.stream
-        if self.stddev > 0:
-            self.scratch_width = 1
-            for size in output_shape:
-                self.scratch_width *= size
+
+    cdef LayerMemory needs(self):
+        return LayerMemory(self.output_width * self.itemsize if self.stddev > 0 else 0, 0, 0)
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         if self.is_double:

@@ -7,7 +7,7 @@ from libc.math cimport sqrt
 from libc.string cimport memset
 
 from cbackprop.compiled.kernels.sums cimport products_of, squares_of, sum_of
-from cbackprop.compiled.layers.layer cimport Batch, Layer, input_of, output_of, scratch_of, weight_of
+from cbackprop.compiled.layers.layer cimport Batch, Layer, LayerMemory, input_of, output_of, scratch_of, weight_of
 
 
 cdef enum:
@@ -201,7 +201,9 @@ cdef class Normalization(Layer):
         self.beta = names.index("beta") if "beta" in names else -1
         for k in range(self.n_parameters):
             self.parameters[k].grain = 1
-        self.scratch_width = 2 * self.layout.groups
+
+    cdef LayerMemory needs(self):
+        return LayerMemory(2 * self.layout.groups * self.itemsize, 0, 0)
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         if self.is_double:

@@ -6,7 +6,7 @@ from cython cimport floating
 from libc.string cimport memset
 
 from cbackprop.compiled.kernels.gather cimport gather_rows, scatter_rows
-from cbackprop.compiled.layers.layer cimport Batch, Layer, input_of, output_of, scratch_of, weight_of
+from cbackprop.compiled.layers.layer cimport Batch, Layer, LayerMemory, input_of, output_of, weight_of
 
 
 cdef void prelu_forward(
@@ -65,7 +65,7 @@ cdef void prelu_collect(
 cdef class PReLU(Layer):
     """Where alpha is shared it is stretched to the width of a sample first, so that one kernel serves all cases.
 
-    Scratch holds the stretched alpha, and behind it, in `collect`, the stretched gradient.
+    The workspace holds the stretched alpha, or in `collect` the stretched gradient.
     """
 
     cdef object memory          # the index: kept alive here
@@ -78,7 +78,14 @@ cdef class PReLU(Layer):
         index = np.broadcast_to(places, output_shape).flatten()
         self.memory = index
         self.index = &index[0]
-        self.scratch_width = 2 * index.shape[0]
+
+    cdef LayerMemory needs(self):
+        return LayerMemory(0, 0, self.output_width * self.itemsize)
+
+    cdef void stretch(self, const Batch* batch, floating* alpha) noexcept nogil:
+        gather_rows(
+            1, self.parameters[0].size, self.output_width, self.index, <const floating*>weight_of(self, batch, 0), alpha
+        )
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
         if self.is_double:
@@ -87,10 +94,11 @@ cdef class PReLU(Layer):
             self.run_forward(batch, <float*>output_of(self, batch).value)
 
     cdef void run_forward(self, const Batch* batch, floating* y) noexcept nogil:
-        cdef Py_ssize_t width = output_of(self, batch).width
-        cdef floating* alpha = <floating*>scratch_of(self, batch)
-        gather_rows(1, self.parameters[0].size, width, self.index, <const floating*>weight_of(self, batch, 0), alpha)
-        prelu_forward(batch.rows, width, <const floating*>input_of(self, batch, 0).value, <const floating*>alpha, y)
+        cdef floating* alpha = <floating*>batch.workspace
+        self.stretch(batch, alpha)
+        prelu_forward(
+            batch.rows, self.output_width, <const floating*>input_of(self, batch, 0).value, <const floating*>alpha, y
+        )
 
     cdef void backward(self, const Batch* batch) noexcept nogil:
         if input_of(self, batch, 0).delta == NULL:
@@ -101,9 +109,11 @@ cdef class PReLU(Layer):
             self.run_backward(batch, <float*>input_of(self, batch, 0).delta)
 
     cdef void run_backward(self, const Batch* batch, floating* dx) noexcept nogil:
+        cdef floating* alpha = <floating*>batch.workspace
+        self.stretch(batch, alpha)
         prelu_backward(
-            batch.rows, output_of(self, batch).width, <const floating*>input_of(self, batch, 0).value,
-            <const floating*>scratch_of(self, batch), <const floating*>output_of(self, batch).delta,
+            batch.rows, self.output_width, <const floating*>input_of(self, batch, 0).value,
+            <const floating*>alpha, <const floating*>output_of(self, batch).delta,
             dx, self.accumulate[0],
         )
 
@@ -117,7 +127,7 @@ cdef class PReLU(Layer):
 
     cdef void run_collect(self, const Batch* batch, bint add, floating* gradient) noexcept nogil:
         cdef Py_ssize_t width = output_of(self, batch).width
-        cdef floating* dalpha = <floating*>scratch_of(self, batch) + width
+        cdef floating* dalpha = <floating*>batch.workspace
         prelu_collect(
             batch.rows, width, <const floating*>input_of(self, batch, 0).value,
             <const floating*>output_of(self, batch).delta, dalpha,

@@ -120,13 +120,13 @@ cdef class Normalization(Layer):
         cdef Py_ssize_t width = output_of(self, batch).width
         if self.is_double:
             normalize_rows(
-                batch.rows, width, &self.index[0], <const double*>mean, <const double*>self.statistic(batch, 1), self.invert,
-                <const double*>x, add, <double*>y,
+                batch.rows, width, &self.index[0], <const double*>mean, <const double*>self.statistic(batch, 1),
+                self.invert, <const double*>x, add, <double*>y,
             )
         else:
             normalize_rows(
-                batch.rows, width, &self.index[0], <const float*>mean, <const float*>self.statistic(batch, 1), self.invert,
-                <const float*>x, add, <float*>y,
+                batch.rows, width, &self.index[0], <const float*>mean, <const float*>self.statistic(batch, 1),
+                self.invert, <const float*>x, add, <float*>y,
             )
 
     cdef void forward(self, const Batch* batch) noexcept nogil:

@@ -129,7 +129,7 @@ def test_a_workspace_is_one_threads_and_as_large_as_layers_want_it():
     """Tiles and shares of one thread use the same; without matrix products there is none."""
     cb.config.set_num_threads(2)
     sizes = {}
-    for name, layer in {"product": layers.Dense(3), "none": layers.PReLU()}.items():
+    for name, layer in {"product": layers.Dense(3), "none": layers.LayerNormalization()}.items():
         model = cb.Sequential([cb.Input((5,)), layer])
         model.compile("sgd", "mse")
         width = model.output_shape[-1]

@@ -8,11 +8,8 @@ class Context:
         self,
         capacity: int,
         arena: NDArray[Any],
-        widths: list[int],
-        value_offsets: list[int | None],
-        delta_offsets: list[int | None],
-        scratch_offsets: list[int | None],
-        scratch_widths: list[int],
+        itemsize: int,
+        layout: Any,
         n_heads: int,
     ) -> None: ...
     def set_staging(self, arrays: list[NDArray[Any] | None]) -> None: ...

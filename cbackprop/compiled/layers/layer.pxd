@@ -20,6 +20,13 @@ cdef struct Parameter:
     Py_ssize_t grain        # its gradient can be computed in parts of any multiple of this
 
 
+cdef struct LayerMemory:
+    # Bytes that a layer needs beside its buffers.
+    Py_ssize_t sample       # for each sample, kept from the forward to the backward pass: `scratch_of`
+    Py_ssize_t batch        # for a batch as a whole, kept until its step ends, and seen by all threads: `shared_of`
+    Py_ssize_t thread       # for each thread, destroyed by the next layer that it runs: `Batch.workspace`
+
+
 cdef struct Batch:
     # Samples that go through the layers together, and where everything about them lies. Threads work on different
     # ones at the same time, so that a layer itself must not change in `forward`, `backward` and `collect`.
@@ -31,7 +38,8 @@ cdef struct Batch:
     Py_ssize_t total        # samples of that batch
     Buffer* buffers         # by number
     char* weights           # of the model: those of a layer begin at the offsets of its parameters
-    void** scratch          # by the layer's index: (rows, scratch_width), kept from forward to backward
+    void** scratch          # by the layer's index: `LayerMemory.sample` bytes for each sample
+    void** shared           # by the layer's index: `LayerMemory.batch` bytes
     void* workspace         # memory of this thread alone, as much as the layers want; destroyed by each
     # 0: matrix products by tiles; else by BLAS, on blocks of so many samples, whose places do not depend on threads
     Py_ssize_t blas_rows
@@ -68,13 +76,12 @@ cdef class Layer:
     cdef Parameter* parameters
     cdef readonly Py_ssize_t n_inputs
     cdef readonly Py_ssize_t n_parameters
-    cdef readonly Py_ssize_t scratch_width
-    cdef readonly Py_ssize_t workspace_bytes    # of `Batch.workspace`, in a multiple of 64
     cdef readonly int couples_samples   # NEVER, IN_TRAINING or ALWAYS
     cdef readonly bint calls_blas   # so that BLAS must be held to one thread meanwhile
     cdef readonly bint takes_sparse     # its inputs may be given as sparse rows
     cdef Py_ssize_t index
     cdef bint is_double
+    cdef Py_ssize_t itemsize    # of the engine's numbers
     cdef int training       # 0 or 1 if the call fixed it, -1 if the batch says so
     cdef uint32_t node      # which use of the layer this is: shared random layers differ by it
     cdef object given       # until `expect`: spec, input shapes, output shape
@@ -82,6 +89,7 @@ cdef class Layer:
     cdef readonly Py_ssize_t output_width
 
     cdef expect(self, list inputs, tuple output, dict weights)
+    cdef LayerMemory needs(self)
 
     cdef void forward(self, const Batch* batch) noexcept nogil
     cdef void backward(self, const Batch* batch) noexcept nogil
@@ -126,6 +134,11 @@ cdef inline void* weight_of(Layer layer, const Batch* batch, Py_ssize_t k) noexc
 cdef inline void* scratch_of(Layer layer, const Batch* batch) noexcept nogil:
     """The layer's scratch in this batch."""
     return batch.scratch[layer.index]
+
+
+cdef inline void* shared_of(Layer layer, const Batch* batch) noexcept nogil:
+    """The layer's memory for the whole batch, at a multiple of 64."""
+    return batch.shared[layer.index]
 
 
 cdef inline void run_whole(Layer layer, const Batch* batch, bint back) noexcept nogil:
