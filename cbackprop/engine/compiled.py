@@ -59,7 +59,8 @@ def compiled_name(spec: Any) -> str | None:
 
 def penalty_of(variable: Variable) -> Any:
     """What adds a variable's regularizer to loss and gradient."""
-    kind = getattr(penalties, compiled_name(variable.regularizer) or "PythonPenalty")
+    name = compiled_name(variable.regularizer) or "PythonPenalty"
+    kind = find("compiled.regularizers", f"penalties.{name}", variable.array.dtype)
     return kind(variable.regularizer, variable.array.reshape(-1), variable.shape, variable.offset)
 
 
@@ -69,7 +70,7 @@ def projection_of(variable: Variable) -> Any:
     name = compiled_name(constraint)
     if name == "NormConstraint" and not constraint.joins_axes(variable.ndim):
         name = None
-    kind = getattr(projections, name or "PythonProjection")
+    kind = find("compiled.constraints", f"projections.{name or 'PythonProjection'}", variable.array.dtype)
     return kind(constraint, variable.array.reshape(-1), variable.shape)
 
 
@@ -135,7 +136,7 @@ class CompiledEngine(Engine):
         shape = self.plan.output_shapes[index]
         if not metric.runs_in_c():
             kind = self.objectives[index].target_kind(metric)
-            return Called(metric, shape, kind, self.dtype == np.float64, weighted)
+            return Called(metric, shape, kind, self.dtype, weighted)
         if isinstance(metric, Tally):
             return metric.tally(shape[-1] if shape else 1, self.dtype.name, weighted)
         assert isinstance(metric, RowMean)
@@ -144,10 +145,8 @@ class CompiledEngine(Engine):
     def _activity_head(self, activity: Activity) -> Head:
         """What a layer's output adds to the loss: a loss without targets, divided by the batch size."""
         regularizer, shape = activity.regularizer, activity.shape
-        element = compiled_name(regularizer) == "ElementPenalty"
-        function = (penalties.ElementActivity if element else penalties.PythonActivity)(
-            regularizer, shape, self.dtype == np.float64
-        )
+        kind = "ElementActivity" if compiled_name(regularizer) == "ElementPenalty" else "PythonActivity"
+        function = find("compiled.regularizers", f"penalties.{kind}", self.dtype)(regularizer, shape)
         return Head(1, math.prod(shape), function, "sum_over_batch_size", 1.0, [])
 
     def _set_backward(self) -> None:

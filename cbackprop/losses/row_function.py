@@ -51,7 +51,7 @@ class RowFunction(Spec):
         """The compiled function. If `linked`, it gets logits and replaces them by predictions."""
         if not hasattr(self, "implementation"):
             raise TypeError(f"{type(self).__name__} computes nothing: it is the base of others.")
-        return find("compiled", self.implementation, dtype)(self, linked, dtype == "float64")
+        return find("compiled", self.implementation, dtype)(self, linked)
 
     def target_rules(self) -> TargetRules:
         """The rules that targets must follow."""

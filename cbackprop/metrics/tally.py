@@ -176,7 +176,7 @@ class Tally(Metric):
         """The compiled object that adds up batches with rows of `width` elements."""
         if not hasattr(self, "implementation"):
             raise TypeError(f"{type(self).__name__} computes nothing: it is the base of others.")
-        return find("compiled", self.implementation, dtype)(self, width, dtype == "float64", weighted)
+        return find("compiled", self.implementation, dtype)(self, width, weighted)
 
     def restore(self, state: Any) -> None:
         """Continue from a `snapshot` or from the sums of compiled code."""

@@ -306,7 +306,7 @@ def test_kernel_checks_its_arrays():
     x = np.zeros((2, 3))
     with pytest.raises(ValueError, match="does not fit"):
         function.values(x[:1], x)
-    with pytest.raises(ValueError, match="float type"):
+    with pytest.raises(ValueError, match="expected 'double' but got 'float'"):
         function.values(x.astype("f"), x.astype("f"))
     with pytest.raises(ValueError, match="delta does not fit"):
         function.values(x, x, np.ones(2), x[:1].copy())

@@ -270,7 +270,7 @@ def test_kernel_checks_its_arrays():
     x = np.zeros((2, 3))
     for args, message in [
         ((x[:1], x), "does not fit"),
-        ((x.astype("f"), x.astype("f")), "float type"),
+        ((x.astype("f"), x.astype("f")), "expected 'double' but got 'float'"),
         ((x[:, :2].copy(), x[:, :2].copy()), "width"),
         ((x, x, np.ones(3)), "weights do not fit"),
     ]:

@@ -6,7 +6,6 @@ from cbackprop.compiled.engine.failure cimport Failure
 
 
 cdef class Projection:
-    cdef bint is_double
     cdef readonly bint python       # must be applied with the GIL, by the first thread
     cdef void* weights              # (size,): of one variable
     cdef Py_ssize_t size

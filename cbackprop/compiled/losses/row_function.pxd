@@ -1,6 +1,5 @@
-"""The base of compiled losses and metrics. Other packages may `cimport` it to add their own."""
+"""The bases of compiled losses and metrics: those for float32 end in 32, those for float64 in 64."""
 
-from cython cimport floating
 from libc.stdint cimport int64_t
 
 from cbackprop.compiled.engine.failure cimport Failure
@@ -17,7 +16,6 @@ ctypedef void (*Kernel64)(
 
 
 cdef class RowFunction:
-    cdef bint is_double
     cdef readonly bint couples_samples  # must be called once with all rows of a batch
     cdef Failure* failure               # where one in Python leaves its exception
     cdef readonly bint index_targets    # y_true is (rows,) int64, one class a row; else like y_pred
@@ -38,12 +36,25 @@ cdef class RowFunction:
         double* values,                 # (rows,) OUT
         void* delta,                    # (rows, width) OUT: coefficient times d value / d y_pred; NULL: not wanted
     ) noexcept nogil
+
+
+cdef class RowFunction32(RowFunction):
     cdef _values(
-        self, floating[:, ::1] y_pred, const void* y_true, const double[::1] coefficients, floating[:, ::1] delta
+        self, float[:, ::1] y_pred, const void* y_true, const double[::1] coefficients, float[:, ::1] delta
     )
 
 
-cdef class KernelFunction(RowFunction):
-    cdef Kernel32 kernel32
-    cdef Kernel64 kernel64
+cdef class RowFunction64(RowFunction):
+    cdef _values(
+        self, double[:, ::1] y_pred, const void* y_true, const double[::1] coefficients, double[:, ::1] delta
+    )
+
+
+cdef class KernelFunction32(RowFunction32):
+    cdef Kernel32 kernel
+    cdef double parameter
+
+
+cdef class KernelFunction64(RowFunction64):
+    cdef Kernel64 kernel
     cdef double parameter

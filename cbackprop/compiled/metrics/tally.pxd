@@ -1,12 +1,9 @@
-"""The base of compiled metrics that see a batch as a whole. Other packages may `cimport` it to add their own."""
-
-from cython cimport floating
+"""The bases of compiled metrics that see a batch as a whole: for float32 `Tally32`, for float64 `Tally64`."""
 
 from cbackprop.compiled.engine.failure cimport Failure
 
 
 cdef class Tally:
-    cdef bint is_double
     cdef readonly bint index_targets    # y_true is (rows,) int64, one class a row; else like y_pred
     cdef readonly bint given_targets    # y_true is as users gave it, whatever that is for each sample
     cdef readonly bint elementwise      # each element of a row may have a weight of its own
@@ -28,4 +25,11 @@ cdef class Tally:
     ) noexcept nogil
     cdef set_sums(self, spec, Py_ssize_t size)
     cdef set_size(self, Py_ssize_t size)
-    cdef _add(self, floating[:, ::1] y_pred, const void* y_true, const double[::1] weights)
+
+
+cdef class Tally32(Tally):
+    cdef _add(self, float[:, ::1] y_pred, const void* y_true, const double[::1] weights)
+
+
+cdef class Tally64(Tally):
+    cdef _add(self, double[:, ::1] y_pred, const void* y_true, const double[::1] weights)

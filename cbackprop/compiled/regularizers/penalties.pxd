@@ -3,12 +3,11 @@
 from cpython.ref cimport PyObject
 
 from cbackprop.compiled.engine.failure cimport Failure
-from cbackprop.compiled.losses.row_function cimport RowFunction
 from cbackprop.compiled.optimizers.optimizer cimport Segment
 
 
 cdef class Penalty:
-    cdef bint is_double
+    cdef Py_ssize_t itemsize        # of the weights
     cdef readonly bint python       # must be evaluated with the GIL, by the first thread
     cdef void* weights              # (size,): of one variable
     cdef Py_ssize_t size
@@ -35,12 +34,3 @@ cdef class Penalties:
     ) noexcept nogil
     cdef double total(self) noexcept nogil
     cdef void add_gradients(self, const Segment* segment) noexcept nogil
-
-
-cdef class ElementActivity(RowFunction):
-    cdef double l1, l2
-
-
-cdef class PythonActivity(RowFunction):
-    cdef object regularizer
-    cdef tuple shape
