@@ -82,7 +82,7 @@ class ParameterStore:
         self.values = aligned_zeros(offsets[-1], self.dtype)
         for variable, offset, value in zip(listed, offsets, values, strict=False):
             self.values[offset : offset + variable.size] = np.ravel(value)
-            variable.place = self, offset
+            variable.position = self, offset
         ParameterStore.generation += 1
 
     @property
@@ -155,14 +155,14 @@ class AtRest:
     Parameters
     ----------
     variables : collection of Variable
-    turns : collection of Turn, optional
-        Those of models whose engines are to wait, too, whether or not they have run on the variables yet. Whoever asks
-        an engine for anything meanwhile needs its turn: an engine that runs holds its lock while it waits for variables
-        to be where they are, so nobody may wait for these in the other order.
+    model_locks : collection of ModelLock, optional
+        Further models that must wait, whether or not they have run on the variables yet. A block that asks an engine
+        for anything must name its model here: engines take their lock first and the one of the variables second, and
+        two threads that take them in different orders would wait for each other.
     """
 
-    def __init__(self, variables: Collection[Variable], turns: Collection[Any] = ()) -> None:
-        self.variables, self.turns = variables, turns
+    def __init__(self, variables: Collection[Variable], model_locks: Collection[Any] = ()) -> None:
+        self.variables, self.model_locks = variables, model_locks
         self.held: list[Any] = []
 
     def __enter__(self) -> None:
@@ -187,9 +187,9 @@ class AtRest:
         _release(self.held)
 
     def _locks(self) -> set[Any]:
-        stores = {variable.place[0] for variable in self.variables}
+        stores = {variable.position[0] for variable in self.variables}
         users = (user for store in stores for reference in store.users if (user := reference()) is not None)
-        return {user.lock for user in (*users, *self.turns)}
+        return {user.lock for user in (*users, *self.model_locks)}
 
 
 def _holds(lock: Any) -> bool:
@@ -279,7 +279,7 @@ class Variable(ActsAsArray):
     """
 
     # The store and the offset in it, as one: whoever reads them while they change must not get one of each.
-    place: tuple[ParameterStore, int]
+    position: tuple[ParameterStore, int]
 
     if not TYPE_CHECKING:
 
@@ -324,17 +324,17 @@ class Variable(ActsAsArray):
     @property
     def store(self) -> ParameterStore:
         """The vector in which the values lie."""
-        return self.place[0]
+        return self.position[0]
 
     @property
     def offset(self) -> int:
         """Where in the store they begin."""
-        return self.place[1]
+        return self.position[1]
 
     @property
     def array(self) -> NDArray[Any]:
         """The live values: writing to this array changes the network, also in the middle of another thread's step."""
-        store, offset = self.place
+        store, offset = self.position
         return store.values[offset : offset + self.size].reshape(self.shape)
 
     @property

@@ -2,7 +2,10 @@
 
 from cbackprop.engine.choose import ENGINES, engine_class
 from cbackprop.engine.compiled import CompiledEngine
-from cbackprop.engine.engine import STORED_AS, Data, Engine, Objective, Turn
+from cbackprop.engine.data import STORED_AS, Data
+from cbackprop.engine.engine import Engine
+from cbackprop.engine.model_lock import ModelLock
+from cbackprop.engine.objective import Objective
 from cbackprop.engine.reference import ReferenceEngine
 from cbackprop.engine.sparse import SparseRows
 
@@ -12,9 +15,9 @@ __all__ = [
     "CompiledEngine",
     "Data",
     "Engine",
+    "ModelLock",
     "Objective",
     "ReferenceEngine",
     "SparseRows",
-    "Turn",
     "engine_class",
 ]

@@ -21,8 +21,10 @@ from cbackprop.compiled.metrics.tally import Called
 from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.compiled.regularizers import penalties
 from cbackprop.contract.implementation import find
-from cbackprop.engine.engine import Array, Data, Engine, Objective, Tick
+from cbackprop.engine.data import Data
+from cbackprop.engine.engine import Array, Engine, Tick
 from cbackprop.engine.memory import Memory
+from cbackprop.engine.objective import Objective
 from cbackprop.engine.thread_choice import ThreadChoice
 from cbackprop.metrics.metric import Metric, RowMean
 from cbackprop.metrics.tally import Tally

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from cbackprop.losses.regression import MeanSquaredError
 
 if TYPE_CHECKING:
-    from cbackprop.engine.engine import Data, Engine
+    from cbackprop.engine.data import Data
+    from cbackprop.engine.engine import Engine
 
 __all__ = ["EngineProblem"]
 
@@ -60,7 +61,7 @@ class EngineProblem:
         found = [variable.array.ravel() for variable in self.key]
         return np.concatenate([np.zeros(0, self.engine.dtype), *found])
 
-    def place(self, weights: Array) -> None:
+    def set_weights(self, weights: Array) -> None:
         """Make these the weights."""
         begin = 0
         for variable in self.key:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from cbackprop.contract.implementation import find
 from cbackprop.contract.segment import Segment
-from cbackprop.engine.engine import Array, Data, Engine, Tick
+from cbackprop.engine.data import Data
+from cbackprop.engine.engine import Array, Engine, Tick
 from cbackprop.engine.reference_head import ReferenceHead, Targets
 from cbackprop.engine.sparse import dense_rows
 from cbackprop.plan.plan import Step

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cbackprop.engine.engine import Array, Objective
+from cbackprop.engine.objective import Objective
 from cbackprop.losses.loss import quotient
 from cbackprop.losses.target import MISSING
 
 __all__ = ["ReferenceHead", "Targets"]
+
+Array = NDArray[Any]
 
 
 class Targets(NamedTuple):

@@ -1,4 +1,4 @@
-"""An engine for a model whose inputs leave sizes open, or may be left out: it has another one for each form of data."""
+"""The engine of a model whose inputs leave sizes open, or may be left out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.engine.engine import Array, Data, Engine, Objective, Tick, Turn, known_engines
+from cbackprop.engine.data import Data
+from cbackprop.engine.engine import Array, Engine, Tick
+from cbackprop.engine.model_lock import ModelLock
+from cbackprop.engine.objective import Objective
 from cbackprop.optimizers.optimizer import Optimizer
 from cbackprop.optimizers.state import OptimizerState
 from cbackprop.plan.plan import Plan
@@ -20,15 +23,17 @@ __all__ = ["EngineOfSizes"]
 
 
 class EngineOfSizes(Engine):
-    """Runs data in an engine that was made for its shape. They share weights, the optimizer's state, and all sums.
+    """Hands data to engines, each of them made for data of one shape.
+
+    They share weights, the state of the optimizer, and the means of losses and metrics.
 
     Parameters
     ----------
     make : callable
-        Makes an engine for sizes; all with the same objectives, optimizer, state and turn.
+        Makes an engine for given sizes. All have the same objectives, optimizer, state and lock.
     plan : callable
-        The plan for sizes.
-    dtype, objectives, optimizer, trainable, state, turn
+        Makes the plan for given sizes.
+    dtype, objectives, optimizer, trainable, state, model_lock
         As `Engine`.
     """
 
@@ -41,44 +46,28 @@ class EngineOfSizes(Engine):
         optimizer: Optimizer | None = None,
         trainable: Collection[Variable] = (),
         state: OptimizerState | None = None,
-        turn: Turn | None = None,
+        model_lock: ModelLock | None = None,
     ) -> None:
-        self.dtype = np.dtype(dtype)
-        self.objectives = list(objectives)
-        self.optimizer = optimizer
-        self.trainable = list(trainable)
-        self.state = state or OptimizerState()
-        self.log_names: Any = None
-        self.names: list[str] | None = None
-        self.metrics_of_layers: list[Any] | None = None
-        self.told_of_losses = False
-        self.needs: Any = None
-        self.owner: Any = None
-        self.put_aside: dict[Any, Any] = {}
-        self.predictions_in_training = 0
-        self.turn = turn or Turn()
-        self.lock = self.turn.lock
+        self._take_settings(dtype, objectives, optimizer, list(trainable), state, model_lock)
         self.engines = Latest(make)
         self._plan_for = plan
         self.current: Engine | None = None
-        self._keepers = 0  # runs that are to keep threads: a callback may begin another one, and so may another thread
+        self._keepers = 0  # runs that keep threads: callbacks and other threads may begin further runs
         self._keeping = ExitStack()
-        known_engines.add(self)
 
     def plan_of(self, inputs: list[Any]) -> Plan:
         """The plan for these inputs.
 
-        No engine is made for it: that would wait for the batch that another thread is running, which may itself wait
-        for the engines.
+        This makes no engine, which would need the lock: the thread that holds it may be waiting for this one.
         """
         return self._plan_for(sizes_of(inputs))
 
     def is_up_to_date(self) -> bool:
-        """The same of all engines that there are."""
+        """Whether all engines are."""
         return all(engine.is_up_to_date() for engine in self.engines)
 
     def at(self, inputs: list[Any]) -> Engine:
-        """The engine for these inputs, which goes on with the sums of the one before."""
+        """The engine for these inputs. It goes on with the sums of the engine before."""
         with self.lock:
             engine, before = self.engines.get(sizes_of(inputs)), self.current
             if engine is not before:
@@ -90,23 +79,23 @@ class EngineOfSizes(Engine):
             return engine
 
     def _keep(self, engine: Engine) -> None:
-        """While threads are to be kept, those of the engine whose turn it is are, and of no other."""
+        """If threads are to be kept, keep those of this engine, and of no other."""
         if self._keepers:
             self._keeping.close()
             self._keeping.enter_context(engine.kept_threads())
 
     def check_differentiable(self) -> None:
-        """Left to the engines, when they are there."""
+        """Do nothing: each engine is checked before it trains."""
 
     def losses_without_weights(self) -> list[str]:
-        """What the engines say that there are; before any, nothing is known."""
+        """Those that the engines know of; none before there is an engine."""
         return list(dict.fromkeys(name for engine in self.engines for name in engine.losses_without_weights()))
 
     def bind(self) -> None:
-        """Left to the engines."""
+        """Do nothing: each engine binds itself."""
 
     def dense_weights(self) -> list[Array]:
-        """The trainable weights without tables; all of them before there was any data."""
+        """The trainable weights without tables; all trainable weights before the first data."""
         return [v.array for v in self.trainable] if self.current is None else self.current.dense_weights()
 
     def rows_of_last_batch(self) -> list[Array]:
@@ -145,7 +134,7 @@ class EngineOfSizes(Engine):
     def learn(
         self, data: Data, order: NDArray[np.int64] | None, start: int, stop: int, batch_size: int, tick: Tick = None
     ) -> None:
-        """Change the weights as the optimizer does it."""
+        """Train: a step for each batch, or one step of a full-batch optimizer."""
         with self.lock:
             engine = self.at(data.inputs)
             engine.check_differentiable()
@@ -166,13 +155,13 @@ class EngineOfSizes(Engine):
             return engine.predict(Data(inputs).present().inputs, batch_size, training, tick, check)
 
     def predict_now(self, x: Array) -> Array | None:
-        """The output for a few samples without the cost of `predict`, where that is possible."""
+        """The output for a few samples without the preparations of `predict`; ``None`` if that is not possible."""
         engine = self.engines.known((x.shape[1:],))
         return None if engine is None else engine.predict_now(x)
 
     @contextmanager
     def kept_threads(self) -> Iterator[None]:
-        """Meanwhile, the threads of the engine whose turn it is wait for the next batch of the same shape."""
+        """Keep the threads of the current engine inside the ``with`` block."""
         with self.lock:
             self._keepers += 1
             if self._keepers == 1 and self.current is not None:
@@ -186,7 +175,7 @@ class EngineOfSizes(Engine):
                     self._keeping.close()
 
     def forget_threads(self) -> None:
-        """In a child process: the engines do so by themselves."""
+        """Do nothing: each engine forgets its own."""
 
     def reset(self) -> None:
         """Start new means of losses and metrics."""
@@ -195,7 +184,7 @@ class EngineOfSizes(Engine):
                 self.current.reset()
 
     def sums(self) -> Any:
-        """What `restore` takes; ``None`` before there was any data."""
+        """Everything that was added up since the last reset, for `restore`; ``None`` before the first data."""
         return None if self.current is None else self.current.sums()
 
     def restore(self, sums: Any) -> None:
@@ -212,7 +201,7 @@ class EngineOfSizes(Engine):
         return (0.0, [0.0] * len(self.objectives)) if self.current is None else self.current.losses()
 
     def metric_snapshots(self) -> list[list[Any]]:
-        """What `restore` of each metric of each output takes: everything added up since the last reset."""
+        """What each metric of each output has added up since the last reset, for its `restore`."""
         return [[] for _ in self.objectives] if self.current is None else self.current.metric_snapshots()
 
 

@@ -136,5 +136,5 @@ def _engine_that_shows(
             if known is None and len(model._showing) == MOST_SIZES:
                 del model._showing[next(iter(model._showing))]
             kind = engine_class(model._settings.get("engine", "compiled"), plan)
-            model._showing[key] = kind(plan, model.dtype, turn=model._turn)
+            model._showing[key] = kind(plan, model.dtype, model_lock=model._model_lock)
         return model._showing[key]

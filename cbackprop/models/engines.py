@@ -73,7 +73,7 @@ def new_engine(
 
     def make(plan: Plan) -> Engine:
         check_masks(plan, objectives)
-        engine = engine_class(kind, plan)(plan, dtype, objectives, optimizer, trainable, state, model._turn)
+        engine = engine_class(kind, plan)(plan, dtype, objectives, optimizer, trainable, state, model._model_lock)
         if objectives and not warned:
             warned.append(plan)
             _warn_of_lost_masks(plan)
@@ -84,7 +84,7 @@ def new_engine(
     if isinstance(plans, Plan):
         return make(plans)
     return EngineOfSizes(
-        lambda sizes: make(plans.of(sizes)), plans.of, dtype, objectives, optimizer, trainable, state, model._turn
+        lambda sizes: make(plans.of(sizes)), plans.of, dtype, objectives, optimizer, trainable, state, model._model_lock
     )
 
 

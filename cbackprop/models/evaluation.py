@@ -62,7 +62,7 @@ def test(model: Any, engine: Engine, source: Source, run: CallbackList) -> dict[
 
 
 def _logs_in_turn(model: Any, engine: Engine, owner: object) -> dict[str, float]:
-    with engine.turn_of(owner):
+    with engine.means_of(owner):
         return logs_of(model, engine)
 
 
@@ -79,7 +79,7 @@ def _sweep(model: Any, engine: Engine, source: Source, run: CallbackList, owner:
             part.data.check_held()
             samples = part.samples()
             check_repetitions(samples.inputs)
-            with engine.turn_of(owner):
+            with engine.means_of(owner):
                 engine.test(samples, part.batch_size)
             if executions.done(part) and model.stop_evaluating:
                 return executions.step

@@ -302,7 +302,9 @@ def kept(
                 probe.dtype = model.dtype
             kind = engine_class(model._settings.get("engine", "compiled"), plan)
             only_losses = purpose == "outputs"
-            engine = kind(plan, model.dtype, make(plan), None, trainable, turn=model._turn, only_losses=only_losses)
+            engine = kind(
+                plan, model.dtype, make(plan), None, trainable, model_lock=model._model_lock, only_losses=only_losses
+            )
             engine.check_differentiable()
             if known is None and len(model._gradient_engines) == MOST_KEPT:
                 del model._gradient_engines[next(iter(model._gradient_engines))]

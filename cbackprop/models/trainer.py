@@ -15,7 +15,7 @@ from cbackprop import optimizers
 from cbackprop.callbacks import Callback, History
 from cbackprop.callbacks.progress import Display
 from cbackprop.callbacks.run_state import check_states
-from cbackprop.engine import ENGINES, Engine, Objective, Turn
+from cbackprop.engine import ENGINES, Engine, ModelLock, Objective
 from cbackprop.layers.layer import Layer
 from cbackprop.models.data import Samples
 from cbackprop.models.engines import prepare, samples_for, warn_of_idle_losses
@@ -70,7 +70,7 @@ class Trainer(GradientMethods, ResultMethods):
         self._predictor: Engine | None = None
         self._gradient_engines: dict[Any, Engine] = {}  # by what they are for
         self._showing: dict[Any, Engine] = {}  # for calls on arrays that show more than outputs
-        self._turn = Turn()  # shared by all engines
+        self._model_lock = ModelLock()  # shared by all engines
         self._place: Place | None = None  # of the last run of fit
         self._resumption: Resumption | None = None  # what the next one may go on from
 
@@ -370,7 +370,7 @@ class Trainer(GradientMethods, ResultMethods):
 
     def at_rest(self) -> AtRest:
         """Meanwhile no other thread runs this model, nor any other one that works on its variables."""
-        return AtRest(self.variables, (self._turn,))  # type: ignore[attr-defined]
+        return AtRest(self.variables, (self._model_lock,))  # type: ignore[attr-defined]
 
     def training_place(self) -> dict[str, Any] | None:
         """Where training is, as plain values for a file; ``None`` before the first `fit`."""

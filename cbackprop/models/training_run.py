@@ -127,7 +127,7 @@ class TrainingRun:
         """Train for an epoch, or for what remains of one that was `left`, and evaluate; the logs."""
         model, place = self.model, self.place
         place.begin(epoch)
-        with engine.turn_of(self):
+        with engine.means_of(self):
             engine.reset()
         reset_metrics_of_layers(model, engine)
         self.callbacks.on_epoch_begin(epoch)
@@ -137,7 +137,7 @@ class TrainingRun:
             model.stop_training = True
         logs = self._logs(engine)
         if self.validation is not None and self.validates(epoch):
-            with engine.turn_of(self):
+            with engine.means_of(self):
                 place.sums = engine.sums()
             results = test(model, engine, self.validation, self.callbacks)
             logs |= {f"val_{name}": value for name, value in results.items()}
@@ -172,7 +172,7 @@ class TrainingRun:
             for part in executions.parts(piece):
                 seen = None if tick is None else partial(_tick_after, tick, done)
                 part.data.check_held()
-                with engine.turn_of(self):
+                with engine.means_of(self):
                     engine.learn(part.data, part.rows, part.begin, part.end, part.batch_size, tick=seen)
                 done += part.size
                 place.step += part.steps
@@ -200,14 +200,14 @@ class TrainingRun:
 
     def _restore_step(self, engine: Engine, left: dict[str, Any]) -> None:
         """Take over the means of an epoch so far."""
-        with engine.turn_of(self):
+        with engine.means_of(self):
             engine.restore(formed_like(engine.sums(), left["sums"]))
         if left["generator_at_step"] is not None:
             random.set_state(left["generator_at_step"])
 
     def _logs(self, engine: Engine) -> dict[str, float]:
         """The means of this epoch so far."""
-        with engine.turn_of(self):
+        with engine.means_of(self):
             return logs_of(self.model, engine)
 
 

@@ -37,7 +37,7 @@ class Problem(Protocol):
     def weights(self) -> Array:
         """A copy of the vector."""
 
-    def place(self, weights: Array) -> None:
+    def set_weights(self, weights: Array) -> None:
         """Set the weights of the model."""
 
     def gradient(self) -> tuple[float, Array]:
@@ -95,13 +95,13 @@ class Search:
         self.evaluations = check_integer("evaluations", state["evaluations"], 0)
 
 
-def places_of(key: Any, variables: Sequence[Any]) -> list[int] | None:
+def indices_of(key: Any, variables: Sequence[Any]) -> list[int] | None:
     """The indices in `variables` of the variables in a vector; ``None`` if one is missing."""
     at = {variable: number for number, variable in enumerate(variables)}
     return None if key is None else [at[variable] for variable in key]
 
 
-def variables_at(places: Any, variables: Sequence[Any]) -> tuple[Any, ...]:
+def variables_at(indices: Any, variables: Sequence[Any]) -> tuple[Any, ...]:
     """The variables with these indices.
 
     Raises
@@ -109,7 +109,7 @@ def variables_at(places: Any, variables: Sequence[Any]) -> tuple[Any, ...]:
     TypeError, ValueError
         If these are not valid indices.
     """
-    return tuple(variables[check_integer("the number of a variable", at, 0, len(variables) - 1)] for at in places)
+    return tuple(variables[check_integer("the number of a variable", at, 0, len(variables) - 1)] for at in indices)
 
 
 def check_vector(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> Array:
@@ -175,7 +175,7 @@ class FullBatchOptimizer(Optimizer):
                 with np.errstate(over="ignore", invalid="ignore"):
                     self.improve(problem, before, state.search)
             except BaseException:
-                problem.place(before)
+                problem.set_weights(before)
                 raise
             problem.finish()
             if state.search.converged:

@@ -13,7 +13,7 @@ from cbackprop.optimizers.full_batch import (
     Problem,
     Search,
     check_vector,
-    places_of,
+    indices_of,
     variables_at,
 )
 from cbackprop.optimizers.line_search import Point, strong_wolfe
@@ -137,7 +137,7 @@ class LBFGS(FullBatchOptimizer):
         found = None if self._is_flat(gradient) else self._search(problem, memory, search)
         if found is None:
             search.converged = True
-            problem.place(start)
+            problem.set_weights(start)
             problem.show(kept)
             return
         weights, new_loss, new_gradient, _ = found
@@ -178,8 +178,8 @@ class _History(Search):
         """The memory. Loss and gradient after the last step are not saved: they are computed again."""
         memory = self.memory
         steps = memory and {name: getattr(memory, name) for name in ("s", "y", "rho", "count", "next")}
-        places = places_of(memory and memory.key, variables)
-        return super().get_state(variables) | {"variables": places, "steps": steps}
+        indices = indices_of(memory and memory.key, variables)
+        return super().get_state(variables) | {"variables": indices, "steps": steps}
 
     def set_state(self, state: dict[str, Any], variables: Sequence[Any]) -> None:
         """Restore the result of `get_state`."""
@@ -222,7 +222,7 @@ class _Line:
         weights = self.start + self.start.dtype.type(step) * self.direction
         if not np.isfinite(weights).all():
             return Point(step, np.inf, np.nan)
-        self.problem.place(weights)
+        self.problem.set_weights(weights)
         self.now = step
         loss, gradient = self.problem.gradient()
         self.evaluations += 1
@@ -235,7 +235,7 @@ class _Line:
         """Set the weights of a step length, and report the loss and metrics found there."""
         found = self.at[step]
         if step != self.now:
-            self.problem.place(found[0])
+            self.problem.set_weights(found[0])
             self.problem.show(found[-1])
         return found
 

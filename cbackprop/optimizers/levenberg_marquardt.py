@@ -13,7 +13,7 @@ from cbackprop.optimizers.full_batch import (
     Problem,
     Search,
     check_vector,
-    places_of,
+    indices_of,
     variables_at,
 )
 from cbackprop.optimizers.optimizer import registry
@@ -153,7 +153,7 @@ class LevenbergMarquardt(FullBatchOptimizer):
             search.converged = search.mu * self.damping_increase > self.max_damping
             if not search.converged:
                 search.mu *= self.damping_increase
-        problem.place(start)
+        problem.set_weights(start)
         problem.show(kept)
 
     def _try(self, problem: Problem, start: Array, step: Array | None) -> float:
@@ -163,7 +163,7 @@ class LevenbergMarquardt(FullBatchOptimizer):
         weights = (start + self.learning_rate * step).astype(start.dtype)
         if not np.isfinite(weights).all():
             return np.inf
-        problem.place(weights)
+        problem.set_weights(weights)
         return problem.loss()
 
     def _normal_equations(self, problem: Problem, size: int) -> tuple[Array, Array]:
@@ -202,7 +202,7 @@ class _Damping(Search):
 
     def get_state(self, variables: Sequence[Any]) -> dict[str, Any]:
         """mu, and D for each weight."""
-        own = {"mu": self.mu, "scale": self.scale, "variables": places_of(self.key, variables)}
+        own = {"mu": self.mu, "scale": self.scale, "variables": indices_of(self.key, variables)}
         return super().get_state(variables) | own
 
     def set_state(self, state: dict[str, Any], variables: Sequence[Any]) -> None:

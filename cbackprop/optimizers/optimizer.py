@@ -229,7 +229,7 @@ class Optimizer(Spec):
 
     @property
     def slots(self) -> dict[Any, list[Array | None]]:
-        """What is remembered by variable (of arrays, by their place in the list), of the model compiled last."""
+        """What is remembered by variable (of arrays, by their index in the list), of the model compiled last."""
         return self._state.slots
 
     @property

@@ -51,7 +51,7 @@ class OptimizerState:
     def _forget_vectors(self) -> None:
         self._store: Callable[[], ParameterStore | None] = lambda: None
         self._vectors: list[Array] = []
-        self._placed: set[Variable] = set()
+        self._laid_out: set[Variable] = set()
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the vectors in copies and pickles: they are rebuilt from the slots."""
@@ -97,7 +97,7 @@ class OptimizerState:
         self._applied = shapes or self._applied
         return {key: self.remembered(rule, key, array) for key, array in zip(keys, arrays, strict=True)}
 
-    def place(self, rule: Optimizer, store: ParameterStore, trainable: Sequence[Variable]) -> list[Array]:
+    def lay_out(self, rule: Optimizer, store: ParameterStore, trainable: Sequence[Variable]) -> list[Array]:
         """One vector for each slot, laid out like the parameters in a store; slots become views of these vectors.
 
         All engines whose parameters are in this store share the vectors. An optimizer that works on whole variables
@@ -106,17 +106,17 @@ class OptimizerState:
         if self._store() is not store:
             count = 0 if rule.whole_variables else len(rule.memory_names)
             self._vectors = [aligned_zeros(store.values.size, store.dtype) for _ in range(count)]
-            self._placed = set()
+            self._laid_out = set()
             self._store = weakref.ref(store)
         for variable in trainable:
-            if variable not in self._placed or variable not in self.slots:
+            if variable not in self._laid_out or variable not in self.slots:
                 slots = self.remembered(rule, variable, variable.array)
                 part = slice(variable.offset, variable.offset + variable.size)
                 views: list[Array | None] = [vector[part].reshape(variable.shape) for vector in self._vectors]
                 for view, old in zip(views, slots, strict=False):
                     view[...] = old  # type: ignore[index]
                 self.slots[variable] = views or slots
-                self._placed.add(variable)
+                self._laid_out.add(variable)
         return self._vectors
 
     def slot_access(self, key: Any, index: int) -> tuple[Callable[[], Any], Callable[[Array], None]]:

@@ -239,5 +239,5 @@ def test_a_copy_of_a_model_has_a_turn_of_its_own():
     model.fit(X, Y, verbose=0)
     for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), cb.models.clone_model(model)):
         other.predict(X, verbose=0)
-        assert other._turn is not model._turn
-        assert other._turn.lock is not model._turn.lock
+        assert other._model_lock is not model._model_lock
+        assert other._model_lock.lock is not model._model_lock.lock

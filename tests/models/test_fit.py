@@ -546,9 +546,9 @@ def test_an_interrupt_while_weights_are_bound_leaves_a_model_that_trains(line, d
     from cbackprop.optimizers.state import OptimizerState
 
     model = small()
-    names = ["place", "_bind_parameters", "segments", "view"]
+    names = ["lay_out", "_bind_parameters", "segments", "view"]
     name, after = names[line % 4], line // 4
-    owner = OptimizerState if name == "place" else CompiledEngine
+    owner = OptimizerState if name == "lay_out" else CompiledEngine
     original, calls = getattr(owner, name), []
 
     def interrupted(self, *args):

@@ -402,7 +402,7 @@ def test_batches_are_checked_while_another_one_runs(engine):
     model.train_on_batch(np.zeros((2, 3, 4)), np.zeros((2, 3, 1)))
     main, found = model._engine, []
     check = threading.Thread(target=lambda: found.append(main.plan_of([np.zeros((2, 5, 4))])), daemon=True)
-    with main.turn_of(object()):
+    with main.means_of(object()):
         check.start()
         check.join(10)
         assert found[0].output_shapes == [(5, 1)]

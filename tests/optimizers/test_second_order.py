@@ -73,13 +73,13 @@ def test_lbfgs_reaches_what_scipy_reaches(outputs):
     start = problem.weights()
 
     def function(w):
-        problem.place(w)
+        problem.set_weights(w)
         return problem.gradient()
 
     theirs = scipy.optimize.minimize(
         function, start, jac=True, method="L-BFGS-B", options={"maxiter": 300, "ftol": 0, "gtol": 0, "maxcor": 10}
     )
-    problem.place(start)
+    problem.set_weights(start)
     losses = model.fit(x, y, epochs=300, verbose=0).history["loss"]
     assert all(b <= a for a, b in itertools.pairwise(losses))
     # Both are on the way down a long valley, and not at its end: the same order of magnitude is what can be asked.
@@ -112,11 +112,11 @@ def test_levenberg_marquardt_finds_the_minimum_that_scipy_finds():
     start = problem.weights()
 
     def errors(w):
-        problem.place(w)
+        problem.set_weights(w)
         return problem.jacobian(0, len(x))[1]
 
     def jacobian(w):
-        problem.place(w)
+        problem.set_weights(w)
         return problem.jacobian(0, len(x))[0]
 
     def theirs(w):
@@ -124,7 +124,7 @@ def test_levenberg_marquardt_finds_the_minimum_that_scipy_finds():
         return 2 * found.cost, found.x
 
     loss, _ = theirs(start)
-    problem.place(start)
+    problem.set_weights(start)
     losses = model.fit(x, y, epochs=300, verbose=0).history["loss"]
     assert losses[-1] <= loss * (1 + 1e-9)
     assert len(losses) < 100
@@ -211,9 +211,9 @@ def test_jacobian(engine, weighted, reduction, rng):
     # Along random directions, in each of which every column has its share.
     for direction in rng.normal(size=(6, start.size)):
         shifted = start - 1e-6 * direction, start + 1e-6 * direction
-        below, above = (problem.place(w) or problem.jacobian(0, 7)[1] for w in shifted)
+        below, above = (problem.set_weights(w) or problem.jacobian(0, 7)[1] for w in shifted)
         assert_allclose(jacobian @ direction, (above - below) / 2e-6, atol=1e-8)
-    problem.place(start)
+    problem.set_weights(start)
     parts = [problem.jacobian(begin, end) for begin, end in ((0, 2), (2, 3), (3, 7))]
     assert_allclose(np.concatenate([part[0] for part in parts]), jacobian, atol=1e-14)
 
