@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -101,7 +102,7 @@ class CompiledEngine(Engine):
         self._make_rule()
         self.runner_tables: dict[Variable, Table] = {}
         self.runner_gradients: Gradients | None = None  # of a network without weights there are none
-        self.memory = Memory(self, self.runner.layers, len(heads))
+        self.memory = Memory(self, self.runner.layers, len(heads), self.points, self.point_of)
         self.flops = self._flops()
         read = {v for step in self.plan.steps if not step.layer.reads_rows for v in step.layer.variables}
         self.weight_bytes = sum(variable.size for variable in read) * self.dtype.itemsize
@@ -154,7 +155,21 @@ class CompiledEngine(Engine):
     def _set_backward(self) -> None:
         accumulate = [[delta == "add" for delta in step.input_deltas] for step in self.backward_steps]
         linked = [link for link in self.links if link is not None]
-        self.runner.set_backward([step.position for step in self.backward_steps], accumulate, linked)
+        order = [step.position for step in self.backward_steps]
+        # Layers whose samples depend on each other: there, threads meet anyway, so that gradients can be computed.
+        self.points = [i for i, position in enumerate(order) if self.couples_samples[position] != "never"]
+        self.point_of = self._find_points()
+        self.runner.set_backward(order, accumulate, linked, self.points)
+
+    def _find_points(self) -> dict[Variable, int]:
+        """At which point of the backward pass the gradient of each variable is computed: the first behind its uses."""
+        found: dict[Variable, int] = {}
+        for i, step in enumerate(self.backward_steps):
+            for variable, mode in zip(self.plan.steps[step.position].layer.variables, step.gradients, strict=True):
+                if mode is not None:
+                    in_table = variable in self.tables
+                    found[variable] = len(self.points) if in_table else bisect.bisect_right(self.points, i)
+        return found
 
     def _bind_parameters(self) -> None:
         assert self.store is not None  # only a network with weights is bound
@@ -177,8 +192,9 @@ class CompiledEngine(Engine):
         whole: list[Any] = []
         parts: list[Any] = []
         sums: list[Any] = []
-        for variable, those in uses.items():
+        for variable, those in sorted(uses.items(), key=lambda use: self.point_of[use[0]]):
             work, is_sum = flops[variable]
+            point = self.point_of[variable]
             finest = max(elements // MOST_PARTS, LEAST_PART)
             fine = self._parts(variable, those, finest, work)
             # As many parts as the variable's share of all work, so that all threads find some; by elements, as far as
@@ -188,8 +204,8 @@ class CompiledEngine(Engine):
             if is_sum and chunks > 1:
                 number = len(sums)
                 sums.append((variable.offset, variable.size, work, min(chunks, MOST_PARTS)))
-            whole += [(*part, number) for part in self._parts(variable, those, variable.size, work)]
-            parts += [(*part, number) for part in fine]
+            whole += [(*part, number, point) for part in self._parts(variable, those, variable.size, work)]
+            parts += [(*part, number, point) for part in fine]
         self.runner_gradients = Gradients(self.runner.layers, self.gradient_vector, whole, parts, sums)
         self.runner.set_gradients(self.runner_gradients)
 
@@ -313,7 +329,7 @@ class CompiledEngine(Engine):
         if rows > self.tile_memory[0] or count > self.tile_memory[1]:
             rows, count = max(rows, self.tile_memory[0]), max(count, self.tile_memory[1])
             self.tile_memory = (0, 0)
-            self.runner.place_tiles(self.memory.contexts(rows, count, False), rows)
+            self.runner.place_tiles(self.memory.tiles(rows, count), rows)
             self.tile_memory = (rows, count)
 
     def reserve_whole(self, rows: int, count: int) -> None:
@@ -321,7 +337,7 @@ class CompiledEngine(Engine):
         if rows > self.whole_memory[0] or count > self.whole_memory[1]:
             rows, count = max(rows, self.whole_memory[0]), max(count, self.whole_memory[1])
             self.whole_memory = (0, 0)
-            *shares, whole = self.memory.contexts(rows, count + 1, True)
+            *shares, whole = self.memory.whole(rows, count)
             self.runner.place_whole(shares, whole, rows)
             self.whole_memory = (rows, count)
 
@@ -401,8 +417,8 @@ class CompiledEngine(Engine):
             offsets = dict(
                 zip(self.trainable, np.cumsum([0, *(v.size for v in self.trainable)]).tolist(), strict=False)
             )
-            parts: list[tuple[int, int, int, int, int, bool, float, int]] = [
-                (index, k, 0, variable.size, offsets[variable], number > 0, 1.0, -1)
+            parts: list[tuple[int, int, int, int, int, bool, float, int, int]] = [
+                (index, k, 0, variable.size, offsets[variable], number > 0, 1.0, -1, 0)
                 for variable, uses in self._uses().items()
                 for number, (index, k) in enumerate(uses)
             ]

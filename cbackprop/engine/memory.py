@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cbackprop.compiled.engine.context import Context
 from cbackprop.engine.engine import Engine
 from cbackprop.plan.arena import ALIGNMENT, Lifetime, place
-from cbackprop.variable import aligned_zeros
+from cbackprop.variable import Variable, aligned_zeros
 
 __all__ = ["Memory"]
 
@@ -27,6 +29,10 @@ class Memory:
     layers : sequence of compiled layers
         One for each step of the plan.
     n_heads : int
+    points : list of int
+        In front of which backward steps, in their order, gradients are computed.
+    point_of : dict of Variable to int
+        At which of these points the gradient of a variable is computed; ``len(points)``: after the backward pass.
 
     Attributes
     ----------
@@ -34,87 +40,100 @@ class Memory:
         What a sample takes of an arena, about.
     """
 
-    def __init__(self, engine: Engine, layers: Sequence[Any], n_heads: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        layers: Sequence[Any],
+        n_heads: int,
+        points: list[int],
+        point_of: dict[Variable, int],
+    ) -> None:
+        self.engine = engine
         self.itemsize = engine.dtype.itemsize
         self.widths = engine.plan.widths
         self.scratch_bytes = [layer.sample_bytes for layer in layers]
         self.shared_bytes = [layer.batch_bytes for layer in layers]
         self.n_heads = n_heads
-        self.lifetimes = self._lifetimes(engine)
+        steps, backwards = len(engine.plan.steps), len(engine.backward_steps)
+        at_end = dict.fromkeys(point_of, len(points))
+        self.of_tiles = self._lifetimes(_StepByStep(steps, backwards, []), at_end)
+        self.of_one_thread = self._lifetimes(_StepByStep(steps, backwards, points), point_of)
+        self.of_threads = self._lifetimes(_BetweenMeetings(points), point_of)
         samples = 24
-        self.sample_bytes = self._place(samples, False)[1] / samples
+        self.sample_bytes = self._place(samples, self.of_tiles)[1] / samples
 
-    def contexts(self, rows: int, count: int, together: bool) -> list[Context]:
-        """Contexts for so many samples, in arenas of their own or `together` in one."""
-        # Threads with rows of their own in a shared arena are not at the same step at the same time. Then nothing may
-        # take the place of what is of no use any more.
-        layout = self._arrange(rows, together and count > 2)
-        arenas = [aligned_zeros(layout.size, np.uint8) for _ in range(1 if together else count)]
-        return [
-            Context(rows, arenas[index % len(arenas)], self.itemsize, layout, self.n_heads) for index in range(count)
-        ]
+    def tiles(self, rows: int, count: int) -> list[Context]:
+        """A context for each thread, with an arena of its own for tiles of so many samples."""
+        layout = self._arrange(rows, self.of_tiles)
+        return [self._context(rows, self._arena(layout), layout) for _ in range(count)]
 
-    def _lifetimes(self, engine: Engine) -> list[Lifetime | None]:
+    def whole(self, rows: int, count: int) -> list[Context]:
+        """A context for each thread to look at samples of its own in one arena, and one to look at all of them."""
+        layout = self._arrange(rows, self.of_threads if count > 1 else self.of_one_thread)
+        arena = self._arena(layout)
+        return [self._context(rows, arena, layout) for _ in range(count + 1)]
+
+    def _arena(self, layout: Layout) -> NDArray[Any]:
+        return aligned_zeros(layout.size, np.uint8)
+
+    def _context(self, rows: int, arena: NDArray[Any], layout: Layout) -> Context:
+        return Context(rows, arena, self.itemsize, layout, self.n_heads)
+
+    def _lifetimes(self, moments: Moments, point_of: dict[Variable, int]) -> list[Lifetime | None]:
         """When each value, delta and scratch space is in use; sizes are those of one sample.
 
-        Moments: step i runs forwards at i, losses and metrics at n, step i runs backwards at 2 n - i, and gradients of
-        parameters are computed after that. Inputs of the network are read where the data is.
+        Inputs of the network are read where the data is.
         """
-        plan = engine.plan
-        n = len(plan.steps)
+        plan, engine = self.engine.plan, self.engine
         bytes_of = [width * self.itemsize for width in plan.widths]
         values, deltas = _Spans(bytes_of), _Spans(bytes_of)
-        scratch: list[Lifetime | None] = []
-        backward = {step.position: step for step in engine.backward_steps}
+        scratch = _Spans(self.scratch_bytes)
         for buffer in plan.outputs:
-            values.touch(buffer, n)
+            values.touch(buffer, moments.loss)
         for buffer, objective in zip(plan.outputs, engine.objectives, strict=False):
             if objective.loss:
-                deltas.touch(buffer, n)
+                deltas.touch(buffer, moments.loss)
         for mask in engine.masks:
             if mask is not None:
-                values.touch(mask.buffer, n)
+                values.touch(mask.buffer, moments.loss)
         for activity in engine.activities:
-            values.touch(activity.buffer, n)
+            values.touch(activity.buffer, moments.loss)
             if activity.buffer in engine.with_delta:
-                deltas.touch(activity.buffer, n)
+                deltas.touch(activity.buffer, moments.loss)
         for index, step in enumerate(plan.steps):
-            moments = [index]
-            if index in backward:
-                learns = any(mode is not None for mode in backward[index].gradients)
-                moments += [2 * n - index, 2 * n + 1] if learns else [2 * n - index]
-            size = self.scratch_bytes[index]
-            scratch.append(Lifetime(size, moments[0], moments[-1]) if size else None)
-            for moment in moments:
+            for buffer in (*step.inputs, step.output):
+                values.touch(buffer, moments.forward(index))
+            scratch.touch(index, moments.forward(index))
+        for i, back in enumerate(engine.backward_steps):
+            step = plan.steps[back.position]
+            learned = [point_of[v] for v, mode in zip(step.layer.variables, back.gradients, strict=True) if mode]
+            later = [moments.point(point) for point in learned]
+            for moment in (*moments.backward(i), *later):
                 for buffer in (*step.inputs, step.output):
                     values.touch(buffer, moment)
-            for moment in moments[1:]:
+                scratch.touch(back.position, moment)
                 deltas.touch(step.output, moment)
-                for buffer, mode in zip(step.inputs, backward[index].input_deltas, strict=True):
+            for moment in moments.backward(i):
+                for buffer, mode in zip(step.inputs, back.input_deltas, strict=True):
                     if mode is not None:
-                        deltas.touch(buffer, 2 * n - index)
+                        deltas.touch(buffer, moment)
         for buffer in plan.inputs:
             values.spans.pop(buffer, None)
-        return [*values.lifetimes(), *deltas.lifetimes(), *scratch]
+        return [*values.lifetimes(), *deltas.lifetimes(), *scratch.lifetimes()]
 
-    def _place(self, rows: int, apart: bool) -> tuple[list[int | None], int]:
-        """Where the lifetimes begin in an arena for so many samples, and where the last one ends.
-
-        If `apart`, nothing takes the place of anything else.
-        """
-        used = [index for index, lifetime in enumerate(self.lifetimes) if lifetime is not None]
-        lifetimes = [lifetime for lifetime in self.lifetimes if lifetime is not None]
-        if apart:
-            lifetimes = [Lifetime(life.size, 0, 0) for life in lifetimes]
-        found, end = place([Lifetime(rows * life.size, life.first, life.last) for life in lifetimes])
-        offsets: list[int | None] = [None] * len(self.lifetimes)
+    def _place(self, rows: int, lifetimes: list[Lifetime | None]) -> tuple[list[int | None], int]:
+        """Where everything begins in an arena for so many samples, and where the last of it ends."""
+        used = [index for index, lifetime in enumerate(lifetimes) if lifetime is not None]
+        sizes = [Lifetime(rows * life.size, life.first, life.last) for life in lifetimes if life is not None]
+        found, end = place(sizes)
+        offsets: list[int | None] = [None] * len(lifetimes)
         for index, offset in zip(used, found, strict=True):
             offsets[index] = offset
         return offsets, end
 
-    def _arrange(self, rows: int, apart: bool) -> Layout:
+    def _arrange(self, rows: int, lifetimes: list[Lifetime | None]) -> Layout:
         """An arena for so many samples, with the memory of whole batches behind theirs."""
-        offsets, end = self._place(rows, apart)
+        offsets, end = self._place(rows, lifetimes)
         end = _aligned(end + PADDING)
         shared: list[int | None] = []
         for size in self.shared_bytes:
@@ -144,6 +163,61 @@ def _aligned(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
+class Moments(Protocol):
+    """The order in which the parts of a training step use memory: what is in use at one moment lies side by side."""
+
+    loss: int  # losses and metrics
+
+    def forward(self, index: int) -> int:
+        """When a step of the plan runs forwards."""
+
+    def backward(self, i: int) -> tuple[int, ...]:
+        """When backward step i runs, in the order of backward steps."""
+
+    def point(self, point: int) -> int:
+        """When the gradients of a point are computed."""
+
+
+class _StepByStep:
+    """Of one thread, which runs one step after the other. Gradients of a point are part of the step behind it."""
+
+    def __init__(self, steps: int, backwards: int, points: list[int]) -> None:
+        self.loss, self.end = steps, steps + 1 + backwards
+        self.points = points
+
+    def forward(self, index: int) -> int:
+        return index
+
+    def backward(self, i: int) -> tuple[int, ...]:
+        return (self.loss + 1 + i,)
+
+    def point(self, point: int) -> int:
+        return self.backward(self.points[point])[0] if point < len(self.points) else self.end
+
+
+class _BetweenMeetings:
+    """Of several threads, each with samples of its own in one arena: which step one of them is at, others do not know.
+
+    They know only which meetings are behind them. The forward pass may have meetings as well, but not in every run.
+    """
+
+    loss = 0
+
+    def __init__(self, points: list[int]) -> None:
+        self.points = points
+
+    def forward(self, index: int) -> int:
+        return 0
+
+    def backward(self, i: int) -> tuple[int, ...]:
+        passed = bisect.bisect_left(self.points, i)  # points before this step; one in front of it is in its middle
+        first = 2 * passed + 1
+        return (first, first + 1, first + 2) if i in self.points else (first,)
+
+    def point(self, point: int) -> int:
+        return 2 * point + 2
+
+
 class _Spans:
     """First and last moments at which numbered buffers are touched."""
 
@@ -157,6 +231,6 @@ class _Spans:
 
     def lifetimes(self) -> list[Lifetime | None]:
         return [
-            Lifetime(size, *self.spans[buffer]) if buffer in self.spans else None
+            Lifetime(size, *self.spans[buffer]) if buffer in self.spans and size else None
             for buffer, size in enumerate(self.sizes)
         ]

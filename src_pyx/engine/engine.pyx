@@ -100,7 +100,7 @@ cdef class Engine(Predictor):
             not tiled and batch_size > self.whole_capacity
         ):
             raise ValueError("The engine has no memory for such a batch or so many threads.")
-        self.tiled = tiled
+        self.tiled, self.backwards = tiled, backwards
         self.set_schedules(training)
         if tiled and (self.meets or self.masked):
             raise ValueError("A layer, a loss or a mask must see batches as a whole: they cannot pass in tiles.")
@@ -111,9 +111,11 @@ cdef class Engine(Predictor):
             raise RuntimeError("The engine has no gradients.")
         if self.gradients is not None and backwards and not tiled and not self.gradients.has_room(batch_size):
             raise ValueError("The engine has no memory for the gradients of such a batch.")
+        if self.gradients is not None and self.gradients.n_points > len(self.points) + 1:
+            raise ValueError("The gradients are to be computed at other points than the backward pass has.")
         self.order = &order[0] if order is not None and order.shape[0] else NULL
         self.start, self.stop, self.batch_size = start, stop, batch_size
-        self.backwards, self.training = backwards, training
+        self.training = training
         if self.divisors is None or self.divisors.shape[0] < threads or self.divisors.shape[1] <= self.n_heads:
             self.divisors = np.empty((threads, self.n_heads + 1))
         self.divisors[:, :] = 1
@@ -134,12 +136,15 @@ cdef class Engine(Predictor):
     cdef set_schedules(self, bint training):
         """In which order this run goes through the layers, where threads meet, and whether metrics may fail."""
         cdef Head head
-        if training not in self.schedules:
+        if (training, self.tiled) not in self.schedules:
             forwards = [layer for i, layer in enumerate(self.layers) if not self.linked[i]]
             backwards = [self.layers[self.backward_order[i]] for i in range(self.n_backward)]
-            self.schedules[training] = Schedule(forwards, training, False), Schedule(backwards, training, True)
-        self.forward_schedule, self.backward_schedule = self.schedules[training]
-        self.meets = self.forward_schedule.meets
+            points = [] if self.tiled else self.points      # gradients of a tile are computed after its backward pass
+            self.schedules[training, self.tiled] = (
+                Schedule(forwards, training, False, []), Schedule(backwards, training, True, points)
+            )
+        self.forward_schedule, self.backward_schedule = self.schedules[training, self.tiled]
+        self.meets = self.forward_schedule.meets or (self.backwards and self.backward_schedule.meets)
         self.any_python = False
         for head in self.heads:
             self.meets = self.meets or head.couples_samples()
@@ -199,7 +204,7 @@ cdef class Engine(Predictor):
             self.add_up(rows)
         if self.backwards and self.gradients is not None:
             if not self.tiled:
-                self.collect(thread, start)
+                self.collect(thread, start, self.n_points)
                 self.team.meet(thread)
             merge(self, thread, self.team.size, groups, 0 if self.tiled else rows)
             if not self.agree(thread):
@@ -296,31 +301,37 @@ cdef class Engine(Predictor):
         )
         if rows:
             context.fetch(self.feeds, self.order, start + begin)
-        self.run_stages(thread, self.forward_schedule, context)
+        self.run_stages(thread, self.forward_schedule, context, start)
         if self.masked:
             self.weigh(thread, context, begin)
         for i in range(self.n_heads):
             self.run_head(thread, <Head>self.head_pointers[i], i, context, begin)
         if self.backwards:
-            self.run_stages(thread, self.backward_schedule, context)
+            self.run_stages(thread, self.backward_schedule, context, start)
 
-    cdef void run_stages(self, Py_ssize_t thread, Schedule schedule, Context context) noexcept nogil:
-        """One pass of the samples in a context."""
+    cdef void run_stages(
+        self, Py_ssize_t thread, Schedule schedule, Context context, Py_ssize_t start
+    ) noexcept nogil:
+        """One pass of the samples in a context, of the batch that begins at `start`."""
         cdef Py_ssize_t i
         for i in range(schedule.n_stages):
             if schedule.stages[i].kind == ITEMS:
-                self.run_items(thread, schedule, i)
+                self.run_items(thread, schedule, i, start)
             elif context.batch.rows:
                 schedule.run_rows(i, &context.batch)
 
-    cdef void run_items(self, Py_ssize_t thread, Schedule schedule, Py_ssize_t stage) noexcept nogil:
-        """A stage of ITEMS of the whole batch, shared by all threads."""
+    cdef void run_items(
+        self, Py_ssize_t thread, Schedule schedule, Py_ssize_t stage, Py_ssize_t start
+    ) noexcept nogil:
+        """A stage of ITEMS of the whole batch, shared by all threads, and the gradients of its point."""
         cdef Batch batch        # seen by all threads, so each works with a copy
         self.team.meet(thread)
         if self.failure.error == NULL:
             batch = (<Context>self.whole_batch()).batch
             batch.workspace = (<Context>self.shares[thread]).batch.workspace
             schedule.run_items(stage, &batch, thread, self.team.size)
+            if schedule.stages[stage].point >= 0 and self.gradients is not None:
+                self.collect(thread, start, schedule.stages[stage].point)
         self.team.meet(thread)
 
     cdef void weigh(self, Py_ssize_t thread, Context context, Py_ssize_t begin) noexcept nogil:
@@ -376,14 +387,15 @@ cdef class Engine(Predictor):
                 return True
         return False
 
-    cdef void collect(self, Py_ssize_t thread, Py_ssize_t start) noexcept nogil:
-        """This thread's parts of the gradient of a batch that is held as a whole."""
+    cdef void collect(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t point) noexcept nogil:
+        """This thread's parts of the gradients of a point of a batch that is held as a whole."""
         cdef Batch batch = (<Context>self.whole_batch()).batch      # seen by all threads, so each works with a copy
         cdef Samples samples = Samples(self.feeds, self.order, start, thread, self.team.size)
         cdef Py_ssize_t i
         batch.workspace = (<Context>self.shares[thread]).batch.workspace
-        self.gradients.collect_share(&batch, <Context>self.shares[thread], &samples)
-        for i in range(self.n_tables):
+        if point < self.gradients.n_points:
+            self.gradients.collect_share(&batch, <Context>self.shares[thread], &samples, point)
+        for i in range(self.n_tables if point == self.n_points else 0):
             if i % self.team.size == thread:
                 (<Table>self.table_pointers[i]).collect(&batch)
 

@@ -38,10 +38,12 @@ cdef class Gradients:
     layers : list of Layer
     vector : array
         The gradient vector.
-    parameters, parts : list of (layer, parameter, begin, end, offset, add, flops, sum)
+    parameters, parts : list of (layer, parameter, begin, end, offset, add, flops, sum, point)
         The elements begin:end of the gradient of a layer's parameter go to `offset` of the vector, or are added to
         what is there, and take so many floating point operations a sample. A part that is added follows the one that it
-        is added to. `sum` is the number of the long sum that this is a part of, or -1.
+        is added to. `sum` is the number of the long sum that this is a part of, or -1. `point` says when all that it
+        is made of is there, in a batch that is held as a whole: at that meeting of the backward pass, or after the
+        pass. Points are in ascending order.
     sums : list of (offset, size, flops, most)
         Variables whose gradients may be summed in up to `most` chunks of samples: where they are in the vector, and the
         operations that they take a sample.
@@ -53,18 +55,23 @@ cdef class Gradients:
         self.itemsize = vector.dtype.itemsize
         self.size = vector.size
         self.n_parameters, self.n_parts, self.n_sums = len(parameters), len(parts), len(sums)
+        self.n_points = max([part[8] for part in parameters], default=0) + 1
         self.parameters = <Part*>calloc(self.n_parameters + 1, sizeof(Part))
         self.parts = <Part*>calloc(self.n_parts + 1, sizeof(Part))
         self.work = <double*>calloc(self.n_parts + 1, sizeof(double))
         self.sums = <LongSum*>calloc(self.n_sums + 1, sizeof(LongSum))
-        if not (self.parameters and self.parts and self.work and self.sums):
+        self.first_parameter = <Py_ssize_t*>calloc(self.n_points + 1, sizeof(Py_ssize_t))
+        self.first_part = <Py_ssize_t*>calloc(self.n_points + 1, sizeof(Py_ssize_t))
+        if not (
+            self.parameters and self.parts and self.work and self.sums and self.first_parameter and self.first_part
+        ):
             raise MemoryError()
         for i, (offset, size, flops, most) in enumerate(sums):
             if not 0 <= offset <= self.size - size or most < 1:
                 raise ValueError("A long sum does not fit the vector.")
             self.sums[i] = LongSum(offset, size, flops, most, 1, NULL)
-        self.fill(self.parameters, parameters)
-        self.fill(self.parts, parts)
+        self.fill(self.parameters, self.first_parameter, parameters)
+        self.fill(self.parts, self.first_part, parts)
         for i in range(self.n_parts):
             self.work[i + 1] = self.work[i] + max(<double>parts[i][6], 1.0)
         self.set_groups(1)
@@ -74,12 +81,21 @@ cdef class Gradients:
         free(self.parts)
         free(self.work)
         free(self.sums)
+        free(self.first_parameter)
+        free(self.first_part)
         free(self.groups)
 
-    cdef fill(self, Part* parts, list described):
+    cdef fill(self, Part* parts, Py_ssize_t* firsts, list described):
+        """Take over what is described; firsts (n_points + 1,) OUT: the first of each point, and the end."""
         cdef Layer layer
-        cdef Py_ssize_t i
-        for i, (index, k, begin, end, offset, add, _, number) in enumerate(described):
+        cdef Py_ssize_t i, point = 0
+        firsts[self.n_points] = len(described)
+        for i, (index, k, begin, end, offset, add, _, number, at) in enumerate(described):
+            if not point <= at < self.n_points:
+                raise ValueError("The parts of the gradient are not in the order in which they can be computed.")
+            while point < at:
+                point += 1
+                firsts[point] = i
             layer = self.layers[index]
             if not (
                 0 <= k < layer.n_parameters and 0 <= begin < end <= layer.parameters[k].size
@@ -93,6 +109,9 @@ cdef class Gradients:
             ):
                 raise ValueError("A part of the gradient does not fit its sum.")
             parts[i] = Part(<PyObject*>layer, k, begin, end, offset, add, number)
+        while point < self.n_points - 1:
+            point += 1
+            firsts[point] = len(described)
 
     def reserve(self, Py_ssize_t rows):
         """Make room for the chunks of batches of up to so many samples that are held as a whole."""
@@ -155,35 +174,37 @@ cdef class Gradients:
                 batch, part.k, part.begin, part.end, add or part.add, vector + part.offset * self.itemsize
             )
 
-    cdef void collect_share(self, const Batch* batch, Context own, const Samples* samples) noexcept nogil:
-        """Compute this thread's parts; adjacent parts are computed by one call.
+    cdef void collect_share(
+        self, const Batch* batch, Context own, const Samples* samples, Py_ssize_t point
+    ) noexcept nogil:
+        """Compute this thread's parts of what can be computed at a point; adjacent parts are computed by one call.
 
         With BLAS every part is a call, also on one thread, because what BLAS computes may depend on how many rows it is
         given.
 
         own : the thread's own context, through which it looks at chunks of the samples.
         """
-        cdef Py_ssize_t i = 0, base = 0, end
+        cdef Py_ssize_t i = self.first_part[point], base = i, last = self.first_part[point + 1], end
         cdef Part* part
         cdef bint mine = False
         if samples.threads == 1 and not batch.blas_rows:
-            self.collect_parameters(batch, own, samples)
+            self.collect_parameters(batch, own, samples, point)
             return
-        while i < self.n_parts:
+        while i < last:
             part = &self.parts[i]
             end = part.end
             if not part.add:
                 base = i
-                mine = self.owner(i, 0, 1, samples.threads) == samples.thread
+                mine = self.owner(i, point, 0, 1, samples.threads) == samples.thread
             i += 1
             if self.is_cut(part, batch.rows):
-                self.collect_chunks(base, part, batch, own, samples)
+                self.collect_chunks(base, point, part, batch, own, samples)
                 continue
             if not mine:
                 continue
             while (
-                i < self.n_parts and not batch.blas_rows and self.joins(i, batch.rows)
-                and self.owner(i, 0, 1, samples.threads) == samples.thread
+                i < last and not batch.blas_rows and self.joins(i, last, batch.rows)
+                and self.owner(i, point, 0, 1, samples.threads) == samples.thread
             ):
                 end = self.parts[i].end
                 i += 1
@@ -191,28 +212,32 @@ cdef class Gradients:
                 batch, part.k, part.begin, end, part.add, self.groups[0] + part.offset * self.itemsize
             )
 
-    cdef void collect_parameters(self, const Batch* batch, Context own, const Samples* samples) noexcept nogil:
-        """All gradients of a batch by one thread: the same sums as by several, in fewer calls."""
+    cdef void collect_parameters(
+        self, const Batch* batch, Context own, const Samples* samples, Py_ssize_t point
+    ) noexcept nogil:
+        """All gradients that can be computed at a point by one thread: the same sums as by several, in fewer calls."""
         cdef Py_ssize_t i
         cdef Part* part
-        for i in range(self.n_parameters):
+        for i in range(self.first_parameter[point], self.first_parameter[point + 1]):
             part = &self.parameters[i]
             if self.is_cut(part, batch.rows):
-                self.collect_chunks(0, part, batch, own, samples)
+                self.collect_chunks(0, point, part, batch, own, samples)
             else:
                 (<Layer>part.layer).collect(
                     batch, part.k, part.begin, part.end, part.add, self.groups[0] + part.offset * self.itemsize
                 )
 
     cdef void collect_chunks(
-        self, Py_ssize_t i, Part* part, const Batch* batch, Context own, const Samples* samples
+        self, Py_ssize_t i, Py_ssize_t point, Part* part, const Batch* batch, Context own, const Samples* samples
     ) noexcept nogil:
-        """This thread's chunks of a part, whose owners are those of part i."""
+        """This thread's chunks of a part, whose owners are those of part i. The context shows afterwards what it did."""
         cdef LongSum* sum = &self.sums[part.sum]
         cdef Py_ssize_t rows = batch.rows, n = self.chunks(sum, rows), chunk, begin, end
+        cdef Py_ssize_t shown = own.shown
+        cdef Batch before = own.batch
         cdef char* out
         for chunk in range(n):
-            if samples.threads > 1 and self.owner(i, chunk, n, samples.threads) != samples.thread:
+            if samples.threads > 1 and self.owner(i, point, chunk, n, samples.threads) != samples.thread:
                 continue
             begin, end = rows * chunk // n, rows * (chunk + 1) // n
             own.show(begin, end - begin)
@@ -224,31 +249,31 @@ cdef class Gradients:
             if chunk:
                 out = sum.partials + ((chunk - 1) * sum.size + part.offset - sum.offset) * self.itemsize
             (<Layer>part.layer).collect(&own.batch, part.k, part.begin, part.end, part.add, out)
-        if samples.threads == 1:     # this context is the one that sees the whole batch
-            own.show(0, rows)
-            describe(
-                own, rows, batch.training, batch.iteration, batch.first, batch.offset, batch.total, batch.blas_rows > 0
-            )
-            own.refer(samples.feeds, samples.order, samples.start)
+        own.show(shown, before.rows)
+        own.refer(samples.feeds, samples.order, samples.start + before.offset)
+        own.batch = before
 
     cdef bint is_cut(self, const Part* part, Py_ssize_t rows) noexcept nogil:
         """Whether a part of the gradient of so many samples is summed in chunks."""
         return self.cuts and part.sum >= 0 and self.chunks(&self.sums[part.sum], rows) > 1
 
-    cdef bint joins(self, Py_ssize_t i, Py_ssize_t rows) noexcept nogil:
+    cdef bint joins(self, Py_ssize_t i, Py_ssize_t last, Py_ssize_t rows) noexcept nogil:
         """Whether a part goes on where the one before it ends, and no other use is added to either."""
         cdef Part* part = &self.parts[i]
         cdef Part* before = part - 1
         return (
             part.layer == before.layer and part.k == before.k and part.begin == before.end
             and not (self.is_cut(part, rows) or part.add or before.add)
-            and not (i + 1 < self.n_parts and self.parts[i + 1].add)
+            and not (i + 1 < last and self.parts[i + 1].add)
         )
 
-    cdef Py_ssize_t owner(self, Py_ssize_t i, Py_ssize_t chunk, Py_ssize_t chunks, Py_ssize_t threads) noexcept nogil:
-        """The thread that computes a chunk of a part: the one in whose share of all operations its middle is."""
-        cdef double middle = self.work[i] + (self.work[i + 1] - self.work[i]) * (2 * chunk + 1) / (2 * chunks)
-        return min(<Py_ssize_t>(middle * threads / self.work[self.n_parts]), threads - 1)
+    cdef Py_ssize_t owner(
+        self, Py_ssize_t i, Py_ssize_t point, Py_ssize_t chunk, Py_ssize_t chunks, Py_ssize_t threads
+    ) noexcept nogil:
+        """The thread that computes a chunk of a part: the one in whose share of the point's operations its middle is."""
+        cdef double before = self.work[self.first_part[point]], all = self.work[self.first_part[point + 1]] - before
+        cdef double middle = self.work[i] + (self.work[i + 1] - self.work[i]) * (2 * chunk + 1) / (2 * chunks) - before
+        return min(<Py_ssize_t>(middle * threads / all), threads - 1)
 
     cdef Segment everything(self) noexcept nogil:
         """The whole gradient vector, without parameters."""

@@ -79,6 +79,7 @@ cdef class Network:
             layer.itemsize = sizeof(double) if is_double else sizeof(float)
             layer.index = i
         self.schedules = {}
+        self.points = []
         self.workspaces = []
         self.heads = []
         self.feed_memory = []
@@ -163,8 +164,11 @@ cdef class Network:
         for context in [*(self.tile_list or []), *(self.share_list or []), *([self.whole] if self.whole else [])]:
             context.batch.weights = self.weights
 
-    def set_backward(self, list order, list accumulate, list linked):
-        """The layers of the backward pass in order, for each which input deltas to add to, and the linked ones."""
+    def set_backward(self, list order, list accumulate, list linked, list points):
+        """The layers of the backward pass in order, for each which input deltas to add to, and the linked ones.
+
+        points : in front of which of these layers, in this order, gradients of those before can be computed.
+        """
         cdef Py_ssize_t i, k
         cdef Layer layer
         self.check_idle()
@@ -177,6 +181,7 @@ cdef class Network:
             for k in range(layer.n_inputs):
                 layer.accumulate[k] = accumulate[i][k]
         self.n_backward = len(order)
+        self.points, self.n_points = list(points), len(points)
         self.schedules = {}
 
     def set_predicting(self, Py_ssize_t count):

@@ -1,7 +1,8 @@
 """In which order the phases of layers run, and where threads meet.
 
 Consecutive phases that work on ROWS make a stage: each thread goes through it with its own samples and waits for
-nobody. A phase that works on ITEMS is a stage of its own, between two meetings.
+nobody. A phase that works on ITEMS is a stage of its own, between two meetings. There, in a backward pass, gradients
+can be computed, too: all threads have finished what lies behind.
 """
 
 from cpython.ref cimport PyObject
@@ -19,35 +20,50 @@ cdef class Schedule:
     training : bool
     back : bool
         Whether this is the order of a backward pass.
+    points : list of int
+        In front of which of the layers, in this order, gradients of the layers before are computed: at its phase of
+        ITEMS, or, where it has none in this run, at a meeting for this purpose.
     """
 
-    def __cinit__(self, list layers, bint training, bint back):
+    def __cinit__(self, list layers, bint training, bint back, list points):
         cdef Layer layer
         cdef int kinds[MOST_PHASES]
-        cdef int number
+        cdef int number, count
         self.back = back
         self.layers = list(layers)
         self.phases = <Phase*>calloc(MOST_PHASES * len(layers) + 1, sizeof(Phase))
-        self.stages = <Stage*>calloc(MOST_PHASES * len(layers) + 1, sizeof(Stage))
+        self.stages = <Stage*>calloc(MOST_PHASES * len(layers) + len(points) + 1, sizeof(Stage))
         if self.phases == NULL or self.stages == NULL:
             raise MemoryError()
-        for layer in self.layers:
-            for number in range(layer.phases(training, back, kinds)):
-                self.add(layer, kinds[number], number)
+        for i, layer in enumerate(self.layers):
+            count = layer.phases(training, back, kinds)
+            point = points.index(i) if i in points else -1
+            if point >= 0 and ITEMS not in [kinds[number] for number in range(count)]:
+                self.add_stage(ITEMS, point)
+                point = -1
+            for number in range(count):
+                self.add(layer, kinds[number], number, point)
+                if kinds[number] == ITEMS:
+                    point = -1
 
     def __dealloc__(self):
         free(self.phases)
         free(self.stages)
 
-    cdef add(self, object layer, int kind, int number):
-        """One more phase, in the last stage or in a new one."""
-        cdef Py_ssize_t n = 0 if self.n_stages == 0 else self.stages[self.n_stages - 1].end
+    cdef add(self, object layer, int kind, int number, int point):
+        """One more phase, in the last stage or in a new one; a stage of ITEMS begins with the gradients of `point`."""
+        cdef Stage* stage
         if self.n_stages == 0 or kind == ITEMS or self.stages[self.n_stages - 1].kind == ITEMS:
-            self.stages[self.n_stages].kind = kind
-            self.stages[self.n_stages].begin = n
-            self.n_stages += 1
-        self.phases[n] = Phase(<PyObject*>layer, number)
-        self.stages[self.n_stages - 1].end = n + 1
+            self.add_stage(kind, point)
+        stage = &self.stages[self.n_stages - 1]
+        self.phases[stage.end] = Phase(<PyObject*>layer, number)
+        stage.end += 1
+
+    cdef add_stage(self, int kind, int point):
+        """A stage without a phase."""
+        cdef Py_ssize_t begin = 0 if self.n_stages == 0 else self.stages[self.n_stages - 1].end
+        self.stages[self.n_stages] = Stage(kind, begin, begin, point if kind == ITEMS else -1)
+        self.n_stages += 1
         self.meets = self.meets or kind == ITEMS
 
     cdef void run_rows(self, Py_ssize_t stage, const Batch* batch) noexcept nogil:
@@ -61,9 +77,12 @@ cdef class Schedule:
     ) noexcept nogil:
         """A thread's pieces of a stage of ITEMS, given all samples of the batch."""
         cdef Phase* phase = &self.phases[self.stages[stage].begin]
-        cdef Py_ssize_t count = (<Layer>phase.layer).items(batch, self.back, phase.number)
+        cdef Py_ssize_t count, begin, end
+        if self.stages[stage].begin == self.stages[stage].end:
+            return
+        count = (<Layer>phase.layer).items(batch, self.back, phase.number)
         # The first thread has the first piece: code in Python runs in the thread that called `fit`.
-        cdef Py_ssize_t begin = (count * thread + threads - 1) // threads
-        cdef Py_ssize_t end = (count * (thread + 1) + threads - 1) // threads
+        begin = (count * thread + threads - 1) // threads
+        end = (count * (thread + 1) + threads - 1) // threads
         if begin < end:
             (<Layer>phase.layer).run_items(batch, self.back, phase.number, begin, end)

@@ -43,6 +43,9 @@ cdef class Gradients:
     cdef Part* parts                # finer parts, to share a batch among threads
     cdef Py_ssize_t n_parts
     cdef double* work               # (n_parts + 1,): floating point operations in front of each part
+    cdef readonly Py_ssize_t n_points   # moments of a backward pass at which gradients are computed; the last after it
+    cdef Py_ssize_t* first_parameter    # (n_points + 1,): of each point, among the parameters
+    cdef Py_ssize_t* first_part         # and among the parts
     cdef LongSum* sums
     cdef Py_ssize_t n_sums
     cdef list sum_memory
@@ -50,18 +53,24 @@ cdef class Gradients:
     cdef char** groups              # the vectors of groups of tiles; the first is the gradient vector itself
     cdef readonly Py_ssize_t n_groups
 
-    cdef fill(self, Part* parts, list described)
+    cdef fill(self, Part* parts, Py_ssize_t* firsts, list described)
     cdef Py_ssize_t chunks(self, const LongSum* sum, Py_ssize_t rows) noexcept nogil
     cdef bint has_room(self, Py_ssize_t rows) noexcept nogil
-    cdef Py_ssize_t owner(self, Py_ssize_t i, Py_ssize_t chunk, Py_ssize_t chunks, Py_ssize_t threads) noexcept nogil
+    cdef Py_ssize_t owner(
+        self, Py_ssize_t i, Py_ssize_t point, Py_ssize_t chunk, Py_ssize_t chunks, Py_ssize_t threads
+    ) noexcept nogil
     cdef void collect_tile(self, const Batch* batch, Py_ssize_t group, bint add) noexcept nogil
-    cdef void collect_share(self, const Batch* batch, Context own, const Samples* samples) noexcept nogil
-    cdef void collect_parameters(self, const Batch* batch, Context own, const Samples* samples) noexcept nogil
+    cdef void collect_share(
+        self, const Batch* batch, Context own, const Samples* samples, Py_ssize_t point
+    ) noexcept nogil
+    cdef void collect_parameters(
+        self, const Batch* batch, Context own, const Samples* samples, Py_ssize_t point
+    ) noexcept nogil
     cdef void collect_chunks(
-        self, Py_ssize_t i, Part* part, const Batch* batch, Context own, const Samples* samples
+        self, Py_ssize_t i, Py_ssize_t point, Part* part, const Batch* batch, Context own, const Samples* samples
     ) noexcept nogil
     cdef bint is_cut(self, const Part* part, Py_ssize_t rows) noexcept nogil
-    cdef bint joins(self, Py_ssize_t i, Py_ssize_t rows) noexcept nogil
+    cdef bint joins(self, Py_ssize_t i, Py_ssize_t last, Py_ssize_t rows) noexcept nogil
     cdef Segment everything(self) noexcept nogil
     cdef void collect_all(self, const Batch* batch, char* vector, bint add) noexcept nogil
     cdef void merge(self, const Segment* segment, Py_ssize_t groups) noexcept nogil

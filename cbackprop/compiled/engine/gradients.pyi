@@ -2,11 +2,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-_Part = tuple[int, int, int, int, int, bool, float, int]
+_Part = tuple[int, int, int, int, int, bool, float, int, int]
 _Sum = tuple[int, int, float, int]
 
 class Gradients:
     n_groups: int
+    n_points: int
     def __init__(
         self,
         layers: list[Any],

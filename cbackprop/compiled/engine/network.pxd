@@ -59,6 +59,8 @@ cdef class Network:
     cdef double[::1] head_loss_totals
     cdef Failure failure                # what Python code inside of a step raised
     cdef dict schedules                 # by mode: forwards and backwards; made when they are needed
+    cdef list points                    # where in a backward pass gradients are computed, beside its end
+    cdef Py_ssize_t n_points
 
     cdef begin_run(self)
     cdef check_idle(self)

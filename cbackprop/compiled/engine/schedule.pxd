@@ -11,9 +11,10 @@ cdef struct Phase:
 
 
 cdef struct Stage:
-    # Consecutive phases of ROWS, or a single phase of ITEMS.
+    # Consecutive phases of ROWS, or a single phase of ITEMS, or a meeting without a phase, of the same kind.
     int kind
     Py_ssize_t begin, end       # of the schedule's phases
+    int point                   # which gradients are computed here, or -1
 
 
 cdef class Schedule:
@@ -24,7 +25,8 @@ cdef class Schedule:
     cdef readonly bint meets    # there is a phase of ITEMS
     cdef list layers            # what pointers point to: kept alive here
 
-    cdef add(self, object layer, int kind, int number)
+    cdef add(self, object layer, int kind, int number, int point)
+    cdef add_stage(self, int kind, int point)
     cdef void run_rows(self, Py_ssize_t stage, const Batch* batch) noexcept nogil
     cdef void run_items(
         self, Py_ssize_t stage, const Batch* batch, Py_ssize_t thread, Py_ssize_t threads
