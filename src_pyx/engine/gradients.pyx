@@ -215,7 +215,7 @@ cdef class Gradients:
     cdef void collect_parameters(
         self, const Batch* batch, Context own, const Samples* samples, Py_ssize_t point
     ) noexcept nogil:
-        """All gradients that can be computed at a point by one thread: the same sums as by several, in fewer calls."""
+        """All gradients of a point by one thread: the same sums as by several, in fewer calls."""
         cdef Py_ssize_t i
         cdef Part* part
         for i in range(self.first_parameter[point], self.first_parameter[point + 1]):
@@ -230,7 +230,7 @@ cdef class Gradients:
     cdef void collect_chunks(
         self, Py_ssize_t i, Py_ssize_t point, Part* part, const Batch* batch, Context own, const Samples* samples
     ) noexcept nogil:
-        """This thread's chunks of a part, whose owners are those of part i. The context shows afterwards what it did."""
+        """This thread's chunks of a part, whose owners are those of part i. The context is left as it was."""
         cdef LongSum* sum = &self.sums[part.sum]
         cdef Py_ssize_t rows = batch.rows, n = self.chunks(sum, rows), chunk, begin, end
         cdef Py_ssize_t shown = own.shown
@@ -270,7 +270,7 @@ cdef class Gradients:
     cdef Py_ssize_t owner(
         self, Py_ssize_t i, Py_ssize_t point, Py_ssize_t chunk, Py_ssize_t chunks, Py_ssize_t threads
     ) noexcept nogil:
-        """The thread that computes a chunk of a part: the one in whose share of the point's operations its middle is."""
+        """The thread that computes a chunk of a part: the one whose share of the operations holds its middle."""
         cdef double before = self.work[self.first_part[point]], all = self.work[self.first_part[point + 1]] - before
         cdef double middle = self.work[i] + (self.work[i + 1] - self.work[i]) * (2 * chunk + 1) / (2 * chunks) - before
         return min(<Py_ssize_t>(middle * threads / all), threads - 1)

@@ -1,4 +1,4 @@
-"""BatchNormalization: of channels over a batch. For sums see kernels/sums.pxd."""
+"""BatchNormalization: of channels over a batch. For sums see kernels/channels.h and sums.pxd."""
 
 import numpy as np
 
@@ -7,6 +7,7 @@ from libc.math cimport sqrt
 from libc.string cimport memset
 
 from cbackprop.compiled.engine.division cimport MOST_PARTS, PARAMETER_STEP, part_rows
+from cbackprop.compiled.kernels.channels cimport add_products, add_rows, add_squares, map_channels, map_deltas
 from cbackprop.compiled.kernels.sums cimport products_of, squares_of, sum_of
 from cbackprop.compiled.layers.layer cimport (
     Batch, couples, IN_TRAINING, in_training, input_of, ITEMS, Layer, LayerMemory, output_of, ROWS, shared_of,
@@ -21,67 +22,6 @@ cdef enum:
 
 # What Keras adds to the number of elements that a mask has left, so that none is no division by 0.
 cdef double MASK_EPSILON = 1e-7
-
-
-cdef void add_rows(
-    Py_ssize_t rows, Py_ssize_t step, Py_ssize_t count,
-    const floating* x,          # (rows, count) IN, rows `step` apart
-    double* total,              # (count,) OUT
-) noexcept nogil:
-    """total += sum of the rows, four at a time, so that totals are read and written less often."""
-    cdef Py_ssize_t _, c
-    for _ in range(0, rows - 3, 4):
-        for c in range(count):
-            total[c] += (<double>x[c] + x[c + step]) + (<double>x[c + 2 * step] + x[c + 3 * step])
-        x += 4 * step
-    for _ in range(rows % 4):
-        for c in range(count):
-            total[c] += x[c]
-        x += step
-
-
-cdef void add_squares(
-    Py_ssize_t rows, Py_ssize_t step, Py_ssize_t count,
-    const floating* x,          # (rows, count) IN, rows `step` apart
-    const double* mean,         # (count,) IN
-    double* total,              # (count,) OUT
-) noexcept nogil:
-    """total += sum of (x - mean)^2."""
-    cdef Py_ssize_t _, c
-    cdef double d0, d1, d2, d3
-    for _ in range(0, rows - 3, 4):
-        for c in range(count):
-            d0, d1, d2, d3 = x[c] - mean[c], x[c + step] - mean[c], x[c + 2 * step] - mean[c], x[c + 3 * step] - mean[c]
-            total[c] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3)
-        x += 4 * step
-    for _ in range(rows % 4):
-        for c in range(count):
-            total[c] += (x[c] - mean[c]) * (x[c] - mean[c])
-        x += step
-
-
-cdef void add_products(
-    Py_ssize_t rows, Py_ssize_t step, Py_ssize_t count,
-    const floating* x,          # (rows, count) IN, rows `step` apart
-    const floating* dy,         # (rows, count) IN
-    const double* mean,         # (count,) IN
-    double* total,              # (count,) OUT
-    double* product,            # (count,) OUT
-) noexcept nogil:
-    """total += sum of dy, product += sum of dy (x - mean)."""
-    cdef Py_ssize_t _, c
-    cdef double g0, g1
-    for _ in range(0, rows - 1, 2):
-        for c in range(count):
-            g0, g1 = dy[c], dy[c + step]
-            total[c] += g0 + g1
-            product[c] += g0 * (x[c] - mean[c]) + g1 * (x[c + step] - mean[c])
-        x += 2 * step
-        dy += 2 * step
-    if rows % 2:
-        for c in range(count):
-            total[c] += dy[c]
-            product[c] += dy[c] * (x[c] - mean[c])
 
 
 cdef void batch_moments(
@@ -185,15 +125,14 @@ cdef void batch_forward(
         offset[c] = 0 if beta == NULL else beta[first + c]
         if shift != NULL:
             offset[c] += <floating>(shift[c] if gamma == NULL else shift[c] * gamma[first + c])
+    if inner == 1:
+        map_channels(rows, channels, count, x + first, center, scale, offset, y + first)
+        return
     for r in range(rows):
         at = (r * channels + first) * inner
-        if inner == 1:
-            for c in range(count):
-                y[at + c] = (x[at + c] - center[c]) * scale[c] + offset[c]
-        else:
-            for c in range(count):
-                for i in range(at + c * inner, at + (c + 1) * inner):
-                    y[i] = (x[i] - center[c]) * scale[c] + offset[c]
+        for c in range(count):
+            for i in range(at + c * inner, at + (c + 1) * inner):
+                y[i] = (x[i] - center[c]) * scale[c] + offset[c]
 
 
 cdef void batch_sums(
@@ -249,17 +188,15 @@ cdef void batch_backward(
         scale[c] = <floating>scale_of(inverse, factor, gamma, first, c)
         a[c] = 0 if total == NULL else <floating>(total[c] / n)
         b[c] = 0 if total == NULL else <floating>(product[c] * inverse[c] / n)
+    if inner == 1:
+        map_deltas(rows, channels, count, x + first, dy + first, a, b, shift, scale, add, dx + first)
+        return
     for r in range(rows):
         at = (r * channels + first) * inner
-        if inner == 1:
-            for c in range(count):
-                delta = (dy[at + c] - a[c] - b[c] * (x[at + c] - shift[c])) * scale[c]
-                dx[at + c] = dx[at + c] + delta if add else delta
-        else:
-            for c in range(count):
-                for i in range(at + c * inner, at + (c + 1) * inner):
-                    delta = (dy[i] - a[c] - b[c] * (x[i] - shift[c])) * scale[c]
-                    dx[i] = dx[i] + delta if add else delta
+        for c in range(count):
+            for i in range(at + c * inner, at + (c + 1) * inner):
+                delta = (dy[i] - a[c] - b[c] * (x[i] - shift[c])) * scale[c]
+                dx[i] = dx[i] + delta if add else delta
 
 
 cdef void masked_moments(
