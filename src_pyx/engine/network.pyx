@@ -28,6 +28,7 @@ from cbackprop.compiled.layers.layer cimport Layer
 from cbackprop.compiled.metrics.tally cimport Tally
 from cbackprop.compiled.optimizers.optimizer cimport Optimizer, Segment, SegmentList
 from cbackprop.compiled.regularizers.penalties cimport Penalties
+from cbackprop.contract.implementation import name_of
 
 # What data may be stored as: each batch is turned into the engine's numbers when it is fetched.
 STORED = {
@@ -127,11 +128,11 @@ cdef class Network:
         cdef Py_ssize_t i
         self.check_idle()
         if layer.input_widths is None:
-            raise TypeError(f"{type(layer).__name__} does not say what it reads: call `expect` in its __init__.")
+            raise TypeError(f"{name_of(layer)} does not say what it reads: call `expect` in its __init__.")
         widths = [self.widths[self.buffer(i)] for i in inputs]
         if widths != layer.input_widths or self.widths[self.buffer(output)] != layer.output_width:
             raise ValueError(
-                f"{type(layer).__name__} reads {layer.input_widths} numbers of a sample and writes "
+                f"{name_of(layer)} reads {layer.input_widths} numbers of a sample and writes "
                 f"{layer.output_width}, but its buffers hold {widths} and {self.widths[output]}."
             )
         for i in range(layer.n_inputs):

@@ -62,35 +62,27 @@ cdef class Activation:
         """Whether the backward pass needs z itself, not only f(z)."""
         return self.kernel.reads_input
 
-    cdef void forward(
-        self, const void* x, void* y, Py_ssize_t rows, Py_ssize_t width, bint is_double
-    ) noexcept nogil:
-        if is_double:
-            self.kernel.forward64(<const double*>x, <double*>y, rows, width, self.p)
-        else:
-            self.kernel.forward32(<const float*>x, <float*>y, rows, width, self.p)
-
-    cdef void backward(
-        self, void* delta, const void* x, const void* y, Py_ssize_t rows, Py_ssize_t width, bint is_double
-    ) noexcept nogil:
-        if is_double:
-            self.kernel.backward64(<double*>delta, <const double*>x, <const double*>y, rows, width, self.p)
-        else:
-            self.kernel.backward32(<float*>delta, <const float*>x, <const float*>y, rows, width, self.p)
-
     def apply(self, const floating[:, ::1] x, floating[:, ::1] y):
         """y[:] = f(x)."""
         if x.shape[0] != y.shape[0] or x.shape[1] != y.shape[1]:
             raise ValueError("x and y must have the same shape.")
-        if x.shape[0] and x.shape[1]:
-            self.forward(&x[0, 0], &y[0, 0], x.shape[0], x.shape[1], floating is double)
+        if not (x.shape[0] and x.shape[1]):
+            return
+        if floating is double:
+            self.kernel.forward64(&x[0, 0], &y[0, 0], x.shape[0], x.shape[1], self.p)
+        else:
+            self.kernel.forward32(&x[0, 0], &y[0, 0], x.shape[0], x.shape[1], self.p)
 
     def apply_backward(self, floating[:, ::1] delta, const floating[:, ::1] x, const floating[:, ::1] y):
         """delta[:] = delta f'(x), where y = f(x)."""
         if not (delta.shape[0] == x.shape[0] == y.shape[0] and delta.shape[1] == x.shape[1] == y.shape[1]):
             raise ValueError("delta, x and y must have the same shape.")
-        if x.shape[0] and x.shape[1]:
-            self.backward(&delta[0, 0], &x[0, 0], &y[0, 0], x.shape[0], x.shape[1], floating is double)
+        if not (x.shape[0] and x.shape[1]):
+            return
+        if floating is double:
+            self.kernel.backward64(&delta[0, 0], &x[0, 0], &y[0, 0], x.shape[0], x.shape[1], self.p)
+        else:
+            self.kernel.backward32(&delta[0, 0], &x[0, 0], &y[0, 0], x.shape[0], x.shape[1], self.p)
 
 
 include "activations/links.pxi"

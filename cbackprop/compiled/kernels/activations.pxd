@@ -29,9 +29,3 @@ cdef class Activation:
     cdef Kernel kernel
     cdef double p[3]
     cdef readonly str name
-    cdef void forward(
-        self, const void* x, void* y, Py_ssize_t rows, Py_ssize_t width, bint is_double
-    ) noexcept nogil
-    cdef void backward(
-        self, void* delta, const void* x, const void* y, Py_ssize_t rows, Py_ssize_t width, bint is_double
-    ) noexcept nogil

@@ -1,5 +1,3 @@
-from cython cimport floating
-
 from cbackprop.compiled.layers.layer cimport Batch, Layer
 
 
@@ -24,4 +22,11 @@ cdef class Merge(Layer):
     cdef bint adds_to(self, Py_ssize_t i) noexcept nogil
     cdef void stretch(self, const Batch* batch, Py_ssize_t i) noexcept nogil
     cdef void give(self, const Batch* batch, Py_ssize_t i, const void* delta) noexcept nogil
-    cdef void give_typed(self, const Batch* batch, Py_ssize_t i, const floating* delta) noexcept nogil
+
+
+cdef class Merge32(Merge):
+    pass
+
+
+cdef class Merge64(Merge):
+    pass
