@@ -25,7 +25,8 @@
    A and B are read more often: packing gains earlier, and that of A gains at all.
 
    THIN_TILE_ROWS: rows of a tile of one vector of columns. A sum must wait four cycles for the one before, so that only
-   eight or more sums side by side keep two multipliers busy.
+   eight or more sums side by side keep two multipliers busy. For the same reason tiles of no more than FEW_TILE_ROWS
+   take up to WIDE_TILE_VECTORS, and a single row ROW_VECTORS: longer pieces of B's rows come faster, too.
 
    ENOUGH_TO_PACK: bytes between rows of B, times how often they are read, where packing B begins to gain. Measured
    with `product` over shapes from 24 to 2048, on a Zen 4. */
@@ -33,15 +34,19 @@
 #define TILE_ROWS 8
 #define THIN_TILE_ROWS 8
 #define TILE_VECTORS 3
+#define WIDE_TILE_VECTORS 6
 #define ENOUGH_TO_PACK (768 * 1024)
 #define PACKS_A 0
 #else
 #define TILE_ROWS 6
 #define THIN_TILE_ROWS 12
 #define TILE_VECTORS 2
+#define WIDE_TILE_VECTORS 2
 #define ENOUGH_TO_PACK (128 * 1024)
 #define PACKS_A 1
 #endif
+#define FEW_TILE_ROWS 4
+#define ROW_VECTORS 8
 
 #if defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector)
@@ -55,6 +60,31 @@
 #define NEVER_INLINE
 #endif
 
+/* READS_PARTS: a tile reads no more of its last vector than there is. With masks that costs nothing.
+
+   HALVES_PAY: half vectors take half the time, so that few columns are left to them.
+
+   READS_ACROSS: there are tiles that read B across its columns.
+
+   IN_REGISTER(x) keeps gcc from reading a vector again for each row, in the instruction that multiplies it: tiles of two
+   and three rows would wait for memory. */
+#if VECTOR_BYTES == 64 && defined(__AVX512VL__) && defined(__AVX512DQ__)
+#define READS_PARTS 1
+#define IN_REGISTER(x) __asm__("" : "+v"(x));
+#else
+#define READS_PARTS 0
+#define IN_REGISTER(x)
+#endif
+#define HALVES_PAY READS_PARTS
+#if READS_PARTS && defined(SHUFFLE)
+#define READS_ACROSS 1
+#else
+#define READS_ACROSS 0
+#define multiply_across_float no_tiles
+#define multiply_across_double no_tiles
+static inline void no_tiles(ptrdiff_t rows, ...) { (void)rows; }
+#endif
+
 #define REPEAT_1(X) X(0)
 #define REPEAT_2(X) REPEAT_1(X) X(1)
 #define REPEAT_3(X) REPEAT_2(X) X(2)
@@ -63,10 +93,47 @@
 #define REPEAT_6(X) REPEAT_5(X) X(5)
 #define REPEAT_7(X) REPEAT_6(X) X(6)
 #define REPEAT_8(X) REPEAT_7(X) X(7)
-#define REPEAT_9(X) REPEAT_8(X) X(8)
-#define REPEAT_10(X) REPEAT_9(X) X(9)
-#define REPEAT_11(X) REPEAT_10(X) X(10)
-#define REPEAT_12(X) REPEAT_11(X) X(11)
+
+/* The same with a second argument, for rows and vectors of a tile: no macro is expanded within itself. */
+#define ROWS_1(X, V) X(0, V)
+#define ROWS_2(X, V) ROWS_1(X, V) X(1, V)
+#define ROWS_3(X, V) ROWS_2(X, V) X(2, V)
+#define ROWS_4(X, V) ROWS_3(X, V) X(3, V)
+#define ROWS_5(X, V) ROWS_4(X, V) X(4, V)
+#define ROWS_6(X, V) ROWS_5(X, V) X(5, V)
+#define ROWS_7(X, V) ROWS_6(X, V) X(6, V)
+#define ROWS_8(X, V) ROWS_7(X, V) X(7, V)
+#define ROWS_9(X, V) ROWS_8(X, V) X(8, V)
+#define ROWS_10(X, V) ROWS_9(X, V) X(9, V)
+#define ROWS_11(X, V) ROWS_10(X, V) X(10, V)
+#define ROWS_12(X, V) ROWS_11(X, V) X(11, V)
+
+#define VECTORS_1(X, i) X(i, 0)
+#define VECTORS_2(X, i) VECTORS_1(X, i) X(i, 1)
+#define VECTORS_3(X, i) VECTORS_2(X, i) X(i, 2)
+#define VECTORS_4(X, i) VECTORS_3(X, i) X(i, 3)
+#define VECTORS_5(X, i) VECTORS_4(X, i) X(i, 4)
+#define VECTORS_6(X, i) VECTORS_5(X, i) X(i, 5)
+#define VECTORS_7(X, i) VECTORS_6(X, i) X(i, 6)
+#define VECTORS_8(X, i) VECTORS_7(X, i) X(i, 7)
+
+/* All vectors but the last, and the last. */
+#define BEFORE_1(X, i)
+#define BEFORE_2(X, i) VECTORS_1(X, i)
+#define BEFORE_3(X, i) VECTORS_2(X, i)
+#define BEFORE_4(X, i) VECTORS_3(X, i)
+#define BEFORE_5(X, i) VECTORS_4(X, i)
+#define BEFORE_6(X, i) VECTORS_5(X, i)
+#define BEFORE_7(X, i) VECTORS_6(X, i)
+#define BEFORE_8(X, i) VECTORS_7(X, i)
+#define LAST_1(X, i) X(i, 0)
+#define LAST_2(X, i) X(i, 1)
+#define LAST_3(X, i) X(i, 2)
+#define LAST_4(X, i) X(i, 3)
+#define LAST_5(X, i) X(i, 4)
+#define LAST_6(X, i) X(i, 5)
+#define LAST_7(X, i) X(i, 6)
+#define LAST_8(X, i) X(i, 7)
 
 /* Rows of the next tile where so many are left: the last two share them, because a tile of a few rows waits for its
    sums and takes as long as one of more. */
@@ -83,14 +150,29 @@ static const int32_t ONES_AND_ZEROS[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 
 #define REAL float
 
+#define NAME(x) x##_float
+#define OF_TYPE(x) x##_float
+#include "transposes.h"
+
 #define BYTES VECTOR_BYTES
 #define VECTORS TILE_VECTORS
 #define NAME(x) x##_float_full
 #if defined(FIRST)
 #define LOAD_PART(p, count) (VECTOR)_mm256_maskload_ps(p, _mm256_loadu_si256((const __m256i*)FIRST(4 * (count))))
-#elif defined(__AVX512F__)
+#elif VECTOR_BYTES == 64
 #define STORE_PART(p, v, count) _mm512_mask_storeu_ps(p, (__mmask16)((1u << (count)) - 1), (__m512)(v))
 #define LOAD_PART(p, count) ((VECTOR)_mm512_maskz_loadu_ps((__mmask16)((1u << (count)) - 1), p))
+#if READS_ACROSS
+#define ACROSS
+#define LANES_ 16
+#define LOAD_FOUR(p) _mm_loadu_ps(p)
+#define LOAD_FEW(p, count) _mm_maskz_loadu_ps((__mmask8)((1u << (count)) - 1), p)
+#define PAIR(p, step, load) _mm256_insertf128_ps(_mm256_castps128_ps256(load(p)), load(p + step), 1)
+#define PIECE(p, step, load) \
+    _mm512_insertf32x8(_mm512_castps256_ps512(PAIR(p, step, load)), PAIR(p + 2 * step, step, load), 1)
+#define BLOCKS(a, b, c, d) \
+    a, b, c, d, a + 4, b + 4, c + 4, d + 4, a + 8, b + 8, c + 8, d + 8, a + 12, b + 12, c + 12, d + 12
+#endif
 #endif
 #include "tiles.h"
 
@@ -98,11 +180,19 @@ static const int32_t ONES_AND_ZEROS[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 #define BYTES 32
 #define VECTORS 1
 #define NAME(x) x##_float_half
+#if READS_PARTS
+#define STORE_PART(p, v, count) _mm256_mask_storeu_ps(p, (__mmask8)((1u << (count)) - 1), (__m256)(v))
+#define LOAD_PART(p, count) ((VECTOR)_mm256_maskz_loadu_ps((__mmask8)((1u << (count)) - 1), p))
+#endif
 #include "tiles.h"
 #define HALF(x) x##_float_half
 #define BYTES 16
 #define VECTORS 1
 #define NAME(x) x##_float_quarter
+#if READS_PARTS
+#define STORE_PART(p, v, count) _mm_mask_storeu_ps(p, (__mmask8)((1u << (count)) - 1), (__m128)(v))
+#define LOAD_PART(p, count) ((VECTOR)_mm_maskz_loadu_ps((__mmask8)((1u << (count)) - 1), p))
+#endif
 #include "tiles.h"
 #define QUARTER(x) x##_float_quarter
 #elif VECTOR_BYTES == 32
@@ -122,16 +212,38 @@ static const int32_t ONES_AND_ZEROS[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 
 #define REAL double
 
+#define NAME(x) x##_double
+#define OF_TYPE(x) x##_double
+#include "transposes.h"
+
 #define BYTES VECTOR_BYTES
 #define VECTORS TILE_VECTORS
 #define NAME(x) x##_double_full
 #if defined(FIRST)
 #define LOAD_PART(p, count) (VECTOR)_mm256_maskload_pd(p, _mm256_loadu_si256((const __m256i*)FIRST(8 * (count))))
-#elif defined(__AVX512F__)
+#elif VECTOR_BYTES == 64
 #define STORE_PART(p, v, count) _mm512_mask_storeu_pd(p, (__mmask8)((1u << (count)) - 1), (__m512d)(v))
 #define LOAD_PART(p, count) ((VECTOR)_mm512_maskz_loadu_pd((__mmask8)((1u << (count)) - 1), p))
+#if READS_ACROSS
+#define ACROSS
+#define LANES_ 8
+#define LOAD_FOUR(p) _mm256_loadu_pd(p)
+#define LOAD_FEW(p, count) _mm256_maskz_loadu_pd((__mmask8)((1u << (count)) - 1), p)
+#define PIECE(p, step, load) _mm512_insertf64x4(_mm512_castpd256_pd512(load(p)), load(p + step), 1)
+#define BLOCKS(a, b, c, d) a, b, c, d, a + 4, b + 4, c + 4, d + 4
+#endif
 #endif
 #include "tiles.h"
+
+#if READS_PARTS
+#define BYTES 32
+#define VECTORS 1
+#define NAME(x) x##_double_half
+#define STORE_PART(p, v, count) _mm256_mask_storeu_pd(p, (__mmask8)((1u << (count)) - 1), (__m256d)(v))
+#define LOAD_PART(p, count) ((VECTOR)_mm256_maskz_loadu_pd((__mmask8)((1u << (count)) - 1), p))
+#include "tiles.h"
+#define HALF(x) x##_double_half
+#endif
 
 #define NAME(x) x##_double
 #define FULL(x) x##_double_full

@@ -19,8 +19,14 @@ cdef extern from "matrix.h" nogil:
         VECTOR_BYTES
         TILE_ROWS
         TILE_VECTORS
+        FEW_TILE_ROWS
+        WIDE_TILE_VECTORS
+        ROW_VECTORS
         ENOUGH_TO_PACK
         PACKS_A
+        READS_PARTS
+        HALVES_PAY
+        READS_ACROSS
     void tile_column_float(
         Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const float* a, Py_ssize_t a_row, Py_ssize_t a_column,
         const float* b, Py_ssize_t b_row, const float* bias, bint add, float* c, Py_ssize_t c_row,
@@ -35,6 +41,14 @@ cdef extern from "matrix.h" nogil:
     void multiply_row_double(
         Py_ssize_t k, const double* a, Py_ssize_t a_column, const double* b, Py_ssize_t b_row, const double* bias,
         bint add, double* c)
+    void multiply_across_float(
+        Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const float* a, Py_ssize_t a_row, Py_ssize_t a_column,
+        const float* b, Py_ssize_t b_column, const float* bias, const float* row_bias, bint add, float* c,
+        Py_ssize_t c_row, Py_ssize_t c_column)
+    void multiply_across_double(
+        Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const double* a, Py_ssize_t a_row, Py_ssize_t a_column,
+        const double* b, Py_ssize_t b_column, const double* bias, const double* row_bias, bint add, double* c,
+        Py_ssize_t c_row, Py_ssize_t c_column)
     void add_rows_float(
         Py_ssize_t k, Py_ssize_t columns, const float* a, Py_ssize_t a_column, const float* b, Py_ssize_t b_row,
         float* sums)
@@ -81,10 +95,12 @@ cdef enum:
     # that they share few of its sets.
     CLOSE = 1536
     # With fewer columns, rows of C may leave much of a vector unused; what packing costs, in operations on a vector.
-    FEW_COLUMNS = 16
+    FEW_COLUMNS = 48
     COST_OF_PACKING = 6
-    # Vectors of columns that one row of C takes at once.
-    WIDE = 8
+    # With no more rows in C, B is read across its columns; with no more columns, A across its rows. With more, packing
+    # is faster.
+    ACROSS_ROWS = 8
+    ACROSS_COLUMNS = 5
     # Where C is a single row: bytes of B from which on it is read along its rows, and columns of C at a time.
     FAR = 256 * 1024
     ROW_COLUMNS = 2048
@@ -138,19 +154,25 @@ cdef void sum_rows(
         sum_rows_double(rows, columns, x, x_row, add, out)
 
 
-cdef inline Py_ssize_t panel_width(Py_ssize_t columns, Py_ssize_t lane) noexcept nogil:
-    """How many of the remaining columns the next panel takes: not 3 vectors where 1 would be left."""
-    cdef Py_ssize_t vectors = (columns + lane - 1) // lane
-    if TILE_VECTORS == 3 and vectors == 4:
-        vectors = 2
-    return min(min(vectors, TILE_VECTORS) * lane, columns)
+cdef inline Py_ssize_t panel_width(Py_ssize_t columns, Py_ssize_t lane, Py_ssize_t most) noexcept nogil:
+    """How many of the remaining columns the next panel takes, of at most so many vectors: the last two share them.
+
+    Columns that fill no more than half a vector are a panel of their own, where half vectors take half the time.
+    """
+    cdef Py_ssize_t rest = columns % lane, vectors
+    if HALVES_PAY and most == TILE_VECTORS and columns > lane and 0 < 2 * rest <= lane:
+        columns -= rest
+    vectors = (columns + lane - 1) // lane
+    if vectors <= most:
+        return columns
+    return (most if vectors >= 2 * most else (vectors + 1) // 2) * lane
 
 
 cdef inline void multiply_row(
     Py_ssize_t k, const floating* a, Py_ssize_t a_column, const floating* b, Py_ssize_t b_row, const floating* bias,
     bint add, floating* c,
 ) noexcept nogil:
-    """c = a B + bias for `WIDE` vectors of columns."""
+    """c = a B + bias for `ROW_VECTORS` vectors of columns."""
     if floating is float:
         multiply_row_float(k, a, a_column, b, b_row, bias, add, c)
     else:
@@ -196,7 +218,7 @@ cdef inline bint reads_along_rows(
 ) noexcept nogil:
     """Whether `multiply_one_row` is faster for a single row of C: B is far away, or tiles would need a copy of it."""
     cdef Py_ssize_t size = sizeof(floating), lane = lanes(c)
-    return n % lane and not b_padded or n >= WIDE * lane and size * k * b_row >= FAR
+    return n % lane and not (b_padded or READS_PARTS) or n >= ROW_VECTORS * lane and size * k * b_row >= FAR
 
 
 cdef void multiply_in_place(
@@ -210,17 +232,16 @@ cdef void multiply_in_place(
     of C at a time, so that those of A stay in the cache.
     """
     cdef Py_ssize_t row = 0, j, p, rows, width, depth
-    cdef bint wide
+    cdef Py_ssize_t most = ROW_VECTORS if m == 1 else WIDE_TILE_VECTORS if m <= FEW_TILE_ROWS else TILE_VECTORS
     while row < m:
         rows = min(m - row, <Py_ssize_t>TILED_ROWS) if a_row == 1 else m
         j = 0
         while j < n:
-            wide = m == 1 and c_column == 1 and n - j >= WIDE * lanes(c)
-            width = WIDE * lanes(c) if wide else panel_width(n - j, lanes(c))
+            width = panel_width(n - j, lanes(c), most)
             p = 0
             while p < k:
                 depth = min(k - p, <Py_ssize_t>BLOCK_ROWS)
-                if wide:
+                if m == 1 and c_column == 1 and width == ROW_VECTORS * lanes(c):
                     multiply_row(
                         depth, a + p * a_column, a_column, b + p * b_row + j, b_row,
                         NULL if bias == NULL or p else bias + j, add or p > 0, c + j,
@@ -236,6 +257,31 @@ cdef void multiply_in_place(
         row += rows
 
 
+cdef void multiply_across(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating* a, Py_ssize_t a_row, Py_ssize_t a_column,
+    const floating* b, Py_ssize_t b_column, const floating* bias, const floating* row_bias, bint add,
+    floating* c, Py_ssize_t c_row, Py_ssize_t c_column,
+) noexcept nogil:
+    """C = A B + bias for a few rows and whole vectors of columns of B, whose numbers of a column follow each other.
+
+    In blocks of k as packed ones.
+    """
+    cdef Py_ssize_t p = 0, depth
+    while p < k:
+        depth = min(k - p, <Py_ssize_t>BLOCK_ROWS)
+        if floating is float:
+            multiply_across_float(
+                m, n, depth, a + p * a_column, a_row, a_column, b + p, b_column, NULL if p else bias,
+                NULL if p else row_bias, add or p > 0, c, c_row, c_column,
+            )
+        else:
+            multiply_across_double(
+                m, n, depth, a + p * a_column, a_row, a_column, b + p, b_column, NULL if p else bias,
+                NULL if p else row_bias, add or p > 0, c, c_row, c_column,
+            )
+        p += depth
+
+
 cdef void pack_panels(
     Py_ssize_t n, Py_ssize_t k, const floating* b, Py_ssize_t b_row, Py_ssize_t b_column, floating* panels,
 ) noexcept nogil:
@@ -248,7 +294,7 @@ cdef void pack_panels(
         rows = min(k - p, <Py_ssize_t>ROWS_PACKED) if b_column == 1 else k
         j = 0
         while j < n:
-            width = panel_width(n - j, lane)
+            width = panel_width(n - j, lane, TILE_VECTORS)
             padded = (width + lane - 1) // lane * lane
             pack(rows, width, padded, b + p * b_row + j * b_column, b_row, b_column, panels + j * k + p * padded)
             j += width
@@ -262,14 +308,15 @@ cdef void multiply_panels(
 ) noexcept nogil:
     """C = A B + bias for a packed block of B: rows of A that stay in the cache meet all panels, then the next."""
     cdef Py_ssize_t lane = lanes(c), row = 0, rows, j, width, padded
-    cdef Py_ssize_t most = m if panel_width(n, lane) == n else max(CLOSE // k // TILE_ROWS, 1) * TILE_ROWS
+    cdef bint single = panel_width(n, lane, TILE_VECTORS) == n
+    cdef Py_ssize_t most = m if single else max(CLOSE // k // TILE_ROWS, 1) * TILE_ROWS
     cdef const floating* panel
     while row < m:
         rows = most if m - row >= 2 * most else m - row
         panel = panels
         j = 0
         while j < n:
-            width = panel_width(n - j, lane)
+            width = panel_width(n - j, lane, TILE_VECTORS)
             padded = (width + lane - 1) // lane * lane
             tile_column(
                 rows, width, k, a + row * a_row, a_row, a_column, panel, padded,
@@ -292,7 +339,7 @@ cdef void multiply_tiles(
     cdef Py_ssize_t lane = lanes(c), j = 0, i, row, rows, width, padded
     cdef const floating* tile
     while j < n:
-        width = panel_width(n - j, lane)
+        width = panel_width(n - j, lane, TILE_VECTORS)
         padded = (width + lane - 1) // lane * lane
         tile = tiles
         row = 0
@@ -354,15 +401,24 @@ cdef void multiply_packed(
         p += depth
 
 
-cdef inline bint fills_vectors_better(Py_ssize_t m, Py_ssize_t n, floating* c) noexcept nogil:
-    """Whether C^T = B^T A^T takes fewer operations on vectors than C = A B, for C of a few columns.
+cdef inline Py_ssize_t cost_of_columns(Py_ssize_t columns, Py_ssize_t lane) noexcept nogil:
+    """Time for a row of a tile, in sixteenths of an operation on a vector."""
+    cdef Py_ssize_t rest = columns % lane
+    return columns // lane * 16 + (0 if rest == 0 else 9 if HALVES_PAY and 2 * rest <= lane else 16)
+
+
+cdef inline bint fills_vectors_better(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, floating* c) noexcept nogil:
+    """Whether C^T = B^T A^T takes less time than C = A B, for C of a few columns.
 
     Fewer than four sums at a time would wait for each other. If columns of C^T do not fill vectors, A^T must be packed,
-    unless C^T is a single row. Measured with `product` for 1 to 17 columns on a Zen 3.
+    unless C^T is a single row or parts of vectors can be read. Writing a number of C^T takes half an operation.
+    Measured with `product` for 1 to 48 columns on a Zen 4.
     """
-    cdef Py_ssize_t lane = lanes(c), vectors = (m + lane - 1) // lane
-    cdef Py_ssize_t packing = COST_OF_PACKING if m % lane and n > 1 else 0
-    return m > n and vectors * (max(n, 4) + packing) < m * ((n + lane - 1) // lane)
+    cdef Py_ssize_t lane = lanes(c), packing = COST_OF_PACKING if m % lane and n > 1 and not READS_PARTS else 0
+    cdef Py_ssize_t writing = 8 * m * n if n > 1 else 0
+    return m > n and (
+        cost_of_columns(m, lane) * k * (max(n, 4) + packing) + writing < cost_of_columns(n, lane) * k * m
+    )
 
 
 cdef void connect_blas(BlasFloat of_floats, BlasDouble of_doubles) noexcept:
@@ -407,18 +463,28 @@ cdef void multiply(
         m, n, k, a, a_row, a_column, b, b_row, b_column, bias, add, c, c_row, c_column, blas_rows
     ):
         return
-    if n < FEW_COLUMNS and a_row == 1 and bias == NULL and fills_vectors_better(m, n, c):
+    if n < FEW_COLUMNS and a_row == 1 and bias == NULL and fills_vectors_better(m, n, k, c):
         multiply(n, m, k, b, b_column, b_row, a, a_column, 1, False, bias, add, c, c_column, c_row, workspace, 0)
         return
     if n == 1 and a_column == 1 and b_row == 1:
         multiply_vector(m, k, a, a_row, b, bias, add, c, c_row)
+        return
+    cdef Py_ssize_t whole = n - n % lanes(c)
+    if READS_ACROSS and b_row == 1 and m <= ACROSS_ROWS and whole and k >= 4:
+        multiply_across(m, whole, k, a, a_row, a_column, b, b_column, bias, NULL, add, c, c_row, c_column)
+        b, c, n, bias = b + whole * b_column, c + whole * c_column, n - whole, bias + whole if bias != NULL else NULL
+    whole = m - m % lanes(c)
+    if READS_ACROSS and a_column == 1 and 0 < n <= ACROSS_COLUMNS and whole and k >= 4 * n:
+        multiply_across(n, whole, k, b, b_column, b_row, a, a_row, NULL, bias, add, c, c_column, c_row)
+        a, c, m = a + whole * a_row, c + whole * c_row, m - whole
+    if m == 0 or n == 0:
         return
     if m == 1 and b_column == 1 and c_column == 1 and reads_along_rows(n, k, b_row, b_padded, c):
         multiply_one_row(n, k, a, a_column, b, b_row, bias, add, c, <floating*>workspace)
         return
     cdef Py_ssize_t size = sizeof(floating)
     cdef bint packed = m >= LEAST_ROWS_TO_PACK and size * b_row * max(m, k // 4) >= ENOUGH_TO_PACK
-    if b_column == 1 and not packed and (b_padded or n % lanes(c) == 0):
+    if b_column == 1 and not packed and (READS_PARTS or b_padded or n % lanes(c) == 0):
         multiply_in_place(m, n, k, a, a_row, a_column, b, b_row, bias, add, c, c_row, c_column)
         return
     # With 16 registers tiles read A so often that it is packed as well, unless the numbers of a tile's rows are close

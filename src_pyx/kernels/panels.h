@@ -29,8 +29,8 @@ static inline void NAME(tile_column)(
     FULL(tile_column)(rows, columns, k, a, a_row, a_column, b, b_row, bias, add, c, c_row, c_column);
 }
 
-/* One row of C for eight vectors of columns: c = a B + bias. With fewer sums, two multipliers would wait for them.
-   Element p of a is at p a_column. The order is that of tiles. */
+/* One row of C for eight vectors of columns: c = a B + bias. As a tile, but it begins and ends faster.
+   Element p of a is at p a_column. */
 static NEVER_INLINE void NAME(multiply_row)(
     ptrdiff_t k, const REAL* a, ptrdiff_t a_column, const REAL* b, ptrdiff_t b_row, const REAL* bias, int add, REAL* c
 ) {
@@ -91,38 +91,76 @@ static NEVER_INLINE void NAME(add_rows)(
 #undef ADD_LAST
 }
 
+#if VECTOR_BYTES
+/* Add the lanes of four vectors, one behind the other, to four sums. */
+static inline void NAME(add_lanes)(const REAL* x, NAME(Four)* sums) {
+    NAME(Four) sum = *sums;
+    ptrdiff_t j = 0;
+#ifdef SHUFFLE
+    for (; j + 4 <= LANES; j += 4) {
+        NAME(Four) columns[4];
+        NAME(transpose_four)(x + j, LANES, 0, (REAL*)columns, 4);
+        sum += columns[0];
+        sum += columns[1];
+        sum += columns[2];
+        sum += columns[3];
+    }
+#endif
+    for (; j < LANES; j++) sum += (NAME(Four)){x[j], x[LANES + j], x[2 * LANES + j], x[3 * LANES + j]};
+    *sums = sum;
+}
+#endif
+
 /* y (rows,) = A x + bias, where the numbers of each row of A (rows, k) and those of x follow each other.
 
-   Each lane of a vector sums every so many of k, then the lanes are added: in an order that depends on k alone. */
+   Each lane of a vector sums every so many of k, then the lanes are added, of four rows side by side: in an order that
+   depends on k alone. */
 static NEVER_INLINE void NAME(multiply_vector)(
     ptrdiff_t rows, ptrdiff_t k, const REAL* a, ptrdiff_t a_row, const REAL* x, const REAL* bias, int add,
     REAL* y, ptrdiff_t y_row
 ) {
+    const REAL start = bias ? *bias : 0;
+#if VECTOR_BYTES
 #define DOT_BEGIN(i) FULL(Vector) s##i = {0}; const REAL* a##i = a + (i < count ? i : 0) * a_row;
 #define DOT_MULTIPLY(i) s##i += *(const ANYWHERE*)(a##i + p) * numbers;
 #define DOT_KEEP(i) *(ANYWHERE*)lanes[i] = s##i;
-    const REAL start = bias ? *bias : 0;
+#define DOT_REST(i) rest += columns[i] * x[p + i];
     for (; rows > 0; rows -= 4, a += 4 * a_row, y += 4 * y_row) {
         const ptrdiff_t count = rows < 4 ? rows : 4;
         ptrdiff_t p = 0;
         REAL lanes[4][LANES];
+        NAME(Four) sum = {start, start, start, start}, rest = {0};
         REPEAT_4(DOT_BEGIN)
         for (; p + LANES <= k; p += LANES) {
             const FULL(Vector) numbers = *(const ANYWHERE*)(x + p);
             REPEAT_4(DOT_MULTIPLY)
         }
-        REPEAT_4(DOT_KEEP)
-        for (ptrdiff_t i = 0; i < count; i++) {
-            REAL sum = start, rest = 0;
-            for (ptrdiff_t j = 0; j < LANES; j++) sum += lanes[i][j];
-            for (ptrdiff_t j = p; j < k; j++) rest += a[i * a_row + j] * x[j];
-            sum += rest;
-            y[i * y_row] = add ? y[i * y_row] + sum : sum;
+        if (p) {
+            REPEAT_4(DOT_KEEP)
+            NAME(add_lanes)(lanes[0], &sum);
         }
+#ifdef SHUFFLE
+        for (; count == 4 && p + 4 <= k; p += 4) {
+            NAME(Four) columns[4];
+            NAME(transpose_four)(a + p, a_row, 0, (REAL*)columns, 4);
+            REPEAT_4(DOT_REST)
+        }
+#endif
+        for (; p < k; p++) rest += (NAME(Four)){a0[p], a1[p], a2[p], a3[p]} * x[p];
+        sum += rest;
+        for (ptrdiff_t i = 0; i < count; i++) y[i * y_row] = add ? y[i * y_row] + sum[i] : sum[i];
     }
 #undef DOT_BEGIN
 #undef DOT_MULTIPLY
 #undef DOT_KEEP
+#undef DOT_REST
+#else
+    for (; rows > 0; rows--, a += a_row, y += y_row) {
+        REAL sum = start;
+        for (ptrdiff_t p = 0; p < k; p++) sum += a[p] * x[p];
+        *y = add ? *y + sum : sum;
+    }
+#endif
 }
 
 /* A panel of B, (k, width) of whole vectors, from rows of B (k, columns): 0 behind the columns that there are. */
@@ -136,38 +174,30 @@ static NEVER_INLINE void NAME(pack_rows)(
     }
 }
 
-#ifdef SHUFFLE
-typedef REAL NAME(Four) __attribute__((vector_size(4 * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
+/* A panel of B, (k, width), from the transpose of B (columns, k): 0 behind the columns that there are, if tiles read on.
 
-/* The transpose of the 4 x 4 numbers at b. */
-static inline void NAME(transpose_four)(const REAL* b, ptrdiff_t b_row, REAL* out, ptrdiff_t out_row) {
-#define FOUR(p) (*(NAME(Four)*)(p))
-    const NAME(Four) b0 = FOUR(b), b1 = FOUR(b + b_row), b2 = FOUR(b + 2 * b_row), b3 = FOUR(b + 3 * b_row);
-    const NAME(Four) low_01 = SHUFFLE(b0, b1, 0, 4, 1, 5), high_01 = SHUFFLE(b0, b1, 2, 6, 3, 7);
-    const NAME(Four) low_23 = SHUFFLE(b2, b3, 0, 4, 1, 5), high_23 = SHUFFLE(b2, b3, 2, 6, 3, 7);
-    FOUR(out) = SHUFFLE(low_01, low_23, 0, 1, 4, 5);
-    FOUR(out + out_row) = SHUFFLE(low_01, low_23, 2, 3, 6, 7);
-    FOUR(out + 2 * out_row) = SHUFFLE(high_01, high_23, 0, 1, 4, 5);
-    FOUR(out + 3 * out_row) = SHUFFLE(high_01, high_23, 2, 3, 6, 7);
-}
-#undef FOUR
-#endif
-
-/* A panel of B, (k, width), from the transpose of B (columns, k): 0 behind the columns that there are. */
+   The last four columns are packed together, some of them for the second time. */
 static NEVER_INLINE void NAME(pack_columns)(
     ptrdiff_t k, ptrdiff_t columns, ptrdiff_t width, const REAL* b, ptrdiff_t b_column, REAL* panel
 ) {
     ptrdiff_t j = 0, p;
-    for (; j + 4 <= columns; j += 4, b += 4 * b_column) {
+#if READS_ACROSS
+    j = columns - columns % LANES;
+    if (j) NAME(pack_across)(k, j, width, b, b_column, panel);
+#endif
+    while (columns >= 4 && j + 1 < columns) {
+        if (j > columns - 4) j = columns - 4;
+        const REAL* from = b + j * b_column;
         p = 0;
 #ifdef SHUFFLE
-        for (; p + 4 <= k; p += 4) NAME(transpose_four)(b + p, b_column, panel + p * width + j, width);
+        for (; p + 4 <= k; p += 4) NAME(transpose_four)(from + p, b_column, 0, panel + p * width + j, width);
 #endif
         for (; p < k; p++)
-            for (ptrdiff_t i = 0; i < 4; i++) panel[p * width + j + i] = b[p + i * b_column];
+            for (ptrdiff_t i = 0; i < 4; i++) panel[p * width + j + i] = from[p + i * b_column];
+        j += 4;
     }
-    for (; j < width; j++, b += b_column)
-        for (p = 0; p < k; p++) panel[p * width + j] = j < columns ? b[p] : 0;
+    for (; j < (READS_PARTS ? columns : width); j++)
+        for (p = 0; p < k; p++) panel[p * width + j] = j < columns ? b[p + j * b_column] : 0;
 }
 
 /* Tiles (k, TILE_ROWS) of A (rows, k), each `gap` numbers behind the other, from the transpose of A, whose rows lie
@@ -216,6 +246,7 @@ static void NAME(sum_rows)(ptrdiff_t rows, ptrdiff_t columns, const REAL* x, ptr
 #undef ANYWHERE
 #undef REAL
 #undef NAME
+#undef OF_TYPE
 #undef FULL
 #undef HALF
 #undef QUARTER

@@ -1,9 +1,10 @@
 /* Register tiles of a matrix product C = A B, for one float type and one size of vectors.
 
-   matrix.h includes this file for each, with REAL, BYTES (of a vector), VECTORS (of columns, at most 3) and NAME(x)
-   defined; LOAD_PART(p, count) and STORE_PART(p, v, count) too, where the processor masks vectors fast.
+   matrix.h includes this file for each, with REAL, BYTES (of a vector), VECTORS (of columns, at most 3), NAME(x), and
+   OF_TYPE(x) (the name of x for the float type) defined; LOAD_PART(p, count) and STORE_PART(p, v, count) too, where the
+   processor masks vectors fast.
 
-   A tile is a few rows of C times one to three vectors of columns. All its sums stay in registers while k runs
+   A tile is a few rows of C times one to three vectors of columns, or up to eight where rows are fewer. All its sums stay in registers while k runs
    once over a column of A and a row of B: nothing else reaches the limit of two fused multiplications a cycle.
    Each sum is a variable of its own, because gcc 12 keeps an array of vectors in memory; hence the macros.
 
@@ -26,7 +27,7 @@ typedef REAL NAME(Anywhere) __attribute__((vector_size(BYTES), aligned(sizeof(RE
 typedef struct {
     const REAL* a;              /* (rows, k) IN: element (i, p) at i a_row + p a_column */
     ptrdiff_t a_row, a_column;
-    const REAL* b;              /* (k, columns) IN: element (p, j) at p b_row + j; whole vectors are read */
+    const REAL* b;              /* (k, columns) IN: element (p, j) at p b_row + j; whole vectors are read, or parts */
     ptrdiff_t b_row;
     REAL* c;                    /* (rows, columns) OUT: element (i, j) at i c_row + j c_column */
     ptrdiff_t c_row, c_column;
@@ -48,16 +49,28 @@ static inline VECTOR NAME(load)(const REAL* p, ptrdiff_t count) {
 #endif
 }
 
-/* Sums of a tile whose columns lie apart. */
+/* Sums of a tile whose columns lie apart. Where numbers of a column follow each other, four are written at once. */
 static NEVER_INLINE void NAME(scatter_sums)(
     const NAME(Product)* p, REAL* c, ptrdiff_t rows, ptrdiff_t vectors, const REAL* sums
 ) {
-    const ptrdiff_t width = vectors * LANES, columns = width - LANES + p->last;
-    for (ptrdiff_t i = 0; i < rows; i++, c += p->c_row, sums += width)
+    const ptrdiff_t width = vectors * LANES, columns = width - LANES + p->last, c_column = p->c_column;
+    ptrdiff_t i = 0;
+#ifdef SHUFFLE
+    const ptrdiff_t fours = columns - columns % 4;
+    for (; p->c_row == 1 && i + 4 <= rows; i += 4, c += 4, sums += 4 * width) {
+        for (ptrdiff_t j = 0; j < fours; j += 4)
+            OF_TYPE(transpose_four)(sums + j, width, p->add, c + j * c_column, c_column);
+        for (ptrdiff_t j = fours; j < columns; j++)
+            for (ptrdiff_t r = 0; r < 4; r++)
+                c[j * c_column + r] = p->add ? c[j * c_column + r] + sums[r * width + j] : sums[r * width + j];
+    }
+#endif
+    for (; i < rows; i++, c += p->c_row, sums += width)
         for (ptrdiff_t j = 0; j < columns; j++)
-            c[j * p->c_column] = p->add ? c[j * p->c_column] + sums[j] : sums[j];
+            c[j * c_column] = p->add ? c[j * c_column] + sums[j] : sums[j];
 }
 
+#ifndef STORE_PART
 /* The last vectors of a tile, where only their first numbers are columns: in pieces, because masked stores are slow. */
 static NEVER_INLINE void NAME(write_parts)(const NAME(Product)* p, REAL* c, ptrdiff_t rows, VECTOR* sums) {
     for (ptrdiff_t i = 0; i < rows; i++, c += p->c_row) {
@@ -73,127 +86,133 @@ static NEVER_INLINE void NAME(write_parts)(const NAME(Product)* p, REAL* c, ptrd
         }
     }
 }
+#endif
 
-#define A_ROW(i) const REAL* a##i = a + i * a_row;
+/* In what follows, i is a row of a tile, v one of its vectors, V how many there are. */
+#define A_ROW(i, V) const REAL* a##i = a + i * a_row;
 
-#define START(v, count) const VECTOR start_##v = p->bias ? NAME(load)(p->bias + v * LANES, count) : zero;
-#define START_1 START(0, p->last)
-#define START_2 START(0, LANES) START(1, p->last)
-#define START_3 START(0, LANES) START(1, LANES) START(2, p->last)
+#define ZERO(i, v) VECTOR start_##v = {0};
+#define START(i, v) start_##v = LOAD(p->bias + v * LANES);
+#define START_LAST(i, v) start_##v = NAME(load)(p->bias + v * LANES, p->last);
+#define START_ALL(V) VECTORS_##V(ZERO, 0) if (p->bias) { BEFORE_##V(START, 0) LAST_##V(START_LAST, 0) }
 
-#define BEGIN_1(i) VECTOR c##i##_0 = start_0;
-#define BEGIN_2(i) BEGIN_1(i) VECTOR c##i##_1 = start_1;
-#define BEGIN_3(i) BEGIN_2(i) VECTOR c##i##_2 = start_2;
+#define BEGIN(i, v) VECTOR c##i##_##v = start_##v;
+#define BEGIN_ROW(i, V) VECTORS_##V(BEGIN, i)
 
-#define READ_1 const VECTOR b_0 = LOAD(b);
-#define READ_2 READ_1 const VECTOR b_1 = LOAD(b + LANES);
-#define READ_3 READ_2 const VECTOR b_2 = LOAD(b + 2 * LANES);
+#define READ(i, v) VECTOR b_##v = LOAD(b + v * LANES); IN_REGISTER(b_##v)
+#if READS_PARTS
+#define READ_LAST(i, v) VECTOR b_##v = LOAD_PART(b + v * LANES, last); IN_REGISTER(b_##v)
+#else
+#define READ_LAST(i, v) READ(i, v)
+#endif
+#define READ_ALL(V) BEFORE_##V(READ, 0) LAST_##V(READ_LAST, 0)
 
-#define MULTIPLY_1(i) const REAL s##i = a##i[at]; c##i##_0 += s##i * b_0;
-#define MULTIPLY_2(i) MULTIPLY_1(i) c##i##_1 += s##i * b_1;
-#define MULTIPLY_3(i) MULTIPLY_2(i) c##i##_2 += s##i * b_2;
+#define MULTIPLY(i, v) c##i##_##v += s##i * b_##v;
+#define MULTIPLY_ROW(i, V) const REAL s##i = a##i[at]; VECTORS_##V(MULTIPLY, i)
 
 #define C_ADDRESS(i, v) (c + i * c_row + v * LANES)
 #define C_AT(i, v) (*(NAME(Anywhere)*)C_ADDRESS(i, v))
-#define WRITE_1(i) C_AT(i, 0) = c##i##_0;
-#define WRITE_2(i) WRITE_1(i) C_AT(i, 1) = c##i##_1;
-#define WRITE_3(i) WRITE_2(i) C_AT(i, 2) = c##i##_2;
-#define ADD_1(i) C_AT(i, 0) += c##i##_0;
-#define ADD_2(i) ADD_1(i) C_AT(i, 1) += c##i##_1;
-#define ADD_3(i) ADD_2(i) C_AT(i, 2) += c##i##_2;
-#define KEEP_1(i) sums[i][0] = c##i##_0;
-#define KEEP_2(i) KEEP_1(i) sums[i][1] = c##i##_1;
-#define KEEP_3(i) KEEP_2(i) sums[i][2] = c##i##_2;
-
-#define ADD_WHOLE_1(i)
-#define ADD_WHOLE_2(i) ADD_1(i)
-#define ADD_WHOLE_3(i) ADD_2(i)
-#define WRITE_WHOLE_1(i)
-#define WRITE_WHOLE_2(i) WRITE_1(i)
-#define WRITE_WHOLE_3(i) WRITE_2(i)
+#define WRITE(i, v) C_AT(i, v) = c##i##_##v;
+#define WRITE_ROW(i, V) VECTORS_##V(WRITE, i)
+#define WRITE_WHOLE(i, V) BEFORE_##V(WRITE, i)
+#define ADD(i, v) C_AT(i, v) += c##i##_##v;
+#define ADD_ROW(i, V) VECTORS_##V(ADD, i)
+#define ADD_WHOLE(i, V) BEFORE_##V(ADD, i)
+#define KEEP(i, v) sums[i][v] = c##i##_##v;
+#define KEEP_ROW(i, V) VECTORS_##V(KEEP, i)
 #ifdef STORE_PART
 #define PART(i, v) \
-    STORE_PART(C_ADDRESS(i, v), p->add ? LOAD_PART(C_ADDRESS(i, v), p->last) + c##i##_##v : c##i##_##v, p->last);
-#define PART_1(i) PART(i, 0)
-#define PART_2(i) PART(i, 1)
-#define PART_3(i) PART(i, 2)
-#define WRITE_PARTS(ROWS, V) REPEAT_##ROWS(PART_##V)
+    STORE_PART(C_ADDRESS(i, v), p->add ? LOAD_PART(C_ADDRESS(i, v), last) + c##i##_##v : c##i##_##v, last);
+#define PART_ROW(i, V) LAST_##V(PART, i)
+#define WRITE_PARTS(ROWS, V) ROWS_##ROWS(PART_ROW, V)
 #else
-#define PART_1(i) sums[i] = c##i##_0;
-#define PART_2(i) sums[i] = c##i##_1;
-#define PART_3(i) sums[i] = c##i##_2;
+#define PART(i, v) sums[i] = c##i##_##v;
+#define PART_ROW(i, V) LAST_##V(PART, i)
 #define WRITE_PARTS(ROWS, V) \
     VECTOR sums[ROWS]; \
-    REPEAT_##ROWS(PART_##V) \
+    ROWS_##ROWS(PART_ROW, V) \
     NAME(write_parts)(p, C_ADDRESS(0, (V - 1)), ROWS, sums);
 #endif
+
+#define WRITE_TILE(ROWS, V) \
+    if (p->c_column != 1) { \
+        VECTOR sums[ROWS][V]; \
+        ROWS_##ROWS(KEEP_ROW, V) \
+        NAME(scatter_sums)(p, c, ROWS, V, (const REAL*)sums); \
+    } else if (last < LANES) { \
+        if (p->add) { \
+            ROWS_##ROWS(ADD_WHOLE, V) \
+        } else { \
+            ROWS_##ROWS(WRITE_WHOLE, V) \
+        } \
+        WRITE_PARTS(ROWS, V) \
+    } else if (p->add) { \
+        ROWS_##ROWS(ADD_ROW, V) \
+    } else { \
+        ROWS_##ROWS(WRITE_ROW, V) \
+    }
 
 #define TILE(ROWS, V) \
     static void NAME(tile_##ROWS##_##V)(const NAME(Product)* p, ptrdiff_t row, ptrdiff_t tiles) { \
         const ptrdiff_t a_row = p->a_row, a_column = p->a_column, b_row = p->b_row, c_row = p->c_row; \
-        const VECTOR zero = {0}; \
+        const ptrdiff_t last = p->last; \
         const REAL* a = p->a + row * a_row; \
         REAL* c = p->c + row * c_row; \
         for (; tiles > 0; tiles--, a += ROWS * a_row, c += ROWS * c_row) { \
-            REPEAT_##ROWS(A_ROW) \
-            START_##V \
-            REPEAT_##ROWS(BEGIN_##V) \
+            ROWS_##ROWS(A_ROW, V) \
+            START_ALL(V) \
+            ROWS_##ROWS(BEGIN_ROW, V) \
             const REAL* b = p->b; \
             ptrdiff_t at = 0; \
             for (ptrdiff_t k = p->k; k > 0; k--) { \
-                READ_##V \
-                REPEAT_##ROWS(MULTIPLY_##V) \
+                READ_ALL(V) \
+                ROWS_##ROWS(MULTIPLY_ROW, V) \
                 b += b_row; \
                 at += a_column; \
             } \
-            if (p->c_column != 1) { \
-                VECTOR sums[ROWS][V]; \
-                REPEAT_##ROWS(KEEP_##V) \
-                NAME(scatter_sums)(p, c, ROWS, V, (const REAL*)sums); \
-            } else if (p->last < LANES) { \
-                if (p->add) { \
-                    REPEAT_##ROWS(ADD_WHOLE_##V) \
-                } else { \
-                    REPEAT_##ROWS(WRITE_WHOLE_##V) \
-                } \
-                WRITE_PARTS(ROWS, V) \
-            } else if (p->add) { \
-                REPEAT_##ROWS(ADD_##V) \
-            } else { \
-                REPEAT_##ROWS(WRITE_##V) \
-            } \
+            WRITE_TILE(ROWS, V) \
         } \
     }
 
 typedef void (*NAME(Tile))(const NAME(Product)*, ptrdiff_t, ptrdiff_t);
 
-#if VECTORS == 3
-#define TILES_OF(ROWS) TILE(ROWS, 1) TILE(ROWS, 2) TILE(ROWS, 3)
-#define TABLE(ROWS) {0, NAME(tile_##ROWS##_1), NAME(tile_##ROWS##_2), NAME(tile_##ROWS##_3)}
+/* Tiles of the same rows for each number of vectors; a single row has more than others, and few have more than many. */
+#define ENTRY(ROWS, V) [V] = NAME(tile_##ROWS##_##V),
+#define ROWS_OF_1(DO, ROWS) DO(ROWS, 1)
+#define ROWS_OF_2(DO, ROWS) ROWS_OF_1(DO, ROWS) DO(ROWS, 2)
+#define ROWS_OF_3(DO, ROWS) ROWS_OF_2(DO, ROWS) DO(ROWS, 3)
+#define ROWS_OF_6(DO, ROWS) ROWS_OF_3(DO, ROWS) DO(ROWS, 4) DO(ROWS, 5) DO(ROWS, 6)
+#define ROWS_OF_8(DO, ROWS) ROWS_OF_6(DO, ROWS) DO(ROWS, 7) DO(ROWS, 8)
+#if VECTORS == 1
+#define ONE(DO, ROWS) ROWS_OF_1(DO, ROWS)
+#define FEW(DO, ROWS) ROWS_OF_1(DO, ROWS)
+#define MANY(DO, ROWS) ROWS_OF_1(DO, ROWS)
 #elif VECTORS == 2
-#define TILES_OF(ROWS) TILE(ROWS, 1) TILE(ROWS, 2)
-#define TABLE(ROWS) {0, NAME(tile_##ROWS##_1), NAME(tile_##ROWS##_2), 0}
+#define ONE(DO, ROWS) ROWS_OF_8(DO, ROWS)
+#define FEW(DO, ROWS) ROWS_OF_2(DO, ROWS)
+#define MANY(DO, ROWS) ROWS_OF_2(DO, ROWS)
 #else
-#define TILES_OF(ROWS) TILE(ROWS, 1)
-#define TABLE(ROWS) {0, NAME(tile_##ROWS##_1), 0, 0}
+#define ONE(DO, ROWS) ROWS_OF_8(DO, ROWS)
+#define FEW(DO, ROWS) ROWS_OF_6(DO, ROWS)
+#define MANY(DO, ROWS) ROWS_OF_3(DO, ROWS)
 #endif
-#define TABLE_1(ROWS) {0, NAME(tile_##ROWS##_1), 0, 0}
 
-TILES_OF(1) TILES_OF(2) TILES_OF(3) TILES_OF(4) TILES_OF(5) TILES_OF(6)
+ONE(TILE, 1) FEW(TILE, 2) FEW(TILE, 3) FEW(TILE, 4) MANY(TILE, 5) MANY(TILE, 6)
 #if TILE_ROWS == 8
-TILES_OF(7) TILES_OF(8)
-static const NAME(Tile) NAME(TILES)[THIN_TILE_ROWS + 1][4] = {
-    {0}, TABLE(1), TABLE(2), TABLE(3), TABLE(4), TABLE(5), TABLE(6), TABLE(7), TABLE(8),
-};
+MANY(TILE, 7) MANY(TILE, 8)
 #else
 TILE(7, 1) TILE(8, 1) TILE(9, 1) TILE(10, 1) TILE(11, 1) TILE(12, 1)
-static const NAME(Tile) NAME(TILES)[THIN_TILE_ROWS + 1][4] = {
-    {0}, TABLE(1), TABLE(2), TABLE(3), TABLE(4), TABLE(5), TABLE(6),
-    TABLE_1(7), TABLE_1(8), TABLE_1(9), TABLE_1(10), TABLE_1(11), TABLE_1(12),
-};
 #endif
+static const NAME(Tile) NAME(TILES)[THIN_TILE_ROWS + 1][ROW_VECTORS + 1] = {
+    {0}, {ONE(ENTRY, 1)}, {FEW(ENTRY, 2)}, {FEW(ENTRY, 3)}, {FEW(ENTRY, 4)}, {MANY(ENTRY, 5)}, {MANY(ENTRY, 6)},
+#if TILE_ROWS == 8
+    {MANY(ENTRY, 7)}, {MANY(ENTRY, 8)},
+#else
+    {ENTRY(7, 1)}, {ENTRY(8, 1)}, {ENTRY(9, 1)}, {ENTRY(10, 1)}, {ENTRY(11, 1)}, {ENTRY(12, 1)},
+#endif
+};
 
-/* C (rows, columns) for up to VECTORS vectors of columns; arguments as in Product. */
+/* C (rows, columns) for up to VECTORS vectors of columns, or more where rows are few; arguments as in Product. */
 static inline void NAME(tile_column)(
     ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t k, const REAL* a, ptrdiff_t a_row, ptrdiff_t a_column,
     const REAL* b, ptrdiff_t b_row, const REAL* bias, int add, REAL* c, ptrdiff_t c_row,
@@ -210,49 +229,49 @@ static inline void NAME(tile_column)(
     }
 }
 
+#ifdef ACROSS
+#include "across.h"
+#endif
+
 #undef LANES
 #undef VECTOR
 #undef LOAD
 #undef A_ROW
+#undef ZERO
 #undef START
-#undef START_1
-#undef START_2
-#undef START_3
-#undef BEGIN_1
-#undef BEGIN_2
-#undef BEGIN_3
-#undef READ_1
-#undef READ_2
-#undef READ_3
-#undef MULTIPLY_1
-#undef MULTIPLY_2
-#undef MULTIPLY_3
+#undef START_LAST
+#undef START_ALL
+#undef BEGIN
+#undef BEGIN_ROW
+#undef READ
+#undef READ_LAST
+#undef READ_ALL
+#undef MULTIPLY
+#undef MULTIPLY_ROW
 #undef C_ADDRESS
 #undef C_AT
-#undef WRITE_1
-#undef WRITE_2
-#undef WRITE_3
-#undef ADD_1
-#undef ADD_2
-#undef ADD_3
-#undef KEEP_1
-#undef KEEP_2
-#undef KEEP_3
+#undef WRITE
+#undef WRITE_ROW
+#undef WRITE_WHOLE
+#undef ADD
+#undef ADD_ROW
+#undef ADD_WHOLE
+#undef KEEP
+#undef KEEP_ROW
 #undef PART
-#undef ADD_WHOLE_1
-#undef ADD_WHOLE_2
-#undef ADD_WHOLE_3
-#undef WRITE_WHOLE_1
-#undef WRITE_WHOLE_2
-#undef WRITE_WHOLE_3
-#undef PART_1
-#undef PART_2
-#undef PART_3
+#undef PART_ROW
 #undef WRITE_PARTS
+#undef WRITE_TILE
 #undef TILE
-#undef TILES_OF
-#undef TABLE
-#undef TABLE_1
+#undef ENTRY
+#undef ROWS_OF_1
+#undef ROWS_OF_2
+#undef ROWS_OF_3
+#undef ROWS_OF_6
+#undef ROWS_OF_8
+#undef ONE
+#undef FEW
+#undef MANY
 #undef BYTES
 #undef VECTORS
 #undef NAME

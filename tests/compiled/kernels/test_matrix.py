@@ -1,5 +1,10 @@
 """Matrix products in register tiles, against NumPy in float64."""
 
+import ctypes
+import math
+import mmap
+import sys
+
 import numpy as np
 import pytest
 
@@ -48,6 +53,9 @@ def test_bias_and_addition(add, transpose_a, transpose_b, dtype, rng):
         (13, 23, 40),
         (29, 7, 300),
         (64, 300, 130),
+        (40, 4, 37),
+        (6, 53, 300),
+        (300, 5, 22),
     ]:
         a, left = operand(m, k, transpose_a, dtype, rng)
         b, right = operand(k, n, transpose_b, dtype, rng)
@@ -68,14 +76,15 @@ def test_a_bias_of_another_width_is_refused():
 def test_rows_do_not_depend_on_how_many_there_are(transpose_b, dtype, rng):
     """Threads share rows: each must be the same to the last bit in any company.
 
-    With 320 columns, few rows are multiplied by B where it lies, and many by B in packed blocks.
+    With 320 columns, few rows are multiplied by B where it lies, and many by B in packed blocks. Where a product reads
+    across an operand, the rows that are left over do not.
     """
-    for n, k in [(7, 300), (64, 64), (300, 700), (320, 700), (1, 500), (500, 33)]:
+    for n, k in [(7, 300), (64, 64), (300, 700), (320, 700), (1, 500), (1, 47), (500, 33), (3, 300), (5, 23)]:
         a, _ = operand(200, k, False, dtype, rng)
         b, _ = operand(k, n, transpose_b, dtype, rng)
         whole = np.empty((200, n), dtype)
         product(a, b, whole, False, transpose_b)
-        for begin, end in [(0, 1), (3, 50), (8, 72), (100, 200)]:
+        for begin, end in [(0, 1), (3, 50), (8, 72), (70, 76), (100, 200)]:
             part = np.empty((end - begin, n), dtype)
             product(a[begin:end], b, part, False, transpose_b)
             assert part.tobytes() == whole[begin:end].tobytes()
@@ -88,6 +97,34 @@ def test_nothing_beside_the_result_is_touched(rng):
         assert (around[0] == 7).all()
         assert (around[-1] == 7).all()
         assert (around[1:-1] == 4).all()
+
+
+def beside_locked_pages(shape, dtype, at_end):
+    """An array at the beginning or the end of memory whose neighbours must not be touched."""
+    libc = ctypes.CDLL(None)
+    libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    needed = int(math.prod(shape)) * np.dtype(dtype).itemsize
+    room = -(-needed // mmap.PAGESIZE) * mmap.PAGESIZE
+    memory = mmap.mmap(-1, room + 2 * mmap.PAGESIZE)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    for page in (start, start + mmap.PAGESIZE + room):
+        assert libc.mprotect(page, mmap.PAGESIZE, 0) == 0
+    offset = mmap.PAGESIZE + (room - needed if at_end else 0)
+    return np.frombuffer(memory, dtype, math.prod(shape), offset).reshape(shape)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="locks pages by mprotect")
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("at_end", [False, True])
+def test_nothing_outside_of_the_operands_is_read(at_end, dtype, rng):
+    for transpose_a, transpose_b in [(False, False), (True, False), (False, True), (True, True)]:
+        for m, n, k in [tuple(rng.choice(SIZES, 3)) for _ in range(40)] + [(8, 8, 126), (8, 16, 126), (40, 4, 37)]:
+            a = beside_locked_pages((k, m) if transpose_a else (m, k), dtype, at_end)
+            b = beside_locked_pages((n, k) if transpose_b else (k, n), dtype, at_end)
+            bias, out = (beside_locked_pages(shape, dtype, at_end) for shape in ((n,), (m, n)))
+            a[...], b[...], bias[...] = 1, 2, 3
+            product(a, b, out, transpose_a, transpose_b, bias=bias)
+            assert (out == 2 * k + 3).all()
 
 
 def test_nan_and_infinity_pass_through():
