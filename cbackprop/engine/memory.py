@@ -211,11 +211,11 @@ class _BetweenMeetings:
 
     def backward(self, i: int) -> tuple[int, ...]:
         passed = bisect.bisect_left(self.points, i)  # points before this step; one in front of it is in its middle
-        first = 2 * passed + 1
+        first = 2 * passed  # before the first point a thread may be at any step of the forward pass as well
         return (first, first + 1, first + 2) if i in self.points else (first,)
 
     def point(self, point: int) -> int:
-        return 2 * point + 2
+        return 2 * point + 1
 
 
 class _Spans:

@@ -9,7 +9,8 @@ import numpy as np
 
 from cbackprop import activations
 from cbackprop.activations.function import check_axes
-from cbackprop.compiled.kernels import activations as kernels
+from cbackprop.contract.expansion import Mask, Steps, Value
+from cbackprop.layers.applied_activation import applied, may_overwrite
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.losses.target import as_array
 from cbackprop.tensor import Shape, is_symbolic
@@ -23,16 +24,25 @@ class ActivationLayer(Layer):
 
     supports_masking = True
     implementation = "activation.Activation"
+    is_activation = True
 
     @property
-    def overwrites_input(self) -> bool:
+    def overwrites_input(self) -> bool:  # type: ignore[override]
         """The output may share the input's memory if the backward pass needs only the output."""
-        function = self.function
-        return function is not None and not function.halves and not kernels.reads_input(function.name)
+        return may_overwrite(self.function)
 
     def as_activation(self) -> Any:
         """The activation to use when this layer is given to another one as its `activation`."""
         return self.compiled_activation
+
+    def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:
+        """Add one step: the layer itself, or what computes an activation that it only names."""
+        function = self.function
+        if self.activates_in_python:
+            return self.expand_activation(steps, inputs[0], shape)
+        if function is not None and function.halves:
+            return steps.add(applied(self.name, self.dtype, function), inputs, shape)
+        return steps.add(self, inputs, shape)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape; half as long along an axis if the activation halves it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from cbackprop.layers.layer import Layer
 from cbackprop.layers.python_step import PythonStep
 
 __all__ = ["ActivationCall"]
@@ -19,14 +18,10 @@ class ActivationCall(PythonStep):
         The layer whose `activation` is a Python callable.
     """
 
-    def __init__(self, owner: Layer) -> None:
-        super().__init__(name=f"{owner.name}/activation", dtype=owner.dtype)
+    def __init__(self, owner: Any) -> None:
+        super().__init__(f"{owner.name}/activation", owner.dtype)
         self.owner = owner
         self.wrapped: Any = owner.activation
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input."""
-        return input_shape
 
     def call(self, inputs: Any) -> Any:
         """The callable's result, which has the input's shape."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cbackprop import initializers
+from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.layers.affine import AffineLayer
 from cbackprop.layers.layer import registry
 from cbackprop.layers.normalization import normalized_axes
@@ -99,7 +100,6 @@ class BatchNormalization(AffineLayer):
     """
 
     supports_masking = True
-    reads_mask = True
     reads_output = False
 
     adjustable = ("momentum", "epsilon")
@@ -165,6 +165,11 @@ class BatchNormalization(AffineLayer):
     def couples_samples(self) -> str:  # type: ignore[override]
         """Unless it is frozen, the layer needs the whole batch in training."""
         return "in_training" if self.trainable else "never"
+
+    def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:
+        """Add the step of the layer, which reads the mask of its input."""
+        hidden = [] if inputs[0].mask is None else [inputs[0].mask]
+        return self.expand_activation(steps, steps.add(self, [*inputs, *hidden], shape), shape)
 
     def build(self, input_shape: Shape) -> None:
         """Create gamma, beta and the moving averages."""

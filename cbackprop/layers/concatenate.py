@@ -52,6 +52,7 @@ class Concatenate(Layer):
     (None, 6, 3)
     """
 
+    rearranges = True
     supports_masking = True
     n_inputs: ClassVar[int | None] = None
     reads_output = False

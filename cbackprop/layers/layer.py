@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 import os
 import threading
 import warnings
@@ -17,13 +16,17 @@ from numpy.typing import NDArray
 from cbackprop import activations, config, regularizers, shared_objects
 from cbackprop.absent import attribute_missing
 from cbackprop.config_reading import from_config, reading
+from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.families import families
+from cbackprop.layers.activation_call import ActivationCall
 from cbackprop.layers.adjusting import adjust
+from cbackprop.layers.applied_activation import applied
 from cbackprop.layers.building import check_begun, checked_build, resolve_unknown
 from cbackprop.layers.call_arguments import BUILT_IN, CallArguments
 from cbackprop.layers.call_context import current_call, works
 from cbackprop.layers.connecting import check_masks, connect_python, observed_shape
 from cbackprop.layers.names import unique_name
+from cbackprop.layers.operation import Operation
 from cbackprop.layers.recorded_arguments import as_given, recording
 from cbackprop.layers.shapes import check_sizes
 from cbackprop.layers.tracking import held, holds, layers_within, own_variables, sublayers, variables_of
@@ -44,7 +47,7 @@ class NothingComputedError(NotImplementedError, TypeError):
     """A class of layers has no computation."""
 
 
-class Layer(Spec):
+class Layer(Operation, Spec):
     """Base of all layers.
 
     A subclass may define its computation in Python, on NumPy arrays, with these methods; see the example.
@@ -118,14 +121,8 @@ class Layer(Spec):
     True
     """
 
-    # Where the compiled layer and its NumPy twin are: "module.Class" below cbackprop.compiled.layers and
-    # cbackprop.reference.layers; "package:module.Class" below package.compiled.layers and package.reference.layers. By
-    # default the module and class of the same name as the layer's own.
-    implementation: ClassVar[str | None] = None
     # The layer only gives its input another shape: it costs nothing and has no implementation.
     is_view: ClassVar[bool] = False
-    # Whether the backward pass needs the layer's own output: if so, no later layer may overwrite that.
-    reads_output: ClassVar[bool] = True
     # The layer is a model: its calls unfold into those of its own layers.
     is_model: ClassVar[bool] = False
     # Layers and weights may be anywhere in the layer's attributes: so it is with classes of users. Layers of this
@@ -140,32 +137,13 @@ class Layer(Spec):
     # What a call takes, where the layer does not compute in Python: further tensors have names of their own.
     call_signature: ClassVar[inspect.Signature] = BUILT_IN
 
-    # When a sample's output depends on the other samples of its batch: "never", "in_training" or "always". The layer
-    # then sees a batch as a whole, in one call unless its compiled class divides that into phases.
-    couples_samples: str = "never"
-
-    # Inputs are whole numbers in [0, id_range): data that gets here unchanged is checked for that.
-    id_range: int | None = None
-    # The layer reads only a few rows of its first weight for each sample, and so does its gradient reach only these.
-    reads_rows: ClassVar[bool] = False
-
     # Whether the output has a mask: by default that of the first input. Elsewhere masks end.
     supports_masking: bool = False
-    # The computation takes the mask of the input, where it has one, as a second input.
-    reads_mask: ClassVar[bool] = False
-
-    # What stands for rows that a mask hides in a merge that sees only what masks show; None: masks change no values.
-    hidden_as: ClassVar[float | None] = None
-
     # What follows the layer's own computation: a function of this library, a layer that applies one, or a callable.
     activation: Any = None
 
     # Arguments that can change when the layer is built, as in Keras: weights and shapes do not depend on them.
     adjustable: ClassVar[tuple[str, ...]] = ()
-
-    # The computation is a method `call` in Python, which a subclass has defined.
-    is_python: ClassVar[bool] = False
-    keeps_delta: ClassVar[bool] = False  # whether it wants the derivative by its output even where nothing is trained
 
     # What the weights were made for.
     _build_shape: Any = None
@@ -220,7 +198,7 @@ class Layer(Spec):
             cls.supports_masking = True
         if "call" in cls.__dict__ and not cls.is_model:
             cls.is_python, cls.implementation, cls.couples_samples = True, "python_layer.PythonLayer", "always"
-            cls.reads_output, cls.is_view, cls.reads_mask = True, False, False
+            cls.reads_output, cls.is_view = True, False
             if "n_inputs" not in cls.__dict__:
                 cls.n_inputs = None
 
@@ -298,22 +276,34 @@ class Layer(Spec):
         else:
             self.build(config["input_shape"])
 
-    def flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
-        """Roughly the floating point operations of a forward pass for one sample, beside a few for each number.
+    def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:
+        """Add the steps of a call of the layer to a plan; its output.
 
-        Engines decide by it how many threads a step is worth. By default that of a matrix product with the layer's
-        first weight at each position.
+        By default one step that computes the layer, and one for its activation. A layer that is made of others adds
+        theirs, by ``steps.call(layer, inputs)``.
+
+        Parameters
+        ----------
+        steps : Steps
+        inputs : list of Value
+            With their masks.
+        shape : tuple of int
+            Of a sample of the output.
+        mask : Mask or None
+            That of the output.
         """
-        if not self.variables or self.reads_rows:
-            return 0
-        return 2 * math.prod(input_shapes[0][:-1]) * self.variables[0].size
+        function = self.function
+        output = steps.add(self, inputs, shape if function is None else function.input_shape(shape))
+        return self.expand_activation(steps, output, shape)
 
-    def gradient_flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> list[int | None]:
-        """For each weight: roughly the floating point operations for one sample's share in its gradient.
-
-        ``None``, as by default, where the gradient is not a sum that may be taken over some of the samples at a time.
-        """
-        return [None] * len(self.variables)
+    def expand_activation(self, steps: Steps, value: Value, shape: tuple[int, ...]) -> Value:
+        """Add the step of the layer's activation, if it has one; what it leaves of the value."""
+        if self.activates_in_python:
+            return steps.add(ActivationCall(self), [value], shape)
+        function = self.function
+        if function is None or function.name == "linear":
+            return value
+        return steps.add(applied(f"{self.name}/activation", self.dtype, function), [value], shape)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the output for this input shape; ``ValueError`` if the layer cannot take it.
@@ -437,11 +427,6 @@ class Layer(Spec):
                 "other axes between: bring them together with a layer Permute."
             )
         return function.output_shape(shape)
-
-    @property
-    def overwrites_input(self) -> bool:
-        """Whether the layer may write its output over its only input."""
-        return False
 
     # What is asked of a layer in Python when it is connected to symbolic tensors
 

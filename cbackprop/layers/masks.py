@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.layers.layer import Layer
+from cbackprop.layers.operation import Operation
 from cbackprop.validation import contiguous, type_name
 
 __all__ = ["Chosen", "Differs", "MaskStep", "Merged", "PythonMask", "check_mask_list", "rule_in_python", "rule_of"]
@@ -21,16 +21,16 @@ Array = NDArray[Any]
 SampleShape = tuple[int, ...]
 
 
-class MaskStep(Layer):
-    """Base of the steps that compute masks. Not for users. No gradient passes through them."""
+class MaskStep(Operation):
+    """Base of the steps that compute masks. No gradient passes through them."""
 
     reads_output = False
-    n_inputs = None
+    makes_mask = True
     # What the step reads: the "inputs" of the layer whose mask it computes, the "masks" of these inputs, or "both".
     reads: ClassVar[str]
 
-    def __init__(self, layer: Layer) -> None:
-        super().__init__(name=f"{layer.name}/mask", dtype=layer.dtype)
+    def __init__(self, layer: Any) -> None:
+        super().__init__(f"{layer.name}/mask", layer.dtype)
 
 
 class Differs(MaskStep):
@@ -39,7 +39,7 @@ class Differs(MaskStep):
     implementation = "masks.Differs"
     reads = "inputs"
 
-    def __init__(self, layer: Layer, value: float, features: int) -> None:
+    def __init__(self, layer: Any, value: float, features: int) -> None:
         super().__init__(layer)
         self.value = value
         self.features = features
@@ -60,7 +60,7 @@ class Merged(MaskStep):
     implementation = "masks.Merged"
     reads = "masks"
 
-    def __init__(self, layer: Layer, sources: Array, always: Array) -> None:
+    def __init__(self, layer: Any, sources: Array, always: Array) -> None:
         super().__init__(layer)
         self.sources = contiguous(sources, np.intp)
         self.always = always
@@ -73,7 +73,7 @@ class PythonMask(MaskStep):
     reads = "both"
     couples_samples = "always"
 
-    def __init__(self, layer: Layer, masked: Sequence[bool]) -> None:
+    def __init__(self, layer: Any, masked: Sequence[bool]) -> None:
         super().__init__(layer)
         self.owner = layer
         self.masked = list(masked)
@@ -92,19 +92,18 @@ class PythonMask(MaskStep):
         return _checked(self.owner, _call(self.owner, arrays[:count], masks), (len(arrays[0]), *shape))
 
 
-class Chosen(Layer):
+class Chosen(Operation):
     """Keep the rows of the first input where a mask is 1; elsewhere take a number or the rows of another input.
 
-    Inputs are the rows, their mask and, unless a number is taken, the other input. Not for users: a plan puts this step
-    before and after merge layers that must ignore masked rows.
+    Inputs are the rows, their mask and, unless a number is taken, the other input. Merge layers that ignore masked rows
+    put this step before and behind them.
     """
 
     implementation = "masks.Chosen"
     reads_output = False
-    n_inputs = None
 
-    def __init__(self, layer: Layer, value: float = 0.0) -> None:
-        super().__init__(name=f"{layer.name}/chosen", dtype=layer.dtype)
+    def __init__(self, layer: Any, value: float = 0.0) -> None:
+        super().__init__(f"{layer.name}/chosen", layer.dtype)
         self.value = min(max(value, -float(np.finfo(self.dtype).max)), float(np.finfo(self.dtype).max))
 
 
@@ -126,7 +125,7 @@ def check_mask_list(inputs: Any, masks: Any) -> None:
         raise ValueError(f"There should be as many masks as inputs, {len(inputs)}, but got {len(masks)}.")
 
 
-def rule_of(layer: Layer, shapes: list[SampleShape], masks: list[SampleShape | None], output: SampleShape) -> Any:
+def rule_of(layer: Any, shapes: list[SampleShape], masks: list[SampleShape | None], output: SampleShape) -> Any:
     """How the mask of a call's output is computed: see `Layer.mask_rule`.
 
     A subclass that overrides `compute_mask` in Python takes precedence over the `mask_rule` of its base.
@@ -140,7 +139,7 @@ def rule_of(layer: Layer, shapes: list[SampleShape], masks: list[SampleShape | N
 
 
 def rule_in_python(
-    layer: Layer, shapes: list[SampleShape], masks: list[SampleShape | None], output: SampleShape
+    layer: Any, shapes: list[SampleShape], masks: list[SampleShape | None], output: SampleShape
 ) -> PythonMask | None:
     """Call `compute_mask` on one sample of zeros to find out whether it makes a mask."""
     if not layer.supports_masking:
@@ -154,13 +153,13 @@ def rule_in_python(
     return PythonMask(layer, [shape is not None for shape in masks])
 
 
-def _call(layer: Layer, inputs: list[Array], masks: list[Array | None]) -> Any:
+def _call(layer: Any, inputs: list[Array], masks: list[Array | None]) -> Any:
     if len(inputs) == 1:
         return layer.compute_mask(inputs[0], masks[0])
     return layer.compute_mask(inputs, masks)
 
 
-def _checked(layer: Layer, mask: Any, shape: tuple[int, ...]) -> Array:
+def _checked(layer: Any, mask: Any, shape: tuple[int, ...]) -> Array:
     array = np.asarray(mask)
     if array.dtype.kind not in "fiub" or array.shape != shape:
         raise ValueError(

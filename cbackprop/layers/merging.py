@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.layers.concatenate import Concatenate as Concatenate  # pickles name it here
 from cbackprop.layers.dot import Dot as Dot  # the same
 from cbackprop.layers.layer import Layer, registry
-from cbackprop.layers.masks import Merged, check_mask_list
+from cbackprop.layers.masks import Chosen, Merged, check_mask_list
 from cbackprop.tensor import Shape
 
 __all__ = ["Add", "Average", "Maximum", "Merge", "Minimum", "Multiply", "Subtract"]
@@ -28,6 +29,29 @@ class Merge(Layer):
     supports_masking = True
     n_inputs: ClassVar[int | None] = None
     reads_output = False
+    # What stands for rows that a mask hides, where these do not count; None: masks change no values.
+    hidden_as: ClassVar[float | None] = None
+
+    def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:
+        """Add the step of the merge, and those that put something in the place of rows that do not count."""
+        if self.hidden_as is None:
+            return super().expand(steps, inputs, shape, mask)
+        read = [self._choose(steps, value, value.mask, self.hidden_as) for value in inputs]
+        output = super().expand(steps, read, shape, mask)
+        if mask is None:
+            return output
+        if self.hidden_as == 1:  # where all are hidden a product is 0, a largest or smallest number the first of them
+            return self._choose(steps, output, mask, 0.0)
+        if inputs[0].shape != shape:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} has inputs with masks: then the first must have the shape of "
+                f"the output, {shape}, but has {inputs[0].shape}."
+            )
+        return steps.add(Chosen(self), [output, mask, inputs[0]], shape)
+
+    def _choose(self, steps: Steps, value: Value, mask: Mask | None, number: float) -> Value:
+        """A value with this number where a mask hides it."""
+        return value if mask is None else steps.add(Chosen(self, number), [value, mask], value.shape)
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         """The shape that all inputs broadcast to."""

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from cbackprop.layers.layer import Layer
+from cbackprop.layers.operation import Operation
 
 __all__ = ["Part"]
 
 
-class Part(Layer):
-    """Take the elements begin:end of each sample. Not for users.
+class Part(Operation):
+    """Take the elements begin:end of each sample.
 
     Parameters
     ----------
-    layer : Layer
-        The layer with several outputs.
+    layer : Operation
+        That which has several outputs.
     number : int
         The number of the output.
     begin, end : int
@@ -26,5 +26,5 @@ class Part(Layer):
     reads_output = False
 
     def __init__(self, layer: Any, number: int, begin: int, end: int) -> None:
-        super().__init__(name=f"{layer.name}/{number}", dtype=layer.dtype)
+        super().__init__(f"{layer.name}/{number}", layer.dtype)
         self.begin, self.end = begin, end

@@ -22,7 +22,7 @@ Array = NDArray[Any]
 
 
 class PythonCall(PythonStep):
-    """One call of a layer written in Python, as a step of a network. Not for users.
+    """One call of a layer written in Python, as a step of a network.
 
     The step's inputs are the symbolic tensors of the call, followed by the masks that `call` takes. If `call` returns
     several outputs, they lie side by side in the step's only output.
@@ -36,13 +36,8 @@ class PythonCall(PythonStep):
         For each argument that takes masks, the indices among the step's inputs of the masks of its leaves.
     """
 
-    implementation = "python_layer.PythonLayer"
-    is_python = True
-    couples_samples = "always"
-    n_inputs = None
-
     def __init__(self, owner: Layer, node: Any, masks: dict[str, list[int | None]]) -> None:
-        super().__init__(name=owner.name, dtype=owner.dtype)
+        super().__init__(owner.name, owner.dtype)
         self.owner = owner
         # Kept here because a built layer gets no further layers or weights.
         self.layers = [owner, *layers_within(owner)]
@@ -55,7 +50,7 @@ class PythonCall(PythonStep):
         self.adds_losses = node.adds_losses
 
     @property
-    def variables(self) -> list[Any]:
+    def variables(self) -> list[Any]:  # type: ignore[override]
         """The weights of the layer."""
         return self._owners_variables
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.layers.layer import Layer
+from cbackprop.layers.operation import Operation
 from cbackprop.validation import contiguous
 
 __all__ = ["PythonStep", "checked_array"]
@@ -15,7 +15,7 @@ __all__ = ["PythonStep", "checked_array"]
 Array = NDArray[Any]
 
 
-def checked_array(layer: Layer, what: str, value: Any, shape: tuple[int, ...]) -> Array:
+def checked_array(layer: Any, what: str, value: Any, shape: tuple[int, ...]) -> Array:
     """`value` as an array of this shape in the layer's float type; errors name the layer."""
     if type(value).__module__.partition(".")[0] in ("torch", "tensorflow", "jax", "jaxlib", "keras"):
         raise TypeError(
@@ -33,11 +33,15 @@ def checked_array(layer: Layer, what: str, value: Any, shape: tuple[int, ...]) -
     return contiguous(array, layer.dtype)
 
 
-class PythonStep(Layer):
-    """Base of the steps that engines call by `evaluate` and `differentiate`; no layers for users.
+class PythonStep(Operation):
+    """Base of the steps that engines call by `evaluate` and `differentiate`.
 
     A subclass defines `call` and `backward` of one array.
     """
+
+    implementation = "python_layer.PythonLayer"
+    is_python = True
+    couples_samples = "always"
 
     def evaluate(self, inputs: list[Array], output_shape: tuple[int, ...], training: bool) -> Array:
         """The output for a batch, (batch, *output_shape).
@@ -47,7 +51,8 @@ class PythonStep(Layer):
         TypeError, ValueError
             If `call` returns no array of real numbers of that shape.
         """
-        return checked_array(self, "The output", self.call(inputs[0]), (len(inputs[0]), *output_shape))
+        found = self.call(inputs[0])  # type: ignore[attr-defined]
+        return checked_array(self, "The output", found, (len(inputs[0]), *output_shape))
 
     def differentiate(self, inputs: list[Array], outputs: Array, delta: Array) -> tuple[list[Array], list[Array]]:
         """From dL/doutputs a delta for each input, and a gradient for each weight.

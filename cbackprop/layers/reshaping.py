@@ -203,6 +203,7 @@ class Permute(Layer):
             [3., 6.]]], dtype=float32)
     """
 
+    rearranges = True
     reads_output = False
 
     def __init__(self, dims: Sequence[int], **kwargs: Any) -> None:
@@ -255,6 +256,7 @@ class RepeatVector(Layer):
             [1., 2., 3.]]], dtype=float32)
     """
 
+    rearranges = True
     reads_output = False
 
     def __init__(self, n: int, **kwargs: Any) -> None:

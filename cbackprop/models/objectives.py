@@ -11,7 +11,6 @@ import numpy as np
 
 from cbackprop import losses, metrics
 from cbackprop.engine import Objective
-from cbackprop.layers import ActivationLayer
 from cbackprop.losses import Loss
 from cbackprop.losses.loss_sum import LossSum
 from cbackprop.losses.target import TargetRules
@@ -188,7 +187,7 @@ def warn_of_certainty(plan: Plan) -> None:
         function, shape = step.layer.function, step.output_shape
         axis = getattr(function, "axis", None)
         size = shape[-1] if shape and axis in (None, -1, len(shape)) else 0
-        if isinstance(step.layer, ActivationLayer) and function and function.name == "softmax" and size == 1:
+        if step.layer.is_activation and function and function.name == "softmax" and size == 1:
             warnings.warn(
                 f"Layer {step.layer.name.removesuffix('/activation')!r} takes a softmax over an axis of size 1, which "
                 "always is 1: nothing can be learned. Use activation='sigmoid' with 'binary_crossentropy', or a unit "

@@ -8,14 +8,13 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from cbackprop import layers
-from cbackprop.config import FLOAT_TYPES
-from cbackprop.layers.activation_call import ActivationCall
-from cbackprop.layers.glu import GLU
+from cbackprop import activations, config
+from cbackprop.contract.expansion import Mask, Value
+from cbackprop.layers.applied_activation import applied
 from cbackprop.layers.layer import Layer, NothingComputedError, registry
-from cbackprop.layers.masks import Chosen, Differs, MaskStep, rule_of
-from cbackprop.layers.parts import Part
-from cbackprop.layers.python_call import AddedLoss, PythonCall
+from cbackprop.layers.masks import Differs, rule_of
+from cbackprop.layers.operation import Operation
+from cbackprop.layers.python_expansion import expand_python
 from cbackprop.plan.graph import Graph
 from cbackprop.plan.probe import Probe
 from cbackprop.tensor import KerasTensor, Node, flatten
@@ -36,7 +35,7 @@ class Step(NamedTuple):
     Shapes are those of one sample.
     """
 
-    layer: Layer
+    layer: Operation
     inputs: tuple[int, ...]
     output: int
     input_shapes: tuple[SampleShape, ...]
@@ -68,20 +67,6 @@ class Activity(NamedTuple):
     buffer: int
     shape: SampleShape
     layer: Any = None  # whose output it is
-
-
-class Mask(NamedTuple):
-    """The buffer that holds a mask, 1 for each row that counts and else 0, and its shape for a sample."""
-
-    buffer: int
-    shape: SampleShape
-
-
-class Value(NamedTuple):
-    """What a symbolic tensor is in the plan: a buffer, and the mask that goes with it."""
-
-    buffer: int
-    mask: Mask | None = None
 
 
 class Plan:
@@ -144,7 +129,8 @@ class Plan:
         self.widths: list[int] = []
         self.input_shapes = [sample_shape(tensor) for tensor in inputs]
         self.inputs = [self._new_buffer(shape) for shape in self.input_shapes]
-        values = self._with_masks([Value(buffer) for buffer in self.inputs], masked)
+        sources = [Value(buffer, shape) for buffer, shape in zip(self.inputs, self.input_shapes, strict=True)]
+        values = self._with_masks(sources, masked)
         if watched == "inputs":
             values = self._watch(inputs, values)
         found = self._unfold(Graph(inputs, outputs), values, None)
@@ -153,7 +139,7 @@ class Plan:
         self.output_masks = [value.mask for value in found]
         # Whether a call has more to tell than the outputs: masks, and what is added to the loss.
         self.reports = bool(self.activities) or any(self.output_masks)
-        self.reports = self.reports or any(isinstance(step.layer, PythonCall) for step in self.steps)
+        self.reports = self.reports or any(step.layer.is_python for step in self.steps)
         self.shows_all = shows_all
         if shows_all:
             more: list[Mask | Activity] = [mask for mask in self.output_masks if mask is not None]
@@ -177,13 +163,13 @@ class Plan:
         if not any(masked):
             return given
         values = []
-        for value, shape, has_mask in zip(given, list(self.input_shapes), masked, strict=True):
+        for value, has_mask in zip(given, masked, strict=True):
             mask = None
             if has_mask:
-                mask = Mask(self._new_buffer(shape[:-1]), shape[:-1])
+                mask = Mask(self._new_buffer(value.shape[:-1]), value.shape[:-1])
                 self.inputs.append(mask.buffer)
                 self.input_shapes.append(mask.shape)
-            values.append(Value(value.buffer, mask))
+            values.append(value._replace(mask=mask))
         return values
 
     def _unfold(self, graph: Graph, inputs: Sequence[Value], training: bool | None) -> list[Value]:
@@ -192,14 +178,15 @@ class Plan:
         for node in graph.nodes:
             if all(id(tensor) in at for tensor in node.outputs):
                 continue
-            sources = [at[id(tensor)] for tensor in node.inputs]
+            sources = [at[id(tensor)]._replace(shape=sample_shape(tensor)) for tensor in node.inputs]
             mode = training if node.training is None else node.training
             if node.graph is not None:
                 results = self._unfold(node.graph, sources, mode)
             elif node.layer.is_python:
-                results = self._call_python(node, sources, mode)
+                results = expand_python(CallSteps(self, mode), node, sources)
             else:
-                results = [self._call(node, self._given_masks(node, sources), mode)]
+                given = self._given_masks(node, sources)
+                results = [CallSteps(self, mode).call_as(node.layer, given, sample_shape(node.outputs[0]))]
             if node.layer is self.watched:
                 results = self._watch(node.outputs, results)
             for tensor, result in zip(node.outputs, results, strict=True):
@@ -211,10 +198,10 @@ class Plan:
         probes: list[Probe | None] = []
         found = []
         for number, (tensor, value) in enumerate(zip(tensors, values, strict=True)):
-            probe, shape = None, sample_shape(tensor)
-            if tensor.dtype in FLOAT_TYPES:
+            probe = None
+            if tensor.dtype in config.FLOAT_TYPES:
                 probe = Probe(f"probe_{len(self.probes)}_{number}", tensor.dtype)
-                value = Value(self._add_step(probe, [value.buffer], (shape,), shape), value.mask)
+                value = self.add_step(probe, [value], value.shape)._replace(mask=value.mask)
             probes.append(probe)
             found.append(value)
         self.probes.append(probes)
@@ -224,124 +211,12 @@ class Plan:
         """The values of a call's inputs, with the masks that the call was given in place of their own."""
         if len(node.data) == len(node.inputs):
             return sources
-        given = iter(zip(sources[len(node.data) :], node.inputs[len(node.data) :], strict=True))
+        given = iter(sources[len(node.data) :])
+        steps = CallSteps(self, None)
         values = []
         for value, mask in zip(sources, flatten(node.arguments.mask), strict=False):
-            if mask is not None:
-                source, tensor = next(given)
-                value = Value(value.buffer, self._mask_of(node.layer, source, tensor))
-            values.append(value)
+            values.append(value if mask is None else value._replace(mask=steps.as_mask(node.layer, next(given))))
         return values
-
-    def _mask_of(self, layer: Layer, value: Value, tensor: KerasTensor) -> Mask:
-        """The numbers of a tensor as a mask: 1 where they are not 0."""
-        shape = sample_shape(tensor)
-        return Mask(self._add_step(Differs(layer, 0, 1), [value.buffer], (shape,), shape), shape)
-
-    def _call_python(self, node: Node, sources: list[Value], training: bool | None) -> list[Value]:
-        """Add the step of a layer in Python, and one more for each of its outputs where there are several."""
-        layer, arguments = node.layer, node.arguments
-        value_of = {id(tensor): value for tensor, value in zip(node.inputs, sources, strict=True)}
-        buffers, shapes = [value.buffer for value in sources], [sample_shape(tensor) for tensor in node.inputs]
-        masks: dict[str, list[int | None]] = {}
-        for taker, name in arguments.masks_wanted(lambda leaf: isinstance(leaf, KerasTensor)).items():
-            places: list[int | None] = []
-            for tensor in arguments.tensors(name):
-                mask = value_of[id(tensor)].mask
-                places.append(None if mask is None else len(buffers))
-                if mask is not None:
-                    buffers.append(mask.buffer)
-                    shapes.append(mask.shape)
-            if any(place is not None for place in places):
-                masks[taker] = places
-        step = PythonCall(layer, node, masks)
-        parts = [sample_shape(tensor) for tensor in node.outputs]
-        whole = parts[0] if len(parts) == 1 else (sum(map(math.prod, parts)),)
-        buffer = self._add_step(step, buffers, tuple(shapes), whole, training)
-        if step.adds_losses:
-            buffer = self._add_activity(AddedLoss(step), buffer, whole, layer)
-        found = [buffer] if len(parts) == 1 else self._split(step, buffer, parts)
-        if layer.activity_regularizer is not None:
-            found = [
-                self._add_activity(layer.activity_regularizer, part, shape, layer)
-                for part, shape in zip(found, parts, strict=True)
-            ]
-        return [
-            Value(part, mask) for part, mask in zip(found, self._masks_of_python(node, value_of, parts), strict=True)
-        ]
-
-    def _split(self, step: PythonCall, buffer: int, parts: list[SampleShape]) -> list[int]:
-        """The buffers of the outputs that lie side by side in one."""
-        found, begin, width = [], 0, self.widths[buffer]
-        for number, shape in enumerate(parts):
-            part = Part(step, number, begin, begin + math.prod(shape))
-            found.append(self._add_step(part, [buffer], ((width,),), shape))
-            begin = part.end
-        return found
-
-    def _masks_of_python(self, node: Node, value_of: dict[int, Value], parts: list[SampleShape]) -> list[Mask | None]:
-        """The masks of the outputs of a layer in Python: made from those of its first argument, or a given one."""
-        layer, arguments = node.layer, node.arguments
-        names = arguments.names_with(lambda leaf: isinstance(leaf, KerasTensor))
-        tensors = arguments.tensors(names[0]) if names else []
-        sources = [value_of[id(tensor)] for tensor in tensors]
-        given = [leaf for leaf in flatten(arguments.mask) if isinstance(leaf, KerasTensor)]
-        if len(given) == len(tensors):
-            sources = [
-                Value(value.buffer, self._mask_of(layer, value_of[id(mask)], mask))
-                for value, mask in zip(sources, given, strict=True)
-            ]
-        shapes = [sample_shape(tensor) for tensor in tensors]
-        first = self._mask_by_rule(layer, shapes, sources, parts[0]) if tensors else None
-        return [first if first is not None and shape[:-1] == first.shape else None for shape in parts]
-
-    def _call(self, node: Node, sources: list[Value], training: bool | None) -> Value:
-        """Add the steps of a call of a layer; its output's value."""
-        mask = self._add_mask(node, sources)
-        output = self._view(node, sources[0]) if node.layer.is_view else self._add_steps(node, sources, training)
-        if mask is not None and node.layer.hidden_as is not None:
-            output = self._add_hidden(node, Value(output, mask), sources[0])
-        if node.layer.activity_regularizer is not None:
-            shape = sample_shape(node.outputs[0])
-            if node.layer.is_view:  # what it passes on may belong to others
-                output = self._copy(output, shape)
-            output = self._add_activity(node.layer.activity_regularizer, output, shape, node.layer)
-        return Value(output, mask)
-
-    def _add_mask(self, node: Node, sources: list[Value]) -> Mask | None:
-        """The mask of a call's output, and the step that makes it, if it is not that of an input."""
-        return self._mask_by_rule(
-            node.layer, list(map(sample_shape, node.data)), sources, sample_shape(node.outputs[0])
-        )
-
-    def _mask_by_rule(
-        self, layer: Layer, shapes: list[SampleShape], sources: list[Value], output: SampleShape
-    ) -> Mask | None:
-        masks = [value.mask for value in sources]
-        rule = rule_of(layer, shapes, [None if mask is None else mask.shape for mask in masks], output)
-        if isinstance(rule, int):
-            return masks[rule]
-        known = [mask for mask in masks if mask is not None]
-        if rule is None:
-            if known and not layer.supports_masking and layer.name not in self.unmasked_by:
-                self.unmasked_by.append(layer.name)
-            return None
-        read = [] if rule.reads == "masks" else list(zip([value.buffer for value in sources], shapes, strict=True))
-        if rule.reads != "inputs":
-            read += [(mask.buffer, mask.shape) for mask in known]
-        buffers, read_shapes = zip(*read, strict=True)
-        return Mask(self._add_step(rule, buffers, read_shapes, output[:-1]), output[:-1])
-
-    def _view(self, node: Node, source: Value) -> int:
-        """The buffer of a layer that only gives its input another shape."""
-        shape = sample_shape(node.outputs[0])
-        if math.prod(shape) != self.widths[source.buffer]:
-            raise ValueError(
-                f"{type(node.layer).__name__} {node.layer.name!r} only gives its input another shape, but its "
-                f"compute_output_shape says {shape} for a sample of {self.widths[source.buffer]} numbers. Return a "
-                "shape of as many, or define call."
-            )
-        return source.buffer
 
     def _sort_masks(self) -> int:
         """Drop steps that make masks which nobody reads, and put those last that predictions do not need.
@@ -354,7 +229,7 @@ class Plan:
         last: list[Step] = []
         read: set[int] = set(shown)
         for step in reversed(self.steps):
-            if not isinstance(step.layer, MaskStep) or step.output in read:
+            if not step.layer.makes_mask or step.output in read:
                 first.append(step)
                 read.update(step.inputs)
             elif step.output in wanted:
@@ -363,87 +238,40 @@ class Plan:
         self.steps = first[::-1] + last[::-1]
         return len(first)
 
-    def _add_steps(self, node: Node, sources: list[Value], training: bool | None) -> int:
-        """The step of a layer, and one more for the activation that follows it."""
-        layer, shape, function = node.layer, sample_shape(node.outputs[0]), node.layer.function
-        buffers, shapes = [value.buffer for value in sources], tuple(map(sample_shape, node.data))
-        if isinstance(layer, layers.ActivationLayer) and layer.activates_in_python:
-            return self._add_step(ActivationCall(layer), buffers, shapes, shape, training)
-        if isinstance(layer, layers.ActivationLayer):
-            return self._add_step(_as_step(layer, layer.name), buffers, shapes, shape, training)
-        mask = sources[0].mask if layer.reads_mask else None
-        if mask is not None:
-            buffers, shapes = [*buffers, mask.buffer], (*shapes, mask.shape)
-        if layer.hidden_as is not None:
-            buffers = [
-                self._choose(layer, value, size, layer.hidden_as) for value, size in zip(sources, shapes, strict=True)
-            ]
-        between = shape if function is None else function.input_shape(shape)
-        output = self._add_step(layer, buffers, shapes, between, training)
-        if layer.activates_in_python:
-            return self._add_step(ActivationCall(layer), [output], (between,), shape, training)
-        if function is None or function.name == "linear":
-            return output
-        return self._add_step(_as_step(layer, f"{layer.name}/activation"), [output], (between,), shape, training)
-
-    def _choose(self, layer: Layer, value: Value, shape: SampleShape, number: float) -> int:
-        """A value with this number where its mask hides it."""
-        if value.mask is None:
-            return value.buffer
-        read = [value.buffer, value.mask.buffer]
-        return self._add_step(Chosen(layer, number), read, (shape, value.mask.shape), shape)
-
-    def _add_hidden(self, node: Node, value: Value, first: Value) -> int:
-        """What a merge gives where all of its inputs are hidden: a product 0, a largest number the first of them."""
-        layer, shape = node.layer, sample_shape(node.outputs[0])
-        if layer.hidden_as == 1:
-            return self._choose(layer, value, shape, 0.0)
-        if sample_shape(node.inputs[0]) != shape:
-            raise ValueError(
-                f"{type(layer).__name__} {layer.name!r} has inputs with masks: then the first must have the shape of "
-                f"the output, {shape}, but has {sample_shape(node.inputs[0])}."
-            )
-        assert value.mask is not None
-        read = [value.buffer, value.mask.buffer, first.buffer]
-        return self._add_step(Chosen(layer), read, (shape, value.mask.shape, shape), shape)
-
-    def _add_activity(self, regularizer: Any, buffer: int, shape: SampleShape, layer: Layer) -> int:
-        """Have the buffer of a layer's output add to the loss; others then read a copy of it.
+    def add_activity(self, regularizer: Any, value: Value, layer: Layer) -> Value:
+        """Have the value of a layer's output add to the loss; others then read a copy of it.
 
         So its delta is first written by the penalty, and added to by one step only.
         """
-        self.activities.append(Activity(regularizer, buffer, shape, layer))
-        return self._copy(buffer, shape)
+        self.activities.append(Activity(regularizer, value.buffer, value.shape, layer))
+        return self.copy(value)
 
-    def _copy(self, buffer: int, shape: SampleShape) -> int:
-        copy = layers.Activation("linear", name=f"copy_{len(self.steps)}")
-        return self._add_step(copy, [buffer], (shape,), shape)
+    def copy(self, value: Value) -> Value:
+        """Another buffer with the same numbers."""
+        copy = applied(f"copy_{len(self.steps)}", config.floatx(), activations.linear.kernel())
+        return self.add_step(copy, [value], value.shape)._replace(mask=value.mask)
 
-    def _add_step(
-        self,
-        layer: Layer,
-        sources: Sequence[int],
-        input_shapes: tuple[SampleShape, ...],
-        output_shape: SampleShape,
-        training: bool | None = None,
-    ) -> int:
-        for source, shape in zip(sources, input_shapes, strict=True):
-            if self.widths[source] != math.prod(shape):
-                raise ValueError(
-                    f"Layer {layer.name!r} expects {shape}, but gets {self.widths[source]} numbers a sample."
-                )
+    def add_step(
+        self, layer: Operation, inputs: Sequence[Value | Mask], shape: SampleShape, training: bool | None = None
+    ) -> Value:
+        """One more step; its output."""
+        for value in inputs:
+            if self.widths[value.buffer] != math.prod(value.shape):
+                width = self.widths[value.buffer]
+                raise ValueError(f"Layer {layer.name!r} expects {value.shape}, but gets {width} numbers a sample.")
         if len(self.steps) == MOST_STEPS:
             raise ValueError(f"The model unfolds into more than {MOST_STEPS} calls of layers, each of nested models'.")
-        output = self._new_buffer(output_shape)
-        self.steps.append(Step(layer, tuple(sources), output, input_shapes, output_shape, training))
-        return output
+        output = self._new_buffer(shape)
+        buffers, shapes = tuple(value.buffer for value in inputs), tuple(value.shape for value in inputs)
+        self.steps.append(Step(layer, buffers, output, shapes, shape, training))
+        return Value(output, shape)
 
     def _separate(self, outputs: Sequence[int]) -> list[int]:
         """A buffer for each output that is no input's and no other output's, by copying where needed."""
         separate: list[int] = []
         for buffer, shape in zip(outputs, self.output_shapes, strict=True):
             if buffer in self.inputs or buffer in separate:
-                buffer = self._copy(buffer, shape)
+                buffer = self.copy(Value(buffer, shape)).buffer
             separate.append(buffer)
         return separate
 
@@ -470,7 +298,7 @@ class Plan:
         ranges: list[int | None] = [None] * len(self.inputs)
         for step in self.steps:
             behind = set().union(*(origins.get(buffer, set()) for buffer in step.inputs))
-            if isinstance(step.layer, (layers.Concatenate, layers.Permute, layers.RepeatVector, Probe)):
+            if step.layer.rearranges:
                 origins[step.output] = behind
             limit = step.layer.id_range
             if limit is not None:
@@ -483,7 +311,7 @@ class Plan:
     @property
     def uses(self) -> list[int]:
         """A number for each step, by which random layers tell their uses apart: that of the step without probes."""
-        counted = [not isinstance(step.layer, Probe) for step in self.steps]
+        counted = [not step.layer.keeps_delta for step in self.steps]
         return [before - counts for before, counts in zip(itertools.accumulate(counted), counted, strict=True)]
 
     def link(self, output: int) -> int | None:
@@ -494,7 +322,7 @@ class Plan:
         last = [index for index, step in enumerate(self.steps) if output in (step.output, *step.inputs)][-1:]
         for index in last:
             step = self.steps[index]
-            if step.inputs == (step.output,) and step.layer.function is not None:
+            if step.inputs == (step.output,) and step.layer.is_activation:
                 return index
         return None
 
@@ -540,7 +368,7 @@ class Plan:
         behind: set[int] = set()
         trainable = set(trainable)
         for step in self.steps:
-            if isinstance(step.layer, MaskStep):
+            if step.layer.makes_mask:
                 continue
             wanted = step.layer.keeps_delta or any(v in trainable for v in step.layer.variables)
             if wanted or any(b in behind for b in step.inputs):
@@ -548,17 +376,71 @@ class Plan:
         return behind
 
 
-def _as_step(layer: Layer, name: str) -> Layer:
-    """What computes a layer's activation: itself, if it does nothing else, and the output is as wide as the input."""
-    function = layer.function
-    if function is not None and function.halves:
-        return GLU(layer.compiled_activation, name=name, dtype=layer.dtype)
-    if isinstance(layer, layers.ActivationLayer):
-        return layer
-    return layers.Activation(layer.compiled_activation, name=name, dtype=layer.dtype)
+class CallSteps:
+    """What `Layer.expand` adds steps to, for one call of a layer: see `contract.expansion.Steps`."""
+
+    def __init__(self, plan: Plan, training: bool | None) -> None:
+        self.plan = plan
+        self.training = training
+
+    def add(self, operation: Operation, inputs: Sequence[Value | Mask], shape: SampleShape) -> Value:
+        """One more step, and its output."""
+        return self.plan.add_step(operation, inputs, shape, self.training)
+
+    def call(self, layer: Layer, inputs: Sequence[Value]) -> Value:
+        """The steps of a call of a layer that is built, and its output with its mask."""
+        shapes: list[Any] = [(None, *value.shape) for value in inputs]
+        shape = layer.compute_output_shape(shapes[0] if layer.n_inputs == 1 else shapes)
+        return self.call_as(layer, list(inputs), tuple(shape[1:]))
+
+    def call_as(self, layer: Layer, inputs: list[Value], shape: SampleShape) -> Value:
+        """The steps of a call of a layer whose output has this shape, and the output with its mask."""
+        mask = self.mask_of(layer, inputs, shape)
+        value = self._view(layer, inputs[0], shape) if layer.is_view else layer.expand(self, inputs, shape, mask)
+        if layer.activity_regularizer is not None:
+            # What a view passes on may belong to others.
+            value = self.plan.copy(value) if layer.is_view else value
+            value = self.plan.add_activity(layer.activity_regularizer, value, layer)
+        return value._replace(mask=mask)
+
+    def mask_of(self, layer: Layer, inputs: Sequence[Value], shape: SampleShape) -> Mask | None:
+        """The mask of a call's output: that of an input, or one that a step makes, or none."""
+        masks = [value.mask for value in inputs]
+        rule = rule_of(
+            layer, [value.shape for value in inputs], [None if mask is None else mask.shape for mask in masks], shape
+        )
+        if isinstance(rule, int):
+            return masks[rule]
+        known = [mask for mask in masks if mask is not None]
+        if rule is None:
+            if known and not layer.supports_masking and layer.name not in self.plan.unmasked_by:
+                self.plan.unmasked_by.append(layer.name)
+            return None
+        read: list[Value | Mask] = [] if rule.reads == "masks" else list(inputs)
+        read += [] if rule.reads == "inputs" else known
+        return Mask(self.plan.add_step(rule, read, shape[:-1]).buffer, shape[:-1])
+
+    def as_mask(self, layer: Layer, value: Value) -> Mask:
+        """The numbers of a value as a mask: 1 where they are not 0."""
+        return Mask(self.plan.add_step(Differs(layer, 0, 1), [value], value.shape).buffer, value.shape)
+
+    def add_activity(self, regularizer: Any, value: Value, layer: Layer) -> Value:
+        """Have a value add to the loss; what others then read."""
+        return self.plan.add_activity(regularizer, value, layer)
+
+    def _view(self, layer: Layer, source: Value, shape: SampleShape) -> Value:
+        """The value of a layer that only gives its input another shape."""
+        if math.prod(shape) != self.plan.widths[source.buffer]:
+            width = self.plan.widths[source.buffer]
+            raise ValueError(
+                f"{type(layer).__name__} {layer.name!r} only gives its input another shape, but its "
+                f"compute_output_shape says {shape} for a sample of {width} numbers. Return a shape of as many, or "
+                "define call."
+            )
+        return Value(source.buffer, shape)
 
 
-def implementation_of(cls: type[Layer]) -> str:
+def implementation_of(cls: type[Operation]) -> str:
     """Where a layer's compiled class and its twin are: as it says, or under its own module's and class's names.
 
     Raises

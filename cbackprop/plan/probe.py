@@ -25,16 +25,12 @@ class Probe(PythonStep):
         That of the last backward pass, (batch, ...); ``None`` if no loss depends on this place.
     """
 
-    supports_masking = True
     keeps_delta = True
+    rearranges = True
 
     def __init__(self, name: str, dtype: str) -> None:
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(name, dtype)
         self.delta: NDArray[Any] | None = None
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The output is the input."""
-        return input_shape
 
     def call(self, inputs: Any) -> Any:
         """The input."""

@@ -257,3 +257,44 @@ def test_a_call_that_is_set_later_is_refused(where, run):
     (layer if where == "layer" else Own).call = lambda *arguments: 0 * arguments[-1]
     with pytest.raises(TypeError, match=r"call was set on layer 'own'.*Define call in a class that is derived from it"):
         layer(cb.Input((3,)) if run == "connected" else np.ones((1, 3)))
+
+
+class Twice(layers.Layer):
+    """Two dense layers with a residual connection: a layer that is made of others."""
+
+    implementation = "dense.Dense"  # never asked for
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.first, self.second = layers.Dense(units, "tanh"), layers.Dense(units)
+
+    def build(self, input_shape):
+        self.first.build(input_shape)
+        self.second.build((None, self.units))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)
+
+    def expand(self, steps, inputs, shape, mask):
+        hidden = steps.call(self.first, inputs)
+        return steps.call(layers.Add(), [hidden, steps.call(self.second, [hidden])])
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_a_layer_that_unfolds_into_others(engine):
+    x, y = np.random.default_rng(0).normal(size=(2, 20, 3)).astype("float32")
+    cb.utils.set_random_seed(1)
+    made_of_others = cb.Sequential([cb.Input((3,)), Twice(4), layers.Dense(3)])
+    a = cb.Input((3,))
+    first, second, last = layers.Dense(4, "tanh"), layers.Dense(4), layers.Dense(3)
+    hidden = first(a)
+    written_out = cb.Model(a, last(layers.Add()([hidden, second(hidden)])))
+    written_out.set_weights(made_of_others.get_weights())
+    assert len(made_of_others.layers[0].weights) == 4
+    for model in (made_of_others, written_out):
+        model.compile("adam", "mse", engine=engine)
+        model.fit(x, y, batch_size=5, epochs=3, verbose=0, shuffle=False)
+    for mine, other in zip(made_of_others.get_weights(), written_out.get_weights(), strict=True):
+        assert mine.tobytes() == other.tobytes()
+    assert made_of_others.check_gradients(x[:4], y[:4]).max_relative_error < 1e-6

@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 
 import cbackprop as cb
 from cbackprop import layers
-from cbackprop.compiled.regularizers.penalties import ElementActivity
+from cbackprop.compiled.regularizers.penalties import ElementActivity32
 
 EACH_ENGINE = pytest.mark.parametrize("engine", ["compiled", "reference"])
 ONE_HOT, NUMBERS = "categorical_crossentropy", "sparse_categorical_crossentropy"
@@ -249,7 +249,7 @@ def test_levenberg_marquardt_refuses_data_without_targets():
 
 
 def test_penalties_of_outputs_need_no_targets():
-    assert ElementActivity.reads == "nothing"
+    assert ElementActivity32.reads == "nothing"
     model = cb.Sequential([cb.Input((4,)), layers.Dense(3, activity_regularizer="l2")])
     model.compile("sgd", "mse")
     assert np.isfinite(model.train_on_batch(np.ones((6, 4)), np.ones((6, 3))))

@@ -17,7 +17,7 @@ def kinds(model):
 
 def test_an_activation_is_a_step_in_place():
     model = cb.Sequential([cb.Input((3,)), layers.Dense(4, activation="relu"), layers.Dense(2)])
-    assert kinds(model) == ["Dense", "Activation", "Dense"]
+    assert kinds(model) == ["Dense", "AppliedActivation", "Dense"]
     first, second, _ = model.plan.steps
     assert second.inputs == (second.output,) == (first.output,)
 

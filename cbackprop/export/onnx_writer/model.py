@@ -13,6 +13,7 @@ from cbackprop.export.onnx_writer.activations import write_activation
 from cbackprop.export.onnx_writer.graph import Call, Graph, translation_of
 from cbackprop.layers import ActivationLayer
 from cbackprop.layers.masks import Chosen
+from cbackprop.layers.merging import Merge
 from cbackprop.models import Model
 from cbackprop.tensor import KerasTensor, Node, output_dtype
 from cbackprop.validation import check_integer
@@ -103,7 +104,7 @@ def write_call(graph: Graph, node: Node, sources: Sequence[str], training: bool 
     layer = node.layer
     translate = translation_of(layer)
     graph.scope = layer.name
-    if len(node.data) < len(node.inputs) and layer.hidden_as is not None:
+    if len(node.data) < len(node.inputs) and isinstance(layer, Merge) and layer.hidden_as is not None:
         raise ValueError(f"Layer {layer.name!r} was given a mask, which changes its output: ONNX has no masks.")
     sources = sources[: len(node.data)]
     shapes = tuple(sample_shape(tensor) for tensor in node.data)

@@ -1,0 +1,35 @@
+"""What layers and plans agree on: how the call of a layer becomes steps of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+__all__ = ["Mask", "Steps", "Value"]
+
+SampleShape = tuple[int, ...]
+
+
+class Mask(NamedTuple):
+    """The buffer that holds a mask, 1 for each row that counts and else 0, and its shape for a sample."""
+
+    buffer: int
+    shape: SampleShape
+
+
+class Value(NamedTuple):
+    """What a symbolic tensor is in a plan: a buffer, the shape of a sample, and the mask that goes with it."""
+
+    buffer: int
+    shape: SampleShape
+    mask: Mask | None = None
+
+
+class Steps(Protocol):
+    """What `Layer.expand` adds steps to: a plan, for one call of a layer."""
+
+    def add(self, operation: Any, inputs: Sequence[Value | Mask], shape: SampleShape) -> Value:
+        """One more step, and its output. A sample of that has this shape."""
+
+    def call(self, layer: Any, inputs: Sequence[Value]) -> Value:
+        """The steps of a call of another layer, which is built already, and its output with its mask."""
