@@ -25,7 +25,7 @@ from cbackprop.models.gradients import GradientMethods
 from cbackprop.models.inputs import sample_shape
 from cbackprop.models.limits import limited_epochs, limited_steps
 from cbackprop.models.objectives import log_names, more_is_better, resolve_objectives
-from cbackprop.models.place import Place, Resumption, check_place
+from cbackprop.models.position import Position, Resumption, check_position
 from cbackprop.models.prediction import predict_all, predict_now, predict_watched
 from cbackprop.models.results import ResultMethods
 from cbackprop.models.sources import Source, open_source
@@ -71,7 +71,7 @@ class Trainer(GradientMethods, ResultMethods):
         self._gradient_engines: dict[Any, Engine] = {}  # by what they are for
         self._showing: dict[Any, Engine] = {}  # for calls on arrays that show more than outputs
         self._model_lock = ModelLock()  # shared by all engines
-        self._place: Place | None = None  # of the last run of fit
+        self._position: Position | None = None  # of the last run of fit
         self._resumption: Resumption | None = None  # what the next one may go on from
 
     def _forget_engine(self) -> None:
@@ -89,7 +89,7 @@ class Trainer(GradientMethods, ResultMethods):
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: everything but the engines, which are built anew when needed."""
-        made_anew: dict[str, Any] = dict.fromkeys(("_engine", "_predictor", "_plan", "_place"))
+        made_anew: dict[str, Any] = dict.fromkeys(("_engine", "_predictor", "_plan", "_position"))
         made_anew |= {"_runs": set(), "_gradient_engines": {}, "_showing": {}}
         made_anew["_optimizer_state"] = self.optimizer and self.optimizer.state_for(self)
         graph = self.__dict__.get("_graph")
@@ -372,20 +372,20 @@ class Trainer(GradientMethods, ResultMethods):
         """Meanwhile no other thread runs this model, nor any other one that works on its variables."""
         return AtRest(self.variables, (self._model_lock,))  # type: ignore[attr-defined]
 
-    def training_place(self) -> dict[str, Any] | None:
+    def training_position(self) -> dict[str, Any] | None:
         """Where training is, as plain values for a file; ``None`` before the first `fit`."""
-        if self._place is None or self._engine is None:
+        if self._position is None or self._engine is None:
             return None
-        return self._place.state(self._engine.sums())
+        return self._position.state(self._engine.sums())
 
     def callback_states(self) -> dict[str, Any] | None:
         """What the callbacks of the last `fit` know; ``None`` before the first."""
-        return None if self._place is None else self._place.callbacks.states()
+        return None if self._position is None else self._position.callbacks.states()
 
-    def resume_at(self, place: dict[str, Any], always: bool, callbacks: dict[str, Any] | None = None) -> None:
+    def resume_at(self, position: dict[str, Any], always: bool, callbacks: dict[str, Any] | None = None) -> None:
         """Let the next `fit` go on from there, if it begins with the same epoch, or `always`."""
         states = None if callbacks is None else check_states(callbacks)
-        self._resumption = Resumption(check_place(place), always, states)
+        self._resumption = Resumption(check_position(position), always, states)
 
     def metric_directions(self) -> dict[str, bool]:
         """For each metric in the logs, whether more is better."""
@@ -527,7 +527,7 @@ class Trainer(GradientMethods, ResultMethods):
     ) -> Any:
         """One training step on all the given samples. Arguments, results and errors as `fit` and `evaluate`."""
         engine = prepare(self, x, "train_on_batch")
-        self._place = None  # a file would say that training is still where the last fit ended
+        self._position = None  # a file would say that training is still where the last fit ended
         samples = samples_for(self, engine, x, y, sample_weight, class_weight)
         reset_metrics_of_layers(self, engine)
         with engine.fresh_means():

@@ -14,7 +14,7 @@ from cbackprop.models.divergence import DivergenceWatch
 from cbackprop.models.engines import prepare
 from cbackprop.models.evaluation import logs_of, reset_metrics_of_layers, test
 from cbackprop.models.executions import Executions
-from cbackprop.models.place import Place, Resumption, formed_like
+from cbackprop.models.position import Position, Resumption, formed_like
 from cbackprop.models.sources import Source
 from cbackprop.models.sources.source import ran_out
 
@@ -28,15 +28,17 @@ CALLER = 5
 
 
 class TrainingRun:
-    """What one call of `fit` works with.
+    """One call of `fit`.
 
     Parameters
     ----------
     model : Trainer
-    source, validation : Source
-        Samples to train on, and, if any, to evaluate.
+    source : Source
+        The samples to train on.
+    validation : Source or None
+        The samples to evaluate.
     validates : callable
-        Whether to evaluate after an epoch.
+        Says whether to evaluate after an epoch.
     callbacks : CallbackList
     display : Display
     """
@@ -55,7 +57,7 @@ class TrainingRun:
         self.at_once = model.steps_per_execution
 
     def train(self, engine: Engine, initial_epoch: int, epochs: int) -> None:
-        """Train up to a number of epochs."""
+        """Train from one epoch up to another one."""
         model = self.model
         model.stop_training = False
         model._runs.add(self)
@@ -69,9 +71,9 @@ class TrainingRun:
             engine.forget(self)
 
     def _engine_after_start(self, engine: Engine) -> Engine:
-        """The engine that this run works with: another one of the same settings where going back to a backup took one.
+        """The engine for this run: a new one with the same settings if a callback has restored a backup.
 
-        If a callback has compiled the model anew, the data has been checked for what was compiled before.
+        If a callback has compiled the model again, it is the earlier one: the data was checked for its settings.
         """
         model = self.model
         same = model.optimizer is engine.optimizer and model._objectives == engine.objectives
@@ -81,15 +83,15 @@ class TrainingRun:
         model, optimizer = self.model, engine.optimizer
         self.watch = DivergenceWatch(optimizer, engine)
         logs: dict[str, float] = {}
-        first, left, over = self._begin_at(initial_epoch)
+        first, unfinished, over = self._begin_at(initial_epoch)
         epoch = first
         for epoch in range(first, first if over else epochs):
             if self.source.exhausted:
                 ran_out(CALLER)
                 break
-            model._place = self.place
-            logs = self._epoch(engine, epoch, left)
-            left = None
+            model._position = self.position
+            logs = self._epoch(engine, epoch, unfinished)
+            unfinished = None
             if model.stop_training:
                 break
         self.watch.look_at_weights(epoch, CALLER)
@@ -99,21 +101,21 @@ class TrainingRun:
         self.callbacks.on_train_end(logs)
 
     def _begin_at(self, epoch: int) -> tuple[int, dict[str, Any] | None, bool]:
-        """Where a run begins: at an epoch, or where an interrupted one was left, which may have been over already."""
+        """The first epoch, its position if it was interrupted, and whether the resumed training had been stopped."""
         model = self.model
-        self.place = model._place = Place(self.source, epoch, self.callbacks)
+        self.position = model._position = Position(self.source, epoch, self.callbacks)
         found, model._resumption = model._resumption, None
-        left, over = None, False
-        if found is not None and (found.always or found.place["epoch"] == epoch):
-            left = self.place.go_to(found.place)
+        unfinished, over = None, False
+        if found is not None and (found.always or found.position["epoch"] == epoch):
+            unfinished = self.position.go_to(found.position)
             if found.callbacks is not None:
-                over = self._restore_callbacks(found) and left is None
-        return self.place.epoch, left, over
+                over = self._restore_callbacks(found) and unfinished is None
+        return self.position.epoch, unfinished, over
 
     def _restore_callbacks(self, found: Resumption) -> bool:
-        """Tell callbacks what those of the earlier run knew; whether that had been stopped.
+        """Restore the states of callbacks; returns whether the earlier training had been stopped, and so is over.
 
-        Whoever gives an `initial_epoch` to go on with asks for more epochs, even if that one had been stopped.
+        It is not over if `fit` is called with an `initial_epoch`, which asks for more epochs.
         """
         assert found.callbacks is not None
         model = self.model
@@ -123,49 +125,49 @@ class TrainingRun:
         model.stop_training = asked or stopped
         return stopped
 
-    def _epoch(self, engine: Engine, epoch: int, left: dict[str, Any] | None) -> dict[str, float]:
-        """Train for an epoch, or for what remains of one that was `left`, and evaluate; the logs."""
-        model, place = self.model, self.place
-        place.begin(epoch)
+    def _epoch(self, engine: Engine, epoch: int, unfinished: dict[str, Any] | None) -> dict[str, float]:
+        """Train for an epoch, or for the rest of an `unfinished` one, and evaluate; returns the logs."""
+        model, position = self.model, self.position
+        position.begin(epoch)
         with engine.means_of(self):
             engine.reset()
         reset_metrics_of_layers(model, engine)
         self.callbacks.on_epoch_begin(epoch)
         self.display.begin(epoch)
-        self._steps(engine, epoch, left)
+        self._steps(engine, epoch, unfinished)
         if engine.state.search is not None and engine.state.search.converged:
             model.stop_training = True
         logs = self._logs(engine)
         if self.validation is not None and self.validates(epoch):
             with engine.means_of(self):
-                place.sums = engine.sums()
+                position.sums = engine.sums()
             results = test(model, engine, self.validation, self.callbacks)
             logs |= {f"val_{name}": value for name, value in results.items()}
         self.watch.look(logs, epoch, None, CALLER + 1)
         self.display.end(logs)
-        place.end()
+        position.end()
         self.callbacks.on_epoch_end(epoch, logs)
         return logs
 
-    def _steps(self, engine: Engine, epoch: int, left: dict[str, Any] | None) -> None:
-        """The steps of an epoch: a call of the engine for each piece of the data, or each execution if it is watched.
+    def _steps(self, engine: Engine, epoch: int, unfinished: dict[str, Any] | None) -> None:
+        """The steps of an epoch, without the finished ones of an `unfinished` epoch.
 
-        Those that were finished when the epoch was `left` are skipped.
+        The engine is called once for each piece of the data, or once for each execution if a callback watches batches.
         """
-        model, place = self.model, self.place
+        model, position = self.model, self.position
         tick = self.display.tick(lambda: self._logs(engine))
         step = done = 0  # steps and samples
         executions: Executions | None = None
         for piece in self.source.epoch():
-            if left is not None:
-                finished = min(left["step"] - step, piece.steps)
+            if unfinished is not None:
+                finished = min(unfinished["step"] - step, piece.steps)
                 begin = min(piece.begin + finished * piece.batch_size, piece.end)
                 step, done = step + finished, done + begin - piece.begin
                 piece = piece._replace(begin=begin)
-                if step < left["step"]:
+                if step < unfinished["step"]:
                     continue
-                self._restore_step(engine, left)
-                left = None
+                self._restore_step(engine, unfinished)
+                unfinished = None
                 if model.stop_training:
                     return
             executions = executions or self._executions(engine, epoch, step)
@@ -175,7 +177,7 @@ class TrainingRun:
                 with engine.means_of(self):
                     engine.learn(part.data, part.rows, part.begin, part.end, part.batch_size, tick=seen)
                 done += part.size
-                place.step += part.steps
+                position.step += part.steps
                 may_stop = executions.done(part)
                 if tick is not None:
                     tick(done)
@@ -185,25 +187,25 @@ class TrainingRun:
             executions.finish()
 
     def _executions(self, engine: Engine, epoch: int, step: int) -> Executions:
-        """Batches between two calls of callbacks, from a step of an epoch on, if any callback watches them."""
-        self.place.step = step
+        """The executions of an epoch from this step on; each piece is one execution if no callback watches batches."""
+        self.position.step = step
         if not self.callbacks.watches_batches("train"):
-            # Asked to stop before the first step, a run takes one, as in Keras.
+            # A run that is stopped before the first step takes one step, as in Keras.
             return Executions(self.at_once if self.model.stop_training else None)
 
         def end(number: int) -> None:
             logs = self._logs(engine)
             self.callbacks.on_train_batch_end(number, logs)
-            self.watch.look(logs, epoch, self.place.step - 1, CALLER + 5)
+            self.watch.look(logs, epoch, self.position.step - 1, CALLER + 5)
 
         return Executions(self.at_once, self.callbacks.on_train_batch_begin, end, step)
 
-    def _restore_step(self, engine: Engine, left: dict[str, Any]) -> None:
-        """Take over the means of an epoch so far."""
+    def _restore_step(self, engine: Engine, unfinished: dict[str, Any]) -> None:
+        """Go on with the sums and the random numbers of an interrupted epoch."""
         with engine.means_of(self):
-            engine.restore(formed_like(engine.sums(), left["sums"]))
-        if left["generator_at_step"] is not None:
-            random.set_state(left["generator_at_step"])
+            engine.restore(formed_like(engine.sums(), unfinished["sums"]))
+        if unfinished["generator_at_step"] is not None:
+            random.set_state(unfinished["generator_at_step"])
 
     def _logs(self, engine: Engine) -> dict[str, float]:
         """The means of this epoch so far."""
@@ -212,5 +214,5 @@ class TrainingRun:
 
 
 def _tick_after(tick: Callable[[int], None], before: int, done: int) -> None:
-    """Tell the display of samples that follow those of earlier calls."""
+    """Report the samples of this call and of earlier ones."""
     tick(before + done)

@@ -22,7 +22,7 @@ def get_state(model: Any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     arrays: dict[str, NDArray[Any]] = {}
     state: dict[str, Any] = {
         "streams": [layer.stream for layer in _random_layers(model)],
-        "place": model.training_place(),
+        "place": model.training_position(),
         "callbacks": split_arrays(model.callback_states(), arrays, "The state of callbacks"),
     }
     found = {f"callbacks/{name}": array for name, array in arrays.items()}

@@ -25,7 +25,7 @@ def network():
 first = network()
 thread = threading.Thread(target=lambda: first.fit(x, y, epochs=10**7, batch_size=8, verbose=0), daemon=True)
 thread.start()
-while first.training_place() is None:
+while first.training_position() is None:
     time.sleep(0.01)
 path = os.path.join(tempfile.mkdtemp(), "it.")
 acts = {

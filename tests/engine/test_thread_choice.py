@@ -1,4 +1,4 @@
-"""As many threads as pay: what a trial chooses, what limits it, and that it changes no result."""
+"""How many threads are chosen, what limits their number, and that the choice changes no result."""
 
 import os
 import subprocess
@@ -26,13 +26,13 @@ class Machine:
         """Let a run of so many steps go through; the number of threads of its last step."""
         threads = 0
         while steps:
-            piece = choice.next(steps)
-            threads = piece.threads
+            trial = choice.next(steps)
+            threads = trial.threads
             woken = first_step if threads > 1 else 0.0
-            self.time += woken + piece.steps * self.seconds(threads, self.time)
-            self.ran[threads] = self.ran.get(threads, 0) + piece.steps
-            choice.done(piece, first_step and woken + self.seconds(threads, self.time))
-            steps -= piece.steps
+            self.time += woken + trial.steps * self.seconds(threads, self.time)
+            self.ran[threads] = self.ran.get(threads, 0) + trial.steps
+            choice.done(trial, first_step and woken + self.seconds(threads, self.time))
+            steps -= trial.steps
         return threads
 
 
@@ -79,7 +79,7 @@ def test_a_processor_that_is_taken_and_set_free_again(on):
     assert chosen[19] == 2
 
 
-def test_trials_cost_little_where_threads_are_a_disaster(on):
+def test_searches_cost_little_where_threads_are_a_disaster(on):
     machine = on(lambda threads, time: 1e-4 if threads == 1 else 0.02)
     choice = ThreadChoice(2)
     while machine.time < 60:
@@ -114,14 +114,14 @@ def test_runs_of_single_steps(on):
 
 @pytest.fixture
 def auto(monkeypatch):
-    """Every step may be shared by up to three threads, and pieces are short, so that numbers change all the time."""
+    """Every step may be shared by up to three threads, and trials are short, so that numbers change all the time."""
     monkeypatch.setattr(compiled, "LEAST_WORK_TO_TRY", 1)
     monkeypatch.setattr(compiled, "LEAST_WORK_TO_START", 1)
     monkeypatch.setattr(threads, "limit", lambda: 3 if threads.is_auto() else threads.setting())
     monkeypatch.setattr(thread_choice, "LONGEST", 0.0)
     monkeypatch.setattr(thread_choice, "LONG_ENOUGH", 0.0)
     monkeypatch.setattr(thread_choice, "HOLDS_FOR", 0.0)
-    monkeypatch.setattr(thread_choice, "HOLDS_FOR_TRIALS", 0.0)
+    monkeypatch.setattr(thread_choice, "HOLDS_FOR_SEARCHES", 0.0)
     yield
     cb.config.set_num_threads("auto")
 
@@ -157,12 +157,12 @@ def results(number):
 
 def test_the_same_bits_whatever_is_chosen(auto, monkeypatch):
     used = set()
-    next_piece = ThreadChoice.next
+    next_trial = ThreadChoice.next
 
     def noted(self, steps_left):
-        piece = next_piece(self, steps_left)
-        used.add(piece.threads)
-        return piece
+        trial = next_trial(self, steps_left)
+        used.add(trial.threads)
+        return trial
 
     monkeypatch.setattr(ThreadChoice, "next", noted)
     assert results("auto") == results(1)
@@ -177,7 +177,7 @@ def test_progress_counts_all_samples():
     assert compiled._counted_from(30, None) is None
 
 
-def test_an_interrupt_ends_a_run_in_pieces(auto):
+def test_an_interrupt_ends_a_run_in_trials(auto):
     cb.config.set_num_threads("auto")
     model = cb.Sequential([cb.Input((6,)), layers.Dense(2)])
     model.compile("sgd", "mse")

@@ -1,4 +1,4 @@
-"""Where training is: what must be known to go on from there as if nothing had happened."""
+"""The position of a training: what must be known to go on from there to the same bits."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import numpy as np
 from cbackprop import random
 from cbackprop.validation import check_integer
 
-__all__ = ["Place", "Resumption", "check_place", "formed_like"]
+__all__ = ["Position", "Resumption", "check_position", "formed_like"]
 
 
 @dataclass
 class Resumption:
-    """A place to go on from: `always`, or only if a run begins with its epoch; and what callbacks knew there."""
+    """A position from which the next run of `fit` may go on."""
 
-    place: dict[str, Any]
-    always: bool
-    callbacks: dict[str, Any] | None = None
+    position: dict[str, Any]
+    always: bool  # else only if the run begins with the epoch of the position
+    callbacks: dict[str, Any] | None = None  # the states that callbacks had there
 
 
-class Place:
-    """The epoch and step that a run is at.
+class Position:
+    """The epoch and the step that a run has come to.
 
     Parameters
     ----------
     source : Source
-        Where samples come from.
+        The samples of the run.
     epoch : int
-        The epoch that comes next.
+        The next epoch.
     callbacks : CallbackList
-        Those of the run.
+        The callbacks of the run.
     """
 
     def __init__(self, source: Any, epoch: int, callbacks: Any) -> None:
@@ -43,7 +43,7 @@ class Place:
         self.begin(epoch)
 
     def begin(self, epoch: int) -> None:
-        """An epoch begins."""
+        """Note that an epoch begins."""
         self.epoch = epoch
         self.step = 0
         self.sums: Any = None
@@ -51,7 +51,10 @@ class Place:
         self._note()
 
     def end(self) -> None:
-        """An epoch has ended. Where the next one begins is noted when it does: callbacks may draw random numbers."""
+        """Note that an epoch has ended.
+
+        Random states are noted later, when the next epoch begins, because callbacks may draw random numbers until then.
+        """
         self.epoch += 1
         self.step = 0
         self._between = True
@@ -61,7 +64,7 @@ class Place:
         self._generator = random.state()
 
     def state(self, sums: Any) -> dict[str, Any]:
-        """Plain values from which `go_to` finds back; `sums` are the means of the epoch so far."""
+        """The position as plain values, for `go_to`. `sums` are what losses and metrics have added up in this epoch."""
         if self._between:
             self._note()
         within = self.step > 0
@@ -76,7 +79,11 @@ class Place:
         }
 
     def go_to(self, saved: dict[str, Any]) -> dict[str, Any] | None:
-        """Take up an epoch that was left; what is to be restored after skipping its finished steps."""
+        """Go to a saved position, at the beginning of its epoch.
+
+        Returns the position again if the epoch was interrupted: its finished steps must be skipped, and then its sums
+        restored.
+        """
         if saved["run"] != self.run:
             warnings.warn(
                 f"The samples or batches are not those of the interrupted training: epoch {saved['epoch'] + 1} begins "
@@ -98,12 +105,12 @@ def _listed(value: Any) -> Any:
 
 
 def formed_like(model: Any, value: Any) -> Any:
-    """Nested lists of numbers in the form of other nested lists and arrays.
+    """`value`, nested lists of numbers, as lists, tuples, arrays and floats like those of `model`.
 
     Raises
     ------
     ValueError
-        If they do not have it.
+        If lists or arrays are not of the same lengths or shapes.
     """
     if isinstance(model, np.ndarray):
         array = np.asarray(value)
@@ -117,13 +124,13 @@ def formed_like(model: Any, value: Any) -> Any:
     raise ValueError("The interrupted training had other losses or metrics: compile the model as it was then.")
 
 
-def check_place(saved: Any) -> dict[str, Any]:
-    """What `Place.state` made, read from a file that nobody vouches for.
+def check_position(saved: Any) -> dict[str, Any]:
+    """Check what `Position.state` made: it comes from a file, which may hold anything.
 
     Raises
     ------
     TypeError, ValueError, KeyError
-        If anything is wrong.
+        If something is missing or wrong.
     """
     check_integer("epoch", saved["epoch"], 0, 2**62)
     check_integer("step", saved["step"], 0, 2**62)
