@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,6 +18,7 @@ from cbackprop.layers.layer import registry
 from cbackprop.layers.unknown_sizes import has_unknown
 from cbackprop.models import configs
 from cbackprop.models.calls import call_on_arrays, connect, graph_for, reports, run_shown
+from cbackprop.models.file_methods import FileMethods
 from cbackprop.models.input_structure import assign_inputs
 from cbackprop.models.model_tensors import begun_at, check_nesting, check_tensors
 from cbackprop.models.summary import summary_text
@@ -27,20 +26,15 @@ from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import Graph, check_names
 from cbackprop.plan.plan import Plan
 from cbackprop.plan.sizes import PlansOfSizes
-from cbackprop.saving.weights_file import restore_training, save_training
 from cbackprop.tensor import KerasTensor, is_optional, is_symbolic, map_structure
-from cbackprop.validation import ArgumentTypeError, check_boolean
+from cbackprop.validation import ArgumentTypeError
 from cbackprop.variable import Variable
 
 __all__ = ["Model", "NoShapeError"]
 
 
-class ExportFormatError(NotImplementedError, ValueError):
-    """A model is to be written in a format that Keras knows and this library does not."""
-
-
 class NoShapeError(AttributeError, ValueError):
-    """A model without a shape was asked for what follows from it. Keras raises an ``AttributeError``."""
+    """A model without a shape was asked for something that depends on it. Keras raises an ``AttributeError``."""
 
 
 # Methods that Keras calls in training, evaluating or predicting.
@@ -49,11 +43,9 @@ NEVER_CALLED = (
     *("make_train_function", "make_test_function", "make_predict_function", "metrics", "reset_metrics"),
 )
 
-FORMATS_OF_KERAS = ("tf_saved_model", "openvino", "litert", "torch")
-
 
 @registry.register("Functional")
-class Model(Trainer, Layer):
+class Model(Trainer, FileMethods, Layer):
     """A network: everything that leads from input tensors to output tensors.
 
     A model is a layer too: called on symbolic tensors it becomes part of a larger model.
@@ -106,7 +98,7 @@ class Model(Trainer, Layer):
 
     @classmethod
     def _refuse_what_is_never_called(cls) -> None:
-        """Refuse methods of users that training would pass over; they may be set after a class was made, too."""
+        """Refuse methods of users that training would never call. They may have been set after the class was made."""
         for owner in (owner for owner in cls.__mro__ if owner.__module__.partition(".")[0] != "cbackprop"):
             own = [name for name in NEVER_CALLED if name in owner.__dict__]
             if own:
@@ -116,7 +108,7 @@ class Model(Trainer, Layer):
                     "a Loss or a Callback."
                 )
 
-    # What a config with the whole graph gives the constructor.
+    # The arguments that the constructor gets from a config with the whole graph.
     graph_arguments: ClassVar[frozenset[str]] = frozenset({"inputs", "outputs"})
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True) -> None:
@@ -158,16 +150,16 @@ class Model(Trainer, Layer):
         return self._graph
 
     def _known(self, what: str) -> Graph:
-        """The graph, for what is asked of it by an attribute.
+        """The graph, for the attribute `what`.
 
         Raises
         ------
         NoShapeError
-            If the model has no shape yet: to `hasattr` it then has no such attribute.
+            If the model has no shape yet. To `hasattr`, it then has no such attribute.
         """
         if self._graph is None:
             raise NoShapeError(
-                f"Model {self.name!r} has no {what} yet, as it has no shape yet: start it with an Input, build it, or "
+                f"Model {self.name!r} has no {what} yet, because it has no shape: start it with an Input, build it, or "
                 "fit it."
             )
         return self._graph
@@ -216,7 +208,7 @@ class Model(Trainer, Layer):
 
     @property
     def output_names(self) -> list[str]:
-        """The keys of a dict of outputs, or the names of the layers that make them, made unique."""
+        """The keys of a dict of outputs, or else the names of the layers that make the outputs, made unique."""
         if isinstance(self.output_structure, dict) and len(self.output_structure) == len(self.outputs):
             return sorted(self.output_structure)
         names: list[str] = []
@@ -227,7 +219,7 @@ class Model(Trainer, Layer):
 
     @property
     def has_open_inputs(self) -> bool:
-        """Whether the steps depend on the data: inputs leave sizes open, or may be left out."""
+        """Whether the plan depends on the data, because inputs leave sizes open or may be left out."""
         return any(has_unknown(tensor.shape) or is_optional(tensor) for tensor in self.inputs)
 
     @property
@@ -241,7 +233,7 @@ class Model(Trainer, Layer):
 
     @property
     def plans(self) -> Plan | PlansOfSizes:
-        """The steps that the engines execute; where they depend on the data, those for each form that it has."""
+        """The plan that the engines execute. If it depends on the data, an object that makes plans for given sizes."""
         plans = self._plan
         if plans is None:
             with Layer._making:  # another thread may change the layers
@@ -256,7 +248,7 @@ class Model(Trainer, Layer):
 
     @property
     def plan(self) -> Plan:
-        """The steps that the engines execute, for all inputs.
+        """The plan that the engines execute, with all inputs.
 
         Raises
         ------
@@ -271,12 +263,12 @@ class Model(Trainer, Layer):
         raise ValueError(f"All sizes of the inputs must be known for this, but model {self.name!r} has {shapes}.")
 
     def plan_for(self, inputs: list[Any]) -> Plan:
-        """The steps for arrays of these shapes."""
+        """The plan for arrays of these shapes."""
         plans = self.plans
         return plans if isinstance(plans, Plan) else plans.of(sizes_of(inputs))
 
     def tensors_for(self, inputs: list[Any]) -> tuple[list[KerasTensor], list[KerasTensor]]:
-        """Symbolic inputs and outputs for arrays of these shapes; without inputs that are left out."""
+        """Symbolic inputs and outputs for arrays of these shapes, without inputs that are left out."""
         plans = self.plans
         return (self.inputs, self.outputs) if isinstance(plans, Plan) else plans.tensors(sizes_of(inputs))
 
@@ -315,7 +307,7 @@ class Model(Trainer, Layer):
         Raises
         ------
         ValueError
-            If there is none, or neither or both of name and index are given.
+            If there is no such layer, or not exactly one of `name` and `index` is given.
         """
         if (name is None) == (index is None):
             raise ValueError("get_layer takes either a name or an index.")
@@ -331,7 +323,7 @@ class Model(Trainer, Layer):
     # As a layer
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Shapes of the outputs; where inputs leave sizes open, for inputs of this shape, or list of shapes."""
+        """The shapes of the outputs for inputs of this shape, or list of shapes."""
         several = isinstance(input_shape, list) and all(isinstance(shape, (list, tuple)) for shape in input_shape)
         graph = graph_for(self, list(map(tuple, input_shape)) if several else [tuple(input_shape)])
         remaining = iter(graph.outputs)
@@ -344,10 +336,10 @@ class Model(Trainer, Layer):
         ----------
         inputs : array_like or KerasTensor, or a list or dict of them
         training : bool, optional
-            Whether dropout and the like are active; not for arrays unless it says so.
+            Whether dropout and the like are active. For arrays the default is that they are not.
         mask : array_like, or a list of them, optional
-            Which rows of the inputs count; by default what their own masks say. Of symbolic tensors it is one, too, and
-            an `Identity` layer with that mask is put before the model.
+            Which rows of the inputs count; by default those of the inputs' own masks. With symbolic tensors the mask is
+            symbolic, too, and an `Identity` layer with that mask is put before the model.
         """
         if training is not None and is_samples(training):
             raise ArgumentTypeError(
@@ -366,19 +358,19 @@ class Model(Trainer, Layer):
         return connect(self, inputs, check_training(training), mask)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """What a call of the model returns."""
+        """The same as a call of the model."""
         return Model.__call__(self, inputs, training, mask)
 
     def run_shown(self, given: list[Any], masks: list[Any], training: bool) -> Any:
-        """The outputs for arrays of which some have masks; `losses` notes what layers' outputs add to the loss."""
+        """The outputs for arrays, some with masks. `losses` then has what outputs of layers add to the loss."""
         return run_shown(self, given, masks, training)
 
     def _in_order(self, inputs: Any, warns: bool = False) -> list[Any]:
-        """What the model was called on, nested in any way that fits, in the order of `inputs`."""
+        """The arguments of a call, nested in any way that fits, in the order of `inputs`."""
         return assign_inputs(inputs, self.input_names, self.input_structure, warns)
 
     def get_build_config(self) -> None:
-        """``None``: the layers of a model tell theirs."""
+        """``None``: each layer of a model has its own."""
 
     # Descriptions
 
@@ -398,20 +390,20 @@ class Model(Trainer, Layer):
         line_length : int, optional
             Width of the table; by default that of its contents, or of the terminal if that is narrower.
         positions : optional
-            Taken for the sake of scripts written for Keras; columns are as wide as what is in them.
+            Accepted because scripts for Keras pass it; it has no effect.
         print_fn : callable, optional
-            What to call with the text instead of printing it.
+            Called with the text, instead of printing it.
         expand_nested : bool, default False
-            List the layers of nested models, too.
+            Whether to list the layers of nested models, too.
         show_trainable : bool, default False
-            Say of each layer with weights whether training changes them.
+            Whether to show which layers training changes.
         layer_range : list of two str, optional
             Names of the first and the last layer to list.
 
         Raises
         ------
         TypeError, ValueError
-            If an argument is not as above.
+            If an argument is wrong.
 
         Examples
         --------
@@ -430,113 +422,15 @@ class Model(Trainer, Layer):
         text = summary_text(self, line_length, expand_nested, show_trainable, layer_range)
         (print if print_fn is None else print_fn)(text)
 
-    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
-        """Write the whole model to a file, ``.keras`` or safetensors; see `saving.save_model`."""
-        saving.save_model(self, filepath, overwrite, zipped, **kwargs)
-
-    def save_weights(
-        self,
-        filepath: Any,
-        overwrite: bool = True,
-        max_shard_size: float | None = None,
-        objects_to_skip: Iterable[Any] | None = None,
-    ) -> None:
-        """Write weights and the state of the optimizer to a file; see `saving.save_weights`."""
-        saving.save_weights(self, filepath, overwrite, max_shard_size, objects_to_skip)
-
-    def load_weights(
-        self,
-        filepath: Any,
-        skip_mismatch: bool = False,
-        objects_to_skip: Iterable[Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Take weights from a file, here or Keras's, or from a PyTorch ``state_dict``; see `saving.load_weights`."""
-        saving.load_weights(self, filepath, skip_mismatch, objects_to_skip, **kwargs)
-
-    def export(
-        self,
-        filepath: Any,
-        format: str = "tf_saved_model",
-        verbose: bool | None = None,
-        input_signature: None = None,
-        *,
-        opset_version: int | None = None,
-    ) -> None:
-        """Write what the model predicts to a file for other programs: an ONNX graph, as `cbackprop.export.onnx` does.
-
-        Parameters
-        ----------
-        filepath : str or path
-            An existing file is replaced in one go.
-        format : {"onnx"}
-            To be given: Keras's default, as its other formats, belongs to a library that this one does without.
-        verbose : bool, optional
-            Whether to print where the file is; ``None`` means yes, as in Keras.
-        input_signature : None
-            Inputs have the shapes and types of the model's, and any number of samples.
-        opset_version : int, optional
-            The version of ONNX's operators, as `opset` in `cbackprop.export.onnx`.
-
-        Raises
-        ------
-        ImportError
-            If the package onnx is not installed: ``pip install "cbackprop[onnx]"``.
-        TypeError, ValueError
-            If `format` is another one, an argument is wrong, or a layer cannot be written. For the other formats of
-            Keras it is a NotImplementedError, too.
-        OSError
-            If the file cannot be written. An existing one is then untouched.
-
-        References
-        ----------
-        Arguments are those of Keras 3.
-
-        Examples
-        --------
-        >>> import os, tempfile
-        >>> import cbackprop as cb
-        >>> model = cb.Sequential([cb.Input((2,)), cb.layers.Dense(1)])
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     model.export(os.path.join(folder, "model.onnx"), format="onnx", verbose=False)
-        """
-        # A tool, on a floor above this one, that needs what may be missing.
-        from cbackprop.export import onnx_files, onnx_limits
-
-        if format != "onnx":
-            known = format in FORMATS_OF_KERAS
-            what = f"format {format!r} cannot be written" if known else f"Unrecognized format={format!r}"
-            raise (ExportFormatError if known else ValueError)(
-                f"{what}, only 'onnx': model.export(filepath, format='onnx'), or cbackprop.export.onnx(model, path). "
-                "To go on in Python, use model.save."
-            )
-        loud = verbose is None or check_boolean("verbose", verbose)
-        if input_signature is not None:
-            raise ValueError(
-                "input_signature must be None: the inputs of the graph are those of the model, but got "
-                f"{input_signature!r}."
-            )
-        onnx_files.onnx(self, filepath, onnx_limits.OPSET if opset_version is None else opset_version)
-        if loud:
-            print(f"Saved artifact at '{filepath}'.")
-
-    def save_training(self, filepath: Any) -> None:
-        """Write what `restore_training` reads, for `callbacks.BackupAndRestore`."""
-        save_training(self, filepath)
-
-    def restore_training(self, filepath: Any) -> None:
-        """Go back to where training was when `save_training` wrote a file, and let the next `fit` go on from there."""
-        restore_training(self, filepath)
-
     def get_config(self) -> dict[str, Any]:
-        """The whole graph as plain values; of a class with arguments of its own, these.
+        """The whole graph as plain values. For a user's class with arguments of its own, these arguments.
 
         Raises
         ------
         TypeError
-            If a part cannot be written, or the class does not keep its arguments under their own names.
+            If a part cannot be written, or an object of the class has no attributes with the names of its arguments.
         ValueError
-            If layers were renamed so that two share a name.
+            If two layers have been given the same name.
         """
         if not self._takes_a_graph():
             return super().get_config()
@@ -545,7 +439,7 @@ class Model(Trainer, Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
-        """A new model, with new weights, of the graph that `get_config` described, here or in Keras."""
+        """A new model with new weights, from a config of this library or of Keras."""
         with saving.CustomObjectScope(custom_objects), shared_objects.reading(), reading(f"a {cls.__name__}", config):
             config = saving.own_config(cls.__name__, config)
             if configs.is_functional_config(config) or cls._takes_a_graph():
@@ -554,22 +448,12 @@ class Model(Trainer, Layer):
 
     @classmethod
     def _takes_a_graph(cls) -> bool:
-        """Whether the class is made of what `Model` or `Sequential` is made of, and not of arguments of its own."""
+        """Whether the constructor takes the arguments of `Model` or `Sequential`, and not arguments of its own."""
         return configs.takes_a_graph(cls)
 
-    def to_json(self, **kwargs: Any) -> str:
-        """`get_config` with the class's name, as JSON, which `models.model_from_json` reads.
-
-        Parameters
-        ----------
-        **kwargs
-            For `json.dumps`, such as ``indent=2``.
-        """
-        return json.dumps(registry.serialize(self), **kwargs)
-
     def _repr_html_(self) -> str:
-        """What a notebook shows: `summary` as a table."""
-        from cbackprop.models.notebook import summary_html  # which needs `html`: that costs time
+        """`summary` as a table, for notebooks."""
+        from cbackprop.models.notebook import summary_html  # imports `html`, which takes time
 
         return summary_html(self)
 

@@ -1,36 +1,34 @@
-"""Losses and metrics outside of a run: of given predictions, and what the last run has left; and what was compiled."""
+"""The part of a model that has losses and metrics: those of given predictions, and those of the last run."""
 
 from __future__ import annotations
 
 from typing import Any, Self
 
-from cbackprop.config_reading import from_config, reading
 from cbackprop.layers.tracking import held, holds_of, layers_within
 from cbackprop.metrics import Metric
 from cbackprop.models.compiled_metrics import CompiledMetrics, LossMean
 from cbackprop.models.data import assign
 from cbackprop.models.objectives import log_names, named_results
-from cbackprop.saving.model_file import compile_config
 
 __all__ = ["ResultMethods"]
 
 
 class ResultMethods:
-    """The part of `Model` that judges predictions, and describes what it was compiled with."""
+    """The part of `Model` that judges predictions, and has the results of the last run."""
 
-    _losses_shown: dict[str, float]  # by the last logs
-    _loss_tracker: LossMean | None  # named as in Keras
+    _losses_shown: dict[str, float]  # those of the last logs
+    _loss_tracker: LossMean | None  # Keras's name
     _compile_metrics: CompiledMetrics | None
     _output_losses: dict[str, LossMean]
 
     def _make_trackers(self, metrics: bool) -> None:
-        """What `metrics` lists of `compile`, which was given some `metrics` or not."""
+        """Make the metrics that the list `metrics` begins with; `metrics` says whether `compile` was given any."""
         self._losses_shown = {}
         self._loss_tracker, self._output_losses = LossMean("loss"), {}
         self._compile_metrics = CompiledMetrics(self) if metrics else None
 
     def _show_losses(self, losses: dict[str, float]) -> None:
-        """Note what the logs say of losses."""
+        """Let `metrics` show the losses of new logs."""
         self._losses_shown = losses
         for name, value in losses.items():
             tracker = self._loss_tracker if name == "loss" else self._output_losses.get(name)
@@ -39,9 +37,9 @@ class ResultMethods:
 
     @property
     def metrics(self) -> list[Metric]:
-        """The mean of the loss, one metric that holds those of `compile`, means of outputs' losses; those of layers.
+        """The mean of the loss, a metric that holds those of `compile`, means of outputs' losses, metrics of layers.
 
-        Empty before `compile`, but for those of layers. After a run, their `result` is that of its last epoch.
+        Before `compile` there are only the metrics of layers. After a run, `result` gives that of its last epoch.
 
         Examples
         --------
@@ -63,7 +61,7 @@ class ResultMethods:
         return list(dict.fromkeys(metric for metric in found if metric is not None))
 
     def metrics_of_layers(self) -> list[Metric]:
-        """The metrics that are attributes of the model and of its layers, which update them in their `call`."""
+        """The metrics that the model and its layers have as attributes, and update in their `call`."""
         own = [value for name, value in list(vars(self).items()) if not name.startswith("_")]
         inner = [layer for layer in layers_within(self) if not layer.is_model]
         found = [*holds_of(own, Metric), *(each for layer in inner for each in held(layer, Metric))]
@@ -72,7 +70,7 @@ class ResultMethods:
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> float:
-        """The loss of predictions: that of `compile`, weighted and added up, and what regularizers of weights add.
+        """The loss of predictions: the weighted sum of the losses of `compile`, with regularizers of weights.
 
         Parameters
         ----------
@@ -139,7 +137,7 @@ class ResultMethods:
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict[str, Any]:
-        """The results of all metrics by name, and the losses of the last logs: 0 before any.
+        """The results of all metrics by name, and the losses of the last logs, which are 0 before the first run.
 
         Raises
         ------
@@ -157,7 +155,7 @@ class ResultMethods:
         return found
 
     def results_of_metrics(self) -> dict[str, Any]:
-        """The results of the metrics of `compile` by name; as `get_metrics_result`, but for the losses."""
+        """As `get_metrics_result`, for the metrics of `compile` alone."""
         objectives = self._known_objectives("results_of_metrics")
         found: dict[str, Any] = {}
         for group, objective in zip(log_names(self, objectives)[1], objectives, strict=True):
@@ -166,7 +164,7 @@ class ResultMethods:
         return found
 
     def reset_metrics(self) -> None:
-        """Let metrics and the mean of the loss begin anew."""
+        """Reset all metrics and the mean of the loss."""
         model: Any = self
         for metric in model.metrics:
             metric.reset_state()
@@ -174,45 +172,8 @@ class ResultMethods:
             model._engine.reset()
         self._losses_shown = {}
 
-    def get_compile_config(self) -> dict[str, Any]:
-        """The arguments of `compile` as plain values, for `compile_from_config`; empty before it.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If one of them cannot be described.
-
-        Examples
-        --------
-        >>> import cbackprop as cb
-        >>> model = cb.Sequential([cb.Input((2,)), cb.layers.Dense(1)])
-        >>> model.compile(cb.optimizers.SGD(0.5), "mse")
-        >>> config = model.get_compile_config()
-        >>> other = cb.models.clone_model(model)
-        >>> other.compile_from_config(config)
-        >>> other.optimizer.learning_rate
-        0.5
-        """
-        return compile_config(self) if self.compiled else {}  # type: ignore[attr-defined]
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile the model as `get_compile_config` described it.
-
-        Parameters
-        ----------
-        config : dict
-
-        Raises
-        ------
-        TypeError, ValueError
-            If it describes nothing that the model can be compiled with. The model keeps its settings then.
-        """
-        with reading("the arguments of compile", config):
-            settings = from_config(config)
-        self.compile(**settings)  # type: ignore[attr-defined]
-
     def _known_objectives(self, what: str) -> Any:
-        """What `compile` was told of each output."""
+        """What is asked of each output, or an error if `what` needs more than there is yet."""
         model: Any = self
         if not model.compiled:
             raise RuntimeError(f"Call compile before {what}: the model does not know its loss and metrics yet.")

@@ -1,9 +1,8 @@
-"""compile, fit, evaluate, predict: what users do with a model."""
+"""fit, evaluate and predict, and what a model keeps for them."""
 
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -15,23 +14,22 @@ from cbackprop import optimizers
 from cbackprop.callbacks import Callback, History
 from cbackprop.callbacks.progress import Display
 from cbackprop.callbacks.run_state import check_states
-from cbackprop.engine import ENGINES, Engine, ModelLock, Objective
+from cbackprop.engine import Engine, ModelLock, Objective
 from cbackprop.layers.layer import Layer
+from cbackprop.models.compile_methods import CompileMethods
 from cbackprop.models.data import Samples
 from cbackprop.models.engines import prepare, samples_for, warn_of_idle_losses
-from cbackprop.models.evaluation import listed, logs_of, names_of, reset_metrics_of_layers, test
+from cbackprop.models.evaluation import listed, logs_of, reset_metrics_of_layers, test
 from cbackprop.models.executions import callbacks_for
 from cbackprop.models.gradients import GradientMethods
 from cbackprop.models.inputs import sample_shape
 from cbackprop.models.limits import limited_epochs, limited_steps
-from cbackprop.models.objectives import log_names, more_is_better, resolve_objectives
 from cbackprop.models.position import Position, Resumption, check_position
 from cbackprop.models.prediction import predict_all, predict_now, predict_watched
 from cbackprop.models.results import ResultMethods
 from cbackprop.models.sources import Source, open_source
 from cbackprop.models.training_run import TrainingRun
 from cbackprop.models.validation import Validation
-from cbackprop.suggestions import nearest
 from cbackprop.tensor import flatten, map_structure
 from cbackprop.validation import check_boolean, check_counts, check_integer
 from cbackprop.variable import AtRest, Variable
@@ -43,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["Trainer"]
 
 
-class Trainer(GradientMethods, ResultMethods):
+class Trainer(CompileMethods, GradientMethods, ResultMethods):
     """The part of `Model` that trains it."""
 
     stop_training: bool
@@ -51,7 +49,6 @@ class Trainer(GradientMethods, ResultMethods):
     stop_predicting: bool
     output_structure: Any
     built: bool
-    _at_once: int = 1
 
     def __init__(self) -> None:
         self.optimizer: optimizers.Optimizer | None = None
@@ -61,21 +58,21 @@ class Trainer(GradientMethods, ResultMethods):
         self.run_eagerly, self._at_once, self.jit_compile = False, 1, "auto"
         self._losses_shown: dict[str, float] = {}
         self._loss_tracker, self._compile_metrics, self._output_losses = None, None, {}
-        self._runs: set[TrainingRun] = set()  # of `fit`: a callback may call another, and so may another thread
+        self._runs: set[TrainingRun] = set()  # of `fit`: callbacks and other threads may call it again
         self._settings: dict[str, Any] = {}
         self._trainable_when_compiled: list[Variable] | None = None
         self._objectives: list[Objective] | None = None
         self._plan: Plan | PlansOfSizes | None = None
         self._engine: Engine | None = None
         self._predictor: Engine | None = None
-        self._gradient_engines: dict[Any, Engine] = {}  # by what they are for
-        self._showing: dict[Any, Engine] = {}  # for calls on arrays that show more than outputs
+        self._gradient_engines: dict[Any, Engine] = {}  # see `gradients.kept`
+        self._showing: dict[Any, Engine] = {}  # see `calls.run_shown`
         self._model_lock = ModelLock()  # shared by all engines
-        self._position: Position | None = None  # of the last run of fit
-        self._resumption: Resumption | None = None  # what the next one may go on from
+        self._position: Position | None = None  # of the last run of `fit`
+        self._resumption: Resumption | None = None  # from which the next one may go on
 
     def _forget_engine(self) -> None:
-        """What was prepared for another graph or other settings is of no use any more."""
+        """Drop everything that was prepared: the graph or the settings have changed."""
         with Layer._making:  # another thread may be making an engine
             self._plan = self._engine = self._predictor = self._objectives = None
             self._gradient_engines = {}
@@ -83,17 +80,17 @@ class Trainer(GradientMethods, ResultMethods):
             self._trainable_when_compiled = None
 
     def _forget_plans(self) -> None:
-        """A layer computes otherwise than before: engines are made anew when they are needed."""
+        """Drop plans and engines, which are made again when they are needed: a layer has changed."""
         self._plan = self._engine = self._predictor = None
         self._gradient_engines, self._showing = {}, {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles: everything but the engines, which are built anew when needed."""
+        """For copies and pickles: everything but the engines, which are made again when they are needed."""
         made_anew: dict[str, Any] = dict.fromkeys(("_engine", "_predictor", "_plan", "_position"))
         made_anew |= {"_runs": set(), "_gradient_engines": {}, "_showing": {}}
         made_anew["_optimizer_state"] = self.optimizer and self.optimizer.state_for(self)
         graph = self.__dict__.get("_graph")
-        # The calls of layers come first, and in order: from the last one back to the first is a long way for recursion.
+        # The calls of layers come first, and in order. To reach the first one from the last one would nest too deep.
         return {"calls in order": graph and graph.nodes} | self.__dict__ | made_anew
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -102,94 +99,8 @@ class Trainer(GradientMethods, ResultMethods):
         if state["_optimizer_state"] is not None:
             self.optimizer.give_state(self, state["_optimizer_state"])  # type: ignore[union-attr]
 
-    # Settings
-
-    def compile(
-        self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
-        run_eagerly: bool = False,
-        steps_per_execution: int = 1,
-        jit_compile: Any = "auto",
-        auto_scale_loss: bool = True,
-        engine: str = "compiled",
-    ) -> None:
-        """Choose how the model is trained.
-
-        Parameters
-        ----------
-        optimizer : str or Optimizer, default "rmsprop"
-            Models that are not to be trained need none: ``None``.
-        loss : str or Loss, or a list or dict of them, optional
-            One for each output, or one for all. Lists and dicts are nested like the outputs. A list in place of
-            anything but a list holds several losses that are added up: ``["mse", "mae"]`` for one output,
-            ``{"a": ["mse", "mae"], "b": "mse"}`` for two.
-        loss_weights : list or dict of float, optional
-            What each output's loss counts in the total; 1 by default.
-        metrics : list of str or Metric, or a list or dict of such lists, optional
-            Without sample weights.
-        weighted_metrics : like `metrics`, optional
-            With sample weights.
-        run_eagerly, jit_compile, auto_scale_loss
-            Taken for the sake of scripts written for Keras; they have no effect.
-        steps_per_execution : int, default 1
-            Callbacks are told of so many batches at once, in `fit`, `evaluate` and `predict`: fewer calls of Python,
-            where any callback watches batches, and the same numbers. `steps_per_epoch`, `steps` and `validation_steps`
-            are rounded up to whole executions, as in Keras.
-        engine : {"compiled", "reference"}, default "compiled"
-            Compiled C, or the NumPy twin.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a name is unknown, or something does not fit the outputs. The model keeps its settings then.
-
-        Notes
-        -----
-        Where an output has a mask (of `layers.Masking`, or of `layers.Embedding` with ``mask_zero``), only the rows
-        that it shows count: a loss is their mean, or what its reduction says with sample weights times the mask, and
-        so are metrics that are means over rows, weighted or not. Other metrics, such as AUC, do not know of masks, as
-        in Keras. A layer that does not support masks ends them, and a warning says so when training or evaluating
-        begins.
-        """
-        if not isinstance(engine, str) or engine not in ENGINES:
-            raise ValueError(f"Unknown engine {engine!r}. {nearest(engine, list(ENGINES))}")
-        settings = {
-            "loss": loss,
-            "loss_weights": loss_weights,
-            "metrics": metrics,
-            "weighted_metrics": weighted_metrics,
-            "steps_per_execution": check_integer("steps_per_execution", steps_per_execution, 1),
-            "engine": engine,
-        }
-        chosen = optimizers.get(optimizer)
-        objectives = resolve_objectives(self, settings) if self.built else None
-        trainable = self.trainable_variables if self.built else None  # type: ignore[attr-defined]
-        with Layer._making:  # another thread may be making an engine
-            if chosen is not None:
-                chosen.attach(self)
-            self.optimizer = chosen
-            self._settings = settings
-            self.run_eagerly, self.steps_per_execution, self.jit_compile = run_eagerly, steps_per_execution, jit_compile
-            self._objectives = objectives
-            self._make_trackers(metrics is not None or weighted_metrics is not None)
-            self._engine = None
-            self._gradient_engines = {}
-            self._showing = {}
-            self._trainable_when_compiled = trainable
-            self.compiled = True
-        if self._runs:
-            warnings.warn(
-                f"compile was called on model {self.name!r} while fit was running on it: that fit goes on with the "  # type: ignore[attr-defined]
-                "optimizer, losses and metrics that it began with. What was chosen now is used from the next call on.",
-                stacklevel=2,
-            )
-
     def _build_for(self, x: Any) -> None:
-        """Give a Sequential without an input shape the shape of this data."""
+        """Build a model without an input shape for the shape of this data."""
         if self.built:
             return
         if isinstance(x, Source):
@@ -203,7 +114,7 @@ class Trainer(GradientMethods, ResultMethods):
         self.build((None, *shape))  # type: ignore[attr-defined]
 
     def _takes_several(self) -> bool:
-        """Whether data of several inputs can tell a model without a shape what shapes these have."""
+        """Whether a model without an input shape may have several inputs."""
         return False
 
     # Training
@@ -234,7 +145,7 @@ class Trainer(GradientMethods, ResultMethods):
         x, y : array_like, or list or dict of them; or a dataset as x alone
             Samples along the first axis. See Notes for what else there is.
         batch_size : int, optional
-            32 by default; with `steps_per_epoch`, as many as make the samples last for these steps.
+            32 by default. With `steps_per_epoch`, as many as divide the samples into so many steps.
         epochs : int, default 1
             The number of epochs, those before `initial_epoch` included.
         verbose : {"auto", 0, 1, 2}, default "auto"
@@ -242,26 +153,28 @@ class Trainer(GradientMethods, ResultMethods):
             epoch.
         callbacks : list of Callback, optional
         validation_split : float, default 0.0
-            The last share of the samples, in [0, 1), that is not trained on but evaluated after each epoch.
+            The fraction of the samples, in [0, 1), that are not trained on but evaluated after each epoch: the last
+            ones.
         validation_data : tuple (x, y) or (x, y, sample_weight), or a dataset, optional
             Used instead of `validation_split`.
         shuffle : bool, default True
             Visit the samples, or the batches of a `utils.PyDataset`, in a new random order in each epoch.
         class_weight : dict of int to float, optional
-            What a sample counts by its class; 1 for classes that are not listed.
+            The weight of samples by class; 1 for classes that are not listed.
         sample_weight : array_like, or list or dict of them, optional
-            What each sample counts in the loss.
+            The weight of each sample in the loss.
         initial_epoch : int, default 0
             The epoch to begin with.
         steps_per_epoch : int, optional
-            The most batches that an epoch takes; all by default. Epochs then go on where the last one stopped, and end
-            where the samples do, with a warning: of ten batches, epochs of six steps have six and four, in turn.
+            The largest number of batches in an epoch; all by default. An epoch goes on where the last one stopped, and
+            ends early, with a warning, when there are no samples left: with ten batches and six steps, epochs have six
+            and four batches in turn.
         validation_steps : int, optional
-            Batches of validation data to look at; all by default.
+            The number of batches of validation data; all by default.
         validation_batch_size : int, optional
             `batch_size` by default.
         validation_freq : int or list of int, default 1
-            Evaluate every so many epochs, or after these (counted from 1).
+            Evaluate after every so many epochs, or after the listed ones (counted from 1).
 
         Returns
         -------
@@ -273,24 +186,24 @@ class Trainer(GradientMethods, ResultMethods):
         RuntimeError
             Before `compile`.
         TypeError, ValueError
-            If an argument or the data is wrong. Nothing has been trained then, unless data is only seen while training
-            goes on: then the model is as the last good batch left it.
+            If an argument or the data is wrong. The model is then unchanged. If data is only read during training, the
+            model is as the last good batch left it.
 
         Notes
         -----
-        Beside arrays, lists and dicts of them:
+        Data may be arrays, and lists or dicts of them. Some kinds are treated specially:
 
-        - Arrays of 8 or 16 bits (images of uint8) are kept as they are and become floats a batch at a time; so are
-          larger arrays of another type than the model's.
-        - SciPy's sparse matrices. Where `Dense` layers read them, zeros are neither stored nor multiplied; elsewhere
-          the rows of a batch are made dense.
-        - Tables and columns of pandas, polars and pyarrow, and whatever offers its memory by DLPack.
-        - ``numpy.memmap`` of more than 64 MB: read, checked and trained on in pieces of that size. To shuffle, a piece
-          is put together from 64 runs of neighbouring samples in random places, and its samples are shuffled, too.
-        - Datasets that yield batches (x, y) or (x, y, sample_weight): generators and other iterators, with
-          `steps_per_epoch` if they go on for longer than an epoch; iterables that can be gone through again, such as a
-          torch DataLoader; `utils.PyDataset` and what behaves like it. Threads make and check batches ahead of
-          training. A batch has the size that it has: `batch_size` is of no effect.
+        - Arrays of 8 or 16 bits, such as images of uint8, are not copied. Each batch is converted to floats when it is
+          used. Large arrays of another type than the model's are treated alike.
+        - SciPy's sparse matrices. If `Dense` layers read them, zeros are neither stored nor multiplied. Otherwise the
+          rows of a batch are made dense.
+        - Tables and columns of pandas, polars and pyarrow, and objects that offer their memory by DLPack.
+        - ``numpy.memmap`` of more than 64 MB are read, checked and trained on in pieces of that size. To shuffle, a
+          piece is made of 64 runs of neighbouring samples at random positions, and its samples are shuffled, too.
+        - Datasets that yield batches (x, y) or (x, y, sample_weight). These are generators and other iterators, which
+          need `steps_per_epoch` if they are longer than an epoch; iterables that can be repeated, such as a torch
+          DataLoader; and `utils.PyDataset` or objects that behave like it. Threads make and check batches ahead of
+          training. `batch_size` has no effect.
         """
         epochs = check_integer("epochs", epochs, 0)
         initial_epoch = check_integer("initial_epoch", initial_epoch, 0)
@@ -330,7 +243,7 @@ class Trainer(GradientMethods, ResultMethods):
             display = Display(verbose, epochs, source.samples)
             run = TrainingRun(self, source, judged, validation.is_due, callbacks, display)
             run.train(engine, initial_epoch, epochs)
-            warn_of_idle_losses(engine, 3)  # where sizes were open, there were no steps to look at before
+            warn_of_idle_losses(engine, 3)  # again: if sizes were open, there was no plan before
         return history
 
     def _prepare(self, x: Any, what: str) -> Engine:
@@ -341,77 +254,29 @@ class Trainer(GradientMethods, ResultMethods):
         """Data in the forms that an engine's losses and metrics read."""
         return samples_for(self, engine, x, y, *weights)
 
-    @property
-    def steps_per_execution(self) -> int:
-        """Of how many batches callbacks are told at once; may be set between runs."""
-        return self._at_once
-
-    @steps_per_execution.setter
-    def steps_per_execution(self, value: int) -> None:
-        self._at_once = check_integer("steps_per_execution", value, 1)
-
-    @property
-    def loss(self) -> Any:
-        """What `compile` was given as `loss`; ``None`` before."""
-        return self._settings.get("loss")
-
-    @loss.setter
-    def loss(self, value: Any) -> None:
-        raise AttributeError("loss cannot be set: give loss to compile.")
-
-    def compile_settings(self) -> dict[str, Any]:
-        """The arguments that `compile` was called with, but the optimizer."""
-        return dict(self._settings)
-
     def restart_engine(self) -> None:
-        """Let the next run read everything that layers hold besides weights anew."""
+        """Drop the engines, because layers hold something else than before besides weights."""
         self._engine = self._predictor = None
         self._gradient_engines = {}
 
     def at_rest(self) -> AtRest:
-        """Meanwhile no other thread runs this model, nor any other one that works on its variables."""
+        """For a ``with`` block in which no other thread may run this model, or one that shares variables with it."""
         return AtRest(self.variables, (self._model_lock,))  # type: ignore[attr-defined]
 
     def training_position(self) -> dict[str, Any] | None:
-        """Where training is, as plain values for a file; ``None`` before the first `fit`."""
+        """The position of the training as plain values for a file; ``None`` before the first `fit`."""
         if self._position is None or self._engine is None:
             return None
         return self._position.state(self._engine.sums())
 
     def callback_states(self) -> dict[str, Any] | None:
-        """What the callbacks of the last `fit` know; ``None`` before the first."""
+        """The states of the callbacks of the last `fit`; ``None`` before the first."""
         return None if self._position is None else self._position.callbacks.states()
 
     def resume_at(self, position: dict[str, Any], always: bool, callbacks: dict[str, Any] | None = None) -> None:
-        """Let the next `fit` go on from there, if it begins with the same epoch, or `always`."""
+        """Let the next `fit` go on from a position, `always` or only if it begins with the same epoch."""
         states = None if callbacks is None else check_states(callbacks)
         self._resumption = Resumption(check_position(position), always, states)
-
-    def metric_directions(self) -> dict[str, bool]:
-        """For each metric in the logs, whether more is better."""
-        if self._objectives is None:
-            return {}
-        _, names = log_names(self, self._objectives)
-        pairs = zip(names, self._objectives, strict=True)
-        found = {
-            name: more_is_better(metric)
-            for group, objective in pairs
-            for name, (metric, _) in zip(group, objective.metrics, strict=True)
-        }
-        return {name: direction for name, direction in found.items() if direction is not None}
-
-    @property
-    def metrics_names(self) -> list[str]:
-        """Names of what `evaluate` returns, in order: the loss, each output's loss, and the metrics.
-
-        Raises
-        ------
-        RuntimeError
-            Before `compile`, or before the model has a shape.
-        """
-        if self._objectives is None:
-            raise RuntimeError("The model has no metrics yet: compile it, and give it a shape.")
-        return names_of(self, self._objectives)
 
     def evaluate(
         self,
@@ -431,13 +296,13 @@ class Trainer(GradientMethods, ResultMethods):
         x, y, sample_weight
             As in `fit`.
         batch_size : int, optional
-            32 by default; with `steps`, as many as make the samples last for these steps.
+            32 by default. With `steps`, as many as divide the samples into so many steps.
         verbose : {"auto", 0, 1, 2}, default "auto"
         steps : int, optional
-            Batches to look at; all by default.
+            The number of batches; all by default.
         callbacks : list of Callback, optional
         return_dict : bool, default False
-            Return a dict by name.
+            Whether to return a dict by name.
 
         Returns
         -------
@@ -477,12 +342,12 @@ class Trainer(GradientMethods, ResultMethods):
         Parameters
         ----------
         x : array_like, or list or dict of them, or a dataset
-            As in `fit`; targets that a dataset yields are passed over.
+            As in `fit`. Targets in a dataset are ignored.
         batch_size : int, optional
-            Only tells how many samples `steps` stands for: results do not depend on it.
+            The number of samples in a step, if `steps` is given. Results do not depend on it.
         verbose : {"auto", 0, 1, 2}, default "auto"
         steps : int, optional
-            Batches to predict; all by default.
+            The number of batches; all by default.
         callbacks : list of Callback, optional
 
         Returns
@@ -527,7 +392,7 @@ class Trainer(GradientMethods, ResultMethods):
     ) -> Any:
         """One training step on all the given samples. Arguments, results and errors as `fit` and `evaluate`."""
         engine = prepare(self, x, "train_on_batch")
-        self._position = None  # a file would say that training is still where the last fit ended
+        self._position = None  # that of the last `fit` is no longer true
         samples = samples_for(self, engine, x, y, sample_weight, class_weight)
         reset_metrics_of_layers(self, engine)
         with engine.fresh_means():
@@ -551,15 +416,15 @@ class Trainer(GradientMethods, ResultMethods):
 
 
 def _holds_several(x: Any) -> bool:
-    """Whether this is a dict or list of several arrays of samples, rather than a list of rows."""
+    """Whether `x` is a dict or list of several arrays of samples, and not a list of rows."""
     if not isinstance(x, (dict, list, tuple)):
         return False
     leaves = flatten(x)
     return len(leaves) > 1 and (isinstance(x, dict) or all(np.ndim(leaf) > 1 for leaf in leaves))
 
 
-# Python names a method's class where an argument is misspelt, and users know it as Model's.
-for _part in (GradientMethods, ResultMethods, Trainer):
+# When an argument is misspelt, Python's message has the name of the class. Users know these methods as Model's.
+for _part in (CompileMethods, GradientMethods, ResultMethods, Trainer):
     for _name, _method in vars(_part).items():
         if inspect.isfunction(_method):
             _method.__qualname__ = f"Model.{_name}"

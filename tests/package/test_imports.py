@@ -22,10 +22,10 @@ EXCEPTIONS = {
     ("layers.layer", "models.on_arrays"): "a layer that is called on arrays runs as a model of that layer alone",
     ("callbacks.history", "plotting.curves"): "History.plot draws with a tool, which needs an optional package",
     (
-        "models.model",
+        "models.file_methods",
         "export.onnx_files",
     ): "Model.export writes with a tool, which needs an optional package",
-    ("models.model", "export.onnx_limits"): "the default of Model.export",
+    ("models.file_methods", "export.onnx_limits"): "the default of Model.export",
     ("metrics.reduction", "metrics"): "names of functions in configs are those of the family's public module",
     ("", "sklearn"): "an attribute of the package, for type checkers: at run time it is imported when it is asked for",
     ("", "tables"): "the same",
