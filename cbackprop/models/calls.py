@@ -1,4 +1,4 @@
-"""Calls of a model: on symbolic tensors it becomes a layer, on arrays it computes its outputs with their masks."""
+"""Calls of a model: on symbolic tensors, as a layer of another model, and on arrays."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["call_on_arrays", "connect", "graph_for", "reports", "run_shown"]
 
 
 def connect(model: Any, inputs: Any, training: bool | None, mask: Any) -> Any:
-    """The outputs of the model as a layer, for symbolic tensors."""
+    """The symbolic outputs of a model that is called as a layer."""
     if not model.built:
         leaves = flatten(inputs)
         alone = len(leaves) == 1 and not model._takes_several()
@@ -54,7 +54,7 @@ def connect(model: Any, inputs: Any, training: bool | None, mask: Any) -> Any:
 
 
 def _masked(model: Any, tensors: list[Any], mask: Any) -> list[Any]:
-    """Symbolic tensors with masks that are given in place of their own."""
+    """Symbolic tensors with the given masks instead of their own."""
     masks = [mask] if len(tensors) == 1 and isinstance(mask, KerasTensor) else flatten(mask)
     if len(masks) != len(tensors):
         raise ValueError(f"mask of model {model.name!r} must have a part for each of {len(tensors)} inputs.")
@@ -69,7 +69,7 @@ def _masked(model: Any, tensors: list[Any], mask: Any) -> list[Any]:
 
 
 def graph_for(model: Any, shapes: list[Shape]) -> Graph:
-    """The graph; where inputs leave sizes open, one of the same layers for inputs of these shapes."""
+    """The graph; if inputs leave sizes open, a graph of the same layers for inputs of these shapes."""
     if not any(has_unknown(tensor.shape) for tensor in model.inputs):
         return model.graph
     tensors = [
@@ -92,7 +92,7 @@ def call_on_arrays(model: Any, inputs: Any, mask: Any, training: bool) -> Any:
 
 
 def run_shown(model: Any, given: list[Any], masks: list[Any], training: bool) -> Any:
-    """The outputs for arrays of which some have masks; `losses` notes what layers' outputs add to the loss."""
+    """The outputs for arrays, some with masks. `losses` then has what outputs of layers add to the loss."""
     masks = masks if len(masks) == len(model.inputs) else [None] * len(model.inputs)
     if not any(mask is not None for mask in masks) and not reports(model, given):
         return model.run(given[0] if len(given) == 1 else given, training)
@@ -119,7 +119,7 @@ def run_shown(model: Any, given: list[Any], masks: list[Any], training: bool) ->
 
 
 def reports(model: Any, given: list[Any]) -> bool:
-    """Whether a call on these arrays has more to tell than the outputs: masks, and what is added to the loss."""
+    """Whether a call on these arrays returns masks, or adds to the loss, besides its outputs."""
     plans = model.plans
     return plans.reports if isinstance(plans, Plan) else model.plan_for(inputs_in_order(model, given)).reports
 
@@ -127,7 +127,7 @@ def reports(model: Any, given: list[Any]) -> bool:
 def _engine_that_shows(
     model: Any, masked: tuple[bool, ...], tensors: tuple[list[KerasTensor], list[KerasTensor]]
 ) -> Engine:
-    """An engine that predicts, for inputs of which some have masks, and returns all that a call has to tell."""
+    """An engine that predicts for inputs, some with masks, and also returns masks and what is added to the loss."""
     key = masked, tuple(tensor.shape for tensor in tensors[0])
     with Layer._making:
         known = model._showing.get(key)

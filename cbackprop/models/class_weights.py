@@ -1,4 +1,4 @@
-"""What samples count by the classes of their targets: one weight a class, for each output, or for each label."""
+"""Weights of samples by the classes of their targets."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Array = NDArray[Any]
 
 
 def class_weights_of(class_weight: Any, names: list[str], structure: Any = None) -> list[Any]:
-    """The class weights of each output: a dict by class, or a list of them with one for each label.
+    """The class weights of each output: a dict by class, a list with such a dict for each label, or ``None``.
 
-    Several outputs have a dict by output's name, or a list; outputs that are not named weigh all samples alike.
+    For several outputs, `class_weight` is a dict by their names, or a list. Outputs that are not named get ``None``.
 
     Raises
     ------
     TypeError
-        If it is no dict or list.
+        If `class_weight` is no dict or list.
     ValueError
         If it does not fit the outputs.
     """
@@ -61,14 +61,14 @@ def class_weights_of(class_weight: Any, names: list[str], structure: Any = None)
 
 
 def weights_by_class(class_weight: Any, target: Any, need: Any, size: int) -> Array:
-    """The weight of each row by its class, (samples, rows...); by labels, that of each element, (samples, ..., width).
+    """The weight of each row by its class, (samples, rows...), or of each element by its label, (samples, ..., width).
 
     Classes that are not listed weigh 1.
 
     Raises
     ------
     TypeError, ValueError
-        If weights are no numbers, or targets no classes.
+        If weights are not numbers, or targets are not classes.
     """
     array, width = as_array("y", target), need.shape[-1]
     if isinstance(class_weight, (list, tuple)):
@@ -76,7 +76,7 @@ def weights_by_class(class_weight: Any, target: Any, need: Any, size: int) -> Ar
     if not isinstance(class_weight, dict):
         raise TypeError(f"class_weight must be a dict of weights by class, but got {type(class_weight).__name__}.")
     wide = array.shape == (size, *need.shape) and width > 1
-    # A loss that tells no classes apart by its outputs, such as that of a regression, has as many as are weighed.
+    # The loss of a regression has no number of classes: there are as many as have a weight.
     limited = width > 1 or "index" in need.kinds or need.rules.limits or need.rules.expected
     weighed = [] if limited else [int(key) + 1 for key in class_weight if _is_class(key)]
     table = _table(class_weight, max([width, 2, *weighed]), "class_weight")
@@ -84,7 +84,7 @@ def weights_by_class(class_weight: Any, target: Any, need: Any, size: int) -> Ar
         return table[_classes(array, len(table), missing=need.rules.missing)].reshape(size, *need.shape[:-1])
     rows = array.reshape(-1, width)
     several = several_ones(rows)
-    # Rows of zeros alone are labels only for a loss of labels: a regression's targets may be 0.
+    # A row of zeros is a row of labels only for a loss of labels. In a regression, targets may be 0.
     of_labels = bool(need.rules.limits or need.rules.expected) or bool((rows.sum(axis=1) > 1).any())
     if several is not None and need.elementwise and of_labels:
         warnings.warn(
@@ -130,12 +130,12 @@ def _by_label(class_weight: Any, array: Array, need: Any, size: int) -> Array:
 
 
 def _is_class(key: Any) -> bool:
-    """Whether a key of a dict is a class number, as an integer or as a float."""
+    """Whether a key is a class number, which may be a float."""
     return isinstance(key, (int, float, np.integer, np.floating)) and bool(float(key).is_integer() and key >= 0)
 
 
 def _table(weights: dict[Any, Any], count: int, name: str) -> Array:
-    """Weights by class number, 1 where nothing else is said, and at the end once more for what is of no class."""
+    """Weights by class number, 1 by default. The last entry, 1, is for targets that are no class."""
     table = np.ones(count + 1)
     for key, weight in weights.items():
         if not _is_class(key) or key >= count:
@@ -145,7 +145,7 @@ def _table(weights: dict[Any, Any], count: int, name: str) -> Array:
 
 
 def _classes(array: Array, size: int, beyond: bool = False, missing: bool = False) -> NDArray[np.int64]:
-    """Class numbers for a table of this size, whose last entry is for those `beyond`, and for what is missing."""
+    """Indices into a table of this size. Its last entry is for classes `beyond` it and for missing targets."""
     flat = array.reshape(-1).astype(np.float64)
     gone = np.isnan(flat) if missing else np.zeros(flat.shape, bool)
     numbers = np.rint(np.where(gone, 0, flat)).astype(np.int64)
@@ -167,7 +167,7 @@ def product(weights: Array | None, others: Array) -> Array:
 
 
 def check_fits(name: str, weights: Array, dtype: str) -> None:
-    """Refuse weights that are infinite in the model's type: they would make all of its weights NaN."""
+    """Refuse sample weights that are infinite in the model's type, because they would make all its weights NaN."""
     most = np.finfo(dtype).max
     largest = np.abs(without_repetition(weights)).max(initial=0)
     if largest > most:

@@ -30,21 +30,22 @@ def clone_model(
     call_function: Callable[..., Any] | None = None,
     recursive: bool = False,
 ) -> Any:
-    """A new model with the same layers and new weights, compiled as the old one is.
+    """A new model with copies of all layers and new weights, compiled like the old one.
 
     Parameters
     ----------
     model : Model
-    input_tensors : KerasTensor, or a structure of them as that of ``model.input``, optional
-        What the new model begins with; new inputs by default.
+    input_tensors : KerasTensor, or a structure of them like ``model.input``, optional
+        The inputs of the new model; new ones by default.
     clone_function : callable, optional
-        Called as ``clone_function(layer)`` for each layer but inputs, it returns the new model's layer, which may be
-        the same. By default a layer is made anew of its config.
+        Called as ``clone_function(layer)`` for each layer except inputs. It returns the layer for the new model, which
+        may be the same one. By default a new layer is made from the config of the old one.
     call_function : callable, optional
-        Called as ``call_function(layer, *args, **kwargs)`` with each new layer and what the old one was called with, it
-        returns the outputs, and can put other layers before or behind. Not for a `Sequential`.
+        Called as ``call_function(layer, *args, **kwargs)`` for each call, with the new layer. It returns the outputs,
+        and may insert other layers. Not for a `Sequential`.
     recursive : bool, default False
-        Go into nested models, with the same functions. Otherwise they are layers like others.
+        Whether to clone the layers of nested models with the same functions. By default nested models are cloned like
+        other layers.
 
     Returns
     -------
@@ -55,13 +56,13 @@ def clone_model(
     TypeError
         If `model` is no model, or a layer holds something that cannot be copied.
     ValueError
-        If `input_tensors` has another structure than the model's input, if there is a `call_function` for a
-        `Sequential`, or a function for a class of models with arguments of its own.
+        If `input_tensors` has another structure than the model's input, if a `call_function` is given for a
+        `Sequential`, or if a function is given for a user's class with arguments of its own.
 
     Notes
     -----
-    A layer that was given to the constructor of another layer is again the same one in the copy, without a
-    `clone_function`.
+    If two layers hold the same layer, as an argument of their constructors, then their copies hold the same copy of it.
+    With a `clone_function` they may not.
 
     References
     ----------
@@ -96,7 +97,7 @@ def clone_model(
 
 
 def _compile_like(model: Any, copy: Any) -> None:
-    """With an optimizer, a loss and metrics of the copy's own."""
+    """Compile the copy with copies of the optimizer, losses and metrics."""
     if not model.compiled:
         return
     try:
@@ -108,7 +109,7 @@ def _compile_like(model: Any, copy: Any) -> None:
 
 
 class Cloning:
-    """One copy of a model, and of models within it; a layer that comes twice is cloned once."""
+    """The making of one copy, with its nested models. A layer that is used twice is cloned once."""
 
     def __init__(self, clone: Callable[[Any], Any] | None, call: Callable[..., Any] | None, recursive: bool) -> None:
         self._clone = clone
@@ -129,7 +130,7 @@ class Cloning:
         return self._functional(model, input_tensors)
 
     def _clone_by_configs(self, layers: Iterable[Any]) -> None:
-        """All layers together, so that what they share is shared again."""
+        """Copy all layers together, so that the copies share what the layers share."""
         wanted = [layer for layer in layers if not isinstance(layer, InputLayer) and layer not in self._clones]
         wanted = [layer for layer in wanted if not (self._recursive and layer.is_model)]
         if self._clone is not None:
@@ -157,7 +158,7 @@ class Cloning:
         elif model.built:
             layers.insert(0, _like(model.inputs[0]))
         copy = type(model)(layers, name=model.name)
-        copy._trainable = model.trainable  # the layers know for themselves
+        copy._trainable = model.trainable  # each layer has its own
         return copy
 
     def _functional(self, model: Any, input_tensors: Any) -> Any:
@@ -185,7 +186,7 @@ class Cloning:
 
 
 def _like(tensor: KerasTensor) -> KerasTensor:
-    """A new input for what another one is for."""
+    """A new input like another one."""
     layer = tensor.node.layer if tensor.node is not None else None
     if isinstance(layer, InputLayer):
         copy: KerasTensor = InputLayer.from_config(layer.get_config()).output
@@ -220,7 +221,7 @@ def _same_structure(one: Any, other: Any) -> bool:
 
 
 def float64_copy(model: Any) -> Any:
-    """The same model with the same weights in float64, whatever its own type."""
+    """A copy of a model in float64, with the same weights."""
     with own_objects.copying(), copying_to("float64"):
         config = registry.serialize(model)
         _set_dtype(config)

@@ -1,4 +1,4 @@
-"""What `model.metrics` lists first: a mean of the loss, and one metric that holds those of `compile`, as in Keras."""
+"""The first entries of `model.metrics`, as in Keras: the mean of the loss, and one metric for those of `compile`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class LossMean(Mean):
     """
 
     def show(self, value: float) -> None:
-        """The logs say this."""
+        """Set the mean to that of new logs."""
         self.total.assign(value)
         self.count.assign(1)
 
@@ -38,7 +38,7 @@ class CompiledMetrics(Metric):
 
     @property
     def metrics(self) -> list[Metric]:
-        """The metrics of all outputs, those of the first one first; empty before the model has a shape."""
+        """The metrics of all outputs, in the order of the outputs; empty before the model has a shape."""
         return [metric for objective in self._model._objectives or () for metric, _ in objective.metrics]
 
     @property
@@ -48,16 +48,16 @@ class CompiledMetrics(Metric):
 
     @property
     def variables(self) -> list[Any]:
-        """Those of the metrics."""
+        """The variables of all metrics."""
         return [variable for metric in self.metrics for variable in metric.variables]
 
     def reset_state(self) -> None:
-        """Let all metrics forget their batches."""
+        """Reset all metrics."""
         for metric in self.metrics:
             metric.reset_state()
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch to all metrics; weights are for those of ``weighted_metrics``.
+        """Add a batch to all metrics. Only ``weighted_metrics`` use the weights.
 
         Raises
         ------
@@ -71,11 +71,11 @@ class CompiledMetrics(Metric):
         return self._model.results_of_metrics() if self.built else {}
 
     def get_config(self) -> dict[str, Any]:
-        """There is none: it is made by `compile`.
+        """Raise an error: only `compile` makes this metric.
 
         Raises
         ------
         NotImplementedError
             Always.
         """
-        raise NotImplementedError("What holds the metrics of compile has no config: that of the model says them.")
+        raise NotImplementedError("The metric that holds those of compile has no config: see Model.get_compile_config.")

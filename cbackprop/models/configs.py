@@ -1,7 +1,7 @@
 """Functional models as plain values, and back.
 
-The form is that of Keras: an entry for each layer, with the calls that lead into it, and for each input and output
-[name of a layer, number of a call, number of an output].
+The form is Keras's. There is an entry for each layer, with all calls of the layer. A tensor is written as [name of the
+layer, number of the call, number of the output].
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
     "replaced",
 ]
 
-# What makes a graph, beside which a model's class may have arguments of its own.
+# The keys that describe a graph. A user's class may add keys for arguments of its own.
 GRAPH = ("layers", "input_layers", "output_layers")
 TENSOR = "__keras_tensor__"
 
@@ -36,7 +36,7 @@ Reference = tuple[str, int, int]
 
 
 def functional_config(model: Any) -> dict[str, Any]:
-    """Layers, the calls that connect them, and which tensors are inputs and outputs."""
+    """The layers, the calls that connect them, and the tensors that are inputs and outputs."""
     layers = layer_configs(model.layers)
     entries: dict[Layer, dict[str, Any]] = {}
     for layer, config in zip(model.layers, layers, strict=True):
@@ -65,7 +65,7 @@ def layer_configs(layers: Sequence[Layer]) -> list[dict[str, Any]]:
     Raises
     ------
     ValueError
-        If a layer holds another one of them that its config does not write: a copy of it would have another one.
+        If a layer holds another one of them but its config does not mention it: its copy would hold another layer.
     """
     with writing() as written:
         configs = [registry.serialize(layer) for layer in layers]
@@ -84,7 +84,7 @@ def layer_configs(layers: Sequence[Layer]) -> list[dict[str, Any]]:
 
 
 def _held(layer: Layer) -> Iterator[Layer]:
-    """Layers that a layer in Python holds in attributes of its own, also within lists, dicts and other objects."""
+    """Layers in the attributes of a layer in Python, also in lists, dicts and other objects there."""
     pending = [value for name, value in vars(layer).items() if name not in KEPT]
     seen: set[int] = set()
     while pending:
@@ -99,13 +99,13 @@ def _held(layer: Layer) -> Iterator[Layer]:
 
 
 def _nodes(model: Any) -> list[Node]:
-    """The graph's nodes, inputs that no output uses included."""
+    """The nodes of the graph, with those of inputs that no output uses."""
     unused = [tensor.node for tensor in model.inputs if tensor.node not in model.graph.nodes]
     return [*unused, *model.graph.nodes]
 
 
 def _begins(layer: Any) -> bool:
-    """Whether Keras counts the calls of a layer from 1, as the graph of a functional model counts as its first one."""
+    """Whether Keras counts the calls of a layer from 1: for a functional model, its own graph is call 0."""
     return bool(layer.is_model and not hasattr(layer, "add"))
 
 
@@ -113,7 +113,7 @@ def _begins(layer: Any) -> bool:
 
 
 def _call(node: Node, reference: dict[int, list[Any]]) -> dict[str, Any]:
-    """What a layer was called with, tensors by where they come from."""
+    """The arguments of a call; tensors are replaced by the calls that made them."""
     args, kwargs = call_arguments(node)
     described = {
         id(tensor): {
@@ -130,7 +130,7 @@ def _call(node: Node, reference: dict[int, list[Any]]) -> dict[str, Any]:
 
 
 def call_arguments(node: Node) -> tuple[list[Any], dict[str, Any]]:
-    """What a layer was called with, by position and by name."""
+    """The arguments of a call, positional ones and those by name."""
     given = node.arguments
     kwargs = {} if node.training is None else {"training": node.training}
     if given is None:
@@ -150,7 +150,7 @@ def _as_called(layer: Layer, inputs: list[KerasTensor]) -> Any:
 
 
 def replaced(value: Any, function: Any) -> Any:
-    """Lists, tuples and dicts with `function` applied to what they hold in the end."""
+    """Lists, tuples and dicts with `function` applied to all values in them."""
     if isinstance(value, dict):
         return {key: replaced(item, function) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -162,7 +162,7 @@ def replaced(value: Any, function: Any) -> Any:
 
 
 def _write(structure: Any, reference: dict[int, list[Any]], begun: Iterable[str] = ()) -> Any:
-    """A structure of tensors with each tensor replaced by where it comes from; tuples are marked, as JSON has none."""
+    """A structure of tensors with each tensor as a reference. Tuples are marked, because JSON has none."""
     if isinstance(structure, KerasTensor):
         name, number, position = reference[id(structure)]
         return [name, number + (name in begun), position]
@@ -195,17 +195,17 @@ def _find(tensors: dict[Reference, KerasTensor], reference: Reference) -> KerasT
 
 
 def is_functional_config(config: dict[str, Any]) -> bool:
-    """Whether a config describes a graph, rather than the arguments of a class of a user's own."""
+    """Whether a config describes a graph, and not the arguments of a user's class."""
     return all(name in config for name in GRAPH) or "calls" in config
 
 
 def functional_from_config(cls: Any, config: dict[str, Any]) -> Any:
-    """A new model of the graph that `functional_config` wrote.
+    """A new model from what `functional_config` wrote.
 
     Raises
     ------
     ValueError
-        If calls need what no other call makes.
+        If a call needs a tensor that no other call makes.
     """
     if "calls" in config:
         config = _from_calls(config)
@@ -232,7 +232,7 @@ def _layer(entry: dict[str, Any]) -> Layer:
 
 
 def _make_calls(layers: dict[str, Layer], pending: dict[str, list[Any]], tensors: dict[Reference, KerasTensor]) -> None:
-    """All calls, each after those that it needs; they are listed layer by layer."""
+    """Make all calls, each after those whose outputs it needs. `pending` lists them by layer."""
     counts = dict.fromkeys(layers, 0)
     while any(pending.values()):
         made = 0
@@ -250,7 +250,7 @@ def _make_calls(layers: dict[str, Layer], pending: dict[str, list[Any]], tensors
 
 
 def _references(node: Any, layers: dict[str, Layer]) -> Iterator[Reference]:
-    """Where the tensors come from that a call needs."""
+    """References to the tensors that a call needs."""
     for tensor in _tensors_in(node):
         name, number, position = tensor
         if name not in layers:
@@ -269,12 +269,12 @@ def _tensors_in(node: Any) -> Iterator[Sequence[Any]]:
 
 
 def _is_old_reference(node: Any) -> bool:
-    """Whether this is a tensor as Keras 2 wrote it: [layer, call, output, keyword arguments]."""
+    """Whether this is Keras 2's form of a tensor: [layer, call, output, keyword arguments]."""
     return isinstance(node, list) and len(node) in (3, 4) and isinstance(node[0], str) and isinstance(node[1], int)
 
 
 def _read_call(node: Any, tensors: dict[Reference, KerasTensor]) -> tuple[list[Any], dict[str, Any]]:
-    """Positional and keyword arguments of a call, but those that are nothing."""
+    """Positional and keyword arguments of a call, without keyword arguments that are ``None``."""
     if isinstance(node, list):
         found = [tensors[_reference(item)] for item in node]
         return [found[0] if len(found) == 1 else found], dict(node[0][3]) if len(node[0]) > 3 else {}
@@ -299,14 +299,14 @@ def _revived(value: Any, tensors: dict[Reference, KerasTensor]) -> Any:
 
 
 def _is_nothing(value: Any) -> bool:
-    """Whether it is ``None``, or lists or dicts of it: Keras notes that there was no mask."""
+    """Whether a value is ``None``, or lists or dicts of ``None``. Keras writes them if there was no mask."""
     if isinstance(value, (list, dict)):
         return all(map(_is_nothing, value.values() if isinstance(value, dict) else value))
     return value is None
 
 
 def _from_calls(config: dict[str, Any]) -> dict[str, Any]:
-    """A config of this library's first form, in which calls were listed for themselves, in Keras's."""
+    """A config in Keras's form, from this library's first form, which had a list of all calls."""
     entries = [{**entry, "inbound_nodes": []} for entry in config["layers"]]
     by_name = {entry["name"]: entry for entry in entries}
     for call in config["calls"]:
@@ -336,7 +336,7 @@ def _old_structure(written: dict[str, Any], begun: Iterable[str]) -> Any:
 
 
 def takes_a_graph(cls: Any) -> bool:
-    """Whether a class is made of what `Model` or `Sequential` is made of, and not of arguments of its own."""
+    """Whether the constructor takes the arguments of `Model` or `Sequential`, and not arguments of its own."""
     parameters = inspect.signature(cls).parameters.values()
     kinds = {parameter.kind for parameter in parameters}
     anything = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= kinds

@@ -1,4 +1,4 @@
-"""From what users pass to `fit` to the arrays that engines read: every check of data is made here."""
+"""Check data that users pass to `fit` and the like, and make the arrays that engines read."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from cbackprop.validation import contiguous
 __all__ = ["OutputNeeds", "Samples", "inputs_in_order", "make_inputs", "make_samples"]
 
 Array = NDArray[Any]
-# What the forms of targets are called in messages.
+# The forms of targets in messages.
 FORMS = {"index": "class numbers", "values": "targets like the predictions", "half": "targets half as wide"}
 
 
 class OutputNeeds(NamedTuple):
-    """What an output's losses and metrics want to be given: which forms of targets, and what these may be.
+    """The forms of targets that an output's losses and metrics need, and the values that these may have.
 
     Attributes
     ----------
     elementwise : bool
         Whether each element of a row may have a weight of its own.
     scalar : bool
-        Whether there is one number for each sample, without an axis of its own.
+        Whether the output is one number for each sample, without an axis for it.
     readers : tuple of (str, str)
-        The form of targets that the loss and each metric want, and what to call them in messages.
+        The form of targets that the loss and each metric read, and their names for messages.
     """
 
     name: str
@@ -50,7 +50,7 @@ class OutputNeeds(NamedTuple):
     readers: tuple[tuple[str, str], ...] = ()
 
     def others(self, kind: str) -> str:
-        """A sentence about who reads targets in which form, where not all read them in that of `kind`."""
+        """A sentence that says who reads which form of targets; empty if all read that of `kind`."""
         told = [(form, who) for form, who in self.readers if form != "given"]
         if all(form == kind for form, _ in told):
             return ""
@@ -60,10 +60,12 @@ class OutputNeeds(NamedTuple):
 
 @dataclass
 class Samples:
-    """Checked data, and the share of it that trains.
+    """Checked data.
 
     Attributes
     ----------
+    size : int
+        Number of samples.
     may_miss : tuple of (int, str)
         Number and name of each output whose targets may be missing.
     """
@@ -73,7 +75,7 @@ class Samples:
     may_miss: tuple[tuple[int, str], ...] = ()
 
     def without_targets(self) -> frozenset[str]:
-        """Names of the outputs of which every target is missing."""
+        """Names of the outputs whose targets are all missing."""
         return frozenset(name for index, name in self.may_miss if not _has_targets(self.data, index))
 
     def part(self, begin: int, end: int) -> Samples:
@@ -89,7 +91,7 @@ class Samples:
 
 
 def _has_targets(data: Data, index: int) -> bool:
-    """Whether any target of an output is there; NaN and `MISSING` stand for those that are not."""
+    """Whether an output has any target that is not missing: NaN, or `MISSING` for classes."""
     values, classes = data.values[index], data.classes[index]
     if values is not None:
         return not (np.isnan(values.flat[0]) and np.isnan(values).all())
@@ -97,12 +99,12 @@ def _has_targets(data: Data, index: int) -> bool:
 
 
 def make_inputs(model: Any, x: Any, check: bool = True) -> list[Any]:
-    """What engines read for each input: see `make_input`; ``None`` for inputs that are left out.
+    """An array for each input, as `make_input` makes it; ``None`` for inputs that are left out.
 
     Raises
     ------
     TypeError
-        If something is no array of numbers.
+        If something is not an array of numbers.
     ValueError
         If number, shapes or lengths of the arrays are wrong, there are no samples, or a value is not finite.
     """
@@ -110,7 +112,7 @@ def make_inputs(model: Any, x: Any, check: bool = True) -> list[Any]:
 
 
 def inputs_in_order(model: Any, given: Sequence[Any], check: bool = True) -> list[Any]:
-    """The same of what was given for each input, in their order."""
+    """As `make_inputs`, if there is an entry for each input already, in their order."""
     tensors = model.taken
     names = [f"x[{tensor.name!r}]" if len(tensors) > 1 else "x" for tensor in tensors]
     arrays = [
@@ -133,9 +135,9 @@ def inputs_in_order(model: Any, given: Sequence[Any], check: bool = True) -> lis
 def assign(
     name: str, value: Any, names: list[str], structure: Any = None, wanted: Sequence[bool] | None = None
 ) -> list[Any]:
-    """What was given for each input or output, whether as one array, a list, or a dict by name.
+    """The entry of `value` for each input or output. `value` is one array, a list, or a dict by name.
 
-    A dict may leave out what is not `wanted`; one array is what alone is wanted.
+    Entries that are not `wanted` may be left out. If only one is wanted, it may be given as one array.
 
     Raises
     ------
@@ -147,7 +149,7 @@ def assign(
     count = sum(wanted or ())
     if wanted is not None and 0 < count < len(names) and not isinstance(value, dict):
         given = value if isinstance(value, (list, tuple)) else [value]
-        if len(given) == count and all(map(_is_array, given)):  # those that somebody reads
+        if len(given) == count and all(map(_is_array, given)):  # only those that are wanted
             remaining = iter(given)
             return [next(remaining) if want else None for want in wanted]
     if isinstance(value, dict):
@@ -158,7 +160,7 @@ def assign(
             also = f", and may have {rest}" if rest else ""
             raise ValueError(f"{name} must have the keys {needed}{also}, but got {list(value)}.")
         return [value.get(key) for key in known]
-    if not isinstance(value, (list, tuple)) and sum(wanted or ()) == 1:  # there is no doubt which one is meant
+    if not isinstance(value, (list, tuple)) and sum(wanted or ()) == 1:  # it must be the wanted one
         return [value if want else None for want in wanted or ()]
     if len(names) == 1 and not (isinstance(value, (list, tuple)) and len(value) == 1 and _is_array(value[0])):
         return [value]
@@ -186,8 +188,8 @@ def make_samples(
     Raises
     ------
     TypeError, ValueError
-        As `make_inputs`; also if targets are missing, do not fit the outputs, are outside of the classes or are
-        not finite, or weights do not fit.
+        As `make_inputs`; also if targets are missing, not finite or not valid classes, or if targets or weights do not
+        fit the outputs.
     """
     inputs = make_inputs(model, x)
     needs = needs_for(inputs)
@@ -203,7 +205,7 @@ def make_samples(
     for need, target, weight, by_class in zip(needs, targets, weights, classes, strict=True):
         label = "y" if len(needs) == 1 else f"y[{need.name!r}]"
         target = _check_length(label, target, size, need)
-        keep = by_class is None  # class weights are looked up with targets as they are read
+        keep = by_class is None  # class weights are looked up by converted targets
         forms = {kind: _form(label, target, size, need, kind, model.dtype, keep) for kind in need.kinds}
         data.values.append(forms.get("values", forms.get("half")))
         data.classes.append(forms.get("index"))
@@ -214,7 +216,7 @@ def make_samples(
 
 
 def _form(label: str, target: Any, size: int, need: OutputNeeds, kind: str, dtype: str, keep: bool) -> Array:
-    """Targets in the form that a loss or a metric reads, or as they are if the engine can make it of every batch."""
+    """Targets in the form that a loss or a metric reads, or unchanged if the engine can convert each batch."""
     shape = (size, *need.shape)
     if kind == "given":
         return as_given(label, target, (size,) if need.scalar else shape, None if is_kept(target, dtype) else dtype)
@@ -231,14 +233,14 @@ def _form(label: str, target: Any, size: int, need: OutputNeeds, kind: str, dtyp
 
 
 def _in_rows(array: Array, size: int, width: int) -> Array:
-    """One row a sample, unless that would take a copy, which the engine can do without."""
+    """An array with a row for each sample. If that needed a copy, the array itself, which engines can read, too."""
     return array.reshape(size, width) if array.flags.c_contiguous else array
 
 
 def _weights_of(
     sample_weight: Any, class_weight: Any, target: Any, need: OutputNeeds, size: int, dtype: str
 ) -> Array | None:
-    """The weight of each row or element of an output: those of samples times those of their classes."""
+    """The weight of each row or element of an output: sample weights times class weights."""
     rows = (size, *need.shape[:-1])
     width = need.shape[-1] if need.elementwise else None
     weights = None
@@ -265,7 +267,7 @@ def _weights_of(
 
 
 def _check_length(label: str, target: Any, size: int, need: OutputNeeds) -> Any:
-    """The targets of an output as an array, a row a sample; as they are if nobody wants them."""
+    """The targets of an output as an array of as many samples as `x`; unchanged if the output needs none."""
     if not need.kinds:
         return target
     if target is None:
@@ -277,7 +279,7 @@ def _check_length(label: str, target: Any, size: int, need: OutputNeeds) -> Any:
 
 
 def _assign_weights(sample_weight: Any, names: list[str], structure: Any) -> list[Any]:
-    """A weight array, or None, for each output; one array serves them all."""
+    """A weight array, or ``None``, for each output. One array is used for all outputs."""
     if is_deep(structure) and isinstance(sample_weight, (dict, list, tuple)):
         return spread("sample_weight", sample_weight, names, structure)
     if isinstance(sample_weight, dict):

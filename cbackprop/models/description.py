@@ -1,4 +1,4 @@
-"""What a summary says of each layer, whether as text or as HTML."""
+"""The contents of a summary, for text and for HTML."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NO_SHAPE = "has no shape yet: start it with an Input, build it, or fit it."
 
 
 class Row(NamedTuple):
-    """A layer. `level` says in how many nested models it is, `sources` where each of its calls has its inputs from."""
+    """A layer. `level` is the number of nested models around it; `sources` are the layers before each of its calls."""
 
     name: str
     kind: str
@@ -25,7 +25,7 @@ class Row(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Numbers of weights and of their bytes, of all and of the trainable ones."""
+    """The number of weights and of their bytes, and of trainable weights and of theirs."""
 
     params: int
     size: int
@@ -34,12 +34,12 @@ class Totals(NamedTuple):
 
 
 def describe(model: Any, expand_nested: bool = False, layer_range: Sequence[str] | None = None) -> list[Row]:
-    """A row for each layer; with `expand_nested` those of nested models follow theirs.
+    """A row for each layer. With `expand_nested`, the layers of a nested model follow its row.
 
     Raises
     ------
     TypeError, ValueError
-        If `layer_range` is not the names of a first and a last layer.
+        If `layer_range` is not the names of two layers in their order.
     """
     layers = _in_range(model, layer_range)
     return [row for layer in layers for row in _rows(model, layer, expand_nested, 0)]
@@ -76,14 +76,14 @@ def _rows(model: Any, layer: Any, expand_nested: bool, level: int) -> Iterator[R
 
 
 def _source(tensor: Any) -> str:
-    """The layer that makes a tensor, and which of its outputs it is where there are several."""
+    """The layer that makes a tensor, with the number of the output if the layer has several."""
     node = tensor.node
     which = f"[{[id(output) for output in node.outputs].index(id(tensor))}]" if len(node.outputs) > 1 else ""
     return f"{node.layer.name}{which}"
 
 
 def branches(model: Any) -> bool:
-    """Whether the graph is more than one line of layers, so that a summary says what is connected to what."""
+    """Whether the graph is not just a chain of layers, so that a summary must show connections."""
     if not model.built:
         return False
     nodes = [node for node in model.graph.nodes if node.inputs]
@@ -92,7 +92,7 @@ def branches(model: Any) -> bool:
 
 
 def totals(model: Any) -> Totals:
-    """Each weight counted once, however often its layer is used."""
+    """The totals; weights of a shared layer are counted once."""
     everything, trainable = model.variables, model.trainable_variables
     return Totals(
         sum(variable.size for variable in everything),
@@ -103,12 +103,12 @@ def totals(model: Any) -> Totals:
 
 
 def check_line_length(line_length: Any) -> int | None:
-    """`line_length`, if it is a number of characters that a table fits into, or ``None``."""
+    """`line_length`, checked: an integer that is large enough for a table, or ``None``."""
     return None if line_length is None else check_integer("line_length", line_length, minimum=40)
 
 
 def byte_size(size: float) -> str:
-    """A number of bytes in a unit that suits it."""
+    """A number of bytes as text, in a suitable unit."""
     for unit in ("B", "KB", "MB"):
         if size < 1024:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.2f} {unit}"

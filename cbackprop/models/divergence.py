@@ -1,4 +1,4 @@
-"""Telling that training has diverged: once in a run, when, and what helps."""
+"""Warn when training diverges: once in a run, with the step and a remedy."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["DivergenceWatch"]
 
 
 class DivergenceWatch:
-    """Warns when the loss of a run of `fit` becomes NaN or infinite, and never again in that run.
+    """Warns once in a run of `fit` when the loss, or in the end a weight, becomes NaN or infinite.
 
     Parameters
     ----------
     optimizer : Optimizer
     engine : Engine
-        What trains.
+        The engine that trains.
     """
 
     def __init__(self, optimizer: Any, engine: Engine) -> None:
@@ -28,7 +28,7 @@ class DivergenceWatch:
         self.sound = all(map(is_finite, engine.dense_weights()))
 
     def look(self, logs: dict[str, Any], epoch: int, step: int | None = None, stacklevel: int = 2) -> None:
-        """Look at the losses of an epoch, or of one that has come as far as a step; both are counted from 0."""
+        """Look at the losses of an epoch, or of an epoch up to a step; both are counted from 0."""
         if self.warned:
             return
         for name in ("loss", "val_loss"):
@@ -38,7 +38,7 @@ class DivergenceWatch:
                 return
 
     def look_at_weights(self, epoch: int, stacklevel: int = 2) -> None:
-        """When the last epoch has ended: its last step may have spoilt weights that no loss was computed from."""
+        """Look at the weights after the last epoch: no loss has been computed with those of the last step."""
         if self.warned or not self.sound:
             return
         if not all(map(is_finite, [*self.engine.dense_weights(), *self.engine.rows_of_last_batch()])):
@@ -53,5 +53,5 @@ class DivergenceWatch:
                 "give the optimizer clipnorm=1.0, or bring inputs and targets to about the range of -1 to 1."
             )
         else:
-            remedy = "The weights held NaN or infinity before: load or initialize them anew."
+            remedy = "The weights held NaN or infinity before: load or initialize them again."
         warnings.warn(f"Training diverged: {what} {when}. {remedy}", RuntimeWarning, stacklevel=stacklevel)

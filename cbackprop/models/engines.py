@@ -1,6 +1,6 @@
-"""The engines of a model: made of what `compile` was told when they are first needed, and kept until that changes.
+"""The engines of a model. They are made when they are needed first, and kept until the model or its settings change.
 
-Their places are attributes of the model: `_engine` trains, `_predictor` can only predict.
+The model has them as attributes: `_engine` trains, `_predictor` only predicts.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["inference_engine", "make_engine", "new_engine", "prepare", "samples_
 
 
 def prepare(model: Any, x: Any, what: str) -> Engine:
-    """The engine for the current settings, built when it is first needed."""
+    """The engine for the current settings, made if there is none."""
     if not model.compiled:
         raise RuntimeError(f"Call compile before {what}: the model does not know its loss and optimizer yet.")
     if model.optimizer is None and what in ("fit", "train_on_batch"):
@@ -44,7 +44,7 @@ def prepare(model: Any, x: Any, what: str) -> Engine:
 
 
 def make_engine(model: Any) -> Engine:
-    """The engine that trains, from what `compile` was told."""
+    """Make the engine that trains, from the arguments of `compile`."""
     if model._objectives is None:
         model._objectives = resolve_objectives(model, model._settings)
     trainable = model._trainable_when_compiled
@@ -67,7 +67,7 @@ def new_engine(
     trainable: Sequence[Variable] = (),
     state: Any = None,
 ) -> Engine:
-    """An engine for the layers as they are now, or, where sizes are open, what makes one for each shape."""
+    """An engine for the layers as they are now. If sizes are open, one that makes an engine for each shape."""
     kind, plans, dtype = model._settings.get("engine", "compiled"), model.plans, model.dtype
     warned: list[Plan] = []
 
@@ -89,7 +89,10 @@ def new_engine(
 
 
 def inference_engine(model: Any, training: bool = False) -> Engine:
-    """The engine of `compile`, or one that can only predict; in training, one of layers frozen as they are now."""
+    """An engine that predicts: the one that trains, or else `_predictor`.
+
+    With `training`, it is one that was made when the same layers were frozen as now.
+    """
     ready = model._engine or model._predictor
     if ready is not None and not (training and not ready.is_up_to_date()):
         return ready
@@ -118,7 +121,7 @@ def samples_for(
 
 
 def _warn_of_lost_masks(plan: Plan) -> None:
-    """Tell of layers that end a mask: losses and metrics count what it would have taken out."""
+    """Warn of layers that end a mask, so that losses and metrics count rows that it hid."""
     for name in plan.unmasked_by:
         warnings.warn(
             f"Layer {name!r} does not support masking: the mask of its input ends there, and does not reach loss and "
@@ -128,7 +131,7 @@ def _warn_of_lost_masks(plan: Plan) -> None:
 
 
 def warn_of_idle_losses(engine: Engine, stacklevel: int) -> None:
-    """Tell, once, of what layers add to the loss without any weight that would be trained by it."""
+    """Warn once of layers whose additions to the loss train no weight."""
     names = [] if engine.told_of_losses else engine.losses_without_weights()
     if names:
         engine.told_of_losses = True

@@ -1,4 +1,4 @@
-"""What `evaluate` computes, and what logs of training and evaluation say: losses and metrics by name."""
+"""Evaluate a model, and make logs of training and evaluation: losses and metrics by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["listed", "logs_of", "names_of", "reset_metrics_of_layers", "test"]
 
 
 def logs_of(model: Any, engine: Engine) -> dict[str, float]:
-    """Means since the engine's last reset, by name, in the order in which Keras lists them."""
+    """The losses and metrics since the engine's last reset, in Keras's order."""
     if engine.log_names is None:
         engine.log_names = log_names(model, engine.objectives)
     loss_names, metric_names = engine.log_names
@@ -34,7 +34,7 @@ def logs_of(model: Any, engine: Engine) -> dict[str, float]:
 
 
 def _metrics_of_layers(model: Any, engine: Engine) -> list[Any]:
-    """The metrics of layers, looked for once; they begin anew with an epoch and with an evaluation, as in Keras."""
+    """The metrics of layers, which are searched for once."""
     if engine.metrics_of_layers is None:
         compiled = {metric for objective in engine.objectives for metric, _ in objective.metrics}
         engine.metrics_of_layers = [metric for metric in model.metrics_of_layers() if metric not in compiled]
@@ -42,35 +42,35 @@ def _metrics_of_layers(model: Any, engine: Engine) -> list[Any]:
 
 
 def reset_metrics_of_layers(model: Any, engine: Engine) -> None:
-    """Let the metrics of layers begin anew."""
+    """Reset the metrics of layers, at the beginning of an epoch and of an evaluation, as in Keras."""
     for metric in _metrics_of_layers(model, engine):
         metric.reset_state()
 
 
 def test(model: Any, engine: Engine, source: Source, run: CallbackList) -> dict[str, float]:
-    """Evaluate. The engine is free between batches: a dataset may ask the model for predictions meanwhile."""
+    """Evaluate a model. The engine is not locked between batches, because a dataset may use the model, too."""
     model.stop_evaluating = False
     run.on_test_begin()
     reset_metrics_of_layers(model, engine)
     owner = object()
     try:
-        logs = _logs_in_turn(model, engine, owner) if _sweep(model, engine, source, run, owner) else {}
+        logs = _logs_of_owner(model, engine, owner) if _sweep(model, engine, source, run, owner) else {}
     finally:
         engine.forget(owner)
     run.on_test_end(logs)
     return logs
 
 
-def _logs_in_turn(model: Any, engine: Engine, owner: object) -> dict[str, float]:
+def _logs_of_owner(model: Any, engine: Engine, owner: object) -> dict[str, float]:
     with engine.means_of(owner):
         return logs_of(model, engine)
 
 
 def _sweep(model: Any, engine: Engine, source: Source, run: CallbackList, owner: object) -> int:
-    """Test all samples, an execution at a time if a callback watches; how many batches there were."""
+    """Test all samples, in executions if a callback watches batches; returns the number of batches."""
 
     def end(number: int) -> None:
-        run.on_test_batch_end(number, _logs_in_turn(model, engine, owner))
+        run.on_test_batch_end(number, _logs_of_owner(model, engine, owner))
 
     watched = run.watches_batches("test")
     executions = Executions(source.at_once if watched else None, run.on_test_batch_begin, end)
@@ -88,6 +88,7 @@ def _sweep(model: Any, engine: Engine, source: Source, run: CallbackList, owner:
 
 
 def listed(model: Any, engine: Engine, logs: dict[str, float]) -> Any:
+    """What `evaluate` returns without `return_dict`: a list of the numbers in logs, or the only number."""
     if engine.names is None:
         engine.names = names_of(model, engine.objectives)
     names = engine.names
@@ -97,6 +98,7 @@ def listed(model: Any, engine: Engine, logs: dict[str, float]) -> Any:
 
 
 def names_of(model: Any, objectives: Sequence[Objective]) -> list[str]:
+    """See `Model.metrics_names`."""
     loss_names, metric_names = log_names(model, objectives)
     names = ["loss"] if any(objective.loss for objective in objectives) else []
     by_output = dict(zip(model.output_names, loss_names, strict=True))

@@ -1,4 +1,4 @@
-"""Batches that are run between two calls of callbacks: `steps_per_execution` of them."""
+"""Executions: the batches between two calls of callbacks, `steps_per_execution` of them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["Executions", "callbacks_for"]
 
 
 class Executions:
-    """Cuts pieces into what is run in one call, and tells callbacks before and after each execution.
+    """Divides pieces at the ends of executions, and calls callbacks before and after each execution.
 
-    An execution may reach over several pieces, such as the batches of a generator, and has fewer batches only where
-    the samples end. Its last number is that of a full one all the same, as in Keras.
+    An execution may consist of several pieces, such as the batches of a generator. The last one may have fewer batches,
+    but is reported with the last number of a full one, as in Keras.
 
     Parameters
     ----------
     size : int or None
-        Batches of an execution; with ``None`` nobody wants to know of them, and a piece is run in one call.
-    begin, end : callable
-        Called with the numbers of the first and the last batch of an execution, if they are wanted.
+        Batches in an execution. With ``None`` no callback watches batches, and pieces are not divided.
+    begin, end : callable, optional
+        Called with the number of the first and the last batch of each execution.
     step : int, default 0
         The number of the first batch.
     """
@@ -38,7 +38,7 @@ class Executions:
         self._first, self._room = step, 0
 
     def parts(self, piece: Piece) -> Iterator[Piece]:
-        """What is run in one call: no part reaches beyond the end of an execution."""
+        """The parts of a piece, divided at the ends of executions. Each part is one call of the engine."""
         if self._size is None:
             if piece.size:
                 yield piece
@@ -57,7 +57,7 @@ class Executions:
             self._begin(self._first)
 
     def done(self, part: Piece) -> bool:
-        """Count the batches of a part; whether an execution ends with it, so that a run may be stopped."""
+        """Count the batches of a part; returns whether an execution ends with it, so that the run may stop."""
         self.step += part.steps
         if self._size is None:
             return True
@@ -67,7 +67,7 @@ class Executions:
         return self._room == 0
 
     def finish(self) -> None:
-        """There are no more samples, in the midst of an execution or not."""
+        """End the current execution, if there is one, because there are no more samples."""
         if self._room:
             self._close()
 
@@ -78,7 +78,7 @@ class Executions:
 
 
 def callbacks_for(model: Any, callbacks: Any, **params: Any) -> CallbackList:
-    """The callbacks of a run; without those that show progress, which `fit` does itself."""
+    """The callbacks of a run, without `ProgbarLogger`: `fit` shows progress itself."""
     run = CallbackList(callbacks, model=model, **params)
     run.callbacks = [callback for callback in run.callbacks if not isinstance(callback, ProgbarLogger)]
     return run

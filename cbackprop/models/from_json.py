@@ -1,4 +1,4 @@
-"""Models from their descriptions in JSON."""
+"""Make models from JSON."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["model_from_json"]
 
 
 def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
-    """A new model, with new weights, of what `Model.to_json` said, here or in Keras.
+    """A new model with new weights, from what `Model.to_json` returned, in this library or in Keras.
 
     Parameters
     ----------
     json_string : str
     custom_objects : dict of str to class or function, optional
-        Classes and functions of one's own that it mentions; registered ones need not be given.
+        Your own classes and functions that the text mentions, unless they are registered.
 
     Returns
     -------
@@ -27,9 +27,9 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
     Raises
     ------
     TypeError
-        If it is no string, or mentions something unknown.
+        If `json_string` is no string, or mentions an unknown class or function.
     ValueError
-        If it is no JSON, or describes no model.
+        If it is no JSON, or does not describe a model.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Gradients of a model by its weights, its inputs, or what a layer puts out."""
+"""Gradients with respect to a model's weights, its inputs, or the output of a layer."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ __all__ = ["GradientMethods"]
 
 Array = NDArray[Any]
 
-# Engines that a model keeps for gradients by other things than its weights.
+# Engines that a model keeps for gradients with respect to other things than its weights.
 MOST_KEPT = 8
 
 
 class GradientMethods:
-    """The part of `Model` that gives gradients to the user."""
+    """The part of `Model` that computes gradients for users."""
 
     def gradients(
         self,
@@ -43,7 +43,7 @@ class GradientMethods:
         wrt: Any = "weights",
         per_sample: bool = False,
     ) -> Any:
-        """The gradient of the loss by weights, inputs, or the output of a layer; nothing is changed.
+        """The gradient of the loss with respect to weights, inputs, or the output of a layer. Nothing is changed.
 
         Parameters
         ----------
@@ -52,19 +52,19 @@ class GradientMethods:
         training : bool, default False
             Whether dropout and the like are active.
         wrt : {"weights", "inputs"}, Layer, str, or tuple (layer, int), default "weights"
-            By what the loss is differentiated: the trainable weights; the inputs; or what a layer puts out, its
-            activation included. The layer, or its name, may be one of a nested model. Of a layer that is called several
-            times (a shared one), give the call as well, counted from 0 in the order of the graph: ``("encoder", 1)``.
+            With respect to what: the trainable weights, the inputs, or the output of a layer (after its activation).
+            The layer, or its name, may be one of a nested model. If a layer is shared and so called several times, give
+            the call as well, counted from 0 in the order of the graph: ``("encoder", 1)``.
         per_sample : bool, default False
-            The gradient of each sample's own loss: what this method gives for that sample as a batch of its own.
+            Whether to compute the gradient of each sample's own loss, as if the sample were a batch.
 
         Returns
         -------
         list of ndarray, ndarray, or list or dict of ndarray
             For weights, one for each of `trainable_weights`, shaped like it. For inputs, arrays (samples, ...) in the
-            structure of the inputs, and ``None`` for inputs of whole numbers, which are no place for a derivative. For
-            a layer, an array (samples, ...), or a list of them if it has several outputs. With `per_sample` the first
-            axis counts the samples for weights too.
+            structure of the inputs, and ``None`` for inputs of whole numbers, which have no derivative. For a layer,
+            an array (samples, ...), or a list of them if it has several outputs. With `per_sample` the first axis
+            counts the samples for weights, too.
 
         Raises
         ------
@@ -75,9 +75,9 @@ class GradientMethods:
 
         Notes
         -----
-        The loss is that of `evaluate`: the weighted sum of the outputs' losses, with regularizers. Divided by the batch
-        size, a gradient by the inputs grows small with it; `per_sample` does without. Where the gradient of a loss with
-        respect to a prediction is known already, see `backward`.
+        The loss is that of `evaluate`: the weighted sum of the outputs' losses, with regularizers. It is divided by the
+        batch size, and so are gradients with respect to inputs, except with `per_sample`. If you know the gradient with
+        respect to the predictions already, use `backward`.
 
         Examples
         --------
@@ -111,9 +111,9 @@ class GradientMethods:
     ) -> Any:
         """The gradients of weights or inputs for a given gradient of the outputs (a vector-Jacobian product).
 
-        With L a number that depends on the outputs, and ``dL/doutput`` given, ``dL/dw = sum of dL/doutput
-        doutput/dw``. This is the backward pass alone: for losses of one's own in a training loop of one's own, and to
-        pass gradients from one model to another. Nothing is changed.
+        If L depends on the outputs, and ``dL/doutput`` is given, then ``dL/dw = sum of dL/doutput doutput/dw``. This is
+        the backward pass alone. Use it for your own losses in your own training loop, and to pass gradients from one
+        model to another. Nothing is changed.
 
         Parameters
         ----------
@@ -122,13 +122,12 @@ class GradientMethods:
         output_gradient : array_like, or list or dict of them
             Shaped like the outputs, samples along the first axis. ``None`` stands for zeros.
         wrt, training, per_sample
-            As in `gradients`. With `per_sample` the gradient of each sample's own share; they add up to that of the
-            batch.
+            As in `gradients`. With `per_sample`, the gradients of the samples add up to that of the batch.
 
         Returns
         -------
         list of ndarray, ndarray, or list or dict of ndarray
-            As `gradients`. Neither a loss nor regularizers or masks of the model count.
+            As `gradients`. Losses, regularizers and masks of the model have no effect.
 
         Raises
         ------
@@ -137,7 +136,7 @@ class GradientMethods:
 
         Notes
         -----
-        The model need not be compiled. If it is, its engine and trainable weights are those of `compile`.
+        The model need not be compiled. If it is, the engine and the trainable weights are those of `compile`.
 
         Examples
         --------
@@ -174,8 +173,8 @@ class GradientMethods:
         x, y, sample_weight
             As in `fit`; a few samples are enough.
         epsilon : float, optional
-            The step of the differences. By default several are tried for each weight and the best one counts, so
-            that the corner of a ReLU within a step's reach is not taken for an error.
+            The step of the differences. By default several steps are tried for each weight and the best one counts, so
+            that the corner of a ReLU within one step is not taken for an error.
         training : bool, default False
             Whether dropout and the like are active; the same units are dropped in every evaluation.
 
@@ -208,25 +207,25 @@ class GradientMethods:
 
 
 class GivenGradient(Loss):
-    """``sum of g y``, for a given g: its derivative by y is g, so that a backward pass begins with what was given."""
+    """The loss ``sum of g y`` for a given g. Its derivative is g, so a backward pass begins with g."""
 
     def call(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
-        """Nobody looks at the value."""
+        """Zeros, because the value is not used, and the given gradient."""
         return np.zeros(len(y_pred)), y_true
 
 
 def given_objectives(plan: Plan) -> list[Objective]:
-    """An objective for each output whose loss has the gradient that was given."""
+    """For each output an objective whose loss has the given gradient."""
     return [Objective(GivenGradient("given", "sum")) for _ in plan.outputs]
 
 
 def given_gradients(model: Any, plan: Plan, value: Any, samples: int) -> list[Array]:
-    """The gradient of each output, checked, shaped like it.
+    """The given gradients, checked: an array for each output, shaped like it.
 
     Raises
     ------
     TypeError, ValueError
-        If there is none, or one does not fit.
+        If none is given, or one does not fit.
     """
     names, shapes = model.output_names, plan.output_shapes
     parts = assign("output_gradient", value, names, model.output_structure, [False] * len(names))
@@ -246,17 +245,17 @@ def given_gradients(model: Any, plan: Plan, value: Any, samples: int) -> list[Ar
     return found
 
 
-# What gradients are taken by: "weights", "inputs", or a layer and the number of its call, if it was given.
+# With respect to what: "weights", "inputs", or a layer and the number of its call, if that was given.
 Target = str | tuple[Layer, int | None]
 
 
 def find_target(model: Any, wrt: Any) -> Target:
-    """What `wrt` stands for.
+    """The weights, inputs or layer that `wrt` means.
 
     Raises
     ------
     TypeError, ValueError
-        If it is nothing in this model.
+        If this model has nothing of the kind.
     """
     if isinstance(wrt, str) and wrt in ("weights", "inputs"):
         return wrt
@@ -290,7 +289,7 @@ def find_target(model: Any, wrt: Any) -> Target:
 def kept(
     model: Any, x: Any, purpose: str, target: Target, make: Callable[[Plan], list[Objective]], trainable: Sequence[Any]
 ) -> Differentiator:
-    """The engine for some gradients, made when it is first asked for."""
+    """The engine for gradients of one kind, made when it is needed first."""
     watched = target if isinstance(target, str) else target[0]
     tensors = model.tensors_for(make_inputs(model, x) if model.has_open_inputs else [])
     key = purpose, watched, tuple(trainable), tuple(tensor.shape for tensor in tensors[0])
@@ -314,12 +313,12 @@ def kept(
 
 
 def chosen_probes(plan: Plan, target: Target) -> list[Probe | None]:
-    """Where to look at gradients by inputs or a layer.
+    """The probes of a plan that keep the wanted gradients; an empty list for weights.
 
     Raises
     ------
     ValueError
-        If it is not said which call of a layer is meant, or it has no such call, or there is no place for a derivative.
+        If the call of a layer is missing or does not exist, or the values are whole numbers, without a derivative.
     """
     if target == "weights":
         return []
@@ -339,27 +338,27 @@ def chosen_probes(plan: Plan, target: Target) -> list[Probe | None]:
         raise ValueError(f"Layer {name!r} is called {calls} times in this model: there is no call {call}, from 0 on.")
     found = plan.probes[call or 0]
     if not any(found):
-        raise ValueError(f"Layer {name!r} puts out whole numbers, which a loss has no derivative by.")
+        raise ValueError(f"The output of layer {name!r} is whole numbers, by which a loss has no derivative.")
     return found
 
 
 class Differentiator:
-    """Runs an engine forwards and back, and looks at gradients.
+    """Runs an engine forwards and backwards, and collects gradients.
 
     Parameters
     ----------
     model : Model
     engine : Engine
     probes : list of Probe
-        Where to look; in the gradients of weights if there are none.
+        Those that keep the wanted gradients. Without any, the gradients of the weights are wanted.
     """
 
     def __init__(self, model: Any, engine: Engine, probes: list[Probe | None]) -> None:
         self.model, self.engine, self.probes = model, engine, probes
-        self._there: list[bool] = []  # which inputs are not left out
+        self._there: list[bool] = []  # for each input, whether it is given
 
     def run(self, data: Data, samples: int, training: bool, per_sample: bool, batches: int) -> Any:
-        """Gradients of a batch, or of each of its samples; random layers draw as in a batch after so many others."""
+        """The gradients of a batch, or of each sample. Random layers draw as in a batch after so many others."""
         self._there = [array is not None for array in data.inputs]
         data = data.present()
         with self.engine.fresh_means():
@@ -382,14 +381,14 @@ class Differentiator:
         return [self._seen(probe, end - begin) for probe in self.probes]
 
     def _seen(self, probe: Probe | None, rows: int) -> Array | None:
-        """What came to a place in the last pass; zeros if no loss depends on it."""
+        """What a probe has kept in the last pass; zeros if no loss depends on its output."""
         if probe is None or probe.delta is not None:
             return None if probe is None else probe.delta
         step = next(step for step in self.engine.plan.steps if step.layer is probe)
         return np.zeros((rows, *step.output_shape), self.engine.dtype)
 
     def _in_form(self, found: list[Any]) -> Any:
-        """In the structure of what gradients were taken by."""
+        """The gradients in the structure that users expect."""
         if self.engine.plan.watched == "inputs":
             there, remaining = iter(self._there), iter(found)
             return map_structure(lambda _: next(remaining) if next(there) else None, self.model.input_structure)

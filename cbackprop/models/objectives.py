@@ -1,4 +1,4 @@
-"""What `compile` was told, resolved for each output: its loss, its weight, its metrics, and their names in logs."""
+"""Resolve the arguments of `compile`: the loss, weight and metrics of each output, and their names in logs."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ __all__ = [
     "warn_of_double_links",
 ]
 
-# Words in the names of metrics of which more is better.
+# Parts of the names of metrics of which more is better.
 RISING = (
     *("Accuracy", "AUC", "Precision", "Recall", "Specificity", "TruePositives", "TrueNegatives", "IoU"),
     *("Score", "Similarity", "Correlation"),
 )
-# Metrics of which less is better, and that are no losses.
+# Metrics that are not losses, and of which less is better.
 FALLING = ("FalsePositives", "FalseNegatives", "RootMeanSquaredError", "LogCoshError")
 
 
 def resolve_objectives(model: Any, settings: dict[str, Any]) -> list[Objective]:
-    """One objective an output, from the arguments of `compile`.
+    """An objective for each output, from the arguments of `compile`.
 
     Raises
     ------
@@ -72,17 +72,17 @@ def resolve_objectives(model: Any, settings: dict[str, Any]) -> list[Objective]:
 
 
 def _check_own_objects(objectives: Sequence[Objective], names: Sequence[str]) -> None:
-    """Refuse a metric object that is given more than once: Keras would mix what it is given, without a word.
+    """Refuse a metric object that is given twice: Keras silently mixes what both see.
 
-    One that computes in Python does so here, too.
+    Metrics in Python are not refused: they do the same here as in Keras.
     """
     given: dict[int, str] = {}
     for name, objective in zip(names, objectives, strict=True):
         for metric, weighted in objective.metrics:
-            place = f"{'weighted_metrics' if weighted else 'metrics'} of output {name!r}"
-            if (before := given.setdefault(id(metric), place)) and metric.runs_in_c() and before is not place:
+            where = f"{'weighted_metrics' if weighted else 'metrics'} of output {name!r}"
+            if (before := given.setdefault(id(metric), where)) and metric.runs_in_c() and before is not where:
                 raise ValueError(
-                    f"The metric {metric.name!r} is one object, but given twice: in {before} and in {place}. Give each "
+                    f"The metric {metric.name!r} is one object, but given twice: in {before} and in {where}. Give each "
                     f"an object of its own, another {type(metric).__name__}(...): Keras mixes what they see."
                 )
 
@@ -90,7 +90,7 @@ def _check_own_objects(objectives: Sequence[Objective], names: Sequence[str]) ->
 def _resolve_losses(
     loss: Any, loss_weights: Any, names: Sequence[str], structure: Any, shapes: Sequence[Any]
 ) -> list[tuple[Loss | None, float]]:
-    """The loss of each output and its weight; several losses are added up."""
+    """The loss of each output and its weight. Several losses of one output become their sum."""
     shares = losses_of_outputs(loss, names, structure)
     given: list[list[tuple[Loss, float]]] = [[] for _ in names]
     for share, weight in zip(shares, weights_of(shares, loss, loss_weights, names, structure), strict=True):
@@ -110,7 +110,7 @@ def _resolve_losses(
 
 
 def _spread_metrics(name: str, value: Any, names: Sequence[str], structure: Any) -> list[list[Any]]:
-    """A list of metrics for each output; with one output, one list is for it."""
+    """A list of metrics for each output."""
     if value is None:
         return [[] for _ in names]
     if not isinstance(value, (list, tuple, dict)):
@@ -151,7 +151,7 @@ def _one_loss(identifier: Any, shape: tuple[int, ...]) -> Loss:
 
 
 def _resolve_metric(identifier: Any, loss: Loss | None, shape: tuple[int, ...]) -> Metric:
-    """The metric object; "accuracy" stands for the form that fits the output and its loss."""
+    """The metric object. "accuracy" means the kind that fits the output and its loss."""
     if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
         kind = "index" if loss is not None and "index" in {part.target_kind for part in loss.parts} else "values"
         if not shape or shape[-1] == 1:
@@ -165,12 +165,12 @@ def _resolve_metric(identifier: Any, loss: Loss | None, shape: tuple[int, ...]) 
 
 
 def check_masks(plan: Plan, objectives: Sequence[Objective]) -> None:
-    """Refuse sums of losses that need all rows of an output, where a mask hides some.
+    """Check that no output with a mask has a sum of losses that needs all rows.
 
     Raises
     ------
     ValueError
-        If there is one.
+        If one has.
     """
     for objective, mask in zip(objectives, plan.output_masks, strict=False):
         loss = objective.loss
@@ -182,7 +182,7 @@ def check_masks(plan: Plan, objectives: Sequence[Objective]) -> None:
 
 
 def warn_of_certainty(plan: Plan) -> None:
-    """Tell of a softmax over a single unit: it always is 1, whatever is learned."""
+    """Warn of a softmax over a single unit, which is always 1."""
     for step in plan.steps:
         function, shape = step.layer.function, step.output_shape
         axis = getattr(function, "axis", None)
@@ -197,7 +197,7 @@ def warn_of_certainty(plan: Plan) -> None:
 
 
 def warn_of_double_links(plan: Plan, objectives: Sequence[Objective]) -> None:
-    """Tell of a loss from logits whose output are probabilities already: its own softmax or sigmoid comes on top."""
+    """Warn of a loss from logits that gets probabilities, so that the softmax or sigmoid is computed twice."""
     for buffer, objective in zip(plan.outputs, objectives, strict=False):
         for loss in objective.loss.parts if objective.loss else ():
             index = plan.link(buffer)
@@ -212,7 +212,7 @@ def warn_of_double_links(plan: Plan, objectives: Sequence[Objective]) -> None:
 
 
 def needs_of(model: Any, objectives: Sequence[Objective], plan: Plan) -> list[OutputNeeds]:
-    """Which forms of targets each output wants to be given, and within which limits."""
+    """The forms of targets that each output needs, and their limits."""
     needs = []
     for name, shape, objective in zip(model.output_names, plan.output_shapes, objectives, strict=True):
         kinds = {loss.target_kind for loss in (objective.loss, *objective.loss.parts)} if objective.loss else set()
@@ -224,7 +224,7 @@ def needs_of(model: Any, objectives: Sequence[Objective], plan: Plan) -> list[Ou
 
 
 def _readers_of(objective: Objective) -> tuple[tuple[str, str], ...]:
-    """Which form of targets the loss and each metric of an output want, and what they are called."""
+    """The form of targets that the loss and each metric of an output read, and their names for messages."""
     parts = objective.loss.parts if objective.loss else ()
     return (
         *((loss.target_kind, f"the loss {loss.name!r}") for loss in parts),
@@ -233,7 +233,7 @@ def _readers_of(objective: Objective) -> tuple[tuple[str, str], ...]:
 
 
 def _rules_of(objective: Objective) -> TargetRules:
-    """What targets may be for the loss and all metrics of an output."""
+    """The targets that the loss and all metrics of an output accept."""
     loss = objective.loss
     functions: list[Any] = [*loss.parts] if loss else []
     functions += [metric for metric, _ in objective.metrics]
@@ -252,20 +252,20 @@ def _rules_of(objective: Objective) -> TargetRules:
 
 
 def in_python(function: Any) -> bool:
-    """Whether what becomes of class numbers is up to a loss or a metric in Python."""
+    """Whether a function is a metric in Python, which treats class numbers as it likes."""
     return isinstance(function, Metric) and not function.runs_in_c()
 
 
 def _narrowest(limits: Sequence[tuple[float, float] | None]) -> tuple[float, float] | None:
-    """The limits that all of them leave."""
+    """The intersection of limits; ``None`` if there are none."""
     given = [pair for pair in limits if pair is not None]
     return (max(low for low, _ in given), min(high for _, high in given)) if given else None
 
 
 def log_names(model: Any, objectives: Sequence[Objective]) -> tuple[list[str | None], list[list[str]]]:
-    """The keys of logs: of each output's loss (where several have one), and of each output's metrics."""
+    """The keys of logs for each output's loss (if several outputs have one) and for each output's metrics."""
     several = len(objectives) > 1
-    add_up = sum(objective.loss is not None for objective in objectives) > 1  # else the total says it all
+    add_up = sum(objective.loss is not None for objective in objectives) > 1  # else the total is enough
     used: Counter[str] = Counter()
     pairs = zip(path_names(model.output_structure, model.output_names), objectives, strict=True)
     loss_names = [f"{name}_loss" if add_up and objective.loss is not None else None for name, objective in pairs]
@@ -282,7 +282,7 @@ def log_names(model: Any, objectives: Sequence[Objective]) -> tuple[list[str | N
 
 
 def named_results(name: str, result: Any) -> dict[str, Any]:
-    """A metric's result as entries of logs: a float, an array where it has several numbers, or those of its dict.
+    """A metric's result as entries of logs: one float, one array, or one entry for each key of a dict.
 
     Raises
     ------
@@ -298,7 +298,7 @@ def named_results(name: str, result: Any) -> dict[str, Any]:
 
 
 def more_is_better(metric: Metric) -> bool | None:
-    """Whether a metric grows with success: accuracies do, losses do not; ``None`` where its class does not tell."""
+    """Whether more of a metric is better, as of an accuracy, or not, as of a loss; ``None`` if that is not known."""
     name = type(metric).__name__
     if any(word in name for word in RISING):
         return True

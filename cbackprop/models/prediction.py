@@ -1,4 +1,4 @@
-"""What `predict` and calls on arrays compute: outputs, piece by piece, put together in the model's own structure."""
+"""Predict, and run models on arrays: outputs of all pieces, in the structure of the model's outputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["as_output", "inputs_alone", "predict_all", "predict_now", "predict_w
 
 
 def predict_now(model: Any, x: Any, steps: int | None) -> Any:
-    """The outputs for one array that needs no preparation, by an engine that there is; ``None`` for all else."""
+    """The outputs for one array, if there is an engine that needs no preparation for it; else ``None``."""
     if type(x) is not np.ndarray or steps is not None:
         return None
     engine = model._engine or model._predictor
@@ -41,9 +41,9 @@ def predict_all(model: Any, x: Any, training: bool, batch_size: int | None, step
 
 
 def predict_watched(model: Any, x: Any, batch_size: int | None, steps: int | None, run: CallbackList) -> Any:
-    """`predict`, an execution at a time."""
+    """The same in executions, for callbacks that watch batches."""
     results: list[list[NDArray[Any]]] = []
-    told = 0  # of the results
+    told = 0  # the number of results that callbacks have seen
 
     def end(number: int) -> None:
         nonlocal told
@@ -68,36 +68,36 @@ def predict_watched(model: Any, x: Any, batch_size: int | None, steps: int | Non
 def _predict_piece(model: Any, inputs: list[Any], training: bool, given: Any) -> list[NDArray[Any]]:
     results = inference_engine(model, training).predict(inputs, 32, training, check=given is not None)
     if results is None:
-        make_inputs(model, given)  # tells where the number is that is not finite
+        make_inputs(model, given)  # raises an error with the index of the number
         raise ValueError("x must be finite, and was not when it was read.")
     return results
 
 
 def inputs_alone(model: Any, x: Any, *_: Any, check: bool = True) -> Samples:
-    """Inputs alone: what a prediction wants of a batch."""
+    """The inputs of a batch, without targets."""
     inputs = make_inputs(model, x, check)
     data = Data(inputs)
     return Samples(data, len(data))
 
 
 def _unchecked_inputs(model: Any, x: Any, *_: Any) -> Samples:
-    """The same, but whether they are finite is found out when they are read."""
+    """As `inputs_alone`. The engine checks whether they are finite."""
     return inputs_alone(model, x, check=False)
 
 
 def as_output(model: Any, arrays: list[NDArray[Any]]) -> Any:
-    """Flat outputs in the structure of the model's outputs; of a list of one, that one, as in Keras."""
+    """Outputs in the structure of the model's outputs. From a list of one, that one is returned, as in Keras."""
     remaining = iter(arrays)
     return map_structure(lambda tensor: _in_its_type(tensor, next(remaining)), without_list(model.output_structure))
 
 
 def without_list(structure: Any) -> Any:
-    """What is in a list of one; anything else as it is."""
+    """The item of a list of one; any other structure unchanged."""
     return structure[0] if isinstance(structure, (list, tuple)) and len(structure) == 1 else structure
 
 
 def _in_its_type(tensor: KerasTensor, array: NDArray[Any]) -> NDArray[Any]:
-    """An output as whole numbers, if that is what its layer says that it returns."""
+    """An output as whole numbers, if its layer returns such."""
     dtype = output_dtype(tensor)
     return array if dtype is None else array.astype(dtype)
 
