@@ -50,7 +50,9 @@ def known(module: Any) -> Any:
 @click.option("--embedding", type=click.IntRange(1, 4096), default=8, show_default=True, help="Width of embeddings.")
 @click.option("--x", "x_name", default="x", show_default=True, metavar="NAME", help="Array of inputs in an NPZ file.")
 @click.option("--y", "y_name", default="y", show_default=True, metavar="NAME", help="Array of targets in an NPZ file.")
-@click.option("--validation", type=FRACTION, default=0.2, show_default=True, help="Share of the rows that is held out.")
+@click.option(
+    "--validation", type=FRACTION, default=0.2, show_default=True, help="Fraction of the rows that is held out."
+)
 @click.option("--layers", callback=widths, default="64,64", show_default=True, help="Widths of hidden layers; or none.")
 @click.option("--activation", callback=known(cb.activations), default="relu", show_default=True)
 @click.option("--dropout", type=FRACTION, default=0.0, show_default=True)

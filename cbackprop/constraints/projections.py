@@ -101,7 +101,7 @@ class MinMaxNorm(NormConstraint):
     min_value, max_value : float, default 0.0 and 1.0
         The smallest and the largest norm, at least 0.
     rate : float, default 1.0
-        The share of the difference that is removed in each step, in [0, 1].
+        The fraction of the difference that is removed in each step, in [0, 1].
     axis : int or sequence of int, default 0
         The axes along which norms are taken.
 

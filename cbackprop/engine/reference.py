@@ -193,7 +193,7 @@ class ReferenceEngine(Engine):
             self.view(self.gradient_vector, variable)[...] += variable.regularizer.gradient(variable.array) / divisor
 
     def _divisor_of(self, regularizer: Any) -> float:
-        """What a regularizer's share of the current batch is divided by."""
+        """The divisor of a regularizer for the current batch."""
         return self.divisor if getattr(regularizer, "divided", False) else 1.0
 
     def solver(self) -> Any:

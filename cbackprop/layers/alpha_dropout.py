@@ -26,7 +26,7 @@ class AlphaDropout(Dropout):
     Parameters
     ----------
     rate : float
-        The share of elements to drop, in [0, 1).
+        The fraction of elements to drop, in [0, 1).
     noise_shape : tuple of int or None, optional
         As for `Dropout`.
     seed : int, optional

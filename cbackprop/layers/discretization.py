@@ -29,7 +29,7 @@ class Discretization(Layer):
     num_bins : int, optional
         The number of bins for which `adapt` finds boundaries. Give this or `bin_boundaries`.
     epsilon : float, default 0.01
-        Accuracy of `adapt`: how far a boundary may be from the exact quantile, as a share of all numbers.
+        Accuracy of `adapt`: how far a boundary may be from the exact quantile, as a fraction of all numbers.
     output_mode : {"int", "one_hot", "multi_hot", "count"}, default "int"
         "int": the index of each number's bin. "one_hot": for each number a row with a single 1, at its bin.
         "multi_hot": one row for all numbers along the first axis of a sample, with a 1 for each bin that contains any
@@ -273,6 +273,6 @@ def compressed(summary: NDArray[np.float32], epsilon: float) -> NDArray[np.float
         return summary
     wanted = epsilon + np.arange(0.0, 1.0, epsilon)
     counts = summary[1].cumsum()
-    shares = counts / counts[-1]
-    quantiles, reached = (np.interp(wanted, shares, numbers) for numbers in (summary[0], counts))
+    fractions = counts / counts[-1]
+    quantiles, reached = (np.interp(wanted, fractions, numbers) for numbers in (summary[0], counts))
     return np.stack([quantiles, np.diff(reached, prepend=0)]).astype(np.float32)

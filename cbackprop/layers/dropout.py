@@ -22,7 +22,7 @@ class Dropout(RandomLayer):
     Parameters
     ----------
     rate : float
-        The share of elements to drop, in [0, 1].
+        The fraction of elements to drop, in [0, 1].
     noise_shape : tuple of int or None, optional
         Shape of the random mask, including the batch axis. ``None`` stands for the input's size. Along an axis of
         size 1, all elements are dropped or kept together. A batch size above 1 means the same as ``None``.

@@ -53,7 +53,7 @@ class SpatialDropout1D(SpatialDropout):
     Parameters
     ----------
     rate : float
-        The share of elements to drop, in [0, 1].
+        The fraction of elements to drop, in [0, 1].
     seed : int, optional
         From 0 to 2**32 - 1. By default it is drawn from the generator that `cbackprop.utils.set_random_seed` seeds.
     **kwargs
@@ -96,7 +96,7 @@ class SpatialDropout2D(SpatialDropout):
     Parameters
     ----------
     rate : float
-        The share of elements to drop, in [0, 1].
+        The fraction of elements to drop, in [0, 1].
     data_format : {"channels_last", "channels_first"}, optional
         "channels_last" by default.
     seed : int, optional
@@ -145,7 +145,7 @@ class SpatialDropout3D(SpatialDropout):
     Parameters
     ----------
     rate : float
-        The share of elements to drop, in [0, 1].
+        The fraction of elements to drop, in [0, 1].
     data_format : {"channels_last", "channels_first"}, optional
         "channels_last" by default.
     seed : int, optional

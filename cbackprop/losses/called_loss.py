@@ -116,8 +116,8 @@ def _numbers(loss: Any, what: str, value: Any, dtype: Any, check: bool) -> Array
     return array
 
 
-def _share(loss: Any, values: Array, shape: tuple[int, ...]) -> float:
-    """The share of a row in a value that several rows have in common: 1, unless the reduction sums rows."""
+def _factor(loss: Any, values: Array, shape: tuple[int, ...]) -> float:
+    """The part of a value of several rows that each row gets: 1, unless the reduction sums rows."""
     return values.size / max(int(np.prod(row_shape(shape))), 1) if loss.reduction == "sum" else 1.0
 
 
@@ -125,12 +125,12 @@ def rows_of(loss: Any, values: Array, shape: tuple[int, ...]) -> NDArray[np.floa
     """A value for each row of predictions of this shape, such that their reduction equals that of `values`."""
     rows = row_shape(shape)
     spread = values.reshape(values.shape + (1,) * (len(rows) - values.ndim)) if values.ndim else values
-    return np.broadcast_to(spread * _share(loss, values, shape), rows).reshape(-1)
+    return np.broadcast_to(spread * _factor(loss, values, shape), rows).reshape(-1)
 
 
 def coefficients_of(loss: Any, values: Array, coefficients: Array, shape: tuple[int, ...]) -> Array:
     """The factor of each row's gradient, given the weight of each row's value in the total loss."""
     rows = coefficients.reshape(row_shape(shape))
     common = tuple(range(values.ndim, rows.ndim))
-    total = rows.sum(axis=common, keepdims=True) * _share(loss, values, shape)
+    total = rows.sum(axis=common, keepdims=True) * _factor(loss, values, shape)
     return np.broadcast_to(total, rows.shape).reshape(-1)

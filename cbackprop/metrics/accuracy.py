@@ -30,7 +30,7 @@ __all__ = [
 
 @registry.register()
 class Accuracy(RowMean):
-    """Share of predictions that equal their targets: ``mean([y_pred = y_true])``.
+    """Fraction of predictions that equal their targets: ``mean([y_pred = y_true])``.
 
     The name ``"accuracy"`` in `compile` does not mean this class: as in Keras, it means the accuracy that suits the
     output and its loss.
@@ -65,7 +65,7 @@ class Accuracy(RowMean):
 
 @registry.register()
 class BinaryAccuracy(RowMean):
-    """Share of predictions on their label's side of a threshold: ``mean([[y_pred > threshold] = y_true])``.
+    """Fraction of predictions on their label's side of a threshold: ``mean([[y_pred > threshold] = y_true])``.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class BinaryAccuracy(RowMean):
 
 @registry.register()
 class CategoricalAccuracy(RowMean):
-    """Share of rows whose largest prediction is at the largest label: ``mean([argmax(y_pred) = argmax(y_true)])``.
+    """Fraction of rows whose largest prediction is at the largest label: ``mean([argmax(y_pred) = argmax(y_true)])``.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ class CategoricalAccuracy(RowMean):
 
 @registry.register()
 class SparseCategoricalAccuracy(RowMean):
-    """Share of rows whose largest prediction is at the true class: ``mean([argmax(y_pred) = y_true])``.
+    """Fraction of rows whose largest prediction is at the true class: ``mean([argmax(y_pred) = y_true])``.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ class SparseCategoricalAccuracy(RowMean):
 
 @registry.register()
 class TopKCategoricalAccuracy(RowMean):
-    """Share of rows in which the prediction at the largest label is among the k largest.
+    """Fraction of rows in which the prediction at the largest label is among the k largest.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ class TopKCategoricalAccuracy(RowMean):
 
 @registry.register()
 class SparseTopKCategoricalAccuracy(RowMean):
-    """Share of rows in which the prediction of the true class is among the k largest.
+    """Fraction of rows in which the prediction of the true class is among the k largest.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cbackprop.metrics.metric import registry
-from cbackprop.metrics.thresholds import MOST_THRESHOLDS, Array, Counts, ThresholdMetric, share
+from cbackprop.metrics.thresholds import MOST_THRESHOLDS, Array, Counts, ThresholdMetric, fraction
 from cbackprop.validation import check_integer, check_number
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
 
 @registry.register()
 class Precision(Counts):
-    """Share of the predicted positives that are true: ``TP / (TP + FP)``; 0 if none is predicted.
+    """Fraction of the predicted positives that are true: ``TP / (TP + FP)``; 0 if none is predicted.
 
     Parameters
     ----------
@@ -54,12 +54,12 @@ class Precision(Counts):
 
     def values(self) -> Array:
         """The precision at each threshold."""
-        return share(self.true_positives, self.false_positives)
+        return fraction(self.true_positives, self.false_positives)
 
 
 @registry.register()
 class Recall(Counts):
-    """Share of the positives that are predicted: ``TP / (TP + FN)``; 0 if there are none.
+    """Fraction of the positives that are predicted: ``TP / (TP + FN)``; 0 if there are none.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class Recall(Counts):
 
     def values(self) -> Array:
         """The recall at each threshold."""
-        return share(self.true_positives, self.false_negatives)
+        return fraction(self.true_positives, self.false_negatives)
 
 
 def even_thresholds(n: int) -> list[float]:
@@ -125,15 +125,15 @@ class BestAt(ThresholdMetric):
 
     def recalls(self) -> Array:
         """TP / (TP + FN) at each threshold, also called sensitivity."""
-        return share(self.true_positives, self.false_negatives)
+        return fraction(self.true_positives, self.false_negatives)
 
     def precisions(self) -> Array:
         """TP / (TP + FP) at each threshold."""
-        return share(self.true_positives, self.false_positives)
+        return fraction(self.true_positives, self.false_positives)
 
     def specificities(self) -> Array:
         """TN / (TN + FP) at each threshold."""
-        return share(self.true_negatives, self.false_positives)
+        return fraction(self.true_negatives, self.false_positives)
 
 
 def best(rates: Array, others: Array, least: float) -> Any:

@@ -234,7 +234,7 @@ class R2Score(Tally):
         return self.adjusted((spread * scores).sum() / spread.sum(), samples)
 
     def adjusted(self, score: Any, samples: float) -> Any:
-        """The adjusted score: without the share that this number of regressors would explain by chance."""
+        """The adjusted score: without the part that this number of regressors would explain by chance."""
         if self.num_regressors == 0:
             return score
         if self.num_regressors >= samples - 1:

@@ -22,8 +22,8 @@ __all__ = [
     "TrueNegatives",
     "TruePositives",
     "check_thresholds",
+    "fraction",
     "ratio",
-    "share",
 ]
 
 Array = NDArray[Any]
@@ -67,7 +67,7 @@ def ratio(a: Array, b: Array) -> Array:
     return np.divide(a, b, out=np.zeros(np.broadcast(a, b).shape), where=b != 0)
 
 
-def share(part: MetricVariable, rest: MetricVariable) -> Array:
+def fraction(part: MetricVariable, rest: MetricVariable) -> Array:
     """part / (part + rest), or 0 where both are 0."""
     return ratio(part.value, part.value + rest.value)
 

@@ -14,13 +14,13 @@ from cbackprop.losses import Loss
 from cbackprop.losses.loss_sum import MEANS
 from cbackprop.models.output_structure import LossKeyError, is_nested, leaves_of, parts_of, spread
 
-__all__ = ["Share", "losses_of_outputs", "share_of_each", "weights_of"]
+__all__ = ["GivenLoss", "factor_of_each", "losses_of_outputs", "weights_of"]
 
 Path = tuple[Any, ...]
 
 
 @dataclass
-class Share:
+class GivenLoss:
     """A loss that `compile` was given, and the numbers of the outputs that it is for."""
 
     identifier: Any
@@ -28,7 +28,7 @@ class Share:
     path: Path  # where it stands in `loss`
 
 
-def losses_of_outputs(loss: Any, names: Sequence[str], structure: Any) -> list[Share]:
+def losses_of_outputs(loss: Any, names: Sequence[str], structure: Any) -> list[GivenLoss]:
     """The losses, in order.
 
     Raises
@@ -39,37 +39,37 @@ def losses_of_outputs(loss: Any, names: Sequence[str], structure: Any) -> list[S
     """
     everything = list(range(len(names)))
     if not is_nested(loss):
-        return [] if loss is None else [Share(loss, [output], ()) for output in everything]
+        return [] if loss is None else [GivenLoss(loss, [output], ()) for output in everything]
     if isinstance(loss, dict) and not isinstance(structure, dict):
         spread("loss", loss, names, structure)  # refuses keys that are no names
         return [
-            share
+            given_loss
             for output, name in enumerate(names)
-            for share in _walk(loss.get(name), None, [output], (name,), names)
+            for given_loss in _walk(loss.get(name), None, [output], (name,), names)
         ]
     single = isinstance(structure, (list, tuple)) and len(structure) == 1
     return _walk(loss, structure[0] if single else structure, everything, (), names)
 
 
-def _walk(value: Any, structure: Any, outputs: list[int], path: Path, names: Sequence[str]) -> list[Share]:
+def _walk(value: Any, structure: Any, outputs: list[int], path: Path, names: Sequence[str]) -> list[GivenLoss]:
     """The losses in a part of `loss` that is for a part of the outputs."""
     if value is None:
         return []
     if not is_nested(value):
-        return [Share(value, outputs, path)]
+        return [GivenLoss(value, outputs, path)]
     if isinstance(value, (list, tuple)):
         if not any(map(is_nested, value)) and len(value) == len(outputs):
             return [
-                Share(one, [output], (*path, key))
+                GivenLoss(one, [output], (*path, key))
                 for key, (one, output) in enumerate(zip(value, outputs, strict=True))
                 if one is not None
             ]
         if not (isinstance(structure, (list, tuple)) and isinstance(structure, type(value))):
             return [s for key, one in enumerate(value) for s in _walk(one, structure, outputs, (*path, key), names)]
     return [
-        share
+        given_loss
         for key, item, part, some in _aligned(value, structure, outputs, path, names)
-        for share in _walk(item, part, some, (*path, key), names)
+        for given_loss in _walk(item, part, some, (*path, key), names)
     ]
 
 
@@ -97,7 +97,9 @@ def _aligned(value: Any, structure: Any, outputs: list[int], path: Path, names: 
     return found
 
 
-def weights_of(shares: Sequence[Share], loss: Any, weights: Any, names: Sequence[str], structure: Any) -> list[Any]:
+def weights_of(
+    given_losses: Sequence[GivenLoss], loss: Any, weights: Any, names: Sequence[str], structure: Any
+) -> list[Any]:
     """The weight of each loss in the total: nested like `loss`, or one, or a list of several, for each output.
 
     Raises
@@ -108,23 +110,23 @@ def weights_of(shares: Sequence[Share], loss: Any, weights: Any, names: Sequence
     if isinstance(loss, (list, tuple)) and isinstance(weights, (list, tuple)):
         for inner, given in zip(loss, weights, strict=False):
             _check_lengths(inner, given)
-    found = [_at(weights, share.path) for share in shares]
-    if is_nested(weights) and all(share.path for share in shares) and None not in found:
+    found = [_at(weights, given_loss.path) for given_loss in given_losses]
+    if is_nested(weights) and all(given_loss.path for given_loss in given_losses) and None not in found:
         return found
     if len(names) > 1 and weights is not None and not is_nested(weights):
         raise ValueError(f"loss_weights must be a list or dict with an entry for each of {list(names)}.")
     by_output = spread("loss_weights", weights, names, structure, 1.0)
-    counts = [sum(output in share.outputs for share in shares) for output in range(len(names))]
+    counts = [sum(output in given_loss.outputs for given_loss in given_losses) for output in range(len(names))]
     for count, given in zip(counts, by_output, strict=True):
         if isinstance(given, (list, tuple)) and len(given) != count:
             raise ValueError(f"loss_weights must have {count} entries, as many as losses, but got {len(given)}.")
     taken = [0] * len(names)
     chosen = []
-    for share in shares:
-        output = share.outputs[0]
+    for given_loss in given_losses:
+        output = given_loss.outputs[0]
         given = by_output[output]
         chosen.append(given[taken[output]] if isinstance(given, (list, tuple)) else given)
-        for each in share.outputs:
+        for each in given_loss.outputs:
             taken[each] += 1
     return chosen
 
@@ -150,7 +152,7 @@ def _at(weights: Any, path: Path) -> Any:
     return None if is_nested(weights) else weights
 
 
-def share_of_each(loss: Loss, share: Share, shapes: Sequence[Any], names: Sequence[str]) -> float:
+def factor_of_each(loss: Loss, given_loss: GivenLoss, shapes: Sequence[Any], names: Sequence[str]) -> float:
     """What each output counts in a loss that is for all of them together: that of their numbers put side by side.
 
     Raises
@@ -158,16 +160,16 @@ def share_of_each(loss: Loss, share: Share, shapes: Sequence[Any], names: Sequen
     ValueError
         If that is no sum over the outputs.
     """
-    count = len(share.outputs)
+    count = len(given_loss.outputs)
     if count == 1:
         return 1.0
-    together = [names[output] for output in share.outputs]
+    together = [names[output] for output in given_loss.outputs]
     why = None
     if type(loss).call is not Loss.call:
         why = "a loss in Python gets one output, and returns the gradient by that one"
     elif loss.couples_samples or loss.reduction not in (*MEANS, "sum"):
         why = "it is no mean and no sum over rows"
-    elif len({tuple(shapes[output]) for output in share.outputs}) > 1:
+    elif len({tuple(shapes[output]) for output in given_loss.outputs}) > 1:
         why = "their shapes differ"
     if why is not None:
         raise ValueError(

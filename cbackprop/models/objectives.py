@@ -16,7 +16,7 @@ from cbackprop.losses.loss_sum import LossSum
 from cbackprop.losses.target import TargetRules
 from cbackprop.metrics import Metric
 from cbackprop.models.data import OutputNeeds
-from cbackprop.models.losses_of_outputs import losses_of_outputs, share_of_each, weights_of
+from cbackprop.models.losses_of_outputs import factor_of_each, losses_of_outputs, weights_of
 from cbackprop.models.output_structure import path_names, spread
 from cbackprop.plan.plan import Plan
 from cbackprop.validation import check_number
@@ -91,15 +91,17 @@ def _resolve_losses(
     loss: Any, loss_weights: Any, names: Sequence[str], structure: Any, shapes: Sequence[Any]
 ) -> list[tuple[Loss | None, float]]:
     """The loss of each output and its weight. Several losses of one output become their sum."""
-    shares = losses_of_outputs(loss, names, structure)
+    given_losses = losses_of_outputs(loss, names, structure)
     given: list[list[tuple[Loss, float]]] = [[] for _ in names]
-    for share, weight in zip(shares, weights_of(shares, loss, loss_weights, names, structure), strict=True):
-        first = share.outputs[0]
-        one = _one_loss(share.identifier, shapes[first])
+    for given_loss, weight in zip(
+        given_losses, weights_of(given_losses, loss, loss_weights, names, structure), strict=True
+    ):
+        first = given_loss.outputs[0]
+        one = _one_loss(given_loss.identifier, shapes[first])
         checked = check_number(f"loss_weights[{names[first]!r}]", weight, 0)
-        part = share_of_each(one, share, shapes, names)
-        for output in share.outputs:
-            given[output].append((one, checked * part))
+        factor = factor_of_each(one, given_loss, shapes, names)
+        for output in given_loss.outputs:
+            given[output].append((one, checked * factor))
     found: list[tuple[Loss | None, float]] = []
     for parts in given:
         if len(parts) > 1:

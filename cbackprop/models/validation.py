@@ -1,4 +1,4 @@
-"""What `fit` evaluates between epochs: samples of its own or a share of those trained on, and after which epochs."""
+"""What `fit` evaluates between epochs, and after which of them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Validation:
         self.is_due = _check_frequency(frequency)
 
     def source(self, model: Any, engine: Engine, training: Source, epochs: Iterable[int]) -> Source | None:
-        """The samples to evaluate in those of the `epochs` that are due; a share of `training` if there is no data."""
+        """The samples to evaluate after those of the `epochs` that are due: the data, or a fraction of `training`."""
         times = sum(map(self.is_due, epochs))
         found = named("validation_data", lambda data: self._open(model, engine, data, times), self.data)
         return training.split(self.split) if found is None and self.split else found

@@ -47,7 +47,7 @@ class LBFGS(FullBatchOptimizer):
     tolerance_grad : float, default 1e-7
         The method has converged if no element of the gradient is larger than this.
     tolerance_change : float, default 1e-9
-        The method has converged if a step reduces the loss by at most this share of it.
+        The method has converged if a step reduces the loss by at most this fraction of it.
     c1, c2 : float, default 1e-4 and 0.9
         Constants of the Wolfe conditions, ``0 < c1 < c2 < 1``.
     max_iterations : int, default 1

@@ -48,7 +48,7 @@ class LevenbergMarquardt(FullBatchOptimizer):
     tolerance_grad : float, default 1e-10
         The method has converged if no element of the loss's gradient is larger than this.
     tolerance_change : float, default 1e-12
-        The method has converged if a step reduces the loss by at most this share of it.
+        The method has converged if a step reduces the loss by at most this fraction of it.
     memory_limit : int, default 2 ** 31
         How many bytes J'J, its factors and the current part of J may take.
     max_iterations : int, default 1

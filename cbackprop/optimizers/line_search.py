@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 __all__ = ["Point", "cubic_minimum", "strong_wolfe"]
 
-# Cuts keep this distance from both ends of the bracket, as a share of its length, so that the bracket always shrinks.
+# Cuts keep this distance from both ends of the bracket, as a fraction of its length, so that it always shrinks.
 MARGIN = 0.1
 # How much the step may grow from one trial to the next before a bracket is found.
 GROWTH = (2.0, 10.0)
@@ -159,7 +159,7 @@ class _Search:
     def inside(self, low: Point, high: Point) -> float:
         """Where to cut an interval: at the cubic's minimum, but not too close to the ends; else in the middle."""
         step, length = cubic_minimum(low, high), high.step - low.step
-        share = (step - low.step) / length
-        if not 0 <= share <= 1:
+        fraction = (step - low.step) / length
+        if not 0 <= fraction <= 1:
             return low.step + length / 2
-        return low.step + length * min(max(share, MARGIN), 1 - MARGIN)
+        return low.step + length * min(max(fraction, MARGIN), 1 - MARGIN)

@@ -21,7 +21,7 @@ class Lion(Optimizer):
     ----------
     learning_rate : float, default 0.001
     beta_1 : float, default 0.9
-        Share of the momentum in the direction of a step; greater than 0 and at most 1.
+        Fraction of the momentum in the direction of a step; greater than 0 and at most 1.
     beta_2 : float, default 0.99
         Decay of the momentum, in [0, 1).
     **kwargs

@@ -323,7 +323,7 @@ class CosineDecay(LearningRateSchedule):
     decay_steps : int
         The number of steps of the decay, without the warm-up; greater than 0.
     alpha : float, default 0.0
-        The share of the rate that remains at the end.
+        The fraction of the rate that remains at the end.
     name : str, default "CosineDecay"
     warmup_target : float, optional
         The rate at the end of the warm-up. By default there is no warm-up.
@@ -380,7 +380,7 @@ class CosineDecayRestarts(LearningRateSchedule):
     m_mul : float, default 1.0
         Each decay starts at this many times the rate of the one before.
     alpha : float, default 0.0
-        The share of the rate that remains at the end of each decay.
+        The fraction of the rate that remains at the end of each decay.
     name : str, default "SGDRDecay"
 
     Raises

@@ -19,8 +19,8 @@ def activations(model: Any, x: Any, ax: Any = None) -> Any:
     """Plot the distribution of each layer's output for some inputs, with the first layer at the top.
 
     Each box covers the middle half of the numbers and shows the median. Thick lines reach to the 5th and 95th
-    percentile, thin lines to the extremes. The standard deviation and the share of zeros (as after a ReLU) are printed
-    at the right.
+    percentile, thin lines to the extremes. The standard deviation and the fraction of zeros (as after a ReLU) are
+    printed at the right.
 
     Parameters
     ----------

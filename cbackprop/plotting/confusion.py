@@ -115,11 +115,11 @@ def _label_names(labels: Sequence[Any] | None, classes: int) -> list[str]:
 
 
 def _draw(ax: Any, counts: NDArray[np.int64], names: list[str], normalize: str | None) -> None:
-    shares = counts.astype(float)
+    fractions = counts.astype(float)
     if normalize is not None:
         total = counts.sum(axis=AXES[normalize], keepdims=True)
-        shares = 100 * counts / np.maximum(total, 1)
-    image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=max(shares.max(), 1e-9))
+        fractions = 100 * counts / np.maximum(total, 1)
+    image = ax.imshow(fractions, cmap="Blues", vmin=0, vmax=max(fractions.max(), 1e-9))
     ax.figure.colorbar(image, ax=ax, shrink=0.8, label="samples" if normalize is None else f"% of {_OF[normalize]}")
     ticks = range(len(names))
     long = max(map(len, names)) > 3
@@ -129,9 +129,9 @@ def _draw(ax: Any, counts: NDArray[np.int64], names: list[str], normalize: str |
     if len(names) > LARGEST_WITH_NUMBERS:
         return
     size = min(10.0, 90 / len(names))
-    for (row, column), share in np.ndenumerate(shares):
-        text = f"{counts[row, column]}" if normalize is None else f"{share:.0f}"
-        color = "white" if share > shares.max() / 2 else "0.25" if share else "0.7"
+    for (row, column), fraction in np.ndenumerate(fractions):
+        text = f"{counts[row, column]}" if normalize is None else f"{fraction:.0f}"
+        color = "white" if fraction > fractions.max() / 2 else "0.25" if fraction else "0.7"
         ax.text(column, row, text, ha="center", va="center", color=color, fontsize=size)
 
 

@@ -180,7 +180,7 @@ class BaseMLP(BaseEstimator, ABC):
         sample_weight : array-like of shape (n_samples,), optional
         X_val, y_val, sample_weight_val : like X, y and sample_weight, optional
             Validation data. Its score is added to `validation_scores_` after each epoch (or step, of a solver that uses
-            all samples). With ``early_stopping=True`` it replaces the share of the samples that would be held out.
+            all samples). With ``early_stopping=True`` it replaces the fraction of the samples that would be held out.
 
         Returns
         -------

@@ -70,16 +70,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     nesterovs_momentum : bool, default True
     early_stopping : bool, default False
         Monitor R2 on validation data instead of the loss, and end with the weights of the best epoch.
-        Solvers that use all samples in each step do not hold out a share: give validation data to `fit`.
+        Solvers that use all samples in each step do not hold out a fraction: give validation data to `fit`.
     validation_fraction : float, default 0.1
-        The share of the samples to hold out for it, unless `fit` is given validation data.
+        The fraction of the samples to hold out for it, unless `fit` is given validation data.
     beta_1, beta_2, epsilon : float, default 0.9, 0.999 and 1e-8
         Parameters of Adam.
     n_iter_no_change : int, default 10
     max_fun : int, default 15000
         The maximum number of evaluations of the loss by L-BFGS.
     dropout : float or sequence of float, default 0.0
-        The share of outputs to drop in training, for all hidden layers or one for each.
+        The fraction of outputs to drop in training, for all hidden layers or one for each.
     batch_normalization : bool, default False
         Whether to normalize the input of each hidden layer's activation.
     callbacks : Callback or list of them, optional

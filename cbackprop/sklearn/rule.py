@@ -12,7 +12,7 @@ __all__ = ["FullBatchRule", "Rule"]
 
 # An adaptive learning rate is not lowered below this.
 LEAST_RATE = 1e-6
-# A full-batch step must reduce the loss by this share of the loss (or of 1): the default of SciPy's L-BFGS-B.
+# A full-batch step must reduce the loss by this fraction of the loss (or of 1): the default of SciPy's L-BFGS-B.
 LEAST_CHANGE = 2.220446049250313e-09
 
 

@@ -16,7 +16,7 @@ Array = NDArray[Any]
 
 
 def accuracy(right: NDArray[np.bool_], weight: Array | None) -> float:
-    """The weighted share of correct samples; `right` is (n,)."""
+    """The weighted fraction of correct samples; `right` is (n,)."""
     return float(right.mean() if weight is None else weight @ right / weight.sum())
 
 

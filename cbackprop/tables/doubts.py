@@ -16,7 +16,7 @@ __all__ = ["CellWarning", "doubt_of", "doubts", "warn_of_doubt"]
 # A sample of this many cells, spread over a column, shows whether all of them need to be checked.
 SAMPLE = 500
 # Whole numbers beside other texts may all be codes, if there are at most this many different ones, which repeat. They
-# are not codes if at most this share of the cells are other texts.
+# are not codes if at most this fraction of the cells are other texts.
 MOST_CODES = 20
 FEW = 0.1
 WITH_COMMA = re.compile(r"[+-]?\d+(,\d+)?")

@@ -108,12 +108,12 @@ def _network(
         inputs["categories"] = ids = layers.Input((len(encoder.embedded),), dtype="int64", name="categories")
         parts.append(layers.Flatten()(layers.Embedding(encoder.vocabulary, embedding, name="embedding")(ids)))
     x = parts[0] if len(parts) == 1 else layers.Concatenate()(parts)
-    share = check_number("dropout", dropout, 0, 1, open_maximum=True)
+    rate = check_number("dropout", dropout, 0, 1, open_maximum=True)
     if not isinstance(units, (list, tuple)):
         raise TypeError(f"units must be a list of widths, but got {units!r}.")
     for index, width in enumerate(units, 1):
         x = layers.Dense(width, activation=activation, name=f"hidden_{index}")(x)
-        x = layers.Dropout(share, name=f"dropout_{index}")(x) if share else x
+        x = layers.Dropout(rate, name=f"dropout_{index}")(x) if rate else x
     outputs = []
     taken = {
         "numbers",

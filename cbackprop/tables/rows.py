@@ -21,9 +21,9 @@ def split(table: Any, share: float, classes: str | None = None, seed: int = 0) -
     ----------
     table : see `as_table`
     share : float
-        The share of rows to hold out, in (0, 1).
+        The fraction of rows to hold out, in (0, 1).
     classes : str, optional
-        A column of classes. The same share of each class is held out, give or take one row, but never all of it.
+        A column of classes. The same fraction of each class is held out, give or take one row, but never all of it.
     seed : int, default 0
         Seed of the random choice.
 
@@ -53,7 +53,7 @@ def split(table: Any, share: float, classes: str | None = None, seed: int = 0) -
         labels = np.array(["" if label is None else label for label in labels_of(columns[classes])])
         number = np.unique(labels, return_inverse=True)[1]
         order = order[np.argsort(number[order], kind="stable")]
-    # Rows at equal distances are held out. Because rows are ordered by class, that is the same share of each class.
+    # Rows at equal distances are held out. Because rows are ordered by class, that is the same fraction of each class.
     held = np.diff(np.floor(np.arange(1, rows + 1) * share + 1e-9), prepend=0) > 0
     if classes is not None:
         _, first = np.unique(number[order], return_index=True)

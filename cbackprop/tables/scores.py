@@ -27,7 +27,7 @@ def classification_scores(truth: Array, probabilities: Array) -> dict[str, float
     Returns
     -------
     dict
-        ``accuracy``; ``balanced accuracy``, the mean over classes of the share of rows that are classified correctly;
+        ``accuracy``; ``balanced accuracy``, the mean over classes of the fraction of rows classified correctly;
         ``log loss``; and ``AUC``, the mean over classes of how often a row of the class gets a higher probability for
         it than another row. Classes without rows are left out of means. AUC is missing if all rows are of one class.
 
@@ -64,7 +64,7 @@ def classification_scores(truth: Array, probabilities: Array) -> dict[str, float
 
 
 def _area(is_it: Array, probability: Array) -> float:
-    """The share of pairs of a row of the class and another row in which the former has a higher probability.
+    """The fraction of pairs of a row of the class and another row in which the former has a higher probability.
 
     Pairs with equal probabilities count one half.
     """

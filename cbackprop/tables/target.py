@@ -39,7 +39,7 @@ class TargetEncoder:
     classes : list of str, bool, int or float
         The classes in order; empty for regression.
     shares : list of float
-        The share of each class in the data.
+        The fraction of each class in the data.
     mean, scale : float
         Mean and standard deviation of the numbers.
 

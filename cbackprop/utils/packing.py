@@ -82,7 +82,7 @@ def split_dataset(
         Arrays may be those of PyTorch and JAX. Also a dataset with a length and a sample at each index, such as those
         of PyTorch.
     left_size, right_size : int or float, optional
-        A number of samples, or a share between 0 and 1. If one is left out, that part gets the remaining samples.
+        A number of samples, or a fraction between 0 and 1. If one is left out, that part gets the remaining samples.
     shuffle : bool, default False
         Whether samples are drawn at random. Otherwise the left part gets the first samples.
     seed : int, optional
@@ -154,6 +154,6 @@ def _size(name: str, size: Any, count: int, down: bool) -> int | None:
         return None
     if isinstance(size, float):
         if not 0 < size < 1:
-            raise ValueError(f"{name} must be a share between 0 and 1 or a number of samples, but got {size!r}.")
+            raise ValueError(f"{name} must be a fraction between 0 and 1 or a number of samples, but got {size!r}.")
         return int(size * count) if down else round(size * count)
     return check_integer(name, size, 1, count)

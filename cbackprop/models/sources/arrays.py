@@ -66,10 +66,10 @@ class ArraySource(Source):
         self.steps, self.samples = self._steps or self._order.steps, self._order.samples
         self._end = samples.size
 
-    def split(self, share: float) -> ArraySource:
+    def split(self, fraction: float) -> ArraySource:
         """Keep the first samples, and return a source of the last."""
         checked = self._checked
-        at = split_at(checked.size, share)
+        at = split_at(checked.size, fraction)
         x, y, sample_weight, class_weight = self._given
         # Class weights are for training; what is held out is judged as any other data.
         whole = checked if class_weight is None else self._check(x, y, sample_weight, None)
@@ -122,7 +122,7 @@ class ArraySource(Source):
         self._warn_of_fewer(piece.steps, self._asked)
 
 
-def split_at(size: int, share: float) -> int:
+def split_at(size: int, fraction: float) -> int:
     """The first of the last samples that are held out, rounded as Keras rounds it.
 
     Raises
@@ -130,7 +130,7 @@ def split_at(size: int, share: float) -> int:
     ValueError
         If one part would be empty.
     """
-    at = math.floor(size * (1 - share))
+    at = math.floor(size * (1 - fraction))
     if not 0 < at < size:
-        raise ValueError(f"validation_split {share} of {size} samples leaves one part empty.")
+        raise ValueError(f"validation_split {fraction} of {size} samples leaves one part empty.")
     return at

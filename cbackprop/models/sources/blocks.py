@@ -121,9 +121,9 @@ class BlockSource(Source):
         if self._steps is not None:
             self.samples = min(self._size, whole_executions(self._steps, self.at_once) * self.batch_size)
 
-    def split(self, share: float) -> BlockSource:
+    def split(self, fraction: float) -> BlockSource:
         """Keep the first samples, and return a source of the last."""
-        at, given = split_at(self._size, share), self._given
+        at, given = split_at(self._size, fraction), self._given
         x, y, sample_weight = [map_arrays(part, lambda array: array[at:]) for part in given]
         held_out = BlockSource(x, y, sample_weight, batch_size=self._batch_size, at_once=self.at_once)
         held_out.purpose = "validation"

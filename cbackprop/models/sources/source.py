@@ -80,8 +80,8 @@ class Source:
         """Check whatever can be checked before training, once the model has a shape."""
         raise NotImplementedError
 
-    def split(self, share: float) -> Source:
-        """Keep the first samples, and return a source of the last `share` of them.
+    def split(self, fraction: float) -> Source:
+        """Keep the first samples, and return a source of the last `fraction` of them.
 
         Raises
         ------

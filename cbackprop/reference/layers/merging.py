@@ -118,8 +118,8 @@ class Maximum(Merge):
 
     def separate(self, a: Array, b: Array, delta: Array) -> tuple[Array, Array]:
         """The delta for the input that was chosen."""
-        share = (np.sign(np.subtract(b, a)) * self.sign + 1) / 2
-        db: Array = delta * share.astype(delta.dtype)
+        weight = (np.sign(np.subtract(b, a)) * self.sign + 1) / 2
+        db: Array = delta * weight.astype(delta.dtype)
         return delta - db, db
 
 

@@ -43,7 +43,7 @@ class StudentTNegativeLogLikelihood(RowFunction):
         c = math.lgamma(n / 2) - math.lgamma((n + 1) / 2) + math.log(n * math.pi) / 2
         with np.errstate(divide="ignore"):
             log_z = 2 * np.log(np.abs(d)) - s - math.log(n)  # z itself may be too large
-        share = np.exp(-np.logaddexp(0, -log_z).astype(d.dtype))  # z / (1 + z)
+        ratio = np.exp(-np.logaddexp(0, -log_z).astype(d.dtype))  # z / (1 + z)
         values = (c + s / 2 + (n + 1) / 2 * np.logaddexp(0, log_z)).mean(axis=1)
-        pull = (n + 1) * np.divide(share, d, out=np.zeros_like(d), where=d != 0)
-        return y_pred, values, np.hstack([pull, (1 - (n + 1) * share) / 2]) / d.shape[1]
+        pull = (n + 1) * np.divide(ratio, d, out=np.zeros_like(d), where=d != 0)
+        return y_pred, values, np.hstack([pull, (1 - (n + 1) * ratio) / 2]) / d.shape[1]

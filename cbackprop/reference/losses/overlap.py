@@ -15,7 +15,7 @@ class GroupFunction(RowFunction):
     """One value for all elements along some axes. Each row gets the mean of the values of its sample or the batch."""
 
     def evaluate(self, y_true: Array, y_pred: Array) -> tuple[Array, Array, Array | None]:
-        """Derivative of the share that each row has in the values."""
+        """Derivative of each row's part of the values."""
         shape, axes = checked_layout(self.spec, self.sample_shape)
         self.block = () if self.spec.couples_samples else (y_pred.size // int(np.prod(shape)),)
         axes = tuple(axis + 1 for axis in axes)
@@ -23,9 +23,9 @@ class GroupFunction(RowFunction):
         values, gradient = self.measure(y_true.reshape(-1, *shape), y_pred.reshape(-1, *shape), axes)
         groups = values.size // (self.block[0] if self.block else 1)
         self.rows = len(y_pred) // (self.block[0] if self.block else 1)
-        share = 1 / (self.rows if self.spec.reduction == "sum" else groups)
-        total = values.reshape(*(self.block or (1,)), -1).sum(axis=1) * y_pred.dtype.type(share)
-        return y_pred, np.repeat(total, self.rows), (gradient * y_pred.dtype.type(share)).reshape(y_pred.shape)
+        factor = 1 / (self.rows if self.spec.reduction == "sum" else groups)
+        total = values.reshape(*(self.block or (1,)), -1).sum(axis=1) * y_pred.dtype.type(factor)
+        return y_pred, np.repeat(total, self.rows), (gradient * y_pred.dtype.type(factor)).reshape(y_pred.shape)
 
     def spread(self, coefficients: Array) -> Array:
         """Rows that share values share their coefficients."""

@@ -17,7 +17,7 @@ __all__ = [
 
 
 class Accuracy(RowFunction):
-    """Share of a row's elements that equal their targets."""
+    """Fraction of a row's elements that equal their targets."""
 
     each_element = True
 
@@ -27,7 +27,7 @@ class Accuracy(RowFunction):
 
 
 class BinaryAccuracy(RowFunction):
-    """Share of a row's elements that are on the correct side of the threshold."""
+    """Fraction of a row's elements that are on the correct side of the threshold."""
 
     each_element = True
 
