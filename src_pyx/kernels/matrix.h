@@ -167,9 +167,8 @@ static const int32_t ONES_AND_ZEROS[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 #define LANES_ 16
 #define LOAD_FOUR(p) _mm_loadu_ps(p)
 #define LOAD_FEW(p, count) _mm_maskz_loadu_ps((__mmask8)((1u << (count)) - 1), p)
-#define PAIR(p, step, load) _mm256_insertf128_ps(_mm256_castps128_ps256(load(p)), load(p + step), 1)
-#define PIECE(p, step, load) \
-    _mm512_insertf32x8(_mm512_castps256_ps512(PAIR(p, step, load)), PAIR(p + 2 * step, step, load), 1)
+#define PAIR(c, load) _mm256_insertf128_ps(_mm256_castps128_ps256(load(c)), load(c + 4), 1)
+#define JOIN(c, load) _mm512_insertf32x8(_mm512_castps256_ps512(PAIR(c, load)), PAIR(c + 8, load), 1)
 #define BLOCKS(a, b, c, d) \
     a, b, c, d, a + 4, b + 4, c + 4, d + 4, a + 8, b + 8, c + 8, d + 8, a + 12, b + 12, c + 12, d + 12
 #endif
@@ -229,7 +228,7 @@ static const int32_t ONES_AND_ZEROS[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 #define LANES_ 8
 #define LOAD_FOUR(p) _mm256_loadu_pd(p)
 #define LOAD_FEW(p, count) _mm256_maskz_loadu_pd((__mmask8)((1u << (count)) - 1), p)
-#define PIECE(p, step, load) _mm512_insertf64x4(_mm512_castpd256_pd512(load(p)), load(p + step), 1)
+#define JOIN(c, load) _mm512_insertf64x4(_mm512_castpd256_pd512(load(c)), load(c + 4), 1)
 #define BLOCKS(a, b, c, d) a, b, c, d, a + 4, b + 4, c + 4, d + 4
 #endif
 #endif

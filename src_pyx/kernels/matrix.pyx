@@ -97,12 +97,10 @@ cdef enum:
     # With fewer columns, rows of C may leave much of a vector unused; what packing costs, in operations on a vector.
     FEW_COLUMNS = 48
     COST_OF_PACKING = 6
-    # With no more rows in C, B is read across its columns; with no more columns, A across its rows. With more, packing
-    # is faster.
+    # With no more rows in C, B is read across its columns, if it would have to be packed otherwise.
     ACROSS_ROWS = 8
-    ACROSS_COLUMNS = 5
     # Where C is a single row: bytes of B from which on it is read along its rows, and columns of C at a time.
-    FAR = 256 * 1024
+    FAR = 48 * 1024
     ROW_COLUMNS = 2048
     # Rows of B that are read side by side when it is packed.
     ROWS_PACKED = 8
@@ -218,7 +216,7 @@ cdef inline bint reads_along_rows(
 ) noexcept nogil:
     """Whether `multiply_one_row` is faster for a single row of C: B is far away, or tiles would need a copy of it."""
     cdef Py_ssize_t size = sizeof(floating), lane = lanes(c)
-    return n % lane and not (b_padded or READS_PARTS) or n >= ROW_VECTORS * lane and size * k * b_row >= FAR
+    return n % lane and not (b_padded or READS_PARTS) or n > ROW_VECTORS * lane and size * k * b_row >= FAR
 
 
 cdef void multiply_in_place(
@@ -255,6 +253,14 @@ cdef void multiply_in_place(
                 p += depth
             j += width
         row += rows
+
+
+cdef inline bint can_cross(Py_ssize_t step, floating* c) noexcept nogil:
+    """Whether a vector of columns that begin so many numbers apart may be read across.
+
+    Whole pages apart, they share the eight places of one set of the first level cache.
+    """
+    return READS_ACROSS and (lanes(c) <= 8 or step * <Py_ssize_t>sizeof(floating) % PAGE != 0)
 
 
 cdef void multiply_across(
@@ -469,15 +475,16 @@ cdef void multiply(
     if n == 1 and a_column == 1 and b_row == 1:
         multiply_vector(m, k, a, a_row, b, bias, add, c, c_row)
         return
-    cdef Py_ssize_t whole = n - n % lanes(c)
-    if READS_ACROSS and b_row == 1 and m <= ACROSS_ROWS and whole and k >= 4:
-        multiply_across(m, whole, k, a, a_row, a_column, b, b_column, bias, NULL, add, c, c_row, c_column)
-        b, c, n, bias = b + whole * b_column, c + whole * c_column, n - whole, bias + whole if bias != NULL else NULL
-    whole = m - m % lanes(c)
-    if READS_ACROSS and a_column == 1 and 0 < n <= ACROSS_COLUMNS and whole and k >= 4 * n:
+    # Across rows of A where C has few columns, or across columns of B where it has few rows. Where B need not be packed,
+    # rows of A that do not fill a vector are left to other tiles.
+    cdef Py_ssize_t whole = m if b_row == 1 else m - m % lanes(c)
+    if a_column == 1 and n <= lanes(c) // 4 + 1 and (whole > n or b_row != 1) and k >= 4 * n and can_cross(a_row, c):
         multiply_across(n, whole, k, b, b_column, b_row, a, a_row, NULL, bias, add, c, c_column, c_row)
         a, c, m = a + whole * a_row, c + whole * c_row, m - whole
-    if m == 0 or n == 0:
+        if m == 0:
+            return
+    elif b_row == 1 and m <= ACROSS_ROWS and k >= 4 and can_cross(b_column, c):
+        multiply_across(m, n, k, a, a_row, a_column, b, b_column, bias, NULL, add, c, c_row, c_column)
         return
     if m == 1 and b_column == 1 and c_column == 1 and reads_along_rows(n, k, b_row, b_padded, c):
         multiply_one_row(n, k, a, a_column, b, b_row, bias, add, c, <floating*>workspace)

@@ -182,8 +182,10 @@ static NEVER_INLINE void NAME(pack_columns)(
 ) {
     ptrdiff_t j = 0, p;
 #if READS_ACROSS
-    j = columns - columns % LANES;
-    if (j) NAME(pack_across)(k, j, width, b, b_column, panel);
+    if (LANES <= 8 || b_column * sizeof(REAL) % 4096) { /* else a set of the first level cache would not hold them */
+        j = 2 * (columns % LANES) > LANES ? columns : columns - columns % LANES;
+        if (j) NAME(pack_across)(k, j, width, b, b_column, panel);
+    }
 #endif
     while (columns >= 4 && j + 1 < columns) {
         if (j > columns - 4) j = columns - 4;
