@@ -220,7 +220,7 @@ def functional_from_config(cls: Any, config: dict[str, Any]) -> Any:
     inputs, outputs = _read(config["input_layers"], tensors), _read(config["output_layers"], tensors, begun)
     model = cls(inputs=inputs, outputs=outputs, name=config.get("name"), **more)
     if config.get("trainable") is False:
-        model._trainable = False  # the layers know for themselves
+        model._trainable = False  # each layer has its own
     return model
 
 

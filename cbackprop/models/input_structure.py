@@ -1,4 +1,4 @@
-"""Which of the arrays that a user passed belongs to which input of a model."""
+"""Assign the arrays that a user passed to the inputs of a model."""
 
 from __future__ import annotations
 
@@ -14,20 +14,18 @@ __all__ = ["assign_inputs"]
 
 
 def assign_inputs(x: Any, names: list[str], structure: Any, warns: bool = True) -> list[Any]:
-    """What was given for each input: nested as the model's inputs are, in a flat list, or in a dict by name.
-
-    Inputs that may be left out are ``None`` where they are.
+    """The array for each input; ``None`` for inputs that are left out.
 
     Parameters
     ----------
     x : object
-        As in `fit`.
+        Nested like the model's inputs, or a flat list, or a dict by name.
     names : list of str
-        Of the inputs.
+        The names of the inputs.
     structure : KerasTensor, or nested lists and dicts of them
-        As the model was given its inputs.
+        The inputs as they were given to the model.
     warns : bool, default True
-        Whether to tell of what is only a likely mistake.
+        Whether to warn of likely mistakes.
 
     Raises
     ------
@@ -37,7 +35,7 @@ def assign_inputs(x: Any, names: list[str], structure: Any, warns: bool = True) 
     Warns
     -----
     UserWarning
-        If a dict holds more than the inputs: that is left out. If a flat list is given for a dict or a nested list.
+        If a dict has other keys, which are ignored, or a flat list is given for a dict or a nested list.
     """
     if isinstance(x, dict) and isinstance(structure, (KerasTensor, list, tuple)) and not _is_nested(structure):
         return _by_name(x, names, list(map(is_optional, flatten(structure))), "x", warns)
@@ -50,7 +48,7 @@ def assign_inputs(x: Any, names: list[str], structure: Any, warns: bool = True) 
 
 
 def _check_order(structure: Any, names: list[str], warns: bool) -> None:
-    """A flat list for inputs that are nested: what is meant for which must be in no doubt."""
+    """Check that the order of a flat list for nested inputs is clear, and warn."""
     message = (
         f"The structure of `inputs` doesn't match the expected structure: the model's inputs are {_shown(structure)}, "
     )
@@ -61,7 +59,7 @@ def _check_order(structure: Any, names: list[str], warns: bool) -> None:
 
 
 def _shown(structure: Any) -> Any:
-    """The structure with names in place of tensors."""
+    """The structure with the names of the tensors."""
     if isinstance(structure, dict):
         return {key: _shown(item) for key, item in structure.items()}
     if isinstance(structure, (list, tuple)):
@@ -70,12 +68,12 @@ def _shown(structure: Any) -> Any:
 
 
 def _is_nested(structure: Any) -> bool:
-    """Whether there are lists or dicts in a list."""
+    """Whether `structure` is a list that contains lists or dicts."""
     return isinstance(structure, (list, tuple)) and any(isinstance(item, (list, tuple, dict)) for item in structure)
 
 
 def _matches(structure: Any, x: Any) -> bool:
-    """Whether x is nested like the structure, as far as lists and dicts go."""
+    """Whether the lists and dicts in `x` are nested like those in `structure`."""
     if isinstance(structure, dict):
         return isinstance(x, dict)
     if isinstance(structure, (list, tuple)):
@@ -88,7 +86,7 @@ def _matches(structure: Any, x: Any) -> bool:
 
 
 def _spread(structure: Any, x: Any, path: str, warns: bool) -> list[Any]:
-    """The leaves of x in the order of those of the structure, along which it must be nested."""
+    """The leaves of `x`, which must be nested like `structure`, in the order of its leaves."""
     if x is None:
         return [None] * len(flatten(structure))
     if isinstance(structure, dict):
@@ -125,7 +123,7 @@ def _by_name(x: dict[str, Any], names: list[str], optional: list[bool], path: st
 
 
 def _in_order(x: Any, names: list[str]) -> list[Any]:
-    """One array, or a list of them."""
+    """An array for one input, or a list of arrays, as a list."""
     if len(names) == 1 and not (isinstance(x, (list, tuple)) and len(x) == 1 and (x[0] is None or _is_array(x[0]))):
         return [x]
     if not isinstance(x, (list, tuple)):
@@ -136,7 +134,7 @@ def _in_order(x: Any, names: list[str]) -> list[Any]:
 
 
 def _unwrapped(value: Any, tensor: KerasTensor) -> Any:
-    """The array in a list of one, where it has as many axes as the input itself; else the value as it is."""
+    """The array in a list of one, if it has as many axes as the input; any other value unchanged."""
     alone = isinstance(value, (list, tuple)) and len(value) == 1 and _is_array(value[0])
     return value[0] if alone and len(value[0].shape) == len(tensor.shape) else value
 

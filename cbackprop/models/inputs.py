@@ -1,4 +1,4 @@
-"""One input of a model: checked, and in the form in which engines read it."""
+"""Check the data of one input, and make the array that engines read."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from cbackprop.validation import contiguous
 
 __all__ = ["check_repetitions", "check_whole", "checked_mask", "is_sparse", "make_input", "sample_shape"]
 
-# The types that engines read. Types of another byte order are not equal to these.
+# The types that engines read. They do not include types of another byte order.
 READABLE = frozenset(map(np.dtype, STORED_AS))
-# An array of more bytes is not copied to change its type: that is done with every batch as it is fetched. Up to that
-# one copy for all epochs costs less, and no more than half as much memory again.
+# A larger array, in bytes, is not copied to change its type: each batch is converted when it is fetched. For a smaller
+# one, one copy for all epochs takes less time, and little memory.
 LARGE = 2**24
-# Nor is one of more bytes copied to bring its rows together: they may be a view that is far larger than its memory.
+# A larger view, in bytes, is not copied to make it contiguous: it may be far larger than its memory.
 LARGE_VIEW = 2**20
-# Of the same sample, from end to end.
+# The largest number of samples that are all the same one.
 MOST_REPETITIONS = 2**30
 
 
 def is_sparse(value: Any) -> bool:
-    """Whether this is a sparse matrix of SciPy."""
+    """Whether `value` is a sparse matrix of SciPy."""
     return hasattr(value, "tocsr") and hasattr(value, "shape")
 
 
 def sample_shape(value: Any) -> tuple[int, ...]:
-    """The shape of a sample, by which a model without an input shape is built.
+    """The shape of a sample, for which a model without an input shape is built.
 
     Raises
     ------
     TypeError, ValueError
-        If this is no array of numbers with an axis for the samples.
+        If `value` is not an array of numbers with an axis for the samples.
     """
     if value is None:
         raise ValueError("x is missing.")
@@ -50,14 +50,14 @@ def sample_shape(value: Any) -> tuple[int, ...]:
 
 
 def make_input(name: str, value: Any, tensor: Any, dtype: str, check: bool = True) -> Any:
-    """An array (samples, ...) or sparse rows, of any type and strides that engines read.
+    """An array (samples, ...) or sparse rows that engines can read.
 
-    Without `check`, whether numbers are finite is left to whoever reads them.
+    Without `check`, numbers may be NaN or infinite.
 
     Raises
     ------
     TypeError
-        If this is no array of numbers.
+        If `value` is not an array of numbers.
     ValueError
         If its shape is wrong, there are no samples, or a value is not finite.
     """
@@ -76,12 +76,12 @@ def make_input(name: str, value: Any, tensor: Any, dtype: str, check: bool = Tru
 
 
 def checked_mask(name: str, mask: Any, array: Any, dtype: str) -> NDArray[Any]:
-    """A mask as 0 and 1, for each row of an array.
+    """A mask as numbers 0 and 1 for the rows of an array.
 
     Raises
     ------
     ValueError
-        If it does not fit.
+        If the mask does not fit the array.
     """
     given = as_array(name, mask) != 0
     rows = array.shape[:-1] if len(array.shape) > 1 else array.shape
@@ -94,7 +94,7 @@ def checked_mask(name: str, mask: Any, array: Any, dtype: str) -> NDArray[Any]:
 
 
 def with_rank(array: NDArray[Any], shape: tuple[Any, ...]) -> NDArray[Any]:
-    """The array with a last axis of 1 more or less, as Keras does it, where that gives it as many axes as `shape`."""
+    """The array with as many axes as `shape`, if a last axis of size 1 is added or removed, as in Keras."""
     if array.ndim == len(shape) - 1 and array.ndim and shape[-1] == 1:
         return array[..., np.newaxis]
     if array.ndim == len(shape) + 1 and array.shape[-1] == 1:
@@ -103,12 +103,12 @@ def with_rank(array: NDArray[Any], shape: tuple[Any, ...]) -> NDArray[Any]:
 
 
 def check_whole(name: str, value: Any, limit: int | None) -> None:
-    """Refuse numbers that are not whole, or cannot be used to look something up in a table of `limit` rows.
+    """Check that all numbers are whole, and valid rows of a table of `limit` rows.
 
     Raises
     ------
     ValueError
-        If there is one.
+        If one is not.
     """
     for _, numbers in blocks(without_repetition(value.values if isinstance(value, SparseRows) else value)):
         fractions = np.rint(numbers) != numbers
@@ -135,7 +135,7 @@ def _check_shape(name: str, array: Any, tensor: Any, given: Any = None) -> None:
 
 
 def _stored(name: str, array: NDArray[Any], dtype: np.dtype[Any], check: bool) -> NDArray[Any]:
-    """The array as it is, where engines read it so and a copy would be large; else such a copy."""
+    """The array itself if engines can read it and a copy would be large; else a copy in the network's type."""
     if array.dtype == np.bool_:
         array = array.view(np.uint8)
     narrowed = array.dtype.kind == "f" and array.dtype.itemsize > dtype.itemsize
@@ -145,7 +145,7 @@ def _stored(name: str, array: NDArray[Any], dtype: np.dtype[Any], check: bool) -
         if check and narrowed:
             _check_range(name, array, dtype)
         return array
-    with np.errstate(over="ignore"):  # told of below, with the place
+    with np.errstate(over="ignore"):  # refused below, with the index
         converted = contiguous(array, dtype)
     if check and narrowed:
         check_finite(f"{name} as {dtype}", converted)
@@ -153,12 +153,12 @@ def _stored(name: str, array: NDArray[Any], dtype: np.dtype[Any], check: bool) -
 
 
 def check_repetitions(inputs: Sequence[Any]) -> None:
-    """Refuse to go through one sample so often that nobody would live to see the end of it.
+    """Refuse an array that repeats one sample so often that a run would never end.
 
     Raises
     ------
     ValueError
-        If all of so many samples are the same one.
+        If more than `MOST_REPETITIONS` samples are all the same one.
     """
     there = [x for x in inputs if x is not None]
     count = len(there[0])
@@ -175,7 +175,7 @@ def is_readable(array: NDArray[Any]) -> bool:
 
 
 def _check_range(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
-    """Refuse numbers that would become infinite, without a copy of them all."""
+    """Refuse numbers that become infinite in `dtype`, without a copy of the whole array."""
     array = without_repetition(array)
     with np.errstate(over="ignore"):
         if np.isfinite(dtype.type(array.max())) and np.isfinite(dtype.type(array.min())):

@@ -1,4 +1,4 @@
-"""Targets and weights that are too large to be copied: checked here, and read by the engine where they lie."""
+"""Check targets and weights that are too large to be copied. The engine reads the user's arrays."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ Array = NDArray[Any]
 
 
 def is_kept(array: Array, dtype: str) -> bool:
-    """Whether a copy of targets that are read as they were given would be large, and the engine can do without."""
+    """Whether a copy of targets would be large, and engines can read the array itself."""
     return array.size * np.dtype(dtype).itemsize > LARGE and is_readable(array)
 
 
 def keep_target(array: Array, shape: tuple[int, ...], kind: str, dtype: str, rules: TargetRules) -> Array | None:
-    """The targets as they are, if a copy of the type that is read would be large and nothing is wrong with them.
+    """The array itself if a copy would be large and the targets are right; else ``None``.
 
-    ``None`` otherwise: `check_target` then makes the copy, or says what is wrong.
+    `check_target` then makes the copy, or raises an error.
 
     Parameters
     ----------
     array : ndarray
     shape : tuple of int
-        Of the predictions.
+        The shape of the predictions.
     kind : {"values", "index", "half"}
-        In which form targets are read.
+        The form of the targets.
     dtype : {"float32", "float64"}
-        Of the model.
+        The type of the model.
     rules : TargetRules
-        Within which limits values must be.
+        The values that targets may have.
     """
     if rules.missing or rules.repeated:
         return None
@@ -48,7 +48,7 @@ def keep_target(array: Array, shape: tuple[int, ...], kind: str, dtype: str, rul
     low, high = _limits(kind, shape, dtype, rules.limits)
     if rules.expected is not None and kind == "values":
         low, high = max(low, rules.expected[0]), min(high, rules.expected[1])
-    # The engine trusts class numbers of its own type that lie one after the other: those must be nobody else's.
+    # The engine does not check class numbers of its own type in contiguous memory, so they must not be the user's.
     if kind == "index" and array.dtype == read and array.flags.c_contiguous:
         return None
     distinct = without_repetition(array)
@@ -58,7 +58,7 @@ def keep_target(array: Array, shape: tuple[int, ...], kind: str, dtype: str, rul
 
 
 def keep_weights(value: Any, rows_shape: tuple[int, ...], dtype: str) -> Array | None:
-    """The weights as they are, on the same conditions; one for each sample serves all rows of its output."""
+    """The weights themselves, a number for each row or each sample, if a copy would be large and they are right."""
     if value is None or math.prod(rows_shape) * 8 <= LARGE:
         return None
     array = as_array("sample_weight", value)

@@ -1,7 +1,7 @@
-"""Which loss of `compile` is for which output.
+"""Find out which loss of `compile` is for which output.
 
-Losses are nested like the outputs, or like the beginning of that nesting. As in Keras, a list in place of anything but
-a list holds several losses for the same thing, and one loss for several outputs judges them together.
+Losses are nested like the outputs, but perhaps not as deep. As in Keras, a list that does not stand for a list of
+outputs holds several losses for the same output. One loss that stands for several outputs is for all of them together.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ class GivenLoss:
 
     identifier: Any
     outputs: list[int]
-    path: Path  # where it stands in `loss`
+    path: Path  # keys and indices that lead to it in `loss`
 
 
 def losses_of_outputs(loss: Any, names: Sequence[str], structure: Any) -> list[GivenLoss]:
-    """The losses, in order.
+    """The losses in `loss`, in order.
 
     Raises
     ------
     ValueError
-        If a list is not as long as there are outputs, or a dict has keys that are none of them. With a dict of outputs
-        that is a KeyError, too, as in Keras.
+        If a list has another length than that of the outputs, or a dict has unknown keys. With a dict of outputs the
+        error is also a KeyError, as in Keras.
     """
     everything = list(range(len(names)))
     if not is_nested(loss):
         return [] if loss is None else [GivenLoss(loss, [output], ()) for output in everything]
     if isinstance(loss, dict) and not isinstance(structure, dict):
-        spread("loss", loss, names, structure)  # refuses keys that are no names
+        spread("loss", loss, names, structure)  # refuses unknown keys
         return [
             given_loss
             for output, name in enumerate(names)
@@ -74,7 +74,7 @@ def _walk(value: Any, structure: Any, outputs: list[int], path: Path, names: Seq
 
 
 def _aligned(value: Any, structure: Any, outputs: list[int], path: Path, names: Sequence[str]) -> list[Any]:
-    """For each part of a structure of outputs: its key, what `value` holds for it, the part, and its outputs."""
+    """For each part of a structure of outputs: its key, its entry in `value`, the part, and its outputs."""
     if isinstance(value, dict):
         known = structure if isinstance(structure, dict) else {}
         wrong = [key for key in value if key not in known]
@@ -100,12 +100,12 @@ def _aligned(value: Any, structure: Any, outputs: list[int], path: Path, names: 
 def weights_of(
     given_losses: Sequence[GivenLoss], loss: Any, weights: Any, names: Sequence[str], structure: Any
 ) -> list[Any]:
-    """The weight of each loss in the total: nested like `loss`, or one, or a list of several, for each output.
+    """The weight of each loss in the total. `weights` is nested like `loss`, or has an entry for each output.
 
     Raises
     ------
     ValueError
-        If a list or dict fits neither.
+        If it does not fit.
     """
     if isinstance(loss, (list, tuple)) and isinstance(weights, (list, tuple)):
         for inner, given in zip(loss, weights, strict=False):
@@ -132,7 +132,7 @@ def weights_of(
 
 
 def _check_lengths(loss: Any, weights: Any) -> None:
-    """Refuse a list of weights that is not as long as that of the losses that it is for."""
+    """Refuse a list of weights that is not as long as its list of losses."""
     if isinstance(loss, (list, tuple)) and isinstance(weights, (list, tuple)):
         if len(loss) != len(weights):
             raise ValueError(f"loss_weights must have {len(loss)} entries, as many as losses, but got {len(weights)}.")
@@ -141,7 +141,7 @@ def _check_lengths(loss: Any, weights: Any) -> None:
 
 
 def _at(weights: Any, path: Path) -> Any:
-    """The weight that stands where a loss stands, or for a part of `loss` that holds it; ``None`` if there is none."""
+    """The weight at the position of a loss, or of a part of `loss` around it; ``None`` if there is none."""
     for key in path:
         if not is_nested(weights):
             break
@@ -153,12 +153,12 @@ def _at(weights: Any, path: Path) -> Any:
 
 
 def factor_of_each(loss: Loss, given_loss: GivenLoss, shapes: Sequence[Any], names: Sequence[str]) -> float:
-    """What each output counts in a loss that is for all of them together: that of their numbers put side by side.
+    """The factor of each output in a loss for several outputs together: the loss of all their numbers side by side.
 
     Raises
     ------
     ValueError
-        If that is no sum over the outputs.
+        If that loss is not a weighted sum over the outputs.
     """
     count = len(given_loss.outputs)
     if count == 1:

@@ -159,7 +159,7 @@ class Model(Trainer, FileMethods, Layer):
         """
         if self._graph is None:
             raise NoShapeError(
-                f"Model {self.name!r} has no {what}, because it has no shape yet: start it with an Input, build it, or "
+                f"Model {self.name!r} has no {what} yet, because it has no shape yet: start it with an Input, build it, or "
                 "fit it."
             )
         return self._graph

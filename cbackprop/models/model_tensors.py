@@ -1,4 +1,4 @@
-"""What a model may be made of: the tensors that it begins and ends with, and models within models."""
+"""Check the tensors and nested models that a model is made of."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from cbackprop.validation import ArgumentTypeError, type_name
 
 __all__ = ["begun_at", "check_nesting", "check_tensors"]
 
-# Models within models: Python's own recursion, of pickle above all, ends at some hundred.
+# The depth of nested models. Python's recursion, above all that of pickle, ends at a few hundred.
 DEEPEST = 32
 
 
 def check_nesting(model: Any, layers: Iterable[Any]) -> None:
-    """Refuse layers that are models of which one holds `model` itself, or that are nested too deep.
+    """Check that `model` can have these layers.
 
     Raises
     ------
     ValueError
-        If they are.
+        If one of them is or contains `model`, or they are nested too deep.
     """
     inside = [layer for layer in layers if layer.is_model]
     for _ in range(DEEPEST):
@@ -36,9 +36,9 @@ def check_nesting(model: Any, layers: Iterable[Any]) -> None:
 
 
 def begun_at(inputs: Any, outputs: Any) -> tuple[Any, Any]:
-    """Inputs and outputs of a graph that begins with an `Input` wherever it began in the middle of another.
+    """Inputs and outputs of a graph with an `Input` for each tensor in `inputs` that a layer has made.
 
-    The layers are the same. Without inputs of its own the model could be neither described nor saved.
+    The layers are the same. Without inputs of its own a model cannot be described or saved.
     """
     flat, ends = check_tensors("inputs", inputs), check_tensors("outputs", outputs)
     if not any(map(_is_made, flat)):
@@ -56,17 +56,17 @@ def begun_at(inputs: Any, outputs: Any) -> tuple[Any, Any]:
 
 
 def _is_made(tensor: KerasTensor) -> bool:
-    """Whether a symbolic tensor comes from something else than an `Input`."""
+    """Whether a symbolic tensor was not made by an `Input`."""
     return tensor.node is None or bool(tensor.node.inputs)
 
 
 def check_tensors(name: str, structure: Any) -> list[KerasTensor]:
-    """The symbolic tensors of a structure, flat.
+    """The symbolic tensors in a structure, as a flat list.
 
     Raises
     ------
     TypeError
-        If it holds anything else, or nothing.
+        If the structure holds anything else, or nothing.
     """
     tensors = flatten(structure)
     for tensor in tensors:

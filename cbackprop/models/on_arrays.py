@@ -1,4 +1,4 @@
-"""Layers and models called on arrays: in Python as they are, compiled ones by a network of their own."""
+"""Layers and models called on arrays. Layers in Python are called; others run as a model of that layer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["run_built_in", "run_layer"]
 
 Array = NDArray[Any]
 
-# Models that a layer keeps for being called on arrays of as many shapes.
+# Models that a layer keeps, each for calls on arrays of one shape.
 MOST_CACHED = 8
 
 
@@ -36,7 +36,7 @@ def run_layer(layer: Layer, call: CallArguments) -> Any:
 
 
 def resolve_training(layer: Layer, call: CallArguments) -> bool | None:
-    """Whether a call trains: as it says itself, else as the call that it is within, else by the default of `call`."""
+    """Whether a call trains: its own argument, or that of the call around it, or the default of `call`."""
     if call.training is not None:
         return call.training
     context = current_call()
@@ -50,7 +50,7 @@ def resolve_training(layer: Layer, call: CallArguments) -> bool | None:
 
 
 def _run_python(layer: Layer, call: CallArguments) -> Any:
-    """What `call` returns for arrays: numbers of any float type become the layer's."""
+    """Call a layer in Python on arrays, which are converted to the layer's float type."""
     call.values = call.mapped(lambda leaf: _converted(layer, leaf))
     if not layer.built:
         shapes = call.mapped(lambda leaf: tuple(leaf.shape) if isinstance(leaf, np.ndarray) else None)
@@ -74,7 +74,7 @@ def _run_python(layer: Layer, call: CallArguments) -> Any:
 
 
 def _converted(layer: Layer, leaf: Any) -> Any:
-    """An array for a leaf that holds numbers; floats in the layer's type, whole numbers as they are."""
+    """A leaf with numbers as an array: floats in the layer's type, integers unchanged."""
     if not is_array(leaf):
         return leaf
     array = as_array("inputs", leaf)
@@ -84,7 +84,7 @@ def _converted(layer: Layer, leaf: Any) -> Any:
 
 
 def _returned(layer: Layer, leaf: Any) -> Any:
-    """What `call` has returned, checked: arrays of floats in the layer's type."""
+    """A leaf that `call` has returned, checked: an array of floats in the layer's type."""
     if leaf is None or isinstance(leaf, (bool, int, float, np.generic)):
         return leaf
     if type(leaf).__module__.partition(".")[0] in ("torch", "tensorflow", "jax", "jaxlib", "keras"):
@@ -97,7 +97,7 @@ def _returned(layer: Layer, leaf: Any) -> Any:
 
 
 def _add_penalties(layer: Layer, outputs: Any) -> None:
-    """What the activity regularizer says of the outputs, divided by the number of samples."""
+    """Add the activity regularizer's loss of the outputs, divided by the number of samples."""
     for output in flatten(outputs):
         rows = np.shape(output)[0] if np.ndim(output) else 1
         value = float(layer.activity_regularizer(np.asarray(output))) / rows if rows else 0.0
@@ -170,7 +170,7 @@ def _run_compiled(layer: Layer, call: CallArguments) -> Any:
 
 
 def _masks_for(layer: Layer, call: CallArguments, given: list[Any], arrays: list[Array]) -> list[Any]:
-    """For each input the mask that the call was given, or else that of the array; ``None`` without one."""
+    """The mask of each input: that of the call, or else of the array, or ``None``."""
     if call.mask is None:
         return [mask_of(array) for array in given]
     masks = flatten(call.mask) if layer.n_inputs != 1 else [call.mask]
@@ -180,12 +180,12 @@ def _masks_for(layer: Layer, call: CallArguments, given: list[Any], arrays: list
 
 
 def run_built_in(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What the class that a layer is derived from computes, with the layer's own weights and arguments.
+    """Compute what the built-in base class of a layer computes, with the layer's weights and arguments.
 
     Raises
     ------
     NotImplementedError
-        If no such class computes anything.
+        If no base class computes anything.
     """
     cls = next(cls for cls in type(layer).__mro__ if issubclass(cls, Layer) and not cls.is_python)
     implementation_of(cls)
@@ -197,7 +197,7 @@ def run_built_in(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
 
 
 def _seen_as(cls: type[Layer], layer: Layer, args: tuple[Any, ...]) -> Layer:
-    """A layer as one of the class that it is derived from: without what a subclass has added to it."""
+    """A layer as an object of its base class, without what the subclass has added."""
     if not layer.built:
         layer.build(tuple(np.shape(args[0])))
     added = {*layer.variables} - {*layer._base_variables}

@@ -1,4 +1,4 @@
-"""What `compile` is told for each output, given as one thing, a list, a dict, or nested like the model's outputs."""
+"""Assign arguments of `compile` to the outputs of a model, from one value, a list, a dict, or nested ones."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ __all__ = ["LossKeyError", "is_deep", "is_nested", "leaves_of", "parts_of", "pat
 
 
 class LossKeyError(KeyError, ValueError):
-    """A key of `loss` is that of no output."""
+    """A key of `loss` belongs to no output."""
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
 def is_nested(value: Any) -> bool:
-    """Whether this is a list or dict, and no config."""
+    """Whether `value` is a list or a dict, but not a config."""
     return isinstance(value, (list, tuple)) or (isinstance(value, dict) and "class_name" not in value)
 
 
@@ -28,17 +28,17 @@ def parts_of(structure: Any) -> list[tuple[Any, Any]]:
 
 
 def leaves_of(structure: Any) -> int:
-    """How many outputs there are."""
+    """The number of outputs in a structure."""
     return sum(leaves_of(item) for _, item in parts_of(structure)) if is_nested(structure) else 1
 
 
 def is_deep(structure: Any) -> bool:
-    """Whether lists or dicts of outputs hold others."""
+    """Whether a structure has lists or dicts in lists or dicts."""
     return is_nested(structure) and any(is_nested(item) for _, item in parts_of(structure))
 
 
 def path_names(structure: Any, names: Sequence[str]) -> list[str]:
-    """The name of each output in logs: of nested ones the way to it, as in ``"a/b"``; items of lists by their names."""
+    """The name of each output in logs. For nested outputs it is a path such as ``"a/b"``."""
     if not is_deep(structure):
         return list(names)
     remaining = iter(names)
@@ -57,13 +57,13 @@ def path_names(structure: Any, names: Sequence[str]) -> list[str]:
 
 
 def spread(argument: str, value: Any, names: Sequence[str], structure: Any, default: Any = None) -> list[Any]:
-    """One entry for each output, in their order.
+    """An entry for each output, in order.
 
     Raises
     ------
     ValueError
-        If a list is not as long as there are outputs, or a dict has keys that are none of them. For `loss` and a dict
-        of outputs it is a KeyError, too, as in Keras.
+        If a list has another length than that of the outputs, or a dict has unknown keys. For `loss` and a dict of
+        outputs the error is also a KeyError, as in Keras.
     """
     if not is_nested(value):
         return [default if value is None else value] * leaves_of(structure)
@@ -97,7 +97,7 @@ def spread(argument: str, value: Any, names: Sequence[str], structure: Any, defa
 
 
 def _by_name(argument: str, value: dict[str, Any], names: Sequence[str], default: Any) -> list[Any]:
-    """The entries of a dict by output names, whatever the outputs' structure is."""
+    """The entries of a dict by the names of outputs, for any structure of outputs."""
     for key in value:
         if key not in names:
             raise _unknown_key(argument, key, list(names), by_name=True)
@@ -106,7 +106,7 @@ def _by_name(argument: str, value: dict[str, Any], names: Sequence[str], default
 
 
 def _unknown_key(argument: str, key: Any, known: list[str], by_name: bool = False) -> Exception:
-    """Why a dict does not fit: in Keras's words, that scripts may look for, and with what there is."""
+    """The error for an unknown key. It has Keras's words, which scripts may look for, and says what there is."""
     there = f"{argument} has a key {key!r}, but the model's outputs are {known}."
     if "loss" not in argument:
         return ValueError(f"Invalid `{argument}`: {there}")

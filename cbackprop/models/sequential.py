@@ -1,4 +1,4 @@
-"""Models that are a plain stack of layers."""
+"""Models that are a stack of layers."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ __all__ = ["Sequential"]
 class Sequential(Model):
     """A stack of layers, each with one input and one output.
 
-    Without an `Input` in front (or an ``input_shape`` of the first layer), the model gets its shape,
-    and its weights, from the first data that it sees.
+    Without an `Input` in front (or an ``input_shape`` of the first layer), the model gets its shape and its weights
+    with the first data.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Sequential(Model):
         Trainer.__init__(self)
         self._stack: list[Layer] = []
         self._input: InputLayer | None = None
-        # Whether it got its shape from data, and the shape that other data may have.
+        # Whether the shape came from data, and the shape that further data may have.
         self._shaped_by_data = False
         self._open_input: KerasTensor | None = None
         self._nested: Any = None  # symbolic inputs, where the first layer takes several
@@ -90,8 +90,8 @@ class Sequential(Model):
         ----------
         layer : Layer
         rebuild : bool, default True
-            Whether to connect the layers now, if the input's shape is known. Without that, `build`, another `add`, or
-            the first data does it.
+            Whether to connect the layers now, if the shape of the input is known. Otherwise `build`, another `add` or
+            the first data connects them.
 
         Raises
         ------
@@ -112,7 +112,7 @@ class Sequential(Model):
             raise
 
     def pop(self, rebuild: bool = True) -> Layer:
-        """Take the topmost layer off.
+        """Remove the last layer, and return it.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ class Sequential(Model):
         Raises
         ------
         ValueError
-            If there is none.
+            If there is no layer.
         """
         self._check_alone()
         if not self._stack:
@@ -165,9 +165,9 @@ class Sequential(Model):
         self._stack.append(layer)
 
     def _connect(self) -> None:
-        """Call the layers on each other, if the input is known; a model as the first layer knows it.
+        """Connect the layers, if the shape of the input is known; if the first layer is a model, it may know it.
 
-        Until that is done, other threads see the layers that were there before.
+        Until that is done, other threads see the earlier graph.
         """
         with Layer._making:
             try:
@@ -183,19 +183,19 @@ class Sequential(Model):
 
     @property
     def has_open_inputs(self) -> bool:
-        """As of any model; also where batches have shown that they differ in size."""
+        """As of any model, and also if batches have had different sizes."""
         return self._open_input is not None or super().has_open_inputs
 
     @property
     def taken(self) -> list[KerasTensor]:
-        """The input, with the shape that data must have: any of as many axes where batches may differ in size."""
+        """The input, with the shape that data must have. If batches may differ in size, all sizes are open."""
         return self.inputs if self._open_input is None else [self._open_input]
 
     def _build_for(self, x: Any) -> None:
-        """Take the shape of this data, where there is none; data of another shape may follow, as in Keras.
+        """Build a model without a shape for this data. Data of other sizes may follow, as in Keras.
 
-        Whether layers can take that, they say when it comes. Batches that are made one after the other may differ from
-        the beginning; that of arrays is noticed between two runs.
+        Batches of a dataset may differ in size from the beginning. Arrays of another size are noticed between runs. If
+        layers cannot take a size, they refuse it then.
         """
         if not self.built:
             self._shaped_by_data = self._input is None
@@ -206,26 +206,26 @@ class Sequential(Model):
             self._open_sizes()
 
     def _differs(self, x: Any) -> bool:
-        """Whether these are samples of other sizes along as many axes."""
+        """Whether these samples have other sizes, but as many axes."""
         shape = getattr(x.example if isinstance(x, Source) else x, "shape", None)
         known = self.inputs[0].shape if len(self.inputs) == 1 else ()
         return isinstance(shape, tuple) and len(shape) == len(known) and tuple(shape[1:]) != known[1:]
 
     def _open_sizes(self) -> None:
-        """Let data have any sizes along the axes of samples, but where there is only one, the features."""
+        """Let data have any sizes, if samples have more than one axis."""
         tensor = self.inputs[0]
         if len(self.inputs) == 1 and tensor.ndim > 2 and not has_unknown(tensor.shape):
             self._open_input = KerasTensor((None,) * tensor.ndim, tensor.dtype, tensor.name)
             self._forget_plans()
 
     def _disconnect(self) -> None:
-        """Have no shape any more."""
+        """Drop the graph: the model has no shape now."""
         self.built = False
         self._graph = self._open_input = None
         self._forget_engine()
 
     def _call_layers(self) -> tuple[Any, Any] | None:
-        """Inputs and outputs of layers called on each other; ``None`` if the inputs are not known."""
+        """Call the layers one after the other; returns inputs and outputs, or ``None`` if no input is known."""
         first = self._stack[0] if self._stack else None
         if self._input is None and self._nested is None and isinstance(first, Model) and first.built:
             self._input = InputLayer(batch_shape=first.inputs[0].shape, dtype=first.inputs[0].dtype)
@@ -248,7 +248,7 @@ class Sequential(Model):
         Parameters
         ----------
         input_shape : tuple, or list or dict of them
-            A list or dict where the first layer takes several inputs.
+            A list or dict if the first layer takes several inputs.
 
         Raises
         ------
@@ -264,7 +264,7 @@ class Sequential(Model):
             self._build(shape)
 
     def _build(self, shape: Any) -> None:
-        """What `build` does when no other thread is building."""
+        """As `build`, while no other thread builds."""
         several = shape is not None and not is_shape(shape)
         if self.built:
             if shape is not None and _sizes(shape) != [tensor.shape[1:] for tensor in self.inputs]:
@@ -308,7 +308,7 @@ class Sequential(Model):
 
     @property
     def layers(self) -> list[Layer]:
-        """All layers but the input."""
+        """All layers, without the input."""
         return list(self._stack)
 
     @property
@@ -317,12 +317,12 @@ class Sequential(Model):
         return list(dict.fromkeys(variable for layer in self._stack for variable in layer.variables))
 
     def get_config(self) -> dict[str, Any]:
-        """Name and layers as plain values; of a class with arguments of its own, these.
+        """Name and layers as plain values. For a user's class with arguments of its own, these arguments.
 
         Raises
         ------
         ValueError
-            If layers were renamed so that two share a name.
+            If two layers have been given the same name.
         """
         if not takes_a_graph(type(self)):
             return super().get_config()
@@ -336,7 +336,7 @@ class Sequential(Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
-        """A new model, with new weights, of the layers that `get_config` described, here or in Keras."""
+        """A new model with new weights, from a config of this library or of Keras."""
         if not takes_a_graph(cls):
             return super().from_config(config, custom_objects)
         with CustomObjectScope(custom_objects), shared_objects.reading(), reading(f"a {cls.__name__}", config):
@@ -355,7 +355,7 @@ class Sequential(Model):
             if config.get("build_input_shape") is not None and not model.built and layers:
                 model.build(config["build_input_shape"])
             if config.get("trainable") is False:
-                model._trainable = False  # the layers know for themselves
+                model._trainable = False  # each layer has its own
             return model
 
 
@@ -365,14 +365,14 @@ def takes_several(layer: Layer) -> bool:
 
 
 def _sizes(shapes: Any) -> list[Any]:
-    """The sizes of a sample of each of the shapes."""
+    """The shapes without their batch axes."""
     found: list[Any] = []
     map_shapes(lambda shape: found.append(shape[1:]), shapes)
     return found
 
 
 def _check_signature(layer: Layer) -> None:
-    """``ValueError`` for a layer whose `call` needs more than the output of the layer below it."""
+    """Raise a ``ValueError`` if a layer's `call` needs more than the output of the layer before."""
     if not layer.is_python:
         return
     parameters = inspect.signature(layer.call).parameters.values()

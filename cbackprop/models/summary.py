@@ -12,9 +12,9 @@ from cbackprop.validation import check_boolean
 __all__ = ["columns_of", "summary_text"]
 
 GAP = 2
-# Tables are no wider than a terminal; where there is none, as in a file, than this.
+# Tables are no wider than the terminal. Without a terminal, as in a file, they have this width at most.
 WIDTH_OF_FILES = 100
-# Columns are narrowed down to these, the widest first, before a table becomes too wide.
+# If a table is too wide, these columns become narrower, the widest first, down to these widths.
 NARROWEST = {"Layer (type)": 12, "Connected to": 12, "Output shape": 9}
 
 
@@ -25,7 +25,7 @@ def summary_text(
     show_trainable: bool = False,
     layer_range: Sequence[str] | None = None,
 ) -> str:
-    """One line a layer: name and class, output shape, number of weights, in a graph what leads to it; and sums."""
+    """A line for each layer (name and class, output shape, number of weights, in a graph its inputs), and totals."""
     length = check_line_length(line_length)
     rows = describe(model, check_boolean("expand_nested", expand_nested), layer_range)
     columns = columns_of(model, rows, check_boolean("show_trainable", show_trainable))
@@ -58,7 +58,7 @@ def summary_text(
 
 
 def columns_of(model: Any, rows: list[Row], show_trainable: bool) -> dict[str, list[list[str]]]:
-    """For each column a cell for each row; a cell is a list of lines."""
+    """The cells of each column, one for each row. A cell is a list of lines."""
     columns: dict[str, list[list[str]]] = {
         "Layer (type)": [[f"{'  ' * row.level}{row.name} ({row.kind})"] for row in rows],
         "Output shape": [list(row.shapes) or ["?"] for row in rows],
@@ -72,7 +72,7 @@ def columns_of(model: Any, rows: list[Row], show_trainable: bool) -> dict[str, l
 
 
 def _widths(columns: dict[str, list[list[str]]], limit: int, exact: int | None) -> list[int]:
-    """As wide as the contents, narrowed to what there is room for; `exact` also widens."""
+    """The widths of the columns: those of the contents, reduced to fit into `limit`, or widened to `exact`."""
     widths = {name: max(len(line) for cell in [[name], *cells] for line in cell) for name, cells in columns.items()}
     missing = sum(widths.values()) + GAP * (len(widths) - 1) - limit
     while missing > 0:
@@ -87,7 +87,7 @@ def _widths(columns: dict[str, list[list[str]]], limit: int, exact: int | None) 
 
 
 def _lines(names: list[str], widths: list[int], cells: list[list[str]]) -> list[str]:
-    """One row of the table, as many lines as its highest cell; numbers are flush right."""
+    """The lines of one row of the table. Numbers are aligned to the right."""
     fitted = [
         [part for line in cell for part in _fit(line, width, wraps=name in ("Connected to", "Output shape"))]
         for name, width, cell in zip(names, widths, cells, strict=True)
@@ -103,7 +103,7 @@ def _lines(names: list[str], widths: list[int], cells: list[list[str]]) -> list[
 
 
 def _fit(text: str, width: int, wraps: bool) -> list[str]:
-    """A text in lines of this width, or in one with what is too much left out."""
+    """A text in lines of this width, or shortened to one line."""
     if len(text) <= width:
         return [text]
     if wraps and ", " in text:
@@ -113,7 +113,7 @@ def _fit(text: str, width: int, wraps: bool) -> list[str]:
 
 
 def _shortened(text: str, width: int) -> str:
-    """Without the end of the name, and only if even so the class has no room, without the end of all."""
+    """A text of this width. The name is shortened; only if that is not enough, the class is shortened, too."""
     if len(text) <= width:
         return text
     name, bracket, kind = text.partition(" (")

@@ -27,12 +27,12 @@ class Validation:
     Attributes
     ----------
     is_due : callable
-        Whether to evaluate after an epoch, counted from 0.
+        Says whether to evaluate after an epoch, counted from 0.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is wrong. `data` is looked at when it is opened.
+        If an argument is wrong. `data` is checked later, by `source`.
     """
 
     def __init__(self, split: Any, data: Any, steps: int | None, batch_size: int | None, frequency: Any) -> None:
@@ -47,7 +47,7 @@ class Validation:
         return training.split(self.split) if found is None and self.split else found
 
     def limit(self, source: Source) -> None:
-        """Look at no more than `steps` batches."""
+        """Limit an evaluation to `steps` batches."""
         source.limit(self.steps, self.batch_size)
 
     def _open(self, model: Any, engine: Engine, data: Any, times: int) -> Source | None:
@@ -65,8 +65,6 @@ class Validation:
             )
         source.prepare(partial(samples_for, model, engine))
         return source
-
-    # Results
 
 
 def _check_frequency(value: Any) -> Callable[[int], bool]:

@@ -1,7 +1,7 @@
 """Where samples come from: arrays, files larger than memory, generators and datasets.
 
-`fit`, `evaluate` and `predict` see nothing but a `Source`: pieces of checked samples, each of which the engine runs in
-one call. Arrays are one piece; what is read or made while training goes on comes in many.
+`fit`, `evaluate` and `predict` see only a `Source`: pieces of checked samples. The engine runs each piece in one call.
+Arrays are one piece. Data that is read or made during training comes in many.
 """
 
 from cbackprop.models.sources.arrays import ArraySource

@@ -1,4 +1,4 @@
-"""Arrays that are in memory: checked once, before anything is trained."""
+"""Samples in arrays in memory, which are checked once, before training."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from cbackprop.models.sources.source import Check, Piece, Source, whole_executio
 
 __all__ = ["ArraySource", "split_at"]
 
-# Frames from `prepare` up to the user's line, by what the samples are used for.
+# Frames from `prepare` up to the user's line, by purpose.
 PREPARED = {"training": 3, "validation": 7, "evaluation": 3, "prediction": 3}
 
 
 class ArraySource(Source):
-    """Samples in arrays, visited in a random order or as they lie.
+    """Samples in arrays, in a random order or in that of the arrays.
 
     Parameters
     ----------
@@ -71,13 +71,13 @@ class ArraySource(Source):
         checked = self._checked
         at = split_at(checked.size, fraction)
         x, y, sample_weight, class_weight = self._given
-        # Class weights are for training; what is held out is judged as any other data.
+        # Class weights are for training only.
         whole = checked if class_weight is None else self._check(x, y, sample_weight, None)
         held_out = ArraySource(x, batch_size=self._batch_size, at_once=self.at_once)
         held_out.purpose = "validation"
         held_out._set(whole.part(at, checked.size))
         self._set(checked.part(0, at))
-        for source in [] if self._lacking else [self, held_out]:  # of the whole it has been told
+        for source in [] if self._lacking else [self, held_out]:  # else there has been a warning
             source._lacking, source._told_of_lacking = None, False
             source._look_for_targets(source._checked)
             source._tell_of_lacking(4)
@@ -93,21 +93,21 @@ class ArraySource(Source):
         self._set(self._checked)
 
     def limit(self, steps: int | None, batch_size: int | None) -> None:
-        """Evaluate in batches of so many samples, and no more than so many of them."""
+        """Set the batch size and the largest number of batches of an evaluation."""
         size = self._checked.size
         self.batch_size = batch_size_for(batch_size or self._batch_size, steps, size)
         self._asked = None if steps is None else whole_executions(steps, self.at_once)
         self._end = size if self._asked is None else min(size, self._asked * self.batch_size)
 
     def epoch(self) -> Iterator[Piece]:
-        """A pass over the samples, or a part of one."""
+        """All samples, or a part of them, as one piece."""
         rows, begin, end = self._order.take()
         piece = Piece(self._checked.data, rows, begin, end, self.batch_size)
         yield piece
         self._warn_of_fewer(piece.steps, self._order.steps if self._steps else None)
 
     def state(self) -> dict[str, Any] | None:
-        """Where in a pass over the samples the next epoch begins."""
+        """Where the next epoch begins."""
         return self._order.state()
 
     def set_state(self, state: dict[str, Any] | None) -> None:
@@ -123,7 +123,7 @@ class ArraySource(Source):
 
 
 def split_at(size: int, fraction: float) -> int:
-    """The first of the last samples that are held out, rounded as Keras rounds it.
+    """The number of samples to keep; the others are held out. Rounded as in Keras.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Batches that are made while training goes on: by generators, iterables and datasets."""
+"""Batches that generators, iterables and datasets make during training."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from cbackprop.validation import type_name
 
 __all__ = ["BatchSource", "Indexed", "Once", "Repeated"]
 
-# Batches that are made ahead of training, where the dataset does not say how many.
+# Batches that are made ahead of training, if the dataset does not say how many.
 AHEAD = 4
-# Things in a list or a dict that a message goes through.
+# The largest number of items of a list or a dict that a message describes.
 MOST_DESCRIBED = 6
 
 
 class Once:
-    """Batches of an iterator: they can be had a single time.
+    """Batches of an iterator, which yields them only once.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Once:
         self._iterator = iterator
 
     def example(self) -> Any:
-        """The first batch, which is not lost by this."""
+        """The first batch. It is kept for training."""
         first = list(itertools.islice(self._iterator, 1))
         self._iterator = itertools.chain(first, self._iterator)
         if not first:
@@ -47,22 +47,22 @@ class Once:
         return first[0]
 
     def tasks(self, shuffle: bool) -> Iterator[Any]:
-        """What `batch` turns into batches, one after the other."""
+        """Tasks, of each of which `batch` makes a batch."""
         return self._iterator
 
     def batch(self, task: Any) -> Any:
-        """A batch."""
+        """The batch of a task."""
         return task
 
     def begin(self) -> None:
-        """An epoch begins."""
+        """Called when an epoch begins."""
 
     def end(self) -> None:
-        """An epoch has ended."""
+        """Called when an epoch has ended."""
 
 
 class Repeated(Once):
-    """Batches of an iterable that can be gone through again and again, such as a torch DataLoader.
+    """Batches of an iterable that can be repeated, such as a torch DataLoader.
 
     Parameters
     ----------
@@ -83,12 +83,12 @@ class Repeated(Once):
         raise ValueError("x yields no batches.")
 
     def tasks(self, shuffle: bool) -> Iterator[Any]:
-        """Begin anew."""
+        """The batches themselves, from the first one."""
         return iter(self._iterable)
 
 
 class Indexed(Once):
-    """Batches of a `utils.PyDataset`, or of what behaves like one.
+    """Batches of a `utils.PyDataset`, or of an object that behaves like one.
 
     Parameters
     ----------
@@ -117,14 +117,14 @@ class Indexed(Once):
         return self._dataset[0]
 
     def tasks(self, shuffle: bool) -> Iterator[Any]:
-        """Numbers of batches, in order or shuffled."""
+        """The numbers of the batches, in order or shuffled."""
         if self.length is None:
             return itertools.count()
         order = random.generator().permutation(self.length).tolist() if shuffle else range(self.length)
         return iter(order)
 
     def batch(self, task: Any) -> Any:
-        """The batch of that number."""
+        """The batch with this number."""
         return self._dataset[task]
 
     def begin(self) -> None:
@@ -151,18 +151,18 @@ class BatchSource(Source):
     steps : int, optional
         Batches in an epoch; all by default. Epochs then go on where the last one stopped.
     shuffle : bool, default False
-        Go through the batches of a dataset that has numbered ones in a random order.
+        Whether to shuffle the batches, if the dataset has numbered ones.
     epochs : int, default 1
-        How often an epoch will be asked for: of an iterator no more is taken than these need.
+        The number of epochs. From an iterator, no more batches are taken than they need.
     at_once : int, default 1
-        Batches that are always taken together.
+        `steps_per_execution`.
     """
 
     batch_size: int | None = None
 
     @property
     def _argument(self) -> str:
-        """What the user gave the dataset as."""
+        """The argument that the user gave the dataset as."""
         return "validation_data" if self.purpose == "validation" else "x"
 
     def __init__(
@@ -191,21 +191,21 @@ class BatchSource(Source):
         return _unpack(self._dataset.example())[0]
 
     def prepare(self, check: Check) -> None:
-        """Nothing but the first batch could be checked; it is, when its turn comes."""
+        """Check nothing yet: each batch is checked when it is made."""
         self._check = check
 
     def limit(self, steps: int | None, batch_size: int | None) -> None:
-        """Batches have the sizes that they have."""
+        """Set the largest number of batches. The batch size is that of the dataset."""
         self._steps = None if steps is None else whole_executions(steps, self.at_once)
 
     def epoch(self) -> Iterator[Piece]:
-        """Each batch is a piece."""
+        """The batches of an epoch, each as a piece."""
         self._dataset.begin()
         count = 0
         while self._steps is None or count < self._steps:
             samples = self._next()
             if samples is None and count == 0 and self._dataset.restarts:
-                samples = self._next()  # the last epoch took just what there was
+                samples = self._next()  # the last epoch ended with the last batch
             if samples is None:
                 self._at_end(count)
                 break
@@ -217,7 +217,7 @@ class BatchSource(Source):
         self._dataset.end()
 
     def sweep(self) -> Iterator[Piece]:
-        """The batches of an evaluation, from the first one on where that can be had again."""
+        """The batches of an evaluation, from the first one if the dataset can be repeated."""
         if self._dataset.restarts:
             self.close()
         return self.epoch()
@@ -225,14 +225,14 @@ class BatchSource(Source):
     def _at_end(self, count: int) -> None:
         if not self._found:
             raise ValueError(f"{self._argument} yields no batches.")
-        # A last execution may have fewer batches.
+        # The last execution may have fewer batches.
         missing = self._steps is not None and whole_executions(count, self.at_once) < self._steps
         if missing or count == 0:
             ran_out(CALLER[self.purpose] + 2, self.purpose)
 
     @property
     def exhausted(self) -> bool:
-        """Whether an iterator has come to its end."""
+        """Whether an iterator has no more batches."""
         if self._dataset.restarts:
             return False
         if not self._waiting:
@@ -242,7 +242,7 @@ class BatchSource(Source):
         return not self._waiting
 
     def _next(self) -> Samples | None:
-        """The next batch, checked; None at the end of a pass, after which another one begins."""
+        """The next batch, checked; ``None`` at the end of a pass, after which the next one begins."""
         if self._waiting:
             return self._waiting.pop()
         if self._pass is None:
@@ -273,8 +273,8 @@ class BatchSource(Source):
             raise
         except (TypeError, ValueError) as error:
             error.add_note(
-                f"What came is {_described(batch)}. What comes is taken for a batch: a tuple (x, y) or (x, y, "
-                "sample_weight), or x alone, each with an axis for the samples; of several inputs, x is a list or dict."
+                f"What came is {_described(batch)}. A batch is a tuple (x, y) or (x, y, sample_weight), or x alone, "
+                "each with an axis for the samples. For several inputs, x is a list or dict."
             )
             raise
 
@@ -286,7 +286,7 @@ class BatchSource(Source):
 
 
 def _unpack(batch: Any) -> tuple[Any, Any, Any]:
-    """(x, y, sample_weight) of what was yielded: a tuple or list of up to three, or x alone."""
+    """(x, y, sample_weight) from a batch: a tuple or list of up to three, or x alone."""
     if not isinstance(batch, (tuple, list)):
         return batch, None, None
     if not 1 <= len(batch) <= 3:
@@ -299,7 +299,7 @@ def _unpack(batch: Any) -> tuple[Any, Any, Any]:
 
 
 def _described(value: Any, depth: int = 2) -> str:
-    """What something is, in few words: types and shapes."""
+    """The types and shapes in a value, in a few words."""
     if isinstance(value, (list, tuple, dict)) and depth and len(value) <= MOST_DESCRIBED:
         pairs = value.items() if isinstance(value, dict) else [(None, item) for item in value]
         items = [("" if key is None else f"{key!r}: ") + _described(item, depth - 1) for key, item in pairs]
@@ -309,7 +309,7 @@ def _described(value: Any, depth: int = 2) -> str:
 
 
 def _length(dataset: Any) -> int | None:
-    """Number of batches, where the dataset knows it: a DataLoader of an endless stream has a len that raises."""
+    """The number of batches, or ``None``. The `len` of a DataLoader over an endless stream raises an error."""
     try:
         return len(dataset)
     except TypeError:

@@ -1,4 +1,4 @@
-"""Files mapped into memory that may be larger than it: read, checked and trained on a piece at a time."""
+"""Samples in files that are mapped into memory, and read, checked and trained on piece by piece."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from cbackprop.models.sources.source import CALLER, Check, Piece, Source, whole_
 
 __all__ = ["PIECE", "BlockSource", "holds_files", "map_arrays"]
 
-# Bytes that are read at a time, in all arrays together, at most; files that are smaller are treated as other arrays.
+# The largest piece in bytes, all arrays together. Smaller files are treated like arrays in memory.
 PIECE = 2**26
-# Blocks that a piece is made of when samples are shuffled: each is read in one go.
+# The number of runs of neighbouring samples in a shuffled piece. Each is read in one go.
 BLOCKS = 64
-# Where a page of a file is touched, Linux maps others around it, up to a multiple of so many bytes.
+# When a page of a file is read, Linux maps the pages around it, up to a multiple of so many bytes.
 AROUND = 2**16
 
 
 def map_arrays(structure: Any, function: Callable[[Any], Any]) -> Any:
-    """The same list, tuple or dict, with `function` of each array in it."""
+    """The structure with `function` applied to each array in it."""
     if isinstance(structure, dict):
         return {key: map_arrays(value, function) for key, value in structure.items()}
     if _has_arrays(structure):
@@ -39,7 +39,7 @@ def map_arrays(structure: Any, function: Callable[[Any], Any]) -> Any:
 
 
 def _has_arrays(structure: Any) -> bool:
-    """Whether this is a list of arrays, or of lists and dicts of them, rather than of numbers."""
+    """Whether this is a list of arrays, or of lists or dicts of them, and not of numbers."""
     return isinstance(structure, (list, tuple)) and any(
         isinstance(value, (np.ndarray, dict)) or _has_arrays(value) for value in structure
     )
@@ -53,17 +53,16 @@ def _arrays(*structures: Any) -> list[Any]:
 
 
 def holds_files(*structures: Any) -> bool:
-    """Whether any array is a file mapped into memory, of more than a piece."""
+    """Whether any array is a mapped file that is larger than a piece."""
     return any(isinstance(array, np.memmap) and array.ndim and array.nbytes > PIECE for array in _arrays(*structures))
 
 
 class BlockSource(Source):
-    """Samples in files that are mapped into memory, and in other arrays beside them.
+    """Samples in files that are mapped into memory, perhaps with other arrays.
 
-    A thread reads the next piece while the last one is trained on. To shuffle, the files are cut into blocks of
-    neighbouring samples; each epoch goes through the blocks in a random order, puts some dozens of them together to a
-    piece, and through the samples of a piece in a random order, too. So files are read in long runs, at the price that
-    samples that are neighbours in the file often meet again in a piece.
+    A thread reads the next piece during training on the last one. To shuffle, the samples are divided into runs of
+    neighbours. Each epoch takes the runs in a random order, makes each piece of 64 of them, and shuffles the samples of
+    the piece. So files are read in long runs, but neighbours in a file are often in the same piece.
 
     Parameters
     ----------
@@ -100,7 +99,7 @@ class BlockSource(Source):
         self._rest: Iterator[Piece] | None = None
 
     def prepare(self, check: Check) -> None:
-        """Check types and shapes by the first sample; numbers are checked piece by piece as they are read."""
+        """Check types and shapes with the first sample. Numbers are checked when a piece is read."""
         self._check = check
         arrays = _arrays(*self._given)
         if any(not array.shape for array in arrays):
@@ -134,12 +133,12 @@ class BlockSource(Source):
         return held_out
 
     def limit(self, steps: int | None, batch_size: int | None) -> None:
-        """Evaluate in batches of so many samples, and no more than so many of them."""
+        """Set the batch size and the largest number of batches of an evaluation."""
         self.batch_size = batch_size_for(batch_size or self._batch_size, steps, self._size)
         self._asked = None if steps is None else whole_executions(steps, self.at_once)
 
     def epoch(self) -> Iterator[Piece]:
-        """The pieces of a pass over the files; with `steps_per_epoch`, of a part of one."""
+        """The pieces of a pass over the files, or with `steps_per_epoch` of a part of a pass."""
         if self._steps is None:
             yield from self._pieces(self._size, self._shuffle)
             return
@@ -162,13 +161,13 @@ class BlockSource(Source):
         self._warn_of_fewer(taken, asked)
 
     def sweep(self) -> Iterator[Piece]:
-        """The first samples, or all, in order."""
+        """The pieces of an evaluation or a prediction, in order."""
         size = self._size if self._asked is None else min(self._size, self._asked * self.batch_size)
         yield from self._pieces(size, False)
         self._warn_of_fewer(-(-size // self.batch_size), self._asked)
 
     def _pieces(self, size: int, shuffle: bool) -> Iterator[Piece]:
-        """One pass over the first samples."""
+        """The pieces of a pass over the first `size` samples."""
         self.close()
         rows = max(PIECE // self._row_bytes // self.batch_size, 1) * self.batch_size
         self._pass = Prefetch(iter(_runs(size, rows, shuffle)), self._read, size=1)
@@ -180,12 +179,12 @@ class BlockSource(Source):
         self.close()
 
     def _read(self, runs: list[tuple[int, int]]) -> Samples:
-        """The samples of some runs begin:end of neighbours, checked."""
+        """The samples of some runs begin:end, checked."""
         x, y, sample_weight = [map_arrays(part, lambda array: _copy(array, runs)) for part in self._given]
         try:
             return self._check(x, y, sample_weight, self._class_weight)
         except NotFiniteError as error:
-            raise error.at(_place(runs, error.index[0])) from None
+            raise error.at(_index_in_file(runs, error.index[0])) from None
         except ValueError as error:
             error.add_note(f"This happened in the samples {runs[0][0]}:{runs[-1][1]}.")
             raise
@@ -198,7 +197,7 @@ class BlockSource(Source):
 
 
 def _in_memory(value: Any) -> NDArray[Any]:
-    """What is no file, as an array of which parts can be taken."""
+    """Data that is not an array, as one."""
     return value if isinstance(value, np.ndarray) else as_array("data beside a file", value)
 
 
@@ -208,7 +207,7 @@ def _put_back(piece: Piece, begin: int, rest: Iterator[Piece]) -> Iterator[Piece
 
 
 def _runs(size: int, rows: int, shuffle: bool) -> list[list[tuple[int, int]]]:
-    """For each piece of `rows` samples: which runs begin:end of the samples it is made of."""
+    """For each piece of `rows` samples, the runs begin:end that it consists of."""
     if not shuffle:
         return [[(begin, min(begin + rows, size))] for begin in range(0, size, rows)]
     length = max(rows // BLOCKS, 1)
@@ -227,8 +226,8 @@ def _runs(size: int, rows: int, shuffle: bool) -> list[list[tuple[int, int]]]:
     return [sorted(piece) for piece in pieces]
 
 
-def _place(runs: list[tuple[int, int]], row: int) -> int:
-    """The number in the file of a sample of a piece."""
+def _index_in_file(runs: list[tuple[int, int]], row: int) -> int:
+    """The index in the file of a sample of a piece."""
     for begin, end in runs:
         if row < end - begin:
             return begin + row
@@ -237,7 +236,7 @@ def _place(runs: list[tuple[int, int]], row: int) -> int:
 
 
 def _copy(array: Any, runs: list[tuple[int, int]]) -> NDArray[Any]:
-    """The samples of some runs, in memory of their own; what was read of the file need not stay there."""
+    """A copy of the samples of some runs. The pages of the file are released."""
     source = np.asarray(array)
     check_mapped("The data", source)
     rows = sum(end - begin for begin, end in runs)
@@ -252,9 +251,9 @@ def _copy(array: Any, runs: list[tuple[int, int]]) -> NDArray[Any]:
 
 
 def _release(array: np.memmap[Any, Any], part: NDArray[Any]) -> None:
-    """Tell the system that these pages of a file are of no use to this process for now."""
+    """Tell the system that this process does not need these pages of a file for now."""
     memory: Any = getattr(array, "_mmap", None)
-    # Pages of a private mapping ("c") may hold what the user wrote, and nothing else does.
+    # Pages of a private mapping ("c") may hold what the user has written, which is nowhere else.
     if not hasattr(memory, "madvise") or not hasattr(mmap, "MADV_DONTNEED") or array.mode == "c":
         return
     if not part.size or not part.flags.c_contiguous:

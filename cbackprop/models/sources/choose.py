@@ -1,4 +1,4 @@
-"""Which source suits what the user passed."""
+"""Choose the source for the data that the user passed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cbackprop.models.sources.source import Source
 
 __all__ = ["open_source"]
 
-# What says that an object is an array, a table or a matrix of samples, rather than an iterable of batches.
+# An object with one of these is an array, a table or a matrix of samples, and not an iterable of batches.
 ARRAY_SIGNS = ("__array__", "__array_interface__", "__dlpack__", "__dataframe__", "toarray")
 
 
@@ -27,7 +27,7 @@ def open_source(
     epochs: int = 1,
     at_once: int = 1,
 ) -> Source:
-    """The source of these samples; nothing of them is read yet.
+    """The source for these samples, which are not read yet.
 
     Parameters
     ----------
@@ -37,14 +37,14 @@ def open_source(
         Batches in an epoch.
     shuffle : bool
     epochs : int
-        How many epochs, or evaluations, there will be.
+        The number of epochs, or of evaluations.
     at_once : int
         Batches that are always taken together.
 
     Raises
     ------
     ValueError
-        If targets or weights come with a dataset that yields its own, or it has no batches.
+        If targets or weights are given with a dataset, which yields its own, or the dataset has no batches.
     """
     dataset = _dataset(x)
     if dataset is None:
@@ -60,7 +60,7 @@ def open_source(
 
 
 def _dataset(x: Any) -> Once | None:
-    """`x` as a dataset, if it is one."""
+    """`x` as a dataset; ``None`` if it is none."""
     if isinstance(x, (Mapping, list, tuple)):
         return None
     if hasattr(x, "on_epoch_end") and hasattr(x, "__getitem__"):

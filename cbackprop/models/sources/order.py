@@ -22,9 +22,9 @@ class Order:
         Number of samples.
     batch_size : int
     shuffle : bool
-        A new random order for each pass over the samples; otherwise the order of the arrays.
+        Whether to draw a new order for each pass over the samples. Otherwise it is that of the arrays.
     steps : int or None
-        The most batches that an epoch takes; with ``None`` an epoch is a pass.
+        The largest number of batches in an epoch. With ``None`` an epoch is a pass.
     """
 
     def __init__(self, size: int, batch_size: int, shuffle: bool, steps: int | None) -> None:
@@ -34,11 +34,11 @@ class Order:
         self.steps = steps or math.ceil(size / batch_size)
         self.samples = min(size, self.steps * batch_size)
         self._position = size
-        self._drawn: dict[str, Any] | None = None  # the random state that the present order was drawn from
+        self._drawn: dict[str, Any] | None = None  # the random state from which the current order was drawn
         self._rows: NDArray[np.int64] | None = None
 
     def take(self) -> tuple[NDArray[np.int64] | None, int, int]:
-        """The part (order, begin, end) of a pass over the samples that makes the next epoch: it ends with the pass."""
+        """The next epoch as (order, begin, end). It does not go beyond the end of a pass over the samples."""
         if self._position >= self.size:
             self._position = 0
             self._draw()
@@ -52,11 +52,11 @@ class Order:
             self._rows = random.permutation(self.size)
 
     def state(self) -> dict[str, Any]:
-        """What `set_state` takes, as plain values."""
+        """The state as plain values, for `set_state`."""
         return {"position": self._position, "drawn": self._drawn, "shuffle": self.shuffle}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on in the pass over the samples that `state` was in; this moves the random state."""
+        """Go on with the pass of a saved state. This changes the random state."""
         self._position = min(state["position"], self.size)
         if self._position < self.size and self.shuffle and state["drawn"] is not None:
             random.set_state(state["drawn"])
@@ -64,7 +64,7 @@ class Order:
 
 
 def batch_size_for(given: int | None, steps: int | None, samples: int) -> int:
-    """The batch size: as given, else what makes the samples last for these steps, else 32, as in Keras."""
+    """The batch size: as given, or enough for all samples in these steps, or 32, as in Keras."""
     if given is not None:
         return given
     return 32 if steps is None else max(math.ceil(samples / steps), 1)

@@ -1,4 +1,4 @@
-"""Work that is done ahead by threads, and handed over in order."""
+"""Compute results ahead in threads, and return them in order."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 
 __all__ = ["Prefetch"]
 
-# Seconds that `close` waits for a thread that is in the user's code. A thread that is stuck there longer cannot be
-# ended from outside; it ends when that code returns, or with the interpreter.
+# Seconds that `close` waits for a thread that runs the user's code. A thread cannot be ended from outside: if it takes
+# longer, it ends when that code returns, or with the interpreter.
 PATIENCE = 5.0
 
 _ahead: weakref.WeakSet[Prefetch] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    """In a child process: a thread that stayed behind in the parent may hold the lock."""
+    """Replace the locks in a child process: it has none of the threads that may have held them."""
     for prefetch in list(_ahead):
         prefetch._changed = threading.Condition()
 
@@ -29,21 +29,21 @@ if hasattr(os, "register_at_fork"):
 
 
 class Prefetch:
-    """Results of `work` on each of some tasks, computed by threads ahead of whoever asks for them.
+    """The results of `work` on tasks, which threads compute before they are needed.
 
-    Tasks are drawn by one thread at a time, so that they may come from a generator; results come in the order of tasks.
-    What is raised by `work`, or while a task is drawn, is raised by `next` in the place of the result.
+    One thread at a time takes a task, so tasks may come from a generator. Results come in the order of the tasks. If a
+    task or `work` raises an error, `next` raises it instead of returning the result.
 
     Parameters
     ----------
     tasks : iterator
     work : callable
     workers : int, default 1
-        Threads.
+        Number of threads.
     size : int, default 4
-        How many results may be ahead.
+        The largest number of results that are ready.
     limit : int, optional
-        Draw no more than so many tasks.
+        The largest number of tasks.
 
     Examples
     --------
@@ -100,14 +100,14 @@ class Prefetch:
                 self._changed.wait()
             result, error = self._ready[self._given]
             if error is not None:
-                raise error  # stays in its place: after the last result there is nothing but this
+                raise error  # it stays in `_ready`, so that each further call raises it
             del self._ready[self._given]
             self._given += 1
             self._changed.notify_all()
             return result
 
     def close(self) -> None:
-        """End the threads; what they have computed ahead is lost."""
+        """End the threads, and drop their results."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -118,12 +118,12 @@ class Prefetch:
             thread.join(max(deadline - time.monotonic(), 0))
 
     def _produce(self) -> None:
-        """What each thread does, until there is nothing more to do."""
+        """What each thread runs."""
         while self._produce_one():
             pass
 
     def _produce_one(self) -> bool:
-        """Put the next result, or what was raised instead, in its place; whether to go on."""
+        """Compute the next result, or keep the error; returns whether to go on."""
         result, raised = None, None
         with self._turn:
             number = self._reserve()
@@ -131,7 +131,7 @@ class Prefetch:
                 return False
             try:
                 task = next(self._tasks) if number != self._limit else self._end()
-            except BaseException as error:  # whatever it is, it belongs to whoever waits for the result
+            except BaseException as error:  # of any kind: `next` raises it
                 raised = error
         if raised is None:
             try:
@@ -144,7 +144,7 @@ class Prefetch:
         return raised is None
 
     def _reserve(self) -> int | None:
-        """The number of the next task, once there is room for its result; None when nobody wants any more."""
+        """The number of the next task, when there is room for its result; ``None`` if no more results are needed."""
         with self._changed:
             while not self._closed and self._drawn - self._given >= self._size:
                 self._changed.wait()

@@ -1,4 +1,4 @@
-"""What `fit`, `evaluate` and `predict` get samples from, whatever the user passed."""
+"""The base of all sources of samples."""
 
 from __future__ import annotations
 
@@ -14,17 +14,14 @@ from cbackprop.models.data import Samples
 
 __all__ = ["CALLER", "Check", "Piece", "Source", "ran_out", "whole_executions"]
 
-# Frames from where samples are taken up to the user's line, by what they are used for.
+# Frames from where samples are taken up to the user's line, by purpose.
 CALLER = {"training": 7, "validation": 8, "evaluation": 5, "prediction": 5}
-# From (x, y, sample_weight, class_weight) to checked samples; TypeError or ValueError if anything is wrong.
+# Makes checked samples of (x, y, sample_weight, class_weight); raises a TypeError or ValueError.
 Check = Callable[[Any, Any, Any, Any], Samples]
 
 
 class Piece(NamedTuple):
-    """Samples that are in memory at the same time: rows[begin:end] of checked data, to be taken in batches.
-
-    Without `rows` they are begin:end of the data.
-    """
+    """Samples that are in memory at the same time: rows[begin:end] of checked data, or begin:end without `rows`."""
 
     data: Data
     rows: NDArray[np.int64] | None
@@ -43,27 +40,27 @@ class Piece(NamedTuple):
         return -(-self.size // self.batch_size)
 
     def samples(self) -> Data:
-        """The samples alone, for a source that does not shuffle."""
+        """The samples, for a source that does not shuffle."""
         return Samples(self.data, len(self.data)).part(self.begin, self.end).data
 
 
 class Source:
-    """Where samples come from. Used as a context manager: on leaving it, threads that it started end.
+    """Where samples come from. As a context manager, it ends its threads.
 
     Attributes
     ----------
     example : object
-        Inputs as the user gave them, by whose shape a model without one can be built.
+        Inputs as the user gave them. A model without a shape is built for their shape.
     batch_size : int or None
-        Samples in a batch, where all have as many.
+        Samples in a batch, if all batches have as many.
     steps : int or None
-        Batches in an epoch, where that is known before.
+        Batches in an epoch, if that is known in advance.
     samples : int or None
-        Samples in an epoch, where that is known before.
+        Samples in an epoch, if that is known in advance.
     purpose : {"training", "validation", "evaluation", "prediction"}
-        What they are used for, for messages.
+        What the samples are used for; messages say it.
     at_once : int
-        Batches that are always taken together, as far as there are any: `steps_per_execution`.
+        `steps_per_execution`: the number of batches that are taken together, except at the end.
     """
 
     example: Any = None
@@ -72,12 +69,12 @@ class Source:
     samples: int | None = None
     purpose: str = "training"
     at_once: int = 1
-    # Outputs of which no target has been there so far; `None` before any samples.
+    # Outputs without any target so far; `None` before the first samples.
     _lacking: frozenset[str] | None = None
     _told_of_lacking = False
 
     def prepare(self, check: Check) -> None:
-        """Check whatever can be checked before training, once the model has a shape."""
+        """Check as much as possible before training. The model has a shape."""
         raise NotImplementedError
 
     def split(self, fraction: float) -> Source:
@@ -88,7 +85,9 @@ class Source:
         ValueError
             If one part would be empty, or the source cannot be divided.
         """
-        raise ValueError("validation_split needs arrays: there is no telling which batches of a dataset are the last.")
+        raise ValueError(
+            "validation_split needs arrays: it is not known in advance which batches of a dataset are the last."
+        )
 
     def join(self) -> None:
         """Make one batch of all samples, for an optimizer that needs them.
@@ -96,12 +95,12 @@ class Source:
         Raises
         ------
         ValueError
-            If the source has batches of its own, or smaller ones were asked for.
+            If the source has batches of its own, or smaller batches were asked for.
         """
         raise ValueError("The optimizer needs all samples in one batch: give fit arrays that are in memory.")
 
     def limit(self, steps: int | None, batch_size: int | None) -> None:
-        """Evaluate in batches of so many samples, and no more than so many of them."""
+        """Set the batch size and the largest number of batches of an evaluation."""
 
     def epoch(self) -> Iterator[Piece]:
         """The pieces of the next epoch of training."""
@@ -112,33 +111,33 @@ class Source:
         return self.epoch()
 
     def state(self) -> dict[str, Any] | None:
-        """Between epochs: what `set_state` takes, as plain values; ``None`` if the next epoch always begins anew."""
+        """The state between epochs as plain values, for `set_state`; ``None`` if every epoch begins at the start."""
         return None
 
     def set_state(self, state: dict[str, Any] | None) -> None:
-        """Let the next epoch begin where it did when `state` was taken; this moves the random state."""
+        """Let the next epoch begin where it did when `state` was taken. This changes the random state."""
 
     @property
     def exhausted(self) -> bool:
-        """Whether there is nothing left for another epoch."""
+        """Whether there are no samples for another epoch."""
         return False
 
     def close(self) -> None:
-        """End what was started."""
+        """End all threads."""
 
     def _warn_of_fewer(self, steps: int, asked: int | None) -> None:
-        """Tell that an epoch has fewer steps than were asked for: that whole executions are missing."""
+        """Warn if an epoch has fewer steps than were asked for, so that whole executions are missing."""
         if asked is not None and whole_executions(steps, self.at_once) < asked:
             ran_out(CALLER[self.purpose] + 2, self.purpose)
 
     def _look_for_targets(self, samples: Samples) -> None:
-        """Note which outputs have no target in these samples either."""
+        """Note which outputs have had no target so far, with these samples."""
         if samples.may_miss and not self._told_of_lacking:
             lacking = samples.without_targets()
             self._lacking = lacking if self._lacking is None else self._lacking & lacking
 
     def _tell_of_lacking(self, stacklevel: int) -> None:
-        """Once all samples have been seen, tell of outputs without any target, at the line so many frames up."""
+        """After all samples, warn of outputs without any target, for the line so many frames up."""
         if self._lacking and not self._told_of_lacking:
             names = ", ".join(map(repr, sorted(self._lacking)))
             warnings.warn(
@@ -156,12 +155,12 @@ class Source:
 
 
 def whole_executions(steps: int, at_once: int) -> int:
-    """So many steps, rounded up to executions of `at_once`, as Keras takes them."""
+    """A number of steps, rounded up to a multiple of `at_once`, as in Keras."""
     return -(-steps // at_once) * at_once
 
 
 def ran_out(stacklevel: int, purpose: str = "training") -> None:
-    """Warn as Keras does, at the line that called `fit`: so many frames up."""
+    """Give Keras's warning that samples have run out, for the line so many frames up."""
     needed = {
         "training": "your dataset or generator can generate at least `steps_per_epoch * epochs` batches",
         "validation": "validation_data can generate at least `validation_steps` batches for each validation: an "
