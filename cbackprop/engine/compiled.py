@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 
 from cbackprop import matrix_products, threads
 from cbackprop.compiled.constraints import projections
-from cbackprop.compiled.engine.engine import Engine as Runner
+from cbackprop.compiled.engine.contexts import Contexts
+from cbackprop.compiled.engine.feeds import Feeds
 from cbackprop.compiled.engine.gradients import Gradients
 from cbackprop.compiled.engine.head import Head, MetricSum
 from cbackprop.compiled.engine.jacobian import jacobian
+from cbackprop.compiled.engine.learner import Learner
+from cbackprop.compiled.engine.network import Network
+from cbackprop.compiled.engine.predictor import Predictor
 from cbackprop.compiled.engine.tables import Table
 from cbackprop.compiled.metrics.tally import Called
 from cbackprop.compiled.optimizers.optimizer import SegmentList
@@ -84,10 +88,15 @@ class CompiledEngine(Engine):
         super().__init__(*args, **kwargs)
         is_double = self.dtype == np.float64
         layers = [self._layer(step) for step in self.plan.steps]
-        self.runner = Runner(layers, self.plan.widths, is_double)
+        self.network = Network(layers, self.plan.widths, is_double)
+        self.run = self.network.run
+        self.feeds = Feeds(self.network)
+        self.contexts = Contexts(self.network, self.feeds)
+        self.predictor = Predictor(self.network, self.feeds, self.contexts)
+        self.learner = Learner(self.network, self.feeds, self.contexts)
         for index, (step, use) in enumerate(zip(self.plan.steps, self.plan.uses, strict=True)):
             training = -1 if step.training is None else int(step.training)
-            self.runner.connect(index, step.inputs, step.output, training, use)
+            self.network.connect(index, step.inputs, step.output, training, use)
         outputs = self.plan.outputs[: len(self.objectives)]
         self.metric_states = [
             [self._metric(index, metric, weighted) for metric, weighted in objective.metrics]
@@ -96,13 +105,13 @@ class CompiledEngine(Engine):
         heads = [self._head(index, objective) for index, objective in enumerate(self.objectives)]
         heads += [self._activity_head(activity) for activity in self.activities]
         masks = [-1 if mask is None else mask.buffer for mask in self.masks] + [-1] * len(self.activities)
-        self.runner.set_heads(heads, outputs + [activity.buffer for activity in self.activities], masks)
-        self.runner.set_predicting(self.plan.predicting)
+        self.network.set_heads(heads, outputs + [activity.buffer for activity in self.activities], masks)
+        self.network.set_predicting(self.plan.predicting)
         self._set_backward()
         self._make_rule()
-        self.runner_tables: dict[Variable, Table] = {}
-        self.runner_gradients: Gradients | None = None  # of a network without weights there are none
-        self.memory = Memory(self, self.runner.layers, len(heads), self.points, self.point_of)
+        self.compiled_tables: dict[Variable, Table] = {}
+        self.compiled_gradients: Gradients | None = None  # of a network without weights there are none
+        self.memory = Memory(self, self.network.layers, len(heads), self.points, self.point_of)
         self.flops = self._flops()
         read = {v for step in self.plan.steps if not step.layer.reads_rows for v in step.layer.variables}
         self.weight_bytes = sum(variable.size for variable in read) * self.dtype.itemsize
@@ -111,13 +120,13 @@ class CompiledEngine(Engine):
         self.keepers = 0  # runs that are to keep threads: a callback may begin another one, and so may another thread
         # What a masked loss is divided by is known when the last row has been through the layers.
         self.loss_sees_whole = any(head.sees_whole or head.selects for head in heads) or any(self.masks)
-        self.calls_blas = any(layer.calls_blas for layer in self.runner.layers)
+        self.calls_blas = any(layer.calls_blas for layer in self.network.layers)
         several = len(self.plan.inputs) > 1 or len(self.plan.outputs) > 1
         unchecked = not any(self.plan.id_ranges)  # `predict_now` checks nothing but the shape
         self.sample_shape = self.plan.input_shapes[0] if unchecked and not several else None
 
     def _make_rule(self) -> None:
-        self.runner_optimizer: Any = self.optimizer and self.optimizer.compiled_rule(self.dtype)
+        self.compiled_rule: Any = self.optimizer and self.optimizer.compiled_rule(self.dtype)
 
     def _layer(self, step: Step) -> Any:
         kind = find("compiled.layers", step.implementation, self.dtype)
@@ -159,7 +168,7 @@ class CompiledEngine(Engine):
         # Layers whose samples depend on each other: there, threads meet anyway, so that gradients can be computed.
         self.points = [i for i, position in enumerate(order) if self.couples_samples[position] != "never"]
         self.point_of = self._find_points()
-        self.runner.set_backward(order, accumulate, linked, self.points)
+        self.network.set_backward(order, accumulate, linked, self.points)
 
     def _find_points(self) -> dict[Variable, int]:
         """At which point of the backward pass the gradient of each variable is computed: the first behind its uses."""
@@ -174,18 +183,18 @@ class CompiledEngine(Engine):
     def _bind_parameters(self) -> None:
         assert self.store is not None  # only a network with weights is bound
         offsets = [[self.offsets[variable] for variable in step.layer.variables] for step in self.plan.steps]
-        self.runner.set_weights(self.store.values, offsets)
+        self.network.set_weights(self.store.values, offsets)
         uses = self._uses()
         tables = {variable: uses.pop(variable) for variable in list(uses) if variable in self.tables}
         self._bind_gradients(uses)
         if self.optimizer is not None:
-            self.runner.set_optimizer(self.runner_optimizer, SegmentList(self.runner_optimizer, self.segments()))
-            self.runner_tables = {variable: self._table(variable, those) for variable, those in tables.items()}
-            self.runner.set_tables(list(self.runner_tables.values()))
+            self.network.set_optimizer(self.compiled_rule, SegmentList(self.compiled_rule, self.segments()))
+            self.compiled_tables = {variable: self._table(variable, those) for variable, those in tables.items()}
+            self.network.set_tables(list(self.compiled_tables.values()))
         self._bind_regularizers()
 
     def _bind_gradients(self, uses: dict[Variable, list[tuple[int, int]]]) -> None:
-        """Tell the runner what the gradient vector consists of, and how its computation may be divided."""
+        """Tell the network what the gradient vector consists of, and how its computation may be divided."""
         flops = {variable: self._gradient_flops(variable, those) for variable, those in uses.items()}
         total = sum(work for work, _ in flops.values())
         elements = sum(variable.size for variable in uses)
@@ -206,8 +215,8 @@ class CompiledEngine(Engine):
                 sums.append((variable.offset, variable.size, work, min(chunks, MOST_PARTS)))
             whole += [(*part, number, point) for part in self._parts(variable, those, variable.size, work)]
             parts += [(*part, number, point) for part in fine]
-        self.runner_gradients = Gradients(self.runner.layers, self.gradient_vector, whole, parts, sums)
-        self.runner.set_gradients(self.runner_gradients)
+        self.compiled_gradients = Gradients(self.network.layers, self.gradient_vector, whole, parts, sums)
+        self.network.set_gradients(self.compiled_gradients)
 
     def _gradient_flops(self, variable: Variable, uses: list[tuple[int, int]]) -> tuple[float, bool]:
         """Operations for a sample's share in a gradient, and whether all uses sum it over samples."""
@@ -222,28 +231,28 @@ class CompiledEngine(Engine):
 
     def _table(self, variable: Variable, uses: list[tuple[int, int]]) -> Table:
         assert self.optimizer is not None
-        users = [(self.runner.layers[index], k) for index, k in uses]
+        users = [(self.network.layers[index], k) for index, k in uses]
         reads = sum(self.plan.widths[self.plan.steps[index].inputs[0]] for index, _ in uses)
         slots = [self.view(slot, variable) for slot in self.slots]
         return Table(users, variable.array, slots, self.optimizer.decay_of(variable), reads)
 
     def rows_of_last_batch(self) -> list[Array]:
         """The rows of tables that the last step has changed."""
-        return [variable.array[table.rows_reached()] for variable, table in self.runner_tables.items()]
+        return [variable.array[table.rows_reached()] for variable, table in self.compiled_tables.items()]
 
     def gradients(self) -> list[Array]:
         """Copies of the gradients of all trainable variables."""
         return [
-            self.runner_tables[variable].gradient() if variable in self.runner_tables else dense
+            self.compiled_tables[variable].gradient() if variable in self.compiled_tables else dense
             for variable, dense in zip(self.trainable, super().gradients(), strict=True)
         ]
 
     def _bind_regularizers(self) -> None:
-        """Tell the runner what trainable variables add to the loss, and what they are held to."""
+        """Tell the network what trainable variables add to the loss, and what they are held to."""
         added = [penalty_of(variable) for variable in self.regularized]
-        self.runner.set_penalties(penalties.Penalties(added, self.gradient_vector) if added else None)
+        self.network.set_penalties(penalties.Penalties(added, self.gradient_vector) if added else None)
         held = [projection_of(variable) for variable in self.trainable if variable.constraint is not None]
-        self.runner.set_projections(projections.Projections(held) if held else None)
+        self.network.set_projections(projections.Projections(held) if held else None)
 
     def _uses(self) -> dict[Variable, list[tuple[int, int]]]:
         """For each variable whose gradient is wanted: the steps that use it, and as which of their parameters."""
@@ -262,7 +271,7 @@ class CompiledEngine(Engine):
 
         (layer, parameter, begin, end, offset, whether to add, floating point operations a sample)
         """
-        grain = math.lcm(*[self.runner.layers[index].grains[k] for index, k in uses]) * TILE_STEP
+        grain = math.lcm(*[self.network.layers[index].grains[k] for index, k in uses]) * TILE_STEP
         length = math.ceil(size / grain) * grain
         return [
             (
@@ -312,7 +321,7 @@ class CompiledEngine(Engine):
             piece = choice.next(math.ceil((stop - start) / batch_size))
             end = min(start + piece.steps * batch_size, stop)
             yield piece.threads, start, end
-            choice.done(piece, self.runner.first_step if kind in ("train", "test") else 0.0)
+            choice.done(piece, self.learner.first_step if kind in ("train", "test") else 0.0)
             start = end
 
     def reserve_tiles(self, rows: int, count: int, whole: bool = False) -> None:
@@ -329,7 +338,7 @@ class CompiledEngine(Engine):
         if rows > self.tile_memory[0] or count > self.tile_memory[1]:
             rows, count = max(rows, self.tile_memory[0]), max(count, self.tile_memory[1])
             self.tile_memory = (0, 0)
-            self.runner.place_tiles(self.memory.tiles(rows, count), rows)
+            self.contexts.place_tiles(self.memory.tiles(rows, count), rows)
             self.tile_memory = (rows, count)
 
     def reserve_whole(self, rows: int, count: int) -> None:
@@ -338,7 +347,7 @@ class CompiledEngine(Engine):
             rows, count = max(rows, self.whole_memory[0]), max(count, self.whole_memory[1])
             self.whole_memory = (0, 0)
             *shares, whole = self.memory.whole(rows, count)
-            self.runner.place_whole(shares, whole, rows)
+            self.contexts.place_whole(shares, whole, rows)
             self.whole_memory = (rows, count)
 
     def _reserve(self, rows: int, count: int, training: bool, backwards: bool = False) -> bool:
@@ -349,27 +358,27 @@ class CompiledEngine(Engine):
             self.reserve_tiles(rows, count)
         else:
             self.reserve_whole(rows, count)
-        if rows > self.runner.head_capacity:  # which is 0 when other data needs other memory
-            self.runner.allocate_heads(rows)
+        if rows > self.network.head_capacity:  # which is 0 when other data needs other memory
+            self.network.allocate_heads(rows)
         return tiled
 
     # Running
 
     def _products(self) -> AbstractContextManager[None]:
         """Have this run multiply matrices as the setting says now; meanwhile, hold BLAS to one thread if it is used."""
-        if not self.runner.busy:  # else the run is refused
-            self.runner.use_blas(matrix_products.prepare())
-        return matrix_products.held(self.runner.blas or self.calls_blas)
+        if not self.run.busy:  # else the run is refused
+            self.network.use_blas(matrix_products.prepare())
+        return matrix_products.held(self.network.blas or self.calls_blas)
 
     def _begin(self, data: Data) -> None:
-        if self.runner.busy:
+        if self.run.busy:
             raise RuntimeError("The model is in the middle of a batch: its own code cannot use it now.")
         if self.optimizer is not None and self.settings_version != self.optimizer.settings_version:
             self.follow_settings()
         self.bind()
         if self.optimizer is not None:
-            self.runner.iteration = self.state.batches
-        self.runner.set_feeds(data.inputs, self.plan.inputs, data.values, data.classes, data.weights, data.given)
+            self.network.iteration = self.state.batches
+        self.feeds.set(data.inputs, self.plan.inputs, data.values, data.classes, data.weights, data.given)
 
     def train(
         self,
@@ -388,32 +397,32 @@ class CompiledEngine(Engine):
             most = self._most_threads(3 * self.flops * batch_size)
             self._begin(data)
             tiled = self._reserve(batch_size, most, training, backwards=True)
-            for table in self.runner_tables.values():
+            for table in self.compiled_tables.values():
                 table.reserve(batch_size)
-            if not tiled and self.runner_gradients is not None:
-                self.runner_gradients.reserve(batch_size)
-            self.runner.stage(order is not None)
+            if not tiled and self.compiled_gradients is not None:
+                self.compiled_gradients.reserve(batch_size)
+            self.contexts.stage(order is not None)
             if self.optimizer is not None:
-                self.runner_optimizer.read_rate()
+                self.compiled_rule.read_rate()
             try:
                 for count, begin, end in self._pieces("train", most, start, stop, batch_size):
                     ticks = _counted_from(begin - start, tick)
-                    self.runner.train(order, begin, end, batch_size, tiled, update, training, count, ticks)
+                    self.learner.train(order, begin, end, batch_size, tiled, update, training, count, ticks)
             finally:
                 self.bring_along()
                 if self.optimizer is not None and update:
-                    self.state.batches = self.runner.iteration
+                    self.state.batches = self.network.iteration
 
     def solver(self) -> Any:
         """What carries out the optimizer's arithmetic."""
-        return self.runner_optimizer
+        return self.compiled_rule
 
     def jacobian(self, data: Data, begin: int, end: int) -> tuple[Array, NDArray[np.float64]]:
         """Derivatives of each number predicted for the samples begin:end, and its error."""
         with self.lock, self._products():
             self._begin(data)
             self.reserve_tiles(end - begin, 1)
-            self.runner.stage(False)
+            self.contexts.stage(False)
             offsets = dict(
                 zip(self.trainable, np.cumsum([0, *(v.size for v in self.trainable)]).tolist(), strict=False)
             )
@@ -427,8 +436,8 @@ class CompiledEngine(Engine):
             numbers = (end - begin) * sum(math.prod(shape) for shape, objective in shapes if objective.loss)
             derivatives = aligned_zeros(numbers * size, self.dtype).reshape(numbers, size)
             errors = np.zeros(numbers)
-            row = Gradients(self.runner.layers, derivatives[0], parts, [], [])
-            jacobian(self.runner, begin, end, row, derivatives, errors)
+            row = Gradients(self.network.layers, derivatives[0], parts, [], [])
+            jacobian(self.predictor, begin, end, row, derivatives, errors)
             return derivatives, errors
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
@@ -438,9 +447,9 @@ class CompiledEngine(Engine):
             most = self._most_threads(self.flops * batch_size)
             self._begin(data)
             tiled = self._reserve(batch_size, most, training)
-            self.runner.stage(False)
+            self.contexts.stage(False)
             for count, begin, end in self._pieces("test", most, 0, len(data), batch_size, cuts=not training):
-                self.runner.test(begin, end, batch_size, tiled, training, count, _counted_from(begin, tick))
+                self.learner.test(begin, end, batch_size, tiled, training, count, _counted_from(begin, tick))
 
     def predict(
         self, inputs: list[Any], batch_size: int, training: bool = False, tick: Tick = None, check: bool = False
@@ -452,8 +461,8 @@ class CompiledEngine(Engine):
             most = 1 if whole else self._most_threads(self.flops * samples, LEAST_WORK_TO_START)
             self._begin(Data(inputs))
             self.reserve_tiles(samples, most, whole=whole and training)
-            self.runner.stage(False)
-            self.runner.iteration = self.draw_count(training)
+            self.contexts.stage(False)
+            self.network.iteration = self.draw_count(training)
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
             finite = True
             # Random layers count samples from where a run begins.
@@ -461,7 +470,7 @@ class CompiledEngine(Engine):
             for count, begin, end in self._pieces("predict", most, 0, samples, together, cuts=not training):
                 parts = [result[begin:end] for result in results]
                 ticks = _counted_from(begin, tick)
-                finite = finite and self.runner.predict(
+                finite = finite and self.predictor.predict(
                     begin, end, self.plan.outputs, parts, training, count, ticks, check
                 )
             if whole and training:
@@ -482,7 +491,7 @@ class CompiledEngine(Engine):
             or x.dtype != self.dtype
             or not (x.flags.c_contiguous and x.flags.aligned)
             or (rows > 1 and self._most_threads(self.flops * rows, LEAST_WORK_TO_START) > 1)
-            or self.runner.blas
+            or self.network.blas
             or matrix_products.uses_blas()
         ):
             return None
@@ -490,7 +499,7 @@ class CompiledEngine(Engine):
             if self.generation != ParameterStore.generation:
                 return None
             result: Array = np.empty((rows, *self.plan.output_shapes[0]), self.dtype)
-            finite = self.runner.predict_now(x, result, self.plan.inputs[0], self.plan.outputs[0])
+            finite = self.predictor.predict_now(x, result, self.plan.inputs[0], self.plan.outputs[0])
             return result if finite else None
 
     @contextmanager
@@ -498,47 +507,47 @@ class CompiledEngine(Engine):
         """Meanwhile, threads wait for the next run when one ends. Starting them takes as long as a small epoch."""
         with self.lock:
             self.keepers += 1
-            self.runner.keep_team(True)
+            self.run.keep_team(True)
         try:
             yield
         finally:
             with self.lock:
                 self.keepers -= 1
-                self.runner.keep_team(self.keepers > 0)
+                self.run.keep_team(self.keepers > 0)
 
     def forget_threads(self) -> None:
         """In a child process: threads stayed behind in the parent."""
-        if hasattr(self, "runner"):  # not yet in an engine that another thread was about to build
-            self.runner.forget_team()
+        if hasattr(self, "run"):  # not yet in an engine that another thread was about to build
+            self.run.forget_team()
 
     def draw_as_after(self, batches: int) -> None:
         """Let random layers of an engine without optimizer draw as in a batch after so many others."""
-        self.runner.iteration = batches
+        self.network.iteration = batches
 
     def reset(self) -> None:
         """Start new means of losses and metrics, once no other thread is running."""
         with self.lock:
-            self.runner.reset()
+            self.learner.reset()
 
     def sums(self) -> Any:
         """What `restore` takes: everything added up since the last reset."""
         with self.lock:
-            return self.runner.sums(), self.metric_snapshots()
+            return self.learner.sums(), self.metric_snapshots()
 
     def restore(self, sums: Any) -> None:
         """Go on adding to what `sums` returned, once no other thread is running."""
         totals, metrics = sums
         with self.lock:
-            self.runner.set_sums(*totals)
+            self.learner.set_sums(*totals)
             for states, values in zip(self.metric_states, metrics, strict=True):
                 for state, value in zip(states, values, strict=True):
                     state.restore(value)
 
     def losses(self) -> tuple[float, list[float]]:
         """Means since the last reset: the total loss, and the loss of each output."""
-        count = self.runner.loss_count or 1.0
-        totals = self.runner.head_losses()[: len(self.objectives)]
-        return self.runner.loss_total / count, [total / count for total in totals]
+        count = self.learner.loss_count or 1.0
+        totals = self.learner.head_losses()[: len(self.objectives)]
+        return self.learner.loss_total / count, [total / count for total in totals]
 
     def metric_snapshots(self) -> list[list[Any]]:
         """What `restore` of each metric of each output takes: everything added up since the last reset."""

@@ -25,8 +25,13 @@ class AppliedActivation(Operation):
 
     def __init__(self, name: str, dtype: str, function: Any) -> None:
         super().__init__(name, dtype)
-        self.function = function  # type: ignore[misc]
+        self._function = function
         self.overwrites_input = may_overwrite(function)
+
+    @property
+    def function(self) -> Any:
+        """The activation."""
+        return self._function
 
 
 class AppliedGLU(AppliedActivation):

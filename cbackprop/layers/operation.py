@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -56,17 +55,15 @@ class Operation:
         self.name = name
         self.dtype = dtype
 
-    if TYPE_CHECKING:
+    @property
+    def variables(self) -> list[Variable]:
+        """The weights."""
+        return []
 
-        @property
-        def variables(self) -> list[Variable]: ...
-
-        @property
-        def function(self) -> activations.Kernel | None: ...
-
-    else:
-        variables: Sequence[Any] = ()
-        function = None
+    @property
+    def function(self) -> activations.Kernel | None:
+        """The activation that the operation applies, or that follows it."""
+        return None
 
     def flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
         """Roughly the floating point operations of a forward pass for one sample, beside a few for each number.

@@ -50,7 +50,7 @@ class PythonCall(PythonStep):
         self.adds_losses = node.adds_losses
 
     @property
-    def variables(self) -> list[Any]:  # type: ignore[override]
+    def variables(self) -> list[Any]:
         """The weights of the layer."""
         return self._owners_variables
 

@@ -6,13 +6,13 @@ from cbackprop.compiled.engine.context cimport Context, describe
 from cbackprop.compiled.engine.failure cimport take_failure
 from cbackprop.compiled.engine.gradients cimport Gradients
 from cbackprop.compiled.engine.head cimport Head
-from cbackprop.compiled.engine.network cimport Network
+from cbackprop.compiled.engine.predictor cimport Predictor
 from cbackprop.compiled.kernels.memory cimport address
 from cbackprop.compiled.layers.layer cimport Buffer, Layer, run_whole
 
 
 def jacobian(
-    Network network not None, Py_ssize_t start, Py_ssize_t stop, Gradients gradients not None,
+    Predictor predictor not None, Py_ssize_t start, Py_ssize_t stop, Gradients gradients not None,
     derivatives, double[::1] errors, bint training=True,
 ):
     """Errors of the numbers predicted for the samples start:stop, and the derivatives of each.
@@ -22,77 +22,87 @@ def jacobian(
     """
     cdef Py_ssize_t numbers = 0, begin
     cdef Head head
-    network.check_run(None, start, stop, 1)
-    network.check_targets()
-    for head in network.heads:
+    predictor.feeds.check(None, start, stop, 1)
+    predictor.feeds.check_targets()
+    predictor.contexts.check_staged(False)
+    for head in predictor.network.heads:
         numbers += head.positions * head.width if head.loss is not None else 0
-    if not network.n_tiles or any(network.linked[i] for i in range(network.n_layers)):
+    if not predictor.contexts.n_tiles or any(predictor.network.linked[i] for i in range(predictor.network.n_layers)):
         raise RuntimeError("The engine has no memory, or a loss has taken over a layer.")
     if derivatives.ndim != 2 or gradients.size > derivatives.shape[1] or (
         not derivatives.shape[0] == errors.shape[0] == (stop - start) * numbers
     ):
         raise ValueError("The arrays do not fit the network.")
-    cdef char* rows = <char*>address(derivatives, network.float_type(), derivatives.size)
+    cdef char* rows = <char*>address(derivatives, predictor.network.float_type(), derivatives.size)
     cdef Py_ssize_t row_bytes = derivatives.shape[1] * derivatives.itemsize
-    network.begin_run()
+    predictor.run.begin()
     try:
         with nogil:
             begin = start
-            while begin < stop and network.failure.error == NULL:
+            while begin < stop and predictor.run.failure.error == NULL:
                 differentiate(
-                    network, <Context>network.tiles[0], begin, min(network.tile_capacity, stop - begin), numbers,
+                    predictor, <Context>predictor.contexts.tiles[0], begin,
+                    min(predictor.contexts.tile_capacity, stop - begin), numbers,
                     gradients, rows + (begin - start) * numbers * row_bytes, row_bytes,
                     &errors[(begin - start) * numbers], training,
                 )
-                begin += network.tile_capacity
+                begin += predictor.contexts.tile_capacity
     finally:
-        network.busy = False
-    failure = take_failure(&network.failure)
+        predictor.run.busy = False
+    failure = take_failure(&predictor.run.failure)
     if failure is not None:
         raise failure
 
 
+cdef Py_ssize_t width_of(Predictor predictor, Py_ssize_t h) noexcept nogil:
+    """Numbers that a head predicts for a sample."""
+    return (
+        (<Head>predictor.network.head_pointers[h]).positions * (<Head>predictor.network.head_pointers[h]).width
+    )
+
+
 cdef void differentiate(
-    Network network, Context context, Py_ssize_t begin, Py_ssize_t rows, Py_ssize_t numbers, Gradients gradients,
+    Predictor predictor, Context context, Py_ssize_t begin, Py_ssize_t rows, Py_ssize_t numbers, Gradients gradients,
     char* derivatives, Py_ssize_t row_bytes, double* errors, bint training,
 ) noexcept nogil:
     """A tile: a pass forwards and back for each predicted number. Layers may destroy what they have read."""
-    cdef Py_ssize_t h, k, i, r, number = 0
-    for h in range(network.n_heads):
-        if (<Head>network.head_pointers[h]).loss is None:
+    cdef Py_ssize_t h, k, i, r, at, number = 0
+    for h in range(predictor.network.n_heads):
+        if (<Head>predictor.network.head_pointers[h]).loss is None:
             continue
-        for k in range((<Head>network.head_pointers[h]).positions * (<Head>network.head_pointers[h]).width):
+        for k in range(width_of(predictor, h)):
             context.show(0, rows)
-            describe(context, rows, training, network.iteration, begin, 0, rows, network.blas)
-            context.fetch(network.feeds, NULL, begin)
-            for i in range(network.n_layers):
-                run_whole(<Layer>network.layer_pointers[i], &context.batch, False)
-            for i in range(network.n_heads):
-                seed(network, context, i, k if i == h else -1, numbers, errors + number)
-            for i in range(network.n_backward):
-                run_whole(<Layer>network.layer_pointers[network.backward_order[i]], &context.batch, True)
+            describe(context, rows, training, predictor.network.iteration, begin, 0, rows, predictor.network.blas)
+            context.fetch(predictor.feeds.items, NULL, begin)
+            for i in range(predictor.network.n_layers):
+                run_whole(<Layer>predictor.network.layer_pointers[i], &context.batch, False)
+            for i in range(predictor.network.n_heads):
+                seed(predictor, context, i, k if i == h else -1, numbers, errors + number)
+            for i in range(predictor.network.n_backward):
+                at = predictor.network.backward_order[i]
+                run_whole(<Layer>predictor.network.layer_pointers[at], &context.batch, True)
             for r in range(rows):
                 context.show(r, 1)
-                describe(context, 1, training, network.iteration, begin + r, r, rows, network.blas)
-                context.refer(network.feeds, NULL, begin + r)
+                describe(context, 1, training, predictor.network.iteration, begin + r, r, rows, predictor.network.blas)
+                context.refer(predictor.feeds.items, NULL, begin + r)
                 gradients.collect_all(&context.batch, derivatives + (r * numbers + number) * row_bytes, False)
             number += 1
 
 
 cdef void seed(
-    Network network, Context context, Py_ssize_t h, Py_ssize_t k, Py_ssize_t numbers, double* errors
+    Predictor predictor, Context context, Py_ssize_t h, Py_ssize_t k, Py_ssize_t numbers, double* errors
 ) noexcept nogil:
     """The deltas of a head: 1 for number k of each sample, whose errors are noted, else 0 (k = -1: all 0)."""
-    cdef Py_ssize_t width = (<Head>network.head_pointers[h]).positions * (<Head>network.head_pointers[h]).width, r
-    cdef Buffer* buffer = &context.batch.buffers[(<Head>network.head_pointers[h]).output]
+    cdef Py_ssize_t width = width_of(predictor, h), r
+    cdef Buffer* buffer = &context.batch.buffers[(<Head>predictor.network.head_pointers[h]).output]
     cdef const void* targets = context.targets[h].values
-    if (<Head>network.head_pointers[h]).loss is None or buffer.delta == NULL:
+    if (<Head>predictor.network.head_pointers[h]).loss is None or buffer.delta == NULL:
         return
-    memset(buffer.delta, 0, context.batch.rows * width * (8 if network.is_double else 4))
+    memset(buffer.delta, 0, context.batch.rows * width * (8 if predictor.network.is_double else 4))
     if k < 0:
         return
     for r in range(context.batch.rows):
-        if network.is_double:
+        if predictor.network.is_double:
             (<double*>buffer.delta)[r * width + k] = 1
             errors[r * numbers] = (<double*>buffer.value)[r * width + k] - (<double*>targets)[r * width + k]
         else:

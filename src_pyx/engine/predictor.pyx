@@ -6,89 +6,34 @@ Samples pass in tiles, so that what a layer writes is still in the cache when th
 import numpy as np
 
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.exc cimport PyErr_CheckSignals
-from cpython.pythread cimport PyThread_get_thread_ident
 
-from cbackprop.compiled.engine.clock cimport now
 from cbackprop.compiled.engine.context cimport Context, describe
+from cbackprop.compiled.engine.contexts cimport Contexts
 from cbackprop.compiled.engine.division cimport tile_begin, tile_count
 from cbackprop.compiled.engine.failure cimport take_failure
+from cbackprop.compiled.engine.feeds cimport Feeds
 from cbackprop.compiled.engine.network cimport Network
-from cbackprop.compiled.engine.team cimport Team, Work
 from cbackprop.compiled.kernels.memory cimport address
 from cbackprop.compiled.kernels.vectors cimport all_finite
 from cbackprop.compiled.layers.layer cimport Layer, run_whole
-
-# Seconds between two looks at pending signals (and at the progress display).
-cdef double TICK = 0.05
 
 
 cdef void predict_thread(void* predictor, Py_ssize_t thread) noexcept nogil:
     (<Predictor>predictor).run_predictions(thread)
 
 
-cdef class Predictor(Network):
-    """A network, and the threads that run it.
-
-    Arguments are those of `Network`.
+cdef class Predictor:
+    """
+    Parameters
+    ----------
+    network : Network
+    feeds : Feeds
+    contexts : Contexts
     """
 
-    def __cinit__(self, list layers, list widths, bint is_double):
-        self.team = Team()
-
-    # Threads
-
-    cdef run_team(self, Work work, Py_ssize_t threads):
-        """Run `work` in threads, this one among them, and raise what went wrong meanwhile."""
-        self.halt = False
-        self.error = None
-        self.last_tick = now()
-        self.begin_run()
-        try:
-            self.team.start(threads, work, <void*>self)
-            with nogil:
-                work(<void*>self, 0)
-                self.team.finish()
-        finally:
-            self.busy = False
-            self.tick = None
-        failure = take_failure(&self.failure)
-        error, self.error = self.error, None
-        if failure is not None:
-            raise failure
-        if error is not None:
-            raise error
-
-    def keep_team(self, bint kept):
-        """Have threads wait for the next run when one ends, until told otherwise."""
-        self.check_idle()
-        self.team.kept = kept
-        if not kept:
-            with nogil:
-                self.team.dismiss()
-
-    def forget_team(self):
-        """In a child process: threads stayed behind in the parent, and so did a run unless it is this thread's."""
-        self.team.forget()
-        if self.runner != PyThread_get_thread_ident():
-            self.busy = False
-
-    cdef void look_up(self, Py_ssize_t done) noexcept nogil:
-        """Now and then, with the GIL: signals and the display. What they raise ends the run."""
-        cdef double time = now()
-        if time - self.last_tick < TICK:
-            return
-        with gil:
-            try:
-                PyErr_CheckSignals()
-                if self.tick is not None:
-                    self.tick(done)
-            except BaseException as error:
-                self.error = error
-                self.halt = True
-        self.last_tick = now()
-
-    # Predictions
+    def __cinit__(self, Network network not None, Feeds feeds not None, Contexts contexts not None):
+        self.network, self.feeds, self.contexts = network, feeds, contexts
+        self.run = network.run
 
     def predict(
         self, Py_ssize_t start, Py_ssize_t stop, list outputs, list results, bint training=False,
@@ -100,47 +45,48 @@ cdef class Predictor(Network):
         layers that have seen the whole batch afterwards change what no gradient reaches.
         """
         cdef Py_ssize_t n_outputs = len(outputs), i
-        cdef Py_ssize_t itemsize = 8 if self.is_double else 4
-        self.check_run(None, start, stop, 1)
-        if threads > self.n_tiles:
+        cdef Py_ssize_t itemsize = 8 if self.network.is_double else 4
+        self.feeds.check(None, start, stop, 1)
+        self.contexts.check_staged(False)
+        if threads > self.contexts.n_tiles:
             raise ValueError("The engine has no memory for so many threads.")
         self.results = np.zeros(n_outputs + 1, np.uintp)
         self.result_buffers = np.zeros(n_outputs + 1, np.intp)
         self.result_bytes = np.zeros(n_outputs + 1, np.intp)
         for i in range(n_outputs):
-            self.result_buffers[i] = self.buffer(outputs[i])
-            self.result_bytes[i] = self.widths[outputs[i]] * itemsize
-            if results[i].size != (stop - start) * self.widths[outputs[i]]:
+            self.result_buffers[i] = self.network.buffer(outputs[i])
+            self.result_bytes[i] = self.network.widths[outputs[i]] * itemsize
+            if results[i].size != (stop - start) * self.network.widths[outputs[i]]:
                 raise ValueError("A result does not fit its output.")
-            self.results[i] = <size_t>address(results[i], self.float_type(), results[i].size)
-        self.start, self.stop, self.training, self.tick = start, stop, training, tick
+            self.results[i] = <size_t>address(results[i], self.network.float_type(), results[i].size)
+        self.start, self.stop, self.training = start, stop, training
         self.check, self.found_infinite = check, False
-        self.run_team(predict_thread, threads)
+        self.run.work(predict_thread, <void*>self, threads, tick)
         if training and not self.found_infinite:
-            for i in range(self.n_predicting):
-                (<Layer>self.layer_pointers[i]).finish(&(<Context>self.tiles[0]).batch)
+            for i in range(self.network.n_predicting):
+                (<Layer>self.network.layer_pointers[i]).finish(&(<Context>self.contexts.tiles[0]).batch)
         return not self.found_infinite
 
     cdef void run_predictions(self, Py_ssize_t thread) noexcept nogil:
         """What each thread does: some of the tiles."""
         cdef Py_ssize_t rows = self.stop - self.start, i, begin, end
-        cdef Py_ssize_t count = tile_count(rows, self.tile_capacity)
-        for i in range(count * thread // self.team.size, count * (thread + 1) // self.team.size):
-            if self.halt:
+        cdef Py_ssize_t count = tile_count(rows, self.contexts.tile_capacity)
+        for i in range(count * thread // self.run.team.size, count * (thread + 1) // self.run.team.size):
+            if self.run.halt:
                 return
-            begin = tile_begin(rows, self.tile_capacity, i, count)
-            end = tile_begin(rows, self.tile_capacity, i + 1, count)
-            self.predict_samples(<Context>self.tiles[thread], begin, end - begin)
-            if self.failure.error != NULL or self.found_infinite:
+            begin = tile_begin(rows, self.contexts.tile_capacity, i, count)
+            end = tile_begin(rows, self.contexts.tile_capacity, i + 1, count)
+            self.predict_samples(<Context>self.contexts.tiles[thread], begin, end - begin)
+            if self.run.failure.error != NULL or self.found_infinite:
                 return
             if thread == 0:
-                self.look_up(end)
+                self.run.look_up(end)
 
     cdef void predict_samples(self, Context context, Py_ssize_t begin, Py_ssize_t rows) noexcept nogil:
         """The last layers write where the results are wanted."""
         cdef Py_ssize_t outputs = self.results.shape[0] - 1, k
         context.show(0, rows)
-        context.fetch(self.feeds, NULL, self.start + begin)
+        context.fetch(self.feeds.items, NULL, self.start + begin)
         if self.check and not self.inputs_finite(context):
             self.found_infinite = True
             return
@@ -155,22 +101,26 @@ cdef class Predictor(Network):
     cdef bint inputs_finite(self, Context context) noexcept nogil:
         """Whether the inputs of these samples hold neither NaN nor infinity. That brings them into the cache, too."""
         cdef Py_ssize_t i, n
+        cdef bint is_double = self.network.is_double
         cdef const void* value
-        for i in range(self.n_feeds):
-            n = context.batch.rows * self.feeds[i].width
-            value = context.batch.buffers[self.feeds[i].buffer].value
-            if self.feeds[i].sparse != NULL:
+        for i in range(self.feeds.n):
+            n = context.batch.rows * self.feeds.items[i].width
+            value = context.batch.buffers[self.feeds.items[i].buffer].value
+            if self.feeds.items[i].sparse != NULL:
                 continue
-            if not (all_finite(n, <const double*>value) if self.is_double else all_finite(n, <const float*>value)):
+            if not (all_finite(n, <const double*>value) if is_double else all_finite(n, <const float*>value)):
                 return False
         return True
 
     cdef void run_layers(self, Context context, Py_ssize_t begin) noexcept nogil:
         """All layers forwards that a prediction needs."""
         cdef Py_ssize_t i
-        describe(context, context.batch.rows, self.training, self.iteration, begin, 0, context.batch.rows, self.blas)
-        for i in range(self.n_predicting):
-            run_whole(<Layer>self.layer_pointers[i], &context.batch, False)
+        describe(
+            context, context.batch.rows, self.training, self.network.iteration, begin, 0, context.batch.rows,
+            self.network.blas,
+        )
+        for i in range(self.network.n_predicting):
+            run_whole(<Layer>self.network.layer_pointers[i], &context.batch, False)
 
     def predict_now(self, x, result, Py_ssize_t source, Py_ssize_t output):
         """Write the buffer `output` of a few samples into `result`, given that of the buffer `source`.
@@ -179,28 +129,29 @@ cdef class Predictor(Network):
         a network of 8-64-64-4 takes half a microsecond. False, and nothing is done, if a value is not finite.
         """
         cdef Context context
-        cdef Py_ssize_t itemsize = 8 if self.is_double else 4, rows
+        cdef Py_ssize_t itemsize = 8 if self.network.is_double else 4, rows
         cdef Py_buffer given, wanted
         cdef bint finite
-        self.check_idle()
-        if not self.n_tiles or not self.checked:
+        self.run.check_idle()
+        if not self.contexts.n_tiles or not self.network.checked:
             raise RuntimeError("The engine has no memory.")
-        context = self.tile_list[0]
+        self.contexts.show_weights()
+        context = self.contexts.tile_list[0]
         PyObject_GetBuffer(x, &given, PyBUF_C_CONTIGUOUS)
         try:
             PyObject_GetBuffer(result, &wanted, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
             try:
-                rows = given.len // (context.base[self.buffer(source)].width * itemsize)
+                rows = given.len // (context.base[self.network.buffer(source)].width * itemsize)
                 if (
                     rows > context.capacity or given.itemsize != itemsize or wanted.itemsize != itemsize
                     or given.len != rows * context.base[source].width * itemsize
-                    or wanted.len != rows * context.base[self.buffer(output)].width * itemsize
+                    or wanted.len != rows * context.base[self.network.buffer(output)].width * itemsize
                 ):
                     raise ValueError("An array does not fit the network.")
                 self.training = False
-                self.begin_run()
+                self.run.begin()
                 with nogil:
-                    if self.is_double:
+                    if self.network.is_double:
                         finite = all_finite(given.len // itemsize, <const double*>given.buf)
                     else:
                         finite = all_finite(given.len // itemsize, <const float*>given.buf)
@@ -211,8 +162,8 @@ cdef class Predictor(Network):
                         context.batch.buffers[output].value = wanted.buf
                         self.run_layers(context, 0)
                         context.batch.buffers[output].value = context.base[output].value
-                self.busy = False
-                error = take_failure(&self.failure)
+                self.run.busy = False
+                error = take_failure(&self.run.failure)
                 if error is not None:
                     raise error
                 return finite

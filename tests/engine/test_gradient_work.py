@@ -42,7 +42,7 @@ def trained(threads, dtype="float32", engine="compiled"):
 
 def test_long_sums_are_cut_and_the_bits_stay():
     model, alone = trained(1)
-    gradients = model._engine.runner_gradients
+    gradients = model._engine.compiled_gradients
     assert max(gradients.chunk_counts(BATCH)) > 1
     assert set(gradients.chunk_counts(1)) == {1}
     for threads in (2, 3, 8):
@@ -61,7 +61,7 @@ def test_partial_sums_are_of_one_variable_alone():
     model = cb.Sequential([cb.Input((3000, 6)), layers.Dense(5), layers.Flatten(), layers.Dense(100)])
     model.compile("sgd", "mse")
     model.fit(np.ones((64, 3000, 6), "float32"), np.ones((64, 100)), batch_size=64, verbose=0)
-    counts = model._engine.runner_gradients.chunk_counts(64)
+    counts = model._engine.compiled_gradients.chunk_counts(64)
     assert sum(count > 1 for count in counts) <= 1
 
 
@@ -70,7 +70,7 @@ def test_a_step_too_large_for_the_memory_of_its_chunks_is_refused():
     engine = model._engine
     engine._bind_gradients(engine._uses())  # anew, with room for one chunk
     with pytest.raises(ValueError, match="no memory for the gradients"):
-        engine.runner.train(None, 0, BATCH, BATCH, False)
+        engine.learner.train(None, 0, BATCH, BATCH, False)
 
 
 # Between gradients and update
@@ -100,14 +100,14 @@ def test_gradients_are_complete_when_they_are_exchanged(threads, settings):
             np.testing.assert_array_equal(a, b)
         engine.gradient_vector[:] = 0
 
-    engine.runner.set_exchange(exchange)
+    engine.learner.set_exchange(exchange)
     model.fit(x, y, batch_size=40, shuffle=False, verbose=0)
     assert len(seen) == 1
     for a, b in zip(seen[0], expected, strict=True):
         np.testing.assert_array_equal(a, b)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    engine.runner.set_exchange(None)
+    engine.learner.set_exchange(None)
     model.fit(x, y, batch_size=40, verbose=0)
     assert len(seen) == 1
 
@@ -120,13 +120,13 @@ def test_what_an_exchange_raises_ends_the_run_in_time(threads):
     def exchange():
         raise ConnectionError("the other machine is gone")
 
-    model._engine.runner.set_exchange(exchange)
+    model._engine.learner.set_exchange(exchange)
     with pytest.raises(ConnectionError, match="other machine"):
         model.fit(x, y, batch_size=10, verbose=0)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert int(model.optimizer.iterations) == steps
-    model._engine.runner.set_exchange(None)
+    model._engine.learner.set_exchange(None)
     model.fit(x, y, batch_size=10, verbose=0)
 
 
@@ -135,4 +135,4 @@ def test_tables_cannot_be_exchanged():
     model.compile("sgd", "mse")
     model.train_on_batch([[1]], [[1.0]])
     with pytest.raises(ValueError, match="tables"):
-        model._engine.runner.set_exchange(print)
+        model._engine.learner.set_exchange(print)

@@ -118,7 +118,7 @@ def test_a_change_takes_effect_at_the_next_run():
     for value in ("tiles", "blas", "tiles", "blas"):
         cb.config.set_matrix_products(value)
         results = model.predict(x, verbose=0), *model.gradients(x, y), model.predict_on_batch(x[:1])
-        assert model._engine.runner.blas == (value == "blas")
+        assert model._engine.network.blas == (value == "blas")
         for new, old in zip(results, found.setdefault(value, results), strict=True):
             assert new.tobytes() == old.tobytes()
     for a, b in zip(found["tiles"], found["blas"], strict=True):
@@ -131,7 +131,7 @@ def test_a_change_by_a_callback_takes_effect_at_the_next_epoch():
         seen = ()
 
         def on_epoch_end(self, epoch, logs=None):
-            self.seen = (*self.seen, self.model._engine.runner.blas)
+            self.seen = (*self.seen, self.model._engine.network.blas)
             cb.config.set_matrix_products("blas")
 
     cb.config.set_matrix_products("tiles")

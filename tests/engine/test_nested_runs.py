@@ -64,8 +64,8 @@ def test_threads_are_kept_until_the_last_run_is_over(shape):
     model.fit(X, Y, verbose=0)
     kept = []
     engine = model._engine
-    runner = engine.at([X])
-    runner.runner = Watched(runner.runner, kept)
+    inner = engine.at([X])
+    inner.run = Watched(inner.run, kept)
     with engine.kept_threads():
         with engine.kept_threads():
             pass
@@ -74,10 +74,10 @@ def test_threads_are_kept_until_the_last_run_is_over(shape):
 
 
 class Watched:
-    """A runner that notes whether its threads are to stay."""
+    """A `Run` that notes whether its threads are to stay."""
 
-    def __init__(self, runner, kept):
-        self.__dict__.update(real=runner, kept=kept)
+    def __init__(self, run, kept):
+        self.__dict__.update(real=run, kept=kept)
 
     def __getattr__(self, name):
         return getattr(self.real, name)

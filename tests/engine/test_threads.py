@@ -112,7 +112,7 @@ def test_all_threads_have_rows_of_a_batch(batch, threads, normalized):
     model = cb.Sequential([cb.Input((5,)), *middle, layers.Dense(3)])
     model.compile("sgd", "mse")
     model.fit(np.ones((batch, 5)), np.ones((batch, 3)), batch_size=batch, verbose=0)
-    rows = model._engine.runner.rows_of_threads()
+    rows = model._engine.contexts.rows_of_threads()
     assert (len(rows), sum(rows)) == (threads, batch)
     assert min(rows) > 0
     assert max(rows) <= 2 * batch / threads
@@ -135,7 +135,7 @@ def test_a_workspace_is_one_threads_and_as_large_as_layers_want_it():
         width = model.output_shape[-1]
         for batch in (20, 3000):
             model.fit(np.ones((3000, 5)), np.ones((3000, width)), batch_size=batch, verbose=0)
-        sizes[name] = model._engine.runner.workspace_bytes()
+        sizes[name] = model._engine.contexts.workspace_bytes()
     assert sizes["none"] == [0, 0]
     assert len(sizes["product"]) == 2
     assert min(sizes["product"]) > 0

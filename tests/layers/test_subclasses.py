@@ -10,7 +10,7 @@ from layer_cases import LAYERS
 
 import cbackprop as cb
 from cbackprop import layers
-from cbackprop.compiled.engine.engine import Engine
+from cbackprop.compiled.engine.network import Network
 from cbackprop.contract.implementation import find
 from cbackprop.layers import masks
 from cbackprop.layers.layer import Layer
@@ -97,15 +97,15 @@ def test_a_network_compares_buffers_with_what_layers_read():
     spec = layers.Dense(3)
     spec.build((None, 2))
     layer = find("compiled.layers", "dense.Dense", "float32")(spec, [(2,)], (3,))
-    runner = Engine([layer], [2, 2, 3], False)
-    runner.connect(0, (0,), 2, -1, 0)
+    network = Network([layer], [2, 2, 3], False)
+    network.connect(0, (0,), 2, -1, 0)
     for inputs, output in [((0,), 1), ((2,), 2), ((0, 1), 2), ((), 2)]:
         with pytest.raises(
             ValueError, match=r"Dense reads \[2\] numbers of a sample and writes 3, but its buffers hold"
         ):
-            runner.connect(0, inputs, output, -1, 0)
+            network.connect(0, inputs, output, -1, 0)
     with pytest.raises(IndexError, match="no buffer 9"):
-        runner.connect(0, (9,), 2, -1, 0)
+        network.connect(0, (9,), 2, -1, 0)
 
 
 class Narrow(layers.Dense):
@@ -240,9 +240,9 @@ def test_no_process_dies_of_it(base, width, arguments):
 
 def test_a_compiled_layer_must_say_what_it_reads():
     """The base itself says nothing, as a class that forgets to does."""
-    runner = Engine([Silent(Layer(), [(2,)], (2,))], [2, 2], False)
+    network = Network([Silent(Layer(), [(2,)], (2,))], [2, 2], False)
     with pytest.raises(TypeError, match="does not say what it reads: call `expect` in its __init__"):
-        runner.connect(0, (0,), 1, -1, 0)
+        network.connect(0, (0,), 1, -1, 0)
 
 
 @pytest.mark.parametrize("where", ["layer", "class"])

@@ -2,11 +2,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from cbackprop.compiled.engine.engine import Engine
 from cbackprop.compiled.engine.gradients import Gradients
+from cbackprop.compiled.engine.predictor import Predictor
 
 def jacobian(
-    network: Engine,
+    predictor: Predictor,
     start: int,
     stop: int,
     gradients: Gradients,

@@ -1,24 +1,24 @@
 """Runs a network forwards, in a team of threads."""
 
 from cbackprop.compiled.engine.context cimport Context
+from cbackprop.compiled.engine.contexts cimport Contexts
+from cbackprop.compiled.engine.feeds cimport Feeds
 from cbackprop.compiled.engine.network cimport Network
-from cbackprop.compiled.engine.team cimport Team, Work
+from cbackprop.compiled.engine.run cimport Run
 
 
-cdef class Predictor(Network):
-    cdef Team team
+cdef class Predictor:
+    cdef Network network
+    cdef Run run
+    cdef Feeds feeds
+    cdef Contexts contexts
     # The run that threads are in
     cdef Py_ssize_t start, stop
     cdef bint training
-    cdef bint halt                      # thread 0 to all: stop after this batch
-    cdef object tick, error
-    cdef double last_tick
     cdef bint check, found_infinite     # whether inputs are to be checked as they are fetched; what came of it
     cdef size_t[::1] results            # addresses of predictions
     cdef Py_ssize_t[::1] result_buffers, result_bytes
 
-    cdef run_team(self, Work work, Py_ssize_t threads)
-    cdef void look_up(self, Py_ssize_t done) noexcept nogil
     cdef void run_predictions(self, Py_ssize_t thread) noexcept nogil
     cdef void predict_samples(self, Context context, Py_ssize_t begin, Py_ssize_t rows) noexcept nogil
     cdef bint inputs_finite(self, Context context) noexcept nogil

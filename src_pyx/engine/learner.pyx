@@ -1,4 +1,4 @@
-"""The compiled engine: runs batches through layers, losses and optimizer without the GIL.
+"""Trains a network, and tests it: runs batches through layers, losses and optimizer without the GIL.
 
 A batch that is small enough, or whose samples depend on each other, is held in memory as a whole, and each thread takes
 some of its rows through all layers, forwards and backwards; a larger one passes in tiles, so that what a layer writes
@@ -17,11 +17,14 @@ from libc.stdint cimport int64_t, uint64_t
 
 from cbackprop.compiled.engine.clock cimport now
 from cbackprop.compiled.engine.context cimport Context, describe, Feed, WEIGHTS
+from cbackprop.compiled.engine.contexts cimport Contexts
 from cbackprop.compiled.engine.division cimport part_rows, row_step, share, tile_begin, tile_count
 from cbackprop.compiled.engine.failure cimport fail
+from cbackprop.compiled.engine.feeds cimport Feeds
 from cbackprop.compiled.engine.gradients cimport Samples
 from cbackprop.compiled.engine.head cimport Head
-from cbackprop.compiled.engine.predictor cimport Predictor
+from cbackprop.compiled.engine.network cimport Network
+from cbackprop.compiled.engine.run cimport Run
 from cbackprop.compiled.engine.schedule cimport Schedule
 from cbackprop.compiled.engine.tables cimport Table
 from cbackprop.compiled.engine.update cimport merge, take_step
@@ -32,20 +35,33 @@ from cbackprop.compiled.layers.layer cimport Batch, couples, ITEMS, Layer
 cdef int STEPS_BETWEEN_CLOCKS = 32
 
 
-cdef void train_thread(void* engine, Py_ssize_t thread) noexcept nogil:
-    (<Engine>engine).run_batches(thread)
+cdef void train_thread(void* learner, Py_ssize_t thread) noexcept nogil:
+    (<Learner>learner).run_batches(thread)
 
 
-cdef class Engine(Predictor):
-    """Runs a network: trains, tests and predicts.
+cdef class Learner:
+    """Runs a network forwards and back: trains and tests it.
 
-    Arguments are those of `Network`.
+    Parameters
+    ----------
+    network : Network
+    feeds : Feeds
+    contexts : Contexts
     """
+
+    cdef Network network
+    cdef Run run
+    cdef Feeds feeds
+    cdef Contexts contexts
+    cdef double[::1] head_loss_totals
+    cdef Py_ssize_t heads_version       # of the heads that these are for
 
     cdef readonly double loss_total     # sum over samples since the last reset
     cdef readonly double loss_count
     cdef readonly double first_step     # seconds of the first step of the last run, the start of threads included
     # The run that threads are in
+    cdef Py_ssize_t start, stop
+    cdef bint training
     cdef const int64_t* order
     cdef Py_ssize_t batch_size
     cdef bint tiled, backwards, update
@@ -56,14 +72,25 @@ cdef class Engine(Predictor):
     cdef bint exchanges
     cdef double[:, ::1] divisors        # (threads, heads): of the current batch
 
+    def __cinit__(self, Network network not None, Feeds feeds not None, Contexts contexts not None):
+        self.network, self.feeds, self.contexts = network, feeds, contexts
+        self.run = network.run
+        self.follow_heads()
+
+    cdef follow_heads(self):
+        """Room for the sums of the network's heads."""
+        if self.head_loss_totals is None or self.heads_version != self.network.heads_version:
+            self.head_loss_totals = np.zeros(max(self.network.n_heads, 1))
+            self.heads_version = self.network.heads_version
+
     def set_exchange(self, exchange):
         """Call this, without arguments, in every training step between the gradients and the update; None: nothing.
 
         It may read the gradient vector, and change it: the optimizer takes what is there afterwards. What it raises
         ends the run before the step has changed a weight. Gradients of tables are not in the vector.
         """
-        self.check_idle()
-        if exchange is not None and self.n_tables:
+        self.run.check_idle()
+        if exchange is not None and self.network.n_tables:
             raise ValueError("Gradients of tables are not in the gradient vector.")
         self.exchange, self.exchanges = exchange, exchange is not None
 
@@ -80,7 +107,7 @@ cdef class Engine(Predictor):
         `tick`, if given, is called about 20 times a second with the number of samples seen.
         """
         self.update = update
-        self.run(order, start, stop, batch_size, tiled, True, training, threads, tick)
+        self.run_range(order, start, stop, batch_size, tiled, True, training, threads, tick)
 
     def test(
         self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size, bint tiled, bint training=False,
@@ -88,78 +115,82 @@ cdef class Engine(Predictor):
     ):
         """Loss and metrics of the samples start:stop."""
         self.update = False
-        self.run(None, start, stop, batch_size, tiled, False, training, threads, tick)
+        self.run_range(None, start, stop, batch_size, tiled, False, training, threads, tick)
 
-    cdef run(
+    cdef run_range(
         self, const int64_t[::1] order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size,
         bint tiled, bint backwards, bint training, Py_ssize_t threads, tick,
     ):
-        self.check_run(order, start, stop, batch_size)
-        self.check_targets()
-        if batch_size > self.head_capacity or threads > (self.n_tiles if tiled else self.n_shares) or (
-            not tiled and batch_size > self.whole_capacity
+        self.feeds.check(order, start, stop, batch_size)
+        self.feeds.check_targets()
+        self.contexts.check_staged(order is not None)
+        self.follow_heads()
+        most = self.contexts.n_tiles if tiled else self.contexts.n_shares
+        if batch_size > self.network.head_capacity or threads > most or (
+            not tiled and batch_size > self.contexts.whole_capacity
         ):
             raise ValueError("The engine has no memory for such a batch or so many threads.")
         self.tiled, self.backwards = tiled, backwards
         self.set_schedules(training)
-        if tiled and (self.meets or self.masked):
+        if tiled and (self.meets or self.network.masked):
             raise ValueError("A layer, a loss or a mask must see batches as a whole: they cannot pass in tiles.")
-        for table in self.tables or [] if backwards else []:
+        for table in self.network.tables or [] if backwards else []:
             if tiled or table.capacity < min(table.rows, batch_size * table.reads):
                 raise ValueError("A table has no room for the rows of such a batch.")
-        if self.gradients is None and backwards and self.has_parameters():
+        if self.network.gradients is None and backwards and self.has_parameters():
             raise RuntimeError("The engine has no gradients.")
-        if self.gradients is not None and backwards and not tiled and not self.gradients.has_room(batch_size):
+        gradients = self.network.gradients
+        if gradients is not None and backwards and not tiled and not gradients.has_room(batch_size):
             raise ValueError("The engine has no memory for the gradients of such a batch.")
-        if self.gradients is not None and self.gradients.n_points > len(self.points) + 1:
+        if gradients is not None and gradients.n_points > len(self.network.points) + 1:
             raise ValueError("The gradients are to be computed at other points than the backward pass has.")
         self.order = &order[0] if order is not None and order.shape[0] else NULL
         self.start, self.stop, self.batch_size = start, stop, batch_size
         self.training = training
-        if self.divisors is None or self.divisors.shape[0] < threads or self.divisors.shape[1] <= self.n_heads:
-            self.divisors = np.empty((threads, self.n_heads + 1))
+        if self.divisors is None or self.divisors.shape[0] < threads or self.divisors.shape[1] <= self.network.n_heads:
+            self.divisors = np.empty((threads, self.network.n_heads + 1))
         self.divisors[:, :] = 1
-        if backwards and tiled and self.gradients is not None:
-            self.gradients.set_groups(self.group_count(batch_size))
-        self.tick = tick
+        if backwards and tiled and self.network.gradients is not None:
+            self.network.gradients.set_groups(self.group_count(batch_size))
         self.first_step = now()
-        self.run_team(train_thread, threads)
+        self.run.work(train_thread, <void*>self, threads, tick)
 
     cdef bint has_parameters(self):
         """Whether a backward pass makes gradients. Without parameters it may still make deltas of inputs."""
         cdef Py_ssize_t i
-        for i in range(self.n_backward):
-            if (<Layer>self.layer_pointers[self.backward_order[i]]).n_parameters:
+        for i in range(self.network.n_backward):
+            if (<Layer>self.network.layer_pointers[self.network.backward_order[i]]).n_parameters:
                 return True
         return False
 
     cdef set_schedules(self, bint training):
         """In which order this run goes through the layers, where threads meet, and whether metrics may fail."""
         cdef Head head
-        if (training, self.tiled) not in self.schedules:
-            forwards = [layer for i, layer in enumerate(self.layers) if not self.linked[i]]
-            backwards = [self.layers[self.backward_order[i]] for i in range(self.n_backward)]
-            points = [] if self.tiled else self.points      # gradients of a tile are computed after its backward pass
-            self.schedules[training, self.tiled] = (
+        if (training, self.tiled) not in self.network.schedules:
+            forwards = [layer for i, layer in enumerate(self.network.layers) if not self.network.linked[i]]
+            backwards = [self.network.layers[self.network.backward_order[i]] for i in range(self.network.n_backward)]
+            # Gradients of a tile are computed after its backward pass.
+            points = [] if self.tiled else self.network.points
+            self.network.schedules[training, self.tiled] = (
                 Schedule(forwards, training, False, []), Schedule(backwards, training, True, points)
             )
-        self.forward_schedule, self.backward_schedule = self.schedules[training, self.tiled]
+        self.forward_schedule, self.backward_schedule = self.network.schedules[training, self.tiled]
         self.meets = self.forward_schedule.meets or (self.backwards and self.backward_schedule.meets)
         self.any_python = False
-        for head in self.heads:
+        for head in self.network.heads:
             self.meets = self.meets or head.couples_samples()
             self.any_python = self.any_python or head.calls_python
 
     cdef Py_ssize_t group_count(self, Py_ssize_t rows) noexcept nogil:
         """How many groups of tiles have gradient vectors of their own."""
-        return min(tile_count(rows, self.tile_capacity), <Py_ssize_t>16)
+        return min(tile_count(rows, self.contexts.tile_capacity), <Py_ssize_t>16)
 
     cdef void run_batches(self, Py_ssize_t thread) noexcept nogil:
         """What each thread does: its share of every batch."""
         cdef Py_ssize_t position = self.start, rows, steps = 0
-        cdef uint64_t iteration = self.iteration
+        cdef uint64_t iteration = self.network.iteration
         cdef bint clock_each_step = self.work_of(self.batch_size) > 100_000
-        while position < self.stop and not self.halt:
+        while position < self.stop and not self.run.halt:
             rows = min(self.batch_size, self.stop - position)
             if not self.run_batch(thread, position, rows, iteration):
                 return
@@ -169,14 +200,14 @@ cdef class Engine(Predictor):
             if thread == 0:
                 if steps == 1:
                     self.first_step = now() - self.first_step
-                self.iteration = iteration
+                self.network.iteration = iteration
                 if clock_each_step or steps % STEPS_BETWEEN_CLOCKS == 0:
-                    self.look_up(position - self.start)
-            self.team.meet(thread)
+                    self.run.look_up(position - self.start)
+            self.run.team.meet(thread)
 
     cdef Py_ssize_t work_of(self, Py_ssize_t rows) noexcept nogil:
         """Roughly the floating point operations of a step."""
-        return rows * (6 * self.segments.elements if self.segments is not None else 100_000)
+        return rows * (6 * self.network.segments.elements if self.network.segments is not None else 100_000)
 
     cdef bint run_batch(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration) noexcept nogil:
         """This thread's share of a batch; False, the same in all threads, if it has failed and changed nothing."""
@@ -186,34 +217,34 @@ cdef class Engine(Predictor):
             self.run_tiles(thread, start, rows, iteration, groups)
         else:
             self.run_rows(thread, start, rows, iteration)
-        if self.penalties is not None:      # which may be divided by what a mask has left
-            self.penalties.evaluate(
-                thread, self.team.size, (<Head>self.head_pointers[0]).row_divisor(self.divisors[thread, 0]),
-                self.backwards, &self.failure,
+        if self.network.penalties is not None:      # which may be divided by what a mask has left
+            self.network.penalties.evaluate(
+                thread, self.run.team.size, (<Head>self.network.head_pointers[0]).row_divisor(self.divisors[thread, 0]),
+                self.backwards, &self.run.failure,
             )
-        if thread == 0 and self.update and self.optimizer is not None:
-            self.optimizer.begin_batch(iteration, &self.failure)
-        self.team.meet(thread)
+        if thread == 0 and self.update and self.network.optimizer is not None:
+            self.network.optimizer.begin_batch(iteration, &self.run.failure)
+        self.run.team.meet(thread)
         if self.any_python:     # a metric that may fail: before the batch changes anything
-            if thread == 0 and self.failure.error == NULL:
+            if thread == 0 and self.run.failure.error == NULL:
                 self.add_up(rows)
-            self.team.meet(thread)
-        if self.failure.error != NULL:
+            self.run.team.meet(thread)
+        if self.run.failure.error != NULL:
             return False
         if thread == 0 and not self.any_python:
             self.add_up(rows)
-        if self.backwards and self.gradients is not None:
+        if self.backwards and self.network.gradients is not None:
             if not self.tiled:
-                self.collect(thread, start, self.n_points)
-                self.team.meet(thread)
-            merge(self, thread, self.team.size, groups, 0 if self.tiled else rows)
+                self.collect(thread, start, self.network.n_points)
+                self.run.team.meet(thread)
+            merge(self.network, thread, self.run.team.size, groups, 0 if self.tiled else rows)
             if not self.agree(thread):
                 return False
-            if self.update and self.optimizer is not None:
-                take_step(self, thread, self.team.size)
-            if self.update and self.projections is not None:
-                self.team.meet(thread)
-                self.projections.apply(thread, self.team.size, &self.failure)
+            if self.update and self.network.optimizer is not None:
+                take_step(self.network, thread, self.run.team.size)
+            if self.update and self.network.projections is not None:
+                self.run.team.meet(thread)
+                self.network.projections.apply(thread, self.run.team.size, &self.run.failure)
         if thread == 0 and self.update and self.meets:
             self.finish()
         return True
@@ -222,35 +253,35 @@ cdef class Engine(Predictor):
         """Let others see the gradients of the batch, or change them; False, the same in all threads, if that failed."""
         if not self.exchanges:
             return True
-        self.team.meet(thread)
+        self.run.team.meet(thread)
         if thread == 0:
             with gil:
                 try:
                     self.exchange()
                 except BaseException as error:
-                    fail(&self.failure, error)
-        self.team.meet(thread)
-        return self.failure.error == NULL
+                    fail(&self.run.failure, error)
+        self.run.team.meet(thread)
+        return self.run.failure.error == NULL
 
     cdef void finish(self) noexcept nogil:
         """Let layers whose samples depend on each other change what no gradient reaches."""
         cdef Py_ssize_t i
-        for i in range(self.n_layers):
-            if not self.linked[i] and couples(<Layer>self.layer_pointers[i], self.training):
-                (<Layer>self.layer_pointers[i]).finish(&(<Context>self.whole_batch()).batch)
+        for i in range(self.network.n_layers):
+            if not self.network.linked[i] and couples(<Layer>self.network.layer_pointers[i], self.training):
+                (<Layer>self.network.layer_pointers[i]).finish(&(<Context>self.whole_batch()).batch)
 
     cdef void set_divisors(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
         """What each head's sum is divided by, for which all its weights in the batch may be needed."""
         cdef Py_ssize_t i, h
-        for h in range(self.n_heads):
-            self.divisors[thread, h] = (<Head>self.head_pointers[h]).divisor(
-                rows, (<Head>self.head_pointers[h]).units(rows)
+        for h in range(self.network.n_heads):
+            self.divisors[thread, h] = (<Head>self.network.head_pointers[h]).divisor(
+                rows, (<Head>self.network.head_pointers[h]).units(rows)
             )
-        for i in range(self.n_feeds):
-            if self.feeds[i].role == WEIGHTS and self.feeds[i].buffer < 0:
-                h = self.feeds[i].head
-                self.divisors[thread, h] = (<Head>self.head_pointers[h]).divisor(
-                    rows, self.total_weight(&self.feeds[i], start, rows)
+        for i in range(self.feeds.n):
+            if self.feeds.items[i].role == WEIGHTS and self.feeds.items[i].buffer < 0:
+                h = self.feeds.items[i].head
+                self.divisors[thread, h] = (<Head>self.network.head_pointers[h]).divisor(
+                    rows, self.total_weight(&self.feeds.items[i], start, rows)
                 )
 
     cdef double total_weight(self, const Feed* feed, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
@@ -262,31 +293,32 @@ cdef class Engine(Predictor):
 
     cdef void run_rows(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration) noexcept nogil:
         """This thread's rows of a batch that is held as a whole."""
-        cdef Py_ssize_t grain = part_rows(rows) if self.meets or self.blas else row_step(rows, self.team.size)
-        cdef Py_ssize_t begin = share(rows, grain, thread, self.team.size)
-        cdef Py_ssize_t end = share(rows, grain, thread + 1, self.team.size)
-        if thread == 0 and self.team.size > 1:
+        cdef bint whole_parts = self.meets or self.network.blas
+        cdef Py_ssize_t grain = part_rows(rows) if whole_parts else row_step(rows, self.run.team.size)
+        cdef Py_ssize_t begin = share(rows, grain, thread, self.run.team.size)
+        cdef Py_ssize_t end = share(rows, grain, thread + 1, self.run.team.size)
+        if thread == 0 and self.run.team.size > 1:
             describe(
-                self.whole, rows, self.training, iteration, 0 if self.backwards else start - self.start, 0, rows,
-                self.blas,
+                self.contexts.whole, rows, self.training, iteration, 0 if self.backwards else start - self.start, 0,
+                rows, self.network.blas,
             )
-            self.whole.refer(self.feeds, self.order, start)
-        if begin < end or self.meets or self.masked:
-            self.run_samples(thread, <Context>self.shares[thread], begin, start, begin, end - begin, iteration)
+            self.contexts.whole.refer(self.feeds.items, self.order, start)
+        if begin < end or self.meets or self.network.masked:
+            self.run_samples(thread, <Context>self.contexts.shares[thread], begin, start, begin, end - begin, iteration)
 
     cdef void run_tiles(
         self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration, Py_ssize_t groups
     ) noexcept nogil:
         """This thread's groups of tiles, and their gradients."""
-        cdef Py_ssize_t count = tile_count(rows, self.tile_capacity), group, first, i, begin, end
-        for group in range(groups * thread // self.team.size, groups * (thread + 1) // self.team.size):
+        cdef Py_ssize_t count = tile_count(rows, self.contexts.tile_capacity), group, first, i, begin, end
+        for group in range(groups * thread // self.run.team.size, groups * (thread + 1) // self.run.team.size):
             first = count * group // groups
             for i in range(first, count * (group + 1) // groups):
-                begin = tile_begin(rows, self.tile_capacity, i, count)
-                end = tile_begin(rows, self.tile_capacity, i + 1, count)
-                self.run_samples(thread, <Context>self.tiles[thread], 0, start, begin, end - begin, iteration)
-                if self.backwards and self.gradients is not None:
-                    self.gradients.collect_tile(&(<Context>self.tiles[thread]).batch, group, i > first)
+                begin = tile_begin(rows, self.contexts.tile_capacity, i, count)
+                end = tile_begin(rows, self.contexts.tile_capacity, i + 1, count)
+                self.run_samples(thread, <Context>self.contexts.tiles[thread], 0, start, begin, end - begin, iteration)
+                if self.backwards and self.network.gradients is not None:
+                    self.network.gradients.collect_tile(&(<Context>self.contexts.tiles[thread]).batch, group, i > first)
 
     cdef void run_samples(
         self, Py_ssize_t thread, Context context, Py_ssize_t place, Py_ssize_t start, Py_ssize_t begin,
@@ -297,15 +329,15 @@ cdef class Engine(Predictor):
         context.show(place, rows)
         describe(
             context, rows, self.training, iteration, begin if self.backwards else start - self.start + begin,
-            begin, min(self.batch_size, self.stop - start), self.blas,
+            begin, min(self.batch_size, self.stop - start), self.network.blas,
         )
         if rows:
-            context.fetch(self.feeds, self.order, start + begin)
+            context.fetch(self.feeds.items, self.order, start + begin)
         self.run_stages(thread, self.forward_schedule, context, start)
-        if self.masked:
+        if self.network.masked:
             self.weigh(thread, context, begin)
-        for i in range(self.n_heads):
-            self.run_head(thread, <Head>self.head_pointers[i], i, context, begin)
+        for i in range(self.network.n_heads):
+            self.run_head(thread, <Head>self.network.head_pointers[i], i, context, begin)
         if self.backwards:
             self.run_stages(thread, self.backward_schedule, context, start)
 
@@ -325,31 +357,31 @@ cdef class Engine(Predictor):
     ) noexcept nogil:
         """A stage of ITEMS of the whole batch, shared by all threads, and the gradients of its point."""
         cdef Batch batch        # seen by all threads, so each works with a copy
-        self.team.meet(thread)
-        if self.failure.error == NULL:
+        self.run.team.meet(thread)
+        if self.run.failure.error == NULL:
             batch = (<Context>self.whole_batch()).batch
-            batch.workspace = (<Context>self.shares[thread]).batch.workspace
-            schedule.run_items(stage, &batch, thread, self.team.size)
-            if schedule.stages[stage].point >= 0 and self.gradients is not None:
+            batch.workspace = (<Context>self.contexts.shares[thread]).batch.workspace
+            schedule.run_items(stage, &batch, thread, self.run.team.size)
+            if schedule.stages[stage].point >= 0 and self.network.gradients is not None:
                 self.collect(thread, start, schedule.stages[stage].point)
-        self.team.meet(thread)
+        self.run.team.meet(thread)
 
     cdef void weigh(self, Py_ssize_t thread, Context context, Py_ssize_t begin) noexcept nogil:
         """What rows with a mask count, and, when all threads know that, what sums of theirs are divided by."""
         cdef Py_ssize_t i
-        for i in range(self.n_heads):
-            if (<Head>self.head_pointers[i]).sifts() and context.batch.rows:
-                (<Head>self.head_pointers[i]).weigh(&context.batch, &context.targets[i], begin)
-        self.team.meet(thread)
-        for i in range(self.n_heads):
-            if (<Head>self.head_pointers[i]).sifts():
-                self.divisors[thread, i] = (<Head>self.head_pointers[i]).masked_divisor(
+        for i in range(self.network.n_heads):
+            if (<Head>self.network.head_pointers[i]).sifts() and context.batch.rows:
+                (<Head>self.network.head_pointers[i]).weigh(&context.batch, &context.targets[i], begin)
+        self.run.team.meet(thread)
+        for i in range(self.network.n_heads):
+            if (<Head>self.network.head_pointers[i]).sifts():
+                self.divisors[thread, i] = (<Head>self.network.head_pointers[i]).masked_divisor(
                     (<Context>self.whole_batch()).batch.rows
                 )
 
     cdef PyObject* whole_batch(self) noexcept nogil:
         """The context that sees all samples of a batch held as a whole."""
-        return <PyObject*>self.whole if self.team.size > 1 else self.shares[0]
+        return <PyObject*>self.contexts.whole if self.run.team.size > 1 else self.contexts.shares[0]
 
     cdef void run_head(
         self, Py_ssize_t thread, Head head, Py_ssize_t i, Context context, Py_ssize_t begin
@@ -361,63 +393,68 @@ cdef class Engine(Predictor):
             if context.batch.rows:
                 head.run(&context.batch, &context.targets[i], begin, divisor, self.backwards)
             return
-        self.team.meet(thread)
-        if thread == 0 and self.failure.error == NULL:
+        self.run.team.meet(thread)
+        if thread == 0 and self.run.failure.error == NULL:
             whole = self.whole_batch()
             head.run(&(<Context>whole).batch, &(<Context>whole).targets[i], 0, divisor, self.backwards)
-        self.team.meet(thread)
+        self.run.team.meet(thread)
 
     cdef void add_up(self, Py_ssize_t rows) noexcept nogil:
         """Losses and metrics of a batch, by one thread."""
         cdef Py_ssize_t i
         cdef double loss
-        for i in range(self.n_heads):
-            loss = (<Head>self.head_pointers[i]).add_up(rows, self.is_weighted(i), self.divisors[0, i])
+        for i in range(self.network.n_heads):
+            loss = (<Head>self.network.head_pointers[i]).add_up(rows, self.is_weighted(i), self.divisors[0, i])
             self.head_loss_totals[i] += loss * rows
-            self.loss_total += (<Head>self.head_pointers[i]).loss_weight * loss * rows
-        if self.penalties is not None:
-            self.loss_total += self.penalties.total() * rows
+            self.loss_total += (<Head>self.network.head_pointers[i]).loss_weight * loss * rows
+        if self.network.penalties is not None:
+            self.loss_total += self.network.penalties.total() * rows
         self.loss_count += rows
 
     cdef bint is_weighted(self, Py_ssize_t head) noexcept nogil:
         """Whether the data has weights for this head. A context does not tell: a thread may have no rows of a batch."""
         cdef Py_ssize_t i
-        for i in range(self.n_feeds):
-            if self.feeds[i].role == WEIGHTS and self.feeds[i].buffer < 0 and self.feeds[i].head == head:
+        cdef const Feed* feed
+        for i in range(self.feeds.n):
+            feed = &self.feeds.items[i]
+            if feed.role == WEIGHTS and feed.buffer < 0 and feed.head == head:
                 return True
         return False
 
     cdef void collect(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t point) noexcept nogil:
         """This thread's parts of the gradients of a point of a batch that is held as a whole."""
         cdef Batch batch = (<Context>self.whole_batch()).batch      # seen by all threads, so each works with a copy
-        cdef Samples samples = Samples(self.feeds, self.order, start, thread, self.team.size)
+        cdef Samples samples = Samples(self.feeds.items, self.order, start, thread, self.run.team.size)
         cdef Py_ssize_t i
-        batch.workspace = (<Context>self.shares[thread]).batch.workspace
-        if point < self.gradients.n_points:
-            self.gradients.collect_share(&batch, <Context>self.shares[thread], &samples, point)
-        for i in range(self.n_tables if point == self.n_points else 0):
-            if i % self.team.size == thread:
-                (<Table>self.table_pointers[i]).collect(&batch)
+        batch.workspace = (<Context>self.contexts.shares[thread]).batch.workspace
+        if point < self.network.gradients.n_points:
+            self.network.gradients.collect_share(&batch, <Context>self.contexts.shares[thread], &samples, point)
+        for i in range(self.network.n_tables if point == self.network.n_points else 0):
+            if i % self.run.team.size == thread:
+                (<Table>self.network.table_pointers[i]).collect(&batch)
 
     # Results
 
     def reset(self):
         """Start new means of losses and metrics."""
         cdef Head head
-        self.check_idle()
+        self.run.check_idle()
+        self.follow_heads()
         self.loss_total = self.loss_count = 0
         self.head_loss_totals[:] = 0
-        for head in self.heads:
+        for head in self.network.heads:
             head.reset()
 
     def sums(self):
         """Everything added up since the last reset, but the metrics."""
+        self.follow_heads()
         return self.loss_total, self.loss_count, self.head_losses()
 
     def set_sums(self, double loss_total, double loss_count, list head_losses):
         """Go on adding to what `sums` returned."""
         cdef Py_ssize_t i
-        self.check_idle()
+        self.run.check_idle()
+        self.follow_heads()
         self.loss_total = loss_total
         self.loss_count = loss_count
         for i in range(len(head_losses)):
@@ -425,4 +462,5 @@ cdef class Engine(Predictor):
 
     def head_losses(self):
         """Sum over samples of each head's loss since the last reset."""
+        self.follow_heads()
         return list(self.head_loss_totals)

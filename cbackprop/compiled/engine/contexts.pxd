@@ -1,0 +1,29 @@
+"""The contexts of all threads: room for tiles, for a whole batch, and for gathered rows of the data."""
+
+from cpython.ref cimport PyObject
+
+from cbackprop.compiled.engine.context cimport Context
+from cbackprop.compiled.engine.feeds cimport Feeds
+from cbackprop.compiled.engine.network cimport Network
+
+
+cdef class Contexts:
+    cdef Network network
+    cdef Feeds feeds
+    # Contexts whose arenas tiles pass through, contexts that share one arena, and the same arena as a whole
+    cdef list tile_list, share_list
+    cdef PyObject** tiles
+    cdef PyObject** shares
+    cdef Context whole
+    cdef Py_ssize_t n_tiles, n_shares
+    cdef readonly Py_ssize_t tile_capacity, whole_capacity
+    cdef list workspaces                # of threads, by number
+    cdef list tile_staging, whole_staging       # bytes for the gathered rows of each feed that contexts have
+    cdef int staged                     # contexts know the feeds: 1 where the data lies, 2 also gathered
+    cdef Py_ssize_t feeds_version, weights_version      # of what they know
+
+    cdef give_workspaces(self, list contexts)
+    cdef PyObject** list_contexts(self, list contexts, Py_ssize_t capacity, PyObject** old) except NULL
+    cdef show_weights(self)
+    cdef check_staged(self, bint gathered)
+    cdef list staging_bytes(self, Py_ssize_t rows, bint gathered)

@@ -1,0 +1,41 @@
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.compiled.engine.contexts import Contexts
+from cbackprop.compiled.engine.feeds import Feeds
+from cbackprop.compiled.engine.network import Network
+
+class Learner:
+    loss_total: float
+    loss_count: float
+    first_step: float
+    def __init__(self, network: Network, feeds: Feeds, contexts: Contexts) -> None: ...
+    def set_exchange(self, exchange: Callable[[], object] | None) -> None: ...
+    def train(
+        self,
+        order: NDArray[np.int64] | None,
+        start: int,
+        stop: int,
+        batch_size: int,
+        tiled: bool,
+        update: bool = True,
+        training: bool = True,
+        threads: int = 1,
+        tick: Callable[[int], None] | None = None,
+    ) -> None: ...
+    def test(
+        self,
+        start: int,
+        stop: int,
+        batch_size: int,
+        tiled: bool,
+        training: bool = False,
+        threads: int = 1,
+        tick: Callable[[int], None] | None = None,
+    ) -> None: ...
+    def reset(self) -> None: ...
+    def sums(self) -> tuple[float, float, list[float]]: ...
+    def set_sums(self, loss_total: float, loss_count: float, head_losses: list[float]) -> None: ...
+    def head_losses(self) -> list[float]: ...
