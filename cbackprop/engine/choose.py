@@ -1,4 +1,4 @@
-"""Which engine runs a plan."""
+"""Choose the engine for a plan."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ ENGINES: dict[str, type[Engine]] = {"compiled": CompiledEngine, "reference": Ref
 
 
 def engine_class(name: str, plan: Plan) -> type[Engine]:
-    """The engine of this name; for a plan in which samples have an axis of size 0 always the NumPy one.
+    """The engine of this name. If samples have an axis of size 0, it is always the one in NumPy.
 
-    There is nothing to compute for such samples that could take time, and so no compiled layer has to cope with memory
-    of size 0.
+    Such samples take no time, and so no compiled layer has to handle memory of size 0.
     """
     return ReferenceEngine if 0 in plan.widths else ENGINES[name]

@@ -1,4 +1,4 @@
-"""The loss of all samples as a function of one vector of weights, for optimizers that look at it several times."""
+"""The loss of all samples as a function of one vector of weights, for full-batch optimizers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Array = NDArray[Any]
 
 
 class EngineProblem:
-    """A `cbackprop.optimizers.full_batch.Problem`: the loss of some data in a network.
+    """Implements `cbackprop.optimizers.full_batch.Problem`: the loss of some data in a network.
 
     Parameters
     ----------
     engine : Engine
-        Bound, and locked by this thread.
+        It must be bound, and locked by this thread.
     data : Data
     """
 
@@ -44,7 +44,7 @@ class EngineProblem:
 
     @property
     def only_squares(self) -> str | None:
-        """Why the loss is no weighted sum of squared errors, or ``None``."""
+        """Why the loss is not a weighted sum of squared errors; ``None`` if it is."""
         for objective, shape, weights in zip(
             self.engine.objectives, self.engine.plan.output_shapes, self.data.weights, strict=True
         ):
@@ -62,14 +62,14 @@ class EngineProblem:
         return np.concatenate([np.zeros(0, self.engine.dtype), *found])
 
     def set_weights(self, weights: Array) -> None:
-        """Make these the weights."""
+        """Set the weights of the model."""
         begin = 0
         for variable in self.key:
             variable.array[...] = weights[begin : begin + variable.size].reshape(variable.shape)
             begin += variable.size
 
     def gradient(self) -> tuple[float, Array]:
-        """Loss and gradient at the weights."""
+        """Loss and gradient at the current weights."""
         self.engine.reset()
         self.engine.train(self.data, None, 0, self.samples, self.samples, update=False)
         self._seen = True
@@ -77,24 +77,24 @@ class EngineProblem:
         return self.engine.losses()[0], np.concatenate([np.zeros(0, self.engine.dtype), *gradients])
 
     def loss(self) -> float:
-        """The loss at the weights."""
+        """The loss at the current weights."""
         self.engine.reset()
         self.engine.test(self.data, self.samples, training=True)
         return self.engine.losses()[0]
 
     def repeats(self) -> bool:
-        """Whether the gradient of this function has been taken, and nothing in it is random."""
+        """Whether the gradient has been computed before, and nothing in the function is random."""
         return self._seen and not self._random
 
     def jacobian(self, begin: int, end: int) -> tuple[Array, Array]:
-        """Derivatives and values of the errors of some samples, scaled so that their squares add up to the loss."""
+        """Derivatives and values of the errors of some samples, scaled such that the sum of squares is the loss."""
         derivatives, errors = self.engine.jacobian(self.data, begin, end)
         scales = np.concatenate([self._scales(index, begin, end) for index in range(len(self.engine.objectives))], 1)
         scale = scales.ravel()
         return np.multiply(derivatives, scale[:, None], dtype=np.float64), errors * scale
 
     def _scales(self, index: int, begin: int, end: int) -> Array:
-        """What the errors of an output are multiplied by, (samples, numbers)."""
+        """The factors of the errors of an output, (samples, numbers)."""
         objective, shape = self.engine.objectives[index], self.engine.plan.output_shapes[index]
         if objective.loss is None:
             return np.zeros((end - begin, 0))
@@ -108,24 +108,24 @@ class EngineProblem:
         return np.sqrt(scales).reshape(end - begin, -1)
 
     def keep(self) -> Any:
-        """Losses and metrics of the last evaluation."""
+        """Save losses and metrics of the last evaluation, for `show`."""
         return self.engine.sums()
 
     def finish(self) -> None:
-        """Count a step; moving means and the like change at the place arrived at, by a pass that moves no weight."""
+        """Count a step, and update variables without a gradient, such as moving averages."""
         if self.engine.sees_whole(True):
             self.engine.reset()
-            self.engine.train(self.data, None, 0, self.samples, self.samples)
+            self.engine.train(self.data, None, 0, self.samples, self.samples)  # whose update changes no weight
         else:
             self.engine.state.batches += 1
 
     def show(self, kept: Any) -> None:
-        """Show these as the outcome of the step."""
+        """Report these as the losses and metrics of the step."""
         self.engine.restore(kept)
 
 
 def _refusal(engine: Engine) -> str | None:
-    """Why a network cannot be trained by looking at its loss several times, or ``None``."""
+    """Why a full-batch optimizer cannot train a network; ``None`` if it can."""
     name = type(engine.optimizer).__name__
     squares = name == "LevenbergMarquardt"
     if squares and any(engine.masks):

@@ -1,4 +1,4 @@
-"""Samples of which only the numbers that are not 0 are stored."""
+"""Sparse samples: only numbers other than 0 are stored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SparseRows:
     Parameters
     ----------
     starts : ndarray of int64, (rows + 1,)
-        Where in `columns` and `values` each row begins; the last one is where the last row ends.
+        Where each row begins in `columns` and `values`; the last entry is where the last row ends.
     columns : ndarray of int32
         Ascending in each row.
     values : ndarray of float
@@ -41,8 +41,8 @@ class SparseRows:
     """
 
     def __init__(self, starts: NDArray[Any], columns: NDArray[Any], values: NDArray[Any], width: int) -> None:
-        # A copy: the matrix is the user's, who may write to it while these say where to read. Columns are compared with
-        # the width as they are read.
+        # Starts are copied, because the user may write to the matrix while the engine reads by them. Columns are
+        # compared with the width when they are read.
         self.starts = np.array(starts, np.int64)
         self.columns = contiguous(columns, np.int32)
         self.values = contiguous(values)
@@ -55,12 +55,12 @@ class SparseRows:
         return self.shape[0]
 
     def __getitem__(self, rows: slice) -> SparseRows:
-        """Rows that follow each other, without copying what is stored."""
+        """Consecutive rows, without copying columns and values."""
         begin, end, _ = rows.indices(len(self))
         return SparseRows(self.starts[begin : max(begin, end) + 1], self.columns, self.values, self.shape[1])
 
     def dense(self, rows: Any, dtype: Any) -> NDArray[Any]:
-        """Some rows, a slice or numbers of them, with all their zeros."""
+        """Some rows (a slice or their indices) as a dense array."""
         numbers = np.arange(len(self))[rows]
         result = np.zeros((len(numbers), self.shape[1]), dtype)
         for out, row in zip(result, numbers, strict=True):
@@ -72,7 +72,7 @@ class SparseRows:
 
 
 def dense_rows(array: NDArray[Any] | SparseRows, rows: Any, dtype: Any) -> NDArray[Any]:
-    """Some rows of an array of data, however it is stored, as numbers of `dtype`."""
+    """Some rows of an array or of sparse rows, as a dense array of `dtype`."""
     if isinstance(array, SparseRows):
         return array.dense(rows, dtype)
     with np.errstate(over="ignore"):  # a number beyond the type's is found where inputs are checked

@@ -159,8 +159,8 @@ class Model(Trainer, FileMethods, Layer):
         """
         if self._graph is None:
             raise NoShapeError(
-                f"Model {self.name!r} has no {what} yet, because it has no shape yet: start it with an Input, build it, or "
-                "fit it."
+                f"Model {self.name!r} has no {what} yet, because it has no shape yet: start it with an Input, build "
+                "it, or fit it."
             )
         return self._graph
 

@@ -1,4 +1,4 @@
-"""One step of an optimizer on arrays or variables, outside of training: what is refused, and the step itself."""
+"""One step of an optimizer on arrays or variables, outside of training."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def split_pairs(grads_and_vars: Any) -> tuple[list[Any], list[Any]]:
     Raises
     ------
     TypeError
-        If something else is among them.
+        If something else is among the pairs.
     """
     pairs = listed("grads_and_vars", grads_and_vars)
     for index, pair in enumerate(pairs):
@@ -49,7 +49,7 @@ def split_pairs(grads_and_vars: Any) -> tuple[list[Any], list[Any]]:
 
 
 def take_step(optimizer: Optimizer, memories: Memories, grads: Any, trainable_variables: Any) -> None:
-    """As `Optimizer.apply`, which gives its `memories`."""
+    """As `Optimizer.apply`. `memories` are those of the optimizer."""
     if trainable_variables is None and memories.shown.built is None:
         raise ValueError("apply needs trainable_variables, unless build has been called with them.")
     given = memories.shown.built if trainable_variables is None else trainable_variables
@@ -63,7 +63,7 @@ def take_step(optimizer: Optimizer, memories: Memories, grads: Any, trainable_va
 def _step(
     optimizer: Optimizer, memories: Memories, grads: list[Any], variables: list[Any], state: OptimizerState
 ) -> None:
-    """`take_step`, while nobody else reads or writes these variables."""
+    """Take the step. No other thread reads or writes the variables meanwhile."""
     arrays = [v.array if isinstance(v, Variable) else v for v in variables]
     gradients = _check_gradients(grads, arrays)
     slots = state.slots_of(optimizer, variables, arrays)
@@ -88,7 +88,7 @@ def _step(
 
 
 def _refuse_mistaken(memories: Memories, grads: list[Any], variables: list[Any]) -> None:
-    """Refuse what would take steps on copies: gradients and variables in each other's place, and copies."""
+    """Refuse exchanged arguments, and copies of weights, on which a step would have no effect."""
     for index, gradient in enumerate(grads):
         if isinstance(gradient, Variable):
             raise ArgumentTypeError(
@@ -103,7 +103,7 @@ def _refuse_mistaken(memories: Memories, grads: list[Any], variables: list[Any])
 
 
 def _refuse_strangers(memories: Memories, state: OptimizerState, variables: list[Any]) -> None:
-    """Refuse variables beside those that steps have been taken on: they would take over a count of others."""
+    """Refuse new variables after steps on others, whose number of batches would be wrong for them."""
     known = state is not memories.unowned or not state.slots
     strangers = [v for v in variables if isinstance(v, Variable) and v not in state.slots]
     if strangers and not known:
@@ -141,7 +141,7 @@ def check_variables(arrays: Sequence[Any]) -> None:
 
 
 def _check_gradients(grads: Sequence[Any], arrays: Sequence[Any]) -> list[Array | None]:
-    """Copies of all gradients, once they are known to fit the variables."""
+    """Copies of all gradients, which are checked against the variables."""
     grads = list(grads)
     if not arrays or len(grads) != len(arrays):
         raise ValueError(f"Expected one gradient for each variable, but got {len(grads)} for {len(arrays)}.")

@@ -1,4 +1,4 @@
-"""What `learning_rate` of an optimizer may be, and the rate of a step that follows from it."""
+"""The argument `learning_rate` of optimizers, and the rate of each step."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ LearningRate = float | LearningRateSchedule | Callable[[], float]
 
 
 def checked_rate(value: Any, old: Any) -> Any:
-    """A new learning rate in place of `old`.
+    """A new learning rate, checked.
 
     Raises
     ------
     TypeError, ValueError
-        If it is none, or a number is to take the place of a schedule.
+        If it is not a learning rate, or it is a number and the `old` one is a schedule.
     """
     schedules.registry.refuse_foreign(value)
     if isinstance(value, LearningRateSchedule) or (callable(value) and not isinstance(value, type)):
@@ -36,12 +36,12 @@ def checked_rate(value: Any, old: Any) -> Any:
 
 
 def rate_at(rate: Any, step: int) -> float:
-    """The number that is meant for the batch that comes after `step` others.
+    """The rate of the batch after `step` others.
 
     Raises
     ------
     TypeError, ValueError
-        If a schedule gives no finite number of at least 0.
+        If a schedule does not return a finite number of at least 0.
     """
     if isinstance(rate, float):
         return rate
@@ -54,12 +54,12 @@ def rate_at(rate: Any, step: int) -> float:
 
 
 def bad_rate(rate: Any, step: int, value: float) -> ValueError:
-    """The error for a rate that compiled code has got from a schedule."""
+    """The error for a bad rate that compiled code got from a schedule."""
     return ValueError(f"The learning rate of {rate!r} at step {step} must be finite and at least 0, but got {value}.")
 
 
 def compiled_schedule(rate: Any, rate_at_step: Callable[[int], float]) -> Any:
-    """What gives compiled code the rate of each step; ``None`` if that is always the same."""
+    """The object from which compiled code gets the rate of each step; ``None`` if it is constant."""
     if isinstance(rate, LearningRateSchedule):
         return rate.compiled(rate_at_step)
     return None if isinstance(rate, float) else PythonSchedule(rate_at_step)

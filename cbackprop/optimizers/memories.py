@@ -1,4 +1,4 @@
-"""What one optimizer remembers of several models: a state for each, and one for variables that belong to none."""
+"""The states of one optimizer: one for each model, and one for variables of no model."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ class Memories:
     Attributes
     ----------
     by_model : mapping of Model to OptimizerState
-        Of the models that were compiled with the optimizer, as long as they are in use.
+        The states of the models that were compiled with the optimizer, as long as they exist.
     unowned : OptimizerState
-        Of variables and arrays that belong to none of them.
+        The state of variables and arrays that belong to none of them.
     shown : OptimizerState
-        What the optimizer's own attributes tell: the state of the model compiled last.
+        The state that attributes of the optimizer show: that of the model compiled last.
     """
 
     def __init__(self) -> None:
         self.by_model: weakref.WeakKeyDictionary[Any, OptimizerState] = weakref.WeakKeyDictionary()
         self.shown = self.unowned = OptimizerState()
-        # In a copy, until a model brings its state: what the original showed.
+        # In a copy of an optimizer: the state that the original showed, until a model brings its own.
         self._shown_in_copy: Callable[[], OptimizerState | None] = lambda: None
 
     @classmethod
     def of_copy(cls, shown: OptimizerState) -> Memories:
-        """Those of a copy of an optimizer, which shows this state."""
+        """The states of a copy of an optimizer that showed this state."""
         made = cls()
         made.shown = made.unowned = shown
         made._shown_in_copy = weakref.ref(shown)
         return made
 
     def go_on_alone(self) -> None:
-        """Share what is shown with no other optimizer any more."""
+        """Replace the state that is shown by a copy, which is shared with no other optimizer."""
         self.shown = self.unowned = self.shown.copy()
 
     def of_model(self, model: Any) -> OptimizerState:
-        """The state of a model. The first one takes over what was set before, if that fits."""
+        """The state of a model. The first model gets what was set before, if that fits."""
         found = self.by_model.get(model)
         if found is None:
             found = OptimizerState()
@@ -54,7 +54,7 @@ class Memories:
         return found
 
     def of_variables(self, variables: Iterable[Any]) -> OptimizerState:
-        """The state in which these variables are known: the one shown, that of another model, or of none."""
+        """The state that has these variables: the one shown, that of another model, or `unowned`."""
         keys = keys_of(list(variables))
         if all(isinstance(key, Variable) for key in keys):
             if all(key in self.shown.slots for key in keys):
@@ -66,7 +66,7 @@ class Memories:
         return self.unowned
 
     def to_show(self, variables: list[Any]) -> OptimizerState:
-        """The state that is meant by a list of variables, or by an empty list."""
+        """The state for a list of variables; for an empty list the one shown."""
         found = self.of_variables(variables) if variables else self.shown
         return self.shown if found is self.unowned and not found.slots else found
 
@@ -76,7 +76,7 @@ class Memories:
         return self.shown
 
     def give(self, model: Any, state: OptimizerState) -> None:
-        """Let a model that comes out of a copy or a pickle have its state again."""
+        """Give a copied or unpickled model its state."""
         self.by_model[model] = state
         if self.shown is self.unowned or self._shown_in_copy() is state:
             self.shown = state
@@ -84,5 +84,5 @@ class Memories:
             self.unowned = OptimizerState()
 
     def have_slots(self) -> bool:
-        """Whether anything is remembered of any variable."""
+        """Whether any state has slots."""
         return any(state.slots for state in [self.unowned, *self.by_model.values()])

@@ -30,7 +30,7 @@ __all__ = ["Optimizer", "registry"]
 registry = Registry("optimizer", "optimizers")
 
 Array = NDArray[Any]
-# Methods that Keras calls in training.
+# Methods that Keras calls in training, and this library does not.
 NEVER_CALLED = ("build", "apply", "update_step", "finalize_variable_values")
 
 
@@ -42,7 +42,7 @@ class Optimizer(Spec):
     Parameters
     ----------
     learning_rate : float, LearningRateSchedule or callable
-        Positive or 0. A schedule (or a function without arguments) is asked at every step.
+        Positive or 0. A schedule, or a function without arguments, is called at every step.
     weight_decay : float, optional
         Before the update, ``w = w - weight_decay learning_rate w``.
     clipnorm : float, optional
@@ -57,41 +57,41 @@ class Optimizer(Spec):
     ema_momentum : float, default 0.99
         In [0, 1].
     ema_overwrite_frequency : int, optional
-        The weights become their averages after each so many steps, too.
+        After every so many steps, too, the weights become their averages.
     loss_scale_factor : float, optional
-        `apply` divides the gradients by it, as they are taken to be those of a loss that was multiplied by it. In `fit`
-        it has no effect: both would cancel.
+        `apply` divides the gradients by it, because the loss is expected to have been multiplied by it. In `fit` it has
+        no effect.
     gradient_accumulation_steps : int, optional
-        Update once in so many batches, by the mean of their gradients; at least 2.
+        At least 2. Update once in so many batches, with the mean of their gradients.
     name : str, optional
 
     Attributes
     ----------
     learning_rate : float
-        The current one. Can be set at any time, also during training, unless there is a schedule.
+        The current learning rate. It can be set at any time, also during training, unless there is a schedule.
     iterations : int
         Updates so far, of the model that was compiled last.
     batches : int
-        Batches so far: more than updates where gradients are accumulated. Schedules count by them.
+        Batches so far. They are more than the updates if gradients are accumulated. Schedules count batches.
     variables : list of OptimizerVariable
-        Everything that is remembered.
+        The state, of the model that was compiled last.
 
     Notes
     -----
-    One optimizer may serve several models. Its settings, such as the learning rate, are then theirs together; what it
-    counts and remembers is each model's own (`state_for`).
+    Several models may use one optimizer. They share its settings, such as the learning rate. Each has its own state:
+    the number of batches, and the slots (`state_for`).
 
     Raises
     ------
     TypeError, ValueError
-        If a number is of the wrong type or out of range, or more than one clipping is asked for.
+        If a number is of the wrong type or out of range, or more than one kind of clipping is asked for.
     """
 
-    # Names of what the optimizer remembers of each parameter, in order.
+    # Names of the slots of each variable, in order.
     slot_names: tuple[str, ...] = ()
     # "module.Class" below cbackprop.compiled.optimizers and cbackprop.reference.optimizers.
     implementation: ClassVar[str | None] = None
-    # Whether the rule needs whole variables, because their elements are not updated each by itself.
+    # Whether the rule needs whole variables, because the update of an element depends on others.
     whole_variables: ClassVar[bool] = False
 
     def __init__(
@@ -144,7 +144,7 @@ class Optimizer(Spec):
             raise attribute_missing(self, "Optimizer", name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if "_memories" in self.__dict__:  # made; a subclass may still be setting its own arguments, each once
+        if "_memories" in self.__dict__:  # after the constructor; that of a subclass may set its own arguments once
             if name in self.argument_names() and name in self.__dict__:
                 value = self._checked_setting(name, value)
             if not (name.startswith("_") or name in self.argument_names() or hasattr(self, name)):
@@ -153,14 +153,14 @@ class Optimizer(Spec):
         super().__setattr__(name, value)
 
     def _checked_setting(self, name: str, value: Any) -> Any:
-        """A new value of an argument, as the constructor takes it; engines follow it from their next run on.
+        """A new value of an argument, checked by the constructor. Engines use it from their next run on.
 
         Raises
         ------
         AttributeError
-            If it decides what is remembered, and something is remembered already.
+            If other slots would be needed, and there are slots already.
         TypeError, ValueError
-            If the constructor does not take it.
+            If the constructor refuses the value.
         """
         given = {argument: self.argument(argument) for argument in self.argument_names()}
         made = type(self)(**given | {name: value})
@@ -172,7 +172,7 @@ class Optimizer(Spec):
                 f"{name} of {type(self).__name__} decides what is remembered of each weight: it cannot change once "
                 "steps have been taken. Make another optimizer."
             )
-        # What a constructor derives from its arguments comes along.
+        # The constructor may have derived other attributes from the value.
         self.__dict__.update({key: derived for key, derived in made.__dict__.items() if not key.startswith("_")})
         self.__dict__["settings_version"] = self.settings_version + 1
         return made.__dict__[name]
@@ -181,9 +181,9 @@ class Optimizer(Spec):
 
     @property
     def learning_rate(self) -> RateVariable:
-        """The step size, a non-negative number; with a schedule, that of the coming batch.
+        """The learning rate, at least 0; with a schedule, that of the next batch.
 
-        It is a float, and has Keras's ``assign(value)``, ``value`` and ``numpy()``, too.
+        It is a float, and also has Keras's ``assign(value)``, ``value`` and ``numpy()``.
         """
         return RateVariable(self.rate_at(self.batches), lambda value: setattr(self, "learning_rate", value))
 
@@ -193,11 +193,11 @@ class Optimizer(Spec):
 
     @property
     def has_constant_rate(self) -> bool:
-        """Whether the learning rate is a number, which only changes when it is set."""
+        """Whether the learning rate is a number, and not a schedule or a function."""
         return isinstance(self._learning_rate, float)
 
     def rate_at(self, step: int) -> float:
-        """The learning rate of the batch that comes after `step` others.
+        """The learning rate of the batch after `step` others.
 
         Raises
         ------
@@ -207,15 +207,15 @@ class Optimizer(Spec):
         return rate_at(self._learning_rate, step)
 
     def rate_for(self, model: Any) -> float:
-        """The learning rate of a model's coming batch."""
+        """The learning rate of a model's next batch."""
         return self.rate_at(self.state_for(model).batches)
 
     def bad_rate(self, step: int, value: float) -> ValueError:
-        """The error for a schedule that compiled code evaluated."""
+        """The error for a bad rate that compiled code got from a schedule."""
         return bad_rate(self._learning_rate, step, value)
 
     def compiled_schedule(self) -> Any:
-        """What gives compiled code the learning rate of each step; ``None`` if that is always the same."""
+        """The object from which compiled code gets the rate of each step; ``None`` if it is constant."""
         return compiled_schedule(self._learning_rate, self.rate_at)
 
     @property
@@ -229,20 +229,20 @@ class Optimizer(Spec):
 
     @property
     def slots(self) -> dict[Any, list[Array | None]]:
-        """What is remembered by variable (of arrays, by their index in the list), of the model compiled last."""
+        """The slots of each variable, or of each array by its index, of the model that was compiled last."""
         return self._state.slots
 
     @property
     def rests_without_gradient(self) -> bool:
-        """Whether a weight, and what is remembered of it, stays as it is where the gradient is 0.
+        """Whether a step changes neither weights nor slots where the gradient is 0.
 
-        Then steps over large tables (see `Embedding`) can leave out the rows that a batch did not read.
+        Then steps can leave out those rows of a large table (see `Embedding`) that a batch did not read.
         """
         return False
 
     @property
     def iterations(self) -> CountVariable:
-        """Updates so far. It is an int, and has Keras's ``assign(value)``, ``value`` and ``numpy()``, too."""
+        """Updates so far. It is an int, and also has Keras's ``assign(value)``, ``value`` and ``numpy()``."""
         return CountVariable(self.iterations_of(self._state), lambda value: setattr(self, "iterations", value))
 
     @iterations.setter
@@ -250,7 +250,7 @@ class Optimizer(Spec):
         self.batches = check_integer("iterations", value, 0, 2**40) * (self.gradient_accumulation_steps or 1)
 
     def iterations_of(self, state: OptimizerState) -> int:
-        """The updates that a training has seen."""
+        """The number of updates in a state."""
         return state.batches // (self.gradient_accumulation_steps or 1)
 
     def scale_loss(self, loss: Any) -> Any:
@@ -260,7 +260,7 @@ class Optimizer(Spec):
     # Configs
 
     def argument(self, name: str) -> Any:
-        """What a constructor argument was given as: the schedule, not the current learning rate."""
+        """A constructor argument as it was given: the schedule, not the current learning rate."""
         return self._learning_rate if name == "learning_rate" else super().argument(name)
 
     def get_config(self) -> dict[str, Any]:
@@ -283,7 +283,7 @@ class Optimizer(Spec):
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
     ) -> None:
-        """Leave variables out of weight decay, those of earlier calls no longer; to be called before training.
+        """Leave variables out of weight decay. Replaces earlier calls; must be called before training.
 
         Parameters
         ----------
@@ -322,7 +322,7 @@ class Optimizer(Spec):
         return self.implementation_in("compiled", dtype)(self)
 
     def implementation_in(self, package: str, dtype: Any = None) -> Any:
-        """The class that carries this optimizer out in ``cbackprop.compiled`` or ``cbackprop.reference``."""
+        """The class that implements this optimizer in ``cbackprop.compiled`` or ``cbackprop.reference``."""
         cls = next(cls for cls in type(self).__mro__ if cls.__module__.startswith("cbackprop."))
         path = type(self).implementation or f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}"
         if cls is Optimizer:
@@ -331,18 +331,18 @@ class Optimizer(Spec):
             )
         return find(f"{package}.optimizers", path, dtype)
 
-    # What is remembered of each variable
+    # State
 
     @property
     def memory_names(self) -> tuple[str, ...]:
-        """Names of the slots of the rule, and behind them of those that every optimizer may have."""
+        """Names of all slots: those of the rule, then those that every optimizer may have."""
         names = self.slot_names
         if self.use_ema:
             names = (*names, "average")
         return (*names, "gradient_accumulator") if self.gradient_accumulation_steps else names
 
     def new_slot(self, name: str, values: Array, path: str) -> Array | None:
-        """What a slot holds before the first step of a variable with these values; ``None`` if it needs none."""
+        """A slot before the first step of a variable with these values; ``None`` if the variable needs none."""
         return np.zeros_like(values, order="C", subok=False)
 
     def new_slots(self, variable: Any, values: Array) -> list[Array | None]:
@@ -354,23 +354,23 @@ class Optimizer(Spec):
 
     @property
     def _state(self) -> OptimizerState:
-        """What is shown: the state of the model compiled last."""
+        """The state that attributes show: that of the model compiled last."""
         return self._memories.shown
 
     def state_for(self, model: Any) -> OptimizerState:
-        """What this optimizer counts and remembers of the training of one model.
+        """The state of one model.
 
-        What was set or built before the first model was compiled becomes that model's, if it fits.
+        The first model gets what was set or built before it was compiled, if that fits.
         """
         return self._memories.of_model(model)
 
     def attach(self, model: Any) -> OptimizerState:
-        """Note that a model is compiled with this optimizer: what it shows is that model's from now on.
+        """Note that a model is compiled with this optimizer. From now on, attributes show its state.
 
         Raises
         ------
         TypeError
-            If a user's class has a method of its own that training would have to call, but never does.
+            If a user's class has a method that training would never call.
         """
         for name in NEVER_CALLED:
             owner = next((cls for cls in type(self).__mro__ if name in cls.__dict__), Optimizer)
@@ -382,11 +382,11 @@ class Optimizer(Spec):
         return self._memories.show(model)
 
     def give_state(self, model: Any, state: OptimizerState) -> None:
-        """Let a model that comes out of a copy or a pickle have its state again."""
+        """Give a copied or unpickled model its state."""
         self._memories.give(model, state)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles: the state in use last comes along; models bring their own."""
+        """For copies and pickles: the state that is shown. Models bring their own."""
         own = {name: value for name, value in self.__dict__.items() if name != "_memories"}
         return own | {"_state": self._memories.shown, "_unowned": self._memories.unowned}
 
@@ -395,7 +395,7 @@ class Optimizer(Spec):
         self.__dict__.update(own | {"_memories": Memories.of_copy(state["_state"])})
 
     def __copy__(self) -> Self:
-        """Another optimizer that goes on from here by itself."""
+        """An independent optimizer with a copy of the state."""
         made = type(self).__new__(type(self))
         made.__setstate__(self.__getstate__())
         made._memories.go_on_alone()
@@ -403,11 +403,11 @@ class Optimizer(Spec):
 
     @property
     def built(self) -> bool:
-        """Whether anything is remembered of any variable."""
+        """Whether there are slots of any variable."""
         return bool(self.slots) or self._state.built is not None
 
     def build(self, variables: Iterable[Any]) -> None:
-        """Begin to remember things of variables, as the first step does; `apply` then knows them.
+        """Make the slots of variables, as the first step does. `apply` then knows the variables.
 
         Parameters
         ----------
@@ -416,7 +416,7 @@ class Optimizer(Spec):
         Raises
         ------
         TypeError, ValueError
-            If they are none.
+            If something else is among them.
         """
         listed = list(variables)
         arrays = [v.array if isinstance(v, Variable) else v for v in listed]
@@ -454,9 +454,9 @@ class Optimizer(Spec):
         Raises
         ------
         ValueError
-            If nothing is remembered yet, or there are not as many arrays as variables.
+            If there are no slots yet, or not as many arrays as variables.
         TypeError
-            If one is no array of numbers.
+            If one is not an array of numbers.
         """
         if not self.built:
             raise ValueError("The optimizer has nothing to set yet: call build(variables), or train first.")
@@ -468,13 +468,13 @@ class Optimizer(Spec):
             variable.assign(array)
 
     def state(self, variables: Iterable[Any] | None = None) -> dict[str, Any]:
-        """Everything that is remembered, to be saved and given to `set_state` later.
+        """The state, to be saved and given to `set_state` later.
 
         Parameters
         ----------
         variables : iterable of Variable, optional
-            In which order they are numbered, such as ``model.trainable_variables``; by default the order in which the
-            optimizer met them.
+            The order in which variables are numbered, such as ``model.trainable_variables``. By default it is the order
+            in which the optimizer has got them.
 
         Returns
         -------
@@ -486,18 +486,18 @@ class Optimizer(Spec):
         return self._memories.to_show(listed or []).listed(self, listed)
 
     def set_state(self, state: dict[str, Any], variables: Iterable[Any] | None = None) -> None:
-        """Go on where `state` was taken.
+        """Restore what `state` returned.
 
         Parameters
         ----------
         state : dict
         variables : iterable of Variable, optional
-            As they were given to `state`. An optimizer that has not met its variables yet needs them.
+            As they were given to `state`. An optimizer that has not had its variables yet needs them.
 
         Raises
         ------
         TypeError, ValueError
-            If something is missing or too much, or does not fit; nothing is changed then.
+            If an entry is missing, unknown, or does not fit. Nothing is changed then.
         """
         listed = None if variables is None else list(variables)
         self._memories.to_show(listed or []).restore(self, state, listed)
@@ -506,7 +506,7 @@ class Optimizer(Spec):
 
     @property
     def averages(self) -> dict[Any, Array]:
-        """The moving averages by variable: live, writing to one changes it. Empty without `use_ema`."""
+        """The moving averages by variable; writing to one changes it. Empty without `use_ema`."""
         return self._state.averages(self)
 
     def swap_averages(self) -> None:
@@ -527,7 +527,7 @@ class Optimizer(Spec):
                 averages[variable][...] = earlier
 
     def finalize_variable_values(self, var_list: Iterable[Any]) -> None:
-        """With `use_ema`, give weights the values of their moving averages. `fit` does so in the end.
+        """With `use_ema`, set weights to their moving averages. `fit` does so at its end.
 
         Parameters
         ----------
@@ -546,7 +546,7 @@ class Optimizer(Spec):
     # Steps on arrays
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Any]]) -> int:
-        """`apply` for pairs of a gradient and a variable; the number of batches so far is returned.
+        """`apply` for pairs of a gradient and a variable. Returns the number of batches so far.
 
         Raises
         ------
@@ -571,19 +571,19 @@ class Optimizer(Spec):
         Parameters
         ----------
         grads : sequence of ndarray
-            One gradient for each variable, shaped like it. A variable whose gradient is ``None`` is left alone, with a
-            warning.
+            One gradient for each variable, shaped like it. If a gradient is ``None``, its variable is not changed, and
+            there is a warning.
         trainable_variables : sequence of ndarray or Variable, optional
-            All float32 or all float64. Arrays must be the same ones, in the same order, at every call, and the
-            optimizer no model's. By default those of `build`.
+            All float32 or all float64. Arrays must be the same ones, in the same order, at every call, and no model may
+            use the optimizer. By default those of `build`.
 
         Raises
         ------
         TypeError
-            If a variable is no such array, if a gradient is a variable, or if a model is compiled with the optimizer
-            and a variable is an array: a step on it would leave the model as it is.
+            If a variable is not such an array, if a gradient is a variable, or if a variable is an array although a
+            model is compiled with the optimizer: the step would not change the model.
         ValueError
-            If numbers, shapes or dtypes do not fit, or a gradient is not finite; nothing is changed then.
+            If numbers, shapes or dtypes do not fit, or a gradient is not finite. Nothing is changed then.
 
         Examples
         --------
