@@ -145,7 +145,7 @@ cdef class Gradients:
         return True
 
     def set_groups(self, Py_ssize_t n):
-        """Have a vector for each of `n` groups of tiles."""
+        """Have a vector for each of `n` groups of tiles, the first being the gradient vector itself."""
         cdef Py_ssize_t i
         if n <= self.n_groups:
             return
@@ -281,6 +281,10 @@ cdef class Gradients:
         memset(&segment, 0, sizeof(Segment))
         segment.size, segment.gradients = self.size, self.groups[0]
         return segment
+
+    cdef void add_second(self) noexcept nogil:
+        """Add the vector of the second group to the first: its memory can be that of the next group."""
+        self.add_to(0, self.size, self.groups[1])
 
     cdef void merge(self, const Segment* segment, Py_ssize_t groups) noexcept nogil:
         """Add the vectors of groups of tiles to the first, over a segment of it."""

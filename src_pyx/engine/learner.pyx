@@ -34,6 +34,9 @@ from cbackprop.compiled.layers.layer cimport Batch, couples, ITEMS, Layer
 # Steps between two looks at the clock: one of the smallest networks takes little longer than such a look.
 cdef int STEPS_BETWEEN_CLOCKS = 32
 
+cdef enum:
+    MOST_GROUPS = 16        # groups of tiles with gradient vectors of their own
+
 
 cdef void train_thread(void* learner, Py_ssize_t thread) noexcept nogil:
     (<Learner>learner).run_batches(thread)
@@ -151,7 +154,7 @@ cdef class Learner:
             self.divisors = np.empty((threads, self.network.n_heads + 1))
         self.divisors[:, :] = 1
         if backwards and tiled and self.network.gradients is not None:
-            self.network.gradients.set_groups(self.group_count(batch_size))
+            self.network.gradients.set_groups(min(self.group_count(batch_size), 2 if threads == 1 else MOST_GROUPS))
         self.first_step = now()
         self.run.work(train_thread, <void*>self, threads, tick)
 
@@ -183,7 +186,7 @@ cdef class Learner:
 
     cdef Py_ssize_t group_count(self, Py_ssize_t rows) noexcept nogil:
         """How many groups of tiles have gradient vectors of their own."""
-        return min(tile_count(rows, self.contexts.tile_capacity), <Py_ssize_t>16)
+        return min(tile_count(rows, self.contexts.tile_capacity), <Py_ssize_t>MOST_GROUPS)
 
     cdef void run_batches(self, Py_ssize_t thread) noexcept nogil:
         """What each thread does: its share of every batch."""
@@ -237,7 +240,10 @@ cdef class Learner:
             if not self.tiled:
                 self.collect(thread, start, self.network.n_points)
                 self.run.team.meet(thread)
-            merge(self.network, thread, self.run.team.size, groups, 0 if self.tiled else rows)
+            merge(
+                self.network, thread, self.run.team.size, groups if self.run.team.size > 1 else 1,
+                0 if self.tiled else rows,
+            )
             if not self.agree(thread):
                 return False
             if self.update and self.network.optimizer is not None:
@@ -309,16 +315,25 @@ cdef class Learner:
     cdef void run_tiles(
         self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration, Py_ssize_t groups
     ) noexcept nogil:
-        """This thread's groups of tiles, and their gradients."""
+        """This thread's groups of tiles, and their gradients.
+
+        Several threads leave the vectors of all groups to `merge`. One thread adds each to the first when the next is
+        due, in the same order, so that two vectors are enough.
+        """
         cdef Py_ssize_t count = tile_count(rows, self.contexts.tile_capacity), group, first, i, begin, end
+        cdef bint learns = self.backwards and self.network.gradients is not None, alone = self.run.team.size == 1
         for group in range(groups * thread // self.run.team.size, groups * (thread + 1) // self.run.team.size):
             first = count * group // groups
             for i in range(first, count * (group + 1) // groups):
                 begin = tile_begin(rows, self.contexts.tile_capacity, i, count)
                 end = tile_begin(rows, self.contexts.tile_capacity, i + 1, count)
                 self.run_samples(thread, <Context>self.contexts.tiles[thread], 0, start, begin, end - begin, iteration)
-                if self.backwards and self.network.gradients is not None:
-                    self.network.gradients.collect_tile(&(<Context>self.contexts.tiles[thread]).batch, group, i > first)
+                if learns:
+                    self.network.gradients.collect_tile(
+                        &(<Context>self.contexts.tiles[thread]).batch, min(group, <Py_ssize_t>1) if alone else group, i > first
+                    )
+            if learns and alone and group:
+                self.network.gradients.add_second()
 
     cdef void run_samples(
         self, Py_ssize_t thread, Context context, Py_ssize_t place, Py_ssize_t start, Py_ssize_t begin,

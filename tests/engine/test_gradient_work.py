@@ -136,3 +136,14 @@ def test_tables_cannot_be_exchanged():
     model.train_on_batch([[1]], [[1.0]])
     with pytest.raises(ValueError, match="tables"):
         model._engine.learner.set_exchange(print)
+
+
+@pytest.mark.parametrize(("threads", "vectors"), [(1, 2), (2, 16)])
+def test_one_thread_needs_two_gradient_vectors_for_a_batch_in_tiles(threads, vectors, monkeypatch):
+    """Several leave those of all groups of tiles to each other."""
+    monkeypatch.setattr(compiled.CompiledEngine, "_tile", lambda self: 48)
+    with cb.config.num_threads(threads):
+        model = cb.Sequential([cb.Input((30,)), layers.Dense(64, "relu"), layers.Dense(1)])
+        model.compile("adam", "mse")
+        model.fit(np.zeros((20_000, 30), "float32"), np.zeros(20_000, "float32"), batch_size=20_000, verbose=0)
+    assert model._engine.compiled_gradients.n_groups == vectors

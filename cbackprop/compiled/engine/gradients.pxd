@@ -73,6 +73,7 @@ cdef class Gradients:
     cdef bint joins(self, Py_ssize_t i, Py_ssize_t last, Py_ssize_t rows) noexcept nogil
     cdef Segment everything(self) noexcept nogil
     cdef void collect_all(self, const Batch* batch, char* vector, bint add) noexcept nogil
+    cdef void add_second(self) noexcept nogil
     cdef void merge(self, const Segment* segment, Py_ssize_t groups) noexcept nogil
     cdef void merge_chunks(self, const Segment* segment, Py_ssize_t rows) noexcept nogil
     cdef void add_to(self, Py_ssize_t begin, Py_ssize_t end, const char* sum) noexcept nogil
