@@ -91,7 +91,8 @@ class Memory:
         for buffer in plan.outputs:
             values.touch(buffer, moments.loss)
         for buffer, objective in zip(plan.outputs, engine.objectives, strict=False):
-            if objective.loss:
+            # A layer writes each delta that has memory: none may have where no weight is behind the buffer.
+            if objective.loss and buffer in engine.with_delta:
                 deltas.touch(buffer, moments.loss)
         for mask in engine.masks:
             if mask is not None:

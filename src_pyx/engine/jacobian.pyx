@@ -96,17 +96,21 @@ cdef void seed(
     cdef Py_ssize_t width = width_of(predictor, h), r
     cdef Buffer* buffer = &context.batch.buffers[(<Head>predictor.network.head_pointers[h]).output]
     cdef const void* targets = context.targets[h].values
-    if (<Head>predictor.network.head_pointers[h]).loss is None or buffer.delta == NULL:
+    cdef bint is_double = predictor.network.is_double
+    if (<Head>predictor.network.head_pointers[h]).loss is None:
         return
-    memset(buffer.delta, 0, context.batch.rows * width * (8 if predictor.network.is_double else 4))
+    if buffer.delta != NULL:    # else no weight is behind the output
+        memset(buffer.delta, 0, context.batch.rows * width * (8 if is_double else 4))
     if k < 0:
         return
     for r in range(context.batch.rows):
-        if predictor.network.is_double:
-            (<double*>buffer.delta)[r * width + k] = 1
+        if is_double:
             errors[r * numbers] = (<double*>buffer.value)[r * width + k] - (<double*>targets)[r * width + k]
+            if buffer.delta != NULL:
+                (<double*>buffer.delta)[r * width + k] = 1
         else:
-            (<float*>buffer.delta)[r * width + k] = 1
             errors[r * numbers] = (
                 <double>(<float*>buffer.value)[r * width + k] - (<float*>targets)[r * width + k]
             )
+            if buffer.delta != NULL:
+                (<float*>buffer.delta)[r * width + k] = 1

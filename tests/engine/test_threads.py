@@ -219,6 +219,17 @@ def test_shared_layer(tiled):
     assert_same(make)
 
 
+def test_a_loss_on_what_no_weight_is_behind(tiled):
+    """No step computes its delta, also not a layer that reads that output, over what others keep."""
+
+    def make():
+        x = cb.Input((20,))
+        given = layers.ReLU()(x)
+        return cb.Model(x, [layers.Dense(3, "tanh")(layers.Dense(20)(given)), given])
+
+    assert_same(make)
+
+
 def test_wide_layers_are_computed_in_parts():
     def make():
         return cb.Sequential([cb.Input((300,)), layers.Dense(400, activation="relu"), layers.Dense(10)])

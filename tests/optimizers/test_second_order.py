@@ -218,6 +218,24 @@ def test_jacobian(engine, weighted, reduction, rng):
     assert_allclose(np.concatenate([part[0] for part in parts]), jacobian, atol=1e-14)
 
 
+@EACH_TYPE
+@EACH_ENGINE
+def test_jacobian_of_an_output_that_no_weight_is_behind(engine, dtype, rng):
+    """Its errors count, and their derivatives are 0."""
+    cb.config.set_floatx(dtype)
+    x = cb.Input((2,))
+    given = layers.Rescaling(2.0)(x)
+    model = cb.Model(x, [given, layers.Dense(1)(layers.Dense(2)(given))])
+    model.compile(optimizers.LevenbergMarquardt(), loss="mse", engine=engine)
+    problem = problem_of(model, rng.normal(size=(5, 2)), [rng.normal(size=(5, k)) for k in (2, 1)])
+    jacobian, errors = problem.jacobian(0, 5)
+    loss, gradient = problem.gradient()
+    limit = 1e-12 if dtype == "float64" else 1e-5
+    assert errors @ errors == pytest.approx(loss, rel=limit)
+    assert_allclose(2 * jacobian.T @ errors, gradient, atol=10 * limit)
+    assert not jacobian.reshape(5, 3, -1)[:, :2].any()
+
+
 LAYERS = {
     "dropout": lambda: [layers.Dense(6, activation="relu"), layers.Dropout(0.4, seed=1)],
     "noise": lambda: [layers.Dense(6), layers.GaussianNoise(0.3, seed=1), layers.PReLU()],
