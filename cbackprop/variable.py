@@ -1,4 +1,4 @@
-"""Weights: each a named piece of one flat vector that all layers of a network share."""
+"""Weights: each is a named part of a flat vector, which all layers of a network share."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ __all__ = ["AtRest", "ParameterStore", "Variable", "aligned_zeros", "are_blank",
 ALIGNMENT = 64
 
 
-# While a model is made whose weights come from a file: how many numbers the file still has for them.
+# While a model is made from a file: how many numbers for further weights the file has. Otherwise None.
 _left_to_make: ContextVar[int | None] = ContextVar("elements left to make", default=None)
 
 
 @contextmanager
 def blank_variables(elements: int) -> Iterator[None]:
-    """Make variables of zeros without their initializers, `elements` numbers at most."""
+    """Inside the ``with`` block, make variables of zeros without their initializers, of `elements` numbers at most."""
     token = _left_to_make.set(elements)
     try:
         yield
@@ -40,14 +40,14 @@ def blank_variables(elements: int) -> Iterator[None]:
 
 
 def are_blank() -> bool:
-    """Whether variables that are made now are still to get their values."""
+    """Whether new variables get their values later, from a file."""
     return _left_to_make.get() is not None
 
 
 def aligned_zeros(size: int, dtype: DTypeLike) -> NDArray[Any]:
-    """A vector of zeros that starts at a cache line, with a line of memory behind it.
+    """A vector of zeros that starts at a cache line, with another line of memory behind it.
 
-    Compiled code reads whole vectors of numbers, and may read that line with the last ones.
+    Compiled code may read that line, because it reads several numbers at a time.
     """
     dtype = np.dtype(dtype)
     raw = np.zeros(size * dtype.itemsize + 2 * ALIGNMENT, np.uint8)
@@ -56,20 +56,20 @@ def aligned_zeros(size: int, dtype: DTypeLike) -> NDArray[Any]:
 
 
 class ParameterStore:
-    """The flat vector in which variables live, each at its own offset.
+    """The flat vector that holds variables, each at its own offset.
 
-    All models that share a layer share a store, so that a weight has one place in memory however
-    many models use it. The gaps that align the variables hold zeros, and stay zero in every step.
-    A variable that nobody uses any more, as its model is gone, leaves the store when that is next united with another.
+    All models that share a layer share a store, so that a weight is in memory once, however many models use it. The
+    gaps that align the variables hold zeros, and stay zero in every step. A variable whose model no longer exists
+    leaves the store when that is united with another one.
     """
 
-    # How often variables have moved. Whoever knows where they were at this number need not look again.
+    # How often variables have moved. If it has not changed, all variables are where they were.
     generation: ClassVar[int] = 0
-    # Held while variables move, and by whoever relies on several of them being where they are.
+    # Held while variables move, and by code that needs several of them to stay where they are.
     moving: ClassVar[Any] = threading.RLock()
-    # The values with which variables left for another store. What is written here later must be brought along.
+    # The values of variables when they left for another store. What runs change here later is copied there.
     left: NDArray[Any] | None = None
-    # Weak references to the engines that read and write these values, each with a `lock` that it holds while it runs.
+    # Weak references to the engines that work on these values. Each holds its `lock` while it runs.
     users: tuple[Any, ...] = ()
 
     def __init__(self, variables: Iterable[Variable], values: Iterable[NDArray[Any]], dtype: str) -> None:
@@ -87,20 +87,20 @@ class ParameterStore:
 
     @property
     def variables(self) -> list[Variable]:
-        """Those that live here and are still in use, in the order of their offsets."""
+        """The variables in this store that are still in use, in the order of their offsets."""
         return [variable for reference in self._known if (variable := reference()) is not None]
 
     def next_offset(self, end: int) -> int:
-        """Where a variable lies if the one before it ends here."""
+        """The offset of a variable if the one before it ends here."""
         step = ALIGNMENT // self.dtype.itemsize
         return math.ceil(end / step) * step
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles, which know no weak references."""
+        """For copies and pickles, which cannot have weak references."""
         return self.__dict__ | {"_known": self.variables, "left": None, "users": ()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Of a copy or a pickle: its vector need not be aligned, nor have room behind it, nor be writable."""
+        """Copy the vector: that of a copy or a pickle may be read-only, or not aligned, or without memory behind it."""
         self.__dict__ |= state | {"_known": [weakref.ref(variable) for variable in state["_known"]]}
         values = self.values
         self.values = aligned_zeros(values.size, values.dtype)
@@ -109,10 +109,9 @@ class ParameterStore:
 
     @classmethod
     def unite(cls, variables: Sequence[Variable]) -> ParameterStore | None:
-        """The one store of all `variables`: theirs if they share one already, else a new one.
+        """The store of all `variables`: the one that they share, or else a new one; ``None`` without variables.
 
-        A new store takes over everything that lived in the old ones, trainable variables first,
-        so that the part that an optimizer walks over has no gaps. ``None`` if there are none.
+        A new store gets all variables of the old ones, trainable variables first, so that optimizers need not skip any.
         """
         with cls.moving:
             stores = list(dict.fromkeys(variable.store for variable in variables))
@@ -125,18 +124,18 @@ class ParameterStore:
             united = cls(everything, values, stores[0].dtype.name)
             for store in stores:
                 store.left = left[store]
-            # They work on the old values until they are bound anew, and bring along what they have changed there.
+            # Engines that run now go on with the old values, and copy what they have changed at the end of the run.
             users = (user() for store in stores for user in store.users)
             united.users = tuple(weakref.ref(user) for user in dict.fromkeys(users) if user is not None)
             return united
 
     def add_user(self, engine: Any) -> None:
-        """Note an engine that works on these values, while variables do not move."""
+        """Note an engine that works on these values. The caller holds `moving`."""
         others = (user for user in self.users if user() not in (None, engine))
         self.users = (*others, weakref.ref(engine))
 
     def bring_along(self, variable: Variable, offset: int) -> None:
-        """Add to a variable that has left from this offset what was changed here since."""
+        """Copy to a variable that has left this offset what has changed here since."""
         if variable.store is self or self.left is None:
             return
         part = slice(offset, offset + variable.size)
@@ -146,11 +145,10 @@ class ParameterStore:
 
 
 class AtRest:
-    """Meanwhile no engine runs on some variables, but one that this thread is in already, and they do not move.
+    """For a ``with`` block in which no engine of another thread runs on some variables, and they do not move.
 
-    Waits until the runs that have begun in other threads are over. A thread that is in a run itself, such as code of a
-    layer in Python, cannot: the others may be waiting for that run. It goes on beside those that work on the same
-    weights, as its run does.
+    The block begins when the runs of other threads have ended. Code inside of a run, such as that of a layer in Python,
+    does not wait, because the other threads may be waiting for that run.
 
     Parameters
     ----------
@@ -166,7 +164,7 @@ class AtRest:
         self.held: list[Any] = []
 
     def __enter__(self) -> None:
-        """Take the locks of all engines that work on them."""
+        """Take the locks of all engines that work on the variables."""
         while True:
             moving = ParameterStore.moving
             wanted = self._locks()
@@ -178,7 +176,7 @@ class AtRest:
             except BaseException:  # an interrupt while waiting
                 _release(locks)
                 raise
-            # An engine may have been bound to them while this thread was waiting.
+            # Another engine may have been bound to the variables while this thread waited.
             if not waits or self._locks() <= locks:
                 return
             _release(self.held)
@@ -193,7 +191,7 @@ class AtRest:
 
 
 def _holds(lock: Any) -> bool:
-    """Whether this thread holds a lock: who does not may not notify those who wait for it."""
+    """Whether this thread holds a lock. Only the thread that holds it may call `notify`."""
     try:
         threading.Condition(lock).notify(0)
     except RuntimeError:
@@ -202,7 +200,7 @@ def _holds(lock: Any) -> bool:
 
 
 def _forget_movers() -> None:
-    """In a child process: who held the lock stayed behind in the parent."""
+    """Replace the lock in a child process: it has none of the threads that may have held it."""
     ParameterStore.moving = threading.RLock()
 
 
@@ -216,7 +214,7 @@ def _release(locks: Iterable[Any]) -> None:
 
 
 def _acquire(locks: set[Any]) -> set[Any]:
-    """Take all locks, and return them. Who waits for one holds no other: no two threads wait for each other."""
+    """Take all locks, and return them. A thread that waits for one holds no other, so that none waits forever."""
     first = next(iter(locks), None)
     while first is not None:
         first.acquire()
@@ -233,25 +231,25 @@ def _acquire(locks: set[Any]) -> set[Any]:
 
 
 class Variable(ActsAsArray):
-    """A weight of a layer, which can be computed with and compared as the array of its values.
+    """A weight of a layer. It can be used in computations and comparisons like the array of its values.
 
     Parameters
     ----------
     initializer : array_like, str, Initializer or callable
-        The first values, or what is called as ``initializer(shape, dtype=dtype)``.
+        The first values, or a function that is called as ``initializer(shape, dtype=dtype)``.
     shape : tuple of int, optional
-        With values, it is theirs.
+        By default that of the values.
     dtype : {"float32", "float64"}, optional
-        That of an array; otherwise ``config.floatx()``.
+        By default that of an array, or else ``config.floatx()``.
     trainable : bool, default True
         Whether gradients are taken and optimizers change it.
     autocast, aggregation, synchronization
-        Taken for the sake of code written for Keras; they have no effect.
+        Accepted because code for Keras passes them; they have no effect.
     name : str, default "variable"
     regularizer : Regularizer, optional
-        What it adds to the loss while it is trainable.
+        Adds to the loss while the variable is trainable.
     constraint : Constraint, optional
-        What it is held to after each step.
+        Applied after each step.
 
     Attributes
     ----------
@@ -278,7 +276,7 @@ class Variable(ActsAsArray):
     <Variable path='count' shape=(2, 3) dtype=float32 trainable=False>
     """
 
-    # The store and the offset in it, as one: whoever reads them while they change must not get one of each.
+    # The store and the offset in it, in one attribute, so that both change together for other threads.
     position: tuple[ParameterStore, int]
 
     if not TYPE_CHECKING:
@@ -323,12 +321,12 @@ class Variable(ActsAsArray):
 
     @property
     def store(self) -> ParameterStore:
-        """The vector in which the values lie."""
+        """The store that holds the values."""
         return self.position[0]
 
     @property
     def offset(self) -> int:
-        """Where in the store they begin."""
+        """Where the values begin in the store."""
         return self.position[1]
 
     @property
@@ -348,22 +346,22 @@ class Variable(ActsAsArray):
         return self.numpy()
 
     def numpy(self) -> NDArray[Any]:
-        """A copy of the values. What another thread trains is copied when its run is over."""
+        """A copy of the values. If another thread trains them, this waits for the end of its run."""
         with AtRest((self,)):
             return self.array.copy()
 
     def assign(self, value: ArrayLike) -> Variable:
-        """Replace the values; the variable itself.
+        """Replace the values, and return the variable.
 
-        NaN and infinity are taken as they are: a training that diverged may leave them. While another thread runs a
-        model of this variable, such as an epoch of `fit`, that run is waited for.
+        NaN and infinity are allowed, because training may have diverged. If another thread runs a model of this
+        variable, such as an epoch of `fit`, this waits for the end of the run.
 
         Raises
         ------
         ValueError
             If the shape differs, or a value is too large for the dtype.
         TypeError
-            If they are no real numbers.
+            If the values are not real numbers.
         """
         checked = self.check(value)
         with AtRest((self,)):
@@ -371,19 +369,19 @@ class Variable(ActsAsArray):
         return self
 
     def assign_add(self, value: ArrayLike) -> Variable:
-        """Add to the values; the variable itself. Raises what `assign` does."""
+        """Add to the values, and return the variable. Raises the errors of `assign`."""
         with AtRest((self,)):
             return self.assign(self.array + np.asarray(value))
 
     def assign_sub(self, value: ArrayLike) -> Variable:
-        """Subtract from the values; the variable itself. Raises what `assign` does."""
+        """Subtract from the values, and return the variable. Raises the errors of `assign`."""
         with AtRest((self,)):
             return self.assign(self.array - np.asarray(value))
 
     def check(self, value: ArrayLike, finite: bool = False) -> NDArray[Any]:
-        """`value` as an array that fits this variable, or the error that `assign` raises.
+        """`value` as an array that fits this variable. Raises the errors of `assign`.
 
-        With `finite`, NaN and infinity are refused too: where a function made the values, they are its mistake.
+        With `finite`, NaN and infinity are refused, too, as in values that an initializer has made.
         """
         if isinstance(value, np.ma.MaskedArray):
             raise TypeError(f"Weight {self.path!r} cannot be a masked array: its mask would be lost.")
@@ -395,7 +393,7 @@ class Variable(ActsAsArray):
             raise TypeError(f"Weight {self.path!r} needs real numbers, but got dtype {array.dtype}.")
         if array.shape != self.shape:
             raise ValueError(f"Weight {self.path!r} has shape {self.shape}, but got {array.shape}.")
-        with np.errstate(over="ignore"):  # told of below
+        with np.errstate(over="ignore"):  # refused below
             converted = array.astype(self.dtype, copy=False)
         lost = ~np.isfinite(converted)
         if finite and lost.any():
@@ -413,7 +411,7 @@ class Variable(ActsAsArray):
 
 
 def _first_values(initializer: Any, shape: Any, dtype: Any) -> tuple[Callable[..., ArrayLike], tuple[int, ...], str]:
-    """What makes the first values, their shape, and their type, from arguments of `Variable`."""
+    """The function that makes the first values, their shape and dtype, from arguments of `Variable`."""
     start = named("initializer", initializers.get, initializer) if isinstance(initializer, str) else initializer
     if callable(start):
         if shape is None:

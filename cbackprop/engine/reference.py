@@ -1,7 +1,7 @@
 """The reference engine: the four steps of backpropagation in plain NumPy.
 
-Whoever wants to see how a network learns reads `ReferenceEngine.train` first: forward pass, loss,
-backward pass, update. The arithmetic of each layer, loss and optimizer is in `cbackprop.reference`.
+To see how a network learns, read `ReferenceEngine.train` first: forward pass, loss, backward pass,
+update. The arithmetic of each layer, loss and optimizer is in `cbackprop.reference`.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class ReferenceEngine(Engine):
         return values
 
     def judge(self, values: dict[int, Array], data: Data, rows: Any) -> dict[int, Array]:
-        """Step 2: the loss of each output, and where the backward pass begins: its derivative."""
+        """Step 2: the loss of each output, and its derivative, with which the backward pass begins."""
         deltas: dict[int, Array] = {}
         total = 0.0
         samples = 0
@@ -152,7 +152,7 @@ class ReferenceEngine(Engine):
         return deltas
 
     def _targets(self, data: Data, index: int, rows: Any, samples: int, shape: tuple[int, ...]) -> Targets:
-        """What an output's predictions for some samples are compared with, in the types and shapes that are read."""
+        """The targets of an output for some samples, in the types and shapes that twins read."""
         count, width = samples * math.prod(shape[:-1]), shape[-1] if shape else 1
         given, weights = data.given[index], data.weights[index]
         each = weights is not None and width > 1 and weights.size == len(weights) * math.prod(shape)
@@ -164,12 +164,12 @@ class ReferenceEngine(Engine):
         )
 
     def _mask_values(self, index: int, values: dict[int, Array]) -> Array | None:
-        """For each row of an output 1 if it counts, else 0; ``None`` if it has no mask."""
+        """The mask of an output: 1 for each row that counts, else 0; ``None`` if there is no mask."""
         mask = self.masks[index]
         return None if mask is None else values[mask.buffer].reshape(-1).astype(np.float64)
 
     def backward(self, deltas: dict[int, Array]) -> None:
-        """Step 3: in reverse order, each layer turns its output's delta into gradients and input deltas."""
+        """Step 3: in reverse order, each layer computes gradients and input deltas from its output's delta."""
         for backward_step in self.backward_steps:
             step, layer = self.plan.steps[backward_step.position], self.layers[backward_step.position]
             delta = _samples(deltas[step.output], step.output_shape)
@@ -197,11 +197,11 @@ class ReferenceEngine(Engine):
         return self.divisor if getattr(regularizer, "divided", False) else 1.0
 
     def solver(self) -> Any:
-        """What carries out the optimizer's arithmetic."""
+        """The implementation of a full-batch optimizer, which does its arithmetic."""
         return self.update_rule
 
     def jacobian(self, data: Data, begin: int, end: int) -> tuple[Array, NDArray[np.float64]]:
-        """Derivatives of each number predicted for the samples begin:end, and its error: a pass back for each."""
+        """Derivatives and errors of each number predicted for the samples begin:end, by a backward pass for each."""
         derivatives, errors = [], []
         heads = [index for index, objective in enumerate(self.objectives) if objective.loss]
         with self.lock, limited(), self._running():
@@ -219,7 +219,7 @@ class ReferenceEngine(Engine):
         return np.array(derivatives), np.array(errors)
 
     def _derivatives(self, heads: list[int], head: int, k: int) -> Array:
-        """The derivatives of number k of an output, for the sample that was last seen."""
+        """The derivatives of number k of an output, for the sample of the last forward pass."""
         deltas: dict[int, Array] = {}
         for other in heads:
             deltas[self.plan.outputs[other]] = np.zeros((1, *self.plan.output_shapes[other]), self.dtype)
@@ -263,7 +263,7 @@ class ReferenceEngine(Engine):
         return Segment(values, gradients, slots, self.optimizer.decay_of(variable))
 
     def finish(self, training: bool, count: int | None = None) -> None:
-        """And layers that saw the whole batch, of the first `count` steps, change what no gradient reaches."""
+        """Update variables without a gradient, such as moving averages, in the first `count` layers."""
         for index, (layer, parameters) in enumerate(zip(self.layers[:count], self.parameters, strict=False)):
             if self.couples(index, training):
                 layer.finish(parameters)
@@ -307,18 +307,18 @@ class ReferenceEngine(Engine):
             return results
 
     def draw_as_after(self, batches: int) -> None:
-        """Let random layers of an engine without optimizer draw as in a batch after so many others."""
+        """Let random layers of an engine without optimizer draw as in the batch that comes after so many others."""
         self.iteration = batches
 
     def _inputs(self, inputs: list[Any], rows: Any) -> list[Array]:
-        """The inputs of a batch as the network's numbers, whatever they are stored as."""
+        """The inputs of a batch, converted to the network's type."""
         return [dense_rows(x, rows, self.dtype) for x in inputs]
 
     @contextmanager
     def _running(self) -> Iterator[None]:
-        """Meanwhile, code of the model that is called in a batch may not run the model: that would call it without end.
+        """For a ``with`` block in which the model's own code, such as that of a layer in Python, cannot run the model.
 
-        Training that diverges is told of by `fit`, once; NumPy would warn of every product.
+        NumPy's warnings are off: `fit` warns once if training diverges.
         """
         if self.busy:
             raise RuntimeError("The model is in the middle of a batch: its own code cannot use it now.")
@@ -348,7 +348,7 @@ class ReferenceEngine(Engine):
                     twin.reset()
 
     def sums(self) -> Any:
-        """What `restore` takes: everything added up since the last reset."""
+        """Everything that was added up since the last reset, for `restore`."""
         with self.lock:
             totals = self.loss_total, self.loss_count, self.head_totals.copy()
             return *totals, self.metric_snapshots()
@@ -367,12 +367,12 @@ class ReferenceEngine(Engine):
         return self.loss_total / count, (self.head_totals / count).tolist()
 
     def metric_snapshots(self) -> list[list[Any]]:
-        """What `restore` of each metric of each output takes: everything added up since the last reset."""
+        """What each metric of each output has added up since the last reset, for its `restore`."""
         return [[twin.snapshot() for twin in twins] for twins in self.metric_twins]
 
 
 def _twin_of(step: Step) -> Any:
-    """The class that computes a step. Where there are no numbers, only users' code is run."""
+    """The class that computes a step. If arrays are empty, only users' code is run."""
     empty = 0 in step.output_shape or all(0 in shape for shape in step.input_shapes)
     return Empty if empty and not step.layer.is_python else find("reference.layers", step.implementation)
 
@@ -383,5 +383,5 @@ def _samples(array: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _rows(array: Array | None, rows: Any, shape: tuple[int, ...], dtype: Any) -> Array | None:
-    """One batch of an array of data, in the type and the shape that row functions read."""
+    """A batch of an array of data, in the type and shape that row functions read."""
     return None if array is None else np.asarray(array[rows], dtype).reshape(shape)

@@ -1,4 +1,4 @@
-"""What happens at one output of a network in NumPy: its loss, its delta, its metrics."""
+"""The loss, the delta and the metrics of one output of a network, in NumPy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 
 class Targets(NamedTuple):
-    """What the predictions of a batch are compared with; ``None`` where nobody asks for it."""
+    """The targets of a batch in all forms; ``None`` for a form that is not needed."""
 
     values: Array | None  # (rows, width)
     classes: Array | None  # (rows,)
@@ -28,16 +28,16 @@ class Targets(NamedTuple):
 class ReferenceHead:
     """The loss and the metrics of one output.
 
-    A unit is what has a value and a weight of its own: a row of the prediction, or an element of one where weights are
-    those of elements, or elements without a target are left out.
+    A unit is what has a value and a weight of its own. That is a row of the prediction; or an element, if elements have
+    weights or are left out because they have no target.
 
     Parameters
     ----------
     objective : Objective
     function, twins
-        The NumPy twins of its loss and of its metrics.
+        The NumPy twins of the loss and of the metrics.
     shape : tuple of int
-        Of one sample of the prediction.
+        The shape of a sample of the prediction.
     """
 
     def __init__(self, objective: Objective, function: Any, twins: list[Any], shape: tuple[int, ...]) -> None:
@@ -48,11 +48,11 @@ class ReferenceHead:
         self.ignored = getattr(loss, "ignore_class", None)
 
     def judge(self, output: Array, targets: Targets, mask: Array | None) -> tuple[float, Array | None, float]:
-        """The loss of a batch, the prediction's delta, and what the sum of the values of rows was divided by.
+        """The loss of a batch, the prediction's delta, and the divisor of the sum over rows.
 
-        Where the loss takes over a link, `output` holds logits, and the metrics get what the loss makes of them.
+        If the loss takes over a link, `output` holds logits, and the metrics get predictions that the loss computes.
         """
-        if output.size == 0:  # no numbers: nothing to compare
+        if output.size == 0:  # an empty array has no loss
             return 0.0, None if self.objective.loss is None else np.zeros_like(output), 1.0
         prediction = output.reshape(-1, self.width)
         each = targets.weights is not None and targets.weights.ndim > 1
