@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.compiled.kernels.vectors import is_finite
-from cbackprop.foreign import from_foreign
+from cbackprop.foreign_arrays import from_foreign
 from cbackprop.held_memory import check_mapped
 from cbackprop.validation import contiguous, type_name
 

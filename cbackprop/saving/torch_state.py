@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop import layers
-from cbackprop.foreign import from_foreign
+from cbackprop.foreign_arrays import from_foreign
 from cbackprop.plan.graph import unfolded_layers
 
 __all__ = ["is_torch_weight", "read_torch_state"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cbackprop.foreign import from_foreign
+from cbackprop.foreign_arrays import from_foreign
 from cbackprop.random import generator
 from cbackprop.tensor import flatten, map_structure
 from cbackprop.utils.samples import Samples, stacked

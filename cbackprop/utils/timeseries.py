@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cbackprop.foreign import from_foreign
+from cbackprop.foreign_arrays import from_foreign
 from cbackprop.py_dataset import PyDataset
 from cbackprop.random import draw_seed
 from cbackprop.validation import check_boolean, check_integer

@@ -32,7 +32,7 @@ INTERNAL = {
     "contract",
     "engine",
     "families",
-    "foreign",
+    "foreign_arrays",
     "foreign_objects",
     "held_memory",
     "object_parts",

@@ -58,19 +58,19 @@ def _halves(bound: dict[str, Any]) -> bool:
     if sample is None or [bound[name].size for name in ("axes", "start", "middle", "end")] != [1] * 4:
         return False
     axis, start, middle, end = (int(bound[name].item()) for name in ("axes", "start", "middle", "end"))
-    place = axis - 1 if axis > 0 else axis + len(sample)
-    length = sample[place] if axis and 0 <= place < len(sample) else -1
+    position = axis - 1 if axis > 0 else axis + len(sample)
+    length = sample[position] if axis and 0 <= position < len(sample) else -1
     return start == 0 and length == 2 * middle and (end == length or end >= 2**31 - 1)
 
 
 def _counts_along_axis(bound: dict[str, Any]) -> bool:
     """Whether the counts of a sorted row are 1, 2, ... along the whole axis."""
     axis, count, sample = bound["axis"], bound["count"], bound["sample"]
-    place = axis - 1 if axis > 0 else axis + len(sample or ())
-    if sample is None or not axis or not 0 <= place < len(sample) or count.ndim > len(sample) + 1:
+    position = axis - 1 if axis > 0 else axis + len(sample or ())
+    if sample is None or not axis or not 0 <= position < len(sample) or count.ndim > len(sample) + 1:
         return False
-    length = sample[place]
-    behind = (1,) * (len(sample) - place - 1)
+    length = sample[position]
+    behind = (1,) * (len(sample) - position - 1)
     return bool(
         bound["axes"].tolist() == [axis]
         and bound["along"] == axis

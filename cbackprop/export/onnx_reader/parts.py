@@ -89,24 +89,24 @@ def gather(builder: Builder, node: Node) -> KerasTensor:
     size = int(x.shape[axis] or 0)
     if indices.size == 0 or not all(-size <= int(index) < size for index in indices.ravel()):
         raise UnreadableError(f"it takes elements that are not there from an axis of {size}")
-    places = [int(index) % size for index in indices.ravel()]
+    positions = [int(index) % size for index in indices.ravel()]
     shape = (*sample_shape(x)[: axis - 1], *indices.shape, *sample_shape(x)[axis:])
-    if size == 1 and len(places) == 1:
+    if size == 1 and len(positions) == 1:
         return reshaped(builder, node, x, shape)
-    taken = _taken(builder, node, x, axis, places)
+    taken = _taken(builder, node, x, axis, positions)
     return reshaped(builder, node, taken, shape)
 
 
-def _taken(builder: Builder, node: Node, x: KerasTensor, axis: int, places: list[int]) -> KerasTensor:
+def _taken(builder: Builder, node: Node, x: KerasTensor, axis: int, positions: list[int]) -> KerasTensor:
     """These elements of an axis, by one slice if they are at equal distances."""
-    steps = {b - a for a, b in itertools.pairwise(places)}
+    steps = {b - a for a, b in itertools.pairwise(positions)}
     if len(steps) < 2 and steps != {0}:
         step = steps.pop() if steps else 1
-        end = places[-1] + (1 if step > 0 else -1)
-        return part_of(builder, node, x, axis, slice(places[0], None if end < 0 else end, step))
-    if len(places) > MOST_PARTS:
-        raise UnreadableError(f"it takes {len(places)} elements in no regular order")
-    parts = [part_of(builder, node, x, axis, slice(place, place + 1)) for place in places]
+        end = positions[-1] + (1 if step > 0 else -1)
+        return part_of(builder, node, x, axis, slice(positions[0], None if end < 0 else end, step))
+    if len(positions) > MOST_PARTS:
+        raise UnreadableError(f"it takes {len(positions)} elements in no regular order")
+    parts = [part_of(builder, node, x, axis, slice(position, position + 1)) for position in positions]
     return builder.apply(node, layers.Concatenate, parts, axis)
 
 
@@ -157,6 +157,6 @@ def reduction(builder: Builder, node: Node) -> KerasTensor:
         if size > MOST_PARTS:
             raise UnreadableError(f"it reduces an axis of {size} elements, but no more than {MOST_PARTS} are read")
         if size > 1:
-            parts = [part_of(builder, node, x, axis, slice(place, place + 1)) for place in range(size)]
+            parts = [part_of(builder, node, x, axis, slice(position, position + 1)) for position in range(size)]
             x = builder.apply(node, REDUCTIONS[node.operator], parts)
     return reshaped(builder, node, x, kept if node.attribute("keepdims") else dropped)

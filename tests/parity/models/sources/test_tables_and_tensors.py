@@ -9,7 +9,7 @@ import torch
 
 import cbackprop as cb
 from cbackprop import layers
-from cbackprop.foreign import from_foreign
+from cbackprop.foreign_arrays import from_foreign
 
 NAMES = ["a", "b", "c"]
 MAKERS = {

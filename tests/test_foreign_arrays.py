@@ -5,7 +5,7 @@ import pytest
 
 import cbackprop as cb
 from cbackprop import layers
-from cbackprop.foreign import from_foreign
+from cbackprop.foreign_arrays import from_foreign
 
 
 class Exported:

@@ -39,7 +39,7 @@ def from_foreign(name: str, value: Any, missing: bool = False) -> Any:
 
     Examples
     --------
-    >>> from cbackprop.foreign import from_foreign
+    >>> from cbackprop.foreign_arrays import from_foreign
     >>> from_foreign("x", [1, 2])
     [1, 2]
     """
