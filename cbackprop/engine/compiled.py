@@ -38,12 +38,12 @@ from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
 __all__ = ["CompiledEngine"]
 
-# Bytes of buffers that stay in a processor's second level cache while a tile passes through the layers.
+# Bytes of buffers that stay in a processor's second level cache while a block passes through the layers.
 CACHE_BYTES = 256 * 1024
 # Tiles have a multiple of so many rows, which suits every size of register tiles; as in division.pxd. They have two
 # such steps if these are not larger than the bytes that follow: fewer rows are not worth reading all weights.
-TILE_STEP = 24
-TILE_BYTES = 2 * 1024 * 1024
+BLOCK_STEP = 24
+BLOCK_BYTES = 2 * 1024 * 1024
 # A thread must have at least so many floating point operations in a step, or meeting others costs more than it gains.
 LEAST_WORK = 1_000_000
 # The same where it is tried out how many threads pay: in a step of training or testing, and in a prediction, which has
@@ -115,7 +115,7 @@ class CompiledEngine(Engine):
         self.flops = self._flops()
         read = {v for step in self.plan.steps if not step.layer.reads_rows for v in step.layer.variables}
         self.weight_bytes = sum(variable.size for variable in read) * self.dtype.itemsize
-        self.tile_memory = self.whole_memory = (0, 0)  # samples and threads that there is room for
+        self.block_memory = self.whole_memory = (0, 0)  # samples and threads that there is room for
         self.thread_choices: dict[tuple[str, int, int], ThreadChoice] = {}
         self.keepers = 0  # runs that are to keep threads: a callback may begin another one, and so may another thread
         # What a masked loss is divided by is known when the last row has been through the layers.
@@ -271,7 +271,7 @@ class CompiledEngine(Engine):
 
         (layer, parameter, begin, end, offset, whether to add, floating point operations a sample)
         """
-        grain = math.lcm(*[self.network.layers[index].grains[k] for index, k in uses]) * TILE_STEP
+        grain = math.lcm(*[self.network.layers[index].grains[k] for index, k in uses]) * BLOCK_STEP
         length = math.ceil(size / grain) * grain
         return [
             (
@@ -289,12 +289,12 @@ class CompiledEngine(Engine):
         layers = sum(step.layer.flops(list(step.input_shapes), step.output_shape) for step in self.plan.steps)
         return 10 * sum(self.plan.widths) + layers
 
-    def _tile(self) -> int:
-        """Rows of a tile: as many as stay in the cache, but no fewer than make it worth reading all weights."""
+    def _block(self) -> int:
+        """Rows of a block: as many as stay in the cache, but no fewer than make it worth reading all weights."""
         row_bytes = max(self.memory.sample_bytes, 1)
-        least = min(2 * TILE_STEP, TILE_BYTES / row_bytes)
+        least = min(2 * BLOCK_STEP, BLOCK_BYTES / row_bytes)
         rows = max(int(max(CACHE_BYTES, self.weight_bytes) / row_bytes), int(least), 1)
-        return rows // TILE_STEP * TILE_STEP or rows
+        return rows // BLOCK_STEP * BLOCK_STEP or rows
 
     def _most_threads(self, flops: int, least: int = LEAST_WORK_TO_TRY) -> int:
         """How many threads a run may have whose steps take so many operations; `least` for each, where it is tried."""
@@ -324,22 +324,22 @@ class CompiledEngine(Engine):
             choice.done(piece, self.learner.first_step if kind in ("train", "test") else 0.0)
             start = end
 
-    def reserve_tiles(self, rows: int, count: int, whole: bool = False) -> None:
-        """Make room for tiles in `count` threads, of `rows` samples or, if not `whole`, as many as suit the caches.
+    def reserve_blocks(self, rows: int, count: int, whole: bool = False) -> None:
+        """Make room for blocks in `count` threads, of `rows` samples or, if not `whole`, as many as suit the caches.
 
         A little more room than was asked for, so that a series of growing batches finds it there already.
         """
-        if rows < TILE_STEP:
-            rows = min(1 << (rows - 1).bit_length(), TILE_STEP)
+        if rows < BLOCK_STEP:
+            rows = min(1 << (rows - 1).bit_length(), BLOCK_STEP)
         else:
-            rows = math.ceil(rows / TILE_STEP) * TILE_STEP
+            rows = math.ceil(rows / BLOCK_STEP) * BLOCK_STEP
         if not whole:
-            rows = min(self._tile(), rows)
-        if rows > self.tile_memory[0] or count > self.tile_memory[1]:
-            rows, count = max(rows, self.tile_memory[0]), max(count, self.tile_memory[1])
-            self.tile_memory = (0, 0)
-            self.contexts.place_tiles(self.memory.tiles(rows, count), rows)
-            self.tile_memory = (rows, count)
+            rows = min(self._block(), rows)
+        if rows > self.block_memory[0] or count > self.block_memory[1]:
+            rows, count = max(rows, self.block_memory[0]), max(count, self.block_memory[1])
+            self.block_memory = (0, 0)
+            self.contexts.place_blocks(self.memory.blocks(rows, count), rows)
+            self.block_memory = (rows, count)
 
     def reserve_whole(self, rows: int, count: int) -> None:
         """Make room for batches of so many samples in one arena, seen by `count` threads."""
@@ -351,16 +351,16 @@ class CompiledEngine(Engine):
             self.whole_memory = (rows, count)
 
     def _reserve(self, rows: int, count: int, training: bool, backwards: bool = False) -> bool:
-        """Make room for training or testing on batches of so many samples; whether they pass in tiles."""
+        """Make room for training or testing on batches of so many samples; whether they pass in blocks."""
         whole = self.sees_whole(training) or self.loss_sees_whole
-        tiled = rows >= 2 * self._tile() and not whole and not (backwards and self.tables)
-        if tiled:
-            self.reserve_tiles(rows, count)
+        in_blocks = rows >= 2 * self._block() and not whole and not (backwards and self.tables)
+        if in_blocks:
+            self.reserve_blocks(rows, count)
         else:
             self.reserve_whole(rows, count)
         if rows > self.network.head_capacity:  # which is 0 when other data needs other memory
             self.network.allocate_heads(rows)
-        return tiled
+        return in_blocks
 
     # Running
 
@@ -396,10 +396,10 @@ class CompiledEngine(Engine):
             batch_size = min(batch_size, stop - start)
             most = self._most_threads(3 * self.flops * batch_size)
             self._begin(data)
-            tiled = self._reserve(batch_size, most, training, backwards=True)
+            in_blocks = self._reserve(batch_size, most, training, backwards=True)
             for table in self.compiled_tables.values():
                 table.reserve(batch_size)
-            if not tiled and self.compiled_gradients is not None:
+            if not in_blocks and self.compiled_gradients is not None:
                 self.compiled_gradients.reserve(batch_size)
             self.contexts.stage(order is not None)
             if self.optimizer is not None:
@@ -407,7 +407,7 @@ class CompiledEngine(Engine):
             try:
                 for count, begin, end in self._pieces("train", most, start, stop, batch_size):
                     ticks = _counted_from(begin - start, tick)
-                    self.learner.train(order, begin, end, batch_size, tiled, update, training, count, ticks)
+                    self.learner.train(order, begin, end, batch_size, in_blocks, update, training, count, ticks)
             finally:
                 self.bring_along()
                 if self.optimizer is not None and update:
@@ -421,7 +421,7 @@ class CompiledEngine(Engine):
         """Derivatives of each number predicted for the samples begin:end, and its error."""
         with self.lock, self._products():
             self._begin(data)
-            self.reserve_tiles(end - begin, 1)
+            self.reserve_blocks(end - begin, 1)
             self.contexts.stage(False)
             offsets = dict(
                 zip(self.trainable, np.cumsum([0, *(v.size for v in self.trainable)]).tolist(), strict=False)
@@ -446,10 +446,10 @@ class CompiledEngine(Engine):
             batch_size = min(batch_size, len(data))
             most = self._most_threads(self.flops * batch_size)
             self._begin(data)
-            tiled = self._reserve(batch_size, most, training)
+            in_blocks = self._reserve(batch_size, most, training)
             self.contexts.stage(False)
             for count, begin, end in self._pieces("test", most, 0, len(data), batch_size, cuts=not training):
-                self.learner.test(begin, end, batch_size, tiled, training, count, _counted_from(begin, tick))
+                self.learner.test(begin, end, batch_size, in_blocks, training, count, _counted_from(begin, tick))
 
     def predict(
         self, inputs: list[Any], batch_size: int, training: bool = False, tick: Tick = None, check: bool = False
@@ -460,13 +460,13 @@ class CompiledEngine(Engine):
             whole = self.sees_whole(training)
             most = 1 if whole else self._most_threads(self.flops * samples, LEAST_WORK_TO_START)
             self._begin(Data(inputs))
-            self.reserve_tiles(samples, most, whole=whole and training)
+            self.reserve_blocks(samples, most, whole=whole and training)
             self.contexts.stage(False)
             self.network.iteration = self.draw_count(training)
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
             finite = True
             # Random layers count samples from where a run begins.
-            together = most * self.tile_memory[0]
+            together = most * self.block_memory[0]
             for count, begin, end in self._pieces("predict", most, 0, samples, together, cuts=not training):
                 parts = [result[begin:end] for result in results]
                 ticks = _counted_from(begin, tick)
@@ -475,7 +475,7 @@ class CompiledEngine(Engine):
                 )
             if whole and training:
                 self.bring_along()  # what layers have changed
-                self.tile_memory = (0, 0)  # such a tile does not suit the caches: the next run makes its own
+                self.block_memory = (0, 0)  # such a block does not suit the caches: the next run makes its own
             return results if finite else None
 
     def predict_now(self, x: Array) -> Array | None:
@@ -485,7 +485,7 @@ class CompiledEngine(Engine):
         """
         rows = x.shape[0] if x.ndim else 0
         if (
-            not 0 < rows <= self.tile_memory[0]
+            not 0 < rows <= self.block_memory[0]
             or self.generation != ParameterStore.generation
             or x.shape[1:] != self.sample_shape
             or x.dtype != self.dtype

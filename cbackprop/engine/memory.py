@@ -56,15 +56,15 @@ class Memory:
         self.n_heads = n_heads
         steps, backwards = len(engine.plan.steps), len(engine.backward_steps)
         at_end = dict.fromkeys(point_of, len(points))
-        self.of_tiles = self._lifetimes(_StepByStep(steps, backwards, []), at_end)
+        self.of_blocks = self._lifetimes(_StepByStep(steps, backwards, []), at_end)
         self.of_one_thread = self._lifetimes(_StepByStep(steps, backwards, points), point_of)
         self.of_threads = self._lifetimes(_BetweenMeetings(points), point_of)
         samples = 24
-        self.sample_bytes = self._place(samples, self.of_tiles)[1] / samples
+        self.sample_bytes = self._place(samples, self.of_blocks)[1] / samples
 
-    def tiles(self, rows: int, count: int) -> list[Context]:
-        """A context for each thread, with an arena of its own for tiles of so many samples."""
-        layout = self._arrange(rows, self.of_tiles)
+    def blocks(self, rows: int, count: int) -> list[Context]:
+        """A context for each thread, with an arena of its own for blocks of so many samples."""
+        layout = self._arrange(rows, self.of_blocks)
         return [self._context(rows, self._arena(layout), layout) for _ in range(count)]
 
     def whole(self, rows: int, count: int) -> list[Context]:

@@ -1,6 +1,6 @@
 """Where the samples that one thread works on lie: buffers, scratch, targets.
 
-A context has an arena of its own, through which tiles of a batch pass one after the other; or several contexts share
+A context has an arena of its own, through which blocks of a batch pass one after the other; or several contexts share
 an arena that holds a whole batch, and each looks at rows of its own.
 """
 

@@ -1,4 +1,4 @@
-"""The contexts of all threads: room for tiles, for a whole batch, and for gathered rows of the data."""
+"""The contexts of all threads: room for blocks, for a whole batch, and for gathered rows of the data."""
 
 import numpy as np
 
@@ -30,20 +30,20 @@ cdef class Contexts:
         self.weights_version = -1
 
     def __dealloc__(self):
-        free(self.tiles)
+        free(self.blocks)
         free(self.shares)
 
-    def place_tiles(self, list contexts, Py_ssize_t capacity):
-        """A context for each thread, through which tiles of up to `capacity` samples pass."""
+    def place_blocks(self, list contexts, Py_ssize_t capacity):
+        """A context for each thread, through which blocks of up to `capacity` samples pass."""
         self.network.run.check_idle()
         if capacity < 1:
-            raise ValueError("A tile has at least one row.")
-        self.n_tiles = self.staged = 0
-        self.tiles = self.list_contexts(contexts, capacity, self.tiles)
-        self.tile_list, self.tile_staging = contexts, None
+            raise ValueError("A block has at least one row.")
+        self.n_blocks = self.staged = 0
+        self.blocks = self.list_contexts(contexts, capacity, self.blocks)
+        self.block_list, self.block_staging = contexts, None
         self.give_workspaces(contexts)
         self.weights_version = -1
-        self.n_tiles, self.tile_capacity = len(contexts), capacity
+        self.n_blocks, self.block_capacity = len(contexts), capacity
 
     def place_whole(self, list contexts, Context whole, Py_ssize_t capacity):
         """A context for each thread to look at its rows of a whole batch, and one to look at all of them."""
@@ -103,7 +103,7 @@ cdef class Contexts:
         cdef Context context
         if self.weights_version == self.network.weights_version:
             return
-        for context in [*(self.tile_list or []), *(self.share_list or []), *([self.whole] if self.whole else [])]:
+        for context in [*(self.block_list or []), *(self.share_list or []), *([self.whole] if self.whole else [])]:
             context.batch.weights = self.network.weights
         self.weights_version = self.network.weights_version
 
@@ -116,22 +116,22 @@ cdef class Contexts:
     def stage(self, bint gathered):
         """Make room in the contexts for rows of the feeds that are gathered, or are not read as they are stored."""
         cdef Context context
-        cdef list tiles = self.staging_bytes(self.tile_capacity, gathered)
+        cdef list blocks = self.staging_bytes(self.block_capacity, gathered)
         cdef list whole = self.staging_bytes(self.whole_capacity, gathered)
         self.network.run.check_idle()
         self.staged = 0
-        if tiles != self.tile_staging:
-            self.tile_staging = None
-            for context in self.tile_list or []:
-                context.set_staging(staging(tiles))
-            self.tile_staging = tiles
+        if blocks != self.block_staging:
+            self.block_staging = None
+            for context in self.block_list or []:
+                context.set_staging(staging(blocks))
+            self.block_staging = blocks
         if whole != self.whole_staging:
             self.whole_staging = None
             together = staging(whole)
             for context in [*(self.share_list or []), *([] if self.whole is None else [self.whole])]:
                 context.set_staging(together)
             self.whole_staging = whole
-        for context in [*(self.tile_list or []), *(self.share_list or [])]:
+        for context in [*(self.block_list or []), *(self.share_list or [])]:
             context.forget_rows()
         if self.whole is not None:
             self.whole.forget_rows()

@@ -4,7 +4,7 @@ A batch that is held in memory as a whole is shared by parts of the vector: each
 samples.
 Where a variable has so few elements that its gradient is one long sum (a small kernel that is used at many positions),
 the samples are divided in chunks, too, which have partial sums of this variable alone. A larger batch passes through
-the layers in tiles; groups of tiles have gradient vectors of their own, which are added up in the end. Neither parts
+the layers in blocks; groups of blocks have gradient vectors of their own, which are added up in the end. Neither parts
 nor chunks nor groups depend on how many threads there are.
 """
 
@@ -145,7 +145,7 @@ cdef class Gradients:
         return True
 
     def set_groups(self, Py_ssize_t n):
-        """Have a vector for each of `n` groups of tiles, the first being the gradient vector itself."""
+        """Have a vector for each of `n` groups of blocks, the first being the gradient vector itself."""
         cdef Py_ssize_t i
         if n <= self.n_groups:
             return
@@ -160,8 +160,8 @@ cdef class Gradients:
         self.memory = memory
         self.n_groups = n
 
-    cdef void collect_tile(self, const Batch* batch, Py_ssize_t group, bint add) noexcept nogil:
-        """All gradients of a tile, added to its group's vector unless it is the first."""
+    cdef void collect_block(self, const Batch* batch, Py_ssize_t group, bint add) noexcept nogil:
+        """All gradients of a block, added to its group's vector unless it is the first."""
         self.collect_all(batch, self.groups[group], add)
 
     cdef void collect_all(self, const Batch* batch, char* vector, bint add) noexcept nogil:
@@ -287,7 +287,7 @@ cdef class Gradients:
         self.add_to(0, self.size, self.groups[1])
 
     cdef void merge(self, const Segment* segment, Py_ssize_t groups) noexcept nogil:
-        """Add the vectors of groups of tiles to the first, over a segment of it."""
+        """Add the vectors of groups of blocks to the first, over a segment of it."""
         cdef Py_ssize_t begin = (<char*>segment.gradients - self.groups[0]) // self.itemsize, i
         for i in range(1, groups):
             self.add_to(begin, begin + segment.size, self.groups[i] + begin * self.itemsize)

@@ -27,7 +27,7 @@ def jacobian(
     predictor.contexts.check_staged(False)
     for head in predictor.network.heads:
         numbers += head.positions * head.width if head.loss is not None else 0
-    if not predictor.contexts.n_tiles or any(predictor.network.linked[i] for i in range(predictor.network.n_layers)):
+    if not predictor.contexts.n_blocks or any(predictor.network.linked[i] for i in range(predictor.network.n_layers)):
         raise RuntimeError("The engine has no memory, or a loss has taken over a layer.")
     if derivatives.ndim != 2 or gradients.size > derivatives.shape[1] or (
         not derivatives.shape[0] == errors.shape[0] == (stop - start) * numbers
@@ -41,12 +41,12 @@ def jacobian(
             begin = start
             while begin < stop and predictor.run.failure.error == NULL:
                 differentiate(
-                    predictor, <Context>predictor.contexts.tiles[0], begin,
-                    min(predictor.contexts.tile_capacity, stop - begin), numbers,
+                    predictor, <Context>predictor.contexts.blocks[0], begin,
+                    min(predictor.contexts.block_capacity, stop - begin), numbers,
                     gradients, rows + (begin - start) * numbers * row_bytes, row_bytes,
                     &errors[(begin - start) * numbers], training,
                 )
-                begin += predictor.contexts.tile_capacity
+                begin += predictor.contexts.block_capacity
     finally:
         predictor.run.busy = False
     failure = take_failure(&predictor.run.failure)
@@ -65,7 +65,7 @@ cdef void differentiate(
     Predictor predictor, Context context, Py_ssize_t begin, Py_ssize_t rows, Py_ssize_t numbers, Gradients gradients,
     char* derivatives, Py_ssize_t row_bytes, double* errors, bint training,
 ) noexcept nogil:
-    """A tile: a pass forwards and back for each predicted number. Layers may destroy what they have read."""
+    """A block: a pass forwards and back for each predicted number. Layers may destroy what they have read."""
     cdef Py_ssize_t h, k, i, r, at, number = 0
     for h in range(predictor.network.n_heads):
         if (<Head>predictor.network.head_pointers[h]).loss is None:

@@ -1,10 +1,10 @@
 """Trains a network, and tests it: runs batches through layers, losses and optimizer without the GIL.
 
 A batch that is small enough, or whose samples depend on each other, is held in memory as a whole, and each thread takes
-some of its rows through all layers, forwards and backwards; a larger one passes in tiles, so that what a layer writes
+some of its rows through all layers, forwards and backwards; a larger one passes in blocks, so that what a layer writes
 is still in the cache when the next one reads it. Where layers need more than their own rows, the schedule says where
 threads meet; else they meet two or three times a step, when gradients and then parameters can be computed. How rows,
-tiles and parameters are divided changes no number: the same seed gives the same bits on any number of threads.
+blocks and parameters are divided changes no number: the same seed gives the same bits on any number of threads.
 
 Everything here was checked by the plan and by `cbackprop.engine.compiled`, which builds it; what this
 file checks again is only what would be a read or write outside of an array.
@@ -18,7 +18,7 @@ from libc.stdint cimport int64_t, uint64_t
 from cbackprop.compiled.engine.clock cimport now
 from cbackprop.compiled.engine.context cimport Context, describe, Feed, WEIGHTS
 from cbackprop.compiled.engine.contexts cimport Contexts
-from cbackprop.compiled.engine.division cimport part_rows, row_step, share, tile_begin, tile_count
+from cbackprop.compiled.engine.division cimport part_rows, row_step, share, block_begin, block_count
 from cbackprop.compiled.engine.failure cimport fail
 from cbackprop.compiled.engine.feeds cimport Feeds
 from cbackprop.compiled.engine.gradients cimport Samples
@@ -35,7 +35,7 @@ from cbackprop.compiled.layers.layer cimport Batch, couples, ITEMS, Layer
 cdef int STEPS_BETWEEN_CLOCKS = 32
 
 cdef enum:
-    MOST_GROUPS = 16        # groups of tiles with gradient vectors of their own
+    MOST_GROUPS = 16        # groups of blocks with gradient vectors of their own
 
 
 cdef void train_thread(void* learner, Py_ssize_t thread) noexcept nogil:
@@ -67,7 +67,7 @@ cdef class Learner:
     cdef bint training
     cdef const int64_t* order
     cdef Py_ssize_t batch_size
-    cdef bint tiled, backwards, update
+    cdef bint in_blocks, backwards, update
     cdef bint meets                     # some layer or loss needs more than the rows of one thread
     cdef bint any_python                # some metric is in Python
     cdef Schedule forward_schedule, backward_schedule
@@ -101,49 +101,49 @@ cdef class Learner:
 
     def train(
         self, const int64_t[::1] order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size,
-        bint tiled, bint update=True, bint training=True, Py_ssize_t threads=1, tick=None,
+        bint in_blocks, bint update=True, bint training=True, Py_ssize_t threads=1, tick=None,
     ):
         """Train on the samples order[start:stop], a batch at a time, all without the GIL.
 
-        With `tiled`, batches pass in tiles. With `update` False the gradients are left in the gradient vector and
+        With `in_blocks`, batches pass in blocks. With `update` False the gradients are left in the gradient vector and
         nothing is changed.
         `tick`, if given, is called about 20 times a second with the number of samples seen.
         """
         self.update = update
-        self.run_range(order, start, stop, batch_size, tiled, True, training, threads, tick)
+        self.run_range(order, start, stop, batch_size, in_blocks, True, training, threads, tick)
 
     def test(
-        self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size, bint tiled, bint training=False,
+        self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size, bint in_blocks, bint training=False,
         Py_ssize_t threads=1, tick=None,
     ):
         """Loss and metrics of the samples start:stop."""
         self.update = False
-        self.run_range(None, start, stop, batch_size, tiled, False, training, threads, tick)
+        self.run_range(None, start, stop, batch_size, in_blocks, False, training, threads, tick)
 
     cdef run_range(
         self, const int64_t[::1] order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size,
-        bint tiled, bint backwards, bint training, Py_ssize_t threads, tick,
+        bint in_blocks, bint backwards, bint training, Py_ssize_t threads, tick,
     ):
         self.feeds.check(order, start, stop, batch_size)
         self.feeds.check_targets()
         self.contexts.check_staged(order is not None)
         self.follow_heads()
-        most = self.contexts.n_tiles if tiled else self.contexts.n_shares
+        most = self.contexts.n_blocks if in_blocks else self.contexts.n_shares
         if batch_size > self.network.head_capacity or threads > most or (
-            not tiled and batch_size > self.contexts.whole_capacity
+            not in_blocks and batch_size > self.contexts.whole_capacity
         ):
             raise ValueError("The engine has no memory for such a batch or so many threads.")
-        self.tiled, self.backwards = tiled, backwards
+        self.in_blocks, self.backwards = in_blocks, backwards
         self.set_schedules(training)
-        if tiled and (self.meets or self.network.masked):
-            raise ValueError("A layer, a loss or a mask must see batches as a whole: they cannot pass in tiles.")
+        if in_blocks and (self.meets or self.network.masked):
+            raise ValueError("A layer, a loss or a mask must see batches as a whole: they cannot pass in blocks.")
         for table in self.network.tables or [] if backwards else []:
-            if tiled or table.capacity < min(table.rows, batch_size * table.reads):
+            if in_blocks or table.capacity < min(table.rows, batch_size * table.reads):
                 raise ValueError("A table has no room for the rows of such a batch.")
         if self.network.gradients is None and backwards and self.has_parameters():
             raise RuntimeError("The engine has no gradients.")
         gradients = self.network.gradients
-        if gradients is not None and backwards and not tiled and not gradients.has_room(batch_size):
+        if gradients is not None and backwards and not in_blocks and not gradients.has_room(batch_size):
             raise ValueError("The engine has no memory for the gradients of such a batch.")
         if gradients is not None and gradients.n_points > len(self.network.points) + 1:
             raise ValueError("The gradients are to be computed at other points than the backward pass has.")
@@ -153,7 +153,7 @@ cdef class Learner:
         if self.divisors is None or self.divisors.shape[0] < threads or self.divisors.shape[1] <= self.network.n_heads:
             self.divisors = np.empty((threads, self.network.n_heads + 1))
         self.divisors[:, :] = 1
-        if backwards and tiled and self.network.gradients is not None:
+        if backwards and in_blocks and self.network.gradients is not None:
             self.network.gradients.set_groups(min(self.group_count(batch_size), 2 if threads == 1 else MOST_GROUPS))
         self.first_step = now()
         self.run.work(train_thread, <void*>self, threads, tick)
@@ -169,15 +169,15 @@ cdef class Learner:
     cdef set_schedules(self, bint training):
         """In which order this run goes through the layers, where threads meet, and whether metrics may fail."""
         cdef Head head
-        if (training, self.tiled) not in self.network.schedules:
+        if (training, self.in_blocks) not in self.network.schedules:
             forwards = [layer for i, layer in enumerate(self.network.layers) if not self.network.linked[i]]
             backwards = [self.network.layers[self.network.backward_order[i]] for i in range(self.network.n_backward)]
-            # Gradients of a tile are computed after its backward pass.
-            points = [] if self.tiled else self.network.points
-            self.network.schedules[training, self.tiled] = (
+            # Gradients of a block are computed after its backward pass.
+            points = [] if self.in_blocks else self.network.points
+            self.network.schedules[training, self.in_blocks] = (
                 Schedule(forwards, training, False, []), Schedule(backwards, training, True, points)
             )
-        self.forward_schedule, self.backward_schedule = self.network.schedules[training, self.tiled]
+        self.forward_schedule, self.backward_schedule = self.network.schedules[training, self.in_blocks]
         self.meets = self.forward_schedule.meets or (self.backwards and self.backward_schedule.meets)
         self.any_python = False
         for head in self.network.heads:
@@ -185,8 +185,8 @@ cdef class Learner:
             self.any_python = self.any_python or head.calls_python
 
     cdef Py_ssize_t group_count(self, Py_ssize_t rows) noexcept nogil:
-        """How many groups of tiles have gradient vectors of their own."""
-        return min(tile_count(rows, self.contexts.tile_capacity), <Py_ssize_t>MOST_GROUPS)
+        """How many groups of blocks have gradient vectors of their own."""
+        return min(block_count(rows, self.contexts.block_capacity), <Py_ssize_t>MOST_GROUPS)
 
     cdef void run_batches(self, Py_ssize_t thread) noexcept nogil:
         """What each thread does: its share of every batch."""
@@ -214,10 +214,10 @@ cdef class Learner:
 
     cdef bint run_batch(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration) noexcept nogil:
         """This thread's share of a batch; False, the same in all threads, if it has failed and changed nothing."""
-        cdef Py_ssize_t groups = self.group_count(rows) if self.tiled else 1
+        cdef Py_ssize_t groups = self.group_count(rows) if self.in_blocks else 1
         self.set_divisors(thread, start, rows)
-        if self.tiled:
-            self.run_tiles(thread, start, rows, iteration, groups)
+        if self.in_blocks:
+            self.run_blocks(thread, start, rows, iteration, groups)
         else:
             self.run_rows(thread, start, rows, iteration)
         if self.network.penalties is not None:      # which may be divided by what a mask has left
@@ -237,12 +237,12 @@ cdef class Learner:
         if thread == 0 and not self.any_python:
             self.add_up(rows)
         if self.backwards and self.network.gradients is not None:
-            if not self.tiled:
+            if not self.in_blocks:
                 self.collect(thread, start, self.network.n_points)
                 self.run.team.meet(thread)
             merge(
                 self.network, thread, self.run.team.size, groups if self.run.team.size > 1 else 1,
-                0 if self.tiled else rows,
+                0 if self.in_blocks else rows,
             )
             if not self.agree(thread):
                 return False
@@ -312,25 +312,26 @@ cdef class Learner:
         if begin < end or self.meets or self.network.masked:
             self.run_samples(thread, <Context>self.contexts.shares[thread], begin, start, begin, end - begin, iteration)
 
-    cdef void run_tiles(
+    cdef void run_blocks(
         self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration, Py_ssize_t groups
     ) noexcept nogil:
-        """This thread's groups of tiles, and their gradients.
+        """This thread's groups of blocks, and their gradients.
 
         Several threads leave the vectors of all groups to `merge`. One thread adds each to the first when the next is
         due, in the same order, so that two vectors are enough.
         """
-        cdef Py_ssize_t count = tile_count(rows, self.contexts.tile_capacity), group, first, i, begin, end
+        cdef Py_ssize_t count = block_count(rows, self.contexts.block_capacity), group, vector, first, i, begin, end
         cdef bint learns = self.backwards and self.network.gradients is not None, alone = self.run.team.size == 1
         for group in range(groups * thread // self.run.team.size, groups * (thread + 1) // self.run.team.size):
             first = count * group // groups
+            vector = min(group, <Py_ssize_t>1) if alone else group
             for i in range(first, count * (group + 1) // groups):
-                begin = tile_begin(rows, self.contexts.tile_capacity, i, count)
-                end = tile_begin(rows, self.contexts.tile_capacity, i + 1, count)
-                self.run_samples(thread, <Context>self.contexts.tiles[thread], 0, start, begin, end - begin, iteration)
+                begin = block_begin(rows, self.contexts.block_capacity, i, count)
+                end = block_begin(rows, self.contexts.block_capacity, i + 1, count)
+                self.run_samples(thread, <Context>self.contexts.blocks[thread], 0, start, begin, end - begin, iteration)
                 if learns:
-                    self.network.gradients.collect_tile(
-                        &(<Context>self.contexts.tiles[thread]).batch, min(group, <Py_ssize_t>1) if alone else group, i > first
+                    self.network.gradients.collect_block(
+                        &(<Context>self.contexts.blocks[thread]).batch, vector, i > first
                     )
             if learns and alone and group:
                 self.network.gradients.add_second()

@@ -1,6 +1,6 @@
 """Runs a network forwards, without the GIL: in a team of threads, or a few samples at once.
 
-Samples pass in tiles, so that what a layer writes is still in the cache when the next one reads it.
+Samples pass in blocks, so that what a layer writes is still in the cache when the next one reads it.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release
 
 from cbackprop.compiled.engine.context cimport Context, describe
 from cbackprop.compiled.engine.contexts cimport Contexts
-from cbackprop.compiled.engine.division cimport tile_begin, tile_count
+from cbackprop.compiled.engine.division cimport block_begin, block_count
 from cbackprop.compiled.engine.failure cimport take_failure
 from cbackprop.compiled.engine.feeds cimport Feeds
 from cbackprop.compiled.engine.network cimport Network
@@ -48,7 +48,7 @@ cdef class Predictor:
         cdef Py_ssize_t itemsize = 8 if self.network.is_double else 4
         self.feeds.check(None, start, stop, 1)
         self.contexts.check_staged(False)
-        if threads > self.contexts.n_tiles:
+        if threads > self.contexts.n_blocks:
             raise ValueError("The engine has no memory for so many threads.")
         self.results = np.zeros(n_outputs + 1, np.uintp)
         self.result_buffers = np.zeros(n_outputs + 1, np.intp)
@@ -64,19 +64,19 @@ cdef class Predictor:
         self.run.work(predict_thread, <void*>self, threads, tick)
         if training and not self.found_infinite:
             for i in range(self.network.n_predicting):
-                (<Layer>self.network.layer_pointers[i]).finish(&(<Context>self.contexts.tiles[0]).batch)
+                (<Layer>self.network.layer_pointers[i]).finish(&(<Context>self.contexts.blocks[0]).batch)
         return not self.found_infinite
 
     cdef void run_predictions(self, Py_ssize_t thread) noexcept nogil:
-        """What each thread does: some of the tiles."""
+        """What each thread does: some of the blocks."""
         cdef Py_ssize_t rows = self.stop - self.start, i, begin, end
-        cdef Py_ssize_t count = tile_count(rows, self.contexts.tile_capacity)
+        cdef Py_ssize_t count = block_count(rows, self.contexts.block_capacity)
         for i in range(count * thread // self.run.team.size, count * (thread + 1) // self.run.team.size):
             if self.run.halt:
                 return
-            begin = tile_begin(rows, self.contexts.tile_capacity, i, count)
-            end = tile_begin(rows, self.contexts.tile_capacity, i + 1, count)
-            self.predict_samples(<Context>self.contexts.tiles[thread], begin, end - begin)
+            begin = block_begin(rows, self.contexts.block_capacity, i, count)
+            end = block_begin(rows, self.contexts.block_capacity, i + 1, count)
+            self.predict_samples(<Context>self.contexts.blocks[thread], begin, end - begin)
             if self.run.failure.error != NULL or self.found_infinite:
                 return
             if thread == 0:
@@ -133,10 +133,10 @@ cdef class Predictor:
         cdef Py_buffer given, wanted
         cdef bint finite
         self.run.check_idle()
-        if not self.contexts.n_tiles or not self.network.checked:
+        if not self.contexts.n_blocks or not self.network.checked:
             raise RuntimeError("The engine has no memory.")
         self.contexts.show_weights()
-        context = self.contexts.tile_list[0]
+        context = self.contexts.block_list[0]
         PyObject_GetBuffer(x, &given, PyBUF_C_CONTIGUOUS)
         try:
             PyObject_GetBuffer(result, &wanted, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)

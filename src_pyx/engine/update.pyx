@@ -44,7 +44,7 @@ cdef void merge(
 ) noexcept nogil:
     """Complete this thread's share of the gradients: add up groups or chunks, and what penalties add.
 
-    Of a batch that is held as a whole there are `rows`; else `rows` is 0, and there are `groups` of tiles.
+    Of a batch that is held as a whole there are `rows`; else `rows` is 0, and there are `groups` of blocks.
     """
     cdef Segment part
     cdef Py_ssize_t i

@@ -12,9 +12,9 @@ SAMPLES, BATCH, POSITIONS = 77, 41, 3000
 
 @pytest.fixture(autouse=True)
 def whole_batches(monkeypatch):
-    """All steps are shared among threads, and none passes in tiles, which need no chunks."""
+    """All steps are shared among threads, and none passes in blocks, which need no chunks."""
     monkeypatch.setattr(compiled, "LEAST_WORK", 1)
-    monkeypatch.setattr(compiled.CompiledEngine, "_tile", lambda self: 10**6)
+    monkeypatch.setattr(compiled.CompiledEngine, "_block", lambda self: 10**6)
     yield
     cb.config.set_num_threads("auto")
 
@@ -139,9 +139,9 @@ def test_tables_cannot_be_exchanged():
 
 
 @pytest.mark.parametrize(("threads", "vectors"), [(1, 2), (2, 16)])
-def test_one_thread_needs_two_gradient_vectors_for_a_batch_in_tiles(threads, vectors, monkeypatch):
-    """Several leave those of all groups of tiles to each other."""
-    monkeypatch.setattr(compiled.CompiledEngine, "_tile", lambda self: 48)
+def test_one_thread_needs_two_gradient_vectors_for_a_batch_in_blocks(threads, vectors, monkeypatch):
+    """Several leave those of all groups of blocks to each other."""
+    monkeypatch.setattr(compiled.CompiledEngine, "_block", lambda self: 48)
     with cb.config.num_threads(threads):
         model = cb.Sequential([cb.Input((30,)), layers.Dense(64, "relu"), layers.Dense(1)])
         model.compile("adam", "mse")

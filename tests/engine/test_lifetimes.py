@@ -52,7 +52,7 @@ def test_no_thread_takes_what_another_still_uses(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("kind", ["of_tiles", "of_one_thread", "of_threads"])
+@pytest.mark.parametrize("kind", ["of_blocks", "of_one_thread", "of_threads"])
 def test_what_lives_at_the_same_time_lies_apart(name, kind):
     memory = engine_of(MODELS[name]).memory
     lifetimes, rows = getattr(memory, kind), 7

@@ -1,6 +1,6 @@
-"""However many threads there are, and whether a batch is held as a whole or passes in tiles: the same numbers.
+"""However many threads there are, and whether a batch is held as a whole or passes in blocks: the same numbers.
 
-The same bits on 1, 2, 3 and 8 threads; and those of the NumPy twin, which knows neither threads nor tiles.
+The same bits on 1, 2, 3 and 8 threads; and those of the NumPy twin, which knows neither threads nor blocks.
 """
 
 import os
@@ -27,12 +27,12 @@ SAMPLES, BATCH = 333, 131
 pytestmark = pytest.mark.usefixtures("every_step_is_shared")
 
 
-@pytest.fixture(params=["whole", "tiled"])
-def tiled(request, monkeypatch):
-    """Whether batches pass in tiles: then these are as small as they can be."""
-    if request.param == "tiled":
-        monkeypatch.setattr(compiled.CompiledEngine, "_tile", lambda self: 48)
-    return request.param == "tiled"
+@pytest.fixture(params=["whole", "in_blocks"])
+def in_blocks(request, monkeypatch):
+    """Whether batches pass in blocks: then these are as small as they can be."""
+    if request.param == "in_blocks":
+        monkeypatch.setattr(compiled.CompiledEngine, "_block", lambda self: 48)
+    return request.param == "in_blocks"
 
 
 def trained(make_model, threads, optimizer="adam", loss="mse", engine="compiled", dtype="float32", **settings):
@@ -69,12 +69,12 @@ def assert_same(make_model, **settings):
     ("make", "shapes"),
     layer_cases.EACH,
 )
-def test_every_layer(make, shapes, tiled):
+def test_every_layer(make, shapes, in_blocks):
     assert_same(lambda: layer_cases.around(make, shapes))
 
 
 @pytest.mark.parametrize("name", masked_models.MASKED)
-def test_masks(name, tiled):
+def test_masks(name, in_blocks):
     assert_same(masked_models.MASKED[name], weighted_metrics=["mae"])
 
 
@@ -122,11 +122,11 @@ def test_all_threads_have_rows_of_a_batch(batch, threads, normalized):
 def test_a_prediction_has_room_for_its_samples(samples, room):
     model = cb.Sequential([cb.Input((5,)), layers.Dense(3)])
     model.predict(np.ones((samples, 5)), verbose=0)
-    assert model._predictor.tile_memory[0] == room
+    assert model._predictor.block_memory[0] == room
 
 
 def test_a_workspace_is_one_threads_and_as_large_as_layers_want_it():
-    """Tiles and shares of one thread use the same; without matrix products there is none."""
+    """Blocks and shares of one thread use the same; without matrix products there is none."""
     cb.config.set_num_threads(2)
     sizes = {}
     for name, layer in {"product": layers.Dense(3), "none": layers.LayerNormalization()}.items():
@@ -142,9 +142,9 @@ def test_a_workspace_is_one_threads_and_as_large_as_layers_want_it():
 
 
 @pytest.mark.parametrize("rows", [1, 3, 20, 47])
-def test_tiles_of_few_rows(rows, monkeypatch):
+def test_blocks_of_few_rows(rows, monkeypatch):
     """As many as fit into the cache where a sample is large."""
-    monkeypatch.setattr(compiled.CompiledEngine, "_tile", lambda self: rows)
+    monkeypatch.setattr(compiled.CompiledEngine, "_block", lambda self: rows)
     assert_same(lambda: random_models.random_model(4, cb.config.floatx()))
 
 
@@ -170,7 +170,7 @@ def test_small_batches_with_weights(batch):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_random_graphs(seed, tiled):
+def test_random_graphs(seed, in_blocks):
     assert_same(lambda: random_models.random_model(seed, cb.config.floatx()))
 
 
@@ -197,7 +197,7 @@ def classifier():
     ],
 )
 @pytest.mark.parametrize("name", families.stepping_optimizers())
-def test_every_optimizer(name, clip, tiled):
+def test_every_optimizer(name, clip, in_blocks):
     def optimizer():
         return cb.optimizers.get({"class_name": name, "config": {"weight_decay": 0.01, **clip}})
 
@@ -205,12 +205,12 @@ def test_every_optimizer(name, clip, tiled):
 
 
 @pytest.mark.parametrize("reduction", ["sum", "sum_over_batch_size", "mean_with_sample_weight"])
-def test_every_reduction(reduction, tiled):
+def test_every_reduction(reduction, in_blocks):
     loss = cb.losses.SparseCategoricalCrossentropy(reduction=reduction)
     assert_same(classifier, optimizer=lambda: cb.optimizers.SGD(1e-4), loss=loss)
 
 
-def test_shared_layer(tiled):
+def test_shared_layer(in_blocks):
     def make():
         shared = layers.Dense(20, activation="tanh")
         x, z = cb.Input((20,)), cb.Input((20,))

@@ -140,10 +140,10 @@ def trained(threads, engine="compiled", dtype="float32"):
     return np.concatenate([np.ravel(one) for values in history.history.values() for one in values])
 
 
-@pytest.mark.parametrize("tiled", [False, True])
-def test_same_numbers_on_any_number_of_threads(tiled, monkeypatch, every_step_is_shared):
-    if tiled:
-        monkeypatch.setattr(compiled.CompiledEngine, "_tile", lambda self: 48)
+@pytest.mark.parametrize("in_blocks", [False, True])
+def test_same_numbers_on_any_number_of_threads(in_blocks, monkeypatch, every_step_is_shared):
+    if in_blocks:
+        monkeypatch.setattr(compiled.CompiledEngine, "_block", lambda self: 48)
     alone = trained(1)
     for threads in (2, 3):
         assert_array_equal(trained(threads), alone)

@@ -261,7 +261,7 @@ def test_jacobian_of_both_engines(kind, dtype, rng):
         model.optimizer.iterations = 3
         problem = problem_of(model, x, y)
         if engine == "compiled":
-            problem.engine._tile = lambda: 24
+            problem.engine._block = lambda: 24
         jacobian, errors = problem.jacobian(0, 60)
         loss, gradient = problem.gradient()
         limit = 1e-12 if dtype == "float64" else 1e-5

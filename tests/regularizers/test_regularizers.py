@@ -60,19 +60,19 @@ def test_check_gradients(regularizer, where, engine, rng):
     assert report.max_relative_error <= 1e-6, report
 
 
-@pytest.mark.parametrize("tile", [None, 48])
+@pytest.mark.parametrize("block", [None, 48])
 @pytest.mark.parametrize("optimizer", ["adam", cb.optimizers.SGD(0.1, clipnorm=0.1)])
 @pytest.mark.parametrize("where", ["kernel_regularizer", "bias_regularizer", "activity_regularizer"])
 @pytest.mark.parametrize("regularizer", [*EACH, Quartic()], ids=repr)
 def test_engines_agree_and_threads_change_no_bit(
-    regularizer, where, optimizer, tile, rng, monkeypatch, every_step_is_shared
+    regularizer, where, optimizer, block, rng, monkeypatch, every_step_is_shared
 ):
     from cbackprop.engine import compiled
 
     if where == "bias_regularizer" and "Orthogonal" in repr(regularizer):
         return
-    if tile:
-        monkeypatch.setattr(compiled.CompiledEngine, "_tile", lambda self: tile)
+    if block:
+        monkeypatch.setattr(compiled.CompiledEngine, "_block", lambda self: block)
     cb.config.set_floatx("float64")
     start = regularized(regularizer, where).get_weights()
     x, y = rng.normal(size=(333, 5)), rng.normal(size=(333, 3))

@@ -1,4 +1,4 @@
-"""The contexts of all threads: room for tiles, for a whole batch, and for gathered rows of the data."""
+"""The contexts of all threads: room for blocks, for a whole batch, and for gathered rows of the data."""
 
 from cpython.ref cimport PyObject
 
@@ -10,15 +10,15 @@ from cbackprop.compiled.engine.network cimport Network
 cdef class Contexts:
     cdef Network network
     cdef Feeds feeds
-    # Contexts whose arenas tiles pass through, contexts that share one arena, and the same arena as a whole
-    cdef list tile_list, share_list
-    cdef PyObject** tiles
+    # Contexts whose arenas blocks pass through, contexts that share one arena, and the same arena as a whole
+    cdef list block_list, share_list
+    cdef PyObject** blocks
     cdef PyObject** shares
     cdef Context whole
-    cdef Py_ssize_t n_tiles, n_shares
-    cdef readonly Py_ssize_t tile_capacity, whole_capacity
+    cdef Py_ssize_t n_blocks, n_shares
+    cdef readonly Py_ssize_t block_capacity, whole_capacity
     cdef list workspaces                # of threads, by number
-    cdef list tile_staging, whole_staging       # bytes for the gathered rows of each feed that contexts have
+    cdef list block_staging, whole_staging       # bytes for the gathered rows of each feed that contexts have
     cdef int staged                     # contexts know the feeds: 1 where the data lies, 2 also gathered
     cdef Py_ssize_t feeds_version, weights_version      # of what they know
 

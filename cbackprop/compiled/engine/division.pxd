@@ -1,8 +1,8 @@
-"""Where work is divided among tiles and threads."""
+"""Where work is divided among blocks and threads."""
 
 cdef enum:
     # Rows are divided among tiles at multiples of this, if tiles are that large: it suits the sizes of register tiles.
-    TILE_STEP = 24
+    BLOCK_STEP = 24
     # Rows are divided among threads at multiples of the numbers in the largest vector, as long as each thread then gets
     # several times as many: loops treat the numbers that are left over one by one.
     ROW_STEP = 16
@@ -32,13 +32,13 @@ cdef inline Py_ssize_t part_rows(Py_ssize_t rows) noexcept nogil:
     )
 
 
-cdef inline Py_ssize_t tile_count(Py_ssize_t rows, Py_ssize_t capacity) noexcept nogil:
-    """In how many tiles of up to `capacity` rows a batch passes."""
+cdef inline Py_ssize_t block_count(Py_ssize_t rows, Py_ssize_t capacity) noexcept nogil:
+    """In how many blocks of up to `capacity` rows a batch passes."""
     return (rows + capacity - 1) // capacity
 
 
-cdef inline Py_ssize_t tile_begin(
-    Py_ssize_t rows, Py_ssize_t capacity, Py_ssize_t tile, Py_ssize_t count
+cdef inline Py_ssize_t block_begin(
+    Py_ssize_t rows, Py_ssize_t capacity, Py_ssize_t block, Py_ssize_t count
 ) noexcept nogil:
-    """The first row of a tile; the next one's is where it ends."""
-    return share(rows, TILE_STEP if capacity % TILE_STEP == 0 else 1, tile, count)
+    """The first row of a block; the next one's is where it ends."""
+    return share(rows, BLOCK_STEP if capacity % BLOCK_STEP == 0 else 1, block, count)

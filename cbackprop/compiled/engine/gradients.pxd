@@ -50,7 +50,7 @@ cdef class Gradients:
     cdef Py_ssize_t n_sums
     cdef list sum_memory
     cdef bint cuts                  # some sum is cut in batches of the size that there is room for
-    cdef char** groups              # the vectors of groups of tiles; the first is the gradient vector itself
+    cdef char** groups              # the vectors of groups of blocks; the first is the gradient vector itself
     cdef readonly Py_ssize_t n_groups
 
     cdef fill(self, Part* parts, Py_ssize_t* firsts, list described)
@@ -59,7 +59,7 @@ cdef class Gradients:
     cdef Py_ssize_t owner(
         self, Py_ssize_t i, Py_ssize_t point, Py_ssize_t chunk, Py_ssize_t chunks, Py_ssize_t threads
     ) noexcept nogil
-    cdef void collect_tile(self, const Batch* batch, Py_ssize_t group, bint add) noexcept nogil
+    cdef void collect_block(self, const Batch* batch, Py_ssize_t group, bint add) noexcept nogil
     cdef void collect_share(
         self, const Batch* batch, Context own, const Samples* samples, Py_ssize_t point
     ) noexcept nogil
