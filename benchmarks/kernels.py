@@ -39,6 +39,10 @@ SQUARES = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 ODD = ((7, 13, 5), (17, 23, 50), (33, 65, 31), (100, 7, 300), (127, 129, 131), (1, 1000, 1000), (1000, 3, 1000))
 # Gradients of layers with few units, and a few rows through a large layer.
 FEW = (1, 2, 3, 4, 5, 7, 12, 17)
+# Whether A and B are transposed.
+LAYOUTS = ((False, False), (True, False), (False, True))
+# Larger products, which take long, are not chosen at random.
+MOST_AT_RANDOM = 300_000_000
 # Operations that a run makes by repeating its product: then what calling it from Python costs does not count.
 LEAST_OPERATIONS = 2e6
 TURNS = 10
@@ -103,7 +107,7 @@ def shapes() -> Iterator[tuple[str, int, int, int, bool, bool]]:
             if index:
                 yield "delta", network.batch, inputs, outputs, False, True
     for m, n, k in ODD:
-        for transposed in ((False, False), (True, False), (False, True)):
+        for transposed in LAYOUTS:
             yield "odd", m, n, k, *transposed
     for few in FEW:
         for inputs, batch in ((16, 10_000), (64, 128), (100, 300), (300, 64), (784, 32)):
@@ -114,6 +118,16 @@ def shapes() -> Iterator[tuple[str, int, int, int, bool, bool]]:
     for network in (workloads.TRAINING[4], workloads.TRAINING[5], workloads.TRAINING[1]):
         for inputs, outputs in network.products:
             yield "one row", 1, outputs, inputs, False, False
+
+
+def random_shapes(count: int) -> Iterator[tuple[str, int, int, int, bool, bool]]:
+    """The same of random shapes: logarithms of m, n and k are evenly spread, up to 2000."""
+    rng = np.random.default_rng(0)
+    while count:
+        m, n, k = (int(size) for size in np.exp(rng.uniform(0, np.log(2000), 3)))
+        if m * n * k <= MOST_AT_RANDOM:
+            yield "random", m, n, k, *LAYOUTS[int(rng.integers(len(LAYOUTS)))]
+            count -= 1
 
 
 def product_runs(
@@ -171,7 +185,7 @@ def products(options: argparse.Namespace, report: Report) -> list[dict[str, Any]
         ["product", *names, "tiles / BLAS", "tiles of peak", "BLAS of peak"],
     )
     rows, seen = [], set()
-    for kind, *shape in shapes():
+    for kind, *shape in random_shapes(options.random) if options.random else shapes():
         m, n, k, *transposed = shape
         layout = "tn" if transposed[0] else "nt" if transposed[1] else "nn"
         title = f"{kind} {layout} {m} x {n} x {k}"
@@ -318,6 +332,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--clock", choices=CLOCKS, default="wall", help="of matrix products; cpu where others compute too"
     )
     parser.add_argument("--seconds", type=float, default=0.05, help="for each figure")
+    parser.add_argument(
+        "--random", type=int, default=0, help="so many products of random shapes, instead of the usual ones"
+    )
     parser.add_argument("--only", default="", help="part of a line's first column")
     parser.add_argument("--output", type=Path, help="directory for kernels.md, kernels.json and kernels.png")
     return parser.parse_args(arguments)

@@ -23,8 +23,8 @@ def _checked(name: str, value: object) -> str:
 def _means_blas(setting: str) -> bool:
     """Whether BLAS is what a setting comes to.
 
-    With vectors, tiles are ahead of BLAS or level with it in every shape (docs/design.md has the figures), so that
-    ``"auto"`` takes BLAS only where the compiler gave the tiles no vectors.
+    With vectors, tiles are ahead of BLAS or level with it in nearly every shape (docs/design.md has the figures).
+    So ``"auto"`` takes BLAS only where the compiler gave the tiles no vectors.
     """
     return setting == "blas" or (setting == "auto" and not HAS_VECTORS)
 

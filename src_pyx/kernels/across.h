@@ -68,7 +68,7 @@ static inline void NAME(find_columns)(ptrdiff_t columns, ptrdiff_t b_column, ptr
 TILE_ACROSS(1, 1) TILE_ACROSS(2, 1) TILE_ACROSS(3, 1) TILE_ACROSS(4, 1)
 TILE_ACROSS(5, 0) TILE_ACROSS(6, 0) TILE_ACROSS(7, 0) TILE_ACROSS(8, 0)
 
-/* C (rows, columns) for at most eight rows; element (p, j) of B is at p + j b_column. */
+/* C (rows, columns) = A B + bias + row_bias; element (p, j) of B is at p + j b_column. Only one bias may be there. */
 static void OF_TYPE(multiply_across)(
     ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t k, const REAL* a, ptrdiff_t a_row, ptrdiff_t a_column,
     const REAL* b, ptrdiff_t b_column, const REAL* bias, const REAL* row_bias, int add, REAL* c, ptrdiff_t c_row,
@@ -79,11 +79,14 @@ static void OF_TYPE(multiply_across)(
         NAME(across_7), NAME(across_8),
     };
     for (ptrdiff_t j = 0; j < columns; j += LANES) {
-        const NAME(Product) p = {
-            a, a_row, a_column, b + j * b_column, b_column, c + j * c_column, c_row, c_column, k,
-            columns - j < LANES ? columns - j : LANES, bias ? bias + j : NULL, add,
-        };
-        tiles[rows](&p, row_bias);
+        for (ptrdiff_t i = 0, count; i < rows; i += count) {
+            const NAME(Product) p = {
+                a + i * a_row, a_row, a_column, b + j * b_column, b_column, c + i * c_row + j * c_column, c_row,
+                c_column, k, columns - j < LANES ? columns - j : LANES, bias ? bias + j : NULL, add,
+            };
+            count = next_rows(rows - i, 8);
+            tiles[count](&p, row_bias ? row_bias + i : NULL);
+        }
     }
 }
 

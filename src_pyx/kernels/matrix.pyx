@@ -97,8 +97,11 @@ cdef enum:
     # With fewer columns, rows of C may leave much of a vector unused; what packing costs, in operations on a vector.
     FEW_COLUMNS = 48
     COST_OF_PACKING = 6
-    # With no more rows in C, B is read across its columns, if it would have to be packed otherwise.
-    ACROSS_ROWS = 8
+    # With no more rows in C, B is read across its columns instead of packed: once, or twice for half of the rows each.
+    # How long sums must be for that.
+    ACROSS_ROWS = 16
+    ACROSS_DEPTH = 4
+    TWICE_ACROSS_DEPTH = 64
     # Where C is a single row: bytes of B from which on it is read along its rows, and columns of C at a time.
     FAR = 48 * 1024
     ROW_COLUMNS = 2048
@@ -475,7 +478,7 @@ cdef void multiply(
     if n == 1 and a_column == 1 and b_row == 1:
         multiply_vector(m, k, a, a_row, b, bias, add, c, c_row)
         return
-    # Across rows of A where C has few columns, or across columns of B where it has few rows. Where B need not be packed,
+    # Across rows of A where C has few columns, or across columns of B where it has few rows. If B need not be packed,
     # rows of A that do not fill a vector are left to other tiles.
     cdef Py_ssize_t whole = m if b_row == 1 else m - m % lanes(c)
     if a_column == 1 and n <= lanes(c) // 4 + 1 and (whole > n or b_row != 1) and k >= 4 * n and can_cross(a_row, c):
@@ -483,7 +486,10 @@ cdef void multiply(
         a, c, m = a + whole * a_row, c + whole * c_row, m - whole
         if m == 0:
             return
-    elif b_row == 1 and m <= ACROSS_ROWS and k >= 4 and can_cross(b_column, c):
+    elif (
+        b_row == 1 and m <= ACROSS_ROWS and k >= (ACROSS_DEPTH if 2 * m <= ACROSS_ROWS else TWICE_ACROSS_DEPTH)
+        and can_cross(b_column, c)
+    ):
         multiply_across(m, n, k, a, a_row, a_column, b, b_column, bias, NULL, add, c, c_row, c_column)
         return
     if m == 1 and b_column == 1 and c_column == 1 and reads_along_rows(n, k, b_row, b_padded, c):
