@@ -74,10 +74,11 @@ class Layer(Operation, Spec):
         True`` (the output has the mask of the first input), has none: there the input's mask ends.
 
     Layers that are attributes, also in lists, tuples and dicts, belong to the layer: their weights are among its
-    `weights`, are saved and frozen with it, and `training` reaches them when `call` calls them on arrays. To train
-    them, `backward` returns the gradients of their weights after those of the layer's own. A layer that holds others
-    with trainable weights and has no `backward` is refused where it is connected to symbolic tensors; on arrays it
-    computes.
+    `weights`, are saved and frozen with it, and `training` reaches them when `call` calls them on arrays. A
+    layer that only combines others defines `expand` instead of `call` and `backward`: they are then computed and
+    trained in C. In a layer with a `call`, `backward` returns the gradients of their weights after those of the layer's
+    own. Such a layer with trainable weights within and without `backward` is refused where it is connected to symbolic
+    tensors; on arrays it computes.
 
     Parameters
     ----------
@@ -277,20 +278,47 @@ class Layer(Operation, Spec):
             self.build(config["input_shape"])
 
     def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:
-        """Add the steps of a call of the layer to a plan; its output.
+        """What a call of the layer consists of: add its steps to a network, and return its output.
 
-        By default one step that computes the layer, and one for its activation. A layer that is made of others adds
-        theirs, by ``steps.call(layer, inputs)``.
+        A layer that only combines others defines this, with ``steps.call(layer, [input, ...])`` for each of them, which
+        returns that layer's output. It builds them in its `build`. If the output's shape is not that of the input, it
+        defines `compute_output_shape`. By default a call is one step that computes the layer, and one for its
+        activation.
 
         Parameters
         ----------
         steps : Steps
+            What to add steps to.
         inputs : list of Value
-            With their masks.
+            The inputs of the call, with their masks.
         shape : tuple of int
-            Of a sample of the output.
+            The shape of a sample of the output.
         mask : Mask or None
-            That of the output.
+            The mask of the output.
+
+        Returns
+        -------
+        Value
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import cbackprop as cb
+        >>> class Residual(cb.layers.Layer):
+        ...     def __init__(self, units, **kwargs):
+        ...         super().__init__(**kwargs)
+        ...         self.units = units
+        ...         self.dense, self.add = cb.layers.Dense(units, "tanh"), cb.layers.Add()
+        ...
+        ...     def build(self, input_shape):
+        ...         self.dense.build(input_shape)
+        ...
+        ...     def expand(self, steps, inputs, shape, mask):
+        ...         return steps.call(self.add, [inputs[0], steps.call(self.dense, inputs)])
+        >>> model = cb.Sequential([cb.Input((4,)), Residual(4), Residual(4), cb.layers.Dense(1)])
+        >>> model.compile("adam", "mse")
+        >>> model.check_gradients(np.ones((2, 4)), np.zeros((2, 1))).max_relative_error < 1e-6
+        True
         """
         function = self.function
         output = steps.add(self, inputs, shape if function is None else function.input_shape(shape))

@@ -388,7 +388,18 @@ class CallSteps:
         return self.plan.add_step(operation, inputs, shape, self.training)
 
     def call(self, layer: Layer, inputs: Sequence[Value]) -> Value:
-        """The steps of a call of a layer that is built, and its output with its mask."""
+        """The steps of a call of a layer that is built, and its output with its mask.
+
+        Raises
+        ------
+        ValueError
+            If the layer has no weights yet, or cannot take such inputs.
+        """
+        if not layer.built and type(layer).build is not Layer.build:
+            raise ValueError(
+                f"Layer {layer.name!r}, which another layer unfolds into, is not built: call its build in the build of "
+                "that layer."
+            )
         shapes: list[Any] = [(None, *value.shape) for value in inputs]
         shape = layer.compute_output_shape(shapes[0] if layer.n_inputs == 1 else shapes)
         return self.call_as(layer, list(inputs), tuple(shape[1:]))
@@ -397,6 +408,12 @@ class CallSteps:
         """The steps of a call of a layer whose output has this shape, and the output with its mask."""
         mask = self.mask_of(layer, inputs, shape)
         value = self._view(layer, inputs[0], shape) if layer.is_view else layer.expand(self, inputs, shape, mask)
+        if not isinstance(value, Value) or value.shape != shape:
+            found = f"one of shape {value.shape}" if isinstance(value, Value) else repr(value)
+            raise ValueError(
+                f"expand of {type(layer).__name__} {layer.name!r} must return the output, whose samples have the shape "
+                f"{shape} by compute_output_shape, but returned {found}."
+            )
         if layer.activity_regularizer is not None:
             # What a view passes on may belong to others.
             value = self.plan.copy(value) if layer.is_view else value

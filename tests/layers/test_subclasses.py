@@ -262,8 +262,6 @@ def test_a_call_that_is_set_later_is_refused(where, run):
 class Twice(layers.Layer):
     """Two dense layers with a residual connection: a layer that is made of others."""
 
-    implementation = "dense.Dense"  # never asked for
-
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
         self.units = units
@@ -298,3 +296,48 @@ def test_a_layer_that_unfolds_into_others(engine):
     for mine, other in zip(made_of_others.get_weights(), written_out.get_weights(), strict=True):
         assert mine.tobytes() == other.tobytes()
     assert made_of_others.check_gradients(x[:4], y[:4]).max_relative_error < 1e-6
+
+
+class Unbuilt(Twice):
+    def build(self, input_shape):
+        pass
+
+
+class Nothing(layers.Layer):
+    def expand(self, steps, inputs, shape, mask):
+        return None
+
+
+class Longer(layers.Layer):
+    def expand(self, steps, inputs, shape, mask):
+        return steps.call(layers.RepeatVector(3), inputs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (lambda: Unbuilt(4), "which another layer unfolds into, is not built: call its build in the build of that"),
+        (Nothing, r"expand of Nothing 'nothing.*' must return the output, .* shape \(3,\) by .* but returned None"),
+        (Longer, r"must return the output, .* shape \(3,\) by .* but returned one of shape \(3, 3\)"),
+    ],
+)
+def test_mistakes_in_expand(kind, message):
+    model = cb.Sequential([cb.Input((3,)), kind(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=message):
+        model.fit(np.zeros((4, 3)), np.zeros((4, 1)), verbose=0)
+
+
+def test_a_layer_of_others_is_saved_frozen_and_copied(tmp_path):
+    cb.utils.set_random_seed(2)
+    model = cb.Sequential([cb.Input((3,)), Twice(4), layers.Dense(1)])
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
+    np.testing.assert_allclose(model.layers[1](model.layers[0](x)), model.predict(x, verbose=0), rtol=1e-6)
+    model.save(tmp_path / "model.safetensors")
+    again = cb.models.load_model(tmp_path / "model.safetensors", custom_objects={"Twice": Twice})
+    copy = cb.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    for other in (again, copy):
+        np.testing.assert_array_equal(other.predict(x, verbose=0), model.predict(x, verbose=0))
+    model.layers[0].trainable = False
+    assert len(model.trainable_weights) == 2
