@@ -61,7 +61,7 @@ def test_is_public_under_its_name(family, name, thing):
     module = importlib.import_module(f"cbackprop.{family}")
     owner = cb.models if hasattr(thing, "fit") else module
     assert getattr(owner, thing.__name__) is thing
-    assert thing.__name__ in owner.__all__
+    assert thing.__name__ in owner.__all__, f"enter {thing.__name__} in __all__ of {owner.__name__}"
 
 
 @pytest.mark.parametrize(("family", "name", "thing"), EVERYTHING)
@@ -69,9 +69,13 @@ def test_docstring_is_complete(family, name, thing):
     text = inspect.getdoc(thing)
     assert text, "no docstring"
     parameters = list(inspect.signature(thing).parameters)
-    for section in SECTIONS[family, "class" if inspect.isclass(thing) else "function"]:
-        if section != "Parameters" or parameters:
-            assert f"{section}\n{'-' * len(section)}\n" in text, f"no section {section}"
+    wanted = [
+        section
+        for section in SECTIONS[family, "class" if inspect.isclass(thing) else "function"]
+        if section != "Parameters" or parameters
+    ]
+    missing = [section for section in wanted if f"{section}\n{'-' * len(section)}\n" not in text]
+    assert not missing, f"no sections {', '.join(missing)}"
     assert "import cbackprop as cb" in text
     for name in set(parameters) - OF_THE_BASE.get(family, set()):
         assert re.search(rf"^(\w+, )*\*{{0,2}}{name}(, \w+)*( : |$)", text, re.MULTILINE), f"{name} is not described"
@@ -198,6 +202,8 @@ def test_a_damaged_config_is_a_value_error(config):
             "Conv2D",
             r"^module 'cbackprop.layers' has no attribute 'Conv2D', unlike Keras \(planned: images\)$",
         ),
+        (cb, "Dense", "^module 'cbackprop' has no attribute 'Dense'. Did you mean 'layers.Dense'.$"),
+        (cb, "load_model", "^module 'cbackprop' has no attribute 'load_model'. Did you mean 'models.load_model'.$"),
         (cb.layers, "Densee", "^module 'cbackprop.layers' has no attribute 'Densee'. Did you mean 'Dense'.$"),
         (
             cb.utils,

@@ -60,6 +60,10 @@ def assert_same(make_model, **settings):
     for threads in THREADS[1:]:
         for a, b in zip(results[1], results[threads], strict=True):
             assert a.tobytes() == b.tobytes(), f"{threads} threads"
+    assert_as_twin(make_model, **settings)
+
+
+def assert_as_twin(make_model, **settings):
     pair = [trained(make_model, 2, engine=engine, dtype="float64", **settings) for engine in ("compiled", "reference")]
     for a, b in zip(*pair, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-11 * max(1, np.abs(b).max()))
@@ -71,6 +75,14 @@ def assert_same(make_model, **settings):
 )
 def test_every_layer(make, shapes, in_blocks):
     assert_same(lambda: layer_cases.around(make, shapes))
+
+
+@pytest.mark.parametrize(("make", "shapes"), layer_cases.EACH)
+def test_every_layer_with_gradients_in_parts(make, shapes, monkeypatch):
+    """The gradient of the smallest weight is divided, as those of large weights are."""
+    monkeypatch.setattr(compiled, "LEAST_PART", 1)
+    monkeypatch.setattr(compiled, "BLOCK_STEP", 1)
+    assert_as_twin(lambda: layer_cases.around(make, shapes))
 
 
 @pytest.mark.parametrize("name", masked_models.MASKED)

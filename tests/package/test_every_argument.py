@@ -24,7 +24,7 @@ NONSENSE = [
     "", "x", "\ud800", b"x", [], [1, 2], [None], ["x"], [[1, 2], [3]], [2**46], (3, 2**46), {}, {"a": 1}, {1, 2},
     range(3), np.zeros(0), np.zeros((2, 2)), np.array("x"), np.array([None]), int, object(), lambda *_: None,
 ]  # fmt: skip
-# For arguments that nothing can be made without, by name.
+# For arguments that nothing can be made without, by name. Those of layers may also come from `layer_cases`.
 NEEDED = {
     "activation": "relu",
     "axes": 1,
@@ -145,6 +145,15 @@ def check_config(thing):
     assert json.dumps(type(thing).from_config(json.loads(text)).get_config()) == text
 
 
+def needed_value(cls, name):
+    """What an argument may be that nothing can be made without; that of a layer's first way to make it by default."""
+    if name in NEEDED:
+        return NEEDED[name]
+    ways = layer_cases.LAYERS.get(cls.__name__)
+    assert ways, f"{cls.__name__} cannot be made without {name!r}: give NEEDED a value for it"
+    return getattr(ways[0][0](), name)
+
+
 def make(cls, **arguments):
     """What the class makes of the arguments; or ``None``, and what it says to them."""
     try:
@@ -158,9 +167,10 @@ def make(cls, **arguments):
 def test_every_argument(cls, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names, needed = arguments_of(cls)
+    values = {name: needed_value(cls, name) for name in needed}
     for argument in names:
         for value in NONSENSE:
-            thing, message = make(cls, **({name: NEEDED[name] for name in needed} | {argument: value}))
+            thing, message = make(cls, **(values | {argument: value}))
             if thing is None:
                 known = (argument, ALSO_NAMED.get(argument, argument), "Unable to allocate")
                 assert any(name in message for name in known), f"{argument}={value!r}: {message}"

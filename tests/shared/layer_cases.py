@@ -194,20 +194,24 @@ def nested():
     return cb.Model(x, layers.Add()([h, x]))
 
 
-def around(make, shapes, beside=False):
+def around(make, shapes, beside=False, twice=False, first=False):
     """A model in which a layer stands between trainable layers, so that its input deltas matter too.
 
     With `beside`, what the layer reads also goes another way, so that its input deltas are added to what is there.
+    With `twice`, the layer is called once more, so that the gradients of its weights are, too. With `first`, it reads
+    the data, so that nobody needs its input deltas.
     """
     inputs, hidden = [], []
     for shape in shapes:
         x = cb.Input(shape)
         h = layers.Dense(math.prod(shape), activation="tanh")(layers.Flatten()(x))
         inputs.append(x)
-        hidden.append(layers.Reshape(shape)(h))
+        hidden.append(x if first else layers.Reshape(shape)(h))
     layer = make()
-    y = layer(hidden[0] if len(hidden) == 1 else hidden)
-    y = layers.Flatten()(y)
+    read = hidden[0] if len(hidden) == 1 else hidden
+    y = layers.Flatten()(layer(read))
+    if twice:
+        y = layers.Concatenate()([y, layers.Flatten()(layer(read))])
     if beside:
         y = layers.Concatenate()([y, *[layers.Flatten()(h) for h in hidden]])
     return cb.Model(inputs, layers.Dense(2)(y))
