@@ -165,8 +165,9 @@ class Registry:
         registered = registered if isinstance(registered, str) and registered in own_objects.all() else name
         if (cls := self._lookup(registered)) is None:
             raise UnknownObjectError(
-                f"Unknown {self.family} {registered!r}. {nearest(registered, self._suggested)} A class of your own "
-                f"is made known by custom_objects={{{registered!r}: ...}}, or by saving.register_keras_serializable."
+                f"Unknown {self.family} {registered!r}. A class of your own is made known by custom_objects="
+                f"{{{registered!r}: ...}}, or by saving.register_keras_serializable. "
+                f"{nearest(registered, self._suggested)}"
             )
         own = config.get("config", {})
 

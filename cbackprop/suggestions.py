@@ -24,7 +24,13 @@ def _initials(name: str) -> str:
 
 
 def nearest_of(name: str, module: ModuleType) -> str:
-    """The public name in a module that is most like `name`; empty if none is."""
+    """The public name in a module that is most like `name`; empty if none is.
+
+    If a public module within has exactly this name, it is that one: ``"layers.Dense"`` for ``"Dense"``.
+    """
+    for part in getattr(module, "__all__", ()):
+        if name in getattr(vars(module).get(part), "__all__", ()):
+            return f"{part}.{name}"
     names = {known.lower(): known for known in sorted(getattr(module, "__all__", ()), reverse=True)}
     close = [] if name.startswith("_") else difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.75)
     return names[close[0]] if close else ""

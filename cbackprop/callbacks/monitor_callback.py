@@ -121,8 +121,11 @@ class MonitorCallback(Callback):
         """
         value = (logs or {}).get(self.monitor)
         if value is None:
+            validated = any(name.startswith("val_") for name in logs or {})
+            advice = " Give fit validation_data or validation_split."
             warnings.warn(
-                f"{purpose} looks at {self.monitor!r}, which is not in the logs: {', '.join(logs or {}) or 'none'}.",
+                f"{purpose} looks at {self.monitor!r}, which is not in the logs: {', '.join(logs or {}) or 'none'}."
+                f"{advice if self.monitor.startswith('val_') and not validated else ''}",
                 stacklevel=2,
             )
             return None

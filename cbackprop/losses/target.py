@@ -161,8 +161,10 @@ def _hint(value: Any, array: NDArray[Any]) -> str:
         return " Call it: what it returns may be what is wanted here."
     if isinstance(value, Iterator):
         return " Only fit, evaluate and predict take an iterator, as x alone: of batches (x, y)."
-    if array.dtype == object and array.ndim:
-        return " If all values are numbers, convert it: astype('float32')."
+    if array.dtype.kind in "OUS" and array.ndim:
+        names = array.size and isinstance(array.flat[0], (str, bytes))
+        classes = " Names of classes become numbers by numpy.unique(names, return_inverse=True)[1]."
+        return " If all values are numbers, convert it: astype('float32')." + (classes if names else "")
     return ""
 
 

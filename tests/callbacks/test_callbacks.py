@@ -60,7 +60,7 @@ def test_a_name_without_direction_is_refused_before_training(kind):
 
 
 def test_a_missing_value_is_warned_of():
-    with pytest.warns(UserWarning, match="'val_loss', which is not in the logs: loss, mae"):
+    with pytest.warns(UserWarning, match="'val_loss', .* the logs: loss, mae. Give fit validation_data or"):
         small().fit(X, Y, callbacks=[callbacks.EarlyStopping()], verbose=0)
 
 

@@ -84,6 +84,12 @@ FIT_MISTAKES = {
         ValueError,
         r"built for \(None, 3\), but got \(None, 4",
     ),
+    "names": (
+        model,
+        lambda m: m.fit(X, Y.astype(str)),
+        TypeError,
+        r"Names of classes .* numpy.unique\(names, return_inv",
+    ),
     "complex": (model, lambda m: m.fit(X, Y + 0j), TypeError, "y must hold real numbers, but got dtype complex128"),
     "ragged": (model, lambda m: m.fit([[1, 2, 3], [1, 2]], Y[:2]), ValueError, "x must be one array"),
     "nan in x": (model, lambda m: m.fit(with_value(X, NAN), Y), ValueError, r"x must be finite, but got nan at .*1, 0"),
