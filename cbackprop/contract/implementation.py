@@ -29,7 +29,11 @@ def find(package: str, path: str, dtype: Any = None) -> Any:
     name_of_module, _, name = inner.rpartition(".")
     module = importlib.import_module(f"{owner or 'cbackprop'}.{package}.{name_of_module}")
     typed = name if dtype is None else name + SUFFIXES[np.dtype(dtype).name]
-    return getattr(module, typed if hasattr(module, typed) else name)
+    for each in (typed, name):
+        if hasattr(module, each):
+            return getattr(module, each)
+    wanted = name if typed == name else f"{typed}, or {name} for both float types"
+    raise AttributeError(f"module {module.__name__!r} has no class {wanted}", name=typed, obj=module)
 
 
 def name_of(implementation: Any) -> str:

@@ -25,8 +25,10 @@ def test_another_package(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     assert find("compiled", "elsewhere:both.Own", "float32").__name__ == "Own"
     assert find("compiled", "elsewhere:both.Two", "float64").__name__ == "Two64"
-    with pytest.raises(AttributeError, match="Two"):
+    with pytest.raises(AttributeError, match=r"'elsewhere.compiled.both' has no class Two(\.|$)"):
         find("compiled", "elsewhere:both.Two")
+    with pytest.raises(AttributeError, match="no class Three32, or Three for both float types"):
+        find("compiled", "elsewhere:both.Three", "float32")
 
 
 def test_a_name_without_a_float_type():
