@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -301,22 +301,16 @@ class CompiledEngine(Engine):
         share = flops // (least if threads.is_auto() else LEAST_WORK)
         return min(threads.limit(), share) if share > 1 else 1
 
-    def _pieces(
-        self, kind: str, most: int, start: int, stop: int, batch_size: int, cuts: bool = True
-    ) -> Iterator[tuple[int, int, int]]:
+    def _pieces(self, kind: str, most: int, start: int, stop: int, batch_size: int) -> Iterator[tuple[int, int, int]]:
         """Run the samples start:stop in pieces: the number of threads of each, where it begins, where it ends.
 
-        All in one piece if the number is known, or if the run must not be cut. Else the time that the caller takes for
-        a piece decides about the next.
+        All in one piece if the number is known. Else the time that the caller takes for a piece decides about the next.
         """
         if most == 1 or not threads.is_auto():
             yield most, start, stop
             return
         key = kind, most, batch_size.bit_length()
         choice = self.thread_choices.setdefault(key, ThreadChoice(most))
-        if not cuts:
-            yield choice.best, start, stop
-            return
         while start < stop:
             piece = choice.next(math.ceil((stop - start) / batch_size))
             end = min(start + piece.steps * batch_size, stop)
@@ -448,26 +442,34 @@ class CompiledEngine(Engine):
             self._begin(data)
             in_blocks = self._reserve(batch_size, most, training)
             self.contexts.stage(False)
-            for count, begin, end in self._pieces("test", most, 0, len(data), batch_size, cuts=not training):
+            for count, begin, end in self._pieces("test", most, 0, len(data), batch_size):
                 self.learner.test(begin, end, batch_size, in_blocks, training, count, _counted_from(begin, tick))
 
     def predict(
         self, inputs: list[Any], batch_size: int, training: bool = False, tick: Tick = None, check: bool = False
     ) -> list[Array] | None:
-        """The outputs for all samples; ``None`` if `check` finds that an input is not finite."""
+        """The outputs for all samples; ``None`` if `check` finds that an input is not finite.
+
+        Layers that need a batch as a whole get `batch_size` samples at a time, in training all. Others do not: there
+        results do not depend on it.
+        """
         with self.lock, self._products():
             samples = len(inputs[0])
             whole = self.sees_whole(training)
             most = 1 if whole else self._most_threads(self.flops * samples, LEAST_WORK_TO_START)
+            batch_size = max(samples if training else min(batch_size, samples), 1)
             self._begin(Data(inputs))
-            self.reserve_blocks(samples, most, whole=whole and training)
+            self.reserve_blocks(batch_size if whole else samples, most, whole)
             self.contexts.stage(False)
             self.network.iteration = self.draw_count(training)
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
             finite = True
-            # Random layers count samples from where a run begins.
-            together = most * self.block_memory[0]
-            for count, begin, end in self._pieces("predict", most, 0, samples, together, cuts=not training):
+            pieces: Iterable[tuple[int, int, int]]
+            if whole:
+                pieces = ((1, begin, min(begin + batch_size, samples)) for begin in range(0, samples, batch_size))
+            else:
+                pieces = self._pieces("predict", most, 0, samples, most * self.block_memory[0])
+            for count, begin, end in pieces:
                 parts = [result[begin:end] for result in results]
                 ticks = _counted_from(begin, tick)
                 finite = finite and self.predictor.predict(
@@ -478,7 +480,7 @@ class CompiledEngine(Engine):
                 self.block_memory = (0, 0)  # such a block does not suit the caches: the next run makes its own
             return results if finite else None
 
-    def predict_now(self, x: Array) -> Array | None:
+    def predict_now(self, x: Array, batch_size: int) -> Array | None:
         """The output for a few samples, if this network has one input and one output, and `x` fits it as it is.
 
         ``None`` otherwise, and if there is anything to prepare or to complain of: then `predict` is to be called.
@@ -486,6 +488,7 @@ class CompiledEngine(Engine):
         rows = x.shape[0] if x.ndim else 0
         if (
             not 0 < rows <= self.block_memory[0]
+            or (rows > batch_size and self.sees_whole(False))
             or self.generation != ParameterStore.generation
             or x.shape[1:] != self.sample_shape
             or x.dtype != self.dtype

@@ -398,10 +398,13 @@ class Engine:
     def predict(
         self, inputs: list[Any], batch_size: int, training: bool = False, tick: Tick = None, check: bool = False
     ) -> list[Array] | None:
-        """The outputs for all samples, each (samples, ...); ``None`` if `check` finds that an input is not finite."""
+        """The outputs for all samples, each (samples, ...); ``None`` if `check` finds that an input is not finite.
+
+        Layers that need a batch as a whole get `batch_size` samples at a time, in training all.
+        """
         raise NotImplementedError
 
-    def predict_now(self, x: Array) -> Array | None:
+    def predict_now(self, x: Array, batch_size: int) -> Array | None:
         """The output for a few samples without the preparations of `predict`; ``None`` if that is not possible."""
         return None
 

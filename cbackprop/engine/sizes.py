@@ -154,10 +154,10 @@ class EngineOfSizes(Engine):
             engine.predictions_in_training = self.draw_count(training)
             return engine.predict(Data(inputs).present().inputs, batch_size, training, tick, check)
 
-    def predict_now(self, x: Array) -> Array | None:
+    def predict_now(self, x: Array, batch_size: int) -> Array | None:
         """The output for a few samples without the preparations of `predict`; ``None`` if that is not possible."""
         engine = self.engines.known((x.shape[1:],))
-        return None if engine is None else engine.predict_now(x)
+        return None if engine is None else engine.predict_now(x, batch_size)
 
     @contextmanager
     def kept_threads(self) -> Iterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cbackprop.config import FLOAT_TYPES
-from cbackprop.engine import Engine, engine_class
+from cbackprop.engine import Data, Engine, engine_class
 from cbackprop.layers import Identity, Input
 from cbackprop.layers.call_context import current_call
 from cbackprop.layers.connecting import forget_losses
@@ -105,7 +105,7 @@ def run_shown(model: Any, given: list[Any], masks: list[Any], training: bool) ->
         if mask is not None
     ]
     engine = _engine_that_shows(model, tuple(mask is not None for _, mask in pairs), tensors)
-    results = engine.predict(inputs, 32, training)
+    results = engine.predict(inputs, len(Data(inputs)), training)
     assert results is not None
     shown = iter(results[len(model.outputs) :])
     outputs = [

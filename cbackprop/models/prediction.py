@@ -13,30 +13,44 @@ from cbackprop.engine import Data
 from cbackprop.models.data import Samples, make_inputs
 from cbackprop.models.engines import inference_engine
 from cbackprop.models.executions import Executions
-from cbackprop.models.sources import ArraySource, open_source
+from cbackprop.models.sources import ArraySource, Piece, open_source
+from cbackprop.models.sources.order import batch_size_for
 from cbackprop.tensor import KerasTensor, map_structure, output_dtype
 
-__all__ = ["as_output", "inputs_alone", "predict_all", "predict_now", "predict_watched", "without_list"]
+__all__ = ["as_output", "inputs_alone", "predict_all", "predict_now", "predict_watched", "run_batch", "without_list"]
 
 
-def predict_now(model: Any, x: Any, steps: int | None) -> Any:
+def predict_now(model: Any, x: Any, batch_size: int | None, steps: int | None) -> Any:
     """The outputs for one array, if there is an engine that needs no preparation for it; else ``None``."""
     if type(x) is not np.ndarray or steps is not None:
         return None
     engine = model._engine or model._predictor
-    quick = None if engine is None else engine.predict_now(x)
+    quick = None if engine is None else engine.predict_now(x, batch_size_for(batch_size, None, 0))
     return None if quick is None else as_output(model, [quick])
 
 
-def predict_all(model: Any, x: Any, training: bool, batch_size: int | None, steps: int | None) -> Any:
-    """The outputs for arrays or a dataset, in the structure of the model's outputs."""
+def run_batch(model: Any, x: Any, training: bool) -> Any:
+    """The outputs for arrays, which are one batch, in the structure of the model's outputs."""
+    outputs = None
+    if type(x) is np.ndarray and x.ndim and not training:
+        outputs = predict_now(model, x, len(x), None)
+    return predict_all(model, x, training, None, None, together=True) if outputs is None else outputs
+
+
+def predict_all(
+    model: Any, x: Any, training: bool, batch_size: int | None, steps: int | None, together: bool = False
+) -> Any:
+    """The outputs for arrays or a dataset, in the structure of the model's outputs.
+
+    With `together`, what is in memory at the same time is one batch.
+    """
     with open_source(x, batch_size=batch_size, steps=steps, at_once=model.steps_per_execution) as source:
         source.purpose = "prediction"
         model._build_for(source)
         given = x if isinstance(source, ArraySource) else None
         source.prepare(partial(inputs_alone if given is None else _unchecked_inputs, model))
         source.limit(steps, None)
-        results = [_predict_piece(model, piece.samples().inputs, training, given) for piece in source.sweep()]
+        results = [_predict_piece(model, piece, training, given, together) for piece in source.sweep()]
     return as_output(model, _joined(results))
 
 
@@ -58,15 +72,16 @@ def predict_watched(model: Any, x: Any, batch_size: int | None, steps: int | Non
         executions = Executions(source.at_once, run.on_predict_batch_begin, end)
         for part in (part for piece in source.sweep() for part in executions.parts(piece)):
             part.data.check_held()
-            results.append(_predict_piece(model, part.samples().inputs, False, x))
+            results.append(_predict_piece(model, part, False, x, together=False))
             if executions.done(part) and model.stop_predicting:
                 break
         executions.finish()
     return as_output(model, _joined(results))
 
 
-def _predict_piece(model: Any, inputs: list[Any], training: bool, given: Any) -> list[NDArray[Any]]:
-    results = inference_engine(model, training).predict(inputs, 32, training, check=given is not None)
+def _predict_piece(model: Any, piece: Piece, training: bool, given: Any, together: bool) -> list[NDArray[Any]]:
+    engine, batch_size = inference_engine(model, training), piece.size if together else piece.batch_size
+    results = engine.predict(piece.samples().inputs, batch_size, training, check=given is not None)
     if results is None:
         make_inputs(model, given)  # raises an error with the index of the number
         raise ValueError("x must be finite, and was not when it was read.")

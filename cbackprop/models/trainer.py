@@ -25,7 +25,7 @@ from cbackprop.models.gradients import GradientMethods
 from cbackprop.models.inputs import sample_shape
 from cbackprop.models.limits import limited_epochs, limited_steps
 from cbackprop.models.position import Position, Resumption, check_position
-from cbackprop.models.prediction import predict_all, predict_now, predict_watched
+from cbackprop.models.prediction import predict_all, predict_now, predict_watched, run_batch
 from cbackprop.models.results import ResultMethods
 from cbackprop.models.sources import Source, open_source
 from cbackprop.models.training_run import TrainingRun
@@ -344,7 +344,8 @@ class Trainer(CompileMethods, GradientMethods, ResultMethods):
         x : array_like, or list or dict of them, or a dataset
             As in `fit`. Targets in a dataset are ignored.
         batch_size : int, optional
-            The number of samples in a step, if `steps` is given. Results do not depend on it.
+            The number of samples in a batch; 32 by default. Results depend on it only where a layer needs a batch as a
+            whole: layers in Python, and `BatchNormalization` whose call fixed ``training=True``.
         verbose : {"auto", 0, 1, 2}, default "auto"
         steps : int, optional
             The number of batches; all by default.
@@ -369,16 +370,15 @@ class Trainer(CompileMethods, GradientMethods, ResultMethods):
         if run.watches_batches("predict"):
             outputs = predict_watched(self, x, batch_size, steps, run)
         else:
-            outputs = predict_now(self, x, steps)
+            outputs = predict_now(self, x, batch_size, steps)
             if outputs is None:
                 outputs = predict_all(self, x, False, batch_size, steps)
         run.on_predict_end()
         return outputs
 
-    def run(self, x: Any, training: bool, batch_size: int | None = None, steps: int | None = None) -> Any:
-        """The outputs for arrays, in the structure of the model's outputs."""
-        outputs = None if training else predict_now(self, x, steps)
-        return predict_all(self, x, training, batch_size, steps) if outputs is None else outputs
+    def run(self, x: Any, training: bool) -> Any:
+        """The outputs for arrays, which are one batch, in the structure of the model's outputs."""
+        return run_batch(self, x, training)
 
     # Single batches
 

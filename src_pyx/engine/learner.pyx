@@ -305,7 +305,7 @@ cdef class Learner:
         cdef Py_ssize_t end = share(rows, grain, thread + 1, self.run.team.size)
         if thread == 0 and self.run.team.size > 1:
             describe(
-                self.contexts.whole, rows, self.training, iteration, 0 if self.backwards else start - self.start, 0,
+                self.contexts.whole, rows, self.training, iteration, 0 if self.backwards else start, 0,
                 rows, self.network.blas,
             )
             self.contexts.whole.refer(self.feeds.items, self.order, start)
@@ -344,7 +344,7 @@ cdef class Learner:
         cdef Py_ssize_t i
         context.show(place, rows)
         describe(
-            context, rows, self.training, iteration, begin if self.backwards else start - self.start + begin,
+            context, rows, self.training, iteration, begin if self.backwards else start + begin,
             begin, min(self.batch_size, self.stop - start), self.network.blas,
         )
         if rows:

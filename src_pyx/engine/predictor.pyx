@@ -94,7 +94,7 @@ cdef class Predictor:
             context.batch.buffers[self.result_buffers[k]].value = (
                 <char*>self.results[k] + begin * self.result_bytes[k]
             )
-        self.run_layers(context, begin)
+        self.run_layers(context, self.start + begin)
         for k in range(outputs):
             context.batch.buffers[self.result_buffers[k]].value = context.base[self.result_buffers[k]].value
 
@@ -112,11 +112,11 @@ cdef class Predictor:
                 return False
         return True
 
-    cdef void run_layers(self, Context context, Py_ssize_t begin) noexcept nogil:
-        """All layers forwards that a prediction needs."""
+    cdef void run_layers(self, Context context, Py_ssize_t first) noexcept nogil:
+        """All layers forwards that a prediction needs, of the samples from number `first` of the data on."""
         cdef Py_ssize_t i
         describe(
-            context, context.batch.rows, self.training, self.network.iteration, begin, 0, context.batch.rows,
+            context, context.batch.rows, self.training, self.network.iteration, first, 0, context.batch.rows,
             self.network.blas,
         )
         for i in range(self.network.n_predicting):

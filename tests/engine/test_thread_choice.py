@@ -194,6 +194,26 @@ def test_an_interrupt_ends_a_run_in_trials(auto):
 # What limits the number
 
 
+@pytest.mark.parametrize("noise", [layers.Dropout, layers.GaussianNoise])
+def test_layers_that_draw_do_not_see_the_pieces_of_a_run(noise, monkeypatch):
+    """Outside of training they count samples of the data, not those of a piece, which the time decides about."""
+    x = np.random.default_rng(0).normal(size=(300, 4)).astype("float32")
+    results = []
+    for steps in (1, 2, 10_000):
+        with cb.config.num_threads(1 if steps == 10_000 else "auto"):
+            cb.utils.set_random_seed(1)
+            given = cb.Input((4,))
+            model = cb.Model(given, layers.Dense(4)(noise(0.5, seed=3)(given, training=True)))
+            model.compile("sgd", "mse")
+            monkeypatch.setattr(compiled.CompiledEngine, "_most_threads", lambda self, flops, least=0: 2)
+            monkeypatch.setattr(compiled.CompiledEngine, "_block", lambda self: 24)
+            monkeypatch.setattr(ThreadChoice, "next", lambda self, left, n=steps: thread_choice.Trial(2, min(n, left)))
+            results.append([model.predict(x, verbose=0), model(x, training=True), model.evaluate(x, x, 32, verbose=0)])
+    for found in results[1:]:
+        for a, b in zip(results[0], found, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 @pytest.fixture
 def anew(monkeypatch):
     monkeypatch.setattr(processors, "_answered", float("-inf"))

@@ -311,6 +311,37 @@ def test_predict_does_not_depend_on_batch_size(rng):
     np.testing.assert_allclose(model.predict(x, batch_size=10, steps=2, verbose=0), whole[:20], rtol=1e-6)
 
 
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_layers_that_need_a_batch_get_it_in_predictions(engine, rng):
+    """As large as it was asked for; `predict_on_batch` and a call make one batch of all samples."""
+    sizes = []
+
+    class Watch(layers.Layer):
+        def call(self, inputs):
+            sizes.append(len(inputs))
+            return inputs - inputs.mean(axis=0)
+
+        def backward(self, inputs, outputs, delta):
+            return delta - delta.mean(axis=0)
+
+    given = cb.Input((3,))
+    models = [cb.Model(given, Watch()(given)), cb.Model(given, layers.BatchNormalization()(given, training=True))]
+    formulas = (lambda x: x - x.mean(0), lambda x: (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-3))
+    for model, make in zip(models, formulas, strict=True):
+        model.compile("sgd", "mse", engine=engine)
+        for rows in (70, 20, 5):  # of which the last could take the short way
+            x = rng.normal(size=(rows, 3)).astype("float32")
+            for size in (3, 32, 100):
+                sizes.clear()
+                expected = np.concatenate([make(x[i : i + size]) for i in range(0, rows, size)])
+                found = model.predict(x, batch_size=size, verbose=0)
+                np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+                assert sizes in ([], [len(x[i : i + size]) for i in range(0, rows, size)])
+            np.testing.assert_array_equal(model.predict(x, verbose=0), model.predict(x, 32, verbose=0))
+            for found in model(x), model.predict_on_batch(x):
+                np.testing.assert_allclose(found, make(x), rtol=1e-4, atol=1e-5)
+
+
 def test_predict_before_compile(rng):
     model = cb.Sequential([layers.Dense(2)])
     assert model.predict(rng.normal(size=(4, 3)), verbose=0).shape == (4, 2)
