@@ -234,7 +234,7 @@ def test_shared_layer(in_blocks):
     assert_same(make)
 
 
-def test_a_loss_on_what_no_weight_is_behind(tiled):
+def test_a_loss_on_what_no_weight_is_behind(in_blocks):
     """No step computes its delta, also not a layer that reads that output, over what others keep."""
 
     def make():
