@@ -235,8 +235,8 @@ def _check_trainable(layer: Any, context: CallContext | None) -> None:
         raise TypeError(
             f"{kind} computes in Python with {names}: their weights would not be trained, because there is no "
             "automatic differentiation. Use a model of these layers instead, which can be called like a layer "
-            "(cbackprop.Sequential([...]) or cbackprop.Model(inputs, outputs)); or define expand in place of call, if it "
-            "only combines them (see cbackprop.layers.Layer.expand); or define a method backward(inputs, "
+            "(cbackprop.Sequential([...]) or cbackprop.Model(inputs, outputs)); or define expand in place of call, if "
+            "it only combines them (see cbackprop.layers.Layer.expand); or define a method backward(inputs, "
             "outputs, delta) that returns the input delta and the gradients of all trainable_weights; or set "
             f"{layer.name}.trainable = False, if they are not to be trained."
         )
