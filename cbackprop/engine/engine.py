@@ -15,6 +15,7 @@ from cbackprop.engine.means import MeansOf
 from cbackprop.engine.model_lock import ModelLock, known_engines
 from cbackprop.engine.objective import Objective
 from cbackprop.engine.problem import EngineProblem
+from cbackprop.layers.operation import Operation
 from cbackprop.layers.python_call import AddedLoss
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.optimizers.optimizer import Optimizer
@@ -69,7 +70,7 @@ class Engine:
         self._take_settings(dtype, objectives, optimizer, in_order, state, model_lock)
         self.plan = plan
         # As it is now: a layer may be frozen later.
-        self.couples_samples = [step.layer.couples_samples for step in plan.steps]
+        self.couples_samples = [_coupling(step.layer) for step in plan.steps]
         self._whole_batches = {
             mode: any(self.couples(i, mode) for i in range(len(plan.steps))) for mode in (False, True)
         }
@@ -435,3 +436,13 @@ class Engine:
     def metric_snapshots(self) -> list[list[Any]]:
         """What each metric of each output has added up since the last reset, for its `restore`."""
         raise NotImplementedError
+
+
+def _coupling(layer: Operation) -> str:
+    """When a layer's samples depend on each other."""
+    found = layer.couples_samples
+    if not isinstance(found, str) or found not in ("never", "in_training", "always"):
+        raise ValueError(
+            f"couples_samples of layer {layer.name!r} must be 'never', 'in_training' or 'always', but is {found!r}."
+        )
+    return found

@@ -168,6 +168,11 @@ class BatchNormalization(AffineLayer):
 
     def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:
         """Add the step of the layer, which reads the mask of its input."""
+        if type(self).couples_samples is not BatchNormalization.couples_samples:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} must not change couples_samples: where it is not frozen, the "
+                "layer needs the whole batch in training."
+            )
         hidden = [] if inputs[0].mask is None else [inputs[0].mask]
         return self.expand_activation(steps, steps.add(self, [*inputs, *hidden], shape), shape)
 

@@ -328,6 +328,25 @@ def test_mistakes_in_expand(kind, message):
         model.fit(np.zeros((4, 3)), np.zeros((4, 1)), verbose=0)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("base", "value", "message"),
+    [
+        (layers.PReLU, "sometimes", "couples_samples of layer 'changed' must be 'never', .* but is 'sometimes'"),
+        (layers.PReLU, None, "must be 'never', 'in_training' or 'always', but is None"),
+        (layers.PReLU, ["always"], r"must be .* but is \['always'\]"),
+        (layers.BatchNormalization, "always", "'changed' must not change couples_samples"),
+        (layers.BatchNormalization, "never", "'changed' must not change couples_samples"),
+    ],
+)
+def test_values_of_couples_samples(base, value, message, engine):
+    layer = type("Changed", (base,), {"couples_samples": value})(name="changed")
+    model = cb.Sequential([cb.Input((3,)), layer, layers.Dense(1)])
+    model.compile("sgd", "mse", engine=engine)
+    with pytest.raises(ValueError, match=message):
+        model.fit(np.zeros((4, 3)), np.zeros((4, 1)), verbose=0)
+
+
 def test_a_layer_of_others_is_saved_frozen_and_copied(tmp_path):
     cb.utils.set_random_seed(2)
     model = cb.Sequential([cb.Input((3,)), Twice(4), layers.Dense(1)])
