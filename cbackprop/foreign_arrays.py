@@ -79,7 +79,8 @@ def _column(
 ) -> Array:
     """Check that a column holds only numbers, and return it, with NaN for missing values if they are allowed."""
     if not is_number:
-        remedy = "drop it, or encode it as numbers" if where.endswith("]") else "encode it as numbers"
+        remedy = "encode it as numbers, names by numpy.unique(names, return_inverse=True)[1]"
+        remedy = "drop it, or encode it as numbers" if where.endswith("]") else remedy
         raise TypeError(f"{where} holds {kind}, not numbers: {remedy}.")
     if allowed:
         array = read()

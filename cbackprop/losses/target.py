@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -122,7 +123,7 @@ def as_array(name: str, value: Any, missing: bool = False) -> NDArray[Any]:
             raise ValueError(f"{name} must be one array, but its parts differ in shape{_parts(value)}") from None
         raise ValueError(f"{name}, of type {type_name(value)}, cannot be read as an array: {error}") from None
     if array.dtype.kind not in "fiub":
-        single = array.dtype == object and not array.ndim
+        single = not array.ndim and array.dtype.kind in "OUS"
         got = f"an object of type {type_name(value)}" if single else f"dtype {array.dtype}"
         raise TypeError(f"{name} must hold real numbers, but got {got}.{_hint(value, array)}")
     return array
@@ -153,6 +154,8 @@ def _shape(value: Any) -> tuple[int, ...] | None:
 
 def _hint(value: Any, array: NDArray[Any]) -> str:
     """The end of a message: how to turn the value into an array of numbers."""
+    if isinstance(value, (str, os.PathLike)):
+        return " Files are read first, for example by pandas.read_csv."
     if hasattr(value, "toarray"):
         return " A sparse matrix must be made dense first: call its toarray()."
     if inspect.isgeneratorfunction(value):

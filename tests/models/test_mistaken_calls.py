@@ -84,6 +84,7 @@ FIT_MISTAKES = {
         ValueError,
         r"built for \(None, 3\), but got \(None, 4",
     ),
+    "a file": (model, lambda m: m.fit("data.csv", Y), TypeError, "object of type str. Files are read first, for"),
     "names": (
         model,
         lambda m: m.fit(X, Y.astype(str)),

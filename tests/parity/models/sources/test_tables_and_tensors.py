@@ -128,7 +128,11 @@ MISTAKES = {
     "pandas nan": (pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, None]}), ValueError, r"^x\['b'\] has no value in row 1"),
     "pandas NA": (pd.DataFrame({"b": [1, None]}, dtype="Int64"), ValueError, r"^x\['b'\] has no value in row 1"),
     "pandas inf": (pd.DataFrame({"a": [np.inf]}), ValueError, r"x must be finite, but got inf at index \(0, 0\)"),
-    "pandas categories": (pd.Series(["x"], dtype="category"), TypeError, "^x holds category, not numbers: encode it"),
+    "pandas categories": (
+        pd.Series(["x"], dtype="category"),
+        TypeError,
+        "^x holds category, not numbers: encode .* numpy.unique",
+    ),
     "polars text": (pl.DataFrame({"city": ["x"]}), TypeError, r"x\['city'\] holds String, not numbers"),
     "polars null": (pl.DataFrame({"b": [1, None]}), ValueError, r"^x\['b'\] has no value in row 1"),
     "polars nan": (pl.DataFrame({"b": [1.0, float("nan")]}), ValueError, r"^x\['b'\] has no value in row 1"),
