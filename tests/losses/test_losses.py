@@ -589,7 +589,11 @@ def test_bad_arguments(name, options, error, message):
     [
         ("mean_squared", ValueError, "Unknown loss 'mean_squared'. Did you mean 'mean_squared_error'"),
         ("", ValueError, "Unknown loss ''"),
-        ({"class_name": "Hubert", "config": {}}, ValueError, r"Unknown loss 'Hubert'\. A class .* Did you mean 'huber'"),
+        (
+            {"class_name": "Hubert", "config": {}},
+            ValueError,
+            r"Unknown loss 'Hubert'\. A class .* Did you mean 'huber'",
+        ),
         ({"config": {}}, ValueError, "loss config"),
         (7, TypeError, "Expected a loss"),
         (cb.activations.relu, TypeError, "Expected a loss"),
