@@ -224,7 +224,13 @@ class CompiledEngine(Engine):
         is_sum = True
         for index, k in uses:
             step = self.plan.steps[index]
-            found = step.layer.gradient_flops(list(step.input_shapes), step.output_shape)[k]
+            each = step.layer.gradient_flops(list(step.input_shapes), step.output_shape)
+            if not isinstance(each, (list, tuple)) or len(each) <= k:
+                raise ValueError(
+                    f"gradient_flops of layer {step.layer.name!r} must return a list with a number, or None, for each "
+                    f"weight that is trained, but returned {each!r}."
+                )
+            found = each[k]
             is_sum = is_sum and found is not None
             flops += 2 * math.prod(step.output_shape) if found is None else found
         return max(flops, 1.0), is_sum

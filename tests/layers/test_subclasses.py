@@ -347,6 +347,17 @@ def test_values_of_couples_samples(base, value, message, engine):
         model.fit(np.zeros((4, 3)), np.zeros((4, 1)), verbose=0)
 
 
+@pytest.mark.parametrize("found", [[], [1], None])
+def test_gradient_flops_for_each_weight(found):
+    kind = type("Changed", (layers.Dense,), {"gradient_flops": lambda self, inputs, output: found})
+    model = cb.Sequential([cb.Input((3,)), kind(2, name="changed")])
+    model.compile("sgd", "mse", engine="compiled")
+    with pytest.raises(
+        ValueError, match=r"gradient_flops of layer 'changed' must return .* each weight that is trained, but"
+    ):
+        model.fit(np.zeros((4, 3)), np.zeros((4, 2)), verbose=0)
+
+
 def test_a_layer_of_others_is_saved_frozen_and_copied(tmp_path):
     cb.utils.set_random_seed(2)
     model = cb.Sequential([cb.Input((3,)), Twice(4), layers.Dense(1)])
