@@ -307,10 +307,10 @@ class CompiledEngine(Engine):
         share = flops // (least if threads.is_auto() else LEAST_WORK)
         return min(threads.limit(), share) if share > 1 else 1
 
-    def _pieces(self, kind: str, most: int, start: int, stop: int, batch_size: int) -> Iterator[tuple[int, int, int]]:
-        """Run the samples start:stop in pieces: the number of threads of each, where it begins, where it ends.
+    def _trials(self, kind: str, most: int, start: int, stop: int, batch_size: int) -> Iterator[tuple[int, int, int]]:
+        """Divide the samples start:stop into trials: the number of threads of each, where it begins, where it ends.
 
-        All in one piece if the number is known. Else the time that the caller takes for a piece decides about the next.
+        All are one trial if the number is known. Else the time that the caller takes for a trial decides about the next.
         """
         if most == 1 or not threads.is_auto():
             yield most, start, stop
@@ -318,10 +318,10 @@ class CompiledEngine(Engine):
         key = kind, most, batch_size.bit_length()
         choice = self.thread_choices.setdefault(key, ThreadChoice(most))
         while start < stop:
-            piece = choice.next(math.ceil((stop - start) / batch_size))
-            end = min(start + piece.steps * batch_size, stop)
-            yield piece.threads, start, end
-            choice.done(piece, self.learner.first_step if kind in ("train", "test") else 0.0)
+            trial = choice.next(math.ceil((stop - start) / batch_size))
+            end = min(start + trial.steps * batch_size, stop)
+            yield trial.threads, start, end
+            choice.done(trial, self.learner.first_step if kind in ("train", "test") else 0.0)
             start = end
 
     def reserve_blocks(self, rows: int, count: int, whole: bool = False) -> None:
@@ -405,7 +405,7 @@ class CompiledEngine(Engine):
             if self.optimizer is not None:
                 self.compiled_rule.read_rate()
             try:
-                for count, begin, end in self._pieces("train", most, start, stop, batch_size):
+                for count, begin, end in self._trials("train", most, start, stop, batch_size):
                     ticks = _counted_from(begin - start, tick)
                     self.learner.train(order, begin, end, batch_size, in_blocks, update, training, count, ticks)
             finally:
@@ -448,7 +448,7 @@ class CompiledEngine(Engine):
             self._begin(data)
             in_blocks = self._reserve(batch_size, most, training)
             self.contexts.stage(False)
-            for count, begin, end in self._pieces("test", most, 0, len(data), batch_size):
+            for count, begin, end in self._trials("test", most, 0, len(data), batch_size):
                 self.learner.test(begin, end, batch_size, in_blocks, training, count, _counted_from(begin, tick))
 
     def predict(
@@ -470,12 +470,12 @@ class CompiledEngine(Engine):
             self.network.iteration = self.draw_count(training)
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
             finite = True
-            pieces: Iterable[tuple[int, int, int]]
+            trials: Iterable[tuple[int, int, int]]
             if whole:
-                pieces = ((1, begin, min(begin + batch_size, samples)) for begin in range(0, samples, batch_size))
+                trials = ((1, begin, min(begin + batch_size, samples)) for begin in range(0, samples, batch_size))
             else:
-                pieces = self._pieces("predict", most, 0, samples, most * self.block_memory[0])
-            for count, begin, end in pieces:
+                trials = self._trials("predict", most, 0, samples, most * self.block_memory[0])
+            for count, begin, end in trials:
                 parts = [result[begin:end] for result in results]
                 ticks = _counted_from(begin, tick)
                 finite = finite and self.predictor.predict(
@@ -564,5 +564,5 @@ class CompiledEngine(Engine):
 
 
 def _counted_from(done: int, tick: Tick) -> Tick:
-    """What counts the samples of a piece of a run, in front of which so many were done."""
+    """What counts the samples of a part of a run, in front of which so many were done."""
     return tick if tick is None or done == 0 else lambda more: tick(done + more)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cbackprop.compiled.engine.context import Context
 from cbackprop.engine.engine import Engine
-from cbackprop.plan.arena import ALIGNMENT, Lifetime, place
+from cbackprop.plan.arena import ALIGNMENT, Lifetime, arrange
 from cbackprop.variable import Variable, aligned_zeros
 
 __all__ = ["Memory"]
@@ -126,7 +126,7 @@ class Memory:
         """Where everything begins in an arena for so many samples, and where the last of it ends."""
         used = [index for index, lifetime in enumerate(lifetimes) if lifetime is not None]
         sizes = [Lifetime(rows * life.size, life.first, life.last) for life in lifetimes if life is not None]
-        found, end = place(sizes)
+        found, end = arrange(sizes)
         offsets: list[int | None] = [None] * len(lifetimes)
         for index, offset in zip(used, found, strict=True):
             offsets[index] = offset

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Lifetime", "place"]
+__all__ = ["Lifetime", "arrange"]
 
 # Bytes between the starts of two buffers are a multiple of this, a cache line.
 ALIGNMENT = 64
@@ -22,7 +22,7 @@ class Lifetime(NamedTuple):
     last: int
 
 
-def place(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
+def arrange(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
     """Offsets so that buffers in use at the same time do not overlap, and the size of the whole.
 
     Greedy by size: the largest buffers are placed first, each into the lowest gap that is free
@@ -30,8 +30,8 @@ def place(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
 
     Examples
     --------
-    >>> from cbackprop.plan.arena import Lifetime, place
-    >>> place([Lifetime(64, 0, 1), Lifetime(64, 1, 2), Lifetime(64, 2, 3)])
+    >>> from cbackprop.plan.arena import Lifetime, arrange
+    >>> arrange([Lifetime(64, 0, 1), Lifetime(64, 1, 2), Lifetime(64, 2, 3)])
     ([0, 64, 0], 128)
     """
     order = sorted(range(len(lifetimes)), key=lambda i: -lifetimes[i].size)

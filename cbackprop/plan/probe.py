@@ -1,4 +1,4 @@
-"""A place in a network where what comes back in the backward pass is looked at."""
+"""A point of a network where what comes back in the backward pass is looked at."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Probe(PythonStep):
     Attributes
     ----------
     delta : ndarray or None
-        That of the last backward pass, (batch, ...); ``None`` if no loss depends on this place.
+        That of the last backward pass, (batch, ...); ``None`` if no loss depends on what is here.
     """
 
     keeps_delta = True

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import cbackprop as cb
 from cbackprop import layers
-from cbackprop.plan.arena import Lifetime, place
+from cbackprop.plan.arena import Lifetime, arrange
 from cbackprop.plan.plan import Plan
 
 
@@ -144,7 +144,7 @@ def test_weights_are_listed_as_keras_lists_them():
 @given(st.lists(st.tuples(st.integers(1, 300), st.integers(0, 20), st.integers(0, 20)), max_size=25))
 def test_buffers_in_use_together_do_not_overlap(rows):
     lifetimes = [Lifetime(size, min(a, b), max(a, b)) for size, a, b in rows]
-    offsets, total = place(lifetimes)
+    offsets, total = arrange(lifetimes)
     for i, first in enumerate(lifetimes):
         assert 0 <= offsets[i] <= total - first.size
         assert offsets[i] % 16 == 0
