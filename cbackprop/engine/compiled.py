@@ -310,7 +310,7 @@ class CompiledEngine(Engine):
     def _trials(self, kind: str, most: int, start: int, stop: int, batch_size: int) -> Iterator[tuple[int, int, int]]:
         """Divide the samples start:stop into trials: the number of threads of each, where it begins, where it ends.
 
-        All are one trial if the number is known. Else the time that the caller takes for a trial decides about the next.
+        All are one trial if the number is known. Else the time that the caller takes for a trial decides what is next.
         """
         if most == 1 or not threads.is_auto():
             yield most, start, stop
