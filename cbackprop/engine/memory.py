@@ -16,7 +16,10 @@ from cbackprop.variable import Variable, aligned_zeros
 
 __all__ = ["Memory"]
 
-# Bytes of the arena behind its last buffer, because products read whole vectors.
+# Bytes behind a buffer that belong to no other: products and sums read whole vectors, also with the last number, and
+# another thread may be writing the next buffer meanwhile.
+GAP = 64
+# Bytes of the arena behind its last buffer.
 PADDING = 512
 
 
@@ -125,7 +128,7 @@ class Memory:
     def _place(self, rows: int, lifetimes: list[Lifetime | None]) -> tuple[list[int | None], int]:
         """Where everything begins in an arena for so many samples, and where the last of it ends."""
         used = [index for index, lifetime in enumerate(lifetimes) if lifetime is not None]
-        sizes = [Lifetime(rows * life.size, life.first, life.last) for life in lifetimes if life is not None]
+        sizes = [Lifetime(rows * life.size + GAP, life.first, life.last) for life in lifetimes if life is not None]
         found, end = arrange(sizes)
         offsets: list[int | None] = [None] * len(lifetimes)
         for index, offset in zip(used, found, strict=True):

@@ -54,13 +54,14 @@ def test_no_thread_takes_what_another_still_uses(name):
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("kind", ["of_blocks", "of_one_thread", "of_threads"])
 def test_what_lives_at_the_same_time_lies_apart(name, kind):
+    """By a vector at least: sums read whole ones, also with the last number of a buffer."""
     memory = engine_of(MODELS[name]).memory
     lifetimes, rows = getattr(memory, kind), 7
     offsets, _ = memory._place(rows, lifetimes)
     placed = [(offset, life) for offset, life in zip(offsets, lifetimes, strict=True) if life is not None]
     for (a, mine), (b, other) in itertools.combinations(placed, 2):
         together = mine.first <= other.last and other.first <= mine.last
-        assert not together or a + rows * mine.size <= b or b + rows * other.size <= a
+        assert not together or a + rows * mine.size + 64 <= b or b + rows * other.size + 64 <= a
 
 
 def test_deltas_take_each_others_place_where_threads_meet():
