@@ -300,6 +300,12 @@ class Layer(Operation, Spec):
         -------
         Value
 
+        Raises
+        ------
+        TypeError, ValueError
+            By ``steps.call``, before any weight changes: if that is no layer that computes in C, or is not built, or
+            does not take such inputs.
+
         Examples
         --------
         >>> import numpy as np

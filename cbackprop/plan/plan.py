@@ -379,9 +379,10 @@ class Plan:
 class CallSteps:
     """What `Layer.expand` adds steps to, for one call of a layer: see `contract.expansion.Steps`."""
 
-    def __init__(self, plan: Plan, training: bool | None) -> None:
+    def __init__(self, plan: Plan, training: bool | None, within: tuple[Layer, ...] = ()) -> None:
         self.plan = plan
         self.training = training
+        self.within = within  # the layers that are unfolding, from the outermost on
 
     def add(self, operation: Operation, inputs: Sequence[Value | Mask], shape: SampleShape) -> Value:
         """One more step, and its output."""
@@ -392,14 +393,12 @@ class CallSteps:
 
         Raises
         ------
+        TypeError
+            If it is no layer that computes in C, or the inputs are no list of values.
         ValueError
             If the layer has no weights yet, or cannot take such inputs.
         """
-        if not layer.built and type(layer).build is not Layer.build:
-            raise ValueError(
-                f"Layer {layer.name!r}, which another layer unfolds into, is not built: call its build in the build of "
-                "that layer."
-            )
+        self._check_call(layer, inputs)
         shapes: list[Any] = [(None, *value.shape) for value in inputs]
         shape = layer.compute_output_shape(shapes[0] if layer.n_inputs == 1 else shapes)
         return self.call_as(layer, list(inputs), tuple(shape[1:]))
@@ -407,7 +406,10 @@ class CallSteps:
     def call_as(self, layer: Layer, inputs: list[Value], shape: SampleShape) -> Value:
         """The steps of a call of a layer whose output has this shape, and the output with its mask."""
         mask = self.mask_of(layer, inputs, shape)
-        value = self._view(layer, inputs[0], shape) if layer.is_view else layer.expand(self, inputs, shape, mask)
+        if layer.is_view:
+            value = self._view(layer, inputs[0], shape)
+        else:
+            value = layer.expand(CallSteps(self.plan, self.training, (*self.within, layer)), inputs, shape, mask)
         if not isinstance(value, Value) or value.shape != shape:
             found = f"one of shape {value.shape}" if isinstance(value, Value) else repr(value)
             raise ValueError(
@@ -419,6 +421,29 @@ class CallSteps:
             value = self.plan.copy(value) if layer.is_view else value
             value = self.plan.add_activity(layer.activity_regularizer, value, layer)
         return value._replace(mask=mask)
+
+    def _check_call(self, layer: Any, inputs: Any) -> None:
+        """Refuse what a layer's `expand` cannot call."""
+        owner = f"expand of layer {self.within[-1].name!r}"
+        if not isinstance(layer, Layer) or layer.is_model or layer.is_python:
+            raise TypeError(f"{owner} can only call layers that compute in C, no models, but got {layer!r}.")
+        if any(layer is each for each in self.within):
+            raise ValueError(f"{owner} calls layer {layer.name!r}, which it is a part of: that would never end.")
+        if not isinstance(inputs, list) or not all(isinstance(value, Value) for value in inputs):
+            raise TypeError(f"{owner} must give layer {layer.name!r} a list of values, but got {inputs!r}.")
+        fits = len(inputs) > 1 if layer.n_inputs is None else len(inputs) == layer.n_inputs
+        if not fits:
+            wanted = "two or more inputs" if layer.n_inputs is None else f"{layer.n_inputs} input(s)"
+            raise ValueError(f"{owner} must give layer {layer.name!r} {wanted}, but got {len(inputs)}.")
+        if not layer.built and type(layer).build is not Layer.build:
+            raise ValueError(
+                f"{owner} calls layer {layer.name!r}, which is not built: call its build in the build of that layer."
+            )
+        if any(variable.dtype != self.within[-1].dtype for variable in layer.variables):
+            raise ValueError(
+                f"{owner} computes in {self.within[-1].dtype}, but the weights of layer {layer.name!r} are "
+                f"{layer.dtype}. Give both the same dtype."
+            )
 
     def mask_of(self, layer: Layer, inputs: Sequence[Value], shape: SampleShape) -> Mask | None:
         """The mask of a call's output: that of an input, or one that a step makes, or none."""

@@ -18,7 +18,7 @@ from libc.stdint cimport int64_t, uint64_t
 from cbackprop.compiled.engine.clock cimport now
 from cbackprop.compiled.engine.context cimport Context, describe, Feed, WEIGHTS
 from cbackprop.compiled.engine.contexts cimport Contexts
-from cbackprop.compiled.engine.division cimport part_rows, row_step, share, block_begin, block_count
+from cbackprop.compiled.engine.division cimport block_begin, block_count, part_rows, row_step, share
 from cbackprop.compiled.engine.failure cimport fail
 from cbackprop.compiled.engine.feeds cimport Feeds
 from cbackprop.compiled.engine.gradients cimport Samples

@@ -15,8 +15,13 @@ typedef REAL NAME(Vector) __attribute__((vector_size(32), aligned(sizeof(REAL)),
     for (ptrdiff_t r = 0; r < rows; r++) { REPEAT(STEP) NEXT } \
     REPEAT(END)
 #define ONCE(X) X(0)
-#define FOUR_TIMES(X) X(0) X(1) X(2) X(3)
 #define TWICE(X) X(0) X(1)
+#define FOUR_TIMES(X) X(0) X(1) X(2) X(3)
+
+/* All channels but the last few, from c on: 16 at a time, then 4. POINTERS are declared for each, and moved by NEXT. */
+#define SUM_CHANNELS(POINTERS, BEGIN, STEP, END, NEXT) \
+    for (; c + 4 * FEW <= count; c += 4 * FEW) { POINTERS ROWS_OF(FOUR_TIMES, BEGIN, STEP, END, NEXT) } \
+    for (; c + FEW <= count; c += FEW) { POINTERS ROWS_OF(ONCE, BEGIN, STEP, END, NEXT) }
 #endif
 
 /* total (count,) += the sum over rows of x (rows, count). */
@@ -29,14 +34,7 @@ static void NAME(add_rows)(ptrdiff_t rows, ptrdiff_t step, ptrdiff_t count, cons
 #define BEGIN(v) Doubles t##v = DOUBLES(total + c + v * FEW);
 #define STEP(v) t##v += WIDE(p + v * FEW);
 #define END(v) DOUBLES(total + c + v * FEW) = t##v;
-        for (; c + 4 * FEW <= count; c += 4 * FEW) {
-            const REAL* p = x + c;
-            ROWS_OF(FOUR_TIMES, BEGIN, STEP, END, p += step;)
-        }
-        for (; c + FEW <= count; c += FEW) {
-            const REAL* p = x + c;
-            ROWS_OF(ONCE, BEGIN, STEP, END, p += step;)
-        }
+        SUM_CHANNELS(const REAL* p = x + c;, BEGIN, STEP, END, p += step;)
 #undef BEGIN
 #undef STEP
 #undef END
@@ -61,14 +59,7 @@ static void NAME(add_squares)(
 #define BEGIN(v) Doubles t##v = DOUBLES(total + c + v * FEW); const Doubles m##v = DOUBLES(mean + c + v * FEW);
 #define STEP(v) const Doubles d##v = WIDE(p + v * FEW) - m##v; t##v += d##v * d##v;
 #define END(v) DOUBLES(total + c + v * FEW) = t##v;
-        for (; c + 4 * FEW <= count; c += 4 * FEW) {
-            const REAL* p = x + c;
-            ROWS_OF(FOUR_TIMES, BEGIN, STEP, END, p += step;)
-        }
-        for (; c + FEW <= count; c += FEW) {
-            const REAL* p = x + c;
-            ROWS_OF(ONCE, BEGIN, STEP, END, p += step;)
-        }
+        SUM_CHANNELS(const REAL* p = x + c;, BEGIN, STEP, END, p += step;)
 #undef BEGIN
 #undef STEP
 #undef END
@@ -96,14 +87,7 @@ static void NAME(add_products)(
     const Doubles m##v = DOUBLES(mean + c + v * FEW);
 #define STEP(v) const Doubles g##v = WIDE(q + v * FEW); t##v += g##v; s##v += g##v * (WIDE(p + v * FEW) - m##v);
 #define END(v) DOUBLES(total + c + v * FEW) = t##v; DOUBLES(product + c + v * FEW) = s##v;
-        for (; c + 4 * FEW <= count; c += 4 * FEW) {
-            const REAL *p = x + c, *q = dy + c;
-            ROWS_OF(FOUR_TIMES, BEGIN, STEP, END, p += step; q += step;)
-        }
-        for (; c + FEW <= count; c += FEW) {
-            const REAL *p = x + c, *q = dy + c;
-            ROWS_OF(ONCE, BEGIN, STEP, END, p += step; q += step;)
-        }
+        SUM_CHANNELS(const REAL* p = x + c; const REAL* q = dy + c;, BEGIN, STEP, END, p += step; q += step;)
 #undef BEGIN
 #undef STEP
 #undef END
@@ -199,6 +183,7 @@ static void NAME(map_deltas)(
 #undef WIDE
 #undef REALS
 #undef ROWS_OF
+#undef SUM_CHANNELS
 #undef ONCE
 #undef TWICE
 #undef FOUR_TIMES

@@ -316,7 +316,7 @@ class Longer(layers.Layer):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (lambda: Unbuilt(4), "which another layer unfolds into, is not built: call its build in the build of that"),
+        (lambda: Unbuilt(4), "calls layer 'dense.*', which is not built: call its build in the build of that layer"),
         (Nothing, r"expand of Nothing 'nothing.*' must return the output, .* shape \(3,\) by .* but returned None"),
         (Longer, r"must return the output, .* shape \(3,\) by .* but returned one of shape \(3, 3\)"),
     ],
@@ -328,34 +328,50 @@ def test_mistakes_in_expand(kind, message):
         model.fit(np.zeros((4, 3)), np.zeros((4, 1)), verbose=0)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+class Calling(layers.Layer):
+    """Unfolds into one call, whatever that is."""
+
+    def __init__(self, call, dtype=None):
+        super().__init__(name="outer")
+        self.what = call
+        self.dense = layers.Dense(3, name="inner", dtype=dtype)
+
+    def build(self, input_shape):
+        self.dense.build(input_shape)
+
+    def expand(self, steps, inputs, shape, mask):
+        return steps.call(*self.what(self, inputs[0]))
+
+
 @pytest.mark.parametrize(
-    ("base", "value", "message"),
+    ("call", "error", "message"),
     [
-        (layers.PReLU, "sometimes", "couples_samples of layer 'changed' must be 'never', .* but is 'sometimes'"),
-        (layers.PReLU, None, "must be 'never', 'in_training' or 'always', but is None"),
-        (layers.PReLU, ["always"], r"must be .* but is \['always'\]"),
-        (layers.BatchNormalization, "always", "'changed' must not change couples_samples"),
-        (layers.BatchNormalization, "never", "'changed' must not change couples_samples"),
+        (lambda own, x: (layers.Multiply(name="m"), [x]), ValueError, "give layer 'm' two or more inputs, but got 1"),
+        (lambda own, x: (own.dense, [x, x]), ValueError, r"give layer 'inner' 1 input\(s\), but got 2"),
+        (lambda own, x: (own.dense, []), ValueError, r"give layer 'inner' 1 input\(s\), but got 0"),
+        (lambda own, x: (own.dense, x), TypeError, "give layer 'inner' a list of values, but got Value"),
+        (lambda own, x: (own.dense, [None]), TypeError, r"a list of values, but got \[None\]"),
+        (lambda own, x: (3, [x]), TypeError, "can only call layers that compute in C, no models, but got 3"),
+        (lambda own, x: (layers.Lambda(abs), [x]), TypeError, "can only call layers that compute in C"),
+        (lambda own, x: (cb.Sequential([own.dense]), [x]), TypeError, "can only call layers that compute in C"),
+        (lambda own, x: (own, [x]), ValueError, "calls layer 'outer', which it is a part of"),
     ],
 )
-def test_values_of_couples_samples(base, value, message, engine):
-    layer = type("Changed", (base,), {"couples_samples": value})(name="changed")
-    model = cb.Sequential([cb.Input((3,)), layer, layers.Dense(1)])
-    model.compile("sgd", "mse", engine=engine)
-    with pytest.raises(ValueError, match=message):
+def test_calls_that_expand_cannot_make(call, error, message):
+    model = cb.Sequential([cb.Input((3,)), Calling(call), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    with pytest.raises(error, match=f"expand of layer 'outer' .*{message}"):
         model.fit(np.zeros((4, 3)), np.zeros((4, 1)), verbose=0)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("found", [[], [1], None])
-def test_gradient_flops_for_each_weight(found):
-    kind = type("Changed", (layers.Dense,), {"gradient_flops": lambda self, inputs, output: found})
-    model = cb.Sequential([cb.Input((3,)), kind(2, name="changed")])
-    model.compile("sgd", "mse", engine="compiled")
-    with pytest.raises(
-        ValueError, match=r"gradient_flops of layer 'changed' must return .* each weight that is trained, but"
-    ):
-        model.fit(np.zeros((4, 3)), np.zeros((4, 2)), verbose=0)
+def test_weights_of_another_float_type_within_a_layer():
+    model = cb.Sequential([cb.Input((3,)), Calling(lambda own, x: (own.dense, [x]), "float64"), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="computes in float32, but the weights of layer 'inner' are float64"):
+        model.fit(np.zeros((4, 3)), np.zeros((4, 1)), verbose=0)
 
 
 def test_a_layer_of_others_is_saved_frozen_and_copied(tmp_path):
