@@ -387,3 +387,33 @@ def test_a_layer_of_others_is_saved_frozen_and_copied(tmp_path):
         np.testing.assert_array_equal(other.predict(x, verbose=0), model.predict(x, verbose=0))
     model.layers[0].trainable = False
     assert len(model.trainable_weights) == 2
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("base", "value", "message"),
+    [
+        (layers.PReLU, "sometimes", "couples_samples of layer 'changed' must be 'never', .* but is 'sometimes'"),
+        (layers.PReLU, None, "must be 'never', 'in_training' or 'always', but is None"),
+        (layers.PReLU, ["always"], r"must be .* but is \['always'\]"),
+        (layers.BatchNormalization, "always", "'changed' must not change couples_samples"),
+        (layers.BatchNormalization, "never", "'changed' must not change couples_samples"),
+    ],
+)
+def test_values_of_couples_samples(base, value, message, engine):
+    layer = type("Changed", (base,), {"couples_samples": value})(name="changed")
+    model = cb.Sequential([cb.Input((3,)), layer, layers.Dense(1)])
+    model.compile("sgd", "mse", engine=engine)
+    with pytest.raises(ValueError, match=message):
+        model.fit(np.zeros((4, 3)), np.zeros((4, 1)), verbose=0)
+
+
+@pytest.mark.parametrize("found", [[], [1], None])
+def test_gradient_flops_for_each_weight(found):
+    kind = type("Changed", (layers.Dense,), {"gradient_flops": lambda self, inputs, output: found})
+    model = cb.Sequential([cb.Input((3,)), kind(2, name="changed")])
+    model.compile("sgd", "mse", engine="compiled")
+    with pytest.raises(
+        ValueError, match=r"gradient_flops of layer 'changed' must return .* each weight that is trained, but"
+    ):
+        model.fit(np.zeros((4, 3)), np.zeros((4, 2)), verbose=0)
