@@ -1,0 +1,128 @@
+"""What layers over signals, images and volumes share: the axis of the channels, and sizes for each other axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from cbackprop.config import check_data_format
+from cbackprop.contract.expansion import Mask, Steps, Value
+from cbackprop.layers.layer import Layer
+from cbackprop.layers.operation import Operation
+from cbackprop.layers.unknown_sizes import fits
+from cbackprop.tensor import Shape
+from cbackprop.validation import ArgumentTypeError, check_integer
+
+__all__ = ["SpatialLayer", "Transposed", "sizes_for_axes"]
+
+
+def sizes_for_axes(name: str, value: Any, rank: int, minimum: int = 1) -> tuple[int, ...]:
+    """A whole number for each of `rank` axes; a single one counts for all.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither a whole number nor `rank` of them, or one is smaller than `minimum`.
+    """
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        if len(value) != rank:
+            raise ValueError(f"{name} must be a whole number or {rank} of them, but got {value!r}.")
+        return tuple(check_integer(f"{name}[{i}]", size, minimum) for i, size in enumerate(value))
+    try:
+        return (check_integer(name, value, minimum),) * rank
+    except TypeError:
+        raise ArgumentTypeError(f"{name} must be a whole number or {rank} of them, but got {value!r}.") from None
+
+
+class Transposed(Operation):
+    """A sample with its axes in another order.
+
+    Parameters
+    ----------
+    name, dtype
+        See `Operation`.
+    dims : tuple of int
+        The axis of the input, counted from 1, that becomes each axis of the output.
+    """
+
+    implementation = "reshaping.Permute"
+    reads_output = False
+    rearranges = True
+
+    def __init__(self, name: str, dtype: str, dims: tuple[int, ...]) -> None:
+        super().__init__(name, dtype)
+        self.dims = dims
+
+
+class SpatialLayer(Layer):
+    """Base of layers over samples with `rank` axes and channels. Both engines see the channels as the last axis.
+
+    Subclasses define `spatial_output`. With ``data_format="channels_first"``, one step more puts the channels last, and
+    one puts those of the output first.
+
+    Parameters
+    ----------
+    data_format : {"channels_last", "channels_first"} or None
+        ``None``: that of `config.image_data_format`.
+    **kwargs
+        See `Layer`.
+    """
+
+    rank: ClassVar[int]
+    reads_output = False
+
+    def __init__(self, data_format: str | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = check_data_format(data_format)
+
+    def spatial_output(self, sizes: tuple[int, ...], channels: int) -> tuple[tuple[int, ...], int]:
+        """Sizes and channels of the output for an input of these; ``ValueError`` if the layer cannot take it."""
+        return sizes, channels
+
+    @property
+    def channel_axis(self) -> int:
+        """The axis of the channels, where 0 is that of the batch."""
+        return 1 if self.data_format == "channels_first" else self.rank + 1
+
+    def channels_last(self, shape: Shape) -> Shape:
+        """The shape, the batch axis included, with the channels as last axis."""
+        return (shape[0], *shape[2:], shape[1]) if self.data_format == "channels_first" else shape
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The shape of the output.
+
+        Raises
+        ------
+        ValueError
+            If the input has another number of axes, or is too small.
+        """
+        if not isinstance(input_shape, tuple) or len(input_shape) != self.rank + 2:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} needs inputs of {self.rank + 2} axes, the batch included, "
+                f"but got shape {input_shape}."
+            )
+        batch, *sizes, channels = self.channels_last(input_shape)
+        found, found_channels = self.spatial_output(tuple(int(size or 0) for size in sizes), int(channels or 0))
+        if self.data_format == "channels_first":
+            return (batch, found_channels, *found)
+        return (batch, *found, found_channels)
+
+    def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:
+        """Add the step of the layer, and where the channels come first those that move them."""
+        if self.data_format == "channels_last":
+            return super().expand(steps, inputs, shape, mask)
+        last = range(1, self.rank + 1)
+        to_last = Transposed(f"{self.name}/channels_last", self.dtype, (*(axis + 1 for axis in last), 1))
+        to_first = Transposed(f"{self.name}/channels_first", self.dtype, (self.rank + 1, *last))
+        channels, *sizes = inputs[0].shape
+        moved = steps.add(to_last, inputs, (*sizes, channels))
+        channels, *sizes = shape
+        output = steps.add(self, [moved], (*sizes, channels))
+        return self.expand_activation(steps, steps.add(to_first, [output], shape), shape)
+
+    def check_channels(self, input_shape: Shape, built_for: int) -> None:
+        """Refuse an input with another number of channels than the weights were made for."""
+        if not fits((None, self.channels_last(input_shape)[-1]), (None, built_for)):
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} was built for {built_for} channels, but got shape {input_shape}."
+            )
