@@ -29,6 +29,7 @@ static inline void NAME(find_columns)(ptrdiff_t columns, ptrdiff_t b_column, ptr
     for (ptrdiff_t c = 0; c < LANES; c++) offsets[c] = (c < columns ? c : columns - 1) * b_column;
 }
 
+#define ROW_ACROSS(i, V) const REAL* a##i = a + i * a_row;
 #define BEGIN_ACROSS(i, V) VECTOR c##i##_0 = row_bias ? row_bias[i] - zero : start_0;
 #define STEP(ROWS, q) { const VECTOR b_0 = x##q; ROWS_##ROWS(MULTIPLY_ROW, 1) at += a_column; }
 #define STEPS_ACROSS(ROWS, load, load_part) \
@@ -44,13 +45,13 @@ static inline void NAME(find_columns)(ptrdiff_t columns, ptrdiff_t b_column, ptr
     }
 /* BY_STEPS: whether whole vectors find their columns by steps of b_column. For more rows, registers do not suffice. */
 #define TILE_ACROSS(ROWS, BY_STEPS) \
-    static NEVER_INLINE void NAME(across_##ROWS)(const NAME(Product)* p, const REAL* row_bias) { \
+    static NEVER_INLINE void NAME(across_##ROWS)(const PRODUCT* p, const REAL* row_bias) { \
         const ptrdiff_t a_row = p->a_row, a_column = p->a_column, b_column = p->b_row, c_row = p->c_row; \
         const ptrdiff_t last = p->last; \
         const VECTOR zero = {0}; \
         const REAL *a = p->a, *b = p->b; \
         REAL* c = p->c; \
-        ROWS_##ROWS(A_ROW, 1) \
+        ROWS_##ROWS(ROW_ACROSS, 1) \
         START_ALL(1) \
         ROWS_##ROWS(BEGIN_ACROSS, 1) \
         const ptrdiff_t few = p->k % 4; \
@@ -74,13 +75,13 @@ static void OF_TYPE(multiply_across)(
     const REAL* b, ptrdiff_t b_column, const REAL* bias, const REAL* row_bias, int add, REAL* c, ptrdiff_t c_row,
     ptrdiff_t c_column
 ) {
-    static void (*const tiles[])(const NAME(Product)*, const REAL*) = {
+    static void (*const tiles[])(const PRODUCT*, const REAL*) = {
         NULL, NAME(across_1), NAME(across_2), NAME(across_3), NAME(across_4), NAME(across_5), NAME(across_6),
         NAME(across_7), NAME(across_8),
     };
     for (ptrdiff_t j = 0; j < columns; j += LANES) {
         for (ptrdiff_t i = 0, count; i < rows; i += count) {
-            const NAME(Product) p = {
+            const PRODUCT p = {
                 a + i * a_row, a_row, a_column, b + j * b_column, b_column, c + i * c_row + j * c_column, c_row,
                 c_column, k, columns - j < LANES ? columns - j : LANES, bias ? bias + j : NULL, add,
             };
@@ -127,6 +128,7 @@ static NEVER_INLINE void OF_TYPE(pack_across)(
 #undef PART_OF_COLUMN
 #undef PART_OF_FOUND
 #undef TRANSPOSE
+#undef ROW_ACROSS
 #undef BEGIN_ACROSS
 #undef STEP
 #undef STEPS_ACROSS

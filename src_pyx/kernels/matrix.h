@@ -11,6 +11,11 @@
 #include <immintrin.h>
 #endif
 
+/* Whether rows of A lie anywhere, as convolutions want it: see tiles.h. */
+#ifndef GATHERS
+#define GATHERS 0
+#endif
+
 #if !defined(__GNUC__)
 #define VECTOR_BYTES 0
 #elif defined(__AVX512F__)
@@ -152,6 +157,8 @@ static const int32_t ONES_AND_ZEROS[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 
 #define NAME(x) x##_float
 #define OF_TYPE(x) x##_float
+#include "product.h"
+#define NAME(x) x##_float
 #include "transposes.h"
 
 #define BYTES VECTOR_BYTES
@@ -213,6 +220,8 @@ static const int32_t ONES_AND_ZEROS[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 
 #define NAME(x) x##_double
 #define OF_TYPE(x) x##_double
+#include "product.h"
+#define NAME(x) x##_double
 #include "transposes.h"
 
 #define BYTES VECTOR_BYTES

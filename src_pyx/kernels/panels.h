@@ -9,25 +9,42 @@
 #define LANES ((ptrdiff_t)(sizeof(FULL(Vector)) / sizeof(REAL)))
 #define ANYWHERE FULL(Anywhere)
 
-/* C (rows, columns) for a panel of columns; arguments as in Product. */
-static inline void NAME(tile_column)(
-    ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t k, const REAL* a, ptrdiff_t a_row, ptrdiff_t a_column,
-    const REAL* b, ptrdiff_t b_row, const REAL* bias, int add, REAL* c, ptrdiff_t c_row, ptrdiff_t c_column
-) {
+/* C (rows, columns) for a panel of columns. */
+static inline void NAME(run_tiles)(ptrdiff_t rows, ptrdiff_t columns, NAME(Product) p) {
 #ifdef QUARTER
     if (columns <= LANES / 4) {
-        QUARTER(tile_column)(rows, columns, k, a, a_row, a_column, b, b_row, bias, add, c, c_row, c_column);
+        QUARTER(run_tiles)(rows, columns, &p);
         return;
     }
 #endif
 #ifdef HALF
     if (columns <= LANES / 2) {
-        HALF(tile_column)(rows, columns, k, a, a_row, a_column, b, b_row, bias, add, c, c_row, c_column);
+        HALF(run_tiles)(rows, columns, &p);
         return;
     }
 #endif
-    FULL(tile_column)(rows, columns, k, a, a_row, a_column, b, b_row, bias, add, c, c_row, c_column);
+    FULL(run_tiles)(rows, columns, &p);
 }
+
+/* The same; arguments as in Product. */
+#if GATHERS
+static void NAME(gather_column)(
+    ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t k, const REAL* a, const ptrdiff_t* a_rows, ptrdiff_t a_column,
+    const ptrdiff_t* taps, ptrdiff_t n_taps, const REAL* b, ptrdiff_t b_row, const REAL* bias, int add, REAL* c,
+    ptrdiff_t c_row
+) {
+    const NAME(Product) p = {a, 0, a_column, b, b_row, c, c_row, 1, k, 0, bias, add, a_rows, taps, n_taps};
+    NAME(run_tiles)(rows, columns, p);
+}
+#else
+static inline void NAME(tile_column)(
+    ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t k, const REAL* a, ptrdiff_t a_row, ptrdiff_t a_column,
+    const REAL* b, ptrdiff_t b_row, const REAL* bias, int add, REAL* c, ptrdiff_t c_row, ptrdiff_t c_column
+) {
+    const NAME(Product) p = {a, a_row, a_column, b, b_row, c, c_row, c_column, k, 0, bias, add};
+    NAME(run_tiles)(rows, columns, p);
+}
+#endif
 
 /* One row of C for eight vectors of columns: c = a B + bias. As a tile, but it begins and ends faster.
    Element p of a is at p a_column. */

@@ -9,7 +9,10 @@
    Each sum is a variable of its own, because gcc 12 keeps an array of vectors in memory; hence the macros.
 
    An element of C is the sum over k in ascending order, whatever tile it falls into. So the same numbers come out
-   however rows and columns are divided. */
+   however rows and columns are divided.
+
+   With GATHERS, rows of A begin anywhere, and each is read in several runs of k numbers: at a_rows[i] + taps[0],
+   a_rows[i] + taps[1], and so on, while B runs on. Convolutions are such products. Plain products do not pay for it. */
 
 #if BYTES == 0 /* no vectors in this compiler's C: a vector of one number */
 #define LANES 1
@@ -22,20 +25,8 @@ typedef REAL NAME(Anywhere) __attribute__((vector_size(BYTES), aligned(sizeof(RE
 #endif
 
 #define VECTOR NAME(Vector)
+#define PRODUCT OF_TYPE(Product)
 #define LOAD(p) (*(const NAME(Anywhere)*)(p))
-
-typedef struct {
-    const REAL* a;              /* (rows, k) IN: element (i, p) at i a_row + p a_column */
-    ptrdiff_t a_row, a_column;
-    const REAL* b;              /* (k, columns) IN: element (p, j) at p b_row + j; whole vectors are read, or parts */
-    ptrdiff_t b_row;
-    REAL* c;                    /* (rows, columns) OUT: element (i, j) at i c_row + j c_column */
-    ptrdiff_t c_row, c_column;
-    ptrdiff_t k;
-    ptrdiff_t last;             /* columns of the last vector of a tile */
-    const REAL* bias;           /* (columns,) IN, or NULL: what the sums begin with */
-    int add;                    /* add to what is in C */
-} NAME(Product);
 
 /* The first `count` numbers from p on; 0 behind them. */
 static inline VECTOR NAME(load)(const REAL* p, ptrdiff_t count) {
@@ -51,7 +42,7 @@ static inline VECTOR NAME(load)(const REAL* p, ptrdiff_t count) {
 
 /* Sums of a tile whose columns lie apart. Where numbers of a column follow each other, four are written at once. */
 static NEVER_INLINE void NAME(scatter_sums)(
-    const NAME(Product)* p, REAL* c, ptrdiff_t rows, ptrdiff_t vectors, const REAL* sums
+    const PRODUCT* p, REAL* c, ptrdiff_t rows, ptrdiff_t vectors, const REAL* sums
 ) {
     const ptrdiff_t width = vectors * LANES, columns = width - LANES + p->last, c_column = p->c_column;
     ptrdiff_t i = 0;
@@ -72,7 +63,7 @@ static NEVER_INLINE void NAME(scatter_sums)(
 
 #ifndef STORE_PART
 /* The last vectors of a tile, where only their first numbers are columns: in pieces, because masked stores are slow. */
-static NEVER_INLINE void NAME(write_parts)(const NAME(Product)* p, REAL* c, ptrdiff_t rows, VECTOR* sums) {
+static NEVER_INLINE void NAME(write_parts)(const PRODUCT* p, REAL* c, ptrdiff_t rows, VECTOR* sums) {
     for (ptrdiff_t i = 0; i < rows; i++, c += p->c_row) {
         if (p->add) sums[i] += NAME(load)(c, p->last);
         const REAL* from = (const REAL*)&sums[i];
@@ -89,7 +80,19 @@ static NEVER_INLINE void NAME(write_parts)(const NAME(Product)* p, REAL* c, ptrd
 #endif
 
 /* In what follows, i is a row of a tile, v one of its vectors, V how many there are. */
+#if GATHERS
+#define A_ROWS_OF_PRODUCT const ptrdiff_t* a_rows = p->a_rows + row; const REAL* const a = p->a;
+#define A_ROW(i, V) const REAL* a##i = a + a_rows[i];
+#define NEXT_A_ROWS(ROWS) a_rows += ROWS
+#define EACH_RUN for (ptrdiff_t tap = 0; tap < p->n_taps; tap++)
+#define RUN_BEGIN p->taps[tap]
+#else
+#define A_ROWS_OF_PRODUCT const ptrdiff_t a_row = p->a_row; const REAL* a = p->a + row * a_row;
 #define A_ROW(i, V) const REAL* a##i = a + i * a_row;
+#define NEXT_A_ROWS(ROWS) a += ROWS * a_row
+#define EACH_RUN
+#define RUN_BEGIN 0
+#endif
 
 #define ZERO(i, v) VECTOR start_##v = {0};
 #define START(i, v) start_##v = LOAD(p->bias + v * LANES);
@@ -153,28 +156,29 @@ static NEVER_INLINE void NAME(write_parts)(const NAME(Product)* p, REAL* c, ptrd
     }
 
 #define TILE(ROWS, V) \
-    static void NAME(tile_##ROWS##_##V)(const NAME(Product)* p, ptrdiff_t row, ptrdiff_t tiles) { \
-        const ptrdiff_t a_row = p->a_row, a_column = p->a_column, b_row = p->b_row, c_row = p->c_row; \
-        const ptrdiff_t last = p->last; \
-        const REAL* a = p->a + row * a_row; \
+    static void NAME(tile_##ROWS##_##V)(const PRODUCT* p, ptrdiff_t row, ptrdiff_t tiles) { \
+        const ptrdiff_t a_column = p->a_column, b_row = p->b_row, c_row = p->c_row, last = p->last; \
+        A_ROWS_OF_PRODUCT \
         REAL* c = p->c + row * c_row; \
-        for (; tiles > 0; tiles--, a += ROWS * a_row, c += ROWS * c_row) { \
+        for (; tiles > 0; tiles--, NEXT_A_ROWS(ROWS), c += ROWS * c_row) { \
             ROWS_##ROWS(A_ROW, V) \
             START_ALL(V) \
             ROWS_##ROWS(BEGIN_ROW, V) \
             const REAL* b = p->b; \
-            ptrdiff_t at = 0; \
-            for (ptrdiff_t k = p->k; k > 0; k--) { \
-                READ_ALL(V) \
-                ROWS_##ROWS(MULTIPLY_ROW, V) \
-                b += b_row; \
-                at += a_column; \
+            EACH_RUN { \
+                ptrdiff_t at = RUN_BEGIN; \
+                for (ptrdiff_t k = p->k; k > 0; k--) { \
+                    READ_ALL(V) \
+                    ROWS_##ROWS(MULTIPLY_ROW, V) \
+                    b += b_row; \
+                    at += a_column; \
+                } \
             } \
             WRITE_TILE(ROWS, V) \
         } \
     }
 
-typedef void (*NAME(Tile))(const NAME(Product)*, ptrdiff_t, ptrdiff_t);
+typedef void (*NAME(Tile))(const PRODUCT*, ptrdiff_t, ptrdiff_t);
 
 /* Tiles of the same rows for each number of vectors; a single row has more than others, and few have more than many. */
 #define ENTRY(ROWS, V) [V] = NAME(tile_##ROWS##_##V),
@@ -212,20 +216,16 @@ static const NAME(Tile) NAME(TILES)[THIN_TILE_ROWS + 1][ROW_VECTORS + 1] = {
 #endif
 };
 
-/* C (rows, columns) for up to VECTORS vectors of columns, or more where rows are few; arguments as in Product. */
-static inline void NAME(tile_column)(
-    ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t k, const REAL* a, ptrdiff_t a_row, ptrdiff_t a_column,
-    const REAL* b, ptrdiff_t b_row, const REAL* bias, int add, REAL* c, ptrdiff_t c_row,
-    ptrdiff_t c_column
-) {
-    const ptrdiff_t vectors = (columns + LANES - 1) / LANES, last = columns - (vectors - 1) * LANES;
+/* C (rows, columns) for up to VECTORS vectors of columns, or more where rows are few. Sets the product's `last`. */
+static inline void NAME(run_tiles)(ptrdiff_t rows, ptrdiff_t columns, PRODUCT* p) {
+    const ptrdiff_t vectors = (columns + LANES - 1) / LANES;
     const ptrdiff_t most = vectors == 1 ? THIN_TILE_ROWS : TILE_ROWS;
-    const NAME(Product) p = {a, a_row, a_column, b, b_row, c, c_row, c_column, k, last, bias, add};
     const ptrdiff_t tiles = rows >= 2 * most ? rows / most - 1 : 0;
-    if (tiles) NAME(TILES)[most][vectors](&p, 0, tiles);
+    p->last = columns - (vectors - 1) * LANES;
+    if (tiles) NAME(TILES)[most][vectors](p, 0, tiles);
     for (ptrdiff_t row = tiles * most, count; row < rows; row += count) {
         count = next_rows(rows - row, most);
-        NAME(TILES)[count][vectors](&p, row, 1);
+        NAME(TILES)[count][vectors](p, row, 1);
     }
 }
 
@@ -235,8 +235,13 @@ static inline void NAME(tile_column)(
 
 #undef LANES
 #undef VECTOR
+#undef PRODUCT
 #undef LOAD
+#undef A_ROWS_OF_PRODUCT
 #undef A_ROW
+#undef NEXT_A_ROWS
+#undef EACH_RUN
+#undef RUN_BEGIN
 #undef ZERO
 #undef START
 #undef START_LAST
