@@ -45,6 +45,7 @@ WIDEST, WIDE = ("avx2", "avx512"), ("avx2",)
 VARIED = {
     "kernels/activations.": WIDEST,
     "kernels/channels.": WIDE,
+    "kernels/convolution.": WIDEST,
     "kernels/elementary_loops.": WIDEST,
     "kernels/limits.": WIDEST,
     "kernels/matrix.": WIDEST,
@@ -92,7 +93,7 @@ LOOPS = ["-ftree-vectorize", "-fvect-cost-model=dynamic", "-funswitch-loops", "-
 SMALLER = [] if MSVC else ["-O2"] if CLANG else ["-O2", *LOOPS]
 SMALLEST = ["/O1"] if MSVC else ["-Os"]
 # Tiles of matrices: a second version of each, for strides of 1, would be no faster.
-TILES = "kernels/matrix."
+TILES = ("kernels/convolution.", "kernels/matrix.")
 ONE_VERSION = [] if MSVC or CLANG else ["-fno-version-loops-for-strides"]
 # Without padding between segments, too, libraries take 6 % less room where they are installed.
 LINK_ARGS = ["-Wl,-s", "-Wl,--build-id=none", "-Wl,-z,noseparate-code"] if sys.platform == "linux" else []

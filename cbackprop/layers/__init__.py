@@ -9,6 +9,7 @@ from cbackprop.layers.alpha_dropout import AlphaDropout
 from cbackprop.layers.arithmetic import Absolute, Power, TrueDivide
 from cbackprop.layers.batch_normalization import BatchNormalization
 from cbackprop.layers.concatenate import Concatenate
+from cbackprop.layers.convolution import Conv1D, Conv2D, Conv3D
 from cbackprop.layers.dense import Dense
 from cbackprop.layers.discretization import Discretization
 from cbackprop.layers.dot import Dot
@@ -55,6 +56,9 @@ __all__ = [
     "BatchNormalization",
     "CategoryEncoding",
     "Concatenate",
+    "Conv1D",
+    "Conv2D",
+    "Conv3D",
     "Dense",
     "Discretization",
     "Dot",

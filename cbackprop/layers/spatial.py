@@ -103,9 +103,8 @@ class SpatialLayer(Layer):
             )
         batch, *sizes, channels = self.channels_last(input_shape)
         found, found_channels = self.spatial_output(tuple(int(size or 0) for size in sizes), int(channels or 0))
-        if self.data_format == "channels_first":
-            return (batch, found_channels, *found)
-        return (batch, *found, found_channels)
+        first = self.data_format == "channels_first"
+        return self.activated((batch, found_channels, *found) if first else (batch, *found, found_channels))
 
     def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:
         """Add the step of the layer, and where the channels come first those that move them."""
@@ -116,9 +115,11 @@ class SpatialLayer(Layer):
         to_first = Transposed(f"{self.name}/channels_first", self.dtype, (self.rank + 1, *last))
         channels, *sizes = inputs[0].shape
         moved = steps.add(to_last, inputs, (*sizes, channels))
-        channels, *sizes = shape
+        function = self.function
+        before = shape if function is None else function.input_shape(shape)
+        channels, *sizes = before
         output = steps.add(self, [moved], (*sizes, channels))
-        return self.expand_activation(steps, steps.add(to_first, [output], shape), shape)
+        return self.expand_activation(steps, steps.add(to_first, [output], before), shape)
 
     def check_channels(self, input_shape: Shape, built_for: int) -> None:
         """Refuse an input with another number of channels than the weights were made for."""

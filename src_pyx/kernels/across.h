@@ -29,6 +29,7 @@ static inline void NAME(find_columns)(ptrdiff_t columns, ptrdiff_t b_column, ptr
     for (ptrdiff_t c = 0; c < LANES; c++) offsets[c] = (c < columns ? c : columns - 1) * b_column;
 }
 
+#if !GATHERS
 #define ROW_ACROSS(i, V) const REAL* a##i = a + i * a_row;
 #define BEGIN_ACROSS(i, V) VECTOR c##i##_0 = row_bias ? row_bias[i] - zero : start_0;
 #define STEP(ROWS, q) { const VECTOR b_0 = x##q; ROWS_##ROWS(MULTIPLY_ROW, 1) at += a_column; }
@@ -90,6 +91,7 @@ static void OF_TYPE(multiply_across)(
         }
     }
 }
+#endif
 
 /* A panel of B as in pack_columns. Behind the columns that there are, vectors hold the last one again. */
 static NEVER_INLINE void OF_TYPE(pack_across)(

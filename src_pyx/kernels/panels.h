@@ -26,8 +26,47 @@ static inline void NAME(run_tiles)(ptrdiff_t rows, ptrdiff_t columns, NAME(Produ
     FULL(run_tiles)(rows, columns, &p);
 }
 
-/* The same; arguments as in Product. */
+/* A panel of B, (k, width) of whole vectors, from rows of B (k, columns): 0 behind the columns that there are. */
+static NEVER_INLINE void NAME(pack_rows)(
+    ptrdiff_t k, ptrdiff_t columns, ptrdiff_t width, const REAL* b, ptrdiff_t b_row, REAL* panel
+) {
+    const ptrdiff_t whole = columns - columns % LANES;
+    for (ptrdiff_t p = 0; p < k; p++, b += b_row, panel += width) {
+        for (ptrdiff_t j = 0; j < whole; j += LANES) *(ANYWHERE*)(panel + j) = *(const ANYWHERE*)(b + j);
+        if (whole < width) *(ANYWHERE*)(panel + whole) = FULL(load)(b + whole, columns - whole);
+    }
+}
+
+/* A panel of B, (k, width), from the transpose of B (columns, k): 0 behind the columns that there are, if tiles read on.
+
+   The last four columns are packed together, some of them for the second time. */
+static NEVER_INLINE void NAME(pack_columns)(
+    ptrdiff_t k, ptrdiff_t columns, ptrdiff_t width, const REAL* b, ptrdiff_t b_column, REAL* panel
+) {
+    ptrdiff_t j = 0, p;
+#if READS_ACROSS
+    if (LANES <= 8 || b_column * sizeof(REAL) % 4096) { /* else a set of the first level cache would not hold them */
+        j = 2 * (columns % LANES) > LANES ? columns : columns - columns % LANES;
+        if (j) NAME(pack_across)(k, j, width, b, b_column, panel);
+    }
+#endif
+    while (columns >= 4 && j + 1 < columns) {
+        if (j > columns - 4) j = columns - 4;
+        const REAL* from = b + j * b_column;
+        p = 0;
+#ifdef SHUFFLE
+        for (; p + 4 <= k; p += 4) NAME(transpose_four)(from + p, b_column, 0, panel + p * width + j, width);
+#endif
+        for (; p < k; p++)
+            for (ptrdiff_t i = 0; i < 4; i++) panel[p * width + j + i] = from[p + i * b_column];
+        j += 4;
+    }
+    for (; j < (READS_PARTS ? columns : width); j++)
+        for (p = 0; p < k; p++) panel[p * width + j] = j < columns ? b[p + j * b_column] : 0;
+}
+
 #if GATHERS
+/* C (rows, columns) for a panel of columns; arguments as in Product. */
 static void NAME(gather_column)(
     ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t k, const REAL* a, const ptrdiff_t* a_rows, ptrdiff_t a_column,
     const ptrdiff_t* taps, ptrdiff_t n_taps, const REAL* b, ptrdiff_t b_row, const REAL* bias, int add, REAL* c,
@@ -37,6 +76,7 @@ static void NAME(gather_column)(
     NAME(run_tiles)(rows, columns, p);
 }
 #else
+/* C (rows, columns) for a panel of columns; arguments as in Product. */
 static inline void NAME(tile_column)(
     ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t k, const REAL* a, ptrdiff_t a_row, ptrdiff_t a_column,
     const REAL* b, ptrdiff_t b_row, const REAL* bias, int add, REAL* c, ptrdiff_t c_row, ptrdiff_t c_column
@@ -44,7 +84,6 @@ static inline void NAME(tile_column)(
     const NAME(Product) p = {a, a_row, a_column, b, b_row, c, c_row, c_column, k, 0, bias, add};
     NAME(run_tiles)(rows, columns, p);
 }
-#endif
 
 /* One row of C for eight vectors of columns: c = a B + bias. As a tile, but it begins and ends faster.
    Element p of a is at p a_column. */
@@ -180,45 +219,6 @@ static NEVER_INLINE void NAME(multiply_vector)(
 #endif
 }
 
-/* A panel of B, (k, width) of whole vectors, from rows of B (k, columns): 0 behind the columns that there are. */
-static NEVER_INLINE void NAME(pack_rows)(
-    ptrdiff_t k, ptrdiff_t columns, ptrdiff_t width, const REAL* b, ptrdiff_t b_row, REAL* panel
-) {
-    const ptrdiff_t whole = columns - columns % LANES;
-    for (ptrdiff_t p = 0; p < k; p++, b += b_row, panel += width) {
-        for (ptrdiff_t j = 0; j < whole; j += LANES) *(ANYWHERE*)(panel + j) = *(const ANYWHERE*)(b + j);
-        if (whole < width) *(ANYWHERE*)(panel + whole) = FULL(load)(b + whole, columns - whole);
-    }
-}
-
-/* A panel of B, (k, width), from the transpose of B (columns, k): 0 behind the columns that there are, if tiles read on.
-
-   The last four columns are packed together, some of them for the second time. */
-static NEVER_INLINE void NAME(pack_columns)(
-    ptrdiff_t k, ptrdiff_t columns, ptrdiff_t width, const REAL* b, ptrdiff_t b_column, REAL* panel
-) {
-    ptrdiff_t j = 0, p;
-#if READS_ACROSS
-    if (LANES <= 8 || b_column * sizeof(REAL) % 4096) { /* else a set of the first level cache would not hold them */
-        j = 2 * (columns % LANES) > LANES ? columns : columns - columns % LANES;
-        if (j) NAME(pack_across)(k, j, width, b, b_column, panel);
-    }
-#endif
-    while (columns >= 4 && j + 1 < columns) {
-        if (j > columns - 4) j = columns - 4;
-        const REAL* from = b + j * b_column;
-        p = 0;
-#ifdef SHUFFLE
-        for (; p + 4 <= k; p += 4) NAME(transpose_four)(from + p, b_column, 0, panel + p * width + j, width);
-#endif
-        for (; p < k; p++)
-            for (ptrdiff_t i = 0; i < 4; i++) panel[p * width + j + i] = from[p + i * b_column];
-        j += 4;
-    }
-    for (; j < (READS_PARTS ? columns : width); j++)
-        for (p = 0; p < k; p++) panel[p * width + j] = j < columns ? b[p + j * b_column] : 0;
-}
-
 /* Tiles (k, TILE_ROWS) of A (rows, k), each `gap` numbers behind the other, from the transpose of A, whose rows lie
    a_column apart. Behind the rows that there are, the last tile holds anything. */
 static NEVER_INLINE void NAME(pack_tiles)(
@@ -260,6 +260,7 @@ static void NAME(sum_rows)(ptrdiff_t rows, ptrdiff_t columns, const REAL* x, ptr
         }
     }
 }
+#endif
 
 #undef LANES
 #undef ANYWHERE

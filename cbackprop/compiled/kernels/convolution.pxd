@@ -1,0 +1,70 @@
+"""Convolutions in one, two or three dimensions, channels last. Other packages may `cimport` them."""
+
+from cython cimport floating
+
+cdef enum:
+    AXES = 3
+
+
+cdef struct Axis:
+    # Along one axis: which positions of the output a sweep computes, and what each of them reads.
+    Py_ssize_t count            # how many
+    Py_ssize_t out_begin, out_step      # where they are in the output
+    Py_ssize_t in_begin, in_step        # where the first tap of each is in the input
+    Py_ssize_t taps, tap_step           # taps, and how far apart they are in the input
+    Py_ssize_t kernel_begin, kernel_step    # which element of the kernel belongs to each tap
+
+
+cdef struct Sweep:
+    # Output positions that are sums over the same taps.
+    Axis axes[AXES]
+    Py_ssize_t in_sizes[AXES]
+    Py_ssize_t out_sizes[AXES]
+    Py_ssize_t in_channels, out_channels
+    bint pads                   # some taps are outside of the input: it is copied, with zeros around it
+    bint is_row                 # whole rows of output positions follow each other in the output
+    Py_ssize_t rows             # rows of output positions that are computed at a time
+    Py_ssize_t strip_rows, strip_columns    # of the input, as it is read for them
+    Py_ssize_t run              # numbers that follow each other in the input from each tap on
+    Py_ssize_t n_taps
+    const Py_ssize_t* taps      # (n_taps,): where in the input
+    const Py_ssize_t* at        # (rows, positions of the last axis): where each position's input begins
+    Py_ssize_t packed           # where in a packed kernel its taps begin
+    Py_ssize_t strip_size       # numbers in a strip
+
+
+cdef class Convolution:
+    cdef Py_ssize_t[AXES] image, maps, kernel, stride, dilation, before
+    cdef readonly Py_ssize_t channels, filters, groups
+    cdef Py_ssize_t image_size, maps_size       # numbers of a sample
+    cdef Py_ssize_t kernel_rows                 # taps times channels of a group
+    cdef Py_ssize_t gradient_rows               # rows of output positions that a gradient is summed over at a time
+    cdef Sweep forward
+    cdef Sweep* back
+    cdef Py_ssize_t n_back
+    cdef Py_ssize_t strip_room                  # numbers of the largest strip, and of what is read behind it
+    cdef const Py_ssize_t* lines_at             # (rows of the sweep,): where in a strip each row of positions begins
+    cdef const Py_ssize_t* kernel_at            # (kernel_rows,): where in a strip each row of the kernel reads
+    cdef list tables                            # what pointers point into: kept alive here
+
+    cdef Sweep make_sweep(self, list axes, bint forward, Py_ssize_t packed) except *
+    cdef const Py_ssize_t* keep(self, table) except? NULL
+    cdef Py_ssize_t forward_numbers(self) noexcept
+    cdef Py_ssize_t back_numbers(self) noexcept
+    cdef Py_ssize_t kernel_numbers(self) noexcept
+
+
+cdef void convolve(
+    Convolution conv, Py_ssize_t samples, const floating* image, const floating* kernel, const floating* bias,
+    bint add, floating* maps, void* workspace,
+) noexcept nogil
+
+cdef void convolve_back(
+    Convolution conv, Py_ssize_t samples, const floating* maps, const floating* kernel, const floating* bias,
+    bint add, floating* image, void* workspace,
+) noexcept nogil
+
+cdef void convolve_kernel(
+    Convolution conv, Py_ssize_t samples, const floating* image, const floating* maps,
+    Py_ssize_t begin, Py_ssize_t end, bint add, floating* gradient, void* workspace,
+) noexcept nogil

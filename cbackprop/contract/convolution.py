@@ -1,0 +1,34 @@
+"""What convolution layers and their implementations agree on: the sizes of a convolution, always with three axes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["AXES", "Geometry", "three"]
+
+AXES = 3
+Sizes = tuple[int, int, int]
+
+
+class Geometry(NamedTuple):
+    """A convolution of an image with a kernel, which makes maps. A transposed one makes the image of the maps.
+
+    Along each axis, tap k of position q of the maps reads the image at ``q stride + k dilation - before``; beyond the
+    borders there are zeros.
+    """
+
+    image: Sizes
+    maps: Sizes
+    kernel: Sizes
+    stride: Sizes
+    dilation: Sizes
+    before: Sizes  # zeros in front of the image
+    channels: int  # of the image
+    filters: int  # channels of the maps
+    groups: int  # so many convolutions side by side, each of its own channels to its own filters
+
+
+def three(sizes: tuple[int, ...], missing: int = 1) -> Sizes:
+    """Sizes along three axes: one or two axes follow some of size `missing`."""
+    depth, height, width = (missing,) * (AXES - len(sizes)) + tuple(sizes)
+    return depth, height, width

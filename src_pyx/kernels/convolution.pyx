@@ -1,0 +1,555 @@
+"""Convolutions in one, two or three dimensions, channels last, as matrix products whose operand is read where it lies.
+
+An image is (depth, height, width, channels); lower ranks have sizes of 1 in front. Maps are what a convolution makes of
+it: (depth, height, width, filters). The kernel is (depth, height, width, channels of a group, filters).
+
+Output positions are rows of a product C = A B, where B is the kernel. The numbers that a position reads for one row of
+the kernel follow each other in memory, so that A need not be written down: tables say where each position begins, and
+where its taps are (`gather_column`). Only where taps reach beyond the borders, a strip of the image is copied, with
+zeros around it. No buffer is larger than a strip.
+
+The derivative by the image is such a product, too: of maps and the kernel with its axes reversed. With strides, image
+positions that are equal modulo the stride read the same taps: there is a sweep for each such class. The derivative by
+the kernel has the same tables, with rows and taps exchanged.
+
+Every element is a sum in an order that depends on shapes alone.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from cython cimport floating
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+cdef extern from "convolution.h" nogil:
+    enum:
+        VECTOR_BYTES
+        TILE_VECTORS
+        READS_PARTS
+        HALVES_PAY
+    void gather_column_float(
+        Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const float* a, const Py_ssize_t* a_rows,
+        Py_ssize_t a_column, const Py_ssize_t* taps, Py_ssize_t n_taps, const float* b, Py_ssize_t b_row,
+        const float* bias, bint add, float* c, Py_ssize_t c_row)
+    void gather_column_double(
+        Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const double* a, const Py_ssize_t* a_rows,
+        Py_ssize_t a_column, const Py_ssize_t* taps, Py_ssize_t n_taps, const double* b, Py_ssize_t b_row,
+        const double* bias, bint add, double* c, Py_ssize_t c_row)
+    void pack_rows_float(
+        Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const float* b, Py_ssize_t b_row, float* panel)
+    void pack_rows_double(
+        Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const double* b, Py_ssize_t b_row, double* panel)
+    void pack_columns_float(
+        Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const float* b, Py_ssize_t b_column, float* panel)
+    void pack_columns_double(
+        Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const double* b, Py_ssize_t b_column, double* panel)
+
+cdef enum:
+    # A strip has at most so many numbers, if that are several rows, and is read for at most so many positions.
+    STRIP_NUMBERS = 32 * 1024
+    STRIP_POSITIONS = 512
+    # Positions over which the gradient of a kernel is summed before it is written.
+    GRADIENT_POSITIONS = 128
+    # Numbers in the largest vector.
+    MOST_LANES = 16
+
+
+class Positions(NamedTuple):
+    """What `Axis` holds."""
+
+    count: int
+    out_begin: int
+    out_step: int
+    in_begin: int
+    in_step: int
+    taps: int
+    tap_step: int
+    kernel_begin: int
+    kernel_step: int
+
+    @property
+    def length(self) -> int:
+        """Numbers of the input from the first one that is read to the last one."""
+        return (self.count - 1) * self.in_step + self.reach
+
+    @property
+    def reach(self) -> int:
+        """Numbers of the input from the first tap of a position to the last one."""
+        return max(self.taps - 1, 0) * self.tap_step + 1
+
+
+cdef class Convolution:
+    """Where everything is that the convolution of a sample reads and writes.
+
+    Parameters
+    ----------
+    image, maps, kernel, stride, dilation, before : tuple of int
+        For each axis: sizes, the step from one position to the next, the step from one tap to the next, and how many
+        zeros are in front of the image.
+    channels, filters, groups : int
+    """
+
+    def __cinit__(
+        self, tuple image, tuple maps, tuple kernel, tuple stride, tuple dilation, tuple before, Py_ssize_t channels,
+        Py_ssize_t filters, Py_ssize_t groups,
+    ):
+        cdef int axis
+        cdef Py_ssize_t i
+        if min(*image, *maps, *kernel, *stride, *dilation, channels, filters, groups) < 1 or min(before) < 0:
+            raise ValueError("Sizes, strides and channels of a convolution must be at least 1.")
+        if channels % groups or filters % groups:
+            raise ValueError("Channels and filters must be divisible by the groups.")
+        for axis in range(AXES):
+            self.image[axis], self.maps[axis], self.kernel[axis] = image[axis], maps[axis], kernel[axis]
+            self.stride[axis], self.dilation[axis], self.before[axis] = stride[axis], dilation[axis], before[axis]
+        self.channels, self.filters, self.groups = channels, filters, groups
+        self.image_size, self.maps_size = math.prod(image) * channels, math.prod(maps) * filters
+        self.kernel_rows = math.prod(kernel) * (channels // groups)
+        self.tables = []
+        self.forward = self.make_sweep([self.forward_axis(axis) for axis in range(AXES)], True, 0)
+        self.make_back()
+        self.make_gradient()
+        sizes = [self.forward.strip_size, *[self.back[i].strip_size for i in range(self.n_back)]]
+        self.strip_room = (max(sizes) + 2 * MOST_LANES) // MOST_LANES * MOST_LANES
+
+    def __dealloc__(self):
+        free(self.back)
+
+    def forward_axis(self, int axis):
+        """All positions of the maps."""
+        return Positions(
+            self.maps[axis], 0, 1, -self.before[axis], self.stride[axis], self.kernel[axis], self.dilation[axis], 0, 1
+        )
+
+    def back_axis(self, int axis, Py_ssize_t remainder):
+        """Positions of the image that are `remainder` modulo the stride, counted from the first zero in front of it.
+
+        Position i + before = q stride + remainder reads the taps k with k dilation = t stride + remainder, in the maps
+        at q - t. Later taps lie in front.
+        """
+        cdef Py_ssize_t stride = self.stride[axis], dilation = self.dilation[axis], before = self.before[axis]
+        taps = [k for k in range(self.kernel[axis]) if k * dilation % stride == remainder]
+        # The first q that is a position of the image, and how many are. Division in C rounds towards zero.
+        cdef Py_ssize_t first = (max(before - remainder, 0) + stride - 1) // stride
+        cdef Py_ssize_t positions = max((self.image[axis] + before - remainder + stride - 1) // stride - first, 0)
+        begin = first * stride + remainder - before
+        if not taps:
+            return Positions(positions, begin, stride, 0, 1, 0, 1, 0, 1)
+        apart = (taps[1] - taps[0]) if len(taps) > 1 else 1
+        return Positions(
+            positions, begin, stride, first - taps[-1] * dilation // stride, 1, len(taps),
+            max(apart * dilation // stride, 1), taps[-1], -apart,
+        )
+
+    def make_back(self):
+        """A sweep for each class of image positions that is not empty."""
+        cdef Py_ssize_t packed = 0
+        self.back = <Sweep*>calloc(self.stride[0] * self.stride[1] * self.stride[2], sizeof(Sweep))
+        if self.back == NULL:
+            raise MemoryError()
+        for z in range(self.stride[0]):
+            for y in range(self.stride[1]):
+                for x in range(self.stride[2]):
+                    axes = [self.back_axis(axis, remainder) for axis, remainder in enumerate((z, y, x))]
+                    if min(axis.count for axis in axes) == 0:
+                        continue
+                    self.back[self.n_back] = self.make_sweep(axes, False, packed)
+                    packed += math.prod(axis.taps for axis in axes) * (self.filters // self.groups)
+                    self.n_back += 1
+
+    cdef Sweep make_sweep(self, list axes, bint forward, Py_ssize_t packed) except *:
+        cdef Sweep sweep
+        cdef int i
+        memset(&sweep, 0, sizeof(Sweep))
+        for i, axis in enumerate(axes):
+            sweep.axes[i] = Axis(
+                axis.count, axis.out_begin, axis.out_step, axis.in_begin, axis.in_step, axis.taps, axis.tap_step,
+                axis.kernel_begin, axis.kernel_step,
+            )
+        for i in range(AXES):
+            sweep.in_sizes[i] = self.image[i] if forward else self.maps[i]
+            sweep.out_sizes[i] = self.maps[i] if forward else self.image[i]
+        channels = sweep.in_channels = self.channels if forward else self.filters
+        sweep.out_channels = self.filters if forward else self.channels
+        z, y, x = axes
+        sweep.pads = min([axis.taps for axis in axes]) > 0 and any([
+            axis.in_begin < 0 or axis.in_begin + axis.length > size for axis, size in zip(axes, sweep.in_sizes, strict=True)
+        ])
+        sweep.is_row = y.out_step == x.out_step == 1 and x.count == sweep.out_sizes[2]
+        planes = max(z.taps, 1)
+        fit = (STRIP_NUMBERS // (planes * x.length * channels) - y.reach) // y.in_step + 1
+        sweep.rows = max(min(y.count, STRIP_POSITIONS // x.count, fit), 1)
+        sweep.strip_rows, sweep.strip_columns = (sweep.rows - 1) * y.in_step + y.reach, x.length
+        if sweep.pads:
+            width, plane = x.length, sweep.strip_rows * x.length
+            sweep.strip_size = planes * plane * channels
+        else:
+            width, plane = sweep.in_sizes[2], z.tap_step * sweep.in_sizes[1] * sweep.in_sizes[2]
+        runs_on = self.groups == 1 and x.tap_step == 1
+        sweep.run = (x.taps if runs_on else 1) * (channels // self.groups)
+        places = np.add.outer(
+            np.add.outer(np.arange(z.taps) * plane, np.arange(y.taps) * y.tap_step * width),
+            np.arange(min(x.taps, 1) if runs_on else x.taps) * x.tap_step,
+        )
+        sweep.n_taps = places.size
+        sweep.taps = self.keep(places * channels)
+        sweep.at = self.keep(
+            np.add.outer(np.arange(sweep.rows) * y.in_step * width, np.arange(x.count) * x.in_step) * channels
+        )
+        sweep.packed = packed
+        return sweep
+
+    def make_gradient(self):
+        """Where in a strip each row of the kernel reads for the first position, and each row of positions begins."""
+        group = self.channels // self.groups
+        cdef const Sweep* sweep = &self.forward
+        places = np.array([sweep.taps[i] for i in range(sweep.n_taps)], np.intp)
+        if sweep.run > group:
+            places = np.add.outer(places, np.arange(self.kernel[2]) * self.channels)
+        self.kernel_at = self.keep(np.add.outer(places, np.arange(group)))
+        self.lines_at = self.keep([sweep.at[i * self.maps[2]] for i in range(sweep.rows)])
+        self.gradient_rows = max(min(GRADIENT_POSITIONS // self.maps[2], sweep.rows), 1)
+
+    cdef const Py_ssize_t* keep(self, table) except? NULL:
+        """The address of a table that lives as long as this."""
+        cdef const Py_ssize_t[::1] view = np.append(np.ascontiguousarray(table, np.intp).reshape(-1), 0)
+        self.tables.append(view)
+        return &view[0]
+
+    cdef Py_ssize_t forward_numbers(self) noexcept:
+        """Numbers of workspace that `convolve` needs."""
+        return self.strip_room + self.groups * self.kernel_rows * padded(self.filters // self.groups)
+
+    cdef Py_ssize_t back_numbers(self) noexcept:
+        """Numbers of workspace that `convolve_back` needs."""
+        cdef Py_ssize_t taps = self.kernel[0] * self.kernel[1] * self.kernel[2]
+        return self.strip_room + taps * self.filters * padded(self.channels // self.groups)
+
+    cdef Py_ssize_t kernel_numbers(self) noexcept:
+        """Numbers of workspace that `convolve_kernel` needs."""
+        cdef Py_ssize_t positions = self.gradient_rows * self.maps[2]
+        return self.strip_room + positions * padded(self.filters // self.groups)
+
+
+cdef inline Py_ssize_t padded(Py_ssize_t columns) noexcept nogil:
+    """Room for so many columns of panels."""
+    return (columns + MOST_LANES - 1) // MOST_LANES * MOST_LANES
+
+
+cdef inline Py_ssize_t lanes(floating* c) noexcept nogil:
+    """Numbers in a vector."""
+    return max(VECTOR_BYTES // <Py_ssize_t>sizeof(floating), 1)
+
+
+cdef inline Py_ssize_t panel_width(Py_ssize_t columns, Py_ssize_t lane) noexcept nogil:
+    """How many of the remaining columns the next panel takes: the last two share them."""
+    cdef Py_ssize_t rest = columns % lane, vectors
+    if HALVES_PAY and columns > lane and 0 < 2 * rest <= lane:
+        columns -= rest
+    vectors = (columns + lane - 1) // lane
+    if vectors <= TILE_VECTORS:
+        return columns
+    return (TILE_VECTORS if vectors >= 2 * TILE_VECTORS else (vectors + 1) // 2) * lane
+
+
+cdef inline Py_ssize_t panel_row(Py_ssize_t width, Py_ssize_t lane) noexcept nogil:
+    """Numbers in a row of a packed panel."""
+    return (width + lane - 1) // lane * lane
+
+
+cdef void gather(
+    Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k,
+    const floating* a, const Py_ssize_t* a_rows, Py_ssize_t a_column, const Py_ssize_t* taps, Py_ssize_t n_taps,
+    const floating* b, Py_ssize_t b_row,    # where B lies, or, if b_row is 0, its panels
+    const floating* bias, bint add, floating* c, Py_ssize_t c_row,
+) noexcept nogil:
+    """C = A B + bias, panel after panel of columns."""
+    cdef Py_ssize_t j = 0, width, row, lane = lanes(c)
+    while j < columns:
+        width = panel_width(columns - j, lane)
+        row = b_row if b_row else panel_row(width, lane)
+        if floating is float:
+            gather_column_float(
+                rows, width, k, a, a_rows, a_column, taps, n_taps, b, row, NULL if bias == NULL else bias + j, add,
+                c + j, c_row,
+            )
+        else:
+            gather_column_double(
+                rows, width, k, a, a_rows, a_column, taps, n_taps, b, row, NULL if bias == NULL else bias + j, add,
+                c + j, c_row,
+            )
+        b += width if b_row else n_taps * k * row
+        j += width
+
+
+cdef void pack_rows(
+    Py_ssize_t k, Py_ssize_t columns, const floating* b, Py_ssize_t b_row, floating* panels
+) noexcept nogil:
+    """Panels of B (k, columns)."""
+    cdef Py_ssize_t j = 0, width, row, lane = lanes(panels)
+    while j < columns:
+        width = panel_width(columns - j, lane)
+        row = panel_row(width, lane)
+        if floating is float:
+            pack_rows_float(k, width, row, b + j, b_row, panels)
+        else:
+            pack_rows_double(k, width, row, b + j, b_row, panels)
+        panels += k * row
+        j += width
+
+
+cdef void pack_back(
+    Convolution conv, const Sweep* sweep, Py_ssize_t group, const floating* kernel, floating* panels
+) noexcept nogil:
+    """Panels of the kernel of one group with its axes reversed: rows (tap, filter), columns channels."""
+    cdef Py_ssize_t columns = conv.channels // conv.groups, depth = conv.filters // conv.groups, filters = conv.filters
+    cdef Py_ssize_t j = 0, width, row, z, y, x, lane = lanes(panels)
+    cdef const Axis* axes = sweep.axes
+    cdef const floating* tap
+    while j < columns:
+        width = panel_width(columns - j, lane)
+        row = panel_row(width, lane)
+        for z in range(axes[0].taps):
+            for y in range(axes[1].taps):
+                for x in range(axes[2].taps):
+                    tap = kernel + group * depth + filters * (j + columns * (
+                        axes[2].kernel_begin + x * axes[2].kernel_step + conv.kernel[2] * (
+                            axes[1].kernel_begin + y * axes[1].kernel_step + conv.kernel[1] * (
+                                axes[0].kernel_begin + z * axes[0].kernel_step
+                            )
+                        )
+                    ))
+                    if floating is float:
+                        pack_columns_float(depth, width, row, tap, filters, panels)
+                    else:
+                        pack_columns_double(depth, width, row, tap, filters, panels)
+                    panels += depth * row
+        j += width
+
+
+cdef const floating* read_strip(
+    const Sweep* sweep, const floating* source, Py_ssize_t z, Py_ssize_t y, Py_ssize_t rows, floating* strip,
+) noexcept nogil:
+    """Where the input of so many rows of output positions, from (z, y) on, begins: in the source, or in a copy."""
+    cdef const Axis* axes = sweep.axes
+    cdef const Py_ssize_t* sizes = sweep.in_sizes
+    cdef Py_ssize_t channels = sweep.in_channels, width = sizes[2] * channels, columns = sweep.strip_columns * channels, plane, row, at_z, at_y
+    cdef Py_ssize_t first_z = axes[0].in_begin + z * axes[0].in_step, first_y = axes[1].in_begin + y * axes[1].in_step
+    cdef Py_ssize_t left = min(max(-axes[2].in_begin * channels, <Py_ssize_t>0), columns)
+    cdef Py_ssize_t begin = max(axes[2].in_begin * channels, <Py_ssize_t>0)
+    cdef Py_ssize_t middle = max(min(width - begin, columns - left), <Py_ssize_t>0)
+    cdef Py_ssize_t count = (rows - 1) * axes[1].in_step + max(axes[1].taps - 1, <Py_ssize_t>0) * axes[1].tap_step + 1
+    cdef floating* to
+    if not sweep.pads:
+        if sweep.n_taps == 0:
+            return source
+        return source + (first_z * sizes[1] + first_y) * width + axes[2].in_begin * channels
+    for plane in range(axes[0].taps):
+        at_z = first_z + plane * axes[0].tap_step
+        for row in range(count):
+            at_y = first_y + row
+            to = strip + (plane * sweep.strip_rows + row) * columns
+            if 0 <= at_z < sizes[0] and 0 <= at_y < sizes[1]:
+                memset(to, 0, left * sizeof(floating))
+                memcpy(to + left, source + (at_z * sizes[1] + at_y) * width + begin, middle * sizeof(floating))
+                memset(to + left + middle, 0, (columns - left - middle) * sizeof(floating))
+            else:
+                memset(to, 0, columns * sizeof(floating))
+    return strip
+
+
+cdef void run_sweep(
+    Convolution conv, const Sweep* sweep, const floating* source, const floating* kernel,
+    Py_ssize_t kernel_row, const floating* bias, bint add, floating* out, floating* strip,
+) noexcept nogil:
+    """The output positions of a sweep, of one sample. The kernel lies in panels if kernel_row is 0."""
+    cdef const Axis* axes = sweep.axes
+    cdef Py_ssize_t z, y, rows, line, lines, group, channels = sweep.out_channels
+    cdef Py_ssize_t inner = channels // conv.groups, depth = sweep.in_channels // conv.groups
+    cdef Py_ssize_t columns = axes[2].count, panels = sweep.n_taps * sweep.run * padded_columns(inner, out)
+    cdef const floating* a
+    cdef const floating* b
+    cdef floating* c
+    for z in range(axes[0].count):
+        y = 0
+        while y < axes[1].count:
+            rows = min(sweep.rows, axes[1].count - y)
+            a = read_strip(sweep, source, z, y, rows, strip)
+            lines = 1 if sweep.is_row else rows
+            for group in range(conv.groups):
+                b = kernel + group * (inner if kernel_row else panels)
+                for line in range(lines):
+                    c = out + group * inner + channels * (
+                        axes[2].out_begin + sweep.out_sizes[2] * (
+                            axes[1].out_begin + (y + line) * axes[1].out_step + sweep.out_sizes[1] * (
+                                axes[0].out_begin + z * axes[0].out_step
+                            )
+                        )
+                    )
+                    gather(
+                        (rows if sweep.is_row else 1) * columns, inner, sweep.run, a + group * depth,
+                        sweep.at + line * columns, 1, sweep.taps, sweep.n_taps, b, kernel_row,
+                        NULL if bias == NULL else bias + group * inner, add, c, axes[2].out_step * channels,
+                    )
+            y += rows
+
+
+cdef inline Py_ssize_t padded_columns(Py_ssize_t columns, floating* c) noexcept nogil:
+    """Numbers in a row of all panels together."""
+    cdef Py_ssize_t j = 0, width, total = 0, lane = lanes(c)
+    while j < columns:
+        width = panel_width(columns - j, lane)
+        total += panel_row(width, lane)
+        j += width
+    return total
+
+
+cdef bint packs_kernel(Convolution conv, floating* c) noexcept nogil:
+    """Whether the kernel is read in panels: its rows are long, or groups do not fill vectors."""
+    cdef Py_ssize_t inner = conv.filters // conv.groups
+    return inner > TILE_VECTORS * lanes(c) or (conv.groups > 1 and inner % lanes(c) != 0)
+
+
+cdef void convolve(
+    Convolution conv, Py_ssize_t samples,
+    const floating* image,      # (samples, image, channels) IN
+    const floating* kernel,     # (kernel, channels of a group, filters) IN, padded
+    const floating* bias,       # (filters,) IN, or NULL; padded
+    bint add,
+    floating* maps,             # (samples, maps, filters) OUT
+    void* workspace,            # forward_numbers(), destroyed
+) noexcept nogil:
+    """maps = image * kernel + bias."""
+    cdef Py_ssize_t inner = conv.filters // conv.groups, sample, group, row = conv.filters
+    cdef floating* strip = <floating*>workspace
+    cdef floating* panels = strip + conv.strip_room
+    if packs_kernel(conv, maps):
+        for group in range(conv.groups):
+            pack_rows(
+                conv.kernel_rows, inner, kernel + group * inner, conv.filters,
+                panels + group * conv.kernel_rows * padded_columns(inner, maps),
+            )
+        kernel, row = panels, 0
+    for sample in range(samples):
+        run_sweep(
+            conv, &conv.forward, image + sample * conv.image_size, kernel, row, bias, add,
+            maps + sample * conv.maps_size, strip,
+        )
+
+
+cdef void convolve_back(
+    Convolution conv, Py_ssize_t samples,
+    const floating* maps,       # (samples, maps, filters) IN
+    const floating* kernel,     # (kernel, channels of a group, filters) IN
+    const floating* bias,       # (channels,) IN, or NULL; padded
+    bint add,
+    floating* image,            # (samples, image, channels) OUT
+    void* workspace,            # back_numbers(), destroyed
+) noexcept nogil:
+    """image = the transposed convolution of maps, + bias: the derivative by the image, given that by the maps."""
+    cdef Py_ssize_t inner = conv.channels // conv.groups, depth = conv.filters // conv.groups, sample, i, group, size
+    cdef Py_ssize_t width = padded_columns(inner, image)
+    cdef floating* strip = <floating*>workspace
+    cdef floating* panels = strip + conv.strip_room
+    cdef const Sweep* sweep
+    for i in range(conv.n_back):
+        sweep = &conv.back[i]
+        size = sweep.n_taps * sweep.run * width
+        for group in range(conv.groups):
+            pack_back(conv, sweep, group, kernel, panels + sweep.packed * conv.groups * width + group * size)
+    for sample in range(samples):
+        for i in range(conv.n_back):
+            sweep = &conv.back[i]
+            run_sweep(
+                conv, sweep, maps + sample * conv.maps_size, panels + sweep.packed * conv.groups * width, 0,
+                bias, add, image + sample * conv.image_size, strip,
+            )
+
+
+cdef void convolve_kernel(
+    Convolution conv, Py_ssize_t samples,
+    const floating* image,      # (samples, image, channels) IN
+    const floating* maps,       # (samples, maps, filters) IN, padded: the derivative by them
+    Py_ssize_t begin, Py_ssize_t end,   # rows of the kernel
+    bint add,
+    floating* gradient,         # (end - begin, filters) OUT
+    void* workspace,            # kernel_numbers(), destroyed
+) noexcept nogil:
+    """The derivative by rows of the kernel: for each, the sum over positions of what it reads there times the maps."""
+    cdef const Sweep* sweep = &conv.forward
+    cdef const Axis* axes = sweep.axes
+    cdef Py_ssize_t sample, z, y, rows, row, count, group, inner = conv.filters // conv.groups
+    cdef Py_ssize_t depth = conv.channels // conv.groups, columns = conv.maps[2], size = sizeof(floating)
+    cdef bint packs = packs_kernel(conv, gradient)
+    cdef floating* strip = <floating*>workspace
+    cdef floating* panels = strip + conv.strip_room
+    cdef const floating* a
+    cdef const floating* b
+    for sample in range(samples):
+        for z in range(axes[0].count):
+            y = 0
+            while y < axes[1].count:
+                rows = min(sweep.rows, axes[1].count - y)
+                a = read_strip(sweep, image, z, y, rows, strip)
+                row = 0
+                while row < rows:
+                    count = min(rows - row, conv.gradient_rows)
+                    b = maps + ((z * conv.maps[1] + y + row) * columns) * conv.filters
+                    for group in range(conv.groups):
+                        if packs:
+                            pack_rows(count * columns, inner, b + group * inner, conv.filters, panels)
+                        gather_gradient(
+                            conv, end - begin, inner, count, a + group * depth, begin, row,
+                            panels if packs else b + group * inner, 0 if packs else conv.filters, add,
+                            gradient + group * inner,
+                        )
+                    add = True
+                    row += count
+                y += rows
+        image += conv.image_size
+        maps += conv.maps_size
+
+
+cdef inline void gather_gradient(
+    Convolution conv, Py_ssize_t kernel_rows, Py_ssize_t columns, Py_ssize_t rows, const floating* a, Py_ssize_t begin,
+    Py_ssize_t row, const floating* b, Py_ssize_t b_row, bint add, floating* gradient,
+) noexcept nogil:
+    """Add to the gradient what some rows of positions give."""
+    gather(
+        kernel_rows, columns, conv.maps[2], a, conv.kernel_at + begin, conv.forward.axes[2].in_step * conv.channels,
+        conv.lines_at + row, rows, b, b_row, <const floating*>NULL, add, gradient, conv.filters,
+    )
+
+
+def run(
+    Convolution conv not None, str what, floating[::1] image, floating[::1] kernel, floating[::1] maps,
+    Py_ssize_t repeat=1, bint add=False,
+):
+    """Compute the "maps", the "image" or the "kernel" from the two others, as often as `repeat` says.
+
+    Raises
+    ------
+    ValueError
+        If an array has another size.
+    """
+    cdef Py_ssize_t samples = image.shape[0] // conv.image_size, rows = conv.kernel_rows, _
+    cdef Py_ssize_t room = max(conv.forward_numbers(), conv.back_numbers(), conv.kernel_numbers())
+    cdef unsigned char[::1] workspace = np.empty(room * sizeof(floating) + 64, np.uint8)
+    cdef void* aligned = <void*>((<size_t>&workspace[0] + 63) & ~<size_t>63)
+    if (
+        samples == 0 or image.shape[0] != samples * conv.image_size or maps.shape[0] != samples * conv.maps_size
+        or kernel.shape[0] != rows * conv.filters or what not in ("maps", "image", "kernel")
+    ):
+        raise ValueError("The arrays do not fit the convolution.")
+    cdef int which = ("maps", "image", "kernel").index(what)
+    with nogil:
+        for _ in range(repeat):
+            if which == 0:
+                convolve(conv, samples, &image[0], &kernel[0], <const floating*>NULL, add, &maps[0], aligned)
+            elif which == 1:
+                convolve_back(conv, samples, &maps[0], &kernel[0], <const floating*>NULL, add, &image[0], aligned)
+            else:
+                convolve_kernel(conv, samples, &image[0], &maps[0], 0, rows, add, &kernel[0], aligned)
