@@ -42,6 +42,7 @@ from cbackprop.layers.preprocessing import CategoryEncoding, Normalization, Resc
 from cbackprop.layers.python_layer import Lambda
 from cbackprop.layers.reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from cbackprop.layers.spatial_dropout import SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
+from cbackprop.layers.transposed_convolution import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from cbackprop.layers.wrapper import Wrapper
 
 __all__ = [
@@ -57,8 +58,11 @@ __all__ = [
     "CategoryEncoding",
     "Concatenate",
     "Conv1D",
+    "Conv1DTranspose",
     "Conv2D",
+    "Conv2DTranspose",
     "Conv3D",
+    "Conv3DTranspose",
     "Dense",
     "Discretization",
     "Dot",

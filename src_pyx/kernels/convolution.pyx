@@ -33,11 +33,11 @@ cdef extern from "convolution.h" nogil:
     void gather_column_float(
         Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const float* a, const Py_ssize_t* a_rows,
         Py_ssize_t a_column, const Py_ssize_t* taps, Py_ssize_t n_taps, const float* b, Py_ssize_t b_row,
-        const float* bias, bint add, float* c, Py_ssize_t c_row)
+        const float* bias, bint add, bint spills, float* c, Py_ssize_t c_row)
     void gather_column_double(
         Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const double* a, const Py_ssize_t* a_rows,
         Py_ssize_t a_column, const Py_ssize_t* taps, Py_ssize_t n_taps, const double* b, Py_ssize_t b_row,
-        const double* bias, bint add, double* c, Py_ssize_t c_row)
+        const double* bias, bint add, bint spills, double* c, Py_ssize_t c_row)
     void pack_rows_float(
         Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const float* b, Py_ssize_t b_row, float* panel)
     void pack_rows_double(
@@ -260,29 +260,50 @@ cdef inline Py_ssize_t panel_row(Py_ssize_t width, Py_ssize_t lane) noexcept nog
     return (width + lane - 1) // lane * lane
 
 
+cdef inline void gather_panel(
+    Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k,
+    const floating* a, const Py_ssize_t* a_rows, Py_ssize_t a_column, const Py_ssize_t* taps, Py_ssize_t n_taps,
+    const floating* b, Py_ssize_t b_row, const floating* bias, bint add, bint spills, floating* c, Py_ssize_t c_row,
+) noexcept nogil:
+    if floating is float:
+        gather_column_float(
+            rows, columns, k, a, a_rows, a_column, taps, n_taps, b, b_row, bias, add, spills, c, c_row
+        )
+    else:
+        gather_column_double(
+            rows, columns, k, a, a_rows, a_column, taps, n_taps, b, b_row, bias, add, spills, c, c_row
+        )
+
+
 cdef void gather(
     Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k,
     const floating* a, const Py_ssize_t* a_rows, Py_ssize_t a_column, const Py_ssize_t* taps, Py_ssize_t n_taps,
     const floating* b, Py_ssize_t b_row,    # where B lies, or, if b_row is 0, its panels
     const floating* bias, bint add, floating* c, Py_ssize_t c_row,
 ) noexcept nogil:
-    """C = A B + bias, panel after panel of columns."""
-    cdef Py_ssize_t j = 0, width, row, lane = lanes(c)
-    while j < columns:
-        width = panel_width(columns - j, lane)
-        row = b_row if b_row else panel_row(width, lane)
-        if floating is float:
-            gather_column_float(
-                rows, width, k, a, a_rows, a_column, taps, n_taps, b, row, NULL if bias == NULL else bias + j, add,
-                c + j, c_row,
-            )
-        else:
-            gather_column_double(
-                rows, width, k, a, a_rows, a_column, taps, n_taps, b, row, NULL if bias == NULL else bias + j, add,
-                c + j, c_row,
-            )
-        b += width if b_row else n_taps * k * row
+    """C = A B + bias, panel after panel of columns.
+
+    Where rows of C follow each other, the last panel comes first: what it writes behind its last column belongs to
+    other panels, which write it again.
+    """
+    cdef Py_ssize_t j = 0, width, lane = lanes(c), last = columns, at
+    cdef bint spills = c_row == columns and not add
+    while True:
+        width = panel_width(last - j, lane)
+        if j + width == columns:
+            break
         j += width
+    last = j
+    while True:
+        at = j * n_taps * k if b_row == 0 else j
+        gather_panel(
+            rows, width, k, a, a_rows, a_column, taps, n_taps, b + at, b_row if b_row else panel_row(width, lane),
+            NULL if bias == NULL else bias + j, add, spills and j == last, c + j, c_row,
+        )
+        j = 0 if j == last else j + width
+        if j == last:
+            return
+        width = panel_width(columns - j, lane)
 
 
 cdef void pack_rows(

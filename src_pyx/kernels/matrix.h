@@ -44,7 +44,11 @@
 #define PACKS_A 0
 #else
 #define TILE_ROWS 6
+#if GATHERS /* which needs a register for where each row of A is */
+#define THIN_TILE_ROWS 8
+#else
 #define THIN_TILE_ROWS 12
+#endif
 #define TILE_VECTORS 2
 #define WIDE_TILE_VECTORS 2
 #define ENOUGH_TO_PACK (128 * 1024)

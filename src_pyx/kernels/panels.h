@@ -69,10 +69,10 @@ static NEVER_INLINE void NAME(pack_columns)(
 /* C (rows, columns) for a panel of columns; arguments as in Product. */
 static void NAME(gather_column)(
     ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t k, const REAL* a, const ptrdiff_t* a_rows, ptrdiff_t a_column,
-    const ptrdiff_t* taps, ptrdiff_t n_taps, const REAL* b, ptrdiff_t b_row, const REAL* bias, int add, REAL* c,
-    ptrdiff_t c_row
+    const ptrdiff_t* taps, ptrdiff_t n_taps, const REAL* b, ptrdiff_t b_row, const REAL* bias, int add, int spills,
+    REAL* c, ptrdiff_t c_row
 ) {
-    const NAME(Product) p = {a, 0, a_column, b, b_row, c, c_row, 1, k, 0, bias, add, a_rows, taps, n_taps};
+    const NAME(Product) p = {a, 0, a_column, b, b_row, c, c_row, 1, k, 0, bias, add, a_rows, taps, n_taps, spills};
     NAME(run_tiles)(rows, columns, p);
 }
 #else

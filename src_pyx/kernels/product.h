@@ -15,6 +15,8 @@ typedef struct {
     const ptrdiff_t* a_rows;    /* (rows,) */
     const ptrdiff_t* taps;      /* (n_taps,) */
     ptrdiff_t n_taps;
+    int spills;                 /* what is behind the last column may be overwritten, but not behind C's last number */
+    ptrdiff_t spilling_rows;    /* for how many rows that holds */
 #endif
 } NAME(Product);
 

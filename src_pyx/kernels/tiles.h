@@ -83,7 +83,7 @@ static NEVER_INLINE void NAME(write_parts)(const PRODUCT* p, REAL* c, ptrdiff_t 
 #if GATHERS
 #define A_ROWS_OF_PRODUCT const ptrdiff_t* a_rows = p->a_rows + row; const REAL* const a = p->a;
 #define A_ROW(i, V) const REAL* a##i = a + a_rows[i];
-#define NEXT_A_ROWS(ROWS) a_rows += ROWS
+#define NEXT_A_ROWS(ROWS) a_rows += ROWS, row += ROWS
 #define EACH_RUN for (ptrdiff_t tap = 0; tap < p->n_taps; tap++)
 #define RUN_BEGIN p->taps[tap]
 #else
@@ -137,12 +137,19 @@ static NEVER_INLINE void NAME(write_parts)(const PRODUCT* p, REAL* c, ptrdiff_t 
     NAME(write_parts)(p, C_ADDRESS(0, (V - 1)), ROWS, sums);
 #endif
 
+/* Whether numbers behind the last column may be overwritten: they are columns of the next rows, which come later. */
+#if GATHERS && !defined(STORE_PART)
+#define MAY_SPILL(ROWS) (row + ROWS <= p->spilling_rows)
+#else
+#define MAY_SPILL(ROWS) 0
+#endif
+
 #define WRITE_TILE(ROWS, V) \
     if (p->c_column != 1) { \
         VECTOR sums[ROWS][V]; \
         ROWS_##ROWS(KEEP_ROW, V) \
         NAME(scatter_sums)(p, c, ROWS, V, (const REAL*)sums); \
-    } else if (last < LANES) { \
+    } else if (last < LANES && !MAY_SPILL(ROWS)) { \
         if (p->add) { \
             ROWS_##ROWS(ADD_WHOLE, V) \
         } else { \
@@ -204,16 +211,18 @@ typedef void (*NAME(Tile))(const PRODUCT*, ptrdiff_t, ptrdiff_t);
 ONE(TILE, 1) FEW(TILE, 2) FEW(TILE, 3) FEW(TILE, 4) MANY(TILE, 5) MANY(TILE, 6)
 #if TILE_ROWS == 8
 MANY(TILE, 7) MANY(TILE, 8)
+#define THIN_ENTRIES {MANY(ENTRY, 7)}, {MANY(ENTRY, 8)},
+#elif THIN_TILE_ROWS == 8
+TILE(7, 1) TILE(8, 1)
+#define THIN_ENTRIES {ENTRY(7, 1)}, {ENTRY(8, 1)},
 #else
 TILE(7, 1) TILE(8, 1) TILE(9, 1) TILE(10, 1) TILE(11, 1) TILE(12, 1)
+#define THIN_ENTRIES \
+    {ENTRY(7, 1)}, {ENTRY(8, 1)}, {ENTRY(9, 1)}, {ENTRY(10, 1)}, {ENTRY(11, 1)}, {ENTRY(12, 1)},
 #endif
 static const NAME(Tile) NAME(TILES)[THIN_TILE_ROWS + 1][ROW_VECTORS + 1] = {
     {0}, {ONE(ENTRY, 1)}, {FEW(ENTRY, 2)}, {FEW(ENTRY, 3)}, {FEW(ENTRY, 4)}, {MANY(ENTRY, 5)}, {MANY(ENTRY, 6)},
-#if TILE_ROWS == 8
-    {MANY(ENTRY, 7)}, {MANY(ENTRY, 8)},
-#else
-    {ENTRY(7, 1)}, {ENTRY(8, 1)}, {ENTRY(9, 1)}, {ENTRY(10, 1)}, {ENTRY(11, 1)}, {ENTRY(12, 1)},
-#endif
+    THIN_ENTRIES
 };
 
 /* C (rows, columns) for up to VECTORS vectors of columns, or more where rows are few. Sets the product's `last`. */
@@ -222,6 +231,9 @@ static inline void NAME(run_tiles)(ptrdiff_t rows, ptrdiff_t columns, PRODUCT* p
     const ptrdiff_t most = vectors == 1 ? THIN_TILE_ROWS : TILE_ROWS;
     const ptrdiff_t tiles = rows >= 2 * most ? rows / most - 1 : 0;
     p->last = columns - (vectors - 1) * LANES;
+#if GATHERS
+    p->spilling_rows = p->spills ? rows - (LANES - p->last + p->c_row - 1) / p->c_row : 0;
+#endif
     if (tiles) NAME(TILES)[most][vectors](p, 0, tiles);
     for (ptrdiff_t row = tiles * most, count; row < rows; row += count) {
         count = next_rows(rows - row, most);
@@ -277,6 +289,8 @@ static inline void NAME(run_tiles)(ptrdiff_t rows, ptrdiff_t columns, PRODUCT* p
 #undef ONE
 #undef FEW
 #undef MANY
+#undef THIN_ENTRIES
+#undef MAY_SPILL
 #undef BYTES
 #undef VECTORS
 #undef NAME
