@@ -279,6 +279,7 @@ cdef void gather(
     Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k,
     const floating* a, const Py_ssize_t* a_rows, Py_ssize_t a_column, const Py_ssize_t* taps, Py_ssize_t n_taps,
     const floating* b, Py_ssize_t b_row,    # where B lies, or, if b_row is 0, its panels
+    Py_ssize_t first, Py_ssize_t depth,     # which row of B the sums begin with, and how many rows panels have
     const floating* bias, bint add, floating* c, Py_ssize_t c_row,
 ) noexcept nogil:
     """C = A B + bias, panel after panel of columns.
@@ -286,7 +287,7 @@ cdef void gather(
     Where rows of C follow each other, the last panel comes first: what it writes behind its last column belongs to
     other panels, which write it again.
     """
-    cdef Py_ssize_t j = 0, width, lane = lanes(c), last = columns, at
+    cdef Py_ssize_t j = 0, width, row, lane = lanes(c), last = columns
     cdef bint spills = c_row == columns and not add
     while True:
         width = panel_width(last - j, lane)
@@ -295,9 +296,9 @@ cdef void gather(
         j += width
     last = j
     while True:
-        at = j * n_taps * k if b_row == 0 else j
+        row = b_row if b_row else panel_row(width, lane)
         gather_panel(
-            rows, width, k, a, a_rows, a_column, taps, n_taps, b + at, b_row if b_row else panel_row(width, lane),
+            rows, width, k, a, a_rows, a_column, taps, n_taps, b + (j if b_row else j * depth) + first * row, row,
             NULL if bias == NULL else bias + j, add, spills and j == last, c + j, c_row,
         )
         j = 0 if j == last else j + width
@@ -382,39 +383,76 @@ cdef const floating* read_strip(
     return strip
 
 
-cdef void run_sweep(
-    Convolution conv, const Sweep* sweep, const floating* source, const floating* kernel,
-    Py_ssize_t kernel_row, const floating* bias, bint add, floating* out, floating* strip,
+cdef inline void taps_inside(const Sweep* sweep, Py_ssize_t y, Py_ssize_t* first, Py_ssize_t* end) noexcept nogil:
+    """Which taps along the second axis are inside of the input, for a row of output positions.
+
+    Where there are several along the first axis, all are taken: those of a row do not follow each other.
+    """
+    cdef const Axis* axis = &sweep.axes[1]
+    cdef Py_ssize_t at = axis.in_begin + y * axis.in_step
+    first[0], end[0] = 0, axis.taps
+    if sweep.pads and sweep.axes[0].taps == 1:
+        while first[0] < end[0] and at + first[0] * axis.tap_step < 0:
+            first[0] += 1
+        while first[0] < end[0] and at + (end[0] - 1) * axis.tap_step >= sweep.in_sizes[1]:
+            end[0] -= 1
+
+
+cdef void run_lines(
+    Convolution conv, const Sweep* sweep, Py_ssize_t z, Py_ssize_t y, Py_ssize_t line, Py_ssize_t rows,
+    Py_ssize_t first, Py_ssize_t end, const floating* a, const floating* kernel, Py_ssize_t kernel_row,
+    const floating* bias, bint add, floating* out,
 ) noexcept nogil:
-    """The output positions of a sweep, of one sample. The kernel lies in panels if kernel_row is 0."""
+    """Rows of output positions from y on, whose input begins at row `line` of a strip, by the taps first:end."""
     cdef const Axis* axes = sweep.axes
-    cdef Py_ssize_t z, y, rows, line, lines, group, channels = sweep.out_channels
-    cdef Py_ssize_t inner = channels // conv.groups, depth = sweep.in_channels // conv.groups
-    cdef Py_ssize_t columns = axes[2].count, panels = sweep.n_taps * sweep.run * padded_columns(inner, out)
+    cdef Py_ssize_t channels = sweep.out_channels, inner = channels // conv.groups, columns = axes[2].count
+    cdef Py_ssize_t depth = sweep.n_taps * sweep.run, each = sweep.n_taps // max(axes[1].taps, <Py_ssize_t>1)
+    cdef Py_ssize_t group, taps = sweep.n_taps if axes[0].taps > 1 else (end - first) * each
+    cdef Py_ssize_t panels = depth * padded_columns(inner, out)
+    out += channels * (
+        axes[2].out_begin + sweep.out_sizes[2] * (
+            axes[1].out_begin + y * axes[1].out_step
+            + sweep.out_sizes[1] * (axes[0].out_begin + z * axes[0].out_step)
+        )
+    )
+    for group in range(conv.groups - 1, -1, -1):
+        gather(
+            rows * columns, inner, sweep.run, a + group * (sweep.in_channels // conv.groups),
+            sweep.at + line * columns, 1, sweep.taps + first * each, taps,
+            kernel + group * (inner if kernel_row else panels), kernel_row, first * each * sweep.run, depth,
+            NULL if bias == NULL else bias + group * inner, add, out + group * inner, axes[2].out_step * channels,
+        )
+
+
+cdef void run_sweep(
+    Convolution conv, const Sweep* sweep, const floating* source, const floating* kernel, Py_ssize_t kernel_row,
+    const floating* bias, bint add, floating* out, floating* strip,
+) noexcept nogil:
+    """The output positions of a sweep, of one sample. The kernel lies in panels if kernel_row is 0.
+
+    Rows that read the same taps are computed together, if they follow each other in the output.
+    """
+    cdef const Axis* axes = sweep.axes
+    cdef Py_ssize_t z, y, rows, line, count, first, end, next_first, next_end
     cdef const floating* a
-    cdef const floating* b
-    cdef floating* c
     for z in range(axes[0].count):
         y = 0
         while y < axes[1].count:
             rows = min(sweep.rows, axes[1].count - y)
             a = read_strip(sweep, source, z, y, rows, strip)
-            lines = 1 if sweep.is_row else rows
-            for group in range(conv.groups):
-                b = kernel + group * (inner if kernel_row else panels)
-                for line in range(lines):
-                    c = out + group * inner + channels * (
-                        axes[2].out_begin + sweep.out_sizes[2] * (
-                            axes[1].out_begin + (y + line) * axes[1].out_step + sweep.out_sizes[1] * (
-                                axes[0].out_begin + z * axes[0].out_step
-                            )
-                        )
-                    )
-                    gather(
-                        (rows if sweep.is_row else 1) * columns, inner, sweep.run, a + group * depth,
-                        sweep.at + line * columns, 1, sweep.taps, sweep.n_taps, b, kernel_row,
-                        NULL if bias == NULL else bias + group * inner, add, c, axes[2].out_step * channels,
-                    )
+            line = 0
+            while line < rows:
+                taps_inside(sweep, y + line, &first, &end)
+                count = 1
+                while sweep.is_row and line + count < rows:
+                    taps_inside(sweep, y + line + count, &next_first, &next_end)
+                    if next_first != first or next_end != end:
+                        break
+                    count += 1
+                run_lines(
+                    conv, sweep, z, y + line, line, count, first, end, a, kernel, kernel_row, bias, add, out
+                )
+                line += count
             y += rows
 
 
@@ -541,7 +579,7 @@ cdef inline void gather_gradient(
     """Add to the gradient what some rows of positions give."""
     gather(
         kernel_rows, columns, conv.maps[2], a, conv.kernel_at + begin, conv.forward.axes[2].in_step * conv.channels,
-        conv.lines_at + row, rows, b, b_row, <const floating*>NULL, add, gradient, conv.filters,
+        conv.lines_at + row, rows, b, b_row, 0, rows * conv.maps[2], <const floating*>NULL, add, gradient, conv.filters,
     )
 
 
