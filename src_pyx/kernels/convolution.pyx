@@ -517,10 +517,12 @@ cdef void spread_lines(
 cdef void run_sweep(
     Convolution conv, const Sweep* sweep, const floating* source, const floating* kernel, Py_ssize_t kernel_row,
     const floating* bias, bint add, floating* out, floating* strip, floating* spread,
+    Done done, void* layer, const void* batch, Py_ssize_t position,
 ) noexcept nogil:
     """The output positions of a sweep, of one sample. The kernel lies in panels if kernel_row is 0.
 
-    Rows that read the same taps are computed together, if they follow each other in the output.
+    Rows that read the same taps are computed together, if they follow each other in the output. `done` is told of rows
+    while they are in the cache; the first position of the sample has the number `position`.
     """
     cdef const Axis* axes = sweep.axes
     cdef Py_ssize_t z, y, rows, line, count, first, end, next_first, next_end
@@ -543,6 +545,8 @@ cdef void run_sweep(
                     conv, sweep, z, y + line, line, count, first, end, a, kernel, kernel_row, bias, add, out, spread
                 )
                 line += count
+            if done != NULL:
+                done(layer, batch, position + (z * axes[1].count + y) * axes[2].count, rows * axes[2].count)
             y += rows
 
 
@@ -570,8 +574,10 @@ cdef void convolve(
     bint add,
     floating* maps,             # (samples, maps, filters) OUT
     void* workspace,            # forward_numbers(), destroyed
+    Done done, void* layer, const void* batch,  # is told so with these, unless it is NULL
 ) noexcept nogil:
     """maps = image * kernel + bias."""
+    cdef Py_ssize_t positions = conv.maps_size // conv.filters
     cdef Py_ssize_t inner = conv.filters // conv.groups, sample, group, row = conv.filters
     cdef floating* strip = <floating*>workspace
     cdef floating* panels = strip + conv.strip_room
@@ -585,7 +591,7 @@ cdef void convolve(
     for sample in range(samples):
         run_sweep(
             conv, &conv.forward, image + sample * conv.image_size, kernel, row, bias, add,
-            maps + sample * conv.maps_size, strip, NULL,
+            maps + sample * conv.maps_size, strip, NULL, done, layer, batch, sample * positions,
         )
 
 
@@ -615,7 +621,7 @@ cdef void convolve_back(
             sweep = &conv.back[i]
             run_sweep(
                 conv, sweep, maps + sample * conv.maps_size, panels + sweep.packed * conv.groups * width, 0,
-                bias, add, image + sample * conv.image_size, strip, spread if conv.spreads else NULL,
+                bias, add, image + sample * conv.image_size, strip, spread if conv.spreads else NULL, NULL, NULL, NULL, 0,
             )
 
 
@@ -698,7 +704,7 @@ def run(
     with nogil:
         for _ in range(repeat):
             if which == 0:
-                convolve(conv, samples, &image[0], &kernel[0], <const floating*>NULL, add, &maps[0], aligned)
+                convolve(conv, samples, &image[0], &kernel[0], <const floating*>NULL, add, &maps[0], aligned, NULL, NULL, NULL)
             elif which == 1:
                 convolve_back(conv, samples, &maps[0], &kernel[0], <const floating*>NULL, add, &image[0], aligned)
             else:

@@ -6,6 +6,10 @@ cdef enum:
     AXES = 3
 
 
+# What is told which rows of a sample's maps are done, counted through all samples: (layer, batch, first, count).
+ctypedef void (*Done)(void* layer, const void* batch, Py_ssize_t begin, Py_ssize_t count) noexcept nogil
+
+
 cdef struct Axis:
     # Along one axis: which positions of the output a sweep computes, and what each of them reads.
     Py_ssize_t count            # how many
@@ -62,7 +66,7 @@ cdef class Convolution:
 
 cdef void convolve(
     Convolution conv, Py_ssize_t samples, const floating* image, const floating* kernel, const floating* bias,
-    bint add, floating* maps, void* workspace,
+    bint add, floating* maps, void* workspace, Done done, void* layer, const void* batch,
 ) noexcept nogil
 
 cdef void convolve_back(
