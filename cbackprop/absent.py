@@ -96,7 +96,6 @@ ABSENT = [
         "numpy.random draws arrays",
     ),
     ("initializers", r"STFT\w*|stft", LEFT_OUT, "goes with the spectrogram layers"),
-    ("datasets", r"mnist", LEFT_OUT, "nothing is downloaded: datasets.read_idx reads its files"),
     (
         "datasets",
         r"boston_housing|california_housing|cifar10|cifar100|imdb|reuters",
