@@ -11,7 +11,7 @@ from cbackprop.validation import ArgumentTypeError, check_number
 
 __all__ = ["FILL_MODES", "Interval", "RandomImageLayer", "check_interval"]
 
-# How an image goes on outside of its edges; the compiled half has the same order.
+# How an image goes on outside of its edges.
 FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 
 Interval = tuple[float, float]

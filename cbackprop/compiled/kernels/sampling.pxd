@@ -3,7 +3,7 @@
 from cython cimport floating
 
 cdef enum:
-    # How an image goes on outside of its edges; cbackprop/layers/random_affine.py has the same order.
+    # How an image goes on outside of its edges.
     REFLECT
     WRAP
     CONSTANT
