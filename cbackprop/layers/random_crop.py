@@ -64,7 +64,7 @@ class RandomCrop(RandomImageLayer):
     >>> layer(x).ravel()
     array([10., 11.], dtype=float32)
     >>> layer(x, training=False).ravel()
-    array([4.5, 6.5], dtype=float32)
+    array([2.5, 4.5], dtype=float32)
     """
 
     implementation = "random_geometry.RandomCrop"
