@@ -40,6 +40,10 @@ from cbackprop.layers.normalization import (
 from cbackprop.layers.prelu import PReLU
 from cbackprop.layers.preprocessing import CategoryEncoding, Normalization, Rescaling
 from cbackprop.layers.python_layer import Lambda
+from cbackprop.layers.random_affine import RandomRotation, RandomShear, RandomTranslation, RandomZoom
+from cbackprop.layers.random_color import RandomBrightness, RandomContrast
+from cbackprop.layers.random_crop import RandomCrop
+from cbackprop.layers.random_flip import RandomFlip
 from cbackprop.layers.reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from cbackprop.layers.spatial_dropout import SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from cbackprop.layers.transposed_convolution import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
@@ -90,6 +94,14 @@ __all__ = [
     "Permute",
     "Power",
     "RMSNormalization",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "RepeatVector",
     "Rescaling",

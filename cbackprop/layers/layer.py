@@ -135,6 +135,8 @@ class Layer(Operation, Spec):
     kind_of_layers: ClassVar[type]
     # How many inputs the layer takes; None for two or more.
     n_inputs: ClassVar[int | None] = 1
+    # An array with so many axes is one sample without a batch axis; None: every array has one.
+    axes_of_one_sample: ClassVar[int | None] = None
     # What a call takes, where the layer does not compute in Python: further tensors have names of their own.
     call_signature: ClassVar[inspect.Signature] = BUILT_IN
 

@@ -65,6 +65,43 @@ LAYERS = {
     ],
     "GaussianNoise": [(lambda: layers.GaussianNoise(0.3, seed=3), [(7,)])],
     "GaussianDropout": [(lambda: layers.GaussianDropout(0.3, seed=3), [(7,)])],
+    "RandomFlip": [
+        (lambda: layers.RandomFlip(seed=3), [(3, 4, 2)]),
+        (lambda: layers.RandomFlip("horizontal", seed=3), [(2, 3, 1)]),
+        (lambda: layers.RandomFlip("vertical", seed=3, data_format="channels_first"), [(2, 4, 3)]),
+    ],
+    "RandomCrop": [
+        (lambda: layers.RandomCrop(2, 3, seed=3), [(4, 5, 2)]),
+        (lambda: layers.RandomCrop(5, 3, seed=3), [(4, 6, 1)]),
+        (lambda: layers.RandomCrop(2, 2, seed=3, data_format="channels_first"), [(2, 3, 5)]),
+    ],
+    "RandomTranslation": [
+        (lambda: layers.RandomTranslation(0.4, (0.1, 0.9), seed=3), [(4, 5, 2)]),
+        (lambda: layers.RandomTranslation(1.0, 0.2, "constant", "nearest", 3, 0.5), [(3, 4, 1)]),
+        (lambda: layers.RandomTranslation(0.6, 0.6, "wrap", seed=3, data_format="channels_first"), [(2, 4, 3)]),
+    ],
+    "RandomRotation": [
+        (lambda: layers.RandomRotation(0.3, seed=3), [(4, 3, 2)]),
+        (lambda: layers.RandomRotation((0.1, 1.0), "constant", seed=3, fill_value=0.5), [(3, 3, 2)]),
+        (lambda: layers.RandomRotation(1.0, "nearest", "nearest", 3, data_format="channels_first"), [(2, 2, 4)]),
+    ],
+    "RandomZoom": [
+        (lambda: layers.RandomZoom(0.5, seed=3), [(4, 5, 2)]),
+        (lambda: layers.RandomZoom((0.5, 0.9), (-0.5, 0.2), "constant", seed=3, fill_value=-1.0), [(4, 3, 1)]),
+        (lambda: layers.RandomZoom(0.9, 0.1, "wrap", "nearest", 3, data_format="channels_first"), [(1, 4, 4)]),
+    ],
+    "RandomShear": [
+        (lambda: layers.RandomShear(0.5, 0.3, seed=3), [(4, 5, 2)]),
+        (lambda: layers.RandomShear(1.0, fill_mode="nearest", data_format="channels_first", seed=3), [(2, 3, 4)]),
+    ],
+    "RandomBrightness": [
+        (lambda: layers.RandomBrightness(0.3, (-1.5, 1.5), seed=3), [(2, 3, 2)]),
+        (lambda: layers.RandomBrightness((0.1, 0.2), (-9, 9), seed=3, data_format="channels_first"), [(3, 2, 2)]),
+    ],
+    "RandomContrast": [
+        (lambda: layers.RandomContrast(0.9, (-1.5, 1.5), seed=3), [(3, 2, 2)]),
+        (lambda: layers.RandomContrast((0.2, 0.9), (-9, 9), seed=3, data_format="channels_first"), [(3, 2, 2)]),
+    ],
     "Rescaling": [
         (lambda: layers.Rescaling(0.7, offset=0.2), [(5,)]),
         (lambda: layers.Rescaling([0.7, 0.1, -2.0], offset=[[0.2], [0.1]]), [(2, 3)]),
