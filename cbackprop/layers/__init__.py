@@ -9,7 +9,14 @@ from cbackprop.layers.alpha_dropout import AlphaDropout
 from cbackprop.layers.arithmetic import Absolute, Power, TrueDivide
 from cbackprop.layers.batch_normalization import BatchNormalization
 from cbackprop.layers.concatenate import Concatenate
-from cbackprop.layers.convolution import Conv1D, Conv2D, Conv3D
+from cbackprop.layers.convolution import (
+    Conv1D,
+    Conv2D,
+    Conv3D,
+    Convolution1D,
+    Convolution2D,
+    Convolution3D,
+)
 from cbackprop.layers.dense import Dense
 from cbackprop.layers.discretization import Discretization
 from cbackprop.layers.dot import Dot
@@ -42,7 +49,14 @@ from cbackprop.layers.preprocessing import CategoryEncoding, Normalization, Resc
 from cbackprop.layers.python_layer import Lambda
 from cbackprop.layers.reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from cbackprop.layers.spatial_dropout import SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
-from cbackprop.layers.transposed_convolution import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
+from cbackprop.layers.transposed_convolution import (
+    Conv1DTranspose,
+    Conv2DTranspose,
+    Conv3DTranspose,
+    Convolution1DTranspose,
+    Convolution2DTranspose,
+    Convolution3DTranspose,
+)
 from cbackprop.layers.wrapper import Wrapper
 
 __all__ = [
@@ -63,6 +77,12 @@ __all__ = [
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "Convolution1D",
+    "Convolution1DTranspose",
+    "Convolution2D",
+    "Convolution2DTranspose",
+    "Convolution3D",
+    "Convolution3DTranspose",
     "Dense",
     "Discretization",
     "Dot",

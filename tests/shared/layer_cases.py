@@ -25,6 +25,38 @@ LAYERS = {
         (lambda: layers.Dense(4, activation="softmax"), [(3,)]),
         (lambda: layers.Dense(6, activation="glu"), [(2, 3)]),
     ],
+    "Conv1D": [
+        (lambda: layers.Conv1D(3, 2, strides=2, bias_initializer="random_normal"), [(5, 2)]),
+        (lambda: layers.Conv1D(4, 3, padding="causal", dilation_rate=2, groups=2), [(6, 2)]),
+        (lambda: layers.Conv1D(3, 4, padding="same", activation="softmax"), [(5, 2)]),
+        (lambda: layers.Conv1D(2, 3, padding="same", data_format="channels_first", activation="tanh"), [(2, 4)]),
+    ],
+    "Conv2D": [
+        (lambda: layers.Conv2D(3, (2, 3), bias_initializer="random_normal"), [(4, 5, 2)]),
+        (lambda: layers.Conv2D(4, 3, strides=(2, 3), padding="same", groups=2, activation="tanh"), [(5, 4, 2)]),
+        (lambda: layers.Conv2D(2, (3, 2), padding="same", dilation_rate=(1, 2), use_bias=False), [(3, 5, 2)]),
+        (lambda: layers.Conv2D(4, 2, data_format="channels_first", activation="glu"), [(2, 3, 4)]),
+        (lambda: layers.Conv2D(3, 1, strides=2, kernel_regularizer="l2", bias_constraint="non_neg"), [(3, 4, 2)]),
+    ],
+    "Conv3D": [
+        (lambda: layers.Conv3D(2, (2, 1, 2), strides=(1, 2, 1), activation="gelu"), [(2, 3, 3, 2)]),
+        (lambda: layers.Conv3D(2, 2, padding="same", groups=2, data_format="channels_first"), [(2, 2, 3, 2)]),
+    ],
+    "Conv1DTranspose": [
+        (lambda: layers.Conv1DTranspose(3, 3, strides=2, bias_initializer="random_normal"), [(3, 2)]),
+        (lambda: layers.Conv1DTranspose(2, 2, strides=3, padding="same", output_padding=1), [(3, 2)]),
+        (lambda: layers.Conv1DTranspose(4, 3, padding="same", dilation_rate=2, activation="glu"), [(4, 2)]),
+    ],
+    "Conv2DTranspose": [
+        (lambda: layers.Conv2DTranspose(3, (2, 3), strides=(2, 1), bias_initializer="random_normal"), [(2, 3, 2)]),
+        (lambda: layers.Conv2DTranspose(2, 3, strides=2, padding="same", activation="softmax"), [(2, 3, 3)]),
+        (lambda: layers.Conv2DTranspose(2, 2, strides=3, data_format="channels_first", use_bias=False), [(2, 2, 2)]),
+        (lambda: layers.Conv2DTranspose(2, (1, 2), dilation_rate=2, activation="tanh"), [(2, 3, 2)]),
+    ],
+    "Conv3DTranspose": [
+        (lambda: layers.Conv3DTranspose(2, (1, 2, 2), strides=(2, 1, 2), activation="tanh"), [(2, 2, 2, 2)]),
+        (lambda: layers.Conv3DTranspose(2, 3, padding="same", data_format="channels_first"), [(2, 2, 1, 2)]),
+    ],
     "Activation": [
         (lambda: layers.Activation("tanh"), [(4,)]),
         (lambda: layers.Activation("silu"), [(2, 3)]),
