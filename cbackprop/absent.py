@@ -66,7 +66,7 @@ ABSENT = [
     ("callbacks", r"RemoteMonitor", LEFT_OUT, "write a callback of three lines with `requests`"),
     (
         "utils",
-        r"array_to_img|img_to_array|load_img|save_img|image_dataset_from_directory|bounding_boxes",
+        r"bounding_boxes",
         LEFT_OUT,
         "images are prepared before training (Pillow)",
     ),
@@ -96,7 +96,6 @@ ABSENT = [
         "numpy.random draws arrays",
     ),
     ("initializers", r"STFT\w*|stft", LEFT_OUT, "goes with the spectrogram layers"),
-    ("datasets", r"mnist", LEFT_OUT, "nothing is downloaded: datasets.read_idx reads its files"),
     (
         "datasets",
         r"boston_housing|california_housing|cifar10|cifar100|imdb|reuters",

@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cbackprop.datasets.idx import check_path, read_idx
+from cbackprop.datasets.mnist_files import Data, cached_by_keras, load, places
 
 __all__ = ["load_data"]
 
 DEBIAN_DIRECTORY = Path("/usr/share/datasets/fashion-mnist")
-NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
-CLASSES = 10
+REMEDY = (
+    "Install it with 'apt-get install dataset-fashion-mnist', or download the four files from "
+    "https://github.com/zalandoresearch/fashion-mnist and give their directory as path or in the environment variable "
+    "CBACKPROP_DATA."
+)
 
-Part = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
-
-def load_data(path: str | os.PathLike[str] | None = None) -> tuple[Part, Part]:
+def load_data(path: str | os.PathLike[str] | None = None) -> Data:
     """Load 60,000 training and 10,000 test images of clothing, with 28 x 28 pixels in 256 shades of gray.
 
     The classes are 0 T-shirt/top, 1 trouser, 2 pullover, 3 dress, 4 coat, 5 sandal, 6 shirt, 7 sneaker,
@@ -33,9 +31,10 @@ def load_data(path: str | os.PathLike[str] | None = None) -> tuple[Part, Part]:
     ----------
     path : str or path-like, optional
         The directory with ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and
-        ``t10k-labels-idx1-ubyte``, each plain or with the suffix ``.gz``. By default the environment variable
-        ``CBACKPROP_DATA`` gives this directory, or one that contains it as ``fashion-mnist``. Without the variable it
-        is ``/usr/share/datasets/fashion-mnist``.
+        ``t10k-labels-idx1-ubyte``, each plain or with the suffix ``.gz``; or an NPZ file with the arrays ``x_train``,
+        ``y_train``, ``x_test`` and ``y_test``. By default the environment variable ``CBACKPROP_DATA`` gives this
+        directory, or one that contains it as ``fashion-mnist``. Without the variable it is
+        ``/usr/share/datasets/fashion-mnist``, or where Keras has it, ``~/.keras/datasets/fashion-mnist``.
 
     Returns
     -------
@@ -77,45 +76,5 @@ def load_data(path: str | os.PathLike[str] | None = None) -> tuple[Part, Part]:
     >>> x_train.shape, y_train
     ((2, 28, 28), array([9, 0], dtype=uint8))
     """
-    train_images, train_labels, test_images, test_labels = _find(_directories(path))
-    return _read_part(train_images, train_labels), _read_part(test_images, test_labels)
-
-
-def _directories(path: str | os.PathLike[str] | None) -> list[Path]:
-    """The directories to search. If the user gives one, no other is searched."""
-    if path is not None:
-        return [check_path("path", path)]
-    if root := os.environ.get("CBACKPROP_DATA"):
-        return [Path(root, "fashion-mnist"), Path(root)]
-    return [DEBIAN_DIRECTORY]
-
-
-def _find(directories: list[Path]) -> list[Path]:
-    """The four files in the order of `NAMES`, from the first directory that has all of them."""
-    lacking = []
-    for directory in directories:
-        candidates = [(directory / name, directory / f"{name}.gz") for name in NAMES]
-        found = [next((file for file in pair if file.is_file()), None) for pair in candidates]
-        files = [file for file in found if file is not None]
-        if len(files) == len(NAMES):
-            return files
-        missing = ", ".join(name for name, file in zip(NAMES, found, strict=True) if file is None)
-        lacking.append(f"{directory} lacks {missing}")
-    raise FileNotFoundError(
-        f"Fashion-MNIST was not found: {'; '.join(lacking)} (each plain or .gz). Install it with 'apt-get install "
-        "dataset-fashion-mnist', or download the four files from https://github.com/zalandoresearch/fashion-mnist "
-        "and give their directory as path or in the environment variable CBACKPROP_DATA."
-    )
-
-
-def _read_part(images_file: Path, labels_file: Path) -> Part:
-    x, y = read_idx(images_file), read_idx(labels_file)
-    if x.dtype != np.uint8 or x.shape[1:] != (28, 28):
-        raise ValueError(f"{images_file}: expected uint8 of shape (n, 28, 28), but got {x.dtype} of shape {x.shape}.")
-    if y.dtype != np.uint8 or y.ndim != 1:
-        raise ValueError(f"{labels_file}: expected uint8 of shape (n,), but got {y.dtype} of shape {y.shape}.")
-    if len(x) != len(y):
-        raise ValueError(f"{images_file} holds {len(x)} images, but {labels_file} {len(y)} labels.")
-    if y.max() >= CLASSES:
-        raise ValueError(f"{labels_file}: expected labels from 0 to {CLASSES - 1}, but got {y.max()}.")
-    return x, y
+    found = places(path, ("fashion-mnist", ""), (DEBIAN_DIRECTORY, cached_by_keras("fashion-mnist")))
+    return load("Fashion-MNIST", found, REMEDY)

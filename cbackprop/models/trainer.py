@@ -158,7 +158,8 @@ class Trainer(CompileMethods, GradientMethods, ResultMethods):
         validation_data : tuple (x, y) or (x, y, sample_weight), or a dataset, optional
             Used instead of `validation_split`.
         shuffle : bool, default True
-            Visit the samples, or the batches of a `utils.PyDataset`, in a new random order in each epoch.
+            Visit the samples, or the batches of a `utils.PyDataset`, in a new random order in each epoch. Data sets of
+            images or windows have their own order.
         class_weight : dict of int to float, optional
             The weight of samples by class; 1 for classes that are not listed.
         sample_weight : array_like, or list or dict of them, optional

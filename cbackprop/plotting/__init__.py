@@ -9,6 +9,7 @@ from cbackprop.plotting.confusion import confusion
 from cbackprop.plotting.curves import curves
 from cbackprop.plotting.gradient_flow import gradient_flow
 from cbackprop.plotting.model_graph import plot_model
+from cbackprop.plotting.saliency import saliency
 from cbackprop.plotting.weights import weights
 
-__all__ = ["activations", "confusion", "curves", "gradient_flow", "plot_model", "weights"]
+__all__ = ["activations", "confusion", "curves", "gradient_flow", "plot_model", "saliency", "weights"]

@@ -1,4 +1,4 @@
-"""Plot the distribution of each layer's output."""
+"""Plot the output of each layer: its distribution, or its feature maps."""
 
 from __future__ import annotations
 
@@ -8,38 +8,50 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.models import Model
-from cbackprop.plotting.canvas import check_model, one_axes
+from cbackprop.models.data import make_inputs
+from cbackprop.plotting.canvas import check_model, one_axes, several_axes
+from cbackprop.plotting.tiles import columns_for, draw_tiles
+from cbackprop.validation import check_choice, check_items
 
 __all__ = ["activations"]
 
+# The samples whose feature maps are drawn.
+MOST_SAMPLES = 8
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
-def activations(model: Any, x: Any, ax: Any = None) -> Any:
-    """Plot the distribution of each layer's output for some inputs, with the first layer at the top.
+def activations(model: Any, x: Any, kind: str = "distribution", layers: list[str] | None = None, ax: Any = None) -> Any:
+    """Plot the output of each layer for some inputs: its distribution, or images of its channels.
 
-    Each box covers the middle half of the numbers and shows the median. Thick lines reach to the 5th and 95th
-    percentile, thin lines to the extremes. The standard deviation and the fraction of zeros (as after a ReLU) are
-    printed at the right.
+    A distribution is drawn for each layer, with the first one at the top. Each box covers the middle half of the
+    numbers and shows the median. Thick lines reach to the 5th and 95th percentile, thin lines to the extremes. The
+    standard deviation and the fraction of zeros (as after a ReLU) are printed at the right.
+
+    Images (feature maps) are drawn of layers with the output (samples, height, width, channels): a picture for each
+    channel, all of a layer with the same colors. With several samples there is a row for each, up to 8.
 
     Parameters
     ----------
     model : Model
     x : array_like, or list or dict of them
         See `Model.predict`.
-    ax : Axes, optional
+    kind : {"distribution", "image"}, default "distribution"
+    layers : list of str, optional
+        Names of the layers whose outputs are plotted; all by default.
+    ax : Axes, or list of Axes for images, optional
         Where to draw; a new figure by default.
 
     Returns
     -------
-    Axes
+    Axes, or list of Axes
+        For images one for each layer.
 
     Raises
     ------
     ImportError
         If matplotlib is not installed.
     TypeError, ValueError
-        If `model` is not a model or not built, or `x` does not match its inputs.
+        If `model` is not a model or not built, or an argument does not match it.
 
     Examples
     --------
@@ -53,23 +65,58 @@ def activations(model: Any, x: Any, ax: Any = None) -> Any:
     >>> names
     ['hidden', 'out']
     """
-    calls = [node for node in check_model(model).graph.nodes if node.inputs]
-    named = [(node.layer.name, tensor) for node in calls for tensor in node.outputs]
-    if not named:
-        raise ValueError(f"Model {model.name!r} has no layers whose output could be drawn.")
-    probe = Model(model.inputs, [tensor for _, tensor in named])
-    found = probe.predict(_flat(model, x), verbose=0)
-    outputs = found if isinstance(found, list) else [found]
+    check_choice("kind", kind, ("distribution", "image"))
+    named = _outputs(check_model(model), layers)
+    if kind == "image":
+        return _images(model, x, [(layer, tensor) for layer, tensor in named if len(tensor.shape) == 4], ax)
+    outputs = _computed(model, _flat(model, x), named)
     ax = one_axes(ax, 7.5, 1.4 + 0.34 * len(named))
     for row, array in enumerate(outputs):
         _draw(ax, row, array.reshape(-1))
-    ax.set_yticks(range(len(named)), [name for name, _ in named])
+    ax.set_yticks(range(len(named)), [layer.name for layer, _ in named])
     ax.use_sticky_edges = False
     ax.margins(x=0.02)
     ax.set_ylim(len(named) - 0.5, -0.5)
     ax.set(xlabel="output", title=f"Outputs of the layers of {model.name} for {len(outputs[0]):,} samples")
     ax.grid(axis="x", alpha=0.3)
     return ax
+
+
+def _outputs(model: Any, names: list[str] | None) -> list[tuple[Any, Any]]:
+    """The calls of layers whose outputs are to be drawn, as pairs of the layer and the symbolic output."""
+    calls = [node for node in model.graph.nodes if node.inputs]
+    if names is not None:
+        wanted = [model.get_layer(name) for name in check_items("layers", names, "a list of names")]
+        calls = [node for node in calls if node.layer in wanted]
+    if not calls:
+        raise ValueError(f"Model {model.name!r} has no layers whose output could be drawn.")
+    return [(node.layer, tensor) for node in calls for tensor in node.outputs]
+
+
+def _computed(model: Any, x: Any, named: list[tuple[Any, Any]]) -> list[NDArray[Any]]:
+    """The outputs for these inputs."""
+    found = Model(model.inputs, [tensor for _, tensor in named]).predict(x, verbose=0)
+    return found if isinstance(found, list) else [found]
+
+
+def _images(model: Any, x: Any, named: list[tuple[Any, Any]], ax: Any) -> list[Any]:
+    """Draw the channels of these outputs."""
+    if not named:
+        raise ValueError("kind='image' needs layers with an output (samples, height, width, channels).")
+    inputs = [array if array is None else array[:MOST_SAMPLES] for array in make_inputs(model, x)]
+    outputs = _computed(model, inputs if len(inputs) > 1 else inputs[0], named)
+    panels = several_axes(ax, len(named), 4.2, 3.8, columns=3)
+    for panel, (layer, _), array in zip(panels, named, outputs, strict=True):
+        first = getattr(layer, "data_format", None) == "channels_first"
+        maps = array if first else np.moveaxis(array, -1, 1)
+        samples, channels, height, width = maps.shape
+        columns = columns_for(channels) if samples == 1 else channels
+        image = draw_tiles(panel, maps.reshape(-1, height, width), columns, "viridis")
+        panel.figure.colorbar(image, ax=panel, shrink=0.7)
+        panel.set_title(f"{layer.name} ({height}, {width}, {channels})", fontsize="medium")
+        if samples > 1:
+            panel.set(xlabel="channel", ylabel="sample")
+    return panels
 
 
 def _flat(model: Any, x: Any) -> Any:

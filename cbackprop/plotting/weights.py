@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cbackprop.plotting.canvas import check_model, several_axes
+from cbackprop.plotting.tiles import columns_for, draw_tiles
 
 __all__ = ["weights"]
 
@@ -21,7 +22,9 @@ def weights(model: Any, kind: str = "histogram", layers: list[str] | None = None
     model : Model
     kind : {"histogram", "image"}, default "histogram"
         A histogram of the values, or an image with a pixel for each number and a column for each unit. In images,
-        positive numbers are red and negative ones blue.
+        positive numbers are red and negative ones blue. The kernel of a convolution of images is drawn as a picture of
+        each filter: grey with one input channel (white is positive), in colors with three, and otherwise with a row
+        for each input channel and a column for each filter.
     layers : list of str, optional
         Names of the layers or nested models whose weights are plotted; all by default.
     ax : Axes or list of Axes, optional
@@ -57,7 +60,8 @@ def weights(model: Any, kind: str = "histogram", layers: list[str] | None = None
     panels = several_axes(ax, len(variables), 3.6, 2.6, columns=4)
     for variable, panel in zip(variables, panels, strict=True):
         values = variable.numpy()
-        (_histogram if kind == "histogram" else _image)(panel, values)
+        draw = _histogram if kind == "histogram" else _filters if values.ndim == 4 else _image
+        draw(panel, values)
         panel.set_title(f"{_shortened(variable.path)} {variable.shape}", fontsize="medium")
     return panels
 
@@ -97,3 +101,20 @@ def _image(ax: Any, values: Any) -> None:
         ax.set_yticks([])
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.yaxis.get_major_locator().set_params(integer=True) if matrix.shape[0] > 1 else None
+
+
+def _filters(ax: Any, kernel: Any) -> None:
+    """Draw a kernel (height, width, channels, filters)."""
+    height, width, channels, filters = kernel.shape
+    limit = float(np.abs(kernel).max()) or 1.0
+    if channels == 3:
+        draw_tiles(ax, np.moveaxis(kernel, -1, 0) / (2 * limit) + 0.5, columns_for(filters))
+        return
+    pictures = kernel.transpose(2, 3, 0, 1).reshape(-1, height, width)
+    in_rows = channels > 1 and filters > 1
+    columns = filters if in_rows else columns_for(len(pictures))
+    cmap = "gray" if channels == 1 else "RdBu_r"
+    image = draw_tiles(ax, pictures, columns, cmap, (-limit, limit))
+    ax.figure.colorbar(image, ax=ax, shrink=0.7)
+    if in_rows:
+        ax.set(xlabel="filter", ylabel="input channel")

@@ -1,4 +1,4 @@
-"""Utilities: seeds, labels, padding, plots of models, data sets and more."""
+"""Utilities: seeds, labels, padding, plots of models, images, data sets and more."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from cbackprop.saving import (
     serialize_keras_object,
 )
 from cbackprop.utils.dot import model_to_dot
+from cbackprop.utils.image_folders import image_dataset_from_directory
+from cbackprop.utils.images import array_to_img, img_to_array, load_img, save_img
 from cbackprop.utils.numerical import normalize, to_categorical
 from cbackprop.utils.packing import pack_x_y_sample_weight, split_dataset, unpack_x_y_sample_weight
 from cbackprop.utils.progbar import Progbar
@@ -40,6 +42,7 @@ __all__ = [
     "Progbar",
     "PyDataset",
     "Sequence",
+    "array_to_img",
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
@@ -49,14 +52,18 @@ __all__ = [
     "get_registered_name",
     "get_registered_object",
     "get_source_inputs",
+    "image_dataset_from_directory",
+    "img_to_array",
     "is_interactive_logging_enabled",
     "is_keras_tensor",
+    "load_img",
     "model_to_dot",
     "normalize",
     "pack_x_y_sample_weight",
     "pad_sequences",
     "plot_model",
     "register_keras_serializable",
+    "save_img",
     "seeded",
     "serialize_keras_object",
     "set_random_seed",

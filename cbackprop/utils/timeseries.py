@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cbackprop.foreign_arrays import from_foreign
-from cbackprop.py_dataset import PyDataset
 from cbackprop.random import draw_seed
+from cbackprop.row_batches import RowBatches
 from cbackprop.validation import check_boolean, check_integer
 
 __all__ = ["Windows", "timeseries_dataset_from_array"]
 
 
-class Windows(PyDataset):
+class Windows(RowBatches):
     """A data set of windows of a series and their targets, made by `timeseries_dataset_from_array`.
 
     Attributes
@@ -33,49 +31,15 @@ class Windows(PyDataset):
         windows: NDArray[Any],
         targets: NDArray[Any] | None,
         batch_size: int | None,
-        random: np.random.Generator | None,
+        seed: int | None,
     ) -> None:
-        super().__init__()
-        self.windows, self.targets, self.batch_size = windows, targets, batch_size
-        self._random = random
-        self._order = None if random is None else random.permutation(len(windows))
-        self._is_new = True
+        super().__init__(len(windows), batch_size, seed)
+        self.windows, self.targets = windows, targets
 
-    def __len__(self) -> int:
-        """The number of batches; without a batch size, of windows."""
-        return -(-len(self.windows) // (self.batch_size or 1))
-
-    def __getitem__(self, index: int) -> Any:
+    def rows(self, rows: Any) -> Any:
         """The windows of a batch, and their targets if there are any."""
-        count = len(self)
-        if not -count <= index < count:
-            raise IndexError(f"there are {count} batches, but got the number {index}.")
-        index %= count
-        if self.batch_size is None:
-            place = index if self._order is None else self._order[index]
-            return self._with_targets(self.windows[place], place)
-        rows: Any = slice(index * self.batch_size, min((index + 1) * self.batch_size, len(self.windows)))
-        if self._order is not None:
-            rows = self._order[rows]
-        return self._with_targets(np.ascontiguousarray(self.windows[rows]), rows)
-
-    def __iter__(self) -> Iterator[Any]:
-        """Yield all batches; if windows are shuffled, in another order each time."""
-        if not self._is_new:
-            self.on_epoch_end()
-        self._is_new = False
-        return super().__iter__()
-
-    def take(self, count: int) -> Iterator[Any]:
-        """The first `count` batches."""
-        return itertools.islice(self, check_integer("count", count, 0))
-
-    def on_epoch_end(self) -> None:
-        """Draw another order if windows are shuffled."""
-        if self._random is not None:
-            self._order = self._random.permutation(len(self.windows))
-
-    def _with_targets(self, inputs: NDArray[Any], rows: Any) -> Any:
+        inputs = self.windows[rows]
+        inputs = inputs if self.batch_size is None else np.ascontiguousarray(inputs)
         return inputs if self.targets is None else (inputs, self.targets[rows])
 
 
@@ -171,10 +135,10 @@ def timeseries_dataset_from_array(
     span = (length - 1) * rate + 1
     views = np.lib.stride_tricks.sliding_window_view(series[begin:end], span, axis=0)
     windows = np.moveaxis(views, -1, 1)[:count:stride, ::rate]
-    random = None
+    drawn = None
     if check_boolean("shuffle", shuffle):
-        random = np.random.default_rng(draw_seed() if seed is None else check_integer("seed", seed, 0))
-    return Windows(windows, None if goals is None else goals[begin : begin + count : stride], batch_size, random)
+        drawn = draw_seed() if seed is None else check_integer("seed", seed, 0)
+    return Windows(windows, None if goals is None else goals[begin : begin + count : stride], batch_size, drawn)
 
 
 def _below(steps: int, name: str, value: Any) -> int:

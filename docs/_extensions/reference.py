@@ -43,6 +43,7 @@ INTERNAL = {
     "random",
     "reference",
     "registry",
+    "row_batches",
     "shared_objects",
     "spec",
     "suggestions",

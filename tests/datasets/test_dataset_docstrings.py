@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-NAMES = ["digits", "fashion_mnist", "idx", "spirals", "xor"]
+NAMES = ["digits", "fashion_mnist", "idx", "mnist", "spirals", "xor"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cbackprop.datasets import fashion_mnist
+from cbackprop.datasets import fashion_mnist, mnist_files
 
 COUNTS = {"train": 12, "t10k": 5}
 
@@ -17,12 +17,12 @@ def part(count, seed):
 
 @pytest.fixture
 def write_set(write_idx):
-    """A small set in a directory; `suffixes` are those of the four files, in the order of fashion_mnist.NAMES."""
+    """A small set in a directory; `suffixes` are those of the four files, in the order of mnist_files.NAMES."""
 
     def write(directory, suffixes=("", "", "", ""), seed=0):
         directory.mkdir(parents=True, exist_ok=True)
         arrays = [*part(COUNTS["train"], seed), *part(COUNTS["t10k"], seed + 1)]
-        for name, suffix, array in zip(fashion_mnist.NAMES, suffixes, arrays, strict=True):
+        for name, suffix, array in zip(mnist_files.NAMES, suffixes, arrays, strict=True):
             write_idx(directory / f"{name}{suffix}", array)
         return arrays
 
@@ -32,6 +32,7 @@ def write_set(write_idx):
 @pytest.fixture(autouse=True)
 def no_data_of_this_machine(monkeypatch, tmp_path):
     monkeypatch.delenv("CBACKPROP_DATA", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setattr(fashion_mnist, "DEBIAN_DIRECTORY", tmp_path / "debian")
 
 
@@ -54,6 +55,17 @@ def test_environment_variable_names_the_directory_or_the_one_above(tmp_path, wri
     write_set(tmp_path / "debian", seed=9)
     monkeypatch.setenv("CBACKPROP_DATA", str(tmp_path / "data"))
     assert_is(fashion_mnist.load_data(), arrays)
+
+
+def test_keras_s_own_copy_is_found(tmp_path, write_set):
+    arrays = write_set(tmp_path / "keras" / "datasets" / "fashion-mnist", (".gz",) * 4)
+    assert_is(fashion_mnist.load_data(), arrays)
+
+
+def test_an_archive_by_path(tmp_path, write_set):
+    arrays = write_set(tmp_path)
+    np.savez(tmp_path / "set.npz", **dict(zip(mnist_files.ARRAYS, arrays, strict=True)))
+    assert_is(fashion_mnist.load_data(tmp_path / "set.npz"), arrays)
 
 
 def test_path_comes_before_the_environment_and_that_before_debian(tmp_path, write_set, monkeypatch):
@@ -90,7 +102,7 @@ def test_missing_files_are_named_with_place_and_remedy(tmp_path, write_set):
 
 
 def test_every_place_that_was_looked_in_is_named(tmp_path, monkeypatch):
-    with pytest.raises(FileNotFoundError, match="debian lacks train-images-idx3-ubyte, train-labels"):
+    with pytest.raises(FileNotFoundError, match=r"debian lacks train-images-idx3-ubyte, train-labels.*; .*keras/"):
         fashion_mnist.load_data()
     monkeypatch.setenv("CBACKPROP_DATA", str(tmp_path / "root"))
     with pytest.raises(FileNotFoundError, match=r"root/fashion-mnist lacks .*root lacks "):
@@ -127,7 +139,7 @@ def test_files_that_do_not_fit(tmp_path, write_set, write_idx, case):
     assert name in str(caught.value)
 
 
-@pytest.mark.parametrize("name", fashion_mnist.NAMES)
+@pytest.mark.parametrize("name", mnist_files.NAMES)
 def test_damaged_file_is_named(tmp_path, write_set, name):
     write_set(tmp_path, (".gz",) * 4)
     file = tmp_path / f"{name}.gz"

@@ -101,12 +101,14 @@ def test_without_matplotlib(monkeypatch):
     model = cb.Sequential([cb.Input((2,)), layers.Dense(1)])
     model.compile("sgd", "mse")
     history = model.fit([[1.0, 2.0]], [[1.0]], verbose=0)
+    images = cb.Sequential([cb.Input((1, 2)), layers.Flatten(), layers.Dense(1)])
     for draw in (
         history.plot,
         lambda: plotting.curves(history),
         lambda: plotting.confusion([0], [1]),
         lambda: plotting.weights(model),
         lambda: plotting.activations(model, [[1.0, 2.0]]),
+        lambda: plotting.saliency(images, [[[1.0, 2.0]]]),
         lambda: plotting.gradient_flow(model, [[1.0, 2.0]], [[1.0]]),
         lambda: cb.utils.plot_model(model, None),
     ):

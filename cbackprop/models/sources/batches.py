@@ -14,7 +14,7 @@ from cbackprop.models.sources.prefetch import Prefetch
 from cbackprop.models.sources.source import CALLER, Check, Piece, Source, ran_out, whole_executions
 from cbackprop.validation import type_name
 
-__all__ = ["BatchSource", "Indexed", "Once", "Repeated"]
+__all__ = ["BatchSource", "Indexed", "Once", "Passes", "Repeated"]
 
 # Batches that are made ahead of training, if the dataset does not say how many.
 AHEAD = 4
@@ -139,6 +139,27 @@ class Indexed(Once):
         method = getattr(self._dataset, name, None)
         if method is not None:
             method()
+
+
+class Passes(Indexed):
+    """Batches of a dataset that decides itself in which order its samples come.
+
+    Parameters
+    ----------
+    dataset : RowBatches
+    """
+
+    def tasks(self, shuffle: bool) -> Iterator[Any]:
+        """The numbers of the samples in each batch. They are drawn here once, before threads make batches."""
+        tasks: Iterator[Any] = self._dataset.new_pass()
+        return tasks
+
+    def batch(self, task: Any) -> Any:
+        """The batch of these samples."""
+        return self._dataset.rows(task)
+
+    def end(self) -> None:
+        """Tell nothing: the dataset would draw another order, in the middle of a pass if an epoch has fewer steps."""
 
 
 class BatchSource(Source):

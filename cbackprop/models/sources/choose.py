@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cbackprop.models.sources.arrays import ArraySource
-from cbackprop.models.sources.batches import BatchSource, Indexed, Once, Repeated
+from cbackprop.models.sources.batches import BatchSource, Indexed, Once, Passes, Repeated
 from cbackprop.models.sources.blocks import BlockSource, holds_files
 from cbackprop.models.sources.source import Source
+from cbackprop.row_batches import RowBatches
 
 __all__ = ["open_source"]
 
@@ -63,6 +64,8 @@ def _dataset(x: Any) -> Once | None:
     """`x` as a dataset; ``None`` if it is none."""
     if isinstance(x, (Mapping, list, tuple)):
         return None
+    if isinstance(x, RowBatches):
+        return Passes(x)
     if hasattr(x, "on_epoch_end") and hasattr(x, "__getitem__"):
         return Indexed(x)
     if any(hasattr(x, name) for name in ARRAY_SIGNS):
