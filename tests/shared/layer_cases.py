@@ -35,7 +35,7 @@ LAYERS = {
         (lambda: layers.Conv2D(3, (2, 3), bias_initializer="random_normal"), [(4, 5, 2)]),
         (lambda: layers.Conv2D(4, 3, strides=(2, 3), padding="same", groups=2, activation="tanh"), [(5, 4, 2)]),
         (lambda: layers.Conv2D(2, (3, 2), padding="same", dilation_rate=(1, 2), use_bias=False), [(3, 5, 2)]),
-        (lambda: layers.Conv2D(4, 2, data_format="channels_first", activation="glu"), [(2, 3, 4)]),
+        (lambda: layers.Conv2D(4, 2, data_format="channels_first", activation="glu"), [(2, 3, 5)]),
         (lambda: layers.Conv2D(3, 1, strides=2, kernel_regularizer="l2", bias_constraint="non_neg"), [(3, 4, 2)]),
     ],
     "Conv3D": [
