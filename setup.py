@@ -46,6 +46,7 @@ VARIED = {
     "kernels/activations.": WIDEST,
     "kernels/channels.": WIDE,
     "kernels/elementary_loops.": WIDEST,
+    "kernels/images.": WIDE,
     "kernels/limits.": WIDEST,
     "kernels/matrix.": WIDEST,
     "kernels/random.": WIDE,

@@ -9,6 +9,7 @@ from cbackprop.layers.alpha_dropout import AlphaDropout
 from cbackprop.layers.arithmetic import Absolute, Power, TrueDivide
 from cbackprop.layers.batch_normalization import BatchNormalization
 from cbackprop.layers.concatenate import Concatenate
+from cbackprop.layers.cropping import CenterCrop, Cropping1D, Cropping2D, Cropping3D
 from cbackprop.layers.dense import Dense
 from cbackprop.layers.discretization import Discretization
 from cbackprop.layers.dot import Dot
@@ -44,8 +45,11 @@ from cbackprop.layers.random_color import RandomBrightness, RandomContrast
 from cbackprop.layers.random_crop import RandomCrop
 from cbackprop.layers.random_flip import RandomFlip
 from cbackprop.layers.reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
+from cbackprop.layers.resizing import Resizing
 from cbackprop.layers.spatial_dropout import SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
+from cbackprop.layers.up_sampling import UpSampling1D, UpSampling2D, UpSampling3D
 from cbackprop.layers.wrapper import Wrapper
+from cbackprop.layers.zero_padding import ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
 
 __all__ = [
     "ELU",
@@ -58,7 +62,11 @@ __all__ = [
     "Average",
     "BatchNormalization",
     "CategoryEncoding",
+    "CenterCrop",
     "Concatenate",
+    "Cropping1D",
+    "Cropping2D",
+    "Cropping3D",
     "Dense",
     "Discretization",
     "Dot",
@@ -98,6 +106,7 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "Resizing",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
@@ -105,7 +114,13 @@ __all__ = [
     "Subtract",
     "TrueDivide",
     "UnitNormalization",
+    "UpSampling1D",
+    "UpSampling2D",
+    "UpSampling3D",
     "Wrapper",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
+    "ZeroPadding3D",
     "add",
     "average",
     "concatenate",

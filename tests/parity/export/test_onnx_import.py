@@ -24,6 +24,7 @@ AS_OTHERS = {
     *("ReLU", "LeakyReLU", "ELU", "Softmax", "Model", "Sequential"),
     *("RandomFlip", "RandomTranslation", "RandomRotation", "RandomZoom", "RandomShear"),
     *("RandomBrightness", "RandomContrast"),
+    *("CenterCrop", "Resizing", "UpSampling1D", "UpSampling2D", "UpSampling3D"),
 }
 
 
