@@ -223,6 +223,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "rescaling": ("Add(Mul(x, scale[...]), offset[...])",),
     "steeper_softplus": ("z = Mul(x, beta); Where(Greater(z, 20), x, Div(Softplus(z), beta))",),
     "repeat": ("Expand(Unsqueeze(x, axes[...]), shape[...])",),
+    "resized": (
+        "Transpose(MatMul(MatMul(rows[...], Transpose(x, perm=to_first)), columns[...]), perm=to_last)",
+        "MatMul(MatMul(rows[...], x), columns[...])",
+    ),
     "embedding": (
         "Gather(table[...], Cast(Clip(x, 0, last), to=int64))",
         "Gather(table[...], Cast(x, to=int64))",

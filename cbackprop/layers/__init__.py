@@ -17,6 +17,7 @@ from cbackprop.layers.convolution import (
     Convolution2D,
     Convolution3D,
 )
+from cbackprop.layers.cropping import CenterCrop, Cropping1D, Cropping2D, Cropping3D
 from cbackprop.layers.dense import Dense
 from cbackprop.layers.discretization import Discretization
 from cbackprop.layers.dot import Dot
@@ -47,7 +48,12 @@ from cbackprop.layers.normalization import (
 from cbackprop.layers.prelu import PReLU
 from cbackprop.layers.preprocessing import CategoryEncoding, Normalization, Rescaling
 from cbackprop.layers.python_layer import Lambda
+from cbackprop.layers.random_affine import RandomRotation, RandomShear, RandomTranslation, RandomZoom
+from cbackprop.layers.random_color import RandomBrightness, RandomContrast
+from cbackprop.layers.random_crop import RandomCrop
+from cbackprop.layers.random_flip import RandomFlip
 from cbackprop.layers.reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
+from cbackprop.layers.resizing import Resizing
 from cbackprop.layers.spatial_dropout import SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from cbackprop.layers.transposed_convolution import (
     Conv1DTranspose,
@@ -57,7 +63,9 @@ from cbackprop.layers.transposed_convolution import (
     Convolution2DTranspose,
     Convolution3DTranspose,
 )
+from cbackprop.layers.up_sampling import UpSampling1D, UpSampling2D, UpSampling3D
 from cbackprop.layers.wrapper import Wrapper
+from cbackprop.layers.zero_padding import ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
 
 __all__ = [
     "ELU",
@@ -70,6 +78,7 @@ __all__ = [
     "Average",
     "BatchNormalization",
     "CategoryEncoding",
+    "CenterCrop",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -83,6 +92,9 @@ __all__ = [
     "Convolution2DTranspose",
     "Convolution3D",
     "Convolution3DTranspose",
+    "Cropping1D",
+    "Cropping2D",
+    "Cropping3D",
     "Dense",
     "Discretization",
     "Dot",
@@ -110,10 +122,19 @@ __all__ = [
     "Permute",
     "Power",
     "RMSNormalization",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "Resizing",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
@@ -121,7 +142,13 @@ __all__ = [
     "Subtract",
     "TrueDivide",
     "UnitNormalization",
+    "UpSampling1D",
+    "UpSampling2D",
+    "UpSampling3D",
     "Wrapper",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
+    "ZeroPadding3D",
     "add",
     "average",
     "concatenate",

@@ -123,7 +123,7 @@ class Layer(Operation, Spec):
     """
 
     # The layer only gives its input another shape: it costs nothing and has no implementation.
-    is_view: ClassVar[bool] = False
+    is_view: bool = False
     # The layer is a model: its calls unfold into those of its own layers.
     is_model: ClassVar[bool] = False
     # Layers and weights may be anywhere in the layer's attributes: so it is with classes of users. Layers of this
@@ -135,6 +135,8 @@ class Layer(Operation, Spec):
     kind_of_layers: ClassVar[type]
     # How many inputs the layer takes; None for two or more.
     n_inputs: ClassVar[int | None] = 1
+    # An array with so many axes is one sample without a batch axis; None: every array has one.
+    axes_of_one_sample: ClassVar[int | None] = None
     # What a call takes, where the layer does not compute in Python: further tensors have names of their own.
     call_signature: ClassVar[inspect.Signature] = BUILT_IN
 

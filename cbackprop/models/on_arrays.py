@@ -152,6 +152,9 @@ def _run_compiled(layer: Layer, call: CallArguments) -> Any:
     arrays = [as_array("inputs", array) for array in given]
     if any(array.ndim == 0 for array in arrays):
         raise TypeError(f"Layer {layer.name!r} takes arrays of numbers with a batch axis, or symbolic tensors.")
+    if arrays and arrays[0].ndim == layer.axes_of_one_sample:
+        call.values = {"inputs": arrays[0][np.newaxis]}
+        return _run_compiled(layer, call)[0]
     masks = _masks_for(layer, call, given, arrays)
     shapes = tuple(array.shape[1:] for array in arrays)
     key = shapes, layer.trainable  # frozen, batch normalization behaves otherwise

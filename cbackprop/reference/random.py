@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bits", "mask", "normal", "philox"]
+__all__ = ["bits", "mask", "normal", "philox", "uniform"]
 
 ROUNDS = 10
 MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
@@ -80,3 +80,9 @@ def normal(n: int, iteration: int, stream: int, node: int, first: int = 0) -> ND
     distance = np.sqrt(-2 * np.log((words[0::2] + 0.5) * 2.0**-32))
     angle = 2 * np.pi * (words[1::2] * 2.0**-32 - 0.125)
     return np.stack([distance * np.cos(angle), distance * np.sin(angle)], axis=1).reshape(-1)[skipped : skipped + n]
+
+
+def uniform(n: int, iteration: int, stream: int, node: int, first: int = 0) -> NDArray[np.float64]:
+    """Numbers from [0, 1), multiples of 2^-32, for n elements from `first` on."""
+    block, skipped = divmod(first, 4)
+    return bits(skipped + n, iteration, stream, node, block)[skipped:].astype(np.float64) * 2.0**-32

@@ -11,7 +11,7 @@ import numpy as np
 from cython cimport floating
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from cbackprop.compiled.kernels.elementary cimport log, sqrt
+from cbackprop.compiled.kernels.elementary cimport cos_and_sin, log, sqrt
 
 cdef enum:
     ROUNDS = 10
@@ -75,15 +75,6 @@ cdef void random_mask(
         skipped = 0
 
 
-cdef inline void cos_and_sin(double x, double* c, double* s) noexcept nogil:
-    """Both for |x| <= pi/4, by their series: what they leave out is below 1e-16."""
-    cdef double t = x * x
-    s[0] = x * (1 - t / 6 * (1 - t / 20 * (1 - t / 42 * (1 - t / 72 * (1 - t / 110 * (1 - t / 156 * (1 - t / 210)))))))
-    c[0] = 1 - t / 2 * (
-        1 - t / 12 * (1 - t / 30 * (1 - t / 56 * (1 - t / 90 * (1 - t / 132 * (1 - t / 182 * (1 - t / 240))))))
-    )
-
-
 cdef void normals(
     const uint32_t* words,      # (4 * LANES,) IN
     double* out,                # (4 * LANES,) OUT
@@ -120,6 +111,25 @@ cdef void random_normal(
         normals(words, numbers)
         for i in range(length):
             out[i] = <floating>numbers[skipped + i]
+        out += length
+        n -= length
+        block += LANES
+        skipped = 0
+
+
+cdef void random_uniform(
+    Py_ssize_t n, uint64_t first, uint64_t iteration, uint32_t stream, uint32_t node,
+    double* out,                # (n,) OUT
+) noexcept nogil:
+    """For n elements from `first` on, numbers from [0, 1), multiples of 2^-32."""
+    cdef uint32_t[4 * LANES] words
+    cdef uint64_t block = first // 4
+    cdef Py_ssize_t skipped = first % 4, length, i
+    while n > 0:
+        length = min(n, 4 * LANES - skipped)
+        philox(block, iteration, stream, node, words)
+        for i in range(length):
+            out[i] = words[skipped + i] * 2.0**-32
         out += length
         n -= length
         block += LANES
@@ -193,4 +203,13 @@ def normal(Py_ssize_t n, uint64_t iteration, uint32_t stream, uint32_t node, uin
     cdef double[::1] view = result
     if n:
         random_normal(n, first, iteration, stream, node, &view[0])
+    return result
+
+
+def uniform(Py_ssize_t n, uint64_t iteration, uint32_t stream, uint32_t node, uint64_t first=0):
+    """`random_uniform` as an array."""
+    result = np.empty(n)
+    cdef double[::1] view = result
+    if n:
+        random_uniform(n, first, iteration, stream, node, &view[0])
     return result

@@ -79,7 +79,7 @@ LAYERS = {
         (lambda: layers.Softmax(axis=(-1, -2)), [(2, 3, 2)]),
     ],
     "InputLayer": [],
-    "Flatten": [(lambda: layers.Flatten(), [(2, 3)])],
+    "Flatten": [(lambda: layers.Flatten(), [(2, 3)]), (lambda: layers.Flatten("channels_first"), [(3, 2, 2)])],
     "Reshape": [(lambda: layers.Reshape((3, 2)), [(6,)]), (lambda: layers.Reshape((-1,)), [(2, 3)])],
     "Permute": [(lambda: layers.Permute((2, 1)), [(2, 3)]), (lambda: layers.Permute((2, 3, 1)), [(2, 3, 4)])],
     "RepeatVector": [(lambda: layers.RepeatVector(3), [(4,)])],
@@ -91,12 +91,103 @@ LAYERS = {
         (lambda: layers.SpatialDropout2D(0.4, "channels_first", seed=3), [(3, 2, 2)]),
     ],
     "SpatialDropout3D": [(lambda: layers.SpatialDropout3D(0.4, seed=3), [(2, 1, 2, 3)])],
+    "ZeroPadding1D": [
+        (lambda: layers.ZeroPadding1D(2), [(3, 2)]),
+        (lambda: layers.ZeroPadding1D((0, 3), "channels_first"), [(2, 3)]),
+    ],
+    "ZeroPadding2D": [
+        (lambda: layers.ZeroPadding2D(), [(3, 2, 2)]),
+        (lambda: layers.ZeroPadding2D(((2, 0), (0, 1))), [(2, 3, 3)]),
+        (lambda: layers.ZeroPadding2D((1, 0)), [(2, 3, 1)]),
+        (lambda: layers.ZeroPadding2D(((0, 1), (2, 3)), "channels_first"), [(2, 3, 1)]),
+    ],
+    "ZeroPadding3D": [
+        (lambda: layers.ZeroPadding3D((1, 0, 1)), [(2, 2, 1, 2)]),
+        (lambda: layers.ZeroPadding3D(((0, 1), (2, 0), (0, 0)), "channels_first"), [(2, 2, 1, 2)]),
+    ],
+    "Cropping1D": [
+        (lambda: layers.Cropping1D(), [(4, 2)]),
+        (lambda: layers.Cropping1D((0, 2)), [(5, 3)]),
+    ],
+    "Cropping2D": [
+        (lambda: layers.Cropping2D(1), [(4, 3, 2)]),
+        (lambda: layers.Cropping2D(((2, 0), (0, 1))), [(3, 3, 3)]),
+        (lambda: layers.Cropping2D((1, 0)), [(3, 4, 1)]),
+        (lambda: layers.Cropping2D(((0, 1), (1, 2)), "channels_first"), [(2, 2, 5)]),
+    ],
+    "Cropping3D": [
+        (lambda: layers.Cropping3D((1, 0, 1)), [(3, 2, 4, 2)]),
+        (lambda: layers.Cropping3D(((0, 1), (1, 0), (0, 0)), "channels_first"), [(2, 2, 3, 2)]),
+    ],
+    "CenterCrop": [
+        (lambda: layers.CenterCrop(2, 1), [(3, 4, 2)]),
+        (lambda: layers.CenterCrop(3, 2), [(2, 4, 2)]),
+        (lambda: layers.CenterCrop(1, 2, "channels_first"), [(2, 3, 3)]),
+    ],
+    "UpSampling1D": [(lambda: layers.UpSampling1D(3), [(3, 2)])],
+    "UpSampling2D": [
+        (lambda: layers.UpSampling2D(), [(2, 3, 2)]),
+        (lambda: layers.UpSampling2D((3, 1), "channels_first"), [(2, 3, 2)]),
+        (lambda: layers.UpSampling2D(2, interpolation="bilinear"), [(2, 3, 1)]),
+        (lambda: layers.UpSampling2D((1, 3), "channels_first", "bicubic"), [(1, 3, 4)]),
+        (lambda: layers.UpSampling2D((2, 1), interpolation="lanczos3"), [(4, 2, 1)]),
+        (lambda: layers.UpSampling2D((1, 2), interpolation="lanczos5"), [(2, 4, 1)]),
+    ],
+    "UpSampling3D": [
+        (lambda: layers.UpSampling3D((2, 1, 2)), [(1, 2, 2, 2)]),
+        (lambda: layers.UpSampling3D((1, 2, 3), "channels_first"), [(2, 2, 1, 1)]),
+    ],
+    "Resizing": [
+        (lambda: layers.Resizing(3, 5), [(4, 2, 2)]),
+        (lambda: layers.Resizing(2, 3, "nearest"), [(3, 4, 2)]),
+        (lambda: layers.Resizing(2, 3, "bicubic", antialias=True), [(5, 4, 1)]),
+        (lambda: layers.Resizing(3, 2, "lanczos3", crop_to_aspect_ratio=True, antialias=True), [(4, 5, 1)]),
+        (lambda: layers.Resizing(3, 4, pad_to_aspect_ratio=True, fill_value=0.5), [(6, 2, 1)]),
+        (lambda: layers.Resizing(2, 2, "lanczos5", data_format="channels_first"), [(2, 3, 5)]),
+    ],
     "AlphaDropout": [
         (lambda: layers.AlphaDropout(0.4, seed=3), [(6,)]),
         (lambda: layers.AlphaDropout(0.4, noise_shape=(None, 1, 3), seed=3), [(2, 3)]),
     ],
     "GaussianNoise": [(lambda: layers.GaussianNoise(0.3, seed=3), [(7,)])],
     "GaussianDropout": [(lambda: layers.GaussianDropout(0.3, seed=3), [(7,)])],
+    "RandomFlip": [
+        (lambda: layers.RandomFlip(seed=3), [(3, 4, 2)]),
+        (lambda: layers.RandomFlip("horizontal", seed=3), [(2, 3, 1)]),
+        (lambda: layers.RandomFlip("vertical", seed=3, data_format="channels_first"), [(2, 4, 3)]),
+    ],
+    "RandomCrop": [
+        (lambda: layers.RandomCrop(2, 3, seed=3), [(4, 5, 2)]),
+        (lambda: layers.RandomCrop(5, 3, seed=3), [(4, 6, 1)]),
+        (lambda: layers.RandomCrop(2, 2, seed=3, data_format="channels_first"), [(2, 3, 5)]),
+    ],
+    "RandomTranslation": [
+        (lambda: layers.RandomTranslation(0.4, (0.1, 0.9), seed=3), [(4, 5, 2)]),
+        (lambda: layers.RandomTranslation(1.0, 0.2, "constant", "nearest", 3, 0.5), [(3, 4, 1)]),
+        (lambda: layers.RandomTranslation(0.6, 0.6, "wrap", seed=3, data_format="channels_first"), [(2, 4, 3)]),
+    ],
+    "RandomRotation": [
+        (lambda: layers.RandomRotation(0.3, seed=3), [(4, 3, 2)]),
+        (lambda: layers.RandomRotation((0.1, 1.0), "constant", seed=3, fill_value=0.5), [(3, 3, 2)]),
+        (lambda: layers.RandomRotation(1.0, "nearest", "nearest", 3, data_format="channels_first"), [(2, 2, 4)]),
+    ],
+    "RandomZoom": [
+        (lambda: layers.RandomZoom(0.5, seed=3), [(4, 5, 2)]),
+        (lambda: layers.RandomZoom((0.5, 0.9), (-0.5, 0.2), "constant", seed=3, fill_value=-1.0), [(4, 3, 1)]),
+        (lambda: layers.RandomZoom(0.9, 0.1, "wrap", "nearest", 3, data_format="channels_first"), [(1, 4, 4)]),
+    ],
+    "RandomShear": [
+        (lambda: layers.RandomShear(0.5, 0.3, seed=3), [(4, 5, 2)]),
+        (lambda: layers.RandomShear(1.0, fill_mode="nearest", data_format="channels_first", seed=3), [(2, 3, 4)]),
+    ],
+    "RandomBrightness": [
+        (lambda: layers.RandomBrightness(0.3, (-1.5, 1.5), seed=3), [(2, 3, 2)]),
+        (lambda: layers.RandomBrightness((0.1, 0.2), (-9, 9), seed=3, data_format="channels_first"), [(3, 2, 2)]),
+    ],
+    "RandomContrast": [
+        (lambda: layers.RandomContrast(0.9, (-1.5, 1.5), seed=3), [(3, 2, 2)]),
+        (lambda: layers.RandomContrast((0.2, 0.9), (-9, 9), seed=3, data_format="channels_first"), [(3, 2, 2)]),
+    ],
     "Rescaling": [
         (lambda: layers.Rescaling(0.7, offset=0.2), [(5,)]),
         (lambda: layers.Rescaling([0.7, 0.1, -2.0], offset=[[0.2], [0.1]]), [(2, 3)]),

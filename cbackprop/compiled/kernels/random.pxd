@@ -9,3 +9,6 @@ cdef void random_mask(
 cdef void random_normal(
     Py_ssize_t n, uint64_t first, uint64_t iteration, uint32_t stream, uint32_t node, floating* out
 ) noexcept nogil
+cdef void random_uniform(
+    Py_ssize_t n, uint64_t first, uint64_t iteration, uint32_t stream, uint32_t node, double* out
+) noexcept nogil

@@ -10,7 +10,15 @@ from typing import Any
 from cbackprop import layers
 from cbackprop.config import FLOAT_TYPES, INTEGER_TYPES
 from cbackprop.export import onnx_limits
-from cbackprop.export.onnx_reader import activations, normalization, operators, parts, preprocessing, weights  # noqa: F401 - register
+from cbackprop.export.onnx_reader import (  # noqa: F401 - register
+    activations,
+    normalization,
+    operators,
+    parts,
+    preprocessing,
+    resizing,
+    weights,
+)
 from cbackprop.export.onnx_reader.builder import OPERATORS, PATTERNS, Builder, Pattern, UnreadableError
 from cbackprop.export.onnx_reader.folding import FOLDED
 from cbackprop.export.onnx_reader.graph import Node, ReadGraph

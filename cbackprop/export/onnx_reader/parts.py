@@ -12,6 +12,7 @@ from cbackprop import layers
 from cbackprop.export.onnx_reader.builder import Builder, UnreadableError, positive, reads, sample_shape
 from cbackprop.export.onnx_reader.folding import whole_slice
 from cbackprop.export.onnx_reader.graph import Node
+from cbackprop.export.onnx_reader.resizing import cropped
 from cbackprop.tensor import KerasTensor
 
 __all__ = ["stretched"]
@@ -54,7 +55,10 @@ def cut(builder: Builder, node: Node) -> KerasTensor:
     whole = all(
         range(*part.indices(size or 0)) == range(size or 0) for part, size in zip(key[1:], x.shape[1:], strict=True)
     )
-    return x if whole else builder.apply(node, layers.GetItem, x, tuple(key))
+    if whole:
+        return x
+    part = cropped(builder, node, x, key[1:])
+    return builder.apply(node, layers.GetItem, x, tuple(key)) if part is None else part
 
 
 @reads("Split")

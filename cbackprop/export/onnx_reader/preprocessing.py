@@ -70,3 +70,25 @@ def one_hot(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     made = builder.apply(node, layers.CategoryEncoding, x, n, "one_hot")
     shape = *sample_shape(x), n
     return made if sample_shape(made) == shape else builder.apply(node, layers.Reshape, made, shape)
+
+
+def _is_crop(bound: dict[str, Any]) -> bool:
+    if bound["rows"].ndim != 2 or bound["columns"].ndim != 2 or len(bound["sample"]) != 3:
+        return False
+    (height, rows), (columns, width) = bound["rows"].shape, bound["columns"].shape
+    first = "to_first" not in bound
+    if not first and (list(bound["to_first"]), list(bound["to_last"])) != ([0, 3, 1, 2], [0, 2, 3, 1]):
+        return False
+    if tuple(bound["sample"][1:] if first else bound["sample"][:2]) != (rows, columns):
+        return False
+    expected = layers.RandomCrop(height, width).weights_in((rows, columns))
+    found = bound["rows"], bound["columns"].T
+    return all(np.allclose(a, b, rtol=0, atol=1e-5) for a, b in zip(found, expected, strict=True))
+
+
+@recognizes(*LAYERS["resized"], accept=_is_crop)
+def random_crop(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """A RandomCrop layer: the middle of images, resized."""
+    data_format = "channels_last" if "to_first" in bound else "channels_first"
+    sizes = bound["rows"].shape[0], bound["columns"].shape[1]
+    return builder.apply(node, layers.RandomCrop, builder.tensor(bound["x"]), *sizes, data_format=data_format)

@@ -39,8 +39,10 @@ def prelu(graph: Graph, call: Call) -> str:
 
 @translates(layers.Flatten, layers.Reshape)
 def reshape(graph: Graph, call: Call) -> str:
-    """Reshape; nothing if the shape stays the same."""
-    (x,) = call.inputs
+    """Reshape, of channels that come first after Transpose; nothing if the shape stays the same."""
+    (x,), rank = call.inputs, len(call.input_shapes[0]) + 1
+    if rank > 2 and isinstance(call.layer, layers.Flatten) and call.layer.data_format == "channels_first":
+        x = graph.transpose(x, (0, *range(2, rank), 1))
     return x if call.input_shapes[0] == call.output_shape else graph.reshape(x, call.output_shape)
 
 
@@ -93,11 +95,43 @@ def repeat_vector(graph: Graph, call: Call) -> str:
     layers.AlphaDropout,
     layers.GaussianNoise,
     layers.GaussianDropout,
+    layers.RandomFlip,
+    layers.RandomTranslation,
+    layers.RandomRotation,
+    layers.RandomZoom,
+    layers.RandomShear,
+    layers.RandomBrightness,
+    layers.RandomContrast,
 )
 def nothing(graph: Graph, call: Call) -> str:
     """Write nothing for layers that act only in training."""
+    refuse_random_numbers(call)
+    return call.inputs[0]
+
+
+def refuse_random_numbers(call: Call) -> None:
+    """Raise ``ValueError`` for a layer that draws random numbers also in a prediction."""
     if call.training and hasattr(call.layer, "stream"):
         raise ValueError(
             f"Layer {call.layer.name!r} is called with training=True: its random numbers cannot be written to ONNX."
         )
-    return call.inputs[0]
+
+
+@translates(layers.RandomCrop)
+def random_crop(graph: Graph, call: Call) -> str:
+    """Slice, if the window in the middle has the right size; else products with the weights of rows and columns.
+
+    Resize would take no other axes than the last two in every runtime, and no float64.
+    """
+    refuse_random_numbers(call)
+    (x,), first = call.inputs, call.layer.data_format == "channels_first"
+    sizes = call.input_shapes[0][1:] if first else call.input_shapes[0][:2]
+    top, left, height, width = call.layer.window_in(sizes)
+    if (height, width) == (call.layer.height, call.layer.width):
+        if (height, width) == sizes:
+            return x
+        starts = np.array([top, left])
+        return graph.add("Slice", x, starts, starts + np.array([height, width]), np.array([2, 3] if first else [1, 2]))
+    rows, columns = call.layer.weights_in(sizes)
+    text = LAYERS["resized"][first]
+    return graph.formula(text, x, rows=rows, columns=columns.T, to_first=[0, 3, 1, 2], to_last=[0, 2, 3, 1])

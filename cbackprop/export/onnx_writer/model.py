@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cbackprop.export import onnx_limits
-from cbackprop.export.onnx_writer import layers, merging, normalization, preprocessing  # noqa: F401 - register
+from cbackprop.export.onnx_writer import layers, merging, normalization, preprocessing, resizing  # noqa: F401 - register
 from cbackprop.export.onnx_writer.activations import write_activation
 from cbackprop.export.onnx_writer.graph import Call, Graph, translation_of
 from cbackprop.layers import ActivationLayer

@@ -95,3 +95,13 @@ def test_permutations_are_equally_likely():
 def test_permutation_of_no_such_size(n):
     with pytest.raises(ValueError, match="order"):
         kernels.permutation(n, 1, 2)
+
+
+@pytest.mark.parametrize("first", [0, 3, 2**34 - 5])
+@pytest.mark.parametrize("n", [0, 1, 5, 256, 1000])
+def test_uniform(n, first):
+    """Bits as numbers from [0, 1), the same from both, wherever they begin."""
+    found = [module.uniform(n, 3, 4, 5, first) for module in (kernels, twins)]
+    np.testing.assert_array_equal(*found, strict=True)
+    expected = twins.bits(first % 4 + n, 3, 4, 5, first // 4)[first % 4 :] / 2**32
+    np.testing.assert_array_equal(found[0], expected, strict=True)

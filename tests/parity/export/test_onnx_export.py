@@ -144,6 +144,19 @@ def test_noise_leaves_nothing(tmp_path):
     assert [node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node] == ["Gemm"]
 
 
+@pytest.mark.parametrize(
+    ("size", "operators"), [((2, 4), ["Slice"]), ((3, 4), []), ((2, 3), ["Transpose", "MatMul", "MatMul", "Transpose"])]
+)
+def test_crop_of_the_middle(tmp_path, size, operators):
+    """What RandomCrop does in a prediction: nothing, a slice, or products with weights. RandomFlip does nothing."""
+    x = cb.Input((3, 4, 2))
+    model = cb.Model(x, layers.RandomFlip()(layers.RandomCrop(*size)(x)))
+    path = tmp_path / "m.onnx"
+    assert_runs(model, path, inputs_for(model))
+    found = [node.op_type for node in onnx.load(path).graph.node]
+    assert [operator for operator in found if operator != "Identity"] == operators
+
+
 def test_rows_out_of_a_table_are_limited_to_it(tmp_path):
     x = cb.Input((2,))
     model = cb.Model(x, layers.Embedding(4, 3)(layers.Rescaling(1.0)(x)))
@@ -171,6 +184,11 @@ def of(layer, training=None):
     return cb.Model(x, layer(x, training=training))
 
 
+def pictures(layer, training=None):
+    x = cb.Input((3, 4, 2))
+    return cb.Model(x, layer(x, training=training))
+
+
 MISTAKES = {
     "no model": (lambda: layers.Dense(2), TypeError, "model must be a model, but got"),
     "no shape": (unbuilt, ValueError, "has no shape yet"),
@@ -179,6 +197,7 @@ MISTAKES = {
     "nested": (lambda: of(cb.Sequential([Twice(name="deep")])), ValueError, "Layer 'deep'"),
     "package": (lambda: of(Own(2, name="own")), ValueError, "'own' .* has a computation of its own"),
     "dropout": (lambda: of(layers.Dropout(0.5, name="d"), True), ValueError, "'d' is called with training=True"),
+    "crop": (lambda: pictures(layers.RandomCrop(2, 2, name="c"), True), ValueError, "'c' is called with training=True"),
     "batch": (lambda: of(layers.BatchNormalization(name="b"), True), ValueError, "'b' is called with training=True"),
 }
 

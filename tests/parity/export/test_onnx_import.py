@@ -22,6 +22,9 @@ AS_OTHERS = {
     *("Flatten", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout"),
     *("GaussianNoise", "GaussianDropout", "ActivityRegularization", "Normalization", "Average"),
     *("ReLU", "LeakyReLU", "ELU", "Softmax", "Model", "Sequential"),
+    *("RandomFlip", "RandomTranslation", "RandomRotation", "RandomZoom", "RandomShear"),
+    *("RandomBrightness", "RandomContrast"),
+    *("CenterCrop", "Resizing", "UpSampling1D", "UpSampling2D", "UpSampling3D"),
 }
 
 
