@@ -22,11 +22,11 @@ LEFT_OUT = "left out"
 ABSENT = [
     (
         "layers",
-        r".*Conv(olution)?\d?D?(Transpose)?|(Adaptive|Global)?(Average|Avg|Max)Pool(ing)?\dD",
+        r".*Conv(olution)?\d?D?(Transpose)?",
         PLANNED,
         "images",
     ),
-    ("layers", r"(Global|Adaptive)\w*|\w*Pool\w*|\w*Conv\w*", PLANNED, "images"),
+    ("layers", r"\w*Conv\w*", PLANNED, "images"),
     (
         "layers",
         r"(ConvLSTM\dD|GRU|GRUCell|LSTM|LSTMCell|RNN|SimpleRNN|SimpleRNNCell|StackedRNNCells|Bidirectional)",

@@ -5,6 +5,14 @@ from typing import Any
 from cbackprop.absent import explain
 from cbackprop.layers.activation import ELU, Activation, ActivationLayer, LeakyReLU, ReLU, Softmax
 from cbackprop.layers.activity_regularization import ActivityRegularization
+from cbackprop.layers.adaptive_pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+)
 from cbackprop.layers.alpha_dropout import AlphaDropout
 from cbackprop.layers.arithmetic import Absolute, Power, TrueDivide
 from cbackprop.layers.batch_normalization import BatchNormalization
@@ -24,6 +32,14 @@ from cbackprop.layers.dot import Dot
 from cbackprop.layers.dropout import Dropout
 from cbackprop.layers.embedding import Embedding
 from cbackprop.layers.get_item import GetItem
+from cbackprop.layers.global_pooling import (
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+)
 from cbackprop.layers.input import Input, InputLayer
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.layers.masking import Masking
@@ -44,6 +60,14 @@ from cbackprop.layers.normalization import (
     LayerNormalization,
     RMSNormalization,
     UnitNormalization,
+)
+from cbackprop.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    AveragePooling3D,
+    MaxPooling1D,
+    MaxPooling2D,
+    MaxPooling3D,
 )
 from cbackprop.layers.prelu import PReLU
 from cbackprop.layers.preprocessing import CategoryEncoding, Normalization, Rescaling
@@ -67,15 +91,41 @@ from cbackprop.layers.up_sampling import UpSampling1D, UpSampling2D, UpSampling3
 from cbackprop.layers.wrapper import Wrapper
 from cbackprop.layers.zero_padding import ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
 
+# Other names of Keras for the same.
+AvgPool1D = AveragePooling1D
+AvgPool2D = AveragePooling2D
+AvgPool3D = AveragePooling3D
+GlobalAvgPool1D = GlobalAveragePooling1D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalAvgPool3D = GlobalAveragePooling3D
+GlobalMaxPool1D = GlobalMaxPooling1D
+GlobalMaxPool2D = GlobalMaxPooling2D
+GlobalMaxPool3D = GlobalMaxPooling3D
+MaxPool1D = MaxPooling1D
+MaxPool2D = MaxPooling2D
+MaxPool3D = MaxPooling3D
+
 __all__ = [
     "ELU",
     "Absolute",
     "Activation",
     "ActivationLayer",
     "ActivityRegularization",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
     "Add",
     "AlphaDropout",
     "Average",
+    "AveragePooling1D",
+    "AveragePooling2D",
+    "AveragePooling3D",
+    "AvgPool1D",
+    "AvgPool2D",
+    "AvgPool3D",
     "BatchNormalization",
     "CategoryEncoding",
     "CenterCrop",
@@ -104,6 +154,18 @@ __all__ = [
     "GaussianDropout",
     "GaussianNoise",
     "GetItem",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
+    "GlobalAvgPool1D",
+    "GlobalAvgPool2D",
+    "GlobalAvgPool3D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPool3D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
     "GroupNormalization",
     "Identity",
     "Input",
@@ -113,6 +175,12 @@ __all__ = [
     "LayerNormalization",
     "LeakyReLU",
     "Masking",
+    "MaxPool1D",
+    "MaxPool2D",
+    "MaxPool3D",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "MaxPooling3D",
     "Maximum",
     "Merge",
     "Minimum",
