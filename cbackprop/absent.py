@@ -22,12 +22,11 @@ LEFT_OUT = "left out"
 ABSENT = [
     (
         "layers",
-        r".*Conv(olution)?\d?D?(Transpose)?|(Adaptive|Global)?(Average|Avg|Max)Pool(ing)?\dD",
+        r".*Conv(olution)?\d?D?(Transpose)?",
         PLANNED,
         "images",
     ),
-    ("layers", r"(Global|Adaptive)\w*|\w*Pool\w*|\w*Conv\w*", PLANNED, "images"),
-    ("layers", r"(Cropping|UpSampling|ZeroPadding)\dD", PLANNED, "images"),
+    ("layers", r"\w*Conv\w*", PLANNED, "images"),
     (
         "layers",
         r"(ConvLSTM\dD|GRU|GRUCell|LSTM|LSTMCell|RNN|SimpleRNN|SimpleRNNCell|StackedRNNCells|Bidirectional)",
@@ -44,7 +43,7 @@ ABSENT = [
     ),
     (
         "layers",
-        r"Random\w+|RandAugment|AugMix|AutoContrast|CenterCrop|CutMix|Equalization|MixUp|Pipeline|Resizing"
+        r"Random\w+|RandAugment|AugMix|AutoContrast|CutMix|Equalization|MixUp|Pipeline"
         r"|Solarization|ContrastLimited\w+|MaxNumBoundingBoxes",
         LEFT_OUT,
         "images are prepared before training",

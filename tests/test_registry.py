@@ -199,8 +199,8 @@ def test_a_damaged_config_is_a_value_error(config):
         (cb.datasets, "mnist", r"^module 'cbackprop.datasets' has no attribute 'mnist', .*read_idx reads its files\)$"),
         (
             cb.layers,
-            "Conv2D",
-            r"^module 'cbackprop.layers' has no attribute 'Conv2D', unlike Keras \(planned: images\)$",
+            "ConvLSTM2D",
+            r"^module 'cbackprop.layers' has no attribute 'ConvLSTM2D', unlike Keras \(planned: images\)$",
         ),
         (cb, "Dense", "^module 'cbackprop' has no attribute 'Dense'. Did you mean 'layers.Dense'.$"),
         (cb, "load_model", "^module 'cbackprop' has no attribute 'load_model'. Did you mean 'models.load_model'.$"),

@@ -217,6 +217,7 @@ OTHER_SPELLINGS: list[tuple[str, str]] = [
 _UNIT = "Mul({0}, Min(Div(1, Sqrt(ReduceSumSquare({0}, axes[...]))), limit))"
 _INDICATORS = "Cast(Equal(Floor(Unsqueeze(x, last[...])), classes[...]), to=float)"
 _CENTERED = "c = Sub(x, ReduceMean(x, axes[...]));"
+_POOLING = "Transpose({0}(Transpose(x, perm=before), kernel_shape=kernel, strides=strides, pads=pads), perm=after)"
 # Formulas of layers, by name: the first is written; all are recognized.
 LAYERS: dict[str, tuple[str, ...]] = {
     "dense": ("Add(MatMul(x, kernel[...]), bias[...])",),
@@ -241,6 +242,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "discretization": (
         "ReduceSum(Cast(Not(Less(Unsqueeze(x, last[...]), limits[...])), to=float), last[...], keepdims=0)",
     ),
+    "max_pooling": (_POOLING.format("MaxPool"),),
+    "average_pooling": (_POOLING.format("AveragePool"),),
     "unit": (_UNIT.format("x"),),
     "cosine": (f"MatMul({_UNIT.format('x')}, Transpose({_UNIT.format('y')}, perm=perm))",),
     "root_mean_square": (

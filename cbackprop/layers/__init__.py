@@ -5,17 +5,41 @@ from typing import Any
 from cbackprop.absent import explain
 from cbackprop.layers.activation import ELU, Activation, ActivationLayer, LeakyReLU, ReLU, Softmax
 from cbackprop.layers.activity_regularization import ActivityRegularization
+from cbackprop.layers.adaptive_pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+)
 from cbackprop.layers.alpha_dropout import AlphaDropout
 from cbackprop.layers.arithmetic import Absolute, Power, TrueDivide
 from cbackprop.layers.batch_normalization import BatchNormalization
 from cbackprop.layers.concatenate import Concatenate
-from cbackprop.layers.convolution import Conv1D, Conv2D, Conv3D
+from cbackprop.layers.convolution import (
+    Conv1D,
+    Conv2D,
+    Conv3D,
+    Convolution1D,
+    Convolution2D,
+    Convolution3D,
+)
+from cbackprop.layers.cropping import CenterCrop, Cropping1D, Cropping2D, Cropping3D
 from cbackprop.layers.dense import Dense
 from cbackprop.layers.discretization import Discretization
 from cbackprop.layers.dot import Dot
 from cbackprop.layers.dropout import Dropout
 from cbackprop.layers.embedding import Embedding
 from cbackprop.layers.get_item import GetItem
+from cbackprop.layers.global_pooling import (
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+)
 from cbackprop.layers.input import Input, InputLayer
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.layers.masking import Masking
@@ -37,6 +61,14 @@ from cbackprop.layers.normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from cbackprop.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    AveragePooling3D,
+    MaxPooling1D,
+    MaxPooling2D,
+    MaxPooling3D,
+)
 from cbackprop.layers.prelu import PReLU
 from cbackprop.layers.preprocessing import CategoryEncoding, Normalization, Rescaling
 from cbackprop.layers.python_layer import Lambda
@@ -45,9 +77,33 @@ from cbackprop.layers.random_color import RandomBrightness, RandomContrast
 from cbackprop.layers.random_crop import RandomCrop
 from cbackprop.layers.random_flip import RandomFlip
 from cbackprop.layers.reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
+from cbackprop.layers.resizing import Resizing
 from cbackprop.layers.spatial_dropout import SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
-from cbackprop.layers.transposed_convolution import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
+from cbackprop.layers.transposed_convolution import (
+    Conv1DTranspose,
+    Conv2DTranspose,
+    Conv3DTranspose,
+    Convolution1DTranspose,
+    Convolution2DTranspose,
+    Convolution3DTranspose,
+)
+from cbackprop.layers.up_sampling import UpSampling1D, UpSampling2D, UpSampling3D
 from cbackprop.layers.wrapper import Wrapper
+from cbackprop.layers.zero_padding import ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
+
+# Other names of Keras for the same.
+AvgPool1D = AveragePooling1D
+AvgPool2D = AveragePooling2D
+AvgPool3D = AveragePooling3D
+GlobalAvgPool1D = GlobalAveragePooling1D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalAvgPool3D = GlobalAveragePooling3D
+GlobalMaxPool1D = GlobalMaxPooling1D
+GlobalMaxPool2D = GlobalMaxPooling2D
+GlobalMaxPool3D = GlobalMaxPooling3D
+MaxPool1D = MaxPooling1D
+MaxPool2D = MaxPooling2D
+MaxPool3D = MaxPooling3D
 
 __all__ = [
     "ELU",
@@ -55,11 +111,24 @@ __all__ = [
     "Activation",
     "ActivationLayer",
     "ActivityRegularization",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
     "Add",
     "AlphaDropout",
     "Average",
+    "AveragePooling1D",
+    "AveragePooling2D",
+    "AveragePooling3D",
+    "AvgPool1D",
+    "AvgPool2D",
+    "AvgPool3D",
     "BatchNormalization",
     "CategoryEncoding",
+    "CenterCrop",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -67,6 +136,15 @@ __all__ = [
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "Convolution1D",
+    "Convolution1DTranspose",
+    "Convolution2D",
+    "Convolution2DTranspose",
+    "Convolution3D",
+    "Convolution3DTranspose",
+    "Cropping1D",
+    "Cropping2D",
+    "Cropping3D",
     "Dense",
     "Discretization",
     "Dot",
@@ -76,6 +154,18 @@ __all__ = [
     "GaussianDropout",
     "GaussianNoise",
     "GetItem",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
+    "GlobalAvgPool1D",
+    "GlobalAvgPool2D",
+    "GlobalAvgPool3D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPool3D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
     "GroupNormalization",
     "Identity",
     "Input",
@@ -85,6 +175,12 @@ __all__ = [
     "LayerNormalization",
     "LeakyReLU",
     "Masking",
+    "MaxPool1D",
+    "MaxPool2D",
+    "MaxPool3D",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "MaxPooling3D",
     "Maximum",
     "Merge",
     "Minimum",
@@ -106,6 +202,7 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "Resizing",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
@@ -113,7 +210,13 @@ __all__ = [
     "Subtract",
     "TrueDivide",
     "UnitNormalization",
+    "UpSampling1D",
+    "UpSampling2D",
+    "UpSampling3D",
     "Wrapper",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
+    "ZeroPadding3D",
     "add",
     "average",
     "concatenate",

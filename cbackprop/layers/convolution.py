@@ -15,7 +15,15 @@ from cbackprop.validation import check_boolean, check_choice, check_integer, nam
 if TYPE_CHECKING:
     from cbackprop.variable import Variable
 
-__all__ = ["Conv1D", "Conv2D", "Conv3D", "KernelLayer"]
+__all__ = [
+    "Conv1D",
+    "Conv2D",
+    "Conv3D",
+    "Convolution1D",
+    "Convolution2D",
+    "Convolution3D",
+    "KernelLayer",
+]
 
 
 class KernelLayer(SpatialLayer):
@@ -127,7 +135,17 @@ def positions_along(size: int, kernel: int, stride: int, dilation: int, padding:
 
 
 class Convolution(KernelLayer):
-    """Base of Conv1D, Conv2D and Conv3D. Parameters: see `Conv2D`."""
+    """Base of Conv1D, Conv2D and Conv3D.
+
+    Parameters
+    ----------
+    filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation, use_bias
+    kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer
+    activity_regularizer, kernel_constraint, bias_constraint
+        See `Conv2D`.
+    **kwargs
+        See `Layer`.
+    """
 
     implementation = "convolution.Convolution"
 
@@ -220,9 +238,65 @@ class Convolution(KernelLayer):
 
 @registry.register("Convolution1D")
 class Conv1D(Convolution):
-    """Convolution of a signal or sequence.
+    """Convolution of a signal or sequence: a kernel that moves along its steps.
 
-    TODO
+    With output position i, filter f, stride s, dilation d and p zeros in front,
+    ``output[i, f] = activation(bias[f] + sum over k, c of input[s i + d k - p, c] kernel[k, c, f])``.
+
+    Parameters
+    ----------
+    filters : int
+        The channels of the output.
+    kernel_size : int or tuple of 1 int
+        The steps that the kernel reads, its taps.
+    strides : int or tuple of 1 int, default 1
+        From one position of the kernel to the next.
+    padding : {"valid", "same", "causal"}, default "valid"
+        As for `Conv2D`. With "causal" all zeros are in front, and no output depends on a later step of the input.
+    data_format : {"channels_last", "channels_first"}, optional
+        Whether inputs are (batch, steps, channels) or (batch, channels, steps). By default that of
+        `config.image_data_format`.
+    dilation_rate : int or tuple of 1 int, default 1
+        From one tap of the kernel to the next. Strides and dilation cannot both be above 1.
+    groups, activation, use_bias, kernel_initializer, bias_initializer
+    kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint
+        See `Conv2D`.
+    **kwargs
+        See `Layer`.
+
+    Attributes
+    ----------
+    kernel : Variable
+        Shape (kernel_size, channels / groups, filters).
+    bias : Variable or None
+        Shape (filters,).
+
+    Notes
+    -----
+    Input (batch, steps, channels), output (batch, positions, filters), where n steps have ``ceil(n / s)`` positions
+    with "same" and "causal" padding, and ``floor((n - (kernel_size - 1) d - 1) / s) + 1`` with "valid". Steps may be
+    unknown (`None`) and differ between batches. The gradients are those of `Conv2D`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `Conv2D`.
+
+    References
+    ----------
+    Waibel, Hanazawa, Hinton, Shikano and Lang, "Phoneme recognition using time-delay neural networks", IEEE
+    Transactions on Acoustics, Speech, and Signal Processing 37, 1989. Causal: van den Oord et al., "WaveNet: a
+    generative model for raw audio", arXiv:1609.03499. Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cbackprop as cb
+    >>> layer = cb.layers.Conv1D(1, 2, padding="causal", kernel_initializer="ones")
+    >>> layer(np.array([[[1.0], [2.0], [3.0]]])).ravel()
+    array([1., 3., 5.], dtype=float32)
+    >>> cb.layers.Conv1D(16, 5, strides=2, activation="relu")(cb.Input((100, 8))).shape
+    (None, 48, 16)
     """
 
     rank = 1
@@ -231,9 +305,92 @@ class Conv1D(Convolution):
 
 @registry.register("Convolution2D")
 class Conv2D(Convolution):
-    """Convolution of an image.
+    """Convolution of an image: a kernel that moves over its rows and columns.
 
-    TODO
+    With output position (i, j), filter f, strides s, dilation d and p zeros in front,
+    ``output[i, j, f] = activation(bias[f] + z)`` where z is the sum over taps (u, v) and channels c of
+    ``input[s i + d u - p, s j + d v - p, c] kernel[u, v, c, f]``.
+
+    Parameters
+    ----------
+    filters : int
+        The channels of the output.
+    kernel_size : int or tuple of 2 ints
+        The rows and columns that the kernel reads, its taps. One number counts for both.
+    strides : int or tuple of 2 ints, default 1
+        From one position of the kernel to the next.
+    padding : {"valid", "same"}, default "valid"
+        "valid": the kernel stays within the image. "same": zeros around the image, so that n rows give ``ceil(n / s)``.
+        If their number is odd, one more is behind than in front.
+    data_format : {"channels_last", "channels_first"}, optional
+        Whether inputs are (batch, rows, columns, channels) or (batch, channels, rows, columns). By default that of
+        `config.image_data_format`.
+    dilation_rate : int or tuple of 2 ints, default 1
+        From one tap of the kernel to the next. Strides and dilation cannot both be above 1.
+    groups : int, default 1
+        Channels are divided into so many groups, as filters are. Each filter reads the channels of its own group.
+    activation : str or callable, optional
+        Applied to the result; none by default.
+    use_bias : bool, default True
+        Whether a bias is added.
+    kernel_initializer : str or Initializer, default "glorot_uniform"
+    bias_initializer : str or Initializer, default "zeros"
+    kernel_regularizer, bias_regularizer : str or Regularizer, optional
+        Penalty on the weights that is added to the loss.
+    activity_regularizer : str or Regularizer, optional
+        Penalty on the output, after the activation, that is divided by the batch size and added to the loss.
+    kernel_constraint, bias_constraint : str or Constraint, optional
+        Applied to the weights after each training step.
+    **kwargs
+        See `Layer`.
+
+    Attributes
+    ----------
+    kernel : Variable
+        Shape ``(*kernel_size, channels / groups, filters)``.
+    bias : Variable or None
+        Shape (filters,).
+
+    Notes
+    -----
+    Input (batch, rows, columns, channels), output (batch, ..., ..., filters), where n rows give ``ceil(n / s)`` with
+    "same" padding, and ``floor((n - (kernel_size - 1) d - 1) / s) + 1`` with "valid"; so do columns. Rows and columns
+    may be unknown (`None`) and differ between batches. `activations.glu` halves the filters.
+
+    With delta the derivative by the result before the activation, ``dL/dkernel[u, v, c, f]`` is the sum over samples
+    and positions of ``input[s i + d u - p, s j + d v - p, c] delta[i, j, f]``, ``dL/dbias`` the sum of delta over
+    samples and positions, and dL/dinput what `Conv2DTranspose` makes of delta with the same kernel.
+
+    ``channels_first`` moves the axes before and after the layer; ``channels_last`` is faster.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range; if `groups` divides `filters` or the channels of the input
+        with a remainder; if strides and dilation are both above 1; if the input has another number of axes, or is
+        smaller than the kernel with "valid" padding.
+
+    References
+    ----------
+    LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document recognition", Proceedings of the
+    IEEE 86, 1998. Groups: Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural
+    networks", NeurIPS 2012. Dilation: Yu and Koltun, "Multi-scale context aggregation by dilated convolutions",
+    arXiv:1511.07122. Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285.
+    Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cbackprop as cb
+    >>> layer = cb.layers.Conv2D(1, 2, kernel_initializer="ones")
+    >>> layer(np.arange(9.0).reshape(1, 3, 3, 1))[0, :, :, 0]
+    array([[ 8., 12.],
+           [20., 24.]], dtype=float32)
+    >>> layer = cb.layers.Conv2D(16, (3, 5), strides=2, padding="same", activation="relu")
+    >>> layer(cb.Input((28, 28, 3))).shape
+    (None, 14, 14, 16)
+    >>> layer.kernel.shape, layer.count_params()
+    ((3, 5, 3, 16), 736)
     """
 
     rank = 2
@@ -241,9 +398,60 @@ class Conv2D(Convolution):
 
 @registry.register("Convolution3D")
 class Conv3D(Convolution):
-    """Convolution of a volume.
+    """Convolution of a volume: a kernel that moves along three axes.
 
-    TODO
+    The sum is that of `Conv2D` with one axis more.
+
+    Parameters
+    ----------
+    filters : int
+        The channels of the output.
+    kernel_size, strides, dilation_rate : int or tuple of 3 ints
+        As for `Conv2D`; `strides` and `dilation_rate` are 1 by default.
+    padding : {"valid", "same"}, default "valid"
+        See `Conv2D`.
+    data_format : {"channels_last", "channels_first"}, optional
+        Whether inputs are (batch, depth, rows, columns, channels) or (batch, channels, depth, rows, columns). By
+        default that of `config.image_data_format`.
+    groups, activation, use_bias, kernel_initializer, bias_initializer
+    kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint
+        See `Conv2D`.
+    **kwargs
+        See `Layer`.
+
+    Attributes
+    ----------
+    kernel : Variable
+        Shape ``(*kernel_size, channels / groups, filters)``.
+    bias : Variable or None
+        Shape (filters,).
+
+    Notes
+    -----
+    Input (batch, depth, rows, columns, channels), output (batch, ..., ..., ..., filters). Sizes and gradients are those
+    of `Conv2D`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `Conv2D`.
+
+    References
+    ----------
+    Ji, Xu, Yang and Yu, "3D convolutional neural networks for human action recognition", IEEE Transactions on Pattern
+    Analysis and Machine Intelligence 35, 2013. Arguments and defaults are those of Keras 3.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> layer = cb.layers.Conv3D(8, 3, strides=(1, 2, 2), activation="relu")
+    >>> layer(cb.Input((6, 16, 16, 2))).shape
+    (None, 4, 7, 7, 8)
+    >>> layer.kernel.shape
+    (3, 3, 3, 2, 8)
     """
 
     rank = 3
+
+
+Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D

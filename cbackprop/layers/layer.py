@@ -123,7 +123,7 @@ class Layer(Operation, Spec):
     """
 
     # The layer only gives its input another shape: it costs nothing and has no implementation.
-    is_view: ClassVar[bool] = False
+    is_view: bool = False
     # The layer is a model: its calls unfold into those of its own layers.
     is_model: ClassVar[bool] = False
     # Layers and weights may be anywhere in the layer's attributes: so it is with classes of users. Layers of this

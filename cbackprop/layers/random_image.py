@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from cbackprop.layers.random_layer import RandomLayer
 from cbackprop.layers.spatial import SpatialLayer
+from cbackprop.tensor import Shape
 from cbackprop.validation import ArgumentTypeError, check_number
 
 __all__ = ["FILL_MODES", "Interval", "RandomImageLayer", "check_interval"]
@@ -46,6 +47,18 @@ class RandomImageLayer(SpatialLayer, RandomLayer):
 
     def __init__(self, seed: int | None, data_format: str | None, **kwargs: Any) -> None:
         super().__init__(seed=seed, data_format=data_format, **kwargs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The shape of the output. Three sizes that are known are those of one image, without a batch axis."""
+        if isinstance(input_shape, tuple) and len(input_shape) == self.axes_of_one_sample and None not in input_shape:
+            return super().compute_output_shape((None, *input_shape))[1:]
+        return super().compute_output_shape(input_shape)
+
+    def check_inputs(self, tensors: list[Any]) -> None:
+        """Refuse symbolic tensors without a batch axis, also where a batch has a known size."""
+        super().check_inputs(tensors)
+        for tensor in tensors:
+            super().compute_output_shape((None, *tensor.shape[1:]))
 
     @property
     def ranges(self) -> tuple[Interval, ...]:

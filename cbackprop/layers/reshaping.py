@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from cbackprop.config import check_data_format
+from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.layers.layer import Layer, registry
+from cbackprop.layers.spatial import Transposed
 from cbackprop.layers.unknown_sizes import has_unknown
 from cbackprop.tensor import Shape
 from cbackprop.validation import check_integer, check_items
@@ -22,20 +24,20 @@ class Flatten(Layer):
     Parameters
     ----------
     data_format : {"channels_last", "channels_first"}, optional
-        By default that of `config.image_data_format`. For ``"channels_first"``, Keras moves the channels to the end
-        before flattening, which would need a copy here. So this mode takes only samples with one axis; for others put
-        a `Permute` in front.
+        By default that of `config.image_data_format`. With ``"channels_first"``, the channels, the first axis of a
+        sample, are moved to the end first: the order is the same as that of the same samples with their channels last.
     **kwargs
         See `Layer`.
 
     Notes
     -----
-    Input (batch, ...), output (batch, elements of a sample). It costs nothing: no data is moved.
+    Input (batch, ...), output (batch, elements of a sample). It costs nothing: no data is moved, except for
+    ``"channels_first"``.
 
     Raises
     ------
     ValueError
-        For another `data_format`, or ``"channels_first"`` with samples of several axes.
+        For another `data_format`.
 
     References
     ----------
@@ -53,17 +55,21 @@ class Flatten(Layer):
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.data_format = check_data_format(data_format)
+        if self.data_format == "channels_first":
+            self.is_view = False
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """(batch, elements of a sample)."""
-        sample = known(input_shape)
-        if self.data_format == "channels_first" and len(sample) > 1:
-            dims = (*range(2, len(sample) + 1), 1)
-            raise ValueError(
-                f"Flatten {self.name!r} with data_format 'channels_first' takes samples of one axis, but got shape "
-                f"{input_shape}. Put Permute({dims}) in front, and flatten with 'channels_last'."
-            )
-        return (None, math.prod(sample))
+        return (None, math.prod(known(input_shape)))
+
+    def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:
+        """Move the channels to the end, where they are in front of other axes; the rest is a view of that."""
+        (moved,) = inputs
+        if len(moved.shape) > 1:
+            channels, *sizes = moved.shape
+            dims = (*range(2, len(moved.shape) + 1), 1)
+            moved = steps.add(Transposed(f"{self.name}/channels_last", self.dtype, dims), inputs, (*sizes, channels))
+        return moved._replace(shape=shape)
 
 
 @registry.register()

@@ -13,7 +13,7 @@ from cbackprop.layers.unknown_sizes import fits
 from cbackprop.tensor import Shape
 from cbackprop.validation import ArgumentTypeError, check_integer
 
-__all__ = ["SpatialLayer", "Transposed", "sizes_for_axes"]
+__all__ = ["AxesLayer", "SpatialLayer", "Transposed", "sizes_for_axes"]
 
 
 def sizes_for_axes(name: str, value: Any, rank: int, minimum: int = 1) -> tuple[int, ...]:
@@ -54,26 +54,20 @@ class Transposed(Operation):
         self.dims = dims
 
 
-class SpatialLayer(Layer):
-    """Base of layers over samples with `rank` axes and channels. Both engines see the channels as the last axis.
+class AxesLayer(Layer):
+    """Base of layers over samples with `rank` axes and channels, which are the last axis if no constructor asks.
 
-    Subclasses define `spatial_output`. With ``data_format="channels_first"``, one step more puts the channels last, and
-    one puts those of the output first.
+    Subclasses define `spatial_output`.
 
     Parameters
     ----------
-    data_format : {"channels_last", "channels_first"} or None
-        ``None``: that of `config.image_data_format`.
     **kwargs
         See `Layer`.
     """
 
     rank: ClassVar[int]
     reads_output = False
-
-    def __init__(self, data_format: str | None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_format = check_data_format(data_format)
+    data_format: str = "channels_last"
 
     def spatial_output(self, sizes: tuple[int, ...], channels: int) -> tuple[tuple[int, ...], int]:
         """Sizes and channels of the output for an input of these; ``ValueError`` if the layer cannot take it."""
@@ -87,6 +81,10 @@ class SpatialLayer(Layer):
     def channels_last(self, shape: Shape) -> Shape:
         """The shape, the batch axis included, with the channels as last axis."""
         return (shape[0], *shape[2:], shape[1]) if self.data_format == "channels_first" else shape
+
+    def operation_on(self, input_shape: tuple[int, ...]) -> Operation:
+        """What computes the layer for samples of this shape, the channels last: by default the layer itself."""
+        return self
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The shape of the output.
@@ -109,7 +107,9 @@ class SpatialLayer(Layer):
     def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:
         """Add the step of the layer, and where the channels come first those that move them."""
         if self.data_format == "channels_last":
-            return super().expand(steps, inputs, shape, mask)
+            function = self.function
+            computed = shape if function is None else function.input_shape(shape)
+            return self.expand_activation(steps, steps.add(self.operation_on(inputs[0].shape), inputs, computed), shape)
         last = range(1, self.rank + 1)
         to_last = Transposed(f"{self.name}/channels_last", self.dtype, (*(axis + 1 for axis in last), 1))
         to_first = Transposed(f"{self.name}/channels_first", self.dtype, (self.rank + 1, *last))
@@ -118,7 +118,7 @@ class SpatialLayer(Layer):
         function = self.function
         before = shape if function is None else function.input_shape(shape)
         channels, *sizes = before
-        output = steps.add(self, [moved], (*sizes, channels))
+        output = steps.add(self.operation_on(moved.shape), [moved], (*sizes, channels))
         return self.expand_activation(steps, steps.add(to_first, [output], before), shape)
 
     def check_channels(self, input_shape: Shape, built_for: int) -> None:
@@ -127,3 +127,22 @@ class SpatialLayer(Layer):
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} was built for {built_for} channels, but got shape {input_shape}."
             )
+
+
+class SpatialLayer(AxesLayer):
+    """Base of layers over samples with `rank` axes and channels. Both engines see the channels as the last axis.
+
+    Subclasses define `spatial_output`. With ``data_format="channels_first"``, one step more puts the channels last, and
+    one puts those of the output first.
+
+    Parameters
+    ----------
+    data_format : {"channels_last", "channels_first"} or None
+        ``None``: that of `config.image_data_format`.
+    **kwargs
+        See `Layer`.
+    """
+
+    def __init__(self, data_format: str | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = check_data_format(data_format)

@@ -110,7 +110,10 @@ def test_one_image(name, rng):
     for training in (False, True):
         one, batch = MAKERS[name](seed=1)(x[0], training=training), MAKERS[name](seed=1)(x, training=training)
         np.testing.assert_array_equal(one, batch[0])
-        assert one.ndim == 3
+        assert one.shape == MAKERS[name]().compute_output_shape((4, 5, 2))
+    layer = MAKERS[name]()
+    layer.build((4, 5, 2))
+    assert layer(x[0]).shape == layer(x).shape[1:]
 
 
 @EACH
@@ -139,8 +142,9 @@ def test_sizes_that_come_with_the_data(name, rng):
 @EACH
 @pytest.mark.parametrize("shape", [(4,), (4, 5), (2, 4, 5, 2)])
 def test_other_inputs_than_images(name, shape):
-    with pytest.raises(ValueError, match="needs inputs of 4 axes"):
-        MAKERS[name]()(cb.Input(shape))
+    for batch in (None, 3):
+        with pytest.raises(ValueError, match="needs inputs of 4 axes"):
+            MAKERS[name]()(cb.Input(shape, batch_size=batch))
 
 
 @EACH

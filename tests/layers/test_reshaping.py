@@ -26,6 +26,13 @@ def test_flatten(shape, dtype, rng):
     assert_forward(layers.Flatten(dtype=dtype), [x], x.reshape(5, -1))
 
 
+@pytest.mark.parametrize("shape", [(6,), (2, 3), (2, 3, 4), (2, 1, 4, 3), ()])
+def test_flatten_moves_channels_to_the_end(shape, rng):
+    (x,) = inputs_of(shape, rng)
+    moved = np.moveaxis(x, 1, -1) if len(shape) > 1 else x
+    assert_forward(layers.Flatten("channels_first"), [x], moved.reshape(5, -1))
+
+
 @pytest.mark.parametrize(
     ("shape", "target", "expected"),
     [
@@ -74,6 +81,7 @@ def test_repeat_vector(n, dtype, rng):
 MAKERS = [
     (lambda: layers.Flatten(), (2, 3)),
     (lambda: layers.Flatten("channels_first"), (3,)),
+    (lambda: layers.Flatten("channels_first"), (3, 2, 2)),
     (lambda: layers.Reshape((3, -1)), (2, 6)),
     (lambda: layers.Identity(), (3,)),
     (lambda: layers.Permute((2, 3, 1)), (2, 3, 4)),
@@ -122,8 +130,6 @@ def test_config_round_trip(make, shape):
 def test_flatten_refuses():
     with pytest.raises(ValueError, match="data_format must be 'channels_last' or 'channels_first', but got 'last'"):
         layers.Flatten("last")
-    with pytest.raises(ValueError, match=r"takes samples of one axis.*Put Permute\(\(2, 3, 1\)\) in front"):
-        layers.Flatten("channels_first")(cb.Input((3, 8, 8)))
     assert layers.Flatten("Channels_Last").data_format == "channels_last"
 
 

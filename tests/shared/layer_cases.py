@@ -25,6 +25,38 @@ LAYERS = {
         (lambda: layers.Dense(4, activation="softmax"), [(3,)]),
         (lambda: layers.Dense(6, activation="glu"), [(2, 3)]),
     ],
+    "Conv1D": [
+        (lambda: layers.Conv1D(3, 2, strides=2, bias_initializer="random_normal"), [(5, 2)]),
+        (lambda: layers.Conv1D(4, 3, padding="causal", dilation_rate=2, groups=2), [(6, 2)]),
+        (lambda: layers.Conv1D(3, 4, padding="same", activation="softmax"), [(5, 2)]),
+        (lambda: layers.Conv1D(2, 3, padding="same", data_format="channels_first", activation="tanh"), [(2, 4)]),
+    ],
+    "Conv2D": [
+        (lambda: layers.Conv2D(3, (2, 3), bias_initializer="random_normal"), [(4, 5, 2)]),
+        (lambda: layers.Conv2D(4, 3, strides=(2, 3), padding="same", groups=2, activation="tanh"), [(5, 4, 2)]),
+        (lambda: layers.Conv2D(2, (3, 2), padding="same", dilation_rate=(1, 2), use_bias=False), [(3, 5, 2)]),
+        (lambda: layers.Conv2D(4, 2, data_format="channels_first", activation="glu"), [(2, 3, 5)]),
+        (lambda: layers.Conv2D(3, 1, strides=2, kernel_regularizer="l2", bias_constraint="non_neg"), [(3, 4, 2)]),
+    ],
+    "Conv3D": [
+        (lambda: layers.Conv3D(2, (2, 1, 2), strides=(1, 2, 1), activation="gelu"), [(2, 3, 3, 2)]),
+        (lambda: layers.Conv3D(2, 2, padding="same", groups=2, data_format="channels_first"), [(2, 2, 3, 2)]),
+    ],
+    "Conv1DTranspose": [
+        (lambda: layers.Conv1DTranspose(3, 3, strides=2, bias_initializer="random_normal"), [(3, 2)]),
+        (lambda: layers.Conv1DTranspose(2, 2, strides=3, padding="same", output_padding=1), [(3, 2)]),
+        (lambda: layers.Conv1DTranspose(4, 3, padding="same", dilation_rate=2, activation="glu"), [(4, 2)]),
+    ],
+    "Conv2DTranspose": [
+        (lambda: layers.Conv2DTranspose(3, (2, 3), strides=(2, 1), bias_initializer="random_normal"), [(2, 3, 2)]),
+        (lambda: layers.Conv2DTranspose(2, 3, strides=2, padding="same", activation="softmax"), [(2, 3, 3)]),
+        (lambda: layers.Conv2DTranspose(2, 2, strides=3, data_format="channels_first", use_bias=False), [(2, 2, 2)]),
+        (lambda: layers.Conv2DTranspose(2, (1, 2), dilation_rate=2, activation="tanh"), [(2, 3, 2)]),
+    ],
+    "Conv3DTranspose": [
+        (lambda: layers.Conv3DTranspose(2, (1, 2, 2), strides=(2, 1, 2), activation="tanh"), [(2, 2, 2, 2)]),
+        (lambda: layers.Conv3DTranspose(2, 3, padding="same", data_format="channels_first"), [(2, 2, 1, 2)]),
+    ],
     "Activation": [
         (lambda: layers.Activation("tanh"), [(4,)]),
         (lambda: layers.Activation("silu"), [(2, 3)]),
@@ -47,7 +79,7 @@ LAYERS = {
         (lambda: layers.Softmax(axis=(-1, -2)), [(2, 3, 2)]),
     ],
     "InputLayer": [],
-    "Flatten": [(lambda: layers.Flatten(), [(2, 3)])],
+    "Flatten": [(lambda: layers.Flatten(), [(2, 3)]), (lambda: layers.Flatten("channels_first"), [(3, 2, 2)])],
     "Reshape": [(lambda: layers.Reshape((3, 2)), [(6,)]), (lambda: layers.Reshape((-1,)), [(2, 3)])],
     "Permute": [(lambda: layers.Permute((2, 1)), [(2, 3)]), (lambda: layers.Permute((2, 3, 1)), [(2, 3, 4)])],
     "RepeatVector": [(lambda: layers.RepeatVector(3), [(4,)])],
@@ -59,6 +91,60 @@ LAYERS = {
         (lambda: layers.SpatialDropout2D(0.4, "channels_first", seed=3), [(3, 2, 2)]),
     ],
     "SpatialDropout3D": [(lambda: layers.SpatialDropout3D(0.4, seed=3), [(2, 1, 2, 3)])],
+    "ZeroPadding1D": [
+        (lambda: layers.ZeroPadding1D(2), [(3, 2)]),
+        (lambda: layers.ZeroPadding1D((0, 3), "channels_first"), [(2, 3)]),
+    ],
+    "ZeroPadding2D": [
+        (lambda: layers.ZeroPadding2D(), [(3, 2, 2)]),
+        (lambda: layers.ZeroPadding2D(((2, 0), (0, 1))), [(2, 3, 3)]),
+        (lambda: layers.ZeroPadding2D((1, 0)), [(2, 3, 1)]),
+        (lambda: layers.ZeroPadding2D(((0, 1), (2, 3)), "channels_first"), [(2, 3, 1)]),
+    ],
+    "ZeroPadding3D": [
+        (lambda: layers.ZeroPadding3D((1, 0, 1)), [(2, 2, 1, 2)]),
+        (lambda: layers.ZeroPadding3D(((0, 1), (2, 0), (0, 0)), "channels_first"), [(2, 2, 1, 2)]),
+    ],
+    "Cropping1D": [
+        (lambda: layers.Cropping1D(), [(4, 2)]),
+        (lambda: layers.Cropping1D((0, 2)), [(5, 3)]),
+    ],
+    "Cropping2D": [
+        (lambda: layers.Cropping2D(1), [(4, 3, 2)]),
+        (lambda: layers.Cropping2D(((2, 0), (0, 1))), [(3, 3, 3)]),
+        (lambda: layers.Cropping2D((1, 0)), [(3, 4, 1)]),
+        (lambda: layers.Cropping2D(((0, 1), (1, 2)), "channels_first"), [(2, 2, 5)]),
+    ],
+    "Cropping3D": [
+        (lambda: layers.Cropping3D((1, 0, 1)), [(3, 2, 4, 2)]),
+        (lambda: layers.Cropping3D(((0, 1), (1, 0), (0, 0)), "channels_first"), [(2, 2, 3, 2)]),
+    ],
+    "CenterCrop": [
+        (lambda: layers.CenterCrop(2, 1), [(3, 4, 2)]),
+        (lambda: layers.CenterCrop(3, 2), [(2, 4, 2)]),
+        (lambda: layers.CenterCrop(1, 2, "channels_first"), [(2, 3, 3)]),
+    ],
+    "UpSampling1D": [(lambda: layers.UpSampling1D(3), [(3, 2)])],
+    "UpSampling2D": [
+        (lambda: layers.UpSampling2D(), [(2, 3, 2)]),
+        (lambda: layers.UpSampling2D((3, 1), "channels_first"), [(2, 3, 2)]),
+        (lambda: layers.UpSampling2D(2, interpolation="bilinear"), [(2, 3, 1)]),
+        (lambda: layers.UpSampling2D((1, 3), "channels_first", "bicubic"), [(1, 3, 4)]),
+        (lambda: layers.UpSampling2D((2, 1), interpolation="lanczos3"), [(4, 2, 1)]),
+        (lambda: layers.UpSampling2D((1, 2), interpolation="lanczos5"), [(2, 4, 1)]),
+    ],
+    "UpSampling3D": [
+        (lambda: layers.UpSampling3D((2, 1, 2)), [(1, 2, 2, 2)]),
+        (lambda: layers.UpSampling3D((1, 2, 3), "channels_first"), [(2, 2, 1, 1)]),
+    ],
+    "Resizing": [
+        (lambda: layers.Resizing(3, 5), [(4, 2, 2)]),
+        (lambda: layers.Resizing(2, 3, "nearest"), [(3, 4, 2)]),
+        (lambda: layers.Resizing(2, 3, "bicubic", antialias=True), [(5, 4, 1)]),
+        (lambda: layers.Resizing(3, 2, "lanczos3", crop_to_aspect_ratio=True, antialias=True), [(4, 5, 1)]),
+        (lambda: layers.Resizing(3, 4, pad_to_aspect_ratio=True, fill_value=0.5), [(6, 2, 1)]),
+        (lambda: layers.Resizing(2, 2, "lanczos5", data_format="channels_first"), [(2, 3, 5)]),
+    ],
     "AlphaDropout": [
         (lambda: layers.AlphaDropout(0.4, seed=3), [(6,)]),
         (lambda: layers.AlphaDropout(0.4, noise_shape=(None, 1, 3), seed=3), [(2, 3)]),
@@ -191,6 +277,68 @@ LAYERS = {
         (lambda: away_from_0(layers.Power(0.7)), [(4,)]),
         (lambda: away_from_0(layers.Power()), [(4,), (4,)]),
     ],
+    "MaxPooling1D": [
+        (lambda: layers.MaxPooling1D(), [(7, 3)]),
+        (lambda: layers.MaxPooling1D(3, 2, "same"), [(5, 2)]),  # with a stride of 1, ONNX's own evaluator fails
+        (lambda: layers.MaxPooling1D(300, 7, "same"), [(311, 1)]),
+        (lambda: layers.MaxPooling1D(2, data_format="channels_first"), [(3, 5)]),
+    ],
+    "MaxPooling2D": [
+        (lambda: layers.MaxPooling2D(), [(5, 4, 9)]),
+        (lambda: layers.MaxPooling2D((3, 2), 1), [(4, 3, 2)]),
+        (lambda: layers.MaxPooling2D(2, (1, 3), "same"), [(3, 5, 3)]),
+        (lambda: layers.MaxPooling2D(5, 1, "same"), [(6, 5, 1)]),
+        (lambda: layers.MaxPooling2D(2, data_format="channels_first"), [(2, 5, 4)]),
+    ],
+    "MaxPooling3D": [
+        (lambda: layers.MaxPooling3D(), [(2, 3, 4, 2)]),
+        (lambda: layers.MaxPooling3D((1, 2, 3), (2, 1, 2), "same"), [(3, 2, 4, 2)]),
+    ],
+    "AveragePooling1D": [
+        (lambda: layers.AveragePooling1D(2), [(7, 3)]),
+        (lambda: layers.AveragePooling1D(3, 1, "same"), [(5, 2)]),
+        (lambda: layers.AveragePooling1D(2, data_format="channels_first"), [(3, 5)]),
+    ],
+    "AveragePooling2D": [
+        (lambda: layers.AveragePooling2D(2), [(5, 4, 9)]),
+        (lambda: layers.AveragePooling2D((3, 2), 1), [(4, 3, 2)]),
+        (lambda: layers.AveragePooling2D(2, (1, 3), "same"), [(3, 5, 3)]),
+        (lambda: layers.AveragePooling2D(2, data_format="channels_first"), [(2, 5, 4)]),
+    ],
+    "AveragePooling3D": [
+        (lambda: layers.AveragePooling3D(2), [(2, 3, 4, 2)]),
+        (lambda: layers.AveragePooling3D((1, 2, 3), (2, 1, 2), "same"), [(3, 2, 4, 2)]),
+    ],
+    "GlobalMaxPooling1D": [
+        (lambda: layers.GlobalMaxPooling1D(), [(5, 3)]),
+        (lambda: layers.GlobalMaxPooling1D("channels_first", keepdims=True), [(3, 5)]),
+    ],
+    "GlobalMaxPooling2D": [
+        (lambda: layers.GlobalMaxPooling2D(keepdims=True), [(3, 2, 3)]),
+        (lambda: layers.GlobalMaxPooling2D("channels_first"), [(3, 2, 4)]),
+    ],
+    "GlobalMaxPooling3D": [(lambda: layers.GlobalMaxPooling3D(), [(2, 3, 2, 2)])],
+    "GlobalAveragePooling1D": [
+        (lambda: layers.GlobalAveragePooling1D(), [(5, 3)]),
+        (lambda: layers.GlobalAveragePooling1D("channels_first", keepdims=True), [(3, 5)]),
+    ],
+    "GlobalAveragePooling2D": [
+        (lambda: layers.GlobalAveragePooling2D(keepdims=True), [(3, 2, 3)]),
+        (lambda: layers.GlobalAveragePooling2D("channels_first"), [(3, 2, 4)]),
+    ],
+    "GlobalAveragePooling3D": [(lambda: layers.GlobalAveragePooling3D(), [(2, 3, 2, 2)])],
+    "AdaptiveMaxPooling1D": [(lambda: layers.AdaptiveMaxPooling1D(3), [(7, 2)])],
+    "AdaptiveMaxPooling2D": [
+        (lambda: layers.AdaptiveMaxPooling2D((2, 3)), [(5, 4, 3)]),
+        (lambda: layers.AdaptiveMaxPooling2D(2, "channels_first"), [(3, 3, 4)]),
+    ],
+    "AdaptiveMaxPooling3D": [(lambda: layers.AdaptiveMaxPooling3D((1, 2, 3)), [(2, 3, 4, 2)])],
+    "AdaptiveAveragePooling1D": [(lambda: layers.AdaptiveAveragePooling1D(3), [(7, 2)])],
+    "AdaptiveAveragePooling2D": [
+        (lambda: layers.AdaptiveAveragePooling2D((2, 3)), [(5, 4, 3)]),
+        (lambda: layers.AdaptiveAveragePooling2D(2, "channels_first"), [(3, 3, 4)]),
+    ],
+    "AdaptiveAveragePooling3D": [(lambda: layers.AdaptiveAveragePooling3D((1, 2, 3)), [(2, 3, 4, 2)])],
     "Model": [(lambda: nested(), [(3,)])],
     "Sequential": [(lambda: cb.Sequential([layers.Dense(3, activation="tanh"), layers.Dense(2)]), [(3,)])],
 }

@@ -10,13 +10,23 @@ from typing import Any
 from cbackprop import layers
 from cbackprop.config import FLOAT_TYPES, INTEGER_TYPES
 from cbackprop.export import onnx_limits
-from cbackprop.export.onnx_reader import activations, normalization, operators, parts, preprocessing, weights  # noqa: F401 - register
+from cbackprop.export.onnx_reader import (  # noqa: F401 - register
+    activations,
+    normalization,
+    operators,
+    parts,
+    pooling,
+    preprocessing,
+    resizing,
+    weights,
+)
 from cbackprop.export.onnx_reader.builder import OPERATORS, PATTERNS, Builder, Pattern, UnreadableError
 from cbackprop.export.onnx_reader.folding import FOLDED
 from cbackprop.export.onnx_reader.graph import Node, ReadGraph
 from cbackprop.export.onnx_reader.inference import BATCH
 from cbackprop.export.onnx_reader.matching import match
 from cbackprop.layers import Input
+from cbackprop.layers.global_pooling import GlobalPooling
 from cbackprop.layers.masks import Chosen
 from cbackprop.models import Model
 from cbackprop.suggestions import nearest
@@ -162,9 +172,9 @@ def refuse_other_shape(builder: Builder, name: str, tensor: KerasTensor) -> None
 
 
 def refuse_masked_merges(model: Model) -> None:
-    """Refuse merge layers that would ignore masked values: ONNX has no masks."""
+    """Refuse layers that would ignore masked values when they merge or pool: ONNX has no masks."""
     for step in model.plan.steps:
-        if isinstance(step.layer, Chosen):
+        if isinstance(step.layer, Chosen) or (isinstance(step.layer, GlobalPooling) and len(step.inputs) > 1):
             raise UnreadableError(f"{step.layer.name!r} would merge masked values in another way than the graph.")
 
 

@@ -12,6 +12,8 @@ from cbackprop import layers
 from cbackprop.export.onnx_reader.builder import Builder, UnreadableError, positive, reads, sample_shape
 from cbackprop.export.onnx_reader.folding import whole_slice
 from cbackprop.export.onnx_reader.graph import Node
+from cbackprop.export.onnx_reader.pooling import global_pooling_of
+from cbackprop.export.onnx_reader.resizing import cropped
 from cbackprop.tensor import KerasTensor
 
 __all__ = ["stretched"]
@@ -54,7 +56,10 @@ def cut(builder: Builder, node: Node) -> KerasTensor:
     whole = all(
         range(*part.indices(size or 0)) == range(size or 0) for part, size in zip(key[1:], x.shape[1:], strict=True)
     )
-    return x if whole else builder.apply(node, layers.GetItem, x, tuple(key))
+    if whole:
+        return x
+    part = cropped(builder, node, x, key[1:])
+    return builder.apply(node, layers.GetItem, x, tuple(key)) if part is None else part
 
 
 @reads("Split")
@@ -143,13 +148,16 @@ def stretched(builder: Builder, node: Node, x: KerasTensor, shape: tuple[int, ..
 
 @reads(*REDUCTIONS)
 def reduction(builder: Builder, node: Node) -> KerasTensor:
-    """Sum, mean or maximum along short axes, computed by merging their elements."""
+    """Sum, mean or maximum: of all but the channels by pooling, along short axes by merging their elements."""
     x, given = builder.tensor(node.inputs[0]), builder.optional(node, 1)
     if given is None or given.size == 0:
         if given is not None and node.attribute("noop_with_empty_axes"):
             return x
         raise UnreadableError("without axes it mixes the samples of a batch")
     axes = sorted({positive(int(axis), x.ndim) for axis in given.ravel()})
+    pooled = global_pooling_of(builder, node, x, axes, bool(node.attribute("keepdims")))
+    if pooled is not None:
+        return pooled
     kept = [1 if axis in axes else size for axis, size in enumerate(sample_shape(x), 1)]
     dropped = [size for axis, size in enumerate(sample_shape(x), 1) if axis not in axes]
     for axis in axes:

@@ -39,8 +39,10 @@ def prelu(graph: Graph, call: Call) -> str:
 
 @translates(layers.Flatten, layers.Reshape)
 def reshape(graph: Graph, call: Call) -> str:
-    """Reshape; nothing if the shape stays the same."""
-    (x,) = call.inputs
+    """Reshape, of channels that come first after Transpose; nothing if the shape stays the same."""
+    (x,), rank = call.inputs, len(call.input_shapes[0]) + 1
+    if rank > 2 and isinstance(call.layer, layers.Flatten) and call.layer.data_format == "channels_first":
+        x = graph.transpose(x, (0, *range(2, rank), 1))
     return x if call.input_shapes[0] == call.output_shape else graph.reshape(x, call.output_shape)
 
 

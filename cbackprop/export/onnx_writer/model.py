@@ -8,10 +8,18 @@ from typing import Any
 import numpy as np
 
 from cbackprop.export import onnx_limits
-from cbackprop.export.onnx_writer import layers, merging, normalization, preprocessing  # noqa: F401 - register
+from cbackprop.export.onnx_writer import (  # noqa: F401 - register
+    layers,
+    merging,
+    normalization,
+    pooling,
+    preprocessing,
+    resizing,
+)
 from cbackprop.export.onnx_writer.activations import write_activation
 from cbackprop.export.onnx_writer.graph import Call, Graph, translation_of
 from cbackprop.layers import ActivationLayer
+from cbackprop.layers.global_pooling import GlobalPooling
 from cbackprop.layers.masks import Chosen
 from cbackprop.layers.merging import Merge
 from cbackprop.models import Model
@@ -54,6 +62,11 @@ def check_values(model: Model) -> None:
             merge = step.layer.name.rpartition("/")[0]
             raise ValueError(
                 f"Layer {merge!r} merges only what masks show, which cannot be written to ONNX. Take the masks away."
+            )
+        if isinstance(step.layer, GlobalPooling) and len(step.inputs) > 1:
+            raise ValueError(
+                f"Layer {step.layer.name!r} pools only what a mask shows, which cannot be written to ONNX. Take the "
+                "mask away."
             )
 
 

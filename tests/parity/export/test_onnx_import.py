@@ -24,6 +24,10 @@ AS_OTHERS = {
     *("ReLU", "LeakyReLU", "ELU", "Softmax", "Model", "Sequential"),
     *("RandomFlip", "RandomTranslation", "RandomRotation", "RandomZoom", "RandomShear"),
     *("RandomBrightness", "RandomContrast"),
+    *("CenterCrop", "Resizing", "UpSampling1D", "UpSampling2D", "UpSampling3D"),
+    # Windows of several sizes, and means in float64, are written one by one.
+    *(f"Adaptive{kind}Pooling{rank}D" for kind in ("Max", "Average") for rank in (1, 2, 3)),
+    *(f"AveragePooling{rank}D" for rank in (1, 2, 3)),
 }
 
 

@@ -1,0 +1,111 @@
+"""Write pooling layers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from cbackprop import layers
+from cbackprop.export.onnx_writer.graph import Call, Graph, translates
+
+
+@translates(layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D)
+def max_pooling(graph: Graph, call: Call) -> str:
+    """MaxPool, between Transposes if the channels are last."""
+    return pooled(graph, call, "MaxPool")
+
+
+@translates(layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D)
+def average_pooling(graph: Graph, call: Call) -> str:
+    """AveragePool, as MaxPool. ONNX Runtime has none for float64, so there each window is written."""
+    if graph.dtype == np.float64:
+        return window_by_window(graph, call, "ReduceMean")
+    return pooled(graph, call, "AveragePool")
+
+
+def pooled(graph: Graph, call: Call, operator: str) -> str:
+    """An operator with the channels first."""
+    layer, (x,) = call.layer, call.inputs
+    sizes = call.input_shapes[0][1:] if layer.data_format == "channels_first" else call.input_shapes[0][:-1]
+    both = list(zip(*layer.paddings(sizes), strict=True))
+    options = {"kernel_shape": layer.pool_size, "strides": layer.strides, "pads": [*both[0], *both[1]]}
+    if layer.data_format == "channels_first":
+        return graph.add(operator, x, **options)
+    last = layer.rank + 1
+    first = graph.transpose(x, (0, last, *range(1, last)))
+    return graph.transpose(graph.add(operator, first, **options), (0, *range(2, last + 1), 1))
+
+
+@translates(
+    layers.AdaptiveMaxPooling1D,
+    layers.AdaptiveMaxPooling2D,
+    layers.AdaptiveMaxPooling3D,
+)
+def adaptive_max_pooling(graph: Graph, call: Call) -> str:
+    """ReduceMax of each window, along one axis after the other: ONNX has no windows of several sizes."""
+    return window_by_window(graph, call, "ReduceMax")
+
+
+@translates(
+    layers.AdaptiveAveragePooling1D,
+    layers.AdaptiveAveragePooling2D,
+    layers.AdaptiveAveragePooling3D,
+)
+def adaptive_average_pooling(graph: Graph, call: Call) -> str:
+    """ReduceMean of each window, as for maxima."""
+    return window_by_window(graph, call, "ReduceMean")
+
+
+# An axis with more windows than this is refused: the graph would become too large.
+MOST_WINDOWS = 1024
+
+
+def window_by_window(graph: Graph, call: Call, operator: str) -> str:
+    """Reduce the windows of each axis, and put them together again."""
+    layer, (x,), (shape,) = call.layer, call.inputs, call.input_shapes
+    first = 2 if layer.data_format == "channels_first" else 1
+    tables = layer.windows(shape[first - 1 : first - 1 + layer.rank])
+    if sum(len(begin) for begin, _ in tables) > MOST_WINDOWS:
+        raise ValueError(
+            f"Layer {layer.name!r} has {math.prod(len(begin) for begin, _ in tables)} windows that must be written one "
+            "by one, which would make too large a graph."
+        )
+    for axis, (begin, end) in enumerate(tables, first):
+        if np.array_equal(begin, np.arange(shape[axis - 1])) and np.array_equal(end, begin + 1):
+            continue
+        along = np.array([axis])
+        parts = [
+            graph.add(operator, graph.add("Slice", x, np.array([a]), np.array([b]), along), along, keepdims=1)
+            for a, b in zip(begin, end, strict=True)
+        ]
+        x = graph.add("Concat", *parts, axis=axis) if len(parts) > 1 else parts[0]
+    return x
+
+
+@translates(
+    layers.GlobalMaxPooling1D,
+    layers.GlobalMaxPooling2D,
+    layers.GlobalMaxPooling3D,
+)
+def global_max_pooling(graph: Graph, call: Call) -> str:
+    """ReduceMax."""
+    return reduced(graph, call, "ReduceMax")
+
+
+@translates(
+    layers.GlobalAveragePooling1D,
+    layers.GlobalAveragePooling2D,
+    layers.GlobalAveragePooling3D,
+)
+def global_average_pooling(graph: Graph, call: Call) -> str:
+    """ReduceMean."""
+    return reduced(graph, call, "ReduceMean")
+
+
+def reduced(graph: Graph, call: Call, operator: str) -> str:
+    """A reduction of all axes but those of batch and channels."""
+    layer = call.layer
+    first = 2 if layer.data_format == "channels_first" else 1
+    axes = np.arange(first, first + layer.rank)
+    return graph.add(operator, call.inputs[0], axes, keepdims=int(layer.keepdims))

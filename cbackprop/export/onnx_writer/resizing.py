@@ -1,0 +1,159 @@
+"""Write layers that pad, crop and resize."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cbackprop import layers
+from cbackprop.export.onnx_writer.graph import Call, Graph, translates
+from cbackprop.layers.interpolation import Resampling, Taps, Window, taps_of
+from cbackprop.layers.padding_sides import Sides
+
+# Interpolations that the operator Resize has, too.
+RESIZE: dict[str, dict[str, Any]] = {
+    "nearest": {"mode": "nearest", "nearest_mode": "round_prefer_ceil"},
+    "bilinear": {"mode": "linear"},
+    "bicubic": {"mode": "cubic", "cubic_coeff_a": -0.5, "exclude_outside": 1},
+}
+HALF_PIXEL: dict[str, Any] = {"coordinate_transformation_mode": "half_pixel"}
+
+
+def first_axis(layer: Any) -> int:
+    """The first axis that is not that of the channels; the batch is 0."""
+    return 2 if layer.data_format == "channels_first" else 1
+
+
+def sizes_of(call: Call) -> tuple[int, ...]:
+    """The sizes of the input along these axes, and the number of channels."""
+    (shape,) = call.input_shapes
+    return (*shape[1:], shape[0]) if call.layer.data_format == "channels_first" else shape
+
+
+def pad(graph: Graph, x: str, rank: int, first: int, sides: Sides, value: float = 0.0) -> str:
+    """Pad, from this axis on, a value with so many axes."""
+    rest = rank - first - len(sides)
+    before, after = ([0] * first + [ends[end] for ends in sides] + [0] * rest for end in (0, 1))
+    return graph.add("Pad", x, np.array([*before, *after]), graph.dtype.type(value))
+
+
+def crop(graph: Graph, x: str, first: int, windows: Any) -> str:
+    """Slice, from this axis on."""
+    starts, ends = zip(*((start, start + size) for start, size in windows), strict=True)
+    return graph.add("Slice", x, np.array(starts), np.array(ends), np.arange(first, first + len(starts)))
+
+
+@translates(layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D)
+def zero_padding(graph: Graph, call: Call) -> str:
+    """Pad."""
+    return pad(graph, call.inputs[0], len(call.output_shape) + 1, first_axis(call.layer), call.layer.sides)
+
+
+@translates(layers.Cropping1D, layers.Cropping2D, layers.Cropping3D)
+def cropping(graph: Graph, call: Call) -> str:
+    """Slice."""
+    windows = [
+        (before, size - before - after)
+        for (before, after), size in zip(call.layer.sides, sizes_of(call)[:-1], strict=True)
+    ]
+    return crop(graph, call.inputs[0], first_axis(call.layer), windows)
+
+
+@translates(layers.CenterCrop)
+def center_crop(graph: Graph, call: Call) -> str:
+    """Slice, or what resizes smaller images."""
+    layer, sizes = call.layer, sizes_of(call)
+    operation = layer.operation_on(sizes)
+    if operation is not layer:
+        return resample(graph, call, operation.resampling)
+    target = layer.height, layer.width
+    windows = [(before, size) for (before, _), size in zip(layer.sides_for(sizes), target, strict=True)]
+    return crop(graph, call.inputs[0], first_axis(layer), windows)
+
+
+@translates(layers.UpSampling1D, layers.UpSampling2D, layers.UpSampling3D)
+def up_sampling(graph: Graph, call: Call) -> str:
+    """Resize; for float64, of which ONNX Runtime has none, products with matrices of 0 and 1."""
+    layer, sizes = call.layer, sizes_of(call)
+    operation = layer.operation_on(sizes)
+    if operation is not layer:
+        return resample(graph, call, operation.resampling)
+    targets = [size * factor for size, factor in zip(sizes, layer.factors, strict=False)]
+    first, rank = first_axis(layer), len(sizes) + 1
+    if graph.dtype == np.float32:
+        return repeat(graph, call.inputs[0], first, targets)
+    x = call.inputs[0]
+    for axis, (size, factor) in enumerate(zip(sizes, layer.factors, strict=False), first):
+        x = product(graph, x, rank, axis, np.repeat(np.eye(size), factor, axis=0))
+    return x
+
+
+@translates(layers.Resizing)
+def resizing(graph: Graph, call: Call) -> str:
+    """See `resample`."""
+    return resample(graph, call, call.layer.resampling_of(sizes_of(call)))
+
+
+def resample(graph: Graph, call: Call, resampling: Resampling) -> str:
+    """Resize of the part that it begins with; products with matrices for what Resize lacks: float64 and Lanczos.
+
+    So it is for antialias, where runtimes differ at the borders.
+    """
+    (x,), sizes, first = call.inputs, sizes_of(call)[:2], first_axis(call.layer)
+    windows = resampling.windows
+    if any(window.start < 0 for window in windows):
+        sides = tuple((-window.start, -window.start) for window in windows)
+        x = pad(graph, x, 4, first, sides, resampling.fill_value)
+    elif windows != (Window(0, sizes[0]), Window(0, sizes[1])):
+        x = crop(graph, x, first, windows)
+    grows = resampling.interpolation == "nearest" or not resampling.antialias
+    if graph.dtype == np.float32 and resampling.interpolation in RESIZE and grows:
+        return as_images(graph, x, first, resampling)
+    tall, wide = (Window(0, window.size) for window in windows)
+    whole = resampling._replace(windows=(tall, wide))
+    for axis, window in enumerate(windows):
+        x = product(graph, x, 4, first + axis, matrix_of(taps_of(whole, axis, window.size), window.size))
+    return x
+
+
+def as_images(graph: Graph, x: str, first: int, resampling: Resampling) -> str:
+    """Resize of the last two axes, as all runtimes have it."""
+    if resampling.interpolation == "nearest":
+        return repeat(graph, x, first, resampling.target)
+    if first == 1:
+        x = graph.transpose(x, (0, 3, 1, 2))
+    sizes = (window.size for window in resampling.windows)
+    scales = [1, 1, *map(scale_between, sizes, resampling.target)]
+    x = graph.add("Resize", x, "", np.array(scales, np.float32), **HALF_PIXEL, **RESIZE[resampling.interpolation])
+    return graph.transpose(x, (0, 2, 3, 1)) if first == 1 else x
+
+
+def scale_between(size: int, target: int) -> Any:
+    """The number by which runtimes multiply a size, and round down."""
+    scale = np.float32(target / size)
+    return scale if np.floor(scale * np.float32(size)) == target else np.nextafter(scale, np.float32(np.inf))
+
+
+def repeat(graph: Graph, x: str, first: int, targets: Any) -> str:
+    """Resize by the nearest element, from this axis on; sizes are exact where scales might choose another one."""
+    axes = list(range(first, first + len(targets)))
+    return graph.add("Resize", x, "", "", np.array(targets), axes=axes, **HALF_PIXEL, **RESIZE["nearest"])
+
+
+def matrix_of(taps: Taps, inputs: int) -> Any:
+    """The matrix (outputs, inputs) of these taps."""
+    matrix = np.zeros((len(taps.first), inputs))
+    for row, first in enumerate(taps.first):
+        weights = taps.weights[taps.ends[row] : taps.ends[row + 1]]
+        matrix[row, first : first + len(weights)] = weights
+    return matrix
+
+
+def product(graph: Graph, x: str, rank: int, axis: int, matrix: Any) -> str:
+    """The matrix times all vectors along an axis."""
+    if np.array_equal(matrix, np.eye(*matrix.shape)):
+        return x
+    order = list(range(rank))
+    order[axis], order[-1] = order[-1], order[axis]
+    return graph.transpose(graph.add("MatMul", graph.transpose(x, order), matrix.T), order)

@@ -1,0 +1,509 @@
+/* Pooling for one float type: pooling.h includes this with REAL, INTEGER (as wide), LANES (numbers in 32 bytes),
+   NAME(x), and for AVX2 CHOOSE and WIDENED defined. */
+
+#ifdef VECTORS
+typedef REAL NAME(Reals) __attribute__((vector_size(32), aligned(sizeof(REAL)), may_alias));
+typedef INTEGER NAME(Integers) __attribute__((vector_size(32), aligned(sizeof(REAL)), may_alias));
+typedef uint8_t NAME(Bytes) __attribute__((vector_size(LANES), aligned(1), may_alias));
+typedef uint32_t NAME(Places) __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+#define AT(p) (*(const NAME(Reals)*)(p))
+#define PUT(p) (*(NAME(Reals)*)(p))
+#ifndef CHOOSE
+#define CHOOSE(take, a, b) (((take) & (NAME(Integers))(a)) | (~(take) & (NAME(Integers))(b)))
+#define WIDENED(p) __builtin_convertvector(*(const NAME(Bytes)*)(p), NAME(Integers))
+#define NARROW(p, v) (*(NAME(Bytes)*)(p) = __builtin_convertvector(v, NAME(Bytes)))
+#endif
+
+/* Maxima of 1, 2 or 4 vectors of channels. The first of several is taken, and NaN before all numbers. */
+INLINE void NAME(max_vectors)(
+    const int vectors, const int kind, const Window* w, const ptrdiff_t slices, const ptrdiff_t rows,
+    const ptrdiff_t width, ptrdiff_t number, const REAL* x, REAL* y, void* index
+) {
+    NAME(Reals) best[4];
+    NAME(Integers) which[4];
+    for (int v = 0; v < vectors; v++) {
+        best[v] = AT(x + v * LANES);
+        which[v] = (NAME(Integers)){0} + (INTEGER)number;
+    }
+    ptrdiff_t skip = 1;
+    for (ptrdiff_t slice = 0; slice < slices; slice++)
+        for (ptrdiff_t row = 0; row < rows; row++, skip = 0) {
+            const REAL* from = x + slice * w->slice_step + row * w->row_step;
+            const ptrdiff_t first = number + slice * w->slice_number + row * w->row_number;
+            for (ptrdiff_t i = skip; i < width; i++)
+                for (int v = 0; v < vectors; v++) {
+                    const NAME(Reals) value = AT(from + i * w->channels + v * LANES);
+                    const NAME(Integers) take = (value > best[v]) | (value != value);
+                    best[v] = (NAME(Reals))CHOOSE(take, value, best[v]);
+                    if (kind != NO_INDEX)
+                        which[v] = (NAME(Integers))CHOOSE(take, (NAME(Integers)){0} + (INTEGER)(first + i), which[v]);
+                }
+        }
+    for (int v = 0; v < vectors; v++) {
+        PUT(y + v * LANES) = best[v];
+        if (kind == BYTES)
+            NARROW((uint8_t*)index + v * LANES, which[v]);
+        else if (kind == PLACES)
+            ((NAME(Places)*)index)[v] = __builtin_convertvector(which[v], NAME(Places));
+    }
+}
+
+/* Means of 1, 2 or 4 vectors of channels: of the sums of each row. */
+INLINE void NAME(mean_vectors)(
+    const int vectors, const Window* w, const ptrdiff_t slices, const ptrdiff_t rows, const ptrdiff_t width,
+    const REAL* x, REAL* y
+) {
+    NAME(Reals) total[4], sum[4];
+    for (int v = 0; v < vectors; v++) total[v] = (NAME(Reals)){0};
+    for (ptrdiff_t slice = 0; slice < slices; slice++)
+        for (ptrdiff_t row = 0; row < rows; row++) {
+            const REAL* from = x + slice * w->slice_step + row * w->row_step;
+            for (int v = 0; v < vectors; v++) sum[v] = AT(from + v * LANES);
+            for (ptrdiff_t i = 1; i < width; i++)
+                for (int v = 0; v < vectors; v++) sum[v] += AT(from + i * w->channels + v * LANES);
+            for (int v = 0; v < vectors; v++) total[v] += sum[v];
+        }
+    for (int v = 0; v < vectors; v++) PUT(y + v * LANES) = total[v] / (REAL)(slices * rows * width);
+}
+
+/* `count` windows that lie `step` positions apart. 2 x 2 windows have loops of their own, which the
+   compiler unrolls: in training, 128 samples of 24 x 24 with 6 channels take 80 instead of 163 us, of 8 x 8 with 16
+   channels 16 instead of 25. */
+INLINE void NAME(pool_run)(
+    const int maxima, const int kind, const Window* w, ptrdiff_t count, ptrdiff_t step, const REAL* x, REAL* y,
+    void* index
+) {
+    const ptrdiff_t channels = w->channels, index_size = INDEX_SIZE(kind);
+    const ptrdiff_t slices = w->slices, rows = w->rows, width = w->width;
+    ptrdiff_t number = w->number;
+#define EACH \
+    for (; count > 0; count--, x += step * channels, y += channels, number += kind == PLACES ? step : 0, \
+                      index = (char*)index + channels * index_size)
+#define POOL(vectors, slices, rows, width) \
+    if (maxima) \
+        NAME(max_vectors)(vectors, kind, w, slices, rows, width, number, x + c, y + c, (char*)index + c * index_size); \
+    else \
+        NAME(mean_vectors)(vectors, w, slices, rows, width, x + c, y + c);
+    if (channels <= LANES && slices == 1 && rows == 2 && width == 2) {
+        const ptrdiff_t c = 0;
+        EACH { POOL(1, 1, 2, 2) }
+    } else if (slices == 1 && rows == 2 && width == 2) {
+        EACH {
+            ptrdiff_t c = 0;
+            for (; c < channels; c += LANES) { POOL(1, 1, 2, 2) }
+        }
+    } else if (channels <= LANES) {
+        const ptrdiff_t c = 0;
+        EACH { POOL(1, slices, rows, width) }
+    } else {
+        EACH {
+            ptrdiff_t c = 0;
+            for (; channels - c > 3 * LANES; c += 4 * LANES) { POOL(4, slices, rows, width) }
+            for (; channels - c > LANES; c += 2 * LANES) { POOL(2, slices, rows, width) }
+            if (c < channels) { POOL(1, slices, rows, width) }
+        }
+    }
+#undef EACH
+#undef POOL
+}
+
+/* One for each kind, so that each has its registers to itself. */
+static void NAME(max_run)(const Window* w, ptrdiff_t count, ptrdiff_t step, const REAL* x, REAL* y) {
+    NAME(pool_run)(1, NO_INDEX, w, count, step, x, y, NULL);
+}
+static void NAME(max_run_bytes)(
+    const Window* w, ptrdiff_t count, ptrdiff_t step, const REAL* x, REAL* y, void* index
+) {
+    NAME(pool_run)(1, BYTES, w, count, step, x, y, index);
+}
+static void NAME(max_run_places)(
+    const Window* w, ptrdiff_t count, ptrdiff_t step, const REAL* x, REAL* y, void* index
+) {
+    NAME(pool_run)(1, PLACES, w, count, step, x, y, index);
+}
+static void NAME(mean_run)(const Window* w, ptrdiff_t count, ptrdiff_t step, const REAL* x, REAL* y) {
+    NAME(pool_run)(0, NO_INDEX, w, count, step, x, y, NULL);
+}
+#endif
+
+/* The maximum of one channel. */
+static void NAME(max_channel)(const int kind, const Window* w, const REAL* x, REAL* y, void* index) {
+    REAL best = *x;
+    ptrdiff_t which = w->number;
+    for (ptrdiff_t slice = 0; slice < w->slices; slice++)
+        for (ptrdiff_t row = 0; row < w->rows; row++) {
+            const REAL* from = x + slice * w->slice_step + row * w->row_step;
+            const ptrdiff_t number = w->number + slice * w->slice_number + row * w->row_number;
+            for (ptrdiff_t i = slice == 0 && row == 0; i < w->width; i++) {
+                const REAL value = from[i * w->channels];
+                const int take = (value > best) | (value != value);
+                best = take ? value : best;
+                which = take ? number + i : which;
+            }
+        }
+    *y = best;
+    if (kind == BYTES)
+        *(uint8_t*)index = (uint8_t)which;
+    else if (kind == PLACES)
+        *(uint32_t*)index = (uint32_t)which;
+}
+
+/* The mean of one channel. */
+static void NAME(mean_channel)(const Window* w, const REAL* x, REAL* y) {
+    REAL total = 0;
+    for (ptrdiff_t slice = 0; slice < w->slices; slice++)
+        for (ptrdiff_t row = 0; row < w->rows; row++) {
+            const REAL* from = x + slice * w->slice_step + row * w->row_step;
+            REAL sum = *from;
+            for (ptrdiff_t i = 1; i < w->width; i++) sum += from[i * w->channels];
+            total += sum;
+        }
+    *y = total / (REAL)(w->slices * w->rows * w->width);
+}
+
+/* The maxima (`kind`: and which positions they are at) or means of one row of windows. `behind`, `left`: how many
+   numbers the sample has from x, and its output from y on. */
+static void NAME(pool_row)(
+    const int maxima, const int kind, const Pooling* p, Window w, ptrdiff_t behind, ptrdiff_t left, const REAL* x,
+    REAL* y, void* index
+) {
+    const ptrdiff_t channels = p->channels, index_size = INDEX_SIZE(kind), first = w.number;
+    behind -= (w.slices - 1) * w.slice_step + (w.rows - 1) * w.row_step;
+    for (ptrdiff_t i = 0; i < p->outs[2];) {
+        const ptrdiff_t begin = p->begin[2][i];
+        const REAL* from = x + begin * channels;
+        w.width = p->end[2][i] - begin;
+        w.number = kind == PLACES ? first + begin : 0;
+        ptrdiff_t count = 0;
+#ifdef VECTORS
+        const ptrdiff_t alike = p->alike[i], step = alike > 1 ? p->begin[2][i + 1] - begin : 1;
+        const ptrdiff_t touched = (channels + LANES - 1) / LANES * LANES;
+        const ptrdiff_t room = behind - (begin + w.width - 1) * channels - touched, room_out = left - touched;
+        if (room >= 0 && room_out >= 0) {
+            count = alike;  /* windows that begin at the same position have a step of 0 */
+            if (step > 0 && room / (step * channels) + 1 < count) count = room / (step * channels) + 1;
+            count = count < room_out / channels + 1 ? count : room_out / channels + 1;
+            if (!maxima) NAME(mean_run)(&w, count, step, from, y);
+            else if (kind == BYTES) NAME(max_run_bytes)(&w, count, step, from, y, index);
+            else if (kind == PLACES) NAME(max_run_places)(&w, count, step, from, y, index);
+            else NAME(max_run)(&w, count, step, from, y);
+        }
+#endif
+        if (count == 0) {
+            count = 1;
+            for (ptrdiff_t c = 0; c < channels; c++)
+                if (maxima) NAME(max_channel)(kind, &w, from + c, y + c, (char*)index + c * index_size);
+                else NAME(mean_channel)(&w, from + c, y + c);
+        }
+        i += count;
+        y += count * channels;
+        left -= count * channels;
+        index = (char*)index + count * channels * index_size;
+    }
+}
+
+/* All windows of one sample. */
+static void NAME(pool_sample)(
+    const int maxima, const int kind, const Pooling* p, const REAL* x, REAL* y, void* index
+) {
+    const ptrdiff_t width = p->outs[2] * p->channels;
+    const ptrdiff_t end = positions(p->sizes) * p->channels;
+    ptrdiff_t left = positions(p->outs) * p->channels;
+    Window w = {p->channels};
+    w.row_step = p->sizes[2] * p->channels;
+    w.slice_step = p->sizes[1] * w.row_step;
+    w.row_number = kind == PLACES ? p->sizes[2] : p->window[2];
+    w.slice_number = w.row_number * (kind == PLACES ? p->sizes[1] : p->window[1]);
+    for (ptrdiff_t a = 0; a < p->outs[0]; a++)
+        for (ptrdiff_t b = 0; b < p->outs[1]; b++, y += width, left -= width) {
+            const ptrdiff_t slice = p->begin[0][a], row = p->begin[1][b];
+            const ptrdiff_t start = slice * w.slice_step + row * w.row_step;
+            w.slices = p->end[0][a] - slice;
+            w.rows = p->end[1][b] - row;
+            w.number = (slice * p->sizes[1] + row) * p->sizes[2];
+            NAME(pool_row)(maxima, kind, p, w, end - start, left, x + start, y, index);
+            index = (char*)index + width * INDEX_SIZE(kind);
+        }
+}
+
+/* y (rows, outs, channels) OUT: the maxima of x (rows, sizes, channels); bytes or places (rows, outs, channels) OUT, or
+   NULL: which position of its window, or of the sample, each of them is. */
+static void NAME(max_forward)(
+    ptrdiff_t rows, const Pooling* p, const REAL* x, REAL* y, uint8_t* bytes, uint32_t* places
+) {
+    const ptrdiff_t in = positions(p->sizes) * p->channels, out = positions(p->outs) * p->channels;
+    for (ptrdiff_t r = 0; r < rows; r++, x += in, y += out)
+        if (bytes) NAME(pool_sample)(1, BYTES, p, x, y, bytes + r * out);
+        else if (places) NAME(pool_sample)(1, PLACES, p, x, y, places + r * out);
+        else NAME(pool_sample)(1, NO_INDEX, p, x, y, NULL);
+}
+
+/* y (rows, outs, channels) OUT: the means of x (rows, sizes, channels). */
+static void NAME(mean_forward)(ptrdiff_t rows, const Pooling* p, const REAL* x, REAL* y) {
+    const ptrdiff_t in = positions(p->sizes) * p->channels, out = positions(p->outs) * p->channels;
+    for (ptrdiff_t r = 0; r < rows; r++, x += in, y += out) NAME(pool_sample)(0, NO_INDEX, p, x, y, NULL);
+}
+
+#ifdef VECTORS
+/* The deltas of `count` windows of one row that lie `step` positions apart: dx = dy where bytes are the position's
+   number, else 0; without `maxima` dx = dy / size. */
+INLINE void NAME(give_run)(
+    const int maxima, ptrdiff_t channels, const ptrdiff_t width, ptrdiff_t number, ptrdiff_t count, ptrdiff_t step,
+    REAL size, const REAL* dy, const uint8_t* bytes, REAL* dx
+) {
+    const ptrdiff_t gap = (step - width) * channels;
+#define HIT(delta, which, i) \
+    (maxima ? (NAME(Reals))((NAME(Integers))delta & (which == (NAME(Integers)){0} + (INTEGER)(number + i))) : delta)
+#define DELTA(at) (maxima ? (NAME(Reals))AT(dy + at) : (NAME(Reals))(AT(dy + at) / size))
+#define WHICH(at) (maxima ? (NAME(Integers))WIDENED(bytes + at) : (NAME(Integers)){0})
+    for (; count > 0; count--, dy += channels, bytes += maxima ? channels : 0, dx += gap) {
+        if (channels <= LANES) {
+            const NAME(Reals) delta = DELTA(0);
+            const NAME(Integers) which = WHICH(0);
+            for (ptrdiff_t i = 0; i < width; i++, dx += channels) PUT(dx) = HIT(delta, which, i);
+        } else {
+            for (ptrdiff_t i = 0; i < width; i++, dx += channels)
+                for (ptrdiff_t c = 0; c < channels; c += LANES) {
+                    const NAME(Reals) delta = DELTA(c);
+                    const NAME(Integers) which = WHICH(c);
+                    PUT(dx + c) = HIT(delta, which, i);
+                }
+        }
+        if (gap > 0 && count > 1) memset(dx, 0, gap * sizeof(REAL));
+    }
+#undef HIT
+#undef DELTA
+#undef WHICH
+}
+
+/* One for each kind, so that each has its registers to itself. */
+static void NAME(max_give)(
+    ptrdiff_t channels, ptrdiff_t width, ptrdiff_t number, ptrdiff_t count, ptrdiff_t step, const REAL* dy,
+    const uint8_t* bytes, REAL* dx
+) {
+    if (width == 2) NAME(give_run)(1, channels, 2, number, count, step, 1, dy, bytes, dx);
+    else NAME(give_run)(1, channels, width, number, count, step, 1, dy, bytes, dx);
+}
+static void NAME(mean_give)(
+    ptrdiff_t channels, ptrdiff_t width, ptrdiff_t count, ptrdiff_t step, REAL size, const REAL* dy, REAL* dx
+) {
+    if (width == 2) NAME(give_run)(0, channels, 2, 0, count, step, size, dy, NULL, dx);
+    else NAME(give_run)(0, channels, width, 0, count, step, size, dy, NULL, dx);
+}
+#endif
+
+/* The deltas dx of one row of positions, of which none is in two windows. Positions of the maxima of the first window
+   have the numbers from `number` on. `room`, `left`: how many numbers may be touched from dx and from dy on. */
+static void NAME(give_row)(
+    const Pooling* p, ptrdiff_t number, ptrdiff_t rows, ptrdiff_t left, ptrdiff_t room, const REAL* dy,
+    const uint8_t* bytes, REAL* dx
+) {
+    const ptrdiff_t channels = p->channels;
+    ptrdiff_t at = 0;
+    for (ptrdiff_t o = 0; o < p->outs[2];) {
+        const ptrdiff_t begin = p->begin[2][o], width = p->end[2][o] - begin;
+        REAL* to = dx + begin * channels;
+        const REAL size = (REAL)(rows * width);
+        ptrdiff_t count = 0, step = width;
+        if (at < begin) memset(dx + at * channels, 0, (begin - at) * channels * sizeof(REAL));
+#ifdef VECTORS
+        const ptrdiff_t alike = p->alike[o], touched = (channels + LANES - 1) / LANES * LANES;
+        const ptrdiff_t room_in = room - (begin + width - 1) * channels - touched, room_out = left - touched;
+        if (alike > 1) step = p->begin[2][o + 1] - begin;
+        if (room_in >= 0 && room_out >= 0) {
+            count = room_in / (step * channels) + 1;
+            count = count < alike ? count : alike;
+            count = count < room_out / channels + 1 ? count : room_out / channels + 1;
+            if (bytes) NAME(max_give)(channels, width, number, count, step, dy, bytes, to);
+            else NAME(mean_give)(channels, width, count, step, size, dy, to);
+        }
+#endif
+        if (count == 0) {
+            count = 1;
+            for (ptrdiff_t i = 0; i < width; i++)
+                for (ptrdiff_t c = 0; c < channels; c++)
+                    to[i * channels + c] = !bytes ? dy[c] / size : bytes[c] == number + i ? dy[c] : 0;
+        }
+        at = begin + (count - 1) * step + width;
+        o += count;
+        dy += count * channels;
+        left -= count * channels;
+        if (bytes) bytes += count * channels;
+    }
+    memset(dx + at * channels, 0, (p->sizes[2] - at) * channels * sizeof(REAL));
+}
+
+#ifdef VECTORS
+/* Deltas of 1 or 4 vectors of channels of a position: sums of dy of those windows whose maximum is there. */
+INLINE void NAME(gather_vectors)(
+    const int vectors, ptrdiff_t windows, const Shared* shared, const REAL* dy, const uint8_t* bytes, REAL* dx
+) {
+    NAME(Reals) sum[4];
+    for (int v = 0; v < vectors; v++) sum[v] = (NAME(Reals)){0};
+    for (ptrdiff_t n = 0; n < windows; n++) {
+        const ptrdiff_t at = shared[n].at;
+        const NAME(Integers) number = (NAME(Integers)){0} + (INTEGER)shared[n].number;
+        for (int v = 0; v < vectors; v++) {
+            const NAME(Integers) hit = (NAME(Integers))WIDENED(bytes + at + v * LANES) == number;
+            sum[v] += (NAME(Reals))((NAME(Integers))AT(dy + at + v * LANES) & hit);
+        }
+    }
+    for (int v = 0; v < vectors; v++) PUT(dx + v * LANES) = sum[v];
+}
+#endif
+
+/* The deltas of one row of positions, each in several windows: sums of dy where bytes are the position's number. */
+static void NAME(gather_row)(
+    const Pooling* p, ptrdiff_t slice, ptrdiff_t row, ptrdiff_t room, const REAL* dy, const uint8_t* bytes, REAL* dx
+) {
+    const ptrdiff_t channels = p->channels, out = positions(p->outs) * channels;
+    Shared shared[MOST_SHARED];
+    for (ptrdiff_t i = 0; i < p->sizes[2]; i++, dx += channels, room -= channels) {
+        ptrdiff_t windows = 0, c = 0;
+        for (ptrdiff_t a = p->first[0][slice]; a < p->last[0][slice]; a++)
+            for (ptrdiff_t b = p->first[1][row]; b < p->last[1][row]; b++) {
+                const ptrdiff_t above = (slice - p->begin[0][a]) * p->window[1] + row - p->begin[1][b];
+                for (ptrdiff_t o = p->first[2][i]; o < p->last[2][i]; o++, windows++) {
+                    shared[windows].at = ((a * p->outs[1] + b) * p->outs[2] + o) * channels;
+                    shared[windows].number = above * p->window[2] + i - p->begin[2][o];
+                }
+            }
+#ifdef VECTORS
+        const ptrdiff_t left = windows ? out - shared[windows - 1].at : room, here = left < room ? left : room;
+        for (; channels - c > 3 * LANES && c + 4 * LANES <= here; c += 4 * LANES)
+            NAME(gather_vectors)(4, windows, shared, dy + c, bytes + c, dx + c);
+        for (; c < channels && c + LANES <= here; c += LANES)
+            NAME(gather_vectors)(1, windows, shared, dy + c, bytes + c, dx + c);
+#endif
+        for (; c < channels; c++) {
+            REAL sum = 0;
+            for (ptrdiff_t n = 0; n < windows; n++)
+                sum += bytes[shared[n].at + c] == shared[n].number ? dy[shared[n].at + c] : 0;
+            dx[c] = sum;
+        }
+    }
+}
+
+/* The deltas of one row of positions: sums of the shares of the windows that each is in. */
+static void NAME(sum_row)(
+    const Pooling* p, ptrdiff_t slice, ptrdiff_t row, ptrdiff_t room, const REAL* share, REAL* dx
+) {
+    const ptrdiff_t channels = p->channels, row_step = p->outs[2] * channels, slice_step = p->outs[1] * row_step;
+    const ptrdiff_t slices = p->last[0][slice] - p->first[0][slice], rows = p->last[1][row] - p->first[1][row];
+    const ptrdiff_t first = p->first[0][slice] * slice_step + p->first[1][row] * row_step;
+    const ptrdiff_t behind = p->outs[0] * slice_step - first - (slices - 1) * slice_step - (rows - 1) * row_step;
+    for (ptrdiff_t i = 0; i < p->sizes[2]; i++, dx += channels, room -= channels) {
+        const ptrdiff_t begin = p->first[2][i], width = p->last[2][i] - begin;
+        const REAL* from = share + first + begin * channels;
+        ptrdiff_t c = 0;
+#define SUM_WINDOWS(READ) \
+    for (ptrdiff_t a = 0; a < slices; a++) \
+        for (ptrdiff_t b = 0; b < rows; b++) \
+            for (ptrdiff_t o = 0; o < width; o++) sum += READ(from + a * slice_step + b * row_step + o * channels + c);
+#ifdef VECTORS
+        const ptrdiff_t left = behind - (begin + width - 1) * channels, here = left < room ? left : room;
+        for (; c < channels && c + LANES <= here; c += LANES) {
+            NAME(Reals) sum = {0};
+            SUM_WINDOWS(AT)
+            PUT(dx + c) = sum;
+        }
+#endif
+        for (; c < channels; c++) {
+            REAL sum = 0;
+            SUM_WINDOWS(*)
+            dx[c] = sum;
+        }
+#undef SUM_WINDOWS
+    }
+}
+
+/* dx (sizes, channels) OUT: the deltas of one sample, row by row; with `spare` (a row and a vector) added to what is
+   there. */
+INLINE void NAME(give_sample)(const Pooling* p, const REAL* dy, const uint8_t* bytes, REAL* spare, REAL* dx) {
+    const ptrdiff_t width = p->sizes[2] * p->channels, out_width = p->outs[2] * p->channels;
+    ptrdiff_t room = p->sizes[0] * p->sizes[1] * width;
+    for (ptrdiff_t slice = 0; slice < p->sizes[0]; slice++)
+        for (ptrdiff_t row = 0; row < p->sizes[1]; row++, dx += width, room -= width) {
+            const ptrdiff_t a = p->first[0][slice], b = p->first[1][row];
+            REAL* to = spare ? spare : dx;
+            const ptrdiff_t touched = spare ? width + LANES : room;
+            if (a >= p->last[0][slice] || b >= p->last[1][row]) {
+                memset(to, 0, width * sizeof(REAL));
+            } else if (p->apart) {
+                const ptrdiff_t o = (a * p->outs[1] + b) * out_width, left = positions(p->outs) * p->channels - o;
+                const ptrdiff_t number = (slice - p->begin[0][a]) * p->window[1] + row - p->begin[1][b];
+                const ptrdiff_t rows = (p->end[0][a] - p->begin[0][a]) * (p->end[1][b] - p->begin[1][b]);
+                NAME(give_row)(p, number * p->window[2], rows, left, touched, dy + o, bytes ? bytes + o : NULL, to);
+            } else if (bytes) {
+                NAME(gather_row)(p, slice, row, touched, dy, bytes, to);
+            } else {
+                NAME(sum_row)(p, slice, row, touched, dy, to);
+            }
+            if (spare)
+                for (ptrdiff_t i = 0; i < width; i++) dx[i] += spare[i];
+        }
+}
+
+/* dx (sizes, channels) IN and OUT += dy at the places of maxima, where windows overlap or are large. */
+static void NAME(scatter_sample)(
+    const Pooling* p, const REAL* dy, const uint8_t* bytes, const uint32_t* places, REAL* dx
+) {
+    const ptrdiff_t channels = p->channels;
+    for (ptrdiff_t a = 0; a < p->outs[0]; a++)
+        for (ptrdiff_t b = 0; b < p->outs[1]; b++)
+            for (ptrdiff_t o = 0; o < p->outs[2]; o++, dy += channels)
+                if (bytes) {
+                    const ptrdiff_t row = p->begin[0][a] * p->sizes[1] + p->begin[1][b];
+                    REAL* to = dx + (row * p->sizes[2] + p->begin[2][o]) * channels;
+                    for (ptrdiff_t c = 0; c < channels; c++) to[p->places[bytes[c]] * channels + c] += dy[c];
+                    bytes += channels;
+                } else {
+                    for (ptrdiff_t c = 0; c < channels; c++) dx[places[c] * channels + c] += dy[c];
+                    places += channels;
+                }
+}
+
+/* dx (rows, sizes, channels) OUT: dy (rows, outs, channels) at the places of maxima, which max_forward has noted; with
+   `spare` added to what is there. */
+static void NAME(max_backward)(
+    ptrdiff_t rows, const Pooling* p, const REAL* dy, const uint8_t* bytes, const uint32_t* places, REAL* spare,
+    REAL* dx
+) {
+    const ptrdiff_t in = positions(p->sizes) * p->channels, out = positions(p->outs) * p->channels;
+    for (ptrdiff_t r = 0; r < rows; r++, dx += in, dy += out) {
+        if (bytes && p->gathers) {
+            NAME(give_sample)(p, dy, bytes + r * out, spare, dx);
+            continue;
+        }
+        if (!spare) memset(dx, 0, in * sizeof(REAL));
+        NAME(scatter_sample)(p, dy, bytes ? bytes + r * out : NULL, places ? places + r * out : NULL, dx);
+    }
+}
+
+/* dx (rows, sizes, channels) OUT: the shares of dy (rows, outs, channels), which is destroyed; with `spare` added to
+   what is there. */
+static void NAME(mean_backward)(ptrdiff_t rows, const Pooling* p, REAL* dy, REAL* spare, REAL* dx) {
+    const ptrdiff_t in = positions(p->sizes) * p->channels, out = positions(p->outs) * p->channels;
+    for (ptrdiff_t r = 0; r < rows; r++, dx += in, dy += out) {
+        REAL* share = dy;
+        for (ptrdiff_t a = 0; !p->apart && a < p->outs[0]; a++)
+            for (ptrdiff_t b = 0; b < p->outs[1]; b++)
+                for (ptrdiff_t o = 0; o < p->outs[2]; o++, share += p->channels) {
+                    const REAL size = (REAL)window_size(p, a, b, o);
+                    for (ptrdiff_t c = 0; c < p->channels; c++) share[c] /= size;
+                }
+        NAME(give_sample)(p, dy, NULL, spare, dx);
+    }
+}
+
+#ifdef VECTORS
+#undef AT
+#undef PUT
+#undef CHOOSE
+#undef WIDENED
+#undef NARROW
+#endif
+#undef REAL
+#undef INTEGER
+#undef NAME
+#undef LANES
