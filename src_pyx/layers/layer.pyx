@@ -100,6 +100,11 @@ cdef class Layer:
         return self.needs().thread
 
     @property
+    def is_led(self) -> tuple:
+        """Whether another layer runs this one forwards, in prediction and in training."""
+        return bool(self.led[0]), bool(self.led[1])
+
+    @property
     def grains(self) -> list:
         """For each parameter: its gradient can be computed in parts of any multiple of so many elements."""
         return [self.parameters[k].grain for k in range(self.n_parameters)]
