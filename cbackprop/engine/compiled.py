@@ -173,7 +173,7 @@ class CompiledEngine(Engine):
         self.network.set_backward(order, accumulate, linked, self.points)
 
     def _chains(self) -> list[list[int]]:
-        """Layers that run others on parts of their output, while these are in the cache: each with those that follow."""
+        """Layers that run others on parts of their output, which are then in the cache: each with those that follow."""
         steps, layers, chains = self.plan.steps, self.network.layers, []
         linked = {link for link in self.links if link is not None}
         for first in range(len(steps)):

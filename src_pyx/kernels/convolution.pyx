@@ -9,10 +9,10 @@ where its taps are (`gather_column`). Only where taps reach beyond the borders, 
 zeros around it. No buffer is larger than a strip.
 
 The derivative by the image is such a product, too: of maps and the kernel with its axes reversed. With strides, image
-positions that are equal modulo the stride read the same taps: there is a sweep for each such class. Where an image has so
-few channels that they would not fill vectors, a position of the maps computes what it adds to a whole row of taps, which
-is then added to a row of the image (`spreads`). The derivative by the kernel has the same tables, with rows and taps
-exchanged.
+positions that are equal modulo the stride read the same taps: there is a sweep for each such class. Where an image has
+so few channels that they would not fill vectors, a position of the maps computes what it adds to a whole row of taps,
+which is then added to a row of the image (`spreads`). The derivative by the kernel has the same tables, with rows and
+taps exchanged.
 
 Every element is a sum in an order that depends on shapes alone.
 """
@@ -211,7 +211,8 @@ cdef class Convolution:
         sweep.out_channels = self.filters if forward else self.channels
         z, y, x = axes
         sweep.pads = min([axis.taps for axis in axes]) > 0 and any([
-            axis.in_begin < 0 or axis.in_begin + axis.length > size for axis, size in zip(axes, sweep.in_sizes, strict=True)
+            axis.in_begin < 0 or axis.in_begin + axis.length > size
+            for axis, size in zip(axes, sweep.in_sizes, strict=True)
         ])
         # The gradient of the kernel needs all rows of its strips.
         sweep.copies = sweep.pads and (
@@ -418,7 +419,8 @@ cdef const floating* read_strip(
     """Where the input of so many rows of output positions, from (z, y) on, begins: in the source, or in a copy."""
     cdef const Axis* axes = sweep.axes
     cdef const Py_ssize_t* sizes = sweep.in_sizes
-    cdef Py_ssize_t channels = sweep.in_channels, width = sizes[2] * channels, columns = sweep.strip_columns * channels, plane, row, at_z, at_y
+    cdef Py_ssize_t channels = sweep.in_channels, width = sizes[2] * channels, columns = sweep.strip_columns * channels
+    cdef Py_ssize_t plane, row, at_z, at_y
     cdef Py_ssize_t first_z = axes[0].in_begin + z * axes[0].in_step, first_y = axes[1].in_begin + y * axes[1].in_step
     cdef Py_ssize_t left = min(max(-axes[2].in_begin * channels, <Py_ssize_t>0), columns)
     cdef Py_ssize_t begin = max(axes[2].in_begin * channels, <Py_ssize_t>0)
@@ -496,9 +498,9 @@ cdef void spread_lines(
     floating* out,              # OUT: rows of the image, `step` apart
 ) noexcept nogil:
     """Rows of the image as sums of what positions of the maps add to them."""
-    cdef Py_ssize_t channels = conv.channels, size = conv.image[2] * channels, room = conv.spread_row_size, i, r, x, c
+    cdef Py_ssize_t channels = conv.channels, size = conv.image[2] * channels, room = conv.spread_row_size, i, _, x, c
     cdef floating* row = <floating*>values + conv.spread_room - room
-    for r in range(rows):
+    for _ in range(rows):
         memset(row, 0, room * sizeof(floating))
         if floating is float:
             spread_row_float(columns, width, values, conv.stride[2] * channels, row)
@@ -621,7 +623,8 @@ cdef void convolve_back(
             sweep = &conv.back[i]
             run_sweep(
                 conv, sweep, maps + sample * conv.maps_size, panels + sweep.packed * conv.groups * width, 0,
-                bias, add, image + sample * conv.image_size, strip, spread if conv.spreads else NULL, NULL, NULL, NULL, 0,
+                bias, add, image + sample * conv.image_size, strip, spread if conv.spreads else NULL, NULL, NULL, NULL,
+                0,
             )
 
 
@@ -637,14 +640,14 @@ cdef void convolve_kernel(
     """The derivative by rows of the kernel: for each, the sum over positions of what it reads there times the maps."""
     cdef const Sweep* sweep = &conv.forward
     cdef const Axis* axes = sweep.axes
-    cdef Py_ssize_t sample, z, y, rows, row, count, group, inner = conv.filters // conv.groups
-    cdef Py_ssize_t depth = conv.channels // conv.groups, columns = conv.maps[2], size = sizeof(floating)
+    cdef Py_ssize_t _, z, y, rows, row, count, group, inner = conv.filters // conv.groups
+    cdef Py_ssize_t depth = conv.channels // conv.groups, columns = conv.maps[2]
     cdef bint packs = packs_kernel(conv, gradient)
     cdef floating* strip = <floating*>workspace
     cdef floating* panels = strip + conv.strip_room
     cdef const floating* a
     cdef const floating* b
-    for sample in range(samples):
+    for _ in range(samples):
         for z in range(axes[0].count):
             y = 0
             while y < axes[1].count:
@@ -704,7 +707,10 @@ def run(
     with nogil:
         for _ in range(repeat):
             if which == 0:
-                convolve(conv, samples, &image[0], &kernel[0], <const floating*>NULL, add, &maps[0], aligned, NULL, NULL, NULL)
+                convolve(
+                    conv, samples, &image[0], &kernel[0], <const floating*>NULL, add, &maps[0], aligned, NULL, NULL,
+                    NULL,
+                )
             elif which == 1:
                 convolve_back(conv, samples, &maps[0], &kernel[0], <const floating*>NULL, add, &image[0], aligned)
             else:

@@ -70,3 +70,14 @@ def test_a_value_that_others_read_is_still_there():
     data = np.random.default_rng(0).normal(size=(3, 6, 6, 2))
     first, both = model.predict(data, verbose=0)
     np.testing.assert_allclose(both - first, np.tanh(first / np.sqrt(1.001)), rtol=1e-4, atol=1e-5)
+
+
+def test_what_follows_is_in_use_while_the_leader_reads():
+    """Its output must not lie where the leader's input is."""
+    inputs = cb.Input((6, 6, 2))
+    x = layers.Conv2D(4, 3, padding="same")(inputs)
+    model = cb.Model(inputs, layers.Conv2D(2, 3)(block(x, 8)))
+    model.predict(np.zeros((5, 6, 6, 2)), verbose=0)
+    steps, lifetimes = model._predictor.plan.steps, model._predictor.memory.of_blocks
+    second, normalized = steps[1], steps[2]
+    assert lifetimes[normalized.output].first == lifetimes[second.output].first == lifetimes[second.inputs[0]].last
