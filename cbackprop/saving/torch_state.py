@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cbackprop import layers
 from cbackprop.foreign_arrays import from_foreign
+from cbackprop.layers.spatial import AxesLayer
 from cbackprop.plan.graph import unfolded_layers
 
 __all__ = ["is_torch_weight", "read_torch_state"]
@@ -33,6 +34,18 @@ def _transposed(array: Array, shape: tuple[int, ...]) -> Array:
     return array.T
 
 
+def _channels_first(array: Array, shape: tuple[int, ...]) -> Array:
+    """The kernel of a convolution: PyTorch has (filters, channels, ...); here both are the last axes, exchanged."""
+    return array.transpose(*range(2, array.ndim), 1, 0) if array.ndim > 2 else array
+
+
+def _expected(convert: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that PyTorch's array must have."""
+    if convert is _transposed:
+        return shape[::-1]
+    return (*shape[:-3:-1], *shape[:-2]) if convert is _channels_first else shape
+
+
 def _spread(array: Array, shape: tuple[int, ...]) -> Array:
     """Broadcast the slopes of PReLU: PyTorch has one, or one for each channel; here each element may have its own."""
     return np.broadcast_to(array, shape) if array.size == 1 or array.shape == shape[-1:] else array
@@ -41,8 +54,15 @@ def _spread(array: Array, shape: tuple[int, ...]) -> Array:
 # For each class: for each weight, its name in PyTorch and the function that converts it.
 Roles = dict[str, tuple[str, Callable[[Array, tuple[int, ...]], Array]]]
 NORMALIZATION: Roles = {"gamma": ("weight", _same), "beta": ("bias", _same)}
+CONVOLUTION: Roles = {"kernel": ("weight", _channels_first), "bias": ("bias", _same)}
+# PyTorch's kernels of transposed ones are (channels, filters, ...), and ours (..., filters, channels).
+CONVOLUTIONS = (
+    *(layers.Conv1D, layers.Conv2D, layers.Conv3D),
+    *(layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose),
+)
 ROLES: dict[type[layers.Layer], Roles] = {
     layers.Dense: {"kernel": ("weight", _transposed), "bias": ("bias", _same)},
+    **dict.fromkeys(CONVOLUTIONS, CONVOLUTION),
     layers.BatchNormalization: {
         **NORMALIZATION,
         "moving_mean": ("running_mean", _same),
@@ -88,15 +108,54 @@ def read_torch_state(
             f"{len(wanted)} layers with weights ({', '.join(layer.name for layer in wanted) or 'none'})."
         )
     found: dict[Any, Array | None] = {}
+    flattened = _flattened(model.graph)
     for layer, (prefix, group) in zip(wanted, groups.items(), strict=True):
         try:
-            found.update(_convert(layer, prefix, group, source))
+            converted = _convert(layer, prefix, group, source)
+            if layer in flattened:
+                converted[layer.kernel] = _rows_reordered(converted[layer.kernel], flattened[layer])
+            found.update(converted)
         except ValueError as error:
             if not skip_mismatch:
                 raise
             warnings.warn(f"{error} Its weights are not changed.", stacklevel=4)
             found.update(dict.fromkeys(layer.variables))
     return [found[variable] for variable in model.variables]
+
+
+def _flattened(graph: Any) -> dict[Any, tuple[int, ...]]:
+    """The dense layers that read flattened features with the channels last, and the features' shape.
+
+    PyTorch flattens with the channels first. Only layers over axes, such as convolutions, say which axis that is.
+    """
+    found = {}
+    for node in graph.nodes:
+        if node.graph is not None:
+            found |= _flattened(node.graph)
+        if isinstance(node.layer, layers.Dense) and node.layer.kernel is not None:
+            before = _behind(node.inputs[0], layers.Flatten)
+            behind = None if before is None else _behind(before.inputs[0], AxesLayer)
+            if before is not None and behind is not None and behind.layer.data_format == "channels_last":
+                found[node.layer] = tuple(before.inputs[0].shape[1:])
+    return found
+
+
+def _behind(tensor: Any, kind: type) -> Any:
+    """The nearest call of such a layer on the way back, past layers that leave the shape alone; ``None`` if none is."""
+    node, shape = tensor.node, tensor.shape
+    while node is not None and len(node.inputs) == 1 and not isinstance(node.layer, kind):
+        (tensor,) = node.inputs
+        if tensor.shape != shape:
+            return None
+        node = tensor.node
+    return node if node is not None and isinstance(node.layer, kind) else None
+
+
+def _rows_reordered(kernel: Array, shape: tuple[int, ...]) -> Array:
+    """A kernel whose rows are in the order of features (channels, ...), for those of this shape (..., channels)."""
+    *sizes, channels = shape
+    rows = np.arange(len(kernel)).reshape(channels, *sizes)
+    return kernel[np.moveaxis(rows, 0, -1).ravel()]
 
 
 def is_torch_weight(name: str) -> bool:
@@ -144,7 +203,7 @@ def _convert(layer: Any, prefix: str, group: dict[str, Array], source: str) -> d
         convert = roles[variable.name][1]
         array = convert(group[name], variable.shape)
         if array.shape != variable.shape:
-            expected = variable.shape[::-1] if convert is _transposed else variable.shape
+            expected = _expected(convert, variable.shape)
             raise ValueError(
                 f"{who} needs {name} of shape {expected}, but {prefix}.{name} of {source} has {group[name].shape}."
             )

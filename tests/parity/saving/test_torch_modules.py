@@ -12,6 +12,15 @@ from cbackprop import layers
 from cbackprop.layers.layer import registry
 from cbackprop.saving.torch_state import ROLES
 
+
+def conv(rank, *arguments, kind="", **options):
+    return getattr(layers, f"Conv{rank}D{kind}")(*arguments, data_format="channels_first", **options)
+
+
+def torch_conv(rank, *arguments, kind="", **options):
+    return getattr(nn, f"Conv{kind}{rank}d")(*arguments, **options)
+
+
 # Our layers, PyTorch's, and the shape of a sample. PyTorch's channels come first, as ours here.
 CASES = {
     "Dense": (
@@ -36,6 +45,24 @@ CASES = {
     "Embedding": (
         lambda: [layers.Embedding(7, 3), layers.Dense(2)], lambda: [nn.Embedding(7, 3), nn.Linear(3, 2)], (4,)
     ),
+    **{
+        f"Conv{rank}D": (
+            lambda rank=rank: [conv(rank, 4, 3, activation="relu"), conv(rank, 6, 2, groups=2, dilation_rate=2)],
+            lambda rank=rank: [torch_conv(rank, 3, 4, 3), nn.ReLU(), torch_conv(rank, 4, 6, 2, groups=2, dilation=2)],
+            (3, *range(5, 5 + rank)),
+        )
+        for rank in (1, 2, 3)
+    },
+    **{
+        f"Conv{rank}DTranspose": (
+            lambda rank=rank: [conv(rank, 4, 3, strides=2, kind="Transpose"), conv(rank, 2, 2, kind="Transpose")],
+            lambda rank=rank: [
+                torch_conv(rank, 3, 4, 3, stride=2, kind="Transpose"), torch_conv(rank, 4, 2, 2, kind="Transpose"),
+            ],
+            (3, *range(3, 3 + rank)),
+        )
+        for rank in (1, 2, 3)
+    },
     "PReLU": (lambda: [layers.PReLU(), layers.PReLU()], lambda: [nn.PReLU(), nn.PReLU(5)], (5,)),
 }  # fmt: skip
 
@@ -86,6 +113,35 @@ def test_layers(tmp_path, rng, name):
         model = cb.Sequential([cb.Input(shape, dtype="int32" if name == "Embedding" else None), *ours()])
         model.load_weights(given)
         assert_same_predictions(model, module, x)
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_network_for_images(rng, data_format, nested):
+    """PyTorch flattens with the channels first; the rows of the dense kernel follow."""
+    module = randomize(
+        nn.Sequential(
+            nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4, 1e-3), nn.ReLU(), nn.Conv2d(4, 6, (1, 3)), nn.ReLU(),
+            nn.Flatten(), nn.Dropout(), nn.Linear(6 * 5 * 4, 7), nn.Linear(7, 2),
+        )
+    )  # fmt: skip
+    last = data_format == "channels_last"
+    shape = (5, 6, 3) if last else (3, 5, 6)
+    options = {"data_format": data_format}
+    ours = [
+        layers.Conv2D(4, 3, padding="same", **options), layers.BatchNormalization(-1 if last else 1),
+        layers.Activation("relu"), layers.Conv2D(6, (1, 3), activation="relu", **options), layers.Activation("relu"),
+        layers.Flatten(), layers.Dropout(0.5), layers.Dense(7), layers.Dense(2),
+    ]  # fmt: skip
+    model = cb.Sequential([cb.Input(shape), *ours])
+    if nested:
+        model = cb.Sequential([cb.Input(shape), model, layers.Identity()])
+    model.load_weights(module.state_dict())
+    x = rng.normal(size=(6, 3, 5, 6)).astype("float32")
+    with torch.no_grad():
+        expected = module(torch.tensor(x)).numpy()
+    found = model.predict(np.moveaxis(x, 1, -1) if last else x, verbose=0)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max(), strict=True)
 
 
 def test_a_deep_stack_with_activations_between(tmp_path, rng):
