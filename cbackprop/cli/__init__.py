@@ -19,7 +19,7 @@ WRONG, INTERRUPTED, CLOSED = 2, 130, 1
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(cb.__version__, prog_name="cbackprop", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Train neural networks by compiled backpropagation, and use them on tables."""
+    """Train neural networks by compiled backpropagation, and use them on tables and images."""
 
 
 @cli.command()

@@ -5,7 +5,7 @@ Colors and progress bars appear only in terminals; rich leaves them out elsewher
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import click
@@ -16,7 +16,7 @@ from rich.table import Table as Grid
 
 import cbackprop as cb
 
-__all__ = ["EpochBar", "counted", "note", "show_grid", "show_scores"]
+__all__ = ["EpochBar", "counted", "note", "number", "show_grid", "show_scores", "tracked"]
 
 
 def note(text: str) -> None:
@@ -52,6 +52,18 @@ def show_scores(title: str, scores: dict[str, Any], baseline: dict[str, Any], ta
 def number(value: float) -> str:
     """Format a number with four decimals; very large and small ones with four digits."""
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
+
+
+def tracked(items: Iterable[Any], total: int, what: str, quiet: bool) -> Iterator[Any]:
+    """Yield the items, with a progress bar of what has been done; without one if there is no terminal."""
+    console = Console(stderr=True, markup=False, highlight=False)
+    done = TextColumn(f"{{task.completed}}/{{task.total}} {what}", markup=False)
+    shown = console.is_terminal and not quiet
+    with Progress(done, BarColumn(20), TimeElapsedColumn(), console=console, disable=not shown, transient=True) as bar:
+        task = bar.add_task("", total=total)
+        for item in items:
+            yield item
+            bar.advance(task)
 
 
 class EpochBar(cb.callbacks.Callback):

@@ -6,10 +6,10 @@ import time
 from typing import Any
 
 import click
-import numpy as np
 
 import cbackprop as cb
 from cbackprop import layers
+from cbackprop.cli.confusion import confusion_text
 from cbackprop.cli.console import counted
 from cbackprop.cli.settings import check_outputs, plot_history, settings
 
@@ -30,7 +30,7 @@ def run(options: Any) -> None:
         model.summary(print_fn=click.echo)
         _, accuracy = model.evaluate(*test, verbose=0)
         click.echo(f"\ntest accuracy {accuracy:.4f}\n")
-        click.echo(confusion_text(test[1], model.predict(test[0], verbose=0).argmax(axis=1)))
+        click.echo(confusion_text(test[1], model.predict(test[0], verbose=0).argmax(axis=1), [*map(str, range(10))]))
         click.echo(f"\ncompiled C  {seconds:8.3f} s for {counted(options.epochs, 'epoch')}")
         if options.save:
             model.save(options.save)
@@ -60,13 +60,3 @@ def fit(options: Any, data: tuple[Any, Any], engine: str, verbose: int | str) ->
     start = time.perf_counter()
     model.fit(data[0], data[1], batch_size=options.batch_size, epochs=options.epochs, verbose=verbose)
     return model, time.perf_counter() - start
-
-
-def confusion_text(truth: Any, prediction: Any) -> str:
-    """The confusion matrix as text: rows are the true digits, columns the predicted ones; dots are zeros."""
-    counts = np.zeros((10, 10), int)
-    np.add.at(counts, (truth, prediction), 1)
-    lines = ["true \\ predicted" + "".join(f"{digit:>4}" for digit in range(10))]
-    for digit, row in enumerate(counts):
-        lines.append(f"{digit:>16}" + "".join(f"{count or '.':>4}" for count in row))
-    return "\n".join(lines)

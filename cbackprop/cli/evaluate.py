@@ -7,7 +7,10 @@ import click
 from cbackprop import tables
 from cbackprop.cli.console import counted, note, number, show_grid, show_scores
 from cbackprop.cli.files import open_model, read_arrays, read_table, tell_unused
+from cbackprop.cli.image_model import INTERPOLATION, ImageModel
+from cbackprop.cli.image_training import show_results
 from cbackprop.cli.table_training import count_rows, with_targets
+from cbackprop.utils.image_folders import image_dataset_from_directory
 
 __all__ = ["command"]
 
@@ -19,8 +22,23 @@ __all__ = ["command"]
               help="The array of inputs in an NPZ file, for a model that takes arrays.")  # fmt: skip
 @click.option("--y", "y_name", default="y", show_default=True, metavar="NAME", help="The array of targets.")
 def command(model: str, data: str, x_name: str, y_name: str) -> None:
-    """Score the predictions of MODEL for DATA, which must contain the targets."""
+    """Score the predictions of MODEL for DATA, which must contain the targets.
+
+    For a model of images, DATA is a folder with a folder for each class.
+    """
     opened = open_model(model)
+    if isinstance(opened, ImageModel):
+        images = image_dataset_from_directory(
+            data,
+            class_names=opened.class_names,
+            color_mode=opened.color_mode,
+            image_size=opened.size,
+            interpolation=INTERPOLATION,
+            shuffle=False,
+            verbose=False,
+        )
+        show_results(opened, images, images, counted(len(images.file_paths), "image"))
+        return
     if not isinstance(opened, tables.TableModel):
         x, y = read_arrays(data, [x_name, y_name])
         scores = opened.evaluate(x, y, verbose=0, return_dict=True)

@@ -7,6 +7,7 @@ import click
 from cbackprop import export, tables
 from cbackprop.cli.console import note
 from cbackprop.cli.files import check_folder, open_model
+from cbackprop.cli.image_model import ImageModel
 
 __all__ = ["command"]
 
@@ -20,5 +21,9 @@ def command(model: str, onnx: str) -> None:
     opened = open_model(model)
     if isinstance(opened, tables.TableModel):
         note("the file contains only the network: its inputs must be encoded as by the model's encoder")
+        opened = opened.model
+    elif isinstance(opened, ImageModel):
+        height, width = opened.size
+        note(f"the file contains only the network: it takes {opened.color_mode} images of {height}x{width}, 0 to 255")
         opened = opened.model
     export.onnx(opened, onnx)

@@ -12,6 +12,7 @@ import numpy as np
 import cbackprop as cb
 from cbackprop import tables
 from cbackprop.cli.console import note
+from cbackprop.cli.image_model import knows_images, load_image_model
 
 __all__ = ["check_folder", "open_model", "read_arrays", "read_table", "tell_unused"]
 
@@ -25,7 +26,9 @@ def read_table(data: str, text: Collection[str] = (), arrays: Sequence[str] | No
 
 
 def open_model(path: str) -> Any:
-    """Load a `TableModel`, or a `Model` if the file contains no encoders for tables."""
+    """Load a `TableModel` or an `ImageModel`, or a `Model` if the file tells nothing of tables or images."""
+    if knows_images(path):
+        return load_image_model(path)
     return tables.load(path) if tables.knows_tables(path) else cb.models.load_model(path)
 
 

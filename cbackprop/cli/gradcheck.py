@@ -10,6 +10,7 @@ import numpy as np
 from cbackprop import tables
 from cbackprop.cli.console import note
 from cbackprop.cli.files import open_model, read_arrays, read_table
+from cbackprop.cli.image_model import ImageModel
 from cbackprop.cli.table_training import with_targets
 from cbackprop.tensor import map_structure
 
@@ -33,7 +34,9 @@ def command(model: str, data: str | None, rows: int, seed: int, x_name: str, y_n
     The exit code is 1 if one of them is wrong.
     """
     opened = open_model(model)
-    network = opened.model if isinstance(opened, tables.TableModel) else opened
+    network = opened.model if isinstance(opened, (tables.TableModel, ImageModel)) else opened
+    if data is not None and isinstance(opened, ImageModel):
+        raise ValueError("The gradients of a model for images are checked on random images: leave DATA out.")
     if data is None:
         x, y = random_samples(opened, network, rows, np.random.default_rng(seed))
     elif isinstance(opened, tables.TableModel):

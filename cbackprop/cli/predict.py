@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -9,26 +11,38 @@ import numpy as np
 
 from cbackprop import tables
 from cbackprop.cli.files import open_model, read_arrays, read_table, tell_unused
+from cbackprop.cli.image_model import ImageModel
+from cbackprop.utils.image_folders import image_dataset_from_directory
 
 __all__ = ["command"]
 
 
 @click.command("predict")
 @click.argument("model")
-@click.argument("data")
+@click.argument("data", nargs=-1, required=True)
 @click.option("--output", metavar="FILE", help="A .csv, .tsv, .parquet or .npz file; standard output by default.")
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Copy a column of DATA to the output.")
 @click.option("--x", "x_name", default="x", show_default=True, metavar="NAME",
               help="The array of inputs in an NPZ file, for a model that takes arrays.")  # fmt: skip
-def command(model: str, data: str, output: str | None, keep: tuple[str, ...], x_name: str) -> None:
-    """Write what MODEL predicts for each row of DATA.
+def command(model: str, data: tuple[str, ...], output: str | None, keep: tuple[str, ...], x_name: str) -> None:
+    """Write what MODEL predicts for each row of DATA, or for each image.
 
     Columns are found by name. The output has a column of the target's name and, for classes, one called NAME=CLASS
     with the probability of each.
+
+    A model of images takes files and folders of images. For each image it writes file, class and probability; with
+    --output, the probability of each class as well.
     """
     opened = open_model(model)
+    if isinstance(opened, ImageModel):
+        if keep:
+            raise click.UsageError("--keep is for tables.")
+        tables.write(classes_of(opened, data, complete=output is not None), output)
+        return
+    if len(data) > 1:
+        raise click.UsageError(f"Only a model of images takes several files, but got {len(data)}.")
     if isinstance(opened, tables.TableModel):
-        table = read_table(data, opened.text_columns)
+        table = read_table(data[0], opened.text_columns)
         for name in keep:
             tables.check_column(name, table)
             if name in opened.target_names:
@@ -36,7 +50,30 @@ def command(model: str, data: str, output: str | None, keep: tuple[str, ...], x_
         tables.write({name: table[name] for name in keep} | opened.results(table), output)
         tell_unused(opened, table, keep)
     else:
-        tables.write(outputs_of(opened, data, x_name), output)
+        tables.write(outputs_of(opened, data[0], x_name), output)
+
+
+def classes_of(model: ImageModel, data: Sequence[str], complete: bool) -> dict[str, Any]:
+    """The class of each image and its probability, and those of all classes if they are wanted."""
+    paths = [path for name in data for path in ([name] if not os.path.isdir(name) else images_in(name))]
+    probabilities = model.predict(paths)
+    if not complete:
+        probabilities = probabilities.astype(np.float64).round(4)  # for reading
+    chosen = probabilities.argmax(axis=1)
+    columns = {
+        "file": np.array(paths, object),
+        "class": np.array([model.class_names[number] for number in chosen], object),
+        "probability": probabilities.max(axis=1),
+    }
+    if complete:
+        columns |= {f"class={name}": probabilities[:, number] for number, name in enumerate(model.class_names)}
+    return columns
+
+
+def images_in(folder: str) -> list[str]:
+    """The image files in a folder."""
+    found: list[str] = image_dataset_from_directory(folder, labels=None, shuffle=False, verbose=False).file_paths
+    return found
 
 
 def outputs_of(model: Any, data: str, x_name: str) -> dict[str, Any]:

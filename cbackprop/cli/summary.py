@@ -7,6 +7,7 @@ import click
 from cbackprop import tables
 from cbackprop.cli.console import show_grid
 from cbackprop.cli.files import listed, open_model
+from cbackprop.cli.image_model import ImageModel
 
 __all__ = ["command"]
 
@@ -14,8 +15,12 @@ __all__ = ["command"]
 @click.command("summary")
 @click.argument("model")
 def command(model: str) -> None:
-    """Show the layers of MODEL and, if it is for tables, their columns."""
+    """Show the layers of MODEL and, if it is for tables or images, their columns or classes."""
     opened = open_model(model)
+    if isinstance(opened, ImageModel):
+        opened.model.summary(print_fn=click.echo)
+        click.echo(f"\npredicts: one of {listed(opened.class_names)}")
+        return
     if not isinstance(opened, tables.TableModel):
         opened.summary(print_fn=click.echo)
         return

@@ -19,6 +19,7 @@ from cbackprop.tables.doubts import CellWarning, doubts
 __all__ = ["run"]
 
 EPOCHS = 200
+UNITS = [64, 64]
 Table = dict[str, Any]
 
 
@@ -115,7 +116,7 @@ def make(train: Table, encoders: Sequence[Any], options: Any) -> tables.TableMod
     return tables.build(
         train,
         [tables.TargetEncoder(target.name, target.task) for target in encoders],
-        units=options.layers,
+        units=UNITS if options.layers is None else options.layers,
         activation=options.activation,
         dropout=options.dropout,
         optimizer=cb.optimizers.get({"class_name": options.optimizer, "config": config}),

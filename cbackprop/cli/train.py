@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,21 +10,59 @@ import click
 from click.core import ParameterSource
 
 import cbackprop as cb
-from cbackprop.cli import digits, table_training
+from cbackprop.cli import digits, image_training, table_training
 
 __all__ = ["command"]
 
-# The options that training on the digits takes; all others are for tables.
-FOR_DIGITS = ("epochs", "batch_size", "seed", "threads", "save", "plot", "no_compare", "quiet")
+# The options of each kind of training, by what it trains on.
+SHARED = ("data", "epochs", "batch_size", "seed", "threads", "save", "plot", "quiet")
+NETWORK = (
+    "validation",
+    "layers",
+    "activation",
+    "dropout",
+    "optimizer",
+    "learning_rate",
+    "patience",
+    "floatx",
+    "tensorboard",
+)
+COLUMNS = ("target", "drop", "categorical", "task", "embed_above", "embedding", "x_name", "y_name")
+IMAGES = ("image_size", "color", "filters", "augment")
+TAKEN = {
+    "digits": {*SHARED, "no_compare"},
+    "table": {*SHARED, *NETWORK, *COLUMNS},
+    "images": {*SHARED, *NETWORK, *IMAGES},
+}
 FRACTION = click.FloatRange(0, 1, max_open=True)
 
 
-def widths(context: Any, parameter: Any, value: str) -> list[int]:
+def widths(context: Any, parameter: Any, value: str | None) -> list[int] | None:
     """Parse widths such as "64,32"."""
+    if value is None:
+        return None
     parts = [part.strip() for part in value.split(",")] if value.strip() not in ("", "none") else []
     if not all(part.isascii() and part.isdigit() and 0 < int(part) <= 2**20 for part in parts):
         raise click.BadParameter(f"expected widths such as 64,32, or none, but got {value!r}.")
     return [int(part) for part in parts]
+
+
+def image_size(context: Any, parameter: Any, value: str) -> tuple[int, int]:
+    """Parse a size such as "64", or "48x64" for height and width."""
+    parts = value.lower().split("x")
+    if len(parts) > 2 or not all(part.isascii() and part.isdigit() and 0 < int(part) <= 2**14 for part in parts):
+        raise click.BadParameter(f"expected a size such as 64, or 48x64 for height and width, but got {value!r}.")
+    return int(parts[0]), int(parts[-1])
+
+
+def changes(context: Any, parameter: Any, value: str) -> list[str]:
+    """Parse names of random changes, such as "flip,shift"."""
+    names = [part.strip() for part in value.split(",")] if value.strip() not in ("", "none") else []
+    unknown = [name for name in names if name not in image_training.AUGMENTATIONS]
+    if unknown or len(set(names)) < len(names):
+        choices = ", ".join(image_training.AUGMENTATIONS)
+        raise click.BadParameter(f"expected different ones of {choices}, or none, but got {value!r}.")
+    return names
 
 
 def known(module: Any) -> Any:
@@ -51,15 +90,23 @@ def known(module: Any) -> Any:
 @click.option("--x", "x_name", default="x", show_default=True, metavar="NAME", help="Array of inputs in an NPZ file.")
 @click.option("--y", "y_name", default="y", show_default=True, metavar="NAME", help="Array of targets in an NPZ file.")
 @click.option(
-    "--validation", type=FRACTION, default=0.2, show_default=True, help="Fraction of the rows that is held out."
+    "--validation", type=FRACTION, default=0.2, show_default=True, help="Fraction of the samples that is held out."
 )
-@click.option("--layers", callback=widths, default="64,64", show_default=True, help="Widths of hidden layers; or none.")
+@click.option("--layers", callback=widths, help="Widths of hidden layers; or none.  [default: 64,64; for images 64]")
 @click.option("--activation", callback=known(cb.activations), default="relu", show_default=True)
 @click.option("--dropout", type=FRACTION, default=0.0, show_default=True)
 @click.option("--optimizer", callback=known(cb.optimizers), default="adam", show_default=True)
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="By default that of the optimizer.")
-@click.option("--batch-size", type=click.IntRange(1), help="Rows in a step.  [default: 32; L-BFGS takes all]")
-@click.option("--epochs", type=click.IntRange(1), help="Maximum number of epochs.  [default: 200; for the digits 40]")
+@click.option("--batch-size", type=click.IntRange(1), help="Samples in a step.  [default: 32; L-BFGS takes all]")
+@click.option("--epochs", type=click.IntRange(1),
+              help="Maximum number of epochs.  [default: 200; for images 50; for the digits 40]")  # fmt: skip
+@click.option("--image-size", callback=image_size, default="64", show_default=True, metavar="SIZE",
+              help="Size of the network's images: one number, or HEIGHTxWIDTH.")  # fmt: skip
+@click.option("--color", type=click.Choice(["rgb", "grayscale", "rgba"]), default="rgb", show_default=True)
+@click.option("--filters", callback=widths, default="16,32,64", show_default=True,
+              help="Numbers of filters of convolutions, each with a pooling; or none.")  # fmt: skip
+@click.option("--augment", callback=changes, default="none", show_default=True, metavar="NAMES",
+              help=f"Random changes of images in training: {', '.join(image_training.AUGMENTATIONS)}.")  # fmt: skip
 @click.option("--patience", type=click.IntRange(0), default=20, show_default=True,
               help="Stop after so many epochs without a better validation loss; 0 for never.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
@@ -72,18 +119,28 @@ def known(module: Any) -> Any:
 @click.option("--quiet", is_flag=True, help="Print no progress and no notes.")
 @click.pass_context
 def command(context: click.Context, data: str | None, **options: Any) -> None:
-    """Train a network on a table, and compare it with guessing.
+    """Train a network on a table or on images, and compare it with guessing.
 
-    DATA is a .csv, .tsv, .parquet or .npz file, or - for CSV from standard input. Without DATA, a classifier of the
-    bundled digits is trained in compiled C and again in NumPy.
+    DATA is a .csv, .tsv, .parquet or .npz file, or - for CSV from standard input; or a folder with a folder of images
+    for each class. Without DATA, a classifier of the bundled digits is trained in compiled C and again in NumPy.
     """
+    kind = "digits" if data is None else "images" if os.path.isdir(data) else "table"
     for parameter in context.command.params:
         name = parameter.name or ""
-        given = context.get_parameter_source(name) is not ParameterSource.DEFAULT
-        if name != "data" and given and (name == "no_compare" if data else name not in FOR_DIGITS):
-            what = "is for the bundled digits, without DATA" if data else "is for tables: it needs DATA"
-            raise click.UsageError(f"{parameter.opts[0]} {what}.")
+        if name not in TAKEN[kind] and context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"{parameter.opts[0]} {what_for(name)}.")
     if data is None:
         digits.run(SimpleNamespace(**options))
+    elif kind == "images":
+        image_training.run(data, SimpleNamespace(**options))
     else:
         table_training.run(data, SimpleNamespace(**options))
+
+
+def what_for(name: str) -> str:
+    """What an option is for that does not fit the data."""
+    if name in TAKEN["digits"]:
+        return "is for the bundled digits, without DATA"
+    if name in IMAGES:
+        return "is for images: it needs a folder with a folder for each class as DATA"
+    return "is for tables: it needs DATA" if name in COLUMNS else "is for tables and images: it needs DATA"

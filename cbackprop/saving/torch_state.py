@@ -113,7 +113,8 @@ def read_torch_state(
         try:
             converted = _convert(layer, prefix, group, source)
             if layer in flattened:
-                converted[layer.kernel] = _rows_reordered(converted[layer.kernel], flattened[layer])
+                kernel = layer.variables[0]
+                converted[kernel] = _rows_reordered(converted[kernel], flattened[layer])
             found.update(converted)
         except ValueError as error:
             if not skip_mismatch:
@@ -128,7 +129,7 @@ def _flattened(graph: Any) -> dict[Any, tuple[int, ...]]:
 
     PyTorch flattens with the channels first. Only layers over axes, such as convolutions, say which axis that is.
     """
-    found = {}
+    found: dict[Any, tuple[int, ...]] = {}
     for node in graph.nodes:
         if node.graph is not None:
             found |= _flattened(node.graph)

@@ -66,8 +66,24 @@ class ImageBatches(RowBatches):
     ) -> None:
         workers = min(usable(), MOST_WORKERS)
         super().__init__(len(file_paths), batch_size, seed, False, workers, workers + 2)
-        self.file_paths, self.labels, self.class_names = list(file_paths), labels, class_names
+        self.file_paths = list(file_paths)
+        self.labels: Any = labels
+        self.class_names: Any = class_names
         self.label_mode, self.reader = label_mode, reader
+
+    def part(self, rows: Any, seed: int | None = None) -> ImageBatches:
+        """Some of the images as a data set of its own, shuffled in later passes if there is a seed.
+
+        Parameters
+        ----------
+        rows : array_like of int
+            Numbers of images, as in `file_paths`.
+        seed : int, optional
+        """
+        chosen = np.asarray(rows, np.intp)
+        paths = [self.file_paths[row] for row in chosen]
+        labels = None if self.labels is None else self.labels[chosen]
+        return ImageBatches(paths, labels, self.class_names, self.label_mode, self.reader, self.batch_size, seed)
 
     def rows(self, rows: Any) -> Any:
         """The images of these files, and their labels if there are any."""
@@ -282,13 +298,10 @@ def image_dataset_from_directory(
         seed = draw_seed() if seed is None else seed
         np.random.RandomState(seed).shuffle(order)  # as Keras, so that the parts are the same
 
-    def part(chosen: NDArray[Any], seed: int | None) -> ImageBatches:
-        of_these = None if numbers is None else numbers[chosen]
-        return ImageBatches([paths[i] for i in chosen], of_these, names, label_mode, reader, batch_size, seed)
-
+    whole = ImageBatches(paths, numbers, names, label_mode, reader, batch_size, None)
     kept = seed if mixed else None
     if validation_split is None or subset is None:
-        return part(order, kept)
+        return whole.part(order, kept)
     held_out = _held_out(len(paths), validation_split, folder)
     training, validation = order[:-held_out], order[-held_out:]
     if tell and subset != "validation":
@@ -296,8 +309,8 @@ def image_dataset_from_directory(
     if tell and subset != "training":
         print(f"Using {len(validation)} files for validation.")
     if subset == "both":
-        return [part(training, kept), part(validation, None)]
-    return part(training if subset == "training" else validation, kept)
+        return [whole.part(training, kept), whole.part(validation)]
+    return whole.part(training if subset == "training" else validation, kept)
 
 
 def _check_split(validation_split: Any, subset: Any, shuffle: bool, seed: int | None) -> None:
@@ -401,7 +414,7 @@ def _is_image(name: str) -> bool:
 def _nothing_found(folder: str, labels: Any, names: list[str] | None, follow: bool) -> str:
     text = f"No images found in directory {folder!r}. Allowed formats: {', '.join(SUFFIXES)}."
     if labels == "inferred" and _image_files(folder, follow):
-        text += " It has no folder for each class: to read its images without labels, give labels=None."
+        text += " It has no folder for each class; with labels=None its images are read without labels."
     elif names:
         text += f" Its folders {', '.join(names[:10])} are empty."
     return text

@@ -131,7 +131,18 @@ MISTAKES = {
     "option": (["train", "--epoch", "3"], "No such option"),
     "for tables": (["train", "--target", "a"], "--target is for tables: it needs DATA"),
     "for digits": (["train", "d.npz", "--no-compare"], "--no-compare is for the bundled digits, without DATA"),
-    "no data": (["predict", "digits.safetensors"], "Missing argument 'DATA'"),
+    "for images": (["train", "d.npz", "--filters", "3"], "--filters is for images: it needs a folder"),
+    "images or tables": (["train", "--dropout", "0.1"], "--dropout is for tables and images: it needs DATA"),
+    "for tables, not images": (["train", ".", "--target", "a"], "--target is for tables: it needs DATA"),
+    "no images": (["train", "."], "No images found in directory '.'"),
+    "image size": (["train", ".", "--image-size", "1x2x3"], "'--image-size': expected a size such as 64, or 48x64"),
+    "no size": (["train", ".", "--image-size", "0"], "'--image-size': expected a size such as 64"),
+    "change": (["train", ".", "--augment", "flip,turn"], "'--augment': expected different ones of flip, shift"),
+    "several files": (
+        ["predict", "digits.safetensors", "d.npz", "d.npz"],
+        "Only a model of images takes several",
+    ),
+    "no data": (["predict", "digits.safetensors"], "Missing argument 'DATA...'"),
     "no file": (["train", "nothing.npz"], "There is no file 'nothing.npz'"),
     "no model": (["summary", "nothing"], "there is no file at 'nothing'"),
     "not a model": (["summary", "d.npz"], "'d.npz' is an archive, but no model"),
@@ -165,6 +176,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(digits, tmp_path, monkeypatch
     np.savez("objects.npz", x=np.array([1, "a"], object), y=np.zeros(2))
     np.savez("scalar.npz", x=3.0, y=np.zeros(2))
     np.savez("x.npz", x=np.zeros((4, 2)))
+    monkeypatch.setattr("cbackprop.utils.image_folders.pillow", lambda use: types.SimpleNamespace(preinit=lambda: None))
     assert_refused(*MISTAKES[name], capsys)
 
 

@@ -12,12 +12,18 @@ from cbackprop import layers
 from cbackprop.export.formulas import Formula, parse
 from cbackprop.export.onnx_reader.graph import Array, Node, ReadGraph
 from cbackprop.layers import Layer
+from cbackprop.layers.spatial import AxesLayer
 from cbackprop.tensor import KerasTensor
 
 __all__ = ["OPERATORS", "PATTERNS", "Builder", "Pattern", "UnreadableError", "reads", "recognizes"]
 
 # Layers that only move numbers.
 MOVES = (layers.Concatenate, layers.Permute, layers.RepeatVector)
+# Layers that compute each element by itself, or with those of other inputs at the same place.
+ON_ELEMENTS = (
+    *(layers.Absolute, layers.Add, layers.Average, layers.Dropout, layers.Identity, layers.Maximum, layers.Minimum),
+    *(layers.Multiply, layers.Power, layers.Rescaling, layers.Subtract, layers.TrueDivide),
+)
 # A sample with more numbers than this is refused: the file is damaged or malicious.
 LARGEST_SAMPLE = 2**31 - 1
 
@@ -90,6 +96,8 @@ class Builder:
         self.tensors: dict[str, KerasTensor] = {}
         self.batch: int | None = None
         self._names = set(names)
+        self._permutes: dict[str, Layer] = {}
+        self._permuted: dict[tuple[int, tuple[int, ...]], KerasTensor] = {}
 
     def unique(self, name: str) -> str:
         """`name`, with a number appended if it is taken."""
@@ -102,6 +110,9 @@ class Builder:
     def _name_for(self, name: str) -> str:
         """``"dense"`` for a node ``"dense/Gemm"``; the whole name if ``"dense"`` is taken."""
         front = name.rpartition("/")[0].strip("/")
+        if front in self._permutes:  # made for an operator, whose layer comes now
+            self._permutes.pop(front).name = self.unique(f"{front}/Transpose")
+            return front
         return self.unique(front if front and front not in self._names else name)
 
     def tensor(self, name: str) -> KerasTensor:
@@ -139,10 +150,44 @@ class Builder:
             raise UnreadableError(f"its input {position} is missing")
         return array
 
+    def permuted(self, node: Node, x: KerasTensor, dims: tuple[int, ...]) -> KerasTensor:
+        """A value with its axes in another order. Permutes that follow each other become one, or none."""
+        before = dims_before(x)
+        if before is not None:
+            assert x.node is not None
+            (x,), dims = x.node.inputs, tuple(before[axis - 1] for axis in dims)
+        if dims == tuple(sorted(dims)):
+            return x
+        key = id(x), dims
+        if key not in self._permuted:
+            self._permuted[key] = self._made(node, layers.Permute, x, dims)
+            made = self._permuted[key].node
+            assert made is not None
+            self._permutes[made.layer.name] = made.layer
+        return self._permuted[key]
+
     def apply(
         self, node: Node, layer: type[Layer], inputs: Any, *arguments: Any, weights: Any = None, **options: Any
     ) -> KerasTensor:
-        """Make a layer with these arguments, call it, and set its weights."""
+        """Make a layer with these arguments, call it, and set its weights.
+
+        Where that is the same, the layer stands in front of a Permute that makes its inputs, not behind.
+        """
+        tensors = inputs if isinstance(inputs, list) else [inputs]
+        dims = dims_before(tensors[0])
+        if dims is not None and all(dims_before(tensor) == dims for tensor in tensors):
+            changed = in_front_of(dims, layer, arguments, options)
+            if changed is not None:
+                sources = [tensor.node.inputs[0] for tensor in tensors if tensor.node is not None]
+                arguments, options = changed
+                source = sources if isinstance(inputs, list) else sources[0]
+                y = self._made(node, layer, source, *arguments, weights=weights, **options)
+                return self.permuted(node, y, dims) if y.ndim == len(dims) + 1 else y
+        return self._made(node, layer, inputs, *arguments, weights=weights, **options)
+
+    def _made(
+        self, node: Node, layer: type[Layer], inputs: Any, *arguments: Any, weights: Any = None, **options: Any
+    ) -> KerasTensor:
         made = layer(*arguments, name=self._name_for(node.name[:200]), dtype=self.dtype, **options)
         output: KerasTensor = made(inputs)
         if math.prod(size or 1 for size in output.shape) > LARGEST_SAMPLE:
@@ -152,6 +197,34 @@ class Builder:
         if weights is not None:
             made.set_weights([np.asarray(weight) for weight in weights])
         return output
+
+
+def dims_before(tensor: KerasTensor) -> tuple[int, ...] | None:
+    """The order in which a Permute puts the axes of a value; ``None`` if no Permute makes it."""
+    layer = None if tensor.node is None else tensor.node.layer
+    return tuple(layer.dims) if isinstance(layer, layers.Permute) else None
+
+
+def in_front_of(
+    dims: tuple[int, ...], layer: type[Layer], arguments: Any, options: Any
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """Arguments with which a layer computes the same in front of a Permute as with these behind it.
+
+    ``None`` if it cannot, or has no such arguments.
+    """
+    if layer in ON_ELEMENTS and not any(map(np.ndim, (*arguments, *options.values()))):
+        return arguments, options
+    if layer is layers.Activation and not options and arguments[0].kernel().axis is None:
+        return arguments, options
+    if layer in (layers.BatchNormalization, layers.GroupNormalization) and isinstance(options.get("axis"), int):
+        return arguments, options | {"axis": dims[options["axis"] - 1]}
+    if layer is layers.Concatenate and len(arguments) == 1:
+        return (dims[arguments[0] - 1],), options
+    if dims == (len(dims), *range(1, len(dims))) and issubclass(layer, AxesLayer):
+        moved = tuple("channels_last" if one == "channels_first" else one for one in arguments)
+        named = {name: "channels_last" if one == "channels_first" else one for name, one in options.items()}
+        return (moved, named) if (moved, named) != (arguments, options) else None
+    return None
 
 
 def sample_shape(tensor: KerasTensor) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from cbackprop.config import FLOAT_TYPES, INTEGER_TYPES
 from cbackprop.export import onnx_limits
 from cbackprop.export.onnx_reader import (  # noqa: F401 - register
     activations,
+    convolution,
     normalization,
     operators,
     parts,

@@ -133,7 +133,7 @@ def transpose(builder: Builder, node: Node) -> KerasTensor:
     order = node.attribute("perm") or list(range(x.ndim))[::-1]
     if order[0] != 0:
         raise UnreadableError(f"the order {order} moves the axis of the batch")
-    return builder.apply(node, layers.Permute, x, tuple(order[1:])) if len(order) > 1 else x
+    return builder.permuted(node, x, tuple(order[1:])) if len(order) > 1 else x
 
 
 @recognizes(

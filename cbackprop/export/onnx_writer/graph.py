@@ -14,7 +14,7 @@ from cbackprop.export.formulas import TENSORS, TYPES, operator_of, parse
 from cbackprop.layers import Layer, registry
 from cbackprop.variable import Variable
 
-__all__ = ["Call", "Graph", "translates", "translation_of"]
+__all__ = ["Call", "Graph", "Translation", "translates", "translation_of"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,7 @@ class Graph:
         self.scope = ""
         self._names = set(names)
         self._known: dict[Any, str] = {}
+        self._transposed: dict[str, tuple[str, list[int]]] = {}
 
     @property
     def float_type(self) -> int:
@@ -121,11 +122,14 @@ class Graph:
             self._known[key] = self._store(array, f"{self.scope}/constant")
         return self._known[key]
 
-    def variable(self, variable: Variable) -> str:
-        """The name of a weight. It is stored once, even if several calls use it."""
-        if variable not in self._known:
-            self._known[variable] = self._store(variable.numpy(), variable.path)
-        return self._known[variable]
+    def variable(self, variable: Variable, order: Sequence[int] | None = None) -> str:
+        """The name of a weight, with its axes in this order. It is stored once, even if several calls use it."""
+        key = (variable, None if order is None else tuple(order))
+        if key not in self._known:
+            array = variable.numpy()
+            moved = array if order is None else np.ascontiguousarray(array.transpose(order))
+            self._known[key] = self._store(moved, variable.path)
+        return self._known[key]
 
     def _store(self, array: NDArray[Any], name: str) -> str:
         found = self.unique(name)
@@ -137,8 +141,27 @@ class Graph:
         return self.add("Reshape", value, np.array([0, *sample_shape], np.int64))
 
     def transpose(self, value: str, order: Sequence[int]) -> str:
-        """Reorder the axes; the batch axis stays first."""
-        return value if list(order) == list(range(len(order))) else self.add("Transpose", value, perm=list(order))
+        """Reorder the axes; the batch axis stays first. Transposes that follow each other become one, or none."""
+        source, before = self.before_transpose(value, len(order))
+        perm = [before[axis] for axis in order]
+        if perm == sorted(perm):
+            return source
+        made = self.add("Transpose", source, perm=perm)
+        self._transposed[made] = source, perm
+        return made
+
+    def before_transpose(self, value: str, rank: int) -> tuple[str, list[int]]:
+        """The value of which a Transpose makes this one, and its order; the value itself if none does."""
+        return self._transposed.get(value, (value, list(range(rank))))
+
+    def drop_unused(self, outputs: Sequence[str]) -> None:
+        """Remove Transposes whose result nobody reads."""
+        wanted, kept = set(outputs), []
+        for node in reversed(self.nodes):
+            if node.op_type != "Transpose" or node.output[0] in wanted:
+                wanted.update(node.input)
+                kept.append(node)
+        self.nodes = kept[::-1]
 
     def formula(self, text: str, x: str, y: str | None = None, **constants: Any) -> str:
         """Add the operators of a formula (see `cbackprop.export.formulas`) with these values of its variables."""

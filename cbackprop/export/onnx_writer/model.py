@@ -9,6 +9,7 @@ import numpy as np
 
 from cbackprop.export import onnx_limits
 from cbackprop.export.onnx_writer import (  # noqa: F401 - register
+    convolution,
     layers,
     merging,
     normalization,
@@ -17,8 +18,24 @@ from cbackprop.export.onnx_writer import (  # noqa: F401 - register
     resizing,
 )
 from cbackprop.export.onnx_writer.activations import write_activation
-from cbackprop.export.onnx_writer.graph import Call, Graph, translation_of
-from cbackprop.layers import ActivationLayer
+from cbackprop.export.onnx_writer.graph import Call, Graph, Translation, translation_of
+from cbackprop.layers import (
+    Absolute,
+    ActivationLayer,
+    Add,
+    Average,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    Identity,
+    Maximum,
+    Minimum,
+    Multiply,
+    Power,
+    Rescaling,
+    Subtract,
+    TrueDivide,
+)
 from cbackprop.layers.global_pooling import GlobalPooling
 from cbackprop.layers.masks import Chosen
 from cbackprop.layers.merging import Merge
@@ -28,6 +45,12 @@ from cbackprop.validation import check_integer
 from cbackprop.version import __version__
 
 __all__ = ["graph_of"]
+
+# Layers that compute each element by itself, or with those of other inputs at the same place.
+ON_ELEMENTS = (
+    *(Absolute, Add, Average, Dropout, GaussianDropout, GaussianNoise, Identity, Maximum, Minimum, Multiply, Power),
+    *(Subtract, TrueDivide),
+)
 
 
 def graph_of(package: Any, model: Any, opset: Any) -> bytes:
@@ -122,10 +145,48 @@ def write_call(graph: Graph, node: Node, sources: Sequence[str], training: bool 
     sources = sources[: len(node.data)]
     shapes = tuple(sample_shape(tensor) for tensor in node.data)
     shape = sample_shape(node.outputs[0])
-    value = translate(graph, Call(layer, tuple(sources), shapes, shape, training))
+    value = write_layer(graph, translate, Call(layer, tuple(sources), shapes, shape, training))
     if layer.activation is None or isinstance(layer, ActivationLayer):
         return value
-    return write_activation(graph, layer, value, shape)
+    before, order = graph.before_transpose(value, len(shape) + 1)
+    if not is_elementwise(layer):
+        return write_activation(graph, layer, value, shape)
+    return graph.transpose(write_activation(graph, layer, before, turned_back(shape, order)), order)
+
+
+def write_layer(graph: Graph, translate: Translation, call: Call) -> str:
+    """Add a call of a layer, without its activation. Layers on elements stand in front of Transposes, not behind.
+
+    So a Transpose comes to stand before that of the next layer which needs another order, and both are left out.
+    """
+    layer, rank = call.layer, len(call.output_shape) + 1
+    before = [graph.before_transpose(name, rank) for name in call.inputs]
+    orders = [order for _, order in before]
+    same = all(len(shape) + 1 == rank for shape in call.input_shapes) and orders.count(orders[0]) == len(orders)
+    if not same or not works_on_elements(layer):
+        return translate(graph, call)
+    (order, *_), names = orders, tuple(name for name, _ in before)
+    shapes = tuple(turned_back(shape, order) for shape in call.input_shapes)
+    inner = Call(layer, names, shapes, turned_back(call.output_shape, order), call.training)
+    return graph.transpose(translate(graph, inner), order)
+
+
+def works_on_elements(layer: Any) -> bool:
+    """Whether the layer computes the same for samples with their axes in another order."""
+    if isinstance(layer, ActivationLayer):
+        return is_elementwise(layer)
+    scalars = isinstance(layer, Rescaling) and not any(map(np.ndim, (layer.scale, layer.offset)))
+    return scalars or isinstance(layer, ON_ELEMENTS)
+
+
+def is_elementwise(layer: Any) -> bool:
+    """Whether the activation of a layer works on each element, not along an axis."""
+    return layer.function is not None and layer.function.axis is None
+
+
+def turned_back(shape: tuple[int, ...], order: Sequence[int]) -> tuple[int, ...]:
+    """The shape of a sample before a Transpose of this order, after which it is `shape`."""
+    return tuple(size for _, size in sorted(zip(order[1:], shape, strict=True)))
 
 
 def sample_shape(tensor: KerasTensor) -> tuple[int, ...]:
@@ -135,6 +196,7 @@ def sample_shape(tensor: KerasTensor) -> tuple[int, ...]:
 
 def finish(graph: Graph, found: list[str], inputs: list[str], outputs: list[str]) -> None:
     """Give the values the names of the outputs. An input, or a value that is two outputs, needs an extra node."""
+    graph.drop_unused(found)
     made = {name: node for node in graph.nodes for name in node.output}
     renamed: dict[str, str] = {}
     for value, output in zip(found, outputs, strict=True):

@@ -23,6 +23,8 @@ from cbackprop.export.onnx_writer.graph import translation_of
 NEWEST = onnx.defs.onnx_opset_version()
 # Whose calls unfold, and that of which there is nothing but a name.
 WITHOUT = {"InputLayer", "Model", "Sequential"}
+# Operators that ONNX Runtime does not have for float64, though ONNX does.
+ONLY_FLOAT32 = {"Conv", "ConvTranspose"}
 
 
 def assert_runs(model, path, x, names=None, opset=OPSET):
@@ -30,16 +32,18 @@ def assert_runs(model, path, x, names=None, opset=OPSET):
     export.onnx(model, path, opset)
     proto = onnx.load(path)
     onnx.checker.check_model(proto, full_check=True)
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     evaluator = ReferenceEvaluator(proto)
+    runtimes = [evaluator]
+    if model.dtype == "float32" or ONLY_FLOAT32.isdisjoint(node.op_type for node in proto.graph.node):
+        runtimes.append(onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]))
     names = names or model.input_names
-    assert [value.name for value in session.get_inputs()] == names
+    assert [value.name for value in proto.graph.input] == names
     for size in (len(x[0]), 1):
         feed = {name: array[:size] for name, array in zip(names, x, strict=True)}
         expected = model.predict(list(feed.values()) if model.input_names == names else feed, verbose=0)
-        for runtime in (session, evaluator):
+        for runtime in runtimes:
             assert_same(runtime.run(None, feed), expected, model.dtype)
-    return [value.name for value in session.get_outputs()]
+    return [value.name for value in proto.graph.output]
 
 
 def test_every_layer_and_activation_has_a_translation():

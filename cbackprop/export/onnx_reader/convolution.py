@@ -1,0 +1,197 @@
+"""Read convolutions, whose channels are first in ONNX, as layers with the channels last between Permutes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cbackprop import layers
+from cbackprop.export.onnx_reader.builder import Builder, UnreadableError, reads, sample_shape
+from cbackprop.export.onnx_reader.graph import Array, Node
+from cbackprop.layers.convolution import positions_along
+from cbackprop.layers.transposed_convolution import size_along
+from cbackprop.tensor import KerasTensor
+
+# By the number of axes beside batch and channels.
+CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
+TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
+PADDING = (layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D)
+CROPPING = (layers.Cropping1D, layers.Cropping2D, layers.Cropping3D)
+
+
+class Window:
+    """What an operator says of its kernel, for each axis beside batch and channels."""
+
+    def __init__(self, node: Node, x: KerasTensor, kernel: Array) -> None:
+        rank = x.ndim - 2
+        if not 1 <= rank <= 3 or kernel.ndim != rank + 2 or kernel.size == 0:
+            raise UnreadableError(f"a kernel of shape {kernel.shape} does not fit values of shape {x.shape}")
+        self.rank, self.sizes = rank, sample_shape(x)[1:]
+        self.kernel = tuple(kernel.shape[2:])
+        self.strides, self.dilations = (numbers(node, name, rank, 1, 1) for name in ("strides", "dilations"))
+        if tuple(node.attribute("kernel_shape") or self.kernel) != self.kernel:
+            raise UnreadableError(f"its kernel has shape {kernel.shape}, but kernel_shape says otherwise")
+        self.group = int(node.attribute("group"))
+        self.auto = (node.attribute("auto_pad") or b"NOTSET").decode(errors="replace")
+        pads = numbers(node, "pads", 2 * rank, 0, 0)
+        self.before, self.after = pads[:rank], pads[rank:]
+
+    @property
+    def reach(self) -> tuple[int, ...]:
+        """Numbers from the first tap to the last one, along each axis."""
+        return tuple((size - 1) * rate + 1 for size, rate in zip(self.kernel, self.dilations, strict=True))
+
+    def halves(self, totals: list[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Such totals in front and behind, as `auto_pad` says."""
+        small, large = tuple(total // 2 for total in totals), tuple(total - total // 2 for total in totals)
+        return (small, large) if self.auto == "SAME_UPPER" else (large, small)
+
+
+def numbers(node: Node, name: str, count: int, default: int, minimum: int) -> tuple[int, ...]:
+    """An attribute with a number for each axis."""
+    found = tuple(int(number) for number in node.attribute(name) or (default,) * count)
+    if len(found) != count or min(found) < minimum:
+        raise UnreadableError(f"its {name} are {list(found)}")
+    return found
+
+
+def dims(rank: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The Permutes that put the channels last, and first again."""
+    return (*range(2, rank + 2), 1), (rank + 1, *range(1, rank + 1))
+
+
+def bias_of(builder: Builder, node: Node, filters: int) -> list[Array]:
+    """A list of the bias, if there is one."""
+    bias = builder.optional(node, 2)
+    if bias is not None and bias.shape != (filters,):
+        raise UnreadableError(f"a bias of shape {bias.shape} does not fit {filters} filters")
+    return [] if bias is None else [bias]
+
+
+@reads("Conv")
+def convolution(builder: Builder, node: Node) -> KerasTensor:
+    """A convolution; padding that is neither "valid" nor "same" is a layer of its own."""
+    x, kernel = builder.tensor(node.inputs[0]), builder.constant(node, 1)
+    window = Window(node, x, kernel)
+    filters, per_group = kernel.shape[:2]
+    if window.group < 1 or per_group * window.group != sample_shape(x)[0] or filters % window.group:
+        raise UnreadableError(f"a kernel of shape {kernel.shape} does not fit values of shape {x.shape}")
+    to_last, to_first = dims(window.rank)
+    x = builder.permuted(node, x, to_last)
+    sides = sides_of(window)
+    padding = padding_of(window, sides)
+    if padding is None:
+        x = builder.apply(node, PADDING[window.rank - 1], x, sides[0] if window.rank == 1 else sides, "channels_last")
+    bias = bias_of(builder, node, filters)
+    arguments = filters, window.kernel, window.strides, padding or "valid", "channels_last", window.dilations
+    weights = [kernel.transpose(*range(2, kernel.ndim), 1, 0), *bias]
+    options = {"groups": window.group, "use_bias": bool(bias), "weights": weights}
+    y = builder.apply(node, CONVOLUTIONS[window.rank - 1], x, *arguments, **options)
+    return builder.permuted(node, y, to_first)
+
+
+def sides_of(window: Window) -> tuple[tuple[int, int], ...]:
+    """Zeros in front of each axis and behind it."""
+    before, after = window.before, window.after
+    if window.auto == "VALID":
+        before = after = (0,) * window.rank
+    elif window.auto != "NOTSET":
+        spans = zip(window.sizes, window.strides, window.reach, strict=True)
+        before, after = window.halves([max((-(-size // s) - 1) * s + reach - size, 0) for size, s, reach in spans])
+    return tuple(zip(before, after, strict=True))
+
+
+def padding_of(window: Window, sides: tuple[tuple[int, int], ...]) -> str | None:
+    """The padding with so many zeros; ``None`` if another layer must add them."""
+    if not any(map(any, sides)):
+        return "valid"
+    for padding in ("same", "causal") if window.rank == 1 else ("same",):
+        axes = zip(window.sizes, window.kernel, window.strides, window.dilations, strict=True)
+        found = [positions_along(*axis, padding) for axis in axes]
+        if all(
+            # Zeros behind that no position reads do not matter.
+            before == max(own, 0) and (size + before + after - reach) // stride + 1 == count
+            for (before, after), (count, own), size, stride, reach in zip(
+                sides, found, window.sizes, window.strides, window.reach, strict=True
+            )
+        ):
+            return padding
+    return None
+
+
+@reads("ConvTranspose")
+def transposed_convolution(builder: Builder, node: Node) -> KerasTensor:
+    """A transposed convolution; what is cut off in another way than this library's layers do is cut by a layer."""
+    x, kernel = builder.tensor(node.inputs[0]), builder.constant(node, 1)
+    window = Window(node, x, kernel)
+    if window.group != 1:
+        raise UnreadableError(f"it has {window.group} groups, but transposed convolutions here have none")
+    channels, filters = kernel.shape[:2]
+    if channels != sample_shape(x)[0]:
+        raise UnreadableError(f"a kernel of shape {kernel.shape} does not fit values of shape {x.shape}")
+    more = numbers(node, "output_padding", window.rank, 0, 0)
+    before, sizes = output_of(node, window, more)
+    to_last, to_first = dims(window.rank)
+    padding, output_padding = transposed_padding(window, before, sizes, more)
+    bias = bias_of(builder, node, filters)
+    arguments = filters, window.kernel, window.strides, padding
+    options: dict[str, Any] = {
+        "output_padding": output_padding,
+        "data_format": "channels_last",
+        "dilation_rate": window.dilations,
+        "use_bias": bool(bias),
+        "weights": [kernel.transpose(*range(2, kernel.ndim), 1, 0), *bias],
+    }
+    layer = TRANSPOSED[window.rank - 1]
+    y = builder.apply(node, layer, builder.permuted(node, x, to_last), *arguments, **options)
+    sides = tuple(
+        (front, whole - front - size) for front, whole, size in zip(before, sample_shape(y)[:-1], sizes, strict=True)
+    )
+    if padding == "valid" and any(map(any, sides)):
+        if min(map(min, sides)) < 0:
+            raise UnreadableError(f"its output of {sizes} reaches beyond what it computes")
+        y = builder.apply(node, CROPPING[window.rank - 1], y, sides[0] if window.rank == 1 else sides)
+    return builder.permuted(node, y, to_first)
+
+
+def output_of(node: Node, window: Window, more: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """How many numbers are cut off in front of each axis, and the size of the output."""
+    axes = list(zip(window.sizes, window.strides, window.reach, more, strict=True))
+    whole = [(size - 1) * stride + reach + extra for size, stride, reach, extra in axes]
+    given = node.attribute("output_shape")
+    if given:
+        sizes = tuple(int(size) for size in given)[-window.rank :]
+    elif window.auto in ("SAME_UPPER", "SAME_LOWER"):
+        sizes = tuple(size * stride for size, stride, _, _ in axes)
+    elif window.auto == "VALID":
+        return (0,) * window.rank, tuple(whole)
+    else:
+        cut = zip(whole, window.before, window.after, strict=True)
+        return window.before, tuple(size - front - behind for size, front, behind in cut)
+    if len(sizes) != window.rank:
+        raise UnreadableError(f"its output_shape {list(given)} does not fit values of {window.rank} axes")
+    totals = [max(size - wanted, 0) for size, wanted in zip(whole, sizes, strict=True)]
+    # Of an odd number, one more is cut off in front unless auto_pad says SAME_UPPER.
+    return window.halves(totals)[0], sizes
+
+
+def transposed_padding(
+    window: Window, before: tuple[int, ...], sizes: tuple[int, ...], more: tuple[int, ...]
+) -> tuple[str, Any]:
+    """Padding and output_padding of a layer with these numbers; else those with nothing cut off."""
+    axes = list(zip(window.sizes, window.kernel, window.strides, window.dilations, strict=True))
+    wanted = list(zip(sizes, before, strict=True))
+    reaches = zip(sizes, window.sizes, window.strides, window.reach, strict=True)
+    odd = tuple(size - (old - 1) * stride - reach % 2 for size, old, stride, reach in reaches)
+    fits = all(0 <= extra < stride for extra, stride in zip(odd, window.strides, strict=True))
+    for padding, output_padding in (("valid", None), ("same", None), ("same", odd if fits else None)):
+        extras = output_padding or (None,) * window.rank
+        found = [size_along(*axis, padding, extra) for axis, extra in zip(axes, extras, strict=True)]
+        if found == wanted:
+            return padding, output_padding
+    needed = tuple(
+        max(extra, size + front - (old - 1) * stride - reach)
+        for extra, size, front, old, stride, reach in zip(
+            more, sizes, before, window.sizes, window.strides, window.reach, strict=True
+        )
+    )
+    return "valid", needed
