@@ -196,7 +196,7 @@ def test_a_damaged_config_is_a_value_error(config):
     ("module", "name", "message"),
     [
         (cb, "ops", r"^module 'cbackprop' has no attribute 'ops', unlike Keras \(.*use numpy\)$"),
-        (cb.datasets, "mnist", r"^module 'cbackprop.datasets' has no attribute 'mnist', .*read_idx reads its files\)$"),
+        (cb.datasets, "cifar10", r"^module 'cbackprop.datasets' has no attribute 'cifar10', .*nothing is downloaded.*$"),
         (
             cb.layers,
             "ConvLSTM2D",
