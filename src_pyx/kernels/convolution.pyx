@@ -147,12 +147,14 @@ cdef class Convolution:
     def make_back(self):
         """A sweep for each class of image positions that is not empty."""
         cdef Py_ssize_t packed = 0
-        self.back = <Sweep*>calloc(self.stride[0] * self.stride[1] * self.stride[2], sizeof(Sweep))
+        # Of a stride that is longer than the image, most remainders belong to no position.
+        counts = [min(self.stride[axis], self.image[axis] + self.before[axis]) for axis in range(AXES)]
+        self.back = <Sweep*>calloc(math.prod(counts), sizeof(Sweep))
         if self.back == NULL:
             raise MemoryError()
-        for z in range(self.stride[0]):
-            for y in range(self.stride[1]):
-                for x in range(self.stride[2]):
+        for z in range(counts[0]):
+            for y in range(counts[1]):
+                for x in range(counts[2]):
                     axes = [self.back_axis(axis, remainder) for axis, remainder in enumerate((z, y, x))]
                     if min(axis.count for axis in axes) == 0:
                         continue
