@@ -46,6 +46,7 @@ VARIED = {
     "kernels/activations.": WIDEST,
     "kernels/channels.": WIDE,
     "kernels/convolution.": WIDEST,
+    "kernels/depthwise.": WIDEST,
     "kernels/elementary_loops.": WIDEST,
     "kernels/global_pooling.": WIDE,
     "kernels/images.": WIDE,

@@ -27,6 +27,14 @@ from cbackprop.layers.convolution import (
 )
 from cbackprop.layers.cropping import CenterCrop, Cropping1D, Cropping2D, Cropping3D
 from cbackprop.layers.dense import Dense
+from cbackprop.layers.depthwise_convolution import (
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+    SeparableConvolution1D,
+    SeparableConvolution2D,
+)
 from cbackprop.layers.discretization import Discretization
 from cbackprop.layers.dot import Dot
 from cbackprop.layers.dropout import Dropout
@@ -146,6 +154,8 @@ __all__ = [
     "Cropping2D",
     "Cropping3D",
     "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
     "Discretization",
     "Dot",
     "Dropout",
@@ -203,6 +213,10 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Resizing",
+    "SeparableConv1D",
+    "SeparableConv2D",
+    "SeparableConvolution1D",
+    "SeparableConvolution2D",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",

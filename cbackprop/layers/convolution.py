@@ -26,6 +26,10 @@ __all__ = [
 ]
 
 
+# From the first tap of a kernel to the last one, along an axis.
+LARGEST_REACH = 2**31 - 1
+
+
 class KernelLayer(SpatialLayer):
     """Base of layers that sum over the positions of a kernel, and may add a bias.
 
@@ -87,6 +91,47 @@ class KernelLayer(SpatialLayer):
     def out_channels(self, channels: int) -> int:
         """The channels of the output."""
         raise NotImplementedError
+
+    def positions(self, sizes: tuple[int, ...]) -> list[tuple[int, int]]:
+        """For each axis: how many positions the kernel has, and the zeros in front of the image."""
+        axes = zip(sizes, self.kernel_size, self.strides, self.dilation_rate, strict=True)
+        return [positions_along(*axis, self.padding) for axis in axes]
+
+    def counts(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        """The positions of the kernel along each axis; ``ValueError`` if there are none."""
+        counts = tuple(count for count, _ in self.positions(sizes))
+        reach = max((k - 1) * rate + 1 for k, rate in zip(self.kernel_size, self.dilation_rate, strict=True))
+        if reach > LARGEST_REACH:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} with kernel_size {self.kernel_size} and dilation_rate "
+                f"{self.dilation_rate} reaches over {reach} positions, more than {LARGEST_REACH}."
+            )
+        if min(counts) < 1:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} with kernel_size {self.kernel_size}, dilation_rate "
+                f"{self.dilation_rate} and padding {self.padding!r} needs larger inputs than {sizes}: its output would "
+                "be empty."
+            )
+        return counts
+
+    def geometry_with(self, input_shape: tuple[int, ...], filters: int, groups: int) -> Geometry:
+        """The sizes of a convolution of a sample of this shape, channels last."""
+        *sizes, channels = input_shape
+        counts, before = zip(*self.positions(tuple(sizes)), strict=True)
+        # Strides and rates that nothing is multiplied by may be huge.
+        strides = tuple(stride if count > 1 else 1 for stride, count in zip(self.strides, counts, strict=True))
+        rates = tuple(rate if taps > 1 else 1 for rate, taps in zip(self.dilation_rate, self.kernel_size, strict=True))
+        return Geometry(
+            three(tuple(sizes)),
+            three(counts),
+            three(self.kernel_size),
+            three(strides),
+            three(rates),
+            three(before, 0),
+            channels,
+            filters,
+            groups,
+        )
 
     def build(self, input_shape: Shape) -> None:
         """Create kernel and bias."""
@@ -194,34 +239,11 @@ class Convolution(KernelLayer):
                 f"{type(self).__name__} {self.name!r} has {self.groups} groups, but the {channels} channels of its "
                 "input are not divisible by that."
             )
-        counts = tuple(count for count, _ in self._positions(sizes))
-        if min(counts) < 1:
-            raise ValueError(
-                f"{type(self).__name__} {self.name!r} with kernel_size {self.kernel_size}, dilation_rate "
-                f"{self.dilation_rate} and padding {self.padding!r} needs larger inputs than {sizes}: its output would "
-                "be empty."
-            )
-        return counts, self.filters
-
-    def _positions(self, sizes: tuple[int, ...]) -> list[tuple[int, int]]:
-        axes = zip(sizes, self.kernel_size, self.strides, self.dilation_rate, strict=True)
-        return [positions_along(*axis, self.padding) for axis in axes]
+        return self.counts(sizes), self.filters
 
     def geometry(self, input_shape: tuple[int, ...]) -> Geometry:
         """The sizes of the convolution of a sample of this shape, channels last."""
-        *sizes, channels = input_shape
-        counts, before = zip(*self._positions(tuple(sizes)), strict=True)
-        return Geometry(
-            three(tuple(sizes)),
-            three(counts),
-            three(self.kernel_size),
-            three(self.strides),
-            three(self.dilation_rate),
-            three(before, 0),
-            channels,
-            self.filters,
-            self.groups,
-        )
+        return self.geometry_with(input_shape, self.filters, self.groups)
 
     def output_sizes(self, geometry: Geometry) -> tuple[int, ...]:
         """The shape of a sample of the output, channels last."""

@@ -105,21 +105,23 @@ class AxesLayer(Layer):
         return self.activated((batch, found_channels, *found) if first else (batch, *found, found_channels))
 
     def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:
-        """Add the step of the layer, and where the channels come first those that move them."""
+        """Add the steps of the layer, and where the channels come first those that move them."""
+        function = self.function
+        before = shape if function is None else function.input_shape(shape)
         if self.data_format == "channels_last":
-            function = self.function
-            computed = shape if function is None else function.input_shape(shape)
-            return self.expand_activation(steps, steps.add(self.operation_on(inputs[0].shape), inputs, computed), shape)
+            return self.expand_activation(steps, self.expand_spatial(steps, inputs[0], before), shape)
         last = range(1, self.rank + 1)
         to_last = Transposed(f"{self.name}/channels_last", self.dtype, (*(axis + 1 for axis in last), 1))
         to_first = Transposed(f"{self.name}/channels_first", self.dtype, (self.rank + 1, *last))
         channels, *sizes = inputs[0].shape
         moved = steps.add(to_last, inputs, (*sizes, channels))
-        function = self.function
-        before = shape if function is None else function.input_shape(shape)
         channels, *sizes = before
-        output = steps.add(self.operation_on(moved.shape), [moved], (*sizes, channels))
+        output = self.expand_spatial(steps, moved, (*sizes, channels))
         return self.expand_activation(steps, steps.add(to_first, [output], before), shape)
+
+    def expand_spatial(self, steps: Steps, value: Value, shape: tuple[int, ...]) -> Value:
+        """Add the steps of the layer without its activation, where the channels are the last axis: by default one."""
+        return steps.add(self.operation_on(value.shape), [value], shape)
 
     def check_channels(self, input_shape: Shape, built_for: int) -> None:
         """Refuse an input with another number of channels than the weights were made for."""

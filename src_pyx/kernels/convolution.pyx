@@ -162,8 +162,10 @@ cdef class Convolution:
     def make_back(self):
         """A sweep for each class of image positions that is not empty."""
         cdef Py_ssize_t packed = 0, group = self.filters // self.groups, columns = self.channels // self.groups
+        # Of a stride that is longer than the image, most remainders belong to no position.
         classes = [
-            [self.back_axis(axis, remainder) for remainder in range(self.stride[axis])] for axis in range(AXES)
+            [self.back_axis(axis, r) for r in range(min(self.stride[axis], self.image[axis] + self.before[axis]))]
+            for axis in range(AXES)
         ]
         classes = [[axis for axis in axes if axis.count] for axes in classes]
         self.spreads = self.groups == 1 and self.dilation[2] == 1 and self.spreading_pays(classes[2])

@@ -57,6 +57,28 @@ LAYERS = {
         (lambda: layers.Conv3DTranspose(2, (1, 2, 2), strides=(2, 1, 2), activation="tanh"), [(2, 2, 2, 2)]),
         (lambda: layers.Conv3DTranspose(2, 3, padding="same", data_format="channels_first"), [(2, 2, 1, 2)]),
     ],
+    "DepthwiseConv1D": [
+        (lambda: layers.DepthwiseConv1D(2, strides=2, depth_multiplier=2, bias_initializer="random_normal"), [(5, 3)]),
+        (lambda: layers.DepthwiseConv1D(3, padding="same", dilation_rate=2, activation="softmax"), [(6, 2)]),
+        (lambda: layers.DepthwiseConv1D(5, padding="same", data_format="channels_first", use_bias=False), [(2, 7)]),
+    ],
+    "DepthwiseConv2D": [
+        (lambda: layers.DepthwiseConv2D((2, 3), bias_initializer="random_normal"), [(4, 5, 2)]),
+        (lambda: layers.DepthwiseConv2D(3, (2, 3), "same", 3, activation="tanh"), [(5, 4, 2)]),
+        (lambda: layers.DepthwiseConv2D(3, padding="same", depthwise_regularizer="l2"), [(4, 9, 12)]),
+        (lambda: layers.DepthwiseConv2D((5, 2), padding="same", dilation_rate=(1, 2), use_bias=False), [(6, 3, 2)]),
+        (lambda: layers.DepthwiseConv2D(2, data_format="channels_first", activation="glu"), [(2, 3, 5)]),
+        (lambda: layers.DepthwiseConv2D(1, strides=3, bias_constraint="non_neg"), [(4, 4, 5)]),
+    ],
+    "SeparableConv1D": [
+        (lambda: layers.SeparableConv1D(3, 2, strides=2, bias_initializer="random_normal"), [(5, 2)]),
+        (lambda: layers.SeparableConv1D(2, 3, padding="same", data_format="channels_first"), [(2, 5)]),
+    ],
+    "SeparableConv2D": [
+        (lambda: layers.SeparableConv2D(3, (2, 3), depth_multiplier=2, activation="tanh"), [(4, 5, 2)]),
+        (lambda: layers.SeparableConv2D(2, 3, strides=2, padding="same", pointwise_regularizer="l2"), [(5, 4, 3)]),
+        (lambda: layers.SeparableConv2D(4, 2, data_format="channels_first", use_bias=False), [(2, 3, 4)]),
+    ],
     "Activation": [
         (lambda: layers.Activation("tanh"), [(4,)]),
         (lambda: layers.Activation("silu"), [(2, 3)]),

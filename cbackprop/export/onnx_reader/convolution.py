@@ -13,6 +13,7 @@ from cbackprop.tensor import KerasTensor
 
 # By the number of axes beside batch and channels.
 CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
+DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 PADDING = (layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D)
 CROPPING = (layers.Cropping1D, layers.Cropping2D, layers.Cropping3D)
@@ -82,11 +83,25 @@ def convolution(builder: Builder, node: Node) -> KerasTensor:
     if padding is None:
         x = builder.apply(node, PADDING[window.rank - 1], x, sides[0] if window.rank == 1 else sides, "channels_last")
     bias = bias_of(builder, node, filters)
+    if 1 < window.group == sample_shape(x)[-1] and window.rank < 3 and padding != "causal":
+        y = depthwise(builder, node, x, window, padding or "valid", kernel, bias)
+        return builder.permuted(node, y, to_first)
     arguments = filters, window.kernel, window.strides, padding or "valid", "channels_last", window.dilations
     weights = [kernel.transpose(*range(2, kernel.ndim), 1, 0), *bias]
     options = {"groups": window.group, "use_bias": bool(bias), "weights": weights}
     y = builder.apply(node, CONVOLUTIONS[window.rank - 1], x, *arguments, **options)
     return builder.permuted(node, y, to_first)
+
+
+def depthwise(
+    builder: Builder, node: Node, x: KerasTensor, window: Window, padding: str, kernel: Array, bias: list[Array]
+) -> KerasTensor:
+    """A convolution with a group for each channel."""
+    multiplier = len(kernel) // window.group
+    by_channel = kernel.reshape(window.group, multiplier, *window.kernel).transpose(*range(2, window.rank + 2), 0, 1)
+    arguments = window.kernel, window.strides, padding, multiplier, "channels_last", window.dilations
+    options = {"use_bias": bool(bias), "weights": [by_channel, *bias]}
+    return builder.apply(node, DEPTHWISE[window.rank - 1], x, *arguments, **options)
 
 
 def sides_of(window: Window) -> tuple[tuple[int, int], ...]:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from numpy.typing import NDArray
+
 from cbackprop import layers
+from cbackprop.contract.convolution import Geometry
 from cbackprop.export.onnx_writer.graph import Call, Graph, translates
 
 
 @translates(layers.Conv1D, layers.Conv2D, layers.Conv3D)
 def convolution(graph: Graph, call: Call) -> str:
     """Conv. Its kernel is (filters, channels of a group, ...)."""
-    layer = call.layer
-    geometry = layer.geometry(channels_last(call))
+    return between_transposes(graph, call, "Conv", pads_of(call, call.layer.geometry(channels_last(call))), {})
+
+
+def pads_of(call: Call, geometry: Geometry) -> list[int]:
+    """Zeros in front of each axis, then those behind."""
     ends = [
         max((maps - 1) * stride + (kernel - 1) * dilation + 1 - before - size, 0)
         for maps, stride, kernel, dilation, before, size in zip(
@@ -20,7 +26,56 @@ def convolution(graph: Graph, call: Call) -> str:
             strict=True,
         )
     ]  # fmt: skip
-    return between_transposes(graph, call, "Conv", [*geometry.before[-layer.rank :], *ends[-layer.rank :]], {})
+    return [*geometry.before[-call.layer.rank :], *ends[-call.layer.rank :]]
+
+
+@translates(layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+def depthwise_convolution(graph: Graph, call: Call) -> str:
+    """Conv with a group for each channel, between Transposes if the channels are last."""
+    layer, (x,) = call.layer, call.inputs
+    bias = [] if layer.bias is None else [graph.variable(layer.bias)]
+    y = depthwise(graph, call, to_first(graph, layer, x), layer.kernel.numpy(), bias)
+    return to_last(graph, layer, y)
+
+
+@translates(layers.SeparableConv1D, layers.SeparableConv2D)
+def separable_convolution(graph: Graph, call: Call) -> str:
+    """Two Convs: one with a group for each channel, and one with a kernel of size 1."""
+    layer, (x,) = call.layer, call.inputs
+    between = depthwise(graph, call, to_first(graph, layer, x), layer.depthwise_kernel.numpy(), [])
+    rank = layer.rank
+    weights = [graph.variable(layer.pointwise_kernel, (rank + 1, rank, *range(rank)))]
+    weights += [] if layer.bias is None else [graph.variable(layer.bias)]
+    return to_last(graph, layer, graph.add("Conv", between, *weights, kernel_shape=(1,) * rank))
+
+
+def depthwise(graph: Graph, call: Call, x: str, kernel: NDArray[Any], bias: list[str]) -> str:
+    """A Conv whose kernel is (channels * depth_multiplier, 1, ...)."""
+    layer, rank = call.layer, call.layer.rank
+    channels = kernel.shape[rank]
+    filters = kernel.transpose(rank, rank + 1, *range(rank)).reshape(-1, 1, *layer.kernel_size)
+    return graph.add(
+        "Conv",
+        x,
+        filters,
+        *bias,
+        kernel_shape=layer.kernel_size,
+        strides=layer.strides,
+        dilations=layer.dilation_rate,
+        group=channels,
+        pads=pads_of(call, layer.depthwise_geometry(channels_last(call))),
+    )
+
+
+def to_first(graph: Graph, layer: Any, x: str) -> str:
+    """The value with its channels first."""
+    rank = layer.rank
+    return x if layer.data_format == "channels_first" else graph.transpose(x, (0, rank + 1, *range(1, rank + 1)))
+
+
+def to_last(graph: Graph, layer: Any, y: str) -> str:
+    """The reverse of `to_first`."""
+    return y if layer.data_format == "channels_first" else graph.transpose(y, (0, *range(2, layer.rank + 2), 1))
 
 
 @translates(layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)

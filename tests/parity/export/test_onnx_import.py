@@ -21,7 +21,7 @@ from cbackprop.export.onnx_writer.graph import Graph
 AS_OTHERS = {
     *("Flatten", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout"),
     *("GaussianNoise", "GaussianDropout", "ActivityRegularization", "Normalization", "Average"),
-    *("ReLU", "LeakyReLU", "ELU", "Softmax", "Model", "Sequential"),
+    *("ReLU", "LeakyReLU", "ELU", "Softmax", "Model", "Sequential", "SeparableConv1D", "SeparableConv2D"),
     *("RandomFlip", "RandomTranslation", "RandomRotation", "RandomZoom", "RandomShear"),
     *("RandomBrightness", "RandomContrast"),
     *("CenterCrop", "Resizing", "UpSampling1D", "UpSampling2D", "UpSampling3D"),

@@ -1,0 +1,491 @@
+"""Depthwise convolutions in one, two or three dimensions, channels last: each channel with kernels of its own.
+
+An image is (depth, height, width, channels), its maps (depth, height, width, filters), the kernel (depth, height,
+width, filters). Channel c makes `multiplier` filters, from c multiplier on. Filters fill vectors.
+
+A block of filters is gone through at a time, as many as fill two lines of the cache, so that it does not matter how
+far apart positions lie. A piece of what they read is copied, with zeros around it where taps reach beyond the borders,
+and each channel as often as it has filters: then every position reads in the same way. Only where nothing would
+change, the input is read where it lies.
+
+The derivative by the image is the same for other sweeps (see convolution.pyx): of maps with the kernel reversed.
+
+Every element is a sum in an order that depends on shapes alone.
+"""
+
+import numpy as np
+
+from cython cimport floating
+from libc.string cimport memset
+
+from cbackprop.compiled.kernels.convolution cimport AXES, Axis, Convolution, Sweep
+
+cdef extern from "depthwise.h" nogil:
+    enum:
+        VECTOR_BYTES
+    ctypedef struct DepthwiseTaps:
+        Py_ssize_t[3] taps, tap_step, kernel_step
+        Py_ssize_t in_row, in_step, out_row, out_step
+    void depthwise_row_float(
+        const DepthwiseTaps* taps, Py_ssize_t count, const float* x, const float* kernel, const float* bias, float* y)
+    void depthwise_row_half_float(
+        const DepthwiseTaps* taps, Py_ssize_t count, const float* x, const float* kernel, const float* bias, float* y)
+    void depthwise_row_double(
+        const DepthwiseTaps* taps, Py_ssize_t count, const double* x, const double* kernel, const double* bias,
+        double* y)
+    void depthwise_row_half_double(
+        const DepthwiseTaps* taps, Py_ssize_t count, const double* x, const double* kernel, const double* bias,
+        double* y)
+    void depthwise_gradient_float(
+        const DepthwiseTaps* taps, Py_ssize_t rows, Py_ssize_t count, const float* x, const float* dy, float* gradient)
+    void depthwise_gradient_half_float(
+        const DepthwiseTaps* taps, Py_ssize_t rows, Py_ssize_t count, const float* x, const float* dy, float* gradient)
+    void depthwise_gradient_double(
+        const DepthwiseTaps* taps, Py_ssize_t rows, Py_ssize_t count, const double* x, const double* dy,
+        double* gradient)
+    void depthwise_gradient_half_double(
+        const DepthwiseTaps* taps, Py_ssize_t rows, Py_ssize_t count, const double* x, const double* dy,
+        double* gradient)
+    void gather_channels(Py_ssize_t count, size_t size, const char* source, Py_ssize_t source_step, char* to)
+
+cdef enum:
+    BLOCK_BYTES = 128           # of a block of filters: two lines of the cache
+    PIECE_BYTES = 64 * 1024     # of a copied piece of the input, if that is several rows
+    LEAST_COLUMNS = 16          # positions of a piece along the last axis
+    SLACK = 32                  # numbers behind the last one that may be read
+
+
+cdef struct Block:
+    # Some filters, and where they are.
+    Py_ssize_t begin, count
+    Py_ssize_t multiplier       # how often each channel of the input is repeated
+
+
+cdef struct Piece:
+    # Positions of a sweep that are computed together.
+    Py_ssize_t z, y, x          # the first one
+    Py_ssize_t rows, columns
+
+
+cdef inline Py_ssize_t block_filters(floating* c) noexcept nogil:
+    return BLOCK_BYTES // <Py_ssize_t>sizeof(floating)
+
+
+cdef inline Py_ssize_t reach(const Axis* axis) noexcept nogil:
+    """Numbers of the input from the first tap of a position to the last one."""
+    return max(axis.taps - 1, <Py_ssize_t>0) * axis.tap_step + 1
+
+
+cdef inline bint reads(const Sweep* sweep) noexcept nogil:
+    """Whether positions read anything."""
+    return sweep.axes[0].taps > 0 and sweep.axes[1].taps > 0 and sweep.axes[2].taps > 0
+
+
+cdef void largest_piece(const Sweep* sweep, Py_ssize_t filters, Py_ssize_t itemsize, Piece* piece) noexcept nogil:
+    """Rows and columns of a piece whose input is not too large."""
+    cdef const Axis* y = &sweep.axes[1]
+    cdef const Axis* x = &sweep.axes[2]
+    cdef Py_ssize_t positions = PIECE_BYTES // (itemsize * filters * max(sweep.axes[0].taps, <Py_ssize_t>1))
+    cdef Py_ssize_t fit = (positions // reach(y) - reach(x)) // x.in_step + 1
+    piece.columns = min(max(fit, <Py_ssize_t>LEAST_COLUMNS), x.count)
+    fit = (positions // ((piece.columns - 1) * x.in_step + reach(x)) - reach(y)) // y.in_step + 1
+    piece.rows = min(max(fit, <Py_ssize_t>1), y.count)
+
+
+cdef Py_ssize_t piece_numbers(const Sweep* sweep, Py_ssize_t filters, Py_ssize_t itemsize) noexcept nogil:
+    """Numbers of the input of the largest piece."""
+    cdef Piece piece
+    largest_piece(sweep, filters, itemsize, &piece)
+    return filters * max(sweep.axes[0].taps, <Py_ssize_t>1) * (
+        ((piece.rows - 1) * sweep.axes[1].in_step + reach(&sweep.axes[1]))
+        * ((piece.columns - 1) * sweep.axes[2].in_step + reach(&sweep.axes[2]))
+    )
+
+
+cdef Py_ssize_t row_bytes(Convolution conv, Py_ssize_t itemsize) noexcept nogil:
+    """Room for a row of results, or for the gradient of a block."""
+    cdef Py_ssize_t filters = min(conv.filters, BLOCK_BYTES // itemsize), i
+    cdef Py_ssize_t most = conv.kernel[0] * conv.kernel[1] * conv.kernel[2]
+    cdef Piece piece
+    largest_piece(&conv.forward, filters, itemsize, &piece)
+    most = max(most, piece.columns)
+    for i in range(conv.n_back):
+        largest_piece(&conv.back[i], filters, itemsize, &piece)
+        most = max(most, piece.columns)
+    return BLOCK_BYTES * most
+
+
+cdef Py_ssize_t depthwise_bytes(Convolution conv, Py_ssize_t itemsize) noexcept:
+    """Workspace of any of these functions."""
+    cdef Py_ssize_t filters = min(conv.filters, BLOCK_BYTES // itemsize), i
+    cdef Py_ssize_t numbers = piece_numbers(&conv.forward, filters, itemsize)
+    for i in range(conv.n_back):
+        numbers = max(numbers, piece_numbers(&conv.back[i], filters, itemsize))
+    return row_bytes(conv, itemsize) + itemsize * (numbers + SLACK)
+
+
+cdef void repeat_channels(
+    Py_ssize_t count, const Block* block, const floating* source, Py_ssize_t step, floating* to
+) noexcept nogil:
+    """The channels that the filters of a block read, for `count` positions."""
+    cdef Py_ssize_t first = block.begin // block.multiplier, left = block.begin % block.multiplier, j, c, k, _
+    for _ in range(count):
+        c, k = first, left
+        for j in range(block.count):
+            to[j] = source[c]
+            k += 1
+            if k == block.multiplier:
+                c, k = c + 1, 0
+        source += step
+        to += block.count
+
+
+cdef const floating* read_piece(
+    const Sweep* sweep, const Piece* piece, const Block* block,
+    const floating* source,     # (in_sizes, channels) IN, of one sample
+    floating* copy,             # OUT, if anything is copied
+    DepthwiseTaps* taps,        # OUT: its steps through the input
+) noexcept nogil:
+    """Where the input of the first position of a piece begins: in the source, or in a copy."""
+    cdef const Axis* axes = sweep.axes
+    cdef Py_ssize_t channels = sweep.in_channels, step, width, count, plane, row, z, y
+    cdef Py_ssize_t first_z = axes[0].in_begin + piece.z * axes[0].in_step
+    cdef Py_ssize_t first_y = axes[1].in_begin + piece.y * axes[1].in_step
+    cdef Py_ssize_t first_x = axes[2].in_begin + piece.x * axes[2].in_step
+    cdef Py_ssize_t left, middle
+    cdef bint copies = sweep.pads or block.multiplier > 1 or block.count < channels
+    cdef floating* to
+    step = block.count if copies else channels
+    width = (piece.columns - 1) * axes[2].in_step + reach(&axes[2]) if copies else sweep.in_sizes[2]
+    count = (piece.rows - 1) * axes[1].in_step + reach(&axes[1]) if copies else sweep.in_sizes[1]
+    taps.in_step, taps.tap_step[2] = axes[2].in_step * step, axes[2].tap_step * step
+    taps.in_row, taps.tap_step[1] = axes[1].in_step * width * step, axes[1].tap_step * width * step
+    if not reads(sweep):
+        return source
+    if not copies:
+        taps.tap_step[0] = axes[0].tap_step * count * width * step
+        return source + ((first_z * count + first_y) * width + first_x) * channels
+    taps.tap_step[0] = count * width * step
+    left = min(max(-first_x, <Py_ssize_t>0), width)
+    middle = max(min(sweep.in_sizes[2] - max(first_x, <Py_ssize_t>0), width - left), <Py_ssize_t>0)
+    for plane in range(axes[0].taps):
+        z = first_z + plane * axes[0].tap_step
+        for row in range(count):
+            y = first_y + row
+            to = copy + (plane * count + row) * width * step
+            if not (0 <= z < sweep.in_sizes[0] and 0 <= y < sweep.in_sizes[1]):
+                memset(to, 0, width * step * sizeof(floating))
+                continue
+            memset(to, 0, left * step * sizeof(floating))
+            copy_positions(
+                middle, block, source + ((z * sweep.in_sizes[1] + y) * sweep.in_sizes[2] + first_x + left) * channels,
+                channels, to + left * step,
+            )
+            memset(to + (left + middle) * step, 0, (width - left - middle) * step * sizeof(floating))
+    return copy
+
+
+cdef inline void copy_positions(
+    Py_ssize_t count, const Block* block, const floating* source, Py_ssize_t channels, floating* to
+) noexcept nogil:
+    if block.multiplier > 1:
+        repeat_channels(count, block, source, channels, to)
+    else:
+        gather_channels(
+            count, block.count * sizeof(floating), <const char*>(source + block.begin), channels * sizeof(floating),
+            <char*>to,
+        )
+
+
+cdef inline void compute_row(
+    const DepthwiseTaps* taps, bint half, Py_ssize_t count, const floating* x, const floating* kernel,
+    const floating* bias, floating* y,
+) noexcept nogil:
+    if floating is float:
+        if half:
+            depthwise_row_half_float(taps, count, x, kernel, bias, y)
+        else:
+            depthwise_row_float(taps, count, x, kernel, bias, y)
+    elif half:
+        depthwise_row_half_double(taps, count, x, kernel, bias, y)
+    else:
+        depthwise_row_double(taps, count, x, kernel, bias, y)
+
+
+cdef inline void compute_gradient(
+    const DepthwiseTaps* taps, bint half, Py_ssize_t rows, Py_ssize_t count, const floating* x, const floating* dy,
+    floating* gradient,
+) noexcept nogil:
+    if floating is float:
+        if half:
+            depthwise_gradient_half_float(taps, rows, count, x, dy, gradient)
+        else:
+            depthwise_gradient_float(taps, rows, count, x, dy, gradient)
+    elif half:
+        depthwise_gradient_half_double(taps, rows, count, x, dy, gradient)
+    else:
+        depthwise_gradient_double(taps, rows, count, x, dy, gradient)
+
+
+cdef inline Py_ssize_t vector_lanes(Py_ssize_t left, bint* half, floating* c) noexcept nogil:
+    """How many filters the next vector takes where so many are left: half a vector if that is enough for them."""
+    cdef Py_ssize_t lanes = max(VECTOR_BYTES // <Py_ssize_t>sizeof(floating), <Py_ssize_t>1)
+    half[0] = VECTOR_BYTES == 64 and 2 * left <= lanes
+    return lanes // 2 if half[0] else lanes
+
+
+cdef void put_row(
+    Py_ssize_t count, Py_ssize_t lanes, Py_ssize_t filters, const floating* row, bint add, floating* out,
+    Py_ssize_t out_step,
+) noexcept nogil:
+    """The first `filters` numbers of each vector of a row."""
+    cdef Py_ssize_t j, _
+    for _ in range(count):
+        for j in range(filters):
+            out[j] = out[j] + row[j] if add else row[j]
+        row += lanes
+        out += out_step
+
+
+cdef void add_row(
+    Py_ssize_t count, Py_ssize_t lanes, Py_ssize_t begin, Py_ssize_t filters, Py_ssize_t multiplier,
+    const floating* row, floating* out, Py_ssize_t out_step,
+) noexcept nogil:
+    """The same for filters from `begin` on, added to their channels."""
+    cdef Py_ssize_t j, _
+    for _ in range(count):
+        for j in range(filters):
+            out[(begin + j) // multiplier] += row[j]
+        row += lanes
+        out += out_step
+
+
+cdef void run_sweep(
+    const Sweep* sweep, const Py_ssize_t* kernel_sizes, Py_ssize_t filters, bint back, Py_ssize_t multiplier,
+    const floating* source, const floating* kernel, const floating* bias, bint add, floating* out,
+    floating* copy, floating* row,
+) noexcept nogil:
+    """The positions of a sweep, of one sample."""
+    cdef const Axis* axes = sweep.axes
+    cdef Piece piece, most
+    cdef Block block
+    cdef Py_ssize_t most_filters = min(filters, block_filters(out))
+    block.begin, block.multiplier = 0, 1 if back else multiplier
+    while block.begin < filters:
+        block.count = min(filters - block.begin, most_filters)
+        largest_piece(sweep, block.count, sizeof(floating), &most)
+        for piece.z in range(axes[0].count):
+            piece.y = 0
+            while piece.y < axes[1].count:
+                piece.rows = min(most.rows, axes[1].count - piece.y)
+                piece.x = 0
+                while piece.x < axes[2].count:
+                    piece.columns = min(most.columns, axes[2].count - piece.x)
+                    run_piece(
+                        sweep, kernel_sizes, filters, &block, &piece, multiplier if back else 1, source, kernel, bias,
+                        add, out, copy, row,
+                    )
+                    piece.x += piece.columns
+                piece.y += piece.rows
+        block.begin += block.count
+
+
+cdef void run_piece(
+    const Sweep* sweep, const Py_ssize_t* kernel_sizes, Py_ssize_t filters, const Block* block, const Piece* piece,
+    Py_ssize_t shared, const floating* source, const floating* kernel, const floating* bias, bint add, floating* out,
+    floating* copy, floating* row,
+) noexcept nogil:
+    """A block of filters of a piece. So many filters are `shared` by a channel of the output."""
+    cdef const Axis* axes = sweep.axes
+    cdef DepthwiseTaps taps
+    cdef const floating* x = read_piece(sweep, piece, block, source, copy, &taps)
+    cdef Py_ssize_t y, begin, lanes, count, out_step = axes[2].out_step * sweep.out_channels
+    cdef bint half
+    cdef floating* to
+    kernel += block.begin + first_tap(sweep, kernel_sizes, filters, &taps)
+    for y in range(piece.rows):
+        to = out + sweep.out_channels * (
+            axes[2].out_begin + piece.x * axes[2].out_step + sweep.out_sizes[2] * (
+                axes[1].out_begin + (piece.y + y) * axes[1].out_step + sweep.out_sizes[1] * (
+                    axes[0].out_begin + piece.z * axes[0].out_step
+                )
+            )
+        )
+        begin = 0
+        while begin < block.count:
+            lanes = vector_lanes(block.count - begin, &half, out)
+            count = min(lanes, block.count - begin)
+            if count == lanes and shared == 1 and not add:
+                taps.out_step = out_step
+                compute_row(
+                    &taps, half, piece.columns, x + begin, kernel + begin,
+                    NULL if bias == NULL else bias + block.begin + begin, to + block.begin + begin,
+                )
+            else:
+                taps.out_step = lanes
+                compute_row(
+                    &taps, half, piece.columns, x + begin, kernel + begin,
+                    NULL if bias == NULL else bias + block.begin + begin, row,
+                )
+                if shared == 1:
+                    put_row(piece.columns, lanes, count, row, add, to + block.begin + begin, out_step)
+                else:
+                    add_row(piece.columns, lanes, block.begin + begin, count, shared, row, to, out_step)
+            begin += count
+        x += taps.in_row
+
+
+cdef inline Py_ssize_t first_tap(
+    const Sweep* sweep, const Py_ssize_t* kernel_sizes, Py_ssize_t filters, DepthwiseTaps* taps
+) noexcept nogil:
+    """Where in the kernel the first tap of a sweep is; its steps through the kernel."""
+    cdef const Axis* axes = sweep.axes
+    cdef int axis
+    for axis in range(AXES):
+        taps.taps[axis] = axes[axis].taps
+    taps.kernel_step[2] = axes[2].kernel_step * filters
+    taps.kernel_step[1] = axes[1].kernel_step * kernel_sizes[2] * filters
+    taps.kernel_step[0] = axes[0].kernel_step * kernel_sizes[1] * kernel_sizes[2] * filters
+    return filters * (
+        axes[2].kernel_begin + kernel_sizes[2] * (axes[1].kernel_begin + kernel_sizes[1] * axes[0].kernel_begin)
+    )
+
+
+cdef void depthwise(
+    Convolution conv, Py_ssize_t samples,
+    const floating* image,      # (samples, image, channels) IN, padded
+    const floating* kernel,     # (kernel, filters) IN, padded
+    const floating* bias,       # (filters,) IN, or NULL; padded
+    floating* maps,             # (samples, maps, filters) OUT
+    void* workspace,            # depthwise_bytes(), destroyed
+) noexcept nogil:
+    """maps = image * kernel + bias."""
+    cdef floating* row = <floating*>workspace
+    cdef floating* copy = <floating*>(<char*>workspace + row_bytes(conv, sizeof(floating)))
+    cdef Py_ssize_t sample
+    for sample in range(samples):
+        run_sweep(
+            &conv.forward, conv.kernel, conv.filters, False, conv.filters // conv.channels,
+            image + sample * conv.image_size, kernel, bias, False, maps + sample * conv.maps_size, copy, row,
+        )
+
+
+cdef void depthwise_back(
+    Convolution conv, Py_ssize_t samples,
+    const floating* maps,       # (samples, maps, filters) IN, padded
+    const floating* kernel,     # (kernel, filters) IN, padded
+    bint add,
+    floating* image,            # (samples, image, channels) OUT
+    void* workspace,            # depthwise_bytes(), destroyed
+) noexcept nogil:
+    """The derivative by the image, given that by the maps."""
+    cdef floating* row = <floating*>workspace
+    cdef floating* copy = <floating*>(<char*>workspace + row_bytes(conv, sizeof(floating)))
+    cdef Py_ssize_t sample, i, multiplier = conv.filters // conv.channels
+    for sample in range(samples):
+        if multiplier > 1 and not add:
+            memset(image + sample * conv.image_size, 0, conv.image_size * sizeof(floating))
+        for i in range(conv.n_back):
+            run_sweep(
+                &conv.back[i], conv.kernel, conv.filters, True, multiplier, maps + sample * conv.maps_size, kernel,
+                <const floating*>NULL, add, image + sample * conv.image_size, copy, row,
+            )
+
+
+cdef void depthwise_kernel(
+    Convolution conv, Py_ssize_t samples,
+    const floating* image,      # (samples, image, channels) IN, padded
+    const floating* maps,       # (samples, maps, filters) IN, padded: the derivative by them
+    bint add,
+    floating* gradient,         # (kernel, filters) OUT
+    void* workspace,            # depthwise_bytes(), destroyed
+) noexcept nogil:
+    """The derivative by the kernel: for each tap the sum over positions of what it reads there times the maps."""
+    cdef Py_ssize_t taps = conv.kernel[0] * conv.kernel[1] * conv.kernel[2], sample, i, j
+    cdef floating* sums = <floating*>workspace
+    cdef floating* copy = <floating*>(<char*>workspace + row_bytes(conv, sizeof(floating)))
+    cdef Py_ssize_t width = block_filters(gradient)
+    cdef Block block
+    block.begin, block.multiplier = 0, conv.filters // conv.channels
+    while block.begin < conv.filters:
+        block.count = min(conv.filters - block.begin, width)
+        memset(sums, 0, taps * BLOCK_BYTES)
+        for sample in range(samples):
+            sum_sample(
+                conv, &block, image + sample * conv.image_size, maps + sample * conv.maps_size, copy, sums
+            )
+        for i in range(taps):
+            for j in range(block.count):
+                if add:
+                    gradient[i * conv.filters + block.begin + j] += sums[i * width + j]
+                else:
+                    gradient[i * conv.filters + block.begin + j] = sums[i * width + j]
+        block.begin += block.count
+
+
+cdef void sum_sample(
+    Convolution conv, const Block* block, const floating* image, const floating* maps, floating* copy, floating* sums
+) noexcept nogil:
+    """Add a sample's share in the gradient of a block."""
+    cdef const Sweep* sweep = &conv.forward
+    cdef const Axis* axes = sweep.axes
+    cdef Py_ssize_t begin, lanes
+    cdef bint half
+    cdef Piece piece, most
+    cdef DepthwiseTaps taps
+    cdef const floating* x
+    cdef const floating* dy
+    largest_piece(sweep, block.count, sizeof(floating), &most)
+    first_tap(sweep, conv.kernel, block_filters(sums), &taps)
+    taps.out_step, taps.out_row = conv.filters, conv.filters * conv.maps[2]
+    for piece.z in range(axes[0].count):
+        piece.y = 0
+        while piece.y < axes[1].count:
+            piece.rows = min(most.rows, axes[1].count - piece.y)
+            piece.x = 0
+            while piece.x < axes[2].count:
+                piece.columns = min(most.columns, axes[2].count - piece.x)
+                x = read_piece(sweep, &piece, block, image, copy, &taps)
+                dy = maps + block.begin + conv.filters * (
+                    (piece.z * conv.maps[1] + piece.y) * conv.maps[2] + piece.x
+                )
+                begin = 0
+                while begin < block.count:
+                    lanes = vector_lanes(block.count - begin, &half, sums)
+                    compute_gradient(&taps, half, piece.rows, piece.columns, x + begin, dy + begin, sums + begin)
+                    begin += lanes
+                piece.x += piece.columns
+            piece.y += piece.rows
+
+
+def run(
+    Convolution conv not None, str what, floating[::1] image, floating[::1] kernel, floating[::1] maps,
+    Py_ssize_t repeat=1,
+):
+    """Compute the "maps", the "image" or the "kernel" from the two others, as often as `repeat` says.
+
+    The arrays have some numbers more than these, which may be read.
+
+    Raises
+    ------
+    ValueError
+        If an array is too small.
+    """
+    cdef Py_ssize_t samples = (image.shape[0] - SLACK) // conv.image_size, _
+    cdef Py_ssize_t taps = conv.kernel[0] * conv.kernel[1] * conv.kernel[2]
+    cdef unsigned char[::1] workspace = np.empty(depthwise_bytes(conv, sizeof(floating)) + 64, np.uint8)
+    cdef void* aligned = <void*>((<size_t>&workspace[0] + 63) & ~<size_t>63)
+    if (
+        conv.groups != conv.channels or samples < 1 or maps.shape[0] < samples * conv.maps_size + SLACK
+        or kernel.shape[0] < taps * conv.filters + SLACK or what not in ("maps", "image", "kernel")
+    ):
+        raise ValueError("The arrays do not fit the convolution.")
+    cdef int which = ("maps", "image", "kernel").index(what)
+    with nogil:
+        for _ in range(repeat):
+            if which == 0:
+                depthwise(conv, samples, &image[0], &kernel[0], <const floating*>NULL, &maps[0], aligned)
+            elif which == 1:
+                depthwise_back(conv, samples, &maps[0], &kernel[0], False, &image[0], aligned)
+            else:
+                depthwise_kernel(conv, samples, &image[0], &maps[0], False, &kernel[0], aligned)
