@@ -99,11 +99,13 @@ cdef class Convolution:
         For each axis: sizes, the step from one position to the next, the step from one tap to the next, and how many
         zeros are in front of the image.
     channels, filters, groups : int
+    may_spread : bool, default True
+        False: back, a sweep computes positions of the image, not what positions of the maps add to it.
     """
 
     def __cinit__(
         self, tuple image, tuple maps, tuple kernel, tuple stride, tuple dilation, tuple before, Py_ssize_t channels,
-        Py_ssize_t filters, Py_ssize_t groups,
+        Py_ssize_t filters, Py_ssize_t groups, bint may_spread=True,
     ):
         cdef int axis
         cdef Py_ssize_t i
@@ -119,7 +121,7 @@ cdef class Convolution:
         self.kernel_rows = math.prod(kernel) * (channels // groups)
         self.tables = []
         self.forward = self.make_sweep([self.forward_axis(axis) for axis in range(AXES)], True, 0, filters // groups)
-        self.make_back()
+        self.make_back(may_spread)
         self.make_gradient()
         if self.spreads:
             self.spread_row_size = self.spread_row()
@@ -159,7 +161,7 @@ cdef class Convolution:
             max(apart * dilation // stride, 1), taps[-1], -apart,
         )
 
-    def make_back(self):
+    def make_back(self, bint may_spread):
         """A sweep for each class of image positions that is not empty."""
         cdef Py_ssize_t packed = 0, group = self.filters // self.groups, columns = self.channels // self.groups
         # Of a stride that is longer than the image, most remainders belong to no position.
@@ -168,7 +170,9 @@ cdef class Convolution:
             for axis in range(AXES)
         ]
         classes = [[axis for axis in axes if axis.count] for axes in classes]
-        self.spreads = self.groups == 1 and self.dilation[2] == 1 and self.spreading_pays(classes[2])
+        self.spreads = (
+            may_spread and self.groups == 1 and self.dilation[2] == 1 and self.spreading_pays(classes[2])
+        )
         if self.spreads:
             classes[2] = [Positions(self.maps[2], 0, 1, 0, 1, 1, 1, 0, 1)]
             columns *= self.kernel[2]
