@@ -25,6 +25,9 @@ __all__ = [
     "KernelLayer",
 ]
 
+# A sample with the zeros around it has at most so many numbers.
+LARGEST = 2**52
+
 
 class KernelLayer(SpatialLayer):
     """Base of layers that sum over the positions of a kernel, and may add a bias.
@@ -79,6 +82,15 @@ class KernelLayer(SpatialLayer):
         self.bias_constraint = named("bias_constraint", constraints.get, bias_constraint)
         self.kernel: Variable | None = None
         self.bias: Variable | None = None
+
+    def check_reach(self, sizes: tuple[int, ...], channels: int) -> None:
+        """Refuse kernels that reach so far that addresses would overflow; `sizes` are those of the image."""
+        reach = [(size - 1) * rate + 1 for size, rate in zip(self.kernel_size, self.dilation_rate, strict=True)]
+        if math.prod(size + more for size, more in zip(sizes, reach, strict=True)) * max(channels, 1) > LARGEST:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} with kernel_size {self.kernel_size}, strides {self.strides} and "
+                f"dilation_rate {self.dilation_rate} reaches over more numbers than any memory holds."
+            )
 
     def kernel_shape(self, channels: int) -> tuple[int, ...]:
         """The shape of the kernel for an input of so many channels."""
@@ -194,6 +206,7 @@ class Convolution(KernelLayer):
                 f"{type(self).__name__} {self.name!r} has {self.groups} groups, but the {channels} channels of its "
                 "input are not divisible by that."
             )
+        self.check_reach(sizes, max(channels, self.filters))
         counts = tuple(count for count, _ in self._positions(sizes))
         if min(counts) < 1:
             raise ValueError(
@@ -215,7 +228,8 @@ class Convolution(KernelLayer):
             three(tuple(sizes)),
             three(counts),
             three(self.kernel_size),
-            three(self.strides),
+            # From a single position there is no step to another one, which could be longer than any memory.
+            three(tuple(stride if count > 1 else 1 for stride, count in zip(self.strides, counts, strict=True))),
             three(self.dilation_rate),
             three(before, 0),
             channels,
