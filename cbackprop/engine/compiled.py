@@ -108,10 +108,12 @@ class CompiledEngine(Engine):
         self.network.set_heads(heads, outputs + [activity.buffer for activity in self.activities], masks)
         self.network.set_predicting(self.plan.predicting)
         self._set_backward()
+        chains = self._chains()
+        self.network.set_followers(chains)
         self._make_rule()
         self.compiled_tables: dict[Variable, Table] = {}
         self.compiled_gradients: Gradients | None = None  # of a network without weights there are none
-        self.memory = Memory(self, self.network.layers, len(heads), self.points, self.point_of)
+        self.memory = Memory(self, self.network.layers, chains, len(heads), self.points, self.point_of)
         self.flops = self._flops()
         read = {v for step in self.plan.steps if not step.layer.reads_rows for v in step.layer.variables}
         self.weight_bytes = sum(variable.size for variable in read) * self.dtype.itemsize
@@ -169,6 +171,22 @@ class CompiledEngine(Engine):
         self.points = [i for i, position in enumerate(order) if self.couples_samples[position] != "never"]
         self.point_of = self._find_points()
         self.network.set_backward(order, accumulate, linked, self.points)
+
+    def _chains(self) -> list[list[int]]:
+        """Layers that run others on parts of their output, which are then in the cache: each with those that follow."""
+        steps, layers, chains = self.plan.steps, self.network.layers, []
+        linked = {link for link in self.links if link is not None}
+        for first in range(len(steps)):
+            chain = [first]
+            for index in range(first + 1, len(steps)):
+                reads_last = steps[index].inputs == (steps[chain[-1]].output,)
+                is_needed = (index < self.plan.predicting) == (first < self.plan.predicting)
+                if not (layers[index].can_follow and reads_last and is_needed and index not in linked):
+                    break
+                chain.append(index)
+            if layers[first].leads and len(chain) > 1:
+                chains.append(chain)
+        return chains
 
     def _find_points(self) -> dict[Variable, int]:
         """At which point of the backward pass the gradient of each variable is computed: the first behind its uses."""

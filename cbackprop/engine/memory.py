@@ -31,6 +31,8 @@ class Memory:
     engine : Engine
     layers : sequence of compiled layers
         One for each step of the plan.
+    chains : list of list of int
+        Layers that run others on parts of their output, each with those.
     n_heads : int
     points : list of int
         In front of which backward steps, in their order, gradients are computed.
@@ -47,6 +49,7 @@ class Memory:
         self,
         engine: Engine,
         layers: Sequence[Any],
+        chains: list[list[int]],
         n_heads: int,
         points: list[int],
         point_of: dict[Variable, int],
@@ -56,6 +59,7 @@ class Memory:
         self.widths = engine.plan.widths
         self.scratch_bytes = [layer.sample_bytes for layer in layers]
         self.shared_bytes = [layer.batch_bytes for layer in layers]
+        self.leaders = {follower: chain[0] for chain in reversed(chains) for follower in chain[1:]}
         self.n_heads = n_heads
         steps, backwards = len(engine.plan.steps), len(engine.backward_steps)
         at_end = dict.fromkeys(point_of, len(points))
@@ -108,6 +112,8 @@ class Memory:
             for buffer in (*step.inputs, step.output):
                 values.touch(buffer, moments.forward(index))
             scratch.touch(index, moments.forward(index))
+            # What follows another layer is written while that one still reads its inputs.
+            values.touch(step.output, moments.forward(self.leaders.get(index, index)))
         for i, back in enumerate(engine.backward_steps):
             step = plan.steps[back.position]
             learned = [point_of[v] for v, mode in zip(step.layer.variables, back.gradients, strict=True) if mode]

@@ -15,7 +15,7 @@ from cbackprop.compiled.engine.head cimport Head
 from cbackprop.compiled.engine.run cimport Run
 from cbackprop.compiled.engine.tables cimport Table
 from cbackprop.compiled.kernels.memory cimport address
-from cbackprop.compiled.layers.layer cimport Layer
+from cbackprop.compiled.layers.layer cimport couples, Layer
 from cbackprop.compiled.metrics.tally cimport Tally
 from cbackprop.compiled.optimizers.optimizer cimport Optimizer, Segment, SegmentList
 from cbackprop.compiled.regularizers.penalties cimport Penalties
@@ -134,6 +134,38 @@ cdef class Network:
                 layer.accumulate[k] = accumulate[i][k]
         self.n_backward = len(order)
         self.points, self.n_points = list(points), len(points)
+        self.schedules = {}
+
+    def set_followers(self, list chains):
+        """Which layers run others on parts of their output: for each, its number and those of the layers that follow.
+
+        A layer that follows reads the output of the one before it alone.
+        """
+        cdef Layer leader, follower, before
+        cdef Py_ssize_t i
+        cdef int training
+        self.run.check_idle()
+        for leader in self.layers:
+            leader.n_followers = leader.led[0] = leader.led[1] = 0
+        for first, *others in chains:
+            leader = before = self.layers[first]
+            free(leader.followers)
+            leader.followers = <PyObject**>calloc(len(others) + 1, sizeof(PyObject*))
+            if leader.followers == NULL:
+                raise MemoryError()
+            for i, other in enumerate(others):
+                follower = self.layers[other]
+                if not (leader.leads and follower.can_follow and follower.inputs[0] == before.output):
+                    raise ValueError("A layer cannot follow another one.")
+                leader.followers[i] = <PyObject*>follower
+                before = follower
+            leader.n_followers = len(others)
+            for training in range(2):
+                for other in others:
+                    follower = self.layers[other]
+                    if couples(follower, training):
+                        break
+                    follower.led[training] = True
         self.schedules = {}
 
     def set_predicting(self, Py_ssize_t count):

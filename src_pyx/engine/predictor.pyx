@@ -120,7 +120,8 @@ cdef class Predictor:
             self.network.blas,
         )
         for i in range(self.network.n_predicting):
-            run_whole(<Layer>self.network.layer_pointers[i], &context.batch, False)
+            if not (<Layer>self.network.layer_pointers[i]).led[self.training]:
+                run_whole(<Layer>self.network.layer_pointers[i], &context.batch, False)
 
     def predict_now(self, x, result, Py_ssize_t source, Py_ssize_t output):
         """Write the buffer `output` of a few samples into `result`, given that of the buffer `source`.

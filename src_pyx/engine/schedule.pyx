@@ -36,6 +36,8 @@ cdef class Schedule:
         if self.phases == NULL or self.stages == NULL:
             raise MemoryError()
         for i, layer in enumerate(self.layers):
+            if not back and layer.led[training]:
+                continue
             count = layer.phases(training, back, kinds)
             point = points.index(i) if i in points else -1
             if point >= 0 and ITEMS not in [kinds[number] for number in range(count)]:

@@ -9,12 +9,15 @@ where its taps are (`gather_column`). Only where taps reach beyond the borders, 
 zeros around it. No buffer is larger than a strip.
 
 The derivative by the image is such a product, too: of maps and the kernel with its axes reversed. With strides, image
-positions that are equal modulo the stride read the same taps: there is a sweep for each such class. The derivative by
-the kernel has the same tables, with rows and taps exchanged.
+positions that are equal modulo the stride read the same taps: there is a sweep for each such class. Where an image has
+so few channels that they would not fill vectors, a position of the maps computes what it adds to a whole row of taps,
+which is then added to a row of the image (`spreads`). The derivative by the kernel has the same tables, with rows and
+taps exchanged.
 
 Every element is a sum in an order that depends on shapes alone.
 """
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -42,8 +45,12 @@ cdef extern from "convolution.h" nogil:
         Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const float* b, Py_ssize_t b_row, float* panel)
     void pack_rows_double(
         Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const double* b, Py_ssize_t b_row, double* panel)
+    void spread_row_float(
+        Py_ssize_t columns, Py_ssize_t width, const float* values, Py_ssize_t step, float* row)
     void pack_columns_float(
         Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const float* b, Py_ssize_t b_column, float* panel)
+    void spread_row_double(
+        Py_ssize_t columns, Py_ssize_t width, const double* values, Py_ssize_t step, double* row)
     void pack_columns_double(
         Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const double* b, Py_ssize_t b_column, double* panel)
 
@@ -55,6 +62,8 @@ cdef enum:
     GRADIENT_POSITIONS = 128
     # Numbers in the largest vector.
     MOST_LANES = 16
+    # What spreading a vector costs, in operations on a vector.
+    COST_OF_SPREADING = 24
 
 
 class Positions(NamedTuple):
@@ -109,9 +118,15 @@ cdef class Convolution:
         self.image_size, self.maps_size = math.prod(image) * channels, math.prod(maps) * filters
         self.kernel_rows = math.prod(kernel) * (channels // groups)
         self.tables = []
-        self.forward = self.make_sweep([self.forward_axis(axis) for axis in range(AXES)], True, 0)
+        self.forward = self.make_sweep([self.forward_axis(axis) for axis in range(AXES)], True, 0, filters // groups)
         self.make_back()
         self.make_gradient()
+        if self.spreads:
+            self.spread_row_size = self.spread_row()
+            self.spread_room = (
+                max([self.back[i].rows for i in range(self.n_back)]) * maps[2] * padded(kernel[2] * channels)
+                + self.spread_row_size
+            )
         sizes = [self.forward.strip_size, *[self.back[i].strip_size for i in range(self.n_back)]]
         self.strip_room = (max(sizes) + 2 * MOST_LANES) // MOST_LANES * MOST_LANES
 
@@ -146,21 +161,41 @@ cdef class Convolution:
 
     def make_back(self):
         """A sweep for each class of image positions that is not empty."""
-        cdef Py_ssize_t packed = 0
-        self.back = <Sweep*>calloc(self.stride[0] * self.stride[1] * self.stride[2], sizeof(Sweep))
+        cdef Py_ssize_t packed = 0, group = self.filters // self.groups, columns = self.channels // self.groups
+        classes = [
+            [self.back_axis(axis, remainder) for remainder in range(self.stride[axis])] for axis in range(AXES)
+        ]
+        classes = [[axis for axis in axes if axis.count] for axes in classes]
+        self.spreads = self.groups == 1 and self.dilation[2] == 1 and self.spreading_pays(classes[2])
+        if self.spreads:
+            classes[2] = [Positions(self.maps[2], 0, 1, 0, 1, 1, 1, 0, 1)]
+            columns *= self.kernel[2]
+        self.back = <Sweep*>calloc(math.prod([len(axes) for axes in classes]), sizeof(Sweep))
         if self.back == NULL:
             raise MemoryError()
-        for z in range(self.stride[0]):
-            for y in range(self.stride[1]):
-                for x in range(self.stride[2]):
-                    axes = [self.back_axis(axis, remainder) for axis, remainder in enumerate((z, y, x))]
-                    if min(axis.count for axis in axes) == 0:
-                        continue
-                    self.back[self.n_back] = self.make_sweep(axes, False, packed)
-                    packed += math.prod(axis.taps for axis in axes) * (self.filters // self.groups)
-                    self.n_back += 1
+        for z, y, x in itertools.product(*classes):
+            self.back[self.n_back] = self.make_sweep([z, y, x], False, packed, columns)
+            packed += z.taps * y.taps * x.taps * group
+            self.n_back += 1
 
-    cdef Sweep make_sweep(self, list axes, bint forward, Py_ssize_t packed) except *:
+    def spreading_pays(self, list classes):
+        """Whether it takes less time to compute what is added to whole rows of taps.
+
+        Each sum is over `filters` numbers for each tap of the other axes. Adding it takes as long as some more.
+        """
+        cdef Py_ssize_t taps = max(self.kernel[0] * self.kernel[1] * self.filters, 1)
+        gathered = sum([axis.count * axis.taps for axis in classes]) * cost_of_columns(self.channels) * taps
+        spread = self.maps[2] * cost_of_columns(self.kernel[2] * self.channels) * (taps + COST_OF_SPREADING)
+        return spread < gathered
+
+    cdef Py_ssize_t spread_row(self) noexcept:
+        """Numbers of a row of the image with everything that positions add, beyond its borders, too."""
+        return padded(max(
+            (self.maps[2] - 1) * self.stride[2] * self.channels + padded(self.kernel[2] * self.channels),
+            (self.before[2] + self.image[2]) * self.channels,
+        ))
+
+    cdef Sweep make_sweep(self, list axes, bint forward, Py_ssize_t packed, Py_ssize_t columns) except *:
         cdef Sweep sweep
         cdef int i
         memset(&sweep, 0, sizeof(Sweep))
@@ -176,14 +211,21 @@ cdef class Convolution:
         sweep.out_channels = self.filters if forward else self.channels
         z, y, x = axes
         sweep.pads = min([axis.taps for axis in axes]) > 0 and any([
-            axis.in_begin < 0 or axis.in_begin + axis.length > size for axis, size in zip(axes, sweep.in_sizes, strict=True)
+            axis.in_begin < 0 or axis.in_begin + axis.length > size
+            for axis, size in zip(axes, sweep.in_sizes, strict=True)
         ])
+        # The gradient of the kernel needs all rows of its strips.
+        sweep.copies = sweep.pads and (
+            forward or z.taps > 1 or z.in_begin < 0 or z.in_begin + z.length > sweep.in_sizes[0]
+            or x.in_begin < 0 or x.in_begin + x.length > sweep.in_sizes[2]
+        )
+        sweep.columns = columns
         sweep.is_row = y.out_step == x.out_step == 1 and x.count == sweep.out_sizes[2]
         planes = max(z.taps, 1)
         fit = (STRIP_NUMBERS // (planes * x.length * channels) - y.reach) // y.in_step + 1
         sweep.rows = max(min(y.count, STRIP_POSITIONS // x.count, fit), 1)
         sweep.strip_rows, sweep.strip_columns = (sweep.rows - 1) * y.in_step + y.reach, x.length
-        if sweep.pads:
+        if sweep.copies:
             width, plane = x.length, sweep.strip_rows * x.length
             sweep.strip_size = planes * plane * channels
         else:
@@ -226,12 +268,21 @@ cdef class Convolution:
     cdef Py_ssize_t back_numbers(self) noexcept:
         """Numbers of workspace that `convolve_back` needs."""
         cdef Py_ssize_t taps = self.kernel[0] * self.kernel[1] * self.kernel[2]
-        return self.strip_room + taps * self.filters * padded(self.channels // self.groups)
+        cdef Py_ssize_t columns = self.channels // self.groups
+        if self.spreads:
+            taps, columns = taps // self.kernel[2], columns * self.kernel[2]
+        return self.strip_room + taps * self.filters * padded(columns) + self.spread_room
 
     cdef Py_ssize_t kernel_numbers(self) noexcept:
         """Numbers of workspace that `convolve_kernel` needs."""
         cdef Py_ssize_t positions = self.gradient_rows * self.maps[2]
         return self.strip_room + positions * padded(self.filters // self.groups)
+
+
+cdef inline Py_ssize_t cost_of_columns(Py_ssize_t columns) noexcept nogil:
+    """Time for a row of floats, in sixteenths of an operation on a vector."""
+    cdef Py_ssize_t lane = max(VECTOR_BYTES // <Py_ssize_t>sizeof(float), <Py_ssize_t>1), rest = columns % lane
+    return columns // lane * 16 + (0 if rest == 0 else 9 if HALVES_PAY and 2 * rest <= lane else 16)
 
 
 cdef inline Py_ssize_t padded(Py_ssize_t columns) noexcept nogil:
@@ -279,6 +330,7 @@ cdef void gather(
     Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k,
     const floating* a, const Py_ssize_t* a_rows, Py_ssize_t a_column, const Py_ssize_t* taps, Py_ssize_t n_taps,
     const floating* b, Py_ssize_t b_row,    # where B lies, or, if b_row is 0, its panels
+    Py_ssize_t first, Py_ssize_t depth,     # which row of B the sums begin with, and how many rows panels have
     const floating* bias, bint add, floating* c, Py_ssize_t c_row,
 ) noexcept nogil:
     """C = A B + bias, panel after panel of columns.
@@ -286,7 +338,7 @@ cdef void gather(
     Where rows of C follow each other, the last panel comes first: what it writes behind its last column belongs to
     other panels, which write it again.
     """
-    cdef Py_ssize_t j = 0, width, lane = lanes(c), last = columns, at
+    cdef Py_ssize_t j = 0, width, row, lane = lanes(c), last = columns
     cdef bint spills = c_row == columns and not add
     while True:
         width = panel_width(last - j, lane)
@@ -295,9 +347,9 @@ cdef void gather(
         j += width
     last = j
     while True:
-        at = j * n_taps * k if b_row == 0 else j
+        row = b_row if b_row else panel_row(width, lane)
         gather_panel(
-            rows, width, k, a, a_rows, a_column, taps, n_taps, b + at, b_row if b_row else panel_row(width, lane),
+            rows, width, k, a, a_rows, a_column, taps, n_taps, b + (j if b_row else j * depth) + first * row, row,
             NULL if bias == NULL else bias + j, add, spills and j == last, c + j, c_row,
         )
         j = 0 if j == last else j + width
@@ -325,18 +377,23 @@ cdef void pack_rows(
 cdef void pack_back(
     Convolution conv, const Sweep* sweep, Py_ssize_t group, const floating* kernel, floating* panels
 ) noexcept nogil:
-    """Panels of the kernel of one group with its axes reversed: rows (tap, filter), columns channels."""
-    cdef Py_ssize_t columns = conv.channels // conv.groups, depth = conv.filters // conv.groups, filters = conv.filters
-    cdef Py_ssize_t j = 0, width, row, z, y, x, lane = lanes(panels)
+    """Panels of the kernel of one group with its axes reversed: rows (tap, filter), columns channels.
+
+    Or, if spread, columns (tap of the last axis, channel), and then zeros in whole vectors.
+    """
+    cdef Py_ssize_t channels = conv.channels // conv.groups, depth = conv.filters // conv.groups
+    cdef Py_ssize_t j = 0, width, row, z, y, x, lane = lanes(panels), columns = computed_columns(conv, sweep, panels)
     cdef const Axis* axes = sweep.axes
     cdef const floating* tap
-    while j < columns:
+    if columns > sweep.columns:
+        memset(panels, 0, sweep.n_taps * sweep.run * columns * sizeof(floating))
+    while j < sweep.columns:
         width = panel_width(columns - j, lane)
         row = panel_row(width, lane)
         for z in range(axes[0].taps):
             for y in range(axes[1].taps):
                 for x in range(axes[2].taps):
-                    tap = kernel + group * depth + filters * (j + columns * (
+                    tap = kernel + group * depth + conv.filters * (j + channels * (
                         axes[2].kernel_begin + x * axes[2].kernel_step + conv.kernel[2] * (
                             axes[1].kernel_begin + y * axes[1].kernel_step + conv.kernel[1] * (
                                 axes[0].kernel_begin + z * axes[0].kernel_step
@@ -344,11 +401,16 @@ cdef void pack_back(
                         )
                     ))
                     if floating is float:
-                        pack_columns_float(depth, width, row, tap, filters, panels)
+                        pack_columns_float(depth, min(width, sweep.columns - j), row, tap, conv.filters, panels)
                     else:
-                        pack_columns_double(depth, width, row, tap, filters, panels)
+                        pack_columns_double(depth, min(width, sweep.columns - j), row, tap, conv.filters, panels)
                     panels += depth * row
         j += width
+
+
+cdef inline Py_ssize_t computed_columns(Convolution conv, const Sweep* sweep, floating* c) noexcept nogil:
+    """Numbers that a position computes for a group: if they are spread, whole vectors."""
+    return panel_row(sweep.columns, lanes(c)) if conv.spreads and sweep != &conv.forward else sweep.columns
 
 
 cdef const floating* read_strip(
@@ -357,14 +419,15 @@ cdef const floating* read_strip(
     """Where the input of so many rows of output positions, from (z, y) on, begins: in the source, or in a copy."""
     cdef const Axis* axes = sweep.axes
     cdef const Py_ssize_t* sizes = sweep.in_sizes
-    cdef Py_ssize_t channels = sweep.in_channels, width = sizes[2] * channels, columns = sweep.strip_columns * channels, plane, row, at_z, at_y
+    cdef Py_ssize_t channels = sweep.in_channels, width = sizes[2] * channels, columns = sweep.strip_columns * channels
+    cdef Py_ssize_t plane, row, at_z, at_y
     cdef Py_ssize_t first_z = axes[0].in_begin + z * axes[0].in_step, first_y = axes[1].in_begin + y * axes[1].in_step
     cdef Py_ssize_t left = min(max(-axes[2].in_begin * channels, <Py_ssize_t>0), columns)
     cdef Py_ssize_t begin = max(axes[2].in_begin * channels, <Py_ssize_t>0)
     cdef Py_ssize_t middle = max(min(width - begin, columns - left), <Py_ssize_t>0)
     cdef Py_ssize_t count = (rows - 1) * axes[1].in_step + max(axes[1].taps - 1, <Py_ssize_t>0) * axes[1].tap_step + 1
     cdef floating* to
-    if not sweep.pads:
+    if not sweep.copies:
         if sweep.n_taps == 0:
             return source
         return source + (first_z * sizes[1] + first_y) * width + axes[2].in_begin * channels
@@ -382,39 +445,110 @@ cdef const floating* read_strip(
     return strip
 
 
-cdef void run_sweep(
-    Convolution conv, const Sweep* sweep, const floating* source, const floating* kernel,
-    Py_ssize_t kernel_row, const floating* bias, bint add, floating* out, floating* strip,
+cdef inline void taps_inside(const Sweep* sweep, Py_ssize_t y, Py_ssize_t* first, Py_ssize_t* end) noexcept nogil:
+    """Which taps along the second axis are inside of the input, for a row of output positions.
+
+    Where there are several along the first axis, all are taken: those of a row do not follow each other.
+    """
+    cdef const Axis* axis = &sweep.axes[1]
+    cdef Py_ssize_t at = axis.in_begin + y * axis.in_step
+    first[0], end[0] = 0, axis.taps
+    if sweep.pads and sweep.axes[0].taps == 1:
+        while first[0] < end[0] and at + first[0] * axis.tap_step < 0:
+            first[0] += 1
+        while first[0] < end[0] and at + (end[0] - 1) * axis.tap_step >= sweep.in_sizes[1]:
+            end[0] -= 1
+
+
+cdef void run_lines(
+    Convolution conv, const Sweep* sweep, Py_ssize_t z, Py_ssize_t y, Py_ssize_t line, Py_ssize_t rows,
+    Py_ssize_t first, Py_ssize_t end, const floating* a, const floating* kernel, Py_ssize_t kernel_row,
+    const floating* bias, bint add, floating* out, floating* spread,
 ) noexcept nogil:
-    """The output positions of a sweep, of one sample. The kernel lies in panels if kernel_row is 0."""
+    """Rows of output positions from y on, whose input begins at row `line` of a strip, by the taps first:end.
+
+    If there is room to spread them, what they compute is added to rows of the output.
+    """
     cdef const Axis* axes = sweep.axes
-    cdef Py_ssize_t z, y, rows, line, lines, group, channels = sweep.out_channels
-    cdef Py_ssize_t inner = channels // conv.groups, depth = sweep.in_channels // conv.groups
-    cdef Py_ssize_t columns = axes[2].count, panels = sweep.n_taps * sweep.run * padded_columns(inner, out)
+    cdef Py_ssize_t inner = computed_columns(conv, sweep, out), columns = axes[2].count, channels = sweep.out_channels
+    cdef Py_ssize_t depth = sweep.n_taps * sweep.run, each = sweep.n_taps // max(axes[1].taps, <Py_ssize_t>1)
+    cdef Py_ssize_t group, taps = sweep.n_taps if axes[0].taps > 1 else (end - first) * each
+    cdef Py_ssize_t panels = depth * padded_columns(inner, out)
+    cdef Py_ssize_t row = axes[1].out_begin + y * axes[1].out_step + sweep.out_sizes[1] * (
+        axes[0].out_begin + z * axes[0].out_step
+    )
+    out += channels * (axes[2].out_begin + sweep.out_sizes[2] * row)
+    for group in range(conv.groups - 1, -1, -1):
+        gather(
+            rows * columns, inner, sweep.run, a + group * (sweep.in_channels // conv.groups),
+            sweep.at + line * columns, 1, sweep.taps + first * each, taps,
+            kernel + group * (inner if kernel_row else panels), kernel_row, first * each * sweep.run, depth,
+            NULL if bias == NULL or spread != NULL else bias + group * inner, add and spread == NULL,
+            out + group * inner if spread == NULL else spread,
+            axes[2].out_step * channels if spread == NULL else inner,
+        )
+    if spread != NULL:
+        spread_lines(conv, rows, columns, inner, axes[1].out_step, spread, bias, add, out)
+
+
+cdef void spread_lines(
+    Convolution conv, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t width, Py_ssize_t step,
+    const floating* values,     # (rows, columns, width) IN: what each position adds
+    const floating* bias, bint add,
+    floating* out,              # OUT: rows of the image, `step` apart
+) noexcept nogil:
+    """Rows of the image as sums of what positions of the maps add to them."""
+    cdef Py_ssize_t channels = conv.channels, size = conv.image[2] * channels, room = conv.spread_row_size, i, _, x, c
+    cdef floating* row = <floating*>values + conv.spread_room - room
+    for _ in range(rows):
+        memset(row, 0, room * sizeof(floating))
+        if floating is float:
+            spread_row_float(columns, width, values, conv.stride[2] * channels, row)
+        else:
+            spread_row_double(columns, width, values, conv.stride[2] * channels, row)
+        values += columns * width
+        for i in range(size):
+            out[i] = out[i] + row[conv.before[2] * channels + i] if add else row[conv.before[2] * channels + i]
+        if bias != NULL:
+            for x in range(conv.image[2]):
+                for c in range(channels):
+                    out[x * channels + c] += bias[c]
+        out += step * size
+
+
+cdef void run_sweep(
+    Convolution conv, const Sweep* sweep, const floating* source, const floating* kernel, Py_ssize_t kernel_row,
+    const floating* bias, bint add, floating* out, floating* strip, floating* spread,
+    Done done, void* layer, const void* batch, Py_ssize_t position,
+) noexcept nogil:
+    """The output positions of a sweep, of one sample. The kernel lies in panels if kernel_row is 0.
+
+    Rows that read the same taps are computed together, if they follow each other in the output. `done` is told of rows
+    while they are in the cache; the first position of the sample has the number `position`.
+    """
+    cdef const Axis* axes = sweep.axes
+    cdef Py_ssize_t z, y, rows, line, count, first, end, next_first, next_end
     cdef const floating* a
-    cdef const floating* b
-    cdef floating* c
     for z in range(axes[0].count):
         y = 0
         while y < axes[1].count:
             rows = min(sweep.rows, axes[1].count - y)
             a = read_strip(sweep, source, z, y, rows, strip)
-            lines = 1 if sweep.is_row else rows
-            for group in range(conv.groups):
-                b = kernel + group * (inner if kernel_row else panels)
-                for line in range(lines):
-                    c = out + group * inner + channels * (
-                        axes[2].out_begin + sweep.out_sizes[2] * (
-                            axes[1].out_begin + (y + line) * axes[1].out_step + sweep.out_sizes[1] * (
-                                axes[0].out_begin + z * axes[0].out_step
-                            )
-                        )
-                    )
-                    gather(
-                        (rows if sweep.is_row else 1) * columns, inner, sweep.run, a + group * depth,
-                        sweep.at + line * columns, 1, sweep.taps, sweep.n_taps, b, kernel_row,
-                        NULL if bias == NULL else bias + group * inner, add, c, axes[2].out_step * channels,
-                    )
+            line = 0
+            while line < rows:
+                taps_inside(sweep, y + line, &first, &end)
+                count = 1
+                while (sweep.is_row or spread != NULL) and line + count < rows:
+                    taps_inside(sweep, y + line + count, &next_first, &next_end)
+                    if next_first != first or next_end != end:
+                        break
+                    count += 1
+                run_lines(
+                    conv, sweep, z, y + line, line, count, first, end, a, kernel, kernel_row, bias, add, out, spread
+                )
+                line += count
+            if done != NULL:
+                done(layer, batch, position + (z * axes[1].count + y) * axes[2].count, rows * axes[2].count)
             y += rows
 
 
@@ -442,8 +576,10 @@ cdef void convolve(
     bint add,
     floating* maps,             # (samples, maps, filters) OUT
     void* workspace,            # forward_numbers(), destroyed
+    Done done, void* layer, const void* batch,  # is told so with these, unless it is NULL
 ) noexcept nogil:
     """maps = image * kernel + bias."""
+    cdef Py_ssize_t positions = conv.maps_size // conv.filters
     cdef Py_ssize_t inner = conv.filters // conv.groups, sample, group, row = conv.filters
     cdef floating* strip = <floating*>workspace
     cdef floating* panels = strip + conv.strip_room
@@ -457,7 +593,7 @@ cdef void convolve(
     for sample in range(samples):
         run_sweep(
             conv, &conv.forward, image + sample * conv.image_size, kernel, row, bias, add,
-            maps + sample * conv.maps_size, strip,
+            maps + sample * conv.maps_size, strip, NULL, done, layer, batch, sample * positions,
         )
 
 
@@ -471,10 +607,11 @@ cdef void convolve_back(
     void* workspace,            # back_numbers(), destroyed
 ) noexcept nogil:
     """image = the transposed convolution of maps, + bias: the derivative by the image, given that by the maps."""
-    cdef Py_ssize_t inner = conv.channels // conv.groups, depth = conv.filters // conv.groups, sample, i, group, size
-    cdef Py_ssize_t width = padded_columns(inner, image)
+    cdef Py_ssize_t sample, i, group, size
+    cdef Py_ssize_t width = padded_columns(computed_columns(conv, &conv.back[0], image), image)
     cdef floating* strip = <floating*>workspace
-    cdef floating* panels = strip + conv.strip_room
+    cdef floating* spread = strip + conv.strip_room
+    cdef floating* panels = spread + conv.spread_room
     cdef const Sweep* sweep
     for i in range(conv.n_back):
         sweep = &conv.back[i]
@@ -486,7 +623,8 @@ cdef void convolve_back(
             sweep = &conv.back[i]
             run_sweep(
                 conv, sweep, maps + sample * conv.maps_size, panels + sweep.packed * conv.groups * width, 0,
-                bias, add, image + sample * conv.image_size, strip,
+                bias, add, image + sample * conv.image_size, strip, spread if conv.spreads else NULL, NULL, NULL, NULL,
+                0,
             )
 
 
@@ -502,14 +640,14 @@ cdef void convolve_kernel(
     """The derivative by rows of the kernel: for each, the sum over positions of what it reads there times the maps."""
     cdef const Sweep* sweep = &conv.forward
     cdef const Axis* axes = sweep.axes
-    cdef Py_ssize_t sample, z, y, rows, row, count, group, inner = conv.filters // conv.groups
-    cdef Py_ssize_t depth = conv.channels // conv.groups, columns = conv.maps[2], size = sizeof(floating)
+    cdef Py_ssize_t _, z, y, rows, row, count, group, inner = conv.filters // conv.groups
+    cdef Py_ssize_t depth = conv.channels // conv.groups, columns = conv.maps[2]
     cdef bint packs = packs_kernel(conv, gradient)
     cdef floating* strip = <floating*>workspace
     cdef floating* panels = strip + conv.strip_room
     cdef const floating* a
     cdef const floating* b
-    for sample in range(samples):
+    for _ in range(samples):
         for z in range(axes[0].count):
             y = 0
             while y < axes[1].count:
@@ -541,7 +679,7 @@ cdef inline void gather_gradient(
     """Add to the gradient what some rows of positions give."""
     gather(
         kernel_rows, columns, conv.maps[2], a, conv.kernel_at + begin, conv.forward.axes[2].in_step * conv.channels,
-        conv.lines_at + row, rows, b, b_row, <const floating*>NULL, add, gradient, conv.filters,
+        conv.lines_at + row, rows, b, b_row, 0, rows * conv.maps[2], <const floating*>NULL, add, gradient, conv.filters,
     )
 
 
@@ -569,7 +707,10 @@ def run(
     with nogil:
         for _ in range(repeat):
             if which == 0:
-                convolve(conv, samples, &image[0], &kernel[0], <const floating*>NULL, add, &maps[0], aligned)
+                convolve(
+                    conv, samples, &image[0], &kernel[0], <const floating*>NULL, add, &maps[0], aligned, NULL, NULL,
+                    NULL,
+                )
             elif which == 1:
                 convolve_back(conv, samples, &maps[0], &kernel[0], <const floating*>NULL, add, &image[0], aligned)
             else:

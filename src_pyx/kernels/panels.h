@@ -75,6 +75,12 @@ static void NAME(gather_column)(
     const NAME(Product) p = {a, 0, a_column, b, b_row, c, c_row, 1, k, 0, bias, add, a_rows, taps, n_taps, spills};
     NAME(run_tiles)(rows, columns, p);
 }
+
+/* Add `width` numbers, whole vectors, of each column of `values` to `row`, each `step` numbers behind the one before. */
+static void NAME(spread_row)(ptrdiff_t columns, ptrdiff_t width, const REAL* values, ptrdiff_t step, REAL* row) {
+    for (; columns > 0; columns--, values += width, row += step)
+        for (ptrdiff_t j = 0; j < width; j += LANES) *(ANYWHERE*)(row + j) += *(const ANYWHERE*)(values + j);
+}
 #else
 /* C (rows, columns) for a panel of columns; arguments as in Product. */
 static inline void NAME(tile_column)(

@@ -5,6 +5,8 @@ samples of a batch or for some of them. A layer writes its output's value; then,
 deltas. When all samples of a batch have been through, `collect` computes the gradients of parameters, in parts.
 Several threads may call all three at the same time.
 
+A layer that `leads` runs those that follow on each part of its output that is done: see `lead`.
+
 A layer whose samples depend on each other divides its passes into `phases`. Threads meet before and after a phase
 that works on ITEMS, so that it can read what other threads have computed of their samples.
 """
@@ -54,6 +56,7 @@ cdef class Layer:
         free(self.inputs)
         free(self.accumulate)
         free(self.parameters)
+        free(self.followers)
 
     cdef expect(self, list inputs, tuple output, dict weights):
         """Say once what the layer reads and writes, whatever the spec's class makes of it: a network checks that.
@@ -97,11 +100,23 @@ cdef class Layer:
         return self.needs().thread
 
     @property
+    def is_led(self) -> tuple:
+        """Whether another layer runs this one forwards, in prediction and in training."""
+        return bool(self.led[0]), bool(self.led[1])
+
+    @property
     def grains(self) -> list:
         """For each parameter: its gradient can be computed in parts of any multiple of so many elements."""
         return [self.parameters[k].grain for k in range(self.n_parameters)]
 
     cdef void forward(self, const Batch* batch) noexcept nogil:
+        pass
+
+    cdef void forward_positions(self, const Batch* batch, Py_ssize_t begin, Py_ssize_t count) noexcept nogil:
+        """`forward` for rows begin:begin + count of the last axis, counted through all samples.
+
+        Only called if `can_follow`, for a layer whose samples do not depend on each other in this run.
+        """
         pass
 
     cdef void backward(self, const Batch* batch) noexcept nogil:

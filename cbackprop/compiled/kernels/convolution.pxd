@@ -6,6 +6,10 @@ cdef enum:
     AXES = 3
 
 
+# What is told which rows of a sample's maps are done, counted through all samples: (layer, batch, first, count).
+ctypedef void (*Done)(void* layer, const void* batch, Py_ssize_t begin, Py_ssize_t count) noexcept nogil
+
+
 cdef struct Axis:
     # Along one axis: which positions of the output a sweep computes, and what each of them reads.
     Py_ssize_t count            # how many
@@ -21,7 +25,9 @@ cdef struct Sweep:
     Py_ssize_t in_sizes[AXES]
     Py_ssize_t out_sizes[AXES]
     Py_ssize_t in_channels, out_channels
-    bint pads                   # some taps are outside of the input: it is copied, with zeros around it
+    bint pads                   # some taps are outside of the input
+    bint copies                 # so that it is copied, with zeros around it; else such taps are left out
+    Py_ssize_t columns          # numbers that a position computes for each group
     bint is_row                 # whole rows of output positions follow each other in the output
     Py_ssize_t rows             # rows of output positions that are computed at a time
     Py_ssize_t strip_rows, strip_columns    # of the input, as it is read for them
@@ -42,13 +48,17 @@ cdef class Convolution:
     cdef Sweep forward
     cdef Sweep* back
     cdef Py_ssize_t n_back
+    cdef bint spreads                           # back, a position of the maps adds to a row of the image at once
+    cdef Py_ssize_t spread_room                 # numbers of what is to be added, and of a row
+    cdef Py_ssize_t spread_row_size             # numbers of that row
     cdef Py_ssize_t strip_room                  # numbers of the largest strip, and of what is read behind it
     cdef const Py_ssize_t* lines_at             # (rows of the sweep,): where in a strip each row of positions begins
     cdef const Py_ssize_t* kernel_at            # (kernel_rows,): where in a strip each row of the kernel reads
     cdef list tables                            # what pointers point into: kept alive here
 
-    cdef Sweep make_sweep(self, list axes, bint forward, Py_ssize_t packed) except *
+    cdef Sweep make_sweep(self, list axes, bint forward, Py_ssize_t packed, Py_ssize_t columns) except *
     cdef const Py_ssize_t* keep(self, table) except? NULL
+    cdef Py_ssize_t spread_row(self) noexcept
     cdef Py_ssize_t forward_numbers(self) noexcept
     cdef Py_ssize_t back_numbers(self) noexcept
     cdef Py_ssize_t kernel_numbers(self) noexcept
@@ -56,7 +66,7 @@ cdef class Convolution:
 
 cdef void convolve(
     Convolution conv, Py_ssize_t samples, const floating* image, const floating* kernel, const floating* bias,
-    bint add, floating* maps, void* workspace,
+    bint add, floating* maps, void* workspace, Done done, void* layer, const void* batch,
 ) noexcept nogil
 
 cdef void convolve_back(

@@ -1,5 +1,6 @@
 """The base of a compiled layer. Other packages may `cimport` it to add their own."""
 
+from cpython.ref cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -79,6 +80,11 @@ cdef class Layer:
     cdef readonly int couples_samples   # NEVER, IN_TRAINING or ALWAYS
     cdef readonly bint calls_blas   # so that BLAS must be held to one thread meanwhile
     cdef readonly bint takes_sparse     # its inputs may be given as sparse rows
+    cdef readonly bint leads    # it runs layers that follow on parts of its output, while these are in the cache
+    cdef readonly bint can_follow       # it computes each row of the last axis by itself: see `forward_positions`
+    cdef PyObject** followers
+    cdef Py_ssize_t n_followers
+    cdef bint led[2]            # whether another layer runs it forwards, in prediction and in training
     cdef Py_ssize_t index
     cdef bint is_double
     cdef Py_ssize_t itemsize    # of the engine's numbers
@@ -92,6 +98,7 @@ cdef class Layer:
     cdef LayerMemory needs(self)
 
     cdef void forward(self, const Batch* batch) noexcept nogil
+    cdef void forward_positions(self, const Batch* batch, Py_ssize_t begin, Py_ssize_t count) noexcept nogil
     cdef void backward(self, const Batch* batch) noexcept nogil
     cdef int phases(self, bint training, bint back, int* kinds) noexcept nogil
     cdef void run_rows(self, const Batch* batch, bint back, int phase) noexcept nogil
@@ -157,6 +164,15 @@ cdef inline bint couples(Layer layer, bint training) noexcept nogil:
     if layer.couples_samples == IN_TRAINING:
         return training if layer.training < 0 else layer.training
     return layer.couples_samples == ALWAYS
+
+
+cdef inline void lead(Layer layer, const Batch* batch, Py_ssize_t begin, Py_ssize_t count) noexcept nogil:
+    """Run the layers that follow for some rows of the last axis of a layer's output."""
+    cdef Py_ssize_t i
+    for i in range(layer.n_followers):
+        if couples(<Layer>layer.followers[i], batch.training):
+            return
+        (<Layer>layer.followers[i]).forward_positions(batch, begin, count)
 
 
 cdef inline bint in_training(Layer layer, const Batch* batch) noexcept nogil:
