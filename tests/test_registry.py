@@ -200,7 +200,11 @@ def test_a_damaged_config_is_a_value_error(config):
     ("module", "name", "message"),
     [
         (cb, "ops", r"^module 'cbackprop' has no attribute 'ops', unlike Keras \(.*use numpy\)$"),
-        (cb.datasets, "cifar10", r"^module 'cbackprop.datasets' has no attribute 'cifar10', .*nothing is downloaded.*$"),
+        (
+            cb.datasets,
+            "cifar10",
+            r"^module 'cbackprop.datasets' has no attribute 'cifar10', .*nothing is downloaded.*$",
+        ),
         (
             cb.layers,
             "ConvLSTM2D",

@@ -25,9 +25,8 @@ __all__ = [
     "KernelLayer",
 ]
 
-
-# From the first tap of a kernel to the last one, along an axis.
-LARGEST_REACH = 2**31 - 1
+# A sample with the zeros around it has at most so many numbers.
+LARGEST = 2**52
 
 
 class KernelLayer(SpatialLayer):
@@ -84,6 +83,15 @@ class KernelLayer(SpatialLayer):
         self.kernel: Variable | None = None
         self.bias: Variable | None = None
 
+    def check_reach(self, sizes: tuple[int, ...], channels: int) -> None:
+        """Refuse kernels that reach so far that addresses would overflow; `sizes` are those of the image."""
+        reach = [(size - 1) * rate + 1 for size, rate in zip(self.kernel_size, self.dilation_rate, strict=True)]
+        if math.prod(size + more for size, more in zip(sizes, reach, strict=True)) * max(channels, 1) > LARGEST:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} with kernel_size {self.kernel_size}, strides {self.strides} and "
+                f"dilation_rate {self.dilation_rate} reaches over more numbers than any memory holds."
+            )
+
     def kernel_shape(self, channels: int) -> tuple[int, ...]:
         """The shape of the kernel for an input of so many channels."""
         raise NotImplementedError
@@ -97,15 +105,10 @@ class KernelLayer(SpatialLayer):
         axes = zip(sizes, self.kernel_size, self.strides, self.dilation_rate, strict=True)
         return [positions_along(*axis, self.padding) for axis in axes]
 
-    def counts(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
-        """The positions of the kernel along each axis; ``ValueError`` if there are none."""
+    def counts(self, sizes: tuple[int, ...], channels: int) -> tuple[int, ...]:
+        """The positions of the kernel along each axis; ``ValueError`` if there are none, or it reaches too far."""
+        self.check_reach(sizes, channels)
         counts = tuple(count for count, _ in self.positions(sizes))
-        reach = max((k - 1) * rate + 1 for k, rate in zip(self.kernel_size, self.dilation_rate, strict=True))
-        if reach > LARGEST_REACH:
-            raise ValueError(
-                f"{type(self).__name__} {self.name!r} with kernel_size {self.kernel_size} and dilation_rate "
-                f"{self.dilation_rate} reaches over {reach} positions, more than {LARGEST_REACH}."
-            )
         if min(counts) < 1:
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} with kernel_size {self.kernel_size}, dilation_rate "
@@ -239,7 +242,7 @@ class Convolution(KernelLayer):
                 f"{type(self).__name__} {self.name!r} has {self.groups} groups, but the {channels} channels of its "
                 "input are not divisible by that."
             )
-        return self.counts(sizes), self.filters
+        return self.counts(sizes, max(channels, self.filters)), self.filters
 
     def geometry(self, input_shape: tuple[int, ...]) -> Geometry:
         """The sizes of the convolution of a sample of this shape, channels last."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,7 @@ class ChannelwiseLayer(KernelLayer):
         self.depth_multiplier = check_integer("depth_multiplier", depth_multiplier, minimum=1)
 
     @classmethod
+    @functools.cache
     def argument_names(cls) -> tuple[str, ...]:
         """Without those of `KernelLayer` that have other names here."""
         renamed = {"kernel_initializer", "kernel_regularizer", "kernel_constraint"}
@@ -126,7 +128,7 @@ class DepthwiseConvolution(ChannelwiseLayer):
 
     def spatial_output(self, sizes: tuple[int, ...], channels: int) -> tuple[tuple[int, ...], int]:
         """The positions of the kernel along each axis, and the channels of the output."""
-        return self.counts(sizes), self.out_channels(channels)
+        return self.counts(sizes, self.out_channels(channels)), self.out_channels(channels)
 
     def geometry(self, input_shape: tuple[int, ...]) -> Geometry:
         """The sizes of the convolution of a sample of this shape, channels last."""
@@ -375,9 +377,9 @@ class PointwiseStep(Operation):
     def geometry(self, input_shape: tuple[int, ...]) -> Geometry:
         """The sizes of a convolution with a kernel of size 1."""
         *sizes, channels = input_shape
-        ones = (1,) * AXES
+        ones, zeros = three(()), three((), 0)
         found = three(tuple(sizes))
-        return Geometry(found, found, ones, ones, ones, (0,) * AXES, channels, self.filters, 1)
+        return Geometry(found, found, ones, ones, ones, zeros, channels, self.filters, 1)
 
     def output_sizes(self, geometry: Geometry) -> tuple[int, ...]:
         """The shape of a sample of the output."""
@@ -436,7 +438,7 @@ class SeparableConvolution(ChannelwiseLayer):
 
     def spatial_output(self, sizes: tuple[int, ...], channels: int) -> tuple[tuple[int, ...], int]:
         """The positions of the kernel along each axis, and the filters."""
-        return self.counts(sizes), self.filters
+        return self.counts(sizes, channels * self.depth_multiplier), self.filters
 
     def build(self, input_shape: Shape) -> None:
         """Create both kernels and the bias."""

@@ -97,6 +97,7 @@ class TransposedConvolution(KernelLayer):
     def spatial_output(self, sizes: tuple[int, ...], channels: int) -> tuple[tuple[int, ...], int]:
         """The sizes of the image, and the filters."""
         found = tuple(size for size, _ in self._sizes(sizes))
+        self.check_reach(found, max(channels, self.filters))
         if min(found) < 1:
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} with kernel_size {self.kernel_size}, padding {self.padding!r} "

@@ -151,8 +151,8 @@ NETWORKS = {
         2,
     ),
     "residual": (
-        lambda: [nn.Conv2d(3, 4, 3, stride=2, padding=1), Residual(4), Residual(4), nn.Flatten(), nn.Linear(48, 2)],
-        (3, 8, 5),
+        lambda: [nn.Conv2d(3, 4, 3, stride=2, padding=1), Residual(4), Residual(4), nn.Flatten(), nn.Linear(60, 2)],
+        (3, 9, 5),
         2,
     ),
     "branches": (lambda: [nn.Conv2d(3, 4, 1), Halves(), nn.Conv2d(8, 2, 2), nn.Flatten()], (3, 5, 6), 2),
@@ -185,6 +185,10 @@ def test_a_network_of_pytorch(tmp_path, name):
     make, shape, permutes = NETWORKS[name]
     torch.manual_seed(0)
     module = nn.Sequential(*make()).eval()
+    for norm in module.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            for tensor in (norm.running_mean, norm.running_var, norm.weight, norm.bias):
+                nn.init.uniform_(tensor, 0.5, 1.0)
     x = torch.randn(4, *shape)
     path, axes = tmp_path / "m.onnx", {"x": {0: "n"}, "y": {0: "n"}}
     torch.onnx.export(
