@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 # A sample with the zeros around it has at most so many numbers.
-LARGEST = 2**52
+LARGEST = 2**40
 
 
 class KernelLayer(SpatialLayer):
