@@ -25,8 +25,8 @@ __all__ = [
     "KernelLayer",
 ]
 
-# A sample with the zeros around it has at most so many numbers.
-LARGEST = 2**40
+# A sample with the zeros around it has at most so many numbers, and a kernel reaches over at most so many positions.
+LARGEST, FARTHEST = 2**52, 2**31
 
 
 class KernelLayer(SpatialLayer):
@@ -86,7 +86,8 @@ class KernelLayer(SpatialLayer):
     def check_reach(self, sizes: tuple[int, ...], channels: int) -> None:
         """Refuse kernels that reach so far that addresses would overflow; `sizes` are those of the image."""
         reach = [(size - 1) * rate + 1 for size, rate in zip(self.kernel_size, self.dilation_rate, strict=True)]
-        if math.prod(size + more for size, more in zip(sizes, reach, strict=True)) * max(channels, 1) > LARGEST:
+        numbers = math.prod(size + more for size, more in zip(sizes, reach, strict=True)) * max(channels, 1)
+        if numbers > LARGEST or max(reach) > FARTHEST:
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} with kernel_size {self.kernel_size}, strides {self.strides} and "
                 f"dilation_rate {self.dilation_rate} reaches over more numbers than any memory holds."
