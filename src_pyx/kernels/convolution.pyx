@@ -60,6 +60,8 @@ cdef enum:
     STRIP_POSITIONS = 512
     # Positions over which the gradient of a kernel is summed before it is written.
     GRADIENT_POSITIONS = 128
+    # Maps are not packed for the gradient of a kernel of fewer rows: they are read too seldom.
+    LEAST_ROWS_TO_PACK = 48
     # Numbers in the largest vector.
     MOST_LANES = 16
     # What spreading a vector costs, in operations on a vector.
@@ -648,7 +650,7 @@ cdef void convolve_kernel(
     cdef const Axis* axes = sweep.axes
     cdef Py_ssize_t _, z, y, rows, row, count, group, inner = conv.filters // conv.groups
     cdef Py_ssize_t depth = conv.channels // conv.groups, columns = conv.maps[2]
-    cdef bint packs = packs_kernel(conv, gradient)
+    cdef bint packs = packs_kernel(conv, gradient) and (conv.groups > 1 or end - begin >= LEAST_ROWS_TO_PACK)
     cdef floating* strip = <floating*>workspace
     cdef floating* panels = strip + conv.strip_room
     cdef const floating* a
