@@ -67,7 +67,11 @@ class Memory:
         self.of_one_thread = self._lifetimes(_StepByStep(steps, backwards, points), point_of)
         self.of_threads = self._lifetimes(_BetweenMeetings(points), point_of)
         samples = 24
-        self.sample_bytes = self._place(samples, self.of_blocks)[1] / samples
+        self.sample_bytes = self.block_size(samples) / samples
+
+    def block_size(self, rows: int) -> int:
+        """The bytes that a block of so many samples takes of an arena."""
+        return self._place(rows, self.of_blocks)[1]
 
     def blocks(self, rows: int, count: int) -> list[Context]:
         """A context for each thread, with an arena of its own for blocks of so many samples."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from cbackprop import constraints, initializers, regularizers
@@ -57,3 +58,7 @@ class AffineLayer(Layer):
                 regularizer=self.beta_regularizer,
                 constraint=self.beta_constraint,
             )
+
+    def flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
+        """A multiplication and an addition for each number."""
+        return 2 * math.prod(output_shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -99,6 +100,11 @@ class Dot(Layer):
             )
         rest = (*first[1:a], *first[a + 1 :], *second[1:b], *second[b + 1 :])
         return (None, *(rest or (1,)))
+
+    def flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
+        """A multiplication and an addition for each number of the output and each that is summed over."""
+        axis = self.positive_axes([(None, *shape) for shape in input_shapes])[0]
+        return 2 * math.prod(output_shape) * input_shapes[0][axis - 1]
 
 
 def check_axes(axes: Any) -> int | tuple[int, int]:

@@ -75,6 +75,13 @@ class Operation:
             return 0
         return 2 * math.prod(input_shapes[0][:-1]) * self.variables[0].size
 
+    def multiply_adds(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
+        """What `Model.summary` shows: multiplications whose results are added up, of a prediction for one sample.
+
+        By default half of `flops`. What is done once for each number, such as an activation, does not count.
+        """
+        return self.flops(input_shapes, output_shape) // 2
+
     def gradient_flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> list[int | None]:
         """For each weight: roughly the floating point operations for one sample's share in its gradient.
 

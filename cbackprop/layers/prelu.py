@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -120,3 +121,7 @@ class PReLU(Layer):
         """The shape of alpha: 1 along shared axes."""
         shared = self.shared_axes or ()
         return tuple(1 if axis in shared else int(size or 1) for axis, size in enumerate(input_shape) if axis > 0)
+
+    def flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
+        """A multiplication and an addition for each number."""
+        return 2 * math.prod(output_shape)

@@ -269,6 +269,10 @@ class Normalization(Layer):
                 f"incompatible shape of inputs, {tuple(input_shape)}."
             )
 
+    def flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
+        """A multiplication and an addition for each number."""
+        return 2 * math.prod(output_shape)
+
     def places(self, sample_shape: Sequence[Any]) -> NDArray[np.intp]:
         """For each element of a sample, the index of its mean and variance in the flattened weights."""
         kept = self.kept_axes((None, *sample_shape))

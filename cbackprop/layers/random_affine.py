@@ -43,6 +43,10 @@ class RandomAffineLayer(RandomImageLayer):
         height, width, channels = output_shape
         return height * width * (40 + 8 * channels)
 
+    def multiply_adds(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
+        """None: predictions leave images as they are."""
+        return 0
+
 
 @registry.register()
 class RandomTranslation(RandomAffineLayer):

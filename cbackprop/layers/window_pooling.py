@@ -27,6 +27,10 @@ class WindowPooling(SpatialLayer):
         widths = [int((end - begin).sum()) for begin, end in self.windows(input_shapes[0][:-1])]
         return 2 * math.prod(widths) * output_shape[-1]
 
+    def multiply_adds(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
+        """None: maxima and sums multiply nothing."""
+        return 0
+
 
 class Pooling(WindowPooling):
     """Base of layers with windows of one size at equal distances."""

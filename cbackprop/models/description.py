@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from cbackprop.models.costs import adds_of_call
 from cbackprop.validation import check_integer
 
 __all__ = ["NO_SHAPE", "Row", "Totals", "branches", "byte_size", "check_line_length", "describe", "totals"]
@@ -13,7 +14,11 @@ NO_SHAPE = "has no shape yet: start it with an Input, build it, or fit it."
 
 
 class Row(NamedTuple):
-    """A layer. `level` is the number of nested models around it; `sources` are the layers before each of its calls."""
+    """A layer. `level` is the number of nested models around it; `sources` are the layers before each of its calls.
+
+    `adds` are the multiply-adds of all its calls in the model around it, if they were asked for and do not depend on
+    the data.
+    """
 
     name: str
     kind: str
@@ -22,6 +27,7 @@ class Row(NamedTuple):
     sources: tuple[str, ...]
     trainable: bool | None
     level: int
+    adds: int | None = None
 
 
 class Totals(NamedTuple):
@@ -33,8 +39,12 @@ class Totals(NamedTuple):
     trainable_size: int
 
 
-def describe(model: Any, expand_nested: bool = False, layer_range: Sequence[str] | None = None) -> list[Row]:
+def describe(
+    model: Any, expand_nested: bool = False, layer_range: Sequence[str] | None = None, costs: bool = False
+) -> list[Row]:
     """A row for each layer. With `expand_nested`, the layers of a nested model follow its row.
+
+    With `costs`, rows know their multiply-adds.
 
     Raises
     ------
@@ -42,7 +52,7 @@ def describe(model: Any, expand_nested: bool = False, layer_range: Sequence[str]
         If `layer_range` is not the names of two layers in their order.
     """
     layers = _in_range(model, layer_range)
-    return [row for layer in layers for row in _rows(model, layer, expand_nested, 0)]
+    return [row for layer in layers for row in _rows(model, layer, expand_nested, costs, 0)]
 
 
 def _in_range(model: Any, layer_range: Sequence[str] | None) -> list[Any]:
@@ -58,7 +68,7 @@ def _in_range(model: Any, layer_range: Sequence[str] | None) -> list[Any]:
     return list(model.layers[first : last + 1])
 
 
-def _rows(model: Any, layer: Any, expand_nested: bool, level: int) -> Iterator[Row]:
+def _rows(model: Any, layer: Any, expand_nested: bool, costs: bool, level: int) -> Iterator[Row]:
     nodes = [node for node in model.graph.nodes if node.layer is layer] if model.built else []
     nodes = nodes or (layer.nodes[:1] if layer.n_inputs == 0 else [])
     yield Row(
@@ -69,10 +79,17 @@ def _rows(model: Any, layer: Any, expand_nested: bool, level: int) -> Iterator[R
         tuple(", ".join(_source(tensor) for tensor in node.inputs) for node in nodes if node.inputs),
         layer.trainable if layer.variables else None,
         level,
+        _adds(nodes) if costs and model.built else None,
     )
     if expand_nested and layer.is_model:
         for inner in layer.layers:
-            yield from _rows(layer, inner, expand_nested, level + 1)
+            yield from _rows(layer, inner, expand_nested, costs, level + 1)
+
+
+def _adds(nodes: list[Any]) -> int | None:
+    """The multiply-adds of calls together; ``None`` if one depends on the data."""
+    found = [adds_of_call(node) for node in nodes if node.inputs]
+    return None if None in found else sum(adds for adds in found if adds is not None)
 
 
 def _source(tensor: Any) -> str:

@@ -382,8 +382,9 @@ class Model(Trainer, FileMethods, Layer):
         expand_nested: bool = False,
         show_trainable: bool = False,
         layer_range: Any = None,
+        show_costs: bool = False,
     ) -> None:
-        """Print a table of the layers, their output shapes and their numbers of weights.
+        """Print a table of the layers, their output shapes and their numbers of weights, and what a sample costs.
 
         Parameters
         ----------
@@ -399,6 +400,20 @@ class Model(Trainer, FileMethods, Layer):
             Whether to show which layers training changes.
         layer_range : list of two str, optional
             Names of the first and the last layer to list.
+        show_costs : bool, default False
+            Whether to show the multiply-adds of each layer.
+
+        Notes
+        -----
+        Multiply-adds are the multiplications of a prediction for one sample whose results are added up: those of
+        convolutions, dense layers, products, scalings and interpolations. Activations and pooling do not count. A
+        training step takes about three times as many.
+
+        The memory of a training step is that of the compiled engine: values, deltas and what layers keep of each
+        sample, where one step may reuse the memory of another. It does not include the data, the weights and what the
+        optimizer keeps. Before the first training step, every output is taken to have a loss.
+
+        Both lines are missing where sizes come with the data.
 
         Raises
         ------
@@ -418,8 +433,10 @@ class Model(Trainer, FileMethods, Layer):
         Total params: 15 (60 B)
         Trainable params: 15 (60 B)
         Non-trainable params: 0 (0 B)
+        Multiply-adds per sample: 12
+        Memory per sample in training: 24 B
         """
-        text = summary_text(self, line_length, expand_nested, show_trainable, layer_range)
+        text = summary_text(self, line_length, expand_nested, show_trainable, layer_range, show_costs)
         (print if print_fn is None else print_fn)(text)
 
     def get_config(self) -> dict[str, Any]:

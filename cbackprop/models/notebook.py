@@ -6,7 +6,7 @@ import html
 from typing import Any
 
 from cbackprop.models.description import NO_SHAPE, byte_size, describe, totals
-from cbackprop.models.summary import columns_of
+from cbackprop.models.summary import columns_of, cost_lines
 
 __all__ = ["summary_html"]
 
@@ -34,6 +34,7 @@ def summary_html(model: Any) -> str:
         fixed = found.params - found.trainable
         below = f"{found.params:,} parameters ({byte_size(found.size)})"
         below += f", {fixed:,} of them not trainable" if fixed else ""
+        below += "".join(f"<br>{line}" for line in cost_lines(model))
     else:
         below = html.escape(NO_SHAPE[0].upper() + NO_SHAPE[1:])
     return (

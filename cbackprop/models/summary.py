@@ -6,16 +6,18 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
+from cbackprop.models.costs import adds_of_plan, fixed_plan, training_bytes
 from cbackprop.models.description import NO_SHAPE, Row, branches, byte_size, check_line_length, describe, totals
 from cbackprop.validation import check_boolean
 
-__all__ = ["columns_of", "summary_text"]
+__all__ = ["columns_of", "cost_lines", "summary_text"]
 
 GAP = 2
 # Tables are no wider than the terminal. Without a terminal, as in a file, they have this width at most.
 WIDTH_OF_FILES = 100
 # If a table is too wide, these columns become narrower, the widest first, down to these widths.
 NARROWEST = {"Layer (type)": 12, "Connected to": 12, "Output shape": 9}
+NUMBERS = ("Param #", "Multiply-adds")
 
 
 def summary_text(
@@ -24,11 +26,13 @@ def summary_text(
     expand_nested: bool = False,
     show_trainable: bool = False,
     layer_range: Sequence[str] | None = None,
+    show_costs: bool = False,
 ) -> str:
     """A line for each layer (name and class, output shape, number of weights, in a graph its inputs), and totals."""
     length = check_line_length(line_length)
-    rows = describe(model, check_boolean("expand_nested", expand_nested), layer_range)
-    columns = columns_of(model, rows, check_boolean("show_trainable", show_trainable))
+    costs = check_boolean("show_costs", show_costs)
+    rows = describe(model, check_boolean("expand_nested", expand_nested), layer_range, costs)
+    columns = columns_of(model, rows, check_boolean("show_trainable", show_trainable), costs)
     limit = length or shutil.get_terminal_size((WIDTH_OF_FILES, 24)).columns
     widths = _widths(columns, limit, length)
     if sum(widths) + GAP * (len(widths) - 1) > limit and "Connected to" in columns:
@@ -54,16 +58,30 @@ def summary_text(
         f"Trainable params: {found.trainable:,} ({byte_size(found.trainable_size)})",
         f"Non-trainable params: {fixed:,} ({byte_size(fixed_size)})",
     ]
-    return "\n".join([*lines, *sums])
+    return "\n".join([*lines, *sums, *cost_lines(model)])
 
 
-def columns_of(model: Any, rows: list[Row], show_trainable: bool) -> dict[str, list[list[str]]]:
+def cost_lines(model: Any) -> list[str]:
+    """What a sample costs: multiply-adds, and memory in training. Nothing if that depends on the data."""
+    plan = fixed_plan(model)
+    if plan is None:
+        return []
+    lines = [f"Multiply-adds per sample: {adds_of_plan(plan):,}"]
+    memory = training_bytes(model, plan)
+    return lines if memory is None else [*lines, f"Memory per sample in training: {byte_size(memory)}"]
+
+
+def columns_of(
+    model: Any, rows: list[Row], show_trainable: bool, show_costs: bool = False
+) -> dict[str, list[list[str]]]:
     """The cells of each column, one for each row. A cell is a list of lines."""
     columns: dict[str, list[list[str]]] = {
         "Layer (type)": [[f"{'  ' * row.level}{row.name} ({row.kind})"] for row in rows],
         "Output shape": [list(row.shapes) or ["?"] for row in rows],
         "Param #": [["?" if row.params is None else f"{row.params:,}"] for row in rows],
     }
+    if show_costs:
+        columns["Multiply-adds"] = [["?" if row.adds is None else f"{row.adds:,}"] for row in rows]
     if branches(model):
         columns["Connected to"] = [list(row.sources) or [""] for row in rows]
     if show_trainable:
@@ -97,7 +115,7 @@ def _lines(names: list[str], widths: list[int], cells: list[list[str]]) -> list[
         parts = []
         for name, width, cell in zip(names, widths, fitted, strict=True):
             text = cell[number] if number < len(cell) else ""
-            parts.append(f"{text:>{width}}" if name == "Param #" else f"{text:<{width}}")
+            parts.append(f"{text:>{width}}" if name in NUMBERS else f"{text:<{width}}")
         lines.append((" " * GAP).join(parts).rstrip())
     return lines
 

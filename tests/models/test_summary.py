@@ -36,10 +36,12 @@ def test_a_stack():
         "one (Dense)   (None, 300)     1,500",
         "two (Dense)   (None, 2)         602",
     ]
-    assert lines[-3:] == [
+    assert lines[-5:] == [
         "Total params: 2,102 (8.21 KB)",
         "Trainable params: 2,102 (8.21 KB)",
         "Non-trainable params: 0 (0 B)",
+        "Multiply-adds per sample: 1,800",
+        "Memory per sample in training: 2.36 KB",  # values and deltas of 302 numbers
     ]
 
 
@@ -58,7 +60,7 @@ def test_a_graph_says_what_is_connected_to_what():
 def test_no_line_is_wider_than_the_terminal(monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
     lines = text(graph(), expand_nested=True)
-    table = lines[1 : len(lines) - 3]
+    table = lines[1 : len(lines) - 5]
     assert max(map(len, table)) <= width
     assert all(f"{name} (Dense)" in "\n".join(table) for name in ("x", "y", "shared"))
     assert any(line.startswith(LONG[:3]) and ".." in line for line in table) == (width < 200)
@@ -66,7 +68,7 @@ def test_no_line_is_wider_than_the_terminal(monkeypatch, width):
 
 def test_totals_count_each_weight_once():
     lines = text(graph())
-    assert lines[-3:] == [
+    assert lines[-5:-2] == [
         "Total params: 58 (232 B)",
         "Trainable params: 44 (176 B)",
         "Non-trainable params: 14 (56 B)",
@@ -94,6 +96,7 @@ BAD = {
     "line_length": [(39, "line_length must be at least 40"), ("80", "line_length must be an integer")],
     "expand_nested": [(1, "expand_nested must be True or False")],
     "show_trainable": [(None, "show_trainable must be True or False")],
+    "show_costs": [(1, "show_costs must be True or False")],
     "layer_range": [
         ("shared", "names of a first and a last layer"),
         (["shared"], "names of a first and a last layer"),
@@ -134,6 +137,7 @@ def test_html():
     assert checker.open == []
     assert {"shared (Dense)", "whole", "Connected to", "inner, inner", "Trainable"} <= set(checker.texts)
     assert "58 parameters (232 B), 14 of them not trainable" in checker.texts
+    assert "Multiply-adds per sample: 74" in checker.texts
     assert "color:" not in page.replace("color:transparent", "")  # light or dark, as the notebook is
 
 
