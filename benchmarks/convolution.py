@@ -32,7 +32,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def speed_up(runs: list[dict[str, Any]], report: Report) -> None:
-    """How many times as fast cbackprop is with more threads than in the first run."""
+    """How many times as fast each library is with more threads than in the first run."""
     names = ["cbackprop", *(name for name in runs[0]["peers"] if name != "cbackprop")]
     base = runs[0]["machine"]["threads"]
     for other in runs[1:]:
@@ -51,7 +51,8 @@ def speed_up(runs: list[dict[str, Any]], report: Report) -> None:
 def memory(options: argparse.Namespace, report: Report) -> list[dict[str, Any]]:
     """What an epoch takes at its peak beyond data and weights, each in a process of its own, with one thread."""
     names = [name for name in REMEMBERED if name in ("cbackprop", *options.peers)]
-    report.table("Peak memory of training, beyond the data and the weights: MB, 1 thread", ["network", *names])
+    titles = [report.data["runs"][0]["peers"][name]["title"] for name in names]
+    report.table("Peak memory of training, beyond the data and the weights: MB, 1 thread", ["network", *titles])
     rows = []
     for case in options.memory:
         row: dict[str, Any] = {"case": case.name, "bytes": {}, "blank": {}}

@@ -8,8 +8,8 @@
     Called once, before anything else. The process has been told already by its affinity and environment.
 ``Training(network)``
     A `workloads.Network` or `convnets.ConvNetwork` with its own starting weights and data. ``steps(count)`` takes so
-    many steps on the first batch and returns the weights, for comparison; ``run(epochs)`` is what is timed: every epoch visits all rows in
-    a new random order.
+    many steps on the first batch and returns the weights, for comparison; ``run(epochs)`` is what is timed: every epoch
+    visits all rows in a new random order.
 ``Inference(prediction)``
     A `workloads.Prediction`. ``run(calls)`` is what is timed, and returns the last call's outputs; each call goes
     from one NumPy array to another.
