@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cbackprop import layers
-
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 PEERS = ("cbackprop", "torch_images", "torch_channels_last", "onnxruntime_images")
 
@@ -35,8 +33,7 @@ def test_steps_and_outputs_agree(script):
     """Every network with 3 samples, three steps, and in inference."""
     convnets, rounds = script("convnets"), script("rounds")
     peers = {name: script(f"peers.{name}") for name in PEERS}
-    there = hasattr(layers, "DepthwiseConv2D")
-    for network in (network for network in convnets.TRAINING if there or network is not convnets.SEPARABLE):
+    for network in convnets.TRAINING:
         case = replace(network, batch=3, steps=4)
         steps = found(peers, "Training", case, lambda job: job.steps(rounds.STEPS))
         for name, weights in steps.items():
