@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,24 @@ from rounds import Plan, Result, measure
 from worker import PeerError, Worker
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+@dataclass(frozen=True)
+class Suite:
+    """What is compared: the files' name, the cases, who takes part, and a unit of time: how many are a second."""
+
+    name: str
+    training: list[Any]
+    inference: list[Any]
+    peers: tuple[str, ...]
+    unit: str
+    per_second: float
+
+
+DENSE = Suite("compare", workloads.TRAINING, workloads.INFERENCE, peers.NAMES, "µs", 1e6)
+
+
+def options_of(suite: Suite, description: str | None) -> argparse.ArgumentParser:
+    """The options that every comparison has."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.05, help="of each peer in each round, at least one epoch")
     parser.add_argument("--threads", type=int, nargs="+", default=[1], help="one or several numbers of threads")
@@ -29,9 +46,15 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--clock", choices=("wall", "cpu"), default="wall", help="cpu: the process's own time, for a busy machine"
     )
     parser.add_argument("--only", default="", help="part of a network's name")
-    parser.add_argument("--peers", default=",".join(peers.NAMES), help=f"some of {','.join(peers.NAMES)}")
+    parser.add_argument("--peers", default=",".join(suite.peers), help=f"some of {','.join(suite.peers)}")
     parser.add_argument("--no-check", action="store_true", help="do not compare what the peers compute")
-    parser.add_argument("--output", type=Path, help="directory for compare.md, compare.json and compare.png")
+    files = ", ".join(f"{suite.name}.{ending}" for ending in ("md", "json", "png"))
+    parser.add_argument("--output", type=Path, help=f"directory for {files}")
+    return parser
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = options_of(DENSE, __doc__)
     own = parser.add_argument_group("a network of your own, instead of those in workloads.py")
     own.add_argument("--network", help="widths from input to output, such as 17-50-3")
     own.add_argument("--activation", choices=workloads.ACTIVATIONS, default="relu")
@@ -39,35 +62,36 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     own.add_argument("--batch", type=int, default=32)
     own.add_argument("--optimizer", choices=workloads.RATES, default="adam")
     options = parser.parse_args(arguments)
-    complaint = find_fault(options)
-    if complaint:
-        parser.error(complaint)
-    return options
-
-
-def find_fault(options: argparse.Namespace) -> str:
-    """What is wrong about the options, if anything; sets what follows from them."""
-    options.peers = options.peers.split(",")
-    unknown = [name for name in options.peers if name not in peers.NAMES]
-    if unknown:
-        return f"There is no peer {unknown[0]!r}. Choose from: {', '.join(peers.NAMES)}."
-    if not 1 <= min(options.threads) <= max(options.threads) <= len(machine.cpus()):
-        return f"There are {len(machine.cpus())} processors for --threads."
-    if options.clock == "cpu" and options.threads != [1]:
-        return "--clock cpu adds up the time of all threads: it needs --threads 1."
-    if options.rounds < 1:
-        return "--rounds must be at least 1."
-    training, inference = workloads.TRAINING, workloads.INFERENCE
+    training, inference = DENSE.training, DENSE.inference
     if options.network:
         try:
             network = workloads.given(
                 options.network, options.activation, options.loss, options.batch, options.optimizer
             )
         except ValueError as error:
-            return str(error)
+            parser.error(str(error))
         training = [network]
         inference = [case for rows in (1, 10_000) for case in workloads.predictions(network, rows)]
-    chosen = {"Training": training, "Inference": inference}
+    complaint = find_fault(options, replace(DENSE, training=training, inference=inference))
+    if complaint:
+        parser.error(complaint)
+    return options
+
+
+def find_fault(options: argparse.Namespace, suite: Suite) -> str:
+    """What is wrong about the options, if anything; sets what follows from them."""
+    options.suite = suite
+    options.peers = options.peers.split(",")
+    unknown = [name for name in options.peers if name not in suite.peers]
+    if unknown:
+        return f"There is no peer {unknown[0]!r}. Choose from: {', '.join(suite.peers)}."
+    if not 1 <= min(options.threads) <= max(options.threads) <= len(machine.cpus()):
+        return f"There are {len(machine.cpus())} processors for --threads."
+    if options.clock == "cpu" and options.threads != [1]:
+        return "--clock cpu adds up the time of all threads: it needs --threads 1."
+    if options.rounds < 1:
+        return "--rounds must be at least 1."
+    chosen = {"Training": suite.training, "Inference": suite.inference}
     options.cases = {kind: [case for case in cases if options.only in case.name] for kind, cases in chosen.items()}
     return "" if any(options.cases.values()) else f"No network's name contains {options.only!r}."
 
@@ -111,12 +135,12 @@ def figures(case: Any, result: Result, peak: float) -> dict[str, Any]:
     return found
 
 
-def cell(found: dict[str, Any], peer: str) -> str:
+def cell(found: dict[str, Any], peer: str, per_second: float) -> str:
     one = found["peers"].get(peer)
     if one is None:
         return "**wrong**" if found["blank"].get(peer, "").startswith("WRONG") else ""
     ratio = one["ratio_to_best"]
-    return number(1e6 * one["median"]) + ("" if ratio is None else f" ({ratio:.2f})")
+    return number(per_second * one["median"]) + ("" if ratio is None else f" ({ratio:.2f})")
 
 
 def compare(
@@ -124,11 +148,12 @@ def compare(
 ) -> Any:
     """One table: the cases of a kind in the rows, peers in the columns."""
     names = [name for name in about if kind in about[name]["kinds"]]
+    suite = options.suite
     unit = "step" if kind == "Training" else "call"
     titles = [about[name]["title"] for name in names]
     report.table(
-        f"{kind}: µs a {unit} (ratio to the best peer), {workers[0].threads} thread(s)",
-        ["network", *titles, "best peer", "cbackprop: of FMA peak", "samples/s"],
+        f"{kind}: {suite.unit} a {unit} (ratio to the best peer), {workers[0].threads} thread(s)",
+        ["network", *titles, "best peer", "cbackprop: GF/s", "of FMA peak", "samples/s"],
     )
     rows = []
     plan = Plan(options.rounds, options.seconds, options.clock, not options.no_check)
@@ -138,8 +163,8 @@ def compare(
         rows.append(found)
         own = found["peers"].get("cbackprop", {})
         best = about[found["best"]]["title"] if found["best"] else ""
-        extra = share(own.get("share_of_peak")), number(own.get("samples_per_second"))
-        report.row(case.name, *(cell(found, name) for name in names), best, *extra)
+        extra = number(own.get("gflops")), share(own.get("share_of_peak")), number(own.get("samples_per_second"))
+        report.row(case.name, *(cell(found, name, suite.per_second) for name in names), best, *extra)
     return rows
 
 
@@ -210,17 +235,28 @@ def draw_panel(axis: Any, run: dict[str, Any], kind: str) -> None:
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(names), fontsize="small", frameon=False)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    options = parse(arguments)
-    report = Report("compare")
+def compare_all(options: argparse.Namespace) -> Report:
+    """The tables of all numbers of threads, in a report that is not written yet."""
+    report = Report(options.suite.name)
     report.say(
         f"Median of {options.rounds} interleaved rounds of about {1000 * options.seconds:.0f} ms for each peer, "
         f"by the {options.clock} clock."
     )
     runs = [run(options, threads, report) for threads in options.threads]
     report.data = {"rounds": options.rounds, "clock": options.clock, "checked": not options.no_check, "runs": runs}
+    return report
+
+
+def finish(options: argparse.Namespace, report: Report) -> int:
+    """Write the files; the exit code."""
+    runs = report.data["runs"]
     report.write(options.output, lambda figure: draw(runs, figure))
     return int(any(one["wrong"] for one in runs))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
+    return finish(options, compare_all(options))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ def number(value: float | None) -> str:
     """Three digits or more; nothing for nothing."""
     if value is None:
         return ""
+    if 0 < value < 0.1:
+        return f"{value:.3g}"
     return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 

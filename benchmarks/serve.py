@@ -13,14 +13,39 @@ import sys
 if __name__ == "__main__" and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {int(cpu) for cpu in sys.argv[3].split(",")})
 
+import contextlib
+import ctypes
 import importlib
 import importlib.metadata
 import math
 import pickle
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from peers import UnsupportedError
+
+
+def peak_memory(run: Callable[[], Any]) -> int:
+    """By how many bytes the memory of the process grows at most while something runs. Linux only."""
+    try:
+        # What is free goes back to the system: else new needs would hide in it.
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        before = memory_status("VmRSS")
+        run()
+        return memory_status("VmHWM") - before
+    except OSError as error:
+        raise UnsupportedError(f"this system does not tell the peak of memory: {error}") from error
+
+
+def memory_status(name: str) -> int:
+    """A line of the system's account of this process, in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
 
 
 class Server:
@@ -41,6 +66,13 @@ class Server:
     def prepare(self, kind: str, case: Any) -> None:
         self.job = None  # frees the memory of the last one first
         self.job = getattr(self.peer, kind)(case)
+
+    def memory(self, case: Any) -> int:
+        """Bytes that an epoch takes at its peak, beyond the data and weights; a tiny batch has loaded all code."""
+        self.prepare("Training", replace(case, batch=2, steps=1))
+        self.job.run(1)
+        self.prepare("Training", case)
+        return peak_memory(lambda: self.job.run(1))
 
     def steps(self, count: int) -> Any:
         return self.job.steps(count)

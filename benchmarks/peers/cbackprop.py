@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from convnets import (
+    Average,
+    Conv,
+    ConvNetwork,
+    ConvTranspose,
+    Dense,
+    Depthwise,
+    Flatten,
+    Norm,
+    Pool,
+    Residual,
+)
 from workloads import MOMENTUM, RATES, RHO, RMSPROP_EPSILON, Network, Prediction
 
 import cbackprop as cb
@@ -24,15 +36,58 @@ def set_threads(n: int | Literal["auto"]) -> None:
     cb.config.set_num_threads(n)
 
 
-def make(network: Network, engine: str) -> cb.Sequential:
+def make(network: Network, engine: str) -> cb.Model:
     """The compiled model with the network's weights."""
-    *hidden, outputs = network.widths[1:]
-    stack = [layers.Dense(width, activation=network.activation) for width in hidden]
-    last = layers.Dense(outputs, activation="softmax" if network.loss == "ce" else "linear")
-    model = cb.Sequential([cb.Input((network.widths[0],)), *stack, last])
+    model = make_images(network) if isinstance(network, ConvNetwork) else make_dense(network)
     model.compile(OPTIMIZERS[network.optimizer](RATES[network.optimizer]), LOSSES[network.loss], engine=engine)
     model.set_weights(network.weights())
     return model
+
+
+def make_dense(network: Network) -> cb.Model:
+    *hidden, outputs = network.widths[1:]
+    stack = [layers.Dense(width, activation=network.activation) for width in hidden]
+    last = layers.Dense(outputs, activation="softmax" if network.loss == "ce" else "linear")
+    return cb.Sequential([cb.Input((network.widths[0],)), *stack, last])
+
+
+def make_images(network: ConvNetwork) -> cb.Model:
+    inputs = cb.Input(network.widths)
+    outputs = connect(network.layers, inputs)
+    if network.loss == "ce":
+        outputs = layers.Softmax()(outputs)
+    return cb.Model(inputs, outputs)
+
+
+def connect(stack: tuple[Any, ...], x: Any) -> Any:
+    """What the layers make of a symbolic tensor."""
+    for one in stack:
+        axes = len(x.shape) - 2
+        activation = "relu" if getattr(one, "relu", False) else None
+        match one:
+            case Conv():
+                options = {"strides": one.strides, "padding": one.padding, "dilation_rate": one.dilation}
+                kind = getattr(layers, f"Conv{axes}D")
+                x = kind(one.filters, one.size, use_bias=one.bias, activation=activation, **options)(x)
+            case ConvTranspose():
+                kind = getattr(layers, f"Conv{axes}DTranspose")
+                x = kind(one.filters, one.size, one.strides, padding="same", activation=activation)(x)
+            case Depthwise():
+                x = getattr(layers, f"DepthwiseConv{axes}D")(one.size, padding="same")(x)
+            case Norm():
+                x = layers.BatchNormalization()(x)
+                x = layers.ReLU()(x) if activation else x
+            case Dense():
+                x = layers.Dense(one.units, activation=activation)(x)
+            case Residual():
+                x = layers.ReLU()(layers.Add()([x, connect(one.layers, x)]))
+            case Average():
+                x = getattr(layers, f"GlobalAveragePooling{axes}D")()(x)
+            case Flatten():
+                x = layers.Flatten()(x)
+            case Pool():
+                x = getattr(layers, f"MaxPooling{axes}D")(one.size)(x)
+    return x
 
 
 class Training:

@@ -36,8 +36,7 @@ def forward(network: Network, weights: list[Any], x: Any) -> Any:
     return x @ weights[-2] + weights[-1]
 
 
-def loss(network: Network, weights: list[Any], x: Any, y: Any) -> Any:
-    outputs = forward(network, weights, x)
+def loss_of(network: Network, outputs: Any, y: Any) -> Any:
     if network.loss == "mse":
         return jnp.mean(jnp.square(outputs - y))
     return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(outputs), y[:, None], 1, mode="promise_in_bounds"))
@@ -68,22 +67,23 @@ def rmsprop(rate: float, t: Any, w: Any, g: Any, v: Any) -> tuple[Any, ...]:
 OPTIMIZERS = {"sgd": (sgd, 0), "momentum": (momentum, 1), "adam": (adam, 2), "rmsprop": (rmsprop, 1)}
 
 
-def step(network: Network, state: Any, x: Any, y: Any) -> Any:
-    """The state (t, weights, slots...) after a training step."""
+def step(job: Any, network: Network, state: Any, x: Any, y: Any) -> Any:
+    """The state (t, weights, slots...) after a training step; `job` is the class `Training`."""
     t, weights, *slots = state
-    gradients = jax.grad(functools.partial(loss, network))(weights, x, y)
+    gradients, moved = jax.grad(functools.partial(job.loss, network), has_aux=True)(weights, x, y)
     update, _ = OPTIMIZERS[network.optimizer]
     rate = RATES[network.optimizer]
     new = [update(rate, t, *arrays) for arrays in zip(weights, gradients, *slots, strict=True)]
-    return t + 1, *map(list, zip(*new, strict=True))
+    weights, *slots = map(list, zip(*new, strict=True))
+    return t + 1, job.moved(network, weights, moved), *slots
 
 
-def epoch(network: Network, state: Any, x: Any, y: Any, rows: Any) -> Any:
+def epoch(job: Any, network: Network, state: Any, x: Any, y: Any, rows: Any) -> Any:
     """Steps over the batches that `rows` (steps, batch) names."""
 
     def body(state: Any, batch: Any) -> tuple[Any, None]:
         picked = (array.at[batch].get(mode="promise_in_bounds") for array in (x, y))
-        return step(network, state, *picked), None
+        return step(job, network, state, *picked), None
 
     return jax.lax.scan(body, state, rows, unroll=min(2, len(rows)))[0]
 
@@ -95,11 +95,21 @@ class Training:
         weights = [jnp.asarray(array) for array in network.weights()]
         _, slots = OPTIMIZERS[network.optimizer]
         self.state = (jnp.float32(1), weights, *([jnp.zeros_like(w) for w in weights] for _ in range(slots)))
-        self.epoch = jax.jit(functools.partial(epoch, network), donate_argnums=0)
+        self.epoch = jax.jit(functools.partial(epoch, type(self), network), donate_argnums=0)
         self.rng = np.random.default_rng(0)
 
+    @staticmethod
+    def loss(network: Network, weights: list[Any], x: Any, y: Any) -> tuple[Any, Any]:
+        """The loss, and what `moved` needs to know."""
+        return loss_of(network, forward(network, weights, x), y), None
+
+    @staticmethod
+    def moved(network: Network, weights: list[Any], moved: Any) -> list[Any]:
+        """The weights after a step, with what changed besides the optimizer's work."""
+        return weights
+
     def steps(self, count: int) -> list[Any]:
-        take = jax.jit(functools.partial(step, self.network))
+        take = jax.jit(functools.partial(step, type(self), self.network))
         for _ in range(count):
             self.state = take(self.state, self.x[: self.network.batch], self.y[: self.network.batch])
         return [np.array(weight) for weight in self.state[1]]

@@ -36,9 +36,11 @@ def graph(network: Network) -> bytes:
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", width])]
         for name, width in (("x", network.widths[0]), ("y", network.widths[-1]))
     ]
-    model = helper.make_model(
-        helper.make_graph(nodes, "network", *ends, constants), opset_imports=[helper.make_opsetid("", OPSET)]
-    )
+    return serialized(helper.make_graph(nodes, "network", *ends, constants))
+
+
+def serialized(graph: Any) -> bytes:
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
     model.ir_version = IR_VERSION
     return model.SerializeToString()
 
@@ -49,9 +51,15 @@ class Inference:
         options.intra_op_num_threads = _threads
         options.inter_op_num_threads = 1
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        source = graph(prediction.network)
+        source = self.source(prediction)
         self.session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        self.feed = {"x": prediction.network.inputs(prediction.rows)}
+        self.feed = {"x": self.inputs(prediction)}
+
+    def source(self, prediction: Prediction) -> bytes:
+        return graph(prediction.network)
+
+    def inputs(self, prediction: Prediction) -> Any:
+        return prediction.network.inputs(prediction.rows)
 
     def run(self, calls: int) -> Any:
         for _ in range(calls):

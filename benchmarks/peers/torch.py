@@ -45,16 +45,28 @@ class Training:
         self.loss = LOSSES[network.loss]
         self.optimizer = OPTIMIZERS[network.optimizer](self.weights, RATES[network.optimizer])
 
+    def outputs(self, x: Any) -> Any:
+        return forward(self.weights, self.activation, x)
+
+    def targets(self, y: Any) -> Any:
+        return y
+
+    def found(self) -> list[Any]:
+        return [weight.detach().numpy() for weight in self.weights]
+
     def step(self, x: Any, y: Any) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        self.loss(forward(self.weights, self.activation, x), y).backward()
+        self.loss(self.outputs(x), self.targets(y)).backward()
         self.optimizer.step()
 
     def steps(self, count: int) -> list[Any]:
         batch = self.network.batch
-        for _ in range(count):
+        for t in range(1, count + 1):
+            for group in self.optimizer.param_groups:
+                if "betas" in group:  # PyTorch adds epsilon to a root of corrected squares, Keras to that of plain ones
+                    group["eps"] = EPSILON / (1 - BETA_2**t) ** 0.5
             self.step(self.x[:batch], self.y[:batch])
-        return [weight.detach().numpy() for weight in self.weights]
+        return self.found()
 
     def run(self, epochs: int) -> None:
         for _ in range(epochs):

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,20 @@ WRONG = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("benchmark", "arguments", "message"),
+    [
+        ("convolution", ["--peers", "torch"], "Choose from: cbackprop, torch_images"),
+        ("convolution", ["--only", "nothing"], "No network's name contains 'nothing'"),
+        ("fashion_mnist", ["--epochs", "0"], "--epochs must be at least 1"),
+    ],
+)
+def test_a_wrong_option_of_images_is_refused(monkeypatch, capsys, benchmark, arguments, message):
+    with pytest.raises(SystemExit, match="2"):
+        script(monkeypatch, benchmark).parse(arguments)
+    assert message in capsys.readouterr().err
+
+
 def test_a_wrong_option_is_refused(monkeypatch, capsys):
     compare = script(monkeypatch, "compare")
     for arguments, message in WRONG:
@@ -112,6 +127,50 @@ def test_a_wrong_option_is_refused(monkeypatch, capsys):
             compare.parse(arguments)
         assert stop.value.code == 2
         assert message in capsys.readouterr().err
+
+
+def test_convolution(tmp_path):
+    """Without peers; tests/parity/benchmarks/test_images.py compares what they compute."""
+    options = "--rounds", "1", "--seconds", "0.001", "--peers", "cbackprop", "--only", "1-D 25"
+    done = run("convolution.py", *options, "--output", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = results(tmp_path, "convolution")
+    (row,) = found["runs"][0]["Training"]
+    assert row["case"] == "1-D 25 filters 5-3-3 on 40, batch 100, adam"
+    # Multiply-adds of a sample: forwards, of the weights' gradient, and but for the first layer back to the inputs.
+    first, others = 18 * 5 * 25, 8 * 3 * 25 * 25 + 3 * 3 * 25 * 25 + 3 * 25 * 10
+    assert row["operations"] == 2 * 100 * (2 * first + 3 * others)
+    assert row["peers"]["cbackprop"]["median"] > 0
+    assert [row["case"] for row in found["runs"][0]["Inference"]] == [
+        "1-D 25 filters 5-3-3 on 40, 1 image(s), predict_on_batch"
+    ]
+    assert "ms a step" in done.stdout
+    assert "memory" not in found
+
+
+def test_speed_up_and_memory_of_convolutions(monkeypatch, capsys):
+    """A larger batch of a network whose samples depend on each other takes more memory, and about as much as it has."""
+    convolution, convnets, report = (script(monkeypatch, name) for name in ("convolution", "convnets", "report"))
+    one, two = (
+        {
+            "machine": {"threads": threads},
+            "peers": {"torch_images": {"title": "PyTorch"}, "cbackprop": {"title": "cbackprop"}},
+            "Training": [{"case": "a", "peers": {"cbackprop": {"median": median}}}],
+        }
+        for threads, median in ((1, 0.3), (2, 0.2))
+    )
+    convolution.speed_up([one, two], report.Report("test"))
+    assert capsys.readouterr().out.splitlines()[-1] == "| a | 1.50 |  |"
+    options = convolution.parse(["--peers", "cbackprop"])
+    assert [case.batch for case in options.memory] == [1024, 256]
+    if sys.platform == "linux":
+        options.memory = [replace(convnets.VGG, batch=batch, steps=1) for batch in (8, 64)]
+        made = report.Report("test")
+        made.data["runs"] = [one]
+        few, many = (row["bytes"]["cbackprop"] for row in convolution.memory(options, made))
+        # Inputs of four convolutions and of what follows are kept: 32 x 32 x 32 and 16 x 16 x 64 numbers of four bytes.
+        sample = 4 * 2 * (32 * 32 * 32 + 16 * 16 * 64)
+        assert 56 * sample / 2 < many - few < 56 * sample * 6
 
 
 def test_embedding(monkeypatch, capsys):
