@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["AXES", "Geometry", "three"]
+__all__ = ["AXES", "Geometry", "check_geometry", "three"]
 
 AXES = 3
 Sizes = tuple[int, int, int]
@@ -32,3 +32,26 @@ def three(sizes: tuple[int, ...], missing: int = 1) -> Sizes:
     """Sizes along three axes: one or two axes follow some of size `missing`."""
     depth, height, width = (missing,) * (AXES - len(sizes)) + tuple(sizes)
     return depth, height, width
+
+
+def check_geometry(geometry: Geometry, image: tuple[int, ...], maps: tuple[int, ...], kernel: tuple[int, ...]) -> None:
+    """Refuse the sizes of another convolution than that of these: a user's subclass may say what it likes.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    image, maps : tuple of int
+        The shapes of a sample, channels last.
+    kernel : tuple of int
+        The sizes of the kernel.
+
+    Raises
+    ------
+    ValueError
+        If it has other sizes.
+    """
+    expected = geometry._replace(
+        image=three(image[:-1]), maps=three(maps[:-1]), kernel=three(kernel), channels=image[-1], filters=maps[-1]
+    )
+    if geometry != expected:
+        raise ValueError(f"A convolution has to be {expected}, but its layer says {geometry}.")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from cbackprop.config import check_data_format
-from cbackprop.layers.interpolation import Resampling, cropped_to_aspect_ratio
+from cbackprop.contract.interpolation import Resampling, cropped_to_aspect_ratio
 from cbackprop.layers.layer import registry
 from cbackprop.layers.operation import Operation
 from cbackprop.layers.padding_sides import Sides, sides_of_axes, sides_of_axis
 from cbackprop.layers.resizing import Resampled
-from cbackprop.layers.spatial import AxesLayer, SpatialLayer
+from cbackprop.layers.spatial import AxesLayer, ImageLayer
 from cbackprop.validation import check_integer
 
 __all__ = ["CenterCrop", "Cropping1D", "Cropping2D", "Cropping3D"]
@@ -189,7 +189,7 @@ class Cropping3D(Cropping):
 
 
 @registry.register()
-class CenterCrop(SpatialLayer):
+class CenterCrop(ImageLayer):
     """The center of images.
 
     Images that are smaller than wanted in height or width are resized: their largest part, from the center, with the
@@ -206,9 +206,9 @@ class CenterCrop(SpatialLayer):
 
     Notes
     -----
-    Input (batch, rows, columns, channels), output (batch, height, width, channels). The part begins at row
-    ``(rows - height) // 2`` and column ``(columns - width) // 2``. ``dL/dinput`` is dL/doutput, and 0 around it; for
-    smaller images see `Resizing`.
+    Input (batch, rows, columns, channels), output (batch, height, width, channels); a single image has no axis of the
+    batch. The part begins at row ``(rows - height) // 2`` and column ``(columns - width) // 2``. ``dL/dinput`` is
+    dL/doutput, and 0 around it; for smaller images see `Resizing`.
 
     Raises
     ------
@@ -217,7 +217,7 @@ class CenterCrop(SpatialLayer):
 
     References
     ----------
-    Arguments and defaults are those of Keras 3, which also takes a single image, without the axis of the batch.
+    Arguments and defaults are those of Keras 3.
 
     Examples
     --------
@@ -230,7 +230,6 @@ class CenterCrop(SpatialLayer):
 
     implementation = "boxes.Cropping"
     rearranges = True
-    rank = 2
 
     def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(data_format, **kwargs)

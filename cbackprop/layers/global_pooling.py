@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from typing import Any, ClassVar
 
 from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.layers.layer import registry
@@ -17,6 +18,10 @@ __all__ = [
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
 ]
+
+
+def _call_with_mask(inputs: Any, mask: Any = None, training: Any = None) -> None:
+    """What a call takes: the mask may be given by position, as in Keras."""
 
 
 class GlobalPooling(SpatialLayer):
@@ -222,6 +227,7 @@ class GlobalAveragePooling1D(GlobalPooling):
     rank = 1
     implementation = "pooling.GlobalAveragePooling"
     supports_masking = True
+    call_signature: ClassVar[inspect.Signature] = inspect.signature(_call_with_mask)
 
     def mask_rule(
         self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]

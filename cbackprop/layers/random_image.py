@@ -6,8 +6,7 @@ import inspect
 from typing import Any, ClassVar
 
 from cbackprop.layers.random_layer import RandomLayer
-from cbackprop.layers.spatial import SpatialLayer
-from cbackprop.tensor import Shape
+from cbackprop.layers.spatial import ImageLayer
 from cbackprop.validation import ArgumentTypeError, check_number
 
 __all__ = ["FILL_MODES", "Interval", "RandomImageLayer", "check_interval"]
@@ -22,7 +21,7 @@ def _call(inputs: Any, training: bool = True, mask: Any = None) -> None:
     """What a call takes: by default it is one in training, as in Keras."""
 
 
-class RandomImageLayer(SpatialLayer, RandomLayer):
+class RandomImageLayer(ImageLayer, RandomLayer):
     """Base of layers that change each image of a batch in its own way in training.
 
     What happens to a sample depends on four random numbers, which follow from the layer's stream, its position in the
@@ -33,13 +32,11 @@ class RandomImageLayer(SpatialLayer, RandomLayer):
     seed : int or None
         See `RandomLayer`.
     data_format : {"channels_last", "channels_first"} or None
-        See `SpatialLayer`.
+        See `ImageLayer`.
     **kwargs
         See `Layer`.
     """
 
-    rank = 2
-    axes_of_one_sample = 3
     supports_masking = False
     # An output pixel is made of other pixels, or the backward pass reads the input again.
     overwrites_input = False
@@ -47,18 +44,6 @@ class RandomImageLayer(SpatialLayer, RandomLayer):
 
     def __init__(self, seed: int | None, data_format: str | None, **kwargs: Any) -> None:
         super().__init__(seed=seed, data_format=data_format, **kwargs)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The shape of the output. Three sizes that are known are those of one image, without a batch axis."""
-        if isinstance(input_shape, tuple) and len(input_shape) == self.axes_of_one_sample and None not in input_shape:
-            return super().compute_output_shape((None, *input_shape))[1:]
-        return super().compute_output_shape(input_shape)
-
-    def check_inputs(self, tensors: list[Any]) -> None:
-        """Refuse symbolic tensors without a batch axis, also where a batch has a known size."""
-        super().check_inputs(tensors)
-        for tensor in tensors:
-            super().compute_output_shape((None, *tensor.shape[1:]))
 
     @property
     def ranges(self) -> tuple[Interval, ...]:

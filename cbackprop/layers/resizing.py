@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cbackprop.layers.interpolation import (
+from cbackprop.contract.interpolation import (
     INTERPOLATIONS,
     KERNELS,
     Resampling,
@@ -15,7 +15,7 @@ from cbackprop.layers.interpolation import (
 )
 from cbackprop.layers.layer import registry
 from cbackprop.layers.operation import Operation
-from cbackprop.layers.spatial import SpatialLayer
+from cbackprop.layers.spatial import ImageLayer
 from cbackprop.validation import check_boolean, check_choice, check_integer, check_number
 
 __all__ = ["Resampled", "Resizing"]
@@ -59,7 +59,7 @@ class Resampled(Operation):
 
 
 @registry.register()
-class Resizing(SpatialLayer):
+class Resizing(ImageLayer):
     """Images of another size, by interpolation.
 
     ``output[y, x] = sum over i, j of a[y, i] b[x, j] input[i, j]``. The weights of output t along an axis are those of
@@ -88,9 +88,9 @@ class Resizing(SpatialLayer):
 
     Notes
     -----
-    Input (batch, rows, columns, channels), output (batch, height, width, channels). ``dL/dinput[i, j] = sum over y, x
-    of a[y, i] b[x, j] dL/doutput[y, x]``. With "channels_first", the channels follow the batch, and are moved to the
-    end for the computation.
+    Input (batch, rows, columns, channels), output (batch, height, width, channels); a single image has no axis of the
+    batch. ``dL/dinput[i, j] = sum over y, x of a[y, i] b[x, j] dL/doutput[y, x]``. With "channels_first", the channels
+    follow the batch, and are moved to the end for the computation.
 
     The output has the layer's float type, also for images of whole numbers, which Keras rounds again.
 
@@ -104,8 +104,7 @@ class Resizing(SpatialLayer):
     Keys, "Cubic convolution interpolation for digital image processing", IEEE Transactions on Acoustics, Speech, and
     Signal Processing 29, 1981. Arguments and defaults are those of Keras 3; numbers are those of its JAX, TensorFlow
     and NumPy backends. Its PyTorch backend has no Lanczos kernels, and its bicubic kernel has a = -0.75 unless
-    `antialias` is True, with the pixels of the border repeated. Keras also takes a single image, without the axis of
-    the batch.
+    `antialias` is True, with the pixels of the border repeated.
 
     Examples
     --------
@@ -115,8 +114,6 @@ class Resizing(SpatialLayer):
     >>> cb.layers.Resizing(224, 224, crop_to_aspect_ratio=True)(cb.Input((None, None, 3))).shape
     (None, 224, 224, 3)
     """
-
-    rank = 2
 
     def __init__(
         self,

@@ -9,11 +9,17 @@ from cbackprop.config import check_data_format
 from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.layers.layer import Layer
 from cbackprop.layers.operation import Operation
-from cbackprop.layers.unknown_sizes import fits
+from cbackprop.layers.unknown_sizes import fits, shape_between
 from cbackprop.tensor import Shape
 from cbackprop.validation import ArgumentTypeError, check_integer
 
-__all__ = ["AxesLayer", "SpatialLayer", "Transposed", "sizes_for_axes"]
+__all__ = ["AxesLayer", "ImageLayer", "SpatialLayer", "Transposed", "sizes_for_axes"]
+
+# Arguments that are kept as a number for each axis, or two.
+SIZES = (
+    *("kernel_size", "strides", "dilation_rate", "output_padding", "pool_size", "output_size"),
+    *("padding", "cropping", "size"),
+)
 
 
 def sizes_for_axes(name: str, value: Any, rank: int, minimum: int = 1) -> tuple[int, ...]:
@@ -32,6 +38,11 @@ def sizes_for_axes(name: str, value: Any, rank: int, minimum: int = 1) -> tuple[
         return (check_integer(name, value, minimum),) * rank
     except TypeError:
         raise ArgumentTypeError(f"{name} must be a whole number or {rank} of them, but got {value!r}.") from None
+
+
+def in_tuples(value: Any) -> Any:
+    """Lists, also within lists, as tuples."""
+    return tuple(map(in_tuples, value)) if isinstance(value, list) else value
 
 
 class Transposed(Operation):
@@ -87,7 +98,7 @@ class AxesLayer(Layer):
         return self
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The shape of the output.
+        """The shape of the output; sizes that depend on an unknown one are unknown.
 
         Raises
         ------
@@ -99,10 +110,20 @@ class AxesLayer(Layer):
                 f"{type(self).__name__} {self.name!r} needs inputs of {self.rank + 2} axes, the batch included, "
                 f"but got shape {input_shape}."
             )
+        return shape_between(self._known_output_shape, input_shape)
+
+    def _known_output_shape(self, input_shape: Shape) -> Shape:
+        """The shape of the output where all sizes but that of the batch are known."""
         batch, *sizes, channels = self.channels_last(input_shape)
         found, found_channels = self.spatial_output(tuple(int(size or 0) for size in sizes), int(channels or 0))
         first = self.data_format == "channels_first"
         return self.activated((batch, found_channels, *found) if first else (batch, *found, found_channels))
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments as plain values. Those with a number for each axis are tuples, as in Keras."""
+        config = super().get_config()
+        named = [name for name in SIZES if isinstance(config.get(name), list)]
+        return config | {name: in_tuples(config[name]) for name in named if isinstance(getattr(self, name, 0), tuple)}
 
     def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:
         """Add the steps of the layer, and where the channels come first those that move them."""
@@ -148,3 +169,30 @@ class SpatialLayer(AxesLayer):
     def __init__(self, data_format: str | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.data_format = check_data_format(data_format)
+
+
+class ImageLayer(SpatialLayer):
+    """Base of layers over images that also take a single one, without the axis of the batch.
+
+    Parameters
+    ----------
+    data_format : {"channels_last", "channels_first"} or None
+        See `SpatialLayer`.
+    **kwargs
+        See `Layer`.
+    """
+
+    rank = 2
+    axes_of_one_sample = 3
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The shape of the output. Three sizes that are known are those of one image, without a batch axis."""
+        if isinstance(input_shape, tuple) and len(input_shape) == self.axes_of_one_sample and None not in input_shape:
+            return super().compute_output_shape((None, *input_shape))[1:]
+        return super().compute_output_shape(input_shape)
+
+    def check_inputs(self, tensors: list[Any]) -> None:
+        """Refuse symbolic tensors without a batch axis, also where a batch has a known size."""
+        super().check_inputs(tensors)
+        for tensor in tensors:
+            super().compute_output_shape((None, *tensor.shape[1:]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cbackprop.config import check_data_format
-from cbackprop.layers.interpolation import INTERPOLATIONS, Resampling, Window
+from cbackprop.contract.interpolation import INTERPOLATIONS, Resampling, Window
 from cbackprop.layers.layer import registry
 from cbackprop.layers.operation import Operation
 from cbackprop.layers.resizing import Resampled

@@ -139,6 +139,17 @@ def test_mask(engine):
     np.testing.assert_allclose(found[3], x[3].mean(axis=0), rtol=1e-6)
 
 
+def test_the_mask_by_position():
+    x = np.arange(6.0).reshape(1, 3, 2)
+    mask = np.array([[True, False, True]])
+    layer = layers.GlobalAveragePooling1D()
+    np.testing.assert_array_equal(layer(x, mask), [[2, 3]])
+    np.testing.assert_array_equal(layer(x, mask), layer(x, mask=mask))
+    inputs, steps = cb.Input((3, 2)), cb.Input((3,))
+    model = cb.Model([inputs, steps], layer(inputs, steps))
+    np.testing.assert_array_equal(model.predict([x, mask.astype(float)], verbose=0), [[2, 3]])
+
+
 def test_gradient_with_a_mask():
     x = np.random.default_rng(0).normal(size=(6, 5, 3)).astype(np.float32)
     x[:, 3] = 0

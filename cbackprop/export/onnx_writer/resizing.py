@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from cbackprop import layers
+from cbackprop.contract.interpolation import Resampling, Taps, Window, taps_of
 from cbackprop.export.onnx_writer.graph import Call, Graph, translates
-from cbackprop.layers.interpolation import Resampling, Taps, Window, taps_of
 from cbackprop.layers.padding_sides import Sides
 
 # Interpolations that the operator Resize has, too.
