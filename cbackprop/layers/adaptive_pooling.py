@@ -57,7 +57,7 @@ class AdaptiveMaxPooling1D(AdaptivePooling):
 
     Notes
     -----
-    Input (batch, steps, channels), output (batch, *output_size, channels). Of n parts of
+    Input (batch, steps, channels), output ``(batch, *output_size, channels)``. Of n parts of
     an axis, number i begins at element floor(i size / n) and ends before element ceil((i + 1) size / n): where sizes
     cannot be divided, they overlap. The gradient is that of `MaxPooling1D`.
 
@@ -98,7 +98,7 @@ class AdaptiveMaxPooling2D(AdaptivePooling):
 
     Notes
     -----
-    Input (batch, height, width, channels), output (batch, *output_size, channels). Of n parts of
+    Input (batch, height, width, channels), output ``(batch, *output_size, channels)``. Of n parts of
     an axis, number i begins at element floor(i size / n) and ends before element ceil((i + 1) size / n): where sizes
     cannot be divided, they overlap. The gradient is that of `MaxPooling2D`.
 
@@ -140,7 +140,7 @@ class AdaptiveMaxPooling3D(AdaptivePooling):
 
     Notes
     -----
-    Input (batch, depth, height, width, channels), output (batch, *output_size, channels). Of n parts of
+    Input (batch, depth, height, width, channels), output ``(batch, *output_size, channels)``. Of n parts of
     an axis, number i begins at element floor(i size / n) and ends before element ceil((i + 1) size / n): where sizes
     cannot be divided, they overlap. The gradient is that of `MaxPooling3D`.
 
@@ -181,7 +181,7 @@ class AdaptiveAveragePooling1D(AdaptivePooling):
 
     Notes
     -----
-    Input (batch, steps, channels), output (batch, *output_size, channels). Of n parts of
+    Input (batch, steps, channels), output ``(batch, *output_size, channels)``. Of n parts of
     an axis, number i begins at element floor(i size / n) and ends before element ceil((i + 1) size / n): where sizes
     cannot be divided, they overlap. The gradient is that of `AveragePooling1D`.
 
@@ -222,7 +222,7 @@ class AdaptiveAveragePooling2D(AdaptivePooling):
 
     Notes
     -----
-    Input (batch, height, width, channels), output (batch, *output_size, channels). Of n parts of
+    Input (batch, height, width, channels), output ``(batch, *output_size, channels)``. Of n parts of
     an axis, number i begins at element floor(i size / n) and ends before element ceil((i + 1) size / n): where sizes
     cannot be divided, they overlap. The gradient is that of `AveragePooling2D`.
 
@@ -264,7 +264,7 @@ class AdaptiveAveragePooling3D(AdaptivePooling):
 
     Notes
     -----
-    Input (batch, depth, height, width, channels), output (batch, *output_size, channels). Of n parts of
+    Input (batch, depth, height, width, channels), output ``(batch, *output_size, channels)``. Of n parts of
     an axis, number i begins at element floor(i size / n) and ends before element ceil((i + 1) size / n): where sizes
     cannot be divided, they overlap. The gradient is that of `AveragePooling3D`.
 

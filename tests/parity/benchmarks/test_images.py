@@ -52,7 +52,11 @@ def test_jax_agrees(script):
     for network in (convnets.AUTOENCODER, convnets.RESNET):
         case = replace(network, batch=3, steps=1)
         expected = own.Training(case).steps(rounds.STEPS)
-        assert not rounds.problem("Training", case, jax.Training(case).steps(rounds.STEPS), expected), network.name
+        job = jax.Training(case)
+        assert not rounds.problem("Training", case, job.steps(rounds.STEPS), expected), network.name
+        job.run(1)  # one step, on the same samples in another order
+        moved = [np.array(weight) for weight in job.state[1]]
+        assert not rounds.problem("Training", case, moved, own.Training(case).steps(rounds.STEPS + 1)), network.name
     case = convnets.ConvPrediction(convnets.RESNET, 2, "predict")
     assert not rounds.problem("Inference", case, jax.Inference(case).run(1), own.Inference(case).run(1))
 
