@@ -93,6 +93,8 @@ LIES = [
     (layers.Conv2D, (2, 3), "geometry", lambda found: found._replace(image=(1, 99, 99))),
     (layers.Conv2D, (2, 3), "geometry", lambda found: found._replace(kernel=(3, 3, 3))),
     (layers.Conv2DTranspose, (2, 3), "geometry", lambda found: found._replace(maps=(1, 99, 99))),
+    (layers.DepthwiseConv2D, (3,), "geometry", lambda found: found._replace(image=(1, 99, 99))),
+    (layers.DepthwiseConv2D, (3,), "geometry", lambda found: found._replace(groups=1)),
 ]
 
 
