@@ -324,6 +324,11 @@ class ChannelwiseStep(Operation):
         """The axes of a sample, without the channels."""
         return self.layer.rank
 
+    @property
+    def kernel_size(self) -> tuple[int, ...]:
+        """The layer's."""
+        return self.layer.kernel_size
+
     def geometry(self, input_shape: tuple[int, ...]) -> Geometry:
         """The sizes of the convolution of a sample of this shape."""
         return self.layer.depthwise_geometry(input_shape)

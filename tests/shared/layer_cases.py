@@ -15,6 +15,9 @@ from cbackprop import layers
 # Limits that leave one value each for r and d of batch renormalization.
 FIXED = {"rmin": 1.5, "rmax": 1.5, "dmax": 0.0}
 
+# A sample of more numbers is not computed from all numbers of the data.
+MOST_JOINED = 30
+
 # For each layer: ways to make it, and the shapes of its inputs.
 LAYERS = {
     "Dense": [
@@ -411,7 +414,10 @@ def around(make, shapes, beside=False, twice=False, first=False):
     inputs, hidden = [], []
     for shape in shapes:
         x = cb.Input(shape)
-        h = layers.Dense(math.prod(shape), activation="tanh")(layers.Flatten()(x))
+        if math.prod(shape) <= MOST_JOINED:
+            h = layers.Dense(math.prod(shape), activation="tanh")(layers.Flatten()(x))
+        else:  # every weight is checked by two runs
+            h = layers.Dense(shape[-1], activation="tanh")(x)
         inputs.append(x)
         hidden.append(x if first else layers.Reshape(shape)(h))
     layer = make()
