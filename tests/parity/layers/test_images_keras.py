@@ -23,7 +23,13 @@ RNG = np.random.default_rng(0)
 
 def resize_in_numpy(x, size, **options):
     """Keras's own resizing in NumPy, whatever backend runs."""
-    return importlib.import_module("keras.src.backend.numpy.image").resize(x, size, **options)
+    backend = importlib.import_module("keras.src.backend")
+    kept = backend.numpy  # the functions of the backend in use, whose name the package of the NumPy backend takes
+    try:
+        module = importlib.import_module("keras.src.backend.numpy.image")
+    finally:
+        backend.numpy = kept
+    return module.resize(x, size, **options)
 
 
 def outputs_and_gradient(layer, x, weights):
