@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 import torch
-from layer_cases import around
+from layer_cases import MOST_JOINED, around
 
 import cbackprop as cb
 
@@ -56,7 +56,10 @@ def as_numpy(tensor: Any) -> np.ndarray:
 def keras_around(name: str, arguments: Any, shape: tuple[int, ...]) -> Any:
     """`layer_cases.around`, of Keras's layers."""
     x = keras.Input(shape)
-    h = keras.layers.Dense(math.prod(shape), activation="tanh")(keras.layers.Flatten()(x))
+    joined = math.prod(shape) <= MOST_JOINED
+    h = keras.layers.Dense(math.prod(shape) if joined else shape[-1], activation="tanh")(
+        keras.layers.Flatten()(x) if joined else x
+    )
     y = getattr(keras.layers, name)(**arguments)(keras.layers.Reshape(shape)(h))
     return keras.Model(x, keras.layers.Dense(2)(keras.layers.Flatten()(y)))
 

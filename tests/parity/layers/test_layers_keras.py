@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 import torch
-from layer_cases import around
+from layer_cases import MOST_JOINED, around
 
 import cbackprop as cb
 
@@ -111,7 +111,10 @@ def keras_around(name: str, arguments: Any, shapes: Any) -> Any:
     inputs, hidden = [], []
     for shape in shapes:
         x = keras.Input(shape)
-        h = keras.layers.Dense(math.prod(shape), activation="tanh")(keras.layers.Flatten()(x))
+        joined = math.prod(shape) <= MOST_JOINED
+        h = keras.layers.Dense(math.prod(shape) if joined else shape[-1], activation="tanh")(
+            keras.layers.Flatten()(x) if joined else x
+        )
         inputs.append(x)
         hidden.append(keras.layers.Reshape(shape)(h))
     y = getattr(keras.layers, name)(**arguments)(one_or_list(hidden))
