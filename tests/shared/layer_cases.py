@@ -30,13 +30,13 @@ LAYERS = {
     ],
     "Conv1D": [
         (lambda: layers.Conv1D(3, 2, strides=2, bias_initializer="random_normal"), [(5, 2)]),
-        (lambda: layers.Conv1D(4, 3, padding="causal", dilation_rate=2, groups=2), [(6, 2)]),
+        (lambda: layers.Conv1D(4, 3, padding="causal", dilation_rate=2, groups=2), [(6, 4)]),
         (lambda: layers.Conv1D(3, 4, padding="same", activation="softmax"), [(5, 2)]),
         (lambda: layers.Conv1D(2, 3, padding="same", data_format="channels_first", activation="tanh"), [(2, 4)]),
     ],
     "Conv2D": [
         (lambda: layers.Conv2D(3, (2, 3), bias_initializer="random_normal"), [(4, 5, 2)]),
-        (lambda: layers.Conv2D(4, 3, strides=(2, 3), padding="same", groups=2, activation="tanh"), [(5, 4, 2)]),
+        (lambda: layers.Conv2D(4, 3, strides=(2, 3), padding="same", groups=2, activation="tanh"), [(5, 4, 4)]),
         (lambda: layers.Conv2D(2, (3, 2), padding="same", dilation_rate=(1, 2), use_bias=False), [(3, 5, 2)]),
         (lambda: layers.Conv2D(4, 2, data_format="channels_first", activation="glu"), [(2, 3, 5)]),
         (lambda: layers.Conv2D(3, 1, strides=2, kernel_regularizer="l2", bias_constraint="non_neg"), [(3, 4, 2)]),

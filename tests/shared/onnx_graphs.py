@@ -615,7 +615,7 @@ TEXTS = [
     *(text for _, text in formulas.ACTIVATIONS.values()),
     *formulas.DOUBLES.values(),
     *(text for _, text in formulas.OTHER_SPELLINGS),
-    *(text for texts in formulas.LAYERS.values() for text in texts),
+    *(text for texts in formulas.LAYERS.values() for text in texts if "rows[" not in text),  # needs four axes
 ]
 
 
