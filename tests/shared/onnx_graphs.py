@@ -611,11 +611,14 @@ def dropout(m):
     m.keep(m.add("Dropout", x, *([m.constant(np.asarray(0.3))] if m.chance(0.5) else [])), shape)
 
 
+# Formulas of layers over images need attributes of their own.
+SPATIAL = ("rows[", "after", "before", "Resize(", "Pad(", "Pool(", "Transpose(")
+
 TEXTS = [
     *(text for _, text in formulas.ACTIVATIONS.values()),
     *formulas.DOUBLES.values(),
     *(text for _, text in formulas.OTHER_SPELLINGS),
-    *(text for texts in formulas.LAYERS.values() for text in texts if "rows[" not in text),  # needs four axes
+    *(t for ts in formulas.LAYERS.values() for t in ts if not any(name in t for name in SPATIAL)),
 ]
 
 
