@@ -6,6 +6,7 @@ from cbackprop.compiled.engine.context cimport Context, describe
 from cbackprop.compiled.engine.failure cimport take_failure
 from cbackprop.compiled.engine.gradients cimport Gradients
 from cbackprop.compiled.engine.head cimport Head
+from cbackprop.compiled.engine.network cimport run_forwards
 from cbackprop.compiled.engine.predictor cimport Predictor
 from cbackprop.compiled.kernels.memory cimport address
 from cbackprop.compiled.layers.layer cimport Buffer, Layer, run_whole
@@ -74,8 +75,7 @@ cdef void differentiate(
             context.show(0, rows)
             describe(context, rows, training, predictor.network.iteration, begin, 0, rows, predictor.network.blas)
             context.fetch(predictor.feeds.items, NULL, begin)
-            for i in range(predictor.network.n_layers):
-                run_whole(<Layer>predictor.network.layer_pointers[i], &context.batch, False)
+            run_forwards(predictor.network, predictor.network.n_layers, &context.batch)
             for i in range(predictor.network.n_heads):
                 seed(predictor, context, i, k if i == h else -1, numbers, errors + number)
             for i in range(predictor.network.n_backward):

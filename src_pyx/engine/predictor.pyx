@@ -12,10 +12,10 @@ from cbackprop.compiled.engine.contexts cimport Contexts
 from cbackprop.compiled.engine.division cimport block_begin, block_count
 from cbackprop.compiled.engine.failure cimport take_failure
 from cbackprop.compiled.engine.feeds cimport Feeds
-from cbackprop.compiled.engine.network cimport Network
+from cbackprop.compiled.engine.network cimport Network, run_forwards
 from cbackprop.compiled.kernels.memory cimport address
 from cbackprop.compiled.kernels.vectors cimport all_finite
-from cbackprop.compiled.layers.layer cimport Layer, run_whole
+from cbackprop.compiled.layers.layer cimport Layer
 
 
 cdef void predict_thread(void* predictor, Py_ssize_t thread) noexcept nogil:
@@ -114,14 +114,11 @@ cdef class Predictor:
 
     cdef void run_layers(self, Context context, Py_ssize_t first) noexcept nogil:
         """All layers forwards that a prediction needs, of the samples from number `first` of the data on."""
-        cdef Py_ssize_t i
         describe(
             context, context.batch.rows, self.training, self.network.iteration, first, 0, context.batch.rows,
             self.network.blas,
         )
-        for i in range(self.network.n_predicting):
-            if not (<Layer>self.network.layer_pointers[i]).led[self.training]:
-                run_whole(<Layer>self.network.layer_pointers[i], &context.batch, False)
+        run_forwards(self.network, self.network.n_predicting, &context.batch)
 
     def predict_now(self, x, result, Py_ssize_t source, Py_ssize_t output):
         """Write the buffer `output` of a few samples into `result`, given that of the buffer `source`.

@@ -639,7 +639,8 @@ cdef void convolve_back(
 cdef void convolve_kernel(
     Convolution conv, Py_ssize_t samples,
     const floating* image,      # (samples, image, channels) IN
-    const floating* maps,       # (samples, maps, filters) IN, padded: the derivative by them
+    const floating* maps,       # (samples, maps, filters) IN: the derivative by them
+    bint maps_padded,           # so that a vector may be read behind them
     Py_ssize_t begin, Py_ssize_t end,   # rows of the kernel
     bint add,
     floating* gradient,         # (end - begin, filters) OUT
@@ -650,7 +651,10 @@ cdef void convolve_kernel(
     cdef const Axis* axes = sweep.axes
     cdef Py_ssize_t _, z, y, rows, row, count, group, inner = conv.filters // conv.groups
     cdef Py_ssize_t depth = conv.channels // conv.groups, columns = conv.maps[2]
-    cdef bint packs = packs_kernel(conv, gradient) and (conv.groups > 1 or end - begin >= LEAST_ROWS_TO_PACK)
+    cdef bint packs = (
+        packs_kernel(conv, gradient) and (conv.groups > 1 or end - begin >= LEAST_ROWS_TO_PACK)
+        or not (maps_padded or READS_PARTS or inner % lanes(gradient) == 0)
+    )
     cdef floating* strip = <floating*>workspace
     cdef floating* panels = strip + conv.strip_room
     cdef const floating* a
@@ -722,4 +726,4 @@ def run(
             elif which == 1:
                 convolve_back(conv, samples, &maps[0], &kernel[0], <const floating*>NULL, add, &image[0], aligned)
             else:
-                convolve_kernel(conv, samples, &image[0], &maps[0], 0, rows, add, &kernel[0], aligned)
+                convolve_kernel(conv, samples, &image[0], &maps[0], False, 0, rows, add, &kernel[0], aligned)

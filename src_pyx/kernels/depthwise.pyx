@@ -153,7 +153,10 @@ cdef const floating* read_piece(
     cdef Py_ssize_t first_y = axes[1].in_begin + piece.y * axes[1].in_step
     cdef Py_ssize_t first_x = axes[2].in_begin + piece.x * axes[2].in_step
     cdef Py_ssize_t left, middle
-    cdef bint copies = sweep.pads or block.multiplier > 1 or block.count < channels
+    # The last position of the input is read as vectors, which must not reach behind it.
+    cdef bint copies = (
+        sweep.pads or block.multiplier > 1 or block.count < channels or not fills_vectors(block.count, copy)
+    )
     cdef floating* to
     step = block.count if copies else channels
     width = (piece.columns - 1) * axes[2].in_step + reach(&axes[2]) if copies else sweep.in_sizes[2]
@@ -232,6 +235,13 @@ cdef inline Py_ssize_t vector_lanes(Py_ssize_t left, bint* half, floating* c) no
     cdef Py_ssize_t lanes = max(VECTOR_BYTES // <Py_ssize_t>sizeof(floating), <Py_ssize_t>1)
     half[0] = VECTOR_BYTES == 64 and 2 * left <= lanes
     return lanes // 2 if half[0] else lanes
+
+
+cdef inline bint fills_vectors(Py_ssize_t filters, floating* c) noexcept nogil:
+    """Whether vectors of so many filters have no part that is empty."""
+    cdef bint half
+    cdef Py_ssize_t rest = filters % vector_lanes(filters, &half, c)
+    return rest % vector_lanes(rest, &half, c) == 0
 
 
 cdef void put_row(
@@ -353,7 +363,7 @@ cdef inline Py_ssize_t first_tap(
 
 cdef void depthwise(
     Convolution conv, Py_ssize_t samples,
-    const floating* image,      # (samples, image, channels) IN, padded
+    const floating* image,      # (samples, image, channels) IN
     const floating* kernel,     # (kernel, filters) IN, padded
     const floating* bias,       # (filters,) IN, or NULL; padded
     floating* maps,             # (samples, maps, filters) OUT
@@ -372,7 +382,7 @@ cdef void depthwise(
 
 cdef void depthwise_back(
     Convolution conv, Py_ssize_t samples,
-    const floating* maps,       # (samples, maps, filters) IN, padded
+    const floating* maps,       # (samples, maps, filters) IN
     const floating* kernel,     # (kernel, filters) IN, padded
     bint add,
     floating* image,            # (samples, image, channels) OUT
@@ -394,7 +404,7 @@ cdef void depthwise_back(
 
 cdef void depthwise_kernel(
     Convolution conv, Py_ssize_t samples,
-    const floating* image,      # (samples, image, channels) IN, padded
+    const floating* image,      # (samples, image, channels) IN
     const floating* maps,       # (samples, maps, filters) IN, padded: the derivative by them
     bint add,
     floating* gradient,         # (kernel, filters) OUT

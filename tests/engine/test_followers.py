@@ -81,3 +81,18 @@ def test_what_follows_is_in_use_while_the_leader_reads():
     steps, lifetimes = model._predictor.plan.steps, model._predictor.memory.of_blocks
     second, normalized = steps[1], steps[2]
     assert lifetimes[normalized.output].first == lifetimes[second.output].first == lifetimes[second.inputs[0]].last
+
+
+def test_the_jacobian_runs_what_follows_once():
+    """Levenberg and Marquardt's steps on both engines, where a convolution runs the activation behind it."""
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(20, 8, 2)), rng.normal(size=(20, 1))
+    losses = []
+    for engine in ("compiled", "reference"):
+        cb.utils.set_random_seed(1)
+        model = cb.Sequential(
+            [cb.Input((8, 2)), layers.Conv1D(3, 3, activation="tanh"), layers.Flatten(), layers.Dense(1)]
+        )
+        model.compile(cb.optimizers.LevenbergMarquardt(), "mse", engine=engine)
+        losses.append(model.fit(x, y, batch_size=20, epochs=4, verbose=0).history["loss"])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)

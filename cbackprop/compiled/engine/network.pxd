@@ -6,6 +6,7 @@ from libc.stdint cimport uint64_t
 from cbackprop.compiled.constraints.projections cimport Projections
 from cbackprop.compiled.engine.gradients cimport Gradients
 from cbackprop.compiled.engine.run cimport Run
+from cbackprop.compiled.layers.layer cimport Batch, Layer, run_whole
 from cbackprop.compiled.optimizers.optimizer cimport Optimizer, Segment, SegmentList
 from cbackprop.compiled.regularizers.penalties cimport Penalties
 
@@ -46,3 +47,11 @@ cdef class Network:
     cdef Py_ssize_t n_points
 
     cdef Py_ssize_t buffer(self, Py_ssize_t index) except -1
+
+
+cdef inline void run_forwards(Network network, Py_ssize_t count, const Batch* batch) noexcept nogil:
+    """The first `count` layers forwards, by a thread that has all samples of the batch."""
+    cdef Py_ssize_t i
+    for i in range(count):
+        if not (<Layer>network.layer_pointers[i]).led[batch.training]:
+            run_whole(<Layer>network.layer_pointers[i], batch, False)

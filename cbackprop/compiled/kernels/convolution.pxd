@@ -75,6 +75,6 @@ cdef void convolve_back(
 ) noexcept nogil
 
 cdef void convolve_kernel(
-    Convolution conv, Py_ssize_t samples, const floating* image, const floating* maps,
+    Convolution conv, Py_ssize_t samples, const floating* image, const floating* maps, bint maps_padded,
     Py_ssize_t begin, Py_ssize_t end, bint add, floating* gradient, void* workspace,
 ) noexcept nogil

@@ -1,12 +1,8 @@
 """Matrix products in register tiles, against NumPy in float64."""
 
-import ctypes
-import math
-import mmap
-import sys
-
 import numpy as np
 import pytest
+from locked_pages import beside_locked_pages, needs_locked_pages
 
 from cbackprop.compiled.kernels.matrix import product
 
@@ -99,21 +95,7 @@ def test_nothing_beside_the_result_is_touched(rng):
         assert (around[1:-1] == 4).all()
 
 
-def beside_locked_pages(shape, dtype, at_end):
-    """An array at the beginning or the end of memory whose neighbours must not be touched."""
-    libc = ctypes.CDLL(None)
-    libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    needed = int(math.prod(shape)) * np.dtype(dtype).itemsize
-    room = -(-needed // mmap.PAGESIZE) * mmap.PAGESIZE
-    memory = mmap.mmap(-1, room + 2 * mmap.PAGESIZE)
-    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    for page in (start, start + mmap.PAGESIZE + room):
-        assert libc.mprotect(page, mmap.PAGESIZE, 0) == 0
-    offset = mmap.PAGESIZE + (room - needed if at_end else 0)
-    return np.frombuffer(memory, dtype, math.prod(shape), offset).reshape(shape)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="locks pages by mprotect")
+@needs_locked_pages
 @pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize("at_end", [False, True])
 def test_nothing_outside_of_the_operands_is_read(at_end, dtype, rng):
