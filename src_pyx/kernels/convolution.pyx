@@ -391,13 +391,13 @@ cdef void pack_back(
     """
     cdef Py_ssize_t channels = conv.channels // conv.groups, depth = conv.filters // conv.groups
     cdef Py_ssize_t j = 0, width, row, z, y, x, lane = lanes(panels), columns = computed_columns(conv, sweep, panels)
+    cdef Py_ssize_t count, p
     cdef const Axis* axes = sweep.axes
     cdef const floating* tap
-    if columns > sweep.columns:
-        memset(panels, 0, sweep.n_taps * sweep.run * columns * sizeof(floating))
     while j < sweep.columns:
         width = panel_width(columns - j, lane)
         row = panel_row(width, lane)
+        count = min(width, sweep.columns - j)
         for z in range(axes[0].taps):
             for y in range(axes[1].taps):
                 for x in range(axes[2].taps):
@@ -409,9 +409,12 @@ cdef void pack_back(
                         )
                     ))
                     if floating is float:
-                        pack_columns_float(depth, min(width, sweep.columns - j), row, tap, conv.filters, panels)
+                        pack_columns_float(depth, count, row, tap, conv.filters, panels)
                     else:
-                        pack_columns_double(depth, min(width, sweep.columns - j), row, tap, conv.filters, panels)
+                        pack_columns_double(depth, count, row, tap, conv.filters, panels)
+                    if count < width:
+                        for p in range(depth):
+                            memset(panels + p * row + count, 0, (row - count) * sizeof(floating))
                     panels += depth * row
         j += width
 
@@ -701,6 +704,8 @@ def run(
 ):
     """Compute the "maps", the "image" or the "kernel" from the two others, as often as `repeat` says.
 
+    Kernel and maps have SLACK numbers more than these, which may be read.
+
     Raises
     ------
     ValueError
@@ -711,8 +716,9 @@ def run(
     cdef unsigned char[::1] workspace = np.empty(room * sizeof(floating) + 64, np.uint8)
     cdef void* aligned = <void*>((<size_t>&workspace[0] + 63) & ~<size_t>63)
     if (
-        samples == 0 or image.shape[0] != samples * conv.image_size or maps.shape[0] != samples * conv.maps_size
-        or kernel.shape[0] != rows * conv.filters or what not in ("maps", "image", "kernel")
+        samples == 0 or image.shape[0] != samples * conv.image_size
+        or maps.shape[0] != samples * conv.maps_size + SLACK or kernel.shape[0] != rows * conv.filters + SLACK
+        or what not in ("maps", "image", "kernel")
     ):
         raise ValueError("The arrays do not fit the convolution.")
     cdef int which = ("maps", "image", "kernel").index(what)
@@ -726,4 +732,4 @@ def run(
             elif which == 1:
                 convolve_back(conv, samples, &maps[0], &kernel[0], <const floating*>NULL, add, &image[0], aligned)
             else:
-                convolve_kernel(conv, samples, &image[0], &maps[0], False, 0, rows, add, &kernel[0], aligned)
+                convolve_kernel(conv, samples, &image[0], &maps[0], True, 0, rows, add, &kernel[0], aligned)

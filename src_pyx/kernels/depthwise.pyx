@@ -18,7 +18,7 @@ import numpy as np
 from cython cimport floating
 from libc.string cimport memset
 
-from cbackprop.compiled.kernels.convolution cimport AXES, Axis, Convolution, Sweep
+from cbackprop.compiled.kernels.convolution cimport AXES, Axis, Convolution, SLACK, Sweep
 
 cdef extern from "depthwise.h" nogil:
     enum:
@@ -52,7 +52,6 @@ cdef enum:
     BLOCK_BYTES = 128           # of a block of filters: two lines of the cache
     PIECE_BYTES = 64 * 1024     # of a copied piece of the input, if that is several rows
     LEAST_COLUMNS = 16          # positions of a piece along the last axis
-    SLACK = 32                  # numbers behind the last one that may be read
 
 
 cdef struct Block:
@@ -92,35 +91,45 @@ cdef void largest_piece(const Sweep* sweep, Py_ssize_t filters, Py_ssize_t items
     piece.rows = min(max(fit, <Py_ssize_t>1), y.count)
 
 
-cdef Py_ssize_t piece_numbers(const Sweep* sweep, Py_ssize_t filters, Py_ssize_t itemsize) noexcept nogil:
-    """Numbers of the input of the largest piece."""
-    cdef Piece piece
-    largest_piece(sweep, filters, itemsize, &piece)
+cdef Py_ssize_t piece_numbers(const Sweep* sweep, const Piece* piece, Py_ssize_t filters) noexcept nogil:
+    """Numbers of the input of a piece."""
     return filters * max(sweep.axes[0].taps, <Py_ssize_t>1) * (
         ((piece.rows - 1) * sweep.axes[1].in_step + reach(&sweep.axes[1]))
         * ((piece.columns - 1) * sweep.axes[2].in_step + reach(&sweep.axes[2]))
     )
 
 
+cdef void measure(
+    Convolution conv, Py_ssize_t itemsize, Py_ssize_t* columns, Py_ssize_t* numbers
+) noexcept nogil:
+    """Of all pieces: the most columns, and the most numbers of the input.
+
+    The last block may have fewer filters, and then its pieces are larger.
+    """
+    cdef Py_ssize_t block = min(conv.filters, BLOCK_BYTES // itemsize), filters, i
+    cdef Py_ssize_t[2] counts = [block, conv.filters % block]
+    cdef const Sweep* sweep
+    cdef Piece piece
+    columns[0], numbers[0] = 0, 0
+    for filters in counts:
+        for i in range(-1, conv.n_back if filters else -1):
+            sweep = &conv.forward if i < 0 else &conv.back[i]
+            largest_piece(sweep, filters, itemsize, &piece)
+            columns[0] = max(columns[0], piece.columns)
+            numbers[0] = max(numbers[0], piece_numbers(sweep, &piece, filters))
+
+
 cdef Py_ssize_t row_bytes(Convolution conv, Py_ssize_t itemsize) noexcept nogil:
     """Room for a row of results, or for the gradient of a block."""
-    cdef Py_ssize_t filters = min(conv.filters, BLOCK_BYTES // itemsize), i
-    cdef Py_ssize_t most = conv.kernel[0] * conv.kernel[1] * conv.kernel[2]
-    cdef Piece piece
-    largest_piece(&conv.forward, filters, itemsize, &piece)
-    most = max(most, piece.columns)
-    for i in range(conv.n_back):
-        largest_piece(&conv.back[i], filters, itemsize, &piece)
-        most = max(most, piece.columns)
-    return BLOCK_BYTES * most
+    cdef Py_ssize_t columns, numbers
+    measure(conv, itemsize, &columns, &numbers)
+    return BLOCK_BYTES * max(columns, conv.kernel[0] * conv.kernel[1] * conv.kernel[2])
 
 
 cdef Py_ssize_t depthwise_bytes(Convolution conv, Py_ssize_t itemsize) noexcept:
     """Workspace of any of these functions."""
-    cdef Py_ssize_t filters = min(conv.filters, BLOCK_BYTES // itemsize), i
-    cdef Py_ssize_t numbers = piece_numbers(&conv.forward, filters, itemsize)
-    for i in range(conv.n_back):
-        numbers = max(numbers, piece_numbers(&conv.back[i], filters, itemsize))
+    cdef Py_ssize_t columns, numbers
+    measure(conv, itemsize, &columns, &numbers)
     return row_bytes(conv, itemsize) + itemsize * (numbers + SLACK)
 
 
@@ -470,24 +479,25 @@ cdef void sum_sample(
 
 def run(
     Convolution conv not None, str what, floating[::1] image, floating[::1] kernel, floating[::1] maps,
-    Py_ssize_t repeat=1,
+    Py_ssize_t repeat=1, bint add=False,
 ):
     """Compute the "maps", the "image" or the "kernel" from the two others, as often as `repeat` says.
 
-    The arrays have some numbers more than these, which may be read.
+    Kernel and maps have SLACK numbers more than these, which may be read.
 
     Raises
     ------
     ValueError
-        If an array is too small.
+        If an array has another size.
     """
-    cdef Py_ssize_t samples = (image.shape[0] - SLACK) // conv.image_size, _
+    cdef Py_ssize_t samples = image.shape[0] // conv.image_size, _
     cdef Py_ssize_t taps = conv.kernel[0] * conv.kernel[1] * conv.kernel[2]
     cdef unsigned char[::1] workspace = np.empty(depthwise_bytes(conv, sizeof(floating)) + 64, np.uint8)
     cdef void* aligned = <void*>((<size_t>&workspace[0] + 63) & ~<size_t>63)
     if (
-        conv.groups != conv.channels or samples < 1 or maps.shape[0] < samples * conv.maps_size + SLACK
-        or kernel.shape[0] < taps * conv.filters + SLACK or what not in ("maps", "image", "kernel")
+        conv.groups != conv.channels or conv.spreads or samples == 0 or image.shape[0] != samples * conv.image_size
+        or maps.shape[0] != samples * conv.maps_size + SLACK or kernel.shape[0] != taps * conv.filters + SLACK
+        or what not in ("maps", "image", "kernel")
     ):
         raise ValueError("The arrays do not fit the convolution.")
     cdef int which = ("maps", "image", "kernel").index(what)
@@ -496,6 +506,6 @@ def run(
             if which == 0:
                 depthwise(conv, samples, &image[0], &kernel[0], <const floating*>NULL, &maps[0], aligned)
             elif which == 1:
-                depthwise_back(conv, samples, &maps[0], &kernel[0], False, &image[0], aligned)
+                depthwise_back(conv, samples, &maps[0], &kernel[0], add, &image[0], aligned)
             else:
-                depthwise_kernel(conv, samples, &image[0], &maps[0], False, &kernel[0], aligned)
+                depthwise_kernel(conv, samples, &image[0], &maps[0], add, &kernel[0], aligned)

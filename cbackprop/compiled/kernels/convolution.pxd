@@ -4,6 +4,7 @@ from cython cimport floating
 
 cdef enum:
     AXES = 3
+    SLACK = 32                  # numbers behind the last one of weights and buffers that may be read
 
 
 # What is told which rows of a sample's maps are done, counted through all samples: (layer, batch, first, count).

@@ -1,0 +1,136 @@
+"""Convolutions of random shapes, against sums over patches in NumPy: maps, and the derivatives by image and kernel."""
+
+import math
+
+import numpy as np
+import pytest
+from locked_pages import beside_locked_pages, needs_locked_pages
+
+from cbackprop.compiled.kernels import convolution, depthwise
+
+TOLERANCES = {"float32": 2e-6, "float64": 4e-15}
+SLACK = 32  # numbers that kernels and maps have more, which may be read
+
+
+class Case:
+    """A convolution, its arrays, and where each position of the maps reads."""
+
+    def __init__(self, rng, deep):
+        rank = rng.integers(1, 4)
+        draw = lambda low, high: tuple([1] * (3 - rank) + [int(n) for n in rng.integers(low, high, rank)])  # noqa: E731
+        self.kernel = draw(1, 6) if rank < 3 else draw(1, 4)
+        self.stride, self.dilation = draw(1, 4), draw(1, 3) if rng.random() < 0.3 else (1, 1, 1)
+        reach = [(k - 1) * d + 1 for k, d in zip(self.kernel, self.dilation, strict=True)]
+        self.before = tuple(int(rng.integers(0, n)) for n in reach)
+        self.maps = draw(1, 20 if rank == 1 else 9)
+        self.image = tuple(  # positions at the end may read zeros
+            max((m - 1) * s + n - b - int(rng.integers(0, n)), 1)
+            for m, s, n, b in zip(self.maps, self.stride, reach, self.before, strict=True)
+        )
+        sizes = [1, 2, 3, 5, 6, 8, 12, 16, 17, 24, 33, 48, 70]
+        self.groups = int(rng.choice([1, 1, 2, 3]))
+        if deep:
+            self.groups = self.channels = int(rng.choice(sizes))
+            self.filters = self.channels * int(rng.choice([1, 1, 2, 3]))
+        else:
+            self.channels, self.filters = (self.groups * int(rng.choice(sizes)) for _ in range(2))
+        self.run = (depthwise if deep else convolution).run
+        self.samples = 2
+
+    def reads(self):
+        """Where in the image each position reads by each tap, and whether that is inside: (positions, taps) each."""
+        places = [
+            np.add.outer(np.arange(m) * s - b, np.arange(k) * d)
+            for m, s, b, k, d in zip(self.maps, self.stride, self.before, self.kernel, self.dilation, strict=True)
+        ]
+        z, y, x = places
+        index = np.broadcast_arrays(
+            z[:, None, None, :, None, None], y[None, :, None, None, :, None], x[None, None, :, None, None, :]
+        )
+        inside = np.logical_and.reduce([(i >= 0) & (i < n) for i, n in zip(index, self.image, strict=True)])
+        flat = np.ravel_multi_index([np.where(inside, i, 0) for i in index], self.image)
+        shape = (math.prod(self.maps), math.prod(self.kernel))
+        return flat.reshape(shape), inside.reshape(shape)
+
+    def __repr__(self):
+        return str({name: value for name, value in vars(self).items() if name != "run"})
+
+
+def expected(case, what, image, kernel, maps):
+    """What the product should be, in float64, and the sum of absolute values behind it."""
+    flat, inside = case.reads()
+    g = case.groups
+    weights = kernel.reshape(-1, case.channels // g, g, case.filters // g)  # (taps, channels, groups, filters)
+    maps = maps.reshape(case.samples, len(flat), g, -1)
+    image = image.reshape(case.samples, -1, g, case.channels // g)
+    if what == "image":
+        spread = np.einsum("spgf,tcgf->sptgc", maps, weights) * inside[None, :, :, None, None]
+        out = np.zeros_like(image)
+        np.add.at(out, (slice(None), flat), spread)
+        return out
+    patches = image[:, flat] * inside[None, :, :, None, None]
+    if what == "maps":
+        return np.einsum("sptgc,tcgf->spgf", patches, weights)
+    return np.einsum("sptgc,spgf->tcgf", patches, maps)
+
+
+def check(case, dtype, rng, array=np.empty):
+    conv = convolution.Convolution(
+        *(case.image, case.maps, case.kernel, case.stride, case.dilation, case.before),
+        *(case.channels, case.filters, case.groups, case.run is convolution.run),
+    )
+    counts = {
+        "image": case.samples * math.prod(case.image) * case.channels,
+        "kernel": math.prod(case.kernel) * case.channels // case.groups * case.filters,
+        "maps": case.samples * math.prod(case.maps) * case.filters,
+    }
+    for what in counts:
+        for add in (False, True) if what != "maps" or case.run is convolution.run else (False,):
+            arrays = {name: array(n + (SLACK if name != "image" else 0), dtype) for name, n in counts.items()}
+            for values in arrays.values():
+                values[...] = rng.normal(size=values.size)
+            given = {name: arrays[name][:n].astype("f8") for name, n in counts.items()}
+            case.run(conv, what, *arrays.values(), add=add)
+            wanted = expected(case, what, *given.values()).ravel() + (given[what] if add else 0)
+            scale = expected(case, what, *(np.abs(values) for values in given.values())).ravel() + 1
+            error = np.abs(arrays[what][: counts[what]] - wanted)
+            assert (error <= TOLERANCES[dtype] * scale).all(), (what, add, case)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("deep", [False, True], ids=["all channels", "depthwise"])
+@pytest.mark.parametrize("seed", range(40))
+def test_random_shapes(seed, deep, dtype):
+    rng = np.random.default_rng(seed)
+    for _ in range(5):
+        check(Case(rng, deep), dtype, rng)
+
+
+def test_few_channels_and_many_filters():
+    """Back, positions of the maps are spread over rows of the image, in vectors that channels do not fill."""
+    rng = np.random.default_rng(0)
+    for seed in range(20):
+        case = Case(np.random.default_rng(seed), False)
+        case.channels, case.filters, case.groups = 1 + seed % 7, 16 + seed, 1
+        check(case, "float32", rng)
+
+
+@needs_locked_pages
+@pytest.mark.parametrize("deep", [False, True], ids=["all channels", "depthwise"])
+@pytest.mark.parametrize("at_end", [False, True], ids=["begin", "end"])
+def test_nothing_outside_of_the_arrays_is_read(at_end, deep):
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        check(Case(rng, deep), "float32", rng, lambda n, dtype: beside_locked_pages((n,), dtype, at_end))
+
+
+@pytest.mark.parametrize("module", [convolution, depthwise])
+def test_arrays_of_another_size_are_refused(module):
+    conv = convolution.Convolution((1, 4, 4), (1, 3, 3), (1, 2, 2), (1, 1, 1), (1, 1, 1), (0, 0, 0), 2, 2, 2, False)
+    image, kernel, maps = np.ones(32), np.ones(8 + SLACK), np.ones(18 + SLACK)
+    module.run(conv, "maps", image, kernel, maps)
+    for wrong in ((image[1:], kernel, maps), (image, kernel[1:], maps), (image, kernel, maps[1:])):
+        with pytest.raises(ValueError, match="do not fit"):
+            module.run(conv, "maps", *wrong)
+    with pytest.raises(ValueError, match="do not fit"):
+        module.run(conv, "nothing", image, kernel, maps)
