@@ -1,4 +1,4 @@
-"""Single kernels against BLAS, NumPy and the machine's limits: matrix products, activations, optimizers.
+"""Single kernels against BLAS, NumPy and the machine's limits: products, convolutions, activations, optimizers.
 
 Matrix products are repeated in C, where layers call them. Everything else is called through its Python function, whose
 cost (a microsecond or less) is part of the smallest figures.
@@ -21,6 +21,7 @@ from typing import Any
 import machine
 import numpy as np
 import workloads
+from convolution_kernels import convolution_rows
 from report import Report, number, share
 from threadpoolctl import threadpool_limits
 
@@ -292,7 +293,16 @@ def optimizer_rows(options: argparse.Namespace, report: Report) -> list[dict[str
     return rows
 
 
-TABLES = {"products": products, "activations": activation_rows, "optimizers": optimizer_rows}
+def convolutions(options: argparse.Namespace, report: Report) -> list[dict[str, Any]]:
+    return convolution_rows(options, report, best_times, CLOCKS[options.clock], peak_of(report.data))
+
+
+TABLES = {
+    "products": products,
+    "convolutions": convolutions,
+    "activations": activation_rows,
+    "optimizers": optimizer_rows,
+}
 
 
 def draw(data: dict[str, Any], figure: Any) -> None:
@@ -329,7 +339,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     parser.add_argument("--threads", type=int, default=1, help="of matrix products")
     parser.add_argument(
-        "--clock", choices=CLOCKS, default="wall", help="of matrix products; cpu where others compute too"
+        "--clock",
+        choices=CLOCKS,
+        default="wall",
+        help="of products and convolutions; cpu where others compute too",
     )
     parser.add_argument("--seconds", type=float, default=0.05, help="for each figure")
     parser.add_argument(

@@ -196,6 +196,11 @@ def test_kernels(tmp_path):
     rows = results(tmp_path, "kernels")["activations"]
     assert [row["kernel"] for row in rows] == ["relu6 forward", "relu6 backward"]
     assert all(0 < row["nanoseconds"]["cbackprop"] < 100 for row in rows)
+    done = run("kernels.py", "--only", "12x12 6 to 16", "--tables", "convolutions", "--output", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (row,) = results(tmp_path, "kernels")["convolutions"]
+    assert row["convolution"] == "12x12 6 to 16, 5x5"
+    assert all(row["gflops"][name] > 0.1 for name in ("maps", "image", "kernel", "product"))
 
 
 def test_startup(tmp_path):
