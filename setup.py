@@ -48,6 +48,7 @@ VARIED = {
     "kernels/convolution.": WIDEST,
     "kernels/depthwise.": WIDEST,
     "kernels/elementary_loops.": WIDEST,
+    "kernels/gathered_products.": WIDEST,
     "kernels/global_pooling.": WIDE,
     "kernels/images.": WIDE,
     "kernels/limits.": WIDEST,

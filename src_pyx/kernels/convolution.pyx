@@ -27,32 +27,14 @@ from cython cimport floating
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-cdef extern from "convolution.h" nogil:
+from cbackprop.compiled.kernels.gathered_products cimport (
+    gather, pack_columns, pack_rows, padded_columns, spread_row,
+)
+from cbackprop.compiled.kernels.panels cimport TILE_VECTORS, cost_of_columns, lanes, panel_row, panel_width
+
+cdef extern from "../kernels/tile_sizes.h" nogil:
     enum:
-        VECTOR_BYTES
-        TILE_VECTORS
         READS_PARTS
-        HALVES_PAY
-    void gather_column_float(
-        Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const float* a, const Py_ssize_t* a_rows,
-        Py_ssize_t a_column, const Py_ssize_t* taps, Py_ssize_t n_taps, const float* b, Py_ssize_t b_row,
-        const float* bias, bint add, bint spills, float* c, Py_ssize_t c_row)
-    void gather_column_double(
-        Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const double* a, const Py_ssize_t* a_rows,
-        Py_ssize_t a_column, const Py_ssize_t* taps, Py_ssize_t n_taps, const double* b, Py_ssize_t b_row,
-        const double* bias, bint add, bint spills, double* c, Py_ssize_t c_row)
-    void pack_rows_float(
-        Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const float* b, Py_ssize_t b_row, float* panel)
-    void pack_rows_double(
-        Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const double* b, Py_ssize_t b_row, double* panel)
-    void spread_row_float(
-        Py_ssize_t columns, Py_ssize_t width, const float* values, Py_ssize_t step, float* row)
-    void pack_columns_float(
-        Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const float* b, Py_ssize_t b_column, float* panel)
-    void spread_row_double(
-        Py_ssize_t columns, Py_ssize_t width, const double* values, Py_ssize_t step, double* row)
-    void pack_columns_double(
-        Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const double* b, Py_ssize_t b_column, double* panel)
 
 cdef enum:
     # A strip has at most so many numbers, if that are several rows, and is read for at most so many positions.
@@ -126,7 +108,7 @@ cdef class Convolution:
         self.make_back(may_spread)
         self.make_gradient()
         if self.spreads:
-            self.spread_row_size = self.spread_row()
+            self.spread_row_size = self.spread_row_numbers()
             self.spread_room = (
                 max([self.back[i].rows for i in range(self.n_back)]) * maps[2] * padded(kernel[2] * channels)
                 + self.spread_row_size
@@ -191,12 +173,12 @@ cdef class Convolution:
 
         Each sum is over `filters` numbers for each tap of the other axes. Adding it takes as long as some more.
         """
-        cdef Py_ssize_t taps = max(self.kernel[0] * self.kernel[1] * self.filters, 1)
-        gathered = sum([axis.count * axis.taps for axis in classes]) * cost_of_columns(self.channels) * taps
-        spread = self.maps[2] * cost_of_columns(self.kernel[2] * self.channels) * (taps + COST_OF_SPREADING)
+        cdef Py_ssize_t taps = max(self.kernel[0] * self.kernel[1] * self.filters, 1), lane = lanes(<float*>NULL)
+        gathered = sum([axis.count * axis.taps for axis in classes]) * cost_of_columns(self.channels, lane) * taps
+        spread = self.maps[2] * cost_of_columns(self.kernel[2] * self.channels, lane) * (taps + COST_OF_SPREADING)
         return spread < gathered
 
-    cdef Py_ssize_t spread_row(self) noexcept:
+    cdef Py_ssize_t spread_row_numbers(self) noexcept:
         """Numbers of a row of the image with everything that positions add, beyond its borders, too."""
         return padded(max(
             (self.maps[2] - 1) * self.stride[2] * self.channels + padded(self.kernel[2] * self.channels),
@@ -287,99 +269,9 @@ cdef class Convolution:
         return self.strip_room + positions * padded(self.filters // self.groups)
 
 
-cdef inline Py_ssize_t cost_of_columns(Py_ssize_t columns) noexcept nogil:
-    """Time for a row of floats, in sixteenths of an operation on a vector."""
-    cdef Py_ssize_t lane = max(VECTOR_BYTES // <Py_ssize_t>sizeof(float), <Py_ssize_t>1), rest = columns % lane
-    return columns // lane * 16 + (0 if rest == 0 else 9 if HALVES_PAY and 2 * rest <= lane else 16)
-
-
 cdef inline Py_ssize_t padded(Py_ssize_t columns) noexcept nogil:
     """Room for so many columns of panels."""
     return (columns + MOST_LANES - 1) // MOST_LANES * MOST_LANES
-
-
-cdef inline Py_ssize_t lanes(floating* c) noexcept nogil:
-    """Numbers in a vector."""
-    return max(VECTOR_BYTES // <Py_ssize_t>sizeof(floating), 1)
-
-
-cdef inline Py_ssize_t panel_width(Py_ssize_t columns, Py_ssize_t lane) noexcept nogil:
-    """How many of the remaining columns the next panel takes: the last two share them."""
-    cdef Py_ssize_t rest = columns % lane, vectors
-    if HALVES_PAY and columns > lane and 0 < 2 * rest <= lane:
-        columns -= rest
-    vectors = (columns + lane - 1) // lane
-    if vectors <= TILE_VECTORS:
-        return columns
-    return (TILE_VECTORS if vectors >= 2 * TILE_VECTORS else (vectors + 1) // 2) * lane
-
-
-cdef inline Py_ssize_t panel_row(Py_ssize_t width, Py_ssize_t lane) noexcept nogil:
-    """Numbers in a row of a packed panel."""
-    return (width + lane - 1) // lane * lane
-
-
-cdef inline void gather_panel(
-    Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k,
-    const floating* a, const Py_ssize_t* a_rows, Py_ssize_t a_column, const Py_ssize_t* taps, Py_ssize_t n_taps,
-    const floating* b, Py_ssize_t b_row, const floating* bias, bint add, bint spills, floating* c, Py_ssize_t c_row,
-) noexcept nogil:
-    if floating is float:
-        gather_column_float(
-            rows, columns, k, a, a_rows, a_column, taps, n_taps, b, b_row, bias, add, spills, c, c_row
-        )
-    else:
-        gather_column_double(
-            rows, columns, k, a, a_rows, a_column, taps, n_taps, b, b_row, bias, add, spills, c, c_row
-        )
-
-
-cdef void gather(
-    Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k,
-    const floating* a, const Py_ssize_t* a_rows, Py_ssize_t a_column, const Py_ssize_t* taps, Py_ssize_t n_taps,
-    const floating* b, Py_ssize_t b_row,    # where B lies, or, if b_row is 0, its panels
-    Py_ssize_t first, Py_ssize_t depth,     # which row of B the sums begin with, and how many rows panels have
-    const floating* bias, bint add, floating* c, Py_ssize_t c_row,
-) noexcept nogil:
-    """C = A B + bias, panel after panel of columns.
-
-    Where rows of C follow each other, the last panel comes first: what it writes behind its last column belongs to
-    other panels, which write it again.
-    """
-    cdef Py_ssize_t j = 0, width, row, lane = lanes(c), last = columns
-    cdef bint spills = c_row == columns and not add
-    while True:
-        width = panel_width(last - j, lane)
-        if j + width == columns:
-            break
-        j += width
-    last = j
-    while True:
-        row = b_row if b_row else panel_row(width, lane)
-        gather_panel(
-            rows, width, k, a, a_rows, a_column, taps, n_taps, b + (j if b_row else j * depth) + first * row, row,
-            NULL if bias == NULL else bias + j, add, spills and j == last, c + j, c_row,
-        )
-        j = 0 if j == last else j + width
-        if j == last:
-            return
-        width = panel_width(columns - j, lane)
-
-
-cdef void pack_rows(
-    Py_ssize_t k, Py_ssize_t columns, const floating* b, Py_ssize_t b_row, floating* panels
-) noexcept nogil:
-    """Panels of B (k, columns)."""
-    cdef Py_ssize_t j = 0, width, row, lane = lanes(panels)
-    while j < columns:
-        width = panel_width(columns - j, lane)
-        row = panel_row(width, lane)
-        if floating is float:
-            pack_rows_float(k, width, row, b + j, b_row, panels)
-        else:
-            pack_rows_double(k, width, row, b + j, b_row, panels)
-        panels += k * row
-        j += width
 
 
 cdef void pack_back(
@@ -395,7 +287,7 @@ cdef void pack_back(
     cdef const Axis* axes = sweep.axes
     cdef const floating* tap
     while j < sweep.columns:
-        width = panel_width(columns - j, lane)
+        width = panel_width(columns - j, lane, TILE_VECTORS)
         row = panel_row(width, lane)
         count = min(width, sweep.columns - j)
         for z in range(axes[0].taps):
@@ -408,10 +300,7 @@ cdef void pack_back(
                             )
                         )
                     ))
-                    if floating is float:
-                        pack_columns_float(depth, count, row, tap, conv.filters, panels)
-                    else:
-                        pack_columns_double(depth, count, row, tap, conv.filters, panels)
+                    pack_columns(depth, count, row, tap, conv.filters, panels)
                     if count < width:
                         for p in range(depth):
                             memset(panels + p * row + count, 0, (row - count) * sizeof(floating))
@@ -513,10 +402,7 @@ cdef void spread_lines(
     cdef floating* row = <floating*>values + conv.spread_room - room
     for _ in range(rows):
         memset(row, 0, room * sizeof(floating))
-        if floating is float:
-            spread_row_float(columns, width, values, conv.stride[2] * channels, row)
-        else:
-            spread_row_double(columns, width, values, conv.stride[2] * channels, row)
+        spread_row(columns, width, values, conv.stride[2] * channels, row)
         values += columns * width
         for i in range(size):
             out[i] = out[i] + row[conv.before[2] * channels + i] if add else row[conv.before[2] * channels + i]
@@ -561,16 +447,6 @@ cdef void run_sweep(
             if done != NULL:
                 done(layer, batch, position + (z * axes[1].count + y) * axes[2].count, rows * axes[2].count)
             y += rows
-
-
-cdef inline Py_ssize_t padded_columns(Py_ssize_t columns, floating* c) noexcept nogil:
-    """Numbers in a row of all panels together."""
-    cdef Py_ssize_t j = 0, width, total = 0, lane = lanes(c)
-    while j < columns:
-        width = panel_width(columns - j, lane)
-        total += panel_row(width, lane)
-        j += width
-    return total
 
 
 cdef bint packs_kernel(Convolution conv, floating* c) noexcept nogil:

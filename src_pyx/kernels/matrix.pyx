@@ -12,20 +12,20 @@ import numpy as np
 
 from cython cimport floating
 
+from cbackprop.compiled.kernels.panels cimport (
+    TILE_VECTORS, VECTOR_BYTES, cost_of_columns, lanes, panel_width,
+)
 from cbackprop.compiled.kernels.prefetch cimport prefetch_to_write
 
 cdef extern from "matrix.h" nogil:
     enum:
-        VECTOR_BYTES
         TILE_ROWS
-        TILE_VECTORS
         FEW_TILE_ROWS
         WIDE_TILE_VECTORS
         ROW_VECTORS
         ENOUGH_TO_PACK
         PACKS_A
         READS_PARTS
-        HALVES_PAY
         READS_ACROSS
     void tile_column_float(
         Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const float* a, Py_ssize_t a_row, Py_ssize_t a_column,
@@ -109,11 +109,6 @@ cdef enum:
     ROWS_PACKED = 8
 
 
-cdef inline Py_ssize_t lanes(floating* c) noexcept nogil:
-    """Numbers in a vector."""
-    return max(VECTOR_BYTES // <Py_ssize_t>sizeof(floating), 1)
-
-
 cdef inline void tile_column(
     Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const floating* a, Py_ssize_t a_row, Py_ssize_t a_column,
     const floating* b, Py_ssize_t b_row, const floating* bias, bint add,
@@ -153,20 +148,6 @@ cdef void sum_rows(
         sum_rows_float(rows, columns, x, x_row, add, out)
     else:
         sum_rows_double(rows, columns, x, x_row, add, out)
-
-
-cdef inline Py_ssize_t panel_width(Py_ssize_t columns, Py_ssize_t lane, Py_ssize_t most) noexcept nogil:
-    """How many of the remaining columns the next panel takes, of at most so many vectors: the last two share them.
-
-    Columns that fill no more than half a vector are a panel of their own, where half vectors take half the time.
-    """
-    cdef Py_ssize_t rest = columns % lane, vectors
-    if HALVES_PAY and most == TILE_VECTORS and columns > lane and 0 < 2 * rest <= lane:
-        columns -= rest
-    vectors = (columns + lane - 1) // lane
-    if vectors <= most:
-        return columns
-    return (most if vectors >= 2 * most else (vectors + 1) // 2) * lane
 
 
 cdef inline void multiply_row(
@@ -408,12 +389,6 @@ cdef void multiply_packed(
                 )
             j += columns
         p += depth
-
-
-cdef inline Py_ssize_t cost_of_columns(Py_ssize_t columns, Py_ssize_t lane) noexcept nogil:
-    """Time for a row of a tile, in sixteenths of an operation on a vector."""
-    cdef Py_ssize_t rest = columns % lane
-    return columns // lane * 16 + (0 if rest == 0 else 9 if HALVES_PAY and 2 * rest <= lane else 16)
 
 
 cdef inline bint fills_vectors_better(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, floating* c) noexcept nogil:

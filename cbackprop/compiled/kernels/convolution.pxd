@@ -59,7 +59,7 @@ cdef class Convolution:
 
     cdef Sweep make_sweep(self, list axes, bint forward, Py_ssize_t packed, Py_ssize_t columns) except *
     cdef const Py_ssize_t* keep(self, table) except? NULL
-    cdef Py_ssize_t spread_row(self) noexcept
+    cdef Py_ssize_t spread_row_numbers(self) noexcept
     cdef Py_ssize_t forward_numbers(self) noexcept
     cdef Py_ssize_t back_numbers(self) noexcept
     cdef Py_ssize_t kernel_numbers(self) noexcept

@@ -1,0 +1,39 @@
+"""How the columns of a matrix product are divided into panels, for the tiles of the instruction set compiled for."""
+
+from cython cimport floating
+
+cdef extern from "../kernels/tile_sizes.h" nogil:
+    enum:
+        VECTOR_BYTES
+        TILE_VECTORS
+        HALVES_PAY
+
+
+cdef inline Py_ssize_t lanes(floating* c) noexcept nogil:
+    """Numbers in a vector."""
+    return max(VECTOR_BYTES // <Py_ssize_t>sizeof(floating), 1)
+
+
+cdef inline Py_ssize_t panel_width(Py_ssize_t columns, Py_ssize_t lane, Py_ssize_t most) noexcept nogil:
+    """How many of the remaining columns the next panel takes, of at most so many vectors: the last two share them.
+
+    Columns that fill no more than half a vector are a panel of their own, where half vectors take half the time.
+    """
+    cdef Py_ssize_t rest = columns % lane, vectors
+    if HALVES_PAY and most == TILE_VECTORS and columns > lane and 0 < 2 * rest <= lane:
+        columns -= rest
+    vectors = (columns + lane - 1) // lane
+    if vectors <= most:
+        return columns
+    return (most if vectors >= 2 * most else (vectors + 1) // 2) * lane
+
+
+cdef inline Py_ssize_t panel_row(Py_ssize_t width, Py_ssize_t lane) noexcept nogil:
+    """Numbers in a row of a packed panel."""
+    return (width + lane - 1) // lane * lane
+
+
+cdef inline Py_ssize_t cost_of_columns(Py_ssize_t columns, Py_ssize_t lane) noexcept nogil:
+    """Time for a row of a tile, in sixteenths of an operation on a vector."""
+    cdef Py_ssize_t rest = columns % lane
+    return columns // lane * 16 + (0 if rest == 0 else 9 if HALVES_PAY and 2 * rest <= lane else 16)

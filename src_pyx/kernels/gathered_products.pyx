@@ -1,0 +1,121 @@
+"""Matrix products whose first matrix is read where it lies: each row begins anywhere, and goes on in several runs.
+
+Convolutions are such products. The tiles are those of `matrix`, compiled once more with GATHERS (see tiles.h).
+"""
+
+from cbackprop.compiled.kernels.panels cimport TILE_VECTORS, lanes, panel_row, panel_width
+
+cdef extern from "gathered_products.h" nogil:
+    void gather_column_float(
+        Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const float* a, const Py_ssize_t* a_rows,
+        Py_ssize_t a_column, const Py_ssize_t* taps, Py_ssize_t n_taps, const float* b, Py_ssize_t b_row,
+        const float* bias, bint add, bint spills, float* c, Py_ssize_t c_row)
+    void gather_column_double(
+        Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k, const double* a, const Py_ssize_t* a_rows,
+        Py_ssize_t a_column, const Py_ssize_t* taps, Py_ssize_t n_taps, const double* b, Py_ssize_t b_row,
+        const double* bias, bint add, bint spills, double* c, Py_ssize_t c_row)
+    void pack_rows_float(
+        Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const float* b, Py_ssize_t b_row, float* panel)
+    void pack_rows_double(
+        Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const double* b, Py_ssize_t b_row, double* panel)
+    void spread_row_float(
+        Py_ssize_t columns, Py_ssize_t width, const float* values, Py_ssize_t step, float* row)
+    void pack_columns_float(
+        Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const float* b, Py_ssize_t b_column, float* panel)
+    void spread_row_double(
+        Py_ssize_t columns, Py_ssize_t width, const double* values, Py_ssize_t step, double* row)
+    void pack_columns_double(
+        Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const double* b, Py_ssize_t b_column, double* panel)
+
+
+cdef Py_ssize_t padded_columns(Py_ssize_t columns, floating* c) noexcept nogil:
+    """Numbers in a row of all panels together."""
+    cdef Py_ssize_t j = 0, width, total = 0, lane = lanes(c)
+    while j < columns:
+        width = panel_width(columns - j, lane, TILE_VECTORS)
+        total += panel_row(width, lane)
+        j += width
+    return total
+
+
+cdef inline void gather_panel(
+    Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k,
+    const floating* a, const Py_ssize_t* a_rows, Py_ssize_t a_column, const Py_ssize_t* taps, Py_ssize_t n_taps,
+    const floating* b, Py_ssize_t b_row, const floating* bias, bint add, bint spills, floating* c, Py_ssize_t c_row,
+) noexcept nogil:
+    if floating is float:
+        gather_column_float(
+            rows, columns, k, a, a_rows, a_column, taps, n_taps, b, b_row, bias, add, spills, c, c_row
+        )
+    else:
+        gather_column_double(
+            rows, columns, k, a, a_rows, a_column, taps, n_taps, b, b_row, bias, add, spills, c, c_row
+        )
+
+
+cdef void gather(
+    Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t k,
+    const floating* a, const Py_ssize_t* a_rows, Py_ssize_t a_column, const Py_ssize_t* taps, Py_ssize_t n_taps,
+    const floating* b, Py_ssize_t b_row,    # where B lies, or, if b_row is 0, its panels
+    Py_ssize_t first, Py_ssize_t depth,     # which row of B the sums begin with, and how many rows panels have
+    const floating* bias, bint add, floating* c, Py_ssize_t c_row,
+) noexcept nogil:
+    """C = A B + bias, panel after panel of columns.
+
+    Where rows of C follow each other, the last panel comes first: what it writes behind its last column belongs to
+    other panels, which write it again.
+    """
+    cdef Py_ssize_t j = 0, width, row, lane = lanes(c), last = columns
+    cdef bint spills = c_row == columns and not add
+    while True:
+        width = panel_width(last - j, lane, TILE_VECTORS)
+        if j + width == columns:
+            break
+        j += width
+    last = j
+    while True:
+        row = b_row if b_row else panel_row(width, lane)
+        gather_panel(
+            rows, width, k, a, a_rows, a_column, taps, n_taps, b + (j if b_row else j * depth) + first * row, row,
+            NULL if bias == NULL else bias + j, add, spills and j == last, c + j, c_row,
+        )
+        j = 0 if j == last else j + width
+        if j == last:
+            return
+        width = panel_width(columns - j, lane, TILE_VECTORS)
+
+
+cdef void pack_rows(
+    Py_ssize_t k, Py_ssize_t columns, const floating* b, Py_ssize_t b_row, floating* panels
+) noexcept nogil:
+    """Panels of B (k, columns)."""
+    cdef Py_ssize_t j = 0, width, row, lane = lanes(panels)
+    while j < columns:
+        width = panel_width(columns - j, lane, TILE_VECTORS)
+        row = panel_row(width, lane)
+        if floating is float:
+            pack_rows_float(k, width, row, b + j, b_row, panels)
+        else:
+            pack_rows_double(k, width, row, b + j, b_row, panels)
+        panels += k * row
+        j += width
+
+
+cdef void pack_columns(
+    Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const floating* b, Py_ssize_t b_column, floating* panel
+) noexcept nogil:
+    """A panel of B (k, width) from the transpose of B; what is behind its columns may be anything."""
+    if floating is float:
+        pack_columns_float(k, columns, width, b, b_column, panel)
+    else:
+        pack_columns_double(k, columns, width, b, b_column, panel)
+
+
+cdef void spread_row(
+    Py_ssize_t columns, Py_ssize_t width, const floating* values, Py_ssize_t step, floating* row
+) noexcept nogil:
+    """Add `width` numbers, whole vectors, of each column of values to a row, each `step` numbers behind the last."""
+    if floating is float:
+        spread_row_float(columns, width, values, step, row)
+    else:
+        spread_row_double(columns, width, values, step, row)
