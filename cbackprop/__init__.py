@@ -30,7 +30,7 @@ from cbackprop.initializers import Initializer
 from cbackprop.layers import Input, Layer
 from cbackprop.losses import Loss
 from cbackprop.metrics import Metric
-from cbackprop.models import Model, Sequential
+from cbackprop.models import Model, Sequential, fit_many
 from cbackprop.optimizers import Optimizer
 from cbackprop.tensor import KerasTensor
 from cbackprop.variable import Variable
@@ -58,6 +58,7 @@ __all__ = [
     "constraints",
     "datasets",
     "export",
+    "fit_many",
     "initializers",
     "layers",
     "losses",

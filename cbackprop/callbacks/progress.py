@@ -12,7 +12,7 @@ import numpy as np
 from cbackprop.callbacks.short_number import short_number
 from cbackprop.config import is_interactive_logging_enabled
 
-__all__ = ["Display"]
+__all__ = ["REDRAW", "Display", "Logs", "joined"]
 
 Logs = dict[str, float]
 
@@ -32,12 +32,18 @@ class Display:
     """
 
     def __init__(self, verbose: int | str, epochs: int, samples: int | None) -> None:
+        self.verbose = verbose
         self.silent = verbose == 0
         wanted = verbose == 1 or (verbose == "auto" and is_interactive_logging_enabled())
         self.live = wanted and sys.stdout.isatty()
         self.epochs = epochs
         self.samples = samples
         self._bar: Any = None
+
+    @classmethod
+    def of(cls, verbose: Any, epochs: int, samples: int | None) -> Display:
+        """The display for the argument `verbose`. In place of it, `fit_many` gives `fit` a display."""
+        return verbose if isinstance(verbose, Display) else cls(verbose, epochs, samples)
 
     @staticmethod
     def check(verbose: Any) -> None:
@@ -48,6 +54,8 @@ class Display:
         ValueError
             If it is neither "auto" nor 0, 1 or 2.
         """
+        if isinstance(verbose, Display):
+            return
         known = ("auto",) if isinstance(verbose, str) else (0, 1, 2)
         if not isinstance(verbose, (str, int, np.integer)) or verbose not in known:
             raise ValueError(f"verbose must be 'auto', 0, 1 or 2, but got {verbose!r}.")
@@ -56,7 +64,7 @@ class Display:
     def line(verbose: int | str, logs: Logs) -> None:
         """One line of results, unless silent."""
         if verbose != 0:
-            print(_join(logs), flush=True)
+            print(joined(logs), flush=True)
 
     def __enter__(self) -> Display:
         return self
@@ -95,7 +103,7 @@ class Display:
                 return
             self._shown = time.perf_counter()
             self._bar.n = done if self.samples is None else min(done, self.samples)
-            self._bar.set_postfix_str(_join(logs()))
+            self._bar.set_postfix_str(joined(logs()))
 
         return show
 
@@ -107,8 +115,9 @@ class Display:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-        print(f"{self._title} - {seconds:.2f}s - {_join(logs)}", flush=True)
+        print(f"{self._title} - {seconds:.2f}s - {joined(logs)}", flush=True)
 
 
-def _join(logs: Logs) -> str:
+def joined(logs: Logs) -> str:
+    """Logs as one line of text."""
     return " - ".join(f"{name}: {short_number(value)}" for name, value in logs.items())

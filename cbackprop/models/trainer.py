@@ -240,8 +240,10 @@ class Trainer(CompileMethods, GradientMethods, ResultMethods):
                 opened.enter_context(judged)
                 validation.limit(judged)
             history = self.history = History()
-            callbacks = callbacks_for(self, [callbacks, history], verbose=verbose, epochs=epochs, steps=source.steps)
-            display = Display(verbose, epochs, source.samples)
+            display = Display.of(verbose, epochs, source.samples)
+            callbacks = callbacks_for(
+                self, [callbacks, history], verbose=display.verbose, epochs=epochs, steps=source.steps
+            )
             run = TrainingRun(self, source, judged, validation.is_due, callbacks, display)
             run.train(engine, initial_epoch, epochs)
             warn_of_idle_losses(engine, 3)  # again: if sizes were open, there was no plan before

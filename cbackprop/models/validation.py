@@ -42,21 +42,21 @@ class Validation:
 
     def source(self, model: Any, engine: Engine, training: Source, epochs: Iterable[int]) -> Source | None:
         """The samples to evaluate after those of the `epochs` that are due: the data, or a fraction of `training`."""
-        times = sum(map(self.is_due, epochs))
-        found = named("validation_data", lambda data: self._open(model, engine, data, times), self.data)
+        found = named("validation_data", lambda data: self._open(model, engine, data, epochs), self.data)
         return training.split(self.split) if found is None and self.split else found
 
     def limit(self, source: Source) -> None:
         """Limit an evaluation to `steps` batches."""
         source.limit(self.steps, self.batch_size)
 
-    def _open(self, model: Any, engine: Engine, data: Any, times: int) -> Source | None:
+    def _open(self, model: Any, engine: Engine, data: Any, epochs: Iterable[int]) -> Source | None:
         if data is None:
             return None
         parts = data if isinstance(data, (tuple, list)) else (data,)
         if not 1 <= len(parts) <= 3:
             raise ValueError(f"expected a tuple (x, y) or (x, y, sample_weight), but got {len(parts)} elements.")
         x, y, sample_weight = (*parts, None, None)[:3]
+        times = sum(map(self.is_due, epochs))
         source = open_source(x, y, sample_weight, steps=self.steps, epochs=times, at_once=model.steps_per_execution)
         source.purpose = "validation"
         if not isinstance(data, (tuple, list)) and isinstance(source, ArraySource):
