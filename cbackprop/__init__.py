@@ -30,7 +30,7 @@ from cbackprop.initializers import Initializer
 from cbackprop.layers import Input, Layer
 from cbackprop.losses import Loss
 from cbackprop.metrics import Metric
-from cbackprop.models import Model, Sequential, fit_many
+from cbackprop.models import Ensemble, Model, Sequential, fit_many
 from cbackprop.optimizers import Optimizer
 from cbackprop.tensor import KerasTensor
 from cbackprop.variable import Variable
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Callback",
+    "Ensemble",
     "Initializer",
     "Input",
     "KerasTensor",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-__all__ = ["Container", "read", "replace", "write"]
+__all__ = ["Container", "Part", "read", "replace", "write"]
 
 # No model has a header larger than this; safetensors itself has the same limit.
 MAX_HEADER_BYTES = 100_000_000
@@ -126,6 +126,26 @@ class Container:
         if name not in self.names:
             raise KeyError(f"there is no array {name!r}")
         return np.asarray(self._file.get_tensor(name))
+
+
+class Part(Container):
+    """The part of an open file whose names begin with a prefix, seen as a file of its own."""
+
+    def __init__(self, whole: Container, prefix: str, names: Iterable[str], texts: Mapping[str, str]) -> None:
+        self.path, self._whole, self._prefix = whole.path, whole, prefix
+        self.names, self.texts = set(names), dict(texts)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of an array, without reading it."""
+        return self._whole.shape(self._prefix + name)
+
+    def array(self, name: str) -> NDArray[Any]:
+        """An array of float32 or float64 numbers; see `Container.array`."""
+        return self._whole.array(self._prefix + name)
+
+    def any_array(self, name: str) -> NDArray[Any]:
+        """An array of numbers of any type; see `Container.any_array`."""
+        return self._whole.any_array(self._prefix + name)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from cbackprop.saving.container import Container
 from cbackprop.validation import check_boolean, check_path
 
 __all__ = [
+    "ENSEMBLE",
     "EXTRA",
     "FORMAT_VERSION",
     "Path",
@@ -35,6 +36,9 @@ __all__ = [
 FORMAT_VERSION = 2
 
 EXTRA = "extra/"
+
+# The text that only files of an ensemble have. Their members' arrays and texts are in parts ``members/NUMBER/``.
+ENSEMBLE = "ensemble"
 
 Path = str | os.PathLike[str]
 

@@ -19,6 +19,7 @@ from cbackprop.layers.layer import registry as layer_registry
 from cbackprop.saving import container
 from cbackprop.saving.container import Container
 from cbackprop.saving.contents import (
+    ENSEMBLE,
     EXTRA,
     Path,
     check_version,
@@ -37,7 +38,16 @@ from cbackprop.saving.weights_file import write_weights
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_path
 from cbackprop.variable import blank_variables
 
-__all__ = ["compile_config", "load_extras", "load_model", "save_model"]
+__all__ = [
+    "compile_config",
+    "load_extras",
+    "load_model",
+    "read_model",
+    "save_model",
+    "texts_of",
+    "training_config",
+    "warn_of_losses",
+]
 
 # JSON needs up to six bytes for a character; more than this might not fit into a header.
 MAX_EXTRA_BYTES = 16_000_000
@@ -112,28 +122,37 @@ def save_model(
     _check_arguments(filepath, zipped, kwargs)
     path = path_to_write(model, filepath, overwrite)
     check_suffix(path, "model")
-    if not model.built:
-        warnings.warn(
-            f"Model {model.name!r} is saved without weights: it has none yet. Build it first, or fit it.", stacklevel=3
-        )
-    if lost := not_made_again(model):
-        warnings.warn(
-            f"load_model cannot make this model again, because of {', '.join(lost)}. Let get_config of the class "
-            "return what its constructor takes, or make the model by your own code and load the weights by "
-            "load_weights.",
-            stacklevel=3,
-        )
-    texts, training = _check_extras(extras), _training_config(model)
+    warn_of_losses(model, 4)
+    texts, training = _check_extras(extras), training_config(model)
     if path.endswith(FOR_KERAS["model"]) or zipped is False:
         from cbackprop.saving.keras import write_keras_model  # slow to import, and rarely needed
 
         named = {name[len(EXTRA) :]: text for name, text in texts.items()}
         write_keras_model(model, path, training, named, zipped is not False)
         return
-    texts["model"] = json.dumps(layer_registry.serialize(model))
-    if training is not None:
-        texts["training"] = training
-    write_weights(model, path, texts)
+    write_weights(model, path, texts | texts_of(model, training))
+
+
+def texts_of(model: Any, training: str | None) -> dict[str, str]:
+    """The texts from which a model is made again, of which one tells the arguments of `compile`."""
+    texts = {"model": json.dumps(layer_registry.serialize(model))}
+    return texts if training is None else texts | {"training": training}
+
+
+def warn_of_losses(model: Any, stacklevel: int) -> None:
+    """Warn of what `load_model` could not make again."""
+    if not model.built:
+        warnings.warn(
+            f"Model {model.name!r} is saved without weights: it has none yet. Build it first, or fit it.",
+            stacklevel=stacklevel,
+        )
+    if lost := not_made_again(model):
+        warnings.warn(
+            f"load_model cannot make this model again, because of {', '.join(lost)}. Let get_config of the class "
+            "return what its constructor takes, or make the model by your own code and load the weights by "
+            "load_weights.",
+            stacklevel=stacklevel,
+        )
 
 
 def _check_arguments(filepath: Path, zipped: bool | None, kwargs: dict[str, Any]) -> None:
@@ -178,7 +197,8 @@ def compile_config(model: Any) -> dict[str, Any]:
     return config
 
 
-def _training_config(model: Any) -> str | None:
+def training_config(model: Any) -> str | None:
+    """The arguments of `compile` in JSON; ``None`` if there are none, or, with a warning, if they cannot be saved."""
     if not model.compiled:
         return None
     try:
@@ -289,18 +309,29 @@ def _load_own(path: str, compiled: bool) -> Any:
     with container.read(path) as file:
         check_version(file)
         if "model" not in file.texts:
-            raise ValueError(f"{path!r} holds weights without a model. Make the model, and use its load_weights.")
-        model = _make_model(file)
-        model.set_weights(read_weights(file, model))
-        for layer, store in read_stores(file, model):
-            load_store(layer, store, path)
-        state = read_json(file, "state")
-        if compiled and "training" in file.texts:
-            _compile(file, model)
-            if model.compiled:
-                restore_optimizer(file, model, state)
-        restore_streams(file, model, state)
-        resume(file, model, state, always=False)
+            raise ValueError(f"{path!r} {_instead_of_a_model(file)}")
+        return read_model(file, compiled)
+
+
+def _instead_of_a_model(file: Container) -> str:
+    if ENSEMBLE in file.texts:
+        return "holds an ensemble, which Ensemble.load reads."
+    return "holds weights without a model. Make the model, and use its load_weights."
+
+
+def read_model(file: Container, compiled: bool) -> Any:
+    """The model in an open file, or in a part of one."""
+    model = _make_model(file)
+    model.set_weights(read_weights(file, model))
+    for layer, store in read_stores(file, model):
+        load_store(layer, store, file.path)
+    state = read_json(file, "state")
+    if compiled and "training" in file.texts:
+        _compile(file, model)
+        if model.compiled:
+            restore_optimizer(file, model, state)
+    restore_streams(file, model, state)
+    resume(file, model, state, always=False)
     return model
 
 
@@ -328,4 +359,4 @@ def _compile(file: Container, model: Any) -> None:
                 f"The model in {file.path!r} cannot be compiled with the arguments in the file: {error} Give "
                 "compile=False, and compile the model yourself."
             ) from error
-        warn_not_compiled(file.path, error, 4)
+        warn_not_compiled(file.path, error, 5)

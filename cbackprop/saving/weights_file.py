@@ -27,7 +27,7 @@ from cbackprop.saving.torch_state import is_torch_weight, read_torch_state
 from cbackprop.saving.training_state import restore_optimizer, restore_streams, resume
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_number, check_path
 
-__all__ = ["load_weights", "restore_training", "save_training", "save_weights", "write_weights"]
+__all__ = ["contents_of", "load_weights", "restore_training", "save_training", "save_weights", "write_weights"]
 
 
 def save_weights(
@@ -235,6 +235,13 @@ def write_weights(model: Any, path: str, texts: dict[str, str], skipped: Set[int
     OSError
         If that fails; an existing file is then unchanged.
     """
+    container.write(path, *contents_of(model, texts, skipped))
+
+
+def contents_of(
+    model: Any, texts: dict[str, str], skipped: Set[int] = frozenset()
+) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """The arrays and the texts that `write_weights` writes."""
     variables = model.variables
     kept = _kept(model, skipped)
     numbered = [(index, variable) for index, variable in enumerate(variables) if variable not in kept]
@@ -245,8 +252,7 @@ def write_weights(model: Any, path: str, texts: dict[str, str], skipped: Set[int
     arrays |= beside
     texts = {"format": f"cbackprop {FORMAT_VERSION}", "state": json.dumps(state)} | texts
     # ascontiguousarray would turn a single number into a vector
-    ready = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
-    container.write(path, ready, texts)
+    return {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}, texts
 
 
 def _weight_name(index: int, variable: Any) -> str:

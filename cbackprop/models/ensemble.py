@@ -1,0 +1,288 @@
+"""Ensemble: several models that predict together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.config_reading import from_config
+from cbackprop.config_writing import to_config
+from cbackprop.layers import Activation, Input
+from cbackprop.models.fit_many import fit_many
+from cbackprop.models.model import Model
+from cbackprop.saving.contents import Path
+from cbackprop.saving.ensemble_file import load_members, save_members
+from cbackprop.tensor import flatten, map_structure
+from cbackprop.validation import ArgumentTypeError
+
+__all__ = ["Ensemble"]
+
+
+class Ensemble:
+    """Several models that predict together: their mean, how far they are apart, and what most of them say.
+
+    Models that began with different weights, or have seen different data, make different errors. Their mean is mostly
+    better than any of them, and where they disagree, none is to be trusted.
+
+    Parameters
+    ----------
+    models : iterable of Model
+        With the same inputs and outputs. Their architectures may differ.
+
+    Attributes
+    ----------
+    models : list of Model
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no model, something else than a model, or models whose inputs or outputs have different shapes.
+
+    References
+    ----------
+    Lakshminarayanan, Pritzel, Blundell: Simple and scalable predictive uncertainty estimation using deep ensembles,
+    2017, https://arxiv.org/abs/1612.01474.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cbackprop as cb
+    >>> cb.utils.set_random_seed(0)
+    >>> x = np.linspace(-1, 1, 40).reshape(-1, 1)
+    >>> models = []
+    >>> for _ in range(5):
+    ...     model = cb.Sequential([cb.Input((1,)), cb.layers.Dense(16, "tanh"), cb.layers.Dense(1)])
+    ...     model.compile(cb.optimizers.Adam(0.02), "mse")
+    ...     models.append(model)
+    >>> ensemble = cb.Ensemble(models)
+    >>> histories = ensemble.fit(x, x**2, epochs=50, verbose=0)
+    >>> ensemble.predict(x).shape
+    (40, 1)
+    >>> within, outside = ensemble.spread([[0.5], [5.0]])
+    >>> bool(outside > within)
+    True
+    """
+
+    def __init__(self, models: Iterable[Any]) -> None:
+        if getattr(models, "is_model", False) or not isinstance(models, Iterable):
+            raise ArgumentTypeError(f"models must be a list of models, but got {type(models).__name__}.")
+        self.models = list(models)
+        if not self.models:
+            raise ValueError("models must hold one model at least, but is empty.")
+        for index, model in enumerate(self.models):
+            if not getattr(model, "is_model", False):
+                raise ArgumentTypeError(f"models must hold models, but models[{index}] is {type(model).__name__}.")
+        self._check_shapes()
+
+    def _check_shapes(self) -> None:
+        """Refuse models that do not fit each other, as far as their shapes are known."""
+        known = [(index, model) for index, model in enumerate(self.models) if model.built]
+        for what in ("input", "output"):
+            shapes = [map_structure(lambda tensor: tensor.shape, getattr(model, what)) for _, model in known]
+            for (index, _), shape in zip(known, shapes, strict=True):
+                if shape != shapes[0]:
+                    raise ValueError(
+                        f"models must have the same {what}s, but models[{known[0][0]}] has {shapes[0]} and "
+                        f"models[{index}] has {shape}."
+                    )
+
+    def __len__(self) -> int:
+        return len(self.models)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.models)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.models[index]
+
+    def __repr__(self) -> str:
+        return f"<Ensemble of {len(self.models)} models>"
+
+    def fit(self, x: Any = None, y: Any = None, **arguments: Any) -> list[Any]:
+        """Train all models; see `fit_many`, which has the same arguments.
+
+        Returns
+        -------
+        list of History
+        """
+        return fit_many(self.models, x, y, **arguments)
+
+    # Predictions
+
+    def predict_each(self, x: Any, batch_size: int | None = None) -> Any:
+        """The predictions of all models.
+
+        Parameters
+        ----------
+        x, batch_size
+            As in `Model.predict`. Iterators of batches can be read only once, and are refused.
+
+        Returns
+        -------
+        ndarray (models, samples, ...), or list or dict of them
+            In the structure of the models' outputs.
+
+        Raises
+        ------
+        TypeError, ValueError
+            See `Model.predict`.
+        """
+        if isinstance(x, Iterator):
+            raise ArgumentTypeError("x must be arrays, or a dataset that can be read again for each model.")
+        self._check_shapes()
+        found = [model.predict(x, batch_size, verbose=0) for model in self.models]
+        by_output = zip(*map(flatten, found), strict=True)
+        stacked = iter([np.stack(parts) for parts in by_output])
+        return map_structure(lambda _: next(stacked), found[0])
+
+    def predict(self, x: Any, batch_size: int | None = None) -> Any:
+        """The mean of the models' predictions. Arguments and errors as `predict_each`.
+
+        Returns
+        -------
+        ndarray (samples, ...), or list or dict of them
+        """
+        return map_structure(_mean, self.predict_each(x, batch_size))
+
+    def __call__(self, x: Any) -> Any:
+        """As `predict`."""
+        return self.predict(x)
+
+    def spread(self, x: Any, batch_size: int | None = None) -> Any:
+        """The standard deviation of the models' predictions from their mean. Arguments and errors as `predict_each`.
+
+        Returns
+        -------
+        ndarray (samples, ...), or list or dict of them
+            sqrt(mean((p - mean(p))**2)), where p are the predictions for the same number.
+        """
+        return map_structure(_deviation, self.predict_each(x, batch_size))
+
+    def vote(self, x: Any, batch_size: int | None = None) -> Any:
+        """The class that most models choose. Arguments and errors as `predict_each`.
+
+        Where an output has several numbers along its last axis, a model chooses the class of the largest one; where it
+        has one, class 1 if that is above 0.5. Of classes with as many votes, the lowest number wins.
+
+        Returns
+        -------
+        ndarray of int64 (samples, ...), or list or dict of them
+            Without the last axis of the output.
+        """
+        return map_structure(_majority, self.predict_each(x, batch_size))
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        sample_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Loss and metrics of the mean prediction, those that the first model was compiled with.
+
+        Parameters
+        ----------
+        x, y, batch_size, verbose, sample_weight, return_dict
+            As in `Model.evaluate`.
+
+        Returns
+        -------
+        float, list of float, or dict
+            As `Model.evaluate`. What regularizers add to the loss of a model does not count.
+
+        Raises
+        ------
+        RuntimeError
+            If the first model is not compiled.
+        TypeError, ValueError
+            If an argument or the data is wrong.
+        """
+        judge = self._judge()
+        return judge.evaluate(self.predict(x), y, batch_size, verbose, sample_weight, return_dict=return_dict)
+
+    def _judge(self) -> Model:
+        """A model that returns predictions unchanged, with the loss and metrics of the first model."""
+        first = self.models[0]
+        if not first.compiled:
+            raise RuntimeError("Call compile before evaluate: the first model does not know its loss and metrics yet.")
+        names = iter(first.output_names)
+        inputs = map_structure(lambda tensor: Input(tensor.shape[1:], dtype=first.dtype), first.output)
+        outputs = map_structure(
+            lambda tensor: Activation("linear", name=next(names), dtype=first.dtype)(tensor), inputs
+        )
+        judge = Model(inputs, outputs)
+        judge.compile(None, **from_config(to_config(first.compile_settings())))
+        return judge
+
+    # Files
+
+    def save(self, filepath: Path, overwrite: bool = True) -> None:
+        """Write all models to one safetensors file, with the state of their training.
+
+        Parameters
+        ----------
+        filepath : str or path
+        overwrite : bool, default True
+            Whether an existing file may be replaced.
+
+        Raises
+        ------
+        TypeError, ValueError, FileExistsError, OSError
+            See `saving.save_model`. An existing file is then unchanged.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import cbackprop as cb
+        >>> ensemble = cb.Ensemble([cb.Sequential([cb.Input((2,)), cb.layers.Dense(1)]) for _ in range(3)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ensemble.save(os.path.join(folder, "ensemble.safetensors"))
+        ...     same = cb.Ensemble.load(os.path.join(folder, "ensemble.safetensors"))
+        >>> bool((same.predict([[1.0, 2.0]]) == ensemble.predict([[1.0, 2.0]])).all())
+        True
+        """
+        save_members(self.models, filepath, overwrite)
+
+    @classmethod
+    def load(cls, filepath: Path, custom_objects: dict[str, Any] | None = None, compile: bool = True) -> Self:
+        """Load an ensemble that `save` wrote.
+
+        Parameters
+        ----------
+        filepath, custom_objects, compile
+            As in `saving.load_model`.
+
+        Returns
+        -------
+        Ensemble
+
+        Raises
+        ------
+        TypeError, ValueError, OSError
+            See `saving.load_model`.
+        """
+        return cls(load_members(filepath, custom_objects, compile))
+
+
+def _mean(each: NDArray[Any]) -> NDArray[Any]:
+    """The mean over models, added up in float64."""
+    return each.mean(axis=0, dtype=np.float64).astype(each.dtype)
+
+
+def _deviation(each: NDArray[Any]) -> NDArray[Any]:
+    return each.std(axis=0, dtype=np.float64).astype(each.dtype)
+
+
+def _majority(each: NDArray[Any]) -> NDArray[np.int64]:
+    """The class that most models choose, of predictions (models, samples, ..., classes)."""
+    if each.ndim < 3 or each.shape[-1] == 1:  # the probability of class 1
+        each = each.reshape(*each.shape[: max(each.ndim - 1, 2)], 1)
+        each = np.concatenate([each <= 0.5, each > 0.5], axis=-1)
+    chosen = each.argmax(axis=-1)
+    votes = np.stack([(chosen == number).sum(axis=0) for number in range(each.shape[-1])])
+    return votes.argmax(axis=0)
