@@ -59,6 +59,7 @@ VARIED = {
     "kernels/sampling.": WIDE,
     "kernels/strided.": WIDE,
     "kernels/vectors.": WIDE,
+    "kernels/winograd.": WIDEST,
     "layers/batch_normalization.": WIDE,
     "layers/dropout.": WIDE,
     "layers/normalization.": WIDE,

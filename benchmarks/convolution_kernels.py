@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SLACK = 32  # numbers that kernels and maps have more, which may be read
-SAMPLES = 2
+SAMPLES = 4
 
 
 @dataclass(frozen=True)

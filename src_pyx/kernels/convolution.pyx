@@ -14,6 +14,8 @@ so few channels that they would not fill vectors, a position of the maps compute
 which is then added to a row of the image (`spreads`). The derivative by the kernel has the same tables, with rows and
 taps exchanged.
 
+3 x 3 convolutions of many channels are left to `winograd`, which multiplies less.
+
 Every element is a sum in an order that depends on shapes alone.
 """
 
@@ -31,6 +33,10 @@ from cbackprop.compiled.kernels.gathered_products cimport (
     gather, pack_columns, pack_rows, padded_columns, spread_row,
 )
 from cbackprop.compiled.kernels.panels cimport TILE_VECTORS, cost_of_columns, lanes, panel_row, panel_width
+
+from cbackprop.compiled.kernels.winograd cimport (
+    choose_tiles, kernel_room, pack_kernel, tiles_room, winograd, winograd_pays,
+)
 
 cdef extern from "../kernels/tile_sizes.h" nogil:
     enum:
@@ -232,6 +238,18 @@ cdef class Convolution:
             np.add.outer(np.arange(sweep.rows) * y.in_step * width, np.arange(x.count) * x.in_step) * channels
         )
         sweep.packed = packed
+        sweep.multiplies_less = (
+            self.groups == 1 and z.count == z.taps == 1 and y.taps == x.taps == 3
+            and y.tap_step == x.tap_step == y.in_step == x.in_step == y.out_step == x.out_step == 1
+            and winograd_pays(y.count, x.count, channels, sweep.out_channels)
+        )
+        if sweep.multiplies_less:
+            sweep.tiling = Tiling(
+                sweep.in_sizes[1], sweep.in_sizes[2], channels, y.in_begin, x.in_begin, y.count, x.count,
+                sweep.out_channels, 0, 0, NULL,
+            )
+            choose_tiles(&sweep.tiling)
+            sweep.tiling.at = self.keep(np.arange(sweep.tiling.rows * sweep.tiling.columns) * channels)
         return sweep
 
     def make_gradient(self):
@@ -253,10 +271,14 @@ cdef class Convolution:
 
     cdef Py_ssize_t forward_numbers(self) noexcept:
         """Numbers of workspace that `convolve` needs."""
+        if self.forward.multiplies_less:
+            return kernel_room(&self.forward.tiling) + tiles_room(&self.forward.tiling)
         return self.strip_room + self.groups * self.kernel_rows * padded(self.filters // self.groups)
 
     cdef Py_ssize_t back_numbers(self) noexcept:
         """Numbers of workspace that `convolve_back` needs."""
+        if self.back[0].multiplies_less:
+            return kernel_room(&self.back[0].tiling) + tiles_room(&self.back[0].tiling)
         cdef Py_ssize_t taps = self.kernel[0] * self.kernel[1] * self.kernel[2]
         cdef Py_ssize_t columns = self.channels // self.groups
         if self.spreads:
@@ -455,6 +477,27 @@ cdef bint packs_kernel(Convolution conv, floating* c) noexcept nogil:
     return inner > TILE_VECTORS * lanes(c) or (conv.groups > 1 and inner % lanes(c) != 0)
 
 
+cdef void convolve_by_tiles(
+    Convolution conv, const Sweep* sweep, Py_ssize_t samples, const floating* source, Py_ssize_t source_size,
+    const floating* kernel, const floating* bias, bint add, floating* out, Py_ssize_t out_size, floating* workspace,
+    Done done, void* layer, const void* batch,
+) noexcept nogil:
+    """A sweep that `winograd` computes, of all samples."""
+    cdef const Axis* y = &sweep.axes[1]
+    cdef const Axis* x = &sweep.axes[2]
+    cdef Py_ssize_t tap = conv.channels * conv.filters, sample
+    cdef floating* panels = workspace + tiles_room(&sweep.tiling)
+    pack_kernel(
+        &sweep.tiling, kernel + (3 * y.kernel_begin + x.kernel_begin) * tap, sweep != &conv.forward,
+        3 * y.kernel_step * tap, x.kernel_step * tap, panels,
+    )
+    for sample in range(samples):
+        winograd(
+            &sweep.tiling, source + sample * source_size, panels, bias, add, out + sample * out_size, workspace, done,
+            layer, batch, sample * sweep.axes[1].count * sweep.axes[2].count,
+        )
+
+
 cdef void convolve(
     Convolution conv, Py_ssize_t samples,
     const floating* image,      # (samples, image, channels) IN
@@ -470,6 +513,12 @@ cdef void convolve(
     cdef Py_ssize_t inner = conv.filters // conv.groups, sample, group, row = conv.filters
     cdef floating* strip = <floating*>workspace
     cdef floating* panels = strip + conv.strip_room
+    if conv.forward.multiplies_less:
+        convolve_by_tiles(
+            conv, &conv.forward, samples, image, conv.image_size, kernel, bias, add, maps, conv.maps_size,
+            <floating*>workspace, done, layer, batch,
+        )
+        return
     if packs_kernel(conv, maps):
         for group in range(conv.groups):
             pack_rows(
@@ -500,6 +549,12 @@ cdef void convolve_back(
     cdef floating* spread = strip + conv.strip_room
     cdef floating* panels = spread + conv.spread_room
     cdef const Sweep* sweep
+    if conv.back[0].multiplies_less:
+        convolve_by_tiles(
+            conv, conv.back, samples, maps, conv.maps_size, kernel, bias, add, image, conv.image_size,
+            <floating*>workspace, NULL, NULL, NULL,
+        )
+        return
     for i in range(conv.n_back):
         sweep = &conv.back[i]
         size = sweep.n_taps * sweep.run * width

@@ -2,13 +2,12 @@
 
 from cython cimport floating
 
+from cbackprop.compiled.kernels.done cimport Done
+from cbackprop.compiled.kernels.winograd cimport Tiling
+
 cdef enum:
     AXES = 3
     SLACK = 32                  # numbers behind the last one of weights and buffers that may be read
-
-
-# What is told which rows of a sample's maps are done, counted through all samples: (layer, batch, first, count).
-ctypedef void (*Done)(void* layer, const void* batch, Py_ssize_t begin, Py_ssize_t count) noexcept nogil
 
 
 cdef struct Axis:
@@ -38,6 +37,8 @@ cdef struct Sweep:
     const Py_ssize_t* at        # (rows, positions of the last axis): where each position's input begins
     Py_ssize_t packed           # where in a packed kernel its taps begin
     Py_ssize_t strip_size       # numbers in a strip
+    bint multiplies_less        # it is computed by `winograd`
+    Tiling tiling               # how
 
 
 cdef class Convolution:

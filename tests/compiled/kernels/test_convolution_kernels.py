@@ -115,13 +115,41 @@ def test_few_channels_and_many_filters():
         check(case, "float32", rng)
 
 
+def three_by_three(rng, height, width, channels, filters):
+    """A convolution that may be computed in tiles of 2 x 2 positions."""
+    case = Case(rng, False)
+    case.kernel, case.stride, case.dilation, case.groups = (1, 3, 3), (1, 1, 1), (1, 1, 1), 1
+    case.maps, case.before = (1, height, width), (0, int(rng.integers(0, 3)), int(rng.integers(0, 3)))
+    case.image = (1, height + 2 - case.before[1], width + 2 - case.before[2])
+    case.channels, case.filters = channels, filters
+    return case
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("seed", range(20))
+def test_three_by_three(seed, dtype):
+    rng = np.random.default_rng(seed)
+    for _ in range(3):
+        sizes = (int(n) for n in (*rng.integers(3, 20, 2), *rng.integers(14, 70, 2)))
+        check(three_by_three(rng, *sizes), dtype, rng)
+
+
+@pytest.mark.parametrize("sizes", [(5, 300, 16, 48), (33, 17, 128, 64), (3, 401, 40, 200)])
+def test_rows_too_long_for_the_tiles_of_one_turn(sizes):
+    rng = np.random.default_rng(1)
+    check(three_by_three(rng, *sizes), "float32", rng)
+
+
 @needs_locked_pages
 @pytest.mark.parametrize("deep", [False, True], ids=["all channels", "depthwise"])
 @pytest.mark.parametrize("at_end", [False, True], ids=["begin", "end"])
 def test_nothing_outside_of_the_arrays_is_read(at_end, deep):
     rng = np.random.default_rng(5)
-    for _ in range(20):
-        check(Case(rng, deep), "float32", rng, lambda n, dtype: beside_locked_pages((n,), dtype, at_end))
+    cases = [Case(rng, deep) for _ in range(20)]
+    if not deep:
+        cases += [three_by_three(rng, size, size + 1, 16 + size, 20) for size in range(6, 12)]
+    for case in cases:
+        check(case, "float32", rng, lambda n, dtype: beside_locked_pages((n,), dtype, at_end))
 
 
 @pytest.mark.parametrize("module", [convolution, depthwise])
