@@ -4,7 +4,7 @@ A tile of 2 x 2 output positions reads d, 4 x 4 positions of the input. For each
 
     Y = A' [(G g G') * (B' d B)] A,
 
-where * multiplies element by element [1]_. The sum over channels is taken before A, so that each of the 16 elements is a
+where * multiplies element by element [1]_. The sum over channels is taken before A, so each of the 16 elements is a
 matrix product of its own: of tiles x channels with channels x filters. The transforms take little but additions, which
 is not much beside many channels and filters.
 
