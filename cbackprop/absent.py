@@ -94,6 +94,13 @@ ABSENT = [
         LEFT_OUT,
         "numpy.random draws arrays",
     ),
+    (
+        "distribution",
+        r"DeviceMesh|LayoutMap|ModelParallel|TensorLayout|distribute_tensor",
+        LEFT_OUT,
+        "every rank has the whole model: DataParallel",
+    ),
+    ("distribution", r"get_device_count", LEFT_OUT, "DataParallel.num_processes"),
     ("initializers", r"STFT\w*|stft", LEFT_OUT, "goes with the spectrogram layers"),
     (
         "datasets",
@@ -183,7 +190,6 @@ FIRST_FLOOR = {
     "dtype_policies": "networks compute in float32 or float64: config.set_floatx",
     "DTypePolicy": "networks compute in float32 or float64: config.set_floatx",
     "quantizers": "networks compute in float32 or float64",
-    "distribution": "batches are shared among threads: config.set_num_threads",
     "Function": "a graph of layers is a Model",
     "Operation": "what is computed in Python is a layers.Layer",
 }

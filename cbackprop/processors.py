@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from time import monotonic
 
-__all__ = ["usable"]
+__all__ = ["allowed", "usable"]
 
 # Environment variables that limit the threads of numerical libraries. joblib sets the second in its workers, and obeys
 # the third.
@@ -33,10 +33,15 @@ def usable() -> int:
     return _answer
 
 
-def _allowed() -> int:
+def allowed() -> frozenset[int]:
+    """The processors that the system lets this process run on."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
+
+
+def _allowed() -> int:
+    return len(allowed())
 
 
 def _quota() -> int | None:

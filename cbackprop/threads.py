@@ -12,12 +12,24 @@ from typing import Any, Literal
 
 from cbackprop import processors
 
-__all__ = ["AUTO", "Setting", "blas_description", "is_auto", "limit", "limited", "own_limit", "set_limit", "setting"]
+__all__ = [
+    "AUTO",
+    "Setting",
+    "blas_description",
+    "is_auto",
+    "limit",
+    "limited",
+    "own_limit",
+    "set_limit",
+    "set_processes",
+    "setting",
+]
 
 AUTO: Literal["auto"] = "auto"
 Setting = int | Literal["auto"]
 
 _limit: Setting = AUTO
+_processes = 1
 _own: ContextVar[Setting | None] = ContextVar("limit of own_limit", default=None)
 _lock = threading.Lock()
 _inside = 0
@@ -58,7 +70,13 @@ def is_auto() -> bool:
 def limit() -> int:
     """The largest number of threads that the engines may use."""
     number = setting()
-    return min(processors.usable(), _blas_limit()) if number == AUTO else number
+    return min(max(processors.usable() // _processes, 1), _blas_limit()) if number == AUTO else number
+
+
+def set_processes(n: int) -> None:
+    """Say how many processes of this program share the processors that this one may use."""
+    global _processes
+    _processes = n
 
 
 def _blas_limit() -> int:

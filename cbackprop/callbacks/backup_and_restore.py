@@ -7,6 +7,7 @@ from typing import Any
 
 from cbackprop.callbacks.batch_count import BatchCount
 from cbackprop.callbacks.callback import Callback, Logs
+from cbackprop.distribution.setting import writes_files
 from cbackprop.validation import check_boolean, check_path
 
 __all__ = ["BackupAndRestore"]
@@ -120,7 +121,7 @@ class BackupAndRestore(Callback):
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Delete the backups, and the folder if it is then empty."""
-        if not self.delete_checkpoint:
+        if not self.delete_checkpoint or not writes_files():
             return
         for path in (self._path, self._earlier):
             if os.path.exists(path):
@@ -129,7 +130,8 @@ class BackupAndRestore(Callback):
             os.rmdir(self.backup_dir)
 
     def _save(self) -> None:
-        os.makedirs(self.backup_dir, exist_ok=True)
-        if self.double_checkpoint and os.path.exists(self._path):
-            os.replace(self._path, self._earlier)
+        if writes_files():
+            os.makedirs(self.backup_dir, exist_ok=True)
+            if self.double_checkpoint and os.path.exists(self._path):
+                os.replace(self._path, self._earlier)
         self.model.save_training(self._path)

@@ -7,6 +7,7 @@ import os
 from typing import IO, Any
 
 from cbackprop.callbacks.callback import Callback, Logs
+from cbackprop.distribution.setting import writes_files
 from cbackprop.validation import check_boolean, check_integer, check_path
 
 __all__ = ["CSVLogger"]
@@ -75,14 +76,15 @@ class CSVLogger(Callback):
         keys, size = state["keys"], check_integer("size", state["size"], 0)
         if keys is not None and not all(isinstance(key, str) for key in keys):
             raise TypeError("keys must be names")
-        assert self._file is not None
-        if os.path.getsize(self.filename) >= size > 0:
+        if self._file is not None and os.path.getsize(self.filename) >= size > 0:
             self._file.truncate(size)
             self.keys, self._size, self._begun, self._with_header = keys, size, True, False
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Open the file without emptying it: an interrupted run may continue in it. See `on_epoch_begin`."""
         self._close()
+        if not writes_files():
+            return
         self._file = open(self.filename, "a", newline="", encoding="utf-8")  # noqa: SIM115
         self._size = os.path.getsize(self.filename)
         self._begun = self.append
@@ -97,13 +99,14 @@ class CSVLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Write the epoch's line."""
+        if self._file is None:  # another rank writes it
+            return
         logs = logs or {}
         if self.keys is None:
             self.keys = sorted(logs)
             if not any(key.startswith("val_") for key in self.keys):
                 # With a validation_freq above 1, validation logs appear only in a later epoch.
                 self.keys += [f"val_{key}" for key in self.keys]
-        assert self._file is not None
         if self._writer is None:
             self._writer = csv.DictWriter(self._file, ["epoch", *self.keys], delimiter=self.sep)
             if self._with_header:

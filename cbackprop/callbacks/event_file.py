@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.distribution.setting import writes_files
+
 __all__ = ["EventFile"]
 
 _numbers = count()
@@ -35,9 +37,12 @@ class EventFile:
     """
 
     def __init__(self, folder: str) -> None:
-        os.makedirs(folder, exist_ok=True)
+        path = os.devnull
         name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}.v2"
-        self._file = open(os.path.join(folder, name), "wb")  # noqa: SIM115
+        if writes_files():
+            os.makedirs(folder, exist_ok=True)
+            path = os.path.join(folder, name)
+        self._file = open(path, "wb")  # noqa: SIM115
         self._write(_text(3, b"brain.Event:2"), 0)
 
     def scalar(self, tag: str, value: float, step: int) -> None:

@@ -94,6 +94,10 @@ class CompiledEngine(Engine):
         self.contexts = Contexts(self.network, self.feeds)
         self.predictor = Predictor(self.network, self.feeds, self.contexts)
         self.learner = Learner(self.network, self.feeds, self.contexts)
+        self.in_order = self.distribution is not None and self.distribution.deterministic
+        if self.distribution is not None:
+            own = not self.distribution.auto_shard_dataset
+            self.learner.set_ranks(self.ranks, *self.distribution.pieces(), own, self.in_order)
         for index, (step, use) in enumerate(zip(self.plan.steps, self.plan.uses, strict=True)):
             training = -1 if step.training is None else int(step.training)
             self.network.connect(index, step.inputs, step.output, training, use)
@@ -209,6 +213,10 @@ class CompiledEngine(Engine):
             self.network.set_optimizer(self.compiled_rule, SegmentList(self.compiled_rule, self.segments()))
             self.compiled_tables = {variable: self._table(variable, those) for variable, those in tables.items()}
             self.network.set_tables(list(self.compiled_tables.values()))
+            if self.ranks is not None:
+                self.ranks.set_segments(
+                    self.gradient_vector, [(begin, end) for begin, end, _ in self._ranges(self.optimizer)]
+                )
         self._bind_regularizers()
 
     def _bind_gradients(self, uses: dict[Variable, list[tuple[int, int]]]) -> None:
@@ -228,12 +236,16 @@ class CompiledEngine(Engine):
             # that goes.
             chunks = math.ceil(MOST_PARTS * work / total / (len(fine) // len(those)))
             number = -1
-            if is_sum and chunks > 1:
+            # Where samples do not depend on each other, every gradient is a sum over samples, though it may not pay
+            # to cut it.
+            if self.in_order or (is_sum and chunks > 1):
                 number = len(sums)
                 sums.append((variable.offset, variable.size, work, min(chunks, MOST_PARTS)))
             whole += [(*part, number, point) for part in self._parts(variable, those, variable.size, work)]
             parts += [(*part, number, point) for part in fine]
         self.compiled_gradients = Gradients(self.network.layers, self.gradient_vector, whole, parts, sums)
+        if self.in_order:
+            self.compiled_gradients.cut(self.learner.piece_begins)
         self.network.set_gradients(self.compiled_gradients)
 
     def _gradient_flops(self, variable: Variable, uses: list[tuple[int, int]]) -> tuple[float, bool]:
@@ -371,7 +383,7 @@ class CompiledEngine(Engine):
     def _reserve(self, rows: int, count: int, training: bool, backwards: bool = False) -> bool:
         """Make room for training or testing on batches of so many samples; whether they pass in blocks."""
         whole = self.sees_whole(training) or self.loss_sees_whole
-        in_blocks = rows >= 2 * self._block() and not whole and not (backwards and self.tables)
+        in_blocks = rows >= 2 * self._block() and not whole and not (backwards and self.tables) and not self.in_order
         if in_blocks:
             self.reserve_blocks(rows, count)
         else:
@@ -412,13 +424,14 @@ class CompiledEngine(Engine):
         """Run the samples order[start:stop] forwards and backwards, a batch at a time, without the GIL."""
         with self.lock, self._products():
             batch_size = min(batch_size, stop - start)
-            most = self._most_threads(3 * self.flops * batch_size)
+            rows = self.learner.most_rows(batch_size)
+            most = self._most_threads(3 * self.flops * rows)
             self._begin(data)
-            in_blocks = self._reserve(batch_size, most, training, backwards=True)
+            in_blocks = self._reserve(rows, most, training, backwards=True)
             for table in self.compiled_tables.values():
-                table.reserve(batch_size)
+                table.reserve(rows)
             if not in_blocks and self.compiled_gradients is not None:
-                self.compiled_gradients.reserve(batch_size)
+                self.compiled_gradients.reserve(rows)
             self.contexts.stage(order is not None)
             if self.optimizer is not None:
                 self.compiled_rule.read_rate()
@@ -462,9 +475,10 @@ class CompiledEngine(Engine):
         """Add the loss and metrics of all samples to the means."""
         with self.lock, self._products():
             batch_size = min(batch_size, len(data))
-            most = self._most_threads(self.flops * batch_size)
+            rows = self.learner.most_rows(batch_size)
+            most = self._most_threads(self.flops * rows)
             self._begin(data)
-            in_blocks = self._reserve(batch_size, most, training)
+            in_blocks = self._reserve(rows, most, training)
             self.contexts.stage(False)
             for count, begin, end in self._trials("test", most, 0, len(data), batch_size):
                 self.learner.test(begin, end, batch_size, in_blocks, training, count, _counted_from(begin, tick))

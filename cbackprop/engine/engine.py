@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.contract.segment import Segment
+from cbackprop.distribution.data_parallel import DataParallel
 from cbackprop.engine.data import Data
 from cbackprop.engine.means import MeansOf
 from cbackprop.engine.model_lock import ModelLock, known_engines
 from cbackprop.engine.objective import Objective
 from cbackprop.engine.problem import EngineProblem
+from cbackprop.engine.ranks import Ranks, sum_of_ranks
 from cbackprop.layers.operation import Operation
 from cbackprop.layers.python_call import AddedLoss
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
@@ -52,6 +54,8 @@ class Engine:
         All engines of the model share it.
     only_losses : bool, default False
         Compute losses alone, without regularizers, activity penalties and masks of outputs.
+    distribution : DataParallel, optional
+        The ranks that each batch is divided among.
     """
 
     def __init__(
@@ -64,10 +68,11 @@ class Engine:
         state: OptimizerState | None = None,
         model_lock: ModelLock | None = None,
         only_losses: bool = False,
+        distribution: DataParallel | None = None,
     ) -> None:
         chosen = set(trainable)
         in_order = [variable for variable in plan.variables if variable in chosen]
-        self._take_settings(dtype, objectives, optimizer, in_order, state, model_lock)
+        self._take_settings(dtype, objectives, optimizer, in_order, state, model_lock, distribution)
         self.plan = plan
         # As it is now: a layer may be frozen later.
         self.couples_samples = [_coupling(step.layer) for step in plan.steps]
@@ -102,8 +107,11 @@ class Engine:
         trainable: Sequence[Variable],
         state: OptimizerState | None,
         model_lock: ModelLock | None,
+        distribution: DataParallel | None,
     ) -> None:
         """The part of the constructor that does not depend on a plan."""
+        self.distribution = distribution
+        self.ranks = None if distribution is None else Ranks(distribution)
         self.dtype = np.dtype(dtype)
         self.objectives = list(objectives)
         self.optimizer = optimizer
@@ -188,6 +196,8 @@ class Engine:
         """
         rule = self.optimizer
         if rule is None or rule.whole_variables or rule.use_ema or rule.gradient_accumulation_steps:
+            return False
+        if self.ranks is not None:  # they add up whole gradients
             return False
         if variable.regularizer is not None or variable.constraint is not None:
             return False
@@ -428,6 +438,20 @@ class Engine:
     def restore(self, sums: Any) -> None:
         """Go on adding to what `sums` returned."""
         raise NotImplementedError
+
+    @contextmanager
+    def sums_of_ranks(self) -> Iterator[None]:
+        """Inside the ``with`` block, means are those of all ranks, which all must ask for them."""
+        own = self.sums()
+        self.restore(self.over_ranks(own))
+        try:
+            yield
+        finally:
+            self.restore(own)
+
+    def over_ranks(self, sums: Any) -> Any:
+        """Sums of this rank, added up over all ranks, which all must ask for them."""
+        return sum_of_ranks(self.ranks, sums)
 
     def losses(self) -> tuple[float, list[float]]:
         """Means since the last reset: the total loss, and the loss of each output."""

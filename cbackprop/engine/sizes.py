@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.distribution.data_parallel import DataParallel
 from cbackprop.engine.data import Data
 from cbackprop.engine.engine import Array, Engine, Tick
 from cbackprop.engine.model_lock import ModelLock
@@ -33,7 +34,7 @@ class EngineOfSizes(Engine):
         Makes an engine for given sizes. All have the same objectives, optimizer, state and lock.
     plan : callable
         Makes the plan for given sizes.
-    dtype, objectives, optimizer, trainable, state, model_lock
+    dtype, objectives, optimizer, trainable, state, model_lock, distribution
         As `Engine`.
     """
 
@@ -47,8 +48,9 @@ class EngineOfSizes(Engine):
         trainable: Collection[Variable] = (),
         state: OptimizerState | None = None,
         model_lock: ModelLock | None = None,
+        distribution: DataParallel | None = None,
     ) -> None:
-        self._take_settings(dtype, objectives, optimizer, list(trainable), state, model_lock)
+        self._take_settings(dtype, objectives, optimizer, list(trainable), state, model_lock, distribution)
         self.engines = Latest(make)
         self._plan_for = plan
         self.current: Engine | None = None

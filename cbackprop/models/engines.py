@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cbackprop import optimizers
+from cbackprop.distribution.data_parallel import DataParallel
 from cbackprop.engine import Engine, Objective, engine_class
 from cbackprop.engine.sizes import EngineOfSizes
 from cbackprop.layers.layer import Layer
@@ -21,6 +22,7 @@ from cbackprop.models.objectives import (
     warn_of_certainty,
     warn_of_double_links,
 )
+from cbackprop.models.together import check_shareable, shared_by
 from cbackprop.plan.plan import Plan
 from cbackprop.variable import Variable
 
@@ -34,8 +36,12 @@ def prepare(model: Any, x: Any, what: str) -> Engine:
     if model.optimizer is None and what in ("fit", "train_on_batch"):
         raise ValueError(f"{what} needs an optimizer, but the model was compiled with optimizer=None.")
     model._build_for(x)
+    shared = shared_by(model)
     with Layer._making:
-        engine = model._engine or make_engine(model)
+        if model._engine is not None and model._engine.distribution is not shared:
+            model._engine = None
+        engine = model._engine or make_engine(model, shared)
+    check_shareable(engine)
     if what not in ("evaluate", "test_on_batch"):
         engine.check_differentiable()
     if what in ("fit", "train_on_batch"):
@@ -43,8 +49,8 @@ def prepare(model: Any, x: Any, what: str) -> Engine:
     return engine
 
 
-def make_engine(model: Any) -> Engine:
-    """Make the engine that trains, from the arguments of `compile`."""
+def make_engine(model: Any, shared: DataParallel | None = None) -> Engine:
+    """Make the engine that trains, from the arguments of `compile`; for all ranks if batches are `shared`."""
     if model._objectives is None:
         model._objectives = resolve_objectives(model, model._settings)
     trainable = model._trainable_when_compiled
@@ -56,6 +62,7 @@ def make_engine(model: Any) -> Engine:
         model.optimizer,
         trainable,
         None if model.optimizer is None else model.optimizer.state_for(model),
+        shared,
     )
     return engine
 
@@ -66,6 +73,7 @@ def new_engine(
     optimizer: optimizers.Optimizer | None = None,
     trainable: Sequence[Variable] = (),
     state: Any = None,
+    shared: DataParallel | None = None,
 ) -> Engine:
     """An engine for the layers as they are now. If sizes are open, one that makes an engine for each shape."""
     kind, plans, dtype = model._settings.get("engine", "compiled"), model.plans, model.dtype
@@ -73,7 +81,9 @@ def new_engine(
 
     def make(plan: Plan) -> Engine:
         check_masks(plan, objectives)
-        engine = engine_class(kind, plan)(plan, dtype, objectives, optimizer, trainable, state, model._model_lock)
+        engine = engine_class(kind, plan)(
+            plan, dtype, objectives, optimizer, trainable, state, model._model_lock, distribution=shared
+        )
         if objectives and not warned:
             warned.append(plan)
             _warn_of_lost_masks(plan)
@@ -84,7 +94,15 @@ def new_engine(
     if isinstance(plans, Plan):
         return make(plans)
     return EngineOfSizes(
-        lambda sizes: make(plans.of(sizes)), plans.of, dtype, objectives, optimizer, trainable, state, model._model_lock
+        lambda sizes: make(plans.of(sizes)),
+        plans.of,
+        dtype,
+        objectives,
+        optimizer,
+        trainable,
+        state,
+        model._model_lock,
+        shared,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from cbackprop.callbacks import CallbackList
@@ -15,11 +16,14 @@ from cbackprop.models.sources import Source
 __all__ = ["listed", "logs_of", "names_of", "reset_metrics_of_layers", "test"]
 
 
-def logs_of(model: Any, engine: Engine) -> dict[str, float]:
-    """The losses and metrics since the engine's last reset, in Keras's order."""
+def logs_of(model: Any, engine: Engine, of_all_ranks: bool = True) -> dict[str, float]:
+    """The losses and metrics since the engine's last reset, in Keras's order; of this rank's samples, or of all."""
     if engine.log_names is None:
         engine.log_names = log_names(model, engine.objectives)
     loss_names, metric_names = engine.log_names
+    if of_all_ranks and engine.ranks is not None:
+        with engine.sums_of_ranks(), _summed(engine, _metrics_of_layers(model, engine)):
+            return logs_of(model, engine, of_all_ranks=False)
     total, losses = engine.losses()
     logs = {"loss": total} if any(objective.loss for objective in engine.objectives) else {}
     logs |= {name: value for name, value in zip(loss_names, losses, strict=True) if name is not None}
@@ -31,6 +35,19 @@ def logs_of(model: Any, engine: Engine) -> dict[str, float]:
     for metric in _metrics_of_layers(model, engine):
         logs |= named_results(metric.name, metric.result())
     return dict(sorted(logs.items()))
+
+
+@contextmanager
+def _summed(engine: Engine, metrics: list[Any]) -> Iterator[None]:
+    """Inside the ``with`` block, metrics that layers update have what all ranks have added up."""
+    own = [metric.snapshot() for metric in metrics]
+    for metric, state in zip(metrics, own, strict=True):
+        metric.restore(engine.over_ranks(state))
+    try:
+        yield
+    finally:
+        for metric, state in zip(metrics, own, strict=True):
+            metric.restore(state)
 
 
 def _metrics_of_layers(model: Any, engine: Engine) -> list[Any]:

@@ -10,6 +10,7 @@ from cbackprop import random, threads
 from cbackprop.callbacks import Callback, History
 from cbackprop.callbacks.progress import Display
 from cbackprop.callbacks.progress_of_many import DisplayOfMany
+from cbackprop.distribution.setting import distribution
 from cbackprop.layers.tracking import layers_within
 from cbackprop.models.many_runs import ManyRuns
 from cbackprop.models.sources import ArraySource, open_source
@@ -123,6 +124,11 @@ def fit_many(
     ...     verbose=0,
     ... )
     """
+    if distribution() is not None:
+        raise ValueError(
+            "fit_many trains many models in the threads of one process: call distribution.set_distribution(None) before, "
+            "and give each rank other models."
+        )
     listed = _check_models(models)
     Display.check(verbose)
     goes_on = check_boolean("return_exceptions", return_exceptions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,8 +64,11 @@ class Position:
         self._source = self.source.state()
         self._generator = random.state()
 
-    def state(self, sums: Any) -> dict[str, Any]:
-        """The position as plain values, for `go_to`. `sums` are what losses and metrics have added up in this epoch."""
+    def state(self, sums: Any, over_ranks: Callable[[Any], Any]) -> dict[str, Any]:
+        """The position as plain values, for `go_to`. `sums` are what losses and metrics have added up in this epoch.
+
+        `over_ranks` adds them up over all ranks.
+        """
         if self._between:
             self._note()
         within = self.step > 0
@@ -75,7 +79,7 @@ class Position:
             "source": self._source,
             "generator": self._generator,
             "generator_at_step": random.state() if within else None,
-            "sums": _listed(sums if self.sums is None else self.sums) if within else None,
+            "sums": _listed(over_ranks(sums if self.sums is None else self.sums)) if within else None,
         }
 
     def go_to(self, saved: dict[str, Any]) -> dict[str, Any] | None:

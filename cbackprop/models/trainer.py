@@ -14,6 +14,7 @@ from cbackprop import optimizers
 from cbackprop.callbacks import Callback, History
 from cbackprop.callbacks.progress import Display
 from cbackprop.callbacks.run_state import check_states
+from cbackprop.distribution.setting import together, writes_files
 from cbackprop.engine import Engine, ModelLock, Objective
 from cbackprop.layers.layer import Layer
 from cbackprop.models.compile_methods import CompileMethods
@@ -28,6 +29,7 @@ from cbackprop.models.position import Position, Resumption, check_position
 from cbackprop.models.prediction import predict_all, predict_now, predict_watched, run_batch
 from cbackprop.models.results import ResultMethods
 from cbackprop.models.sources import Source, open_source
+from cbackprop.models.together import agree, average_statistics, give_state
 from cbackprop.models.training_run import TrainingRun
 from cbackprop.models.validation import Validation
 from cbackprop.tensor import flatten, map_structure
@@ -224,7 +226,7 @@ class Trainer(CompileMethods, GradientMethods, ResultMethods):
             validation_split, validation_data, validation_steps, validation_batch_size or batch_size, validation_freq
         )
         Display.check(verbose)
-        with ExitStack() as opened:
+        with together(), ExitStack() as opened:
             count, at_once = epochs - initial_epoch, self.steps_per_execution
             source: Source = opened.enter_context(
                 open_source(x, y, sample_weight, class_weight, batch_size, steps_per_epoch, shuffle, count, at_once)
@@ -240,10 +242,14 @@ class Trainer(CompileMethods, GradientMethods, ResultMethods):
                 opened.enter_context(judged)
                 validation.limit(judged)
             history = self.history = History()
-            display = Display.of(verbose, epochs, source.samples)
+            display = Display.of(verbose if writes_files() else 0, epochs, source.samples)
             callbacks = callbacks_for(
                 self, [callbacks, history], verbose=display.verbose, epochs=epochs, steps=source.steps
             )
+            facts = {"batches_in_an_epoch": source.steps, "batch_size": source.batch_size, "epochs": epochs}
+            facts["callbacks"] = [type(callback).__name__ for callback in callbacks.callbacks]
+            agree(self, engine, **facts, samples=_if_shared(engine, source.samples), validation=judged is not None)
+            give_state(self, engine)
             run = TrainingRun(self, source, judged, validation.is_due, callbacks, display)
             run.train(engine, initial_epoch, epochs)
             warn_of_idle_losses(engine, 3)  # again: if sizes were open, there was no plan before
@@ -270,7 +276,7 @@ class Trainer(CompileMethods, GradientMethods, ResultMethods):
         """The position of the training as plain values for a file; ``None`` before the first `fit`."""
         if self._position is None or self._engine is None:
             return None
-        return self._position.state(self._engine.sums())
+        return self._position.state(self._engine.sums(), self._engine.over_ranks)
 
     def callback_states(self) -> dict[str, Any] | None:
         """The states of the callbacks of the last `fit`; ``None`` before the first."""
@@ -322,14 +328,19 @@ class Trainer(CompileMethods, GradientMethods, ResultMethods):
         check_counts(batch_size=batch_size, steps=steps)
         Display.check(verbose)
         steps, at_once = limited_steps("steps", steps), self.steps_per_execution
-        with open_source(x, y, sample_weight, batch_size=batch_size, steps=steps, at_once=at_once) as source:
+        with (
+            together(),
+            open_source(x, y, sample_weight, batch_size=batch_size, steps=steps, at_once=at_once) as source,
+        ):
             source.purpose = "evaluation"
             engine = prepare(self, source, "evaluate")
             source.prepare(partial(samples_for, self, engine))
             source.limit(steps, None)
             run = callbacks_for(self, callbacks, verbose=verbose, epochs=1, steps=source.steps)
+            facts = {"batches": source.steps, "batch_size": source.batch_size}
+            agree(self, engine, **facts, samples=_if_shared(engine, source.samples))
             logs = test(self, engine, source, run)
-        Display.line(verbose, logs)
+        Display.line(verbose if writes_files() else 0, logs)
         return logs if return_dict else listed(self, engine, logs)
 
     def predict(
@@ -394,28 +405,36 @@ class Trainer(CompileMethods, GradientMethods, ResultMethods):
         return_dict: bool = False,
     ) -> Any:
         """One training step on all the given samples. Arguments, results and errors as `fit` and `evaluate`."""
-        engine = prepare(self, x, "train_on_batch")
-        self._position = None  # that of the last `fit` is no longer true
-        samples = samples_for(self, engine, x, y, sample_weight, class_weight)
-        reset_metrics_of_layers(self, engine)
-        with engine.fresh_means():
-            engine.learn(samples.data, None, 0, samples.size, samples.size)
-            logs = logs_of(self, engine)
+        with together():
+            engine = prepare(self, x, "train_on_batch")
+            self._position = None  # that of the last `fit` is no longer true
+            samples = samples_for(self, engine, x, y, sample_weight, class_weight)
+            reset_metrics_of_layers(self, engine)
+            with engine.fresh_means():
+                engine.learn(samples.data, None, 0, samples.size, samples.size)
+                logs = logs_of(self, engine)
+            average_statistics(engine)
         return logs if return_dict else listed(self, engine, logs)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Loss and metrics of all the given samples. Arguments, results and errors as `evaluate`."""
-        engine = prepare(self, x, "test_on_batch")
-        samples = samples_for(self, engine, x, y, sample_weight)
-        reset_metrics_of_layers(self, engine)
-        with engine.fresh_means():
-            engine.test(samples.data, samples.size)
-            logs = logs_of(self, engine)
+        with together():
+            engine = prepare(self, x, "test_on_batch")
+            samples = samples_for(self, engine, x, y, sample_weight)
+            reset_metrics_of_layers(self, engine)
+            with engine.fresh_means():
+                engine.test(samples.data, samples.size)
+                logs = logs_of(self, engine)
         return logs if return_dict else listed(self, engine, logs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for all the given samples, as `predict`."""
         return self.run(x, training=False)
+
+
+def _if_shared(engine: Engine, samples: int | None) -> int | None:
+    """The number of samples, where all ranks have the same ones."""
+    return samples if engine.distribution is None or engine.distribution.auto_shard_dataset else None
 
 
 def _holds_several(x: Any) -> bool:

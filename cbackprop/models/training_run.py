@@ -17,6 +17,7 @@ from cbackprop.models.executions import Executions
 from cbackprop.models.position import Position, Resumption, formed_like
 from cbackprop.models.sources import Source
 from cbackprop.models.sources.source import ran_out
+from cbackprop.models.together import agree, average_statistics
 
 if TYPE_CHECKING:
     from cbackprop.models.trainer import Trainer
@@ -65,6 +66,7 @@ class TrainingRun:
             with engine.kept_threads(), self.display:
                 self.callbacks.on_train_begin()
                 engine = self._engine_after_start(engine)
+                agree(model, engine, resumption=_place(model._resumption), batches_so_far=engine.state.batches)
                 self._epochs(engine, initial_epoch, epochs)
         finally:
             model._runs.discard(self)
@@ -135,6 +137,8 @@ class TrainingRun:
         self.callbacks.on_epoch_begin(epoch)
         self.display.begin(epoch)
         self._steps(engine, epoch, unfinished)
+        if engine.ranks is not None:
+            average_statistics(engine)
         if engine.state.search is not None and engine.state.search.converged:
             model.stop_training = True
         logs = self._logs(engine)
@@ -155,7 +159,7 @@ class TrainingRun:
         The engine is called once for each piece of the data, or once for each execution if a callback watches batches.
         """
         model, position = self.model, self.position
-        tick = self.display.tick(lambda: self._logs(engine))
+        tick = self.display.tick(lambda: self._logs(engine, of_all_ranks=False))
         step = done = 0  # steps and samples
         executions: Executions | None = None
         for piece in self.source.epoch():
@@ -202,15 +206,21 @@ class TrainingRun:
 
     def _restore_step(self, engine: Engine, unfinished: dict[str, Any]) -> None:
         """Go on with the sums and the random numbers of an interrupted epoch."""
-        with engine.means_of(self):
-            engine.restore(formed_like(engine.sums(), unfinished["sums"]))
+        if engine.distribution is None or engine.distribution.rank == 0:  # they are those of all ranks
+            with engine.means_of(self):
+                engine.restore(formed_like(engine.sums(), unfinished["sums"]))
         if unfinished["generator_at_step"] is not None:
             random.set_state(unfinished["generator_at_step"])
 
-    def _logs(self, engine: Engine) -> dict[str, float]:
+    def _logs(self, engine: Engine, of_all_ranks: bool = True) -> dict[str, float]:
         """The means of this epoch so far."""
         with engine.means_of(self):
-            return logs_of(self.model, engine)
+            return logs_of(self.model, engine, of_all_ranks)
+
+
+def _place(resumption: Resumption | None) -> list[int] | None:
+    """The epoch and the step from which training goes on; ``None`` where it begins anew."""
+    return None if resumption is None else [resumption.position["epoch"], resumption.position["step"]]
 
 
 def _tick_after(tick: Callable[[int], None], before: int, done: int) -> None:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from cbackprop.distribution.setting import writes_files
+
 __all__ = ["Container", "Part", "read", "replace", "write"]
 
 # No model has a header larger than this; safetensors itself has the same limit.
@@ -37,12 +39,15 @@ def replace(path: str, content: bytes) -> None:
 
     A process that is killed meanwhile leaves the temporary file behind. Its name is a dot, that of `path`, a dot and
     some letters. It is not deleted automatically, because another process may still be writing it.
+    Where ranks train together, rank 0 alone writes.
 
     Raises
     ------
     OSError
         If that fails; `path` is then unchanged.
     """
+    if not writes_files():
+        return
     folder = os.path.dirname(os.path.abspath(path))
     if os.path.isdir(path):
         raise IsADirectoryError(f"{path!r} is a folder, but the name of a file is needed.")

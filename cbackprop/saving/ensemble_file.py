@@ -72,7 +72,7 @@ def load_members(filepath: Path, custom_objects: dict[str, Any] | None, compile:
             raise ValueError(f"{path!r} holds one model, which models.load_model reads, and no ensemble.")
         models = []
         for part in _parts(file):  # no comprehension: it would be one more frame in warnings
-            models.append(read_model(part, compiled))  # noqa: PERF401
+            models.append(read_model(part, compiled))
         return models
 
 

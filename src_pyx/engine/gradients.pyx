@@ -113,6 +113,26 @@ cdef class Gradients:
             point += 1
             firsts[point] = len(described)
 
+    cdef bint sums_everything(self):
+        """Whether every parameter belongs to a long sum."""
+        cdef Py_ssize_t i
+        for i in range(self.n_parameters):
+            if self.parameters[i].sum < 0:
+                return False
+        return True
+
+    def cut(self, const Py_ssize_t[::1] begins):
+        """From now on, sum the rows of every batch in these pieces, each alone, and add them up pair by pair.
+
+        begins (pieces + 1,): where each piece begins, and the last one ends. Whoever holds the array changes it before
+        each batch. There are 1, 2, 4, ... pieces.
+        """
+        cdef Py_ssize_t n = begins.shape[0] - 1
+        if n < 1 or n & (n - 1) or not self.sums_everything():
+            raise ValueError("The gradients cannot be cut in these pieces.")
+        self.piece_memory = begins
+        self.n_pieces, self.pieces = n, &begins[0]
+
     def reserve(self, Py_ssize_t rows):
         """Make room for the chunks of batches of up to so many samples that are held as a whole."""
         cdef Py_ssize_t i, room
@@ -134,7 +154,13 @@ cdef class Gradients:
 
     cdef Py_ssize_t chunks(self, const LongSum* sum, Py_ssize_t rows) noexcept nogil:
         """In how many chunks the samples of a batch are divided. It must not depend on the number of threads."""
+        if self.n_pieces:
+            return self.n_pieces
         return max(min(min(<Py_ssize_t>(sum.flops * rows / CHUNK_FLOPS), sum.most), rows), <Py_ssize_t>1)
+
+    cdef Py_ssize_t chunk_begin(self, Py_ssize_t chunk, Py_ssize_t n, Py_ssize_t rows) noexcept nogil:
+        """The first row of one of n chunks of a batch; the next one's is where it ends."""
+        return self.pieces[chunk] if self.n_pieces else rows * chunk // n
 
     cdef bint has_room(self, Py_ssize_t rows) noexcept nogil:
         """Whether there is room for the chunks of batches of up to so many samples."""
@@ -239,19 +265,32 @@ cdef class Gradients:
         for chunk in range(n):
             if samples.threads > 1 and self.owner(i, point, chunk, n, samples.threads) != samples.thread:
                 continue
-            begin, end = rows * chunk // n, rows * (chunk + 1) // n
-            own.show(begin, end - begin)
-            describe(
-                own, end - begin, batch.training, batch.iteration, batch.first + begin, begin, rows, batch.blas_rows > 0
-            )
-            own.refer(samples.feeds, samples.order, samples.start + begin)
+            begin, end = self.chunk_begin(chunk, n, rows), self.chunk_begin(chunk + 1, n, rows)
             out = self.groups[0] + part.offset * self.itemsize
             if chunk:
                 out = sum.partials + ((chunk - 1) * sum.size + part.offset - sum.offset) * self.itemsize
+            if begin == end:
+                self.clear(part, out)
+                continue
+            own.show(begin, end - begin)
+            describe(
+                own, end - begin, batch.training, batch.iteration, batch.first + begin, begin, batch.total,
+                batch.blas_rows > 0,
+            )
+            own.refer(samples.feeds, samples.order, samples.start + begin)
             (<Layer>part.layer).collect(&own.batch, part.k, part.begin, part.end, part.add, out)
         own.show(shown, before.rows)
         own.refer(samples.feeds, samples.order, samples.start + before.offset)
         own.batch = before
+
+    cdef void clear(self, const Part* part, char* out) noexcept nogil:
+        """The gradient of no rows, where nothing is to be added to."""
+        if not part.add:
+            memset(out, 0, (part.end - part.begin) * self.itemsize)
+
+    cdef void clear_all(self) noexcept nogil:
+        """The gradients of a batch without rows."""
+        memset(self.groups[0], 0, self.size * self.itemsize)
 
     cdef bint is_cut(self, const Part* part, Py_ssize_t rows) noexcept nogil:
         """Whether a part of the gradient of so many samples is summed in chunks."""
@@ -301,16 +340,39 @@ cdef class Gradients:
             first, end = max(sum.offset, begin), min(sum.offset + sum.size, begin + segment.size)
             if first >= end:
                 continue
+            if self.n_pieces:
+                self.join_pieces(first, end, sum)
+                continue
             for chunk in range(1, self.chunks(sum, rows)):
                 self.add_to(
                     first, end,
                     sum.partials + ((chunk - 1) * sum.size + first - sum.offset) * self.itemsize,
                 )
 
+    cdef void join_pieces(self, Py_ssize_t first, Py_ssize_t end, const LongSum* sum) noexcept nogil:
+        """Add the pieces of a sum, over the elements first:end of the vector: neighbours, then their sums, and so on.
+
+        So the sum of pieces 0:n/2 and that of n/2:n are the same numbers, whoever has computed them.
+        """
+        cdef Py_ssize_t step = 1, pair, i
+        cdef char* vector = self.groups[0] + first * self.itemsize
+        while step < self.n_pieces:
+            for pair in range(self.n_pieces // (2 * step)):
+                i = pair * 2 * step
+                self.add(
+                    end - first,
+                    sum.partials + ((i + step - 1) * sum.size + first - sum.offset) * self.itemsize,
+                    vector if i == 0 else sum.partials + ((i - 1) * sum.size + first - sum.offset) * self.itemsize,
+                )
+            step *= 2
+
     cdef void add_to(self, Py_ssize_t begin, Py_ssize_t end, const char* sum) noexcept nogil:
         """Add to the elements begin:end of the vector."""
-        cdef char* out = self.groups[0] + begin * self.itemsize
+        self.add(end - begin, sum, self.groups[0] + begin * self.itemsize)
+
+    cdef void add(self, Py_ssize_t n, const char* x, char* total) noexcept nogil:
+        """total += x."""
         if self.itemsize == sizeof(double):
-            add_vectors(end - begin, <const double*>sum, <double*>out)
+            add_vectors(n, <const double*>x, <double*>total)
         else:
-            add_vectors(end - begin, <const float*>sum, <float*>out)
+            add_vectors(n, <const float*>x, <float*>total)

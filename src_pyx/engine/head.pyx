@@ -295,14 +295,16 @@ cdef class Head:
             clean += self.width
             y += self.width
 
-    cdef double masked_divisor(self, Py_ssize_t samples) noexcept nogil:
-        """What the sum of the weighted values of a batch is divided by, once all its rows have been weighed."""
+    cdef bint is_sum(self) noexcept nogil:
+        """Whether the values of a batch are not divided by how many they are."""
+        return self.reduction == SUM
+
+    cdef double masked_divisor(self, Py_ssize_t begin, Py_ssize_t samples) noexcept nogil:
+        """What the sum of the weighted values of some samples is divided by, once all their rows have been weighed."""
+        cdef const double* counts = self.shown if self.reduction == MEAN_OVER_ROWS else self.counted
         if self.reduction == SUM:
             return self.per_row
-        return sum_of(
-            samples * self.positions * self.per_row,
-            self.shown if self.reduction == MEAN_OVER_ROWS else self.counted, NULL,
-        )
+        return sum_of(self.units(samples), counts + self.units(begin), NULL)
 
     # A batch
 

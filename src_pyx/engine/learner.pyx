@@ -27,7 +27,7 @@ from cbackprop.compiled.engine.network cimport Network
 from cbackprop.compiled.engine.run cimport Run
 from cbackprop.compiled.engine.schedule cimport Schedule
 from cbackprop.compiled.engine.tables cimport Table
-from cbackprop.compiled.engine.update cimport merge, take_step
+from cbackprop.compiled.engine.update cimport add_penalties, merge, take_step
 from cbackprop.compiled.kernels.strided cimport sum_of_row
 from cbackprop.compiled.layers.layer cimport Batch, couples, ITEMS, Layer
 
@@ -36,6 +36,14 @@ cdef int STEPS_BETWEEN_CLOCKS = 32
 
 cdef enum:
     MOST_GROUPS = 16        # groups of blocks with gradient vectors of their own
+
+
+cdef struct Place:
+    # Which rows of a batch this process has: all, unless the batch is divided among ranks.
+    Py_ssize_t start, rows              # where they begin in the order of samples, and how many they are
+    Py_ssize_t first                    # the number of the first of them within the batch
+    Py_ssize_t batch_start, batch_rows  # the same of the batch
+    Py_ssize_t total                    # how many rows layers are told that the batch has
 
 
 cdef void train_thread(void* learner, Py_ssize_t thread) noexcept nogil:
@@ -73,6 +81,14 @@ cdef class Learner:
     cdef Schedule forward_schedule, backward_schedule
     cdef object exchange                # called when the gradients of a batch are complete, or None
     cdef bint exchanges
+    # Where each batch is divided among ranks: in pieces, of which this rank has some neighbours
+    cdef object ranks                   # what adds up numbers of all ranks, or None
+    cdef bint shared                    # whether there are others
+    cdef bint in_order                  # nothing may depend on how many pieces this rank has
+    cdef bint own                       # each rank has batches of its own, which together are one
+    cdef Py_ssize_t first_piece, n_pieces, all_pieces
+    cdef Py_ssize_t[::1] begins         # (n_pieces + 1,): where those of the batch begin, among this rank's rows
+    cdef double[:, ::1] counts          # (heads + 1, all_pieces): what divisors, and the rows of a batch, are made of
     cdef double[:, ::1] divisors        # (threads, heads): of the current batch
 
     def __cinit__(self, Network network not None, Feeds feeds not None, Contexts contexts not None):
@@ -96,6 +112,31 @@ cdef class Learner:
         if exchange is not None and self.network.n_tables:
             raise ValueError("Gradients of tables are not in the gradient vector.")
         self.exchange, self.exchanges = exchange, exchange is not None
+
+    def set_ranks(self, ranks, Py_ssize_t first, Py_ssize_t n, Py_ssize_t total, bint own, bint in_order):
+        """Share each batch with other processes; None: do not. See `cbackprop.engine.ranks`.
+
+        A batch is divided in `total` pieces, of which this process has `n` from `first` on. With `own` it has the whole
+        of what it is given, which is one piece of a batch that nobody sees as a whole. With `in_order`, layers compute
+        what they would if one process had all pieces.
+        `ranks.add_gradients()` is called in every step between the gradients and the update, and
+        `ranks.add_counts(counts)` where divisors are not known before: both add up numbers of all processes in place.
+        """
+        self.run.check_idle()
+        self.ranks, self.shared, self.own, self.in_order = ranks, ranks is not None, own, in_order
+        if ranks is None:
+            return
+        if self.network.n_tables:
+            raise ValueError("Gradients of tables are not in the gradient vector.")
+        if not (0 <= first and 0 < n <= total - first) or (own and n != 1):
+            raise ValueError(f"There are no pieces {first}:{first + n} of {total}.")
+        self.first_piece, self.n_pieces, self.all_pieces = first, n, total
+        self.begins = np.zeros(n + 1, np.intp)
+
+    @property
+    def piece_begins(self):
+        """Where the pieces of the current batch begin, among the rows of this process."""
+        return np.asarray(self.begins)
 
     # Running
 
@@ -129,8 +170,9 @@ cdef class Learner:
         self.contexts.check_staged(order is not None)
         self.follow_heads()
         most = self.contexts.n_blocks if in_blocks else self.contexts.n_shares
-        if batch_size > self.network.head_capacity or threads > most or (
-            not in_blocks and batch_size > self.contexts.whole_capacity
+        most_rows = self.most_rows(batch_size)
+        if most_rows > self.network.head_capacity or threads > most or (
+            not in_blocks and most_rows > self.contexts.whole_capacity
         ):
             raise ValueError("The engine has no memory for such a batch or so many threads.")
         self.in_blocks, self.backwards = in_blocks, backwards
@@ -143,7 +185,7 @@ cdef class Learner:
         if self.network.gradients is None and backwards and self.has_parameters():
             raise RuntimeError("The engine has no gradients.")
         gradients = self.network.gradients
-        if gradients is not None and backwards and not in_blocks and not gradients.has_room(batch_size):
+        if gradients is not None and backwards and not in_blocks and not gradients.has_room(most_rows):
             raise ValueError("The engine has no memory for the gradients of such a batch.")
         if gradients is not None and gradients.n_points > len(self.network.points) + 1:
             raise ValueError("The gradients are to be computed at other points than the backward pass has.")
@@ -153,10 +195,18 @@ cdef class Learner:
         if self.divisors is None or self.divisors.shape[0] < threads or self.divisors.shape[1] <= self.network.n_heads:
             self.divisors = np.empty((threads, self.network.n_heads + 1))
         self.divisors[:, :] = 1
+        if self.shared:
+            self.counts = np.zeros((self.network.n_heads + 1, self.all_pieces))
         if backwards and in_blocks and self.network.gradients is not None:
             self.network.gradients.set_groups(min(self.group_count(batch_size), 2 if threads == 1 else MOST_GROUPS))
         self.first_step = now()
         self.run.work(train_thread, <void*>self, threads, tick)
+
+    def most_rows(self, Py_ssize_t batch_size):
+        """The largest number of rows of a batch that this process has."""
+        if not self.shared or self.own:
+            return batch_size
+        return (batch_size * self.n_pieces + self.all_pieces - 1) // self.all_pieces
 
     cdef bint has_parameters(self):
         """Whether a backward pass makes gradients. Without parameters it may still make deltas of inputs."""
@@ -212,14 +262,39 @@ cdef class Learner:
         """Roughly the floating point operations of a step."""
         return rows * (6 * self.network.segments.elements if self.network.segments is not None else 100_000)
 
+    cdef Place place_of(self, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
+        """Which rows of a batch this process has."""
+        cdef Py_ssize_t begin, end
+        if not self.shared:
+            return Place(start, rows, 0, start, rows, rows)
+        if self.own:    # rows of different ranks have different numbers, by which random layers draw
+            return Place(start, rows, self.first_piece * self.batch_size, start, rows, rows)
+        begin = rows * self.first_piece // self.all_pieces
+        end = rows * (self.first_piece + self.n_pieces) // self.all_pieces
+        return Place(start + begin, end - begin, begin, start, rows, rows if self.in_order else end - begin)
+
+    cdef void place_pieces(self, const Place* place) noexcept nogil:
+        """Note where the pieces of a batch begin, among the rows of this process."""
+        cdef Py_ssize_t i
+        for i in range(self.n_pieces + 1):
+            self.begins[i] = place.batch_rows * (self.first_piece + i) // self.all_pieces - place.first
+        if self.own:
+            self.begins[0], self.begins[1] = 0, place.rows
+
     cdef bint run_batch(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration) noexcept nogil:
         """This thread's share of a batch; False, the same in all threads, if it has failed and changed nothing."""
-        cdef Py_ssize_t groups = self.group_count(rows) if self.in_blocks else 1
-        self.set_divisors(thread, start, rows)
+        cdef Place place = self.place_of(start, rows)
+        cdef Py_ssize_t groups = self.group_count(place.rows) if self.in_blocks else 1
+        self.set_divisors(thread, place.batch_start, place.batch_rows)
+        if self.shared:
+            if thread == 0:
+                self.place_pieces(&place)
+            if not self.network.masked and self.own or self.network.masked and place.rows == 0:
+                self.add_counts(thread, &place)
         if self.in_blocks:
-            self.run_blocks(thread, start, rows, iteration, groups)
-        else:
-            self.run_rows(thread, start, rows, iteration)
+            self.run_blocks(thread, &place, iteration, groups)
+        elif place.rows:
+            self.run_rows(thread, &place, iteration)
         if self.network.penalties is not None:      # which may be divided by what a mask has left
             self.network.penalties.evaluate(
                 thread, self.run.team.size, (<Head>self.network.head_pointers[0]).row_divisor(self.divisors[thread, 0]),
@@ -230,40 +305,52 @@ cdef class Learner:
         self.run.team.meet(thread)
         if self.any_python:     # a metric that may fail: before the batch changes anything
             if thread == 0 and self.run.failure.error == NULL:
-                self.add_up(rows)
+                self.add_up(&place)
             self.run.team.meet(thread)
         if self.run.failure.error != NULL:
             return False
         if thread == 0 and not self.any_python:
-            self.add_up(rows)
+            self.add_up(&place)
         if self.backwards and self.network.gradients is not None:
-            if not self.in_blocks:
-                self.collect(thread, start, self.network.n_points)
+            if place.rows == 0:
+                if thread == 0:
+                    self.network.gradients.clear_all()
                 self.run.team.meet(thread)
-            merge(
-                self.network, thread, self.run.team.size, groups if self.run.team.size > 1 else 1,
-                0 if self.in_blocks else rows,
-            )
-            if not self.agree(thread):
+            else:
+                if not self.in_blocks:
+                    self.collect(thread, place.start, self.network.n_points)
+                    self.run.team.meet(thread)
+                merge(
+                    self.network, thread, self.run.team.size, groups if self.run.team.size > 1 else 1,
+                    0 if self.in_blocks else place.rows,
+                )
+            if self.shared and not self.agree(thread, True):
+                return False
+            add_penalties(self.network, thread, self.run.team.size)
+            if self.exchanges and not self.agree(thread, False):
                 return False
             if self.update and self.network.optimizer is not None:
                 take_step(self.network, thread, self.run.team.size)
             if self.update and self.network.projections is not None:
                 self.run.team.meet(thread)
                 self.network.projections.apply(thread, self.run.team.size, &self.run.failure)
-        if thread == 0 and self.update and self.meets:
+        if thread == 0 and self.update and self.meets and place.rows:
             self.finish()
         return True
 
-    cdef bint agree(self, Py_ssize_t thread) noexcept nogil:
-        """Let others see the gradients of the batch, or change them; False, the same in all threads, if that failed."""
-        if not self.exchanges:
-            return True
+    cdef bint agree(self, Py_ssize_t thread, bint with_ranks) noexcept nogil:
+        """Let ranks add up their gradients of the batch, or others see and change them, when all threads are there.
+
+        False, the same in all threads, if that failed.
+        """
         self.run.team.meet(thread)
         if thread == 0:
             with gil:
                 try:
-                    self.exchange()
+                    if with_ranks:
+                        self.ranks.add_gradients()
+                    else:
+                        self.exchange()
                 except BaseException as error:
                     fail(&self.run.failure, error)
         self.run.team.meet(thread)
@@ -290,6 +377,58 @@ cdef class Learner:
                     rows, self.total_weight(&self.feeds.items[i], start, rows)
                 )
 
+    cdef void add_counts(self, Py_ssize_t thread, const Place* place) noexcept nogil:
+        """Have divisors of what all ranks have of a batch, where no rank knows that alone."""
+        cdef Py_ssize_t h
+        if thread == 0 and self.run.failure.error == NULL:
+            self.count_pieces(place)
+            with gil:
+                try:
+                    self.ranks.add_counts(self.counts)
+                except BaseException as error:
+                    fail(&self.run.failure, error)
+        self.run.team.meet(thread)
+        for h in range(self.network.n_heads):
+            if not (<Head>self.network.head_pointers[h]).is_sum():
+                self.divisors[thread, h] = self.count_of(h)
+
+    cdef void count_pieces(self, const Place* place) noexcept nogil:
+        """What each of this rank's pieces of a batch adds to divisors and rows."""
+        cdef Py_ssize_t h, i, rows
+        cdef double total
+        for h in range(self.network.n_heads + 1):
+            for i in range(self.all_pieces):
+                self.counts[h, i] = 0
+        for i in range(self.n_pieces):
+            rows = self.begins[i + 1] - self.begins[i]
+            self.counts[self.network.n_heads, self.first_piece + i] = rows
+            for h in range(self.network.n_heads):
+                if (<Head>self.network.head_pointers[h]).sifts():
+                    total = (<Head>self.network.head_pointers[h]).masked_divisor(self.begins[i], rows)
+                else:
+                    total = (<Head>self.network.head_pointers[h]).divisor(
+                        rows, self.head_weight(h, place.start + self.begins[i], rows)
+                    )
+                self.counts[h, self.first_piece + i] = total
+
+    cdef double head_weight(self, Py_ssize_t head, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
+        """The sum of the weights of some samples for a head; 0 where the data has none."""
+        cdef Py_ssize_t i
+        cdef const Feed* feed
+        for i in range(self.feeds.n):
+            feed = &self.feeds.items[i]
+            if feed.role == WEIGHTS and feed.buffer < 0 and feed.head == head:
+                return self.total_weight(feed, start, rows)
+        return 0
+
+    cdef double count_of(self, Py_ssize_t h) noexcept nogil:
+        """What all pieces of a batch add up to, in an order that does not depend on who has them."""
+        cdef double total = 0
+        cdef Py_ssize_t i
+        for i in range(self.all_pieces):
+            total += self.counts[h, i]
+        return total
+
     cdef double total_weight(self, const Feed* feed, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
         cdef Py_ssize_t r
         cdef double total = 0
@@ -297,29 +436,31 @@ cdef class Learner:
             total = sum_of_row(&feed.rows, r if self.order == NULL else self.order[r], total)
         return total
 
-    cdef void run_rows(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration) noexcept nogil:
+    cdef void run_rows(self, Py_ssize_t thread, const Place* place, uint64_t iteration) noexcept nogil:
         """This thread's rows of a batch that is held as a whole."""
+        cdef Py_ssize_t start = place.start, rows = place.rows
         cdef bint whole_parts = self.meets or self.network.blas
         cdef Py_ssize_t grain = part_rows(rows) if whole_parts else row_step(rows, self.run.team.size)
         cdef Py_ssize_t begin = share(rows, grain, thread, self.run.team.size)
         cdef Py_ssize_t end = share(rows, grain, thread + 1, self.run.team.size)
         if thread == 0 and self.run.team.size > 1:
             describe(
-                self.contexts.whole, rows, self.training, iteration, 0 if self.backwards else start, 0,
-                rows, self.network.blas,
+                self.contexts.whole, rows, self.training, iteration, place.first if self.backwards else start, 0,
+                place.total, self.network.blas,
             )
             self.contexts.whole.refer(self.feeds.items, self.order, start)
         if begin < end or self.meets or self.network.masked:
-            self.run_samples(thread, <Context>self.contexts.shares[thread], begin, start, begin, end - begin, iteration)
+            self.run_samples(thread, <Context>self.contexts.shares[thread], begin, place, begin, end - begin, iteration)
 
     cdef void run_blocks(
-        self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration, Py_ssize_t groups
+        self, Py_ssize_t thread, const Place* place, uint64_t iteration, Py_ssize_t groups
     ) noexcept nogil:
         """This thread's groups of blocks, and their gradients.
 
         Several threads leave the vectors of all groups to `merge`. One thread adds each to the first when the next is
         due, in the same order, so that two vectors are enough.
         """
+        cdef Py_ssize_t rows = place.rows
         cdef Py_ssize_t count = block_count(rows, self.contexts.block_capacity), group, vector, first, i, begin, end
         cdef bint learns = self.backwards and self.network.gradients is not None, alone = self.run.team.size == 1
         for group in range(groups * thread // self.run.team.size, groups * (thread + 1) // self.run.team.size):
@@ -328,7 +469,7 @@ cdef class Learner:
             for i in range(first, count * (group + 1) // groups):
                 begin = block_begin(rows, self.contexts.block_capacity, i, count)
                 end = block_begin(rows, self.contexts.block_capacity, i + 1, count)
-                self.run_samples(thread, <Context>self.contexts.blocks[thread], 0, start, begin, end - begin, iteration)
+                self.run_samples(thread, <Context>self.contexts.blocks[thread], 0, place, begin, end - begin, iteration)
                 if learns:
                     self.network.gradients.collect_block(
                         &(<Context>self.contexts.blocks[thread]).batch, vector, i > first
@@ -337,21 +478,21 @@ cdef class Learner:
                 self.network.gradients.add_second()
 
     cdef void run_samples(
-        self, Py_ssize_t thread, Context context, Py_ssize_t place, Py_ssize_t start, Py_ssize_t begin,
+        self, Py_ssize_t thread, Context context, Py_ssize_t shown, const Place* place, Py_ssize_t begin,
         Py_ssize_t rows, uint64_t iteration,
     ) noexcept nogil:
-        """Rows from `begin` on of the batch that begins at `start`, through all layers and back."""
-        cdef Py_ssize_t i
-        context.show(place, rows)
+        """Rows from `begin` on of this process's rows of a batch, through all layers and back."""
+        cdef Py_ssize_t i, start = place.start
+        context.show(shown, rows)
         describe(
-            context, rows, self.training, iteration, begin if self.backwards else start + begin,
-            begin, min(self.batch_size, self.stop - start), self.network.blas,
+            context, rows, self.training, iteration, (place.first if self.backwards else start) + begin,
+            begin, place.total, self.network.blas,
         )
         if rows:
             context.fetch(self.feeds.items, self.order, start + begin)
         self.run_stages(thread, self.forward_schedule, context, start)
         if self.network.masked:
-            self.weigh(thread, context, begin)
+            self.weigh(thread, context, place, begin)
         for i in range(self.network.n_heads):
             self.run_head(thread, <Head>self.network.head_pointers[i], i, context, begin)
         if self.backwards:
@@ -382,18 +523,21 @@ cdef class Learner:
                 self.collect(thread, start, schedule.stages[stage].point)
         self.run.team.meet(thread)
 
-    cdef void weigh(self, Py_ssize_t thread, Context context, Py_ssize_t begin) noexcept nogil:
+    cdef void weigh(
+        self, Py_ssize_t thread, Context context, const Place* place, Py_ssize_t begin
+    ) noexcept nogil:
         """What rows with a mask count, and, when all threads know that, what sums of theirs are divided by."""
         cdef Py_ssize_t i
         for i in range(self.network.n_heads):
             if (<Head>self.network.head_pointers[i]).sifts() and context.batch.rows:
                 (<Head>self.network.head_pointers[i]).weigh(&context.batch, &context.targets[i], begin)
         self.run.team.meet(thread)
+        if self.shared:
+            self.add_counts(thread, place)
+            return
         for i in range(self.network.n_heads):
             if (<Head>self.network.head_pointers[i]).sifts():
-                self.divisors[thread, i] = (<Head>self.network.head_pointers[i]).masked_divisor(
-                    (<Context>self.whole_batch()).batch.rows
-                )
+                self.divisors[thread, i] = (<Head>self.network.head_pointers[i]).masked_divisor(0, place.rows)
 
     cdef PyObject* whole_batch(self) noexcept nogil:
         """The context that sees all samples of a batch held as a whole."""
@@ -415,17 +559,21 @@ cdef class Learner:
             head.run(&(<Context>whole).batch, &(<Context>whole).targets[i], 0, divisor, self.backwards)
         self.run.team.meet(thread)
 
-    cdef void add_up(self, Py_ssize_t rows) noexcept nogil:
-        """Losses and metrics of a batch, by one thread."""
+    cdef void add_up(self, const Place* place) noexcept nogil:
+        """Losses and metrics of a batch, by one thread: with ranks, this one's share of the sums."""
         cdef Py_ssize_t i
-        cdef double loss
+        cdef double loss, batch_rows = place.batch_rows
+        if place.rows == 0:
+            return
+        if self.own:
+            batch_rows = self.count_of(self.network.n_heads)
         for i in range(self.network.n_heads):
-            loss = (<Head>self.network.head_pointers[i]).add_up(rows, self.is_weighted(i), self.divisors[0, i])
-            self.head_loss_totals[i] += loss * rows
-            self.loss_total += (<Head>self.network.head_pointers[i]).loss_weight * loss * rows
+            loss = (<Head>self.network.head_pointers[i]).add_up(place.rows, self.is_weighted(i), self.divisors[0, i])
+            self.head_loss_totals[i] += loss * batch_rows
+            self.loss_total += (<Head>self.network.head_pointers[i]).loss_weight * loss * batch_rows
         if self.network.penalties is not None:
-            self.loss_total += self.network.penalties.total() * rows
-        self.loss_count += rows
+            self.loss_total += self.network.penalties.total() * place.rows
+        self.loss_count += place.rows
 
     cdef bint is_weighted(self, Py_ssize_t head) noexcept nogil:
         """Whether the data has weights for this head. A context does not tell: a thread may have no rows of a batch."""

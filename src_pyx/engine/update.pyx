@@ -1,7 +1,7 @@
 """What a step does once all threads have computed their parts of the gradients: merge, and update.
 
-Between the two lies a hook, `Engine.exchange`: there, all gradients of the batch are complete, and no weight has
-changed.
+Between the two lies a hook, `Learner.agree`: there, all gradients of the batch are complete, and no weight has
+changed. Ranks add up theirs there, and what penalties add comes after that, once for all ranks.
 """
 
 from cbackprop.compiled.engine.division cimport PARAMETER_STEP, share
@@ -42,31 +42,43 @@ cdef Segment share_of(
 cdef void merge(
     Network network, Py_ssize_t thread, Py_ssize_t threads, Py_ssize_t groups, Py_ssize_t rows
 ) noexcept nogil:
-    """Complete this thread's share of the gradients: add up groups or chunks, and what penalties add.
+    """Add up groups or chunks in this thread's share of the gradients.
 
     Of a batch that is held as a whole there are `rows`; else `rows` is 0, and there are `groups` of blocks.
     """
     cdef Segment part
     cdef Py_ssize_t i
-    if groups == 1 and network.penalties is None and not (rows and network.gradients.cuts):
+    if groups == 1 and not (rows and network.gradients.cuts):
         return
-    if network.segments is None:
-        if thread == 0:
-            part = network.gradients.everything()
-            merge_part(network, &part, groups, rows)
-        return
-    for i in range(network.segments.size):
-        part = share_of(network, i, division_of(network), thread, threads)
+    for i in range(share_count(network, thread)):
+        part = merged_share(network, i, thread, threads)
         if part.size:
-            merge_part(network, &part, groups, rows)
+            network.gradients.merge(&part, groups)
+            if rows:
+                network.gradients.merge_chunks(&part, rows)
 
 
-cdef void merge_part(Network network, const Segment* part, Py_ssize_t groups, Py_ssize_t rows) noexcept nogil:
-    network.gradients.merge(part, groups)
-    if rows:
-        network.gradients.merge_chunks(part, rows)
-    if network.penalties is not None:
-        network.penalties.add_gradients(part)
+cdef void add_penalties(Network network, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil:
+    """Add what penalties contribute to this thread's share of the gradients."""
+    cdef Segment part
+    cdef Py_ssize_t i
+    if network.penalties is None:
+        return
+    for i in range(share_count(network, thread)):
+        part = merged_share(network, i, thread, threads)
+        if part.size:
+            network.penalties.add_gradients(&part)
+
+
+cdef Py_ssize_t share_count(Network network, Py_ssize_t thread) noexcept nogil:
+    """How many segments `merged_share` knows: those of the optimizer, or without one the whole vector."""
+    return network.segments.size if network.segments is not None else thread == 0
+
+
+cdef Segment merged_share(Network network, Py_ssize_t i, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil:
+    if network.segments is None:
+        return network.gradients.everything()
+    return share_of(network, i, division_of(network), thread, threads)
 
 
 cdef void take_step(Network network, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil:

@@ -49,12 +49,19 @@ cdef class Gradients:
     cdef LongSum* sums
     cdef Py_ssize_t n_sums
     cdef list sum_memory
+    cdef object piece_memory
     cdef bint cuts                  # some sum is cut in batches of the size that there is room for
+    cdef Py_ssize_t n_pieces        # of the rows of every batch, each with sums of its own; 0: chunks are cut by work
+    cdef const Py_ssize_t* pieces   # (n_pieces + 1,): where they begin in the current batch
     cdef char** groups              # the vectors of groups of blocks; the first is the gradient vector itself
     cdef readonly Py_ssize_t n_groups
 
+    cdef bint sums_everything(self)
     cdef fill(self, Part* parts, Py_ssize_t* firsts, list described)
     cdef Py_ssize_t chunks(self, const LongSum* sum, Py_ssize_t rows) noexcept nogil
+    cdef Py_ssize_t chunk_begin(self, Py_ssize_t chunk, Py_ssize_t n, Py_ssize_t rows) noexcept nogil
+    cdef void clear(self, const Part* part, char* out) noexcept nogil
+    cdef void join_pieces(self, Py_ssize_t first, Py_ssize_t end, const LongSum* sum) noexcept nogil
     cdef bint has_room(self, Py_ssize_t rows) noexcept nogil
     cdef Py_ssize_t owner(
         self, Py_ssize_t i, Py_ssize_t point, Py_ssize_t chunk, Py_ssize_t chunks, Py_ssize_t threads
@@ -76,4 +83,6 @@ cdef class Gradients:
     cdef void add_second(self) noexcept nogil
     cdef void merge(self, const Segment* segment, Py_ssize_t groups) noexcept nogil
     cdef void merge_chunks(self, const Segment* segment, Py_ssize_t rows) noexcept nogil
+    cdef void clear_all(self) noexcept nogil
     cdef void add_to(self, Py_ssize_t begin, Py_ssize_t end, const char* sum) noexcept nogil
+    cdef void add(self, Py_ssize_t n, const char* x, char* total) noexcept nogil

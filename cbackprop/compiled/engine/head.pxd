@@ -81,7 +81,8 @@ cdef class Head:
     cdef void read_values(
         self, Py_ssize_t rows, Py_ssize_t first, const floating* y, floating* clean, bint whole
     ) noexcept nogil
-    cdef double masked_divisor(self, Py_ssize_t samples) noexcept nogil
+    cdef bint is_sum(self) noexcept nogil
+    cdef double masked_divisor(self, Py_ssize_t begin, Py_ssize_t samples) noexcept nogil
     cdef void run(
         self, const Batch* batch, const Target* target, Py_ssize_t offset, double divisor, bint with_delta
     ) noexcept nogil

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ class Learner:
     first_step: float
     def __init__(self, network: Network, feeds: Feeds, contexts: Contexts) -> None: ...
     def set_exchange(self, exchange: Callable[[], object] | None) -> None: ...
+    piece_begins: NDArray[np.intp]
+    def set_ranks(self, ranks: Any, first: int, n: int, total: int, own: bool, in_order: bool) -> None: ...
+    def most_rows(self, batch_size: int) -> int: ...
     def train(
         self,
         order: NDArray[np.int64] | None,

@@ -7,6 +7,7 @@ import secrets
 import shutil
 from collections.abc import Mapping
 
+from cbackprop.distribution.setting import writes_files
 from cbackprop.saving import container
 from cbackprop.saving.keras.archive import CONFIG, METADATA, WEIGHTS
 
@@ -25,6 +26,8 @@ def write_folder(path: str, parts: Mapping[str, bytes]) -> None:
     OSError
         If it cannot be written; an existing folder is then unchanged.
     """
+    if not writes_files():
+        return
     if os.path.exists(path) and (not os.path.isdir(path) or not set(os.listdir(path)) <= PARTS):
         raise FileExistsError(
             f"{path!r} exists and is not the folder of a saved model, so it is not replaced. Use another name."

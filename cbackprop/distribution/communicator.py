@@ -1,0 +1,197 @@
+"""What ranks say to each other: every message of a training goes through here, so that none waits for ever.
+
+Before ranks exchange numbers they meet: each says what it is about to do. If one of them has failed, or does something
+else, all of them learn it there, and each raises an error. So an exception on one rank is an exception on all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Communicator", "Does", "RankError"]
+
+Array = NDArray[Any]
+
+
+class Does(IntEnum):
+    """What a rank does when it meets the others. The largest number is noticed first."""
+
+    BEGIN = 1
+    STEP = 2
+    COUNT = 3
+    SUM = 4
+    CHECK = 5
+    END = 6
+    FAIL = 7
+
+
+TOLD = {
+    Does.BEGIN: "begins a run of the model",
+    Does.STEP: "has the gradients of a batch",
+    Does.COUNT: "has the weights of a batch",
+    Does.SUM: "has come to the end of its samples, and asks for losses and metrics",
+    Does.CHECK: "compares what it has with the others",
+    Does.END: "has come to the end of its program",
+    Does.FAIL: "has failed",
+}
+
+
+class RankError(RuntimeError):
+    """Another rank has failed, or ranks do different things. All ranks raise an error at the same point."""
+
+
+class Communicator:
+    """The ranks of a run, and what they add up, compare and send.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Comm
+        It is duplicated, so that messages of other libraries are no matter.
+
+    Attributes
+    ----------
+    rank, size : int
+        The number of this process, counted from 0, and how many there are.
+    """
+
+    def __init__(self, comm: Any) -> None:
+        from mpi4py import MPI
+
+        self._mpi = MPI
+        self._comm = comm.Dup()
+        self.rank, self.size = self._comm.Get_rank(), self._comm.Get_size()
+        self._header: Array = np.zeros(2, np.int32)
+        self._other: Array = np.zeros(0)
+        self._busy = threading.Lock()
+        self._thread: int | None = None
+
+    # Meeting
+
+    def meet(self, what: Does, message: str = "") -> None:
+        """Wait until all ranks are there.
+
+        Raises
+        ------
+        RankError
+            On every rank, if one of them does something else.
+        """
+        if self.size == 1:
+            return
+        self._header[:] = what, -what
+        self._comm.Allreduce(self._mpi.IN_PLACE, self._header, self._mpi.MAX)
+        most, least = int(self._header[0]), -int(self._header[1])
+        if most == least and what is not Does.FAIL:
+            return
+        told = self._comm.allgather((int(what), message))
+        failed = [f"rank {rank}: {text}" for rank, (code, text) in enumerate(told) if code == Does.FAIL]
+        if failed:
+            raise RankError("Another rank has failed, so this one ends, too. " + "; ".join(failed))
+        each = "; ".join(f"rank {rank} {TOLD[Does(code)]}" for rank, (code, _) in enumerate(told))
+        raise RankError(
+            f"All ranks must call the same methods of a model, with the same number of batches, but {each}."
+        )
+
+    def report(self, error: BaseException) -> None:
+        """Tell the other ranks of an error of this one, unless they know it already."""
+        if self.size > 1 and not isinstance(error, RankError):
+            with contextlib.suppress(RankError):
+                self.meet(Does.FAIL, f"{type(error).__name__}: {error}")
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """A ``with`` block of a run that all ranks make: what one of them raises in it, ends it on all.
+
+        Within a run, another one is a part of it.
+        """
+        own = threading.get_ident()
+        if self._thread == own:
+            yield
+            return
+        if not self._busy.acquire(blocking=False):
+            raise RuntimeError("While ranks train together, no other thread can run a model that they share.")
+        self._thread = own
+        try:
+            yield
+        except BaseException as error:
+            self.report(error)
+            raise
+        finally:
+            self._thread = None
+            self._busy.release()
+
+    # Numbers
+
+    def add(self, vector: Array, in_order: bool = False) -> None:
+        """Add up the vectors of all ranks, in place. All ranks get the same bits.
+
+        in_order : neighbouring ranks first, then their sums, and so on: the same bits as one rank gets that adds all
+            vectors up so. There must be 1, 2, 4, ... ranks.
+        """
+        if self.size == 1:
+            return
+        if in_order:
+            self._add_in_order(vector)
+        else:
+            self._comm.Allreduce(self._mpi.IN_PLACE, vector, self._mpi.SUM)
+
+    def _add_in_order(self, vector: Array) -> None:
+        """Each rank adds up a part of the vector, and then all exchange their parts.
+
+        Parts are halved between neighbours first, so that each element is the sum of neighbours first.
+
+        References
+        ----------
+        R. Rabenseifner, Optimization of Collective Reduction Operations, 2004.
+        """
+        begin, end, distance = 0, vector.size, 1
+        halves = []
+        while distance < self.size:
+            partner, middle = self.rank ^ distance, (begin + end) // 2
+            kept, given = ((begin, middle), (middle, end)) if self.rank < partner else ((middle, end), (begin, middle))
+            other = self._room(vector.dtype, kept[1] - kept[0])
+            self._comm.Sendrecv(vector[given[0] : given[1]], partner, recvbuf=other, source=partner)
+            vector[kept[0] : kept[1]] += other
+            halves.append((partner, kept, given))
+            (begin, end), distance = kept, 2 * distance
+        for partner, kept, given in reversed(halves):
+            self._comm.Sendrecv(vector[kept[0] : kept[1]], partner, recvbuf=vector[given[0] : given[1]], source=partner)
+
+    def _room(self, dtype: Any, size: int) -> Array:
+        if self._other.dtype != dtype or self._other.size < size:
+            self._other = np.empty(size, dtype)
+        return self._other[:size]
+
+    def give(self, array: Array) -> None:
+        """Overwrite an array by that of rank 0."""
+        if self.size > 1:
+            self._comm.Bcast(array, 0)
+
+    # Objects
+
+    def given(self, value: Any) -> Any:
+        """An object of rank 0's."""
+        return self._comm.bcast(value, 0) if self.size > 1 else value
+
+    def gathered(self, value: Any) -> list[Any]:
+        """The objects of all ranks."""
+        return self._comm.allgather(value) if self.size > 1 else [value]
+
+    def ranks_here(self) -> tuple[int, bool]:
+        """How many ranks run on this machine, and whether all of them may use the same processors."""
+        from cbackprop.processors import allowed
+
+        here = self._comm.Split_type(self._mpi.COMM_TYPE_SHARED)
+        found = here.allgather(allowed())
+        here.Free()
+        return len(found), all(each == found[0] for each in found)
+
+    def abort(self) -> None:
+        """End all ranks at once."""
+        self._comm.Abort(1)

@@ -1,0 +1,93 @@
+"""What an engine adds up with those of other ranks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.distribution.communicator import Does
+
+if TYPE_CHECKING:
+    from cbackprop.distribution.data_parallel import DataParallel
+
+__all__ = ["Ranks", "sum_of_ranks"]
+
+Array = NDArray[Any]
+# Where less than this part of the gradient vector is trained, what is trained is copied together first.
+DENSE_ENOUGH = 0.75
+
+
+class Ranks:
+    """Adds up gradients of one engine, and what divisors are made of, over all ranks.
+
+    Parameters
+    ----------
+    distribution : DataParallel
+    """
+
+    def __init__(self, distribution: DataParallel) -> None:
+        self.communicator, self.in_order = distribution.communicator, distribution.deterministic
+        self._parts: list[Array] = []  # of the gradient vector
+        self._packed: Array | None = None
+
+    def set_segments(self, vector: Array, ranges: list[tuple[int, int]]) -> None:
+        """The parts begin:end of the gradient vector that ranks add up."""
+        first, last = min((begin for begin, _ in ranges), default=0), max((end for _, end in ranges), default=0)
+        trained = sum(end - begin for begin, end in ranges)
+        self._packed = None
+        if trained >= DENSE_ENOUGH * (last - first):  # between them there are zeros
+            self._parts = [vector[first:last]]
+            return
+        self._parts = [vector[begin:end] for begin, end in ranges]
+        self._packed = np.empty(trained, vector.dtype)
+
+    def add_gradients(self) -> None:
+        """Called in each step, between the gradients and the update."""
+        self.communicator.meet(Does.STEP)
+        if self._packed is None:
+            for part in self._parts:
+                self.communicator.add(part, self.in_order)
+            return
+        np.concatenate(self._parts, out=self._packed)
+        self.communicator.add(self._packed, self.in_order)
+        begin = 0
+        for part in self._parts:
+            part[:] = self._packed[begin : begin + part.size]
+            begin += part.size
+
+    def add_counts(self, counts: Any) -> None:
+        """Called in a step whose divisors no rank knows alone."""
+        self.communicator.meet(Does.COUNT)
+        self.communicator.add(np.asarray(counts).reshape(-1))
+
+
+def sum_of_ranks(ranks: Ranks | None, sums: Any) -> Any:
+    """The sums that each rank has in nested lists, tuples and arrays, added up over all ranks."""
+    if ranks is None:
+        return sums
+    ranks.communicator.meet(Does.SUM)
+    numbers: list[Array] = []
+    _flatten(sums, numbers)
+    flat = np.concatenate([np.zeros(1), *numbers])
+    ranks.communicator.add(flat, ranks.in_order)
+    return _formed(sums, iter(np.split(flat[1:], np.cumsum([part.size for part in numbers])[:-1])))
+
+
+def _flatten(value: Any, numbers: list[Array]) -> None:
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            _flatten(item, numbers)
+    elif value is not None:
+        numbers.append(np.asarray(value, np.float64).reshape(-1))
+
+
+def _formed(value: Any, numbers: Any) -> Any:
+    """The numbers in the form of a value."""
+    if isinstance(value, (list, tuple)):
+        return type(value)([_formed(item, numbers) for item in value])
+    if value is None:
+        return None
+    found = next(numbers)
+    return found.reshape(value.shape).astype(value.dtype) if isinstance(value, np.ndarray) else float(found[0])
