@@ -126,8 +126,8 @@ def fit_many(
     """
     if distribution() is not None:
         raise ValueError(
-            "fit_many trains many models in the threads of one process: call distribution.set_distribution(None) before, "
-            "and give each rank other models."
+            "fit_many trains many models in the threads of one process: call distribution.set_distribution(None) "
+            "before, and give each rank other models."
         )
     listed = _check_models(models)
     Display.check(verbose)
