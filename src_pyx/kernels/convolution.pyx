@@ -239,7 +239,8 @@ cdef class Convolution:
         )
         sweep.packed = packed
         sweep.multiplies_less = (
-            self.groups == 1 and z.count == z.taps == 1 and y.taps == x.taps == 3
+            self.groups == 1 and self.image[0] == self.maps[0] == self.kernel[0] == 1 and z.in_begin == 0
+            and y.taps == x.taps == 3
             and y.tap_step == x.tap_step == y.in_step == x.in_step == y.out_step == x.out_step == 1
             and winograd_pays(y.count, x.count, channels, sweep.out_channels)
         )

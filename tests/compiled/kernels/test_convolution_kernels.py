@@ -140,6 +140,19 @@ def test_rows_too_long_for_the_tiles_of_one_turn(sizes):
     check(three_by_three(rng, *sizes), "float32", rng)
 
 
+@pytest.mark.parametrize(
+    ("image", "maps", "kernel", "stride", "before"),
+    [(1, 1, 3, 1, 1), (2, 1, 2, 2, 0), (2, 1, 1, 2, 0), (4, 2, 3, 3, 1), (1, 1, 2, 1, 0), (3, 3, 1, 1, 0)],
+)
+def test_three_by_three_in_volumes(image, maps, kernel, stride, before):
+    """Tiles are for images: of a volume, some planes have one position and one tap, but not as their only one."""
+    rng = np.random.default_rng(2)
+    case = three_by_three(rng, 12, 11, 32, 40)
+    for name, along in (("image", image), ("maps", maps), ("kernel", kernel), ("stride", stride), ("before", before)):
+        setattr(case, name, (along, *getattr(case, name)[1:]))
+    check(case, "float32", rng)
+
+
 @needs_locked_pages
 @pytest.mark.parametrize("deep", [False, True], ids=["all channels", "depthwise"])
 @pytest.mark.parametrize("at_end", [False, True], ids=["begin", "end"])
