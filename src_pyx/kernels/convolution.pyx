@@ -151,24 +151,32 @@ cdef class Convolution:
             max(apart * dilation // stride, 1), taps[-1], -apart,
         )
 
-    def make_back(self, bint may_spread):
-        """A sweep for each class of image positions that is not empty."""
-        cdef Py_ssize_t packed = 0, group = self.filters // self.groups, columns = self.channels // self.groups
-        # Of a stride that is longer than the image, most remainders belong to no position.
-        classes = [
-            [self.back_axis(axis, r) for r in range(min(self.stride[axis], self.image[axis] + self.before[axis]))]
-            for axis in range(AXES)
+    def back_classes(self, int axis):
+        """The classes of image positions that taps reach: one for each remainder, but none that is empty."""
+        cdef Py_ssize_t stride = self.stride[axis], dilation = self.dilation[axis], k
+        remainders = sorted({k * dilation % stride for k in range(self.kernel[axis])})
+        found = [self.back_axis(axis, remainder) for remainder in remainders]
+        return [positions for positions in found if positions.count] or [
+            self.back_axis(axis, self.before[axis] % stride)
         ]
-        classes = [[axis for axis in axes if axis.count] for axes in classes]
+
+    def make_back(self, bint may_spread):
+        """A sweep for each class of image positions that taps reach; between the others there may be large gaps."""
+        cdef Py_ssize_t packed = 0, group = self.filters // self.groups, columns = self.channels // self.groups
+        cdef int axis
+        classes = [self.back_classes(axis) for axis in range(AXES)]
         self.spreads = (
             may_spread and self.groups == 1 and self.dilation[2] == 1 and self.spreading_pays(classes[2])
         )
         if self.spreads:
             classes[2] = [Positions(self.maps[2], 0, 1, 0, 1, 1, 1, 0, 1)]
             columns *= self.kernel[2]
-        self.back = <Sweep*>calloc(math.prod([len(axes) for axes in classes]), sizeof(Sweep))
+        for axis in range(AXES - 1 if self.spreads else AXES):
+            self.gaps = self.gaps or sum([positions.count for positions in classes[axis]]) < self.image[axis]
+        sweeps = math.prod([len(axes) for axes in classes])
+        self.back = <Sweep*>calloc(sweeps, sizeof(Sweep))
         if self.back == NULL:
-            raise MemoryError()
+            raise MemoryError(f"A convolution needs memory for {sweeps} classes of positions.")
         for z, y, x in itertools.product(*classes):
             self.back[self.n_back] = self.make_sweep([z, y, x], False, packed, columns)
             packed += z.taps * y.taps * x.taps * group
@@ -534,6 +542,20 @@ cdef void convolve(
         )
 
 
+cdef void fill_channels(
+    Py_ssize_t positions, Py_ssize_t channels,
+    const floating* bias,       # (channels,) IN, or NULL
+    floating* image,            # (positions, channels) OUT
+) noexcept nogil:
+    """What positions are that nothing is added to."""
+    cdef Py_ssize_t i
+    if bias == NULL:
+        memset(image, 0, positions * channels * sizeof(floating))
+        return
+    for i in range(positions):
+        memcpy(image + i * channels, bias, channels * sizeof(floating))
+
+
 cdef void convolve_back(
     Convolution conv, Py_ssize_t samples,
     const floating* maps,       # (samples, maps, filters) IN
@@ -562,6 +584,8 @@ cdef void convolve_back(
         for group in range(conv.groups):
             pack_back(conv, sweep, group, kernel, panels + sweep.packed * conv.groups * width + group * size)
     for sample in range(samples):
+        if conv.gaps and not add:
+            fill_channels(conv.image_size // conv.channels, conv.channels, bias, image + sample * conv.image_size)
         for i in range(conv.n_back):
             sweep = &conv.back[i]
             run_sweep(

@@ -402,7 +402,7 @@ cdef void depthwise_back(
     cdef floating* copy = <floating*>(<char*>workspace + row_bytes(conv, sizeof(floating)))
     cdef Py_ssize_t sample, i, multiplier = conv.filters // conv.channels
     for sample in range(samples):
-        if multiplier > 1 and not add:
+        if (multiplier > 1 or conv.gaps) and not add:
             memset(image + sample * conv.image_size, 0, conv.image_size * sizeof(floating))
         for i in range(conv.n_back):
             run_sweep(

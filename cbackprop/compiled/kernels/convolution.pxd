@@ -50,6 +50,7 @@ cdef class Convolution:
     cdef Sweep forward
     cdef Sweep* back
     cdef Py_ssize_t n_back
+    cdef bint gaps                              # back, some positions of the image belong to no sweep
     cdef bint spreads                           # back, a position of the maps adds to a row of the image at once
     cdef Py_ssize_t spread_room                 # numbers of what is to be added, and of a row
     cdef Py_ssize_t spread_row_size             # numbers of that row

@@ -1,6 +1,7 @@
 """Convolutions of random shapes, against sums over patches in NumPy: maps, and the derivatives by image and kernel."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -151,6 +152,18 @@ def test_three_by_three_in_volumes(image, maps, kernel, stride, before):
     for name, along in (("image", image), ("maps", maps), ("kernel", kernel), ("stride", stride), ("before", before)):
         setattr(case, name, (along, *getattr(case, name)[1:]))
     check(case, "float32", rng)
+
+
+def test_gaps_between_taps_take_no_memory():
+    """Positions of the image that no tap reaches are only filled, however large the stride is."""
+    sizes = (1, 1, 200_000), (1, 1, 2), (1, 1, 3), (1, 1, 100_000), (1, 1, 1), (0, 0, 0)
+    tracemalloc.start()
+    conv = convolution.Convolution(*sizes, 2, 1, 1)
+    assert tracemalloc.get_traced_memory()[1] < 100_000
+    tracemalloc.stop()
+    image, kernel, maps = np.ones(400_000), np.ones(6 + SLACK), np.ones(2 + SLACK)
+    convolution.run(conv, "image", image, kernel, maps)
+    assert np.flatnonzero(image).tolist() == [*range(6), *range(200_000, 200_006)]
 
 
 @needs_locked_pages
