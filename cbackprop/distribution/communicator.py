@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.distribution.shared_vectors import SharedVectors
+
 __all__ = ["Communicator", "Does", "RankError"]
 
 Array = NDArray[Any]
@@ -69,8 +71,27 @@ class Communicator:
         self.rank, self.size = self._comm.Get_rank(), self._comm.Get_size()
         self._header: Array = np.zeros(2, np.int32)
         self._other: Array = np.zeros(0)
+        self._machine, self._across = self._places()
         self._busy = threading.Lock()
         self._thread: int | None = None
+
+    def _places(self) -> tuple[Any, Any]:
+        """The ranks of this machine, and those with the same place on all machines.
+
+        The first is ``None`` where that is of no use: there is one rank, or machines have different numbers of ranks,
+        or ranks that are no neighbours. The second is ``None`` if there is one machine.
+        """
+        here = self._ranks_here()
+        count, place = here.Get_size(), here.Get_rank()
+        even = self.rank % count == place and self.size % count == 0
+        alike = self._comm.allgather((count, even))
+        if count == 1 or not all(each == (count, True) for each in alike):
+            return None, None
+        across = self._comm.Split(place, self.rank)
+        return here, across if across.Get_size() > 1 else None
+
+    def _ranks_here(self) -> Any:
+        return self._comm.Split_type(self._mpi.COMM_TYPE_SHARED)
 
     # Meeting
 
@@ -128,6 +149,26 @@ class Communicator:
 
     # Numbers
 
+    def shared_vectors(self, size: int, dtype: Any) -> SharedVectors | None:
+        """A vector for each rank, to be added up in memory where that is possible; all ranks must ask for it."""
+        if self._machine is None:
+            return None
+        found = None
+        with contextlib.suppress(OSError):
+            found = SharedVectors(self._machine, size, dtype)
+        return found if all(self._comm.allgather(found is not None)) else None
+
+    def add_shared(self, vectors: SharedVectors, begin: int, end: int, in_order: bool) -> None:
+        """Add up the elements begin:end of all ranks' shared vectors."""
+
+        def across(part: Array) -> None:
+            if in_order:
+                self._add_in_order(part, self._across)
+            else:
+                self._across.Allreduce(self._mpi.IN_PLACE, part, self._mpi.SUM)
+
+        vectors.add(begin, end, None if self._across is None else across)
+
     def add(self, vector: Array, in_order: bool = False) -> None:
         """Add up the vectors of all ranks, in place. All ranks get the same bits.
 
@@ -137,11 +178,11 @@ class Communicator:
         if self.size == 1:
             return
         if in_order:
-            self._add_in_order(vector)
+            self._add_in_order(vector, self._comm)
         else:
             self._comm.Allreduce(self._mpi.IN_PLACE, vector, self._mpi.SUM)
 
-    def _add_in_order(self, vector: Array) -> None:
+    def _add_in_order(self, vector: Array, comm: Any) -> None:
         """Each rank adds up a part of the vector, and then all exchange their parts.
 
         Parts are halved between neighbours first, so that each element is the sum of neighbours first.
@@ -150,18 +191,18 @@ class Communicator:
         ----------
         R. Rabenseifner, Optimization of Collective Reduction Operations, 2004.
         """
-        begin, end, distance = 0, vector.size, 1
+        begin, end, distance, rank = 0, vector.size, 1, comm.Get_rank()
         halves = []
-        while distance < self.size:
-            partner, middle = self.rank ^ distance, (begin + end) // 2
-            kept, given = ((begin, middle), (middle, end)) if self.rank < partner else ((middle, end), (begin, middle))
+        while distance < comm.Get_size():
+            partner, middle = rank ^ distance, (begin + end) // 2
+            kept, given = ((begin, middle), (middle, end)) if rank < partner else ((middle, end), (begin, middle))
             other = self._room(vector.dtype, kept[1] - kept[0])
-            self._comm.Sendrecv(vector[given[0] : given[1]], partner, recvbuf=other, source=partner)
+            comm.Sendrecv(vector[given[0] : given[1]], partner, recvbuf=other, source=partner)
             vector[kept[0] : kept[1]] += other
             halves.append((partner, kept, given))
             (begin, end), distance = kept, 2 * distance
         for partner, kept, given in reversed(halves):
-            self._comm.Sendrecv(vector[kept[0] : kept[1]], partner, recvbuf=vector[given[0] : given[1]], source=partner)
+            comm.Sendrecv(vector[kept[0] : kept[1]], partner, recvbuf=vector[given[0] : given[1]], source=partner)
 
     def _room(self, dtype: Any, size: int) -> Array:
         if self._other.dtype != dtype or self._other.size < size:
@@ -187,7 +228,7 @@ class Communicator:
         """How many ranks run on this machine, and whether all of them may use the same processors."""
         from cbackprop.processors import allowed
 
-        here = self._comm.Split_type(self._mpi.COMM_TYPE_SHARED)
+        here = self._ranks_here()
         found = here.allgather(allowed())
         here.Free()
         return len(found), all(each == found[0] for each in found)

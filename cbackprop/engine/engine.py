@@ -234,7 +234,8 @@ class Engine:
                 return
             self.store.add_user(self)
             self.offsets = {variable: variable.offset for variable in self.plan.variables}
-            self.gradient_vector = aligned_zeros(self.store.values.size, self.dtype)
+            make = aligned_zeros if self.ranks is None else self.ranks.vector
+            self.gradient_vector = make(self.store.values.size, self.dtype)
             self.slots: list[Array] = []
             if self.optimizer is not None:
                 self.slots = self.state.lay_out(self.optimizer, self.store, self.trainable)

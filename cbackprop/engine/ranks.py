@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.distribution.communicator import Does
+from cbackprop.distribution.shared_vectors import SharedVectors
+from cbackprop.variable import aligned_zeros
 
 if TYPE_CHECKING:
     from cbackprop.distribution.data_parallel import DataParallel
@@ -29,8 +31,16 @@ class Ranks:
 
     def __init__(self, distribution: DataParallel) -> None:
         self.communicator, self.in_order = distribution.communicator, distribution.deterministic
+        self._shared: SharedVectors | None = None
+        self._range = (0, 0)  # of the gradient vector, if it is shared
         self._parts: list[Array] = []  # of the gradient vector
         self._packed: Array | None = None
+
+    def vector(self, size: int, dtype: Any) -> Array:
+        """The gradient vector of this rank: where ranks are on one machine, in memory that they share."""
+        self.communicator.meet(Does.BEGIN)
+        self._shared = self.communicator.shared_vectors(size, dtype)
+        return aligned_zeros(size, dtype) if self._shared is None else self._shared.own
 
     def set_segments(self, vector: Array, ranges: list[tuple[int, int]]) -> None:
         """The parts begin:end of the gradient vector that ranks add up."""
@@ -38,14 +48,18 @@ class Ranks:
         trained = sum(end - begin for begin, end in ranges)
         self._packed = None
         if trained >= DENSE_ENOUGH * (last - first):  # between them there are zeros
-            self._parts = [vector[first:last]]
+            self._range, self._parts = (first, last), [vector[first:last]]
             return
+        self._shared = None
         self._parts = [vector[begin:end] for begin, end in ranges]
         self._packed = np.empty(trained, vector.dtype)
 
     def add_gradients(self) -> None:
         """Called in each step, between the gradients and the update."""
         self.communicator.meet(Does.STEP)
+        if self._shared is not None:
+            self.communicator.add_shared(self._shared, *self._range, self.in_order)
+            return
         if self._packed is None:
             for part in self._parts:
                 self.communicator.add(part, self.in_order)

@@ -111,16 +111,22 @@ def inference_engine(model: Any, training: bool = False) -> Engine:
 
     With `training`, it is one that was made when the same layers were frozen as now.
     """
-    ready = model._engine or model._predictor
+    ready = _own_engine(model) or model._predictor
     if ready is not None and not (training and not ready.is_up_to_date()):
         return ready
     with Layer._making:
-        ready = model._engine or model._predictor
+        ready = _own_engine(model) or model._predictor
         if ready is None or (training and not ready.is_up_to_date()):
             if model._predictor is None or not model._predictor.is_up_to_date():
                 model._predictor = new_engine(model)
             ready = model._predictor
     return ready
+
+
+def _own_engine(model: Any) -> Engine | None:
+    """The engine that trains, unless it is one of several ranks: a rank may predict alone, and asks no other."""
+    engine: Engine | None = model._engine
+    return engine if engine is None or engine.distribution is None else None
 
 
 def samples_for(

@@ -38,6 +38,16 @@ def of_case(found, case):
     return mine
 
 
+@pytest.mark.parametrize("kind", ["two_machines", "no_shared_memory"])
+@pytest.mark.parametrize("ranks", [4, 8])
+def test_the_bits_do_not_depend_on_where_the_ranks_are(tmp_path, in_order, ranks, kind):
+    names = ["classes", "dropout_and_penalties", "frozen_and_clipped", "masks_over_weights", "one_step"]
+    found = trained(tmp_path, ranks, kind, "float32", *names)
+    for name, value in found.items():
+        if "/weight " in name:
+            assert value.tobytes() == in_order[1][name].tobytes(), name
+
+
 # A layer of these sees the samples of one rank: see below.
 APART = [name for name in NAMES if "BatchNormalization" in name]
 

@@ -1,7 +1,7 @@
 """Models and data that several ranks train, and that one process trains to the same numbers.
 
-As a program: train the cases, and have rank 0 write what came out. Arguments: "alone", "ranks" or "in_order"; the path
-of the file to write; the float type; the names of cases, or none for all.
+As a program: train the cases, and have rank 0 write what came out. Arguments: "alone" or a key of ENGINES; the path of
+the file to write; the float type; the names of cases, or none for all.
 """
 
 import sys
@@ -13,6 +13,7 @@ import numpy as np
 
 import cbackprop as cb
 from cbackprop import layers
+from cbackprop.distribution import communicator, shared_vectors
 from cbackprop.models.sources import blocks
 
 SAMPLES, BATCH = 101, 20  # the last batch has one sample: fewer than ranks
@@ -25,7 +26,13 @@ SEQUENCES = RNG.normal(size=(SAMPLES, 5, 4)).astype("float32")
 SEQUENCES[RNG.uniform(size=(SAMPLES, 5)) < 0.4] = 0
 TARGETS = RNG.normal(size=(SAMPLES, 5, 1)).astype("float32")
 WORDS = RNG.integers(0, 30, (SAMPLES, 4))
-ENGINES = {"in_order": {"deterministic": True}, "ranks": {}, "own": {"auto_shard_dataset": False}}
+ENGINES = {
+    "in_order": {"deterministic": True},
+    "ranks": {},
+    # The same in order, as if the first half of the ranks were on another machine, and where they share no memory.
+    "two_machines": {"deterministic": True},
+    "no_shared_memory": {"deterministic": True},
+}
 
 
 def dense(*inner, loss="sparse_categorical_crossentropy", optimizer="adam", last="softmax", units=3, **settings):
@@ -230,6 +237,10 @@ def wait():
 
 def main():
     kind, path, dtype, *names = sys.argv[1:]
+    if kind == "two_machines":
+        communicator.Communicator._ranks_here = lambda self: self._comm.Split(2 * self.rank // self.size)
+    if kind == "no_shared_memory":
+        shared_vectors._reserve = lambda nbytes: ("", "no memory")
     if kind in ENGINES:
         cb.distribution.set_distribution(cb.distribution.DataParallel(**ENGINES[kind]))
     cb.config.set_num_threads(1)
@@ -241,7 +252,7 @@ def main():
         try:
             model, logs = CASES[name]()
         except ValueError as error:
-            if kind != "in_order" or "depend on each other" not in str(error):
+            if kind == "alone" or kind == "ranks" or "depend on each other" not in str(error):
                 raise
             found[f"{name}/refused"] = np.ones(1)
             continue
