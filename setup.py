@@ -55,6 +55,7 @@ VARIED = {
     "kernels/matrix.": WIDEST,
     "kernels/pooling.": WIDE,
     "kernels/random.": WIDE,
+    "kernels/recurrence.": WIDEST,
     "kernels/rows.": WIDE,
     "kernels/sampling.": WIDE,
     "kernels/strided.": WIDE,

@@ -82,7 +82,14 @@ def test_docstring_is_complete(family, name, thing):
 
 
 # Layers that are several operations, each with a kernel and a twin of its own.
-UNFOLDED = {cb.layers.SeparableConv1D, cb.layers.SeparableConv2D}
+UNFOLDED = {
+    cb.layers.SeparableConv1D,
+    cb.layers.SeparableConv2D,
+    cb.layers.RNN,
+    cb.layers.StackedRNNCells,
+    cb.layers.Bidirectional,
+    cb.layers.TimeDistributed,
+}
 
 
 @pytest.mark.parametrize("cls", LAYERS)

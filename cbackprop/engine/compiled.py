@@ -422,6 +422,7 @@ class CompiledEngine(Engine):
         tick: Tick = None,
     ) -> None:
         """Run the samples order[start:stop] forwards and backwards, a batch at a time, without the GIL."""
+        self.check_batches(stop - start, batch_size)
         with self.lock, self._products():
             batch_size = min(batch_size, stop - start)
             rows = self.learner.most_rows(batch_size)
@@ -474,6 +475,7 @@ class CompiledEngine(Engine):
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
         """Add the loss and metrics of all samples to the means."""
         with self.lock, self._products():
+            self.check_batches(len(data), batch_size)
             batch_size = min(batch_size, len(data))
             rows = self.learner.most_rows(batch_size)
             most = self._most_threads(self.flops * rows)
@@ -496,6 +498,7 @@ class CompiledEngine(Engine):
             whole = self.sees_whole(training)
             most = 1 if whole else self._most_threads(self.flops * samples, LEAST_WORK_TO_START)
             batch_size = max(samples if training else min(batch_size, samples), 1)
+            self.check_batches(samples, batch_size)
             self._begin(Data(inputs))
             self.reserve_blocks(batch_size if whole else samples, most, whole)
             self.contexts.stage(False)
@@ -526,6 +529,7 @@ class CompiledEngine(Engine):
         rows = x.shape[0] if x.ndim else 0
         if (
             not 0 < rows <= self.block_memory[0]
+            or self.fixed_batch not in (None, rows)
             or (rows > batch_size and self.sees_whole(False))
             or self.generation != ParameterStore.generation
             or x.shape[1:] != self.sample_shape

@@ -76,6 +76,9 @@ class Engine:
         self.plan = plan
         # As it is now: a layer may be frozen later.
         self.couples_samples = [_coupling(step.layer) for step in plan.steps]
+        self.fixed_batch: int | None = next(
+            (len(step.layer.lasting[0]) for step in plan.steps if step.layer.lasting), None
+        )
         self._whole_batches = {
             mode: any(self.couples(i, mode) for i in range(len(plan.steps))) for mode in (False, True)
         }
@@ -373,6 +376,22 @@ class Engine:
         Without `update`, gradients are computed but no weight is changed.
         """
         raise NotImplementedError
+
+    def check_batches(self, samples: int, batch_size: int) -> None:
+        """Refuse batches of another size than that for which layers keep states from batch to batch.
+
+        Raises
+        ------
+        ValueError
+            If there are such layers, and a batch would have another size.
+        """
+        wanted = self.fixed_batch
+        if wanted is not None and (min(batch_size, samples) != wanted or samples % wanted):
+            raise ValueError(
+                f"If an RNN is stateful, the batch size of the input sequences must be that of its states: all batches "
+                f"must have {wanted} samples, but got {samples} samples with batch_size={batch_size}. Give "
+                f"batch_size={wanted}, and a number of samples that this divides."
+            )
 
     def solver(self) -> Any:
         """The implementation of a full-batch optimizer, which does its arithmetic."""

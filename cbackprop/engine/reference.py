@@ -89,6 +89,7 @@ class ReferenceEngine(Engine):
         tick: Tick = None,
     ) -> None:
         """Run the samples order[start:stop] forwards and backwards, a batch at a time."""
+        self.check_batches(stop - start, batch_size)
         with self.lock, limited(), self._running():
             self._begin()
             try:
@@ -272,6 +273,7 @@ class ReferenceEngine(Engine):
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
         """Add the loss and metrics of all samples to the means."""
+        self.check_batches(len(data), batch_size)
         with self.lock, limited(), self._running():
             self._begin()
             for first in range(0, len(data), batch_size):
@@ -290,6 +292,7 @@ class ReferenceEngine(Engine):
             self.iteration = self.draw_count(training)
             samples = len(inputs[0])
             batch_size = samples if training and self.sees_whole(training) else batch_size
+            self.check_batches(samples, batch_size)
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
             for first in range(0, samples, batch_size):
                 rows = slice(first, first + batch_size)

@@ -16,6 +16,7 @@ from cbackprop.layers.adaptive_pooling import (
 from cbackprop.layers.alpha_dropout import AlphaDropout
 from cbackprop.layers.arithmetic import Absolute, Power, TrueDivide
 from cbackprop.layers.batch_normalization import BatchNormalization
+from cbackprop.layers.bidirectional import Bidirectional
 from cbackprop.layers.concatenate import Concatenate
 from cbackprop.layers.convolution import (
     Conv1D,
@@ -48,8 +49,10 @@ from cbackprop.layers.global_pooling import (
     GlobalMaxPooling2D,
     GlobalMaxPooling3D,
 )
+from cbackprop.layers.gru import GRU, GRUCell
 from cbackprop.layers.input import Input, InputLayer
 from cbackprop.layers.layer import Layer, registry
+from cbackprop.layers.lstm import LSTM, LSTMCell
 from cbackprop.layers.masking import Masking
 from cbackprop.layers.merge_functions import (
     add,
@@ -86,7 +89,11 @@ from cbackprop.layers.random_crop import RandomCrop
 from cbackprop.layers.random_flip import RandomFlip
 from cbackprop.layers.reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from cbackprop.layers.resizing import Resizing
+from cbackprop.layers.rnn import RNN
+from cbackprop.layers.simple_rnn import SimpleRNN, SimpleRNNCell
 from cbackprop.layers.spatial_dropout import SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
+from cbackprop.layers.stacked_rnn_cells import StackedRNNCells
+from cbackprop.layers.time_distributed import TimeDistributed
 from cbackprop.layers.transposed_convolution import (
     Conv1DTranspose,
     Conv2DTranspose,
@@ -115,6 +122,9 @@ MaxPool3D = MaxPooling3D
 
 __all__ = [
     "ELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "Absolute",
     "Activation",
     "ActivationLayer",
@@ -135,6 +145,7 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "Bidirectional",
     "CategoryEncoding",
     "CenterCrop",
     "Concatenate",
@@ -161,6 +172,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GetItem",
@@ -180,6 +192,7 @@ __all__ = [
     "Identity",
     "Input",
     "InputLayer",
+    "LSTMCell",
     "Lambda",
     "Layer",
     "LayerNormalization",
@@ -217,11 +230,15 @@ __all__ = [
     "SeparableConv2D",
     "SeparableConvolution1D",
     "SeparableConvolution2D",
+    "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "StackedRNNCells",
     "Subtract",
+    "TimeDistributed",
     "TrueDivide",
     "UnitNormalization",
     "UpSampling1D",

@@ -9,7 +9,6 @@ from typing import Any, TypeVar, cast
 from cbackprop.layers.call_context import naming
 from cbackprop.layers.shapes import check_input_shape
 from cbackprop.layers.unknown_sizes import has_unknown, shape_between, tried
-from cbackprop.tensor import Shape
 
 __all__ = ["check_begun", "checked_build", "resolve_unknown"]
 
@@ -91,7 +90,7 @@ def check_begun(layer: Any) -> None:
         raise RuntimeError(f"{type(layer).__name__}.__init__ must begin with super().__init__(**kwargs).")
 
 
-def resolve_unknown(layer: Any, input_shape: Any) -> Shape:
+def resolve_unknown(layer: Any, input_shape: Any) -> Any:
     """`Layer.resolve` where not all sizes are known."""
     shape = shape_between(layer.compute_output_shape, input_shape)
     if not layer.built:

@@ -171,6 +171,10 @@ class CallArguments:
         """The leaves of all arguments, or of the one called `name`."""
         return flatten(self.values[name]) if name is not None else [x for v in self.values.values() for x in flatten(v)]
 
+    def more_leaves(self) -> list[Any]:
+        """The leaves of all arguments but the inputs of a compiled layer, without those that are ``None``."""
+        return [leaf for name in self.values if name != "inputs" for leaf in self.leaves(name) if leaf is not None]
+
     def tensors(self, name: str | None = None) -> list[KerasTensor]:
         """The leaves that are symbolic tensors; one that appears twice is listed twice."""
         return [leaf for leaf in self.leaves(name) if _is_tensor(leaf)]

@@ -14,7 +14,7 @@ import numpy as np
 from cbackprop.layers.call_arguments import CallArguments, is_array, is_shape, map_shapes, select
 from cbackprop.layers.call_context import CallContext, calling
 from cbackprop.layers.tracking import layers_within
-from cbackprop.layers.unknown_sizes import LARGE, SMALL, common, filled
+from cbackprop.layers.unknown_sizes import LARGE, SMALL, common_of_all, filled
 from cbackprop.tensor import KerasTensor, Node, Shape, flatten, map_structure
 from cbackprop.validation import ArgumentTypeError, check_memory, type_name
 
@@ -140,10 +140,7 @@ def _found_for_examples(layer: Any, call: CallArguments, sizes: tuple[int, int])
         return call.replaced(lambda leaf: KerasTensor(filled(leaf.shape, size), leaf.dtype, leaf.name))
 
     (first, context), (second, _) = (_found(layer, example(size)) for size in sizes)
-    others: list[Any] = []
-    map_shapes(others.append, second)
-    remaining = iter(others)
-    return map_shapes(lambda shape: common(shape, next(remaining)), first), context
+    return common_of_all(first, second), context
 
 
 def forget_losses(layer: Any) -> None:

@@ -22,7 +22,7 @@ from cbackprop.layers.activation_call import ActivationCall
 from cbackprop.layers.adjusting import adjust
 from cbackprop.layers.applied_activation import applied
 from cbackprop.layers.building import check_begun, checked_build, resolve_unknown
-from cbackprop.layers.call_arguments import BUILT_IN, CallArguments
+from cbackprop.layers.call_arguments import BUILT_IN, CallArguments, map_shapes
 from cbackprop.layers.call_context import current_call, works
 from cbackprop.layers.connecting import check_masks, connect_python, observed_shape
 from cbackprop.layers.names import unique_name
@@ -144,6 +144,9 @@ class Layer(Operation, Spec):
     supports_masking: bool = False
     # What follows the layer's own computation: a function of this library, a layer that applies one, or a callable.
     activation: Any = None
+
+    # A network of the layer is for batches of one size.
+    fixes_batch_size: bool = False
 
     # Arguments that can change when the layer is built, as in Keras: weights and shapes do not depend on them.
     adjustable: ClassVar[tuple[str, ...]] = ()
@@ -513,21 +516,31 @@ class Layer(Operation, Spec):
             return _on_arrays().run_layer(self, call)
         return connect_python(self, call) if self.is_python else self.connect(call)
 
-    def connect(self, call: CallArguments) -> KerasTensor:
-        """The output of a layer that does not compute in Python, for symbolic tensors."""
+    def connect(self, call: CallArguments) -> Any:
+        """The output of a layer that does not compute in Python, for symbolic tensors.
+
+        A structure of outputs, where `compute_output_shape` says several shapes.
+        """
         self._check_call()
         tensors = call.leaves("inputs")
-        more = [leaf for name in call.values if name != "inputs" for leaf in call.leaves(name)]
+        more = call.more_leaves()
         self.check_inputs(tensors)
+        self.check_more_inputs(tensors, more)
         check_masks(self, call)
         shapes = [tensor.shape for tensor in tensors]
-        shape = self.resolve(shapes[0] if self.n_inputs == 1 else shapes)
-        sizes = {tensor.shape[0] for tensor in tensors}
+        found = self.resolve(shapes[0] if self.n_inputs == 1 else shapes)
+        sizes = {tensor.shape[0] for tensor in [*tensors, *more]}
         batch = sizes.pop() if len(sizes) == 1 else None
-        output = KerasTensor((batch, *shape[1:]), self.dtype, self.name)
+        outputs: list[KerasTensor] = []
+
+        def tensor_of(shape: Shape) -> KerasTensor:
+            outputs.append(KerasTensor((batch, *shape[1:]), self.dtype, self.name))
+            return outputs[-1]
+
+        structure = map_shapes(tensor_of, found)
         inputs = [*tensors, *more, *call.given_masks]
-        self.nodes.append(Node(self, inputs, [output], call.training, arguments=call))
-        return output
+        self.nodes.append(Node(self, inputs, outputs, call.training, arguments=call, structure=structure))
+        return structure
 
     def _check_call(self) -> None:
         """Refuse a `call` that was set on a layer, or on its class after that was made: it would be passed over."""
@@ -549,6 +562,9 @@ class Layer(Operation, Spec):
             raise ValueError(f"Layer {self.name!r} takes {self.n_inputs} input(s), but got {len(tensors)}.")
         self.check_float_types(tensors)
 
+    def check_more_inputs(self, tensors: list[Any], more: list[Any]) -> None:
+        """Refuse further tensors that the call's other arguments hold, where they do not go with the inputs."""
+
     def check_float_types(self, tensors: list[Any]) -> None:
         """Refuse inputs of another float type."""
         for tensor in tensors:
@@ -558,12 +574,12 @@ class Layer(Operation, Spec):
                     "Give both the same dtype, or set config.set_floatx before making them."
                 )
 
-    def resolve(self, input_shape: Any) -> Shape:
-        """Build the layer if need be, and return its output shape."""
+    def resolve(self, input_shape: Any) -> Any:
+        """Build the layer if need be, and return its output shape, or the structure of shapes of its outputs."""
         if has_unknown(input_shape):
             return resolve_unknown(self, input_shape)
-        shape: Shape = self.compute_output_shape(input_shape)
-        check_memory(f"the output of layer {self.name!r}", shape)
+        shape: Any = self.compute_output_shape(input_shape)
+        map_shapes(lambda one: check_memory(f"the output of layer {self.name!r}", one), shape)
         if not self.built:
             self.build(input_shape)
         self.check_built_for(input_shape)

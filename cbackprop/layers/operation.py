@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from cbackprop import activations
@@ -45,6 +46,8 @@ class Operation:
     id_range: int | None = None
     # Each sample uses a few rows of the first weight; only those rows get a gradient.
     reads_rows: ClassVar[bool] = False
+    # States that last from batch to batch, one array (batch, ...) each. All batches then have that size.
+    lasting: Sequence[Any] = ()
     # It wants the derivative by its output even where nothing is trained.
     keeps_delta: ClassVar[bool] = False
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from cbackprop.layers.call_arguments import map_shapes
 from cbackprop.tensor import Shape
 
-__all__ = ["LARGE", "SMALL", "common", "filled", "fits", "has_unknown", "shape_between", "tried"]
+__all__ = ["LARGE", "SMALL", "common_of_all", "filled", "fits", "has_unknown", "shape_between", "tried"]
 
 # Example sizes in place of unknown ones. They have many divisors, so reshaping works. The small ones are used if arrays
 # of this shape are made, for weights or for a call in Python.
@@ -56,7 +57,15 @@ def common(first: Shape, second: Shape) -> Shape:
     return tuple(a if a == b else None for a, b in zip(first, second, strict=True))
 
 
-def shape_between(function: Callable[[Any], Shape], shape: Any) -> Shape:
+def common_of_all(first: Any, second: Any) -> Any:
+    """`common` of two structures of shapes."""
+    others: list[Any] = []
+    map_shapes(others.append, second)
+    remaining = iter(others)
+    return map_shapes(lambda shape: common(shape, next(remaining)), first)
+
+
+def shape_between(function: Callable[[Any], Any], shape: Any) -> Any:
     """Apply a function of known shapes to one with unknown sizes: results that differ in two examples are unknown.
 
     If no example fits, several inputs must agree in a size that is known for some of them. Then the sizes that are
@@ -64,7 +73,7 @@ def shape_between(function: Callable[[Any], Shape], shape: Any) -> Shape:
     """
     first, second = tried(shape)
     try:
-        return common(function(first), function(second))
+        return common_of_all(function(first), function(second))
     except ValueError as error:
         several = shape if isinstance(shape, list) else []
         known = {size for one in several for size in one[1:] if size is not None}

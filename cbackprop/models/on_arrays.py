@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from typing import Any
 
@@ -156,20 +157,51 @@ def _run_compiled(layer: Layer, call: CallArguments) -> Any:
         call.values = {"inputs": arrays[0][np.newaxis]}
         return _run_compiled(layer, call)[0]
     masks = _masks_for(layer, call, given, arrays)
-    shapes = tuple(array.shape[1:] for array in arrays)
-    key = shapes, layer.trainable  # frozen, batch normalization behaves otherwise
-    cache: dict[Any, Model] = layer.__dict__.setdefault("_models", {})
-    if key not in cache:
-        if len(cache) == MOST_CACHED:
-            del cache[next(iter(cache))]
-        tensors = [Input(shape, dtype=layer.dtype) for shape in shapes]
-        outputs = layer.connect(CallArguments(layer, [tensors if layer.n_inputs != 1 else tensors[0]], {}))
-        layer.nodes.pop()
-        cache[key] = Model(tensors, outputs)
+    more = {name: map_structure(functools.partial(_array_or_none, name), v) for name, v in _more(call).items()}
+    arrays += [leaf for value in more.values() for leaf in flatten(value) if leaf is not None]
+    masks += [None] * (len(arrays) - len(masks))
     training = bool(resolve_training(layer, call))
     if any(mask is not None for mask in masks) and not layer.supports_masking:
         _warn_of_lost_mask(layer)
-    return cache[key].run_shown(arrays, masks, training)
+    model, structure = _model_for(layer, arrays, more)
+    found = model.run_shown(arrays, masks, training)
+    if not isinstance(structure, (list, tuple)):
+        return found
+    outputs = iter(found)
+    return map_structure(lambda _: next(outputs), structure)
+
+
+def _model_for(layer: Layer, arrays: list[Array], more: dict[str, Any]) -> tuple[Model, Any]:
+    """A model of the layer for arrays of these shapes, and the structure of symbolic outputs that its call returns."""
+    rows = len(arrays[0]) if layer.fixes_batch_size else None
+    shapes = tuple(array.shape[1:] for array in arrays)
+    key = shapes, tuple(more), rows, layer.trainable  # frozen, batch normalization behaves otherwise
+    cache: dict[Any, tuple[Model, Any]] = layer.__dict__.setdefault("_models", {})
+    if key not in cache:
+        if len(cache) == MOST_CACHED:
+            del cache[next(iter(cache))]
+        tensors = [Input(shape, rows, layer.dtype) for shape in shapes]
+        count = len(arrays) - sum(leaf is not None for value in more.values() for leaf in flatten(value))
+        remaining = iter(tensors[count:])
+        given = {
+            name: map_structure(lambda leaf: None if leaf is None else next(remaining), value)
+            for name, value in more.items()
+        }
+        first = tensors[:count] if layer.n_inputs != 1 else tensors[0]
+        outputs = layer.connect(CallArguments(layer, [first], given))
+        layer.nodes.pop()
+        several = isinstance(outputs, (list, tuple))
+        cache[key] = Model(tensors, flatten(outputs) if several else outputs), outputs
+    return cache[key]
+
+
+def _more(call: CallArguments) -> dict[str, Any]:
+    """The arguments of a call beside the inputs."""
+    return {name: value for name, value in call.values.items() if name != "inputs" and value is not None}
+
+
+def _array_or_none(name: str, leaf: Any) -> Any:
+    return None if leaf is None else as_array(name, leaf)
 
 
 def _masks_for(layer: Layer, call: CallArguments, given: list[Any], arrays: list[Array]) -> list[Any]:

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from cbackprop import activations, config
 from cbackprop.contract.expansion import Mask, Value
@@ -186,7 +186,7 @@ class Plan:
                 results = expand_python(CallSteps(self, mode), node, sources)
             else:
                 given = self._given_masks(node, sources)
-                results = [CallSteps(self, mode).call_as(node.layer, given, sample_shape(node.outputs[0]))]
+                results = CallSteps(self, mode).call_all(node.layer, given, [sample_shape(t) for t in node.outputs])
             if node.layer is self.watched:
                 results = self._watch(node.outputs, results)
             for tensor, result in zip(node.outputs, results, strict=True):
@@ -216,7 +216,7 @@ class Plan:
         values = []
         for value, mask in zip(sources, flatten(node.arguments.mask), strict=False):
             values.append(value if mask is None else value._replace(mask=steps.as_mask(node.layer, next(given))))
-        return values
+        return [*values, *sources[len(values) : len(node.data)]]
 
     def _sort_masks(self) -> int:
         """Drop steps that make masks which nobody reads, and put those last that predictions do not need.
@@ -421,6 +421,23 @@ class CallSteps:
             value = self.plan.copy(value) if layer.is_view else value
             value = self.plan.add_activity(layer.activity_regularizer, value, layer)
         return value._replace(mask=mask)
+
+    def call_all(self, layer: Layer, inputs: list[Value], shapes: list[SampleShape]) -> list[Value]:
+        """The steps of a call of a layer whose outputs have these shapes. Those have the mask whose rows it fits."""
+        if len(shapes) == 1:
+            return [self.call_as(layer, inputs, shapes[0])]
+        mask = self.mask_of(layer, inputs, shapes[0])
+        steps = CallSteps(self.plan, self.training, (*self.within, layer))
+        values: list[Value] = list(cast(Any, layer).expand(steps, inputs, shapes, mask))
+        if [value.shape for value in values] != shapes:
+            raise ValueError(
+                f"expand of {type(layer).__name__} {layer.name!r} must return outputs whose samples have the shapes "
+                f"{shapes} by compute_output_shape, but returned {[value.shape for value in values]}."
+            )
+        if layer.activity_regularizer is not None:
+            values = [self.plan.add_activity(layer.activity_regularizer, value, layer) for value in values]
+        fits = [mask is not None and value.shape[:-1] == mask.shape for value in values]
+        return [value._replace(mask=mask if has_mask else None) for value, has_mask in zip(values, fits, strict=True)]
 
     def _check_call(self, layer: Any, inputs: Any) -> None:
         """Refuse what a layer's `expand` cannot call."""

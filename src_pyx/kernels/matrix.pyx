@@ -486,6 +486,43 @@ cdef void multiply(
     )
 
 
+cdef Py_ssize_t packed_numbers(Py_ssize_t n, Py_ssize_t k, Py_ssize_t itemsize) noexcept nogil:
+    """How many numbers `pack_matrix` writes for B (k, n), all vectors whole."""
+    cdef Py_ssize_t lane = max(VECTOR_BYTES // itemsize, 1)
+    return k * ((n + lane - 1) // lane * lane)
+
+
+cdef void pack_matrix(
+    Py_ssize_t n, Py_ssize_t k,
+    const floating* b, Py_ssize_t b_row, Py_ssize_t b_column,   # (k, n) IN: one of the two strides is 1
+    floating* packed,           # (packed_numbers,) OUT
+) noexcept nogil:
+    """B for `multiply_by_packed`."""
+    cdef Py_ssize_t p = 0, depth
+    while p < k:
+        depth = min(k - p, <Py_ssize_t>BLOCK_ROWS)
+        pack_panels(n, depth, b + p * b_row, b_row, b_column, packed)
+        packed += packed_numbers(n, depth, sizeof(floating))
+        p += depth
+
+
+cdef void multiply_by_packed(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    const floating* a, Py_ssize_t a_row,        # (m, k) IN: element (i, p) at i a_row + p
+    const floating* packed,                     # (k, n) IN, by `pack_matrix`
+    const floating* bias,                       # (n,) IN, or NULL
+    bint add,
+    floating* c, Py_ssize_t c_row,              # (m, n) OUT: element (i, j) at i c_row + j
+) noexcept nogil:
+    """C = A B + bias, added to what is in C if `add`. An element of C does not depend on how many rows there are."""
+    cdef Py_ssize_t p = 0, depth
+    while p < k:
+        depth = min(k - p, <Py_ssize_t>BLOCK_ROWS)
+        multiply_panels(m, n, depth, a + p, a_row, 1, packed, NULL if p else bias, add or p > 0, c, c_row, 1)
+        packed += packed_numbers(n, depth, sizeof(floating))
+        p += depth
+
+
 def product(
     floating[:, ::1] a, floating[:, ::1] b, floating[:, ::1] out, bint transpose_a=False, bint transpose_b=False,
     Py_ssize_t repeat=1, floating[::1] bias=None, bint add=False, Py_ssize_t blas_rows=0,

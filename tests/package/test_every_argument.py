@@ -65,6 +65,8 @@ NEEDED = {
     "units": 3,
     "values": [0.1, 0.2],
 }
+# The same for a single class.
+NEEDED_BY = {(layers.Bidirectional, "layer"): layers.LSTM(3)}
 # Of two that do not go together, either may be named.
 ALSO_NAMED = {"input_shape": "shape", "min_damping": "damping", "min_step": "step", "min_value": "max_value"}
 MODULES = (
@@ -147,6 +149,8 @@ def check_config(thing):
 
 def needed_value(cls, name):
     """What an argument may be that nothing can be made without; that of a layer's first way to make it by default."""
+    if (cls, name) in NEEDED_BY:
+        return NEEDED_BY[cls, name]
     if name in NEEDED:
         return NEEDED[name]
     ways = layer_cases.LAYERS.get(cls.__name__)

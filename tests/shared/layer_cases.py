@@ -238,6 +238,52 @@ LAYERS = {
         (lambda: ids_and_embedding(), [(2, 2)]),
         (lambda: layers.Embedding(4, 3, embeddings_regularizer="l2", embeddings_constraint="unit_norm"), [(5,)]),
     ],
+    "SimpleRNN": [
+        (lambda: layers.SimpleRNN(3, bias_initializer="random_normal"), [(4, 2)]),
+        (lambda: layers.SimpleRNN(2, "gelu", return_sequences=True, go_backwards=True, use_bias=False), [(3, 2)]),
+        (lambda: layers.SimpleRNN(3, "softmax", kernel_regularizer="l2", recurrent_constraint="unit_norm"), [(3, 2)]),
+        (lambda: layers.SimpleRNN(3, dropout=0.3, recurrent_dropout=0.4, return_sequences=True, seed=3), [(3, 2)]),
+    ],
+    "LSTM": [
+        (lambda: layers.LSTM(2, bias_initializer="random_normal"), [(4, 2)]),
+        (lambda: layers.LSTM(3, return_sequences=True, go_backwards=True, use_bias=False), [(3, 2)]),
+        (lambda: layers.LSTM(2, "softmax", "silu", return_sequences=True), [(3, 2)]),
+        (lambda: layers.LSTM(2, "relu", "hard_sigmoid", unit_forget_bias=False), [(3, 2)]),
+        (lambda: layers.LSTM(2, dropout=0.3, recurrent_dropout=0.4, return_sequences=True, seed=3), [(3, 2)]),
+    ],
+    "GRU": [
+        (lambda: layers.GRU(2, bias_initializer="random_normal"), [(4, 2)]),
+        (lambda: layers.GRU(2, reset_after=False, return_sequences=True, bias_initializer="ones"), [(3, 2)]),
+        (lambda: layers.GRU(3, return_sequences=True, go_backwards=True, use_bias=False), [(3, 2)]),
+        (lambda: layers.GRU(2, "gelu", "softmax", reset_after=False), [(3, 2)]),
+        (lambda: layers.GRU(2, "silu", "gelu", return_sequences=True), [(3, 2)]),
+        (lambda: layers.GRU(2, dropout=0.3, recurrent_dropout=0.4, return_sequences=True, seed=3), [(3, 2)]),
+        (lambda: layers.GRU(2, recurrent_dropout=0.4, reset_after=False, go_backwards=True, seed=3), [(3, 2)]),
+    ],
+    "SimpleRNNCell": [(lambda: cell_and_states(layers.SimpleRNNCell(2)), [(4,)])],
+    "LSTMCell": [(lambda: cell_and_states(layers.LSTMCell(2, dropout=0.3, recurrent_dropout=0.4, seed=3)), [(4,)])],
+    "GRUCell": [
+        (lambda: cell_and_states(layers.GRUCell(2)), [(4,)]),
+        (lambda: cell_and_states(layers.GRUCell(2, reset_after=False)), [(4,)]),
+    ],
+    "RNN": [
+        (lambda: layers.RNN(layers.LSTMCell(2), return_sequences=True), [(3, 2)]),
+        (lambda: layers.RNN([layers.GRUCell(2), layers.SimpleRNNCell(3)], go_backwards=True), [(3, 2)]),
+    ],
+    "StackedRNNCells": [
+        (lambda: layers.RNN(layers.StackedRNNCells([layers.LSTMCell(2), layers.LSTMCell(3)])), [(3, 2)]),
+    ],
+    "Bidirectional": [
+        (lambda: layers.Bidirectional(layers.LSTM(2, return_sequences=True)), [(3, 2)]),
+        (lambda: layers.Bidirectional(layers.GRU(2), "mul"), [(3, 2)]),
+        (lambda: layers.Bidirectional(layers.SimpleRNN(2, go_backwards=True), "ave"), [(3, 2)]),
+        (lambda: layers.Bidirectional(layers.RNN(layers.GRUCell(2), return_sequences=True), "sum"), [(3, 2)]),
+    ],
+    "TimeDistributed": [
+        (lambda: layers.TimeDistributed(layers.Dense(2, "tanh")), [(3, 2)]),
+        (lambda: layers.TimeDistributed(layers.Conv1D(2, 2, activation="tanh")), [(2, 3, 2)]),
+        (lambda: layers.TimeDistributed(layers.LSTM(2)), [(2, 3, 1)]),
+    ],
     "ActivityRegularization": [
         (lambda: layers.ActivityRegularization(0.1, 0.2), [(4,)]),
         (lambda: layers.ActivityRegularization(l2=0.3), [(2, 3)]),
@@ -388,6 +434,13 @@ def ids_and_embedding():
     x = cb.Input((2, 2))
     ids = layers.Rescaling(20.0, offset=3.0)(x)
     return cb.Model(x, layers.Embedding(7, 3)(ids))
+
+
+def cell_and_states(cell):
+    """A model of a recurrent cell, which takes its states from the same input, and returns all it has."""
+    x = cb.Input((4,))
+    output, states = cell(x[:, :2], [x[:, 2:], x[:, 1:3]][: cell.n_states])
+    return cb.Model(x, layers.Concatenate()([output, *states]))
 
 
 def away_from_0(layer):

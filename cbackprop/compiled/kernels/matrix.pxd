@@ -40,6 +40,18 @@ cdef void multiply(
     Py_ssize_t blas_rows,
 ) noexcept nogil
 
+# A matrix B that many products share is packed once: `packed_numbers` long, at a multiple of 64 bytes.
+cdef Py_ssize_t packed_numbers(Py_ssize_t n, Py_ssize_t k, Py_ssize_t itemsize) noexcept nogil
+
+cdef void pack_matrix(
+    Py_ssize_t n, Py_ssize_t k, const floating* b, Py_ssize_t b_row, Py_ssize_t b_column, floating* packed
+) noexcept nogil
+
+cdef void multiply_by_packed(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating* a, Py_ssize_t a_row, const floating* packed,
+    const floating* bias, bint add, floating* c, Py_ssize_t c_row,
+) noexcept nogil
+
 cdef void sum_rows(
     Py_ssize_t rows, Py_ssize_t columns, const floating* x, Py_ssize_t x_row, bint add, floating* out
 ) noexcept nogil

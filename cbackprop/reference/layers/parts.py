@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
@@ -14,7 +16,8 @@ class Part(Layer):
 
     def fit(self) -> Fit:
         """The shapes that the layer works on."""
-        return Fit(self.input_shapes, self.output_shape, {})
+        size = self.spec.end - self.spec.begin
+        return Fit(self.input_shapes, self.output_shape if math.prod(self.output_shape) == size else (size,), {})
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
         """The part."""

@@ -1,0 +1,273 @@
+"""The base of the cells of recurrent layers: what one does at a time step, and with which weights."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import Any, ClassVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop import activations, constraints, initializers, random, regularizers
+from cbackprop.contract.expansion import Mask, Steps, Value
+from cbackprop.layers.layer import Layer
+from cbackprop.layers.parts import Part
+from cbackprop.layers.recurrence_step import InputDropout, RecurrenceStep
+from cbackprop.tensor import Shape
+from cbackprop.validation import ArgumentTypeError, check_boolean, check_integer, check_number, named
+from cbackprop.variable import Variable
+
+__all__ = ["RecurrentCell", "split_states"]
+
+
+def _call(inputs: Any, states: Any, training: Any = None) -> None:
+    """What a call of a cell takes."""
+
+
+def split_states(steps: Steps, step: Any, whole: Value, shapes: list[tuple[int, ...]]) -> list[Value]:
+    """The output of a step that returns states, and these, which lie side by side."""
+    found, begin = [], 0
+    for number, shape in enumerate(shapes):
+        part = Part(step, number, begin, begin + math.prod(shape))
+        found.append(steps.add(part, [whole], shape))
+        begin = part.end
+    return found
+
+
+class RecurrentCell(Layer):
+    """Base of the cells with weights for the input (`kernel`) and for the state (`recurrent_kernel`).
+
+    Parameters: see `LSTMCell`.
+    """
+
+    call_signature: ClassVar[inspect.Signature] = inspect.signature(_call)
+    # How many gates there are, each with its columns of the kernels, and how many states.
+    gates: ClassVar[int] = 1
+    n_states: ClassVar[int] = 1
+    # The operation that runs the cell over time steps.
+    step_class: ClassVar[type[RecurrenceStep]]
+    # Whether the bias has a second row, for the product with the state.
+    has_recurrent_bias: bool = False
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any,
+        use_bias: bool,
+        kernel_initializer: Any,
+        recurrent_initializer: Any,
+        bias_initializer: Any,
+        kernel_regularizer: Any,
+        recurrent_regularizer: Any,
+        bias_regularizer: Any,
+        kernel_constraint: Any,
+        recurrent_constraint: Any,
+        bias_constraint: Any,
+        dropout: float,
+        recurrent_dropout: float,
+        seed: int | None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.pop("implementation", None)  # of Keras: in which way the same numbers are computed
+        super().__init__(**kwargs)
+        self.units = check_integer("units", units, minimum=1)
+        self.activation = self._checked_function("activation", activation)
+        self.use_bias = check_boolean("use_bias", use_bias)
+        self.kernel_initializer = named("kernel_initializer", initializers.get, kernel_initializer)
+        self.recurrent_initializer = named("recurrent_initializer", initializers.get, recurrent_initializer)
+        self.bias_initializer = named("bias_initializer", initializers.get, bias_initializer)
+        self.kernel_regularizer = named("kernel_regularizer", regularizers.get, kernel_regularizer)
+        self.recurrent_regularizer = named("recurrent_regularizer", regularizers.get, recurrent_regularizer)
+        self.bias_regularizer = named("bias_regularizer", regularizers.get, bias_regularizer)
+        self.kernel_constraint = named("kernel_constraint", constraints.get, kernel_constraint)
+        self.recurrent_constraint = named("recurrent_constraint", constraints.get, recurrent_constraint)
+        self.bias_constraint = named("bias_constraint", constraints.get, bias_constraint)
+        self.dropout = check_number("dropout", dropout, 0, 1)
+        self.recurrent_dropout = check_number("recurrent_dropout", recurrent_dropout, 0, 1)
+        self.seed = None if seed is None else check_integer("seed", seed, minimum=0, maximum=2**32 - 1)
+        self.stream = random.draw_seed() if self.seed is None else self.seed
+        self.kernel: Variable | None = None
+        self.recurrent_kernel: Variable | None = None
+        self.bias: Variable | None = None
+
+    def _checked_function(self, name: str, value: Any) -> Any:
+        """A function of gates: one of this library that leaves the units as they are.
+
+        Raises
+        ------
+        TypeError
+            If it is a function in Python.
+        ValueError
+            If it halves its input.
+        """
+        found = named(name, activations.get, value)
+        function = found.as_activation() if isinstance(found, Layer) else found
+        if function is not None and not isinstance(function, activations.ActivationFunction):
+            raise TypeError(
+                f"{name} of {type(self).__name__} must be an activation of this library, which computes in C, but got "
+                f"{value!r}. A cell in Python may use any function: see layers.RNN."
+            )
+        if function is not None and function.kernel().halves:
+            raise ValueError(f"{name} of {type(self).__name__} must return as many numbers as it gets: no {value!r}.")
+        return found
+
+    def _kernel_of(self, value: Any) -> activations.Kernel:
+        """What engines run of a function of gates."""
+        if isinstance(value, Layer):
+            value = value.as_activation()
+        kernel: activations.Kernel = (activations.linear if value is None else value).kernel()
+        return kernel
+
+    @property
+    def outer_function(self) -> activations.Kernel:
+        """The function of the candidate for the new state."""
+        return self._kernel_of(self.activation)
+
+    @property
+    def recurrent_function(self) -> activations.Kernel:
+        """The function of the gates that let something pass or not; unused where there are none."""
+        return self._kernel_of(getattr(self, "recurrent_activation", activations.sigmoid))
+
+    @property
+    def function(self) -> None:
+        """``None``: nothing follows the cell."""
+        return
+
+    @property
+    def state_size(self) -> Any:
+        """Numbers of the state, or a list with those of each state."""
+        return self.units if self.n_states == 1 else [self.units] * self.n_states
+
+    @property
+    def output_size(self) -> int:
+        """Numbers of the output."""
+        return self.units
+
+    def get_initial_state(self, batch_size: int | None = None) -> list[NDArray[Any]]:
+        """Zeros for each state, of shape (batch_size, units)."""
+        rows = check_integer("batch_size", batch_size, minimum=1)
+        return [np.zeros((rows, self.units), self.dtype) for _ in range(self.n_states)]
+
+    def build(self, input_shape: Shape) -> None:
+        """Create the kernels and the bias for inputs (batch, features)."""
+        width = self.gates * self.units
+        self.kernel = self.add_weight(
+            (*input_shape[-1:], width),
+            self.kernel_initializer,
+            name="kernel",
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self.recurrent_kernel = self.add_weight(
+            (self.units, width),
+            self.recurrent_initializer,
+            name="recurrent_kernel",
+            regularizer=self.recurrent_regularizer,
+            constraint=self.recurrent_constraint,
+        )
+        if self.use_bias:
+            self.bias = self.add_weight(
+                (2, width) if self.has_recurrent_bias else (width,),
+                self.first_bias,
+                name="bias",
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+
+    @property
+    def first_bias(self) -> Any:
+        """What the bias begins with."""
+        return self.bias_initializer
+
+    def compute_output_shape(self, input_shape: Shape, states_shape: Any = None) -> Any:
+        """Of the output, and a list with that of each state."""
+        if len(input_shape) != 2 or input_shape[-1] == 0:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} needs inputs (batch, features), but got shape {input_shape}."
+            )
+        shape = (input_shape[0], self.units)
+        return shape, [shape] * self.n_states
+
+    def check_built_for(self, input_shape: Shape) -> None:
+        """Refuse inputs with another number of features than the kernel has rows."""
+        if self.kernel is not None and self.kernel.shape[0] != input_shape[-1]:
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} was built for {self.kernel.shape[0]} features, but got shape "
+                f"{input_shape}."
+            )
+
+    def check_more_inputs(self, tensors: list[Any], more: list[Any]) -> None:
+        """Refuse another number of states, or states of another size."""
+        check_states(self, "states", more, [self.units] * self.n_states)
+
+    def expand(self, steps: Steps, inputs: list[Value], shape: Any, mask: Mask | None) -> Any:
+        """One step over a sequence of length 1; the output, and each state."""
+        x = inputs[0]._replace(shape=(1, *inputs[0].shape), mask=None)
+        if self.dropout > 0:
+            x = steps.add(InputDropout(self, f"{self.name}/dropout"), [x], x.shape)
+        step = self.step_class(self, self.name, return_state=True, takes_states=True)
+        whole = steps.add(step, [x, *inputs[1:]], ((1 + self.n_states) * self.units,))
+        return split_states(steps, step, whole, [(self.units,)] * (1 + self.n_states))
+
+
+def check_cell(name: str, cell: Any, owner: Layer) -> Any:
+    """A cell of a recurrent layer.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no layer with a `state_size`, or computes in another float type than its owner.
+    """
+    if not isinstance(cell, Layer) or getattr(cell, "state_size", None) is None:
+        raise ArgumentTypeError(
+            f"{name} must be a recurrent cell, such as layers.LSTMCell, or a layer in Python with call(inputs, states) and "
+            f"state_size, but got {cell!r}."
+        )
+    flat_sizes(cast(Any, cell).state_size)
+    if cell.dtype != owner.dtype:
+        what = f"{name}, {cell.name!r}, computes in {cell.dtype}"
+        raise ValueError(f"{what}, but {type(owner).__name__} in {owner.dtype}.")
+    return cell
+
+
+def flat_sizes(state_size: Any) -> list[int]:
+    """The sizes of all states, in order.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one is no positive whole number.
+    """
+    if isinstance(state_size, (list, tuple)):
+        return [size for each in state_size for size in flat_sizes(each)]
+    return [check_integer("state_size of a cell", state_size, minimum=1)]
+
+
+def initial_states(state_size: Any, make: Any) -> list[Any]:
+    """What `make` makes of each size, in lists like those of the sizes."""
+    sizes = state_size if isinstance(state_size, (list, tuple)) else [state_size]
+    return [initial_states(size, make) if isinstance(size, (list, tuple)) else make(size) for size in sizes]
+
+
+def check_states(layer: Any, name: str, states: list[Any], sizes: list[int]) -> None:
+    """Refuse states that are not as many as the layer has, or of other sizes.
+
+    Raises
+    ------
+    TypeError
+        If one is no tensor.
+    ValueError
+        That says what is expected.
+    """
+    strangers = [state for state in states if not hasattr(state, "shape")]
+    if strangers:
+        what = f"{name} of layer {layer.name!r} must hold tensors or arrays"
+        raise ArgumentTypeError(f"{what}, but got {strangers[0]!r}.")
+    wanted = [(None, size) for size in sizes]
+    found = [tuple(state.shape) for state in states]
+    if [shape[1:] for shape in found] != [shape[1:] for shape in wanted]:
+        raise ValueError(
+            f"{name} of {type(layer).__name__} {layer.name!r} must be {len(sizes)} tensor(s), of shapes {wanted}, but "
+            f"got {len(found)}, of shapes {found}."
+        )

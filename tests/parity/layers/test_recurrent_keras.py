@@ -1,0 +1,94 @@
+"""Recurrent layers against Keras: outputs, states, and gradients by inputs, states and weights, masks included."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import torch
+
+import cbackprop as cb
+
+# In float64: sums of some hundred terms in another order.
+LIMIT = 1e-12
+ROWS, STEPS, FEATURES, UNITS = 5, 6, 3, 4
+
+
+@pytest.fixture(autouse=True)
+def float64(monkeypatch):
+    """Both in float64: with PyTorch, Keras's matmul rounds to float32, so that PyTorch's own takes its place."""
+    monkeypatch.setattr("keras.src.ops.matmul", lambda a, b: torch.matmul(*map(keras.ops.convert_to_tensor, (a, b))))
+    before = keras.config.floatx()
+    keras.config.set_floatx("float64")
+    cb.config.set_floatx("float64")
+    yield
+    keras.config.set_floatx(before)
+
+
+def difference(theirs, name, options, states, mask, rng):
+    """The largest difference of outputs and gradients from those of Keras's layer, relative to the largest number."""
+    x = rng.normal(size=(ROWS, STEPS, FEATURES))
+    first = [rng.normal(size=(ROWS, UNITS)) for _ in range(states)]
+    given = [torch.tensor(array, requires_grad=True) for array in [x, *first]]
+    hidden = None if mask is None else torch.tensor(mask)
+    returned = theirs(given[0], initial_state=given[1:] or None, mask=hidden)
+    for weight in theirs.weights:
+        weight.assign(rng.normal(size=weight.shape) / 2)
+    returned = theirs(given[0], initial_state=given[1:] or None, mask=hidden)
+    returned = list(returned) if isinstance(returned, (list, tuple)) else [returned]
+    deltas = [rng.normal(size=tuple(y.shape)) for y in returned]
+    sum((y * torch.tensor(delta)).sum() for y, delta in zip(returned, deltas, strict=True)).backward()
+
+    tensors = [cb.Input((STEPS, FEATURES)), *[cb.Input((UNITS,)) for _ in first]]
+    masked = [] if mask is None else [cb.Input((STEPS,))]
+    layer = getattr(cb.layers, name)(UNITS, **options)
+    more = {"mask": masked[0]} if masked else {}
+    outputs = layer(tensors[0], initial_state=tensors[1:] or None, **more)
+    model = cb.Model([*tensors, *masked], list(outputs) if isinstance(outputs, tuple) else outputs)
+    layer.set_weights([weight.numpy() for weight in theirs.weights])
+    arrays = [x, *first, *([] if mask is None else [mask.astype("float64")])]
+    worst = 0.0
+    for engine in ("compiled", "reference"):
+        model.compile("sgd", "mse", engine=engine)
+        found = model.predict(arrays, verbose=0)
+        found = found if isinstance(found, list) else [found]
+        one = deltas[0] if len(deltas) == 1 else deltas
+        inputs = model.backward(arrays, one, wrt="inputs")
+        inputs = inputs if isinstance(inputs, list) else [inputs]
+        found = [*found, *inputs[: len(given)], *model.backward(arrays, one)]
+        expected = [*returned, *(array.grad for array in given), *(w.value.grad for w in theirs.weights)]
+        for a, b in zip(found, expected, strict=True):
+            assert a.shape == tuple(b.shape)
+            b = b.detach().numpy()
+            worst = max(worst, np.abs(a - b).max() / max(1, np.abs(b).max()))
+    return worst
+
+
+CELLS = {
+    "SimpleRNN": (1, [{}, {"activation": "relu", "use_bias": False}]),
+    "LSTM": (2, [{}, {"activation": "gelu", "recurrent_activation": "silu", "use_bias": False}]),
+    "GRU": (1, [{}, {"reset_after": False}, {"activation": "gelu", "reset_after": False}, {"use_bias": False}]),
+}
+FLAGS = ("return_sequences", "return_state", "go_backwards")
+
+
+def masks(rng):
+    """None; steps missing behind, in front, between and all."""
+    found = rng.random((ROWS, STEPS)) < 0.6
+    found[0, 3:], found[1, :2], found[2] = False, False, False
+    found[3], found[4, -1] = True, False
+    return [None, found]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"), [(name, options) for name, (_, each) in CELLS.items() for options in each]
+)
+@pytest.mark.parametrize("given", [False, True])
+def test_outputs_and_gradients(name, arguments, given, rng):
+    for flags in itertools.product([False, True], repeat=len(FLAGS)):
+        options = arguments | dict(zip(FLAGS, flags, strict=True))
+        for mask, zero in [*((mask, False) for mask in masks(rng)), (masks(rng)[1], True)]:
+            options["zero_output_for_mask"] = zero
+            theirs = getattr(keras.layers, name)(UNITS, **options)
+            states = CELLS[name][0] if given else 0
+            assert difference(theirs, name, options, states, mask, rng) < LIMIT, (options, mask)
