@@ -29,11 +29,10 @@ ABSENT = [
     ("layers", r"\w*Conv\w*", PLANNED, "images"),
     (
         "layers",
-        r"(ConvLSTM\dD|GRU|GRUCell|LSTM|LSTMCell|RNN|SimpleRNN|SimpleRNNCell|StackedRNNCells|Bidirectional)",
+        r"ConvLSTM\dD",
         PLANNED,
         "recurrent networks",
     ),
-    ("layers", r"TimeDistributed", PLANNED, "recurrent networks"),
     ("layers", r"\w*Attention|ReversibleEmbedding|EinsumDense", PLANNED, "attention"),
     (
         "layers",

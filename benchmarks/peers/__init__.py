@@ -7,9 +7,9 @@
 ``set_threads(n)``
     Called once, before anything else. The process has been told already by its affinity and environment.
 ``Training(network)``
-    A `workloads.Network` or `convnets.ConvNetwork` with its own starting weights and data. ``steps(count)`` takes so
-    many steps on the first batch and returns the weights, for comparison; ``run(epochs)`` is what is timed: every epoch
-    visits all rows in a new random order.
+    A `workloads.Network`, `convnets.ConvNetwork` or `recurrent_nets.RecurrentNetwork` with its own starting weights and
+    data. ``steps(count)`` takes so many steps on the first batch and returns the weights, for comparison;
+    ``run(epochs)`` is what is timed: every epoch visits all rows in a new random order.
 ``Inference(prediction)``
     A `workloads.Prediction`. ``run(calls)`` is what is timed, and returns the last call's outputs; each call goes
     from one NumPy array to another.
@@ -20,6 +20,9 @@ A class that a library has no use for is left out. What it cannot express raises
 NAMES = ("cbackprop", "numpy", "sklearn", "torch", "jax", "onnxruntime")
 # Those that take the networks of convnets.py.
 IMAGES = ("cbackprop", "torch_images", "torch_channels_last", "jax_images", "onnxruntime_images")
+
+# Those that take the networks of recurrent_nets.py.
+RECURRENT = ("cbackprop", "torch_recurrent", "jax_recurrent")
 
 
 class UnsupportedError(Exception):

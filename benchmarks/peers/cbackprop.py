@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from convnets import (
@@ -16,6 +17,7 @@ from convnets import (
     Pool,
     Residual,
 )
+from recurrent_nets import RecurrentNetwork
 from workloads import MOMENTUM, RATES, RHO, RMSPROP_EPSILON, Network, Prediction
 
 import cbackprop as cb
@@ -38,10 +40,23 @@ def set_threads(n: int | Literal["auto"]) -> None:
 
 def make(network: Network, engine: str) -> cb.Model:
     """The compiled model with the network's weights."""
-    model = make_images(network) if isinstance(network, ConvNetwork) else make_dense(network)
+    model = maker_of(network)(network)
     model.compile(OPTIMIZERS[network.optimizer](RATES[network.optimizer]), LOSSES[network.loss], engine=engine)
     model.set_weights(network.weights())
     return model
+
+
+def maker_of(network: Network) -> Callable[[Any], cb.Model]:
+    """The function that makes a model for such a network."""
+    if isinstance(network, RecurrentNetwork):
+        return make_recurrent
+    return make_images if isinstance(network, ConvNetwork) else make_dense
+
+
+def make_recurrent(network: RecurrentNetwork) -> cb.Model:
+    features, units, outputs = network.widths
+    layer = getattr(layers, network.cell)(units)
+    return cb.Sequential([cb.Input((network.length, features)), layer, layers.Dense(outputs)])
 
 
 def make_dense(network: Network) -> cb.Model:

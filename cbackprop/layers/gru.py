@@ -57,7 +57,7 @@ class GRUCell(RecurrentCell):
     recurrent_dropout : float, default 0
         The share of the state that is dropped in training where it is multiplied, the same one for all time steps.
     reset_after : bool, default True
-        Whether r multiplies what the state adds to the candidate; else it multiplies the state in front of that product.
+        Whether r multiplies what the state adds to the candidate; else the state in front of that product.
     seed : int, optional
         For dropout, from 0 to 2**32 - 1.
     **kwargs

@@ -82,8 +82,8 @@ class LSTMCell(RecurrentCell):
     References
     ----------
     Hochreiter and Schmidhuber, "Long short-term memory", Neural Computation 9, 1997. Gers, Schmidhuber and Cummins,
-    "Learning to forget: continual prediction with LSTM", Neural Computation 12, 2000. Arguments and defaults are those of
-    Keras 3.
+    "Learning to forget: continual prediction with LSTM", Neural Computation 12, 2000. Arguments and defaults are those
+    of Keras 3.
 
     Examples
     --------

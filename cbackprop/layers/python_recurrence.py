@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cbackprop.layers.call_arguments import takes
 from cbackprop.layers.call_context import calling
 from cbackprop.layers.python_step import PythonStep, checked_array
-from cbackprop.layers.recurrent_cell import flat_sizes
+from cbackprop.layers.recurrent_cell import cell_output_size, flat_sizes
 from cbackprop.tensor import flatten
 from cbackprop.variable import Variable
 
@@ -144,9 +144,3 @@ class PythonRecurrence(PythonStep):
         zeros = [np.zeros_like(inputs[-1])] if self.takes_mask else []
         everything = [totals.get(variable, np.zeros(variable.shape, self.dtype)) for variable in self.variables]
         return [dx, *(reached if self.takes_states else []), *zeros], everything
-
-
-def cell_output_size(cell: Any) -> int:
-    """Numbers of a cell's output: as it says, or else those of its first state."""
-    size = getattr(cell, "output_size", None)
-    return flat_sizes(cell.state_size)[0] if size is None else int(size)

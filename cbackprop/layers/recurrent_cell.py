@@ -18,7 +18,15 @@ from cbackprop.tensor import Shape
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_integer, check_number, named
 from cbackprop.variable import Variable
 
-__all__ = ["RecurrentCell", "split_states"]
+__all__ = [
+    "RecurrentCell",
+    "cell_output_size",
+    "check_cell",
+    "check_states",
+    "flat_sizes",
+    "initial_states",
+    "split_states",
+]
 
 
 def _call(inputs: Any, states: Any, training: Any = None) -> None:
@@ -221,8 +229,8 @@ def check_cell(name: str, cell: Any, owner: Layer) -> Any:
     """
     if not isinstance(cell, Layer) or getattr(cell, "state_size", None) is None:
         raise ArgumentTypeError(
-            f"{name} must be a recurrent cell, such as layers.LSTMCell, or a layer in Python with call(inputs, states) and "
-            f"state_size, but got {cell!r}."
+            f"{name} must be a recurrent cell, such as layers.LSTMCell, or a layer in Python with call(inputs, states) "
+            f"and state_size, but got {cell!r}."
         )
     flat_sizes(cast(Any, cell).state_size)
     if cell.dtype != owner.dtype:
@@ -242,6 +250,12 @@ def flat_sizes(state_size: Any) -> list[int]:
     if isinstance(state_size, (list, tuple)):
         return [size for each in state_size for size in flat_sizes(each)]
     return [check_integer("state_size of a cell", state_size, minimum=1)]
+
+
+def cell_output_size(cell: Any) -> int:
+    """Numbers of a cell's output: as it says, or else those of its first state."""
+    size = getattr(cell, "output_size", None)
+    return flat_sizes(cell.state_size)[0] if size is None else int(size)
 
 
 def initial_states(state_size: Any, make: Any) -> list[Any]:

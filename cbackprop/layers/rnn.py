@@ -12,10 +12,11 @@ import numpy as np
 
 from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.layers.layer import Layer, registry
-from cbackprop.layers.python_recurrence import PythonRecurrence, cell_output_size
+from cbackprop.layers.python_recurrence import PythonRecurrence
 from cbackprop.layers.recurrence_step import InputDropout
 from cbackprop.layers.recurrent_cell import (
     RecurrentCell,
+    cell_output_size,
     check_cell,
     check_states,
     flat_sizes,
@@ -101,8 +102,8 @@ class RNN(Layer):
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type, the input has another number of axes, or states, masks or batch sizes do not
-        fit.
+        If an argument is of the wrong type, the input has another number of axes, or states, masks or batch sizes do
+        not fit.
 
     References
     ----------

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.layers.layer import Layer, registry
-from cbackprop.layers.recurrent_cell import check_cell, check_states, flat_sizes, initial_states
+from cbackprop.layers.recurrent_cell import cell_output_size, check_cell, check_states, flat_sizes, initial_states
 from cbackprop.tensor import Shape
 from cbackprop.validation import ArgumentTypeError, type_name
 
@@ -31,8 +31,8 @@ class StackedRNNCells(Layer):
 
     Notes
     -----
-    In `RNN`, that gives the same numbers as one `RNN` layer for each cell, one behind the other. Its states are those of
-    all cells: a list with the state, or the list of states, of each.
+    In `RNN`, that gives the same numbers as one `RNN` layer for each cell, one behind the other. Its states are those
+    of all cells: a list with the state, or the list of states, of each.
 
     Raises
     ------
@@ -72,8 +72,7 @@ class StackedRNNCells(Layer):
     @property
     def output_size(self) -> int:
         """That of the last cell."""
-        size: int = self.cells[-1].output_size
-        return size
+        return cell_output_size(self.cells[-1])
 
     def get_initial_state(self, batch_size: int | None = None) -> list[Any]:
         """Zeros for the states of each cell."""
@@ -84,12 +83,15 @@ class StackedRNNCells(Layer):
         for cell in self.cells:
             if not cell.built:
                 cell.build(input_shape)
-            input_shape = (input_shape[0], cell.output_size)
+            input_shape = (input_shape[0], cell_output_size(cell))
 
     def compute_output_shape(self, input_shape: Shape, states_shape: Any = None) -> Any:
         """Of the output, and a list with those of the states of each cell."""
-        first = self.cells[0].compute_output_shape(input_shape)
-        return (first[0][0], self.output_size), initial_states(self.state_size, lambda size: (input_shape[0], size))
+        if len(input_shape) != 2:
+            raise ValueError(
+                f"StackedRNNCells {self.name!r} needs inputs (batch, features), but got shape {input_shape}."
+            )
+        return (input_shape[0], self.output_size), initial_states(self.state_size, lambda size: (input_shape[0], size))
 
     def check_built_for(self, input_shape: Shape) -> None:
         """Refuse inputs with another number of features."""

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from cbackprop import layers
+from cbackprop.activations import Kernel
 from cbackprop.export.formulas import ACTIVATIONS, DOUBLES, SEVERAL_AXES, mean_rule
 from cbackprop.export.onnx_writer.graph import Call, Graph, translates
 
-__all__ = ["write_activation"]
+__all__ = ["write_activation", "write_function"]
 
 
 @translates(*(cls for _, cls in layers.registry if issubclass(cls, layers.ActivationLayer)))
@@ -28,9 +29,19 @@ def write_activation(graph: Graph, layer: layers.Layer, x: str, shape: tuple[int
     ValueError
         If there is no formula for the activation.
     """
-    kernel = layer.function
-    if kernel is None:
+    if layer.function is None:
         raise ValueError(f"The activation of layer {layer.name!r} computes in Python, and cannot be written to ONNX.")
+    return write_function(graph, layer.name, layer.function, x, shape)
+
+
+def write_function(graph: Graph, layer: str, kernel: Kernel, x: str, shape: tuple[int, ...]) -> str:
+    """Write a function of a layer's for a value whose samples have this shape.
+
+    Raises
+    ------
+    ValueError
+        If there is no formula for it.
+    """
     name, numbers = kernel.name, kernel.numbers
     if name == "linear":
         return x
@@ -41,7 +52,7 @@ def write_activation(graph: Graph, layer: layers.Layer, x: str, shape: tuple[int
         else:
             name = "bounded_relu"
     if name not in ACTIVATIONS:
-        raise ValueError(f"Activation {layer.activation!r} of layer {layer.name!r} cannot be written to ONNX.")
+        raise ValueError(f"Activation {name!r} of layer {layer!r} cannot be written to ONNX.")
     axes = kernel.axes((None, *shape))
     if len(axes) > 1:
         return graph.formula(SEVERAL_AXES[name], x, **as_one_axis(axes, shape))

@@ -28,14 +28,15 @@ class Call:
     training: bool | None
 
 
-Translation = Callable[["Graph", Call], str]
+# The name of the output, or of each of several.
+Translation = Callable[["Graph", Call], Any]
 _translations: dict[type[Layer], Translation] = {}
 
 
 def translates(*classes: type[Layer]) -> Callable[[Translation], Translation]:
     """Decorator: the function writes a call of such layers to a graph, without the layer's `activation`.
 
-    It returns the name of the output.
+    It returns the name of the output, or a list of those of several.
     """
 
     def enter(function: Translation) -> Translation:

@@ -15,15 +15,17 @@ from cbackprop.export.onnx_writer import (  # noqa: F401 - register
     normalization,
     pooling,
     preprocessing,
+    recurrent,
     resizing,
 )
 from cbackprop.export.onnx_writer.activations import write_activation
-from cbackprop.export.onnx_writer.graph import Call, Graph, Translation, translation_of
+from cbackprop.export.onnx_writer.graph import Call, Graph, Translation, translates, translation_of
 from cbackprop.layers import (
     Absolute,
     ActivationLayer,
     Add,
     Average,
+    Dense,
     Dropout,
     GaussianDropout,
     GaussianNoise,
@@ -34,11 +36,13 @@ from cbackprop.layers import (
     Power,
     Rescaling,
     Subtract,
+    TimeDistributed,
     TrueDivide,
 )
 from cbackprop.layers.global_pooling import GlobalPooling
 from cbackprop.layers.masks import Chosen
 from cbackprop.layers.merging import Merge
+from cbackprop.layers.recurrence_step import RecurrenceStep
 from cbackprop.models import Model
 from cbackprop.tensor import KerasTensor, Node, output_dtype
 from cbackprop.validation import check_integer
@@ -86,6 +90,11 @@ def check_values(model: Model) -> None:
             raise ValueError(
                 f"Layer {merge!r} merges only what masks show, which cannot be written to ONNX. Take the masks away."
             )
+        if isinstance(step.layer, RecurrenceStep) and step.layer.takes_mask:
+            raise ValueError(
+                f"Layer {step.layer.name!r} leaves out time steps that a mask hides, which cannot be written to ONNX. "
+                "Take the mask away."
+            )
         if isinstance(step.layer, GlobalPooling) and len(step.inputs) > 1:
             raise ValueError(
                 f"Layer {step.layer.name!r} pools only what a mask shows, which cannot be written to ONNX. Take the "
@@ -129,24 +138,31 @@ def unfold(graph: Graph, described: Any, inputs: Sequence[str], training: bool |
         if node.graph is not None:
             results = unfold(graph, node.graph, sources, mode)
         else:
-            results = [write_call(graph, node, sources, mode)]
+            results = write_call(graph, node, sources, mode)
         for tensor, result in zip(node.outputs, results, strict=True):
             at.setdefault(id(tensor), result)
     return [at[id(tensor)] for tensor in described.outputs]
 
 
-def write_call(graph: Graph, node: Node, sources: Sequence[str], training: bool | None) -> str:
-    """Add a call of a layer and its activation."""
+def write_call(graph: Graph, node: Node, sources: Sequence[str], training: bool | None) -> list[str]:
+    """Add a call of a layer and its activation; the names of its outputs."""
     layer = node.layer
-    translate = translation_of(layer)
     graph.scope = layer.name
     if len(node.data) < len(node.inputs) and isinstance(layer, Merge) and layer.hidden_as is not None:
         raise ValueError(f"Layer {layer.name!r} was given a mask, which changes its output: ONNX has no masks.")
     sources = sources[: len(node.data)]
     shapes = tuple(sample_shape(tensor) for tensor in node.data)
-    shape = sample_shape(node.outputs[0])
-    value = write_layer(graph, translate, Call(layer, tuple(sources), shapes, shape, training))
-    if layer.activation is None or isinstance(layer, ActivationLayer):
+    found = write(graph, Call(layer, tuple(sources), shapes, sample_shape(node.outputs[0]), training))
+    return found if isinstance(found, list) else [found]
+
+
+def write(graph: Graph, call: Call) -> Any:
+    """Add a call of a layer and its activation; the name of its output, or those of several."""
+    layer, shape = call.layer, call.output_shape
+    value = write_layer(graph, translation_of(layer), call)
+    if isinstance(value, list):
+        return value
+    if isinstance(layer, ActivationLayer) or (layer.function is None and not layer.activates_in_python):
         return value
     before, order = graph.before_transpose(value, len(shape) + 1)
     if not is_elementwise(layer):
@@ -154,7 +170,21 @@ def write_call(graph: Graph, node: Node, sources: Sequence[str], training: bool 
     return graph.transpose(write_activation(graph, layer, before, turned_back(shape, order)), order)
 
 
-def write_layer(graph: Graph, translate: Translation, call: Call) -> str:
+@translates(TimeDistributed)
+def time_distributed(graph: Graph, call: Call) -> str:
+    """The layer for each time step; a Dense for all at once."""
+    (x,), (shape,), inner = call.inputs, call.input_shapes, call.layer.layer
+    if isinstance(inner, Dense):
+        return str(write(graph, Call(inner, (x,), (shape,), call.output_shape, call.training)))
+    found = []
+    for t in range(shape[0]):
+        one = graph.add("Slice", x, np.array([t]), np.array([t + 1]), np.array([1]))
+        single = Call(inner, (graph.reshape(one, shape[1:]),), (shape[1:],), call.output_shape[1:], call.training)
+        found.append(graph.reshape(write(graph, single), (1, *call.output_shape[1:])))
+    return graph.add("Concat", *found, axis=1)
+
+
+def write_layer(graph: Graph, translate: Translation, call: Call) -> Any:
     """Add a call of a layer, without its activation. Layers on elements stand in front of Transposes, not behind.
 
     So a Transpose comes to stand before that of the next layer which needs another order, and both are left out.

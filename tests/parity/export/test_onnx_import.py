@@ -24,6 +24,8 @@ AS_OTHERS = {
     *("ReLU", "LeakyReLU", "ELU", "Softmax", "Model", "Sequential", "SeparableConv1D", "SeparableConv2D"),
     *("RandomFlip", "RandomTranslation", "RandomRotation", "RandomZoom", "RandomShear"),
     *("RandomBrightness", "RandomContrast"),
+    # Each time step is written by itself.
+    *("SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional", "TimeDistributed"),
     *("CenterCrop", "Resizing", "UpSampling1D", "UpSampling2D", "UpSampling3D"),
     # Windows of several sizes, and means in float64, are written one by one.
     *(f"Adaptive{kind}Pooling{rank}D" for kind in ("Max", "Average") for rank in (1, 2, 3)),

@@ -1,0 +1,58 @@
+"""Recurrent networks in cbackprop, PyTorch and JAX: training and inference, and a step of a stateful LSTM.
+
+It measures as compare.py does. The networks are in recurrent_nets.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+import compare
+import numpy as np
+import peers
+import recurrent_nets
+from report import Report
+
+import cbackprop as cb
+
+SUITE = compare.Suite("recurrent", recurrent_nets.TRAINING, recurrent_nets.INFERENCE, peers.RECURRENT, "µs", 1e6)
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = compare.options_of(SUITE, __doc__)
+    options = parser.parse_args(arguments)
+    complaint = compare.find_fault(options, SUITE)
+    if complaint:
+        parser.error(complaint)
+    return options
+
+
+def stateful_step(report: Report, units: int = 64, features: int = 8, calls: int = 2000) -> float:
+    """Seconds of a call of a stateful LSTM with one time step of one sample: the least of several means."""
+    cb.config.set_num_threads(1)
+    model = cb.Sequential(
+        [cb.Input((1, features), batch_size=1), cb.layers.LSTM(units, stateful=True), cb.layers.Dense(1)]
+    )
+    x = np.ones((1, 1, features), np.float32)
+    model.predict_on_batch(x)
+    times = []
+    for _ in range(7):
+        begin = time.process_time()
+        for _ in range(calls):
+            model.predict_on_batch(x)
+        times.append((time.process_time() - begin) / calls)
+    report.say(f"A step of a stateful LSTM of {units} units, one sample: {1e6 * min(times):.1f} µs.")
+    return min(times)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
+    report = compare.compare_all(options)
+    report.data["stateful step"] = stateful_step(report)
+    return compare.finish(options, report)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
