@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from cbackprop import layers
 from cbackprop.export.onnx_reader.builder import Builder, UnreadableError, reads, sample_shape
 from cbackprop.export.onnx_reader.graph import Array, Node
+from cbackprop.export.onnx_reader.parts import part_of
 from cbackprop.layers.convolution import positions_along
 from cbackprop.layers.transposed_convolution import size_along
 from cbackprop.tensor import KerasTensor
@@ -135,29 +138,34 @@ def padding_of(window: Window, sides: tuple[tuple[int, int], ...]) -> str | None
 
 @reads("ConvTranspose")
 def transposed_convolution(builder: Builder, node: Node) -> KerasTensor:
-    """A transposed convolution; what is cut off in another way than this library's layers do is cut by a layer."""
+    """A transposed convolution; what is cut off in another way than this library's layers do is cut by a layer.
+
+    Each group is a layer of its own, between a GetItem and a Concatenate.
+    """
     x, kernel = builder.tensor(node.inputs[0]), builder.constant(node, 1)
     window = Window(node, x, kernel)
-    if window.group != 1:
-        raise UnreadableError(f"it has {window.group} groups, but transposed convolutions here have none")
     channels, filters = kernel.shape[:2]
-    if channels != sample_shape(x)[0]:
+    if channels != sample_shape(x)[0] or window.group < 1 or channels % window.group:
         raise UnreadableError(f"a kernel of shape {kernel.shape} does not fit values of shape {x.shape}")
     more = numbers(node, "output_padding", window.rank, 0, 0)
     before, sizes = output_of(node, window, more)
     to_last, to_first = dims(window.rank)
     padding, output_padding = transposed_padding(window, before, sizes, more)
-    bias = bias_of(builder, node, filters)
+    bias = bias_of(builder, node, filters * window.group)
     arguments = filters, window.kernel, window.strides, padding
     options: dict[str, Any] = {
         "output_padding": output_padding,
         "data_format": "channels_last",
         "dilation_rate": window.dilations,
         "use_bias": bool(bias),
-        "weights": [kernel.transpose(*range(2, kernel.ndim), 1, 0), *bias],
     }
-    layer = TRANSPOSED[window.rank - 1]
-    y = builder.apply(node, layer, builder.permuted(node, x, to_last), *arguments, **options)
+    x = builder.permuted(node, x, to_last)
+    parts = []
+    for group, own in enumerate(np.split(kernel, window.group)):
+        part = part_of(builder, node, x, x.ndim - 1, slice(group * len(own), (group + 1) * len(own)))
+        weights = [own.transpose(*range(2, own.ndim), 1, 0), *[np.split(b, window.group)[group] for b in bias]]
+        parts.append(builder.apply(node, TRANSPOSED[window.rank - 1], part, *arguments, weights=weights, **options))
+    y = parts[0] if len(parts) == 1 else builder.apply(node, layers.Concatenate, parts)
     sides = tuple(
         (front, whole - front - size) for front, whole, size in zip(before, sample_shape(y)[:-1], sizes, strict=True)
     )

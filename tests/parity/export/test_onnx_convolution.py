@@ -95,9 +95,21 @@ def test_transposed_convolution_to_a_given_shape(tmp_path, rng, rank, rule):
         assert_reads(path, rng, (4, *sizes))
 
 
+@pytest.mark.parametrize("rank", SHAPES)
+@pytest.mark.parametrize("groups", [2, 4])
+@pytest.mark.parametrize("biased", [False, True])
+def test_transposed_convolution_in_groups(tmp_path, rng, rank, groups, biased):
+    path, sizes = tmp_path / "m.onnx", SHAPES[rank]
+    for filters, pads in ((1, {}), (3, {"pads": [1, *[0] * (2 * rank - 1)]})):
+        kernel = rng.normal(size=(4, filters, *[3] * rank)).astype("float32")
+        bias = rng.normal(size=filters * groups).astype("float32") if biased else None
+        operator(path, "ConvTranspose", kernel, sizes, 4, bias, strides=[2] * rank, group=groups, **pads)
+        assert_reads(path, rng, (4, *sizes))
+
+
 MISTAKES = {
     "stride and dilation": ("Conv", (6, 4, 2, 2), {"strides": [2, 2], "dilations": [2, 2]}, "cannot go together"),
-    "groups of a transposed one": ("ConvTranspose", (4, 3, 2, 2), {"group": 2}, "it has 2 groups"),
+    "groups of a transposed one": ("ConvTranspose", (4, 3, 2, 2), {"group": 3}, "does not fit values"),
     "bias": ("Conv", (6, 4, 2, 2), {}, r"a bias of shape \(5,\) does not fit 6 filters"),
     "too small": ("Conv", (6, 4, 7, 7), {}, "damaged|needs larger inputs|not one of samples"),
 }
