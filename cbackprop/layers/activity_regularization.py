@@ -52,6 +52,11 @@ class ActivityRegularization(Layer):
         super().__init__(activity_regularizer=regularizer, **kwargs)
         self.l1, self.l2 = regularizer.l1, regularizer.l2
 
+    def _arguments_of(self, base: type[Layer]) -> dict[str, Any]:
+        given = super()._arguments_of(base)
+        del given["activity_regularizer"]  # made of l1 and l2
+        return given
+
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments as plain values."""
         config = super().get_config()

@@ -1,4 +1,4 @@
-"""Change an argument of a built layer: check it as the constructor does, and make models plan again."""
+"""Arguments that are set on a layer: checked as the constructor does; models plan again if the layer is built."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["adjust", "note_plan"]
+__all__ = ["adjust", "check_set", "note_plan", "note_set"]
 
 # For each layer, the models whose plans include it. They must plan again when the layer changes.
 _planned: weakref.WeakKeyDictionary[Any, weakref.WeakSet[Any]] = weakref.WeakKeyDictionary()
@@ -46,7 +46,7 @@ def adjust(layer: Any, name: str, value: Any) -> None:
             f"fit is running on model {running.name!r}: {name} of its layer {layer.name!r} cannot change before it "
             "ends."
         )
-    tried = _tried(layer, name, value)
+    tried = _tried(layer, **{name: value})
     before = {key: layer.__dict__.get(key) for key in (name, "activation") if key in layer.__dict__}
     layer.__dict__.update({key: tried.__dict__[key] for key in before})
     try:
@@ -58,14 +58,34 @@ def adjust(layer: Any, name: str, value: Any) -> None:
         model._forget_plans()
 
 
-def _tried(layer: Any, name: str, value: Any) -> Any:
-    """A new layer with the same arguments, except for this one."""
+def note_set(layer: Any, name: str) -> None:
+    """Remember that an argument has been set on a layer that has it already, and that is not built."""
+    if name in layer.argument_names() and name not in ("name", "trainable", "dtype"):
+        layer.__dict__.setdefault("_set_arguments", set()).add(name)
+
+
+def check_set(layer: Any) -> None:
+    """Check the arguments that were set before a layer is used, all of them together.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the constructor would refuse them.
+    """
+    names = layer.__dict__.get("_set_arguments")
+    if names and not layer.is_python:
+        tried = _tried(layer).__dict__
+        layer.__dict__.update({name: tried[name] for name in names if name in tried})
+    layer.__dict__.pop("_set_arguments", None)
+
+
+def _tried(layer: Any, **others: Any) -> Any:
+    """A new layer with the same arguments, except for these."""
     base: Any = next(cls for cls in type(layer).__mro__ if cls.__module__.startswith("cbackprop."))
-    given = {argument: getattr(layer, argument) for argument in base.argument_names() if hasattr(layer, argument)}
-    given.pop("input_shape", None)
+    given = layer._arguments_of(base)
     if "seed" in given:
         given["seed"] = 0  # otherwise one would be drawn, which changes later random numbers
-    return base(**(given | {name: value}))
+    return base(**(given | others))
 
 
 def _check_shapes(layer: Any) -> None:

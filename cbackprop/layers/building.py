@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from cbackprop.layers.adjusting import check_set
 from cbackprop.layers.call_context import naming
 from cbackprop.layers.shapes import check_input_shape
 from cbackprop.layers.unknown_sizes import has_unknown, shape_between, tried
@@ -25,6 +26,7 @@ def checked_build(build: Build) -> Build:
             _build_base(layer, build, *args, **kwargs)
             return
         check_begun(layer)
+        check_set(layer)
         if not args and not kwargs and not build.__defaults__:
             args = (None,)
         blank = optional or bool(build.__defaults__)

@@ -170,6 +170,10 @@ class Discretization(Layer):
             config["bins"] = self._bins
         return config
 
+    def _arguments_of(self, base: type[Layer]) -> dict[str, Any]:
+        given = super()._arguments_of(base)
+        return given if self.num_bins is None else given | {"bin_boundaries": None}  # those that `adapt` found
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape for "int"; for other modes an axis of bins is added or replaces one, see the class."""
         if self.output_mode == "int":

@@ -19,7 +19,7 @@ from cbackprop.config_reading import from_config, reading
 from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.families import families
 from cbackprop.layers.activation_call import ActivationCall
-from cbackprop.layers.adjusting import adjust
+from cbackprop.layers.adjusting import adjust, check_set, note_set
 from cbackprop.layers.applied_activation import applied
 from cbackprop.layers.building import check_begun, checked_build, resolve_unknown
 from cbackprop.layers.call_arguments import BUILT_IN, CallArguments, map_shapes
@@ -231,6 +231,8 @@ class Layer(Operation, Spec):
                     adjust(self, name, value)
                 return
             self._check_fixed(name, value)
+        elif name in state:
+            note_set(self, name)
         adds = isinstance(value, (Layer, list, tuple, dict)) and value and not self.is_model and holds(value, Layer)
         if adds and state.get("_locked"):
             raise ValueError(
@@ -509,6 +511,7 @@ class Layer(Operation, Spec):
             If the layer cannot take inputs of this number or shape.
         """
         check_begun(self)
+        check_set(self)
         call = CallArguments(self, args, kwargs)
         if (context := current_call()) is not None:
             context.used[self] = None
@@ -885,6 +888,11 @@ class Layer(Operation, Spec):
             own.pop("activity_regularizer", None)
         base = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
         return base | {name: value for name, value in own.items() if name not in base}
+
+    def _arguments_of(self, base: type[Layer]) -> dict[str, Any]:
+        """What an object of this class, one of the layer's bases, is made with so that it is as the layer."""
+        names = [name for name in base.argument_names() if name != "input_shape"]
+        return {name: getattr(self, name) for name in names if hasattr(self, name)}
 
     def _written_arguments(self, given: dict[str, Any]) -> set[str]:
         """Arguments that `get_config` writes: those of a class that writes its own are that class's business."""

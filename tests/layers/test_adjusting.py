@@ -3,6 +3,7 @@
 import gc
 import pickle
 
+import layer_cases
 import numpy as np
 import pytest
 
@@ -182,3 +183,66 @@ def test_a_subclass_of_a_built_in_layer():
     before = layer(x)
     layer.activation = "linear"
     np.testing.assert_allclose(np.tanh(layer(x)), before, rtol=1e-6)
+
+
+# Before a layer is built
+
+
+def connected(layer, shapes):
+    inputs = [cb.Input(shape) for shape in shapes]
+    return layer(inputs[0] if len(inputs) == 1 else inputs)
+
+
+@pytest.mark.parametrize(("make", "shapes"), layer_cases.EACH)
+def test_arguments_that_are_set_again_are_accepted(make, shapes):
+    layer, other = make(), make()
+    for name in layer.argument_names():
+        if name in vars(layer):
+            setattr(layer, name, getattr(layer, name))
+    assert connected(layer, shapes).shape == connected(other, shapes).shape
+    assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()
+
+
+IMAGE = (8, 8, 4)
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "value", "error", "message"),
+    [
+        (lambda: layers.Conv2D(2, 3), "strides", 0, ValueError, "strides must be at least 1, but got 0"),
+        (lambda: layers.Conv2D(2, 3), "strides", (0, 1), ValueError, r"strides\[0\] must be at least 1"),
+        (lambda: layers.Conv2D(2, 3), "kernel_size", (1, 2, 3), ValueError, "kernel_size must be a whole number or 2"),
+        (lambda: layers.Conv2D(2, 3), "padding", "sam", ValueError, "padding must be"),
+        (lambda: layers.Conv2D(2, 3), "groups", 3, ValueError, "filters must be divisible by groups"),
+        (lambda: layers.DepthwiseConv2D(3), "depth_multiplier", None, TypeError, "depth_multiplier must be"),
+        (lambda: layers.SeparableConv2D(2, 3), "strides", (0, 0), ValueError, r"strides\[0\] must be at least 1"),
+        (lambda: layers.Conv2DTranspose(2, 3), "output_padding", 2, ValueError, "output_padding must be smaller"),
+        (lambda: layers.MaxPooling2D(2), "strides", (0, 1), ValueError, r"strides\[0\] must be at least 1"),
+        (lambda: layers.AveragePooling2D(2), "pool_size", 0, ValueError, "pool_size must be at least 1"),
+        (lambda: layers.AdaptiveMaxPooling2D(2), "output_size", 0, ValueError, "output_size must be at least 1"),
+        (lambda: layers.ZeroPadding2D(2), "padding", -1, ValueError, "padding must be at least 0"),
+        (lambda: layers.UpSampling2D(2), "size", (0, 1), ValueError, r"size\[0\] must be at least 1"),
+        (lambda: layers.Resizing(2, 3), "height", 0, ValueError, "height must be at least 1"),
+        (lambda: layers.Resizing(2, 3), "interpolation", "cubic", ValueError, "interpolation must be"),
+        (lambda: layers.SpatialDropout2D(0.2), "rate", 2, ValueError, "rate must be at"),
+        (lambda: layers.Dense(2), "units", 0, ValueError, "units must be at least 1, but got 0"),
+    ],
+)
+def test_arguments_that_are_set_are_checked_before_use(make, name, value, error, message):
+    layer, right = make(), getattr(make(), name)
+    setattr(layer, name, value)
+    for use in (lambda: layer(cb.Input(IMAGE)), lambda: layer(np.ones((1, *IMAGE))), lambda: layer.build((1, *IMAGE))):
+        with pytest.raises(error, match=message):
+            use()
+    assert not layer.built
+    setattr(layer, name, right)
+    assert layer(cb.Input(IMAGE)).shape == make()(cb.Input(IMAGE)).shape
+
+
+def test_arguments_that_are_set_are_checked_together():
+    layer = layers.Conv2D(4, 3)
+    layer.groups = 3  # not with 4 filters
+    layer.filters = 6
+    layer.strides = 2
+    assert layer(cb.Input((8, 8, 3))).shape == (None, 3, 3, 6)
+    assert layer.strides == (2, 2)
