@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import shutil
 import statistics
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import machine
-import numpy as np
+from ranks_model import NETWORK_CARDS, WANTED, efficiency, fitted, most_ranks, sum_seconds
 from report import Report, number, share
 
 # Name, widths, samples of each rank in a batch.
@@ -25,50 +24,6 @@ NETWORKS = (
 )
 RANKS = (1, 2, 4)
 MORE_RANKS = (16, 128, 1024)
-WANTED = 0.8  # efficiency, for the last column
-
-
-class Link(NamedTuple):
-    """What a sum over ranks costs: seconds of a message, and seconds of a byte."""
-
-    latency: float
-    byte: float
-
-
-# Not measured: what sellers of such networks state, for messages between two machines.
-NETWORK_CARDS = {
-    "Ethernet, 10 Gbit/s, 30 µs": Link(30e-6, 8 / 10e9),
-    "InfiniBand, 100 Gbit/s, 2 µs": Link(2e-6, 8 / 100e9),
-}
-
-
-def sum_seconds(ranks: int, weights: int, link: Link) -> float:
-    """Each rank adds up its part and then hands it on: 2 log2(R) messages, and 2 (R - 1) / R of all bytes."""
-    if ranks == 1:
-        return 0.0
-    return 2 * math.log2(ranks) * link.latency + 2 * (ranks - 1) / ranks * 4 * weights * link.byte
-
-
-def fitted(sums: dict[str, float]) -> Link:
-    """Latency and bandwidth of what two ranks have measured, by least squares of relative errors."""
-    sizes = np.array([int(size) for size in sums], float)
-    seconds = np.array(list(sums.values()))
-    terms = np.stack([np.full(len(sizes), 2.0), 4 * sizes], axis=1) / seconds[:, None]
-    latency, byte = np.linalg.lstsq(terms, np.ones(len(sizes)), rcond=None)[0]
-    return Link(max(latency, 0.0), max(byte, 0.0))
-
-
-def efficiency(ranks: int, alone: float, weights: int, link: Link) -> float:
-    """The time of a step of one rank, by that of a step of all ranks with as many samples each."""
-    return alone / (alone + sum_seconds(ranks, weights, link))
-
-
-def most_ranks(alone: float, weights: int, link: Link) -> int:
-    """The largest power of two of ranks that are as efficient as wanted."""
-    ranks = 1
-    while ranks < 2**20 and efficiency(2 * ranks, alone, weights, link) >= WANTED:
-        ranks *= 2
-    return ranks
 
 
 def launcher() -> list[str]:
@@ -124,6 +79,16 @@ def times_table(results: dict[int, Any], report: Report) -> None:
             )
 
 
+def sums_table(results: dict[int, Any], report: Report) -> None:
+    ways = ("any order", "in order", "in shared memory")
+    titles = ["numbers", "MPI's sum, µs", "MPI, in order, µs", "in shared memory, µs"]
+    report.table("The least time of a sum over two ranks", titles)
+    found = results[2]["sums"]
+    for size in found["any order"]:
+        seconds = (found[way].get(size) for way in ways)
+        report.row(f"{int(size):,}", *(number(None if each is None else 1e6 * each) for each in seconds))
+
+
 def model_tables(results: dict[int, Any], report: Report) -> dict[str, Any]:
     link = fitted(results[2]["sums"]["any order"])
     report.say("", f"Two ranks here: {1e6 * link.latency:.1f} µs a message, {1e-9 / link.byte:.2f} GB/s.")
@@ -162,6 +127,7 @@ def main() -> None:
     report.say(f"{machine.processor()}, {len(machine.cpus())} processors. Medians of {options.rounds} rounds.")
     results = {ranks: measured(ranks, networks, options) for ranks in RANKS}
     times_table(results, report)
+    sums_table(results, report)
     report.data = {"measured": results, "model": model_tables(results, report)}
     report.write(options.output, lambda figure: draw(figure, results))
 
