@@ -18,6 +18,7 @@ from cbackprop import layers
 from cbackprop.foreign_arrays import from_foreign
 from cbackprop.layers.spatial import AxesLayer
 from cbackprop.plan.graph import unfolded_layers
+from cbackprop.saving.torch_recurrent import MODULES, convert_recurrent
 
 __all__ = ["is_torch_weight", "read_torch_state"]
 
@@ -188,6 +189,8 @@ def _groups(state: Mapping[str, Any], source: str, ordered: bool) -> dict[str, d
 
 def _convert(layer: Any, prefix: str, group: dict[str, Array], source: str) -> dict[Any, Array]:
     """Convert the weights of a module to values of a layer's variables."""
+    if isinstance(layer, tuple(MODULES)):
+        return convert_recurrent(layer, prefix, group, source)
     who = f"Layer {layer.name!r} ({type(layer).__name__})"
     roles = next((ROLES[cls] for cls in type(layer).__mro__ if cls in ROLES), None)
     if roles is None:

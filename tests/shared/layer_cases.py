@@ -256,7 +256,7 @@ LAYERS = {
         (lambda: layers.GRU(2, reset_after=False, return_sequences=True, bias_initializer="ones"), [(3, 2)]),
         (lambda: layers.GRU(3, return_sequences=True, go_backwards=True, use_bias=False), [(3, 2)]),
         (lambda: layers.GRU(2, "gelu", "softmax", reset_after=False), [(3, 2)]),
-        (lambda: layers.GRU(2, "silu", "gelu", return_sequences=True), [(3, 2)]),
+        (lambda: layers.GRU(2, "gelu", "hard_sigmoid", return_sequences=True), [(3, 2)]),
         (lambda: layers.GRU(2, dropout=0.3, recurrent_dropout=0.4, return_sequences=True, seed=3), [(3, 2)]),
         (lambda: layers.GRU(2, recurrent_dropout=0.4, reset_after=False, go_backwards=True, seed=3), [(3, 2)]),
     ],

@@ -10,6 +10,7 @@ from torch import nn
 import cbackprop as cb
 from cbackprop import layers
 from cbackprop.layers.layer import registry
+from cbackprop.saving.torch_recurrent import MODULES
 from cbackprop.saving.torch_state import ROLES
 
 
@@ -19,6 +20,20 @@ def conv(rank, *arguments, kind="", **options):
 
 def torch_conv(rank, *arguments, kind="", **options):
     return getattr(nn, f"Conv{kind}{rank}d")(*arguments, **options)
+
+
+class First(nn.Module):
+    """The outputs of a recurrent module, without its states."""
+
+    def forward(self, returned):
+        return returned[0]
+
+
+class Last(nn.Module):
+    """The last output."""
+
+    def forward(self, returned):
+        return returned[0][:, -1]
 
 
 # Our layers, PyTorch's, and the shape of a sample. PyTorch's channels come first, as ours here.
@@ -63,6 +78,18 @@ CASES = {
         )
         for rank in (1, 2, 3)
     },
+    "SimpleRNN": (lambda: [layers.SimpleRNN(3)], lambda: [nn.RNN(4, 3, batch_first=True), Last()], (5, 4)),
+    "LSTM": (
+        lambda: [layers.LSTM(3, return_sequences=True), layers.LSTM(2, use_bias=False)],
+        lambda: [nn.LSTM(4, 3, batch_first=True), First(), nn.LSTM(3, 2, bias=False, batch_first=True), Last()],
+        (5, 4),
+    ),
+    "GRU": (lambda: [layers.GRU(3)], lambda: [nn.GRU(4, 3, batch_first=True), Last()], (5, 4)),
+    "Bidirectional": (
+        lambda: [layers.Bidirectional(layers.GRU(3, return_sequences=True))],
+        lambda: [nn.GRU(4, 3, batch_first=True, bidirectional=True), First()],
+        (5, 4),
+    ),
     "PReLU": (lambda: [layers.PReLU(), layers.PReLU()], lambda: [nn.PReLU(), nn.PReLU(5)], (5,)),
 }  # fmt: skip
 
@@ -88,8 +115,9 @@ def test_every_layer_with_weights_is_known_or_has_no_equal():
     with_weights = {
         name for name, _ in registry for make, shapes in layer_cases.LAYERS.get(name, ()) if has_weights(make, shapes)
     }
-    no_equal = {"Normalization"}
-    assert with_weights == {cls.__name__ for cls in ROLES} | no_equal == set(CASES) | no_equal
+    no_equal = {"Normalization", "RNN", "StackedRNNCells", "TimeDistributed"}
+    known = {cls.__name__ for cls in (*ROLES, *MODULES)}
+    assert with_weights | no_equal == known | no_equal == set(CASES) | no_equal
 
 
 def has_weights(make, shapes):
