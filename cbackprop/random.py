@@ -16,7 +16,17 @@ from cbackprop.absent import explain
 from cbackprop.compiled.kernels import random as kernels
 from cbackprop.validation import check_integer
 
-__all__ = ["check_state", "draw_seed", "generator", "permutation", "seeded", "set_random_seed", "set_state", "state"]
+__all__ = [
+    "check_state",
+    "draw_seed",
+    "generator",
+    "permutation",
+    "permutations",
+    "seeded",
+    "set_random_seed",
+    "set_state",
+    "state",
+]
 
 _generator = np.random.default_rng()
 _scoped: ContextVar[np.random.Generator | None] = ContextVar("generator of seeded", default=None)
@@ -111,6 +121,11 @@ def permutation(n: int) -> NDArray[np.int64]:
     """The numbers 0, ..., n - 1 in random order, drawn from the `generator`."""
     key = generator().bit_generator.random_raw()
     return kernels.permutation(n, key & 0xFFFFFFFF, key >> 32)
+
+
+def permutations(n: int, count: int) -> NDArray[np.int64]:
+    """What `count` calls of `permutation` return, one after the other."""
+    return kernels.permutations(n, generator().bit_generator.random_raw(count))
 
 
 def draw_seed() -> int:

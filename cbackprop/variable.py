@@ -134,6 +134,11 @@ class ParameterStore:
         others = (user for user in self.users if user() not in (None, engine))
         self.users = (*others, weakref.ref(engine))
 
+    def remove_user(self, engine: Any) -> None:
+        """Forget an engine that works on these values no more."""
+        with self.moving:
+            self.users = tuple(user for user in self.users if user() not in (None, engine))
+
     def bring_along(self, variable: Variable, offset: int) -> None:
         """Copy to a variable that has left this offset what has changed here since."""
         if variable.store is self or self.left is None:

@@ -45,6 +45,11 @@ class Display:
         """The display for the argument `verbose`. In place of it, `fit_many` gives `fit` a display."""
         return verbose if isinstance(verbose, Display) else cls(verbose, epochs, samples)
 
+    @property
+    def shows_epochs(self) -> bool:
+        """Whether anything is shown between epochs."""
+        return not self.silent
+
     @staticmethod
     def check(verbose: Any) -> None:
         """Refuse an unknown `verbose`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -29,11 +29,15 @@ from cbackprop.contract.implementation import find
 from cbackprop.engine.data import Data
 from cbackprop.engine.engine import Array, Engine, Tick
 from cbackprop.engine.memory import Memory
+from cbackprop.engine.model_lock import ModelLock
 from cbackprop.engine.objective import Objective
 from cbackprop.engine.thread_choice import ThreadChoice
 from cbackprop.metrics.metric import Metric, RowMean
 from cbackprop.metrics.tally import Tally
-from cbackprop.plan.plan import Activity, Step
+from cbackprop.optimizers.full_batch import FullBatchOptimizer
+from cbackprop.optimizers.optimizer import Optimizer
+from cbackprop.optimizers.state import OptimizerState
+from cbackprop.plan.plan import Activity, Plan, Step
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
 __all__ = ["CompiledEngine"]
@@ -49,6 +53,8 @@ LEAST_WORK = 1_000_000
 # The same where it is tried out how many threads pay: in a step of training or testing, and in a prediction, which has
 # to start the threads first.
 LEAST_WORK_TO_TRY, LEAST_WORK_TO_START = 250_000, 10_000_000
+# What a run of several epochs may take: numbers of samples in memory, and floating point operations, some milliseconds.
+MOST_AT_ONCE, MOST_WORK_AT_ONCE = 1 << 17, 200_000_000
 # Parts that the computation of all gradients is divided in for threads to share, and the least elements of a part.
 MOST_PARTS, LEAST_PART = 16, 2048
 
@@ -84,6 +90,8 @@ def projection_of(variable: Variable) -> Any:
 class CompiledEngine(Engine):
     """Executes a plan in C, without the GIL. Arguments are those of `Engine`."""
 
+    point_of: dict[Variable, int]  # at which point of the backward pass the gradient of a variable is computed
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         is_double = self.dtype == np.float64
@@ -117,6 +125,7 @@ class CompiledEngine(Engine):
         self._make_rule()
         self.compiled_tables: dict[Variable, Table] = {}
         self.compiled_gradients: Gradients | None = None  # of a network without weights there are none
+        self.gradients_at: Any = None  # the places in memory that these are for
         self.memory = Memory(self, self.network.layers, chains, len(heads), self.points, self.point_of)
         self.flops = self._flops()
         read = {v for step in self.plan.steps if not step.layer.reads_rows for v in step.layer.variables}
@@ -130,6 +139,40 @@ class CompiledEngine(Engine):
         several = len(self.plan.inputs) > 1 or len(self.plan.outputs) > 1
         unchecked = not any(self.plan.id_ranges)  # `predict_now` checks nothing but the shape
         self.sample_shape = self.plan.input_shapes[0] if unchecked and not several else None
+
+    def serve(
+        self,
+        plan: Plan,
+        objectives: Sequence[Objective],
+        optimizer: Optimizer,
+        trainable: Collection[Variable],
+        state: OptimizerState,
+        model_lock: ModelLock,
+    ) -> None:
+        """Be the engine of another model that is like the last one, from the constructor's arguments for it.
+
+        All that is compiled stays: layers, heads, and memory. The plan is that of the last model with other layers.
+        """
+        points = dict(zip(self.plan.variables, map(self.point_of.get, self.plan.variables), strict=True))
+        chosen = set(trainable)
+        in_order = [variable for variable in plan.variables if variable in chosen]
+        self._take_settings(self.dtype.name, objectives, optimizer, in_order, state, model_lock, None)
+        self.point_of = {
+            new: point
+            for old, new in zip(self.plan.variables, plan.variables, strict=True)
+            if (point := points[old]) is not None
+        }
+        self.plan = plan
+        self.regularized = [v for v in self.trainable if v.regularizer is not None and not self.only_losses]
+        self.settings_version = optimizer.settings_version
+        self._make_rule()
+        self.bound, self.store = False, None
+
+    def leave(self) -> None:
+        """Have nothing to do any more with the weights of the last model."""
+        if self.store is not None:
+            self.store.remove_user(self)
+        self.bound, self.store = False, None
 
     def _make_rule(self) -> None:
         self.compiled_rule: Any = self.optimizer and self.optimizer.compiled_rule(self.dtype)
@@ -206,9 +249,11 @@ class CompiledEngine(Engine):
         assert self.store is not None  # only a network with weights is bound
         offsets = [[self.offsets[variable] for variable in step.layer.variables] for step in self.plan.steps]
         self.network.set_weights(self.store.values, offsets)
-        uses = self._uses()
-        tables = {variable: uses.pop(variable) for variable in list(uses) if variable in self.tables}
-        self._bind_gradients(uses)
+        tables = {variable: uses for variable, uses in self._uses().items() if variable in self.tables}
+        place = offsets, self.gradient_vector.ctypes.data, self.tables
+        if place != self.gradients_at:
+            self._bind_gradients({v: uses for v, uses in self._uses().items() if v not in self.tables})
+            self.gradients_at = place
         if self.optimizer is not None:
             self.network.set_optimizer(self.compiled_rule, SegmentList(self.compiled_rule, self.segments()))
             self.compiled_tables = {variable: self._table(variable, those) for variable, those in tables.items()}
@@ -427,15 +472,7 @@ class CompiledEngine(Engine):
             batch_size = min(batch_size, stop - start)
             rows = self.learner.most_rows(batch_size)
             most = self._most_threads(3 * self.flops * rows)
-            self._begin(data)
-            in_blocks = self._reserve(rows, most, training, backwards=True)
-            for table in self.compiled_tables.values():
-                table.reserve(rows)
-            if not in_blocks and self.compiled_gradients is not None:
-                self.compiled_gradients.reserve(rows)
-            self.contexts.stage(order is not None)
-            if self.optimizer is not None:
-                self.compiled_rule.read_rate()
+            in_blocks = self._prepare_training(data, rows, most, training, order is not None)
             try:
                 for count, begin, end in self._trials("train", most, start, stop, batch_size):
                     ticks = _counted_from(begin - start, tick)
@@ -444,6 +481,54 @@ class CompiledEngine(Engine):
                 self.bring_along()
                 if self.optimizer is not None and update:
                     self.state.batches = self.network.iteration
+
+    def _prepare_training(self, data: Data, batch_size: int, most: int, training: bool, gathered: bool) -> bool:
+        """Make everything ready for a run in up to `most` threads; whether batches pass in blocks."""
+        self._begin(data)
+        in_blocks = self._reserve(batch_size, most, training, backwards=True)
+        for table in self.compiled_tables.values():
+            table.reserve(batch_size)
+        if not in_blocks and self.compiled_gradients is not None:
+            self.compiled_gradients.reserve(batch_size)
+        self.contexts.stage(gathered)
+        if self.optimizer is not None:
+            self.compiled_rule.read_rate()
+        return in_blocks
+
+    def epochs_at_once(self, samples: int, batch_size: int) -> int:
+        """As many as are worth saving the calls of Python between them."""
+        if self.ranks is not None:
+            return 1
+        means = all(isinstance(state, MetricSum) for states in self.metric_states for state in states)
+        full = isinstance(self.optimizer, FullBatchOptimizer)
+        work = 3 * self.flops * samples
+        if not means or full or self._most_threads(3 * self.flops * min(batch_size, samples)) > 1:
+            return 1
+        return max(min(MOST_AT_ONCE // samples, MOST_WORK_AT_ONCE // work), 1)
+
+    def train_epochs(
+        self, data: Data, order: NDArray[np.int64], epochs: int, batch_size: int, sums: list[Any], tick: Tick = None
+    ) -> None:
+        """Train for several epochs in this thread, without the GIL from the first to the last."""
+        self.check_batches(len(order) // epochs, batch_size)
+        with self.lock, self._products():
+            batch_size = min(batch_size, len(order) // epochs)
+            in_blocks = self._prepare_training(data, batch_size, 1, True, True)
+            found = np.empty((epochs, self.learner.sum_count()))
+            try:
+                self.learner.train_epochs(order, batch_size, in_blocks, found, tick)
+            finally:
+                self.bring_along()
+                self.state.batches = self.network.iteration
+                sums += map(self._as_sums, found[: self.learner.epochs_done].tolist())
+
+    def _as_sums(self, row: list[float]) -> Any:
+        """The sums of an epoch as `restore` takes them."""
+        total, count, *rest = row
+        heads = len(self.network.heads)
+        metrics = iter(rest[heads:])
+        pairs = zip(metrics, metrics, strict=True)
+        return (total, count, rest[:heads]), [[next(pairs) for _ in states] for states in self.metric_states]
 
     def solver(self) -> Any:
         """What carries out the optimizer's arithmetic."""

@@ -237,8 +237,12 @@ class Engine:
                 return
             self.store.add_user(self)
             self.offsets = {variable: variable.offset for variable in self.plan.variables}
-            make = aligned_zeros if self.ranks is None else self.ranks.vector
-            self.gradient_vector = make(self.store.values.size, self.dtype)
+            if self.ranks is not None:  # the others may still read the last one
+                self.gradient_vector = self.ranks.vector(self.store.values.size, self.dtype)
+            elif self.gradient_vector.size == self.store.values.size:
+                self.gradient_vector[:] = 0
+            else:
+                self.gradient_vector = aligned_zeros(self.store.values.size, self.dtype)
             self.slots: list[Array] = []
             if self.optimizer is not None:
                 self.slots = self.state.lay_out(self.optimizer, self.store, self.trainable)
@@ -421,6 +425,19 @@ class Engine:
                 self.bring_along()
         if tick is not None:
             tick(stop - start)
+
+    def epochs_at_once(self, samples: int, batch_size: int) -> int:
+        """How many epochs of so many samples `train_epochs` may be given; 1 if it cannot be called."""
+        return 1
+
+    def train_epochs(
+        self, data: Data, order: NDArray[np.int64], epochs: int, batch_size: int, sums: list[Any], tick: Tick = None
+    ) -> None:
+        """Train for several epochs; `order` has the samples of all of them.
+
+        What each finished epoch has added up is appended to `sums`, as `restore` takes it.
+        """
+        raise NotImplementedError
 
     def test(self, data: Data, batch_size: int, training: bool = False, tick: Tick = None) -> None:
         """Add the loss and the metrics of all samples to the means."""

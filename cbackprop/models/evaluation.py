@@ -13,26 +13,30 @@ from cbackprop.models.inputs import check_repetitions
 from cbackprop.models.objectives import log_names, named_results
 from cbackprop.models.sources import Source
 
-__all__ = ["listed", "logs_of", "names_of", "reset_metrics_of_layers", "test"]
+__all__ = ["listed", "logs_of", "metrics_of_layers", "names_of", "reset_metrics_of_layers", "test"]
 
 
-def logs_of(model: Any, engine: Engine, of_all_ranks: bool = True) -> dict[str, float]:
-    """The losses and metrics since the engine's last reset, in Keras's order; of this rank's samples, or of all."""
+def logs_of(model: Any, engine: Engine, of_all_ranks: bool = True, show: bool = True) -> dict[str, float]:
+    """The losses and metrics since the engine's last reset, in Keras's order; of this rank's samples, or of all.
+
+    If `show`, the model shows them, too.
+    """
     if engine.log_names is None:
         engine.log_names = log_names(model, engine.objectives)
     loss_names, metric_names = engine.log_names
     if of_all_ranks and engine.ranks is not None:
-        with engine.sums_of_ranks(), _summed(engine, _metrics_of_layers(model, engine)):
+        with engine.sums_of_ranks(), _summed(engine, metrics_of_layers(model, engine)):
             return logs_of(model, engine, of_all_ranks=False)
     total, losses = engine.losses()
     logs = {"loss": total} if any(objective.loss for objective in engine.objectives) else {}
     logs |= {name: value for name, value in zip(loss_names, losses, strict=True) if name is not None}
-    model._show_losses(dict(logs))
+    if show:
+        model._show_losses(dict(logs))
     for names, states, objective in zip(metric_names, engine.metric_snapshots(), engine.objectives, strict=True):
         for name, state, (metric, _) in zip(names, states, objective.metrics, strict=True):
             metric.restore(state)
             logs |= named_results(name, metric.result())
-    for metric in _metrics_of_layers(model, engine):
+    for metric in metrics_of_layers(model, engine):
         logs |= named_results(metric.name, metric.result())
     return dict(sorted(logs.items()))
 
@@ -50,7 +54,7 @@ def _summed(engine: Engine, metrics: list[Any]) -> Iterator[None]:
             metric.restore(state)
 
 
-def _metrics_of_layers(model: Any, engine: Engine) -> list[Any]:
+def metrics_of_layers(model: Any, engine: Engine) -> list[Any]:
     """The metrics of layers, which are searched for once."""
     if engine.metrics_of_layers is None:
         compiled = {metric for objective in engine.objectives for metric, _ in objective.metrics}
@@ -60,7 +64,7 @@ def _metrics_of_layers(model: Any, engine: Engine) -> list[Any]:
 
 def reset_metrics_of_layers(model: Any, engine: Engine) -> None:
     """Reset the metrics of layers, at the beginning of an epoch and of an evaluation, as in Keras."""
-    for metric in _metrics_of_layers(model, engine):
+    for metric in metrics_of_layers(model, engine):
         metric.reset_state()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from cbackprop import random, threads
 from cbackprop.callbacks import History
 from cbackprop.callbacks.progress_of_many import DisplayOfMany, Stopped
+from cbackprop.models.engine_pool import EnginePool
 
 __all__ = ["ManyRuns"]
 
@@ -79,19 +80,21 @@ class ManyRuns:
 
     def _work(self) -> None:
         """What each thread does."""
+        pool = EnginePool()
         with threads.own_limit(1):
             while not self.display.stop.is_set():
                 with self.taking:
                     index = next(self.left, None)
                 if index is None:
                     return
-                self._fit(index)
+                self._fit(index, pool)
 
-    def _fit(self, index: int) -> None:
+    def _fit(self, index: int, pool: EnginePool) -> None:
         model = self.models[index]
         try:
-            with random.seeded(self.seeds[index]):
+            with random.seeded(self.seeds[index]), pool.serve(model):
                 self.results[index] = model.fit(**self.arguments(index), verbose=self.display.run(index))
+                model.settle_position()
             self.display.model_done(index, model.name)
         except Stopped:
             pass

@@ -60,6 +60,12 @@ class Position:
         self.step = 0
         self._between = True
 
+    def settle(self) -> None:
+        """Note random states now that the run is over, whose generator is not that of the process; drop the data."""
+        self._note()
+        self._between = False
+        self.source = None
+
     def _note(self) -> None:
         self._source = self.source.state()
         self._generator = random.state()

@@ -71,6 +71,7 @@ class Trainer(CompileMethods, GradientMethods, ResultMethods):
         self._showing: dict[Any, Engine] = {}  # see `calls.run_shown`
         self._model_lock = ModelLock()  # shared by all engines
         self._position: Position | None = None  # of the last run of `fit`
+        self._rests_at: Any = None  # see `lay_down_engine`
         self._resumption: Resumption | None = None  # from which the next one may go on
 
     def _forget_engine(self) -> None:
@@ -88,7 +89,7 @@ class Trainer(CompileMethods, GradientMethods, ResultMethods):
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: everything but the engines, which are made again when they are needed."""
-        made_anew: dict[str, Any] = dict.fromkeys(("_engine", "_predictor", "_plan", "_position"))
+        made_anew: dict[str, Any] = dict.fromkeys(("_engine", "_predictor", "_plan", "_position", "_rests_at"))
         made_anew |= {"_runs": set(), "_gradient_engines": {}, "_showing": {}}
         made_anew["_optimizer_state"] = self.optimizer and self.optimizer.state_for(self)
         graph = self.__dict__.get("_graph")
@@ -268,15 +269,28 @@ class Trainer(CompileMethods, GradientMethods, ResultMethods):
         self._engine = self._predictor = None
         self._gradient_engines = {}
 
+    def lay_down_engine(self) -> None:
+        """Give up the engine, which goes on with another model. What the training has come to stays known."""
+        self._engine = None
+        self._rests_at = self._position, self._objectives
+
     def at_rest(self) -> AtRest:
         """For a ``with`` block in which no other thread may run this model, or one that shares variables with it."""
         return AtRest(self.variables, (self._model_lock,))  # type: ignore[attr-defined]
 
     def training_position(self) -> dict[str, Any] | None:
         """The position of the training as plain values for a file; ``None`` before the first `fit`."""
-        if self._position is None or self._engine is None:
+        if self._position is None:
             return None
+        if self._engine is None:
+            rests = self._rests_at == (self._position, self._objectives) and self._position.step == 0
+            return self._position.state(None, list) if rests else None
         return self._position.state(self._engine.sums(), self._engine.over_ranks)
+
+    def settle_position(self) -> None:
+        """Note the random numbers that the last run has come to, where they are not those of the process."""
+        if self._position is not None:
+            self._position.settle()
 
     def callback_states(self) -> dict[str, Any] | None:
         """The states of the callbacks of the last `fit`; ``None`` before the first."""

@@ -15,6 +15,7 @@ from cbackprop.models.engines import prepare
 from cbackprop.models.evaluation import logs_of, reset_metrics_of_layers, test
 from cbackprop.models.executions import Executions
 from cbackprop.models.position import Position, Resumption, formed_like
+from cbackprop.models.quiet_epochs import QuietEpochs, epochs_at_once
 from cbackprop.models.sources import Source
 from cbackprop.models.sources.source import ran_out
 from cbackprop.models.together import agree, average_statistics
@@ -87,6 +88,10 @@ class TrainingRun:
         logs: dict[str, float] = {}
         first, unfinished, over = self._begin_at(initial_epoch)
         epoch = first
+        if unfinished is None and not over and (at_once := epochs_at_once(self, engine)) > 1:
+            quiet = QuietEpochs(self, engine)
+            first, logs = quiet.train(first, epochs, at_once)
+            epoch, over = max(first - 1, epoch), True
         for epoch in range(first, first if over else epochs):
             if self.source.exhausted:
                 ran_out(CALLER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections import Counter
@@ -111,6 +112,8 @@ class Plan:
         Outputs of layers that add to the loss.
     variables : list of Variable
         All variables that steps use, each once.
+    layers : list of Layer
+        What the steps were made of. Nested models count as one.
     """
 
     def __init__(
@@ -133,7 +136,9 @@ class Plan:
         values = self._with_masks(sources, masked)
         if watched == "inputs":
             values = self._watch(inputs, values)
-        found = self._unfold(Graph(inputs, outputs), values, None)
+        graph = Graph(inputs, outputs)
+        self.layers = graph.layers
+        found = self._unfold(graph, values, None)
         self.output_shapes = [sample_shape(tensor) for tensor in outputs]
         shown = [value.buffer for value in found]
         self.output_masks = [value.mask for value in found]
@@ -305,6 +310,25 @@ class Plan:
                 for index in origins.get(step.inputs[0], set()):
                     ranges[index] = min(limit, ranges[index] or limit)
         return ranges
+
+    def like(self, layers: Sequence[Layer]) -> Plan | None:
+        """The plan of another model, which is connected as this one is: with its layers, in the order of its calls.
+
+        ``None`` if weights are not those of a layer itself, but of steps that it unfolds into.
+        """
+        known = [layer for layer in self.layers if layer.n_inputs != 0]
+        others = [layer for layer in layers if layer.n_inputs != 0]
+        instead = dict(zip(known, others, strict=True))
+        if any(step.layer not in instead and step.layer.variables for step in self.steps):
+            return None
+        plan = copy.copy(self)
+        plan.layers = list(layers)
+        plan.steps = [
+            Step(instead.get(step.layer, step.layer), *step[1:])  # type: ignore[call-overload]
+            for step in self.steps
+        ]
+        plan.variables = list(dict.fromkeys(v for step in plan.steps for v in step.layer.variables))
+        return plan
 
     # What engines ask
 

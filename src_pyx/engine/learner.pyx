@@ -22,7 +22,7 @@ from cbackprop.compiled.engine.division cimport block_begin, block_count, part_r
 from cbackprop.compiled.engine.failure cimport fail
 from cbackprop.compiled.engine.feeds cimport Feeds
 from cbackprop.compiled.engine.gradients cimport Samples
-from cbackprop.compiled.engine.head cimport Head
+from cbackprop.compiled.engine.head cimport Head, MetricSum
 from cbackprop.compiled.engine.network cimport Network
 from cbackprop.compiled.engine.run cimport Run
 from cbackprop.compiled.engine.schedule cimport Schedule
@@ -44,6 +44,12 @@ cdef struct Place:
     Py_ssize_t first                    # the number of the first of them within the batch
     Py_ssize_t batch_start, batch_rows  # the same of the batch
     Py_ssize_t total                    # how many rows layers are told that the batch has
+
+
+cdef void end_mean(MetricSum metric, double* sums) noexcept nogil:
+    """Note the two sums of a metric, and start anew."""
+    sums[0], sums[1] = metric.total, metric.count
+    metric.total = metric.count = 0
 
 
 cdef void train_thread(void* learner, Py_ssize_t thread) noexcept nogil:
@@ -90,6 +96,9 @@ cdef class Learner:
     cdef Py_ssize_t[::1] begins         # (n_pieces + 1,): where those of the batch begin, among this rank's rows
     cdef double[:, ::1] counts          # (heads + 1, all_pieces): what divisors, and the rows of a batch, are made of
     cdef double[:, ::1] divisors        # (threads, heads): of the current batch
+    cdef Py_ssize_t epoch_size          # samples of an epoch, where the run consists of several; else 0
+    cdef double[:, ::1] epoch_sums      # (epochs, sum_count): of these epochs
+    cdef readonly Py_ssize_t epochs_done
 
     def __cinit__(self, Network network not None, Feeds feeds not None, Contexts contexts not None):
         self.network, self.feeds, self.contexts = network, feeds, contexts
@@ -152,6 +161,26 @@ cdef class Learner:
         """
         self.update = update
         self.run_range(order, start, stop, batch_size, in_blocks, True, training, threads, tick)
+
+    def train_epochs(
+        self, const int64_t[::1] order not None, Py_ssize_t batch_size, bint in_blocks, double[:, ::1] sums not None,
+        tick=None,
+    ):
+        """Train for as many epochs as `sums` has rows, in this thread alone, all without the GIL.
+
+        order (epochs * samples,) : the samples of each epoch.
+        sums (epochs, `sum_count`) : OUT, what each epoch adds up: its loss, what that is divided by, the loss of each
+            head, and two sums of each metric. There are as many good rows as `epochs_done` says.
+        """
+        if not sums.shape[0] or order.shape[0] % sums.shape[0] or sums.shape[1] != self.sum_count():
+            raise ValueError("The order or the sums do not fit the epochs.")
+        self.update = True
+        self.epoch_size, self.epoch_sums, self.epochs_done = order.shape[0] // sums.shape[0], sums, 0
+        try:
+            self.reset()
+            self.run_range(order, 0, order.shape[0], batch_size, in_blocks, True, True, 1, tick)
+        finally:
+            self.epoch_size, self.epoch_sums = 0, None
 
     def test(
         self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size, bint in_blocks, bint training=False,
@@ -244,7 +273,7 @@ cdef class Learner:
         cdef uint64_t iteration = self.network.iteration
         cdef bint clock_each_step = self.work_of(self.batch_size) > 100_000
         while position < self.stop and not self.run.halt:
-            rows = min(self.batch_size, self.stop - position)
+            rows = self.rows_at(position)
             if not self.run_batch(thread, position, rows, iteration):
                 return
             iteration += self.update
@@ -254,9 +283,18 @@ cdef class Learner:
                 if steps == 1:
                     self.first_step = now() - self.first_step
                 self.network.iteration = iteration
+                if self.epoch_size and position % self.epoch_size == 0:
+                    self.end_epoch()
                 if clock_each_step or steps % STEPS_BETWEEN_CLOCKS == 0:
                     self.run.look_up(position - self.start)
             self.run.team.meet(thread)
+
+    cdef Py_ssize_t rows_at(self, Py_ssize_t position) noexcept nogil:
+        """Samples of the batch that begins at a position. The last one of an epoch may have fewer."""
+        cdef Py_ssize_t left = self.stop - position
+        if self.epoch_size:
+            left = self.epoch_size - position % self.epoch_size
+        return min(self.batch_size, left)
 
     cdef Py_ssize_t work_of(self, Py_ssize_t rows) noexcept nogil:
         """Roughly the floating point operations of a step."""
@@ -608,6 +646,30 @@ cdef class Learner:
         self.head_loss_totals[:] = 0
         for head in self.network.heads:
             head.reset()
+
+    def sum_count(self):
+        """How many numbers an epoch adds up, where all metrics are means over rows."""
+        cdef Head head
+        count = 2 + self.network.n_heads
+        for head in self.network.heads:
+            if head.n_tallies:
+                raise ValueError("A metric adds up more than two numbers.")
+            count += 2 * head.n_metrics
+        return count
+
+    cdef void end_epoch(self) noexcept nogil:
+        """Note what an epoch has added up, and start anew."""
+        cdef double* sums = &self.epoch_sums[self.epochs_done, 0]
+        cdef Py_ssize_t i, k, at = 2 + self.network.n_heads
+        sums[0], sums[1] = self.loss_total, self.loss_count
+        self.loss_total = self.loss_count = 0
+        for i in range(self.network.n_heads):
+            sums[2 + i] = self.head_loss_totals[i]
+            self.head_loss_totals[i] = 0
+            for k in range((<Head>self.network.head_pointers[i]).n_metrics):
+                end_mean(<MetricSum>(<Head>self.network.head_pointers[i]).metric_pointers[k], &sums[at])
+                at += 2
+        self.epochs_done += 1
 
     def sums(self):
         """Everything added up since the last reset, but the metrics."""

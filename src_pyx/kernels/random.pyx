@@ -175,6 +175,20 @@ def permutation(Py_ssize_t n, uint32_t stream, uint32_t node):
     return result
 
 
+def permutations(Py_ssize_t n, const uint64_t[::1] keys not None):
+    """One `permutation` after the other; the low half of a key is its stream, the high half its node."""
+    if not 0 <= n < 2**32:
+        raise ValueError(f"There is no order of {n} numbers.")
+    result = np.tile(np.arange(n, dtype=np.int64), keys.shape[0])
+    cdef int64_t[::1] view = result
+    cdef Py_ssize_t i
+    if n:
+        with nogil:
+            for i in range(keys.shape[0]):
+                shuffle(n, <uint32_t>keys[i], <uint32_t>(keys[i] >> <uint64_t>32), &view[i * n])
+    return result
+
+
 def bits(Py_ssize_t n, uint64_t iteration, uint32_t stream, uint32_t node, uint64_t block=0):
     """The random words of n elements, four from each block, from `block` on."""
     cdef uint32_t[4 * LANES] words

@@ -137,6 +137,31 @@ def training(rng):
 
 
 @attack
+def many_models(rng):
+    """Models alike and not, with odd arguments, alone or in lists that may be too short."""
+    made = [some_model(rng) for _ in range(2)]
+    models = [cb.models.clone_model(pick(rng, made)) for _ in range(rng.integers(1, 4))]
+    if rng.random() < 0.2:
+        models[0] = pick(rng, [models[-1], odd_value(rng)])
+    x, y = some_data(rng, made[0], 0.1)
+    arguments = {"x": tuple(x) if isinstance(x, list) else x, "y": y}
+    for name in ("x", "y", "batch_size", "validation_split", "sample_weight", "callbacks", "seeds", "initial_epoch"):
+        if rng.random() < 0.15:
+            arguments[name] = pick(rng, [odd_value(rng), [odd_value(rng) for _ in models]])
+    threads, goes_on = pick(rng, [None, 1, 2, odd_number(rng)]), bool(rng.random() < 0.3)
+    if not isinstance(threads, (int, np.integer)) or threads < 100:  # there may be as many
+        cb.fit_many(models, **arguments, verbose=0, epochs=2, threads=threads, return_exceptions=goes_on)
+    ensemble = cb.Ensemble(models)
+    getattr(ensemble, pick(rng, ["predict", "spread", "vote", "predict_each"]))(x)
+    if rng.random() < 0.3:
+        ensemble.evaluate(x, y, verbose=0)
+    if rng.random() < 0.3:
+        with tempfile.TemporaryDirectory() as folder:
+            ensemble.save(Path(folder) / "ensemble.safetensors")
+            cb.Ensemble.load(Path(folder) / "ensemble.safetensors").predict(x)
+
+
+@attack
 def evaluation(rng):
     model = some_model(rng)
     x, y = some_data(rng, model)

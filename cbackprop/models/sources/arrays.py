@@ -106,6 +106,20 @@ class ArraySource(Source):
         yield piece
         self._warn_of_fewer(piece.steps, self._order.steps if self._steps else None)
 
+    @property
+    def next_is_a_pass(self) -> bool:
+        """Whether the next epochs are one pass over all samples each."""
+        return self._steps is None and self._order.next_is_a_pass
+
+    def take_passes(self, count: int) -> Piece:
+        """The next `count` epochs as one piece, if each is a pass over all samples."""
+        order = self._order.take_passes(count)
+        return Piece(self._checked.data, order, 0, len(order), self.batch_size)
+
+    def go_back(self, before: dict[str, Any], done: int) -> None:
+        """Go back to where only so many passes had been taken since a random state."""
+        self._order.go_back(before, done)
+
     def state(self) -> dict[str, Any] | None:
         """Where the next epoch begins."""
         return self._order.state()

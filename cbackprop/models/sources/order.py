@@ -46,6 +46,27 @@ class Order:
         self._position = min(begin + self.steps * self.batch_size, self.size)
         return self._rows, begin, self._position
 
+    @property
+    def next_is_a_pass(self) -> bool:
+        """Whether the next epochs are one pass over all samples each."""
+        return self._position >= self.size and self.samples == self.size
+
+    def take_passes(self, count: int) -> NDArray[np.int64]:
+        """The orders of the next `count` epochs, one after the other, if each is a pass over all samples."""
+        if not self.shuffle:
+            return np.tile(np.arange(self.size), count)
+        first = random.permutations(self.size, count - 1)
+        self._draw()
+        assert self._rows is not None
+        return np.concatenate([first, self._rows])
+
+    def go_back(self, before: dict[str, Any], done: int) -> None:
+        """Go back to where only so many passes had been taken since a random state."""
+        self._position = self.size
+        if self.shuffle:
+            random.set_state(before)
+            random.permutations(self.size, done)
+
     def _draw(self) -> None:
         if self.shuffle:
             self._drawn = random.state()

@@ -1,0 +1,64 @@
+"""Engines that many models of one kind take turns at, so that not every model needs one of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from cbackprop.engine.compiled import CompiledEngine
+from cbackprop.layers.adjusting import note_plan
+from cbackprop.layers.layer import Layer
+from cbackprop.models.kind import kind_of
+
+__all__ = ["EnginePool"]
+
+
+class EnginePool:
+    """The engines of one thread, one for each kind of model."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Hashable, CompiledEngine] = {}
+
+    @contextmanager
+    def serve(self, model: Any) -> Iterator[None]:
+        """Inside the ``with`` block, a model has an engine of the pool, if it has none and others are like it."""
+        kind = kind_of(model) if model._engine is None else None
+        if kind is None:
+            yield
+            return
+        settings = model._objectives, model.optimizer
+        engine = self._idle.pop(kind, None)
+        if engine is not None:
+            _give(engine, model)
+        try:
+            yield
+        finally:
+            engine = model._engine
+            same = all(a is b for a, b in zip(settings, (model._objectives, model.optimizer), strict=True))
+            # Else a callback has compiled the model again, or layers of this model keep states from batch to batch.
+            if same and isinstance(engine, CompiledEngine) and engine.fixed_batch is None:
+                model.lay_down_engine()
+                engine.leave()
+                self._idle[kind] = engine
+
+
+def _give(engine: CompiledEngine, model: Any) -> None:
+    """Let a model have an engine that has served another one of its kind."""
+    optimizer, trainable = model.optimizer, model._trainable_when_compiled
+    with Layer._making:
+        if model._plan is None:
+            plan = engine.plan.like(model.layers)
+            if plan is None:
+                return
+            model._plan = plan
+            note_plan(model, model.graph)
+        engine.serve(
+            model._plan,
+            model._objectives,
+            optimizer,
+            model.trainable_variables if trainable is None else trainable,
+            optimizer.state_for(model),
+            model._model_lock,
+        )
+        model._engine = engine

@@ -1,0 +1,126 @@
+"""Which models are alike, so that one engine can serve all of them in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+from cbackprop import optimizers
+from cbackprop.activations import registry as activations
+from cbackprop.config_writing import to_config
+from cbackprop.engine import Objective
+from cbackprop.layers.layer import Layer
+from cbackprop.losses.loss_sum import LossSum
+from cbackprop.models.model import Model
+from cbackprop.models.sequential import Sequential
+
+__all__ = ["kind_of"]
+
+# Arguments that a compiled layer does not depend on: they decide the first weights, or belong to the weights.
+OF_WEIGHTS = ("_initializer", "_regularizer", "_constraint")
+# The implementation of losses that users wrote.
+PYTHON_LOSS = "losses.python_loss.PythonLoss"
+OTHERS = ("name", "trainable", "input_shape", "seed")
+
+
+class UnlikeError(Exception):
+    """A model has something of its own, which an engine for others would not know."""
+
+
+def kind_of(model: Any) -> Hashable | None:
+    """What models have in common that one engine can train; ``None`` for a model that needs an engine of its own.
+
+    Models of one kind differ in the values of weights, in their optimizers' settings, and in the regularizers and
+    constraints of weights. Everything else that compiled code depends on is part of the kind.
+    """
+    try:
+        return _kind(model)
+    except UnlikeError:
+        return None
+
+
+def _kind(model: Any) -> Hashable:
+    graph = model._graph
+    if type(model) not in (Sequential, Model) or graph is None or model.has_open_inputs:
+        raise UnlikeError
+    if not _is_own(model.optimizer) or isinstance(model.optimizer, optimizers.FullBatchOptimizer):
+        raise UnlikeError
+    numbers: dict[int, int] = {id(tensor): number for number, tensor in enumerate(graph.inputs)}
+    layers: dict[Any, int] = {}
+    calls = []
+    for node in graph.nodes:
+        if not node.inputs:  # an input
+            continue
+        if node.graph is not None:
+            raise UnlikeError
+        layer = layers.setdefault(node.layer, len(layers))
+        read = tuple(numbers.setdefault(id(tensor), len(numbers)) for tensor in node.inputs)
+        made = tuple(numbers.setdefault(id(tensor), len(numbers)) for tensor in node.outputs)
+        calls.append((layer, read, len(node.data), made, node.training, tuple(node.outputs[0].shape)))
+    chosen = model._trainable_when_compiled
+    trained = set(model.trainable_variables if chosen is None else chosen)
+    return (
+        model.dtype,
+        tuple((tensor.shape, tensor.dtype) for tensor in graph.inputs),
+        tuple(numbers[id(tensor)] for tensor in graph.outputs),
+        tuple(calls),
+        tuple(_kind_of_layer(layer, trained) for layer in layers),
+        _kind_of_objectives(model),
+        type(model.optimizer),
+    )
+
+
+def _is_own(thing: Any) -> bool:
+    """Whether something is of a class of this library."""
+    return type(thing).__module__.startswith("cbackprop.")
+
+
+def _kind_of_layer(layer: Layer, trained: set[Any]) -> Hashable:
+    unlike = layer.is_python or layer.is_model or layer.holds_layers or layer.reads_rows or hasattr(layer, "adapt")
+    if not _is_own(layer) or unlike or layer.activity_regularizer is not None:
+        raise UnlikeError
+    names = [name for name in layer.argument_names() if name not in OTHERS and not name.endswith(OF_WEIGHTS)]
+    values = tuple(_plain(getattr(layer, name)) for name in names if name != "input_dim")
+    weights = tuple((variable.shape, variable in trained) for variable in layer.variables)
+    return type(layer), values, weights, layer.couples_samples, layer.__dict__.get("stream")
+
+
+def _plain(value: Any) -> Hashable:
+    """A value that can be compared."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return type(value), value
+    if isinstance(value, (list, tuple)):
+        return tuple(_plain(item) for item in value)
+    if _is_own(value) and activations.name_of(value) is not None:
+        return _Kept(value)
+    raise UnlikeError
+
+
+class _Kept:
+    """An object that is compared by identity, and kept, so that its identity is not given to another one."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Kept) and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+def _kind_of_objectives(model: Any) -> Hashable:
+    objectives: list[Objective] | None = model._objectives
+    settings = model._settings
+    if objectives is None or settings.get("engine") != "compiled":
+        raise UnlikeError
+    for objective in objectives:
+        loss: Any = objective.loss
+        if loss is not None and (not _is_own(loss) or isinstance(loss, LossSum) or loss.implementation == PYTHON_LOSS):
+            raise UnlikeError
+        if not all(_is_own(metric) and metric.runs_in_c() for metric, _ in objective.metrics):
+            raise UnlikeError
+    try:
+        return repr(to_config({name: value for name, value in settings.items() if name != "steps_per_execution"}))
+    except (TypeError, ValueError):
+        raise UnlikeError from None

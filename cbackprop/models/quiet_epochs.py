@@ -1,0 +1,104 @@
+"""Epochs that nobody watches: the engine is called once for several of them.
+
+Small networks on few samples have epochs of some microseconds. To come back to Python after each of them would take
+longer than to train.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cbackprop import random
+from cbackprop.callbacks import History
+from cbackprop.engine import Engine
+from cbackprop.models.evaluation import logs_of, metrics_of_layers
+from cbackprop.models.sources import ArraySource
+
+if TYPE_CHECKING:
+    from cbackprop.models.training_run import TrainingRun
+
+__all__ = ["QuietEpochs", "epochs_at_once"]
+
+# Frames from where epochs are recorded up to whoever called `fit`, for warnings.
+CALLER = 8
+
+
+def epochs_at_once(run: TrainingRun, engine: Engine) -> int:
+    """How many epochs of a run the engine may train in one call; 1 if somebody wants to see each of them end."""
+    source = run.source
+    watched = run.validation is not None or run.display.shows_epochs
+    watched = watched or any(type(callback) is not History for callback in run.callbacks.callbacks)
+    if watched or type(source) is not ArraySource or not source.next_is_a_pass or metrics_of_layers(run.model, engine):
+        return 1
+    return engine.epochs_at_once(source.samples or 1, source.batch_size)
+
+
+class QuietEpochs:
+    """Trains epochs of a run, several in one call of the engine. Afterwards all is as if it had been one each."""
+
+    def __init__(self, run: TrainingRun, engine: Engine) -> None:
+        self.run, self.engine = run, engine
+        self.source: Any = run.source
+        self.tick = run.display.tick(dict)
+
+    def train(self, epoch: int, end: int, at_once: int) -> tuple[int, dict[str, float]]:
+        """Train from one epoch up to another one; the epoch that would be next, and the logs of the last one."""
+        logs: dict[str, float] = {}
+        model, position = self.run.model, self.run.position
+        while epoch < end and not model.stop_training:
+            count = min(at_once, end - epoch)
+            before = random.state()
+            model._position = position
+            position.begin(epoch)
+            sums: list[Any] = []
+            try:
+                self._several(count, sums)
+            except BaseException:
+                done = len(sums)
+                self._record(epoch, sums)
+                self._go_back(before, epoch, done, count)
+                raise
+            logs = self._record(epoch, sums)
+            epoch += count
+            position.epoch = epoch - 1
+            position.end()
+        return epoch, logs
+
+    def _several(self, count: int, sums: list[Any]) -> None:
+        piece = self.source.take_passes(count)
+        piece.data.check_held()
+        with self.engine.means_of(self.run):
+            self.engine.train_epochs(piece.data, piece.rows, count, piece.batch_size, sums, self.tick)
+        if self.tick is not None:  # which short runs do not call
+            self.tick(piece.size)
+
+    def _record(self, epoch: int, sums: list[Any]) -> dict[str, float]:
+        """Tell callbacks and display of finished epochs; of all of them, also if Ctrl-C is pressed meanwhile."""
+        logs: dict[str, float] = {}
+        try:
+            while sums:
+                each = sums.pop(0)
+                logs = self._record_one(epoch, each, last=not sums)
+                epoch += 1
+        except BaseException:
+            if sums:
+                self._record(epoch + 1, sums)
+            raise
+        return logs
+
+    def _record_one(self, epoch: int, sums: Any, last: bool) -> dict[str, float]:
+        run, engine = self.run, self.engine
+        with engine.means_of(run):
+            engine.restore(sums)
+            logs = logs_of(run.model, engine, show=last)
+        run.watch.look(logs, epoch, None, CALLER)
+        run.display.end(logs)
+        run.callbacks.on_epoch_end(epoch, logs)
+        return logs
+
+    def _go_back(self, before: dict[str, Any], epoch: int, done: int, count: int) -> None:
+        """Have position and random numbers as if the interrupted epoch had been begun by itself."""
+        if done < count:
+            self.source.go_back(before, done)
+            self.run.position.begin(epoch + done)
+            next(self.source.epoch())
