@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cbackprop.callbacks.callback import Logs
 from cbackprop.callbacks.monitor_callback import MonitorCallback
+from cbackprop.callbacks.say import say
 from cbackprop.validation import check_boolean, check_integer, check_number, check_verbose
 
 __all__ = ["EarlyStopping"]
@@ -131,8 +132,8 @@ class EarlyStopping(MonitorCallback):
     def on_train_end(self, logs: Logs = None) -> None:
         """Restore the best weights if `restore_best_weights` is set."""
         if self.stopped_epoch and self.verbose:
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping", flush=True)
+            say(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.best_weights is not None:
             if self.verbose:
-                print(f"Restoring the weights of epoch {self.best_epoch + 1}, the best one.", flush=True)
+                say(f"Restoring the weights of epoch {self.best_epoch + 1}, the best one.")
             self.model.set_weights(self.best_weights)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cbackprop.callbacks.callback import Callback, Logs
+from cbackprop.callbacks.say import say
 from cbackprop.validation import check_integer, check_number, check_verbose
 
 __all__ = ["LearningRateScheduler"]
@@ -75,7 +76,7 @@ class LearningRateScheduler(Callback):
         rate = check_number("what schedule returns", self.schedule(*arguments), 0)
         optimizer.learning_rate = rate
         if self.verbose:
-            print(f"\nEpoch {epoch + 1}: learning rate set to {rate}.", flush=True)
+            say(f"\nEpoch {epoch + 1}: learning rate set to {rate}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Record the epoch's learning rate."""

@@ -13,6 +13,7 @@ from cbackprop.callbacks.batch_count import BatchCount
 from cbackprop.callbacks.callback import Logs
 from cbackprop.callbacks.file_pattern import check_pattern, names_in, names_of_logs
 from cbackprop.callbacks.monitor_callback import MonitorCallback, describe
+from cbackprop.callbacks.say import say
 from cbackprop.saving.kinds import refuse_other_kinds
 from cbackprop.validation import check_boolean, check_number, check_path, check_verbose
 
@@ -149,7 +150,7 @@ class ModelCheckpoint(MonitorCallback):
         else:
             self.model.save(path, overwrite=True)
         if self.verbose:
-            print(f"\nEpoch {epoch + 1}: saved to {path}", flush=True)
+            say(f"\nEpoch {epoch + 1}: saved to {path}")
 
     def _is_best(self, epoch: int, logs: dict[str, Any]) -> bool:
         """Whether the monitored number is better than all before. If it is missing, the model is saved anyway."""
@@ -169,7 +170,7 @@ class ModelCheckpoint(MonitorCallback):
             change = (
                 f"improved from {describe(self.best)} to" if better else f"is not better than {describe(self.best)}:"
             )
-            print(f"\nEpoch {epoch + 1}: {self.monitor} {change} {describe(current)}", flush=True)
+            say(f"\nEpoch {epoch + 1}: {self.monitor} {change} {describe(current)}")
         if better:
             self.best = current
         return better

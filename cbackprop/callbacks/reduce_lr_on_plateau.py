@@ -6,6 +6,7 @@ from typing import Any
 
 from cbackprop.callbacks.callback import Logs
 from cbackprop.callbacks.monitor_callback import MonitorCallback
+from cbackprop.callbacks.say import say
 from cbackprop.validation import check_integer, check_number, check_verbose
 
 __all__ = ["ReduceLROnPlateau"]
@@ -117,7 +118,7 @@ class ReduceLROnPlateau(MonitorCallback):
         reduced = float(f"{old * self.factor:.15g}")  # removes rounding errors: a tenth of 0.1 is 0.01
         optimizer.learning_rate = max(reduced, self.min_lr)
         if self.verbose:
-            print(f"\nEpoch {epoch + 1}: learning rate reduced to {optimizer.learning_rate}.", flush=True)
+            say(f"\nEpoch {epoch + 1}: learning rate reduced to {optimizer.learning_rate}.")
         return True
 
     def in_cooldown(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from cbackprop.callbacks.callback import Callback, Logs
+from cbackprop.callbacks.say import say
 from cbackprop.validation import check_boolean
 
 __all__ = ["TerminateOnNaN"]
@@ -48,5 +49,5 @@ class TerminateOnNaN(Callback):
             return
         if self.raise_error:
             raise RuntimeError(f"The loss became {loss} in batch {batch}.")
-        print(f"Batch {batch}: the loss is {loss}, training stops.", flush=True)
+        say(f"Batch {batch}: the loss is {loss}, training stops.")
         self.model.stop_training = True
