@@ -166,6 +166,7 @@ def run(
         for value in values:
             states = write(graph, one, value, states)
             made.append(states[0])
+        values = made
         last += states
     return values, last
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from keras.src import ops
 
 import cbackprop as cb
 
@@ -17,7 +18,7 @@ ROWS, STEPS, FEATURES, UNITS = 5, 6, 3, 4
 @pytest.fixture(autouse=True)
 def float64(monkeypatch):
     """Both in float64: with PyTorch, Keras's matmul rounds to float32, so that PyTorch's own takes its place."""
-    monkeypatch.setattr("keras.src.ops.matmul", lambda a, b: torch.matmul(*map(keras.ops.convert_to_tensor, (a, b))))
+    monkeypatch.setattr(ops, "matmul", lambda a, b: torch.matmul(*map(keras.ops.convert_to_tensor, (a, b))))
     before = keras.config.floatx()
     keras.config.set_floatx("float64")
     cb.config.set_floatx("float64")
