@@ -251,8 +251,9 @@ def check_masks(layer: Any, call: CallArguments) -> None:
             f"input(s), but got {call.mask!r}."
         )
     for tensor, mask in zip(tensors, masks, strict=True):
-        if mask is not None and mask.shape[1:] != tensor.shape[1:-1]:
+        wanted = layer._mask_shape(tensor.shape)
+        if mask is not None and mask.shape[1:] != wanted[1:]:
             raise ValueError(
                 f"mask of layer {layer.name!r} must have a value for each row of its input, shape "
-                f"{tensor.shape[:-1]}, but has shape {mask.shape}."
+                f"{wanted}, but has shape {mask.shape}."
             )

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.layers.layer import registry
 from cbackprop.layers.spatial import SpatialLayer, Transposed
+from cbackprop.tensor import Shape
 from cbackprop.validation import check_boolean
 
 __all__ = [
@@ -228,6 +229,10 @@ class GlobalAveragePooling1D(GlobalPooling):
     implementation = "pooling.GlobalAveragePooling"
     supports_masking = True
     call_signature: ClassVar[inspect.Signature] = inspect.signature(_call_with_mask)
+
+    def _mask_shape(self, input_shape: Shape) -> Shape:
+        """A value for each step."""
+        return (input_shape[0], input_shape[2]) if self.data_format == "channels_first" else input_shape[:-1]
 
     def mask_rule(
         self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]

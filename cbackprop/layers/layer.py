@@ -372,6 +372,10 @@ class Layer(Operation, Spec):
         """
         return _on_arrays().run_built_in(self, args, kwargs)
 
+    def _mask_shape(self, input_shape: Shape) -> Shape:
+        """The shape of a mask for an input of this shape: a value for each row of the last axis."""
+        return input_shape[:-1] if len(input_shape) > 1 else input_shape
+
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The mask of the output for arrays and their masks; ``None`` if there is none.
 

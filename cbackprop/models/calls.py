@@ -91,20 +91,24 @@ def call_on_arrays(model: Any, inputs: Any, mask: Any, training: bool) -> Any:
     return model.run_shown(model._in_order(inputs, warns=True), masks, training)
 
 
-def run_shown(model: Any, given: list[Any], masks: list[Any], training: bool) -> Any:
-    """The outputs for arrays, some with masks. `losses` then has what outputs of layers add to the loss."""
+def run_shown(model: Any, given: list[Any], masks: list[Any], training: bool, layer: Any = None) -> Any:
+    """The outputs for arrays, some with masks. `losses` then has what outputs of layers add to the loss.
+
+    If the model is only there to run a layer, that says what shape masks have.
+    """
     masks = masks if len(masks) == len(model.inputs) else [None] * len(model.inputs)
     if not any(mask is not None for mask in masks) and not reports(model, given):
         return model.run(given[0] if len(given) == 1 else given, training)
     inputs = inputs_in_order(model, given)
     tensors = model.tensors_for(inputs)
     pairs = [(array, mask) for array, mask in zip(inputs, masks, strict=True) if array is not None]
-    inputs = [array for array, _ in pairs] + [
-        checked_mask(f"mask of input {index}", mask, array, model.dtype)
-        for index, (array, mask) in enumerate(pairs)
-        if mask is not None
+    rows = [(model if layer is None else layer)._mask_shape(array.shape) for array, _ in pairs]
+    checked = [
+        None if mask is None else checked_mask(f"mask of input {index}", mask, rows[index], model.dtype)
+        for index, (_, mask) in enumerate(pairs)
     ]
-    engine = _engine_that_shows(model, tuple(mask is not None for _, mask in pairs), tensors)
+    inputs = [array for array, _ in pairs] + [mask for mask in checked if mask is not None]
+    engine = _engine_that_shows(model, tuple(None if mask is None else mask.shape[1:] for mask in checked), tensors)
     results = engine.predict(inputs, len(Data(inputs)), training)
     assert results is not None
     shown = iter(results[len(model.outputs) :])
@@ -125,7 +129,7 @@ def reports(model: Any, given: list[Any]) -> bool:
 
 
 def _engine_that_shows(
-    model: Any, masked: tuple[bool, ...], tensors: tuple[list[KerasTensor], list[KerasTensor]]
+    model: Any, masked: tuple[tuple[int, ...] | None, ...], tensors: tuple[list[KerasTensor], list[KerasTensor]]
 ) -> Engine:
     """An engine that predicts for inputs, some with masks, and also returns masks and what is added to the loss."""
     key = masked, tuple(tensor.shape for tensor in tensors[0])

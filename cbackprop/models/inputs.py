@@ -75,8 +75,8 @@ def make_input(name: str, value: Any, tensor: Any, dtype: str, check: bool = Tru
     return _stored(name, array, np.dtype(dtype), check)
 
 
-def checked_mask(name: str, mask: Any, array: Any, dtype: str) -> NDArray[Any]:
-    """A mask as numbers 0 and 1 for the rows of an array.
+def checked_mask(name: str, mask: Any, rows: tuple[Any, ...], dtype: str) -> NDArray[Any]:
+    """A mask as numbers 0 and 1, one for each of so many rows of an array.
 
     Raises
     ------
@@ -84,7 +84,6 @@ def checked_mask(name: str, mask: Any, array: Any, dtype: str) -> NDArray[Any]:
         If the mask does not fit the array.
     """
     given = as_array(name, mask) != 0
-    rows = array.shape[:-1] if len(array.shape) > 1 else array.shape
     try:
         return contiguous(np.broadcast_to(given, rows), dtype)
     except ValueError:

@@ -361,9 +361,9 @@ class Model(Trainer, FileMethods, Layer):
         """The same as a call of the model."""
         return Model.__call__(self, inputs, training, mask)
 
-    def run_shown(self, given: list[Any], masks: list[Any], training: bool) -> Any:
+    def run_shown(self, given: list[Any], masks: list[Any], training: bool, layer: Any = None) -> Any:
         """The outputs for arrays, some with masks. `losses` then has what outputs of layers add to the loss."""
-        return run_shown(self, given, masks, training)
+        return run_shown(self, given, masks, training, layer)
 
     def _in_order(self, inputs: Any, warns: bool = False) -> list[Any]:
         """The arguments of a call, nested in any way that fits, in the order of `inputs`."""

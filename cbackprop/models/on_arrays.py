@@ -164,7 +164,7 @@ def _run_compiled(layer: Layer, call: CallArguments) -> Any:
     if any(mask is not None for mask in masks) and not layer.supports_masking:
         _warn_of_lost_mask(layer)
     model, structure = _model_for(layer, arrays, more)
-    found = model.run_shown(arrays, masks, training)
+    found = model.run_shown(arrays, masks, training, layer)
     if not isinstance(structure, (list, tuple)):
         return found
     outputs = iter(found)

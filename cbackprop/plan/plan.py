@@ -82,8 +82,8 @@ class Plan:
     inputs, outputs : sequence of KerasTensor
     watched : "inputs" or Layer, optional
         Where gradients are to be looked at: there, `probes` are put in.
-    masked : sequence of bool, optional
-        Which inputs have a mask; these masks are further inputs, after the others.
+    masked : sequence of (tuple of int or None), optional
+        For each input the shape of its mask for a sample, or None; these masks are further inputs, after the others.
     shows_all : bool, default False
         Whether there are further outputs, after the others: masks of the outputs that have one, and whatever layers'
         outputs add to the loss.
@@ -121,7 +121,7 @@ class Plan:
         inputs: Sequence[KerasTensor],
         outputs: Sequence[KerasTensor],
         watched: Layer | str | None = None,
-        masked: Sequence[bool] = (),
+        masked: Sequence[SampleShape | None] = (),
         shows_all: bool = False,
     ) -> None:
         self.watched = watched
@@ -163,15 +163,15 @@ class Plan:
         self.widths.append(math.prod(shape))
         return len(self.widths) - 1
 
-    def _with_masks(self, given: list[Value], masked: Sequence[bool]) -> list[Value]:
+    def _with_masks(self, given: list[Value], masked: Sequence[SampleShape | None]) -> list[Value]:
         """The values of inputs of which some have masks, for which there are further inputs."""
-        if not any(masked):
+        if all(shape is None for shape in masked):
             return given
         values = []
-        for value, has_mask in zip(given, masked, strict=True):
+        for value, shape in zip(given, masked, strict=True):
             mask = None
-            if has_mask:
-                mask = Mask(self._new_buffer(value.shape[:-1]), value.shape[:-1])
+            if shape is not None:
+                mask = Mask(self._new_buffer(shape), shape)
                 self.inputs.append(mask.buffer)
                 self.input_shapes.append(mask.shape)
             values.append(value._replace(mask=mask))

@@ -150,6 +150,25 @@ def test_the_mask_by_position():
     np.testing.assert_array_equal(model.predict([x, mask.astype(float)], verbose=0), [[2, 3]])
 
 
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_the_mask_of_the_steps_where_channels_come_first(engine):
+    rng = np.random.default_rng(0)
+    x, mask = rng.normal(size=(2, 3, 4)).astype(np.float32), np.array([[1, 1, 0, 0], [1, 0, 1, 1]])
+    layer = layers.GlobalAveragePooling1D("channels_first")
+    expected = layers.GlobalAveragePooling1D()(x.transpose(0, 2, 1), mask=mask)
+    np.testing.assert_array_equal(layer(x, mask=mask), expected)
+    inputs, steps = cb.Input((3, 4)), cb.Input((4,))
+    model = cb.Model([inputs, steps], layers.Dense(2)(layer(inputs, mask=steps)))
+    model.compile("sgd", "mse", engine=engine)
+    model.layers[-1].set_weights([np.eye(3, 2), np.zeros(2)])
+    np.testing.assert_allclose(model.predict([x, mask.astype(float)], verbose=0), expected[:, :2], rtol=1e-6)
+    assert model.check_gradients([x, mask.astype(float)], np.ones((2, 2))).max_relative_error < 1e-6
+    with pytest.raises(ValueError, match=r"mask .* shape \(2, 4\), but has shape \(2, 3\)"):
+        layer(x, mask=np.ones((2, 3)))
+    with pytest.raises(ValueError, match=r"mask .* shape \(None, 4\), but has shape \(None, 3\)"):
+        layer(inputs, mask=cb.Input((3,)))
+
+
 def test_gradient_with_a_mask():
     x = np.random.default_rng(0).normal(size=(6, 5, 3)).astype(np.float32)
     x[:, 3] = 0
