@@ -8,6 +8,7 @@ import os
 import threading
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
@@ -895,8 +896,12 @@ class Layer(Operation, Spec):
 
     def _arguments_of(self, base: type[Layer]) -> dict[str, Any]:
         """What an object of this class, one of the layer's bases, is made with so that it is as the layer."""
-        names = [name for name in base.argument_names() if name != "input_shape"]
-        return {name: getattr(self, name) for name in names if hasattr(self, name)}
+        given = {}
+        for name in base.argument_names():
+            with suppress(AttributeError):  # of a setting that not every layer keeps
+                given[name] = self.argument(name)
+        given.pop("input_shape", None)
+        return given
 
     def _written_arguments(self, given: dict[str, Any]) -> set[str]:
         """Arguments that `get_config` writes: those of a class that writes its own are that class's business."""
