@@ -203,6 +203,15 @@ def test_kernels(tmp_path):
     assert all(row["gflops"][name] > 0.1 for name in ("maps", "image", "kernel", "product"))
 
 
+def test_many(tmp_path):
+    (tmp_path / "jax.py").write_text("raise ImportError('not here')")
+    done = run("many.py", "--models", "3", "--rounds", "1", path=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "| fit_many | " in done.stdout
+    assert "JAX" not in done.stdout
+    assert "Two threads: " in done.stdout
+
+
 def test_startup(tmp_path):
     done = run("startup.py", "--rounds", "1", "--only", "cbackprop", "--output", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
