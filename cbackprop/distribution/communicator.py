@@ -66,7 +66,7 @@ class Communicator:
     def __init__(self, comm: Any) -> None:
         from mpi4py import MPI
 
-        self._mpi = MPI
+        self._mpi: Any = MPI
         self._comm = comm.Dup()
         self.rank, self.size = self._comm.Get_rank(), self._comm.Get_size()
         self._header: Array = np.zeros(2, np.int32)

@@ -27,6 +27,7 @@ def epochs_at_once(run: TrainingRun, engine: Engine) -> int:
     """How many epochs of a run the engine may train in one call; 1 if somebody wants to see each of them end."""
     source = run.source
     watched = run.validation is not None or run.display.shows_epochs
+    watched = watched or engine.ranks is not None  # ranks add up what they have at the end of each epoch
     watched = watched or any(type(callback) is not History for callback in run.callbacks.callbacks)
     if watched or type(source) is not ArraySource or not source.next_is_a_pass or metrics_of_layers(run.model, engine):
         return 1
