@@ -53,6 +53,7 @@ VARIED = {
     "kernels/images.": WIDE,
     "kernels/limits.": WIDEST,
     "kernels/matrix.": WIDEST,
+    "kernels/planar.": WIDEST,
     "kernels/pooling.": WIDE,
     "kernels/random.": WIDE,
     "kernels/recurrence.": WIDEST,

@@ -14,7 +14,8 @@ so few channels that they would not fill vectors, a position of the maps compute
 which is then added to a row of the image (`spreads`). The derivative by the kernel has the same tables, with rows and
 taps exchanged.
 
-3 x 3 convolutions of many channels are left to `winograd`, which multiplies less.
+3 x 3 convolutions of many channels are left to `winograd`, which multiplies less; few filters (or, back, channels),
+which would not fill vectors, to `planar`.
 
 Every element is a sum in an order that depends on shapes alone.
 """
@@ -34,8 +35,12 @@ from cbackprop.compiled.kernels.gathered_products cimport (
 )
 from cbackprop.compiled.kernels.panels cimport TILE_VECTORS, cost_of_columns, lanes, panel_row, panel_width
 
+from cbackprop.compiled.kernels.planar cimport (
+    gradient_room, pack_planar, planar_kernel, planar_pays, planar_sweep, plane_width, planes_room,
+)
+from cbackprop.compiled.kernels.sweeps cimport AXES, Axis, SLACK, Sweep
 from cbackprop.compiled.kernels.winograd cimport (
-    choose_tiles, kernel_room, pack_kernel, tiles_room, winograd, winograd_pays,
+    Tiling, choose_tiles, kernel_room, pack_kernel, tiles_room, winograd, winograd_pays,
 )
 
 cdef extern from "../kernels/tile_sizes.h" nogil:
@@ -110,6 +115,11 @@ cdef class Convolution:
         self.image_size, self.maps_size = math.prod(image) * channels, math.prod(maps) * filters
         self.kernel_rows = math.prod(kernel) * (channels // groups)
         self.tables = []
+        taps = math.prod(kernel)
+        depth, operations = taps * channels, taps * channels * cost_of_columns(filters, lanes(<float*>NULL)) / 16
+        if groups == stride[2] == 1:
+            self.planar_forward = planar_pays(maps[2], depth, channels, filters, operations, False)
+            self.planar_gradient = planar_pays(maps[2], depth, channels, filters, operations, True)
         self.forward = self.make_sweep([self.forward_axis(axis) for axis in range(AXES)], True, 0, filters // groups)
         self.make_back(may_spread)
         self.make_gradient()
@@ -165,9 +175,7 @@ cdef class Convolution:
         cdef Py_ssize_t packed = 0, group = self.filters // self.groups, columns = self.channels // self.groups
         cdef int axis
         classes = [self.back_classes(axis) for axis in range(AXES)]
-        self.spreads = (
-            may_spread and self.groups == 1 and self.dilation[2] == 1 and self.spreading_pays(classes[2])
-        )
+        self.choose_back(may_spread, classes[2])
         if self.spreads:
             classes[2] = [Positions(self.maps[2], 0, 1, 0, 1, 1, 1, 0, 1)]
             columns *= self.kernel[2]
@@ -182,15 +190,22 @@ cdef class Convolution:
             packed += z.taps * y.taps * x.taps * group
             self.n_back += 1
 
-    def spreading_pays(self, list classes):
-        """Whether it takes less time to compute what is added to whole rows of taps.
+    def choose_back(self, bint may_spread, list classes):
+        """Whether positions are gathered, spread or planar, whichever takes the least time.
 
-        Each sum is over `filters` numbers for each tap of the other axes. Adding it takes as long as some more.
+        Each sum is over `filters` numbers for each tap of the first two axes. Spreading it takes as long as some more.
         """
         cdef Py_ssize_t taps = max(self.kernel[0] * self.kernel[1] * self.filters, 1), lane = lanes(<float*>NULL)
+        cdef Py_ssize_t positions = max(self.image[2] // self.stride[2], 1)
+        cdef Py_ssize_t depth = taps * self.kernel[2] // (self.stride[0] * self.stride[1] * self.stride[2])
         gathered = sum([axis.count * axis.taps for axis in classes]) * cost_of_columns(self.channels, lane) * taps
         spread = self.maps[2] * cost_of_columns(self.kernel[2] * self.channels, lane) * (taps + COST_OF_SPREADING)
-        return spread < gathered
+        if self.groups > 1 or not may_spread:
+            return
+        self.spreads = self.dilation[2] == 1 and spread < gathered
+        operations = min(gathered, spread) / 16 / self.image[2] / (self.stride[0] * self.stride[1])
+        self.planar_back = planar_pays(positions, depth, self.filters, self.channels, operations, False)
+        self.spreads = self.spreads and not self.planar_back
 
     cdef Py_ssize_t spread_row_numbers(self) noexcept:
         """Numbers of a row of the image with everything that positions add, beyond its borders, too."""
@@ -252,6 +267,12 @@ cdef class Convolution:
             and y.tap_step == x.tap_step == y.in_step == x.in_step == y.out_step == x.out_step == 1
             and winograd_pays(y.count, x.count, channels, sweep.out_channels)
         )
+        sweep.plane_width = plane_width(x.count, x.taps, x.tap_step)
+        planes_row = channels * sweep.plane_width
+        sweep.plane_at = self.keep(np.add.outer(
+            np.add.outer(np.arange(z.taps) * sweep.strip_rows, np.arange(y.taps) * y.tap_step) * planes_row,
+            np.arange(channels) * sweep.plane_width,
+        ))
         if sweep.multiplies_less:
             sweep.tiling = Tiling(
                 sweep.in_sizes[1], sweep.in_sizes[2], channels, y.in_begin, x.in_begin, y.count, x.count,
@@ -280,12 +301,16 @@ cdef class Convolution:
 
     cdef Py_ssize_t forward_numbers(self) noexcept:
         """Numbers of workspace that `convolve` needs."""
+        if self.planar_forward:
+            return planes_room(&self.forward) + self.kernel_rows * self.filters
         if self.forward.multiplies_less:
             return kernel_room(&self.forward.tiling) + tiles_room(&self.forward.tiling)
         return self.strip_room + self.groups * self.kernel_rows * padded(self.filters // self.groups)
 
     cdef Py_ssize_t back_numbers(self) noexcept:
         """Numbers of workspace that `convolve_back` needs."""
+        if self.planar_back:
+            return max([planes_room(&self.back[i]) for i in range(self.n_back)]) + self.kernel_rows * self.filters
         if self.back[0].multiplies_less:
             return kernel_room(&self.back[0].tiling) + tiles_room(&self.back[0].tiling)
         cdef Py_ssize_t taps = self.kernel[0] * self.kernel[1] * self.kernel[2]
@@ -296,6 +321,8 @@ cdef class Convolution:
 
     cdef Py_ssize_t kernel_numbers(self) noexcept:
         """Numbers of workspace that `convolve_kernel` needs."""
+        if self.planar_gradient:
+            return gradient_room(&self.forward, self.kernel_rows)
         cdef Py_ssize_t positions = self.gradient_rows * self.maps[2]
         return self.strip_room + positions * padded(self.filters // self.groups)
 
@@ -522,6 +549,17 @@ cdef void convolve(
     cdef Py_ssize_t inner = conv.filters // conv.groups, sample, group, row = conv.filters
     cdef floating* strip = <floating*>workspace
     cdef floating* panels = strip + conv.strip_room
+    if conv.planar_forward:
+        panels = strip + planes_room(&conv.forward)
+        pack_planar(&conv.forward, conv.kernel, False, kernel, panels)
+        for sample in range(samples):
+            planar_sweep(
+                &conv.forward, image + sample * conv.image_size, panels, bias, add, maps + sample * conv.maps_size,
+                strip,
+            )
+            if done != NULL:
+                done(layer, batch, sample * positions, positions)
+        return
     if conv.forward.multiplies_less:
         convolve_by_tiles(
             conv, &conv.forward, samples, image, conv.image_size, kernel, bias, add, maps, conv.maps_size,
@@ -572,6 +610,9 @@ cdef void convolve_back(
     cdef floating* spread = strip + conv.strip_room
     cdef floating* panels = spread + conv.spread_room
     cdef const Sweep* sweep
+    if conv.planar_back:
+        convolve_back_planar(conv, samples, maps, kernel, bias, add, image, strip)
+        return
     if conv.back[0].multiplies_less:
         convolve_by_tiles(
             conv, conv.back, samples, maps, conv.maps_size, kernel, bias, add, image, conv.image_size,
@@ -592,6 +633,28 @@ cdef void convolve_back(
                 conv, sweep, maps + sample * conv.maps_size, panels + sweep.packed * conv.groups * width, 0,
                 bias, add, image + sample * conv.image_size, strip, spread if conv.spreads else NULL, NULL, NULL, NULL,
                 0,
+            )
+
+
+cdef void convolve_back_planar(
+    Convolution conv, Py_ssize_t samples, const floating* maps, const floating* kernel, const floating* bias, bint add,
+    floating* image, floating* workspace,
+) noexcept nogil:
+    """The same with vectors along positions."""
+    cdef Py_ssize_t sample, i, room = 0
+    cdef floating* packed
+    for i in range(conv.n_back):
+        room = max(room, planes_room(&conv.back[i]))
+    packed = workspace + room
+    for i in range(conv.n_back):
+        pack_planar(&conv.back[i], conv.kernel, True, kernel, packed + conv.back[i].packed * conv.channels)
+    for sample in range(samples):
+        if conv.gaps and not add:
+            fill_channels(conv.image_size // conv.channels, conv.channels, bias, image + sample * conv.image_size)
+        for i in range(conv.n_back):
+            planar_sweep(
+                &conv.back[i], maps + sample * conv.maps_size, packed + conv.back[i].packed * conv.channels, bias, add,
+                image + sample * conv.image_size, workspace,
             )
 
 
@@ -618,6 +681,11 @@ cdef void convolve_kernel(
     cdef floating* panels = strip + conv.strip_room
     cdef const floating* a
     cdef const floating* b
+    if conv.planar_gradient:
+        planar_kernel(
+            sweep, samples, image, conv.image_size, maps, conv.maps_size, begin, end, add, gradient, strip
+        )
+        return
     for _ in range(samples):
         for z in range(axes[0].count):
             y = 0

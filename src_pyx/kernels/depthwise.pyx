@@ -18,7 +18,8 @@ import numpy as np
 from cython cimport floating
 from libc.string cimport memset
 
-from cbackprop.compiled.kernels.convolution cimport AXES, Axis, Convolution, SLACK, Sweep
+from cbackprop.compiled.kernels.convolution cimport Convolution
+from cbackprop.compiled.kernels.sweeps cimport AXES, Axis, SLACK, Sweep
 
 cdef extern from "depthwise.h" nogil:
     enum:

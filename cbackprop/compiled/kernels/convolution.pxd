@@ -3,49 +3,14 @@
 from cython cimport floating
 
 from cbackprop.compiled.kernels.done cimport Done
-from cbackprop.compiled.kernels.winograd cimport Tiling
-
-cdef enum:
-    AXES = 3
-    SLACK = 32                  # numbers behind the last one of weights and buffers that may be read
-
-
-cdef struct Axis:
-    # Along one axis: which positions of the output a sweep computes, and what each of them reads.
-    Py_ssize_t count            # how many
-    Py_ssize_t out_begin, out_step      # where they are in the output
-    Py_ssize_t in_begin, in_step        # where the first tap of each is in the input
-    Py_ssize_t taps, tap_step           # taps, and how far apart they are in the input
-    Py_ssize_t kernel_begin, kernel_step    # which element of the kernel belongs to each tap
-
-
-cdef struct Sweep:
-    # Output positions that are sums over the same taps.
-    Axis axes[AXES]
-    Py_ssize_t in_sizes[AXES]
-    Py_ssize_t out_sizes[AXES]
-    Py_ssize_t in_channels, out_channels
-    bint pads                   # some taps are outside of the input
-    bint copies                 # so that it is copied, with zeros around it; else such taps are left out
-    Py_ssize_t columns          # numbers that a position computes for each group
-    bint is_row                 # whole rows of output positions follow each other in the output
-    Py_ssize_t rows             # rows of output positions that are computed at a time
-    Py_ssize_t strip_rows, strip_columns    # of the input, as it is read for them
-    Py_ssize_t run              # numbers that follow each other in the input from each tap on
-    Py_ssize_t n_taps
-    const Py_ssize_t* taps      # (n_taps,): where in the input
-    const Py_ssize_t* at        # (rows, positions of the last axis): where each position's input begins
-    Py_ssize_t packed           # where in a packed kernel its taps begin
-    Py_ssize_t strip_size       # numbers in a strip
-    bint multiplies_less        # it is computed by `winograd`
-    Tiling tiling               # how
-
+from cbackprop.compiled.kernels.sweeps cimport AXES, Sweep
 
 cdef class Convolution:
     cdef Py_ssize_t[AXES] image, maps, kernel, stride, dilation, before
     cdef readonly Py_ssize_t channels, filters, groups
     cdef Py_ssize_t image_size, maps_size       # numbers of a sample
     cdef Py_ssize_t kernel_rows                 # taps times channels of a group
+    cdef bint planar_forward, planar_back, planar_gradient      # maps, image or kernel are computed by `planar`
     cdef Py_ssize_t gradient_rows               # rows of output positions that a gradient is summed over at a time
     cdef Sweep forward
     cdef Sweep* back

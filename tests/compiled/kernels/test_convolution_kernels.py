@@ -135,6 +135,20 @@ def test_three_by_three(seed, dtype):
         check(three_by_three(rng, *sizes), dtype, rng)
 
 
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("seed", range(20))
+def test_few_filters_or_channels(seed, dtype):
+    """Vectors run along positions where those of channels would be nearly empty."""
+    rng = np.random.default_rng(seed)
+    for _ in range(3):
+        case = Case(rng, False)
+        case.stride, case.groups = (*case.stride[:2], int(rng.choice([1, 1, 2]))), 1
+        case.maps = (*case.maps[:2], int(rng.integers(8, 50)))
+        case.image = (*case.image[:2], case.maps[2] * case.stride[2] + int(rng.integers(0, 3)))
+        case.channels, case.filters = (int(n) for n in rng.permutation([rng.integers(1, 9), rng.integers(1, 40)]))
+        check(case, dtype, rng)
+
+
 @pytest.mark.parametrize("sizes", [(5, 300, 16, 48), (33, 17, 128, 64), (3, 401, 40, 200)])
 def test_rows_too_long_for_the_tiles_of_one_turn(sizes):
     rng = np.random.default_rng(1)
@@ -174,6 +188,7 @@ def test_nothing_outside_of_the_arrays_is_read(at_end, deep):
     cases = [Case(rng, deep) for _ in range(20)]
     if not deep:
         cases += [three_by_three(rng, size, size + 1, 16 + size, 20) for size in range(6, 12)]
+        cases += [three_by_three(rng, 4, size, 9, size % 5 + 1) for size in range(20, 26)]
     for case in cases:
         check(case, "float32", rng, lambda n, dtype: beside_locked_pages((n,), dtype, at_end))
 

@@ -1,0 +1,35 @@
+/* Convolutions with vectors along the last axis of positions, for each float type; planar.pyx says what they are. */
+
+#include <stddef.h>
+#include <string.h>
+
+#include "repeat.h"
+#include "tile_sizes.h"
+
+/* Columns that are computed together: their sums stay in registers for three vectors of positions. What is read of those
+   mostly lies in two lines of the cache, so that it pays to use it for many columns. */
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define MOST_COLUMNS 8
+#else
+#define MOST_COLUMNS 4
+#endif
+
+/* What the positions of a row read. */
+typedef struct {
+    ptrdiff_t rows;             /* rows of planes, one behind the other in the kernel */
+    const ptrdiff_t* at;        /* (rows,): where they begin */
+    ptrdiff_t taps, tap_step;   /* of each row */
+    ptrdiff_t columns;          /* numbers of the kernel for each tap */
+} PlanarTaps;
+
+#define REAL float
+#define NAME(x) x##_float
+#include "transposes.h"
+#define NAME(x) x##_float
+#include "planar_of.h"
+
+#define REAL double
+#define NAME(x) x##_double
+#include "transposes.h"
+#define NAME(x) x##_double
+#include "planar_of.h"
