@@ -1,8 +1,8 @@
 """The cells of recurrent layers, for one sample at one time step, on numbers that lie in the first level cache.
 
-Gates stand one behind the other, n numbers each. A cell gets what the input adds to them in `z`, and what the
-state adds in `more`; it leaves in `z` what the gates' functions return. `before` (as long as `z`) OUT is what they were given,
-for functions whose derivatives need that; it is NULL if none does.
+Gates stand one behind the other, n numbers each. A cell gets what the input adds to them in `z`, and what the state
+adds in `more`; it leaves in `z` what the gates' functions return. `before` (as long as `z`) OUT is what they were
+given, for functions whose derivatives need that; it is NULL if none does.
 """
 
 from cython cimport floating
