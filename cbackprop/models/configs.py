@@ -13,6 +13,7 @@ from typing import Any
 
 from cbackprop.config_reading import from_config
 from cbackprop.config_writing import to_config
+from cbackprop.layers.call_arguments import signature_of
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.layers.tracking import KEPT
 from cbackprop.object_parts import parts_of
@@ -210,7 +211,7 @@ def functional_from_config(cls: Any, config: dict[str, Any]) -> Any:
     if "calls" in config:
         config = _from_calls(config)
     layers = {entry.get("name", entry["config"].get("name")): _layer(entry) for entry in config["layers"]}
-    calls = {name: list(entry["inbound_nodes"]) for name, entry in zip(layers, config["layers"], strict=True)}
+    calls = {name: _calls_of(entry, layers[name]) for name, entry in zip(layers, config["layers"], strict=True)}
     tensors: dict[Reference, KerasTensor] = {
         (name, 0, 0): layer.output for name, layer in layers.items() if layer.n_inputs == 0
     }
@@ -229,6 +230,21 @@ def _layer(entry: dict[str, Any]) -> Layer:
     if not isinstance(layer, Layer):
         raise ValueError(f"A model is made of layers, but its config describes {layer!r}.")
     return layer
+
+
+def _calls_of(entry: dict[str, Any], layer: Layer) -> list[Any]:
+    """The calls of a layer. Keras writes the default of `training` as if it had been given: that is left out."""
+    nodes = list(entry["inbound_nodes"])
+    default = signature_of(layer).parameters.get("training")
+    from_keras = entry.get("from_keras") or str(entry.get("module")).startswith("keras")
+    if default is None or default.default is not True or not from_keras:
+        return nodes
+    return [
+        node | {"kwargs": {name: value for name, value in node.get("kwargs", {}).items() if name != "training"}}
+        if isinstance(node, dict) and node.get("kwargs", {}).get("training") is True
+        else node
+        for node in nodes
+    ]
 
 
 def _make_calls(layers: dict[str, Layer], pending: dict[str, list[Any]], tensors: dict[Reference, KerasTensor]) -> None:

@@ -132,5 +132,5 @@ def _functional(config: Entry) -> Entry:
             layers.append(operation_layer(entry, name))
         else:
             nodes = list(entry.get("inbound_nodes", ()))
-            layers.append(_layer_entry(entry) | {"name": name, "inbound_nodes": nodes})
+            layers.append(_layer_entry(entry) | {"name": name, "inbound_nodes": nodes, "from_keras": True})
     return {**config, "layers": layers}

@@ -235,7 +235,7 @@ MISTAKES = {
     "optimizer": ("train good.csv --target a --optimizer nothing", "Unknown optimizer 'nothing'"),
     "text for numbers": ("predict m text.csv", "Column 'a' must hold numbers, but holds 'x' in row 1"),
     "class": ("evaluate m class.csv", "Target 'c' has class 'z', which was not in the training data: only 'x', 'y'"),
-    "folder": ("train . --target a", "must end in .csv"),
+    "folder": ("train . --target a", "--target is for tables: it needs DATA"),
 }
 
 

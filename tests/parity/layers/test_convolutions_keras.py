@@ -20,12 +20,8 @@ STEPS = [(1, 1), (2, 1), (3, 1), (1, 2)]
 
 
 @pytest.fixture(autouse=True)
-def float64():
-    before = keras.config.floatx()
-    keras.config.set_floatx("float64")
+def float64(keras_in_float64):
     cb.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx(before)
 
 
 def difference(theirs, name, size, options, shape, rng):

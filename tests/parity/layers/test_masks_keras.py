@@ -278,21 +278,30 @@ def layers_of_both():
             yield name, cls, theirs
 
 
+# Values of arguments that a layer cannot do without; those of other names are 2.
+VALUES = {"activation": "relu", "axes": 1, "dims": (1,), "key": 0, "target_shape": (1,)}
+FRACTIONS = ("factor", "height_factor", "rate", "scale", "stddev", "width_factor")
+
+
+def arguments_of(library, name, cls):
+    """What a layer is made with."""
+    within = {"cell": "LSTMCell", "layer": "LSTM" if name == "Bidirectional" else "Dense"}
+    found = {"CategoryEncoding": [3], "Discretization": [[0.0]]}.get(name, [])
+    for parameter in list(inspect.signature(cls.__init__).parameters.values())[1:]:
+        if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+            if parameter.name in within:
+                found.append(getattr(library.layers, within[parameter.name])(2))
+            elif parameter.name == "cells":
+                found.append([library.layers.LSTMCell(2)])
+            else:
+                found.append(VALUES.get(parameter.name, 0.5 if parameter.name in FRACTIONS else 2))
+    return found
+
+
 @pytest.mark.parametrize(("name", "cls", "theirs"), list(layers_of_both()))
 def test_which_layers_support_masking(name, cls, theirs):
-    arguments = {
-        "Activation": ["relu"],
-        "CategoryEncoding": [3],
-        "Dense": [2],
-        "Discretization": [[0.0]],
-        "Dot": [1],
-        "Embedding": [3, 2],
-        "Permute": [(1,)],
-        "RepeatVector": [2],
-        "Rescaling": [1.0],
-        "Reshape": [(1,)],
-    }.get(name, [0.5] if "Dropout" in name or "Noise" in name else [])
-    assert cls(*arguments).supports_masking == theirs(*arguments).supports_masking
+    ours, keras_layer = cls(*arguments_of(cb, name, cls)), theirs(*arguments_of(keras, name, cls))
+    assert ours.supports_masking == keras_layer.supports_masking
 
 
 def test_masks_of_arrays(rng):

@@ -43,13 +43,6 @@ GRID += [
 GRID += [(name, arguments, sizes) for name, cases in COLORS.items() for arguments in cases for sizes in SIZES]
 
 
-@pytest.fixture
-def double():
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx("float32")
-
-
 def arguments_of(cls):
     parameters = inspect.signature(cls.__init__).parameters.values()
     return [(p.name, p.default) for p in parameters if p.kind is not p.VAR_KEYWORD and p.name not in {"self", "name"}]
@@ -121,7 +114,7 @@ FORMATS = [(*case, "channels_last") for case in GRID]
 FORMATS += [(*case, "channels_first") for case in GRID if case[1].get("fill_mode", "wrap") == "wrap"]
 
 
-@pytest.mark.usefixtures("double")
+@pytest.mark.usefixtures("keras_in_float64")
 @pytest.mark.parametrize(("name", "arguments", "sizes", "data_format"), FORMATS)
 def test_same_images_and_gradients(name, arguments, sizes, data_format):
     first = data_format == "channels_first"
@@ -130,7 +123,7 @@ def test_same_images_and_gradients(name, arguments, sizes, data_format):
     assert_same(name, arguments, shape, data_format, lambda o, t: transformation(name, o, t, 6, sizes, node))
 
 
-@pytest.mark.usefixtures("double")
+@pytest.mark.usefixtures("keras_in_float64")
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 @pytest.mark.parametrize(
     ("size", "sizes"), [((2, 3), (5, 4)), ((1, 1), (2, 9)), ((3, 4), (3, 7)), ((6, 8), (3, 4)), ((5, 5), (2, 2))]

@@ -16,16 +16,10 @@ ROWS, STEPS, FEATURES, UNITS = 5, 6, 3, 4
 
 
 @pytest.fixture(autouse=True)
-def float64(monkeypatch):
+def float64(monkeypatch, keras_in_float64):
     """Both in float64: with PyTorch, Keras's matmul rounds to float32, so that PyTorch's own takes its place."""
     monkeypatch.setattr(ops, "matmul", lambda a, b: torch.matmul(*map(keras.ops.convert_to_tensor, (a, b))))
-    before, policy = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")  # which Keras keeps, once it has been asked for
     cb.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx(before)
-    keras.config.set_dtype_policy(policy)
 
 
 def difference(theirs, name, options, states, mask, rng):
