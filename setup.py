@@ -98,12 +98,12 @@ COMPILE_ARGS = (
     ]
 )
 # What is not varied, or long: loops vectorise too, but are not unrolled and inlined at the expense of size.
-LONG = ("kernels/elementary_loops.", "layers/")
+LONG = ("kernels/convolution.", "kernels/elementary_loops.", "layers/")
 LOOPS = ["-ftree-vectorize", "-fvect-cost-model=dynamic", "-funswitch-loops", "-fversion-loops-for-strides"]
 SMALLER = [] if MSVC else ["-O2"] if CLANG else ["-O2", *LOOPS]
 SMALLEST = ["/O1"] if MSVC else ["-Os"]
 # Tiles of matrices: a second version of each, for strides of 1, would be no faster.
-TILES = ("kernels/convolution.", "kernels/matrix.")
+TILES = ("kernels/gathered_products.", "kernels/matrix.", "kernels/planar.", "kernels/winograd.")
 ONE_VERSION = [] if MSVC or CLANG else ["-fno-version-loops-for-strides"]
 # Without padding between segments, too, libraries take 6 % less room where they are installed.
 LINK_ARGS = ["-Wl,-s", "-Wl,--build-id=none", "-Wl,-z,noseparate-code"] if sys.platform == "linux" else []
