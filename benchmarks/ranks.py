@@ -114,14 +114,18 @@ def model_tables(results: dict[int, Any], report: Report) -> dict[str, Any]:
     return {"latency": link.latency, "seconds_of_a_byte": link.byte, "efficiency": said}
 
 
-def main() -> None:
+def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.3, help="about how long one rank trains in a round")
     parser.add_argument("--only", default="", help="networks whose names contain this")
     parser.add_argument("--no-peers", action="store_true", help="without PyTorch")
     parser.add_argument("--output", type=Path)
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parse(arguments)
     networks = [list(network) for network in NETWORKS if options.only in network[0]]
     report = Report("ranks")
     report.say(f"{machine.processor()}, {len(machine.cpus())} processors. Medians of {options.rounds} rounds.")

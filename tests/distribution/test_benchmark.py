@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ranks import launcher, needs_mpi
+from mpi_ranks import launcher, needs_mpi
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ranks import needs_mpi, run_ranks
+from mpi_ranks import needs_mpi, run_ranks
 
 pytestmark = needs_mpi
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ranks import needs_mpi, run_ranks, succeed
+from mpi_ranks import needs_mpi, run_ranks, succeed
 
 pytestmark = needs_mpi
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from ranks import needs_mpi, succeed
+from mpi_ranks import needs_mpi, succeed
 
 import cbackprop as cb
 

