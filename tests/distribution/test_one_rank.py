@@ -9,9 +9,9 @@ from mpi_ranks import needs_mpi, succeed
 import cbackprop as cb
 
 
-def test_without_mpi4py_it_says_what_to_install():
+def test_without_mpi4py_it_says_what_to_install(tmp_path):
     program = "import sys; sys.modules['mpi4py'] = None; import cbackprop as cb; cb.distribution.DataParallel()"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 1
     assert "ImportError" in done.stderr
     assert "pip install 'cbackprop[mpi]'" in done.stderr
