@@ -108,7 +108,8 @@ OPEN = {
 SPELLINGS = [
     *OTHER_SPELLINGS,
     *DOUBLES.items(),
-    *((name, text) for name, texts in FORMULAS_OF_LAYERS.items() for text in texts[1:]),
+    # Both spellings of "resized" are written by Resizing, one for each order of axes.
+    *((name, text) for name, texts in FORMULAS_OF_LAYERS.items() if name != "resized" for text in texts[1:]),
 ]
 
 
