@@ -1,6 +1,7 @@
 """Estimators in workers that Dask and joblib start: the same numbers, no more threads than each was given."""
 
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -11,9 +12,13 @@ distributed = pytest.importorskip("distributed", reason="needs Dask: pip install
 joblib = pytest.importorskip("joblib")
 pytest.importorskip("sklearn")
 
+import cloudpickle  # noqa: E402
 from sklearn.model_selection import GridSearchCV  # noqa: E402
 
 from cbackprop.sklearn import MLPClassifier, MLPRegressor  # noqa: E402
+
+# Workers cannot import this file: they get its functions themselves. Dask does that with lambdas alone.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 6))
@@ -51,7 +56,7 @@ def most_threads():
 
 
 def test_workers_use_the_threads_that_they_were_given(cluster):
-    found = cluster.run(most_threads)
+    found = cluster.run(lambda: most_threads())
     assert len(found) == 2
     assert set(found.values()) == {1}
     with joblib.parallel_config(backend="loky", n_jobs=2, inner_max_num_threads=1):
@@ -67,7 +72,7 @@ def trained(seed):
 
 
 def test_models_come_back_from_workers_and_train_on(cluster):
-    models = cluster.gather(cluster.map(trained, range(4), pure=False))
+    models = cluster.gather(cluster.map(lambda seed: trained(seed), range(4), pure=False))
     for seed, model in enumerate(models):
         expected = trained(seed)
         for each in (model, expected):
