@@ -208,6 +208,8 @@ cdef class Network:
         """The optimizer, and what it works on."""
         self.run.check_idle()
         self.optimizer = optimizer
+        if optimizer is not None:
+            optimizer.blas = self.blas
         self.segments = segments
 
     def set_gradients(self, Gradients gradients):
