@@ -34,7 +34,6 @@ from cbackprop.compiled.kernels.gathered_products cimport (
     gather, pack_columns, pack_rows, padded_columns, spread_row,
 )
 from cbackprop.compiled.kernels.panels cimport TILE_VECTORS, cost_of_columns, lanes, panel_row, panel_width
-
 from cbackprop.compiled.kernels.planar cimport (
     gradient_room, pack_planar, planar_kernel, planar_pays, planar_sweep, plane_width, planes_room,
 )
