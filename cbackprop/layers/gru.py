@@ -17,13 +17,13 @@ __all__ = ["GRU", "GRUCell"]
 class GRUStep(RecurrenceStep):
     """A GRU's cell over time steps."""
 
-    implementation = "recurrence.GRU"
+    implementation = "recurrent_cells.GRU"
 
 
 class GRUResetBeforeStep(RecurrenceStep):
     """The cell of the first publications: the state is reset before it is multiplied."""
 
-    implementation = "recurrence.GRUResetBefore"
+    implementation = "recurrent_cells.GRUResetBefore"
 
 
 @registry.register()
@@ -53,9 +53,11 @@ class GRUCell(RecurrentCell):
     kernel_constraint, recurrent_constraint, bias_constraint : str or Constraint, optional
         Applied to the weights after each training step.
     dropout : float, default 0
-        The share of inputs that are dropped in training, the same ones for all time steps.
+        The share of inputs that are dropped in training, the same ones at all time steps; for all gates, too, unless
+        `recurrent_dropout` is above 0. 1 drops nothing.
     recurrent_dropout : float, default 0
-        The share of the state that is dropped in training where it is multiplied, the same one for all time steps.
+        The share of the state that is dropped in training where it is multiplied: for each gate others, the same ones
+        at all time steps. 1 drops nothing.
     reset_after : bool, default True
         Whether r multiplies what the state adds to the candidate; else the state in front of that product.
     seed : int, optional
@@ -220,6 +222,7 @@ class GRU(CellLayer):
             bias_initializer, kernel_regularizer, recurrent_regularizer, bias_regularizer, kernel_constraint,
             recurrent_constraint, bias_constraint, dropout, recurrent_dropout, reset_after, seed, name="gru_cell",
             dtype=kwargs.get("dtype"), trainable=kwargs.get("trainable", True),
+            implementation=kwargs.pop("implementation", 2),
         )  # fmt: skip
         super().__init__(
             cell, return_sequences, return_state, go_backwards, stateful, unroll,

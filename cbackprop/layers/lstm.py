@@ -19,7 +19,7 @@ __all__ = ["LSTM", "LSTMCell"]
 class LSTMStep(RecurrenceStep):
     """An LSTM's cell over time steps."""
 
-    implementation = "recurrence.LSTM"
+    implementation = "recurrent_cells.LSTM"
 
 
 @registry.register()
@@ -51,10 +51,11 @@ class LSTMCell(RecurrentCell):
     kernel_constraint, recurrent_constraint, bias_constraint : str or Constraint, optional
         Applied to the weights after each training step.
     dropout : float, default 0
-        The share of inputs that are dropped in training, the same ones for all gates and time steps.
+        The share of inputs that are dropped in training, the same ones at all time steps; for all gates, too, unless
+        `recurrent_dropout` is above 0. 1 drops nothing.
     recurrent_dropout : float, default 0
-        The share of the state h that is dropped in training where it is multiplied, the same one for all gates and time
-        steps.
+        The share of the state h that is dropped in training where it is multiplied: for each gate others, the same ones
+        at all time steps. 1 drops nothing.
     seed : int, optional
         For dropout, from 0 to 2**32 - 1.
     **kwargs
@@ -224,6 +225,7 @@ class LSTM(CellLayer):
             bias_initializer, unit_forget_bias, kernel_regularizer, recurrent_regularizer, bias_regularizer,
             kernel_constraint, recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed,
             name="lstm_cell", dtype=kwargs.get("dtype"), trainable=kwargs.get("trainable", True),
+            implementation=kwargs.pop("implementation", 2),
         )  # fmt: skip
         super().__init__(
             cell, return_sequences, return_state, go_backwards, stateful, unroll,

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from cbackprop.contract.expansion import Steps, Value
+from cbackprop.layers.concatenate import Concatenate
 from cbackprop.layers.operation import Operation
 from cbackprop.variable import Variable
 
-__all__ = ["InputDropout", "RecurrenceStep"]
+__all__ = ["InputDropout", "RecurrenceStep", "drop_inputs"]
 
 
 class RecurrenceStep(Operation):
     """A cell, run over all time steps.
 
     The step's inputs are the sequence (time steps, features), then the states to begin with if it `takes_states`, then
-    a mask (time steps) if it `takes_mask`. Its output is the sequence of states h, or the last one; with `return_state`
+    a mask (time steps) if it `takes_mask`. Where gates drop different inputs, the features of each stand side by side.
+    Its output is the sequence of states h, or the last one; with `return_state`
     the final states follow in the same row, which then has one axis.
 
     There is a subclass for each compiled cell.
@@ -57,7 +60,8 @@ class RecurrenceStep(Operation):
         self.couples_samples = "always" if self.lasting else "never"
         self.units, self.gates, self.n_states = cell.units, cell.gates, cell.n_states
         self.use_bias, self.has_recurrent_bias = cell.use_bias, cell.has_recurrent_bias
-        self.recurrent_dropout, self.stream = cell.recurrent_dropout, cell.stream
+        self.input_masks, self.recurrent_masks = cell.input_masks, cell.recurrent_masks
+        self.recurrent_rate, self.stream = cell.recurrent_rate, cell.stream
 
     @property
     def recurrent_function(self) -> Any:
@@ -93,19 +97,24 @@ class RecurrenceStep(Operation):
         variables: list[Variable] = self.cell.variables
         return variables
 
+    def _sizes(self, input_shapes: list[tuple[int, ...]]) -> tuple[int, int]:
+        """Time steps, and the features that each gate reads."""
+        length, across = input_shapes[0]
+        return length, across // self.input_masks
+
     def flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
         """Two products at each time step, and about 30 operations for each gate's function."""
-        length, features = input_shapes[0]
+        length, features = self._sizes(input_shapes)
         return length * self.gates * self.units * (2 * (features + self.units) + 30)
 
     def multiply_adds(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> int:
         """Those of both products."""
-        length, features = input_shapes[0]
+        length, features = self._sizes(input_shapes)
         return length * self.gates * self.units * (features + self.units)
 
     def gradient_flops(self, input_shapes: list[tuple[int, ...]], output_shape: tuple[int, ...]) -> list[int | None]:
         """Each is a sum over samples and time steps."""
-        length, features = input_shapes[0]
+        length, features = self._sizes(input_shapes)
         width = length * self.gates * self.units
         found: list[int | None] = [2 * features * width, 2 * self.units * width]
         return [*found, *([width] if self.use_bias else [])]
@@ -127,8 +136,22 @@ class InputDropout(Operation):
 
     def __init__(self, cell: Any, name: str) -> None:
         super().__init__(name, cell.dtype)
-        self.rate, self.stream = cell.dropout, cell.stream
+        self.rate, self.stream = cell.input_rate, cell.stream
 
     def sample_noise_shape(self, sample_shape: tuple[int, ...]) -> tuple[int, ...]:
         """One random number for each feature."""
         return (1, *sample_shape[1:])
+
+
+def drop_inputs(steps: Steps, cell: Any, name: str, x: Value) -> Value:
+    """What a cell reads of a sequence (time steps, ..., features); where gates drop different inputs, side by side."""
+    if cell.input_rate == 0:
+        return x
+    found = [
+        steps.add(InputDropout(cell, f"{name}/dropout_{gate}" if gate else f"{name}/dropout"), [x], x.shape)
+        for gate in range(cell.input_masks)
+    ]
+    if len(found) == 1:
+        return found[0]
+    together = Concatenate(len(x.shape), name=f"{name}/gates", dtype=cell.dtype)
+    return steps.add(together, found, (*x.shape[:-1], len(found) * x.shape[-1]))

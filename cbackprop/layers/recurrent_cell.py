@@ -13,7 +13,7 @@ from cbackprop import activations, constraints, initializers, random, regularize
 from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.layers.layer import Layer
 from cbackprop.layers.parts import Part
-from cbackprop.layers.recurrence_step import InputDropout, RecurrenceStep
+from cbackprop.layers.recurrence_step import RecurrenceStep, drop_inputs
 from cbackprop.tensor import Shape
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_integer, check_number, named
 from cbackprop.variable import Variable
@@ -77,7 +77,8 @@ class RecurrentCell(Layer):
         seed: int | None,
         **kwargs: Any,
     ) -> None:
-        kwargs.pop("implementation", None)  # of Keras: in which way the same numbers are computed
+        # Of Keras: in which way the same numbers are computed. Only in the first, gates drop different numbers.
+        implementation = check_integer("implementation", kwargs.pop("implementation", 2), minimum=0, maximum=2)
         super().__init__(**kwargs)
         self.units = check_integer("units", units, minimum=1)
         self.activation = self._checked_function("activation", activation)
@@ -93,6 +94,7 @@ class RecurrentCell(Layer):
         self.bias_constraint = named("bias_constraint", constraints.get, bias_constraint)
         self.dropout = check_number("dropout", dropout, 0, 1)
         self.recurrent_dropout = check_number("recurrent_dropout", recurrent_dropout, 0, 1)
+        self.gates_differ = implementation == 1 or self.recurrent_dropout > 0
         self.seed = None if seed is None else check_integer("seed", seed, minimum=0, maximum=2**32 - 1)
         self.stream = random.draw_seed() if self.seed is None else self.seed
         self.kernel: Variable | None = None
@@ -136,6 +138,30 @@ class RecurrentCell(Layer):
     def recurrent_function(self) -> activations.Kernel:
         """The function of the gates that let something pass or not; unused where there are none."""
         return self._kernel_of(getattr(self, "recurrent_activation", activations.sigmoid))
+
+    def _rate(self, dropout: float) -> float:
+        """The share that is dropped: where there are several gates, Keras drops nothing instead of everything."""
+        return 0.0 if dropout == 1 and self.gates > 1 else dropout
+
+    @property
+    def input_rate(self) -> float:
+        """The share of inputs that are dropped."""
+        return self._rate(self.dropout)
+
+    @property
+    def recurrent_rate(self) -> float:
+        """The share of the state that is dropped where it is multiplied."""
+        return self._rate(self.recurrent_dropout)
+
+    @property
+    def input_masks(self) -> int:
+        """How many different inputs the gates have: 1, or if each drops others, one for each."""
+        return self.gates if self.input_rate and self.gates_differ else 1
+
+    @property
+    def recurrent_masks(self) -> int:
+        """How many different states the gates multiply: 1, or if each drops others, one for each."""
+        return self.gates if self.recurrent_rate else 1
 
     @property
     def function(self) -> None:
@@ -212,8 +238,7 @@ class RecurrentCell(Layer):
     def expand(self, steps: Steps, inputs: list[Value], shape: Any, mask: Mask | None) -> Any:
         """One step over a sequence of length 1; the output, and each state."""
         x = inputs[0]._replace(shape=(1, *inputs[0].shape), mask=None)
-        if self.dropout > 0:
-            x = steps.add(InputDropout(self, f"{self.name}/dropout"), [x], x.shape)
+        x = drop_inputs(steps, self, self.name, x)
         step = self.step_class(self, self.name, return_state=True, takes_states=True)
         whole = steps.add(step, [x, *inputs[1:]], ((1 + self.n_states) * self.units,))
         return split_states(steps, step, whole, [(self.units,)] * (1 + self.n_states))

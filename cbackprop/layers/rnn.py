@@ -13,7 +13,7 @@ import numpy as np
 from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.layers.python_recurrence import PythonRecurrence
-from cbackprop.layers.recurrence_step import InputDropout
+from cbackprop.layers.recurrence_step import drop_inputs
 from cbackprop.layers.recurrent_cell import (
     RecurrentCell,
     cell_output_size,
@@ -297,8 +297,8 @@ def _run_cell(
 ) -> list[Value]:
     """The steps of a cell over a sequence: its output, and its states if they are returned."""
     x, sizes = inputs[0], flat_sizes(cell.state_size)
-    if getattr(cell, "dropout", 0) and isinstance(cell, RecurrentCell):
-        x = steps.add(InputDropout(cell, f"{name}/dropout"), [x], x.shape)
+    if isinstance(cell, RecurrentCell):
+        x = drop_inputs(steps, cell, name, x)
     make = cell.step_class if isinstance(cell, RecurrentCell) else PythonRecurrence
     units = cell_output_size(cell)
     shape = (x.shape[0], units) if options["return_sequences"] else (units,)

@@ -15,7 +15,7 @@ __all__ = ["SimpleRNN", "SimpleRNNCell"]
 class SimpleRNNStep(RecurrenceStep):
     """A simple cell over time steps."""
 
-    implementation = "recurrence.SimpleRNN"
+    implementation = "recurrent_cells.SimpleRNN"
 
 
 @registry.register()

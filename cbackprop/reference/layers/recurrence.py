@@ -1,4 +1,4 @@
-"""Recurrent layers in NumPy: the way through the time steps, and what each cell does at one of them."""
+"""Recurrent layers in NumPy: the way through the time steps. Cells are in `recurrent_cells`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from cbackprop.reference import activations, random
 from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
-__all__ = ["GRU", "LSTM", "GRUResetBefore", "Recurrence", "SimpleRNN"]
+__all__ = ["Function", "Recurrence"]
 
 
 class Function:
@@ -37,9 +37,10 @@ class Recurrence(Layer):
     def fit(self) -> Fit:
         """The shapes that the layer works on."""
         spec = self.spec
-        length, features = self.input_shapes[0]
+        length, across = self.input_shapes[0]
+        features = across // spec.input_masks
         width, units, states = spec.gates * spec.units, spec.units, spec.n_states
-        inputs = [(length, features), *[(units,)] * (states if spec.takes_states else 0)]
+        inputs = [(length, across), *[(units,)] * (states if spec.takes_states else 0)]
         inputs += [(length,)] if spec.takes_mask else []
         shape: tuple[int, ...] = (length, units) if spec.return_sequences else (units,)
         if spec.return_state:
@@ -57,7 +58,7 @@ class Recurrence(Layer):
         self.order = range(length)[::-1] if spec.go_backwards else range(length)
         self.mask = inputs[-1] != 0 if spec.takes_mask else np.ones((rows, length), bool)
         self.factors = self._factors(batch, rows)
-        z = x @ parameters[0] + (self._bias(parameters)[0])
+        z = self.project(x, parameters)
         states = [np.zeros((rows, n), x.dtype) for _ in range(spec.n_states)]
         if spec.takes_states:
             states = list(inputs[1 : 1 + spec.n_states])
@@ -68,7 +69,7 @@ class Recurrence(Layer):
         last = np.zeros((rows, n), x.dtype)
         for k, t in enumerate(self.order):
             there = self.mask[:, t, None]
-            used = states[0] * self.factors
+            used = states[0][:, None] * self.factors
             new, self.kept[t] = self.step(z[:, t], used, states, parameters)
             states = [np.where(there, after, before) for after, before in zip(new, states, strict=True)]
             last = np.where(there, states[0], 0 if spec.zero_output_for_mask else last)
@@ -81,15 +82,29 @@ class Recurrence(Layer):
         return shown.reshape(rows, *self.output_shape)
 
     def _factors(self, batch: Batch, rows: int) -> Any:
-        """What the state is multiplied by where U multiplies it."""
-        keep = 1 - self.spec.recurrent_dropout
+        """What the state is multiplied by where U multiplies it: (rows, masks, units)."""
+        spec, keep = self.spec, 1 - self.spec.recurrent_rate
+        shape = (rows, spec.recurrent_masks, spec.units)
+        one, zero = self.x.dtype.type(1), self.x.dtype.type(0)
         if keep == 1 or not batch.training:
-            return 1
-        count = rows * self.spec.units
-        stays = random.mask(
-            count, keep, batch.iteration, self.spec.stream, self.node, batch.first * self.spec.units
-        ).reshape(rows, self.spec.units)
-        return np.where(stays, self.x.dtype.type(1 / keep if keep > 0 else 0), self.x.dtype.type(0))
+            return np.full(shape, one)
+        width = shape[1] * shape[2]
+        stays = random.mask(rows * width, keep, batch.iteration, spec.stream, self.node, batch.first * width)
+        return np.where(stays.reshape(shape), self.x.dtype.type(1 / keep if keep > 0 else 0), zero)
+
+    def project(self, x: Array, parameters: list[Array]) -> Array:
+        """z = x W + b of all time steps. Where gates drop different inputs, those of each stand side by side."""
+        z = times(x.reshape(*x.shape[:2], self.spec.input_masks, -1), parameters[0])
+        return z + self._bias(parameters)[0]
+
+    def project_back(self, dz: Array, parameters: list[Array], gradients: list[Array]) -> Array:
+        """dx = dz W^T; adds to the gradients of W and b."""
+        spec = self.spec
+        inputs = self.x.reshape(*self.x.shape[:2], spec.input_masks, -1)
+        if spec.use_bias:
+            first = gradients[2][0] if spec.has_recurrent_bias else gradients[2]
+            first += dz.sum(axis=(0, 1))
+        return times_back(inputs, dz, parameters[0], gradients[0]).reshape(self.x.shape)
 
     def _bias(self, parameters: list[Array]) -> Any:
         """The biases of both products."""
@@ -120,17 +135,16 @@ class Recurrence(Layer):
             used, before, dz[:, t] = self.back(
                 [np.where(there, state, 0) for state in arrived], self.kept[t], parameters, gradients
             )
-            before[0] = before[0] + used * self.factors
+            before[0] = before[0] + (used * self.factors).sum(axis=1)
             states = [np.where(there, b, state) for b, state in zip(before, states, strict=True)]
-        gradients[0] += np.einsum("rtf,rtw->fw", self.x, dz)
-        if spec.use_bias:
-            first = gradients[2][0] if spec.has_recurrent_bias else gradients[2]
-            first += dz.sum(axis=(0, 1))
-        found = [dz @ kernel.T, *(states if spec.takes_states else [])]
+        found = [self.project_back(dz, parameters, gradients), *(states if spec.takes_states else [])]
         return [*found, *[self.mask] * spec.takes_mask], gradients
 
     def step(self, z: Array, used: Array, states: list[Array], parameters: list[Array]) -> tuple[list[Array], Any]:
-        """From z of a time step, the state as U multiplies it, and all states, to the new ones; and what is kept."""
+        """From z of a time step, the state as U multiplies it, and all states, to the new ones; and what is kept.
+
+        `used` is (rows, masks, units): where gates drop different parts of the state, one for each.
+        """
         raise NotImplementedError
 
     def back(
@@ -143,115 +157,16 @@ class Recurrence(Layer):
         raise NotImplementedError
 
 
-class SimpleRNN(Recurrence):
-    """h = f(z + h U)."""
-
-    def step(self, z: Array, used: Array, states: list[Array], parameters: list[Array]) -> tuple[list[Array], Any]:
-        """The new h."""
-        z = z + used @ parameters[1]
-        h = self.outer(z)
-        return [h], (used, z, h)
-
-    def back(
-        self, deltas: list[Array], kept: Any, parameters: list[Array], gradients: list[Array]
-    ) -> tuple[Array, list[Array], Array]:
-        """dz = dh f'(z), dU = h^T dz."""
-        used, z, h = kept
-        dz = self.outer.back(deltas[0], z, h)
-        gradients[1] += used.T @ dz
-        return dz @ parameters[1].T, [np.zeros_like(used)], dz
+def times(a: Array, matrix: Array) -> Array:
+    """a (..., groups, n) times a matrix (n, columns): each group times its own part of the columns."""
+    parts = np.split(matrix, a.shape[-2], axis=-1)
+    return np.concatenate([a[..., g, :] @ part for g, part in enumerate(parts)], axis=-1)
 
 
-class LSTM(Recurrence):
-    """Gates i, f, g, o: c = f c + i g, h = o a(c)."""
-
-    def step(self, z: Array, used: Array, states: list[Array], parameters: list[Array]) -> tuple[list[Array], Any]:
-        """The new h and c."""
-        gates = np.split(z + used @ parameters[1], 4, axis=1)
-        i, f, g, o = self.inner(gates[0]), self.inner(gates[1]), self.outer(gates[2]), self.inner(gates[3])
-        c = f * states[1] + i * g
-        a = self.outer(c)
-        return [o * a, c], (used, states[1], gates, (i, f, g, o), c, a)
-
-    def back(
-        self, deltas: list[Array], kept: Any, parameters: list[Array], gradients: list[Array]
-    ) -> tuple[Array, list[Array], Array]:
-        """The deltas of the gates, dU = h^T dz."""
-        used, c_before, z, (i, f, g, o), c, a = kept
-        dh, dc = deltas
-        dc = dc + self.outer.back(dh * o, c, a)
-        dz = np.concatenate(
-            [
-                self.inner.back(dc * g, z[0], i),
-                self.inner.back(dc * c_before, z[1], f),
-                self.outer.back(dc * i, z[2], g),
-                self.inner.back(dh * a, z[3], o),
-            ],
-            axis=1,
-        )
-        gradients[1] += used.T @ dz
-        return dz @ parameters[1].T, [np.zeros_like(used), dc * f], dz
-
-
-class GRU(Recurrence):
-    """Gates z, r and the candidate g = f(x_g + r (h U_g + b_g)): h = z h + (1 - z) g."""
-
-    def step(self, z: Array, used: Array, states: list[Array], parameters: list[Array]) -> tuple[list[Array], Any]:
-        """The new h."""
-        x_z, x_r, x_g = np.split(z, 3, axis=1)
-        more_z, more_r, product = np.split(used @ parameters[1] + self._bias(parameters)[1], 3, axis=1)
-        x_z, x_r = x_z + more_z, x_r + more_r
-        u, r = self.inner(x_z), self.inner(x_r)
-        x_g = x_g + r * product
-        g = self.outer(x_g)
-        return [u * states[0] + (1 - u) * g], (used, states[0], product, (x_z, x_r, x_g), (u, r, g))
-
-    def back(
-        self, deltas: list[Array], kept: Any, parameters: list[Array], gradients: list[Array]
-    ) -> tuple[Array, list[Array], Array]:
-        """The deltas of the gates; U's product has others for the candidate."""
-        used, before, product, (x_z, x_r, x_g), (u, r, g) = kept
-        (dh,) = deltas
-        dz = self.inner.back(dh * (before - g), x_z, u)
-        dg = self.outer.back(dh * (1 - u), x_g, g)
-        dr = self.inner.back(dg * product, x_r, r)
-        more = np.concatenate([dz, dr, dg * r], axis=1)
-        gradients[1] += used.T @ more
-        if self.spec.use_bias:
-            gradients[2][1] += more.sum(axis=0)
-        return more @ parameters[1].T, [dh * u], np.concatenate([dz, dr, dg], axis=1)
-
-
-class GRUResetBefore(Recurrence):
-    """As `GRU`, but the candidate is g = f(x_g + (r h) U_g)."""
-
-    def step(self, z: Array, used: Array, states: list[Array], parameters: list[Array]) -> tuple[list[Array], Any]:
-        """The new h."""
-        n = self.spec.units
-        x_z, x_r, x_g = np.split(z, 3, axis=1)
-        more_z, more_r = np.split(used @ parameters[1][:, : 2 * n], 2, axis=1)
-        x_z, x_r = x_z + more_z, x_r + more_r
-        u, r = self.inner(x_z), self.inner(x_r)
-        x_g = x_g + (r * used) @ parameters[1][:, 2 * n :]
-        g = self.outer(x_g)
-        return [u * states[0] + (1 - u) * g], (used, states[0], (x_z, x_r, x_g), (u, r, g))
-
-    def back(
-        self, deltas: list[Array], kept: Any, parameters: list[Array], gradients: list[Array]
-    ) -> tuple[Array, list[Array], Array]:
-        """The deltas of the gates, of which the candidate's comes first: the reset gate is in front of it."""
-        used, before, (x_z, x_r, x_g), (u, r, g) = kept
-        (dh,) = deltas
-        n, recurrent = self.spec.units, parameters[1]
-        dz = self.inner.back(dh * (before - g), x_z, u)
-        dg = self.outer.back(dh * (1 - u), x_g, g)
-        through = dg @ recurrent[:, 2 * n :].T
-        dr = self.inner.back(through * used, x_r, r)
-        gates = np.concatenate([dz, dr], axis=1)
-        gradients[1][:, : 2 * n] += used.T @ gates
-        gradients[1][:, 2 * n :] += (r * used).T @ dg
-        return (
-            gates @ recurrent[:, : 2 * n].T + through * r,
-            [dh * u],
-            np.concatenate([gates, dg], axis=1),
-        )
+def times_back(a: Array, delta: Array, matrix: Array, gradient: Array) -> Array:
+    """The delta of a, where delta is that of ``times(a, matrix)``; adds to the gradient of the matrix."""
+    parts = np.split(matrix, a.shape[-2], axis=-1)
+    deltas, sums = np.split(delta, len(parts), axis=-1), np.split(gradient, len(parts), axis=-1)
+    for g, total in enumerate(sums):
+        total += a[..., g, :].reshape(-1, a.shape[-1]).T @ deltas[g].reshape(-1, deltas[g].shape[-1])
+    return np.stack([d @ part.T for d, part in zip(deltas, parts, strict=True)], axis=-2)

@@ -9,6 +9,7 @@ import torch
 from keras.src import ops
 
 import cbackprop as cb
+from cbackprop.reference import random
 
 # In float64: sums of some hundred terms in another order.
 LIMIT = 1e-12
@@ -89,3 +90,75 @@ def test_outputs_and_gradients(name, arguments, given, rng):
             theirs = getattr(keras.layers, name)(UNITS, **options)
             states = CELLS[name][0] if given else 0
             assert difference(theirs, name, options, states, mask, rng) < LIMIT, (options, mask)
+
+
+DROPOUTS = [
+    {"dropout": 0.4},
+    {"recurrent_dropout": 0.4},
+    {"dropout": 0.3, "recurrent_dropout": 0.4},
+    {"dropout": 1.0},
+    {"recurrent_dropout": 1.0, "dropout": 0.5},
+]
+
+
+@pytest.mark.parametrize("dropout", [*DROPOUTS, {"dropout": 0.4, "implementation": 1}], ids=str)
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("SimpleRNN", {}), ("LSTM", {}), ("GRU", {}), ("GRU", {"reset_after": False, "use_bias": False})],
+    ids=str,
+)
+def test_dropout_has_as_many_masks_as_in_keras(name, arguments, dropout, rng, monkeypatch):
+    """The masks that the twin draws are given to Keras: the loss and the gradients must be the same."""
+    if name == "SimpleRNN" and "implementation" in dropout:
+        dropout = {"dropout": dropout["dropout"]}
+    options = arguments | dropout
+    x, y = rng.normal(size=(ROWS, STEPS, FEATURES)), rng.normal(size=(ROWS, UNITS))
+    # Not its layers: what their ``dropout=1`` does is left to the backend, and they refuse `implementation` 1.
+    theirs = keras.layers.RNN(getattr(keras.layers, f"{name}Cell")(UNITS, **options))
+    theirs(torch.tensor(x))
+    for weight in theirs.weights:
+        weight.assign(rng.normal(size=weight.shape) / 2)
+    model = cb.Sequential([cb.Input((STEPS, FEATURES)), getattr(cb.layers, name)(UNITS, **options)])
+    model.set_weights([weight.numpy() for weight in theirs.weights])
+    drawn, draw = [], random.mask
+
+    def recorded(n, probability, *place):
+        drawn.append(np.where(draw(n, probability, *place), 1 / max(probability, 1e-9), 0))
+        return drawn[-1] > 0
+
+    found = {}
+    for engine in ("reference", "compiled"):
+        with monkeypatch.context() as patch:
+            patch.setattr(random, "mask", recorded)
+            model.compile("sgd", "mse", engine=engine)
+            gradients = model.gradients(x, y, training=True)
+        found[engine] = gradients
+
+    def masks(shape, count):
+        several = [drawn.pop(0).reshape(shape) for _ in range(count)]
+        return None if not several else several if hasattr(theirs.cell, "dropout_mask_count") else several[0]
+
+    # Keras drops in cells of gates only what is less than everything.
+    drops = [
+        rate > 0 and (rate < 1 or name == "SimpleRNN") for rate in (theirs.cell.dropout, theirs.cell.recurrent_dropout)
+    ]
+    count = getattr(theirs.cell, "dropout_mask_count", 1)
+    of_inputs = masks((ROWS, FEATURES), count * drops[0])
+    of_states = None
+    if drops[1]:
+        whole = drawn.pop(0).reshape(ROWS, -1, UNITS)
+        assert whole.shape[1] == count
+        of_states = [whole[:, k] for k in range(count)] if count > 1 else whole[:, 0]
+    assert not drawn
+
+    def as_tensors(each):
+        if each is None:
+            return None
+        return [torch.tensor(mask) for mask in each] if isinstance(each, list) else torch.tensor(each)
+
+    monkeypatch.setattr(type(theirs.cell), "get_dropout_mask", lambda cell, x: as_tensors(of_inputs))
+    monkeypatch.setattr(type(theirs.cell), "get_recurrent_dropout_mask", lambda cell, h: as_tensors(of_states))
+    ((theirs(torch.tensor(x), training=True) - torch.tensor(y)) ** 2).mean().backward()
+    for gradients in found.values():
+        for a, weight in zip(gradients, theirs.weights, strict=True):
+            np.testing.assert_allclose(a, weight.value.grad.numpy(), rtol=0, atol=LIMIT)

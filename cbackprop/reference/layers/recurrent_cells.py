@@ -1,0 +1,124 @@
+"""The cells of recurrent layers in NumPy: what is done at one time step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cbackprop.reference.layers.layer import Array
+from cbackprop.reference.layers.recurrence import Recurrence, times, times_back
+
+__all__ = ["GRU", "LSTM", "GRUResetBefore", "SimpleRNN"]
+
+
+class SimpleRNN(Recurrence):
+    """h = f(z + h U)."""
+
+    def step(self, z: Array, used: Array, states: list[Array], parameters: list[Array]) -> tuple[list[Array], Any]:
+        """The new h."""
+        z = z + times(used, parameters[1])
+        h = self.outer(z)
+        return [h], (used, z, h)
+
+    def back(
+        self, deltas: list[Array], kept: Any, parameters: list[Array], gradients: list[Array]
+    ) -> tuple[Array, list[Array], Array]:
+        """dz = dh f'(z), dU = h^T dz."""
+        used, z, h = kept
+        dz = self.outer.back(deltas[0], z, h)
+        return times_back(used, dz, parameters[1], gradients[1]), [np.zeros_like(h)], dz
+
+
+class LSTM(Recurrence):
+    """Gates i, f, g, o: c = f c + i g, h = o a(c)."""
+
+    def step(self, z: Array, used: Array, states: list[Array], parameters: list[Array]) -> tuple[list[Array], Any]:
+        """The new h and c."""
+        gates = np.split(z + times(used, parameters[1]), 4, axis=1)
+        i, f, g, o = self.inner(gates[0]), self.inner(gates[1]), self.outer(gates[2]), self.inner(gates[3])
+        c = f * states[1] + i * g
+        a = self.outer(c)
+        return [o * a, c], (used, states[1], gates, (i, f, g, o), c, a)
+
+    def back(
+        self, deltas: list[Array], kept: Any, parameters: list[Array], gradients: list[Array]
+    ) -> tuple[Array, list[Array], Array]:
+        """The deltas of the gates, dU = h^T dz."""
+        used, c_before, z, (i, f, g, o), c, a = kept
+        dh, dc = deltas
+        dc = dc + self.outer.back(dh * o, c, a)
+        dz = np.concatenate(
+            [
+                self.inner.back(dc * g, z[0], i),
+                self.inner.back(dc * c_before, z[1], f),
+                self.outer.back(dc * i, z[2], g),
+                self.inner.back(dh * a, z[3], o),
+            ],
+            axis=1,
+        )
+        return times_back(used, dz, parameters[1], gradients[1]), [np.zeros_like(c), dc * f], dz
+
+
+class GRU(Recurrence):
+    """Gates z, r and the candidate g = f(x_g + r (h U_g + b_g)): h = z h + (1 - z) g."""
+
+    def step(self, z: Array, used: Array, states: list[Array], parameters: list[Array]) -> tuple[list[Array], Any]:
+        """The new h."""
+        x_z, x_r, x_g = np.split(z, 3, axis=1)
+        more_z, more_r, product = np.split(times(used, parameters[1]) + self._bias(parameters)[1], 3, axis=1)
+        x_z, x_r = x_z + more_z, x_r + more_r
+        u, r = self.inner(x_z), self.inner(x_r)
+        x_g = x_g + r * product
+        g = self.outer(x_g)
+        return [u * states[0] + (1 - u) * g], (used, states[0], product, (x_z, x_r, x_g), (u, r, g))
+
+    def back(
+        self, deltas: list[Array], kept: Any, parameters: list[Array], gradients: list[Array]
+    ) -> tuple[Array, list[Array], Array]:
+        """The deltas of the gates; U's product has others for the candidate."""
+        used, before, product, (x_z, x_r, x_g), (u, r, g) = kept
+        (dh,) = deltas
+        dz = self.inner.back(dh * (before - g), x_z, u)
+        dg = self.outer.back(dh * (1 - u), x_g, g)
+        dr = self.inner.back(dg * product, x_r, r)
+        more = np.concatenate([dz, dr, dg * r], axis=1)
+        if self.spec.use_bias:
+            gradients[2][1] += more.sum(axis=0)
+        through = times_back(used, more, parameters[1], gradients[1])
+        return through, [dh * u], np.concatenate([dz, dr, dg], axis=1)
+
+
+class GRUResetBefore(Recurrence):
+    """As `GRU`, but the candidate is g = f(x_g + (r h) U_g)."""
+
+    def step(self, z: Array, used: Array, states: list[Array], parameters: list[Array]) -> tuple[list[Array], Any]:
+        """The new h."""
+        n = self.spec.units
+        x_z, x_r, x_g = np.split(z, 3, axis=1)
+        # The states of both gates, and that of the candidate.
+        gates, own = used[:, :2], used[:, -1]
+        more_z, more_r = np.split(times(gates, parameters[1][:, : 2 * n]), 2, axis=1)
+        x_z, x_r = x_z + more_z, x_r + more_r
+        u, r = self.inner(x_z), self.inner(x_r)
+        x_g = x_g + (r * own) @ parameters[1][:, 2 * n :]
+        g = self.outer(x_g)
+        return [u * states[0] + (1 - u) * g], (used, states[0], (x_z, x_r, x_g), (u, r, g))
+
+    def back(
+        self, deltas: list[Array], kept: Any, parameters: list[Array], gradients: list[Array]
+    ) -> tuple[Array, list[Array], Array]:
+        """The deltas of the gates, of which the candidate's comes first: the reset gate is in front of it."""
+        used, before, (x_z, x_r, x_g), (u, r, g) = kept
+        (dh,) = deltas
+        n, recurrent, own = self.spec.units, parameters[1], used[:, -1]
+        dz = self.inner.back(dh * (before - g), x_z, u)
+        dg = self.outer.back(dh * (1 - u), x_g, g)
+        through = dg @ recurrent[:, 2 * n :].T
+        dr = self.inner.back(through * own, x_r, r)
+        gates = np.concatenate([dz, dr], axis=1)
+        reached = np.zeros_like(used)
+        reached[:, :2] = times_back(used[:, :2], gates, recurrent[:, : 2 * n], gradients[1][:, : 2 * n])
+        reached[:, -1] += through * r
+        gradients[1][:, 2 * n :] += (r * own).T @ dg
+        return reached, [dh * u], np.concatenate([gates, dg], axis=1)
