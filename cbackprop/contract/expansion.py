@@ -31,5 +31,8 @@ class Steps(Protocol):
     def add(self, operation: Any, inputs: Sequence[Value | Mask], shape: SampleShape) -> Value:
         """One more step, and its output. A sample of that has this shape."""
 
-    def call(self, layer: Any, inputs: Sequence[Value]) -> Value:
-        """The steps of a call of another layer, which is built already, and its output with its mask."""
+    def call(self, layer: Any, inputs: Sequence[Value], penalized: bool = True) -> Value:
+        """The steps of a call of another layer, which is built already, and its output with its mask.
+
+        Its activity regularizer adds to the loss if the call is `penalized`.
+        """

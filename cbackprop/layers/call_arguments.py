@@ -111,6 +111,8 @@ class CallArguments:
         The mask that was given, in the structure of the first argument; ``None`` if there was none.
     given_masks : list of KerasTensor
         The symbolic tensors in `mask`. Empty for layers written in Python, which get `mask` as an argument.
+    mask_given : bool
+        Whether there was one.
 
     Raises
     ------
@@ -156,6 +158,15 @@ class CallArguments:
             self.mask = self.values.pop("mask", None)
         self.given_masks: list[Any] = [leaf for leaf in flatten(self.mask) if self.built_in and _is_tensor(leaf)]
         self._left_out: frozenset[str] = frozenset()
+        self.mask_given = self.mask is not None
+
+    @property
+    def reads_masks(self) -> bool:
+        """Whether the call reads the masks that its inputs have by themselves.
+
+        As in Keras, a layer that takes `mask` must be given it in calls with tensors in several arguments.
+        """
+        return self.mask_given or "mask" not in self.signature.parameters or not self.more_leaves()
 
     @property
     def first(self) -> Any:

@@ -311,7 +311,7 @@ class Layer(Operation, Spec):
         Raises
         ------
         TypeError, ValueError
-            By ``steps.call``, before any weight changes: if that is no layer that computes in C, or is not built, or
+            By ``steps.call``, before any weight changes: if that is no layer, is not built, has several outputs, or
             does not take such inputs.
 
         Examples

@@ -6,7 +6,7 @@ from typing import Any
 
 from cbackprop.layers.operation import Operation
 
-__all__ = ["Part"]
+__all__ = ["MaskPart", "Part"]
 
 
 class Part(Operation):
@@ -28,3 +28,9 @@ class Part(Operation):
     def __init__(self, layer: Any, number: int, begin: int, end: int) -> None:
         super().__init__(f"{layer.name}/{number}", layer.dtype)
         self.begin, self.end = begin, end
+
+
+class MaskPart(Part):
+    """The same of a mask."""
+
+    makes_mask = True

@@ -16,7 +16,7 @@ __all__ = ["expand_python"]
 SampleShape = tuple[int, ...]
 
 
-def expand_python(steps: Any, node: Node, sources: list[Value]) -> list[Value]:
+def expand_python(steps: Any, node: Node, sources: list[Value], penalized: bool = True) -> list[Value]:
     """Add the step of a call, and one more for each of its outputs where there are several; the outputs' values."""
     layer, arguments = node.layer, node.arguments
     value_of = {id(tensor): value for tensor, value in zip(node.inputs, sources, strict=True)}
@@ -35,7 +35,7 @@ def expand_python(steps: Any, node: Node, sources: list[Value]) -> list[Value]:
     if step.adds_losses:
         whole = steps.add_activity(AddedLoss(step), whole, layer)
     outputs = [whole] if len(shapes) == 1 else _split(steps, step, whole, shapes)
-    if layer.activity_regularizer is not None:
+    if layer.activity_regularizer is not None and penalized:
         outputs = [steps.add_activity(layer.activity_regularizer, output, layer) for output in outputs]
     found_masks = _masks(steps, node, value_of, shapes)
     return [output._replace(mask=mask) for output, mask in zip(outputs, found_masks, strict=True)]

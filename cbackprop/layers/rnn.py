@@ -90,7 +90,8 @@ class RNN(Layer):
     `return_state` the states follow.
 
     A call takes ``initial_state``, a list of the states to begin with instead of zeros, and ``mask``, which hides time
-    steps of single samples: there, states stay as they are.
+    steps of single samples: there, states stay as they are. By default that is the mask that the input has; as in
+    Keras, a call with `initial_state` reads only a mask that it is given.
 
     A cell in Python is a `Layer` with ``call(inputs, states)``, which returns the output and a list of the new states,
     and a ``state_size``, a number or a list of them; if the output has another size than the first state, also an

@@ -163,7 +163,7 @@ def _run_compiled(layer: Layer, call: CallArguments) -> Any:
     training = bool(resolve_training(layer, call))
     if any(mask is not None for mask in masks) and not layer.supports_masking:
         _warn_of_lost_mask(layer)
-    model, structure = _model_for(layer, arrays, more)
+    model, structure = _model_for(layer, arrays, more, call.mask_given)
     found = model.run_shown(arrays, masks, training, layer)
     if not isinstance(structure, (list, tuple)):
         return found
@@ -171,11 +171,14 @@ def _run_compiled(layer: Layer, call: CallArguments) -> Any:
     return map_structure(lambda _: next(outputs), structure)
 
 
-def _model_for(layer: Layer, arrays: list[Array], more: dict[str, Any]) -> tuple[Model, Any]:
-    """A model of the layer for arrays of these shapes, and the structure of symbolic outputs that its call returns."""
+def _model_for(layer: Layer, arrays: list[Array], more: dict[str, Any], masked: bool) -> tuple[Model, Any]:
+    """A model of the layer for arrays of these shapes, and the structure of symbolic outputs that its call returns.
+
+    Masks of its inputs are those that the call was given if `masked`, else their own.
+    """
     rows = len(arrays[0]) if layer.fixes_batch_size else None
     shapes = tuple(array.shape[1:] for array in arrays)
-    key = shapes, tuple(more), rows, layer.trainable  # frozen, batch normalization behaves otherwise
+    key = shapes, tuple(more), rows, masked, layer.trainable  # frozen, batch normalization behaves otherwise
     cache: dict[Any, tuple[Model, Any]] = layer.__dict__.setdefault("_models", {})
     if key not in cache:
         if len(cache) == MOST_CACHED:
@@ -188,7 +191,9 @@ def _model_for(layer: Layer, arrays: list[Array], more: dict[str, Any]) -> tuple
             for name, value in more.items()
         }
         first = tensors[:count] if layer.n_inputs != 1 else tensors[0]
-        outputs = layer.connect(CallArguments(layer, [first], given))
+        again = CallArguments(layer, [first], given)
+        again.mask_given = masked
+        outputs = layer.connect(again)
         layer.nodes.pop()
         several = isinstance(outputs, (list, tuple))
         cache[key] = Model(tensors, flatten(outputs) if several else outputs), outputs

@@ -185,18 +185,22 @@ class Plan:
                 continue
             sources = [at[id(tensor)]._replace(shape=sample_shape(tensor)) for tensor in node.inputs]
             mode = training if node.training is None else node.training
-            if node.graph is not None:
-                results = self._unfold(node.graph, sources, mode)
-            elif node.layer.is_python:
-                results = expand_python(CallSteps(self, mode), node, sources)
-            else:
-                given = self._given_masks(node, sources)
-                results = CallSteps(self, mode).call_all(node.layer, given, [sample_shape(t) for t in node.outputs])
+            results = self.unfold_node(CallSteps(self, mode), node, sources)
             if node.layer is self.watched:
                 results = self._watch(node.outputs, results)
             for tensor, result in zip(node.outputs, results, strict=True):
                 at.setdefault(id(tensor), result)
         return [at[id(tensor)] for tensor in graph.outputs]
+
+    def unfold_node(self, steps: CallSteps, node: Node, sources: list[Value]) -> list[Value]:
+        """Add the steps of a call whose inputs have these values; those of its outputs."""
+        if node.graph is not None:
+            return self._unfold(node.graph, sources, steps.training)
+        if node.layer.is_python:
+            return expand_python(steps, node, sources)
+        given = self._given_masks(node, sources)
+        reads_masks = node.arguments is None or node.arguments.reads_masks
+        return steps.call_all(node.layer, given, [sample_shape(tensor) for tensor in node.outputs], reads_masks)
 
     def _watch(self, tensors: Sequence[KerasTensor], values: list[Value]) -> list[Value]:
         """Put probes behind the values of a call's outputs; none where values are whole numbers."""
@@ -412,24 +416,47 @@ class CallSteps:
         """One more step, and its output."""
         return self.plan.add_step(operation, inputs, shape, self.training)
 
-    def call(self, layer: Layer, inputs: Sequence[Value]) -> Value:
+    def call(self, layer: Layer, inputs: Sequence[Value], penalized: bool = True) -> Value:
         """The steps of a call of a layer that is built, and its output with its mask.
+
+        Its activity regularizer adds to the loss if the call is `penalized`.
 
         Raises
         ------
         TypeError
-            If it is no layer that computes in C, or the inputs are no list of values.
+            If it is no layer, or the inputs are no list of values.
         ValueError
-            If the layer has no weights yet, or cannot take such inputs.
+            If the layer has no weights yet, cannot take such inputs, or has several outputs.
         """
         self._check_call(layer, inputs)
+        if layer.is_model or layer.is_python:
+            return self._call_on_symbols(layer, list(inputs), penalized)
         shapes: list[Any] = [(None, *value.shape) for value in inputs]
         shape = layer.compute_output_shape(shapes[0] if layer.n_inputs == 1 else shapes)
-        return self.call_as(layer, list(inputs), tuple(shape[1:]))
+        return self.call_as(layer, list(inputs), tuple(shape[1:]), penalized)
 
-    def call_as(self, layer: Layer, inputs: list[Value], shape: SampleShape) -> Value:
+    def _call_on_symbols(self, layer: Layer, inputs: list[Value], penalized: bool) -> Value:
+        """The steps of a call of a model, or of a layer in Python, and the output."""
+        given = [KerasTensor((None, *value.shape), layer.dtype, layer.name) for value in inputs]
+        layer(given[0] if len(given) == 1 else given)
+        node = layer.nodes.pop()
+        if len(node.outputs) > 1:
+            raise ValueError(
+                f"expand of layer {self.within[-1].name!r} can only call layers of one output, but layer "
+                f"{layer.name!r} has {len(node.outputs)}."
+            )
+        steps = CallSteps(self.plan, self.training, (*self.within, layer))
+        if layer.is_python:
+            return expand_python(steps, node, inputs, penalized)[0]
+        return self.plan.unfold_node(steps, node, inputs)[0]
+
+    def call_as(
+        self, layer: Layer, inputs: list[Value], shape: SampleShape, penalized: bool = True, reads_masks: bool = True
+    ) -> Value:
         """The steps of a call of a layer whose output has this shape, and the output with its mask."""
         mask = self.mask_of(layer, inputs, shape)
+        if not reads_masks:
+            inputs = [value._replace(mask=None) for value in inputs]
         if layer.is_view:
             value = self._view(layer, inputs[0], shape)
         else:
@@ -440,17 +467,19 @@ class CallSteps:
                 f"expand of {type(layer).__name__} {layer.name!r} must return the output, whose samples have the shape "
                 f"{shape} by compute_output_shape, but returned {found}."
             )
-        if layer.activity_regularizer is not None:
+        if layer.activity_regularizer is not None and penalized:
             # What a view passes on may belong to others.
             value = self.plan.copy(value) if layer.is_view else value
             value = self.plan.add_activity(layer.activity_regularizer, value, layer)
         return value._replace(mask=mask)
 
-    def call_all(self, layer: Layer, inputs: list[Value], shapes: list[SampleShape]) -> list[Value]:
+    def call_all(self, layer: Layer, inputs: list[Value], shapes: list[SampleShape], reads_masks: bool) -> list[Value]:
         """The steps of a call of a layer whose outputs have these shapes. Those have the mask whose rows it fits."""
         if len(shapes) == 1:
-            return [self.call_as(layer, inputs, shapes[0])]
+            return [self.call_as(layer, inputs, shapes[0], reads_masks=reads_masks)]
         mask = self.mask_of(layer, inputs, shapes[0])
+        if not reads_masks:
+            inputs = [value._replace(mask=None) for value in inputs]
         steps = CallSteps(self.plan, self.training, (*self.within, layer))
         values: list[Value] = list(cast(Any, layer).expand(steps, inputs, shapes, mask))
         if [value.shape for value in values] != shapes:
@@ -466,14 +495,14 @@ class CallSteps:
     def _check_call(self, layer: Any, inputs: Any) -> None:
         """Refuse what a layer's `expand` cannot call."""
         owner = f"expand of layer {self.within[-1].name!r}"
-        if not isinstance(layer, Layer) or layer.is_model or layer.is_python:
-            raise TypeError(f"{owner} can only call layers that compute in C, no models, but got {layer!r}.")
+        if not isinstance(layer, Layer):
+            raise TypeError(f"{owner} can only call layers, but got {layer!r}.")
         if any(layer is each for each in self.within):
             raise ValueError(f"{owner} calls layer {layer.name!r}, which it is a part of: that would never end.")
         if not isinstance(inputs, list) or not all(isinstance(value, Value) for value in inputs):
             raise TypeError(f"{owner} must give layer {layer.name!r} a list of values, but got {inputs!r}.")
         fits = len(inputs) > 1 if layer.n_inputs is None else len(inputs) == layer.n_inputs
-        if not fits:
+        if not fits and not layer.is_model and not layer.is_python:  # these check their calls themselves
             wanted = "two or more inputs" if layer.n_inputs is None else f"{layer.n_inputs} input(s)"
             raise ValueError(f"{owner} must give layer {layer.name!r} {wanted}, but got {len(inputs)}.")
         if not layer.built and type(layer).build is not Layer.build:

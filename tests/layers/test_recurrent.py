@@ -241,3 +241,21 @@ def test_a_mask_of_another_shape_on_arrays_is_refused(rng):
         layer(x, initial_state=[np.zeros((3, 3))])
     with pytest.raises(ValueError, match=r"batch|samples|rows"):
         layer(x, initial_state=[np.zeros((2, 3)), np.zeros((2, 3))])
+
+
+def test_a_call_with_states_reads_only_a_mask_that_it_is_given(rng):
+    """As in Keras; the output has the mask of the input all the same."""
+    x = rng.normal(size=(3, 4, 2)).astype("float32")
+    x[:, 1] = 0
+    mask, first = (x != 0).any(axis=-1), np.ones((3, 5), "float32")
+    layer = layers.GRU(5)
+    plain, hidden = layer(x, initial_state=first), layer(x, initial_state=first, mask=mask)
+    assert np.abs(plain - hidden).max() > 1e-3
+    masked = layers.Masking()(x)
+    np.testing.assert_array_equal(layer(masked, initial_state=first), plain)
+    inputs, state = cb.Input((4, 2)), cb.Input((5,))
+    values = layers.Masking()(inputs)
+    model = cb.Model([inputs, state], [layer(values, initial_state=state), layer(values)])
+    found = model.predict([x, first], verbose=0)
+    np.testing.assert_allclose(found[0], plain, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found[1], layer(x, mask=mask), rtol=0, atol=1e-6)

@@ -351,9 +351,8 @@ class Calling(layers.Layer):
         (lambda own, x: (own.dense, []), ValueError, r"give layer 'inner' 1 input\(s\), but got 0"),
         (lambda own, x: (own.dense, x), TypeError, "give layer 'inner' a list of values, but got Value"),
         (lambda own, x: (own.dense, [None]), TypeError, r"a list of values, but got \[None\]"),
-        (lambda own, x: (3, [x]), TypeError, "can only call layers that compute in C, no models, but got 3"),
-        (lambda own, x: (layers.Lambda(abs), [x]), TypeError, "can only call layers that compute in C"),
-        (lambda own, x: (cb.Sequential([own.dense]), [x]), TypeError, "can only call layers that compute in C"),
+        (lambda own, x: (3, [x]), TypeError, "can only call layers, but got 3"),
+        (lambda own, x: (layers.Lambda(lambda y: [y, y]), [x]), ValueError, "layers of one output, but layer 'lambda"),
         (lambda own, x: (own, [x]), ValueError, "calls layer 'outer', which it is a part of"),
     ],
 )
@@ -365,6 +364,35 @@ def test_calls_that_expand_cannot_make(call, error, message):
         model.fit(np.zeros((4, 3)), np.zeros((4, 1)), verbose=0)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+INNER = {
+    "model": lambda: cb.Sequential([cb.Input((3,)), layers.Dense(3, "tanh"), layers.Dropout(0.5)]),
+    "python": lambda: layers.Lambda(np.tanh, backward=lambda x, y, delta: delta * (1 - y**2)),
+}
+
+
+class Around(layers.Layer):
+    """Unfolds into a call of a model, or of a layer in Python."""
+
+    def __init__(self, kind, **kwargs):
+        super().__init__(**kwargs)
+        self.kind, self.inner = kind, INNER[kind]()
+
+    def expand(self, steps, inputs, shape, mask):
+        return steps.call(self.inner, inputs)
+
+
+@pytest.mark.parametrize("kind", INNER)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_models_and_layers_in_python_within_a_layer(kind, engine, rng):
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(3), Around(kind), layers.Dense(1)])
+    model.compile("sgd", "mse", engine=engine)
+    x = rng.normal(size=(4, 3)).astype("float32")
+    expected = model.layers[2](model.layers[1].inner(model.layers[0](x)))
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=0, atol=1e-6)
+    with cb.saving.custom_object_scope({"Around": Around}):
+        assert model.check_gradients(x, rng.normal(size=(4, 1))).max_relative_error < 1e-6
 
 
 def test_weights_of_another_float_type_within_a_layer():

@@ -54,7 +54,9 @@ def keras_twin(layer):
     """The same layer in Keras, from the config of ours; or a function, of what Keras has operators for."""
     if type(layer).__name__ in OPERATIONS:
         return operators(layer)
-    config = json.loads(json.dumps(layer.get_config()).replace('"cbackprop.', '"keras.'))
+    text = json.dumps(layer.get_config()).replace('"cbackprop.', '"keras.')
+    model = '", "class_name": "Sequential"'  # which is in no module of layers
+    config = json.loads(text.replace(f'"keras.layers{model}', f'"keras{model}'))
     del config["trainable"]  # not all of Keras's layers take it
     return getattr(keras.layers, type(layer).__name__).from_config(config)
 

@@ -283,6 +283,8 @@ LAYERS = {
         (lambda: layers.TimeDistributed(layers.Dense(2, "tanh")), [(3, 2)]),
         (lambda: layers.TimeDistributed(layers.Conv1D(2, 2, activation="tanh")), [(2, 3, 2)]),
         (lambda: layers.TimeDistributed(layers.LSTM(2)), [(2, 3, 1)]),
+        (lambda: layers.TimeDistributed(layers.TimeDistributed(layers.LayerNormalization())), [(2, 2, 3)]),
+        (lambda: layers.TimeDistributed(cb.Sequential([cb.Input((2,)), layers.Dense(2, "tanh")])), [(2, 2)]),
     ],
     "ActivityRegularization": [
         (lambda: layers.ActivityRegularization(0.1, 0.2), [(4,)]),

@@ -44,6 +44,7 @@ from cbackprop.layers.masks import Chosen
 from cbackprop.layers.merging import Merge
 from cbackprop.layers.recurrence_step import RecurrenceStep
 from cbackprop.models import Model
+from cbackprop.models.calls import graph_for
 from cbackprop.tensor import KerasTensor, Node, output_dtype
 from cbackprop.validation import check_integer
 from cbackprop.version import __version__
@@ -157,8 +158,11 @@ def write_call(graph: Graph, node: Node, sources: Sequence[str], training: bool 
 
 
 def write(graph: Graph, call: Call) -> Any:
-    """Add a call of a layer and its activation; the name of its output, or those of several."""
+    """Add a call of a layer and its activation, or of a model; the name of its output, or those of several."""
     layer, shape = call.layer, call.output_shape
+    if layer.is_model:
+        described = graph_for(layer, [(None, *shape) for shape in call.input_shapes])
+        return unfold(graph, described, call.inputs, call.training)[0]
     value = write_layer(graph, translation_of(layer), call)
     if isinstance(value, list):
         return value

@@ -8,12 +8,10 @@ from typing import Any
 from cbackprop.layers.layer import registry as layer_registry
 from cbackprop.own_objects import own_objects
 from cbackprop.saving.keras.operations import READABLE, is_operation, operation_layer
-from cbackprop.saving.keras.plain import plain_object, plain_value
+from cbackprop.saving.keras.plain import OF_MODELS, plain_object, plain_value
 from cbackprop.validation import ArgumentTypeError
 
 __all__ = ["model_config"]
-
-MODELS = {"Sequential", "Functional", "Model"}
 
 Entry = dict[str, Any]
 
@@ -49,7 +47,7 @@ def _entries(entry: Any) -> Iterator[Entry]:
     if not isinstance(entry.get("config"), dict):
         raise ValueError(f"{entry['class_name']} has no config.")
     yield entry
-    if entry["class_name"] in MODELS or _graph_of_own(entry):
+    if entry["class_name"] in OF_MODELS or _graph_of_own(entry):
         for inner in entry["config"].get("layers", ()):
             yield from _entries(inner)
 
@@ -57,7 +55,7 @@ def _entries(entry: Any) -> Iterator[Entry]:
 def _unknown_class(entry: Entry) -> str | None:
     name, registered = entry["class_name"], entry.get("registered_name")
     known = own_objects.all()
-    if name in MODELS or name in known or (isinstance(registered, str) and registered in known):
+    if name in OF_MODELS or name in known or (isinstance(registered, str) and registered in known):
         return None
     if is_operation(entry):
         return None if name in READABLE else f"{name} (an operation on tensors)"
@@ -75,7 +73,7 @@ def _layer_entry(entry: Entry) -> Entry:
     name, config = entry["class_name"], entry["config"]
     if name == "Sequential":
         return _entry("Sequential", _sequential(config))
-    if name in MODELS:
+    if name in OF_MODELS:
         return _entry("Model", _functional(config))
     if name == "InputLayer":
         return _entry("InputLayer", _input(config))

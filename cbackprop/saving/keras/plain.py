@@ -14,6 +14,9 @@ __all__ = ["plain_object", "plain_value"]
 WITHOUT_EFFECT = {"renorm_momentum", "autocast"}
 
 
+# What Keras calls its models.
+OF_MODELS = {"Sequential", "Functional", "Model"}
+
 # Entries that the `from_config` of layers reads, although constructors do not take them.
 BY_LAYERS = ("name", "trainable", "dtype")
 
@@ -62,6 +65,12 @@ def _reads_as_built_in(cls: Any) -> bool:
     return hasattr(cls, "is_model") and str(getattr(method, "__module__", "")).startswith("cbackprop.")
 
 
+def _model_within(kind: str, config: dict[str, Any]) -> dict[str, Any]:
+    """A model that is an argument of a layer. Its own `from_config` converts what it consists of."""
+    name = "Sequential" if kind == "Sequential" else "Model"
+    return {"module": "cbackprop.layers", "class_name": name, "config": config, "registered_name": None}
+
+
 def plain_value(value: Any, family: str = "layers") -> Any:
     """Convert a value of a config: functions to names, objects by `plain_object`. Numbers and texts stay."""
     if isinstance(value, (list, tuple)):
@@ -79,4 +88,6 @@ def plain_value(value: Any, family: str = "layers") -> Any:
         return plain_value(value["config"]["value"], family)
     if kind in ("function", "__bytes__", "__slice__", "__ellipsis__"):
         return value
+    if kind in OF_MODELS and isinstance(value.get("config"), dict) and "layers" in value["config"]:
+        return _model_within(kind, value["config"])
     return plain_object(value, family)

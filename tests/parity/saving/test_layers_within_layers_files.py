@@ -181,3 +181,23 @@ def test_activations_in_python_and_layers_as_activations(tmp_path):
             np.testing.assert_allclose(other.predict(X, verbose=0), model.predict(X, verbose=0), rtol=1e-5, atol=1e-6)
             if activation == "layer":
                 assert isinstance(other.layers[-1].activation, reader.layers.LeakyReLU)
+
+
+@pytest.mark.parametrize("kind", ["Sequential", "Model"])
+def test_a_model_within_time_distributed(kind, tmp_path, rng):
+    def make(library):
+        layers = library.layers
+        x = library.Input((6, 6, 2))
+        dense = layers.Dense(2)(layers.Flatten()(layers.Conv2D(3, 3, activation="relu")(x)))
+        inner = library.Model(x, dense)
+        if kind == "Sequential":
+            inner = library.Sequential([library.Input((6, 6, 2)), layers.Conv2D(3, 3), layers.Flatten()])
+        return library.Sequential([library.Input((3, 6, 6, 2)), layers.TimeDistributed(inner), layers.GRU(2)])
+
+    theirs, x = make(keras), rng.normal(size=(2, 3, 6, 6, 2)).astype("float32")
+    theirs.save(tmp_path / "theirs.keras")
+    ours = cb.models.load_model(tmp_path / "theirs.keras")
+    np.testing.assert_allclose(ours.predict(x, verbose=0), theirs.predict(x, verbose=0), rtol=0, atol=1e-5)
+    ours.save(tmp_path / "ours.keras")
+    again = keras.models.load_model(tmp_path / "ours.keras")
+    np.testing.assert_allclose(again.predict(x, verbose=0), ours.predict(x, verbose=0), rtol=0, atol=1e-5)
