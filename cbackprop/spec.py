@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from contextlib import suppress
 from typing import Any, Self
 
 from cbackprop import config, shared_objects
@@ -80,8 +81,11 @@ class Spec:
             if "__init__" in klass.__dict__
             for name, parameter in inspect.signature(klass.__dict__["__init__"]).parameters.items()
         }
-        kept = (name for name in self.argument_names() if name not in HIDDEN and hasattr(self, name))
-        values = {name: self.argument(name) for name in kept}
+        values = {}
+        for name in self.argument_names():
+            with suppress(AttributeError):  # of a setting that not every object keeps
+                if name not in HIDDEN:
+                    values[name] = self.argument(name)
         if values.get("dtype") == config.floatx():
             del values["dtype"]
         shown = [f"{name}={_named(value)!r}" for name, value in values.items() if not _same(value, defaults.get(name))]

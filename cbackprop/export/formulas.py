@@ -221,6 +221,7 @@ _POOLING = "Transpose({0}(Transpose(x, perm=before), kernel_shape=kernel, stride
 # Formulas of layers, by name: the first is written; all are recognized.
 LAYERS: dict[str, tuple[str, ...]] = {
     "dense": ("Add(MatMul(x, kernel[...]), bias[...])",),
+    "einsum": ("Add(Einsum(x, kernel[...], equation=equation), bias[...])",),
     "rescaling": ("Add(Mul(x, scale[...]), offset[...])",),
     "steeper_softplus": ("z = Mul(x, beta); Where(Greater(z, 20), x, Div(Softplus(z), beta))",),
     "repeat": ("Expand(Unsqueeze(x, axes[...]), shape[...])",),

@@ -39,6 +39,7 @@ from cbackprop.layers.depthwise_convolution import (
 from cbackprop.layers.discretization import Discretization
 from cbackprop.layers.dot import Dot
 from cbackprop.layers.dropout import Dropout
+from cbackprop.layers.einsum_dense import EinsumDense
 from cbackprop.layers.embedding import Embedding
 from cbackprop.layers.get_item import GetItem
 from cbackprop.layers.global_pooling import (
@@ -170,6 +171,7 @@ __all__ = [
     "Discretization",
     "Dot",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Flatten",
     "GRUCell",

@@ -155,7 +155,7 @@ def needed_value(cls, name):
         return NEEDED[name]
     ways = layer_cases.LAYERS.get(cls.__name__)
     assert ways, f"{cls.__name__} cannot be made without {name!r}: give NEEDED a value for it"
-    return getattr(ways[0][0](), name)
+    return ways[0][0]().argument(name)
 
 
 def make(cls, **arguments):

@@ -28,6 +28,15 @@ LAYERS = {
         (lambda: layers.Dense(4, activation="softmax"), [(3,)]),
         (lambda: layers.Dense(6, activation="glu"), [(2, 3)]),
     ],
+    "EinsumDense": [
+        (lambda: layers.EinsumDense("abc,cd->abd", (None, 3), "tanh", "d", bias_initializer="random_normal"), [(2, 3)]),
+        (lambda: layers.EinsumDense("abc,cde->adbe", (2, None, 3), bias_axes="e"), [(2, 3)]),
+        (lambda: layers.EinsumDense("abcd,cde->abe", (2, 4), bias_axes="be", bias_initializer="ones"), [(2, 3, 2)]),
+        (lambda: layers.EinsumDense("abcd,dce->acbe", (2, 3, 4), bias_axes="cb"), [(3, 2, 2)]),
+        (lambda: layers.EinsumDense("...x,xy->...y", 4, "glu", kernel_regularizer="l2"), [(3, 2)]),
+        (lambda: layers.EinsumDense("ab...,bc->ac...", 2, bias_axes="c", kernel_constraint="unit_norm"), [(3, 2)]),
+        (lambda: layers.EinsumDense("abbc,cb->ab", (3,)), [(3, 3, 2)]),
+    ],
     "Conv1D": [
         (lambda: layers.Conv1D(3, 2, strides=2, bias_initializer="random_normal"), [(5, 2)]),
         (lambda: layers.Conv1D(4, 3, padding="causal", dilation_rate=2, groups=2), [(6, 4)]),

@@ -19,7 +19,8 @@ from cbackprop.export.onnx_reader.builder import (
     sample_shape,
 )
 from cbackprop.export.onnx_reader.graph import Array, Node
-from cbackprop.tensor import KerasTensor
+from cbackprop.layers.equation import Contraction, Equation
+from cbackprop.tensor import KerasTensor, Shape
 
 # Products
 
@@ -82,6 +83,81 @@ def gemm(builder: Builder, node: Node) -> KerasTensor:
             raise UnreadableError(f"a bias of shape {bias.shape} does not fit {kernel.shape[1]} units")
         bias = np.broadcast_to(bias.ravel() * np.asarray(node.attribute("beta"), bias.dtype), kernel.shape[1:])
     return _dense(builder, node, x, kernel, bias)
+
+
+def _text(equation: bytes) -> str:
+    """An equation as it is in a file, without spaces."""
+    return equation.decode(errors="replace").replace(" ", "")
+
+
+def _contraction(equation: str, shape: Shape, kernel: Array) -> Contraction:
+    """What an equation is for a value (batch, ...) and a constant.
+
+    Raises
+    ------
+    ValueError
+        If no EinsumDense has it.
+    """
+    parts = Equation(equation, None)
+    if len(parts.kernel) != kernel.ndim or kernel.size == 0:
+        raise ValueError(f"a constant of shape {kernel.shape} does not fit equation {equation!r}")
+    sizes = dict(zip(parts.kernel, kernel.shape, strict=True))
+    named = parts.output if parts.elides_left and len(shape) > len(parts.input) else parts.output[1:]
+    found = parts.contraction(shape, tuple(sizes.get(letter) for letter in named))
+    if found.kernel_shape != kernel.shape:
+        raise ValueError(f"a constant of shape {kernel.shape} does not fit values of shape {shape}")
+    return found
+
+
+def _einsum(
+    builder: Builder, node: Node, x: KerasTensor, kernel: Array, equation: str, bias: Array | None = None
+) -> KerasTensor:
+    """An EinsumDense."""
+    try:
+        found = _contraction(equation, x.shape, kernel)
+    except ValueError as error:
+        raise UnreadableError(str(error)) from None
+    weights, bias_axes = [kernel], None
+    if bias is not None:
+        letters = found.output[-bias.ndim :]
+        bias_axes = "".join(a for a, size in zip(letters, bias.shape, strict=True) if size > 1) or letters[-1]
+        weights.append(bias[(0,) * letters.index(bias_axes[0])])
+    shape = found.output_shape[1:]
+    return builder.apply(node, layers.EinsumDense, x, found.text, shape, bias_axes=bias_axes, weights=weights)
+
+
+def _adds_to_letters(bound: dict[str, Any]) -> bool:
+    """Whether a bias has the size of the output, or 1, along each of the output's last axes."""
+    if bound["sample"] is None:
+        return False
+    try:
+        found = _contraction(_text(bound["equation"]), (None, *bound["sample"]), bound["kernel"])
+    except ValueError:
+        return False
+    bias, shape = bound["bias"], found.output_shape[1:]
+    ends = shape[len(shape) - bias.ndim :]
+    if not 1 <= bias.ndim <= len(shape) or any(a not in (1, b) for a, b in zip(bias.shape, ends, strict=True)):
+        return False
+    return bias.size > 1 or ends[-1] == 1
+
+
+@recognizes(*LAYERS["einsum"], accept=_adds_to_letters)
+def einsum_and_bias(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """Sums of products with weights, plus a bias."""
+    return _einsum(builder, node, builder.tensor(bound["x"]), bound["kernel"], _text(bound["equation"]), bound["bias"])
+
+
+@reads("Einsum")
+def einsum(builder: Builder, node: Node) -> KerasTensor:
+    """Sums of products with weights."""
+    if len(node.inputs) != 2:
+        raise UnreadableError(f"it has {len(node.inputs)} inputs")
+    equation = _text(node.attribute("equation"))
+    if builder.graph.is_constant(node.inputs[0]) and equation.count(",") == 1:
+        left, right = equation.partition("->")[0].split(",")
+        text = f"{right},{left}->{equation.partition('->')[2]}"
+        return _einsum(builder, node, builder.tensor(node.inputs[1]), builder.constant(node, 0), text)
+    return _einsum(builder, node, builder.tensor(node.inputs[0]), builder.constant(node, 1), equation)
 
 
 def _is_cosine(bound: dict[str, Any]) -> bool:

@@ -22,6 +22,17 @@ def dense(graph: Graph, call: Call) -> str:
     return graph.formula(LAYERS["dense"][0], x, kernel=kernel, bias=weights[1])
 
 
+@translates(layers.EinsumDense)
+def einsum_dense(graph: Graph, call: Call) -> str:
+    """Einsum, whose equation has a letter for each axis, and Add."""
+    layer, (x,) = call.layer, call.inputs
+    text = layer.contraction((None, *call.input_shapes[0])).text
+    kernel = graph.variable(layer.kernel)
+    if layer.bias is None:
+        return graph.add("Einsum", x, kernel, equation=text)
+    return graph.formula(LAYERS["einsum"][0], x, kernel=kernel, equation=text, bias=graph.variable(layer.bias))
+
+
 @translates(layers.Embedding)
 def embedding(graph: Graph, call: Call) -> str:
     """Gather. As in `predict`, numbers are truncated to whole ones and limited to the rows of the table."""
