@@ -13,6 +13,7 @@ def nearest(name: object, known: Iterable[str]) -> str:
     """The known names that are most like `name`, or all of them, as a sentence."""
     names = sorted(known)
     close = [each for each in names if str(name) == _initials(each)]  # lr for learning_rate
+    close = close or [each for each in names if each.lower() == str(name).lower()]
     close = close or difflib.get_close_matches(str(name).lower(), names, n=3, cutoff=0.5)
     if close:
         return "Did you mean " + " or ".join(repr(c) for c in close) + "?"

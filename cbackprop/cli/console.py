@@ -5,6 +5,9 @@ Colors and progress bars appear only in terminals; rich leaves them out elsewher
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
@@ -16,7 +19,7 @@ from rich.table import Table as Grid
 
 import cbackprop as cb
 
-__all__ = ["EpochBar", "counted", "note", "number", "show_grid", "show_scores", "tracked"]
+__all__ = ["EpochBar", "counted", "note", "number", "paragraph", "show_grid", "show_scores", "tracked"]
 
 
 def note(text: str) -> None:
@@ -27,6 +30,16 @@ def note(text: str) -> None:
 def counted(number: int, name: str) -> str:
     """A number with its noun: "1 epoch", "2 epochs"."""
     return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
+
+
+def paragraph(head: str, text: str) -> None:
+    """Print a text behind its head, in lines as wide as the terminal; as one line if there is none."""
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        text = textwrap.fill(text, width, initial_indent=head, subsequent_indent="  ", break_on_hyphens=False)
+        click.echo(text)
+    else:
+        click.echo(f"{head}{text}")
 
 
 def show_grid(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from cbackprop import tables
 from cbackprop.cli.console import counted, note, number, show_grid, show_scores
-from cbackprop.cli.files import open_model, read_arrays, read_table, tell_unused
+from cbackprop.cli.files import open_model, read_arrays, tell_unused
 from cbackprop.cli.image_model import INTERPOLATION, ImageModel
 from cbackprop.cli.image_training import show_results
+from cbackprop.cli.reading import reading_options, table_for
 from cbackprop.cli.table_training import count_rows, with_targets
 from cbackprop.utils.image_folders import image_dataset_from_directory
 
@@ -21,12 +24,16 @@ __all__ = ["command"]
 @click.option("--x", "x_name", default="x", show_default=True, metavar="NAME",
               help="The array of inputs in an NPZ file, for a model that takes arrays.")  # fmt: skip
 @click.option("--y", "y_name", default="y", show_default=True, metavar="NAME", help="The array of targets.")
-def command(model: str, data: str, x_name: str, y_name: str) -> None:
+@click.option("--held-out", is_flag=True, help="Score only the rows of the training table that were held out.")
+@reading_options
+def command(model: str, data: str, x_name: str, y_name: str, held_out: bool, **reading: Any) -> None:
     """Score the predictions of MODEL for DATA, which must contain the targets.
 
     For a model of images, DATA is a folder with a folder for each class.
     """
     opened = open_model(model)
+    if held_out and not isinstance(opened, tables.TableModel):
+        raise click.UsageError("--held-out is for models that were trained on tables.")
     if isinstance(opened, ImageModel):
         images = image_dataset_from_directory(
             data,
@@ -44,8 +51,18 @@ def command(model: str, data: str, x_name: str, y_name: str) -> None:
         scores = opened.evaluate(x, y, verbose=0, return_dict=True)
         show_grid(counted(len(x), "sample"), ("", "model"), [(name, number(value)) for name, value in scores.items()])
         return
-    table = read_table(data, opened.text_columns)
+    table = table_for(opened, data, opened.column_names + opened.target_names, reading)
     table = with_targets(table, opened.target_names, note)
+    what = counted(count_rows(table), "row")
+    split = opened.split
+    if held_out:
+        if split is None:
+            raise ValueError(f"{model!r} does not know which rows were held out.")
+        table = split.held_out(table)
+        what = f"{counted(count_rows(table), 'row')} held out"
+    elif split is not None and split.fits(table):
+        rest = "; --held-out scores the rows that were held out" if split.share else ""
+        note(f"this is the table that the model was trained on, so the scores are better than on new rows{rest}")
     scores, trivial = opened.evaluate(table), opened.baseline(table)
     tell_unused(opened, table)
-    show_scores(counted(count_rows(table), "row"), scores, trivial, opened.targets)
+    show_scores(what, scores, trivial, opened.targets)

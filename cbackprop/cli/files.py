@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -14,15 +13,7 @@ from cbackprop import tables
 from cbackprop.cli.console import note
 from cbackprop.cli.image_model import knows_images, load_image_model
 
-__all__ = ["check_folder", "open_model", "read_arrays", "read_table", "tell_unused"]
-
-INPUT = "-"
-
-
-def read_table(data: str, text: Collection[str] = (), arrays: Sequence[str] | None = None) -> dict[str, Any]:
-    """Read a table from a file, or as CSV from standard input."""
-    source: Any = sys.stdin.buffer if data == INPUT else data
-    return tables.read(source, text, arrays)
+__all__ = ["check_folder", "open_model", "read_arrays", "tell_unused"]
 
 
 def open_model(path: str) -> Any:

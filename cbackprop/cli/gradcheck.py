@@ -9,8 +9,9 @@ import numpy as np
 
 from cbackprop import tables
 from cbackprop.cli.console import note
-from cbackprop.cli.files import open_model, read_arrays, read_table
+from cbackprop.cli.files import open_model, read_arrays
 from cbackprop.cli.image_model import ImageModel
+from cbackprop.cli.reading import reading_options, table_for
 from cbackprop.cli.table_training import with_targets
 from cbackprop.tensor import map_structure
 
@@ -28,7 +29,8 @@ TOLERANCE = 1e-5
 @click.option("--x", "x_name", default="x", show_default=True, metavar="NAME",
               help="The array of inputs in an NPZ file, for a model that takes arrays.")  # fmt: skip
 @click.option("--y", "y_name", default="y", show_default=True, metavar="NAME", help="The array of targets.")
-def command(model: str, data: str | None, rows: int, seed: int, x_name: str, y_name: str) -> int:
+@reading_options
+def command(model: str, data: str | None, rows: int, seed: int, x_name: str, y_name: str, **reading: Any) -> int:
     """Compare each gradient of MODEL with central differences, on DATA or random samples.
 
     The exit code is 1 if one of them is wrong.
@@ -40,7 +42,7 @@ def command(model: str, data: str | None, rows: int, seed: int, x_name: str, y_n
     if data is None:
         x, y = random_samples(opened, network, rows, np.random.default_rng(seed))
     elif isinstance(opened, tables.TableModel):
-        table = read_table(data, opened.text_columns)
+        table = table_for(opened, data, opened.column_names + opened.target_names, reading)
         whole = with_targets(table, opened.target_names, note)
         table = {name: column[:rows] for name, column in whole.items()}
         x, y = opened.inputs(table), opened.outputs(table)

@@ -10,8 +10,9 @@ import click
 import numpy as np
 
 from cbackprop import tables
-from cbackprop.cli.files import open_model, read_arrays, read_table, tell_unused
+from cbackprop.cli.files import open_model, read_arrays, tell_unused
 from cbackprop.cli.image_model import ImageModel
+from cbackprop.cli.reading import reading_options, table_for
 from cbackprop.utils.image_folders import image_dataset_from_directory
 
 __all__ = ["command"]
@@ -24,7 +25,10 @@ __all__ = ["command"]
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Copy a column of DATA to the output.")
 @click.option("--x", "x_name", default="x", show_default=True, metavar="NAME",
               help="The array of inputs in an NPZ file, for a model that takes arrays.")  # fmt: skip
-def command(model: str, data: tuple[str, ...], output: str | None, keep: tuple[str, ...], x_name: str) -> None:
+@reading_options
+def command(
+    model: str, data: tuple[str, ...], output: str | None, keep: tuple[str, ...], x_name: str, **reading: Any
+) -> None:
     """Write what MODEL predicts for each row of DATA, or for each image.
 
     Columns are found by name. The output has a column of the target's name and, for classes, one called NAME=CLASS
@@ -42,12 +46,13 @@ def command(model: str, data: tuple[str, ...], output: str | None, keep: tuple[s
     if len(data) > 1:
         raise click.UsageError(f"Only a model of images takes several files, but got {len(data)}.")
     if isinstance(opened, tables.TableModel):
-        table = read_table(data[0], opened.text_columns)
+        table = table_for(opened, data[0], opened.column_names, reading)
+        results = opened.results(table)
         for name in keep:
             tables.check_column(name, table)
-            if name in opened.target_names:
-                raise ValueError(f"--keep cannot copy {name!r}: that is the name of the prediction.")
-        tables.write({name: table[name] for name in keep} | opened.results(table), output)
+            if name in results:
+                raise ValueError(f"--keep cannot copy {name!r}: that is the name of a prediction.")
+        tables.write({name: table[name] for name in keep} | results, output)
         tell_unused(opened, table, keep)
     else:
         tables.write(outputs_of(opened, data[0], x_name), output)

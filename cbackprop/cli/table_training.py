@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
@@ -12,9 +12,11 @@ import click
 import cbackprop as cb
 from cbackprop import tables
 from cbackprop.cli.console import EpochBar, counted, note, show_scores
-from cbackprop.cli.files import listed, read_table
+from cbackprop.cli.files import listed
+from cbackprop.cli.reading import show_columns, source_of, tell_readings
 from cbackprop.cli.settings import check_outputs, plot_history, settings
-from cbackprop.tables.doubts import CellWarning, doubts
+from cbackprop.tables.doubts import CellWarning
+from cbackprop.tables.reader import columns_of
 
 __all__ = ["run"]
 
@@ -28,20 +30,24 @@ def run(data: str, options: Any) -> None:
     check_outputs(options)
     options.epochs = options.epochs or EPOCHS
     tell = (lambda text: None) if options.quiet else note
-    table, targets = read_for_training(data, options)
-    tell_doubts(table, targets, options, tell)
+    table, targets, reader = read_for_training(data, options)
+    tell_readings(reader, tell)
     table = with_targets(table, targets, tell)
     with warnings.catch_warnings(action="ignore", category=CellWarning):  # already printed
-        train_on(table, targets, options, tell)
+        train_on(table, targets, reader, options, tell)
 
 
-def train_on(table: Table, targets: Sequence[str], options: Any, tell: Any) -> None:
+def train_on(
+    table: Table, targets: Sequence[str], reader: tables.TableReader, options: Any, tell: Callable[[str], None]
+) -> None:
     """Split the table, train, report scores, and save."""
     encoders = [tables.TargetEncoder(name, options.task).fit(table[name]) for name in targets]
     train, held_out = divide(table, encoders, options)
     with settings(options.threads, options.floatx):
         cb.utils.set_random_seed(options.seed)
-        model = make(train, encoders, options)
+        model = make(train, encoders, reader, options)
+        used = model.column_names + model.target_names
+        model.split = tables.Split.of(table, used, options.validation, classes_of(encoders), options.seed)
         tell_dropped(model, tell)
         history, seconds = fit(model, train, held_out, options)
         if options.save:
@@ -51,38 +57,33 @@ def train_on(table: Table, targets: Sequence[str], options: Any, tell: Any) -> N
             plot_history(history, options.plot)
 
 
-def read_for_training(data: str, options: Any) -> tuple[Table, list[str]]:
-    """The table, and the names of its targets."""
+def read_for_training(data: str, options: Any) -> tuple[Table, list[str], tables.TableReader]:
+    """The table, the names of its targets, and what has read it."""
+    arrays = None
     if data.lower().endswith(".npz") and not options.target:
-        table = read_table(data, arrays=[options.x_name, options.y_name])
-        return table, list(tables.read(data, arrays=[options.y_name]))
-    # Whether "a,b" is one column or two is known only after reading, and by then texts have become numbers.
-    wanted = [part for name in options.categorical for part in (name, *name.split(","))]
-    table = read_table(data, text=wanted)
-    if not options.target:
-        raise click.UsageError(f"--target is missing: which column is to be predicted? There are {listed([*table])}.")
-    return table, named(options.target, table)
+        arrays = [options.x_name, options.y_name]
+    loader = tables.TableReader(encoding=options.encoding)
+    found = loader.load(source_of(data), arrays)
+    names = [*columns_of(found)]
+    if options.target:
+        targets = named(options.target, names)
+    elif arrays:
+        targets = list(tables.read(data, arrays=[options.y_name]))
+    else:
+        raise click.UsageError(f"--target is missing: which column is to be predicted? There are {', '.join(names)}.")
+    categories = [*named(options.categorical, names), *named(options.drop, names)]
+    types = dict.fromkeys(categories, "category") | options.types
+    reader = tables.TableReader(options.decimal, options.missing, types, options.encoding).fit(found)
+    return reader.transform(found), targets, reader
 
 
-def named(names: Sequence[str], table: Table) -> list[str]:
+def named(names: Sequence[str], table: Iterable[str]) -> list[str]:
     """Names of columns. A name that no column has may be several names separated by commas."""
     parts = [[name] if name in table else [part.strip() for part in name.split(",")] for name in names]
     found = list(dict.fromkeys(part for group in parts for part in group))
     for name in found:
         tables.check_column(name, table)
     return found
-
-
-def tell_doubts(table: Table, targets: Sequence[str], options: Any, tell: Any) -> None:
-    """Print which cells make columns of numbers or times count as texts."""
-    named_so = {*named(options.categorical, table), *named(options.drop, table)}
-    if options.task != "auto":
-        named_so |= {*targets}
-    for name, doubt in doubts(table, named_so).items():
-        remedy = "if these are classes, say --task classification"
-        if name not in targets:
-            remedy = f"if these are categories, say --categorical {name}"
-        tell(f"{name} counts as texts because of {doubt}. Mend such cells, or leave them empty; {remedy}")
 
 
 def with_targets(table: Table, targets: Sequence[str], tell: Any) -> Table:
@@ -103,14 +104,18 @@ def divide(table: Table, encoders: Sequence[Any], options: Any) -> tuple[Table, 
     """Split a table into rows to train on and rows to hold out, if any."""
     if not options.validation:
         return table, None
-    classes = next((target.name for target in encoders if target.classes), None)
     try:
-        return tables.split(table, options.validation, classes, options.seed)
+        return tables.split(table, options.validation, classes_of(encoders), options.seed)
     except ValueError as error:
         raise ValueError(f"--validation{str(error).removeprefix('share')}") from None
 
 
-def make(train: Table, encoders: Sequence[Any], options: Any) -> tables.TableModel:
+def classes_of(encoders: Sequence[Any]) -> str | None:
+    """The target of which the same fraction of each class is held out."""
+    return next((target.name for target in encoders if target.classes), None)
+
+
+def make(train: Table, encoders: Sequence[Any], reader: tables.TableReader, options: Any) -> tables.TableModel:
     """Build the network from the training rows only, so that held-out rows do not influence it."""
     config = {} if options.learning_rate is None else {"learning_rate": options.learning_rate}
     return tables.build(
@@ -120,9 +125,17 @@ def make(train: Table, encoders: Sequence[Any], options: Any) -> tables.TableMod
         activation=options.activation,
         dropout=options.dropout,
         optimizer=cb.optimizers.get({"class_name": options.optimizer, "config": config}),
-        encoder=tables.TableEncoder(options.embed_above, named(options.categorical, train), named(options.drop, train)),
+        encoder=tables.TableEncoder(options.embed_above, categories_of(train, options), named(options.drop, train)),
         embedding=options.embedding,
+        reader=reader,
     )
+
+
+def categories_of(table: Table, options: Any) -> list[str]:
+    """The columns that the user calls categories."""
+    given = [name for name, kind in options.types.items() if kind == "category"]
+    targets = named(options.target, table)
+    return [name for name in dict.fromkeys([*named(options.categorical, table), *given]) if name not in targets]
 
 
 def tell_dropped(model: tables.TableModel, tell: Any) -> None:
@@ -167,6 +180,7 @@ def report(model: tables.TableModel, train: Table, held_out: Table | None, histo
         f"{rows} of {columns}; {weights} trained for {counted(len(values), 'epoch')} in {seconds:.2f} s; "
         f"those of epoch {best} are kept"
     )
+    show_columns(model)
     if held_out is None:
         show_scores(f"{rows} trained on", model.evaluate(train), model.baseline(train), model.targets)
         return

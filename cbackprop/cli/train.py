@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 import cbackprop as cb
 from cbackprop.cli import digits, image_training, table_training
+from cbackprop.cli.reading import reading_options
 
 __all__ = ["command"]
 
@@ -27,7 +28,8 @@ NETWORK = (
     "floatx",
     "tensorboard",
 )
-COLUMNS = ("target", "drop", "categorical", "task", "embed_above", "embedding", "x_name", "y_name")
+READING = ("decimal", "missing", "types", "encoding")
+COLUMNS = ("target", "drop", "categorical", "task", "embed_above", "embedding", "x_name", "y_name", *READING)
 IMAGES = ("image_size", "color", "filters", "augment")
 TAKEN = {
     "digits": {*SHARED, "no_compare"},
@@ -83,6 +85,7 @@ def known(module: Any) -> Any:
 @click.option("--target", multiple=True, metavar="COLUMN", help="What to predict; several, or A,B, together.")
 @click.option("--drop", multiple=True, metavar="COLUMN", help="Leave a column out.")
 @click.option("--categorical", multiple=True, metavar="COLUMN", help="Treat the numbers of a column as categories.")
+@reading_options
 @click.option("--task", type=click.Choice(["auto", "classification", "regression"]), default="auto", show_default=True)
 @click.option("--embed-above", type=click.IntRange(0), default=32, show_default=True,
               help="Embed texts with more different values than this.")  # fmt: skip

@@ -5,17 +5,20 @@ separately: ``from cbackprop import tables``.
 """
 
 from cbackprop.tables.encoder import TableEncoder, check_column
-from cbackprop.tables.files import read, write
+from cbackprop.tables.files import write
 from cbackprop.tables.frame import as_table
 from cbackprop.tables.model import TableModel, knows_tables, load
 from cbackprop.tables.network import build
-from cbackprop.tables.rows import drop_missing, split
+from cbackprop.tables.reader import TableReader, read
+from cbackprop.tables.rows import Split, drop_missing, split
 from cbackprop.tables.scores import classification_scores, regression_scores
 from cbackprop.tables.target import TargetEncoder
 
 __all__ = [
+    "Split",
     "TableEncoder",
     "TableModel",
+    "TableReader",
     "TargetEncoder",
     "as_table",
     "build",

@@ -89,9 +89,10 @@ class NumberColumn(Column):
 
 @dataclass(frozen=True)
 class TimeColumn(Column):
-    """Encode times as days since 1970 and as positions in the year, the week and (unless all are midnight) the day.
+    """Encode times as days since 1970 and as positions in the year, the week and the day.
 
-    Each position is an angle, which is given by its sine and cosine.
+    Each position is an angle, which is given by its sine and cosine. The day is left out if all times are midnight, the
+    year and the week if all are within one day, such as times of the day without a date.
     """
 
     kind = "time"
@@ -101,10 +102,12 @@ class TimeColumn(Column):
     median: float
     missing: bool
     clock: bool
+    calendar: bool = True
 
     def __post_init__(self) -> None:
         NumberColumn(self.name, self.mean, self.scale, self.median, self.missing)
         check_boolean("clock", self.clock)
+        check_boolean("calendar", self.calendar)
 
     @classmethod
     def fit(cls, name: str, values: Array) -> Self:
@@ -112,12 +115,13 @@ class TimeColumn(Column):
         days = _days(times_of(name, values))
         known = days[np.isfinite(days)]
         clock = bool((known != np.floor(known)).any())
-        return cls(name, *standard(known), _median(known), bool(len(known) < len(days)), clock)
+        calendar = len(np.unique(np.floor(known))) > 1
+        return cls(name, *standard(known), _median(known), bool(len(known) < len(days)), clock, calendar)
 
     @property
     def periods(self) -> list[str]:
         """Names of the periods that are encoded."""
-        return ["year", "week", *(["day"] if self.clock else [])]
+        return [*(["year", "week"] if self.calendar else []), *(["day"] if self.clock else [])]
 
     @property
     def feature_names(self) -> list[str]:

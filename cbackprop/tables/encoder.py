@@ -17,11 +17,11 @@ from cbackprop.tables.columns import (
     column_from_config,
     useless,
 )
-from cbackprop.tables.doubts import doubts, warn_of_doubt
+from cbackprop.tables.doubts import warn_of_doubts
 from cbackprop.tables.frame import Table, as_table, kind_of
 from cbackprop.validation import check_integer
 
-__all__ = ["TableEncoder", "check_column"]
+__all__ = ["TableEncoder", "check_column", "check_columns"]
 
 KINDS: dict[str, Any] = {"number": NumberColumn, "boolean": NumberColumn, "time": TimeColumn}
 
@@ -101,18 +101,16 @@ class TableEncoder:
         Warns
         -----
         UserWarning
-            If a column that is not in `categorical` has texts in only a few cells.
+            If a column of texts that is not in `categorical` could be read as numbers or times; see `TableReader`.
         """
-        return self._fit(as_table(table), 3)
+        columns = as_table(table)
+        warn_of_doubts(columns, (*self.categorical, *self.drop), 2)
+        return self._fit(columns)
 
-    def _fit(self, columns: Table, stacklevel: int) -> Self:
-        """`fit`, with warnings at the line this many frames up."""
+    def _fit(self, columns: Table) -> Self:
+        """`fit` without warnings."""
         for name in (*self.categorical, *self.drop):
             check_column(name, columns)
-        for name, doubt in doubts(columns, (*self.categorical, *self.drop)).items():
-            warn_of_doubt(
-                f"Column {name!r}", doubt, f"if these are categories, give categorical=[{name!r}]", stacklevel
-            )
         taken: list[Column] = []
         dropped: dict[str, str] = {}
         for name, values in columns.items():
@@ -186,8 +184,7 @@ class TableEncoder:
             Before `fit`.
         """
         dtype, given = check_float_type(dtype), as_table(table)
-        for column in self.columns:
-            check_column(column.name, given)
+        check_columns([column.name for column in self.columns], given)
         plain = [column.encode(given[column.name]) for column in self._plain]
         numbers = np.concatenate(plain, axis=1).astype(dtype) if plain else None
         if not self.embedded:
@@ -200,7 +197,8 @@ class TableEncoder:
     def fit_transform(self, table: Any, dtype: str = "float32") -> Any:
         """`fit`, then `transform`."""
         columns = as_table(table)
-        return self._fit(columns, 3).transform(columns, dtype)
+        warn_of_doubts(columns, (*self.categorical, *self.drop), 2)
+        return self._fit(columns).transform(columns, dtype)
 
     @property
     def vocabulary(self) -> int:
@@ -262,6 +260,21 @@ def check_column(name: str, table: Iterable[str]) -> None:
     """
     if name not in table:
         raise ValueError(f"The table has no column {name!r}. {nearest(name, table)}")
+
+
+def check_columns(names: Iterable[str], table: Iterable[str]) -> None:
+    """Check that a table has columns of these names.
+
+    Raises
+    ------
+    ValueError
+        If it does not; the message names all that are missing.
+    """
+    gone = [name for name in names if name not in table]
+    if len(gone) == 1:
+        check_column(gone[0], table)
+    if gone:
+        raise ValueError(f"The table has no column {', '.join(map(repr, gone[:-1]))} or {gone[-1]!r}.")
 
 
 def check_config(what: str, config: Any, known: Iterable[str]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Read and write tables in CSV, TSV, Parquet and NPZ files.
+"""Load and write tables in CSV, TSV, Parquet and NPZ files.
 
-CSV, TSV and Parquet are read by polars, which is imported when it is needed.
+Parquet is read by polars, which is imported when it is needed.
 """
 
 from __future__ import annotations
@@ -11,90 +11,54 @@ import os
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from cbackprop.suggestions import nearest
+from cbackprop.tables.delimited import Texts, read_delimited
 from cbackprop.tables.frame import Table, as_table
 
-__all__ = ["read", "write"]
+__all__ = ["load_columns", "write"]
 
 FORMATS = {".csv": "CSV", ".tsv": "TSV", ".parquet": "Parquet", ".npz": "NPZ"}
-# Texts that mean a missing value in a text file.
-MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "none", "?"]
-# Characters that may separate the columns of a .csv. If several are equally frequent, the first is used.
-SEPARATORS = ",;\t|"
-TIMES = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S%.f"]
 
 
-def read(
-    source: str | os.PathLike[str] | BinaryIO, text: Collection[str] = (), arrays: Sequence[str] | None = None
-) -> Table:
-    """Read a table from a file.
-
-    A column of a text file is read as numbers, booleans or times if all its values are of that kind. Empty fields, NA,
-    NaN, null, None and ? are missing values. Columns of a .csv may also be separated by semicolons, tabs or bars.
+def load_columns(
+    source: str | os.PathLike[str] | BinaryIO, arrays: Sequence[str] | None = None, encoding: str | None = None
+) -> Texts | Table:
+    """Read a file: the texts of a text file, or the columns of another one.
 
     Parameters
     ----------
-    source : path or binary file
-        A ``.csv``, ``.tsv``, ``.parquet`` or ``.npz`` file. An open file is read as CSV.
-    text : collection of str, default ()
-        Columns of text files to read as texts.
-    arrays : sequence of str, optional
-        Names of the arrays to read from an NPZ file; all by default. An array of one axis gives a column of its name.
-        An array of several axes, such as ``x``, gives columns ``x0``, ``x1`` and so on.
-
-    Returns
-    -------
-    dict of str to ndarray (rows,)
+    source, arrays, encoding
+        See `read`.
 
     Raises
     ------
-    OSError
-        If the file cannot be opened.
-    ImportError
-        If polars is needed and not installed.
-    TypeError, ValueError
-        If the file does not contain such a table.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> from cbackprop import tables
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "data.npz")
-    ...     tables.write({"x": [1.5, 2.5], "y": [0, 1]}, path)
-    ...     tables.read(path)
-    {'x': array([1.5, 2.5]), 'y': array([0, 1])}
+    OSError, ImportError, TypeError, ValueError
+        See `read`.
     """
-    for argument, names in (("text", text), ("arrays", arrays)):
-        if isinstance(names, str):
-            raise TypeError(f"{argument} must be several names, but got the string {names!r}.")
-    if isinstance(source, (str, os.PathLike)):
-        path = os.fspath(source)
-        suffix = check_suffix(path)
-        if os.path.isdir(path):
-            raise IsADirectoryError(f"{path!r} is a folder, but the name of a file is needed.")
-        if not os.path.exists(path):
-            raise FileNotFoundError(f"There is no file {path!r}.")
-        name = repr(path)
-    elif hasattr(source, "read"):
-        path, suffix, name = source, ".csv", "The input"  # type: ignore[assignment]
-    else:
+    if isinstance(arrays, str):
+        raise TypeError(f"arrays must be several names, but got the string {arrays!r}.")
+    if hasattr(source, "read"):
+        return read_delimited(source.read(), "The input", None, encoding)
+    if not isinstance(source, (str, os.PathLike)):
         raise TypeError(f"source must be a path or a binary file, but got {type(source).__name__}.")
+    path = os.fspath(source)
+    suffix = check_suffix(path)
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{path!r} is a folder, but the name of a file is needed.")
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"There is no file {path!r}.")
     if suffix == ".npz":
         return _read_npz(path, arrays)
-    format_name = FORMATS[suffix]
-    polars = _polars(f"reading {format_name}")
-    try:
-        if suffix == ".parquet":
-            return as_table(polars.read_parquet(path))
-        return as_table(_typed(polars, _read_text(polars, path, suffix), text))
-    except polars.exceptions.PolarsError as error:
-        raise ValueError(f"{name} cannot be read as {format_name}: {_sentence(error)}") from error
+    if suffix == ".parquet":
+        return _read_parquet(path)
+    with open(path, "rb") as file:
+        content = file.read()
+    return read_delimited(content, repr(path), "\t" if suffix == ".tsv" else None, encoding)
 
 
 def check_suffix(path: str) -> str:
@@ -125,58 +89,13 @@ def _sentence(error: Exception) -> str:
     return f"{line or type(error).__name__}."
 
 
-def _read_text(polars: Any, source: Any, suffix: str) -> Any:
-    """Read all columns as texts."""
-    content = source.read() if hasattr(source, "read") else _bytes(source)
-    if not content.strip():
-        raise ValueError(f"{'The input' if hasattr(source, 'read') else repr(source)} is empty.")
-    return polars.read_csv(
-        content,
-        separator="\t" if suffix == ".tsv" else _separator(content),
-        infer_schema=False,
-        encoding="utf8-lossy",
-        null_values=MISSING,
-    )
-
-
-def _separator(content: bytes) -> str:
-    """The most frequent separator in the header line."""
-    header = content.lstrip().partition(b"\n")[0]
-    return max(SEPARATORS, key=lambda separator: header.count(separator.encode()))
-
-
-def _bytes(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def _typed(polars: Any, frame: Any, text: Collection[str]) -> Any:
-    """Convert each column to the first type that fits all its values."""
-    frame = frame.rename({name: name.strip() for name in frame.columns})
-    columns = []
-    for series in frame.get_columns():
-        series = series.str.strip_chars()
-        series = series.set(series.is_in(MISSING), None)
-        columns.append(series if series.name in text else _inferred(polars, series))
-    return polars.DataFrame(columns)
-
-
-def _inferred(polars: Any, series: Any) -> Any:
-    count = series.null_count()
-    if count == len(series):
-        return series
-    for kind in (polars.Int64, polars.Float64):
-        found = series.cast(kind, strict=False)
-        if found.null_count() == count:
-            return found
-    lowered = series.str.to_lowercase()
-    if lowered.drop_nulls().is_in(["true", "false"]).all():
-        return lowered == "true"
-    for layout in TIMES:
-        found = series.str.replace("T", " ").str.to_datetime(layout, strict=False, time_unit="us")
-        if found.null_count() == count:
-            return found
-    return series
+def _read_parquet(path: str) -> Table:
+    polars = _polars("reading Parquet")
+    try:
+        frame = polars.read_parquet(path)
+    except polars.exceptions.PolarsError as error:
+        raise ValueError(f"{path!r} cannot be read as Parquet: {_sentence(error)}") from error
+    return as_table(frame)
 
 
 def _read_npz(path: str, arrays: Sequence[str] | None) -> Table:
@@ -195,10 +114,13 @@ def _read_npz(path: str, arrays: Sequence[str] | None) -> Table:
         if array.ndim == 0:
             raise ValueError(f"{path!r} must hold arrays with a row for each sample, but {name!r} is one number.")
         if array.ndim == 1:
-            columns[name] = array
+            added = {name: array}
         else:
             flat = array.reshape(len(array), math.prod(array.shape[1:]))
-            columns |= {f"{name}{index}": flat[:, index] for index in range(flat.shape[1])}
+            added = {f"{name}{index}": flat[:, index] for index in range(flat.shape[1])}
+        if repeated := [column for column in added if column in columns]:
+            raise ValueError(f"{path!r} has more than one column {', '.join(map(repr, repeated[:10]))}: see {name!r}.")
+        columns |= added
     return as_table(columns)
 
 

@@ -14,7 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Table", "as_table", "kind_of", "labels_of", "missing_in", "numbers_of", "times_of"]
+from cbackprop.tables.dates import Dates
+from cbackprop.tables.marks import is_mark
+from cbackprop.tables.numerals import Numerals
+
+__all__ = ["Array", "Table", "as_table", "kind_of", "labels_of", "missing_in", "numbers_from", "numbers_of", "times_of"]
 
 Array = NDArray[Any]
 Table = dict[str, Array]
@@ -150,7 +154,7 @@ def _from_objects(name: str, values: list[Any]) -> Array:
     if types == {bool}:
         return np.array(values, object if None in values else np.bool_)
     if types <= {int, float, bool}:
-        return _numbers(values, whole=float not in types)
+        return numbers_from(values, whole=float not in types)
     if types == {np.datetime64}:
         return np.array([np.datetime64("NaT") if value is None else value for value in values], TIME)
     if types <= {str, int, float, bool}:
@@ -162,7 +166,8 @@ def _from_objects(name: str, values: list[Any]) -> Array:
     )
 
 
-def _numbers(values: list[Any], whole: bool) -> Array:
+def numbers_from(values: list[Any], whole: bool) -> Array:
+    """A column of numbers: of int64 if they are whole and all there, otherwise of float64."""
     try:
         if whole and None not in values:
             return np.array(values, np.int64)
@@ -256,15 +261,16 @@ def _read_number(name: str, row: int, value: Any) -> float:
         return float(value)
     if value.lower() in BOOLEANS:
         return BOOLEANS[value.lower()]
-    try:
-        number = float(value)
-    except ValueError:
-        raise ValueError(f"Column {name!r} must hold numbers, but holds {value[:50]!r} in row {row}.") from None
-    return number if np.isfinite(number) else np.nan
+    if is_mark(value):
+        return np.nan
+    number = Numerals().read(value)
+    if number is None:
+        raise ValueError(f"Column {name!r} must hold numbers, but holds {value[:50]!r} in row {row}.")
+    return number if np.isfinite(number := _float(number)) else np.nan
 
 
 def times_of(name: str, column: Array) -> Array:
-    """A column as datetime64[us], with NaT for missing values. Texts are read in the format of ISO 8601.
+    """A column as datetime64[us], with NaT for missing values. Texts are read if they tell day and month apart.
 
     Raises
     ------
@@ -277,10 +283,10 @@ def times_of(name: str, column: Array) -> Array:
     gone = missing_in(column)
     for row in np.flatnonzero(~gone):
         value = column[row]
-        try:
-            if not isinstance(value, str):
-                raise ValueError
-            found[row] = np.datetime64(value, "us")
-        except ValueError:
-            raise ValueError(f"Column {name!r} must hold times, but holds {str(value)[:50]!r} in row {row}.") from None
+        moment = None
+        if isinstance(value, str):
+            moment = Dates().read(value) or Dates(zoned=True).read(value)
+        if moment is None:
+            raise ValueError(f"Column {name!r} must hold times, but holds {str(value)[:50]!r} in row {row}.")
+        found[row] = moment
     return found

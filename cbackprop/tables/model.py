@@ -11,8 +11,11 @@ import numpy as np
 
 from cbackprop import saving
 from cbackprop.callbacks import History
-from cbackprop.tables.encoder import TableEncoder, check_column
+from cbackprop.tables.encoder import TableEncoder, check_columns
 from cbackprop.tables.frame import Array, Table, as_table
+from cbackprop.tables.reader import TableReader
+from cbackprop.tables.reading import Reading
+from cbackprop.tables.rows import Split
 from cbackprop.tables.scores import classification_scores, regression_scores
 from cbackprop.tables.target import TargetEncoder
 
@@ -33,11 +36,15 @@ class TableModel:
         It must be compiled to be trained, and have an output for each target.
     encoder : TableEncoder
     targets : list of TargetEncoder
+    reader : TableReader, optional
+        How columns of texts are read. By default as the kinds of the encoded columns say.
+    split : Split, optional
+        The table that the model was trained on, and its held-out rows.
 
     Raises
     ------
     TypeError, ValueError
-        If these three do not match.
+        If these do not match.
 
     Examples
     --------
@@ -50,12 +57,22 @@ class TableModel:
     array([False,  True])
     """
 
-    def __init__(self, model: Any, encoder: TableEncoder, targets: Sequence[TargetEncoder]) -> None:
+    def __init__(
+        self,
+        model: Any,
+        encoder: TableEncoder,
+        targets: Sequence[TargetEncoder],
+        reader: TableReader | None = None,
+        split: Split | None = None,
+    ) -> None:
         if not getattr(model, "is_model", False):
             raise TypeError(f"model must be a Model, but got {type(model).__name__}.")
         if not isinstance(encoder, TableEncoder) or not all(isinstance(t, TargetEncoder) for t in targets):
             raise TypeError("encoder must be a TableEncoder, and targets TargetEncoders.")
-        self.model, self.encoder, self.targets = model, encoder, list(targets)
+        if not isinstance(reader, (TableReader, type(None))) or not isinstance(split, (Split, type(None))):
+            raise TypeError("reader must be a TableReader, and split a Split, or None.")
+        self.model, self.encoder, self.targets, self.split = model, encoder, list(targets), split
+        self.reader = _reader_for(encoder, self.targets) if reader is None else reader
         inputs = {"categories": len(encoder.embedded)} if encoder.embedded else {}
         inputs |= {"numbers": encoder.width} if encoder.width else {}
         shapes = {tensor.name: tensor.shape[1:] for tensor in model.inputs}
@@ -72,12 +89,25 @@ class TableModel:
 
     @property
     def text_columns(self) -> list[str]:
-        """Columns whose values are texts even if they look like numbers; pass them to `read`."""
+        """Columns whose values are texts even if they look like numbers."""
         return self.encoder.text_columns + [t.name for t in self.targets if t.classes and isinstance(t.classes[0], str)]
 
+    @property
+    def column_names(self) -> list[str]:
+        """Names of the columns that are used to predict."""
+        return [column.name for column in self.encoder.columns]
+
     def inputs(self, table: Any) -> Any:
-        """The network's inputs for a table: `TableEncoder.transform` in the network's float type."""
-        return self.encoder.transform(table, self.model.dtype)
+        """The network's inputs for a table: `TableEncoder.transform` in the network's float type.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If columns are missing, or hold values of another kind than in training.
+        """
+        columns = as_table(table)
+        check_columns(self.column_names, columns)
+        return self.encoder.transform(self.reader.transform(columns, self.column_names), self.model.dtype)
 
     def outputs(self, table: Any) -> Any:
         """The encoded targets of a table, one array or a list of arrays.
@@ -88,8 +118,8 @@ class TableModel:
             If a target is missing in the table, or in a row.
         """
         columns = as_table(table)
-        for name in self.target_names:
-            check_column(name, columns)
+        check_columns(self.target_names, columns)
+        columns = self.reader.transform(columns, self.target_names)
         encoded = [target.encode(columns[target.name]) for target in self.targets]
         return encoded[0] if len(encoded) == 1 else encoded
 
@@ -199,6 +229,8 @@ class TableModel:
         config = {
             "encoder": self.encoder.get_config(),
             "targets": [target.get_config() for target in self.targets],
+            "reader": self.reader.get_config(),
+            "split": None if self.split is None else self.split.get_config(),
         }
         saving.save_model(self.model, filepath, extras={EXTRA: json.dumps(config, allow_nan=False)})
 
@@ -263,6 +295,19 @@ def load(filepath: str | os.PathLike[str]) -> TableModel:
         config = json.loads(texts[EXTRA])
         encoder = TableEncoder.from_config(config["encoder"])
         targets = [TargetEncoder.from_config(target) for target in config["targets"]]
-        return TableModel(saving.load_model(path), encoder, targets)
+        reader = TableReader.from_config(config["reader"]) if "reader" in config else None
+        split = Split(**config["split"]) if config.get("split") else None
+        return TableModel(saving.load_model(path), encoder, targets, reader, split)
     except (TypeError, ValueError, KeyError, RuntimeError, RecursionError, OverflowError) as error:
         raise ValueError(f"{path!r} is damaged: its encoders for tables cannot be read: {error}") from error
+
+
+def _reader_for(encoder: TableEncoder, targets: Sequence[TargetEncoder]) -> TableReader:
+    """A reader for texts of the kinds of the encoded columns."""
+    kinds = {column.name: "text" if column.kind == "category" else column.kind for column in encoder.columns}
+    for target in targets:
+        classes = {str: "text", bool: "boolean"}
+        kinds[target.name] = classes.get(type(target.classes[0]), "number") if target.classes else "number"
+    reader = TableReader()
+    reader.readings = {name: Reading(kind) for name, kind in kinds.items()}
+    return reader

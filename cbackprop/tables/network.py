@@ -7,9 +7,11 @@ from typing import Any
 
 from cbackprop import layers
 from cbackprop.models import Model
+from cbackprop.tables.doubts import warn_of_readings
 from cbackprop.tables.encoder import TableEncoder, check_column
-from cbackprop.tables.frame import as_table
+from cbackprop.tables.frame import Table, as_table, kind_of
 from cbackprop.tables.model import TableModel
+from cbackprop.tables.reader import TableReader
 from cbackprop.tables.target import TargetEncoder
 from cbackprop.validation import check_integer, check_number
 
@@ -27,6 +29,7 @@ def build(
     task: str = "auto",
     encoder: TableEncoder | None = None,
     embedding: int = 8,
+    reader: TableReader | None = None,
 ) -> TableModel:
     """Build a compiled, untrained network for a table.
 
@@ -50,6 +53,8 @@ def build(
         It is fitted to the table, even if it was fitted before.
     embedding : int, default 8
         The length of the vectors for texts of embedded columns.
+    reader : TableReader, optional
+        The one that has read the table, if its texts were read already. By default this finds out what they mean.
 
     Returns
     -------
@@ -73,16 +78,29 @@ def build(
         check_column(name, columns)
     if not isinstance(encoder, (TableEncoder, type(None))):
         raise TypeError(f"encoder must be a TableEncoder, but got {type(encoder).__name__}.")
+    if not isinstance(reader, (TableReader, type(None))):
+        raise TypeError(f"reader must be a TableReader, but got {type(reader).__name__}.")
+    if reader is None:
+        reader = TableReader(types=_categories(columns, targets, encoder)).fit(columns)
+        warn_of_readings(reader, 2)
+        columns = reader.transform(columns)
     for encoded in targets:
-        encoded._fit(columns[encoded.name], 3)
+        encoded._fit(columns[encoded.name])
     rest = {name: values for name, values in columns.items() if name not in names}
     if not rest:
         raise ValueError(f"The table has no column to learn from: it has only {', '.join(names)}.")
-    chosen = (TableEncoder() if encoder is None else encoder)._fit(rest, 3)
+    chosen = (TableEncoder() if encoder is None else encoder)._fit(rest)
     model = _network(chosen, targets, units, activation, dropout, check_integer("embedding", embedding, 1))
     kinds = [("sparse_categorical_crossentropy", "accuracy") if t.classes else ("mse", "r2_score") for t in targets]
     model.compile(optimizer, loss=[loss for loss, _ in kinds], metrics=[[metric] for _, metric in kinds])
-    return TableModel(model, chosen, targets)
+    return TableModel(model, chosen, targets, reader)
+
+
+def _categories(columns: Table, targets: list[TargetEncoder], encoder: TableEncoder | None) -> dict[str, str]:
+    """The columns of texts that the caller takes for categories, or drops, as types for a reader."""
+    names = [target.name for target in targets if target.task == "classification"]
+    names += [] if encoder is None else [*encoder.categorical, *encoder.drop]
+    return {name: "category" for name in names if name in columns and kind_of(columns[name]) == "text"}
 
 
 def _targets(target: Any, task: str) -> list[TargetEncoder]:

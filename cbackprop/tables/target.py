@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Self
 
 import numpy as np
 
 from cbackprop.tables.columns import standard
-from cbackprop.tables.doubts import doubt_of, warn_of_doubt
+from cbackprop.tables.doubts import CellWarning, doubt_of
 from cbackprop.tables.encoder import check_config
 from cbackprop.tables.frame import Array, as_table, kind_of, labels_of, missing_in, numbers_of
 from cbackprop.validation import check_number
@@ -79,12 +80,18 @@ class TargetEncoder:
         Warns
         -----
         UserWarning
-            If `task` is "auto" and the column has texts in only a few cells.
+            If `task` is "auto" and the column holds texts that could be read as numbers or times; see `TableReader`.
         """
-        return self._fit(self._column(values), 3)
+        column, chosen = self._column(values), self.task == "classification"
+        self._fit(column)
+        if self.classes and not chosen and (doubt := doubt_of(column)):
+            message = f"Target {self.name!r} counts as texts, but {doubt}. TableReader reads such texts; "
+            message += f"if these are classes, give TargetEncoder({self.name!r}, 'classification')."
+            warnings.warn(message, CellWarning, stacklevel=2)
+        return self
 
-    def _fit(self, column: Array, stacklevel: int) -> Self:
-        """`fit`, with a warning at the line this many frames up."""
+    def _fit(self, column: Array) -> None:
+        """`fit` without warnings."""
         doubt = "" if self.task == "classification" else doubt_of(column)
         column = column[~missing_in(column)]
         if not len(column):
@@ -97,11 +104,7 @@ class TargetEncoder:
             self.mean, self.scale = standard(numbers)
         else:
             self._fit_classes(column, doubt)
-            if doubt:
-                remedy = f"if these are classes, give TargetEncoder({self.name!r}, 'classification')"
-                warn_of_doubt(f"Target {self.name!r}", doubt, remedy, stacklevel)
         self.task = task
-        return self
 
     def _fit_classes(self, column: Array, doubt: str = "") -> None:
         kind = kind_of(column)
@@ -116,7 +119,7 @@ class TargetEncoder:
         if len(counts) > max(2, len(plain) // 2):
             raise ValueError(
                 f"Target {self.name!r} has {len(counts)} different {kind}s in {len(plain)} rows: too many for classes."
-                + (f" It counts as texts because of {doubt}." if doubt else "")
+                + (f" It counts as texts, but {doubt}." if doubt else "")
             )
         self.classes = sorted(counts)
         self.shares = [counts[value] / len(plain) for value in self.classes]
@@ -127,7 +130,7 @@ class TargetEncoder:
     def _numbers(self, column: Array, doubt: str = "") -> Array:
         kind = kind_of(column)
         if kind != "number":
-            because = f", because of {doubt}" if doubt else ""
+            because = f", but {doubt}" if doubt else ""
             raise ValueError(f"Target {self.name!r} must hold numbers for regression, but holds {kind}s{because}.")
         return numbers_of(self.name, column)
 

@@ -192,11 +192,11 @@ def test_help(command, capsys):
 
 
 def test_what_is_not_installed_is_named(tmp_path, monkeypatch, capsys):
-    (tmp_path / "d.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "d.parquet").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "polars", None)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert main(["train", str(tmp_path / "d.csv"), "--target", "b"]) == 2
-    assert capsys.readouterr().err == 'cbackprop: reading CSV needs polars: pip install "cbackprop[tables]".\n'
+    assert main(["train", str(tmp_path / "d.parquet"), "--target", "b"]) == 2
+    assert capsys.readouterr().err == 'cbackprop: reading Parquet needs polars: pip install "cbackprop[tables]".\n'
     assert main(["train", "--plot", str(tmp_path / "p.png")]) == 2
     assert capsys.readouterr().err == "cbackprop: --plot needs matplotlib: pip install matplotlib.\n"
 

@@ -177,3 +177,65 @@ def test_mistakes(plane, capsys, name):
     tables.build(tables.read("columns.npz"), "kind", encoder=tables.TableEncoder(drop=["flat"])).save("m.safetensors")
     line, message = MISTAKES[name]
     assert_refused([*line.split(), *(["--quiet"] if line.startswith("train") else [])], message, capsys)
+
+
+def test_the_table_that_was_trained_on(plane, capsys):
+    """It is noticed, also in another order and format; --held-out scores its other rows."""
+    x, _, kind = plane
+    assert main(["train", "columns.npz", "--target", "kind", "--save", "m", "--epochs", "5", "--seed", "3"]) == 0
+    held_out = capsys.readouterr().out.partition("kind: ")[2]
+    assert main(["evaluate", "m", "columns.npz"]) == 0
+    printed = capsys.readouterr()
+    assert "kind: 300 rows" in printed.out
+    assert printed.err.startswith("note: this is the table that the model was trained on, so the scores are better")
+    assert "--held-out scores the rows that were held out" in printed.err
+    tables.write({"kind": kind, "b": x[:, 1], "a": x[:, 0]}, "again.csv")
+    for name in ("columns.npz", "again.csv"):
+        assert main(["evaluate", "m", name, "--held-out"]) == 0
+        printed = capsys.readouterr()
+        assert printed.out == f"kind: {held_out}"
+        assert printed.err == ""
+    tables.write({"kind": kind[:-1], "b": x[:-1, 1], "a": x[:-1, 0]}, "other.csv")
+    assert main(["evaluate", "m", "other.csv"]) == 0
+    assert capsys.readouterr().err == ""
+    assert_refused(
+        ["evaluate", "m", "other.csv", "--held-out"], "This is not the table that the model was trained", capsys
+    )
+    assert main(["train", "columns.npz", "--target", "kind", "--save", "m", "--epochs", "1", "--validation", "0"]) == 0
+    capsys.readouterr()
+    assert_refused(["evaluate", "m", "columns.npz", "--held-out"], "No rows were held out: the model was trai", capsys)
+    tables.build(tables.read("columns.npz"), "kind").save("m")
+    assert_refused(["evaluate", "m", "columns.npz", "--held-out"], "'m' does not know which rows were held out", capsys)
+
+
+def test_all_missing_columns_are_named(plane, capsys):
+    main(["train", "columns.npz", "--target", "kind", "--save", "m", "--epochs", "1"])
+    capsys.readouterr()
+    np.savez("none.npz", other=np.zeros(5))
+    assert_refused(["predict", "m", "none.npz"], "The table has no column 'a' or 'b'.", capsys)
+    np.savez("one.npz", A=np.zeros(5), b=np.zeros(5))
+    assert_refused(["predict", "m", "one.npz"], "The table has no column 'a'. Did you mean 'A'?", capsys)
+
+
+def test_all_columns_are_named_where_the_target_is_missing(plane, capsys):
+    tables.write({f"c{index}": np.zeros(3) for index in range(40)}, "many.csv")
+    names = ", ".join(f"c{index}" for index in range(40))
+    assert_refused(
+        ["train", "many.csv"], f"--target is missing: which column is to be predicted? There are {names}.", capsys
+    )
+
+
+def test_long_names_and_many_columns(plane, capsys):
+    rng = np.random.default_rng(0)
+    columns = {f"x{index}": rng.normal(size=50) for index in range(100)}
+    long = "very " * 40 + "long"
+    np.savez("d.npz", **columns, **{long: rng.normal(size=50), "y": rng.normal(size=50)})
+    assert main(["train", "d.npz", "--target", "y", "--epochs", "1"]) == 0
+    assert f"\nnumbers: x0 to x99, {long}\npredicted numbers: y\n" in capsys.readouterr().out
+
+
+def test_a_column_that_would_be_written_twice(plane, capsys):
+    np.savez("d.npz", a=plane[0][:, 0], kind=plane[2], **{"kind=up": np.ones(300)})
+    main(["train", "d.npz", "--target", "kind", "--drop", "kind=up", "--save", "m", "--epochs", "1"])
+    capsys.readouterr()
+    assert_refused(["predict", "m", "d.npz", "--keep", "kind=up"], "that is the name of a prediction", capsys)

@@ -1,0 +1,121 @@
+"""Read tables for commands, and say what their columns were taken for."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from typing import Any
+
+import click
+
+from cbackprop import tables
+from cbackprop.cli.console import paragraph
+from cbackprop.tables.columns import CategoryColumn
+from cbackprop.tables.recognition import KINDS
+
+__all__ = ["reading_options", "show_columns", "source_of", "table_for", "tell_readings"]
+
+INPUT = "-"
+NAMES = {"number": "numbers", "boolean": "true or false", "time": "dates or times", "category": "categories"}
+NUMBERED = re.compile(r"(.*?)(0|[1-9][0-9]*)")
+# So many consecutive names or more are shown as a range.
+LONG = 4
+
+
+def types_of(context: Any, parameter: Any, values: Sequence[str]) -> dict[str, str]:
+    """Parse types such as "price=number"."""
+    found = {}
+    for value in values:
+        name, _, kind = value.rpartition("=")
+        if not name or kind not in KINDS:
+            raise click.BadParameter(f"expected COLUMN=KIND with a kind among {', '.join(KINDS)}, but got {value!r}.")
+        found[name] = kind
+    return found
+
+
+def missing_of(context: Any, parameter: Any, values: Sequence[str]) -> list[str] | None:
+    """Parse texts such as "NA,-"."""
+    return [part for value in values for part in value.split(",")] if values else None
+
+
+def reading_options(command: Any) -> Any:
+    """Give a command the options that say how text files are written."""
+    what_is_missing = "What means a missing value, instead of NA, null, none and so on; several, or A,B."
+    encodings = "The encoding of a text file.  [default: UTF-8, or what the file says]"
+    options = (
+        click.option("--decimal", type=click.Choice([".", ","]), help="The mark before decimals in text files."),
+        click.option("--missing", multiple=True, callback=missing_of, metavar="TEXT", help=what_is_missing),
+        click.option(
+            "--type",
+            "types",
+            multiple=True,
+            callback=types_of,
+            metavar="COLUMN=KIND",
+            help=f"What a column holds: {', '.join(KINDS)}.",
+        ),
+        click.option("--encoding", help=encodings),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def source_of(data: str) -> Any:
+    """What a command is to read: a file, or CSV from standard input."""
+    return sys.stdin.buffer if data == INPUT else data
+
+
+def table_for(model: tables.TableModel, data: str, names: Iterable[str], options: dict[str, Any]) -> Any:
+    """The table in a file, of which these columns are read as the model's reader does, or as the options say."""
+    reader = model.reader
+    if any(value not in (None, {}) for value in options.values()):
+        reader = reader.relearned(**options)
+    return reader.read(source_of(data), only=[*names])
+
+
+def tell_readings(reader: tables.TableReader, tell: Callable[[str], None]) -> None:
+    """Print what is unusual about how columns were read."""
+    for name, reading in reader.readings.items():
+        if not str(reading):
+            continue
+        if reading.kind == "text":
+            remedy = f"; if it is a category, say --type {name}=category" if reading.marks else ""
+            tell(f"{name}: {reading}{remedy}")
+        else:
+            tell(f"{name} is read as {NAMES[reading.kind]}: {reading}")
+
+
+def show_columns(model: tables.TableModel) -> None:
+    """Print what each column was taken for."""
+    kinds: dict[str, list[str]] = {}
+    for column in model.encoder.columns:
+        kind = column.kind
+        if isinstance(column, CategoryColumn):
+            what = "embedded categories" if column.embedded else "categories"
+        else:
+            reading = model.reader.readings.get(column.name)
+            what = NAMES["boolean" if reading is not None and reading.kind == "boolean" else kind]
+        kinds.setdefault(what, []).append(column.name)
+    for name, reason in model.encoder.dropped.items():
+        kinds.setdefault(f"left out ({reason})", []).append(name)
+    if model.encoder.drop:
+        kinds["left out (--drop)"] = [*model.encoder.drop]
+    for target in model.targets:
+        kinds.setdefault("predicted classes" if target.classes else "predicted numbers", []).append(target.name)
+    for what, names in kinds.items():
+        paragraph(f"{what}: ", ", ".join(with_ranges(names)))
+
+
+def with_ranges(names: Sequence[str]) -> list[str]:
+    """Names, of which long runs of consecutive ones, such as x0 to x9, are shortened."""
+    keys = []
+    for place, name in enumerate(names):
+        found = NUMBERED.fullmatch(name)
+        keys.append((found[1], int(found[2]) - place) if found else (name, place))
+    shown: list[str] = []
+    for _, group in groupby(range(len(names)), key=lambda place: keys[place]):
+        run = [names[place] for place in group]
+        shown += [f"{run[0]} to {run[-1]}"] if len(run) >= LONG else run
+    return shown

@@ -1,0 +1,221 @@
+"""Read the cells of text files: CSV, and files with other separators."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+__all__ = ["Texts", "read_delimited"]
+
+# Characters that may separate columns. If several fit equally well, the first is used.
+SEPARATORS = ",;\t|"
+# Longer marks come first, because that of UTF-16 begins that of UTF-32.
+ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# The separator is found from so many records.
+SAMPLE = 20
+# A record that no file has. If it is not read as the last one, a quote before it is not closed.
+END = "\x00end of the table\x00"
+NUMBER = re.compile(r"\s*[-+]?[0-9.,]+(?:e[-+]?[0-9]+)?\s*", re.IGNORECASE)
+
+
+class EncodingError(ValueError):
+    """A file is not in the encoding in which it was read."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The cells of a text file.
+
+    Parameters
+    ----------
+    columns : dict of str to list of str
+    lines : list of int
+        The line of each row, counted from 1.
+    name : str
+        The file, as messages name it.
+    separator : str
+    """
+
+    columns: dict[str, list[str]]
+    lines: list[int]
+    name: str
+    separator: str
+
+    def where(self, row: int) -> str:
+        """The place of a row, for messages."""
+        return f"line {self.lines[row]:,}"
+
+
+def read_delimited(content: bytes, name: str, separator: str | None = None, encoding: str | None = None) -> Texts:
+    """Read all cells as texts. Blank lines, and comments above the header, are left out.
+
+    Parameters
+    ----------
+    content : bytes
+    name : str
+        The file, as messages name it.
+    separator : str, optional
+        By default that of a line such as ``sep=;`` at the beginning; without one, the separator that divides most of
+        the first rows equally.
+    encoding : str, optional
+        By default what the mark at the beginning says, or UTF-8.
+
+    Raises
+    ------
+    ValueError
+        If the file is empty or not in this encoding, a name is twice in the header, or a row has another number of
+        fields than the header.
+    """
+    text = decoded(content, name, encoding)
+    if not text.strip():
+        raise ValueError(f"{name} is empty.")
+    body, skipped, given = _without_preamble(text)
+    separator = given or separator or _separator(body)
+    records = _records(body, separator, name, skipped)
+    first, header = next(records)
+    names = _names(header, name, first)
+    rows, lines = [], []
+    alone = len(header) == 1 and '""' in body  # then an empty field may be all of a row
+    for line, record in records:
+        if len(record) == 1 and not (alone or record[0].strip()):
+            continue
+        if len(record) != len(header):
+            record = _fitted(record, len(header), name, line, first)
+        rows.append(record)
+        lines.append(line)
+    if not rows:
+        raise ValueError(f"{name} has no rows below its header in line {first}.")
+    cells = list(map(list, zip(*rows, strict=True)))
+    columns = {
+        title or f"column {place}": column
+        for place, (title, column) in enumerate(zip(names, cells, strict=True), 1)
+        if title or any(map(str.strip, column))
+    }
+    return Texts(columns, lines, name, separator)
+
+
+def decoded(content: bytes, name: str, encoding: str | None) -> str:
+    """The text of a file.
+
+    Raises
+    ------
+    EncodingError
+        If it is not in this encoding; nothing is replaced.
+    ValueError
+        If there is no such encoding.
+    """
+    marked = next((codec for mark, codec in ORDER_MARKS if content.startswith(mark)), None)
+    try:
+        text = content.decode(marked or encoding or "utf-8")
+    except LookupError:
+        known = "utf-8, cp1252, latin-1 or utf-16"
+        raise ValueError(f"There is no encoding {encoding!r}. Use one such as {known}.") from None
+    except UnicodeError as error:
+        place = ""
+        if isinstance(error, UnicodeDecodeError):
+            line = content.count(b"\n", 0, error.start) + 1
+            place = f": byte 0x{content[error.start]:02x} in line {line:,}"
+        what = marked or encoding or "UTF-8"
+        hint = "" if encoding or marked else "; say its encoding, such as --encoding cp1252 for older files of Windows"
+        raise EncodingError(f"{name} is not in {what}{place}{hint}.") from None
+    if "\x00" in text:
+        raise EncodingError(f"{name} holds zero bytes: it is no text, or needs --encoding, such as utf-16-le.")
+    return text
+
+
+def _without_preamble(text: str) -> tuple[str, int, str | None]:
+    """The text from the header on, how many lines are before it, and the separator that a line ``sep=;`` names.
+
+    Lines before the header are left out if they are blank or begin with ``#``. If then the first line holds nothing but
+    numbers, the header is the comment above it, as NumPy writes it.
+    """
+    separator = None
+    lines = io.StringIO(text, newline="").readlines()
+    comment = at = 0
+    while at < len(lines) and (not lines[at].strip() or lines[at][0] == "#" or _named_separator(lines[at])):
+        separator = _named_separator(lines[at]) or separator
+        comment = at if lines[at][0] == "#" else comment
+        at += 1
+    if at and (at == len(lines) or _is_header_of(lines[comment], lines[at])):
+        at, lines[comment] = comment, lines[comment].lstrip("# ")
+    return "".join(lines[at:]), at, separator
+
+
+def _named_separator(line: str) -> str | None:
+    found = re.fullmatch(r'"?sep=(.)"?', line.strip("\r\n"), re.IGNORECASE)
+    return found[1] if found else None
+
+
+def _is_header_of(comment: str, line: str) -> bool:
+    """Whether a comment is the header of the line below it, which holds nothing but numbers."""
+    mark = _separator(line)
+    fields = line.strip().split(mark)
+    return (
+        comment.startswith("#")
+        and comment.count(mark) == line.count(mark) > 0
+        and all(NUMBER.fullmatch(part) for part in fields)
+    )
+
+
+def _separator(text: str) -> str:
+    """The separator that divides the first records into the same number of fields, the largest one."""
+    lines = io.StringIO(text, newline="")
+    some = [line for line, _ in zip(lines, range(SAMPLE), strict=False)]
+
+    def fit(mark: str) -> tuple[int, int]:
+        widths = [len(record) for record in csv.reader(some, delimiter=mark, skipinitialspace=True) if record]
+        same = sum(width == widths[0] for width in widths)
+        return (same if widths[0] > 1 else 0, widths[0])
+
+    return max(SEPARATORS, key=fit)
+
+
+def _records(text: str, separator: str, name: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
+    """The records, each with its first line, without lines that are empty."""
+    lines = io.StringIO(text if text.endswith(("\n", "\r")) else text + "\n", newline="")
+    reader = csv.reader(itertools.chain(lines, [END]), delimiter=separator, skipinitialspace=True)
+    line = 0
+    try:
+        for record in reader:
+            if record and record[-1].endswith(END):
+                if record == [END]:
+                    return
+                break
+            if record:
+                yield skipped + line + 1, record
+            line = reader.line_num
+    except csv.Error:  # a field is longer than csv allows
+        pass
+    raise ValueError(f"{name}, line {skipped + line + 1:,}: a quote begins a field, but nothing ends it.")
+
+
+def _names(header: list[str], name: str, line: int) -> list[str]:
+    """The names of the columns; "" for those without one."""
+    names = [title.strip() for title in header]
+    repeated = [title for title in dict.fromkeys(names) if title and names.count(title) > 1]
+    if repeated:
+        several = ", ".join(map(repr, repeated))
+        hint = " It looks like a row of numbers: is there no header?" if all(map(NUMBER.fullmatch, repeated)) else ""
+        raise ValueError(f"{name}, line {line}: the header names more than one column {several}.{hint}")
+    return names
+
+
+def _fitted(record: list[str], width: int, name: str, line: int, first: int) -> list[str]:
+    """A record without empty fields beyond the header."""
+    if len(record) > width and not any(map(str.strip, record[width:])):
+        return record[:width]
+    raise ValueError(
+        f"{name}, line {line:,}: there {'are' if len(record) > 1 else 'is'} {len(record):,} "
+        f"field{'s' * (len(record) > 1)}, but the header in line {first} has {width:,}."
+    )

@@ -1,0 +1,218 @@
+"""Numbers as people and other programs write them: thousands, decimal commas, currencies, units, parentheses.
+
+How the numbers of a column are written is decided from all of them, because ``1,234`` alone may be 1234 or 1.234.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+__all__ = ["Numerals", "decimal_of", "exact", "find_numerals", "units_of"]
+
+PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# Other signs of minus, and spaces that keep a number on one line.
+SAME = str.maketrans({**dict.fromkeys("−‒–", "-"), "’": "'", **dict.fromkeys("\u00a0\u2007\u2009\u202f", " ")})  # noqa: RUF001
+CURRENCY = r"(?:[A-Z]{1,3}\s?)?[$€£¥₹₽₩₺₫₴₦₱฿]"
+# Letters before a number are those of a code, such as "A12", unless they are these.
+LETTERS = "USD EUR GBP CHF JPY CNY RMB INR AUD CAD NZD SEK NOK DKK PLN CZK HUF RUB BRL MXN ZAR TRY KRW HKD SGD ILS"
+NUMERAL = re.compile(
+    rf"""
+    (?P<open>\()? \s* (?P<sign>[-+])? \s*
+    (?P<before>{CURRENCY}|Fr\.|[Kk]r\.?|Rs\.?|{LETTERS.replace(" ", "|")})? \s* (?P<inner>[-+])? \s*
+    (?P<body>[0-9][0-9.,]*(?:[ '][0-9][0-9.,]*)*|[.,][0-9]+) (?P<exponent>[eE][-+]?[0-9]+)?
+    \s* (?P<after>{CURRENCY}|[%‰°]?\s?(?:[^\W\d_][\w/·^.-]{{0,11}})?(?:\s[^\W\d_]\w{{0,7}})?)
+    \s* (?P<behind>-)? \s* (?P<close>\))?
+    """,
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class Numerals:
+    """How the numbers of a column are written.
+
+    Parameters
+    ----------
+    decimal : {".", ","}, default "."
+        What is before decimals.
+    thousands : {"", ",", ".", " ", "'"}, default ""
+        What is between groups of three digits.
+    unit : str, default ""
+        A currency, a percent sign or a unit, which is at every number but zeros.
+    """
+
+    decimal: str = "."
+    thousands: str = ""
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        if self.decimal not in (".", ","):
+            raise ValueError(f"decimal must be '.' or ',', but got {self.decimal!r}.")
+        if self.thousands not in ("", ",", ".", " ", "'") or self.thousands == self.decimal:
+            raise ValueError(f"thousands must be another mark than decimal, but got {self.thousands!r}.")
+        if not isinstance(self.unit, str):
+            raise TypeError(f"unit must be a string, but got {self.unit!r}.")
+
+    def read(self, text: str) -> int | float | None:
+        """The number that a text means; ``None`` if it is not a number that is written like this."""
+        if self == PLAINEST and PLAIN.fullmatch(text):
+            return float(text) if not text.lstrip("+-").isdecimal() else int(text)
+        parts = _parts(text)
+        if parts is None or (_key(parts.unit) != _key(self.unit) and (parts.unit or parts.body.strip("0.,"))):
+            return None
+        return parts.value(self.decimal, self.thousands)
+
+    def __str__(self) -> str:
+        """What is unusual about it, such as ``decimal comma, unit 'kg'``."""
+        found = ["decimal comma"] if self.decimal == "," else []
+        if self.thousands:
+            found.append(f"thousands with {NAMES[self.thousands]}")
+        return ", ".join([*found, f"unit {self.unit!r}"] if self.unit else found)
+
+
+PLAINEST = Numerals()
+NAMES = {",": "commas", ".": "points", " ": "spaces", "'": "apostrophes"}
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The parts of a written number."""
+
+    negative: bool
+    body: str
+    exponent: str
+    unit: str
+
+    def value(self, decimal: str, thousands: str) -> int | float | None:
+        """The number, if its digits are grouped as they should be."""
+        if not _shape(decimal, thousands).fullmatch(self.body):
+            return None
+        digits = self.body.replace(thousands, "") if thousands else self.body
+        sign = -1 if self.negative else 1
+        if decimal in digits or self.exponent:
+            return sign * float(digits.replace(decimal, ".") + self.exponent)
+        return sign * int(digits)
+
+
+def _parts(text: str) -> _Parts | None:
+    """The parts of a text, if it looks like a number. An apostrophe before it is how spreadsheets mark texts."""
+    found = NUMERAL.fullmatch(text.translate(SAME).removeprefix("'").strip())
+    if found is None or bool(found["open"]) != bool(found["close"]):
+        return None
+    units = [unit for unit in (found["before"], found["after"].strip()) if unit]
+    signs = [sign for sign in (found["open"], found["sign"], found["inner"], found["behind"]) if sign]
+    if len(units) > 1 or len(signs) > 1:
+        return None
+    negative = bool(signs) and signs[0] != "+"
+    return _Parts(negative, found["body"], found["exponent"] or "", units[0] if units else "")
+
+
+@lru_cache
+def _shape(decimal: str, thousands: str) -> re.Pattern[str]:
+    """The pattern of digits, in groups of three, or of two but for the last as in India."""
+    point = re.escape(decimal)
+    whole = r"[0-9]+"
+    if thousands:
+        mark = re.escape(thousands)
+        whole += rf"|[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}})+|[1-9][0-9]?(?:{mark}[0-9]{{2}})+{mark}[0-9]{{3}}"
+    return re.compile(rf"(?:{whole})(?:{point}[0-9]*)?|{point}[0-9]+")
+
+
+def _key(unit: str) -> str:
+    """What is the same for "kg" and "KG", for "day" and "days"."""
+    folded = unit.casefold().rstrip(".").replace(" ", "")
+    return folded.removesuffix("s") if len(folded) > 3 else folded
+
+
+def units_of(texts: Mapping[str, int]) -> list[str]:
+    """The units in texts that look like numbers, the most frequent one first; "" stands for numbers without a unit.
+
+    Parameters
+    ----------
+    texts : dict of str to int
+        How often each text occurs.
+    """
+    names: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for text, count in texts.items():
+        parts = _parts(text)
+        if parts is not None and (parts.unit or parts.body.strip("0.,")):
+            counts[_key(parts.unit)] += count
+            names.setdefault(_key(parts.unit), parts.unit)
+    return [names[key] for key, _ in counts.most_common()]
+
+
+def decimal_of(texts: Mapping[str, int]) -> str | None:
+    """Which mark is before decimals, "." or ",", if these numbers can be read in one way only.
+
+    Parameters
+    ----------
+    texts : dict of str to int
+        How often each text occurs.
+    """
+    found = [parts for parts in map(_parts, texts) if parts is not None]
+    read = {decimal: _best(found, decimal)[1] for decimal in ".,"}
+    return None if read["."] == read[","] else max(read, key=lambda decimal: read[decimal])
+
+
+def find_numerals(
+    texts: Mapping[str, int], decimal: str | None = None, likely: str | None = None, separator: str = ","
+) -> Numerals:
+    """How the numbers among these texts are written: so that as many as possible can be read.
+
+    Parameters
+    ----------
+    texts : dict of str to int
+        How often each text occurs.
+    decimal : {".", ","}, optional
+        What is before decimals, if it is known.
+    likely : {".", ","}, optional
+        What is before decimals in other columns of the file. It decides if the numbers can be read in two ways.
+    separator : str, default ","
+        What separates the columns of the file: with a comma there, decimal commas are less likely.
+    """
+    units = units_of(texts) or [""]
+    unit = units[0]
+    parts = {text: _parts(text) for text in texts}
+    mine = [part for part in parts.values() if part is not None and _key(part.unit) == _key(unit)]
+    if decimal is None:
+        read = {mark: _best(mine, mark)[1] for mark in ".,"}
+        if read["."] == read[","]:
+            decimal = likely or _guess([part.body for part in mine], separator)
+        else:
+            decimal = max(read, key=lambda mark: read[mark])
+    return Numerals(decimal, _best(mine, decimal)[0], unit)
+
+
+def _best(parts: list[_Parts], decimal: str) -> tuple[str, int]:
+    """The mark between thousands with which most numbers can be read, and how many they are."""
+    used = {mark for part in parts for mark in ",. '" if mark in part.body and mark != decimal}
+    read = {mark: sum(part.value(decimal, mark) is not None for part in parts) for mark in ["", *sorted(used)]}
+    best = max(read, key=lambda mark: read[mark])
+    return best, read[best]
+
+
+def _guess(bodies: list[str], separator: str) -> str:
+    """What is before decimals, where each number is whole or has one mark before three digits.
+
+    Beside whole numbers that are all below 1000, such marks are between thousands: a program that writes numbers leaves
+    out zeros at the end.
+    """
+    mark = next((mark for body in bodies for mark in ",." if mark in body), ".")
+    other = "." if mark == "," else ","
+    whole = [body for body in bodies if mark not in body]
+    if mark == "." and separator != ";":
+        return "."
+    if whole:
+        return other if all(len(body) < 4 for body in whole) else mark
+    return "." if mark == "." or separator == "," else ","
+
+
+def exact(values: list[Any]) -> bool:
+    """Whether numbers that were read are all whole, and fit into 64 bits."""
+    return all(isinstance(value, int) and -(2**63) <= value < 2**63 for value in values)

@@ -1,0 +1,145 @@
+"""What the texts of a column mean: numbers, booleans, times, or texts. Others are read in the same way later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+import numpy as np
+
+from cbackprop.tables.dates import Dates
+from cbackprop.tables.frame import TIME, Array, numbers_from
+from cbackprop.tables.marks import MISSING, is_mark
+from cbackprop.tables.numerals import Numerals, exact
+
+__all__ = ["Reading"]
+
+BOOLEANS = {"true": True, "false": False}
+# So many marks of missing values are shown.
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the texts of a column mean.
+
+    Parameters
+    ----------
+    kind : {"number", "boolean", "time", "text"}
+    numerals : Numerals
+        How numbers are written.
+    dates : Dates
+        How times are written.
+    blanks : tuple of str
+        Texts that mean a missing value in any column of the table.
+    marks : dict of str to str
+        What else was taken for missing in this column, and where.
+    why : str
+        Why a column that looks like numbers counts as texts; empty for all others.
+    """
+
+    kind: str
+    numerals: Numerals = field(default_factory=Numerals)
+    dates: Dates = field(default_factory=Dates)
+    blanks: tuple[str, ...] = MISSING
+    marks: dict[str, str] = field(default_factory=dict)
+    why: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in READERS:
+            raise ValueError(f"kind must be one of {list(READERS)}, but got {self.kind!r}.")
+        object.__setattr__(self, "blanks", tuple(self.blanks))
+        if not isinstance(self.marks, dict):
+            raise TypeError(f"marks must be a dict, but got {self.marks!r:.100}.")
+        for text in (*self.marks, *self.marks.values(), *self.blanks, self.why):
+            if not isinstance(text, str):
+                raise TypeError(f"blanks, marks and why must be texts, but got {text!r:.100}.")
+
+    def read(self, texts: Sequence[str | None], where: Callable[[int], str]) -> Array:
+        """A column (rows,) in the form of `as_table`.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            ``None`` for missing values.
+        where : function
+            The place of a row, as a message names it.
+
+        Raises
+        ------
+        ValueError
+            If a text is of another kind. The message is the end of a sentence that begins with the column.
+        """
+        meant: dict[str | None, Any] = {None: None}
+        for text in {*texts} - {None}:
+            try:
+                meant[text] = self._meaning((text or "").strip())
+            except ValueError:
+                row = next(row for row, cell in enumerate(texts) if cell == text)
+                raise ValueError(f"must hold {self.expected}, but holds {text!r:.60} in {where(row)}") from None
+        values = [meant[text] for text in texts]
+        if not any(value is not None for value in meant.values()):
+            return np.full(len(values), np.nan)
+        if self.kind == "time":
+            return np.array([np.datetime64("NaT") if value is None else value for value in values], TIME)
+        if self.kind == "number":
+            return numbers_from(values, whole=exact([value for value in meant.values() if value is not None]))
+        return np.array(values, np.bool_ if self.kind == "boolean" and None not in values else object)
+
+    def _meaning(self, text: str) -> Any:
+        """What a text means; ``None`` if it is a missing value. ValueError if it is of another kind."""
+        if not text or text in self.blanks or text in self.marks:
+            return None
+        found = self.meaning(text)
+        if found is None and not is_mark(text):
+            raise ValueError
+        return found
+
+    def meaning(self, text: str) -> Any:
+        """What a text that is there means; ``None`` if it is of another kind."""
+        return READERS[self.kind](self, text)
+
+    @property
+    def expected(self) -> str:
+        """What its texts must be, for messages."""
+        names = {"number": "numbers", "time": "dates or times", "boolean": "true or false", "text": "texts"}
+        return names[self.kind] + (f" ({self.unusual})" if self.unusual else "")
+
+    @property
+    def unusual(self) -> str:
+        """What is unusual about how its numbers or times are written; empty if nothing is."""
+        return {"number": str(self.numerals), "time": str(self.dates)}.get(self.kind, "")
+
+    def __str__(self) -> str:
+        """All that is unusual about it; empty if nothing is."""
+        shown = ", ".join(f"{mark!r:.60} in {place}" for mark, place in list(self.marks.items())[:SHOWN])
+        more = f" and {len(self.marks) - SHOWN:,} more" if len(self.marks) > SHOWN else ""
+        missing = f"taken for missing: {shown}{more}" if shown else ""
+        return "; ".join(part for part in (self.unusual, self.why, missing) if part)
+
+    def get_config(self) -> dict[str, Any]:
+        """The reading as plain values."""
+        return asdict(self) | {"blanks": list(self.blanks)}
+
+    @classmethod
+    def from_config(cls, config: Any) -> Self:
+        """Make the reading that `get_config` described.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the config is not that of a reading.
+        """
+        if not isinstance(config, dict):
+            raise TypeError(f"A reading must be a dict, but got {config!r:.100}.")
+        parts = {"numerals": Numerals(**config["numerals"]), "dates": Dates(**config["dates"])}
+        return cls(**config | parts)
+
+
+READERS: dict[str, Callable[[Reading, str], Any]] = {
+    "number": lambda reading, text: reading.numerals.read(text),
+    "boolean": lambda reading, text: BOOLEANS.get(text.lower()),
+    "time": lambda reading, text: reading.dates.read(text),
+    "text": lambda reading, text: text,
+}

@@ -1,0 +1,175 @@
+"""Find out what the texts of a column mean."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from cbackprop.tables.dates import ORDERS, UNDECIDED, find_dates, is_compact
+from cbackprop.tables.marks import FEW, MISSING, WORDS, are_marks, is_mark, known_texts
+from cbackprop.tables.numerals import find_numerals, units_of
+from cbackprop.tables.reading import Reading
+
+__all__ = ["KINDS", "Hints", "find_reading"]
+
+# What a user may say a column holds.
+KINDS = ("number", "category", "date", *(f"date-{order}" for order in ORDERS))
+# So many different texts, spread over a column, show whether all of them need to be tried.
+SAMPLE = 500
+
+Counts = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What is known about a column before its texts are looked at.
+
+    Parameters
+    ----------
+    kind : str, optional
+        One of `KINDS`.
+    missing : tuple of str, optional
+        Texts that mean a missing value, instead of `MISSING`.
+    decimal : {".", ","}, optional
+        What is before decimals.
+    likely : {".", ","}, optional
+        What is before decimals in other columns.
+    separator : str
+        What separates the columns of the file.
+    where : function
+        The place of a row, as a message names it.
+    """
+
+    kind: str | None = None
+    missing: tuple[str, ...] | None = None
+    decimal: str | None = None
+    likely: str | None = None
+    separator: str = ","
+    where: Callable[[int], str] = "row {}".format
+
+    @property
+    def blanks(self) -> tuple[str, ...]:
+        """Texts that mean a missing value in this column."""
+        if self.missing is not None:
+            return self.missing
+        return tuple(text for text in MISSING if text not in WORDS) if self.kind == "category" else MISSING
+
+
+def find_reading(texts: Sequence[str | None], hints: Hints) -> Reading:
+    """Find out what the texts of a column mean.
+
+    A column is of a kind if all its texts are, but for some that are taken for missing.
+
+    Raises
+    ------
+    ValueError
+        If no text is of the kind that the hints say, or if days cannot be told from months. The message is the end of
+        a sentence that begins with the column.
+    """
+    known = known_texts(texts, hints.blanks)
+    if hints.kind is None:
+        reading = _guessed(known, hints)
+    else:
+        reading = Reading("text") if hints.kind == "category" else _forced(known, hints)
+    odd = _others(known, reading)
+    if reading.dates.order == UNDECIDED:
+        example = next(text for text in known if text not in odd)
+        raise ValueError(f"holds dates such as {example!r}, in which day and month cannot be told apart")
+    words = [word for word in WORDS if word in hints.blanks]
+    return replace(reading, blanks=hints.blanks, marks=_places(texts, {*odd, *words}, hints.where))
+
+
+def _guessed(known: Counts, hints: Hints) -> Reading:
+    """The first kind that fits all texts but marks of missing values."""
+    for find in (_booleans, _times, _numbers):
+        reading = _tried(find, known, hints)
+        if reading is not None and are_marks(_others(known, reading), known):
+            return reading
+    return Reading("text", why=_why_not_numbers(known, hints))
+
+
+def _tried(find: Callable[[Counts, Hints], Reading], known: Counts, hints: Hints) -> Reading | None:
+    """A reading that `find` makes; ``None`` if a sample shows that it would read less than a quarter of the texts."""
+    some = dict(list(known.items())[:: max(len(known) // SAMPLE, 1)])
+    strange = [text for text in _others(some, find(some, hints)) if not is_mark(text)]
+    return find(known, hints) if 4 * len(strange) <= 3 * len(some) else None
+
+
+def _booleans(known: Counts, hints: Hints) -> Reading:
+    return Reading("boolean")
+
+
+def _times(known: Counts, hints: Hints) -> Reading:
+    if all(text.isdecimal() for text in known):
+        # Whole numbers are dates if all of them may be, and there are several.
+        fit = len(known) > 1 and all(map(is_compact, known))
+        return Reading("time" if fit else "boolean")
+    return Reading("time", dates=find_dates(known, ""))
+
+
+def _numbers(known: Counts, hints: Hints) -> Reading:
+    return Reading("number", numerals=find_numerals(known, hints.decimal, hints.likely, hints.separator))
+
+
+def _forced(known: Counts, hints: Hints) -> Reading:
+    """The reading of a kind that the user wants."""
+    if hints.kind == "number":
+        reading = _numbers(known, hints)
+        units = units_of(known)
+        if len(units) > 1:
+            strange = {text: count for text, count in _others(known, reading).items() if units_of({text: 1})}
+            if sum(strange.values()) > FEW * sum(known.values()):
+                raise ValueError(f"cannot be read as numbers: {_several(units)}")
+    else:
+        reading = Reading("time", dates=find_dates(known, (hints.kind or "").removeprefix("date").strip("-")))
+    odd = _others(known, reading)
+    if known and len(odd) == len(known):
+        what = "numbers" if hints.kind == "number" else "dates or times"
+        raise ValueError(f"has no {what}, but holds {next(iter(odd))!r:.60}")
+    return reading
+
+
+def _others(known: Counts, reading: Reading) -> dict[str, int]:
+    """The texts that have no meaning in a reading."""
+    return {text: count for text, count in known.items() if reading.meaning(text) is None}
+
+
+def _places(texts: Sequence[str | None], marks: Collection[str], where: Callable[[int], str]) -> dict[str, str]:
+    """Where each of these texts is."""
+    if not marks:
+        return {}
+    counts: Counter[str] = Counter()
+    first: dict[str, int] = {}
+    for row, text in enumerate(texts):
+        if text is not None and (plain := text.strip()) in marks:
+            counts[plain] += 1
+            first.setdefault(plain, row)
+    return {
+        mark: where(first[mark]) if count == 1 else f"{count:,} rows, first in {where(first[mark])}"
+        for mark, count in counts.most_common()
+    }
+
+
+def _why_not_numbers(known: Counts, hints: Hints) -> str:
+    """Why texts that look like numbers are not read as numbers; empty if they do not look so."""
+    total = sum(known.values())
+    units = units_of(known)
+    numerals = sum(count for text, count in known.items() if units_of({text: 1}))
+    if 2 * len(known) <= total:  # they may all be codes
+        return ""
+    if len(units) > 1 and numerals >= (1 - FEW) * total:
+        return f"not read as numbers, because {_several(units)}"
+    reading = _tried(_numbers, known, hints)
+    if reading is None:
+        return ""
+    odd = {text: count for text, count in _others(known, reading).items() if not is_mark(text)}
+    right = total - sum(odd.values())
+    if 2 * right <= total:
+        return ""
+    return f"not read as numbers, though {right:,} of {total:,} values are: {next(iter(odd))!r:.60} is not"
+
+
+def _several(units: Sequence[str]) -> str:
+    shown = ", ".join(repr(unit) if unit else "none" for unit in units[:4])
+    return f"they have different units ({shown}{', ...' if len(units) > 4 else ''})"
