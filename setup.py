@@ -44,6 +44,7 @@ if not X86_64:
 WIDEST, WIDE = ("avx2", "avx512"), ("avx2",)
 VARIED = {
     "kernels/activations.": WIDEST,
+    "kernels/attention.": WIDEST,
     "kernels/channels.": WIDE,
     "kernels/convolution.": WIDEST,
     "kernels/depthwise.": WIDEST,

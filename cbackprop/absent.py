@@ -33,7 +33,7 @@ ABSENT = [
         PLANNED,
         "recurrent networks",
     ),
-    ("layers", r"\w*Attention|ReversibleEmbedding|EinsumDense", PLANNED, "attention"),
+    ("layers", r"ReversibleEmbedding|EinsumDense", PLANNED, "attention"),
     (
         "layers",
         r"SpectralNormalization",

@@ -103,7 +103,9 @@ def test_the_error_knows_its_object():
     {
         "from cbackprop import ops": r"cannot import name 'ops' from 'cbackprop', unlike Keras \(.*use numpy\)",
         "from cbackprop import Function": r"'Function' from 'cbackprop', unlike Keras \(a graph of layers is a Model\)",
-        "from cbackprop.layers import Dense, Dot, Attention": r"'Attention' from 'cbackprop.layers', unlike Keras",
+        "from cbackprop.layers import Dense, SpectralNormalization": (
+            r"'SpectralNormalization' from 'cbackprop.layers', unlike Keras"
+        ),
         "from cbackprop.config import set_dtype_policy": r"'set_dtype_policy' from 'cbackprop.config', unlike Keras",
         "from cbackprop.utils import get_file": r"'get_file' from 'cbackprop.utils', unlike Keras \(left out",
         "from cbackprop.losses import MSELoss": r"In place of PyTorch's there is here: losses.MeanSquaredError$",

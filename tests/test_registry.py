@@ -89,6 +89,9 @@ UNFOLDED = {
     cb.layers.StackedRNNCells,
     cb.layers.Bidirectional,
     cb.layers.TimeDistributed,
+    cb.layers.AdditiveAttention,
+    cb.layers.MultiHeadAttention,
+    cb.layers.GroupQueryAttention,
 }
 
 

@@ -7,7 +7,7 @@
 ``set_threads(n)``
     Called once, before anything else. The process has been told already by its affinity and environment.
 ``Training(network)``
-    A `workloads.Network`, `convnets.ConvNetwork` or `recurrent_nets.RecurrentNetwork` with its own starting weights and
+    A network of workloads.py, convnets.py, recurrent_nets.py or attention_nets.py, with its own starting weights and
     data. ``steps(count)`` takes so many steps on the first batch and returns the weights, for comparison;
     ``run(epochs)`` is what is timed: every epoch visits all rows in a new random order.
 ``Inference(prediction)``
@@ -23,6 +23,8 @@ IMAGES = ("cbackprop", "torch_images", "torch_channels_last", "jax_images", "onn
 
 # Those that take the networks of recurrent_nets.py.
 RECURRENT = ("cbackprop", "torch_recurrent", "jax_recurrent")
+# Those that take the networks of attention_nets.py.
+ATTENTION = ("cbackprop", "torch_attention", "jax_attention")
 
 
 class UnsupportedError(Exception):

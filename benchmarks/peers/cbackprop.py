@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
+from attention_nets import WIDER, AttentionNetwork
 from convnets import (
     Average,
     Conv,
@@ -50,6 +51,8 @@ def maker_of(network: Network) -> Callable[[Any], cb.Model]:
     """The function that makes a model for such a network."""
     if isinstance(network, RecurrentNetwork):
         return make_recurrent
+    if isinstance(network, AttentionNetwork):
+        return make_attention
     return make_images if isinstance(network, ConvNetwork) else make_dense
 
 
@@ -57,6 +60,19 @@ def make_recurrent(network: RecurrentNetwork) -> cb.Model:
     features, units, outputs = network.widths
     layer = getattr(layers, network.cell)(units)
     return cb.Sequential([cb.Input((network.length, features)), layer, layers.Dense(outputs)])
+
+
+def make_attention(network: AttentionNetwork) -> cb.Model:
+    width, outputs = network.widths
+    inputs = x = cb.Input((network.length, width))
+    for _ in range(network.blocks):
+        attended = layers.MultiHeadAttention(network.heads, width // network.heads)(
+            x, x, use_causal_mask=network.causal
+        )
+        x = layers.LayerNormalization()(layers.Add()([x, attended]))
+        wide = layers.Dense(WIDER * width, activation="relu")(x)
+        x = layers.LayerNormalization()(layers.Add()([x, layers.Dense(width)(wide)]))
+    return cb.Model(inputs, layers.Dense(outputs)(layers.GlobalAveragePooling1D()(x)))
 
 
 def make_dense(network: Network) -> cb.Model:

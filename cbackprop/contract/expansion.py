@@ -28,11 +28,18 @@ class Value(NamedTuple):
 class Steps(Protocol):
     """What `Layer.expand` adds steps to: a plan, for one call of a layer."""
 
+    # Of the call, such as ``use_causal_mask``.
+    settings: dict[str, Any]
+
     def add(self, operation: Any, inputs: Sequence[Value | Mask], shape: SampleShape) -> Value:
         """One more step, and its output. A sample of that has this shape."""
 
-    def call(self, layer: Any, inputs: Sequence[Value], penalized: bool = True) -> Value:
+    def call(self, layer: Any, inputs: Sequence[Value], penalized: bool = True, **settings: Any) -> Value:
         """The steps of a call of another layer, which is built already, and its output with its mask.
 
-        Its activity regularizer adds to the loss if the call is `penalized`.
+        Its activity regularizer adds to the loss if the call is `penalized`. Settings of the call are given by name,
+        such as ``use_causal_mask=True``.
         """
+
+    def as_mask(self, layer: Any, value: Value) -> Mask:
+        """The numbers of a value as a mask: 1 where they are not 0."""

@@ -13,8 +13,10 @@ from cbackprop.layers.adaptive_pooling import (
     AdaptiveMaxPooling2D,
     AdaptiveMaxPooling3D,
 )
+from cbackprop.layers.additive_attention import AdditiveAttention
 from cbackprop.layers.alpha_dropout import AlphaDropout
 from cbackprop.layers.arithmetic import Absolute, Power, TrueDivide
+from cbackprop.layers.attention import Attention
 from cbackprop.layers.batch_normalization import BatchNormalization
 from cbackprop.layers.bidirectional import Bidirectional
 from cbackprop.layers.concatenate import Concatenate
@@ -50,6 +52,7 @@ from cbackprop.layers.global_pooling import (
     GlobalMaxPooling2D,
     GlobalMaxPooling3D,
 )
+from cbackprop.layers.group_query_attention import GroupQueryAttention
 from cbackprop.layers.gru import GRU, GRUCell
 from cbackprop.layers.input import Input, InputLayer
 from cbackprop.layers.layer import Layer, registry
@@ -66,6 +69,7 @@ from cbackprop.layers.merge_functions import (
     subtract,
 )
 from cbackprop.layers.merging import Add, Average, Maximum, Merge, Minimum, Multiply, Subtract
+from cbackprop.layers.multi_head_attention import MultiHeadAttention
 from cbackprop.layers.noise import GaussianDropout, GaussianNoise
 from cbackprop.layers.normalization import (
     GroupNormalization,
@@ -137,7 +141,9 @@ __all__ = [
     "AdaptiveMaxPooling2D",
     "AdaptiveMaxPooling3D",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -191,6 +197,7 @@ __all__ = [
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
     "GroupNormalization",
+    "GroupQueryAttention",
     "Identity",
     "Input",
     "InputLayer",
@@ -209,6 +216,7 @@ __all__ = [
     "Maximum",
     "Merge",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",

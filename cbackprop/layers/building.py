@@ -29,6 +29,8 @@ def checked_build(build: Build) -> Build:
         check_set(layer)
         if not args and not kwargs and not build.__defaults__:
             args = (None,)
+        if len(layer.input_arguments) > 1 and not layer.is_python:
+            args, kwargs = (layer.joined_shapes(*args, **kwargs),), {}
         blank = optional or bool(build.__defaults__)
 
         def check(shape: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from cbackprop.layers.mask_array import mask_of
 from cbackprop.tensor import KerasTensor, flatten, map_structure
 from cbackprop.validation import ArgumentTypeError, check_boolean, type_name
 
@@ -113,6 +114,8 @@ class CallArguments:
         The symbolic tensors in `mask`. Empty for layers written in Python, which get `mask` as an argument.
     mask_given : bool
         Whether there was one.
+    settings : dict
+        Arguments of this call that are no tensors, for layers that have such (`Layer.call_settings`).
 
     Raises
     ------
@@ -125,10 +128,11 @@ class CallArguments:
     def __init__(self, layer: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         self.signature = signature_of(layer)
         parameters = self.signature.parameters
+        self.built_in = not layer.is_python
         known = {name: value for name, value in kwargs.items() if name not in ("training", "mask")}
         self.training = check_training(kwargs.get("training"))
         self.mask = kwargs.get("mask")
-        if self.mask is not None and "mask" in parameters:
+        if self.mask is not None and ("mask" in parameters or self.built_in):
             known["mask"] = self.mask
         try:
             self.values: dict[str, Any] = _bound(self.signature, args, known)
@@ -153,9 +157,10 @@ class CallArguments:
         if "training" in self.values:  # by position
             self.training = check_training(self.values.pop("training"))
         self.takes_training = _takes(self.signature, "training")
-        self.built_in = not layer.is_python
+        self._masks: dict[str, str] = layer.input_arguments if self.built_in else {}
+        self.settings: dict[str, Any] = {}
         if self.built_in:
-            self.mask = self.values.pop("mask", None)
+            self._sort(layer)
         self.given_masks: list[Any] = [leaf for leaf in flatten(self.mask) if self.built_in and _is_tensor(leaf)]
         self._left_out: frozenset[str] = frozenset()
         self.mask_given = self.mask is not None
@@ -167,6 +172,36 @@ class CallArguments:
         As in Keras, a layer that takes `mask` must be given it in calls with tensors in several arguments.
         """
         return self.mask_given or "mask" not in self.signature.parameters or not self.more_leaves()
+
+    def _sort(self, layer: Any) -> None:
+        """Take out of the values of a compiled layer's call what is no input: masks and settings."""
+        for name in layer.call_settings:
+            if self.values.get(name) is not None:
+                self.settings[name] = check_boolean(name, self.values[name])
+        layer.complete_call(self)
+        masks = [self.values.pop(mask, None) for mask in self._masks.values()]
+        if len(masks) == 1:
+            self.mask = masks[0]
+        elif any(mask is not None for mask in masks):
+            own = [mask_of(self.values.get(name)) for name in self._masks]
+            self.mask = [one if mask is None else mask for mask, one in zip(masks, own, strict=True)]
+
+    @property
+    def inputs(self) -> Any:
+        """The inputs of a compiled layer: an argument, or a list of those of several."""
+        found = [self.values.get(name) for name in self._masks]
+        return found[0] if len(found) == 1 else found
+
+    def input_leaves(self) -> list[Any]:
+        """The leaves of the inputs of a compiled layer."""
+        return flatten(self.inputs) if len(self._masks) == 1 else self.inputs
+
+    @property
+    def masks_by_name(self) -> dict[str, Any]:
+        """The masks that were given, by argument."""
+        if self.mask is None or len(self._masks) < 2:
+            return {} if self.mask is None else {"mask": self.mask}
+        return {name: mask for name, mask in zip(self._masks.values(), self.mask, strict=True) if mask is not None}
 
     @property
     def first(self) -> Any:
@@ -182,9 +217,15 @@ class CallArguments:
         """The leaves of all arguments, or of the one called `name`."""
         return flatten(self.values[name]) if name is not None else [x for v in self.values.values() for x in flatten(v)]
 
+    @property
+    def more(self) -> dict[str, Any]:
+        """The arguments of a compiled layer's call that hold further tensors or arrays."""
+        others = {*self._masks, *self.settings}
+        return {name: value for name, value in self.values.items() if name not in others and value is not None}
+
     def more_leaves(self) -> list[Any]:
-        """The leaves of all arguments but the inputs of a compiled layer, without those that are ``None``."""
-        return [leaf for name in self.values if name != "inputs" for leaf in self.leaves(name) if leaf is not None]
+        """The leaves of `more`, without those that are ``None``."""
+        return [leaf for name in self.more for leaf in self.leaves(name) if leaf is not None]
 
     def tensors(self, name: str | None = None) -> list[KerasTensor]:
         """The leaves that are symbolic tensors; one that appears twice is listed twice."""

@@ -243,7 +243,7 @@ def check_masks(layer: Any, call: CallArguments) -> None:
     """Refuse masks that do not go with the tensors that a layer was called on."""
     if call.mask is None:
         return
-    tensors, masks = call.leaves("inputs"), flatten(call.mask)
+    tensors, masks = call.input_leaves(), flatten(call.mask)
     symbolic = [mask for mask in masks if mask is not None]
     if len(masks) != len(tensors) or any(not isinstance(mask, KerasTensor) for mask in symbolic):
         raise ArgumentTypeError(

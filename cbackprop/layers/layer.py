@@ -140,6 +140,9 @@ class Layer(Operation, Spec):
     axes_of_one_sample: ClassVar[int | None] = None
     # What a call takes, where the layer does not compute in Python: further tensors have names of their own.
     call_signature: ClassVar[inspect.Signature] = BUILT_IN
+    # Of these, the arguments that hold the inputs, each with that for its mask; and settings, which are no tensors.
+    input_arguments: ClassVar[dict[str, str]] = {"inputs": "mask"}
+    call_settings: ClassVar[tuple[str, ...]] = ()
 
     # Whether the output has a mask: by default that of the first input. Elsewhere masks end.
     supports_masking: bool = False
@@ -530,13 +533,14 @@ class Layer(Operation, Spec):
         A structure of outputs, where `compute_output_shape` says several shapes.
         """
         self._check_call()
-        tensors = call.leaves("inputs")
+        tensors = call.input_leaves()
         more = call.more_leaves()
         self.check_inputs(tensors)
         self.check_more_inputs(tensors, more)
         check_masks(self, call)
         shapes = [tensor.shape for tensor in tensors]
         found = self.resolve(shapes[0] if self.n_inputs == 1 else shapes)
+        found = self.shapes_of_call(found, shapes, call.settings)
         sizes = {tensor.shape[0] for tensor in [*tensors, *more]}
         batch = sizes.pop() if len(sizes) == 1 else None
         outputs: list[KerasTensor] = []
@@ -572,6 +576,21 @@ class Layer(Operation, Spec):
 
     def check_more_inputs(self, tensors: list[Any], more: list[Any]) -> None:
         """Refuse further tensors that the call's other arguments hold, where they do not go with the inputs."""
+
+    def complete_call(self, call: CallArguments) -> None:
+        """Fill in arguments of a call that others stand for, before these are sorted."""
+
+    def shapes_of_call(self, shape: Any, input_shapes: list[Shape], settings: dict[str, Any]) -> Any:
+        """The shape, or shapes, of what a call with these settings returns, if without any it is `shape`."""
+        return shape
+
+    def joined_shapes(self, shapes: list[Any]) -> list[Any]:
+        """The shapes of all inputs, from those that `build` or `compute_output_shape` was given one by one."""
+        return shapes
+
+    def output_has_mask(self, number: int) -> bool:
+        """Whether this one of several outputs has the mask, if its rows fit."""
+        return True
 
     def check_float_types(self, tensors: list[Any]) -> None:
         """Refuse inputs of another float type."""
@@ -889,7 +908,7 @@ class Layer(Operation, Spec):
         takes = () if given is None else inspect.signature(type(self).__init__).parameters
         if "input_shape" not in takes:
             own.pop("input_shape", None)
-        if self.activity_regularizer is None:
+        if own.get("activity_regularizer") is None:
             own.pop("activity_regularizer", None)
         base = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
         return base | {name: value for name, value in own.items() if name not in base}

@@ -137,9 +137,7 @@ def call_arguments(node: Node) -> tuple[list[Any], dict[str, Any]]:
     if given is None:
         return [_as_called(node.layer, list(node.inputs))], kwargs
     first, *others = given.values.items()
-    if given.mask is not None:
-        kwargs["mask"] = given.mask
-    return [first[1]], kwargs | dict(others)
+    return [first[1]], kwargs | given.masks_by_name | dict(others)
 
 
 def _as_called(layer: Layer, inputs: list[KerasTensor]) -> Any:

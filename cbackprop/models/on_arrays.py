@@ -146,8 +146,7 @@ def _warn_of_lost_mask(layer: Layer) -> None:
 
 def _run_compiled(layer: Layer, call: CallArguments) -> Any:
     """Run a layer in a model of its own that is kept for arrays of the same shapes."""
-    value = call.values["inputs"]
-    given = flatten(value) if layer.n_inputs != 1 else [value]
+    given = call.input_leaves() if layer.n_inputs != 1 else [call.inputs]
     if any(array is None for array in given):
         raise ArgumentTypeError(f"inputs of layer {layer.name!r} must be arrays or symbolic tensors, but got None.")
     arrays = [as_array("inputs", array) for array in given]
@@ -157,13 +156,13 @@ def _run_compiled(layer: Layer, call: CallArguments) -> Any:
         call.values = {"inputs": arrays[0][np.newaxis]}
         return _run_compiled(layer, call)[0]
     masks = _masks_for(layer, call, given, arrays)
-    more = {name: map_structure(functools.partial(_array_or_none, name), v) for name, v in _more(call).items()}
+    more = {name: map_structure(functools.partial(_array_or_none, name), v) for name, v in call.more.items()}
     arrays += [leaf for value in more.values() for leaf in flatten(value) if leaf is not None]
     masks += [None] * (len(arrays) - len(masks))
     training = bool(resolve_training(layer, call))
     if any(mask is not None for mask in masks) and not layer.supports_masking:
         _warn_of_lost_mask(layer)
-    model, structure = _model_for(layer, arrays, more, call.mask_given)
+    model, structure = _model_for(layer, arrays, more, call)
     found = model.run_shown(arrays, masks, training, layer)
     if not isinstance(structure, (list, tuple)):
         return found
@@ -171,14 +170,16 @@ def _run_compiled(layer: Layer, call: CallArguments) -> Any:
     return map_structure(lambda _: next(outputs), structure)
 
 
-def _model_for(layer: Layer, arrays: list[Array], more: dict[str, Any], masked: bool) -> tuple[Model, Any]:
+def _model_for(layer: Layer, arrays: list[Array], more: dict[str, Any], call: CallArguments) -> tuple[Model, Any]:
     """A model of the layer for arrays of these shapes, and the structure of symbolic outputs that its call returns.
 
-    Masks of its inputs are those that the call was given if `masked`, else their own.
+    Masks of its inputs are those that the call was given, if it was given any, else their own.
     """
     rows = len(arrays[0]) if layer.fixes_batch_size else None
     shapes = tuple(array.shape[1:] for array in arrays)
-    key = shapes, tuple(more), rows, masked, layer.trainable  # frozen, batch normalization behaves otherwise
+    settings = tuple(call.settings.items())
+    # Frozen, batch normalization behaves otherwise.
+    key = shapes, tuple(more), settings, rows, call.mask_given, layer.trainable
     cache: dict[Any, tuple[Model, Any]] = layer.__dict__.setdefault("_models", {})
     if key not in cache:
         if len(cache) == MOST_CACHED:
@@ -190,19 +191,16 @@ def _model_for(layer: Layer, arrays: list[Array], more: dict[str, Any], masked: 
             name: map_structure(lambda leaf: None if leaf is None else next(remaining), value)
             for name, value in more.items()
         }
-        first = tensors[:count] if layer.n_inputs != 1 else tensors[0]
-        again = CallArguments(layer, [first], given)
-        again.mask_given = masked
+        first: list[Any] = tensors[:count]
+        if len(layer.input_arguments) == 1:
+            first = [first if layer.n_inputs != 1 else first[0]]
+        again = CallArguments(layer, first, given | call.settings)
+        again.mask_given = call.mask_given
         outputs = layer.connect(again)
         layer.nodes.pop()
         several = isinstance(outputs, (list, tuple))
         cache[key] = Model(tensors, flatten(outputs) if several else outputs), outputs
     return cache[key]
-
-
-def _more(call: CallArguments) -> dict[str, Any]:
-    """The arguments of a call beside the inputs."""
-    return {name: value for name, value in call.values.items() if name != "inputs" and value is not None}
 
 
 def _array_or_none(name: str, leaf: Any) -> Any:

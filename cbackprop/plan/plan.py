@@ -200,6 +200,8 @@ class Plan:
             return expand_python(steps, node, sources)
         given = self._given_masks(node, sources)
         reads_masks = node.arguments is None or node.arguments.reads_masks
+        settings = None if node.arguments is None else node.arguments.settings
+        steps = CallSteps(self, steps.training, steps.within, settings)
         return steps.call_all(node.layer, given, [sample_shape(tensor) for tensor in node.outputs], reads_masks)
 
     def _watch(self, tensors: Sequence[KerasTensor], values: list[Value]) -> list[Value]:
@@ -407,16 +409,27 @@ class Plan:
 class CallSteps:
     """What `Layer.expand` adds steps to, for one call of a layer: see `contract.expansion.Steps`."""
 
-    def __init__(self, plan: Plan, training: bool | None, within: tuple[Layer, ...] = ()) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        training: bool | None,
+        within: tuple[Layer, ...] = (),
+        settings: dict[str, Any] | None = None,
+    ) -> None:
         self.plan = plan
         self.training = training
         self.within = within  # the layers that are unfolding, from the outermost on
+        self.settings = settings or {}  # of the call
 
     def add(self, operation: Operation, inputs: Sequence[Value | Mask], shape: SampleShape) -> Value:
         """One more step, and its output."""
         return self.plan.add_step(operation, inputs, shape, self.training)
 
-    def call(self, layer: Layer, inputs: Sequence[Value], penalized: bool = True) -> Value:
+    def _of(self, layer: Layer) -> CallSteps:
+        """What this call of a layer adds its steps to."""
+        return CallSteps(self.plan, self.training, (*self.within, layer), self.settings)
+
+    def call(self, layer: Layer, inputs: Sequence[Value], penalized: bool = True, **settings: Any) -> Value:
         """The steps of a call of a layer that is built, and its output with its mask.
 
         Its activity regularizer adds to the loss if the call is `penalized`.
@@ -428,12 +441,13 @@ class CallSteps:
         ValueError
             If the layer has no weights yet, cannot take such inputs, or has several outputs.
         """
-        self._check_call(layer, inputs)
+        self._check_call(layer, inputs, settings)
         if layer.is_model or layer.is_python:
             return self._call_on_symbols(layer, list(inputs), penalized)
         shapes: list[Any] = [(None, *value.shape) for value in inputs]
         shape = layer.compute_output_shape(shapes[0] if layer.n_inputs == 1 else shapes)
-        return self.call_as(layer, list(inputs), tuple(shape[1:]), penalized)
+        steps = CallSteps(self.plan, self.training, self.within, settings)
+        return steps.call_as(layer, list(inputs), tuple(shape[1:]), penalized)
 
     def _call_on_symbols(self, layer: Layer, inputs: list[Value], penalized: bool) -> Value:
         """The steps of a call of a model, or of a layer in Python, and the output."""
@@ -460,7 +474,7 @@ class CallSteps:
         if layer.is_view:
             value = self._view(layer, inputs[0], shape)
         else:
-            value = layer.expand(CallSteps(self.plan, self.training, (*self.within, layer)), inputs, shape, mask)
+            value = layer.expand(self._of(layer), inputs, shape, mask)
         if not isinstance(value, Value) or value.shape != shape:
             found = f"one of shape {value.shape}" if isinstance(value, Value) else repr(value)
             raise ValueError(
@@ -480,8 +494,7 @@ class CallSteps:
         mask = self.mask_of(layer, inputs, shapes[0])
         if not reads_masks:
             inputs = [value._replace(mask=None) for value in inputs]
-        steps = CallSteps(self.plan, self.training, (*self.within, layer))
-        values: list[Value] = list(cast(Any, layer).expand(steps, inputs, shapes, mask))
+        values: list[Value] = list(cast(Any, layer).expand(self._of(layer), inputs, shapes, mask))
         if [value.shape for value in values] != shapes:
             raise ValueError(
                 f"expand of {type(layer).__name__} {layer.name!r} must return outputs whose samples have the shapes "
@@ -489,10 +502,13 @@ class CallSteps:
             )
         if layer.activity_regularizer is not None:
             values = [self.plan.add_activity(layer.activity_regularizer, value, layer) for value in values]
-        fits = [mask is not None and value.shape[:-1] == mask.shape for value in values]
+        fits = [
+            mask is not None and value.shape[:-1] == mask.shape and layer.output_has_mask(number)
+            for number, value in enumerate(values)
+        ]
         return [value._replace(mask=mask if has_mask else None) for value, has_mask in zip(values, fits, strict=True)]
 
-    def _check_call(self, layer: Any, inputs: Any) -> None:
+    def _check_call(self, layer: Any, inputs: Any, settings: dict[str, Any]) -> None:
         """Refuse what a layer's `expand` cannot call."""
         owner = f"expand of layer {self.within[-1].name!r}"
         if not isinstance(layer, Layer):
@@ -505,6 +521,9 @@ class CallSteps:
         if not fits and not layer.is_model and not layer.is_python:  # these check their calls themselves
             wanted = "two or more inputs" if layer.n_inputs is None else f"{layer.n_inputs} input(s)"
             raise ValueError(f"{owner} must give layer {layer.name!r} {wanted}, but got {len(inputs)}.")
+        unknown = settings.keys() - set(layer.call_settings)
+        if unknown:
+            raise TypeError(f"{owner} calls layer {layer.name!r}, whose call has no setting {min(unknown)!r}.")
         if not layer.built and type(layer).build is not Layer.build:
             raise ValueError(
                 f"{owner} calls layer {layer.name!r}, which is not built: call its build in the build of that layer."

@@ -39,7 +39,17 @@ CASES = [
     (layers.Masking, "mask_value", 1.0),
     (lambda **k: layers.Rescaling(**{"scale": 2.0} | k), "scale", 3.0),
     (lambda **k: layers.Rescaling(**{"scale": 2.0} | k), "offset", 3.0),
+    (lambda **k: layers.EinsumDense("abc,cd->abd", (None, 4), **k), "activation", "relu"),
+    (lambda **k: layers.Attention(seed=1, **k), "dropout", 0.5),
+    (lambda **k: layers.AdditiveAttention(seed=1, **k), "dropout", 0.5),
+    (lambda **k: layers.MultiHeadAttention(2, 3, seed=1, **k), "dropout", 0.5),
+    (lambda **k: layers.GroupQueryAttention(3, 2, 1, seed=1, **k), "dropout", 0.5),
 ]
+
+
+def applied(layer, x):
+    """A layer's output; one of several inputs takes the same for each."""
+    return layer_cases.called(layer, [x] if layer.n_inputs == 1 else [x, x])
 
 
 def test_every_adjustable_argument_is_tried():
@@ -58,7 +68,7 @@ def test_as_if_made_so(make, name, value, engine):
 
     def model_of(layer):
         inputs = cb.Input((3, 4))
-        inner = cb.Model(inputs, layer(inputs))
+        inner = cb.Model(inputs, applied(layer, inputs))
         outer = cb.Model(inputs, inner(inputs))
         for model in (inner, outer):
             model.compile("sgd", "mse", engine=engine)
@@ -67,7 +77,7 @@ def test_as_if_made_so(make, name, value, engine):
         return inner, outer
 
     def results(layer, models):
-        found = [layer(x), layer(x)]
+        found = [applied(layer, x), applied(layer, x)]
         for model in models:
             found += [model.predict(x, verbose=0), model(x), *model.gradients(x, np.zeros((6, 3, 4)))]
         models[1].fit(x, np.zeros((6, 3, 4)), verbose=0, epochs=2)
@@ -79,7 +89,7 @@ def test_as_if_made_so(make, name, value, engine):
     cb.utils.set_random_seed(0)
     layer = make()
     models = model_of(layer)
-    layer(x)
+    applied(layer, x)
     layer.set_weights(expected_layer.get_weights())
     setattr(layer, name, value)
     assert layer.get_config()[name] == expected_layer.get_config()[name]
@@ -190,7 +200,7 @@ def test_a_subclass_of_a_built_in_layer():
 
 def connected(layer, shapes):
     inputs = [cb.Input(shape) for shape in shapes]
-    return layer(inputs[0] if len(inputs) == 1 else inputs)
+    return layer_cases.called(layer, inputs)
 
 
 @pytest.mark.parametrize(("make", "shapes"), layer_cases.EACH)

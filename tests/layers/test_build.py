@@ -35,7 +35,7 @@ def test_weights_are_made_once(make, shapes):
     before = list(layer.weights)
     inputs = [cb.Input(shape) for shape in shapes]
     for one in (layer, other):
-        one(inputs[0] if len(inputs) == 1 else inputs)
+        layer_cases.called(one, inputs)
     layer.build(batch_shapes[0] if len(shapes) == 1 else batch_shapes)
     assert [w.shape for w in layer.weights] == [w.shape for w in other.weights]
     assert all(a is b for a, b in zip(before, layer.weights, strict=True))

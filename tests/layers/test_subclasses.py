@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 from cbackprop.compiled.layers.layer import Layer as Silent
-from layer_cases import LAYERS
+from layer_cases import LAYERS, called
 
 import cbackprop as cb
 from cbackprop import layers
@@ -25,7 +25,7 @@ def steps_of(name, number):
     make, shapes = LAYERS[name][number]
     inputs = [cb.Input(shape) for shape in shapes]
     layer = make()
-    return Plan(inputs, [layer(inputs[0] if len(inputs) == 1 else inputs)]).steps
+    return Plan(inputs, [called(layer, inputs)]).steps
 
 
 def make(engine, step, input_shapes, output_shape):

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
-from layer_cases import LAYERS
+from layer_cases import LAYERS, called
 from values import LieError, Lies, data, laid_out, odd_array, odd_number, odd_value
 
 import cbackprop as cb
@@ -72,7 +72,7 @@ def some_model(rng, compiled=True):
     """A small model of a few layers."""
     layer, shapes = some_layer(rng, 0.15)
     inputs = [cb.Input(shape) for shape in shapes]
-    tensor = layer(inputs if len(inputs) > 1 else inputs[0])
+    tensor = called(layer, inputs)
     if rng.random() < 0.7:
         tensor = layers.Flatten()(tensor) if len(tensor.shape) > 2 else tensor
         tensor = layers.Dense(int(rng.integers(1, 5)), pick(rng, [None, "tanh", "softmax", "sigmoid"]))(tensor)
@@ -99,7 +99,7 @@ def some_data(rng, model, chance=0.3):
 def layers_of_odd_arguments(rng):
     layer, shapes = some_layer(rng, 1.0)
     arrays = [data(rng, shape) for shape in shapes]
-    layer(arrays if len(arrays) > 1 else arrays[0], training=pick(rng, [None, True, False]))
+    called(layer, arrays, training=pick(rng, [None, True, False]))
 
 
 @attack
@@ -107,7 +107,7 @@ def layers_of_odd_shapes(rng):
     layer, shapes = some_layer(rng, 0.3)
     sizes = [0, 1, 2, 5, 2**15, 2**16 + 1, 2**31 - 1, 2**31, 2**33, 2**62]
     inputs = [cb.Input(tuple(int(pick(rng, sizes)) if rng.random() < 0.5 else n for n in shape)) for shape in shapes]
-    tensor = layer(inputs if len(inputs) > 1 else inputs[0])
+    tensor = called(layer, inputs)
     model = cb.Model(inputs, layers.Dense(1)(layers.Flatten()(tensor)))
     model.compile("sgd", "mse")
     arrays = [np.broadcast_to(np.float32(1), (2, *tensor.shape[1:])) for tensor in inputs]
@@ -457,7 +457,7 @@ def subclasses_that_lie(rng):
 
     layer = Lying(**{k: v for k, v in example.get_config().items() if k != "name"})
     inputs = [cb.Input(shape) for shape in shapes]
-    tensor = layer(inputs if len(inputs) > 1 else inputs[0])
+    tensor = called(layer, inputs)
     model = cb.Model(inputs, tensor)
     model.compile("sgd", "mse", engine=pick(rng, ["compiled", "compiled", "reference"]))
     x = [np.ones((4, *shape)) for shape in shapes]

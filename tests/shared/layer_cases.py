@@ -345,6 +345,25 @@ LAYERS = {
         (lambda: layers.Dot(axes=(2, 1)), [(2, 3), (3, 4)]),
         (lambda: layers.Dot(axes=1, normalize=True), [(4,), (4,)]),
     ],
+    "Attention": [
+        (lambda: layers.Attention(use_scale=True), [(3, 2), (4, 2)]),
+        (lambda: layers.Attention(score_mode="concat", use_scale=True), [(2, 3), (2, 3)]),
+        (lambda: layers.Attention(dropout=0.3, seed=2), [(2, 2, 2), (2, 3, 3), (2, 3, 2)]),
+    ],
+    "AdditiveAttention": [
+        (lambda: layers.AdditiveAttention(), [(3, 2), (4, 2)]),
+        (lambda: layers.AdditiveAttention(use_scale=False, dropout=0.3, seed=2), [(2, 2), (3, 4), (3, 2)]),
+    ],
+    "MultiHeadAttention": [
+        (lambda: layers.MultiHeadAttention(2, 3, bias_initializer="random_normal"), [(3, 2), (4, 2)]),
+        (lambda: layers.MultiHeadAttention(2, 2, 1, 0.3, False, use_gate=True, seed=2), [(2, 3), (3, 2), (3, 4)]),
+        (lambda: layers.MultiHeadAttention(1, 2, output_shape=(2, 2), sliding_window=2), [(4, 2), (4, 2)]),
+        (lambda: layers.MultiHeadAttention(2, 2, attention_axes=1), [(2, 2, 2), (3, 2, 1)]),
+    ],
+    "GroupQueryAttention": [
+        (lambda: layers.GroupQueryAttention(2, 4, 2, bias_initializer="random_normal"), [(3, 2), (4, 2)]),
+        (lambda: layers.GroupQueryAttention(2, 2, 1, 0.3, False, use_gate=True, seed=2), [(3, 2), (3, 2)]),
+    ],
     "GetItem": [
         (lambda: layers.GetItem((slice(None), slice(1, 4))), [(6,)]),
         (lambda: layers.GetItem((slice(None), slice(None, None, -2), None, -1)), [(5, 3)]),
@@ -468,6 +487,13 @@ def nested():
     return cb.Model(x, layers.Add()([h, x]))
 
 
+def called(layer, inputs, **options):
+    """What a layer returns for these inputs: one, a list of them, or for some layers several arguments."""
+    if len(layer.input_arguments) > 1:
+        return layer(*inputs, **options)
+    return layer(inputs[0] if len(inputs) == 1 else inputs, **options)
+
+
 def around(make, shapes, beside=False, twice=False, first=False):
     """A model in which a layer stands between trainable layers, so that its input deltas matter too.
 
@@ -485,10 +511,9 @@ def around(make, shapes, beside=False, twice=False, first=False):
         inputs.append(x)
         hidden.append(x if first else layers.Reshape(shape)(h))
     layer = make()
-    read = hidden[0] if len(hidden) == 1 else hidden
-    y = layers.Flatten()(layer(read))
+    y = layers.Flatten()(called(layer, hidden))
     if twice:
-        y = layers.Concatenate()([y, layers.Flatten()(layer(read))])
+        y = layers.Concatenate()([y, layers.Flatten()(called(layer, hidden))])
     if beside:
         y = layers.Concatenate()([y, *[layers.Flatten()(h) for h in hidden]])
     return cb.Model(inputs, layers.Dense(2)(y))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import loss_cases
 import numpy as np
+from layer_cases import called
 
 import cbackprop as cb
 
@@ -15,7 +16,7 @@ GRADIENT_LIMIT = 1e-6
 def outputs(layer, inputs, training=False, engine="compiled"):
     """A layer's outputs for arrays, from one engine. The arrays' type is the layer's."""
     tensors = [cb.Input(x.shape[1:], dtype=layer.dtype) for x in inputs]
-    model = cb.Model(tensors, layer(tensors[0] if len(tensors) == 1 else tensors, training=training))
+    model = cb.Model(tensors, called(layer, tensors, training=training))
     model.compile("sgd", engine=engine)
     return model.predict(list(inputs), verbose=0)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from layer_cases import called
 
 import cbackprop as cb
 from cbackprop import activations
@@ -41,7 +42,7 @@ def model_of(make, shapes, dtype="float32"):
     """A model of one layer, with weights of which no two are alike."""
     cb.config.set_floatx(dtype)
     layer, inputs = make(), [cb.Input(shape) for shape in shapes]
-    model = cb.Model(inputs, layer(inputs[0] if len(inputs) == 1 else inputs))
+    model = cb.Model(inputs, called(layer, inputs))
     rng = np.random.default_rng(1)
     model.set_weights([w + rng.uniform(0.1, 0.4, w.shape).astype(w.dtype) for w in model.get_weights()])
     return model

@@ -126,7 +126,7 @@ def has_weights(make, shapes):
     if layer.is_model:
         return False
     tensors = [cb.Input(shape) for shape in shapes]
-    layer(tensors[0] if len(tensors) == 1 else tensors)
+    layer_cases.called(layer, tensors)
     return bool(layer.variables)
 
 
