@@ -1,9 +1,9 @@
 """Formulas of ONNX operators, by which activations and layers are written and recognized.
 
 A formula is a text such as ``"Mul(x, Sigmoid(x))"``. Capitalized calls are operators; their keyword arguments are
-attributes. ``x`` and ``y`` are values that depend on the inputs, numbers are constants, ``float``, ``int64`` and the
-like are types. All other names are variables of the formula: ``name`` for a number or an attribute, ``name[...]`` for a
-constant tensor. A part that occurs several times can be named: ``"d = Sub(x, mean); Mul(d, d)"``.
+attributes. ``x``, ``y`` and ``z`` are values that depend on the inputs, numbers are constants, ``float``, ``int64`` and
+the like are types. All other names are variables of the formula: ``name`` for a number or an attribute, ``name[...]``
+for a constant tensor. A part that occurs several times can be named: ``"d = Sub(x, mean); Mul(d, d)"``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
     "parse",
 ]
 
-TENSORS = ("x", "y")
+TENSORS = ("x", "y", "z")
 # Names of types in formulas, and the types of ONNX that match them; "float" is written as the graph's float type.
 TYPES = {
     "float": ("FLOAT", "DOUBLE", "FLOAT16"),
@@ -218,6 +218,13 @@ _UNIT = "Mul({0}, Min(Div(1, Sqrt(ReduceSumSquare({0}, axes[...]))), limit))"
 _INDICATORS = "Cast(Equal(Floor(Unsqueeze(x, last[...])), classes[...]), to=float)"
 _CENTERED = "c = Sub(x, ReduceMean(x, axes[...]));"
 _POOLING = "Transpose({0}(Transpose(x, perm=before), kernel_shape=kernel, strides=strides, pads=pads), perm=after)"
+# Scores of queries x and keys y, whose last axes are exchanged, and what hides some of them.
+_SCORES = ("Mul(MatMul(x, y), factor)", "MatMul(x, y)", "Div(MatMul(x, y), divisor)")
+_HIDDEN = ("Where(seen[...], {}, low)", "Add({}, added[...])", "{}")
+_ADDITIVE = (
+    "ReduceSum(Mul(Tanh(Add(Unsqueeze(x, of_queries[...]), Unsqueeze(y, of_keys[...]))), scale[...]), last[...], "
+    "keepdims=0)"
+)
 # Formulas of layers, by name: the first is written; all are recognized.
 LAYERS: dict[str, tuple[str, ...]] = {
     "dense": ("Add(MatMul(x, kernel[...]), bias[...])",),
@@ -229,6 +236,14 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "Transpose(MatMul(MatMul(rows[...], Transpose(x, perm=to_first)), columns[...]), perm=to_last)",
         "MatMul(MatMul(rows[...], x), columns[...])",
     ),
+    "attention": tuple(
+        f"MatMul(Softmax({hidden.format(scores)}, axis=-1), z)" for scores in _SCORES for hidden in _HIDDEN
+    ),
+    # What sees nothing gets 0.
+    "attention_or_0": tuple(
+        f"MatMul(Where(seen[...], Softmax({_HIDDEN[0].format(scores)}, axis=-1), 0), z)" for scores in _SCORES
+    ),
+    "additive_attention": tuple(f"MatMul(Softmax({hidden.format(_ADDITIVE)}, axis=-1), z)" for hidden in _HIDDEN),
     "embedding": (
         "Gather(table[...], Cast(Clip(x, 0, last), to=int64))",
         "Gather(table[...], Cast(x, to=int64))",

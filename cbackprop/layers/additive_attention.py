@@ -77,7 +77,7 @@ class AdditiveAttention(Attention):
             )
 
     @property
-    def _score_weights(self) -> dict[str, Variable | None]:
+    def score_weights(self) -> dict[str, Variable | None]:
         """The weights as the step knows them."""
         return {"outer_weight": self.scale}
 

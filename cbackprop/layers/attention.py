@@ -7,16 +7,17 @@ import math
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.layers.attention_step import AttentionSizes, AttentionStep, Sight
-from cbackprop.layers.call_arguments import CallArguments
+from cbackprop.layers.call_arguments import CallArguments, is_array
 from cbackprop.layers.layer import registry
 from cbackprop.layers.masks import Chosen
 from cbackprop.layers.random_layer import RandomLayer
 from cbackprop.layers.recurrent_cell import split_states
-from cbackprop.tensor import Shape
-from cbackprop.validation import check_boolean, check_choice, check_number
+from cbackprop.tensor import Shape, is_symbolic
+from cbackprop.validation import ArgumentTypeError, check_boolean, check_choice, check_number
 from cbackprop.variable import Variable
 
 __all__ = ["Attention"]
@@ -28,6 +29,7 @@ def _call(
     training: Any = None,
     return_attention_scores: bool = False,
     use_causal_mask: bool = False,
+    attention_mask: Any = None,
 ) -> None:
     """What a call takes."""
 
@@ -63,7 +65,8 @@ class Attention(RandomLayer):
     ``return_attention_scores=True``, the weights (batch, ..., queries, keys). With ``use_causal_mask=True`` a query
     sees only keys up to its own position. ``mask`` is a list like that of the inputs: outputs are 0 where that of the
     query hides them, and no query sees what that of the value hides. A query that sees nothing gets the mean of all
-    values.
+    values. Unlike in Keras, a call also takes an array ``attention_mask`` that broadcasts to (..., queries, keys), the
+    same for all samples: where it is 0, a query does not see a key.
 
     With the weights P = softmax(S) and delta = dL/doutput: ``dL/dvalue = P^T delta``, ``dL/dP = delta value^T``,
     ``dL/dS = P (dL/dP - sum over keys of P dL/dP)``. The scores of a whole batch are never in memory: the backward pass
@@ -129,6 +132,13 @@ class Attention(RandomLayer):
                 f"{type(self).__name__} {self.name!r} must be called on a list of inputs, [query, value] or [query, "
                 f"value, key], but got {found}."
             )
+        if (fixed := call.values.get("attention_mask")) is not None:
+            if not is_array(fixed) or is_symbolic(fixed):
+                raise ArgumentTypeError(
+                    f"attention_mask of {self._title()} must be an array, for all samples, but got {fixed!r}. "
+                    "layers.MultiHeadAttention takes a tensor."
+                )
+            call.settings["attention_mask"] = call.values["attention_mask"] = np.asarray(fixed)
         if mask is None:
             return
         if not isinstance(mask, (list, tuple)) or len(mask) not in (2, 3):
@@ -160,11 +170,25 @@ class Attention(RandomLayer):
     def _inputs_of(self, query: Shape, value: Shape, key: Shape) -> str:
         return f"{type(self).__name__} {self.name!r} got query, value and key of shapes {query}, {value} and {key}"
 
-    def shapes_of_call(self, shape: Any, input_shapes: list[Shape], settings: dict[str, Any]) -> Any:
+    def shapes_of_call(self, shape: Any, input_shapes: list[Any], settings: dict[str, Any]) -> Any:
         """The shape, and that of the weights if they are returned."""
+        weights = (*input_shapes[0][:-1], input_shapes[-1][-2])
+        if "attention_mask" in settings:
+            self._check_attention_mask(settings["attention_mask"], weights)
         if not settings.get("return_attention_scores"):
             return shape
-        return shape, (*input_shapes[0][:-1], input_shapes[-1][-2])
+        return shape, weights
+
+    def _check_attention_mask(self, mask: NDArray[Any], weights: Shape) -> None:
+        """Refuse an attention mask that does not broadcast to the weights of a sample."""
+        sizes = (1,) * (len(weights) - 1 - mask.ndim) + mask.shape
+        if len(sizes) != len(weights) - 1 or any(
+            None not in (a, b) and a not in (1, b) for a, b in zip(sizes, weights[1:], strict=True)
+        ):
+            raise ValueError(
+                f"attention_mask of {self._title()} must broadcast to {weights[1:]}, the shape of the weights of a "
+                f"sample, but has shape {mask.shape}."
+            )
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """That of the query."""
@@ -195,8 +219,13 @@ class Attention(RandomLayer):
         if value.mask is not None:
             places = np.arange(math.prod(value.mask.shape), dtype=np.intp).reshape(*groups, 1, 1, keys)
             masks.append(Sight(value.mask.shape, places, sizes))
+        hides = bool(masks)
+        if (fixed := steps.settings.get("attention_mask")) is not None:
+            view = fixed.reshape((1,) * (len(groups) + 2 - fixed.ndim) + fixed.shape)[..., None, :, :]
+            places = np.arange(view.size, dtype=np.intp).reshape(view.shape)
+            masks.append(Sight(view.shape, places, sizes, view))
         scores = bool(steps.settings.get("return_attention_scores"))
-        step = self._step(sizes, masks, scores, bool(steps.settings.get("use_causal_mask")))
+        step = self._step(sizes, masks, hides, scores, bool(steps.settings.get("use_causal_mask")))
         read: list[Value | Mask] = sizes.read(query, key, value)
         read += [] if value.mask is None else [value.mask]
         if not scores:
@@ -213,21 +242,24 @@ class Attention(RandomLayer):
         return self.score_mode == "concat"
 
     @property
-    def _score_weights(self) -> dict[str, Variable | None]:
+    def score_weights(self) -> dict[str, Variable | None]:
         """The weights as the step knows them."""
         if self.is_additive:
             return {"inner_weight": self.scale, "outer_weight": self.concat_score_weight}
         return {"outer_weight": self.scale}
 
-    def _step(self, sizes: AttentionSizes, masks: list[Sight], scores: bool, causal: bool) -> AttentionStep:
+    def _step(
+        self, sizes: AttentionSizes, masks: list[Sight], hides: bool, scores: bool, causal: bool
+    ) -> AttentionStep:
         return AttentionStep(
             self.name,
             self.dtype,
             sizes,
-            weights=self._score_weights,
+            weights=self.score_weights,
             additive=self.is_additive,
             causal=causal,
             masks=masks,
+            hides=hides,
             dropout=self.dropout,
             stream=self.stream,
             returns_scores=scores,

@@ -113,6 +113,8 @@ class AttentionStep(Operation):
     window : int, optional
         Whether a query sees only keys that are fewer positions away.
     masks : sequence of Sight, default ()
+    hides : bool, default False
+        Whether some of them are masks of the inputs, not of the call.
     dropout : float, default 0
         The fraction of weights that is dropped in training.
     stream : int, default 0
@@ -138,6 +140,7 @@ class AttentionStep(Operation):
         causal: bool = False,
         window: int | None = None,
         masks: Sequence[Sight] = (),
+        hides: bool = False,
         dropout: float = 0.0,
         stream: int = 0,
         hidden_is_zero: bool = False,
@@ -150,7 +153,7 @@ class AttentionStep(Operation):
         self.heads, self.key_heads = sizes.heads, sizes.key_heads
         self.features, self.values = sizes.features, sizes.values
         self.factor, self.additive = float(factor), additive
-        self.causal, self.window, self.masks = causal, window, list(masks)
+        self.causal, self.window, self.masks, self.hides = causal, window, list(masks), hides
         self.dropout, self.stream = dropout, stream
         self.hidden_is_zero = hidden_is_zero
         self.returns_scores, self.scores_are_dropped = returns_scores, scores_are_dropped

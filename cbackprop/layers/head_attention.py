@@ -217,9 +217,11 @@ class HeadAttention(RandomLayer):
 
     def shapes_of_call(self, shape: Any, input_shapes: list[Shape], settings: dict[str, Any]) -> Any:
         """The shape, and that of the weights if they are returned."""
+        query, value = input_shapes[:2]
+        if "attention_mask" in settings:
+            self.view_of(settings["attention_mask"], query[1:], value[1:])
         if not settings.get("return_attention_scores"):
             return shape
-        query, value = input_shapes[:2]
         along = self.positions(len(query))
         groups = [query[axis] for axis in range(1, len(query) - 1) if axis not in along]
         queries, keys = [query[axis] for axis in along], [value[axis] for axis in along]
@@ -264,7 +266,8 @@ class HeadAttention(RandomLayer):
         sizes = self._sizes(q.shape, v.shape, len(self.positions(len(query.shape) + 1)))
         sights, read = self._sights(steps, inputs, sizes, order[: len(query.shape) - 1])
         scores = bool(steps.settings.get("return_attention_scores"))
-        step = self._step(sizes, sights, scores, bool(steps.settings.get("use_causal_mask")), len(query.shape))
+        causal, hides = bool(steps.settings.get("use_causal_mask")), any(one.mask is not None for one in inputs[:3])
+        step = self._step(sizes, sights, hides, scores, causal, len(query.shape) + 1)
         found = steps.add(
             step,
             [*sizes.read(q, k, v), *read],
@@ -297,8 +300,17 @@ class HeadAttention(RandomLayer):
         queries, keys = query[-2 - along : -2], value[-2 - along : -2]
         return AttentionSizes(groups, queries, keys, self.heads, self.key_heads, self.features, self.values)
 
-    def _step(self, sizes: AttentionSizes, sights: list[Sight], scores: bool, causal: bool, rank: int) -> AttentionStep:
-        """The core. A query that sees no key gets what Keras gives it, which depends on how Keras computes."""
+    def gives_0_to_hidden(self, scores: bool, rank: int) -> bool:
+        """Whether a query that sees no key gets 0, not the mean: as in Keras, where it depends on how that computes.
+
+        For a call that returns weights or not, and inputs with so many axes.
+        """
+        return self.dropout > 0 or scores or rank != 3
+
+    def _step(
+        self, sizes: AttentionSizes, sights: list[Sight], hides: bool, scores: bool, causal: bool, rank: int
+    ) -> AttentionStep:
+        """The core."""
         return AttentionStep(
             self.name,
             self.dtype,
@@ -309,7 +321,8 @@ class HeadAttention(RandomLayer):
             masks=sights,
             dropout=self.dropout,
             stream=self.stream,
-            hidden_is_zero=self.dropout > 0 or scores or rank != 2,
+            hides=hides,
+            hidden_is_zero=self.gives_0_to_hidden(scores, rank),
             returns_scores=scores,
         )
 
@@ -332,16 +345,28 @@ class HeadAttention(RandomLayer):
         fixed = steps.settings.get("attention_mask")
         shapes = inputs[0].shape, inputs[1].shape
         if fixed is not None:
-            sample = fixed.shape if fixed.ndim == 2 * len(ones) else fixed.shape[1:]
-            if fixed.ndim > 2 * len(ones) and len(fixed) != 1:
-                raise ValueError(
-                    f"An array as attention_mask of {self._title()} must be for one sample, not {len(fixed)}."
-                )
-            sights.append(Sight(sample, _numbered(self._view(sample, *shapes)), sizes, fixed))
+            view = self.view_of(fixed, *shapes)
+            sights.append(Sight(view.shape, _numbered(view.shape), sizes, view))
         for given in inputs[3:]:
             sights.append(Sight(given.shape, _numbered(self._view(given.shape, *shapes)), sizes))
             read.append(steps.as_mask(self, given))
         return sights, read
+
+    def view_of(self, mask: NDArray[Any], query: Any, value: Any) -> NDArray[np.bool_]:
+        """A mask for all samples, perhaps with a batch axis, with an axis for each axis of the weights.
+
+        Raises
+        ------
+        ValueError
+            If it does not broadcast to these, or is for several samples.
+        """
+        if mask.ndim > 2 * len(self.positions(len(query) + 1)):
+            if len(mask) != 1:
+                raise ValueError(
+                    f"An array as attention_mask of {self._title()} must be for one sample, not for {len(mask)}."
+                )
+            mask = mask[0]
+        return (mask != 0).reshape(self._view(mask.shape, query, value))
 
     def _view(self, mask: Any, query: Any, value: Any) -> Any:
         """The shape of an attention mask with an axis for each axis of the weights; all shapes for a sample.

@@ -177,7 +177,7 @@ def _model_for(layer: Layer, arrays: list[Array], more: dict[str, Any], call: Ca
     """
     rows = len(arrays[0]) if layer.fixes_batch_size else None
     shapes = tuple(array.shape[1:] for array in arrays)
-    settings = tuple(call.settings.items())
+    settings = tuple((name, _hashable(value)) for name, value in call.settings.items())
     # Frozen, batch normalization behaves otherwise.
     key = shapes, tuple(more), settings, rows, call.mask_given, layer.trainable
     cache: dict[Any, tuple[Model, Any]] = layer.__dict__.setdefault("_models", {})
@@ -201,6 +201,11 @@ def _model_for(layer: Layer, arrays: list[Array], more: dict[str, Any], call: Ca
         several = isinstance(outputs, (list, tuple))
         cache[key] = Model(tensors, flatten(outputs) if several else outputs), outputs
     return cache[key]
+
+
+def _hashable(setting: Any) -> Any:
+    """A setting of a call as a part of a key."""
+    return (setting.shape, setting.tobytes()) if isinstance(setting, np.ndarray) else setting
 
 
 def _array_or_none(name: str, leaf: Any) -> Any:

@@ -72,6 +72,21 @@ def test_a_mask_for_all_samples_is_kept_in_the_model(rng, tmp_path):
     np.testing.assert_array_equal(first.predict(x, verbose=0), again.predict(x, verbose=0))
 
 
+@pytest.mark.parametrize("make", LUONG)
+def test_a_mask_for_all_samples_without_heads(make, rng):
+    x, mask = rng.normal(size=(2, 3, 5, 4)).astype("f"), rng.random((5, 5)) < 0.5
+    mask |= np.eye(5, dtype=bool)
+    inputs, layer = cb.Input((3, 5, 4)), make()
+    _, weights = layer([x, x], attention_mask=mask, return_attention_scores=True)
+    assert (weights[..., ~mask] == 0).all()
+    model = cb.Model(inputs, layer([inputs, inputs], attention_mask=mask))
+    np.testing.assert_array_equal(model.predict(x, verbose=0), layer([x, x], attention_mask=mask))
+    again = cb.Model.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    np.testing.assert_array_equal(model.predict(x, verbose=0), again.predict(x, verbose=0))
+    np.testing.assert_array_equal(layer([x, x], attention_mask=np.ones(5)), layer([x, x]))
+
+
 def test_masks_by_argument_on_arrays(rng):
     x = rng.normal(size=(2, 6, 4)).astype("f")
     seen = rng.random((2, 6)) < 0.5
@@ -180,6 +195,8 @@ X = np.ones((2, 5, 4), np.float32)
         (lambda: layers.Attention()([X, X, X[:, :3]]), ValueError, "value and key as many positions"),
         (lambda: layers.Attention()([X[0], X[0]]), ValueError, "each .batch, ..., positions, features"),
         (lambda: layers.Attention()([X, X], mask=[None, np.ones((2, 4))]), ValueError, "mask"),
+        (lambda: layers.Attention()([X, X], attention_mask=np.ones((4, 5))), ValueError, "must broadcast to"),
+        (lambda: layers.Attention()([X, X], attention_mask=cb.Input((5, 5))), TypeError, "must be an array"),
         (lambda: layers.Attention(score_mode="sum"), ValueError, "score_mode"),
         (lambda: layers.Attention()([X, X], use_causal_mask=2), TypeError, "use_causal_mask"),
         (lambda: heads()(X), TypeError, "missing a required argument: 'value'"),

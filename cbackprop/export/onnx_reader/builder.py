@@ -167,9 +167,16 @@ class Builder:
         return self._permuted[key]
 
     def apply(
-        self, node: Node, layer: type[Layer], inputs: Any, *arguments: Any, weights: Any = None, **options: Any
+        self,
+        node: Node,
+        layer: type[Layer],
+        inputs: Any,
+        *arguments: Any,
+        weights: Any = None,
+        settings: Any = None,
+        **options: Any,
     ) -> KerasTensor:
-        """Make a layer with these arguments, call it, and set its weights.
+        """Make a layer with these arguments, call it with these settings, and set its weights.
 
         Where that is the same, the layer stands in front of a Permute that makes its inputs, not behind.
         """
@@ -183,13 +190,20 @@ class Builder:
                 source = sources if isinstance(inputs, list) else sources[0]
                 y = self._made(node, layer, source, *arguments, weights=weights, **options)
                 return self.permuted(node, y, dims) if y.ndim == len(dims) + 1 else y
-        return self._made(node, layer, inputs, *arguments, weights=weights, **options)
+        return self._made(node, layer, inputs, *arguments, weights=weights, settings=settings, **options)
 
     def _made(
-        self, node: Node, layer: type[Layer], inputs: Any, *arguments: Any, weights: Any = None, **options: Any
+        self,
+        node: Node,
+        layer: type[Layer],
+        inputs: Any,
+        *arguments: Any,
+        weights: Any = None,
+        settings: Any = None,
+        **options: Any,
     ) -> KerasTensor:
         made = layer(*arguments, name=self._name_for(node.name[:200]), dtype=self.dtype, **options)
-        output: KerasTensor = made(inputs)
+        output: KerasTensor = made(inputs, **(settings or {}))
         if math.prod(size or 1 for size in output.shape) > LARGEST_SAMPLE:
             raise UnreadableError(f"samples of shape {output.shape[1:]} are too large")
         if weights is not None and not all(np.isfinite(np.asarray(weight, np.float64)).all() for weight in weights):

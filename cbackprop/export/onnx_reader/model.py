@@ -10,8 +10,10 @@ from typing import Any
 from cbackprop import layers
 from cbackprop.config import FLOAT_TYPES, INTEGER_TYPES
 from cbackprop.export import onnx_limits
+from cbackprop.export.formulas import TENSORS
 from cbackprop.export.onnx_reader import (  # noqa: F401 - register
     activations,
+    attention,
     convolution,
     normalization,
     operators,
@@ -153,7 +155,7 @@ def refuse_whole_numbers(graph: ReadGraph, node: Node, bound: dict[str, Any] | N
     """Refuse arithmetic on whole numbers: layers compute with floats. Moving, casting and look-ups are allowed."""
     if bound is not None and "table" in bound:
         return
-    names = [bound[name] for name in ("x", "y") if name in bound] if bound else node.inputs
+    names = [bound[name] for name in TENSORS if name in bound] if bound else node.inputs
     for name in names:
         data = name and not graph.is_constant(name)
         if data and node.operator not in OF_ANY_TYPE and not graph.is_float(name):
@@ -199,7 +201,7 @@ def needed(graph: ReadGraph, outputs: list[str], choice: list[str]) -> list[Read
         if read is None or (here != {node.outputs[0]} and node.operator not in OF_SEVERAL_OUTPUTS):
             unknown[node.operator] = node.label
         found.append((node, read, bound))
-        sources = node.inputs if bound is None else [bound[name] for name in ("x", "y") if name in bound]
+        sources = node.inputs if bound is None else [bound[name] for name in TENSORS if name in bound]
         for name in filter(None, sources):
             if graph.is_computed(name):
                 fixed.append(f"{node.label}: {graph.why_unknown(name)}")

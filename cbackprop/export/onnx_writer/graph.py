@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ class Call:
     input_shapes: tuple[tuple[int, ...], ...]
     output_shape: tuple[int, ...]
     training: bool | None
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 # The name of the output, or of each of several.
@@ -121,6 +122,13 @@ class Graph:
         key = array.dtype, array.shape, array.tobytes()
         if key not in self._known:
             self._known[key] = self._store(array, f"{self.scope}/constant")
+        return self._known[key]
+
+    def flags(self, array: NDArray[np.bool_]) -> str:
+        """Add a constant of true and false, and return its name."""
+        key = array.dtype, array.shape, array.tobytes()
+        if key not in self._known:
+            self._known[key] = self._store(np.ascontiguousarray(array), f"{self.scope}/constant")
         return self._known[key]
 
     def variable(self, variable: Variable, order: Sequence[int] | None = None) -> str:

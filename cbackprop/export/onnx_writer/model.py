@@ -9,6 +9,7 @@ import numpy as np
 
 from cbackprop.export import onnx_limits
 from cbackprop.export.onnx_writer import (  # noqa: F401 - register
+    attention,
     convolution,
     layers,
     merging,
@@ -39,6 +40,7 @@ from cbackprop.layers import (
     TimeDistributed,
     TrueDivide,
 )
+from cbackprop.layers.attention_step import AttentionStep
 from cbackprop.layers.global_pooling import GlobalPooling
 from cbackprop.layers.masks import Chosen
 from cbackprop.layers.merging import Merge
@@ -90,6 +92,11 @@ def check_values(model: Model) -> None:
             merge = step.layer.name.rpartition("/")[0]
             raise ValueError(
                 f"Layer {merge!r} merges only what masks show, which cannot be written to ONNX. Take the masks away."
+            )
+        if isinstance(step.layer, AttentionStep) and step.layer.hides:
+            raise ValueError(
+                f"Layer {step.layer.name!r} does not see what masks of its inputs hide, which cannot be written to "
+                "ONNX. Take the masks away, or give an attention_mask."
             )
         if isinstance(step.layer, RecurrenceStep) and step.layer.takes_mask:
             raise ValueError(
@@ -153,7 +160,8 @@ def write_call(graph: Graph, node: Node, sources: Sequence[str], training: bool 
         raise ValueError(f"Layer {layer.name!r} was given a mask, which changes its output: ONNX has no masks.")
     sources = sources[: len(node.data)]
     shapes = tuple(sample_shape(tensor) for tensor in node.data)
-    found = write(graph, Call(layer, tuple(sources), shapes, sample_shape(node.outputs[0]), training))
+    settings = {} if node.arguments is None else node.arguments.settings
+    found = write(graph, Call(layer, tuple(sources), shapes, sample_shape(node.outputs[0]), training, settings))
     return found if isinstance(found, list) else [found]
 
 

@@ -26,6 +26,8 @@ AS_OTHERS = {
     *("RandomBrightness", "RandomContrast"),
     # Each time step is written by itself.
     *("SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional", "TimeDistributed"),
+    # Factors of scores are factors of the query, and projections are layers of their own.
+    *("Attention", "MultiHeadAttention", "GroupQueryAttention"),
     *("CenterCrop", "Resizing", "UpSampling1D", "UpSampling2D", "UpSampling3D"),
     # Windows of several sizes, and means in float64, are written one by one.
     *(f"Adaptive{kind}Pooling{rank}D" for kind in ("Max", "Average") for rank in (1, 2, 3)),
@@ -105,11 +107,17 @@ OPEN = {
     "negative_slope": 0.2,
     "alpha": 0.7,
 }
+ATTENTION = ("attention", "attention_or_0", "additive_attention")
 SPELLINGS = [
     *OTHER_SPELLINGS,
     *DOUBLES.items(),
     # Both spellings of "resized" are written by Resizing, one for each order of axes.
-    *((name, text) for name, texts in FORMULAS_OF_LAYERS.items() if name != "resized" for text in texts[1:]),
+    *(
+        (name, text)
+        for name, texts in FORMULAS_OF_LAYERS.items()
+        if name not in ("resized", *ATTENTION)
+        for text in texts[1:]
+    ),
 ]
 
 
@@ -117,7 +125,7 @@ def spelled(text, sample, values):
     """A file with nothing but a formula."""
     graph = Graph(onnx, "float32", ["x", "y"])
     ends = [helper.make_tensor_value_info(end, onnx.TensorProto.FLOAT, ["n", *sample]) for end in ("x", "y")]
-    graph.add("Identity", graph.formula(text, "x", "x", **values))
+    graph.add("Identity", graph.formula(text, "x", "x", **({"z": "x"} | values)))
     graph.nodes[-1].output[0] = "y"
     made = helper.make_graph(graph.nodes, "g", ends[:1], ends[1:], graph.constants)
     opset = 24 if "Swish" in text else OPSET
@@ -136,6 +144,47 @@ def test_every_spelling(tmp_path, name, text):
     assert len(found) == 1, found
     if isinstance(found[0], layers.Activation):
         assert found[0].activation.kernel().name == name
+
+
+CAUSAL = np.tril(np.ones((3, 3), bool))
+OPEN_OF_ATTENTION = {
+    "factor": 0.7,
+    "divisor": 1.4,
+    "low": -1e30,
+    "added": np.where(CAUSAL, 0, -1e30)[None],
+    "of_queries": np.array([2]),
+    "of_keys": np.array([1]),
+    "scale": np.array([0.5, 2.0, -1.0]),
+    "last": np.array([3]),
+}
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("name", ATTENTION)
+def test_every_spelling_of_attention(tmp_path, name, swapped):
+    for text in FORMULAS_OF_LAYERS[name]:
+        values = dict(OPEN_OF_ATTENTION)
+        if swapped:
+            values |= {"of_queries": np.array([1]), "of_keys": np.array([2])}
+        text = text.replace("seen[...]", "Not(hides[...])")
+        proto = spelled(text, [3, 3], values | {"hides": ~CAUSAL})
+        onnx.save(proto, tmp_path / "m.onnx")
+        model = export.from_onnx(tmp_path / "m.onnx")
+        (x,) = inputs_for(model)
+        (y,) = ReferenceEvaluator(proto).run(None, {"x": x})
+        assert_same(model.predict(x, verbose=0), y, "float32")
+        assert any(isinstance(layer, layers.Attention) for layer in model.layers)
+
+
+def test_masks_of_attention_that_are_not_read(tmp_path):
+    for values, message in [
+        ({"added": np.zeros((2, 3, 3))}, "not the same for all samples"),
+        ({"added": np.where(CAUSAL, 0, -1.0)}, "numbers other than 0 and negative infinity"),
+    ]:
+        text = "MatMul(Softmax(Add(MatMul(x, y), added[...]), axis=-1), z)"
+        onnx.save(spelled(text, [3, 3], OPEN_OF_ATTENTION | values), tmp_path / "m.onnx")
+        with pytest.raises(ValueError, match=message):
+            export.from_onnx(tmp_path / "m.onnx")
 
 
 LAST, ROWS = np.array([-1]), np.array([0.0, 2.0, 1.0])

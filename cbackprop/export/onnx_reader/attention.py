@@ -1,0 +1,95 @@
+"""Read attention: the softmax of products of two values, times a third."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cbackprop import layers
+from cbackprop.export.formulas import LAYERS
+from cbackprop.export.onnx_reader.builder import Builder, UnreadableError, recognizes
+from cbackprop.export.onnx_reader.graph import Node
+from cbackprop.tensor import KerasTensor
+
+# Numbers that are added to scores in place of negative infinity are at most so large.
+HIDDEN = -1e4
+
+
+def settings_of(bound: dict[str, Any], weights: tuple[int, ...]) -> dict[str, Any]:
+    """With what a layer is called whose weights have this shape for a sample, for a constant mask.
+
+    Raises
+    ------
+    UnreadableError
+        If what is added to the scores is no mask, or depends on the sample.
+    """
+    seen = bound.get("seen")
+    if seen is None and "added" in bound:
+        added = bound["added"]
+        if not ((added == 0) | (added <= HIDDEN)).all():
+            raise UnreadableError("numbers other than 0 and negative infinity are added to the scores of attention")
+        seen = added == 0
+    if seen is None:
+        return {}
+    if seen.ndim > len(weights):
+        if seen.ndim > len(weights) + 1 or len(seen) != 1:
+            raise UnreadableError(f"its mask of shape {seen.shape} is not the same for all samples")
+        seen = seen[0]
+    causal = np.tril(np.ones(weights[-2:], bool))
+    if np.array_equal(np.broadcast_to(seen, weights), np.broadcast_to(causal, weights)):
+        return {"use_causal_mask": True}
+    return {"attention_mask": seen}
+
+
+def attend(
+    builder: Builder,
+    node: Node,
+    layer: Any,
+    bound: dict[str, Any],
+    query: KerasTensor,
+    key: KerasTensor,
+    weights: Any = None,
+) -> KerasTensor:
+    """A layer of attention on a query, a key and the value z."""
+    value = builder.tensor(bound["z"])
+    if not 3 <= query.ndim == key.ndim == value.ndim:
+        raise UnreadableError(
+            f"values of shapes {[query.shape, key.shape, value.shape]} are no queries, keys and values for each sample"
+        )
+    weights_shape = tuple(int(size or 0) for size in (*query.shape[1:-1], key.shape[-2]))
+    settings = settings_of(bound, weights_shape)
+    return builder.apply(node, layer, [query, value, key], weights=weights, settings=settings)
+
+
+def turned(builder: Builder, node: Node, x: KerasTensor) -> KerasTensor:
+    """A value with its last two axes exchanged."""
+    return builder.permuted(node, x, (*range(1, x.ndim - 2), x.ndim - 1, x.ndim - 2))
+
+
+@recognizes(*LAYERS["attention"], *LAYERS["attention_or_0"])
+def products(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """Scores that are products, perhaps with a factor, which the query takes."""
+    query, key = builder.tensor(bound["x"]), builder.tensor(bound["y"])
+    if query.ndim < 3 or key.ndim != query.ndim:
+        raise UnreadableError(f"values of shapes {query.shape} and {key.shape} are no queries and keys for each sample")
+    factor = 1 / bound["divisor"] if "divisor" in bound else bound.get("factor", 1.0)
+    if factor != 1:
+        query = builder.apply(node, layers.Rescaling, query, float(factor))
+    return attend(builder, node, layers.Attention, bound, query, turned(builder, node, key))
+
+
+@recognizes(*LAYERS["additive_attention"])
+def sums(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """Scores that are sums of tanh."""
+    x, y = builder.tensor(bound["x"]), builder.tensor(bound["y"])
+    axes = [[int(axis) % (x.ndim + 1) for axis in bound[name]] for name in ("of_queries", "of_keys", "last")]
+    scale = bound["scale"].ravel()
+    if axes[0] < axes[1]:  # the sum has them the other way round
+        x, y, axes[:2] = y, x, axes[1::-1]
+    expected = [[x.ndim - 1], [x.ndim - 2], [x.ndim]]
+    fits = scale.size == 1 or (scale.size == x.shape[-1] and bound["scale"].shape[-1:] == scale.shape)
+    if x.ndim < 3 or axes != expected or not fits:
+        raise UnreadableError("it adds up other axes than those of queries and keys")
+    weights = np.broadcast_to(scale, int(x.shape[-1] or 1))
+    return attend(builder, node, layers.AdditiveAttention, bound, x, y, weights=[weights])
