@@ -20,6 +20,7 @@ from cbackprop import (
     optimizers,
     regularizers,
     saving,
+    trace,
     utils,
 )
 from cbackprop import (
@@ -71,6 +72,7 @@ __all__ = [
     "plotting",
     "regularizers",
     "saving",
+    "trace",
     "utils",
 ]
 

@@ -1,4 +1,5 @@
 import signal
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ pytest.register_assert_rewrite(*(path.stem for path in (Path(__file__).parent / 
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "browser: needs Chromium; where it is absent, the test is left out")
     config.addinivalue_line("markers", "h5py: needs h5py, for files of Keras; where it is absent, the test is left out")
 
 
 def pytest_runtest_setup(item):
+    if item.get_closest_marker("browser") is not None and import_module("browser").PROGRAM is None:
+        pytest.skip("Chromium is not here")
     if item.get_closest_marker("h5py") is not None:
         pytest.importorskip("h5py")
 

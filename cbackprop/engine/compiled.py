@@ -422,12 +422,13 @@ class CompiledEngine(Engine):
             rows, count = max(rows, self.whole_memory[0]), max(count, self.whole_memory[1])
             self.whole_memory = (0, 0)
             *shares, whole = self.memory.whole(rows, count)
+            self.whole_arena = self.memory.last_arena
             self.contexts.place_whole(shares, whole, rows)
             self.whole_memory = (rows, count)
 
     def _reserve(self, rows: int, count: int, training: bool, backwards: bool = False) -> bool:
         """Make room for training or testing on batches of so many samples; whether they pass in blocks."""
-        whole = self.sees_whole(training) or self.loss_sees_whole
+        whole = self.sees_whole(training) or self.loss_sees_whole or self.keeps_buffers
         in_blocks = rows >= 2 * self._block() and not whole and not (backwards and self.tables) and not self.in_order
         if in_blocks:
             self.reserve_blocks(rows, count)
@@ -469,7 +470,7 @@ class CompiledEngine(Engine):
         """Run the samples order[start:stop] forwards and backwards, a batch at a time, without the GIL."""
         self.check_batches(stop - start, batch_size)
         with self.lock, self._products():
-            batch_size = min(batch_size, stop - start)
+            self.rows_kept = batch_size = min(batch_size, stop - start)
             rows = self.learner.most_rows(batch_size)
             most = self._most_threads(3 * self.flops * rows)
             in_blocks = self._prepare_training(data, rows, most, training, order is not None)
@@ -529,6 +530,20 @@ class CompiledEngine(Engine):
         metrics = iter(rest[heads:])
         pairs = zip(metrics, metrics, strict=True)
         return (total, count, rest[:heads]), [[next(pairs) for _ in states] for states in self.metric_states]
+
+    def buffers(self) -> tuple[dict[int, Array], dict[int, Array]]:
+        """Values and deltas of the last batch, as they lie in the arena."""
+        assert self.whole_arena is not None  # what `keeps_buffers` makes sure of
+        arena, layout = self.whole_arena
+        found: list[dict[int, Array]] = []
+        for offsets in (layout.values, layout.deltas):
+            arrays = {}
+            for buffer, (offset, width) in enumerate(zip(offsets, layout.widths, strict=True)):
+                if offset is not None:
+                    size = self.rows_kept * width * self.dtype.itemsize
+                    arrays[buffer] = arena[offset : offset + size].view(self.dtype).reshape(self.rows_kept, width)
+            found.append(arrays)
+        return found[0], found[1]
 
     def solver(self) -> Any:
         """What carries out the optimizer's arithmetic."""

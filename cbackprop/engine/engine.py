@@ -56,6 +56,8 @@ class Engine:
         Compute losses alone, without regularizers, activity penalties and masks of outputs.
     distribution : DataParallel, optional
         The ranks that each batch is divided among.
+    keeps_buffers : bool, default False
+        Whether all values and deltas of a batch can be read when its training step is over, by `buffers`.
     """
 
     def __init__(
@@ -69,7 +71,9 @@ class Engine:
         model_lock: ModelLock | None = None,
         only_losses: bool = False,
         distribution: DataParallel | None = None,
+        keeps_buffers: bool = False,
     ) -> None:
+        self.keeps_buffers = keeps_buffers
         chosen = set(trainable)
         in_order = [variable for variable in plan.variables if variable in chosen]
         self._take_settings(dtype, objectives, optimizer, in_order, state, model_lock, distribution)
@@ -349,6 +353,13 @@ class Engine:
     def gradients(self) -> list[Array]:
         """Copies of the gradients of all trainable variables."""
         return [self.view(self.gradient_vector, variable).copy() for variable in self.trainable]
+
+    def buffers(self) -> tuple[dict[int, Array], dict[int, Array]]:
+        """Values and deltas of the last batch by number of their buffer, (batch, width), if the engine keeps them.
+
+        They are views of memory that the next batch is written to. Inputs of the network are not among them.
+        """
+        raise NotImplementedError
 
     def draw_count(self, training: bool) -> int:
         """The number from which random layers draw in a prediction; each prediction with `training` gets a new one."""

@@ -43,6 +43,8 @@ class Memory:
     ----------
     sample_bytes : float
         What a sample takes of an arena, about.
+    last_arena : (ndarray, Layout) or None
+        The memory of whole batches and what lies where, if the engine keeps its buffers.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Memory:
         self.engine = engine
         self.itemsize = engine.dtype.itemsize
         self.widths = engine.plan.widths
+        self.last_arena: tuple[NDArray[Any], Layout] | None = None
         self.scratch_bytes = [layer.sample_bytes for layer in layers]
         self.shared_bytes = [layer.batch_bytes for layer in layers]
         self.leaders = {follower: chain[0] for chain in reversed(chains) for follower in chain[1:]}
@@ -66,6 +69,8 @@ class Memory:
         self.of_blocks = self._lifetimes(_StepByStep(steps, backwards, []), at_end)
         self.of_one_thread = self._lifetimes(_StepByStep(steps, backwards, points), point_of)
         self.of_threads = self._lifetimes(_BetweenMeetings(points), point_of)
+        if engine.keeps_buffers:
+            self.of_one_thread = self.of_threads = _forever(self.of_one_thread)
         samples = 24
         self.sample_bytes = self.block_size(samples) / samples
 
@@ -82,6 +87,8 @@ class Memory:
         """A context for each thread to look at samples of its own in one arena, and one to look at all of them."""
         layout = self._arrange(rows, self.of_threads if count > 1 else self.of_one_thread)
         arena = self._arena(layout)
+        if self.engine.keeps_buffers:
+            self.last_arena = arena, layout
         return [self._context(rows, arena, layout) for _ in range(count + 1)]
 
     def _arena(self, layout: Layout) -> NDArray[Any]:
@@ -171,6 +178,12 @@ class Layout(NamedTuple):
     scratch: list[int | None]
     shared_bytes: list[int]  # of each layer, for the batch as a whole
     shared: list[int | None]
+
+
+def _forever(lifetimes: list[Lifetime | None]) -> list[Lifetime | None]:
+    """Lifetimes of which none ends before another one begins."""
+    last = max((life.last for life in lifetimes if life is not None), default=0)
+    return [None if life is None else Lifetime(life.size, 0, last) for life in lifetimes]
 
 
 def _aligned(size: int) -> int:

@@ -6,7 +6,6 @@ update. The arithmetic of each layer, loss and optimizer is in `cbackprop.refere
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +17,7 @@ from cbackprop.contract.implementation import find
 from cbackprop.contract.segment import Segment
 from cbackprop.engine.data import Data
 from cbackprop.engine.engine import Array, Engine, Tick
-from cbackprop.engine.reference_head import ReferenceHead, Targets
+from cbackprop.engine.reference_head import ReferenceHead, targets_of
 from cbackprop.engine.sparse import dense_rows
 from cbackprop.plan.plan import Step
 from cbackprop.reference.layers.empty import Empty
@@ -62,6 +61,7 @@ class ReferenceEngine(Engine):
         self.update_segments: list[Segment] = []
         self.iteration = 0
         self.busy = False
+        self.kept: tuple[dict[int, Array], dict[int, Array]] = {}, {}
         self.reset()
 
     def _make_rule(self) -> None:
@@ -107,6 +107,8 @@ class ReferenceEngine(Engine):
         values = self.forward(self._inputs(data.inputs, rows), training, with_losses=True)
         deltas = self.judge(values, data, rows)
         self.backward(deltas)
+        if self.keeps_buffers:
+            self.kept = values, deltas
         if update:
             self.update()
             self.finish(training)
@@ -136,7 +138,7 @@ class ReferenceEngine(Engine):
         for index, objective in enumerate(self.objectives):
             buffer, shape = self.plan.outputs[index], self.plan.output_shapes[index]
             samples = len(values[buffer])
-            targets = self._targets(data, index, rows, samples, shape)
+            targets = targets_of(data, index, rows, samples, shape, self.dtype)
             loss, delta, divisor = self.heads[index].judge(values[buffer], targets, self._mask_values(index, values))
             self.divisor = divisor if index == 0 else self.divisor
             if delta is not None:
@@ -151,18 +153,6 @@ class ReferenceEngine(Engine):
         self.loss_total += total * samples
         self.loss_count += samples
         return deltas
-
-    def _targets(self, data: Data, index: int, rows: Any, samples: int, shape: tuple[int, ...]) -> Targets:
-        """The targets of an output for some samples, in the types and shapes that twins read."""
-        count, width = samples * math.prod(shape[:-1]), shape[-1] if shape else 1
-        given, weights = data.given[index], data.weights[index]
-        each = weights is not None and width > 1 and weights.size == len(weights) * math.prod(shape)
-        return Targets(
-            _rows(data.values[index], rows, (count, width), self.dtype),
-            _rows(data.classes[index], rows, (count,), np.int64),
-            None if given is None else np.asarray(given[rows], self.dtype),
-            _rows(weights, rows, (count, width) if each else (count,), np.float64),
-        )
 
     def _mask_values(self, index: int, values: dict[int, Array]) -> Array | None:
         """The mask of an output: 1 for each row that counts, else 0; ``None`` if there is no mask."""
@@ -200,6 +190,17 @@ class ReferenceEngine(Engine):
     def solver(self) -> Any:
         """The implementation of a full-batch optimizer, which does its arithmetic."""
         return self.update_rule
+
+    def buffers(self) -> tuple[dict[int, Array], dict[int, Array]]:
+        """Values and deltas of the last batch."""
+        values, deltas = (
+            {buffer: np.asarray(array).reshape(len(array), -1) for buffer, array in arrays.items()}
+            for arrays in self.kept
+        )
+        for buffer, link, head in zip(self.plan.outputs, self.links, self.heads, strict=False):
+            if link is not None and head.predictions is not None:  # else the logits
+                values[buffer] = head.predictions.reshape(len(values[buffer]), -1)
+        return values, deltas
 
     def jacobian(self, data: Data, begin: int, end: int) -> tuple[Array, NDArray[np.float64]]:
         """Derivatives and errors of each number predicted for the samples begin:end, by a backward pass for each."""
@@ -383,8 +384,3 @@ def _twin_of(step: Step) -> Any:
 def _samples(array: Array, shape: tuple[int, ...]) -> Array:
     """The samples of a buffer in this shape."""
     return array.reshape(len(array), *shape)
-
-
-def _rows(array: Array | None, rows: Any, shape: tuple[int, ...], dtype: Any) -> Array | None:
-    """A batch of an array of data, in the type and shape that row functions read."""
-    return None if array is None else np.asarray(array[rows], dtype).reshape(shape)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.engine.data import Data
 from cbackprop.engine.objective import Objective
 from cbackprop.losses.loss import quotient
 from cbackprop.losses.target import MISSING
 
-__all__ = ["ReferenceHead", "Targets"]
+__all__ = ["ReferenceHead", "Targets", "targets_of"]
 
 Array = NDArray[Any]
 
@@ -23,6 +25,36 @@ class Targets(NamedTuple):
     classes: Array | None  # (rows,)
     given: Array | None  # (samples, ...)
     weights: Array | None  # (rows,) or (rows, width)
+
+
+def targets_of(data: Data, index: int, rows: Any, samples: int, shape: tuple[int, ...], dtype: Any) -> Targets:
+    """The targets of an output for some samples, in the types and shapes that twins read."""
+    count, width = samples * math.prod(shape[:-1]), shape[-1] if shape else 1
+    given, weights = data.given[index], data.weights[index]
+    each = weights is not None and width > 1 and weights.size == len(weights) * math.prod(shape)
+    return Targets(
+        _rows(data.values[index], rows, (count, width), dtype),
+        _rows(data.classes[index], rows, (count,), np.int64),
+        None if given is None else np.asarray(given[rows], dtype),
+        _rows(weights, rows, (count, width) if each else (count,), np.float64),
+    )
+
+
+def _rows(array: Array | None, rows: Any, shape: tuple[int, ...], dtype: Any) -> Array | None:
+    """A batch of an array of data, in the type and shape that row functions read."""
+    return None if array is None else np.asarray(array[rows], dtype).reshape(shape)
+
+
+class Measured(NamedTuple):
+    """The loss of each unit of a batch, before it becomes one number."""
+
+    values: Array  # (units,)
+    counted: Array  # (units,): what each value is multiplied by
+    shown: Array  # (units,): which of them exist
+    divisor: float  # of the sum of values times counted
+    linked: Array  # the predictions, which the loss makes of logits if it takes over a link
+    gradient: Array  # what the loss makes the delta of
+    per_row: int  # units in a row
 
 
 class ReferenceHead:
@@ -46,6 +78,7 @@ class ReferenceHead:
         loss = objective.loss
         self.missing = loss is not None and loss.missing == "ignore"
         self.ignored = getattr(loss, "ignore_class", None)
+        self.predictions: Array | None = None  # those of the last batch
 
     def judge(self, output: Array, targets: Targets, mask: Array | None) -> tuple[float, Array | None, float]:
         """The loss of a batch, the prediction's delta, and the divisor of the sum over rows.
@@ -55,15 +88,31 @@ class ReferenceHead:
         if output.size == 0:  # an empty array has no loss
             return 0.0, None if self.objective.loss is None else np.zeros_like(output), 1.0
         prediction = output.reshape(-1, self.width)
-        each = targets.weights is not None and targets.weights.ndim > 1
-        by_element = each or (self.missing and self.width > 1 and self.function.each_element)
-        present = self._present(targets, prediction.shape)
+        present, by_element = self._units(prediction, targets)
         total, delta, divisor = 0.0, None, 1.0
         if self.objective.loss is not None:
             total, delta, divisor, prediction = self._loss(prediction, targets, mask, present, by_element)
+        self.predictions = prediction
         for (metric, weighted), twin in zip(self.objective.metrics, self.twins, strict=True):
             self._update(metric, twin, prediction, targets, mask, present, weighted, by_element)
         return total, delta, divisor
+
+    def sample_losses(self, output: Array, targets: Targets, mask: Array | None) -> Array:
+        """The loss of each sample, (samples,): the batch's loss is their mean or, if the loss is a sum, their sum."""
+        prediction, samples = output.reshape(-1, self.width), len(output)
+        present, by_element = self._units(prediction, targets)
+        found = self._measure(prediction, targets, mask, present, by_element)
+        sums: Array = (found.values * found.counted).reshape(samples, -1).sum(axis=1, dtype=np.float64)
+        assert self.objective.loss is not None
+        if self.objective.loss.reduction == "sum":
+            return sums / found.per_row
+        return sums * quotient(float(samples), found.divisor)
+
+    def _units(self, prediction: Array, targets: Targets) -> tuple[Array, bool]:
+        """Which elements have a target, and whether units are elements."""
+        each = targets.weights is not None and targets.weights.ndim > 1
+        by_element = each or (self.missing and self.width > 1 and self.function.each_element)
+        return self._present(targets, prediction.shape), by_element
 
     def _present(self, targets: Targets, shape: tuple[int, ...]) -> Array:
         """Which elements have a target, (rows, width)."""
@@ -74,9 +123,9 @@ class ReferenceHead:
             present &= ~np.isnan(targets.values)
         return present
 
-    def _loss(
+    def _measure(
         self, prediction: Array, targets: Targets, mask: Array | None, present: Array, by_element: bool
-    ) -> tuple[float, Array, float, Array]:
+    ) -> Measured:
         loss = self.objective.loss
         assert loss is not None
         per_row = self.width if by_element else 1
@@ -98,13 +147,22 @@ class ReferenceHead:
             divisor = float(counted.sum())
         else:
             divisor = float(shown.sum())
-        total = quotient(float((values * counted).sum(dtype=np.float64)), divisor)
-        delta = self.function.delta(gradient, quotient(self.objective.loss_weight, divisor) * counted)
+        return Measured(values, counted, shown, divisor, linked, gradient, per_row)
+
+    def _loss(
+        self, prediction: Array, targets: Targets, mask: Array | None, present: Array, by_element: bool
+    ) -> tuple[float, Array, float, Array]:
+        loss = self.objective.loss
+        assert loss is not None
+        found = self._measure(prediction, targets, mask, present, by_element)
+        divisor, counted = found.divisor, found.counted
+        total = quotient(float((found.values * counted).sum(dtype=np.float64)), divisor)
+        delta = self.function.delta(found.gradient, quotient(self.objective.loss_weight, divisor) * counted)
         # A row that a mask hides may still be part of a sample whose value counts, as in Dice: its delta stays.
         if (self.missing or self.ignored is not None) and not loss.couples_samples:
-            delta[shown == 0] = 0
-        row_divisor = divisor / per_row if divisor else 1.0
-        return total, delta.reshape(-1, *self.shape), row_divisor, linked.reshape(prediction.shape)
+            delta[found.shown == 0] = 0
+        row_divisor = divisor / found.per_row if divisor else 1.0
+        return total, delta.reshape(-1, *self.shape), row_divisor, found.linked.reshape(prediction.shape)
 
     def _of_units(self, array: Array, by_element: bool, reduce: Any) -> Array:
         """Numbers of elements, or of rows, as numbers of units."""

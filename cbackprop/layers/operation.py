@@ -50,6 +50,8 @@ class Operation:
     lasting: Sequence[Any] = ()
     # It wants the derivative by its output even where nothing is trained.
     keeps_delta: ClassVar[bool] = False
+    # It only lets somebody look at what passes: random layers draw the same numbers with it and without it.
+    only_looks: ClassVar[bool] = False
 
     name: str
     dtype: str

@@ -14,7 +14,7 @@ from cbackprop.models.data import make_inputs, make_samples
 from cbackprop.models.objectives import needs_of
 from cbackprop.variable import Variable
 
-__all__ = ["GradientReport", "check_gradients"]
+__all__ = ["GradientReport", "check_gradients", "difference_at"]
 
 # Steps that are tried for each weight, relative to max(1, |w|). The error of a central difference is of the
 # order of step^2 from the loss's curvature, and of 1e-16 / step from rounding.
@@ -89,18 +89,52 @@ def check_gradients(
     model: Any, x: Any, y: Any, epsilon: float | None, sample_weight: Any, training: bool
 ) -> GradientReport:
     """Check every weight of a copy of the model in float64."""
-    original = model._engine
     copy = float64_copy(model)
-    objectives = [replace(objective, metrics=[]) for objective in model._objectives]
-    wanted = set(original.trainable)
-    trainable = [new for old, new in zip(model.variables, copy.variables, strict=True) if old in wanted]
     plan = copy.plan_for(make_inputs(copy, x))
-    engine = engine_class(model.compile_settings()["engine"], plan)(plan, "float64", objectives, None, trainable)
-    samples = make_samples(copy, lambda _: needs_of(copy, objectives, plan), x, y, sample_weight)
+    engine = _engine_of_copy(model, copy, plan, model._engine.trainable)
+    samples = make_samples(copy, lambda _: needs_of(copy, engine.objectives, plan), x, y, sample_weight)
     data = samples.data.present()
     engine.train(data, None, 0, samples.size, samples.size, update=False, training=training)
     analytic = dict(zip(engine.trainable, engine.gradients(), strict=True))
     return _compare(_Probe(copy, engine, data, training), engine.trainable, analytic, epsilon)
+
+
+def difference_at(
+    model: Any, main: Engine, data: Data, variable: Variable, index: tuple[int, ...], training: bool
+) -> float:
+    """The central difference of the loss by one number of a weight, of a copy of the model in float64.
+
+    Parameters
+    ----------
+    model : Model
+    main : Engine
+        It trains the model, on data like this.
+    data : Data
+    variable : Variable
+    index : tuple of int
+        Of the number in the weight.
+    training : bool
+        Whether dropout and the like are active; they draw as in the next batch.
+    """
+    copy = float64_copy(model)
+    plan = copy.plan_for(data.inputs)
+    engine = _engine_of_copy(model, copy, plan, main.trainable)
+    engine.bind()
+    engine.draw_as_after(main.state.batches)
+    twin = dict(zip(model.variables, copy.variables, strict=True))[variable]
+    place = int(np.ravel_multi_index(index, variable.shape)) if variable.shape else 0
+    weights = twin.array.reshape(-1)
+    return _Probe(copy, engine, data, training).difference(
+        weights, place, STEPS[0] * max(1.0, abs(float(weights[place])))
+    )
+
+
+def _engine_of_copy(model: Any, copy: Any, plan: Any, trained: Sequence[Variable]) -> Engine:
+    """The engine of a model's copy in float64, which only computes losses and gradients."""
+    wanted = set(trained)
+    objectives = [replace(objective, metrics=[]) for objective in model._objectives]
+    trainable = [new for old, new in zip(model.variables, copy.variables, strict=True) if old in wanted]
+    return engine_class(model.compile_settings()["engine"], plan)(plan, "float64", objectives, None, trainable)
 
 
 def _compare(

@@ -30,6 +30,7 @@ from cbackprop.models.prediction import predict_all, predict_now, predict_watche
 from cbackprop.models.results import ResultMethods
 from cbackprop.models.sources import Source, open_source
 from cbackprop.models.together import agree, average_statistics, give_state
+from cbackprop.models.tracing import TraceMethods
 from cbackprop.models.training_run import TrainingRun
 from cbackprop.models.validation import Validation
 from cbackprop.tensor import flatten, map_structure
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["Trainer"]
 
 
-class Trainer(CompileMethods, GradientMethods, ResultMethods):
+class Trainer(CompileMethods, GradientMethods, TraceMethods, ResultMethods):
     """The part of `Model` that trains it."""
 
     stop_training: bool
@@ -460,7 +461,7 @@ def _holds_several(x: Any) -> bool:
 
 
 # When an argument is misspelt, Python's message has the name of the class. Users know these methods as Model's.
-for _part in (CompileMethods, GradientMethods, ResultMethods, Trainer):
+for _part in (CompileMethods, GradientMethods, TraceMethods, ResultMethods, Trainer):
     for _name, _method in vars(_part).items():
         if inspect.isfunction(_method):
             _method.__qualname__ = f"Model.{_name}"

@@ -21,7 +21,7 @@ from cbackprop.plan.probe import Probe
 from cbackprop.tensor import KerasTensor, Node, flatten
 from cbackprop.variable import Variable
 
-__all__ = ["Activity", "BackwardStep", "Mask", "Plan", "Step", "Value", "implementation_of"]
+__all__ = ["Activity", "BackwardStep", "Call", "Mask", "Plan", "Step", "Value", "implementation_of"]
 
 SampleShape = tuple[int, ...]
 
@@ -29,11 +29,18 @@ SampleShape = tuple[int, ...]
 MOST_STEPS = 100_000
 
 
+class Call(NamedTuple):
+    """One use of a layer or of a nested model: the layer, and how many uses of it came before."""
+
+    layer: Layer
+    number: int
+
+
 class Step(NamedTuple):
     """One computation: a layer reads buffers and writes one.
 
     `output` may be the same buffer as the only input: the step then works in place.
-    Shapes are those of one sample.
+    Shapes are those of one sample. `within` has the calls that the step is a part of, from the outermost on.
     """
 
     layer: Operation
@@ -42,6 +49,7 @@ class Step(NamedTuple):
     input_shapes: tuple[SampleShape, ...]
     output_shape: SampleShape
     training: bool | None
+    within: tuple[Call, ...] = ()
 
     @property
     def implementation(self) -> str:
@@ -130,6 +138,8 @@ class Plan:
         self.activities: list[Activity] = []
         self.unmasked_by: list[str] = []
         self.widths: list[int] = []
+        self._within: tuple[Call, ...] = ()  # the calls whose steps are being added
+        self._calls: Counter[Layer] = Counter()
         self.input_shapes = [sample_shape(tensor) for tensor in inputs]
         self.inputs = [self._new_buffer(shape) for shape in self.input_shapes]
         sources = [Value(buffer, shape) for buffer, shape in zip(self.inputs, self.input_shapes, strict=True)]
@@ -185,7 +195,9 @@ class Plan:
                 continue
             sources = [at[id(tensor)]._replace(shape=sample_shape(tensor)) for tensor in node.inputs]
             mode = training if node.training is None else node.training
+            outside = self._enter(node.layer)
             results = self.unfold_node(CallSteps(self, mode), node, sources)
+            self._within = outside
             if node.layer is self.watched:
                 results = self._watch(node.outputs, results)
             for tensor, result in zip(node.outputs, results, strict=True):
@@ -203,6 +215,13 @@ class Plan:
         settings = None if node.arguments is None else node.arguments.settings
         steps = CallSteps(self, steps.training, steps.within, settings)
         return steps.call_all(node.layer, given, [sample_shape(tensor) for tensor in node.outputs], reads_masks)
+
+    def _enter(self, layer: Layer) -> tuple[Call, ...]:
+        """Note that a call of a layer begins; the calls that it is in."""
+        outside = self._within
+        self._within = (*outside, Call(layer, self._calls[layer]))
+        self._calls[layer] += 1
+        return outside
 
     def _watch(self, tensors: Sequence[KerasTensor], values: list[Value]) -> list[Value]:
         """Put probes behind the values of a call's outputs; none where values are whole numbers."""
@@ -274,7 +293,7 @@ class Plan:
             raise ValueError(f"The model unfolds into more than {MOST_STEPS} calls of layers, each of nested models'.")
         output = self._new_buffer(shape)
         buffers, shapes = tuple(value.buffer for value in inputs), tuple(value.shape for value in inputs)
-        self.steps.append(Step(layer, buffers, output, shapes, shape, training))
+        self.steps.append(Step(layer, buffers, output, shapes, shape, training, self._within))
         return Value(output, shape)
 
     def _separate(self, outputs: Sequence[int]) -> list[int]:
@@ -341,7 +360,7 @@ class Plan:
     @property
     def uses(self) -> list[int]:
         """A number for each step, by which random layers tell their uses apart: that of the step without probes."""
-        counted = [not step.layer.keeps_delta for step in self.steps]
+        counted = [not step.layer.only_looks for step in self.steps]
         return [before - counts for before, counts in zip(itertools.accumulate(counted), counted, strict=True)]
 
     def link(self, output: int) -> int | None:

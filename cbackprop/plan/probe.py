@@ -26,6 +26,7 @@ class Probe(PythonStep):
     """
 
     keeps_delta = True
+    only_looks = True
     rearranges = True
 
     def __init__(self, name: str, dtype: str) -> None:

@@ -60,7 +60,7 @@ NUMBERS = {
     "degrees": ([f"{text} °C" for text in comma(X)], "decimal comma, unit '°C'"),
     "accountants": (in_brackets(grouped(X, ",", ".")), "thousands with commas"),
     "minus behind": ([f"{text[1:]}-" if text[0] == "-" else text for text in plain(X)], ""),
-    "another minus": ([text.replace("-", "−") for text in plain(X)], ""),  # noqa: RUF001
+    "another minus": ([text.replace("-", "−") for text in plain(X)], ""),
     "plus": ([text if text[0] == "-" else f"+{text}" for text in plain(X)], ""),
     "texts of spreadsheets": ([f"'{text}" for text in plain(X)], ""),
     "blanks around": ([f"  {text}\t" for text in plain(X)], ""),

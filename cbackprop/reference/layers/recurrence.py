@@ -65,13 +65,16 @@ class Recurrence(Layer):
         elif spec.lasting:
             states = [array.copy() for array in spec.lasting]
         self.kept: list[Any] = [None] * length
+        self.passed: list[Any] = [None] * length  # the states before and after each time step
         outputs = np.zeros((rows, length, n), x.dtype)
         last = np.zeros((rows, n), x.dtype)
         for k, t in enumerate(self.order):
             there = self.mask[:, t, None]
             used = states[0][:, None] * self.factors
             new, self.kept[t] = self.step(z[:, t], used, states, parameters)
-            states = [np.where(there, after, before) for after, before in zip(new, states, strict=True)]
+            before = states
+            states = [np.where(there, after, old) for after, old in zip(new, before, strict=True)]
+            self.passed[t] = before, states
             last = np.where(there, states[0], 0 if spec.zero_output_for_mask else last)
             outputs[:, t if spec.keeps_order else k] = last
         for array, state in zip(spec.lasting, states, strict=False):
@@ -137,8 +140,22 @@ class Recurrence(Layer):
             )
             before[0] = before[0] + (used * self.factors).sum(axis=1)
             states = [np.where(there, b, state) for b, state in zip(before, states, strict=True)]
+        self.dz = dz
         found = [self.project_back(dz, parameters, gradients), *(states if spec.takes_states else [])]
         return [*found, *[self.mask] * spec.takes_mask], gradients
+
+    def time_steps(self) -> dict[str, Array]:
+        """What happened at each time step, (batch, time, ...), once both passes are over: states, `parts`, and dz."""
+        names = ("h", "c")[: self.spec.n_states]
+        steps = []
+        for kept, (before, after) in zip(self.kept, self.passed, strict=True):
+            old = {f"{name} before": state for name, state in zip(names, before, strict=True)}
+            steps.append(old | self.parts(kept) | dict(zip(names, after, strict=True)))
+        return {name: np.stack([step[name] for step in steps], axis=1) for name in steps[0]} | {"delta": self.dz}
+
+    def parts(self, kept: Any) -> dict[str, Array]:
+        """z and gates from what was kept of a time step, by the names of the cell's formula."""
+        return {}
 
     def step(self, z: Array, used: Array, states: list[Array], parameters: list[Array]) -> tuple[list[Array], Any]:
         """From z of a time step, the state as U multiplies it, and all states, to the new ones; and what is kept.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,12 @@ from cbackprop.reference.layers.recurrence import Recurrence, times, times_back
 __all__ = ["GRU", "LSTM", "GRUResetBefore", "SimpleRNN"]
 
 
+def named(letters: str, zs: Sequence[Array], gates: Sequence[Array]) -> dict[str, Array]:
+    """z of each gate and its value, by the gate's letter."""
+    inner = {f"z of {letter}": z for letter, z in zip(letters, zs, strict=True)}
+    return inner | dict(zip(letters, gates, strict=True))
+
+
 class SimpleRNN(Recurrence):
     """h = f(z + h U)."""
 
@@ -20,6 +27,10 @@ class SimpleRNN(Recurrence):
         z = z + times(used, parameters[1])
         h = self.outer(z)
         return [h], (used, z, h)
+
+    def parts(self, kept: Any) -> dict[str, Array]:
+        """z, from x and h together."""
+        return {"z": kept[1]}
 
     def back(
         self, deltas: list[Array], kept: Any, parameters: list[Array], gradients: list[Array]
@@ -40,6 +51,10 @@ class LSTM(Recurrence):
         c = f * states[1] + i * g
         a = self.outer(c)
         return [o * a, c], (used, states[1], gates, (i, f, g, o), c, a)
+
+    def parts(self, kept: Any) -> dict[str, Array]:
+        """z and the value of each gate."""
+        return named("ifgo", kept[2], kept[3])
 
     def back(
         self, deltas: list[Array], kept: Any, parameters: list[Array], gradients: list[Array]
@@ -73,6 +88,10 @@ class GRU(Recurrence):
         g = self.outer(x_g)
         return [u * states[0] + (1 - u) * g], (used, states[0], product, (x_z, x_r, x_g), (u, r, g))
 
+    def parts(self, kept: Any) -> dict[str, Array]:
+        """z and the value of each gate."""
+        return named("zrg", *kept[-2:])
+
     def back(
         self, deltas: list[Array], kept: Any, parameters: list[Array], gradients: list[Array]
     ) -> tuple[Array, list[Array], Array]:
@@ -104,6 +123,10 @@ class GRUResetBefore(Recurrence):
         x_g = x_g + (r * own) @ parameters[1][:, 2 * n :]
         g = self.outer(x_g)
         return [u * states[0] + (1 - u) * g], (used, states[0], (x_z, x_r, x_g), (u, r, g))
+
+    def parts(self, kept: Any) -> dict[str, Array]:
+        """z and the value of each gate."""
+        return named("zrg", *kept[-2:])
 
     def back(
         self, deltas: list[Array], kept: Any, parameters: list[Array], gradients: list[Array]

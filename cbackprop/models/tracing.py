@@ -1,0 +1,232 @@
+"""Traces of training steps: what models need to make them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cbackprop.engine import Data, Engine, engine_class
+from cbackprop.layers.layer import Layer
+from cbackprop.models.data import make_inputs
+from cbackprop.models.engines import prepare, samples_for
+from cbackprop.models.gradient_check import difference_at
+from cbackprop.models.gradients import MOST_KEPT
+from cbackprop.models.untouched import Remembered, untouched
+from cbackprop.optimizers.full_batch import FullBatchOptimizer
+from cbackprop.plan.taps import TappedPlan
+from cbackprop.trace import Trace, WeightTrace
+from cbackprop.trace.recorder import Recorder
+from cbackprop.trace.rule import Rule
+from cbackprop.validation import check_boolean
+from cbackprop.variable import Variable
+
+__all__ = ["TraceMethods"]
+
+
+class TraceMethods:
+    """The part of `Model` that shows a training step."""
+
+    def trace(self, x: Any, y: Any, sample_weight: Any = None, training: bool = False) -> Trace:
+        """Every number of one training step: z, a, delta, gradients and the update. Nothing is changed.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As in `fit`; all samples make one batch.
+        training : bool, default False
+            Whether dropout and the like are active, as they are in `fit`. A network without such layers computes the
+            same either way. Optimizers that look at all samples, such as `LBFGS`, make their step as in training.
+
+        Returns
+        -------
+        Trace
+            It can be printed, shown in a notebook, explained in figures, and written to a web page. Its `apply` makes
+            the step.
+
+        Raises
+        ------
+        RuntimeError
+            Before `compile`.
+        TypeError, ValueError
+            If the data is wrong, or the model was compiled without a loss or an optimizer.
+
+        Notes
+        -----
+        The step is computed by the model's engine with the model's own weights, in memory in which no step writes over
+        the numbers of another one. With training layers inactive its numbers are those of `gradients`. Layers in Python
+        are called a few times more than in a step; what they change in themselves, other than weights and metrics, is
+        not put back.
+
+        Examples
+        --------
+        >>> import cbackprop as cb
+        >>> model = cb.Sequential([cb.Input((1,)), cb.layers.Dense(1, kernel_initializer="ones", name="unit")])
+        >>> model.compile(cb.optimizers.SGD(0.1), "mse")
+        >>> trace = model.trace([[2.0]], [[1.0]])
+        >>> trace["unit"].z.tolist(), trace["unit"].delta.tolist()
+        ([[2.0]], [[2.0]])
+        >>> print(trace.explain(weight="unit/kernel[0,0]"))  # doctest: +ELLIPSIS
+        dL/dw = sum over 1 sample of x·δ = 2·2 = 4
+        ...
+        """
+        check_boolean("training", training)
+        model: Any = self
+        main = prepare(model, x, "trace")
+        inputs = make_inputs(model, x)
+        if model.has_open_inputs:
+            main = main.at(inputs)
+        check_traceable(main)
+        main.check_differentiable()
+        data = own_copy(samples_for(model, main, x, y, sample_weight).data.present())
+        there = [name for name, array in zip(model.input_names, inputs, strict=True) if array is not None]
+        return TraceMaker(model, main, data, training).make(there)
+
+
+def check_traceable(engine: Engine) -> None:
+    """Refuse to trace what makes no step, or no step of its own."""
+    if engine.optimizer is None:
+        raise ValueError("trace needs an optimizer, but the model was compiled with optimizer=None.")
+    if not any(objective.loss for objective in engine.objectives):
+        raise ValueError("trace needs a loss, but the model was compiled without one.")
+    if engine.distribution is not None:
+        raise ValueError("trace shows a step of one process: leave the distribution out, or trace a copy of the model.")
+
+
+def own_copy(data: Data) -> Data:
+    """The data in arrays of its own, so that nobody can change it before `Trace.apply`."""
+
+    def copies(arrays: Sequence[Any]) -> list[Any]:
+        return [array.copy() if isinstance(array, np.ndarray) else array for array in arrays]
+
+    return Data(*map(copies, (data.inputs, data.values, data.classes, data.weights, data.given)))
+
+
+class TraceMaker:
+    """Makes one step of a model, reads everything, and takes it back.
+
+    Parameters
+    ----------
+    model : Model
+    main : Engine
+        It trains the model.
+    data : Data
+    training : bool
+    """
+
+    def __init__(self, model: Any, main: Engine, data: Data, training: bool) -> None:
+        self.model, self.main, self.data, self.training = model, main, data, training
+        self.samples = len(data)
+
+    def make(self, input_names: list[str]) -> Trace:
+        """The trace of a step."""
+        main, model = self.main, self.model
+        assert main.optimizer is not None
+        with untouched(model, main) as remembered:
+            engine = self._observer()
+            iteration = main.state.batches
+            rate = float(main.optimizer.rate_at(iteration))
+            with engine.fresh_means():
+                engine.draw_as_after(iteration)
+                engine.train(self.data, None, 0, self.samples, self.samples, update=False, training=self.training)
+                gradients = dict(zip(engine.trainable, engine.gradients(), strict=True))
+                loss = engine.losses()[0]
+                remembered.restore_states()
+                recorder = Recorder(engine, input_names, self.data, self.training, iteration)
+                layers = recorder.layers()
+                remembered.restore_states()
+                self._step()
+                weights = self._weights(remembered, gradients)
+                remembered.restore_states()
+                loss_after = self._loss(iteration)
+                return Trace(
+                    model=model.name,
+                    engine=model.compile_settings()["engine"],
+                    dtype=main.dtype.name,
+                    training=self.training,
+                    inputs=dict(
+                        zip(input_names, map(recorder.value, main.plan.inputs, main.plan.input_shapes), strict=False)
+                    ),
+                    outputs=recorder.judged(model.output_names),
+                    layers=[replace(layer, weights=[weights[v] for v in used]) for layer, used in layers],
+                    weights={weight.path: weight for weight in weights.values()},
+                    loss=loss,
+                    loss_after=loss_after,
+                    rule=Rule.of(main.optimizer, rate, iteration),
+                    make_step=lambda: self._apply(remembered),
+                    difference=self._difference,
+                )
+
+    def _observer(self) -> Engine:
+        """The engine that keeps its buffers: made when it is needed first."""
+        model, main = self.model, self.main
+        key = ("trace", main)
+        with Layer._making:
+            known = model._gradient_engines.get(key)
+            if known is None or not known.is_up_to_date():
+                links = [link for link in main.links if link is not None]
+                plan = TappedPlan(main.plan, model.dtype, links)
+                objectives = [replace(objective, metrics=[]) for objective in main.objectives]
+                kind = engine_class(model.compile_settings()["engine"], plan)
+                trained = main.trainable
+                known = kind(
+                    plan, model.dtype, objectives, None, trained, model_lock=model._model_lock, keeps_buffers=True
+                )
+                if len(model._gradient_engines) >= MOST_KEPT:
+                    del model._gradient_engines[next(iter(model._gradient_engines))]
+                model._gradient_engines[key] = known
+        found: Engine = known
+        return found
+
+    def _weights(self, before: Remembered, gradients: dict[Variable, Any]) -> dict[Variable, WeightTrace]:
+        """Each weight before the step and after it, which has just been made."""
+        main = self.main
+        assert main.optimizer is not None
+        names, slots = main.optimizer.memory_names, dict(before.slots)
+        found = {}
+        for variable, value in before.weights:
+            old, new = slots.get(variable, []), main.state.slots.get(variable, [])
+            after = {name: slot.copy() for name, slot in zip(names, new, strict=False) if slot is not None}
+            found[variable] = WeightTrace(
+                variable.name,
+                value,
+                variable.numpy(),
+                gradients.get(variable),
+                {name: slot for name, slot in zip(names, old, strict=False) if slot is not None},
+                after,
+                variable.path,
+            )
+        return found
+
+    def _step(self) -> None:
+        """The step itself, by the engine that trains the model."""
+        if isinstance(self.main.optimizer, FullBatchOptimizer) or self.training:
+            self.main.learn(self.data, None, 0, self.samples, self.samples)
+        else:
+            self.main.train(self.data, None, 0, self.samples, self.samples, training=False)
+
+    def _loss(self, iteration: int) -> float:
+        """The loss of the same samples with the weights of now; random layers draw as before the step."""
+        self.main.state.batches = iteration
+        self.main.reset()
+        self.main.test(self.data, self.samples, self.training)
+        return self.main.losses()[0]
+
+    def _apply(self, remembered: Remembered) -> None:
+        main, model = self.main, self.model
+        current = None if model._engine is None else model._engine.at(self.data.inputs)
+        with main.lock:
+            if current is not main or not remembered.is_current():
+                raise RuntimeError(
+                    "The model has changed since the trace was made: its step no longer fits. Trace anew."
+                )
+            model._position = None
+            with main.fresh_means():
+                self._step()
+
+    def _difference(self, weight: WeightTrace, index: tuple[int, ...]) -> float:
+        """The central difference of the loss by one number of a weight, in float64."""
+        variable = next(v for v in self.main.plan.variables if v.path == weight.path)
+        return difference_at(self.model, self.main, self.data, variable, index, self.training)

@@ -1,0 +1,91 @@
+"""Run a model, and leave everything as it was: weights, optimizer, states, metrics."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from cbackprop.engine import Engine
+from cbackprop.models.evaluation import metrics_of_layers
+
+__all__ = ["Remembered", "untouched"]
+
+
+class Remembered:
+    """What a training step of a model changes, as it is now.
+
+    Parameters
+    ----------
+    model : Model
+    engine : Engine
+        It trains the model.
+    """
+
+    def __init__(self, model: Any, engine: Engine) -> None:
+        self.engine, self.state = engine, engine.state
+        self.with_slots = set(self.state.slots)  # before the first step there may be none
+        engine.bind()
+        variables = dict.fromkeys([*model.variables, *engine.plan.variables])
+        self.weights = [(variable, variable.numpy()) for variable in variables]
+        self.slots = [
+            (variable, [None if slot is None else slot.copy() for slot in slots])
+            for variable, slots in self.state.slots.items()
+        ]
+        lasting = [array for step in engine.plan.steps for array in step.layer.lasting]
+        self.lasting = [(array, array.copy()) for array in lasting]
+        self.batches, self.problem = self.state.batches, engine.problem
+        self.search = self._copy(self.state.search)
+        self.metrics = [(metric, metric.snapshot()) for metric in metrics_of_layers(model, engine)]
+
+    def _copy(self, search: Any) -> Any:
+        """A copy of what a full-batch optimizer remembers, for the same variables."""
+        return copy.deepcopy(search, {id(variable): variable for variable in self.state.slots})
+
+    def restore(self) -> None:
+        """Put everything back."""
+        for variable, value in self.weights:
+            variable.array[...] = value
+        for variable, slots in self.slots:
+            for slot, value in zip(self.state.slots[variable], slots, strict=True):
+                if slot is not None:
+                    slot[...] = value
+        self.restore_states()
+        self.state.batches, self.engine.problem = self.batches, self.problem
+        self.state.search = self._copy(self.search)
+        for metric, state in self.metrics:
+            metric.restore(state)
+
+    def restore_states(self) -> None:
+        """Put back the states of layers that last from batch to batch."""
+        for array, value in self.lasting:
+            array[...] = value
+
+    def forget_new_slots(self) -> None:
+        """Drop the slots of variables that had none before; the next step makes them anew."""
+        new = [variable for variable in self.state.slots if variable not in self.with_slots]
+        for variable in new:
+            del self.state.slots[variable]
+        self.engine.bound = self.engine.bound and not new
+
+    def is_current(self) -> bool:
+        """Whether nothing has changed since."""
+        same = all((variable.array == value).all() for variable, value in self.weights)
+        known = [(self.state.slots.get(variable), slots) for variable, slots in self.slots]
+        pairs = [pair for now, then in known if now is not None for pair in zip(now, then, strict=True)]
+        pairs += self.lasting
+        same = same and all((a == b).all() for a, b in pairs if a is not None)
+        return same and self.state.batches == self.batches
+
+
+@contextmanager
+def untouched(model: Any, engine: Engine) -> Iterator[Remembered]:
+    """Lock the model for a ``with`` block; when it ends, everything is as it was before."""
+    with engine.fresh_means():
+        remembered = Remembered(model, engine)
+        try:
+            yield remembered
+        finally:
+            remembered.restore()
+            remembered.forget_new_slots()

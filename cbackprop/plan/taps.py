@@ -1,0 +1,78 @@
+"""A plan in which every number of a training step can be read afterwards."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from cbackprop import activations
+from cbackprop.layers.applied_activation import AppliedActivation
+from cbackprop.plan.plan import Plan, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Tap", "TappedPlan"]
+
+
+class Tap(AppliedActivation):
+    """Passes the output of a step on in a buffer of its own. So no later step writes over the value or the delta."""
+
+    is_activation = False
+    only_looks = True
+
+    def __init__(self, name: str, dtype: str) -> None:
+        super().__init__(name, dtype, activations.linear.kernel())
+        self.overwrites_input = False
+
+
+class TappedPlan(Plan):
+    """A plan like another one, with a tap behind each step.
+
+    A step writes its value into a buffer that nobody else writes to. Later steps read the tap, and may work in place
+    there. The derivative of the loss by the value comes back to the tap's buffer, and the tap copies it.
+
+    Parameters
+    ----------
+    plan : Plan
+    dtype : {"float32", "float64"}
+    links : collection of int
+        Steps that a loss takes over; they end in an output and have no tap. They write into the buffer in front of
+        them, whose delta is that of the logits.
+
+    Attributes
+    ----------
+    places : list of (int, int, int)
+        For each step of the other plan: its index here, the buffer with its value, and the one with its delta.
+    origins : dict of int to int
+        For the buffer of each tap the one that it copies.
+    """
+
+    def __init__(self, plan: Plan, dtype: str, links: Collection[int]) -> None:
+        self.__dict__.update(copy.copy(plan).__dict__)
+        self.widths, self.steps = list(plan.widths), []
+        self.places: list[tuple[int, int, int]] = []
+        self.origins: dict[int, int] = {}
+        now = {buffer: buffer for buffer in range(len(plan.widths))}
+        for index, step in enumerate(plan.steps):
+            inputs = tuple(now[buffer] for buffer in step.inputs)
+            output = now[step.output]
+            place = len(self.steps)
+            self.steps.append(step._replace(inputs=inputs, output=output))
+            delta = output
+            if index not in links and not step.layer.makes_mask:
+                delta = now[step.output] = self._add_tap(step, output, dtype)
+            if index < plan.predicting:
+                self.predicting = len(self.steps)
+            self.places.append((place, output, delta))
+        self.outputs = [now[buffer] for buffer in plan.outputs]
+        self.activities = [activity._replace(buffer=now[activity.buffer]) for activity in plan.activities]
+
+    def _add_tap(self, step: Step, output: int, dtype: str) -> int:
+        tap = Tap(f"{step.layer.name}/tap", dtype)
+        buffer = self._new_buffer(step.output_shape)
+        shape: Sequence[int] = step.output_shape
+        self.steps.append(Step(tap, (output,), buffer, (tuple(shape),), tuple(shape), step.training, step.within))
+        self.origins[buffer] = output
+        return buffer

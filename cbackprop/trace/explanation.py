@@ -1,0 +1,190 @@
+"""The arithmetic of one unit or of one weight, in figures."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.suggestions import nearest
+from cbackprop.trace.layer_trace import LayerTrace, WeightTrace
+from cbackprop.trace.numbers import factor, number, signed
+from cbackprop.trace.symbols import slope_formula
+from cbackprop.validation import check_integer
+
+if TYPE_CHECKING:
+    from cbackprop.trace.trace import Trace
+
+__all__ = ["explain_unit", "explain_weight", "sum_in_figures"]
+
+Array = NDArray[Any]
+MOST_TERMS = 6
+
+
+def sum_in_figures(factors: list[tuple[Any, Any]], rest: Any = None) -> str:
+    """A sum of products: ``0.5·0 − 0.6·1 + 0.1``."""
+    terms = []
+    for left, right in factors[:MOST_TERMS]:
+        sign = "−" if float(left) < 0 else "+"
+        terms.append((sign, f"{number(abs(float(left)))}·{factor(right)}"))
+    if len(factors) > MOST_TERMS:
+        terms.append(("+", f"… ({len(factors) - MOST_TERMS} more)"))
+    if rest is not None:
+        terms.append(("−" if float(rest) < 0 else "+", number(abs(float(rest)))))
+    text = " ".join(f"{sign} {term}" for sign, term in terms)
+    return text.removeprefix("+ ").replace("− ", "−", 1) if text.startswith("−") else text.removeprefix("+ ")
+
+
+def check_unit(layer: LayerTrace, unit: Any) -> tuple[int, ...]:
+    """The index of a unit in a sample of the layer's output."""
+    shape = layer.a.shape[1:]
+    given = unit if isinstance(unit, tuple) else (*(0,) * (len(shape) - 1), unit)
+    if len(given) != len(shape):
+        raise ValueError(f"unit must have an entry for each axis of {shape}, the output of {layer.title!r}: {unit!r}.")
+    for axis, (value, size) in enumerate(zip(given, shape, strict=True)):
+        name = "unit" if not isinstance(unit, tuple) else f"unit[{axis}]"
+        check_integer(name, value, 0)
+        if value >= size:
+            raise ValueError(f"{name} must be less than {size}, as layer {layer.title!r} has {shape}, but is {value}.")
+    return tuple(int(value) for value in given)
+
+
+def explain_unit(trace: Trace, layer: LayerTrace, unit: Any, sample: Any) -> str:
+    """z, a, dL/da and delta of a unit for a sample."""
+    place = check_unit(layer, unit)
+    sample = check_integer("sample", sample, 0)
+    if sample >= trace.samples:
+        raise ValueError(f"sample must be less than {trace.samples}, the number of samples, but is {sample}.")
+    at = (sample, *place)
+    shown = place[0] if len(place) == 1 else place
+    lines = [f"sample {sample}, unit {shown} of {layer.title!r}", f"z = {z_in_figures(layer, at)}"]
+    a = number(layer.a[at])
+    lines.append("a = z = " + a if layer.function == "linear" else f"a = {layer.function}(z) = {a}")
+    if layer.function == "linear" and not layer.is_dense:
+        lines[1:] = [f"output = {a}  ({layer.kind})"]
+    if layer.above is not None:
+        lines.append(f"dL/da = {above_in_figures(trace, layer, at)}")
+    if layer.delta is not None:
+        lines.append(f"δ = {delta_in_figures(trace, layer, at)}")
+    if layer.delta is None and layer.above is None:
+        lines.append("No trained weight is before it, so nothing is sent back to it.")
+    return "\n".join(lines)
+
+
+def z_in_figures(layer: LayerTrace, at: tuple[int, ...]) -> str:
+    """The weighted sum of a unit."""
+    found = number(layer.z[at]) if layer.z.shape == layer.a.shape else "see trace.z"
+    if not layer.is_dense:
+        return f"{found}  ({layer.kind})"
+    kernel = layer.weight("kernel").before[:, at[-1]]
+    bias = next((weight.before[at[-1]] for weight in layer.weights if weight.name == "bias"), None)
+    x = layer.inputs[0][at[:-1]]
+    return f"{sum_in_figures(list(zip(kernel, x, strict=True)), bias)} = {found}"
+
+
+def readers_of(trace: Trace, layer: LayerTrace) -> list[LayerTrace]:
+    """The layers that read the output of a layer."""
+    return [other for other in trace.layers if layer.name in other.sources]
+
+
+def above_in_figures(trace: Trace, layer: LayerTrace, at: tuple[int, ...]) -> str:
+    """dL/da: what the layers above send back, or the loss."""
+    assert layer.above is not None
+    found, readers = number(layer.above[at]), readers_of(trace, layer)
+    if not readers:
+        return f"{found}   from the loss" + ("  (derived)" if layer.linked else "")
+    (reader, *others) = readers
+    if others or layer.calls > 1 or not reader.is_dense or reader.calls > 1 or reader.delta is None:
+        return f"{found}   from {', '.join(repr(other.title) for other in readers)}"
+    if reader.inputs[0].shape != layer.a.shape:
+        return f"{found}   from {reader.title!r}"
+    kernel = reader.weight("kernel").before[at[-1]]
+    return f"{sum_in_figures(list(zip(kernel, reader.delta[at[:-1]], strict=True)))} = {found}"
+
+
+def delta_in_figures(trace: Trace, layer: LayerTrace, at: tuple[int, ...]) -> str:
+    """dL/da times the slope."""
+    assert layer.delta is not None
+    if layer.delta.shape != layer.a.shape:
+        return f"see trace[{layer.name!r}].delta  ({layer.function})"
+    found = number(layer.delta[at])
+    if layer.slope is None or layer.above is None:
+        return f"{found}   from dL/da of all units, through {layer.function}"
+    above, a = number(layer.above[at]), number(layer.a[at])
+    slopes = {
+        "tanh": f"(1 − {a.lstrip('−')}²)",
+        "sigmoid": f"{a}·(1 − {a})",
+        "linear": "1",
+    }
+    slope = slopes.get(layer.function, number(layer.slope[at]))
+    left = "dL/da·f'(z)" if layer.function == "linear" else f"dL/da·({slope_formula(layer.function)})"
+    known = f"{left} = {above}·{slope} = {found}"
+    return known + ("   (the engine goes from z to δ at once)" if layer.linked else "")
+
+
+def parse_weight(trace: Trace, text: Any) -> tuple[WeightTrace, tuple[int, ...]]:
+    """The weight and the index in ``"hidden/kernel[1,0]"``."""
+    if not isinstance(text, str):
+        raise TypeError(f"weight must be a string such as 'hidden/kernel[1,0]', but got {type(text).__name__}.")
+    match = re.fullmatch(r"\s*([^\[\]]+?)\s*(?:\[([\d\s,]*)\])?\s*", text)
+    if match is None:
+        raise ValueError(f"weight must be a path and an index, such as 'hidden/kernel[1,0]', but got {text!r}.")
+    path = match[1]
+    found = trace.weights.get(path)
+    if found is None:
+        ends = [weight for name, weight in trace.weights.items() if name.endswith("/" + path)]
+        if len(ends) != 1:
+            raise ValueError(f"There is no weight {path!r} in this trace. {nearest(path, list(trace.weights))}")
+        found = ends[0]
+    index = tuple(int(part) for part in (match[2] or "").split(",") if part.strip())
+    shape = found.before.shape
+    if len(index) != len(shape) or any(i >= size for i, size in zip(index, shape, strict=True)):
+        raise ValueError(f"The index of {path!r} must be one into the shape {shape}, but got [{match[2] or ''}].")
+    return found, index
+
+
+def explain_weight(trace: Trace, text: str) -> str:
+    """The gradient as a sum over samples, the optimizer's line, and the central difference."""
+    weight, index = parse_weight(trace, text)
+    lines = gradient_lines(trace, weight, index)
+    lines += [f"{trace.rule.name}: {trace.rule.formula()}", *trace.rule.figures(weight, index)]
+    if weight.gradient is not None:
+        difference = trace.difference(weight, index)
+        lines.append(f"central difference of the loss, in float64: {number(difference, 6)}")
+    return "\n".join(lines)
+
+
+def gradient_lines(trace: Trace, weight: WeightTrace, index: tuple[int, ...]) -> list[str]:
+    """What a gradient is the sum of."""
+    if weight.gradient is None:
+        return [f"dL/dw is not computed: {weight.path!r} is not trained."]
+    total = float(weight.gradient[index])
+    users = [layer for layer in trace.layers if any(each is weight for each in layer.weights)]
+    if not all(layer.is_dense and layer.delta is not None for layer in users):
+        kinds = ", ".join(dict.fromkeys(layer.kind for layer in users))
+        return [f"dL/dw = {number(total)}, summed over samples and positions ({kinds})"]
+    factors: list[tuple[Any, Any]] = []
+    for layer in users:
+        assert layer.delta is not None
+        deltas = layer.delta.reshape(-1, layer.delta.shape[-1])[:, index[-1]]
+        x: Array = np.ones_like(deltas)
+        if weight.name == "kernel":
+            x = layer.inputs[0].reshape(-1, layer.inputs[0].shape[-1])[:, index[0]]
+        factors += list(zip(x, deltas, strict=True))
+    what = "sample" if len(factors) == trace.samples else "row"
+    what += "s" if len(factors) != 1 else ""
+    product = "x·δ" if weight.name == "kernel" else "δ"
+    found = float(sum(float(a) * float(b) for a, b in factors))
+    if weight.name == "bias":
+        figures = sum_in_figures([(delta, 1) for _, delta in factors]).replace("·1", "")
+    else:
+        figures = sum_in_figures(factors)
+    more = total - found
+    if abs(more) > 1e-5 * max(abs(total), abs(found)) + 1e-12:
+        return [
+            f"sum over {len(factors)} {what} of {product} = {figures} = {number(found)}",
+            f"dL/dw = {number(found)} {signed(more)} (from the regularizer) = {number(total)}",
+        ]
+    return [f"dL/dw = sum over {len(factors)} {what} of {product} = {figures} = {number(total)}"]

@@ -1,0 +1,173 @@
+"""What one call of a layer did in a training step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["LayerTrace", "Part", "WeightTrace"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class WeightTrace:
+    """One weight in one training step.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``"kernel"``.
+    before, after : ndarray
+        The weight before and after the step.
+    gradient : ndarray or None
+        dL/dweight, shaped like the weight; ``None`` for a weight that is not trained. If a layer is called several
+        times, it is the sum over the calls.
+    memory_before, memory_after : dict of str to ndarray
+        What the optimizer remembers of the weight, by the names of its slots.
+    path : str
+        The variable's path, such as ``"hidden/kernel"``.
+    """
+
+    name: str
+    before: Array
+    after: Array
+    gradient: Array | None
+    memory_before: dict[str, Array]
+    memory_after: dict[str, Array]
+    path: str
+
+    @property
+    def step(self) -> Array:
+        """How far the weight went: after - before."""
+        difference: Array = self.after - self.before
+        return difference
+
+
+@dataclass(frozen=True)
+class Part:
+    """One step of the plan that a call of a layer consists of.
+
+    Attributes
+    ----------
+    name : str
+    kind : str
+        The class that computes it.
+    inputs : list of ndarray
+    output : ndarray
+    delta : ndarray or None
+        dL/doutput; ``None`` where the step needs none, because no trained weight is before it.
+    """
+
+    name: str
+    kind: str
+    inputs: list[Array]
+    output: Array
+    delta: Array | None
+
+
+@dataclass(frozen=True)
+class LayerTrace:
+    """One call of a layer in one training step. Samples lie along the first axis of all arrays but weights.
+
+    Attributes
+    ----------
+    name : str
+        The layer's name, behind those of the nested models that it is in: ``"encoder/hidden"``.
+    call : int
+        Which call of the layer this is, from 0.
+    calls : int
+        How often the model calls the layer.
+    kind : str
+        The layer's class.
+    function : str
+        The activation's name; ``"linear"`` without one.
+    sources : list of str
+        Where each input comes from: the names of layers, or of inputs of the model.
+    inputs : list of ndarray
+        What the layer reads.
+    z : ndarray
+        What goes into the activation. Without one it is the output.
+    a : ndarray
+        The output, a = f(z).
+    slope : ndarray or None
+        f'(z), shaped like z. ``None`` if the activation couples the units, as softmax does: its derivative is a matrix.
+    above : ndarray or None
+        dL/da: what comes from the layers above, or from the loss. ``None`` if no trained weight is before it.
+    delta : ndarray or None
+        dL/dz.
+    below : list of (ndarray or None)
+        dL/dinput for each input, added up over all readers of that input; ``None`` where nobody needs it.
+    weights : list of WeightTrace
+    parts : list of Part
+        The steps of the plan that the call consists of.
+    times : dict of str to ndarray
+        For a recurrent layer: z, gates, states and dL/dz at each time step, each (samples, time, ...).
+    derived : tuple of str
+        Names of attributes that the engine does not compute in a step; here they were, by the NumPy twin.
+    linked : bool
+        Whether the loss and the activation are computed at once. The engine then goes from z to delta directly, and
+        `above` and `slope` are its two factors.
+    """
+
+    name: str
+    call: int
+    calls: int
+    kind: str
+    function: str
+    sources: list[str]
+    inputs: list[Array]
+    z: Array
+    a: Array
+    slope: Array | None
+    above: Array | None
+    delta: Array | None
+    below: list[Array | None]
+    weights: list[WeightTrace]
+    parts: list[Part]
+    times: dict[str, Array] = field(default_factory=dict)
+    derived: tuple[str, ...] = ()
+    linked: bool = False
+
+    @property
+    def title(self) -> str:
+        """The name, and which call it is if there are several."""
+        return self.name if self.calls == 1 else f"{self.name} (call {self.call})"
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether z = x W + b for each row of x."""
+        return self.kind == "Dense" and bool(self.weights)
+
+    def weight(self, name: str) -> WeightTrace:
+        """The weight of this name.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        for weight in self.weights:
+            if weight.name == name:
+                return weight
+        known = ", ".join(repr(weight.name) for weight in self.weights) or "none"
+        raise ValueError(f"Layer {self.name!r} has no weight {name!r}: it has {known}.")
+
+    def arrays(self) -> dict[str, Array]:
+        """Everything as arrays, by name."""
+        named: dict[str, Any] = {}
+        named |= {"x" if len(self.inputs) == 1 else f"x{k}": array for k, array in enumerate(self.inputs)}
+        named |= {"z": self.z, "a": self.a, "slope": self.slope, "above": self.above, "delta": self.delta}
+        named |= {"below" if len(self.below) == 1 else f"below{k}": array for k, array in enumerate(self.below)}
+        for weight in self.weights:
+            named[weight.name] = weight.before
+            named[f"d{weight.name}"] = weight.gradient
+            named |= {f"{weight.name}/{slot}": array for slot, array in weight.memory_before.items()}
+            named |= {f"{weight.name}/{slot} after": array for slot, array in weight.memory_after.items()}
+            named[f"{weight.name} step"] = None if weight.gradient is None else weight.step
+            named[f"{weight.name} after"] = weight.after
+        named |= {f"times/{name}": array for name, array in self.times.items()}
+        return {name: np.asarray(array) for name, array in named.items() if array is not None}

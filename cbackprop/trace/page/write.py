@@ -1,0 +1,132 @@
+"""Writes traces as a page: a template, a style, a script, and the numbers as JSON."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.trace.layer_trace import LayerTrace, WeightTrace
+from cbackprop.trace.symbols import slope_formula
+
+if TYPE_CHECKING:
+    from cbackprop.trace.trace import Trace
+
+__all__ = ["check_page_path", "page_of", "write_page"]
+
+# Larger arrays are shown by their range and mean: a browser has to hold all numbers of all steps of a film.
+MOST_NUMBERS = 2000
+
+
+def check_page_path(path: str | PathLike[str]) -> Path:
+    """The path of a page.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no path, or its suffix is not that of a page.
+    """
+    if not isinstance(path, (str, PathLike)) or not isinstance(fspath(path), str):
+        raise TypeError(f"path must be a str or a PathLike, but got {type(path).__name__}.")
+    found = Path(fspath(path))
+    if found.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"path must end in .html, as the file is a web page, but got {str(found)!r}.")
+    return found
+
+
+def write_page(path: str | PathLike[str], traces: Sequence[Trace]) -> None:
+    """Write one page that shows these steps of a training."""
+    check_page_path(path).write_text(page_of(traces), encoding="utf-8")
+
+
+def page_of(traces: Sequence[Trace]) -> str:
+    """The page as a string."""
+    folder = files("cbackprop.trace.page")
+    template, style, script = (
+        folder.joinpath(name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")
+    )
+    data = json.dumps([_frame(trace) for trace in traces], ensure_ascii=False, separators=(",", ":"))
+    # A model's name may hold what would end the script.
+    data = data.replace("<", "\\u003c")
+    title = html.escape(f"One step of {traces[0].model}" if len(traces) == 1 else f"Training of {traces[0].model}")
+    for mark, text in (("{{title}}", title), ("{{style}}", style), ("{{script}}", script), ("{{data}}", data)):
+        template = template.replace(mark, text)
+    return template
+
+
+def _frame(trace: Trace) -> dict[str, Any]:
+    """A step as plain values."""
+    rule = trace.rule
+    return {
+        "model": trace.model,
+        "samples": trace.samples,
+        "loss": _number(trace.loss),
+        "lossAfter": _number(trace.loss_after),
+        "rule": {"name": rule.name, "rate": rule.rate, "iteration": rule.iteration, "formula": rule.formula()},
+        "inputs": {name: _array(array) for name, array in trace.inputs.items()},
+        "outputs": [
+            {
+                "name": output.name,
+                "loss": output.loss,
+                "mean": _number(output.mean),
+                "losses": _array(output.samples),
+                "target": None if output.target is None else _array(output.target),
+                "prediction": _array(output.prediction),
+            }
+            for output in trace.outputs
+        ],
+        "layers": [_layer(layer) for layer in trace.layers],
+    }
+
+
+def _layer(layer: LayerTrace) -> dict[str, Any]:
+    arrays = {"z": layer.z, "a": layer.a, "slope": layer.slope, "above": layer.above, "delta": layer.delta}
+    return {
+        "title": layer.title,
+        "name": layer.name,
+        "kind": layer.kind,
+        "function": layer.function,
+        "slopeFormula": slope_formula(layer.function),
+        "linked": layer.linked,
+        "dense": layer.is_dense,
+        "sources": layer.sources,
+        "inputs": [_array(array) for array in layer.inputs],
+        "arrays": {name: _array(array) for name, array in arrays.items() if array is not None},
+        "times": {name: _array(array) for name, array in layer.times.items()},
+        "weights": [_weight(weight) for weight in layer.weights],
+    }
+
+
+def _weight(weight: WeightTrace) -> dict[str, Any]:
+    return {
+        "name": weight.name,
+        "before": _array(weight.before),
+        "after": _array(weight.after),
+        "gradient": None if weight.gradient is None else _array(weight.gradient),
+        "memory": {name: _array(slot) for name, slot in weight.memory_before.items()},
+        "memoryAfter": {name: _array(slot) for name, slot in weight.memory_after.items()},
+    }
+
+
+def _array(array: NDArray[Any]) -> dict[str, Any]:
+    """An array: all numbers of a small one, or what a large one is like."""
+    values = np.asarray(array, np.float64).ravel()
+    found: dict[str, Any] = {"shape": list(array.shape)}
+    if values.size <= MOST_NUMBERS:
+        found["values"] = [_number(value) for value in values]
+    elif values.size:
+        found |= {"min": _number(values.min()), "max": _number(values.max()), "mean": _number(values.mean())}
+    return found
+
+
+def _number(value: Any) -> float | str:
+    """A number with nine digits, which float32 has; JSON has no NaN and no infinity."""
+    value = float(value)
+    return float(f"{value:.9g}") if np.isfinite(value) else str(value)

@@ -1,0 +1,59 @@
+"""The names that formulas give to the arrays of a trace: X, Z1, A1, δ1, W1, b1."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cbackprop.trace.layer_trace import LayerTrace
+
+if TYPE_CHECKING:
+    from cbackprop.trace.trace import Trace
+
+__all__ = ["Symbols", "slope_formula"]
+
+# f'(z) in terms of a or z, by the activation's name.
+SLOPES = {
+    "linear": "1",
+    "tanh": "1 − a²",
+    "sigmoid": "a·(1 − a)",
+    "relu": "1 if z > 0 else 0",
+    "exponential": "a",
+    "softplus": "1/(1 + e⁻ᶻ)",
+    "softsign": "1/(1 + |z|)²",
+}
+
+
+def slope_formula(function: str) -> str:
+    """f'(z) of an activation in symbols."""
+    return SLOPES.get(function, f"{function}'(z)")
+
+
+class Symbols:
+    """Names by the number of a layer in the trace, from 1, and by its weights.
+
+    Parameters
+    ----------
+    trace : Trace
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self.numbers = {layer.title: number for number, layer in enumerate(trace.layers, 1)}
+        names = list(trace.inputs)
+        self.inputs = {name: "X" if len(names) == 1 else f"X{number}" for number, name in enumerate(names, 1)}
+        self.titles = {(layer.name, layer.call): layer.title for layer in trace.layers}
+        self.by_source = {layer.name: layer.title for layer in trace.layers}
+
+    def number(self, layer: LayerTrace) -> int:
+        """The number of a layer."""
+        return self.numbers[layer.title]
+
+    def source(self, name: str) -> str:
+        """What a layer reads: the name of an input of the model, or of a layer's output."""
+        if name in self.inputs:
+            return self.inputs[name]
+        title = self.by_source.get(name, name)
+        return f"A{self.numbers[title]}" if title in self.numbers else name or "?"
+
+    def weight(self, layer: LayerTrace, name: str) -> str:
+        """A weight: W and b for kernel and bias, else its own name."""
+        return f"{ {'kernel': 'W', 'bias': 'b'}.get(name, name + '_') }{self.number(layer)}"

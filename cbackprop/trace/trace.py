@@ -1,0 +1,204 @@
+"""A training step with all its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import Any
+
+from numpy.typing import NDArray
+
+from cbackprop.suggestions import nearest
+from cbackprop.trace import explanation, latex, notebook, text
+from cbackprop.trace.layer_trace import LayerTrace, WeightTrace
+from cbackprop.trace.page import write_page
+from cbackprop.trace.recorder import Judged
+from cbackprop.trace.rule import Rule
+
+__all__ = ["Trace"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, repr=False)
+class Trace:
+    """Every number of one training step. `Model.trace` makes it.
+
+    A unit computes z and a = f(z). The loss sends back dL/da (`above`), and with the slope f'(z) that becomes
+    delta = dL/dz. Inputs and delta give the gradient of each weight, and the optimizer turns it into a step.
+
+    Attributes
+    ----------
+    model, engine, dtype : str
+        The names of the model, its engine and its float type.
+    training : bool
+        Whether dropout and the like were active.
+    inputs : dict of str to ndarray
+        The samples, by the names of the model's inputs.
+    outputs : list of Judged
+        For each output with a loss: ``name``, ``loss``, ``prediction``, ``target``, the loss ``mean`` of the batch, and
+        the loss of each of the ``samples``.
+    layers : list of LayerTrace
+        Each call of a layer, in the order of the forward pass. ``trace["hidden"]`` finds one by its name, and
+        ``trace["hidden", 1]`` the second call of a layer.
+    weights : dict of str to WeightTrace
+        By path, such as ``"hidden/kernel"``.
+    loss : float
+        That of the batch, with the weights of the outputs' losses and with regularizers.
+    loss_after : float
+        That of the same samples after the step.
+    rule : Rule
+        The optimizer.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> model = cb.Sequential([cb.Input((1,)), cb.layers.Dense(1, kernel_initializer="ones", name="unit")])
+    >>> model.compile(cb.optimizers.SGD(0.1), "mse")
+    >>> trace = model.trace([[2.0], [3.0]], [[1.0], [1.0]])
+    >>> trace.loss, trace.outputs[0].samples.tolist()
+    (2.5, [1.0, 4.0])
+    >>> print(trace.explain("unit", unit=0, sample=0))
+    sample 0, unit 0 of 'unit'
+    z = 1·2 + 0 = 2
+    a = z = 2
+    dL/da = 1   from the loss
+    δ = dL/da·f'(z) = 1·1 = 1
+    >>> trace.apply()
+    >>> [round(weights.item(), 3) for weights in model.get_weights()]
+    [0.2, -0.3]
+    """
+
+    model: str
+    engine: str
+    dtype: str
+    training: bool
+    inputs: dict[str, Array]
+    outputs: list[Judged]
+    layers: list[LayerTrace]
+    weights: dict[str, WeightTrace]
+    loss: float
+    loss_after: float
+    rule: Rule
+    make_step: Callable[[], None] = field(compare=False)
+    difference: Callable[[WeightTrace, tuple[int, ...]], float] = field(compare=False)
+
+    @property
+    def samples(self) -> int:
+        """The number of samples."""
+        return len(next(iter(self.inputs.values())))
+
+    def __getitem__(self, key: Any) -> LayerTrace:
+        """The call of a layer, by the layer's name, or by (name, number of the call)."""
+        name, call = key if isinstance(key, tuple) and len(key) == 2 else (key, None)
+        if not isinstance(name, str):
+            raise TypeError(f"A layer is found by its name, or by (name, call), but got {key!r}.")
+        found = [layer for layer in self.layers if layer.name == name]
+        found = found or [layer for layer in self.layers if layer.name.rpartition("/")[2] == name]
+        if not found:
+            known = [layer.name for layer in self.layers]
+            raise ValueError(f"There is no layer {name!r} in this trace. {nearest(name, known)}")
+        if call is None and len(found) > 1:
+            raise ValueError(f"Layer {name!r} is called {len(found)} times: say which call, as ({name!r}, 0).")
+        chosen = [layer for layer in found if layer.call == call] if call is not None else found
+        if not chosen:
+            raise ValueError(f"Layer {name!r} is called {len(found)} times: there is no call {call!r}, from 0 on.")
+        return chosen[0]
+
+    def apply(self) -> None:
+        """Make exactly this step: the weights and the optimizer become what the trace says.
+
+        With ``training=True``, and for every network in which that changes nothing, it is the step of
+        `Model.train_on_batch`, to the same bits.
+
+        Raises
+        ------
+        RuntimeError
+            If the model has changed since the trace was made, or was compiled anew.
+        """
+        self.make_step()
+
+    def explain(self, layer: Any = None, unit: Any = 0, sample: int = 0, weight: str | None = None) -> str:
+        """The arithmetic of a unit, or of a weight, in figures.
+
+        Parameters
+        ----------
+        layer : str or tuple (str, int), optional
+            The layer's name, or (name, number of the call).
+        unit : int or tuple of int, default 0
+            Which number of the layer's output: along its last axis, or by an index with an entry for each of its axes.
+        sample : int, default 0
+        weight : str, optional
+            Instead of a layer: a weight by its path, and an index, as in ``"hidden/kernel[1,0]"``.
+
+        Returns
+        -------
+        str
+            For a unit: z, a, what comes from above, and delta. For a weight: the sum over samples, the optimizer's
+            line, and the central difference of the loss, computed in float64.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such layer, unit, sample or weight.
+        """
+        if (layer is None) == (weight is None):
+            raise ValueError("Say what to explain: a layer, or weight=..., but not both.")
+        if weight is not None:
+            return explanation.explain_weight(self, weight)
+        return explanation.explain_unit(self, self[layer], unit, sample)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All arrays by name: of each layer as ``"hidden/z"``, ``"hidden/dkernel"``; losses and inputs beside them.
+
+        Returns
+        -------
+        dict of str to ndarray or float
+            Calls after the first of a shared layer have the number in their name: ``"hidden:1/z"``.
+        """
+        found: dict[str, Any] = {"loss": self.loss, "loss_after": self.loss_after, "learning_rate": self.rule.rate}
+        found |= {f"inputs/{name}": array for name, array in self.inputs.items()}
+        for output in self.outputs:
+            named = {"prediction": output.prediction, "target": output.target, "losses": output.samples}
+            found |= {f"outputs/{output.name}/{name}": array for name, array in named.items() if array is not None}
+        for layer in self.layers:
+            prefix = layer.name if layer.call == 0 else f"{layer.name}:{layer.call}"
+            found |= {f"{prefix}/{name}": array for name, array in layer.arrays().items()}
+        return found
+
+    def to_latex(self) -> str:
+        """The step as equations with matrices, for a document that uses ``amsmath``."""
+        return latex.to_latex(self)
+
+    def to_html(self, path: str | PathLike[str]) -> None:
+        """Write one web page that shows the step. It needs no network.
+
+        The network is drawn; a click on a unit or a connection shows its equation; the forward and the backward pass
+        can be stepped through.
+
+        Parameters
+        ----------
+        path : str or PathLike
+            The file, whose name ends in ``.html`` or ``.htm``.
+
+        Raises
+        ------
+        ValueError
+            If the name has another suffix.
+        OSError
+            If the file cannot be written.
+        """
+        write_page(path, [self])
+
+    def __str__(self) -> str:
+        """The step as text, at most 80 columns wide."""
+        return text.to_text(self)
+
+    def __repr__(self) -> str:
+        """A line."""
+        return f"<Trace of {self.model!r}: {self.samples} samples, loss {self.loss:.6g} → {self.loss_after:.6g}>"
+
+    def _repr_html_(self) -> str:
+        """Tables for a notebook, without script."""
+        return notebook.to_notebook(self)

@@ -1,0 +1,40 @@
+"""A browser without a window, in which pages of the library are run."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+PROGRAM = next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def evaluate(page, script, folder, address="", width=1280):
+    """What a script returns, as plain values, that runs when the page in a file is ready.
+
+    Whatever the page asks a network for fails, and so does the script if the page raised an error.
+    """
+    shown = page.read_text(encoding="utf-8")
+    watch = "<script>window.faults = []; window.onerror = (m) => { window.faults.push(String(m)); };</script>"
+    ask = (
+        '<script type="module">const out = document.createElement("pre"); out.id = "found";'
+        f"const answer = await (async () => {{ {script} }})();"
+        "out.textContent = JSON.stringify({ answer, faults: window.faults,"
+        " asked: performance.getEntriesByType('resource').map((entry) => entry.name) });"
+        "document.body.append(out);</script>"
+    )
+    assert shown.count("<head>") == shown.count("</body>") == 1
+    run = page.with_name("run_" + page.name)
+    run.write_text(shown.replace("<head>", "<head>" + watch).replace("</body>", ask + "</body>"), encoding="utf-8")
+    command = [
+        PROGRAM, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900",
+        f"--user-data-dir={folder}", "--virtual-time-budget=20000", "--dump-dom", "--allow-file-access-from-files",
+        "--host-resolver-rules=MAP * ~NOTFOUND", f"file://{run}{address}",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    match = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert match, f"The page did not answer: {done.stderr[-800:]}"
+    found = json.loads(html.unescape(match[1]))
+    assert found["faults"] == []
+    return found["answer"], found["asked"]
