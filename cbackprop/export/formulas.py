@@ -1,7 +1,7 @@
 """Formulas of ONNX operators, by which activations and layers are written and recognized.
 
 A formula is a text such as ``"Mul(x, Sigmoid(x))"``. Capitalized calls are operators; their keyword arguments are
-attributes. ``x``, ``y`` and ``z`` are values that depend on the inputs, numbers are constants, ``float``, ``int64`` and
+attributes. ``x``, ``y`` and ``v`` are values that depend on the inputs, numbers are constants, ``float``, ``int64`` and
 the like are types. All other names are variables of the formula: ``name`` for a number or an attribute, ``name[...]``
 for a constant tensor. A part that occurs several times can be named: ``"d = Sub(x, mean); Mul(d, d)"``.
 """
@@ -30,7 +30,7 @@ __all__ = [
     "parse",
 ]
 
-TENSORS = ("x", "y", "z")
+TENSORS = ("x", "y", "v")
 # Names of types in formulas, and the types of ONNX that match them; "float" is written as the graph's float type.
 TYPES = {
     "float": ("FLOAT", "DOUBLE", "FLOAT16"),
@@ -237,13 +237,13 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "MatMul(MatMul(rows[...], x), columns[...])",
     ),
     "attention": tuple(
-        f"MatMul(Softmax({hidden.format(scores)}, axis=-1), z)" for scores in _SCORES for hidden in _HIDDEN
+        f"MatMul(Softmax({hidden.format(scores)}, axis=-1), v)" for scores in _SCORES for hidden in _HIDDEN
     ),
     # What sees nothing gets 0.
     "attention_or_0": tuple(
-        f"MatMul(Where(seen[...], Softmax({_HIDDEN[0].format(scores)}, axis=-1), 0), z)" for scores in _SCORES
+        f"MatMul(Where(seen[...], Softmax({_HIDDEN[0].format(scores)}, axis=-1), 0), v)" for scores in _SCORES
     ),
-    "additive_attention": tuple(f"MatMul(Softmax({hidden.format(_ADDITIVE)}, axis=-1), z)" for hidden in _HIDDEN),
+    "additive_attention": tuple(f"MatMul(Softmax({hidden.format(_ADDITIVE)}, axis=-1), v)" for hidden in _HIDDEN),
     "embedding": (
         "Gather(table[...], Cast(Clip(x, 0, last), to=int64))",
         "Gather(table[...], Cast(x, to=int64))",

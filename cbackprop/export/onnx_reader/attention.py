@@ -51,8 +51,8 @@ def attend(
     key: KerasTensor,
     weights: Any = None,
 ) -> KerasTensor:
-    """A layer of attention on a query, a key and the value z."""
-    value = builder.tensor(bound["z"])
+    """A layer of attention on a query, a key and the value v."""
+    value = builder.tensor(bound["v"])
     if not 3 <= query.ndim == key.ndim == value.ndim:
         raise UnreadableError(
             f"values of shapes {[query.shape, key.shape, value.shape]} are no queries, keys and values for each sample"

@@ -125,7 +125,7 @@ def spelled(text, sample, values):
     """A file with nothing but a formula."""
     graph = Graph(onnx, "float32", ["x", "y"])
     ends = [helper.make_tensor_value_info(end, onnx.TensorProto.FLOAT, ["n", *sample]) for end in ("x", "y")]
-    graph.add("Identity", graph.formula(text, "x", "x", **({"z": "x"} | values)))
+    graph.add("Identity", graph.formula(text, "x", "x", **({"v": "x"} | values)))
     graph.nodes[-1].output[0] = "y"
     made = helper.make_graph(graph.nodes, "g", ends[:1], ends[1:], graph.constants)
     opset = 24 if "Swish" in text else OPSET
@@ -181,7 +181,7 @@ def test_masks_of_attention_that_are_not_read(tmp_path):
         ({"added": np.zeros((2, 3, 3))}, "not the same for all samples"),
         ({"added": np.where(CAUSAL, 0, -1.0)}, "numbers other than 0 and negative infinity"),
     ]:
-        text = "MatMul(Softmax(Add(MatMul(x, y), added[...]), axis=-1), z)"
+        text = "MatMul(Softmax(Add(MatMul(x, y), added[...]), axis=-1), v)"
         onnx.save(spelled(text, [3, 3], OPEN_OF_ATTENTION | values), tmp_path / "m.onnx")
         with pytest.raises(ValueError, match=message):
             export.from_onnx(tmp_path / "m.onnx")
