@@ -54,6 +54,7 @@ PATTERNS = [
 ]
 # Eight digits are a date only within these years; any others are numbers.
 YEARS = range(1800, 2200)
+PLAIN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{6})?)?)?")
 EPOCH = datetime.date(1970, 1, 1)
 # Two digits of a year from here on belong to the last century, as in POSIX.
 TURN = 69
@@ -85,6 +86,11 @@ class Dates:
 
     def read(self, text: str) -> datetime.datetime | None:
         """The time that a text means, in UTC and without a zone; ``None`` if it is not a time that is written so."""
+        if not self.zoned and not self.clock and PLAIN.fullmatch(text):  # the same, but faster
+            try:
+                return datetime.datetime.fromisoformat(text)
+            except ValueError:
+                return None
         found = _match(text)
         if found is None or bool(found.get("zone")) != self.zoned or _is_clock(found) != self.clock:
             return None
@@ -181,6 +187,8 @@ def find_dates(texts: Mapping[str, int], order: str = "") -> Dates:
     order : {"", "dmy", "mdy"}, default ""
         The order of day and month, if it is known.
     """
+    if all(map(PLAIN.fullmatch, texts)):
+        return Dates()
     zoned = clock = total = 0
     pairs: dict[tuple[int, int], int] = {}
     marks = set()

@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["Numerals", "decimal_of", "exact", "find_numerals", "units_of"]
+__all__ = [
+    "Numerals",
+    "decimal_of",
+    "exact",
+    "find_numerals",
+    "has_decimals",
+    "plain_numbers",
+    "units_of",
+]
 
 PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # Other signs of minus, and spaces that keep a number on one line.
@@ -67,6 +75,11 @@ class Numerals:
             return None
         return parts.value(self.decimal, self.thousands)
 
+    def read_all(self, texts: Collection[str]) -> dict[str, int | float | None]:
+        """`read` for many different texts."""
+        plain = plain_numbers([*texts]) if self == PLAINEST else None
+        return dict(zip(texts, map(self.read, texts) if plain is None else plain, strict=True))
+
     def __str__(self) -> str:
         """What is unusual about it, such as ``decimal comma, unit 'kg'``."""
         found = ["decimal comma"] if self.decimal == "," else []
@@ -76,6 +89,13 @@ class Numerals:
 
 
 PLAINEST = Numerals()
+# What is in no plain number, and what is in those that are not whole.
+STRANGE = re.compile(r"[^0-9eE+.\n-]")
+FRACTION = re.compile(r"[.eE]")
+THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
+DIGIT = re.compile(r"[0-9]")
+# So many different texts, spread over a column, show what is before decimals.
+SAMPLE = 1000
 NAMES = {",": "commas", ".": "points", " ": "spaces", "'": "apostrophes"}
 
 
@@ -137,25 +157,16 @@ def units_of(texts: Mapping[str, int]) -> list[str]:
     texts : dict of str to int
         How often each text occurs.
     """
-    names: dict[str, str] = {}
-    counts: Counter[str] = Counter()
-    for text, count in texts.items():
-        parts = _parts(text)
-        if parts is not None and (parts.unit or parts.body.strip("0.,")):
-            counts[_key(parts.unit)] += count
-            names.setdefault(_key(parts.unit), parts.unit)
-    return [names[key] for key, _ in counts.most_common()]
+    return [""] if plain_numbers([*texts]) else _units(_parsed(texts))
 
 
-def decimal_of(texts: Mapping[str, int]) -> str | None:
-    """Which mark is before decimals, "." or ",", if these numbers can be read in one way only.
-
-    Parameters
-    ----------
-    texts : dict of str to int
-        How often each text occurs.
-    """
-    found = [parts for parts in map(_parts, texts) if parts is not None]
+def decimal_of(texts: Iterable[str | None]) -> str | None:
+    """Which mark is before decimals, "." or ",", if these numbers can be read in one way only."""
+    digits = [text.strip() for text in texts if text is not None and DIGIT.search(text)]
+    if plain_numbers(digits):
+        return "." if has_decimals(digits) else None
+    some = digits[:: max(len(digits) // SAMPLE, 1)]
+    found = [parts for parts, _ in _parsed(dict.fromkeys(some, 1))]
     read = {decimal: _best(found, decimal)[1] for decimal in ".,"}
     return None if read["."] == read[","] else max(read, key=lambda decimal: read[decimal])
 
@@ -176,17 +187,52 @@ def find_numerals(
     separator : str, default ","
         What separates the columns of the file: with a comma there, decimal commas are less likely.
     """
-    units = units_of(texts) or [""]
-    unit = units[0]
-    parts = {text: _parts(text) for text in texts}
-    mine = [part for part in parts.values() if part is not None and _key(part.unit) == _key(unit)]
+    digits = [text for text in texts if DIGIT.search(text)]
+    if decimal != "," and plain_numbers(digits) and (has_decimals(digits) or not any("." in text for text in digits)):
+        return Numerals()
+    parsed = _parsed(texts)
+    unit = next(iter(_units(parsed)), "")
+    mine = [parts for parts, _ in parsed if _key(parts.unit) == _key(unit)]
     if decimal is None:
         read = {mark: _best(mine, mark)[1] for mark in ".,"}
         if read["."] == read[","]:
-            decimal = likely or _guess([part.body for part in mine], separator)
+            decimal = likely or _guess([parts.body for parts in mine], separator)
         else:
             decimal = max(read, key=lambda mark: read[mark])
     return Numerals(decimal, _best(mine, decimal)[0], unit)
+
+
+def _parsed(texts: Mapping[str, int]) -> list[tuple[_Parts, int]]:
+    """The parts of all texts that look like numbers, and how often each text occurs."""
+    pairs = [(_parts(text), count) for text, count in texts.items() if DIGIT.search(text)]
+    return [(parts, count) for parts, count in pairs if parts is not None]
+
+
+def _units(parsed: Sequence[tuple[_Parts, int]]) -> list[str]:
+    """The units of numbers but zeros, the most frequent one first."""
+    names: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for parts, count in parsed:
+        if parts.unit or parts.body.strip("0.,"):
+            counts[_key(parts.unit)] += count
+            names.setdefault(_key(parts.unit), parts.unit)
+    return [names[key] for key, _ in counts.most_common()]
+
+
+def plain_numbers(texts: Sequence[str]) -> list[int] | list[float] | None:
+    """The numbers, if all texts are written as programs write them; much faster than to read one after the other."""
+    joined = "\n".join(texts)
+    if not joined or STRANGE.search(joined):
+        return None
+    try:
+        return list(map(float, texts)) if FRACTION.search(joined) else list(map(int, texts))
+    except ValueError:
+        return None
+
+
+def has_decimals(texts: Iterable[str]) -> bool:
+    """Whether in one of these plain numbers the point cannot be between thousands."""
+    return any("." in text and not THOUSANDS.fullmatch(text) for text in texts)
 
 
 def _best(parts: list[_Parts], decimal: str) -> tuple[str, int]:

@@ -13,7 +13,6 @@ from cbackprop.suggestions import nearest
 from cbackprop.tables.delimited import EncodingError, Texts
 from cbackprop.tables.files import load_columns
 from cbackprop.tables.frame import Array, Table, as_table, kind_of, labels_of
-from cbackprop.tables.marks import known_texts
 from cbackprop.tables.numerals import Numerals, decimal_of
 from cbackprop.tables.reading import Reading
 from cbackprop.tables.recognition import KINDS, Hints, find_reading
@@ -238,7 +237,7 @@ class TableReader:
     def _likely(self, columns: Mapping[str, Any]) -> str | None:
         """The mark before decimals in the columns that leave no doubt, if it is the same in all of them."""
         found = {
-            decimal_of(known_texts(values, Hints(missing=self.missing).blanks))
+            decimal_of(values)
             for name, values in columns.items()
             if _are_texts(values) and self._expected(name)[0] in (None, "number")
         } - {None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -11,7 +11,7 @@ import numpy as np
 from cbackprop.tables.dates import Dates
 from cbackprop.tables.frame import TIME, Array, numbers_from
 from cbackprop.tables.marks import MISSING, is_mark
-from cbackprop.tables.numerals import Numerals, exact
+from cbackprop.tables.numerals import Numerals, exact, plain_numbers
 
 __all__ = ["Reading"]
 
@@ -71,13 +71,19 @@ class Reading:
         ValueError
             If a text is of another kind. The message is the end of a sentence that begins with the column.
         """
-        meant: dict[str | None, Any] = {None: None}
-        for text in {*texts} - {None}:
-            try:
-                meant[text] = self._meaning((text or "").strip())
-            except ValueError:
-                row = next(row for row, cell in enumerate(texts) if cell == text)
-                raise ValueError(f"must hold {self.expected}, but holds {text!r:.60} in {where(row)}") from None
+        if self.kind == "number" and self.numerals == Numerals() and not self.numeric_blanks:
+            numbers = None if None in texts else plain_numbers(texts)  # type: ignore[arg-type]
+            if numbers is not None:
+                return numbers_from(numbers, whole=exact(numbers))
+        plain = {text: text.strip() for text in {*texts} if text is not None}
+        gone = {"", *self.blanks, *self.marks}
+        found = self.meanings({text for text in plain.values() if text not in gone})
+        for text, value in found.items():
+            if value is None and not is_mark(text):
+                row = next(row for row, cell in enumerate(texts) if cell is not None and plain[cell] == text)
+                raise ValueError(f"must hold {self.expected}, but holds {text!r:.60} in {where(row)}")
+        meant: dict[str | None, Any] = {text: found.get(stripped) for text, stripped in plain.items()}
+        meant[None] = None
         values = [meant[text] for text in texts]
         if not any(value is not None for value in meant.values()):
             return np.full(len(values), np.nan)
@@ -87,18 +93,14 @@ class Reading:
             return numbers_from(values, whole=exact([value for value in meant.values() if value is not None]))
         return np.array(values, np.bool_ if self.kind == "boolean" and None not in values else object)
 
-    def _meaning(self, text: str) -> Any:
-        """What a text means; ``None`` if it is a missing value. ValueError if it is of another kind."""
-        if not text or text in self.blanks or text in self.marks:
-            return None
-        found = self.meaning(text)
-        if found is None and not is_mark(text):
-            raise ValueError
-        return found
+    def meanings(self, texts: Collection[str]) -> dict[str, Any]:
+        """What texts that are there mean; ``None`` for those of another kind."""
+        return READERS[self.kind](self, texts)
 
-    def meaning(self, text: str) -> Any:
-        """What a text that is there means; ``None`` if it is of another kind."""
-        return READERS[self.kind](self, text)
+    @property
+    def numeric_blanks(self) -> bool:
+        """Whether numbers may mean missing values."""
+        return any(Numerals().read(text) is not None for text in (*self.blanks, *self.marks))
 
     @property
     def expected(self) -> str:
@@ -137,9 +139,9 @@ class Reading:
         return cls(**config | parts)
 
 
-READERS: dict[str, Callable[[Reading, str], Any]] = {
-    "number": lambda reading, text: reading.numerals.read(text),
-    "boolean": lambda reading, text: BOOLEANS.get(text.lower()),
-    "time": lambda reading, text: reading.dates.read(text),
-    "text": lambda reading, text: text,
+READERS: dict[str, Callable[[Reading, Collection[str]], dict[str, Any]]] = {
+    "number": lambda reading, texts: reading.numerals.read_all(texts),
+    "boolean": lambda reading, texts: {text: BOOLEANS.get(text.lower()) for text in texts},
+    "time": lambda reading, texts: {text: reading.dates.read(text) for text in texts},
+    "text": lambda reading, texts: {text: text for text in texts},
 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from cbackprop.tables.dates import ORDERS, UNDECIDED, find_dates, is_compact
 from cbackprop.tables.marks import FEW, MISSING, WORDS, are_marks, is_mark, known_texts
-from cbackprop.tables.numerals import find_numerals, units_of
+from cbackprop.tables.numerals import find_numerals, has_decimals, plain_numbers, units_of
 from cbackprop.tables.reading import Reading
 
 __all__ = ["KINDS", "Hints", "find_reading"]
@@ -67,6 +67,8 @@ def find_reading(texts: Sequence[str | None], hints: Hints) -> Reading:
         If no text is of the kind that the hints say, or if days cannot be told from months. The message is the end of
         a sentence that begins with the column.
     """
+    if _are_plain(texts, hints):
+        return Reading("number", blanks=hints.blanks)
     known = known_texts(texts, hints.blanks)
     if hints.kind is None:
         reading = _guessed(known, hints)
@@ -80,6 +82,18 @@ def find_reading(texts: Sequence[str | None], hints: Hints) -> Reading:
     return replace(reading, blanks=hints.blanks, marks=_places(texts, {*odd, *words}, hints.where))
 
 
+def _are_plain(texts: Sequence[str | None], hints: Hints) -> bool:
+    """Whether all texts are numbers as programs write them, so that nothing else needs to be tried."""
+    if hints.kind not in (None, "number") or hints.decimal == "," or None in texts or not texts:
+        return False
+    if hints.kind is None and all(map(is_compact, texts)):  # type: ignore[arg-type]
+        return False
+    numbers = plain_numbers(texts)  # type: ignore[arg-type]
+    if numbers is None or Reading("number", blanks=hints.blanks).numeric_blanks:
+        return False
+    return isinstance(numbers[0], int) or has_decimals(texts)  # type: ignore[arg-type]
+
+
 def _guessed(known: Counts, hints: Hints) -> Reading:
     """The first kind that fits all texts but marks of missing values."""
     for find in (_booleans, _times, _numbers):
@@ -91,9 +105,14 @@ def _guessed(known: Counts, hints: Hints) -> Reading:
 
 def _tried(find: Callable[[Counts, Hints], Reading], known: Counts, hints: Hints) -> Reading | None:
     """A reading that `find` makes; ``None`` if a sample shows that it would read less than a quarter of the texts."""
-    some = dict(list(known.items())[:: max(len(known) // SAMPLE, 1)])
+    some = _some(known)
     strange = [text for text in _others(some, find(some, hints)) if not is_mark(text)]
     return find(known, hints) if 4 * len(strange) <= 3 * len(some) else None
+
+
+def _some(known: Counts) -> Counts:
+    """Texts from all over a column."""
+    return dict(list(known.items())[:: max(len(known) // SAMPLE, 1)])
 
 
 def _booleans(known: Counts, hints: Hints) -> Reading:
@@ -132,7 +151,7 @@ def _forced(known: Counts, hints: Hints) -> Reading:
 
 def _others(known: Counts, reading: Reading) -> dict[str, int]:
     """The texts that have no meaning in a reading."""
-    return {text: count for text, count in known.items() if reading.meaning(text) is None}
+    return {text: known[text] for text, meaning in reading.meanings(known).items() if meaning is None}
 
 
 def _places(texts: Sequence[str | None], marks: Collection[str], where: Callable[[int], str]) -> dict[str, str]:
@@ -154,11 +173,12 @@ def _places(texts: Sequence[str | None], marks: Collection[str], where: Callable
 def _why_not_numbers(known: Counts, hints: Hints) -> str:
     """Why texts that look like numbers are not read as numbers; empty if they do not look so."""
     total = sum(known.values())
-    units = units_of(known)
-    numerals = sum(count for text, count in known.items() if units_of({text: 1}))
     if 2 * len(known) <= total:  # they may all be codes
         return ""
-    if len(units) > 1 and numerals >= (1 - FEW) * total:
+    some = _some(known)
+    units = units_of(some)
+    numerals = sum(count for text, count in some.items() if units_of({text: 1}))
+    if len(units) > 1 and numerals >= (1 - FEW) * sum(some.values()):
         return f"not read as numbers, because {_several(units)}"
     reading = _tried(_numbers, known, hints)
     if reading is None:
