@@ -246,7 +246,7 @@ class TableReader:
     def _column(self, name: str, values: Any, reading: Reading, where: Callable[[int], str]) -> Array:
         """A column as `reading` says."""
         if _are_texts(values):
-            return reading.read(values, where)
+            return reading.read(list(values), where)
         kind = kind_of(values)
         if kind != reading.kind and (reading.kind == "time" or self.types.get(name) == "category"):
             return reading.read(labels_of(values), where)

@@ -67,6 +67,7 @@ def find_reading(texts: Sequence[str | None], hints: Hints) -> Reading:
         If no text is of the kind that the hints say, or if days cannot be told from months. The message is the end of
         a sentence that begins with the column.
     """
+    texts = list(texts)
     if _are_plain(texts, hints):
         return Reading("number", blanks=hints.blanks)
     known = known_texts(texts, hints.blanks)
