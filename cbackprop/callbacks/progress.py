@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cbackprop.callbacks.short_number import short_number
+from cbackprop.callbacks.short_number import as_many_as_fit, important_first, room_on_line, short_number
 from cbackprop.config import is_interactive_logging_enabled
 
 __all__ = ["REDRAW", "Display", "Logs", "joined"]
@@ -18,6 +18,8 @@ Logs = dict[str, float]
 
 # Seconds between two pictures of the bar.
 REDRAW = 0.05
+# What else is on the line of the bar: the bar, percents, and times of an hour or more.
+BESIDE = 41
 
 
 class Display:
@@ -69,7 +71,7 @@ class Display:
     def line(verbose: int | str, logs: Logs) -> None:
         """One line of results, unless silent."""
         if verbose != 0:
-            print(joined(logs), flush=True)
+            print(as_many_as_fit(_parts(logs), room_on_line()), flush=True)
 
     def __enter__(self) -> Display:
         return self
@@ -108,7 +110,8 @@ class Display:
                 return
             self._shown = time.perf_counter()
             self._bar.n = done if self.samples is None else min(done, self.samples)
-            self._bar.set_postfix_str(joined(logs()))
+            room = room_on_line()
+            self._bar.set_postfix_str(as_many_as_fit(_parts(logs()), room and room - len(self._title) - BESIDE))
 
         return show
 
@@ -120,9 +123,16 @@ class Display:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-        print(f"{self._title} - {seconds:.2f}s - {joined(logs)}", flush=True)
+        parts = [f"{self._title} - {seconds:.2f} s", *_parts(logs)]
+        print(as_many_as_fit(parts, room_on_line()), flush=True)
 
 
 def joined(logs: Logs) -> str:
     """Logs as one line of text."""
     return " - ".join(f"{name}: {short_number(value)}" for name, value in logs.items())
+
+
+def _parts(logs: Logs) -> list[str]:
+    """A text for each result; on a terminal the losses come first, because there may be no room for all."""
+    names = logs if room_on_line() is None else important_first(logs)
+    return [f"{name}: {short_number(logs[name])}" for name in names]

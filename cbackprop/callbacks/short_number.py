@@ -1,12 +1,15 @@
-"""Short forms of numbers for progress lines."""
+"""Short forms of numbers for progress lines, and as many of them as fit into a line."""
 
 from __future__ import annotations
 
+import shutil
+import sys
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-__all__ = ["short_number"]
+__all__ = ["as_many_as_fit", "important_first", "room_on_line", "short_number"]
 
 # Numbers of at least LARGE, or below SMALL, are written as powers of ten.
 LARGE = 1e7
@@ -20,4 +23,29 @@ def short_number(value: Any, decimals: int = 4) -> str:
     size = abs(value)
     if LARGE <= size < np.inf:
         return f"{value:.2e}"
-    return f"{value:.{decimals}f}" if size == 0 or not size < SMALL else f"{value:.{decimals}e}"
+    return f"{value:.{decimals}f}" if size == 0 or not size < SMALL else f"{value:.1e}"
+
+
+def important_first(names: Iterable[str]) -> list[str]:
+    """Names of results in the order in which a narrow terminal should show them: first the losses."""
+    names = list(names)
+    return sorted(names, key=lambda name: {"loss": 0, "val_loss": 1}.get(name, 2))
+
+
+def as_many_as_fit(parts: Iterable[str], room: int | None, gap: str = " - ") -> str:
+    """Parts of a line, without those at its end that the line has no room for; at least the first one."""
+    line = ""
+    for number, part in enumerate(parts):
+        longer = f"{line}{gap}{part}" if number else part
+        if number and room is not None and len(longer) > room:
+            break
+        line = longer
+    return line
+
+
+def room_on_line() -> int | None:
+    """How many characters fit on a line of the terminal; ``None`` if standard output is none.
+
+    The last column stays free, because some terminals go on to the next line when it is written.
+    """
+    return shutil.get_terminal_size().columns - 1 if sys.stdout.isatty() else None

@@ -10,6 +10,7 @@ import click
 
 import cbackprop as cb
 from cbackprop.cli import bench, evaluate, export, gradcheck, predict, summary, train
+from cbackprop.cli.console import say
 
 __all__ = ["main"]
 
@@ -76,4 +77,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def complain(message: str) -> None:
     """Print an error message of one sentence on one line."""
-    click.echo(f"cbackprop: {' '.join(message.split())}", err=True)
+    say(f"cbackprop: {' '.join(message.split())}", err=True)

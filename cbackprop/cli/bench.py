@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 import cbackprop as cb
 from cbackprop import layers
-from cbackprop.cli.console import show_grid
+from cbackprop.cli.console import say, show_grid
 from cbackprop.cli.settings import settings
 
 __all__ = ["command"]
@@ -119,7 +119,7 @@ def command(seconds: float) -> None:
     show_grid("microseconds a training step, one thread", ("network", *present), rows)
     absent = [name for name in PEERS if name not in present]
     if absent:
-        click.echo(f"not installed: {', '.join(absent)}")
+        say(f"not installed: {', '.join(absent)}")
 
 
 def measure(epochs: dict[str, Epoch], seconds: float) -> dict[str, float]:

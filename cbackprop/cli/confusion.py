@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,15 +28,18 @@ def confusion_text(truth: Any, prediction: Any, names: Sequence[str]) -> str:
     if len(names) > MOST_CLASSES:
         return _mistakes(counts, names)
     short = [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in names]
-    # Columns are named if that needs no more than a line, and numbered otherwise.
+    # Columns are named if there is room for that, and numbered otherwise.
+    room = shutil.get_terminal_size().columns
     width = max(3, len(str(counts.max())), *map(len, short)) + 1
-    if width * len(names) > 80:
+    if width * len(names) + max(len(CORNER), *map(len, short)) > room:
         short = [f"{number} {name}" for number, name in enumerate(short)]
         heads = [str(number) for number in range(len(names))]
         width = max(3, len(str(counts.max())), len(heads[-1])) + 1
     else:
         heads = short
     margin = max(len(CORNER), *map(len, short))
+    if margin + width * len(names) > room and sys.stdout.isatty():
+        return _mistakes(counts, names)
     lines = [CORNER.rjust(margin) + "".join(f"{head:>{width}}" for head in heads)]
     for name, row in zip(short, counts, strict=True):
         lines.append(f"{name:>{margin}}" + "".join(f"{count or '.':>{width}}" for count in row))

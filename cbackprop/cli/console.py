@@ -18,13 +18,30 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table as Grid
 
 import cbackprop as cb
+from cbackprop.callbacks.short_number import as_many_as_fit, important_first
 
-__all__ = ["EpochBar", "counted", "note", "number", "paragraph", "show_grid", "show_scores", "tracked"]
+__all__ = ["EpochBar", "counted", "note", "number", "say", "show_grid", "show_scores", "tracked"]
+
+
+# What is between columns, and how narrow the first one, of texts, may become.
+GAP = 3
+NARROWEST = 12
+# What is on the line of a bar of epochs beside their number and the results: the bar, two times, and spaces.
+BESIDE = 20 + 2 * 8 + 4 + 6
 
 
 def note(text: str) -> None:
     """Print a line on standard error."""
-    click.echo(f"note: {text}", err=True)
+    say(f"note: {text}", err=True)
+
+
+def say(text: str, err: bool = False, indent: str = "") -> None:
+    """Print a text as lines that fit the terminal; as one line if there is none."""
+    stream = sys.stderr if err else sys.stdout
+    if stream.isatty():
+        width = shutil.get_terminal_size().columns
+        text = textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
+    click.echo(text, err=err)
 
 
 def counted(number: int, name: str) -> str:
@@ -32,24 +49,26 @@ def counted(number: int, name: str) -> str:
     return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
 
 
-def paragraph(head: str, text: str) -> None:
-    """Print a text behind its head, in lines as wide as the terminal; as one line if there is none."""
-    if sys.stdout.isatty():
-        width = shutil.get_terminal_size().columns
-        text = textwrap.fill(text, width, initial_indent=head, subsequent_indent="  ", break_on_hyphens=False)
-        click.echo(text)
-    else:
-        click.echo(f"{head}{text}")
-
-
 def show_grid(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table whose first column is text and whose other columns are numbers."""
+    """Print a table whose first column is text and whose other columns are numbers.
+
+    If the terminal is too narrow for these, each row is printed as a list of the others' names and numbers.
+    """
+    console = Console(markup=False, highlight=False, emoji=False)
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    if min(widths[0], NARROWEST) + sum(widths[1:]) + GAP * len(widths) > console.width and len(header) > 2:
+        for row in rows:
+            pairs = list(zip(header[1:], row[1:], strict=True))
+            show_grid(f"{row[0]}: {title}" if title else row[0], ("", ""), pairs)
+        return
     grid = Grid(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(header):
-        grid.add_column(name, justify="right" if index else "left")
+        grid.add_column(name, justify="right" if index else "left", overflow="fold")
     for row in rows:
         grid.add_row(*row)
-    Console(markup=False, highlight=False, emoji=False).print(grid)
+    with console.capture() as printed:
+        console.print(grid)
+    click.echo("\n".join(line.rstrip() for line in printed.get().rstrip().split("\n")) + "\n")
 
 
 def show_scores(title: str, scores: dict[str, Any], baseline: dict[str, Any], targets: Sequence[Any]) -> None:
@@ -100,6 +119,7 @@ class EpochBar(cb.callbacks.Callback):
         )
         shown = console.is_terminal and not quiet
         self._bar = Progress(*columns, console=console, disable=not shown, transient=True, refresh_per_second=8)
+        self._epochs = epochs
         self._task = self._bar.add_task("", total=epochs, results="")
 
     def __enter__(self) -> Self:
@@ -111,5 +131,10 @@ class EpochBar(cb.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Advance the bar."""
-        results = " ".join(f"{name} {number(value)}" for name, value in (logs or {}).items())
+        logs = logs or {}
+        results = as_many_as_fit(
+            [f"{name} {number(logs[name])}" for name in important_first(logs)],
+            self._bar.console.width - len(f"epoch {epoch + 1}/{self._epochs}") - BESIDE,
+            gap="  ",
+        )
         self._bar.update(self._task, completed=epoch + 1, results=results)

@@ -10,7 +10,7 @@ import click
 import cbackprop as cb
 from cbackprop import layers
 from cbackprop.cli.confusion import confusion_text
-from cbackprop.cli.console import counted
+from cbackprop.cli.console import counted, say
 from cbackprop.cli.settings import check_outputs, plot_history, settings
 
 __all__ = ["run"]
@@ -23,7 +23,8 @@ def run(options: Any) -> None:
     check_outputs(options)
     options.epochs = options.epochs or EPOCHS
     train, test = cb.datasets.digits.load_data()
-    click.echo(f"{len(train[0])} training and {len(test[0])} test images of handwritten digits, 8 by 8\n")
+    say(f"{len(train[0])} training and {len(test[0])} test images of handwritten digits, 8 by 8")
+    click.echo()
     with settings(options.threads):
         model, seconds = fit(options, train, "compiled", 0 if options.quiet else "auto")
         click.echo()

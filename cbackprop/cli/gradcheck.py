@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from cbackprop import tables
-from cbackprop.cli.console import note
+from cbackprop.cli.console import note, say
 from cbackprop.cli.files import open_model, read_arrays
 from cbackprop.cli.image_model import ImageModel
 from cbackprop.cli.reading import reading_options, table_for
@@ -49,7 +49,8 @@ def command(model: str, data: str | None, rows: int, seed: int, x_name: str, y_n
     else:
         x, y = (array[:rows] for array in read_arrays(data, [x_name, y_name]))
     report = network.check_gradients(x, y)
-    click.echo(str(report))
+    for line in str(report).splitlines():
+        say(line, indent="  ")
     return int(not report.max_relative_error < TOLERANCE)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import cbackprop as cb
 from cbackprop import layers, tables
 from cbackprop.cli.confusion import confusion_text
-from cbackprop.cli.console import EpochBar, counted, note, number, show_grid, tracked
+from cbackprop.cli.console import EpochBar, counted, note, number, say, show_grid, tracked
 from cbackprop.cli.files import listed
 from cbackprop.cli.image_model import INTERPOLATION, ImageModel
 from cbackprop.cli.settings import check_outputs, plot_history, settings
@@ -163,7 +163,7 @@ def tell(model: ImageModel, train: ImageBatches, held_out: ImageBatches | None, 
     """Print how the network was trained."""
     values = history.history["loss" if held_out is None else "val_loss"]
     best = 1 + min(range(len(values)), key=values.__getitem__)
-    click.echo(
+    say(
         f"{counted(len(train.file_paths), 'image')} of {len(model.class_names)} classes; "
         f"{counted(model.model.count_params(), 'weight')} trained for {counted(len(values), 'epoch')} in "
         f"{seconds:.2f} s; those of epoch {best} are kept"

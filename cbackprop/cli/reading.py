@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from cbackprop import tables
-from cbackprop.cli.console import paragraph
+from cbackprop.cli.console import say
 from cbackprop.tables.columns import CategoryColumn
 from cbackprop.tables.recognition import KINDS
 
@@ -105,7 +105,7 @@ def show_columns(model: tables.TableModel) -> None:
     for target in model.targets:
         kinds.setdefault("predicted classes" if target.classes else "predicted numbers", []).append(target.name)
     for what, names in kinds.items():
-        paragraph(f"{what}: ", ", ".join(with_ranges(names)))
+        say(f"{what}: {', '.join(with_ranges(names))}", indent="  ")
 
 
 def with_ranges(names: Sequence[str]) -> list[str]:

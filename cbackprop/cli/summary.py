@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cbackprop import tables
-from cbackprop.cli.console import show_grid
+from cbackprop.cli.console import say, show_grid
 from cbackprop.cli.files import listed, open_model
 from cbackprop.cli.image_model import ImageModel
 
@@ -19,7 +19,8 @@ def command(model: str) -> None:
     opened = open_model(model)
     if isinstance(opened, ImageModel):
         opened.model.summary(print_fn=click.echo)
-        click.echo(f"\npredicts: one of {listed(opened.class_names)}")
+        click.echo()
+        say(f"predicts: one of {listed(opened.class_names)}", indent="  ")
         return
     if not isinstance(opened, tables.TableModel):
         opened.summary(print_fn=click.echo)
@@ -28,11 +29,13 @@ def command(model: str) -> None:
     click.echo()
     rows = [(column.name, column.kind, inputs_of(column)) for column in opened.encoder.columns]
     show_grid("columns", ("", "kind", "inputs"), rows)
+    for name, how in opened.reader.notes().items():
+        say(f"{name}: {how}", indent="  ")
     for name, reason in opened.encoder.dropped.items():
-        click.echo(f"left out: {name}, which {reason}")
+        say(f"left out: {name}, which {reason}", indent="  ")
     for target in opened.targets:
         what = f"one of {listed([str(value) for value in target.classes])}" if target.classes else "a number"
-        click.echo(f"predicts: {target.name}, {what}")
+        say(f"predicts: {target.name}, {what}", indent="  ")
 
 
 def inputs_of(column: tables.columns.Column) -> str:

@@ -11,7 +11,7 @@ import click
 
 import cbackprop as cb
 from cbackprop import tables
-from cbackprop.cli.console import EpochBar, counted, note, show_scores
+from cbackprop.cli.console import EpochBar, counted, note, say, show_scores
 from cbackprop.cli.files import listed
 from cbackprop.cli.reading import show_columns, source_of, tell_readings
 from cbackprop.cli.settings import check_outputs, plot_history, settings
@@ -176,7 +176,7 @@ def report(model: tables.TableModel, train: Table, held_out: Table | None, histo
     rows = counted(count_rows(train), "row")
     columns = counted(len(model.encoder.columns), "column")
     weights = counted(model.model.count_params(), "weight")
-    click.echo(
+    say(
         f"{rows} of {columns}; {weights} trained for {counted(len(values), 'epoch')} in {seconds:.2f} s; "
         f"those of epoch {best} are kept"
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cbackprop.callbacks.short_number import as_many_as_fit, room_on_line, short_number
 from cbackprop.validation import check_integer, check_number
 
 __all__ = ["Progbar"]
@@ -99,7 +100,8 @@ class Progbar:
         if self.verbose == 1 and (last or now - self._drawn >= self.interval):
             self._draw(current, now, last)
         elif self.verbose == 2 and last:
-            sys.stdout.write(f"{self._count(current)} - {self._measured(current, now, last=True)}\n")
+            parts = [self._count(current), *self._measured(current, now, last=True)]
+            sys.stdout.write(as_many_as_fit(parts, room_on_line()) + "\n")
 
     def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
         """Show that `n` more steps are done."""
@@ -122,7 +124,8 @@ class Progbar:
         if self.target:
             done = min(int(self.width * current / self.target), self.width)
             bar = f" {'━' * done}{'╌' * (self.width - done)}"
-        line = f"{self._count(current)}{bar} {self._measured(current, now, last)}"
+        first, *values = self._measured(current, now, last)
+        line = as_many_as_fit([f"{self._count(current)}{bar} {first}", *values], room_on_line())
         padding = " " * max(self._length - len(line), 0)
         sys.stdout.write(f"\r{line}{padding}" + ("\n" if last else ""))
         sys.stdout.flush()
@@ -133,15 +136,14 @@ class Progbar:
             return f"{current}/Unknown"
         return f"{current:>{len(str(self.target))}}/{self.target}"
 
-    def _measured(self, current: int, now: float, last: bool) -> str:
-        """The remaining or total time, the time of a step, and the values, as text."""
+    def _measured(self, current: int, now: float, last: bool) -> list[str]:
+        """The remaining or total time with the time of a step, and the values, as texts."""
         step = (now - self._begin) / current if current else 0.0
         left = step * (self.target - current) if self.target and not last else now - self._begin
         parts = [f"{_clock(left)} {_duration(step)}/{self.unit_name}"]
         for name, (total, count) in self._values.items():
-            mean = total / max(count, 1)
-            parts.append(f"{name}: {mean:.4f}" if abs(mean) > 1e-3 or mean == 0 else f"{name}: {mean:.4e}")
-        return " - ".join(parts)
+            parts.append(f"{name}: {short_number(total / max(count, 1))}")
+        return parts
 
 
 def _clock(seconds: float) -> str:
@@ -149,11 +151,11 @@ def _clock(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours}:{minutes:02}:{rest:02}"
-    return f"{minutes}:{rest:02}" if minutes else f"{rest}s"
+    return f"{minutes}:{rest:02}" if minutes else f"{rest} s"
 
 
 def _duration(seconds: float) -> str:
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
         if seconds >= size or seconds == 0:
-            return f"{seconds / size:.0f}{unit}"
-    return f"{seconds / 1e-6:.0f}us"
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 1e-6:.0f} µs"

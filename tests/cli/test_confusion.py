@@ -41,3 +41,14 @@ def test_many_classes_are_listed(classes):
         "     1  c0 taken for c2",
     ]
     assert confusion_text(range(classes), range(classes), names) == "no mistakes"
+
+
+def test_a_matrix_that_is_wider_than_the_terminal(monkeypatch):
+    names = [f"class_{number:02}" for number in range(15)]
+    monkeypatch.setenv("COLUMNS", "60")
+    in_a_file = confusion_text(range(15), [1, *range(1, 15)], names)
+    assert len(in_a_file.splitlines()) == 16
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert confusion_text(range(15), [1, *range(1, 15)], names).splitlines()[1:] == [
+        "     1  class_00 taken for class_01"
+    ]

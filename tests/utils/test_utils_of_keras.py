@@ -139,7 +139,7 @@ def test_progress_bar():
     assert "loss: 1.5000" in text  # the mean of the first two
     assert "loss: 1.0000" in shown(target=4, stateful_metrics=["loss"])
     assert "loss: 1.0000" in shown(target=4, stateless_metrics=["lr"])
-    assert re.fullmatch(r"3/3 - \d+s \d+us/step - loss: 0.0000 - lr: 0.5000\n", shown(target=3, verbose=2))
+    assert re.fullmatch(r"3/3 - \d+ s \d+ µs/step - loss: 0.0000 - lr: 0.5000\n", shown(target=3, verbose=2))
     assert shown(target=3, verbose=0) == ""
     assert "2/Unknown" in shown(target=None)
     bar = utils.Progbar(5, verbose=0)
