@@ -20,6 +20,7 @@ from cbackprop.layers.attention import Attention
 from cbackprop.layers.batch_normalization import BatchNormalization
 from cbackprop.layers.bidirectional import Bidirectional
 from cbackprop.layers.concatenate import Concatenate
+from cbackprop.layers.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from cbackprop.layers.convolution import (
     Conv1D,
     Conv2D,
@@ -162,6 +163,9 @@ __all__ = [
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "Convolution1D",
     "Convolution1DTranspose",
     "Convolution2D",

@@ -9,7 +9,7 @@ from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.layers.concatenate import Concatenate
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.layers.merging import Add, Average, Multiply
-from cbackprop.layers.recurrent_cell import check_states, flat_sizes
+from cbackprop.layers.recurrent_cell import check_states
 from cbackprop.layers.rnn import RNN
 from cbackprop.tensor import Shape
 from cbackprop.validation import ArgumentTypeError, type_name
@@ -197,8 +197,10 @@ class Bidirectional(Layer):
     def check_more_inputs(self, tensors: list[Any], more: list[Any]) -> None:
         """Refuse another number of initial states, or states of another size."""
         if more:
-            sizes = [*flat_sizes(self.forward_layer.state_size), *flat_sizes(self.backward_layer.state_size)]
-            check_states(self, "initial_state", more, sizes)
+            shapes = [
+                s for each in (self.forward_layer, self.backward_layer) for s in each.state_shapes(tensors[0].shape)
+            ]
+            check_states(self, "initial_state", more, shapes)
 
     def mask_rule(
         self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
@@ -212,13 +214,13 @@ class Bidirectional(Layer):
         mask = mask if self.return_sequences else None
         outputs = [mask, mask] if self.merge_mode is None else [mask]
         if self.return_state:
-            count = len(flat_sizes(self.forward_layer.state_size)) + len(flat_sizes(self.backward_layer.state_size))
+            count = self.forward_layer.n_states + self.backward_layer.n_states
             outputs += [None] * count
         return outputs if len(outputs) > 1 else mask
 
     def expand(self, steps: Steps, inputs: list[Value], shape: Any, mask: Mask | None) -> Any:
         """The steps of both layers, and the one that merges their outputs."""
-        count = len(flat_sizes(self.forward_layer.state_size))
+        count = self.forward_layer.n_states
         given = inputs[1:]
         halves = ((self.forward_layer, given[:count]), (self.backward_layer, given[count:]))
         found = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -98,7 +98,7 @@ class LSTMCell(RecurrentCell):
 
     gates = 4
     n_states = 2
-    step_class = LSTMStep
+    step_class: ClassVar[type[RecurrenceStep]] = LSTMStep
     implementation = LSTMStep.implementation
 
     def __init__(

@@ -26,6 +26,7 @@ __all__ = [
     "flat_sizes",
     "initial_states",
     "split_states",
+    "state_shapes_of",
 ]
 
 
@@ -178,6 +179,14 @@ class RecurrentCell(Layer):
         """Numbers of the output."""
         return self.units
 
+    def state_shapes(self, sample_shape: tuple[Any, ...]) -> list[tuple[int, ...]]:
+        """The shape of each state of a sample, for an input of this shape at a time step."""
+        return [(self.units,)] * self.n_states
+
+    def make_step(self, name: str, sample_shape: tuple[int, ...], **options: Any) -> RecurrenceStep:
+        """The operation that runs the cell over time steps; `sample_shape` is that of an input at one of them."""
+        return self.step_class(self, name, **options)
+
     def get_initial_state(self, batch_size: int | None = None) -> list[NDArray[Any]]:
         """Zeros for each state, of shape (batch_size, units)."""
         rows = check_integer("batch_size", batch_size, minimum=1)
@@ -233,15 +242,16 @@ class RecurrentCell(Layer):
 
     def check_more_inputs(self, tensors: list[Any], more: list[Any]) -> None:
         """Refuse another number of states, or states of another size."""
-        check_states(self, "states", more, [self.units] * self.n_states)
+        check_states(self, "states", more, self.state_shapes(tensors[0].shape[1:]))
 
     def expand(self, steps: Steps, inputs: list[Value], shape: Any, mask: Mask | None) -> Any:
         """One step over a sequence of length 1; the output, and each state."""
-        x = inputs[0]._replace(shape=(1, *inputs[0].shape), mask=None)
-        x = drop_inputs(steps, self, self.name, x)
-        step = self.step_class(self, self.name, return_state=True, takes_states=True)
-        whole = steps.add(step, [x, *inputs[1:]], ((1 + self.n_states) * self.units,))
-        return split_states(steps, step, whole, [(self.units,)] * (1 + self.n_states))
+        sample = inputs[0].shape
+        x = drop_inputs(steps, self, self.name, inputs[0]._replace(shape=(1, *sample), mask=None))
+        step = self.make_step(self.name, sample, return_state=True, takes_states=True)
+        shapes = self.state_shapes(sample)
+        whole = steps.add(step, [x, *inputs[1:]], (sum(map(math.prod, [shapes[0], *shapes])),))
+        return split_states(steps, step, whole, [shapes[0], *shapes])
 
 
 def check_cell(name: str, cell: Any, owner: Layer) -> Any:
@@ -289,8 +299,15 @@ def initial_states(state_size: Any, make: Any) -> list[Any]:
     return [initial_states(size, make) if isinstance(size, (list, tuple)) else make(size) for size in sizes]
 
 
-def check_states(layer: Any, name: str, states: list[Any], sizes: list[int]) -> None:
-    """Refuse states that are not as many as the layer has, or of other sizes.
+def state_shapes_of(cell: Any, sample_shape: tuple[Any, ...]) -> list[tuple[int, ...]]:
+    """The shape of each state of a sample, for an input of this shape at a time step."""
+    if isinstance(cell, RecurrentCell):
+        return cell.state_shapes(sample_shape)
+    return [(size,) for size in flat_sizes(cell.state_size)]
+
+
+def check_states(layer: Any, name: str, states: list[Any], shapes: list[tuple[int, ...]]) -> None:
+    """Refuse states that are not as many as the layer has, or of other shapes for a sample.
 
     Raises
     ------
@@ -303,10 +320,10 @@ def check_states(layer: Any, name: str, states: list[Any], sizes: list[int]) -> 
     if strangers:
         what = f"{name} of layer {layer.name!r} must hold tensors or arrays"
         raise ArgumentTypeError(f"{what}, but got {strangers[0]!r}.")
-    wanted = [(None, size) for size in sizes]
+    wanted = [(None, *shape) for shape in shapes]
     found = [tuple(state.shape) for state in states]
     if [shape[1:] for shape in found] != [shape[1:] for shape in wanted]:
         raise ValueError(
-            f"{name} of {type(layer).__name__} {layer.name!r} must be {len(sizes)} tensor(s), of shapes {wanted}, but "
+            f"{name} of {type(layer).__name__} {layer.name!r} must be {len(shapes)} tensor(s), of shapes {wanted}, but "
             f"got {len(found)}, of shapes {found}."
         )

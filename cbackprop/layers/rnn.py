@@ -22,13 +22,14 @@ from cbackprop.layers.recurrent_cell import (
     flat_sizes,
     initial_states,
     split_states,
+    state_shapes_of,
 )
 from cbackprop.layers.stacked_rnn_cells import StackedRNNCells
 from cbackprop.tensor import Shape
 from cbackprop.validation import check_boolean
 from cbackprop.variable import Variable
 
-__all__ = ["RNN", "CellLayer"]
+__all__ = ["RNN", "CellLayer", "of_cell"]
 
 
 def _call(inputs: Any, initial_state: Any = None, mask: Any = None, training: Any = None) -> None:
@@ -44,7 +45,7 @@ class LastingStates:
     dtype : str
     """
 
-    def __init__(self, shapes: list[tuple[int, int]], dtype: str) -> None:
+    def __init__(self, shapes: list[tuple[int, ...]], dtype: str) -> None:
         self.states = [Variable("zeros", shape, dtype, False, name="rnn_state") for shape in shapes]
         self.rows = shapes[0][0]
 
@@ -198,6 +199,19 @@ class RNN(Layer):
         """The cell, or those that are stacked."""
         return self.cell.cells if isinstance(self.cell, StackedRNNCells) else [self.cell]
 
+    @property
+    def n_states(self) -> int:
+        """How many states there are."""
+        return len(flat_sizes(self.state_size))
+
+    def state_shapes(self, input_shape: Shape) -> list[tuple[int, ...]]:
+        """The shape of each state of a sample, for sequences of this shape."""
+        return [shape for cell in self.cells for shape in state_shapes_of(cell, input_shape[2:])]
+
+    def lasting_shapes(self, input_shape: Shape) -> list[tuple[int, ...]]:
+        """The same for states that last from batch to batch."""
+        return self.state_shapes(input_shape)
+
     def build(self, input_shape: Shape) -> None:
         """Create the weights of the cell, for sequences (batch, steps, features)."""
         if not self.cell.built:
@@ -209,7 +223,7 @@ class RNN(Layer):
                     f"{type(self).__name__} {self.name!r} is stateful, so that its batch size must be known, but got "
                     f"inputs of shape {input_shape}. Give Input a batch_size, or batch_shape."
                 )
-            self._lasting = LastingStates([(rows, size) for size in flat_sizes(self.state_size)], self.dtype)
+            self._lasting = LastingStates([(rows, *shape) for shape in self.lasting_shapes(input_shape)], self.dtype)
 
     def compute_output_shape(self, input_shape: Shape, initial_state_shape: Any = None) -> Any:
         """(batch, units), or (batch, steps, units) for sequences; with states a tuple of this and of their shapes."""
@@ -238,7 +252,7 @@ class RNN(Layer):
     def check_more_inputs(self, tensors: list[Any], more: list[Any]) -> None:
         """Refuse another number of initial states, or states of another size."""
         if more:
-            check_states(self, "initial_state", more, flat_sizes(self.state_size))
+            check_states(self, "initial_state", more, self.state_shapes(tensors[0].shape))
 
     def mask_rule(
         self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
@@ -256,7 +270,7 @@ class RNN(Layer):
         if isinstance(previous_mask, (list, tuple)):
             previous_mask = previous_mask[0]
         mask = previous_mask if self.return_sequences else None
-        return [mask, *[None] * len(flat_sizes(self.state_size))] if self.return_state else mask
+        return [mask, *[None] * self.n_states] if self.return_state else mask
 
     def expand(self, steps: Steps, inputs: list[Value], shape: Any, mask: Mask | None) -> Any:
         """The steps of a call: the output, with states a list of it and of them."""
@@ -275,8 +289,8 @@ class RNN(Layer):
         states: list[Value] = []
         for number, cell in enumerate(self.cells):
             is_last = number == len(self.cells) - 1
-            sizes = flat_sizes(cell.state_size)
-            own = list(itertools.islice(given, len(sizes)))
+            count = len(state_shapes_of(cell, x.shape[1:]))
+            own = list(itertools.islice(given, count))
             options = {
                 "return_sequences": self.return_sequences or not is_last,
                 "return_state": self.return_state,
@@ -285,7 +299,7 @@ class RNN(Layer):
                 "keeps_order": keeps_order or not is_last,
                 "takes_states": bool(own),
                 "takes_mask": bool(hidden),
-                "lasting": list(itertools.islice(lasting, len(sizes))),
+                "lasting": list(itertools.islice(lasting, count)),
             }
             name = f"{self.name}/{number}" if number else self.name
             x, *new = _run_cell(steps, name, cell, [x, *own], hidden, options)
@@ -297,21 +311,23 @@ def _run_cell(
     steps: Steps, name: str, cell: Any, inputs: list[Value], hidden: list[Mask], options: dict[str, Any]
 ) -> list[Value]:
     """The steps of a cell over a sequence: its output, and its states if they are returned."""
-    x, sizes = inputs[0], flat_sizes(cell.state_size)
+    x, sample = inputs[0], inputs[0].shape[1:]
+    states = state_shapes_of(cell, sample)
+    step: Any
     if isinstance(cell, RecurrentCell):
+        step, one = cell.make_step(name, sample, **options), states[0]
         x = drop_inputs(steps, cell, name, x)
-    make = cell.step_class if isinstance(cell, RecurrentCell) else PythonRecurrence
-    units = cell_output_size(cell)
-    shape = (x.shape[0], units) if options["return_sequences"] else (units,)
-    step = make(cell, name, **options)
+    else:
+        step, one = PythonRecurrence(cell, name, **options), (cell_output_size(cell),)
+    shape = (x.shape[0], *one) if options["return_sequences"] else one
     read: list[Value | Mask] = [x, *inputs[1:], *hidden]
     if not options["return_state"]:
         return [steps.add(step, read, shape)]
-    whole = steps.add(step, read, (math.prod(shape) + sum(sizes),))
-    return split_states(steps, step, whole, [shape, *[(size,) for size in sizes]])
+    whole = steps.add(step, read, (sum(map(math.prod, [shape, *states])),))
+    return split_states(steps, step, whole, [shape, *states])
 
 
-def _of_cell(name: str) -> Any:
+def of_cell(name: str) -> Any:
     """An argument that the layer has given to its cell."""
 
     def read(layer: Any) -> Any:
@@ -323,24 +339,24 @@ def _of_cell(name: str) -> Any:
 class CellLayer(RNN):
     """Base of the recurrent layers that make their cell themselves, from their first arguments."""
 
-    units = _of_cell("units")
-    activation = _of_cell("activation")
-    recurrent_activation = _of_cell("recurrent_activation")
-    use_bias = _of_cell("use_bias")
-    kernel_initializer = _of_cell("kernel_initializer")
-    recurrent_initializer = _of_cell("recurrent_initializer")
-    bias_initializer = _of_cell("bias_initializer")
-    unit_forget_bias = _of_cell("unit_forget_bias")
-    kernel_regularizer = _of_cell("kernel_regularizer")
-    recurrent_regularizer = _of_cell("recurrent_regularizer")
-    bias_regularizer = _of_cell("bias_regularizer")
-    kernel_constraint = _of_cell("kernel_constraint")
-    recurrent_constraint = _of_cell("recurrent_constraint")
-    bias_constraint = _of_cell("bias_constraint")
-    dropout = _of_cell("dropout")
-    recurrent_dropout = _of_cell("recurrent_dropout")
-    reset_after = _of_cell("reset_after")
-    seed = _of_cell("seed")
+    units = of_cell("units")
+    activation = of_cell("activation")
+    recurrent_activation = of_cell("recurrent_activation")
+    use_bias = of_cell("use_bias")
+    kernel_initializer = of_cell("kernel_initializer")
+    recurrent_initializer = of_cell("recurrent_initializer")
+    bias_initializer = of_cell("bias_initializer")
+    unit_forget_bias = of_cell("unit_forget_bias")
+    kernel_regularizer = of_cell("kernel_regularizer")
+    recurrent_regularizer = of_cell("recurrent_regularizer")
+    bias_regularizer = of_cell("bias_regularizer")
+    kernel_constraint = of_cell("kernel_constraint")
+    recurrent_constraint = of_cell("recurrent_constraint")
+    bias_constraint = of_cell("bias_constraint")
+    dropout = of_cell("dropout")
+    recurrent_dropout = of_cell("recurrent_dropout")
+    reset_after = of_cell("reset_after")
+    seed = of_cell("seed")
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor, among them those of the cell."""

@@ -13,7 +13,7 @@ from cbackprop.layers.unknown_sizes import fits, shape_between
 from cbackprop.tensor import Shape
 from cbackprop.validation import ArgumentTypeError, check_integer
 
-__all__ = ["AxesLayer", "ImageLayer", "SpatialLayer", "Transposed", "sizes_for_axes"]
+__all__ = ["SIZES", "AxesLayer", "ImageLayer", "SpatialLayer", "Transposed", "in_tuples", "sizes_for_axes"]
 
 # Arguments that are kept as a number for each axis, or two.
 SIZES = (

@@ -99,7 +99,7 @@ class StackedRNNCells(Layer):
 
     def check_more_inputs(self, tensors: list[Any], more: list[Any]) -> None:
         """Refuse another number of states, or states of another size."""
-        check_states(self, "states", more, flat_sizes(self.state_size))
+        check_states(self, "states", more, [(size,) for size in flat_sizes(self.state_size)])
 
     def expand(self, steps: Steps, inputs: list[Value], shape: Any, mask: Mask | None) -> Any:
         """A call of each cell; the output, and all states."""

@@ -26,3 +26,16 @@ def keras_in_float32():
 @pytest.fixture
 def keras_in_float64(keras_in_float32):
     set_float_type("float64")
+
+
+@pytest.fixture
+def both_in_float64(monkeypatch, keras_in_float64):
+    """Keras and this library. With PyTorch, Keras's matmul rounds to float32: PyTorch's own takes its place."""
+    import keras
+    import torch
+    from keras.src import ops
+
+    import cbackprop as cb
+
+    monkeypatch.setattr(ops, "matmul", lambda a, b: torch.matmul(*map(keras.ops.convert_to_tensor, (a, b))))
+    cb.config.set_floatx("float64")

@@ -269,6 +269,26 @@ LAYERS = {
         (lambda: layers.GRU(2, dropout=0.3, recurrent_dropout=0.4, return_sequences=True, seed=3), [(3, 2)]),
         (lambda: layers.GRU(2, recurrent_dropout=0.4, reset_after=False, go_backwards=True, seed=3), [(3, 2)]),
     ],
+    "ConvLSTM1D": [
+        (lambda: layers.ConvLSTM1D(2, 2, bias_initializer="random_normal"), [(3, 4, 2)]),
+        (lambda: layers.ConvLSTM1D(2, 3, dilation_rate=2, padding="same", return_sequences=True), [(2, 5, 1)]),
+        (lambda: layers.ConvLSTM1D(2, 2, dropout=0.3, recurrent_dropout=0.4, seed=3), [(3, 3, 2)]),
+    ],
+    "ConvLSTM2D": [
+        (lambda: layers.ConvLSTM2D(2, 2, padding="same", go_backwards=True, use_bias=False), [(2, 3, 3, 2)]),
+        (lambda: layers.ConvLSTM2D(2, (1, 2), strides=2, activation="gelu", return_sequences=True), [(2, 3, 4, 1)]),
+        (lambda: layers.ConvLSTM2D(3, 2, data_format="channels_first", return_sequences=True), [(2, 2, 3, 3)]),
+        (
+            lambda: layers.ConvLSTM2D(
+                2, 2, activation="softmax", recurrent_activation="hard_sigmoid", dropout=0.4, seed=3
+            ),
+            [(2, 3, 2, 2)],
+        ),
+    ],
+    "ConvLSTM3D": [
+        (lambda: layers.ConvLSTM3D(2, 2, bias_initializer="random_normal"), [(2, 2, 3, 2, 1)]),
+        (lambda: layers.ConvLSTM3D(1, (1, 2, 2), padding="same", recurrent_dropout=0.5, seed=1), [(2, 2, 2, 2, 2)]),
+    ],
     "SimpleRNNCell": [(lambda: cell_and_states(layers.SimpleRNNCell(2)), [(4,)])],
     "LSTMCell": [(lambda: cell_and_states(layers.LSTMCell(2, dropout=0.3, recurrent_dropout=0.4, seed=3)), [(4,)])],
     "GRUCell": [

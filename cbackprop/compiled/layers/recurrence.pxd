@@ -17,6 +17,7 @@ cdef class Recurrence(Layer):
     cdef Py_ssize_t width               # of all gates
     cdef int input_masks, masks         # how many different inputs and states the gates have: 1, or one for each
     cdef Py_ssize_t state_width         # numbers of the states that U is multiplied by
+    cdef Py_ssize_t together            # samples that go through the time steps together
     cdef int n_groups, own_from         # of columns of U; from which on the cell multiplies them
     cdef Py_ssize_t group_begin[MOST_GROUPS + 1]
     cdef Py_ssize_t packed_at[2][MOST_GROUPS + 1]   # where U, and U^T, begin for each group, when they are packed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -34,20 +35,29 @@ class Recurrence(Layer):
     A subclass for each cell has `step`, which returns the new states and what the way back needs, and `back`.
     """
 
+    @property
+    def state_shape(self) -> tuple[int, ...]:
+        """Of a state of a sample."""
+        return (self.spec.units,)
+
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of W, U and b."""
+        spec = self.spec
+        width, features = spec.gates * spec.units, self.input_shapes[0][1] // spec.input_masks
+        bias = (2, width) if spec.has_recurrent_bias else (width,)
+        return {"kernel": (features, width), "recurrent_kernel": (spec.units, width), "bias": bias}
+
     def fit(self) -> Fit:
         """The shapes that the layer works on."""
-        spec = self.spec
-        length, across = self.input_shapes[0]
-        features = across // spec.input_masks
-        width, units, states = spec.gates * spec.units, spec.units, spec.n_states
-        inputs = [(length, across), *[(units,)] * (states if spec.takes_states else 0)]
+        spec, length, state = self.spec, self.input_shapes[0][0], self.state_shape
+        inputs = [self.input_shapes[0], *[state] * (spec.n_states if spec.takes_states else 0)]
         inputs += [(length,)] if spec.takes_mask else []
-        shape: tuple[int, ...] = (length, units) if spec.return_sequences else (units,)
+        shape = (length, *state) if spec.return_sequences else state
         if spec.return_state:
-            shape = (int(np.prod(shape)) + states * units,)
-        weights: dict[str, tuple[int, ...]] = {"kernel": (features, width), "recurrent_kernel": (units, width)}
-        if spec.use_bias:
-            weights["bias"] = (2, width) if spec.has_recurrent_bias else (width,)
+            shape = (math.prod(shape) + spec.n_states * math.prod(state),)
+        weights = self.weight_shapes()
+        if not spec.use_bias:
+            del weights["bias"]
         return Fit(tuple(inputs), shape, weights)
 
     def forward(self, inputs: list[Array], parameters: list[Array], batch: Batch) -> Array:
@@ -61,16 +71,16 @@ class Recurrence(Layer):
         z = self.project(x, parameters)
         states = [np.zeros((rows, n), x.dtype) for _ in range(spec.n_states)]
         if spec.takes_states:
-            states = list(inputs[1 : 1 + spec.n_states])
+            states = [state.reshape(rows, n) for state in inputs[1 : 1 + spec.n_states]]
         elif spec.lasting:
-            states = [array.copy() for array in spec.lasting]
+            states = [array.reshape(rows, n).copy() for array in spec.lasting]
         self.kept: list[Any] = [None] * length
         self.passed: list[Any] = [None] * length  # the states before and after each time step
         outputs = np.zeros((rows, length, n), x.dtype)
         last = np.zeros((rows, n), x.dtype)
         for k, t in enumerate(self.order):
             there = self.mask[:, t, None]
-            used = states[0][:, None] * self.factors
+            used = self.spread(states[0]) * self.factors
             new, self.kept[t] = self.step(z[:, t], used, states, parameters)
             before = states
             states = [np.where(there, after, old) for after, old in zip(new, before, strict=True)]
@@ -78,22 +88,37 @@ class Recurrence(Layer):
             last = np.where(there, states[0], 0 if spec.zero_output_for_mask else last)
             outputs[:, t if spec.keeps_order else k] = last
         for array, state in zip(spec.lasting, states, strict=False):
-            array[...] = state
+            array[...] = state.reshape(array.shape)
         shown = outputs.reshape(rows, -1) if spec.return_sequences else last
         if spec.return_state:
             shown = np.concatenate([shown, *states], axis=1)
         return shown.reshape(rows, *self.output_shape)
 
+    def spread(self, h: Array) -> Array:
+        """The states as gates multiply them: (rows, masks, units), where there may be one for all masks."""
+        return h[:, None]
+
+    def mask_shape(self, rows: int) -> tuple[int, ...]:
+        """Of what these are multiplied by."""
+        return rows, self.spec.recurrent_masks, self.spec.units
+
     def _factors(self, batch: Batch, rows: int) -> Any:
-        """What the state is multiplied by where U multiplies it: (rows, masks, units)."""
-        spec, keep = self.spec, 1 - self.spec.recurrent_rate
-        shape = (rows, spec.recurrent_masks, spec.units)
+        """What the states are multiplied by where U multiplies them."""
+        spec, keep, shape = self.spec, 1 - self.spec.recurrent_rate, self.mask_shape(rows)
         one, zero = self.x.dtype.type(1), self.x.dtype.type(0)
         if keep == 1 or not batch.training:
             return np.full(shape, one)
-        width = shape[1] * shape[2]
+        width = math.prod(shape[1:])
         stays = random.mask(rows * width, keep, batch.iteration, spec.stream, self.node, batch.first * width)
         return np.where(stays.reshape(shape), self.x.dtype.type(1 / keep if keep > 0 else 0), zero)
+
+    def product(self, used: Array, parameters: list[Array]) -> Array:
+        """What the states add to z: (rows, width)."""
+        return times(used, parameters[1])
+
+    def product_back(self, used: Array, dz: Array, parameters: list[Array], gradients: list[Array]) -> Array:
+        """The delta of `used`; adds to the gradient of U."""
+        return times_back(used, dz, parameters[1], gradients[1])
 
     def project(self, x: Array, parameters: list[Array]) -> Array:
         """z = x W + b of all time steps. Where gates drop different inputs, those of each stand side by side."""
@@ -118,7 +143,6 @@ class Recurrence(Layer):
     def backward(self, delta: Array, parameters: list[Array], wanted: list[bool]) -> tuple[list[Array], list[Array]]:
         """Back through the time steps, from the last to the first."""
         spec, (rows, length), n = self.spec, self.x.shape[:2], self.spec.units
-        kernel = parameters[0]
         flat = delta.reshape(rows, -1)
         states = [np.zeros((rows, n), self.x.dtype) for _ in range(spec.n_states)]
         if spec.return_state:
@@ -126,7 +150,7 @@ class Recurrence(Layer):
             flat = flat[:, : -spec.n_states * n]
         # What reaches the last output that a sample has, by way of those that repeat it.
         repeated = np.zeros((rows, n), self.x.dtype) if spec.return_sequences else flat
-        dz = np.zeros((rows, length, kernel.shape[1]), self.x.dtype)
+        dz = np.zeros((rows, length, spec.gates * n), self.x.dtype)
         gradients = [np.zeros_like(parameter) for parameter in parameters]
         for k in reversed(range(length)):
             t = self.order[k]
@@ -138,10 +162,11 @@ class Recurrence(Layer):
             used, before, dz[:, t] = self.back(
                 [np.where(there, state, 0) for state in arrived], self.kept[t], parameters, gradients
             )
-            before[0] = before[0] + (used * self.factors).sum(axis=1)
+            before[0] = before[0] + (used * self.factors).sum(axis=-2).reshape(rows, n)
             states = [np.where(there, b, state) for b, state in zip(before, states, strict=True)]
         self.dz = dz
-        found = [self.project_back(dz, parameters, gradients), *(states if spec.takes_states else [])]
+        found = [self.project_back(dz, parameters, gradients)]
+        found += [state.reshape(rows, *self.state_shape) for state in states] if spec.takes_states else []
         return [*found, *[self.mask] * spec.takes_mask], gradients
 
     def time_steps(self) -> dict[str, Array]:

@@ -24,7 +24,7 @@ class SimpleRNN(Recurrence):
 
     def step(self, z: Array, used: Array, states: list[Array], parameters: list[Array]) -> tuple[list[Array], Any]:
         """The new h."""
-        z = z + times(used, parameters[1])
+        z = z + self.product(used, parameters)
         h = self.outer(z)
         return [h], (used, z, h)
 
@@ -38,30 +38,41 @@ class SimpleRNN(Recurrence):
         """dz = dh f'(z), dU = h^T dz."""
         used, z, h = kept
         dz = self.outer.back(deltas[0], z, h)
-        return times_back(used, dz, parameters[1], gradients[1]), [np.zeros_like(h)], dz
+        return self.product_back(used, dz, parameters, gradients), [np.zeros_like(h)], dz
 
 
 class LSTM(Recurrence):
-    """Gates i, f, g, o: c = f c + i g, h = o a(c)."""
+    """Gates i, f, g, o of each position: c = f c + i g, h = o a(c)."""
+
+    # Numbers of a position, whose gates stand together; None: all units are one position.
+    block: int | None = None
+
+    def _gates(self, z: Array) -> list[Array]:
+        """Each gate of all positions."""
+        return np.split(z.reshape(-1, 4 * (self.block or self.spec.units)), 4, axis=1)
 
     def step(self, z: Array, used: Array, states: list[Array], parameters: list[Array]) -> tuple[list[Array], Any]:
         """The new h and c."""
-        gates = np.split(z + times(used, parameters[1]), 4, axis=1)
+        gates = self._gates(z + self.product(used, parameters))
         i, f, g, o = self.inner(gates[0]), self.inner(gates[1]), self.outer(gates[2]), self.inner(gates[3])
-        c = f * states[1] + i * g
+        before = states[1].reshape(f.shape)
+        c = f * before + i * g
         a = self.outer(c)
-        return [o * a, c], (used, states[1], gates, (i, f, g, o), c, a)
+        new = [(o * a).reshape(len(z), -1), c.reshape(len(z), -1)]
+        return new, (used, before, gates, (i, f, g, o), c, a)
 
     def parts(self, kept: Any) -> dict[str, Array]:
         """z and the value of each gate."""
-        return named("ifgo", kept[2], kept[3])
+        rows = len(kept[0])
+        return named("ifgo", *([gate.reshape(rows, -1) for gate in gates] for gates in (kept[2], kept[3])))
 
     def back(
         self, deltas: list[Array], kept: Any, parameters: list[Array], gradients: list[Array]
     ) -> tuple[Array, list[Array], Array]:
         """The deltas of the gates, dU = h^T dz."""
         used, c_before, z, (i, f, g, o), c, a = kept
-        dh, dc = deltas
+        rows = len(deltas[0])
+        dh, dc = (delta.reshape(c.shape) for delta in deltas)
         dc = dc + self.outer.back(dh * o, c, a)
         dz = np.concatenate(
             [
@@ -71,8 +82,9 @@ class LSTM(Recurrence):
                 self.inner.back(dh * a, z[3], o),
             ],
             axis=1,
-        )
-        return times_back(used, dz, parameters[1], gradients[1]), [np.zeros_like(c), dc * f], dz
+        ).reshape(rows, -1)
+        through = self.product_back(used, dz, parameters, gradients)
+        return through, [np.zeros_like(deltas[0]), (dc * f).reshape(rows, -1)], dz
 
 
 class GRU(Recurrence):
@@ -81,7 +93,7 @@ class GRU(Recurrence):
     def step(self, z: Array, used: Array, states: list[Array], parameters: list[Array]) -> tuple[list[Array], Any]:
         """The new h."""
         x_z, x_r, x_g = np.split(z, 3, axis=1)
-        more_z, more_r, product = np.split(times(used, parameters[1]) + self._bias(parameters)[1], 3, axis=1)
+        more_z, more_r, product = np.split(self.product(used, parameters) + self._bias(parameters)[1], 3, axis=1)
         x_z, x_r = x_z + more_z, x_r + more_r
         u, r = self.inner(x_z), self.inner(x_r)
         x_g = x_g + r * product
@@ -104,7 +116,7 @@ class GRU(Recurrence):
         more = np.concatenate([dz, dr, dg * r], axis=1)
         if self.spec.use_bias:
             gradients[2][1] += more.sum(axis=0)
-        through = times_back(used, more, parameters[1], gradients[1])
+        through = self.product_back(used, more, parameters, gradients)
         return through, [dh * u], np.concatenate([dz, dr, dg], axis=1)
 
 

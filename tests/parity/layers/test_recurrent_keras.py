@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 import torch
-from keras.src import ops
 
 import cbackprop as cb
 from cbackprop.reference import random
@@ -16,11 +15,7 @@ LIMIT = 1e-12
 ROWS, STEPS, FEATURES, UNITS = 5, 6, 3, 4
 
 
-@pytest.fixture(autouse=True)
-def float64(monkeypatch, keras_in_float64):
-    """Both in float64: with PyTorch, Keras's matmul rounds to float32, so that PyTorch's own takes its place."""
-    monkeypatch.setattr(ops, "matmul", lambda a, b: torch.matmul(*map(keras.ops.convert_to_tensor, (a, b))))
-    cb.config.set_floatx("float64")
+pytestmark = pytest.mark.usefixtures("both_in_float64")
 
 
 def difference(theirs, name, options, states, mask, rng):

@@ -3,23 +3,15 @@
 import keras
 import numpy as np
 import pytest
-import torch
-from keras.src import ops
+from keras_training import LIMIT, check_training
 
 import cbackprop as cb
 
-# In float64: sums of some hundred terms in another order, over three steps of training.
-LIMIT = 1e-11
+pytestmark = pytest.mark.usefixtures("both_in_float64")
+
 # Keras computes some layers in float32 whatever their type, with PyTorch.
 IN_FLOAT32 = ("BatchNormalization", "GlobalAveragePooling1D", "LayerNormalization", "Sequential")
 ROWS, STEPS = 4, 3
-
-
-@pytest.fixture(autouse=True)
-def float64(monkeypatch, keras_in_float64):
-    """Both in float64: with PyTorch, Keras's matmul rounds to float32, so that PyTorch's own takes its place."""
-    monkeypatch.setattr(ops, "matmul", lambda a, b: torch.matmul(*map(keras.ops.convert_to_tensor, (a, b))))
-    cb.config.set_floatx("float64")
 
 
 class Doubled(cb.layers.Layer):
@@ -87,25 +79,6 @@ CASES = {
 }
 
 
-def pair(make):
-    """The same model for both, with the same weights."""
-    theirs, ours = make(keras, KerasDoubled), make(cb, Doubled)
-    ours.set_weights(theirs.get_weights())
-    return theirs, ours
-
-
-def check_training(theirs, ours, x, y, engine, limit=LIMIT):
-    """Predictions, and after some steps of training losses, weights and predictions."""
-    np.testing.assert_allclose(ours.predict(x, verbose=0), theirs.predict(x, verbose=0), rtol=limit, atol=limit)
-    theirs.compile(keras.optimizers.SGD(0.1), "mse")
-    ours.compile(cb.optimizers.SGD(0.1), "mse", engine=engine)
-    losses = [[float(model.train_on_batch(x, y)) for _ in range(3)] for model in (theirs, ours)]
-    np.testing.assert_allclose(*losses, rtol=1e-6)  # Keras reports them in float32
-    for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
-        np.testing.assert_allclose(a, b, rtol=limit, atol=limit)
-    np.testing.assert_allclose(ours.predict(x, verbose=0), theirs.predict(x, verbose=0), rtol=limit, atol=limit)
-
-
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
 def test_time_distributed(name, engine, rng):
@@ -117,7 +90,7 @@ def test_time_distributed(name, engine, rng):
         return library.Model(x, library.layers.Dense(2)(library.layers.Flatten()(h)))
 
     x, y = rng.normal(size=(ROWS, STEPS, *shape)), rng.normal(size=(ROWS, 2))
-    check_training(*pair(make), x, y, engine, 1e-5 if name in IN_FLOAT32 else LIMIT)
+    check_training(make(keras, KerasDoubled), make(cb, Doubled), x, y, engine, 1e-5 if name in IN_FLOAT32 else LIMIT)
 
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN", "TimeDistributed"])
@@ -137,7 +110,7 @@ def test_masks_of_the_rows_of_time_steps(kind, engine, rng):
         return library.Model(x, layers.Dense(2)(layers.Flatten()(h)))
 
     x = rng.integers(1, 7, (ROWS, STEPS, 5)) * (np.arange(5) < rng.integers(0, 6, (ROWS, STEPS, 1)))
-    check_training(*pair(make), x, rng.normal(size=(ROWS, 2)), engine)
+    check_training(make(keras, KerasDoubled), make(cb, Doubled), x, rng.normal(size=(ROWS, 2)), engine)
 
 
 class Leaky(cb.layers.Layer):
@@ -206,4 +179,4 @@ def test_bidirectional_cells_in_python_with_states(merge_mode, engine, masked, r
     x[0, 1:], x[1, 0] = 0, 0
     scope = keras.saving.custom_object_scope({"KerasLeaky": KerasLeaky})
     with scope, cb.saving.custom_object_scope({"Leaky": Leaky}):
-        check_training(*pair(make), x, rng.normal(size=(ROWS, 2)), engine)
+        check_training(make(keras, KerasDoubled), make(cb, Doubled), x, rng.normal(size=(ROWS, 2)), engine)

@@ -1,0 +1,11 @@
+"""The cells of recurrent layers that others are derived from."""
+
+from cbackprop.compiled.layers.recurrence cimport Recurrence32, Recurrence64
+
+
+cdef class LSTM32(Recurrence32):
+    pass
+
+
+cdef class LSTM64(Recurrence64):
+    pass
