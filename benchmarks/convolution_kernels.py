@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from report import Report, number, share
 
-from cbackprop.compiled.kernels import convolution, depthwise, matrix
+from cbackprop.compiled.kernels import from_python
+from cbackprop.compiled.kernels.convolution_geometry import Convolution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,14 +52,12 @@ class Shape:
         channels = 1 if self.depthwise else self.channels
         return math.prod(self.maps), self.filters, math.prod(self.kernel) * channels
 
-    def sizes(self) -> convolution.Convolution:
+    def sizes(self) -> Convolution:
         front = [1] * (3 - len(self.size))
         axes = [(*front, *a) for a in (self.size, self.maps, self.kernel, (self.stride,) * len(self.size))]
         before = [max((m - 1) * s + k - n, 0) // 2 for n, m, k, s in zip(*axes, strict=True)]
         groups = self.channels if self.depthwise else 1
-        return convolution.Convolution(
-            *axes, (1, 1, 1), tuple(before), self.channels, self.filters, groups, not self.depthwise
-        )
+        return Convolution(*axes, (1, 1, 1), tuple(before), self.channels, self.filters, groups, not self.depthwise)
 
 
 SHAPES = (
@@ -84,13 +83,13 @@ def runs_of(shape: Shape, dtype: str) -> dict[str, Callable[[], Any]]:
     conv = shape.sizes()
     sizes = (math.prod(shape.size) * shape.channels * SAMPLES, k * n + SLACK, m * n * SAMPLES + SLACK)
     arrays = [rng.uniform(-1, 1, size).astype(dtype) for size in sizes]
-    run = (depthwise if shape.depthwise else convolution).run
+    run = from_python.depthwise_convolution if shape.depthwise else from_python.convolution
     runs: dict[str, Callable[[], Any]] = {
         what: partial(run, conv, what, *(array.copy() for array in arrays)) for what in ("maps", "image", "kernel")
     }
     if not shape.depthwise:
         a, b, out = (np.ones(size, dtype) for size in ((m * SAMPLES, k), (k, n), (m * SAMPLES, n)))
-        runs["product"] = partial(matrix.product, a, b, out)
+        runs["product"] = partial(from_python.product, a, b, out)
     return runs
 
 

@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 import cbackprop as cb
 from cbackprop import activations, optimizers
 from cbackprop.compiled.kernels import blas as loaded  # noqa: F401 - tells `product` where BLAS is
-from cbackprop.compiled.kernels import matrix
+from cbackprop.compiled.kernels import from_python
 from cbackprop.compiled.kernels.activations import Activation
 from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.contract.segment import Segment
@@ -145,8 +145,8 @@ def product_runs(
     if m == 1 and transpose_b:  # the delta of a batch of one sample: Dense takes the transpose
         operands = (b, a, out.reshape(n, 1), False, True)
     runs: dict[str, Run] = {
-        "tiles": partial(matrix.product, *operands, repeat),
-        "BLAS": partial(matrix.product, *operands, repeat, blas_rows=len(operands[2])),
+        "tiles": partial(from_python.product, *operands, repeat),
+        "BLAS": partial(from_python.product, *operands, repeat, blas_rows=len(operands[2])),
         "NumPy": lambda: [np.matmul(left, right, out=out) for _ in range(repeat)],
     }
     check_products(runs, left @ right, out)

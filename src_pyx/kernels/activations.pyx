@@ -1,59 +1,30 @@
-"""Activations a = f(z) and their backward pass delta <- delta f'(z), one pair of functions each.
+"""Activations as objects, which choose their kernels by name. The kernels are in `activation_functions`."""
 
-Most take f' from y = f(z) alone, so that y may lie in z's memory; the others say so to `register`, and read z
-instead of y. A function of single elements sees a matrix as rows * width numbers; softmax works row by row.
-Every constant has the type of the array: C would compute the whole expression in double beside a plain 1.
-"""
+from cython cimport floating
 
-from libc.math cimport INFINITY
-
-from cbackprop.compiled.kernels.elementary cimport (
-    clip, exp, expm1, fabs, log, normal_cdf, sigmoid, sigmoids, softplus, sqrt, tanh,
-)
-
-
-cdef dict KERNELS = {}
-
-
-cdef class Entry:
-    cdef Kernel kernel
-    cdef int n_parameters
-
-
-cdef void register(
-    str name, int n_parameters,
-    Forward32 forward32, Forward64 forward64, Backward32 backward32, Backward64 backward64,
-    bint reads_input=False,
-):
-    cdef Entry entry = Entry()
-    entry.n_parameters = n_parameters
-    entry.kernel.forward32 = forward32
-    entry.kernel.forward64 = forward64
-    entry.kernel.backward32 = backward32
-    entry.kernel.backward64 = backward64
-    entry.kernel.reads_input = reads_input
-    KERNELS[name] = entry
+from cbackprop.compiled.kernels.activation_functions cimport Kernel, find_kernel, kernel_names
 
 
 def names() -> list:
     """Names of all activations that have a kernel."""
-    return sorted(KERNELS)
+    return kernel_names()
 
 
 def reads_input(str name) -> bool:
     """Whether the backward pass of an activation needs z itself, not only f(z)."""
-    return (<Entry>KERNELS[name]).kernel.reads_input
+    cdef Kernel kernel
+    if find_kernel(name, &kernel) < 0:
+        raise KeyError(name)
+    return kernel.reads_input
 
 
 cdef class Activation:
     """An activation with its numbers, ready to run on arrays of either type."""
 
     def __init__(self, str name, tuple parameters=()):
-        cdef Entry entry = KERNELS.get(name)
-        if entry is None or len(parameters) != entry.n_parameters:
+        if find_kernel(name, &self.kernel) != len(parameters):
             raise ValueError(f"There is no kernel for activation {name!r} with parameters {parameters!r}.")
         self.name = name
-        self.kernel = entry.kernel
         for i, value in enumerate(parameters):
             self.p[i] = value
 
@@ -83,10 +54,3 @@ cdef class Activation:
             self.kernel.backward64(&delta[0, 0], &x[0, 0], &y[0, 0], x.shape[0], x.shape[1], self.p)
         else:
             self.kernel.backward32(&delta[0, 0], &x[0, 0], &y[0, 0], x.shape[0], x.shape[1], self.p)
-
-
-include "activations/links.pxi"
-include "activations/rectifiers.pxi"
-include "activations/sigmoids.pxi"
-include "activations/gates.pxi"
-include "activations/shrinks.pxi"

@@ -13,12 +13,10 @@ The derivative by the image is the same for other sweeps (see convolution.pyx): 
 Every element is a sum in an order that depends on shapes alone.
 """
 
-import numpy as np
-
 from cython cimport floating
 from libc.string cimport memset
 
-from cbackprop.compiled.kernels.convolution cimport Convolution
+from cbackprop.compiled.kernels.convolution_geometry cimport Convolution
 from cbackprop.compiled.kernels.sweeps cimport AXES, Axis, SLACK, Sweep
 
 cdef extern from "depthwise.h" nogil:
@@ -476,37 +474,3 @@ cdef void sum_sample(
                     begin += lanes
                 piece.x += piece.columns
             piece.y += piece.rows
-
-
-def run(
-    Convolution conv not None, str what, floating[::1] image, floating[::1] kernel, floating[::1] maps,
-    Py_ssize_t repeat=1, bint add=False,
-):
-    """Compute the "maps", the "image" or the "kernel" from the two others, as often as `repeat` says.
-
-    Kernel and maps have SLACK numbers more than these, which may be read.
-
-    Raises
-    ------
-    ValueError
-        If an array has another size.
-    """
-    cdef Py_ssize_t samples = image.shape[0] // conv.image_size, _
-    cdef Py_ssize_t taps = conv.kernel[0] * conv.kernel[1] * conv.kernel[2]
-    cdef unsigned char[::1] workspace = np.empty(depthwise_bytes(conv, sizeof(floating)) + 64, np.uint8)
-    cdef void* aligned = <void*>((<size_t>&workspace[0] + 63) & ~<size_t>63)
-    if (
-        conv.groups != conv.channels or conv.spreads or samples == 0 or image.shape[0] != samples * conv.image_size
-        or maps.shape[0] != samples * conv.maps_size + SLACK or kernel.shape[0] != taps * conv.filters + SLACK
-        or what not in ("maps", "image", "kernel")
-    ):
-        raise ValueError("The arrays do not fit the convolution.")
-    cdef int which = ("maps", "image", "kernel").index(what)
-    with nogil:
-        for _ in range(repeat):
-            if which == 0:
-                depthwise(conv, samples, &image[0], &kernel[0], <const floating*>NULL, &maps[0], aligned)
-            elif which == 1:
-                depthwise_back(conv, samples, &maps[0], &kernel[0], add, &image[0], aligned)
-            else:
-                depthwise_kernel(conv, samples, &image[0], &maps[0], add, &kernel[0], aligned)

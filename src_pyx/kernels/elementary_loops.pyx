@@ -1,7 +1,7 @@
 """Loops over the elementary functions, for tests and measurements.
 
 They are called through a pointer, as the kernels that the functions are made for: gcc would take them for rarely used
-where `evaluate` called them itself, and neither inline the functions nor vectorise.
+where `run_loop` called them itself, and neither inline the functions nor vectorise.
 """
 
 from cython cimport floating
@@ -82,10 +82,12 @@ cdef void tanh_loop(const floating* x, floating* y, Py_ssize_t size) noexcept no
         y[i] = tanh(x[i])
 
 
-def evaluate(str name, const floating[::1] x, floating[::1] y):
-    """y[:] = f(x), for the function f of that name."""
+cdef int run_loop(str name, const floating* x, floating* y, Py_ssize_t size) except -1:
+    """y = f(x), for the function f of that name.
+
+    x (size,) IN; y (size,) OUT.
+    """
     cdef void (*loop)(const floating*, floating*, Py_ssize_t) noexcept nogil
-    cdef Py_ssize_t size = x.shape[0]
     if name == "erf":
         loop = erf_loop
     elif name == "exp":
@@ -110,7 +112,5 @@ def evaluate(str name, const floating[::1] x, floating[::1] y):
         loop = tanh_loop
     else:
         raise ValueError(f"There is no elementary function {name!r}.")
-    if y.shape[0] != size:
-        raise ValueError("x and y must have the same shape.")
-    if size:
-        loop(&x[0], &y[0], size)
+    loop(x, y, size)
+    return 0

@@ -3,7 +3,7 @@
 Convolutions are such products. The tiles are those of `matrix`, compiled once more with GATHERS (see tiles.h).
 """
 
-from cbackprop.compiled.kernels.panels cimport TILE_VECTORS, lanes, panel_row, panel_width
+from cbackprop.compiled.kernels.panels cimport TILE_VECTORS, cost_of_columns, lanes, panel_row, panel_width
 
 cdef extern from "gathered_products.h" nogil:
     void gather_column_float(
@@ -26,6 +26,11 @@ cdef extern from "gathered_products.h" nogil:
         Py_ssize_t columns, Py_ssize_t width, const double* values, Py_ssize_t step, double* row)
     void pack_columns_double(
         Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width, const double* b, Py_ssize_t b_column, double* panel)
+
+
+cdef Py_ssize_t cost_of_floats(Py_ssize_t columns) noexcept nogil:
+    """`cost_of_columns` with the vectors of this module: for modules that are not built for instruction sets."""
+    return cost_of_columns(columns, lanes(<float*>NULL))
 
 
 cdef Py_ssize_t padded_columns(Py_ssize_t columns, floating* c) noexcept nogil:

@@ -8,8 +8,6 @@ Every element of C is a sum in a fixed order that depends on k alone. So rows of
 any way, and the numbers stay the same to the last bit.
 """
 
-import numpy as np
-
 from cython cimport floating
 
 from cbackprop.compiled.kernels.panels cimport (
@@ -411,6 +409,11 @@ cdef void connect_blas(BlasFloat of_floats, BlasDouble of_doubles) noexcept:
     blas_of_floats, blas_of_doubles = of_floats, of_doubles
 
 
+cdef bint has_blas() noexcept:
+    """Whether it has been told."""
+    return blas_of_floats != NULL
+
+
 cdef inline bint multiply_by_blas(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     const floating* a, Py_ssize_t a_row, Py_ssize_t a_column, const floating* b, Py_ssize_t b_row, Py_ssize_t b_column,
@@ -521,39 +524,3 @@ cdef void multiply_by_packed(
         multiply_panels(m, n, depth, a + p, a_row, 1, packed, NULL if p else bias, add or p > 0, c, c_row, 1)
         packed += packed_numbers(n, depth, sizeof(floating))
         p += depth
-
-
-def product(
-    floating[:, ::1] a, floating[:, ::1] b, floating[:, ::1] out, bint transpose_a=False, bint transpose_b=False,
-    Py_ssize_t repeat=1, floating[::1] bias=None, bint add=False, Py_ssize_t blas_rows=0,
-):
-    """out = op(a) op(b) + bias, added to what is there if `add`, as often as `repeat` says; op transposes if told so.
-
-    By tiles, or with `blas_rows` by BLAS, so many rows of `out` in each call.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit, or one is empty.
-    RuntimeError
-        If BLAS is wanted, but the module `blas` has not been imported.
-    """
-    cdef Py_ssize_t m = a.shape[transpose_a], k = a.shape[not transpose_a], n = b.shape[not transpose_b], _
-    cdef unsigned char[::1] workspace = np.empty(WORKSPACE_BYTES + 64, np.uint8)
-    cdef void* aligned = <void*>((<size_t>&workspace[0] + 63) & ~<size_t>63)
-    if b.shape[transpose_b] != k or out.shape[0] != m or out.shape[1] != n:
-        raise ValueError("The shapes of a, b and out do not fit.")
-    if m == 0 or n == 0 or k == 0:
-        raise ValueError("The matrices must not be empty.")
-    if bias is not None and bias.shape[0] != n:
-        raise ValueError("The bias does not fit the columns of out.")
-    if blas_rows and blas_of_floats == NULL:
-        raise RuntimeError("Import cbackprop.compiled.kernels.blas first.")
-    cdef const floating* start = &bias[0] if bias is not None else NULL
-    with nogil:
-        for _ in range(repeat):
-            multiply(
-                m, n, k, &a[0, 0], 1 if transpose_a else k, m if transpose_a else 1,
-                &b[0, 0], 1 if transpose_b else n, k if transpose_b else 1, False,
-                start, add, &out[0, 0], n, 1, aligned, blas_rows,
-            )

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from cbackprop.compiled.kernels.convolution import Convolution
-from cbackprop.compiled.kernels.depthwise import run
 
 import cbackprop as cb
 from cbackprop import layers
+from cbackprop.compiled.kernels.convolution_geometry import Convolution
+from cbackprop.compiled.kernels.from_python import depthwise_convolution
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_long_signals_in_pieces(length, real, rng):
 
     def computed(what):
         given = {name: buffer.copy() for name, buffer in buffers.items()}
-        run(conv, what, **given)
+        depthwise_convolution(conv, what, **given)
         numbers, rest = np.split(given[what], [given[what].size - behind[what]])
         assert np.isnan(rest).all()  # nothing is written behind the end
         return numbers.reshape(-1, channels)

@@ -2,35 +2,8 @@
 
 from cython cimport floating
 
+from cbackprop.compiled.kernels.convolution_geometry cimport Convolution
 from cbackprop.compiled.kernels.done cimport Done
-from cbackprop.compiled.kernels.sweeps cimport AXES, Sweep
-
-cdef class Convolution:
-    cdef Py_ssize_t[AXES] image, maps, kernel, stride, dilation, before
-    cdef readonly Py_ssize_t channels, filters, groups
-    cdef Py_ssize_t image_size, maps_size       # numbers of a sample
-    cdef Py_ssize_t kernel_rows                 # taps times channels of a group
-    cdef bint planar_forward, planar_back, planar_gradient      # maps, image or kernel are computed by `planar`
-    cdef Py_ssize_t gradient_rows               # rows of output positions that a gradient is summed over at a time
-    cdef Sweep forward
-    cdef Sweep* back
-    cdef Py_ssize_t n_back
-    cdef bint gaps                              # back, some positions of the image belong to no sweep
-    cdef bint spreads                           # back, a position of the maps adds to a row of the image at once
-    cdef Py_ssize_t spread_room                 # numbers of what is to be added, and of a row
-    cdef Py_ssize_t spread_row_size             # numbers of that row
-    cdef Py_ssize_t strip_room                  # numbers of the largest strip, and of what is read behind it
-    cdef const Py_ssize_t* lines_at             # (rows of the sweep,): where in a strip each row of positions begins
-    cdef const Py_ssize_t* kernel_at            # (kernel_rows,): where in a strip each row of the kernel reads
-    cdef list tables                            # what pointers point into: kept alive here
-
-    cdef Sweep make_sweep(self, list axes, bint forward, Py_ssize_t packed, Py_ssize_t columns) except *
-    cdef const Py_ssize_t* keep(self, table) except? NULL
-    cdef Py_ssize_t spread_row_numbers(self) noexcept
-    cdef Py_ssize_t forward_numbers(self) noexcept
-    cdef Py_ssize_t back_numbers(self) noexcept
-    cdef Py_ssize_t kernel_numbers(self) noexcept
-
 
 cdef void convolve(
     Convolution conv, Py_ssize_t samples, const floating* image, const floating* kernel, const floating* bias,

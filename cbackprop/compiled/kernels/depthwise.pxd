@@ -2,7 +2,7 @@
 
 from cython cimport floating
 
-from cbackprop.compiled.kernels.convolution cimport Convolution
+from cbackprop.compiled.kernels.convolution_geometry cimport Convolution
 
 
 cdef Py_ssize_t depthwise_bytes(Convolution conv, Py_ssize_t itemsize) noexcept

@@ -3,6 +3,8 @@
 from cython cimport floating
 
 
+cdef Py_ssize_t cost_of_floats(Py_ssize_t columns) noexcept nogil
+
 cdef Py_ssize_t padded_columns(Py_ssize_t columns, floating* c) noexcept nogil
 
 cdef void gather(

@@ -32,6 +32,8 @@ ctypedef bint (*BlasDouble)(
 
 cdef void connect_blas(BlasFloat of_floats, BlasDouble of_doubles) noexcept
 
+cdef bint has_blas() noexcept
+
 cdef void multiply(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     const floating* a, Py_ssize_t a_row, Py_ssize_t a_column,

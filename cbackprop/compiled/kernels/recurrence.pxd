@@ -2,7 +2,8 @@
 
 from cython cimport floating
 
-from cbackprop.compiled.kernels.activations cimport Activation, Kernel
+from cbackprop.compiled.kernels.activation_functions cimport Kernel
+from cbackprop.compiled.kernels.activations cimport Activation
 
 
 cdef struct Gate:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cbackprop.compiled.kernels import blas
-from cbackprop.compiled.kernels.matrix import product
+from cbackprop.compiled.kernels.from_python import product
 
 TOLERANCES = {"float32": 2e-6, "float64": 4e-15}
 # Single rows and columns are products with a vector, which BLAS has other functions for.

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from locked_pages import beside_locked_pages, needs_locked_pages
 
-from cbackprop.compiled.kernels import convolution, depthwise
+from cbackprop.compiled.kernels import from_python
+from cbackprop.compiled.kernels.convolution_geometry import Convolution
 
 TOLERANCES = {"float32": 2e-6, "float64": 4e-15}
 SLACK = 32  # numbers that kernels and maps have more, which may be read
@@ -35,7 +36,7 @@ class Case:
             self.filters = self.channels * int(rng.choice([1, 1, 2, 3]))
         else:
             self.channels, self.filters = (self.groups * int(rng.choice(sizes)) for _ in range(2))
-        self.run = (depthwise if deep else convolution).run
+        self.run = from_python.depthwise_convolution if deep else from_python.convolution
         self.samples = 2
 
     def reads(self):
@@ -76,9 +77,9 @@ def expected(case, what, image, kernel, maps):
 
 
 def check(case, dtype, rng, array=np.empty):
-    conv = convolution.Convolution(
+    conv = Convolution(
         *(case.image, case.maps, case.kernel, case.stride, case.dilation, case.before),
-        *(case.channels, case.filters, case.groups, case.run is convolution.run),
+        *(case.channels, case.filters, case.groups, case.run is from_python.convolution),
     )
     counts = {
         "image": case.samples * math.prod(case.image) * case.channels,
@@ -86,7 +87,7 @@ def check(case, dtype, rng, array=np.empty):
         "maps": case.samples * math.prod(case.maps) * case.filters,
     }
     for what in counts:
-        for add in (False, True) if what != "maps" or case.run is convolution.run else (False,):
+        for add in (False, True) if what != "maps" or case.run is from_python.convolution else (False,):
             arrays = {name: array(n + (SLACK if name != "image" else 0), dtype) for name, n in counts.items()}
             for values in arrays.values():
                 values[...] = rng.normal(size=values.size)
@@ -172,11 +173,11 @@ def test_gaps_between_taps_take_no_memory():
     """Positions of the image that no tap reaches are only filled, however large the stride is."""
     sizes = (1, 1, 200_000), (1, 1, 2), (1, 1, 3), (1, 1, 100_000), (1, 1, 1), (0, 0, 0)
     tracemalloc.start()
-    conv = convolution.Convolution(*sizes, 2, 1, 1)
+    conv = Convolution(*sizes, 2, 1, 1)
     assert tracemalloc.get_traced_memory()[1] < 100_000
     tracemalloc.stop()
     image, kernel, maps = np.ones(400_000), np.ones(6 + SLACK), np.ones(2 + SLACK)
-    convolution.run(conv, "image", image, kernel, maps)
+    from_python.convolution(conv, "image", image, kernel, maps)
     assert np.flatnonzero(image).tolist() == [*range(6), *range(200_000, 200_006)]
 
 
@@ -193,13 +194,13 @@ def test_nothing_outside_of_the_arrays_is_read(at_end, deep):
         check(case, "float32", rng, lambda n, dtype: beside_locked_pages((n,), dtype, at_end))
 
 
-@pytest.mark.parametrize("module", [convolution, depthwise])
-def test_arrays_of_another_size_are_refused(module):
-    conv = convolution.Convolution((1, 4, 4), (1, 3, 3), (1, 2, 2), (1, 1, 1), (1, 1, 1), (0, 0, 0), 2, 2, 2, False)
+@pytest.mark.parametrize("run", [from_python.convolution, from_python.depthwise_convolution])
+def test_arrays_of_another_size_are_refused(run):
+    conv = Convolution((1, 4, 4), (1, 3, 3), (1, 2, 2), (1, 1, 1), (1, 1, 1), (0, 0, 0), 2, 2, 2, False)
     image, kernel, maps = np.ones(32), np.ones(8 + SLACK), np.ones(18 + SLACK)
-    module.run(conv, "maps", image, kernel, maps)
+    run(conv, "maps", image, kernel, maps)
     for wrong in ((image[1:], kernel, maps), (image, kernel[1:], maps), (image, kernel, maps[1:])):
         with pytest.raises(ValueError, match="do not fit"):
-            module.run(conv, "maps", *wrong)
+            run(conv, "maps", *wrong)
     with pytest.raises(ValueError, match="do not fit"):
-        module.run(conv, "nothing", image, kernel, maps)
+        run(conv, "nothing", image, kernel, maps)

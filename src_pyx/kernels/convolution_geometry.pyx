@@ -1,0 +1,302 @@
+"""Where everything is that a convolution reads and writes: positions, taps and strips, and which way is the fastest.
+
+An image is (depth, height, width, channels); lower ranks have sizes of 1 in front. Maps are what a convolution makes of
+it: (depth, height, width, filters). The kernel is (depth, height, width, channels of a group, filters). What these
+numbers are for is in `convolution`, which reads them inside a step. Here nothing need be fast.
+"""
+
+import itertools
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+
+from cbackprop.compiled.kernels.gathered_products cimport cost_of_floats
+from cbackprop.compiled.kernels.planar cimport gradient_room, plane_width, planar_pays, planes_room
+from cbackprop.compiled.kernels.sweeps cimport AXES, Axis, Sweep
+from cbackprop.compiled.kernels.winograd cimport Tiling, choose_tiles, kernel_room, tiles_room, winograd_pays
+
+cdef enum:
+    # A strip has at most so many numbers, if that are several rows, and is read for at most so many positions.
+    STRIP_NUMBERS = 32 * 1024
+    STRIP_POSITIONS = 512
+    # Positions over which the gradient of a kernel is summed before it is written.
+    GRADIENT_POSITIONS = 128
+    # Numbers in the largest vector.
+    MOST_LANES = 16
+    # What spreading a vector costs, in operations on a vector.
+    COST_OF_SPREADING = 24
+
+
+cdef inline Py_ssize_t padded(Py_ssize_t columns) noexcept nogil:
+    """Room for so many columns of panels."""
+    return (columns + MOST_LANES - 1) // MOST_LANES * MOST_LANES
+
+
+class Positions(NamedTuple):
+    """What `Axis` holds."""
+
+    count: int
+    out_begin: int
+    out_step: int
+    in_begin: int
+    in_step: int
+    taps: int
+    tap_step: int
+    kernel_begin: int
+    kernel_step: int
+
+    @property
+    def length(self) -> int:
+        """Numbers of the input from the first one that is read to the last one."""
+        return (self.count - 1) * self.in_step + self.reach
+
+    @property
+    def reach(self) -> int:
+        """Numbers of the input from the first tap of a position to the last one."""
+        return max(self.taps - 1, 0) * self.tap_step + 1
+
+
+cdef class Convolution:
+    """Where everything is that the convolution of a sample reads and writes.
+
+    Parameters
+    ----------
+    image, maps, kernel, stride, dilation, before : tuple of int
+        For each axis: sizes, the step from one position to the next, the step from one tap to the next, and how many
+        zeros are in front of the image.
+    channels, filters, groups : int
+    may_spread : bool, default True
+        False: back, a sweep computes positions of the image, not what positions of the maps add to it.
+    """
+
+    def __cinit__(
+        self, tuple image, tuple maps, tuple kernel, tuple stride, tuple dilation, tuple before, Py_ssize_t channels,
+        Py_ssize_t filters, Py_ssize_t groups, bint may_spread=True,
+    ):
+        cdef int axis
+        cdef Py_ssize_t i
+        if min(*image, *maps, *kernel, *stride, *dilation, channels, filters, groups) < 1 or min(before) < 0:
+            raise ValueError("Sizes, strides and channels of a convolution must be at least 1.")
+        if channels % groups or filters % groups:
+            raise ValueError("Channels and filters must be divisible by the groups.")
+        for axis in range(AXES):
+            self.image[axis], self.maps[axis], self.kernel[axis] = image[axis], maps[axis], kernel[axis]
+            self.stride[axis], self.dilation[axis], self.before[axis] = stride[axis], dilation[axis], before[axis]
+        self.channels, self.filters, self.groups = channels, filters, groups
+        self.image_size, self.maps_size = math.prod(image) * channels, math.prod(maps) * filters
+        self.kernel_rows = math.prod(kernel) * (channels // groups)
+        self.tables = []
+        taps = math.prod(kernel)
+        depth, operations = taps * channels, taps * channels * cost_of_floats(filters) / 16
+        if groups == stride[2] == 1:
+            self.planar_forward = planar_pays(maps[2], depth, channels, filters, operations, False)
+            self.planar_gradient = planar_pays(maps[2], depth, channels, filters, operations, True)
+        self.forward = self.make_sweep([self.forward_axis(axis) for axis in range(AXES)], True, 0, filters // groups)
+        self.make_back(may_spread)
+        self.make_gradient()
+        if self.spreads:
+            self.spread_row_size = self.spread_row_numbers()
+            self.spread_room = (
+                max([self.back[i].rows for i in range(self.n_back)]) * maps[2] * padded(kernel[2] * channels)
+                + self.spread_row_size
+            )
+        sizes = [self.forward.strip_size, *[self.back[i].strip_size for i in range(self.n_back)]]
+        self.strip_room = (max(sizes) + 2 * MOST_LANES) // MOST_LANES * MOST_LANES
+
+    def __dealloc__(self):
+        free(self.back)
+
+    cdef object forward_axis(self, int axis):
+        """All positions of the maps."""
+        return Positions(
+            self.maps[axis], 0, 1, -self.before[axis], self.stride[axis], self.kernel[axis], self.dilation[axis], 0, 1
+        )
+
+    cdef object back_axis(self, int axis, Py_ssize_t remainder):
+        """Positions of the image that are `remainder` modulo the stride, counted from the first zero in front of it.
+
+        Position i + before = q stride + remainder reads the taps k with k dilation = t stride + remainder, in the maps
+        at q - t. Later taps lie in front.
+        """
+        cdef Py_ssize_t stride = self.stride[axis], dilation = self.dilation[axis], before = self.before[axis]
+        taps = [k for k in range(self.kernel[axis]) if k * dilation % stride == remainder]
+        # The first q that is a position of the image, and how many are. Division in C rounds towards zero.
+        cdef Py_ssize_t first = (max(before - remainder, 0) + stride - 1) // stride
+        cdef Py_ssize_t positions = max((self.image[axis] + before - remainder + stride - 1) // stride - first, 0)
+        begin = first * stride + remainder - before
+        if not taps:
+            return Positions(positions, begin, stride, 0, 1, 0, 1, 0, 1)
+        apart = (taps[1] - taps[0]) if len(taps) > 1 else 1
+        return Positions(
+            positions, begin, stride, first - taps[-1] * dilation // stride, 1, len(taps),
+            max(apart * dilation // stride, 1), taps[-1], -apart,
+        )
+
+    cdef list back_classes(self, int axis):
+        """The classes of image positions that taps reach: one for each remainder, but none that is empty."""
+        cdef Py_ssize_t stride = self.stride[axis], dilation = self.dilation[axis], k
+        remainders = sorted({k * dilation % stride for k in range(self.kernel[axis])})
+        found = [self.back_axis(axis, remainder) for remainder in remainders]
+        return [positions for positions in found if positions.count] or [
+            self.back_axis(axis, self.before[axis] % stride)
+        ]
+
+    cdef int make_back(self, bint may_spread) except -1:
+        """A sweep for each class of image positions that taps reach; between the others there may be large gaps."""
+        cdef Py_ssize_t packed = 0, group = self.filters // self.groups, columns = self.channels // self.groups
+        cdef int axis
+        classes = [self.back_classes(axis) for axis in range(AXES)]
+        self.choose_back(may_spread, classes[2])
+        if self.spreads:
+            classes[2] = [Positions(self.maps[2], 0, 1, 0, 1, 1, 1, 0, 1)]
+            columns *= self.kernel[2]
+        for axis in range(AXES - 1 if self.spreads else AXES):
+            self.gaps = self.gaps or sum([positions.count for positions in classes[axis]]) < self.image[axis]
+        sweeps = math.prod([len(axes) for axes in classes])
+        self.back = <Sweep*>calloc(sweeps, sizeof(Sweep))
+        if self.back == NULL:
+            raise MemoryError(f"A convolution needs memory for {sweeps} classes of positions.")
+        for z, y, x in itertools.product(*classes):
+            self.back[self.n_back] = self.make_sweep([z, y, x], False, packed, columns)
+            packed += z.taps * y.taps * x.taps * group
+            self.n_back += 1
+
+    cdef int choose_back(self, bint may_spread, list classes) except -1:
+        """Whether positions are gathered, spread or planar, whichever takes the least time.
+
+        Each sum is over `filters` numbers for each tap of the first two axes. Spreading it takes as long as some more.
+        """
+        cdef Py_ssize_t taps = max(self.kernel[0] * self.kernel[1] * self.filters, 1)
+        cdef Py_ssize_t positions = max(self.image[2] // self.stride[2], 1)
+        cdef Py_ssize_t depth = taps * self.kernel[2] // (self.stride[0] * self.stride[1] * self.stride[2])
+        gathered = sum([axis.count * axis.taps for axis in classes]) * cost_of_floats(self.channels) * taps
+        spread = self.maps[2] * cost_of_floats(self.kernel[2] * self.channels) * (taps + COST_OF_SPREADING)
+        if self.groups > 1 or not may_spread:
+            return 0
+        self.spreads = self.dilation[2] == 1 and spread < gathered
+        operations = min(gathered, spread) / 16 / self.image[2] / (self.stride[0] * self.stride[1])
+        self.planar_back = planar_pays(positions, depth, self.filters, self.channels, operations, False)
+        self.spreads = self.spreads and not self.planar_back
+
+    cdef Py_ssize_t spread_row_numbers(self) noexcept:
+        """Numbers of a row of the image with everything that positions add, beyond its borders, too."""
+        return padded(max(
+            (self.maps[2] - 1) * self.stride[2] * self.channels + padded(self.kernel[2] * self.channels),
+            (self.before[2] + self.image[2]) * self.channels,
+        ))
+
+    cdef Sweep make_sweep(self, list axes, bint forward, Py_ssize_t packed, Py_ssize_t columns) except *:
+        cdef Sweep sweep
+        cdef int i
+        memset(&sweep, 0, sizeof(Sweep))
+        for i, axis in enumerate(axes):
+            sweep.axes[i] = Axis(
+                axis.count, axis.out_begin, axis.out_step, axis.in_begin, axis.in_step, axis.taps, axis.tap_step,
+                axis.kernel_begin, axis.kernel_step,
+            )
+        for i in range(AXES):
+            sweep.in_sizes[i] = self.image[i] if forward else self.maps[i]
+            sweep.out_sizes[i] = self.maps[i] if forward else self.image[i]
+        channels = sweep.in_channels = self.channels if forward else self.filters
+        sweep.out_channels = self.filters if forward else self.channels
+        z, y, x = axes
+        sweep.pads = min([axis.taps for axis in axes]) > 0 and any([
+            axis.in_begin < 0 or axis.in_begin + axis.length > size
+            for axis, size in zip(axes, sweep.in_sizes, strict=True)
+        ])
+        # The gradient of the kernel needs all rows of its strips.
+        sweep.copies = sweep.pads and (
+            forward or z.taps > 1 or z.in_begin < 0 or z.in_begin + z.length > sweep.in_sizes[0]
+            or x.in_begin < 0 or x.in_begin + x.length > sweep.in_sizes[2]
+        )
+        sweep.columns = columns
+        sweep.is_row = y.out_step == x.out_step == 1 and x.count == sweep.out_sizes[2]
+        planes = max(z.taps, 1)
+        fit = (STRIP_NUMBERS // (planes * x.length * channels) - y.reach) // y.in_step + 1
+        sweep.rows = max(min(y.count, STRIP_POSITIONS // x.count, fit), 1)
+        sweep.strip_rows, sweep.strip_columns = (sweep.rows - 1) * y.in_step + y.reach, x.length
+        if sweep.copies:
+            width, plane = x.length, sweep.strip_rows * x.length
+            sweep.strip_size = planes * plane * channels
+        else:
+            width, plane = sweep.in_sizes[2], z.tap_step * sweep.in_sizes[1] * sweep.in_sizes[2]
+        runs_on = self.groups == 1 and x.tap_step == 1
+        sweep.run = (x.taps if runs_on else 1) * (channels // self.groups)
+        places = np.add.outer(
+            np.add.outer(np.arange(z.taps) * plane, np.arange(y.taps) * y.tap_step * width),
+            np.arange(min(x.taps, 1) if runs_on else x.taps) * x.tap_step,
+        )
+        sweep.n_taps = places.size
+        sweep.taps = self.keep(places * channels)
+        sweep.at = self.keep(
+            np.add.outer(np.arange(sweep.rows) * y.in_step * width, np.arange(x.count) * x.in_step) * channels
+        )
+        sweep.packed = packed
+        sweep.multiplies_less = (
+            self.groups == 1 and self.image[0] == self.maps[0] == self.kernel[0] == 1 and z.in_begin == 0
+            and y.taps == x.taps == 3
+            and y.tap_step == x.tap_step == y.in_step == x.in_step == y.out_step == x.out_step == 1
+            and winograd_pays(y.count, x.count, channels, sweep.out_channels)
+        )
+        sweep.plane_width = plane_width(x.count, x.taps, x.tap_step)
+        planes_row = channels * sweep.plane_width
+        sweep.plane_at = self.keep(np.add.outer(
+            np.add.outer(np.arange(z.taps) * sweep.strip_rows, np.arange(y.taps) * y.tap_step) * planes_row,
+            np.arange(channels) * sweep.plane_width,
+        ))
+        if sweep.multiplies_less:
+            sweep.tiling = Tiling(
+                sweep.in_sizes[1], sweep.in_sizes[2], channels, y.in_begin, x.in_begin, y.count, x.count,
+                sweep.out_channels, 0, 0, NULL,
+            )
+            choose_tiles(&sweep.tiling)
+            sweep.tiling.at = self.keep(np.arange(sweep.tiling.rows * sweep.tiling.columns) * channels)
+        return sweep
+
+    cdef int make_gradient(self) except -1:
+        """Where in a strip each row of the kernel reads for the first position, and each row of positions begins."""
+        group = self.channels // self.groups
+        cdef const Sweep* sweep = &self.forward
+        places = np.array([sweep.taps[i] for i in range(sweep.n_taps)], np.intp)
+        if sweep.run > group:
+            places = np.add.outer(places, np.arange(self.kernel[2]) * self.channels)
+        self.kernel_at = self.keep(np.add.outer(places, np.arange(group)))
+        self.lines_at = self.keep([sweep.at[i * self.maps[2]] for i in range(sweep.rows)])
+        self.gradient_rows = max(min(GRADIENT_POSITIONS // self.maps[2], sweep.rows), 1)
+
+    cdef const Py_ssize_t* keep(self, table) except? NULL:
+        """The address of a table that lives as long as this."""
+        cdef const Py_ssize_t[::1] view = np.append(np.ascontiguousarray(table, np.intp).reshape(-1), 0)
+        self.tables.append(view)
+        return &view[0]
+
+    cdef Py_ssize_t forward_numbers(self) noexcept:
+        """Numbers of workspace that `convolve` needs."""
+        if self.planar_forward:
+            return planes_room(&self.forward) + self.kernel_rows * self.filters
+        if self.forward.multiplies_less:
+            return kernel_room(&self.forward.tiling) + tiles_room(&self.forward.tiling)
+        return self.strip_room + self.groups * self.kernel_rows * padded(self.filters // self.groups)
+
+    cdef Py_ssize_t back_numbers(self) noexcept:
+        """Numbers of workspace that `convolve_back` needs."""
+        if self.planar_back:
+            return max([planes_room(&self.back[i]) for i in range(self.n_back)]) + self.kernel_rows * self.filters
+        if self.back[0].multiplies_less:
+            return kernel_room(&self.back[0].tiling) + tiles_room(&self.back[0].tiling)
+        cdef Py_ssize_t taps = self.kernel[0] * self.kernel[1] * self.kernel[2]
+        cdef Py_ssize_t columns = self.channels // self.groups
+        if self.spreads:
+            taps, columns = taps // self.kernel[2], columns * self.kernel[2]
+        return self.strip_room + taps * self.filters * padded(columns) + self.spread_room
+
+    cdef Py_ssize_t kernel_numbers(self) noexcept:
+        """Numbers of workspace that `convolve_kernel` needs."""
+        if self.planar_gradient:
+            return gradient_room(&self.forward, self.kernel_rows)
+        cdef Py_ssize_t positions = self.gradient_rows * self.maps[2]
+        return self.strip_room + positions * padded(self.filters // self.groups)
