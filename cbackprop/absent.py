@@ -57,7 +57,6 @@ ABSENT = [
     ("layers", r"FlaxLayer|JaxLayer|TFSMLayer|TorchModuleWrapper", LEFT_OUT, "wraps another framework"),
     ("layers", r"InputSpec", LEFT_OUT, "shapes are checked by `compute_output_shape`"),
     ("losses", r"Circle|circle", LEFT_OUT, "for learned distances, with pairs made inside of a batch"),
-    ("losses", r"CTC|ctc", LEFT_OUT, "for sequences, with recurrent networks"),
     ("optimizers", r"LossScaleOptimizer", LEFT_OUT, "for float16, which is not supported"),
     ("optimizers", r"MultiOptimizer|OptimizerMap", PLANNED, "several optimizers in one model"),
     ("callbacks", r"OrbaxCheckpoint", LEFT_OUT, "a file format of JAX"),

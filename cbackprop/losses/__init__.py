@@ -13,6 +13,7 @@ from cbackprop.losses.crossentropy import (
     categorical_crossentropy,
     sparse_categorical_crossentropy,
 )
+from cbackprop.losses.ctc import CTC, ctc
 from cbackprop.losses.likelihood import (
     GaussianNegativeLogLikelihood,
     StudentTNegativeLogLikelihood,
@@ -61,6 +62,7 @@ from cbackprop.losses.regression import (
 from cbackprop.losses.row_function import owner
 
 __all__ = [
+    "CTC",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
@@ -94,6 +96,7 @@ __all__ = [
     "categorical_generalized_cross_entropy",
     "categorical_hinge",
     "cosine_similarity",
+    "ctc",
     "deserialize",
     "dice",
     "gaussian_negative_log_likelihood",

@@ -38,6 +38,9 @@ def values_and_gradient(built_in: Any, name: str, y_true: Any, y_pred: Any) -> t
     if built_in.missing or getattr(built_in, "ignore_class", None) is not None:
         argument = "missing" if built_in.missing else "ignore_class"
         raise NotImplementedError(f"{name}.call leaves no targets out, but {argument} is given.")
+    if built_in.label_sequences:
+        found: tuple[NDArray[np.float64], Array] = built_in.sequence_values(y_true, y_pred, with_gradient=True)
+        return found
     prediction = check_prediction("y_pred", y_pred, built_in.dtype)
     shape, of_classes = prediction.shape, built_in.target_kind == "index"
     # Losses in Python get targets that are half as wide as the predictions padded with zeros; undo that.

@@ -42,6 +42,8 @@ class RowFunction(Spec):
     # Whether class numbers may lie outside of the classes; if not, only those may that another function ignores.
     any_label: ClassVar[bool] = False
     tolerates_labels: ClassVar[bool] = False
+    # Whether targets as they were given are sequences of labels.
+    label_sequences: ClassVar[bool] = False
     # Whether one thread must call it once with all rows of a batch.
     couples_samples: ClassVar[bool] = False
 

@@ -25,7 +25,9 @@ __all__ = [
     "as_array",
     "as_given",
     "blocks",
+    "check_alignable",
     "check_finite",
+    "check_label_sequences",
     "check_prediction",
     "check_target",
     "check_weights",
@@ -61,6 +63,8 @@ class TargetRules:
         Class numbers that are allowed although they are outside of the classes.
     any_label : bool, default False
         Whether any class number is allowed.
+    label_sequences : bool, default False
+        Whether targets as they were given must be sequences of class numbers from 1 on, with zeros behind them.
     one_label : bool, default False
         Whether a metric reads only the largest label of a row, so that rows with several ones cause a warning.
     """
@@ -72,6 +76,7 @@ class TargetRules:
     labels: frozenset[int] = frozenset()
     any_label: bool = False
     one_label: bool = False
+    label_sequences: bool = False
 
 
 class NotFiniteError(ValueError):
@@ -251,6 +256,51 @@ def as_given(name: str, value: Any, prediction_shape: tuple[int, ...], dtype: st
         return array
     with np.errstate(over="ignore"):
         return contiguous(array, dtype).reshape(array.shape)
+
+
+def check_label_sequences(name: str, array: NDArray[Any], prediction_shape: tuple[int, ...]) -> None:
+    """Refuse targets that are no sequences of class numbers from 1 on, with zeros behind them.
+
+    Raises
+    ------
+    ValueError
+        If they are not (samples, labels), or hold anything else.
+    """
+    classes = prediction_shape[-1]
+    if array.ndim != 2 or len(array) != prediction_shape[0]:
+        raise ValueError(
+            f"{name} must hold a row of labels for each sample, shape ({prediction_shape[0]}, labels), but got shape "
+            f"{array.shape}."
+        )
+    wrong = ~((array >= 0) & (array < classes) & (array == np.floor(array)))
+    if wrong.any():
+        raise ValueError(f"{name} must hold class numbers in [0, {classes}), but got {array[wrong][0]}.")
+    late = (array[:, 1:] != 0) & (array[:, :-1] == 0)
+    if late.any():
+        row = int(np.argwhere(late)[0, 0])
+        raise ValueError(
+            f"{name} must have its zeros, which stand for no label, behind all labels, but row {row} is "
+            f"{array[row].tolist()}."
+        )
+
+
+def check_alignable(name: str, array: NDArray[Any], steps: int) -> None:
+    """Refuse sequences of labels that do not fit into so many steps.
+
+    Raises
+    ------
+    ValueError
+        If one does not.
+    """
+    repeats = ((array[:, 1:] == array[:, :-1]) & (array[:, 1:] != 0)).sum(axis=1)
+    counts = (array != 0).sum(axis=1)
+    short = np.flatnonzero(counts + repeats > steps)
+    if short.size:
+        row = int(short[0])
+        raise ValueError(
+            f"{name}[{row}] has {counts[row]} labels, {repeats[row]} of which repeat the one before, and needs "
+            f"{counts[row] + repeats[row]} steps, but predictions have {steps}."
+        )
 
 
 def check_target(

@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 
 from cbackprop.config import FLOAT_TYPES
 from cbackprop.engine import Data
-from cbackprop.losses.target import MISSING, TargetRules, as_array, as_given, check_target, check_weights
+from cbackprop.losses.target import (
+    MISSING,
+    TargetRules,
+    as_array,
+    as_given,
+    check_alignable,
+    check_label_sequences,
+    check_target,
+    check_weights,
+)
 from cbackprop.models.class_weights import check_fits, class_weights_of, product, weights_by_class
 from cbackprop.models.input_structure import assign_inputs
 from cbackprop.models.inputs import check_whole, is_sparse, make_input
@@ -219,7 +228,11 @@ def _form(label: str, target: Any, size: int, need: OutputNeeds, kind: str, dtyp
     """Targets in the form that a loss or a metric reads, or unchanged if the engine can convert each batch."""
     shape = (size, *need.shape)
     if kind == "given":
-        return as_given(label, target, (size,) if need.scalar else shape, None if is_kept(target, dtype) else dtype)
+        given = as_given(label, target, (size,) if need.scalar else shape, None if is_kept(target, dtype) else dtype)
+        if need.rules.label_sequences:
+            check_label_sequences(label, given, shape)
+            check_alignable(label, given, shape[1])
+        return given
     kept = keep_target(target, shape, kind, dtype, need.rules) if keep else None
     try:
         found = check_target(label, target, shape, kind, dtype, need.rules) if kept is None else kept

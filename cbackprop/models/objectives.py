@@ -250,6 +250,7 @@ def _rules_of(objective: Objective) -> TargetRules:
         frozenset.intersection(*ignored) if ignored else frozenset(),
         not readers,
         any(isinstance(f, metrics.CategoricalAccuracy) and f.name in ("accuracy", "acc") for f in functions),
+        any(getattr(f, "label_sequences", False) for f in functions),
     )
 
 

@@ -24,6 +24,7 @@ from cbackprop.saving import (
     register_keras_serializable,
     serialize_keras_object,
 )
+from cbackprop.utils.ctc import ctc_decode
 from cbackprop.utils.dot import model_to_dot
 from cbackprop.utils.image_folders import image_dataset_from_directory
 from cbackprop.utils.images import array_to_img, img_to_array, load_img, save_img
@@ -44,6 +45,7 @@ __all__ = [
     "Sequence",
     "array_to_img",
     "clear_session",
+    "ctc_decode",
     "custom_object_scope",
     "deserialize_keras_object",
     "disable_interactive_logging",

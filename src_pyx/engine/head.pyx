@@ -129,6 +129,7 @@ cdef class Head:
         """What the data is like; whether that takes other memory than before."""
         cdef bint each = self.width > 1 and self.loss is not None and self.loss.elementwise
         cdef bint by_element = each and (element_weights or self.missing)
+        cdef MetricSum metric
         cdef bint changed = by_element != self.by_element or given_shape != self.given_shape
         if element_weights and not by_element:
             raise ValueError("Weights of elements do not fit the output.")
@@ -141,6 +142,11 @@ cdef class Head:
             self.loss.set_given_shape(given_shape)
         for tally in self.tallies:
             tally.set_given_shape(given_shape)
+        for metric in self.metrics:
+            metric.function.set_given_shape(given_shape)
+        functions = [self.loss] if self.loss is not None else []
+        functions += [metric.function for metric in self.metrics]
+        self.scratch_doubles = max([function.scratch_doubles for function in functions], default=0)
         return changed
 
     def wanted(self):
@@ -163,7 +169,7 @@ cdef class Head:
         """Make room for batches of up to this many samples."""
         cdef Py_ssize_t rows = samples * self.positions, units = rows * self.per_row, i
         cdef MetricSum metric
-        self.memory = np.zeros((7 + self.n_metrics) * units + rows)
+        self.memory = np.zeros((7 + self.n_metrics) * units + rows + samples * self.scratch_doubles)
         self.coefficients = &self.memory[0]
         self.values = &self.memory[units]
         self.weights = &self.memory[2 * units]
@@ -174,6 +180,7 @@ cdef class Head:
         for i, metric in enumerate(self.metrics):
             metric.values = &self.memory[(7 + i) * units]
         self.mask_rows = &self.memory[(7 + self.n_metrics) * units]
+        self.scratch = self.mask_rows + rows
         dtype = np.float64 if self.is_double else np.float32
         self.sifted = [np.zeros(rows * self.width if self.missing else 0, dtype), None, None]
         self.sifted[1:] = np.zeros((2, rows if self.selects else 0), np.int64)
@@ -331,9 +338,9 @@ cdef class Head:
         if self.loss is not None:
             for u in range(units):
                 coefficients[u] = scale if weights == NULL else scale * weights[u]
-            self.loss.evaluate(
+            self.loss.evaluate_with(
                 units, self.width // self.per_row, self.targets_of(self.loss, target, first), prediction,
-                coefficients, self.values + first_unit, delta,
+                coefficients, self.values + first_unit, delta, self.scratch + offset * self.scratch_doubles,
             )
             if self.selects:
                 self.clear(first_unit, units, delta)
@@ -347,9 +354,10 @@ cdef class Head:
     ) noexcept nogil:
         """A metric's values of some rows, or of their elements where units are elements and it has a value for each."""
         cdef Py_ssize_t per_row = self.per_row if metric.function.elementwise else 1
-        metric.function.evaluate(
+        metric.function.evaluate_with(
             rows * per_row, self.width // per_row, self.targets_of(metric.function, target, first), prediction,
             NULL, metric.values + first * per_row, NULL,
+            self.scratch + first // self.positions * self.scratch_doubles,
         )
 
     cdef const void* targets_of(

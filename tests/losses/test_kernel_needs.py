@@ -18,7 +18,8 @@ KINDS = ("values", "index", "half", "other")
 
 
 def classifier(loss, engine, metrics=(), activation="softmax"):
-    model = cb.Sequential([cb.Input((2,)), cb.layers.Dense(4, activation)])
+    shape = (3, 2) if getattr(loss, "label_sequences", False) else (2,)
+    model = cb.Sequential([cb.Input(shape), cb.layers.Dense(4, activation)])
     model.compile("sgd", loss, metrics=list(metrics), engine=engine)
     return model
 
@@ -26,11 +27,12 @@ def classifier(loss, engine, metrics=(), activation="softmax"):
 def targets_of(kind):
     """Some that the check of data lets through for this form."""
     classes = np.arange(8) % 4
-    return {"index": classes, "half": np.ones((8, 2), "float32")}.get(kind, np.eye(4, dtype="float32")[classes])
+    others = {"index": classes, "half": np.ones((8, 2), "float32"), "given": np.ones((8, 1))}
+    return others.get(kind, np.eye(4, dtype="float32")[classes])
 
 
 def fit(model, kind):
-    model.fit(np.ones((8, 2), "float32"), targets_of(kind), verbose=0)
+    model.fit(np.ones((8, *model.input_shape[1:]), "float32"), targets_of(kind), verbose=0)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

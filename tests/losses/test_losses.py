@@ -14,12 +14,15 @@ import cbackprop as cb
 from cbackprop import layers, losses
 from cbackprop.losses.row_function import owner
 
-# All but those along other axes than the last, which test_losses_of_axes.py tests, and those of twice as many
-# predictions as targets, which test_likelihoods.py does.
+# All but those along other axes than the last, which test_losses_of_axes.py tests, those of twice as many predictions
+# as targets, which test_likelihoods.py does, and those of sequences of labels, which test_ctc.py does.
 CLASSES = {
     name: thing
     for name, thing in losses.registry
-    if inspect.isclass(thing) and not hasattr(thing, "layout") and thing.target_kind != "half"
+    if inspect.isclass(thing)
+    and not hasattr(thing, "layout")
+    and thing.target_kind != "half"
+    and not thing.label_sequences
 }
 FUNCTIONS = {name: thing for name, thing in losses.registry if owner(thing) in CLASSES.values()}
 LINKED = [name for name, cls in CLASSES.items() if cls.link]

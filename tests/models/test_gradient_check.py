@@ -65,8 +65,8 @@ def test_activation(name, where, rng):
 def test_loss(name, last, weighted, rng):
     cb.utils.set_random_seed(3)
     loss, last = loss_cases.objective_for(name, last)
-    units = loss_cases.width_for(loss)
-    model = cb.Sequential([cb.Input((3,)), layers.Dense(4, activation="tanh"), layers.Dense(units, activation=last)])
+    end = loss_cases.last_layers(loss, last)
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(4, activation="tanh"), *end])
     model.compile("sgd", loss)
     x, y = loss_cases.data_for(model, 5, rng, loss)
     weights = rng.uniform(0.1, 2, size=5) if weighted else None

@@ -47,9 +47,9 @@ def test_compute_loss_is_that_of_evaluate(engine):
 @pytest.mark.parametrize("name", families.classes(cb.losses.registry))
 def test_compute_loss_of_every_loss(name):
     loss, last = loss_cases.objective_for(name, "linear")
-    model = cb.Sequential([cb.Input((3,)), layers.Dense(loss_cases.width_for(loss), last)])
+    model = cb.Sequential([cb.Input((3,)), *loss_cases.last_layers(loss, last)])
     model.compile("sgd", loss)
-    y = loss_cases.targets_for(loss, (12, model.output_shape[1]), RNG)
+    y = loss_cases.targets_for(loss, (12, *model.output_shape[1:]), RNG)
     expected = model.evaluate(X, y, verbose=0)
     assert model.compute_loss(X, y, model.predict(X, verbose=0)) == pytest.approx(expected, rel=1e-4, abs=1e-5)
 

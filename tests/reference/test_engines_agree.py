@@ -30,7 +30,7 @@ def trained(make_model, dtype, optimizer, loss, engine, seed=5):
     x, y = loss_cases.data_for(model, 8 * STEPS // 2, rng, loss)
     classifies = "crossentropy" in getattr(loss, "name", "") or getattr(loss, "target_kind", "") == "index"
     metric = "accuracy" if classifies else "mse"
-    takes_metrics = len(model.outputs) == 1 and getattr(loss, "target_kind", "") != "half"
+    takes_metrics = len(model.outputs) == 1 and getattr(loss, "target_kind", "") not in ("half", "given")
     metrics = [metric] if takes_metrics else None
     model.compile(cb.optimizers.get(optimizer), loss, metrics=metrics, engine=engine)
     weights = rng.uniform(0.5, 1.5, size=8 * STEPS // 2)
@@ -97,8 +97,8 @@ def test_loss_and_optimizer(name, optimizer, last, dtype):
     loss, last = loss_cases.objective_for(name, last)
 
     def make():
-        head = layers.Dense(loss_cases.width_for(loss), activation=last)
-        return cb.Sequential([cb.Input((4,)), layers.Dense(6, activation="tanh"), head])
+        end = loss_cases.last_layers(loss, last)
+        return cb.Sequential([cb.Input((4,)), layers.Dense(6, activation="tanh"), *end])
 
     cb.config.set_floatx(dtype)
     assert_agree(make, dtype, optimizer, loss)

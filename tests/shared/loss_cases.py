@@ -7,6 +7,7 @@ import inspect
 import numpy as np
 
 import cbackprop as cb
+from cbackprop import layers
 
 # Losses that take the logarithm of predictions.
 POSITIVE = ("KLDivergence", "Poisson")
@@ -24,8 +25,19 @@ def width_for(loss):
     return 4 if getattr(loss, "target_kind", "") == "half" else 3
 
 
+def last_layers(loss, last):
+    """The last layers of a model of rows, behind which a loss can stand."""
+    if getattr(loss, "label_sequences", False):
+        steps = [layers.Dense(18, "tanh"), layers.Reshape((6, 3))]
+        return [*steps, layers.Dense(width_for(loss), activation=last)]
+    return [layers.Dense(width_for(loss), activation=last)]
+
+
 def targets_for(loss, shape, rng):
     """Random targets that a loss accepts for predictions of this shape."""
+    if getattr(loss, "label_sequences", False):  # of 0 to 3 labels, which may repeat
+        labels = rng.integers(1, shape[-1], size=(shape[0], 3))
+        return labels * (np.arange(3) < rng.integers(4, size=(shape[0], 1)))
     if getattr(loss, "target_kind", "") == "half":
         return rng.normal(size=(*shape[:-1], shape[-1] // 2))
     name = getattr(loss, "name", loss) or ""

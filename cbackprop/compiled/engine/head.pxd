@@ -46,6 +46,8 @@ cdef class Head:
     cdef double* present            # (units,): 0 for those whose target is missing
     cdef double* tally_weights      # (units,): what they count for one of the metrics
     cdef double* mask_rows          # (rows,): the mask, or 1
+    cdef double* scratch            # (samples, scratch_doubles): what the loss, or a metric, needs while it runs
+    cdef Py_ssize_t scratch_doubles
     cdef double[::1] memory
     cdef list sifted                # what these point into: where some targets are missing or ignored, else NULL
     cdef char* clean_values         # (rows, width): targets with 0 for what is missing

@@ -25,6 +25,7 @@ cdef class RowFunction:
     cdef readonly bint ignores          # nor do targets of the class `ignored`
     cdef readonly int64_t ignored
     cdef readonly bint any_labels       # labels may be outside of the classes
+    cdef readonly Py_ssize_t scratch_doubles    # for each sample: what `evaluate_with` needs; shapes decide it
 
     cdef void evaluate(
         self,
@@ -35,6 +36,11 @@ cdef class RowFunction:
         const double* coefficients,     # (rows,) IN: what each row's value counts in the total loss; NULL without delta
         double* values,                 # (rows,) OUT
         void* delta,                    # (rows, width) OUT: coefficient times d value / d y_pred; NULL: not wanted
+    ) noexcept nogil
+    cdef void evaluate_with(
+        self, Py_ssize_t rows, Py_ssize_t width, const void* y_true, void* y_pred, const double* coefficients,
+        double* values, void* delta,
+        double* scratch,                # (samples, scratch_doubles), destroyed
     ) noexcept nogil
 
 
