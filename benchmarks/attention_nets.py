@@ -112,3 +112,5 @@ INFERENCE = [
     Prediction(TRAINING[1], 1, "predict_on_batch"),
     Prediction(TRAINING[1], 256, "predict"),
 ]
+# Long sequences, of which the peak memory is measured.
+MEMORY = [network(64, 4, length, 1, 3) for length in (512, 2048)]

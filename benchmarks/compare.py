@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -245,6 +246,49 @@ def compare_all(options: argparse.Namespace) -> Report:
     runs = [run(options, threads, report) for threads in options.threads]
     report.data = {"rounds": options.rounds, "clock": options.clock, "checked": not options.no_check, "runs": runs}
     return report
+
+
+def speed_up(runs: list[dict[str, Any]], report: Report) -> None:
+    """How many times as fast each library is with more threads than in the first run."""
+    names = ["cbackprop", *(name for name in runs[0]["peers"] if name != "cbackprop")]
+    base = runs[0]["machine"]["threads"]
+    for other in runs[1:]:
+        titles = [runs[0]["peers"][name]["title"] for name in names]
+        report.table(f"{other['machine']['threads']} threads: times as fast as {base}", ["network", *titles])
+        for kind in ("Training", "Inference"):
+            for one, two in zip(runs[0].get(kind, []), other.get(kind, []), strict=True):
+                both = [name in one["peers"] and name in two["peers"] for name in names]
+                gains = [
+                    number(one["peers"][name]["median"] / two["peers"][name]["median"]) if there else ""
+                    for name, there in zip(names, both, strict=True)
+                ]
+                report.row(one["case"], *gains)
+
+
+def memory(options: argparse.Namespace, report: Report, remembered: Sequence[str]) -> list[dict[str, Any]]:
+    """What an epoch of `options.memory` takes at its peak beyond data and weights, with one thread.
+
+    Each peer runs in a process of its own.
+    """
+    names = [name for name in remembered if name in ("cbackprop", *options.peers)]
+    titles = [report.data["runs"][0]["peers"][name]["title"] for name in names]
+    report.table("Peak memory of training, beyond the data and the weights: MB, 1 thread", ["network", *titles])
+    rows = []
+    for case in options.memory:
+        row: dict[str, Any] = {"case": case.name, "bytes": {}, "blank": {}}
+        for name in names:
+            worker = Worker(name, 1)
+            try:
+                row["bytes"][name] = worker("memory", case)
+            except PeerError as failure:
+                row["blank"][name] = str(failure)
+            finally:
+                worker.close()
+        found = (row["bytes"].get(name) for name in names)
+        report.row(case.name, *(number(None if count is None else count / 1e6) for count in found))
+        rows.append(row)
+    explain(rows, report)
+    return rows
 
 
 def finish(options: argparse.Namespace, report: Report) -> int:

@@ -24,7 +24,7 @@ IMAGES = ("cbackprop", "torch_images", "torch_channels_last", "jax_images", "onn
 # Those that take the networks of recurrent_nets.py.
 RECURRENT = ("cbackprop", "torch_recurrent", "jax_recurrent")
 # Those that take the networks of attention_nets.py.
-ATTENTION = ("cbackprop", "torch_attention", "jax_attention")
+ATTENTION = ("cbackprop", "torch_attention", "torch_attention_eager", "jax_attention")
 
 
 class UnsupportedError(Exception):

@@ -19,21 +19,25 @@ PACKAGES = dense.PACKAGES
 set_threads = dense.set_threads
 
 
-def forward(network: AttentionNetwork, weights: list[Any], x: Any) -> Any:
+def fused(q: Any, k: Any, v: Any, causal: bool) -> Any:
+    """Attention (rows, heads, steps, features)."""
+    return functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
+
+
+def forward(network: AttentionNetwork, weights: list[Any], x: Any, attend: Any = fused) -> Any:
     """The output of the dense layer on the mean over steps."""
     for i in range(0, (ARRAYS - 4) * network.blocks, ARRAYS - 4):
-        x = block(network, weights[i : i + ARRAYS - 4], x)
+        x = block(network, weights[i : i + ARRAYS - 4], x, attend)
     return torch.addmm(weights[-1], x.mean(1), weights[-2])
 
 
-def block(network: AttentionNetwork, weights: list[Any], x: Any) -> Any:
+def block(network: AttentionNetwork, weights: list[Any], x: Any, attend: Any) -> Any:
     kernel, bias, out, out_bias, gamma, beta, first, first_bias, second, second_bias, gamma_2, beta_2 = weights
     rows, length, width = x.shape
     flat = x.reshape(-1, width)
     projected = torch.addmm(bias, flat, kernel).view(rows, length, 3, network.heads, -1)
     q, k, v = projected.permute(2, 0, 3, 1, 4)
-    found = functional.scaled_dot_product_attention(q, k, v, is_causal=network.causal)
-    found = torch.addmm(out_bias, found.transpose(1, 2).reshape(-1, width), out)
+    found = torch.addmm(out_bias, attend(q, k, v, network.causal).transpose(1, 2).reshape(-1, width), out)
     x = functional.layer_norm(flat + found, (width,), gamma, beta, NORM_EPSILON)
     y = torch.addmm(second_bias, torch.relu_(torch.addmm(first_bias, x, first)), second)
     return functional.layer_norm(x + y, (width,), gamma_2, beta_2, NORM_EPSILON).view(rows, length, width)

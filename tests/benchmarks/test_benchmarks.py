@@ -150,7 +150,8 @@ def test_convolution(tmp_path):
 
 def test_speed_up_and_memory_of_convolutions(monkeypatch, capsys):
     """A larger batch of a network whose samples depend on each other takes more memory, and about as much as it has."""
-    convolution, convnets, report = (script(monkeypatch, name) for name in ("convolution", "convnets", "report"))
+    names = "convolution", "convnets", "compare", "report"
+    convolution, convnets, compare, report = (script(monkeypatch, name) for name in names)
     one, two = (
         {
             "machine": {"threads": threads},
@@ -159,7 +160,7 @@ def test_speed_up_and_memory_of_convolutions(monkeypatch, capsys):
         }
         for threads, median in ((1, 0.3), (2, 0.2))
     )
-    convolution.speed_up([one, two], report.Report("test"))
+    compare.speed_up([one, two], report.Report("test"))
     assert capsys.readouterr().out.splitlines()[-1] == "| a | 1.50 |  |"
     options = convolution.parse(["--peers", "cbackprop"])
     assert [case.batch for case in options.memory] == [1024, 256]
@@ -167,10 +168,22 @@ def test_speed_up_and_memory_of_convolutions(monkeypatch, capsys):
         options.memory = [replace(convnets.VGG, batch=batch, steps=1) for batch in (8, 64)]
         made = report.Report("test")
         made.data["runs"] = [one]
-        few, many = (row["bytes"]["cbackprop"] for row in convolution.memory(options, made))
+        few, many = (row["bytes"]["cbackprop"] for row in compare.memory(options, made, convolution.REMEMBERED))
         # Inputs of four convolutions and of what follows are kept: 32 x 32 x 32 and 16 x 16 x 64 numbers of four bytes.
         sample = 4 * 2 * (32 * 32 * 32 + 16 * 16 * 64)
         assert 56 * sample / 2 < many - few < 56 * sample * 6
+
+
+def test_attention(tmp_path):
+    """Without peers; tests/parity/benchmarks/test_sequences.py compares what they compute."""
+    options = "--rounds", "1", "--seconds", "0.001", "--peers", "cbackprop", "--only", "48 wide"
+    done = run("attention.py", *options, "--output", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    (row,) = results(tmp_path, "attention")["runs"][0]["Training"]
+    # Of a position: four projections, two dense layers, and scores with 50 keys; three projections make no deltas.
+    forward = (4 + 2 * 4) * 48**2 + 2 * 50 * 48
+    assert row["operations"] == 2 * 20 * 50 * (3 * forward - 3 * 48**2) + 3 * 2 * 20 * 48
+    assert row["peers"]["cbackprop"]["median"] > 0
 
 
 def test_embedding(monkeypatch, capsys):
