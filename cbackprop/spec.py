@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from cbackprop import config, shared_objects
 from cbackprop.config_reading import from_config, reading
@@ -28,6 +28,9 @@ class Spec:
     A subclass stores every constructor argument as an attribute of the same name. Then ``get_config``, ``from_config``
     and ``repr`` work without further code.
     """
+
+    # Arguments that `repr` shows even if they have their default values.
+    always_shown: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     @functools.cache
@@ -88,7 +91,11 @@ class Spec:
                     values[name] = self.argument(name)
         if values.get("dtype") == config.floatx():
             del values["dtype"]
-        shown = [f"{name}={_named(value)!r}" for name, value in values.items() if not _same(value, defaults.get(name))]
+        shown = [
+            f"{name}={_named(value)!r}"
+            for name, value in values.items()
+            if name in self.always_shown or not _same(value, defaults.get(name))
+        ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
 

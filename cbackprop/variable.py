@@ -278,7 +278,8 @@ class Variable(ActsAsArray):
     >>> cb.Variable([1.0, 2.0]).assign_add([1.0, 1.0]) * 2
     array([4., 6.], dtype=float32)
     >>> cb.Variable("ones", shape=(2, 3), trainable=False, name="count")
-    <Variable path='count' shape=(2, 3) dtype=float32 trainable=False>
+    <Variable path='count' shape=(2, 3) dtype=float32 trainable=False value=[[1., 1., 1.],
+     [1., 1., 1.]]>
     """
 
     # The store and the offset in it, in one attribute, so that both change together for other threads.
@@ -412,7 +413,10 @@ class Variable(ActsAsArray):
         return self.array.astype(dtype or self.dtype)
 
     def __repr__(self) -> str:
-        return f"<Variable path={self.path!r} shape={self.shape} dtype={self.dtype} trainable={self.trainable}>"
+        about = f"path={self.path!r} shape={self.shape} dtype={self.dtype} trainable={self.trainable}"
+        # Large arrays are shortened, whatever the user has chosen for arrays of their own.
+        values = np.array2string(self.array, threshold=20, edgeitems=2, precision=4, separator=", ")
+        return f"<Variable {about} value={values.replace(chr(10), ' ' if self.array.ndim < 2 else chr(10))}>"
 
 
 def _first_values(initializer: Any, shape: Any, dtype: Any) -> tuple[Callable[..., ArrayLike], tuple[int, ...], str]:

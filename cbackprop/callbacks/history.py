@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from cbackprop.callbacks.callback import Callback, Logs
+from cbackprop.callbacks.short_number import important_first, short_number
 
 __all__ = ["History"]
+
+# So many epochs are shown in a notebook.
+LAST = 10
 
 
 class History(Callback):
@@ -56,5 +60,31 @@ class History(Callback):
 
         return curves(self, metrics, ax, yscale)
 
+    def _repr_html_(self) -> str:
+        """The last epochs as a table, for notebooks, with the best value of each loss."""
+        from cbackprop.html_tables import html_table  # imports `html`, which takes time
+
+        names = important_first(self.history)
+        shown = min(LAST, len(self.epoch))
+        rows = [
+            (f"{self.epoch[place] + 1}", *(_shown(self.history[name], place) for name in names))
+            for place in range(-shown, 0)
+        ]
+        best = [
+            f"lowest {name}: {short_number(min(values))} in epoch {values.index(min(values)) + 1}"
+            for name in ("loss", "val_loss")
+            if (values := self.history.get(name))
+        ]
+        title = f"History of <b>{len(self.epoch):,}</b> epochs" + (
+            f", the last {shown}" if shown < len(self.epoch) else ""
+        )
+        header = ["Epoch", *names]
+        return html_table(title, header, rows, "<br>".join(best), numbers=header)
+
     def __repr__(self) -> str:
         return f"<History of {len(self.epoch)} epochs: {', '.join(self.history)}>"
+
+
+def _shown(values: list[Any], place: int) -> str:
+    """A value that was logged, counted from the last epoch; empty if there was none."""
+    return short_number(values[place]) if -place <= len(values) else ""

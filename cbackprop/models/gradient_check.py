@@ -48,6 +48,23 @@ class GradientReport:
     errors: dict[str, float]
     checked: int
 
+    def _repr_html_(self) -> str:
+        """The errors as a table, for notebooks; the largest first."""
+        from html import escape
+
+        from cbackprop.html_tables import html_table  # imports `html`, which takes time
+
+        order = sorted(self.errors.items(), key=lambda pair: -pair[1])
+        path, index = self.worst
+        below = f"{self.analytic:.10g} analytic and {self.numeric:.10g} numeric at {escape(path)}{list(index)}"
+        return html_table(
+            f"{self.checked:,} gradients checked; largest relative error <b>{self.max_relative_error:.2e}</b>",
+            ["Variable", "Largest relative error"],
+            [(name, f"{error:.2e}") for name, error in order],
+            below,
+            numbers=["Largest relative error"],
+        )
+
     def __str__(self) -> str:
         width = max(map(len, self.errors), default=8)
         lines = [f"{path:<{width}}  {error:.2e}" for path, error in self.errors.items()]

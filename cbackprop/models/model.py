@@ -18,6 +18,7 @@ from cbackprop.layers.layer import registry
 from cbackprop.layers.unknown_sizes import has_unknown
 from cbackprop.models import configs
 from cbackprop.models.calls import call_on_arrays, connect, graph_for, reports, run_shown
+from cbackprop.models.completion import HIDDEN
 from cbackprop.models.file_methods import FileMethods
 from cbackprop.models.input_structure import assign_inputs
 from cbackprop.models.model_tensors import begun_at, check_nesting, check_tensors
@@ -467,6 +468,10 @@ class Model(Trainer, FileMethods, Layer):
     def _takes_a_graph(cls) -> bool:
         """Whether the constructor takes the arguments of `Model` or `Sequential`, and not arguments of its own."""
         return configs.takes_a_graph(cls)
+
+    def __dir__(self) -> list[str]:
+        """What users call, for tab completion."""
+        return [name for name in super().__dir__() if name not in HIDDEN]
 
     def _repr_html_(self) -> str:
         """`summary` as a table, for notebooks."""

@@ -67,7 +67,7 @@ def get(identifier: Any) -> Any:
     --------
     >>> import cbackprop as cb
     >>> cb.optimizers.get("adam")
-    Adam()
+    Adam(learning_rate=0.001)
     """
     if identifier is None:
         return None

@@ -91,6 +91,7 @@ class Optimizer(Spec):
     slot_names: tuple[str, ...] = ()
     # "module.Class" below cbackprop.compiled.optimizers and cbackprop.reference.optimizers.
     implementation: ClassVar[str | None] = None
+    always_shown: ClassVar[tuple[str, ...]] = ("learning_rate",)
     # Whether the rule needs whole variables, because the update of an element depends on others.
     whole_variables: ClassVar[bool] = False
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
 
 from cbackprop import saving
 from cbackprop.callbacks import History
+from cbackprop.html_tables import html_table
 from cbackprop.tables.encoder import TableEncoder, check_columns
 from cbackprop.tables.frame import Array, Table, as_table
 from cbackprop.tables.reader import TableReader
@@ -233,6 +235,21 @@ class TableModel:
             "split": None if self.split is None else self.split.get_config(),
         }
         saving.save_model(self.model, filepath, extras={EXTRA: json.dumps(config, allow_nan=False)})
+
+    def _repr_html_(self) -> str:
+        """The columns as a table, for notebooks: what each was taken for, and how it was read."""
+        embedded = self.encoder.embedded
+        kinds = {name: (f"left out, {reason}", "") for name, reason in self.encoder.dropped.items()}
+        kinds |= {t.name: ("predicted class" if t.classes else "predicted number", "") for t in self.targets}
+        for column in self.encoder.columns:
+            inputs = "embedded" if column in embedded else str(len(column.feature_names))
+            kinds[column.name] = column.kind, inputs
+        notes = self.reader.notes()
+        names = [*self.column_names, *self.encoder.dropped, *self.target_names]
+        rows = [(name, *kinds[name], notes.get(name, "")) for name in names]
+        title = f"TableModel for <b>{escape(', '.join(self.target_names))}</b>"
+        below = f"{self.model.count_params():,} parameters"
+        return html_table(title, ["Column", "Kind", "Inputs", "Read as"], rows, below, numbers=["Inputs"])
 
     def __repr__(self) -> str:
         return f"<TableModel of {len(self.encoder.columns)} columns for {', '.join(self.target_names)}>"

@@ -35,6 +35,7 @@ INTERNAL = {
     "foreign_arrays",
     "foreign_objects",
     "held_memory",
+    "html_tables",
     "object_parts",
     "own_objects",
     "plan",
