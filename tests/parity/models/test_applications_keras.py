@@ -104,9 +104,4 @@ def test_training(rng, name, float64):
         np.testing.assert_allclose(
             a - first, b - first, rtol=0, atol=1e-5 * np.abs(b - first).max() + 1e-14, err_msg=weight.path
         )
-    trained = [
-        weight.path
-        for weight, first, a in zip(theirs.weights, before, ours.get_weights(), strict=True)
-        if (a != first).any()
-    ]
-    assert len(trained) > 0.8 * len(before)
+    assert np.median([np.abs(a - b).max() for a, b in zip(before, theirs.get_weights(), strict=True)]) > 1e-6
