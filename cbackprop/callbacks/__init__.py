@@ -16,6 +16,7 @@ from cbackprop.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
 from cbackprop.callbacks.swap_ema_weights import SwapEMAWeights
 from cbackprop.callbacks.tensorboard import TensorBoard
 from cbackprop.callbacks.terminate_on_nan import TerminateOnNaN
+from cbackprop.callbacks.trace import Trace
 
 __all__ = [
     "BackupAndRestore",
@@ -33,6 +34,7 @@ __all__ = [
     "SwapEMAWeights",
     "TensorBoard",
     "TerminateOnNaN",
+    "Trace",
 ]
 
 

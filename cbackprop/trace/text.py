@@ -13,7 +13,7 @@ from cbackprop.trace.symbols import Symbols, slope_formula
 if TYPE_CHECKING:
     from cbackprop.trace.trace import Trace
 
-__all__ = ["STAGES", "forward_lines", "stage_lines", "to_text"]
+__all__ = ["STAGES", "TITLES", "forward_lines", "stage_lines", "to_text"]
 
 STAGES = ("forward", "loss", "backward", "update")
 TITLES = ("1. Forward pass", "2. Loss", "3. Backward pass", "4. Update")

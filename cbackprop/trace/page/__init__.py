@@ -1,5 +1,5 @@
 """The web page of a trace: one file, which asks no network for anything."""
 
-from cbackprop.trace.page.write import write_page
+from cbackprop.trace.page.write import check_page_path, page_of, write_page
 
-__all__ = ["write_page"]
+__all__ = ["check_page_path", "page_of", "write_page"]

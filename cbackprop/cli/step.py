@@ -1,0 +1,220 @@
+"""``cbackprop step``: see the parts of a training step, one after the other."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import click
+import numpy as np
+
+import cbackprop as cb
+from cbackprop import tables
+from cbackprop.cli.settings import settings
+from cbackprop.cli.train import widths
+from cbackprop.trace.page import check_page_path, write_page
+from cbackprop.trace.text import STAGES, TITLES, stage_lines
+
+__all__ = ["command"]
+
+BUILT_IN = ("xor", "spirals", "digits")
+
+
+class Problem(NamedTuple):
+    """A network, and the samples that it takes a step on."""
+
+    model: Any
+    x: Any
+    y: Any
+
+
+@click.command("step")
+@click.argument("data")
+@click.option("--target", help="The column that is to be predicted, for a table.")
+@click.option("--units", callback=widths, default="3", show_default=True, help="Widths of the hidden layers.")
+@click.option("--activation", default="tanh", show_default=True, help="Of the hidden layers.")
+@click.option("--optimizer", default="sgd", show_default=True)
+@click.option("--learning-rate", type=click.FloatRange(0), default=0.5, show_default=True)
+@click.option("--samples", type=click.IntRange(1), default=4, show_default=True, help="How many make the batch.")
+@click.option("--steps", type=click.IntRange(1), help="End after so many steps; by default after one, or on q.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@click.option("--floatx", type=click.Choice(["float32", "float64"]), default="float64", show_default=True)
+@click.option("--html", "page", metavar="FILE", help="Also write the steps to a page, in which they can be played.")
+@click.option("--explain", metavar="WHAT", multiple=True,
+              help="Only the arithmetic of a unit, as hidden[0], or of a weight, as hidden/kernel[1,0].")  # fmt: skip
+@click.option("--sample", type=click.IntRange(0), default=0, show_default=True, help="The sample for --explain.")
+@click.option("--python", is_flag=True, help="Print a script that makes the same steps.")
+def command(**options: Any) -> None:
+    """Make training steps on DATA, part by part: forward pass, loss, backward pass, update.
+
+    DATA is xor, spirals, digits, or a table. In a terminal, Enter goes on and q ends.
+    """
+    chosen = SimpleNamespace(**options)
+    if chosen.page is not None:
+        check_page_path(chosen.page)
+    script = script_of(chosen)
+    if chosen.python:
+        click.echo(script, nl=False)
+        return
+    with settings(None, chosen.floatx):
+        problem = make(chosen)
+        traces = walk(problem, chosen)
+    if chosen.page is not None:
+        write_page(chosen.page, traces)
+
+
+def walk(problem: Problem, options: Any) -> list[Any]:
+    """Make the steps, and show each part when it is asked for; their traces."""
+    waits = sys.stdin.isatty() and not options.explain
+    steps = options.steps or (sys.maxsize if waits else 1)
+    traces = []
+    for _ in range(steps):
+        trace = problem.model.trace(problem.x, problem.y, training=True)
+        traces.append(trace)
+        if options.explain:
+            click.echo("\n\n".join(explain(trace, what, options.sample) for what in options.explain))
+        elif not show(trace, waits):
+            break
+        trace.apply()
+    return traces
+
+
+def show(trace: Any, waits: bool) -> bool:
+    """Print the parts of a step; whether to go on."""
+    for stage, title in zip(STAGES, TITLES, strict=True):
+        click.echo(f"\n{title}\n{'-' * len(title)}")
+        click.echo("\n".join(stage_lines(trace, stage)))
+        if waits:
+            click.echo("\nEnter: go on, q: end ", nl=False)
+            answer = sys.stdin.readline()
+            if not answer or answer.strip().lower().startswith("q"):
+                return False
+    return True
+
+
+def explain(trace: Any, what: str, sample: int) -> str:
+    """The arithmetic of a weight, ``layer/weight[index]``, or of a unit, ``layer[unit]``."""
+    if what in trace.weights or "/" in what:
+        found: str = trace.explain(weight=what)
+        return found
+    match = re.fullmatch(r"([^\[\]]+)(?:\[([\d\s,]+)\])?", what.strip())
+    if match is None:
+        raise ValueError(f"--explain takes a unit, as hidden[0], or a weight, as hidden/kernel[1,0], but got {what!r}.")
+    index = tuple(int(part) for part in (match[2] or "0").split(",") if part.strip())
+    shown: str = trace.explain(match[1], unit=index[0] if len(index) == 1 else index, sample=sample)
+    return shown
+
+
+# The same problem, as objects and as a script. A test runs the script, and compares its weights.
+
+
+def make(options: Any) -> Problem:
+    """The network and the samples that the options describe."""
+    cb.utils.set_random_seed(options.seed)
+    optimizer = cb.optimizers.get({"class_name": options.optimizer, "config": {"learning_rate": options.learning_rate}})
+    if options.data not in BUILT_IN:
+        return of_table(options, optimizer)
+    x, y = samples_of(options.data, options.samples)
+    output = cb.layers.Dense(10, "softmax", name="output") if options.data == "digits" else None
+    last = output or cb.layers.Dense(1, "sigmoid", name="output")
+    hidden = [
+        cb.layers.Dense(units, options.activation, name=name)
+        for units, name in zip(options.units, names_of(options.units), strict=True)
+    ]
+    model = cb.Sequential([cb.Input(x.shape[1:]), *hidden, last])
+    model.compile(optimizer, "binary_crossentropy" if output is None else "sparse_categorical_crossentropy")
+    return Problem(model, x, y)
+
+
+def names_of(units: Sequence[int]) -> list[str]:
+    """``hidden``, or ``hidden1`` and so on."""
+    return ["hidden"] if len(units) == 1 else [f"hidden{number}" for number in range(1, len(units) + 1)]
+
+
+def samples_of(name: str, samples: int) -> tuple[Any, Any]:
+    """The first samples of a data set of the library; of spirals some along the whole length."""
+    if name == "xor":
+        return cb.datasets.xor.load_data(max(samples, 4))
+    if name == "digits":
+        (x, y), _ = cb.datasets.digits.load_data()
+        return x[:samples], y[:samples]
+    x, y = cb.datasets.spirals.load_data()
+    chosen = np.linspace(0, len(x) - 1, min(samples, len(x))).astype(int)
+    return x[chosen] / 6.5, y[chosen, np.newaxis]
+
+
+def of_table(options: Any, optimizer: Any) -> Problem:
+    """A network for a table, and the table's first rows."""
+    table = tables.read(options.data)
+    if options.target is None:
+        raise click.UsageError(f"--target is missing: which column is to be predicted? There are {', '.join(table)}.")
+    tables.check_column(options.target, table)
+    table = tables.drop_missing(table, [options.target])
+    made = tables.build(
+        table, [options.target], units=options.units, activation=options.activation, optimizer=optimizer
+    )
+    rows = {name: column[: options.samples] for name, column in table.items()}
+    return Problem(made.model, made.inputs(rows), made.outputs(rows))
+
+
+def script_of(options: Any) -> str:
+    """A script that makes the same steps."""
+    head = f"""\
+import numpy as np
+
+import cbackprop as cb
+from cbackprop import layers, tables
+
+cb.config.set_floatx({options.floatx!r})
+cb.utils.set_random_seed({options.seed})
+optimizer = cb.optimizers.get(
+    {{"class_name": {options.optimizer!r}, "config": {{"learning_rate": {options.learning_rate!r}}}}}
+)
+"""
+    tail = f"""
+for _ in range({options.steps or 1}):
+    trace = model.trace(x, y, training=True)
+    print(trace)
+    trace.apply()
+"""
+    if options.data in BUILT_IN:
+        body = {
+            "xor": f"x, y = cb.datasets.xor.load_data({max(options.samples, 4)})\n",
+            "spirals": (
+                "x, y = cb.datasets.spirals.load_data()\n"
+                f"chosen = np.linspace(0, len(x) - 1, min({options.samples}, len(x))).astype(int)\n"
+                "x, y = x[chosen] / 6.5, y[chosen, np.newaxis]\n"
+            ),
+            "digits": (
+                f"(x, y), _ = cb.datasets.digits.load_data()\nx, y = x[:{options.samples}], y[:{options.samples}]\n"
+            ),
+        }[options.data]
+        hidden = "".join(
+            f"        layers.Dense({units}, {options.activation!r}, name={name!r}),\n"
+            for units, name in zip(options.units, names_of(options.units), strict=True)
+        )
+        many = options.data == "digits"
+        last = f'layers.Dense({10 if many else 1}, "{"softmax" if many else "sigmoid"}", name="output")'
+        loss = "sparse_categorical_crossentropy" if many else "binary_crossentropy"
+        body += f"""\
+model = cb.Sequential(
+    [
+        cb.Input(x.shape[1:]),
+{hidden}        {last},
+    ]
+)
+model.compile(optimizer, "{loss}")
+"""
+    else:
+        body = f"""\
+table = tables.drop_missing(tables.read({options.data!r}), [{options.target!r}])
+made = tables.build(
+    table, [{options.target!r}], units={options.units!r}, activation={options.activation!r}, optimizer=optimizer
+)
+rows = {{name: column[: {options.samples}] for name, column in table.items()}}
+model, x, y = made.model, made.inputs(rows), made.outputs(rows)
+"""
+    return head + body + tail

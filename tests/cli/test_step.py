@@ -1,0 +1,108 @@
+"""``cbackprop step``: the parts of a step, in a terminal and as a script."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import pytest
+from console import assert_refused
+
+import cbackprop as cb
+from cbackprop.cli import main
+
+COMMAND = [sys.executable, "-P", "-m", "cbackprop", "step"]
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "flowers.csv"
+    rows = ["length,width,kind", *(f"{i % 7},{i % 3},{'ab'[i % 2]}" for i in range(12))]
+    path.write_text("\n".join(rows))
+    return str(path)
+
+
+def test_xor_prints_all_four_parts(capsys):
+    assert main(["step", "xor", "--units", "3", "--activation", "tanh", "--learning-rate", "0.5"]) == 0
+    printed = capsys.readouterr().out
+    titles = ["1. Forward pass", "2. Loss", "3. Backward pass", "4. Update"]
+    assert [line for line in printed.splitlines() if line in titles] == titles
+    assert "A1ᵀ (3,4) @ δ2 (4,1) = dW2 (3,1)" in printed
+    before, after = map(float, re.findall(r"loss of the batch ([\d.]+) → ([\d.]+)", printed)[0])
+    assert after < before
+    assert max(map(len, printed.splitlines())) <= 80
+
+
+def test_enter_goes_on():
+    """In a terminal: a part for each Enter, a further step after the last one, and q ends."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen([*COMMAND, "xor"], stdin=slave, stdout=subprocess.PIPE, text=True)
+    os.close(slave)
+    try:
+        os.write(master, b"\n" * 5 + b"q\n")
+        printed, _ = process.communicate(timeout=120)
+    finally:
+        os.close(master)
+    assert process.returncode == 0
+    assert printed.count("Enter: go on, q: end") == 6
+    assert printed.count("1. Forward pass") == printed.count("2. Loss") == 2
+    assert printed.count("3. Backward pass") == printed.count("4. Update") == 1
+
+
+@pytest.mark.parametrize("data", ["xor", "spirals", "digits", "table"])
+def test_script_makes_the_same_steps(data, table, tmp_path, capsys):
+    arguments = [table, "--target", "kind"] if data == "table" else [data]
+    arguments += ["--units", "4,3", "--optimizer", "adam", "--learning-rate", "0.01", "--samples", "5", "--steps", "3"]
+    assert main(["step", *arguments]) == 0
+    shown = capsys.readouterr().out
+    assert main(["step", *arguments, "--python"]) == 0
+    script = tmp_path / "script.py"
+    script.write_text(capsys.readouterr().out)
+    printed = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout
+    losses = re.findall(r"loss of the batch .* → .*", shown)
+    assert len(losses) == 3
+    assert re.findall(r"loss of the batch .* → .*", printed) == losses
+
+
+def test_explain(capsys):
+    arguments = ["--explain", "hidden[1]", "--explain", "output/bias[0]", "--sample", "2"]
+    assert main(["step", "xor", *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("sample 2, unit 1 of 'hidden'\nz = ")
+    assert "central difference" in printed
+    assert "Forward" not in printed
+
+
+def test_page(tmp_path, capsys):
+    page = tmp_path / "xor.html"
+    assert main(["step", "xor", "--steps", "3", "--html", str(page)]) == 0
+    assert page.read_text(encoding="utf-8").count('"lossAfter"') == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["xor", "--units", "0"], "widths"),
+        (["xor", "--html", "page.txt"], "must end in .html"),
+        (["xor", "--explain", "hiden[0]"], "hidden"),
+        (["xor", "--explain", "hidden[9]"], "unit must be less than 3"),
+        (["xor", "--explain", "hidden[x]"], "--explain takes"),
+        (["xor", "--activation", "tanhh"], "tanh"),
+        (["xor", "--optimizer", "sdg"], "sgd"),
+        (["nothing.csv", "--target", "a"], "nothing.csv"),
+    ],
+)
+def test_mistakes(arguments, message, capsys):
+    assert_refused(["step", *arguments], message, capsys)
+
+
+def test_table_needs_a_target(table, capsys):
+    assert_refused(["step", table], "--target is missing", capsys)
+    assert_refused(["step", table, "--target", "kin"], "kind", capsys)
+
+
+def test_nothing_of_the_process_changes():
+    before = cb.config.floatx()
+    assert main(["step", "xor", "--floatx", "float64", "--explain", "hidden[0]"]) == 0
+    assert cb.config.floatx() == before
