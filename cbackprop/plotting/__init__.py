@@ -7,9 +7,21 @@ a figure, call `matplotlib.pyplot.show`; notebooks show it automatically.
 from cbackprop.plotting.activations import activations
 from cbackprop.plotting.confusion import confusion
 from cbackprop.plotting.curves import curves
+from cbackprop.plotting.decision_boundary import decision_boundary
 from cbackprop.plotting.gradient_flow import gradient_flow
 from cbackprop.plotting.model_graph import plot_model
+from cbackprop.plotting.network import network
 from cbackprop.plotting.saliency import saliency
 from cbackprop.plotting.weights import weights
 
-__all__ = ["activations", "confusion", "curves", "gradient_flow", "plot_model", "saliency", "weights"]
+__all__ = [
+    "activations",
+    "confusion",
+    "curves",
+    "decision_boundary",
+    "gradient_flow",
+    "network",
+    "plot_model",
+    "saliency",
+    "weights",
+]

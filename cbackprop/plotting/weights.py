@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from cbackprop.plotting.canvas import check_model, several_axes
 from cbackprop.plotting.tiles import columns_for, draw_tiles
+from cbackprop.validation import check_integer, check_items
 
 __all__ = ["weights"]
 
 BINS = 40
 
 
-def weights(model: Any, kind: str = "histogram", layers: list[str] | None = None, ax: Any = None) -> list[Any]:
+def weights(
+    model: Any,
+    kind: str = "histogram",
+    layers: list[str] | None = None,
+    ax: Any = None,
+    shape: tuple[int, ...] | None = None,
+) -> list[Any]:
     """Plot the weights of each layer as histograms or images.
 
     Parameters
@@ -29,6 +37,9 @@ def weights(model: Any, kind: str = "histogram", layers: list[str] | None = None
         Names of the layers or nested models whose weights are plotted; all by default.
     ax : Axes or list of Axes, optional
         Where to draw; a new figure by default.
+    shape : tuple (height, width) or (height, width, channels), optional
+        The shape of the images whose pixels are the inputs of a Dense layer. Of kernels with as many inputs, the
+        weights of each unit are drawn as such an image. This needs ``kind="image"``.
 
     Returns
     -------
@@ -40,7 +51,7 @@ def weights(model: Any, kind: str = "histogram", layers: list[str] | None = None
     ImportError
         If matplotlib is not installed.
     TypeError, ValueError
-        If `model` is not a model or has no weights, or `kind` or a layer is unknown.
+        If `model` is not a model or has no weights, `kind` or a layer is unknown, or no kernel has inputs for `shape`.
 
     Examples
     --------
@@ -57,11 +68,15 @@ def weights(model: Any, kind: str = "histogram", layers: list[str] | None = None
     if kind not in ("histogram", "image"):
         raise ValueError(f"kind must be 'histogram' or 'image', but got {kind!r}.")
     variables = _variables(check_model(model), layers)
+    picture = _checked_shape(shape, kind, variables)
     panels = several_axes(ax, len(variables), 3.6, 2.6, columns=4)
     for variable, panel in zip(variables, panels, strict=True):
         values = variable.numpy()
         draw = _histogram if kind == "histogram" else _filters if values.ndim == 4 else _image
-        draw(panel, values)
+        if picture is not None and _fits(values, picture):
+            _filters(panel, values.reshape(*picture, -1))
+        else:
+            draw(panel, values)
         panel.set_title(f"{_shortened(variable.path)} {variable.shape}", fontsize="medium")
     return panels
 
@@ -76,6 +91,28 @@ def _variables(model: Any, layers: list[str] | None) -> list[Any]:
     if not found:
         raise ValueError(f"Model {model.name!r} has no weights to draw.")
     return list(found)
+
+
+def _checked_shape(shape: Any, kind: str, variables: list[Any]) -> tuple[int, int, int] | None:
+    """The shape (height, width, channels) of images, if one is given."""
+    if shape is None:
+        return None
+    if kind != "image":
+        raise ValueError(f"shape is for kind='image', but kind is {kind!r}.")
+    sizes = [check_integer("shape", size, 1) for size in check_items("shape", shape, "a tuple (height, width)")]
+    if len(sizes) not in (2, 3):
+        raise ValueError(f"shape must be (height, width) or (height, width, channels), but got {shape!r}.")
+    height, width, channels = (*sizes, 1)[:3]
+    if not any(_fits(variable.numpy(), (height, width, channels)) for variable in variables):
+        found = ", ".join(f"{variable.path} {variable.shape}" for variable in variables[:6])
+        raise ValueError(
+            f"shape {shape!r} needs a kernel with {height * width * channels} inputs, but there are {found}."
+        )
+    return height, width, channels
+
+
+def _fits(values: Any, picture: tuple[int, int, int]) -> bool:
+    return values.ndim == 2 and values.shape[0] == math.prod(picture)
 
 
 def _shortened(path: str) -> str:

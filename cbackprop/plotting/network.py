@@ -1,0 +1,147 @@
+"""Plot a small network as units and the weights between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop.plotting.canvas import check_model, one_axes
+
+__all__ = ["network"]
+
+# Of more units than this in a layer, only the first and the last ones are drawn.
+MOST = 12
+SHOWN = 10
+RADIUS = 0.32
+
+
+@dataclass
+class Column:
+    """A column of units: its names, how many there are, and the kernel (inputs, units) that leads to it, if any."""
+
+    name: str
+    below: list[str]
+    units: int
+    kernel: NDArray[Any] | None
+
+
+def network(model: Any, ax: Any = None) -> Any:
+    """Draw a network as units and edges: a column of circles for each layer, and a line for each weight.
+
+    Lines are red for positive weights and blue for negative ones, and the thicker the larger the weight is, compared
+    with the largest one of its layer. Of layers with more than 12 units, the first and the last ones are drawn. Layers
+    without a kernel that keep the number of units, such as activations and dropout, are named below the units.
+
+    Parameters
+    ----------
+    model : Model
+        A chain of Dense layers, and of layers that do not change the number of units. For all other models, see
+        `plot_model`.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    TypeError, ValueError
+        If it is not such a model.
+
+    Examples
+    --------
+    >>> import cbackprop as cb
+    >>> from cbackprop import plotting
+    >>> model = cb.Sequential([cb.Input((3,)), cb.layers.Dense(4, "tanh"), cb.layers.Dense(1)])
+    >>> try:
+    ...     lines = len(plotting.network(model).lines)
+    ... except ImportError:  # without matplotlib
+    ...     lines = 16
+    >>> lines
+    16
+    """
+    columns = _columns(check_model(model))
+    tallest = max(min(column.units, MOST) for column in columns)
+    ax = one_axes(ax, 1.0 + 1.9 * len(columns), 1.3 + 0.42 * tallest)
+    places = [_places(column.units) for column in columns]
+    for number, column in enumerate(columns):
+        if column.kernel is not None:
+            _draw_edges(ax, number, places[number - 1], places[number], column.kernel)
+    for number, column in enumerate(columns):
+        _draw_units(ax, number, places[number], column, tallest)
+    ax.set(xlim=(-0.6, len(columns) - 0.4), ylim=(-tallest / 2 - 1.9, tallest / 2 + 0.3), xticks=[], yticks=[])
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    return ax
+
+
+def _columns(model: Any) -> list[Column]:
+    """The columns of a chain of layers."""
+    shapes = [tensor.shape[1:] for tensor in model.inputs]
+    if len(shapes) != 1 or len(shapes[0]) != 1:
+        raise ValueError(f"model must take rows of numbers, but takes inputs of the shapes {shapes}. See plot_model.")
+    columns = [Column(model.inputs[0].name, [], shapes[0][0], None)]
+    for layer in _chain(model):
+        kernel: Any = getattr(layer, "kernel", None)
+        if type(layer).__name__ == "Dense":
+            activation = layer.get_config()["activation"]
+            below = [activation] if isinstance(activation, str) and activation != "linear" else []
+            columns.append(Column(layer.name, below, layer.units, kernel.numpy()))
+        elif kernel is None and layer.compute_output_shape((1, columns[-1].units)) == (1, columns[-1].units):
+            columns[-1].below.append(layer.name)
+        else:
+            raise ValueError(f"Layer {layer.name!r} ({type(layer).__name__}) has no picture of units. See plot_model.")
+    return columns
+
+
+def _chain(model: Any) -> list[Any]:
+    """The layers from the input to the output, those of nested models among them."""
+    nodes = [node for node in model.graph.nodes if node.inputs]
+    used = [id(tensor) for node in nodes for tensor in node.inputs]
+    if len(model.outputs) != 1 or len(set(used)) < len(used) or len(used) > len(nodes):
+        raise ValueError(f"Model {model.name!r} is no chain of layers. See plot_model.")
+    layers = []
+    for node in nodes:
+        layers += _chain(node.layer) if getattr(node.layer, "is_model", False) else [node.layer]
+    return layers
+
+
+def _places(units: int) -> list[tuple[int, float]]:
+    """The units that are drawn, each with its height; with a gap where others are left out."""
+    if units <= MOST:
+        return [(unit, (units - 1) / 2 - unit) for unit in range(units)]
+    first, last = SHOWN - SHOWN // 2, SHOWN // 2
+    shown = [*range(first), *range(units - last, units)]
+    heights = [*range(first), *range(first + 1, SHOWN + 1)]
+    return [(unit, SHOWN / 2 - height) for unit, height in zip(shown, heights, strict=True)]
+
+
+def _draw_edges(ax: Any, number: int, left: Any, right: Any, kernel: NDArray[Any]) -> None:
+    largest = float(np.abs(kernel).max()) or 1.0
+    for start, low in left:
+        for end, high in right:
+            size = float(kernel[start, end]) / largest
+            ax.plot(
+                [number - 1, number],
+                [low, high],
+                color="C3" if size > 0 else "C0",
+                linewidth=0.3 + 2.2 * abs(size),
+                alpha=0.15 + 0.75 * abs(size),
+                zorder=1,
+                solid_capstyle="round",
+            )
+
+
+def _draw_units(ax: Any, number: int, places: Any, column: Column, tallest: int) -> None:
+    size = (2 * RADIUS * 0.38 * 72) ** 2
+    ax.scatter([number] * len(places), [height for _, height in places], s=size, c="white", edgecolors="0.3", zorder=2)
+    if column.units > MOST:
+        ax.text(number, 0, "⋮", ha="center", va="center", fontsize="large", color="0.3")
+    below = "\n".join([column.name, f"{column.units:,} unit{'s' * (column.units != 1)}", *column.below[:3]])
+    ax.text(number, -tallest / 2 - 0.35, below, ha="center", va="top", fontsize="small")
