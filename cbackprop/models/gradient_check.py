@@ -108,7 +108,7 @@ def check_gradients(
     """Check every weight of a copy of the model in float64."""
     copy = float64_copy(model)
     plan = copy.plan_for(make_inputs(copy, x))
-    engine = _engine_of_copy(model, copy, plan, model._engine.trainable)
+    engine = engine_of_copy(model, copy, plan, model._engine.trainable)
     samples = make_samples(copy, lambda _: needs_of(copy, engine.objectives, plan), x, y, sample_weight)
     data = samples.data.present()
     engine.train(data, None, 0, samples.size, samples.size, update=False, training=training)
@@ -135,7 +135,7 @@ def difference_at(
     """
     copy = float64_copy(model)
     plan = copy.plan_for(data.inputs)
-    engine = _engine_of_copy(model, copy, plan, main.trainable)
+    engine = engine_of_copy(model, copy, plan, main.trainable)
     engine.bind()
     engine.draw_as_after(main.state.batches)
     twin = dict(zip(model.variables, copy.variables, strict=True))[variable]
@@ -146,7 +146,7 @@ def difference_at(
     )
 
 
-def _engine_of_copy(model: Any, copy: Any, plan: Any, trained: Sequence[Variable]) -> Engine:
+def engine_of_copy(model: Any, copy: Any, plan: Any, trained: Sequence[Variable]) -> Engine:
     """The engine of a model's copy in float64, which only computes losses and gradients."""
     wanted = set(trained)
     objectives = [replace(objective, metrics=[]) for objective in model._objectives]

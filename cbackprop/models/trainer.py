@@ -28,6 +28,7 @@ from cbackprop.models.limits import limited_epochs, limited_steps
 from cbackprop.models.position import Position, Resumption, check_position
 from cbackprop.models.prediction import predict_all, predict_now, predict_watched, run_batch
 from cbackprop.models.results import ResultMethods
+from cbackprop.models.second_order import SecondOrderMethods
 from cbackprop.models.sources import Source, open_source
 from cbackprop.models.together import agree, average_statistics, give_state
 from cbackprop.models.tracing import TraceMethods
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["Trainer"]
 
 
-class Trainer(CompileMethods, GradientMethods, TraceMethods, ResultMethods):
+class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods, ResultMethods):
     """The part of `Model` that trains it."""
 
     stop_training: bool
@@ -461,7 +462,7 @@ def _holds_several(x: Any) -> bool:
 
 
 # When an argument is misspelt, Python's message has the name of the class. Users know these methods as Model's.
-for _part in (CompileMethods, GradientMethods, TraceMethods, ResultMethods, Trainer):
+for _part in (CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods, ResultMethods, Trainer):
     for _name, _method in vars(_part).items():
         if inspect.isfunction(_method):
             _method.__qualname__ = f"Model.{_name}"
