@@ -1,11 +1,13 @@
 """Read weights from a PyTorch ``state_dict`` of a module with the same layers.
 
 PyTorch names a weight by its module and its role, such as ``"0.weight"``. Weights with the same part before the last
-dot form a group. Groups are matched, in order, with the layers that have weights.
+dot form a group. Groups are matched, in order, with the layers that have weights. A separable convolution takes two
+groups: PyTorch makes it of two modules.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -40,10 +42,19 @@ def _channels_first(array: Array, shape: tuple[int, ...]) -> Array:
     return array.transpose(*range(2, array.ndim), 1, 0) if array.ndim > 2 else array
 
 
+def _channelwise(array: Array, shape: tuple[int, ...]) -> Array:
+    """A kernel with a group for each channel: PyTorch has (channels multiplier, 1, ...), we both last."""
+    if array.shape != _expected(_channelwise, shape):
+        return array
+    return _channels_first(array.reshape(*shape[-2:], *array.shape[2:]).swapaxes(0, 1), shape)
+
+
 def _expected(convert: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     """The shape that PyTorch's array must have."""
     if convert is _transposed:
         return shape[::-1]
+    if convert is _channelwise:
+        return (shape[-2] * shape[-1], 1, *shape[:-2])
     return (*shape[:-3:-1], *shape[:-2]) if convert is _channels_first else shape
 
 
@@ -56,24 +67,27 @@ def _spread(array: Array, shape: tuple[int, ...]) -> Array:
 Roles = dict[str, tuple[str, Callable[[Array, tuple[int, ...]], Array]]]
 NORMALIZATION: Roles = {"gamma": ("weight", _same), "beta": ("bias", _same)}
 CONVOLUTION: Roles = {"kernel": ("weight", _channels_first), "bias": ("bias", _same)}
-# PyTorch's kernels of transposed ones are (channels, filters, ...), and ours (..., filters, channels).
-CONVOLUTIONS = (
-    *(layers.Conv1D, layers.Conv2D, layers.Conv3D),
-    *(layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose),
+CHANNELWISE: Roles = {"kernel": ("weight", _channelwise), "bias": ("bias", _same)}
+SEPARABLE: tuple[Roles, ...] = (
+    {"depthwise_kernel": ("weight", _channelwise)},
+    {"pointwise_kernel": ("weight", _channels_first), "bias": ("bias", _same)},
 )
-ROLES: dict[type[layers.Layer], Roles] = {
-    layers.Dense: {"kernel": ("weight", _transposed), "bias": ("bias", _same)},
-    **dict.fromkeys(CONVOLUTIONS, CONVOLUTION),
-    layers.BatchNormalization: {
-        **NORMALIZATION,
-        "moving_mean": ("running_mean", _same),
-        "moving_variance": ("running_var", _same),
-    },
-    layers.LayerNormalization: NORMALIZATION,
-    layers.GroupNormalization: NORMALIZATION,
-    layers.RMSNormalization: {"scale": ("weight", _same)},
-    layers.Embedding: {"embeddings": ("weight", _same)},
-    layers.PReLU: {"alpha": ("weight", _spread)},
+# PyTorch's kernels of transposed ones are (channels, filters, ...), and ours (..., filters, channels).
+TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
+# For each class its modules.
+ROLES: dict[type[layers.Layer], tuple[Roles, ...]] = {
+    layers.Dense: ({"kernel": ("weight", _transposed), "bias": ("bias", _same)},),
+    **dict.fromkeys((layers.Conv1D, layers.Conv2D, layers.Conv3D, *TRANSPOSED), (CONVOLUTION,)),
+    **dict.fromkeys((layers.DepthwiseConv1D, layers.DepthwiseConv2D), (CHANNELWISE,)),
+    **dict.fromkeys((layers.SeparableConv1D, layers.SeparableConv2D), SEPARABLE),
+    layers.BatchNormalization: (
+        {**NORMALIZATION, "moving_mean": ("running_mean", _same), "moving_variance": ("running_var", _same)},
+    ),
+    layers.LayerNormalization: (NORMALIZATION,),
+    layers.GroupNormalization: (NORMALIZATION,),
+    layers.RMSNormalization: ({"scale": ("weight", _same)},),
+    layers.Embedding: ({"embeddings": ("weight", _same)},),
+    layers.PReLU: ({"alpha": ("weight", _spread)},),
 }
 
 
@@ -103,16 +117,19 @@ def read_torch_state(
     """
     groups = _groups(state, source, ordered)
     wanted = [layer for layer in dict.fromkeys(unfolded_layers(model)) if layer.variables]
-    if len(groups) != len(wanted):
+    needed = sum(_modules(layer) for layer in wanted)
+    if len(groups) != needed:
         raise ValueError(
             f"{source} has weights for {len(groups)} modules ({', '.join(groups) or 'none'}), but the model has "
-            f"{len(wanted)} layers with weights ({', '.join(layer.name for layer in wanted) or 'none'})."
+            f"{len(wanted)} layers with weights ({', '.join(layer.name for layer in wanted) or 'none'})"
+            + (f", which are {needed} modules in PyTorch." if needed != len(wanted) else ".")
         )
     found: dict[Any, Array | None] = {}
     flattened = _flattened(model.graph)
-    for layer, (prefix, group) in zip(wanted, groups.items(), strict=True):
+    remaining = iter(groups.items())
+    for layer in wanted:
         try:
-            converted = _convert(layer, prefix, group, source)
+            converted = _convert(layer, dict(itertools.islice(remaining, _modules(layer))), source)
             if layer in flattened:
                 kernel = layer.variables[0]
                 converted[kernel] = _rows_reordered(converted[kernel], flattened[layer])
@@ -187,29 +204,86 @@ def _groups(state: Mapping[str, Any], source: str, ordered: bool) -> dict[str, d
     return groups
 
 
-def _convert(layer: Any, prefix: str, group: dict[str, Array], source: str) -> dict[Any, Array]:
-    """Convert the weights of a module to values of a layer's variables."""
+def _roles(layer: Any) -> tuple[Roles, ...] | None:
+    return next((ROLES[cls] for cls in type(layer).__mro__ if cls in ROLES), None)
+
+
+def _modules(layer: Any) -> int:
+    """How many modules a layer's weights are in."""
+    return len(_roles(layer) or [None])
+
+
+def _convert(layer: Any, groups: dict[str, dict[str, Array]], source: str) -> dict[Any, Array]:
+    """Convert the weights of a layer's modules to values of its variables."""
     if isinstance(layer, tuple(MODULES)):
+        ((prefix, group),) = groups.items()
         return convert_recurrent(layer, prefix, group, source)
     who = f"Layer {layer.name!r} ({type(layer).__name__})"
-    roles = next((ROLES[cls] for cls in type(layer).__mro__ if cls in ROLES), None)
-    if roles is None:
+    parts = _roles(layer)
+    if parts is None:
         raise ValueError(
-            f"{who} has no counterpart in PyTorch: its weights cannot come from module {prefix!r} of {source}."
+            f"{who} has no counterpart in PyTorch: its weights cannot come from module {next(iter(groups))!r} of "
+            f"{source}."
         )
-    names = [roles[variable.name][0] for variable in layer.variables]
-    if sorted(names) != sorted(group):
-        raise ValueError(
-            f"{who} needs {' and '.join(names)}, but module {prefix!r} of {source} has {' and '.join(sorted(group))}."
-        )
-    found = {}
-    for variable, name in zip(layer.variables, names, strict=True):
-        convert = roles[variable.name][1]
-        array = convert(group[name], variable.shape)
-        if array.shape != variable.shape:
-            expected = _expected(convert, variable.shape)
+    found: dict[Any, Array] = {}
+    variables = {variable.name: variable for variable in layer.variables}
+    if parts is SEPARABLE:
+        groups = _without_first_bias(groups, "bias" in variables)
+    for (prefix, group), roles in zip(groups.items(), parts, strict=True):
+        present = {name: role for name, role in roles.items() if name in variables}
+        names = [name for name, _ in present.values()]
+        if sorted(names) != sorted(group):
             raise ValueError(
-                f"{who} needs {name} of shape {expected}, but {prefix}.{name} of {source} has {group[name].shape}."
+                f"{who} needs {' and '.join(names)}, but module {prefix!r} of {source} has "
+                f"{' and '.join(sorted(group))}."
             )
-        found[variable] = array
+        if isinstance(layer, TRANSPOSED):
+            group = _without_groups(group, layer.filters)
+        for own, (name, convert) in present.items():
+            variable = variables[own]
+            array = convert(group[name], variable.shape)
+            if array.shape != variable.shape:
+                raise ValueError(
+                    f"{who} needs {name} of shape {_expected(convert, variable.shape)}, but {prefix}.{name} of "
+                    f"{source} has {group[name].shape}."
+                )
+            found[variable] = array
     return found
+
+
+def _without_first_bias(groups: dict[str, dict[str, Array]], has_bias: bool) -> dict[str, dict[str, Array]]:
+    """A separable convolution's modules, with the bias of the first one in that of the second.
+
+    A constant before the second module is another constant behind it.
+    """
+    (first, depthwise), (second, pointwise) = groups.items()
+    kernel, bias = pointwise.get("weight"), depthwise.get("bias")
+    if not has_bias or bias is None or kernel is None or bias.shape != kernel.shape[1:2]:
+        return groups
+    moved = kernel.reshape(len(kernel), -1) @ bias if kernel[0].size == bias.size else None
+    if moved is None:
+        return groups
+    more = pointwise.get("bias", np.zeros_like(moved))
+    return {
+        first: {name: array for name, array in depthwise.items() if name != "bias"},
+        second: {**pointwise, "bias": more + moved if more.shape == moved.shape else more},
+    }
+
+
+def _without_groups(group: dict[str, Array], filters: int) -> dict[str, Array]:
+    """A transposed convolution in groups as one without: its kernel is 0 where groups do not meet.
+
+    PyTorch's kernel (channels, filters of a group, ...) does not say how many groups there are. The bias does.
+    """
+    kernel, bias = group["weight"], group.get("bias")
+    if bias is None or bias.shape != (filters,) or kernel.ndim < 3 or not 0 < kernel.shape[1] < filters:
+        return group
+    count, rest = divmod(filters, kernel.shape[1])
+    if rest or len(kernel) % count:
+        return group
+    whole = np.zeros((len(kernel), filters, *kernel.shape[2:]), kernel.dtype)
+    channels = len(kernel) // count
+    for i in range(count):
+        inside = slice(i * channels, (i + 1) * channels)
+        whole[inside, i * kernel.shape[1] : (i + 1) * kernel.shape[1]] = kernel[inside]
+    return {**group, "weight": whole}

@@ -22,6 +22,14 @@ def torch_conv(rank, *arguments, kind="", **options):
     return getattr(nn, f"Conv{kind}{rank}d")(*arguments, **options)
 
 
+def depthwise(rank, *arguments, **options):
+    return getattr(layers, f"DepthwiseConv{rank}D")(*arguments, data_format="channels_first", **options)
+
+
+def separable(rank, *arguments, **options):
+    return getattr(layers, f"SeparableConv{rank}D")(*arguments, data_format="channels_first", **options)
+
+
 class First(nn.Module):
     """The outputs of a recurrent module, without its states."""
 
@@ -78,6 +86,30 @@ CASES = {
         )
         for rank in (1, 2, 3)
     },
+    **{
+        f"DepthwiseConv{rank}D": (
+            lambda rank=rank: [depthwise(rank, 3, depth_multiplier=2), depthwise(rank, 2, use_bias=False)],
+            lambda rank=rank: [
+                torch_conv(rank, 3, 6, 3, groups=3), torch_conv(rank, 6, 6, 2, groups=6, bias=False),
+            ],
+            (3, *range(5, 5 + rank)),
+        )
+        for rank in (1, 2)
+    },
+    **{
+        f"SeparableConv{rank}D": (
+            lambda rank=rank: [
+                separable(rank, 4, 3, depth_multiplier=2), separable(rank, 5, 2), separable(rank, 2, 1, use_bias=False),
+            ],
+            lambda rank=rank: [
+                torch_conv(rank, 3, 6, 3, groups=3, bias=False), torch_conv(rank, 6, 4, 1),
+                nn.Sequential(torch_conv(rank, 4, 4, 2, groups=4), torch_conv(rank, 4, 5, 1)),
+                torch_conv(rank, 5, 5, 1, groups=5, bias=False), torch_conv(rank, 5, 2, 1, bias=False),
+            ],
+            (3, *range(5, 5 + rank)),
+        )
+        for rank in (1, 2)
+    },
     "SimpleRNN": (lambda: [layers.SimpleRNN(3)], lambda: [nn.RNN(4, 3, batch_first=True), Last()], (5, 4)),
     "LSTM": (
         lambda: [layers.LSTM(3, return_sequences=True), layers.LSTM(2, use_bias=False)],
@@ -115,8 +147,9 @@ def test_every_layer_with_weights_is_known_or_has_no_equal():
     with_weights = {
         name for name, _ in registry for make, shapes in layer_cases.LAYERS.get(name, ()) if has_weights(make, shapes)
     }
-    no_equal = {"Normalization", "RNN", "StackedRNNCells", "TimeDistributed"}
-    no_equal |= {f"{kind}Conv{rank}D" for kind in ("Depthwise", "Separable") for rank in (1, 2)}  # Conv with groups
+    no_equal = {"Normalization", "RNN", "StackedRNNCells", "TimeDistributed", "EinsumDense"}
+    no_equal |= {"Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention"}
+    no_equal |= {f"ConvLSTM{rank}D" for rank in (1, 2, 3)}
     known = {cls.__name__ for cls in (*ROLES, *MODULES)}
     assert with_weights | no_equal == known | no_equal == set(CASES) | no_equal
 
@@ -229,3 +262,33 @@ def test_pickles_are_not_opened(tmp_path):
     save_file(half, tmp_path / "half")
     with pytest.raises(ValueError, match="holds BF16 instead of float32 or float64"):
         model.load_weights(tmp_path / "half")
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_transposed_convolutions_in_groups(rng, rank):
+    """Their kernels are 0 where groups do not meet."""
+    module = randomize(nn.Sequential(torch_conv(rank, 4, 6, 3, stride=2, groups=2, kind="Transpose")))
+    model = cb.Sequential([cb.Input((4, *range(3, 3 + rank))), conv(rank, 6, 3, strides=2, kind="Transpose")])
+    model.load_weights(module.state_dict())
+    assert_same_predictions(model, module, rng.normal(size=(6, 4, *range(3, 3 + rank))).astype("float32"))
+    kernel = model.get_weights()[0]
+    assert (kernel == 0).mean() == 0.5
+    # Without a bias nothing says how many groups there are.
+    module = nn.Sequential(torch_conv(rank, 4, 6, 3, groups=2, kind="Transpose", bias=False))
+    model = cb.Sequential([cb.Input((4, *range(3, 3 + rank))), conv(rank, 6, 3, kind="Transpose", use_bias=False)])
+    with pytest.raises(ValueError, match="needs weight of shape"):
+        model.load_weights(module.state_dict())
+
+
+def test_separable_convolutions_that_do_not_match():
+    model = cb.Sequential([cb.Input((3, 9)), separable(1, 4, 3)])
+    first, second = torch_conv(1, 3, 3, 3, groups=3), torch_conv(1, 3, 4, 1)
+    with pytest.raises(ValueError, match=r"1 layers with weights .* which are 2 modules in PyTorch"):
+        model.load_weights(nn.Sequential(first).state_dict())
+    without = cb.Sequential([cb.Input((3, 9)), separable(1, 4, 3, use_bias=False)])
+    with pytest.raises(ValueError, match=r"needs weight, but module '0' of .* has bias and weight"):
+        without.load_weights(nn.Sequential(first, second).state_dict())
+    bare = [torch_conv(1, 3, 3, 3, groups=groups, bias=False) for groups in (1, 3)]
+    for wrong in ([bare[0], second], [bare[1], first], [torch_conv(1, 3, 6, 3, groups=3, bias=False), second]):
+        with pytest.raises(ValueError, match="needs weight of shape"):
+            model.load_weights(nn.Sequential(*wrong).state_dict())
