@@ -1,4 +1,4 @@
-"""Recurrent networks in cbackprop, PyTorch and JAX: training and inference, and a step of a stateful LSTM.
+"""Recurrent networks in cbackprop, PyTorch and JAX: training and inference, steps of a stateful LSTM and a stepper.
 
 It measures as compare.py does. The networks are in recurrent_nets.py.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import compare
 import numpy as np
@@ -35,15 +37,29 @@ def stateful_step(report: Report, units: int = 64, features: int = 8, calls: int
     model = cb.Sequential(
         [cb.Input((1, features), batch_size=1), cb.layers.LSTM(units, stateful=True), cb.layers.Dense(1)]
     )
-    x = np.ones((1, 1, features), np.float32)
-    model.predict_on_batch(x)
+    seconds = time_of_call(model.predict_on_batch, np.ones((1, 1, features), np.float32), calls)
+    report.say(f"A step of a stateful LSTM of {units} units, one sample: {1e6 * seconds:.1f} µs.")
+    return seconds
+
+
+def step_by_step(report: Report, units: int = 64, features: int = 8, calls: int = 2000) -> float:
+    """The same for `Model.stepper`."""
+    cb.config.set_num_threads(1)
+    model = cb.Sequential([cb.Input((None, features)), cb.layers.LSTM(units), cb.layers.Dense(1)])
+    seconds = time_of_call(model.stepper(), np.ones((1, features), np.float32), calls)
+    report.say(f"A call of a stepper of the same network: {1e6 * seconds:.1f} µs.")
+    return seconds
+
+
+def time_of_call(call: Callable[[Any], Any], x: np.ndarray, calls: int) -> float:
+    """Seconds of processor time: the least of several means."""
+    call(x)
     times = []
     for _ in range(7):
         begin = time.process_time()
         for _ in range(calls):
-            model.predict_on_batch(x)
+            call(x)
         times.append((time.process_time() - begin) / calls)
-    report.say(f"A step of a stateful LSTM of {units} units, one sample: {1e6 * min(times):.1f} µs.")
     return min(times)
 
 
@@ -51,6 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     report = compare.compare_all(options)
     report.data["stateful step"] = stateful_step(report)
+    report.data["stepper"] = step_by_step(report)
     return compare.finish(options, report)
 
 

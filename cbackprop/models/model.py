@@ -22,6 +22,7 @@ from cbackprop.models.completion import HIDDEN
 from cbackprop.models.file_methods import FileMethods
 from cbackprop.models.input_structure import assign_inputs
 from cbackprop.models.model_tensors import begun_at, check_nesting, check_tensors
+from cbackprop.models.stepper import Stepper
 from cbackprop.models.summary import summary_text
 from cbackprop.models.trainer import Trainer
 from cbackprop.plan.graph import Graph, check_names
@@ -322,6 +323,49 @@ class Model(Trainer, FileMethods, Layer):
         raise ValueError(f"No layer is called {name!r}. Layers: {[layer.name for layer in self.layers]}.")
 
     # As a layer
+
+    def stepper(self, batch_size: int = 1) -> Stepper:
+        """An object that is called with one time step after the other, and keeps the states of recurrent layers.
+
+        For text that is generated, or measurements that come one by one: each call costs one time step, however long
+        the sequence has become.
+
+        Parameters
+        ----------
+        batch_size : int, default 1
+            How many sequences go on at the same time.
+
+        Returns
+        -------
+        Stepper
+            Called with the inputs of a time step, of shape (batch_size, ...), it returns the outputs. ``reset()``
+            begins anew, ``states`` are the states. It has the weights of the model, also when these change.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `batch_size` is no positive whole number, the model has no shape yet, or one of its layers looks at
+            several time steps at once: `Bidirectional`, ``go_backwards=True``, pooling or convolution over time,
+            layers in Python.
+
+        Notes
+        -----
+        All inputs must be sequences. At a time step that a mask hides, states stay, and outputs of recurrent layers
+        are 0.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import cbackprop as cb
+        >>> layers = [cb.Input((None, 3)), cb.layers.LSTM(8, return_sequences=True), cb.layers.Dense(3)]
+        >>> model = cb.Sequential(layers)
+        >>> step, x = model.stepper(), np.ones((1, 5, 3), "float32")
+        >>> outputs = [step(x[:, t]) for t in range(5)]
+        >>> bool(np.allclose(np.stack(outputs, axis=1), model.predict(x, verbose=0), atol=1e-6))
+        True
+        >>> step.reset()
+        """
+        return Stepper(self, batch_size, Model)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shapes of the outputs for inputs of this shape, or list of shapes."""

@@ -23,6 +23,10 @@ MOST_SIZES = 16
 Item = TypeVar("Item")
 
 
+# A layer that takes the place of another one.
+Replacing = Callable[[Layer], Layer]
+
+
 class Latest(Generic[Item]):
     """Things by sizes, each made when it is first asked for; of too many, the one that was longest not used goes."""
 
@@ -90,9 +94,11 @@ class PlansOfSizes:
 
 
 def replayed(
-    graph: Graph, shapes: Sequence[Shape | None], keeps_sizes: bool = True
+    graph: Graph, shapes: Sequence[Shape | None], keeps_sizes: bool = True, instead: Replacing | None = None
 ) -> tuple[list[KerasTensor | None], list[KerasTensor]]:
     """The calls of a graph once more, for inputs of other shapes, ``None`` if left out; new inputs and outputs.
+
+    `instead` says which layer takes the place of another one.
 
     Raises
     ------
@@ -103,11 +109,18 @@ def replayed(
         None if shape is None else KerasTensor(shape, old.dtype, old.name)
         for old, shape in zip(graph.inputs, shapes, strict=True)
     ]
-    return inputs, called_again(graph, inputs, keeps_sizes)
+    return inputs, called_again(graph, inputs, keeps_sizes, instead)
 
 
-def called_again(graph: Graph, inputs: Sequence[KerasTensor | None], keeps_sizes: bool = True) -> list[KerasTensor]:
+def called_again(
+    graph: Graph,
+    inputs: Sequence[KerasTensor | None],
+    keeps_sizes: bool = True,
+    instead: Replacing | None = None,
+) -> list[KerasTensor]:
     """The outputs of the calls of a graph once more, for these inputs.
+
+    `instead` says which layer takes the place of another one.
 
     Raises
     ------
@@ -117,7 +130,7 @@ def called_again(graph: Graph, inputs: Sequence[KerasTensor | None], keeps_sizes
     at = {id(old): new for old, new in zip(graph.inputs, inputs, strict=True)}
     for node in graph.nodes:
         if not all(id(tensor) in at for tensor in node.outputs):
-            for old, new in zip(node.outputs, _one_again(node, at), strict=True):
+            for old, new in zip(node.outputs, _one_again(node, at, instead), strict=True):
                 if keeps_sizes:
                     _check_sizes(node, old, new)
                 at.setdefault(id(old), new)
@@ -131,18 +144,19 @@ def _present(value: KerasTensor | None, tensor: KerasTensor) -> KerasTensor:
     return value
 
 
-def _one_again(node: Node, at: dict[int, KerasTensor | None]) -> list[KerasTensor]:
+def _one_again(node: Node, at: dict[int, KerasTensor | None], instead: Replacing | None) -> list[KerasTensor]:
     """The outputs of a call for other inputs. The layer does not count it among its own."""
     given = [at[id(tensor)] for tensor in node.inputs]
     _check_left_out(node, given)
     if node.graph is not None:
-        inputs, outputs = replayed(node.graph, [None if tensor is None else tensor.shape for tensor in given])
+        shapes = [None if tensor is None else tensor.shape for tensor in given]
+        inputs, outputs = replayed(node.graph, shapes, instead is None, instead)
         made = [KerasTensor(tensor.shape, tensor.dtype, tensor.name) for tensor in outputs]
         there = [tensor for tensor in given if tensor is not None]
         graph = Graph([tensor for tensor in inputs if tensor is not None], outputs)
         return list(Node(node.layer, there, made, node.training, graph).outputs)
     call = node.arguments.replaced(lambda tensor: at[id(tensor)])
-    layer = node.layer
+    layer = node.layer if instead is None else instead(node.layer)
     with Layer._making:
         before = list(layer.nodes)
         try:

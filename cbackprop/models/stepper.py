@@ -1,0 +1,214 @@
+"""Predictions time step by time step: states of recurrent layers are kept between calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbackprop import layers
+from cbackprop.layers import Layer
+from cbackprop.layers.merging import Merge
+from cbackprop.layers.normalization import AxesNormalization, normalized_axes
+from cbackprop.layers.rnn import RNN, LastingStates
+from cbackprop.plan.graph import Graph
+from cbackprop.plan.sizes import replayed
+from cbackprop.tensor import KerasTensor, Node, map_structure, output_dtype
+from cbackprop.validation import ArgumentTypeError, check_integer, type_name
+
+__all__ = ["Stepper"]
+
+# Layers that compute each time step from the same one of their inputs, if no axis of theirs is that of the time.
+# Attention has no place here yet: it would keep keys and values of all steps so far, as recurrent layers keep states.
+BY_STEPS = (
+    *(layers.Activation, layers.Dense, layers.ELU, layers.Identity, layers.LeakyReLU, layers.Masking, layers.ReLU),
+    *(layers.Dropout, layers.GaussianDropout, layers.GaussianNoise, layers.SpatialDropout1D, layers.AlphaDropout),
+    *(layers.Rescaling, layers.Softmax, layers.TimeDistributed, layers.ActivityRegularization, Merge),
+)
+
+
+class Stepper:
+    """A model that is given one time step after the other: `Model.stepper` makes it.
+
+    Parameters
+    ----------
+    model : Model
+    batch_size : int
+    make : callable
+        `Model`, which makes a model of inputs and outputs.
+
+    Attributes
+    ----------
+    batch_size : int
+        How many sequences go on at the same time.
+    states : list of ndarray
+        The states of all recurrent layers, which may be read and written: ``stepper.states[0][:] = ...``.
+    """
+
+    def __init__(self, model: Any, batch_size: int, make: Callable[[Any, Any], Any]) -> None:
+        self.batch_size = check_integer("batch_size", batch_size, minimum=1)
+        if not model.built:
+            raise ValueError(f"Model {model.name!r} has no shape yet: start it with an Input, build it, or fit it.")
+        _check(model)
+        self._copies: dict[RNN, RNN] = {}
+        shapes = [(self.batch_size, 1, *tensor.shape[2:]) for tensor in model.inputs]
+        inputs, outputs = replayed(model.graph, shapes, False, self._instead)
+        timed = _timed(model.graph, [True] * len(model.inputs))
+        self._timed = [timed[id(tensor)] for tensor in model.graph.outputs]
+        self._takes_one, self._structure = len(shapes) == 1, model.output_structure
+        remaining = iter(inputs)
+        structure = map_structure(lambda _: next(remaining), model.input)
+        self._shape = shapes[0][:1] + shapes[0][2:]
+        self._inner_shape = shapes[0]
+        self._model = make(structure, outputs[0] if len(outputs) == 1 else outputs)
+        # Whether the engine may be asked without a detour; most of the time of a small step would be spent there.
+        self._plain = self._takes_one and len(self._timed) == 1 and output_dtype(model.outputs[0]) is None
+
+    def _instead(self, layer: Layer) -> Layer:
+        """The layer itself, or of a recurrent layer one with the same weights, and states that last."""
+        if not isinstance(layer, RNN):
+            return layer
+        if layer in self._copies:
+            raise _refusal(layer, "is called several times, each of which would need states of its own")
+        shapes = layer.lasting_shapes((self.batch_size, 1, *layer.nodes[0].inputs[0].shape[2:]))
+        lasting = LastingStates([(self.batch_size, *shape) for shape in shapes], layer.dtype)
+        copy = object.__new__(type(layer))
+        copy.__dict__.update(layer.__dict__)
+        copy.__dict__.update(nodes=[], stateful=True, _lasting=lasting, _models={})
+        self._copies[layer] = copy
+        return copy
+
+    @property
+    def states(self) -> list[NDArray[Any]]:
+        """The states of all recurrent layers, layer by layer."""
+        return [state.array for copy in self._copies.values() for state in copy.states or []]
+
+    def reset(self) -> None:
+        """Begin anew: all states are 0."""
+        for state in self.states:
+            state[...] = 0
+
+    def __call__(self, x: Any) -> Any:
+        """The outputs for the next time step of each sequence.
+
+        Parameters
+        ----------
+        x : array_like, or list or dict of array_like
+            As `predict` takes it, of shape (batch_size, ...), without an axis for the time.
+
+        Returns
+        -------
+        ndarray, or structure of ndarray
+            As `predict` returns it; outputs that are sequences have no axis for the time.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the input is of another type or shape, or is not finite. States are then as they were.
+        """
+        if self._plain and type(x) is np.ndarray and x.shape == self._shape and (engine := self._model._predictor):
+            quick: Any = engine.predict_now(x.reshape(self._inner_shape), self.batch_size)
+            if quick is not None:
+                return quick[:, 0] if self._timed[0] else quick
+        if self._takes_one and not isinstance(x, dict):
+            given: Any = self._with_time(x, self._shape)
+        else:
+            shapes = iter([tensor.shape[:1] + tensor.shape[2:] for tensor in self._model.inputs])
+            given = map_structure(lambda part: self._with_time(part, next(shapes)), x)
+        found = self._model.predict_on_batch(given)
+        flags = iter(self._timed)
+        arrays = iter(found if isinstance(found, list) else [found])
+        without = [array[:, 0] if next(flags) else array for array in arrays]
+        remaining = iter(without)
+        return without[0] if len(without) == 1 else map_structure(lambda _: next(remaining), self._structure)
+
+    def _with_time(self, x: Any, shape: Any) -> NDArray[Any]:
+        """An input with an axis for the time."""
+        array = x if type(x) is np.ndarray else np.asarray(x)
+        if array.shape != shape:
+            if array.dtype.kind not in "fiub":
+                raise ArgumentTypeError(f"x must hold numbers, but got {type_name(x)}.")
+            raise ValueError(
+                f"x must have shape {tuple(shape)}, one time step for each of {self.batch_size} sequence(s), but got "
+                f"{array.shape}."
+            )
+        return array.reshape(shape[0], 1, *shape[1:])
+
+
+def _check(model: Any) -> None:
+    """Refuse inputs that are no sequences, and layers that look at several time steps at once."""
+    for tensor in model.inputs:
+        if tensor.ndim < 2:
+            raise ValueError(f"Input {tensor.name!r} of shape {tensor.shape} is no sequence: it has no time steps.")
+    _timed(model.graph, [True] * len(model.inputs))
+
+
+def _timed(graph: Graph, given: list[bool]) -> dict[int, bool]:
+    """For each tensor, by its id, whether it has the time as its first axis behind that of the batch."""
+    timed = {id(tensor): flag for tensor, flag in zip(graph.inputs, given, strict=True)}
+    for node in graph.nodes:
+        if all(id(tensor) in timed for tensor in node.outputs):
+            continue
+        flags = [timed[id(tensor)] for tensor in node.inputs]
+        if node.graph is not None:
+            inner = _timed(node.graph, flags)
+            found = [inner[id(tensor)] for tensor in node.graph.outputs]
+        elif any(flags):
+            found = _outputs_of(node, flags)
+        else:
+            found = [False] * len(node.outputs)
+        timed.update({id(tensor): flag for tensor, flag in zip(node.outputs, found, strict=True)})
+    return timed
+
+
+def _outputs_of(node: Node, flags: list[bool]) -> list[bool]:
+    """Which outputs of a call have the time as an axis.
+
+    Raises
+    ------
+    ValueError
+        If an output at a time step depends on other steps, in another way than by states.
+    """
+    layer: Any = node.layer
+    if isinstance(layer, RNN):
+        if layer.go_backwards:
+            raise _refusal(layer, "goes through time steps backwards")
+        if len(node.inputs) > 1:
+            raise _refusal(layer, "is called with states or a mask")
+        return [layer.return_sequences, *[False] * (len(node.outputs) - 1)]
+    if not all(flags):
+        raise _refusal(layer, "puts sequences together with what is none")
+    if not _works_by_steps(layer, node.inputs):
+        raise _refusal(layer, "may look at several time steps at once")
+    return [True] * len(node.outputs)
+
+
+def _works_by_steps(layer: Any, inputs: tuple[KerasTensor, ...]) -> bool:
+    """Whether a layer computes each time step from the same one of its inputs."""
+    if isinstance(layer, layers.Embedding):
+        return True
+    if any(tensor.ndim < 3 for tensor in inputs) or layer.is_python:
+        return False
+    if isinstance(layer, AxesNormalization):
+        return 1 not in normalized_axes(layer, layer.axis, inputs[0].shape)
+    if isinstance(layer, layers.BatchNormalization):
+        return layer.axis % inputs[0].ndim != 1
+    if isinstance(layer, layers.Concatenate):
+        return layer.positive_axis(inputs[0].ndim) != 1
+    if isinstance(layer, layers.Conv1D):
+        return layer.kernel_size == layer.strides == (1,) and layer.data_format == "channels_last"
+    if isinstance(layer, layers.TimeDistributed):
+        return not layer.fixes_batch_size
+    if isinstance(layer, layers.Softmax):
+        axes = layer.axis if isinstance(layer.axis, (list, tuple)) else [layer.axis]
+        return all(axis % inputs[0].ndim != 1 for axis in axes)
+    return isinstance(layer, BY_STEPS)
+
+
+def _refusal(layer: Layer, why: str) -> ValueError:
+    return ValueError(
+        f"The model cannot be given one time step after the other: {type(layer).__name__} {layer.name!r} {why}. "
+        "Recurrent layers that go forwards, and layers that treat each time step alike, can."
+    )

@@ -1,0 +1,152 @@
+"""Prediction time step by time step: the same numbers as for whole sequences, and what is refused."""
+
+import numpy as np
+import pytest
+
+import cbackprop as cb
+from cbackprop import layers
+
+
+def functional():
+    x = cb.Input((None, 3))
+    h = layers.SimpleRNN(4, return_sequences=True)(x)
+    h = layers.Concatenate()([layers.Add()([layers.Dense(3)(h), x]), h])
+    h, *states = layers.LSTM(5, return_sequences=True, return_state=True)(h)
+    return cb.Model(x, {"a": layers.TimeDistributed(layers.Dense(2))(h), "b": layers.Dense(2)(states[1])})
+
+
+def nested():
+    inner = cb.Sequential([cb.Input((6, 3)), layers.GRU(4, return_sequences=True), layers.BatchNormalization()])
+    return cb.Sequential([cb.Input((6, 3)), inner, layers.Conv1D(3, 1, activation="relu"), layers.LSTM(2)])
+
+
+def text():
+    return cb.Sequential([cb.Input((None,), dtype="int32"), layers.Embedding(9, 4), layers.GRU(5), layers.Dense(9)])
+
+
+def images():
+    return cb.Sequential([cb.Input((6, 4, 4, 2)), layers.ConvLSTM2D(2, 2, return_sequences=True)])
+
+
+def several():
+    a, b = cb.Input((None, 3), name="a"), cb.Input((None, 2), name="b")
+    h = layers.Concatenate()([a, layers.Dropout(0.5)(b)])
+    cells = [layers.LSTMCell(3), layers.GRUCell(2, reset_after=False)]
+    return cb.Model({"a": a, "b": b}, [layers.RNN(cells)(h), layers.Dense(2)(h)])
+
+
+MODELS = {"functional": functional, "nested": nested, "text": text, "images": images, "several": several}
+
+
+def data(model, rng, rows):
+    def one(tensor):
+        shape = (rows, 6, *tensor.shape[2:])
+        return rng.integers(0, 9, shape) if tensor.ndim == 2 else rng.normal(size=shape).astype("float32")
+
+    found = [one(tensor) for tensor in model.inputs]
+    return dict(zip("ab", found, strict=True)) if isinstance(model.input, dict) else found[0]
+
+
+def leaves(found):
+    return list(found.values()) if isinstance(found, dict) else found if isinstance(found, list) else [found]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_steps_are_those_of_whole_sequences(name, rng):
+    model = MODELS[name]()
+    x = data(model, rng, 3)
+    stepper = model.stepper(3)
+    for _ in range(2):
+        stepper.reset()
+        for t in range(6):
+            part = {key: value[:, t] for key, value in x.items()} if isinstance(x, dict) else x[:, t]
+            found = stepper(part)
+        expected = leaves(model.predict(x, verbose=0))
+        for got, whole in zip(leaves(found), expected, strict=True):
+            last = whole[:, -1] if whole.ndim > got.ndim else whole
+            assert got.shape == last.shape
+            np.testing.assert_allclose(got, last, rtol=0, atol=1e-6)
+        # The same weights, also when they change.
+        model.set_weights([weight + 0.1 for weight in model.get_weights()])
+    assert max(np.abs(state).max() for state in stepper.states) > 0
+
+
+def test_two_steppers_and_the_model_do_not_disturb_each_other(rng):
+    model = cb.Sequential([cb.Input((4, 2), batch_size=1), layers.LSTM(3, stateful=True)])
+    x = rng.normal(size=(1, 4, 2)).astype("float32")
+    first, second = model.stepper(), model.stepper(2)
+    expected = [first(x[:, t]) for t in range(4)]
+    second(np.concatenate([x[:, 0]] * 2))
+    model.predict(x, batch_size=1, verbose=0)
+    first.reset()
+    np.testing.assert_array_equal([first(x[:, t]) for t in range(4)], expected)
+    assert np.abs(model.layers[0].states[0].numpy()).max() > 0
+    assert [state.shape for state in second.states] == [(2, 3), (2, 3)]
+
+
+def test_states_can_be_kept_and_set(rng):
+    model = cb.Sequential([cb.Input((None, 2)), layers.GRU(3)])
+    stepper, x = model.stepper(), np.ones((1, 2), "float32")
+    stepper(x)
+    kept = [state.copy() for state in stepper.states]
+    expected = stepper(x)
+    for state, old in zip(stepper.states, kept, strict=True):
+        state[...] = old
+    np.testing.assert_array_equal(stepper(x), expected)
+
+
+def test_a_step_with_numbers_that_are_not_finite_changes_no_state():
+    model = cb.Sequential([cb.Input((None, 2)), layers.LSTM(3)])
+    stepper = model.stepper()
+    stepper(np.ones((1, 2)))
+    before = [state.copy() for state in stepper.states]
+    for bad in (np.array([[1.0, np.nan]]), np.array([[1.0, np.nan]], np.float32)):
+        with pytest.raises(ValueError, match="finite"):
+            stepper(bad)
+    for state, old in zip(stepper.states, before, strict=True):
+        np.testing.assert_array_equal(state, old)
+
+
+X = cb.Input((4, 3))
+SHARED = layers.GRU(3, return_sequences=True)
+REFUSED = {
+    "backwards": (lambda: layers.LSTM(2, go_backwards=True)(X), "backwards"),
+    "both": (lambda: layers.Bidirectional(layers.LSTM(2))(X), "several time steps"),
+    "convolution": (lambda: layers.Conv1D(2, 2, padding="causal")(X), "several time steps"),
+    "strides": (lambda: layers.Conv1D(2, 1, strides=2)(X), "several time steps"),
+    "pooling": (lambda: layers.GlobalAveragePooling1D()(X), "several time steps"),
+    "flatten": (lambda: layers.Flatten()(X), "several time steps"),
+    "normalization": (lambda: layers.LayerNormalization(axis=[1, 2])(X), "several time steps"),
+    "channels": (lambda: layers.BatchNormalization(axis=1)(X), "several time steps"),
+    "concatenate": (lambda: layers.Concatenate(axis=1)([X, X]), "several time steps"),
+    "python": (lambda: layers.Lambda(np.cumsum, output_shape=(4, 3))(X), "several time steps"),
+    "states": (lambda: layers.GRU(3)(X, initial_state=layers.GRU(3)(X)), "states or a mask"),
+    "called twice": (lambda: SHARED(SHARED(X)), "called several times"),
+    "softmax": (lambda: layers.Softmax(axis=1)(X), "several time steps"),
+    "added": (lambda: layers.Add()([X, layers.RepeatVector(4)(layers.GRU(3)(X))]), "what is none"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_models_that_look_at_several_steps_are_refused(name):
+    make, message = REFUSED[name]
+    with pytest.raises(ValueError, match=message):
+        cb.Model(X, make()).stepper()
+
+
+def test_mistakes():
+    with pytest.raises(ValueError, match="is no sequence"):
+        cb.Sequential([cb.Input(()), layers.Rescaling(2)]).stepper()
+    with pytest.raises(ValueError, match="no shape yet"):
+        cb.Sequential([layers.LSTM(2)]).stepper()
+    model = cb.Sequential([cb.Input((None, 2)), layers.LSTM(3)])
+    for value, error in ((0, ValueError), ("1", TypeError)):
+        with pytest.raises(error, match="batch_size"):
+            model.stepper(value)
+    stepper = model.stepper(2)
+    for bad in (np.ones((1, 2)), np.ones((2, 1, 2)), np.ones((2, 3)), np.ones(2)):
+        with pytest.raises(ValueError, match=r"x must have shape \(2, 2\), one time step"):
+            stepper(bad)
+    with pytest.raises(TypeError, match="x must hold numbers"):
+        stepper("text")
+    assert all((state == 0).all() for state in stepper.states)
