@@ -78,15 +78,17 @@ __all__ = [
 
 
 if TYPE_CHECKING:
+    from cbackprop import playground as playground
     from cbackprop import plotting as plotting
     from cbackprop import sklearn as sklearn
     from cbackprop import tables as tables
+    from cbackprop import teach as teach
     from cbackprop import wrappers as wrappers
 
 
 def __getattr__(name: str) -> Any:
     """Import tools only when they are used, so that importing the library is fast."""
-    if name in ("plotting", "sklearn", "tables", "wrappers"):
+    if name in ("playground", "plotting", "sklearn", "tables", "teach", "wrappers"):
         return import_module(f"{__name__}.{name}")
     raise name_error(sys.modules[__name__], name, sys._getframe(1))
 

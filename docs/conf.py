@@ -22,6 +22,7 @@ extensions = [
     "guides",
     "links",
     "reference",
+    "traces",
 ]
 exclude_patterns = ["gallery/*"]
 suppress_warnings = ["config.cache"]  # sphinx-gallery's settings hold functions

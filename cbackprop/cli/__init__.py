@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 import cbackprop as cb
-from cbackprop.cli import bench, evaluate, export, gradcheck, predict, step, summary, train
+from cbackprop.cli import bench, evaluate, export, gradcheck, playground, predict, step, summary, train
 from cbackprop.cli.console import say
 
 __all__ = ["main"]
@@ -29,7 +29,7 @@ def info() -> None:
     cb.config.show()
 
 
-for module in (train, predict, evaluate, summary, export, gradcheck, bench, step):
+for module in (train, predict, evaluate, summary, export, gradcheck, bench, step, playground):
     cli.add_command(module.command)
 
 

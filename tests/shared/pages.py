@@ -26,7 +26,7 @@ import numpy as np
 import cbackprop as cb
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "learn").glob("*.md")])
 NOT_RUN = "# not run by the tests"
 REFUSED = {"py", "python3", "ipython", "pycon", "bash", "shell", "console", "shell-session"}
 FENCE = re.compile(r"^(```+)([\w-]*)[^\n]*\n(.*?)^\1[ ]*$", re.MULTILINE | re.DOTALL)

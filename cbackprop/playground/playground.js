@@ -1,0 +1,176 @@
+// The page: settings, the network as a drawing, the plane with its boundary, and the curve of the loss.
+import { Network, Optimizer } from "./network.js";
+import { SETS, parse } from "./data.js";
+import { scriptOf } from "./script.js";
+
+const byId = (id) => document.getElementById(id);
+const PLANE = 40; // cells of the large map along each side
+const SMALL = 16; // and of the map of a unit
+const state = { points: [], network: null, optimizer: null, curve: [], timer: null, last: null };
+
+function color(share, dark) {
+  // From the color of class 0 over the page's to that of class 1.
+  const [r, g, b] = share < 0.5 ? [225, 120, 40] : [70, 130, 220], strength = Math.abs(share - 0.5) * 2;
+  const base = dark ? 24 : 255;
+  return [r, g, b].map((value) => Math.round(base + (value - base) * strength * 0.8));
+}
+const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
+
+function map(canvas, cells, share) {
+  const context = canvas.getContext("2d"), image = context.createImageData(cells, cells), dark = isDark();
+  canvas.width = canvas.height = cells;
+  for (let row = 0; row < cells; row++) {
+    for (let column = 0; column < cells; column++) {
+      const at = [2.4 * ((column + 0.5) / cells - 0.5), 2.4 * (0.5 - (row + 0.5) / cells)];
+      const [r, g, b] = color(Math.min(Math.max(share(at), 0), 1), dark);
+      image.data.set([r, g, b, 255], 4 * (row * cells + column));
+    }
+  }
+  context.putImageData(image, 0, 0);
+}
+
+function units() {
+  return byId("units").value.split(/[,\s]+/).filter(Boolean).map(Number).filter((n) => Number.isInteger(n) && n > 0 && n <= 12).slice(0, 4);
+}
+
+export function restart() {
+  stop();
+  state.network = new Network([2, ...units(), 1], byId("activation").value, Number(byId("seed").value) || 0);
+  state.optimizer = new Optimizer(byId("optimizer").value, Number(byId("rate").value));
+  state.curve = [];
+  state.last = null;
+  render();
+}
+
+function batches() {
+  const size = Number(byId("batch").value) || state.points.length, found = [];
+  for (let i = 0; i < state.points.length; i += size) found.push(state.points.slice(i, i + size));
+  return found;
+}
+
+export function epoch() {
+  if (!state.points.length) return;
+  for (const batch of batches()) {
+    const result = state.network.gradients(batch.map(([p, q]) => [p, q]), batch.map((point) => point[2]));
+    state.optimizer.step(state.network, result.gradients);
+    state.last = result;
+  }
+  state.curve.push(state.network.loss(state.points.map(([p, q]) => [p, q]), state.points.map((point) => point[2])));
+}
+
+function stop() {
+  cancelAnimationFrame(state.timer);
+  state.timer = null;
+  byId("run").textContent = "Run";
+}
+function run() {
+  for (let i = 0; i < 4; i++) epoch();
+  render();
+  state.timer = requestAnimationFrame(run);
+}
+
+function drawPlane() {
+  map(byId("map"), PLANE, (at) => state.network.forward(at).at(-1)[0]);
+  byId("points").replaceChildren(...state.points.map(([p, q, y]) => {
+    const circle = document.createElementNS("http://www.w3.org/2000/svg", "circle");
+    circle.setAttribute("cx", 100 + p / 1.2 * 100);
+    circle.setAttribute("cy", 100 - q / 1.2 * 100);
+    circle.setAttribute("r", 3.5);
+    circle.setAttribute("class", y ? "one" : "zero");
+    return circle;
+  }));
+}
+
+function drawNetwork() {
+  const make = (tag, attributes, ...children) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    made.append(...children);
+    return made;
+  };
+  const { sizes, layers } = state.network, tallest = Math.max(...sizes, 2), width = 90 * sizes.length, height = 46 * tallest + 12;
+  const place = (k, i) => ({ x: 90 * k + 45, y: 6 + (tallest - sizes[k]) * 23 + 46 * i + 23 });
+  const svg = make("svg", { viewBox: "0 0 " + width + " " + height, width, height, role: "img", "aria-label": "The network" });
+  layers.forEach((layer, k) => {
+    const largest = Math.max(...layer.W.map(Math.abs), 1e-9);
+    for (let i = 0; i < layer.inputs; i++) {
+      for (let j = 0; j < layer.units; j++) {
+        const w = layer.W[i * layer.units + j], a = place(k, i), b = place(k + 1, j);
+        const line = make("line", { x1: a.x + 16, y1: a.y, x2: b.x - 16, y2: b.y, class: w < 0 ? "minus" : "plus",
+          "stroke-width": (0.4 + 4 * Math.abs(w) / largest).toFixed(2) });
+        const g = state.last ? ", gradient " + state.last.gradients[k].W[i * layer.units + j].toPrecision(3) : "";
+        line.append(make("title", {}, "weight " + w.toPrecision(4) + g));
+        svg.append(line);
+      }
+    }
+  });
+  sizes.forEach((size, k) => {
+    for (let i = 0; i < size; i++) {
+      const { x, y } = place(k, i), canvas = document.createElement("canvas");
+      const last = k && layers[k - 1].name;
+      const share = (at) => { const a = state.network.forward(at)[k][i]; return last === "sigmoid" ? a : 0.5 + a / 2; };
+      map(canvas, SMALL, share);
+      const picture = make("image", { x: x - 16, y: y - 16, width: 32, height: 32, href: canvas.toDataURL() });
+      picture.append(make("title", {}, (k ? "unit " : "input ") + i + (k ? ", bias " + layers[k - 1].b[i].toPrecision(4) : "")));
+      svg.append(picture, make("rect", { x: x - 16, y: y - 16, width: 32, height: 32, class: "frame" }));
+    }
+  });
+  byId("network").replaceChildren(svg);
+}
+
+function drawCurve() {
+  const values = state.curve, top = Math.max(...values, 0.7);
+  const step = Math.max(1, Math.floor(values.length / 200));
+  const shown = values.filter((_, i) => i % step === 0 || i === values.length - 1);
+  byId("curve").setAttribute("points", shown.map((v, i) => (shown.length > 1 ? i / (shown.length - 1) * 300 : 0).toFixed(1) + "," + (78 - v / top * 74).toFixed(1)).join(" "));
+}
+
+export function render() {
+  drawPlane();
+  drawNetwork();
+  drawCurve();
+  const loss = state.curve.length ? state.curve.at(-1) : state.network.loss(state.points.map(([p, q]) => [p, q]), state.points.map((point) => point[2]));
+  const right = state.points.filter(([p, q, y]) => (state.network.forward([p, q]).at(-1)[0] > 0.5) === (y > 0.5)).length;
+  byId("facts").textContent = "epoch " + state.curve.length + ", step " + state.optimizer.steps + ", loss " + loss.toFixed(4) +
+    ", " + right + " of " + state.points.length + " right";
+}
+
+function choose() {
+  const name = byId("data").value;
+  byId("own").hidden = name !== "csv";
+  if (name in SETS) state.points = SETS[name]();
+  else if (name === "drawn") state.points = [];
+  restart();
+}
+
+byId("data").addEventListener("change", choose);
+for (const id of ["units", "activation", "optimizer", "rate", "seed"]) byId(id).addEventListener("change", restart);
+byId("step").addEventListener("click", () => { stop(); epoch(); render(); });
+byId("run").addEventListener("click", () => {
+  if (state.timer) { stop(); return; }
+  byId("run").textContent = "Pause";
+  run();
+});
+byId("restart").addEventListener("click", restart);
+byId("plane").addEventListener("click", (event) => {
+  const box = byId("plane").getBoundingClientRect();
+  const at = [2.4 * ((event.clientX - box.left) / box.width - 0.5), 2.4 * (0.5 - (event.clientY - box.top) / box.height)];
+  state.points.push([...at, Number(byId("class").value)]);
+  byId("data").value = "drawn";
+  render();
+});
+byId("use").addEventListener("click", () => {
+  try {
+    state.points = parse(byId("csv").value);
+    byId("fault").textContent = "";
+    restart();
+  } catch (error) { byId("fault").textContent = error.message; }
+});
+byId("file").addEventListener("change", async () => { byId("csv").value = await byId("file").files[0].text(); byId("use").click(); });
+byId("export").addEventListener("click", () => {
+  byId("script").hidden = false;
+  byId("script").textContent = scriptOf(state.network, state.optimizer, state.points, Number(byId("batch").value));
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", render);
+choose();
+window.playground = { state, epoch, restart, render, Network, Optimizer, SETS, parse, scriptOf };

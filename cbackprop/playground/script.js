@@ -1,0 +1,35 @@
+// The network as a script for this library.
+export function scriptOf(network, optimizer, points, batch) {
+  const numbers = (values) => "[" + Array.from(values, (v) => String(v)).join(", ") + "]";
+  const rows = (layer) => "[" + Array.from({ length: layer.inputs }, (_, i) =>
+    numbers(layer.W.slice(i * layer.units, (i + 1) * layer.units))).join(", ") + "]";
+  const rule = {
+    sgd: "SGD(" + optimizer.rate + ")", momentum: "SGD(" + optimizer.rate + ", momentum=0.9)", adam: "Adam(" + optimizer.rate + ")",
+  }[optimizer.name];
+  const made = network.layers.map((layer) => "        layers.Dense(" + layer.units + ', "' + layer.name + '"),').join("\n");
+  const weights = network.layers.map((layer) => "        " + rows(layer) + ",\n        " + numbers(layer.b) + ",").join("\n");
+  return `import numpy as np
+
+import cbackprop as cb
+from cbackprop import layers
+
+cb.config.set_floatx("float64")
+points = np.array([${points.map((point) => numbers(point)).join(", ")}])
+x, y = points[:, :2], points[:, 2:]
+model = cb.Sequential(
+    [
+        cb.Input((2,)),
+${made}
+    ]
+)
+model.compile(cb.optimizers.${rule}, "binary_crossentropy", metrics=["accuracy"])
+model.set_weights(
+    [
+${weights}
+    ]
+)
+print(model.evaluate(x, y, verbose=0))
+model.fit(x, y, batch_size=${batch || points.length}, epochs=100, verbose=0)
+print(model.evaluate(x, y, verbose=0))
+`;
+}

@@ -1,0 +1,49 @@
+"""The traces on the pages of the course, made by the code of these pages when the site is built; and the playground."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sphinx.application import Sphinx
+
+import cbackprop as cb
+from cbackprop import playground
+
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def make(page: Path, target: Path) -> None:
+    """Run the code of a page, and write what its `film` or else its last `trace` shows."""
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    floatx = cb.config.floatx()
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), np.printoptions():
+        try:
+            for code in BLOCK.findall(page.read_text(encoding="utf-8")):
+                with contextlib.redirect_stdout(io.StringIO()):
+                    exec(compile(code, page.name, "exec"), namespace)
+        finally:
+            cb.config.set_floatx(floatx)
+    shown = namespace["film"] if "film" in namespace else namespace["trace"]
+    shown.to_html(target)
+
+
+def finish(app: Sphinx, exception: Exception | None) -> None:
+    """Put the traces beside the pages."""
+    if exception is None and app.builder.format == "html":
+        folder = Path(app.outdir) / "_static" / "traces"
+        folder.mkdir(parents=True, exist_ok=True)
+        for page in sorted((Path(app.srcdir) / "learn").glob("[0-9]*.md")):
+            make(page, folder / f"{page.stem}.html")
+        playground.write(folder.parent / "playground.html")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Tell Sphinx."""
+    app.connect("build-finished", finish)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

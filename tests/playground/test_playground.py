@@ -1,0 +1,140 @@
+"""The playground: one page, whose arithmetic is that of the engine, number by number."""
+
+import json
+import re
+import subprocess
+import sys
+
+import browser
+import numpy as np
+import pytest
+
+import cbackprop as cb
+from cbackprop import layers, optimizers, playground
+from cbackprop.cli import main
+
+
+@pytest.fixture
+def page(tmp_path):
+    path = tmp_path / "playground.html"
+    playground.write(path)
+    return path
+
+
+def test_page_is_one_file(page, tmp_path):
+    text = page.read_text(encoding="utf-8")
+    for name in ("http://www.w3.org/2000/svg",):  # a name, which no browser asks for
+        text = text.replace(name, "")
+    assert re.findall(r"https?://|\bsrc=|url\(|@import|\bfetch\(|XMLHttp|^import \{|^export ", text, re.MULTILINE) == []
+    with pytest.raises(ValueError, match=r"must end in \.html"):
+        playground.write(tmp_path / "page.txt")
+
+
+def test_command(tmp_path, monkeypatch, capsys):
+    assert main(["playground", "--html", str(tmp_path / "page.html")]) == 0
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == playground.page()
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or False)
+    assert main(["playground"]) == 0
+    assert opened[0].startswith("file://")
+    assert "no browser" in capsys.readouterr().err
+
+
+RULES = {
+    "sgd": lambda: optimizers.SGD(0.3),
+    "momentum": lambda: optimizers.SGD(0.3, momentum=0.9),
+    "adam": lambda: optimizers.Adam(0.3),
+}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid", "linear"])
+def test_numbers_are_those_of_the_engine(page, tmp_path, rule, activation):
+    """Weights, loss and gradients of ten steps."""
+    cb.config.set_floatx("float64")
+    rng = np.random.default_rng(0)
+    sizes = [2, 4, 3, 1]
+    model = cb.Sequential(
+        [cb.Input((2,)), *(layers.Dense(n, activation) for n in sizes[1:3]), layers.Dense(1, "sigmoid")]
+    )
+    model.compile(RULES[rule](), "binary_crossentropy")
+    model.set_weights([rng.normal(size=weight.shape) for weight in model.get_weights()])
+    x, y = rng.uniform(-1, 1, (7, 2)), rng.integers(2, size=(7, 1)).astype(float)
+    given = [weight.ravel().tolist() for weight in model.get_weights()]
+    script = f"""
+      const {{ Network, Optimizer }} = window.playground;
+      const network = new Network({sizes}, "{activation}"), optimizer = new Optimizer("{rule}", 0.3), found = [];
+      const given = {json.dumps(given)};
+      network.layers.forEach((layer, k) => {{ layer.W.set(given[2 * k]); layer.b.set(given[2 * k + 1]); }});
+      for (let i = 0; i < 10; i++) {{
+        const {{ loss, gradients }} = network.gradients({json.dumps(x.tolist())}, {json.dumps(y.ravel().tolist())});
+        optimizer.step(network, gradients);
+        found.push({{ loss, gradients: gradients.flatMap((g) => [Array.from(g.W), Array.from(g.b)]),
+          weights: network.layers.flatMap((layer) => [Array.from(layer.W), Array.from(layer.b)]) }});
+      }}
+      return found;
+    """
+    found, asked = browser.evaluate(page, script, tmp_path / "profile")
+    assert [address for address in asked if not address.startswith("data:")] == []
+    for step in found:
+        trace = model.trace(x, y)
+        trace.apply()
+        np.testing.assert_allclose(step["loss"], trace.loss, rtol=1e-10)
+        paths = [variable.path for variable in model.variables]
+        for path, gradient, weight in zip(paths, step["gradients"], step["weights"], strict=True):
+            right = trace.weights[path]
+            np.testing.assert_allclose(gradient, right.gradient.ravel(), rtol=1e-8, atol=1e-12)
+            np.testing.assert_allclose(weight, right.after.ravel(), rtol=1e-8, atol=1e-11)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_it_learns_and_is_exported(page, tmp_path, width):
+    """By the page's own controls; the script evaluates to the loss that the page shows."""
+    script = """
+      const by = (id) => document.getElementById(id);
+      for (let i = 0; i < 200; i++) window.playground.epoch();
+      by("step").click();
+      by("export").click();
+      return { facts: by("facts").textContent, script: by("script").textContent,
+        wide: document.documentElement.scrollWidth - innerWidth,
+        unlabelled: [...document.querySelectorAll("input, select, textarea, button")]
+          .filter((e) => !e.closest("label") && !e.textContent.trim() && !e.ariaLabel).length };
+    """
+    found, _ = browser.evaluate(page, script, tmp_path / "profile", width=width)
+    assert found["wide"] <= 0
+    assert found["unlabelled"] == 0
+    epoch, loss, right = re.fullmatch(
+        r"epoch (\d+), step \d+, loss ([\d.]+), (\d) of 4 right", found["facts"]
+    ).groups()  # fmt: skip
+    assert (epoch, right) == ("201", "4")
+    assert float(loss) < 0.05
+    path = tmp_path / "exported.py"
+    path.write_text(found["script"])
+    printed = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True).stdout
+    before, after = (json.loads(line) for line in printed.splitlines())
+    assert before[0] == pytest.approx(float(loss), abs=1e-4)
+    assert before[1] == 1.0
+    assert after[0] < before[0]
+
+
+@pytest.mark.browser
+def test_data(page, tmp_path):
+    """Spirals are those of the library; a CSV file is read, or refused with a sentence."""
+    script = """
+      const { SETS, parse } = window.playground, faults = [];
+      for (const text of ["", "a,b", "1,2,x", "1,2,x\\n3,4,y\\n5,z,x", "1,2\\n3,4"]) {
+        try { parse(text); faults.push(null); } catch (error) { faults.push(error.message); }
+      }
+      return { spirals: SETS.spirals(), circles: SETS.circles().length, faults,
+        csv: parse("p, q, kind\\n1, 2, red\\n-4, 0, blue\\n0; 1; red\\n") };
+    """
+    found, _ = browser.evaluate(page, script, tmp_path / "profile")
+    x, y = cb.datasets.spirals.load_data()
+    points = np.array(found["spirals"])
+    np.testing.assert_allclose(points[:, :2], x / 6.5, atol=1e-6)
+    np.testing.assert_array_equal(points[:, 2], y)
+    assert found["circles"] == 80
+    assert found["csv"] == [[0.25, 0.5, 1], [-1, 0, 0], [0, 0.25, 1]]
+    assert all(found["faults"])
