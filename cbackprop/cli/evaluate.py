@@ -8,14 +8,21 @@ import click
 
 from cbackprop import tables
 from cbackprop.cli.console import counted, note, number, show_grid, show_scores
-from cbackprop.cli.files import open_model, read_arrays, tell_unused
+from cbackprop.cli.files import kind_of, open_model, read_arrays, tell_unused
 from cbackprop.cli.image_model import INTERPOLATION, ImageModel
 from cbackprop.cli.image_training import show_results
-from cbackprop.cli.reading import reading_options, table_for
+from cbackprop.cli.reading import READING, reading_options, table_for
 from cbackprop.cli.table_training import count_rows, with_targets
+from cbackprop.cli.unfit import refuse_unfit
 from cbackprop.utils.image_folders import image_dataset_from_directory
 
 __all__ = ["command"]
+
+TAKEN = {
+    "models of images": {"model", "data"},
+    "models of tables": {"model", "data", "held_out", *READING},
+    "models of arrays": {"model", "data", "x_name", "y_name"},
+}
 
 
 @click.command("evaluate")
@@ -32,8 +39,7 @@ def command(model: str, data: str, x_name: str, y_name: str, held_out: bool, **r
     For a model of images, DATA is a folder with a folder for each class.
     """
     opened = open_model(model)
-    if held_out and not isinstance(opened, tables.TableModel):
-        raise click.UsageError("--held-out is for models that were trained on tables.")
+    refuse_unfit(TAKEN, kind_of(opened), f"{model!r} is one of {kind_of(opened).split()[-1]}")
     if isinstance(opened, ImageModel):
         images = image_dataset_from_directory(
             data,

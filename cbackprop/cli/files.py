@@ -11,9 +11,9 @@ import numpy as np
 import cbackprop as cb
 from cbackprop import tables
 from cbackprop.cli.console import note
-from cbackprop.cli.image_model import knows_images, load_image_model
+from cbackprop.cli.image_model import ImageModel, knows_images, load_image_model
 
-__all__ = ["check_folder", "open_model", "read_arrays", "tell_unused"]
+__all__ = ["check_folder", "kind_of", "open_model", "read_arrays", "tell_unused"]
 
 
 def open_model(path: str) -> Any:
@@ -21,6 +21,13 @@ def open_model(path: str) -> Any:
     if knows_images(path):
         return load_image_model(path)
     return tables.load(path) if tables.knows_tables(path) else cb.models.load_model(path)
+
+
+def kind_of(model: Any) -> str:
+    """What a model of `open_model` is, in words for messages."""
+    if isinstance(model, ImageModel):
+        return "models of images"
+    return "models of tables" if isinstance(model, tables.TableModel) else "models of arrays"
 
 
 def read_arrays(data: str, names: Sequence[str]) -> list[Any]:

@@ -10,12 +10,19 @@ import click
 import numpy as np
 
 from cbackprop import tables
-from cbackprop.cli.files import open_model, read_arrays, tell_unused
+from cbackprop.cli.files import kind_of, open_model, read_arrays, tell_unused
 from cbackprop.cli.image_model import ImageModel
-from cbackprop.cli.reading import reading_options, table_for
+from cbackprop.cli.reading import READING, reading_options, table_for
+from cbackprop.cli.unfit import refuse_unfit
 from cbackprop.utils.image_folders import image_dataset_from_directory
 
 __all__ = ["command"]
+
+TAKEN = {
+    "models of images": {"model", "data", "output"},
+    "models of tables": {"model", "data", "output", "keep", *READING},
+    "models of arrays": {"model", "data", "output", "x_name"},
+}
 
 
 @click.command("predict")
@@ -38,9 +45,8 @@ def command(
     --output, the probability of each class as well.
     """
     opened = open_model(model)
+    refuse_unfit(TAKEN, kind_of(opened), f"{model!r} is one of {kind_of(opened).split()[-1]}")
     if isinstance(opened, ImageModel):
-        if keep:
-            raise click.UsageError("--keep is for tables.")
         tables.write(classes_of(opened, data, complete=output is not None), output)
         return
     if len(data) > 1:

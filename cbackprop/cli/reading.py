@@ -15,8 +15,10 @@ from cbackprop.cli.console import say
 from cbackprop.tables.columns import CategoryColumn
 from cbackprop.tables.recognition import KINDS
 
-__all__ = ["reading_options", "show_columns", "source_of", "table_for", "tell_readings"]
+__all__ = ["READING", "reading_options", "show_columns", "source_of", "table_for", "tell_readings"]
 
+# The parameters of `reading_options`.
+READING = ("decimal", "missing", "types", "encoding")
 INPUT = "-"
 NAMES = {"number": "numbers", "boolean": "true or false", "time": "dates or times", "category": "categories"}
 NUMBERED = re.compile(r"(.*?)(0|[1-9][0-9]*)")

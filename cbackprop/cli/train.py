@@ -7,11 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 import cbackprop as cb
 from cbackprop.cli import digits, image_training, table_training
-from cbackprop.cli.reading import reading_options
+from cbackprop.cli.reading import READING, reading_options
+from cbackprop.cli.unfit import refuse_unfit
 
 __all__ = ["command"]
 
@@ -28,13 +28,17 @@ NETWORK = (
     "floatx",
     "tensorboard",
 )
-READING = ("decimal", "missing", "types", "encoding")
 COLUMNS = ("target", "drop", "categorical", "task", "embed_above", "embedding", "x_name", "y_name", *READING)
 IMAGES = ("image_size", "color", "filters", "augment")
 TAKEN = {
-    "digits": {*SHARED, "no_compare"},
-    "table": {*SHARED, *NETWORK, *COLUMNS},
+    "the bundled digits": {*SHARED, "no_compare"},
+    "tables": {*SHARED, *NETWORK, *COLUMNS},
     "images": {*SHARED, *NETWORK, *IMAGES},
+}
+GIVEN = {
+    "the bundled digits": "without DATA the bundled digits are trained on",
+    "tables": "DATA is not a folder, so it must be a table",
+    "images": "DATA is a folder, so it must have a folder of images for each class",
 }
 FRACTION = click.FloatRange(0, 1, max_open=True)
 
@@ -120,30 +124,17 @@ def known(module: Any) -> Any:
 @click.option("--tensorboard", metavar="DIR", help="Write logs for TensorBoard.")
 @click.option("--no-compare", is_flag=True, help="Digits only: do not train the NumPy twin.")
 @click.option("--quiet", is_flag=True, help="Print no progress and no notes.")
-@click.pass_context
-def command(context: click.Context, data: str | None, **options: Any) -> None:
+def command(data: str | None, **options: Any) -> None:
     """Train a network on a table or on images, and compare it with guessing.
 
     DATA is a .csv, .tsv, .parquet or .npz file, or - for CSV from standard input; or a folder with a folder of images
     for each class. Without DATA, a classifier of the bundled digits is trained in compiled C and again in NumPy.
     """
-    kind = "digits" if data is None else "images" if os.path.isdir(data) else "table"
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        if name not in TAKEN[kind] and context.get_parameter_source(name) is not ParameterSource.DEFAULT:
-            raise click.UsageError(f"{parameter.opts[0]} {what_for(name)}.")
+    kind = "the bundled digits" if data is None else "images" if os.path.isdir(data) else "tables"
+    refuse_unfit(TAKEN, kind, GIVEN[kind])
     if data is None:
         digits.run(SimpleNamespace(**options))
     elif kind == "images":
         image_training.run(data, SimpleNamespace(**options))
     else:
         table_training.run(data, SimpleNamespace(**options))
-
-
-def what_for(name: str) -> str:
-    """What an option is for that does not fit the data."""
-    if name in TAKEN["digits"]:
-        return "is for the bundled digits, without DATA"
-    if name in IMAGES:
-        return "is for images: it needs a folder with a folder for each class as DATA"
-    return "is for tables: it needs DATA" if name in COLUMNS else "is for tables and images: it needs DATA"

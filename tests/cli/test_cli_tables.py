@@ -157,6 +157,10 @@ MISTAKES = {
     "column": ("predict m.safetensors arrays.npz", "The table has no column 'a'"),
     "keep": ("predict m.safetensors later.npz --keep c", "The table has no column 'c'"),
     "keep target": ("predict m.safetensors columns.npz --keep kind", "--keep cannot copy 'kind'"),
+    "array": (
+        "predict m.safetensors later.npz --x a",
+        "--x is for models of arrays, but 'm.safetensors' is one of tables",
+    ),
     "output": (
         "predict m.safetensors later.npz --output p.xls",
         "must end in .csv, .tsv, .parquet, .npz, but got 'p.xls'",

@@ -156,7 +156,16 @@ MISTAKES = {
     "validation": (["train", "few", "--validation", "0.1"], "--validation must leave rows on both sides"),
     "no image": (["predict", "m.safetensors", "none.png"], "'none.png': No such file or directory"),
     "another file": (["predict", "m.safetensors", "m.safetensors"], "'m.safetensors' is damaged, or not a file in one"),
-    "keep": (["predict", "m.safetensors", "pictures", "--keep", "a"], "--keep is for tables"),
+    "keep": (
+        ["predict", "m.safetensors", "pictures", "--keep", "a"],
+        "--keep is for models of tables, but 'm.safetensors' is one of images",
+    ),
+    "decimal": (["predict", "m.safetensors", "pictures", "--decimal", ","], "--decimal is for models of tables, but"),
+    "array": (
+        ["evaluate", "m.safetensors", "pictures", "--x", "a"],
+        "--x is for models of arrays, but 'm.safetensors'",
+    ),
+    "held out": (["evaluate", "m.safetensors", "pictures", "--held-out"], "--held-out is for models of tables, but"),
     "data": (["gradcheck", "m.safetensors", "pictures"], "are checked on random images: leave DATA out"),
     "classes": (["evaluate", "m.safetensors", "one"], "class_names must be folders in 'one'"),
 }

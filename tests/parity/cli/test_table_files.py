@@ -237,7 +237,7 @@ MISTAKES = {
     "optimizer": ("train good.csv --target a --optimizer nothing", "Unknown optimizer 'nothing'"),
     "text for numbers": ("predict m text.csv", "Column 'a' of 'text.csv' must hold numbers, but holds 'x' in line 3."),
     "class": ("evaluate m class.csv", "Target 'c' has class 'z', which was not in the training data: only 'x', 'y'"),
-    "folder": ("train . --target a", "--target is for tables: it needs DATA"),
+    "folder": ("train . --target a", "--target is for tables, but DATA is a folder, so it must have a folder"),
 }
 
 
