@@ -1,10 +1,12 @@
-"""Weights of PyTorch's recurrent modules, ``nn.RNN``, ``nn.LSTM`` and ``nn.GRU`` of one layer, for layers here.
+"""Weights of PyTorch's recurrent modules, ``nn.RNN``, ``nn.LSTM`` and ``nn.GRU``, for layers here.
 
-PyTorch has (gates * units, features), two biases, and the gates of a GRU in the order r, z, n.
+A module of several layers has the weights of as many layers here. PyTorch has (gates * units, features), two biases,
+and the gates of a GRU in the order r, z, n.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 
 from cbackprop import layers
 
-__all__ = ["MODULES", "convert_recurrent"]
+__all__ = ["MODULES", "convert_recurrent", "layers_of_module"]
 
 Array = NDArray[Any]
 # The module that computes the same.
@@ -23,6 +25,22 @@ MODULES: dict[type[layers.Layer], str] = {
     layers.Bidirectional: "nn.RNN, nn.LSTM or nn.GRU with bidirectional=True",
 }
 NAMES = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+
+
+OF_LAYER = re.compile(r"(\w+_l)(\d+)((?:_reverse)?)")
+
+
+def layers_of_module(prefix: str, group: dict[str, Array]) -> dict[str, dict[str, Array]]:
+    """The weights of each layer of a module, under the names that a module of one layer has."""
+    found: dict[str, dict[str, Array]] = {}
+    for name, array in group.items():
+        match = OF_LAYER.fullmatch(name)
+        if match is None:
+            return {prefix: group}
+        found.setdefault(match[2], {})[f"{match[1]}0{match[3]}"] = array
+    if len(found) == 1:
+        return {prefix: group}
+    return {f"{prefix}, layer {number}": found[number] for number in sorted(found, key=int)}
 
 
 def convert_recurrent(layer: Any, prefix: str, group: dict[str, Array], source: str) -> dict[Any, Array]:

@@ -20,7 +20,7 @@ from cbackprop import layers
 from cbackprop.foreign_arrays import from_foreign
 from cbackprop.layers.spatial import AxesLayer
 from cbackprop.plan.graph import unfolded_layers
-from cbackprop.saving.torch_recurrent import MODULES, convert_recurrent
+from cbackprop.saving.torch_recurrent import MODULES, convert_recurrent, layers_of_module
 
 __all__ = ["is_torch_weight", "read_torch_state"]
 
@@ -115,7 +115,8 @@ def read_torch_state(
     ValueError
         If groups and layers differ in number, names or shapes; the message says which.
     """
-    groups = _groups(state, source, ordered)
+    modules = _groups(state, source, ordered)
+    groups = {name: part for each in modules.items() for name, part in layers_of_module(*each).items()}
     wanted = [layer for layer in dict.fromkeys(unfolded_layers(model)) if layer.variables]
     needed = sum(_modules(layer) for layer in wanted)
     if len(groups) != needed:

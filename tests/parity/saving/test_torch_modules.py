@@ -110,16 +110,24 @@ CASES = {
         )
         for rank in (1, 2)
     },
-    "SimpleRNN": (lambda: [layers.SimpleRNN(3)], lambda: [nn.RNN(4, 3, batch_first=True), Last()], (5, 4)),
+    # Modules of several layers, too.
+    "SimpleRNN": (
+        lambda: [layers.SimpleRNN(3, return_sequences=True), layers.SimpleRNN(3)],
+        lambda: [nn.RNN(4, 3, 2, batch_first=True), Last()],
+        (5, 4),
+    ),
     "LSTM": (
-        lambda: [layers.LSTM(3, return_sequences=True), layers.LSTM(2, use_bias=False)],
-        lambda: [nn.LSTM(4, 3, batch_first=True), First(), nn.LSTM(3, 2, bias=False, batch_first=True), Last()],
+        lambda: [
+            *(layers.LSTM(3, return_sequences=True), layers.LSTM(3, return_sequences=True)),
+            layers.LSTM(2, use_bias=False),
+        ],
+        lambda: [nn.LSTM(4, 3, 2, batch_first=True), First(), nn.LSTM(3, 2, bias=False, batch_first=True), Last()],
         (5, 4),
     ),
     "GRU": (lambda: [layers.GRU(3)], lambda: [nn.GRU(4, 3, batch_first=True), Last()], (5, 4)),
     "Bidirectional": (
-        lambda: [layers.Bidirectional(layers.GRU(3, return_sequences=True))],
-        lambda: [nn.GRU(4, 3, batch_first=True, bidirectional=True), First()],
+        lambda: [layers.Bidirectional(layers.GRU(3, return_sequences=True)) for _ in range(3)],
+        lambda: [nn.GRU(4, 3, 3, batch_first=True, bidirectional=True), First()],
         (5, 4),
     ),
     "PReLU": (lambda: [layers.PReLU(), layers.PReLU()], lambda: [nn.PReLU(), nn.PReLU(5)], (5,)),
