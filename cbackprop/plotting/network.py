@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,19 +16,29 @@ __all__ = ["network"]
 MOST = 12
 SHOWN = 10
 RADIUS = 0.32
+# A unit is saturated if its slope is below this share of the steepest one for all samples.
+FLAT = 0.05
+STEEPEST = {"sigmoid": 0.25}
+MARKS = {"dead": ("0.55", "dead: output and slope are 0"), "saturated": ("gold", "saturated: the slope is nearly 0")}
 
 
 @dataclass
 class Column:
-    """A column of units: its names, how many there are, and the kernel (inputs, units) that leads to it, if any."""
+    """A column of units: its names, how many there are, and the kernel (inputs, units) that leads to it, if any.
+
+    `colored_by` is what gives edges their colors: the kernel, or its gradient. `marks` has the units that a trace shows
+    to be dead or saturated.
+    """
 
     name: str
     below: list[str]
     units: int
     kernel: NDArray[Any] | None
+    colored_by: NDArray[Any] | None = None
+    marks: dict[int, str] = field(default_factory=dict)
 
 
-def network(model: Any, ax: Any = None) -> Any:
+def network(model: Any, trace: Any = None, ax: Any = None) -> Any:
     """Draw a network as units and edges: a column of circles for each layer, and a line for each weight.
 
     Lines are red for positive weights and blue for negative ones, and the thicker the larger the weight is, compared
@@ -40,6 +50,10 @@ def network(model: Any, ax: Any = None) -> Any:
     model : Model
         A chain of Dense layers, and of layers that do not change the number of units. For all other models, see
         `plot_model`.
+    trace : Trace, optional
+        A step of this model, from `Model.trace`. Then colors are those of the gradients: red where it is positive, so
+        that the step makes the weight smaller, and blue where it is negative. Units are filled if for all samples
+        output and slope are 0 (dead), or the slope is nearly 0 (saturated).
     ax : Axes, optional
         Where to draw; a new figure by default.
 
@@ -52,7 +66,7 @@ def network(model: Any, ax: Any = None) -> Any:
     ImportError
         If matplotlib is not installed.
     TypeError, ValueError
-        If it is not such a model.
+        If it is not such a model, or the trace is not one of it.
 
     Examples
     --------
@@ -67,18 +81,52 @@ def network(model: Any, ax: Any = None) -> Any:
     16
     """
     columns = _columns(check_model(model))
+    if trace is not None:
+        _look_at(trace, model, columns)
     tallest = max(min(column.units, MOST) for column in columns)
     ax = one_axes(ax, 1.0 + 1.9 * len(columns), 1.3 + 0.42 * tallest)
     places = [_places(column.units) for column in columns]
     for number, column in enumerate(columns):
         if column.kernel is not None:
-            _draw_edges(ax, number, places[number - 1], places[number], column.kernel)
+            _draw_edges(ax, number, places[number - 1], places[number], column)
     for number, column in enumerate(columns):
         _draw_units(ax, number, places[number], column, tallest)
     ax.set(xlim=(-0.6, len(columns) - 0.4), ylim=(-tallest / 2 - 1.9, tallest / 2 + 0.3), xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set_visible(False)
+    _name_marks(ax, columns)
     return ax
+
+
+def _look_at(trace: Any, model: Any, columns: list[Column]) -> None:
+    """Take colors and marks from a trace."""
+    if not hasattr(trace, "layers") or not hasattr(trace, "weights"):
+        raise TypeError(f"trace must be one of Model.trace, but got {type(trace).__name__}.")
+    for column in columns[1:]:
+        known = [layer for layer in trace.layers if layer.name.rpartition("/")[2] == column.name]
+        if not known or column.kernel is None or known[0].a.shape[1:] != (column.units,):
+            raise ValueError(
+                f"trace is not one of model {model.name!r}: it has no layer {column.name!r} like this one."
+            )
+        layer = known[0]
+        gradient = layer.weight("kernel").gradient
+        column.colored_by = np.zeros_like(column.kernel) if gradient is None else gradient
+        if layer.slope is not None and layer.function != "linear":
+            steepest = np.abs(layer.slope).max(axis=0) / STEEPEST.get(layer.function, 1.0)
+            silent = (layer.a == 0).all(axis=0) & (steepest == 0)
+            column.marks = {
+                unit: "dead" if silent[unit] else "saturated" for unit, size in enumerate(steepest) if size < FLAT
+            }
+
+
+def _name_marks(ax: Any, columns: list[Column]) -> None:
+    """Say what filled units are, if there are any."""
+    present = {mark for column in columns for mark in column.marks.values()}
+    for mark, (color, text) in MARKS.items():
+        if mark in present:
+            ax.scatter([], [], c=color, edgecolors="0.3", label=text)
+    if present:
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.08), ncols=len(present), frameon=False, fontsize="small")
 
 
 def _columns(model: Any) -> list[Column]:
@@ -122,17 +170,20 @@ def _places(units: int) -> list[tuple[int, float]]:
     return [(unit, SHOWN / 2 - height) for unit, height in zip(shown, heights, strict=True)]
 
 
-def _draw_edges(ax: Any, number: int, left: Any, right: Any, kernel: NDArray[Any]) -> None:
-    largest = float(np.abs(kernel).max()) or 1.0
+def _draw_edges(ax: Any, number: int, left: Any, right: Any, column: Column) -> None:
+    kernel = column.kernel
+    assert kernel is not None
+    colored_by = kernel if column.colored_by is None else column.colored_by
+    largest, strongest = (float(np.abs(array).max()) or 1.0 for array in (kernel, colored_by))
     for start, low in left:
         for end, high in right:
-            size = float(kernel[start, end]) / largest
+            size, color = float(kernel[start, end]) / largest, float(colored_by[start, end]) / strongest
             ax.plot(
                 [number - 1, number],
                 [low, high],
-                color="C3" if size > 0 else "C0",
+                color="C3" if color > 0 else "C0",
                 linewidth=0.3 + 2.2 * abs(size),
-                alpha=0.15 + 0.75 * abs(size),
+                alpha=0.15 + 0.75 * abs(color),
                 zorder=1,
                 solid_capstyle="round",
             )
@@ -140,7 +191,8 @@ def _draw_edges(ax: Any, number: int, left: Any, right: Any, kernel: NDArray[Any
 
 def _draw_units(ax: Any, number: int, places: Any, column: Column, tallest: int) -> None:
     size = (2 * RADIUS * 0.38 * 72) ** 2
-    ax.scatter([number] * len(places), [height for _, height in places], s=size, c="white", edgecolors="0.3", zorder=2)
+    fills = [MARKS[column.marks[unit]][0] if unit in column.marks else "white" for unit, _ in places]
+    ax.scatter([number] * len(places), [height for _, height in places], s=size, c=fills, edgecolors="0.3", zorder=2)
     if column.units > MOST:
         ax.text(number, 0, "⋮", ha="center", va="center", fontsize="large", color="0.3")
     below = "\n".join([column.name, f"{column.units:,} unit{'s' * (column.units != 1)}", *column.below[:3]])

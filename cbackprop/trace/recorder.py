@@ -17,7 +17,6 @@ from cbackprop.engine.sparse import dense_rows
 from cbackprop.layers.applied_activation import AppliedActivation
 from cbackprop.plan.plan import Call, Step
 from cbackprop.plan.taps import TappedPlan
-from cbackprop.reference import activations
 from cbackprop.reference.layers.layer import Batch
 from cbackprop.trace.layer_trace import LayerTrace, Part
 
@@ -283,6 +282,9 @@ def title_of(within: tuple[Call, ...]) -> str:
 
 def slope_of(function: Any, z: Array, a: Array) -> Array | None:
     """f'(z) of an activation that computes each number from one number; ``None`` of others."""
+    # Here, because SciPy's special functions take as long to import as all of this package.
+    from cbackprop.reference import activations
+
     if function.axis is not None or function.halves:
         return None
     found: Array = activations.pair(function.name)[1](np.ones_like(a), z, a, *function.numbers)
