@@ -1,9 +1,10 @@
-"""The traces on the pages of the course, made by the code of these pages when the site is built; and the playground."""
+"""The traces and notebooks of the course, made of its pages when the site is built; and the playground."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import json
 import re
 import tempfile
 from pathlib import Path
@@ -33,6 +34,25 @@ def make(page: Path, target: Path) -> None:
     shown.to_html(target)
 
 
+def notebook_of(page: Path) -> dict[str, Any]:
+    """A page as a notebook: its text without outputs and embedded traces, and its code in cells."""
+    text = re.sub(r"^```(?:output|\{raw\} html)\n.*?^```$\n*", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    cells: list[dict[str, Any]] = []
+    for number, part in enumerate(BLOCK.split(text)):
+        if not part.strip():
+            continue
+        cell: dict[str, Any] = {"id": f"part{number}", "metadata": {}, "source": part.strip("\n")}
+        if number % 2:
+            cell |= {"cell_type": "code", "execution_count": None, "outputs": []}
+        else:
+            cell |= {"cell_type": "markdown"}
+        cells.append(cell)
+    if "trace = " in text:
+        shown = {"cell_type": "code", "execution_count": None, "outputs": [], "metadata": {}}
+        cells.append(shown | {"id": "shown", "source": "trace"})
+    return {"cells": cells, "metadata": {"language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 5}
+
+
 def finish(app: Sphinx, exception: Exception | None) -> None:
     """Put the traces beside the pages."""
     if exception is None and app.builder.format == "html":
@@ -40,6 +60,8 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for page in sorted((Path(app.srcdir) / "learn").glob("[0-9]*.md")):
             make(page, folder / f"{page.stem}.html")
+            notebook = json.dumps(notebook_of(page), ensure_ascii=False, indent=1)
+            (folder / f"{page.stem}.ipynb").write_text(notebook, encoding="utf-8")
         playground.write(folder.parent / "playground.html")
 
 

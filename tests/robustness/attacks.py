@@ -261,6 +261,27 @@ def arguments_of_callbacks(rng):
 
 
 @attack
+def traces(rng):
+    """Of a small network, with odd data and questions; `trace.apply` of what has changed meanwhile."""
+    function = pick(rng, ["tanh", "relu", "softmax", "glu", "linear"])
+    model = cb.Sequential([cb.Input((3,)), layers.Dense(4, function, name="hidden"), layers.Dense(1, name="output")])
+    model.compile(pick(rng, ["sgd", "adam"]), pick(rng, ["mse", "mae"]), engine=pick(rng, ["compiled", "reference"]))
+    samples = int(rng.integers(1, 5))
+    x = odd_array(rng) if rng.random() < 0.3 else rng.normal(size=(samples, 3))
+    y = odd_array(rng) if rng.random() < 0.3 else rng.normal(size=(samples, 1))
+    trace = model.trace(x, y, odd_array(rng) if rng.random() < 0.2 else None, training=bool(rng.random() < 0.5))
+    str(trace), trace.to_latex(), trace._repr_html_(), trace.to_dict()
+    if rng.random() < 0.3:
+        model.train_on_batch(x, y)
+    if rng.random() < 0.5:
+        trace.apply()
+    paths = ["hidden/kernel[0,0]", "hidden/kernel[99,0]", "hidden/kernel", "[", "output/bias[0]", odd_value(rng)]
+    if rng.random() < 0.5:
+        trace.explain(weight=pick(rng, paths))
+    trace.explain(pick(rng, ["hidden", "output", ("hidden", 1), odd_value(rng)]), odd_value(rng), odd_number(rng))
+
+
+@attack
 def schedules(rng):
     cls = pick(rng, classes_of(optimizers.schedules) or [optimizers.schedules.ExponentialDecay])
     try:
