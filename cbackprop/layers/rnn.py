@@ -26,7 +26,7 @@ from cbackprop.layers.recurrent_cell import (
 )
 from cbackprop.layers.stacked_rnn_cells import StackedRNNCells
 from cbackprop.tensor import Shape
-from cbackprop.validation import check_boolean
+from cbackprop.validation import check_boolean, check_memory
 from cbackprop.variable import Variable
 
 __all__ = ["RNN", "CellLayer", "of_cell"]
@@ -46,6 +46,8 @@ class LastingStates:
     """
 
     def __init__(self, shapes: list[tuple[int, ...]], dtype: str) -> None:
+        for shape in shapes:
+            check_memory("the states of a recurrent layer", shape)
         self.states = [Variable("zeros", shape, dtype, False, name="rnn_state") for shape in shapes]
         self.rows = shapes[0][0]
 

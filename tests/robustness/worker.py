@@ -58,6 +58,7 @@ def meant(error: BaseException) -> bool:
 def run(seed: int) -> dict[str, str | None]:
     """One case."""
     import numpy as np
+    import recurrent_attacks  # noqa: F401  enters its own
     from attacks import ATTACKS
 
     import cbackprop as cb
