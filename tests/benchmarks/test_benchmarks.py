@@ -174,6 +174,18 @@ def test_speed_up_and_memory_of_convolutions(monkeypatch, capsys):
         assert 56 * sample / 2 < many - few < 56 * sample * 6
 
 
+def test_recurrent(tmp_path):
+    """Without peers; tests/parity/benchmarks/test_sequences.py compares what they compute."""
+    options = "--rounds", "1", "--seconds", "0.001", "--peers", "cbackprop", "--only", "LSTM 50"
+    done = run("recurrent.py", *options, "--output", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = results(tmp_path, "recurrent")
+    (row,) = found["runs"][0]["Training"]
+    # The input of a time step, and the state before it; the data has no deltas.
+    assert row["operations"] == 2 * 20 * (23 * 4 * 50 * (2 * 3 + 3 * 50) + 3 * 50)
+    assert 0 < found["stateful step"] < 1
+
+
 def test_attention(tmp_path):
     """Without peers; tests/parity/benchmarks/test_sequences.py compares what they compute."""
     options = "--rounds", "1", "--seconds", "0.001", "--peers", "cbackprop", "--only", "48 wide"
