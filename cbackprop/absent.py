@@ -33,7 +33,6 @@ ABSENT = [
         PLANNED,
         "recurrent networks",
     ),
-    ("layers", r"ReversibleEmbedding|EinsumDense", PLANNED, "attention"),
     (
         "layers",
         r"SpectralNormalization",

@@ -95,6 +95,7 @@ from cbackprop.layers.random_crop import RandomCrop
 from cbackprop.layers.random_flip import RandomFlip
 from cbackprop.layers.reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from cbackprop.layers.resizing import Resizing
+from cbackprop.layers.reversible_embedding import ReversibleEmbedding
 from cbackprop.layers.rnn import RNN
 from cbackprop.layers.simple_rnn import SimpleRNN, SimpleRNNCell
 from cbackprop.layers.spatial_dropout import SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
@@ -240,6 +241,7 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Resizing",
+    "ReversibleEmbedding",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",

@@ -180,9 +180,13 @@ class EinsumDense(Layer):
         found = self.contraction((None, *inputs[0].shape))
         b, m, k, n = found.counts
         x = _moved(steps, f"{self.name}/input", self.dtype, inputs[0], found.input_places())
-        core = steps.add(EinsumProduct(self, found), [Value(x.buffer, (b, m, k))], (b, m, n))
+        core = steps.add(self._product(found), [Value(x.buffer, (b, m, k))], (b, m, n))
         output = _moved(steps, f"{self.name}/output", self.dtype, core, found.core_places())
         return self.expand_activation(steps, output, shape)
+
+    def _product(self, found: Contraction) -> EinsumProduct:
+        """The step that multiplies."""
+        return EinsumProduct(self.name, self.dtype, {"kernel": self.kernel, "bias": self.bias}, found)
 
 
 class EinsumProduct(Operation):
@@ -190,7 +194,10 @@ class EinsumProduct(Operation):
 
     Parameters
     ----------
-    layer : EinsumDense
+    name, dtype
+        See `Operation`.
+    weights : dict of str to Variable
+        ``"kernel"``, and ``"bias"`` if there is one.
     found : Contraction
         With all sizes.
 
@@ -205,28 +212,28 @@ class EinsumProduct(Operation):
     implementation = "einsum_dense.EinsumProduct"
     reads_output = False
 
-    def __init__(self, layer: EinsumDense, found: Contraction) -> None:
-        super().__init__(layer.name, layer.dtype)
-        self.layer = layer
+    def __init__(self, name: str, dtype: str, weights: dict[str, Variable | None], found: Contraction) -> None:
+        super().__init__(name, dtype)
+        self._weights = weights
         self.counts = found.counts
         self.kernel_shape, self.bias_shape = found.kernel_shape, found.bias_shape
         self.kernel_places = found.kernel_places()
         self.bias_places = None if found.bias_shape is None else found.bias_places()
 
     @property
+    def variables(self) -> list[Variable]:
+        """The weights."""
+        return [weight for weight in self._weights.values() if weight is not None]
+
+    @property
     def kernel(self) -> Variable | None:
-        """The kernel of the layer."""
-        return self.layer.kernel
+        """What inputs are multiplied by."""
+        return self._weights["kernel"]
 
     @property
     def bias(self) -> Variable | None:
-        """The bias of the layer."""
-        return self.layer.bias
-
-    @property
-    def variables(self) -> list[Variable]:
-        """The weights of the layer."""
-        return self.layer.variables
+        """What is added, if anything is."""
+        return self._weights.get("bias")
 
     @property
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:

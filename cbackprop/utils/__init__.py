@@ -30,6 +30,7 @@ from cbackprop.utils.image_folders import image_dataset_from_directory
 from cbackprop.utils.images import array_to_img, img_to_array, load_img, save_img
 from cbackprop.utils.numerical import normalize, to_categorical
 from cbackprop.utils.packing import pack_x_y_sample_weight, split_dataset, unpack_x_y_sample_weight
+from cbackprop.utils.padded import PaddedSequences
 from cbackprop.utils.progbar import Progbar
 from cbackprop.utils.sequences import pad_sequences
 from cbackprop.utils.tensors import get_source_inputs, is_keras_tensor, standardize_dtype
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CustomObjectScope",
+    "PaddedSequences",
     "Progbar",
     "PyDataset",
     "Sequence",

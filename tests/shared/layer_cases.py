@@ -247,6 +247,11 @@ LAYERS = {
         (lambda: ids_and_embedding(), [(2, 2)]),
         (lambda: layers.Embedding(4, 3, embeddings_regularizer="l2", embeddings_constraint="unit_norm"), [(5,)]),
     ],
+    "ReversibleEmbedding": [
+        (lambda: layers.ReversibleEmbedding(4, 3), [(5,)]),
+        (lambda: there_and_back(layers.ReversibleEmbedding(4, 3, embeddings_regularizer="l2")), [(2,)]),
+        (lambda: there_and_back(layers.ReversibleEmbedding(4, 3, False, logit_soft_cap=0.7)), [(2, 2)]),
+    ],
     "SimpleRNN": [
         (lambda: layers.SimpleRNN(3, bias_initializer="random_normal"), [(4, 2)]),
         (lambda: layers.SimpleRNN(2, "gelu", return_sequences=True, go_backwards=True, use_bias=False), [(3, 2)]),
@@ -484,6 +489,13 @@ def ids_and_embedding():
     x = cb.Input((2, 2))
     ids = layers.Rescaling(20.0, offset=3.0)(x)
     return cb.Model(x, layers.Embedding(7, 3)(ids))
+
+
+def there_and_back(layer):
+    """A model that looks rows up in a table, changes them, and has a logit for each row."""
+    x = cb.Input((2, 2) if layer.logit_soft_cap else (2,))
+    rows = layer(layers.Rescaling(9.0, offset=2.0)(x))
+    return cb.Model(x, layer(layers.Dense(3, "tanh")(rows), reverse=True))
 
 
 def cell_and_states(cell):

@@ -41,6 +41,19 @@ def embedding(graph: Graph, call: Call) -> str:
     return graph.formula(LAYERS["embedding"][0], call.inputs[0], table=table, last=float(layer.input_dim - 1))
 
 
+@translates(layers.ReversibleEmbedding)
+def reversible_embedding(graph: Graph, call: Call) -> str:
+    """Gather, or on the way back, which adds no axis, MatMul and what caps the logits."""
+    layer, (x,) = call.layer, call.inputs
+    if len(call.output_shape) > len(call.input_shapes[0]):
+        return embedding(graph, call)
+    tied = layer.reverse_embeddings is None
+    table = graph.variable(layer.embeddings, (1, 0)) if tied else graph.variable(layer.reverse_embeddings)
+    logits = graph.add("MatMul", x, table)
+    cap = layer.logit_soft_cap
+    return logits if cap is None else graph.add("Mul", graph.add("Tanh", graph.add("Div", logits, cap)), cap)
+
+
 @translates(layers.PReLU)
 def prelu(graph: Graph, call: Call) -> str:
     """PRelu with a broadcast slope. ONNX Runtime has none for float64, so there it is written as a formula."""

@@ -21,6 +21,8 @@ from cbackprop.export.onnx_writer.graph import Graph
 AS_OTHERS = {
     *("Flatten", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout"),
     *("GaussianNoise", "GaussianDropout", "ActivityRegularization", "Normalization", "Average"),
+    # Its way back is a product with a matrix of its own.
+    "ReversibleEmbedding",
     *("ReLU", "LeakyReLU", "ELU", "Softmax", "Model", "Sequential", "SeparableConv1D", "SeparableConv2D"),
     *("RandomFlip", "RandomTranslation", "RandomRotation", "RandomZoom", "RandomShear"),
     *("RandomBrightness", "RandomContrast"),
