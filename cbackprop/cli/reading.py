@@ -15,7 +15,7 @@ from cbackprop.cli.console import say
 from cbackprop.tables.columns import CategoryColumn
 from cbackprop.tables.recognition import KINDS
 
-__all__ = ["READING", "reading_options", "show_columns", "source_of", "table_for", "tell_readings"]
+__all__ = ["INPUT", "READING", "reading_options", "show_columns", "source_of", "table_for", "tell_readings"]
 
 # The parameters of `reading_options`.
 READING = ("decimal", "missing", "types", "encoding")

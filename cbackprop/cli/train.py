@@ -10,7 +10,7 @@ import click
 
 import cbackprop as cb
 from cbackprop.cli import digits, image_training, table_training
-from cbackprop.cli.reading import READING, reading_options
+from cbackprop.cli.reading import INPUT, READING, reading_options
 from cbackprop.cli.unfit import refuse_unfit
 
 __all__ = ["command"]
@@ -130,7 +130,7 @@ def command(data: str | None, **options: Any) -> None:
     DATA is a .csv, .tsv, .parquet or .npz file, or - for CSV from standard input; or a folder with a folder of images
     for each class. Without DATA, a classifier of the bundled digits is trained in compiled C and again in NumPy.
     """
-    kind = "the bundled digits" if data is None else "images" if os.path.isdir(data) else "tables"
+    kind = kind_of_data(data)
     refuse_unfit(TAKEN, kind, GIVEN[kind])
     if data is None:
         digits.run(SimpleNamespace(**options))
@@ -138,3 +138,14 @@ def command(data: str | None, **options: Any) -> None:
         image_training.run(data, SimpleNamespace(**options))
     else:
         table_training.run(data, SimpleNamespace(**options))
+
+
+def kind_of_data(data: str | None) -> str:
+    """What is trained on. A name without a suffix can only be that of a folder."""
+    if data is None:
+        return "the bundled digits"
+    if os.path.isdir(data):
+        return "images"
+    if data != INPUT and not os.path.splitext(data)[1] and not os.path.exists(data):
+        raise ValueError(f"There is no folder {data!r}.")
+    return "tables"
