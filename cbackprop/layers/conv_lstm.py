@@ -174,15 +174,14 @@ class ConvLSTM1D(ConvLSTM):
         filters of i, f, g and o, in this order.
     bias : Variable or None
         Shape (4 filters,).
-    states : list of Variable or None
-        With `stateful` h and c, always with the channels as last axis.
 
     Notes
     -----
     Input (batch, steps, positions, channels), output (batch, positions, filters), or with
     `return_sequences` (batch, steps, positions, filters). With `return_state` h and c follow. Sizes are those
     of `Conv1D`, and must be known; the steps may be unknown (`None`). A call takes ``initial_state=[h, c]``,
-    ``training``, and a ``mask`` (batch, steps); see `RNN`.
+    ``training``, and a ``mask`` (batch, steps); see `RNN`. States that last have the channels as
+    last axis.
 
     Raises
     ------
@@ -256,15 +255,14 @@ class ConvLSTM2D(ConvLSTM):
         filters of i, f, g and o, in this order.
     bias : Variable or None
         Shape (4 filters,).
-    states : list of Variable or None
-        With `stateful` h and c, always with the channels as last axis.
 
     Notes
     -----
     Input (batch, steps, rows, columns, channels), output (batch, rows, columns, filters), or with
     `return_sequences` (batch, steps, rows, columns, filters). With `return_state` h and c follow. Sizes are those
     of `Conv2D`, and must be known; the steps may be unknown (`None`). A call takes ``initial_state=[h, c]``,
-    ``training``, and a ``mask`` (batch, steps); see `RNN`.
+    ``training``, and a ``mask`` (batch, steps); see `RNN`. States that last have the channels as
+    last axis.
 
     Raises
     ------
@@ -338,15 +336,14 @@ class ConvLSTM3D(ConvLSTM):
         filters of i, f, g and o, in this order.
     bias : Variable or None
         Shape (4 filters,).
-    states : list of Variable or None
-        With `stateful` h and c, always with the channels as last axis.
 
     Notes
     -----
     Input (batch, steps, depth, rows, columns, channels), output (batch, depth, rows, columns, filters), or with
     `return_sequences` (batch, steps, depth, rows, columns, filters). With `return_state` h and c follow. Sizes are
     those of `Conv3D`, and must be known; the steps may be unknown (`None`). A call takes ``initial_state=[h, c]``,
-    ``training``, and a ``mask`` (batch, steps); see `RNN`.
+    ``training``, and a ``mask`` (batch, steps); see `RNN`. States that last have the channels as
+    last axis.
 
     Raises
     ------
