@@ -155,7 +155,7 @@ MISTAKES = {
     ),
     "no data": (["predict", "digits.safetensors"], "Missing argument 'DATA...'"),
     "no file": (["train", "nothing.npz"], "There is no file 'nothing.npz'"),
-    "no folder": (["train", "nothing"], "There is no folder 'nothing'"),
+    "no such folder": (["train", "nothing"], "There is no folder 'nothing'"),
     "no model": (["summary", "nothing"], "there is no file at 'nothing'"),
     "not a model": (["summary", "d.npz"], "'d.npz' is an archive, but no model"),
     "a folder": (["summary", "."], "there is a folder, not a file, at '.'"),
