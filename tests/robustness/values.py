@@ -160,7 +160,7 @@ def odd_array(rng, samples=None):
     try:
         numbers = rng.normal(scale=[1, 3, 1e30][rng.integers(3)], size=sizes)
         with np.errstate(all="ignore"):
-            array = (numbers * 3).astype(dtype) if dtype[0] not in "VM" else np.zeros(sizes, dtype)
+            array = np.asarray(numbers * 3).astype(dtype) if dtype[0] not in "VM" else np.zeros(sizes, dtype)
     except (TypeError, ValueError):
         array = np.zeros(sizes, "f4")
     if array.dtype.kind == "f" and array.size and rng.random() < 0.1:
