@@ -23,6 +23,7 @@ def make(page: Path, target: Path) -> None:
     """Run the code of a page, and write what its `film` or else its last `trace` shows."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
     floatx = cb.config.floatx()
+    cb.utils.clear_session(free_memory=False)  # names of layers begin without a number again
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), np.printoptions():
         try:
             for code in BLOCK.findall(page.read_text(encoding="utf-8")):

@@ -154,7 +154,10 @@
         const circle = make("circle", { cx: x, cy: y, r: RADIUS });
         if (value) circle.style.fill = tint(number, largest);
         const group = make("g", { class: "unit" + (now ? " now" : "") }, circle);
-        if (value) group.append(make("text", { x, y: y + 4 }, text(Number(number.toPrecision(2)))));
+        if (value) {
+          const short = text(Number(number.toPrecision(2)));
+          group.append(make("text", { x, y: y + 4, class: short.length > 4 ? "small" : "" }, short));
+        }
         svg.append(clickable(group, { what: "unit", layer: column.title, unit }, column.title + " unit " + unit + (value ? ", " + value.name + " = " + text(number) : "")));
       }
     });
