@@ -157,15 +157,24 @@ def _sequences(name: str, value: Any) -> list[Array]:
         raise TypeError(f"{name} must be a list of sequences, but got {value!r}.")
     if not len(value):
         raise ValueError(f"{name} must hold at least one sequence, but is empty.")
-    found = [np.asarray(from_foreign(f"{name}[{index}]", one)) for index, one in enumerate(value)]
-    for index, one in enumerate(found):
-        if one.ndim == 0 or one.dtype.kind not in "fiub":
-            raise TypeError(f"{name}[{index}] must be a sequence of numbers, but got {value[index]!r}.")
-        if not len(one):
-            raise ValueError(f"{name}[{index}] is an empty sequence.")
-        if one.shape[1:] != found[0].shape[1:]:
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        raise ValueError(f"{name} must be a list of sequences, but is one array: fit takes that as it is.")
+    found: list[Array] = []
+    for index, one in enumerate(value):
+        found.append(_sequence(f"{name}[{index}]", one))
+        if found[-1].shape[1:] != found[0].shape[1:]:
             raise ValueError(
                 f"{name} must hold sequences of parts of one shape, but those of {name}[{index}] have the shape "
-                f"{one.shape[1:]}, and those of {name}[0] {found[0].shape[1:]}."
+                f"{found[-1].shape[1:]}, and those of {name}[0] {found[0].shape[1:]}."
             )
     return found
+
+
+def _sequence(name: str, value: Any) -> Array:
+    """A sequence as an array."""
+    array = np.asarray(from_foreign(name, value))
+    if array.ndim == 0 or array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must be a sequence of numbers, but got {value!r}.")
+    if not len(array):
+        raise ValueError(f"{name} is an empty sequence.")
+    return array

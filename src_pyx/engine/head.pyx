@@ -357,7 +357,7 @@ cdef class Head:
         metric.function.evaluate_with(
             rows * per_row, self.width // per_row, self.targets_of(metric.function, target, first), prediction,
             NULL, metric.values + first * per_row, NULL,
-            self.scratch + first // self.positions * self.scratch_doubles,
+            self.scratch + first // max(self.positions, 1) * self.scratch_doubles,
         )
 
     cdef const void* targets_of(

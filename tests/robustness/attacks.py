@@ -508,6 +508,55 @@ def changed(rng, value):
     )
 
 
+def letters(rng, most):
+    """Some letters, often the same ones."""
+    return "".join(rng.choice(list("abcde"), rng.integers(most + 1)))
+
+
+@attack
+def equations(rng):
+    """EinsumDense with equations that mostly mean nothing, on samples of odd shapes."""
+    dots = pick(rng, ["", "", "..."])
+    text = f"{dots}a{letters(rng, 3)},{letters(rng, 3)}->{dots}a{letters(rng, 3)}"
+    sizes = pick(rng, [3, 0, (None,), (2, 3), (None, 2), (2, 2, 2), 2**40, odd_value(rng)])
+    layer = layers.EinsumDense(text, sizes, bias_axes=pick(rng, [None, "b", "c", letters(rng, 2)]))
+    shape = tuple(int(size) for size in rng.integers(0, 4, size=rng.integers(0, 4)))
+    model = cb.Sequential([cb.Input(shape), layer])
+    model.compile("sgd", "mse")
+    x = rng.normal(size=(pick(rng, [1, 2, 7]), *shape))
+    model.fit(x, np.zeros((len(x), *model.output_shape[1:])), verbose=0)
+    layer(odd_array(rng))
+
+
+@attack
+def label_sequences(rng):
+    """CTC with labels that are none, on sequences of any length, also of length 0."""
+    steps, classes = int(rng.integers(0, 6)), int(rng.integers(1, 5))
+    model = cb.Sequential([cb.Input((pick(rng, [None, steps]), 2)), layers.Dense(classes)])
+    loss = losses.CTC(pick(rng, ["sum", "mean", "mean_with_sample_weight", None]))
+    model.compile("sgd", loss, metrics=pick(rng, [None, ["mse"], [loss]]))
+    x = rng.normal(size=(4, steps, 2)) * pick(rng, [1, 1e30])
+    y = pick(rng, [rng.integers(0, classes + 1, size=(4, rng.integers(0, 4))), odd_array(rng), odd_value(rng)])
+    if rng.random() < 0.5:
+        model.fit(x, y, verbose=0)
+    else:
+        loss(y, rng.normal(size=(4, steps, classes)))
+        cb.utils.ctc_decode(x, pick(rng, [[steps] * 4, [0] * 4, odd_value(rng)]), "beam_search", beam_width=3)
+
+
+@attack
+def sequences_of_different_lengths(rng):
+    """PaddedSequences of what is mostly no list of sequences."""
+    x = [rng.normal(size=(int(n), 2)) for n in rng.integers(pick(rng, [0, 1, 1]), 5, size=rng.integers(1, 6))]
+    if rng.random() < 0.5:
+        x = pick(rng, [odd_array(rng), odd_value(rng), [odd_value(rng), odd_value(rng)]])
+    y = pick(rng, [None, np.zeros(len(x) if hasattr(x, "__len__") else 1), x, odd_value(rng)])
+    made = cb.utils.PaddedSequences(x, y, batch_size=2, value=odd_number(rng), shuffle=bool(rng.random() < 0.5))
+    model = cb.Sequential([cb.Input((None, 2)), layers.SimpleRNN(2)])
+    model.compile("sgd", "mse")
+    model.fit(made, verbose=0)
+
+
 @attack
 def images_of_many_sizes(rng):
     """Sizes that only the data tell, of any type and layout."""

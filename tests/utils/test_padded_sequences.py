@@ -100,6 +100,7 @@ def test_targets_of_steps_that_are_padding_weigh_nothing(padding, rng):
         ({"x": []}, ValueError, "at least one sequence"),
         ({"x": [[1], []]}, ValueError, r"x\[1\] is an empty sequence"),
         ({"x": [[1], 2]}, TypeError, r"x\[1\] must be a sequence of numbers"),
+        ({"x": np.ones((2, 3))}, ValueError, "x must be a list of sequences, but is one array"),
         ({"x": [["a"]]}, TypeError, r"x\[0\]"),
         ({"x": [[[1, 2]], [[1, 2, 3]]]}, ValueError, "parts of one shape"),
         ({"y": [1]}, ValueError, "y must have a target for each of the 2 sequences, but got 1"),
