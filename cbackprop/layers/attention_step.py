@@ -13,7 +13,7 @@ from cbackprop.contract.expansion import Mask, Value
 from cbackprop.layers.operation import Operation
 from cbackprop.variable import Variable
 
-__all__ = ["AttentionSizes", "AttentionStep", "Sight"]
+__all__ = ["AttentionPast", "AttentionSizes", "AttentionStep", "Sight"]
 
 SampleShape = tuple[int, ...]
 
@@ -90,6 +90,29 @@ class Sight:
         return np.broadcast_to(places[at], sizes).flatten()
 
 
+class AttentionPast:
+    """Keys and values of the time steps so far.
+
+    Parameters
+    ----------
+    rows, length : int
+        Samples, and time steps that there is room for.
+    layer : HeadAttention
+
+    Attributes
+    ----------
+    keys, values : ndarray (rows, length, key_heads, ...)
+    time : ndarray of int (1,)
+        How many time steps there were.
+    """
+
+    def __init__(self, rows: int, length: int, layer: Any) -> None:
+        self.length = length
+        self.keys = np.zeros((rows, length, layer.key_heads, layer.features), layer.dtype)
+        self.values = np.zeros((rows, length, layer.key_heads, layer.values), layer.dtype)
+        self.time = np.zeros(1, np.intp)
+
+
 class AttentionStep(Operation):
     """Means of the values, weighted by softmax of the scores of queries and keys.
 
@@ -121,6 +144,9 @@ class AttentionStep(Operation):
         Of random numbers.
     hidden_is_zero : bool, default False
         Whether a query that sees no key gets 0, not the mean of all values.
+    past : AttentionPast, optional
+        What was before: the step then gets one position of each sample, and its queries see those before, too. It sees
+        a batch as a whole, and only predicts.
     returns_scores, scores_are_dropped : bool, default False
         Whether the weights are a second output, and as dropout leaves them.
     """
@@ -144,6 +170,7 @@ class AttentionStep(Operation):
         dropout: float = 0.0,
         stream: int = 0,
         hidden_is_zero: bool = False,
+        past: AttentionPast | None = None,
         returns_scores: bool = False,
         scores_are_dropped: bool = False,
     ) -> None:
@@ -157,6 +184,9 @@ class AttentionStep(Operation):
         self.dropout, self.stream = dropout, stream
         self.hidden_is_zero = hidden_is_zero
         self.returns_scores, self.scores_are_dropped = returns_scores, scores_are_dropped
+        if past is not None:
+            self.keys, self.causal = past.length, False
+            self.lasting, self.time, self.couples_samples = [past.keys, past.values], past.time, "always"
         self._weights = {name: weight for name, weight in (weights or {}).items() if weight is not None}
 
     @property

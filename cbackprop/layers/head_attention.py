@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cbackprop import constraints, initializers, regularizers
 from cbackprop.contract.expansion import Mask, Steps, Value
-from cbackprop.layers.attention_step import AttentionSizes, AttentionStep, Sight
+from cbackprop.layers.attention_step import AttentionPast, AttentionSizes, AttentionStep, Sight
 from cbackprop.layers.call_arguments import CallArguments, is_array
 from cbackprop.layers.einsum_dense import EinsumDense
 from cbackprop.layers.merging import Multiply
@@ -55,6 +55,9 @@ class HeadAttention(RandomLayer):
     n_inputs = None
     holds_layers = True
     overwrites_input = False
+
+    # What was before, where time steps come one by one.
+    _past: AttentionPast | None = None
 
     # What a subclass says
     heads: int
@@ -323,6 +326,7 @@ class HeadAttention(RandomLayer):
             stream=self.stream,
             hides=hides,
             hidden_is_zero=self.gives_0_to_hidden(scores, rank),
+            past=self._past,
             returns_scores=scores,
         )
 

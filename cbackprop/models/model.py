@@ -324,7 +324,7 @@ class Model(Trainer, FileMethods, Layer):
 
     # As a layer
 
-    def stepper(self, batch_size: int = 1) -> Stepper:
+    def stepper(self, batch_size: int = 1, length: int = 1024) -> Stepper:
         """An object that is called with one time step after the other, and keeps the states of recurrent layers.
 
         For text that is generated, or measurements that come one by one: each call costs one time step, however long
@@ -334,6 +334,8 @@ class Model(Trainer, FileMethods, Layer):
         ----------
         batch_size : int, default 1
             How many sequences go on at the same time.
+        length : int, default 1024
+            How many time steps attention remembers. Recurrent layers need no limit.
 
         Returns
         -------
@@ -346,12 +348,13 @@ class Model(Trainer, FileMethods, Layer):
         TypeError, ValueError
             If `batch_size` is no positive whole number, the model has no shape yet, or one of its layers looks at
             several time steps at once: `Bidirectional`, ``go_backwards=True``, pooling or convolution over time,
-            layers in Python.
+            layers in Python, attention without ``use_causal_mask=True``.
 
         Notes
         -----
-        All inputs must be sequences. At a time step that a mask hides, states stay, and outputs of recurrent layers
-        are 0.
+        Attention of a sequence to itself keeps the keys and values of the time steps so far, and a call compares one
+        query with them. All inputs must be sequences. At a time step that a mask hides, states stay, and outputs of
+        recurrent layers are 0.
 
         Examples
         --------
@@ -365,7 +368,7 @@ class Model(Trainer, FileMethods, Layer):
         True
         >>> step.reset()
         """
-        return Stepper(self, batch_size, Model)
+        return Stepper(self, batch_size, length, Model)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shapes of the outputs for inputs of this shape, or list of shapes."""

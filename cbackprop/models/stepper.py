@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from cbackprop import layers
 from cbackprop.layers import Layer
+from cbackprop.layers.attention_step import AttentionPast
+from cbackprop.layers.head_attention import HeadAttention
 from cbackprop.layers.merging import Merge
 from cbackprop.layers.normalization import AxesNormalization, normalized_axes
 from cbackprop.layers.rnn import RNN, LastingStates
@@ -21,7 +23,6 @@ from cbackprop.validation import ArgumentTypeError, check_integer, type_name
 __all__ = ["Stepper"]
 
 # Layers that compute each time step from the same one of their inputs, if no axis of theirs is that of the time.
-# Attention has no place here yet: it would keep keys and values of all steps so far, as recurrent layers keep states.
 BY_STEPS = (
     *(layers.Activation, layers.Dense, layers.ELU, layers.Identity, layers.LeakyReLU, layers.Masking, layers.ReLU),
     *(layers.Dropout, layers.GaussianDropout, layers.GaussianNoise, layers.SpatialDropout1D, layers.AlphaDropout),
@@ -35,7 +36,7 @@ class Stepper:
     Parameters
     ----------
     model : Model
-    batch_size : int
+    batch_size, length : int
     make : callable
         `Model`, which makes a model of inputs and outputs.
 
@@ -44,15 +45,18 @@ class Stepper:
     batch_size : int
         How many sequences go on at the same time.
     states : list of ndarray
-        The states of all recurrent layers, which may be read and written: ``stepper.states[0][:] = ...``.
+        The states of all recurrent layers, and what attention remembers. They may be read and written:
+        ``stepper.states[0][:] = ...``.
     """
 
-    def __init__(self, model: Any, batch_size: int, make: Callable[[Any, Any], Any]) -> None:
+    def __init__(self, model: Any, batch_size: int, length: int, make: Callable[[Any, Any], Any]) -> None:
         self.batch_size = check_integer("batch_size", batch_size, minimum=1)
+        self.length = check_integer("length", length, minimum=1)
         if not model.built:
             raise ValueError(f"Model {model.name!r} has no shape yet: start it with an Input, build it, or fit it.")
         _check(model)
         self._copies: dict[RNN, RNN] = {}
+        self._pasts: dict[HeadAttention, AttentionPast] = {}
         shapes = [(self.batch_size, 1, *tensor.shape[2:]) for tensor in model.inputs]
         inputs, outputs = replayed(model.graph, shapes, False, self._instead)
         timed = _timed(model.graph, [True] * len(model.inputs))
@@ -68,10 +72,12 @@ class Stepper:
 
     def _instead(self, layer: Layer) -> Layer:
         """The layer itself, or of a recurrent layer one with the same weights, and states that last."""
-        if not isinstance(layer, RNN):
+        if not isinstance(layer, (RNN, HeadAttention)):
             return layer
-        if layer in self._copies:
+        if layer in self._copies or layer in self._pasts:
             raise _refusal(layer, "is called several times, each of which would need states of its own")
+        if isinstance(layer, HeadAttention):
+            return self._with_past(layer)
         shapes = layer.lasting_shapes((self.batch_size, 1, *layer.nodes[0].inputs[0].shape[2:]))
         lasting = LastingStates([(self.batch_size, *shape) for shape in shapes], layer.dtype)
         copy = object.__new__(type(layer))
@@ -80,10 +86,20 @@ class Stepper:
         self._copies[layer] = copy
         return copy
 
+    def _with_past(self, layer: HeadAttention) -> HeadAttention:
+        """Of a layer of attention one with the same weights, which remembers keys and values."""
+        past = AttentionPast(self.batch_size, self.length, layer)
+        copy = object.__new__(type(layer))
+        copy.__dict__.update(layer.__dict__)
+        copy.__dict__.update(nodes=[], _past=past, _models={})
+        self._pasts[layer] = past
+        return copy
+
     @property
     def states(self) -> list[NDArray[Any]]:
-        """The states of all recurrent layers, layer by layer."""
-        return [state.array for copy in self._copies.values() for state in copy.states or []]
+        """The states of all recurrent layers, layer by layer; then keys, values and their number for attention."""
+        found = [state.array for copy in self._copies.values() for state in copy.states or []]
+        return found + [array for past in self._pasts.values() for array in (past.keys, past.values, past.time)]
 
     def reset(self) -> None:
         """Begin anew: all states are 0."""
@@ -106,8 +122,14 @@ class Stepper:
         Raises
         ------
         TypeError, ValueError
-            If the input is of another type or shape, or is not finite. States are then as they were.
+            If the input is of another type or shape, or is not finite, or attention has no room for another time
+            step. States are then as they were.
         """
+        if any(past.time[0] >= self.length for past in self._pasts.values()):
+            raise ValueError(
+                f"Attention remembers {self.length} time steps, which are over: call reset(), or make a stepper with a "
+                "larger length."
+            )
         if self._plain and type(x) is np.ndarray and x.shape == self._shape and (engine := self._model._predictor):
             quick: Any = engine.predict_now(x.reshape(self._inner_shape), self.batch_size)
             if quick is not None:
@@ -178,11 +200,23 @@ def _outputs_of(node: Node, flags: list[bool]) -> list[bool]:
         if len(node.inputs) > 1:
             raise _refusal(layer, "is called with states or a mask")
         return [layer.return_sequences, *[False] * (len(node.outputs) - 1)]
+    if isinstance(layer, HeadAttention):
+        return _attends(layer, node)
     if not all(flags):
         raise _refusal(layer, "puts sequences together with what is none")
     if not _works_by_steps(layer, node.inputs):
         raise _refusal(layer, "may look at several time steps at once")
     return [True] * len(node.outputs)
+
+
+def _attends(layer: HeadAttention, node: Node) -> list[bool]:
+    """Which outputs of a call of attention have the time as an axis: it must look at nothing but what was before."""
+    settings = node.arguments.settings
+    if len(set(map(id, node.inputs))) > 1 or not settings.get("use_causal_mask") or "attention_mask" in settings:
+        raise _refusal(layer, "looks at later time steps, at another sequence, or at a mask")
+    if settings.get("return_attention_scores") or node.inputs[0].ndim != 3:
+        raise _refusal(layer, "returns its weights, or goes along several axes")
+    return [True]
 
 
 def _works_by_steps(layer: Any, inputs: tuple[KerasTensor, ...]) -> bool:
@@ -210,5 +244,6 @@ def _works_by_steps(layer: Any, inputs: tuple[KerasTensor, ...]) -> bool:
 def _refusal(layer: Layer, why: str) -> ValueError:
     return ValueError(
         f"The model cannot be given one time step after the other: {type(layer).__name__} {layer.name!r} {why}. "
-        "Recurrent layers that go forwards, and layers that treat each time step alike, can."
+        "Recurrent layers that go forwards, attention of a sequence to itself with a causal mask, and layers that "
+        "treat each time step alike, can."
     )

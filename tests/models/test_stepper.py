@@ -35,7 +35,27 @@ def several():
     return cb.Model({"a": a, "b": b}, [layers.RNN(cells)(h), layers.Dense(2)(h)])
 
 
-MODELS = {"functional": functional, "nested": nested, "text": text, "images": images, "several": several}
+def transformer(attention=lambda: layers.MultiHeadAttention(2, 3)):
+    h = x = cb.Input((None, 4))
+    for _ in range(2):
+        h = layers.LayerNormalization()(h + attention()(h, h, use_causal_mask=True))
+        h = layers.LayerNormalization()(h + layers.Dense(4)(layers.Dense(8, "relu")(h)))
+    return cb.Model(x, layers.GRU(3)(h))
+
+
+def grouped():
+    return transformer(lambda: layers.GroupQueryAttention(2, 4, 2, use_gate=True, sliding_window=3))
+
+
+MODELS = {
+    "transformer": transformer,
+    "grouped": grouped,
+    "functional": functional,
+    "nested": nested,
+    "text": text,
+    "images": images,
+    "several": several,
+}
 
 
 def data(model, rng, rows):
@@ -107,9 +127,44 @@ def test_a_step_with_numbers_that_are_not_finite_changes_no_state():
         np.testing.assert_array_equal(state, old)
 
 
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_attention_remembers_so_many_steps(engine, rng):
+    model = transformer()
+    model.compile("sgd", "mse", engine=engine)
+    x = rng.normal(size=(2, 5, 4)).astype("f")
+    stepper = model.stepper(2, length=5)
+    found = [stepper(x[:, t]) for t in range(5)]
+    np.testing.assert_allclose(found[-1], model.predict(x, verbose=0), atol=1e-6)
+    kept = [state.copy() for state in stepper.states]
+    with pytest.raises(ValueError, match="remembers 5 time steps, which are over"):
+        stepper(x[:, 0])
+    for state, old in zip(stepper.states, kept, strict=True):
+        np.testing.assert_array_equal(state, old)
+    stepper.reset()
+    np.testing.assert_array_equal(stepper(x[:, 0]), found[0])
+    for bad, error in ((0, ValueError), (2.5, TypeError)):
+        with pytest.raises(error, match="length"):
+            model.stepper(2, length=bad)
+
+
 X = cb.Input((4, 3))
 SHARED = layers.GRU(3, return_sequences=True)
+TWICE = layers.MultiHeadAttention(1, 2)
 REFUSED = {
+    "not causal": (lambda: layers.MultiHeadAttention(1, 2)(X, X), "later time steps"),
+    "other": (lambda: layers.MultiHeadAttention(1, 2)(X, X + 1, use_causal_mask=True), "another sequence"),
+    "mask": (
+        lambda: layers.MultiHeadAttention(1, 2)(X, X, use_causal_mask=True, attention_mask=np.ones((4, 4))),
+        "a mask",
+    ),
+    "scores": (
+        lambda: layers.MultiHeadAttention(1, 2)(X, X, use_causal_mask=True, return_attention_scores=True)[0],
+        "returns its weights",
+    ),
+    "attention twice": (
+        lambda: TWICE(y := TWICE(X, X, use_causal_mask=True), y, use_causal_mask=True),
+        "called several times",
+    ),
     "backwards": (lambda: layers.LSTM(2, go_backwards=True)(X), "backwards"),
     "both": (lambda: layers.Bidirectional(layers.LSTM(2))(X), "several time steps"),
     "convolution": (lambda: layers.Conv1D(2, 2, padding="causal")(X), "several time steps"),

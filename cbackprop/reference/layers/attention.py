@@ -23,8 +23,9 @@ class Attention(Layer):
         """The shapes that the layer works on."""
         spec = self.spec
         q = (spec.outer, spec.queries, spec.heads, spec.features)
-        k = (spec.outer, spec.keys, spec.key_heads, spec.features)
-        v = (spec.outer, spec.keys, spec.key_heads, spec.values)
+        given = 1 if spec.lasting else spec.keys
+        k = (spec.outer, given, spec.key_heads, spec.features)
+        v = (spec.outer, given, spec.key_heads, spec.values)
         output: tuple[int, ...] = spec.value_shape
         if spec.returns_scores:
             output = (int(np.prod(output, dtype=object)) + spec.score_count,)
@@ -36,7 +37,7 @@ class Attention(Layer):
         """The means of the values, and the weights if they are returned."""
         spec, rows = self.spec, len(inputs[0])
         self.q = inputs[0].reshape(rows, spec.outer, spec.queries, spec.key_heads, -1, spec.features)
-        self.k, self.v = inputs[1], inputs[2]
+        self.k, self.v = self._with_past(inputs[1], inputs[2]) if spec.lasting else inputs[1:3]
         self.seen = self._seen(inputs)
         any_seen = self.seen.any(axis=-1, keepdims=True)
         s = np.where(self.seen, self._scores(parameters), -np.inf)
@@ -54,12 +55,22 @@ class Attention(Layer):
         shown = self.dropped if spec.scores_are_dropped else self.p
         return np.concatenate([y.reshape(rows, -1), shown.reshape(rows, -1)], axis=1)
 
+    def _with_past(self, k: Array, v: Array) -> tuple[Array, Array]:
+        """Keys and values of all time steps, with these as the last."""
+        keys, values = self.spec.lasting
+        now = int(self.spec.time[0])
+        keys[:, now], values[:, now] = k[:, 0, 0], v[:, 0, 0]
+        return keys[:, None], values[:, None]
+
     def _seen(self, inputs: list[Array]) -> Array:
         """Which keys a query sees: (b, g, n, m, t, s)."""
         spec, rows = self.spec, len(inputs[0])
         t, s = np.arange(spec.queries)[:, None], np.arange(spec.keys)
         positions = np.ones((spec.queries, spec.keys), bool)
-        if spec.causal:
+        if spec.lasting:
+            t = t + spec.time[0]
+            spec.time[0] += 1
+        if spec.causal or spec.lasting:
             positions &= s <= t
         if spec.window:
             positions &= abs(s - t) < spec.window
