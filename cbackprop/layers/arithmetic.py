@@ -76,7 +76,7 @@ class TrueDivide(Merge):
     supports_masking = False
     n_inputs = 2
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """None: the output has no mask."""
         return None
 
@@ -142,7 +142,7 @@ class Power(Merge):
         """The input's shape, or the shape that two inputs broadcast to."""
         return super().compute_output_shape(input_shape) if self.exponent is None else input_shape
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """None: the output has no mask."""
         return None
 

@@ -125,13 +125,9 @@ class Attention(RandomLayer):
 
     def complete_call(self, call: CallArguments) -> None:
         """Refuse inputs that are no list of two or three; masks may be left out at the end."""
-        inputs, mask = call.values.get("inputs"), call.values.get("mask")
-        if not isinstance(inputs, (list, tuple)) or len(inputs) not in (2, 3):
-            found = f"{len(inputs)} of them" if isinstance(inputs, (list, tuple)) else type(inputs).__name__
-            raise ValueError(
-                f"{type(self).__name__} {self.name!r} must be called on a list of inputs, [query, value] or [query, "
-                f"value, key], but got {found}."
-            )
+        inputs: Any = call.values.get("inputs")
+        mask: Any = call.values.get("mask")
+        self._check_lists(inputs, mask)
         if (fixed := call.values.get("attention_mask")) is not None:
             if not is_array(fixed) or is_symbolic(fixed):
                 raise ArgumentTypeError(
@@ -139,14 +135,22 @@ class Attention(RandomLayer):
                     "layers.MultiHeadAttention takes a tensor."
                 )
             call.settings["attention_mask"] = call.values["attention_mask"] = np.asarray(fixed)
-        if mask is None:
-            return
-        if not isinstance(mask, (list, tuple)) or len(mask) not in (2, 3):
+        if mask is not None:
+            call.values["mask"] = [*mask, None][: len(inputs)]
+
+    def _check_lists(self, inputs: Any, mask: Any) -> None:
+        """Refuse inputs or masks that are no lists of two or three."""
+        if not isinstance(inputs, (list, tuple)) or len(inputs) not in (2, 3):
+            found = f"{len(inputs)} of them" if isinstance(inputs, (list, tuple)) else type(inputs).__name__
+            raise ValueError(
+                f"{type(self).__name__} {self.name!r} must be called on a list of inputs, [query, value] or [query, "
+                f"value, key], but got {found}."
+            )
+        if mask is not None and (not isinstance(mask, (list, tuple)) or len(mask) not in (2, 3)):
             raise ValueError(
                 f"mask of {type(self).__name__} {self.name!r} must be a list, [query_mask, value_mask], but got "
                 f"{mask!r}."
             )
-        call.values["mask"] = [*mask, None][: len(inputs)]
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:  # type: ignore[override]
         """(batch, ..., queries, units)."""
@@ -190,9 +194,10 @@ class Attention(RandomLayer):
                 f"sample, but has shape {mask.shape}."
             )
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """That of the query."""
-        return previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
+        self._check_lists(inputs, mask)
+        return None if mask is None or mask[0] is None else np.asarray(mask[0])
 
     def mask_rule(
         self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]

@@ -208,15 +208,15 @@ class Bidirectional(Layer):
         """That of the sequence, if the output is one."""
         return self.forward_layer.mask_rule(shapes, masks, output)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """That of the sequence, for each output that is one; none for states."""
-        mask = previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
-        mask = mask if self.return_sequences else None
-        outputs = [mask, mask] if self.merge_mode is None else [mask]
+        sequence = mask[0] if isinstance(mask, (list, tuple)) else mask
+        sequence = sequence if self.return_sequences else None
+        outputs = [sequence, sequence] if self.merge_mode is None else [sequence]
         if self.return_state:
             count = self.forward_layer.n_states + self.backward_layer.n_states
             outputs += [None] * count
-        return outputs if len(outputs) > 1 else mask
+        return outputs if len(outputs) > 1 else sequence
 
     def expand(self, steps: Steps, inputs: list[Value], shape: Any, mask: Mask | None) -> Any:
         """The steps of both layers, and the one that merges their outputs."""

@@ -51,7 +51,12 @@ def _bound(signature: inspect.Signature, args: Sequence[Any], kwargs: dict[str, 
 
 def check_training(training: Any) -> bool | None:
     """`training` as a bool or ``None``; ``TypeError`` for anything else."""
-    return None if training is None else check_boolean("training", training)
+    return None if training is None else _check_flag("training", training)
+
+
+def _check_flag(name: str, value: Any) -> bool:
+    """An argument of a call as a bool. Calls of Keras's layers also take 0 and 1."""
+    return bool(value) if type(value) is int and value in (0, 1) else check_boolean(name, value)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -177,7 +182,7 @@ class CallArguments:
         """Take out of the values of a compiled layer's call what is no input: masks and settings."""
         for name in layer.call_settings:
             if self.values.get(name) is not None:
-                self.settings[name] = check_boolean(name, self.values[name])
+                self.settings[name] = self.values[name] = _check_flag(name, self.values[name])
         layer.complete_call(self)
         masks = [self.values.pop(mask, None) for mask in self._masks.values()]
         if len(masks) == 1:

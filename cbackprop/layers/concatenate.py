@@ -85,15 +85,15 @@ class Concatenate(Layer):
         length = sum(shape[axis] or 0 for shape in input_shape)
         return (*input_shape[0][:axis], length, *input_shape[0][axis + 1 :])
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The masks one after the other; along the last axis, where any of them says so. Inputs without one count."""
-        check_mask_list(inputs, previous_mask)
-        if previous_mask is None or all(mask is None for mask in previous_mask):
+        check_mask_list(inputs, mask)
+        if mask is None or all(one is None for one in mask):
             return None
         shapes = [np.shape(array) for array in inputs]
         masks = [
-            np.ones(shape, bool) if mask is None else np.broadcast_to(np.asarray(mask, bool)[..., np.newaxis], shape)
-            for mask, shape in zip(previous_mask, shapes, strict=True)
+            np.ones(shape, bool) if one is None else np.broadcast_to(np.asarray(one, bool)[..., np.newaxis], shape)
+            for one, shape in zip(mask, shapes, strict=True)
         ]
         return np.concatenate(masks, axis=self.axis).any(axis=-1)
 

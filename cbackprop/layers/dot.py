@@ -73,7 +73,7 @@ class Dot(Layer):
         first, second = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
         return (first % len(input_shape[0]), second % len(input_shape[1]))
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         """None: products of rows are no rows."""
 
     def mask_rule(

@@ -121,7 +121,7 @@ class Embedding(Layer):
         """(batch, ..., output_dim)."""
         return (*input_shape, self.output_dim)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """``inputs != 0``; ``None`` without `mask_zero`."""
         return np.asarray(inputs) != 0 if self.mask_zero else None
 

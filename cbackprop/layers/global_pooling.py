@@ -234,6 +234,9 @@ class GlobalAveragePooling1D(GlobalPooling):
         """A value for each step."""
         return (input_shape[0], input_shape[2]) if self.data_format == "channels_first" else input_shape[:-1]
 
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+        """None: the output has no mask."""
+
     def mask_rule(
         self, shapes: list[tuple[int, ...]], masks: list[tuple[int, ...] | None], output: tuple[int, ...]
     ) -> Any:

@@ -65,7 +65,7 @@ class Masking(Layer):
             raise ValueError(f"Masking {self.name!r} needs inputs (batch, ..., features), but got {input_shape}.")
         return input_shape
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> NDArray[np.bool_]:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> NDArray[np.bool_]:
         """Where any feature differs from `mask_value`, (batch, ...)."""
         array = np.asarray(inputs)
         shown: NDArray[np.bool_] = (array != array.dtype.type(self.mask_value)).any(axis=-1)

@@ -63,14 +63,14 @@ class Merge(Layer):
                 f"broadcast, but got {', '.join(map(str, input_shape))}."
             ) from None
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Where any of the masks says so; ``None`` if one of the inputs has none."""
-        check_mask_list(inputs, previous_mask)
-        if previous_mask is None or any(mask is None for mask in previous_mask):
+        check_mask_list(inputs, mask)
+        if mask is None or any(one is None for one in mask):
             return None
-        ndim = max(np.ndim(mask) for mask in previous_mask)
-        masks = [np.asarray(mask, bool) for mask in previous_mask]
-        aligned = [mask.reshape(len(mask), *[1] * (ndim - mask.ndim), *mask.shape[1:]) for mask in masks]
+        ndim = max(np.ndim(one) for one in mask)
+        masks = [np.asarray(one, bool) for one in mask]
+        aligned = [one.reshape(len(one), *[1] * (ndim - one.ndim), *one.shape[1:]) for one in masks]
         return functools.reduce(np.logical_or, aligned)
 
     def mask_rule(

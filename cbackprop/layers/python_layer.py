@@ -143,10 +143,10 @@ class Lambda(Layer):
             more["mask"] = mask
         return self.wrapped(inputs, **more, **self.arguments)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """What `mask` returns, or `mask` itself."""
         if not isinstance(self.mask, np.ndarray):
-            return None if self.mask is None else self.mask(inputs, previous_mask)
+            return None if self.mask is None else self.mask(inputs, mask)
         rows = len(inputs[0] if isinstance(inputs, (list, tuple)) else inputs)
         if len(self.mask) not in (1, rows):
             raise ValueError(

@@ -267,12 +267,11 @@ class RNN(Layer):
             )
         return 0 if masks[0] is not None and self.return_sequences else None
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """That of the sequence, if the output is one; none for states."""
-        if isinstance(previous_mask, (list, tuple)):
-            previous_mask = previous_mask[0]
-        mask = previous_mask if self.return_sequences else None
-        return [mask, *[None] * self.n_states] if self.return_state else mask
+        sequence = mask[0] if isinstance(mask, (list, tuple)) else mask
+        sequence = sequence if self.return_sequences else None
+        return [sequence, *[None] * self.n_states] if self.return_state else sequence
 
     def expand(self, steps: Steps, inputs: list[Value], shape: Any, mask: Mask | None) -> Any:
         """The steps of a call: the output, with states a list of it and of them."""

@@ -258,3 +258,43 @@ def test_dropout(name, scores, rng, monkeypatch):
     for each in found.values():
         for a, b in zip(each, given, strict=True):
             np.testing.assert_allclose(a, b.grad.numpy(), rtol=1e-11, atol=1e-12)
+
+
+def test_compute_mask(rng):
+    arrays = [rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 5, 4))]
+    masks = [[[True, False, True], [False, False, True]], None]
+    for name in ("Attention", "AdditiveAttention"):
+        for mask in (masks, [None, None], None):
+            theirs = getattr(keras.layers, name)().compute_mask(arrays, mask=mask)
+            ours = getattr(cb.layers, name)().compute_mask(arrays, mask=mask)
+            assert (ours is None) == (theirs is None)
+            if ours is not None:
+                np.testing.assert_array_equal(ours, keras.ops.convert_to_numpy(theirs))
+        for k in (cb, keras):
+            layer = getattr(k.layers, name)()
+            with pytest.raises(ValueError, match="list"):
+                layer.compute_mask(arrays[0], mask=masks)
+            with pytest.raises(ValueError, match="must be a list"):
+                layer.compute_mask(arrays, mask=np.ones((2, 3), bool))
+
+
+@pytest.mark.parametrize("causal", [0, 1])
+def test_settings_of_calls_may_be_numbers(causal, rng):
+    x = rng.normal(size=(2, 3, 4))
+    ours, theirs = cb.layers.MultiHeadAttention(2, 3), keras.layers.MultiHeadAttention(2, 3)
+    theirs.build(x.shape, x.shape)
+    ours.build([x.shape, x.shape, x.shape])
+    ours.set_weights(theirs.get_weights())
+    found = ours(x, x, use_causal_mask=causal, return_attention_scores=causal, training=0)
+    expected = theirs(x, x, use_causal_mask=causal, return_attention_scores=causal, training=0)
+    assert isinstance(found, (list, tuple)) == bool(causal)
+    for a, b in zip(found, expected, strict=True) if causal else [(found, expected)]:
+        np.testing.assert_allclose(a, keras.ops.convert_to_numpy(b), rtol=1e-4, atol=1e-5)
+    with pytest.raises(TypeError, match="use_causal_mask must be True or False"):
+        ours(x, x, use_causal_mask=2)
+
+
+def test_shapes_that_are_numbers():
+    for k in (cb, keras):
+        with pytest.raises(ValueError, match=r"\(2, 2, 7\)"):
+            k.layers.GroupQueryAttention(2, 4, 4).compute_output_shape((2, 4, 8), (2, 2, 7), 2)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import cbackprop as cb
+from cbackprop.layers.mask_array import mask_of
 
 STEPS = 4
 # Float32 sums of some dozens of numbers, in another order.
@@ -279,7 +280,7 @@ def layers_of_both():
 
 
 # Values of arguments that a layer cannot do without; those of other names are 2.
-VALUES = {"activation": "relu", "axes": 1, "dims": (1,), "key": 0, "target_shape": (1,)}
+VALUES = {"equation": "abc,cd->abd", "activation": "relu", "axes": 1, "dims": (1,), "key": 0, "target_shape": (1,)}
 FRACTIONS = ("factor", "height_factor", "rate", "scale", "stddev", "width_factor")
 
 
@@ -324,3 +325,20 @@ def test_masks_of_arrays(rng):
         assert k.layers.Dot(1).compute_mask([x, x], masks) is None
         assert k.layers.Embedding(3, 2).compute_mask(ids) is None
         assert k.layers.Add().compute_mask([x, x], [masks[0], None]) is None
+
+
+LAYERS = [name for name in cb.layers.__all__ if isinstance(getattr(cb.layers, name), type)]
+
+
+@pytest.mark.parametrize("name", sorted(set(LAYERS) & set(dir(keras.layers))))
+def test_arguments_of_compute_mask_have_their_names(name):
+    ours, theirs = (inspect.signature(getattr(k.layers, name).compute_mask).parameters for k in (cb, keras))
+    assert ("mask" in ours) == ("mask" in theirs)
+
+
+def test_the_mean_of_an_array_over_steps_has_no_mask(rng):
+    x = cb.layers.Masking()(sequences(rng, 4, STEPS, 3)[[0, 2, 3]])
+    layer = cb.layers.GlobalAveragePooling1D()
+    assert mask_of(x) is not None
+    assert mask_of(layer(x)) is None
+    assert layer.compute_mask(x, mask=mask_of(x)) is None
