@@ -194,10 +194,20 @@ class HeadAttention(RandomLayer):
         value_shape = query_shape if value_shape is None else value_shape
         return [query_shape, value_shape, value_shape if key_shape is None else key_shape]
 
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The shapes that the layer was built for, by argument, as in Keras's files; ``None`` if they are not known."""
+        if self._build_shape is None:
+            return None
+        names = [f"{name}_shape" for name in self.input_arguments]
+        return {"shapes_dict": dict(zip(names, self._build_shape, strict=True))}
+
     def compute_output_shape(self, query_shape: Any, value_shape: Any = None, key_shape: Any = None) -> Shape:
         """That of the query, with as many features as the output has."""
-        query, value, key = (tuple(shape) for shape in self.joined_shapes(query_shape, value_shape, key_shape))
-        what = f"{self._title()} got query, value and key of shapes {query}, {value} and {key}"
+        given = self.joined_shapes(query_shape, value_shape, key_shape)
+        what = f"{self._title()} got query, value and key of shapes {given[0]}, {given[1]} and {given[2]}"
+        if not all(isinstance(shape, (list, tuple)) for shape in given):
+            raise ArgumentTypeError(f"{what}: each must be a tuple, (batch, positions, features).")
+        query, value, key = map(tuple, given)
         if len(query) < 3 or {len(value), len(key)} != {len(query)}:
             raise ValueError(f"{what}: each must be (batch, positions, features), with the same number of axes.")
         if value[1:-1] != key[1:-1]:

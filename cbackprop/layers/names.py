@@ -8,15 +8,23 @@ from collections import Counter
 
 from cbackprop.validation import check_boolean
 
-__all__ = ["clear_names", "unique_name"]
+__all__ = ["clear_names", "snake_case", "unique_name"]
+
+# Classes that Keras publishes under another name than the one that it makes names of.
+PUBLISHED_AS = {"GroupQueryAttention": "GroupedQueryAttention"}
 
 _names: Counter[str] = Counter()
 
 
+def snake_case(class_name: str) -> str:
+    """``"rms_normalization"`` for ``"RMSNormalization"``, ``"p_re_lu"`` for ``"PReLU"``, as Keras does it."""
+    base = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", PUBLISHED_AS.get(class_name, class_name))
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", base).lower()
+
+
 def unique_name(class_name: str) -> str:
     """``"dense"`` for the first Dense of the process, then ``"dense_1"``, and so on."""
-    base = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", class_name)
-    base = re.sub(r"([a-z])([A-Z])", r"\1_\2", base).lower()
+    base = snake_case(class_name)
     _names[base] += 1
     return base if _names[base] == 1 else f"{base}_{_names[base] - 1}"
 

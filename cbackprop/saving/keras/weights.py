@@ -8,7 +8,6 @@ it is found first.
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Set
@@ -17,6 +16,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from cbackprop.layers.layer import Layer, registry
+from cbackprop.layers.names import snake_case
 from cbackprop.layers.tracking import KEPT, holds, own_variables
 from cbackprop.saving.keras.archive import OWN, KerasFile
 from cbackprop.saving.own_variables import saves_its_own
@@ -152,11 +152,9 @@ def _below(place: str, layer: Any) -> str:
 
 
 def _file_name(layer: Any) -> str:
-    """The class name in Keras's paths: ``rms_normalization`` for ``RMSNormalization``, ``p_re_lu`` for ``PReLU``."""
+    """The class name in Keras's paths."""
     name = registry.name_of(type(layer)) or type(layer).__name__
-    name = {"Model": "Functional"}.get(name, name)
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+    return snake_case({"Model": "Functional"}.get(name, name))
 
 
 def _check_layer(
