@@ -20,6 +20,12 @@ from cbackprop import layers
 from cbackprop.foreign_arrays import from_foreign
 from cbackprop.layers.spatial import AxesLayer
 from cbackprop.plan.graph import unfolded_layers
+from cbackprop.saving.torch_attention import (
+    HeadAttention,
+    convert_attention,
+    in_order_of_computing,
+    with_output_projections,
+)
 from cbackprop.saving.torch_recurrent import MODULES, convert_recurrent, layers_of_module
 
 __all__ = ["is_torch_weight", "read_torch_state"]
@@ -125,6 +131,7 @@ def read_torch_state(
             f"{len(wanted)} layers with weights ({', '.join(layer.name for layer in wanted) or 'none'})"
             + (f", which are {needed} modules in PyTorch." if needed != len(wanted) else ".")
         )
+    groups = in_order_of_computing(groups, [layer for layer in wanted for _ in range(_modules(layer))])
     found: dict[Any, Array | None] = {}
     flattened = _flattened(model.graph)
     remaining = iter(groups.items())
@@ -195,6 +202,7 @@ def _groups(state: Mapping[str, Any], source: str, ordered: bool) -> dict[str, d
         if array.dtype.kind not in "fiu":
             raise TypeError(f"{source}[{name!r}] must be an array of numbers, but got {type(value).__name__}.")
         groups.setdefault(prefix, {})[role] = array
+    groups = with_output_projections(groups)
     if all(re.fullmatch(r"\d+(\.\d+)*", prefix) for prefix in groups):
         return dict(sorted(groups.items(), key=lambda item: [int(part) for part in item[0].split(".")]))
     if not ordered and len(groups) > 1:
@@ -216,9 +224,10 @@ def _modules(layer: Any) -> int:
 
 def _convert(layer: Any, groups: dict[str, dict[str, Array]], source: str) -> dict[Any, Array]:
     """Convert the weights of a layer's modules to values of its variables."""
-    if isinstance(layer, tuple(MODULES)):
+    if isinstance(layer, (*MODULES, HeadAttention)):
         ((prefix, group),) = groups.items()
-        return convert_recurrent(layer, prefix, group, source)
+        convert = convert_attention if isinstance(layer, HeadAttention) else convert_recurrent
+        return convert(layer, prefix, group, source)
     who = f"Layer {layer.name!r} ({type(layer).__name__})"
     parts = _roles(layer)
     if parts is None:
