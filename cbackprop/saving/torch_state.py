@@ -226,8 +226,9 @@ def _convert(layer: Any, groups: dict[str, dict[str, Array]], source: str) -> di
     """Convert the weights of a layer's modules to values of its variables."""
     if isinstance(layer, (*MODULES, HeadAttention)):
         ((prefix, group),) = groups.items()
-        convert = convert_attention if isinstance(layer, HeadAttention) else convert_recurrent
-        return convert(layer, prefix, group, source)
+        if isinstance(layer, HeadAttention):
+            return convert_attention(layer, prefix, group, source)
+        return convert_recurrent(layer, prefix, group, source)
     who = f"Layer {layer.name!r} ({type(layer).__name__})"
     parts = _roles(layer)
     if parts is None:

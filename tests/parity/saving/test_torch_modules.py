@@ -157,6 +157,7 @@ def test_every_layer_with_weights_is_known_or_has_no_equal():
     }
     no_equal = {"Normalization", "RNN", "StackedRNNCells", "TimeDistributed", "EinsumDense"}
     no_equal |= {"Attention", "AdditiveAttention", *(f"ConvLSTM{rank}D" for rank in (1, 2, 3))}
+    no_equal.add("ReversibleEmbedding")  # an Embedding, and a Linear unless they are tied
     heads = {"MultiHeadAttention", "GroupQueryAttention"}  # see test_torch_attention.py
     known = {cls.__name__ for cls in (*ROLES, *MODULES)} | heads
     assert with_weights | no_equal == known | no_equal == set(CASES) | heads | no_equal
