@@ -9,6 +9,7 @@ from cbackprop.plotting.confusion import confusion
 from cbackprop.plotting.curves import curves
 from cbackprop.plotting.decision_boundary import decision_boundary
 from cbackprop.plotting.gradient_flow import gradient_flow
+from cbackprop.plotting.gradient_history import gradient_history
 from cbackprop.plotting.model_graph import plot_model
 from cbackprop.plotting.network import network
 from cbackprop.plotting.saliency import saliency
@@ -20,6 +21,7 @@ __all__ = [
     "curves",
     "decision_boundary",
     "gradient_flow",
+    "gradient_history",
     "network",
     "plot_model",
     "saliency",
