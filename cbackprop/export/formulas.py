@@ -181,6 +181,12 @@ OTHER_SPELLINGS: list[tuple[str, str]] = [
     ("hard_sigmoid", "HardSigmoid(x, alpha=0.16666666666666667, beta=0.5)"),
     ("hard_sigmoid", "Div(Clip(Add(x, 3), 0, 6), 6)"),
     ("sparse_sigmoid", "HardSigmoid(x, alpha=0.5, beta=0.5)"),
+    # Keras's own, which PyTorch writes as they were computed
+    ("sparse_sigmoid", "Where(LessOrEqual(x, -1), 0, Where(GreaterOrEqual(x, 1), 1, Mul(Add(x, 1), 0.5)))"),
+    *(
+        ("sparse_plus", f"Where(LessOrEqual(x, -1), {zeros}, Where(Less(x, 1), Mul(Pow(Add(x, 1), 2), 0.25), x))")
+        for zeros in ("0", "ConstantOfShape(Shape(x), value=zeros)")
+    ),
     ("log_sigmoid", "Log(Sigmoid(x))"),
     ("log_softmax", "Log(Softmax(x, axis=axis))"),
     ("softplus", "Log(Add(Exp(x), 1))"),
@@ -248,6 +254,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "Gather(table[...], Cast(Clip(x, 0, last), to=int64))",
         "Gather(table[...], Cast(x, to=int64))",
         "Gather(table[...], x)",
+        # PyTorch counts negative numbers from the end, which no layer takes.
+        "Gather(table[...], Where(Less(x, 0), Add(x, rows), x))",
+        "z = Cast(x, to=int64); Gather(table[...], Where(Less(z, 0), Add(z, rows), z))",
     ),
     "prelu": ("PRelu(x, slope[...])", "Add(Max(x, 0), Mul(Min(x, 0), slope[...]))"),
     "masking": ("Where(Greater(ReduceMax(Cast(Not(Equal(x, mask_value)), to=float), last[...]), 0), x, 0)",),

@@ -243,6 +243,14 @@ def power(builder: Builder, node: Node) -> KerasTensor:
     return x if exponent == 1 else builder.apply(node, layers.Power, x, exponent)
 
 
+@reads("HardSigmoid")
+def hard_sigmoid(builder: Builder, node: Node) -> KerasTensor:
+    """A line between 0 and 1, of any slope; activations are preferred where they have the same slope."""
+    alpha, beta = float(node.attribute("alpha")), float(node.attribute("beta"))
+    x = builder.apply(node, layers.Rescaling, builder.tensor(node.inputs[0]), alpha, beta)
+    return builder.apply(node, layers.Activation, x, activations.relu.bind(max_value=1.0))
+
+
 @reads("Clip")
 def clip(builder: Builder, node: Node) -> KerasTensor:
     """Clip to two bounds, of which one may be missing."""

@@ -134,6 +134,8 @@ def expand(builder: Builder, node: Node) -> KerasTensor:
 def stretched(builder: Builder, node: Node, x: KerasTensor, shape: tuple[int, ...]) -> KerasTensor:
     """`x` with axes of length 1 repeated as far as necessary, so that a value of this shape broadcasts to it."""
     own = sample_shape(x)
+    if len(shape) == len(own) + 1 and shape[0] == 1:  # of the batch
+        shape = shape[1:]
     if len(shape) > len(own):
         return x
     wanted = [1] * (len(own) - len(shape)) + list(shape)

@@ -106,7 +106,11 @@ def resize(builder: Builder, node: Node) -> KerasTensor:
         raise UnreadableError("it crops by a region, or keeps aspect ratios")
     if sizes == list(sample_shape(x)):
         return x
-    known = by_layer(builder, node, x, sizes, way)
+    # Layers derive scales from sizes. Where the scales are others, they decide where outputs are in the input.
+    exact = all(abs(scale * size - new) < 1e-4 for scale, size, new in zip(scales, sample_shape(x), sizes, strict=True))
+    if not exact and way == "align_corners":
+        raise UnreadableError("it aligns corners by scales that make no whole sizes, which programs read differently")
+    known = by_layer(builder, node, x, sizes, way) if exact else None
     return by_matrices(builder, node, x, scales, sizes, way) if known is None else known
 
 
@@ -160,6 +164,9 @@ def follows_half_pixels(node: Node, mode: str, way: str, rule: str, sizes: list[
         return False
     if way not in HALF_PIXEL or (mode == "nearest" and rule != "round_prefer_ceil"):
         return False
+    # With antialias, samples at the edges count for those outside, unless these are excluded.
+    if node.attribute("antialias") and not node.attribute("exclude_outside") and mode != "nearest":
+        return False
     if mode == "cubic":
         # float32 in the file
         return abs(node.attribute("cubic_coeff_a") + 0.5) < 1e-6 and bool(node.attribute("exclude_outside"))
@@ -170,8 +177,6 @@ def by_matrices(
     builder: Builder, node: Node, x: KerasTensor, scales: list[float], sizes: list[int], way: str
 ) -> KerasTensor:
     """Products along each axis with the weights of other rules, which are not trained."""
-    if node.attribute("antialias"):
-        raise UnreadableError("it follows a rule for antialias that no layer has")
     for axis, (scale, new) in enumerate(zip(scales, sizes, strict=True)):
         old = sample_shape(x)[axis]
         if new == old:
@@ -216,12 +221,14 @@ def matrix(node: Node, scale: float, old: int, new: int, way: str) -> Array:
         }[rule]
         chosen = np.clip(rounded, 0, old - 1).astype(np.int64)
         return np.eye(old)[:, chosen]
-    reach = 1 if mode == "linear" else 2
+    # Against aliasing, the kernel is as wide as the distance of outputs.
+    narrow = min(scale, 1.0) if node.attribute("antialias") else 1.0
+    reach = math.ceil((1 if mode == "linear" else 2) / narrow)
     first = np.floor(at).astype(np.int64) - reach + 1
     weights = np.zeros((old, new))
     for tap in range(2 * reach):
         taps = first + tap
-        weight = kernel(np.abs(at - taps), mode, node.attribute("cubic_coeff_a"))
+        weight = kernel(np.abs(at - taps) * narrow, mode, node.attribute("cubic_coeff_a"))
         if node.attribute("exclude_outside"):
             weight = np.where((taps >= 0) & (taps < old), weight, 0.0)
         np.add.at(weights, (np.clip(taps, 0, old - 1), np.arange(new)), weight)

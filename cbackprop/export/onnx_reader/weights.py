@@ -26,6 +26,9 @@ from cbackprop.tensor import KerasTensor, Shape
 
 
 def _dense(builder: Builder, node: Node, x: KerasTensor, kernel: Array, bias: Array | None) -> KerasTensor:
+    if bias is None and kernel.ndim == 1:  # sums along the last axis, which disappears
+        summed = _dense(builder, node, x, kernel[:, np.newaxis], None)
+        return builder.apply(node, layers.Reshape, summed, sample_shape(x)[:-1])
     if kernel.ndim != 2 or x.ndim < 2 or kernel.shape[0] != x.shape[-1] or kernel.size == 0:
         raise UnreadableError(f"a matrix of shape {kernel.shape} does not fit values of shape {x.shape}")
     weights = [kernel] if bias is None else [kernel, bias]
@@ -180,7 +183,9 @@ def cosine(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
 @recognizes(
     *LAYERS["embedding"],
     accept=lambda bound: (
-        bound["table"].ndim == 2 and bound.get("last", len(bound["table"]) - 1) == len(bound["table"]) - 1
+        bound["table"].ndim == 2
+        and bound.get("last", len(bound["table"]) - 1) == len(bound["table"]) - 1
+        and bound.get("rows", len(bound["table"])) == len(bound["table"])
     ),
 )
 def embedding(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:

@@ -108,6 +108,7 @@ OPEN = {
     "weights": mean_rule()[1],
     "negative_slope": 0.2,
     "alpha": 0.7,
+    "zeros": helper.make_tensor("zeros", onnx.TensorProto.FLOAT, [1], [0.0]),
 }
 ATTENTION = ("attention", "attention_or_0", "additive_attention")
 SPELLINGS = [
@@ -119,6 +120,8 @@ SPELLINGS = [
         for name, texts in FORMULAS_OF_LAYERS.items()
         if name not in ("resized", *ATTENTION)
         for text in texts[1:]
+        if not text.endswith("Where(Less(x, 0), Add(x, rows), x))") and "Less(z, 0)" not in text
+        # of whole numbers; see test_onnx_keras_exports
     ),
 ]
 
@@ -216,7 +219,7 @@ def test_what_nearly_fits_a_formula_is_not_taken_for_it(tmp_path, name):
     text, sample, values = NEARLY[name]
     proto = spelled(text, sample, values)
     onnx.save(proto, tmp_path / "m.onnx")
-    if name == "count":  # which the operators say without a formula
+    if name in ("count", "gelu"):  # which the operators say without a formula
         model = export.from_onnx(tmp_path / "m.onnx")
         (x,) = inputs_for(model)
         assert_same(model.predict(x, verbose=0), ReferenceEvaluator(proto).run(None, {"x": x}), "float32")
@@ -421,7 +424,6 @@ REFUSED = {
     "softplus that ends early": (
         "s = Softplus(x) g = Greater(x, t) y = Where(g, x, s)", {"t": np.float32(2)}, r"computes .*Where 'y'\.",
     ),
-    "slope of its own": ("y = HardSigmoid<alpha=0.3>(x)", {}, r"no layer computes HardSigmoid 'y'\."),
     "powers": ("y = Pow(x, e)", {"e": ONES}, "only one can be read"),
     "infinite constant": ("y = Add(x, b)", {"b": ONES * np.inf}, "must be finite"),
     "no value": ("y = Relu(b)", {"b": ONES}, "does not depend on the inputs"),
