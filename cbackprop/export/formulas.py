@@ -185,7 +185,7 @@ OTHER_SPELLINGS: list[tuple[str, str]] = [
     ("sparse_sigmoid", "Where(LessOrEqual(x, -1), 0, Where(GreaterOrEqual(x, 1), 1, Mul(Add(x, 1), 0.5)))"),
     *(
         ("sparse_plus", f"Where(LessOrEqual(x, -1), {zeros}, Where(Less(x, 1), Mul(Pow(Add(x, 1), 2), 0.25), x))")
-        for zeros in ("0", "ConstantOfShape(Shape(x), value=zeros)")
+        for zeros in ("0", "ConstantOfShape(Shape(x), value=filling)")
     ),
     ("log_sigmoid", "Log(Sigmoid(x))"),
     ("log_softmax", "Log(Softmax(x, axis=axis))"),

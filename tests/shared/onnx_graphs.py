@@ -611,14 +611,21 @@ def dropout(m):
     m.keep(m.add("Dropout", x, *([m.constant(np.asarray(0.3))] if m.chance(0.5) else [])), shape)
 
 
-# Formulas of layers over images need attributes of their own.
-SPATIAL = ("rows[", "after", "before", "Resize(", "Pad(", "Pool(", "Transpose(")
+# Formulas of layers over images, and some others, need attributes or whole numbers of their own.
+SPATIAL = ("rows[", "after", "before", "Resize(", "Pad(", "Pool(", "Transpose(", "equation", "filling", "rows)")
+# Formulas of these layers take several values of their own shapes.
+OF_SEVERAL_VALUES = ("attention", "attention_or_0", "additive_attention")
 
 TEXTS = [
     *(text for _, text in formulas.ACTIVATIONS.values()),
     *formulas.DOUBLES.values(),
-    *(text for _, text in formulas.OTHER_SPELLINGS),
-    *(t for ts in formulas.LAYERS.values() for t in ts if not any(name in t for name in SPATIAL)),
+    *(text for _, text in formulas.OTHER_SPELLINGS if "filling" not in text),
+    *(
+        text
+        for layer, texts in formulas.LAYERS.items()
+        for text in texts
+        if layer not in OF_SEVERAL_VALUES and not any(name in text for name in SPATIAL)
+    ),
 ]
 
 

@@ -41,8 +41,8 @@ def _reader(kernel: str) -> Callable[[Builder, Node, dict[str, Any]], KerasTenso
 
 def _fits(bound: dict[str, Any]) -> bool:
     """Whether the constants are related as in the activation."""
-    if "zeros" in bound:
-        return not any(bound["zeros"].float_data) and not any(bound["zeros"].raw_data)
+    if "filling" in bound:
+        return not any(bound["filling"].float_data) and not any(bound["filling"].raw_data)
     if "low" in bound:
         return bool(bound["low"] == -bound["threshold"])
     if "points" in bound:

@@ -108,7 +108,7 @@ OPEN = {
     "weights": mean_rule()[1],
     "negative_slope": 0.2,
     "alpha": 0.7,
-    "zeros": helper.make_tensor("zeros", onnx.TensorProto.FLOAT, [1], [0.0]),
+    "filling": helper.make_tensor("filling", onnx.TensorProto.FLOAT, [1], [0.0]),
 }
 ATTENTION = ("attention", "attention_or_0", "additive_attention")
 SPELLINGS = [
