@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 LIMIT = 5_200_000
-ALLOWED = {".py", ".pyi", ".pxd", ".so", ".pyd", ".npz", ".md", ".typed"}
+ALLOWED = {".py", ".pyi", ".pxd", ".so", ".pyd", ".npz", ".md", ".typed", ".html", ".css", ".js"}
 
 path = Path(sys.argv[1])
 names = zipfile.ZipFile(path).namelist()
@@ -16,7 +16,7 @@ strangers = [
     for n in package
     if not n.startswith("cbackprop/") or not {PurePosixPath(n).suffix, PurePosixPath(n).name[-6:]} & ALLOWED
 ]
-missing = [end for end in ("py.typed", ".pxd", ".so", ".npz") if not any(name.endswith(end) for name in package)]
+missing = [end for end in ("py.typed", ".pxd", ".so", ".npz", "page.html", "page.js", "playground.js") if not any(name.endswith(end) for name in package)]
 print(
     f"{path.name}: {path.stat().st_size:,} bytes, {len(names)} files, "
     f"{sum(name.endswith('.so') for name in names)} extensions"
