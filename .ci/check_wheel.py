@@ -16,7 +16,8 @@ strangers = [
     for n in package
     if not n.startswith("cbackprop/") or not {PurePosixPath(n).suffix, PurePosixPath(n).name[-6:]} & ALLOWED
 ]
-missing = [end for end in ("py.typed", ".pxd", ".so", ".npz", "page.html", "page.js", "playground.js") if not any(name.endswith(end) for name in package)]
+NEEDED = ("py.typed", ".pxd", ".so", ".npz", "page.html", "page.js", "playground.js")
+missing = [end for end in NEEDED if not any(name.endswith(end) for name in package)]
 print(
     f"{path.name}: {path.stat().st_size:,} bytes, {len(names)} files, "
     f"{sum(name.endswith('.so') for name in names)} extensions"
