@@ -66,7 +66,11 @@ NEEDED = {
     "values": [0.1, 0.2],
 }
 # The same for a single class.
-NEEDED_BY = {(layers.Bidirectional, "layer"): layers.LSTM(3)}
+NEEDED_BY = {
+    (layers.Bidirectional, "layer"): layers.LSTM(3),
+    (cb.callbacks.Trace, "x"): [[1.0]],
+    (cb.callbacks.Trace, "y"): [[1.0]],
+}
 # Of two that do not go together, either may be named.
 ALSO_NAMED = {"input_shape": "shape", "min_damping": "damping", "min_step": "step", "min_value": "max_value"}
 MODULES = (
