@@ -225,7 +225,12 @@ _INDICATORS = "Cast(Equal(Floor(Unsqueeze(x, last[...])), classes[...]), to=floa
 _CENTERED = "c = Sub(x, ReduceMean(x, axes[...]));"
 _POOLING = "Transpose({0}(Transpose(x, perm=before), kernel_shape=kernel, strides=strides, pads=pads), perm=after)"
 # Scores of queries x and keys y, whose last axes are exchanged, and what hides some of them.
-_SCORES = ("Mul(MatMul(x, y), factor)", "MatMul(x, y)", "Div(MatMul(x, y), divisor)")
+_SCORES = (
+    "Mul(MatMul(x, y), factor)",
+    "MatMul(x, y)",
+    "Div(MatMul(x, y), divisor)",
+    "MatMul(Mul(x, root), Mul(y, root))",
+)
 _HIDDEN = ("Where(seen[...], {}, low)", "Add({}, added[...])", "{}")
 _ADDITIVE = (
     "ReduceSum(Mul(Tanh(Add(Unsqueeze(x, of_queries[...]), Unsqueeze(y, of_keys[...]))), scale[...]), last[...], "
@@ -249,6 +254,14 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "attention_or_0": tuple(
         f"MatMul(Where(seen[...], Softmax({_HIDDEN[0].format(scores)}, axis=-1), 0), v)" for scores in _SCORES
     ),
+    # As PyTorch writes it, where what sees nothing is no number.
+    "attention_without_nan": tuple(
+        f"p = Softmax({hidden.format(scores)}, axis=-1); MatMul(Where(IsNaN(p), 0, p), v)"
+        for scores in _SCORES
+        for hidden in _HIDDEN
+    ),
+    # Of all axes before the last two, one is made and taken apart again.
+    "last_axes_exchanged": ("Reshape(Transpose(Reshape(x, merged[...]), perm=perm), shape[...])",),
     "additive_attention": tuple(f"MatMul(Softmax({hidden.format(_ADDITIVE)}, axis=-1), v)" for hidden in _HIDDEN),
     "embedding": (
         "Gather(table[...], Cast(Clip(x, 0, last), to=int64))",

@@ -30,6 +30,8 @@ def settings_of(bound: dict[str, Any], weights: tuple[int, ...]) -> dict[str, An
         if not ((added == 0) | (added <= HIDDEN)).all():
             raise UnreadableError("numbers other than 0 and negative infinity are added to the scores of attention")
         seen = added == 0
+        if not seen.any(axis=-1).all():
+            raise UnreadableError("a query of attention sees no key, by numbers that are added to its scores")
     if seen is None:
         return {}
     if seen.ndim > len(weights):
@@ -67,13 +69,30 @@ def turned(builder: Builder, node: Node, x: KerasTensor) -> KerasTensor:
     return builder.permuted(node, x, (*range(1, x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
-@recognizes(*LAYERS["attention"], *LAYERS["attention_or_0"])
+def exchanges_last_axes(bound: dict[str, Any]) -> bool:
+    """Whether two reshapes and a transposition exchange the last two axes of a value, and do nothing else."""
+    sample = bound["sample"]
+    if sample is None or len(sample) < 2:
+        return False
+    *before, rows, columns = sample
+    merged, shape = (tuple(int(size) for size in bound[name].ravel()) for name in ("merged", "shape"))
+    one = (-1, rows, columns), (*before, columns, rows)
+    return merged == one[0] and list(bound["perm"]) == [0, 2, 1] and shape[1:] == one[1] and shape[0] in (-1, 0)
+
+
+@recognizes(*LAYERS["last_axes_exchanged"], accept=exchanges_last_axes)
+def exchanged(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """Keys as PyTorch turns them."""
+    return turned(builder, node, builder.tensor(bound["x"]))
+
+
+@recognizes(*LAYERS["attention"], *LAYERS["attention_or_0"], *LAYERS["attention_without_nan"])
 def products(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     """Scores that are products, perhaps with a factor, which the query takes."""
     query, key = builder.tensor(bound["x"]), builder.tensor(bound["y"])
     if query.ndim < 3 or key.ndim != query.ndim:
         raise UnreadableError(f"values of shapes {query.shape} and {key.shape} are no queries and keys for each sample")
-    factor = 1 / bound["divisor"] if "divisor" in bound else bound.get("factor", 1.0)
+    factor = 1 / bound["divisor"] if "divisor" in bound else bound.get("factor", bound.get("root", 1.0) ** 2)
     if factor != 1:
         query = builder.apply(node, layers.Rescaling, query, float(factor))
     return attend(builder, node, layers.Attention, bound, query, turned(builder, node, key))

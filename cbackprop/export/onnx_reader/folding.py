@@ -158,6 +158,11 @@ def _where(node: Any, condition: Array, a: Array, b: Array) -> Array:
     return np.where(condition, a, b)
 
 
+def _triangle(node: Any, array: Array, diagonal: Array | None = None) -> Array:
+    offset = 0 if diagonal is None else int(diagonal.reshape(()))
+    return np.triu(array, offset) if node.attribute("upper") else np.tril(array, offset)
+
+
 # Operators on shapes that contain the size of the batch.
 MOVES = ("Identity", "Reshape", "Squeeze", "Unsqueeze", "Concat", "Gather", "Slice", "Flatten")
 # Operators on constants.
@@ -177,6 +182,7 @@ FOLDED: dict[str, Callable[..., Any]] = {
     "Range": _range,
     "ReduceProd": _product,
     "Where": _where,
+    "Trilu": _triangle,
     "Equal": _comparison(np.equal),
     "Greater": _comparison(np.greater),
     "Less": _comparison(np.less),

@@ -12,6 +12,8 @@ BATCH = "the batch"
 Shape = tuple[int | str | None, ...]
 # Constants with more numbers than this are not shapes; inference needs only their size.
 LARGEST_SHAPE = 1024
+# Sizes of batches for which shapes are inferred if the symbol for it gets lost.
+BATCH_SIZES = (251, 257)
 
 
 def inferred(package: Any, proto: Any) -> tuple[dict[str, Shape], dict[str, int]]:
@@ -24,10 +26,22 @@ def inferred(package: Any, proto: Any) -> tuple[dict[str, Shape], dict[str, int]
     ValueError
         If shapes or types contradict each other.
     """
+    skeleton = _skeleton(package, proto)
     try:
-        graph = package.shape_inference.infer_shapes(_skeleton(package, proto), data_prop=True).graph
+        shapes, types = _values(package, skeleton)
     except Exception as error:  # ONNX raises its own errors
         raise ValueError(f"it is damaged: {str(error).strip()}") from error
+    outputs = [name for node in skeleton.graph.node for name in node.output if name]
+    if any(shapes.get(name, (None,))[:1] == (None,) for name in outputs):
+        shapes |= _followed(package, skeleton, shapes)
+    for constant in proto.graph.initializer:
+        types[constant.name] = constant.data_type
+    return shapes, types
+
+
+def _values(package: Any, skeleton: Any) -> tuple[dict[str, Shape], dict[str, int]]:
+    """Shapes and types of the values of a graph."""
+    graph = package.shape_inference.infer_shapes(skeleton, data_prop=True).graph
     shapes: dict[str, Shape] = {}
     types: dict[str, int] = {}
     for value in [*graph.input, *graph.value_info, *graph.output]:
@@ -37,9 +51,38 @@ def inferred(package: Any, proto: Any) -> tuple[dict[str, Shape], dict[str, int]
         types[value.name] = tensor.elem_type
         if tensor.HasField("shape"):
             shapes[value.name] = tuple(_size(dim) for dim in tensor.shape.dim)
-    for constant in proto.graph.initializer:
-        types[constant.name] = constant.data_type
     return shapes, types
+
+
+def _followed(package: Any, skeleton: Any, shapes: dict[str, Shape]) -> dict[str, Shape]:
+    """Shapes of values of which not even the first size is known, from those for batches of two sizes.
+
+    A symbol does not pass an operator that computes with sizes, such as Reshape to (-1, 6, 8). Numbers do.
+    """
+    found = []
+    for size in BATCH_SIZES:
+        fixed = package.ModelProto()
+        fixed.CopyFrom(skeleton)
+        for value in fixed.graph.input:
+            for dim in value.type.tensor_type.shape.dim[:1]:
+                if dim.dim_param == BATCH:
+                    dim.dim_value = size
+        try:
+            found.append(_values(package, fixed)[0])
+        except Exception:  # for a batch of this size it is no graph
+            return {}
+    return {
+        name: tuple(_of_two(a, b) for a, b in zip(first, found[1][name], strict=True))
+        for name, first in found[0].items()
+        if shapes.get(name, (None,))[:1] == (None,) and len(found[1].get(name, ())) == len(first) > 0
+    }
+
+
+def _of_two(first: Any, second: Any) -> int | str | None:
+    """A size of which these are known for both batches."""
+    if (first, second) == BATCH_SIZES:
+        return BATCH
+    return first if first == second else None
 
 
 def _size(dim: Any) -> int | str | None:

@@ -110,7 +110,7 @@ OPEN = {
     "alpha": 0.7,
     "filling": helper.make_tensor("filling", onnx.TensorProto.FLOAT, [1], [0.0]),
 }
-ATTENTION = ("attention", "attention_or_0", "additive_attention")
+ATTENTION = ("attention", "attention_or_0", "attention_without_nan", "additive_attention")
 SPELLINGS = [
     *OTHER_SPELLINGS,
     *DOUBLES.items(),
@@ -155,6 +155,7 @@ CAUSAL = np.tril(np.ones((3, 3), bool))
 OPEN_OF_ATTENTION = {
     "factor": 0.7,
     "divisor": 1.4,
+    "root": 0.8,
     "low": -1e30,
     "added": np.where(CAUSAL, 0, -1e30)[None],
     "of_queries": np.array([2]),
