@@ -10,6 +10,7 @@ import numpy as np
 from cbackprop.export import onnx_limits
 from cbackprop.export.onnx_writer import (  # noqa: F401 - register
     attention,
+    conv_lstm,
     convolution,
     layers,
     merging,

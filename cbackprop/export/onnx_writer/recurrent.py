@@ -108,9 +108,10 @@ def step_of(cell: Any) -> Any:
         If the cell computes in Python, or draws random numbers in a prediction.
     """
     for cls in type(cell).__mro__:
-        if cls in STEPS and not cell.is_python:
+        if cls in STEPS and not cell.is_python and cell.implementation == cls.implementation:
             return STEPS[cls]
-    raise ValueError(f"Cell {cell.name!r} computes in Python, and cannot be written to ONNX.")
+    kind = "computes in Python" if cell.is_python else "has a computation of its own"
+    raise ValueError(f"Cell {cell.name!r} {kind}, and cannot be written to ONNX.")
 
 
 def check(layer: Any, training: bool | None) -> None:
@@ -183,6 +184,8 @@ OPERATORS = {"sum": "Add", "mul": "Mul", "ave": "Add"}
 def bidirectional(graph: Graph, call: Call) -> str | list[str]:
     """Both layers, and their outputs merged."""
     layer = call.layer
+    for cell in layer.forward_layer.cells:
+        step_of(cell)
     count = len(flat_sizes(layer.forward_layer.state_size))
     x, given = call.inputs[0], call.inputs[1:]
     found, more = [], []

@@ -279,3 +279,10 @@ def test_the_spelling_of_keras(tmp_path, capsys):
     assert capsys.readouterr().out == f"Saved artifact at '{tmp_path / 'b.onnx'}'.\n"
     model.export(str(tmp_path / "b.onnx"), format="onnx", verbose=False)
     assert capsys.readouterr().out == ""
+
+
+def test_both_directions_of_a_convolutional_lstm_are_refused(tmp_path):
+    x = cb.Input((3, 4, 4, 1))
+    model = cb.Model(x, layers.Bidirectional(layers.ConvLSTM2D(2, 2))(x))
+    with pytest.raises(ValueError, match="has a computation of its own, and cannot be written"):
+        export.onnx(model, tmp_path / "m.onnx")

@@ -28,6 +28,7 @@ AS_OTHERS = {
     *("RandomBrightness", "RandomContrast"),
     # Each time step is written by itself.
     *("SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional", "TimeDistributed"),
+    *("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
     # Factors of scores are factors of the query, and projections are layers of their own.
     *("Attention", "MultiHeadAttention", "GroupQueryAttention"),
     *("CenterCrop", "Resizing", "UpSampling1D", "UpSampling2D", "UpSampling3D"),
