@@ -30,7 +30,7 @@ def test_weights(tmp_path, monkeypatch, capsys):
             theirs.eval()
             assert_same(names["model"], theirs)
             compared += 1
-    assert compared == 6
+    assert compared == 7
     assert "[[213.]]" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.keras", "model.safetensors", "model.weights.h5"]
 
