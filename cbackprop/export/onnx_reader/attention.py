@@ -22,16 +22,19 @@ def settings_of(bound: dict[str, Any], weights: tuple[int, ...]) -> dict[str, An
     Raises
     ------
     UnreadableError
-        If what is added to the scores is no mask, or depends on the sample.
+        If what is added to the scores, or put in their place, is no mask, or depends on the sample.
     """
     seen = bound.get("seen")
+    if bound.get("low", HIDDEN) > HIDDEN:
+        raise UnreadableError(f"{bound['low']:g} in place of the scores of attention hides nothing")
+    if bound.get("low") == -np.inf:
+        refuse_blind(seen)
     if seen is None and "added" in bound:
         added = bound["added"]
         if not ((added == 0) | (added <= HIDDEN)).all():
             raise UnreadableError("numbers other than 0 and negative infinity are added to the scores of attention")
         seen = added == 0
-        if not seen.any(axis=-1).all():
-            raise UnreadableError("a query of attention sees no key, by numbers that are added to its scores")
+        refuse_blind(seen)
     if seen is None:
         return {}
     if seen.ndim > len(weights):
@@ -42,6 +45,12 @@ def settings_of(bound: dict[str, Any], weights: tuple[int, ...]) -> dict[str, An
     if np.array_equal(np.broadcast_to(seen, weights), np.broadcast_to(causal, weights)):
         return {"use_causal_mask": True}
     return {"attention_mask": seen}
+
+
+def refuse_blind(seen: Any) -> None:
+    """Refuse a mask by which a query sees no key, where that does not get the mean of all values."""
+    if seen is not None and not seen.any(axis=-1).all():
+        raise UnreadableError("a query of attention sees no key, and does not get the mean of all values")
 
 
 def attend(
@@ -86,7 +95,14 @@ def exchanged(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTenso
     return turned(builder, node, builder.tensor(bound["x"]))
 
 
-@recognizes(*LAYERS["attention"], *LAYERS["attention_or_0"], *LAYERS["attention_without_nan"])
+@recognizes(*LAYERS["attention_or_0"], *LAYERS["attention_without_nan"])
+def products_or_0(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
+    """The same, where a query that sees no key would get 0."""
+    refuse_blind(bound.get("seen"))
+    return products(builder, node, bound)
+
+
+@recognizes(*LAYERS["attention"])
 def products(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     """Scores that are products, perhaps with a factor, which the query takes."""
     query, key = builder.tensor(bound["x"]), builder.tensor(bound["y"])

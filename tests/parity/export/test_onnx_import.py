@@ -183,13 +183,24 @@ def test_every_spelling_of_attention(tmp_path, name, swapped):
         assert any(isinstance(layer, layers.Attention) for layer in model.layers)
 
 
+BLIND = np.array([[False, True, True], [True, True, True], [False, False, False]])
+
+
 def test_masks_of_attention_that_are_not_read(tmp_path):
     for values, message in [
         ({"added": np.zeros((2, 3, 3))}, "not the same for all samples"),
         ({"added": np.where(CAUSAL, 0, -1.0)}, "numbers other than 0 and negative infinity"),
+        ({"low": -0.5}, "-0.5 in place of the scores of attention hides nothing"),
+        ({"low": -np.inf, "hides": BLIND}, "a query of attention sees no key"),
+        ({"or_0": True, "hides": BLIND}, "a query of attention sees no key"),
     ]:
         text = "MatMul(Softmax(Add(MatMul(x, y), added[...]), axis=-1), v)"
-        onnx.save(spelled(text, [3, 3], OPEN_OF_ATTENTION | values), tmp_path / "m.onnx")
+        if "added" not in values:
+            text = "MatMul(Softmax(Where(Not(hides[...]), MatMul(x, y), low), axis=-1), v)"
+        if values.get("or_0"):
+            text = FORMULAS_OF_LAYERS["attention_or_0"][1].replace("seen[...]", "Not(hides[...])")
+        constants = OPEN_OF_ATTENTION | {"hides": ~CAUSAL} | values
+        onnx.save(spelled(text, [3, 3], constants), tmp_path / "m.onnx")
         with pytest.raises(ValueError, match=message):
             export.from_onnx(tmp_path / "m.onnx")
 
