@@ -33,47 +33,12 @@ class ReferenceEngine(Engine):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Here, because SciPy's special functions take as long to import as all of this package.
-        from cbackprop.reference.metrics.tally import metric_twin
-
-        self.layers = [
-            _twin_of(step)(step.layer, step.input_shapes, step.output_shape, use)
-            for use, step in zip(self.plan.uses, self.plan.steps, strict=True)
-        ]
-        self.loss_functions: list[Any] = [
-            objective.loss and find("reference", objective.loss.implementation)(objective.loss, link is not None)
-            for objective, link in zip(self.objectives, self.links, strict=True)
-        ]
-        for function, shape in zip(self.loss_functions, self.plan.output_shapes, strict=False):
-            if function is not None:
-                function.set_shape(shape)
-        self.metric_twins = [
-            [metric_twin(metric, shape[-1] if shape else 1) for metric, _ in objective.metrics]
-            for objective, shape in zip(self.objectives, self.plan.output_shapes, strict=False)
-        ]
-        self.heads = [
-            ReferenceHead(objective, function, twins, shape)
-            for objective, function, twins, shape in zip(
-                self.objectives, self.loss_functions, self.metric_twins, self.plan.output_shapes, strict=False
-            )
-        ]
-        self._make_rule()
+        self._set_up()
         self.update_segments: list[Segment] = []
         self.iteration = 0
         self.busy = False
         self.kept: tuple[dict[int, Array], dict[int, Array]] = {}, {}
         self.reset()
-
-    def _make_rule(self) -> None:
-        if self.optimizer is not None:
-            self.update_rule = self.optimizer.implementation_in("reference")(self.optimizer)
-
-    def _bind_parameters(self) -> None:
-        self.parameters = [
-            [variable.array for variable in step.layer.variables[: layer.n_weights]]
-            for step, layer in zip(self.plan.steps, self.layers, strict=True)
-        ]
-        self.update_segments = self.segments() if self.optimizer is not None else []
 
     # The four steps
 
@@ -373,6 +338,47 @@ class ReferenceEngine(Engine):
     def metric_snapshots(self) -> list[list[Any]]:
         """What each metric of each output has added up since the last reset, for its `restore`."""
         return [[twin.snapshot() for twin in twins] for twins in self.metric_twins]
+
+    # What it is made of
+
+    def _set_up(self) -> None:
+        """Make the twins of layers, losses and metrics."""
+        # Here, because SciPy's special functions take as long to import as all of this package.
+        from cbackprop.reference.metrics.tally import metric_twin
+
+        self.layers = [
+            _twin_of(step)(step.layer, step.input_shapes, step.output_shape, use)
+            for use, step in zip(self.plan.uses, self.plan.steps, strict=True)
+        ]
+        self.loss_functions: list[Any] = [
+            objective.loss and find("reference", objective.loss.implementation)(objective.loss, link is not None)
+            for objective, link in zip(self.objectives, self.links, strict=True)
+        ]
+        for function, shape in zip(self.loss_functions, self.plan.output_shapes, strict=False):
+            if function is not None:
+                function.set_shape(shape)
+        self.metric_twins = [
+            [metric_twin(metric, shape[-1] if shape else 1) for metric, _ in objective.metrics]
+            for objective, shape in zip(self.objectives, self.plan.output_shapes, strict=False)
+        ]
+        self.heads = [
+            ReferenceHead(objective, function, twins, shape)
+            for objective, function, twins, shape in zip(
+                self.objectives, self.loss_functions, self.metric_twins, self.plan.output_shapes, strict=False
+            )
+        ]
+        self._make_rule()
+
+    def _make_rule(self) -> None:
+        if self.optimizer is not None:
+            self.update_rule = self.optimizer.implementation_in("reference")(self.optimizer)
+
+    def _bind_parameters(self) -> None:
+        self.parameters: list[list[Array]] = [
+            [variable.array for variable in step.layer.variables[: layer.n_weights]]
+            for step, layer in zip(self.plan.steps, self.layers, strict=True)
+        ]
+        self.update_segments = self.segments() if self.optimizer is not None else []
 
 
 def _twin_of(step: Step) -> Any:
