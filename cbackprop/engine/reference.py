@@ -303,7 +303,7 @@ class ReferenceEngine(Engine):
             self.follow_settings()
         self.bind()
         if self.store is None:
-            self.parameters = [[] for _ in self.plan.steps]
+            self.parameters: list[list[Array]] = [[] for _ in self.plan.steps]
         if self.optimizer is not None:
             self.iteration = self.state.batches
 
@@ -374,7 +374,7 @@ class ReferenceEngine(Engine):
             self.update_rule = self.optimizer.implementation_in("reference")(self.optimizer)
 
     def _bind_parameters(self) -> None:
-        self.parameters: list[list[Array]] = [
+        self.parameters = [
             [variable.array for variable in step.layer.variables[: layer.n_weights]]
             for step, layer in zip(self.plan.steps, self.layers, strict=True)
         ]
