@@ -91,10 +91,11 @@ def _tried(layer: Any, **others: Any) -> Any:
 def _check_shapes(layer: Any) -> None:
     """Refuse a change of the shape of an output that is already in use."""
     for node in layer.nodes:
-        for tensor in node.data[:1]:
-            shape = layer.compute_output_shape(tensor.shape)
-            if len(node.data) == 1 and tuple(shape[1:]) != node.outputs[0].shape[1:]:
-                raise ValueError(
-                    f"Layer {layer.name!r} is in use with outputs of shape {node.outputs[0].shape}, which would become "
-                    f"{shape}. Make a new layer instead."
-                )
+        if len(node.data) != 1:  # what can change in layers of several inputs leaves shapes alone
+            continue
+        shape = layer.compute_output_shape(node.data[0].shape)
+        if tuple(shape[1:]) != node.outputs[0].shape[1:]:
+            raise ValueError(
+                f"Layer {layer.name!r} is in use with outputs of shape {node.outputs[0].shape}, which would become "
+                f"{shape}. Make a new layer instead."
+            )

@@ -8,13 +8,15 @@ import json
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sphinx.application import Sphinx
 
 import cbackprop as cb
 from cbackprop import playground
+
+if TYPE_CHECKING:  # tests use this module where there is no Sphinx
+    from sphinx.application import Sphinx
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -16,7 +16,7 @@ OFFERED = set(
     output_shape outputs path predict predict_on_batch reset_metrics run_eagerly save save_own_variables
     save_weights set_weights steps_per_execution stop_training summary supports_masking test_on_batch to_json
     train_on_batch trainable trainable_variables trainable_weights variable_dtype variables weights backward
-    check_gradients gradients trace
+    check_gradients gradients trace stepper hvp ggnvp
     """.split()  # noqa: SIM905
 )
 

@@ -29,7 +29,7 @@ def test_plain_lines(verbose, capsys):
     fit(verbose, validation_split=0.25)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
-    assert re.fullmatch(r"Epoch 1/2 - \d+\.\d\ds - loss: \d+\.\d{4} - val_loss: \d+\.\d{4}", lines[0])
+    assert re.fullmatch(r"Epoch 1/2 - \d+\.\d\d s - loss: \d+\.\d{4} - val_loss: \d+\.\d{4}", lines[0])
 
 
 def test_silent(capsys):
@@ -45,7 +45,7 @@ def test_a_bar_on_a_terminal(verbose, monkeypatch):
     shown = terminal.getvalue()
     assert "Epoch 1/2   0%|" in shown
     assert "\r" in shown
-    assert re.search(r"Epoch 2/2 - \d+\.\d\ds - loss: \d+\.\d{4}\n", shown)
+    assert re.search(r"Epoch 2/2 - \d+\.\d\d s - loss: \d+\.\d{4}\n", shown)
 
 
 def test_the_bar_moves_within_a_long_epoch(monkeypatch):
