@@ -202,6 +202,11 @@ class CallArguments:
         return flatten(self.inputs) if len(self._masks) == 1 else self.inputs
 
     @property
+    def positional(self) -> list[str]:
+        """The arguments that are written by position: those that hold the inputs, or else the first."""
+        return list(self._masks) if len(self._masks) > 1 else list(self.values)[:1]
+
+    @property
     def masks_by_name(self) -> dict[str, Any]:
         """The masks that were given, by argument."""
         if self.mask is None or len(self._masks) < 2:

@@ -136,8 +136,9 @@ def call_arguments(node: Node) -> tuple[list[Any], dict[str, Any]]:
     kwargs = {} if node.training is None else {"training": node.training}
     if given is None:
         return [_as_called(node.layer, list(node.inputs))], kwargs
-    first, *others = given.values.items()
-    return [first[1]], kwargs | given.masks_by_name | dict(others)
+    positional = given.positional
+    others = {name: value for name, value in given.values.items() if name not in positional}
+    return [given.values[name] for name in positional], kwargs | given.masks_by_name | others
 
 
 def _as_called(layer: Layer, inputs: list[KerasTensor]) -> Any:

@@ -69,6 +69,13 @@ def operators(layer):
     return {"Absolute": abs, "Power": lambda x: x**layer.exponent}[type(layer).__name__]
 
 
+def called(layer, inputs):
+    """What a layer of either library returns for an input, a list of them, or for attention several arguments."""
+    name = type(layer).__name__
+    separate = name in ("MultiHeadAttention", "GroupQueryAttention", "GroupedQueryAttention")
+    return layer(*inputs) if separate else layer(inputs)
+
+
 def names_of(model):
     """Names of a model's layers; in Keras, operations are none."""
     return [layer.name for layer in model.layers if type(layer).__name__ not in OPERATIONS]

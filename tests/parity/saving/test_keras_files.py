@@ -13,6 +13,7 @@ from keras_models import (
     CASES,
     OPERATORS,
     assert_same_predictions,
+    called,
     keras_twin,
     names_of,
     numbers,
@@ -38,7 +39,7 @@ def test_every_layer(tmp_path, rng, name, make, shapes):
     twin = keras_twin(make())
     ids = make().id_range is not None
     inputs = one_or_list([keras.Input(shape, dtype="int32" if ids else "float32") for shape in shapes])
-    theirs = keras.Model(inputs, twin(inputs))
+    theirs = keras.Model(inputs, called(twin, inputs))
     randomize(theirs, rng)
     x = one_or_list(numbers(make(), shapes, rng))
     save(theirs, tmp_path)
@@ -59,7 +60,7 @@ def test_the_config_of_every_layer(rng, name, make, shapes):
     twin = keras_twin(make())
     ids = make().id_range is not None
     inputs = [keras.Input(shape, dtype="int32" if ids else "float32") for shape in shapes]
-    models = [keras.Model(one_or_list(inputs), twin(one_or_list(inputs)))]
+    models = [keras.Model(one_or_list(inputs), called(twin, one_or_list(inputs)))]
     if len(inputs) == 1 and isinstance(twin, keras.layers.Layer):
         models.append(keras.Sequential([inputs[0], twin]))
     x = one_or_list(numbers(make(), shapes, rng))

@@ -17,6 +17,7 @@ from keras_models import (
     LIMIT,
     OPERATORS,
     assert_same_predictions,
+    called,
     keras_twin,
     names_of,
     numbers,
@@ -45,7 +46,7 @@ NO_WORD_FOR = [
 def model_of(make, shapes):
     ids = make().id_range is not None
     inputs = one_or_list([cb.Input(shape, dtype="int32" if ids else "float32") for shape in shapes])
-    return cb.Model(inputs, make()(inputs))
+    return cb.Model(inputs, called(make(), inputs))
 
 
 @pytest.mark.parametrize(("name", "make", "shapes"), CASES)
@@ -64,7 +65,7 @@ def test_every_layer(tmp_path, rng, name, make, shapes, recwarn):
     twin = keras_twin(make())
     ids = layer.id_range is not None
     inputs = one_or_list([keras.Input(shape, dtype="int32" if ids else "float32") for shape in shapes])
-    with_weights = keras.Model(inputs, twin(inputs))
+    with_weights = keras.Model(inputs, called(twin, inputs))
     with_weights.load_weights(tmp_path / "m.weights.h5")
     assert_same_predictions(ours, with_weights, x)
     described.load_weights(tmp_path / "m.weights.h5")
