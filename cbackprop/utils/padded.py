@@ -12,7 +12,7 @@ from cbackprop.foreign_arrays import from_foreign
 from cbackprop.random import draw_seed
 from cbackprop.row_batches import RowBatches
 from cbackprop.utils.sequences import pad_sequences
-from cbackprop.validation import check_boolean, check_choice, check_integer
+from cbackprop.validation import ArgumentTypeError, check_boolean, check_choice, check_integer, type_name
 
 __all__ = ["PaddedSequences"]
 
@@ -106,7 +106,10 @@ class PaddedSequences(RowBatches):
             if [len(target) for target in sequences] != self.lengths.tolist():
                 raise ValueError("y must hold sequences as long as those of x, one target for each step.")
             return sequences, True
-        return np.asarray(from_foreign("y", y)), False
+        targets = np.asarray(from_foreign("y", y))
+        if targets.shape[:1] != (len(self.x),):  # of a dict or a set, say
+            raise ArgumentTypeError(f"y must be an array or a list of targets, but got {type_name(y)}.")
+        return targets, False
 
     def _weights(self, sample_weight: Any) -> Array | None:
         if sample_weight is None:

@@ -105,6 +105,7 @@ def test_targets_of_steps_that_are_padding_weigh_nothing(padding, rng):
         ({"x": [[[1, 2]], [[1, 2, 3]]]}, ValueError, "parts of one shape"),
         ({"y": [1]}, ValueError, "y must have a target for each of the 2 sequences, but got 1"),
         ({"y": 3}, ValueError, "y must have a target for each"),
+        ({"y": {1: 2, 3: 4}}, TypeError, "y must be an array or a list of targets, but got dict"),
         ({"y": [[1], [1]]}, ValueError, "y must hold sequences as long as those of x"),
         ({"sample_weight": [1.0]}, ValueError, r"sample_weight must have the shape \(2,\)"),
         ({"batch_size": 0}, ValueError, "batch_size"),
