@@ -14,7 +14,7 @@ import cbackprop as cb
 from cbackprop.compiled.kernels import activations as activation_kernels
 from cbackprop.contract.implementation import find
 from cbackprop.families import families as registries
-from cbackprop.plan.plan import implementation_of
+from cbackprop.plan.step import implementation_of
 from cbackprop.reference import activations as activation_twins
 
 FAMILIES = {name: dict(registry) for name, registry in registries.items()}

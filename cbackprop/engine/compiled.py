@@ -37,7 +37,8 @@ from cbackprop.metrics.tally import Tally
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.optimizers.optimizer import Optimizer
 from cbackprop.optimizers.state import OptimizerState
-from cbackprop.plan.plan import Activity, Plan, Step
+from cbackprop.plan.plan import Plan
+from cbackprop.plan.step import Activity, Step
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
 __all__ = ["CompiledEngine"]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbackprop.contract.expansion import Mask
 from cbackprop.contract.segment import Segment
 from cbackprop.distribution.data_parallel import DataParallel
 from cbackprop.engine.data import Data
@@ -22,7 +23,8 @@ from cbackprop.layers.python_call import AddedLoss
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.optimizers.optimizer import Optimizer
 from cbackprop.optimizers.state import OptimizerState
-from cbackprop.plan.plan import Mask, Plan
+from cbackprop.plan.backward import backward_steps, buffers_behind
+from cbackprop.plan.plan import Plan
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
 __all__ = ["Array", "Engine", "Tick"]
@@ -94,9 +96,9 @@ class Engine:
         self.masks = [self._mask(index) for index in range(len(self.objectives))]
         with_loss = [b for b, objective in zip(plan.outputs, self.objectives, strict=False) if objective.loss]
         with_loss += [activity.buffer for activity in self.activities]
-        self.with_delta = plan.buffers_behind(self.trainable)
+        self.with_delta = buffers_behind(plan.steps, self.trainable)
         linked = [link for link in self.links if link is not None]
-        self.backward_steps = plan.backward_steps(set(self.trainable), with_loss, linked)
+        self.backward_steps = backward_steps(plan.steps, set(self.trainable), with_loss, linked)
         self.tables = self._find_tables()
         self.settings_version = 0 if optimizer is None else optimizer.settings_version
         self.store: ParameterStore | None = None

@@ -19,7 +19,7 @@ from cbackprop.engine.data import Data
 from cbackprop.engine.engine import Array, Engine, Tick
 from cbackprop.engine.reference_head import ReferenceHead, targets_of
 from cbackprop.engine.sparse import dense_rows
-from cbackprop.plan.plan import Step
+from cbackprop.plan.step import Step
 from cbackprop.reference.layers.empty import Empty
 from cbackprop.reference.layers.layer import Batch
 from cbackprop.threads import limited

@@ -17,7 +17,7 @@ from cbackprop.layers.mask_array import mask_of, with_mask
 from cbackprop.layers.tracking import holds
 from cbackprop.losses.target import as_array
 from cbackprop.models.model import Model
-from cbackprop.plan.plan import implementation_of
+from cbackprop.plan.step import implementation_of
 from cbackprop.tensor import flatten, is_symbolic, map_structure
 from cbackprop.validation import ArgumentTypeError
 

@@ -10,7 +10,8 @@ from cbackprop.layers.connecting import connect_python
 from cbackprop.layers.layer import Layer
 from cbackprop.layers.unknown_sizes import fits
 from cbackprop.plan.graph import Graph
-from cbackprop.plan.plan import Plan, SampleShape
+from cbackprop.plan.plan import Plan
+from cbackprop.plan.step import SampleShape
 from cbackprop.tensor import KerasTensor, Node, Shape, is_optional
 
 __all__ = ["MOST_SIZES", "Latest", "PlansOfSizes", "Sizes", "called_again", "replayed"]

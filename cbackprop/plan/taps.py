@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from cbackprop import activations
 from cbackprop.layers.applied_activation import AppliedActivation
-from cbackprop.plan.plan import Plan, Step
+from cbackprop.plan.plan import Plan
+from cbackprop.plan.step import Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

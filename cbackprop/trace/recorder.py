@@ -15,7 +15,7 @@ from cbackprop.contract.implementation import find
 from cbackprop.engine.reference_head import ReferenceHead, targets_of
 from cbackprop.engine.sparse import dense_rows
 from cbackprop.layers.applied_activation import AppliedActivation
-from cbackprop.plan.plan import Call, Step
+from cbackprop.plan.step import Call, Step
 from cbackprop.plan.taps import TappedPlan
 from cbackprop.reference.layers.layer import Batch
 from cbackprop.trace.layer_trace import LayerTrace, Part

@@ -14,7 +14,8 @@ from cbackprop.compiled.engine.network import Network
 from cbackprop.contract.implementation import find
 from cbackprop.layers import masks
 from cbackprop.layers.layer import Layer
-from cbackprop.plan.plan import Plan, implementation_of
+from cbackprop.plan.plan import Plan
+from cbackprop.plan.step import implementation_of
 
 ENGINES = ["compiled", "reference"]
 MADE = [(name, number) for name, cases in LAYERS.items() for number in range(len(cases))]

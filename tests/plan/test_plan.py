@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import cbackprop as cb
 from cbackprop import layers
 from cbackprop.plan.arena import Lifetime, arrange
+from cbackprop.plan.backward import backward_steps
 from cbackprop.plan.plan import Plan
 
 
@@ -55,7 +56,7 @@ def test_nested_models_unfold():
 def test_the_first_layer_computes_no_input_delta():
     model = cb.Sequential([cb.Input((3,)), layers.Dense(4, activation="relu"), layers.Dense(2)])
     plan = model.plan
-    steps = plan.backward_steps(set(plan.variables), plan.outputs)
+    steps = backward_steps(plan.steps, set(plan.variables), plan.outputs)
     assert [step.position for step in steps] == [2, 1, 0]
     assert steps[-1].input_deltas == (None,)
 
@@ -64,7 +65,7 @@ def test_backward_stops_at_frozen_layers():
     frozen = layers.Dense(4)
     model = cb.Sequential([cb.Input((3,)), frozen, layers.Dense(2)])
     plan = model.plan
-    steps = plan.backward_steps(set(model.layers[1].variables), plan.outputs)
+    steps = backward_steps(plan.steps, set(model.layers[1].variables), plan.outputs)
     assert [step.position for step in steps] == [1]
     assert steps[0].input_deltas == (None,)
 
@@ -75,7 +76,7 @@ def test_deltas_add_where_a_value_fans_out_and_gradients_where_a_layer_is_shared
     h = shared(x)
     model = cb.Model(x, layers.Add()([shared(h), h]))
     plan = model.plan
-    steps = {step.position: step for step in plan.backward_steps(set(plan.variables), plan.outputs)}
+    steps = {step.position: step for step in backward_steps(plan.steps, set(plan.variables), plan.outputs)}
     assert steps[2].input_deltas == ("write", "write")
     assert steps[1].input_deltas == ("add",)
     assert steps[1].gradients == ("write", "write")
