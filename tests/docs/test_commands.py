@@ -1,6 +1,6 @@
 """Commands that README and the documentation show outside of the blocks that tests/shared/pages.py runs.
 
-A command is a line of an indented block, or a piece of code within a sentence, that begins with the name of a program.
+A command is a line of an indented block, or a piece of code within a sentence that begins with the name of a program.
 Options of the library's own command and of the benchmarks must exist; whatever else there is must be run by the file
 that `RUN_BY` names.
 """
@@ -17,8 +17,8 @@ from cbackprop.cli import cli
 
 # The site shows these three, too; the last one's block is run by tests/parity/datasets/test_datasets_sklearn.py.
 OTHERS = ["CONTRIBUTING.md", "benchmarks/README.md", "cbackprop/datasets/README.md"]
-PAGES = [*pages.PAGES, *(pages.ROOT / name for name in OTHERS), *(pages.ROOT / "docs").rglob("*.rst")]
-PROGRAMS = "python3?|pip|pytest|cbackprop|sphinx-build|git|auditwheel"
+PAGES = [*pages.PAGES, *(pages.ROOT / name for name in OTHERS), *(pages.ROOT / "docs" / "gallery").glob("*.rst")]
+PROGRAMS = "python3?|pip|pytest|cbackprop|sphinx-build|git|auditwheel|mpiexec"
 PARTS = r"\.ci/\w+(?:\.py)?(?: address| thread)?"
 COMMAND = re.compile(rf"(?:[A-Z_]+=\S+ )*(?:taskset -c \d )?(?:[\w./]*/)?(?:{PROGRAMS}) .+|{PARTS}")
 BENCHMARK = re.compile(r"(?:taskset -c \d )?python benchmarks/(\w+)\.py ?(.*)")
@@ -37,6 +37,10 @@ RUN_BY = {
     "pytest tests/parity/datasets/test_datasets_sklearn.py": (".ci/run", "tests/parity"),
     ".venv/bin/sphinx-build -W --keep-going -b html docs site": (".ci/run", "-W --keep-going -b html docs"),
     "python -m build": (".ci/run", "-m build"),
+    "python3 -m venv .venv && .venv/bin/pip wheel --no-deps -w wheels ../cbackprop && "
+    ".venv/bin/pip install --find-links wheels .": (".ci/run", "docs/extending.md"),
+    "mpiexec -n 4 python train.py": ("tests/shared/mpi_ranks.py", "mpiexec"),
+    "mpiexec python train.py": ("tests/shared/mpi_ranks.py", "mpiexec"),
     ".ci/run": (".github/workflows/ci.yml", ".ci/run"),
     ".ci/check_aarch64": (".ci/run", ".ci/check_aarch64"),
     ".ci/check_wheel.py": (".ci/run", ".ci/check_wheel.py"),
@@ -53,10 +57,14 @@ BY_HAND = re.compile(r"git (?:tag|push) .*|auditwheel show .*|MPICC=mpicc pip in
 
 def commands(page):
     """The commands of a page, in order."""
-    plain = pages.FENCE.sub("", page.read_text())
-    lines = [re.sub(r"\s+# .*", "", line) for line in re.findall(r"^ {4}(\S.*)$", plain, re.MULTILINE)]
-    pieces = [" ".join(piece.split()) for piece in re.findall(r"`([^`]+)`", plain)]
-    return [command for command in [*lines, *pieces] if COMMAND.fullmatch(command)]
+    pieces = [" ".join(piece.split()) for piece in re.findall(r"`([^`]+)`", pages.FENCE.sub("", page.read_text()))]
+    return [*lines(page), *(piece for piece in pieces if COMMAND.fullmatch(piece))]
+
+
+def lines(page):
+    """Those of the indented blocks, without what is said about them."""
+    listed = "".join(block.text for block in pages.indented(page.read_text()))
+    return [re.sub(r"\s+# .*", "", line) for line in listed.splitlines() if line]
 
 
 SHOWN = [(page, command) for page in PAGES for command in commands(page)]
@@ -67,8 +75,19 @@ def test_they_are_found():
     found = {command for _, command in SHOWN}
     assert set(RUN_BY) <= found
     assert {"cbackprop train DATA --target COLUMN", "python benchmarks/embedding.py"} <= found
-    others = [pages.ROOT / name for name in OTHERS]
-    assert [block.kind for page in others for block in pages.blocks(page.read_text())] == ["python"]
+    others = [block for name in OTHERS for block in pages.blocks((pages.ROOT / name).read_text())]
+    assert [block.kind for block in others if not block.text.startswith(pages.NOT_RUN)] == ["python"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_indented_blocks_are_commands(page):
+    """And nothing else: a program or its output would stand there unseen by the tests."""
+    assert [line for line in lines(page) if not COMMAND.fullmatch(line)] == []
+
+
+def test_indented_blocks_are_found(tmp_path):
+    text = "- item\n\n    pip install one\n\n    two\n\ntext\n    goes on\n\n```python\nif x:\n\n    three\n```\n"
+    assert [(block.text, block.line) for block in pages.indented(text)] == [("pip install one\n\ntwo\n", 3)]
 
 
 @pytest.mark.parametrize(("page", "command"), SHOWN, ids=lambda value: getattr(value, "stem", value))

@@ -1,21 +1,20 @@
 """The package of docs/extending.md, built outside of this tree, trains on every instruction set."""
 
 import os
-import re
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
+import pages
 import pytest
 
 import cbackprop as cb
 from cbackprop import compiled
 
 pytest.importorskip("Cython")
-pytest.importorskip("setuptools")
+pytest.importorskip("setuptools", "77")
+pytest.importorskip("pip")
 
-ROOT = Path(__file__).parents[2]
 TRAIN = """
 import numpy as np
 import cbackprop as cb, cbdouble
@@ -37,34 +36,14 @@ print(cb.compiled.INSTRUCTION_SET)
 """
 
 
-def block(after):
-    """The first indented block of the page that follows this text."""
-    text = (ROOT / "docs" / "extending.md").read_text().split(after, 1)[1]
-    found = re.search(r"\n((?:    .*\n|\n)+)", text)
-    assert found
-    return textwrap.dedent(found.group(1))
-
-
 @pytest.fixture(scope="module")
 def package(tmp_path_factory):
-    """The package, built in place."""
+    """The package, installed into a folder."""
     folder = tmp_path_factory.mktemp("package")
-    files = {
-        "cbdouble/__init__.py": block("The spec says where the other two are:\n"),
-        "cbdouble/compiled/__init__.py": "",
-        "cbdouble/compiled/layers/__init__.py": "",
-        "cbdouble/compiled/layers/double.pyx": block("or some of them:\n"),
-        "cbdouble/reference/__init__.py": "",
-        "cbdouble/reference/layers/__init__.py": "",
-        "cbdouble/reference/layers/double.py": block("The twin:\n"),
-        "setup.py": block("And `setup.py`:\n"),
-    }
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    run(folder, "setup.py", "-q", "build_ext", "--inplace")
-    return folder
+    pages.write_files(pages.ROOT / "docs" / "extending.md", folder)
+    options = ["--no-build-isolation", "--no-deps", "--no-index", "--disable-pip-version-check"]
+    run(folder, "-m", "pip", "install", *options, "--target", folder / "installed", ".")
+    return folder / "installed"
 
 
 def run(folder, *arguments, **environment):

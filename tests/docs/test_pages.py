@@ -10,6 +10,15 @@ import pages
 import pytest
 
 ALONE = [page for page in pages.PAGES if not pages.extras(page)]
+# Blocks that are neither programs nor what a program printed: drawings, files of other tools, code of other libraries.
+TEXTS = {
+    "README": ["describe (Python)"],
+    "design": ["describe (Python)", "{{for real"],
+    "extending": ["cbdouble/__init__.py "],
+    "from_pytorch": ["for epoch in range(20):"],
+    "internals": ["thread 0 (called fit)", "gdb --args"],
+    "scaling": ["#!/bin/bash"],
+}
 
 
 @pytest.mark.parametrize("page", ALONE, ids=lambda page: page.stem)
@@ -24,6 +33,17 @@ def test_marks_and_extras_exist(page):
     assert pages.extras(page) <= set(known)
 
 
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.stem)
+def test_what_a_page_shows_is_run_or_printed(page):
+    """A block that no test runs, and that no test holds against what was printed, is known here."""
+    text = page.read_text()
+    shown = [block for block in pages.blocks(text) if block.kind not in ("python", "sh", "output")]
+    others = [block for block in shown if not block.file and not block.kind.startswith("{")]
+    begun = TEXTS.get(page.stem, [])
+    assert [block.kind for block in others] == ["text"] * len(begun), f"in lines {[block.line for block in others]}"
+    assert all(block.text.lstrip().startswith(beginning) for block, beginning in zip(others, begun, strict=True))
+
+
 def page(tmp_path, text):
     path = tmp_path / "page.md"
     path.write_text(text)
@@ -35,6 +55,18 @@ def test_blocks_share_names_and_output_is_compared(tmp_path):
     assert pages.run(page(tmp_path, text), tmp_path) == 2
     with pytest.raises(AssertionError, match="line 10"):
         pages.run(page(tmp_path, text.replace("2 1.2...", "3 1.2...")), tmp_path)
+
+
+def test_files_are_written(tmp_path):
+    text = "```toml file=new/a.toml\nx = 1\n```\n\n```sh\ncat new/a.toml\n```\n\n```output\nx = 1\n```\n"
+    assert pages.run(page(tmp_path, text), tmp_path) == 1
+
+
+def test_any_time_is_as_good_as_another(tmp_path):
+    text = "```python\nprint('3 epochs in 0.07 s')\n```\n\n```output\n3 epochs in 1.2 s\n```\n"
+    assert pages.run(page(tmp_path, text), tmp_path) == 1
+    with pytest.raises(AssertionError, match="line 6"):
+        pages.run(page(tmp_path, text.replace("3 epochs in 1", "4 epochs in 1")), tmp_path)
 
 
 def test_commands_run_in_the_folder(tmp_path):
