@@ -18,6 +18,7 @@ from cbackprop.models.untouched import Remembered, untouched
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.plan.taps import TappedPlan
 from cbackprop.trace import Trace, WeightTrace
+from cbackprop.trace.layer_trace import told_apart
 from cbackprop.trace.recorder import Recorder
 from cbackprop.trace.rule import Rule
 from cbackprop.validation import check_boolean
@@ -150,7 +151,7 @@ class TraceMaker:
                         zip(input_names, map(recorder.value, main.plan.inputs, main.plan.input_shapes), strict=False)
                     ),
                     outputs=recorder.judged(model.output_names),
-                    layers=[replace(layer, weights=[weights[v] for v in used]) for layer, used in layers],
+                    layers=[replace(layer, weights=told_apart(weights[v] for v in used)) for layer, used in layers],
                     weights={weight.path: weight for weight in weights.values()},
                     loss=loss,
                     loss_after=loss_after,

@@ -89,6 +89,8 @@ class Plan:
         self.widths: list[int] = []
         self._within: tuple[Call, ...] = ()  # the calls whose steps are being added
         self._calls: Counter[Layer] = Counter()
+        # The shapes of a call's inputs and of its outputs; its steps may see the same numbers in other shapes.
+        self.call_shapes: dict[tuple[Call, ...], tuple[list[SampleShape], list[SampleShape]]] = {}
         self.input_shapes = [sample_shape(tensor) for tensor in inputs]
         self.inputs = [self._new_buffer(shape) for shape in self.input_shapes]
         sources = [Value(buffer, shape) for buffer, shape in zip(self.inputs, self.input_shapes, strict=True)]
@@ -145,6 +147,8 @@ class Plan:
             sources = [at[id(tensor)]._replace(shape=sample_shape(tensor)) for tensor in node.inputs]
             mode = training if node.training is None else node.training
             outside = self._enter(node.layer)
+            shapes = [value.shape for value in sources], [sample_shape(tensor) for tensor in node.outputs]
+            self.call_shapes[self._within] = shapes
             results = self.unfold_node(CallSteps(self, mode), node, sources)
             self._within = outside
             if node.layer is self.watched:

@@ -10,31 +10,18 @@ from numpy.typing import NDArray
 
 from cbackprop.suggestions import nearest
 from cbackprop.trace.layer_trace import LayerTrace, WeightTrace
-from cbackprop.trace.numbers import factor, number, signed
+from cbackprop.trace.linear_terms import gradient_terms, unit_terms
+from cbackprop.trace.numbers import number, signed, sum_in_figures
 from cbackprop.trace.symbols import slope_formula
+from cbackprop.trace.time_step import has_time_steps, time_step_lines
 from cbackprop.validation import check_integer
 
 if TYPE_CHECKING:
     from cbackprop.trace.trace import Trace
 
-__all__ = ["explain_unit", "explain_weight", "sum_in_figures"]
+__all__ = ["explain_unit", "explain_weight"]
 
 Array = NDArray[Any]
-MOST_TERMS = 6
-
-
-def sum_in_figures(factors: list[tuple[Any, Any]], rest: Any = None) -> str:
-    """A sum of products: ``0.5·0 − 0.6·1 + 0.1``."""
-    terms = []
-    for left, right in factors[:MOST_TERMS]:
-        sign = "−" if float(left) < 0 else "+"
-        terms.append((sign, f"{number(abs(float(left)))}·{factor(right)}"))
-    if len(factors) > MOST_TERMS:
-        terms.append(("+", f"… ({len(factors) - MOST_TERMS} more)"))
-    if rest is not None:
-        terms.append(("−" if float(rest) < 0 else "+", number(abs(float(rest)))))
-    text = " ".join(f"{sign} {term}" for sign, term in terms)
-    return text.removeprefix("+ ").replace("− ", "−", 1) if text.startswith("−") else text.removeprefix("+ ")
 
 
 def check_unit(layer: LayerTrace, unit: Any) -> tuple[int, ...]:
@@ -51,37 +38,60 @@ def check_unit(layer: LayerTrace, unit: Any) -> tuple[int, ...]:
     return tuple(int(value) for value in given)
 
 
-def explain_unit(trace: Trace, layer: LayerTrace, unit: Any, sample: Any) -> str:
+def explain_unit(trace: Trace, layer: LayerTrace, unit: Any, sample: Any, time: Any) -> str:
     """z, a, dL/da and delta of a unit for a sample."""
     place = check_unit(layer, unit)
-    sample = check_integer("sample", sample, 0)
-    if sample >= trace.samples:
-        raise ValueError(f"sample must be less than {trace.samples}, the number of samples, but is {sample}.")
+    sample = check_index("sample", sample, trace.samples, "the number of samples")
     at = (sample, *place)
     shown = place[0] if len(place) == 1 else place
-    lines = [f"sample {sample}, unit {shown} of {layer.title!r}", f"z = {z_in_figures(layer, at)}"]
-    a = number(layer.a[at])
-    lines.append("a = z = " + a if layer.function == "linear" else f"a = {layer.function}(z) = {a}")
-    if layer.function == "linear" and not layer.is_dense:
-        lines[1:] = [f"output = {a}  ({layer.kind})"]
+    lines = [f"sample {sample}, unit {shown} of {layer.title!r}"]
+    if has_time_steps(layer):
+        if time is not None:
+            time = check_index("time", time, layer.times["h"].shape[1], "the number of time steps")
+        lines += time_step_lines(layer, at, time)
+    elif time is not None:
+        raise ValueError(f"time is for LSTM, GRU and SimpleRNN, but {layer.title!r} is a {layer.kind}.")
+    else:
+        lines += output_lines(layer, at)
     if layer.above is not None:
         lines.append(f"dL/da = {above_in_figures(trace, layer, at)}")
-    if layer.delta is not None:
+    if layer.delta is not None and not has_time_steps(layer):
         lines.append(f"δ = {delta_in_figures(trace, layer, at)}")
     if layer.delta is None and layer.above is None:
         lines.append("No trained weight is before it, so nothing is sent back to it.")
     return "\n".join(lines)
 
 
+def check_index(name: str, given: Any, count: int, what: str) -> int:
+    """A number from 0 on, less than a count."""
+    value: int = check_integer(name, given, 0)
+    if value >= count:
+        raise ValueError(f"{name} must be less than {count}, {what}, but is {value}.")
+    return value
+
+
+def output_lines(layer: LayerTrace, at: tuple[int, ...]) -> list[str]:
+    """z and a of a unit; of a layer without weights and activation, its output."""
+    a, z = number(layer.a[at]), z_in_figures(layer, at)
+    if layer.function != "linear":
+        return [f"z = {z}", f"a = {layer.function}(z) = {a}"]
+    if layer.is_dense or (layer.weights and "·" in z):
+        return [f"z = {z}", f"a = z = {a}"]
+    return [f"output = {z}"]
+
+
 def z_in_figures(layer: LayerTrace, at: tuple[int, ...]) -> str:
-    """The weighted sum of a unit."""
+    """The weighted sum of a unit, where it is one."""
     found = number(layer.z[at]) if layer.z.shape == layer.a.shape else "see trace.z"
-    if not layer.is_dense:
+    if layer.is_dense:
+        kernel = layer.weight("kernel").before[:, at[-1]]
+        bias = next((weight.before[at[-1]] for weight in layer.weights if weight.name == "bias"), None)
+        return f"{sum_in_figures(list(zip(kernel, layer.inputs[0][at[:-1]], strict=True)), bias)} = {found}"
+    known = unit_terms(layer, at)
+    if known is None or not known[0]:
         return f"{found}  ({layer.kind})"
-    kernel = layer.weight("kernel").before[:, at[-1]]
-    bias = next((weight.before[at[-1]] for weight in layer.weights if weight.name == "bias"), None)
-    x = layer.inputs[0][at[:-1]]
-    return f"{sum_in_figures(list(zip(kernel, x, strict=True)), bias)} = {found}"
+    terms, rest = known
+    return f"{sum_in_figures(terms, rest if rest or layer.weights else None)} = {found}  ({layer.kind})"
 
 
 def readers_of(trace: Trace, layer: LayerTrace) -> list[LayerTrace]:
@@ -161,10 +171,9 @@ def gradient_lines(trace: Trace, weight: WeightTrace, index: tuple[int, ...]) ->
     if weight.gradient is None:
         return [f"dL/dw is not computed: {weight.path!r} is not trained."]
     total = float(weight.gradient[index])
-    users = [layer for layer in trace.layers if any(each is weight for each in layer.weights)]
+    users = [layer for layer in trace.layers if any(each.path == weight.path for each in layer.weights)]
     if not all(layer.is_dense and layer.delta is not None for layer in users):
-        kinds = ", ".join(dict.fromkeys(layer.kind for layer in users))
-        return [f"dL/dw = {number(total)}, summed over samples and positions ({kinds})"]
+        return [linear_gradient_line(users, weight, index)]
     factors: list[tuple[Any, Any]] = []
     for layer in users:
         assert layer.delta is not None
@@ -188,3 +197,14 @@ def gradient_lines(trace: Trace, weight: WeightTrace, index: tuple[int, ...]) ->
             f"dL/dw = {number(found)} {signed(more)} (from the regularizer) = {number(total)}",
         ]
     return [f"dL/dw = sum over {len(factors)} {what} of {product} = {figures} = {number(total)}"]
+
+
+def linear_gradient_line(users: list[LayerTrace], weight: WeightTrace, index: tuple[int, ...]) -> str:
+    """The same of layers other than Dense: as a sum if the only one is linear in the weight."""
+    assert weight.gradient is not None
+    total, kinds = number(weight.gradient[index]), ", ".join(dict.fromkeys(layer.kind for layer in users))
+    terms = gradient_terms(users[0], weight, index) if len(users) == 1 else None
+    if not terms:
+        return f"dL/dw = {total}, summed over samples and positions ({kinds})"
+    places = f"{len(terms)} position" + ("s" if len(terms) > 1 else "")
+    return f"dL/dw = sum over {places} of x·δ = {sum_in_figures(terms)} = {total}  ({kinds})"

@@ -83,12 +83,13 @@ def to_latex(trace: Trace) -> str:
 
 
 def sub(symbol: str) -> str:
-    """``W1`` with its number below: ``W_{1}``."""
-    match = re.fullmatch(r"(\D*?)_?(\d+)", symbol)
+    """``W1`` with its number below: ``W_{1}``; ``W1 of query`` with both."""
+    match = re.fullmatch(r"(\D*?)_?(\d+)(?: of (.*))?", symbol)
     if match is None:
         return symbol
+    owner = "" if match[3] is None else rf",\text{{{plain(match[3])}}}"
     name = match[1] if len(match[1]) == 1 else rf"\mathrm{{{plain(match[1])}}}"
-    return f"{name}_{{{match[2]}}}"
+    return f"{name}_{{{match[2]}{owner}}}"
 
 
 def forward(layer: LayerTrace, symbols: Symbols) -> Iterator[str]:

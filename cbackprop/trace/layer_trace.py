@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LayerTrace", "Part", "WeightTrace"]
+__all__ = ["LayerTrace", "Part", "WeightTrace", "told_apart"]
 
 Array = NDArray[Any]
 
@@ -20,7 +21,7 @@ class WeightTrace:
     Attributes
     ----------
     name : str
-        Such as ``"kernel"``.
+        Such as ``"kernel"``. In a layer with several of one name, also whose it is: ``"query/kernel"``.
     before, after : ndarray
         The weight before and after the step.
     gradient : ndarray or None
@@ -106,11 +107,17 @@ class LayerTrace:
         The steps of the plan that the call consists of.
     times : dict of str to ndarray
         For a recurrent layer: z, gates, states and dL/dz at each time step, each (samples, time, ...).
+    heads : dict of str to ndarray
+        For attention: queries, keys and values (samples, time, heads, ...), the scores and the weights that softmax
+        makes of them (samples, heads, queries, keys), and the derivatives of the loss by each.
     derived : tuple of str
         Names of attributes that the engine does not compute in a step; here they were, by the NumPy twin.
     linked : bool
         Whether the loss and the activation are computed at once. The engine then goes from z to delta directly, and
         `above` and `slope` are its two factors.
+    make_twin : callable or None
+        From the number of the first sample: the forward and the backward pass of the step that computes z, in NumPy, as
+        functions of inputs and weights. ``None`` where they would change the layer.
     """
 
     name: str
@@ -129,8 +136,10 @@ class LayerTrace:
     weights: list[WeightTrace]
     parts: list[Part]
     times: dict[str, Array] = field(default_factory=dict)
+    heads: dict[str, Array] = field(default_factory=dict)
     derived: tuple[str, ...] = ()
     linked: bool = False
+    make_twin: Callable[[int], tuple[Any, Any]] | None = field(default=None, compare=False, repr=False)
 
     @property
     def title(self) -> str:
@@ -170,4 +179,28 @@ class LayerTrace:
             named[f"{weight.name} step"] = None if weight.gradient is None else weight.step
             named[f"{weight.name} after"] = weight.after
         named |= {f"times/{name}": array for name, array in self.times.items()}
+        named |= {f"heads/{name}": array for name, array in self.heads.items()}
         return {name: np.asarray(array) for name, array in named.items() if array is not None}
+
+
+def told_apart(weights: Iterable[WeightTrace]) -> list[WeightTrace]:
+    """The weights of a layer, those of one name with as much of their paths as tells them apart."""
+    found = list(weights)
+    for name in {weight.name for weight in found}:
+        alike = [weight for weight in found if weight.name == name]
+        if len(alike) > 1:
+            owners = dict(zip((weight.path for weight in alike), owners_of(alike), strict=True))
+            found = [
+                replace(weight, name=f"{owners[weight.path]}/{name}") if weight.path in owners else weight
+                for weight in found
+            ]
+    return found
+
+
+def owners_of(weights: list[WeightTrace]) -> list[str]:
+    """The parts of the weights' paths in which these differ, without the last."""
+    paths = [weight.path.split("/")[:-1] for weight in weights]
+    if len({len(path) for path in paths}) > 1:
+        return ["/".join(path) for path in paths]
+    differs = [len(set(parts)) > 1 for parts in zip(*paths, strict=True)]
+    return ["/".join(part for part, apart in zip(path, differs, strict=True) if apart) for path in paths]

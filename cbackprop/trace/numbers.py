@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COLUMNS", "factor", "fitted", "matrix_lines", "number", "shape_of", "signed", "summary"]
+__all__ = ["COLUMNS", "factor", "fitted", "matrix_lines", "number", "shape_of", "signed", "sum_in_figures", "summary"]
 
 Array = NDArray[Any]
 
 COLUMNS = 80  # of a line
 MOST_ROWS, MOST_COLUMNS = 8, 7  # of an array that is shown whole
+MOST_TERMS = 6  # of a sum
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -35,6 +36,20 @@ def signed(value: Any) -> str:
     text = number(value)
     minus = "\N{MINUS SIGN}"
     return f"{minus} {text[1:]}" if text.startswith(minus) else f"+ {text}"
+
+
+def sum_in_figures(factors: list[tuple[Any, Any]], rest: Any = None) -> str:
+    """A sum of products: ``0.5·0 − 0.6·1 + 0.1``."""
+    terms = []
+    for left, right in factors[:MOST_TERMS]:
+        sign = "−" if float(left) < 0 else "+"
+        terms.append((sign, f"{number(abs(float(left)))}·{factor(right)}"))
+    if len(factors) > MOST_TERMS:
+        terms.append(("+", f"… ({len(factors) - MOST_TERMS} more)"))
+    if rest is not None:
+        terms.append(("−" if float(rest) < 0 else "+", number(abs(float(rest)))))
+    text = " ".join(f"{sign} {term}" for sign, term in terms)
+    return text.removeprefix("+ ").replace("− ", "−", 1) if text.startswith("−") else text.removeprefix("+ ")
 
 
 def shape_of(array: Array) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -130,9 +131,11 @@ class Recorder:
         calls: Counter[Any],
     ) -> LayerTrace:
         layer, last = within[-1].layer, steps[-1][0]
-        inputs = self._outer_inputs(steps)
-        a = self._copy(self.values[steps[-1][2]], last.output_shape)
-        above, delta = self._delta_of(steps[-1]), self._delta_of(steps[-1])
+        given, results = self.plan.call_shapes.get(within, ([], []))
+        inputs = in_shapes(self._outer_inputs(steps), given)
+        shape = in_shapes([(last.output, last.output_shape)], results[:1])[0][1]
+        a = self._copy(self.values[steps[-1][2]], shape)
+        above = delta = self.delta(steps[-1][3], shape)
         slope: Array | None
         z, function, slope, derived, linked = a, "linear", np.ones_like(a), ["slope"], steps[-1][1] in self.linked
         if last.layer.is_activation:
@@ -165,9 +168,11 @@ class Recorder:
             below=[self.delta(buffer, shape) for buffer, shape in inputs],
             weights=[],
             parts=[self._part(each) for each in steps],
-            times=self._times(steps),
+            times=self._repeated(steps, "time_steps"),
+            heads=self._repeated(steps, "heads"),
             derived=tuple(derived),
             linked=linked,
+            make_twin=self._twin_maker(steps, [buffer for buffer, _ in inputs]),
         )
 
     def _outer_inputs(self, steps: list[tuple[Step, int, int, int]]) -> list[tuple[int, tuple[int, ...]]]:
@@ -198,29 +203,70 @@ class Recorder:
         value = self._copy(self.values[output], step.output_shape)
         return Part(step.layer.name, name, [self.value(*pair) for pair in pairs], value, self._delta_of(place))
 
-    def _times(self, steps: list[tuple[Step, int, int, int]]) -> dict[str, Array]:
-        """What happened at each time step of recurrent steps. The engine keeps parts of it, so the twin repeats it."""
+    def _repeated(self, steps: list[tuple[Step, int, int, int]], wanted: str) -> dict[str, Array]:
+        """What happened inside recurrent steps or attention. The engine keeps parts of it, so the twin repeats it.
+
+        `wanted` is the method of the twins that tells it: ``"time_steps"`` or ``"heads"``.
+        """
+        compiled = [place for place in steps if not place[0].layer.is_python]
+        kinds = [(place, find("reference.layers", place[0].implementation)) for place in compiled]
+        told = [(place, kind) for place, kind in kinds if hasattr(kind, wanted)]
         found: dict[str, Array] = {}
-        for step, index, _, buffer in steps:
-            kind = None if step.layer.is_python else find("reference.layers", step.implementation)
-            if not hasattr(kind, "time_steps"):
-                continue
+        for (step, index, _, buffer), kind in told:
             delta = self.delta(buffer, step.output_shape)
-            prefix = "" if not found else f"{step.layer.name} "
-            found |= {prefix + name: array for name, array in self._repeat(kind, step, index, delta).items()}
+            prefix = "" if len(told) == 1 else f"{step.layer.name} "
+            twin = self._repeat(kind, step, index, delta)
+            found |= {prefix + name: array for name, array in getattr(twin, wanted)(delta is not None).items()}
         return found
 
-    def _repeat(self, kind: Any, step: Step, index: int, delta: Array | None) -> dict[str, Array]:
+    def _repeat(self, kind: Any, step: Step, index: int, delta: Array | None) -> Any:
+        """A twin that has run forward and back."""
         twin = kind(step.layer, step.input_shapes, step.output_shape, self.plan.uses[index])
         parameters = [variable.array for variable in step.layer.variables[: twin.n_weights]]
-        mode = self.training if step.training is None else step.training
         inputs = [self.value(*pair) for pair in zip(step.inputs, step.input_shapes, strict=True)]
-        shown = twin.forward(inputs, parameters, Batch(mode, self.iteration, 0))
+        shown = twin.forward(inputs, parameters, Batch(self._mode(step), self.iteration, 0))
         twin.backward(np.zeros_like(shown) if delta is None else delta, parameters, [True] * len(inputs))
-        times: dict[str, Array] = twin.time_steps()
-        if delta is None:
-            times.pop("delta")
-        return times
+        return twin
+
+    def _mode(self, step: Step) -> bool:
+        """Whether a step ran as in training."""
+        return self.training if step.training is None else step.training
+
+    def _twin_maker(
+        self, steps: list[tuple[Step, int, int, int]], inputs: list[int]
+    ) -> Callable[[int], tuple[Any, Any]] | None:
+        """The twin of the step that computes z from the layer's inputs; ``None`` if this is not a single step.
+
+        Nor may the step change weights or states by itself.
+        """
+        computing = [place for place in steps if not place[0].layer.is_activation]
+        if len(computing) != 1 or computing[0] is not steps[0]:
+            return None
+        ((step, index, _, _),) = computing
+        layer = step.layer
+        moves = getattr(layer, "lasting", ()) or not all(variable.trainable for variable in layer.variables)
+        if layer.is_python or moves or list(self.plan.steps[index].inputs) != inputs:
+            return None
+        kind, node = find("reference.layers", step.implementation), self.plan.uses[index]
+        mode, iteration = self._mode(step), self.iteration
+
+        def make(first: int) -> tuple[Any, Any]:
+            twin, batch = kind(layer, step.input_shapes, step.output_shape, node), Batch(mode, iteration, first)
+
+            def forward(given: list[Array], parameters: list[Array]) -> Array:
+                shaped = [x.reshape(-1, *shape) for x, shape in zip(given, step.input_shapes, strict=True)]
+                shown: Array = twin.forward(shaped, parameters, batch)
+                return shown
+
+            def backward(delta: Array, parameters: list[Array]) -> list[Array]:
+                rows: list[Array] = twin.backward(
+                    delta.reshape(-1, *step.output_shape), parameters, [True] * len(step.inputs)
+                )[0]
+                return rows
+
+            return forward, backward
+
+        return make
 
     # Losses
 
@@ -268,6 +314,19 @@ class Recorder:
         _, delta, _ = self._head(index, False).judge(a, targets, self._mask(index))
         assert delta is not None
         return delta.reshape(a.shape)
+
+
+def in_shapes(
+    buffers: list[tuple[int, tuple[int, ...]]], shapes: list[tuple[int, ...]]
+) -> list[tuple[int, tuple[int, ...]]]:
+    """Buffers with the shapes that a call has for them, instead of those of its steps."""
+    if len(buffers) == len(shapes):
+        pairs = zip(buffers, shapes, strict=True)
+    else:
+        pairs = zip(
+            buffers, [next((s for s in shapes if prod(s) == prod(own)), own) for _, own in buffers], strict=True
+        )
+    return [(buffer, shape if prod(shape) == prod(own) else own) for (buffer, own), shape in pairs]
 
 
 def variables_of(steps: list[tuple[Step, int, int, int]]) -> list[Variable]:

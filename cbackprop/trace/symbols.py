@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Symbols", "slope_formula"]
 
+LETTERS = {"kernel": "W", "recurrent_kernel": "U", "bias": "b"}
 # f'(z) in terms of a or z, by the activation's name.
 SLOPES = {
     "linear": "1",
@@ -55,5 +56,6 @@ class Symbols:
         return f"A{self.numbers[title]}" if title in self.numbers else name or "?"
 
     def weight(self, layer: LayerTrace, name: str) -> str:
-        """A weight: W and b for kernel and bias, else its own name."""
-        return f"{ {'kernel': 'W', 'bias': 'b'}.get(name, name + '_') }{self.number(layer)}"
+        """A weight: W, U and b for kernel, recurrent kernel and bias, else its own name; and whose it is."""
+        owner, _, own = name.rpartition("/")
+        return f"{LETTERS.get(own, own + '_')}{self.number(layer)}" + (f" of {owner}" if owner else "")

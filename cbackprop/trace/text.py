@@ -68,6 +68,14 @@ def forward_lines(layer: LayerTrace, symbols: Symbols) -> Iterator[str]:
     for name, array in layer.times.items():
         if name != "delta":
             yield from named(f"  each time step: {name}", array)
+    yield from head_lines(layer, "forward")
+
+
+def head_lines(layer: LayerTrace, stage: str) -> Iterator[str]:
+    """What the heads of attention computed; backward, the derivatives of the loss by it."""
+    for name, array in layer.heads.items():
+        if name.startswith("dL/d") == (stage == "backward"):
+            yield from named(f"  each head: {name}", array)
 
 
 def loss_lines(trace: Trace) -> Iterator[str]:
@@ -104,6 +112,7 @@ def backward_lines(layer: LayerTrace, symbols: Symbols) -> Iterator[str]:
         yield from named("  " + made, layer.delta)
     if "delta" in layer.times:
         yield from named("  each time step: delta", layer.times["delta"])
+    yield from head_lines(layer, "backward")
     for weight in layer.weights:
         if weight.gradient is not None:
             yield from wrapped("  " + gradient_line(layer, weight, symbols))

@@ -119,7 +119,14 @@ class Trace:
         """
         self.make_step()
 
-    def explain(self, layer: Any = None, unit: Any = 0, sample: int = 0, weight: str | None = None) -> str:
+    def explain(
+        self,
+        layer: Any = None,
+        unit: Any = 0,
+        sample: int = 0,
+        weight: str | None = None,
+        time: int | None = None,
+    ) -> str:
         """The arithmetic of a unit, or of a weight, in figures.
 
         Parameters
@@ -131,11 +138,14 @@ class Trace:
         sample : int, default 0
         weight : str, optional
             Instead of a layer: a weight by its path, and an index, as in ``"hidden/kernel[1,0]"``.
+        time : int, optional
+            For an LSTM, a GRU or a SimpleRNN: which time step to show. By default, the one that made the output.
 
         Returns
         -------
         str
-            For a unit: z, a, what comes from above, and delta. For a weight: the sum over samples, the optimizer's
+            For a unit: z, a, what comes from above, and delta; of a recurrent layer the gates and states at a time
+            step. For a weight: the sum over samples, the optimizer's
             line, and the central difference of the loss, computed in float64.
 
         Raises
@@ -147,7 +157,7 @@ class Trace:
             raise ValueError("Say what to explain: a layer, or weight=..., but not both.")
         if weight is not None:
             return explanation.explain_weight(self, weight)
-        return explanation.explain_unit(self, self[layer], unit, sample)
+        return explanation.explain_unit(self, self[layer], unit, sample, time)
 
     def to_dict(self) -> dict[str, Any]:
         """All arrays by name: of each layer as ``"hidden/z"``, ``"hidden/dkernel"``; losses and inputs beside them.

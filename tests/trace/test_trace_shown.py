@@ -13,6 +13,7 @@ from traced_models import xor_model
 
 import cbackprop as cb
 from cbackprop import layers, optimizers
+from cbackprop.trace.numbers import number as shown
 
 
 @pytest.fixture
@@ -106,6 +107,125 @@ def test_figures_of_a_weight(trace):
     assert lines[3].startswith("w ← w + v = −0.6 − ")
     assert lines[4] == "central difference of the loss, in float64: 0.0288096"
     assert trace.explain(weight="hidden/kernel[1,0]") == trace.explain(weight=" hidden/kernel [ 1 , 0 ] ")
+
+
+def traced(inputs, *chain, loss="mse", samples=2):
+    """A trace of layers one after the other, with a Dense at the end."""
+    cb.utils.set_random_seed(3)
+    rng = np.random.default_rng(3)
+    model = cb.Sequential([cb.Input(inputs), *chain, layers.Flatten(), layers.Dense(1, name="end")])
+    model.compile("adam", loss)
+    return model.trace(rng.normal(size=(samples, *inputs)), rng.normal(size=(samples, 1)))
+
+
+def evaluated(text):
+    """The number that a sum in figures comes to."""
+    return eval(text.replace("\N{MINUS SIGN}", "-").replace("·", "*"))  # figures only
+
+
+def test_figures_of_a_convolution():
+    """z is the sum over the patch, and a gradient that over positions; long sums are cut."""
+    trace = traced((5, 5, 1), layers.Conv2D(2, 2, strides=2, activation="tanh", name="conv"))
+    layer = trace["conv"]
+    kernel, x = layer.weight("kernel").before, layer.inputs[0]
+    line = trace.explain("conv", unit=(1, 0, 1), sample=1).splitlines()[1]
+    assert line.startswith("z = ")
+    assert line.endswith(f" = {shown(layer.z[1, 1, 0, 1])}  (Conv2D)")
+    patch = (x[1, 2:4, :2, 0] * kernel[:, :, 0, 1]).sum()
+    assert evaluated(line[4:].split(" = ")[0]) == pytest.approx(patch, abs=2e-3)
+    (first, *_) = trace.explain(weight="conv/kernel[0,1,0,1]").splitlines()
+    assert first.startswith("dL/dw = sum over 8 positions of x·δ = ")
+    assert "… (2 more)" in first
+    assert first.endswith(f" = {shown(layer.weight('kernel').gradient[0, 1, 0, 1])}  (Conv2D)")
+
+
+@pytest.mark.parametrize(
+    ("layer", "line"),
+    [
+        (lambda: layers.MaxPooling1D(2), "output = 1·"),
+        (lambda: layers.AveragePooling1D(2), "output = 0.5·"),
+        (lambda: layers.Cropping1D(1), "output = 1·"),
+        (lambda: layers.LayerNormalization(), "output = "),
+        (lambda: layers.DepthwiseConv1D(2), "z = "),
+        (lambda: layers.Dropout(0.5), "output = 1·"),
+    ],
+)
+def test_figures_of_other_layers(layer, line):
+    trace = traced((6, 3), layer())
+    found = trace.explain(trace.layers[0].name, unit=1, sample=0).splitlines()[1]
+    assert found.startswith(line)
+    assert ("·" in found) == (trace.layers[0].kind != "LayerNormalization")
+
+
+CELLS = {
+    "SimpleRNN": lambda: layers.SimpleRNN(3, name="cell"),
+    "LSTM": lambda: layers.LSTM(3, name="cell"),
+    "GRU": lambda: layers.GRU(3, name="cell"),
+    "GRU, reset before": lambda: layers.GRU(3, reset_after=False, name="cell"),
+    "backwards": lambda: layers.LSTM(3, go_backwards=True, return_sequences=True, name="cell"),
+    "another function": lambda: layers.GRU(3, activation="softsign", recurrent_activation="hard_sigmoid", name="cell"),
+}
+
+
+@pytest.mark.parametrize("make", CELLS.values(), ids=CELLS)
+def test_figures_of_a_time_step(make):
+    """Each sum that is shown comes to the number beside it, and h is the output."""
+    trace = traced((4, 2), make())
+    lines = trace.explain("cell", unit=1, sample=1).splitlines()
+    assert lines[1].startswith("time step ")
+    sums = [line for line in lines[2:] if line.startswith("z") and " + " in line]
+    assert len(sums) == {"SimpleRNN": 1, "LSTM": 4, "GRU": 3}[trace["cell"].kind]
+    for line in sums:
+        _, terms, total = line.removesuffix("   (with r·h)").split(" = ")
+        assert evaluated(terms) == pytest.approx(evaluated(total), abs=2e-3)
+    (state,) = [line for line in lines if line.startswith("h ← ")]
+    a = trace["cell"].a[1]
+    assert state.endswith(f" = {shown(a[1] if a.ndim == 1 else a[0, 1])}")
+    assert trace.explain("cell", unit=1, sample=1, time=0).splitlines()[1] == "time step 0 of 4"
+    for time, error in ((4, ValueError), (-1, ValueError), ("a", TypeError)):
+        with pytest.raises(error, match="time must be"):
+            trace.explain("cell", time=time)
+    with pytest.raises(ValueError, match="time is for LSTM"):
+        trace.explain("end", time=0)
+
+
+def test_heads_of_attention():
+    trace = traced((4, 3), around_attention(layers.MultiHeadAttention(2, 3, use_bias=False, name="attention")))
+    found = trace["attention"]
+    assert [x.shape for x in (*found.inputs, found.a)] == [(2, 4, 3), (2, 4, 3)]
+    heads = {name: array.shape for name, array in found.heads.items()}
+    assert heads == dict.fromkeys(["queries", "keys", "values"], (2, 4, 2, 3)) | dict.fromkeys(
+        ["scores", "weights", "dL/dweights", "dL/dscores"], (2, 2, 4, 4)
+    )
+    q = np.einsum("btf,fhn->bthn", found.inputs[0], found.weight("query/kernel").before)
+    np.testing.assert_allclose(found.heads["queries"], q, rtol=1e-4, atol=1e-6)
+    scores = np.einsum("bthn,bshn->bhts", q, found.heads["keys"]) / np.sqrt(3)
+    np.testing.assert_allclose(found.heads["scores"], scores, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found.heads["weights"].sum(axis=-1), 1, rtol=1e-5)
+    np.testing.assert_allclose(found.heads["dL/dscores"].sum(axis=-1), 0, atol=1e-6)
+    text = str(trace)
+    assert "W1 of query  query/kernel (3,2,3)" in text
+    assert "each head: weights (2,2,4,4)" in text.partition("3. Backward pass")[0]
+    assert "each head: dL/dscores (2,2,4,4)" in text.partition("3. Backward pass")[2]
+    assert r"W_{1,\text{query}}" in trace.to_latex()
+
+
+def around_attention(attention):
+    """A model that looks at its own sequence."""
+    x = cb.Input((4, 3))
+    return cb.Model(x, attention(x, x))
+
+
+def test_weights_of_one_name_are_told_apart():
+    trace = traced((4, 2), layers.Bidirectional(layers.GRU(2), name="both"))
+    names = [weight.name for weight in trace["both"].weights]
+    assert "forward_gru/kernel" in names
+    assert len(set(names)) == 6
+    found = trace.to_dict()
+    for name in names:
+        assert found[f"both/{name}"].shape == found[f"both/d{name}"].shape
+    assert "U1 of backward_gru" in str(trace)
+    assert {name.split()[0] for name in trace["both"].times} == {"forward_gru", "backward_gru"}
 
 
 RULES = {

@@ -40,7 +40,7 @@ class Attention(Layer):
         self.k, self.v = self._with_past(inputs[1], inputs[2]) if spec.lasting else inputs[1:3]
         self.seen = self._seen(inputs)
         any_seen = self.seen.any(axis=-1, keepdims=True)
-        s = np.where(self.seen, self._scores(parameters), -np.inf)
+        s = self.s = np.where(self.seen, self._scores(parameters), -np.inf)
         if not spec.hidden_is_zero:  # what sees nothing gets the mean of all
             s = np.where(any_seen, s, 0)
         top = np.where(np.isfinite(s), s, np.finfo(s.dtype).min).max(axis=-1, keepdims=True)
@@ -125,9 +125,25 @@ class Attention(Layer):
         dp = np.einsum("bgtnmv,bgsnv->bgnmts", dy, self.v)
         dp = (dp + reached) * self.factors if spec.scores_are_dropped else dp * self.factors + reached
         ds = np.where(self.seen, self.p * (dp - (self.p * dp).sum(axis=-1, keepdims=True)), 0)
+        self.deltas = dp, ds
         dq, dk, gradients = (self._back_sums if spec.additive else self._back_products)(ds, parameters)
         masks = [np.zeros((rows, *mask.shape), dy.dtype) for mask in spec.masks if mask.fixed is None]
         return [dq.reshape(rows, *self.input_shapes[0]), dk, dv, *masks], gradients
+
+    def heads(self, with_deltas: bool) -> dict[str, Array]:
+        """What each head computed, once both passes are over: (batch, groups, ...), without groups if there is one."""
+        spec, rows = self.spec, len(self.q)
+        named = {
+            "queries": self.q.reshape(rows, spec.outer, spec.queries, spec.heads, -1),
+            "keys": self.k.reshape(rows, spec.outer, spec.keys, spec.key_heads, -1),
+            "values": self.v.reshape(rows, spec.outer, spec.keys, spec.key_heads, -1),
+        }
+        scores = {"scores": self.s, "weights": self.dropped}
+        if with_deltas:
+            scores |= dict(zip(("dL/dweights", "dL/dscores"), self.deltas, strict=True))
+        shape = (rows, spec.outer, spec.heads, spec.queries, spec.keys)
+        named |= {name: array.reshape(shape) for name, array in scores.items()}
+        return {name: array[:, 0] if spec.outer == 1 else array for name, array in named.items()}
 
     def _back_products(self, ds: Array, parameters: list[Array]) -> tuple[Array, Array, list[Array]]:
         """From the deltas of scores that are products to those of queries and keys, and the gradients."""

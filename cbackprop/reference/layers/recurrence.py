@@ -169,14 +169,15 @@ class Recurrence(Layer):
         found += [state.reshape(rows, *self.state_shape) for state in states] if spec.takes_states else []
         return [*found, *[self.mask] * spec.takes_mask], gradients
 
-    def time_steps(self) -> dict[str, Array]:
+    def time_steps(self, with_deltas: bool) -> dict[str, Array]:
         """What happened at each time step, (batch, time, ...), once both passes are over: states, `parts`, and dz."""
         names = ("h", "c")[: self.spec.n_states]
         steps = []
         for kept, (before, after) in zip(self.kept, self.passed, strict=True):
             old = {f"{name} before": state for name, state in zip(names, before, strict=True)}
             steps.append(old | self.parts(kept) | dict(zip(names, after, strict=True)))
-        return {name: np.stack([step[name] for step in steps], axis=1) for name in steps[0]} | {"delta": self.dz}
+        found = {name: np.stack([step[name] for step in steps], axis=1) for name in steps[0]}
+        return found | ({"delta": self.dz} if with_deltas else {})
 
     def parts(self, kept: Any) -> dict[str, Array]:
         """z and gates from what was kept of a time step, by the names of the cell's formula."""

@@ -270,6 +270,7 @@
       const shownAs = { slope: "f'(z)", above: "dL/da", delta: "\u03b4" };
       for (const name of names) if (layer.arrays[name]) found.push(table(shownAs[name] || name, layer.arrays[name], i));
       for (const [name, array] of Object.entries(layer.times)) if (back || name !== "delta") found.push(table("each time step: " + name, array, i));
+      for (const [name, array] of Object.entries(layer.heads)) if (back || !name.startsWith("dL/d")) found.push(table("each head: " + name, array, i));
       if (back) for (const weight of layer.weights) if (weight.gradient) found.push(table("d" + weight.name, weight.gradient));
     }
     return found;

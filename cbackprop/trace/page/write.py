@@ -100,6 +100,7 @@ def _layer(layer: LayerTrace) -> dict[str, Any]:
         "inputs": [_array(array) for array in layer.inputs],
         "arrays": {name: _array(array) for name, array in arrays.items() if array is not None},
         "times": {name: _array(array) for name, array in layer.times.items()},
+        "heads": {name: _array(array) for name, array in layer.heads.items()},
         "weights": [_weight(weight) for weight in layer.weights],
     }
 
