@@ -131,6 +131,11 @@ def _refusal(engine: Engine) -> str | None:
     if squares and any(engine.masks):
         return f"{name} cannot train an output that has a mask: weigh its rows by sample_weight."
     for index, step in enumerate(engine.plan.steps):
+        if step.layer.lasting:
+            return (
+                f"{name} compares losses of the same batch, but layer {step.layer.name!r} is stateful: it goes on from "
+                "its last states each time."
+            )
         if squares and engine.couples(index, True):
             return f"{name} cannot train layer {step.layer.name!r}: it must see a batch as a whole in training."
         for argument, value in vars(step.layer).items():

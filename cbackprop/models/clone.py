@@ -13,10 +13,9 @@ from cbackprop.config_writing import to_config
 from cbackprop.layers import Input, InputLayer
 from cbackprop.layers.layer import Layer, registry
 from cbackprop.layers.random_layer import RandomLayer
-from cbackprop.layers.tracking import layers_within
 from cbackprop.models.configs import call_arguments, layer_configs, replaced, takes_a_graph
+from cbackprop.models.lasting_states import all_layers, copy_states
 from cbackprop.own_objects import own_objects
-from cbackprop.plan.graph import unfolded_layers
 from cbackprop.tensor import KerasTensor, flatten, map_structure
 from cbackprop.validation import ArgumentTypeError, check_boolean
 
@@ -221,16 +220,16 @@ def _same_structure(one: Any, other: Any) -> bool:
 
 
 def float64_copy(model: Any) -> Any:
-    """A copy of a model in float64, with the same weights."""
+    """A copy of a model in float64, with the same weights and states."""
     with own_objects.copying(), copying_to("float64"):
         config = registry.serialize(model)
         _set_dtype(config)
         copy = registry.deserialize(config)
-    for old, new in zip(unfolded_layers(model), unfolded_layers(copy), strict=True):
-        for one, other in zip((old, *layers_within(old)), (new, *layers_within(new)), strict=True):
-            if isinstance(one, RandomLayer) and isinstance(other, RandomLayer):
-                other.stream = one.stream
+    for one, other in zip(all_layers(model), all_layers(copy), strict=True):
+        if isinstance(one, RandomLayer) and isinstance(other, RandomLayer):
+            other.stream = one.stream
     copy.set_weights(model.get_weights())
+    copy_states(model, copy)
     return copy
 
 

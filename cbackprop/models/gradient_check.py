@@ -11,10 +11,12 @@ import numpy as np
 from cbackprop.engine import Data, Engine, engine_class
 from cbackprop.models.clone import float64_copy
 from cbackprop.models.data import make_inputs, make_samples
+from cbackprop.models.lasting_states import lasting_arrays, states_kept
 from cbackprop.models.objectives import needs_of
+from cbackprop.models.untouched import Remembered
 from cbackprop.variable import Variable
 
-__all__ = ["GradientReport", "check_gradients", "difference_at"]
+__all__ = ["Differences", "GradientReport", "check_gradients"]
 
 # Steps that are tried for each weight, relative to max(1, |w|). The error of a central difference is of the
 # order of step^2 from the loss's curvature, and of 1e-16 / step from rounding.
@@ -78,18 +80,27 @@ class GradientReport:
         )
 
 
-class _Probe:
-    """The loss of a model in float64, as a function of its weights."""
+class Probe:
+    """The loss of a model's copy in float64, as a function of its weights. The copy's states stay as they are."""
 
-    def __init__(self, model: Any, engine: Engine, data: Data, training: bool) -> None:
+    def __init__(self, engine: Engine, data: Data, training: bool) -> None:
         self.engine = engine
         self.data = data
         self.training = training
 
     def loss(self) -> float:
+        """The loss with the weights of now."""
         self.engine.reset()
-        self.engine.test(self.data, len(self.data), self.training)
+        with states_kept(self.engine):
+            self.engine.test(self.data, len(self.data), self.training)
         return self.engine.losses()[0]
+
+    def gradients(self) -> dict[Variable, Any]:
+        """The gradient of each weight, by backpropagation."""
+        size = len(self.data)
+        with states_kept(self.engine):
+            self.engine.train(self.data, None, 0, size, size, update=False, training=self.training)
+        return dict(zip(self.engine.trainable, self.engine.gradients(), strict=True))
 
     def difference(self, weights: Any, i: int, step: float) -> float:
         """Central difference of the loss at weight i."""
@@ -110,16 +121,12 @@ def check_gradients(
     plan = copy.plan_for(make_inputs(copy, x))
     engine = engine_of_copy(model, copy, plan, model._engine.trainable)
     samples = make_samples(copy, lambda _: needs_of(copy, engine.objectives, plan), x, y, sample_weight)
-    data = samples.data.present()
-    engine.train(data, None, 0, samples.size, samples.size, update=False, training=training)
-    analytic = dict(zip(engine.trainable, engine.gradients(), strict=True))
-    return _compare(_Probe(copy, engine, data, training), engine.trainable, analytic, epsilon)
+    probe = Probe(engine, samples.data.present(), training)
+    return _compare(probe, probe.gradients(), epsilon)
 
 
-def difference_at(
-    model: Any, main: Engine, data: Data, variable: Variable, index: tuple[int, ...], training: bool
-) -> float:
-    """The central difference of the loss by one number of a weight, of a copy of the model in float64.
+class Differences:
+    """Central differences of a model's loss by single weights, in float64, at the weights of a certain moment.
 
     Parameters
     ----------
@@ -127,23 +134,30 @@ def difference_at(
     main : Engine
         It trains the model, on data like this.
     data : Data
-    variable : Variable
-    index : tuple of int
-        Of the number in the weight.
     training : bool
-        Whether dropout and the like are active; they draw as in the next batch.
+        Whether dropout and the like are active; they draw as in the next batch after that moment.
+    then : Remembered
+        That moment.
     """
-    copy = float64_copy(model)
-    plan = copy.plan_for(data.inputs)
-    engine = engine_of_copy(model, copy, plan, main.trainable)
-    engine.bind()
-    engine.draw_as_after(main.state.batches)
-    twin = dict(zip(model.variables, copy.variables, strict=True))[variable]
-    place = int(np.ravel_multi_index(index, variable.shape)) if variable.shape else 0
-    weights = twin.array.reshape(-1)
-    return _Probe(copy, engine, data, training).difference(
-        weights, place, STEPS[0] * max(1.0, abs(float(weights[place])))
-    )
+
+    def __init__(self, model: Any, main: Engine, data: Data, training: bool, then: Remembered) -> None:
+        copy = float64_copy(model)
+        self.twins = dict(zip(model.variables, copy.variables, strict=True))
+        engine = engine_of_copy(model, copy, copy.plan_for(data.inputs), main.trainable)
+        for variable, value in then.weights:
+            if variable in self.twins:
+                self.twins[variable].array[...] = value
+        for twin, (_, value) in zip(lasting_arrays(engine), then.lasting, strict=True):
+            twin[...] = value
+        engine.bind()
+        engine.draw_as_after(then.batches)
+        self.probe = Probe(engine, data, training)
+
+    def at(self, variable: Variable, index: tuple[int, ...]) -> float:
+        """The one by the number of a weight that has this index."""
+        weights = self.twins[variable].array.reshape(-1)
+        place = int(np.ravel_multi_index(index, variable.shape)) if variable.shape else 0
+        return self.probe.difference(weights, place, STEPS[0] * max(1.0, abs(float(weights[place]))))
 
 
 def engine_of_copy(model: Any, copy: Any, plan: Any, trained: Sequence[Variable]) -> Engine:
@@ -154,15 +168,13 @@ def engine_of_copy(model: Any, copy: Any, plan: Any, trained: Sequence[Variable]
     return engine_class(model.compile_settings()["engine"], plan)(plan, "float64", objectives, None, trainable)
 
 
-def _compare(
-    probe: _Probe, variables: Sequence[Variable], analytic: dict[Variable, Any], epsilon: float | None
-) -> GradientReport:
-    largest = max((float(np.abs(analytic[variable]).max()) for variable in variables), default=0.0)
+def _compare(probe: Probe, analytic: dict[Variable, Any], epsilon: float | None) -> GradientReport:
+    largest = max((float(np.abs(gradient).max()) for gradient in analytic.values()), default=0.0)
     scale = max(1e-3 * largest, 1e-8)
     worst: tuple[float, tuple[str, tuple[int, ...]], float, float] = (0.0, ("", ()), 0.0, 0.0)
     errors: dict[str, float] = {}
-    for variable in variables:
-        weights, gradients = variable.array.reshape(-1), analytic[variable].reshape(-1)
+    for variable, gradient in analytic.items():
+        weights, gradients = variable.array.reshape(-1), gradient.reshape(-1)
         errors[variable.path] = 0.0
         for i in range(variable.size):
             error, numeric = _error(probe, weights, i, float(gradients[i]), scale, epsilon)
@@ -170,12 +182,12 @@ def _compare(
             if error >= worst[0]:
                 index = tuple(int(k) for k in np.unravel_index(i, variable.shape))
                 worst = (error, (variable.path, index), float(gradients[i]), numeric)
-    checked = sum(variable.size for variable in variables)
+    checked = sum(variable.size for variable in analytic)
     return GradientReport(worst[0], worst[1], worst[2], worst[3], errors, checked)
 
 
 def _error(
-    probe: _Probe, weights: Any, i: int, analytic: float, scale: float, epsilon: float | None
+    probe: Probe, weights: Any, i: int, analytic: float, scale: float, epsilon: float | None
 ) -> tuple[float, float]:
     """The smallest relative error over the steps that are tried, and the difference that gave it."""
     best = (np.inf, np.nan)

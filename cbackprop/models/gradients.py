@@ -16,6 +16,7 @@ from cbackprop.losses.target import as_array, check_finite
 from cbackprop.models.data import assign, make_inputs
 from cbackprop.models.engines import prepare, samples_for
 from cbackprop.models.gradient_check import GradientReport, check_gradients
+from cbackprop.models.lasting_states import states_kept
 from cbackprop.plan.graph import unfolded_layers
 from cbackprop.plan.plan import Plan
 from cbackprop.plan.probe import Probe
@@ -361,7 +362,12 @@ class Differentiator:
         """The gradients of a batch, or of each sample. Random layers draw as in a batch after so many others."""
         self._there = [array is not None for array in data.inputs]
         data = data.present()
-        with self.engine.fresh_means():
+        if per_sample and self.engine.fixed_batch not in (None, 1):
+            raise ValueError(
+                f"per_sample=True runs one sample after the other, but a stateful layer of the model takes "
+                f"{self.engine.fixed_batch} samples at a time."
+            )
+        with self.engine.fresh_means(), states_kept(self.engine):
             if not per_sample:
                 return self._in_form(self._pass(data, 0, samples, training, batches))
             parts = [self._pass(data, i, i + 1, training, batches) for i in range(samples)]

@@ -16,6 +16,7 @@ from cbackprop.models.clone import float64_copy
 from cbackprop.models.data import make_inputs
 from cbackprop.models.engines import prepare, samples_for
 from cbackprop.models.gradient_check import engine_of_copy
+from cbackprop.models.lasting_states import copy_states, states_kept
 from cbackprop.validation import ArgumentTypeError, check_boolean
 
 __all__ = ["SecondOrderMethods"]
@@ -210,13 +211,15 @@ class Twin:
     def load(self, samples: Any, batches: int) -> None:
         """Take the model's weights, and samples. Random layers draw as after so many batches."""
         self.copy.set_weights(self.model.get_weights())
+        copy_states(self.model, self.copy)
         self.engine.bind()
         self.data, self.size, self.batches = samples.data.present(), samples.size, batches
 
     def gradient(self, training: bool) -> list[Array]:
         """The gradient by the trainable weights, where they are now."""
         self.engine.draw_as_after(self.batches)
-        self.engine.train(self.data, None, 0, self.size, self.size, update=False, training=training)
+        with states_kept(self.engine):
+            self.engine.train(self.data, None, 0, self.size, self.size, update=False, training=training)
         found = dict(zip(self.engine.trainable, self.engine.gradients(), strict=True))
         return [np.array(found[variable]) for variable in self.variables]
 
@@ -251,6 +254,7 @@ class Outputs:
 
     def predict(self, x: Any) -> list[Array]:
         """The outputs with the weights as they are now."""
+        copy_states(self.model, self.copy)
         found = self.predictor(x, training=False)
         return [np.array(array) for array in (found if isinstance(found, (list, tuple)) else [found])]
 
@@ -269,6 +273,7 @@ class Outputs:
             return found if isinstance(found, list) else [found]
 
         curved = [(a - b) / (2 * step) for a, b in zip(slopes(1), slopes(-1), strict=True)]
+        copy_states(self.model, self.copy)
         found = self.predictor.backward(x, curved if len(curved) > 1 else curved[0])
         by_variable = dict(zip(self.predictor.trainable_variables, found, strict=True))
         return [by_variable.get(variable, np.zeros(variable.shape)) for variable in self.variables]

@@ -12,7 +12,7 @@ from cbackprop.engine import Data, Engine, engine_class
 from cbackprop.layers.layer import Layer
 from cbackprop.models.data import make_inputs
 from cbackprop.models.engines import prepare, samples_for
-from cbackprop.models.gradient_check import difference_at
+from cbackprop.models.gradient_check import Differences
 from cbackprop.models.gradients import MOST_KEPT
 from cbackprop.models.untouched import Remembered, untouched
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
@@ -120,6 +120,7 @@ class TraceMaker:
     def __init__(self, model: Any, main: Engine, data: Data, training: bool) -> None:
         self.model, self.main, self.data, self.training = model, main, data, training
         self.samples = len(data)
+        self._differences: Differences | None = None  # made when it is needed first
 
     def make(self, input_names: list[str]) -> Trace:
         """The trace of a step."""
@@ -157,7 +158,7 @@ class TraceMaker:
                     loss_after=loss_after,
                     rule=Rule.of(main.optimizer, rate, iteration),
                     make_step=lambda: self._apply(remembered),
-                    difference=self._difference,
+                    difference=lambda weight, index: self._difference(remembered, weight, index),
                 )
 
     def _observer(self) -> Engine:
@@ -227,7 +228,9 @@ class TraceMaker:
             with main.fresh_means():
                 self._step()
 
-    def _difference(self, weight: WeightTrace, index: tuple[int, ...]) -> float:
-        """The central difference of the loss by one number of a weight, in float64."""
+    def _difference(self, remembered: Remembered, weight: WeightTrace, index: tuple[int, ...]) -> float:
+        """The central difference of the loss by one number of a weight, in float64, before the step."""
+        if self._differences is None:
+            self._differences = Differences(self.model, self.main, self.data, self.training, remembered)
         variable = next(v for v in self.main.plan.variables if v.path == weight.path)
-        return difference_at(self.model, self.main, self.data, variable, index, self.training)
+        return self._differences.at(variable, index)

@@ -9,6 +9,7 @@ from typing import Any
 
 from cbackprop.engine import Engine
 from cbackprop.models.evaluation import metrics_of_layers
+from cbackprop.models.lasting_states import lasting_arrays
 
 __all__ = ["Remembered", "untouched"]
 
@@ -33,8 +34,7 @@ class Remembered:
             (variable, [None if slot is None else slot.copy() for slot in slots])
             for variable, slots in self.state.slots.items()
         ]
-        lasting = [array for step in engine.plan.steps for array in step.layer.lasting]
-        self.lasting = [(array, array.copy()) for array in lasting]
+        self.lasting = [(array, array.copy()) for array in lasting_arrays(engine)]
         self.batches, self.problem = self.state.batches, engine.problem
         self.search = self._copy(self.state.search)
         self.metrics = [(metric, metric.snapshot()) for metric in metrics_of_layers(model, engine)]

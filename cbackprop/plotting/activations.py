@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cbackprop.models import Model
 from cbackprop.models.data import make_inputs
-from cbackprop.plotting.canvas import check_model, one_axes, several_axes
+from cbackprop.plotting.canvas import check_model, one_axes, predicted, several_axes
 from cbackprop.plotting.tiles import columns_for, draw_tiles
 from cbackprop.validation import check_choice, check_items
 
@@ -95,7 +95,7 @@ def _outputs(model: Any, names: list[str] | None) -> list[tuple[Any, Any]]:
 
 def _computed(model: Any, x: Any, named: list[tuple[Any, Any]]) -> list[NDArray[Any]]:
     """The outputs for these inputs."""
-    found = Model(model.inputs, [tensor for _, tensor in named]).predict(x, verbose=0)
+    found = predicted(Model(model.inputs, [tensor for _, tensor in named]), x)
     return found if isinstance(found, list) else [found]
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["bare_figure", "check_model", "one_axes", "pyplot", "several_axes"]
+from cbackprop.models.lasting_states import states_of_model_kept
+
+__all__ = ["bare_figure", "check_model", "one_axes", "predicted", "pyplot", "several_axes"]
 
 
 def pyplot() -> Any:
@@ -60,6 +62,12 @@ def several_axes(ax: Any, count: int, width: float, height: float, columns: int)
     rows = -(-count // columns)
     figure = pyplot().figure(figsize=(width * columns, height * rows), layout="constrained")
     return [figure.add_subplot(rows, columns, number + 1) for number in range(count)]
+
+
+def predicted(model: Any, x: Any) -> Any:
+    """What a model predicts. A picture changes nothing: states that last from batch to batch stay as they are."""
+    with states_of_model_kept(model):
+        return model.predict(x, verbose=0)
 
 
 def check_model(model: Any) -> Any:

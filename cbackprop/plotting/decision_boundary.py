@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cbackprop.plotting.canvas import check_model, one_axes
+from cbackprop.plotting.canvas import check_model, one_axes, predicted
 from cbackprop.plotting.confusion import class_numbers, label_names
 from cbackprop.validation import check_integer
 
@@ -80,7 +80,7 @@ def decision_boundary(
         raise ValueError(f"x and y must be equally long, but got {len(points)} and {len(truth)} samples.")
     sides = [_side(points[:, axis], resolution) for axis in (0, 1)]
     grid = np.stack(np.meshgrid(*sides), axis=-1)
-    probabilities = _probabilities(model.predict(grid.reshape(-1, 2), verbose=0))
+    probabilities = _probabilities(predicted(model, grid.reshape(-1, 2)))
     classes = probabilities.shape[1]
     names = label_names(labels, max(classes, 1 + int(truth.max()) if truth is not None and truth.size else 0))
     ax = one_axes(ax, 4.8, 4.2)
@@ -89,7 +89,7 @@ def decision_boundary(
     _draw_samples(ax, points, truth, names, colors)
     ax.set(xlabel="x[:, 0]", ylabel="x[:, 1]", xlim=sides[0][[0, -1]], ylim=sides[1][[0, -1]])
     if truth is not None:
-        inner = _probabilities(model.predict(points, verbose=0)).argmax(axis=1)
+        inner = _probabilities(predicted(model, points)).argmax(axis=1)
         right = int((inner == truth).sum())
         ax.set_title(f"{right:,} of {len(truth):,} right ({right / len(truth):.1%})".replace("%", " %"))
     return ax

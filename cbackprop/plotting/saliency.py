@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbackprop.models.data import make_inputs
-from cbackprop.plotting.canvas import check_model, several_axes
+from cbackprop.plotting.canvas import check_model, predicted, several_axes
 from cbackprop.plotting.tiles import as_picture
 from cbackprop.validation import ArgumentTypeError, check_integer, check_items
 
@@ -122,7 +122,7 @@ def _names(labels: Any, width: int) -> list[str]:
 def _chosen(model: Any, images: NDArray[Any], target: Any, width: int) -> list[int]:
     """The number of an output for each image."""
     if target is None:
-        return [int(number) for number in model.predict(images, verbose=0).argmax(axis=1)]
+        return [int(number) for number in predicted(model, images).argmax(axis=1)]
     several = isinstance(target, (list, tuple, np.ndarray)) and np.ndim(target) > 0
     numbers = check_items("target", target, "an integer or a list of them") if several else [target] * len(images)
     if len(numbers) != len(images):

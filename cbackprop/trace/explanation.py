@@ -55,7 +55,8 @@ def explain_unit(trace: Trace, layer: LayerTrace, unit: Any, sample: Any, time: 
         lines += output_lines(layer, at)
     if layer.above is not None:
         lines.append(f"dL/da = {above_in_figures(trace, layer, at)}")
-    if layer.delta is not None and not has_time_steps(layer):
+    has_slope = any(line.startswith("a = ") for line in lines)
+    if layer.delta is not None and has_slope:
         lines.append(f"δ = {delta_in_figures(trace, layer, at)}")
     if layer.delta is None and layer.above is None:
         lines.append("No trained weight is before it, so nothing is sent back to it.")

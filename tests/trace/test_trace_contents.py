@@ -329,9 +329,28 @@ def test_large_network_takes_no_more_than_ten_steps():
     times = [[], []]
     for number in range(12):
         for run, found in zip(runs, times, strict=True):
-            begin = time.perf_counter()
+            begin = time.process_time()  # another process on this processor counts for nothing
             run()
             if number > 1:
-                found.append(time.perf_counter() - begin)
+                found.append(time.process_time() - begin)
     step, trace = map(min, times)
     assert trace < 10 * step, f"{trace / step:.1f} steps"
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_central_difference_is_that_of_the_trace(engine):
+    """At the weights, the states and the random numbers of the trace, whatever the model has done since."""
+    x = cb.Input(batch_shape=(3, 4, 2))
+    hidden = layers.Dropout(0.3, seed=1)(layers.LSTM(3, stateful=True, name="lstm")(x))
+    model = cb.Model(x, layers.Dense(1, name="end")(hidden))
+    model.compile("adam", "mse", engine=engine)
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(3, 4, 2)), rng.normal(size=(3, 1))
+    model.fit(*data, batch_size=3, verbose=0)
+    trace = model.trace(*data, training=True)
+    model.fit(*data, batch_size=3, epochs=5, verbose=0)
+    for path, index in (("lstm/lstm_cell/kernel", (1, 2)), ("end/kernel", (0, 0)), ("end/bias", (0,))):
+        line = trace.explain(weight=f"{path}{list(index)}").splitlines()[-1]
+        assert line.startswith("central difference")
+        found = float(line.rpartition(" ")[2].replace("−", "-"))
+        assert found == pytest.approx(trace.weights[path].gradient[index], rel=1e-3, abs=1e-7)

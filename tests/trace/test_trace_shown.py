@@ -266,8 +266,7 @@ def test_page_is_one_file(trace, tmp_path):
     svg = "http://www.w3.org/2000/svg"  # a name, which no browser asks for
     assert re.findall(r"https?://[^\"' )]+", text.replace(svg, "")) == []
     assert re.findall(r"\b(?:src|href)=|url\(|@import|fetch\(|XMLHttp", text) == []
-    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1])
-    (frame,) = data
+    (frame,) = data_of(page)
     assert frame["loss"] == pytest.approx(trace.loss, rel=1e-8)
     hidden = frame["layers"][0]
     np.testing.assert_allclose(hidden["arrays"]["delta"]["values"], trace["hidden"].delta.ravel(), rtol=1e-8)
@@ -328,6 +327,50 @@ def test_page_in_a_browser(trace, tmp_path, width):
             after = cb.trace.text.number(weight.after[index])
             assert any(lines[1].endswith(f"= {gradient}") and lines[-1].endswith(f"= {after}") for lines in of_weights)
     assert found["again"][1].startswith("a = sigmoid(z) = 0.4722")
+
+
+def data_of(page):
+    """The steps that a page shows."""
+    text = page.read_text(encoding="utf-8")
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def test_central_differences_on_the_page(trace, tmp_path):
+    """Of few weights, and of a single step, as a film would take long."""
+    page = tmp_path / "step.html"
+    trace.to_html(page)
+    for layer, part in zip(trace.layers, data_of(page)[0]["layers"], strict=True):
+        kernel, bias = part["weights"]
+        assert "differences" not in bias
+        np.testing.assert_allclose(kernel["differences"], layer.weights[0].gradient.ravel(), rtol=1e-4, atol=1e-7)
+    model = cb.Sequential([cb.Input((70,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.trace(np.ones((2, 70)), np.ones((2, 1))).to_html(page)
+    assert "differences" not in data_of(page)[0]["layers"][0]["weights"][0]
+
+
+@pytest.mark.browser
+def test_page_explains_units_of_recurrent_layers(tmp_path):
+    """Their arithmetic is that of `explain`, and each weight that is drawn has its central difference."""
+    trace = traced((3, 2), layers.LSTM(2, name="lstm"))
+    page = tmp_path / "step.html"
+    trace.to_html(page)
+    script = """
+      const press = (element) => element.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+      const of = (what) => [...document.querySelectorAll("[data-choice]")].filter((each) => {
+        const choice = JSON.parse(each.dataset.choice);
+        return choice.what === what && (what === "weight" || choice.layer === "lstm");
+      });
+      const lines = () => [...document.querySelectorAll("#equation p")].map((line) => line.textContent);
+      const units = of("unit").map((_, i) => { press(of("unit")[i]); return lines(); });
+      const weights = of("weight").map((_, i) => { press(of("weight")[i]); return lines(); });
+      return { units, weights };
+    """
+    found, _ = browser.evaluate(page, script, tmp_path / "profile")
+    assert found["units"] == [trace.explain("lstm", unit=unit).splitlines()[1:] for unit in range(2)]
+    assert found["weights"]
+    for lines in found["weights"]:
+        assert any(line.startswith("central difference of the loss, in float64: ") for line in lines)
 
 
 @pytest.mark.browser

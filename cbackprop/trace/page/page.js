@@ -129,7 +129,8 @@
           }
         } else {
           const a = found[from].units ? { x: place(from, 0).x + RADIUS, y: middle(from).y } : { x: middle(from).x + 55, y: middle(from).y };
-          svg.append(make("path", { d: "M" + a.x + "," + a.y + "L" + (middle(k).x - 55) + "," + middle(k).y, stroke: "var(--soft)", "stroke-width": 2, fill: "none" }));
+          const end = middle(k).x - (column.units ? RADIUS : 55);
+          svg.append(make("path", { d: "M" + a.x + "," + a.y + "L" + end + "," + middle(k).y, stroke: "var(--soft)", "stroke-width": 2, fill: "none" }));
         }
       }
     });
@@ -167,6 +168,7 @@
   function unitLines(frame, choice) {
     const layer = frame.layers.find((each) => each.title === choice.layer), i = state.sample, j = choice.unit;
     if (!layer) return ["x = " + text(at(frame.inputs[choice.layer], i, j))];
+    if (layer.explained) return layer.explained[i][j];
     const { z, a, slope, above, delta } = layer.arrays, lines = [];
     if (layer.dense && layer.inputs[0].values && layer.inputs[0].shape.length === 2) {
       const kernel = layer.weights[0].before, bias = layer.weights[1], n = last(kernel);
@@ -203,6 +205,7 @@
       const pairs = Array.from({ length: x.shape[0] }, (_, i) => [at(x, i, choice.row), at(delta, i, choice.unit)]);
       lines.push("dL/dw = \u03a3 x\u00b7\u03b4 = " + sumOf(pairs) + " = " + text(g));
     } else lines.push("dL/dw = " + text(g));
+    if (weight.differences) lines.push("central difference of the loss, in float64: " + text(weight.differences[index]));
     for (const [name, slot] of Object.entries(weight.memoryAfter)) {
       const before = weight.memory[name];
       if (slot.values && slot.shape.join() === weight.before.shape.join()) {

@@ -23,6 +23,9 @@ __all__ = ["check_page_path", "page_of", "write_page"]
 
 # Larger arrays are shown by their range and mean: a browser has to hold all numbers of all steps of a film.
 MOST_NUMBERS = 2000
+# The page has the arithmetic of a layer's units in words if these are at most so many, over all samples; and central
+# differences of a model's weights, each of which takes two losses, if these are at most so many.
+MOST_EXPLAINED = 60
 
 
 def check_page_path(path: str | PathLike[str]) -> Path:
@@ -52,7 +55,10 @@ def page_of(traces: Sequence[Trace]) -> str:
     template, style, script = (
         folder.joinpath(name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")
     )
-    data = json.dumps([_frame(trace) for trace in traces], ensure_ascii=False, separators=(",", ":"))
+    frames = [_frame(trace) for trace in traces]
+    if len(traces) == 1:
+        _add_differences(traces[0], frames[0])
+    data = json.dumps(frames, ensure_ascii=False, separators=(",", ":"))
     # A model's name may hold what would end the script.
     data = data.replace("<", "\\u003c")
     title = html.escape(f"One step of {traces[0].model}" if len(traces) == 1 else f"Training of {traces[0].model}")
@@ -82,11 +88,11 @@ def _frame(trace: Trace) -> dict[str, Any]:
             }
             for output in trace.outputs
         ],
-        "layers": [_layer(layer) for layer in trace.layers],
+        "layers": [_layer(trace, layer) for layer in trace.layers],
     }
 
 
-def _layer(layer: LayerTrace) -> dict[str, Any]:
+def _layer(trace: Trace, layer: LayerTrace) -> dict[str, Any]:
     arrays = {"z": layer.z, "a": layer.a, "slope": layer.slope, "above": layer.above, "delta": layer.delta}
     return {
         "title": layer.title,
@@ -102,7 +108,35 @@ def _layer(layer: LayerTrace) -> dict[str, Any]:
         "times": {name: _array(array) for name, array in layer.times.items()},
         "heads": {name: _array(array) for name, array in layer.heads.items()},
         "weights": [_weight(weight) for weight in layer.weights],
+        "explained": _explained(trace, layer),
     }
+
+
+def _explained(trace: Trace, layer: LayerTrace) -> list[list[list[str]]] | None:
+    """For each sample and unit the lines of `Trace.explain`, where a page does not make them itself of few numbers."""
+    shape = layer.a.shape
+    if layer.is_dense or not layer.weights or len(shape) != 2 or not 0 < layer.a.size <= MOST_EXPLAINED:
+        return None
+    return [[_lines(trace, layer, unit, sample) for unit in range(shape[1])] for sample in range(shape[0])]
+
+
+def _lines(trace: Trace, layer: LayerTrace, unit: int, sample: int) -> list[str]:
+    """Those after the first, which says which unit it is."""
+    return trace.explain((layer.name, layer.call), unit=unit, sample=sample).splitlines()[1:]
+
+
+def _add_differences(trace: Trace, frame: dict[str, Any]) -> None:
+    """Central differences of the loss by the weights that a page draws as connections, if they are few."""
+    drawn = [
+        (weight, shown)
+        for layer, part in zip(trace.layers, frame["layers"], strict=True)
+        for weight, shown in zip(layer.weights, part["weights"], strict=True)
+        if layer.is_dense and weight.name == "kernel" and weight.gradient is not None
+    ]
+    if sum(weight.before.size for weight, _ in drawn) > MOST_EXPLAINED:
+        return
+    for weight, shown in drawn:
+        shown["differences"] = [_number(trace.difference(weight, index)) for index in np.ndindex(weight.before.shape)]
 
 
 def _weight(weight: WeightTrace) -> dict[str, Any]:
