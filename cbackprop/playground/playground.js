@@ -6,7 +6,8 @@ import { scriptOf } from "./script.js";
 const byId = (id) => document.getElementById(id);
 const PLANE = 40; // cells of the large map along each side
 const SMALL = 16; // and of the map of a unit
-const state = { points: [], network: null, optimizer: null, curve: [], timer: null, last: null };
+const EDGE = 1.2; // how far the plane goes from its middle
+const state = { points: [], network: null, optimizer: null, curve: [], timer: null, last: null, cross: [0, 0] };
 
 function color(share, dark) {
   // From the color of class 0 over the page's to that of class 1.
@@ -16,12 +17,17 @@ function color(share, dark) {
 }
 const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 
+// Where in the plane is what lies at these shares of its width, from the left, and of its height, from the top.
+const placeOf = (across, down) => [EDGE * (2 * across - 1), EDGE * (1 - 2 * down)];
+// And where that is in the drawing.
+const drawnAt = ([p, q]) => [100 + p / EDGE * 100, 100 - q / EDGE * 100];
+
 function map(canvas, cells, share) {
   const context = canvas.getContext("2d"), image = context.createImageData(cells, cells), dark = isDark();
   canvas.width = canvas.height = cells;
   for (let row = 0; row < cells; row++) {
     for (let column = 0; column < cells; column++) {
-      const at = [2.4 * ((column + 0.5) / cells - 0.5), 2.4 * (0.5 - (row + 0.5) / cells)];
+      const at = placeOf((column + 0.5) / cells, (row + 0.5) / cells);
       const [r, g, b] = color(Math.min(Math.max(share(at), 0), 1), dark);
       image.data.set([r, g, b, 255], 4 * (row * cells + column));
     }
@@ -73,12 +79,62 @@ function drawPlane() {
   map(byId("map"), PLANE, (at) => state.network.forward(at).at(-1)[0]);
   byId("points").replaceChildren(...state.points.map(([p, q, y]) => {
     const circle = document.createElementNS("http://www.w3.org/2000/svg", "circle");
-    circle.setAttribute("cx", 100 + p / 1.2 * 100);
-    circle.setAttribute("cy", 100 - q / 1.2 * 100);
+    const [x, down] = drawnAt([p, q]);
+    circle.setAttribute("cx", x);
+    circle.setAttribute("cy", down);
     circle.setAttribute("r", 3.5);
     circle.setAttribute("class", y ? "one" : "zero");
     return circle;
   }));
+  drawCross();
+}
+
+function drawCross() {
+  byId("cross").setAttribute("transform", "translate(" + drawnAt(state.cross).join(" ") + ")");
+}
+
+// Points drawn by hand, with a mouse or with keys.
+const inWords = ([p, q]) => "(" + p.toFixed(2) + ", " + q.toFixed(2) + ")";
+
+function change(points, said) {
+  state.points = points;
+  byId("data").value = "drawn";
+  byId("own").hidden = true;
+  byId("place").textContent = said + ", " + points.length + (points.length === 1 ? " point" : " points");
+  render();
+}
+
+function add(kind) {
+  const [p, q] = state.cross;
+  change([...state.points, [p, q, kind]], "point of class " + kind + " at " + inWords([p, q]));
+}
+
+function removeNearest() {
+  if (!state.points.length) return;
+  const [p, q] = state.cross, far = state.points.map((point) => Math.hypot(point[0] - p, point[1] - q));
+  const nearest = far.lastIndexOf(Math.min(...far)); // of several, the one that was added last
+  change(state.points.filter((_, i) => i !== nearest), "no point any more at " + inWords(state.points[nearest]));
+}
+
+function move(right, up) {
+  // Steps of 0.05 do not add up to round numbers.
+  const clip = (value) => Math.round(Math.max(-EDGE, Math.min(EDGE, value)) * 100) / 100;
+  state.cross = [clip(state.cross[0] + right), clip(state.cross[1] + up)];
+  byId("place").textContent = "cross at " + inWords(state.cross);
+  drawCross();
+}
+
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+
+function press(event) {
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  const size = event.shiftKey ? 0.2 : 0.05, { key } = event;
+  if (key in ARROWS) move(...ARROWS[key].map((direction) => direction * size));
+  else if (key === "Enter" || key === " ") add(Number(byId("class").value));
+  else if (key === "0" || key === "1") add(Number(key));
+  else if (key === "Backspace" || key === "Delete") removeNearest();
+  else return;
+  event.preventDefault(); // the page does not scroll
 }
 
 function drawNetwork() {
@@ -154,11 +210,10 @@ byId("run").addEventListener("click", () => {
 byId("restart").addEventListener("click", restart);
 byId("plane").addEventListener("click", (event) => {
   const box = byId("plane").getBoundingClientRect();
-  const at = [2.4 * ((event.clientX - box.left) / box.width - 0.5), 2.4 * (0.5 - (event.clientY - box.top) / box.height)];
-  state.points.push([...at, Number(byId("class").value)]);
-  byId("data").value = "drawn";
-  render();
+  state.cross = placeOf((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+  add(Number(byId("class").value));
 });
+byId("plane").addEventListener("keydown", press);
 byId("use").addEventListener("click", () => {
   try {
     state.points = parse(byId("csv").value);

@@ -138,3 +138,67 @@ def test_data(page, tmp_path):
     assert found["circles"] == 80
     assert found["csv"] == [[0.25, 0.5, 1], [-1, 0, 0], [0, 0.25, 1]]
     assert all(found["faults"])
+
+
+@pytest.mark.browser
+def test_points_are_drawn_with_keys(page, tmp_path):
+    """Arrows move a cross, and points stand where it was; the page says so, and does not scroll."""
+    script = """
+      const by = (id) => document.getElementById(id), plane = by("plane"), said = [];
+      by("data").value = "drawn";
+      by("data").dispatchEvent(new Event("change"));
+      plane.focus();
+      const press = (key, options = {}) => {
+        const event = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true, ...options });
+        document.activeElement.dispatchEvent(event);
+        said.push(by("place").textContent);
+        return event.defaultPrevented;
+      };
+      const points = () => window.playground.state.points.map((point) => [...point]);
+      const shown = () => [...by("points").children].map(
+        (circle) => [circle.getAttribute("cx"), circle.getAttribute("cy"), circle.className.baseVal]);
+      const empty = press("Backspace");
+      for (let i = 0; i < 3; i++) press("ArrowRight", { shiftKey: true });
+      press("ArrowUp");
+      press("1");
+      for (let i = 0; i < 40; i++) press("ArrowLeft");
+      press("ArrowDown", { shiftKey: true });
+      press("0");
+      by("class").value = "0";
+      press("Enter");
+      for (let i = 0; i < 20; i++) press("ArrowRight");
+      press(" ");
+      const drawn = points(), circles = shown(), crossed = getComputedStyle(by("cross")).display;
+      press("1");
+      press("Delete");
+      const removed = points(), others = [press("Tab"), press("a"), press("1", { ctrlKey: true })];
+      for (let i = 0; i < 20; i++) press("ArrowDown", { shiftKey: true });
+      const edge = window.playground.state.cross;
+      const box = plane.getBoundingClientRect();
+      const at = { bubbles: true, clientX: box.left + box.width * 3 / 4, clientY: box.top + box.height / 4 };
+      plane.dispatchEvent(new MouseEvent("click", at));
+      plane.blur();
+      const clicked = points().at(-1), hidden = getComputedStyle(by("cross")).display;
+      by("step").click();
+      return { drawn, circles, crossed, hidden, removed, others, empty, edge, said, clicked,
+        learned: by("facts").textContent };
+    """
+    found, _ = browser.evaluate(page, script, tmp_path / "profile")
+    assert found["drawn"] == [[0.6, 0.05, 1], [-1.2, -0.15, 0], [-1.2, -0.15, 0], [-0.2, -0.15, 0]]
+    places = [[float(x), float(y), kind] for x, y, kind in found["circles"]]
+    assert [kind for *_, kind in places] == ["one", "zero", "zero", "zero"]
+    right = [[100 + 100 * p / 1.2, 100 - 100 * q / 1.2] for p, q, _ in found["drawn"]]
+    np.testing.assert_allclose([place[:2] for place in places], right)
+    assert found["removed"] == found["drawn"]  # of two points in one place, the later one went
+    assert (found["crossed"], found["hidden"]) == ("inline", "none")
+    assert found["empty"]
+    assert found["others"] == [False] * 3
+    assert found["edge"] == [-0.2, -1.2]
+    np.testing.assert_allclose(found["clicked"], [0.6, 0.6, 0], atol=2.4 / 300)  # a pixel of a plane of 300
+    assert found["said"][3:6] == [
+        "cross at (0.60, 0.00)",
+        "cross at (0.60, 0.05)",
+        "point of class 1 at (0.60, 0.05), 1 point",
+    ]
+    assert "no point any more at (-0.20, -0.15), 4 points" in found["said"]
+    assert found["learned"].startswith("epoch 1, step 1, loss 0.")
