@@ -31,14 +31,7 @@ from cbackprop.layers.convolution import (
 )
 from cbackprop.layers.cropping import CenterCrop, Cropping1D, Cropping2D, Cropping3D
 from cbackprop.layers.dense import Dense
-from cbackprop.layers.depthwise_convolution import (
-    DepthwiseConv1D,
-    DepthwiseConv2D,
-    SeparableConv1D,
-    SeparableConv2D,
-    SeparableConvolution1D,
-    SeparableConvolution2D,
-)
+from cbackprop.layers.depthwise_convolution import DepthwiseConv1D, DepthwiseConv2D
 from cbackprop.layers.discretization import Discretization
 from cbackprop.layers.dot import Dot
 from cbackprop.layers.dropout import Dropout
@@ -97,6 +90,12 @@ from cbackprop.layers.reshaping import Flatten, Identity, Permute, RepeatVector,
 from cbackprop.layers.resizing import Resizing
 from cbackprop.layers.reversible_embedding import ReversibleEmbedding
 from cbackprop.layers.rnn import RNN
+from cbackprop.layers.separable_convolution import (
+    SeparableConv1D,
+    SeparableConv2D,
+    SeparableConvolution1D,
+    SeparableConvolution2D,
+)
 from cbackprop.layers.simple_rnn import SimpleRNN, SimpleRNNCell
 from cbackprop.layers.spatial_dropout import SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from cbackprop.layers.stacked_rnn_cells import StackedRNNCells

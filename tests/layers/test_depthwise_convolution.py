@@ -23,11 +23,8 @@ from cbackprop.compiled.kernels.from_python import depthwise_convolution
         (lambda: layers.DepthwiseConv2D(3, strides=2, dilation_rate=2), ValueError, "strides > 1"),
         (lambda: layers.DepthwiseConv2D(3, kernel_initializer="zeros"), TypeError, "kernel_initializer"),
         (lambda: layers.DepthwiseConv2D(3, depthwise_initializer="none"), ValueError, "depthwise_initializer"),
-        (lambda: layers.SeparableConv2D(0, 3), ValueError, "filters"),
-        (lambda: layers.SeparableConv2D(2, 3, pointwise_initializer="none"), ValueError, "pointwise_initializer"),
         (lambda: layers.DepthwiseConv2D(3)(cb.Input((4, 3))), ValueError, "4 axes"),
         (lambda: layers.DepthwiseConv2D(5)(cb.Input((4, 8, 3))), ValueError, "larger inputs"),
-        (lambda: layers.SeparableConv1D(2, 5)(cb.Input((4, 3))), ValueError, "larger inputs"),
         (
             lambda: layers.DepthwiseConv1D(3, padding="same", dilation_rate=2**40)(cb.Input((4, 3))),
             ValueError,
@@ -55,14 +52,6 @@ def test_sizes_that_come_with_the_data(name, rng):
     for sizes in ((8, 7), (5, 12)):
         x = rng.normal(size=(2, *sizes, 4)).astype("float32")
         np.testing.assert_allclose(model.predict(x, verbose=0), layer(x), rtol=0, atol=1e-6)
-
-
-def test_weights_of_a_separable_convolution_in_the_order_of_keras():
-    layer = layers.SeparableConv2D(5, (2, 3), depth_multiplier=2)
-    layer.build((None, 8, 8, 4))
-    found = [(weight.name, weight.shape) for weight in layer.weights]
-    assert found == [("depthwise_kernel", (2, 3, 4, 2)), ("pointwise_kernel", (1, 1, 8, 5)), ("bias", (5,))]
-    assert layers.SeparableConvolution2D is layers.SeparableConv2D
 
 
 @pytest.mark.parametrize("channels", [1, 3, 8, 12, 20, 40])
