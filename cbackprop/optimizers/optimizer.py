@@ -16,22 +16,24 @@ from cbackprop.optimizers import schedules
 from cbackprop.optimizers.array_steps import check_variables, split_pairs, take_step
 from cbackprop.optimizers.learning_rate import LearningRate, bad_rate, checked_rate, compiled_schedule, rate_at
 from cbackprop.optimizers.memories import Memories
-from cbackprop.optimizers.optimizer_variable import CountVariable, OptimizerVariable, RateVariable, check_array
+from cbackprop.optimizers.optimizer_variable import CountVariable, OptimizerVariable, RateVariable
+from cbackprop.optimizers.python_rules import refuse_python_rule, refuse_uncalled_methods
 from cbackprop.optimizers.schedules import LearningRateSchedule
-from cbackprop.optimizers.state import OptimizerState, variables_of
+from cbackprop.optimizers.settings import check_count, check_limit, derived_from
+from cbackprop.optimizers.shown_variables import assign_all, shown_variables
+from cbackprop.optimizers.state import OptimizerState
+from cbackprop.optimizers.weight_decay import DecayExclusions
 from cbackprop.registry import Registry, snake_case
 from cbackprop.spec import Spec
 from cbackprop.suggestions import nearest
 from cbackprop.validation import check_boolean, check_integer, check_name, check_number
-from cbackprop.variable import AtRest, Variable
+from cbackprop.variable import Variable
 
 __all__ = ["Optimizer", "registry"]
 
 registry = Registry("optimizer", "optimizers")
 
 Array = NDArray[Any]
-# Methods that Keras calls in training, and this library does not.
-NEVER_CALLED = ("build", "apply", "update_step", "finalize_variable_values")
 
 
 class Optimizer(Spec):
@@ -114,29 +116,25 @@ class Optimizer(Spec):
         self._learning_rate: Any = 0.0
         self.learning_rate = learning_rate  # type: ignore[assignment]
         self.weight_decay = None if weight_decay is None else check_number("weight_decay", weight_decay, 0)
-        self.clipnorm = _check_limit("clipnorm", clipnorm)
-        self.clipvalue = _check_limit("clipvalue", clipvalue)
-        self.global_clipnorm = _check_limit("global_clipnorm", global_clipnorm)
+        self.clipnorm = check_limit("clipnorm", clipnorm)
+        self.clipvalue = check_limit("clipvalue", clipvalue)
+        self.global_clipnorm = check_limit("global_clipnorm", global_clipnorm)
         if sum(limit is not None for limit in (self.clipnorm, self.clipvalue, self.global_clipnorm)) > 1:
             raise ValueError("Only one of clipnorm, clipvalue and global_clipnorm can be given.")
         self.use_ema = check_boolean("use_ema", use_ema)
         self.ema_momentum = check_number("ema_momentum", ema_momentum, 0, 1)
-        self.ema_overwrite_frequency = _check_count("ema_overwrite_frequency", ema_overwrite_frequency, 1)
-        self.loss_scale_factor = _check_limit("loss_scale_factor", loss_scale_factor)
-        self.gradient_accumulation_steps = _check_count("gradient_accumulation_steps", gradient_accumulation_steps, 2)
+        self.ema_overwrite_frequency = check_count("ema_overwrite_frequency", ema_overwrite_frequency, 1)
+        self.loss_scale_factor = check_limit("loss_scale_factor", loss_scale_factor)
+        self.gradient_accumulation_steps = check_count("gradient_accumulation_steps", gradient_accumulation_steps, 2)
         self.name = check_name(name) or snake_case(type(self).__name__)
-        self._undecayed: tuple[set[Variable], tuple[str, ...]] = (set(), ())
+        self._undecayed = DecayExclusions()
         self._memories = Memories()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "update_step" in cls.__dict__ and not cls.__module__.startswith("cbackprop."):
-            raise TypeError(
-                f"{cls.__name__} defines update_step, which would never be called: the rules of optimizers run in "
-                "compiled code. Derive it from one of them without that, or apply gradients in a loop of your own."
-            )
+        refuse_python_rule(cls)
 
-    # How often settings other than the learning rate have changed.
+    # How often settings other than the learning rate have changed. Engines follow when their next run begins.
     settings_version = 0
 
     if not TYPE_CHECKING:
@@ -147,36 +145,13 @@ class Optimizer(Spec):
     def __setattr__(self, name: str, value: Any) -> None:
         if "_memories" in self.__dict__:  # after the constructor; that of a subclass may set its own arguments once
             if name in self.argument_names() and name in self.__dict__:
-                value = self._checked_setting(name, value)
+                derived = derived_from(self, name, value, self._memories.have_slots())
+                self.__dict__.update(derived, settings_version=self.settings_version + 1)
+                value = derived[name]
             if not (name.startswith("_") or name in self.argument_names() or hasattr(self, name)):
                 near = nearest(name, self.argument_names())
                 raise AttributeError(f"{type(self).__name__} has no setting {name!r}. {near}")
         super().__setattr__(name, value)
-
-    def _checked_setting(self, name: str, value: Any) -> Any:
-        """A new value of an argument, checked by the constructor. Engines use it from their next run on.
-
-        Raises
-        ------
-        AttributeError
-            If other slots would be needed, and there are slots already.
-        TypeError, ValueError
-            If the constructor refuses the value.
-        """
-        given = {argument: self.argument(argument) for argument in self.argument_names()}
-        made = type(self)(**given | {name: value})
-        same = made.memory_names == self.memory_names and made.gradient_accumulation_steps == (
-            self.gradient_accumulation_steps
-        )
-        if not same and self._memories.have_slots():
-            raise AttributeError(
-                f"{name} of {type(self).__name__} decides what is remembered of each weight: it cannot change once "
-                "steps have been taken. Make another optimizer."
-            )
-        # The constructor may have derived other attributes from the value.
-        self.__dict__.update({key: derived for key, derived in made.__dict__.items() if not key.startswith("_")})
-        self.__dict__["settings_version"] = self.settings_version + 1
-        return made.__dict__[name]
 
     # Learning rate and steps
 
@@ -303,15 +278,11 @@ class Optimizer(Spec):
         >>> optimizer = cb.optimizers.AdamW()
         >>> optimizer.exclude_from_weight_decay(var_names=["bias"])
         """
-        variables, names = set(map(_check_variable, var_list or ())), tuple(var_names or ())
-        if isinstance(var_names, str) or not all(isinstance(name, str) for name in names):
-            raise TypeError(f"var_names must be a list of strings, but got {var_names!r}.")
-        self._undecayed = variables, names
+        self._undecayed = DecayExclusions(var_list, var_names)
 
     def decays(self, variable: Variable) -> bool:
         """Whether weight decay applies to a variable."""
-        variables, names = self._undecayed
-        return variable not in variables and not any(name in variable.name for name in names)
+        return variable not in self._undecayed
 
     def decay_of(self, variable: Any) -> float:
         """The weight decay of a variable (or a plain array); 0 if there is none."""
@@ -373,13 +344,7 @@ class Optimizer(Spec):
         TypeError
             If a user's class has a method that training would never call.
         """
-        for name in NEVER_CALLED:
-            owner = next((cls for cls in type(self).__mro__ if name in cls.__dict__), Optimizer)
-            if owner.__module__.partition(".")[0] != "cbackprop":
-                raise TypeError(
-                    f"{owner.__name__} defines {name}, which training would never call: steps run in compiled code. A "
-                    "loop of your own calls it: optimizer.apply(model.gradients(x, y), model.trainable_variables)."
-                )
+        refuse_uncalled_methods(type(self))
         return self._memories.show(model)
 
     def give_state(self, model: Any, state: OptimizerState) -> None:
@@ -430,24 +395,7 @@ class Optimizer(Spec):
     @property
     def variables(self) -> list[OptimizerVariable]:
         """The number of batches, the learning rate if it is constant, and the slots of all variables."""
-        state = self._state
-
-        def write_batches(value: Array) -> None:
-            state.batches = int(value)
-
-        def write_rate(value: Array) -> None:
-            self.learning_rate = float(value)
-
-        found = [OptimizerVariable(self.name, "iteration", lambda: np.int64(state.batches), write_batches)]
-        if self.has_constant_rate:
-            found.append(OptimizerVariable(self.name, "learning_rate", lambda: self._learning_rate, write_rate))
-        for key, slots in state.slots.items():
-            owner = key.path.replace("/", "_") if isinstance(key, Variable) else f"variable_{key}"
-            for index, (name, array) in enumerate(zip(self.memory_names, slots, strict=True)):
-                if array is not None:
-                    read, write = state.slot_access(key, index)
-                    found.append(OptimizerVariable(self.name, f"{owner}_{name}", read, write))
-        return found
+        return shown_variables(self, self._state)
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Give all `variables` the values of these arrays, in order.
@@ -461,12 +409,7 @@ class Optimizer(Spec):
         """
         if not self.built:
             raise ValueError("The optimizer has nothing to set yet: call build(variables), or train first.")
-        variables, values = self.variables, list(weights)
-        if len(values) != len(variables):
-            raise ValueError(f"weights must hold {len(variables)} arrays, but got {len(values)}.")
-        checked = [check_array(v.path, value, v.shape) for v, value in zip(variables, values, strict=True)]
-        for variable, array in zip(variables, checked, strict=True):
-            variable.assign(array)
+        assign_all(self.variables, weights)
 
     def state(self, variables: Iterable[Any] | None = None) -> dict[str, Any]:
         """The state, to be saved and given to `set_state` later.
@@ -520,12 +463,7 @@ class Optimizer(Spec):
         """
         if not self.use_ema:
             raise ValueError("swap_averages needs an optimizer with use_ema=True.")
-        averages = self.averages
-        with AtRest(variables_of(averages)):
-            for variable in variables_of(averages):
-                earlier = variable.value
-                variable.array[...] = averages[variable]
-                averages[variable][...] = earlier
+        self._state.swap_averages(self)
 
     def finalize_variable_values(self, var_list: Iterable[Any]) -> None:
         """With `use_ema`, set weights to their moving averages. `fit` does so at its end.
@@ -596,17 +534,3 @@ class Optimizer(Spec):
         array([0.5, 1.5])
         """
         take_step(self, self._memories, grads, trainable_variables)
-
-
-def _check_variable(value: Any) -> Variable:
-    if not isinstance(value, Variable):
-        raise TypeError(f"var_list must hold variables, but got {type(value).__name__}.")
-    return value
-
-
-def _check_limit(name: str, value: Any) -> float | None:
-    return None if value is None else check_number(name, value, 0, open_minimum=True)
-
-
-def _check_count(name: str, value: Any, minimum: int) -> int | None:
-    return None if value is None else check_integer(name, value, minimum, 2**31)

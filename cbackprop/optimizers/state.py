@@ -140,6 +140,15 @@ class OptimizerState:
                 found[key] = average
         return found
 
+    def swap_averages(self, rule: Optimizer) -> None:
+        """See `Optimizer.swap_averages`."""
+        averages = self.averages(rule)
+        with AtRest(variables_of(averages)):
+            for variable in variables_of(averages):
+                earlier = variable.value
+                variable.array[...] = averages[variable]
+                averages[variable][...] = earlier
+
     def take_averages(self, rule: Optimizer, variables: list[Any]) -> None:
         """See `Optimizer.finalize_variable_values`."""
         if not rule.use_ema:
