@@ -49,4 +49,4 @@ def same_start():
 @pytest.fixture
 def every_step_is_shared(monkeypatch):
     """Threads share also those steps that are too small for it to pay."""
-    monkeypatch.setattr("cbackprop.engine.compiled.LEAST_WORK", 1)
+    monkeypatch.setattr("cbackprop.engine.thread_trials.LEAST_WORK", 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -11,87 +10,46 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop import matrix_products, threads
+from cbackprop import matrix_products
 from cbackprop.compiled.constraints import projections
 from cbackprop.compiled.engine.contexts import Contexts
 from cbackprop.compiled.engine.feeds import Feeds
 from cbackprop.compiled.engine.gradients import Gradients
-from cbackprop.compiled.engine.head import Head, MetricSum
+from cbackprop.compiled.engine.head import MetricSum
 from cbackprop.compiled.engine.jacobian import jacobian
 from cbackprop.compiled.engine.learner import Learner
 from cbackprop.compiled.engine.network import Network
 from cbackprop.compiled.engine.predictor import Predictor
 from cbackprop.compiled.engine.tables import Table
-from cbackprop.compiled.metrics.tally import Called
 from cbackprop.compiled.optimizers.optimizer import SegmentList
 from cbackprop.compiled.regularizers import penalties
 from cbackprop.contract.implementation import find
+from cbackprop.engine.chains import find_chains
+from cbackprop.engine.compiled_heads import head_of, metric_states
+from cbackprop.engine.compiled_penalties import activity_head, penalty_of, projection_of
 from cbackprop.engine.data import Data
 from cbackprop.engine.engine import Array, Engine, Tick
+from cbackprop.engine.gradient_work import GradientWork
 from cbackprop.engine.memory import Memory
 from cbackprop.engine.model_lock import ModelLock
 from cbackprop.engine.objective import Objective
-from cbackprop.engine.thread_choice import ThreadChoice
-from cbackprop.metrics.metric import Metric, RowMean
-from cbackprop.metrics.tally import Tally
+from cbackprop.engine.room import Room
+from cbackprop.engine.thread_trials import ThreadTrials, most_threads
 from cbackprop.optimizers.full_batch import FullBatchOptimizer
 from cbackprop.optimizers.optimizer import Optimizer
 from cbackprop.optimizers.state import OptimizerState
 from cbackprop.plan.plan import Plan
-from cbackprop.plan.step import Activity, Step
+from cbackprop.plan.step import Step
 from cbackprop.variable import ParameterStore, Variable, aligned_zeros
 
 __all__ = ["CompiledEngine"]
 
-# Bytes of buffers that stay in a processor's second level cache while a block passes through the layers.
-CACHE_BYTES = 256 * 1024
-# Tiles have a multiple of so many rows, which suits every size of register tiles; as in division.pxd. They have two
-# such steps if these are not larger than the bytes that follow: fewer rows are not worth reading all weights.
-BLOCK_STEP = 24
-BLOCK_BYTES = 2 * 1024 * 1024
-# A thread must have at least so many floating point operations in a step, or meeting others costs more than it gains.
-LEAST_WORK = 1_000_000
-# The same where it is tried out how many threads pay: in a step of training or testing, and in a prediction, which has
-# to start the threads first.
-LEAST_WORK_TO_TRY, LEAST_WORK_TO_START = 250_000, 10_000_000
 # What a run of several epochs may take: numbers of samples in memory, and floating point operations, some milliseconds.
 MOST_AT_ONCE, MOST_WORK_AT_ONCE = 1 << 17, 200_000_000
-# Parts that the computation of all gradients is divided in for threads to share, and the least elements of a part.
-MOST_PARTS, LEAST_PART = 16, 2048
-
-
-def compiled_name(spec: Any) -> str | None:
-    """The compiled class of a regularizer or constraint; ``None`` if a user wrote it, or changed it, in Python."""
-    for cls in type(spec).__mro__:
-        if "implementation" in cls.__dict__:
-            name: str | None = cls.__dict__["implementation"]
-            return name
-        if "__call__" in cls.__dict__ or "gradient" in cls.__dict__:
-            return None
-    return None
-
-
-def penalty_of(variable: Variable) -> Any:
-    """What adds a variable's regularizer to loss and gradient."""
-    name = compiled_name(variable.regularizer) or "PythonPenalty"
-    kind = find("compiled.regularizers", f"penalties.{name}", variable.array.dtype)
-    return kind(variable.regularizer, variable.array.reshape(-1), variable.shape, variable.offset)
-
-
-def projection_of(variable: Variable) -> Any:
-    """What holds a variable to its constraint. Norms along axes that are no neighbours are left to NumPy."""
-    constraint = variable.constraint
-    name = compiled_name(constraint)
-    if name == "NormConstraint" and not constraint.joins_axes(variable.ndim):
-        name = None
-    kind = find("compiled.constraints", f"projections.{name or 'PythonProjection'}", variable.array.dtype)
-    return kind(constraint, variable.array.reshape(-1), variable.shape)
 
 
 class CompiledEngine(Engine):
     """Executes a plan in C, without the GIL. Arguments are those of `Engine`."""
-
-    point_of: dict[Variable, int]  # at which point of the backward pass the gradient of a variable is computed
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -111,28 +69,36 @@ class CompiledEngine(Engine):
             training = -1 if step.training is None else int(step.training)
             self.network.connect(index, step.inputs, step.output, training, use)
         outputs = self.plan.outputs[: len(self.objectives)]
+        shapes = self.plan.output_shapes[: len(self.objectives)]
         self.metric_states = [
-            [self._metric(index, metric, weighted) for metric, weighted in objective.metrics]
-            for index, objective in enumerate(self.objectives)
+            metric_states(objective, shape, self.dtype)
+            for objective, shape in zip(self.objectives, shapes, strict=True)
         ]
-        heads = [self._head(index, objective) for index, objective in enumerate(self.objectives)]
-        heads += [self._activity_head(activity) for activity in self.activities]
+        heads = [
+            head_of(objective, link is not None, states, shape, self.dtype)
+            for objective, link, states, shape in zip(
+                self.objectives, self.links, self.metric_states, shapes, strict=True
+            )
+        ]
+        heads += [activity_head(activity, self.dtype) for activity in self.activities]
         masks = [-1 if mask is None else mask.buffer for mask in self.masks] + [-1] * len(self.activities)
         self.network.set_heads(heads, outputs + [activity.buffer for activity in self.activities], masks)
         self.network.set_predicting(self.plan.predicting)
-        self._set_backward()
-        chains = self._chains()
+        self.gradient_work = GradientWork(self.plan, self.backward_steps, layers, self.couples_samples)
+        linked = [link for link in self.links if link is not None]
+        self._set_backward(linked)
+        chains = find_chains(self.plan, layers, linked)
         self.network.set_followers(chains)
         self._make_rule()
         self.compiled_tables: dict[Variable, Table] = {}
         self.compiled_gradients: Gradients | None = None  # of a network without weights there are none
         self.gradients_at: Any = None  # the places in memory that these are for
-        self.memory = Memory(self, self.network.layers, chains, len(heads), self.points, self.point_of)
+        work = self.gradient_work
+        self.memory = Memory(self, layers, chains, len(heads), work.points, work.point_of)
         self.flops = self._flops()
         read = {v for step in self.plan.steps if not step.layer.reads_rows for v in step.layer.variables}
-        self.weight_bytes = sum(variable.size for variable in read) * self.dtype.itemsize
-        self.block_memory = self.whole_memory = (0, 0)  # samples and threads that there is room for
-        self.thread_choices: dict[tuple[str, int, int], ThreadChoice] = {}
+        self.room = Room(self.memory, self.contexts, sum(variable.size for variable in read) * self.dtype.itemsize)
+        self.thread_trials = ThreadTrials()
         self.keepers = 0  # runs that are to keep threads: a callback may begin another one, and so may another thread
         # What a masked loss is divided by is known when the last row has been through the layers.
         self.loss_sees_whole = any(head.sees_whole or head.selects for head in heads) or any(self.masks)
@@ -154,15 +120,10 @@ class CompiledEngine(Engine):
 
         All that is compiled stays: layers, heads, and memory. The plan is that of the last model with other layers.
         """
-        points = dict(zip(self.plan.variables, map(self.point_of.get, self.plan.variables), strict=True))
         chosen = set(trainable)
         in_order = [variable for variable in plan.variables if variable in chosen]
         self._take_settings(self.dtype.name, objectives, optimizer, in_order, state, model_lock, None)
-        self.point_of = {
-            new: point
-            for old, new in zip(self.plan.variables, plan.variables, strict=True)
-            if (point := points[old]) is not None
-        }
+        self.gradient_work.follow(plan)
         self.plan = plan
         self.regularized = [v for v in self.trainable if v.regularizer is not None and not self.only_losses]
         self.settings_version = optimizer.settings_version
@@ -182,82 +143,26 @@ class CompiledEngine(Engine):
         kind = find("compiled.layers", step.implementation, self.dtype)
         return kind(step.layer, list(step.input_shapes), step.output_shape)
 
-    def _head(self, index: int, objective: Objective) -> Head:
-        shape, loss = self.plan.output_shapes[index], objective.loss
-        function = None
-        if loss is not None:
-            function = loss.row_function(self.links[index] is not None, self.dtype.name)
-            function.set_shape(shape)
-        reduction = (loss and loss.reduction) or "sum"
-        weight = objective.loss_weight
-        width = shape[-1] if shape else 1
-        return Head(math.prod(shape[:-1]), width, function, reduction, weight, self.metric_states[index])
-
-    def _metric(self, index: int, metric: Metric, weighted: bool) -> Any:
-        """What adds batches of an output to a metric: compiled code, or a call of the metric itself."""
-        shape = self.plan.output_shapes[index]
-        if not metric.runs_in_c():
-            kind = self.objectives[index].target_kind(metric)
-            return Called(metric, shape, kind, self.dtype, weighted)
-        if isinstance(metric, Tally):
-            return metric.tally(shape[-1] if shape else 1, self.dtype.name, weighted)
-        assert isinstance(metric, RowMean)
-        return MetricSum(metric.row_function(False, self.dtype.name), weighted, metric.takes_mask)
-
-    def _activity_head(self, activity: Activity) -> Head:
-        """What a layer's output adds to the loss: a loss without targets, divided by the batch size."""
-        regularizer, shape = activity.regularizer, activity.shape
-        kind = "ElementActivity" if compiled_name(regularizer) == "ElementPenalty" else "PythonActivity"
-        function = find("compiled.regularizers", f"penalties.{kind}", self.dtype)(regularizer, shape)
-        return Head(1, math.prod(shape), function, "sum_over_batch_size", 1.0, [])
-
-    def _set_backward(self) -> None:
+    def _set_backward(self, linked: list[int]) -> None:
         accumulate = [[delta == "add" for delta in step.input_deltas] for step in self.backward_steps]
-        linked = [link for link in self.links if link is not None]
         order = [step.position for step in self.backward_steps]
-        # Layers whose samples depend on each other: there, threads meet anyway, so that gradients can be computed.
-        self.points = [i for i, position in enumerate(order) if self.couples_samples[position] != "never"]
-        self.point_of = self._find_points()
-        self.network.set_backward(order, accumulate, linked, self.points)
-
-    def _chains(self) -> list[list[int]]:
-        """Layers that run others on parts of their output, which are then in the cache: each with those that follow."""
-        steps, layers, chains = self.plan.steps, self.network.layers, []
-        linked = {link for link in self.links if link is not None}
-        for first in range(len(steps)):
-            chain = [first]
-            for index in range(first + 1, len(steps)):
-                reads_last = steps[index].inputs == (steps[chain[-1]].output,)
-                is_needed = (index < self.plan.predicting) == (first < self.plan.predicting)
-                if not (layers[index].can_follow and reads_last and is_needed and index not in linked):
-                    break
-                chain.append(index)
-            if layers[first].leads and len(chain) > 1:
-                chains.append(chain)
-        return chains
-
-    def _find_points(self) -> dict[Variable, int]:
-        """At which point of the backward pass the gradient of each variable is computed: the first behind its uses."""
-        found: dict[Variable, int] = {}
-        for i, step in enumerate(self.backward_steps):
-            for variable, mode in zip(self.plan.steps[step.position].layer.variables, step.gradients, strict=True):
-                if mode is not None:
-                    in_table = variable in self.tables
-                    found[variable] = len(self.points) if in_table else bisect.bisect_right(self.points, i)
-        return found
+        self.network.set_backward(order, accumulate, linked, self.gradient_work.points)
 
     def _bind_parameters(self) -> None:
         assert self.store is not None  # only a network with weights is bound
         offsets = [[self.offsets[variable] for variable in step.layer.variables] for step in self.plan.steps]
         self.network.set_weights(self.store.values, offsets)
-        tables = {variable: uses for variable, uses in self._uses().items() if variable in self.tables}
         place = offsets, self.gradient_vector.ctypes.data, self.tables
         if place != self.gradients_at:
-            self._bind_gradients({v: uses for v, uses in self._uses().items() if v not in self.tables})
+            self._bind_gradients()
             self.gradients_at = place
         if self.optimizer is not None:
             self.network.set_optimizer(self.compiled_rule, SegmentList(self.compiled_rule, self.segments()))
-            self.compiled_tables = {variable: self._table(variable, those) for variable, those in tables.items()}
+            self.compiled_tables = {
+                variable: self._table(variable, uses)
+                for variable, uses in self.gradient_work.uses().items()
+                if variable in self.tables
+            }
             self.network.set_tables(list(self.compiled_tables.values()))
             if self.ranks is not None:
                 self.ranks.set_segments(
@@ -265,51 +170,13 @@ class CompiledEngine(Engine):
                 )
         self._bind_regularizers()
 
-    def _bind_gradients(self, uses: dict[Variable, list[tuple[int, int]]]) -> None:
+    def _bind_gradients(self) -> None:
         """Tell the network what the gradient vector consists of, and how its computation may be divided."""
-        flops = {variable: self._gradient_flops(variable, those) for variable, those in uses.items()}
-        total = sum(work for work, _ in flops.values())
-        elements = sum(variable.size for variable in uses)
-        whole: list[Any] = []
-        parts: list[Any] = []
-        sums: list[Any] = []
-        for variable, those in sorted(uses.items(), key=lambda use: self.point_of[use[0]]):
-            work, is_sum = flops[variable]
-            point = self.point_of[variable]
-            finest = max(elements // MOST_PARTS, LEAST_PART)
-            fine = self._parts(variable, those, finest, work)
-            # As many parts as the variable's share of all work, so that all threads find some; by elements, as far as
-            # that goes.
-            chunks = math.ceil(MOST_PARTS * work / total / (len(fine) // len(those)))
-            number = -1
-            # Where samples do not depend on each other, every gradient is a sum over samples, though it may not pay
-            # to cut it.
-            if self.in_order or (is_sum and chunks > 1):
-                number = len(sums)
-                sums.append((variable.offset, variable.size, work, min(chunks, MOST_PARTS)))
-            whole += [(*part, number, point) for part in self._parts(variable, those, variable.size, work)]
-            parts += [(*part, number, point) for part in fine]
+        whole, parts, sums = self.gradient_work.divide(self.tables, self.in_order)
         self.compiled_gradients = Gradients(self.network.layers, self.gradient_vector, whole, parts, sums)
         if self.in_order:
             self.compiled_gradients.cut(self.learner.piece_begins)
         self.network.set_gradients(self.compiled_gradients)
-
-    def _gradient_flops(self, variable: Variable, uses: list[tuple[int, int]]) -> tuple[float, bool]:
-        """Operations for a sample's share in a gradient, and whether all uses sum it over samples."""
-        flops = 0.0
-        is_sum = True
-        for index, k in uses:
-            step = self.plan.steps[index]
-            each = step.layer.gradient_flops(list(step.input_shapes), step.output_shape)
-            if not isinstance(each, (list, tuple)) or len(each) <= k:
-                raise ValueError(
-                    f"gradient_flops of layer {step.layer.name!r} must return a list with a number, or None, for each "
-                    f"weight that is trained, but returned {each!r}."
-                )
-            found = each[k]
-            is_sum = is_sum and found is not None
-            flops += 2 * math.prod(step.output_shape) if found is None else found
-        return max(flops, 1.0), is_sum
 
     def _table(self, variable: Variable, uses: list[tuple[int, int]]) -> Table:
         assert self.optimizer is not None
@@ -336,34 +203,6 @@ class CompiledEngine(Engine):
         held = [projection_of(variable) for variable in self.trainable if variable.constraint is not None]
         self.network.set_projections(projections.Projections(held) if held else None)
 
-    def _uses(self) -> dict[Variable, list[tuple[int, int]]]:
-        """For each variable whose gradient is wanted: the steps that use it, and as which of their parameters."""
-        uses: dict[Variable, list[tuple[int, int]]] = {}
-        for step in self.backward_steps:
-            variables = self.plan.steps[step.position].layer.variables
-            for k, (variable, mode) in enumerate(zip(variables, step.gradients, strict=True)):
-                if mode is not None:
-                    uses.setdefault(variable, []).append((step.position, k))
-        return uses
-
-    def _parts(
-        self, variable: Variable, uses: list[tuple[int, int]], size: int, flops: float
-    ) -> list[tuple[int, int, int, int, int, bool, float]]:
-        """A gradient in parts of about `size` elements, for each use.
-
-        (layer, parameter, begin, end, offset, whether to add, floating point operations a sample)
-        """
-        grain = math.lcm(*[self.network.layers[index].grains[k] for index, k in uses]) * BLOCK_STEP
-        length = math.ceil(size / grain) * grain
-        return [
-            (
-                *(index, k, begin, min(begin + length, variable.size), variable.offset + begin, number > 0),
-                flops * (min(begin + length, variable.size) - begin) / variable.size,
-            )
-            for begin in range(0, variable.size, length)
-            for number, (index, k) in enumerate(uses)
-        ]
-
     # Memory
 
     def _flops(self) -> int:
@@ -371,70 +210,19 @@ class CompiledEngine(Engine):
         layers = sum(step.layer.flops(list(step.input_shapes), step.output_shape) for step in self.plan.steps)
         return 10 * sum(self.plan.widths) + layers
 
-    def _block(self) -> int:
-        """Rows of a block: as many as stay in the cache, but no fewer than make it worth reading all weights."""
-        row_bytes = max(self.memory.sample_bytes, 1)
-        least = min(2 * BLOCK_STEP, BLOCK_BYTES / row_bytes)
-        rows = max(int(max(CACHE_BYTES, self.weight_bytes) / row_bytes), int(least), 1)
-        return rows // BLOCK_STEP * BLOCK_STEP or rows
-
-    def _most_threads(self, flops: int, least: int = LEAST_WORK_TO_TRY) -> int:
-        """How many threads a run may have whose steps take so many operations; `least` for each, where it is tried."""
-        share = flops // (least if threads.is_auto() else LEAST_WORK)
-        return min(threads.limit(), share) if share > 1 else 1
-
-    def _trials(self, kind: str, most: int, start: int, stop: int, batch_size: int) -> Iterator[tuple[int, int, int]]:
-        """Divide the samples start:stop into trials: the number of threads of each, where it begins, where it ends.
-
-        All are one trial if the number is known. Else the time that the caller takes for a trial decides what is next.
-        """
-        if most == 1 or not threads.is_auto():
-            yield most, start, stop
-            return
-        key = kind, most, batch_size.bit_length()
-        choice = self.thread_choices.setdefault(key, ThreadChoice(most))
-        while start < stop:
-            trial = choice.next(math.ceil((stop - start) / batch_size))
-            end = min(start + trial.steps * batch_size, stop)
-            yield trial.threads, start, end
-            choice.done(trial, self.learner.first_step if kind in ("train", "test") else 0.0)
-            start = end
-
-    def reserve_blocks(self, rows: int, count: int, whole: bool = False) -> None:
-        """Make room for blocks in `count` threads, of `rows` samples or, if not `whole`, as many as suit the caches.
-
-        A little more room than was asked for, so that a series of growing batches finds it there already.
-        """
-        if rows < BLOCK_STEP:
-            rows = min(1 << (rows - 1).bit_length(), BLOCK_STEP)
-        else:
-            rows = math.ceil(rows / BLOCK_STEP) * BLOCK_STEP
-        if not whole:
-            rows = min(self._block(), rows)
-        if rows > self.block_memory[0] or count > self.block_memory[1]:
-            rows, count = max(rows, self.block_memory[0]), max(count, self.block_memory[1])
-            self.block_memory = (0, 0)
-            self.contexts.place_blocks(self.memory.blocks(rows, count), rows)
-            self.block_memory = (rows, count)
-
-    def reserve_whole(self, rows: int, count: int) -> None:
-        """Make room for batches of so many samples in one arena, seen by `count` threads."""
-        if rows > self.whole_memory[0] or count > self.whole_memory[1]:
-            rows, count = max(rows, self.whole_memory[0]), max(count, self.whole_memory[1])
-            self.whole_memory = (0, 0)
-            *shares, whole = self.memory.whole(rows, count)
-            self.whole_arena = self.memory.last_arena
-            self.contexts.place_whole(shares, whole, rows)
-            self.whole_memory = (rows, count)
-
     def _reserve(self, rows: int, count: int, training: bool, backwards: bool = False) -> bool:
         """Make room for training or testing on batches of so many samples; whether they pass in blocks."""
         whole = self.sees_whole(training) or self.loss_sees_whole or self.keeps_buffers
-        in_blocks = rows >= 2 * self._block() and not whole and not (backwards and self.tables) and not self.in_order
+        in_blocks = (
+            rows >= 2 * self.room.samples_of_block()
+            and not whole
+            and not (backwards and self.tables)
+            and not self.in_order
+        )
         if in_blocks:
-            self.reserve_blocks(rows, count)
+            self.room.reserve_blocks(rows, count)
         else:
-            self.reserve_whole(rows, count)
+            self.room.reserve_whole(rows, count)
         if rows > self.network.head_capacity:  # which is 0 when other data needs other memory
             self.network.allocate_heads(rows)
         return in_blocks
@@ -473,16 +261,22 @@ class CompiledEngine(Engine):
         with self.lock, self._products():
             self.rows_kept = batch_size = min(batch_size, stop - start)
             rows = self.learner.most_rows(batch_size)
-            most = self._most_threads(3 * self.flops * rows)
+            most = most_threads(3 * self.flops * rows)
             in_blocks = self._prepare_training(data, rows, most, training, order is not None)
             try:
-                for count, begin, end in self._trials("train", most, start, stop, batch_size):
+                for count, begin, end in self.thread_trials.divide(
+                    "train", most, start, stop, batch_size, self._first_step
+                ):
                     ticks = _counted_from(begin - start, tick)
                     self.learner.train(order, begin, end, batch_size, in_blocks, update, training, count, ticks)
             finally:
                 self.bring_along()
                 if self.optimizer is not None and update:
                     self.state.batches = self.network.iteration
+
+    def _first_step(self) -> float:
+        """The seconds of the first step of the last run of training or testing."""
+        return self.learner.first_step
 
     def _prepare_training(self, data: Data, batch_size: int, most: int, training: bool, gathered: bool) -> bool:
         """Make everything ready for a run in up to `most` threads; whether batches pass in blocks."""
@@ -504,7 +298,7 @@ class CompiledEngine(Engine):
         means = all(isinstance(state, MetricSum) for states in self.metric_states for state in states)
         full = isinstance(self.optimizer, FullBatchOptimizer)
         work = 3 * self.flops * samples
-        if not means or full or self._most_threads(3 * self.flops * min(batch_size, samples)) > 1:
+        if not means or full or most_threads(3 * self.flops * min(batch_size, samples)) > 1:
             return 1
         return max(min(MOST_AT_ONCE // samples, MOST_WORK_AT_ONCE // work), 1)
 
@@ -534,8 +328,8 @@ class CompiledEngine(Engine):
 
     def buffers(self) -> tuple[dict[int, Array], dict[int, Array]]:
         """Values and deltas of the last batch, as they lie in the arena."""
-        assert self.whole_arena is not None  # what `keeps_buffers` makes sure of
-        arena, layout = self.whole_arena
+        assert self.room.arena is not None  # because the engine `keeps_buffers`
+        arena, layout = self.room.arena
         found: list[dict[int, Array]] = []
         for offsets in (layout.values, layout.deltas):
             arrays = {}
@@ -554,14 +348,14 @@ class CompiledEngine(Engine):
         """Derivatives of each number predicted for the samples begin:end, and its error."""
         with self.lock, self._products():
             self._begin(data)
-            self.reserve_blocks(end - begin, 1)
+            self.room.reserve_blocks(end - begin, 1)
             self.contexts.stage(False)
             offsets = dict(
                 zip(self.trainable, np.cumsum([0, *(v.size for v in self.trainable)]).tolist(), strict=False)
             )
             parts: list[tuple[int, int, int, int, int, bool, float, int, int]] = [
                 (index, k, 0, variable.size, offsets[variable], number > 0, 1.0, -1, 0)
-                for variable, uses in self._uses().items()
+                for variable, uses in self.gradient_work.uses().items()
                 for number, (index, k) in enumerate(uses)
             ]
             size = sum(variable.size for variable in self.trainable)
@@ -579,11 +373,13 @@ class CompiledEngine(Engine):
             self.check_batches(len(data), batch_size)
             batch_size = min(batch_size, len(data))
             rows = self.learner.most_rows(batch_size)
-            most = self._most_threads(self.flops * rows)
+            most = most_threads(self.flops * rows)
             self._begin(data)
             in_blocks = self._reserve(rows, most, training)
             self.contexts.stage(False)
-            for count, begin, end in self._trials("test", most, 0, len(data), batch_size):
+            for count, begin, end in self.thread_trials.divide(
+                "test", most, 0, len(data), batch_size, self._first_step
+            ):
                 self.learner.test(begin, end, batch_size, in_blocks, training, count, _counted_from(begin, tick))
 
     def predict(
@@ -597,11 +393,11 @@ class CompiledEngine(Engine):
         with self.lock, self._products():
             samples = len(inputs[0])
             whole = self.sees_whole(training)
-            most = 1 if whole else self._most_threads(self.flops * samples, LEAST_WORK_TO_START)
+            most = 1 if whole else most_threads(self.flops * samples, starts=True)
             batch_size = max(samples if training else min(batch_size, samples), 1)
             self.check_batches(samples, batch_size)
             self._begin(Data(inputs))
-            self.reserve_blocks(batch_size if whole else samples, most, whole)
+            self.room.reserve_blocks(batch_size if whole else samples, most, whole)
             self.contexts.stage(False)
             self.network.iteration = self.draw_count(training)
             results = [np.empty((samples, *shape), self.dtype) for shape in self.plan.output_shapes]
@@ -610,7 +406,7 @@ class CompiledEngine(Engine):
             if whole:
                 trials = ((1, begin, min(begin + batch_size, samples)) for begin in range(0, samples, batch_size))
             else:
-                trials = self._trials("predict", most, 0, samples, most * self.block_memory[0])
+                trials = self.thread_trials.divide("predict", most, 0, samples, most * self.room.blocks[0], lambda: 0.0)
             for count, begin, end in trials:
                 parts = [result[begin:end] for result in results]
                 ticks = _counted_from(begin, tick)
@@ -619,7 +415,7 @@ class CompiledEngine(Engine):
                 )
             if whole and training:
                 self.bring_along()  # what layers have changed
-                self.block_memory = (0, 0)  # such a block does not suit the caches: the next run makes its own
+                self.room.forget_blocks()  # such a block does not suit the caches: the next run makes its own
             return results if finite else None
 
     def predict_now(self, x: Array, batch_size: int) -> Array | None:
@@ -629,14 +425,14 @@ class CompiledEngine(Engine):
         """
         rows = x.shape[0] if x.ndim else 0
         if (
-            not 0 < rows <= self.block_memory[0]
+            not 0 < rows <= self.room.blocks[0]
             or self.fixed_batch not in (None, rows)
             or (rows > batch_size and self.sees_whole(False))
             or self.generation != ParameterStore.generation
             or x.shape[1:] != self.sample_shape
             or x.dtype != self.dtype
             or not (x.flags.c_contiguous and x.flags.aligned)
-            or (rows > 1 and self._most_threads(self.flops * rows, LEAST_WORK_TO_START) > 1)
+            or (rows > 1 and most_threads(self.flops * rows, starts=True) > 1)
             or self.network.blas
             or matrix_products.uses_blas()
         ):

@@ -5,7 +5,8 @@ import pytest
 
 import cbackprop as cb
 from cbackprop import layers
-from cbackprop.engine import compiled
+from cbackprop.engine import thread_trials
+from cbackprop.engine.room import Room
 
 SAMPLES, BATCH, POSITIONS = 77, 41, 3000
 
@@ -13,8 +14,8 @@ SAMPLES, BATCH, POSITIONS = 77, 41, 3000
 @pytest.fixture(autouse=True)
 def whole_batches(monkeypatch):
     """All steps are shared among threads, and none passes in blocks, which need no chunks."""
-    monkeypatch.setattr(compiled, "LEAST_WORK", 1)
-    monkeypatch.setattr(compiled.CompiledEngine, "_block", lambda self: 10**6)
+    monkeypatch.setattr(thread_trials, "LEAST_WORK", 1)
+    monkeypatch.setattr(Room, "samples_of_block", lambda self: 10**6)
     yield
     cb.config.set_num_threads("auto")
 
@@ -68,7 +69,7 @@ def test_partial_sums_are_of_one_variable_alone():
 def test_a_step_too_large_for_the_memory_of_its_chunks_is_refused():
     model, _ = trained(1)
     engine = model._engine
-    engine._bind_gradients(engine._uses())  # anew, with room for one chunk
+    engine._bind_gradients()  # anew, with room for one chunk
     with pytest.raises(ValueError, match="no memory for the gradients"):
         engine.learner.train(None, 0, BATCH, BATCH, False)
 
@@ -141,7 +142,7 @@ def test_tables_cannot_be_exchanged():
 @pytest.mark.parametrize(("threads", "vectors"), [(1, 2), (2, 16)])
 def test_one_thread_needs_two_gradient_vectors_for_a_batch_in_blocks(threads, vectors, monkeypatch):
     """Several leave those of all groups of blocks to each other."""
-    monkeypatch.setattr(compiled.CompiledEngine, "_block", lambda self: 48)
+    monkeypatch.setattr(Room, "samples_of_block", lambda self: 48)
     with cb.config.num_threads(threads):
         model = cb.Sequential([cb.Input((30,)), layers.Dense(64, "relu"), layers.Dense(1)])
         model.compile("adam", "mse")

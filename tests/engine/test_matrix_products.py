@@ -10,7 +10,7 @@ import pytest
 
 import cbackprop as cb
 from cbackprop import layers, matrix_products, threads
-from cbackprop.engine import compiled
+from cbackprop.engine import thread_trials
 from cbackprop.optimizers import muon
 
 NETWORK = """
@@ -175,7 +175,7 @@ def test_blas_is_held_to_one_thread_meanwhile(monkeypatch):
 @pytest.mark.parametrize("inputs", [5, 30, 300])
 def test_the_same_bits_on_any_number_of_threads(units, inputs, monkeypatch):
     """With BLAS, whose sums may depend on how many rows it is given."""
-    monkeypatch.setattr(compiled, "LEAST_WORK", 1)
+    monkeypatch.setattr(thread_trials, "LEAST_WORK", 1)
     cb.config.set_matrix_products("blas")
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(333, inputs)).astype("float32"), rng.normal(size=(333, 1)).astype("float32")

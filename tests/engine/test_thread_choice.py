@@ -9,7 +9,8 @@ import pytest
 
 import cbackprop as cb
 from cbackprop import layers, processors, threads
-from cbackprop.engine import compiled, thread_choice
+from cbackprop.engine import compiled, thread_choice, thread_trials
+from cbackprop.engine.room import Room
 from cbackprop.engine.thread_choice import ThreadChoice
 
 
@@ -115,8 +116,8 @@ def test_runs_of_single_steps(on):
 @pytest.fixture
 def auto(monkeypatch):
     """Every step may be shared by up to three threads, and trials are short, so that numbers change all the time."""
-    monkeypatch.setattr(compiled, "LEAST_WORK_TO_TRY", 1)
-    monkeypatch.setattr(compiled, "LEAST_WORK_TO_START", 1)
+    monkeypatch.setattr(thread_trials, "LEAST_WORK_TO_TRY", 1)
+    monkeypatch.setattr(thread_trials, "LEAST_WORK_TO_START", 1)
     monkeypatch.setattr(threads, "limit", lambda: 3 if threads.is_auto() else threads.setting())
     monkeypatch.setattr(thread_choice, "LONGEST", 0.0)
     monkeypatch.setattr(thread_choice, "LONG_ENOUGH", 0.0)
@@ -205,8 +206,8 @@ def test_layers_that_draw_do_not_see_the_pieces_of_a_run(noise, monkeypatch):
             given = cb.Input((4,))
             model = cb.Model(given, layers.Dense(4)(noise(0.5, seed=3)(given, training=True)))
             model.compile("sgd", "mse")
-            monkeypatch.setattr(compiled.CompiledEngine, "_most_threads", lambda self, flops, least=0: 2)
-            monkeypatch.setattr(compiled.CompiledEngine, "_block", lambda self: 24)
+            monkeypatch.setattr(compiled, "most_threads", lambda flops, starts=False: 2)
+            monkeypatch.setattr(Room, "samples_of_block", lambda self: 24)
             monkeypatch.setattr(ThreadChoice, "next", lambda self, left, n=steps: thread_choice.Trial(2, min(n, left)))
             results.append([model.predict(x, verbose=0), model(x, training=True), model.evaluate(x, x, 32, verbose=0)])
     for found in results[1:]:

@@ -17,7 +17,8 @@ import random_models
 
 import cbackprop as cb
 from cbackprop import layers
-from cbackprop.engine import compiled
+from cbackprop.engine import gradient_work
+from cbackprop.engine.room import Room
 
 THREADS = (1, 2, 3, 8)
 # Batches that are no multiple of anything, and a last one that is smaller.
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("every_step_is_shared")
 def in_blocks(request, monkeypatch):
     """Whether batches pass in blocks: then these are as small as they can be."""
     if request.param == "in_blocks":
-        monkeypatch.setattr(compiled.CompiledEngine, "_block", lambda self: 48)
+        monkeypatch.setattr(Room, "samples_of_block", lambda self: 48)
     return request.param == "in_blocks"
 
 
@@ -82,9 +83,9 @@ def test_every_layer(make, shapes, in_blocks):
 @pytest.mark.parametrize(("make", "shapes"), layer_cases.EACH)
 def test_every_layer_with_gradients_in_parts(make, shapes, monkeypatch):
     """The gradient of the smallest weight is divided, as those of large weights are, among so many threads."""
-    monkeypatch.setattr(compiled, "MOST_PARTS", 1000)
-    monkeypatch.setattr(compiled, "LEAST_PART", 1)
-    monkeypatch.setattr(compiled, "BLOCK_STEP", 1)
+    monkeypatch.setattr(gradient_work, "MOST_PARTS", 1000)
+    monkeypatch.setattr(gradient_work, "LEAST_PART", 1)
+    monkeypatch.setattr(gradient_work, "PART_STEP", 1)
     assert_as_twin(lambda: layer_cases.around(make, shapes), threads=16)
 
 
@@ -137,7 +138,7 @@ def test_all_threads_have_rows_of_a_batch(batch, threads, normalized):
 def test_a_prediction_has_room_for_its_samples(samples, room):
     model = cb.Sequential([cb.Input((5,)), layers.Dense(3)])
     model.predict(np.ones((samples, 5)), verbose=0)
-    assert model._predictor.block_memory[0] == room
+    assert model._predictor.room.blocks[0] == room
 
 
 def test_a_workspace_is_one_threads_and_as_large_as_layers_want_it():
@@ -159,7 +160,7 @@ def test_a_workspace_is_one_threads_and_as_large_as_layers_want_it():
 @pytest.mark.parametrize("rows", [1, 3, 20, 47])
 def test_blocks_of_few_rows(rows, monkeypatch):
     """As many as fit into the cache where a sample is large."""
-    monkeypatch.setattr(compiled.CompiledEngine, "_block", lambda self: rows)
+    monkeypatch.setattr(Room, "samples_of_block", lambda self: rows)
     assert_same(lambda: random_models.random_model(4, cb.config.floatx()))
 
 

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import cbackprop as cb
 from cbackprop import layers, metrics
-from cbackprop.engine import compiled
+from cbackprop.engine.room import Room
 from cbackprop.reference.metrics.tally import metric_twin
 
 EACH_CASE = pytest.mark.parametrize(("name", "options", "make"), metric_cases.TALLIES, ids=metric_cases.IDS)
@@ -143,7 +143,7 @@ def trained(threads, engine="compiled", dtype="float32"):
 @pytest.mark.parametrize("in_blocks", [False, True])
 def test_same_numbers_on_any_number_of_threads(in_blocks, monkeypatch, every_step_is_shared):
     if in_blocks:
-        monkeypatch.setattr(compiled.CompiledEngine, "_block", lambda self: 48)
+        monkeypatch.setattr(Room, "samples_of_block", lambda self: 48)
     alone = trained(1)
     for threads in (2, 3):
         assert_array_equal(trained(threads), alone)

@@ -67,12 +67,12 @@ def test_check_gradients(regularizer, where, engine, rng):
 def test_engines_agree_and_threads_change_no_bit(
     regularizer, where, optimizer, block, rng, monkeypatch, every_step_is_shared
 ):
-    from cbackprop.engine import compiled
+    from cbackprop.engine.room import Room
 
     if where == "bias_regularizer" and "Orthogonal" in repr(regularizer):
         return
     if block:
-        monkeypatch.setattr(compiled.CompiledEngine, "_block", lambda self: block)
+        monkeypatch.setattr(Room, "samples_of_block", lambda self: block)
     cb.config.set_floatx("float64")
     start = regularized(regularizer, where).get_weights()
     x, y = rng.normal(size=(333, 5)), rng.normal(size=(333, 3))
