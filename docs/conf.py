@@ -14,12 +14,11 @@ version = release = cbackprop.__version__
 
 extensions = [
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "myst_parser",
     "sphinx_gallery.gen_gallery",
     "absent_data",
-    "guides",
+    "formulas",
     "links",
     "reference",
     "traces",
@@ -51,14 +50,15 @@ sphinx_gallery_conf = {
 }
 
 html_theme_options = {
-    "show_prev_next": False,
     "navigation_with_keys": False,
+    "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
 }
-# Pages of the top level have no others below them: a list of those would be empty, and take room from code.
-html_sidebars = {"*": []}
+html_sidebars = {"index": []}  # the start page has all sections above it
 html_static_path = ["_static"]
-html_css_files = ["width.css"]
+html_css_files = ["site.css"]
 html_theme = "pydata_sphinx_theme"
 html_title = f"cbackprop {release}"
 html_copy_source = False

@@ -19,6 +19,7 @@ from sphinx.errors import ExtensionError
 from sphinx.util.inventory import InventoryFile
 
 import cbackprop
+from cbackprop.models.completion import HIDDEN
 
 FOLDER = "reference"
 
@@ -56,8 +57,15 @@ INTERNAL = {
     "version",
 }
 
-# Classes whose pages show what they inherit, because users call it and no base has a page.
+# Classes whose pages show what they inherit, because users call it and no base has a page; first what everybody calls.
 INHERITED = ("Model", "Sequential")
+FIRST = ("compile", "fit", "evaluate", "predict", "save")
+
+BEGIN = (
+    "Begin with :obj:`~cbackprop.models.Model`, which has ``compile``, ``fit``, ``evaluate``, ``predict`` and ``save``,"
+    " and with :obj:`~cbackprop.models.Sequential`, its shortest form. The modules hold what they are made and trained"
+    " with."
+)
 
 
 def modules() -> Iterator[ModuleType]:
@@ -151,10 +159,16 @@ class Module:
         return [f".. py:data:: {name}", "", f"   {text}", ""]
 
     def _class_page(self, name: str) -> str:
-        lines = [*title(name), f".. currentmodule:: {self.name}", "", f".. autoclass:: {self.name}.{name}"]
-        lines += ["   :members:", "   :show-inheritance:"]
-        if name in INHERITED:
-            lines.append("   :inherited-members: object")
+        full = f"{self.name}.{name}"
+        lines = [*title(name), f".. currentmodule:: {self.name}", ""]
+        if name not in INHERITED:
+            return "\n".join([*lines, f".. autoclass:: {full}", "   :members:", "   :show-inheritance:", ""])
+        lines += [".. list-table::", ""]
+        for method in FIRST:
+            lines += [f"   * - :obj:`{method}() <{full}.{method}>`", f"     - {summary(resolve(f'{full}.{method}'))}"]
+        lines += ["", f".. autoclass:: {full}", "   :members:", "   :inherited-members: object"]
+        lines += [f"   :exclude-members: {', '.join([*FIRST, *sorted(HIDDEN)])}", ""]
+        lines += [f"   .. automethod:: {method}" for method in FIRST]
         return "\n".join([*lines, ""])
 
 
@@ -168,8 +182,8 @@ def resolve(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:
-        module, _, member = name.rpartition(".")
-        return getattr(importlib.import_module(module), member)
+        owner, _, member = name.rpartition(".")
+        return getattr(resolve(owner), member)
 
 
 def summary(thing: Any) -> str:
@@ -182,6 +196,16 @@ def value(thing: Any) -> str:
     return f"``{thing!r}``" if isinstance(thing, str | int | float) else summary(type(thing))
 
 
+def index(modules: list[ModuleType]) -> str:
+    """The page that leads to all others."""
+    names = [module.__name__ for module in modules]
+    lines = [*title("Reference"), BEGIN, "", ".. list-table::", ""]
+    for module in modules:
+        lines += [f"   * - :obj:`{module.__name__}`", f"     - {summary(module)}"]
+    lines += ["", "Names of Keras that are not here, and why: :doc:`/coverage`.", ""]
+    return "\n".join([*lines, ".. toctree::", "   :hidden:", "", *(f"   {name}" for name in [*names, "/coverage"]), ""])
+
+
 def write(app: Sphinx) -> None:
     """Write the pages, and leave alone those that have not changed, so that they are not built again."""
     folder = Path(app.srcdir) / FOLDER
@@ -189,9 +213,7 @@ def write(app: Sphinx) -> None:
     homes: dict[int, str] = {}
     found = sorted(modules(), key=lambda module: module is cbackprop)  # a class's page is where its family is
     pages = dict(page for module in found for page in Module(module, homes).pages())
-    names = [module.__name__ for module in modules() if module.__name__.count(".") == 1]
-    index = [*title("Reference"), ".. toctree::", "   :maxdepth: 1", "", *(f"   {n}" for n in ["cbackprop", *names])]
-    pages["index"] = "\n".join([*index, ""])
+    pages["index"] = index([module for module in modules() if module.__name__.count(".") < 2])
     for old in folder.glob("*.rst"):
         if old.stem not in pages:
             old.unlink()
