@@ -1,16 +1,19 @@
-"""Makes the pictures of docs/plotting.md, each by the snippet above it.
+"""Makes the pictures of the pages that have some, each by the snippet above it.
 
 python docs/pictures.py
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-DOCS = Path(__file__).parent
+DOCS = Path(__file__).resolve().parent
+PAGES = [DOCS / "tutorial.md", DOCS / "plotting.md"]
 # Texts stay texts, so that the files are small; the same numbers make the same file.
 STYLE = {"svg.fonttype": "none", "svg.hashsalt": "cbackprop", "font.family": "sans-serif", "font.size": 9}
 
@@ -47,4 +50,6 @@ if __name__ == "__main__":
     import matplotlib as mpl
 
     mpl.use("Agg")
-    print(*run(DOCS / "plotting.md", DOCS), sep="\n")
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # for files that pages write
+        for page in PAGES:
+            print(*run(page, DOCS), sep="\n")

@@ -1,4 +1,4 @@
-"""Every snippet of docs/weights.md and docs/plotting.md runs, and does what the page says."""
+"""Every snippet of docs/weights.md, and of the pages with pictures, runs and does what the page says."""
 
 import runpy
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import torch
+
+import cbackprop as cb
 
 mpl.use("Agg")
 
@@ -35,9 +37,13 @@ def test_weights(tmp_path, monkeypatch, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.keras", "model.safetensors", "model.weights.h5"]
 
 
-def test_plotting(tmp_path):
-    """The pictures that the page shows are there, and are those of its snippets."""
-    saved = PICTURES["run"](DOCS / "plotting.md", tmp_path)
+def test_pictures(tmp_path, monkeypatch):
+    """The pictures that pages show are there, and are those of their snippets."""
+    monkeypatch.chdir(tmp_path)
+    saved = []
+    for page in PICTURES["PAGES"]:
+        cb.utils.clear_session(free_memory=False)
+        saved += PICTURES["run"](page, tmp_path)
     assert sorted(saved) == sorted(f"pictures/{path.name}" for path in (DOCS / "pictures").iterdir())
     for name in saved:
         new, old = ((folder / name).read_text() for folder in (tmp_path, DOCS))
