@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import cbackprop as cb
-from cbackprop import callbacks, layers
+from cbackprop import callbacks, layers, plotting
 
 (x_train, y_train), (x_test, y_test) = cb.datasets.digits.load_data()
 
@@ -31,7 +31,7 @@ cb.utils.set_random_seed(0)
 model = cb.Sequential(
     [
         cb.Input((64,)),
-        layers.Dense(64, activation="relu"),
+        layers.Dense(64, activation="relu", name="hidden"),
         layers.Dropout(0.2),
         layers.Dense(10, activation="softmax"),
     ]
@@ -51,31 +51,27 @@ print(model.evaluate(x_test, y_test, return_dict=True, verbose=0))
 # Loss and accuracy in each epoch:
 
 figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
-for name, ax in zip(("loss", "accuracy"), axes):
-    ax.plot(history.history[name], label="training")
-    ax.plot(history.history[f"val_{name}"], label="validation")
-    ax.set(xlabel="epoch", ylabel=name)
-    ax.legend()
+history.plot(ax=list(axes))
 
 # %%
-# The confusion matrix of the test images:
+# The confusion matrix of the test images. Mistakes are orange.
 
-predicted = model.predict(x_test, verbose=0).argmax(axis=1)
-confusion = np.zeros((10, 10), int)
-np.add.at(confusion, (y_test, predicted), 1)
-figure, ax = plt.subplots(figsize=(4, 4), layout="constrained")
-ax.imshow(np.sqrt(confusion), cmap="Blues")
-ax.set(xlabel="predicted", ylabel="true", xticks=range(10), yticks=range(10))
-for (row, column), count in np.ndenumerate(confusion):
-    if count:
-        ax.text(column, row, count, ha="center", va="center", fontsize=8)
+probabilities = model.predict(x_test, verbose=0)
+plotting.confusion(y_test, probabilities)
 
 # %%
-# The weights of 16 hidden units as images. Red pixels excite the unit, blue ones inhibit it.
+# The mistakes themselves, with what the network took them for. Some of them are hard for people, too.
 
-kernel = model.layers[0].get_weights()[0]
-limit = np.abs(kernel).max()
-figure, axes = plt.subplots(2, 8, figsize=(8, 2.2))
-for unit, ax in zip(kernel.T, axes.flat):
-    ax.imshow(unit.reshape(8, 8), cmap="RdBu_r", vmin=-limit, vmax=limit)
+predicted = probabilities.argmax(axis=1)
+wrong = np.flatnonzero(predicted != y_test)[:8]
+figure, axes = plt.subplots(1, 8, figsize=(8, 1.5))
+for ax in axes:
     ax.axis("off")
+for index, ax in zip(wrong, axes):
+    ax.imshow(x_test[index].reshape(8, 8), cmap="gray_r")
+    ax.set_title(f"{y_test[index]}, not {predicted[index]}", fontsize=9)
+
+# %%
+# The weights of the hidden units as images: white pixels excite a unit, black ones inhibit it. Beside them, the biases.
+
+plotting.weights(model, kind="image", layers=["hidden"], shape=(8, 8))

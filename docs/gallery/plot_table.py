@@ -45,10 +45,7 @@ print(model.evaluate(x.iloc[test], y[test], return_dict=True, verbose=0))
 # Training and validation loss, and the ROC curve of the held-out rows:
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
-left.plot(history.history["loss"], label="training")
-left.plot(history.history["val_loss"], label="validation")
-left.set(xlabel="epoch", ylabel="loss", yscale="log")
-left.legend()
+history.plot("loss", ax=left, yscale="log")
 RocCurveDisplay.from_predictions(y[test], model.predict(x.iloc[test], verbose=0).ravel(), ax=right, name="network")
 
 # %%
