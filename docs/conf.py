@@ -47,6 +47,7 @@ sphinx_gallery_conf = {
     "copyfile_regex": r"(?!)",
     "reset_modules": ("matplotlib",),
     "remove_config_comments": True,
+    "capture_repr": ("_repr_html_",),  # what a plot returns says nothing to a reader
 }
 
 html_theme_options = {

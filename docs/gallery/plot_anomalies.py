@@ -94,3 +94,5 @@ for name, values in {
     "mean": (away**2).sum(1),
 }.items():
     print(f"  {name}: {roc_auc_score(strange, values):.3f}")
+
+# sphinx_gallery_thumbnail_number = 3

@@ -103,3 +103,5 @@ for name, each in errors.items():
     loss = cost(np.zeros((len(each), 1)), each[:, None])
     print(f"trained with {name}: own loss {float(loss):.2f}, mean squared error {np.mean((100 * each) ** 2):.0f},")
     print(f"    too low by more than 50: {np.sum(each < -0.5)} of {len(each)} patients, too high: {np.sum(each > 0.5)}")
+
+# sphinx_gallery_thumbnail_number = 2

@@ -163,3 +163,5 @@ for (title, fields), ax in zip(shown.items(), axes):
 for name, share in zip(("won", "drawn", "lost"), results(10000)):
     print(f"{name}: {share:.1%}")
 print(f"before training: {progress[0][1]:.1%} won, {progress[0][3]:.1%} lost")
+
+# sphinx_gallery_thumbnail_number = 2

@@ -125,3 +125,5 @@ ax.legend()
 print(f"{'pictures of each new digit':31}" + " ".join(f"{count:7}" for count in COUNTS))
 for name, values in found.items():
     print(f"{name:31}" + " ".join(f"{value:7.1%}" for value in np.mean(values, axis=1)))
+
+# sphinx_gallery_thumbnail_number = 3

@@ -92,3 +92,5 @@ for name, predict in {"Gaussian likelihood": gaussian, "squared error": constant
     inside = np.abs(y_test - mean) < width * deviation
     shares = ", ".join(f"{inside[third == part].mean():.0%}" for part in range(3))
     print(f"{name}: {inside.mean():.0%} in the band ({shares}); {-norm.logpdf(y_test, mean, deviation).mean():.2f}")
+
+# sphinx_gallery_thumbnail_number = 2
