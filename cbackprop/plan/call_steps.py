@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from cbackprop.contract.expansion import Mask, Value
 from cbackprop.layers.layer import Layer
 from cbackprop.layers.masks import Differs, rule_of
@@ -36,8 +38,25 @@ class CallSteps:
         self.settings = settings or {}  # of the call
 
     def add(self, operation: Operation, inputs: Sequence[Value | Mask], shape: SampleShape) -> Value:
-        """One more step, and its output."""
+        """One more step, and its output.
+
+        Raises
+        ------
+        TypeError
+            If there is no operation, the inputs are no list of values, or the shape is no tuple of integers.
+        """
+        self._check_step(operation, inputs, shape)
         return self.plan.add_step(operation, inputs, shape, self.training)
+
+    def _check_step(self, operation: Any, inputs: Any, shape: Any) -> None:
+        """Refuse what is no step: `expand`, or what it asks, may be a user's."""
+        owner = f"expand of layer {self.within[-1].name!r}" if self.within else "A plan"
+        if not isinstance(operation, Operation):
+            raise TypeError(f"{owner} can only add operations, such as layers, but got {operation!r}.")
+        if type(inputs) not in (list, tuple) or not all(isinstance(value, (Value, Mask)) for value in inputs):
+            raise TypeError(f"{owner} must give {operation.name!r} a list of values, but got {inputs!r}.")
+        if not isinstance(shape, tuple) or not all(isinstance(size, (int, np.integer)) and size >= 0 for size in shape):
+            raise TypeError(f"{owner} must give {operation.name!r} a shape, a tuple of integers, but got {shape!r}.")
 
     def _of(self, layer: Layer) -> CallSteps:
         """What this call of a layer adds its steps to."""

@@ -367,6 +367,32 @@ def test_calls_that_expand_cannot_make(call, error, message):
         np.testing.assert_array_equal(a, b)
 
 
+class Adding(Calling):
+    """Unfolds into one step, whatever that is."""
+
+    def expand(self, steps, inputs, shape, mask):
+        return steps.add(*self.what(self, inputs[0], shape))
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (lambda own, x, shape: (np.tanh, [x], shape), "can only add operations, such as layers, but got <ufunc 'tanh'>"),
+        (lambda own, x, shape: ("inner", [x], shape), "can only add operations, such as layers, but got 'inner'"),
+        (lambda own, x, shape: (own.dense, x, shape), "give 'inner' a list of values, but got Value"),
+        (lambda own, x, shape: (own.dense, [None], shape), r"give 'inner' a list of values, but got \[None\]"),
+        (lambda own, x, shape: (own.dense, [x], 3), "give 'inner' a shape, a tuple of integers, but got 3"),
+        (lambda own, x, shape: (own.dense, [x], (3.0,)), r"a shape, a tuple of integers, but got \(3.0,\)"),
+        (lambda own, x, shape: (own.dense, [x], (-3,)), r"a shape, a tuple of integers, but got \(-3,\)"),
+    ],
+)
+def test_steps_that_expand_cannot_add(step, message):
+    model = cb.Sequential([cb.Input((3,)), Adding(step), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(TypeError, match=f"expand of layer 'outer' .*{message}"):
+        model.fit(np.zeros((4, 3)), np.zeros((4, 1)), verbose=0)
+
+
 INNER = {
     "model": lambda: cb.Sequential([cb.Input((3,)), layers.Dense(3, "tanh"), layers.Dropout(0.5)]),
     "python": lambda: layers.Lambda(np.tanh, backward=lambda x, y, delta: delta * (1 - y**2)),
