@@ -23,7 +23,7 @@ Every element is a sum in an order that depends on shapes alone.
 from cython cimport floating
 from libc.string cimport memcpy, memset
 
-from cbackprop.compiled.kernels.convolution_geometry cimport Convolution
+from cbackprop.compiled.kernels.convolution_geometry cimport Convolution, reaching_taps
 from cbackprop.compiled.kernels.done cimport Done
 from cbackprop.compiled.kernels.gathered_products cimport (
     gather, pack_columns, pack_rows, padded_columns, spread_row,
@@ -255,6 +255,7 @@ cdef void convolve(
     Done done, void* layer, const void* batch,  # is told so with these, unless it is NULL
 ) noexcept nogil:
     """maps = image * kernel + bias."""
+    kernel = reaching_taps(conv, kernel, &workspace)
     cdef Py_ssize_t positions = conv.maps_size // conv.filters
     cdef Py_ssize_t inner = conv.filters // conv.groups, sample, group, row = conv.filters
     cdef floating* strip = <floating*>workspace
@@ -314,6 +315,7 @@ cdef void convolve_back(
     void* workspace,            # back_numbers(), destroyed
 ) noexcept nogil:
     """image = the transposed convolution of maps, + bias: the derivative by the image, given that by the maps."""
+    kernel = reaching_taps(conv, kernel, &workspace)
     cdef Py_ssize_t sample, i, group, size
     cdef Py_ssize_t width = padded_columns(computed_columns(conv, &conv.back[0], image), image)
     cdef floating* strip = <floating*>workspace
@@ -379,6 +381,48 @@ cdef void convolve_kernel(
     void* workspace,            # kernel_numbers(), destroyed
 ) noexcept nogil:
     """The derivative by rows of the kernel: for each, the sum over positions of what it reads there times the maps."""
+    cdef floating* sums = <floating*>workspace
+    cdef Py_ssize_t first, last
+    if conv.taps_at == NULL:
+        sum_rows_of_kernel(conv, samples, image, maps, maps_padded, begin, end, add, gradient, workspace)
+        return
+    first, last = reaching_row(conv, begin), reaching_row(conv, end)
+    if not add:
+        memset(gradient, 0, (end - begin) * conv.filters * sizeof(floating))
+    if first < last:
+        sum_rows_of_kernel(
+            conv, samples, image, maps, maps_padded, first, last, False, sums, sums + conv.taps_room
+        )
+        add_reaching(conv, begin, first, last, sums, gradient)
+
+
+cdef Py_ssize_t reaching_row(Convolution conv, Py_ssize_t row) noexcept nogil:
+    """How many rows of the kernel before this one belong to taps that reach the image."""
+    cdef Py_ssize_t depth = conv.channels // conv.groups, count = 0
+    while count < conv.kernel_rows and conv.taps_at[count // depth] * depth + count % depth < row:
+        count += 1
+    return count
+
+
+cdef void add_reaching(
+    Convolution conv, Py_ssize_t begin, Py_ssize_t first, Py_ssize_t last,
+    const floating* sums,       # (last - first, filters) IN: of rows of taps that reach the image
+    floating* gradient,         # (rows from begin on, filters) OUT
+) noexcept nogil:
+    """Add sums to the rows of the layer's kernel that they belong to."""
+    cdef Py_ssize_t depth = conv.channels // conv.groups, row, f
+    cdef floating* to
+    for row in range(first, last):
+        to = gradient + (conv.taps_at[row // depth] * depth + row % depth - begin) * conv.filters
+        for f in range(conv.filters):
+            to[f] += sums[(row - first) * conv.filters + f]
+
+
+cdef void sum_rows_of_kernel(
+    Convolution conv, Py_ssize_t samples, const floating* image, const floating* maps, bint maps_padded,
+    Py_ssize_t begin, Py_ssize_t end, bint add, floating* gradient, void* workspace,
+) noexcept nogil:
+    """The same, where rows are those of taps that reach the image."""
     cdef const Sweep* sweep = &conv.forward
     cdef const Axis* axes = sweep.axes
     cdef Py_ssize_t _, z, y, rows, row, count, group, inner = conv.filters // conv.groups

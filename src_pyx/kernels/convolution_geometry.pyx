@@ -12,12 +12,15 @@ from typing import NamedTuple
 import numpy as np
 
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from cython cimport floating
+from libc.string cimport memcpy, memset
 
 from cbackprop.compiled.kernels.gathered_products cimport cost_of_floats
 from cbackprop.compiled.kernels.planar cimport gradient_room, plane_width, planar_pays, planes_room
-from cbackprop.compiled.kernels.sweeps cimport AXES, Axis, Sweep
+from cbackprop.compiled.kernels.sweeps cimport AXES, Axis, SLACK, Sweep
 from cbackprop.compiled.kernels.winograd cimport Tiling, choose_tiles, kernel_room, tiles_room, winograd_pays
+
+from cbackprop.contract.convolution import Geometry, reaching
 
 cdef enum:
     # A strip has at most so many numbers, if that are several rows, and is read for at most so many positions.
@@ -63,6 +66,8 @@ class Positions(NamedTuple):
 cdef class Convolution:
     """Where everything is that the convolution of a sample reads and writes.
 
+    Taps that read only zeros are left out, here and in whatever reads this: no strip need be as long as they are far.
+
     Parameters
     ----------
     image, maps, kernel, stride, dilation, before : tuple of int
@@ -83,6 +88,9 @@ cdef class Convolution:
             raise ValueError("Sizes, strides and channels of a convolution must be at least 1.")
         if channels % groups or filters % groups:
             raise ValueError("Channels and filters must be divisible by the groups.")
+        whole = Geometry(image, maps, kernel, stride, dilation, before, channels, filters, groups)
+        found, parts = reaching(whole)
+        kernel, dilation, before = found.kernel, found.dilation, found.before
         for axis in range(AXES):
             self.image[axis], self.maps[axis], self.kernel[axis] = image[axis], maps[axis], kernel[axis]
             self.stride[axis], self.dilation[axis], self.before[axis] = stride[axis], dilation[axis], before[axis]
@@ -90,6 +98,9 @@ cdef class Convolution:
         self.image_size, self.maps_size = math.prod(image) * channels, math.prod(maps) * filters
         self.kernel_rows = math.prod(kernel) * (channels // groups)
         self.tables = []
+        self.layer_taps = math.prod(whole.kernel)
+        if found != whole:
+            self.leave_out_taps(whole.kernel, parts)
         taps = math.prod(kernel)
         depth, operations = taps * channels, taps * channels * cost_of_floats(filters) / 16
         if groups == stride[2] == 1:
@@ -109,6 +120,12 @@ cdef class Convolution:
 
     def __dealloc__(self):
         free(self.back)
+
+    cdef int leave_out_taps(self, tuple kernel, tuple parts) except -1:
+        """Where in the layer's kernel those taps are that reach the image."""
+        self.taps_at = self.keep(np.arange(math.prod(kernel)).reshape(kernel)[parts])
+        numbers = self.kernel_rows * self.filters
+        self.taps_room = (numbers + 2 * SLACK - 1) // SLACK * SLACK
 
     cdef object forward_axis(self, int axis):
         """All positions of the maps."""
@@ -142,7 +159,7 @@ cdef class Convolution:
         remainders = sorted({k * dilation % stride for k in range(self.kernel[axis])})
         found = [self.back_axis(axis, remainder) for remainder in remainders]
         return [positions for positions in found if positions.count] or [
-            self.back_axis(axis, self.before[axis] % stride)
+            self.back_axis(axis, max(self.before[axis], 0) % stride)
         ]
 
     cdef int make_back(self, bint may_spread) except -1:
@@ -177,7 +194,7 @@ cdef class Convolution:
         spread = self.maps[2] * cost_of_floats(self.kernel[2] * self.channels) * (taps + COST_OF_SPREADING)
         if self.groups > 1 or not may_spread:
             return 0
-        self.spreads = self.dilation[2] == 1 and spread < gathered
+        self.spreads = self.dilation[2] == 1 and self.before[2] >= 0 and spread < gathered
         operations = min(gathered, spread) / 16 / self.image[2] / (self.stride[0] * self.stride[1])
         self.planar_back = planar_pays(positions, depth, self.filters, self.channels, operations, False)
         self.spreads = self.spreads and not self.planar_back
@@ -277,26 +294,45 @@ cdef class Convolution:
     cdef Py_ssize_t forward_numbers(self) noexcept:
         """Numbers of workspace that `convolve` needs."""
         if self.planar_forward:
-            return planes_room(&self.forward) + self.kernel_rows * self.filters
+            return self.taps_room + planes_room(&self.forward) + self.kernel_rows * self.filters
         if self.forward.multiplies_less:
-            return kernel_room(&self.forward.tiling) + tiles_room(&self.forward.tiling)
-        return self.strip_room + self.groups * self.kernel_rows * padded(self.filters // self.groups)
+            return self.taps_room + kernel_room(&self.forward.tiling) + tiles_room(&self.forward.tiling)
+        return self.taps_room + self.strip_room + self.groups * self.kernel_rows * padded(self.filters // self.groups)
 
     cdef Py_ssize_t back_numbers(self) noexcept:
         """Numbers of workspace that `convolve_back` needs."""
         if self.planar_back:
-            return max([planes_room(&self.back[i]) for i in range(self.n_back)]) + self.kernel_rows * self.filters
+            return self.taps_room + self.kernel_rows * self.filters + max(
+                [planes_room(&self.back[i]) for i in range(self.n_back)]
+            )
         if self.back[0].multiplies_less:
-            return kernel_room(&self.back[0].tiling) + tiles_room(&self.back[0].tiling)
+            return self.taps_room + kernel_room(&self.back[0].tiling) + tiles_room(&self.back[0].tiling)
         cdef Py_ssize_t taps = self.kernel[0] * self.kernel[1] * self.kernel[2]
         cdef Py_ssize_t columns = self.channels // self.groups
         if self.spreads:
             taps, columns = taps // self.kernel[2], columns * self.kernel[2]
-        return self.strip_room + taps * self.filters * padded(columns) + self.spread_room
+        return self.taps_room + self.strip_room + taps * self.filters * padded(columns) + self.spread_room
 
     cdef Py_ssize_t kernel_numbers(self) noexcept:
         """Numbers of workspace that `convolve_kernel` needs."""
         if self.planar_gradient:
-            return gradient_room(&self.forward, self.kernel_rows)
+            return self.taps_room + gradient_room(&self.forward, self.kernel_rows)
         cdef Py_ssize_t positions = self.gradient_rows * self.maps[2]
-        return self.strip_room + positions * padded(self.filters // self.groups)
+        return self.taps_room + self.strip_room + positions * padded(self.filters // self.groups)
+
+
+cdef const floating* reaching_taps(
+    Convolution conv,
+    const floating* kernel,     # (taps of the layer, channels of a group, filters) IN, padded
+    void** workspace,           # where it begins: taps_room numbers may be taken from it
+) noexcept nogil:
+    """The weights of the taps that reach the image, padded: the kernel itself, if all do."""
+    cdef Py_ssize_t taps = conv.kernel[0] * conv.kernel[1] * conv.kernel[2], row, i
+    cdef floating* found = <floating*>workspace[0]
+    if conv.taps_at == NULL:
+        return kernel
+    row = conv.kernel_rows // taps * conv.filters
+    for i in range(taps):
+        memcpy(found + i * row, kernel + conv.taps_at[i] * row, row * sizeof(floating))
+    workspace[0] = found + conv.taps_room
+    return found

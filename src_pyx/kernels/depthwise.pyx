@@ -16,7 +16,7 @@ Every element is a sum in an order that depends on shapes alone.
 from cython cimport floating
 from libc.string cimport memset
 
-from cbackprop.compiled.kernels.convolution_geometry cimport Convolution
+from cbackprop.compiled.kernels.convolution_geometry cimport Convolution, reaching_taps
 from cbackprop.compiled.kernels.sweeps cimport AXES, Axis, SLACK, Sweep
 
 cdef extern from "depthwise.h" nogil:
@@ -129,7 +129,7 @@ cdef Py_ssize_t depthwise_bytes(Convolution conv, Py_ssize_t itemsize) noexcept:
     """Workspace of any of these functions."""
     cdef Py_ssize_t columns, numbers
     measure(conv, itemsize, &columns, &numbers)
-    return row_bytes(conv, itemsize) + itemsize * (numbers + SLACK)
+    return row_bytes(conv, itemsize) + itemsize * (conv.taps_room + numbers + SLACK)
 
 
 cdef void repeat_channels(
@@ -378,6 +378,7 @@ cdef void depthwise(
     void* workspace,            # depthwise_bytes(), destroyed
 ) noexcept nogil:
     """maps = image * kernel + bias."""
+    kernel = reaching_taps(conv, kernel, &workspace)
     cdef floating* row = <floating*>workspace
     cdef floating* copy = <floating*>(<char*>workspace + row_bytes(conv, sizeof(floating)))
     cdef Py_ssize_t sample
@@ -397,6 +398,7 @@ cdef void depthwise_back(
     void* workspace,            # depthwise_bytes(), destroyed
 ) noexcept nogil:
     """The derivative by the image, given that by the maps."""
+    kernel = reaching_taps(conv, kernel, &workspace)
     cdef floating* row = <floating*>workspace
     cdef floating* copy = <floating*>(<char*>workspace + row_bytes(conv, sizeof(floating)))
     cdef Py_ssize_t sample, i, multiplier = conv.filters // conv.channels
@@ -423,7 +425,10 @@ cdef void depthwise_kernel(
     cdef floating* sums = <floating*>workspace
     cdef floating* copy = <floating*>(<char*>workspace + row_bytes(conv, sizeof(floating)))
     cdef Py_ssize_t width = block_filters(gradient)
+    cdef floating* to
     cdef Block block
+    if conv.taps_at != NULL and not add:
+        memset(gradient, 0, conv.layer_taps * conv.filters * sizeof(floating))
     block.begin, block.multiplier = 0, conv.filters // conv.channels
     while block.begin < conv.filters:
         block.count = min(conv.filters - block.begin, width)
@@ -433,11 +438,9 @@ cdef void depthwise_kernel(
                 conv, &block, image + sample * conv.image_size, maps + sample * conv.maps_size, copy, sums
             )
         for i in range(taps):
+            to = gradient + (i if conv.taps_at == NULL else conv.taps_at[i]) * conv.filters + block.begin
             for j in range(block.count):
-                if add:
-                    gradient[i * conv.filters + block.begin + j] += sums[i * width + j]
-                else:
-                    gradient[i * conv.filters + block.begin + j] = sums[i * width + j]
+                to[j] = to[j] + sums[i * width + j] if add else sums[i * width + j]
         block.begin += block.count
 
 

@@ -72,7 +72,8 @@ def convolution(
     ValueError
         If an array has another size.
     """
-    cdef Py_ssize_t samples = image.shape[0] // conv.image_size, rows = conv.kernel_rows, _
+    cdef Py_ssize_t samples = image.shape[0] // conv.image_size, _
+    cdef Py_ssize_t rows = conv.layer_taps * (conv.channels // conv.groups)
     cdef Py_ssize_t room = max(conv.forward_numbers(), conv.back_numbers(), conv.kernel_numbers())
     cdef unsigned char[::1] workspace = np.empty(room * sizeof(floating) + 64, np.uint8)
     cdef void* aligned = <void*>((<size_t>&workspace[0] + 63) & ~<size_t>63)
@@ -110,7 +111,7 @@ def depthwise_convolution(
         If an array has another size.
     """
     cdef Py_ssize_t samples = image.shape[0] // conv.image_size, _
-    cdef Py_ssize_t taps = conv.kernel[0] * conv.kernel[1] * conv.kernel[2]
+    cdef Py_ssize_t taps = conv.layer_taps
     cdef unsigned char[::1] workspace = np.empty(depthwise_bytes(conv, sizeof(floating)) + 64, np.uint8)
     cdef void* aligned = <void*>((<size_t>&workspace[0] + 63) & ~<size_t>63)
     if (

@@ -194,6 +194,41 @@ def test_strides_beyond_the_input(rank, stride):
     assert np.isfinite(model.train_on_batch(x, np.ones((2, *(1,) * rank, 1))))
 
 
+FAR = {1: 10**9, 2: 10**7, 3: 10**4}  # steps from one tap to the next, which no memory has room for in each sample
+EVERY = [*ALL, "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"]
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+@pytest.mark.parametrize("name", [*EVERY, "causal"])
+def test_taps_beyond_the_image_cost_nothing(name, engine):
+    """Output and gradients are those of the taps that reach the image: the middle one, or the last if it is causal."""
+    kind = "Conv1D" if name == "causal" else name
+    rank, padding = int(kind.split("Conv")[1][0]), "causal" if name == "causal" else "same"
+    shape = (*(4,) * rank, 2)
+
+    def made(size, rate):
+        sizes = {"kernel_size": size, "dilation_rate": rate, "padding": padding}
+        layer = getattr(layers, kind)(**sizes, **({} if kind[0] == "D" else {"filters": 5}))
+        model = cb.Sequential([cb.Input(shape), layer])
+        model.compile(cb.optimizers.SGD(0.1), "mse", engine=engine)
+        return model
+
+    far, near = made(3, FAR[rank]), made(1, 1)
+    tap = (2 if name == "causal" else 1,) * rank
+    near.set_weights([w[tap][(np.newaxis,) * rank] if w.shape[:rank] == (3,) * rank else w for w in far.get_weights()])
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(3, *shape)), rng.normal(size=(3, *far.output_shape[1:]))
+    before = far.get_weights()
+    assert far.train_on_batch(x, y) == pytest.approx(near.train_on_batch(x, y), rel=1e-6)
+    for old, new, small in zip(before, far.get_weights(), near.get_weights(), strict=True):
+        if new.shape[:rank] == (3,) * rank:
+            np.testing.assert_allclose(new[tap], small[(0,) * rank], rtol=1e-5, atol=1e-7)
+            old[tap] = new[tap]
+            np.testing.assert_array_equal(new, old)
+        else:
+            np.testing.assert_allclose(new, small, rtol=1e-5, atol=1e-7)
+
+
 # Sizes that come with the data
 
 

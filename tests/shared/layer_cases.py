@@ -42,6 +42,7 @@ LAYERS = {
         (lambda: layers.Conv1D(4, 3, padding="causal", dilation_rate=2, groups=2), [(6, 4)]),
         (lambda: layers.Conv1D(3, 4, padding="same", activation="softmax"), [(5, 2)]),
         (lambda: layers.Conv1D(2, 3, padding="same", data_format="channels_first", activation="tanh"), [(2, 4)]),
+        (lambda: layers.Conv1D(4, 4, padding="causal", dilation_rate=3, groups=2), [(5, 4)]),  # one tap is too far
     ],
     "Conv2D": [
         (lambda: layers.Conv2D(3, (2, 3), bias_initializer="random_normal"), [(4, 5, 2)]),
@@ -49,6 +50,7 @@ LAYERS = {
         (lambda: layers.Conv2D(2, (3, 2), padding="same", dilation_rate=(1, 2), use_bias=False), [(3, 5, 2)]),
         (lambda: layers.Conv2D(4, 2, data_format="channels_first", activation="glu"), [(2, 3, 5)]),
         (lambda: layers.Conv2D(3, 1, strides=2, kernel_regularizer="l2", bias_constraint="non_neg"), [(3, 4, 2)]),
+        (lambda: layers.Conv2D(3, (5, 4), padding="same"), [(2, 2, 2)]),  # taps on all sides are
     ],
     "Conv3D": [
         (lambda: layers.Conv3D(2, (2, 1, 2), strides=(1, 2, 1), activation="gelu"), [(2, 3, 3, 2)]),
@@ -58,6 +60,7 @@ LAYERS = {
         (lambda: layers.Conv1DTranspose(3, 3, strides=2, bias_initializer="random_normal"), [(3, 2)]),
         (lambda: layers.Conv1DTranspose(2, 2, strides=3, padding="same", output_padding=1), [(3, 2)]),
         (lambda: layers.Conv1DTranspose(4, 3, padding="same", dilation_rate=2, activation="glu"), [(4, 2)]),
+        (lambda: layers.Conv1DTranspose(2, 4, padding="same", dilation_rate=5), [(4, 2)]),
     ],
     "Conv2DTranspose": [
         (lambda: layers.Conv2DTranspose(3, (2, 3), strides=(2, 1), bias_initializer="random_normal"), [(2, 3, 2)]),
@@ -81,6 +84,7 @@ LAYERS = {
         (lambda: layers.DepthwiseConv2D((5, 2), padding="same", dilation_rate=(1, 2), use_bias=False), [(6, 3, 2)]),
         (lambda: layers.DepthwiseConv2D(2, data_format="channels_first", activation="glu"), [(2, 3, 5)]),
         (lambda: layers.DepthwiseConv2D(1, strides=3, bias_constraint="non_neg"), [(4, 4, 5)]),
+        (lambda: layers.DepthwiseConv2D(5, padding="same", depth_multiplier=2), [(2, 1, 3)]),
     ],
     "SeparableConv1D": [
         (lambda: layers.SeparableConv1D(3, 2, strides=2, bias_initializer="random_normal"), [(5, 2)]),

@@ -1,12 +1,17 @@
 """Where everything is that a convolution reads and writes. Other packages may `cimport` it."""
 
+from cython cimport floating
+
 from cbackprop.compiled.kernels.sweeps cimport AXES, Sweep
 
 cdef class Convolution:
-    cdef Py_ssize_t[AXES] image, maps, kernel, stride, dilation, before
+    cdef Py_ssize_t[AXES] image, maps, kernel, stride, dilation, before     # of the taps that reach the image
     cdef readonly Py_ssize_t channels, filters, groups
     cdef Py_ssize_t image_size, maps_size       # numbers of a sample
     cdef Py_ssize_t kernel_rows                 # taps times channels of a group
+    cdef const Py_ssize_t* taps_at              # which of the layer's taps these are, if not all, or NULL
+    cdef Py_ssize_t layer_taps                  # taps of the layer's kernel
+    cdef Py_ssize_t taps_room                   # numbers of a copy of their weights, if not all
     cdef bint planar_forward, planar_back, planar_gradient      # maps, image or kernel are computed by `planar`
     cdef Py_ssize_t gradient_rows               # rows of output positions that a gradient is summed over at a time
     cdef Sweep forward
@@ -21,6 +26,7 @@ cdef class Convolution:
     cdef const Py_ssize_t* kernel_at            # (kernel_rows,): where in a strip each row of the kernel reads
     cdef list tables                            # what pointers point into: kept alive here
 
+    cdef int leave_out_taps(self, tuple kernel, tuple parts) except -1
     cdef object forward_axis(self, int axis)
     cdef object back_axis(self, int axis, Py_ssize_t remainder)
     cdef list back_classes(self, int axis)
@@ -33,3 +39,5 @@ cdef class Convolution:
     cdef Py_ssize_t forward_numbers(self) noexcept
     cdef Py_ssize_t back_numbers(self) noexcept
     cdef Py_ssize_t kernel_numbers(self) noexcept
+
+cdef const floating* reaching_taps(Convolution conv, const floating* kernel, void** workspace) noexcept nogil

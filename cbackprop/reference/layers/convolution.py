@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from cbackprop.contract.convolution import Geometry
+from cbackprop.contract.convolution import AXES, Geometry, reaching
 from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
 __all__ = ["Convolution", "TransposedConvolution"]
@@ -84,16 +83,14 @@ def image_of(g: Geometry, maps: Array, kernel: Array) -> Array:
     image = with_zeros(g, np.zeros((len(maps), *g.image, g.channels), kernel.dtype))
     for places, weights in taps(g, kernel):
         image[places] += np.einsum("...gf,cgf->...gc", maps, weights).reshape(image[places].shape)
-    inner = tuple(slice(before, before + size) for before, size in zip(g.before, g.image, strict=True))
-    result: Array = image[(slice(None), *inner)]
-    return result
+    return without_zeros(g, image)
 
 
 def kernel_gradient(g: Geometry, image: Array, maps: Array, kernel: Array) -> Array:
     """The derivative by the kernel, given that by the maps."""
     image = with_zeros(g, image.reshape(len(image), *g.image, g.channels))
     maps = grouped(g, maps.reshape(len(maps), *g.maps, g.filters)).reshape(-1, g.groups, g.filters // g.groups)
-    gradient = np.empty_like(kernel)
+    gradient = np.zeros_like(kernel)
     for (places, _), part in zip(taps(g, kernel), by_taps(g, gradient), strict=True):
         read = grouped(g, image[places]).reshape(-1, g.groups, g.channels // g.groups)
         part[...] = np.einsum("pgc,pgf->cgf", read, maps)
@@ -101,14 +98,23 @@ def kernel_gradient(g: Geometry, image: Array, maps: Array, kernel: Array) -> Ar
 
 
 def with_zeros(g: Geometry, image: Array) -> Array:
-    """The image with zeros around it, wherever taps read."""
+    """The image with zeros around it, wherever taps read that reach the image."""
+    g, _ = reaching(g)
     ends = [
         max((maps - 1) * stride + (kernel - 1) * dilation + 1 - before - size, 0)
         for maps, stride, kernel, dilation, before, size in zip(
             g.maps, g.stride, g.kernel, g.dilation, g.before, g.image, strict=True
         )
     ]
-    return np.pad(image, [(0, 0), *zip(g.before, ends, strict=True), (0, 0)])
+    return np.pad(image, [(0, 0), *((max(before, 0), end) for before, end in zip(g.before, ends, strict=True)), (0, 0)])
+
+
+def without_zeros(g: Geometry, image: Array) -> Array:
+    """The image of what `with_zeros` gives."""
+    begins = [max(before, 0) for before in reaching(g)[0].before]
+    inner = tuple(slice(begin, begin + size) for begin, size in zip(begins, g.image, strict=True))
+    result: Array = image[(slice(None), *inner)]
+    return result
 
 
 def grouped(g: Geometry, values: Array) -> Array:
@@ -116,16 +122,23 @@ def grouped(g: Geometry, values: Array) -> Array:
     return values.reshape(*values.shape[:-1], g.groups, -1)
 
 
-def by_taps(g: Geometry, kernel: Array) -> Array:
-    """A view of the kernel: (taps, channels of a group, groups, filters of a group)."""
-    return kernel.reshape(-1, g.channels // g.groups, g.groups, g.filters // g.groups)
+def by_taps(g: Geometry, kernel: Array) -> list[Array]:
+    """Views of the kernel: for each tap that reaches the image, (channels of a group, groups, filters of a group)."""
+    _, parts = reaching(g)
+    weights = kernel.reshape(*g.kernel, g.channels // g.groups, g.groups, g.filters // g.groups)[parts]
+    return [weights[tap] for tap in np.ndindex(weights.shape[:AXES])]
 
 
 def taps(g: Geometry, kernel: Array) -> Iterator[tuple[Any, Array]]:
-    """For each tap: where all positions of the maps read in the image with zeros around it, and the weights."""
-    for tap, weights in zip(itertools.product(*map(range, g.kernel)), by_taps(g, kernel), strict=True):
+    """For each such tap: where all positions of the maps read in the image with zeros around it, and the weights."""
+    found, _ = reaching(g)
+    for tap, weights in zip(np.ndindex(found.kernel), by_taps(g, kernel), strict=True):
+        begins = [
+            k * dilation + max(-before, 0)
+            for k, dilation, before in zip(tap, found.dilation, found.before, strict=True)
+        ]
         places = [
-            slice(k * dilation, k * dilation + (count - 1) * stride + 1, stride)
-            for k, dilation, count, stride in zip(tap, g.dilation, g.maps, g.stride, strict=True)
+            slice(begin, begin + (count - 1) * stride + 1, stride)
+            for begin, count, stride in zip(begins, g.maps, g.stride, strict=True)
         ]
         yield (slice(None), *places), weights

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cbackprop.contract.convolution import AXES, Geometry
-from cbackprop.reference.layers.convolution import taps, with_zeros
+from cbackprop.reference.layers.convolution import by_taps, taps, with_zeros, without_zeros
 from cbackprop.reference.layers.layer import Array, Batch, Fit, Layer
 
 __all__ = ["Depthwise"]
@@ -43,11 +43,10 @@ class Depthwise(Layer):
         g, kernel = self.geometry, parameters[0]
         image = with_zeros(g, self.x.reshape(len(self.x), *g.image, g.channels))
         deltas = delta.reshape(len(delta), *g.maps, *kernel.shape[-2:])
-        dx, gradient = np.zeros_like(image), np.zeros_like(kernel).reshape(-1, *kernel.shape[-2:])
-        for k, (places, weights) in enumerate(taps(g, kernel)):
+        dx, gradient = np.zeros_like(image), np.zeros_like(kernel)
+        for (places, weights), part in zip(taps(g, kernel), by_taps(g, gradient), strict=True):
             dx[places] += (deltas * weights[0]).sum(axis=-1)
             read = image[places].reshape(-1, g.channels)
-            gradient[k] = np.einsum("pc,pcm->cm", read, deltas.reshape(-1, *kernel.shape[-2:]))
-        inner = tuple(slice(before, before + size) for before, size in zip(g.before, g.image, strict=True))
-        gradients = [gradient.reshape(kernel.shape), delta.reshape(-1, delta.shape[-1]).sum(axis=0)]
-        return [dx[(slice(None), *inner)].reshape(self.x.shape)], gradients[: len(parameters)]
+            part[0] = np.einsum("pc,pcm->cm", read, deltas.reshape(-1, *kernel.shape[-2:]))
+        gradients = [gradient, delta.reshape(-1, delta.shape[-1]).sum(axis=0)]
+        return [without_zeros(g, dx).reshape(self.x.shape)], gradients[: len(parameters)]
