@@ -49,6 +49,8 @@ class Registry:
         self._entries: dict[str, Any] = {}
         # Classes that configs may mention, without a kernel, a twin and defaults.
         self._unlisted: dict[str, Any] = {}
+        # The classes of the family: their objects need no further look.
+        self._classes: set[type] = set()
         # One spelling of each name, in small letters, to suggest in messages.
         self._suggested: set[str] = set()
         add_family(self)
@@ -67,6 +69,8 @@ class Registry:
         name = name or thing.__name__
         snake = snake_case(name)
         self._entries[name] = thing
+        if inspect.isclass(thing):
+            self._classes.add(thing)
         self._suggested |= {snake, *filter(str.islower, aliases)}
         for key in (name, snake, *aliases):
             self._by_name[key] = thing
@@ -187,8 +191,8 @@ class Registry:
         TypeError
             If `identifier` is none of these.
         """
-        if identifier is None:
-            return None
+        if identifier is None or type(identifier) in self._classes:
+            return identifier
         if isinstance(identifier, (str, dict)):
             found = self.deserialize(identifier)
             return found() if inspect.isclass(found) else found

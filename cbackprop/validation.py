@@ -38,6 +38,9 @@ class ArgumentTypeError(TypeError, ValueError):
     """
 
 
+# Recognised first: to ask `numbers.Real` or `numbers.Integral` takes as long as a whole check otherwise.
+PLAIN_NUMBERS = (int, float)
+
 # Processors have addresses of 48 bits. With this limit, memory runs out before any product of sizes overflows 64 bits.
 MOST_NUMBERS = 2**48
 
@@ -60,6 +63,11 @@ def _check_range(
         raise ValueError(f"{name} must be {_bounds(minimum, maximum, open_minimum, open_maximum)}, but got {value!r}.")
 
 
+def _is_a(kind: type, value: Any) -> bool:
+    """Whether a value is a number of this kind, and no bool."""
+    return isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
+
+
 def check_number(
     name: str,
     value: Any,
@@ -80,7 +88,7 @@ def check_number(
     """
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+    if type(value) not in PLAIN_NUMBERS and not _is_a(numbers.Real, value):
         raise ArgumentTypeError(f"{name} must be a number, but got {value!r} of type {type(value).__name__}.")
     try:
         finite = math.isfinite(value)
@@ -102,7 +110,7 @@ def check_integer(name: str, value: Any, minimum: int | None = None, maximum: in
     ValueError
         If it is out of bounds, or does not fit into 64 bits.
     """
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+    if type(value) is not int and not _is_a(numbers.Integral, value):
         raise ArgumentTypeError(f"{name} must be an integer, but got {value!r} of type {type(value).__name__}.")
     _check_range(name, value, minimum, maximum, False, False)
     number = int(value)

@@ -72,16 +72,17 @@ class ParameterStore:
     # Weak references to the engines that work on these values. Each holds its `lock` while it runs.
     users: tuple[Any, ...] = ()
 
-    def __init__(self, variables: Iterable[Variable], values: Iterable[NDArray[Any]], dtype: str) -> None:
+    def __init__(self, variables: Iterable[Variable], values: Iterable[NDArray[Any]], dtype: DTypeLike) -> None:
         listed = list(variables)
         self._known = [weakref.ref(variable) for variable in listed]
         self.dtype = np.dtype(dtype)
-        offsets = [0]
+        offsets, end = [], 0
         for variable in listed:
-            offsets.append(self.next_offset(offsets[-1] + variable.size))
-        self.values = aligned_zeros(offsets[-1], self.dtype)
-        for variable, offset, value in zip(listed, offsets, values, strict=False):
-            self.values[offset : offset + variable.size] = np.ravel(value)
+            offsets.append(end)
+            end = self.next_offset(end + variable.size)
+        self.values = aligned_zeros(end, self.dtype)
+        for variable, offset, value in zip(listed, offsets, values, strict=True):
+            self.values[offset : offset + variable.size] = value.reshape(-1)
             variable.position = self, offset
         ParameterStore.generation += 1
 
@@ -93,7 +94,7 @@ class ParameterStore:
     def next_offset(self, end: int) -> int:
         """The offset of a variable if the one before it ends here."""
         step = ALIGNMENT // self.dtype.itemsize
-        return math.ceil(end / step) * step
+        return (end + step - 1) // step * step
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles, which cannot have weak references."""
@@ -119,14 +120,15 @@ class ParameterStore:
                 return stores[0] if stores else None
             everything = [variable for store in stores for variable in store.variables]
             everything.sort(key=lambda variable: not variable.trainable)
-            left = {store: store.values.copy() for store in stores}
-            values = [left[v.store][v.offset : v.offset + v.size] for v in everything]
-            united = cls(everything, values, stores[0].dtype.name)
-            for store in stores:
-                store.left = left[store]
-            # Engines that run now go on with the old values, and copy what they have changed at the end of the run.
-            users = (user() for store in stores for user in store.users)
-            united.users = tuple(weakref.ref(user) for user in dict.fromkeys(users) if user is not None)
+            # Engines that run now go on with the old values, and copy what they have changed at the end of the run. So
+            # what they start from must be the same here and there.
+            users = {user: None for store in stores for reference in store.users if (user := reference()) is not None}
+            if users:
+                for store in stores:
+                    store.left = store.values.copy()
+            values = [(v.store.values if v.store.left is None else v.store.left)[v.span] for v in everything]
+            united = cls(everything, values, stores[0].dtype)
+            united.users = tuple(map(weakref.ref, users))
             return united
 
     def add_user(self, engine: Any) -> None:
@@ -336,6 +338,12 @@ class Variable(ActsAsArray):
         return self.position[1]
 
     @property
+    def span(self) -> slice:
+        """Where the values are in the vector of the store."""
+        offset = self.position[1]
+        return slice(offset, offset + self.size)
+
+    @property
     def array(self) -> NDArray[Any]:
         """The live values: writing to this array changes the network, also in the middle of another thread's step."""
         store, offset = self.position
@@ -402,7 +410,9 @@ class Variable(ActsAsArray):
         with np.errstate(over="ignore"):  # refused below
             converted = array.astype(self.dtype, copy=False)
         lost = ~np.isfinite(converted)
-        if finite and lost.any():
+        if not lost.any():
+            return converted
+        if finite:
             raise ValueError(f"Weight {self.path!r} cannot begin with NaN or infinity (in {self.dtype}).")
         lost &= np.isfinite(array)
         if lost.any():

@@ -9,8 +9,8 @@ import numpy as np
 
 __all__ = ["find", "name_of"]
 
-# What the names of compiled classes end in that there is one of for each float type.
-SUFFIXES = {"float32": "32", "float64": "64"}
+# What the names of compiled classes end in that there is one of for each float type, by NumPy's code of the type.
+SUFFIXES = {"f": "32", "d": "64"}
 
 
 def find(package: str, path: str, dtype: Any = None) -> Any:
@@ -28,7 +28,7 @@ def find(package: str, path: str, dtype: Any = None) -> Any:
     owner, _, inner = path.rpartition(":")
     name_of_module, _, name = inner.rpartition(".")
     module = importlib.import_module(f"{owner or 'cbackprop'}.{package}.{name_of_module}")
-    typed = name if dtype is None else name + SUFFIXES[np.dtype(dtype).name]
+    typed = name if dtype is None else name + SUFFIXES[np.dtype(dtype).char]
     for each in (typed, name):
         if hasattr(module, each):
             return getattr(module, each)

@@ -122,7 +122,7 @@ class CompiledEngine(Engine):
         """
         chosen = set(trainable)
         in_order = [variable for variable in plan.variables if variable in chosen]
-        self._take_settings(self.dtype.name, objectives, optimizer, in_order, state, model_lock, None)
+        self._take_settings(self.dtype, objectives, optimizer, in_order, state, model_lock, None)
         self.gradient_work.follow(plan)
         self.plan = plan
         self.regularized = [v for v in self.trainable if v.regularizer is not None and not self.only_losses]
@@ -158,11 +158,8 @@ class CompiledEngine(Engine):
             self.gradients_at = place
         if self.optimizer is not None:
             self.network.set_optimizer(self.compiled_rule, SegmentList(self.compiled_rule, self.segments()))
-            self.compiled_tables = {
-                variable: self._table(variable, uses)
-                for variable, uses in self.gradient_work.uses().items()
-                if variable in self.tables
-            }
+            uses = self.gradient_work.uses() if self.tables else {}
+            self.compiled_tables = {v: self._table(v, those) for v, those in uses.items() if v in self.tables}
             self.network.set_tables(list(self.compiled_tables.values()))
             if self.ranks is not None:
                 self.ranks.set_segments(

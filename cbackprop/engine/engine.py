@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from cbackprop.contract.expansion import Mask
 from cbackprop.contract.segment import Segment
@@ -110,7 +110,7 @@ class Engine:
 
     def _take_settings(
         self,
-        dtype: str,
+        dtype: DTypeLike,
         objectives: Sequence[Objective],
         optimizer: Optimizer | None,
         trainable: Sequence[Variable],
@@ -135,6 +135,7 @@ class Engine:
         self.metrics_of_layers: list[Any] | None = None  # which layers update themselves
         self.told_of_losses = False  # whether a warning has been given of losses that train nothing
         self.needs: Any = None  # the forms of targets, and the plan that they are for
+        self.checked_once: Any = None  # where the next data may be known from the last model: see `models.checked_once`
         self.owner: Any = None  # the run whose means of losses and metrics are being added up
         self.put_aside: dict[Any, Any] = {}  # the means of other runs, by owner
         known_engines.add(self)

@@ -58,12 +58,17 @@ def calling(layer: Any, training: bool | None, key: Any = None) -> Iterator[Call
 @contextmanager
 def naming(layer: Any) -> Iterator[None]:
     """Put weights that are made inside the ``with`` block under the layer's name."""
-    layers = _names.get()
-    token = _names.set(layers if layers and layers[-1] is layer else (*layers, layer))
+    token = _names.set(_with(layer))
     try:
         yield
     finally:
         _names.reset(token)
+
+
+def _with(layer: Any) -> tuple[Any, ...]:
+    """The layers whose names begin the path of what this layer makes now."""
+    layers = _names.get()
+    return layers if layers and layers[-1] is layer else (*layers, layer)
 
 
 def works(layer: Any) -> bool:
@@ -73,5 +78,4 @@ def works(layer: Any) -> bool:
 
 def path_of(layer: Any, name: str) -> str:
     """The path of a weight that a layer is making, such as ``"block/dense/kernel"``."""
-    with naming(layer):
-        return "/".join([*(each.name for each in _names.get()), name])
+    return "/".join([*(each.name for each in _with(layer)), name])

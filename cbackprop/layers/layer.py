@@ -237,8 +237,10 @@ class Layer(Operation, Spec):
             self._check_fixed(name, value)
         elif name in state:
             note_set(self, name)
-        adds = isinstance(value, (Layer, list, tuple, dict)) and value and not self.is_model and holds(value, Layer)
-        if adds and state.get("_locked"):
+        locked = state.get("_locked")
+        watched = (self.holds_layers or locked) and not self.is_model
+        adds = watched and isinstance(value, (Layer, list, tuple, dict)) and value and holds(value, Layer)
+        if adds and locked:
             raise ValueError(
                 f"{self._title()} is built: it can take no other layers, but got one as {name}. Make layers in "
                 "__init__ or build."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import re
 from collections import Counter
@@ -16,6 +17,7 @@ PUBLISHED_AS = {"GroupQueryAttention": "GroupedQueryAttention"}
 _names: Counter[str] = Counter()
 
 
+@functools.cache
 def snake_case(class_name: str) -> str:
     """``"rms_normalization"`` for ``"RMSNormalization"``, ``"p_re_lu"`` for ``"PReLU"``, as Keras does it."""
     base = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", PUBLISHED_AS.get(class_name, class_name))

@@ -16,6 +16,8 @@ __all__ = ["KEPT", "held", "holds", "layers_within", "own_variables", "sublayers
 KEPT = frozenset(
     {"nodes", "_variables", "_base_variables", "_models", "_sublayers", "_added_losses", "_arguments", "_build_shape"}
 )
+# Structures that are searched.
+STRUCTURES = (list, tuple, set, frozenset, dict)
 # How deep nested structures are searched. Plain lists and dicts of layers are never deeper.
 DEEPEST = 16
 
@@ -39,10 +41,8 @@ def _found(values: Iterable[Any], kind: Any, depth: int = 0) -> Iterator[Any]:
     for value in values:
         if isinstance(value, kind):
             yield value
-        elif depth < DEEPEST and isinstance(value, (list, tuple, set, frozenset)):
-            yield from _found(value, kind, depth + 1)
-        elif depth < DEEPEST and isinstance(value, dict):
-            yield from _found(list(value.values()), kind, depth + 1)
+        elif isinstance(value, STRUCTURES) and value and depth < DEEPEST:
+            yield from _found(list(value.values()) if isinstance(value, dict) else value, kind, depth + 1)
 
 
 def _attributes(layer: Any) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from cbackprop.engine.compiled import CompiledEngine
 from cbackprop.layers.adjusting import note_plan
 from cbackprop.layers.layer import Layer
+from cbackprop.models.checked_once import CheckedOnce
 from cbackprop.models.kind import kind_of
 
 __all__ = ["EnginePool"]
@@ -19,10 +20,15 @@ class EnginePool:
 
     def __init__(self) -> None:
         self._idle: dict[Hashable, CompiledEngine] = {}
+        self._checked: tuple[Hashable, CheckedOnce] = None, CheckedOnce()  # for the last kind
 
     @contextmanager
-    def serve(self, model: Any) -> Iterator[None]:
-        """Inside the ``with`` block, a model has an engine of the pool, if it has none and others are like it."""
+    def serve(self, model: Any, data_stays: bool) -> Iterator[None]:
+        """Inside the ``with`` block, a model has an engine of the pool, if it has none and others are like it.
+
+        `data_stays` says that nobody changes data meanwhile. Then models that are given the same arrays share what was
+        made of them.
+        """
         kind = kind_of(model) if model._engine is None else None
         if kind is None:
             yield
@@ -31,10 +37,15 @@ class EnginePool:
         engine = self._idle.pop(kind, None)
         if engine is not None:
             _give(engine, model)
+            if self._checked[0] != kind:
+                self._checked = kind, CheckedOnce()
+            engine.checked_once = self._checked[1] if data_stays else None
         try:
             yield
         finally:
             engine = model._engine
+            if engine is not None:
+                engine.checked_once = None
             same = all(a is b for a, b in zip(settings, (model._objectives, model.optimizer), strict=True))
             # Else a callback has compiled the model again, or layers of this model keep states from batch to batch.
             if same and isinstance(engine, CompiledEngine) and engine.fixed_batch is None:

@@ -141,7 +141,12 @@ def samples_for(
             known = engine.needs = plan, needs_of(model, engine.objectives, plan)
         return known[1]
 
-    return make_samples(model, needs, x, y, sample_weight, class_weight)
+    # Only the first data of a run, which `fit_many` has given to all models: later data may be that of a callback.
+    once, engine.checked_once = engine.checked_once, None
+    given = x, y, sample_weight, class_weight
+    if once is not None:
+        return once.samples(given, lambda: make_samples(model, needs, *given))
+    return make_samples(model, needs, *given)
 
 
 def _warn_of_lost_masks(plan: Plan) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Hashable
 from typing import Any
 
@@ -20,7 +21,7 @@ __all__ = ["kind_of"]
 OF_WEIGHTS = ("_initializer", "_regularizer", "_constraint")
 # The implementation of losses that users wrote.
 PYTHON_LOSS = "losses.python_loss.PythonLoss"
-OTHERS = ("name", "trainable", "input_shape", "seed")
+OTHERS = ("name", "trainable", "input_shape", "input_dim", "seed")
 
 
 class UnlikeError(Exception):
@@ -79,10 +80,15 @@ def _kind_of_layer(layer: Layer, trained: set[Any]) -> Hashable:
     unlike = layer.is_python or layer.is_model or layer.holds_layers or layer.reads_rows or hasattr(layer, "adapt")
     if not _is_own(layer) or unlike or layer.activity_regularizer is not None:
         raise UnlikeError
-    names = [name for name in layer.argument_names() if name not in OTHERS and not name.endswith(OF_WEIGHTS)]
-    values = tuple(_plain(getattr(layer, name)) for name in names if name != "input_dim")
-    weights = tuple((variable.shape, variable in trained) for variable in layer.variables)
+    values = tuple([_plain(getattr(layer, name)) for name in _compared_arguments(type(layer))])
+    weights = tuple([(variable.shape, variable in trained) for variable in layer.variables])
     return type(layer), values, weights, layer.couples_samples, layer.__dict__.get("stream")
+
+
+@functools.cache
+def _compared_arguments(cls: Any) -> list[str]:
+    """The arguments that compiled layers of a class depend on."""
+    return [name for name in cls.argument_names() if name not in OTHERS and not name.endswith(OF_WEIGHTS)]
 
 
 def _plain(value: Any) -> Hashable:

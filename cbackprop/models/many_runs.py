@@ -92,8 +92,9 @@ class ManyRuns:
     def _fit(self, index: int, pool: EnginePool) -> None:
         model = self.models[index]
         try:
-            with random.seeded(self.seeds[index]), pool.serve(model):
-                self.results[index] = model.fit(**self.arguments(index), verbose=self.display.run(index))
+            arguments = self.arguments(index)
+            with random.seeded(self.seeds[index]), pool.serve(model, data_stays=arguments["callbacks"] is None):
+                self.results[index] = model.fit(**arguments, verbose=self.display.run(index))
                 model.settle_position()
             self.display.model_done(index, model.name)
         except Stopped:

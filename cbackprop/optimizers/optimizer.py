@@ -313,6 +313,11 @@ class Optimizer(Spec):
             names = (*names, "average")
         return (*names, "gradient_accumulator") if self.gradient_accumulation_steps else names
 
+    @property
+    def begins_with_zeros(self) -> bool:
+        """Whether all slots are zeros before the first step."""
+        return type(self).new_slot is Optimizer.new_slot and type(self).new_slots is Optimizer.new_slots
+
     def new_slot(self, name: str, values: Array, path: str) -> Array | None:
         """A slot before the first step of a variable with these values; ``None`` if the variable needs none."""
         return np.zeros_like(values, order="C", subok=False)

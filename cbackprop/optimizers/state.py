@@ -110,14 +110,22 @@ class OptimizerState:
             self._store = weakref.ref(store)
         for variable in trainable:
             if variable not in self._laid_out or variable not in self.slots:
-                slots = self.remembered(rule, variable, variable.array)
-                part = slice(variable.offset, variable.offset + variable.size)
-                views: list[Array | None] = [vector[part].reshape(variable.shape) for vector in self._vectors]
-                for view, old in zip(views, slots, strict=False):
-                    view[...] = old  # type: ignore[index]
-                self.slots[variable] = views or slots
+                part = variable.span
+                views: list[Any] = [vector[part].reshape(variable.shape) for vector in self._vectors]
+                self.slots[variable] = self._moved(rule, variable, views)
                 self._laid_out.add(variable)
         return self._vectors
+
+    def _moved(self, rule: Optimizer, variable: Variable, views: list[Any]) -> list[Array | None]:
+        """The slots of a variable where they are to be, if there is a place for each; else where they are."""
+        if views and rule.begins_with_zeros and variable not in self.slots:
+            for view in views:
+                view[...] = 0
+            return views
+        slots = self.remembered(rule, variable, variable.array)
+        for view, old in zip(views, slots, strict=False):
+            view[...] = old
+        return views or slots
 
     def slot_access(self, key: Any, index: int) -> tuple[Callable[[], Any], Callable[[Array], None]]:
         """Functions that read and write a slot, wherever its memory is at that moment."""

@@ -11,6 +11,7 @@ import pytest
 
 import cbackprop as cb
 from cbackprop import layers
+from cbackprop.models import engines
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(90, 4)).astype("float32")
@@ -182,6 +183,66 @@ def test_callbacks_of_each_model():
     notes = [Note(0), Note(1)]
     cb.fit_many(models, X, Y, callbacks=[notes[0], [notes[1]]], verbose=0)
     assert [note.model for note in notes] == models
+
+
+@pytest.mark.parametrize(("callbacks", "checks"), [(None, 2), (lambda i: [cb.callbacks.Callback()], 5)])
+def test_same_data_is_checked_once(monkeypatch, callbacks, checks):
+    """By the first model, whose engine the others get, and by the first of the others."""
+    calls = []
+    make = engines.make_samples
+
+    def counted(*arguments):
+        calls.append(arguments)
+        return make(*arguments)
+
+    monkeypatch.setattr(engines, "make_samples", counted)
+    x, y = X.astype("float64"), Y.astype("float64")  # so that there is something to convert
+    models, alone = models_of(kinds=[small] * 5), models_of(kinds=[small] * 5)
+    cb.fit_many(models, x, y, epochs=2, seeds=range(5), callbacks=callbacks, threads=1, verbose=0)
+    assert len(calls) == checks
+    for i, (model, other) in enumerate(zip(models, alone, strict=True)):
+        with cb.utils.seeded(i):
+            other.fit(x, y, epochs=2, verbose=0)
+        np.testing.assert_array_equal(model.get_weights()[0], other.get_weights()[0])
+
+
+def test_data_of_each_model_is_checked():
+    models, alone = models_of(kinds=[small] * 4), models_of(kinds=[small] * 4)
+    targets = [Y, Y, 2 * Y, Y.astype("float64")]
+    cb.fit_many(models, X, targets, epochs=2, seeds=range(4), threads=1, verbose=0)
+    for i, (model, other) in enumerate(zip(models, alone, strict=True)):
+        with cb.utils.seeded(i):
+            other.fit(X, targets[i], epochs=2, verbose=0)
+        np.testing.assert_array_equal(model.get_weights()[0], other.get_weights()[0])
+    with pytest.raises(ValueError, match=re.escape("models[2]")):
+        cb.fit_many(models, X, [Y, Y, Y[:-1], Y], threads=1, verbose=0)
+
+
+def test_names_of_each_model_are_checked():
+    def named(name):
+        model = cb.Sequential([cb.Input((4,), name=name), layers.Dense(1)])
+        model.compile("sgd", "mse")
+        return model
+
+    models = [named("a"), named("a"), named("a"), named("b")]
+    with pytest.raises(ValueError, match=re.escape("models[3]")):
+        cb.fit_many(models, {"a": X}, Y, threads=1, verbose=0)
+
+
+def test_callbacks_may_change_data():
+    """Models that come later see the change, also where the data is copied to another type."""
+    x = X.astype("float64")
+
+    class Doubles(cb.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            x[...] *= 2
+
+    models, alone = models_of(kinds=[small] * 4), models_of(kinds=[small] * 4)
+    cb.fit_many(models, x, Y, seeds=range(4), callbacks=lambda i: [Doubles()], threads=1, verbose=0)
+    for i, (model, other) in enumerate(zip(models, alone, strict=True)):
+        with cb.utils.seeded(i):
+            other.fit(2**i * X.astype("float64"), Y, verbose=0)
+        np.testing.assert_array_equal(model.get_weights()[0], other.get_weights()[0])
 
 
 def test_one_thread_each(monkeypatch):
