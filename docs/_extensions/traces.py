@@ -50,9 +50,8 @@ def notebook_of(page: Path) -> dict[str, Any]:
         else:
             cell |= {"cell_type": "markdown"}
         cells.append(cell)
-    if "trace = " in text:
-        shown = {"cell_type": "code", "execution_count": None, "outputs": [], "metadata": {}}
-        cells.append(shown | {"id": "shown", "source": "trace"})
+    shown = {"cell_type": "code", "execution_count": None, "outputs": [], "metadata": {}}
+    cells.append(shown | {"id": "shown", "source": "film.traces[-1]" if "film = " in text else "trace"})
     return {"cells": cells, "metadata": {"language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 5}
 
 
