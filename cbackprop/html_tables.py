@@ -37,7 +37,7 @@ def html_table(
         f"<tr>{''.join(cell('td', name, text) for name, text in zip(header, row, strict=True))}</tr>" for row in rows
     )
     return (
-        f'<div><div style="margin:0.3em 0;">{title}</div>'
+        f'<div style="overflow-x:auto;"><div style="margin:0.3em 0;">{title}</div>'
         f'<table style="border-collapse:collapse;background:transparent;"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table>"
         f'<div style="margin:0.3em 0;opacity:0.75;">{below}</div></div>'

@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 
+import browser
 import numpy as np
 import pytest
 
@@ -103,3 +104,45 @@ def test_texts():
     large = repr(cb.Variable("zeros", shape=(1000, 1000)))
     assert "shape=(1000, 1000)" in large
     assert len(large) < 300
+
+
+@pytest.mark.browser
+def test_views_are_legible_on_light_and_dark(tmp_path):
+    """Texts contrast with what is behind them, by WCAG's 4.5 to 1, and a narrow page does not become wider."""
+    cb.utils.set_random_seed(0)
+    x, y = cb.datasets.xor.load_data()
+    model = cb.Sequential([cb.Input((2,)), layers.Dense(3, "tanh"), layers.Dense(1, "sigmoid")])
+    model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+    history = model.fit(x, y, epochs=3, validation_data=(x, y), verbose=0)
+    shown = [history, model.check_gradients(x, y), model.trace(x, y), model]
+    views = "".join(each._repr_html_() for each in shown)
+    script = """
+      const linear = (v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+      const light = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
+      const parts = (color) => { const [r, g, b, a = 1] = color.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
+      const over = ([r, g, b, a], under) => [r, g, b].map((v, i) => a * v + (1 - a) * under[i]);
+      const behind = (element) => !element ? [255, 255, 255]
+        : over(parts(getComputedStyle(element).backgroundColor), behind(element.parentElement));
+      const opacity = (element) =>
+        !element ? 1 : Number(getComputedStyle(element).opacity) * opacity(element.parentElement);
+      let least = Infinity, texts = 0;
+      const walk = document.createTreeWalker(document.getElementById("views"), NodeFilter.SHOW_TEXT);
+      while (walk.nextNode()) {
+        const element = walk.currentNode.parentElement, text = walk.currentNode.textContent.trim();
+        if (!text) continue;
+        const under = behind(element), [r, g, b, a] = parts(getComputedStyle(element).color);
+        const lights = [light(over([r, g, b, a * opacity(element)], under)), light(under)];
+        least = Math.min(least, (Math.max(...lights) + 0.05) / (Math.min(...lights) + 0.05));
+        texts++;
+      }
+      const main = document.getElementById("views");
+      return { least, texts, wide: main.scrollWidth - main.clientWidth };
+    """
+    for name, colors in {"light": "#fff;color:#000", "dark": "#111;color:#eee"}.items():
+        page = tmp_path / f"{name}.html"
+        body = f"<body style='background:{colors}'><main id='views' style='width:360px'>{views}</main></body>"
+        page.write_text(f"<html><head></head>{body}</html>", encoding="utf-8")
+        found, _ = browser.evaluate(page, script, tmp_path / "profile")
+        assert found["texts"] > 100
+        assert found["least"] > 4.5
+        assert found["wide"] <= 0
