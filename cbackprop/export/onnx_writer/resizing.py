@@ -79,10 +79,9 @@ def up_sampling(graph: Graph, call: Call) -> str:
     operation = layer.operation_on(sizes)
     if operation is not layer:
         return resample(graph, call, operation.resampling)
-    targets = [size * factor for size, factor in zip(sizes, layer.factors, strict=False)]
     first, rank = first_axis(layer), len(sizes) + 1
     if graph.dtype == np.float32:
-        return repeat(graph, call.inputs[0], first, targets)
+        return repeat(graph, call.inputs[0], rank, first, layer.factors)
     x = call.inputs[0]
     for axis, (size, factor) in enumerate(zip(sizes, layer.factors, strict=False), first):
         x = product(graph, x, rank, axis, np.repeat(np.eye(size), factor, axis=0))
@@ -96,10 +95,7 @@ def resizing(graph: Graph, call: Call) -> str:
 
 
 def resample(graph: Graph, call: Call, resampling: Resampling) -> str:
-    """Resize of the part that it begins with; products with matrices for what Resize lacks: float64 and Lanczos.
-
-    So it is for antialias, where runtimes differ at the borders.
-    """
+    """Resize of the part that it begins with, or products with matrices."""
     (x,), sizes, first = call.inputs, sizes_of(call)[:2], first_axis(call.layer)
     windows = resampling.windows
     if any(window.start < 0 for window in windows):
@@ -107,8 +103,7 @@ def resample(graph: Graph, call: Call, resampling: Resampling) -> str:
         x = pad(graph, x, 4, first, sides, resampling.fill_value)
     elif windows != (Window(0, sizes[0]), Window(0, sizes[1])):
         x = crop(graph, x, first, windows)
-    grows = resampling.interpolation == "nearest" or not resampling.antialias
-    if graph.dtype == np.float32 and resampling.interpolation in RESIZE and grows:
+    if graph.dtype == np.float32 and is_resize(resampling):
         return as_images(graph, x, first, resampling)
     tall, wide = (Window(0, window.size) for window in windows)
     whole = resampling._replace(windows=(tall, wide))
@@ -117,28 +112,55 @@ def resample(graph: Graph, call: Call, resampling: Resampling) -> str:
     return x
 
 
-def as_images(graph: Graph, x: str, first: int, resampling: Resampling) -> str:
-    """Resize of the last two axes, as all runtimes have it."""
+def is_resize(resampling: Resampling) -> bool:
+    """Whether the operator Resize computes the same in float32, in every runtime.
+
+    It has no Lanczos, and with antialias runtimes differ at the borders. A rounded scale may decide which of two
+    elements is the nearest. (Resize also takes sizes, but then for all axes with that of the batch: ONNX Runtime 1.32
+    fails to move Transposes across a Resize that takes them for some. It also fails to move them across a bicubic one
+    that shrinks.)
+    """
+    pairs = [(window.size, target) for window, target in zip(resampling.windows, resampling.target, strict=True)]
     if resampling.interpolation == "nearest":
-        return repeat(graph, x, first, resampling.target)
+        return not any(has_ties(*pair) for pair in pairs)
+    shrinks = any(size > target for size, target in pairs)
+    return (
+        resampling.interpolation in RESIZE
+        and not resampling.antialias
+        and not (shrinks and resampling.interpolation == "bicubic")
+    )
+
+
+def as_images(graph: Graph, x: str, first: int, resampling: Resampling) -> str:
+    """Resize of height and width; but for the nearest element, moved to the last two axes, as all runtimes have it."""
+    sizes = (window.size for window in resampling.windows)
+    scales = [scale_between(size, target) for size, target in zip(sizes, resampling.target, strict=True)]
+    if resampling.interpolation == "nearest":
+        return repeat(graph, x, 4, first, scales)
     if first == 1:
         x = graph.transpose(x, (0, 3, 1, 2))
-    sizes = (window.size for window in resampling.windows)
-    scales = [1, 1, *map(scale_between, sizes, resampling.target)]
-    x = graph.add("Resize", x, "", np.array(scales, np.float32), **HALF_PIXEL, **RESIZE[resampling.interpolation])
+    all_scales = np.array([1, 1, *scales], np.float32)
+    x = graph.add("Resize", x, "", all_scales, **HALF_PIXEL, **RESIZE[resampling.interpolation])
     return graph.transpose(x, (0, 2, 3, 1)) if first == 1 else x
 
 
 def scale_between(size: int, target: int) -> Any:
-    """The number by which runtimes multiply a size, and round down."""
+    """The number by which runtimes multiply a size, in float32 or float64, and round down."""
     scale = np.float32(target / size)
-    return scale if np.floor(scale * np.float32(size)) == target else np.nextafter(scale, np.float32(np.inf))
+    return scale if float(scale) * size >= target else np.nextafter(scale, np.float32(np.inf))
 
 
-def repeat(graph: Graph, x: str, first: int, targets: Any) -> str:
-    """Resize by the nearest element, from this axis on; sizes are exact where scales might choose another one."""
-    axes = list(range(first, first + len(targets)))
-    return graph.add("Resize", x, "", "", np.array(targets), axes=axes, **HALF_PIXEL, **RESIZE["nearest"])
+def has_ties(size: int, target: int) -> bool:
+    """Whether some output lies in the middle between two inputs, and the scale is rounded."""
+    rounded = float(scale_between(size, target)) * size != target
+    return rounded and any((2 * position + 1) * size % (2 * target) == 0 for position in range(target))
+
+
+def repeat(graph: Graph, x: str, rank: int, first: int, scales: Any) -> str:
+    """Resize by the nearest element, from this axis on, a value with so many axes."""
+    all_scales = np.ones(rank, np.float32)
+    all_scales[first : first + len(scales)] = scales
+    return graph.add("Resize", x, "", all_scales, **HALF_PIXEL, **RESIZE["nearest"])
 
 
 def matrix_of(taps: Taps, inputs: int) -> Any:

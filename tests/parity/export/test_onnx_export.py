@@ -61,6 +61,48 @@ def test_layer(tmp_path, make, shapes, dtype):
     assert_runs(model, tmp_path / "m.onnx", inputs_for(model))
 
 
+OF_IMAGES = [case for case in layer_cases.EACH if all(2 <= len(shape) <= 4 for shape in case.values[1])]
+
+
+@pytest.mark.parametrize(("make", "shapes"), OF_IMAGES)
+def test_layer_between_convolutions(tmp_path, make, shapes):
+    """ONNX Runtime moves the Transposes of convolutions across it."""
+    inputs = [cb.Input(shape) for shape in shapes]
+    convolved = [pointwise(x) for x in inputs]
+    y = layer_cases.called(make(), convolved)
+    for output in y if isinstance(y, (list, tuple)) else [y]:
+        last = pointwise(output) if 3 <= output.ndim <= 5 and output.dtype == "float32" else output
+        model = cb.Model(inputs, layers.Flatten()(last))
+        assert_runs(model, tmp_path / "m.onnx", inputs_for(model))
+
+
+def pointwise(x):
+    """A convolution that changes no size but the channels'."""
+    convolution = {3: layers.Conv1D, 4: layers.Conv2D, 5: layers.Conv3D}[x.ndim]
+    return convolution(x.shape[-1], 1)(x)
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
+def test_sizes_of_images(tmp_path, interpolation):
+    """Whole ratios and others, larger and smaller; of two elements at the same distance the same is taken."""
+    for size, target in [
+        (1, 5),
+        (2, 7),
+        (3, 2),
+        (3, 7),
+        (4, 6),
+        (5, 9),
+        (6, 4),
+        (7, 3),
+        (9, 13),
+        (10, 4),
+        (13, 5),
+        (13, 17),
+    ]:
+        model = cb.Sequential([cb.Input((size, 3, 2)), layers.Resizing(target, 4, interpolation=interpolation)])
+        assert_runs(model, tmp_path / "m.onnx", inputs_for(model))
+
+
 @pytest.mark.parametrize("dtype", LIMITS)
 @pytest.mark.parametrize("function", ACTIVATIONS)
 def test_activation(tmp_path, function, dtype):
