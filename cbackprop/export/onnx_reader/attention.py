@@ -8,7 +8,7 @@ import numpy as np
 
 from cbackprop import layers
 from cbackprop.export.formulas import LAYERS
-from cbackprop.export.onnx_reader.builder import Builder, UnreadableError, recognizes
+from cbackprop.export.onnx_reader.builder import Builder, UnreadableError, length_of, recognizes
 from cbackprop.export.onnx_reader.graph import Node
 from cbackprop.tensor import KerasTensor
 
@@ -68,7 +68,7 @@ def attend(
         raise UnreadableError(
             f"values of shapes {[query.shape, key.shape, value.shape]} are no queries, keys and values for each sample"
         )
-    weights_shape = tuple(int(size or 0) for size in (*query.shape[1:-1], key.shape[-2]))
+    weights_shape = (*(length_of(query, axis) for axis in range(1, query.ndim - 1)), length_of(key, key.ndim - 2))
     settings = settings_of(bound, weights_shape)
     return builder.apply(node, layer, [query, value, key], weights=weights, settings=settings)
 
@@ -126,5 +126,5 @@ def sums(builder: Builder, node: Node, bound: dict[str, Any]) -> KerasTensor:
     fits = scale.size == 1 or (scale.size == x.shape[-1] and bound["scale"].shape[-1:] == scale.shape)
     if x.ndim < 3 or axes != expected or not fits:
         raise UnreadableError("it adds up other axes than those of queries and keys")
-    weights = np.broadcast_to(scale, int(x.shape[-1] or 1))
+    weights = np.broadcast_to(scale, length_of(x, x.ndim - 1))
     return attend(builder, node, layers.AdditiveAttention, bound, x, y, weights=[weights])

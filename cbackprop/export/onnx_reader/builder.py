@@ -32,7 +32,7 @@ class UnreadableError(ValueError):
     """No layer computes what a node computes."""
 
 
-Reader = Callable[["Builder", Node], KerasTensor | list[KerasTensor]]
+Reader = Callable[["Builder", Node], KerasTensor | list[KerasTensor] | list[KerasTensor | None]]
 PatternReader = Callable[["Builder", Node, dict[str, Any]], KerasTensor]
 Acceptance = Callable[[dict[str, Any]], bool]
 
@@ -89,12 +89,15 @@ class Builder:
         By the names of values in the graph.
     batch : int or None
         The number of samples that the graph fixes.
+    wanted : set of str
+        The values that something reads.
     """
 
     def __init__(self, graph: ReadGraph, dtype: str, names: Sequence[str]) -> None:
         self.graph, self.dtype = graph, dtype
         self.tensors: dict[str, KerasTensor] = {}
         self.batch: int | None = None
+        self.wanted: set[str] = set()
         self._names = set(names)
         self._permutes: dict[str, Layer] = {}
         self._permuted: dict[tuple[int, tuple[int, ...]], KerasTensor] = {}
@@ -166,6 +169,23 @@ class Builder:
             self._permutes[made.layer.name] = made.layer
         return self._permuted[key]
 
+    def reshaped(self, node: Node, x: KerasTensor, shape: Sequence[int | None]) -> KerasTensor:
+        """A value whose samples have another shape, of which one size may be open.
+
+        Reshapes that follow each other become one, or none.
+        """
+        sizes = [None if size == -1 else size for size in shape]
+        if sizes.count(None) > 1:
+            raise UnreadableError(f"more than one size of its result {tuple(sizes)} is open")
+        if None in sizes and None not in x.shape[1:]:
+            rest = math.prod(size for size in sizes if size is not None)
+            sizes[sizes.index(None)] = math.prod(sample_shape(x)) // max(rest, 1)
+        if x.node is not None and isinstance(x.node.layer, layers.Reshape):
+            (x,) = x.node.inputs
+        if tuple(sizes) == x.shape[1:]:
+            return x
+        return self.apply(node, layers.Reshape, x, tuple(-1 if size is None else size for size in sizes))
+
     def apply(
         self,
         node: Node,
@@ -175,8 +195,8 @@ class Builder:
         weights: Any = None,
         settings: Any = None,
         **options: Any,
-    ) -> KerasTensor:
-        """Make a layer with these arguments, call it with these settings, and set its weights.
+    ) -> Any:
+        """Make a layer with these arguments, call it with these settings, and set its weights: its output, or several.
 
         Where that is the same, the layer stands in front of a Permute that makes its inputs, not behind.
         """
@@ -201,11 +221,12 @@ class Builder:
         weights: Any = None,
         settings: Any = None,
         **options: Any,
-    ) -> KerasTensor:
+    ) -> Any:
         made = layer(*arguments, name=self._name_for(node.name[:200]), dtype=self.dtype, **options)
-        output: KerasTensor = made(inputs, **(settings or {}))
-        if math.prod(size or 1 for size in output.shape) > LARGEST_SAMPLE:
-            raise UnreadableError(f"samples of shape {output.shape[1:]} are too large")
+        output = made(inputs, **(settings or {}))
+        for one in output if isinstance(output, list | tuple) else [output]:
+            if math.prod(size or 1 for size in one.shape) > LARGEST_SAMPLE:
+                raise UnreadableError(f"samples of shape {one.shape[1:]} are too large")
         if weights is not None and not all(np.isfinite(np.asarray(weight, np.float64)).all() for weight in weights):
             raise UnreadableError("its constants are not finite")
         if weights is not None:
@@ -242,8 +263,32 @@ def in_front_of(
 
 
 def sample_shape(tensor: KerasTensor) -> tuple[int, ...]:
-    """The shape of one sample."""
+    """The shape of one sample.
+
+    Raises
+    ------
+    UnreadableError
+        If the graph leaves a size open.
+    """
+    if None in tensor.shape[1:]:
+        raise UnreadableError(f"it is read only for inputs of one size, and not of shape {tensor.shape}")
     return tuple(int(size) for size in tensor.shape[1:] if size is not None)
+
+
+def length_of(tensor: KerasTensor, axis: int) -> int:
+    """The size of an axis.
+
+    Raises
+    ------
+    UnreadableError
+        If the graph leaves it open.
+    """
+    size = tensor.shape[axis]
+    if size is None:
+        raise UnreadableError(
+            f"axis {axis} of a value of shape {tensor.shape} is open, and it is read only for one size"
+        )
+    return int(size)
 
 
 def is_data(tensor: KerasTensor) -> bool:
@@ -262,12 +307,10 @@ def fitting(array: Array, tensor: KerasTensor) -> Array:
     UnreadableError
         If it would change their shape.
     """
-    shape = sample_shape(tensor)
+    shape = tensor.shape[1:]
     own = array[0] if array.ndim == len(shape) + 1 and array.shape[0] == 1 else array
-    try:
-        fits = np.broadcast_shapes(own.shape, shape) == shape
-    except ValueError:
-        fits = False
+    pairs = zip(own.shape[::-1], shape[::-1], strict=False)
+    fits = own.ndim <= len(shape) and all(size in (1, whole) for size, whole in pairs)
     if not fits:
         raise UnreadableError(f"a constant of shape {array.shape} does not fit values of shape {tensor.shape}")
     return own

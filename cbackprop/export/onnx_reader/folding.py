@@ -14,6 +14,8 @@ __all__ = ["FOLDED", "MOVES", "FoldingError", "whole_slice"]
 Array = NDArray[Any]
 # How many more numbers a result may have than the constants that it is computed from.
 LARGEST_GROWTH = 4096
+# How many numbers a constant may have that is filled with one, such as the states at the beginning of a recurrence.
+LARGEST_FILLED = 2**16
 
 
 class FoldingError(ValueError):
@@ -31,10 +33,10 @@ def _elementwise(function: Callable[..., Any]) -> Callable[..., Array]:
     return compute
 
 
-def _refuse_growth(shape: Sequence[int], arrays: Sequence[Array]) -> None:
+def _refuse_growth(shape: Sequence[int], arrays: Sequence[Array], most: int = LARGEST_GROWTH) -> None:
     """Refuse a result that takes much more memory than the file."""
     size = math.prod(int(length) for length in shape)
-    if size > max(LARGEST_GROWTH, *(array.size for array in arrays)):
+    if size > max(most, *(array.size for array in arrays)):
         raise FoldingError(f"constants of shapes {[array.shape for array in arrays]} would grow")
 
 
@@ -125,13 +127,13 @@ def whole_slice(start: int, end: int, step: int, size: int) -> slice:
 
 def _expand(node: Any, array: Array, shape: Array) -> Array:
     final = np.broadcast_shapes(array.shape, tuple(int(size) for size in shape.ravel()))
-    _refuse_growth(final, [array])
+    _refuse_growth(final, [array], LARGEST_FILLED)
     return np.broadcast_to(array, final).copy()
 
 
 def _filled(node: Any, shape: Array) -> Array:
     sizes = tuple(int(size) for size in shape.ravel())
-    _refuse_growth(sizes, [shape])
+    _refuse_growth(sizes, [shape], LARGEST_FILLED)
     value = node.attribute("value")
     array = np.zeros(1, np.float32) if value is None else node.package.numpy_helper.to_array(value)
     return np.full(sizes, array.ravel()[0])

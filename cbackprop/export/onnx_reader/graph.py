@@ -8,20 +8,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop.export.onnx_reader.folding import FOLDED
+from cbackprop.export.onnx_reader.folding import FOLDED, FoldingError
 from cbackprop.export.onnx_reader.inference import inferred
+from cbackprop.export.onnx_reader.input_axes import batch_axes
 from cbackprop.export.onnx_reader.sizes import Sizes, computed, of_shape
 
 __all__ = ["Node", "ReadGraph"]
 
 Array = NDArray[Any]
+# Operators that make a constant of any shape.
+FILL = ("Expand", "ConstantOfShape")
 
 
 @dataclass(eq=False)
 class Node:
     """An operator with its inputs, outputs (by name; ``""`` for inputs that are left out) and attributes.
 
-    Attributes that are not in the file have their default values.
+    Attributes that are not in the file have their default values. A node that `copies` leaves values as they are.
     """
 
     package: Any
@@ -31,6 +34,7 @@ class Node:
     outputs: list[str]
     attributes: dict[str, Any] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)
+    copies: bool = False
 
     def attribute(self, name: str) -> Any:
         """The value of an attribute; ``None`` if it has none."""
@@ -54,13 +58,18 @@ class ReadGraph:
 
     Attributes
     ----------
+    outputs : list of str
     nodes : list of Node
         In an order in which they can be computed.
     makers : dict of str to Node
         The nodes by the names of their outputs.
     constants : dict of str to ndarray
+    repeated : dict of str to int
+        Constants that the file repeats for each sample, with an axis of length 1 for that: which one.
     sizes : dict of str to Sizes
-        Values that are computed from shapes and depend on the size of the batch.
+        Values that are computed from shapes and depend on the size of the batch, or on another that is open.
+    batch_axes : dict of str to int
+        The axis of the batch in each input.
     shapes : dict of str to tuple
         The shapes of values, if they can be inferred.
     types : dict of str to int
@@ -69,15 +78,18 @@ class ReadGraph:
 
     def __init__(self, package: Any, proto: Any) -> None:
         self.package = package
-        self.shapes, self.types = inferred(package, proto)
+        self.outputs = [value.name for value in proto.graph.output]
+        self.batch_axes = batch_axes(proto)
+        self.shapes, self.types = inferred(package, proto, self.batch_axes)
         self.sizes: dict[str, Sizes] = {}
+        self.repeated: dict[str, int] = {}
         self._unfolded: dict[str, str] = {}  # why an operator on constants was not computed
         self.opset = next(entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx"))
         self.constants: dict[str, Array] = {}
         for tensor in proto.graph.initializer:
             self.constants[tensor.name] = self._array(tensor)
         self.nodes = [self._node(index, node) for index, node in enumerate(proto.graph.node)]
-        self._skip_copies()
+        self.bypass_copies()
         self.makers = {name: node for node in self.nodes for name in node.outputs if name}
         for node in self.nodes:
             self._fold(node)
@@ -113,7 +125,7 @@ class ReadGraph:
                 self.constants[inputs[-1]] = np.asarray(axes, np.int64)
         return Node(self.package, operator, name, inputs, list(proto.output), attributes, defaults)
 
-    def _skip_copies(self) -> None:
+    def bypass_copies(self) -> None:
         """Bypass nodes that only copy a value or cast it to its own type.
 
         Converters leave such nodes between operators that form one layer, such as a product and its bias.
@@ -122,7 +134,8 @@ class ReadGraph:
         for node in self.nodes:
             node.inputs = [sources.get(name, name) for name in node.inputs]
             if node.inputs and (
-                node.operator == "Identity"
+                node.copies
+                or node.operator == "Identity"
                 or (node.operator == "Cast" and self.types.get(node.inputs[0]) == node.attribute("to"))
             ):
                 sources[node.outputs[0]] = node.inputs[0]
@@ -134,8 +147,13 @@ class ReadGraph:
         return name in self.constants
 
     def scalar(self, name: str) -> float | None:
-        """The value of a constant with one number, else ``None``; for float32 the shortest decimal with this value."""
+        """The value of a constant with one number, else ``None``; for float32 the shortest decimal with this value.
+
+        The number may be repeated in the shape of samples.
+        """
         array = self.constants.get(name)
+        if array is not None and name in self.repeated and (array == array.ravel()[:1]).all():
+            array = array.ravel()[:1]
         if array is None or array.size != 1:
             return None
         return float(str(array.reshape(())[()])) if array.dtype == np.float32 else float(array.reshape(()))
@@ -188,14 +206,52 @@ class ReadGraph:
 
     def _computed(self, node: Node, names: list[str]) -> Sizes | Array | None:
         with np.errstate(all="ignore"):
+            if any(name in self.repeated for name in names):
+                return self._repeated(node, names)
             if any(name in self.sizes for name in names):
-                return computed(
-                    node, [self.sizes[name] if name in self.sizes else self.constants[name] for name in names]
-                )
+                values = [self.sizes[name] if name in self.sizes else self.constants.get(name) for name in names]
+                try:
+                    return computed(node, [value for value in values if value is not None])
+                except FoldingError:
+                    if node.operator not in FILL:
+                        raise
+                    return self._repeated(node, names)
             compute = FOLDED.get(node.operator)
             if compute is None:
                 return None
             return np.asarray(compute(node, *(self.constants[name] if name else None for name in names)))
+
+    def _repeated(self, node: Node, names: list[str]) -> Array | None:
+        """Compute a node for batches of 1 and 2 samples. If the second has the same numbers again, keep the first.
+
+        Raises
+        ------
+        FoldingError
+            If they differ otherwise.
+        """
+        compute = FOLDED.get(node.operator)
+        if compute is None:
+            return None
+        one, two = (
+            np.asarray(compute(node, *(self._for_batch(name, size) if name else None for name in names)))
+            for size in (1, 2)
+        )
+        if one.shape == two.shape and np.array_equal(one, two):
+            return one
+        longer = [axis for axis, (a, b) in enumerate(zip(one.shape, two.shape, strict=False)) if a != b]
+        if one.ndim != two.ndim or len(longer) != 1 or not np.allclose(two, one, rtol=1e-6, atol=0):
+            raise FoldingError("it computes with the size of the batch")
+        self.repeated[node.outputs[0]] = longer[0]
+        return one
+
+    def _for_batch(self, name: str, size: int) -> Array:
+        """A constant, or sizes, for batches of one size."""
+        if name in self.repeated:
+            return np.repeat(self.constants[name], size, self.repeated[name])
+        found = self.sizes[name].for_batch(size) if name in self.sizes else self.constants[name]
+        if found is None:
+            raise FoldingError("it computes with sizes that the graph leaves open")
+        return found
 
     def _keep(self, node: Node, value: Sizes | Array | None) -> None:
         if isinstance(value, Sizes):
@@ -204,12 +260,12 @@ class ReadGraph:
             self.constants[node.outputs[0]] = value
 
     def _without_batch(self, node: Node) -> None:
-        """In shapes of whole samples, replace the size of the batch by the code for "keep this axis"."""
+        """In shapes of whole samples, replace sizes that are open by codes: for "keep this axis", for the batch."""
         sizes = self.sizes.get(node.inputs[1]) if len(node.inputs) > 1 else None
         if sizes is None or sizes.constant.ndim != 1 or node.attribute("allowzero"):
             return
-        # for Reshape 0 keeps the axis; for Expand 1 does, because it takes the longer of two
-        shape = sizes.as_shape(0 if node.operator == "Reshape" else 1)
+        # for Reshape 0 keeps the axis, and -1 makes the one that is left; for Expand 1 keeps the longer of two
+        shape = sizes.as_shape(*((0, -1) if node.operator == "Reshape" else (1, 1)))
         if shape is not None:
             name = f"{node.inputs[1]}/{node.operator}"
             self.constants[name] = shape

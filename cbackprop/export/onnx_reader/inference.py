@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from cbackprop.export.onnx_reader.input_axes import is_open
+
 __all__ = ["BATCH", "Shape", "inferred"]
 
 # Stands for the size of the batch in a shape, if the graph does not fix it.
 BATCH = "the batch"
-# The size of an axis is a number, the batch, or unknown.
+# The size of an axis is a number, the batch, the name of another size that the graph leaves open, or unknown.
 Shape = tuple[int | str | None, ...]
 # Constants with more numbers than this are not shapes; inference needs only their size.
 LARGEST_SHAPE = 1024
@@ -16,31 +18,39 @@ LARGEST_SHAPE = 1024
 BATCH_SIZES = (251, 257)
 
 
-def inferred(package: Any, proto: Any) -> tuple[dict[str, Shape], dict[str, int]]:
+def inferred(
+    package: Any, proto: Any, batch_axes: dict[str, int] | None = None
+) -> tuple[dict[str, Shape], dict[str, int]]:
     """Shapes of values, and ONNX's numbers of their types, if they can be inferred.
 
-    Shapes that the file gives for intermediate values and outputs are not used, because they may be wrong.
+    `batch_axes` are the axes of the batch in inputs where it is not the first. Shapes that the file gives for
+    intermediate values and outputs are not used, because they may be wrong.
 
     Raises
     ------
     ValueError
         If shapes or types contradict each other.
     """
-    skeleton = _skeleton(package, proto)
+    skeleton, names = _skeleton(package, proto, batch_axes or {})
     try:
-        shapes, types = _values(package, skeleton)
+        shapes, types = _values(package, skeleton, names)
     except Exception as error:  # ONNX raises its own errors
         raise ValueError(f"it is damaged: {str(error).strip()}") from error
     outputs = [name for node in skeleton.graph.node for name in node.output if name]
-    if any(shapes.get(name, (None,))[:1] == (None,) for name in outputs):
-        shapes |= _followed(package, skeleton, shapes)
+    if any(_is_lost(shapes.get(name)) for name in outputs):
+        shapes |= _followed(package, skeleton, shapes, names)
     for constant in proto.graph.initializer:
         types[constant.name] = constant.data_type
     return shapes, types
 
 
-def _values(package: Any, skeleton: Any) -> tuple[dict[str, Shape], dict[str, int]]:
-    """Shapes and types of the values of a graph."""
+def _is_lost(shape: Shape | None) -> bool:
+    """Whether it is not known which axis of a value is that of the batch."""
+    return shape is None or (None in shape and BATCH not in shape)
+
+
+def _values(package: Any, skeleton: Any, names: set[str]) -> tuple[dict[str, Shape], dict[str, int]]:
+    """Shapes and types of the values of a graph in which open sizes have these names."""
     graph = package.shape_inference.infer_shapes(skeleton, data_prop=True).graph
     shapes: dict[str, Shape] = {}
     types: dict[str, int] = {}
@@ -50,12 +60,12 @@ def _values(package: Any, skeleton: Any) -> tuple[dict[str, Shape], dict[str, in
         tensor = value.type.tensor_type
         types[value.name] = tensor.elem_type
         if tensor.HasField("shape"):
-            shapes[value.name] = tuple(_size(dim) for dim in tensor.shape.dim)
+            shapes[value.name] = tuple(_size(dim, names) for dim in tensor.shape.dim)
     return shapes, types
 
 
-def _followed(package: Any, skeleton: Any, shapes: dict[str, Shape]) -> dict[str, Shape]:
-    """Shapes of values of which not even the first size is known, from those for batches of two sizes.
+def _followed(package: Any, skeleton: Any, shapes: dict[str, Shape], names: set[str]) -> dict[str, Shape]:
+    """Shapes of values of which the axis of the batch is lost, from those for batches of two sizes.
 
     A symbol does not pass an operator that computes with sizes, such as Reshape to (-1, 6, 8). Numbers do.
     """
@@ -64,17 +74,17 @@ def _followed(package: Any, skeleton: Any, shapes: dict[str, Shape]) -> dict[str
         fixed = package.ModelProto()
         fixed.CopyFrom(skeleton)
         for value in fixed.graph.input:
-            for dim in value.type.tensor_type.shape.dim[:1]:
+            for dim in value.type.tensor_type.shape.dim:
                 if dim.dim_param == BATCH:
                     dim.dim_value = size
         try:
-            found.append(_values(package, fixed)[0])
+            found.append(_values(package, fixed, names)[0])
         except Exception:  # for a batch of this size it is no graph
             return {}
     return {
         name: tuple(_of_two(a, b) for a, b in zip(first, found[1][name], strict=True))
         for name, first in found[0].items()
-        if shapes.get(name, (None,))[:1] == (None,) and len(found[1].get(name, ())) == len(first) > 0
+        if _is_lost(shapes.get(name)) and len(found[1].get(name, ())) == len(first) > 0
     }
 
 
@@ -85,28 +95,38 @@ def _of_two(first: Any, second: Any) -> int | str | None:
     return first if first == second else None
 
 
-def _size(dim: Any) -> int | str | None:
+def _size(dim: Any, names: set[str]) -> int | str | None:
     if dim.HasField("dim_value"):
         return int(dim.dim_value)
-    return BATCH if dim.dim_param == BATCH else None
+    return str(dim.dim_param) if dim.dim_param in names else None
 
 
-def _skeleton(package: Any, proto: Any) -> Any:
-    """The graph without large constants, and with the same name for the batch axis of all inputs."""
+def _skeleton(package: Any, proto: Any, batch_axes: dict[str, int]) -> tuple[Any, set[str]]:
+    """The graph without large constants, and with the same name for the batch axis of all inputs.
+
+    Returns
+    -------
+    skeleton : ModelProto
+    names : set of str
+        Those of sizes that the inputs leave open.
+    """
     skeleton = package.ModelProto(ir_version=max(proto.ir_version, 4), opset_import=proto.opset_import)
     graph, whole = skeleton.graph, proto.graph
     graph.name = "skeleton"
     graph.node.extend(_known(package, node) for node in whole.node)
     constants = {tensor.name for tensor in whole.initializer}
+    names = {BATCH}
     for value in whole.input:
         if value.name in constants:
             continue
         graph.input.append(value)
+        batch = batch_axes.get(value.name, 0)
         for axis, dim in enumerate(graph.input[-1].type.tensor_type.shape.dim):
-            if axis == 0 and dim.dim_value < 1:
+            if axis == batch and dim.dim_value < 1:
                 dim.dim_param = BATCH
-            elif not dim.HasField("dim_value"):
-                dim.ClearField("dim_param")
+            elif is_open(dim):
+                dim.dim_param = f"size {dim.dim_param or (value.name, axis)}"
+                names.add(dim.dim_param)
     for tensor in whole.initializer:
         if _count(tensor.dims) <= LARGEST_SHAPE:
             graph.initializer.append(tensor)
@@ -115,7 +135,7 @@ def _skeleton(package: Any, proto: Any) -> Any:
     for value in whole.output:
         graph.output.append(value)
         graph.output[-1].type.tensor_type.ClearField("shape")
-    return skeleton
+    return skeleton, names
 
 
 def _known(package: Any, node: Any) -> Any:

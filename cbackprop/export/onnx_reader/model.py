@@ -20,18 +20,23 @@ from cbackprop.export.onnx_reader import (  # noqa: F401 - register
     parts,
     pooling,
     preprocessing,
+    recurrent,
     resizing,
     weights,
 )
+from cbackprop.export.onnx_reader.batch_axis import put_batch_first
 from cbackprop.export.onnx_reader.builder import OPERATORS, PATTERNS, Builder, Pattern, UnreadableError
 from cbackprop.export.onnx_reader.folding import FOLDED
 from cbackprop.export.onnx_reader.graph import Node, ReadGraph
 from cbackprop.export.onnx_reader.inference import BATCH
+from cbackprop.export.onnx_reader.input_axes import is_open
 from cbackprop.export.onnx_reader.matching import match
 from cbackprop.layers import Input
 from cbackprop.layers.global_pooling import GlobalPooling
 from cbackprop.layers.masks import Chosen
+from cbackprop.layers.unknown_sizes import SMALL, filled
 from cbackprop.models import Model
+from cbackprop.plan.plan import Plan
 from cbackprop.suggestions import nearest
 from cbackprop.tensor import KerasTensor, output_dtype
 
@@ -42,7 +47,7 @@ OF_ANY_TYPE = (
     *("Identity", "Cast", "Dropout", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Concat"),
     *("Slice", "Gather", "Split", "Expand"),
 )
-OF_SEVERAL_OUTPUTS = ("Split",)
+OF_SEVERAL_OUTPUTS = ("Split", "RNN", "LSTM", "GRU")
 # A node, the function that reads it, and the variables of the formula if it is the last operator of one.
 Reading = tuple[Node, Any, dict[str, Any] | None]
 
@@ -129,8 +134,11 @@ def built(graph: ReadGraph, proto: Any, outputs: list[str]) -> Model:
     inputs = [value for value in proto.graph.input if not graph.is_constant(value.name)]
     if not inputs or not outputs:
         raise UnreadableError("the graph has no inputs or no outputs.")
-    readings = needed(graph, outputs, [value.name for value in proto.graph.output])
+    mixed = put_batch_first(graph)
+    readings, wanted = needed(graph, outputs, [value.name for value in proto.graph.output])
+    refuse_mixed(graph, mixed, wanted)
     builder = Builder(graph, float_type(graph, inputs, proto), [*(value.name for value in inputs), *outputs])
+    builder.wanted = wanted
     for value in inputs:
         enter(builder, value)
     for node, read, bound in readings:
@@ -139,8 +147,9 @@ def built(graph: ReadGraph, proto: Any, outputs: list[str]) -> Model:
             made = read(builder, node) if bound is None else read(builder, node, bound)
             tensors = made if isinstance(made, list) else [made]
             for name, tensor in zip(node.outputs, tensors, strict=isinstance(made, list)):
-                refuse_other_shape(builder, name, tensor)
-                builder.tensors[name] = tensor
+                if tensor is not None:
+                    refuse_other_shape(builder, name, tensor)
+                    builder.tensors[name] = tensor
         except (ValueError, TypeError, IndexError, ArithmeticError) as error:
             raise UnreadableError(f"{node.label}: {str(error).rstrip('.')}.") from error
     ends = [named_output(builder, name, outputs[:position]) for position, name in enumerate(outputs)]
@@ -169,20 +178,40 @@ def refuse_other_shape(builder: Builder, name: str, tensor: KerasTensor) -> None
         return
     first, sizes = expected[:1], expected[1:]
     fits = len(expected) == tensor.ndim and first in ((BATCH,), (None,), (builder.batch,))
-    if not fits or any(size not in (own, None) for size, own in zip(sizes, tensor.shape[1:], strict=True)):
-        shown = ["n" if size == BATCH else "?" if size is None else size for size in expected]
+    if not fits or any(differ(size, own) for size, own in zip(sizes, tensor.shape[1:], strict=True)):
+        shown = ["n" if size == BATCH else size if isinstance(size, int) else "?" for size in expected]
         raise UnreadableError(f"its result has shape ({', '.join(map(str, shown))}), which is not one of samples here")
+
+
+def differ(size: int | str | None, own: int | None) -> bool:
+    """Whether two sizes of an axis are known and not the same."""
+    return isinstance(size, int) and own is not None and size != own
+
+
+def refuse_mixed(graph: ReadGraph, mixed: dict[str, str], wanted: set[str]) -> None:
+    """Refuse a graph of which a part that the outputs need mixes the samples of a batch."""
+    remaining, seen = list(wanted), set(wanted)
+    while remaining:
+        name = remaining.pop()
+        if name in mixed:
+            raise UnreadableError(f"{mixed[name]}.")
+        node = graph.makers.get(name)
+        sources = [] if node is None or graph.is_constant(name) else [one for one in node.inputs if one not in seen]
+        remaining += sources
+        seen.update(sources)
 
 
 def refuse_masked_merges(model: Model) -> None:
     """Refuse layers that would ignore masked values when they merge or pool: ONNX has no masks."""
-    for step in model.plan.steps:
+    plans = model.plans
+    plan = plans if isinstance(plans, Plan) else plans.of(tuple(filled(t.shape, SMALL[0])[1:] for t in model.inputs))
+    for step in plan.steps:
         if isinstance(step.layer, Chosen) or (isinstance(step.layer, GlobalPooling) and len(step.inputs) > 1):
             raise UnreadableError(f"{step.layer.name!r} would merge masked values in another way than the graph.")
 
 
-def needed(graph: ReadGraph, outputs: list[str], choice: list[str]) -> list[Reading]:
-    """How to read the nodes that the outputs depend on. `choice` are the graph's own outputs.
+def needed(graph: ReadGraph, outputs: list[str], choice: list[str]) -> tuple[list[Reading], set[str]]:
+    """How to read the nodes that the outputs depend on, and the values that are read. `choice` are the graph's outputs.
 
     Raises
     ------
@@ -210,7 +239,7 @@ def needed(graph: ReadGraph, outputs: list[str], choice: list[str]) -> list[Read
     refuse_operators(unknown, choice if outputs == choice else [])
     if fixed:
         raise UnreadableError(f"{fixed[0]}.")
-    return found[::-1]
+    return found[::-1], wanted
 
 
 @functools.cache
@@ -225,7 +254,7 @@ def reading_of(graph: ReadGraph, node: Node) -> tuple[Any, dict[str, Any] | None
     for pattern in patterns_of(node.operator):
         bound = match(pattern.formula, graph, node)
         if bound is not None:
-            bound["sample"] = graph.sample(bound["x"])
+            bound |= {"sample": graph.sample(bound["x"]), "rank": graph.rank(bound["x"])}
             if pattern.accept(bound):
                 return pattern.read, bound
     return OPERATORS.get(node.operator), None
@@ -256,9 +285,10 @@ def enter(builder: Builder, value: Any) -> None:
     dims = list(value.type.tensor_type.shape.dim)
     if not value.type.tensor_type.HasField("shape") or not dims:
         raise UnreadableError(f"input {value.name!r} has no axis for a batch.")
-    sizes = [int(dim.dim_value) for dim in dims]
-    if any(size < 1 for size in sizes[1:]):
-        raise UnreadableError(f"input {value.name!r} has axes of unknown size, apart from that of the batch.")
+    sizes = [0 if is_open(dim) else int(dim.dim_value) for dim in dims]
+    if any(size == 0 and not is_open(dim) for size, dim in zip(sizes, dims, strict=True)):
+        raise UnreadableError(f"input {value.name!r} has no elements.")
+    sizes = [sizes.pop(builder.graph.batch_axes[value.name]), *sizes]
     dtype = type_of(builder.graph, value)
     if dtype in FLOAT_TYPES or dtype == "float16":
         dtype = builder.dtype
@@ -267,7 +297,9 @@ def enter(builder: Builder, value: Any) -> None:
     if sizes[0] > 0 and builder.batch not in (None, sizes[0]):
         raise UnreadableError(f"input {value.name!r} is for {sizes[0]} samples, but another one for {builder.batch}.")
     builder.batch = sizes[0] or builder.batch
-    builder.tensors[value.name] = Input(tuple(sizes[1:]), dtype=dtype, name=value.name)
+    builder.tensors[value.name] = Input(
+        tuple(size if size > 0 else None for size in sizes[1:]), dtype=dtype, name=value.name
+    )
 
 
 def named_output(builder: Builder, name: str, before: list[str]) -> KerasTensor:

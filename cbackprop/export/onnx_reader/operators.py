@@ -87,17 +87,13 @@ def reshape(builder: Builder, node: Node) -> KerasTensor:
         raise UnreadableError("it makes empty values")
     if not sizes or sizes[0] not in (0, -1, builder.batch):
         raise UnreadableError(f"the shape {sizes} does not keep the batch as the first axis")
-    old = sample_shape(x)
+    old = x.shape[1:]
     if any(size == 0 and axis > len(old) for axis, size in enumerate(sizes)):
         raise UnreadableError(f"the shape {sizes} copies axes that are not there")
     shape = [old[axis - 1] if size == 0 else size for axis, size in enumerate(sizes) if axis > 0]
-    if sizes[0] == -1 and math.prod(shape) != math.prod(old):
+    if sizes[0] == -1 and (None in shape or math.prod(size or 0 for size in shape) != math.prod(sample_shape(x))):
         raise UnreadableError(f"the shape {sizes} does not keep the batch as the first axis")
-    return _reshaped(builder, node, x, shape)
-
-
-def _reshaped(builder: Builder, node: Node, x: KerasTensor, shape: Any) -> KerasTensor:
-    return x if tuple(shape) == sample_shape(x) else builder.apply(node, layers.Reshape, x, tuple(shape))
+    return builder.reshaped(node, x, shape)
 
 
 @reads("Squeeze")
@@ -110,7 +106,7 @@ def squeeze(builder: Builder, node: Node) -> KerasTensor:
     axes = {positive(int(axis), x.ndim) for axis in given.ravel()}
     if any(x.shape[axis] != 1 for axis in axes):
         raise UnreadableError(f"axes {sorted(axes)} of a value of shape {x.shape} are not all of length 1")
-    return _reshaped(builder, node, x, [size for axis, size in enumerate(x.shape) if axis not in axes | {0}])
+    return builder.reshaped(node, x, [size for axis, size in enumerate(x.shape) if axis not in axes | {0}])
 
 
 @reads("Unsqueeze")
@@ -122,8 +118,8 @@ def unsqueeze(builder: Builder, node: Node) -> KerasTensor:
         raise UnreadableError(f"{len(given)} more axes are too many")
     rank = x.ndim + len(given)
     axes = {positive(int(axis), rank) for axis in given}
-    remaining = iter(sample_shape(x))
-    return _reshaped(builder, node, x, [1 if axis in axes else next(remaining) for axis in range(1, rank)])
+    remaining = iter(x.shape[1:])
+    return builder.reshaped(node, x, [1 if axis in axes else next(remaining) for axis in range(1, rank)])
 
 
 @reads("Transpose")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cbackprop import layers
-from cbackprop.export.onnx_reader.builder import Builder, UnreadableError, positive, reads, sample_shape
+from cbackprop.export.onnx_reader.builder import Builder, UnreadableError, length_of, positive, reads, sample_shape
 from cbackprop.export.onnx_reader.folding import whole_slice
 from cbackprop.export.onnx_reader.graph import Node
 from cbackprop.export.onnx_reader.pooling import global_pooling_of
@@ -31,9 +31,31 @@ REDUCTIONS = {
 
 def part_of(builder: Builder, node: Node, x: KerasTensor, axis: int, part: Any) -> KerasTensor:
     """A slice of an axis, or one element of it."""
-    if isinstance(part, slice) and range(*part.indices(int(x.shape[axis] or 0))) == range(int(x.shape[axis] or 0)):
+    if isinstance(part, slice) and is_whole(part, x.shape[axis]):
         return x
     return builder.apply(node, layers.GetItem, x, (*[WHOLE] * axis, part))
+
+
+def is_whole(part: slice, size: int | None) -> bool:
+    """Whether a slice takes all of an axis, in order."""
+    if size is None:
+        return part.start in (None, 0) and part.stop is None and part.step in (None, 1)
+    return range(*part.indices(size)) == range(size)
+
+
+def open_slice(start: int, end: int, step: int) -> slice:
+    """Convert a part of an axis of open size from ONNX to a Python slice.
+
+    Raises
+    ------
+    UnreadableError
+        If the two differ for some sizes.
+    """
+    if step > 0:
+        return slice(start, None if end >= 2**31 - 1 else end, step)
+    if step < 0 and (start == -1 or start >= 2**31 - 1) and end <= -(2**31) + 1:
+        return slice(None, None, step)
+    raise UnreadableError(f"it takes a part from {start} to {end} in steps of {step} of an axis of open size")
 
 
 @reads("Slice")
@@ -51,12 +73,10 @@ def cut(builder: Builder, node: Node) -> KerasTensor:
     for axis, start, end, step in zip(along, starts, ends, by, strict=True):
         if axis == 0 and (int(start), step) == (0, 1) and int(end) >= 2**31 - 1:
             continue
-        size = int(x.shape[positive(axis, x.ndim)] or 0)
-        key[axis] = whole_slice(int(start), int(end), step, size)
-    whole = all(
-        range(*part.indices(size or 0)) == range(size or 0) for part, size in zip(key[1:], x.shape[1:], strict=True)
-    )
-    if whole:
+        size = x.shape[positive(axis, x.ndim)]
+        limits = int(start), int(end), step
+        key[axis] = open_slice(*limits) if size is None else whole_slice(*limits, size)
+    if all(is_whole(part, size) for part, size in zip(key[1:], x.shape[1:], strict=True)):
         return x
     part = cropped(builder, node, x, key[1:])
     return builder.apply(node, layers.GetItem, x, tuple(key)) if part is None else part
@@ -67,7 +87,7 @@ def split(builder: Builder, node: Node) -> list[KerasTensor]:
     """Split an axis into parts."""
     x = builder.tensor(node.inputs[0])
     axis = positive(node.attribute("axis"), x.ndim)
-    size, given, count = int(x.shape[axis] or 0), builder.optional(node, 1), len(node.outputs)
+    size, given, count = length_of(x, axis), builder.optional(node, 1), len(node.outputs)
     if given is None:
         chunk = math.ceil(size / count)
         sizes = [min(chunk, size - chunk * index) for index in range(count)]
@@ -91,15 +111,17 @@ def gather(builder: Builder, node: Node) -> KerasTensor:
         raise UnreadableError("it looks up rows of a constant by numbers that need not be rows")
     x, indices = builder.tensor(node.inputs[0]), builder.constant(node, 1)
     axis = positive(node.attribute("axis"), x.ndim)
-    size = int(x.shape[axis] or 0)
+    shape = (*x.shape[1:axis], *indices.shape, *x.shape[axis + 1 :])
+    if x.shape[axis] is None and indices.size == 1:
+        return builder.reshaped(node, part_of(builder, node, x, axis, int(indices.ravel()[0])), shape)
+    size = length_of(x, axis)
     if indices.size == 0 or not all(-size <= int(index) < size for index in indices.ravel()):
         raise UnreadableError(f"it takes elements that are not there from an axis of {size}")
     positions = [int(index) % size for index in indices.ravel()]
-    shape = (*sample_shape(x)[: axis - 1], *indices.shape, *sample_shape(x)[axis:])
     if size == 1 and len(positions) == 1:
-        return reshaped(builder, node, x, shape)
+        return builder.reshaped(node, x, shape)
     taken = _taken(builder, node, x, axis, positions)
-    return reshaped(builder, node, taken, shape)
+    return builder.reshaped(node, taken, shape)
 
 
 def _taken(builder: Builder, node: Node, x: KerasTensor, axis: int, positions: list[int]) -> KerasTensor:
@@ -115,11 +137,6 @@ def _taken(builder: Builder, node: Node, x: KerasTensor, axis: int, positions: l
     return builder.apply(node, layers.Concatenate, parts, axis)
 
 
-def reshaped(builder: Builder, node: Node, x: KerasTensor, shape: Any) -> KerasTensor:
-    """Reshape samples."""
-    return x if tuple(shape) == sample_shape(x) else builder.apply(node, layers.Reshape, x, tuple(shape))
-
-
 @reads("Expand")
 def expand(builder: Builder, node: Node) -> KerasTensor:
     """Repeat axes of length 1."""
@@ -133,12 +150,17 @@ def expand(builder: Builder, node: Node) -> KerasTensor:
 
 def stretched(builder: Builder, node: Node, x: KerasTensor, shape: tuple[int, ...]) -> KerasTensor:
     """`x` with axes of length 1 repeated as far as necessary, so that a value of this shape broadcasts to it."""
-    own = sample_shape(x)
+    own = x.shape[1:]
+    if all(size == 1 for size in shape):
+        return x
     if len(shape) == len(own) + 1 and shape[0] == 1:  # of the batch
         shape = shape[1:]
     if len(shape) > len(own):
         return x
     wanted = [1] * (len(own) - len(shape)) + list(shape)
+    if None in own and all(a != 1 or b == 1 for a, b in zip(own, wanted, strict=True)):
+        return x
+    own = sample_shape(x)
     grown = [b if a == 1 else a for a, b in zip(own, wanted, strict=True)]
     if max(math.prod(grown), 1) > max(math.prod(own), 1) * MOST_PARTS:
         raise UnreadableError(f"values of shape {x.shape} are repeated too often for a shape of {tuple(grown)}")
@@ -160,13 +182,13 @@ def reduction(builder: Builder, node: Node) -> KerasTensor:
     pooled = global_pooling_of(builder, node, x, axes, bool(node.attribute("keepdims")))
     if pooled is not None:
         return pooled
-    kept = [1 if axis in axes else size for axis, size in enumerate(sample_shape(x), 1)]
-    dropped = [size for axis, size in enumerate(sample_shape(x), 1) if axis not in axes]
+    kept = [1 if axis in axes else size for axis, size in enumerate(x.shape[1:], 1)]
+    dropped = [size for axis, size in enumerate(x.shape[1:], 1) if axis not in axes]
     for axis in axes:
-        size = int(x.shape[axis] or 0)
+        size = length_of(x, axis)
         if size > MOST_PARTS:
             raise UnreadableError(f"it reduces an axis of {size} elements, but no more than {MOST_PARTS} are read")
         if size > 1:
             parts = [part_of(builder, node, x, axis, slice(position, position + 1)) for position in range(size)]
             x = builder.apply(node, REDUCTIONS[node.operator], parts)
-    return reshaped(builder, node, x, kept if node.attribute("keepdims") else dropped)
+    return builder.reshaped(node, x, kept if node.attribute("keepdims") else dropped)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cbackprop import layers
-from cbackprop.export.onnx_reader.builder import Builder, UnreadableError, reads, sample_shape
+from cbackprop.export.onnx_reader.builder import Builder, UnreadableError, length_of, reads, sample_shape
 from cbackprop.export.onnx_reader.graph import Array, Node
 from cbackprop.tensor import KerasTensor
 
@@ -122,7 +122,7 @@ def new_scales(builder: Builder, node: Node, x: KerasTensor) -> list[float]:
     if sizes is not None and sizes.size:
         for axis, size in zip(along, sizes.ravel(), strict=True):
             if axis > 0:
-                found[axis] = int(size) / int(x.shape[axis] or 1)
+                found[axis] = int(size) / length_of(x, axis)
     elif scales is not None and scales.size:
         for axis, scale in zip(along, scales.ravel(), strict=True):
             found[axis] = float(scale)

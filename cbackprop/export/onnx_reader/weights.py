@@ -39,8 +39,8 @@ def _dense(builder: Builder, node: Node, x: KerasTensor, kernel: Array, bias: Ar
     *LAYERS["dense"],
     accept=lambda bound: (
         bound["kernel"].ndim == 2
-        and bound["sample"] is not None
-        and 1 <= bound["bias"].ndim <= len(bound["sample"]) + 1
+        and bound["rank"] is not None
+        and 1 <= bound["bias"].ndim <= bound["rank"]
         and bound["bias"].size == bound["kernel"].shape[1] == bound["bias"].shape[-1]
     ),
 )

@@ -14,6 +14,7 @@ with warnings.catch_warnings():
     from onnx.backend.test.case.node import collect_testcases
 
 from cbackprop import export
+from cbackprop.export.onnx_reader.input_axes import batch_axes
 
 # Operators of which at least one graph is read; the others have no layer, or none of samples.
 READ = set(
@@ -22,7 +23,7 @@ READ = set(
     Gelu Gemm GlobalAveragePool GlobalMaxPool GroupNormalization HardSigmoid HardSwish Identity InstanceNormalization
     LeakyRelu LogSoftmax MatMul Max MaxPool Mean Min Mish Mul Neg PRelu Pad Pow RMSNormalization Reciprocal ReduceMax
     ReduceMean ReduceMin ReduceSum Relu Reshape Resize Selu Sigmoid Slice Softmax Softplus Softsign Split Sqrt Squeeze
-    Sub Sum Tanh ThresholdedRelu Transpose Unsqueeze
+    Sub Sum Tanh ThresholdedRelu GRU LSTM RNN Transpose Unsqueeze
     """.split()  # noqa: SIM905
 )
 
@@ -73,6 +74,16 @@ def result(model, path):
     return None
 
 
+def with_batch_first(model, inputs, outputs):
+    """Inputs and outputs as the model that is read has them: recurrent operators have the batch at another axis."""
+    axes = batch_axes(model)
+    inputs = [np.moveaxis(array, axes[info.name], 0) for info, array in zip(model.graph.input, inputs, strict=True)]
+    node = model.graph.node[0]
+    if node.op_type in ("RNN", "LSTM", "GRU") and not any(a.name == "layout" and a.i for a in node.attribute):
+        outputs = [np.moveaxis(array, 2 if array.ndim == 4 else 1, 0) for array in outputs]
+    return inputs, outputs
+
+
 def test_every_operator(tmp_path):
     path, right = str(tmp_path / "node.onnx"), set()
     for operator, several in cases().items():
@@ -81,6 +92,7 @@ def test_every_operator(tmp_path):
                 found = result(model, path)
                 if found is None:
                     continue
+                inputs, outputs = with_batch_first(model, inputs, outputs)
                 got = found.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
                 for mine, theirs in zip(got if isinstance(got, list) else [got], outputs, strict=True):
                     np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-5, err_msg=case.name)
