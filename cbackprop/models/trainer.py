@@ -27,6 +27,7 @@ from cbackprop.models.inputs import sample_shape
 from cbackprop.models.limits import limited_epochs, limited_steps
 from cbackprop.models.position import Position, Resumption, check_position
 from cbackprop.models.prediction import predict_all, predict_now, predict_watched, run_batch
+from cbackprop.models.ragged import Given, by_length, by_length_in_one, is_ragged, predict_ragged, split_ragged
 from cbackprop.models.results import ResultMethods
 from cbackprop.models.second_order import SecondOrderMethods
 from cbackprop.models.sources import Source, open_source
@@ -201,6 +202,9 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
 
         - Arrays of 8 or 16 bits, such as images of uint8, are not copied. Each batch is converted to floats when it is
           used. Large arrays of another type than the model's are treated alike.
+        - Lists of sequences of different lengths, for models of one input of any length which a Masking or an Embedding
+          with ``mask_zero`` reads. Each batch is padded to its longest sequence, as by `utils.PaddedSequences`, and
+          `shuffle` puts sequences of similar lengths together.
         - SciPy's sparse matrices. If `Dense` layers read them, zeros are neither stored nor multiplied. Otherwise the
           rows of a batch are made dense.
         - Tables and columns of pandas, polars and pyarrow, and objects that offer their memory by DLPack.
@@ -229,6 +233,10 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
             validation_split, validation_data, validation_steps, validation_batch_size or batch_size, validation_freq
         )
         Display.check(verbose)
+        given = Given(x, y, sample_weight)
+        if validation.split and validation.data is None and is_ragged(self, x):
+            given, validation.data = split_ragged(given, validation.split)
+        x, y, sample_weight = by_length(self, given, batch_size, shuffle)
         with together(), ExitStack() as opened:
             count, at_once = epochs - initial_epoch, self.steps_per_execution
             source: Source = opened.enter_context(
@@ -344,6 +352,7 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         check_counts(batch_size=batch_size, steps=steps)
         Display.check(verbose)
         steps, at_once = limited_steps("steps", steps), self.steps_per_execution
+        x, y, sample_weight = by_length(self, Given(x, y, sample_weight), batch_size)
         with (
             together(),
             open_source(x, y, sample_weight, batch_size=batch_size, steps=steps, at_once=at_once) as source,
@@ -384,7 +393,8 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         Returns
         -------
         ndarray, or list or dict of them
-            In the structure of the model's outputs, samples along the first axis.
+            In the structure of the model's outputs, samples along the first axis. Where inputs are a list of sequences
+            of different lengths and outputs have their steps, a list of arrays, each as long as its sequence.
 
         Raises
         ------
@@ -394,6 +404,10 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         check_counts(batch_size=batch_size, steps=steps)
         Display.check(verbose)
         steps = limited_steps("steps", steps)
+        if is_ragged(self, x):
+            if steps is None and not callbacks:
+                return predict_ragged(self, x, batch_size)
+            x = by_length(self, Given(x), batch_size).x
         run = callbacks_for(self, callbacks, verbose=verbose, epochs=1, steps=steps)
         self.stop_predicting = False
         run.on_predict_begin()
@@ -421,6 +435,8 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
         return_dict: bool = False,
     ) -> Any:
         """One training step on all the given samples. Arguments, results and errors as `fit` and `evaluate`."""
+        if is_ragged(self, x):
+            x, y, sample_weight = by_length_in_one(self, Given(x, y, sample_weight))
         with together():
             engine = prepare(self, x, "train_on_batch")
             self._position = None  # that of the last `fit` is no longer true
@@ -434,6 +450,8 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Loss and metrics of all the given samples. Arguments, results and errors as `evaluate`."""
+        if is_ragged(self, x):
+            x, y, sample_weight = by_length_in_one(self, Given(x, y, sample_weight))
         with together():
             engine = prepare(self, x, "test_on_batch")
             samples = samples_for(self, engine, x, y, sample_weight)
@@ -445,7 +463,7 @@ class Trainer(CompileMethods, GradientMethods, SecondOrderMethods, TraceMethods,
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for all the given samples, as `predict`."""
-        return self.run(x, training=False)
+        return self.run(by_length_in_one(self, Given(x)).x if is_ragged(self, x) else x, training=False)
 
 
 def _if_shared(engine: Engine, samples: int | None) -> int | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from cbackprop.engine import Engine
 from cbackprop.models.engines import samples_for
+from cbackprop.models.ragged import Given, by_length
 from cbackprop.models.sources import ArraySource, Source, open_source
 from cbackprop.validation import check_integer, check_number, named
 
@@ -55,7 +56,7 @@ class Validation:
         parts = data if isinstance(data, (tuple, list)) else (data,)
         if not 1 <= len(parts) <= 3:
             raise ValueError(f"expected a tuple (x, y) or (x, y, sample_weight), but got {len(parts)} elements.")
-        x, y, sample_weight = (*parts, None, None)[:3]
+        x, y, sample_weight = by_length(model, Given(*parts), self.batch_size)
         times = sum(map(self.is_due, epochs))
         source = open_source(x, y, sample_weight, steps=self.steps, epochs=times, at_once=model.steps_per_execution)
         source.purpose = "validation"
