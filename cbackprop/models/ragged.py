@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from cbackprop import layers
 from cbackprop.models.prediction import without_list
+from cbackprop.padded_sequences import PaddedSequences
 from cbackprop.tensor import KerasTensor, flatten, map_structure
-from cbackprop.utils.padded import PaddedSequences
 
 __all__ = ["Given", "by_length", "by_length_in_one", "is_ragged", "predict_ragged", "split_ragged"]
 

@@ -12,6 +12,7 @@ from cbackprop.config import (
     is_interactive_logging_enabled,
 )
 from cbackprop.layers.names import clear_names as clear_session
+from cbackprop.padded_sequences import PaddedSequences
 from cbackprop.py_dataset import PyDataset
 from cbackprop.random import seeded, set_random_seed
 from cbackprop.saving import (
@@ -24,15 +25,14 @@ from cbackprop.saving import (
     register_keras_serializable,
     serialize_keras_object,
 )
+from cbackprop.sequences import pad_sequences
 from cbackprop.utils.ctc import ctc_decode
 from cbackprop.utils.dot import model_to_dot
 from cbackprop.utils.image_folders import image_dataset_from_directory
 from cbackprop.utils.images import array_to_img, img_to_array, load_img, save_img
 from cbackprop.utils.numerical import normalize, to_categorical
 from cbackprop.utils.packing import pack_x_y_sample_weight, split_dataset, unpack_x_y_sample_weight
-from cbackprop.utils.padded import PaddedSequences
 from cbackprop.utils.progbar import Progbar
-from cbackprop.utils.sequences import pad_sequences
 from cbackprop.utils.tensors import get_source_inputs, is_keras_tensor, standardize_dtype
 from cbackprop.utils.timeseries import timeseries_dataset_from_array
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from cbackprop.foreign_arrays import from_foreign
 from cbackprop.random import draw_seed
 from cbackprop.row_batches import RowBatches
-from cbackprop.utils.sequences import pad_sequences
+from cbackprop.sequences import pad_sequences
 from cbackprop.validation import ArgumentTypeError, check_boolean, check_choice, check_integer, type_name
 
 __all__ = ["PaddedSequences"]
