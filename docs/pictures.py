@@ -1,4 +1,4 @@
-"""Makes the pictures of the pages that have some, each by the snippet above it.
+"""Makes the pictures of pages, each by the snippet above it; and those of the course, by `learn/draw.py`.
 
 python docs/pictures.py
 """
@@ -6,14 +6,17 @@ python docs/pictures.py
 from __future__ import annotations
 
 import contextlib
+import io
 import re
+import runpy
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).resolve().parent
 PAGES = [DOCS / "tutorial.md", DOCS / "plotting.md"]
+COURSE = sorted((DOCS / "learn").glob("[0-9]*.md"))
 # Texts stay texts, so that the files are small; the same numbers make the same file.
 STYLE = {"svg.fonttype": "none", "svg.hashsalt": "cbackprop", "font.family": "sans-serif", "font.size": 9}
 
@@ -25,8 +28,11 @@ def parts(page: Path) -> Iterator[tuple[str, str]]:
         yield ("run", found[1]) if found[1] else ("save", found[2])
 
 
-def run(page: Path, folder: Path) -> list[str]:
-    """Run the snippets of a page, and save the pictures below this folder; their names."""
+def run(page: Path, folder: Path, draw: Callable[[dict[str, Any]], Any] | None = None) -> list[str]:
+    """Run the snippets of a page, and save the pictures below this folder; their names.
+
+    A picture is what the snippet above it has drawn, or else what `draw` makes of the names that the page has so far.
+    """
     import matplotlib as mpl
     from matplotlib import pyplot as plt
 
@@ -38,11 +44,29 @@ def run(page: Path, folder: Path) -> list[str]:
                 plt.close("all")
                 exec(compile(text, str(page), "exec"), names)
                 continue
+            if draw:
+                draw(names)
             path = folder / text
             path.parent.mkdir(parents=True, exist_ok=True)
             plt.gcf().savefig(path, metadata={"Date": None})
             saved.append(text)
         plt.close("all")
+    return saved
+
+
+def run_course(folder: Path) -> list[str]:
+    """Run the pages of the course, and save the picture of each below this folder; their names."""
+    import cbackprop as cb
+
+    saved, floatx = [], cb.config.floatx()
+    pictures = runpy.run_path(str(DOCS / "learn" / "draw.py"))["PICTURES"]
+    for page in COURSE:
+        cb.utils.clear_session(free_memory=False)  # names of layers begin without a number again
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                saved += run(page, folder, pictures[page.stem])
+        finally:
+            cb.config.set_floatx(floatx)
     return saved
 
 
@@ -53,3 +77,4 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # for files that pages write
         for page in PAGES:
             print(*run(page, DOCS), sep="\n")
+        print(*run_course(DOCS / "learn"), sep="\n")

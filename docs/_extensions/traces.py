@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 import json
 import re
+import runpy
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +21,15 @@ from cbackprop import playground
 if TYPE_CHECKING:  # tests use this module where there is no Sphinx
     from sphinx.application import Sphinx
 
+PICTURE = re.compile(r"^!\[([^\]]*)\]\([^)]*\)$\n*", re.MULTILINE)
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def make(page: Path, target: Path) -> None:
-    """Run the code of a page, and write what its `film` or else its last `trace` shows."""
+def make(page: Path, target: Path, draw: Callable[[dict[str, Any]], Any] | None = None) -> bytes | None:
+    """Run the code of a page, and write what its `film` or else its last `trace` shows.
+
+    The result is what `draw` makes of the page's names, as PNG.
+    """
     namespace: dict[str, Any] = {"__name__": "__main__"}
     floatx = cb.config.floatx()
     cb.utils.clear_session(free_memory=False)  # names of layers begin without a number again
@@ -31,14 +38,28 @@ def make(page: Path, target: Path) -> None:
             for code in BLOCK.findall(page.read_text(encoding="utf-8")):
                 with contextlib.redirect_stdout(io.StringIO()):
                     exec(compile(code, page.name, "exec"), namespace)
+            shown = namespace["film"] if "film" in namespace else namespace["trace"]
+            shown.to_html(target)
+            return png(draw(namespace)) if draw else None
         finally:
             cb.config.set_floatx(floatx)
-    shown = namespace["film"] if "film" in namespace else namespace["trace"]
-    shown.to_html(target)
 
 
-def notebook_of(page: Path) -> dict[str, Any]:
-    """A page as a notebook: its text without outputs and embedded traces, and its code in cells."""
+def png(figure: Any) -> bytes:
+    """A figure of matplotlib as PNG, and no longer open."""
+    from matplotlib import pyplot as plt
+
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=130)
+    plt.close(figure)
+    return file.getvalue()
+
+
+def notebook_of(page: Path, picture: bytes | None = None) -> dict[str, Any]:
+    """A page as a notebook: its text without outputs and embedded traces, and its code in cells.
+
+    A notebook is one file, so it holds the page's picture, as PNG: Jupyter shows no SVG that is within a cell of text.
+    """
     text = re.sub(r"^```(?:output|\{raw\} html)\n.*?^```$\n*", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
     cells: list[dict[str, Any]] = []
     for number, part in enumerate(BLOCK.split(text)):
@@ -49,6 +70,9 @@ def notebook_of(page: Path) -> dict[str, Any]:
             cell |= {"cell_type": "code", "execution_count": None, "outputs": []}
         else:
             cell |= {"cell_type": "markdown"}
+            if picture and PICTURE.search(part):
+                cell["attachments"] = {"picture.png": {"image/png": base64.b64encode(picture).decode()}}
+            cell["source"] = PICTURE.sub(r"![\1](attachment:picture.png)\n\n" if picture else "", part).strip("\n")
         cells.append(cell)
     shown = {"cell_type": "code", "execution_count": None, "outputs": [], "metadata": {}}
     cells.append(shown | {"id": "shown", "source": "film.traces[-1]" if "film = " in text else "trace"})
@@ -60,9 +84,10 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     if exception is None and app.builder.format == "html":
         folder = Path(app.outdir) / "_static" / "traces"
         folder.mkdir(parents=True, exist_ok=True)
+        pictures = runpy.run_path(str(Path(app.srcdir) / "learn" / "draw.py"))["PICTURES"]
         for page in sorted((Path(app.srcdir) / "learn").glob("[0-9]*.md")):
-            make(page, folder / f"{page.stem}.html")
-            notebook = json.dumps(notebook_of(page), ensure_ascii=False, indent=1)
+            picture = make(page, folder / f"{page.stem}.html", pictures[page.stem])
+            notebook = json.dumps(notebook_of(page, picture), ensure_ascii=False, indent=1)
             (folder / f"{page.stem}.ipynb").write_text(notebook, encoding="utf-8")
         playground.write(folder.parent / "playground.html")
 

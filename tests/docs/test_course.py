@@ -27,6 +27,8 @@ def test_page(page, tmp_path):
         assert f"{number}. {teach.exercises()[f'{name}/{number}'].question}\n" in text
     assert re.findall(r"_static/traces/(.*?)\.html", text) == [page.stem]
     assert f'href="../_static/traces/{page.stem}.ipynb"' in text
+    ((alt, picture),) = re.findall(r"^!\[([^\]]{20,})\]\((pictures/\w+\.svg)\)$", text, re.MULTILINE)
+    assert (page.parent / picture).is_file(), f"python docs/pictures.py makes the picture: {alt}"
     spec = importlib.util.spec_from_file_location("traces", pages.ROOT / "docs" / "_extensions" / "traces.py")
     traces = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(traces)
@@ -35,7 +37,7 @@ def test_page(page, tmp_path):
     code = [cell["source"] + "\n" for cell in cells if cell["cell_type"] == "code"]
     programs = [block.text for block in pages.blocks(text) if block.kind == "python"]
     assert code[: len(programs)] == programs
-    assert not any("```" in cell["source"] for cell in cells)
+    assert not any("```" in cell["source"] or "![" in cell["source"] for cell in cells)
     assert len({cell["id"] for cell in cells}) == len(cells)
     traces.make(page, tmp_path / "trace.html")
     assert '"lossAfter"' in (tmp_path / "trace.html").read_text(encoding="utf-8")

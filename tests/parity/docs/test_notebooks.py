@@ -1,6 +1,8 @@
 """The notebooks of the course run as notebooks: every cell prints what the page shows, and a trace shows itself."""
 
+import base64
 import importlib.util
+import re
 
 import pages
 import pytest
@@ -17,9 +19,16 @@ def notebook_of(page):
     spec = importlib.util.spec_from_file_location("traces", pages.ROOT / "docs" / "_extensions" / "traces.py")
     traces = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(traces)
-    notebook = nbformat.from_dict(traces.notebook_of(page))
+    notebook = nbformat.from_dict(traces.notebook_of(page, b"picture"))
     nbformat.validate(notebook)
     return notebook
+
+
+def assert_pictured(cells):
+    """One cell of text shows the page's picture, which is in the notebook itself."""
+    (cell,) = (cell for cell in cells if "![" in cell.source)
+    assert re.findall(r"^!\[[^\]]+\]\((.*)\)$", cell.source, re.MULTILINE) == ["attachment:picture.png"]
+    assert base64.b64decode(cell.attachments["picture.png"]["image/png"]) == b"picture"
 
 
 def shown(page):
@@ -36,6 +45,7 @@ def shown(page):
 @pytest.mark.parametrize("page", COURSE, ids=lambda page: page.stem)
 def test_notebook(page, tmp_path):
     notebook = notebook_of(page)
+    assert_pictured(notebook.cells)
     resources = {"metadata": {"path": str(tmp_path)}}
     nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3", resources=resources).execute()
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]

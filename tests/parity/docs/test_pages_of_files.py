@@ -1,5 +1,6 @@
 """Every snippet of docs/weights.md, and of the pages with pictures, runs and does what the page says."""
 
+import re
 import runpy
 from pathlib import Path
 
@@ -49,3 +50,21 @@ def test_pictures(tmp_path, monkeypatch):
         new, old = ((folder / name).read_text() for folder in (tmp_path, DOCS))
         # Numbers depend on the processor's rounding, and ticks on matplotlib's version.
         assert new.count('id="axes_') == old.count('id="axes_')
+
+
+def test_pictures_of_the_course(tmp_path, monkeypatch):
+    """They are there, and hold the numbers that the pages' code makes now."""
+    monkeypatch.chdir(tmp_path)
+    saved = PICTURES["run_course"](tmp_path)
+    here = DOCS / "learn" / "pictures"
+    assert sorted(saved) == sorted(f"pictures/{path.name}" for path in here.iterdir())
+    counted = 0
+    for name in saved:
+        digits = (
+            2 if name.endswith("layer.svg") else 4
+        )  # numbers of axes have fewer, and depend on matplotlib's version
+        number = re.compile(rf">([^<>]*\d\.\d{{{digits}}}[^<>]*)</text>")
+        new, old = (number.findall((folder / name).read_text()) for folder in (tmp_path, DOCS / "learn"))
+        assert new == old
+        counted += len(new)
+    assert counted > 50
