@@ -45,24 +45,25 @@ def neuron(page: Names) -> Figure:
 def layer(page: Names) -> Figure:
     """X W + b = Z of the hidden layer, as tables with their numbers."""
     hidden = page["trace"]["hidden"]
-    bias = hidden.weight("bias").before[None]
-    parts = {
-        "X": hidden.inputs[0],
-        "W": hidden.weight("kernel").before,
-        "b": bias,
-        "Z": hidden.z,
-        "A = tanh(Z)": hidden.a,
-    }
-    widths = [array.shape[1] for array in parts.values()]
-    figure, axes = plt.subplots(1, 5, figsize=(WIDE + 0.8, 2.1), width_ratios=widths, layout="constrained")
-    for (name, array), sign, ax in zip(parts.items(), ("", "@", "+", "=", "→"), axes, strict=True):
+    read = {"X": hidden.inputs[0], "W": hidden.weight("kernel").before, "b": hidden.weight("bias").before[None]}
+    made = {"Z": hidden.z, "A = tanh(Z)": hidden.a}
+    figure = plt.figure(figsize=(4.2, 4.2), layout="constrained")
+    above, below = figure.subfigures(2, 1)
+    show_matrices(above, read, ("", "@", "+"))
+    show_matrices(below, made, ("=", "→"))
+    return figure
+
+
+def show_matrices(figure: Any, parts: dict[str, Any], signs: tuple[str, ...]) -> None:
+    """Matrices beside each other with their names, shapes and numbers, and a sign before each."""
+    axes = figure.subplots(1, len(parts), width_ratios=[array.shape[1] for array in parts.values()])
+    for (name, array), sign, ax in zip(parts.items(), signs, axes, strict=True):
         ax.imshow(array, cmap="RdBu_r", vmin=-2, vmax=2, clip_on=False)
         for (row, column), number in np.ndenumerate(array):
-            ax.text(column, row, minus(f"{number:.2f}"), ha="center", va="center", fontsize=7)
-        ax.set(title=f"{name}\n{array.shape}", xticks=[], yticks=[], ylim=(3.5, -0.5), anchor="N")
+            ax.text(column, row, minus(f"{number:.2f}"), ha="center", va="center", fontsize=9)
+        ax.set(title=f"{name}  {array.shape}", xticks=[], yticks=[], ylim=(3.5, -0.5), anchor="NW")
         ax.spines[:].set_visible(False)
-        ax.text(-0.16, 0.5, sign, transform=ax.transAxes, ha="right", va="center", fontsize=12)
-    return figure
+        ax.text(-0.05, 0.6, sign, transform=ax.transAxes, ha="right", va="center", fontsize=13)
 
 
 def loss(page: Names) -> Figure:
@@ -124,7 +125,9 @@ def hidden(page: Names) -> Figure:
         y, weight = 2 - unit, f"({w:.1f})" if w < 0 else f"{w:.1f}"
         arrow = {"arrowstyle": "->", "color": "C3" if w * delta > 0 else "C0", "lw": 6 * abs(w)}
         ax.annotate("", (1.35, y), (2.45, 1 + 0.25 * (y - 1)), arrowprops=arrow)
-        ax.text(1.9, 1 + (y - 1) * 0.72 + 0.12, minus(f"· {weight}"), ha="center", va="bottom", color=arrow["color"])
+        middle, side = (y + 1 + 0.25 * (y - 1)) / 2, 1 if y > 0 else -1
+        place = {"ha": "center", "va": "bottom" if side > 0 else "top"}
+        ax.text(1.9, middle + 0.1 * side, minus(f"· {weight}"), color=arrow["color"], **place)
         text = f"δ₂ · {weight} · f'(z) =\n{delta:.4f} · {weight} · {slope:.4f}\n= {own:.4f}"
         ax.text(1.25, y, minus(text), ha="right", va="center", bbox=box)
     ax.set(xlim=(-0.2, 3.6), ylim=(-0.5, 2.5))
