@@ -174,6 +174,31 @@ function drawNetwork() {
   byId("network").replaceChildren(svg);
 }
 
+// The same numbers as those that a mouse finds in the drawing, for a keyboard and for a finger.
+function drawNumbers() {
+  if (!byId("weights").open) return;
+  const gradients = state.last?.gradients;
+  byId("numbers").replaceChildren(...state.network.layers.map((layer, k) => {
+    const table = document.createElement("table"), columns = Array.from({ length: layer.units }, (_, j) => j);
+    const add = (head, cells) => {
+      const row = table.insertRow();
+      row.append(Object.assign(document.createElement("th"), { textContent: head, scope: "row" }));
+      for (const cell of cells) row.insertCell().append(...cell);
+    };
+    const cell = (weight, gradient) => {
+      const below = Object.assign(document.createElement("span"), { textContent: gradient?.toPrecision(3) ?? "" });
+      return [weight.toPrecision(4), below];
+    };
+    table.createCaption().textContent = "Layer " + (k + 1) + ", " + layer.name;
+    add("", columns.map((j) => ["unit " + j]));
+    for (let i = 0; i < layer.inputs; i++) {
+      add((k ? "unit " : "input ") + i, columns.map((j) => cell(layer.W[i * layer.units + j], gradients?.[k].W[i * layer.units + j])));
+    }
+    add("bias", columns.map((j) => cell(layer.b[j], gradients?.[k].b[j])));
+    return table;
+  }));
+}
+
 function drawCurve() {
   const values = state.curve, top = Math.max(...values, 0.7);
   const step = Math.max(1, Math.floor(values.length / 200));
@@ -184,6 +209,7 @@ function drawCurve() {
 export function render() {
   drawPlane();
   drawNetwork();
+  drawNumbers();
   drawCurve();
   const loss = state.curve.length ? state.curve.at(-1) : state.network.loss(state.points.map(([p, q]) => [p, q]), state.points.map((point) => point[2]));
   const right = state.points.filter(([p, q, y]) => (state.network.forward([p, q]).at(-1)[0] > 0.5) === (y > 0.5)).length;
@@ -214,6 +240,7 @@ byId("plane").addEventListener("click", (event) => {
   add(Number(byId("class").value));
 });
 byId("plane").addEventListener("keydown", press);
+byId("weights").addEventListener("toggle", drawNumbers);
 byId("use").addEventListener("click", () => {
   try {
     state.points = parse(byId("csv").value);

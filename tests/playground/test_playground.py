@@ -202,3 +202,37 @@ def test_points_are_drawn_with_keys(page, tmp_path):
     ]
     assert "no point any more at (-0.20, -0.15), 4 points" in found["said"]
     assert found["learned"].startswith("epoch 1, step 1, loss 0.")
+
+
+@pytest.mark.browser
+def test_numbers_are_there_without_a_mouse(page, tmp_path):
+    """All weights, biases and gradients, as text that a keyboard reaches."""
+    script = """
+      const by = (id) => document.getElementById(id);
+      by("weights").querySelector("summary").click();
+      await new Promise((done) => setTimeout(done, 50));
+      const read = () => [...document.querySelectorAll("#numbers td")].map(
+        (cell) => [...cell.childNodes].map((part) => part.textContent));
+      const before = read();
+      by("step").click();
+      const { network, last } = window.playground.state;
+      const layers = network.layers.map(({ W, b }, k) => [W, b, last.gradients[k].W, last.gradients[k].b]);
+      return { before, after: read(), captions: [...document.querySelectorAll("caption")].map((c) => c.textContent),
+        reached: by("numbers").tabIndex, wide: document.documentElement.scrollWidth - innerWidth,
+        layers: layers.map((arrays) => arrays.map((array) => [...array])) };
+    """
+    found, _ = browser.evaluate(page, script, tmp_path / "profile", width=390)
+    expected = []
+    for kernel, bias, *gradients in found["layers"]:
+        expected += [[f"unit {unit}"] for unit in range(len(bias))]
+        expected += zip(kernel + bias, gradients[0] + gradients[1], strict=True)
+    assert len(found["before"]) == len(found["after"]) == len(expected) == 2 * 4 + 4 * 3 + 3 + 2 * 8
+    assert all(len(cell) == 1 or cell[1] == "" for cell in found["before"])
+    for shown, right in zip(found["after"], expected, strict=True):
+        if len(right) == 1:
+            assert shown == right
+        else:
+            np.testing.assert_allclose([float(number) for number in shown], right, rtol=0.006)
+    assert found["captions"] == ["Layer 1, tanh", "Layer 2, tanh", "Layer 3, sigmoid"]
+    assert found["reached"] == 0
+    assert found["wide"] <= 0
