@@ -52,6 +52,7 @@ sphinx_gallery_conf = {
 
 html_theme_options = {
     "navigation_with_keys": False,
+    "collapse_navigation": True,
     "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],

@@ -1,5 +1,6 @@
 """A browser without a window, in which pages of the library are run."""
 
+import contextlib
 import html
 import json
 import re
@@ -8,6 +9,11 @@ import subprocess
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PROGRAM = next(filter(None, map(shutil.which, NAMES)), None)
+# It finds no address but this machine's own.
+OPTIONS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]  # fmt: skip
 
 
 def evaluate(page, script, folder, address="", width=1280):
@@ -28,9 +34,8 @@ def evaluate(page, script, folder, address="", width=1280):
     run = page.with_name("run_" + page.name)
     run.write_text(shown.replace("<head>", "<head>" + watch).replace("</body>", ask + "</body>"), encoding="utf-8")
     command = [
-        PROGRAM, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900",
-        f"--user-data-dir={folder}", "--virtual-time-budget=20000", "--dump-dom", "--allow-file-access-from-files",
-        "--host-resolver-rules=MAP * ~NOTFOUND", f"file://{run}{address}",
+        PROGRAM, *OPTIONS, f"--window-size={width},900", f"--user-data-dir={folder}", "--virtual-time-budget=20000",
+        "--dump-dom", "--allow-file-access-from-files", f"file://{run}{address}",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     match = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
@@ -38,3 +43,15 @@ def evaluate(page, script, folder, address="", width=1280):
     found = json.loads(html.unescape(match[1]))
     assert found["faults"] == []
     return found["answer"], found["asked"]
+
+
+@contextlib.contextmanager
+def opened(address, folder):
+    """A page that stays open meanwhile."""
+    waiting = "--remote-debugging-port=0"  # without it the browser would end at once
+    command = [PROGRAM, *OPTIONS, f"--user-data-dir={folder}", waiting, address]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
