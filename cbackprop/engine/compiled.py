@@ -307,13 +307,13 @@ class CompiledEngine(Engine):
         with self.lock, self._products():
             batch_size = min(batch_size, len(order) // epochs)
             in_blocks = self._prepare_training(data, batch_size, 1, True, True)
-            found = np.empty((epochs, self.learner.sum_count()))
+            found = np.empty((epochs, self.learner.sums.size_of_epoch()))
             try:
                 self.learner.train_epochs(order, batch_size, in_blocks, found, tick)
             finally:
                 self.bring_along()
                 self.state.batches = self.network.iteration
-                sums += map(self._as_sums, found[: self.learner.epochs_done].tolist())
+                sums += map(self._as_sums, found[: self.learner.sums.epochs_done].tolist())
 
     def _as_sums(self, row: list[float]) -> Any:
         """The sums of an epoch as `restore` takes them."""
@@ -466,27 +466,27 @@ class CompiledEngine(Engine):
     def reset(self) -> None:
         """Start new means of losses and metrics, once no other thread is running."""
         with self.lock:
-            self.learner.reset()
+            self.learner.sums.reset()
 
     def sums(self) -> Any:
         """What `restore` takes: everything added up since the last reset."""
         with self.lock:
-            return self.learner.sums(), self.metric_snapshots()
+            return self.learner.sums.get(), self.metric_snapshots()
 
     def restore(self, sums: Any) -> None:
         """Go on adding to what `sums` returned, once no other thread is running."""
         totals, metrics = sums
         with self.lock:
-            self.learner.set_sums(*totals)
+            self.learner.sums.set(*totals)
             for states, values in zip(self.metric_states, metrics, strict=True):
                 for state, value in zip(states, values, strict=True):
                     state.restore(value)
 
     def losses(self) -> tuple[float, list[float]]:
         """Means since the last reset: the total loss, and the loss of each output."""
-        count = self.learner.loss_count or 1.0
-        totals = self.learner.head_losses()[: len(self.objectives)]
-        return self.learner.loss_total / count, [total / count for total in totals]
+        count = self.learner.sums.loss_count or 1.0
+        totals = self.learner.sums.head_losses()[: len(self.objectives)]
+        return self.learner.sums.loss_total / count, [total / count for total in totals]
 
     def metric_snapshots(self) -> list[list[Any]]:
         """What `restore` of each metric of each output takes: everything added up since the last reset."""

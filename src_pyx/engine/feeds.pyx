@@ -12,7 +12,7 @@ from cbackprop.compiled.engine.network cimport Network
 from cbackprop.compiled.kernels.rows cimport SparseRows
 from cbackprop.compiled.kernels.strided cimport (
     AS_FLOAT32, AS_FLOAT64, AS_INT64, FLOAT16, FLOAT32, FLOAT64, INT8, INT16, INT32, INT64, lay_out, MAX_AXES, reader,
-    UINT8, UINT16, UINT32, UINT64,
+    sum_of_row, UINT8, UINT16, UINT32, UINT64,
 )
 from cbackprop.compiled.layers.layer cimport Layer
 
@@ -191,3 +191,19 @@ cdef class Feeds:
                     raise IndexError("The order names a sample that is not there.")
         if batch_size < 1:
             raise ValueError("A batch has at least one sample.")
+
+    cdef const Feed* weights_of(self, Py_ssize_t head) noexcept nogil:
+        """The weights of samples for a head; NULL if the data has none."""
+        cdef Py_ssize_t i
+        for i in range(self.n):
+            if self.items[i].role == WEIGHTS and self.items[i].buffer < 0 and self.items[i].head == head:
+                return &self.items[i]
+        return NULL
+
+    cdef double total(self, const Feed* feed, const int64_t* order, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
+        """The sum of all numbers of the samples order[start:start + rows]; `order` may be NULL."""
+        cdef Py_ssize_t r
+        cdef double total = 0
+        for r in range(start, start + rows):
+            total = sum_of_row(&feed.rows, r if order == NULL else order[r], total)
+        return total

@@ -16,19 +16,21 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
 from cbackprop.compiled.engine.clock cimport now
-from cbackprop.compiled.engine.context cimport Context, describe, Feed, WEIGHTS
+from cbackprop.compiled.engine.context cimport Context, describe
 from cbackprop.compiled.engine.contexts cimport Contexts
 from cbackprop.compiled.engine.division cimport block_begin, block_count, part_rows, row_step, share
+from cbackprop.compiled.engine.divisors cimport Divisors
 from cbackprop.compiled.engine.failure cimport fail
 from cbackprop.compiled.engine.feeds cimport Feeds
 from cbackprop.compiled.engine.gradients cimport Samples
-from cbackprop.compiled.engine.head cimport Head, MetricSum
+from cbackprop.compiled.engine.head cimport Head
 from cbackprop.compiled.engine.network cimport Network
+from cbackprop.compiled.engine.pieces cimport Pieces, Place
 from cbackprop.compiled.engine.run cimport Run
 from cbackprop.compiled.engine.schedule cimport Schedule
+from cbackprop.compiled.engine.sums cimport Sums
 from cbackprop.compiled.engine.tables cimport Table
 from cbackprop.compiled.engine.update cimport add_penalties, merge, take_step
-from cbackprop.compiled.kernels.strided cimport sum_of_row
 from cbackprop.compiled.layers.layer cimport Batch, couples, ITEMS, Layer
 
 # Steps between two looks at the clock: one of the smallest networks takes little longer than such a look.
@@ -36,20 +38,6 @@ cdef int STEPS_BETWEEN_CLOCKS = 32
 
 cdef enum:
     MOST_GROUPS = 16        # groups of blocks with gradient vectors of their own
-
-
-cdef struct Place:
-    # Which rows of a batch this process has: all, unless the batch is divided among ranks.
-    Py_ssize_t start, rows              # where they begin in the order of samples, and how many they are
-    Py_ssize_t first                    # the number of the first of them within the batch
-    Py_ssize_t batch_start, batch_rows  # the same of the batch
-    Py_ssize_t total                    # how many rows layers are told that the batch has
-
-
-cdef void end_mean(MetricSum metric, double* sums) noexcept nogil:
-    """Note the two sums of a metric, and start anew."""
-    sums[0], sums[1] = metric.total, metric.count
-    metric.total = metric.count = 0
 
 
 cdef void train_thread(void* learner, Py_ssize_t thread) noexcept nogil:
@@ -70,11 +58,9 @@ cdef class Learner:
     cdef Run run
     cdef Feeds feeds
     cdef Contexts contexts
-    cdef double[::1] head_loss_totals
-    cdef Py_ssize_t heads_version       # of the heads that these are for
-
-    cdef readonly double loss_total     # sum over samples since the last reset
-    cdef readonly double loss_count
+    cdef Pieces pieces                  # which samples of a batch this process has
+    cdef Divisors divisors
+    cdef readonly Sums sums
     cdef readonly double first_step     # seconds of the first step of the last run, the start of threads included
     # The run that threads are in
     cdef Py_ssize_t start, stop
@@ -87,29 +73,14 @@ cdef class Learner:
     cdef Schedule forward_schedule, backward_schedule
     cdef object exchange                # called when the gradients of a batch are complete, or None
     cdef bint exchanges
-    # Where each batch is divided among ranks: in pieces, of which this rank has some neighbours
-    cdef object ranks                   # what adds up numbers of all ranks, or None
-    cdef bint shared                    # whether there are others
-    cdef bint in_order                  # nothing may depend on how many pieces this rank has
-    cdef bint own                       # each rank has batches of its own, which together are one
-    cdef Py_ssize_t first_piece, n_pieces, all_pieces
-    cdef Py_ssize_t[::1] begins         # (n_pieces + 1,): where those of the batch begin, among this rank's rows
-    cdef double[:, ::1] counts          # (heads + 1, all_pieces): what divisors, and the rows of a batch, are made of
-    cdef double[:, ::1] divisors        # (threads, heads): of the current batch
     cdef Py_ssize_t epoch_size          # samples of an epoch, where the run consists of several; else 0
-    cdef double[:, ::1] epoch_sums      # (epochs, sum_count): of these epochs
-    cdef readonly Py_ssize_t epochs_done
 
     def __cinit__(self, Network network not None, Feeds feeds not None, Contexts contexts not None):
         self.network, self.feeds, self.contexts = network, feeds, contexts
         self.run = network.run
-        self.follow_heads()
-
-    cdef follow_heads(self):
-        """Room for the sums of the network's heads."""
-        if self.head_loss_totals is None or self.heads_version != self.network.heads_version:
-            self.head_loss_totals = np.zeros(max(self.network.n_heads, 1))
-            self.heads_version = self.network.heads_version
+        self.pieces = Pieces()
+        self.divisors = Divisors(network, feeds, self.pieces)
+        self.sums = Sums(network, feeds)
 
     def set_exchange(self, exchange):
         """Call this, without arguments, in every training step between the gradients and the update; None: nothing.
@@ -123,29 +94,20 @@ cdef class Learner:
         self.exchange, self.exchanges = exchange, exchange is not None
 
     def set_ranks(self, ranks, Py_ssize_t first, Py_ssize_t n, Py_ssize_t total, bint own, bint in_order):
-        """Share each batch with other processes; None: do not. See `cbackprop.engine.ranks`.
+        """Share each batch with other processes; with `ranks` None, do not. See `Pieces.share`.
 
-        A batch is divided in `total` pieces, of which this process has `n` from `first` on. With `own` it has the whole
-        of what it is given, which is one piece of a batch that nobody sees as a whole. With `in_order`, layers compute
-        what they would if one process had all pieces.
         `ranks.add_gradients()` is called in every step between the gradients and the update, and
         `ranks.add_counts(counts)` where divisors are not known before: both add up numbers of all processes in place.
         """
         self.run.check_idle()
-        self.ranks, self.shared, self.own, self.in_order = ranks, ranks is not None, own, in_order
-        if ranks is None:
-            return
-        if self.network.n_tables:
+        if ranks is not None and self.network.n_tables:
             raise ValueError("Gradients of tables are not in the gradient vector.")
-        if not (0 <= first and 0 < n <= total - first) or (own and n != 1):
-            raise ValueError(f"There are no pieces {first}:{first + n} of {total}.")
-        self.first_piece, self.n_pieces, self.all_pieces = first, n, total
-        self.begins = np.zeros(n + 1, np.intp)
+        self.pieces.share(ranks, first, n, total, own, in_order)
 
     @property
     def piece_begins(self):
         """Where the pieces of the current batch begin, among the rows of this process."""
-        return np.asarray(self.begins)
+        return np.asarray(self.pieces.begins)
 
     # Running
 
@@ -169,18 +131,18 @@ cdef class Learner:
         """Train for as many epochs as `sums` has rows, in this thread alone, all without the GIL.
 
         order (epochs * samples,) : the samples of each epoch.
-        sums (epochs, `sum_count`) : OUT, what each epoch adds up: its loss, what that is divided by, the loss of each
-            head, and two sums of each metric. There are as many good rows as `epochs_done` says.
+        sums (epochs, `Sums.size_of_epoch`) : OUT, what each epoch adds up: its loss, what that is divided by, the loss
+            of each head, and two sums of each metric. There are as many good rows as `Sums.epochs_done` says.
         """
-        if not sums.shape[0] or order.shape[0] % sums.shape[0] or sums.shape[1] != self.sum_count():
+        if not sums.shape[0] or order.shape[0] % sums.shape[0] or sums.shape[1] != self.sums.size_of_epoch():
             raise ValueError("The order or the sums do not fit the epochs.")
         self.update = True
-        self.epoch_size, self.epoch_sums, self.epochs_done = order.shape[0] // sums.shape[0], sums, 0
+        self.epoch_size = order.shape[0] // sums.shape[0]
         try:
-            self.reset()
+            self.sums.begin_epochs(sums)
             self.run_range(order, 0, order.shape[0], batch_size, in_blocks, True, True, 1, tick)
         finally:
-            self.epoch_size, self.epoch_sums = 0, None
+            self.epoch_size = 0
 
     def test(
         self, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size, bint in_blocks, bint training=False,
@@ -197,7 +159,7 @@ cdef class Learner:
         self.feeds.check(order, start, stop, batch_size)
         self.feeds.check_targets()
         self.contexts.check_staged(order is not None)
-        self.follow_heads()
+        self.sums.follow_heads()
         most = self.contexts.n_blocks if in_blocks else self.contexts.n_shares
         most_rows = self.most_rows(batch_size)
         if most_rows > self.network.head_capacity or threads > most or (
@@ -221,11 +183,7 @@ cdef class Learner:
         self.order = &order[0] if order is not None and order.shape[0] else NULL
         self.start, self.stop, self.batch_size = start, stop, batch_size
         self.training = training
-        if self.divisors is None or self.divisors.shape[0] < threads or self.divisors.shape[1] <= self.network.n_heads:
-            self.divisors = np.empty((threads, self.network.n_heads + 1))
-        self.divisors[:, :] = 1
-        if self.shared:
-            self.counts = np.zeros((self.network.n_heads + 1, self.all_pieces))
+        self.divisors.reserve(threads)
         if backwards and in_blocks and self.network.gradients is not None:
             self.network.gradients.set_groups(min(self.group_count(batch_size), 2 if threads == 1 else MOST_GROUPS))
         self.first_step = now()
@@ -233,9 +191,7 @@ cdef class Learner:
 
     def most_rows(self, Py_ssize_t batch_size):
         """The largest number of rows of a batch that this process has."""
-        if not self.shared or self.own:
-            return batch_size
-        return (batch_size * self.n_pieces + self.all_pieces - 1) // self.all_pieces
+        return self.pieces.most_rows(batch_size)
 
     cdef bint has_parameters(self):
         """Whether a backward pass makes gradients. Without parameters it may still make deltas of inputs."""
@@ -284,7 +240,7 @@ cdef class Learner:
                     self.first_step = now() - self.first_step
                 self.network.iteration = iteration
                 if self.epoch_size and position % self.epoch_size == 0:
-                    self.end_epoch()
+                    self.sums.end_epoch()
                 if clock_each_step or steps % STEPS_BETWEEN_CLOCKS == 0:
                     self.run.look_up(position - self.start)
             self.run.team.meet(thread)
@@ -300,34 +256,15 @@ cdef class Learner:
         """Roughly the floating point operations of a step."""
         return rows * (6 * self.network.segments.elements if self.network.segments is not None else 100_000)
 
-    cdef Place place_of(self, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
-        """Which rows of a batch this process has."""
-        cdef Py_ssize_t begin, end
-        if not self.shared:
-            return Place(start, rows, 0, start, rows, rows)
-        if self.own:    # rows of different ranks have different numbers, by which random layers draw
-            return Place(start, rows, self.first_piece * self.batch_size, start, rows, rows)
-        begin = rows * self.first_piece // self.all_pieces
-        end = rows * (self.first_piece + self.n_pieces) // self.all_pieces
-        return Place(start + begin, end - begin, begin, start, rows, rows if self.in_order else end - begin)
-
-    cdef void place_pieces(self, const Place* place) noexcept nogil:
-        """Note where the pieces of a batch begin, among the rows of this process."""
-        cdef Py_ssize_t i
-        for i in range(self.n_pieces + 1):
-            self.begins[i] = place.batch_rows * (self.first_piece + i) // self.all_pieces - place.first
-        if self.own:
-            self.begins[0], self.begins[1] = 0, place.rows
-
     cdef bint run_batch(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows, uint64_t iteration) noexcept nogil:
         """This thread's share of a batch; False, the same in all threads, if it has failed and changed nothing."""
-        cdef Place place = self.place_of(start, rows)
+        cdef Place place = self.pieces.place_of(start, rows, self.batch_size)
         cdef Py_ssize_t groups = self.group_count(place.rows) if self.in_blocks else 1
-        self.set_divisors(thread, place.batch_start, place.batch_rows)
-        if self.shared:
+        self.divisors.set_batch(thread, self.order, place.batch_start, place.batch_rows)
+        if self.pieces.shared:
             if thread == 0:
-                self.place_pieces(&place)
-            if not self.network.masked and self.own or self.network.masked and place.rows == 0:
+                self.pieces.divide(&place)
+            if not self.network.masked and self.pieces.own or self.network.masked and place.rows == 0:
                 self.add_counts(thread, &place)
         if self.in_blocks:
             self.run_blocks(thread, &place, iteration, groups)
@@ -335,8 +272,9 @@ cdef class Learner:
             self.run_rows(thread, &place, iteration)
         if self.network.penalties is not None:      # which may be divided by what a mask has left
             self.network.penalties.evaluate(
-                thread, self.run.team.size, (<Head>self.network.head_pointers[0]).row_divisor(self.divisors[thread, 0]),
-                self.backwards, &self.run.failure,
+                thread, self.run.team.size,
+                (<Head>self.network.head_pointers[0]).row_divisor(self.divisors.of_thread[thread, 0]), self.backwards,
+                &self.run.failure,
             )
         if thread == 0 and self.update and self.network.optimizer is not None:
             self.network.optimizer.begin_batch(iteration, &self.run.failure)
@@ -362,7 +300,7 @@ cdef class Learner:
                     self.network, thread, self.run.team.size, groups if self.run.team.size > 1 else 1,
                     0 if self.in_blocks else place.rows,
                 )
-            if self.shared and not self.agree(thread, True):
+            if self.pieces.shared and not self.agree(thread, True):
                 return False
             add_penalties(self.network, thread, self.run.team.size)
             if self.exchanges and not self.agree(thread, False):
@@ -386,7 +324,7 @@ cdef class Learner:
             with gil:
                 try:
                     if with_ranks:
-                        self.ranks.add_gradients()
+                        self.pieces.ranks.add_gradients()
                     else:
                         self.exchange()
                 except BaseException as error:
@@ -401,78 +339,17 @@ cdef class Learner:
             if not self.network.linked[i] and couples(<Layer>self.network.layer_pointers[i], self.training):
                 (<Layer>self.network.layer_pointers[i]).finish(&(<Context>self.whole_batch()).batch)
 
-    cdef void set_divisors(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
-        """What each head's sum is divided by, for which all its weights in the batch may be needed."""
-        cdef Py_ssize_t i, h
-        for h in range(self.network.n_heads):
-            self.divisors[thread, h] = (<Head>self.network.head_pointers[h]).divisor(
-                rows, (<Head>self.network.head_pointers[h]).units(rows)
-            )
-        for i in range(self.feeds.n):
-            if self.feeds.items[i].role == WEIGHTS and self.feeds.items[i].buffer < 0:
-                h = self.feeds.items[i].head
-                self.divisors[thread, h] = (<Head>self.network.head_pointers[h]).divisor(
-                    rows, self.total_weight(&self.feeds.items[i], start, rows)
-                )
-
     cdef void add_counts(self, Py_ssize_t thread, const Place* place) noexcept nogil:
-        """Have divisors of what all ranks have of a batch, where no rank knows that alone."""
-        cdef Py_ssize_t h
+        """Let ranks add up what divisors are made of, where no rank knows that alone."""
         if thread == 0 and self.run.failure.error == NULL:
-            self.count_pieces(place)
+            self.divisors.count_pieces(self.order, place)
             with gil:
                 try:
-                    self.ranks.add_counts(self.counts)
+                    self.pieces.ranks.add_counts(self.divisors.counts)
                 except BaseException as error:
                     fail(&self.run.failure, error)
         self.run.team.meet(thread)
-        for h in range(self.network.n_heads):
-            if not (<Head>self.network.head_pointers[h]).is_sum():
-                self.divisors[thread, h] = self.count_of(h)
-
-    cdef void count_pieces(self, const Place* place) noexcept nogil:
-        """What each of this rank's pieces of a batch adds to divisors and rows."""
-        cdef Py_ssize_t h, i, rows
-        cdef double total
-        for h in range(self.network.n_heads + 1):
-            for i in range(self.all_pieces):
-                self.counts[h, i] = 0
-        for i in range(self.n_pieces):
-            rows = self.begins[i + 1] - self.begins[i]
-            self.counts[self.network.n_heads, self.first_piece + i] = rows
-            for h in range(self.network.n_heads):
-                if (<Head>self.network.head_pointers[h]).sifts():
-                    total = (<Head>self.network.head_pointers[h]).masked_divisor(self.begins[i], rows)
-                else:
-                    total = (<Head>self.network.head_pointers[h]).divisor(
-                        rows, self.head_weight(h, place.start + self.begins[i], rows)
-                    )
-                self.counts[h, self.first_piece + i] = total
-
-    cdef double head_weight(self, Py_ssize_t head, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
-        """The sum of the weights of some samples for a head; 0 where the data has none."""
-        cdef Py_ssize_t i
-        cdef const Feed* feed
-        for i in range(self.feeds.n):
-            feed = &self.feeds.items[i]
-            if feed.role == WEIGHTS and feed.buffer < 0 and feed.head == head:
-                return self.total_weight(feed, start, rows)
-        return 0
-
-    cdef double count_of(self, Py_ssize_t h) noexcept nogil:
-        """What all pieces of a batch add up to, in an order that does not depend on who has them."""
-        cdef double total = 0
-        cdef Py_ssize_t i
-        for i in range(self.all_pieces):
-            total += self.counts[h, i]
-        return total
-
-    cdef double total_weight(self, const Feed* feed, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
-        cdef Py_ssize_t r
-        cdef double total = 0
-        for r in range(start, start + rows):
-            total = sum_of_row(&feed.rows, r if self.order == NULL else self.order[r], total)
-        return total
+        self.divisors.take_counts(thread)
 
     cdef void run_rows(self, Py_ssize_t thread, const Place* place, uint64_t iteration) noexcept nogil:
         """This thread's rows of a batch that is held as a whole."""
@@ -570,12 +447,10 @@ cdef class Learner:
             if (<Head>self.network.head_pointers[i]).sifts() and context.batch.rows:
                 (<Head>self.network.head_pointers[i]).weigh(&context.batch, &context.targets[i], begin)
         self.run.team.meet(thread)
-        if self.shared:
+        if self.pieces.shared:
             self.add_counts(thread, place)
-            return
-        for i in range(self.network.n_heads):
-            if (<Head>self.network.head_pointers[i]).sifts():
-                self.divisors[thread, i] = (<Head>self.network.head_pointers[i]).masked_divisor(0, place.rows)
+        else:
+            self.divisors.set_masked(thread, place.rows)
 
     cdef PyObject* whole_batch(self) noexcept nogil:
         """The context that sees all samples of a batch held as a whole."""
@@ -585,7 +460,7 @@ cdef class Learner:
         self, Py_ssize_t thread, Head head, Py_ssize_t i, Context context, Py_ssize_t begin
     ) noexcept nogil:
         """Losses and metrics of this thread's samples; or of all, by the first thread, if the loss must see all."""
-        cdef double divisor = self.divisors[thread, i]
+        cdef double divisor = self.divisors.of_thread[thread, i]
         cdef PyObject* whole
         if not head.couples_samples():
             if context.batch.rows:
@@ -598,30 +473,12 @@ cdef class Learner:
         self.run.team.meet(thread)
 
     cdef void add_up(self, const Place* place) noexcept nogil:
-        """Losses and metrics of a batch, by one thread: with ranks, this one's share of the sums."""
-        cdef Py_ssize_t i
-        cdef double loss, batch_rows = place.batch_rows
-        if place.rows == 0:
-            return
-        if self.own:
-            batch_rows = self.count_of(self.network.n_heads)
-        for i in range(self.network.n_heads):
-            loss = (<Head>self.network.head_pointers[i]).add_up(place.rows, self.is_weighted(i), self.divisors[0, i])
-            self.head_loss_totals[i] += loss * batch_rows
-            self.loss_total += (<Head>self.network.head_pointers[i]).loss_weight * loss * batch_rows
-        if self.network.penalties is not None:
-            self.loss_total += self.network.penalties.total() * place.rows
-        self.loss_count += place.rows
-
-    cdef bint is_weighted(self, Py_ssize_t head) noexcept nogil:
-        """Whether the data has weights for this head. A context does not tell: a thread may have no rows of a batch."""
-        cdef Py_ssize_t i
-        cdef const Feed* feed
-        for i in range(self.feeds.n):
-            feed = &self.feeds.items[i]
-            if feed.role == WEIGHTS and feed.buffer < 0 and feed.head == head:
-                return True
-        return False
+        """Add the losses and metrics of a batch to the sums. One thread does so."""
+        cdef double batch_rows = place.batch_rows
+        if place.rows:
+            if self.pieces.own:
+                batch_rows = self.divisors.count_of(self.network.n_heads)
+            self.sums.add(place.rows, batch_rows, &self.divisors.of_thread[0, 0])
 
     cdef void collect(self, Py_ssize_t thread, Py_ssize_t start, Py_ssize_t point) noexcept nogil:
         """This thread's parts of the gradients of a point of a batch that is held as a whole."""
@@ -634,59 +491,3 @@ cdef class Learner:
         for i in range(self.network.n_tables if point == self.network.n_points else 0):
             if i % self.run.team.size == thread:
                 (<Table>self.network.table_pointers[i]).collect(&batch)
-
-    # Results
-
-    def reset(self):
-        """Start new means of losses and metrics."""
-        cdef Head head
-        self.run.check_idle()
-        self.follow_heads()
-        self.loss_total = self.loss_count = 0
-        self.head_loss_totals[:] = 0
-        for head in self.network.heads:
-            head.reset()
-
-    def sum_count(self):
-        """How many numbers an epoch adds up, where all metrics are means over rows."""
-        cdef Head head
-        count = 2 + self.network.n_heads
-        for head in self.network.heads:
-            if head.n_tallies:
-                raise ValueError("A metric adds up more than two numbers.")
-            count += 2 * head.n_metrics
-        return count
-
-    cdef void end_epoch(self) noexcept nogil:
-        """Note what an epoch has added up, and start anew."""
-        cdef double* sums = &self.epoch_sums[self.epochs_done, 0]
-        cdef Py_ssize_t i, k, at = 2 + self.network.n_heads
-        sums[0], sums[1] = self.loss_total, self.loss_count
-        self.loss_total = self.loss_count = 0
-        for i in range(self.network.n_heads):
-            sums[2 + i] = self.head_loss_totals[i]
-            self.head_loss_totals[i] = 0
-            for k in range((<Head>self.network.head_pointers[i]).n_metrics):
-                end_mean(<MetricSum>(<Head>self.network.head_pointers[i]).metric_pointers[k], &sums[at])
-                at += 2
-        self.epochs_done += 1
-
-    def sums(self):
-        """Everything added up since the last reset, but the metrics."""
-        self.follow_heads()
-        return self.loss_total, self.loss_count, self.head_losses()
-
-    def set_sums(self, double loss_total, double loss_count, list head_losses):
-        """Go on adding to what `sums` returned."""
-        cdef Py_ssize_t i
-        self.run.check_idle()
-        self.follow_heads()
-        self.loss_total = loss_total
-        self.loss_count = loss_count
-        for i in range(len(head_losses)):
-            self.head_loss_totals[i] = head_losses[i]
-
-    def head_losses(self):
-        """Sum over samples of each head's loss since the last reset."""
-        self.follow_heads()
-        return list(self.head_loss_totals)

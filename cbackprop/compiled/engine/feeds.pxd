@@ -23,3 +23,5 @@ cdef class Feeds:
     cdef check_targets(self)
     cdef list readers_of(self, Py_ssize_t buffer)
     cdef check(self, const int64_t[::1] order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size)
+    cdef const Feed* weights_of(self, Py_ssize_t head) noexcept nogil
+    cdef double total(self, const Feed* feed, const int64_t* order, Py_ssize_t start, Py_ssize_t rows) noexcept nogil

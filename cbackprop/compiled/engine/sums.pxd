@@ -1,0 +1,20 @@
+"""The sums that losses and metrics are made of."""
+
+from cbackprop.compiled.engine.feeds cimport Feeds
+from cbackprop.compiled.engine.network cimport Network
+
+
+cdef class Sums:
+    cdef Network network
+    cdef Feeds feeds
+    cdef double[::1] head_totals        # (heads,)
+    cdef Py_ssize_t heads_version       # of the heads that these are for
+    cdef readonly double loss_total
+    cdef readonly double loss_count
+    cdef double[:, ::1] epochs          # (epochs, numbers of an epoch): where a run has several, what each added up
+    cdef readonly Py_ssize_t epochs_done
+
+    cdef follow_heads(self)
+    cdef begin_epochs(self, double[:, ::1] epochs)
+    cdef void add(self, Py_ssize_t rows, double batch_rows, const double* divisors) noexcept nogil
+    cdef void end_epoch(self) noexcept nogil
