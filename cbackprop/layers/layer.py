@@ -285,10 +285,13 @@ class Layer(Operation, Spec):
 
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Create the weights for the input shape that `get_build_config` told."""
-        if "shapes_dict" in config:
-            self.build(**config["shapes_dict"])
-        else:
+        shapes = config.get("shapes_dict")
+        if shapes is None:
             self.build(config["input_shape"])
+        elif self.is_python or len(self.input_arguments) > 1:
+            self.build(**shapes)
+        else:  # Keras tells the shapes of initial states, too, and those of the input first
+            self.build(next(iter(shapes.values()), None))
 
     def expand(self, steps: Steps, inputs: list[Value], shape: tuple[int, ...], mask: Mask | None) -> Value:
         """What a call of the layer consists of: add its steps to a network, and return its output.

@@ -84,12 +84,12 @@ def checked_mask(name: str, mask: Any, rows: tuple[Any, ...], dtype: str) -> NDA
         If the mask does not fit the array.
     """
     given = as_array(name, mask) != 0
-    try:
-        return contiguous(np.broadcast_to(given, rows), dtype)
-    except ValueError:
+    fits = given.ndim == len(rows) and all(size in (1, count) for size, count in zip(given.shape, rows, strict=True))
+    if not fits:
         raise ValueError(
             f"{name} must have a value for each row of the input, shape {rows}, but has shape {given.shape}."
-        ) from None
+        )
+    return contiguous(np.broadcast_to(given, rows), dtype)
 
 
 def with_rank(array: NDArray[Any], shape: tuple[Any, ...]) -> NDArray[Any]:
