@@ -36,17 +36,18 @@ def onnx(model: Any, path: Path, opset: int = OPSET) -> None:
     TypeError
         If `model` is not a model, or an argument is of the wrong type.
     ValueError
-        If the model is not built, a layer is written in Python, is from another package or is called with
-        ``training=True``, or the weights exceed the 2 GB of an ONNX file. The message names the layer.
+        If the model is not built, a layer is written in Python, is from another package, is called with
+        ``training=True`` or needs a size that the model leaves open, or the weights exceed the 2 GB of an ONNX file.
+        The message names the layer.
     OSError
         If the file cannot be written. An existing one is then unchanged.
 
     Notes
     -----
     Inputs and outputs of the graph have the model's `input_names` and `output_names`, or the keys of the dicts that it
-    was made with. If an output has the name of an input, a number is appended. The size of the batch is not fixed.
-    Shared weights are stored once. The graph converts integer inputs to floats; outputs that `predict` returns as int64
-    are int64.
+    was made with. If an output has the name of an input, a number is appended. The size of the batch is not fixed,
+    nor are sizes that the model leaves open. Shared weights are stored once. The graph converts integer inputs to
+    floats; outputs that `predict` returns as int64 are int64.
 
     Results agree with `predict` up to the rounding of the model's float type. One exception: the epsilon of batch and
     group normalization is an attribute, which ONNX rounds to float32 even in float64.

@@ -306,7 +306,7 @@ def _along_last_axes(walk: Walk, node: Node) -> int:
     return batch
 
 
-@moves("ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum")
+@moves("ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum")
 def _reduce(walk: Walk, node: Node) -> int:
     x, batch = node.inputs[0], walk.axes[node.inputs[0]]
     if not batch:

@@ -91,6 +91,8 @@ class Builder:
         The number of samples that the graph fixes.
     wanted : set of str
         The values that something reads.
+    ends : set of str
+        Those that the model predicts.
     """
 
     def __init__(self, graph: ReadGraph, dtype: str, names: Sequence[str]) -> None:
@@ -98,6 +100,7 @@ class Builder:
         self.tensors: dict[str, KerasTensor] = {}
         self.batch: int | None = None
         self.wanted: set[str] = set()
+        self.ends: set[str] = set()
         self._names = set(names)
         self._permutes: dict[str, Layer] = {}
         self._permuted: dict[tuple[int, tuple[int, ...]], KerasTensor] = {}

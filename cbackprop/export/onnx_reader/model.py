@@ -10,6 +10,7 @@ from typing import Any
 from cbackprop import layers
 from cbackprop.config import FLOAT_TYPES, INTEGER_TYPES
 from cbackprop.export import onnx_limits
+from cbackprop.export.example_plan import example_plan
 from cbackprop.export.formulas import TENSORS
 from cbackprop.export.onnx_reader import (  # noqa: F401 - register
     activations,
@@ -34,9 +35,7 @@ from cbackprop.export.onnx_reader.matching import match
 from cbackprop.layers import Input
 from cbackprop.layers.global_pooling import GlobalPooling
 from cbackprop.layers.masks import Chosen
-from cbackprop.layers.unknown_sizes import SMALL, filled
 from cbackprop.models import Model
-from cbackprop.plan.plan import Plan
 from cbackprop.suggestions import nearest
 from cbackprop.tensor import KerasTensor, output_dtype
 
@@ -138,10 +137,12 @@ def built(graph: ReadGraph, proto: Any, outputs: list[str]) -> Model:
     readings, wanted = needed(graph, outputs, [value.name for value in proto.graph.output])
     refuse_mixed(graph, mixed, wanted)
     builder = Builder(graph, float_type(graph, inputs, proto), [*(value.name for value in inputs), *outputs])
-    builder.wanted = wanted
+    builder.wanted, builder.ends = wanted, set(outputs)
     for value in inputs:
         enter(builder, value)
     for node, read, bound in readings:
+        if node.outputs[0] in builder.tensors:  # read together with the one before it
+            continue
         try:
             refuse_whole_numbers(graph, node, bound)
             made = read(builder, node) if bound is None else read(builder, node, bound)
@@ -203,9 +204,7 @@ def refuse_mixed(graph: ReadGraph, mixed: dict[str, str], wanted: set[str]) -> N
 
 def refuse_masked_merges(model: Model) -> None:
     """Refuse layers that would ignore masked values when they merge or pool: ONNX has no masks."""
-    plans = model.plans
-    plan = plans if isinstance(plans, Plan) else plans.of(tuple(filled(t.shape, SMALL[0])[1:] for t in model.inputs))
-    for step in plan.steps:
+    for step in example_plan(model).steps:
         if isinstance(step.layer, Chosen) or (isinstance(step.layer, GlobalPooling) and len(step.inputs) > 1):
             raise UnreadableError(f"{step.layer.name!r} would merge masked values in another way than the graph.")
 

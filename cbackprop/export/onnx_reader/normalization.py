@@ -14,6 +14,7 @@ from cbackprop.export.onnx_reader.builder import (
     Builder,
     UnreadableError,
     fitting,
+    length_of,
     positive,
     reads,
     recognizes,
@@ -43,7 +44,7 @@ def batch_normalization(builder: Builder, node: Node) -> KerasTensor:
     x = builder.tensor(node.inputs[0])
     if node.attribute("training_mode") or x.ndim < 2:
         raise UnreadableError("it takes statistics of a batch")
-    weights = [_vector(builder, node, position, sample_shape(x)[0]) for position in (1, 2, 3, 4)]
+    weights = [_vector(builder, node, position, length_of(x, 1)) for position in (1, 2, 3, 4)]
     options = {"axis": 1, "epsilon": _epsilon(node), "momentum": float(str(np.float32(node.attribute("momentum"))))}
     return builder.apply(node, layers.BatchNormalization, x, weights=weights, **options)
 
@@ -53,7 +54,7 @@ def layer_normalization(builder: Builder, node: Node) -> KerasTensor:
     """Layer normalization along the last axes."""
     x = builder.tensor(node.inputs[0])
     first = positive(node.attribute("axis"), x.ndim)
-    axes, shape = list(range(first, x.ndim)), sample_shape(x)[first - 1 :]
+    axes, shape = list(range(first, x.ndim)), [length_of(x, axis) for axis in range(first, x.ndim)]
     gamma, beta = builder.constant(node, 1), builder.optional(node, 2)
     weights = [_broadcast(array, shape) for array in (gamma, beta) if array is not None]
     options = {"axis": axes, "epsilon": _epsilon(node), "center": beta is not None}

@@ -26,6 +26,7 @@ REDUCTIONS = {
     "ReduceMean": layers.Average,
     "ReduceMax": layers.Maximum,
     "ReduceMin": layers.Minimum,
+    "ReduceProd": layers.Multiply,
 }
 
 
@@ -41,6 +42,28 @@ def is_whole(part: slice, size: int | None) -> bool:
     if size is None:
         return part.start in (None, 0) and part.stop is None and part.step in (None, 1)
     return range(*part.indices(size)) == range(size)
+
+
+def is_turned(x: KerasTensor, key: list[Any]) -> bool:
+    """Whether a value is another one with an axis turned round, and the key turns it back."""
+    if x.node is None or not isinstance(x.node.layer, layers.GetItem):
+        return False
+    before = x.node.layer.entries_of(x.ndim)
+    pairs = [
+        (first, second, size)
+        for first, second, size in zip(before, key[1:], x.shape[1:], strict=False)
+        if not (isinstance(first, slice) and is_whole(first, size) and is_whole(second, size))
+    ]
+    return len(before) == x.ndim - 1 and all(is_reverse(a, size) and is_reverse(b, size) for a, b, size in pairs)
+
+
+def is_reverse(part: Any, size: int | None) -> bool:
+    """Whether a slice takes all of an axis, from the end."""
+    if not isinstance(part, slice) or part.step != -1:
+        return False
+    if size is None:
+        return part.start is None and part.stop is None
+    return range(*part.indices(size)) == range(size)[::-1]
 
 
 def open_slice(start: int, end: int, step: int) -> slice:
@@ -78,7 +101,10 @@ def cut(builder: Builder, node: Node) -> KerasTensor:
         key[axis] = open_slice(*limits) if size is None else whole_slice(*limits, size)
     if all(is_whole(part, size) for part, size in zip(key[1:], x.shape[1:], strict=True)):
         return x
-    part = cropped(builder, node, x, key[1:])
+    if is_turned(x, key):
+        assert x.node is not None
+        return x.node.inputs[0]
+    part = None if None in x.shape[1:] else cropped(builder, node, x, key[1:])
     return builder.apply(node, layers.GetItem, x, tuple(key)) if part is None else part
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,15 @@ class Function:
         return (self.kernel.kernel(), self.factor, self.shift) != (function.kernel.kernel(), 1, 0)
 
 
+def hard_sigmoid(slope: float, middle: float) -> Function:
+    """The line between 0 and 1 of this slope, by the one of a layer that needs no factor if there is one."""
+    name = "HardSigmoid"
+    for one, of_layer in ((1 / 6, activations.hard_sigmoid), (0.5, activations.sparse_sigmoid)):
+        if math.isclose(slope, one, rel_tol=1e-6) and middle == 0.5:
+            return Function(name, of_layer)
+    return Function(name, activations.hard_sigmoid, 6 * slope, 6 * middle - 3)
+
+
 # By the name in lower case: the numbers alpha and beta by default, and the function. There is no default where programs
 # have different ones.
 FUNCTIONS: dict[str, tuple[tuple[float | None, ...], Callable[..., Function]]] = {
@@ -49,7 +59,7 @@ FUNCTIONS: dict[str, tuple[tuple[float | None, ...], Callable[..., Function]]] =
     "thresholdedrelu": ((None,), lambda a: Function("ThresholdedRelu", activations.threshold.bind(a, 0.0))),
     "elu": ((1.0,), lambda a: Function("Elu", activations.elu.bind(a))),
     "affine": ((None, None), lambda a, b: Function("Affine", activations.linear, a, b)),
-    "hardsigmoid": ((0.2, 0.5), lambda a, b: Function("HardSigmoid", activations.hard_sigmoid, 6 * a, 6 * b - 3)),
+    "hardsigmoid": ((0.2, 0.5), hard_sigmoid),
     "scaledtanh": ((None, None), lambda a, b: Function("ScaledTanh", activations.tanh if a == 1 else None, b)),
 }
 
@@ -67,8 +77,15 @@ def recurrent(builder: Builder, node: Node) -> list[KerasTensor | None]:
     ways = ways_of(builder, node, int(x.shape[-1]))
     options = {"return_sequences": sequence, "return_state": (sequence and h) or c}
     states = initial_states(builder, node, x, ways)
-    made = apply_ways(builder, node, x, ways, options, {"initial_state": states} if states else None)
+    merging = (
+        merging_of(builder, node, 0 if sequence else 1) if len(ways) == 2 and not options["return_state"] else None
+    )
+    mode = "concat" if merging is None else MERGES[merging.operator]
+    made = apply_ways(builder, node, x, ways, options, {"initial_state": states} if states else None, mode)
     output, *last = made if isinstance(made, list | tuple) else [made]
+    if merging is not None:
+        put_merged(builder, merging, [output, *last])
+        return [None] * len(node.outputs)
     per_way = 2 if node.operator == "LSTM" else 1
     units = ways[0].units
     found = [
@@ -188,14 +205,20 @@ def way_of(node: Node, functions: list[Function], kernel: Array, recurrent: Arra
 
 
 def apply_ways(
-    builder: Builder, node: Node, x: KerasTensor, ways: list[Way], options: dict[str, Any], settings: Any
+    builder: Builder,
+    node: Node,
+    x: KerasTensor,
+    ways: list[Way],
+    options: dict[str, Any],
+    settings: Any,
+    mode: str | None,
 ) -> Any:
     """Make the layer, and call it. Outputs of all steps stand in the order of the inputs."""
     first = ways[0]
     if len(ways) == 1:
         back = node.attribute("direction") == b"reverse"
-        more = first.options | options | {"go_backwards": back}
-        made = builder.apply(node, first.layer, x, first.units, weights=first.weights, settings=settings, **more)
+        given = first.options | options | {"go_backwards": back}
+        made = builder.apply(node, first.layer, x, first.units, weights=first.weights, settings=settings, **given)
         if not back or not options["return_sequences"]:
             return made
         turn = part_of(builder, node, made[0] if options["return_state"] else made, 1, slice(None, None, -1))
@@ -206,8 +229,36 @@ def apply_ways(
     )
     same = ways[0].options == ways[1].options
     weights = [*ways[0].weights, *ways[1].weights]
-    more = {} if same else {"backward_layer": backward}
+    more: dict[str, Any] = {"merge_mode": mode} | ({} if same else {"backward_layer": backward})
     return builder.apply(node, layers.Bidirectional, x, forward, weights=weights, settings=settings, **more)
+
+
+# Operators that put both directions together, and how a layer calls it.
+MERGES = {"ReduceSum": "sum", "ReduceProd": "mul", "ReduceMean": "ave", "Split": None}
+
+
+def merging_of(builder: Builder, node: Node, place: int) -> Node | None:
+    """The node that puts both directions together, if nothing else reads them."""
+    graph, name = builder.graph, node.outputs[place]
+    readers = [one for one in graph.nodes if name in one.inputs]
+    if len(readers) != 1 or name in builder.ends or readers[0].operator not in MERGES:
+        return None
+    reader, axis = readers[0], 2 - place
+    if reader.operator == "Split":
+        sizes = builder.optional(reader, 1)
+        whole = len(reader.outputs) == 2 and (sizes is None or sizes.tolist() == [1, 1])
+        return reader if whole and reader.attribute("axis") in (axis, axis - 4 + place) else None
+    axes = builder.optional(reader, 1)
+    same = axes is not None and axes.tolist() in ([axis], [axis - 4 + place])
+    return reader if same and not reader.attribute("keepdims") else None
+
+
+def put_merged(builder: Builder, merging: Node, outputs: list[KerasTensor]) -> None:
+    """Note what the node that puts both directions together makes."""
+    for name, output in zip(merging.outputs, outputs, strict=True):
+        parts = merging.operator == "Split"
+        shape = (*output.shape[1:-1], 1, output.shape[-1]) if parts else output.shape[1:]
+        builder.tensors[name] = builder.reshaped(merging, output, shape)
 
 
 def side_by_side(builder: Builder, node: Node, states: list[KerasTensor]) -> KerasTensor:

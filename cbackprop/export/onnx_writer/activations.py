@@ -15,13 +15,13 @@ from cbackprop.export.onnx_writer.graph import Call, Graph, translates
 __all__ = ["write_activation", "write_function"]
 
 
-@translates(*(cls for _, cls in layers.registry if issubclass(cls, layers.ActivationLayer)))
+@translates(*(cls for _, cls in layers.registry if issubclass(cls, layers.ActivationLayer)), any_sizes=True)
 def activation_layer(graph: Graph, call: Call) -> str:
     """Write a layer that only applies an activation."""
     return write_activation(graph, call.layer, call.inputs[0], call.output_shape)
 
 
-def write_activation(graph: Graph, layer: layers.Layer, x: str, shape: tuple[int, ...]) -> str:
+def write_activation(graph: Graph, layer: layers.Layer, x: str, shape: tuple[Any, ...]) -> str:
     """Write the activation of a layer for a value whose samples have this shape.
 
     Raises
@@ -34,7 +34,7 @@ def write_activation(graph: Graph, layer: layers.Layer, x: str, shape: tuple[int
     return write_function(graph, layer.name, layer.function, x, shape)
 
 
-def write_function(graph: Graph, layer: str, kernel: Kernel, x: str, shape: tuple[int, ...]) -> str:
+def write_function(graph: Graph, layer: str, kernel: Kernel, x: str, shape: tuple[Any, ...]) -> str:
     """Write a function of a layer's for a value whose samples have this shape.
 
     Raises
@@ -54,6 +54,8 @@ def write_function(graph: Graph, layer: str, kernel: Kernel, x: str, shape: tupl
     if name not in ACTIVATIONS:
         raise ValueError(f"Activation {name!r} of layer {layer!r} cannot be written to ONNX.")
     axes = kernel.axes((None, *shape))
+    if len(axes) > 1 and None in shape:
+        raise ValueError(f"Activation {name!r} of layer {layer!r} can only be written along axes of known sizes.")
     if len(axes) > 1:
         return graph.formula(SEVERAL_AXES[name], x, **as_one_axis(axes, shape))
     arguments, text = ACTIVATIONS[name]
@@ -61,6 +63,8 @@ def write_function(graph: Graph, layer: str, kernel: Kernel, x: str, shape: tupl
     if graph.dtype == np.float64:
         text = DOUBLES.get(name, text)
         values |= dict(zip(("points", "weights"), mean_rule(), strict=True)) | {"last": np.array([-1])}
+    if axes and shape[axes[0] - 1] is None and name not in ("softmax", "log_softmax"):
+        raise ValueError(f"Activation {name!r} of layer {layer!r} can only be written along an axis of known size.")
     if axes:
         values = along_axis(axes[0], shape)
     return graph.formula(text, x, **values)
@@ -77,9 +81,11 @@ def as_one_axis(axes: tuple[int, ...], shape: tuple[int, ...]) -> dict[str, Any]
     }
 
 
-def along_axis(axis: int, shape: tuple[int, ...]) -> dict[str, Any]:
+def along_axis(axis: int, shape: tuple[Any, ...]) -> dict[str, Any]:
     """The variables of formulas along an axis; `shape` is that of a sample of the result."""
     length = shape[axis - 1]
+    if length is None:
+        return {"axis": axis}
     return {
         "axis": axis,
         "axes": np.array([axis]),

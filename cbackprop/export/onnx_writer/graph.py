@@ -14,17 +14,20 @@ from cbackprop.export.formulas import TENSORS, TYPES, operator_of, parse
 from cbackprop.layers import Layer, registry
 from cbackprop.variable import Variable
 
-__all__ = ["Call", "Graph", "Translation", "translates", "translation_of"]
+__all__ = ["Call", "Graph", "Translation", "check_sizes", "translates", "translation_of"]
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a layer on values of the graph, given by their names `inputs`. Shapes are those of a sample."""
+    """One call of a layer on values of the graph, given by their names `inputs`.
+
+    Shapes are those of a sample; a size is ``None`` where the model leaves it open.
+    """
 
     layer: Any
     inputs: tuple[str, ...]
-    input_shapes: tuple[tuple[int, ...], ...]
-    output_shape: tuple[int, ...]
+    input_shapes: tuple[tuple[Any, ...], ...]
+    output_shape: tuple[Any, ...]
     training: bool | None
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -32,19 +35,32 @@ class Call:
 # The name of the output, or of each of several.
 Translation = Callable[["Graph", Call], Any]
 _translations: dict[type[Layer], Translation] = {}
+# Functions that write what they write for any sizes.
+_for_any_sizes: set[Translation] = set()
 
 
-def translates(*classes: type[Layer]) -> Callable[[Translation], Translation]:
+def translates(*classes: type[Layer], any_sizes: bool = False) -> Callable[[Translation], Translation]:
     """Decorator: the function writes a call of such layers to a graph, without the layer's `activation`.
 
-    It returns the name of the output, or a list of those of several.
+    It returns the name of the output, or a list of those of several. With `any_sizes`, sizes in the call may be open.
     """
 
     def enter(function: Translation) -> Translation:
         _translations.update(dict.fromkeys(classes, function))
+        if any_sizes:
+            _for_any_sizes.add(function)
         return function
 
     return enter
+
+
+def check_sizes(translate: Translation, call: Call) -> None:
+    """Refuse a call with open sizes, if the function writes other operators for other sizes."""
+    if translate not in _for_any_sizes and any(None in shape for shape in (*call.input_shapes, call.output_shape)):
+        raise ValueError(
+            f"Layer {call.layer.name!r} ({type(call.layer).__name__}) can only be written to ONNX for inputs of known "
+            f"sizes, but sizes of {', '.join(map(str, call.input_shapes))} are open."
+        )
 
 
 def translation_of(layer: Layer) -> Translation:
@@ -109,19 +125,23 @@ class Graph:
 
     def add(self, operator: str, *inputs: Any, outputs: int = 1, **attributes: Any) -> str:
         """Add an operator on values (names) and constants (arrays or numbers); return the name of its first output."""
-        names = [value if isinstance(value, str) else self.constant(value) for value in inputs]
-        made = [self.unique(f"{self.scope}/{operator}") for _ in range(outputs)]
-        node = self.onnx.helper.make_node(operator, names, made, name=made[0], **attributes)
-        self.nodes.append(node)
-        return made[0]
+        return self.several(operator, inputs, [True] * outputs, **attributes)[0]
 
-    def constant(self, value: Any) -> str:
+    def several(self, operator: str, inputs: Sequence[Any], wanted: Sequence[bool], **attributes: Any) -> list[str]:
+        """Add an operator; return the names of its outputs, empty for those that are not wanted."""
+        names = [value if isinstance(value, str) else self.constant(value) for value in inputs]
+        made = [self.unique(f"{self.scope}/{operator}") if one else "" for one in wanted]
+        name = next(filter(None, made))
+        self.nodes.append(self.onnx.helper.make_node(operator, names, made, name=name, **attributes))
+        return made
+
+    def constant(self, value: Any, name: str = "constant") -> str:
         """Add a constant and return its name. Floats get the graph's type, integers become int64."""
         array = np.asarray(value)
         array = np.ascontiguousarray(array, np.int64 if array.dtype.kind in "iu" else self.dtype).reshape(array.shape)
         key = array.dtype, array.shape, array.tobytes()
         if key not in self._known:
-            self._known[key] = self._store(array, f"{self.scope}/constant")
+            self._known[key] = self._store(array, f"{self.scope}/{name}")
         return self._known[key]
 
     def flags(self, array: NDArray[np.bool_]) -> str:
@@ -145,12 +165,13 @@ class Graph:
         self.constants.append(self.onnx.numpy_helper.from_array(array, found))
         return found
 
-    def reshape(self, value: str, sample_shape: Sequence[int]) -> str:
-        """Reshape samples."""
-        return self.add("Reshape", value, np.array([0, *sample_shape], np.int64))
+    def reshape(self, value: str, sample_shape: Sequence[int | None]) -> str:
+        """Reshape samples, of which one size may be open."""
+        sizes = [-1 if size is None else size for size in sample_shape]
+        return self.add("Reshape", value, np.array([0, *sizes], np.int64))
 
     def transpose(self, value: str, order: Sequence[int]) -> str:
-        """Reorder the axes; the batch axis stays first. Transposes that follow each other become one, or none."""
+        """Reorder the axes. Transposes that follow each other become one, or none."""
         source, before = self.before_transpose(value, len(order))
         perm = [before[axis] for axis in order]
         if perm == sorted(perm):

@@ -9,7 +9,7 @@ from cbackprop.export.formulas import LAYERS
 from cbackprop.export.onnx_writer.graph import Call, Graph, translates
 
 
-@translates(layers.Dense)
+@translates(layers.Dense, any_sizes=True)
 def dense(graph: Graph, call: Call) -> str:
     """Gemm; for samples with several axes MatMul and Add."""
     layer, (x,) = call.layer, call.inputs
@@ -22,7 +22,7 @@ def dense(graph: Graph, call: Call) -> str:
     return graph.formula(LAYERS["dense"][0], x, kernel=kernel, bias=weights[1])
 
 
-@translates(layers.EinsumDense)
+@translates(layers.EinsumDense, any_sizes=True)
 def einsum_dense(graph: Graph, call: Call) -> str:
     """Einsum, whose equation has a letter for each axis, and Add."""
     layer, (x,) = call.layer, call.inputs
@@ -33,7 +33,7 @@ def einsum_dense(graph: Graph, call: Call) -> str:
     return graph.formula(LAYERS["einsum"][0], x, kernel=kernel, equation=text, bias=graph.variable(layer.bias))
 
 
-@translates(layers.Embedding)
+@translates(layers.Embedding, any_sizes=True)
 def embedding(graph: Graph, call: Call) -> str:
     """Gather. As in `predict`, numbers are truncated to whole ones and limited to the rows of the table."""
     layer = call.layer
@@ -54,14 +54,14 @@ def reversible_embedding(graph: Graph, call: Call) -> str:
     return logits if cap is None else graph.add("Mul", graph.add("Tanh", graph.add("Div", logits, cap)), cap)
 
 
-@translates(layers.PReLU)
+@translates(layers.PReLU, any_sizes=True)
 def prelu(graph: Graph, call: Call) -> str:
     """PRelu with a broadcast slope. ONNX Runtime has none for float64, so there it is written as a formula."""
     text = LAYERS["prelu"][graph.dtype == np.float64]
     return graph.formula(text, call.inputs[0], slope=graph.variable(call.layer.alpha))
 
 
-@translates(layers.Flatten, layers.Reshape)
+@translates(layers.Flatten, layers.Reshape, any_sizes=True)
 def reshape(graph: Graph, call: Call) -> str:
     """Reshape, of channels that come first after Transpose; nothing if the shape stays the same."""
     (x,), rank = call.inputs, len(call.input_shapes[0]) + 1
@@ -70,7 +70,7 @@ def reshape(graph: Graph, call: Call) -> str:
     return x if call.input_shapes[0] == call.output_shape else graph.reshape(x, call.output_shape)
 
 
-@translates(layers.Permute)
+@translates(layers.Permute, any_sizes=True)
 def permute(graph: Graph, call: Call) -> str:
     """Transpose."""
     return graph.transpose(call.inputs[0], (0, *call.layer.dims))
@@ -96,7 +96,7 @@ def get_item(graph: Graph, call: Call) -> str:
     return x if lengths == call.output_shape else graph.reshape(x, call.output_shape)
 
 
-@translates(layers.Absolute)
+@translates(layers.Absolute, any_sizes=True)
 def absolute(graph: Graph, call: Call) -> str:
     """Abs."""
     return graph.add("Abs", call.inputs[0])
@@ -126,6 +126,7 @@ def repeat_vector(graph: Graph, call: Call) -> str:
     layers.RandomShear,
     layers.RandomBrightness,
     layers.RandomContrast,
+    any_sizes=True,
 )
 def nothing(graph: Graph, call: Call) -> str:
     """Write nothing for layers that act only in training."""

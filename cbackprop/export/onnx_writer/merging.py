@@ -30,14 +30,14 @@ def aligned(graph: Graph, call: Call) -> list[str]:
     ]
 
 
-@translates(*OPERATORS)
+@translates(*OPERATORS, any_sizes=True)
 def merge(graph: Graph, call: Call) -> str:
     """Apply the operator to one input after the other."""
     operator = next(OPERATORS[cls] for cls in type(call.layer).__mro__ if cls in OPERATORS)
     return functools.reduce(lambda a, b: graph.add(operator, a, b), aligned(graph, call))
 
 
-@translates(layers.Power)
+@translates(layers.Power, any_sizes=True)
 def power(graph: Graph, call: Call) -> str:
     """Pow."""
     if call.layer.exponent is None:
@@ -45,14 +45,14 @@ def power(graph: Graph, call: Call) -> str:
     return graph.add("Pow", call.inputs[0], call.layer.exponent)
 
 
-@translates(layers.Average)
+@translates(layers.Average, any_sizes=True)
 def average(graph: Graph, call: Call) -> str:
     """The sum of the inputs divided by their number."""
     total = functools.reduce(lambda a, b: graph.add("Add", a, b), aligned(graph, call))
     return graph.add("Div", total, float(len(call.inputs)))
 
 
-@translates(layers.Concatenate)
+@translates(layers.Concatenate, any_sizes=True)
 def concatenate(graph: Graph, call: Call) -> str:
     """Concat."""
     return graph.add("Concat", *call.inputs, axis=call.layer.positive_axis(len(call.output_shape) + 1))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cbackprop.export import onnx_limits
+from cbackprop.export.example_plan import example_plan
 from cbackprop.export.onnx_writer import (  # noqa: F401 - register
     attention,
     conv_lstm,
@@ -21,7 +22,7 @@ from cbackprop.export.onnx_writer import (  # noqa: F401 - register
     resizing,
 )
 from cbackprop.export.onnx_writer.activations import write_activation
-from cbackprop.export.onnx_writer.graph import Call, Graph, Translation, translates, translation_of
+from cbackprop.export.onnx_writer.graph import Call, Graph, Translation, check_sizes, translates, translation_of
 from cbackprop.layers import (
     Absolute,
     ActivationLayer,
@@ -88,7 +89,7 @@ def graph_of(package: Any, model: Any, opset: Any) -> bytes:
 
 def check_values(model: Model) -> None:
     """Refuse a model whose predictions depend on masks. Masks that only affect losses and metrics are allowed."""
-    for step in model.plan.steps:
+    for step in example_plan(model).steps:
         if isinstance(step.layer, Chosen):
             merge = step.layer.name.rpartition("/")[0]
             raise ValueError(
@@ -183,13 +184,18 @@ def write(graph: Graph, call: Call) -> Any:
     return graph.transpose(write_activation(graph, layer, before, turned_back(shape, order)), order)
 
 
-@translates(TimeDistributed)
+@translates(TimeDistributed, any_sizes=True)
 def time_distributed(graph: Graph, call: Call) -> str:
     """The layer for each time step; a Dense for all at once."""
     (x,), (shape,), inner = call.inputs, call.input_shapes, call.layer.layer
     if isinstance(inner, Dense):
         return str(write(graph, Call(inner, (x,), (shape,), call.output_shape, call.training)))
     found = []
+    if None in shape:
+        raise ValueError(
+            f"Layer {call.layer.name!r} writes {type(inner).__name__} for each time step by itself: inputs must have a "
+            "known number of time steps."
+        )
     for t in range(shape[0]):
         one = graph.add("Slice", x, np.array([t]), np.array([t + 1]), np.array([1]))
         single = Call(inner, (graph.reshape(one, shape[1:]),), (shape[1:],), call.output_shape[1:], call.training)
@@ -202,6 +208,7 @@ def write_layer(graph: Graph, translate: Translation, call: Call) -> Any:
 
     So a Transpose comes to stand before that of the next layer which needs another order, and both are left out.
     """
+    check_sizes(translate, call)
     layer, rank = call.layer, len(call.output_shape) + 1
     before = [graph.before_transpose(name, rank) for name in call.inputs]
     orders = [order for _, order in before]
@@ -227,14 +234,14 @@ def is_elementwise(layer: Any) -> bool:
     return layer.function is not None and layer.function.axis is None
 
 
-def turned_back(shape: tuple[int, ...], order: Sequence[int]) -> tuple[int, ...]:
+def turned_back(shape: tuple[Any, ...], order: Sequence[int]) -> tuple[Any, ...]:
     """The shape of a sample before a Transpose of this order, after which it is `shape`."""
     return tuple(size for _, size in sorted(zip(order[1:], shape, strict=True)))
 
 
-def sample_shape(tensor: KerasTensor) -> tuple[int, ...]:
-    """The shape of one sample."""
-    return tuple(int(size) for size in tensor.shape[1:] if size is not None)
+def sample_shape(tensor: KerasTensor) -> tuple[int | None, ...]:
+    """The shape of one sample; ``None`` for sizes that are open."""
+    return tuple(tensor.shape[1:])
 
 
 def finish(graph: Graph, found: list[str], inputs: list[str], outputs: list[str]) -> None:
@@ -262,7 +269,9 @@ def proto_of(graph: Graph, model: Model, inputs: list[str], outputs: list[str], 
     helper = graph.onnx.helper
     ends = [
         helper.make_tensor_value_info(
-            name, type_of(graph, output_dtype(tensor) or tensor.dtype), ["batch", *tensor.shape[1:]]
+            name,
+            type_of(graph, output_dtype(tensor) or tensor.dtype),
+            ["batch", *(size or f"{name}_size_{axis}" for axis, size in enumerate(tensor.shape[1:], 1))],
         )
         for name, tensor in zip([*inputs, *outputs], [*model.inputs, *model.outputs], strict=True)
     ]

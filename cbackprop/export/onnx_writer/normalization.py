@@ -26,7 +26,7 @@ def shaped(variable: Variable, axes: Sequence[int], rank: int) -> Any:
     return variable.numpy().reshape(shape[axes[0] :])
 
 
-@translates(layers.LayerNormalization)
+@translates(layers.LayerNormalization, any_sizes=True)
 def layer_normalization(graph: Graph, call: Call) -> str:
     """LayerNormalization if the axes are the last ones; a formula for other axes and in float64."""
     layer, (x,), rank = call.layer, call.inputs, len(call.output_shape) + 1
@@ -47,7 +47,7 @@ def layer_normalization(graph: Graph, call: Call) -> str:
     return graph.formula(LAYERS["layer_normalization"][0], x, scale=scale, offset=offset, **values)
 
 
-@translates(layers.RMSNormalization)
+@translates(layers.RMSNormalization, any_sizes=True)
 def rms_normalization(graph: Graph, call: Call) -> str:
     """A formula, because the operator RMSNormalization is newer than `OPSET`."""
     layer, rank = call.layer, len(call.output_shape) + 1
@@ -56,14 +56,14 @@ def rms_normalization(graph: Graph, call: Call) -> str:
     return graph.formula(LAYERS["root_mean_square"][0], call.inputs[0], **values)
 
 
-@translates(layers.UnitNormalization)
+@translates(layers.UnitNormalization, any_sizes=True)
 def unit_normalization(graph: Graph, call: Call) -> str:
     """Division by the norm, as a formula: LpNormalization would divide by 0."""
     axes = np.array(sorted_axes(call.layer.axis, len(call.output_shape) + 1))
     return graph.formula(LAYERS["unit"][0], call.inputs[0], axes=axes, limit=call.layer.limit)
 
 
-@translates(layers.GroupNormalization)
+@translates(layers.GroupNormalization, any_sizes=True)
 def group_normalization(graph: Graph, call: Call) -> str:
     """GroupNormalization, between Transposes if the channels are not the first axis."""
     layer, rank = call.layer, len(call.output_shape) + 1
@@ -78,7 +78,7 @@ def group_normalization(graph: Graph, call: Call) -> str:
     return channels_back(graph, call, graph.add("GroupNormalization", x, *weights, num_groups=groups, **options))
 
 
-@translates(layers.BatchNormalization)
+@translates(layers.BatchNormalization, any_sizes=True)
 def batch_normalization(graph: Graph, call: Call) -> str:
     """BatchNormalization with the moving averages, between Transposes if the channels are not the first axis."""
     layer = call.layer

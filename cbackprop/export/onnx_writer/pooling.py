@@ -87,6 +87,7 @@ def window_by_window(graph: Graph, call: Call, operator: str) -> str:
     layers.GlobalMaxPooling1D,
     layers.GlobalMaxPooling2D,
     layers.GlobalMaxPooling3D,
+    any_sizes=True,
 )
 def global_max_pooling(graph: Graph, call: Call) -> str:
     """ReduceMax."""
@@ -97,6 +98,7 @@ def global_max_pooling(graph: Graph, call: Call) -> str:
     layers.GlobalAveragePooling1D,
     layers.GlobalAveragePooling2D,
     layers.GlobalAveragePooling3D,
+    any_sizes=True,
 )
 def global_average_pooling(graph: Graph, call: Call) -> str:
     """ReduceMean."""

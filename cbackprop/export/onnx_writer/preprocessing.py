@@ -11,7 +11,7 @@ from cbackprop.export.formulas import LAYERS
 from cbackprop.export.onnx_writer.graph import Call, Graph, translates
 
 
-@translates(layers.Rescaling)
+@translates(layers.Rescaling, any_sizes=True)
 def rescaling(graph: Graph, call: Call) -> str:
     """Mul and Add."""
     scale, offset = (np.asarray(value, np.float64) for value in (call.layer.scale, call.layer.offset))

@@ -1,6 +1,6 @@
-"""Write recurrent layers: each time step with operators of its own, so that any cell and any activation can be written.
+"""Write recurrent layers: as ONNX's operators, or each time step with operators of its own.
 
-ONNX's own operators know some activations only, and have another order of axes.
+ONNX's operators for recurrent layers know some activations only, and none of several cells.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from cbackprop import layers
 from cbackprop.export.onnx_writer.activations import write_function
 from cbackprop.export.onnx_writer.graph import Call, Graph, translates
+from cbackprop.export.onnx_writer.recurrent_operators import both_ways, has_operator, one_way
 from cbackprop.layers.recurrent_cell import RecurrentCell, flat_sizes
 
 # A value of the graph for each state; ``None`` where it is 0.
@@ -138,9 +139,13 @@ def cell(graph: Graph, call: Call) -> list[str]:
     return [x, *states]
 
 
-@translates(layers.RNN, layers.SimpleRNN, layers.LSTM, layers.GRU)
+@translates(layers.RNN, layers.SimpleRNN, layers.LSTM, layers.GRU, any_sizes=True)
 def recurrent(graph: Graph, call: Call) -> str | list[str]:
     """All time steps."""
+    check(call.layer, call.training)
+    if has_operator(graph, call.layer, call.input_shapes[0][0]):
+        found = one_way(graph, call.layer, call.inputs[0], call.inputs[1:])
+        return found if call.layer.return_state else found[0]
     outputs, states = run(graph, call.layer, call.inputs, call.input_shapes[0], call.training)
     value = outputs[-1]
     if call.layer.return_sequences:
@@ -149,11 +154,16 @@ def recurrent(graph: Graph, call: Call) -> str | list[str]:
 
 
 def run(
-    graph: Graph, layer: Any, inputs: Sequence[str], shape: tuple[int, ...], training: bool | None
+    graph: Graph, layer: Any, inputs: Sequence[str], shape: tuple[int | None, ...], training: bool | None
 ) -> tuple[list[Any], list[Any]]:
     """The outputs of all time steps, in the order in which they are made, and the last states."""
     check(layer, training)
     length, features = shape
+    if length is None:
+        raise ValueError(
+            f"Layer {layer.name!r} has cells or activations that ONNX's recurrent operators do not have, so that each "
+            "time step is written by itself: inputs must have a known number of time steps."
+        )
     values = [
         graph.reshape(graph.add("Slice", inputs[0], np.array([t]), np.array([t + 1]), np.array([1])), (features,))
         for t in range(length)
@@ -180,7 +190,7 @@ def put_together(graph: Graph, values: list[str], size: int) -> str:
 OPERATORS = {"sum": "Add", "mul": "Mul", "ave": "Add"}
 
 
-@translates(layers.Bidirectional)
+@translates(layers.Bidirectional, any_sizes=True)
 def bidirectional(graph: Graph, call: Call) -> str | list[str]:
     """Both layers, and their outputs merged."""
     layer = call.layer
@@ -188,8 +198,19 @@ def bidirectional(graph: Graph, call: Call) -> str | list[str]:
         step_of(cell)
     count = len(flat_sizes(layer.forward_layer.state_size))
     x, given = call.inputs[0], call.inputs[1:]
+    ways = (layer.forward_layer, given[:count]), (layer.backward_layer, given[count:])
+    if all(has_operator(graph, one, call.input_shapes[0][0]) for one, _ in ways):
+        check(layer.forward_layer, call.training)
+        both = both_ways(graph, layer, x, given)
+        if both is not None:
+            return both if len(both) > 1 else both[0]
     found, more = [], []
-    for one, states in ((layer.forward_layer, given[:count]), (layer.backward_layer, given[count:])):
+    for one, states in ways:
+        if has_operator(graph, one, call.input_shapes[0][0]):
+            output, *last = one_way(graph, one, x, states, one is layer.backward_layer)
+            found.append(output)
+            more += last
+            continue
         outputs, last = run(graph, one, [x, *states], call.input_shapes[0], call.training)
         if layer.return_sequences:
             ordered = outputs[::-1] if one is layer.backward_layer else outputs

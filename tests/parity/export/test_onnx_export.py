@@ -32,8 +32,9 @@ def assert_runs(model, path, x, names=None, opset=OPSET):
     export.onnx(model, path, opset)
     proto = onnx.load(path)
     onnx.checker.check_model(proto, full_check=True)
-    evaluator = ReferenceEvaluator(proto)
-    runtimes = [evaluator]
+    # ONNX's own evaluator takes no other functions of recurrent layers than those by default.
+    functions = any(attribute.name == "activations" for node in proto.graph.node for attribute in node.attribute)
+    runtimes = [] if functions else [ReferenceEvaluator(proto)]
     if model.dtype == "float32" or ONLY_FLOAT32.isdisjoint(node.op_type for node in proto.graph.node):
         runtimes.append(onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]))
     names = names or model.input_names
@@ -266,8 +267,10 @@ def test_a_frozen_batch_normalization_in_training_is_written(tmp_path):
 
 def test_sizes_that_come_with_the_data(tmp_path):
     model = cb.Sequential([cb.Input((None, 4)), layers.Dense(2)])
-    with pytest.raises(ValueError, match="All sizes of the inputs must be known for this"):
-        cb.export.onnx(model, tmp_path / "x.onnx")
+    assert_runs(model, tmp_path / "m.onnx", [np.ones((2, 5, 4), "float32")])
+    flat = cb.Sequential([cb.Input((None, 4)), layers.ZeroPadding1D(1, name="pad")])
+    with pytest.raises(ValueError, match=r"Layer 'pad' \(ZeroPadding1D\) can only be written .* sizes of \(None, 4\)"):
+        cb.export.onnx(flat, tmp_path / "x.onnx")
 
 
 @pytest.mark.parametrize("opset", [OPSET - 1, NEWEST + 1])
