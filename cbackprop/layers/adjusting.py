@@ -6,7 +6,9 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["adjust", "check_set", "note_plan", "note_set"]
+from cbackprop.variable import Variable
+
+__all__ = ["adjust", "check_fixed", "check_set", "note_plan", "note_set"]
 
 # For each layer, the models whose plans include it. They must plan again when the layer changes.
 _planned: weakref.WeakKeyDictionary[Any, weakref.WeakSet[Any]] = weakref.WeakKeyDictionary()
@@ -56,6 +58,27 @@ def adjust(layer: Any, name: str, value: Any) -> None:
         raise
     for model in models:
         model._forget_plans()
+
+
+def check_fixed(layer: Any, name: str, value: Any) -> None:
+    """Refuse to change what cannot change once a layer is built.
+
+    Raises
+    ------
+    AttributeError
+        If the attribute is such an argument, a weight, or ``built``.
+    """
+    if name == "built" and not value and not layer.is_model:
+        raise AttributeError(f"{layer._title()} is built: its weights cannot be made again. Make another layer.")
+    compiled = not (layer.is_model or layer.is_python)
+    if compiled and name in layer.argument_names() and name not in ("name", "trainable"):
+        raise AttributeError(f"{layer._title()} is built: its {name} cannot change any more. Make another layer.")
+    held = layer.__dict__.get(name)
+    if isinstance(held, Variable) and value is not held and any(held is weight for weight in layer._variables):
+        raise AttributeError(
+            f"{name} of {layer._title()} is a weight, which keeps its place in the model: "
+            f"give it other numbers by {name}.assign(values), or all weights by set_weights."
+        )
 
 
 def note_set(layer: Any, name: str) -> None:

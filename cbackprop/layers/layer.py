@@ -6,37 +6,37 @@ import functools
 import inspect
 import os
 import threading
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
-import numpy as np
 from numpy.typing import NDArray
 
-from cbackprop import activations, config, regularizers, shared_objects
+from cbackprop import activations, config, regularizers
 from cbackprop.absent import attribute_missing
-from cbackprop.config_reading import from_config, reading
 from cbackprop.contract.expansion import Mask, Steps, Value
 from cbackprop.families import families
+from cbackprop.layers import added_losses, layer_config
 from cbackprop.layers.activation_call import ActivationCall
-from cbackprop.layers.adjusting import adjust, check_set, note_set
+from cbackprop.layers.activation_shape import activated_shape
+from cbackprop.layers.adjusting import adjust, check_fixed, check_set, note_set
 from cbackprop.layers.applied_activation import applied
 from cbackprop.layers.building import check_begun, checked_build, resolve_unknown
 from cbackprop.layers.call_arguments import BUILT_IN, CallArguments, map_shapes
 from cbackprop.layers.call_context import current_call, works
-from cbackprop.layers.connecting import check_masks, connect_python, observed_shape
+from cbackprop.layers.compiled_connection import check_float_types, check_inputs, connect_compiled
+from cbackprop.layers.connecting import connect_python, observed_shape
 from cbackprop.layers.names import unique_name
 from cbackprop.layers.operation import Operation
-from cbackprop.layers.recorded_arguments import as_given, recording
 from cbackprop.layers.shapes import check_sizes
+from cbackprop.layers.subclassing import prepare_subclass
 from cbackprop.layers.tracking import held, holds, layers_within, own_variables, sublayers, variables_of
 from cbackprop.layers.unknown_sizes import has_unknown
 from cbackprop.layers.weights import load_values, named_weight_arguments, new_weight, set_values
 from cbackprop.registry import Registry
 from cbackprop.spec import Spec
-from cbackprop.tensor import KerasTensor, Node, Shape
-from cbackprop.validation import ArgumentTypeError, check_boolean, check_integer, check_memory, check_name, named
+from cbackprop.tensor import Node, Shape
+from cbackprop.validation import check_boolean, check_integer, check_memory, check_name, named
 from cbackprop.variable import AtRest, Variable
 
 __all__ = ["Layer", "NothingComputedError", "registry"]
@@ -198,19 +198,7 @@ class Layer(Operation, Spec):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        is_users = not cls.__module__.startswith("cbackprop.")
-        cls.holds_layers = cls.holds_layers or is_users
-        if "__init__" in cls.__dict__ and is_users:
-            cls.__init__ = recording(cls.__dict__["__init__"])  # type: ignore[method-assign]
-        if "build" in cls.__dict__ and not cls.is_model:
-            cls.build = checked_build(cls.__dict__["build"])  # type: ignore[method-assign]
-        if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
-            cls.supports_masking = True
-        if "call" in cls.__dict__ and not cls.is_model:
-            cls.is_python, cls.implementation, cls.couples_samples = True, "python_layer.PythonLayer", "always"
-            cls.reads_output, cls.is_view = True, False
-            if "n_inputs" not in cls.__dict__:
-                cls.n_inputs = None
+        prepare_subclass(cls)
 
     def __copy__(self) -> Self:
         """Another layer, or model, with the same weights, whose calls and lists are its own."""
@@ -234,7 +222,7 @@ class Layer(Operation, Spec):
                 with Layer._making:
                     adjust(self, name, value)
                 return
-            self._check_fixed(name, value)
+            check_fixed(self, name, value)
         elif name in state:
             note_set(self, name)
         locked = state.get("_locked")
@@ -255,20 +243,6 @@ class Layer(Operation, Spec):
     def _title(self) -> str:
         """What messages call the layer."""
         return f"{type(self).__name__} {self.__dict__.get('name')!r}"
-
-    def _check_fixed(self, name: str, value: Any) -> None:
-        """Refuse to change what cannot change once the layer is built."""
-        if name == "built" and not value and not self.is_model:
-            raise AttributeError(f"{self._title()} is built: its weights cannot be made again. Make another layer.")
-        compiled = not (self.is_model or self.is_python)
-        if compiled and name in self.argument_names() and name not in ("name", "trainable"):
-            raise AttributeError(f"{self._title()} is built: its {name} cannot change any more. Make another layer.")
-        held = self.__dict__.get(name)
-        if isinstance(held, Variable) and value is not held and any(held is weight for weight in self._variables):
-            raise AttributeError(
-                f"{name} of {self._title()} is a weight, which keeps its place in the model: "
-                f"give it other numbers by {name}.assign(values), or all weights by set_weights."
-            )
 
     # What subclasses define
 
@@ -465,22 +439,7 @@ class Layer(Operation, Spec):
         ValueError
             If the activation works along an axis that samples do not have, or halves one that is odd.
         """
-        function = self.function
-        if function is None or function.axis is None:
-            return shape
-        given = function.axis if isinstance(function.axis, tuple) else (function.axis,)
-        axes = sorted(axis + len(shape) if axis < 0 else axis for axis in given)
-        if axes[0] < 1 or axes[-1] >= len(shape) or len(set(axes)) < len(axes):
-            raise ValueError(
-                f"{type(self).__name__} {self.name!r} works along axis {function.axis}, "
-                f"which is not an axis of the samples in shape {shape}."
-            )
-        if axes[-1] - axes[0] >= len(axes):
-            raise ValueError(
-                f"{type(self).__name__} {self.name!r} works along axis {function.axis}, but in shape {shape} there are "
-                "other axes between: bring them together with a layer Permute."
-            )
-        return function.output_shape(shape)
+        return activated_shape(self, shape)
 
     # What is asked of a layer in Python when it is connected to symbolic tensors
 
@@ -537,47 +496,11 @@ class Layer(Operation, Spec):
 
         A structure of outputs, where `compute_output_shape` says several shapes.
         """
-        self._check_call()
-        tensors = call.input_leaves()
-        more = call.more_leaves()
-        self.check_inputs(tensors)
-        self.check_more_inputs(tensors, more)
-        check_masks(self, call)
-        shapes = [tensor.shape for tensor in tensors]
-        found = self.resolve(shapes[0] if self.n_inputs == 1 else shapes)
-        found = self.shapes_of_call(found, shapes, call.settings)
-        sizes = {tensor.shape[0] for tensor in [*tensors, *more]}
-        batch = sizes.pop() if len(sizes) == 1 else None
-        outputs: list[KerasTensor] = []
-
-        def tensor_of(shape: Shape) -> KerasTensor:
-            outputs.append(KerasTensor((batch, *shape[1:]), self.dtype, self.name))
-            return outputs[-1]
-
-        structure = map_shapes(tensor_of, found)
-        inputs = [*tensors, *more, *call.given_masks]
-        self.nodes.append(Node(self, inputs, outputs, call.training, arguments=call, structure=structure))
-        return structure
-
-    def _check_call(self) -> None:
-        """Refuse a `call` that was set on a layer, or on its class after that was made: it would be passed over."""
-        owner = next(cls for cls in type(self).__mro__ if "call" in cls.__dict__)
-        if "call" in self.__dict__ or owner.__module__.partition(".")[0] != "cbackprop":
-            raise TypeError(
-                f"call was set on layer {self.name!r}, or on {owner.__name__}, but would never be called: "
-                f"{type(self).__name__} computes in compiled code. Define call in a class that is derived from it."
-            )
+        return connect_compiled(self, call)
 
     def check_inputs(self, tensors: list[Any]) -> None:
         """Refuse a wrong number of inputs, inputs that are not symbolic, or of another float type."""
-        strangers = [tensor for tensor in tensors if not isinstance(tensor, KerasTensor)]
-        if strangers:
-            raise TypeError(f"Layer {self.name!r} was called on symbolic tensors and {type(strangers[0]).__name__}.")
-        if self.n_inputs is None and len(tensors) < 2 and not self.is_python:
-            raise ValueError(f"Layer {self.name!r} merges a list of at least 2 inputs, but got {len(tensors)}.")
-        if self.n_inputs is not None and len(tensors) != self.n_inputs:
-            raise ValueError(f"Layer {self.name!r} takes {self.n_inputs} input(s), but got {len(tensors)}.")
-        self.check_float_types(tensors)
+        check_inputs(self, tensors)
 
     def check_more_inputs(self, tensors: list[Any], more: list[Any]) -> None:
         """Refuse further tensors that the call's other arguments hold, where they do not go with the inputs."""
@@ -599,12 +522,7 @@ class Layer(Operation, Spec):
 
     def check_float_types(self, tensors: list[Any]) -> None:
         """Refuse inputs of another float type."""
-        for tensor in tensors:
-            if tensor.dtype != self.dtype and tensor.dtype in config.FLOAT_TYPES:
-                raise ValueError(
-                    f"Layer {self.name!r} computes in {self.dtype}, but its input {tensor.name!r} is {tensor.dtype}. "
-                    "Give both the same dtype, or set config.set_floatx before making them."
-                )
+        check_float_types(self, tensors)
 
     def resolve(self, input_shape: Any) -> Any:
         """Build the layer if need be, and return its output shape, or the structure of shapes of its outputs."""
@@ -707,37 +625,20 @@ class Layer(Operation, Spec):
         """
         self.note_loss(loss, gradient)
         if current_call() is None:
-            warnings.warn(
-                f"add_loss of {self._title()} was called outside of call: `losses` shows what was added until the next "
-                "call, but training never sees it. Call it within call, in each run.",
-                stacklevel=2,
-            )
+            added_losses.warn_outside_call(self)
 
     def note_loss(self, loss: Any, gradient: Any = None) -> None:
-        """`add_loss`, for what is only to be shown, too."""
-        context = current_call()
-        added = self._added_losses.setdefault(context and context.key, [])
-        for value in loss if isinstance(loss, (list, tuple)) else [loss]:
-            array = np.asarray(value)
-            if array.dtype.kind not in "fiub" or array.size != 1:
-                raise ArgumentTypeError(f"loss must be one number for the whole batch, but got {value!r}.")
-            added.append((float(array.reshape(())), gradient))
-            gradient = None
+        """Add to `losses` what need not come from a `call`, such as the penalty of an output."""
+        added_losses.add(self, loss, gradient)
 
     @property
     def losses(self) -> list[float]:
         """What the layer adds to the loss, one number each.
 
-        First what `add_loss` and activity regularizers have found in the last call, then what the regularizers of the
-        trainable weights say.
+        First the values of `add_loss` and of activity regularizers in the last call, then the penalties of the
+        trainable weights.
         """
-        layers = [self, *layers_within(self)]
-        added = [value for layer in layers for each in layer._added_losses.values() for value, _ in each]
-        return added + [
-            float(variable.regularizer(variable.numpy()))
-            for variable in self.trainable_variables
-            if variable.regularizer is not None
-        ]
+        return added_losses.values(self)
 
     @property
     def largest_id_range(self) -> int:
@@ -905,18 +806,8 @@ class Layer(Operation, Spec):
             If one of them cannot be written as plain values: the class then needs a `get_config` of its own.
         """
         given = self.__dict__.get("_arguments")
-        if given is None:
-            own = super().get_config()
-        else:
-            with shared_objects.writing():
-                own = as_given(self, given, self._written_arguments(given))
-        takes = () if given is None else inspect.signature(type(self).__init__).parameters
-        if "input_shape" not in takes:
-            own.pop("input_shape", None)
-        if own.get("activity_regularizer") is None:
-            own.pop("activity_regularizer", None)
-        base = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
-        return base | {name: value for name, value in own.items() if name not in base}
+        own = super().get_config() if given is None else None
+        return layer_config.written(self, own, type(self).get_config is not Layer.get_config)
 
     def _arguments_of(self, base: type[Layer]) -> dict[str, Any]:
         """What an object of this class, one of the layer's bases, is made with so that it is as the layer."""
@@ -927,25 +818,10 @@ class Layer(Operation, Spec):
         given.pop("input_shape", None)
         return given
 
-    def _written_arguments(self, given: dict[str, Any]) -> set[str]:
-        """Arguments that `get_config` writes: those of a class that writes its own are that class's business."""
-        if type(self).get_config is Layer.get_config or self.is_model:
-            return set(given)
-        built_in = next(cls for cls in type(self).__mro__ if cls.__module__.startswith("cbackprop."))
-        return set(cast("type[Layer]", built_in).argument_names())
-
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """The layer that ``get_config`` described; layers among its arguments are made again, or are those shared."""
-        with shared_objects.reading(), reading(cls.__name__, config):
-            arguments = {name: from_config(value) for name, value in config.items()}
-            known = cls.argument_names()
-            later = {n: arguments.pop(n) for n in ("name", "trainable", "dtype") if n in arguments and n not in known}
-            layer = cls(**arguments)
-            for name in later.keys() & {"name", "trainable"}:
-                if getattr(layer, name) != later[name]:  # frozen layers within stay as the constructor makes them
-                    setattr(layer, name, later[name])
-        return layer
+        return layer_config.made_from(cls, config)
 
     @property
     def input_shape(self) -> Any:
